@@ -1,0 +1,112 @@
+"""History through the same cycle on a simulated clock, into a state directory of its own."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from monitor.config import Config, Model
+from monitor.cycle import Cycle, Tick, file_sources, watch
+from monitor.errors import UsageError
+from monitor.model import Alert, AlertState, Job, Published
+from monitor.publish.instruments import Instruments
+from monitor.sources.base import Problem, Source
+from monitor.sources.replay import ReplaySource
+from monitor.store.connection import LIVE, literal, open_live
+from monitor.store.ingest import Pulled
+
+REPLAY = "replay.duckdb"
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What would have happened: alerts that changed state, jobs that ended, rows taken; and the last state."""
+
+    began: datetime
+    ended: datetime
+    ticks: int
+    pulled: dict[str, Pulled]  # by model
+    alerts: tuple[Alert, ...]  # each as it was when it began to fire, or resolved
+    jobs: tuple[Job, ...]
+    problems: tuple[Problem, ...]
+    failures: tuple[str, ...]  # "model: what went wrong", each once
+    published: Published
+
+
+def play(
+    config: Config,
+    state_dir: Path,
+    began: datetime,
+    ended: datetime,
+    step: timedelta,
+    *,
+    each_tick: Callable[[datetime, Tick], None] = lambda now, tick: None,
+) -> Played:
+    """Tick at ``began``, ``began + step`` … ``ended`` over all that arrived by then.
+
+    Raises UsageError when the span is empty or the state directory already holds a database.
+    """
+    if not began < ended or step <= timedelta(0):
+        raise UsageError(f"nothing to play from {began.isoformat()} to {ended.isoformat()}", "--from must lie before --to")
+    if (state_dir / LIVE).exists():
+        raise UsageError(f"{state_dir}: holds a database already", "name an empty directory with --state-dir, or remove it")
+    own = config.model_copy(
+        update={"base": state_dir, "monitor": config.monitor.model_copy(update={"state_dir": Path()})}
+    )
+    connection = open_live(state_dir, memory_limit=config.monitor.memory_limit, now=began)
+    try:
+        connection.execute(f"ATTACH {literal(str(state_dir / REPLAY))} AS replay")
+        watched = watch(config, lambda model: _replayed(model, config.base))
+        cycle = Cycle(own, watched, connection, Instruments(CollectorRegistry()))
+        played = _run(cycle, began, ended, step, each_tick)
+        connection.execute("DETACH replay")
+    finally:
+        connection.close()
+    (state_dir / REPLAY).unlink(missing_ok=True)
+    return played
+
+
+def _replayed(model: Model, base: Path) -> list[Source]:
+    return [
+        ReplaySource(source, f"{model.name}/{source.name}".replace('"', '""')) for source in file_sources(model, base)
+    ]
+
+
+def times(began: datetime, ended: datetime, step: timedelta) -> Iterator[datetime]:
+    """``began``, then each step, and ``ended`` last."""
+    now = began
+    while now < ended:
+        yield now
+        now += step
+    yield ended
+
+
+def _run(
+    cycle: Cycle, began: datetime, ended: datetime, step: timedelta, each_tick: Callable[[datetime, Tick], None]
+) -> Played:
+    pulled: dict[str, Pulled] = {}
+    alerts: list[Alert] = []
+    jobs: list[Job] = []
+    problems: list[Problem] = []
+    failures: dict[str, None] = {}
+    count = 0
+    tick = None
+    for now in times(began, ended, step):
+        tick = cycle.tick(now, publish=now == ended)
+        count += 1
+        for model, by_source in tick.pulled.items():
+            for brought in by_source.values():
+                pulled.setdefault(model, Pulled()).add(brought)
+                problems += brought.problems
+        for judged in tick.judged.values():
+            alerts += [alert for alert in judged.changed if alert.state in (AlertState.FIRING, AlertState.RESOLVED)]
+        for done in tick.jobs.values():
+            jobs += done
+        failures.update(dict.fromkeys(f"{model}: {problem}" for model, problem in tick.failed.items()))
+        each_tick(now, tick)
+    assert tick is not None  # times() yields at least `ended`
+    return Played(
+        began, ended, count, pulled, tuple(alerts), tuple(jobs), tuple(problems), tuple(failures), tick.published
+    )

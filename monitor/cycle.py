@@ -1,0 +1,301 @@
+"""One tick of calwatch, stage by stage: the story of the program.
+
+    pull → measure → judge → recalibrate → fold → publish
+
+Each stage calculates and returns values; this module performs the effects, one transaction a stage. A model that fails
+is logged, counted and marked unhealthy; the others go on.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import structlog
+
+from monitor import requests
+from monitor.config import Config, Model
+from monitor.errors import ConfigError, StoreError
+from monitor.judge import Judged, judge, shown_last_seen
+from monitor.model import Job, JobState, ModelStatus, Published, Reading, Slice
+from monitor.publish.instruments import Instruments
+from monitor.readings import readings_of, window_end
+from monitor.recalibration.charge import calibrators_in_use, serving_intervals, write_files
+from monitor.recalibration.jobs import enqueue, job_of, requeue_interrupted, run_job
+from monitor.rulebook import Rulebook, load_rules
+from monitor.schedule import latest_due
+from monitor.sources.base import Source
+from monitor.sources.files import FileSource
+from monitor.statistics.onset import bucket_residuals, estimate_onset
+from monitor.store import rows
+from monitor.store.cells import bucket_cells, fold_and_drop, window_cells
+from monitor.store.connection import aware, atomic
+from monitor.store.ingest import Pulled
+from monitor.store.pull import SOURCE_FAILED, pull
+from monitor.store.registry import Registry
+from monitor.store.snapshot import Publisher
+
+log = structlog.get_logger("calwatch")
+SHOWN_JOBS = 50
+SourcesOf = Callable[[Model], Sequence[Source]]
+
+
+@dataclass(slots=True)
+class Watched:
+    """One model with what is built from its configuration, and what the last tick left to compare with."""
+
+    model: Model
+    rulebook: Rulebook
+    sources: Sequence[Source]
+    measured: object = None  # what the newest readings were computed from
+    readings: tuple[Reading, ...] = ()
+    problem: str | None = None
+    told: set[str] = field(default_factory=set)  # problems already logged
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What one tick did, by model."""
+
+    pulled: Mapping[str, Mapping[str, Pulled]]
+    judged: Mapping[str, Judged]
+    jobs: Mapping[str, tuple[Job, ...]]
+    published: Published
+
+    @property
+    def failed(self) -> dict[str, str]:
+        return {model.name: model.problem for model in self.published.models if model.problem is not None}
+
+
+def file_sources(model: Model, base: Path) -> list[Source]:
+    """The sources a model's configuration names."""
+    raw = model.recalibration.apply == "monitor"
+    return [FileSource(source, base, model.slices, raw_scores=raw) for source in model.source]
+
+
+def watch(config: Config, sources_of: SourcesOf | None = None) -> list[Watched]:
+    """Everything that is built from the configuration. Raises ConfigError with all mistakes of all rule packs."""
+    mistakes: list[str] = []
+    watched = []
+    for model in config.model:
+        try:
+            rulebook = load_rules(model.rules, config.base)
+        except ConfigError as error:
+            mistakes += [mistake for mistake in error.mistakes if mistake not in mistakes]
+            continue
+        found = rulebook.mistakes(windows=model.window_names, dimensions=model.slices, actions=())
+        mistakes += [f'model "{model.name}": {mistake}' for mistake in found]
+        sources = sources_of(model) if sources_of else file_sources(model, config.base)
+        watched.append(Watched(model, rulebook, sources))
+    if mistakes:
+        raise ConfigError(mistakes, "mend the rules named above, then run: calwatch check")
+    return watched
+
+
+class Cycle:
+    """The stages over one database. ``tick`` is the only thing that happens; time is its argument."""
+
+    def __init__(
+        self, config: Config, watched: list[Watched], connection: duckdb.DuckDBPyConnection, instruments: Instruments
+    ) -> None:
+        self.config = config
+        self.watched = watched
+        self.connection = connection
+        self.instruments = instruments
+        self.publisher = Publisher(config.state_dir)
+        for each in watched:
+            for job in requeue_interrupted(connection, each.model.name):
+                log.warning("job interrupted, queued again", model=job.model, job=job.id)
+
+    def tick(self, now: datetime, *, publish: bool = True) -> Tick:
+        """One cycle of every model at ``now``; with ``publish`` the snapshot for ops is replaced at the end."""
+        pulled: dict[str, Mapping[str, Pulled]] = {}
+        judged: dict[str, Judged] = {}
+        jobs: dict[str, tuple[Job, ...]] = {}
+        statuses = []
+        for each in self.watched:
+            name = each.model.name
+            registry = None
+            try:
+                registry = Registry.load(self.connection, each.model, now)
+                pulled[name] = self._pull(each, registry, now)
+                self._measure(each, registry, now)
+                judged[name] = self._judge(each, registry, now)
+                jobs[name] = self._recalibrate(each, registry, now)
+                self._fold(each, registry, now)
+                each.problem = None
+            except duckdb.InterruptException:
+                raise  # we are asked to stop: the transaction is rolled back, nothing is half done
+            except Exception as error:  # noqa: BLE001  # the one boundary: a model's failure is its own, told and counted
+                each.problem = f"{type(error).__name__}: {error}"
+                log.exception("cycle failed", model=name)
+                self.instruments.cycle_failed(name)
+            statuses.append(self._status(each, registry))
+        problem = self._publish(now) if publish else None
+        return Tick(pulled, judged, jobs, Published(now, tuple(statuses), problem))
+
+    def _publish(self, now: datetime) -> str | None:
+        """Replace the snapshot for ops; what keeps it from being replaced, for example a full disk, is returned."""
+        try:
+            with self.instruments.stage("all", "publish"):
+                self.publisher.publish(self.connection, now)
+        except StoreError as error:
+            log.error("snapshot not published", problem=error.message, hint=error.hint)
+            self.instruments.cycle_failed("all")
+            return error.message
+        return None
+
+    def _pull(self, each: Watched, registry: Registry, now: datetime) -> Mapping[str, Pulled]:
+        """Everything new from the sources into samples and cells."""
+        model = each.model
+        with self.instruments.stage(model.name, "pull"):
+            serving = serving_intervals(self.connection, self.config.state_dir, model)
+            brought = pull(self.connection, registry, model, each.sources, serving, now)
+        for source, pulled in brought.items():
+            self._count_pull(each, source, pulled)
+        problems = [problem for pulled in brought.values() for problem in pulled.problems]
+        if not any(problem.reason in SOURCE_FAILED for problem in problems):
+            self._succeeded(each, "pull", now)
+        return brought
+
+    def _count_pull(self, each: Watched, source: str, pulled: Pulled) -> None:
+        name = each.model.name
+        self.instruments.pulled(name, source, pulled.rows)
+        self.instruments.corrected(name, pulled.corrected)
+        for reason, count in pulled.quarantined.items():
+            self.instruments.quarantined(name, reason, count)
+        for problem in pulled.problems:
+            self.instruments.source_problem(name, source, problem.reason)
+            if problem.message not in each.told:
+                log.warning("source problem", model=name, source=source, reason=problem.reason, message=problem.message)
+        each.told = {problem.message for problem in pulled.problems}
+        if pulled.rows:
+            log.info(
+                "pulled", model=name, source=source, files=pulled.files, rows=pulled.rows, new=pulled.new,
+                labelled=pulled.labelled, duplicates=pulled.duplicates, corrected=pulled.corrected,
+                quarantined=sum(pulled.quarantined.values()),
+            )  # fmt: skip
+
+    def _measure(self, each: Watched, registry: Registry, now: datetime) -> None:
+        """Cells → readings of every window and slice; nothing to do while neither cells nor windows have moved."""
+        model = each.model
+        end = window_end(now, model)
+        revision = self.connection.execute(
+            "SELECT revision FROM models WHERE model_id = $model_id", {"model_id": registry.model_id}
+        ).fetchone()
+        basis = (end, revision)
+        if basis == each.measured:
+            return
+        with self.instruments.stage(model.name, "measure"):
+            found: list[Reading] = []
+            for name, width in model.window_names.items():
+                held = window_cells(self.connection, registry, model, end - width, end)
+                found += readings_of(model, name, end - width, end, held, now)
+            with atomic(self.connection):
+                rows.store_readings(self.connection, model.name, found)
+                rows.mark_success(self.connection, model.name, "measure", now)
+        each.readings, each.measured = tuple(found), basis
+
+    def _judge(self, each: Watched, registry: Registry, now: datetime) -> Judged:
+        """Rules on readings; the refits they ask for, those of the schedule and of people are queued."""
+        model = each.model
+        with self.instruments.stage(model.name, "judge"):
+            judged = judge(
+                model, each.rulebook, each.readings,
+                shown_last_seen(model, rows.load_last_seen(self.connection, registry.model_id)),
+                rows.load_alerts(self.connection, model.name), now,
+                first_seen_at=self._first_seen(registry, now),
+                last_pull=rows.load_successes(self.connection, model.name).get("pull"),
+                find_onset=lambda version, slice_: self._onset(each, registry, version, slice_, now),
+            )  # fmt: skip
+            asked = list(requests.waiting(self.config.state_dir, model.name))
+            jobs = [*judged.jobs, *self._scheduled(each, registry, now), *(job for _, job in asked)]
+            with atomic(self.connection):
+                rows.store_alerts(self.connection, model.name, judged.alerts, judged.changed)
+                enqueue(self.connection, jobs)
+                rows.mark_success(self.connection, model.name, "judge", now)
+            for path, _ in asked:
+                path.unlink(missing_ok=True)
+        for alert in judged.changed:
+            log.info(
+                "alert", model=model.name, rule=alert.rule, slice=alert.slice.text, state=alert.state.value, reason=alert.reason
+            )
+        for rule in judged.failed_rules:
+            self.instruments.rule_failed(model.name, rule)
+            log.error("rule failed", model=model.name, rule=rule)
+        return judged
+
+    def _scheduled(self, each: Watched, registry: Registry, now: datetime) -> list[Job]:
+        """The nightly refit when one is due; runs missed while nobody was there become one."""
+        schedule = each.model.recalibration.schedule
+        if schedule is None:
+            return []
+        last = self.connection.execute(
+            "SELECT max(requested_at) FROM jobs WHERE model = $model AND starts_with(trigger, 'schedule ')",
+            {"model": each.model.name},
+        ).fetchone()
+        after = aware(last[0]) if last and last[0] else self._first_seen(registry, now)
+        due = latest_due(schedule, each.model.time_zone, after, now) if after else None
+        if due is None:
+            return []
+        return [job_of(each.model.name, "recalibrate", f"schedule {due.isoformat()}", Slice(), due)]
+
+    def _recalibrate(self, each: Watched, registry: Registry, now: datetime) -> tuple[Job, ...]:
+        """Run the queued jobs; what the gate accepts is in charge from now on."""
+        model = each.model
+        finished = []
+        for job in rows.load_jobs(self.connection, model.name, states=(JobState.QUEUED,)):
+            with self.instruments.job(model.name, job.kind) as outcome:
+                done = run_job(
+                    self.connection, registry, model, self.config.state_dir, job, now, end=window_end(now, model)
+                )
+                outcome.append(done.state.value)
+            log.info(
+                "job", model=model.name, job=done.id, kind=done.kind, trigger=done.trigger, scope=done.scope.text,
+                state=done.state.value, reasons=list(done.reasons),
+            )  # fmt: skip
+            finished.append(done)
+        if not each.told:
+            write_files(self.connection, self.config.state_dir, model.name, None)
+        return tuple(finished)
+
+    def _fold(self, each: Watched, registry: Registry, now: datetime) -> None:
+        with self.instruments.stage(each.model.name, "fold"):
+            fold_and_drop(self.connection, registry, each.model, now)
+
+    def _onset(
+        self, each: Watched, registry: Registry, version: str, slice_: Slice, now: datetime
+    ) -> datetime | None:
+        """When the slice's miscalibration most likely began; None when the evidence names no time."""
+        end = window_end(now, each.model)
+        start = end - each.model.recalibration.fit_window - max(each.model.windows)
+        buckets, cells = bucket_cells(self.connection, registry, version, slice_, start, end)
+        if not buckets:
+            return None
+        found = estimate_onset(*bucket_residuals(cells, len(buckets)))
+        return buckets[found.bucket] if found.statistic > 0 else None
+
+    def _first_seen(self, registry: Registry, now: datetime) -> datetime:
+        row = self.connection.execute(
+            "SELECT first_seen_at FROM models WHERE model_id = $model_id", {"model_id": registry.model_id}
+        ).fetchone()
+        return (aware(row[0]) if row else None) or now
+
+    def _succeeded(self, each: Watched, stage: str, now: datetime) -> None:
+        with atomic(self.connection):
+            rows.mark_success(self.connection, each.model.name, stage, now)
+
+    def _status(self, each: Watched, registry: Registry | None) -> ModelStatus:
+        """What there is to show of a model; of one that failed, what was known before."""
+        model = each.model
+        connection = self.connection
+        return ModelStatus(
+            name=model.name, task=model.task, dimensions=model.slices,
+            readings=each.readings or rows.load_readings(connection, model.name),
+            alerts=rows.load_alerts(connection, model.name), rules=tuple(each.rulebook),
+            calibrators=calibrators_in_use(connection, registry.model_id, model) if registry else (),
+            thresholds=rows.load_thresholds(connection, model.name),
+            jobs=rows.load_jobs(connection, model.name)[-SHOWN_JOBS:],
+            last_success=rows.load_successes(connection, model.name), problem=each.problem,
+        )  # fmt: skip

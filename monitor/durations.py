@@ -1,0 +1,25 @@
+"""Durations as people write them in configuration: ``30s``, ``5m``, ``1h``, ``7d``, ``2w``, ``1y``."""
+
+import re
+from datetime import timedelta
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
+_PATTERN = re.compile(r"(\d+)([smhdwy])")
+
+
+def parse_duration(text: str) -> timedelta:
+    """``"1h30m"`` → 90 minutes. Raises ValueError unless the whole text is number-unit pairs (units s m h d w y)."""
+    if not isinstance(text, str) or not re.fullmatch(r"(\d+[smhdwy])+", text):
+        raise ValueError(f'must be a duration such as "30m", "24h" or "7d" (got {text!r})')
+    return timedelta(seconds=sum(int(count) * _SECONDS[unit] for count, unit in _PATTERN.findall(text)))
+
+
+def format_duration(duration: timedelta) -> str:
+    """The shortest text that ``parse_duration`` reads back: 90 minutes → ``1h30m``; zero → ``0s``."""
+    left = int(duration.total_seconds())
+    parts = []
+    for unit in ("d", "h", "m", "s"):
+        count, left = divmod(left, _SECONDS[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"

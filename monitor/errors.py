@@ -1,0 +1,41 @@
+"""Errors a person can act on: what went wrong and where, and a hint what to do about it."""
+
+
+class CalwatchError(Exception):
+    """An operation failed for a reason the user can see and change.
+
+    ``message`` says where, what and what was found; ``hint`` says what to do. The command line prints them as
+    ``error: …`` and ``try: …``; the daemon logs both as fields.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ConfigError(CalwatchError):
+    """One or more mistakes in the configuration or in a rule pack; ``mistakes`` lists each with its place."""
+
+    def __init__(self, mistakes: list[str], hint: str = "") -> None:
+        super().__init__("\n".join(mistakes), hint)
+        self.mistakes = mistakes
+
+
+class SourceError(CalwatchError):
+    """A source, or one file of it, could not be read. Nothing of it was taken; the next cycle tries again."""
+
+
+class StoreError(CalwatchError):
+    """The state directory or the database in it cannot be used."""
+
+
+class ArtefactError(CalwatchError):
+    """A calibrator file is damaged, foreign or newer than this version can read."""
+
+
+class UsageError(CalwatchError):
+    """A command was called with arguments that do not fit the configuration."""

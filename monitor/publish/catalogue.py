@@ -1,0 +1,61 @@
+"""The gauges of a snapshot: their names and HELP texts, in the order they are exposed.
+
+A HELP text is read at night by someone who did not build this: what it is, its range, and what to do.
+"""
+
+from collections.abc import Mapping
+
+ON_READINGS = {
+    "ece_debiased": "Expected calibration error with the part that luck adds taken out, 0 to 1: by how much scores and "
+    "reality differ on average. 0.05 = five points in a hundred. Which event the score speaks of: calwatch_model_info. "
+    "The headline number; judge it with calwatch_ece_lower.",
+    "ece": "Expected calibration error (plug-in, 15 equal-width bins), 0 to 1. Biased upwards, the more the fewer the "
+    "samples: above calwatch_ece_null_quantile = more than luck, below it there is nothing to do.",
+    "ece_null_quantile": "What calwatch_ece would stay below in 95 of 100 cases if the model were perfectly "
+    "calibrated, 0 to 1. The yardstick for calwatch_ece: falls as samples come in.",
+    "ece_lower": "Lower end of the 95 % interval of the expected calibration error, 0 to 1. Alert on this: the error "
+    "is at least this large. If it stays high, look at the slice's images, then refit (calwatch recalibrate).",
+    "ece_upper": "Upper end of the 95 % interval of the expected calibration error, 0 to 1. Low = calibration is "
+    "proven good; high with a low calwatch_ece_lower = too few labels to tell.",
+    "calibration_gap": "Mean score minus rate of the event, -1 to 1. Above 0: over-confident, the event happens less "
+    "often than the scores say. Below 0: under-confident.",
+    "brier_score": "Mean squared difference of score and outcome, 0 (best) to 1. 0.25 is what answering one half to "
+    "everything gets. Mixes calibration and discrimination.",
+    "log_loss": "Mean negative log-likelihood in nats, 0 (best) and up; 0.693 is what answering one half to everything "
+    "gets. Rises sharply when confident scores are wrong.",
+    "auroc": "Probability that a sample with the event scores higher than one without, 0 to 1, 0.5 = no "
+    "discrimination. If it falls, a refit of the calibrator cannot help: the model itself has lost sight.",
+}
+
+HELP: Mapping[str, str] = {
+    "calwatch_build_info": "Always 1; the label version is the running calwatch.",
+    "calwatch_model_info": "Always 1; the label event says what the model's score is the probability of, in every "
+    "calibration number of that model.",
+    "calwatch_model_healthy": "1 if the last cycle went well for the model, 0 if it failed: the model's other series "
+    "are then old. The reason is in the log and on the page.",
+    "calwatch_last_success_timestamp_seconds": "Unix time of the last success of a stage. time() minus this is how old "
+    "the stage's results are; if it grows, read the log of that stage.",
+    **{f"calwatch_{name}": text for name, text in ON_READINGS.items()},
+    "calwatch_samples": "Labelled samples in the window. Too few, and the calibration series of the slice are absent.",
+    "calwatch_label_coverage_ratio": "Labelled share of all predictions in the window, 0 to 1. If it falls, labels "
+    "stop coming: ask who labels.",
+    "calwatch_label_lag_seconds": "Mean time from a prediction to its label, over the window's labelled samples. What "
+    "goes wrong now shows after about this long.",
+    "calwatch_rule_state": "1 for the state a rule is in for a slice: inactive, pending, firing or resolved. "
+    "Absent = the rule has never had cause there.",
+    "calwatch_rule_health": "1 for the health of a rule for a slice: ok, unknown (no reading or too few samples: the "
+    "state is kept, not healed) or error.",
+    "calwatch_rule_firing": "1 while the rule fires for the slice, else 0. Since when and why: the page, or "
+    "calwatch status.",
+    "calwatch_calibrator_info": "Always 1; which calibrator serves the scope, and its method.",
+    "calwatch_calibrator_adopted": "1 if production applies the calibrator in use, 0 if samples still carry another: "
+    "reload the model server. Absent = no sample since the promotion.",
+    "calwatch_calibrator_fitted_timestamp_seconds": "Unix time when the calibrator in use was fitted.",
+    "calwatch_threshold": "Decision threshold in use, 0 to 1: predict positive when score >= threshold.",
+    "calwatch_threshold_precision": "Precision of the threshold on samples later than its fit, 0 to 1. "
+    'bound="estimate": half of the time the truth is below.',
+    "calwatch_threshold_recall": "Recall of the threshold on samples later than its fit, 0 to 1. "
+    'bound="estimate": half of the time the truth is below.',
+    "calwatch_series_capped": "Series left out because there are more than max_series; whole slices are cut, the "
+    "finest first. Above 0: raise [monitor] max_series, or lower max_order or max_slice_values.",
+}

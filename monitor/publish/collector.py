@@ -1,0 +1,168 @@
+"""The gauges of Prometheus, from the immutable result of the last cycle: what is gone from it is gone from a scrape."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry
+
+from monitor import __version__
+from monitor.model import (
+    Alert,
+    AlertState,
+    CalibratorInUse,
+    ModelStatus,
+    Published,
+    Reading,
+    ReadingState,
+    Slice,
+    ThresholdInUse,
+)
+from monitor.publish.catalogue import HELP, ON_READINGS
+from monitor.publish.exposition import LabelSet, SnapshotFamily
+
+RESERVED_LABELS = frozenset({
+    "model", "version", "window", "rule", "state", "health", "severity", "calibrator", "method", "policy", "bound",
+    "stage", "task", "event", "source", "reason", "kind", "outcome", "le", "quantile", "job", "instance",
+})  # fmt: skip
+
+Row = tuple[str, LabelSet, float]  # family, labels, value
+Sliced = Reading | Alert | CalibratorInUse | ThresholdInUse
+
+
+def label_name(dimension: str) -> str:
+    """The label of a slice dimension: its own name, or ``slice_<name>`` where calwatch uses that label itself."""
+    return f"slice_{dimension}" if dimension in RESERVED_LABELS else dimension
+
+
+class MetricsCollector:
+    """Renders a snapshot when it is swapped in; scrapes then only copy text.
+
+    Series beyond ``max_series`` are cut by whole slices: the whole is kept first, then marginals, then crosses, and
+    within an order those with a firing alert. ``calwatch_series_capped`` says how many were cut. Series of a model or
+    of the process itself are never cut. A value that is not known has no series.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, version: str = __version__, max_series: int = 50_000) -> None:
+        self._version = version
+        self.max_series = max_series
+        self._families = self._rendered(None)
+        registry.register(self)
+
+    def swap(self, published: Published | None) -> None:
+        """Show another snapshot; None when there is none. Scrapes see the old or the new one, never a mixture."""
+        self._families = self._rendered(published)
+
+    def collect(self) -> Iterable[SnapshotFamily]:
+        return self._families
+
+    def _rendered(self, published: Published | None) -> tuple[SnapshotFamily, ...]:
+        families = {name: SnapshotFamily(name, text) for name, text in HELP.items()}
+
+        def add(rows: Iterable[Row]) -> None:
+            for name, labels, value in rows:
+                families[name].add(labels, value)
+
+        models = published.models if published else ()
+        add([("calwatch_build_info", LabelSet({"version": self._version}), 1.0)])
+        for model in models:
+            add(_model_rows(model))
+        kept, capped, full = 0, 0, False
+        for rows in _slice_rows(models):
+            full = full or kept + len(rows) > self.max_series
+            if full:
+                capped += len(rows)
+            else:
+                kept += len(rows)
+                add(rows)
+        add([("calwatch_series_capped", LabelSet({}), float(capped))])
+        filled = tuple(family for family in families.values() if family.samples)
+        for family in filled:
+            family.finish()
+        return filled
+
+
+def _model_rows(model: ModelStatus) -> Iterator[Row]:
+    yield "calwatch_model_info", LabelSet({"model": model.name, "task": model.task, "event": model.task.event}), 1.0
+    yield "calwatch_model_healthy", LabelSet({"model": model.name}), float(model.problem is None)
+    for stage, at in sorted(model.last_success.items()):
+        labels = LabelSet({"model": model.name, "stage": stage})
+        yield "calwatch_last_success_timestamp_seconds", labels, at.timestamp()
+
+
+def _slice_rows(models: Iterable[ModelStatus]) -> Iterator[list[Row]]:
+    """The series of each slice of each model, in the order in which the cap keeps them."""
+    held: dict[tuple[str, Slice], list[Sliced]] = defaultdict(list)
+    dimensions: set[str] = set()
+    firing = set()
+    for model in models:
+        dimensions.update(model.dimensions)
+        for reading in model.readings:
+            held[model.name, reading.slice].append(reading)
+        for alert in model.alerts:
+            held[model.name, alert.slice].append(alert)
+            if alert.state is AlertState.FIRING:
+                firing.add((model.name, alert.slice))
+        for calibrator in model.calibrators:
+            held[model.name, calibrator.scope].append(calibrator)
+        for threshold in model.thresholds:
+            held[model.name, threshold.scope].append(threshold)
+    for _, slice_ in held:  # alerts and calibrators outlive a dimension that was taken out of the configuration
+        dimensions.update(name for name, _ in slice_.labels)
+    unset = {label_name(dimension): "" for dimension in dimensions}
+    for key in sorted(held, key=lambda key: (key[1].order, key not in firing, key[1], key[0])):
+        name, slice_ = key
+        base = {"model": name, **unset, **{label_name(dimension): value for dimension, value in slice_.labels}}
+        yield [row for each in held[key] for row in _rows(each, base)]
+
+
+def _rows(shown: Sliced, base: dict[str, str]) -> Iterator[Row]:
+    match shown:
+        case Reading():
+            return _reading_rows(shown, base)
+        case Alert():
+            return _alert_rows(shown, base)
+        case CalibratorInUse():
+            return _calibrator_rows(shown, base)
+        case ThresholdInUse():
+            return _threshold_rows(shown, base)
+
+
+def _known(name: str, labels: LabelSet, value: float | None) -> Iterator[Row]:
+    if value is not None and math.isfinite(value):
+        yield name, labels, value
+
+
+def _reading_rows(reading: Reading, base: dict[str, str]) -> Iterator[Row]:
+    labels = LabelSet({**base, "version": reading.version, "window": reading.window})
+    if reading.state is ReadingState.OK:
+        for metric in ON_READINGS:
+            yield from _known(f"calwatch_{metric}", labels, reading.metrics.get(metric))
+    yield "calwatch_samples", labels, float(reading.samples)
+    yield from _known("calwatch_label_coverage_ratio", labels, reading.label_coverage)
+    yield from _known("calwatch_label_lag_seconds", labels, reading.label_lag_seconds)
+
+
+def _alert_rows(alert: Alert, base: dict[str, str]) -> Iterator[Row]:
+    named = {**base, "version": alert.version, "rule": alert.rule}
+    yield "calwatch_rule_state", LabelSet({**named, "state": alert.state}), 1.0
+    yield "calwatch_rule_health", LabelSet({**named, "health": alert.health}), 1.0
+    firing = float(alert.state is AlertState.FIRING)
+    yield "calwatch_rule_firing", LabelSet({**named, "severity": alert.severity}), firing
+
+
+def _calibrator_rows(in_use: CalibratorInUse, base: dict[str, str]) -> Iterator[Row]:
+    labels = LabelSet(base)
+    named = LabelSet({**base, "calibrator": in_use.calibrator, "method": in_use.method})
+    yield "calwatch_calibrator_info", named, 1.0
+    if in_use.adopted is not None:
+        yield "calwatch_calibrator_adopted", labels, float(in_use.adopted)
+    yield "calwatch_calibrator_fitted_timestamp_seconds", labels, in_use.fitted_at.timestamp()
+
+
+def _threshold_rows(in_use: ThresholdInUse, base: dict[str, str]) -> Iterator[Row]:
+    named = {**base, "policy": in_use.policy}
+    yield from _known("calwatch_threshold", LabelSet(named), in_use.threshold)
+    estimate = LabelSet({**named, "bound": "estimate"})
+    yield from _known("calwatch_threshold_precision", estimate, in_use.precision)
+    yield from _known("calwatch_threshold_recall", estimate, in_use.recall)

@@ -1,0 +1,189 @@
+"""What happens, counted and timed as it happens: the counters and histograms of Prometheus."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from time import perf_counter
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+
+SchedulerEvent = Literal["missed", "failed", "overlapped"]
+SCHEDULER_EVENTS: tuple[SchedulerEvent, ...] = ("missed", "failed", "overlapped")
+JOB_OUTCOMES = {"recalibrate": ("promoted", "rejected", "failed"), "rollback": ("done", "failed")}  # by kind
+INTERRUPTED = "interrupted"  # outcome of a job that an error left unfinished; it is queued again at the next start
+
+_CYCLE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_JOB_BUCKETS = (0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+
+
+class Instruments:
+    """All counters and histograms of one process, on the registry given, never on the global one. Thread-safe.
+
+    It is itself the registered collector, for two reasons: the gauges about the configuration have no series until
+    there is something to say, and the ``_created`` series of prometheus_client, of no use in the text format, stay out.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"calwatch_{name}", text, labels, registry=None)
+
+        self._pulled = counter(
+            "pulled_samples_total",
+            "Rows read from a source, bad ones and repeats included. Flat for long = nothing arrives: look at the "
+            "source.",
+            "model", "source",
+        )  # fmt: skip
+        self._quarantined = counter(
+            "quarantined_samples_total",
+            "Rows set aside because they cannot be taken, by reason. Rising = the producer writes something wrong; the "
+            "rows are in the table quarantine of metrics.duckdb.",
+            "model", "reason",
+        )  # fmt: skip
+        self._corrected = counter(
+            "corrected_samples_total",
+            "Rows that replaced an earlier row of the same prediction, such as a changed label.",
+            "model",
+        )
+        self._problems = counter(
+            "source_problems_total",
+            "Times a source, or one file of it, could not be read, by reason. Nothing is lost: the next cycle tries "
+            "again. The log names the file.",
+            "model", "source", "reason",
+        )  # fmt: skip
+        self._cycle_failures = counter(
+            "cycle_failures_total",
+            "Cycles that failed for a model; the other models go on. Rising = its numbers are old: read the log.",
+            "model",
+        )
+        self._rule_failures = counter(
+            "rule_evaluation_failures_total",
+            "Evaluations of a rule that failed. Rising = the rule watches nothing: read the log, mend the rule.",
+            "model", "rule",
+        )  # fmt: skip
+        self._jobs = counter(
+            "jobs_total",
+            "Recalibrations and rollbacks that ended, by outcome. rejected = the gate said no, with its reasons on the "
+            "page.",
+            "model", "kind", "outcome",
+        )  # fmt: skip
+        self._scheduler = counter(
+            "scheduler_events_total",
+            "Runs of the scheduler that went wrong: missed (started too late), failed, overlapped (the one before "
+            "still ran). overlapped rising = a cycle takes longer than its interval.",
+            "kind",
+        )
+        self._job_seconds = Histogram(
+            "calwatch_job_duration_seconds", "Time a recalibration or rollback took, from start to outcome.",
+            ("model", "kind"), buckets=_JOB_BUCKETS, registry=None,
+        )  # fmt: skip
+        self._stage_seconds = Histogram(
+            "calwatch_cycle_duration_seconds", "Time one stage of a cycle took for one model.",
+            ("stage",), buckets=_CYCLE_BUCKETS, registry=None,
+        )  # fmt: skip
+        self._reload: bool | None = None
+        self._reloaded_at: datetime | None = None
+        self._forgotten: frozenset[str] = frozenset()
+        for kind in SCHEDULER_EVENTS:
+            self._scheduler.labels(kind)
+        registry.register(self)
+
+    def expect(
+        self, model: str, *, sources: Iterable[str] = (), rules: Iterable[str] = (),
+        quarantine_reasons: Iterable[str] = (), problem_reasons: Iterable[str] = (),
+    ) -> None:  # fmt: skip
+        """Start the counters of a model at 0: ``increase()`` does not see a series that is born at 1."""
+        self._forgotten -= {model}
+        self._corrected.labels(model)
+        self._cycle_failures.labels(model)
+        for kind, outcomes in JOB_OUTCOMES.items():
+            for outcome in outcomes:
+                self._jobs.labels(model, kind, outcome)
+        for rule in rules:
+            self._rule_failures.labels(model, rule)
+        for reason in quarantine_reasons:
+            self._quarantined.labels(model, reason)
+        problem_reasons = tuple(problem_reasons)
+        for source in sources:
+            self._pulled.labels(model, source)
+            for reason in problem_reasons:
+                self._problems.labels(model, source, reason)
+
+    def forget(self, model: str) -> None:
+        """Expose nothing of a model that a reload took out, until it is expected again; its counts then go on."""
+        self._forgotten |= {model}
+
+    def pulled(self, model: str, source: str, rows: int) -> None:
+        self._pulled.labels(model, source).inc(rows)
+
+    def quarantined(self, model: str, reason: str, rows: int) -> None:
+        self._quarantined.labels(model, reason).inc(rows)
+
+    def corrected(self, model: str, rows: int) -> None:
+        self._corrected.labels(model).inc(rows)
+
+    def source_problem(self, model: str, source: str, reason: str) -> None:
+        self._problems.labels(model, source, reason).inc()
+
+    def rule_failed(self, model: str, rule: str) -> None:
+        self._rule_failures.labels(model, rule).inc()
+
+    def cycle_failed(self, model: str) -> None:
+        self._cycle_failures.labels(model).inc()
+
+    def scheduler_event(self, kind: SchedulerEvent) -> None:
+        self._scheduler.labels(kind).inc()
+
+    def stage(self, model: str, stage: str) -> AbstractContextManager[object]:
+        """Times the stage, also when it raises. ``model`` is no label: a histogram per model and stage is too many."""
+        return self._stage_seconds.labels(stage).time()
+
+    @contextmanager
+    def job(self, model: str, kind: str) -> Iterator[list[str]]:
+        """Times a job and counts its outcome, which the body appends to the list; none appended = ``interrupted``."""
+        outcome: list[str] = []
+        start = perf_counter()
+        try:
+            yield outcome
+        finally:
+            self.job_finished(model, kind, outcome[-1] if outcome else INTERRUPTED, perf_counter() - start)
+
+    def job_finished(self, model: str, kind: str, outcome: str, seconds: float) -> None:
+        self._jobs.labels(model, kind, outcome).inc()
+        self._job_seconds.labels(model, kind).observe(seconds)
+
+    def reloaded(self, successful: bool, at: datetime) -> None:
+        """The configuration was read, at the start or on a reload. A failed one keeps the old, and its time."""
+        self._reload = successful
+        if successful:
+            self._reloaded_at = at
+
+    def collect(self) -> Iterable[Metric]:
+        """Called by the registry at a scrape."""
+        for source in (
+            self._pulled, self._quarantined, self._corrected, self._problems, self._cycle_failures, self._rule_failures,
+            self._jobs, self._scheduler, self._job_seconds, self._stage_seconds,
+        ):  # fmt: skip
+            for family in source.collect():
+                family.samples = [
+                    sample
+                    for sample in family.samples
+                    if not sample.name.endswith("_created") and sample.labels.get("model") not in self._forgotten
+                ]
+                if family.samples:
+                    yield family
+        if self._reload is not None:
+            yield GaugeMetricFamily(
+                "calwatch_config_last_reload_successful",
+                "1 if the configuration was last read well, 0 if the last reload failed and the old one stays: run "
+                "calwatch check.",
+                float(self._reload),
+            )
+        if self._reloaded_at is not None:
+            yield GaugeMetricFamily(
+                "calwatch_config_last_reload_success_timestamp_seconds",
+                "Unix time when the running configuration was read.",
+                self._reloaded_at.timestamp(),
+            )

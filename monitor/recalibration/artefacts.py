@@ -1,0 +1,285 @@
+"""Calibrators on disk: one immutable JSON file each, and one small file that says which of them is in use.
+
+    <directory>/<model, quoted>/<id>.json       written once; the id is a hash of the content
+    <directory>/<model, quoted>/current.json    scope → id, replaced whole
+
+Production reads these files too, so they are replaced atomically: a reader sees the old file or the new one.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from monitor.errors import ArtefactError, StoreError
+from monitor.model import Slice, Task
+from monitor.recalibration.calibrators import Calibrator, calibrator_from
+
+SCHEMA_VERSION = 1
+CURRENT = "current.json"
+_ID_DIGITS = 16
+_ELSEWHERE = "restore it from a backup, or roll back to another calibrator"
+
+
+@dataclass(frozen=True, slots=True)
+class SampleWindow:
+    """The samples a fit or a gate used: ``n`` of them, observed from ``start`` to ``end`` (UTC)."""
+
+    start: datetime
+    end: datetime
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """A fitted calibrator with all that one may ask about it later; ``before`` and ``after`` are the gate's metrics."""
+
+    model: str
+    scope: Slice
+    method: str
+    parameters: Mapping[str, object]
+    task: Task
+    fitted_at: datetime
+    fit_window: SampleWindow
+    gate_window: SampleWindow | None  # None: never gated (the identity a model starts with)
+    parent: str | None  # id of the calibrator it replaced
+    calwatch_version: str
+    before: Mapping[str, float | None] = field(default_factory=dict)
+    after: Mapping[str, float | None] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The first 16 hex digits of the SHA-256 of the canonical content: equal content has an equal id."""
+        return _id_of(_content(self))
+
+    @property
+    def calibrator(self) -> Calibrator:
+        """The calibrator itself. Raises ValueError if method and parameters do not describe one."""
+        return calibrator_from(self.method, self.parameters)
+
+
+def directory_name(model: str) -> str:
+    """The model's name as one path component, reversible by ``urllib.parse.unquote``. Raises ValueError for ``""``."""
+    if not model:
+        raise ValueError('a model needs a name of at least one character (got "")')
+    if model in (".", ".."):
+        return "%2E" * len(model)
+    return quote(model, safe="")
+
+
+def model_of(directory: str) -> str:
+    """The model whose ``directory_name`` this is."""
+    return unquote(directory)
+
+
+def artefact_path(directory: Path, model: str, artefact_id: str) -> Path:
+    return directory / directory_name(model) / f"{artefact_id}.json"
+
+
+def write_artefact(directory: Path, artefact: Artefact) -> Path:
+    """Write ``<directory>/<model>/<id>.json`` and return its path; doing so again changes nothing.
+
+    Raises ValueError if the content is not a calibrator or not JSON (NaN, naive times), StoreError if it cannot be
+    written; then no part of it is left.
+    """
+    content = _content(artefact)
+    _ = artefact.calibrator
+    path = artefact_path(directory, artefact.model, _id_of(content))
+    _replace(path, json.dumps({"id": _id_of(content), **content}, indent=2, ensure_ascii=False, allow_nan=False))
+    return path
+
+
+def read_artefact(path: Path) -> Artefact:
+    """The artefact in a file. Raises ArtefactError if it is missing, damaged, foreign, renamed or newer."""
+    document = _read_object(path, "calibrator")
+    version = document.get("schema_version")
+    if isinstance(version, bool) or not isinstance(version, int) or "id" not in document:
+        raise ArtefactError(f"{path}: is not a calwatch calibrator (no id and schema_version)", _ELSEWHERE)
+    if version > SCHEMA_VERSION:
+        raise ArtefactError(
+            f"{path}: has schema version {version}, this calwatch reads up to {SCHEMA_VERSION}",
+            "upgrade calwatch, or roll back to a calibrator that it wrote itself",
+        )
+    content = {key: value for key, value in document.items() if key != "id"}
+    found = _id_of(content)
+    if document["id"] != found:
+        raise ArtefactError(f"{path}: is damaged or was edited (id {document['id']}, content {found})", _ELSEWHERE)
+    if path.name != f"{found}.json":
+        raise ArtefactError(f"{path}: was renamed; it holds calibrator {found}", f"name it {found}.json again")
+    try:
+        artefact = _artefact_of(content)
+        _ = artefact.calibrator
+    except (KeyError, TypeError, ValueError) as cause:
+        raise ArtefactError(f"{path}: is not a calibrator of this program ({cause!r})", _ELSEWHERE) from cause
+    return artefact
+
+
+def write_current(directory: Path, current: Mapping[str, str]) -> Path:
+    """Replace ``current.json`` in a model's directory by scope → id; scopes are canonical slice texts.
+
+    Raises ValueError on a scope that is no slice, StoreError if it cannot be written; then the old one stays.
+    """
+    for scope in current:
+        Slice.parse(scope)
+    path = directory / CURRENT
+    document = {"schema_version": SCHEMA_VERSION, "current": dict(sorted(current.items()))}
+    _replace(path, json.dumps(document, indent=2, ensure_ascii=False))
+    return path
+
+
+def read_current(directory: Path) -> dict[str, str]:
+    """Scope → id as last written; empty where none was. Raises ArtefactError if the file is damaged or newer."""
+    path = directory / CURRENT
+    if not path.exists():
+        return {}
+    hint = "delete it and promote or roll back again; the calibrators themselves are beside it"
+    document = _read_object(path, "list of calibrators in use", hint)
+    version, current = document.get("schema_version"), document.get("current")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise ArtefactError(
+            f"{path}: has schema version {version}, this calwatch reads up to {SCHEMA_VERSION}", "upgrade calwatch"
+        )
+    if version != SCHEMA_VERSION or not isinstance(current, dict):
+        raise ArtefactError(f"{path}: is not a calwatch list of calibrators in use", hint)
+    if not all(isinstance(identifier, str) for identifier in current.values()):
+        raise ArtefactError(f"{path}: must map each scope to a calibrator id", hint)
+    return current
+
+
+def _content(artefact: Artefact) -> dict[str, object]:
+    """All but the id, as JSON values."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": artefact.model,
+        "scope": artefact.scope.text,
+        "method": artefact.method,
+        "parameters": dict(artefact.parameters),
+        "task": artefact.task.value,
+        "fitted_at": _time_text(artefact.fitted_at),
+        "fit_window": _window_object(artefact.fit_window),
+        "gate_window": None if artefact.gate_window is None else _window_object(artefact.gate_window),
+        "parent": artefact.parent,
+        "before": dict(artefact.before),
+        "after": dict(artefact.after),
+        "reasons": list(artefact.reasons),
+        "calwatch_version": artefact.calwatch_version,
+    }
+
+
+def _id_of(content: Mapping[str, object]) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:_ID_DIGITS]
+
+
+def _time_text(time: datetime) -> str:
+    if time.tzinfo is None:
+        raise ValueError(f"times of an artefact must have a time zone (got {time.isoformat()})")
+    return time.astimezone(UTC).isoformat()
+
+
+def _window_object(window: SampleWindow) -> dict[str, object]:
+    return {"start": _time_text(window.start), "end": _time_text(window.end), "n": int(window.n)}
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a text, got {value!r}")
+    return value
+
+
+def _mapping(value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise TypeError(f"expected an object, got {value!r}")
+    return value
+
+
+def _window_of(value: object) -> SampleWindow:
+    window = _mapping(value)
+    n = window["n"]
+    if not isinstance(n, int):
+        raise TypeError(f"expected a count, got {n!r}")
+    start, end = (datetime.fromisoformat(_text(window[edge])) for edge in ("start", "end"))
+    return SampleWindow(start, end, n)
+
+
+def _metrics_of(value: object) -> dict[str, float | None]:
+    metrics = {}
+    for name, number in _mapping(value).items():
+        if number is not None and not isinstance(number, (int, float)):
+            raise TypeError(f"expected a number as {name}, got {number!r}")
+        metrics[name] = number
+    return metrics
+
+
+def _artefact_of(content: Mapping[str, object]) -> Artefact:
+    gate, parent, reasons = content["gate_window"], content["parent"], content["reasons"]
+    if not isinstance(reasons, list):
+        raise TypeError(f"expected a list of reasons, got {reasons!r}")
+    return Artefact(
+        model=_text(content["model"]),
+        scope=Slice.parse(_text(content["scope"])),
+        method=_text(content["method"]),
+        parameters=_mapping(content["parameters"]),
+        task=Task(_text(content["task"])),
+        fitted_at=datetime.fromisoformat(_text(content["fitted_at"])),
+        fit_window=_window_of(content["fit_window"]),
+        gate_window=None if gate is None else _window_of(gate),
+        parent=None if parent is None else _text(parent),
+        calwatch_version=_text(content["calwatch_version"]),
+        before=_metrics_of(content["before"]),
+        after=_metrics_of(content["after"]),
+        reasons=tuple(_text(reason) for reason in reasons),
+    )
+
+
+def _read_object(path: Path, what: str, hint: str = _ELSEWHERE) -> dict[str, object]:
+    try:
+        text = path.read_bytes().decode("utf-8")
+        document = json.loads(text, parse_constant=_refuse_constant)
+    except FileNotFoundError as cause:
+        raise ArtefactError(f"{path}: there is no such {what}", hint) from cause
+    except OSError as cause:
+        raise ArtefactError(f"{path}: cannot be read ({cause.strerror})", "check who owns it and its mode") from cause
+    except ValueError as cause:  # not UTF-8, or not JSON
+        raise ArtefactError(f"{path}: is damaged, not JSON ({cause})", hint) from cause
+    if not isinstance(document, dict):
+        raise ArtefactError(f"{path}: is not a calwatch {what} (a JSON {type(document).__name__})", hint)
+    return document
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put a file in place whole: written aside, flushed to disk, renamed over the old one, the rename flushed too."""
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with aside.open("x", encoding="utf-8") as file:
+                file.write(text + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+        _flush_directory(path.parent)
+    except OSError as cause:
+        raise StoreError(
+            f"{path}: cannot be written ({cause.strerror})", "free disk space, or let calwatch write there"
+        ) from cause
+
+
+def _flush_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,146 @@
+"""Which calibrator is in charge of which scope, now and at any earlier time; the files follow the database."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from monitor.config import Model
+from monitor.errors import ArtefactError
+from monitor.model import CalibratorInUse, Slice, ThresholdInUse
+from monitor.recalibration.artefacts import (
+    Artefact,
+    artefact_path,
+    directory_name,
+    read_artefact,
+    read_current,
+    write_artefact,
+    write_current,
+)
+from monitor.recalibration.calibrators import Calibrator, Temperature
+from monitor.store.connection import aware, naive
+from monitor.store.ingest import Serving
+
+CALIBRATORS = "calibrators"  # directory under the state directory
+
+
+def in_use(
+    connection: duckdb.DuckDBPyConnection, state_dir: Path, model: str
+) -> dict[Slice, tuple[str, Calibrator]]:
+    """Scope → (artefact id, calibrator) in charge now. Raises ArtefactError when a file is missing or damaged."""
+    rows = connection.execute(
+        "SELECT scope, calibrator FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''", {"model": model}
+    ).fetchall()
+    return {Slice.parse(scope): (id_, _calibrator(state_dir, model, id_)) for scope, id_ in rows}
+
+
+def _calibrator(state_dir: Path, model: str, artefact_id: str) -> Calibrator:
+    return read_artefact(artefact_path(state_dir / CALIBRATORS, model, artefact_id)).calibrator
+
+
+def serving_intervals(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: Model) -> list[Serving]:
+    """For models whose calibrator calwatch applies: who was in charge of what and when, as ingest needs it."""
+    if model.recalibration.apply != "monitor":
+        return []
+    rows = connection.execute(
+        "SELECT scope, calibrator, since, until FROM serving WHERE model = $model AND calibrator <> '' ORDER BY since",
+        {"model": model.name},
+    ).fetchall()
+    loaded = {id_: _calibrator(state_dir, model.name, id_) for id_ in {row[1] for row in rows}}
+    intervals = []
+    for scope, id_, since, until in rows:
+        began = aware(since)
+        assert began is not None
+        calibrator = loaded[id_]
+        needs_logits = isinstance(calibrator, Temperature) and calibrator.multiclass
+        intervals.append(Serving(Slice.parse(scope), id_, began, aware(until), calibrator.apply, needs_logits))
+    return intervals
+
+
+def take_charge(
+    connection: duckdb.DuckDBPyConnection, model: str, scope: Slice, artefact_id: str, now: datetime
+) -> None:
+    """From now on ``artefact_id`` ("" = none) serves the scope; to be called inside a transaction."""
+    where = {"model": model, "scope": scope.text, "now": naive(now)}
+    connection.execute(
+        "UPDATE serving SET until = $now WHERE model = $model AND scope = $scope AND until IS NULL", where
+    )
+    connection.execute("INSERT INTO serving VALUES ($model, $scope, $id, $now, NULL)", {**where, "id": artefact_id})
+
+
+def record_artefact(connection: duckdb.DuckDBPyConnection, artefact: Artefact) -> None:
+    """Enter a written artefact into the table; to be called inside a transaction."""
+    gate = artefact.gate_window or artefact.fit_window
+    connection.execute("DELETE FROM calibrators WHERE id = $id AND model = $model", {"id": artefact.id, "model": artefact.model})
+    connection.execute(
+        "INSERT INTO calibrators VALUES ($id, $model, $scope, $method, $parent, $fitted_at, $fit_start, $fit_end, "
+        "$gate_start, $gate_end, $before, $after, $parameters)",
+        {
+            "id": artefact.id, "model": artefact.model, "scope": artefact.scope.text, "method": artefact.method,
+            "parent": artefact.parent, "fitted_at": naive(artefact.fitted_at),
+            "fit_start": naive(artefact.fit_window.start), "fit_end": naive(artefact.fit_window.end),
+            "gate_start": naive(gate.start), "gate_end": naive(gate.end), "before": json.dumps(dict(artefact.before)),
+            "after": json.dumps(dict(artefact.after)), "parameters": json.dumps(dict(artefact.parameters)),
+        },
+    )  # fmt: skip
+
+
+def record_threshold(connection: duckdb.DuckDBPyConnection, threshold: ThresholdInUse) -> None:
+    """Enter a chosen threshold; to be called inside a transaction."""
+    connection.execute(
+        "INSERT INTO thresholds VALUES ($model, $scope, $policy, $threshold, $precision, $recall, $calibrator, $chosen_at)",
+        {
+            "model": threshold.model, "scope": threshold.scope.text, "policy": threshold.policy,
+            "threshold": threshold.threshold, "precision": threshold.precision, "recall": threshold.recall,
+            "calibrator": threshold.calibrator, "chosen_at": naive(threshold.chosen_at),
+        },
+    )  # fmt: skip
+
+
+def write_files(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: str, artefact: Artefact | None) -> None:
+    """Put the artefact's file in place, and make current.json say what the database says; repeating changes nothing."""
+    directory = state_dir / CALIBRATORS
+    if artefact is not None:
+        write_artefact(directory, artefact)
+    rows = connection.execute(
+        "SELECT scope, calibrator FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''", {"model": model}
+    ).fetchall()
+    wanted: Mapping[str, str] = dict(rows)
+    own = directory / directory_name(model)
+    try:
+        if read_current(own) == wanted:
+            return
+    except ArtefactError:
+        pass  # damaged: the database knows better, write it anew
+    write_current(own, wanted)
+
+
+def calibrators_in_use(
+    connection: duckdb.DuckDBPyConnection, model_id: int, model: Model
+) -> tuple[CalibratorInUse, ...]:
+    """For people and Prometheus: who is in charge, and whether production has taken it up."""
+    rows = connection.execute(
+        "SELECT s.scope, c.id, c.method, c.fitted_at, s.since FROM serving AS s JOIN calibrators AS c "
+        "ON c.id = s.calibrator AND c.model = s.model WHERE s.model = $model AND s.until IS NULL ORDER BY s.scope",
+        {"model": model.name},
+    ).fetchall()
+    newest = connection.execute(
+        "SELECT max(last_observed_at) FROM slices WHERE model_id = $model_id", {"model_id": model_id}
+    ).fetchone()
+    seen = {
+        row[0]
+        for row in connection.execute(
+            "SELECT calibrator FROM streams WHERE model_id = $model_id", {"model_id": model_id}
+        ).fetchall()
+    }
+    charge = []
+    for scope, id_, method, fitted, since in rows:
+        fitted_at, promoted_at = aware(fitted), aware(since)
+        assert fitted_at is not None
+        assert promoted_at is not None
+        watched = newest is not None and newest[0] is not None and newest[0] > since
+        adopted = True if id_ in seen else (False if watched and model.recalibration.apply == "serving" else None)
+        charge.append(CalibratorInUse(model.name, Slice.parse(scope), id_, method, fitted_at, promoted_at, adopted))
+    return tuple(charge)

@@ -1,0 +1,186 @@
+"""The gate: a candidate calibrator replaces the one in use only if later samples show that it is better.
+
+Better means: the one-sided confidence bound of the mean log-loss improvement is above 0, groups counted as clusters,
+and no slice with enough samples is significantly worse, at a level corrected for the number of slices (Bonferroni).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.model import Slice
+from monitor.recalibration.improvement import Improvement, amount, improvement, log_losses, percent
+from monitor.recalibration.samples import Samples
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MIN_GROUPS = 20  # a variance from fewer clusters is too uncertain to promote on
+MIN_SLICE_GROUPS = 5
+_ECE_BINS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class SliceImprovement:
+    """The improvement in one slice; its bounds are at the confidence corrected for the number of slices judged."""
+
+    slice: str
+    improvement: Improvement
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate decided and on what grounds.
+
+    ``before`` (the calibrator in use) and ``after`` (the candidate) hold ``n``, ``log_loss``, ``ece`` (plug-in, 15
+    equal-width bins) and ``brier`` on the gate samples; all but n are None without samples. ``improvement`` is None
+    when there were too few samples to judge; ``worst_slice`` is the judged slice with the lowest upper bound.
+    """
+
+    accepted: bool
+    reasons: tuple[str, ...]
+    before: Mapping[str, float | None] = field(default_factory=dict)
+    after: Mapping[str, float | None] = field(default_factory=dict)
+    improvement: Improvement | None = None
+    worst_slice: SliceImprovement | None = None
+    slices_judged: int = 0
+
+
+def split_in_time(samples: Samples, fraction: float = 0.6) -> tuple[Samples, Samples]:
+    """(fit part, gate part): the first ``fraction`` of the samples by time, and those strictly later.
+
+    Samples at the very time of the border go to the fit part. A group with members on both sides stays in the fit part
+    with its earlier members; its later members are in neither part, so that all of the gate part is later and foreign.
+    Raises ValueError unless 0 < fraction < 1.
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction must lie between 0 and 1 (got {fraction})")
+    if len(samples) == 0:
+        return samples, samples
+    position = max(int(fraction * len(samples)), 1) - 1
+    early = samples.observed_at <= np.partition(samples.observed_at, position)[position]
+    units = samples.units()
+    straddling = np.isin(units, units[early])
+    return samples.subset(early), samples.subset(~early & ~straddling)
+
+
+def judge(
+    current: Floats,
+    candidate: Floats,
+    samples: Samples,
+    slices: Sequence[str],
+    *,
+    confidence: float = 0.95,
+    min_samples: int = 200,
+    min_slice_samples: int = 100,
+) -> Verdict:
+    """Whether ``candidate`` scores may replace ``current`` scores, both (N,) on samples later than the fit window.
+
+    ``slices[samples.slice_index[i]]`` is the canonical text of sample i's finest slice. Judged are these and all the
+    slices around them (``camera=c1`` around ``camera=c1,lighting=night``) with at least ``min_slice_samples`` samples
+    and 5 groups. Raises ValueError when lengths, scores or slice indices do not fit.
+    """
+    _check(current, candidate, samples, slices)
+    before, after = _metrics(current, samples.outcome), _metrics(candidate, samples.outcome)
+    units = samples.units()
+    groups = len(np.unique(units))
+    missing = []
+    if len(samples) < min_samples:
+        missing.append(f"rejected: needs {min_samples:,} later samples, has {len(samples):,}")
+    if len(samples) and groups < MIN_GROUPS:
+        missing.append(f"rejected: needs later samples of {MIN_GROUPS} groups (images, clips), has {groups}")
+    if missing or len(samples) == 0:
+        return Verdict(False, tuple(missing) or ("rejected: there are no later samples",), before, after)
+    gain = log_losses(current, samples.outcome) - log_losses(candidate, samples.outcome)
+    overall = improvement(gain, units, confidence)
+    judged = _slice_improvements(gain, units, samples.slice_index, slices, confidence, min_slice_samples)
+    worse = [each for each in judged if each.improvement.upper < 0]
+    accepted = overall.lower > 0 and not worse
+    reasons = [_on_the_whole(overall, bool(np.array_equal(current, candidate)), accepted)]
+    reasons += [_on_slice(each) for each in worse]
+    if accepted and judged:
+        reasons.append(
+            f"accepted: no slice is significantly worse ({len(judged):,} with at least {min_slice_samples:,} samples)"
+        )
+    worst = min(judged, key=lambda each: each.improvement.upper, default=None)
+    return Verdict(accepted, tuple(reasons), before, after, overall, worst, len(judged))
+
+
+def _check(current: Floats, candidate: Floats, samples: Samples, slices: Sequence[str]) -> None:
+    for name, score in (("current", current), ("candidate", candidate)):
+        if score.shape != samples.score.shape:
+            raise ValueError(f"{name} must have one score per sample, {len(samples)} (got shape {score.shape})")
+        if not bool(np.all((score >= 0) & (score <= 1))):
+            raise ValueError(f"{name} scores must lie in [0, 1] (got values outside, or NaN)")
+    index = samples.slice_index
+    if len(index) and not (index.min() >= 0 and index.max() < len(slices)):
+        raise ValueError(f"slice_index must lie in 0..{len(slices) - 1} (got {index.min()}..{index.max()})")
+
+
+def _metrics(score: Floats, outcome: Floats) -> dict[str, float | None]:
+    n = len(score)
+    if n == 0:
+        return {"n": 0, "log_loss": None, "ece": None, "brier": None}
+    bins = np.minimum(np.floor(score * _ECE_BINS), _ECE_BINS - 1).astype(np.int64)
+    residual = np.bincount(bins, weights=score - outcome, minlength=_ECE_BINS)
+    return {
+        "n": n,
+        "log_loss": float(log_losses(score, outcome).mean()),
+        "ece": float(np.abs(residual).sum()) / n,
+        "brier": float(np.mean((score - outcome) ** 2)),
+    }
+
+
+def _slice_improvements(
+    gain: Floats, units: Ints, slice_index: Ints, slices: Sequence[str], confidence: float, min_slice_samples: int
+) -> list[SliceImprovement]:
+    """The improvement of every slice with enough samples; the whole is left out, since it is judged by itself."""
+    order = np.argsort(slice_index, kind="stable")
+    rows_of = np.split(order, np.searchsorted(slice_index[order], np.arange(1, len(slices))))
+    members: dict[str, list[int]] = {}
+    for index in np.unique(slice_index):
+        for around in _enclosing(Slice.parse(slices[index])):
+            members.setdefault(around.text, []).append(int(index))
+    enough: dict[str, Ints] = {}
+    for name, indices in members.items():
+        rows = np.concatenate([rows_of[index] for index in indices])
+        if len(rows) >= max(min_slice_samples, 1) and len(np.unique(units[rows])) >= MIN_SLICE_GROUPS:
+            enough[name] = rows
+    corrected = 1 - (1 - confidence) / max(len(enough), 1)
+    return [
+        SliceImprovement(name, improvement(gain[rows], units[rows], corrected)) for name, rows in sorted(enough.items())
+    ]
+
+
+def _enclosing(finest: Slice) -> Iterator[Slice]:
+    """The slice itself and every slice named by some of its labels, the whole excepted."""
+    for order in range(1, finest.order + 1):
+        for labels in combinations(finest.labels, order):
+            yield Slice(labels)
+
+
+def _on_the_whole(overall: Improvement, same: bool, accepted: bool) -> str:
+    on = f"on {overall.n:,} later samples"
+    if same:
+        return f"rejected: the candidate gives the same scores as the calibrator in use {on}"
+    better = overall.mean > 0
+    sure = f"at least {amount(overall.lower)} with {percent(overall.confidence)} confidence"
+    change = f"log-loss {'better' if better else 'worse'} by {amount(abs(overall.mean))}"
+    if accepted:
+        return f"accepted: {change} ({sure}) {on}"
+    if overall.lower > 0:
+        return f"on the whole: {change} ({sure}) {on}"
+    if overall.upper < 0 or not better:
+        return f"rejected: {change} {on}"
+    return f"rejected: {change} {on}, which may be chance (an improvement of {sure})"
+
+
+def _on_slice(each: SliceImprovement) -> str:
+    found = each.improvement
+    return (
+        f"rejected: slice {each.slice} log-loss worse by {amount(-found.mean)} ± {amount(found.upper - found.mean)} "
+        f"on {found.n:,} samples"
+    )

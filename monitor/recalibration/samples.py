@@ -1,0 +1,85 @@
+"""The labelled rows that calibrators are fitted on and judged by, column by column."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """N samples. ``score`` is what the calibrator will be applied to: the score before any calibration.
+
+    score:        (N,) probability of the event, [0, 1]
+    outcome:      (N,) 1.0 where the event happened, else 0.0; for multi-class: the predicted class was right
+    logits:       (N, C) logits or log-probabilities, a NaN row where a sample has none; None when no sample has any
+    label_index:  (N,) index of the true class in ``logits``; None without logits
+    group:        (N,) code of the image or clip a sample belongs to, negative where it belongs to none; None: no groups
+    observed_at:  (N,) seconds since the epoch (UTC)
+    slice_index:  (N,) index of the sample's finest slice in a list the caller keeps
+
+    Raises ValueError naming every column whose length differs from that of ``score``, and every value out of range.
+    """
+
+    score: Floats
+    outcome: Floats
+    logits: Floats | None
+    label_index: Ints | None
+    group: Ints | None
+    observed_at: Floats
+    slice_index: Ints
+
+    def __post_init__(self) -> None:
+        mistakes = []
+        for field in fields(self):
+            column = getattr(self, field.name)
+            if column is not None and (
+                column.ndim != (2 if field.name == "logits" else 1) or len(column) != len(self.score)
+            ):
+                mistakes.append(f"{field.name} has shape {column.shape} beside {len(self.score)} scores")
+        if not bool(np.all((self.score >= 0) & (self.score <= 1))):
+            mistakes.append("score must lie in [0, 1] (got values outside, or NaN)")
+        if not bool(np.all((self.outcome == 0) | (self.outcome == 1))):
+            mistakes.append("outcome must be 0 or 1")
+        if not bool(np.all(np.isfinite(self.observed_at))):
+            mistakes.append("observed_at must be finite")
+        if mistakes:
+            raise ValueError("; ".join(mistakes))
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    @property
+    def has_all_logits(self) -> bool:
+        """Whether every sample has logits and a true class, so that a multi-class calibrator can be fitted on them."""
+        return (
+            self.logits is not None
+            and self.label_index is not None
+            and len(self) > 0
+            and not bool(np.isnan(self.logits).any())
+        )
+
+    def units(self) -> Ints:
+        """(N,) codes 0..G−1 of what is independent: the sample's group, or the sample itself where it has none."""
+        if self.group is None:
+            return np.arange(len(self), dtype=np.int64)
+        alone = self.group < 0
+        labels = np.where(alone, np.arange(len(self)), self.group)
+        # (alone, label) pairs, since a row number may equal a group code
+        _, codes = np.unique(np.column_stack([alone, labels]), axis=0, return_inverse=True)
+        return np.asarray(codes, dtype=np.int64).reshape(-1)
+
+    def subset(self, mask: NDArray[np.bool_] | Ints) -> "Samples":
+        """The samples that a boolean mask (N,) or an index array picks, in its order."""
+        return Samples(
+            score=self.score[mask],
+            outcome=self.outcome[mask],
+            logits=None if self.logits is None else self.logits[mask],
+            label_index=None if self.label_index is None else self.label_index[mask],
+            group=None if self.group is None else self.group[mask],
+            observed_at=self.observed_at[mask],
+            slice_index=self.slice_index[mask],
+        )

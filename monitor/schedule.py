@@ -1,0 +1,56 @@
+"""Cron schedules with cron's own day numbers, as a calculator: which run is due at a given time."""
+
+import re
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from apscheduler.triggers.cron import CronTrigger
+
+# APScheduler counts Monday as 0; cron counts Sunday as 0 and 7. Names mean the same to both.
+_DAY_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def cron_trigger(expression: str, time_zone: str) -> CronTrigger:
+    """The trigger of a five-field cron expression. Raises ValueError saying what is wrong with it."""
+    fields = expression.split()
+    if len(fields) != 5:
+        raise ValueError(f'must be five cron fields such as "0 2 * * *" (got {expression!r})')
+    minute, hour, day, month, weekday = fields
+    try:
+        return CronTrigger(
+            minute=minute, hour=hour, day=day, month=month, day_of_week=_named_days(weekday), timezone=ZoneInfo(time_zone)
+        )
+    except ValueError as error:
+        raise ValueError(f'must be a cron expression such as "0 2 * * *" (got {expression!r}: {error})') from None
+
+
+def _named_days(field: str) -> str:
+    """``0-5`` → ``sun,mon,tue,wed,thu,fri``: spelled out, because a range from Sunday runs backwards in APScheduler."""
+    names: list[str] = []
+    for part in field.lower().split(","):
+        span, _, step = part.partition("/")
+        if span == "*" and not step:
+            return "*"
+        if span == "*":
+            span = "0-6"
+        numbers = re.fullmatch(r"([0-7])(?:-([0-7]))?", span)
+        if not numbers:
+            names.append(part)
+            continue
+        first = int(numbers[1])
+        last = int(numbers[2]) if numbers[2] else (6 if step else first)
+        if last < first:
+            raise ValueError(f"weekday range {span!r} runs backwards")
+        names += [_DAY_NAMES[number] for number in range(first, last + 1, int(step or 1))]
+    return ",".join(names)
+
+
+def latest_due(expression: str, time_zone: str, after: datetime, now: datetime) -> datetime | None:
+    """The newest scheduled time in (after, now], or None: runs missed in between coalesce into one."""
+    trigger = cron_trigger(expression, time_zone)
+    newest: datetime | None = None
+    moment = trigger.get_next_fire_time(None, after + timedelta(microseconds=1))
+    while moment is not None and moment <= now:
+        newest = moment
+        moment = trigger.get_next_fire_time(moment, moment + timedelta(microseconds=1))
+    return newest

@@ -1,0 +1,55 @@
+"""What a source gives: batches of rows under canonical names, and problems with what it could not read."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+import duckdb
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows to ingest in one transaction, together with the cursor entries that say they have been read.
+
+    ``relation`` is a SELECT giving ``_file`` VARCHAR, ``_row`` BIGINT (from 0 in its file), ``_position`` BIGINT (order of
+    arrival in the batch), optionally ``_unreadable`` VARCHAR (a line no row could be made of), and the columns named in
+    ``types`` under calwatch's names, with the source's own SQL types.
+    """
+
+    relation: str
+    types: Mapping[str, str]
+    cursor: Mapping[str, str]  # item → fingerprint, committed with the rows
+    files: int = 1
+    rejects: str | None = None  # SELECT giving _file, _row, _unreadable, available once the relation has been read
+    time_zone: str = "UTC"  # of times without an offset
+    time_unit: str | None = None  # of times that are plain numbers
+    alone: tuple["Batch", ...] = ()  # the same files one by one, for when one of several turns out to be damaged
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something of the source could not be read, or only in part. ``reason`` is a metric label, ``message`` a sentence."""
+
+    item: str
+    reason: Literal[
+        "source_unreachable", "directory_missing", "unreadable_file", "empty_file", "missing_column", "missing_slice_column", "wrong_type"
+    ]
+    message: str
+    cursor: Mapping[str, str] = field(default_factory=dict)  # committed, so that a final problem is told once
+
+
+class Source(Protocol):
+    """A place samples or labels come from."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def holds(self) -> Literal["samples", "labels"]: ...
+
+    def read(
+        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime
+    ) -> Iterator[Batch | Problem]:
+        """What is new since ``cursor`` (item → fingerprint as last committed), in order of arrival."""
+        ...

@@ -1,0 +1,170 @@
+"""Files: a glob of Parquet, CSV or JSON Lines, local or at any fsspec URL; only new and changed files are read."""
+
+import glob
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+
+from monitor.config import Source as SourceConfig
+from monitor.errors import SourceError
+from monitor.sources import formats
+from monitor.sources.base import Batch, Problem
+
+BATCH_ROWS = 1_000_000  # rows of one transaction: bounds memory, keeps progress when a first pull is huge
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: str
+    fingerprint: str  # size and time of change
+    changed: float  # sorts files by arrival
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """One glob. Paths are relative to ``base``, the directory of the configuration file."""
+
+    config: SourceConfig
+    base: Path
+    slices: tuple[str, ...]
+    raw_scores: bool = False  # a raw_score column may stand in for score
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def holds(self) -> Literal["samples", "labels"]:
+        return self.config.holds
+
+    def read(
+        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime
+    ) -> Iterator[Batch | Problem]:
+        try:
+            listed = self._remote(connection) if "://" in self.config.path else self._local()
+        except FileNotFoundError as error:
+            yield Problem(str(error), "directory_missing", f"{error}: no such directory")
+            return
+        fresh = sorted(
+            (file for file in listed if cursor.get(file.path) != file.fingerprint),
+            key=lambda file: (file.changed, file.path),
+        )
+        yield from self._batches(connection, fresh)
+
+    def _local(self) -> list[_File]:
+        pattern = os.path.join(self.base, self.config.path)  # noqa: PTH118  # Path would normalise the glob's **
+        root = pattern
+        while glob.has_magic(root):
+            root = os.path.dirname(root)  # noqa: PTH120  # see above
+        if root != pattern and not Path(root).is_dir():
+            raise FileNotFoundError(root)
+        files = []
+        for path in glob.iglob(pattern, recursive=True):  # noqa: PTH207  # Path.glob takes no absolute pattern
+            try:
+                status = os.stat(path)  # noqa: PTH116  # a plain string is what DuckDB is given
+            except FileNotFoundError:
+                continue  # gone between listing and looking: next cycle's news, if it comes back
+            if not os.path.isdir(path):  # noqa: PTH112  # see above
+                files.append(_File(path, f"{status.st_size}:{status.st_mtime_ns}", status.st_mtime))
+        return files
+
+    def _remote(self, connection: duckdb.DuckDBPyConnection) -> list[_File]:
+        try:
+            from fsspec.core import url_to_fs
+        except ImportError as error:
+            raise SourceError(
+                f'source "{self.name}": {self.config.path} needs fsspec', "pip install 'calwatch[remote]'"
+            ) from error
+        try:
+            filesystem, pattern = url_to_fs(self.config.path)
+            protocol = self.config.path.partition("://")[0]
+            if protocol not in connection.list_filesystems():
+                connection.register_filesystem(filesystem)
+            details: Mapping[str, Mapping[str, Any]] = filesystem.glob(pattern, detail=True)
+        except (ImportError, ValueError, OSError) as error:
+            raise SourceError(
+                f'source "{self.name}": {self.config.path}: {error}', "check the URL, its driver and its credentials"
+            ) from error
+        files = []
+        for path, status in details.items():
+            if status.get("type") != "directory":
+                stamp = status.get("ETag") or status.get("mtime") or status.get("LastModified") or status.get("created")
+                changed = status.get("mtime") or status.get("LastModified") or status.get("created") or 0
+                seconds = changed.timestamp() if isinstance(changed, datetime) else float(changed)
+                files.append(_File(f"{protocol}://{path.lstrip('/')}", f"{status.get('size')}:{stamp}", seconds))
+        return files
+
+    def _batches(self, connection: duckdb.DuckDBPyConnection, fresh: Sequence[_File]) -> Iterator[Batch | Problem]:
+        waiting: list[tuple[_File, formats.Layout]] = []
+        for file in fresh:
+            layout = self._layout(connection, file)
+            if isinstance(layout, Problem):
+                yield layout
+                continue
+            yield from self._missing_slices(file, layout)
+            rows = sum(other.rows for _, other in waiting)
+            if waiting and (layout.signature != waiting[0][1].signature or rows + layout.rows > BATCH_ROWS):
+                yield self._batch(waiting)
+                waiting = []
+            waiting.append((file, layout))
+        if waiting:
+            yield self._batch(waiting)
+
+    def _layout(self, connection: duckdb.DuckDBPyConnection, file: _File) -> "formats.Layout | Problem":
+        final = {file.path: file.fingerprint}
+        if file.fingerprint.startswith("0:"):
+            return Problem(file.path, "empty_file", f"{file.path}: is empty; looked at again when it changes", final)
+        try:
+            layout = formats.layout_of(connection, file.path, self.config, self.slices)
+        except (duckdb.Error, SourceError) as error:
+            first_line = str(error).splitlines()[0]
+            return Problem(
+                file.path,
+                "unreadable_file",
+                f"{file.path}: cannot be read ({first_line}); perhaps it is still being written: tried again next cycle",
+            )
+        return self._lacking(file, layout) or layout
+
+    def _lacking(self, file: _File, layout: "formats.Layout") -> Problem | None:
+        lacking = formats.lacking(layout, self.holds, raw_scores=self.raw_scores)
+        if lacking:
+            return Problem(
+                file.path,
+                "missing_column",
+                f"{file.path}: has no column {lacking}; it has {', '.join(layout.found)}. Map your own names in "
+                f'[model.source] columns of source "{self.name}"; nothing of the file was taken, it is tried again',
+            )
+        wrong = formats.wrong_types(layout, self.config)
+        if wrong:
+            return Problem(
+                file.path, "wrong_type", f"{file.path}: {wrong}; nothing of the file was taken, it is tried again"
+            )
+        return None
+
+    def _missing_slices(self, file: _File, layout: "formats.Layout") -> Iterator[Problem]:
+        absent = [dimension for dimension in self.slices if dimension not in layout.types]
+        if absent and self.holds == "samples":
+            yield Problem(
+                file.path,
+                "missing_slice_column",
+                f"{file.path}: has no column {', '.join(absent)}; its rows count under the slice value __missing__",
+            )
+
+    def _batch(self, members: Sequence[tuple[_File, "formats.Layout"]]) -> Batch:
+        layout = members[0][1]
+        relation, rejects = formats.relation_of([file.path for file, _ in members], layout)
+        return Batch(
+            relation=relation,
+            types=layout.types,
+            cursor={file.path: file.fingerprint for file, _ in members},
+            files=len(members),
+            rejects=rejects,
+            time_zone=self.config.time_zone,
+            time_unit=self.config.time_unit,
+            alone=tuple(self._batch([member]) for member in members) if len(members) > 1 else (),
+        )

@@ -1,0 +1,46 @@
+"""Array operations the statistics share: sums over rows with equal keys, and division that knows the unknown."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def sum_by_key(key: Ints, sums: Floats) -> tuple[Ints, Floats]:
+    """Distinct keys in ascending order, and the columns of ``sums`` (columns, rows) added up per key."""
+    if key.size == 0:
+        return key, sums
+    order = np.argsort(key, kind="stable")
+    ordered = key[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    return ordered[starts], np.add.reduceat(sums[:, order], starts, axis=1)
+
+
+def spread(unit: Ints, mapping: Ints) -> tuple[Ints, Ints]:
+    """For rows of ``unit`` and (from, to) pairs: indices of the rows to copy, and the unit each copy belongs to.
+
+    A row whose unit is no ``from`` is left out; one whose unit is named k times is copied k times. A pair that is
+    listed twice counts once. Raises ValueError unless ``mapping`` has the shape (pairs, 2).
+    """
+    mapping = np.asarray(mapping, dtype=np.int64)
+    if mapping.ndim != 2 or mapping.shape[1] != 2:
+        raise ValueError(f"mapping must have the shape (pairs, 2) of from and to units (got {mapping.shape})")
+    pairs = np.unique(mapping, axis=0)
+    first = np.searchsorted(pairs[:, 0], unit, side="left")
+    copies = np.searchsorted(pairs[:, 0], unit, side="right") - first
+    rows = np.repeat(np.arange(unit.size), copies)
+    within = np.arange(rows.size) - np.repeat(np.cumsum(copies) - copies, copies)
+    return rows, pairs[np.repeat(first, copies) + within, 1]
+
+
+def totals(slot: Ints, values: Floats, size: int) -> Floats:
+    """The sum of ``values`` per slot 0..size−1."""
+    return np.bincount(slot, weights=values, minlength=size).astype(np.float64)
+
+
+def ratio(above: Floats, below: Floats, otherwise: float = np.nan) -> Floats:
+    """above / below, broadcast, and ``otherwise`` wherever ``below`` is not positive."""
+    above, below = np.broadcast_arrays(above, below)
+    quotient: Floats = np.divide(above, below, out=np.full(above.shape, otherwise), where=below > 0)
+    return quotient

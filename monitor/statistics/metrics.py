@@ -1,0 +1,70 @@
+"""All metrics of many slices at once: cells in, one array per metric out."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.statistics._arrays import ratio, totals
+from monitor.statistics.binned import ResidualVariance, ScoreBins
+from monitor.statistics.brier import brier_parts
+from monitor.statistics.calibration_error import (
+    debiased_ece,
+    ece_interval,
+    ece_null_quantile,
+    maximum_calibration_error,
+    plug_in_ece,
+    squared_error,
+)
+from monitor.statistics.cells import Cells, Clusters
+from monitor.statistics.intervals import gap_interval
+from monitor.statistics.ranking import auroc
+from monitor.statistics.reliability import reliability
+from monitor.statistics.smooth import smooth_ece
+
+__all__ = ["measure", "reliability"]
+
+
+def measure(
+    cells: Cells, units: int, clusters: Clusters | None = None, *, min_samples: int = 1
+) -> dict[str, NDArray[np.float64]]:
+    """``samples`` and every metric of ``monitor.model.METRICS``, each an array of shape (units,).
+
+    ``cells`` need not be merged; their units lie in 0..units−1. With ``clusters``, the squared error, every interval
+    and the null quantile allow for samples that come in groups; a unit without cluster rows is taken sample by sample.
+    A metric is NaN where it is unknown: all of them where a unit has fewer than ``min_samples`` samples (or none),
+    ``auroc`` where one outcome is missing. Raises ValueError when a cell's unit is not below ``units``.
+
+    The ECE is at least the absolute gap, so its upper bound is never below what the gap's interval still allows.
+    """
+    merged = cells.merged()
+    bins = ScoreBins.from_cells(merged, units)
+    variance = ResidualVariance.estimate(bins, clusters)
+    samples = bins.n.sum(axis=1)
+    ece_lower, ece_upper = ece_interval(bins, variance)
+    squared, squared_lower, squared_upper = squared_error(bins, variance)
+    gap_lower, gap_upper = gap_interval(bins, variance)
+    brier, brier_reliability, brier_resolution, brier_uncertainty = brier_parts(bins)
+    metrics = {
+        "ece": plug_in_ece(bins),
+        "ece_debiased": debiased_ece(bins, variance),
+        "ece_lower": ece_lower,
+        "ece_upper": np.maximum(ece_upper, np.maximum(np.abs(gap_lower), np.abs(gap_upper))),
+        "ece_null_quantile": ece_null_quantile(bins, variance),
+        "ece_squared_debiased": squared,
+        "ece_squared_lower": squared_lower,
+        "ece_squared_upper": squared_upper,
+        "mce": maximum_calibration_error(bins),
+        "smooth_ece": smooth_ece(merged, units),
+        "calibration_gap": ratio(bins.residual.sum(axis=1), samples),
+        "gap_lower": gap_lower,
+        "gap_upper": gap_upper,
+        "brier_score": brier,
+        "brier_reliability": brier_reliability,
+        "brier_resolution": brier_resolution,
+        "brier_uncertainty": brier_uncertainty,
+        "log_loss": ratio(totals(merged.unit, merged.log_loss, units), samples),
+        "auroc": auroc(merged, units),
+        "outcome_rate": ratio(bins.outcome.sum(axis=1), samples),
+        "mean_score": ratio(bins.score.sum(axis=1), samples),
+    }
+    enough = samples >= max(min_samples, 1)
+    return {"samples": samples} | {name: np.where(enough, values, np.nan) for name, values in metrics.items()}

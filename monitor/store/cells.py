@@ -1,0 +1,212 @@
+"""Cells in the store: renewed after an ingest, read per window, folded into days, and dropped when too old."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.config import Model
+from monitor.model import MISSING, Slice
+from monitor.statistics.cells import Cells, Clusters
+from monitor.store.connection import atomic, load_table, naive
+from monitor.store.registry import Registry
+from monitor.store.sql import statement
+
+
+def renew_cells(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, first: datetime, beyond: datetime
+) -> None:
+    """Bring the cells of all rows in `incoming` (observed in [first, beyond), naive UTC) up to date."""
+    grouped = connection.execute("SELECT 1 FROM incoming WHERE group_id IS NOT NULL LIMIT 1").fetchone() is not None
+    folded = connection.execute(
+        "SELECT folded_until FROM models WHERE model_id = $model_id", {"model_id": registry.model_id}
+    ).fetchone()
+    assert folded is not None
+    seconds = int(model.bucket.total_seconds())
+    buckets = {"bucket_seconds": seconds, "folded_until": folded[0]}
+    connection.execute(statement("cells_touched"), {**buckets, "grouped": grouped})
+    # samples of the touched buckets reach beyond the rows themselves, at most to the ends of their days
+    span = {
+        "model_id": registry.model_id,
+        "first": first.replace(hour=0, minute=0, second=0, microsecond=0),
+        "beyond": beyond.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1),
+    }
+    if grouped:
+        connection.execute(statement("cells_touched_groups"), {**buckets, **span})
+    edges = connection.execute("SELECT min(bucket), max(bucket) FROM touched").fetchone()
+    assert edges is not None
+    cell_span = {"model_id": registry.model_id, "first_bucket": edges[0], "last_bucket": edges[1]}
+    connection.execute(statement("cells_added"), buckets)
+    connection.execute(statement("cells_carry"), cell_span)
+    if connection.execute("SELECT 1 FROM touched WHERE recompute LIMIT 1").fetchone():
+        connection.execute(statement("cells_recomputed"), {**buckets, **span})
+    connection.execute(statement("cells_delete_touched"), cell_span)
+    connection.execute(statement("cells_insert"))
+    if grouped or connection.execute(
+        "SELECT 1 FROM group_cells WHERE model_id = $model_id LIMIT 1", {"model_id": registry.model_id}
+    ).fetchone():
+        _renew_group_cells(connection, registry, model, {**buckets, **span}, cell_span)
+    connection.execute("UPDATE models SET revision = revision + 1 WHERE model_id = $model_id", {"model_id": registry.model_id})
+
+
+def _renew_group_cells(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, span: dict[str, object],
+    cell_span: dict[str, object],
+) -> None:  # fmt: skip
+    members = [
+        (slice_id, shown.text)
+        for finest, slice_id in registry.slices.items()
+        for shown in shown_slices([finest], model.slices, model.max_order)
+    ]
+    columns = {
+        "slice_id": np.array([slice_id for slice_id, _ in members], dtype=np.int32),
+        "slice": np.array([text for _, text in members], dtype=object),
+    }
+    load_table(connection, "slice_members", columns)
+    connection.execute(statement("group_cells_delete"), cell_span)
+    connection.execute(statement("group_cells_insert"), span)
+
+
+def shown_slices(finest: Sequence[Slice], dimensions: Sequence[str], max_order: int) -> list[Slice]:
+    """All slices that readings are made for: the whole, marginals and crosses up to ``max_order``, sorted."""
+    shown: set[Slice] = set()
+    for slice_ in finest:
+        labels = slice_.as_dict()
+        own = [(name, labels.get(name, MISSING)) for name in dimensions]
+        for mask in range(1 << len(own)):
+            chosen = tuple(pair for index, pair in enumerate(own) if mask >> index & 1)
+            if len(chosen) <= max_order:
+                shown.add(Slice(tuple(sorted(chosen))))
+    return sorted(shown, key=lambda slice_: (slice_.order, slice_.labels))
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCells:
+    """The cells of one window: unit i of ``cells`` is (versions[i], slices[i])."""
+
+    versions: tuple[str, ...]
+    slices: tuple[Slice, ...]
+    cells: Cells
+    clusters: Clusters | None
+    unlabelled: NDArray[np.float64]  # (units,)
+    lag: NDArray[np.float64]  # (units,) sum of label lags in seconds
+
+
+def window_cells(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, start: datetime, end: datetime
+) -> WindowCells:
+    """Sums over the buckets in [start, end), per version and shown slice."""
+    span = {"model_id": registry.model_id, "start": naive(start), "end": naive(end)}
+    found = connection.execute(statement("window_cells"), span).fetchnumpy()
+    finest_of_id = {slice_id: finest for finest, slice_id in registry.slices.items()}
+    pairs = sorted(set(zip((str(v) for v in found["version"]), (int(s) for s in found["slice_id"]), strict=True)))
+    units: dict[tuple[str, Slice], int] = {}
+    row_of_pair = {pair: index for index, pair in enumerate(pairs)}
+    links: list[tuple[int, int]] = []
+    for (version, slice_id), index in row_of_pair.items():
+        for shown in shown_slices([finest_of_id[slice_id]], model.slices, model.max_order):
+            links.append((index, units.setdefault((version, shown), len(units))))
+    own_unit = np.array(
+        [row_of_pair[str(v), int(s)] for v, s in zip(found["version"], found["slice_id"], strict=True)], dtype=np.int64
+    )
+    mapping = np.array(links, dtype=np.int64).reshape(-1, 2)
+    finest = Cells(
+        unit=own_unit, bin=found["bin"].astype(np.int16),
+        **{name: _filled(found[name]) for name in _SUMS},
+    )  # fmt: skip
+    extra = {name: np.zeros(len(units)) for name in ("unlabelled", "lag")}
+    for name, sums in extra.items():
+        per_pair = np.bincount(own_unit, weights=_filled(found[name]), minlength=len(pairs))
+        np.add.at(sums, mapping[:, 1], per_pair[mapping[:, 0]])
+    return WindowCells(
+        tuple(version for version, _ in units), tuple(shown for _, shown in units), finest.regrouped(mapping),
+        _window_clusters(connection, span, units), extra["unlabelled"], extra["lag"],
+    )  # fmt: skip
+
+
+_SUMS = (
+    "n", "score", "outcome", "score_squared", "score_outcome", "log_loss", "weight", "weight_score", "weight_outcome"
+)  # fmt: skip
+
+
+def _filled(column: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.ma.filled(column, 0.0), dtype=np.float64)
+
+
+def _window_clusters(
+    connection: duckdb.DuckDBPyConnection, span: dict[str, object], units: dict[tuple[str, Slice], int]
+) -> Clusters | None:
+    found = connection.execute(statement("window_clusters"), span).fetchnumpy()
+    if not len(found["slice"]):
+        return None
+    by_text = {(version, shown.text): unit for (version, shown), unit in units.items()}
+    unit = np.array(
+        [by_text.get((str(v), str(s)), -1) for v, s in zip(found["version"], found["slice"], strict=True)], dtype=np.int64
+    )
+    known = unit >= 0  # a dimension taken out of the configuration leaves sums of slices no longer shown
+    return Clusters(
+        unit=unit[known], score_bin=found["score_bin"][known].astype(np.int16),
+        squared_residual=found["squared_residual"][known], groups=found["groups"][known].astype(np.float64),
+    )  # fmt: skip
+
+
+def bucket_cells(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, version: str, scope: Slice, start: datetime, end: datetime
+) -> tuple[tuple[datetime, ...], Cells]:
+    """The buckets of a slice in [start, end) in order, and their cells with the bucket's index as unit."""
+    found = connection.execute(
+        statement("bucket_cells"),
+        {
+            "model_id": registry.model_id, "version": version, "covered": registry.slices_inside(scope),
+            "start": naive(start), "end": naive(end),
+        },
+    ).fetchnumpy()  # fmt: skip
+    starts, unit = np.unique(found["bucket"], return_inverse=True)
+    cells = Cells(
+        unit=unit.astype(np.int64), bin=found["bin"].astype(np.int16), **{name: _filled(found[name]) for name in _SUMS}
+    )
+    return tuple(moment.replace(tzinfo=UTC) for moment in starts.astype("datetime64[us]").tolist()), cells
+
+
+def fold_and_drop(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime) -> bool:
+    """Once a day: fold cells older than fold_after into daily ones, delete what is older than its limits.
+
+    Returns whether anything was due. Sums stay the same, so no reading of a folded day changes.
+    """
+    midnight = naive(now)
+    assert midnight is not None
+    midnight = midnight.replace(hour=0, minute=0, second=0, microsecond=0)
+    until = midnight - model.fold_after
+    until = until.replace(hour=0, minute=0, second=0, microsecond=0)
+    where = {"model_id": registry.model_id}
+    row = connection.execute("SELECT folded_until FROM models WHERE model_id = $model_id", where).fetchone()
+    assert row is not None
+    if row[0] >= until:
+        return False
+    with atomic(connection):
+        span = {**where, "since": row[0], "until": until}
+        connection.execute(statement("fold_collect"), span)
+        connection.execute("DELETE FROM cells WHERE model_id = $model_id AND bucket >= $since AND bucket < $until", span)
+        connection.execute("INSERT INTO cells SELECT * FROM folded")
+        connection.execute(statement("fold_groups_collect"), span)
+        connection.execute("DELETE FROM group_cells WHERE model_id = $model_id AND bucket >= $since AND bucket < $until", span)
+        connection.execute("INSERT INTO group_cells SELECT * FROM folded_groups")
+        connection.execute(
+            "UPDATE models SET folded_until = $until WHERE model_id = $model_id", {**where, "until": until}
+        )
+        _drop_old(connection, registry, model, midnight)
+    return True
+
+
+def _drop_old(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, midnight: datetime) -> None:
+    by_id = {"model_id": registry.model_id, "limit": midnight - model.retention}
+    connection.execute("DELETE FROM samples WHERE model_id = $model_id AND observed_at < $limit", by_id)
+    by_id["limit"] = midnight - model.history
+    for table in ("cells", "group_cells"):
+        connection.execute(f"DELETE FROM {table} WHERE model_id = $model_id AND bucket < $limit", by_id)
+    by_name = {"model": model.name, "limit": midnight - model.history}
+    for table, column in (("readings", "window_end"), ("quarantine", "quarantined_at"), ("pulls", "pulled_at")):
+        connection.execute(f"DELETE FROM {table} WHERE model = $model AND {column} < $limit", by_name)

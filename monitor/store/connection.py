@@ -1,0 +1,123 @@
+"""The one writing connection to live.duckdb: opened with its limits, migrated, closed; and transactions on it."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from numpy.typing import NDArray
+
+from monitor.errors import StoreError
+from monitor.store.sql import statement
+
+LIVE = "live.duckdb"
+
+
+def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> duckdb.DuckDBPyConnection:
+    """Open (or create) the daemon's database and bring its schema up to date.
+
+    Raises StoreError when the directory cannot be written, another process holds the database (named by its pid), or
+    the file was written by a newer calwatch or is not a database.
+    """
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{state_dir}: cannot be made: {error.strerror}", "choose another [monitor] state_dir") from error
+    if not os.access(state_dir, os.W_OK | os.X_OK):
+        raise StoreError(
+            f"{state_dir}: is not writable for this user", "give the user write access, or choose another state_dir"
+        )
+    path = state_dir / LIVE
+    try:
+        connection = duckdb.connect(
+            str(path), config={"memory_limit": memory_limit, "temp_directory": str(state_dir / "spill")}
+        )
+    except duckdb.IOException as error:
+        raise _cannot_open(path, str(error)) from error
+    except duckdb.Error as error:
+        raise StoreError(f"{path}: {error}", "restore it from a backup, or move it away to start afresh") from error
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
+    for name in ("macro_bin", "macro_log_loss", "macro_bucket"):
+        connection.execute(statement(name))
+    migrate(connection, now)
+    return connection
+
+
+def _cannot_open(path: Path, text: str) -> StoreError:
+    holder = re.search(r"lock is held in (.+?) \(PID (\d+)\)", text)
+    if holder:
+        return StoreError(
+            f"{path}: in use by process {holder[2]} ({holder[1]})",
+            f"stop that process, or ask the running daemon instead: status, slices and jobs read {path.parent}/metrics.duckdb",
+        )
+    first_line = text.splitlines()[0]
+    return StoreError(f"{path}: cannot be opened: {first_line}", "check permissions, free space and the disk")
+
+
+def migrate(connection: duckdb.DuckDBPyConnection, now: datetime) -> list[str]:
+    """Apply the named migrations that are missing, each in one transaction with its own record. Returns their names."""
+    connection.execute("CREATE TABLE IF NOT EXISTS migrations (name VARCHAR NOT NULL, applied_at TIMESTAMP NOT NULL)")
+    applied = {name for (name,) in connection.execute("SELECT name FROM migrations").fetchall()}
+    scripts = {
+        entry.name.removesuffix(".sql"): entry.read_text("utf-8")
+        for entry in files("monitor.store.migrations").iterdir()
+        if entry.name.endswith(".sql")
+    }
+    unknown = sorted(applied - scripts.keys())
+    if unknown:
+        raise StoreError(
+            f"the database was written by a newer calwatch (it has migration {unknown[-1]!r})", "install that version again"
+        )
+    missing = sorted(scripts.keys() - applied)
+    for name in missing:
+        with atomic(connection):
+            connection.execute(scripts[name])
+            connection.execute("INSERT INTO migrations VALUES ($name, $now)", {"name": name, "now": naive(now)})
+    return missing
+
+
+@contextmanager
+def atomic(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """One transaction: committed at the end of the block, rolled back when the block raises."""
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:  # also KeyboardInterrupt: a half-done transaction must never linger on the connection
+        try:
+            connection.execute("ROLLBACK")
+        except duckdb.TransactionException:  # the failed COMMIT has already rolled back
+            pass
+        raise
+
+
+def load_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, NDArray[Any]]) -> None:
+    """Make the temporary table ``name`` from numpy columns of equal length (masked = NULL)."""
+    held = dict(columns)  # noqa: F841  # DuckDB finds it by its name
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS SELECT * FROM held")
+
+
+def naive(moment: datetime | None) -> datetime | None:
+    """UTC without its marker, as the TIMESTAMP columns hold it."""
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment is not None else None
+
+
+def aware(moment: datetime | None) -> datetime | None:
+    """A TIMESTAMP column's value with its UTC marker."""
+    return moment.replace(tzinfo=UTC) if moment is not None else None
+
+
+def quoted(identifier: str) -> str:
+    """An SQL identifier in quotes."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """An SQL string literal, for the places where DuckDB takes no bound parameter."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,92 @@
+"""The pull stage: everything new from a model's sources into the store, problems told apart from failures."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import duckdb
+
+from monitor.config import Model
+from monitor.errors import SourceError
+from monitor.sources.base import Batch, Problem, Source
+from monitor.store.connection import atomic, naive
+from monitor.store.ingest import Pulled, Serving, ingest, read_cursor, retry_parked, write_cursor
+from monitor.store.registry import Registry
+
+# Problems that mean the whole source could not be looked at: no success of the pull stage is recorded then.
+SOURCE_FAILED = ("source_unreachable", "directory_missing")
+
+
+def pull(
+    connection: duckdb.DuckDBPyConnection,
+    registry: Registry,
+    model: Model,
+    sources: Sequence[Source],
+    serving: Sequence[Serving],
+    now: datetime,
+) -> dict[str, Pulled]:
+    """What each source brought, by its name. Each batch is committed with its cursor before the next is read."""
+    brought: dict[str, Pulled] = {}
+    for source in sources:
+        brought[source.name] = _pull_source(connection, registry, model, source, serving, now)
+    if any(pulled.new for pulled in brought.values()):
+        brought[sources[0].name].add(retry_parked(connection, registry, model, now))
+    for name, pulled in brought.items():
+        if pulled.files or pulled.problems:
+            _record(connection, model.name, name, pulled, now)
+    return brought
+
+
+def _pull_source(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: Source, serving: Sequence[Serving],
+    now: datetime,
+) -> Pulled:  # fmt: skip
+    total = Pulled()
+    try:
+        for found in source.read(connection, read_cursor(connection, registry.model_id, source.name), now):
+            if isinstance(found, Batch):
+                total.add(_ingest(connection, registry, model, source, found, serving, now))
+                continue
+            total.problems.append(found)
+            with atomic(connection):
+                write_cursor(connection, registry.model_id, source.name, found.cursor, now)
+    except SourceError as error:
+        total.problems.append(Problem(source.name, "source_unreachable", error.message))
+    return total
+
+
+def _ingest(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: Source, batch: Batch,
+    serving: Sequence[Serving], now: datetime,
+) -> Pulled:  # fmt: skip
+    """One batch; when one of its files is damaged inside, its files one by one."""
+    try:
+        return ingest(connection, registry, model, source.name, source.holds, batch, now, serving=serving)
+    except SourceError as error:
+        if not batch.alone:
+            item = next(iter(batch.cursor), source.name)
+            text = f"{item}: cannot be read to its end ({error.message}); nothing of it was taken, it is tried again"
+            return Pulled(problems=[Problem(item, "unreadable_file", text)])
+    total = Pulled()
+    for alone in batch.alone:
+        total.add(_ingest(connection, registry, model, source, alone, serving, now))
+    return total
+
+
+def _record(connection: duckdb.DuckDBPyConnection, model: str, source: str, pulled: Pulled, now: datetime) -> None:
+    problem = "; ".join(problem.message for problem in pulled.problems)
+    if not pulled.files and problem:
+        last = connection.execute(
+            "SELECT problem FROM pulls WHERE model = $model AND source = $source ORDER BY pulled_at DESC LIMIT 1",
+            {"model": model, "source": source},
+        ).fetchone()
+        if last and last[0] == problem:
+            return  # the same trouble as in the last cycle: one row tells it
+    connection.execute(
+        "INSERT INTO pulls VALUES ($model, $source, $now, $files, $rows, $new, $labelled, $duplicates, $corrected, "
+        "$quarantined, $problem)",
+        {
+            "model": model, "source": source, "now": naive(now), "files": pulled.files, "rows": pulled.rows,
+            "new": pulled.new, "labelled": pulled.labelled, "duplicates": pulled.duplicates,
+            "corrected": pulled.corrected, "quarantined": sum(pulled.quarantined.values()), "problem": problem or None,
+        },
+    )  # fmt: skip

@@ -1,0 +1,119 @@
+"""Small numbers for models, streams and slices: the columns of samples and cells hold these, not texts."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import duckdb
+import numpy as np
+
+from monitor.config import Model
+from monitor.model import MISSING, OTHER, Slice
+from monitor.store.connection import load_table, naive
+
+_LONGEST_VALUE = 120  # characters of a slice value that are kept; a longer one ends in its hash
+
+
+@dataclass(slots=True)
+class Registry:
+    """The numbers of one model, as the open transaction sees them."""
+
+    model_id: int
+    slices: dict[Slice, int] = field(default_factory=dict)  # finest slices
+    values: dict[str, set[str]] = field(default_factory=dict)  # dimension → values with a slice of their own
+
+    @classmethod
+    def load(cls, connection: duckdb.DuckDBPyConnection, model: Model, now: datetime) -> "Registry":
+        """Look the model up, or enter it."""
+        row = connection.execute("SELECT model_id FROM models WHERE name = $name", {"name": model.name}).fetchone()
+        if row is None:
+            row = connection.execute(
+                "INSERT INTO models SELECT coalesce(max(model_id), 0) + 1, $name, $now, TIMESTAMP '1970-01-01', 0 FROM models "
+                "RETURNING model_id",
+                {"name": model.name, "now": naive(now)},
+            ).fetchone()
+        assert row is not None
+        where = {"model_id": row[0]}
+        slices = connection.execute("SELECT labels, slice_id FROM slices WHERE model_id = $model_id", where).fetchall()
+        registry = cls(row[0], {Slice.of(labels): slice_id for labels, slice_id in slices})
+        for dimension, value in connection.execute(
+            "SELECT dimension, value FROM slice_values WHERE model_id = $model_id", where
+        ).fetchall():
+            registry.values.setdefault(dimension, set()).add(value)
+        return registry
+
+    def slices_inside(self, scope: Slice) -> list[int]:
+        return [slice_id for own, slice_id in self.slices.items() if scope.contains(own)]
+
+    def map_slices(self, connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+        """Fill the temporary table slice_keys (slice_key → slice_id) for all keys in `staged`, entering new slices."""
+        counted = connection.execute(
+            "SELECT slice_key, count(*) AS n FROM staged WHERE reason IS NULL AND slice_key IS NOT NULL "
+            "GROUP BY slice_key ORDER BY n DESC, slice_key"
+        ).fetchall()
+        keys, ids = [], []
+        for key, _ in counted:  # frequent values first, so that those get the slices when there are too many
+            raw = key.split("\x1f") if model.slices else []
+            labels = {
+                dimension: self._value(connection, dimension, value, model.max_slice_values)
+                for dimension, value in zip(model.slices, raw, strict=True)
+            }
+            keys.append(key)
+            ids.append(self._slice_id(connection, Slice.of(labels)))
+        if keys:
+            columns = {"slice_key": np.array(keys, dtype=object), "slice_id": np.array(ids, dtype=np.int32)}
+            load_table(connection, "slice_keys", columns)
+        else:
+            connection.execute("CREATE OR REPLACE TEMP TABLE slice_keys (slice_key VARCHAR, slice_id INTEGER)")
+
+    def _value(self, connection: duckdb.DuckDBPyConnection, dimension: str, value: str, limit: int) -> str:
+        """The label value that stands for a raw one: itself, its hashed stump, __missing__ or __other__."""
+        if value == "":
+            return MISSING
+        if len(value) > _LONGEST_VALUE:
+            value = f"{value[:_LONGEST_VALUE]}…{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+        known = self.values.setdefault(dimension, set())
+        if value in known:
+            return value
+        if len(known) >= limit:
+            return OTHER
+        known.add(value)
+        connection.execute(
+            "INSERT INTO slice_values VALUES ($model_id, $dimension, $value)",
+            {"model_id": self.model_id, "dimension": dimension, "value": value},
+        )
+        return value
+
+    def _slice_id(self, connection: duckdb.DuckDBPyConnection, wanted: Slice) -> int:
+        known = self.slices.get(wanted)
+        if known is not None:
+            return known
+        row = connection.execute(
+            "INSERT INTO slices SELECT coalesce(max(slice_id), 0) + 1, $model_id, map($names::VARCHAR[], $texts::VARCHAR[]), "
+            "NULL, NULL FROM slices RETURNING slice_id",
+            {
+                "model_id": self.model_id,
+                "names": [name for name, _ in wanted.labels],
+                "texts": [text for _, text in wanted.labels],
+            },
+        ).fetchone()
+        assert row is not None
+        self.slices[wanted] = int(row[0])
+        return int(row[0])
+
+    def map_streams(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
+        """Fill the temporary table stream_keys (version, calibrator → stream_id) for `fresh`, entering new streams."""
+        where: Mapping[str, object] = {"model_id": self.model_id, "now": naive(now)}
+        connection.execute(
+            "INSERT INTO streams SELECT (SELECT coalesce(max(stream_id), 0) FROM streams) + row_number() OVER (), $model_id, "
+            "version, calibrator, $now FROM (SELECT DISTINCT coalesce(version, '') AS version, "
+            "coalesce(calibrator, '') AS calibrator FROM fresh WHERE score IS NOT NULL EXCEPT "
+            "SELECT version, calibrator FROM streams WHERE model_id = $model_id)",
+            where,
+        )
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE stream_keys AS SELECT version, calibrator, stream_id FROM streams "
+            "WHERE model_id = $model_id",
+            {"model_id": self.model_id},
+        )

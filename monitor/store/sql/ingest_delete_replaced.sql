@@ -1,0 +1,3 @@
+DELETE FROM samples
+WHERE observed_at >= $first AND observed_at < $beyond
+  AND rowid IN (SELECT row_key FROM incoming WHERE row_key IS NOT NULL);

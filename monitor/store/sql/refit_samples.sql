@@ -1,0 +1,8 @@
+-- labelled rows with a score from before any calibration, in order of time
+SELECT epoch(s.observed_at) AS observed_at, s.slice_id, s.positives, s.label, s.logits, s.group_id,
+       coalesce(s.raw_score, CASE WHEN t.calibrator = '' THEN s.score END) AS raw_score
+FROM samples AS s
+JOIN streams AS t ON t.stream_id = s.stream_id
+WHERE s.model_id = $model_id AND t.version = $version AND list_contains($covered, s.slice_id)
+  AND s.observed_at >= $start AND s.observed_at < $end AND s.positives IS NOT NULL AND s.n = 1
+ORDER BY s.observed_at, s.sample_id;

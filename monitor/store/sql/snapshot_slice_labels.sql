@@ -1,0 +1,1 @@
+CREATE OR REPLACE TABLE snap.slice_labels AS FROM slice_labels;

@@ -1,0 +1,184 @@
+"""A batch's rows as one typed temporary table `staged`, each bad row with the reason it cannot be taken."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import duckdb
+
+from monitor.sources.base import Batch
+from monitor.store.connection import literal, naive, quoted
+
+CLOCK_SKEW = timedelta(minutes=5)  # how far a producer's clock may run ahead of ours
+_SEPARATOR = "chr(31)"  # between slice values inside slice_key
+_OUTCOMES = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
+
+
+def stage(
+    connection: duckdb.DuckDBPyConnection,
+    batch: Batch,
+    slices: tuple[str, ...],
+    *,
+    holds: str,
+    monitor_applies: bool,
+    horizon: timedelta,
+    oldest: datetime,
+    now: datetime,
+) -> None:
+    """Fill `staged` from the batch.
+
+    Reasons, one a row, are the labels of calwatch_quarantined_samples_total. With ``monitor_applies`` the source's score
+    is kept as raw_score, which a calibrator then turns into the score.
+    """
+    columns = _columns(batch, slices, monitor_applies=monitor_applies)
+    checks = _sample_checks(horizon, oldest, now) if holds == "samples" else _label_checks(now)
+    cases = "\n        ".join(f"WHEN {condition} THEN {literal(reason)}" for reason, condition in checks)
+    typed = ",\n        ".join(f"{expression} AS {name}" for name, expression in columns.items())
+    record = ", ".join(f"{quoted(name)} := {quoted(name)}::VARCHAR" for name in batch.types)
+    unreadable = "_unreadable" if "_unreadable" in batch.relation else "NULL::VARCHAR"
+    connection.execute(f"""
+CREATE OR REPLACE TEMP TABLE staged AS
+SELECT * EXCLUDE (unreadable, has_score, has_outcome, has_labelled_at, has_logits, has_count, read_outcome, read_count)
+FROM (
+    SELECT *, CASE
+        WHEN unreadable IS NOT NULL THEN 'unreadable_line'
+        {cases}
+        END AS reason
+    FROM (
+        SELECT _position AS position, _file AS file, _row AS row, {unreadable} AS unreadable,
+        {typed},
+        {unreadable} AS record
+        FROM ({batch.relation})
+    )
+)""")
+    if connection.execute("SELECT 1 FROM staged WHERE reason IS NOT NULL AND record IS NULL LIMIT 1").fetchone():
+        connection.execute(f"""
+UPDATE staged SET record = r.record
+FROM (SELECT _position, to_json(struct_pack({record}))::VARCHAR AS record FROM ({batch.relation})) AS r
+WHERE staged.position = r._position AND staged.reason IS NOT NULL AND staged.record IS NULL""")
+    if batch.rejects is not None:
+        _take_rejects(connection, batch.rejects)
+
+
+def _take_rejects(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
+    connection.execute(f"""
+INSERT INTO staged BY NAME
+SELECT -1 - row_number() OVER () AS position, _file AS file, _row AS row, 'unreadable_line' AS reason,
+       any_value(_unreadable) AS record
+FROM ({rejects}) GROUP BY _file, _row""")
+    connection.execute("DROP TABLE IF EXISTS reject_errors")
+    connection.execute("DROP TABLE IF EXISTS reject_scans")
+
+
+def _columns(batch: Batch, slices: tuple[str, ...], *, monitor_applies: bool) -> Mapping[str, str]:
+    types = batch.types
+
+    def own(name: str, sql_type: str) -> str:
+        return quoted(name) if name in types else f"NULL::{sql_type}"
+
+    def number(name: str, sql_type: str) -> str:
+        return f"TRY_CAST({own(name, sql_type)} AS {sql_type})"
+
+    def text(name: str) -> str:
+        return f"nullif({own(name, 'VARCHAR')}::VARCHAR, '')"
+
+    def has(name: str) -> str:
+        if name not in types:
+            return "false"
+        return f"coalesce({quoted(name)} <> '', false)" if types[name] == "VARCHAR" else f"{quoted(name)} IS NOT NULL"
+
+    score, raw = number("score", "DOUBLE"), number("raw_score", "DOUBLE")
+    from_label = f"({text('label')} = {text('predicted_class')})::INTEGER"
+    key = ", ".join(f"replace(coalesce({own(name, 'VARCHAR')}::VARCHAR, ''), {_SEPARATOR}, ' ')" for name in slices)
+    return {
+        "sample_id": text("sample_id"),
+        "observed_at": time_expression("observed_at", batch),
+        "labelled_at": time_expression("labelled_at", batch),
+        "score": f"coalesce({raw}, {score})" if monitor_applies else score,
+        "raw_score": f"coalesce({raw}, {score})" if monitor_applies else raw,
+        "logits": f"TRY_CAST({own('logits', 'FLOAT[]')} AS FLOAT[])",
+        "version": text("version"),
+        "calibrator": "NULL::VARCHAR" if monitor_applies else text("calibrator"),
+        "group_id": text("group_id"),
+        "predicted_class": text("predicted_class"),
+        "label": text("label"),
+        "n": f"coalesce({number('n', 'BIGINT')}, 1)",
+        "positives": f"coalesce({number('positives', 'BIGINT')}, {_outcome(types)}, {from_label})::BIGINT",
+        "slice_key": f"concat_ws({_SEPARATOR}, {key})" if slices else "''",
+        "has_score": f"{has('score')} OR {has('raw_score')}",
+        "has_outcome": has("outcome"),
+        "has_labelled_at": has("labelled_at"),
+        "has_logits": has("logits"),
+        "has_count": f"{has('n')} OR {has('positives')}",
+        "read_outcome": _outcome(types),
+        "read_count": number("n", "BIGINT") if "n" in types else "1",
+    }
+
+
+def _outcome(types: Mapping[str, str]) -> str:
+    """0, 1, or NULL for all that is neither."""
+    if "outcome" not in types:
+        return "NULL::INTEGER"
+    if types["outcome"] == "BOOLEAN":
+        return "outcome::INTEGER"
+    if types["outcome"] == "VARCHAR":
+        return "CASE lower(outcome) " + " ".join(
+            f"WHEN {literal(text)} THEN {value}" for text, value in _OUTCOMES.items()
+        ) + " END"
+    return "CASE outcome WHEN 0 THEN 0 WHEN 1 THEN 1 END"
+
+
+def time_expression(name: str, batch: Batch) -> str:
+    """An expression giving UTC as TIMESTAMP; times without an offset are in the source's zone."""
+    if name not in batch.types:
+        return "NULL::TIMESTAMP"
+    column, kind = quoted(name), batch.types[name]
+    zone = literal(batch.time_zone)
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return f"({column} AT TIME ZONE 'UTC')"
+    if kind.startswith("TIMESTAMP") or kind == "DATE":
+        return f"({column}::TIMESTAMP AT TIME ZONE {zone} AT TIME ZONE 'UTC')"
+    if kind == "VARCHAR":
+        offset = f"regexp_matches(trim({column}), '([zZ]|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$') AND {column} LIKE '%:%'"
+        return (
+            f"CASE WHEN {offset} THEN TRY_CAST({column} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' "
+            f"ELSE TRY_CAST({column} AS TIMESTAMP) AT TIME ZONE {zone} AT TIME ZONE 'UTC' END"
+        )
+    micros = {"s": 1_000_000, "ms": 1_000, "us": 1}[batch.time_unit or "s"]
+    return f"make_timestamp(TRY_CAST(round({column}::DOUBLE * {micros}) AS BIGINT))"
+
+
+def _stamp(moment: datetime) -> str:
+    return f"TIMESTAMP {literal(str(naive(moment)))}"
+
+
+def _sample_checks(horizon: timedelta, oldest: datetime, now: datetime) -> tuple[tuple[str, str], ...]:
+    latest = _stamp(now + CLOCK_SKEW)
+    return (
+        ("missing_sample_id", "sample_id IS NULL"),
+        ("unreadable_time", "observed_at IS NULL OR NOT isfinite(observed_at)"),
+        ("time_before_1970", "observed_at < TIMESTAMP '1970-01-01'"),
+        ("time_in_future", f"observed_at > {latest} OR labelled_at > {latest}"),
+        ("unreadable_time", "has_labelled_at AND (labelled_at IS NULL OR NOT isfinite(labelled_at))"),
+        ("older_than_retention", f"observed_at < {_stamp(oldest)}"),
+        ("missing_score", "NOT has_score"),
+        ("score_not_a_number", "score IS NULL OR isnan(score) OR isnan(raw_score)"),
+        ("score_outside_0_1", "score < 0 OR score > 1 OR raw_score < 0 OR raw_score > 1"),
+        ("unknown_outcome", "has_outcome AND read_outcome IS NULL"),
+        ("unknown_outcome", "label IS NOT NULL AND positives IS NULL"),
+        ("bad_count", "has_count AND (read_count IS NULL OR n < 1)"),
+        ("bad_count", "positives < 0 OR positives > n"),
+        ("bad_logits", "has_logits AND (logits IS NULL OR list_bool_or(list_transform(logits, "
+                       "lambda z: NOT coalesce(isfinite(z), false))))"),
+        ("label_too_late", f"positives IS NOT NULL AND labelled_at - observed_at > to_seconds({horizon.total_seconds()})"),
+    )  # fmt: skip
+
+
+def _label_checks(now: datetime) -> tuple[tuple[str, str], ...]:
+    latest = _stamp(now + CLOCK_SKEW)
+    return (
+        ("missing_sample_id", "sample_id IS NULL"),
+        ("unreadable_time", "has_labelled_at AND (labelled_at IS NULL OR NOT isfinite(labelled_at))"),
+        ("time_in_future", f"labelled_at > {latest}"),
+        ("unknown_outcome", "has_outcome AND read_outcome IS NULL"),
+        ("unknown_outcome", "positives IS NULL AND label IS NULL"),
+    )

@@ -1,0 +1,153 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from monitor.recalibration.calibrators import Identity, Isotonic, Temperature
+from monitor.recalibration.fitting import fit_isotonic, fit_temperature, fit_temperature_multiclass
+from monitor.recalibration.samples import Samples
+from monitor.recalibration.selection import select, time_folds
+
+Stream = Callable[..., Samples]
+Outputs = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
+
+
+def _curved(rng: np.random.Generator, n: int) -> Samples:
+    """Outcomes that follow a step of the score, which no temperature can express."""
+    score = rng.random(n)
+    outcome = (rng.random(n) < np.where(score < 0.5, 0.3, 0.4)).astype(np.float64)
+    return Samples(score, outcome, None, None, None, np.arange(n, dtype=np.float64), np.zeros(n, dtype=np.int64))
+
+
+def _top_label(outputs: Outputs, rows: slice) -> Samples:
+    logits, score, outcome, label = outputs
+    n = len(score[rows])
+    return Samples(
+        score=score[rows],
+        outcome=outcome[rows],
+        logits=logits[rows],
+        label_index=label[rows],
+        group=None,
+        observed_at=np.arange(n, dtype=np.float64),
+        slice_index=np.zeros(n, dtype=np.int64),
+    )
+
+
+def test_auto_leaves_calibrated_scores_alone(stream: Stream) -> None:
+    selection = select("auto", stream(np.random.default_rng(1), 6000))
+    assert selection.calibrator == Identity()
+    assert selection.reasons[-1].startswith("identity chosen: ")
+    assert set(selection.log_loss) == {"identity", "temperature", "isotonic"}
+
+
+def test_auto_takes_the_simpler_method_where_the_best_is_better_by_chance(stream: Stream) -> None:
+    selection = select("auto", stream(np.random.default_rng(12), 900))
+    assert selection.log_loss["temperature"] < selection.log_loss["identity"]
+    assert selection.calibrator == Identity()
+    assert "not significantly worse than temperature (0.4755, 95 % confidence)" in selection.reasons[-1]
+
+
+def test_auto_takes_temperature_for_a_drift_of_temperature_though_isotonic_is_about_as_good(stream: Stream) -> None:
+    samples = stream(np.random.default_rng(2), 6000, temperature=1.6)
+    selection = select("auto", samples)
+    assert selection.calibrator == fit_temperature(samples.score, samples.outcome)
+    assert selection.reasons[0].startswith("identity rejected: cross-validated log-loss worse than ")
+
+
+def test_auto_takes_isotonic_where_nothing_simpler_fits() -> None:
+    samples = _curved(np.random.default_rng(3), 8000)
+    selection = select("auto", samples)
+    assert selection.calibrator == fit_isotonic(samples.score, samples.outcome)
+    assert [reason.split(":")[0] for reason in selection.reasons] == [
+        "identity rejected",
+        "temperature rejected",
+        "isotonic chosen",
+    ]
+
+
+def test_isotonic_is_no_candidate_below_a_thousand_of_each_outcome() -> None:
+    samples = _curved(np.random.default_rng(4), 2600)
+    positives = int(samples.outcome.sum())
+    assert positives < 1000 < 2600 - positives
+    selection = select("auto", samples)
+    assert f"isotonic rejected: {positives} positives, needs 1,000" in selection.reasons
+    assert not isinstance(selection.calibrator, Isotonic)
+    turned = replace(samples, outcome=1 - samples.outcome)
+    assert f"isotonic rejected: {positives} negatives, needs 1,000" in select("auto", turned).reasons
+
+
+def test_auto_with_too_few_samples_keeps_identity_and_says_what_is_missing(stream: Stream) -> None:
+    selection = select("auto", stream(np.random.default_rng(5), 40))
+    assert selection.calibrator == Identity()
+    assert selection.reasons[0].startswith("temperature rejected: temperature needs at least 50 samples")
+    assert selection.reasons[-1] == "identity chosen: no other method can be fitted"
+
+
+def test_auto_without_any_samples_keeps_identity(stream: Stream) -> None:
+    nothing = stream(np.random.default_rng(5), 0)
+    assert select("auto", nothing).calibrator == Identity()
+
+
+def test_auto_with_a_single_group_keeps_identity(stream: Stream) -> None:
+    samples = stream(np.random.default_rng(5), 300, temperature=3.0, clip=300)
+    assert select("auto", samples).calibrator == Identity()
+
+
+def test_a_method_asked_for_by_name_is_fitted_or_says_what_it_needs(stream: Stream) -> None:
+    samples = stream(np.random.default_rng(6), 600)
+    assert select("identity", samples).calibrator == Identity()
+    assert select("temperature", samples).calibrator == fit_temperature(samples.score, samples.outcome)
+    assert select("isotonic", samples).calibrator == fit_isotonic(samples.score, samples.outcome)
+    with pytest.raises(ValueError, match="temperature needs at least 50 samples"):
+        select("temperature", samples.subset(np.arange(600) < 30))
+    with pytest.raises(ValueError, match=r"one of identity, temperature, isotonic or auto \(got 'magic'\)"):
+        select("magic", samples)
+
+
+def test_with_logits_in_every_row_temperature_is_fitted_on_the_vectors(cifar: Callable[[str], Outputs]) -> None:
+    samples = _top_label(cifar("wideresnet-16-4-cifar-10"), slice(0, 2000))
+    selection = select("auto", samples)
+    assert samples.logits is not None
+    assert samples.label_index is not None
+    assert selection.calibrator == fit_temperature_multiclass(samples.logits, samples.label_index)
+
+
+def test_with_a_row_that_has_no_logits_temperature_is_fitted_on_scores_and_this_is_said(
+    cifar: Callable[[str], Outputs],
+) -> None:
+    samples = _top_label(cifar("wideresnet-16-4-cifar-10"), slice(0, 2000))
+    assert samples.logits is not None
+    samples.logits[[3, 8]] = np.nan
+    selection = select("temperature", samples)
+    assert isinstance(selection.calibrator, Temperature)
+    assert not selection.calibrator.multiclass
+    assert selection.reasons[0] == "temperature is fitted on scores: 2 of 2,000 samples have no logits"
+    without_labels = select("temperature", replace(samples, label_index=None))
+    assert "without the index of the true class" in without_labels.reasons[0]
+
+
+def test_folds_are_blocks_of_time_that_divide_no_group(stream: Stream) -> None:
+    samples = stream(np.random.default_rng(7), 1000, clip=7)
+    assert samples.group is not None
+    renamed = np.random.default_rng(6).permutation(143)[samples.group]  # codes that are not in the order of time
+    shuffled = replace(samples, group=renamed).subset(np.random.default_rng(8).permutation(1000))
+    fold = time_folds(shuffled, 5)
+    assert shuffled.group is not None
+    in_time = np.argsort(shuffled.observed_at)
+    assert np.all(np.diff(fold[in_time]) >= 0)
+    for clip in np.unique(shuffled.group):
+        assert len(np.unique(fold[shuffled.group == clip])) == 1
+    assert np.bincount(fold).min() >= 190
+    assert len(np.unique(fold)) == 5
+
+
+def test_a_group_of_two_times_lies_wholly_in_the_fold_of_its_first_sample(stream: Stream) -> None:
+    samples = stream(np.random.default_rng(9), 100)
+    group = np.arange(100)[::-1].copy()  # codes that run against time
+    group[[5, 95]] = 200
+    fold = time_folds(replace(samples, group=group), 5)
+    assert fold[5] == fold[95] == 0
+    assert fold[0] == 0
+    assert fold[99] == 4

@@ -1,0 +1,327 @@
+"""Rule packs: what is read from a good one, and the full text of the errors for bad ones."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from monitor import rulebook
+from monitor.errors import ConfigError
+from monitor.model import Rule, RuleKind, Severity, Slice
+from monitor.rulebook import load_pack, load_rules, parse_pack, shipped_packs
+
+FULL = """
+[[rule]]
+name = "ece-high"
+kind = "threshold"
+metric = "ece_lower"
+above = 0.05
+clear_below = 0.03
+window = "24h"
+for = "30m"
+keep_firing_for = "1h30m"
+min_samples = 200
+severity = "ticket"
+summary = "off"
+actions = ["recalibrate", "tell"]
+cooldown = "12h"
+slices = ["all", "crosses"]
+only = { lighting = "night", camera = "c3" }
+
+[[rule]]
+name = "quiet"
+kind = "absence"
+of = "samples"
+longer_than = "2h"
+severity = "page"
+"""
+
+
+def threshold(**keys: str) -> str:
+    """A threshold rule named r; keys are TOML values, an empty one leaves the key out. ``for_`` stands for ``for``."""
+    good = {"name": '"r"', "kind": '"threshold"', "severity": '"info"', "metric": '"ece"', "above": "0.1"}
+    good |= {"window": '"24h"'} | keys
+    return "[[rule]]\n" + "".join(f"{key.rstrip('_')} = {value}\n" for key, value in good.items() if value)
+
+
+def absence(**keys: str) -> str:
+    good = {"name": '"a"', "kind": '"absence"', "severity": '"info"', "of": '"labels"', "longer_than": '"2h"'} | keys
+    return "[[rule]]\n" + "".join(f"{key} = {value}\n" for key, value in good.items() if value)
+
+
+def test_every_key_of_a_rule_reaches_its_field() -> None:
+    first, second = parse_pack(FULL, "site.toml")
+    assert first == Rule(
+        name="ece-high",
+        kind=RuleKind.THRESHOLD,
+        severity=Severity.TICKET,
+        origin="site.toml: rule 1",
+        summary="off",
+        actions=("recalibrate", "tell"),
+        cooldown=timedelta(hours=12),
+        hold=timedelta(minutes=30),
+        keep_firing_for=timedelta(minutes=90),
+        orders=(0, 2),
+        only=Slice((("camera", "c3"), ("lighting", "night"))),
+        metric="ece_lower",
+        above=0.05,
+        clear_below=0.03,
+        window="24h",
+        min_samples=200,
+    )
+    assert second == Rule(
+        name="quiet",
+        kind=RuleKind.ABSENCE,
+        severity=Severity.PAGE,
+        origin="site.toml: rule 2",
+        orders=(0,),
+        absent="samples",
+        longer_than=timedelta(hours=2),
+    )
+
+
+def test_a_threshold_covers_all_slices_unless_told_and_an_absence_only_the_slice_it_names() -> None:
+    assert parse_pack(threshold(), "p.toml")[0].orders == (0, 1, 2)
+    assert parse_pack(threshold(slices='"marginals"'), "p.toml")[0].orders == (1,)
+    assert parse_pack(absence(), "p.toml")[0].orders == (0,)
+    assert parse_pack(absence(only='{ camera = "c3" }'), "p.toml")[0].orders == (1,)
+    assert parse_pack(absence(slices='["marginals", "all"]'), "p.toml")[0].orders == (0, 1)
+
+
+BAD = {
+    "duration without a unit": (
+        threshold(for_='"30"'),
+        'p.toml: rule 1 "r": for must be a duration such as "30m" (got "30")',
+    ),
+    "duration as a number": (
+        threshold(keep_firing_for="30"),
+        'p.toml: rule 1 "r": keep_firing_for must be a duration such as "30m" (got 30)',
+    ),
+    "duration beyond all time": (
+        threshold(cooldown='"9999999y"'),
+        'p.toml: rule 1 "r": cooldown must be a duration such as "30m" (got "9999999y")',
+    ),
+    "cooldown of nothing": (
+        threshold(cooldown='"0s"'),
+        'p.toml: rule 1 "r": cooldown must be longer than nothing (got "0s")',
+    ),
+    "misspelt key": (
+        threshold(treshold="0.1", min_sample="3"),
+        'p.toml: rule 1 "r": unknown key "treshold"\n'
+        'p.toml: rule 1 "r": unknown key "min_sample", did you mean "min_samples"?',
+    ),
+    "misspelt metric": (
+        threshold(metric='"ece_lowr"'),
+        'p.toml: rule 1 "r": unknown metric "ece_lowr", did you mean "ece_lower"?',
+    ),
+    "foreign metric": (
+        threshold(metric='"zzz"'),
+        'p.toml: rule 1 "r": unknown metric "zzz"; one of ece, ece_debiased, ece_lower, ece_upper, ece_null_quantile, '
+        "ece_squared_debiased, ece_squared_lower, ece_squared_upper, mce, smooth_ece, calibration_gap, gap_lower, "
+        "gap_upper, brier_score, brier_reliability, brier_resolution, brier_uncertainty, log_loss, auroc, "
+        "outcome_rate, mean_score, samples, unlabelled, label_coverage, label_lag_seconds",
+    ),
+    "metric that is no text": (threshold(metric="3"), 'p.toml: rule 1 "r": metric must be text (got 3)'),
+    "no metric, window or severity": (
+        threshold(metric="", window="", severity=""),
+        'p.toml: rule 1 "r": severity is missing: "info", "ticket" or "page"\n'
+        'p.toml: rule 1 "r": metric is missing: such as "ece_lower"\n'
+        'p.toml: rule 1 "r": window is missing: such as "24h"',
+    ),
+    "bound as text": (threshold(above='"0.1"'), 'p.toml: rule 1 "r": above must be a finite number (got "0.1")'),
+    "bound that is nan": (threshold(above="nan"), 'p.toml: rule 1 "r": above must be a finite number (got nan)'),
+    "bound that is true": (threshold(above="true"), 'p.toml: rule 1 "r": above must be a finite number (got true)'),
+    "no bound": (threshold(above=""), 'p.toml: rule 1 "r": give either above or below (neither is there)'),
+    "two bounds": (threshold(below="0.01"), 'p.toml: rule 1 "r": give either above or below (both are there)'),
+    "clearing above the bound": (
+        threshold(clear_below="0.2"),
+        'p.toml: rule 1 "r": clear_below must not exceed above (got 0.2 and 0.1)',
+    ),
+    "clearing below the bound": (
+        threshold(above="", below="0.1", clear_above="0.05"),
+        'p.toml: rule 1 "r": clear_above must not be less than below (got 0.05 and 0.1)',
+    ),
+    "clearing on the wrong side": (
+        threshold(clear_above="0.2"),
+        'p.toml: rule 1 "r": clear_above goes with below; with above, write clear_below',
+    ),
+    "clearing on the other wrong side": (
+        threshold(above="", below="0.1", clear_below="0.05"),
+        'p.toml: rule 1 "r": clear_below goes with above; with below, write clear_above',
+    ),
+    "percent instead of a share": (
+        threshold(above="5"),
+        'p.toml: rule 1 "r": above 5 can never hold: ece lies between 0 and 1',
+    ),
+    "negative count": (
+        threshold(metric='"samples"', above="", below="0"),
+        'p.toml: rule 1 "r": below 0 can never hold: samples is never below 0',
+    ),
+    "min_samples that silences": (
+        threshold(metric='"label_coverage"', above="", below="0.1", min_samples="10"),
+        'p.toml: rule 1 "r": min_samples counts labelled samples and would silence a rule on '
+        'label_coverage when it matters',
+    ),
+    "fractional min_samples": (
+        threshold(min_samples="1.5"),
+        'p.toml: rule 1 "r": min_samples must be a whole number of 0 or more (got 1.5)',
+    ),
+    "window that is no duration": (
+        threshold(window='"day"'),
+        'p.toml: rule 1 "r": window must be a duration such as "30m" (got "day")',
+    ),
+    "kind of a later version": (
+        threshold(kind='"drift"'),
+        'p.toml: rule 1 "r": kind "drift" is not one this version knows ("threshold" and "absence")',
+    ),
+    "misspelt kind": (
+        threshold(kind='"treshold"'),
+        'p.toml: rule 1 "r": kind "treshold" is not one this version knows ("threshold" and "absence"), '
+        'did you mean "threshold"?',
+    ),
+    "no kind": (threshold(kind=""), 'p.toml: rule 1 "r": kind is missing: "threshold" or "absence"'),
+    "key of the other kind": (
+        absence(above="0.1"),
+        'p.toml: rule 1 "a": above belongs to kind "threshold", and this rule is of kind "absence"',
+    ),
+    "absence of nothing known": (
+        absence(of='"frames"'),
+        'p.toml: rule 1 "a": of must be "samples", "labels" or "pulls" (got "frames")',
+    ),
+    "absence without a length": (absence(longer_than=""), 'p.toml: rule 1 "a": longer_than is missing: such as "2h"'),
+    "pulls of a slice": (
+        absence(of='"pulls"', slices='"marginals"'),
+        'p.toml: rule 1 "a": slices does not go with of = "pulls": a pull brings all slices',
+    ),
+    "severity unknown": (
+        threshold(severity='"warning"'),
+        'p.toml: rule 1 "r": severity must be "info", "ticket" or "page" (got "warning")',
+    ),
+    "slices unknown": (
+        threshold(slices='["all", "pairs"]'),
+        'p.toml: rule 1 "r": slices must be "all", "marginals" or "crosses", or a list of them (got "pairs")',
+    ),
+    "no slices at all": (
+        threshold(slices="[]"),
+        'p.toml: rule 1 "r": slices must be "all", "marginals" or "crosses", or a list of them (got a list)',
+    ),
+    "only that is no table": (
+        threshold(only='"c3"'),
+        'p.toml: rule 1 "r": only must be a table such as { camera = "c3" } (got "c3")',
+    ),
+    "only with a number": (threshold(only="{ camera = 3 }"), 'p.toml: rule 1 "r": only.camera must be text (got 3)'),
+    "only outside slices": (
+        threshold(slices='"all"', only='{ camera = "c3" }'),
+        'p.toml: rule 1 "r": slices leaves out every slice inside only (camera=c3)',
+    ),
+    "actions that are no list": (
+        threshold(actions='"recalibrate"'),
+        'p.toml: rule 1 "r": actions must be a list of names such as ["recalibrate"] (got "recalibrate")',
+    ),
+    "action named twice": (
+        threshold(actions='["tell", "tell"]'),
+        'p.toml: rule 1 "r": actions names "tell" twice',
+    ),
+    "no name": (threshold(name=""), "p.toml: rule 1: name is missing"),
+    "name with a space": (
+        threshold(name='"ece high"'),
+        'p.toml: rule 1 "ece high": name must be letters, digits, ".", "_" and "-" (got "ece high")',
+    ),
+    "two of a name": (threshold() + threshold(), 'p.toml: rule 2 "r": has the name of rule 1'),
+    "misspelt table": ('[[rules]]\nname = "r"', 'p.toml: unknown key "rules", did you mean "rule"?'),
+    "single brackets": ('[rule]\nname = "r"', "p.toml: rule must be written as [[rule]] (got a table)"),
+    "nothing": ("# later\n", "p.toml: has no [[rule]]"),
+    "not TOML": (
+        '[[rule]]\nname "r"',
+        "p.toml: line 2, column 6: not TOML: Expected '=' after a key in a key/value pair",
+    ),
+    "not TOML at its end": ('[[rule]]\nname =', "p.toml: line 2, column 7: not TOML: Invalid value"),
+    "mistakes in several rules": (
+        threshold(for_='"30"', severity='"x"') + absence(of='"x"'),
+        'p.toml: rule 1 "r": severity must be "info", "ticket" or "page" (got "x")\n'
+        'p.toml: rule 1 "r": for must be a duration such as "30m" (got "30")\n'
+        'p.toml: rule 2 "a": of must be "samples", "labels" or "pulls" (got "x")',
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_pack_is_told_with_place_value_and_remedy(name: str) -> None:
+    text, message = BAD[name]
+    with pytest.raises(ConfigError) as caught:
+        parse_pack(text, "p.toml")
+    assert str(caught.value) == message
+
+
+def test_all_mistakes_of_all_packs_come_in_one_error(tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text(threshold(for_='"x"'))
+    (tmp_path / "two.toml").write_text(absence(of='"x"'))
+    with pytest.raises(ConfigError) as caught:
+        load_rules(["one.toml", "defualt", "two.toml", "sub/three.toml"], tmp_path)
+    assert caught.value.mistakes == [
+        'one.toml: rule 1 "r": for must be a duration such as "30m" (got "x")',
+        'rule pack "defualt" does not ship with calwatch, did you mean "default"?',
+        'two.toml: rule 1 "a": of must be "samples", "labels" or "pulls" (got "x")',
+        "sub/three.toml: no such file",
+    ]
+    assert caught.value.hint == (
+        'use one of "default", "medical", "quality-control" or "safety", or a path that ends in .toml; '
+        f"check the path: looked for {tmp_path}/sub/three.toml"
+    )
+
+
+def test_a_pack_that_is_not_text_or_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "latin.toml").write_bytes(b"# gr\xfcn")
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(ConfigError, match=r"^latin\.toml: not UTF-8 text \(byte 4\)$"):
+        load_pack("latin.toml", base=tmp_path)
+    with pytest.raises(ConfigError, match=r"^folder\.toml: cannot be read: Is a directory$"):
+        load_pack("folder.toml", base=tmp_path)
+
+
+def test_a_later_pack_takes_the_place_of_a_rule_of_the_same_name_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text(threshold() + absence())
+    (tmp_path / "two.toml").write_text(threshold(above="0.2"))
+    book = load_rules(["one.toml", "two.toml"], tmp_path)
+    assert [(rule.name, rule.above, rule.origin) for rule in book] == [
+        ("r", 0.2, "two.toml: rule 1"),
+        ("a", None, "one.toml: rule 2"),
+    ]
+    assert book.overrides == ('rule "r" of one.toml: rule 1 is replaced by two.toml: rule 1',)
+    assert len(book) == 2
+
+
+def test_a_bare_name_is_a_shipped_pack_and_never_a_file_of_that_name(tmp_path: Path) -> None:
+    (tmp_path / "default").write_text(threshold())
+    assert load_pack("default", base=tmp_path)[0].origin == "default.toml: rule 1"
+    assert shipped_packs() == ("default", "medical", "quality-control", "safety")
+
+
+def test_rule_tests_are_no_packs(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not ship with calwatch"):
+        load_pack("default.test", base=tmp_path)
+
+
+def test_missing_shipped_packs_are_told_and_not_searched_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rulebook, "SHIPPED", "monitor.absent_rulepacks")
+    with pytest.raises(ConfigError) as caught:
+        load_pack("default", base=tmp_path)
+    assert caught.value.message == (
+        "the rule packs that ship with calwatch are not installed (no package monitor.absent_rulepacks)"
+    )
+    assert caught.value.hint == "install calwatch, in a source tree with: pip install -e ."
+
+
+def test_a_model_is_told_which_windows_dimensions_and_actions_its_rules_miss(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text(
+        threshold(window='"7d"', only='{ camara = "c3" }', actions='["recalibrate", "notify-oncal"]')
+    )
+    book = load_rules(["p.toml"], tmp_path)
+    assert book.mistakes(windows=["1h", "24h"], dimensions=["camera"], actions=["notify-oncall"]) == [
+        'p.toml: rule 1 "r": window "7d" is none of the model\'s windows ("1h" or "24h")',
+        'p.toml: rule 1 "r": only.camara: "camara" is no slice dimension of the model, did you mean "camera"?',
+        'p.toml: rule 1 "r": unknown action "notify-oncal", did you mean "notify-oncall"?',
+    ]
+    assert book.mistakes(windows=["7d"], dimensions=["camara"], actions=["notify-oncal"]) == []

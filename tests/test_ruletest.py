@@ -1,0 +1,210 @@
+"""Rule tests: what a file may say, what passes, what fails and with which words."""
+
+from pathlib import Path
+
+import pytest
+
+from monitor import ruletest
+from monitor.errors import ConfigError
+from monitor.ruletestfile import expand_values
+
+PACK = """
+[[rule]]
+name = "ece-high"
+kind = "threshold"
+metric = "ece_lower"
+above = 0.05
+window = "24h"
+for = "1h"
+min_samples = 200
+severity = "ticket"
+actions = ["recalibrate"]
+
+[[rule]]
+name = "quiet"
+kind = "absence"
+of = "samples"
+longer_than = "2h"
+severity = "page"
+"""
+SERIES = """
+pack = "p.toml"
+[[test]]
+name = "t"
+start = 2026-01-01T00:00:00Z
+interval = "1h"
+  [[test.series]]
+  slice = "camera=c3"
+  window = "24h"
+  metric = "ece_lower"
+  values = "0.01x2 0.09x4"
+  [[test.series]]
+  slice = "camera=c4"
+  window = "24h"
+  metric = "ece_lower"
+  values = "0.09x6"
+  samples = "100x3 300x3"
+"""
+
+
+def expect(**keys: str) -> str:
+    return "  [[test.expect]]\n" + "".join(f"  {key} = {value}\n" for key, value in keys.items())
+
+
+def outcome(folder: Path, text: str) -> list[ruletest.TestResult]:
+    (folder / "p.toml").write_text(PACK)
+    (folder / "p.test.toml").write_text(text)
+    return ruletest.run_tests(folder / "p.test.toml")
+
+
+def mistakes(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        outcome(folder, text)
+    return caught.value.mistakes
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("0.5", (0.5,)),
+        ("0.01x3", (0.01, 0.01, 0.01)),
+        ("0.1+0.1x3", (0.1, 0.2, 0.3)),
+        ("0.3-0.1x3", (0.3, 0.2, 0.1)),
+        ("-1-1x2 _ _x2 7", (-1.0, -2.0, None, None, None, 7.0)),
+        ("1e-3x2", (0.001, 0.001)),
+        ("1e-3+1e-3x2", (0.001, 0.002)),
+        ("5x0", ()),
+        ("", ()),
+    ],
+)
+def test_values_expand_as_documented(text: str, values: tuple[float | None, ...]) -> None:
+    assert expand_values(text) == values
+
+
+@pytest.mark.parametrize("term", ["x3", "0.1x", "0.1+0.1", "_+1x3", "nan", "1,2", "0.1 x3", "--1"])
+def test_a_term_that_is_no_value_is_told(term: str) -> None:
+    with pytest.raises(ValueError, match="is not a number"):
+        expand_values(term)
+
+
+def test_an_endless_series_is_refused() -> None:
+    with pytest.raises(ValueError, match="more than 100,000 values"):
+        expand_values("1x100001")
+
+
+def test_a_test_whose_expectations_hold_passes(tmp_path: Path) -> None:
+    (result,) = outcome(
+        tmp_path,
+        SERIES
+        + expect(at='"2h"', rule='"ece-high"', slice='"camera=c3"', state='"pending"', health='"ok"')
+        + expect(at='"3h"', rule='"ece-high"', slice='"camera=c3"', state='"firing"', actions='["recalibrate"]'),
+    )
+    assert result == ruletest.TestResult("t", 'p.test.toml: test 1 "t"', ())
+    assert result.passed
+
+
+def test_every_difference_is_told_with_expected_and_got(tmp_path: Path) -> None:
+    (result,) = outcome(
+        tmp_path,
+        SERIES
+        + expect(at='"3h"', rule='"ece-high"', slice='"camera=c3"', state='"pending"', actions="[]")
+        + expect(at='"3h"', rule='"ece-high"', slice='"camera=c5"', state='"firing"', reason='"none"'),
+    )
+    assert not result.passed
+    why = "(ece_lower 0.09 is above 0.05 over 24h (1,000 samples) since 2026-01-01 02:00 UTC)"
+    assert result.failures == (
+        f'at 3h, rule "ece-high", slice camera=c3: state expected "pending", got "firing" {why}',
+        f'at 3h, rule "ece-high", slice camera=c3: actions expected [], got ["recalibrate"] {why}',
+        'at 3h, rule "ece-high", slice camera=c5: state expected "firing", got "inactive" (no alert)',
+        'at 3h, rule "ece-high", slice camera=c5: reason expected "none", got ""',
+    )
+
+
+def test_an_alert_of_the_tested_rule_that_fires_unexpectedly_fails_the_test(tmp_path: Path) -> None:
+    (result,) = outcome(tmp_path, SERIES + expect(at='"4h"', rule='"ece-high"', slice='"camera=c3"', state='"firing"'))
+    assert result.failures == (
+        'at 4h, rule "ece-high", slice camera=c4: not expected, got "firing" '
+        "(ece_lower 0.09 is above 0.05 over 24h (300 samples) since 2026-01-01 03:00 UTC)",
+    )
+
+
+def test_versions_are_apart(tmp_path: Path) -> None:
+    second = SERIES.replace('slice = "camera=c4"', 'slice = "camera=c3"\n  version = "v2"')
+    (result,) = outcome(tmp_path, second + expect(at='"4h"', rule='"ece-high"', slice='"camera=c3"', state='"firing"'))
+    assert len(result.failures) == 1
+    assert "slice camera=c3, version v2: not expected" in result.failures[0]
+    both = expect(at='"4h"', rule='"ece-high"', slice='"camera=c3"', state='"firing"')
+    both += expect(at='"4h"', rule='"ece-high"', slice='"camera=c3"', version='"v2"', state='"firing"')
+    assert outcome(tmp_path, second + both)[0].passed
+
+
+def test_two_series_of_a_window_make_one_reading_and_a_gap_in_one_leaves_that_metric_unknown(tmp_path: Path) -> None:
+    text = SERIES.replace('slice = "camera=c4"', 'slice = "camera=c3"').replace(
+        'metric = "ece_lower"\n  values = "0.09x6"', 'metric = "ece"\n  values = "0.1x9"'
+    )
+    text = text.replace("100x3 300x3", "300x9")
+    (result,) = outcome(
+        tmp_path,
+        text + expect(at='"8h"', rule='"ece-high"', slice='"camera=c3"', state='"firing"', health='"unknown"'),
+    )
+    assert result.failures == ()
+
+
+def test_mistakes_of_a_test_file_and_of_its_pack_come_at_once(tmp_path: Path) -> None:
+    text = """
+pack = "q.toml"
+cases = 1
+[[test]]
+start = 2026-01-01T00:00:00
+interval = "1x"
+  [[test.series]]
+  metric = "ece_lowr"
+  window = "24h"
+  values = "0.1y3"
+  [[test.series]]
+  of = "pulls"
+  slice = "camera=c3"
+  values = "1"
+  [[test.expect]]
+  at = "90m"
+  rule = "r"
+  slice = "camera"
+  state = "fired"
+  helth = "ok"
+"""
+    (tmp_path / "q.toml").write_text('[[rule]]\nname = "r"\n')
+    assert mistakes(tmp_path, text) == [
+        'p.test.toml: unknown key "cases"',
+        'q.toml: rule 1 "r": kind is missing: "threshold" or "absence"',
+        "p.test.toml: test 1: name is missing: what the test shows",
+        "p.test.toml: test 1: start must be a time with its zone such as 2026-01-01T00:00:00Z "
+        "(got 2026-01-01T00:00:00)",
+        'p.test.toml: test 1: interval must be a duration such as "30m" (got "1x")',
+        'p.test.toml: test 1: series 1: unknown metric "ece_lowr", did you mean "ece_lower"?',
+        'p.test.toml: test 1: series 1: values: "0.1y3" is not a number, "_", or one of these with xN as in '
+        '"0.01x12" or "0.1+0.05x4"',
+        'p.test.toml: test 1: series 2: slice does not go with of = "pulls": a pull brings all slices',
+        'p.test.toml: test 1: expect 1: unknown key "helth", did you mean "health"?',
+        "p.test.toml: test 1: expect 1: at 90m falls between two evaluations: use a multiple of the interval",
+        """p.test.toml: test 1: expect 1: slice must be "all" or "name=value,…" (got 'camera' in 'camera')""",
+        'p.test.toml: test 1: expect 1: state must be "inactive", "pending", "firing" or "resolved" (got "fired")',
+    ]
+
+
+def test_a_rule_that_the_pack_has_not_is_told_with_the_nearest(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, SERIES + expect(at='"1h"', rule='"ece-hihg"', state='"firing"')) == [
+        'p.test.toml: test 1 "t": expect 1: the pack has no rule "ece-hihg", did you mean "ece-high"?'
+    ]
+    assert mistakes(tmp_path, SERIES + expect(at='"1h"', rule='"quiet"', version='"v2"', state='"firing"')) == [
+        'p.test.toml: test 1 "t": expect 1: version does not go with "quiet": an absence is of the whole model'
+    ]
+
+
+def test_a_file_that_tests_nothing_is_a_mistake(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, 'pack = "p.toml"') == ["p.test.toml: has no [[test]]"]
+    assert mistakes(tmp_path, SERIES) == ['p.test.toml: test 1 "t": has no [[test.expect]]']
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent\.test\.toml: no such file$"):
+        ruletest.run_tests(tmp_path / "absent.test.toml")
