@@ -15,7 +15,7 @@ DISCLOSURES = (
     "Assigned: dates, hours, cameras and lightings. Cameras and lightings are image transformations (gain, blur, "
     "noise) before the model; each digit of the first site passes about 22 times, each time with fresh noise.",
     "Planted drift 1: from 2026-02-01 the lens of camera c3 hazes over at night, an image transformation (blur, "
-    "contrast lost towards grey) before the model.",
+    "contrast lost towards grey) before the model, its kind and strength chosen so that the drift is plain to see.",
     "Planted drift 2: from 2026-02-10 a growing share of the parcels comes from the second site, by writers the "
     "model never saw; their digits are unchanged.",
     "Simulated: label delays (log-normal, median 6 hours, at most 5 days, independent of the outcome) and the "

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import duckdb
 
@@ -27,14 +27,19 @@ class Batch:
     alone: tuple["Batch", ...] = ()  # the same files one by one, for when one of several turns out to be damaged
 
 
+ProblemReason = Literal[
+    "source_unreachable", "directory_missing", "unreadable_file", "empty_file", "missing_column", "missing_slice_column",
+    "wrong_type",
+]  # fmt: skip
+PROBLEM_REASONS: tuple[ProblemReason, ...] = get_args(ProblemReason)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something of the source could not be read, or only in part. ``reason`` is a metric label, ``message`` a sentence."""
 
     item: str
-    reason: Literal[
-        "source_unreachable", "directory_missing", "unreadable_file", "empty_file", "missing_column", "missing_slice_column", "wrong_type"
-    ]
+    reason: ProblemReason
     message: str
     cursor: Mapping[str, str] = field(default_factory=dict)  # committed, so that a final problem is told once
 

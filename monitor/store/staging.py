@@ -8,6 +8,11 @@ import duckdb
 from monitor.sources.base import Batch
 from monitor.store.connection import literal, naive, quoted
 
+QUARANTINE_REASONS = (
+    "unreadable_line", "missing_sample_id", "unreadable_time", "time_before_1970", "time_in_future", "older_than_retention",
+    "missing_score", "score_not_a_number", "score_outside_0_1", "unknown_outcome", "bad_count", "bad_logits",
+    "label_too_late", "missing_logits", "no_prediction",
+)  # fmt: skip
 CLOCK_SKEW = timedelta(minutes=5)  # how far a producer's clock may run ahead of ours
 _SEPARATOR = "chr(31)"  # between slice values inside slice_key
 _OUTCOMES = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}

@@ -1,23 +1,24 @@
--- a repeated identity becomes one row: the later value wins, but an absent value never erases a present one
+-- a repeated identity becomes one row: the later value (by labelled_at, then by position) wins, but an absent value never
+-- erases a present one
 CREATE OR REPLACE TEMP TABLE fresh_repeated AS
 SELECT
     max(position)                                                               AS position,
-    arg_max(file, position)                                                     AS file,
-    arg_max(row, position)                                                      AS row,
+    last(file ORDER BY labelled_at NULLS FIRST, position)                                                     AS file,
+    last(row ORDER BY labelled_at NULLS FIRST, position)                                                      AS row,
     sample_id,
     observed_at,
-    arg_max(labelled_at, position) FILTER (labelled_at IS NOT NULL)             AS labelled_at,
-    arg_max(score, position) FILTER (score IS NOT NULL)                         AS score,
-    arg_max(raw_score, position) FILTER (raw_score IS NOT NULL)                 AS raw_score,
-    arg_max(logits, position) FILTER (logits IS NOT NULL)                       AS logits,
-    arg_max(version, position) FILTER (version IS NOT NULL)                     AS version,
-    arg_max(calibrator, position) FILTER (calibrator IS NOT NULL)               AS calibrator,
-    arg_max(group_id, position) FILTER (group_id IS NOT NULL)                   AS group_id,
-    arg_max(predicted_class, position) FILTER (predicted_class IS NOT NULL)     AS predicted_class,
-    arg_max(label, position) FILTER (label IS NOT NULL)                         AS label,
-    arg_max(n, position)                                                        AS n,
-    arg_max(positives, position) FILTER (positives IS NOT NULL)                 AS positives,
-    arg_max(slice_key, position) FILTER (slice_key IS NOT NULL)                 AS slice_key,
+    last(labelled_at ORDER BY labelled_at NULLS FIRST, position) FILTER (labelled_at IS NOT NULL)             AS labelled_at,
+    last(score ORDER BY labelled_at NULLS FIRST, position) FILTER (score IS NOT NULL)                         AS score,
+    last(raw_score ORDER BY labelled_at NULLS FIRST, position) FILTER (raw_score IS NOT NULL)                 AS raw_score,
+    last(logits ORDER BY labelled_at NULLS FIRST, position) FILTER (logits IS NOT NULL)                       AS logits,
+    last(version ORDER BY labelled_at NULLS FIRST, position) FILTER (version IS NOT NULL)                     AS version,
+    last(calibrator ORDER BY labelled_at NULLS FIRST, position) FILTER (calibrator IS NOT NULL)               AS calibrator,
+    last(group_id ORDER BY labelled_at NULLS FIRST, position) FILTER (group_id IS NOT NULL)                   AS group_id,
+    last(predicted_class ORDER BY labelled_at NULLS FIRST, position) FILTER (predicted_class IS NOT NULL)     AS predicted_class,
+    last(label ORDER BY labelled_at NULLS FIRST, position) FILTER (label IS NOT NULL)                         AS label,
+    last(n ORDER BY labelled_at NULLS FIRST, position)                                                        AS n,
+    last(positives ORDER BY labelled_at NULLS FIRST, position) FILTER (positives IS NOT NULL)                 AS positives,
+    last(slice_key ORDER BY labelled_at NULLS FIRST, position) FILTER (slice_key IS NOT NULL)                 AS slice_key,
     count(*)                                                                    AS seen,
     count(DISTINCT score) > 1 OR count(DISTINCT positives) > 1 OR count(DISTINCT label) > 1
         OR count(DISTINCT predicted_class) > 1 OR count(DISTINCT version) > 1 OR count(DISTINCT slice_key) > 1

@@ -29,6 +29,8 @@ WITH merged AS (
     LEFT JOIN slice_keys AS c ON c.slice_key = f.slice_key
     LEFT JOIN stream_keys AS t
         ON f.score IS NOT NULL AND t.version = coalesce(f.version, '') AND t.calibrator = coalesce(f.calibrator, '')
+    -- a row labelled before what is known is an old row sent again: it takes nothing back
+    WHERE NOT coalesce(f.labelled_at < e.labelled_at AND e.positives IS NOT NULL, false)
 )
 SELECT
     row_key,

@@ -1,0 +1,105 @@
+"""Questions to the published snapshot, as the command line asks them. Reads metrics.duckdb only, never the live file."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from monitor.errors import StoreError, UsageError
+from monitor.store.snapshot import SNAPSHOT
+
+Row = dict[str, Any]
+
+
+class Snapshot:
+    """An opened snapshot. Raises StoreError when there is none yet, or when it cannot be read."""
+
+    def __init__(self, state_dir: Path) -> None:
+        path = state_dir / SNAPSHOT
+        if not path.exists():
+            raise StoreError(f"{path}: there is no snapshot yet", "start the daemon with: calwatch run (or: calwatch once)")
+        try:
+            self._connection = duckdb.connect(str(path), read_only=True)
+        except duckdb.Error as error:
+            raise StoreError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+
+    def __enter__(self) -> "Snapshot":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._connection.close()
+
+    def _rows(self, sql: str, parameters: dict[str, Any] | None = None) -> list[Row]:
+        cursor = self._connection.execute(sql, parameters or {})
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def published_at(self) -> datetime:
+        return self._rows("SELECT published_at FROM snapshot")[0]["published_at"]  # type: ignore[no-any-return]  # TIMESTAMP
+
+    def models(self) -> list[Row]:
+        """One row per model: its whole, over its longest window, and how many alerts fire or are unknown."""
+        return self._rows(
+            "SELECT r.model, r.version, r.\"window\", r.state, r.samples, r.label_coverage, r.ece, r.ece_debiased, "
+            "r.ece_lower, r.ece_upper, r.calibration_gap, r.window_end, "
+            "(SELECT count(*) FROM alerts AS a WHERE a.model = r.model AND a.state = 'firing') AS firing, "
+            "(SELECT count(*) FROM alerts AS a WHERE a.model = r.model AND a.health <> 'ok') AS unknown "
+            "FROM slice_newest AS r WHERE r.slice = 'all' "
+            "QUALIFY row_number() OVER (PARTITION BY r.model ORDER BY r.window_end - r.window_start DESC, r.samples DESC) = 1 "
+            "ORDER BY r.model"
+        )
+
+    def firing(self) -> list[Row]:
+        return self._rows("SELECT * EXCLUDE (labels) FROM drift_now")
+
+    def unknown(self) -> list[Row]:
+        return self._rows(
+            "SELECT model, version, slice, rule, reason FROM alerts WHERE health <> 'ok' AND state <> 'inactive' ORDER BY ALL"
+        )
+
+    def slices(self, model: str | None, window: str | None, limit: int) -> list[Row]:
+        """Slices worst first; windows other than the asked one are left out, insufficient ones come last."""
+        return self._rows(
+            "SELECT model, version, slice, \"window\", state, samples, label_coverage, ece, ece_debiased, ece_lower, "
+            "ece_upper, ece_null_quantile, calibration_gap, brier_score, auroc, window_end FROM slice_newest "
+            "WHERE ($model IS NULL OR model = $model) AND ($window IS NULL OR \"window\" = $window) "
+            "ORDER BY state = 'ok' DESC, ece_lower DESC NULLS LAST, ece_debiased DESC NULLS LAST, slice LIMIT $limit",
+            {"model": model, "window": window, "limit": limit},
+        )
+
+    def jobs(self, model: str | None, limit: int) -> list[Row]:
+        rows = self._rows(
+            "SELECT id, model, kind, trigger, scope, state, requested_at, finished_at, onset, reasons, details FROM jobs "
+            "WHERE $model IS NULL OR model = $model ORDER BY requested_at DESC, id LIMIT $limit",
+            {"model": model, "limit": limit},
+        )
+        return [{**row, "details": json.loads(row["details"])} for row in rows]
+
+    def in_charge(self, model: str | None = None) -> list[Row]:
+        """Calibrators in charge now."""
+        return self._rows(
+            "SELECT model, scope, id, method, fitted_at, promoted_at FROM calibrators WHERE serving "
+            "AND ($model IS NULL OR model = $model) ORDER BY model, scope",
+            {"model": model},
+        )
+
+    def troubles(self) -> list[Row]:
+        """What could not be read at the newest pull of each source, and what was quarantined, by reason."""
+        return self._rows(
+            "SELECT model, source, problem FROM pulls WHERE problem IS NOT NULL "
+            "QUALIFY row_number() OVER (PARTITION BY model, source ORDER BY pulled_at DESC) = 1 ORDER BY ALL"
+        )
+
+    def quarantined(self) -> list[Row]:
+        return self._rows(
+            "SELECT model, source, reason, count(*) AS rows, max(quarantined_at) AS newest FROM quarantine "
+            "GROUP BY model, source, reason ORDER BY ALL"
+        )
+
+    def demand_model(self, name: str) -> None:
+        """Raises UsageError naming the models there are when this one is unknown."""
+        names = [row["model"] for row in self._rows("SELECT DISTINCT model FROM slice_newest ORDER BY model")]
+        if name not in names:
+            raise UsageError(f'no readings of a model "{name}"', f"models with readings: {', '.join(names) or 'none yet'}")

@@ -1,0 +1,352 @@
+"""The command ``calwatch``. Each command is thin: it reads arguments, calls one function below it and prints."""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from monitor import __version__, console
+from monitor.errors import CalwatchError, ConfigError, UsageError
+from monitor.model import Slice
+
+EXIT_FAILED, EXIT_MISUSE, EXIT_DRIFT = 1, 2, 3
+
+app = typer.Typer(
+    name="calwatch", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Watches whether a vision model's confidence is still honest in production, slice by slice.",
+)  # fmt: skip
+rules_app = typer.Typer(no_args_is_help=True, help="Rule packs.")
+app.add_typer(rules_app, name="rules")
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="the configuration file")]
+JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
+DEFAULT_CONFIG = Path("calwatch.toml")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; errors people can act on become ``error:`` and ``try:`` lines."""
+    try:
+        app(args=arguments, standalone_mode=True)
+    except (ConfigError, UsageError) as error:
+        console.fail(error.message, error.hint)
+        sys.exit(EXIT_MISUSE)
+    except CalwatchError as error:
+        console.fail(error.message, error.hint)
+        sys.exit(EXIT_FAILED)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        console.say(f"calwatch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    directory: Annotated[Path, typer.Argument(help="where its files go")] = Path("calwatch-demo"),
+    serve: Annotated[bool, typer.Option("--serve", help="then keep /metrics and the page up")] = False,
+    listen: Annotated[str, typer.Option(help="host:port to serve on")] = "127.0.0.1:9464",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """The whole loop on bundled real data; nothing to configure."""
+    from monitor.demo.play import play_demo
+    from monitor.demo.story import tell
+
+    played = play_demo(directory)
+    tell(played, directory)
+    if serve:
+        from monitor.daemon import serve_published
+
+        serve_published(played.published, listen)
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(help="where to write; must not hold a calwatch.toml yet")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Write a commented calwatch.toml, rules of your own and a compose file."""
+    if (directory / "calwatch.toml").exists():
+        raise UsageError(f"{directory / 'calwatch.toml'}: exists already", "name another directory")
+    starter = files("monitor.starter")
+    targets = {
+        "calwatch.toml": directory / "calwatch.toml", "own.toml": directory / "rules" / "own.toml",
+        "compose.yaml": directory / "compose.yaml", "prometheus.yml": directory / "prometheus.yml",
+    }  # fmt: skip
+    try:
+        for name, target in targets.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(starter.joinpath(name).read_text("utf-8"), "utf-8")
+            console.say(f"wrote {target}")
+        (directory / "samples").mkdir(exist_ok=True)
+    except OSError as error:
+        raise CalwatchError(f"{error.filename}: cannot be written: {error.strerror}", "choose another directory") from error
+    console.say(f"next: put Parquet, CSV or JSON Lines into {directory / 'samples'}, then")
+    console.say(f"      calwatch check --config {directory / 'calwatch.toml'}")
+
+
+@app.command()
+def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Configuration, rules and sources: every mistake at once."""
+    from monitor.checking import check_config
+
+    found = check_config(config)
+    for note in found.notes:
+        console.say(f"note: {note}")
+    if found.mistakes:
+        raise ConfigError(found.mistakes, found.hint)
+    console.say(f"{config}: {found.summary}")
+
+
+@app.command()
+def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """The daemon: pull, measure, judge, recalibrate, publish, every cycle. SIGHUP reloads, SIGTERM stops."""
+    from monitor.daemon import Daemon
+
+    Daemon(config).run()
+
+
+@app.command()
+def once(
+    config: ConfigOption = DEFAULT_CONFIG,
+    fail_on_drift: Annotated[bool, typer.Option("--fail-on-drift", help="exit 3 when an alert fires")] = False,
+    json: JsonOption = False,
+) -> None:
+    """One cycle in the foreground; the exit code tells how it went."""
+    from monitor.daemon import run_once
+
+    tick = run_once(config)
+    firing = [alert for model in tick.published.models for alert in model.alerts if alert.state == "firing"]
+    if json:
+        console.as_json(
+            {
+                "failed": tick.failed, "snapshot_problem": tick.published.problem,
+                "firing": [{"model": a.model, "rule": a.rule, "slice": a.slice.text, "reason": a.reason} for a in firing],
+                "jobs": [{"id": j.id, "scope": j.scope.text, "state": j.state.value, "reasons": list(j.reasons)}
+                         for jobs in tick.jobs.values() for j in jobs],
+            }
+        )  # fmt: skip
+    else:
+        for alert in firing:
+            console.say(f"firing: {alert.model} {alert.rule} {alert.slice.text}: {alert.reason}")
+        console.say(f"{len(tick.published.models)} models, {len(firing)} alerts firing, {len(tick.failed)} failed")
+    for model, problem in tick.failed.items():
+        console.fail(f'model "{model}": {problem}', "")
+    if tick.failed or tick.published.problem:
+        raise typer.Exit(EXIT_FAILED)
+    if fail_on_drift and firing:
+        raise typer.Exit(EXIT_DRIFT)
+
+
+@app.command()
+def backtest(
+    began: Annotated[str, typer.Option("--from", help="first simulated time, e.g. 2026-01-01 or 2026-01-01T06:00Z")],
+    ended: Annotated[str, typer.Option("--to", help="last simulated time")],
+    step: Annotated[str, typer.Option(help="simulated time between two cycles")] = "1h",
+    state_dir: Annotated[Path | None, typer.Option(help="its own state directory; default calwatch-backtest")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """History through the same cycle on a simulated clock: what would have fired, been refitted, been promoted."""
+    from monitor.backtest import play
+    from monitor.config import load_config
+    from monitor.durations import parse_duration
+    from monitor.tell import backtest_json, progress, tell_backtest
+
+    try:
+        width = parse_duration(step)
+    except ValueError as error:
+        raise UsageError(f"--step {error}") from error
+    first, last = _time("--from", began), _time("--to", ended)
+    loaded = load_config(config)
+    _quiet_logs()
+    directory = state_dir or Path("calwatch-backtest")
+    with progress(first, last, "backtest") as advance:
+        played = play(loaded, directory, first, last, width, each_tick=lambda now, tick: advance(now))
+    if json:
+        console.as_json(backtest_json(played))
+    else:
+        tell_backtest(played, directory)
+    if played.failures:
+        raise CalwatchError("\n".join(played.failures), "the models named above failed in at least one cycle")
+
+
+@app.command()
+def status(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """Models, alerts that fire and why, calibrators in charge, troubles with the sources."""
+    from monitor.tell import tell_status
+
+    with _snapshot(config) as held:
+        answers = {
+            "published_at": held.published_at(), "models": held.models(), "firing": held.firing(), "unknown": held.unknown(),
+            "calibrators": held.in_charge(), "troubles": held.troubles(), "quarantined": held.quarantined(),
+        }  # fmt: skip
+    if json:
+        console.as_json(answers)
+    else:
+        tell_status(answers)
+
+
+@app.command()
+def slices(
+    model: Annotated[str | None, typer.Option(help="only this model")] = None,
+    window: Annotated[str | None, typer.Option(help="only this window, e.g. 24h")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="rows at most")] = 20,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """The newest reading of each slice, worst first."""
+    from monitor.tell import tell_slices
+
+    with _snapshot(config) as held:
+        if model is not None:
+            held.demand_model(model)
+        rows = held.slices(model, window, limit)
+    if json:
+        console.as_json(rows)
+    else:
+        tell_slices(rows)
+
+
+@app.command()
+def jobs(
+    model: Annotated[str | None, typer.Option(help="only this model")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="rows at most")] = 20,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """Refits and rollbacks, newest first, with the gate's reasons."""
+    from monitor.tell import tell_jobs
+
+    with _snapshot(config) as held:
+        rows = held.jobs(model, limit)
+    if json:
+        console.as_json(rows)
+    else:
+        tell_jobs(rows)
+
+
+@app.command()
+def recalibrate(
+    model: Annotated[str, typer.Argument(help="the model's name")],
+    slice_: Annotated[str, typer.Option("--slice", help='"all", or e.g. "camera=c3,lighting=night"')] = "all",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Ask for a refit; the daemon runs it in its next cycle, or it runs here when there is no daemon."""
+    _ask(config, model, "recalibrate", slice_, None)
+
+
+@app.command()
+def rollback(
+    model: Annotated[str, typer.Argument(help="the model's name")],
+    slice_: Annotated[str, typer.Option("--slice", help="the calibrator's scope")] = "all",
+    to: Annotated[str | None, typer.Option("--to", help="artefact id; default: the one in charge before")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Put the previous (or a named) calibrator back in charge."""
+    _ask(config, model, "rollback", slice_, to)
+
+
+@app.command()
+def snapshot(
+    target: Annotated[Path | None, typer.Argument(help="copy the snapshot there")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Publish metrics.duckdb anew (when no daemon does), and copy it to a file of your own."""
+    from monitor.daemon import publish_now
+
+    path = publish_now(config)
+    if target is not None:
+        try:
+            shutil.copyfile(path, target)
+        except OSError as error:
+            raise CalwatchError(f"{target}: cannot be written: {error.strerror}") from error
+    console.say(str(target or path))
+
+
+@rules_app.command("test")
+def rules_test(
+    test_files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="*.test.toml: series in, expected alerts")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Run rule tests, as promtool does for Prometheus: series in, expected alerts at t."""
+    from monitor import ruletest
+
+    failed = count = 0
+    for path in test_files:
+        for result in ruletest.run_tests(path):
+            count += 1
+            failed += not result.passed
+            console.say(f"{'ok    ' if result.passed else 'FAILED'} {result.place}")
+            for failure in result.failures:
+                console.say(f"       {failure}")
+    console.say(f"{count} tests, {failed} failed")
+    if failed:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _ask(config: Path, model: str, kind: str, slice_: str, to: str | None) -> None:
+    from monitor.config import load_config
+    from monitor.daemon import run_once, utc_now
+    from monitor.errors import StoreError
+    from monitor.requests import leave
+
+    loaded = load_config(config)
+    if loaded.model_named(model) is None:
+        names = ", ".join(each.name for each in loaded.model)
+        raise UsageError(f'{config}: has no model "{model}"', f"models: {names}")
+    try:
+        scope = Slice.parse(slice_)
+    except ValueError as error:
+        raise UsageError(f"--slice {error}") from error
+    leave(loaded.state_dir, model, kind, scope, utc_now(), to=to)
+    try:
+        tick = run_once(config)
+    except StoreError as error:
+        if "in use by process" not in error.message:
+            raise
+        console.say(f"asked for: {kind} {model} {scope.text}; the running daemon takes it up in its next cycle")
+        console.say("see: calwatch jobs")
+        return
+    done = [job for job in tick.jobs.get(model, ()) if job.kind == kind and job.scope == scope]
+    for job in done:
+        console.say(f"{job.kind} {job.scope.text}: {job.state.value}")
+        for reason in job.reasons:
+            console.say(f"  {reason}")
+    if not done or any(job.state == "failed" for job in done):
+        raise CalwatchError(f"{kind} did not succeed", "see the reasons above, and: calwatch status")
+
+
+def _snapshot(config: Path) -> Any:
+    from monitor.ask import Snapshot
+    from monitor.config import load_config
+
+    return Snapshot(load_config(config).state_dir)
+
+
+def _time(option: str, text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option} must be a date or time such as 2026-01-01 or 2026-01-01T06:00Z (got {text!r})") from None
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _quiet_logs() -> None:
+    import logging
+
+    from monitor.logs import configure_logging
+
+    configure_logging("text", level=logging.ERROR)

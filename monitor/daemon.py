@@ -1,0 +1,258 @@
+"""The daemon: the one place that reads a clock. Schedules ticks, serves HTTP, reloads on SIGHUP, stops on SIGTERM."""
+
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+
+import duckdb
+import structlog
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+from prometheus_client import CollectorRegistry
+
+from monitor.config import Config, load_config
+from monitor.cycle import Cycle, Tick, Watched, watch
+from monitor.errors import CalwatchError, StoreError
+from monitor.logs import configure_logging
+from monitor.model import Published
+from monitor.publish.collector import MetricsCollector
+from monitor.publish.instruments import Instruments
+from monitor.publish.web import create_app
+from monitor.schedule import cron_trigger
+from monitor.server import HttpServer
+from monitor.sources.base import PROBLEM_REASONS
+from monitor.store.connection import open_live
+from monitor.store.snapshot import SNAPSHOT, Publisher
+from monitor.store.staging import QUARANTINE_REASONS
+
+log = structlog.get_logger("calwatch")
+STOP_PATIENCE = 5.0  # seconds a running tick may go on after SIGTERM before its statement is interrupted
+STOP_LIMIT = 9.0  # seconds after which we leave whatever runs; its transaction is then rolled back by the next start
+
+
+def utc_now() -> datetime:
+    """The wall clock, in UTC."""
+    return datetime.now(UTC)
+
+
+class Shown:
+    """What the web server shows: swapped whole after each tick."""
+
+    def __init__(self, collector: MetricsCollector, stale_after: timedelta) -> None:
+        self.published: Published | None = None
+        self.stale_after = stale_after
+        self._collector = collector
+
+    def swap(self, published: Published) -> None:
+        self._collector.swap(published)
+        self.published = published
+
+
+class Daemon:
+    """Runs until told to stop. Raises CalwatchError when it cannot start."""
+
+    def __init__(self, config_path: Path, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._path = config_path
+        self._clock = clock
+        self._stop = threading.Event()
+        self._reload = threading.Event()
+        self._wake = threading.Event()
+        self._ticking = threading.Lock()
+        self._config = load_config(config_path)
+        configure_logging(self._config.monitor.log_format)
+        watched = watch(self._config)
+        self._registry = CollectorRegistry()
+        self._instruments = Instruments(self._registry)
+        self._collector = MetricsCollector(self._registry, max_series=self._config.monitor.max_series)
+        self._shown = Shown(self._collector, _stale_after(self._config))
+        self._connection = open_live(
+            self._config.state_dir, memory_limit=self._config.monitor.memory_limit, now=self._clock()
+        )
+        self._cycle = self._cycle_over(self._config, watched)
+        self._instruments.reloaded(True, self._clock())
+        self._scheduler = self._schedule()
+
+    def _cycle_over(self, config: Config, watched: list[Watched]) -> Cycle:
+        for each in watched:
+            self._instruments.expect(
+                each.model.name,
+                sources=[source.name for source in each.sources],
+                rules=[rule.name for rule in each.rulebook],
+                quarantine_reasons=QUARANTINE_REASONS,
+                problem_reasons=PROBLEM_REASONS,
+            )
+        return Cycle(config, watched, self._connection, self._instruments)
+
+    def run(self) -> None:
+        """Serve and tick until SIGTERM or SIGINT; every open transaction is then finished or rolled back."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload)
+        server = self._listen()
+        self._scheduler.start()
+        log.info("started", models=len(self._cycle.watched), listen=self._config.monitor.listen)
+        try:
+            while not self._stop.is_set():
+                self._wake.wait()
+                self._wake.clear()
+                if self._reload.is_set():
+                    self._reload.clear()
+                    self.reload()
+        finally:
+            self._shut_down(server)
+
+    def _listen(self) -> HttpServer:
+        try:
+            return HttpServer(create_app(self._shown, self._registry, now=self._clock), self._config.monitor.listen)
+        except CalwatchError:
+            self._connection.close()
+            raise
+
+    def tick(self) -> Tick | None:
+        """One cycle now; None while stopping, or when the statement it ran was interrupted by the stop."""
+        with self._ticking:
+            if self._stop.is_set():
+                return None
+            try:
+                tick = self._cycle.tick(self._clock())
+            except duckdb.InterruptException:
+                log.warning("tick interrupted by the stop; its transaction is rolled back")
+                return None
+            self._shown.swap(tick.published)
+            return tick
+
+    def reload(self) -> bool:
+        """Read the configuration and rules again and swap them in whole; on any mistake the old ones stay."""
+        try:
+            config = load_config(self._path)
+            watched = watch(config)
+        except CalwatchError as error:
+            log.error("reload failed, the old configuration stays", mistakes=str(error).split("\n"))
+            self._instruments.reloaded(False, self._clock())
+            return False
+        fixed = [
+            name for name in ("state_dir", "listen", "log_format", "memory_limit")
+            if getattr(config.monitor, name) != getattr(self._config.monitor, name)
+        ]  # fmt: skip
+        if fixed:
+            log.warning("these take effect only after a restart", settings=fixed)
+        with self._ticking:
+            kept = config.monitor.model_copy(update={name: getattr(self._config.monitor, name) for name in fixed})
+            gone = {model.name for model in self._config.model} - {model.name for model in config.model}
+            self._config = config.model_copy(update={"monitor": kept})
+            self._cycle = self._cycle_over(self._config, watched)
+            for model in gone:
+                self._instruments.forget(model)
+            self._shown.stale_after = _stale_after(self._config)
+        self._plan(self._scheduler)
+        self._instruments.reloaded(True, self._clock())
+        log.info("reloaded", models=len(watched))
+        return True
+
+    def _schedule(self) -> BackgroundScheduler:
+        scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
+        kinds = {EVENT_JOB_MISSED: "missed", EVENT_JOB_ERROR: "failed", EVENT_JOB_MAX_INSTANCES: "overlapped"}
+
+        def count(event: JobEvent) -> None:
+            kind = kinds[event.code]
+            self._instruments.scheduler_event(kind)  # type: ignore[arg-type]  # the values above are its literals
+            problem = repr(getattr(event, "exception", None) or "")
+            log.warning("scheduled run " + kind, job=event.job_id, problem=problem)
+
+        scheduler.add_listener(count, EVENT_JOB_MISSED | EVENT_JOB_ERROR | EVENT_JOB_MAX_INSTANCES)
+        self._plan(scheduler)
+        return scheduler
+
+    def _plan(self, scheduler: BackgroundScheduler) -> None:
+        """One job per interval, and one per model at its refit time: both tick, and the tick asks the database what is
+        due. So a refit that was missed while nothing ran is made up by the next tick, once."""
+        scheduler.remove_all_jobs()
+        options = {"coalesce": True, "max_instances": 1, "replace_existing": True}
+        cycle = IntervalTrigger(seconds=int(self._config.monitor.cycle.total_seconds()), timezone=UTC)
+        scheduler.add_job(self.tick, cycle, id="cycle", misfire_grace_time=None, next_run_time=self._clock(), **options)
+        for model in self._config.model:
+            if model.recalibration.schedule:
+                scheduler.add_job(
+                    self.tick, cron_trigger(model.recalibration.schedule, model.time_zone), id=f"refit {model.name}",
+                    misfire_grace_time=None, **options,
+                )  # fmt: skip
+
+    def _on_stop(self, number: int, frame: FrameType | None) -> None:
+        self._stop.set()
+        self._wake.set()
+
+    def _on_reload(self, number: int, frame: FrameType | None) -> None:
+        self._reload.set()
+        self._wake.set()
+
+    def _shut_down(self, server: HttpServer) -> None:
+        log.info("stopping")
+        self._stop.set()
+        with suppress(Exception):  # a scheduler that never started cannot be paused; stopping goes on all the same
+            self._scheduler.pause()
+        if not self._ticking.acquire(timeout=STOP_PATIENCE):
+            self._connection.interrupt()
+            if not self._ticking.acquire(timeout=STOP_LIMIT - STOP_PATIENCE):
+                log.warning("a tick is still running; leaving it to the next start")
+                return
+        server.stop()
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+        self._connection.close()
+        log.info("stopped")
+
+
+def _stale_after(config: Config) -> timedelta:
+    """How old the last tick may be before /healthz says so: three cycles and a minute."""
+    return 3 * config.monitor.cycle + timedelta(minutes=1)
+
+
+def run_once(config_path: Path) -> Tick:
+    """One cycle in the foreground. Raises StoreError naming the daemon that holds the database, if one does."""
+    config = load_config(config_path)
+    configure_logging(config.monitor.log_format)
+    watched = watch(config)
+    now = utc_now()
+    connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
+    try:
+        return Cycle(config, watched, connection, Instruments(CollectorRegistry())).tick(now)
+    finally:
+        connection.close()
+
+
+def publish_now(config_path: Path) -> Path:
+    """The snapshot's path: published anew when no daemon runs, else as the daemon last published it."""
+    config = load_config(config_path)
+    now = utc_now()
+    try:
+        connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
+    except StoreError as error:
+        path = config.state_dir / SNAPSHOT
+        if "in use by process" in error.message and path.exists():
+            return path
+        raise
+    try:
+        return Publisher(config.state_dir).publish(connection, now)
+    finally:
+        connection.close()
+
+
+def serve_published(published: Published, listen: str) -> None:
+    """Keep /metrics and the page of one published state up until SIGINT or SIGTERM."""
+    registry = CollectorRegistry()
+    collector = MetricsCollector(registry)
+    shown = Shown(collector, timedelta(days=36_500))
+    shown.swap(published)
+    server = HttpServer(create_app(shown, registry, now=lambda: published.at), listen)
+    log.info("serving", page=f"http://{listen}/", metrics=f"http://{listen}/metrics", stop="Ctrl-C")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()
+    server.stop()

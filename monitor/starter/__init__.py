@@ -1,0 +1,1 @@
+"""What `calwatch init` writes: a commented configuration, rules of one's own, and a compose file."""

@@ -1,0 +1,194 @@
+"""Answers of the command line in tables and sentences."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from monitor.backtest import Played
+from monitor.console import as_json, interval, moment, number, percent, say, signed, table
+from monitor.model import Alert, AlertState, Job
+from monitor.store.snapshot import SNAPSHOT
+
+__all__ = ["as_json", "backtest_json", "progress", "tell_backtest", "tell_jobs", "tell_slices", "tell_status"]
+
+Row = Mapping[str, Any]
+
+
+@contextmanager
+def progress(first: datetime, last: datetime, what: str) -> Iterator[Callable[[datetime], None]]:
+    """A bar of simulated time on a terminal; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda now: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[day]}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=(last - first).total_seconds(), day="")
+        yield lambda now: bar.update(task, completed=(now - first).total_seconds(), day=f"{now:%Y-%m-%d}")
+
+
+def tell_status(answers: Mapping[str, Any]) -> None:
+    say(f"as of {moment(answers['published_at'])} UTC")
+    table(
+        "models",
+        ("model", "version", "window", "samples", "labelled", "ECE", "95 % interval", "gap", "firing", "unknown"),
+        (
+            (
+                row["model"], row["version"] or "–", row["window"], f"{row['samples']:,}", percent(row["label_coverage"]),
+                "insufficient" if row["state"] != "ok" else number(row["ece"]),
+                interval(row["ece_lower"], row["ece_upper"]), signed(row["calibration_gap"]), str(row["firing"]),
+                str(row["unknown"]),
+            )
+            for row in answers["models"]
+        ),
+        numeric=("samples", "labelled", "ECE", "gap", "firing", "unknown"),
+    )  # fmt: skip
+    for row in answers["firing"]:
+        onset = f" It began about {moment(row['onset'])} UTC." if row["onset"] else ""
+        say(f"FIRING [{row['severity']}] {row['model']} {row['rule']} on {row['slice']}: {row['reason']}.{onset}")
+    if not answers["firing"]:
+        say("no alert fires")
+    for row in answers["unknown"]:
+        say(f"UNKNOWN {row['model']} {row['rule']} on {row['slice']}: {row['reason']}")
+    for row in answers["calibrators"]:
+        say(
+            f"in charge of {row['model']} {row['scope']}: {row['id']} ({row['method']}, fitted {moment(row['fitted_at'])}, "
+            f"promoted {moment(row['promoted_at'])})"
+        )
+    for row in answers["troubles"]:
+        say(f"source {row['model']}/{row['source']}: {row['problem']}")
+    for row in answers["quarantined"]:
+        say(f"quarantined {row['model']}/{row['source']}: {row['rows']:,} × {row['reason']}, newest {moment(row['newest'])}")
+
+
+def tell_slices(rows: Sequence[Row]) -> None:
+    table(
+        "slices, worst first (by the lower bound of ECE)",
+        ("model", "slice", "window", "samples", "ECE", "debiased", "95 % interval", "by luck", "gap", "Brier", "AUROC"),
+        (
+            (
+                row["model"], row["slice"], row["window"], f"{row['samples']:,}",
+                "insufficient" if row["state"] != "ok" else number(row["ece"]), number(row["ece_debiased"]),
+                interval(row["ece_lower"], row["ece_upper"]), number(row["ece_null_quantile"]),
+                signed(row["calibration_gap"]), number(row["brier_score"]), number(row["auroc"]),
+            )
+            for row in rows
+        ),
+        numeric=("samples", "ECE", "debiased", "by luck", "gap", "Brier", "AUROC"),
+    )  # fmt: skip
+    say("by luck: the ECE that 5 % of perfectly calibrated slices of this size would exceed")
+
+
+def tell_jobs(rows: Sequence[Row]) -> None:
+    if not rows:
+        say("no jobs yet")
+    for row in rows:
+        say(f"{moment(row['requested_at'])}  {row['kind']} {row['model']} {row['scope']}  {row['state']}  ({row['trigger']})  id {row['id']}")
+        for reason in row["reasons"]:
+            say(f"    {reason}")
+
+
+def tell_backtest(played: Played, directory: Path) -> None:
+    say(f"played {moment(played.began)} to {moment(played.ended)} UTC in {played.ticks:,} cycles")
+    tell_pulled(played)
+    tell_alerts(played.alerts)
+    tell_refits(played.jobs)
+    for message in dict.fromkeys(problem.message for problem in played.problems):
+        say(f"source problem: {message}")
+    say(f"its state: {directory} (DuckDB: {directory / SNAPSHOT})")
+
+
+def tell_pulled(played: Played) -> None:
+    for model, pulled in played.pulled.items():
+        say(
+            f"{model}: {pulled.rows:,} rows, {pulled.new:,} new, {pulled.labelled:,} labelled later, "
+            f"{pulled.duplicates:,} duplicates, {pulled.corrected:,} corrected, "
+            f"{sum(pulled.quarantined.values()):,} quarantined"
+        )
+        if pulled.quarantined:
+            say("    quarantined: " + ", ".join(f"{count:,} {reason}" for reason, count in sorted(pulled.quarantined.items())))
+
+
+def tell_alerts(alerts: Sequence[Alert]) -> None:
+    fired = [alert for alert in alerts if alert.state is AlertState.FIRING]
+    resolved = {(alert.model, alert.rule, alert.version, alert.slice, alert.fired_at): alert for alert in alerts
+                if alert.state is AlertState.RESOLVED}  # fmt: skip
+    if not fired:
+        say("no alert would have fired")
+        return
+    table(
+        "alerts",
+        ("rule", "severity", "slice", "began (estimate)", "fired", "resolved", "reason when it fired"),
+        (
+            (
+                alert.rule, alert.severity.value, alert.slice.text, moment(alert.onset), moment(alert.fired_at),
+                moment(end.resolved_at) if end else "still firing", alert.reason,
+            )
+            for alert in fired
+            for end in [resolved.get((alert.model, alert.rule, alert.version, alert.slice, alert.fired_at))]
+        ),
+    )  # fmt: skip
+
+
+def tell_refits(jobs: Sequence[Job]) -> None:
+    """The promoted refits in a table, the rejected ones counted with their last reason."""
+    promoted = [job for job in jobs if job.state.value == "promoted"]
+    others = [job for job in jobs if job.state.value != "promoted"]
+    if promoted:
+        table(
+            "refits that the gate accepted (before → after on samples later than the fit)",
+            ("when", "asked by", "scope", "calibrator", "ECE", "log-loss", "threshold", "fit + gate samples"),
+            (_refit_row(job) for job in promoted),
+        )
+    say(f"{len(jobs):,} refits asked for, {len(promoted):,} promoted, {len(others):,} not")
+    by_reason: dict[str, int] = {}
+    for job in others:
+        key = job.state.value + ": " + _kind_of_reason(job)
+        by_reason[key] = by_reason.get(key, 0) + 1
+    for key, count in sorted(by_reason.items(), key=lambda pair: -pair[1]):
+        say(f"    {count:,} × {key}")
+
+
+def _kind_of_reason(job: Job) -> str:
+    last = job.reasons[-1] if job.reasons else "no reason recorded"
+    for text in ("same scores as the calibrator in use", "which may be chance", "log-loss worse"):
+        if text in last:
+            return {"same scores as the calibrator in use": "nothing to mend (the candidate equals what is in use)",
+                    "which may be chance": "improvement may be chance",
+                    "log-loss worse": "log-loss would be worse"}[text]  # fmt: skip
+    return "too little data" if "needs" in last else last
+
+
+def _refit_row(job: Job) -> tuple[str, ...]:
+    details: Mapping[str, Any] = job.details
+    before, after = details["before"], details["after"]
+    parameters = details["parameters"]
+    method = details["method"]
+    if "temperature" in parameters:
+        method += f" T={parameters['temperature']:.3f}"
+    threshold = details.get("threshold")
+    return (
+        moment(job.finished_at), job.trigger.split("T")[0], job.scope.text, f"{details['calibrator']} ({method})",
+        f"{number(before['ece'])} → {number(after['ece'])}", f"{number(before['log_loss'])} → {number(after['log_loss'])}",
+        "–" if threshold is None else f"{threshold:.3f}",
+        f"{details['fit']['samples']:,} + {details['gate']['samples']:,}",
+    )  # fmt: skip
+
+
+def backtest_json(played: Played) -> dict[str, Any]:
+    """The same for machines."""
+    return {
+        "from": played.began, "to": played.ended, "cycles": played.ticks, "failures": played.failures,
+        "pulled": {model: {name: getattr(pulled, name) for name in ("rows", "new", "labelled", "duplicates", "corrected")}
+                   | {"quarantined": pulled.quarantined} for model, pulled in played.pulled.items()},
+        "alerts": [{"model": a.model, "rule": a.rule, "slice": a.slice.text, "state": a.state.value, "at": a.evaluated_at,
+                    "fired_at": a.fired_at, "onset": a.onset, "reason": a.reason} for a in played.alerts],
+        "jobs": [{"id": j.id, "model": j.model, "scope": j.scope.text, "trigger": j.trigger, "state": j.state.value,
+                  "finished_at": j.finished_at, "reasons": list(j.reasons), "details": dict(j.details)} for j in played.jobs],
+        "problems": [problem.message for problem in played.problems],
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""What calwatch costs: `python -m tests.benchmarks [NAME…] [--scale tiny|small|full]`, run from the repository's root."""

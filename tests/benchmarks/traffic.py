@@ -1,0 +1,129 @@
+"""Made-up traffic shaped like a line's: ids, times, honest scores, labels within two hours, cameras × lightings.
+
+All of it follows from row numbers by DuckDB's hash, so every run of one DuckDB version sees the same rows.
+"""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from monitor.config import Config, Model, parse_config
+from monitor.store.cells import renew_cells
+from monitor.store.connection import atomic, literal, naive, open_live
+from monitor.store.registry import Registry
+
+from .figures import MEMORY_LIMIT
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+DAYS = 60
+ENDED = BEGAN + timedelta(days=DAYS)
+CAMERAS, LIGHTINGS = 4, 3
+
+_DAY = timedelta(days=1)
+_MACROS = """
+CREATE OR REPLACE TEMP MACRO chance(i, k) AS (hash(i * 16 + k) % 1000003) / 1000003.0;
+CREATE OR REPLACE TEMP MACRO score_of(i) AS
+    1 / (1 + exp(-(0.8 + 3.5 * (chance(i, 1) + chance(i, 2) + chance(i, 3) - 1.5))));
+"""
+
+
+def rows_between(
+    first: int, rows: int, start: datetime, width: timedelta, *, cameras: int = CAMERAS, lightings: int = LIGHTINGS
+) -> str:
+    """A SELECT of ``rows`` labelled rows numbered from ``first``, evenly over [start, start + width), in time order."""
+    step = width / timedelta(microseconds=1) / max(rows, 1)
+    at = f"TIMESTAMP {literal(str(naive(start)))} + to_microseconds(((i - {first}) * {step})::BIGINT)"
+    return f"""
+SELECT 's' || lpad(hex(hash(i)), 16, '0') AS sample_id, {at} AS observed_at,
+       {at} + to_seconds((7200 * chance(i, 4))::BIGINT) AS labelled_at, score_of(i) AS score,
+       (chance(i, 5) < score_of(i))::BIGINT AS outcome,
+       'c' || (hash(i * 16 + 6) % {cameras}) AS camera, 'l' || (hash(i * 16 + 7) % {lightings}) AS lighting
+FROM range({first}, {first + rows}) AS t(i)"""
+
+
+def connection_with_traffic(connection: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyConnection:
+    """A connection that ``rows_between`` can run on: a new one in memory, or the one given."""
+    found = connection or duckdb.connect()
+    found.execute("SET TimeZone = 'UTC'")
+    found.execute(_MACROS)
+    return found
+
+
+def write_files(
+    directory: Path, rows: int, days: int = DAYS, *, cameras: int = CAMERAS, lightings: int = LIGHTINGS
+) -> int:
+    """One Parquet file a day, ``rows`` in all (or a few less); returns how many."""
+    directory.mkdir(parents=True)
+    connection = connection_with_traffic()
+    each = rows // days
+    for day in range(days):
+        select = rows_between(day * each, each, BEGAN + day * _DAY, _DAY, cameras=cameras, lightings=lightings)
+        path = literal(str(directory / f"day-{day:03}.parquet"))
+        connection.execute(f"COPY ({select}) TO {path} (FORMAT parquet, COMPRESSION zstd)")
+    connection.close()
+    return each * days
+
+
+def configuration(base: Path) -> Config:
+    """One model over ``base``/files, its state in ``base``/state, everything else as it is by default."""
+    text = f"""
+[monitor]
+state_dir = "state"
+memory_limit = "{MEMORY_LIMIT}"
+[[model]]
+name = "line"
+task = "binary"
+slices = ["camera", "lighting"]
+source = {{ path = "files/*.parquet" }}
+"""
+    return parse_config(text, "calwatch.toml", base)
+
+
+def write_history(base: Path, rows: int, now: datetime) -> None:
+    """A live database with ``rows`` samples over the 60 days, 10 % of them unlabelled, as a daemon at ``now`` has it.
+
+    Skips staging and the search for known identities; samples and cells are written by ingest's own statements.
+    """
+    config = configuration(base)
+    model = config.model[0]
+    connection = connection_with_traffic(open_live(config.state_dir, memory_limit="4GB", now=BEGAN))
+    registry = Registry.load(connection, model, BEGAN)
+    _enter_slices(connection, registry, model, now)
+    connection.execute("CREATE TEMP TABLE existing AS SELECT rowid AS row_key, * FROM samples LIMIT 0")
+    each = rows // DAYS
+    for day in range(DAYS):
+        start = BEGAN + day * _DAY
+        with atomic(connection):
+            connection.execute(_incoming(rows_between(day * each, each, start, _DAY), registry.model_id))
+            connection.execute("INSERT INTO samples BY NAME SELECT * EXCLUDE (row_key, newly_labelled, corrects) FROM incoming")
+            first, beyond = naive(start), naive(start + _DAY - timedelta(microseconds=1))
+            assert first is not None
+            assert beyond is not None
+            renew_cells(connection, registry, model, first, beyond)
+    connection.execute(
+        "UPDATE slices SET last_observed_at = $now, last_labelled_at = $now", {"now": naive(ENDED)}
+    )
+    connection.close()
+
+
+def _enter_slices(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime) -> None:
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    connection.execute("UPDATE models SET folded_until = $until", {"until": naive(midnight - model.fold_after)})
+    connection.execute("INSERT INTO streams VALUES (1, $id, '', '', $now)", {"id": registry.model_id, "now": naive(BEGAN)})
+    keys = [f"c{camera}\x1fl{lighting}" for camera in range(CAMERAS) for lighting in range(LIGHTINGS)]
+    connection.execute("CREATE TEMP TABLE staged (slice_key VARCHAR, reason VARCHAR)")
+    connection.execute("INSERT INTO staged SELECT unnest($keys), NULL", {"keys": keys})
+    registry.map_slices(connection, model)
+
+
+def _incoming(rows: str, model_id: int) -> str:
+    unlabelled = "hash(sample_id) % 10 = 0"
+    return f"""
+CREATE OR REPLACE TEMP TABLE incoming AS
+SELECT NULL::BIGINT AS row_key, {model_id}::USMALLINT AS model_id, 1::INTEGER AS stream_id, k.slice_id, r.sample_id,
+       r.observed_at, CASE WHEN {unlabelled} THEN NULL ELSE r.labelled_at END AS labelled_at, r.score,
+       NULL::DOUBLE AS raw_score, 1::BIGINT AS n, CASE WHEN {unlabelled} THEN NULL ELSE r.outcome END AS positives,
+       NULL::VARCHAR AS group_id, NULL::VARCHAR AS predicted_class, NULL::VARCHAR AS label, NULL::FLOAT[] AS logits,
+       false AS newly_labelled, false AS corrects
+FROM ({rows}) AS r JOIN slice_keys AS k ON k.slice_key = r.camera || chr(31) || r.lighting"""
