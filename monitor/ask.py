@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 
 from monitor.errors import StoreError, UsageError
+from monitor.store.connection import naive
 from monitor.store.snapshot import SNAPSHOT
 
 Row = dict[str, Any]
@@ -19,7 +20,9 @@ class Snapshot:
     def __init__(self, state_dir: Path) -> None:
         path = state_dir / SNAPSHOT
         if not path.exists():
-            raise StoreError(f"{path}: there is no snapshot yet", "start the daemon with: calwatch run (or: calwatch once)")
+            raise StoreError(
+                f"{path}: there is no snapshot yet", "start the daemon with: calwatch run (or: calwatch once)"
+            )
         try:
             self._connection = duckdb.connect(str(path), read_only=True)
         except duckdb.Error as error:
@@ -42,7 +45,7 @@ class Snapshot:
     def models(self) -> list[Row]:
         """One row per model: its whole, over its longest window, and how many alerts fire or are unknown."""
         return self._rows(
-            "SELECT r.model, r.version, r.\"window\", r.state, r.samples, r.label_coverage, r.ece, r.ece_debiased, "
+            'SELECT r.model, r.version, r."window", r.state, r.samples, r.label_coverage, r.ece, r.ece_debiased, '
             "r.ece_lower, r.ece_upper, r.calibration_gap, r.window_end, "
             "(SELECT count(*) FROM alerts AS a WHERE a.model = r.model AND a.state = 'firing') AS firing, "
             "(SELECT count(*) FROM alerts AS a WHERE a.model = r.model AND a.health <> 'ok') AS unknown "
@@ -62,9 +65,9 @@ class Snapshot:
     def slices(self, model: str | None, window: str | None, limit: int) -> list[Row]:
         """Slices worst first; windows other than the asked one are left out, insufficient ones come last."""
         return self._rows(
-            "SELECT model, version, slice, \"window\", state, samples, label_coverage, ece, ece_debiased, ece_lower, "
+            'SELECT model, version, slice, "window", state, samples, label_coverage, ece, ece_debiased, ece_lower, '
             "ece_upper, ece_null_quantile, calibration_gap, brier_score, auroc, window_end FROM slice_newest "
-            "WHERE ($model IS NULL OR model = $model) AND ($window IS NULL OR \"window\" = $window) "
+            'WHERE ($model IS NULL OR model = $model) AND ($window IS NULL OR "window" = $window) '
             "ORDER BY state = 'ok' DESC, ece_lower DESC NULLS LAST, ece_debiased DESC NULLS LAST, slice LIMIT $limit",
             {"model": model, "window": window, "limit": limit},
         )
@@ -93,13 +96,21 @@ class Snapshot:
         )
 
     def quarantined(self) -> list[Row]:
-        return self._rows(
-            "SELECT model, source, reason, count(*) AS rows, max(quarantined_at) AS newest FROM quarantine "
-            "GROUP BY model, source, reason ORDER BY ALL"
+        return self._rows("SELECT model, source, reason, rows, newest_at FROM quarantine_counts ORDER BY ALL")
+
+    def reading_at(self, model: str, slice_: str, window: str, moment: datetime) -> Row | None:
+        """The reading of a slice whose window ended last by then; None when there was none."""
+        rows = self._rows(
+            'SELECT * FROM slice_metrics WHERE model = $model AND slice = $slice AND "window" = $window '
+            "AND window_end <= $moment ORDER BY window_end DESC LIMIT 1",
+            {"model": model, "slice": slice_, "window": window, "moment": naive(moment)},
         )
+        return rows[0] if rows else None
 
     def demand_model(self, name: str) -> None:
         """Raises UsageError naming the models there are when this one is unknown."""
         names = [row["model"] for row in self._rows("SELECT DISTINCT model FROM slice_newest ORDER BY model")]
         if name not in names:
-            raise UsageError(f'no readings of a model "{name}"', f"models with readings: {', '.join(names) or 'none yet'}")
+            raise UsageError(
+                f'no readings of a model "{name}"', f"models with readings: {', '.join(names) or 'none yet'}"
+            )

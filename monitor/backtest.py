@@ -49,9 +49,13 @@ def play(
     Raises UsageError when the span is empty or the state directory already holds a database.
     """
     if not began < ended or step <= timedelta(0):
-        raise UsageError(f"nothing to play from {began.isoformat()} to {ended.isoformat()}", "--from must lie before --to")
+        raise UsageError(
+            f"nothing to play from {began.isoformat()} to {ended.isoformat()}", "--from must lie before --to"
+        )
     if (state_dir / LIVE).exists():
-        raise UsageError(f"{state_dir}: holds a database already", "name an empty directory with --state-dir, or remove it")
+        raise UsageError(
+            f"{state_dir}: holds a database already", "name an empty directory with --state-dir, or remove it"
+        )
     own = config.model_copy(
         update={"base": state_dir, "monitor": config.monitor.model_copy(update={"state_dir": Path()})}
     )

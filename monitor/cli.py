@@ -48,7 +48,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
 ) -> None:
     pass
 
@@ -92,7 +94,9 @@ def init(
             console.say(f"wrote {target}")
         (directory / "samples").mkdir(exist_ok=True)
     except OSError as error:
-        raise CalwatchError(f"{error.filename}: cannot be written: {error.strerror}", "choose another directory") from error
+        raise CalwatchError(
+            f"{error.filename}: cannot be written: {error.strerror}", "choose another directory"
+        ) from error
     console.say(f"next: put Parquet, CSV or JSON Lines into {directory / 'samples'}, then")
     console.say(f"      calwatch check --config {directory / 'calwatch.toml'}")
 
@@ -340,7 +344,9 @@ def _time(option: str, text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{option} must be a date or time such as 2026-01-01 or 2026-01-01T06:00Z (got {text!r})") from None
+        raise UsageError(
+            f"{option} must be a date or time such as 2026-01-01 or 2026-01-01T06:00Z (got {text!r})"
+        ) from None
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 

@@ -25,8 +25,17 @@ CANONICAL_COLUMNS = (
 _RESERVED_LABELS = {"model", "version", "window", "rule", "state", "severity", "le", "quantile", "job", "instance"}
 
 
+_LONGEST = timedelta(days=1000 * 365)  # times that far back can still be written as dates
+
+
 def _duration(value: Any) -> Any:
-    return value if isinstance(value, timedelta) else parse_duration(value)
+    try:
+        duration = value if isinstance(value, timedelta) else parse_duration(value)
+    except OverflowError:
+        duration = timedelta.max
+    if duration > _LONGEST:
+        raise ValueError(f'must be a duration of at most "1000y" (got {value!r})')
+    return duration
 
 
 def _zone(value: str) -> str:
@@ -82,7 +91,9 @@ class Source(_Section):
 class Recalibration(_Section):
     """Refits: when, how, and who applies the result."""
 
-    schedule: Cron | None = Field(None, description='cron, e.g. "0 2 * * *"; none: only rules and people ask for refits')
+    schedule: Cron | None = Field(
+        None, description='cron, e.g. "0 2 * * *"; none: only rules and people ask for refits'
+    )
     method: Literal["auto", "identity", "temperature", "isotonic"] = Field("auto", description="auto lets data decide")
     apply: Literal["serving", "monitor"] = Field(
         "serving",
@@ -121,7 +132,9 @@ class Model(_Section):
     fold_after: Duration = Field(timedelta(days=14), description="cells older than this fold into daily ones")
     rules: tuple[str, ...] = Field(("default",), description="shipped packs by name, own packs by path")
     time_zone: TimeZone = Field("UTC", description="of the refit schedule")
-    classes: tuple[str, ...] = Field((), description="class of each logit, in order; not needed where labels are 0, 1, 2 …")
+    classes: tuple[str, ...] = Field(
+        (), description="class of each logit, in order; not needed where labels are 0, 1, 2 …"
+    )
     source: tuple[Source, ...] = Field(min_length=1, description="one table, or several")
     recalibration: Recalibration = Field(default_factory=Recalibration)  # type: ignore[arg-type]  # pydantic fills it
     threshold: Threshold | None = None
@@ -138,9 +151,11 @@ class Model(_Section):
         mistakes = [*self._time_mistakes(), *self._source_mistakes()]
         if len(set(self.slices)) != len(self.slices):
             mistakes.append("slices names a dimension twice")
-        for dimension in self.slices:
-            if dimension in _RESERVED_LABELS or dimension in CANONICAL_COLUMNS[:8]:
-                mistakes.append(f'slices must not use the reserved name "{dimension}"; map it under another name')
+        mistakes += [
+            f'slices must not use the reserved name "{dimension}"; map it under another name'
+            for dimension in self.slices
+            if dimension in _RESERVED_LABELS or dimension in CANONICAL_COLUMNS[:8]
+        ]
         if mistakes:
             raise ValueError("\n".join(mistakes))
         return self
@@ -192,11 +207,15 @@ class Model(_Section):
 class Monitor(_Section):
     """The daemon itself."""
 
-    state_dir: Path = Field(Path("calwatch-state"), description="database, snapshot, calibrators; relative to this file")
+    state_dir: Path = Field(
+        Path("calwatch-state"), description="database, snapshot, calibrators; relative to this file"
+    )
     cycle: Duration = Field(timedelta(minutes=1), description="how often everything is looked at")
     log_format: Literal["text", "json"] = Field("text", description="json: one object a line")
     listen: str = Field("127.0.0.1:9464", pattern=r"^.+:\d{1,5}$", description="host:port of /metrics and the page")
-    memory_limit: str = Field("1GB", pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$", description="of DuckDB; beyond it spills to disk")
+    memory_limit: str = Field(
+        "1GB", pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$", description="of DuckDB; beyond it spills to disk"
+    )
     max_series: int = Field(50_000, ge=100, description="Prometheus series; what is cut is counted")
 
 

@@ -30,7 +30,7 @@ from monitor.sources.files import FileSource
 from monitor.statistics.onset import bucket_residuals, estimate_onset
 from monitor.store import rows
 from monitor.store.cells import bucket_cells, fold_and_drop, window_cells
-from monitor.store.connection import aware, atomic
+from monitor.store.connection import atomic, aware
 from monitor.store.ingest import Pulled
 from monitor.store.pull import SOURCE_FAILED, pull
 from monitor.store.registry import Registry
@@ -51,6 +51,7 @@ class Watched:
     measured: object = None  # what the newest readings were computed from
     readings: tuple[Reading, ...] = ()
     problem: str | None = None
+    succeeded: dict[str, datetime] = field(default_factory=dict)  # last success by stage, also across restarts
     told: set[str] = field(default_factory=set)  # problems already logged
 
 
@@ -119,15 +120,18 @@ class Cycle:
             registry = None
             try:
                 registry = Registry.load(self.connection, each.model, now)
+                each.succeeded = rows.load_successes(self.connection, name)
                 pulled[name] = self._pull(each, registry, now)
                 self._measure(each, registry, now)
                 judged[name] = self._judge(each, registry, now)
                 jobs[name] = self._recalibrate(each, registry, now)
                 self._fold(each, registry, now)
                 each.problem = None
+                with atomic(self.connection):
+                    rows.store_successes(self.connection, name, each.succeeded)
             except duckdb.InterruptException:
                 raise  # we are asked to stop: the transaction is rolled back, nothing is half done
-            except Exception as error:  # noqa: BLE001  # the one boundary: a model's failure is its own, told and counted
+            except Exception as error:  # the one boundary: a model's failure is its own, told and counted
                 each.problem = f"{type(error).__name__}: {error}"
                 log.exception("cycle failed", model=name)
                 self.instruments.cycle_failed(name)
@@ -156,7 +160,7 @@ class Cycle:
             self._count_pull(each, source, pulled)
         problems = [problem for pulled in brought.values() for problem in pulled.problems]
         if not any(problem.reason in SOURCE_FAILED for problem in problems):
-            self._succeeded(each, "pull", now)
+            each.succeeded["pull"] = now
         return brought
 
     def _count_pull(self, each: Watched, source: str, pulled: Pulled) -> None:
@@ -194,7 +198,7 @@ class Cycle:
                 found += readings_of(model, name, end - width, end, held, now)
             with atomic(self.connection):
                 rows.store_readings(self.connection, model.name, found)
-                rows.mark_success(self.connection, model.name, "measure", now)
+        each.succeeded["measure"] = now
         each.readings, each.measured = tuple(found), basis
 
     def _judge(self, each: Watched, registry: Registry, now: datetime) -> Judged:
@@ -206,7 +210,7 @@ class Cycle:
                 shown_last_seen(model, rows.load_last_seen(self.connection, registry.model_id)),
                 rows.load_alerts(self.connection, model.name), now,
                 first_seen_at=self._first_seen(registry, now),
-                last_pull=rows.load_successes(self.connection, model.name).get("pull"),
+                last_pull=each.succeeded.get("pull"),
                 find_onset=lambda version, slice_: self._onset(each, registry, version, slice_, now),
             )  # fmt: skip
             asked = list(requests.waiting(self.config.state_dir, model.name))
@@ -214,12 +218,17 @@ class Cycle:
             with atomic(self.connection):
                 rows.store_alerts(self.connection, model.name, judged.alerts, judged.changed)
                 enqueue(self.connection, jobs)
-                rows.mark_success(self.connection, model.name, "judge", now)
             for path, _ in asked:
                 path.unlink(missing_ok=True)
+        each.succeeded["judge"] = now
         for alert in judged.changed:
             log.info(
-                "alert", model=model.name, rule=alert.rule, slice=alert.slice.text, state=alert.state.value, reason=alert.reason
+                "alert",
+                model=model.name,
+                rule=alert.rule,
+                slice=alert.slice.text,
+                state=alert.state.value,
+                reason=alert.reason,
             )
         for rule in judged.failed_rules:
             self.instruments.rule_failed(model.name, rule)
@@ -256,17 +265,17 @@ class Cycle:
                 state=done.state.value, reasons=list(done.reasons),
             )  # fmt: skip
             finished.append(done)
-        if not each.told:
-            write_files(self.connection, self.config.state_dir, model.name, None)
+        # the files follow the database: current.json is put right if a crash or a person left it behind
+        write_files(self.connection, self.config.state_dir, model.name, None)
+        each.succeeded["recalibrate"] = now
         return tuple(finished)
 
     def _fold(self, each: Watched, registry: Registry, now: datetime) -> None:
         with self.instruments.stage(each.model.name, "fold"):
             fold_and_drop(self.connection, registry, each.model, now)
+        each.succeeded["fold"] = now
 
-    def _onset(
-        self, each: Watched, registry: Registry, version: str, slice_: Slice, now: datetime
-    ) -> datetime | None:
+    def _onset(self, each: Watched, registry: Registry, version: str, slice_: Slice, now: datetime) -> datetime | None:
         """When the slice's miscalibration most likely began; None when the evidence names no time."""
         end = window_end(now, each.model)
         start = end - each.model.recalibration.fit_window - max(each.model.windows)
@@ -282,20 +291,16 @@ class Cycle:
         ).fetchone()
         return (aware(row[0]) if row else None) or now
 
-    def _succeeded(self, each: Watched, stage: str, now: datetime) -> None:
-        with atomic(self.connection):
-            rows.mark_success(self.connection, each.model.name, stage, now)
-
     def _status(self, each: Watched, registry: Registry | None) -> ModelStatus:
         """What there is to show of a model; of one that failed, what was known before."""
         model = each.model
         connection = self.connection
         return ModelStatus(
-            name=model.name, task=model.task, dimensions=model.slices,
+            name=model.name, task=model.task, dimensions=model.slices, min_samples=model.min_samples,
             readings=each.readings or rows.load_readings(connection, model.name),
             alerts=rows.load_alerts(connection, model.name), rules=tuple(each.rulebook),
             calibrators=calibrators_in_use(connection, registry.model_id, model) if registry else (),
             thresholds=rows.load_thresholds(connection, model.name),
             jobs=rows.load_jobs(connection, model.name)[-SHOWN_JOBS:],
-            last_success=rows.load_successes(connection, model.name), problem=each.problem,
+            last_success=dict(each.succeeded), problem=each.problem,
         )  # fmt: skip

@@ -22,6 +22,7 @@ from monitor.errors import CalwatchError, StoreError
 from monitor.logs import configure_logging
 from monitor.model import Published
 from monitor.publish.collector import MetricsCollector
+from monitor.publish.exposition import exposition
 from monitor.publish.instruments import Instruments
 from monitor.publish.web import create_app
 from monitor.schedule import cron_trigger
@@ -44,14 +45,23 @@ def utc_now() -> datetime:
 class Shown:
     """What the web server shows: swapped whole after each tick."""
 
-    def __init__(self, collector: MetricsCollector, stale_after: timedelta) -> None:
+    def __init__(self, registry: CollectorRegistry, stale_after: timedelta, max_series: int) -> None:
         self.published: Published | None = None
         self.stale_after = stale_after
-        self._collector = collector
+        self._registry = registry
+        self._collector = MetricsCollector(registry, max_series=max_series)
 
     def swap(self, published: Published) -> None:
         self._collector.swap(published)
         self.published = published
+
+    def limit_series(self, max_series: int) -> None:
+        """Takes effect with the next swap."""
+        self._collector.max_series = max_series
+
+    def exposition(self) -> bytes:
+        """The Prometheus text."""
+        return exposition(self._registry)
 
 
 class Daemon:
@@ -69,8 +79,7 @@ class Daemon:
         watched = watch(self._config)
         self._registry = CollectorRegistry()
         self._instruments = Instruments(self._registry)
-        self._collector = MetricsCollector(self._registry, max_series=self._config.monitor.max_series)
-        self._shown = Shown(self._collector, _stale_after(self._config))
+        self._shown = Shown(self._registry, _stale_after(self._config), self._config.monitor.max_series)
         self._connection = open_live(
             self._config.state_dir, memory_limit=self._config.monitor.memory_limit, now=self._clock()
         )
@@ -109,7 +118,7 @@ class Daemon:
 
     def _listen(self) -> HttpServer:
         try:
-            return HttpServer(create_app(self._shown, self._registry, now=self._clock), self._config.monitor.listen)
+            return HttpServer(create_app(self._shown, now=self._clock), self._config.monitor.listen)
         except CalwatchError:
             self._connection.close()
             raise
@@ -150,6 +159,7 @@ class Daemon:
             for model in gone:
                 self._instruments.forget(model)
             self._shown.stale_after = _stale_after(self._config)
+            self._shown.limit_series(self._config.monitor.max_series)
         self._plan(self._scheduler)
         self._instruments.reloaded(True, self._clock())
         log.info("reloaded", models=len(watched))
@@ -245,11 +255,9 @@ def publish_now(config_path: Path) -> Path:
 
 def serve_published(published: Published, listen: str) -> None:
     """Keep /metrics and the page of one published state up until SIGINT or SIGTERM."""
-    registry = CollectorRegistry()
-    collector = MetricsCollector(registry)
-    shown = Shown(collector, timedelta(days=36_500))
+    shown = Shown(CollectorRegistry(), timedelta(days=1), 50_000)
     shown.swap(published)
-    server = HttpServer(create_app(shown, registry, now=lambda: published.at), listen)
+    server = HttpServer(create_app(shown, now=lambda: published.at), listen)
     log.info("serving", page=f"http://{listen}/", metrics=f"http://{listen}/metrics", stop="Ctrl-C")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

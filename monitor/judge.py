@@ -43,7 +43,14 @@ def judge(
         before = {(alert.version, alert.slice): alert for alert in prior if alert.rule == rule.name}
         try:
             found = step(
-                rule, readings, last_seen, before, now, model=model.name, first_seen_at=first_seen_at, last_pull=last_pull
+                rule,
+                readings,
+                last_seen,
+                before,
+                now,
+                model=model.name,
+                first_seen_at=first_seen_at,
+                last_pull=last_pull,
             )
         except (ValueError, KeyError, ArithmeticError) as error:
             failed.append(rule.name)

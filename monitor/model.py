@@ -88,7 +88,7 @@ class Slice:
         for pair in pairs:
             if len(pair) != 2 or not pair[0]:
                 raise ValueError(f'slice must be "all" or "name=value,…" (got {"=".join(pair)!r} in {text!r})')
-        return cls.of({name: value for name, value in pairs})
+        return cls.of({pair[0]: pair[1] for pair in pairs})
 
 
 class ReadingState(StrEnum):
@@ -318,6 +318,7 @@ class ModelStatus:
     name: str
     task: Task
     dimensions: tuple[str, ...]  # slice dimensions
+    min_samples: int = 1  # labelled samples below which a reading is insufficient
     readings: tuple[Reading, ...] = ()
     alerts: tuple[Alert, ...] = ()
     rules: tuple[Rule, ...] = ()

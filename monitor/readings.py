@@ -15,7 +15,6 @@ from monitor.statistics.reliability import reliability
 from monitor.store.cells import WindowCells
 
 
-
 def window_end(now: datetime, model: Model) -> datetime:
     """Windows end with the last bucket that is closed and mature: the start of the bucket holding now − label_maturity."""
     mature = now - model.label_maturity

@@ -17,9 +17,7 @@ from monitor.recalibration.jobs import job_of
 REQUESTS = "requests"
 
 
-def leave(
-    state_dir: Path, model: str, kind: str, scope: Slice, now: datetime, *, to: str | None = None
-) -> Path:
+def leave(state_dir: Path, model: str, kind: str, scope: Slice, now: datetime, *, to: str | None = None) -> Path:
     """Write one request. Raises StoreError when the state directory cannot be written."""
     directory = state_dir / REQUESTS
     path = directory / f"{secrets.token_hex(8)}.json"

@@ -18,7 +18,12 @@ def cron_trigger(expression: str, time_zone: str) -> CronTrigger:
     minute, hour, day, month, weekday = fields
     try:
         return CronTrigger(
-            minute=minute, hour=hour, day=day, month=month, day_of_week=_named_days(weekday), timezone=ZoneInfo(time_zone)
+            minute=minute,
+            hour=hour,
+            day=day,
+            month=month,
+            day_of_week=_named_days(weekday),
+            timezone=ZoneInfo(time_zone),
         )
     except ValueError as error:
         raise ValueError(f'must be a cron expression such as "0 2 * * *" (got {expression!r}: {error})') from None
@@ -27,7 +32,8 @@ def cron_trigger(expression: str, time_zone: str) -> CronTrigger:
 def _named_days(field: str) -> str:
     """``0-5`` → ``sun,mon,tue,wed,thu,fri``: spelled out, because a range from Sunday runs backwards in APScheduler."""
     names: list[str] = []
-    for part in field.lower().split(","):
+    numbered = re.sub("|".join(_DAY_NAMES[:7]), lambda name: str(_DAY_NAMES.index(name[0])), field.lower())
+    for part in numbered.split(","):
         span, _, step = part.partition("/")
         if span == "*" and not step:
             return "*"
@@ -39,6 +45,10 @@ def _named_days(field: str) -> str:
             continue
         first = int(numbers[1])
         last = int(numbers[2]) if numbers[2] else (6 if step else first)
+        if last == 0:
+            last = 7 if first else 0  # fri-sun
+        if step and not step.strip("0"):
+            raise ValueError(f"weekday step must be at least 1 in {part!r}")
         if last < first:
             raise ValueError(f"weekday range {span!r} runs backwards")
         names += [_DAY_NAMES[number] for number in range(first, last + 1, int(step or 1))]

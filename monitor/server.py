@@ -14,7 +14,9 @@ class HttpServer:
     def __init__(self, app: FastAPI, listen: str) -> None:
         host, _, port = listen.rpartition(":")
         self._server = uvicorn.Server(
-            uvicorn.Config(app, host=host.strip("[]"), port=int(port), log_config=None, access_log=False, lifespan="off")
+            uvicorn.Config(
+                app, host=host.strip("[]"), port=int(port), log_config=None, access_log=False, lifespan="off"
+            )
         )
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._thread.start()
@@ -22,7 +24,8 @@ class HttpServer:
             self._thread.join(0.01)
         if not self._server.started:
             raise CalwatchError(
-                f"{listen}: cannot listen there", "another process has the port, or the host is none of ours: see [monitor] listen"
+                f"{listen}: cannot listen there",
+                "another process has the port, or the host is none of ours: see [monitor] listen",
             )
 
     def _run(self) -> None:

@@ -63,7 +63,9 @@ def tell_status(answers: Mapping[str, Any]) -> None:
     for row in answers["troubles"]:
         say(f"source {row['model']}/{row['source']}: {row['problem']}")
     for row in answers["quarantined"]:
-        say(f"quarantined {row['model']}/{row['source']}: {row['rows']:,} × {row['reason']}, newest {moment(row['newest'])}")
+        say(
+            f"quarantined {row['model']}/{row['source']}: {row['rows']:,} × {row['reason']}, newest {moment(row['newest_at'])}"
+        )
 
 
 def tell_slices(rows: Sequence[Row]) -> None:
@@ -88,7 +90,10 @@ def tell_jobs(rows: Sequence[Row]) -> None:
     if not rows:
         say("no jobs yet")
     for row in rows:
-        say(f"{moment(row['requested_at'])}  {row['kind']} {row['model']} {row['scope']}  {row['state']}  ({row['trigger']})  id {row['id']}")
+        say(
+            f"{moment(row['requested_at'])}  {row['kind']} {row['model']} {row['scope']}  {row['state']}  "
+            f"({row['trigger']})  id {row['id']}"
+        )
         for reason in row["reasons"]:
             say(f"    {reason}")
 
@@ -111,7 +116,10 @@ def tell_pulled(played: Played) -> None:
             f"{sum(pulled.quarantined.values()):,} quarantined"
         )
         if pulled.quarantined:
-            say("    quarantined: " + ", ".join(f"{count:,} {reason}" for reason, count in sorted(pulled.quarantined.items())))
+            say(
+                "    quarantined: "
+                + ", ".join(f"{count:,} {reason}" for reason, count in sorted(pulled.quarantined.items()))
+            )
 
 
 def tell_alerts(alerts: Sequence[Alert]) -> None:

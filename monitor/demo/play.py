@@ -32,7 +32,11 @@ def _clear(directory: Path) -> None:
     if not directory.exists():
         return
     own = {LIVE, f"{LIVE}.wal", SNAPSHOT, "calibrators", "requests", "spill", "replay.duckdb", "replay.duckdb.wal"}
-    foreign = [entry.name for entry in directory.iterdir() if entry.name not in own and not entry.name.startswith(".snapshot-")]
+    foreign = [
+        entry.name for entry in directory.iterdir() if entry.name not in own and not entry.name.startswith(".snapshot-")
+    ]
     if foreign:
-        raise UsageError(f"{directory}: holds {foreign[0]}, which no demo wrote", "name an empty directory: calwatch demo DIR")
+        raise UsageError(
+            f"{directory}: holds {foreign[0]}, which no demo wrote", "name an empty directory: calwatch demo DIR"
+        )
     shutil.rmtree(directory)

@@ -1,11 +1,18 @@
 """What the demo tells: what is real, what happened, what calwatch did about it, and where it left the results."""
 
+from datetime import timedelta
 from pathlib import Path
 
+import duckdb
+
+from monitor.ask import Snapshot
 from monitor.backtest import Played
 from monitor.console import interval, moment, number, say, signed, table
-from monitor.demo import DISCLOSURES, HAZE_BEGAN, SECOND_SITE_BEGAN
+from monitor.demo import DISCLOSURES, HAZE_BEGAN, SECOND_SITE_BEGAN, SECOND_SITE_FULL
 from monitor.model import AlertState, Slice
+from monitor.statistics.cells import Cells
+from monitor.statistics.metrics import measure
+from monitor.store.connection import LIVE, naive
 from monitor.store.snapshot import SNAPSHOT
 from monitor.tell import tell_alerts, tell_pulled, tell_refits
 
@@ -21,6 +28,7 @@ def tell(played: Played, directory: Path) -> None:
     tell_pulled(played)
     say()
     _tell_haze(played)
+    _tell_second_site(played, directory)
     tell_alerts(played.alerts)
     tell_refits(played.jobs)
     _tell_now(played)
@@ -43,10 +51,51 @@ def _tell_haze(played: Played) -> None:
                 ("the alert fires", fired.fired_at if fired else None),
                 ("the gate promotes a refit for this slice", cured.finished_at if cured else None),
                 ("the alert resolves", resolved.resolved_at if resolved else None),
-                ("the second site begins, slowly (planted)", SECOND_SITE_BEGAN),
             )
         ],
     )
+
+
+def _tell_second_site(played: Played, directory: Path) -> None:
+    """The whole stream's ECE at the turning points of the slow drift."""
+    nightly = next(
+        (
+            j
+            for j in played.jobs
+            if j.state.value == "promoted" and not j.scope.order and j.requested_at >= SECOND_SITE_BEGAN
+        ),
+        None,
+    )
+    points = (
+        ("the second site begins (planted)", SECOND_SITE_BEGAN),
+        ("its share is full, nine in ten (planted)", SECOND_SITE_FULL),
+        ("the gate promotes a nightly refit for all", nightly.finished_at if nightly else None),
+        ("the end", played.ended),
+    )
+    with Snapshot(directory) as held:
+        rows = [
+            (what, moment(when), "–" if reading is None else number(reading["ece"]),
+             "–" if reading is None else interval(reading["ece_lower"], reading["ece_upper"]))
+            for what, when in sorted(points, key=lambda point: point[1] or played.ended)
+            for reading in [held.reading_at("digits", "all", "7d", when) if when else None]
+        ]  # fmt: skip
+    unmended = _raw_metrics(directory, played)
+    rows.append(
+        ("the end, had no refit been promoted", moment(played.ended), number(unmended["ece"]),
+         interval(unmended["ece_lower"], unmended["ece_upper"]))
+    )  # fmt: skip
+    table("the slow story: all", ("what", "when (UTC)", "ECE of the 7 days before", "95 % interval"), rows)
+
+
+def _raw_metrics(directory: Path, played: Played) -> dict[str, float]:
+    """The metrics of the last 7 days' scores as the model gave them, before any calibrator."""
+    with duckdb.connect(str(directory / LIVE), read_only=True) as connection:
+        rows = connection.execute(
+            "SELECT raw_score, positives FROM samples WHERE positives IS NOT NULL AND observed_at >= $start AND observed_at < $end",
+            {"start": naive(played.ended - timedelta(days=7)), "end": naive(played.ended)},
+        ).fetchnumpy()
+    cells = Cells.from_samples(rows["raw_score"], rows["positives"])
+    return {name: float(values[0]) for name, values in measure(cells, 1).items()}
 
 
 def _tell_now(played: Played) -> None:
@@ -73,7 +122,9 @@ def _tell_now(played: Played) -> None:
 
 def _tell_files(played: Played, directory: Path) -> None:
     say("it left:")
-    say(f"  {directory / SNAPSHOT}    DuckDB for your questions, e.g. FROM drift_now; FROM worst_slices; FROM last_refits")
+    say(
+        f"  {directory / SNAPSHOT}    DuckDB for your questions, e.g. FROM drift_now; FROM worst_slices; FROM last_refits"
+    )
     for path in sorted((directory / "calibrators").rglob("*.json")):
         say(f"  {path}")
     for failure in played.failures:

@@ -6,14 +6,14 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.demo import HAZE_BEGAN, SECOND_SITE_BEGAN, STREAM_BEGAN, STREAM_ENDED
+from monitor.demo import HAZE_BEGAN, SECOND_SITE_BEGAN, SECOND_SITE_FULL, STREAM_BEGAN, STREAM_ENDED
 from monitor.demo.network import Floats, Integers
 
 Times = NDArray[np.datetime64]  # seconds, UTC
 Texts = NDArray[np.object_]
 Flags = NDArray[np.bool_]
 
-SECOND_SITE_SHARE = 0.75  # of all parcels, reached at STREAM_ENDED
+SECOND_SITE_SHARE = 0.9  # of all parcels, reached at SECOND_SITE_FULL
 CAMERA_SHARES = {"c1": 0.25, "c2": 0.20, "c3": 0.34, "c4": 0.21}
 LIGHTING_OF_HOUR = ("night",) * 7 + ("dusk",) + ("day",) * 8 + ("dusk",) * 3 + ("night",) * 5
 HOUR_WEIGHTS = (  # parcels are sorted in the evening and at night
@@ -40,9 +40,9 @@ def second(moment: datetime) -> np.datetime64:
 
 
 def second_site_share(observed_at: Times) -> Floats:
-    """Share of parcels from the second site at each time: 0 until SECOND_SITE_BEGAN, then rising in a line."""
+    """Share of parcels from the second site: 0 until SECOND_SITE_BEGAN, in a line up to SECOND_SITE_FULL, then level."""
     since = (observed_at - second(SECOND_SITE_BEGAN)).astype(np.float64)
-    whole = (STREAM_ENDED - SECOND_SITE_BEGAN).total_seconds()
+    whole = (SECOND_SITE_FULL - SECOND_SITE_BEGAN).total_seconds()
     return np.clip(since / whole, 0.0, 1.0) * SECOND_SITE_SHARE
 
 

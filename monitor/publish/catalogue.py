@@ -6,9 +6,9 @@ A HELP text is read at night by someone who did not build this: what it is, its 
 from collections.abc import Mapping
 
 ON_READINGS = {
-    "ece_debiased": "Expected calibration error with the part that luck adds taken out, 0 to 1: by how much scores and "
-    "reality differ on average. 0.05 = five points in a hundred. Which event the score speaks of: calwatch_model_info. "
-    "The headline number; judge it with calwatch_ece_lower.",
+    "ece_debiased": "Expected calibration error with the part that luck adds taken out, 0 to 1 (a little below 0 by "
+    "luck): by how much scores and reality differ on average. 0.05 = five points in a hundred. Which "
+    "event the score speaks of: calwatch_model_info. The headline number; judge it with calwatch_ece_lower.",
     "ece": "Expected calibration error (plug-in, 15 equal-width bins), 0 to 1. Biased upwards, the more the fewer the "
     "samples: above calwatch_ece_null_quantile = more than luck, below it there is nothing to do.",
     "ece_null_quantile": "What calwatch_ece would stay below in 95 of 100 cases if the model were perfectly "
@@ -29,6 +29,8 @@ ON_READINGS = {
 
 HELP: Mapping[str, str] = {
     "calwatch_build_info": "Always 1; the label version is the running calwatch.",
+    "calwatch_snapshot_current": "1 if the last cycle replaced metrics.duckdb, 0 if it could not (a full disk?): "
+    "queries there then see old tables. The reason is in the log and on the page.",
     "calwatch_model_info": "Always 1; the label event says what the model's score is the probability of, in every "
     "calibration number of that model.",
     "calwatch_model_healthy": "1 if the last cycle went well for the model, 0 if it failed: the model's other series "
@@ -53,9 +55,9 @@ HELP: Mapping[str, str] = {
     "calwatch_calibrator_fitted_timestamp_seconds": "Unix time when the calibrator in use was fitted.",
     "calwatch_threshold": "Decision threshold in use, 0 to 1: predict positive when score >= threshold.",
     "calwatch_threshold_precision": "Precision of the threshold on samples later than its fit, 0 to 1. "
-    'bound="estimate": half of the time the truth is below.',
+    'bound="estimate": the truth is as often below as above.',
     "calwatch_threshold_recall": "Recall of the threshold on samples later than its fit, 0 to 1. "
-    'bound="estimate": half of the time the truth is below.',
+    'bound="estimate": the truth is as often below as above.',
     "calwatch_series_capped": "Series left out because there are more than max_series; whole slices are cut, the "
     "finest first. Above 0: raise [monitor] max_series, or lower max_order or max_slice_values.",
 }

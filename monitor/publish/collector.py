@@ -65,6 +65,8 @@ class MetricsCollector:
 
         models = published.models if published else ()
         add([("calwatch_build_info", LabelSet({"version": self._version}), 1.0)])
+        if published:
+            add([("calwatch_snapshot_current", LabelSet({}), float(published.problem is None))])
         for model in models:
             add(_model_rows(model))
         kept, capped, full = 0, 0, False

@@ -11,7 +11,7 @@ COUNTS_TOP, COUNTS_HEIGHT = 262, 30
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bin. ``off``: its 95 % interval leaves out the mean score, so luck does not explain the difference."""
+    """One bin. ``off``: its 95 % interval leaves out the mean score, as one in twenty does by luck."""
 
     x: float
     width: float
@@ -40,7 +40,7 @@ class Diagram:
     def summary(self) -> str:
         """The picture in a sentence, for those who do not see it."""
         off = sum(bar.off for bar in self.bars)
-        return f"{off} of {len(self.bars)} bins lie off the diagonal by more than luck explains"
+        return f"{off} of {len(self.bars)} bins have an interval that misses the diagonal; by luck, one in twenty has"
 
 
 def diagram(reading: Reading) -> Diagram:

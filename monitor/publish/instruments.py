@@ -55,7 +55,8 @@ class Instruments:
         )  # fmt: skip
         self._cycle_failures = counter(
             "cycle_failures_total",
-            "Cycles that failed for a model; the other models go on. Rising = its numbers are old: read the log.",
+            "Cycles that failed for a model; the other models go on. Rising = its numbers are old: read the log. "
+            'model="all": metrics.duckdb could not be replaced.',
             "model",
         )
         self._rule_failures = counter(

@@ -1,5 +1,6 @@
 """The overview page: one snapshot → HTML, rendered here, with nothing to load but a style sheet."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
@@ -48,8 +49,11 @@ def render_page(
     published: Published | None, now: datetime, *, stale_after: timedelta, model: str | None = None,
     window: str | None = None, page: int = 1,
 ) -> str:  # fmt: skip
-    """The page as of ``now``. ``model`` None takes the first in trouble; ``window`` None the one its rules watch;
-    a ``page`` beyond the last shows the last. Raises UsageError for a model or window that is not in the snapshot."""
+    """The page as of ``now``. Raises UsageError for a model or window that is not in the snapshot.
+
+    ``model`` None takes the first in trouble; ``window`` None takes, of those that its firing rules watch (or else all
+    its rules), the one with the most known readings. A ``page`` beyond the last shows the last.
+    """
     models = published.models if published else ()
     cards = tuple(Card(each, summarise(each), _link(model=each.name)) for each in models)
     shown = _chosen(cards, model)
@@ -98,11 +102,17 @@ def _chosen(cards: tuple[Card, ...], name: str | None) -> ModelStatus | None:
 def _window(model: ModelStatus, names: list[str], asked: str | None) -> str:
     if asked is not None:
         if asked not in names:
-            known = ", ".join(names) or "none yet"
-            raise UsageError(f'model "{model.name}" has no readings over window "{asked}"', f"known: {known}")
+            raise UsageError(
+                f'model "{model.name}" has no readings over window "{asked}"',
+                f"known: {', '.join(names) or 'none yet'}",
+            )
         return asked
-    watched = [rule.window for rule in model.rules if rule.kind is RuleKind.THRESHOLD and rule.window in names]
-    return next((window for window in watched if window), names[0] if names else "")
+    firing = {alert.rule for alert in model.alerts if alert.state is AlertState.FIRING}
+    watched = {rule.name: rule.window for rule in model.rules if rule.kind is RuleKind.THRESHOLD}
+    of_alerts = [window for window in names if window in {watched.get(rule) for rule in firing}]
+    of_rules = [window for window in names if window in watched.values()]
+    known = Counter(reading.window for reading in model.readings if reading.state is ReadingState.OK)
+    return max(of_alerts or of_rules or names, key=lambda window: known[window], default="")
 
 
 def _detail(model: ModelStatus | None, asked: str | None, page: int) -> Detail | None:

@@ -46,10 +46,10 @@ def breakable(text: str) -> Markup:
     return Markup(",<wbr>").join(text.split(","))
 
 
-def lacking(reading: Reading) -> str:
-    """What an insufficient reading lacks, in words."""
+def lacking(reading: Reading, needed: int) -> str:
+    """What an insufficient reading lacks, in words; ``needed`` is the model's min_samples."""
     waiting = f"{reading.unlabelled:,} wait for a label" if reading.unlabelled else "none waits for a label"
-    return f"insufficient: {reading.samples:,} labelled, {waiting}"
+    return f"insufficient: {reading.samples:,} labelled of {needed:,} needed, {waiting}"
 
 
 def change(job: Job) -> str:

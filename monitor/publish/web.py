@@ -47,7 +47,7 @@ class State(Protocol):
 
 
 def create_app(state: State, *, now: Callable[[], datetime]) -> FastAPI:
-    """The application. It knows no clock but ``now``, and writes no link with a host in it.
+    """The application. It knows no clock but ``now``, and repeats no host.
 
     ``/metrics`` · ``/healthz``: 200 while cycles end in time, else 503 with the reason (before the first cycle, time
     counts from here on) · ``/readyz``: 200 once a cycle has published · ``/``: the page.

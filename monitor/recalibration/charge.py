@@ -26,12 +26,11 @@ from monitor.store.ingest import Serving
 CALIBRATORS = "calibrators"  # directory under the state directory
 
 
-def in_use(
-    connection: duckdb.DuckDBPyConnection, state_dir: Path, model: str
-) -> dict[Slice, tuple[str, Calibrator]]:
+def in_use(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: str) -> dict[Slice, tuple[str, Calibrator]]:
     """Scope → (artefact id, calibrator) in charge now. Raises ArtefactError when a file is missing or damaged."""
     rows = connection.execute(
-        "SELECT scope, calibrator FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''", {"model": model}
+        "SELECT scope, calibrator FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''",
+        {"model": model},
     ).fetchall()
     return {Slice.parse(scope): (id_, _calibrator(state_dir, model, id_)) for scope, id_ in rows}
 
@@ -73,7 +72,9 @@ def take_charge(
 def record_artefact(connection: duckdb.DuckDBPyConnection, artefact: Artefact) -> None:
     """Enter a written artefact into the table; to be called inside a transaction."""
     gate = artefact.gate_window or artefact.fit_window
-    connection.execute("DELETE FROM calibrators WHERE id = $id AND model = $model", {"id": artefact.id, "model": artefact.model})
+    connection.execute(
+        "DELETE FROM calibrators WHERE id = $id AND model = $model", {"id": artefact.id, "model": artefact.model}
+    )
     connection.execute(
         "INSERT INTO calibrators VALUES ($id, $model, $scope, $method, $parent, $fitted_at, $fit_start, $fit_end, "
         "$gate_start, $gate_end, $before, $after, $parameters)",
@@ -105,7 +106,8 @@ def write_files(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: s
     if artefact is not None:
         write_artefact(directory, artefact)
     rows = connection.execute(
-        "SELECT scope, calibrator FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''", {"model": model}
+        "SELECT scope, calibrator FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''",
+        {"model": model},
     ).fetchall()
     wanted: Mapping[str, str] = dict(rows)
     own = directory / directory_name(model)

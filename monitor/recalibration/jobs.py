@@ -155,9 +155,7 @@ def _details(found: Refit) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _roll_back(
-    connection: duckdb.DuckDBPyConnection, model: Model, state_dir: Path, job: Job, now: datetime
-) -> Job:
+def _roll_back(connection: duckdb.DuckDBPyConnection, model: Model, state_dir: Path, job: Job, now: datetime) -> Job:
     """Put an earlier calibrator (``details["to"]``), the parent, or none back in charge of the scope."""
     row = connection.execute(
         "SELECT s.calibrator, c.parent FROM serving AS s LEFT JOIN calibrators AS c "
@@ -165,14 +163,18 @@ def _roll_back(
         {"model": model.name, "scope": job.scope.text},
     ).fetchone()
     if row is None or row[0] == "":
-        raise ArtefactError(f'model "{model.name}": no calibrator is in charge of {job.scope.text}, nothing to roll back')
+        raise ArtefactError(
+            f'model "{model.name}": no calibrator is in charge of {job.scope.text}, nothing to roll back'
+        )
     target = str(job.details.get("to") or "") or _previous(connection, model.name, job.scope)
     if target:
         artefact = read_artefact(artefact_path(state_dir / CALIBRATORS, model.name, target))
         if artefact.scope != job.scope:
             raise ArtefactError(f"calibrator {target} is for {artefact.scope.text}, not for {job.scope.text}")
     reason = f"rolled back from {row[0]} to {target or 'no calibrator (scores as they come)'}"
-    done = replace(job, state=JobState.DONE, finished_at=now, reasons=(reason,), details={**job.details, "from": row[0]})
+    done = replace(
+        job, state=JobState.DONE, finished_at=now, reasons=(reason,), details={**job.details, "from": row[0]}
+    )
     with atomic(connection):
         take_charge(connection, model.name, job.scope, target, now)
         store_job(connection, done)

@@ -111,4 +111,3 @@ def _threshold(
         model=model.name, scope=scope, policy=policy.text, threshold=chosen.threshold, precision=later.precision,
         recall=later.recall, calibrator=artefact_id, chosen_at=now,
     )  # fmt: skip
-

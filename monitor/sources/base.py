@@ -21,6 +21,7 @@ class Batch:
     types: Mapping[str, str]
     cursor: Mapping[str, str]  # item → fingerprint, committed with the rows
     files: int = 1
+    unreadable: bool = False  # whether the relation has the column _unreadable
     rejects: str | None = None  # SELECT giving _file, _row, _unreadable, available once the relation has been read
     time_zone: str = "UTC"  # of times without an offset
     time_unit: str | None = None  # of times that are plain numbers

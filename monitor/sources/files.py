@@ -57,18 +57,25 @@ class FileSource:
         yield from self._batches(connection, fresh)
 
     def _local(self) -> list[_File]:
-        pattern = os.path.join(self.base, self.config.path)  # noqa: PTH118  # Path would normalise the glob's **
-        root = pattern
-        while glob.has_magic(root):
-            root = os.path.dirname(root)  # noqa: PTH120  # see above
-        if root != pattern and not Path(root).is_dir():
+        pattern = self.config.path
+        fixed = os.path.dirname(pattern)  # noqa: PTH120  # Path would normalise the glob's **
+        while glob.has_magic(fixed):
+            fixed = os.path.dirname(fixed)  # noqa: PTH120  # see above
+        root = self.base / fixed
+        if not os.path.isdir(root):  # noqa: PTH112  # Path.is_dir raises where a parent may not be searched
             raise FileNotFoundError(root)
+        if not os.access(root, os.R_OK | os.X_OK):
+            raise SourceError(f'source "{self.name}": {root}: may not be listed by this user', "give it read access")
         files = []
-        for path in glob.iglob(pattern, recursive=True):  # noqa: PTH207  # Path.glob takes no absolute pattern
+        for found in glob.iglob(pattern, root_dir=self.base, recursive=True):  # noqa: PTH207  # takes absolute patterns too
+            path = os.path.join(self.base, found)  # noqa: PTH118  # a plain string is what DuckDB is given
             try:
-                status = os.stat(path)  # noqa: PTH116  # a plain string is what DuckDB is given
+                status = os.stat(path)  # noqa: PTH116  # see above
             except FileNotFoundError:
                 continue  # gone between listing and looking: next cycle's news, if it comes back
+            except OSError:
+                files.append(_File(path, "", 0.0))  # reading it will fail too, and tell why
+                continue
             if not os.path.isdir(path):  # noqa: PTH112  # see above
                 files.append(_File(path, f"{status.st_size}:{status.st_mtime_ns}", status.st_mtime))
         return files
@@ -163,6 +170,7 @@ class FileSource:
             types=layout.types,
             cursor={file.path: file.fingerprint for file, _ in members},
             files=len(members),
+            unreadable=layout.format == "json",
             rejects=rejects,
             time_zone=self.config.time_zone,
             time_unit=self.config.time_unit,

@@ -37,9 +37,7 @@ class Layout:
         return object()
 
 
-def layout_of(
-    connection: duckdb.DuckDBPyConnection, path: str, config: SourceConfig, slices: Sequence[str]
-) -> Layout:
+def layout_of(connection: duckdb.DuckDBPyConnection, path: str, config: SourceConfig, slices: Sequence[str]) -> Layout:
     """Look at one file. Raises duckdb.Error or SourceError when it is not a readable file of its format."""
     wanted = {name: config.columns.get(name, name) for name in (*CANONICAL_COLUMNS, *slices)}
     format_ = config.format if config.format != "auto" else _format_by_name(path)
@@ -47,9 +45,7 @@ def layout_of(
         return _parquet(connection, path, wanted)
     if format_ == "csv":
         return _csv(connection, path, wanted)
-    expressions = {
-        name: f"json_extract_string(line, {literal('$.' + quoted(own))})" for name, own in wanted.items()
-    }
+    expressions = {name: f"json_extract_string(line, {literal('$.' + quoted(own))})" for name, own in wanted.items()}
     return Layout("json", dict.fromkeys(wanted, "VARCHAR"), expressions, (), 0)
 
 
@@ -67,6 +63,8 @@ def _format_by_name(path: str) -> str:
 def _parquet(connection: duckdb.DuckDBPyConnection, path: str, wanted: Mapping[str, str]) -> Layout:
     described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({literal(path)})").fetchall()
     own_types = {row[0]: row[1] for row in described}
+    if "file_row_number" in own_types:
+        raise SourceError(f"{path}: has a column file_row_number, a name that DuckDB keeps for its own; rename it")
     count = connection.execute(f"SELECT num_rows FROM parquet_file_metadata({literal(path)})").fetchone()
     present = {name: own for name, own in wanted.items() if own in own_types}
     return Layout(
@@ -84,9 +82,10 @@ def _csv(connection: duckdb.DuckDBPyConnection, path: str, wanted: Mapping[str, 
         raise SourceError(f"{path}: its first line is empty, so it names no columns")
     header = first[0].lstrip("\ufeff")
     delimiter = max(",;\t|", key=header.count)
-    names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
-    if len(set(names)) != len(names):
-        raise SourceError(f"{path}: names a column twice: {', '.join(names)}")
+    read = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
+    names = [name or f"column {position}" for position, name in enumerate(read, 1)]  # an index column often has no name
+    if len({name.lower() for name in names}) != len(names):
+        raise SourceError(f"{path}: names a column twice (upper and lower case are alike): {', '.join(names)}")
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     dialect = (
         f"columns = {{{columns}}}, delim = {literal(delimiter)}, quote = '\"', escape = '\"', header = true, "
@@ -116,9 +115,9 @@ def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
     if layout.format == "parquet":
         listed = ", ".join(literal(path) for path in paths)
         return (
-            f"SELECT filename AS _file, file_row_number AS _row, (list_position([{listed}], filename)::BIGINT << 40) "
+            f"SELECT _path AS _file, file_row_number AS _row, (list_position([{listed}], _path)::BIGINT << 40) "
             f"+ file_row_number AS _position{columns} "
-            f"FROM read_parquet([{listed}], filename = true, file_row_number = true, union_by_name = false)"
+            f"FROM read_parquet([{listed}], filename = '_path', file_row_number = true, union_by_name = false)"
         ), None
     (path,) = paths
     number = "row_number() OVER () - 1"  # DuckDB keeps the file's order
@@ -127,7 +126,10 @@ def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
             f"SELECT {literal(path)} AS _file, {number} AS _row, {number} AS _position{columns} "
             f"FROM read_csv({literal(path)}, {layout.dialect})"
         )
-        return relation, f"SELECT {literal(path)} AS _file, line AS _row, csv_line AS _unreadable FROM reject_errors"
+        return relation, (
+            f"SELECT {literal(path)} AS _file, line - 2 AS _row, trim(csv_line, chr(10) || chr(13)) AS _unreadable "
+            "FROM reject_errors"
+        )
     relation = (
         f"SELECT {literal(path)} AS _file, _row, _row AS _position, "
         f"CASE WHEN NOT json_valid(line) OR json_type(line) <> 'OBJECT' THEN line END AS _unreadable{columns} "

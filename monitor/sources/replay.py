@@ -9,9 +9,10 @@ import duckdb
 
 from monitor.sources.base import Batch, Problem, Source
 from monitor.store.connection import naive
-from monitor.store.staging import time_expression
+from monitor.store.staging import forget_rejects, time_expression
 
 _ITEM = "replay"
+_FIRST = "TIMESTAMP '1970-01-01'"  # arrival of rows whose times cannot be read
 
 
 @dataclass(slots=True)
@@ -42,15 +43,18 @@ class ReplaySource:
             self.tables = self._load(connection, now)
             yield from self.problems
         since, until = cursor.get(_ITEM, "-infinity"), str(naive(now))
-        for table, batch in self.tables:
-            due = f"_arrival > TIMESTAMP '{since}' AND _arrival <= TIMESTAMP '{until}'"
-            if connection.execute(f"SELECT 1 FROM {table} WHERE {due} LIMIT 1").fetchone():
-                relation = f"SELECT * EXCLUDE (_arrival) FROM {table} WHERE {due}"
-                # the last table's batch moves the cursor: a crash in between repeats rows, which changes nothing
-                last = table == self.tables[-1][0]
-                yield Batch(
-                    relation, batch.types, {_ITEM: until} if last else {}, 1, None, batch.time_zone, batch.time_unit
-                )
+        span = f"_arrival > TIMESTAMP '{since}' AND _arrival <= TIMESTAMP '{until}'"
+        due = [
+            (f"SELECT * EXCLUDE (_arrival) FROM {table} WHERE {span}", batch)
+            for table, batch in self.tables
+            if connection.execute(f"SELECT 1 FROM {table} WHERE {span} LIMIT 1").fetchone()
+        ]
+        for relation, batch in due:
+            # the last batch moves the cursor: a crash in between repeats rows, which changes nothing
+            moved = {_ITEM: until} if relation == due[-1][0] else {}
+            yield Batch(
+                relation, batch.types, moved, unreadable=True, time_zone=batch.time_zone, time_unit=batch.time_unit
+            )
 
     def _load(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> list[tuple[str, Batch]]:
         connection.execute("CREATE SCHEMA IF NOT EXISTS replay.history")
@@ -60,14 +64,21 @@ class ReplaySource:
                 self.problems.append(found)
                 continue
             arrival = f"coalesce({time_expression('labelled_at', found)}, {time_expression('observed_at', found)})"
-            rows = f"SELECT *, coalesce({arrival}, TIMESTAMP '1970-01-01') AS _arrival FROM ({found.relation})"
-            signature = (tuple(found.types.items()), found.time_zone, found.time_unit, "_unreadable" in found.relation)
+            unreadable = "" if found.unreadable else "NULL::VARCHAR AS _unreadable, "
+            rows = f"SELECT *, {unreadable}coalesce({arrival}, {_FIRST}) AS _arrival FROM ({found.relation})"
+            signature = (tuple(found.types.items()), found.time_zone, found.time_unit)
             if signature in tables:
-                connection.execute(f"INSERT INTO {tables[signature][0]} {rows}")
+                connection.execute(f"INSERT INTO {tables[signature][0]} BY NAME {rows}")
             else:
                 name = f'replay.history."{self.key}-{len(tables)}"'
                 connection.execute(f"CREATE OR REPLACE TABLE {name} AS {rows}")
                 tables[signature] = (name, found)
+            if found.rejects is not None:
+                connection.execute(
+                    f"INSERT INTO {tables[signature][0]} BY NAME SELECT _file, _row, _row AS _position, "
+                    f"any_value(_unreadable) AS _unreadable, {_FIRST} AS _arrival FROM ({found.rejects}) GROUP BY ALL"
+                )
+                forget_rejects(connection)
         for name, _ in tables.values():
             connection.execute(
                 f"CREATE OR REPLACE TABLE {name} AS SELECT * REPLACE (row_number() OVER (ORDER BY _arrival, _file, _row) "

@@ -1,6 +1,6 @@
 """Cells in the store: renewed after an ingest, read per window, folded into days, and dropped when too old."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -20,7 +20,10 @@ def renew_cells(
     connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, first: datetime, beyond: datetime
 ) -> None:
     """Bring the cells of all rows in `incoming` (observed in [first, beyond), naive UTC) up to date."""
-    grouped = connection.execute("SELECT 1 FROM incoming WHERE group_id IS NOT NULL LIMIT 1").fetchone() is not None
+    # of a grouped model every touched bucket is recomputed, also when this batch names no group
+    grouped = _has_rows(connection, "incoming WHERE group_id IS NOT NULL") or _has_rows(
+        connection, f"group_cells WHERE model_id = {registry.model_id}"
+    )
     folded = connection.execute(
         "SELECT folded_until FROM models WHERE model_id = $model_id", {"model_id": registry.model_id}
     ).fetchone()
@@ -45,11 +48,15 @@ def renew_cells(
         connection.execute(statement("cells_recomputed"), {**buckets, **span})
     connection.execute(statement("cells_delete_touched"), cell_span)
     connection.execute(statement("cells_insert"))
-    if grouped or connection.execute(
-        "SELECT 1 FROM group_cells WHERE model_id = $model_id LIMIT 1", {"model_id": registry.model_id}
-    ).fetchone():
+    if grouped:
         _renew_group_cells(connection, registry, model, {**buckets, **span}, cell_span)
-    connection.execute("UPDATE models SET revision = revision + 1 WHERE model_id = $model_id", {"model_id": registry.model_id})
+    connection.execute(
+        "UPDATE models SET revision = revision + 1 WHERE model_id = $model_id", {"model_id": registry.model_id}
+    )
+
+
+def _has_rows(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:
+    return connection.execute(f"SELECT 1 FROM {rows} LIMIT 1").fetchone() is not None
 
 
 def _renew_group_cells(
@@ -101,20 +108,24 @@ def window_cells(
     """Sums over the buckets in [start, end), per version and shown slice."""
     span = {"model_id": registry.model_id, "start": naive(start), "end": naive(end)}
     found = connection.execute(statement("window_cells"), span).fetchnumpy()
-    finest_of_id = {slice_id: finest for finest, slice_id in registry.slices.items()}
-    pairs = sorted(set(zip((str(v) for v in found["version"]), (int(s) for s in found["slice_id"]), strict=True)))
-    units: dict[tuple[str, Slice], int] = {}
-    row_of_pair = {pair: index for index, pair in enumerate(pairs)}
-    links: list[tuple[int, int]] = []
-    for (version, slice_id), index in row_of_pair.items():
-        for shown in shown_slices([finest_of_id[slice_id]], model.slices, model.max_order):
-            links.append((index, units.setdefault((version, shown), len(units))))
-    own_unit = np.array(
-        [row_of_pair[str(v), int(s)] for v, s in zip(found["version"], found["slice_id"], strict=True)], dtype=np.int64
+    versions = dict(
+        connection.execute(
+            "SELECT stream_id, version FROM streams WHERE model_id = $model_id", {"model_id": registry.model_id}
+        ).fetchall()
     )
+    finest_of_id = {slice_id: finest for finest, slice_id in registry.slices.items()}
+    pairs, own_unit = np.unique(
+        found["version_key"].astype(np.int64) << 32 | found["slice_id"].astype(np.int64), return_inverse=True
+    )
+    units: dict[tuple[str, Slice], int] = {}
+    links: list[tuple[int, int]] = []
+    for index, pair in enumerate(pairs.tolist()):
+        version, slice_id = versions[pair >> 32], pair & 0xFFFFFFFF
+        shown = shown_slices([finest_of_id[slice_id]], model.slices, model.max_order)
+        links += [(index, units.setdefault((version, slice_), len(units))) for slice_ in shown]
     mapping = np.array(links, dtype=np.int64).reshape(-1, 2)
     finest = Cells(
-        unit=own_unit, bin=found["bin"].astype(np.int16),
+        unit=own_unit.astype(np.int64), bin=found["bin"].astype(np.int16),
         **{name: _filled(found[name]) for name in _SUMS},
     )  # fmt: skip
     extra = {name: np.zeros(len(units)) for name in ("unlabelled", "lag")}
@@ -137,14 +148,15 @@ def _filled(column: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _window_clusters(
-    connection: duckdb.DuckDBPyConnection, span: dict[str, object], units: dict[tuple[str, Slice], int]
+    connection: duckdb.DuckDBPyConnection, span: Mapping[str, object], units: dict[tuple[str, Slice], int]
 ) -> Clusters | None:
     found = connection.execute(statement("window_clusters"), span).fetchnumpy()
     if not len(found["slice"]):
         return None
     by_text = {(version, shown.text): unit for (version, shown), unit in units.items()}
     unit = np.array(
-        [by_text.get((str(v), str(s)), -1) for v, s in zip(found["version"], found["slice"], strict=True)], dtype=np.int64
+        [by_text.get((str(v), str(s)), -1) for v, s in zip(found["version"], found["slice"], strict=True)],
+        dtype=np.int64,
     )
     known = unit >= 0  # a dimension taken out of the configuration leaves sums of slices no longer shown
     return Clusters(
@@ -154,7 +166,12 @@ def _window_clusters(
 
 
 def bucket_cells(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, version: str, scope: Slice, start: datetime, end: datetime
+    connection: duckdb.DuckDBPyConnection,
+    registry: Registry,
+    version: str,
+    scope: Slice,
+    start: datetime,
+    end: datetime,
 ) -> tuple[tuple[datetime, ...], Cells]:
     """The buckets of a slice in [start, end) in order, and their cells with the bucket's index as unit."""
     found = connection.execute(
@@ -189,10 +206,14 @@ def fold_and_drop(connection: duckdb.DuckDBPyConnection, registry: Registry, mod
     with atomic(connection):
         span = {**where, "since": row[0], "until": until}
         connection.execute(statement("fold_collect"), span)
-        connection.execute("DELETE FROM cells WHERE model_id = $model_id AND bucket >= $since AND bucket < $until", span)
+        connection.execute(
+            "DELETE FROM cells WHERE model_id = $model_id AND bucket >= $since AND bucket < $until", span
+        )
         connection.execute("INSERT INTO cells SELECT * FROM folded")
         connection.execute(statement("fold_groups_collect"), span)
-        connection.execute("DELETE FROM group_cells WHERE model_id = $model_id AND bucket >= $since AND bucket < $until", span)
+        connection.execute(
+            "DELETE FROM group_cells WHERE model_id = $model_id AND bucket >= $since AND bucket < $until", span
+        )
         connection.execute("INSERT INTO group_cells SELECT * FROM folded_groups")
         connection.execute(
             "UPDATE models SET folded_until = $until WHERE model_id = $model_id", {**where, "until": until}
@@ -202,7 +223,9 @@ def fold_and_drop(connection: duckdb.DuckDBPyConnection, registry: Registry, mod
 
 
 def _drop_old(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, midnight: datetime) -> None:
-    by_id = {"model_id": registry.model_id, "limit": midnight - model.retention}
+    # whole days: a folded day may have to be recomputed, for which it needs all its samples
+    limit = (midnight - model.retention).replace(hour=0, minute=0, second=0, microsecond=0)
+    by_id = {"model_id": registry.model_id, "limit": limit}
     connection.execute("DELETE FROM samples WHERE model_id = $model_id AND observed_at < $limit", by_id)
     by_id["limit"] = midnight - model.history
     for table in ("cells", "group_cells"):

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -27,7 +27,9 @@ def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> d
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"{state_dir}: cannot be made: {error.strerror}", "choose another [monitor] state_dir") from error
+        raise StoreError(
+            f"{state_dir}: cannot be made: {error.strerror}", "choose another [monitor] state_dir"
+        ) from error
     if not os.access(state_dir, os.W_OK | os.X_OK):
         raise StoreError(
             f"{state_dir}: is not writable for this user", "give the user write access, or choose another state_dir"
@@ -41,11 +43,15 @@ def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> d
         raise _cannot_open(path, str(error)) from error
     except duckdb.Error as error:
         raise StoreError(f"{path}: {error}", "restore it from a backup, or move it away to start afresh") from error
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET enable_progress_bar = false")
-    for name in ("macro_bin", "macro_log_loss", "macro_bucket"):
-        connection.execute(statement(name))
-    migrate(connection, now)
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")
+        for name in ("macro_bin", "macro_log_loss", "macro_bucket"):
+            connection.execute(statement(name))
+        migrate(connection, now)
+    except BaseException:
+        connection.close()  # or this process would keep the database locked
+        raise
     return connection
 
 
@@ -72,7 +78,8 @@ def migrate(connection: duckdb.DuckDBPyConnection, now: datetime) -> list[str]:
     unknown = sorted(applied - scripts.keys())
     if unknown:
         raise StoreError(
-            f"the database was written by a newer calwatch (it has migration {unknown[-1]!r})", "install that version again"
+            f"the database was written by a newer calwatch (it has migration {unknown[-1]!r})",
+            "install that version again",
         )
     missing = sorted(scripts.keys() - applied)
     for name in missing:
@@ -90,10 +97,8 @@ def atomic(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         yield
         connection.execute("COMMIT")
     except BaseException:  # also KeyboardInterrupt: a half-done transaction must never linger on the connection
-        try:
+        with suppress(duckdb.TransactionException):  # a COMMIT that failed has already rolled back
             connection.execute("ROLLBACK")
-        except duckdb.TransactionException:  # the failed COMMIT has already rolled back
-            pass
         raise
 
 

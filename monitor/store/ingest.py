@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -18,10 +19,13 @@ from monitor.store.registry import Registry
 from monitor.store.sql import statement
 from monitor.store.staging import stage
 
-KEPT_RECORDS = 1_000  # quarantined rows kept in full, per pull and reason; all are counted
+KEPT_RECORDS = 1_000  # quarantined rows kept with their text, per batch and reason; of the others the place is kept
 _DAY = timedelta(days=1)
+_NOT_THE_FILE = (
+    duckdb.InterruptException, duckdb.OutOfMemoryException, duckdb.FatalException, duckdb.InternalException
+)  # fmt: skip
 
-Apply = Callable[[NDArray[np.float64], NDArray[np.float32] | None], NDArray[np.float64]]
+Apply = Callable[[NDArray[np.float64], NDArray[np.float64] | None], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +88,8 @@ def ingest(
             connection, batch, model.slices, holds=holds, monitor_applies=monitor_applies,
             horizon=model.label_horizon, oldest=now - model.retention, now=now,
         )  # fmt: skip
-    except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
-        if "No space left" in str(error):
+    except duckdb.Error as error:  # damaged pages raise many kinds, some of them the base class
+        if isinstance(error, _NOT_THE_FILE) or "No space left" in str(error):
             raise
         raise SourceError(str(error).splitlines()[0]) from error
     with atomic(connection):
@@ -96,7 +100,7 @@ def ingest(
             pulled.parked = _join_labels(connection, registry, model, source, now)
         registry.map_slices(connection, model)
         if monitor_applies:
-            _calibrate(connection, registry, serving)
+            _calibrate(connection, registry, serving, len(model.classes))
         pulled.quarantined = _quarantine(connection, model.name, source, now)
         _take(connection, registry, model, now, pulled)
         write_cursor(connection, registry.model_id, source, batch.cursor, now)
@@ -134,11 +138,11 @@ def _find_existing(connection: duckdb.DuckDBPyConnection, model_id: int) -> None
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE existing AS SELECT s.rowid AS row_key, s.* FROM samples AS s LIMIT 0"
     )
-    days = connection.execute("SELECT DISTINCT date_trunc('day', observed_at)::TIMESTAMP FROM fresh ORDER BY 1").fetchall()
+    days = connection.execute(
+        "SELECT DISTINCT date_trunc('day', observed_at)::TIMESTAMP FROM fresh ORDER BY 1"
+    ).fetchall()
     for first, beyond in day_runs(day for (day,) in days):
-        connection.execute(
-            statement("ingest_existing"), {"model_id": model_id, "first": first, "beyond": beyond}
-        )
+        connection.execute(statement("ingest_existing"), {"model_id": model_id, "first": first, "beyond": beyond})
 
 
 def day_runs(days: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
@@ -167,8 +171,9 @@ def _join_labels(
     connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str, now: datetime
 ) -> int:
     """Give each staged label its prediction's time; park those whose prediction has not come. Returns how many."""
-    connection.execute("UPDATE staged SET labelled_at = $now WHERE labelled_at IS NULL", {"now": naive(now)})
-    connection.execute("UPDATE staged SET slice_key = NULL, score = NULL, raw_score = NULL")
+    own = {"model_id": registry.model_id, "source": source}
+    connection.execute(statement("labels_arrival"), {**own, "now": naive(now)})
+    connection.execute("UPDATE staged SET slice_key = NULL, score = NULL, raw_score = NULL, n = NULL")
     span = connection.execute(
         "SELECT min(coalesce(observed_at, labelled_at - to_seconds($horizon_seconds))), max(labelled_at) "
         "FROM staged WHERE reason IS NULL",
@@ -183,12 +188,18 @@ def _join_labels(
         },
     )  # fmt: skip
     connection.execute(
-        "UPDATE staged SET observed_at = f.observed_at FROM labels_found AS f WHERE staged.position = f.position"
+        "UPDATE staged SET observed_at = f.observed_at, reason = CASE WHEN positives > f.n THEN 'bad_count' END "
+        "FROM labels_found AS f WHERE staged.position = f.position"
+    )
+    connection.execute(
+        "DELETE FROM parked_labels WHERE model_id = $model_id AND source = $source "
+        "AND (file, row) IN (SELECT (file, row) FROM staged)",
+        own,
     )
     connection.execute(
         "INSERT INTO parked_labels SELECT $model_id, $source, file, row, sample_id, observed_at, labelled_at, positives, "
         "label FROM staged ANTI JOIN labels_found USING (position) WHERE reason IS NULL",
-        {"model_id": registry.model_id, "source": source},
+        own,
     )
     connection.execute(
         "UPDATE staged SET reason = 'parked' WHERE reason IS NULL AND position NOT IN (SELECT position FROM labels_found)"
@@ -197,22 +208,27 @@ def _join_labels(
     return int(gone[0]) if gone else 0
 
 
-def _calibrate(connection: duckdb.DuckDBPyConnection, registry: Registry, serving: Sequence[Serving]) -> None:
+def _calibrate(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, serving: Sequence[Serving], classes: int
+) -> None:
     """Turn raw scores into scores by the calibrator that was in charge when each was observed; the finest scope wins."""
     done = False
     for interval in sorted(serving, key=lambda interval: -interval.scope.order):
         covered = registry.slices_inside(interval.scope)
-        span = {"since": naive(interval.since), "until": naive(interval.until) or datetime.max}
+        span = {"since": naive(interval.since), "until": naive(interval.until or datetime.max.replace(tzinfo=UTC))}
         due = (
             "s.reason IS NULL AND s.calibrator IS NULL AND list_contains($covered, k.slice_id) "
             "AND s.observed_at >= $since AND s.observed_at < $until"
         )
         if interval.needs_logits:
+            # all vectors of a stack have one length: that of the classes, or else the most frequent
             connection.execute(
-                "UPDATE staged SET reason = 'missing_logits' FROM (SELECT s.position FROM staged AS s JOIN slice_keys AS k "
-                f"ON k.slice_key = s.slice_key WHERE {due} AND s.logits IS NULL) AS lacking "
+                "UPDATE staged SET reason = CASE WHEN lacking.length IS NULL THEN 'missing_logits' ELSE 'bad_logits' END "
+                "FROM (SELECT s.position, len(s.logits) AS length FROM staged AS s "
+                f"JOIN slice_keys AS k ON k.slice_key = s.slice_key WHERE {due} "
+                "QUALIFY length IS DISTINCT FROM coalesce(nullif($classes, 0), mode(length) OVER ()) OR length = 0) AS lacking "
                 "WHERE staged.position = lacking.position",
-                {**span, "covered": covered},
+                {**span, "covered": covered, "classes": classes},
             )
         rows = connection.execute(
             "SELECT s.position, s.raw_score, s.logits FROM staged AS s JOIN slice_keys AS k ON k.slice_key = s.slice_key "
@@ -233,14 +249,14 @@ def _calibrate(connection: duckdb.DuckDBPyConnection, registry: Registry, servin
         connection.execute("UPDATE staged SET calibrator = NULL WHERE calibrator = ''")
 
 
-def stacked(logits: object) -> NDArray[np.float32] | None:
+def stacked(logits: object) -> NDArray[np.float64] | None:
     """A column of lists as an (N, C) array; None unless every row has the same number of logits."""
-    column = np.ma.asarray(logits)
+    column: np.ma.MaskedArray[Any, Any] = np.ma.asarray(logits)
     if np.ma.getmaskarray(column).any() or not len(column):
         return None
     rows = column.data if hasattr(column, "data") else column
     lengths = {len(row) for row in rows}
-    return np.stack([np.asarray(row, dtype=np.float32) for row in rows]) if len(lengths) == 1 else None
+    return np.stack([np.asarray(row, dtype=np.float64) for row in rows]) if len(lengths) == 1 else None
 
 
 def write_cursor(
@@ -253,10 +269,12 @@ def write_cursor(
     load_table(connection, "items", items)
     where = {"model_id": model_id, "source": source}
     connection.execute(
-        "DELETE FROM cursors WHERE model_id = $model_id AND source = $source AND item IN (SELECT item FROM items)", where
+        "DELETE FROM cursors WHERE model_id = $model_id AND source = $source AND item IN (SELECT item FROM items)",
+        where,
     )
     connection.execute(
-        "INSERT INTO cursors SELECT $model_id, $source, item, fingerprint, $now FROM items", {**where, "now": naive(now)}
+        "INSERT INTO cursors SELECT $model_id, $source, item, fingerprint, $now FROM items",
+        {**where, "now": naive(now)},
     )
 
 
@@ -270,9 +288,7 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, model_id: int, source: st
     )
 
 
-def retry_parked(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime
-) -> Pulled:
+def retry_parked(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime) -> Pulled:
     """Join parked labels with predictions that have come since; quarantine those past the horizon."""
     pulled = Pulled()
     if not connection.execute(

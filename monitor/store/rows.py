@@ -54,8 +54,10 @@ def _column(values: Sequence[Any]) -> Any:
     present = next((value for value in values if value is not None), None)
     if isinstance(present, datetime):
         return np.array([naive(value) for value in values], dtype="datetime64[us]")
-    if isinstance(present, float):
-        return np.ma.masked_invalid(np.array([np.nan if value is None else value for value in values], dtype=np.float64))
+    if any(isinstance(value, float) for value in values):
+        return np.ma.masked_invalid(
+            np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+        )
     if isinstance(present, int) and None not in values:
         return np.array(values, dtype=np.int64)
     return np.array(values, dtype=object)
@@ -107,9 +109,7 @@ def _reading_row(reading: Reading) -> tuple[Any, ...]:
 def load_readings(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[Reading, ...]:
     """The newest readings, without reliability bars: what a restart has before its first measurement."""
     listed = ", ".join(f'"{name}"' for name in READING_COLUMNS)
-    rows = connection.execute(
-        f"SELECT {listed} FROM newest_readings WHERE model = $model", {"model": model}
-    ).fetchall()
+    rows = connection.execute(f"SELECT {listed} FROM newest_readings WHERE model = $model", {"model": model}).fetchall()
     return tuple(_reading(dict(zip(READING_COLUMNS, row, strict=True))) for row in rows)
 
 
@@ -127,7 +127,9 @@ def _reading(row: Mapping[str, Any]) -> Reading:
 
 
 def load_alerts(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[Alert, ...]:
-    rows = connection.execute(f"SELECT {', '.join(_ALERT)} FROM alerts WHERE model = $model", {"model": model}).fetchall()
+    rows = connection.execute(
+        f"SELECT {', '.join(_ALERT)} FROM alerts WHERE model = $model", {"model": model}
+    ).fetchall()
     alerts = []
     for row in rows:
         held = dict(zip(_ALERT, row, strict=True))
@@ -192,13 +194,16 @@ def store_job(connection: duckdb.DuckDBPyConnection, job: Job) -> None:
         values[name] = naive(values[name])
     values["scope"], values["state"] = job.scope.text, job.state.value
     values["reasons"], values["details"] = list(job.reasons), json.dumps(job.details, default=str)
-    connection.execute(f"INSERT INTO jobs ({', '.join(_JOB)}) VALUES ({', '.join('$' + name for name in _JOB)})", values)
+    connection.execute(
+        f"INSERT INTO jobs ({', '.join(_JOB)}) VALUES ({', '.join('$' + name for name in _JOB)})", values
+    )
 
 
 def load_last_seen(connection: duckdb.DuckDBPyConnection, model_id: int) -> tuple[LastSeen, ...]:
     """Newest times of each finest slice."""
     rows = connection.execute(
-        "SELECT labels, last_observed_at, last_labelled_at FROM slices WHERE model_id = $model_id", {"model_id": model_id}
+        "SELECT labels, last_observed_at, last_labelled_at FROM slices WHERE model_id = $model_id",
+        {"model_id": model_id},
     ).fetchall()
     return tuple(LastSeen(Slice.of(labels), aware(observed), aware(labelled)) for labels, observed, labelled in rows)
 
@@ -221,14 +226,16 @@ def load_thresholds(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[
     return tuple(thresholds)
 
 
-def mark_success(connection: duckdb.DuckDBPyConnection, model: str, stage: str, now: datetime) -> None:
-    """Remember when a stage last went well, also across restarts."""
-    connection.execute("DELETE FROM stages WHERE model = $model AND stage = $stage", {"model": model, "stage": stage})
-    connection.execute(
-        "INSERT INTO stages VALUES ($model, $stage, $now)", {"model": model, "stage": stage, "now": naive(now)}
+def store_successes(connection: duckdb.DuckDBPyConnection, model: str, succeeded: Mapping[str, datetime]) -> None:
+    """Remember when each stage last went well, also across restarts."""
+    connection.execute("DELETE FROM stages WHERE model = $model", {"model": model})
+    insert_columns(
+        connection, "stages", ("model", "stage", "succeeded_at"), ((model, stage, at) for stage, at in succeeded.items())
     )
 
 
 def load_successes(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, datetime]:
-    rows = connection.execute("SELECT stage, succeeded_at FROM stages WHERE model = $model", {"model": model}).fetchall()
+    rows = connection.execute(
+        "SELECT stage, succeeded_at FROM stages WHERE model = $model", {"model": model}
+    ).fetchall()
     return {stage: moment for stage, at in rows if (moment := aware(at)) is not None}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -40,7 +41,9 @@ def load_samples(
     rows = {name: column[has_raw] for name, column in rows.items()}
     notes = []
     if int((~has_raw).sum()):
-        notes.append(f"left out {int((~has_raw).sum()):,} samples that carry a calibrated score but no raw_score or logits")
+        notes.append(
+            f"left out {int((~has_raw).sum()):,} samples that carry a calibrated score but no raw_score or logits"
+        )
     counted = connection.execute(_COUNTED, span).fetchone()
     if counted and counted[0]:
         notes.append(f"left out {counted[0]:,} pre-counted rows: a refit needs one row per sample")
@@ -71,19 +74,19 @@ def _class_logits(
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.int64] | None]:
     """(N, C) logits and the index of each true class; (None, None) unless every row has both."""
     logits = stacked(column)
-    texts = np.ma.asarray(labels)
+    texts: np.ma.MaskedArray[Any, Any] = np.ma.asarray(labels)
     if logits is None or np.ma.getmaskarray(texts).any():
         return None, None
     names = {name: index for index, name in enumerate(classes)} or {str(i): i for i in range(logits.shape[1])}
     known = [names.get(str(text)) for text in texts.data]
     if any(index is None or index >= logits.shape[1] for index in known):
         return None, None
-    return logits.astype(np.float64), np.array(known, dtype=np.int64)
+    return logits, np.array(known, dtype=np.int64)
 
 
 def _group_codes(column: object) -> NDArray[np.int64] | None:
     """Codes of equal group ids; −1 where a sample has none; None when none has."""
-    texts = np.ma.asarray(column)
+    texts: np.ma.MaskedArray[Any, Any] = np.ma.asarray(column)
     absent = np.ma.getmaskarray(texts)
     if absent.all():
         return None

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from monitor.errors import StoreError
-from monitor.store.connection import literal, naive
+from monitor.store.connection import atomic, literal, naive
 from monitor.store.sql import statement
 
 SNAPSHOT = "metrics.duckdb"
@@ -22,8 +22,8 @@ SCHEMA_VERSION = 1  # of the snapshot's tables, a public interface: grows when o
 _STORAGE_VERSION = "v1.4.0"  # so that readers with DuckDB 1.4 and later can open it
 
 _SMALL = (  # written anew each time; only slice_history grows
-    "slice_labels",    "newest_readings", "reliability", "alerts", "alert_events", "jobs", "calibrators", "serving", "thresholds", "quarantine",
-    "pulls",
+    "slice_labels", "newest_readings", "reliability", "alerts", "alert_events", "jobs", "calibrators", "serving",
+    "thresholds", "quarantine", "quarantine_counts", "pulls",
 )  # fmt: skip
 _VIEWS = ("view_slice_metrics", "view_worst_slices", "view_drift_now", "view_last_refits")
 
@@ -39,13 +39,17 @@ class Publisher:
         target = self.state_dir / SNAPSHOT
         aside = self._unpublished(target)
         try:
+            connection.execute("DETACH DATABASE IF EXISTS snap")  # left by a publication that failed
             self._attach(connection, aside)
             try:
                 _bring_up_to_date(connection, now)
             finally:
                 connection.execute("DETACH snap")
             _replace(aside, target)
-        except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        except duckdb.InterruptException:
+            raise  # we are asked to stop
+        except (OSError, duckdb.Error) as error:  # a damaged file raises many kinds, some of them the base class
+            _remove(aside)  # it may be what is damaged, or what fills the disk: the next one is built afresh
             first_line = str(error).splitlines()[0]
             raise StoreError(
                 f"{target}: cannot be replaced: {first_line}", "check free space and permissions of the state directory"
@@ -69,12 +73,18 @@ class Publisher:
             connection.execute(attach)
             if _schema_version(connection) in (None, SCHEMA_VERSION):
                 return
-            connection.execute("DETACH snap")
-        except duckdb.IOException:
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error:
             pass  # a reader still has it open, or a crash left half a file: build it afresh under the same name
-        aside.unlink(missing_ok=True)
-        aside.with_name(aside.name + ".wal").unlink(missing_ok=True)
+        connection.execute("DETACH DATABASE IF EXISTS snap")
+        _remove(aside)
         connection.execute(attach)
+
+
+def _remove(aside: Path) -> None:
+    for path in (aside, aside.with_name(aside.name + ".wal")):
+        path.unlink(missing_ok=True)
 
 
 def _schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
@@ -89,20 +99,18 @@ def _schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
 
 
 def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
-    connection.execute("BEGIN TRANSACTION")
-    try:
+    with atomic(connection):
         connection.execute("CREATE TABLE IF NOT EXISTS snap.slice_history AS FROM readings LIMIT 0")
         connection.execute(
             "INSERT INTO snap.slice_history SELECT * FROM readings "
             "WHERE sequence > (SELECT coalesce(max(sequence), 0) FROM snap.slice_history)"
         )
         live, copied = (
-            connection.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("readings", "snap.slice_history")
+            connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+            for table in ("readings", "snap.slice_history")
         )
         if live != copied:  # readings older than their limit have gone
-            connection.execute(
-                "DELETE FROM snap.slice_history WHERE sequence NOT IN (SELECT sequence FROM readings)"
-            )
+            connection.execute("DELETE FROM snap.slice_history WHERE sequence NOT IN (SELECT sequence FROM readings)")
         for table in _SMALL:
             connection.execute(statement(f"snapshot_{table}"))
         for name in _VIEWS:
@@ -111,18 +119,13 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, now: datetime) -> N
             "CREATE OR REPLACE TABLE snap.snapshot AS SELECT $version AS schema_version, $now::TIMESTAMP AS published_at",
             {"version": SCHEMA_VERSION, "now": naive(now)},
         )
-        connection.execute("COMMIT")
-    except BaseException:  # also KeyboardInterrupt: DETACH needs the transaction gone
-        connection.execute("ROLLBACK")
-        raise
 
 
 def _replace(aside: Path, target: Path) -> None:
     link = target.with_name(f".{target.name}.new")
     link.unlink(missing_ok=True)
     try:
-        os.link(aside, link)  # noqa: PTH200  # Path.hardlink_to reads backwards
+        os.link(aside, link)  # Path.hardlink_to reads backwards
     except OSError:  # a file system without hard links: a copy does the same, slower
         shutil.copyfile(aside, link)
     os.replace(link, target)  # noqa: PTH105  # the atomic step, by its usual name
-

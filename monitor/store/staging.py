@@ -39,10 +39,12 @@ def stage(
     cases = "\n        ".join(f"WHEN {condition} THEN {literal(reason)}" for reason, condition in checks)
     typed = ",\n        ".join(f"{expression} AS {name}" for name, expression in columns.items())
     record = ", ".join(f"{quoted(name)} := {quoted(name)}::VARCHAR" for name in batch.types)
-    unreadable = "_unreadable" if "_unreadable" in batch.relation else "NULL::VARCHAR"
+    unreadable = "_unreadable" if batch.unreadable else "NULL::VARCHAR"
+    forget_rejects(connection)  # of a file before this one that turned out to be damaged
     connection.execute(f"""
 CREATE OR REPLACE TEMP TABLE staged AS
-SELECT * EXCLUDE (unreadable, has_score, has_outcome, has_labelled_at, has_logits, has_count, read_outcome, read_count)
+SELECT * EXCLUDE (unreadable, has_score, has_outcome, has_labelled_at, has_logits, has_count, has_positives, read_outcome,
+    read_count, read_positives)
 FROM (
     SELECT *, CASE
         WHEN unreadable IS NOT NULL THEN 'unreadable_line'
@@ -70,6 +72,11 @@ INSERT INTO staged BY NAME
 SELECT -1 - row_number() OVER () AS position, _file AS file, _row AS row, 'unreadable_line' AS reason,
        any_value(_unreadable) AS record
 FROM ({rejects}) GROUP BY _file, _row""")
+    forget_rejects(connection)
+
+
+def forget_rejects(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop the tables in which DuckDB collects the lines of CSV files that made no row."""
     connection.execute("DROP TABLE IF EXISTS reject_errors")
     connection.execute("DROP TABLE IF EXISTS reject_scans")
 
@@ -82,6 +89,14 @@ def _columns(batch: Batch, slices: tuple[str, ...], *, monitor_applies: bool) ->
 
     def number(name: str, sql_type: str) -> str:
         return f"TRY_CAST({own(name, sql_type)} AS {sql_type})"
+
+    def count(name: str) -> str:  # a cast alone would round 2.7 to 3
+        value = number(name, "DOUBLE")
+        return (
+            f"CASE WHEN {value} = floor({value}) THEN TRY_CAST({value} AS BIGINT) END"
+            if name in types
+            else "NULL::BIGINT"
+        )
 
     def text(name: str) -> str:
         return f"nullif({own(name, 'VARCHAR')}::VARCHAR, '')"
@@ -106,16 +121,18 @@ def _columns(batch: Batch, slices: tuple[str, ...], *, monitor_applies: bool) ->
         "group_id": text("group_id"),
         "predicted_class": text("predicted_class"),
         "label": text("label"),
-        "n": f"coalesce({number('n', 'BIGINT')}, 1)",
-        "positives": f"coalesce({number('positives', 'BIGINT')}, {_outcome(types)}, {from_label})::BIGINT",
+        "n": f"coalesce({count('n')}, 1)",
+        "positives": f"coalesce({count('positives')}, {_outcome(types)}, {from_label})::BIGINT",
         "slice_key": f"concat_ws({_SEPARATOR}, {key})" if slices else "''",
         "has_score": f"{has('score')} OR {has('raw_score')}",
         "has_outcome": has("outcome"),
         "has_labelled_at": has("labelled_at"),
         "has_logits": has("logits"),
-        "has_count": f"{has('n')} OR {has('positives')}",
+        "has_count": has("n"),
+        "has_positives": has("positives"),
         "read_outcome": _outcome(types),
-        "read_count": number("n", "BIGINT") if "n" in types else "1",
+        "read_count": count("n"),
+        "read_positives": count("positives"),
     }
 
 
@@ -126,9 +143,11 @@ def _outcome(types: Mapping[str, str]) -> str:
     if types["outcome"] == "BOOLEAN":
         return "outcome::INTEGER"
     if types["outcome"] == "VARCHAR":
-        return "CASE lower(outcome) " + " ".join(
-            f"WHEN {literal(text)} THEN {value}" for text, value in _OUTCOMES.items()
-        ) + " END"
+        return (
+            "CASE lower(outcome) "
+            + " ".join(f"WHEN {literal(text)} THEN {value}" for text, value in _OUTCOMES.items())
+            + " END"
+        )
     return "CASE outcome WHEN 0 THEN 0 WHEN 1 THEN 1 END"
 
 
@@ -143,13 +162,24 @@ def time_expression(name: str, batch: Batch) -> str:
     if kind.startswith("TIMESTAMP") or kind == "DATE":
         return f"({column}::TIMESTAMP AT TIME ZONE {zone} AT TIME ZONE 'UTC')"
     if kind == "VARCHAR":
-        offset = f"regexp_matches(trim({column}), '([zZ]|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$') AND {column} LIKE '%:%'"
+        # Z, +01:00, UTC or Europe/Paris at the end
+        ending = "([A-Za-z][A-Za-z/_]*|[+-][0-9]{2}(:?[0-9]{2})?)$"
+        offset = f"regexp_matches(trim({column}), {literal(ending)}) AND {column} LIKE '%:%'"
+        plain = (
+            f"WHEN TRY_CAST({column} AS DOUBLE) IS NOT NULL THEN {_since_1970(column, batch)} "
+            if batch.time_unit
+            else ""
+        )
         return (
-            f"CASE WHEN {offset} THEN TRY_CAST({column} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' "
+            f"CASE {plain}WHEN {offset} THEN TRY_CAST({column} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' "
             f"ELSE TRY_CAST({column} AS TIMESTAMP) AT TIME ZONE {zone} AT TIME ZONE 'UTC' END"
         )
+    return _since_1970(column, batch)
+
+
+def _since_1970(column: str, batch: Batch) -> str:
     micros = {"s": 1_000_000, "ms": 1_000, "us": 1}[batch.time_unit or "s"]
-    return f"make_timestamp(TRY_CAST(round({column}::DOUBLE * {micros}) AS BIGINT))"
+    return f"make_timestamp(TRY_CAST(round(TRY_CAST({column} AS DOUBLE) * {micros}) AS BIGINT))"
 
 
 def _stamp(moment: datetime) -> str:
@@ -171,7 +201,9 @@ def _sample_checks(horizon: timedelta, oldest: datetime, now: datetime) -> tuple
         ("unknown_outcome", "has_outcome AND read_outcome IS NULL"),
         ("unknown_outcome", "label IS NOT NULL AND positives IS NULL"),
         ("bad_count", "has_count AND (read_count IS NULL OR n < 1)"),
+        ("bad_count", "has_positives AND read_positives IS NULL"),
         ("bad_count", "positives < 0 OR positives > n"),
+        ("bad_count", "n > 1 AND positives IS NOT NULL AND read_positives IS NULL"),
         ("bad_logits", "has_logits AND (logits IS NULL OR list_bool_or(list_transform(logits, "
                        "lambda z: NOT coalesce(isfinite(z), false))))"),
         ("label_too_late", f"positives IS NOT NULL AND labelled_at - observed_at > to_seconds({horizon.total_seconds()})"),
@@ -186,4 +218,5 @@ def _label_checks(now: datetime) -> tuple[tuple[str, str], ...]:
         ("time_in_future", f"labelled_at > {latest}"),
         ("unknown_outcome", "has_outcome AND read_outcome IS NULL"),
         ("unknown_outcome", "positives IS NULL AND label IS NULL"),
+        ("bad_count", "has_positives AND read_positives IS NULL OR positives < 0"),
     )

@@ -1,1 +1,1 @@
-"""What calwatch costs: `python -m tests.benchmarks [NAME…] [--scale tiny|small|full]`, run from the repository's root."""
+"""What calwatch costs. From the repository's root: ``python -m tests.benchmarks [NAME…] [--scale tiny|small|full]``."""

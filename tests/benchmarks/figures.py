@@ -26,7 +26,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table: ``value`` in ``unit``; ``limit`` is what it must not exceed, None where it only informs."""
+    """One line of the table: ``value`` in ``unit``; it must not exceed ``limit``; None where it only informs."""
 
     name: str
     value: float
@@ -102,8 +102,15 @@ def table(figures: Sequence[Figure], title: str) -> Table:
             target = f"≤ {figure.limit:g} {figure.unit}"
             met = figure.value <= figure.limit
             ratio = f"{figure.value / figure.limit:.2f}{'' if met else ' ✗'}"
-        shown.add_row(figure.name, target, f"{figure.value:,.3g} {figure.unit}".strip() if figure.value < 1000 else
-                      f"{figure.value:,.0f} {figure.unit}", ratio, figure.note)
+        shown.add_row(
+            figure.name,
+            target,
+            f"{figure.value:,.3g} {figure.unit}".strip()
+            if figure.value < 1000
+            else f"{figure.value:,.0f} {figure.unit}",
+            ratio,
+            figure.note,
+        )
     return shown
 
 

@@ -88,7 +88,8 @@ def measure(scale: Scale, room: Path) -> list[Figure]:
         ]  # fmt: skip
     return [
         *figures,
-        Figure("  peak memory of these cycles", many.peak_megabytes, "MB", None, f"{few.peak_megabytes:,.0f} MB with {names[0]}"),
+        Figure("  peak memory of these cycles", many.peak_megabytes, "MB", None,
+               f"{few.peak_megabytes:,.0f} MB with {names[0]}"),
         Figure("  database per million samples", many.file_bytes / scale.history_rows[1], "MB", None,
                f"{many.file_bytes / 1e9:.2f} GB in all; history built in {many.build_seconds:.0f} s"),
     ]  # fmt: skip
@@ -130,7 +131,11 @@ def run_cycles(base: Path, rows: int, count: int, now: datetime) -> tuple[dict[s
         instruments.seconds.clear()
         with timed() as lap:
             tick = cycle.tick(moment)
-        _check(tick.failed, sum(brought.new + brought.labelled + brought.corrected for brought in tick.pulled["line"].values()), rows)
+        _check(
+            tick.failed,
+            sum(brought.new + brought.labelled + brought.corrected for brought in tick.pulled["line"].values()),
+            rows,
+        )
         if turn >= _WARM_UP:
             seconds[variant].append(lap.seconds)
             for stage in STAGES:

@@ -46,6 +46,7 @@ def connection_with_traffic(connection: duckdb.DuckDBPyConnection | None = None)
     """A connection that ``rows_between`` can run on: a new one in memory, or the one given."""
     found = connection or duckdb.connect()
     found.execute("SET TimeZone = 'UTC'")
+    found.execute("SET enable_progress_bar = false")
     found.execute(_MACROS)
     return found
 
@@ -91,26 +92,29 @@ def write_history(base: Path, rows: int, now: datetime) -> None:
     registry = Registry.load(connection, model, BEGAN)
     _enter_slices(connection, registry, model, now)
     connection.execute("CREATE TEMP TABLE existing AS SELECT rowid AS row_key, * FROM samples LIMIT 0")
-    each = rows // DAYS
-    for day in range(DAYS):
-        start = BEGAN + day * _DAY
+    parts = max(part for part in (6, 12, 30, 60) if part == 6 or rows >= part * 100_000)
+    each, width = rows // parts, _DAY * DAYS // parts
+    for part in range(parts):
+        start = BEGAN + part * width
         with atomic(connection):
-            connection.execute(_incoming(rows_between(day * each, each, start, _DAY), registry.model_id))
-            connection.execute("INSERT INTO samples BY NAME SELECT * EXCLUDE (row_key, newly_labelled, corrects) FROM incoming")
-            first, beyond = naive(start), naive(start + _DAY - timedelta(microseconds=1))
+            connection.execute(_incoming(rows_between(part * each, each, start, width), registry.model_id))
+            connection.execute(
+                "INSERT INTO samples BY NAME SELECT * EXCLUDE (row_key, newly_labelled, corrects) FROM incoming"
+            )
+            first, beyond = naive(start), naive(start + width - timedelta(microseconds=1))
             assert first is not None
             assert beyond is not None
             renew_cells(connection, registry, model, first, beyond)
-    connection.execute(
-        "UPDATE slices SET last_observed_at = $now, last_labelled_at = $now", {"now": naive(ENDED)}
-    )
+    connection.execute("UPDATE slices SET last_observed_at = $now, last_labelled_at = $now", {"now": naive(ENDED)})
     connection.close()
 
 
 def _enter_slices(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime) -> None:
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     connection.execute("UPDATE models SET folded_until = $until", {"until": naive(midnight - model.fold_after)})
-    connection.execute("INSERT INTO streams VALUES (1, $id, '', '', $now)", {"id": registry.model_id, "now": naive(BEGAN)})
+    connection.execute(
+        "INSERT INTO streams VALUES (1, $id, '', '', $now)", {"id": registry.model_id, "now": naive(BEGAN)}
+    )
     keys = [f"c{camera}\x1fl{lighting}" for camera in range(CAMERAS) for lighting in range(LIGHTINGS)]
     connection.execute("CREATE TEMP TABLE staged (slice_key VARCHAR, reason VARCHAR)")
     connection.execute("INSERT INTO staged SELECT unnest($keys), NULL", {"keys": keys})

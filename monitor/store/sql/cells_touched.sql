@@ -6,8 +6,8 @@ FROM (
            corrects OR $grouped AS recompute
     FROM incoming
     UNION ALL
-    SELECT stream_id, slice_id, bucket_of(observed_at, $bucket_seconds, $folded_until) AS bucket,
-           positives IS NOT NULL OR $grouped AS recompute
-    FROM existing SEMI JOIN incoming ON existing.row_key = incoming.row_key
+    SELECT e.stream_id, e.slice_id, bucket_of(e.observed_at, $bucket_seconds, $folded_until) AS bucket,
+           i.corrects OR e.positives IS NOT NULL OR $grouped AS recompute
+    FROM existing AS e JOIN incoming AS i ON e.row_key = i.row_key
 )
 GROUP BY stream_id, slice_id, bucket;

@@ -14,8 +14,9 @@ WITH merged AS (
         coalesce(f.label, e.label)                     AS label,
         CASE
             WHEN f.positives IS NOT NULL THEN f.positives
-            WHEN f.label IS NOT NULL AND coalesce(f.predicted_class, e.predicted_class) IS NOT NULL
-                THEN (f.label = coalesce(f.predicted_class, e.predicted_class))::BIGINT
+            WHEN coalesce(f.label, e.label) IS NOT NULL AND coalesce(f.predicted_class, e.predicted_class) IS NOT NULL
+                 AND (f.label IS NOT NULL OR e.positives IS NULL OR f.predicted_class <> e.predicted_class)
+                THEN (coalesce(f.label, e.label) = coalesce(f.predicted_class, e.predicted_class))::BIGINT
             ELSE e.positives
         END                                            AS positives,
         coalesce(f.labelled_at, e.labelled_at, $now)   AS labelled_at,
@@ -23,7 +24,11 @@ WITH merged AS (
         coalesce(t.stream_id, e.stream_id)             AS stream_id,
         e.score AS old_score, e.positives AS old_positives, e.n AS old_n, e.slice_id AS old_slice_id,
         e.stream_id AS old_stream_id, e.raw_score AS old_raw_score, e.label AS old_label, e.group_id AS old_group_id,
-        e.predicted_class AS old_predicted_class, e.logits AS old_logits
+        e.predicted_class AS old_predicted_class, e.logits AS old_logits,
+        -- the same label said again later moves labelled_at, so that what was labelled in between stays the older;
+        -- $now stands for a source that does not say when
+        coalesce(e.positives IS NOT NULL AND (f.positives IS NOT NULL OR f.label IS NOT NULL)
+                 AND f.labelled_at > e.labelled_at AND f.labelled_at <> $now, false) AS confirmed
     FROM fresh AS f
     LEFT JOIN existing AS e ON e.sample_id = f.sample_id AND e.observed_at = f.observed_at
     LEFT JOIN slice_keys AS c ON c.slice_key = f.slice_key
@@ -48,4 +53,5 @@ WHERE row_key IS NULL
    OR slice_id IS DISTINCT FROM old_slice_id OR stream_id IS DISTINCT FROM old_stream_id
    OR raw_score IS DISTINCT FROM old_raw_score OR label IS DISTINCT FROM old_label
    OR group_id IS DISTINCT FROM old_group_id OR predicted_class IS DISTINCT FROM old_predicted_class
-   OR logits IS DISTINCT FROM old_logits;
+   OR logits IS DISTINCT FROM old_logits
+   OR confirmed;

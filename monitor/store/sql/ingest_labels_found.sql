@@ -1,6 +1,6 @@
 -- a label joins the newest prediction of its sample_id within the horizon before it
 CREATE OR REPLACE TEMP TABLE labels_found AS
-SELECT l.position, s.observed_at
+SELECT l.position, s.observed_at, s.n
 FROM samples AS s
 JOIN staged AS l ON s.sample_id = l.sample_id
 WHERE l.reason IS NULL

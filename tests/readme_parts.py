@@ -1,0 +1,56 @@
+"""The two reference tables of the README, from what the code says of itself; `python -m tests.readme_parts` prints them."""
+
+import sys
+from datetime import timedelta
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from monitor.config import Model, Monitor, Recalibration, Source, Threshold, window_name
+from monitor.durations import format_duration
+from monitor.publish.catalogue import HELP
+from monitor.publish.instruments import Instruments
+
+_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("[monitor]", Monitor), ("[[model]]", Model), ("[[model.source]]", Source), ("[model.recalibration]", Recalibration),
+    ("[model.threshold]", Threshold),
+)  # fmt: skip
+_SUBSECTIONS = ("source", "recalibration", "threshold")
+
+
+def configuration_table() -> str:
+    """One Markdown table over all keys of calwatch.toml: section, key, default, meaning."""
+    lines = ["| section | key | default | |", "| --- | --- | --- | --- |"]
+    for section, model in _SECTIONS:
+        for name, field in model.model_fields.items():
+            if name in _SUBSECTIONS:
+                continue
+            default = "required" if field.is_required() else f"`{_shown(field.default)}`"
+            lines.append(f"| `{section}` | `{name}` | {default} | {field.description or ''} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(value: Any) -> str:
+    if value is PydanticUndefined:
+        return "{}"
+    if isinstance(value, timedelta):
+        return window_name(value) if value else format_duration(value)
+    if isinstance(value, tuple):
+        return "[" + ", ".join(f'"{_shown(part)}"' for part in value) + "]"
+    return "none" if value is None else str(value)
+
+
+def metrics_table() -> str:
+    """One Markdown table over all metric families with their HELP texts."""
+    families = {family.name: family for family in Instruments(CollectorRegistry()).collect()}
+    suffix = {"counter": "_total"}
+    live = {name + suffix.get(family.type, ""): family.documentation for name, family in families.items()}
+    lines = ["| metric | |", "| --- | --- |"]
+    lines += [f"| `{name}` | {text} |" for name, text in {**HELP, **live}.items()]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(metrics_table() + "\n" + configuration_table())

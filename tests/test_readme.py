@@ -1,0 +1,74 @@
+"""The README keeps its word: commands, tables, queries and examples are run or compared with the code."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+import typer.main
+
+from monitor.backtest import play
+from monitor.cli import app
+from monitor.config import load_config
+from monitor.model import COUNTS, METRICS, RuleKind
+from monitor.rulebook import parse_pack, shipped_packs
+from monitor.sources.base import PROBLEM_REASONS
+from monitor.store.snapshot import SNAPSHOT
+from monitor.store.staging import QUARANTINE_REASONS
+from tests.readme_parts import configuration_table, metrics_table
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The snapshot of the demo's days around the haze, opened as ops would."""
+    state = tmp_path_factory.mktemp("readme") / "state"
+    config = load_config(ROOT / "monitor" / "demo" / "calwatch.toml")
+    play(config, state, datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 7, tzinfo=UTC), timedelta(hours=12))
+    with duckdb.connect(str(state / SNAPSHOT), read_only=True) as connection:
+        yield connection
+
+
+def test_the_two_commands_are_there_as_ci_runs_them() -> None:
+    shell = "\n".join(blocks("sh"))
+    assert len(re.findall(r"^python3 -m venv \.venv && .*/calwatch demo$", shell, re.MULTILINE)) == 1
+    assert len(re.findall(r"^python3 -m venv \.venv && .*python -m pytest$", shell, re.MULTILINE)) == 1
+
+
+@pytest.mark.parametrize("query", [line for block in blocks("sql") for line in block.split(";") if line.strip()])
+def test_every_query_runs_on_a_real_snapshot_and_answers(query: str, snapshot: duckdb.DuckDBPyConnection) -> None:
+    rows = snapshot.execute(query).fetchall()
+    assert rows, "a query in the README that answers nothing teaches nothing"
+
+
+def test_the_configuration_table_is_that_of_the_code() -> None:
+    assert configuration_table() in README, "print it with: python -m tests.readme_parts"
+
+
+def test_the_metrics_table_is_that_of_the_code() -> None:
+    assert metrics_table() in README, "print it with: python -m tests.readme_parts"
+
+
+def test_every_command_is_in_the_table_of_commands() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a click group
+    names = [name for name in commands if name != "rules"] + ["rules test"]
+    missing = [name for name in names if f"| `calwatch {name}" not in README]
+    assert not missing
+
+
+@pytest.mark.parametrize("word", [*METRICS, *COUNTS, *QUARANTINE_REASONS, *PROBLEM_REASONS, *RuleKind, *shipped_packs()])
+def test_every_metric_reason_rule_kind_and_pack_is_explained(word: str) -> None:
+    assert f"`{word}`" in README
+
+
+def test_the_example_rules_are_valid() -> None:
+    rules = [rule for block in blocks("toml") for rule in parse_pack(block, "README.md")]
+    assert [rule.name for rule in rules] == ["ece-high", "labels-absent"]
