@@ -105,12 +105,13 @@ class Cycle:
         self.connection = connection
         self.instruments = instruments
         self.publisher = Publisher(config.state_dir)
-        for each in watched:
-            for job in requeue_interrupted(connection, each.model.name):
-                log.warning("job interrupted, queued again", model=job.model, job=job.id)
 
     def tick(self, now: datetime, *, publish: bool = True) -> Tick:
-        """One cycle of every model at ``now``; with ``publish`` the snapshot for ops is replaced at the end."""
+        """One cycle of every model at ``now``; with ``publish`` the snapshot for ops is replaced at the end.
+
+        Raises duckdb.InterruptException when a stop interrupted it, and duckdb.FatalException when the database must be
+        opened anew, as after a checkpoint that a full disk cut short.
+        """
         pulled: dict[str, Mapping[str, Pulled]] = {}
         judged: dict[str, Judged] = {}
         jobs: dict[str, tuple[Job, ...]] = {}
@@ -120,7 +121,7 @@ class Cycle:
             registry = None
             try:
                 registry = Registry.load(self.connection, each.model, now)
-                each.succeeded = rows.load_successes(self.connection, name)
+                each.succeeded = each.succeeded or rows.load_successes(self.connection, name)
                 pulled[name] = self._pull(each, registry, now)
                 self._measure(each, registry, now)
                 judged[name] = self._judge(each, registry, now)
@@ -129,8 +130,8 @@ class Cycle:
                 each.problem = None
                 with atomic(self.connection):
                     rows.store_successes(self.connection, name, each.succeeded)
-            except duckdb.InterruptException:
-                raise  # we are asked to stop: the transaction is rolled back, nothing is half done
+            except (duckdb.InterruptException, duckdb.FatalException):
+                raise  # asked to stop, or the database must be opened anew: rolled back, nothing is half done
             except Exception as error:  # the one boundary: a model's failure is its own, told and counted
                 each.problem = f"{type(error).__name__}: {error}"
                 log.exception("cycle failed", model=name)
@@ -154,7 +155,7 @@ class Cycle:
         """Everything new from the sources into samples and cells."""
         model = each.model
         with self.instruments.stage(model.name, "pull"):
-            serving = serving_intervals(self.connection, self.config.state_dir, model)
+            serving = serving_intervals(self.connection, model)
             brought = pull(self.connection, registry, model, each.sources, serving, now)
         for source, pulled in brought.items():
             self._count_pull(each, source, pulled)
@@ -254,7 +255,10 @@ class Cycle:
         """Run the queued jobs; what the gate accepts is in charge from now on."""
         model = each.model
         finished = []
-        for job in rows.load_jobs(self.connection, model.name, states=(JobState.QUEUED,)):
+        for job in requeue_interrupted(self.connection, model.name):
+            log.warning("job interrupted, queued again", model=job.model, job=job.id)
+        queued = rows.load_jobs(self.connection, model.name, states=(JobState.QUEUED,))
+        for job in sorted(queued, key=lambda job: (job.requested_at, -job.scope.order, job.scope.labels)):
             with self.instruments.job(model.name, job.kind) as outcome:
                 done = run_job(
                     self.connection, registry, model, self.config.state_dir, job, now, end=window_end(now, model)
