@@ -114,3 +114,12 @@ class Snapshot:
             raise UsageError(
                 f'no readings of a model "{name}"', f"models with readings: {', '.join(names) or 'none yet'}"
             )
+
+    def demand_window(self, name: str) -> None:
+        """Raises UsageError naming the windows there are when this one is unknown."""
+        rows = self._rows('SELECT DISTINCT "window" FROM slice_newest ORDER BY "window"')
+        names = [row["window"] for row in rows]
+        if name not in names:
+            raise UsageError(
+                f'no readings over a window "{name}"', f"windows with readings: {', '.join(names) or 'none yet'}"
+            )

@@ -59,10 +59,10 @@ def play(
     own = config.model_copy(
         update={"base": state_dir, "monitor": config.monitor.model_copy(update={"state_dir": Path()})}
     )
+    watched = watch(config, lambda model: _replayed(model, config.base))
     connection = open_live(state_dir, memory_limit=config.monitor.memory_limit, now=began)
     try:
         connection.execute(f"ATTACH {literal(str(state_dir / REPLAY))} AS replay")
-        watched = watch(config, lambda model: _replayed(model, config.base))
         cycle = Cycle(own, watched, connection, Instruments(CollectorRegistry()))
         played = _run(cycle, began, ended, step, each_tick)
         connection.execute("DETACH replay")

@@ -31,7 +31,7 @@ DEFAULT_CONFIG = Path("calwatch.toml")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors people can act on become ``error:`` and ``try:`` lines."""
     try:
-        app(args=arguments, standalone_mode=True)
+        app(args=arguments, prog_name="calwatch", standalone_mode=True)
     except (ConfigError, UsageError) as error:
         console.fail(error.message, error.hint)
         sys.exit(EXIT_MISUSE)
@@ -68,9 +68,13 @@ def demo(
 
     played = play_demo(directory)
     tell(played, directory)
+    if played.failures:
+        raise CalwatchError("\n".join(played.failures), "the demo should not fail: please report it with these lines")
     if serve:
         from monitor.daemon import serve_published
+        from monitor.logs import configure_logging
 
+        configure_logging("text")
         serve_published(played.published, listen)
 
 
@@ -173,6 +177,8 @@ def backtest(
         width = parse_duration(step)
     except ValueError as error:
         raise UsageError(f"--step {error}") from error
+    if not width:
+        raise UsageError(f"--step must be longer than 0s (got {step!r})")
     first, last = _time("--from", began), _time("--to", ended)
     loaded = load_config(config)
     _quiet_logs()
@@ -217,6 +223,8 @@ def slices(
     with _snapshot(config) as held:
         if model is not None:
             held.demand_model(model)
+        if window is not None:
+            held.demand_window(window)
         rows = held.slices(model, window, limit)
     if json:
         console.as_json(rows)
@@ -235,6 +243,8 @@ def jobs(
     from monitor.tell import tell_jobs
 
     with _snapshot(config) as held:
+        if model is not None:
+            held.demand_model(model)
         rows = held.jobs(model, limit)
     if json:
         console.as_json(rows)
@@ -308,13 +318,18 @@ def _ask(config: Path, model: str, kind: str, slice_: str, to: str | None) -> No
     from monitor.requests import leave
 
     loaded = load_config(config)
-    if loaded.model_named(model) is None:
+    named = loaded.model_named(model)
+    if named is None:
         names = ", ".join(each.name for each in loaded.model)
         raise UsageError(f'{config}: has no model "{model}"', f"models: {names}")
     try:
         scope = Slice.parse(slice_)
     except ValueError as error:
         raise UsageError(f"--slice {error}") from error
+    for dimension in scope.as_dict().keys() - set(named.slices):
+        raise UsageError(
+            f'--slice: model "{model}" has no slice dimension "{dimension}"', f"dimensions: {', '.join(named.slices)}"
+        )
     leave(loaded.state_dir, model, kind, scope, utc_now(), to=to)
     try:
         tick = run_once(config)
@@ -329,8 +344,10 @@ def _ask(config: Path, model: str, kind: str, slice_: str, to: str | None) -> No
         console.say(f"{job.kind} {job.scope.text}: {job.state.value}")
         for reason in job.reasons:
             console.say(f"  {reason}")
+    if model in tick.failed:
+        raise CalwatchError(f'{kind}: the cycle failed for model "{model}": {tick.failed[model]}', "see: calwatch jobs")
     if not done or any(job.state == "failed" for job in done):
-        raise CalwatchError(f"{kind} did not succeed", "see the reasons above, and: calwatch status")
+        raise CalwatchError(f"{kind} did not succeed", "see the reasons above, and: calwatch jobs")
 
 
 def _snapshot(config: Path) -> Any:

@@ -290,6 +290,10 @@ def _mistakes(detail: ErrorDetails, document: dict[str, Any], origin: str) -> li
             texts = str(detail["ctx"]["error"]).split("\n")
             subject = f"{section} " if section else ""
             return [f"{where}: {subject}{text}" if text.startswith("must") else f"{where}: {text}" for text in texts]
+        case "too_short":
+            return [f"{where}: {section} must have at least one entry"]
+        case "tuple_type":
+            return [f"{where}: {section} must be a list (got {detail['input']!r})"]
         case _:
             got = detail["input"]
             message = detail["msg"].replace("Input should be", "must be").replace("String should", "must")

@@ -1,5 +1,6 @@
 """The daemon: the one place that reads a clock. Schedules ticks, serves HTTP, reloads on SIGHUP, stops on SIGTERM."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -34,6 +35,7 @@ from monitor.store.staging import QUARANTINE_REASONS
 
 log = structlog.get_logger("calwatch")
 STOP_PATIENCE = 5.0  # seconds a running tick may go on after SIGTERM before its statement is interrupted
+INTERRUPT_EVERY = 0.2  # seconds
 STOP_LIMIT = 9.0  # seconds after which we leave whatever runs; its transaction is then rolled back by the next start
 
 
@@ -80,12 +82,14 @@ class Daemon:
         self._registry = CollectorRegistry()
         self._instruments = Instruments(self._registry)
         self._shown = Shown(self._registry, _stale_after(self._config), self._config.monitor.max_series)
-        self._connection = open_live(
-            self._config.state_dir, memory_limit=self._config.monitor.memory_limit, now=self._clock()
-        )
+        self._connection = self._open()
+        self._broken = False  # whether the database must be opened anew
         self._cycle = self._cycle_over(self._config, watched)
         self._instruments.reloaded(True, self._clock())
         self._scheduler = self._schedule()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        return open_live(self._config.state_dir, memory_limit=self._config.monitor.memory_limit, now=self._clock())
 
     def _cycle_over(self, config: Config, watched: list[Watched]) -> Cycle:
         for each in watched:
@@ -129,12 +133,35 @@ class Daemon:
             if self._stop.is_set():
                 return None
             try:
+                if self._broken:
+                    self._reopen()
                 tick = self._cycle.tick(self._clock())
             except duckdb.InterruptException:
                 log.warning("tick interrupted by the stop; its transaction is rolled back")
                 return None
+            except (duckdb.FatalException, StoreError) as error:
+                self._broken = True
+                self._tell_broken(error)
+                return None
             self._shown.swap(tick.published)
             return tick
+
+    def _reopen(self) -> None:
+        """After a fatal error, such as a checkpoint on a full disk, DuckDB wants its database opened anew; every
+        committed row is still there. Raises StoreError when it cannot be opened yet."""
+        self._connection.close()
+        self._connection = self._open()
+        self._cycle = self._cycle_over(self._config, self._cycle.watched)
+        self._broken = False
+        log.info("database opened anew")
+
+    def _tell_broken(self, error: Exception) -> None:
+        problem = str(error).split("\n")[0]
+        log.error(
+            "database unusable, opened anew at the next cycle", problem=problem, hint="check free space and the disk"
+        )
+        for each in self._cycle.watched:
+            self._instruments.cycle_failed(each.model.name)
 
     def reload(self) -> bool:
         """Read the configuration and rules again and swap them in whole; on any mistake the old ones stay."""
@@ -206,16 +233,22 @@ class Daemon:
         self._stop.set()
         with suppress(Exception):  # a scheduler that never started cannot be paused; stopping goes on all the same
             self._scheduler.pause()
-        if not self._ticking.acquire(timeout=STOP_PATIENCE):
-            self._connection.interrupt()
-            if not self._ticking.acquire(timeout=STOP_LIMIT - STOP_PATIENCE):
-                log.warning("a tick is still running; leaving it to the next start")
-                return
+        if not self._ticking.acquire(timeout=STOP_PATIENCE) and not self._interrupted():
+            log.warning("a tick is still running; leaving it to the next start")
+            os._exit(0)  # its thread would keep the process; the database survives this as it survives a kill
         server.stop()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
         self._connection.close()
         log.info("stopped")
+
+    def _interrupted(self) -> bool:
+        """Whether the tick gave way. Asked again and again: an interrupt between two statements is lost."""
+        for _ in range(int((STOP_LIMIT - STOP_PATIENCE) / INTERRUPT_EVERY)):
+            self._connection.interrupt()
+            if self._ticking.acquire(timeout=INTERRUPT_EVERY):
+                return True
+        return False
 
 
 def _stale_after(config: Config) -> timedelta:
@@ -232,6 +265,11 @@ def run_once(config_path: Path) -> Tick:
     connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
     try:
         return Cycle(config, watched, connection, Instruments(CollectorRegistry())).tick(now)
+    except duckdb.FatalException as error:
+        problem = str(error).splitlines()[0]
+        raise StoreError(
+            f"{config.state_dir}: {problem}", "check free space and the disk, then run it again"
+        ) from error
     finally:
         connection.close()
 

@@ -1,13 +1,14 @@
 """Cron schedules with cron's own day numbers, as a calculator: which run is due at a given time."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
 
 # APScheduler counts Monday as 0; cron counts Sunday as 0 and 7. Names mean the same to both.
 _DAY_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_LARGEST_CHANGE = timedelta(hours=3)  # of clocks at once, amply
 
 
 def cron_trigger(expression: str, time_zone: str) -> CronTrigger:
@@ -56,11 +57,19 @@ def _named_days(field: str) -> str:
 
 
 def latest_due(expression: str, time_zone: str, after: datetime, now: datetime) -> datetime | None:
-    """The newest scheduled time in (after, now], or None: runs missed in between coalesce into one."""
-    trigger = cron_trigger(expression, time_zone)
+    """The newest scheduled time in (after, now], or None: runs missed in between coalesce into one.
+
+    A time that a change of clocks skips is due as much later as the clocks moved; one that comes twice is due once.
+    """
+    zone = ZoneInfo(time_zone)
+    # The trigger reckons in wall-clock time, said to be UTC: in a zone it never ends looking for a time that is skipped.
+    trigger = cron_trigger(expression, "UTC")
+    moment = trigger.get_next_fire_time(None, after.astimezone(zone).replace(tzinfo=UTC) - _LARGEST_CHANGE)
+    last = now.astimezone(zone).replace(tzinfo=UTC) + _LARGEST_CHANGE
     newest: datetime | None = None
-    moment = trigger.get_next_fire_time(None, after + timedelta(microseconds=1))
-    while moment is not None and moment <= now:
-        newest = moment
+    while moment is not None and moment <= last:
+        due = moment.replace(tzinfo=zone).astimezone(UTC)
+        if after < due <= now and (newest is None or due > newest):
+            newest = due
         moment = trigger.get_next_fire_time(moment, moment + timedelta(microseconds=1))
-    return newest
+    return newest.astimezone(zone) if newest is not None else None

@@ -127,5 +127,3 @@ def _tell_files(played: Played, directory: Path) -> None:
     )
     for path in sorted((directory / "calibrators").rglob("*.json")):
         say(f"  {path}")
-    for failure in played.failures:
-        say(f"FAILED: {failure}")

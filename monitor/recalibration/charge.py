@@ -12,34 +12,39 @@ from monitor.errors import ArtefactError
 from monitor.model import CalibratorInUse, Slice, ThresholdInUse
 from monitor.recalibration.artefacts import (
     Artefact,
-    artefact_path,
     directory_name,
-    read_artefact,
     read_current,
     write_artefact,
     write_current,
 )
-from monitor.recalibration.calibrators import Calibrator, Temperature
+from monitor.recalibration.calibrators import Calibrator, Temperature, calibrator_from
 from monitor.store.connection import aware, naive
 from monitor.store.ingest import Serving
 
 CALIBRATORS = "calibrators"  # directory under the state directory
 
 
-def in_use(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: str) -> dict[Slice, tuple[str, Calibrator]]:
-    """Scope → (artefact id, calibrator) in charge now. Raises ArtefactError when a file is missing or damaged."""
+def in_use(connection: duckdb.DuckDBPyConnection, model: str) -> dict[Slice, tuple[str, Calibrator]]:
+    """Scope → (artefact id, calibrator) in charge now."""
     rows = connection.execute(
         "SELECT scope, calibrator FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''",
         {"model": model},
     ).fetchall()
-    return {Slice.parse(scope): (id_, _calibrator(state_dir, model, id_)) for scope, id_ in rows}
+    promoted = _promoted(connection, model)
+    return {Slice.parse(scope): (id_, promoted[id_]) for scope, id_ in rows}
 
 
-def _calibrator(state_dir: Path, model: str, artefact_id: str) -> Calibrator:
-    return read_artefact(artefact_path(state_dir / CALIBRATORS, model, artefact_id)).calibrator
+def _promoted(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, Calibrator]:
+    """Every calibrator ever in charge, by id, from the database: a damaged file must not keep samples out."""
+    rows = connection.execute(
+        "SELECT id, method, parameters FROM calibrators WHERE model = $model "
+        "AND id IN (SELECT calibrator FROM serving WHERE model = $model)",
+        {"model": model},
+    ).fetchall()
+    return {id_: calibrator_from(method, json.loads(parameters)) for id_, method, parameters in rows}
 
 
-def serving_intervals(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: Model) -> list[Serving]:
+def serving_intervals(connection: duckdb.DuckDBPyConnection, model: Model) -> list[Serving]:
     """For models whose calibrator calwatch applies: who was in charge of what and when, as ingest needs it."""
     if model.recalibration.apply != "monitor":
         return []
@@ -47,12 +52,12 @@ def serving_intervals(connection: duckdb.DuckDBPyConnection, state_dir: Path, mo
         "SELECT scope, calibrator, since, until FROM serving WHERE model = $model AND calibrator <> '' ORDER BY since",
         {"model": model.name},
     ).fetchall()
-    loaded = {id_: _calibrator(state_dir, model.name, id_) for id_ in {row[1] for row in rows}}
+    promoted = _promoted(connection, model.name)
     intervals = []
     for scope, id_, since, until in rows:
         began = aware(since)
         assert began is not None
-        calibrator = loaded[id_]
+        calibrator = promoted[id_]
         needs_logits = isinstance(calibrator, Temperature) and calibrator.multiclass
         intervals.append(Serving(Slice.parse(scope), id_, began, aware(until), calibrator.apply, needs_logits))
     return intervals

@@ -58,8 +58,10 @@ def enqueue(connection: duckdb.DuckDBPyConnection, jobs: Sequence[Job]) -> tuple
 
 
 def requeue_interrupted(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[Job, ...]:
-    """After a crash: jobs that were running are queued again; they had changed nothing."""
+    """Jobs that a crash or a full disk left running are queued again; they had changed nothing."""
     interrupted = load_jobs(connection, model, states=(JobState.RUNNING,))
+    if not interrupted:
+        return ()
     with atomic(connection):
         for job in interrupted:
             store_job(connection, replace(job, state=JobState.QUEUED, started_at=None))
@@ -72,8 +74,8 @@ def run_job(
 ) -> Job:  # fmt: skip
     """Run one queued job to its end. ``end``: newest labelled samples that are mature. Returns the finished job.
 
-    A job that fails for a reason people can act on is recorded as failed with it; other errors leave it running, to be
-    queued again at the next start.
+    A job that fails for a reason people can act on is recorded as failed with it. Errors of the database leave it
+    running, to be queued again by the next cycle; any other error is recorded and raised.
     """
     job = replace(job, state=JobState.RUNNING, started_at=now)
     with atomic(connection):
@@ -83,17 +85,26 @@ def run_job(
             return _roll_back(connection, model, state_dir, job, now)
         return _recalibrate(connection, registry, model, state_dir, job, now, end)
     except (CalwatchError, ValueError) as error:
-        failed = replace(job, state=JobState.FAILED, finished_at=now, reasons=(f"failed: {error}",))
-        with atomic(connection):
-            store_job(connection, failed)
-        return failed
+        return _failed(connection, job, f"failed: {error}", now)
+    except duckdb.Error:
+        raise
+    except Exception as error:  # a mistake of ours: told by the cycle, and not to come back with every cycle
+        _failed(connection, job, f"failed: {error!r}", now)
+        raise
+
+
+def _failed(connection: duckdb.DuckDBPyConnection, job: Job, reason: str, now: datetime) -> Job:
+    failed = replace(job, state=JobState.FAILED, finished_at=now, reasons=(reason,))
+    with atomic(connection):
+        store_job(connection, failed)
+    return failed
 
 
 def _recalibrate(
     connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, state_dir: Path, job: Job, now: datetime,
     end: datetime,
 ) -> Job:  # fmt: skip
-    found = _refit(connection, registry, model, state_dir, job, now, end)
+    found = _refit(connection, registry, model, job, now, end)
     details = {**job.details, **_details(found)}
     state = JobState.PROMOTED if found.accepted else JobState.REJECTED
     job = replace(job, state=state, finished_at=now, reasons=found.reasons, details=details)
@@ -112,10 +123,9 @@ def _recalibrate(
 
 
 def _refit(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, state_dir: Path, job: Job, now: datetime,
-    end: datetime,
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, job: Job, now: datetime, end: datetime
 ) -> Refit:  # fmt: skip
-    charge = in_use(connection, state_dir, model.name)
+    charge = in_use(connection, model.name)
     # samples that a finer calibrator serves stay with it, so they have no say here
     scopes = [*charge, job.scope]
     covered = [
@@ -156,22 +166,23 @@ def _details(found: Refit) -> dict[str, object]:
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection, model: Model, state_dir: Path, job: Job, now: datetime) -> Job:
-    """Put an earlier calibrator (``details["to"]``), the parent, or none back in charge of the scope."""
+    """Put an earlier calibrator (``details["to"]``), the one before, or none back in charge of the scope."""
+    named = str(job.details.get("to") or "")
     row = connection.execute(
-        "SELECT s.calibrator, c.parent FROM serving AS s LEFT JOIN calibrators AS c "
-        "ON c.id = s.calibrator AND c.model = s.model WHERE s.model = $model AND s.scope = $scope AND s.until IS NULL",
+        "SELECT calibrator FROM serving WHERE model = $model AND scope = $scope AND until IS NULL",
         {"model": model.name, "scope": job.scope.text},
     ).fetchone()
-    if row is None or row[0] == "":
+    if row is None or (row[0] == "" and not named):
         raise ArtefactError(
             f'model "{model.name}": no calibrator is in charge of {job.scope.text}, nothing to roll back'
         )
-    target = str(job.details.get("to") or "") or _previous(connection, model.name, job.scope)
+    target = named or _previous(connection, model.name, job.scope)
     if target:
+        _demand_promoted(connection, model.name, target)
         artefact = read_artefact(artefact_path(state_dir / CALIBRATORS, model.name, target))
         if artefact.scope != job.scope:
             raise ArtefactError(f"calibrator {target} is for {artefact.scope.text}, not for {job.scope.text}")
-    reason = f"rolled back from {row[0]} to {target or 'no calibrator (scores as they come)'}"
+    reason = f"rolled back from {row[0] or 'no calibrator'} to {target or 'no calibrator (scores as they come)'}"
     done = replace(
         job, state=JobState.DONE, finished_at=now, reasons=(reason,), details={**job.details, "from": row[0]}
     )
@@ -180,6 +191,14 @@ def _roll_back(connection: duckdb.DuckDBPyConnection, model: Model, state_dir: P
         store_job(connection, done)
     write_files(connection, state_dir, model.name, None)
     return done
+
+
+def _demand_promoted(connection: duckdb.DuckDBPyConnection, model: str, artefact_id: str) -> None:
+    """Only a calibrator that the gate once accepted may come back, and no path that looks like an id."""
+    if not connection.execute(
+        "SELECT 1 FROM calibrators WHERE model = $model AND id = $id", {"model": model, "id": artefact_id}
+    ).fetchone():
+        raise ArtefactError(f'model "{model}": no calibrator {artefact_id} was ever promoted')
 
 
 def _previous(connection: duckdb.DuckDBPyConnection, model: str, scope: Slice) -> str:

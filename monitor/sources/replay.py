@@ -8,10 +8,11 @@ from typing import Literal
 import duckdb
 
 from monitor.sources.base import Batch, Problem, Source
-from monitor.store.connection import naive
+from monitor.store.connection import atomic, naive
 from monitor.store.staging import forget_rejects, time_expression
 
 _ITEM = "replay"
+_NOT_THE_FILE = (duckdb.InterruptException, duckdb.OutOfMemoryException, duckdb.FatalException)
 _FIRST = "TIMESTAMP '1970-01-01'"  # arrival of rows whose times cannot be read
 
 
@@ -62,26 +63,50 @@ class ReplaySource:
         for found in self.inner.read(connection, {}, now):
             if isinstance(found, Problem):
                 self.problems.append(found)
-                continue
-            arrival = f"coalesce({time_expression('labelled_at', found)}, {time_expression('observed_at', found)})"
-            unreadable = "" if found.unreadable else "NULL::VARCHAR AS _unreadable, "
-            rows = f"SELECT *, {unreadable}coalesce({arrival}, {_FIRST}) AS _arrival FROM ({found.relation})"
-            signature = (tuple(found.types.items()), found.time_zone, found.time_unit)
-            if signature in tables:
-                connection.execute(f"INSERT INTO {tables[signature][0]} BY NAME {rows}")
             else:
-                name = f'replay.history."{self.key}-{len(tables)}"'
-                connection.execute(f"CREATE OR REPLACE TABLE {name} AS {rows}")
-                tables[signature] = (name, found)
-            if found.rejects is not None:
-                connection.execute(
-                    f"INSERT INTO {tables[signature][0]} BY NAME SELECT _file, _row, _row AS _position, "
-                    f"any_value(_unreadable) AS _unreadable, {_FIRST} AS _arrival FROM ({found.rejects}) GROUP BY ALL"
-                )
-                forget_rejects(connection)
+                self._take(connection, tables, found)
         for name, _ in tables.values():
             connection.execute(
                 f"CREATE OR REPLACE TABLE {name} AS SELECT * REPLACE (row_number() OVER (ORDER BY _arrival, _file, _row) "
                 f"AS _position) FROM {name} ORDER BY _position"
             )
         return list(tables.values())
+
+    def _take(
+        self, connection: duckdb.DuckDBPyConnection, tables: dict[object, tuple[str, Batch]], batch: Batch
+    ) -> None:
+        """One batch into the table of its kind; when one of its files is damaged inside, its files one by one."""
+        try:
+            with atomic(connection):
+                self._insert(connection, tables, batch)
+        except duckdb.Error as error:  # damaged pages raise many kinds, some of them the base class
+            if isinstance(error, _NOT_THE_FILE) or "No space left" in str(error):
+                raise
+            forget_rejects(connection)
+            for alone in batch.alone:
+                self._take(connection, tables, alone)
+            if not batch.alone:
+                item = next(iter(batch.cursor), self.name)
+                text = f"{item}: cannot be read to its end ({str(error).splitlines()[0]}); nothing of it was taken"
+                self.problems.append(Problem(item, "unreadable_file", text))
+
+    def _insert(
+        self, connection: duckdb.DuckDBPyConnection, tables: dict[object, tuple[str, Batch]], batch: Batch
+    ) -> None:
+        arrival = f"coalesce({time_expression('labelled_at', batch)}, {time_expression('observed_at', batch)})"
+        unreadable = "" if batch.unreadable else "NULL::VARCHAR AS _unreadable, "
+        rows = f"SELECT *, {unreadable}coalesce({arrival}, {_FIRST}) AS _arrival FROM ({batch.relation})"
+        signature = (tuple(batch.types.items()), batch.time_zone, batch.time_unit)
+        if signature in tables:
+            name = tables[signature][0]
+            connection.execute(f"INSERT INTO {name} BY NAME {rows}")
+        else:
+            name = f'replay.history."{self.key}-{len(tables)}"'
+            connection.execute(f"CREATE OR REPLACE TABLE {name} AS {rows}")
+        if batch.rejects is not None:
+            connection.execute(
+                f"INSERT INTO {name} BY NAME SELECT _file, _row, _row AS _position, "
+                f"any_value(_unreadable) AS _unreadable, {_FIRST} AS _arrival FROM ({batch.rejects}) GROUP BY ALL"
+            )
+            forget_rejects(connection)
+        tables.setdefault(signature, (name, batch))

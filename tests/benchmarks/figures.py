@@ -102,19 +102,16 @@ def table(figures: Sequence[Figure], title: str) -> Table:
             target = f"≤ {figure.limit:g} {figure.unit}"
             met = figure.value <= figure.limit
             ratio = f"{figure.value / figure.limit:.2f}{'' if met else ' ✗'}"
-        shown.add_row(
-            figure.name,
-            target,
-            f"{figure.value:,.3g} {figure.unit}".strip()
-            if figure.value < 1000
-            else f"{figure.value:,.0f} {figure.unit}",
-            ratio,
-            figure.note,
-        )
+        shown.add_row(figure.name, target, _amount(figure), ratio, figure.note)
     return shown
+
+
+def _amount(figure: Figure) -> str:
+    digits = f"{figure.value:,.0f}" if figure.value >= 1000 else f"{figure.value:.3g}"
+    return f"{digits} {figure.unit}"
 
 
 def console() -> Console:
     """Wide enough in a pipe, where rich would assume 80 columns."""
     found = Console()
-    return found if found.is_terminal else Console(width=160)
+    return found if found.is_terminal else Console(width=180)

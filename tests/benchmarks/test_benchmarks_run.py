@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 NAMES = ("ingest", "history", "snapshot", "metrics", "scrape", "same_work", "footprint")
 FIGURES = (
     "pull + de-duplicate + cells",
-    "newest hours only: 6,000 behind against 4,000 behind",
+    "newest hours only: 6,000 behind",
     "half late labels and corrections",
     "publish while a reader keeps the file it opened",
     "all metrics of 12 slices × 3 windows",

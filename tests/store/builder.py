@@ -28,6 +28,11 @@ WEIGHTS = ("weight", "weight_score", "weight_outcome")
 Row = dict[str, Any]
 
 
+def at(text: str) -> datetime:
+    """A time in UTC as the TIMESTAMP columns hold it, without its marker."""
+    return datetime.fromisoformat(text)
+
+
 def a_row(sample_id: str, **values: Any) -> Row:
     """A labelled row of camera c1, two hours old, as a source would send it; None leaves a value out."""
     row: Row = {
@@ -106,7 +111,9 @@ class World:
         WRITERS[path.suffix[1:]](path, rows)
         return path
 
-    def pull(self, now: datetime = NOW, serving: Sequence[Serving] = (), sources: Sequence[Source] = ()) -> dict[str, Pulled]:
+    def pull(
+        self, now: datetime = NOW, serving: Sequence[Serving] = (), sources: Sequence[Source] = ()
+    ) -> dict[str, Pulled]:
         chosen = sources or file_sources(self.model, self.base)
         return pull(self.connection, self.registry(now), self.model, chosen, serving, now)
 
@@ -163,9 +170,7 @@ class World:
             "sample_id", "observed_at", "labelled_at", "score", "raw_score", "n", "positives", "group_id",
             "predicted_class", "label", "version", "calibrator",
         ]  # fmt: skip
-        rows = [
-            {**dict(zip(columns, row, strict=False)), **self._labels(row[-1])} for row in self.samples()
-        ]
+        rows = [{**dict(zip(columns, row, strict=False)), **self._labels(row[-1])} for row in self.samples()]
         if rows:
             write_parquet(base / "in" / "all.parquet", rows)
             brought = pull(other.connection, other.registry(), other.model, file_sources(other.model, base), (), NOW)

@@ -68,7 +68,7 @@ def test_group_sums_equal_those_of_the_samples_however_the_stream_is_cut(
 ) -> None:
     rng = np.random.default_rng(seed)
     rows = grouped_rows(rng, 120, 12)
-    rng.shuffle(rows)  # type: ignore[arg-type]  # numpy shuffles any mutable sequence
+    rng.shuffle(rows)
     for part in np.array_split(np.arange(len(rows)), 3):
         world.take(*(rows[index] for index in part), ending="parquet")
     corrections = [{**row, "outcome": 1 - row["outcome"], "labelled_at": "2026-03-10 11:30:00"} for row in rows[:10]]

@@ -1,10 +1,10 @@
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from monitor.store.ingest import day_runs, retry_parked
-from tests.store.builder import DAY, HOUR, NOW, World, a_row, assert_cells_match_their_samples
+from tests.store.builder import DAY, HOUR, NOW, World, a_row, assert_cells_match_their_samples, at
 from tests.store.conftest import MakeWorld
 
 
@@ -13,7 +13,7 @@ def test_a_new_row_is_stored_and_counted_in_its_cell(world: World, tmp_path: Pat
     assert (brought.files, brought.rows, brought.new) == (1, 1, 1)
     assert brought.changed
     assert world.one("SELECT n, unlabelled, score, outcome, lag, bucket FROM cells") == (
-        1, 0, 0.7, 1.0, 3600.0, datetime(2026, 3, 10, 10),
+        1, 0, 0.7, 1.0, 3600.0, at("2026-03-10 10:00:00"),
     )  # fmt: skip
     assert_cells_match_their_samples(world, tmp_path / "again")
 
@@ -100,14 +100,14 @@ def test_an_old_row_sent_again_takes_no_correction_back(world: World, tmp_path: 
     world.take(a_row("a", labelled_at="2026-03-10 10:30:00", outcome=1))
     world.take(a_row("a", labelled_at="2026-03-10 11:30:00", outcome=0))
     world.take(a_row("a", labelled_at="2026-03-10 10:30:00", outcome=1))
-    assert world.one("SELECT positives, labelled_at FROM samples") == (0, datetime(2026, 3, 10, 11, 30))
+    assert world.one("SELECT positives, labelled_at FROM samples") == (0, at("2026-03-10 11:30:00"))
     assert_cells_match_their_samples(world, tmp_path / "again")
 
 
 def test_a_label_confirmed_later_outranks_a_different_one_from_in_between(world: World, tmp_path: Path) -> None:
-    for at, outcome in (("10:30", 1), ("11:30", 1), ("11:00", 0)):
-        world.take(a_row("a", labelled_at=f"2026-03-10 {at}:00", outcome=outcome))
-    assert world.one("SELECT positives, labelled_at FROM samples") == (1, datetime(2026, 3, 10, 11, 30))
+    for time, outcome in (("10:30", 1), ("11:30", 1), ("11:00", 0)):
+        world.take(a_row("a", labelled_at=f"2026-03-10 {time}:00", outcome=outcome))
+    assert world.one("SELECT positives, labelled_at FROM samples") == (1, at("2026-03-10 11:30:00"))
     assert_cells_match_their_samples(world, tmp_path / "again")
 
 
@@ -124,7 +124,7 @@ def test_an_unlabelled_row_sent_again_after_its_label_does_not_erase_it(world: W
     world.take(a_row("a"))
     brought = world.take(a_row("a", outcome=None, labelled_at=None))
     assert (brought.duplicates, brought.changed) == (1, False)
-    assert world.one("SELECT positives, labelled_at FROM samples") == (1, datetime(2026, 3, 10, 11))
+    assert world.one("SELECT positives, labelled_at FROM samples") == (1, at("2026-03-10 11:00:00"))
 
 
 def test_a_late_label_with_a_changed_score_is_a_correction(world: World, tmp_path: Path) -> None:
@@ -137,9 +137,9 @@ def test_a_late_label_with_a_changed_score_is_a_correction(world: World, tmp_pat
 def test_a_label_without_a_time_arrived_when_it_was_pulled(world: World) -> None:
     world.take(a_row("a", outcome=None, labelled_at=None))
     world.take(a_row("a", labelled_at=None), a_row("b", labelled_at=None), now=NOW + HOUR)
-    assert world.rows("SELECT DISTINCT labelled_at FROM samples") == [(datetime(2026, 3, 10, 13),)]
+    assert world.rows("SELECT DISTINCT labelled_at FROM samples") == [(at("2026-03-10 13:00:00"),)]
     world.take(a_row("a", labelled_at=None), now=NOW + 2 * HOUR)
-    assert world.rows("SELECT DISTINCT labelled_at FROM samples") == [(datetime(2026, 3, 10, 13),)]
+    assert world.rows("SELECT DISTINCT labelled_at FROM samples") == [(at("2026-03-10 13:00:00"),)]
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
@@ -212,7 +212,7 @@ def test_slices_remember_their_newest_times(world: World) -> None:
     world.take(a_row("a"), a_row("b", observed_at="2026-03-10 09:00:00"))
     world.take(a_row("c", observed_at="2026-03-10 11:30:00", outcome=None, labelled_at=None))
     assert world.one("SELECT last_observed_at, last_labelled_at FROM slices") == (
-        datetime(2026, 3, 10, 11, 30), datetime(2026, 3, 10, 11),
+        at("2026-03-10 11:30:00"), at("2026-03-10 11:00:00"),
     )  # fmt: skip
 
 
@@ -233,13 +233,13 @@ def test_a_batch_that_fails_leaves_nothing_behind(world: World, monkeypatch: pyt
 
 def test_pulls_record_what_each_source_brought(world: World) -> None:
     world.take(a_row("a"), a_row("a"), a_row("bad", score=2.0))
-    assert world.rows("SELECT source, files, rows, new, labelled, duplicates, corrected, quarantined, problem FROM pulls") == [
-        ("samples", 1, 3, 1, 0, 1, 0, 1, None)
-    ]
+    assert world.rows(
+        "SELECT source, files, rows, new, labelled, duplicates, corrected, quarantined, problem FROM pulls"
+    ) == [("samples", 1, 3, 1, 0, 1, 0, 1, None)]
 
 
 def test_days_that_follow_one_another_make_one_run() -> None:
-    day = datetime(2026, 1, 1)
+    day = at("2026-01-01 00:00:00")
     assert day_runs([]) == []
     assert day_runs([day, day + DAY, day + 3 * DAY]) == [(day, day + 2 * DAY), (day + 3 * DAY, day + 4 * DAY)]
 
@@ -247,7 +247,8 @@ def test_days_that_follow_one_another_make_one_run() -> None:
 def test_samples_older_than_retention_are_quarantined(make_world: MakeWorld) -> None:
     world = make_world('retention = "30d"\n')
     brought = world.take(
-        a_row("old", observed_at="2026-02-08 11:59:59"), a_row("young", observed_at="2026-02-08 12:00:01", labelled_at=None)
+        a_row("old", observed_at="2026-02-08 11:59:59"),
+        a_row("young", observed_at="2026-02-08 12:00:01", labelled_at=None),
     )
     assert (brought.new, brought.quarantined) == (1, {"older_than_retention": 1})
 

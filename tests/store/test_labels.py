@@ -1,12 +1,11 @@
 """Predictions and labels in two tables."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.store.builder import DAY, HOUR, NOW, Row, World, a_row, assert_cells_match_their_samples
+from tests.store.builder import DAY, HOUR, NOW, Row, World, a_row, assert_cells_match_their_samples, at
 from tests.store.conftest import MakeWorld
 
 TWO_TABLES = (
@@ -44,7 +43,7 @@ def test_a_label_before_its_prediction_is_parked_and_joined_later(two: World, tm
     assert (first.parked, first.labelled, first.quarantined) == (1, 0, {})
     two.send(prediction("a"))
     two.pull(NOW + HOUR)
-    assert two.one("SELECT positives, labelled_at FROM samples") == (1, datetime(2026, 3, 10, 11))
+    assert two.one("SELECT positives, labelled_at FROM samples") == (1, at("2026-03-10 11:00:00"))
     assert two.one("SELECT count(*) FROM parked_labels") == 0
     assert_cells_match_their_samples(two, tmp_path / "again")
 
@@ -83,7 +82,7 @@ def test_a_label_joins_the_newest_prediction_not_after_it(two: World) -> None:
     two.send(label("a"), folder="labels")
     two.pull()
     assert two.rows("SELECT observed_at, positives FROM samples ORDER BY 1") == [
-        (datetime(2026, 3, 10, 8), None), (datetime(2026, 3, 10, 10), 1), (datetime(2026, 3, 10, 12), None),
+        (at("2026-03-10 08:00:00"), None), (at("2026-03-10 10:00:00"), 1), (at("2026-03-10 12:00:00"), None),
     ]  # fmt: skip
 
 
@@ -134,7 +133,7 @@ def test_labels_without_a_time_arrive_when_pulled_and_stay_so(two: World) -> Non
     brought = two.pull(NOW + HOUR)["labels"]
     assert (brought.labelled, brought.corrected, brought.duplicates) == (1, 0, 1)
     assert two.rows("SELECT labelled_at FROM samples ORDER BY sample_id") == [
-        (datetime(2026, 3, 10, 12),), (datetime(2026, 3, 10, 13),),
+        (at("2026-03-10 12:00:00"),), (at("2026-03-10 13:00:00"),),
     ]  # fmt: skip
 
 
@@ -145,7 +144,7 @@ def test_a_growing_label_file_parks_its_waiting_rows_once(two: World) -> None:
         two.send(*rows, folder="labels", name="x.jsonl")
         two.pull(NOW + hour * HOUR)
     assert two.rows("SELECT sample_id, labelled_at FROM parked_labels ORDER BY labelled_at, sample_id")[0] == (
-        "never", datetime(2026, 3, 10, 12),
+        "never", at("2026-03-10 12:00:00"),
     )  # fmt: skip
     assert two.one("SELECT count(*) FROM parked_labels") == 4
 

@@ -65,10 +65,7 @@ def test_any_order_and_cutting_of_a_stream_gives_what_one_load_of_its_newest_row
             size = math.ceil(len(order) / files)
             for start in range(0, len(order), size):
                 world.take(*(row for _, row in order[start : start + size]))
-            found = {
-                (row[0], str(row[1])): (row[3], row[6], row[10], row[12])
-                for row in world.samples()
-            }
+            found = {(row[0], str(row[1])): (row[3], row[6], row[10], row[12]) for row in world.samples()}
             assert found == {
                 key: (row["score"], row["outcome"], row["version"], f"{{camera={row['camera']}}}")
                 for key, row in expected(sent).items()
@@ -136,7 +133,12 @@ def test_the_cells_of_a_slice_bucket_by_bucket_sum_to_its_window(world: World) -
     rng = np.random.default_rng(7)
     world.take(
         *(
-            a_row(f"s{index}", score=float(rng.random()), camera=f"c{index % 2}", observed_at=f"2026-03-10 {index % 10:02}:00:00")
+            a_row(
+                f"s{index}",
+                score=float(rng.random()),
+                camera=f"c{index % 2}",
+                observed_at=f"2026-03-10 {index % 10:02}:00:00",
+            )
             for index in range(50)
         )
     )
@@ -157,7 +159,10 @@ def macros() -> duckdb.DuckDBPyConnection:
 def sql_bins(scores: np.ndarray[Any, np.dtype[np.float64]]) -> list[int]:
     with macros() as connection:
         return [
-            row[0] for row in connection.execute("SELECT cell_bin(p) FROM (SELECT unnest($1) AS p)", [scores.tolist()]).fetchall()
+            row[0]
+            for row in connection.execute(
+                "SELECT cell_bin(p) FROM (SELECT unnest($1) AS p)", [scores.tolist()]
+            ).fetchall()
         ]
 
 
@@ -179,7 +184,9 @@ def test_sql_and_numpy_put_any_score_into_the_same_bin(scores: list[float]) -> N
 def test_sql_log_loss_equals_numpy(score: float, n: int, share: float) -> None:
     positives = int(n * share)
     with macros() as connection:
-        found = connection.execute("SELECT log_loss($1::DOUBLE, $2::BIGINT, $3::BIGINT)", [score, n, positives]).fetchone()
+        found = connection.execute(
+            "SELECT log_loss($1::DOUBLE, $2::BIGINT, $3::BIGINT)", [score, n, positives]
+        ).fetchone()
     clipped = np.clip(score, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
     expected_loss = -(xlogy(positives, clipped) + xlog1py(n - positives, -clipped))
     assert found is not None

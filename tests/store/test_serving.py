@@ -21,7 +21,9 @@ def scaled(factor: float) -> Apply:
     return lambda score, logits: score * factor
 
 
-def serving(scope: str, calibrator: str, factor: float, since: datetime = LONG_AGO, until: datetime | None = None) -> Serving:
+def serving(
+    scope: str, calibrator: str, factor: float, since: datetime = LONG_AGO, until: datetime | None = None
+) -> Serving:
     return Serving(Slice.parse(scope), calibrator, since, until, scaled(factor))
 
 

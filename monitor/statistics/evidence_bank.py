@@ -1,0 +1,127 @@
+"""The bets of drift evidence: a bank of tilts over twelve detector bins, and the sums per bucket they are placed on.
+
+A tilt is an alternative to "outcomes happen as often as scores say": in detector bin b the log-odds of the outcome are
+off by λ_b. Everything here is fixed before any label is seen, which is what makes the evidence valid.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from scipy.special import expit, logit
+
+from monitor.statistics._arrays import Floats, Ints, totals
+from monitor.statistics.cells import FINE_BINS, Bins, Cells, fine_bin_middle, fine_bin_of
+
+EDGES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 1.0)
+DETECTOR_BINS = len(EDGES) - 1
+
+
+def detector_bin_of(bin: Bins) -> Ints:  # noqa: A002 - the column is called bin
+    """The detector bin, 0..11, of a cell's bin: the one that holds the logit centre of its fine bin.
+
+    It depends on the score alone, so it is fixed before the label. The edges are therefore those of ``EDGES`` moved to
+    the nearest fine-bin edge, by at most 1/16 in logit (at p = 0.5 not at all, at 0.02 by 0.001).
+    """
+    table = np.searchsorted(np.asarray(EDGES[1:-1]), fine_bin_middle(), side="right")
+    bins: Ints = table[fine_bin_of(bin)].astype(np.int64)
+    return bins
+
+
+def detector_edges() -> Floats:
+    """The 13 scores that really bound the detector bins: ``EDGES`` on the grid of fine bins."""
+    table = detector_bin_of(np.arange(FINE_BINS).astype(np.int16))
+    first = np.searchsorted(table, np.arange(1, DETECTOR_BINS))
+    return np.concatenate([[0.0], expit(-12.0 + first / 8), [1.0]])
+
+
+def bin_middles() -> Floats:
+    """The centre score of each detector bin, (12,): 0.01, 0.035, … 0.99."""
+    edges = np.asarray(EDGES)
+    middles: Floats = (edges[1:] + edges[:-1]) / 2
+    return middles
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bank:
+    """``tilts`` λ (J, 12) in log-odds, λ < 0 where outcomes are rarer than scores say; ``weights`` (J,), summing to 1.
+
+    ``terms`` (P, 2), the distinct pairs (bin, λ ≠ 0) and ``incidence`` (P, J), which of them make up a tilt: an
+    increment is a sum over its terms, and most tilts share theirs.
+    """
+
+    tilts: Floats
+    weights: Floats
+    term_bin: Ints
+    term_tilt: Floats
+    incidence: Floats
+
+    @classmethod
+    def of(cls, tilts: Floats, weights: Floats) -> "Bank":
+        """Raises ValueError unless tilts are (J, 12) and finite, and the J weights positive with sum 1."""
+        tilts, weights = np.asarray(tilts, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+        if tilts.ndim != 2 or tilts.shape[1] != DETECTOR_BINS or weights.shape != tilts.shape[:1]:
+            raise ValueError(
+                f"tilts must be (J, {DETECTOR_BINS}) and weights (J,) (got {tilts.shape}, {weights.shape})"
+            )
+        if not np.isfinite(tilts).all() or not (weights > 0).all() or abs(weights.sum() - 1) > 1e-12:
+            raise ValueError("tilts must be finite, weights positive with sum 1")
+        tilt, column = np.nonzero(tilts)
+        pairs, code = np.unique(np.stack([column, tilts[tilt, column]]), axis=1, return_inverse=True)
+        incidence = np.zeros((pairs.shape[1], weights.size))
+        incidence[code.ravel(), tilt] = 1.0
+        return cls(tilts, weights, pairs[0].astype(np.int64), pairs[1].copy(), incidence)
+
+    def __len__(self) -> int:
+        return int(self.weights.size)
+
+
+def _families() -> list[tuple[float, Floats]]:
+    """(mass, tilts) of each family of alternatives."""
+    centre = logit(bin_middles())
+    everywhere = np.ones(DETECTOR_BINS)
+    shifts = np.stack([size * everywhere for size in (-0.6, -0.25, -0.1, 0.1, 0.25, 0.6)])
+    slopes = np.stack([(slope - 1) * centre for slope in (0.5, 0.7, 0.87, 1.3)])
+    halves = np.stack([size * half for half in (centre > 0, centre < 0) for size in (-0.8, -0.3, 0.3, 0.8)])
+    singles = np.concatenate([-0.9 * np.eye(DETECTOR_BINS), 0.9 * np.eye(DETECTOR_BINS)])
+    return [(0.47, shifts), (0.29, slopes), (0.16, halves), (0.08, singles)]
+
+
+@cache
+def default_bank() -> Bank:
+    """42 tilts: shifts everywhere (mass 0.47), slopes κ as (κ − 1)·logit (0.29), half ranges (0.16), one bin (0.08).
+
+    Few and moderate ones: a tilt between two of them loses little, while each more costs the others weight, and large
+    tilts overshoot the threshold, which spends budget without gaining time.
+    """
+    families = _families()
+    weights = np.concatenate([np.full(len(tilts), mass / len(tilts)) for mass, tilts in families])
+    return Bank.of(np.concatenate([tilts for _, tilts in families]), weights / weights.sum())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BinSums:
+    """Weighted sums per slice, bucket and detector bin, each (slices, buckets, 12), and ``samples`` (slices, buckets).
+
+    ``weight`` Σw, ``score`` Σwp, ``outcome`` Σwy with Σw ≤ 1 over every group of dependent samples (w = 1 for
+    independent ones). ``samples`` counts labelled samples, whatever they weigh.
+    """
+
+    weight: Floats
+    score: Floats
+    outcome: Floats
+    samples: Floats
+
+    @classmethod
+    def from_cells(cls, cells: Cells, slices: int, buckets: int) -> "BinSums":
+        """``cells.unit`` is ``slice · buckets + bucket``. Raises ValueError when a unit lies beyond that."""
+        if len(cells) and int(cells.unit.max()) >= slices * buckets:
+            raise ValueError(f"units must lie below {slices} slices x {buckets} buckets (got {int(cells.unit.max())})")
+        slot = cells.unit * DETECTOR_BINS + detector_bin_of(cells.bin)
+        shape = (slices, buckets, DETECTOR_BINS)
+        weight, score, outcome = (
+            totals(slot, column, slices * buckets * DETECTOR_BINS).reshape(shape)
+            for column in (cells.weight, cells.weight_score, cells.weight_outcome)
+        )
+        samples = totals(cells.unit, cells.n, slices * buckets).reshape(slices, buckets)
+        return cls(weight, score, outcome, samples)

@@ -1,0 +1,77 @@
+"""A false-alarm budget such as "1/year", and how it is split over slices that nobody listed beforehand."""
+
+import re
+
+_PER_YEAR = {"year": 1.0, "month": 12.0, "week": 365 / 7, "day": 365.0}
+_PATTERN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(year|month|week|day)\s*")
+DAYS_PER_YEAR = 365.0
+LEAST_THRESHOLD = 10.0  # an alarm never rests on less than tenfold evidence, however generous the budget
+
+EXPECTED_MARGINALS = 16
+EXPECTED_CROSSES = 64
+
+
+def parse_budget(text: str) -> float:
+    """False alarms per year: "1/year" → 1, "0.1/year" → 0.1, "1/month" → 12, "2/week" → 104.29, "1/day" → 365.
+
+    Raises ValueError on any other form, on 0 and on more than one a day.
+    """
+    match = _PATTERN.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f'must be a number per year, month, week or day, such as "1/year" or "2/week" (got {text!r})')
+    rate = float(match[1]) * _PER_YEAR[match[2]]
+    if not 0 < rate <= DAYS_PER_YEAR:
+        raise ValueError(f'must be more than 0 and at most "1/day" (got {text!r})')
+    return rate
+
+
+def class_share(order: int, max_order: int) -> float:
+    """The share of the budget that all slices of one kind have together.
+
+    ``order`` is 0 for the whole, 1 for marginals, 2 or more for crosses; ``max_order`` the highest order the rule
+    covers, known from the configuration. Shares: only the whole 1; with marginals 1/2 and 1/2; with crosses 1/4, 1/4
+    and 1/2. Raises ValueError when order exceeds max_order.
+    """
+    if not 0 <= order <= max_order:
+        raise ValueError(f"order must lie in 0..{max_order} (got {order})")
+    shares = {0: (1.0,), 1: (1 / 2, 1 / 2)}.get(max_order, (1 / 4, 1 / 4, 1 / 2))
+    return shares[min(order, 2)]
+
+
+def rank_share(rank: int, expected: int) -> float:
+    """The share of the slice that is the ``rank``-th (1, 2, …) of its kind to appear, within that kind.
+
+        share(k) = K / ((K + k − 1)(K + k))          K = ``expected``, how many are expected
+
+    Proof that the shares never exceed the whole, however many slices appear: share(k) = K·(1/(K + k − 1) − 1/(K + k)),
+    so the first n of them telescope to K·(1/K − 1/(K + n)) = n/(K + n) < 1. The first slice has 1/(K + 1), the K-th
+    about 1/(4K), and far beyond K shares fall as K/k². K need not be right: twice too many or too few costs a slice
+    less than a factor 2 in evidence, a fraction of a bucket or two of delay.
+
+    The rank must be given when the slice is first scored and never depend on outcomes. A rank is free again once its
+    stream is closed, since a rank held by one stream at a time is one stream with resets. Raises ValueError below 1.
+    """
+    if rank < 1 or expected < 1:
+        raise ValueError(f"rank and expected count from 1 (got {rank}, {expected})")
+    return expected / ((expected + rank - 1) * (expected + rank))
+
+
+def alarm_threshold(budget_per_year: float, share: float) -> float:
+    """c = 365 / (budget · share), and at least 10: evidence at which a slice with this share raises an alarm.
+
+    A slice gets start mass of at most 1 per day, so it has at most T/c = T·budget·share/365 false alarms in T days on
+    average; over all slices, shares add up to at most 1 and so at most budget·T/365.
+    """
+    if not (budget_per_year > 0 and 0 < share <= 1):
+        raise ValueError(f"budget must be positive and share in (0, 1] (got {budget_per_year}, {share})")
+    return max(DAYS_PER_YEAR / (budget_per_year * share), LEAST_THRESHOLD)
+
+
+def slice_threshold(
+    budget_per_year: float, order: int, rank: int, max_order: int, expected: int | None = None
+) -> float:
+    """The alarm threshold of the ``rank``-th slice of an order. ``expected`` defaults to 16 marginals, 64 crosses."""
+    if order == 0:
+        return alarm_threshold(budget_per_year, class_share(0, max_order))
+    default = EXPECTED_MARGINALS if order == 1 else EXPECTED_CROSSES
+    return alarm_threshold(budget_per_year, class_share(order, max_order) * rank_share(rank, expected or default))

@@ -1,0 +1,141 @@
+"""The reference "deployment": outcome rates as they were when a version went live, known up to a confidence band.
+
+Drift is then judged against that curve rather than against perfect calibration. The curve is estimated, and betting
+against the estimate itself raises ten times the promised alarms; betting against a band that holds the whole true
+curve with probability ``confidence`` keeps the promise on that event. The samples of the reference must not be judged.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.special import expit, logit
+from scipy.stats import beta, chi2
+
+from monitor.statistics._arrays import Floats, Ints, totals
+from monitor.statistics.cells import FINE_BINS, LOGIT_LIMIT, Cells, fine_bin_middle, fine_bin_of
+from monitor.statistics.evidence_bank import DETECTOR_BINS, detector_bin_of
+from monitor.statistics.evidence_tolerance import Tolerance
+
+LEAST_FIT_P = 0.1  # a logistic curve that fits worse than this gives way to bins
+_LEAST_VARIANCE = 3.0  # a bin with less residual variance joins its neighbour in the test of fit
+_LEAST_OUTCOMES = 10.0  # of either kind, below which normal approximations of the fit are not trusted
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """Bounds of logit(outcome rate) − logit(score) per fine bin, each (192,), −inf and inf where nothing is known.
+
+    ``kind`` says which band it is, ``fit_p`` how well a logistic curve fits (None where it was not fitted), ``samples``
+    how many weighed samples it rests on.
+    """
+
+    kind: Literal["logistic", "bins"]
+    lower: Floats
+    upper: Floats
+    samples: float
+    fit_p: float | None
+
+    def bands(self, cells: Cells, slices: int, buckets: int, tolerance: Tolerance) -> tuple[Floats, Floats]:
+        """(lower, upper) tolerated rates per slice, bucket and detector bin, each (slices, buckets, 12), for ``Block``.
+
+        ``cells.unit`` is ``slice · buckets + bucket``. The band is taken at each cell's mean score, averaged by weight
+        over the cells of a bin, and widened by the tolerance. Bins without samples get 0 and 1.
+        """
+        present = cells.weight > 0
+        with np.errstate(divide="ignore"):
+            centre = logit(np.clip(cells.weight_score[present] / cells.weight[present], 0.0, 1.0))
+        fine, size = fine_bin_of(cells.bin[present]), slices * buckets * DETECTOR_BINS
+        slot = cells.unit[present] * DETECTOR_BINS + detector_bin_of(cells.bin[present])
+        weight = totals(slot, cells.weight[present], size)
+        centre = np.clip(centre, -LOGIT_LIMIT, LOGIT_LIMIT)
+        sides = []
+        for bound, otherwise in ((self.lower, 0.0), (self.upper, 1.0)):
+            rate = totals(slot, cells.weight[present] * expit(centre + bound[fine]), size)
+            mean = np.divide(rate, weight, out=np.full(size, otherwise), where=weight > 0)
+            sides.append(np.clip(mean, 0.0, 1.0).reshape(slices, buckets, DETECTOR_BINS))
+        return tolerance.lower(sides[0]), tolerance.upper(sides[1])
+
+
+def fit_reference(cells: Cells, confidence: float = 0.99) -> Reference:
+    """The band of one slice's curve from the cells of its first matured samples (units are ignored).
+
+    Logistic band: logit(rate) = α + β·logit(p) by weighted maximum likelihood, ± √(χ²_{2, confidence})·sd, which holds
+    at all scores at once (Scheffé). Used when a χ² test over detector bins does not find it lacking (p ≥ 0.1) and
+    each outcome was seen ten times. Otherwise bins: Clopper–Pearson per detector bin with the error split over 12 bins,
+    taken as an offset from the bin's mean score. Weights of 1/m per sample of a group of m make both conservative.
+    Raises ValueError without samples, or unless confidence lies in (0, 1).
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie in (0, 1) (got {confidence})")
+    present = cells.weight > 0
+    weight, outcome = cells.weight[present], cells.weight_outcome[present]
+    if not weight.size:
+        raise ValueError("a reference needs labelled samples (got none)")
+    with np.errstate(divide="ignore"):
+        centre = np.clip(logit(np.clip(cells.weight_score[present] / weight, 0, 1)), -LOGIT_LIMIT, LOGIT_LIMIT)
+    column, total = detector_bin_of(cells.bin[present]), float(weight.sum())
+    fit_p = None
+    if min(outcome.sum(), total - outcome.sum()) >= _LEAST_OUTCOMES:
+        fitted = _logistic(centre, weight, outcome)
+        if fitted is not None:
+            fit_p = _fit_p(fitted[0], centre, weight, outcome, column)
+            if fit_p >= LEAST_FIT_P:
+                lower, upper = _scheffe(*fitted, confidence)
+                return Reference("logistic", lower, upper, total, fit_p)
+    lower, upper = _bin_offsets(column, centre, weight, outcome, confidence)
+    by_fine = detector_bin_of(np.arange(FINE_BINS).astype(np.int16))
+    return Reference("bins", lower[by_fine], upper[by_fine], total, fit_p)
+
+
+def _logistic(centre: Floats, weight: Floats, outcome: Floats) -> tuple[Floats, Floats] | None:
+    """(α, β) and their covariance by Newton's method from (0, 1); None when it does not settle (separable samples)."""
+    design = np.stack([np.ones(centre.size), centre], axis=1)
+    coefficient = np.array([0.0, 1.0])
+    for _ in range(50):
+        rate = expit(design @ coefficient)
+        information = design.T @ (design * (weight * rate * (1 - rate))[:, None])
+        if not np.isfinite(information).all() or np.linalg.cond(information) > 1e10:
+            return None
+        step = np.linalg.solve(information, design.T @ (outcome - weight * rate))
+        coefficient = coefficient + np.clip(step, -1.0, 1.0)
+        if np.abs(step).max() < 1e-10:
+            return coefficient, np.linalg.inv(information)
+    return None
+
+
+def _fit_p(coefficient: Floats, centre: Floats, weight: Floats, outcome: Floats, column: Ints) -> float:
+    """p-value of Σ (observed − expected)²/variance over detector bins, small bins joined; 1 with no bins to spare."""
+    rate = expit(coefficient[0] + coefficient[1] * centre)
+    residual = totals(column, outcome - weight * rate, DETECTOR_BINS)
+    variance = totals(column, weight * rate * (1 - rate), DETECTOR_BINS)
+    joined, kept = [], np.zeros(2)
+    for pair in zip(residual, variance, strict=True):
+        kept = kept + np.array(pair)
+        if kept[1] >= _LEAST_VARIANCE:
+            joined.append(kept[0] ** 2 / kept[1])
+            kept = np.zeros(2)
+    freedom = len(joined) - 2
+    return float(chi2.sf(sum(joined), freedom)) if freedom > 0 else 1.0
+
+
+def _scheffe(coefficient: Floats, covariance: Floats, confidence: float) -> tuple[Floats, Floats]:
+    x = logit(fine_bin_middle())
+    design = np.stack([np.ones(FINE_BINS), x], axis=1)
+    spread = np.sqrt(np.einsum("fi,ij,fj->f", design, covariance, design) * chi2.ppf(confidence, 2))
+    offset = design @ coefficient - x
+    return offset - spread, offset + spread
+
+
+def _bin_offsets(
+    column: Ints, centre: Floats, weight: Floats, outcome: Floats, confidence: float
+) -> tuple[Floats, Floats]:
+    """Per detector bin (12,): logit of the Clopper–Pearson bounds less logit of the bin's mean score."""
+    slot, tail = column, (1 - confidence) / (2 * DETECTOR_BINS)
+    n, hits = totals(slot, weight, DETECTOR_BINS), totals(slot, outcome, DETECTOR_BINS)
+    misses = np.maximum(n - hits, 0.0)
+    low = np.where(hits > 0, beta.ppf(tail, np.maximum(hits, 1e-9), misses + 1), 0.0)
+    high = np.where(misses > 0, beta.isf(tail, hits + 1, np.maximum(misses, 1e-9)), 1.0)
+    score = np.divide(totals(slot, weight * expit(centre), DETECTOR_BINS), n, out=np.full(n.size, 0.5), where=n > 0)
+    with np.errstate(divide="ignore"):
+        return logit(low) - logit(score), logit(high) - logit(score)

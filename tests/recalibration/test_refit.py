@@ -1,0 +1,101 @@
+"""One refit from samples to decision, on columns alone."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from monitor.config import Model, parse_config
+from monitor.model import Slice
+from monitor.recalibration.calibrators import Calibrator, Identity, Temperature
+from monitor.recalibration.refit import current_scores, finest_scope, refit
+from monitor.recalibration.samples import Samples
+from tests.e2e.world import model_section
+
+Stream = Callable[..., Samples]
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+SLICES = tuple(Slice.of({"camera": camera}) for camera in ("c1", "c2"))
+
+
+def _model(method: str = "temperature", policy: str | None = "f1") -> Model:
+    extra = f'threshold = {{ policy = "{policy}" }}' if policy else ""
+    text = model_section(extra=extra, recalibration=f'method = "{method}"')
+    return parse_config(text, "calwatch.toml", Path()).model[0]
+
+
+def test_the_finest_scope_is_in_charge_and_a_scope_elsewhere_is_not() -> None:
+    night = Slice.of({"camera": "c1", "lighting": "night"})
+    scopes = [Slice(), Slice.of({"camera": "c1"}), Slice.of({"lighting": "night"}), Slice.of({"camera": "c2"})]
+    assert finest_scope(night, scopes) == Slice.of({"camera": "c1"})
+    assert finest_scope(night, [*scopes, night]) == night
+    assert finest_scope(Slice.of({"camera": "c3", "lighting": "day"}), scopes) == Slice()
+    assert finest_scope(Slice.of({"camera": "c3"}), scopes[1:]) is None
+
+
+def test_each_sample_is_scored_by_the_calibrator_in_charge_of_its_slice(stream: Stream) -> None:
+    samples = stream(np.random.default_rng(1), 100, slices=2)
+    in_use: dict[Slice, tuple[str, Calibrator]] = {SLICES[0]: ("a", Temperature(2.0))}
+    scores = current_scores(samples, SLICES, in_use)
+    first = samples.slice_index == 0
+    np.testing.assert_allclose(scores[first], Temperature(2.0).apply(samples.score[first]))
+    np.testing.assert_array_equal(scores[~first], samples.score[~first])
+
+
+def test_an_over_confident_stream_gets_a_higher_temperature_a_parent_and_a_threshold(stream: Stream) -> None:
+    samples = stream(np.random.default_rng(2), 4000, temperature=3.0, slices=2)
+    found = refit(_model(), Slice(), samples, SLICES, {Slice(): ("before", Identity())}, NOW, calwatch_version="1")
+    assert found.accepted
+    assert found.artefact is not None
+    assert found.artefact.parameters["temperature"] == pytest.approx(3.0, rel=0.15)
+    assert found.artefact.parent == "before"
+    assert found.artefact.fit_window.n + (found.artefact.gate_window.n if found.artefact.gate_window else 0) == 4000
+    assert found.threshold is not None
+    assert 0 < found.threshold.threshold < 1
+    assert found.threshold.calibrator == found.artefact.id
+    assert found.threshold.recall is not None
+
+
+def test_precision_and_recall_of_the_threshold_are_those_on_samples_the_fit_never_saw(stream: Stream) -> None:
+    samples = stream(np.random.default_rng(3), 4000, temperature=0.4)
+    late = np.arange(4000) >= 2400
+    sorted_out = np.where(late, (samples.score > 0.5).astype(np.float64), samples.outcome)
+    changed = Samples(samples.score, sorted_out, None, None, None, samples.observed_at, samples.slice_index)
+    found = refit(_model(policy="cost:fp=1,fn=1"), Slice(), changed, (Slice(),), {}, NOW, calwatch_version="1")
+    assert found.threshold is not None
+    assert found.threshold.precision == pytest.approx(1.0, abs=0.05)  # on the fit part it is 0.85
+    assert found.threshold.recall == pytest.approx(1.0, abs=0.05)
+    assert found.artefact is not None
+    assert found.artefact.gate_window is not None
+    assert found.artefact.gate_window.start > found.artefact.fit_window.end
+
+
+def test_too_few_samples_name_both_numbers_and_make_no_candidate(stream: Stream) -> None:
+    found = refit(_model(), Slice(), stream(np.random.default_rng(4), 399), (Slice(),), {}, NOW, calwatch_version="1")
+    assert not found.accepted
+    assert found.artefact is None
+    assert found.reasons == ("rejected: needs 400 labelled samples, has 399; nothing changes",)
+
+
+def test_a_method_that_cannot_be_fitted_is_a_rejection_with_its_reason(stream: Stream) -> None:
+    samples = stream(np.random.default_rng(5), 500)
+    one_class = Samples(samples.score, np.ones(500), None, None, None, samples.observed_at, samples.slice_index)
+    found = refit(_model("isotonic"), Slice(), one_class, (Slice(),), {}, NOW, calwatch_version="1")
+    assert not found.accepted
+    assert found.reasons[-1].startswith("rejected")
+
+
+def test_a_candidate_equal_to_what_is_in_use_is_rejected(stream: Stream) -> None:
+    samples = stream(np.random.default_rng(6), 2000)
+    found = refit(_model("identity"), Slice(), samples, (Slice(),), {}, NOW, calwatch_version="1")
+    assert not found.accepted
+    assert "same scores as the calibrator in use" in found.reasons[-1]
+    assert found.threshold is None
+
+
+def test_without_a_policy_no_threshold_is_chosen(stream: Stream) -> None:
+    samples = stream(np.random.default_rng(7), 4000, temperature=3.0)
+    found = refit(_model(policy=None), Slice(), samples, (Slice(),), {}, NOW, calwatch_version="1")
+    assert found.accepted
+    assert found.threshold is None

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+from scipy.special import logit
+
+from monitor.statistics.cells import Cells, bin_of
+from monitor.statistics.evidence_bank import (
+    DETECTOR_BINS,
+    EDGES,
+    Bank,
+    BinSums,
+    bin_middles,
+    default_bank,
+    detector_bin_of,
+    detector_edges,
+)
+from monitor.statistics.evidence_tolerance import Tolerance
+
+
+def test_weights_are_positive_and_sum_to_one() -> None:
+    bank = default_bank()
+    assert (bank.weights > 0).all()
+    assert bank.weights.sum() == pytest.approx(1)
+    assert bank.tilts.shape == (len(bank), DETECTOR_BINS)
+
+
+def test_tilts_are_distinct_and_point_both_ways() -> None:
+    bank = default_bank()
+    assert len(np.unique(bank.tilts, axis=0)) == len(bank)
+    assert (bank.tilts > 0).any(axis=0).all()
+    assert (bank.tilts < 0).any(axis=0).all()
+
+
+def test_terms_make_up_the_tilts() -> None:
+    bank = default_bank()
+    rebuilt = np.zeros_like(bank.tilts)
+    for term, (column, tilt) in enumerate(zip(bank.term_bin, bank.term_tilt, strict=True)):
+        rebuilt[:, column] += bank.incidence[term] * tilt
+    np.testing.assert_array_equal(rebuilt, bank.tilts)
+
+
+def test_detector_bins_ascend_and_their_edges_are_close_to_the_named_ones() -> None:
+    scores = np.linspace(0, 1, 20_001)
+    bins = detector_bin_of(bin_of(scores))
+    assert (np.diff(bins) >= 0).all()
+    assert set(bins) == set(range(DETECTOR_BINS))
+    inner = detector_edges()[1:-1]
+    assert np.abs(logit(inner) - logit(np.array(EDGES[1:-1]))).max() <= 1 / 16 + 1e-9
+    for k, edge in enumerate(inner):
+        assert detector_bin_of(bin_of(edge + 1e-9))[0] == k + 1
+        assert detector_bin_of(bin_of(edge - 1e-9))[0] == k
+
+
+def test_the_middle_of_each_bin_lies_in_it() -> None:
+    np.testing.assert_array_equal(detector_bin_of(bin_of(bin_middles())), np.arange(DETECTOR_BINS))
+
+
+def test_sums_of_cells_land_in_their_slice_bucket_and_bin() -> None:
+    cells = Cells.from_samples([0.01, 0.97, 0.97], [0, 1, 0], unit=[0, 5, 5], weight=[1.0, 0.5, 0.5])
+    sums = BinSums.from_cells(cells, 2, 3)
+    assert sums.weight[0, 0, 0] == 1
+    assert sums.weight[1, 2, 10] == 1
+    assert sums.score[1, 2, 10] == pytest.approx(0.97)
+    assert sums.outcome[1, 2, 10] == 0.5
+    assert sums.samples.tolist() == [[1, 0, 0], [0, 0, 2]]
+    assert sums.weight.sum() == 2
+
+
+def test_cells_beyond_the_announced_slices_are_refused() -> None:
+    with pytest.raises(ValueError, match="units must lie below"):
+        BinSums.from_cells(Cells.from_samples([0.5], [1], unit=[6]), 2, 3)
+
+
+def test_a_bank_whose_weights_do_not_sum_to_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="sum 1"):
+        Bank.of(np.zeros((2, 12)), np.array([0.5, 0.6]))
+
+
+def test_odds_tolerance_moves_the_odds_by_its_factor() -> None:
+    rate = np.array([0.0, 0.1, 0.5, 0.9, 1.0])
+    tolerance = Tolerance.odds(1.1)
+    low, high = tolerance.lower(rate), tolerance.upper(rate)
+    inner = slice(1, 4)
+    np.testing.assert_allclose(logit(high[inner]) - logit(rate[inner]), np.log(1.1))
+    np.testing.assert_allclose(logit(rate[inner]) - logit(low[inner]), np.log(1.1))
+    assert high[[0, -1]].tolist() == low[[0, -1]].tolist() == [0, 1]
+
+
+def test_probability_tolerance_is_clipped_to_probabilities() -> None:
+    rate = np.array([0.0, 0.01, 0.5, 0.99])
+    tolerance = Tolerance.probability(0.02)
+    np.testing.assert_allclose(tolerance.upper(rate), [0.02, 0.03, 0.52, 1.0])
+    np.testing.assert_allclose(tolerance.lower(rate), [0.0, 0.0, 0.48, 0.97])
+
+
+@pytest.mark.parametrize("tolerance", [Tolerance(), Tolerance.odds(1.3), Tolerance.probability(0.05)])
+def test_the_band_of_a_pooled_mean_contains_the_mean_of_the_bands(tolerance: Tolerance) -> None:
+    rates = np.random.default_rng(1).random((500, 6))
+    pooled = rates.mean(axis=1)
+    assert (tolerance.upper(pooled) >= tolerance.upper(rates).mean(axis=1) - 1e-12).all()
+    assert (tolerance.lower(pooled) <= tolerance.lower(rates).mean(axis=1) + 1e-12).all()
+
+
+@pytest.mark.parametrize(("make", "size"), [(Tolerance.odds, 0.9), (Tolerance.probability, -0.1)])
+def test_impossible_tolerances_are_refused(make: object, size: float) -> None:
+    assert callable(make)
+    with pytest.raises(ValueError, match="tolerance"):
+        make(size)

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from monitor.statistics.cells import Cells
+from monitor.statistics.evidence import Alarm, Block, EvidenceState, advance
+from monitor.statistics.evidence_bank import BinSums
+from monitor.statistics.evidence_explained import BinDrift, direction, explain
+from monitor.statistics.evidence_tolerance import Tolerance
+
+
+def alarm_after(slope: float, shift: float, above: float = -np.inf, seed: int = 1) -> tuple[Block, Alarm]:
+    """The first alarm of a stream whose outcomes follow slope·logit + shift where logit > above."""
+    rng = np.random.default_rng(seed)
+    score = rng.normal(0.5, 2.0, (40, 500))
+    truth = np.where(score > above, slope * score + shift, score)
+    outcome = rng.random(score.shape) < expit(truth)
+    cells = Cells.from_samples(expit(score).ravel(), outcome.ravel(), unit=np.repeat(np.arange(40), 500))
+    block = Block.against_scores(BinSums.from_cells(cells, 1, 40), np.arange(40), Tolerance())
+    return block, advance(EvidenceState.fresh(1), block, 1e6, 1.0).alarms[0]
+
+
+def words(block: Block, alarm: Alarm) -> str:
+    return direction(explain(block, 0, alarm.tilt, alarm.onset, alarm.bucket), alarm.tilt)
+
+
+@pytest.mark.parametrize(
+    ("slope", "shift", "kinds"),
+    [(1.0, -0.6, {"over"}), (1.0, 0.6, {"under"}), (0.5, 0.0, {"over", "under"})],
+)
+def test_the_direction_of_a_shift_and_of_a_slope_is_named(slope: float, shift: float, kinds: set[str]) -> None:
+    text = words(*alarm_after(slope, shift))
+    assert {kind for kind in ("over", "under") if f"{kind}-confident" in text} == kinds
+
+
+def test_over_confidence_above_one_half_is_named_with_its_range() -> None:
+    assert words(*alarm_after(1.0, -0.8, above=0.0)) in {
+        "over-confident above 0.5",
+        "over-confident from 0.5 to 0.98",
+        "over-confident from 0.5 to 0.95",
+    }
+
+
+def test_too_steep_scores_are_over_confident_above_and_under_confident_below() -> None:
+    text = words(*alarm_after(0.5, 0.0))
+    assert text.startswith("under-confident below 0.5 and over-confident above 0.5") or "and over-confident" in text
+
+
+def test_contributions_add_up_to_the_evidence_of_the_tilt_since_the_onset() -> None:
+    block, alarm = alarm_after(1.0, -0.4)
+    bins = explain(block, 0, alarm.tilt, alarm.onset, alarm.bucket)
+    span = range(alarm.onset, alarm.bucket + 1)
+    from monitor.statistics.evidence_bank import default_bank
+
+    total = sum(block.increments(t, default_bank())[0, alarm.tilt] for t in span)
+    assert sum(one.contribution for one in bins) == pytest.approx(total)
+    assert sum(one.weight for one in bins) == 500 * len(span)
+
+
+def test_an_empty_bin_has_unknown_rates() -> None:
+    cells = Cells.from_samples([0.7], [0])
+    block = Block.against_scores(BinSums.from_cells(cells, 1, 1), [0], Tolerance())
+    bins = explain(block, 0, 0, 0, 0)
+    assert bins[0].outcome_rate is None
+    assert bins[0].mean_rate is None
+    assert bins[7].outcome_rate == 0
+    assert bins[7].mean_rate == pytest.approx(0.7)
+
+
+def test_no_evidence_has_no_clear_direction() -> None:
+    assert direction(tuple(BinDrift(0, 1, 0.0, None, None, -1.0) for _ in range(12)), 0) == "no clear direction"
+
+
+def test_buckets_that_the_block_lacks_are_refused() -> None:
+    block, _ = alarm_after(1.0, -0.6)
+    with pytest.raises(ValueError, match="no bucket in"):
+        explain(block, 0, 0, 50, 60)

@@ -1,0 +1,122 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from monitor.errors import StoreError
+from monitor.store.connection import LIVE, atomic, aware, literal, migrate, naive, open_live, quoted
+from tests.store.builder import NOW, at
+
+OPEN = "import sys, pathlib, datetime; from monitor.store.connection import open_live; from monitor.errors import StoreError\n"
+
+
+def test_a_fresh_database_has_every_migration_once(tmp_path: Path) -> None:
+    with open_live(tmp_path / "deep" / "state", now=NOW) as connection:
+        assert connection.execute("SELECT name, applied_at FROM migrations").fetchall() == [("0001_first", naive(NOW))]
+        assert migrate(connection, NOW) == []
+    with open_live(tmp_path / "deep" / "state", now=NOW) as connection:
+        assert connection.execute("SELECT count(*) FROM migrations").fetchone() == (1,)
+
+
+def test_a_database_of_a_newer_version_is_left_alone_and_let_go(tmp_path: Path) -> None:
+    with open_live(tmp_path, now=NOW) as connection:
+        connection.execute("INSERT INTO migrations VALUES ('0999_tomorrow', now())")
+    with pytest.raises(StoreError) as raised:
+        open_live(tmp_path, now=NOW)
+    assert raised.value.message == "the database was written by a newer calwatch (it has migration '0999_tomorrow')"
+    assert raised.value.hint == "install that version again"
+    with duckdb.connect(str(tmp_path / LIVE)) as connection:  # another configuration: fails while it is held open
+        assert connection.execute("SELECT count(*) FROM migrations").fetchone() == (2,)
+
+
+def test_a_migration_that_fails_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "0001_good.sql").write_text("CREATE TABLE good (x INTEGER)")
+    (tmp_path / "0002_bad.sql").write_text("CREATE TABLE bad (x INTEGER); CREATE TABLE bad (x INTEGER)")
+    monkeypatch.setattr("monitor.store.connection.files", lambda package: tmp_path)
+    with duckdb.connect() as connection:
+        with pytest.raises(duckdb.CatalogException):
+            migrate(connection, NOW)
+        assert connection.execute("SELECT name FROM migrations").fetchall() == [("0001_good",)]
+        assert connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall() == [
+            ("good",), ("migrations",),
+        ]  # fmt: skip
+
+
+def test_a_second_process_is_told_who_holds_the_database(tmp_path: Path) -> None:
+    with open_live(tmp_path, now=NOW):
+        script = OPEN + (
+            "try: open_live(pathlib.Path(sys.argv[1]), now=datetime.datetime.now(datetime.UTC))\n"
+            "except StoreError as error: print(error.message); print(error.hint)"
+        )
+        done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True)
+    message, hint = done.stdout.splitlines()
+    assert message.startswith(f"{tmp_path / LIVE}: in use by process {os.getpid()} (")
+    assert hint == (
+        f"stop that process, or ask the running daemon instead: status, slices and jobs read {tmp_path}/metrics.duckdb"
+    )
+
+
+def test_a_file_in_place_of_the_state_directory_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("in the way")
+    with pytest.raises(StoreError) as raised:
+        open_live(tmp_path / "state", now=NOW)
+    assert raised.value.message == f"{tmp_path / 'state'}: cannot be made: File exists"
+    assert raised.value.hint == "choose another [monitor] state_dir"
+
+
+def test_a_directory_that_may_not_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.store.connection.os.access", lambda path, mode: False)
+    with pytest.raises(StoreError) as raised:
+        open_live(tmp_path, now=NOW)
+    assert raised.value.message == f"{tmp_path}: is not writable for this user"
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / LIVE).write_text("not a database " * 1000)
+    with pytest.raises(StoreError) as raised:
+        open_live(tmp_path, now=NOW)
+    assert raised.value.message.startswith(f"{tmp_path / LIVE}: ")
+    assert "not a valid DuckDB database file" in raised.value.message
+    assert raised.value.hint
+
+
+def insert_and_stop(connection: duckdb.DuckDBPyConnection) -> None:
+    with atomic(connection):
+        connection.execute("INSERT INTO t VALUES (2)")
+        raise KeyboardInterrupt
+
+
+def insert_two(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> None:
+    with atomic(connection):
+        connection.execute(f"INSERT INTO t VALUES ({one})")
+        connection.execute(f"INSERT INTO t VALUES ({other})")
+
+
+def test_atomic_keeps_all_or_nothing() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE t (x INTEGER)")
+        with atomic(connection):
+            connection.execute("INSERT INTO t VALUES (1)")
+        with pytest.raises(KeyboardInterrupt):
+            insert_and_stop(connection)
+        with pytest.raises(duckdb.ConversionException):
+            insert_two(connection, "3", "'x'")
+        assert connection.execute("SELECT x FROM t").fetchall() == [(1,)]
+        with atomic(connection):  # no transaction lingers
+            connection.execute("INSERT INTO t VALUES (4)")
+        assert connection.execute("SELECT count(*) FROM t").fetchone() == (2,)
+
+
+def test_times_go_in_without_and_come_out_with_their_zone() -> None:
+    assert naive(None) is None
+    assert aware(None) is None
+    assert naive(NOW) == at("2026-03-10 12:00:00")
+    assert aware(naive(NOW)) == NOW
+
+
+def test_quotes_inside_identifiers_and_texts_are_doubled() -> None:
+    assert quoted('a"b') == '"a""b"'
+    assert literal("it's") == "'it''s'"

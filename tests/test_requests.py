@@ -1,0 +1,78 @@
+"""Requests: small files that ask the daemon for a job, exactly once."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from monitor.errors import StoreError
+from monitor.model import JobState, Slice
+from monitor.requests import leave, waiting
+
+NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+NIGHT = Slice.of({"camera": "c,1", "lighting": "ni=ght"})
+
+
+def test_a_request_comes_back_as_the_job_it_asks_for(tmp_path: Path) -> None:
+    path = leave(tmp_path / "state", "m", "rollback", NIGHT, NOW, to="0123456789abcdef")
+    ((found, job),) = waiting(tmp_path / "state", "m")
+    assert found == path
+    assert (job.model, job.kind, job.scope, job.requested_at) == ("m", "rollback", NIGHT, NOW)
+    assert (job.trigger, job.state, job.details) == ("manual", JobState.QUEUED, {"to": "0123456789abcdef"})
+    ((_, again),) = waiting(tmp_path / "state", "m")
+    assert again.id == job.id
+
+
+def test_each_model_sees_its_own_requests_and_no_directory_is_no_request(tmp_path: Path) -> None:
+    assert list(waiting(tmp_path, "m")) == []
+    for model in ("m", "other", "m"):
+        leave(tmp_path, model, "recalibrate", Slice(), NOW)
+    assert len(list(waiting(tmp_path, "m"))) == 2
+    assert len(list(waiting(tmp_path, "other"))) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{", "[]", "7", '"text"', "null", "{}",
+        '{"model": "m", "kind": "recalibrate", "scope": "camera", "requested_at": "2026-03-01T00:00:00+00:00"}',
+        '{"model": "m", "kind": "recalibrate", "scope": 7, "requested_at": "2026-03-01T00:00:00+00:00"}',
+        '{"model": "m", "kind": "recalibrate", "scope": "all", "requested_at": "yesterday"}',
+        '{"model": "m", "kind": "recalibrate", "scope": "all", "requested_at": "2026-03-01T00:00:00"}',
+        '{"model": "m", "kind": "explode", "scope": "all", "requested_at": "2026-03-01T00:00:00+00:00"}',
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_request_is_set_aside_and_kept(text: str, tmp_path: Path) -> None:
+    good = leave(tmp_path, "m", "recalibrate", Slice(), NOW)
+    (good.parent / "0.json").write_text(text, "utf-8")
+    assert [path for path, _ in waiting(tmp_path, "m")] == [good]
+    assert (good.parent / "0.bad").read_text("utf-8") == text
+    assert not (good.parent / "0.json").exists()
+
+
+def test_bytes_that_are_no_text_are_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "requests").mkdir()
+    (tmp_path / "requests" / "0.json").write_bytes(b"\xff\xfe\x00")
+    assert list(waiting(tmp_path, "m")) == []
+    assert (tmp_path / "requests" / "0.bad").exists()
+
+
+def test_something_that_cannot_be_read_is_set_aside_and_holds_up_nobody(tmp_path: Path) -> None:
+    good = leave(tmp_path, "m", "recalibrate", Slice(), NOW)
+    (good.parent / "0.json").mkdir()  # reading a directory fails, for root too
+    assert [path for path, _ in waiting(tmp_path, "m")] == [good]
+    assert (good.parent / "0.bad").is_dir()
+
+
+def test_a_request_is_written_aside_and_put_in_place_whole(tmp_path: Path) -> None:
+    path = leave(tmp_path, "m", "recalibrate", Slice(), NOW)
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    assert json.loads(path.read_text("utf-8"))["scope"] == "all"
+
+
+def test_a_state_directory_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file", "utf-8")
+    with pytest.raises(StoreError, match="cannot be written") as caught:
+        leave(tmp_path / "state", "m", "recalibrate", Slice(), NOW)
+    assert caught.value.hint == "run it as the daemon's user"
