@@ -33,6 +33,7 @@ def applies(rule: Rule, slice_: Slice) -> bool:
 def threshold_findings(
     rule: Rule, readings: tuple[Reading, ...], prior: Mapping[AlertKey, Alert]
 ) -> dict[AlertKey, Finding]:
+    """What a threshold rule finds in each reading of its window that it covers."""
     found = {}
     for reading in readings:
         if reading.window == rule.window and applies(rule, reading.slice):

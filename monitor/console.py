@@ -32,6 +32,7 @@ def percent(value: float | None) -> str:
 
 
 def interval(low: float | None, high: float | None) -> str:
+    """``0.012 to 0.034``; an interval with an unknown bound is ``–``."""
     return "–" if low is None or high is None else f"{low:.3f} to {high:.3f}"
 
 

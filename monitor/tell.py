@@ -33,6 +33,7 @@ def progress(first: datetime, last: datetime, what: str) -> Iterator[Callable[[d
 
 
 def tell_status(answers: Mapping[str, Any]) -> None:
+    """Models in a table, then what fires, what is unknown, who is in charge, and troubles with sources."""
     say(f"as of {moment(answers['published_at'])} UTC")
     table(
         "models",
@@ -69,6 +70,7 @@ def tell_status(answers: Mapping[str, Any]) -> None:
 
 
 def tell_slices(rows: Sequence[Row]) -> None:
+    """Readings in a table."""
     table(
         "slices, worst first (by the lower bound of ECE)",
         ("model", "slice", "window", "samples", "ECE", "debiased", "95 % interval", "by luck", "gap", "Brier", "AUROC"),
@@ -87,6 +89,7 @@ def tell_slices(rows: Sequence[Row]) -> None:
 
 
 def tell_jobs(rows: Sequence[Row]) -> None:
+    """Each job on a line, its reasons below."""
     if not rows:
         say("no jobs yet")
     for row in rows:
@@ -99,6 +102,7 @@ def tell_jobs(rows: Sequence[Row]) -> None:
 
 
 def tell_backtest(played: Played, directory: Path) -> None:
+    """All of a backtest: rows taken, alerts, refits, problems."""
     say(f"played {moment(played.began)} to {moment(played.ended)} UTC in {played.ticks:,} cycles")
     tell_pulled(played)
     tell_alerts(played.alerts)
@@ -109,6 +113,7 @@ def tell_backtest(played: Played, directory: Path) -> None:
 
 
 def tell_pulled(played: Played) -> None:
+    """What each model's sources brought."""
     for model, pulled in played.pulled.items():
         say(
             f"{model}: {pulled.rows:,} rows, {pulled.new:,} new, {pulled.labelled:,} labelled later, "
@@ -123,6 +128,7 @@ def tell_pulled(played: Played) -> None:
 
 
 def tell_alerts(alerts: Sequence[Alert]) -> None:
+    """Each time an alert fired, with when it resolved."""
     fired = [alert for alert in alerts if alert.state is AlertState.FIRING]
     resolved = {(alert.model, alert.rule, alert.version, alert.slice, alert.fired_at): alert for alert in alerts
                 if alert.state is AlertState.RESOLVED}  # fmt: skip

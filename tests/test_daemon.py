@@ -8,14 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
 import pytest
+import structlog
 from prometheus_client import CollectorRegistry
 
+import monitor.cycle
+import monitor.daemon
 from monitor.config import load_config
 from monitor.cycle import Cycle, watch
+from monitor.daemon import Daemon
 from monitor.errors import StoreError
 from monitor.publish.instruments import Instruments
 from monitor.store.connection import literal, open_live
@@ -293,6 +298,35 @@ def _published(state: Path) -> int | None:
     except duckdb.Error:
         return None
     return int(row[0]) if row and row[0] is not None else None
+
+
+def test_after_a_fatal_error_the_database_is_opened_anew_and_the_next_tick_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def invalidated(*_: Any, **__: Any) -> Any:
+        raise duckdb.FatalException("database has been invalidated")
+
+    def no_space(*_: Any, **__: Any) -> Any:
+        raise StoreError("live.duckdb: cannot be opened: No space left on device")
+
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    _samples(tmp_path, 1, 500, now - HOUR)
+    daemon = Daemon(_config(tmp_path, free_port()), clock=lambda: now)
+    try:
+        monkeypatch.setattr(monitor.cycle, "pull", invalidated)
+        assert daemon.tick() is None
+        monkeypatch.undo()
+        monkeypatch.setattr(monitor.daemon, "open_live", no_space)
+        assert daemon.tick() is None
+        assert daemon.tick() is None
+        monkeypatch.undo()
+        tick = daemon.tick()
+        assert tick is not None
+        assert tick.pulled["m"]["samples"].new == 500
+        assert b'calwatch_cycle_failures_total{model="m"} 3.0' in daemon._shown.exposition()
+    finally:
+        daemon._connection.close()
+        structlog.reset_defaults()
 
 
 def test_an_unreadable_database_is_told_with_a_way_out(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def urgency(alert: Alert) -> tuple[int, datetime, str]:
 
 
 def summarise(model: ModelStatus) -> Summary:
+    """The state of a model in one word, with its reasons: what fires first, then what is not known."""
     firing = sorted((alert for alert in model.alerts if alert.state is AlertState.FIRING), key=urgency)
     doubts = _doubts(model)
     if firing:

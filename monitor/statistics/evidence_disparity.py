@@ -21,16 +21,22 @@ Measure = Literal["gap", "error"]
 class Disparities:
     """Per slice (slices,): ``difference`` = slice − rest, its interval, and the adjusted ``p_value``; NaN = unknown.
 
-    A slice differs when p_value ≤ level. The probability that any slice is so named wrongly is at most the level, at
-    one evaluation: on windows that overlap, or read again and again, the level holds for each reading, not for all.
-    ``lower`` and ``upper`` hold the true differences of all slices at once with probability 1 − level; for the measure
-    "error" only worse counts, so upper is 1 or more.
+    ``p_value`` is that of "no worse than the rest": for "gap" that the slice's gap is no larger in size than the
+    rest's (one bad slice makes the others differ from their rest, which holds it, but not worse), for "error" that its
+    error is no larger. The probability that any slice is wrongly named is at most the level, at one evaluation: on
+    windows that overlap, or are read again and again, it holds for each reading, not for all of them together.
+    ``lower`` and ``upper`` hold the true differences of all slices at once with probability 1 − level; for "error"
+    the interval is one-sided, with upper infinite.
     """
 
     difference: Floats
     lower: Floats
     upper: Floats
     p_value: Floats
+
+    def named(self, level: float = 0.05) -> NDArray[np.bool_]:
+        """(slices,): which slices are worse than the rest at ``level``."""
+        return self.p_value <= level
 
 
 def rest_pairs(inside: NDArray[np.bool_]) -> Ints:
@@ -50,8 +56,8 @@ def compare_with_rest(
 ) -> Disparities:
     """Each slice against all samples outside it. ``cells.unit`` is the finest slice; ``inside`` (slices, finest).
 
-    "gap": calibration gaps differ in either direction. "error": the debiased ECE of the slice is higher. A slice with
-    fewer than ``least_samples`` inside or outside is unknown and not one of the family.
+    "gap": the slice has the larger calibration gap in size, of either sign. "error": its debiased ECE is higher. A
+    slice with fewer than ``least_samples`` inside or outside is unknown and not one of the family.
     """
     row, column = np.nonzero(inside)
     within = np.stack([column, row], axis=1).astype(np.int64)
@@ -75,18 +81,35 @@ def disparities(own: Floats, rest: Floats, *, level: float, worse_only: bool) ->
     known = np.isfinite(difference) & np.isfinite(down) & np.isfinite(up)
     family = max(int(known.sum()), 1)
     if worse_only:
-        single = ndtr(-ratio(difference, down, 0.0))
-        reach = -ndtri(level / family)
+        single, reach = _tail(difference, down), -ndtri(level / family)
         upper = np.where(known, np.inf, np.nan)
     else:
-        single = 2 * ndtr(-np.abs(np.where(difference > 0, ratio(difference, down, 0.0), ratio(difference, up, 0.0))))
-        reach = -ndtri(level / (2 * family))
+        single, reach = _larger_in_size(own, rest), -ndtri(level / (2 * family))
         upper = np.where(known, difference + reach * up, np.nan)
     adjusted = np.full(difference.shape, np.nan)
     adjusted[known] = holm(single[known])
-    return Disparities(
-        np.where(known, difference, np.nan), np.where(known, difference - reach * down, np.nan), upper, adjusted
-    )
+    lower = np.where(known, difference - reach * down, np.nan)
+    return Disparities(np.where(known, difference, np.nan), lower, upper, adjusted)
+
+
+def _tail(difference: Floats, deviation: Floats) -> Floats:
+    """One-sided normal p-value; 1/2 where the deviation is 0 or unknown."""
+    p_value: Floats = ndtr(-ratio(difference, deviation, 0.0))
+    return p_value
+
+
+def _larger_in_size(own: Floats, rest: Floats) -> Floats:
+    """p-value of |own| ≤ |rest|: own − rest and own + rest must both be beyond 0 on the side of own.
+
+    An intersection–union test: each at its own level, doubled for the two sides.
+    """
+    flip = own[0] < 0
+    own, rest = (np.where(flip, -side[[0, 2, 1]], side) for side in (own, rest))
+    down = own[0] - own[1]
+    apart = _tail(own[0] - rest[0], np.sqrt(down**2 + (rest[2] - rest[0]) ** 2) / Z_TWO_SIDED_95)
+    beyond = _tail(own[0] + rest[0], np.sqrt(down**2 + (rest[0] - rest[1]) ** 2) / Z_TWO_SIDED_95)
+    p_value: Floats = np.minimum(2 * np.maximum(apart, beyond), 1.0)
+    return p_value
 
 
 def holm(p_values: Floats) -> Floats:

@@ -1,7 +1,7 @@
 """An alarm in words: which scores drifted, in which direction, and how much each part of the range contributed."""
 
+import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -9,7 +9,8 @@ from monitor.statistics._arrays import Floats
 from monitor.statistics.evidence import Block
 from monitor.statistics.evidence_bank import DETECTOR_BINS, EDGES, Bank, default_bank
 
-_MARGIN = 0.1  # bins at the ends of a range that hold less than this share of its evidence are not named
+_CLEAR = 3.0  # log Bayes factor from which a direction is named
+_SLACK = 1.5  # stretches within this of the best are about as good
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,34 +61,45 @@ def explain(
     )
 
 
-def direction(bins: tuple[BinDrift, ...], tilt: int, bank: Bank | None = None) -> str:
-    """For instance "over-confident above 0.8", or "under-confident below 0.5 and over-confident above 0.5".
+def direction(bins: tuple[BinDrift, ...]) -> str:
+    """For instance "over-confident above 0.8", or "over-confident above 0.5 and under-confident below 0.5".
 
-    Over-confident: the event happens less often than the scores say (the tilt is negative there). Ranges are runs of
-    bins where the tilt has one sign, without their ends of little evidence; edges are rounded to those of ``EDGES``.
-    A range with less than a tenth of the evidence is left out. "no clear direction" when nothing remains.
+    Over-confident: the event happens less often than expected. Of all stretches of bins the one where a common shift
+    of the log-odds explains most is named first: R = expected − observed outcomes, V their variance, and the log Bayes
+    factor against no shift R²/(2(V + 1)) − ½·log(1 + V), as in ``onset``. Of stretches that are about as good the
+    longest is taken. A second one beside it is named when its shift goes the other way and is clear by itself.
+    "no clear direction" when there is none. Edges are rounded to ``EDGES``; the words serve people, not decisions.
     """
-    signs = np.sign((bank or default_bank()).tilts[tilt])
-    gains = np.array([max(one.contribution, 0.0) for one in bins])
-    ranges = []
-    for first, last in _runs(signs):
-        inside = gains[first : last + 1]
-        if inside.sum() > _MARGIN * gains.sum():
-            low, high = first + _trimmed(inside), last - _trimmed(inside[::-1])
-            ranges.append(f"{'over' if signs[first] < 0 else 'under'}-confident {_where(low, high)}")
-    return " and ".join(ranges) or "no clear direction"
+    residual = np.array([0.0 if one.mean_rate is None else one.weight * one.mean_rate for one in bins])
+    residual -= np.array([0.0 if one.outcome_rate is None else one.weight * one.outcome_rate for one in bins])
+    rate = np.array([one.mean_rate or 0.0 for one in bins])
+    variance = np.array([one.weight for one in bins]) * rate * (1 - rate)
+    main = _strongest(residual, variance, 0, len(bins) - 1, None)
+    if main is None:
+        return "no clear direction"
+    first, last, sign = main
+    beside = [_strongest(residual, variance, *span, -sign) for span in ((0, first - 1), (last + 1, len(bins) - 1))]
+    named = [main, *(one for one in beside if one is not None)]
+    return " and ".join(f"{'over' if s > 0 else 'under'}-confident {_where(a, b)}" for a, b, s in named)
 
 
-def _runs(signs: Floats) -> list[tuple[int, int]]:
-    """First and last index of each maximal run of equal signs other than 0."""
-    cuts = np.flatnonzero(np.diff(signs)) + 1
-    bounds = [0, *cuts.tolist(), signs.size]
-    return [(a, b - 1) for a, b in pairwise(bounds) if signs[a] != 0]
-
-
-def _trimmed(gains: Floats) -> int:
-    """How many leading bins together hold less than a tenth of the evidence."""
-    return int(np.searchsorted(np.cumsum(gains), _MARGIN * gains.sum(), side="left"))
+def _strongest(
+    residual: Floats, variance: Floats, first: int, last: int, sign: int | None
+) -> tuple[int, int, int] | None:
+    """(first, last, sign) of the stretch within first..last that a shift of that sign explains best; None if unclear."""
+    sums, spread = np.concatenate([[0], np.cumsum(residual)]), np.concatenate([[0], np.cumsum(variance)])
+    found = []
+    for a in range(first, last + 1):
+        for b in range(a, last + 1):
+            shift, v = float(sums[b + 1] - sums[a]), float(spread[b + 1] - spread[a])
+            if sign is None or shift * sign > 0:
+                found.append((shift**2 / (2 * (v + 1)) - math.log1p(v) / 2, a, b, 1 if shift > 0 else -1))
+    best = max(found, default=None)
+    if best is None or best[0] < _CLEAR:
+        return None
+    close = [one for one in found if one[0] >= best[0] - _SLACK and one[3] == best[3]]
+    _, a, b, side = max(close, key=lambda one: (one[2] - one[1], one[0]))
+    return a, b, side
 
 
 def _where(first: int, last: int) -> str:

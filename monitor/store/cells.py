@@ -44,9 +44,10 @@ def renew_cells(
     cell_span = {"model_id": registry.model_id, "first_bucket": edges[0], "last_bucket": edges[1]}
     connection.execute(statement("cells_added"), buckets)
     connection.execute(statement("cells_carry"), cell_span)
+    connection.execute(statement("cells_delete_carried"), cell_span)
     if connection.execute("SELECT 1 FROM touched WHERE recompute LIMIT 1").fetchone():
         connection.execute(statement("cells_recomputed"), {**buckets, **span})
-    connection.execute(statement("cells_delete_touched"), cell_span)
+        connection.execute(statement("cells_delete_touched"), cell_span)
     connection.execute(statement("cells_insert"))
     if grouped:
         _renew_group_cells(connection, registry, model, {**buckets, **span}, cell_span)

@@ -142,7 +142,9 @@ def _find_existing(connection: duckdb.DuckDBPyConnection, model_id: int) -> None
         "SELECT DISTINCT date_trunc('day', observed_at)::TIMESTAMP FROM fresh ORDER BY 1"
     ).fetchall()
     for first, beyond in day_runs(day for (day,) in days):
-        connection.execute(statement("ingest_existing"), {"model_id": model_id, "first": first, "beyond": beyond})
+        span = {"first": first, "beyond": beyond}
+        connection.execute(statement("ingest_candidates"), span)
+        connection.execute(statement("ingest_existing"), {**span, "model_id": model_id})
 
 
 def day_runs(days: Iterable[datetime]) -> list[tuple[datetime, datetime]]:

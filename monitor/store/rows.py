@@ -127,6 +127,7 @@ def _reading(row: Mapping[str, Any]) -> Reading:
 
 
 def load_alerts(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[Alert, ...]:
+    """The alerts of a model as last stored."""
     rows = connection.execute(
         f"SELECT {', '.join(_ALERT)} FROM alerts WHERE model = $model", {"model": model}
     ).fetchall()
@@ -230,11 +231,15 @@ def store_successes(connection: duckdb.DuckDBPyConnection, model: str, succeeded
     """Remember when each stage last went well, also across restarts."""
     connection.execute("DELETE FROM stages WHERE model = $model", {"model": model})
     insert_columns(
-        connection, "stages", ("model", "stage", "succeeded_at"), ((model, stage, at) for stage, at in succeeded.items())
+        connection,
+        "stages",
+        ("model", "stage", "succeeded_at"),
+        ((model, stage, at) for stage, at in succeeded.items()),
     )
 
 
 def load_successes(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, datetime]:
+    """When each stage of a model last went well."""
     rows = connection.execute(
         "SELECT stage, succeeded_at FROM stages WHERE model = $model", {"model": model}
     ).fetchall()

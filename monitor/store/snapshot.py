@@ -2,7 +2,8 @@
 
 Two files take turns. The one that is not published is brought up to date (history grows by what is new; the small
 tables are written anew), then a hard link to it replaces metrics.duckdb in one step. So a cycle costs what changed, not
-what there is. A file that some reader still has open cannot be written; its name is dropped and it is built afresh.
+what there is. A file that some reader still has open cannot be written: a third one, first a copy of what is published,
+takes its turn until the reader lets go.
 """
 
 import os
@@ -37,10 +38,10 @@ class Publisher:
     def publish(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> Path:
         """Bring metrics.duckdb up to date. Raises StoreError when the disk does not let it; the old one stays."""
         target = self.state_dir / SNAPSHOT
-        aside = self._unpublished(target)
+        aside: Path | None = None
         try:
             connection.execute("DETACH DATABASE IF EXISTS snap")  # left by a publication that failed
-            self._attach(connection, aside)
+            aside = self._attach(connection, target)
             try:
                 _bring_up_to_date(connection, now)
             finally:
@@ -49,37 +50,59 @@ class Publisher:
         except duckdb.InterruptException:
             raise  # we are asked to stop
         except (OSError, duckdb.Error) as error:  # a damaged file raises many kinds, some of them the base class
-            _remove(aside)  # it may be what is damaged, or what fills the disk: the next one is built afresh
+            if aside is not None:
+                _remove(aside)  # it may be what is damaged, or what fills the disk: the next one is built afresh
             first_line = str(error).splitlines()[0]
             raise StoreError(
                 f"{target}: cannot be replaced: {first_line}", "check free space and permissions of the state directory"
             ) from error
         return target
 
-    def _unpublished(self, target: Path) -> Path:
-        names = [self.state_dir / f".snapshot-{letter}.duckdb" for letter in "ab"]
+    def free_files(self, target: Path) -> list[Path]:
+        """The files that may be written to, those that are there first."""
         try:
             shown = os.stat(target).st_ino  # noqa: PTH116  # stat only: opening a file DuckDB holds would drop its lock
         except FileNotFoundError:
-            return names[0]
-        for name in names:
-            if not name.exists() or os.stat(name).st_ino != shown:  # noqa: PTH116  # as above
-                return name
-        return names[0]
+            shown = None
+        names = [self.state_dir / f".snapshot-{letter}.duckdb" for letter in "abc"]
+        free = [name for name in names if not name.exists() or os.stat(name).st_ino != shown]  # noqa: PTH116  # as above
+        return sorted(free, key=lambda name: not name.exists())
 
-    def _attach(self, connection: duckdb.DuckDBPyConnection, aside: Path) -> None:
-        attach = f"ATTACH {literal(str(aside))} AS snap (STORAGE_VERSION {literal(_STORAGE_VERSION)})"
-        try:
-            connection.execute(attach)
-            if _schema_version(connection) in (None, SCHEMA_VERSION):
-                return
-        except duckdb.InterruptException:
-            raise
-        except duckdb.Error:
-            pass  # a reader still has it open, or a crash left half a file: build it afresh under the same name
-        connection.execute("DETACH DATABASE IF EXISTS snap")
+    def _attach(self, connection: duckdb.DuckDBPyConnection, target: Path) -> Path:
+        """Attach the first file that no reader holds. When readers hold all, the first gives way to a new one."""
+        free = self.free_files(target)
+        for aside in free:
+            if aside.exists() and _attached(connection, aside):
+                return aside
+        aside = next((name for name in free if not name.exists()), free[0])
         _remove(aside)
-        connection.execute(attach)
+        if target.exists():
+            shutil.copyfile(target, aside)  # nobody in this process has it open, so no lock is lost
+            if _attached(connection, aside):
+                return aside
+            _remove(aside)
+        connection.execute(_attach_statement(aside))
+        return aside
+
+
+def _attach_statement(aside: Path) -> str:
+    return f"ATTACH {literal(str(aside))} AS snap (STORAGE_VERSION {literal(_STORAGE_VERSION)})"
+
+
+def _attached(connection: duckdb.DuckDBPyConnection, aside: Path) -> bool:
+    """Attach the file. One that a reader holds stays as it is; one of another schema, or that a crash spoilt, goes."""
+    try:
+        connection.execute(_attach_statement(aside))
+        if _schema_version(connection) in (None, SCHEMA_VERSION):
+            return True
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error as error:
+        if "Could not set lock" in str(error):
+            return False
+    connection.execute("DETACH DATABASE IF EXISTS snap")
+    _remove(aside)
+    return False
 
 
 def _remove(aside: Path) -> None:

@@ -31,7 +31,7 @@ def test_the_slice_that_is_off_is_named_and_no_other(measure: Measure) -> None:
     shift = np.zeros(8)
     shift[3] = -0.9
     found = compare_with_rest(drawn(np.random.default_rng(1), 1500, shift), None, EACH, measure)
-    assert np.flatnonzero(found.p_value <= 0.05).tolist() == [3]
+    assert np.flatnonzero(found.named()).tolist() == [3]
     assert found.lower[3] > 0
 
 

@@ -79,17 +79,18 @@ def alarms(reference: Reference, stream: Cells, slices: int, buckets: int) -> in
 @pytest.mark.slow
 @pytest.mark.parametrize("bend", [0.0, 0.8])
 def test_a_stream_that_stays_as_deployed_keeps_the_budget(bend: float) -> None:
-    rng, found, plug_in, runs, buckets, per_bucket = np.random.default_rng(5), 0, 0, 60, 100, 50
+    rng, found, plug_in, runs, buckets, per_bucket = np.random.default_rng(5), 0, 0, 30, 300, 50
     for _ in range(runs):
         reference = fit_reference(samples(rng, 1000, bend), 0.95)
         score = rng.normal(0.5, 1.5, buckets * per_bucket)
         truth = 0.8 * score - 0.3 + bend * np.sin(3 * score)
         outcome = rng.random(score.size) < expit(truth)
         stream = Cells.from_samples(expit(score), outcome, unit=np.repeat(np.arange(buckets), per_bucket))
-        middle = (reference.lower + reference.upper) / 2
-        estimate = Reference(reference.kind, middle, middle, reference.samples, None)
         found += alarms(reference, stream, 1, buckets)
-        plug_in += alarms(estimate, stream, 1, buckets) if np.isfinite(middle).all() else 0
+        if reference.kind == "logistic":
+            middle = (reference.lower + reference.upper) / 2
+            estimate = Reference("logistic", middle, middle, reference.samples, None)
+            plug_in += alarms(estimate, stream, 1, buckets)
     allowed = runs * buckets / 50
     assert found <= allowed + 3 * np.sqrt(allowed)
     if bend == 0:

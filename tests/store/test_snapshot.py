@@ -163,7 +163,7 @@ def test_what_a_crash_left_is_built_afresh_at_the_latest_in_the_next_cycle(
     world.take(*(a_row(f"a{index}") for index in range(500)))
     for _ in range(2):
         publisher.publish(world.connection, NOW)
-    spoil(publisher._unpublished(publisher.state_dir / SNAPSHOT), how)
+    spoil(publisher.free_files(publisher.state_dir / SNAPSHOT)[0], how)
     world.take(a_row("b"))
     try:
         publisher.publish(world.connection, NOW)

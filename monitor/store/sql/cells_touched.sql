@@ -1,13 +1,8 @@
--- cells to renew: by adding where rows are new or newly labelled, by recomputing where a labelled row was corrected
+-- cells to renew: by adding the batch's rows and taking off those they replace; of grouped models by recomputing
 CREATE OR REPLACE TEMP TABLE touched AS
-SELECT stream_id, slice_id, bucket, bool_or(recompute) AS recompute
+SELECT DISTINCT stream_id, slice_id, bucket_of(observed_at, $bucket_seconds, $folded_until) AS bucket, $grouped AS recompute
 FROM (
-    SELECT stream_id, slice_id, bucket_of(observed_at, $bucket_seconds, $folded_until) AS bucket,
-           corrects OR $grouped AS recompute
-    FROM incoming
+    SELECT stream_id, slice_id, observed_at FROM incoming
     UNION ALL
-    SELECT e.stream_id, e.slice_id, bucket_of(e.observed_at, $bucket_seconds, $folded_until) AS bucket,
-           i.corrects OR e.positives IS NOT NULL OR $grouped AS recompute
-    FROM existing AS e JOIN incoming AS i ON e.row_key = i.row_key
-)
-GROUP BY stream_id, slice_id, bucket;
+    SELECT e.stream_id, e.slice_id, e.observed_at FROM existing AS e SEMI JOIN incoming AS i ON e.row_key = i.row_key
+);
