@@ -103,7 +103,7 @@ def test_a_label_is_seen_only_once_the_clock_reaches_it(tmp_path: Path) -> None:
 
     played = play(load_config(path), tmp_path / "state", BEGAN, BEGAN + 2 * DAY, 6 * HOUR, each_tick=note)
     assert {now: new for now, new in seen.items() if new} == {BEGAN + 6 * HOUR: 250, BEGAN + 30 * HOUR: 50}
-    assert played.pulled["m"].new == 300
+    assert (played.pulled["m"].rows, played.pulled["m"].new) == (300, 300)
     assert played.ticks == 9
 
 

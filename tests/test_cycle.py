@@ -178,6 +178,7 @@ def test_nights_missed_while_nothing_ran_become_one_refit_for_the_newest(tmp_pat
         held.arrive(late - DAY, late, 300)
         (job,) = held.tick(late, publish=False).jobs["m"]
         assert job.trigger == "schedule 2026-03-05T02:00:00+00:00"
+        assert job.requested_at == BEGAN + 4 * DAY + 2 * HOUR
         assert held.tick(late + HOUR, publish=False).jobs["m"] == ()
         (next_night,) = held.tick(late + DAY, publish=False).jobs["m"]
         assert next_night.trigger == "schedule 2026-03-06T02:00:00+00:00"

@@ -193,10 +193,8 @@ def test_damaged_pages_under_a_whole_footer_spoil_their_file_alone(world: World,
     assert world.take().new == 3000
 
 
-@pytest.mark.parametrize("ending", FORMATS)
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
 def test_a_line_that_is_no_row_is_quarantined_and_its_neighbours_are_taken(world: World, ending: str) -> None:
-    if ending == "parquet":
-        pytest.skip("a Parquet file has no lines")
     path = world.send(a_row("a"), a_row("b"), a_row("c"), name=f"a.{ending}")
     lines = path.read_text().splitlines()
     at = 2 if ending == "csv" else 1

@@ -50,7 +50,7 @@ def expected(sent: list[tuple[int, Row]]) -> dict[tuple[str, str], Row]:
     return {key: row for key, (_, row) in newest.items()}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(events(), st.randoms(use_true_random=False), st.integers(1, 4))
 def test_any_order_and_cutting_of_a_stream_gives_what_one_load_of_its_newest_rows_gives(
     sent: list[tuple[int, Row]], random: Any, files: int

@@ -1,0 +1,59 @@
+"""calwatch's rule on simulated streams: all slices, one budget, daily buckets."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.statistics.cells import Cells
+from monitor.statistics.evidence import Block, EvidenceState, advance
+from monitor.statistics.evidence_bank import BinSums
+from monitor.statistics.evidence_budget import DAYS_PER_YEAR, slice_threshold
+from monitor.statistics.evidence_tolerance import Tolerance
+from tests.benchmarks.detectors.streams import Floats, Stream, nested
+
+ROWS_AT_A_TIME = 400_000  # slices x buckets in memory at once
+
+
+def calwatch(stream: Stream, tolerance: Tolerance, per_year: float = 1.0) -> NDArray[np.int64]:
+    """Alarms per run and bucket, all slices together, (runs, buckets), with a budget of ``per_year`` over them all."""
+    runs, buckets, _ = stream.score.shape
+    slices = nested(stream.parts)
+    highest = max(order for order, _ in slices)
+    kinds = {order: sum(1 for other, _ in slices if other == order) for order, _ in slices}
+    sums, alarms, ranks, limits = bin_sums(stream), np.zeros((runs, buckets), np.int64), dict.fromkeys(kinds, 0), []
+    for order, _ in slices:
+        ranks[order] += 1
+        limits.append(slice_threshold(per_year, order, ranks[order], highest, kinds[order]))
+    at_once = max(ROWS_AT_A_TIME // (runs * buckets), 1)
+    for first in range(0, len(slices), at_once):
+        some = slices[first : first + at_once]
+        inside = np.stack([parts for _, parts in some]).astype(np.float64)
+        columns = [_summed(inside, column) for column in (sums.weight, sums.score, sums.outcome, sums.samples)]
+        block = Block.against_scores(BinSums(*columns), np.arange(buckets), tolerance)
+        threshold = np.tile(limits[first : first + at_once], runs)
+        for alarm in advance(EvidenceState.fresh(runs * len(some)), block, threshold, 1.0).alarms:
+            alarms[alarm.row // len(some), alarm.bucket] += 1
+    return alarms
+
+
+def _summed(inside: Floats, column: Floats) -> Floats:
+    """Sums per slice from (runs, parts, …) sums per part; rows are runs × slices."""
+    summed = np.moveaxis(np.tensordot(inside, column, axes=(1, 1)), 0, 1)
+    return summed.reshape(-1, *column.shape[2:])
+
+
+def bin_sums(stream: Stream) -> BinSums:
+    """Sums per run, finest slice and bucket, each (runs, parts, buckets, …); weights 1/group."""
+    runs, buckets, _ = stream.score.shape
+    part = np.zeros(stream.score.shape, np.int64) if stream.part is None else stream.part
+    run, bucket = np.arange(runs)[:, None, None], np.arange(buckets)[None, :, None]
+    unit = (run * stream.parts + part) * buckets + bucket
+    seen = np.isfinite(stream.score)
+    score, outcome = stream.score[seen], stream.outcome[seen]
+    cells = Cells.from_samples(score, outcome, unit=unit[seen], weight=np.full(score.size, 1 / stream.group))
+    flat = BinSums.from_cells(cells, runs * stream.parts, buckets)
+    shape = (runs, stream.parts, buckets)
+    weight, scores, outcomes = (column.reshape(*shape, -1) for column in (flat.weight, flat.score, flat.outcome))
+    return BinSums(weight, scores, outcomes, flat.samples.reshape(shape))
+
+
+ALLOWED = 1e4 / DAYS_PER_YEAR  # false alarms per 10,000 daily buckets at "1/year"
