@@ -51,16 +51,27 @@ def _cron(value: str) -> str:
     return value
 
 
+def _listen(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise ValueError(f'must be host:port such as "127.0.0.1:9464" (got {value!r})')
+    return value
+
+
 def _policy(value: str) -> str:
     from monitor.statistics.thresholds import parse_policy  # numpy and scipy load only when a threshold is asked for
 
-    parse_policy(value)
+    try:
+        parse_policy(value)
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix("threshold policy ")) from None
     return value
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 TimeZone = Annotated[str, AfterValidator(_zone)]
 Cron = Annotated[str, AfterValidator(_cron)]
+Listen = Annotated[str, AfterValidator(_listen)]
 Policy = Annotated[str, AfterValidator(_policy)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 SliceDimension = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
@@ -212,7 +223,7 @@ class Monitor(_Section):
     )
     cycle: Duration = Field(timedelta(minutes=1), description="how often everything is looked at")
     log_format: Literal["text", "json"] = Field("text", description="json: one object a line")
-    listen: str = Field("127.0.0.1:9464", pattern=r"^.+:\d{1,5}$", description="host:port of /metrics and the page")
+    listen: Listen = Field("127.0.0.1:9464", description="host:port of /metrics and the page")
     memory_limit: str = Field(
         "1GB", pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$", description="of DuckDB; beyond it spills to disk"
     )

@@ -178,7 +178,7 @@ BAD = [
     (
         GOOD + SOURCE + '[model.threshold]\npolicy="best"\n',
         [
-            'model "m": threshold: threshold policy must be "f1", "fbeta:BETA", "youden" or "cost:fp=COST,fn=COST", with BETA and COST above 0 (got \'best\')'  # noqa: E501  # the exact text
+            'model "m": threshold: policy must be "f1", "fbeta:BETA", "youden" or "cost:fp=COST,fn=COST", with BETA and COST above 0 (got \'best\')'  # noqa: E501  # the exact text
         ],
     ),
     (
@@ -187,7 +187,7 @@ BAD = [
     ),
     (
         '[monitor]\nlisten="9464"\n' + GOOD + SOURCE,
-        ["monitor: listen must match pattern '^.+:\\d{1,5}$' (got '9464')"],
+        ["monitor: listen must be host:port such as \"127.0.0.1:9464\" (got '9464')"],
     ),
     (
         '[monitor]\nmemory_limit="lots"\n' + GOOD + SOURCE,
@@ -241,7 +241,7 @@ def test_all_mistakes_of_all_sections_are_told_at_once() -> None:
     with pytest.raises(ConfigError) as raised:
         parse_config(FIVE, "calwatch.toml", BASE)
     assert raised.value.mistakes == [
-        "calwatch.toml: monitor: listen must match pattern '^.+:\\d{1,5}$' (got 'nowhere')",
+        "calwatch.toml: monitor: listen must be host:port such as \"127.0.0.1:9464\" (got 'nowhere')",
         'calwatch.toml: monitor: unknown key "cycl", did you mean "cycle"?',
         "calwatch.toml: model \"m\": task must be 'binary', 'multiclass', 'detection' or 'segmentation' (got 'ocr')",
         'calwatch.toml: model "m": bucket must be a duration such as "30m", "24h" or "7d" (got \'1 hour\')',

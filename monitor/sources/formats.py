@@ -103,9 +103,10 @@ def _csv(connection: duckdb.DuckDBPyConnection, path: str, wanted: Mapping[str, 
 
 
 def _lines(path: str) -> str:
+    """Each line as one text; those that are not UTF-8, or hold the delimiter, are rejected and told apart."""
     return (
         f"read_csv({literal(path)}, columns = {{'line': 'VARCHAR'}}, delim = chr(1), quote = '', escape = '', "
-        f"header = false, auto_detect = false, max_line_size = {_LINE_BYTES})"
+        f"header = false, auto_detect = false, max_line_size = {_LINE_BYTES}, store_rejects = true, rejects_limit = 0)"
     )
 
 
@@ -126,10 +127,7 @@ def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
             f"SELECT {literal(path)} AS _file, {number} AS _row, {number} AS _position{columns} "
             f"FROM read_csv({literal(path)}, {layout.dialect})"
         )
-        return relation, (
-            f"SELECT {literal(path)} AS _file, line - 2 AS _row, trim(csv_line, chr(10) || chr(13)) AS _unreadable "
-            "FROM reject_errors"
-        )
+        return relation, _rejects(path, 2)
     relation = (
         f"SELECT {literal(path)} AS _file, _row, _row AS _position, "
         f"CASE WHEN NOT json_valid(line) OR json_type(line) <> 'OBJECT' THEN line END AS _unreadable{columns} "
@@ -138,7 +136,15 @@ def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
     )
     return relation.replace("json_extract_string(line,", "json_extract_string(valid,").replace(
         "json_type(line)", "coalesce(json_type(valid), '')"
-    ), None
+    ), _rejects(path, 1)
+
+
+def _rejects(path: str, first: int) -> str:
+    """The SELECT of lines that made no row; ``first`` is the line number of the first row."""
+    return (
+        f"SELECT {literal(path)} AS _file, line - {first} AS _row, trim(csv_line, chr(10) || chr(13)) AS _unreadable "
+        "FROM reject_errors"
+    )
 
 
 def lacking(layout: Layout, holds: str, *, raw_scores: bool) -> str:

@@ -290,6 +290,17 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, model_id: int, source: st
     )
 
 
+def parked_past_horizon(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime
+) -> bool:
+    """Whether a parked label has waited longer than label_horizon."""
+    row = connection.execute(
+        "SELECT 1 FROM parked_labels WHERE model_id = $model_id AND labelled_at < $too_old LIMIT 1",
+        {"model_id": registry.model_id, "too_old": naive(now - model.label_horizon)},
+    ).fetchone()
+    return row is not None
+
+
 def retry_parked(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime) -> Pulled:
     """Join parked labels with predictions that have come since; quarantine those past the horizon."""
     pulled = Pulled()

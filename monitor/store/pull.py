@@ -9,7 +9,7 @@ from monitor.config import Model
 from monitor.errors import SourceError
 from monitor.sources.base import Batch, Problem, Source
 from monitor.store.connection import atomic, naive
-from monitor.store.ingest import Pulled, Serving, ingest, read_cursor, retry_parked, write_cursor
+from monitor.store.ingest import Pulled, Serving, ingest, parked_past_horizon, read_cursor, retry_parked, write_cursor
 from monitor.store.registry import Registry
 
 # Problems that mean the whole source could not be looked at: no success of the pull stage is recorded then.
@@ -28,7 +28,7 @@ def pull(
     brought: dict[str, Pulled] = {}
     for source in sources:
         brought[source.name] = _pull_source(connection, registry, model, source, serving, now)
-    if any(pulled.new for pulled in brought.values()):
+    if any(pulled.new for pulled in brought.values()) or parked_past_horizon(connection, registry, model, now):
         brought[sources[0].name].add(retry_parked(connection, registry, model, now))
     for name, pulled in brought.items():
         if pulled.files or pulled.problems:

@@ -404,3 +404,15 @@ def test_parquet_files_of_one_layout_make_one_batch_and_large_ones_are_parted(
     monkeypatch.setattr("monitor.sources.files.BATCH_ROWS", 4)
     batches = [batch for batch in source.read(world.connection, {}, NOW) if not isinstance(batch, Problem)]
     assert [batch.files for batch in batches] == [2, 2]
+
+
+def test_a_json_line_that_is_no_utf8_or_holds_a_control_character_is_quarantined_and_the_others_are_taken(
+    world: World,
+) -> None:
+    good = b'{"sample_id": "%s", "observed_at": "2026-03-10T10:00:00Z", "score": 0.7, "outcome": 1}\n'
+    (world.base / "in").mkdir(exist_ok=True)
+    (world.base / "in" / "x.jsonl").write_bytes(b"".join(good % name for name in (b"a", b"\xff", b"x\x01y", b"b")))
+    brought = world.take()
+    assert brought.new == 2
+    assert brought.quarantined == {"unreadable_line": 2}
+    assert not brought.problems

@@ -63,7 +63,8 @@ def _ewma(z: Floats, seen: NDArray[np.bool_], limit: float) -> Alarms:
 def rolling_ece(stream: Stream, times_baseline: float | None = None, above: float = 0.05) -> Alarms:
     """Plug-in ECE of 15 bins over 24 buckets above a fixed value, or above a multiple of its early mean.
 
-    Counted when it rises above the limit, not while it stays there; looks only at full windows.
+    Counted when it rises above the limit, not while it stays there; looks only at full windows. A run that is above
+    the limit already when the drift begins has nothing left to tell and counts as missed.
     """
     runs, buckets, _ = stream.score.shape
     seen = np.isfinite(stream.score)

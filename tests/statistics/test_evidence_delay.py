@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+from scipy.special import expit
+from scipy.stats import mannwhitneyu
+
+from monitor.statistics.evidence_delay import compare_delays
+
+
+def test_delays_that_follow_the_score_alone_give_no_warning() -> None:
+    rng, small = np.random.default_rng(1), 0
+    for _ in range(200):
+        score = expit(rng.normal(0.5, 1.5, 400))
+        outcome = rng.random(400) < score
+        found = compare_delays(score, outcome, rng.exponential(1 + 10 * (score > 0.5)))
+        assert found.p_value is not None
+        small += found.p_value <= 0.05
+        assert not found.depends(level=1e-4)
+    assert small <= 0.05 * 200 + 3 * np.sqrt(0.05 * 200)
+
+
+def test_labels_of_failures_that_come_sooner_give_a_warning() -> None:
+    rng = np.random.default_rng(2)
+    score = expit(rng.normal(0.5, 1.5, 2000))
+    outcome = rng.random(2000) < score
+    found = compare_delays(score, outcome, rng.exponential(np.where(outcome, 3.0, 1.0)))
+    assert found.depends()
+    assert found.earlier == pytest.approx(0.25, abs=0.04)
+    assert found.median_true is not None
+    assert found.median_false is not None
+    assert found.median_true > found.median_false
+
+
+def test_one_bin_equals_the_mann_whitney_test() -> None:
+    rng = np.random.default_rng(3)
+    outcome, delay = rng.random(300) < 0.5, np.floor(rng.exponential(5, 300))
+    found = compare_delays(np.full(300, 0.55), outcome, delay)
+    oracle = mannwhitneyu(delay[outcome], delay[~outcome], method="asymptotic", use_continuity=False)
+    assert found.p_value == pytest.approx(float(oracle.pvalue))
+    pairs = outcome.sum() * (~outcome).sum()
+    assert found.earlier == pytest.approx(1 - float(oracle.statistic) / pairs)
+
+
+def test_too_few_labels_or_equal_delays_are_unknown_and_no_warning() -> None:
+    assert compare_delays([0.5] * 30, [1] * 29 + [0], range(30)).p_value is None
+    equal = compare_delays([0.5] * 60, [1, 0] * 30, [1.0] * 60)
+    assert equal.p_value is None
+    assert not equal.depends()
+
+
+def test_negative_delays_are_refused() -> None:
+    with pytest.raises(ValueError, match="not negative"):
+        compare_delays([0.5], [1], [-1.0])
