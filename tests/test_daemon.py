@@ -108,7 +108,9 @@ def test_sigterm_in_the_middle_of_a_big_pull_ends_it_within_ten_seconds_and_lose
     port = free_port()
     _many(tmp_path / "in" / "big.parquet", 2_000_000, datetime.now(UTC))
     with _running(tmp_path, port) as daemon:
-        wait_for(lambda: daemon.get("/readyz")[0] == 503, "the server to be up while the first tick runs")
+        wait_for(
+            lambda: daemon.alive() and daemon.get("/readyz")[0] == 503, "the server to be up while the first tick runs"
+        )
         began = time.monotonic()
         assert daemon.stop() == 0
         assert time.monotonic() - began < 10
@@ -146,7 +148,7 @@ def test_kills_at_random_moments_neither_lose_nor_double_anything(tmp_path: Path
     for kill in range(5):
         _samples(tmp_path / "killed", 2 * kill, 20_000, ended, drift=True)
         with Running(port, tmp_path / "killed" / "log.txt", "run", "--config", config) as daemon:
-            wait_for(lambda daemon=daemon: "started" in daemon.text(), "the daemon to start")  # type: ignore[misc]  # bound
+            wait_for(lambda daemon=daemon: daemon.alive() and "started" in daemon.text(), "the daemon to start")  # type: ignore[misc]  # bound
             _samples(tmp_path / "killed", 2 * kill + 1, 20_000, ended, drift=True)
             time.sleep(rng.uniform(0, 1.2))  # the random moment
             daemon.process.kill()

@@ -64,7 +64,9 @@ def test_every_command_is_in_the_table_of_commands() -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("word", [*METRICS, *COUNTS, *QUARANTINE_REASONS, *PROBLEM_REASONS, *RuleKind, *shipped_packs()])
+@pytest.mark.parametrize(
+    "word", [*METRICS, *COUNTS, *QUARANTINE_REASONS, *PROBLEM_REASONS, *RuleKind, *shipped_packs()]
+)
 def test_every_metric_reason_rule_kind_and_pack_is_explained(word: str) -> None:
     assert f"`{word}`" in README
 

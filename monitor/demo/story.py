@@ -91,7 +91,8 @@ def _raw_metrics(directory: Path, played: Played) -> dict[str, float]:
     """The metrics of the last 7 days' scores as the model gave them, before any calibrator."""
     with duckdb.connect(str(directory / LIVE), read_only=True) as connection:
         rows = connection.execute(
-            "SELECT raw_score, positives FROM samples WHERE positives IS NOT NULL AND observed_at >= $start AND observed_at < $end",
+            "SELECT raw_score, positives FROM samples WHERE positives IS NOT NULL "
+            "AND observed_at >= $start AND observed_at < $end",
             {"start": naive(played.ended - timedelta(days=7)), "end": naive(played.ended)},
         ).fetchnumpy()
     cells = Cells.from_samples(rows["raw_score"], rows["positives"])

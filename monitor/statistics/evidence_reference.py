@@ -1,7 +1,7 @@
 """The reference "deployment": outcome rates as they were when a version went live, known up to a confidence band.
 
 Drift is then judged against that curve rather than against perfect calibration. The curve is estimated, and betting
-against the estimate itself raises ten times the promised alarms; betting against a band that holds the whole true
+against the estimate itself raises several times the promised alarms; betting against a band that holds the whole true
 curve with probability ``confidence`` keeps the promise on that event. The samples of the reference must not be judged.
 """
 

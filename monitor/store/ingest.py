@@ -290,9 +290,7 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, model_id: int, source: st
     )
 
 
-def parked_past_horizon(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime
-) -> bool:
+def parked_past_horizon(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime) -> bool:
     """Whether a parked label has waited longer than label_horizon."""
     row = connection.execute(
         "SELECT 1 FROM parked_labels WHERE model_id = $model_id AND labelled_at < $too_old LIMIT 1",

@@ -72,9 +72,10 @@ class Running:
             return 0, ""
 
     def wait_ready(self) -> None:
-        wait_for(lambda: self._alive() and self.get("/readyz")[0] == 200, "/readyz to answer 200")
+        wait_for(lambda: self.alive() and self.get("/readyz")[0] == 200, "/readyz to answer 200")
 
-    def _alive(self) -> bool:
+    def alive(self) -> bool:
+        """True; AssertionError with its log when the process has ended."""
         assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.text()}"
         return True
 
@@ -89,7 +90,7 @@ class Running:
     def wait_metric(self, series: str, fits: Callable[[float], bool]) -> None:
         def holds() -> bool:
             value = self.metric(series)
-            return self._alive() and value is not None and fits(value)
+            return self.alive() and value is not None and fits(value)
 
         wait_for(holds, f"{series} to fit")
 

@@ -107,7 +107,9 @@ def test_samples_that_a_finer_calibrator_serves_have_no_say_in_a_coarser_refit(t
         current = _current(held)
         assert set(current) >= {NIGHT.text, CAMERA.text}
         foreign = _ask(held, NOW + 3 * HOUR, "rollback", CAMERA, to=current[NIGHT.text])
-        assert foreign.reasons == (f"failed: calibrator {current[NIGHT.text]} is for {NIGHT.text}, not for {CAMERA.text}",)
+        assert foreign.reasons == (
+            f"failed: calibrator {current[NIGHT.text]} is for {NIGHT.text}, not for {CAMERA.text}",
+        )
 
 
 def _fit_and_gate(job: Job) -> int:
