@@ -126,7 +126,7 @@ class EvidenceState:
         return _mixed(self.log_standing, bank or default_bank())
 
     def to_bytes(self, row: int) -> bytes:
-        """One slice as a little-endian checkpoint, 14 + 40·J bytes (1,734 with the default bank)."""
+        """One slice as a little-endian checkpoint, 14 + 40·J bytes (1,654 with the default bank)."""
         tilts = self.log_mass.shape[1]
         columns = [getattr(self, field.name)[row] for field in fields(self)[:5]]
         body = b"".join(np.asarray(c, dtype="<i8" if c.dtype == np.int64 else "<f8").tobytes() for c in columns)

@@ -80,16 +80,16 @@ def _families() -> list[tuple[float, Floats]]:
     """(mass, tilts) of each family of alternatives."""
     centre = logit(bin_middles())
     everywhere = np.ones(DETECTOR_BINS)
-    shifts = np.stack([size * everywhere for size in (-0.9, -0.45, -0.22, -0.1, 0.1, 0.22, 0.45, 0.9)])
+    shifts = np.stack([size * everywhere for size in (-0.7, -0.25, -0.13, 0.13, 0.25, 0.7)])
     slopes = np.stack([(slope - 1) * centre for slope in (0.5, 0.75, 1.3)])
     halves = np.stack([size * half for half in (centre > 0, centre < 0) for size in (-0.8, -0.3, 0.3, 0.8)])
     singles = np.concatenate([-0.9 * np.eye(DETECTOR_BINS), 0.9 * np.eye(DETECTOR_BINS)])
-    return [(0.55, shifts), (0.28, slopes), (0.12, halves), (0.05, singles)]
+    return [(0.58, shifts), (0.27, slopes), (0.10, halves), (0.05, singles)]
 
 
 @cache
 def default_bank() -> Bank:
-    """43 tilts: shifts everywhere (mass 0.55), slopes κ as (κ − 1)·logit (0.28), half ranges (0.12), one bin (0.05).
+    """41 tilts: shifts everywhere (mass 0.58), slopes κ as (κ − 1)·logit (0.27), half ranges (0.10), one bin (0.05).
 
     Few ones: a drift between two of them loses little, while each more costs the others weight, and large tilts
     overshoot the threshold, which spends budget without gaining time.
