@@ -43,11 +43,12 @@ class Snapshot:
         return self._rows("SELECT published_at FROM snapshot")[0]["published_at"]  # type: ignore[no-any-return]  # TIMESTAMP
 
     def models(self) -> list[Row]:
-        """One row per model: its whole, over its longest window, and how many alerts fire or are unknown."""
+        """One row per model: its whole, over its longest window, and how many alerts fire, are pending or unknown."""
         return self._rows(
             'SELECT r.model, r.version, r."window", r.state, r.samples, r.label_coverage, r.ece, r.ece_debiased, '
             "r.ece_lower, r.ece_upper, r.calibration_gap, r.window_end, "
             "(SELECT count(*) FROM alerts AS a WHERE a.model = r.model AND a.state = 'firing') AS firing, "
+            "(SELECT count(*) FROM alerts AS a WHERE a.model = r.model AND a.state = 'pending') AS pending, "
             "(SELECT count(*) FROM alerts AS a WHERE a.model = r.model AND a.health <> 'ok') AS unknown "
             "FROM slice_newest AS r WHERE r.slice = 'all' "
             "QUALIFY row_number() OVER (PARTITION BY r.model ORDER BY r.window_end - r.window_start DESC, r.samples DESC) = 1 "
@@ -89,13 +90,15 @@ class Snapshot:
         )
 
     def troubles(self) -> list[Row]:
-        """What could not be read at the newest pull of each source, and what was quarantined, by reason."""
+        """What could not be read at the newest pull of each source."""
         return self._rows(
-            "SELECT model, source, problem FROM pulls WHERE problem IS NOT NULL "
-            "QUALIFY row_number() OVER (PARTITION BY model, source ORDER BY pulled_at DESC) = 1 ORDER BY ALL"
+            "SELECT model, source, problem FROM pulls "
+            "QUALIFY row_number() OVER (PARTITION BY model, source ORDER BY pulled_at DESC) = 1 "
+            "AND problem IS NOT NULL ORDER BY ALL"
         )
 
     def quarantined(self) -> list[Row]:
+        """What was quarantined, by source and reason."""
         return self._rows("SELECT model, source, reason, rows, newest_at FROM quarantine_counts ORDER BY ALL")
 
     def reading_at(self, model: str, slice_: str, window: str, moment: datetime) -> Row | None:

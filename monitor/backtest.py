@@ -73,9 +73,7 @@ def play(
 
 
 def _replayed(model: Model, base: Path) -> list[Source]:
-    return [
-        ReplaySource(source, f"{model.name}/{source.name}".replace('"', '""')) for source in file_sources(model, base)
-    ]
+    return [ReplaySource(source, f"{model.name}/{source.name}") for source in file_sources(model, base)]
 
 
 def times(began: datetime, ended: datetime, step: timedelta) -> Iterator[datetime]:

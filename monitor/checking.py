@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from monitor.config import Config, load_config
+from monitor.config import Config, Model, load_config
 from monitor.cycle import watch
 from monitor.errors import SourceError
 from monitor.sources.base import Batch, Problem
@@ -45,8 +45,12 @@ def check_config(path: Path) -> Checked:
                     mistakes.append(f"{where}: {error.message}")
             files += taken
             if not taken:
-                notes.append(f"{where}: no file to read yet")
+                notes.append(f"{where}: no file to read yet{_looked_for(each.model, source.name)}")
     return Checked(mistakes, notes, _summary(config, sum(len(each.rulebook) for each in watched), files))
+
+
+def _looked_for(model: Model, source: str) -> str:
+    return "".join(f" (looked for {each.path})" for each in model.source if each.name == source)
 
 
 def _summary(config: Config, rules: int, files: int) -> str:

@@ -1,18 +1,25 @@
-"""The command ``calwatch``. Each command is thin: it reads arguments, calls one function below it and prints."""
+"""The command ``calwatch``. Each command is thin: it reads arguments, calls one function below it and prints.
 
+Imports stand inside the commands, so that none of them loads what only another needs: numpy, scipy, the web server.
+"""
+
+import logging
 import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from monitor import __version__, console
-from monitor.errors import CalwatchError, ConfigError, UsageError
+from monitor.errors import CalwatchError, ConfigError, StoreError, UsageError
 from monitor.model import Slice
+
+if TYPE_CHECKING:
+    from monitor.ask import Snapshot
 
 EXIT_FAILED, EXIT_MISUSE, EXIT_DRIFT = 1, 2, 3
 
@@ -101,7 +108,9 @@ def init(
         raise CalwatchError(
             f"{error.filename}: cannot be written: {error.strerror}", "choose another directory"
         ) from error
-    console.say(f"next: put Parquet, CSV or JSON Lines into {directory / 'samples'}, then")
+    console.say(
+        f"next: put Parquet into {directory / 'samples'} (for CSV or JSON Lines change `path` in calwatch.toml), then"
+    )
     console.say(f"      calwatch check --config {directory / 'calwatch.toml'}")
 
 
@@ -149,7 +158,10 @@ def once(
     else:
         for alert in firing:
             console.say(f"firing: {alert.model} {alert.rule} {alert.slice.text}: {alert.reason}")
-        console.say(f"{len(tick.published.models)} models, {len(firing)} alerts firing, {len(tick.failed)} failed")
+        count, alerts = len(tick.published.models), len(firing)
+        console.say(
+            f"{count} model{'s' * (count != 1)}, {alerts} alert{'s' * (alerts != 1)} firing, {len(tick.failed)} failed"
+        )
     for model, problem in tick.failed.items():
         console.fail(f'model "{model}": {problem}', "")
     if tick.failed or tick.published.problem:
@@ -199,8 +211,11 @@ def status(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> N
     from monitor.tell import tell_status
 
     with _snapshot(config) as held:
+        models = held.models()
+        seen = {row["model"] for row in models}
         answers = {
-            "published_at": held.published_at(), "models": held.models(), "firing": held.firing(), "unknown": held.unknown(),
+            "published_at": held.published_at(), "models": models, "firing": held.firing(), "unknown": held.unknown(),
+            "waiting": [name for name in _model_names(config) if name not in seen],
             "calibrators": held.in_charge(), "troubles": held.troubles(), "quarantined": held.quarantined(),
         }  # fmt: skip
     if json:
@@ -314,7 +329,6 @@ def rules_test(
 def _ask(config: Path, model: str, kind: str, slice_: str, to: str | None) -> None:
     from monitor.config import load_config
     from monitor.daemon import run_once, utc_now
-    from monitor.errors import StoreError
     from monitor.requests import leave
 
     loaded = load_config(config)
@@ -325,7 +339,7 @@ def _ask(config: Path, model: str, kind: str, slice_: str, to: str | None) -> No
     try:
         scope = Slice.parse(slice_)
     except ValueError as error:
-        raise UsageError(f"--slice {error}") from error
+        raise UsageError(f"--slice: {error}") from error
     for dimension in scope.as_dict().keys() - set(named.slices):
         raise UsageError(
             f'--slice: model "{model}" has no slice dimension "{dimension}"', f"dimensions: {', '.join(named.slices)}"
@@ -350,11 +364,17 @@ def _ask(config: Path, model: str, kind: str, slice_: str, to: str | None) -> No
         raise CalwatchError(f"{kind} did not succeed", "see the reasons above, and: calwatch jobs")
 
 
-def _snapshot(config: Path) -> Any:
+def _snapshot(config: Path) -> "Snapshot":
     from monitor.ask import Snapshot
     from monitor.config import load_config
 
     return Snapshot(load_config(config).state_dir)
+
+
+def _model_names(config: Path) -> list[str]:
+    from monitor.config import load_config
+
+    return [model.name for model in load_config(config).model]
 
 
 def _time(option: str, text: str) -> datetime:
@@ -368,8 +388,6 @@ def _time(option: str, text: str) -> datetime:
 
 
 def _quiet_logs() -> None:
-    import logging
-
     from monitor.logs import configure_logging
 
     configure_logging("text", level=logging.ERROR)

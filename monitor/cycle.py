@@ -160,6 +160,7 @@ class Cycle:
         for source, pulled in brought.items():
             self._count_pull(each, source, pulled)
         problems = [problem for pulled in brought.values() for problem in pulled.problems]
+        each.told = {problem.message for problem in problems}
         if not any(problem.reason in SOURCE_FAILED for problem in problems):
             each.succeeded["pull"] = now
         return brought
@@ -174,7 +175,6 @@ class Cycle:
             self.instruments.source_problem(name, source, problem.reason)
             if problem.message not in each.told:
                 log.warning("source problem", model=name, source=source, reason=problem.reason, message=problem.message)
-        each.told = {problem.message for problem in pulled.problems}
         if pulled.rows:
             log.info(
                 "pulled", model=name, source=source, files=pulled.files, rows=pulled.rows, new=pulled.new,

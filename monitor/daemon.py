@@ -178,7 +178,9 @@ class Daemon:
         ]  # fmt: skip
         if fixed:
             log.warning("these take effect only after a restart", settings=fixed)
-        with self._ticking:
+        if not self._between_ticks():
+            return False
+        try:
             kept = config.monitor.model_copy(update={name: getattr(self._config.monitor, name) for name in fixed})
             gone = {model.name for model in self._config.model} - {model.name for model in config.model}
             self._config = config.model_copy(update={"monitor": kept})
@@ -187,9 +189,18 @@ class Daemon:
                 self._instruments.forget(model)
             self._shown.stale_after = _stale_after(self._config)
             self._shown.limit_series(self._config.monitor.max_series)
+        finally:
+            self._ticking.release()
         self._plan(self._scheduler)
         self._instruments.reloaded(True, self._clock())
         log.info("reloaded", models=len(watched))
+        return True
+
+    def _between_ticks(self) -> bool:
+        """Hold the lock that ticks hold; False when told to stop meanwhile: a reload must not delay the stop."""
+        while not self._ticking.acquire(timeout=INTERRUPT_EVERY):
+            if self._stop.is_set():
+                return False
         return True
 
     def _schedule(self) -> BackgroundScheduler:
@@ -236,6 +247,7 @@ class Daemon:
         if not self._ticking.acquire(timeout=STOP_PATIENCE) and not self._interrupted():
             log.warning("a tick is still running; leaving it to the next start")
             os._exit(0)  # its thread would keep the process; the database survives this as it survives a kill
+        self._ticking.release()  # a tick still queued sees the stop and returns; waiting, it would keep the process
         server.stop()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)

@@ -11,11 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from monitor.backtest import Played
-from monitor.console import as_json, interval, moment, number, percent, say, signed, table
+from monitor.console import interval, moment, number, percent, say, signed, table
 from monitor.model import Alert, AlertState, Job
 from monitor.store.snapshot import SNAPSHOT
-
-__all__ = ["as_json", "backtest_json", "progress", "tell_backtest", "tell_jobs", "tell_slices", "tell_status"]
 
 Row = Mapping[str, Any]
 
@@ -37,18 +35,20 @@ def tell_status(answers: Mapping[str, Any]) -> None:
     say(f"as of {moment(answers['published_at'])} UTC")
     table(
         "models",
-        ("model", "version", "window", "samples", "labelled", "ECE", "95 % interval", "gap", "firing", "unknown"),
+        ("model", "version", "window", "samples", "labelled", "ECE", "95 % interval", "gap", "firing", "pending", "unknown"),
         (
             (
                 row["model"], row["version"] or "–", row["window"], f"{row['samples']:,}", percent(row["label_coverage"]),
                 "insufficient" if row["state"] != "ok" else number(row["ece"]),
                 interval(row["ece_lower"], row["ece_upper"]), signed(row["calibration_gap"]), str(row["firing"]),
-                str(row["unknown"]),
+                str(row["pending"]), str(row["unknown"]),
             )
             for row in answers["models"]
         ),
-        numeric=("samples", "labelled", "ECE", "gap", "firing", "unknown"),
+        numeric=("samples", "labelled", "ECE", "gap", "firing", "pending", "unknown"),
     )  # fmt: skip
+    for model in answers["waiting"]:
+        say(f"{model}: no samples yet")
     for row in answers["firing"]:
         onset = f" It began about {moment(row['onset'])} UTC." if row["onset"] else ""
         say(f"FIRING [{row['severity']}] {row['model']} {row['rule']} on {row['slice']}: {row['reason']}.{onset}")
@@ -135,11 +135,13 @@ def tell_alerts(alerts: Sequence[Alert]) -> None:
     if not fired:
         say("no alert would have fired")
         return
+    several = len({alert.model for alert in fired}) > 1
     table(
         "alerts",
-        ("rule", "severity", "slice", "began (estimate)", "fired", "resolved", "reason when it fired"),
+        (*_model_column(several), "rule", "severity", "slice", "began (estimate)", "fired", "resolved", "reason when it fired"),
         (
             (
+                *_model_column(several, alert.model),
                 alert.rule, alert.severity.value, alert.slice.text, moment(alert.onset), moment(alert.fired_at),
                 moment(end.resolved_at) if end else "still firing", alert.reason,
             )
@@ -153,12 +155,16 @@ def tell_refits(jobs: Sequence[Job]) -> None:
     """The promoted refits in a table, the rejected ones counted with their last reason."""
     promoted = [job for job in jobs if job.state.value == "promoted"]
     others = [job for job in jobs if job.state.value != "promoted"]
+    several = len({job.model for job in jobs}) > 1
     if promoted:
         table(
             "refits that the gate accepted (before → after on samples later than the fit)",
-            ("when", "asked by", "scope", "calibrator", "ECE", "log-loss", "threshold", "fit + gate samples"),
-            (_refit_row(job) for job in promoted),
-        )
+            (
+                *_model_column(several), "when", "asked by", "scope", "calibrator", "ECE", "log-loss", "threshold",
+                "fit + gate samples",
+            ),
+            ((*_model_column(several, job.model), *_refit_row(job)) for job in promoted),
+        )  # fmt: skip
     say(f"{len(jobs):,} refits asked for, {len(promoted):,} promoted, {len(others):,} not")
     by_reason: dict[str, int] = {}
     for job in others:
@@ -166,6 +172,11 @@ def tell_refits(jobs: Sequence[Job]) -> None:
         by_reason[key] = by_reason.get(key, 0) + 1
     for key, count in sorted(by_reason.items(), key=lambda pair: -pair[1]):
         say(f"    {count:,} × {key}")
+
+
+def _model_column(several: bool, text: str = "model") -> tuple[str, ...]:
+    """A column that tells models apart, where there are several."""
+    return (text,) if several else ()
 
 
 def _kind_of_reason(job: Job) -> str:

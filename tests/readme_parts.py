@@ -1,7 +1,7 @@
 """The two reference tables of the README, from what the code says of itself; `python -m tests.readme_parts` prints them."""
 
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -44,7 +44,12 @@ def _shown(value: Any) -> str:
 
 def metrics_table() -> str:
     """One Markdown table over all metric families with their HELP texts."""
-    families = {family.name: family for family in Instruments(CollectorRegistry()).collect()}
+    instruments = Instruments(CollectorRegistry())
+    instruments.expect("m", sources=["s"], rules=["r"], quarantine_reasons=["q"], problem_reasons=["p"])
+    instruments.job_finished("m", "recalibrate", "promoted", 1.0)
+    instruments.stage("m", "pull")
+    instruments.reloaded(True, datetime(2026, 1, 1, tzinfo=UTC))
+    families = {family.name: family for family in instruments.collect()}
     suffix = {"counter": "_total"}
     live = {name + suffix.get(family.type, ""): family.documentation for name, family in families.items()}
     lines = ["| metric | |", "| --- | --- |"]

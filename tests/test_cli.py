@@ -113,7 +113,7 @@ def test_from_init_to_rollback_every_command_says_what_it_did(say: Say, tmp_path
 
     once = say("once", "--config", config)
     assert once.code == 0
-    assert "1 models, " in once.out
+    assert "1 model, " in once.out
     status = say("status", "--config", config)
     assert status.code == 0
     assert "defects" in status.out
@@ -223,7 +223,7 @@ def test_a_rule_that_names_an_unknown_metric_is_told_with_the_nearest(say: Say, 
         (("status", "--config", "nowhere.toml"), 2, "nowhere.toml: no such file"),
         (("recalibrate", "other"), 2, 'has no model "other"'),
         (("rollback", "other"), 2, "models: m"),
-        (("recalibrate", "m", "--slice", "camera"), 2, '--slice slice must be "all" or "name=value,…"'),
+        (("recalibrate", "m", "--slice", "camera"), 2, '--slice: slice must be "all" or "name=value,…"'),
         (("slices", "--model", "other"), 2, 'no readings of a model "other"'),
         (("jobs", "--model", "other"), 2, 'no readings of a model "other"'),
         (("slices", "--window", "3h"), 2, 'no readings over a window "3h"'),

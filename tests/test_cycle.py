@@ -8,9 +8,11 @@ from typing import Any
 
 import duckdb
 import pytest
+from structlog.testing import capture_logs
 
 import monitor.cycle
 import monitor.recalibration.jobs
+from monitor.ask import Snapshot
 from monitor.config import load_config
 from monitor.cycle import Tick, watch
 from monitor.errors import ConfigError, StoreError
@@ -130,6 +132,25 @@ def test_a_model_that_fails_is_told_and_counted_and_the_other_goes_on(
         mended = held.tick(BEGAN + DAY + HOUR)
         assert not mended.failed
         assert len(mended.published.models[0].readings) > 5
+
+
+def test_a_trouble_of_one_of_two_sources_is_logged_once_and_shown_until_it_is_over(tmp_path: Path) -> None:
+    labels = "[[model.source]]\nname = 'labels'\nholds = 'labels'\npath = 'labels/*'\n[model.recalibration]"
+    section = model_section().replace("[model.source]", "[[model.source]]").replace("[model.recalibration]", labels)
+    (tmp_path / "labels").mkdir()
+    with line(tmp_path, section) as held:
+        damaged = tmp_path / "in" / "damaged.parquet"
+        damaged.write_bytes(b"PAR1")
+        with capture_logs() as logged:
+            for step in range(3):
+                held.tick(BEGAN + step * HOUR)
+        assert [entry["source"] for entry in logged if entry["event"] == "source problem"] == ["samples"]
+        with Snapshot(tmp_path / "state") as snapshot:
+            assert [row["source"] for row in snapshot.troubles()] == ["samples"]
+        damaged.unlink()
+        held.tick(BEGAN + 3 * HOUR)
+        with Snapshot(tmp_path / "state") as snapshot:
+            assert snapshot.troubles() == []
 
 
 def test_a_failed_model_keeps_its_last_readings_on_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -326,6 +327,41 @@ def test_after_a_fatal_error_the_database_is_opened_anew_and_the_next_tick_goes_
         assert tick is not None
         assert tick.pulled["m"]["samples"].new == 500
         assert b'calwatch_cycle_failures_total{model="m"} 3.0' in daemon._shown.exposition()
+    finally:
+        daemon._connection.close()
+        structlog.reset_defaults()
+
+
+class _NoServer:
+    def stop(self) -> None:
+        """There is none."""
+
+
+def test_after_the_stop_a_tick_that_was_queued_returns_instead_of_waiting_for_ever(tmp_path: Path) -> None:
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    daemon = Daemon(_config(tmp_path, free_port()), clock=lambda: now)
+    try:
+        daemon._shut_down(_NoServer())  # type: ignore[arg-type]  # of the server only stop() is called
+        queued = threading.Thread(target=daemon.tick, daemon=True)
+        queued.start()
+        queued.join(10)
+        assert not queued.is_alive()
+    finally:
+        structlog.reset_defaults()
+
+
+def test_a_reload_that_waits_for_a_long_tick_gives_way_to_the_stop(tmp_path: Path) -> None:
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    daemon = Daemon(_config(tmp_path, free_port()), clock=lambda: now)
+    try:
+        before = daemon._config
+        with daemon._ticking:  # as a tick does
+            reload = threading.Thread(target=daemon.reload, daemon=True)
+            reload.start()
+            daemon._on_stop(signal.SIGTERM, None)
+            reload.join(10)
+            assert not reload.is_alive()
+        assert daemon._config is before
     finally:
         daemon._connection.close()
         structlog.reset_defaults()

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from monitor.model import Slice
 from monitor.recalibration.improvement import Improvement, amount, improvement, log_losses, percent
 from monitor.recalibration.samples import Samples
+from monitor.statistics.cells import SCORE_BINS, bin_of, score_bin_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MIN_GROUPS = 20  # a variance from fewer clusters is too uncertain to promote on
 MIN_SLICE_GROUPS = 5
-_ECE_BINS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +124,7 @@ def _metrics(score: Floats, outcome: Floats) -> dict[str, float | None]:
     n = len(score)
     if n == 0:
         return {"n": 0, "log_loss": None, "ece": None, "brier": None}
-    bins = np.minimum(np.floor(score * _ECE_BINS), _ECE_BINS - 1).astype(np.int64)
-    residual = np.bincount(bins, weights=score - outcome, minlength=_ECE_BINS)
+    residual = np.bincount(score_bin_of(bin_of(score)), weights=score - outcome, minlength=SCORE_BINS)
     return {
         "n": n,
         "log_loss": float(log_losses(score, outcome).mean()),

@@ -82,8 +82,9 @@ def run_job(
         store_job(connection, job)
     try:
         if job.kind == "rollback":
-            return _roll_back(connection, model, state_dir, job, now)
-        return _recalibrate(connection, registry, model, state_dir, job, now, end)
+            done = _roll_back(connection, model, state_dir, job, now)
+        else:
+            done = _recalibrate(connection, registry, model, state_dir, job, now, end)
     except (CalwatchError, ValueError) as error:
         return _failed(connection, job, f"failed: {error}", now)
     except duckdb.Error:
@@ -91,6 +92,9 @@ def run_job(
     except Exception as error:  # a mistake of ours: told by the cycle, and not to come back with every cycle
         _failed(connection, job, f"failed: {error!r}", now)
         raise
+    # after the commit: what is promoted stays promoted, and a file that cannot be written is put right by the next cycle
+    write_files(connection, state_dir, model.name, None)
+    return done
 
 
 def _failed(connection: duckdb.DuckDBPyConnection, job: Job, reason: str, now: datetime) -> Job:
@@ -118,7 +122,6 @@ def _recalibrate(
             if found.threshold is not None:
                 record_threshold(connection, found.threshold)
         store_job(connection, job)
-    write_files(connection, state_dir, model.name, None)
     return job
 
 
@@ -189,7 +192,6 @@ def _roll_back(connection: duckdb.DuckDBPyConnection, model: Model, state_dir: P
     with atomic(connection):
         take_charge(connection, model.name, job.scope, target, now)
         store_job(connection, done)
-    write_files(connection, state_dir, model.name, None)
     return done
 
 

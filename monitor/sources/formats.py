@@ -45,7 +45,7 @@ def layout_of(connection: duckdb.DuckDBPyConnection, path: str, config: SourceCo
         return _parquet(connection, path, wanted)
     if format_ == "csv":
         return _csv(connection, path, wanted)
-    expressions = {name: f"json_extract_string(line, {literal('$.' + quoted(own))})" for name, own in wanted.items()}
+    expressions = {name: f"json_extract_string(valid, {literal('$.' + quoted(own))})" for name, own in wanted.items()}
     return Layout("json", dict.fromkeys(wanted, "VARCHAR"), expressions, (), 0)
 
 
@@ -130,13 +130,11 @@ def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
         return relation, _rejects(path, 2)
     relation = (
         f"SELECT {literal(path)} AS _file, _row, _row AS _position, "
-        f"CASE WHEN NOT json_valid(line) OR json_type(line) <> 'OBJECT' THEN line END AS _unreadable{columns} "
-        f"FROM (SELECT {number} AS _row, CASE WHEN json_valid(line) THEN line ELSE NULL END AS valid, line "
+        f"CASE WHEN coalesce(json_type(valid), '') <> 'OBJECT' THEN line END AS _unreadable{columns} "
+        f"FROM (SELECT {number} AS _row, CASE WHEN json_valid(line) THEN line END AS valid, line "
         f"FROM {_lines(path)}) WHERE trim(coalesce(line, '')) <> ''"
     )
-    return relation.replace("json_extract_string(line,", "json_extract_string(valid,").replace(
-        "json_type(line)", "coalesce(json_type(valid), '')"
-    ), _rejects(path, 1)
+    return relation, _rejects(path, 1)
 
 
 def _rejects(path: str, first: int) -> str:

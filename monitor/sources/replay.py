@@ -8,11 +8,10 @@ from typing import Literal
 import duckdb
 
 from monitor.sources.base import Batch, Problem, Source
-from monitor.store.connection import atomic, naive
-from monitor.store.staging import forget_rejects, time_expression
+from monitor.store.connection import atomic, naive, quoted
+from monitor.store.staging import blames_the_file, forget_rejects, time_expression
 
 _ITEM = "replay"
-_NOT_THE_FILE = (duckdb.InterruptException, duckdb.OutOfMemoryException, duckdb.FatalException)
 _FIRST = "TIMESTAMP '1970-01-01'"  # arrival of rows whose times cannot be read
 
 
@@ -80,7 +79,7 @@ class ReplaySource:
             with atomic(connection):
                 self._insert(connection, tables, batch)
         except duckdb.Error as error:  # damaged pages raise many kinds, some of them the base class
-            if isinstance(error, _NOT_THE_FILE) or "No space left" in str(error):
+            if not blames_the_file(error):
                 raise
             forget_rejects(connection)
             for alone in batch.alone:
@@ -101,7 +100,7 @@ class ReplaySource:
             name = tables[signature][0]
             connection.execute(f"INSERT INTO {name} BY NAME {rows}")
         else:
-            name = f'replay.history."{self.key}-{len(tables)}"'
+            name = f"replay.history.{quoted(f'{self.key}-{len(tables)}')}"
             connection.execute(f"CREATE OR REPLACE TABLE {name} AS {rows}")
         if batch.rejects is not None:
             connection.execute(

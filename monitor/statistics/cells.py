@@ -72,7 +72,7 @@ def fine_edges() -> Floats:
     return edges
 
 
-_SUMS = (
+SUMS = (  # the columns of Cells that are added up
     "n",
     "score",
     "outcome",
@@ -144,7 +144,7 @@ class Cells:
 
     @classmethod
     def empty(cls) -> "Cells":
-        return cls._of(np.empty(0, np.int64), np.empty(0, np.int16), np.empty((len(_SUMS), 0)))
+        return cls._of(np.empty(0, np.int64), np.empty(0, np.int16), np.empty((len(SUMS), 0)))
 
     @classmethod
     def _of(cls, unit: Ints, bin: Bins, sums: Floats) -> "Cells":  # noqa: A002 - the column is called bin
@@ -152,7 +152,7 @@ class Cells:
 
     @property
     def _sums(self) -> Floats:
-        return np.stack([getattr(self, name) for name in _SUMS])
+        return np.stack([getattr(self, name) for name in SUMS])
 
     @classmethod
     def from_samples(

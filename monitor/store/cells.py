@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from monitor.config import Model
 from monitor.model import MISSING, Slice
-from monitor.statistics.cells import Cells, Clusters
+from monitor.statistics.cells import SUMS, Cells, Clusters
 from monitor.store.connection import atomic, load_table, naive
 from monitor.store.registry import Registry
 from monitor.store.sql import statement
@@ -20,50 +20,49 @@ def renew_cells(
     connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, first: datetime, beyond: datetime
 ) -> None:
     """Bring the cells of all rows in `incoming` (observed in [first, beyond), naive UTC) up to date."""
-    # of a grouped model every touched bucket is recomputed, also when this batch names no group
-    grouped = _has_rows(connection, "incoming WHERE group_id IS NOT NULL") or _has_rows(
-        connection, f"group_cells WHERE model_id = {registry.model_id}"
-    )
-    folded = connection.execute(
-        "SELECT folded_until FROM models WHERE model_id = $model_id", {"model_id": registry.model_id}
-    ).fetchone()
+    own = {"model_id": registry.model_id}
+    folded = connection.execute("SELECT folded_until FROM models WHERE model_id = $model_id", own).fetchone()
     assert folded is not None
-    seconds = int(model.bucket.total_seconds())
-    buckets = {"bucket_seconds": seconds, "folded_until": folded[0]}
-    connection.execute(statement("cells_touched"), {**buckets, "grouped": grouped})
-    # samples of the touched buckets reach beyond the rows themselves, at most to the ends of their days
-    span = {
-        "model_id": registry.model_id,
-        "first": first.replace(hour=0, minute=0, second=0, microsecond=0),
-        "beyond": beyond.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1),
-    }
-    if grouped:
-        connection.execute(statement("cells_touched_groups"), {**buckets, **span})
-    edges = connection.execute("SELECT min(bucket), max(bucket) FROM touched").fetchone()
-    assert edges is not None
-    cell_span = {"model_id": registry.model_id, "first_bucket": edges[0], "last_bucket": edges[1]}
-    connection.execute(statement("cells_added"), buckets)
-    connection.execute(statement("cells_carry"), cell_span)
-    connection.execute(statement("cells_delete_carried"), cell_span)
-    if connection.execute("SELECT 1 FROM touched WHERE recompute LIMIT 1").fetchone():
-        connection.execute(statement("cells_recomputed"), {**buckets, **span})
-        connection.execute(statement("cells_delete_touched"), cell_span)
-    connection.execute(statement("cells_insert"))
-    if grouped:
-        _renew_group_cells(connection, registry, model, {**buckets, **span}, cell_span)
-    connection.execute(
-        "UPDATE models SET revision = revision + 1 WHERE model_id = $model_id", {"model_id": registry.model_id}
+    buckets = {"bucket_seconds": int(model.bucket.total_seconds()), "folded_until": folded[0]}
+    if _is_grouped(connection, own):
+        # samples of the touched buckets reach beyond the rows themselves, at most to the ends of their days
+        span = {**own, "first": _midnight(first), "beyond": _midnight(beyond) + timedelta(days=1)}
+        _recompute(connection, registry, model, {**buckets, **span})
+    else:
+        _add_and_subtract(connection, registry, buckets)
+    connection.execute("UPDATE models SET revision = revision + 1 WHERE model_id = $model_id", own)
+
+
+def _is_grouped(connection: duckdb.DuckDBPyConnection, own: Mapping[str, object]) -> bool:
+    """Whether the model's samples come in groups; then they do also where this batch names none."""
+    return any(
+        connection.execute(query, values).fetchone() is not None
+        for query, values in (
+            ("SELECT 1 FROM incoming WHERE group_id IS NOT NULL LIMIT 1", {}),
+            ("SELECT 1 FROM group_cells WHERE model_id = $model_id LIMIT 1", own),
+        )
     )
 
 
-def _has_rows(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:
-    return connection.execute(f"SELECT 1 FROM {rows} LIMIT 1").fetchone() is not None
+def _add_and_subtract(connection: duckdb.DuckDBPyConnection, registry: Registry, buckets: Mapping[str, object]) -> None:
+    """The cells of independent samples: plus the batch's rows, less those they replace. No other sample is read."""
+    connection.execute(statement("cells_added"), buckets)
+    reach = _reach(connection, registry, "renewed")
+    connection.execute(statement("cells_carry"), reach)
+    connection.execute(statement("cells_delete_carried"), reach)
+    connection.execute(statement("cells_insert"))
 
 
-def _renew_group_cells(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, span: dict[str, object],
-    cell_span: dict[str, object],
-) -> None:  # fmt: skip
+def _recompute(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, span: Mapping[str, object]
+) -> None:
+    """The cells of samples that come in groups, whole buckets at a time: a new member changes the weight of its group."""
+    connection.execute(statement("cells_touched"), {name: span[name] for name in ("bucket_seconds", "folded_until")})
+    connection.execute(statement("cells_touched_groups"), span)
+    reach = _reach(connection, registry, "touched")
+    connection.execute(statement("cells_recomputed"), span)
+    connection.execute(statement("cells_delete_touched"), reach)
+    connection.execute(statement("cells_insert"))
     members = [
         (slice_id, shown.text)
         for finest, slice_id in registry.slices.items()
@@ -74,8 +73,19 @@ def _renew_group_cells(
         "slice": np.array([text for _, text in members], dtype=object),
     }
     load_table(connection, "slice_members", columns)
-    connection.execute(statement("group_cells_delete"), cell_span)
+    connection.execute(statement("group_cells_delete"), reach)
     connection.execute(statement("group_cells_insert"), span)
+
+
+def _reach(connection: duckdb.DuckDBPyConnection, registry: Registry, table: str) -> dict[str, object]:
+    """The model and the buckets between which a temporary table lies, so that row groups are pruned by time."""
+    edges = connection.execute(f"SELECT min(bucket), max(bucket) FROM {table}").fetchone()
+    assert edges is not None
+    return {"model_id": registry.model_id, "first_bucket": edges[0], "last_bucket": edges[1]}
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def shown_slices(finest: Sequence[Slice], dimensions: Sequence[str], max_order: int) -> list[Slice]:
@@ -127,7 +137,7 @@ def window_cells(
     mapping = np.array(links, dtype=np.int64).reshape(-1, 2)
     finest = Cells(
         unit=own_unit.astype(np.int64), bin=found["bin"].astype(np.int16),
-        **{name: _filled(found[name]) for name in _SUMS},
+        **{name: _filled(found[name]) for name in SUMS},
     )  # fmt: skip
     extra = {name: np.zeros(len(units)) for name in ("unlabelled", "lag")}
     for name, sums in extra.items():
@@ -137,11 +147,6 @@ def window_cells(
         tuple(version for version, _ in units), tuple(shown for _, shown in units), finest.regrouped(mapping),
         _window_clusters(connection, span, units), extra["unlabelled"], extra["lag"],
     )  # fmt: skip
-
-
-_SUMS = (
-    "n", "score", "outcome", "score_squared", "score_outcome", "log_loss", "weight", "weight_score", "weight_outcome"
-)  # fmt: skip
 
 
 def _filled(column: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -184,7 +189,7 @@ def bucket_cells(
     ).fetchnumpy()  # fmt: skip
     starts, unit = np.unique(found["bucket"], return_inverse=True)
     cells = Cells(
-        unit=unit.astype(np.int64), bin=found["bin"].astype(np.int16), **{name: _filled(found[name]) for name in _SUMS}
+        unit=unit.astype(np.int64), bin=found["bin"].astype(np.int16), **{name: _filled(found[name]) for name in SUMS}
     )
     return tuple(moment.replace(tzinfo=UTC) for moment in starts.astype("datetime64[us]").tolist()), cells
 
@@ -194,11 +199,10 @@ def fold_and_drop(connection: duckdb.DuckDBPyConnection, registry: Registry, mod
 
     Returns whether anything was due. Sums stay the same, so no reading of a folded day changes.
     """
-    midnight = naive(now)
-    assert midnight is not None
-    midnight = midnight.replace(hour=0, minute=0, second=0, microsecond=0)
-    until = midnight - model.fold_after
-    until = until.replace(hour=0, minute=0, second=0, microsecond=0)
+    today = naive(now)
+    assert today is not None
+    midnight = _midnight(today)
+    until = _midnight(midnight - model.fold_after)
     where = {"model_id": registry.model_id}
     row = connection.execute("SELECT folded_until FROM models WHERE model_id = $model_id", where).fetchone()
     assert row is not None
@@ -225,8 +229,7 @@ def fold_and_drop(connection: duckdb.DuckDBPyConnection, registry: Registry, mod
 
 def _drop_old(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, midnight: datetime) -> None:
     # whole days: a folded day may have to be recomputed, for which it needs all its samples
-    limit = (midnight - model.retention).replace(hour=0, minute=0, second=0, microsecond=0)
-    by_id = {"model_id": registry.model_id, "limit": limit}
+    by_id = {"model_id": registry.model_id, "limit": _midnight(midnight - model.retention)}
     connection.execute("DELETE FROM samples WHERE model_id = $model_id AND observed_at < $limit", by_id)
     by_id["limit"] = midnight - model.history
     for table in ("cells", "group_cells"):

@@ -1,4 +1,15 @@
-"""One batch into the store, in one transaction with its cursor: quarantine, de-duplicate, correct, add to cells."""
+"""One batch into the store, in one transaction with its cursor: quarantine, de-duplicate, correct, add to cells.
+
+The steps hand each other temporary tables:
+
+    staged      the batch's rows, typed; bad ones with their reason (staging.py)
+    slice_keys, stream_keys     slice values → slice_id, version and calibrator → stream_id (registry.py)
+    repeated    identities that stand more than once in the batch
+    fresh       one row per identity of the batch
+    existing    rows of the store with an identity of the batch
+    incoming    rows to insert: new ones, and known ones that the batch changes
+    touched, renewed    cells that change, and what they hold then (cells.py)
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +28,10 @@ from monitor.store.cells import renew_cells
 from monitor.store.connection import atomic, load_table, naive
 from monitor.store.registry import Registry
 from monitor.store.sql import statement
-from monitor.store.staging import stage
+from monitor.store.staging import blames_the_file, stage
 
 KEPT_RECORDS = 1_000  # quarantined rows kept with their text, per batch and reason; of the others the place is kept
 _DAY = timedelta(days=1)
-_NOT_THE_FILE = (
-    duckdb.InterruptException, duckdb.OutOfMemoryException, duckdb.FatalException, duckdb.InternalException
-)  # fmt: skip
 
 Apply = Callable[[NDArray[np.float64], NDArray[np.float64] | None], NDArray[np.float64]]
 
@@ -89,7 +97,7 @@ def ingest(
             horizon=model.label_horizon, oldest=now - model.retention, now=now,
         )  # fmt: skip
     except duckdb.Error as error:  # damaged pages raise many kinds, some of them the base class
-        if isinstance(error, _NOT_THE_FILE) or "No space left" in str(error):
+        if not blames_the_file(error):
             raise
         raise SourceError(str(error).splitlines()[0]) from error
     with atomic(connection):
@@ -213,9 +221,9 @@ def _join_labels(
 def _calibrate(
     connection: duckdb.DuckDBPyConnection, registry: Registry, serving: Sequence[Serving], classes: int
 ) -> None:
-    """Turn raw scores into scores by the calibrator that was in charge when each was observed; the finest scope wins."""
-    done = False
-    for interval in sorted(serving, key=lambda interval: -interval.scope.order):
+    """Turn raw scores into scores by the calibrator that was in charge when each was observed; the finest scope wins,
+    among equals the first in canonical order, as for a refit."""
+    for interval in sorted(serving, key=lambda interval: (-interval.scope.order, interval.scope.labels)):
         covered = registry.slices_inside(interval.scope)
         span = {"since": naive(interval.since), "until": naive(interval.until or datetime.max.replace(tzinfo=UTC))}
         due = (
@@ -246,9 +254,6 @@ def _calibrate(
             "WHERE staged.position = c.position",
             {"calibrator": interval.calibrator},
         )
-        done = True
-    if done:
-        connection.execute("UPDATE staged SET calibrator = NULL WHERE calibrator = ''")
 
 
 def stacked(logits: object) -> NDArray[np.float64] | None:
@@ -324,8 +329,3 @@ def retry_parked(connection: duckdb.DuckDBPyConnection, registry: Registry, mode
             _take(connection, registry, model, now, part)
             pulled.add(part)
     return pulled
-
-
-def utc_day(moment: datetime) -> datetime:
-    """Midnight UTC of that day."""
-    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

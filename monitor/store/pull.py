@@ -31,7 +31,7 @@ def pull(
     if any(pulled.new for pulled in brought.values()) or parked_past_horizon(connection, registry, model, now):
         brought[sources[0].name].add(retry_parked(connection, registry, model, now))
     for name, pulled in brought.items():
-        if pulled.files or pulled.problems:
+        if pulled.files or pulled.problems or _troubled(connection, model.name, name):
             _record(connection, model.name, name, pulled, now)
     return brought
 
@@ -72,15 +72,19 @@ def _ingest(
     return total
 
 
+def _troubled(connection: duckdb.DuckDBPyConnection, model: str, source: str) -> str | None:
+    """The problem that the source's newest row in ``pulls`` tells; None when it tells none."""
+    last = connection.execute(
+        "SELECT problem FROM pulls WHERE model = $model AND source = $source ORDER BY pulled_at DESC LIMIT 1",
+        {"model": model, "source": source},
+    ).fetchone()
+    return last[0] if last else None
+
+
 def _record(connection: duckdb.DuckDBPyConnection, model: str, source: str, pulled: Pulled, now: datetime) -> None:
     problem = "; ".join(problem.message for problem in pulled.problems)
-    if not pulled.files and problem:
-        last = connection.execute(
-            "SELECT problem FROM pulls WHERE model = $model AND source = $source ORDER BY pulled_at DESC LIMIT 1",
-            {"model": model, "source": source},
-        ).fetchone()
-        if last and last[0] == problem:
-            return  # the same trouble as in the last cycle: one row tells it
+    if not pulled.files and problem and problem == _troubled(connection, model, source):
+        return  # the same trouble as in the last cycle: one row tells it
     connection.execute(
         "INSERT INTO pulls VALUES ($model, $source, $now, $files, $rows, $new, $labelled, $duplicates, $corrected, "
         "$quarantined, $problem)",

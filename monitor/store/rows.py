@@ -23,6 +23,7 @@ from monitor.model import (
     Slice,
     ThresholdInUse,
 )
+from monitor.statistics.cells import SCORE_BINS
 from monitor.store.connection import aware, load_table, naive, quoted
 
 _READING_KEYS = ("model", "version", "slice", "window", "window_start", "window_end", "computed_at", "state")
@@ -79,7 +80,7 @@ def store_readings(connection: duckdb.DuckDBPyConnection, model: str, readings: 
     insert_columns(
         connection, "reliability", ("model", "version", "slice", "window", *_RELIABILITY),
         (
-            (reading.model, reading.version, reading.slice.text, reading.window, round(bar.low * 15), bar.low, bar.high,
+            (reading.model, reading.version, reading.slice.text, reading.window, round(bar.low * SCORE_BINS), bar.low, bar.high,
              bar.samples, bar.mean_score, bar.outcome_rate, bar.rate_lower, bar.rate_upper)
             for reading in readings for bar in reading.reliability
         ),
@@ -101,7 +102,7 @@ def _store_labels(connection: duckdb.DuckDBPyConnection, slices: set[Slice]) -> 
 def _reading_row(reading: Reading) -> tuple[Any, ...]:
     return (
         reading.model, reading.version, reading.slice.text, reading.window, reading.window_start, reading.window_end,
-        reading.computed_at, reading.state.value, *(reading.value(name) for name in ("samples", "unlabelled")),
+        reading.computed_at, reading.state.value, reading.samples, reading.unlabelled,
         reading.label_coverage, reading.label_lag_seconds, *(reading.metrics.get(name) for name in METRICS),
     )  # fmt: skip
 

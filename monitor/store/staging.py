@@ -14,6 +14,7 @@ QUARANTINE_REASONS = (
     "label_too_late", "missing_logits", "no_prediction",
 )  # fmt: skip
 CLOCK_SKEW = timedelta(minutes=5)  # how far a producer's clock may run ahead of ours
+_LARGEST_COUNT = 1_000_000_000_000  # of one row: sums of millions of such rows still fit BIGINT
 _SEPARATOR = "chr(31)"  # between slice values inside slice_key
 _OUTCOMES = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 
@@ -64,6 +65,12 @@ FROM (SELECT _position, to_json(struct_pack({record}))::VARCHAR AS record FROM (
 WHERE staged.position = r._position AND staged.reason IS NOT NULL AND staged.record IS NULL""")
     if batch.rejects is not None:
         _take_rejects(connection, batch.rejects)
+
+
+def blames_the_file(error: duckdb.Error) -> bool:
+    """Whether an error met while a batch was read speaks of its files; else of us, of memory, the disk or a stop."""
+    ours = (duckdb.InterruptException, duckdb.OutOfMemoryException, duckdb.FatalException, duckdb.InternalException)
+    return not isinstance(error, ours) and "No space left" not in str(error)
 
 
 def _take_rejects(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
@@ -200,7 +207,7 @@ def _sample_checks(horizon: timedelta, oldest: datetime, now: datetime) -> tuple
         ("score_outside_0_1", "score < 0 OR score > 1 OR raw_score < 0 OR raw_score > 1"),
         ("unknown_outcome", "has_outcome AND read_outcome IS NULL"),
         ("unknown_outcome", "label IS NOT NULL AND positives IS NULL"),
-        ("bad_count", "has_count AND (read_count IS NULL OR n < 1)"),
+        ("bad_count", f"has_count AND (read_count IS NULL OR n < 1 OR n > {_LARGEST_COUNT})"),
         ("bad_count", "has_positives AND read_positives IS NULL"),
         ("bad_count", "positives < 0 OR positives > n"),
         ("bad_count", "n > 1 AND positives IS NOT NULL AND read_positives IS NULL"),

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import monitor.recalibration.charge
 import monitor.recalibration.jobs
 from monitor.config import load_config
+from monitor.errors import StoreError
 from monitor.model import Job, JobState, Slice
 from monitor.recalibration.jobs import newest_version
 from monitor.requests import leave
@@ -226,6 +228,23 @@ def test_a_crash_between_the_commit_and_current_json_is_put_right_by_the_next_cy
     with line(tmp_path) as held:
         held.tick(NOW + HOUR, publish=False)
         assert _current(held) == {"all": id_}
+
+
+def test_a_promotion_whose_current_json_cannot_be_written_stays_a_promotion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(directory: Path, current: object) -> Path:
+        raise StoreError(f"{directory}/current.json: cannot be written (No space left on device)")
+
+    with line(tmp_path, MODEL) as held:
+        held.arrive(BEGAN, NOW, 3000, temperature=3.0)
+        leave(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
+        monkeypatch.setattr(monitor.recalibration.charge, "write_current", no_space)
+        assert "No space left" in held.tick(NOW, publish=False).failed["m"]
+        assert held.one("SELECT state FROM jobs") == "promoted"
+        monkeypatch.undo()
+        assert held.tick(NOW + HOUR, publish=False).failed == {}
+        assert _current(held) == {"all": held.one("SELECT calibrator FROM serving")}
 
 
 def test_pre_counted_rows_and_rows_without_a_raw_score_are_left_out_with_the_reason(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def test_counted_rows_weigh_their_count_in_sums_and_one_in_weights(world: World,
     [
         {"n": 0, "positives": 0}, {"n": -1, "positives": 0}, {"n": 10, "positives": 11}, {"n": 10, "positives": -1},
         {"n": 2.5, "positives": 1}, {"n": 10, "positives": 0.5}, {"n": "many", "positives": 1},
-        {"n": 10, "positives": "some"}, {"n": 10, "outcome": 1},
+        {"n": 10, "positives": "some"}, {"n": 10, "outcome": 1}, {"n": 9_000_000_000_000_000_000, "positives": 1},
     ],
     ids=str,
 )  # fmt: skip
@@ -236,6 +236,20 @@ def test_pulls_record_what_each_source_brought(world: World) -> None:
     assert world.rows(
         "SELECT source, files, rows, new, labelled, duplicates, corrected, quarantined, problem FROM pulls"
     ) == [("samples", 1, 3, 1, 0, 1, 0, 1, None)]
+
+
+def test_pulls_tell_a_trouble_once_and_once_that_it_is_over(world: World) -> None:
+    world.take(a_row("a"))
+    damaged = world.base / "in" / "damaged.parquet"
+    damaged.write_bytes(b"PAR1")
+    for step in range(1, 6):
+        if step == 3:
+            damaged.unlink()
+        world.take(now=NOW + step * HOUR)
+    problems = [row[0] for row in world.rows("SELECT problem FROM pulls ORDER BY pulled_at")]
+    assert len(problems) == 3
+    assert "damaged.parquet" in problems[1]
+    assert (problems[0], problems[2]) == (None, None)
 
 
 def test_days_that_follow_one_another_make_one_run() -> None:

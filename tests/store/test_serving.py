@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from monitor.model import Slice
 from monitor.recalibration.calibrators import Temperature
+from monitor.recalibration.refit import finest_scope
 from monitor.store.ingest import Apply, Serving, stacked
 from tests.store.builder import HOUR, NOW, World, a_row
 from tests.store.conftest import MakeWorld
@@ -59,6 +60,16 @@ def test_the_finest_scope_in_charge_wins(raw: World) -> None:
         a_row("c", score=0.8, camera="c2", lighting="night"), serving=in_charge,
     )  # fmt: skip
     assert stored(raw) == [("a", 0.08, 0.8, "cross"), ("b", 0.2, 0.8, "c1"), ("c", 0.4, 0.8, "whole")]
+
+
+def test_of_two_scopes_equally_fine_the_first_in_canonical_order_wins_as_in_a_refit(raw: World) -> None:
+    later = serving("camera=c1", "c1", 0.5, since=LONG_AGO + HOUR)
+    in_charge = [serving("lighting=night", "night", 0.25), later]
+    raw.take(a_row("a", score=0.8, lighting="night"), serving=in_charge)
+    assert stored(raw) == [("a", 0.4, 0.8, "c1")]
+    assert (
+        finest_scope(Slice.of({"camera": "c1", "lighting": "night"}), [each.scope for each in in_charge]) == later.scope
+    )
 
 
 def test_the_calibrator_in_charge_when_a_row_was_observed_is_applied(raw: World) -> None:

@@ -22,5 +22,4 @@ FROM (
         FROM existing SEMI JOIN incoming ON existing.row_key = incoming.row_key
     )
 ) AS i
-WHERE (stream_id, slice_id, bucket) NOT IN (SELECT (stream_id, slice_id, bucket) FROM touched WHERE recompute)
 GROUP BY model_id, stream_id, slice_id, bucket, bin;

@@ -2,7 +2,7 @@
 INSERT INTO group_cells
 WITH member AS (
     SELECT s.stream_id, t.slice, bucket_of(s.observed_at, $bucket_seconds, $folded_until) AS bucket,
-           least(floor(s.score * 15), 14)::SMALLINT AS score_bin, coalesce(s.group_id, s.sample_id) AS group_key,
+           (cell_bin(s.score) // 192)::SMALLINT AS score_bin, coalesce(s.group_id, s.sample_id) AS group_key,
            s.n * s.score - s.positives AS residual
     FROM samples AS s
     JOIN slice_members AS t ON t.slice_id = s.slice_id
