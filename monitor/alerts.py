@@ -10,9 +10,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from monitor.conditions import ALL_VERSIONS, AlertKey, Finding, absence_findings, applies, moment, threshold_findings
+from monitor.conditions import (
+    ALL_VERSIONS,
+    AlertKey,
+    Finding,
+    absence_findings,
+    applies,
+    drift_findings,
+    moment,
+    threshold_findings,
+)
 from monitor.durations import format_duration
-from monitor.model import Alert, AlertState, Health, LastSeen, Reading, Rule, RuleKind
+from monitor.model import Alert, AlertState, Evidence, Health, LastSeen, Reading, Rule, RuleKind
 
 RESOLVED_SHOWN = timedelta(hours=24)  # how long an alert stays resolved, for people to see, before it is inactive
 
@@ -27,12 +36,14 @@ def step(
     model: str,
     first_seen_at: datetime,
     last_pull: datetime | None = None,
+    evidence: Iterable[Evidence] = (),
 ) -> tuple[Alert, ...]:
     """Evaluate one rule for every version and slice it covers; at most one transition each.
 
     ``readings``: the model's current ones, of all versions and windows. ``last_seen``: newest times per slice (used by
     absence rules). ``prior``: what the last step returned for this rule, by (version, slice). ``first_seen_at``: when
     the monitor first looked at the model. ``last_pull``: last successful pull, None when there never was one.
+    ``evidence``: of all slices and drift rules of the model (used by drift rules).
 
     Returns, ordered by version and slice, the alerts that take the place of *all* of ``prior``: everything that is
     pending, firing or resolved, or was so before, and absences that still wait for a first sight (inactive, unknown).
@@ -44,6 +55,10 @@ def step(
         readings = tuple(readings)
         found = threshold_findings(rule, readings, prior)
         present = {(reading.version, reading.slice) for reading in readings}
+    elif rule.kind is RuleKind.DRIFT:
+        evidence = tuple(evidence)
+        found = drift_findings(rule, evidence, now)
+        present = {(held.version, held.slice) for held in evidence}
     else:
         last_seen = tuple(last_seen)
         found = absence_findings(rule, last_seen, prior, now, first_seen_at, last_pull)
@@ -172,6 +187,8 @@ def _gone(rule: Rule, key: AlertKey, present: Iterable[AlertKey]) -> str:
     version, slice_ = key
     if version in {other for other, _ in present}:
         return f"slice {slice_.text} has no samples in any window any more"
+    if rule.kind is RuleKind.DRIFT:
+        return "its stream of evidence is closed: another model version is in use"
     if version and rule.kind is RuleKind.THRESHOLD:
         return f"version {version} has no samples in any window any more"
     return f'rule "{rule.name}" is now of kind "{rule.kind}"'
@@ -180,4 +197,6 @@ def _gone(rule: Rule, key: AlertKey, present: Iterable[AlertKey]) -> str:
 def _silence(rule: Rule) -> str:
     if rule.kind is RuleKind.THRESHOLD:
         return f"{rule.metric} is unknown: no reading over {rule.window}"
+    if rule.kind is RuleKind.DRIFT:
+        return "drift evidence is unknown for this slice"
     return f"{rule.absent} are unknown for this slice"

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from monitor.durations import format_duration
-from monitor.model import COUNTS, Alert, AlertState, LastSeen, Reading, ReadingState, Rule, Slice
+from monitor.model import COUNTS, Alert, AlertState, Evidence, LastSeen, Reading, ReadingState, Rule, Slice
 
 AlertKey = tuple[str, Slice]  # (version, slice)
+QUIET_AFTER_DRIFT = timedelta(days=7)
 ALL_VERSIONS = ""  # version of an absence alert: sources and cameras fall silent, not model versions
 
 
@@ -89,6 +90,33 @@ def absence_findings(
                 if seen_at is None
                 else _silent_since(rule, seen_at, now)
             )
+    return found
+
+
+def drift_findings(rule: Rule, evidence: tuple[Evidence, ...], now: datetime) -> dict[AlertKey, Finding]:
+    """A drift holds from its alarm until it has been quiet: without another alarm for three times as long as the
+    first one took, at least a week; or until a new calibrator or version begins a stream of its own."""
+    found = {}
+    for held in evidence:
+        if held.rule != rule.name or not applies(rule, held.slice):
+            continue
+        if held.alarm_at is None or held.onset is None or held.alarm_ratio is None:
+            under = f"calibrator {held.calibrator}" if held.calibrator else "scores as they come"
+            text = (
+                f"drift evidence is {_number(held.ratio)} of what raises an alarm, {under} since {moment(held.opened)}"
+            )
+            found[(held.version, held.slice)] = Finding(False, held.ratio, text)
+            continue
+        quiet_from = held.alarm_at + max(QUIET_AFTER_DRIFT, 3 * (held.alarm_at - held.onset))
+        samples = _counted(held.samples_since_onset or 0)
+        text = (
+            f"scores have drifted, {held.direction}: evidence reached {_number(held.alarm_ratio)} times its limit at "
+            f"{moment(held.alarm_at)} on {samples} since about {moment(held.onset)}; without drift such alarms come at "
+            f"most {_number(rule.false_alarms_per_year or 0)} times a year over all slices together; in force"
+        )
+        if now >= quiet_from:
+            text = f"no further drift alarm since {moment(held.alarm_at)}"
+        found[(held.version, held.slice)] = Finding(now < quiet_from, held.ratio, text, held.onset)
     return found
 
 

@@ -1,6 +1,6 @@
 """One tick of calwatch, stage by stage: the story of the program.
 
-    pull → measure → judge → recalibrate → fold → publish
+    pull → measure → weigh → judge → recalibrate → fold → publish
 
 Each stage calculates and returns values; this module performs the effects, one transaction a stage. A model that fails
 is logged, counted and marked unhealthy; the others go on.
@@ -18,7 +18,7 @@ from monitor import requests
 from monitor.config import Config, Model
 from monitor.errors import ConfigError, StoreError
 from monitor.judge import Judged, judge, shown_last_seen
-from monitor.model import Job, JobState, ModelStatus, Published, Reading, Slice
+from monitor.model import Evidence, Job, JobState, ModelStatus, Published, Reading, Slice
 from monitor.publish.instruments import Instruments
 from monitor.readings import readings_of, window_end
 from monitor.recalibration.charge import calibrators_in_use, serving_intervals, write_files
@@ -35,6 +35,7 @@ from monitor.store.ingest import Pulled
 from monitor.store.pull import SOURCE_FAILED, pull
 from monitor.store.registry import Registry
 from monitor.store.snapshot import Publisher
+from monitor.weigh import weigh
 
 log = structlog.get_logger("calwatch")
 SHOWN_JOBS = 50
@@ -50,6 +51,7 @@ class Watched:
     sources: Sequence[Source]
     measured: object = None  # what the newest readings were computed from
     readings: tuple[Reading, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
     problem: str | None = None
     succeeded: dict[str, datetime] = field(default_factory=dict)  # last success by stage, also across restarts
     told: set[str] = field(default_factory=set)  # problems already logged
@@ -124,6 +126,7 @@ class Cycle:
                 each.succeeded = each.succeeded or rows.load_successes(self.connection, name)
                 pulled[name] = self._pull(each, registry, now)
                 self._measure(each, registry, now)
+                each.evidence = self._weigh(each, registry, now)
                 judged[name] = self._judge(each, registry, now)
                 jobs[name] = self._recalibrate(each, registry, now)
                 self._fold(each, registry, now)
@@ -202,6 +205,13 @@ class Cycle:
         each.succeeded["measure"] = now
         each.readings, each.measured = tuple(found), basis
 
+    def _weigh(self, each: Watched, registry: Registry, now: datetime) -> tuple[Evidence, ...]:
+        """Newly closed buckets into the drift evidence; again from a checkpoint where late labels changed cells."""
+        with self.instruments.stage(each.model.name, "weigh"):
+            found = weigh(self.connection, registry, each.model, each.rulebook, now)
+        each.succeeded["weigh"] = now
+        return found
+
     def _judge(self, each: Watched, registry: Registry, now: datetime) -> Judged:
         """Rules on readings; the refits they ask for, those of the schedule and of people are queued."""
         model = each.model
@@ -212,6 +222,7 @@ class Cycle:
                 rows.load_alerts(self.connection, model.name), now,
                 first_seen_at=self._first_seen(registry, now),
                 last_pull=each.succeeded.get("pull"),
+                evidence=each.evidence,
                 find_onset=lambda version, slice_: self._onset(each, registry, version, slice_, now),
             )  # fmt: skip
             asked = list(requests.waiting(self.config.state_dir, model.name))
@@ -304,6 +315,7 @@ class Cycle:
             readings=each.readings or rows.load_readings(connection, model.name),
             alerts=rows.load_alerts(connection, model.name), rules=tuple(each.rulebook),
             calibrators=calibrators_in_use(connection, registry.model_id, model) if registry else (),
+            evidence=each.evidence,
             thresholds=rows.load_thresholds(connection, model.name),
             jobs=rows.load_jobs(connection, model.name)[-SHOWN_JOBS:],
             last_success=dict(each.succeeded), problem=each.problem,

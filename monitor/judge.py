@@ -6,7 +6,7 @@ from datetime import datetime
 
 from monitor.alerts import acted, due_actions, is_transition, retire, step
 from monitor.config import Model
-from monitor.model import Alert, AlertState, Health, Job, LastSeen, Reading, Rule, RuleKind, Slice
+from monitor.model import Alert, AlertState, Evidence, Health, Job, LastSeen, Reading, Rule, RuleKind, Slice
 from monitor.recalibration.jobs import job_of
 from monitor.rulebook import Rulebook
 from monitor.store.cells import shown_slices
@@ -35,6 +35,7 @@ def judge(
     first_seen_at: datetime,
     last_pull: datetime | None,
     find_onset: FindOnset,
+    evidence: Sequence[Evidence] = (),
 ) -> Judged:
     """Evaluate all rules. A rule that cannot be evaluated keeps its alerts as they were, with health "error"."""
     alerts: list[Alert] = []
@@ -51,6 +52,7 @@ def judge(
                 model=model.name,
                 first_seen_at=first_seen_at,
                 last_pull=last_pull,
+                evidence=evidence,
             )
         except (ValueError, KeyError, ArithmeticError) as error:
             failed.append(rule.name)

@@ -177,6 +177,7 @@ class Reading:
 class RuleKind(StrEnum):
     THRESHOLD = "threshold"
     ABSENCE = "absence"
+    DRIFT = "drift"
 
 
 class Severity(StrEnum):
@@ -211,6 +212,10 @@ class Rule:
     # absence
     absent: str | None = None  # "samples" | "labels" | "pulls"
     longer_than: timedelta | None = None
+    # drift
+    false_alarms_per_year: float | None = None  # over all slices the rule covers, however often it is looked at
+    tolerance_odds: float | None = None  # outcome odds within this factor of the score's are no drift
+    tolerance_probability: float | None = None  # outcome rates within this of the score are no drift
 
 
 class AlertState(StrEnum):
@@ -285,6 +290,25 @@ class LastSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """The drift evidence of one slice under one drift rule, after its newest judged bucket."""
+
+    model: str
+    version: str
+    calibrator: str  # in use for the slice; "" = none
+    rule: str
+    slice: Slice
+    opened: datetime  # evidence counts from here on: first sight of this version and calibrator
+    until: datetime  # end of the newest judged bucket
+    ratio: float  # evidence over the alarm threshold; 1 = alarm
+    alarm_at: datetime | None = None  # end of the bucket of the newest alarm
+    alarm_ratio: float | None = None
+    onset: datetime | None = None  # of that alarm: start of the bucket the drift most likely began in
+    samples_since_onset: int | None = None
+    direction: str = ""  # "over-confident above 0.8"
+
+
+@dataclass(frozen=True, slots=True)
 class CalibratorInUse:
     """Which calibrator serves a scope of a model, and whether production has taken it up."""
 
@@ -324,6 +348,7 @@ class ModelStatus:
     rules: tuple[Rule, ...] = ()
     calibrators: tuple[CalibratorInUse, ...] = ()
     thresholds: tuple[ThresholdInUse, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
     jobs: tuple[Job, ...] = ()  # newest last
     last_success: Mapping[str, datetime] = field(default_factory=dict)  # by stage
     problem: str | None = None  # why the last cycle failed for this model; None = it went well

@@ -11,10 +11,12 @@ from re import fullmatch
 
 from monitor.errors import ConfigError
 from monitor.model import COUNTS, METRICS, Rule, RuleKind, Severity, Slice
+from monitor.statistics.evidence_budget import parse_budget
 from monitor.tomltext import Table, listed, nearest, parse_toml, shown, tables
 
 SHIPPED = "monitor.rulepacks"
 BUILT_IN_ACTIONS = ("recalibrate",)
+DEFAULT_TOLERANCE_ODDS = 1.1  # differences smaller than this are real but wake nobody
 ABSENT = ("samples", "labels", "pulls")
 
 _COMMON = (
@@ -24,6 +26,7 @@ _COMMON = (
 _OF_KIND = {
     RuleKind.THRESHOLD: ("metric", "above", "below", "clear_below", "clear_above", "window", "min_samples"),
     RuleKind.ABSENCE: ("of", "longer_than"),
+    RuleKind.DRIFT: ("false_alarms", "tolerance"),
 }
 _ORDERS = {"all": 0, "marginals": 1, "crosses": 2}  # 2 stands for every order from 2 on
 _UNBOUNDED = ("log_loss", "samples", "unlabelled", "label_lag_seconds")
@@ -175,6 +178,8 @@ def _read_rule(entries: Mapping[str, object], origin: str, number: int, mistakes
     absent, longer_than = _absence(table) if kind is RuleKind.ABSENCE else (None, None)
     metric, window = _metric_and_window(table) if kind is RuleKind.THRESHOLD else (None, None)
     above, below, clear_above, clear_below = _bounds(table, metric) if kind is RuleKind.THRESHOLD else (None,) * 4
+    drift = kind is RuleKind.DRIFT
+    odds, probability = _tolerance(table, severity) if drift else (None, None)
     return Rule(
         name=name if isinstance(name, str) else "",
         kind=kind,
@@ -196,6 +201,9 @@ def _read_rule(entries: Mapping[str, object], origin: str, number: int, mistakes
         min_samples=_min_samples(table, metric),
         absent=absent,
         longer_than=longer_than,
+        false_alarms_per_year=_false_alarms(table) if drift else None,
+        tolerance_odds=odds,
+        tolerance_probability=probability,
     )
 
 
@@ -271,6 +279,36 @@ def _absence(table: Table) -> tuple[str | None, timedelta | None]:
             if key in table:
                 table.note(f'{key} does not go with of = "pulls": a pull brings all slices')
     return absent, table.duration("longer_than", timedelta(0), positive=True)
+
+
+def _false_alarms(table: Table) -> float:
+    """False alarms a year, "1/year" without the key."""
+    value = table.entries.get("false_alarms", "1/year")
+    try:
+        return parse_budget(value) if isinstance(value, str) else parse_budget("")
+    except ValueError:
+        table.wrong("false_alarms", 'a number per year, month, week or day, such as "1/year", at most "1/day"')
+        return 1.0
+
+
+def _tolerance(table: Table, severity: Severity) -> tuple[float | None, float | None]:
+    """(odds, probability), at most one given. Without the key: odds 1.1, for severity "info" none."""
+    if "tolerance" not in table:
+        return (None if severity is Severity.INFO else DEFAULT_TOLERANCE_ODDS), None
+    value = table.entries["tolerance"]
+    if not isinstance(value, dict) or not value.keys() <= {"odds", "probability"} or len(value) > 1:
+        table.wrong("tolerance", "{ odds = 1.1 }, { probability = 0.02 } or {} for none")
+        return None, None
+    odds, probability = value.get("odds"), value.get("probability")
+    if odds is not None and not (isinstance(odds, int | float) and not isinstance(odds, bool) and 1 <= odds <= 100):
+        table.note(f"tolerance.odds must be a factor of at least 1 (got {shown(odds)})")
+        odds = None
+    if probability is not None and not (
+        isinstance(probability, int | float) and not isinstance(probability, bool) and 0 <= probability < 1
+    ):
+        table.note(f"tolerance.probability must lie between 0 and 1 (got {shown(probability)})")
+        probability = None
+    return odds, probability
 
 
 def _only(table: Table) -> Slice:

@@ -1,19 +1,19 @@
-"""Run the tests of a rule pack: series of readings in, alerts expected at a time out (``calwatch rules test FILE``).
+"""Run the tests of a rule pack: readings and evidence in, alerts expected at a time out (``calwatch rules test``).
 
 The file format is told in ``ruletestfile``. As in promtool, what a file expects of a rule at a time is complete: any
 other alert of that rule that is firing then fails the test. No alert at all is state "inactive".
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from monitor import alerts
 from monitor.conditions import AlertKey
 from monitor.durations import parse_duration
-from monitor.model import COUNTS, Alert, AlertState, Health, LastSeen, Reading, ReadingState, Rule, Slice
-from monitor.ruletestfile import Case, Expectation, Series, read_test_file
+from monitor.model import COUNTS, Alert, AlertState, Evidence, Health, LastSeen, Reading, ReadingState, Rule, Slice
+from monitor.ruletestfile import Case, EvidenceSeries, Expectation, Series, read_test_file
 
 _Arrivals = Mapping[tuple[str, Slice], Sequence[datetime | None]]  # by ("labels", slice): the newest at each step
 
@@ -65,6 +65,7 @@ def _history(rule: Rule, case: Case, last_step: int) -> list[_Moment]:
     """What the rule says at each step from 0 to ``last_step``, each evaluation building on the one before."""
     history: list[_Moment] = []
     arrivals = {(s.watched, s.key[1]): _arrivals(s.values, case) for s in case.series if s.window is None}
+    streams = [_evidence(series, rule, case, last_step) for series in case.evidence]
     current: dict[AlertKey, Alert] = {}
     for step in range(last_step + 1):
         now = case.start + step * case.interval
@@ -77,6 +78,7 @@ def _history(rule: Rule, case: Case, last_step: int) -> list[_Moment]:
             model="model",
             first_seen_at=case.start,
             last_pull=_newest(arrivals, step, "pulls", Slice()),
+            evidence=[held for stream in streams if (held := stream[step]) is not None],
         )
         actions = {(alert.version, alert.slice): alerts.due_actions(rule, alert, now) for alert in after}
         current = {
@@ -154,6 +156,35 @@ def _reading(key: AlertKey, window: str, group: Sequence[Series], step: int, now
         unlabelled=round(unlabelled),
         label_lag_seconds=values.get("label_lag_seconds"),
         metrics={metric: value for metric, value in values.items() if metric not in COUNTS},
+    )
+
+
+def _evidence(series: EvidenceSeries, rule: Rule, case: Case, last_step: int) -> list[Evidence | None]:
+    """The evidence of a slice after each step from 0 to ``last_step``: its newest value and its newest alarm."""
+    held: Evidence | None = None
+    history = []
+    for step in range(last_step + 1):
+        now, ratio = case.start + step * case.interval, _at(series.values, step)
+        if ratio is not None:
+            held = replace(held or _opened(series, rule, now), until=now, ratio=ratio)
+            if ratio >= 1:
+                samples = _at(series.samples, step) if series.samples else ENOUGH_SAMPLES
+                held = replace(
+                    held,
+                    alarm_at=now,
+                    alarm_ratio=ratio,
+                    onset=held.alarm_at or series.onset or held.opened,  # an alarm empties the evidence
+                    samples_since_onset=None if samples is None else round(samples),
+                    direction=series.direction,
+                )
+        history.append(held)
+    return history
+
+
+def _opened(series: EvidenceSeries, rule: Rule, now: datetime) -> Evidence:
+    version, slice_ = series.key
+    return Evidence(
+        model="model", version=version, calibrator="", rule=rule.name, slice=slice_, opened=now, until=now, ratio=0.0
     )
 
 

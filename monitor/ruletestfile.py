@@ -15,6 +15,12 @@
       [[test.series]]
       of = "pulls"                               # for absence rules: samples, labels or pulls
       values = "1x20"                            # a number: something came then; "_" : nothing did
+      [[test.series]]
+      slice = "camera=c3"
+      metric = "drift_evidence_ratio"            # for drift rules, all of the pack: evidence over the alarm threshold
+      values = "0.1x20 1.4 0.1x200"              # 1 and more is an alarm, in force until it has been quiet; "_" : as it was
+      direction = "over-confident above 0.8"     # optional, as are samples (those since the onset) and the onset of the
+      onset = 2026-01-01T06:00:00Z               # first alarm (else the first value's time; later ones: the alarm before)
       [[test.expect]]
       at = "14h"
       rule = "ece-high"
@@ -39,6 +45,7 @@ from monitor.rulebook import ABSENT, load_pack, read_text
 from monitor.tomltext import Table, nearest, parse_toml, tables
 
 MAX_STEPS = 100_000
+DRIFT_EVIDENCE = "drift_evidence_ratio"  # a series of tests only: threshold rules cannot name it
 _TERM = re.compile(
     r"(?P<first>_|[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
     r"(?:(?P<step>[+-]\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?=x))?"
@@ -55,6 +62,17 @@ class Series:
     window: str | None
     values: tuple[float | None, ...]
     samples: tuple[float | None, ...]  # empty: enough at each step
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSeries:
+    """The drift evidence of one slice over the steps of a test, as a share of the alarm threshold; None: as it was."""
+
+    key: AlertKey
+    values: tuple[float | None, ...]
+    samples: tuple[float | None, ...]  # since the onset; empty: enough at each step
+    direction: str
+    onset: datetime | None  # of the first alarm; None: the time of the first value
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +98,7 @@ class Case:
     start: datetime
     interval: timedelta
     series: tuple[Series, ...]
+    evidence: tuple[EvidenceSeries, ...]
     expected: tuple[Expectation, ...]
 
 
@@ -130,24 +149,22 @@ def _read_case(entries: Mapping[str, object], place: str, rules: tuple[Rule, ...
     for key, what in (("name", "what the test shows"), ("start", "such as 2026-01-01T00:00:00Z")):
         table.require(key, what)
     table.require("interval", 'such as "1h"')
-    start = entries.get("start")
-    if "start" in table and not (isinstance(start, datetime) and start.tzinfo is not None):
-        table.wrong("start", "a time with its zone such as 2026-01-01T00:00:00Z")
+    start = _time(table, "start") or datetime(2026, 1, 1, tzinfo=UTC)
     interval = table.duration("interval", timedelta(hours=1), positive=True)
     expectations = tables(entries, "expect", place, mistakes)
     if not expectations:
         table.note("has no [[test.expect]]")
+    series = [
+        _read_series(Table(entry, f"{place}: series {n}", mistakes), start, interval)
+        for n, entry in enumerate(tables(entries, "series", place, mistakes), start=1)
+    ]
     return Case(
         name=table.text("name"),
         place=place,
-        start=start.astimezone(UTC)
-        if isinstance(start, datetime) and start.tzinfo
-        else datetime(2026, 1, 1, tzinfo=UTC),
+        start=start,
         interval=interval,
-        series=tuple(
-            _read_series(Table(entry, f"{place}: series {n}", mistakes))
-            for n, entry in enumerate(tables(entries, "series", place, mistakes), start=1)
-        ),
+        series=tuple(one for one in series if isinstance(one, Series)),
+        evidence=tuple(one for one in series if isinstance(one, EvidenceSeries)),
         expected=tuple(
             _read_expectation(Table(entry, f"{place}: expect {n}", mistakes), interval, rules)
             for n, entry in enumerate(expectations, start=1)
@@ -155,8 +172,10 @@ def _read_case(entries: Mapping[str, object], place: str, rules: tuple[Rule, ...
     )
 
 
-def _read_series(table: Table) -> Series:
+def _read_series(table: Table, start: datetime, interval: timedelta) -> Series | EvidenceSeries:
     table.require("values", 'such as "0.01x12 0.09x6"')
+    if "of" not in table and table.entries.get("metric") == DRIFT_EVIDENCE:
+        return _read_evidence(table, start, interval)
     if "of" in table:
         table.reject_unknown(["of", "slice", "values"])
         watched, window, version = table.choice("of", ABSENT) or "", None, ALL_VERSIONS
@@ -169,8 +188,30 @@ def _read_series(table: Table) -> Series:
         table.duration("window", timedelta(0), positive=True)
         watched, window, version = table.text("metric"), table.text("window"), table.text("version", "v1")
         if "metric" in table and watched not in (*METRICS, *COUNTS):
-            table.note(f'unknown metric "{watched}"{nearest(watched, (*METRICS, *COUNTS))}')
+            table.note(f'unknown metric "{watched}"{nearest(watched, (*METRICS, *COUNTS, DRIFT_EVIDENCE))}')
     return Series((version, _slice(table)), watched, window, _values(table, "values"), _values(table, "samples"))
+
+
+def _read_evidence(table: Table, start: datetime, interval: timedelta) -> EvidenceSeries:
+    table.reject_unknown(["slice", "version", "window", "metric", "values", "samples", "direction", "onset"])
+    if "window" in table:
+        table.note(f'window does not go with metric = "{DRIFT_EVIDENCE}": evidence has no window')
+    values, onset = _values(table, "values"), _time(table, "onset")
+    if (lowest := min((value for value in values if value is not None), default=0.0)) < 0:
+        table.note(f"values: evidence is never below 0 (got {lowest:g})")
+    alarm = next((step for step, value in enumerate(values) if value is not None and value >= 1), None)
+    if onset is not None and alarm is not None and onset > start + alarm * interval:
+        table.note(
+            f"onset must not be later than the first alarm, at {start + alarm * interval:%Y-%m-%dT%H:%M:%SZ} "
+            f"(got {onset:%Y-%m-%dT%H:%M:%SZ})"
+        )
+    return EvidenceSeries(
+        key=(table.text("version", "v1"), _slice(table)),
+        values=values,
+        samples=_values(table, "samples"),
+        direction=table.text("direction", "over-confident"),
+        onset=onset,
+    )
 
 
 def _read_expectation(table: Table, interval: timedelta, rules: tuple[Rule, ...]) -> Expectation:
@@ -201,6 +242,15 @@ def _read_expectation(table: Table, interval: timedelta, rules: tuple[Rule, ...]
         reason=table.text("reason") if "reason" in table else None,
         actions=table.texts("actions") if "actions" in table else None,
     )
+
+
+def _time(table: Table, key: str) -> datetime | None:
+    value = table.entries.get(key)
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC)
+    if key in table:
+        table.wrong(key, "a time with its zone such as 2026-01-01T00:00:00Z")
+    return None
 
 
 def _slice(table: Table) -> Slice:

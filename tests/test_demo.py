@@ -75,7 +75,7 @@ def test_the_refit_of_the_hazed_slice_is_promoted_and_better_on_later_samples(de
     assert details["after"]["ece"] < details["before"]["ece"] / 2
     assert details["after"]["log_loss"] < details["before"]["log_loss"]
     assert details["gate"]["start"] > details["fit"]["end"]
-    resolved = demo.rows(f"SELECT min(changed_at) FROM alert_events WHERE state = 'resolved' AND slice = '{HAZED}'")
+    resolved = demo.rows(f"SELECT max(changed_at) FROM alert_events WHERE state = 'resolved' AND slice = '{HAZED}'")
     assert resolved[0][0] > job[1]
 
 

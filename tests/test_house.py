@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("recalibration.selection", "recalibration.charge", "publish", "readings", "ruletest"),
     ("recalibration.refit",),
     ("recalibration.jobs",),
-    ("judge", "requests"),
+    ("judge", "requests", "weigh"),
     ("cycle",),
     ("server", "logs", "console", "backtest", "checking", "ask"),
     ("tell", "daemon"),

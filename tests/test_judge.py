@@ -1,5 +1,6 @@
 """The judge stage: failing rules, retired rules, onsets and the refits that rules ask for."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import monitor.judge
 from monitor.alerts import step
 from monitor.config import Model, parse_config
 from monitor.judge import Judged, judge, shown_last_seen
-from monitor.model import Alert, AlertState, Health, LastSeen, Reading, ReadingState, Rule, Slice
+from monitor.model import Alert, AlertState, Evidence, Health, LastSeen, Reading, ReadingState, Rule, Slice
 from monitor.rulebook import Rulebook, load_rules
 from tests.e2e.world import model_section
 
@@ -152,6 +153,37 @@ def test_the_onset_is_looked_for_only_when_an_alert_begins_to_fire(tmp_path: Pat
         )
         prior = judged.alerts
     assert asked == ["all", "all"]
+
+
+DRIFT = """
+[[rule]]
+name = "drift"
+kind = "drift"
+severity = "page"
+actions = ["recalibrate"]
+"""
+
+
+def test_a_drift_asks_for_a_refit_from_the_onset_of_its_evidence_and_looks_for_no_other(tmp_path: Path) -> None:
+    def none_to_find(version: str, slice_: Slice) -> datetime:
+        raise AssertionError(f"looked for an onset of {version} {slice_.text}")
+
+    began = NOW - 30 * HOUR
+    quiet = Evidence(
+        model="m", version="v1", calibrator="", rule="drift", slice=Slice.parse("camera=c1"), opened=NOW - 90 * HOUR,
+        until=NOW, ratio=0.3,
+    )  # fmt: skip
+    drifted = replace(
+        quiet, slice=Slice.parse("camera=c2"), alarm_at=NOW, alarm_ratio=1.2, onset=began, direction="over-confident"
+    )
+    judged = judge(
+        _model(), _book(tmp_path, DRIFT), (), (), (), NOW, first_seen_at=NOW - timedelta(days=9), last_pull=NOW,
+        find_onset=none_to_find, evidence=(quiet, drifted),
+    )  # fmt: skip
+    (alert,) = judged.alerts
+    assert (alert.slice, alert.state, alert.onset) == (drifted.slice, AlertState.FIRING, began)
+    (job,) = judged.jobs
+    assert (job.kind, job.trigger, job.scope, job.onset) == ("recalibrate", "rule drift", drifted.slice, began)
 
 
 def test_last_seen_of_a_shown_slice_is_the_newest_of_the_finest_inside_it() -> None:

@@ -32,7 +32,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDB
     """The snapshot of the demo's days around the haze, opened as ops would."""
     state = tmp_path_factory.mktemp("readme") / "state"
     config = load_config(ROOT / "monitor" / "demo" / "calwatch.toml")
-    play(config, state, datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 7, tzinfo=UTC), timedelta(hours=12))
+    play(config, state, datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 8, tzinfo=UTC), timedelta(hours=12))
     with duckdb.connect(str(state / SNAPSHOT), read_only=True) as connection:
         yield connection
 
@@ -73,4 +73,4 @@ def test_every_metric_reason_rule_kind_and_pack_is_explained(word: str) -> None:
 
 def test_the_example_rules_are_valid() -> None:
     rules = [rule for block in blocks("toml") for rule in parse_pack(block, "README.md")]
-    assert [rule.name for rule in rules] == ["ece-high", "labels-absent"]
+    assert [rule.name for rule in rules] == ["calibration-drift", "ece-high", "labels-absent"]

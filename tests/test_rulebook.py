@@ -7,7 +7,7 @@ import pytest
 
 from monitor import rulebook
 from monitor.errors import ConfigError
-from monitor.model import Rule, RuleKind, Severity, Slice
+from monitor.model import COUNTS, METRICS, Rule, RuleKind, Severity, Slice
 from monitor.rulebook import load_pack, load_rules, parse_pack, shipped_packs
 
 FULL = """
@@ -49,6 +49,11 @@ def absence(**keys: str) -> str:
     return "[[rule]]\n" + "".join(f"{key} = {value}\n" for key, value in good.items() if value)
 
 
+def drift(**keys: str) -> str:
+    good = {"name": '"d"', "kind": '"drift"', "severity": '"page"'} | keys
+    return "[[rule]]\n" + "".join(f"{key} = {value}\n" for key, value in good.items() if value)
+
+
 def test_every_key_of_a_rule_reaches_its_field() -> None:
     first, second = parse_pack(FULL, "site.toml")
     assert first == Rule(
@@ -86,6 +91,46 @@ def test_a_threshold_covers_all_slices_unless_told_and_an_absence_only_the_slice
     assert parse_pack(absence(), "p.toml")[0].orders == (0,)
     assert parse_pack(absence(only='{ camera = "c3" }'), "p.toml")[0].orders == (1,)
     assert parse_pack(absence(slices='["marginals", "all"]'), "p.toml")[0].orders == (0, 1)
+
+
+def test_a_drift_rule_has_one_false_alarm_a_year_and_a_tenth_of_odds_unless_told() -> None:
+    assert parse_pack(drift(), "p.toml") == (
+        Rule(
+            name="d",
+            kind=RuleKind.DRIFT,
+            severity=Severity.PAGE,
+            origin="p.toml: rule 1",
+            orders=(0, 1, 2),
+            false_alarms_per_year=1.0,
+            tolerance_odds=1.1,
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "odds", "probability"),
+    [
+        ({"severity": '"ticket"'}, 1.1, None),
+        ({"severity": '"info"'}, None, None),  # who only takes notes wants to know of all
+        ({"severity": '"info"', "tolerance": "{ odds = 1.3 }"}, 1.3, None),
+        ({"tolerance": "{ odds = 1 }"}, 1.0, None),
+        ({"tolerance": "{ probability = 0.02 }"}, None, 0.02),
+        ({"tolerance": "{}"}, None, None),
+    ],
+)
+def test_a_tolerance_is_of_odds_or_of_probability_or_none(
+    keys: dict[str, str], odds: float | None, probability: float | None
+) -> None:
+    (rule,) = parse_pack(drift(**keys), "p.toml")
+    assert (rule.tolerance_odds, rule.tolerance_probability) == (odds, probability)
+
+
+@pytest.mark.parametrize(
+    ("text", "per_year"), [("1/month", 12.0), ("0.1/year", 0.1), ("2/week", 2 * 365 / 7), ("1/day", 365.0)]
+)
+def test_false_alarms_count_per_year(text: str, per_year: float) -> None:
+    (rule,) = parse_pack(drift(false_alarms=f'"{text}"'), "p.toml")
+    assert rule.false_alarms_per_year == pytest.approx(per_year)
 
 
 BAD = {
@@ -171,15 +216,80 @@ BAD = {
         'p.toml: rule 1 "r": window must be a duration such as "30m" (got "day")',
     ),
     "kind of a later version": (
-        threshold(kind='"drift"'),
-        'p.toml: rule 1 "r": kind "drift" is not one this version knows ("threshold" and "absence")',
+        threshold(kind='"season"'),
+        'p.toml: rule 1 "r": kind "season" is not one this version knows ("threshold", "absence" and "drift")',
     ),
     "misspelt kind": (
         threshold(kind='"treshold"'),
-        'p.toml: rule 1 "r": kind "treshold" is not one this version knows ("threshold" and "absence"), '
+        'p.toml: rule 1 "r": kind "treshold" is not one this version knows ("threshold", "absence" and "drift"), '
         'did you mean "threshold"?',
     ),
-    "no kind": (threshold(kind=""), 'p.toml: rule 1 "r": kind is missing: "threshold" or "absence"'),
+    "drift rule that names a metric": (
+        drift(metric='"ece_lower"', window='"24h"'),
+        'p.toml: rule 1 "d": metric belongs to kind "threshold", and this rule is of kind "drift"\n'
+        'p.toml: rule 1 "d": window belongs to kind "threshold", and this rule is of kind "drift"',
+    ),
+    "threshold rule with a budget": (
+        threshold(false_alarms='"1/year"'),
+        'p.toml: rule 1 "r": false_alarms belongs to kind "drift", and this rule is of kind "threshold"',
+    ),
+    "absence rule with a tolerance": (
+        absence(tolerance="{ odds = 1.1 }"),
+        'p.toml: rule 1 "a": tolerance belongs to kind "drift", and this rule is of kind "absence"',
+    ),
+    "threshold on evidence": (
+        threshold(metric='"drift_evidence_ratio"'),
+        f'p.toml: rule 1 "r": unknown metric "drift_evidence_ratio"; one of {", ".join((*METRICS, *COUNTS))}',
+    ),
+    "false alarms: an hour": (
+        drift(false_alarms='"1/hour"'),
+        'p.toml: rule 1 "d": false_alarms must be a number per year, month, week or day, such as "1/year", at most "1/day" '
+        '(got "1/hour")',
+    ),
+    "false alarms: no alarm ever": (
+        drift(false_alarms='"0/year"'),
+        'p.toml: rule 1 "d": false_alarms must be a number per year, month, week or day, such as "1/year", at most "1/day" '
+        '(got "0/year")',
+    ),
+    "false alarms: more than one a day": (
+        drift(false_alarms='"2/day"'),
+        'p.toml: rule 1 "d": false_alarms must be a number per year, month, week or day, such as "1/year", at most "1/day" '
+        '(got "2/day")',
+    ),
+    "false alarms: a budget as a number": (
+        drift(false_alarms='5'),
+        'p.toml: rule 1 "d": false_alarms must be a number per year, month, week or day, such as "1/year", at most "1/day" '
+        '(got 5)',
+    ),
+    "tolerance as text": (
+        drift(tolerance='"1.1"'),
+        'p.toml: rule 1 "d": tolerance must be { odds = 1.1 }, { probability = 0.02 } or {} for none (got "1.1")',
+    ),
+    "tolerance of two kinds": (
+        drift(tolerance='{ odds = 1.1, probability = 0.1 }'),
+        'p.toml: rule 1 "d": tolerance must be { odds = 1.1 }, { probability = 0.02 } or {} for none (got a table)',
+    ),
+    "tolerance misspelt": (
+        drift(tolerance='{ oods = 1.1 }'),
+        'p.toml: rule 1 "d": tolerance must be { odds = 1.1 }, { probability = 0.02 } or {} for none (got a table)',
+    ),
+    "tolerance below one": (
+        drift(tolerance="{ odds = 0.9 }"),
+        'p.toml: rule 1 "d": tolerance.odds must be a factor of at least 1 (got 0.9)',
+    ),
+    "tolerance that is true": (
+        drift(tolerance="{ odds = true }"),
+        'p.toml: rule 1 "d": tolerance.odds must be a factor of at least 1 (got true)',
+    ),
+    "tolerance that is a percent": (
+        drift(tolerance="{ probability = 2 }"),
+        'p.toml: rule 1 "d": tolerance.probability must lie between 0 and 1 (got 2)',
+    ),
+    "tolerance that is negative": (
+        drift(tolerance="{ probability = -0.1 }"),
+        'p.toml: rule 1 "d": tolerance.probability must lie between 0 and 1 (got -0.1)',
+    ),
+    "no kind": (threshold(kind=""), 'p.toml: rule 1 "r": kind is missing: "threshold", "absence" or "drift"'),
     "key of the other kind": (
         absence(above="0.1"),
         'p.toml: rule 1 "a": above belongs to kind "threshold", and this rule is of kind "absence"',

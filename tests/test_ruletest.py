@@ -26,6 +26,11 @@ kind = "absence"
 of = "samples"
 longer_than = "2h"
 severity = "page"
+
+[[rule]]
+name = "drift"
+kind = "drift"
+severity = "page"
 """
 SERIES = """
 pack = "p.toml"
@@ -150,6 +155,95 @@ def test_two_series_of_a_window_make_one_reading_and_a_gap_in_one_leaves_that_me
     assert result.failures == ()
 
 
+EVIDENCE = """
+pack = "p.toml"
+[[test]]
+name = "t"
+start = 2026-01-01T00:00:00Z
+interval = "1h"
+  [[test.series]]
+  slice = "camera=c3"
+  metric = "drift_evidence_ratio"
+  values = "_x2 0.4x2 1.6 _x3 0.999 1 0.1x300"
+"""
+
+
+def test_evidence_of_one_and_more_is_an_alarm_at_that_step_and_stays_the_newest(tmp_path: Path) -> None:
+    def reason(ratio: str, at: int, onset: int) -> str:
+        return (
+            f'"scores have drifted, over-confident: evidence reached {ratio} times its limit at 2026-01-01 {at:02}:00 UTC '
+            f"on 1,000 samples since about 2026-01-01 {onset:02}:00 UTC; without drift such alarms come at most 1 times a "
+            'year over all slices together; in force since 2026-01-01 04:00 UTC"'
+        )
+
+    c3 = {"rule": '"drift"', "slice": '"camera=c3"'}
+    (result,) = outcome(
+        tmp_path,
+        EVIDENCE
+        + expect(at='"3h"', state='"inactive"', **c3)
+        + expect(at='"4h"', state='"firing"', **c3)
+        + expect(at='"8h"', state='"firing"', reason=reason("1.6", 4, 2), **c3)  # from the first value on
+        + expect(at='"9h"', state='"firing"', reason=reason("1", 9, 4), **c3)  # from the alarm before on
+        + expect(at='"7d8h"', state='"firing"', **c3)
+        + expect(at='"7d9h"', state='"resolved"', **c3),
+    )
+    assert result.failures == ()
+
+
+def test_evidence_tells_direction_samples_and_onset_as_the_series_says(tmp_path: Path) -> None:
+    told = EVIDENCE + (
+        '  version = "v2"\n  direction = "under-confident below 0.2"\n  samples = "7x5"\n'
+        "  onset = 2025-12-31T12:00:00+02:00\n"
+    )
+    c3 = {"rule": '"drift"', "slice": '"camera=c3"', "version": '"v2"'}
+    (result,) = outcome(tmp_path, told + expect(at='"4h"', state='"inactive"', **c3))
+    assert result.failures == (
+        'at 4h, rule "drift", slice camera=c3, version v2: state expected "inactive", got "firing" (scores have drifted, '
+        "under-confident below 0.2: evidence reached 1.6 times its limit at 2026-01-01 04:00 UTC on 7 samples since about "
+        "2025-12-31 10:00 UTC; without drift such alarms come at most 1 times a year over all slices together; in force "
+        "since 2026-01-01 04:00 UTC)",
+    )
+
+
+def test_a_drift_alarm_that_no_expectation_names_fails_the_test(tmp_path: Path) -> None:
+    (result,) = outcome(tmp_path, EVIDENCE + expect(at='"4h"', rule='"drift"', slice='"camera=c4"', state='"inactive"'))
+    assert len(result.failures) == 1
+    assert result.failures[0].startswith('at 4h, rule "drift", slice camera=c3: not expected, got "firing" (')
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ('window = "24h"', 'window does not go with metric = "drift_evidence_ratio": evidence has no window'),
+        ('directoin = "x"', 'unknown key "directoin", did you mean "direction"?'),
+        ("direction = 3", "direction must be text (got 3)"),
+        ('onset = "6h"', 'onset must be a time with its zone such as 2026-01-01T00:00:00Z (got "6h")'),
+        (
+            "onset = 2026-01-01T05:00:00Z",
+            "onset must not be later than the first alarm, at 2026-01-01T04:00:00Z (got 2026-01-01T05:00:00Z)",
+        ),
+        (
+            'samples = "many"',
+            'samples: "many" is not a number, "_", or one of these with xN as in "0.01x12" or "0.1+0.05x4"',
+        ),
+    ],
+)
+def test_a_mistake_in_a_series_of_evidence_is_told_with_its_place(tmp_path: Path, lines: str, told: str) -> None:
+    text = EVIDENCE + f"  {lines}\n" + expect(at='"4h"', rule='"drift"', state='"inactive"')
+    assert mistakes(tmp_path, text) == [f'p.test.toml: test 1 "t": series 1: {told}']
+
+
+def test_negative_evidence_and_a_misspelt_metric_of_it_are_told(tmp_path: Path) -> None:
+    end = expect(at='"4h"', rule='"drift"', state='"inactive"')
+    assert mistakes(tmp_path, EVIDENCE.replace("0.4x2", "0.4-0.5x3") + end) == [
+        'p.test.toml: test 1 "t": series 1: values: evidence is never below 0 (got -0.6)'
+    ]
+    assert mistakes(tmp_path, EVIDENCE.replace("drift_evidence_ratio", "drift_evidence") + end) == [
+        'p.test.toml: test 1 "t": series 1: window is missing: such as "24h"',
+        'p.test.toml: test 1 "t": series 1: unknown metric "drift_evidence", did you mean "drift_evidence_ratio"?',
+    ]
+
+
 def test_mistakes_of_a_test_file_and_of_its_pack_come_at_once(tmp_path: Path) -> None:
     text = """
 pack = "q.toml"
@@ -175,7 +269,7 @@ interval = "1x"
     (tmp_path / "q.toml").write_text('[[rule]]\nname = "r"\n')
     assert mistakes(tmp_path, text) == [
         'p.test.toml: unknown key "cases"',
-        'q.toml: rule 1 "r": kind is missing: "threshold" or "absence"',
+        'q.toml: rule 1 "r": kind is missing: "threshold", "absence" or "drift"',
         "p.test.toml: test 1: name is missing: what the test shows",
         "p.test.toml: test 1: start must be a time with its zone such as 2026-01-01T00:00:00Z "
         "(got 2026-01-01T00:00:00)",

@@ -39,7 +39,7 @@ def _tell_haze(played: Played) -> None:
     """Planted times beside what calwatch found."""
     fired = next((a for a in played.alerts if a.slice == HAZED and a.state is AlertState.FIRING), None)
     cured = next((j for j in played.jobs if j.scope == HAZED and j.state.value == "promoted"), None)
-    resolved = next((a for a in played.alerts if a.slice == HAZED and a.state is AlertState.RESOLVED), None)
+    resolved = next((a for a in reversed(played.alerts) if a.slice == HAZED and a.state is AlertState.RESOLVED), None)
     table(
         f"the sharp story: {HAZED.text}",
         ("what", "when (UTC)", "after the planted start"),
@@ -48,9 +48,9 @@ def _tell_haze(played: Played) -> None:
             for what, when in (
                 ("the lens begins to haze over (planted)", HAZE_BEGAN),
                 ("start as calwatch estimates it", fired.onset if fired else None),
-                ("the alert fires", fired.fired_at if fired else None),
+                (f"the first alert fires ({fired.rule if fired else 'none'})", fired.fired_at if fired else None),
                 ("the gate promotes a refit for this slice", cured.finished_at if cured else None),
-                ("the alert resolves", resolved.resolved_at if resolved else None),
+                ("the last alert resolves", resolved.resolved_at if resolved else None),
             )
         ],
     )

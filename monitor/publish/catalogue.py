@@ -49,6 +49,9 @@ HELP: Mapping[str, str] = {
     "state is kept, not healed) or error.",
     "calwatch_rule_firing": "1 while the rule fires for the slice, else 0. Since when and why: the page, or "
     "calwatch status.",
+    "calwatch_drift_evidence_ratio": "Evidence that a slice has drifted, over the limit its share of the rule's false-alarm "
+    "budget sets: 0 and up, 1 = alarm. Near 0 = nothing speaks for drift. Starts again from 0 after an alarm, and with a "
+    "new version or calibrator. Rising towards 1 = look soon; what drifted and since when: calwatch status.",
     "calwatch_calibrator_info": "Always 1; which calibrator serves the scope, and its method.",
     "calwatch_calibrator_adopted": "1 if production applies the calibrator in use, 0 if samples still carry another: "
     "reload the model server. Absent = no sample since the promotion.",

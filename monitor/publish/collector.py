@@ -11,6 +11,7 @@ from monitor.model import (
     Alert,
     AlertState,
     CalibratorInUse,
+    Evidence,
     ModelStatus,
     Published,
     Reading,
@@ -27,7 +28,7 @@ RESERVED_LABELS = frozenset({
 })  # fmt: skip
 
 Row = tuple[str, LabelSet, float]  # family, labels, value
-Sliced = Reading | Alert | CalibratorInUse | ThresholdInUse
+Sliced = Reading | Alert | Evidence | CalibratorInUse | ThresholdInUse
 
 
 def label_name(dimension: str) -> str:
@@ -105,6 +106,8 @@ def _slice_rows(models: Iterable[ModelStatus]) -> Iterator[list[Row]]:
             held[model.name, alert.slice].append(alert)
             if alert.state is AlertState.FIRING:
                 firing.add((model.name, alert.slice))
+        for evidence in model.evidence:
+            held[model.name, evidence.slice].append(evidence)
         for calibrator in model.calibrators:
             held[model.name, calibrator.scope].append(calibrator)
         for threshold in model.thresholds:
@@ -124,6 +127,8 @@ def _rows(shown: Sliced, base: dict[str, str]) -> Iterator[Row]:
             return _reading_rows(shown, base)
         case Alert():
             return _alert_rows(shown, base)
+        case Evidence():
+            return _evidence_rows(shown, base)
         case CalibratorInUse():
             return _calibrator_rows(shown, base)
         case ThresholdInUse():
@@ -151,6 +156,11 @@ def _alert_rows(alert: Alert, base: dict[str, str]) -> Iterator[Row]:
     yield "calwatch_rule_health", LabelSet({**named, "health": alert.health}), 1.0
     firing = float(alert.state is AlertState.FIRING)
     yield "calwatch_rule_firing", LabelSet({**named, "severity": alert.severity}), firing
+
+
+def _evidence_rows(evidence: Evidence, base: dict[str, str]) -> Iterator[Row]:
+    named = {**base, "version": evidence.version, "rule": evidence.rule}
+    yield "calwatch_drift_evidence_ratio", LabelSet(named), evidence.ratio
 
 
 def _calibrator_rows(in_use: CalibratorInUse, base: dict[str, str]) -> Iterator[Row]:

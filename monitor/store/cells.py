@@ -30,7 +30,11 @@ def renew_cells(
         _recompute(connection, registry, model, {**buckets, **span})
     else:
         _add_and_subtract(connection, registry, buckets)
-    connection.execute("UPDATE models SET revision = revision + 1 WHERE model_id = $model_id", own)
+    connection.execute(
+        "UPDATE models SET revision = revision + 1, changed_from = least(changed_from, "
+        "(SELECT min(bucket) FROM renewed WHERE bucket >= models.folded_until)) WHERE model_id = $model_id",
+        own,
+    )
 
 
 def _is_grouped(connection: duckdb.DuckDBPyConnection, own: Mapping[str, object]) -> bool:
@@ -137,11 +141,11 @@ def window_cells(
     mapping = np.array(links, dtype=np.int64).reshape(-1, 2)
     finest = Cells(
         unit=own_unit.astype(np.int64), bin=found["bin"].astype(np.int16),
-        **{name: _filled(found[name]) for name in SUMS},
+        **{name: filled(found[name]) for name in SUMS},
     )  # fmt: skip
     extra = {name: np.zeros(len(units)) for name in ("unlabelled", "lag")}
     for name, sums in extra.items():
-        per_pair = np.bincount(own_unit, weights=_filled(found[name]), minlength=len(pairs))
+        per_pair = np.bincount(own_unit, weights=filled(found[name]), minlength=len(pairs))
         np.add.at(sums, mapping[:, 1], per_pair[mapping[:, 0]])
     return WindowCells(
         tuple(version for version, _ in units), tuple(shown for _, shown in units), finest.regrouped(mapping),
@@ -149,7 +153,7 @@ def window_cells(
     )  # fmt: skip
 
 
-def _filled(column: NDArray[np.float64]) -> NDArray[np.float64]:
+def filled(column: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.ma.filled(column, 0.0), dtype=np.float64)
 
 
@@ -189,7 +193,7 @@ def bucket_cells(
     ).fetchnumpy()  # fmt: skip
     starts, unit = np.unique(found["bucket"], return_inverse=True)
     cells = Cells(
-        unit=unit.astype(np.int64), bin=found["bin"].astype(np.int16), **{name: _filled(found[name]) for name in SUMS}
+        unit=unit.astype(np.int64), bin=found["bin"].astype(np.int16), **{name: filled(found[name]) for name in SUMS}
     )
     return tuple(moment.replace(tzinfo=UTC) for moment in starts.astype("datetime64[us]").tolist()), cells
 
@@ -227,6 +231,12 @@ def fold_and_drop(connection: duckdb.DuckDBPyConnection, registry: Registry, mod
     return True
 
 
+_TIMED = (
+    ("readings", "window_end"), ("evidence", "bucket"), ("evidence_alarms", "bucket"), ("quarantine", "quarantined_at"),
+    ("pulls", "pulled_at"),
+)  # fmt: skip
+
+
 def _drop_old(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, midnight: datetime) -> None:
     # whole days: a folded day may have to be recomputed, for which it needs all its samples
     by_id = {"model_id": registry.model_id, "limit": _midnight(midnight - model.retention)}
@@ -235,5 +245,5 @@ def _drop_old(connection: duckdb.DuckDBPyConnection, registry: Registry, model: 
     for table in ("cells", "group_cells"):
         connection.execute(f"DELETE FROM {table} WHERE model_id = $model_id AND bucket < $limit", by_id)
     by_name = {"model": model.name, "limit": midnight - model.history}
-    for table, column in (("readings", "window_end"), ("quarantine", "quarantined_at"), ("pulls", "pulled_at")):
+    for table, column in _TIMED:
         connection.execute(f"DELETE FROM {table} WHERE model = $model AND {column} < $limit", by_name)

@@ -118,6 +118,11 @@ def aware(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment is not None else None
 
 
+def utc_day(moment: datetime) -> datetime:
+    """Midnight UTC of that day."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def quoted(identifier: str) -> str:
     """An SQL identifier in quotes."""
     return '"' + identifier.replace('"', '""') + '"'

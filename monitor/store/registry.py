@@ -29,7 +29,8 @@ class Registry:
         row = connection.execute("SELECT model_id FROM models WHERE name = $name", {"name": model.name}).fetchone()
         if row is None:
             row = connection.execute(
-                "INSERT INTO models SELECT coalesce(max(model_id), 0) + 1, $name, $now, TIMESTAMP '1970-01-01', 0 FROM models "
+                "INSERT INTO models (model_id, name, first_seen_at, folded_until, revision) "
+                "SELECT coalesce(max(model_id), 0) + 1, $name, $now, TIMESTAMP '1970-01-01', 0 FROM models "
                 "RETURNING model_id",
                 {"name": model.name, "now": naive(now)},
             ).fetchone()

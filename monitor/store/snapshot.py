@@ -19,12 +19,12 @@ from monitor.store.connection import atomic, literal, naive
 from monitor.store.sql import statement
 
 SNAPSHOT = "metrics.duckdb"
-SCHEMA_VERSION = 1  # of the snapshot's tables, a public interface: grows when one changes
+SCHEMA_VERSION = 2  # of the snapshot's tables, a public interface: grows when one changes
 _STORAGE_VERSION = "v1.4.0"  # so that readers with DuckDB 1.4 and later can open it
 
-_SMALL = (  # written anew each time; only slice_history grows
-    "slice_labels", "newest_readings", "reliability", "alerts", "alert_events", "jobs", "calibrators", "serving",
-    "thresholds", "quarantine", "quarantine_counts", "pulls",
+_SMALL = (  # written anew each time; slice_history and evidence grow
+    "slice_labels", "newest_readings", "reliability", "alerts", "alert_events", "evidence_alarms", "evidence_streams",
+    "jobs", "calibrators", "serving", "thresholds", "quarantine", "quarantine_counts", "pulls",
 )  # fmt: skip
 _VIEWS = ("view_slice_metrics", "view_worst_slices", "view_drift_now", "view_last_refits")
 
@@ -134,6 +134,7 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, now: datetime) -> N
         )
         if live != copied:  # readings older than their limit have gone
             connection.execute("DELETE FROM snap.slice_history WHERE sequence NOT IN (SELECT sequence FROM readings)")
+        _renew_evidence(connection)
         for table in _SMALL:
             connection.execute(statement(f"snapshot_{table}"))
         for name in _VIEWS:
@@ -142,6 +143,21 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, now: datetime) -> N
             "CREATE OR REPLACE TABLE snap.snapshot AS SELECT $version AS schema_version, $now::TIMESTAMP AS published_at",
             {"version": SCHEMA_VERSION, "now": naive(now)},
         )
+
+
+def _renew_evidence(connection: duckdb.DuckDBPyConnection) -> None:
+    """Judging again (late labels) replaces the path from some bucket on: from there it is copied anew."""
+    connection.execute("CREATE TABLE IF NOT EXISTS snap.evidence AS FROM evidence LIMIT 0")
+    mark = connection.execute(
+        "SELECT min(bucket) FROM evidence WHERE sequence > (SELECT coalesce(max(sequence), 0) FROM snap.evidence)"
+    ).fetchone()
+    if mark is None or mark[0] is None:
+        return
+    connection.execute(
+        "DELETE FROM snap.evidence WHERE bucket >= $mark OR bucket < (SELECT min(bucket) FROM evidence)",
+        {"mark": mark[0]},
+    )
+    connection.execute("INSERT INTO snap.evidence SELECT * FROM evidence WHERE bucket >= $mark", {"mark": mark[0]})
 
 
 def _replace(aside: Path, target: Path) -> None:

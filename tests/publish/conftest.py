@@ -10,6 +10,7 @@ from monitor.model import (
     Alert,
     AlertState,
     CalibratorInUse,
+    Evidence,
     Health,
     Job,
     JobState,
@@ -102,6 +103,9 @@ def small() -> Published:
         calibrators=(
             CalibratorInUse("digits", Slice(), "9f31c2aa01b4d7e6", "temperature", AT - HOUR, AT - HOUR, None),
             CalibratorInUse("digits", NIGHT, "11f1c2aa01b4d7e6", "isotonic", AT - 50 * HOUR, AT - 49 * HOUR, True),
+        ),
+        evidence=(
+            Evidence("digits", "v1", "9f31c2aa01b4d7e6", "calibration-drift", NIGHT, AT - 50 * HOUR, AT, 0.42),
         ),
         thresholds=(
             ThresholdInUse("digits", Slice(), "cost:fp=1,fn=4", 0.2134, 0.875, 0.96, "9f31c2aa01b4d7e6", AT - HOUR),

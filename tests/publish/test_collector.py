@@ -215,7 +215,7 @@ def test_the_cap_keeps_a_firing_slice_before_its_equals(
 def test_models_are_never_cut(small: Published) -> None:
     registry = show(small, max_series=0)
     assert registry.get_sample_value("calwatch_model_healthy", {"model": "digits"}) == 1
-    assert registry.get_sample_value("calwatch_series_capped") == 39
+    assert registry.get_sample_value("calwatch_series_capped") == 40
 
 
 def test_a_dimension_called_like_a_label_of_calwatch_gets_another_name(reading: Callable[..., Reading]) -> None:

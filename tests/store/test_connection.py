@@ -15,10 +15,13 @@ OPEN = "import sys, pathlib, datetime; from monitor.store.connection import open
 
 def test_a_fresh_database_has_every_migration_once(tmp_path: Path) -> None:
     with open_live(tmp_path / "deep" / "state", now=NOW) as connection:
-        assert connection.execute("SELECT name, applied_at FROM migrations").fetchall() == [("0001_first", naive(NOW))]
+        assert connection.execute("SELECT name, applied_at FROM migrations").fetchall() == [
+            ("0001_first", naive(NOW)),
+            ("0002_evidence", naive(NOW)),
+        ]
         assert migrate(connection, NOW) == []
     with open_live(tmp_path / "deep" / "state", now=NOW) as connection:
-        assert connection.execute("SELECT count(*) FROM migrations").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM migrations").fetchone() == (2,)
 
 
 def test_a_database_of_a_newer_version_is_left_alone_and_let_go(tmp_path: Path) -> None:
@@ -29,7 +32,7 @@ def test_a_database_of_a_newer_version_is_left_alone_and_let_go(tmp_path: Path) 
     assert raised.value.message == "the database was written by a newer calwatch (it has migration '0999_tomorrow')"
     assert raised.value.hint == "install that version again"
     with duckdb.connect(str(tmp_path / LIVE)) as connection:  # another configuration: fails while it is held open
-        assert connection.execute("SELECT count(*) FROM migrations").fetchone() == (2,)
+        assert connection.execute("SELECT count(*) FROM migrations").fetchone() == (3,)
 
 
 def test_a_migration_that_fails_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

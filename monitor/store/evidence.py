@@ -1,0 +1,291 @@
+"""Drift evidence in the store: streams with their state, daily checkpoints, the path, and the alarms."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import duckdb
+import numpy as np
+
+from monitor.model import Slice
+from monitor.statistics.cells import SUMS, Cells
+from monitor.statistics.evidence import EvidenceState
+from monitor.store.cells import filled
+from monitor.store.connection import aware, naive
+from monitor.store.registry import Registry
+from monitor.store.rows import insert_columns
+from monitor.store.sql import statement
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One series of evidence: a slice of a version under the calibrator in use, since ``opened``."""
+
+    version: str
+    calibrator: str
+    slice: Slice
+    rank: int
+    opened: datetime
+    state: bytes | None  # after the newest judged bucket; None: nothing judged yet
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.version, self.calibrator, self.slice.text
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Labelled cells of a span: unit of ``cells`` = group · len(buckets) + bucket."""
+
+    groups: tuple[tuple[str, str, Slice], ...]  # version, calibrator, finest slice
+    buckets: tuple[datetime, ...]
+    cells: Cells
+    first: tuple[datetime, ...]  # per group, its first and last bucket in the span
+    last: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRow:
+    """One alarm as stored."""
+
+    stream: Stream
+    bucket: datetime
+    ratio: float
+    onset: datetime
+    samples: int
+    direction: str
+
+
+def load_traffic(connection: duckdb.DuckDBPyConnection, registry: Registry, start: datetime, end: datetime) -> Traffic:
+    """All labelled cells of the buckets in [start, end)."""
+    found = connection.execute(
+        statement("evidence_cells"), {"model_id": registry.model_id, "start": naive(start), "end": naive(end)}
+    ).fetchnumpy()
+    finest = {slice_id: slice_ for slice_, slice_id in registry.slices.items()}
+    streams = {number: pair for pair, number in stream_numbers(connection, registry.model_id).items()}
+    pairs, group = np.unique(
+        found["stream_id"].astype(np.int64) << 32 | found["slice_id"].astype(np.int64), return_inverse=True
+    )
+    starts, bucket = np.unique(found["bucket"], return_inverse=True)
+    moments = tuple(moment.replace(tzinfo=UTC) for moment in starts.astype("datetime64[us]").tolist())
+    first, last = np.full(len(pairs), len(moments)), np.full(len(pairs), -1)
+    np.minimum.at(first, group, bucket)
+    np.maximum.at(last, group, bucket)
+    return Traffic(
+        tuple((*streams[pair >> 32], finest[pair & 0xFFFFFFFF]) for pair in pairs.tolist()),
+        moments,
+        Cells(
+            unit=(group * max(len(moments), 1) + bucket).astype(np.int64), bin=found["bin"].astype(np.int16),
+            **{name: filled(found[name]) for name in SUMS},
+        ),
+        tuple(moments[index] for index in first),
+        tuple(moments[index] for index in last),
+    )  # fmt: skip
+
+
+def calibrator_scopes(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, Slice]:
+    """Scope of each of our calibrators; ids that production made up are taken to be for the whole."""
+    rows = connection.execute("SELECT id, scope FROM calibrators WHERE model = $model", {"model": model}).fetchall()
+    return {id_: Slice.parse(scope) for id_, scope in rows}
+
+
+def stream_numbers(connection: duckdb.DuckDBPyConnection, model_id: int) -> dict[tuple[str, str], int]:
+    """(version, calibrator) → the number of their stream: what came later has a larger one."""
+    rows = connection.execute(
+        "SELECT version, calibrator, stream_id FROM streams WHERE model_id = $model_id", {"model_id": model_id}
+    ).fetchall()
+    return {(version, calibrator): stream_id for version, calibrator, stream_id in rows}
+
+
+def evidence_start(connection: duckdb.DuckDBPyConnection, model_id: int) -> tuple[datetime | None, datetime | None]:
+    """(first bucket that has not been folded into a day, earliest bucket changed since evidence last looked)."""
+    row = connection.execute(
+        "SELECT greatest(m.folded_until, (SELECT min(bucket) FROM cells WHERE model_id = $model_id)), m.changed_from "
+        "FROM models AS m WHERE m.model_id = $model_id",
+        {"model_id": model_id},
+    ).fetchone()
+    return (aware(row[0]), aware(row[1])) if row else (None, None)
+
+
+def load_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, basis: str) -> datetime | None:
+    """First bucket that the rule has not judged; None when it has to start afresh, and then nothing is left of it."""
+    where = {"model": model, "rule": rule}
+    row = connection.execute(
+        "SELECT basis, until FROM evidence_reach WHERE model = $model AND rule = $rule", where
+    ).fetchone()
+    if row is not None and row[0] == basis:
+        return aware(row[1])
+    for table in ("evidence_streams", "evidence_checkpoints", "evidence_reach", "evidence", "evidence_alarms"):
+        connection.execute(f"DELETE FROM {table} WHERE model = $model AND rule = $rule", where)
+    return None
+
+
+def store_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, basis: str, until: datetime) -> None:
+    """Remember the first bucket that the rule has not judged."""
+    where = {"model": model, "rule": rule}
+    connection.execute("DELETE FROM evidence_reach WHERE model = $model AND rule = $rule", where)
+    connection.execute(
+        "INSERT INTO evidence_reach VALUES ($model, $rule, $basis, $until)",
+        {**where, "basis": basis, "until": naive(until)},
+    )
+
+
+def load_streams(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> list[Stream]:
+    """The open streams of a rule."""
+    rows = connection.execute(
+        "SELECT version, calibrator, slice, rank, opened, state FROM evidence_streams "
+        "WHERE model = $model AND rule = $rule AND closed IS NULL",
+        {"model": model, "rule": rule},
+    ).fetchall()
+    return [
+        Stream(version, calibrator, Slice.parse(text), rank, opened.replace(tzinfo=UTC), state)
+        for version, calibrator, text, rank, opened, state in rows
+    ]
+
+
+def store_streams(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, streams: Sequence[Stream],
+    closed: Sequence[tuple[Stream, datetime]],
+) -> None:  # fmt: skip
+    """Replace the open streams of a rule; keep a record of those that closed."""
+    connection.execute(
+        "DELETE FROM evidence_streams WHERE model = $model AND rule = $rule AND closed IS NULL",
+        {"model": model, "rule": rule},
+    )
+    columns = ("model", "rule", "version", "calibrator", "slice", "rank", "opened", "closed", "state")
+    rows = [(stream, None) for stream in streams] + [(replace(stream, state=None), at) for stream, at in closed]
+    for part in ([row for row in rows if row[1] is None], [row for row in rows if row[1] is not None]):
+        insert_columns(
+            connection, "evidence_streams", columns,
+            ((model, rule, *stream.key, stream.rank, stream.opened, at, stream.state) for stream, at in part),
+        )  # fmt: skip
+
+
+def load_checkpoint(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, changed: datetime
+) -> tuple[datetime, dict[tuple[str, str, str], bytes] | None]:
+    """Where to start again for a change in the bucket ``changed``, and the states there by stream key.
+
+    That is the newest checkpoint up to it. Without one nothing was judged from there up to the oldest checkpoint, whose
+    states hold then; without any nothing was judged since, and the present states hold: None.
+    """
+    where = {"model": model, "rule": rule}
+    row = connection.execute(
+        "SELECT coalesce(max(day) FILTER (day <= $changed), min(day)) FROM evidence_checkpoints "
+        "WHERE model = $model AND rule = $rule",
+        {**where, "changed": naive(changed)},
+    ).fetchone()
+    day = aware(row[0]) if row else None
+    if day is None:
+        return changed, None
+    states = connection.execute(
+        "SELECT version, calibrator, slice, state FROM evidence_checkpoints "
+        "WHERE model = $model AND rule = $rule AND day = $day",
+        {**where, "day": naive(day)},
+    ).fetchall()
+    return min(day, changed), {(version, calibrator, slice_): state for version, calibrator, slice_, state in states}
+
+
+def checkpoint_days(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> set[datetime]:
+    """The days that have a checkpoint: those with judged buckets."""
+    rows = connection.execute(
+        "SELECT DISTINCT day FROM evidence_checkpoints WHERE model = $model AND rule = $rule",
+        {"model": model, "rule": rule},
+    ).fetchall()
+    return {day.replace(tzinfo=UTC) for (day,) in rows}
+
+
+def forget_changes(connection: duckdb.DuckDBPyConnection, model_id: int, end: datetime) -> None:
+    """Changed buckets before ``end`` have been judged again."""
+    connection.execute(
+        "UPDATE models SET changed_from = NULL WHERE model_id = $model_id AND changed_from < $end",
+        {"model_id": model_id, "end": naive(end)},
+    )
+
+
+def versions_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime) -> set[str]:
+    """Versions with a sample, labelled or not, in a bucket from ``since`` on."""
+    rows = connection.execute(
+        "SELECT DISTINCT s.version FROM cells AS c JOIN streams AS s USING (stream_id) "
+        "WHERE c.model_id = $model_id AND c.bucket >= $since",
+        {"model_id": model_id, "since": naive(since)},
+    ).fetchall()
+    return {version for (version,) in rows}
+
+
+def forget_from(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, start: datetime, oldest: datetime
+) -> None:
+    """Before judging again from ``start``: drop what was said of those buckets by streams still open, and old checkpoints."""
+    where = {"model": model, "rule": rule, "start": naive(start)}
+    open_ = (
+        "(version, calibrator, slice) IN (SELECT (version, calibrator, slice) FROM evidence_streams "
+        "WHERE model = $model AND rule = $rule AND closed IS NULL)"
+    )
+    for table in ("evidence", "evidence_alarms"):
+        connection.execute(
+            f"DELETE FROM {table} WHERE model = $model AND rule = $rule AND bucket >= $start AND {open_}", where
+        )
+    connection.execute(
+        "DELETE FROM evidence_checkpoints WHERE model = $model AND rule = $rule AND (day >= $start OR day < $oldest)",
+        {**where, "oldest": naive(oldest)},
+    )
+
+
+def store_checkpoint(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, day: datetime, streams: Sequence[Stream], state: EvidenceState
+) -> None:  # fmt: skip
+    """The evidence of all open streams before the first judged bucket of ``day``."""
+    connection.execute(
+        "DELETE FROM evidence_checkpoints WHERE model = $model AND rule = $rule AND day = $day",
+        {"model": model, "rule": rule, "day": naive(day)},
+    )
+    insert_columns(
+        connection, "evidence_checkpoints", ("model", "rule", "version", "calibrator", "slice", "day", "state"),
+        ((model, rule, *stream.key, day, state.to_bytes(row)) for row, stream in enumerate(streams)),
+    )  # fmt: skip
+
+
+def store_path(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str,
+    path: Sequence[tuple[Stream, datetime, int, float]], alarms: Sequence[AlarmRow],
+) -> None:  # fmt: skip
+    """Append judged buckets (stream, bucket, samples, ratio) and alarms."""
+    names = ("model", "rule", "version", "calibrator", "slice", "bucket")
+    insert_columns(
+        connection, "evidence", (*names, "samples", "ratio"),
+        ((model, rule, *stream.key, bucket, samples, ratio) for stream, bucket, samples, ratio in path),
+    )  # fmt: skip
+    insert_columns(
+        connection, "evidence_alarms", (*names, "ratio", "onset", "samples", "direction"),
+        ((model, rule, *a.stream.key, a.bucket, a.ratio, a.onset, a.samples, a.direction) for a in alarms),
+    )  # fmt: skip
+
+
+def newest_alarms(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> dict[tuple[str, str, str], AlarmRow]:
+    """The newest alarm of each open stream since it was opened, by stream key."""
+    streams = {stream.key: stream for stream in load_streams(connection, model, rule)}
+    rows = connection.execute(
+        "SELECT version, calibrator, slice, bucket, ratio, onset, samples, direction FROM evidence_alarms "
+        "WHERE model = $model AND rule = $rule ORDER BY bucket",
+        {"model": model, "rule": rule},
+    ).fetchall()
+    newest = {}
+    for version, calibrator, text, bucket, ratio, onset, samples, direction in rows:
+        stream = streams.get((version, calibrator, text))
+        at = bucket.replace(tzinfo=UTC)
+        if stream is not None and at >= stream.opened:
+            newest[stream.key] = AlarmRow(stream, at, ratio, onset.replace(tzinfo=UTC), samples, direction)
+    return newest
+
+
+def newest_ratios(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, since: datetime
+) -> dict[tuple[str, str, str], tuple[datetime, float]]:
+    """Newest judged bucket from ``since`` on and its ratio, by stream key."""
+    rows = connection.execute(
+        "SELECT version, calibrator, slice, max(bucket), arg_max(ratio, bucket) FROM evidence "
+        "WHERE model = $model AND rule = $rule AND bucket >= $since GROUP BY ALL",
+        {"model": model, "rule": rule, "since": naive(since)},
+    ).fetchall()
+    return {(v, c, s): (bucket.replace(tzinfo=UTC), ratio) for v, c, s, bucket, ratio in rows}
