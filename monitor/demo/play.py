@@ -15,7 +15,7 @@ from monitor.store.connection import LIVE
 from monitor.store.snapshot import SNAPSHOT
 from monitor.tell import progress
 
-STEP = timedelta(hours=6)
+STEP = timedelta(hours=8)
 
 
 def play_demo(directory: Path) -> Played:

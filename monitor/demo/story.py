@@ -21,7 +21,7 @@ HAZED = Slice.of({"camera": "c3", "lighting": "night"})
 
 def tell(played: Played, directory: Path) -> None:
     """Print the story of one played demo."""
-    say("A digit reader on a parcel line: 4 cameras × 3 lightings, 60 days, one cycle every 6 simulated hours.")
+    say("A digit reader on a parcel line: 4 cameras × 3 lightings, 60 days, one cycle every 8 simulated hours.")
     for sentence in DISCLOSURES:
         say(f"  · {sentence}")
     say()

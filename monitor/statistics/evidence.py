@@ -24,7 +24,6 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import logsumexp
 
 from monitor.statistics._arrays import Floats, Ints
 from monitor.statistics.evidence_bank import Bank, BinSums, default_bank
@@ -199,8 +198,10 @@ def advance(
 
 
 def _mixed(logs: Floats, bank: Bank) -> Floats:
+    top = logs.max(axis=1, initial=-np.inf)
+    shift = np.where(np.isfinite(top), top, 0.0)
     with np.errstate(divide="ignore"):
-        mixed: Floats = logsumexp(logs + np.log(bank.weights), axis=1)
+        mixed: Floats = np.log(np.exp(logs - shift[:, None]) @ bank.weights) + shift
     return mixed
 
 
