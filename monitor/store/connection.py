@@ -49,8 +49,8 @@ def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> d
         for name in ("macro_bin", "macro_log_loss", "macro_bucket"):
             connection.execute(statement(name))
         migrate(connection, now)
-    except BaseException:
-        connection.close()  # or this process would keep the database locked
+    except BaseException:  # also KeyboardInterrupt: or this process would keep the database locked
+        connection.close()
         raise
     return connection
 
