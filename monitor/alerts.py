@@ -16,13 +16,15 @@ from monitor.conditions import (
     Finding,
     absence_findings,
     applies,
+    disparity_findings,
     drift_findings,
-    moment,
     threshold_findings,
 )
 from monitor.durations import format_duration
-from monitor.model import Alert, AlertState, Evidence, Health, LastSeen, Reading, Rule, RuleKind
+from monitor.model import Alert, AlertState, Disparity, Evidence, Health, LastSeen, Reading, Rule, RuleKind
+from monitor.wording import moment
 
+OF_A_WINDOW = (RuleKind.THRESHOLD, RuleKind.DISPARITY)  # kinds that judge what a window holds
 RESOLVED_SHOWN = timedelta(hours=24)  # how long an alert stays resolved, for people to see, before it is inactive
 
 
@@ -37,13 +39,15 @@ def step(
     first_seen_at: datetime,
     last_pull: datetime | None = None,
     evidence: Iterable[Evidence] = (),
+    disparities: Iterable[Disparity] = (),
 ) -> tuple[Alert, ...]:
     """Evaluate one rule for every version and slice it covers; at most one transition each.
 
     ``readings``: the model's current ones, of all versions and windows. ``last_seen``: newest times per slice (used by
     absence rules). ``prior``: what the last step returned for this rule, by (version, slice). ``first_seen_at``: when
     the monitor first looked at the model. ``last_pull``: last successful pull, None when there never was one.
-    ``evidence``: of all slices and drift rules of the model (used by drift rules).
+    ``evidence``: of all slices and drift rules of the model (used by drift rules). ``disparities``: of all slices and
+    disparity rules, computed with the readings (used by disparity rules).
 
     Returns, ordered by version and slice, the alerts that take the place of *all* of ``prior``: everything that is
     pending, firing or resolved, or was so before, and absences that still wait for a first sight (inactive, unknown).
@@ -51,9 +55,13 @@ def step(
     resolved with that reason, and left out once it is inactive.
     A model without any reading is silent, not gone. An alert evaluated at ``now`` or later is returned as it is.
     """
-    if rule.kind is RuleKind.THRESHOLD:
+    if rule.kind in OF_A_WINDOW:
         readings = tuple(readings)
-        found = threshold_findings(rule, readings, prior)
+        found = (
+            threshold_findings(rule, readings, prior)
+            if rule.kind is RuleKind.THRESHOLD
+            else disparity_findings(rule, tuple(disparities), prior)
+        )
         present = {(reading.version, reading.slice) for reading in readings}
     elif rule.kind is RuleKind.DRIFT:
         evidence = tuple(evidence)
@@ -165,7 +173,7 @@ def _raised(rule: Rule, before: Alert, alert: Alert, found: Finding, now: dateti
     if now - since < rule.hold:
         waits = f"{alert.reason}; fires after {format_duration(rule.hold)}"
         return replace(alert, state=AlertState.PENDING, reason=waits, fired_at=None, resolved_at=None, onset=None)
-    onset = found.onset - (now - since) if found.onset and rule.kind is RuleKind.THRESHOLD else found.onset
+    onset = found.onset - (now - since) if found.onset and rule.kind in OF_A_WINDOW else found.onset
     return replace(alert, state=AlertState.FIRING, fired_at=now, resolved_at=None, onset=onset)
 
 
@@ -189,7 +197,7 @@ def _gone(rule: Rule, key: AlertKey, present: Iterable[AlertKey]) -> str:
         return f"slice {slice_.text} has no samples in any window any more"
     if rule.kind is RuleKind.DRIFT:
         return "its stream of evidence is closed: another model version is in use"
-    if version and rule.kind is RuleKind.THRESHOLD:
+    if version and rule.kind in OF_A_WINDOW:
         return f"version {version} has no samples in any window any more"
     return f'rule "{rule.name}" is now of kind "{rule.kind}"'
 
@@ -199,4 +207,6 @@ def _silence(rule: Rule) -> str:
         return f"{rule.metric} is unknown: no reading over {rule.window}"
     if rule.kind is RuleKind.DRIFT:
         return "drift evidence is unknown for this slice"
+    if rule.kind is RuleKind.DISPARITY:
+        return f"the difference from the rest of the model is unknown: no reading over {rule.window}"
     return f"{rule.absent} are unknown for this slice"

@@ -7,32 +7,29 @@ from typing import Any
 
 import duckdb
 
-from monitor.errors import StoreError, UsageError
+from monitor.errors import UsageError
 from monitor.store.connection import naive
-from monitor.store.snapshot import SNAPSHOT
+from monitor.store.opened import open_snapshot
 
 Row = dict[str, Any]
 
 
 class Snapshot:
-    """An opened snapshot. Raises StoreError when there is none yet, or when it cannot be read."""
+    """An opened snapshot. Raises StoreError when there is none yet, when it cannot be read or is of another version."""
 
     def __init__(self, state_dir: Path) -> None:
-        path = state_dir / SNAPSHOT
-        if not path.exists():
-            raise StoreError(
-                f"{path}: there is no snapshot yet", "start the daemon with: calwatch run (or: calwatch once)"
-            )
-        try:
-            self._connection = duckdb.connect(str(path), read_only=True)
-        except duckdb.Error as error:
-            raise StoreError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+        self._connection = open_snapshot(state_dir)
 
     def __enter__(self) -> "Snapshot":
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._connection.close()
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """For those who ask more than this class answers."""
+        return self._connection
 
     def _rows(self, sql: str, parameters: dict[str, Any] | None = None) -> list[Row]:
         cursor = self._connection.execute(sql, parameters or {})
@@ -75,11 +72,25 @@ class Snapshot:
 
     def jobs(self, model: str | None, limit: int) -> list[Row]:
         rows = self._rows(
-            "SELECT id, model, kind, trigger, scope, state, requested_at, finished_at, onset, reasons, details FROM jobs "
+            "SELECT id, model, kind, trigger, scope, state, requested_at, finished_at, onset, attempts, next_attempt_at, "
+            "reasons, details FROM jobs "
             "WHERE $model IS NULL OR model = $model ORDER BY requested_at DESC, id LIMIT $limit",
             {"model": model, "limit": limit},
         )
         return [{**row, "details": json.loads(row["details"])} for row in rows]
+
+    def job(self, job_id: str) -> Row:
+        """One job. Raises UsageError when there is none of this id."""
+        found = self._rows("SELECT * FROM jobs WHERE id = $id", {"id": job_id})
+        if not found:
+            raise UsageError(f"there is no job {job_id!r}", "ids are printed by: calwatch jobs")
+        return {**found[0], "details": json.loads(found[0]["details"])}
+
+    def attempts(self, job_id: str) -> list[Row]:
+        """The attempts of a job, in order."""
+        return self._rows(
+            "SELECT * EXCLUDE (job, model) FROM job_log WHERE job = $id ORDER BY started_at, attempt", {"id": job_id}
+        )
 
     def in_charge(self, model: str | None = None) -> list[Row]:
         """Calibrators in charge now."""
@@ -96,6 +107,14 @@ class Snapshot:
             "QUALIFY row_number() OVER (PARTITION BY model, source ORDER BY pulled_at DESC) = 1 "
             "AND problem IS NOT NULL ORDER BY ALL"
         )
+
+    def failing(self) -> list[Row]:
+        """Models whose newest cycle failed, since when and why: what the snapshot has of them is old."""
+        return self._rows("SELECT model, since, problem FROM problems ORDER BY model")
+
+    def label_delays(self) -> list[Row]:
+        """Whether label delay depends on the outcome (None: unknown), by model, with what was compared, in words too."""
+        return self._rows("SELECT * FROM label_delays ORDER BY model")
 
     def quarantined(self) -> list[Row]:
         """What was quarantined, by source and reason."""

@@ -12,6 +12,7 @@ from monitor.cycle import Cycle, Tick, file_sources, watch
 from monitor.errors import UsageError
 from monitor.model import Alert, AlertState, Job, Published
 from monitor.publish.instruments import Instruments
+from monitor.recalibration.runner import InlineRunner
 from monitor.sources.base import Problem, Source
 from monitor.sources.replay import ReplaySource
 from monitor.store.connection import LIVE, literal, open_live
@@ -63,7 +64,8 @@ def play(
     connection = open_live(state_dir, memory_limit=config.monitor.memory_limit, now=began)
     try:
         connection.execute(f"ATTACH {literal(str(state_dir / REPLAY))} AS replay")
-        cycle = Cycle(own, watched, connection, Instruments(CollectorRegistry()))
+        runner = InlineRunner(rehearsal=True)  # webhooks and commands are recorded, not run
+        cycle = Cycle(own, watched, connection, Instruments(CollectorRegistry()), runner)
         played = _run(cycle, began, ended, step, each_tick)
         connection.execute("DETACH replay")
     finally:
@@ -73,7 +75,13 @@ def play(
 
 
 def _replayed(model: Model, base: Path) -> list[Source]:
-    return [ReplaySource(source, f"{model.name}/{source.name}") for source in file_sources(model, base)]
+    sources = file_sources(model, base)
+    if not any(source.holds == "samples" for source in sources):
+        raise UsageError(
+            f'model "{model.name}" has only samples that are pushed (kind "http"): there is no file to replay',
+            'name the past in a configuration of its own, with a [[model.source]] of kind "files"',
+        )
+    return [ReplaySource(source, f"{model.name}/{source.name}") for source in sources]
 
 
 def times(began: datetime, ended: datetime, step: timedelta) -> Iterator[datetime]:

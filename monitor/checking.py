@@ -6,10 +6,15 @@ from pathlib import Path
 
 import duckdb
 
+from monitor.actions.secret import missing_secrets
 from monitor.config import Config, Model, load_config
 from monitor.cycle import watch
-from monitor.errors import SourceError
+from monitor.errors import CalwatchError, SourceError
+from monitor.httpsettings import host_of, is_loopback
+from monitor.publish.access import Access
 from monitor.sources.base import Batch, Problem
+from monitor.sources.inbox import InboxSource
+from monitor.tls import demand_usable
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +32,20 @@ def check_config(path: Path) -> Checked:
     config = load_config(path)
     watched = watch(config)
     mistakes: list[str] = []
+    mistakes += _server_mistakes(config)
     notes = [override for each in watched for override in each.rulebook.overrides]
+    if not config.server.tls_certificate and not is_loopback(host_of(config.monitor.listen)):
+        notes.append(
+            f"listens on {config.monitor.listen} without TLS: tokens can be read on the way. Set [server] tls_certificate and "
+            "tls_key, or put a proxy that speaks TLS in front"
+        )
+    for action in config.action:
+        notes += [f'action "{action.name}": {problem}' for problem in missing_secrets(action.secrets, config.base)]
     files = 0
     for each in watched:
         for source in each.sources:
+            if isinstance(source, InboxSource):
+                continue  # what is there we wrote ourselves, and looked at when it came
             where = f'model "{each.model.name}": source "{source.name}"'
             taken = 0
             with duckdb.connect() as connection:
@@ -47,6 +62,18 @@ def check_config(path: Path) -> Checked:
             if not taken:
                 notes.append(f"{where}: no file to read yet{_looked_for(each.model, source.name)}")
     return Checked(mistakes, notes, _summary(config, sum(len(each.rulebook) for each in watched), files))
+
+
+def _server_mistakes(config: Config) -> list[str]:
+    """What would keep the HTTP server from starting."""
+    try:
+        Access.of(config.server, config.monitor.listen, config.base)
+        tls = config.tls
+        if tls is not None:
+            demand_usable(*tls)
+    except CalwatchError as error:
+        return [f"server: {error.message}"]
+    return []
 
 
 def _looked_for(model: Model, source: str) -> str:

@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor import __version__, console
-from monitor.errors import CalwatchError, ConfigError, StoreError, UsageError
-from monitor.model import Slice
+from monitor.errors import CalwatchError, ConfigError, StoreInUseError, UsageError
+from monitor.exporting import export
+from monitor.jobcommands import jobs_app
+from monitor.reportcommands import report
+from monitor.schemacommands import schema
+from monitor.tokencommands import token_app
 
 if TYPE_CHECKING:
     from monitor.ask import Snapshot
@@ -82,7 +86,7 @@ def demo(
         from monitor.logs import configure_logging
 
         configure_logging("text")
-        serve_published(played.published, listen)
+        serve_published(played.published, listen, directory)
 
 
 @app.command()
@@ -91,6 +95,8 @@ def init(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Write a commented calwatch.toml, rules of your own and a compose file."""
+    from monitor.schemacommands import write_schemas
+
     if (directory / "calwatch.toml").exists():
         raise UsageError(f"{directory / 'calwatch.toml'}: exists already", "name another directory")
     starter = files("monitor.starter")
@@ -103,6 +109,7 @@ def init(
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(starter.joinpath(name).read_text("utf-8"), "utf-8")
             console.say(f"wrote {target}")
+        write_schemas(directory / "calwatch.schema.json", directory / "rules" / "rules.schema.json")
         (directory / "samples").mkdir(exist_ok=True)
     except OSError as error:
         raise CalwatchError(
@@ -217,6 +224,7 @@ def status(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> N
             "published_at": held.published_at(), "models": models, "firing": held.firing(), "unknown": held.unknown(),
             "waiting": [name for name in _model_names(config) if name not in seen],
             "calibrators": held.in_charge(), "troubles": held.troubles(), "quarantined": held.quarantined(),
+            "failing": held.failing(), "label_delays": held.label_delays(),
         }  # fmt: skip
     if json:
         console.as_json(answers)
@@ -247,24 +255,8 @@ def slices(
         tell_slices(rows)
 
 
-@app.command()
-def jobs(
-    model: Annotated[str | None, typer.Option(help="only this model")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="rows at most")] = 20,
-    config: ConfigOption = DEFAULT_CONFIG,
-    json: JsonOption = False,
-) -> None:
-    """Refits and rollbacks, newest first, with the gate's reasons."""
-    from monitor.tell import tell_jobs
-
-    with _snapshot(config) as held:
-        if model is not None:
-            held.demand_model(model)
-        rows = held.jobs(model, limit)
-    if json:
-        console.as_json(rows)
-    else:
-        tell_jobs(rows)
+app.add_typer(jobs_app, name="jobs")
+app.add_typer(token_app, name="token")
 
 
 @app.command()
@@ -286,6 +278,11 @@ def rollback(
 ) -> None:
     """Put the previous (or a named) calibrator back in charge."""
     _ask(config, model, "rollback", slice_, to)
+
+
+app.command()(export)
+app.command()(report)
+app.command()(schema)
 
 
 @app.command()
@@ -327,29 +324,15 @@ def rules_test(
 
 
 def _ask(config: Path, model: str, kind: str, slice_: str, to: str | None) -> None:
-    from monitor.config import load_config
     from monitor.daemon import run_once, utc_now
+    from monitor.named import named_scope
     from monitor.requests import leave
 
-    loaded = load_config(config)
-    named = loaded.model_named(model)
-    if named is None:
-        names = ", ".join(each.name for each in loaded.model)
-        raise UsageError(f'{config}: has no model "{model}"', f"models: {names}")
-    try:
-        scope = Slice.parse(slice_)
-    except ValueError as error:
-        raise UsageError(f"--slice: {error}") from error
-    for dimension in scope.as_dict().keys() - set(named.slices):
-        raise UsageError(
-            f'--slice: model "{model}" has no slice dimension "{dimension}"', f"dimensions: {', '.join(named.slices)}"
-        )
+    loaded, scope = named_scope(config, model, slice_)
     leave(loaded.state_dir, model, kind, scope, utc_now(), to=to)
     try:
         tick = run_once(config)
-    except StoreError as error:
-        if "in use by process" not in error.message:
-            raise
+    except StoreInUseError:
         console.say(f"asked for: {kind} {model} {scope.text}; the running daemon takes it up in its next cycle")
         console.say("see: calwatch jobs")
         return

@@ -6,10 +6,11 @@ The state machine in ``alerts`` decides what follows from it.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from monitor.durations import format_duration
-from monitor.model import COUNTS, Alert, AlertState, Evidence, LastSeen, Reading, ReadingState, Rule, Slice
+from monitor.model import COUNTS, Alert, AlertState, Disparity, Evidence, LastSeen, Reading, ReadingState, Rule, Slice
+from monitor.wording import counted, frequency, moment, rounded, times
 
 AlertKey = tuple[str, Slice]  # (version, slice)
 QUIET_AFTER_DRIFT = timedelta(days=7)
@@ -50,7 +51,7 @@ def _compare(rule: Rule, reading: Reading, before: Alert | None) -> Finding:
     too_few = metric not in COUNTS and reading.state is ReadingState.INSUFFICIENT
     if value is None or not math.isfinite(value) or too_few or reading.samples < rule.min_samples:
         needed = f", {rule.min_samples:,} needed" if reading.samples < rule.min_samples else ""
-        text = f"{metric} is unknown over {rule.window} ({_counted(reading.samples)}{needed})"
+        text = f"{metric} is unknown over {rule.window} ({counted(reading.samples)}{needed})"
         return Finding(None, before.value if before else None, text)
     upward = rule.above is not None
     start = rule.above if rule.above is not None else rule.below
@@ -62,9 +63,65 @@ def _compare(rule: Rule, reading: Reading, before: Alert | None) -> Finding:
         holds, bound = (value >= clear if upward else value <= clear), clear
     word = "above" if value > bound else "below" if value < bound else "at"
     clearing = ", where it clears," if holds and bound != start else ""
-    text = f"{metric} {_told(value, bound)} is {word} {_number(bound)}{clearing} over {rule.window}"
-    text += "" if metric == "samples" else f" ({_counted(reading.samples)})"
+    text = f"{metric} {_told(value, bound)} is {word} {rounded(bound)}{clearing} over {rule.window}"
+    text += "" if metric == "samples" else f" ({counted(reading.samples)})"
     return Finding(holds, value, text, reading.window_start)
+
+
+def disparity_findings(
+    rule: Rule, disparities: tuple[Disparity, ...], prior: Mapping[AlertKey, Alert]
+) -> dict[AlertKey, Finding]:
+    """A slice is worse than the rest of its model when it is so by at least ``above`` for certain: by the lower bound
+    that holds for all slices judged, at the rule's level.
+
+    Once it fires it is no longer one picked out of many. So it holds on (hysteresis) until the slice looked at alone is
+    no longer worse by ``above`` for certain at twice the level: what is cured clears in nine of ten windows that share
+    no sample, at the usual level of 0.05.
+    """
+    found = {}
+    for held in disparities:
+        if held.rule == rule.name and applies(rule, held.slice):
+            key = (held.version, held.slice)
+            found[key] = _against_rest(rule, held, prior.get(key))
+    return found
+
+
+def _against_rest(rule: Rule, held: Disparity, before: Alert | None) -> Finding:
+    name = "calibration gap" if held.measure == "gap" else "debiased ECE"
+    counts = f"({counted(held.samples)}, rest {held.rest_samples:,}"
+    if held.difference is None or held.lower is None or held.lower_alone is None:
+        few = min(held.samples, held.rest_samples) < held.needed_samples
+        needed = f"; {held.needed_samples:,} needed in both" if few else ""
+        text = f"{name} against the rest of the model is unknown over {held.window} {counts}{needed})"
+        return Finding(None, before.value if before else None, text)
+    least = rule.above or 0.0
+    holds = held.lower >= least
+    kept = not holds and before is not None and before.state is AlertState.FIRING and held.lower_alone >= least
+    sign = "+" if held.measure == "gap" else ""
+    text = (
+        f"{name} {held.own or 0:{sign}.3f} against {held.rest or 0:{sign}.3f} in the rest of the model: "
+        f"{'worse' if held.difference > 0 else 'better'} by {abs(held.difference):.3f}"
+        f"{_certainty(rule, held, kept)} over {held.window} {counts})"
+    )
+    return Finding(holds or kept, held.difference, text, held.window_start)
+
+
+def _certainty(rule: Rule, held: Disparity, kept: bool) -> str:
+    """How surely a slice is worse, in parentheses; nothing for one that is better."""
+    least, level = rule.above or 0.0, rule.level or 0.0
+    allowed = f", {rounded(least)} is allowed" if least else ""
+    together = f"{held.slices:,} slice{'' if held.slices == 1 else 's'}"
+    if kept:
+        bound = _told(held.lower_alone or 0.0, least)
+        return f" (still at least {bound} with {_percent(1 - 2 * level)} confidence for this slice alone{allowed})"
+    if held.lower is not None and (held.lower > 0 or held.lower >= least):
+        bound = _told(held.lower, least)
+        return f" (at least {bound} with {_percent(1 - level)} confidence over {together}{allowed})"
+    return f" (which luck can bring among {together})" if (held.difference or 0) > 0 else ""
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g} %"
 
 
 def absence_findings(
@@ -100,24 +157,38 @@ def drift_findings(rule: Rule, evidence: tuple[Evidence, ...], now: datetime) ->
     for held in evidence:
         if held.rule != rule.name or not applies(rule, held.slice):
             continue
+        key = (held.version, held.slice)
         if held.alarm_at is None or held.onset is None or held.alarm_ratio is None:
-            under = f"calibrator {held.calibrator}" if held.calibrator else "scores as they come"
-            text = (
-                f"drift evidence is {_number(held.ratio)} of what raises an alarm, {under} since {moment(held.opened)}"
-            )
-            found[(held.version, held.slice)] = Finding(False, held.ratio, text)
+            found[key] = Finding(None if held.reference_missing else False, held.ratio, _no_alarm(held))
             continue
         quiet_from = held.alarm_at + max(QUIET_AFTER_DRIFT, 3 * (held.alarm_at - held.onset))
-        samples = _counted(held.samples_since_onset or 0)
-        text = (
-            f"scores have drifted, {held.direction}: evidence reached {_number(held.alarm_ratio)} times its limit at "
-            f"{moment(held.alarm_at)} on {samples} since about {moment(held.onset)}; without drift such alarms come at "
-            f"most {_number(rule.false_alarms_per_year or 0)} times a year over all slices together; in force"
-        )
+        text = _alarm(rule, held, held.onset, held.alarm_ratio)
         if now >= quiet_from:
             text = f"no further drift alarm since {moment(held.alarm_at)}"
-        found[(held.version, held.slice)] = Finding(now < quiet_from, held.ratio, text, held.onset)
+        found[key] = Finding(now < quiet_from, held.ratio, text, held.onset)
     return found
+
+
+def _no_alarm(held: Evidence) -> str:
+    under = f"calibrator {held.calibrator}" if held.calibrator else "scores as they come"
+    if held.reference_missing:
+        missing = counted(held.reference_missing, "labelled sample")
+        return f"drift is not judged yet: its reference lacks {missing}, {under} since {moment(held.opened)}"
+    return f"drift evidence is {rounded(held.ratio)} of what raises an alarm, {under} since {moment(held.opened)}"
+
+
+def _alarm(rule: Rule, held: Evidence, onset: datetime, ratio: float) -> str:
+    """Two sentences: what has drifted since when, and how sure that is. Ends so that "since …" can follow."""
+    whose = f"Scores of {'all traffic' if held.slice.order == 0 else held.slice.text}"
+    how = f"are {held.direction}" if held.direction else "have drifted"
+    counts = f"{counted(held.samples_since_onset or 0, 'labelled sample')} since"
+    sound = "a model that stays as it was deployed" if rule.reference == "deployment" else "a calibrated model"
+    often = frequency(rule.false_alarms_per_year or 1.0)
+    doubt = f", which is not guaranteed while {held.caveat}" if held.caveat else ""
+    return (
+        f"{whose} {how} since about {moment(onset)} ({counts}). The evidence reached {times(ratio)} what raises an "
+        f"alarm; {sound} raises such an alarm at most {often} over all its slices{doubt}. In force"
+    )
 
 
 def _silent_since(rule: Rule, seen_at: datetime, now: datetime) -> Finding:
@@ -147,21 +218,8 @@ def _never_seen(rule: Rule, slice_: Slice, before: Alert | None, now: datetime, 
     return Finding(None, None, text, waiting_since)
 
 
-def _counted(samples: int) -> str:
-    return f"{samples:,} sample{'' if samples == 1 else 's'}"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
 def _told(value: float, bound: float) -> str:
     """The value with as many digits as tell it from the bound: never "0.05 is above 0.05"."""
-    if value == bound or _number(value) != _number(bound):
-        return _number(value)
+    if value == bound or rounded(value) != rounded(bound):
+        return rounded(value)
     return next((t for d in range(1, 17) if (t := f"{value:.{d}f}") != f"{bound:.{d}f}"), repr(value))
-
-
-def moment(time: datetime) -> str:
-    """``2026-02-01 03:00 UTC``."""
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -7,15 +7,17 @@ from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from monitor.durations import format_duration, parse_duration
+from monitor.actions.settings import Action
+from monitor.durations import format_duration
 from monitor.errors import ConfigError
+from monitor.fields import Cron, Duration, ExternalUrl, Listen, Name, Probability, Section, SliceDimension, TimeZone
+from monitor.httpsettings import Server, Token
 from monitor.model import Task
-from monitor.schedule import cron_trigger
+from monitor.tokens import Role
 from monitor.tomltext import nearest, parse_toml
 
 CANONICAL_COLUMNS = (
@@ -25,41 +27,10 @@ CANONICAL_COLUMNS = (
 _RESERVED_LABELS = {"model", "version", "window", "rule", "state", "severity", "le", "quantile", "job", "instance"}
 
 
-_LONGEST = timedelta(days=1000 * 365)  # times that far back can still be written as dates
-
-
-def _duration(value: Any) -> Any:
-    try:
-        duration = value if isinstance(value, timedelta) else parse_duration(value)
-    except OverflowError:
-        duration = timedelta.max
-    if duration > _LONGEST:
-        raise ValueError(f'must be a duration of at most "1000y" (got {value!r})')
-    return duration
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f'must be a time zone such as "UTC" or "Europe/Paris" (got {value!r})') from None
-    return value
-
-
-def _cron(value: str) -> str:
-    cron_trigger(value, "UTC")
-    return value
-
-
-def _listen(value: str) -> str:
-    host, _, port = value.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65_535:
-        raise ValueError(f'must be host:port such as "127.0.0.1:9464" (got {value!r})')
-    return value
-
-
 def _policy(value: str) -> str:
-    from monitor.statistics.thresholds import parse_policy  # numpy and scipy load only when a threshold is asked for
+    from monitor.statistics.threshold_policies import (
+        parse_policy,
+    )  # numpy and scipy load only when a threshold is asked for
 
     try:
         parse_policy(value)
@@ -68,29 +39,24 @@ def _policy(value: str) -> str:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-TimeZone = Annotated[str, AfterValidator(_zone)]
-Cron = Annotated[str, AfterValidator(_cron)]
-Listen = Annotated[str, AfterValidator(_listen)]
 Policy = Annotated[str, AfterValidator(_policy)]
-Name = Annotated[str, Field(min_length=1, max_length=100)]
-SliceDimension = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
-Probability = Annotated[float, Field(gt=0, lt=1)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Source(_Section):
+class Source(Section):
     """Where samples come from, and how its columns are called there."""
 
     name: Name = Field("samples", description="names the source in metrics, logs and messages")
-    kind: Literal["files"] = Field("files", description="files: a glob of Parquet, CSV or JSON Lines")
+    kind: Literal["files", "http"] = Field(
+        "files", description="files: a glob of Parquet, CSV or JSON Lines; http: what is pushed to the API"
+    )
     holds: Literal["samples", "labels"] = Field(
         "samples", description="samples: predictions, labelled or not yet; labels: labels only, joined on sample_id"
     )
-    path: str = Field(min_length=1, description="glob, relative to the configuration file, or an fsspec URL")
+    path: str = Field(
+        "",
+        min_length=1,
+        description="files: glob, relative to the configuration file, or an fsspec URL; required there",
+    )
     format: Literal["auto", "parquet", "csv", "json"] = Field("auto", description="auto goes by each file's name")
     columns: dict[str, str] = Field(
         default_factory=dict, description="canonical name = own name, for columns that are called otherwise"
@@ -98,14 +64,26 @@ class Source(_Section):
     time_zone: TimeZone = Field("UTC", description="of times that carry no offset")
     time_unit: Literal["s", "ms", "us"] | None = Field(None, description="of times that are plain numbers since 1970")
 
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> "Source":
+        if self.kind == "files" and not self.path:
+            raise ValueError('needs "path"')
+        wrong = [key for key in ("path", "format") if self.kind == "http" and key in self.model_fields_set]
+        if wrong:
+            raise ValueError("\n".join(f'kind "http" takes no "{key}": each push says what it is' for key in wrong))
+        return self
 
-class Recalibration(_Section):
+
+class Recalibration(Section):
     """Refits: when, how, and who applies the result."""
 
     schedule: Cron | None = Field(
         None, description='cron, e.g. "0 2 * * *"; none: only rules and people ask for refits'
     )
-    method: Literal["auto", "identity", "temperature", "isotonic"] = Field("auto", description="auto lets data decide")
+    method: Literal["auto", "identity", "temperature", "platt", "beta", "isotonic", "vector"] = Field(
+        "auto",
+        description="auto lets data decide; or identity, temperature, platt, beta, isotonic, vector (needs logits)",
+    )
     apply: Literal["serving", "monitor"] = Field(
         "serving",
         description="serving: production applies the calibrator and logs its id; monitor: samples carry raw scores and "
@@ -114,16 +92,40 @@ class Recalibration(_Section):
     fit_window: Duration = Field(timedelta(days=14), description="how far back a refit looks, unless drift began later")
     gate_fraction: Probability = Field(0.4, description="latest share of that window, kept from the fit for the gate")
     min_samples: int = Field(1000, ge=50, description="labelled samples a refit needs, fit and gate together")
+    max_samples: int = Field(
+        2_000_000,
+        ge=50,
+        description="labelled samples a refit takes into memory, fewer where each has more than 50 logits; of more, whole "
+        "groups are chosen by a hash of their id",
+    )
     confidence: Probability = Field(0.95, description="of the bounds the gate asks for")
+    timeout: Duration = Field(timedelta(hours=1), description="a refit that runs longer is ended, by the daemon")
+    attempts: int = Field(
+        5, ge=1, le=100, description="of a refit that fails for a reason that may pass, with back-off"
+    )
+    guard: Duration = Field(
+        timedelta(days=14),
+        description="how long a promoted calibrator is compared with the one before; rolled back when worse; 0s: never",
+    )
 
 
-class Threshold(_Section):
+class Threshold(Section):
     """Which decision threshold a refit chooses with the calibrator."""
 
-    policy: Policy = Field("f1", description="f1, fbeta:B, youden, or cost:fp=A,fn=B")
+    policy: Policy = Field(
+        "f1",
+        description="f1, fbeta:B, youden, cost:fp=A,fn=B (with ,prior=P for another base rate), or a promise: "
+        "precision>=P, recall>=R, fp_per_image<=X, accuracy>=A",
+    )
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        0.95, description="with which a promise holds; of each bound shown"
+    )
+    per: tuple[Literal["predicted_class", "class"], ...] = Field(
+        (), description="one more threshold for each class: predicted_class, or class (one-vs-rest, needs logits)"
+    )
 
 
-class Model(_Section):
+class Model(Section):
     """One monitored model."""
 
     name: Name = Field(description="the label `model` of its series")
@@ -159,7 +161,10 @@ class Model(_Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Model":
-        mistakes = [*self._time_mistakes(), *self._source_mistakes()]
+        mistakes = [*self._time_mistakes(), *self._source_mistakes(), *self._threshold_mistakes()]
+        few, many = self.recalibration.min_samples, self.recalibration.max_samples
+        if many < few:
+            mistakes.append(f"recalibration: max_samples must not be below min_samples, {few} (got {many})")
         if len(set(self.slices)) != len(self.slices):
             mistakes.append("slices names a dimension twice")
         mistakes += [
@@ -195,6 +200,15 @@ class Model(_Section):
         if self.history < self.retention:
             yield "history must not be shorter than retention"
 
+    def _threshold_mistakes(self) -> Iterable[str]:
+        if self.threshold is None:
+            return
+        if self.threshold.policy.startswith("accuracy") and self.task is not Task.MULTICLASS:
+            same = self.threshold.policy.replace("accuracy", "precision")
+            yield f'threshold: policy {self.threshold.policy!r} needs task "multiclass"; for this task write {same!r}'
+        if "class" in self.threshold.per and self.task is not Task.MULTICLASS:
+            yield 'threshold: per "class" needs task "multiclass", whose logits tell the classes apart'
+
     def _source_mistakes(self) -> Iterable[str]:
         names = [source.name for source in self.source]
         if len(set(names)) != len(names):
@@ -215,7 +229,7 @@ class Model(_Section):
         return {window_name(window): window for window in self.windows}
 
 
-class Monitor(_Section):
+class Monitor(Section):
     """The daemon itself."""
 
     state_dir: Path = Field(
@@ -224,17 +238,23 @@ class Monitor(_Section):
     cycle: Duration = Field(timedelta(minutes=1), description="how often everything is looked at")
     log_format: Literal["text", "json"] = Field("text", description="json: one object a line")
     listen: Listen = Field("127.0.0.1:9464", description="host:port of /metrics and the page")
+    external_url: ExternalUrl | None = Field(
+        None, description="of the page as people reach it, such as https://calwatch.example.org/; for links in messages"
+    )
     memory_limit: str = Field(
         "1GB", pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$", description="of DuckDB; beyond it spills to disk"
     )
     max_series: int = Field(50_000, ge=100, description="Prometheus series; what is cut is counted")
+    parallel_refits: int = Field(1, ge=1, le=64, description="refits at once, of different models, each a process")
 
 
-class Config(_Section):
+class Config(Section):
     """A whole calwatch.toml."""
 
     monitor: Monitor = Field(default_factory=Monitor)  # type: ignore[arg-type]  # pydantic fills it
     model: tuple[Model, ...] = Field(min_length=1)
+    action: tuple[Action, ...] = ()
+    server: Server = Field(default_factory=Server)  # type: ignore[arg-type]  # pydantic fills it
     base: Path = Path()  # directory that relative paths start from; set by load_config
 
     @model_validator(mode="after")
@@ -242,11 +262,37 @@ class Config(_Section):
         names = [model.name for model in self.model]
         for name in sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f'two models are called "{name}"')
+        actions = [action.name for action in self.action]
+        for name in sorted({name for name in actions if actions.count(name) > 1}):
+            raise ValueError(f'two actions are called "{name}"')
+        for action in self.action:
+            for name in action.models:
+                if name not in names:
+                    raise ValueError(f'action "{action.name}": there is no model "{name}"{nearest(name, names)}')
+        return self
+
+    @model_validator(mode="after")
+    def _who_may_ask(self) -> "Config":
+        mistakes = list(self.server.mistakes(self.monitor.listen))
+        if not self.server.has_role(Role.WRITE):
+            mistakes += [
+                f'model "{model.name}": source "{source.name}": nobody may push: it needs a [[server.token]] with '
+                'role = "write", see: calwatch token new --role write'
+                for model in self.model for source in model.source if source.kind == "http"
+            ]  # fmt: skip
+        if mistakes:
+            raise ValueError("\n".join(mistakes))
         return self
 
     @property
     def state_dir(self) -> Path:
         return self.base / self.monitor.state_dir
+
+    @property
+    def tls(self) -> tuple[Path, Path] | None:
+        """Certificate and key; None: plain HTTP."""
+        held = self.server.tls_certificate, self.server.tls_key
+        return (self.base / held[0], self.base / held[1]) if held[0] and held[1] else None
 
     def model_named(self, name: str) -> Model | None:
         return next((model for model in self.model if model.name == name), None)
@@ -341,6 +387,6 @@ def _keys(location: tuple[int | str, ...]) -> tuple[str, ...]:
         if isinstance(step, str):
             section = {
                 "monitor": Monitor, "model": Model, "source": Source, "recalibration": Recalibration,
-                "threshold": Threshold,
+                "threshold": Threshold, "action": Action, "server": Server, "token": Token,
             }.get(step, section)  # fmt: skip
     return tuple(name for name in section.model_fields if name != "base")

@@ -14,28 +14,6 @@ out = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """``0.083``; an unknown value is ``–``, never 0."""
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def signed(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.3f}"
-
-
-def moment(value: datetime | None) -> str:
-    return "–" if value is None else f"{value:%Y-%m-%d %H:%M}"
-
-
-def percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0%}"
-
-
-def interval(low: float | None, high: float | None) -> str:
-    """``0.012 to 0.034``; an interval with an unknown bound is ``–``."""
-    return "–" if low is None or high is None else f"{low:.3f} to {high:.3f}"
-
-
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: Iterable[str] = ()) -> None:
     """Print a table; columns named in ``numeric`` are set flush right."""
     shown = Table(title=title, title_justify="left", header_style="bold")

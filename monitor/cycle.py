@@ -1,6 +1,6 @@
 """One tick of calwatch, stage by stage: the story of the program.
 
-    pull → measure → weigh → judge → recalibrate → fold → publish
+    pull → measure → weigh → judge → recalibrate → fold → delays → publish
 
 Each stage calculates and returns values; this module performs the effects, one transaction a stage. A model that fails
 is logged, counted and marked unhealthy; the others go on.
@@ -16,26 +16,36 @@ import structlog
 
 from monitor import requests
 from monitor.config import Config, Model
+from monitor.delays import watch_delays, with_caveat
 from monitor.errors import ConfigError, StoreError
 from monitor.judge import Judged, judge, shown_last_seen
-from monitor.model import Evidence, Job, JobState, ModelStatus, Published, Reading, Slice
+from monitor.model import Disparity, Evidence, Job, LabelDelays, ModelStatus, Published, Reading, Slice
 from monitor.publish.instruments import Instruments
-from monitor.readings import readings_of, window_end
-from monitor.recalibration.charge import calibrators_in_use, serving_intervals, write_files
-from monitor.recalibration.jobs import enqueue, job_of, requeue_interrupted, run_job
+from monitor.readings import disparities_of, readings_of, window_end
+from monitor.recalibration.charge import calibrators_in_use, serving_intervals
+from monitor.recalibration.guarding import keep_guard
+from monitor.recalibration.jobs import Dispatcher, Ended
+from monitor.recalibration.queue import cancel, enqueue, job_of
+from monitor.recalibration.runner import InlineRunner, Runner
 from monitor.rulebook import Rulebook, load_rules
 from monitor.schedule import latest_due
 from monitor.sources.base import Source
+from monitor.sources.configured import configured_sources
 from monitor.sources.files import FileSource
 from monitor.statistics.onset import bucket_residuals, estimate_onset
 from monitor.store import rows
 from monitor.store.cells import bucket_cells, fold_and_drop, window_cells
 from monitor.store.connection import atomic, aware
+from monitor.store.delays import load_label_delays
+from monitor.store.deployed import deployed_rates
+from monitor.store.disparities import store_disparities
 from monitor.store.ingest import Pulled
 from monitor.store.pull import SOURCE_FAILED, pull
 from monitor.store.registry import Registry
 from monitor.store.snapshot import Publisher
+from monitor.store.thresholds import load_thresholds
 from monitor.weigh import weigh
+from monitor.wording import told_delays
 
 log = structlog.get_logger("calwatch")
 SHOWN_JOBS = 50
@@ -50,8 +60,11 @@ class Watched:
     rulebook: Rulebook
     sources: Sequence[Source]
     measured: object = None  # what the newest readings were computed from
+    guarded: object = None  # and what promoted calibrators were last compared on
     readings: tuple[Reading, ...] = ()
+    disparities: tuple[Disparity, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    delays: LabelDelays | None = None
     problem: str | None = None
     succeeded: dict[str, datetime] = field(default_factory=dict)  # last success by stage, also across restarts
     told: set[str] = field(default_factory=set)  # problems already logged
@@ -72,24 +85,25 @@ class Tick:
 
 
 def file_sources(model: Model, base: Path) -> list[Source]:
-    """The sources a model's configuration names."""
+    """The sources a model's configuration names that are files."""
     raw = model.recalibration.apply == "monitor"
-    return [FileSource(source, base, model.slices, raw_scores=raw) for source in model.source]
+    return [FileSource(source, base, model.slices, raw_scores=raw) for source in model.source if source.kind == "files"]
 
 
 def watch(config: Config, sources_of: SourcesOf | None = None) -> list[Watched]:
     """Everything that is built from the configuration. Raises ConfigError with all mistakes of all rule packs."""
     mistakes: list[str] = []
     watched = []
+    actions = [action.name for action in config.action]
     for model in config.model:
         try:
             rulebook = load_rules(model.rules, config.base)
         except ConfigError as error:
             mistakes += [mistake for mistake in error.mistakes if mistake not in mistakes]
             continue
-        found = rulebook.mistakes(windows=model.window_names, dimensions=model.slices, actions=())
+        found = rulebook.mistakes(windows=model.window_names, dimensions=model.slices, actions=actions)
         mistakes += [f'model "{model.name}": {mistake}' for mistake in found]
-        sources = sources_of(model) if sources_of else file_sources(model, config.base)
+        sources = sources_of(model) if sources_of else configured_sources(model, config.base, config.state_dir)
         watched.append(Watched(model, rulebook, sources))
     if mistakes:
         raise ConfigError(mistakes, "mend the rules named above, then run: calwatch check")
@@ -100,12 +114,14 @@ class Cycle:
     """The stages over one database. ``tick`` is the only thing that happens; time is its argument."""
 
     def __init__(
-        self, config: Config, watched: list[Watched], connection: duckdb.DuckDBPyConnection, instruments: Instruments
-    ) -> None:
+        self, config: Config, watched: list[Watched], connection: duckdb.DuckDBPyConnection, instruments: Instruments,
+        runner: Runner | None = None,
+    ) -> None:  # fmt: skip
         self.config = config
         self.watched = watched
         self.connection = connection
         self.instruments = instruments
+        self.runner = runner or InlineRunner()
         self.publisher = Publisher(config.state_dir)
 
     def tick(self, now: datetime, *, publish: bool = True) -> Tick:
@@ -130,6 +146,7 @@ class Cycle:
                 judged[name] = self._judge(each, registry, now)
                 jobs[name] = self._recalibrate(each, registry, now)
                 self._fold(each, registry, now)
+                each.delays = self._delays(each, registry, now)
                 each.problem = None
                 with atomic(self.connection):
                     rows.store_successes(self.connection, name, each.succeeded)
@@ -140,14 +157,14 @@ class Cycle:
                 log.exception("cycle failed", model=name)
                 self.instruments.cycle_failed(name)
             statuses.append(self._status(each, registry))
-        problem = self._publish(now) if publish else None
+        problem = self._publish(now, {each.model.name: each.problem for each in self.watched}) if publish else None
         return Tick(pulled, judged, jobs, Published(now, tuple(statuses), problem))
 
-    def _publish(self, now: datetime) -> str | None:
+    def _publish(self, now: datetime, problems: Mapping[str, str | None]) -> str | None:
         """Replace the snapshot for ops; what keeps it from being replaced, for example a full disk, is returned."""
         try:
             with self.instruments.stage("all", "publish"):
-                self.publisher.publish(self.connection, now)
+                self.publisher.publish(self.connection, now, problems)
         except StoreError as error:
             log.error("snapshot not published", problem=error.message, hint=error.hint)
             self.instruments.cycle_failed("all")
@@ -186,31 +203,40 @@ class Cycle:
             )  # fmt: skip
 
     def _measure(self, each: Watched, registry: Registry, now: datetime) -> None:
-        """Cells → readings of every window and slice; nothing to do while neither cells nor windows have moved."""
+        """Cells → readings of every window and slice, and disparities; nothing to do while neither cells nor windows
+        have moved."""
         model = each.model
         end = window_end(now, model)
         revision = self.connection.execute(
             "SELECT revision FROM models WHERE model_id = $model_id", {"model_id": registry.model_id}
         ).fetchone()
-        basis = (end, revision)
+        thresholds = load_thresholds(self.connection, model.name)
+        basis = (end, revision, thresholds)
         if basis == each.measured:
             return
         with self.instruments.stage(model.name, "measure"):
             found: list[Reading] = []
+            compared: list[Disparity] = []
             for name, width in model.window_names.items():
                 held = window_cells(self.connection, registry, model, end - width, end)
-                found += readings_of(model, name, end - width, end, held, now)
+                live = deployed_rates(self.connection, registry, model, thresholds, held, end - width, end)
+                found += readings_of(model, name, end - width, end, held, now, live)
+                compared += disparities_of(model, each.rulebook, name, end - width, end, held)
             with atomic(self.connection):
                 rows.store_readings(self.connection, model.name, found)
+                store_disparities(self.connection, model.name, compared)
         each.succeeded["measure"] = now
-        each.readings, each.measured = tuple(found), basis
+        each.readings, each.disparities, each.measured = tuple(found), tuple(compared), basis
 
     def _weigh(self, each: Watched, registry: Registry, now: datetime) -> tuple[Evidence, ...]:
         """Newly closed buckets into the drift evidence; again from a checkpoint where late labels changed cells."""
         with self.instruments.stage(each.model.name, "weigh"):
             found = weigh(self.connection, registry, each.model, each.rulebook, now)
         each.succeeded["weigh"] = now
-        return found
+        if each.delays is None:  # after a start; an answer that was unknown is looked for again
+            stored = load_label_delays(self.connection, each.model.name)
+            each.delays = stored if stored and stored.depends is not None else None
+        return with_caveat(found, each.model, each.delays)
 
     def _judge(self, each: Watched, registry: Registry, now: datetime) -> Judged:
         """Rules on readings; the refits they ask for, those of the schedule and of people are queued."""
@@ -222,7 +248,7 @@ class Cycle:
                 rows.load_alerts(self.connection, model.name), now,
                 first_seen_at=self._first_seen(registry, now),
                 last_pull=each.succeeded.get("pull"),
-                evidence=each.evidence,
+                evidence=each.evidence, disparities=each.disparities, actions=self.config.action,
                 find_onset=lambda version, slice_: self._onset(each, registry, version, slice_, now),
             )  # fmt: skip
             asked = list(requests.waiting(self.config.state_dir, model.name))
@@ -263,32 +289,60 @@ class Cycle:
         return [job_of(each.model.name, "recalibrate", f"schedule {due.isoformat()}", Slice(), due)]
 
     def _recalibrate(self, each: Watched, registry: Registry, now: datetime) -> tuple[Job, ...]:
-        """Run the queued jobs; what the gate accepts is in charge from now on."""
-        model = each.model
+        """Cancel what people ask to, look at promoted calibrators, take what jobs brought, start those that are due."""
+        model, end = each.model, window_end(now, each.model)
         finished = []
-        for job in requeue_interrupted(self.connection, model.name):
-            log.warning("job interrupted, queued again", model=job.model, job=job.id)
-        queued = rows.load_jobs(self.connection, model.name, states=(JobState.QUEUED,))
-        for job in sorted(queued, key=lambda job: (job.requested_at, -job.scope.order, job.scope.labels)):
-            with self.instruments.job(model.name, job.kind) as outcome:
-                done = run_job(
-                    self.connection, registry, model, self.config.state_dir, job, now, end=window_end(now, model)
-                )
-                outcome.append(done.state.value)
-            log.info(
-                "job", model=model.name, job=done.id, kind=done.kind, trigger=done.trigger, scope=done.scope.text,
-                state=done.state.value, reasons=list(done.reasons),
-            )  # fmt: skip
-            finished.append(done)
-        # the files follow the database: current.json is put right if a crash or a person left it behind
-        write_files(self.connection, self.config.state_dir, model.name, None)
+        for path, job_id in list(requests.cancellations(self.config.state_dir, model.name)):
+            self.runner.cancel(job_id)
+            cancelled = cancel(self.connection, model.name, job_id, now)
+            finished += [self._told(Ended(cancelled, cancelled.state.value))] if cancelled else []
+            path.unlink(missing_ok=True)
+        if each.guarded is None or each.guarded != each.measured:
+            guarded = keep_guard(self.connection, registry, model, now, end)
+            for note in guarded.notes:
+                log.warning("calibrator not guarded", model=model.name, problem=note)
+            with atomic(self.connection):
+                enqueue(self.connection, guarded.rollbacks)
+            each.guarded = each.measured
+        dispatcher = Dispatcher(self.connection, registry, self.config, model, self.runner, now, end)
+        for ended in dispatcher.advance():
+            job = self._told(ended)
+            finished += [job] if ended.is_over else []
         each.succeeded["recalibrate"] = now
         return tuple(finished)
+
+    def _told(self, ended: Ended) -> Job:
+        """Count and log an attempt that ended."""
+        job = ended.job
+        self.instruments.job_finished(job.model, job.kind, ended.outcome, ended.seconds)
+        log.info(
+            "job", model=job.model, job=job.id, kind=job.kind, trigger=job.trigger, scope=job.scope.text,
+            outcome=ended.outcome, attempts=job.attempts, seconds=ended.seconds and round(ended.seconds, 3),
+            reasons=list(job.reasons),
+        )  # fmt: skip
+        if ended.trace:
+            log.error("job failed by a mistake in calwatch, please report it", job=job.id, trace=ended.trace)
+        return job
 
     def _fold(self, each: Watched, registry: Registry, now: datetime) -> None:
         with self.instruments.stage(each.model.name, "fold"):
             fold_and_drop(self.connection, registry, each.model, now)
         each.succeeded["fold"] = now
+
+    def _delays(self, each: Watched, registry: Registry, now: datetime) -> LabelDelays:
+        """Whether label delay depends on the outcome, looked at once a day; a change is logged."""
+        with self.instruments.stage(each.model.name, "delays"):
+            found = watch_delays(self.connection, registry, each.model, now, each.delays)
+        each.succeeded["delays"] = now
+        before = each.delays.depends if each.delays else None
+        if found.depends and not before:
+            log.warning(
+                "label delay depends on the outcome", model=each.model.name, samples=found.samples,
+                finding=told_delays(found, each.model.task),
+            )  # fmt: skip
+        elif before and not found.depends:
+            log.info("label delay", model=each.model.name, finding=told_delays(found, each.model.task))
+        return found
 
     def _onset(self, each: Watched, registry: Registry, version: str, slice_: Slice, now: datetime) -> datetime | None:
         """When the slice's miscalibration most likely began; None when the evidence names no time."""
@@ -315,8 +369,8 @@ class Cycle:
             readings=each.readings or rows.load_readings(connection, model.name),
             alerts=rows.load_alerts(connection, model.name), rules=tuple(each.rulebook),
             calibrators=calibrators_in_use(connection, registry.model_id, model) if registry else (),
-            evidence=each.evidence,
-            thresholds=rows.load_thresholds(connection, model.name),
-            jobs=rows.load_jobs(connection, model.name)[-SHOWN_JOBS:],
+            evidence=each.evidence, label_delays=each.delays,
+            thresholds=load_thresholds(connection, model.name),
+            jobs=rows.load_jobs(connection, model.name, newest=SHOWN_JOBS),
             last_success=dict(each.succeeded), problem=each.problem,
         )  # fmt: skip

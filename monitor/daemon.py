@@ -3,8 +3,9 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
@@ -17,25 +18,32 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from prometheus_client import CollectorRegistry
 
-from monitor.config import Config, load_config
+from monitor.config import Config, Monitor, load_config
 from monitor.cycle import Cycle, Tick, Watched, watch
-from monitor.errors import CalwatchError, StoreError
+from monitor.errors import CalwatchError, StoreError, StoreInUseError, UsageError
+from monitor.httpsettings import Server
+from monitor.levers import Levers, access_of
 from monitor.logs import configure_logging
 from monitor.model import Published
+from monitor.notify import ServiceManager
+from monitor.publish.access import Access
 from monitor.publish.collector import MetricsCollector
 from monitor.publish.exposition import exposition
 from monitor.publish.instruments import Instruments
 from monitor.publish.web import create_app
-from monitor.schedule import cron_trigger
+from monitor.recalibration.processes import ProcessRunner
 from monitor.server import HttpServer
 from monitor.sources.base import PROBLEM_REASONS
-from monitor.store.connection import open_live
+from monitor.store.archive import Archive
+from monitor.store.connection import LIVE, open_live
+from monitor.store.history import History
 from monitor.store.snapshot import SNAPSHOT, Publisher
 from monitor.store.staging import QUARANTINE_REASONS
 
 log = structlog.get_logger("calwatch")
 STOP_PATIENCE = 5.0  # seconds a running tick may go on after SIGTERM before its statement is interrupted
 INTERRUPT_EVERY = 0.2  # seconds
+JOBS_PATIENCE = 1.0  # seconds for the processes of jobs to end; those that do not are cut off and end by themselves
 STOP_LIMIT = 9.0  # seconds after which we leave whatever runs; its transaction is then rolled back by the next start
 
 
@@ -50,6 +58,8 @@ class Shown:
     def __init__(self, registry: CollectorRegistry, stale_after: timedelta, max_series: int) -> None:
         self.published: Published | None = None
         self.stale_after = stale_after
+        self.config: Config | None = None
+        self.archive: Archive | None = None
         self._registry = registry
         self._collector = MetricsCollector(registry, max_series=max_series)
 
@@ -61,9 +71,19 @@ class Shown:
         """Takes effect with the next swap."""
         self._collector.max_series = max_series
 
+    def in_time(self, now: datetime, started_at: datetime) -> bool:
+        """Whether cycles end in time: as /healthz says, and what the watchdog of a service manager is told."""
+        return now - (self.published.at if self.published else started_at) <= self.stale_after
+
     def exposition(self) -> bytes:
         """The Prometheus text."""
         return exposition(self._registry)
+
+    def history(self) -> AbstractContextManager[History]:
+        """The past, for one request. Raises StoreError while there is no database to ask."""
+        if self.archive is None:
+            raise StoreError("there is no database to ask for the past")
+        return self.archive.history()
 
 
 class Daemon:
@@ -76,20 +96,33 @@ class Daemon:
         self._reload = threading.Event()
         self._wake = threading.Event()
         self._ticking = threading.Lock()
+        self._reloading = threading.Lock()
         self._config = load_config(config_path)
         configure_logging(self._config.monitor.log_format)
         watched = watch(self._config)
         self._registry = CollectorRegistry()
         self._instruments = Instruments(self._registry)
         self._shown = Shown(self._registry, _stale_after(self._config), self._config.monitor.max_series)
+        self._shown.config = self._config
+        self._levers = Levers(config_path, self.reload, clock, self._config)
         self._connection = self._open()
+        self._runner = ProcessRunner(self._config.state_dir)
         self._broken = False  # whether the database must be opened anew
         self._cycle = self._cycle_over(self._config, watched)
         self._instruments.reloaded(True, self._clock())
         self._scheduler = self._schedule()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
-        return open_live(self._config.state_dir, memory_limit=self._config.monitor.memory_limit, now=self._clock())
+        monitor = self._config.monitor
+        connection = open_live(self._config.state_dir, memory_limit=monitor.memory_limit, now=self._clock())
+        self._shown.archive = Archive(connection)
+        return connection
+
+    def _close(self) -> None:
+        """Readers first: a cursor must not run on a connection that closes, and would keep the file open."""
+        if self._shown.archive is not None:
+            self._shown.archive.close()
+        self._connection.close()
 
     def _cycle_over(self, config: Config, watched: list[Watched]) -> Cycle:
         for each in watched:
@@ -100,7 +133,7 @@ class Daemon:
                 quarantine_reasons=QUARANTINE_REASONS,
                 problem_reasons=PROBLEM_REASONS,
             )
-        return Cycle(config, watched, self._connection, self._instruments)
+        return Cycle(config, watched, self._connection, self._instruments, self._runner)
 
     def run(self) -> None:
         """Serve and tick until SIGTERM or SIGINT; every open transaction is then finished or rolled back."""
@@ -109,22 +142,33 @@ class Daemon:
         signal.signal(signal.SIGHUP, self._on_reload)
         server = self._listen()
         self._scheduler.start()
+        started_at = self._clock()
+        manager = ServiceManager.from_environment(os.environ, os.getpid())
         log.info("started", models=len(self._cycle.watched), listen=self._config.monitor.listen)
+        manager.ready(self._told())
         try:
             while not self._stop.is_set():
-                self._wake.wait()
+                if self._shown.in_time(self._clock(), started_at):
+                    manager.alive()
+                self._wake.wait(manager.interval)
                 self._wake.clear()
                 if self._reload.is_set():
                     self._reload.clear()
-                    self.reload()
+                    manager.reloading(timedelta(microseconds=time.monotonic_ns() // 1000))
+                    manager.ready(self._told() if self.reload() else "reload failed, the old configuration stays")
         finally:
+            manager.stopping()
             self._shut_down(server)
+
+    def _told(self) -> str:
+        return f"models: {len(self._cycle.watched)}; serving on {self._config.monitor.listen}"
 
     def _listen(self) -> HttpServer:
         try:
-            return HttpServer(create_app(self._shown, now=self._clock), self._config.monitor.listen)
+            app = create_app(self._shown, now=self._clock, access=self._levers.access, control=self._levers)
+            return HttpServer(app, self._config.monitor.listen, self._config.tls)
         except CalwatchError:
-            self._connection.close()
+            self._close()
             raise
 
     def tick(self) -> Tick | None:
@@ -149,7 +193,7 @@ class Daemon:
     def _reopen(self) -> None:
         """After a fatal error, such as a checkpoint on a full disk, DuckDB wants its database opened anew; every
         committed row is still there. Raises StoreError when it cannot be opened yet."""
-        self._connection.close()
+        self._close()
         self._connection = self._open()
         self._cycle = self._cycle_over(self._config, self._cycle.watched)
         self._broken = False
@@ -165,9 +209,14 @@ class Daemon:
 
     def reload(self) -> bool:
         """Read the configuration and rules again and swap them in whole; on any mistake the old ones stay."""
+        with self._reloading:
+            return self._reload_now()
+
+    def _reload_now(self) -> bool:
         try:
             config = load_config(self._path)
             watched = watch(config)
+            access = access_of(config, self._config.monitor.listen)
         except CalwatchError as error:
             log.error("reload failed, the old configuration stays", mistakes=str(error).split("\n"))
             self._instruments.reloaded(False, self._clock())
@@ -176,17 +225,24 @@ class Daemon:
             name for name in ("state_dir", "listen", "log_format", "memory_limit")
             if getattr(config.monitor, name) != getattr(self._config.monitor, name)
         ]  # fmt: skip
+        if config.tls != self._config.tls:
+            fixed.append("tls_certificate and tls_key")
         if fixed:
             log.warning("these take effect only after a restart", settings=fixed)
         if not self._between_ticks():
             return False
         try:
-            kept = config.monitor.model_copy(update={name: getattr(self._config.monitor, name) for name in fixed})
+            kept = config.monitor.model_copy(
+                update={name: getattr(self._config.monitor, name) for name in fixed if name in Monitor.model_fields}
+            )
             gone = {model.name for model in self._config.model} - {model.name for model in config.model}
             self._config = config.model_copy(update={"monitor": kept})
+            self._shown.config = self._config
             self._cycle = self._cycle_over(self._config, watched)
             for model in gone:
+                self._runner.forget(model)
                 self._instruments.forget(model)
+            self._levers.hold(self._config, access)
             self._shown.stale_after = _stale_after(self._config)
             self._shown.limit_series(self._config.monitor.max_series)
         finally:
@@ -218,18 +274,14 @@ class Daemon:
         return scheduler
 
     def _plan(self, scheduler: BackgroundScheduler) -> None:
-        """One job per interval, and one per model at its refit time: both tick, and the tick asks the database what is
-        due. So a refit that was missed while nothing ran is made up by the next tick, once."""
+        """One job: the tick. It asks the database which refits are due, so one that was missed is made up, once. (Cron
+        triggers of APScheduler stand still in the hour that comes twice when clocks go back.)"""
         scheduler.remove_all_jobs()
-        options = {"coalesce": True, "max_instances": 1, "replace_existing": True}
         cycle = IntervalTrigger(seconds=int(self._config.monitor.cycle.total_seconds()), timezone=UTC)
-        scheduler.add_job(self.tick, cycle, id="cycle", misfire_grace_time=None, next_run_time=self._clock(), **options)
-        for model in self._config.model:
-            if model.recalibration.schedule:
-                scheduler.add_job(
-                    self.tick, cron_trigger(model.recalibration.schedule, model.time_zone), id=f"refit {model.name}",
-                    misfire_grace_time=None, **options,
-                )  # fmt: skip
+        scheduler.add_job(
+            self.tick, cycle, id="cycle", misfire_grace_time=None, next_run_time=self._clock(), coalesce=True,
+            max_instances=1, replace_existing=True,
+        )  # fmt: skip
 
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
         self._stop.set()
@@ -249,9 +301,10 @@ class Daemon:
             os._exit(0)  # its thread would keep the process; the database survives this as it survives a kill
         self._ticking.release()  # a tick still queued sees the stop and returns; waiting, it would keep the process
         server.stop()
+        self._runner.stop(JOBS_PATIENCE)
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
-        self._connection.close()
+        self._close()
         log.info("stopped")
 
     def _interrupted(self) -> bool:
@@ -269,7 +322,7 @@ def _stale_after(config: Config) -> timedelta:
 
 
 def run_once(config_path: Path) -> Tick:
-    """One cycle in the foreground. Raises StoreError naming the daemon that holds the database, if one does."""
+    """One cycle in the foreground. Raises StoreInUseError naming the daemon that holds the database, if one does."""
     config = load_config(config_path)
     configure_logging(config.monitor.log_format)
     watched = watch(config)
@@ -292,9 +345,9 @@ def publish_now(config_path: Path) -> Path:
     now = utc_now()
     try:
         connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
-    except StoreError as error:
+    except StoreInUseError:
         path = config.state_dir / SNAPSHOT
-        if "in use by process" in error.message and path.exists():
+        if path.exists():
             return path
         raise
     try:
@@ -303,11 +356,20 @@ def publish_now(config_path: Path) -> Path:
         connection.close()
 
 
-def serve_published(published: Published, listen: str) -> None:
-    """Keep /metrics and the page of one published state up until SIGINT or SIGTERM."""
+def serve_published(published: Published, listen: str, state_dir: Path, config: Config | None = None) -> None:
+    """Keep /metrics and the page of one published state, and of the snapshot beside it, up until SIGINT or SIGTERM.
+
+    Raises UsageError when the address can be reached from elsewhere.
+    """
+    server_settings = Server.model_validate({})
+    if list(server_settings.mistakes(listen)):
+        raise UsageError(f"--listen {listen} can be reached from elsewhere", "name a loopback address: 127.0.0.1:9464")
+    access = Access.of(server_settings, listen, Path())
     shown = Shown(CollectorRegistry(), timedelta(days=1), 50_000)
+    shown.config = config
+    shown.archive = Archive(duckdb.connect(str(state_dir / LIVE), read_only=True))
     shown.swap(published)
-    server = HttpServer(create_app(shown, now=lambda: published.at), listen)
+    server = HttpServer(create_app(shown, now=lambda: published.at, access=lambda: access), listen)
     log.info("serving", page=f"http://{listen}/", metrics=f"http://{listen}/metrics", stop="Ctrl-C")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

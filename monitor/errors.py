@@ -33,6 +33,10 @@ class StoreError(CalwatchError):
     """The state directory or the database in it cannot be used."""
 
 
+class StoreInUseError(StoreError):
+    """Another process, named in the message, holds the database."""
+
+
 class ArtefactError(CalwatchError):
     """A calibrator file is damaged, foreign or newer than this version can read."""
 

@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from monitor.alerts import acted, due_actions, is_transition, retire, step
+from monitor.actions.settings import Action
+from monitor.alerts import OF_A_WINDOW, acted, due_actions, is_transition, retire, step
 from monitor.config import Model
-from monitor.model import Alert, AlertState, Evidence, Health, Job, LastSeen, Reading, Rule, RuleKind, Slice
-from monitor.recalibration.jobs import job_of
+from monitor.model import Alert, AlertState, Disparity, Evidence, Health, Job, LastSeen, Reading, Rule, Slice
+from monitor.recalibration.calls import alert_calls
+from monitor.recalibration.queue import job_of
 from monitor.rulebook import Rulebook
 from monitor.store.cells import shown_slices
 
@@ -16,7 +18,7 @@ FindOnset = Callable[[str, Slice], datetime | None]  # version, slice → estima
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """All alerts of a model now, those whose state changed, the refits they ask for, and rules that failed."""
+    """All alerts of a model now, those whose state changed, the refits and actions they ask for, and rules that failed."""
 
     alerts: tuple[Alert, ...]
     changed: tuple[Alert, ...]
@@ -36,6 +38,8 @@ def judge(
     last_pull: datetime | None,
     find_onset: FindOnset,
     evidence: Sequence[Evidence] = (),
+    disparities: Sequence[Disparity] = (),
+    actions: Sequence[Action] = (),
 ) -> Judged:
     """Evaluate all rules. A rule that cannot be evaluated keeps its alerts as they were, with health "error"."""
     alerts: list[Alert] = []
@@ -53,6 +57,7 @@ def judge(
                 first_seen_at=first_seen_at,
                 last_pull=last_pull,
                 evidence=evidence,
+                disparities=disparities,
             )
         except (ValueError, KeyError, ArithmeticError) as error:
             failed.append(rule.name)
@@ -71,28 +76,34 @@ def judge(
     changed = tuple(
         alert for alert in alerts if is_transition(before_of.get((alert.rule, alert.version, alert.slice)), alert)
     )
-    acting, jobs = _act(rulebook, alerts, now)
+    acting, jobs = _act(rulebook, alerts, changed, actions, now)
     return Judged(tuple(acting), changed, jobs, tuple(failed))
 
 
 def _with_onset(rule: Rule, before: Alert | None, alert: Alert, find_onset: FindOnset) -> Alert:
     newly = alert.state is AlertState.FIRING and (before is None or before.state is not AlertState.FIRING)
-    if not newly or rule.kind is not RuleKind.THRESHOLD:
+    if not newly or rule.kind not in OF_A_WINDOW:
         return alert
     return replace(alert, onset=find_onset(alert.version, alert.slice) or alert.onset)
 
 
-def _act(rulebook: Rulebook, alerts: Sequence[Alert], now: datetime) -> tuple[list[Alert], tuple[Job, ...]]:
+def _act(
+    rulebook: Rulebook, alerts: Sequence[Alert], changed: Sequence[Alert], actions: Sequence[Action], now: datetime
+) -> tuple[list[Alert], tuple[Job, ...]]:
     """Turn due actions into jobs; the finest slices first, since a refit there may cure the slices around it."""
     rules: Mapping[str, Rule] = {rule.name: rule for rule in rulebook}
+    resolved = {id(alert) for alert in changed if alert.state is AlertState.RESOLVED}
     noted: list[Alert] = []
     jobs: list[Job] = []
     for alert in alerts:
         rule = rules.get(alert.rule)
-        actions = due_actions(rule, alert, now) if rule else ()
-        noted.append(acted(alert, now) if actions else alert)
-        if "recalibrate" in actions:
-            jobs.append(job_of(alert.model, "recalibrate", f"rule {alert.rule}", alert.slice, now, onset=alert.onset))
+        due = due_actions(rule, alert, now) if rule else ()
+        noted.append(acted(alert, now) if due else alert)
+        refit = job_of(alert.model, "recalibrate", f"rule {alert.rule}", alert.slice, now, onset=alert.onset)
+        if "recalibrate" in due:
+            jobs.append(refit)
+        named = rule.actions if rule and id(alert) in resolved else due
+        jobs += alert_calls(actions, named, alert, now, refit=refit.id if "recalibrate" in due else None)
     return noted, tuple(sorted(jobs, key=lambda job: (-job.scope.order, job.scope.labels)))
 
 

@@ -1,15 +1,27 @@
-"""Cells of a window → readings: the metrics of every shown slice, with their state. Calculates only."""
+"""Cells of a window → readings, the metrics of every shown slice with their state, and disparities. Calculates only."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.conditions import applies
 from monitor.config import Model
-from monitor.model import METRICS, Reading, ReadingState, ReliabilityBin
+from monitor.model import (
+    METRICS,
+    THRESHOLD_METRICS,
+    Disparity,
+    Reading,
+    ReadingState,
+    ReliabilityBin,
+    Rule,
+    RuleKind,
+    Slice,
+)
 from monitor.statistics.cells import SCORE_BINS
+from monitor.statistics.evidence_disparity import Comparison, Measure, compare_with_rest, judged
 from monitor.statistics.metrics import measure
 from monitor.statistics.reliability import reliability
 from monitor.store.cells import WindowCells
@@ -23,16 +35,30 @@ def window_end(now: datetime, model: Model) -> datetime:
 
 
 def readings_of(
-    model: Model, window: str, start: datetime, end: datetime, held: WindowCells, now: datetime
+    model: Model,
+    window: str,
+    start: datetime,
+    end: datetime,
+    held: WindowCells,
+    now: datetime,
+    live: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> tuple[Reading, ...]:
-    """One reading for each version and shown slice that had a prediction in the window."""
+    """One reading for each version and shown slice that had a prediction in the window.
+
+    ``live``: THRESHOLD_METRICS per unit of ``held``; unknown without.
+    """
     units = len(held.slices)
     if not units:
         return ()
     metrics = measure(held.cells, units, held.clusters, min_samples=model.min_samples)
-    bars = reliability(held.cells, units)
-    columns = {name: _known(metrics[name]) for name in METRICS}
+    bars = reliability(held.cells, units, held.clusters)
+    unknown = np.full(units, np.nan)
     samples = metrics["samples"]
+    metrics |= {
+        name: np.where(samples >= model.min_samples, (live or {}).get(name, unknown), np.nan)
+        for name in THRESHOLD_METRICS
+    }
+    columns = {name: _known(metrics[name]) for name in METRICS}
     readings = []
     for unit in range(units):
         enough = samples[unit] >= model.min_samples
@@ -48,6 +74,58 @@ def readings_of(
             )
         )  # fmt: skip
     return tuple(readings)
+
+
+def disparities_of(
+    model: Model, rules: Iterable[Rule], window: str, start: datetime, end: datetime, held: WindowCells
+) -> tuple[Disparity, ...]:
+    """What the disparity rules on this window are to judge: for each rule, every version and slice it covers against
+    the rest of that version. Slices of all versions are judged together, at the rule's level."""
+    found: list[Disparity] = []
+    compared: dict[str, Comparison] = {}
+    for rule in rules:
+        if rule.kind is not RuleKind.DISPARITY or rule.window != window or not held.slices:
+            continue
+        measured: Measure = "gap" if rule.measure == "gap" else "error"
+        if measured not in compared:
+            compared[measured] = compare_with_rest(held.cells, held.clusters, *_relations(held), measured)
+        found += _disparities(model, rule, start, end, held, compared[measured])
+    return tuple(found)
+
+
+def _relations(held: WindowCells) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Per unit, the unit of its version's whole, and a number it shares with the slices of the same dimensions."""
+    whole = {version: unit for unit, version in enumerate(held.versions) if held.slices[unit] == Slice()}
+    kin: dict[tuple[str, tuple[str, ...]], int] = {}
+    of_unit = [
+        kin.setdefault((version, tuple(name for name, _ in slice_.labels)), len(kin))
+        for version, slice_ in zip(held.versions, held.slices, strict=True)
+    ]
+    return np.array([whole[version] for version in held.versions], dtype=np.int64), np.array(of_unit, dtype=np.int64)
+
+
+def _disparities(
+    model: Model, rule: Rule, start: datetime, end: datetime, held: WindowCells, compared: Comparison
+) -> list[Disparity]:
+    needed = max(rule.min_samples, model.min_samples)
+    covered = np.array([applies(rule, slice_) for slice_ in held.slices])
+    enough = np.minimum(compared.samples, compared.rest_samples) >= needed
+    verdict = judged(compared, covered & enough, level=rule.level or 0.0, above=rule.above or 0.0)
+    known = np.isfinite(verdict.lower)
+    columns = {
+        "own": compared.own, "rest": compared.rest, "difference": compared.difference, "lower": verdict.lower,
+        "lower_alone": verdict.lower_alone, "p_value": verdict.p_value,
+    }  # fmt: skip
+    numbers = {name: _known(np.where(known, column, np.nan)) for name, column in columns.items()}
+    return [
+        Disparity(
+            model=model.name, version=held.versions[unit], rule=rule.name, slice=held.slices[unit],
+            window=rule.window or "", window_start=start, window_end=end, measure=compared.measure,
+            samples=int(compared.samples[unit]), rest_samples=int(compared.rest_samples[unit]), needed_samples=needed,
+            slices=verdict.family, **{name: column[unit] for name, column in numbers.items()},
+        )
+        for unit in np.flatnonzero(covered).tolist()
+    ]  # fmt: skip
 
 
 def _known(column: NDArray[np.float64]) -> list[float | None]:

@@ -13,18 +13,29 @@ from typing import Any
 
 from monitor.errors import StoreError
 from monitor.model import Job, Slice
-from monitor.recalibration.jobs import job_of
+from monitor.recalibration.queue import job_of
 
 REQUESTS = "requests"
 KINDS = ("recalibrate", "rollback")
+CANCEL = "cancel"
 
 
 def leave(state_dir: Path, model: str, kind: str, scope: Slice, now: datetime, *, to: str | None = None) -> Path:
-    """Write one request. Raises StoreError when the state directory cannot be written."""
+    """Write one request for a job. Raises StoreError when the state directory cannot be written."""
+    return _write(
+        state_dir, {"model": model, "kind": kind, "scope": scope.text, "requested_at": now.isoformat(), "to": to}
+    )
+
+
+def leave_cancellation(state_dir: Path, model: str, job_id: str) -> Path:
+    """Ask for a job to be cancelled. Raises StoreError when the state directory cannot be written."""
+    return _write(state_dir, {"model": model, "kind": CANCEL, "job": job_id})
+
+
+def _write(state_dir: Path, text: Mapping[str, str | None]) -> Path:
     directory = state_dir / REQUESTS
     path = directory / f"{secrets.token_hex(8)}.json"
     aside = path.with_suffix(".tmp")
-    text = {"model": model, "kind": kind, "scope": scope.text, "requested_at": now.isoformat(), "to": to}
     try:
         directory.mkdir(parents=True, exist_ok=True)
         aside.write_text(json.dumps(text), "utf-8")
@@ -35,26 +46,43 @@ def leave(state_dir: Path, model: str, kind: str, scope: Slice, now: datetime, *
 
 
 def waiting(state_dir: Path, model: str) -> Iterator[tuple[Path, Job]]:
-    """The requests for a model, each with the job it asks for.
+    """The requests for jobs of a model, each with the job it asks for.
 
     A file that cannot be read or is no request is renamed to ``.bad``, so that it is in nobody's way.
     """
+    for path, asked in _asked(state_dir, model):
+        if isinstance(asked, Job):
+            yield path, asked
+
+
+def cancellations(state_dir: Path, model: str) -> Iterator[tuple[Path, str]]:
+    """The jobs of a model that are to be cancelled, by id."""
+    for path, asked in _asked(state_dir, model):
+        if isinstance(asked, str):
+            yield path, asked
+
+
+def _asked(state_dir: Path, model: str) -> Iterator[tuple[Path, Job | str]]:
     for path in sorted((state_dir / REQUESTS).glob("*.json")):
         try:
             held = json.loads(path.read_text("utf-8"))
             if held["model"] != model:
                 continue
-            job = _job(held)
+            asked = _read(held)
         except FileNotFoundError:
             continue
         except (OSError, ValueError, KeyError, TypeError):
             path.rename(path.with_suffix(".bad"))
             continue
-        yield path, job
+        yield path, asked
 
 
-def _job(held: Mapping[str, Any]) -> Job:
-    """Raises ValueError, KeyError or TypeError when it is no request."""
+def _read(held: Mapping[str, Any]) -> Job | str:
+    """The job asked for, or the id of the one to cancel. Raises ValueError, KeyError or TypeError when it is neither."""
+    if held["kind"] == CANCEL:
+        if not isinstance(held["job"], str):
+            raise ValueError(f"not a request: {held}")
+        return held["job"]
     requested_at = datetime.fromisoformat(held["requested_at"])
     if held["kind"] not in KINDS or requested_at.tzinfo is None:
         raise ValueError(f"not a request: {held}")

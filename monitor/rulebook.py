@@ -17,18 +17,23 @@ from monitor.tomltext import Table, listed, nearest, parse_toml, shown, tables
 SHIPPED = "monitor.rulepacks"
 BUILT_IN_ACTIONS = ("recalibrate",)
 DEFAULT_TOLERANCE_ODDS = 1.1  # differences smaller than this are real but wake nobody
+REFERENCES = ("score", "deployment")
+DEFAULT_REFERENCE_SAMPLES, LEAST_REFERENCE_SAMPLES = 2000, 200
 ABSENT = ("samples", "labels", "pulls")
+MEASURES = ("gap", "error")  # of a disparity: the calibration gap in size, or the debiased ECE
+DEFAULT_LEVEL, MAX_LEVEL = 0.05, 0.25
 
-_COMMON = (
+COMMON_KEYS = (
     *("name", "kind", "severity", "summary", "actions", "cooldown"),
     *("for", "keep_firing_for", "slices", "only"),
 )
-_OF_KIND = {
+KEYS_OF_KIND = {
     RuleKind.THRESHOLD: ("metric", "above", "below", "clear_below", "clear_above", "window", "min_samples"),
     RuleKind.ABSENCE: ("of", "longer_than"),
-    RuleKind.DRIFT: ("false_alarms", "tolerance"),
+    RuleKind.DRIFT: ("false_alarms", "tolerance", "reference", "reference_samples"),
+    RuleKind.DISPARITY: ("measure", "above", "level", "window", "min_samples"),
 }
-_ORDERS = {"all": 0, "marginals": 1, "crosses": 2}  # 2 stands for every order from 2 on
+ORDERS = {"all": 0, "marginals": 1, "crosses": 2}  # 2 stands for every order from 2 on
 _UNBOUNDED = ("log_loss", "samples", "unlabelled", "label_lag_seconds")
 _SIGNED = (
     *("ece_debiased", "ece_lower", "ece_upper", "ece_squared_debiased", "ece_squared_lower", "ece_squared_upper"),
@@ -170,15 +175,16 @@ def _read_rule(entries: Mapping[str, object], origin: str, number: int, mistakes
         table.wrong("name", 'letters, digits, ".", "_" and "-"')
     kind = _kind(table)
     if kind is None:
-        table.reject_unknown([*_COMMON, *(key for keys in _OF_KIND.values() for key in keys)])
+        table.reject_unknown([*COMMON_KEYS, *(key for keys in KEYS_OF_KIND.values() for key in keys)])
         return None
     table.require("severity", listed(Severity))
     severity = Severity(table.choice("severity", list(Severity)) or Severity.INFO)
     only = _only(table)
     absent, longer_than = _absence(table) if kind is RuleKind.ABSENCE else (None, None)
-    metric, window = _metric_and_window(table) if kind is RuleKind.THRESHOLD else (None, None)
+    drift, disparity = kind is RuleKind.DRIFT, kind is RuleKind.DISPARITY
+    metric = _metric(table) if kind is RuleKind.THRESHOLD else None
     above, below, clear_above, clear_below = _bounds(table, metric) if kind is RuleKind.THRESHOLD else (None,) * 4
-    drift = kind is RuleKind.DRIFT
+    measure, least, level = _disparity(table) if disparity else (None, None, None)
     odds, probability = _tolerance(table, severity) if drift else (None, None)
     return Rule(
         name=name if isinstance(name, str) else "",
@@ -193,17 +199,21 @@ def _read_rule(entries: Mapping[str, object], origin: str, number: int, mistakes
         orders=_orders(table, kind, only),
         only=only,
         metric=metric,
-        above=above,
+        above=least if disparity else above,
         below=below,
         clear_above=clear_above,
         clear_below=clear_below,
-        window=window,
+        window=_window(table) if kind is RuleKind.THRESHOLD or disparity else None,
         min_samples=_min_samples(table, metric),
         absent=absent,
         longer_than=longer_than,
         false_alarms_per_year=_false_alarms(table) if drift else None,
         tolerance_odds=odds,
         tolerance_probability=probability,
+        reference=table.choice("reference", REFERENCES) or "score",
+        reference_samples=_reference_samples(table),
+        measure=measure,
+        level=level,
     )
 
 
@@ -218,25 +228,30 @@ def _kind(table: Table) -> RuleKind | None:
         table.note(f"kind {shown(value)} is not one this version knows ({listed(RuleKind, 'and')}){near}")
         return None
     kind = RuleKind(value)
-    foreign = {key: other for other, keys in _OF_KIND.items() if other is not kind for key in keys}
+    foreign = {key for keys in KEYS_OF_KIND.values() for key in keys} - set(KEYS_OF_KIND[kind])
     for key in table.entries:
         if key in foreign:
-            table.note(f'{key} belongs to kind "{foreign[key]}", and this rule is of kind "{kind}"')
-    table.reject_unknown([*_COMMON, *_OF_KIND[kind], *foreign])
+            owners = listed(other for other, keys in KEYS_OF_KIND.items() if key in keys)
+            table.note(f'{key} belongs to kind {owners}, and this rule is of kind "{kind}"')
+    table.reject_unknown([*COMMON_KEYS, *KEYS_OF_KIND[kind], *foreign])
     return kind
 
 
-def _metric_and_window(table: Table) -> tuple[str | None, str | None]:
+def _metric(table: Table) -> str | None:
     names = (*METRICS, *COUNTS)
     table.require("metric", 'such as "ece_lower"')
     metric = table.text("metric")
     if metric not in names and isinstance(table.entries.get("metric"), str):
         near = nearest(metric, names) or f"; one of {', '.join(names)}"
         table.note(f'unknown metric "{metric}"{near}')
+    return metric if metric in names else None
+
+
+def _window(table: Table) -> str | None:
     table.require("window", 'such as "24h"')
     table.duration("window", timedelta(0), positive=True)
     window = table.entries.get("window")
-    return metric if metric in names else None, window if isinstance(window, str) else None
+    return window if isinstance(window, str) else None
 
 
 def _bounds(table: Table, metric: str | None) -> tuple[float | None, float | None, float | None, float | None]:
@@ -311,6 +326,29 @@ def _tolerance(table: Table, severity: Severity) -> tuple[float | None, float | 
     return odds, probability
 
 
+def _disparity(table: Table) -> tuple[str | None, float, float]:
+    """(measure, the least difference that matters, level)."""
+    table.require("measure", listed(MEASURES))
+    least, level = table.number("above") or 0.0, table.number("level")
+    if not 0 <= least < 1:
+        table.wrong("above", "a difference of at least 0 and below 1: how much worse than the rest is too much")
+    if level is not None and not 0 < level <= MAX_LEVEL:
+        table.wrong("level", f"a probability above 0 and at most {MAX_LEVEL:g}, of naming any slice wrongly")
+    return table.choice("measure", MEASURES), least, DEFAULT_LEVEL if level is None else level
+
+
+def _reference_samples(table: Table) -> int:
+    """How many first samples make the curve at deployment."""
+    if "reference_samples" not in table:
+        return DEFAULT_REFERENCE_SAMPLES
+    if table.entries.get("reference") != "deployment":
+        table.note('reference_samples goes with reference = "deployment"')
+    count = table.count("reference_samples")
+    if count < LEAST_REFERENCE_SAMPLES:
+        table.note(f"reference_samples must be at least {LEAST_REFERENCE_SAMPLES} (got {count})")
+    return count
+
+
 def _only(table: Table) -> Slice:
     value = table.entries.get("only", {})
     if not isinstance(value, dict):
@@ -323,18 +361,21 @@ def _only(table: Table) -> Slice:
 
 
 def _orders(table: Table, kind: RuleKind, only: Slice) -> tuple[int, ...]:
-    """The slice orders a rule covers. Without ``slices``: all of them for a threshold, for an absence the slice that
-    ``only`` names, which is the whole without it."""
+    """The slice orders a rule covers. Without ``slices``: all of them, for an absence the slice that ``only`` names,
+    which is the whole without it; for a disparity all but the whole, outside of which there is no rest."""
     least = min(only.order, 2)
     if "slices" not in table:
-        return (least,) if kind is RuleKind.ABSENCE else (0, 1, 2)
+        return (least,) if kind is RuleKind.ABSENCE else (1, 2) if kind is RuleKind.DISPARITY else (0, 1, 2)
     value = table.entries["slices"]
     names = value if isinstance(value, list) else [value]
-    if not names or not all(isinstance(name, str) and name in _ORDERS for name in names):
-        wrong = next((name for name in names if not isinstance(name, str) or name not in _ORDERS), value)
-        table.note(f"slices must be {listed(_ORDERS)}, or a list of them (got {shown(wrong)})")
+    if not names or not all(isinstance(name, str) and name in ORDERS for name in names):
+        wrong = next((name for name in names if not isinstance(name, str) or name not in ORDERS), value)
+        table.note(f"slices must be {listed(ORDERS)}, or a list of them (got {shown(wrong)})")
         return (0, 1, 2)
-    orders = tuple(sorted({order for name, order in _ORDERS.items() if name in names}))
+    orders = tuple(sorted({order for name, order in ORDERS.items() if name in names}))
+    if kind is RuleKind.DISPARITY and 0 in orders:
+        table.note('slices "all" has no rest to be compared with: use "marginals", "crosses" or both')
+        return (1, 2)
     if orders[-1] < least:
         table.note(f"slices leaves out every slice inside only ({only.text})")
     return orders

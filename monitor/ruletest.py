@@ -1,4 +1,4 @@
-"""Run the tests of a rule pack: readings and evidence in, alerts expected at a time out (``calwatch rules test``).
+"""Run the tests of a rule pack: readings, evidence and disparities in, alerts expected at a time out (``calwatch rules test``).
 
 The file format is told in ``ruletestfile``. As in promtool, what a file expects of a rule at a time is complete: any
 other alert of that rule that is firing then fails the test. No alert at all is state "inactive".
@@ -10,14 +10,27 @@ from datetime import datetime
 from pathlib import Path
 
 from monitor import alerts
-from monitor.conditions import AlertKey
+from monitor.conditions import AlertKey, applies
 from monitor.durations import parse_duration
-from monitor.model import COUNTS, Alert, AlertState, Evidence, Health, LastSeen, Reading, ReadingState, Rule, Slice
-from monitor.ruletestfile import Case, EvidenceSeries, Expectation, Series, read_test_file
+from monitor.model import (
+    COUNTS,
+    Alert,
+    AlertState,
+    Disparity,
+    Evidence,
+    Health,
+    LastSeen,
+    Reading,
+    ReadingState,
+    Rule,
+    Slice,
+)
+from monitor.ruletestfile import Case, DisparitySeries, EvidenceSeries, Expectation, Series, read_test_file
 
 _Arrivals = Mapping[tuple[str, Slice], Sequence[datetime | None]]  # by ("labels", slice): the newest at each step
 
 ENOUGH_SAMPLES = 1_000  # labelled samples of a reading whose series does not say
+REST_SAMPLES = 10_000  # outside a slice that is compared with the rest of its model
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +92,7 @@ def _history(rule: Rule, case: Case, last_step: int) -> list[_Moment]:
             first_seen_at=case.start,
             last_pull=_newest(arrivals, step, "pulls", Slice()),
             evidence=[held for stream in streams if (held := stream[step]) is not None],
+            disparities=_disparities(rule, case, step, now),
         )
         actions = {(alert.version, alert.slice): alerts.due_actions(rule, alert, now) for alert in after}
         current = {
@@ -185,6 +199,46 @@ def _opened(series: EvidenceSeries, rule: Rule, now: datetime) -> Evidence:
     version, slice_ = series.key
     return Evidence(
         model="model", version=version, calibrator="", rule=rule.name, slice=slice_, opened=now, until=now, ratio=0.0
+    )
+
+
+def _disparities(rule: Rule, case: Case, step: int, now: datetime) -> list[Disparity]:
+    """What the rule judges at a step: the slices it covers that have a value in a series of its window."""
+    found = [
+        _disparity(series, rule, step, now)
+        for series in case.disparities
+        if series.window == rule.window and applies(rule, series.key[1]) and _at(series.values, step) is not None
+    ]
+    together = sum(held.difference is not None for held in found)
+    return [replace(held, slices=together) for held in found]
+
+
+def _disparity(series: DisparitySeries, rule: Rule, step: int, now: datetime) -> Disparity:
+    worse, told = _at(series.values, step) or 0.0, _at(series.samples, step)
+    samples = round(told or 0) if series.samples else ENOUGH_SAMPLES
+    blank = Disparity(
+        model="model",
+        version=series.key[0],
+        rule=rule.name,
+        slice=series.key[1],
+        window=series.window,
+        window_start=now - parse_duration(series.window),
+        window_end=now,
+        measure=rule.measure or "",
+        samples=samples,
+        rest_samples=REST_SAMPLES,
+        needed_samples=rule.min_samples,
+        slices=0,
+    )
+    if samples < rule.min_samples:
+        return blank
+    return replace(
+        blank,
+        own=max(worse, 0.0),
+        rest=max(-worse, 0.0),
+        difference=worse,
+        lower=_at(series.lower, step),
+        lower_alone=_at(series.lower_alone, step),
     )
 
 

@@ -21,6 +21,13 @@
       values = "0.1x20 1.4 0.1x200"              # 1 and more is an alarm, in force until it has been quiet; "_" : as it was
       direction = "over-confident above 0.8"     # optional, as are samples (those since the onset) and the onset of the
       onset = 2026-01-01T06:00:00Z               # first alarm (else the first value's time; later ones: the alarm before)
+      [[test.series]]
+      slice = "camera=c3"
+      window = "7d"
+      metric = "disparity"                       # for disparity rules on that window: how much worse than the rest
+      values = "0.01x20 0.08x10"                 # of the model, whose own gap or error is taken as 0; "_" : no reading
+      lower = "-0.02x20 0.05x10"                 # and at least, for all slices at once (else as values)
+      lower_alone = "-0.01x20 0.06x10"           # and at least, this slice alone (else as values); samples as above
       [[test.expect]]
       at = "14h"
       rule = "ece-high"
@@ -45,7 +52,8 @@ from monitor.rulebook import ABSENT, load_pack, read_text
 from monitor.tomltext import Table, nearest, parse_toml, tables
 
 MAX_STEPS = 100_000
-DRIFT_EVIDENCE = "drift_evidence_ratio"  # a series of tests only: threshold rules cannot name it
+DRIFT_EVIDENCE = "drift_evidence_ratio"  # series of tests only: threshold rules cannot name them
+DISPARITY = "disparity"
 _TERM = re.compile(
     r"(?P<first>_|[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
     r"(?:(?P<step>[+-]\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?=x))?"
@@ -76,6 +84,18 @@ class EvidenceSeries:
 
 
 @dataclass(frozen=True, slots=True)
+class DisparitySeries:
+    """How much worse one slice is than the rest of its model over the steps of a test; None: no reading."""
+
+    key: AlertKey
+    window: str
+    values: tuple[float | None, ...]
+    lower: tuple[float | None, ...]  # at least, for all slices at once
+    lower_alone: tuple[float | None, ...]  # at least, this slice alone
+    samples: tuple[float | None, ...]  # of the slice; empty: enough at each step
+
+
+@dataclass(frozen=True, slots=True)
 class Expectation:
     """What one rule says of one slice at a time; None leaves a field open."""
 
@@ -99,6 +119,7 @@ class Case:
     interval: timedelta
     series: tuple[Series, ...]
     evidence: tuple[EvidenceSeries, ...]
+    disparities: tuple[DisparitySeries, ...]
     expected: tuple[Expectation, ...]
 
 
@@ -165,6 +186,7 @@ def _read_case(entries: Mapping[str, object], place: str, rules: tuple[Rule, ...
         interval=interval,
         series=tuple(one for one in series if isinstance(one, Series)),
         evidence=tuple(one for one in series if isinstance(one, EvidenceSeries)),
+        disparities=tuple(one for one in series if isinstance(one, DisparitySeries)),
         expected=tuple(
             _read_expectation(Table(entry, f"{place}: expect {n}", mistakes), interval, rules)
             for n, entry in enumerate(expectations, start=1)
@@ -172,10 +194,12 @@ def _read_case(entries: Mapping[str, object], place: str, rules: tuple[Rule, ...
     )
 
 
-def _read_series(table: Table, start: datetime, interval: timedelta) -> Series | EvidenceSeries:
+def _read_series(table: Table, start: datetime, interval: timedelta) -> Series | EvidenceSeries | DisparitySeries:
     table.require("values", 'such as "0.01x12 0.09x6"')
     if "of" not in table and table.entries.get("metric") == DRIFT_EVIDENCE:
         return _read_evidence(table, start, interval)
+    if "of" not in table and table.entries.get("metric") == DISPARITY:
+        return _read_disparity(table)
     if "of" in table:
         table.reject_unknown(["of", "slice", "values"])
         watched, window, version = table.choice("of", ABSENT) or "", None, ALL_VERSIONS
@@ -188,7 +212,7 @@ def _read_series(table: Table, start: datetime, interval: timedelta) -> Series |
         table.duration("window", timedelta(0), positive=True)
         watched, window, version = table.text("metric"), table.text("window"), table.text("version", "v1")
         if "metric" in table and watched not in (*METRICS, *COUNTS):
-            table.note(f'unknown metric "{watched}"{nearest(watched, (*METRICS, *COUNTS, DRIFT_EVIDENCE))}')
+            table.note(f'unknown metric "{watched}"{nearest(watched, (*METRICS, *COUNTS, DRIFT_EVIDENCE, DISPARITY))}')
     return Series((version, _slice(table)), watched, window, _values(table, "values"), _values(table, "samples"))
 
 
@@ -211,6 +235,23 @@ def _read_evidence(table: Table, start: datetime, interval: timedelta) -> Eviden
         samples=_values(table, "samples"),
         direction=table.text("direction", "over-confident"),
         onset=onset,
+    )
+
+
+def _read_disparity(table: Table) -> DisparitySeries:
+    table.reject_unknown(["slice", "version", "window", "metric", "values", "lower", "lower_alone", "samples"])
+    table.require("window", 'such as "7d"')
+    table.duration("window", timedelta(0), positive=True)
+    if (slice_ := _slice(table)) == Slice():
+        table.note(f'slice is missing: with metric = "{DISPARITY}" one that has a rest, such as "camera=c3"')
+    values = _values(table, "values")
+    return DisparitySeries(
+        key=(table.text("version", "v1"), slice_),
+        window=table.text("window"),
+        values=values,
+        lower=_values(table, "lower") if "lower" in table else values,
+        lower_alone=_values(table, "lower_alone") if "lower_alone" in table else values,
+        samples=_values(table, "samples"),
     )
 
 

@@ -1,23 +1,35 @@
 """The HTTP server in a thread of its own, beside whatever ticks."""
 
 import threading
+from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from monitor.errors import CalwatchError
+from monitor.tls import demand_usable
+
+CONNECTIONS = 200  # at once; beyond it new ones are answered 503
 
 
 class HttpServer:
-    """Serves one app on ``host:port`` until stopped. Raises CalwatchError when it cannot listen there."""
+    """Serves one app on ``host:port`` until stopped, with TLS where certificate and key are given.
 
-    def __init__(self, app: FastAPI, listen: str) -> None:
+    Raises CalwatchError when it cannot listen there, or the two files are no pair.
+    """
+
+    def __init__(self, app: ASGIApp, listen: str, tls: tuple[Path, Path] | None = None) -> None:
+        if tls is not None:
+            demand_usable(*tls)
         host, _, port = listen.rpartition(":")
+        # Nothing is taken from X-Forwarded-…: anybody can send them.
         self._server = uvicorn.Server(
             uvicorn.Config(
-                app, host=host.strip("[]"), port=int(port), log_config=None, access_log=False, lifespan="off"
+                app, host=host.strip("[]"), port=int(port), log_config=None, access_log=False, lifespan="off",
+                ssl_certfile=tls[0] if tls else None, ssl_keyfile=str(tls[1]) if tls else None, ws="none",
+                proxy_headers=False, server_header=False, limit_concurrency=CONNECTIONS,
             )
-        )
+        )  # fmt: skip
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._thread.start()
         while self._thread.is_alive() and not self._server.started:

@@ -1,6 +1,7 @@
 """Answers of the command line in tables and sentences."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,9 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from monitor.backtest import Played
-from monitor.console import interval, moment, number, percent, say, signed, table
+from monitor.console import say, table
 from monitor.model import Alert, AlertState, Job
 from monitor.store.snapshot import SNAPSHOT
+from monitor.wording import interval, minute, number, percent, signed
 
 Row = Mapping[str, Any]
 
@@ -31,8 +33,8 @@ def progress(first: datetime, last: datetime, what: str) -> Iterator[Callable[[d
 
 
 def tell_status(answers: Mapping[str, Any]) -> None:
-    """Models in a table, then what fires, what is unknown, who is in charge, and troubles with sources."""
-    say(f"as of {moment(answers['published_at'])} UTC")
+    """Models in a table, then what fails, fires, is unknown, who is in charge, and troubles with labels and sources."""
+    say(f"as of {minute(answers['published_at'])} UTC")
     table(
         "models",
         ("model", "version", "window", "samples", "labelled", "ECE", "95 % interval", "gap", "firing", "pending", "unknown"),
@@ -49,24 +51,39 @@ def tell_status(answers: Mapping[str, Any]) -> None:
     )  # fmt: skip
     for model in answers["waiting"]:
         say(f"{model}: no samples yet")
+    for row in answers["failing"]:
+        say(
+            f"FAILED {row['model']}, every cycle since {minute(row['since'])} UTC, so its numbers are old: {row['problem']}"
+        )
     for row in answers["firing"]:
-        onset = f" It began about {moment(row['onset'])} UTC." if row["onset"] else ""
-        say(f"FIRING [{row['severity']}] {row['model']} {row['rule']} on {row['slice']}: {row['reason']}.{onset}")
+        say(f"FIRING [{row['severity']}] {row['model']} {row['rule']} on {row['slice']}: {_explained(row)}")
     if not answers["firing"]:
         say("no alert fires")
     for row in answers["unknown"]:
         say(f"UNKNOWN {row['model']} {row['rule']} on {row['slice']}: {row['reason']}")
     for row in answers["calibrators"]:
         say(
-            f"in charge of {row['model']} {row['scope']}: {row['id']} ({row['method']}, fitted {moment(row['fitted_at'])}, "
-            f"promoted {moment(row['promoted_at'])})"
+            f"in charge of {row['model']} {row['scope']}: {row['id']} ({row['method']}, fitted {minute(row['fitted_at'])}, "
+            f"promoted {minute(row['promoted_at'])})"
         )
+    for row in answers["label_delays"]:
+        if row["depends"]:
+            say(f"WARNING {row['model']}: {row['finding']}")
+        elif row["depends"] is None:
+            say(f"UNKNOWN {row['model']}: {row['finding']}")
     for row in answers["troubles"]:
         say(f"source {row['model']}/{row['source']}: {row['problem']}")
     for row in answers["quarantined"]:
         say(
-            f"quarantined {row['model']}/{row['source']}: {row['rows']:,} × {row['reason']}, newest {moment(row['newest_at'])}"
+            f"quarantined {row['model']}/{row['source']}: {row['rows']:,} × {row['reason']}, newest {minute(row['newest_at'])}"
         )
+
+
+def _explained(row: Row) -> str:
+    """The reason of an alert that fires as sentences, with its onset where they do not name it yet."""
+    reason = str(row["reason"])
+    onset = "" if row["onset"] is None else f"about {minute(row['onset'])} UTC"
+    return f"{reason}." if onset in reason else f"{reason}. It began {onset}."
 
 
 def tell_slices(rows: Sequence[Row]) -> None:
@@ -94,16 +111,26 @@ def tell_jobs(rows: Sequence[Row]) -> None:
         say("no jobs yet")
     for row in rows:
         say(
-            f"{moment(row['requested_at'])}  {row['kind']} {row['model']} {row['scope']}  {row['state']}  "
+            f"{minute(row['requested_at'])}  {row['kind']} {row['model']} {row['scope']}  {row['state']}  "
             f"({row['trigger']})  id {row['id']}"
         )
         for reason in row["reasons"]:
             say(f"    {reason}")
 
 
+def tell_attempts(rows: Sequence[Row]) -> None:
+    """Each attempt of a job on a line, the output kept of it below."""
+    for row in rows:
+        took = "" if row["seconds"] is None else f" in {row['seconds']:.1f} s"
+        memory = "" if row["peak_memory"] is None else f", {row['peak_memory'] / 1e6:,.0f} MB"
+        say(f"  attempt {row['attempt']}, {minute(row['started_at'])}: {row['outcome']}{took}{memory}")
+        for line in (row["output"] or "").splitlines():
+            say(f"    | {line}")
+
+
 def tell_backtest(played: Played, directory: Path) -> None:
     """All of a backtest: rows taken, alerts, refits, problems."""
-    say(f"played {moment(played.began)} to {moment(played.ended)} UTC in {played.ticks:,} cycles")
+    say(f"played {minute(played.began)} to {minute(played.ended)} UTC in {played.ticks:,} cycles")
     tell_pulled(played)
     tell_alerts(played.alerts)
     tell_refits(played.jobs)
@@ -142,8 +169,8 @@ def tell_alerts(alerts: Sequence[Alert]) -> None:
         (
             (
                 *_model_column(several, alert.model),
-                alert.rule, alert.severity.value, alert.slice.text, moment(alert.onset), moment(alert.fired_at),
-                moment(end.resolved_at) if end else "still firing", alert.reason,
+                alert.rule, alert.severity.value, alert.slice.text, minute(alert.onset), minute(alert.fired_at),
+                minute(end.resolved_at) if end else "still firing", alert.reason,
             )
             for alert in fired
             for end in [resolved.get((alert.model, alert.rule, alert.version, alert.slice, alert.fired_at))]
@@ -152,7 +179,12 @@ def tell_alerts(alerts: Sequence[Alert]) -> None:
 
 
 def tell_refits(jobs: Sequence[Job]) -> None:
-    """The promoted refits in a table, the rejected ones counted with their last reason."""
+    """The promoted refits in a table, the rejected ones counted with their last reason; then rollbacks and actions."""
+    for job in jobs:
+        if job.kind == "rollback":
+            say(f"{minute(job.finished_at)} {job.scope.text} ({job.trigger}): {'; '.join(job.reasons)}")
+    called = Counter(f"{job.details.get('action')} on {job.trigger}" for job in jobs if job.kind == "action")
+    jobs = [job for job in jobs if job.kind == "recalibrate"]
     promoted = [job for job in jobs if job.state.value == "promoted"]
     others = [job for job in jobs if job.state.value != "promoted"]
     several = len({job.model for job in jobs}) > 1
@@ -172,6 +204,8 @@ def tell_refits(jobs: Sequence[Job]) -> None:
         by_reason[key] = by_reason.get(key, 0) + 1
     for key, count in sorted(by_reason.items(), key=lambda pair: -pair[1]):
         say(f"    {count:,} × {key}")
+    for what, count in called.items():
+        say(f"would run {count:,} × {what}")
 
 
 def _model_column(several: bool, text: str = "model") -> tuple[str, ...]:
@@ -198,7 +232,7 @@ def _refit_row(job: Job) -> tuple[str, ...]:
         method += f" T={parameters['temperature']:.3f}"
     threshold = details.get("threshold")
     return (
-        moment(job.finished_at), job.trigger.split("T")[0], job.scope.text, f"{details['calibrator']} ({method})",
+        minute(job.finished_at), job.trigger.split("T")[0], job.scope.text, f"{details['calibrator']} ({method})",
         f"{number(before['ece'])} → {number(after['ece'])}", f"{number(before['log_loss'])} → {number(after['log_loss'])}",
         "–" if threshold is None else f"{threshold:.3f}",
         f"{details['fit']['samples']:,} + {details['gate']['samples']:,}",

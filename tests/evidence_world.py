@@ -9,6 +9,7 @@ import numpy as np
 from monitor.model import Evidence
 from monitor.rulebook import Rulebook, parse_pack
 from monitor.statistics.evidence import EvidenceState
+from monitor.statistics.evidence_deployment import Gathering
 from monitor.store.connection import open_live
 from monitor.weigh import weigh
 from tests.store.builder import HOUR, NOW, Row, World, a_row
@@ -85,11 +86,12 @@ Held = dict[tuple[str, ...], tuple[Any, ...]]
 def held(world: World) -> Held:
     """(rule, version, calibrator, slice) of every open stream → rank, opened, state, path, alarms."""
     found: Held = {}
-    for *key, rank, opened, state in world.rows(
-        "SELECT rule, version, calibrator, slice, rank, opened, state FROM evidence_streams WHERE closed IS NULL"
+    for *key, rank, opened, state, reference in world.rows(
+        "SELECT rule, version, calibrator, slice, rank, opened, state, reference FROM evidence_streams "
+        "WHERE closed IS NULL"
     ):
         assert state is not None
-        assert len(state) < 10_000
+        assert len(state) + len(reference or b"") < 10_000
         where = "WHERE (rule, version, calibrator, slice) = ($1, $2, $3, $4) AND bucket >= $5 ORDER BY bucket"
         path, alarms = (
             world.connection.execute(f"SELECT bucket, {columns} FROM {table} {where}", [*key, opened]).fetchall()
@@ -99,16 +101,29 @@ def held(world: World) -> Held:
             )
         )
         assert tuple(key) not in found, "a stream is open twice"
-        found[tuple(key)] = rank, opened, EvidenceState.from_bytes(state), path, alarms
+        against = Gathering.from_bytes(reference) if reference else Gathering()
+        found[tuple(key)] = rank, opened, EvidenceState.from_bytes(state), path, alarms, against
     return found
+
+
+def assert_same_reference(mine: Gathering, theirs: Gathering) -> None:
+    np.testing.assert_allclose(mine.sums, theirs.sums, rtol=1e-9, atol=1e-9)
+    assert (mine.reference is None) == (theirs.reference is None)
+    if mine.reference is not None and theirs.reference is not None:
+        assert mine.reference.kind == theirs.reference.kind
+        for name in ("lower", "upper", "samples"):
+            np.testing.assert_allclose(
+                getattr(mine.reference, name), getattr(theirs.reference, name), rtol=1e-9, atol=1e-9
+            )
 
 
 def assert_same(mine: Held, theirs: Held) -> None:
     """Ranks, openings, paths and alarms the same, numbers to 1e-9."""
     assert mine
     assert mine.keys() == theirs.keys()
-    for key, (*start, state, path, alarms) in mine.items():
-        *other_start, other_state, other_path, other_alarms = theirs[key]
+    for key, (*start, state, path, alarms, against) in mine.items():
+        *other_start, other_state, other_path, other_alarms, other_against = theirs[key]
+        assert_same_reference(against, other_against)
         assert start == other_start, key
         for name in ("log_mass", "log_best", "start", "since_start", "log_standing", "last_scored"):
             np.testing.assert_allclose(

@@ -8,16 +8,18 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from monitor.actions.settings import Action
 from monitor.config import Model, Monitor, Recalibration, Source, Threshold, window_name
 from monitor.durations import format_duration
+from monitor.httpsettings import Server, Token
 from monitor.publish.catalogue import HELP
 from monitor.publish.instruments import Instruments
 
 _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[monitor]", Monitor), ("[[model]]", Model), ("[[model.source]]", Source), ("[model.recalibration]", Recalibration),
-    ("[model.threshold]", Threshold),
+    ("[model.threshold]", Threshold), ("[[action]]", Action), ("[server]", Server), ("[[server.token]]", Token),
 )  # fmt: skip
-_SUBSECTIONS = ("source", "recalibration", "threshold")
+_SUBSECTIONS = ("source", "recalibration", "threshold", "token")
 
 
 def configuration_table() -> str:

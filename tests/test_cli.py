@@ -21,8 +21,9 @@ from tests.e2e.world import model_section, traffic, write_config, write_file
 GOLDEN = Path(__file__).parent / "e2e" / "golden"
 REGENERATE = "CALWATCH_REGENERATE_GOLDEN"
 COMMANDS = (
-    "", "demo", "init", "check", "run", "once", "backtest", "status", "slices", "jobs", "recalibrate", "rollback",
-    "snapshot", "rules", "rules test",
+    "", "demo", "init", "check", "run", "once", "backtest", "status", "slices", "jobs",
+    "jobs show", "jobs cancel", "recalibrate", "rollback",
+    "export", "report", "schema", "snapshot", "rules", "rules test", "token", "token new",
 )  # fmt: skip
 CAMERA = "camera=c1"
 
@@ -130,6 +131,17 @@ def test_from_init_to_rollback_every_command_says_what_it_did(say: Say, tmp_path
     jobs = say("jobs", "--config", config)
     assert f"recalibrate defects {CAMERA}  promoted  (manual)" in jobs.out
     assert f"in charge of defects {CAMERA}: " in say("status", "--config", config).out
+    exported = say("export", "defects", "c1.onnx", "--config", config, "--slice", CAMERA)
+    assert exported.code == 0
+    assert re.search(rf"wrote c1.onnx: \w+ [0-9a-f]{{16}} of defects {CAMERA}", exported.out)
+    assert "input score (N,), output calibrated (N,), float32" in exported.out
+    assert (tmp_path / "c1.onnx").stat().st_size > 0
+    told = say("report", "defects", "--config", config, "--slice", CAMERA)
+    assert (told.code, told.err) == (0, "")
+    assert told.out.startswith("wrote defects.html: defects, ")
+    assert f"Slice {CAMERA}" in (tmp_path / "defects.html").read_text("utf-8")
+    assert say("report", "defects", "--config", config, "--png", "pie").code == 2
+    assert "--from must be a date or time" in say("report", "defects", "--config", config, "--from", "May").err
     back = say("rollback", "defects", "--config", config, "--slice", CAMERA)
     assert back.code == 0
     assert f"rollback {CAMERA}: done" in back.out
@@ -140,6 +152,11 @@ def test_from_init_to_rollback_every_command_says_what_it_did(say: Say, tmp_path
     with duckdb.connect(str(tmp_path / "copy.duckdb"), read_only=True) as held:
         assert held.execute("SELECT count(*) FROM jobs WHERE trigger = 'manual'").fetchone() == (2,)
     assert say("init", "line").code == 2
+
+
+def test_a_schema_is_printed_whole_for_editors(say: Say, tmp_path: Path) -> None:
+    assert say("schema").json["properties"].keys() >= {"monitor", "model", "action"}
+    assert "Rule" in say("schema", "--rules", "--out", "rules.json").out + (tmp_path / "rules.json").read_text("utf-8")
 
 
 def test_json_is_valid_and_its_times_carry_their_zone(say: Say, tmp_path: Path) -> None:
@@ -234,6 +251,10 @@ def test_a_rule_that_names_an_unknown_metric_is_told_with_the_nearest(say: Say, 
         (("backtest", "--from", "2026-01-01", "--to", "2026-01-02", "--step", "0s"), 2, "--step must be longer than 0s"),
         (("backtest", "--to", "2026-01-02"), 2, "--from"),
         (("no-such-command",), 2, "no-such-command"),
+        (("export", "other", "x.onnx"), 2, 'has no model "other"'),
+        (("export", "m", "x.onnx", "--slice", "factory=north"), 2, 'has no slice dimension "factory"'),
+        (("export", "m", "x.onnx"), 1, "no calibrator is in charge of all"),
+        (("export", "m", "x.onnx", "--id", "0123456789abcdef"), 1, "there is no such calibrator"),
         (("rollback", "m"), 1, "nothing to roll back"),
         (("snapshot", "no/such/directory/x.duckdb"), 1, "cannot be written"),
     ],

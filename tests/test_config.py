@@ -59,7 +59,7 @@ BAD = [
     ),
     (
         GOOD + '[model.source]\npath="x"\nkind="postgres"\n',
-        ["model \"m\": source 1: kind must be 'files' (got 'postgres')"],
+        ["model \"m\": source 1: kind must be 'files' or 'http' (got 'postgres')"],
     ),
     (
         GOOD + 'bucket="7h"\n' + SOURCE,
@@ -168,8 +168,15 @@ BAD = [
         ],
     ),
     (
-        GOOD + SOURCE + '[model.recalibration]\nmethod="platt"\n',
-        ["model \"m\": recalibration: method must be 'auto', 'identity', 'temperature' or 'isotonic' (got 'platt')"],
+        GOOD + SOURCE + '[model.recalibration]\nmethod="magic"\n',
+        [
+            "model \"m\": recalibration: method must be 'auto', 'identity', 'temperature', 'platt', 'beta', "
+            "'isotonic' or 'vector' (got 'magic')"
+        ],
+    ),
+    (
+        GOOD + SOURCE + "[model.recalibration]\nmax_samples=800\n",
+        ['model "m": recalibration: max_samples must not be below min_samples, 1000 (got 800)'],
     ),
     (
         GOOD + SOURCE + "[model.recalibration]\ngate_fraction=1.0\n",
@@ -178,7 +185,7 @@ BAD = [
     (
         GOOD + SOURCE + '[model.threshold]\npolicy="best"\n',
         [
-            'model "m": threshold: policy must be "f1", "fbeta:BETA", "youden" or "cost:fp=COST,fn=COST", with BETA and COST above 0 (got \'best\')'  # noqa: E501  # the exact text
+            'model "m": threshold: policy must be "f1", "fbeta:BETA", "youden", "cost:fp=COST,fn=COST" with ",prior=RATE" where the base rate in use differs, "precision>=P", "recall>=R", "accuracy>=A" or "fp_per_image<=X"; BETA, COST and X above 0, the others between 0 and 1 (got \'best\')'  # noqa: E501  # the exact text
         ],
     ),
     (

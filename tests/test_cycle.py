@@ -11,13 +11,13 @@ import pytest
 from structlog.testing import capture_logs
 
 import monitor.cycle
-import monitor.recalibration.jobs
+import monitor.recalibration.refitting
 from monitor.ask import Snapshot
 from monitor.config import load_config
 from monitor.cycle import Tick, watch
 from monitor.errors import ConfigError, StoreError
 from monitor.model import Alert, AlertState, Job, JobState, Slice
-from monitor.recalibration.jobs import enqueue, job_of
+from monitor.recalibration.queue import enqueue, job_of
 from monitor.requests import leave
 from monitor.store import rows
 from monitor.store.cells import window_cells
@@ -170,7 +170,7 @@ def test_a_failed_model_keeps_its_last_readings_on_show(tmp_path: Path, monkeypa
 def test_a_snapshot_that_cannot_be_replaced_is_a_problem_but_no_failure_of_a_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(self: Publisher, connection: Any, now: Any) -> Path:
+    def fails(self: Publisher, connection: Any, now: Any, problems: Any) -> Path:
         raise StoreError("metrics.duckdb: cannot be replaced: No space left on device", "free some")
 
     monkeypatch.setattr(Publisher, "publish", fails)
@@ -273,10 +273,13 @@ def test_a_job_that_the_disk_interrupted_runs_again_in_the_next_cycle(
 
     with line(tmp_path) as held:
         leave(held.cycle.config.state_dir, "m", "recalibrate", Slice(), BEGAN)
-        monkeypatch.setattr(monitor.recalibration.jobs, "load_samples", full)
-        assert "No space left" in held.tick(BEGAN + HOUR, publish=False).failed["m"]
-        assert held.one("SELECT state FROM jobs") == "running"
+        monkeypatch.setattr(monitor.recalibration.refitting, "load_samples", full)
+        assert held.tick(BEGAN + HOUR, publish=False).jobs["m"] == ()
+        (job,) = rows.load_jobs(held.connection, "m")
+        assert (job.state, job.attempts) == (JobState.QUEUED, 1)
+        assert job.reasons[0].startswith("attempt 1 of 5: IOException: No space left on device; tried again in about")
         monkeypatch.undo()
+        assert held.tick(BEGAN + HOUR + timedelta(seconds=20), publish=False).jobs["m"] == ()  # not before its time
         (done,) = held.tick(BEGAN + 2 * HOUR, publish=False).jobs["m"]
         assert done.state is JobState.REJECTED
 
@@ -289,7 +292,7 @@ def test_a_job_that_fails_by_our_own_mistake_is_recorded_told_and_not_tried_for_
 
     with line(tmp_path) as held:
         leave(held.cycle.config.state_dir, "m", "recalibrate", Slice(), BEGAN)
-        monkeypatch.setattr(monitor.recalibration.jobs, "load_samples", mistaken)
+        monkeypatch.setattr(monitor.recalibration.refitting, "load_samples", mistaken)
         assert held.tick(BEGAN + HOUR, publish=False).failed == {"m": "TypeError: unexpected"}
         (job,) = rows.load_jobs(held.connection, "m")
         assert (job.state, job.reasons) == (JobState.FAILED, ("failed: TypeError('unexpected')",))

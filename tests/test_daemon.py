@@ -1,5 +1,6 @@
 """The daemon as a process of its own: start, stop, reload, crash, full disk."""
 
+import json
 import os
 import signal
 import subprocess
@@ -71,7 +72,7 @@ def test_it_serves_reloads_good_and_bad_configurations_and_stops(tmp_path: Path)
     with _running(tmp_path, port) as daemon:
         daemon.wait_ready()
         status, page = daemon.get("/")
-        assert (status, "camera" in page) == (200, True)
+        assert (status, "<bdi>m</bdi>" in page) == (200, True)
         assert daemon.get("/healthz")[0] == 200
         assert daemon.metric(PULLED) == 2000
         assert daemon.metric(RELOADED) == 1
@@ -140,6 +141,11 @@ def _final_state(state: Path) -> dict[str, object]:
         return {name: connection.execute(sql).fetchall() for name, sql in asked.items()}
 
 
+def _open_jobs(state: Path) -> int | None:
+    """Jobs queued or running, as the snapshot tells it."""
+    return _told(state, "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')")
+
+
 @pytest.mark.slow
 def test_kills_at_random_moments_neither_lose_nor_double_anything(tmp_path: Path) -> None:
     rng = np.random.default_rng(11)
@@ -155,8 +161,11 @@ def test_kills_at_random_moments_neither_lose_nor_double_anything(tmp_path: Path
             daemon.process.kill()
             daemon.process.wait()
             (tmp_path / "killed" / "log.txt").write_text("", "utf-8")
+    with open_live(tmp_path / "killed" / "state", now=datetime.now(UTC)) as connection:
+        connection.execute("UPDATE jobs SET next_attempt_at = NULL")  # a job killed twice waits a minute: not here
     with Running(port, tmp_path / "killed" / "log.txt", "run", "--config", config) as daemon:
         daemon.wait_ready()
+        wait_for(lambda: daemon.alive() and _open_jobs(tmp_path / "killed" / "state") == 0, "every job to end")
         assert daemon.stop() == 0
 
     _config(tmp_path / "whole", port)
@@ -295,12 +304,75 @@ def test_a_full_disk_fails_cycles_clearly_and_nothing_is_lost_once_there_is_spac
 
 def _published(state: Path) -> int | None:
     """New rows over all pulls, as the snapshot for ops tells it."""
+    return _told(state, "SELECT sum(new) FROM pulls")
+
+
+def _told(state: Path, sql: str) -> int | None:
+    """A number from the snapshot; None when there is none, or none to read."""
     try:
         with duckdb.connect(str(state / "metrics.duckdb"), read_only=True) as connection:
-            row = connection.execute("SELECT sum(new) FROM pulls").fetchone()
+            row = connection.execute(sql).fetchone()
     except duckdb.Error:
         return None
     return int(row[0]) if row and row[0] is not None else None
+
+
+HANGING = """
+[[action]]
+name = "retrain"
+kind = "command"
+command = ["/bin/sh", "-c", "echo $$ >> started; exec sleep 600"]
+on = ["rejected"]
+timeout = "1h"
+"""
+
+
+def _gone(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return True
+    return "Z" in Path(f"/proc/{number}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
+
+
+def _started(base: Path) -> list[int]:
+    path = base / "started"
+    return [int(text) for text in path.read_text("utf-8").split()] if path.exists() else []
+
+
+def test_a_kill_in_the_middle_of_a_job_ends_its_processes_and_the_next_start_runs_it_again(tmp_path: Path) -> None:
+    port = free_port()
+    with _running(tmp_path, port, model_section(), HANGING) as daemon:
+        daemon.wait_ready()
+        assert calwatch("recalibrate", "m", cwd=tmp_path).returncode == 0  # too few samples: rejected, and told
+        wait_for(lambda: daemon.alive() and len(_started(tmp_path)) == 1, "the command to run")
+        daemon.process.kill()
+        daemon.process.wait()
+        wait_for(lambda: _gone(_started(tmp_path)[0]), "the command to end with its calwatch")
+    with Running(port, tmp_path / "log.txt", "run", "--config", tmp_path / "calwatch.toml") as daemon:
+        wait_for(lambda: daemon.alive() and len(_started(tmp_path)) == 2, "the command to run again")
+        wait_for(lambda: _told(tmp_path / "state", "SELECT max(attempts) FROM jobs") == 2, "the attempts to be told")
+        ticks = daemon.metric('calwatch_last_success_timestamp_seconds{model="m",stage="fold"}')
+        daemon.wait_metric(  # cycles go on while it runs
+            'calwatch_last_success_timestamp_seconds{model="m",stage="fold"}', lambda value: value > (ticks or 0)
+        )
+        (job,) = [
+            row["id"]
+            for row in json.loads(calwatch("jobs", "--json", cwd=tmp_path).stdout)
+            if row["kind"] == "action" and row["state"] == "running"
+        ]
+        asked = calwatch("jobs", "cancel", job, cwd=tmp_path)
+        assert asked.returncode == 0, asked.stderr
+        assert "the running daemon does it in its next cycle" in asked.stdout
+        wait_for(lambda: _gone(_started(tmp_path)[1]), "the command to be cancelled")
+        wait_for(
+            lambda: _told(tmp_path / "state", "SELECT count(*) FROM jobs WHERE state = 'cancelled'") == 1, "its record"
+        )
+        again = calwatch("jobs", "cancel", job, cwd=tmp_path)
+        assert (again.returncode, "has ended already: cancelled" in again.stderr) == (2, True)
+        assert "attempt 1" in calwatch("jobs", "show", job, cwd=tmp_path).stdout
+        assert daemon.stop() == 0
+    assert len(_started(tmp_path)) == 2
 
 
 def test_after_a_fatal_error_the_database_is_opened_anew_and_the_next_tick_goes_on(

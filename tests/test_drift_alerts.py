@@ -42,7 +42,7 @@ ALARM = replace(
     alarm_ratio=1.37,
     onset=START - DAY,
     samples_since_onset=2345,
-    direction="over-confident above 0.8",
+    direction="over-confident above 0.8 (expected 0.93, came true 0.81)",
 )
 
 
@@ -58,9 +58,42 @@ def test_an_alarm_fires_at_once_with_its_onset_and_says_what_scores_since_when_a
     assert (alert.state, alert.health, alert.severity) == (AlertState.FIRING, Health.OK, Severity.PAGE)
     assert (alert.onset, alert.value) == (START - DAY, 0.0)
     assert alert.reason == (
-        "scores have drifted, over-confident above 0.8: evidence reached 1.37 times its limit at 2026-02-01 03:00 UTC on "
-        "2,345 samples since about 2026-01-31 03:00 UTC; without drift such alarms come at most 12 times a year over all "
-        "slices together; in force since 2026-02-01 03:00 UTC"
+        "Scores of camera=c3 are over-confident above 0.8 (expected 0.93, came true 0.81) since about 2026-01-31 03:00 UTC "
+        "(2,345 labelled samples since). The evidence reached 1.37 times what raises an alarm; a calibrated model raises "
+        "such an alarm at most once a month over all its slices. In force since 2026-02-01 03:00 UTC"
+    )
+
+
+def words(*evidence: Evidence, rule: Rule = RULE) -> str:
+    (found,) = drift_findings(rule, evidence, START).values()
+    return found.text
+
+
+def test_an_alarm_without_a_clear_direction_and_of_all_traffic_says_just_that() -> None:
+    text = words(replace(ALARM, slice=Slice(), direction="", samples_since_onset=1))
+    assert text.startswith(
+        "Scores of all traffic have drifted since about 2026-01-31 03:00 UTC (1 labelled sample since). The evidence"
+    )
+
+
+def test_an_alarm_against_a_deployment_speaks_of_the_deployed_model() -> None:
+    text = words(ALARM, rule=replace(RULE, reference="deployment", false_alarms_per_year=0.1))
+    assert "; a model that stays as it was deployed raises such an alarm at most once in ten years over all" in text
+
+
+def test_an_alarm_says_why_its_budget_is_not_guaranteed_while_that_is_so() -> None:
+    late = "labels of negatives arrive later than those of positives (median 9 h against 2 h)"
+    text = words(replace(ALARM, caveat=late))
+    assert text.endswith(
+        "raises such an alarm at most once a month over all its slices, which is not guaranteed while labels of negatives "
+        "arrive later than those of positives (median 9 h against 2 h). In force"
+    )
+
+
+def test_a_stream_whose_reference_does_not_stand_yet_is_not_judged() -> None:
+    waiting = replace(QUIET, ratio=0.0, reference_missing=1200, calibrator="")
+    assert words(waiting) == (
+        "drift is not judged yet: its reference lacks 1,200 labelled samples, scores as they come since 2025-12-23 03:00 UTC"
     )
 
 

@@ -12,24 +12,69 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Bottom first. A module may import what stands below its own layer, and its neighbours where the layer is marked so.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("", "errors", "model", "durations", "tomltext", "schedule", "starter", "recalibration"),
+    (
+        "",
+        "errors",
+        "model",
+        "durations",
+        "tomltext",
+        "schedule",
+        "starter",
+        "wording",
+        "recalibration",
+        "fields",
+        "actions",
+        "tokens",
+        "httpsettings",
+        "tls",
+    ),
     ("statistics",),
     ("config", "rulebook", "conditions"),
-    ("sources.base", "store.sql", "recalibration.calibrators", "recalibration.samples"),
-    ("store", "recalibration.improvement", "recalibration.artefacts"),
-    ("sources", "recalibration.fitting", "recalibration.gate", "alerts", "ruletestfile"),
-    ("recalibration.selection", "recalibration.charge", "publish", "readings", "ruletest"),
-    ("recalibration.refit",),
-    ("recalibration.jobs",),
-    ("judge", "requests", "weigh"),
+    ("sources.base", "store.sql", "recalibration.calibrators", "recalibration.samples", "recalibration.bars"),
+    ("store", "recalibration.improvement", "recalibration.artefacts", "recalibration.deciding"),
+    (
+        "sources",
+        "recalibration.fitting",
+        "recalibration.gate",
+        "recalibration.guard",
+        "recalibration.queue",
+        "alerts",
+        "ruletestfile",
+    ),
+    ("recalibration.calls", "recalibration.fitting_logits", "recalibration.fitting_cells"),
+    (
+        "recalibration.selection",
+        "recalibration.charge",
+        "recalibration.onnx_export",
+        "publish",
+        "readings",
+        "ruletest",
+        "evidence_streams",
+    ),
+    ("recalibration.selection_cells",),
+    ("recalibration.refit", "recalibration.guarding", "recalibration.rollback", "recalibration.export"),
+    ("recalibration.work",),
+    ("recalibration.runner", "recalibration.worker", "recalibration.refitting"),
+    ("recalibration.jobs", "recalibration.processes"),
+    ("judge", "requests", "weigh", "delays"),
     ("cycle",),
-    ("server", "logs", "console", "backtest", "checking", "ask"),
-    ("tell", "daemon"),
+    ("server", "notify", "logs", "console", "backtest", "checking", "ask", "named", "levers", "configschema"),
+    ("tell", "daemon", "exporting"),
+    ("jobcommands", "tokencommands", "reportcommands", "schemacommands"),
     ("demo",),
     ("cli",),
     ("__main__",),
 )
-WITHIN = {"", "statistics", "store", "sources", "publish", "demo", "config"}  # layers whose members may use each other
+WITHIN = {
+    "",
+    "model",
+    "statistics",
+    "store",
+    "sources",
+    "publish",
+    "demo",
+    "config",
+}  # layers whose members may use each other
 CLOCKS = {("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("date", "today"), ("time", "time"),
           ("time", "time_ns")}  # fmt: skip
 OUTSIDE = {
@@ -44,6 +89,7 @@ OUTSIDE = {
     "datetime",
     "re",
     "struct",
+    "json",
 }
 
 

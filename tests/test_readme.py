@@ -1,17 +1,21 @@
 """The README keeps its word: commands, tables, queries and examples are run or compared with the code."""
 
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 import typer.main
 
+from monitor.actions.settings import ALERT_EVENTS, JOB_EVENTS
+from monitor.actions.webhook import signature
 from monitor.backtest import play
 from monitor.cli import app
-from monitor.config import load_config
+from monitor.config import load_config, parse_config
 from monitor.model import COUNTS, METRICS, RuleKind
 from monitor.rulebook import parse_pack, shipped_packs
 from monitor.sources.base import PROBLEM_REASONS
@@ -72,5 +76,32 @@ def test_every_metric_reason_rule_kind_and_pack_is_explained(word: str) -> None:
 
 
 def test_the_example_rules_are_valid() -> None:
-    rules = [rule for block in blocks("toml") for rule in parse_pack(block, "README.md")]
-    assert [rule.name for rule in rules] == ["calibration-drift", "ece-high", "labels-absent"]
+    rules = [rule for block in blocks("toml") if "[[rule]]" in block for rule in parse_pack(block, "README.md")]
+    assert [rule.name for rule in rules] == ["calibration-drift", "ece-high", "labels-absent", "slice-worse"]
+
+
+def test_the_example_actions_are_valid(tmp_path: Path) -> None:
+    model = '[[model]]\nname = "m"\ntask = "binary"\nsource = { path = "in/*" }\n'
+    found = [
+        action.name
+        for block in blocks("toml")
+        if "[[action]]" in block
+        for action in parse_config(model + block, "README.md", tmp_path).action
+    ]
+    assert found == ["oncall", "retrain", "room", "mail"]
+
+
+def test_the_example_that_checks_a_signature_accepts_ours_and_no_other() -> None:
+    (text,) = [block for block in blocks("python") if "def genuine" in block]
+    names: dict[str, Any] = {}
+    exec(compile(text, "README.md", "exec"), names)
+    now = int(time.time())
+    assert names["genuine"](signature("key", now, b"{}"), b"{}", "key")
+    assert not names["genuine"](signature("key", now, b"{}"), b"{ }", "key")
+    assert not names["genuine"](signature("other", now, b"{}"), b"{}", "key")
+    assert not names["genuine"](signature("key", now - 3600, b"{}"), b"{}", "key")
+
+
+def test_every_event_of_an_action_is_explained() -> None:
+    for event in (*ALERT_EVENTS, *JOB_EVENTS):
+        assert event in README

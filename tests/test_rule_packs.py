@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from monitor import ruletest
-from monitor.model import AlertState, RuleKind
+from monitor.model import THRESHOLD_METRICS, AlertState, RuleKind
 from monitor.rulebook import SHIPPED, load_pack, load_rules, shipped_packs
 from monitor.ruletestfile import read_test_file
 
@@ -41,12 +41,14 @@ def test_the_tests_of_a_pack_fail_for_any_rule_whose_bound_moves_out_of_reach(na
     test_text = (folder() / f"{name}.test.toml").read_text(encoding="utf-8")
     (tmp_path / "pack.test.toml").write_text(re.sub(r'(?m)^pack = ".*"', 'pack = "pack.toml"', test_text))
     text = (folder() / f"{name}.toml").read_text(encoding="utf-8")
-    bounds = list(re.finditer(r'(?m)^(above|below|longer_than|kind) = (?!"threshold"|"absence")(\S+)', text))
+    bounds = list(
+        re.finditer(r'(?m)^(above|below|longer_than|kind) = (?!"threshold"|"absence"|"disparity")(\S+)', text)
+    )
     rules = load_pack(name, base=HERE)  # one bound each, in the order of the file
     for rule, bound in zip(rules, bounds, strict=True):
         deaf = {
             "above": "1e9" if rule.metric in ("log_loss", "label_lag_seconds") else "0.99",
-            "below": "1e-9" if rule.metric in ("auroc", "label_coverage") else "-0.99",
+            "below": "1e-9" if rule.metric in ("auroc", "label_coverage", *THRESHOLD_METRICS) else "-0.99",
             "longer_than": '"9y"',
             "kind": '"drift"\nonly = { camera = "none" }',  # its limit lies in the evidence, so it looks elsewhere
         }[bound[1]]

@@ -54,6 +54,11 @@ def drift(**keys: str) -> str:
     return "[[rule]]\n" + "".join(f"{key} = {value}\n" for key, value in good.items() if value)
 
 
+def disparity(**keys: str) -> str:
+    good = {"name": '"w"', "kind": '"disparity"', "severity": '"ticket"', "measure": '"gap"', "window": '"7d"'} | keys
+    return "[[rule]]\n" + "".join(f"{key} = {value}\n" for key, value in good.items() if value)
+
+
 def test_every_key_of_a_rule_reaches_its_field() -> None:
     first, second = parse_pack(FULL, "site.toml")
     assert first == Rule(
@@ -91,6 +96,26 @@ def test_a_threshold_covers_all_slices_unless_told_and_an_absence_only_the_slice
     assert parse_pack(absence(), "p.toml")[0].orders == (0,)
     assert parse_pack(absence(only='{ camera = "c3" }'), "p.toml")[0].orders == (1,)
     assert parse_pack(absence(slices='["marginals", "all"]'), "p.toml")[0].orders == (0, 1)
+
+
+def test_every_key_of_a_disparity_reaches_its_field_and_the_whole_is_never_compared() -> None:
+    keys = {"above": "0.02", "level": "0.01", "min_samples": "300", "only": '{ lighting = "night" }', "for": '"6h"'}
+    plain, full = parse_pack(disparity() + disparity(name='"x"', measure='"error"', **keys), "p.toml")
+    assert plain == Rule(
+        name="w",
+        kind=RuleKind.DISPARITY,
+        severity=Severity.TICKET,
+        origin="p.toml: rule 1",
+        orders=(1, 2),
+        above=0.0,
+        window="7d",
+        measure="gap",
+        level=0.05,
+    )
+    assert (full.measure, full.above, full.level, full.min_samples) == ("error", 0.02, 0.01, 300)
+    assert (full.only, full.hold) == (Slice.of({"lighting": "night"}), timedelta(hours=6))
+    (marginals,) = parse_pack(disparity(slices='"marginals"'), "p.toml")
+    assert marginals.orders == (1,)
 
 
 def test_a_drift_rule_has_one_false_alarm_a_year_and_a_tenth_of_odds_unless_told() -> None:
@@ -164,7 +189,9 @@ BAD = {
         'p.toml: rule 1 "r": unknown metric "zzz"; one of ece, ece_debiased, ece_lower, ece_upper, ece_null_quantile, '
         "ece_squared_debiased, ece_squared_lower, ece_squared_upper, mce, smooth_ece, calibration_gap, gap_lower, "
         "gap_upper, brier_score, brier_reliability, brier_resolution, brier_uncertainty, log_loss, auroc, "
-        "outcome_rate, mean_score, samples, unlabelled, label_coverage, label_lag_seconds",
+        "outcome_rate, mean_score, threshold_precision, threshold_precision_lower, threshold_precision_upper, "
+        "threshold_recall, threshold_recall_lower, threshold_recall_upper, samples, unlabelled, label_coverage, "
+        "label_lag_seconds",
     ),
     "metric that is no text": (threshold(metric="3"), 'p.toml: rule 1 "r": metric must be text (got 3)'),
     "no metric, window or severity": (
@@ -217,17 +244,17 @@ BAD = {
     ),
     "kind of a later version": (
         threshold(kind='"season"'),
-        'p.toml: rule 1 "r": kind "season" is not one this version knows ("threshold", "absence" and "drift")',
+        'p.toml: rule 1 "r": kind "season" is not one this version knows ("threshold", "absence", "drift" and "disparity")',
     ),
     "misspelt kind": (
         threshold(kind='"treshold"'),
-        'p.toml: rule 1 "r": kind "treshold" is not one this version knows ("threshold", "absence" and "drift"), '
+        'p.toml: rule 1 "r": kind "treshold" is not one this version knows ("threshold", "absence", "drift" and "disparity"), '
         'did you mean "threshold"?',
     ),
     "drift rule that names a metric": (
         drift(metric='"ece_lower"', window='"24h"'),
         'p.toml: rule 1 "d": metric belongs to kind "threshold", and this rule is of kind "drift"\n'
-        'p.toml: rule 1 "d": window belongs to kind "threshold", and this rule is of kind "drift"',
+        'p.toml: rule 1 "d": window belongs to kind "threshold" or "disparity", and this rule is of kind "drift"',
     ),
     "threshold rule with a budget": (
         threshold(false_alarms='"1/year"'),
@@ -289,10 +316,57 @@ BAD = {
         drift(tolerance="{ probability = -0.1 }"),
         'p.toml: rule 1 "d": tolerance.probability must lie between 0 and 1 (got -0.1)',
     ),
-    "no kind": (threshold(kind=""), 'p.toml: rule 1 "r": kind is missing: "threshold", "absence" or "drift"'),
+    "disparity of the whole": (
+        disparity(slices='"all"'),
+        'p.toml: rule 1 "w": slices "all" has no rest to be compared with: use "marginals", "crosses" or both',
+    ),
+    "disparity of the whole among others": (
+        disparity(slices='["all", "crosses"]'),
+        'p.toml: rule 1 "w": slices "all" has no rest to be compared with: use "marginals", "crosses" or both',
+    ),
+    "disparity without its measure and window": (
+        disparity(measure="", window=""),
+        'p.toml: rule 1 "w": measure is missing: "gap" or "error"\np.toml: rule 1 "w": window is missing: such as "24h"',
+    ),
+    "disparity of an unknown measure": (
+        disparity(measure='"ece"'),
+        'p.toml: rule 1 "w": measure must be "gap" or "error" (got "ece")',
+    ),
+    "disparity by a misspelt key": (
+        disparity(mesure='"gap"', levle="0.01"),
+        'p.toml: rule 1 "w": unknown key "mesure", did you mean "measure"?\n'
+        'p.toml: rule 1 "w": unknown key "levle", did you mean "level"?',
+    ),
+    "disparity of a metric": (
+        disparity(metric='"ece_lower"'),
+        'p.toml: rule 1 "w": metric belongs to kind "threshold", and this rule is of kind "disparity"',
+    ),
+    "disparity at a level in percent": (
+        disparity(level="5"),
+        'p.toml: rule 1 "w": level must be a probability above 0 and at most 0.25, of naming any slice wrongly (got 5)',
+    ),
+    "disparity at level zero": (
+        disparity(level="0.0"),
+        'p.toml: rule 1 "w": level must be a probability above 0 and at most 0.25, of naming any slice wrongly (got 0.0)',
+    ),
+    "disparity above less than nothing": (
+        disparity(above="-0.02"),
+        'p.toml: rule 1 "w": above must be a difference of at least 0 and below 1: how much worse than the rest is too '
+        "much (got -0.02)",
+    ),
+    "disparity above a percentage": (
+        disparity(above="2"),
+        'p.toml: rule 1 "w": above must be a difference of at least 0 and below 1: how much worse than the rest is too '
+        "much (got 2)",
+    ),
+    "threshold at a level": (
+        threshold(level="0.05"),
+        'p.toml: rule 1 "r": level belongs to kind "disparity", and this rule is of kind "threshold"',
+    ),
+    "no kind": (threshold(kind=""), 'p.toml: rule 1 "r": kind is missing: "threshold", "absence", "drift" or "disparity"'),
     "key of the other kind": (
         absence(above="0.1"),
-        'p.toml: rule 1 "a": above belongs to kind "threshold", and this rule is of kind "absence"',
+        'p.toml: rule 1 "a": above belongs to kind "threshold" or "disparity", and this rule is of kind "absence"',
     ),
     "absence of nothing known": (
         absence(of='"frames"'),

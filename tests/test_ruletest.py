@@ -31,6 +31,15 @@ severity = "page"
 name = "drift"
 kind = "drift"
 severity = "page"
+
+[[rule]]
+name = "worse"
+kind = "disparity"
+measure = "gap"
+above = 0.02
+window = "7d"
+min_samples = 100
+severity = "info"
 """
 SERIES = """
 pack = "p.toml"
@@ -169,11 +178,11 @@ interval = "1h"
 
 
 def test_evidence_of_one_and_more_is_an_alarm_at_that_step_and_stays_the_newest(tmp_path: Path) -> None:
-    def reason(ratio: str, at: int, onset: int) -> str:
+    def reason(ratio: str, onset: int) -> str:
         return (
-            f'"scores have drifted, over-confident: evidence reached {ratio} times its limit at 2026-01-01 {at:02}:00 UTC '
-            f"on 1,000 samples since about 2026-01-01 {onset:02}:00 UTC; without drift such alarms come at most 1 times a "
-            'year over all slices together; in force since 2026-01-01 04:00 UTC"'
+            f'"Scores of camera=c3 are over-confident since about 2026-01-01 {onset:02}:00 UTC (1,000 labelled samples '
+            f"since). The evidence reached {ratio} times what raises an alarm; a calibrated model raises such an alarm at "
+            'most once a year over all its slices. In force since 2026-01-01 04:00 UTC"'
         )
 
     c3 = {"rule": '"drift"', "slice": '"camera=c3"'}
@@ -182,8 +191,8 @@ def test_evidence_of_one_and_more_is_an_alarm_at_that_step_and_stays_the_newest(
         EVIDENCE
         + expect(at='"3h"', state='"inactive"', **c3)
         + expect(at='"4h"', state='"firing"', **c3)
-        + expect(at='"8h"', state='"firing"', reason=reason("1.6", 4, 2), **c3)  # from the first value on
-        + expect(at='"9h"', state='"firing"', reason=reason("1", 9, 4), **c3)  # from the alarm before on
+        + expect(at='"8h"', state='"firing"', reason=reason("1.6", 2), **c3)  # from the first value on
+        + expect(at='"9h"', state='"firing"', reason=reason("1", 4), **c3)  # from the alarm before on
         + expect(at='"7d8h"', state='"firing"', **c3)
         + expect(at='"7d9h"', state='"resolved"', **c3),
     )
@@ -198,10 +207,10 @@ def test_evidence_tells_direction_samples_and_onset_as_the_series_says(tmp_path:
     c3 = {"rule": '"drift"', "slice": '"camera=c3"', "version": '"v2"'}
     (result,) = outcome(tmp_path, told + expect(at='"4h"', state='"inactive"', **c3))
     assert result.failures == (
-        'at 4h, rule "drift", slice camera=c3, version v2: state expected "inactive", got "firing" (scores have drifted, '
-        "under-confident below 0.2: evidence reached 1.6 times its limit at 2026-01-01 04:00 UTC on 7 samples since about "
-        "2025-12-31 10:00 UTC; without drift such alarms come at most 1 times a year over all slices together; in force "
-        "since 2026-01-01 04:00 UTC)",
+        'at 4h, rule "drift", slice camera=c3, version v2: state expected "inactive", got "firing" (Scores of camera=c3 '
+        "are under-confident below 0.2 since about 2025-12-31 10:00 UTC (7 labelled samples since). The evidence reached 1.6 "
+        "times what raises an alarm; a calibrated model raises such an alarm at most once a year over all its slices. In "
+        "force since 2026-01-01 04:00 UTC)",
     )
 
 
@@ -244,6 +253,68 @@ def test_negative_evidence_and_a_misspelt_metric_of_it_are_told(tmp_path: Path) 
     ]
 
 
+DISPARITY = """
+pack = "p.toml"
+[[test]]
+name = "t"
+start = 2026-01-01T00:00:00Z
+interval = "1h"
+  [[test.series]]
+  slice = "camera=c4"
+  window = "7d"
+  metric = "disparity"
+  values = "-0.01x9"
+  [[test.series]]
+  slice = "camera=c3"
+  window = "7d"
+  metric = "disparity"
+  values = "0.05x2 0.08x2 0.03 _ 0.03 0.01"
+  lower = "0.01x2 0.04x2 -0.01x4"
+"""
+
+
+def test_a_disparity_fires_by_its_bound_over_all_slices_and_clears_by_its_own(tmp_path: Path) -> None:
+    def at(hour: int, state: str, **keys: str) -> str:
+        return expect(at=f'"{hour}h"', rule='"worse"', slice='"camera=c3"', state=f'"{state}"', **keys)
+
+    said = (
+        '"calibration gap +0.080 against +0.000 in the rest of the model: worse by 0.080 (at least 0.04 with 95 % '
+        'confidence over 2 slices, 0.02 is allowed) over 7d (1,000 samples, rest 10,000) since 2026-01-01 02:00 UTC"'
+    )
+    steps = at(1, "inactive") + at(2, "firing", reason=said) + at(4, "firing", health='"ok"')
+    steps += at(5, "firing", health='"unknown"') + at(6, "firing", health='"ok"') + at(7, "resolved")
+    assert outcome(tmp_path, DISPARITY + steps)[0].failures == ()
+    alone = DISPARITY + '  lower_alone = "0.01x8"\n'
+    assert outcome(tmp_path, alone + at(3, "firing") + at(4, "resolved"))[0].failures == ()
+    few = DISPARITY + '  samples = "99x9"\n'
+    assert outcome(tmp_path, few + at(3, "inactive"))[0].failures == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ('lowr = "0.1"', 'unknown key "lowr", did you mean "lower"?'),
+        ('onset = "6h"', 'unknown key "onset"'),
+        (
+            'lower_alone = "z"',
+            'lower_alone: "z" is not a number, "_", or one of these with xN as in "0.01x12" or "0.1+0.05x4"',
+        ),
+    ],
+)
+def test_a_mistake_in_a_series_of_disparities_is_told_with_its_place(tmp_path: Path, lines: str, told: str) -> None:
+    text = DISPARITY + f"  {lines}\n" + expect(at='"4h"', rule='"worse"', state='"inactive"')
+    assert mistakes(tmp_path, text) == [f'p.test.toml: test 1 "t": series 2: {told}']
+
+
+def test_a_disparity_needs_a_window_and_a_slice_that_has_a_rest(tmp_path: Path) -> None:
+    text = DISPARITY.replace('  slice = "camera=c3"\n  window = "7d"\n', "")
+    assert mistakes(tmp_path, text + expect(at='"4h"', rule='"worse"', state='"inactive"')) == [
+        'p.test.toml: test 1 "t": series 2: window is missing: such as "7d"',
+        'p.test.toml: test 1 "t": series 2: slice is missing: with metric = "disparity" one that has a rest, such as '
+        '"camera=c3"',
+    ]
+
+
 def test_mistakes_of_a_test_file_and_of_its_pack_come_at_once(tmp_path: Path) -> None:
     text = """
 pack = "q.toml"
@@ -269,7 +340,7 @@ interval = "1x"
     (tmp_path / "q.toml").write_text('[[rule]]\nname = "r"\n')
     assert mistakes(tmp_path, text) == [
         'p.test.toml: unknown key "cases"',
-        'q.toml: rule 1 "r": kind is missing: "threshold", "absence" or "drift"',
+        'q.toml: rule 1 "r": kind is missing: "threshold", "absence", "drift" or "disparity"',
         "p.test.toml: test 1: name is missing: what the test shows",
         "p.test.toml: test 1: start must be a time with its zone such as 2026-01-01T00:00:00Z "
         "(got 2026-01-01T00:00:00)",

@@ -100,3 +100,36 @@ def test_a_nightly_run_in_the_hour_that_comes_twice_is_due_once() -> None:
 
 def test_a_day_that_never_comes_is_never_due() -> None:
     assert latest_due("0 2 30 2 *", "UTC", SUNDAY, SUNDAY + timedelta(days=800)) is None
+
+
+BERLIN = "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        # clocks go from 02:00 to 03:00: 02:30 does not exist, the night's run comes once, at the moment it would have been
+        (datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),
+        # clocks go from 03:00 back to 02:00: 02:30 comes twice, the first is the night's run
+        (datetime(2026, 10, 25, tzinfo=UTC), datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_night_in_which_clocks_change_has_one_run_however_often_it_is_asked(
+    day: datetime, expected: datetime
+) -> None:
+    after, runs = day - timedelta(hours=12), []
+    for minute in range(0, 36 * 60, 5):
+        now = day - timedelta(hours=12) + timedelta(minutes=minute)
+        due = latest_due("30 2 * * *", BERLIN, after, now)
+        if due is not None:
+            runs.append(due.astimezone(UTC))
+            after = due
+    assert runs == [expected]
+    missed = latest_due("30 2 * * *", BERLIN, day - timedelta(hours=12), day + timedelta(hours=20))
+    assert missed is not None
+    assert missed.astimezone(UTC) == expected
+
+
+def test_nights_missed_over_a_change_of_clocks_become_one_run() -> None:
+    due = latest_due("30 2 * * *", BERLIN, datetime(2026, 10, 20, tzinfo=UTC), datetime(2026, 10, 27, 12, tzinfo=UTC))
+    assert due == datetime(2026, 10, 27, 1, 30, tzinfo=UTC)

@@ -53,6 +53,7 @@ def test_late_and_corrected_labels_in_any_order_give_the_evidence_of_a_run_from_
         "",
         'tolerance = { odds = 1.1 };slices = ["all", "marginals"]',
         'tolerance = { probability = 0.02 };slices = "marginals"',
+        'tolerance = {};reference = "deployment";reference_samples = 200',
     )
     sent: list[Row] = []
     late: list[tuple[float, Row]] = []
@@ -85,7 +86,7 @@ def test_late_and_corrected_labels_in_any_order_give_the_evidence_of_a_run_from_
     end = hour(110)
     taken(world, book, end, sent + [row for _, row in late])
     mine = held(world)
-    assert {key[0] for key in mine} == {"r0", "r1", "r2"}
+    assert {key[0] for key in mine} == {"r0", "r1", "r2", "r3"}
     assert any(alarms for key, (*_, alarms) in mine.items() if key[3] == "camera=c2")
     other = world.rebuilt(tmp_path / "other")
     try:
@@ -133,7 +134,8 @@ def test_the_ratio_is_the_evidence_over_the_threshold_of_the_slices_rank(world: 
     rng = np.random.default_rng(4)
     shown = taken(world, rules(), hour(9), [row for c in ("c1", "c2", "c3") for row in some(rng, range(8), camera=c)])
     for (*_, text), (rank, _, state, *_) in held(world).items():
-        limit = slice_threshold(1.0, Slice.parse(text).order, rank, 1)
+        order = Slice.parse(text).order
+        limit = slice_threshold(1.0, order, rank, 1, present=3 if order else 1)
         assert shown[text].ratio == pytest.approx(float(np.exp(state.log_evidence()[0])) / limit, rel=1e-9)
     assert sorted(entry[0] for key, entry in held(world).items() if key[3] != "all") == [1, 2, 3]
 
@@ -309,8 +311,8 @@ def test_a_calibrator_that_is_rolled_back_to_begins_a_fresh_stream_beside_its_re
     taken(world, rules(), hour(3), some(rng, range(3), 20, calibrator="a", shift=-4))
     assert world.one("SELECT count(*) FROM evidence_alarms WHERE slice = 'all'") > 0
     taken(world, rules(), hour(5), some(rng, [4], calibrator="b"))
-    shown = taken(world, rules(), hour(7), some(rng, [6], calibrator="a"))["all"]
-    assert (shown.calibrator, shown.opened, shown.until, shown.alarm_at) == ("a", hour(6), hour(7), None)
+    shown = taken(world, rules(), hour(13), some(rng, [12], calibrator="a"))["all"]
+    assert (shown.calibrator, shown.opened, shown.until, shown.alarm_at) == ("a", hour(12), hour(13), None)
     assert shown.ratio < 0.1
     assert world.one("SELECT count(*) FROM evidence WHERE calibrator = 'a' AND slice = 'all'") == 4
 

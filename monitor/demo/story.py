@@ -7,7 +7,7 @@ import duckdb
 
 from monitor.ask import Snapshot
 from monitor.backtest import Played
-from monitor.console import interval, moment, number, say, signed, table
+from monitor.console import say, table
 from monitor.demo import DISCLOSURES, HAZE_BEGAN, SECOND_SITE_BEGAN, SECOND_SITE_FULL
 from monitor.model import AlertState, Slice
 from monitor.statistics.cells import Cells
@@ -15,6 +15,7 @@ from monitor.statistics.metrics import measure
 from monitor.store.connection import LIVE, naive
 from monitor.store.snapshot import SNAPSHOT
 from monitor.tell import tell_alerts, tell_pulled, tell_refits
+from monitor.wording import interval, minute, number, signed
 
 HAZED = Slice.of({"camera": "c3", "lighting": "night"})
 
@@ -44,7 +45,7 @@ def _tell_haze(played: Played) -> None:
         f"the sharp story: {HAZED.text}",
         ("what", "when (UTC)", "after the planted start"),
         [
-            (what, moment(when), "–" if when is None else f"{(when - HAZE_BEGAN).total_seconds() / 86_400:+.1f} days")
+            (what, minute(when), "–" if when is None else f"{(when - HAZE_BEGAN).total_seconds() / 86_400:+.1f} days")
             for what, when in (
                 ("the lens begins to haze over (planted)", HAZE_BEGAN),
                 ("start as calwatch estimates it", fired.onset if fired else None),
@@ -74,14 +75,14 @@ def _tell_second_site(played: Played, directory: Path) -> None:
     )
     with Snapshot(directory) as held:
         rows = [
-            (what, moment(when), "–" if reading is None else number(reading["ece"]),
+            (what, minute(when), "–" if reading is None else number(reading["ece"]),
              "–" if reading is None else interval(reading["ece_lower"], reading["ece_upper"]))
             for what, when in sorted(points, key=lambda point: point[1] or played.ended)
             for reading in [held.reading_at("digits", "all", "7d", when) if when else None]
         ]  # fmt: skip
     unmended = _raw_metrics(directory, played)
     rows.append(
-        ("the end, had no refit been promoted", moment(played.ended), number(unmended["ece"]),
+        ("the end, had no refit been promoted", minute(played.ended), number(unmended["ece"]),
          interval(unmended["ece_lower"], unmended["ece_upper"]))
     )  # fmt: skip
     table("the slow story: all", ("what", "when (UTC)", "ECE of the 7 days before", "95 % interval"), rows)

@@ -49,18 +49,33 @@ HELP: Mapping[str, str] = {
     "state is kept, not healed) or error.",
     "calwatch_rule_firing": "1 while the rule fires for the slice, else 0. Since when and why: the page, or "
     "calwatch status.",
+    "calwatch_rule_onset_timestamp_seconds": "Unix time when the trouble behind a firing rule most likely began. Absent = "
+    "nothing fires, or no time can be named.",
     "calwatch_drift_evidence_ratio": "Evidence that a slice has drifted, over the limit its share of the rule's false-alarm "
     "budget sets: 0 and up, 1 = alarm. Near 0 = nothing speaks for drift. Starts again from 0 after an alarm, and with a "
-    "new version or calibrator. Rising towards 1 = look soon; what drifted and since when: calwatch status.",
+    "new version or calibrator. Rising towards 1 = look soon; what drifted and since when: calwatch status. Absent = not "
+    "judged, or not yet: a reference at deployment is still being gathered.",
+    "calwatch_label_delay_depends_on_outcome": "1 if labels of one outcome arrive later than those of the other, and "
+    "label_maturity does not wait for them: the false-alarm budget of drift rules is then not guaranteed, set label_maturity "
+    "as calwatch status says. 0 if not. Absent = unknown: samples older than label_horizon are needed.",
     "calwatch_calibrator_info": "Always 1; which calibrator serves the scope, and its method.",
     "calwatch_calibrator_adopted": "1 if production applies the calibrator in use, 0 if samples still carry another: "
     "reload the model server. Absent = no sample since the promotion.",
     "calwatch_calibrator_fitted_timestamp_seconds": "Unix time when the calibrator in use was fitted.",
-    "calwatch_threshold": "Decision threshold in use, 0 to 1: predict positive when score >= threshold.",
-    "calwatch_threshold_precision": "Precision of the threshold on samples later than its fit, 0 to 1. "
-    'bound="estimate": the truth is as often below as above.',
-    "calwatch_threshold_recall": "Recall of the threshold on samples later than its fit, 0 to 1. "
-    'bound="estimate": the truth is as often below as above.',
+    "calwatch_threshold": "Decision threshold in use, 0 to 1: predict positive when score >= threshold. Absent beside "
+    "calwatch_threshold_promise_kept 0: no threshold can promise what the policy asks.",
+    "calwatch_threshold_promised": "What the policy promises: the least precision, recall or accuracy, 0 to 1, or the most "
+    "false positives per image. Absent = it promises nothing.",
+    "calwatch_threshold_promise_kept": "1 if the threshold keeps its policy's promise with the configured confidence, 0 if "
+    "no threshold can: the page says how near the best comes. Absent = the policy promises nothing.",
+    "calwatch_threshold_precision": "Precision of the threshold on samples later than the calibrator's fit, 0 to 1; for "
+    'accuracy policies the accuracy among the kept. bound="lower" and "upper": each one-sided at the confidence.',
+    "calwatch_threshold_recall": "Recall of the threshold on samples later than the calibrator's fit, 0 to 1. "
+    'bound="lower" and "upper": each one-sided at the confidence.',
+    "calwatch_live_precision": "Precision at the thresholds in use over the window, 0 to 1, of samples their calibrators "
+    'scored. bound="lower", "upper": 95 % interval. Upper below what was promised = surely broken: ask for a refit.',
+    "calwatch_live_recall": "Recall at the thresholds in use over the window, 0 to 1, of samples their calibrators scored. "
+    'bound="lower", "upper": 95 % interval. Upper below what was promised = surely broken: ask for a refit.',
     "calwatch_series_capped": "Series left out because there are more than max_series; whole slices are cut, the "
     "finest first. Above 0: raise [monitor] max_series, or lower max_order or max_slice_values.",
 }

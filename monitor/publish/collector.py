@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry
 
@@ -21,9 +21,11 @@ from monitor.model import (
 )
 from monitor.publish.catalogue import HELP, ON_READINGS
 from monitor.publish.exposition import LabelSet, SnapshotFamily
+from monitor.statistics.threshold_policies import parse_policy
 
 RESERVED_LABELS = frozenset({
-    "model", "version", "window", "rule", "state", "health", "severity", "calibrator", "method", "policy", "bound",
+    "model", "version", "window", "rule", "state", "health", "severity", "calibrator", "method", "policy", "per", "class",
+    "bound",
     "stage", "task", "event", "source", "reason", "kind", "outcome", "le", "quantile", "job", "instance",
 })  # fmt: skip
 
@@ -88,6 +90,9 @@ class MetricsCollector:
 def _model_rows(model: ModelStatus) -> Iterator[Row]:
     yield "calwatch_model_info", LabelSet({"model": model.name, "task": model.task, "event": model.task.event}), 1.0
     yield "calwatch_model_healthy", LabelSet({"model": model.name}), float(model.problem is None)
+    if model.label_delays is not None and model.label_delays.depends is not None:
+        depends = float(model.label_delays.depends)
+        yield "calwatch_label_delay_depends_on_outcome", LabelSet({"model": model.name}), depends
     for stage, at in sorted(model.last_success.items()):
         labels = LabelSet({"model": model.name, "stage": stage})
         yield "calwatch_last_success_timestamp_seconds", labels, at.timestamp()
@@ -141,10 +146,14 @@ def _known(name: str, labels: LabelSet, value: float | None) -> Iterator[Row]:
 
 
 def _reading_rows(reading: Reading, base: dict[str, str]) -> Iterator[Row]:
-    labels = LabelSet({**base, "version": reading.version, "window": reading.window})
+    named = {**base, "version": reading.version, "window": reading.window}
+    labels = LabelSet(named)
     if reading.state is ReadingState.OK:
         for metric in ON_READINGS:
             yield from _known(f"calwatch_{metric}", labels, reading.metrics.get(metric))
+        for name in ("precision", "recall"):
+            ends = [reading.metrics.get(f"threshold_{name}{bound}") for bound in ("_lower", "", "_upper")]
+            yield from _bounded(f"calwatch_live_{name}", named, ends)
     yield "calwatch_samples", labels, float(reading.samples)
     yield from _known("calwatch_label_coverage_ratio", labels, reading.label_coverage)
     yield from _known("calwatch_label_lag_seconds", labels, reading.label_lag_seconds)
@@ -155,11 +164,16 @@ def _alert_rows(alert: Alert, base: dict[str, str]) -> Iterator[Row]:
     yield "calwatch_rule_state", LabelSet({**named, "state": alert.state}), 1.0
     yield "calwatch_rule_health", LabelSet({**named, "health": alert.health}), 1.0
     firing = float(alert.state is AlertState.FIRING)
-    yield "calwatch_rule_firing", LabelSet({**named, "severity": alert.severity}), firing
+    severe = LabelSet({**named, "severity": alert.severity})
+    yield "calwatch_rule_firing", severe, firing
+    if firing and alert.onset is not None:
+        yield "calwatch_rule_onset_timestamp_seconds", severe, alert.onset.timestamp()
 
 
 def _evidence_rows(evidence: Evidence, base: dict[str, str]) -> Iterator[Row]:
     named = {**base, "version": evidence.version, "rule": evidence.rule}
+    if evidence.reference_missing is not None:
+        return  # not judged yet: unknown, which is no 0
     yield "calwatch_drift_evidence_ratio", LabelSet(named), evidence.ratio
 
 
@@ -173,8 +187,18 @@ def _calibrator_rows(in_use: CalibratorInUse, base: dict[str, str]) -> Iterator[
 
 
 def _threshold_rows(in_use: ThresholdInUse, base: dict[str, str]) -> Iterator[Row]:
-    named = {**base, "policy": in_use.policy}
+    named = {**base, "policy": in_use.policy, "per": in_use.per, "class": in_use.class_name}
     yield from _known("calwatch_threshold", LabelSet(named), in_use.threshold)
-    estimate = LabelSet({**named, "bound": "estimate"})
-    yield from _known("calwatch_threshold_precision", estimate, in_use.precision)
-    yield from _known("calwatch_threshold_recall", estimate, in_use.recall)
+    yield from _known("calwatch_threshold_promised", LabelSet(named), parse_policy(in_use.policy).target)
+    if in_use.kept is not None:
+        yield "calwatch_threshold_promise_kept", LabelSet(named), float(in_use.kept)
+    precision = (in_use.precision_lower, in_use.precision, in_use.precision_upper)
+    recall = (in_use.recall_lower, in_use.recall, in_use.recall_upper)
+    yield from _bounded("calwatch_threshold_precision", named, precision)
+    yield from _bounded("calwatch_threshold_recall", named, recall)
+
+
+def _bounded(name: str, labels: dict[str, str], values: Sequence[float | None]) -> Iterator[Row]:
+    """A series for each of the lower bound, the estimate and the upper bound."""
+    for bound, value in zip(("lower", "estimate", "upper"), values, strict=True):
+        yield from _known(name, LabelSet({**labels, "bound": bound}), value)

@@ -1,9 +1,8 @@
 """What happens, counted and timed as it happens: the counters and histograms of Prometheus."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from datetime import datetime
-from time import perf_counter
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -12,8 +11,10 @@ from prometheus_client.metrics_core import Metric
 
 SchedulerEvent = Literal["missed", "failed", "overlapped"]
 SCHEDULER_EVENTS: tuple[SchedulerEvent, ...] = ("missed", "failed", "overlapped")
-JOB_OUTCOMES = {"recalibrate": ("promoted", "rejected", "failed"), "rollback": ("done", "failed")}  # by kind
-INTERRUPTED = "interrupted"  # outcome of a job that an error left unfinished; it is queued again at the next start
+JOB_OUTCOMES = {  # by kind; further ones appear when they occur: cancelled, interrupted, outdated
+    "recalibrate": ("promoted", "rejected", "failed", "retried"), "rollback": ("done", "failed"),
+    "action": ("done", "failed", "retried"),
+}  # fmt: skip
 
 _CYCLE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _JOB_BUCKETS = (0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
@@ -66,8 +67,8 @@ class Instruments:
         )  # fmt: skip
         self._jobs = counter(
             "jobs_total",
-            "Recalibrations and rollbacks that ended, by outcome. rejected = the gate said no, with its reasons on the "
-            "page.",
+            "Attempts of refits, rollbacks and actions that ended, by outcome. rejected = the gate said no, with its "
+            "reasons on the page; retried, interrupted, outdated = queued again.",
             "model", "kind", "outcome",
         )  # fmt: skip
         self._scheduler = counter(
@@ -77,7 +78,7 @@ class Instruments:
             "kind",
         )
         self._job_seconds = Histogram(
-            "calwatch_job_duration_seconds", "Time a recalibration or rollback took, from start to outcome.",
+            "calwatch_job_duration_seconds", "Time an attempt of a refit, rollback or action took.",
             ("model", "kind"), buckets=_JOB_BUCKETS, registry=None,
         )  # fmt: skip
         self._stage_seconds = Histogram(
@@ -141,19 +142,11 @@ class Instruments:
         """Times the stage, also when it raises. ``model`` is no label: a histogram per model and stage is too many."""
         return self._stage_seconds.labels(stage).time()
 
-    @contextmanager
-    def job(self, model: str, kind: str) -> Iterator[list[str]]:
-        """Times a job and counts its outcome, which the body appends to the list; none appended = ``interrupted``."""
-        outcome: list[str] = []
-        start = perf_counter()
-        try:
-            yield outcome
-        finally:
-            self.job_finished(model, kind, outcome[-1] if outcome else INTERRUPTED, perf_counter() - start)
-
-    def job_finished(self, model: str, kind: str, outcome: str, seconds: float) -> None:
+    def job_finished(self, model: str, kind: str, outcome: str, seconds: float | None) -> None:
+        """An attempt of a job ended; ``seconds`` None: how long it ran is unknown."""
         self._jobs.labels(model, kind, outcome).inc()
-        self._job_seconds.labels(model, kind).observe(seconds)
+        if seconds is not None:
+            self._job_seconds.labels(model, kind).observe(seconds)
 
     def reloaded(self, successful: bool, at: datetime) -> None:
         """The configuration was read, at the start or on a reload. A failed one keeps the old, and its time."""

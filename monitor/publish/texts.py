@@ -1,40 +1,15 @@
-"""Numbers, times and changes as people read them; the filters of the page's templates."""
+"""Names, readings and changes as people read them; with `wording`, the filters of the page's templates."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from markupsafe import Markup
 
-from monitor.model import Job, Reading
+from monitor.durations import format_duration
+from monitor.model import Job, LabelDelays, Reading, Rule, RuleKind, Slice, Task, ThresholdInUse
+from monitor.wording import UNKNOWN, frequency, number, rounded, span, told_delays
 
-UNKNOWN = "–"
 _LONGEST = 120  # characters of a name shown in a table
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """Rounded, with a true minus sign; a dash when it is not known."""
-    return UNKNOWN if value is None else f"{value:.{digits}f}".replace("-", "−")
-
-
-def signed(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:+.3f}".replace("-", "−")
-
-
-def share(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{100 * value:.0f} %"
-
-
-def moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
-
-
-def span(length: timedelta) -> str:
-    """A length of time in its one fitting unit: ``45 s``, ``12 min``, ``7 h``, ``3 d``."""
-    seconds = max(length.total_seconds(), 0)
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def shortened(name: str) -> str:
@@ -52,6 +27,12 @@ def lacking(reading: Reading, needed: int) -> str:
     return f"insufficient: {reading.samples:,} labelled of {needed:,} needed, {waiting}"
 
 
+def delays(found: LabelDelays, task: Task) -> str:
+    """What is known of label delays, as a sentence."""
+    text = told_delays(found, task)
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def change(job: Job) -> str:
     """``ECE 0.083 → 0.012, log-loss 0.41 → 0.39`` on the gate's samples; empty when the job did not get that far."""
     before, after = job.details.get("before"), job.details.get("after")
@@ -63,3 +44,69 @@ def change(job: Job) -> str:
         if isinstance(old, int | float) and isinstance(new, int | float):
             parts.append(f"{name} {number(old)} → {number(new)}")
     return ", ".join(parts)
+
+
+def count(number_of: float | None) -> str:
+    """``12,345``; a dash when it is not known."""
+    return UNKNOWN if number_of is None else f"{number_of:,.0f}"
+
+
+def scale(ratio: float | None) -> str:
+    """A ratio over many orders: ``0.42``, ``0.0012``, ``under 0.0001``, ``over a million``."""
+    if ratio is None:
+        return UNKNOWN
+    if ratio > 1e6:
+        return "over a million"
+    if 0 < ratio < 1e-4:
+        return "under 0.0001"
+    return f"{ratio:.4f}" if ratio < 0.01 else rounded(ratio)
+
+
+def promise(threshold: ThresholdInUse) -> str:
+    """What a threshold's policy promises and whether that holds."""
+    if threshold.kept is None:
+        return "none made"
+    if threshold.kept:
+        return f"kept with {100 * threshold.confidence:g} % confidence"
+    return f"no threshold can: best bound {number(threshold.best)}"
+
+
+def condition(rule: Rule) -> str:
+    """When a rule fires, in words."""
+    said = [_condition(rule)]
+    if rule.hold:
+        said.append(f"for {format_duration(rule.hold)}")
+    cleared = rule.clear_below if rule.clear_below is not None else rule.clear_above
+    if cleared is not None:
+        said.append(f"resolved {'below' if rule.clear_below is not None else 'above'} {_bound(rule, cleared)}")
+    if rule.min_samples:
+        said.append(f"from {rule.min_samples:,} samples on")
+    if rule.only != Slice():
+        said.append(f"only inside {rule.only.text}")
+    return ", ".join(said)
+
+
+def _condition(rule: Rule) -> str:
+    window = f" over {rule.window}" if rule.window else ""
+    if rule.kind is RuleKind.THRESHOLD:
+        bounds = [
+            f"{name} {_bound(rule, bound)}"
+            for name, bound in (("above", rule.above), ("below", rule.below))
+            if bound is not None
+        ]
+        return f"{rule.metric} {' or '.join(bounds)}{window}"
+    if rule.kind is RuleKind.ABSENCE:
+        longer = f" for longer than {format_duration(rule.longer_than)}" if rule.longer_than else ""
+        return f"no {rule.absent}{longer}"
+    if rule.kind is RuleKind.DISPARITY:
+        return f"calibration {rule.measure} worse than the rest by more than {rule.above:g}{window}"
+    budget = (
+        "" if rule.false_alarms_per_year is None else f", a false alarm {frequency(rule.false_alarms_per_year)} at most"
+    )
+    against = "perfect calibration" if rule.reference == "score" else "the calibration it had when deployed"
+    return f"evidence of drift from {against}{budget}"
+
+
+def _bound(rule: Rule, bound: float) -> str:
+    """A time where the metric is one."""
+    return span(timedelta(seconds=bound)) if rule.metric == "label_lag_seconds" else f"{bound:g}"

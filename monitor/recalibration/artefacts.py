@@ -20,7 +20,9 @@ from monitor.errors import ArtefactError, StoreError
 from monitor.model import Slice, Task
 from monitor.recalibration.calibrators import Calibrator, calibrator_from
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # the newest this release reads; written is the oldest that has the method (see schema_version)
+_METHODS_OF_VERSION_1 = frozenset({"identity", "temperature", "isotonic"})
+_CURRENT_VERSION = 1
 CURRENT = "current.json"
 _ID_DIGITS = 16
 _ELSEWHERE = "restore it from a backup, or roll back to another calibrator"
@@ -62,6 +64,11 @@ class Artefact:
     def calibrator(self) -> Calibrator:
         """The calibrator itself. Raises ValueError if method and parameters do not describe one."""
         return calibrator_from(self.method, self.parameters)
+
+
+def schema_version(method: str) -> int:
+    """1 for what version 1 could express, 2 for later methods: an older calwatch reads the former, refuses the latter."""
+    return 1 if method in _METHODS_OF_VERSION_1 else 2
 
 
 def directory_name(model: str) -> str:
@@ -115,6 +122,8 @@ def read_artefact(path: Path) -> Artefact:
     try:
         artefact = _artefact_of(content)
         _ = artefact.calibrator
+        if version != schema_version(artefact.method):
+            raise ValueError(f"{artefact.method} belongs to schema version {schema_version(artefact.method)}")
     except (KeyError, TypeError, ValueError) as cause:
         raise ArtefactError(f"{path}: is not a calibrator of this program ({cause!r})", _ELSEWHERE) from cause
     return artefact
@@ -128,7 +137,7 @@ def write_current(directory: Path, current: Mapping[str, str]) -> Path:
     for scope in current:
         Slice.parse(scope)
     path = directory / CURRENT
-    document = {"schema_version": SCHEMA_VERSION, "current": dict(sorted(current.items()))}
+    document = {"schema_version": _CURRENT_VERSION, "current": dict(sorted(current.items()))}
     _replace(path, json.dumps(document, indent=2, ensure_ascii=False))
     return path
 
@@ -141,11 +150,11 @@ def read_current(directory: Path) -> dict[str, str]:
     hint = "delete it and promote or roll back again; the calibrators themselves are beside it"
     document = _read_object(path, "list of calibrators in use", hint)
     version, current = document.get("schema_version"), document.get("current")
-    if isinstance(version, int) and version > SCHEMA_VERSION:
+    if isinstance(version, int) and version > _CURRENT_VERSION:
         raise ArtefactError(
-            f"{path}: has schema version {version}, this calwatch reads up to {SCHEMA_VERSION}", "upgrade calwatch"
+            f"{path}: has schema version {version}, this calwatch reads up to {_CURRENT_VERSION}", "upgrade calwatch"
         )
-    if version != SCHEMA_VERSION or not isinstance(current, dict):
+    if version != _CURRENT_VERSION or not isinstance(current, dict):
         raise ArtefactError(f"{path}: is not a calwatch list of calibrators in use", hint)
     if not all(isinstance(identifier, str) for identifier in current.values()):
         raise ArtefactError(f"{path}: must map each scope to a calibrator id", hint)
@@ -155,7 +164,7 @@ def read_current(directory: Path) -> dict[str, str]:
 def _content(artefact: Artefact) -> dict[str, object]:
     """All but the id, as JSON values."""
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": schema_version(artefact.method),
         "model": artefact.model,
         "scope": artefact.scope.text,
         "method": artefact.method,

@@ -1,7 +1,11 @@
 """Calibrators: frozen functions from a score to a better calibrated score, and their form as plain values.
 
-Each never reverses the order of two scores. Formulas: temperature, Guo et al. 2017, "On Calibration of Modern Neural
-Networks", §4.2; isotonic, Zadrozny & Elkan 2002.
+Those on scores never reverse the order of two scores. Those on logits turn the logits of all classes into the
+probability that the predicted class is right; no order of the scores that came with them is kept or meant to be.
+
+Formulas: temperature and vector scaling, Guo et al. 2017, "On Calibration of Modern Neural Networks", §4.2; Platt 1999,
+"Probabilistic Outputs for Support Vector Machines"; beta, Kull et al. 2017, "Beta calibration"; isotonic, Zadrozny &
+Elkan 2002.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +15,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.recalibration.power_curve import MAX_EXPONENT, MAX_INTERCEPT, power_curve
+
 Floats = NDArray[np.float64]
 
 
@@ -19,6 +25,11 @@ class Calibrator(Protocol):
 
     @property
     def method(self) -> str: ...
+
+    @property
+    def needs_logits(self) -> bool:
+        """Whether it works on logit vectors; if not, it reads scores alone."""
+        ...
 
     def parameters(self) -> dict[str, object]: ...
 
@@ -34,6 +45,10 @@ class Identity:
     @property
     def method(self) -> str:
         return "identity"
+
+    @property
+    def needs_logits(self) -> bool:
+        return False
 
     def parameters(self) -> dict[str, object]:
         return {}
@@ -61,6 +76,10 @@ class Temperature:
     def method(self) -> str:
         return "temperature"
 
+    @property
+    def needs_logits(self) -> bool:
+        return self.multiclass
+
     def parameters(self) -> dict[str, object]:
         return {"temperature": self.temperature, "multiclass": self.multiclass}
 
@@ -71,28 +90,131 @@ class Temperature:
         in their place is for the caller to decide.
         """
         if not self.multiclass:
-            return _sharpen(np.asarray(score, dtype=np.float64), 1 / self.temperature)
-        if logits is None:
-            raise ValueError("multi-class temperature needs logits of shape (N, C) (got none)")
-        top = np.max(logits, axis=1, keepdims=True)
-        missing = int(np.count_nonzero(~np.isfinite(top)))
-        if missing:
-            raise ValueError(f"multi-class temperature needs logits in every row ({missing} of {len(top)} have none)")
-        scaled = np.subtract(logits, top, dtype=np.float64)
+            return power_curve(score, 1 / self.temperature, 1 / self.temperature, 0.0)
+        z, top = _checked_logits(logits, "multi-class temperature")
+        scaled = np.subtract(z, top, dtype=np.float64)
         scaled /= self.temperature
         np.exp(scaled, out=scaled)
         total: Floats = scaled.sum(axis=1)
         return np.reciprocal(total)
 
 
-def _sharpen(score: Floats, beta: float) -> Floats:
-    """sigmoid(β·logit(p)) as 1 / (1 + ((1 − p)/p)^β): one power instead of two logarithms and an exponential."""
-    with np.errstate(divide="ignore", over="ignore", under="ignore"):  # p = 0 → 1/(1 + ∞) = 0, p = 1 → 1/(1 + 0) = 1
-        out = np.subtract(1.0, score)
-        np.divide(out, score, out=out)
-        np.power(out, beta, out=out)
-        np.add(out, 1.0, out=out)
-        return np.reciprocal(out, out=out)
+def _checked_logits(logits: Floats | None, method: str) -> tuple[Floats, Floats]:
+    """The logits (N, C) and each row's maximum (N, 1), which is finite; ValueError where a row has none."""
+    if logits is None:
+        raise ValueError(f"{method} needs logits of shape (N, C) (got none)")
+    top = np.max(logits, axis=1, keepdims=True)
+    missing = int(np.count_nonzero(~np.isfinite(top)))
+    if missing:
+        raise ValueError(f"{method} needs logits in every row ({missing} of {len(top)} have none)")
+    return logits, top
+
+
+@dataclass(frozen=True, slots=True)
+class Platt:
+    """sigmoid(``slope``·logit(p) + ``intercept``): temperature with a shift. Slope in 0..1000, so order is kept.
+
+    On logits and not, as often seen, on probabilities: so the identity (1, 0) is among its curves.
+    """
+
+    slope: float
+    intercept: float
+
+    def __post_init__(self) -> None:
+        _require_within("slope", self.slope, 0.0, MAX_EXPONENT)
+        _require_within("intercept", self.intercept, -MAX_INTERCEPT, MAX_INTERCEPT)
+
+    @property
+    def method(self) -> str:
+        return "platt"
+
+    @property
+    def needs_logits(self) -> bool:
+        return False
+
+    def parameters(self) -> dict[str, object]:
+        return {"slope": self.slope, "intercept": self.intercept}
+
+    def apply(self, score: Floats, logits: Floats | None = None) -> Floats:
+        """Scores 0 and 1 stay what they are unless the slope is 0; NaN stays NaN. Logits are not used."""
+        return power_curve(score, self.slope, self.slope, self.intercept)
+
+
+@dataclass(frozen=True, slots=True)
+class Beta:
+    """sigmoid(``a``·ln p − ``b``·ln(1 − p) + ``c``) with a, b in 0..1000, so order is kept; a = b is Platt's curve."""
+
+    a: float
+    b: float
+    c: float
+
+    def __post_init__(self) -> None:
+        _require_within("a", self.a, 0.0, MAX_EXPONENT)
+        _require_within("b", self.b, 0.0, MAX_EXPONENT)
+        _require_within("c", self.c, -MAX_INTERCEPT, MAX_INTERCEPT)
+
+    @property
+    def method(self) -> str:
+        return "beta"
+
+    @property
+    def needs_logits(self) -> bool:
+        return False
+
+    def parameters(self) -> dict[str, object]:
+        return {"a": self.a, "b": self.b, "c": self.c}
+
+    def apply(self, score: Floats, logits: Floats | None = None) -> Floats:
+        """Score 0 stays 0 unless a = 0, score 1 stays 1 unless b = 0; NaN stays NaN. Logits are not used."""
+        return power_curve(score, self.a, self.b, self.c)
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """softmax(w∘z + b) of logits z (N, C), read at the class production predicted: the first maximum of z.
+
+    The event is "the predicted class is right", and production predicts by z; the greatest of the new probabilities may
+    be that of another class, whose event nobody reports. So the score can fall below 1/C, which says "the prediction is
+    probably wrong". It is monotone in nothing one-dimensional. Unlike temperature it changes when a constant is added
+    to a row: z must be of the kind it was fitted on (logits, or log-probabilities). A logit of −∞ (probability 0)
+    stays −∞ whatever its weight.
+    """
+
+    weights: tuple[float, ...]
+    biases: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.weights) != len(self.biases) or len(self.weights) < 2:
+            raise ValueError(
+                "vector scaling needs one weight and one bias per class, at least two "
+                f"(got {len(self.weights)} and {len(self.biases)})"
+            )
+        if not np.all(np.isfinite([*self.weights, *self.biases])):
+            raise ValueError("weights and biases of vector scaling must be finite")
+
+    @property
+    def method(self) -> str:
+        return "vector"
+
+    @property
+    def needs_logits(self) -> bool:
+        return True
+
+    def parameters(self) -> dict[str, object]:
+        return {"weights": list(self.weights), "biases": list(self.biases)}
+
+    def apply(self, score: Floats, logits: Floats | None = None) -> Floats:
+        """(N,) probabilities that the predicted class is right. Raises ValueError without logits of C classes per row."""
+        z, _ = _checked_logits(logits, "vector scaling")
+        if z.shape[1] != len(self.weights):
+            raise ValueError(f"vector scaling was fitted on {len(self.weights)} classes (got {z.shape[1]} logits)")
+        with np.errstate(invalid="ignore"):  # −∞·0, put right in the next line
+            scaled = z * np.array(self.weights) + np.array(self.biases)
+        scaled[np.isneginf(z)] = -np.inf
+        scaled -= scaled.max(axis=1, keepdims=True)
+        np.exp(scaled, out=scaled)
+        calibrated: Floats = scaled[np.arange(len(z)), z.argmax(axis=1)] / scaled.sum(axis=1)
+        return calibrated
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +242,21 @@ class Isotonic:
     def method(self) -> str:
         return "isotonic"
 
+    @property
+    def needs_logits(self) -> bool:
+        return False
+
     def parameters(self) -> dict[str, object]:
         return {"x": list(self.x), "y": list(self.y)}
 
     def apply(self, score: Floats, logits: Floats | None = None) -> Floats:
         """Calibrated scores (N,); NaN stays NaN. Logits are not used."""
         return np.interp(score, self.x, self.y)
+
+
+def _require_within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:  # false for NaN
+        raise ValueError(f"{name} must lie in {low:g}..{high:g} (got {value!r})")
 
 
 def _number(value: object, name: str) -> float:
@@ -151,6 +282,18 @@ def _temperature(parameters: Mapping[str, object]) -> Temperature:
 _METHODS: dict[str, tuple[frozenset[str], Callable[[Mapping[str, object]], Calibrator]]] = {
     "identity": (frozenset(), lambda parameters: Identity()),
     "temperature": (frozenset({"temperature", "multiclass"}), _temperature),
+    "platt": (
+        frozenset({"slope", "intercept"}),
+        lambda parameters: Platt(*(_number(parameters[name], name) for name in ("slope", "intercept"))),
+    ),
+    "beta": (
+        frozenset({"a", "b", "c"}),
+        lambda parameters: Beta(*(_number(parameters[name], name) for name in ("a", "b", "c"))),
+    ),
+    "vector": (
+        frozenset({"weights", "biases"}),
+        lambda parameters: Vector(*(_numbers(parameters[name], name) for name in ("weights", "biases"))),
+    ),
     "isotonic": (
         frozenset({"x", "y"}),
         lambda parameters: Isotonic(_numbers(parameters["x"], "x"), _numbers(parameters["y"], "y")),

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
 from monitor.config import Model
 from monitor.errors import ArtefactError
-from monitor.model import CalibratorInUse, Slice, ThresholdInUse
+from monitor.model import CalibratorInUse, Slice, finest_scope
 from monitor.recalibration.artefacts import (
     Artefact,
     directory_name,
@@ -17,11 +17,13 @@ from monitor.recalibration.artefacts import (
     write_artefact,
     write_current,
 )
-from monitor.recalibration.calibrators import Calibrator, Temperature, calibrator_from
+from monitor.recalibration.calibrators import Calibrator, calibrator_from
 from monitor.store.connection import aware, naive
 from monitor.store.ingest import Serving
 
 CALIBRATORS = "calibrators"  # directory under the state directory
+PROMOTED, ROLLED_BACK = "promoted", "rolled back"  # why a calibrator took charge
+ADOPTION_WINDOW = timedelta(days=1)  # of the newest traffic, in which production is looked for using a calibrator
 
 
 def in_use(connection: duckdb.DuckDBPyConnection, model: str) -> dict[Slice, tuple[str, Calibrator]]:
@@ -30,11 +32,11 @@ def in_use(connection: duckdb.DuckDBPyConnection, model: str) -> dict[Slice, tup
         "SELECT scope, calibrator FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''",
         {"model": model},
     ).fetchall()
-    promoted = _promoted(connection, model)
+    promoted = ever_promoted(connection, model)
     return {Slice.parse(scope): (id_, promoted[id_]) for scope, id_ in rows}
 
 
-def _promoted(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, Calibrator]:
+def ever_promoted(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, Calibrator]:
     """Every calibrator ever in charge, by id, from the database: a damaged file must not keep samples out."""
     rows = connection.execute(
         "SELECT id, method, parameters FROM calibrators WHERE model = $model "
@@ -52,26 +54,31 @@ def serving_intervals(connection: duckdb.DuckDBPyConnection, model: Model) -> li
         "SELECT scope, calibrator, since, until FROM serving WHERE model = $model AND calibrator <> '' ORDER BY since",
         {"model": model.name},
     ).fetchall()
-    promoted = _promoted(connection, model.name)
+    promoted = ever_promoted(connection, model.name)
     intervals = []
     for scope, id_, since, until in rows:
         began = aware(since)
         assert began is not None
         calibrator = promoted[id_]
-        needs_logits = isinstance(calibrator, Temperature) and calibrator.multiclass
-        intervals.append(Serving(Slice.parse(scope), id_, began, aware(until), calibrator.apply, needs_logits))
+        intervals.append(
+            Serving(Slice.parse(scope), id_, began, aware(until), calibrator.apply, calibrator.needs_logits)
+        )
     return intervals
 
 
 def take_charge(
-    connection: duckdb.DuckDBPyConnection, model: str, scope: Slice, artefact_id: str, now: datetime
-) -> None:
+    connection: duckdb.DuckDBPyConnection, model: str, scope: Slice, artefact_id: str, now: datetime,
+    *, cause: str = PROMOTED,
+) -> None:  # fmt: skip
     """From now on ``artefact_id`` ("" = none) serves the scope; to be called inside a transaction."""
     where = {"model": model, "scope": scope.text, "now": naive(now)}
     connection.execute(
         "UPDATE serving SET until = $now WHERE model = $model AND scope = $scope AND until IS NULL", where
     )
-    connection.execute("INSERT INTO serving VALUES ($model, $scope, $id, $now, NULL)", {**where, "id": artefact_id})
+    connection.execute(
+        "INSERT INTO serving (model, scope, calibrator, since, cause) VALUES ($model, $scope, $id, $now, $cause)",
+        {**where, "id": artefact_id, "cause": cause},
+    )
 
 
 def record_artefact(connection: duckdb.DuckDBPyConnection, artefact: Artefact) -> None:
@@ -89,18 +96,6 @@ def record_artefact(connection: duckdb.DuckDBPyConnection, artefact: Artefact) -
             "fit_start": naive(artefact.fit_window.start), "fit_end": naive(artefact.fit_window.end),
             "gate_start": naive(gate.start), "gate_end": naive(gate.end), "before": json.dumps(dict(artefact.before)),
             "after": json.dumps(dict(artefact.after)), "parameters": json.dumps(dict(artefact.parameters)),
-        },
-    )  # fmt: skip
-
-
-def record_threshold(connection: duckdb.DuckDBPyConnection, threshold: ThresholdInUse) -> None:
-    """Enter a chosen threshold; to be called inside a transaction."""
-    connection.execute(
-        "INSERT INTO thresholds VALUES ($model, $scope, $policy, $threshold, $precision, $recall, $calibrator, $chosen_at)",
-        {
-            "model": threshold.model, "scope": threshold.scope.text, "policy": threshold.policy,
-            "threshold": threshold.threshold, "precision": threshold.precision, "recall": threshold.recall,
-            "calibrator": threshold.calibrator, "chosen_at": naive(threshold.chosen_at),
         },
     )  # fmt: skip
 
@@ -127,27 +122,42 @@ def write_files(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: s
 def calibrators_in_use(
     connection: duckdb.DuckDBPyConnection, model_id: int, model: Model
 ) -> tuple[CalibratorInUse, ...]:
-    """For people and Prometheus: who is in charge, and whether production has taken it up."""
+    """For people and Prometheus: who is in charge, and whether production has taken it up.
+
+    It has when, among the samples that a calibrator is in charge of, observed since it took charge and within a day of
+    the newest, one names it; it has not when there are such samples and none does; else that is unknown.
+    """
     rows = connection.execute(
         "SELECT s.scope, c.id, c.method, c.fitted_at, s.since FROM serving AS s JOIN calibrators AS c "
         "ON c.id = s.calibrator AND c.model = s.model WHERE s.model = $model AND s.until IS NULL ORDER BY s.scope",
         {"model": model.name},
     ).fetchall()
-    newest = connection.execute(
-        "SELECT max(last_observed_at) FROM slices WHERE model_id = $model_id", {"model_id": model_id}
-    ).fetchone()
-    seen = {
-        row[0]
-        for row in connection.execute(
-            "SELECT calibrator FROM streams WHERE model_id = $model_id", {"model_id": model_id}
-        ).fetchall()
-    }
+    scopes = [Slice.parse(row[0]) for row in rows]
+    seen = _seen_since(connection, model_id, min((row[4] for row in rows), default=None))
     charge = []
-    for scope, id_, method, fitted, since in rows:
+    for scope, (_, id_, method, fitted, since) in zip(scopes, rows, strict=True):
         fitted_at, promoted_at = aware(fitted), aware(since)
         assert fitted_at is not None
         assert promoted_at is not None
-        watched = newest is not None and newest[0] is not None and newest[0] > since
-        adopted = True if id_ in seen else (False if watched and model.recalibration.apply == "serving" else None)
-        charge.append(CalibratorInUse(model.name, Slice.parse(scope), id_, method, fitted_at, promoted_at, adopted))
+        own = {used for slice_, used, newest in seen if newest > since and finest_scope(slice_, scopes) == scope}
+        adopted = True if id_ in own else (False if own and model.recalibration.apply == "serving" else None)
+        charge.append(CalibratorInUse(model.name, scope, id_, method, fitted_at, promoted_at, adopted))
     return tuple(charge)
+
+
+def _seen_since(
+    connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime | None
+) -> list[tuple[Slice, str, datetime]]:
+    """(finest slice, calibrator that serving named, newest sample), of the newest day of traffic since then."""
+    newest = connection.execute(
+        "SELECT max(last_observed_at) FROM slices WHERE model_id = $model_id", {"model_id": model_id}
+    ).fetchone()
+    if since is None or newest is None or newest[0] is None:
+        return []
+    rows = connection.execute(
+        "SELECT l.labels, t.calibrator, u.newest FROM (SELECT stream_id, slice_id, max(observed_at) AS newest FROM samples "
+        "WHERE model_id = $model_id AND observed_at > $since GROUP BY stream_id, slice_id) AS u "
+        "JOIN streams AS t USING (stream_id) JOIN slices AS l USING (slice_id)",
+        {"model_id": model_id, "since": max(since, newest[0] - ADOPTION_WINDOW)},
+    ).fetchall()
+    return [(Slice.of(labels), calibrator, moment) for labels, calibrator, moment in rows]

@@ -1,28 +1,26 @@
-"""Fits of calibrators by maximum likelihood (log-loss); pure functions on rows or on cells.
+"""Fits of calibrators on scores by maximum likelihood (log-loss); pure functions on rows.
 
-A weight is the number of samples a row stands for (default 1); groups may enter with 1/m per member.
+A weight is the number of samples a row stands for (default 1); groups may enter with 1/m per member. An outcome may be a
+rate in [0, 1] where a row stands for several samples: so cells are fitted too (``fitting_cells``).
 """
-
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq, isotonic_regression, minimize_scalar
+from scipy.optimize import isotonic_regression, minimize_scalar
 
-from monitor.recalibration.calibrators import Isotonic, Temperature
-from monitor.statistics.cells import Cells
+from monitor.recalibration.calibrators import Beta, Isotonic, Platt, Temperature
+from monitor.recalibration.logistic import fit_logistic
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 MIN_SAMPLES = 50  # at 50 the relative standard error of T is 30 % (logit p ~ N(0.5, 1.5²)); below, T is mostly noise
 MIN_EACH_OUTCOME = 5  # of one class alone the likelihood has no maximum
 TEMPERATURE_RANGE = (0.05, 20.0)  # a fit that ends here says "no best temperature", e.g. for separable scores
 _LOG_BETA_RANGE = (-float(np.log(TEMPERATURE_RANGE[1])), -float(np.log(TEMPERATURE_RANGE[0])))
-_BLOCK_VALUES = 1 << 21  # logits worked on at a time: 16 MB of temporaries instead of several copies of all
 
 
-def _require_enough(happened: float, failed: float, what: str, events: tuple[str, str]) -> None:
+def require_enough(happened: float, failed: float, what: str, events: tuple[str, str]) -> None:
+    """Raises ValueError below ``MIN_SAMPLES`` samples or ``MIN_EACH_OUTCOME`` of either event, naming both counts."""
     if happened + failed < MIN_SAMPLES or min(happened, failed) < MIN_EACH_OUTCOME:
         raise ValueError(
             f"{what} needs at least {MIN_SAMPLES:,} samples with {MIN_EACH_OUTCOME} {events[0]} and {MIN_EACH_OUTCOME} "
@@ -46,17 +44,23 @@ def _checked(score: Floats, outcome: Floats, weight: Floats | None) -> tuple[Flo
     return score, outcome, weight
 
 
+def _movable(score: Floats, outcome: Floats, weight: Floats | None, what: str) -> tuple[Floats, Floats, Floats]:
+    """The checked rows with a score that is neither 0 nor 1, whose logit is finite."""
+    score, outcome, weight = _checked(score, outcome, weight)
+    inside = (score > 0) & (score < 1)
+    score, outcome, weight = score[inside], outcome[inside], weight[inside]
+    happened = float(weight @ outcome)
+    require_enough(happened, float(weight.sum()) - happened, what, ("positives", "negatives"))
+    return score, outcome, weight
+
+
 def fit_temperature(score: Floats, outcome: Floats, weight: Floats | None = None) -> Temperature:
     """The T that minimises the mean log-loss of sigmoid(logit(p) / T): bounded search on log β, β = 1/T.
 
     ``outcome`` may be a rate in [0, 1] where a row stands for several samples. Scores of exactly 0 and 1 are left out:
     no temperature moves them. Raises ValueError for fewer than 50 samples or 5 of an outcome among the rest.
     """
-    score, outcome, weight = _checked(score, outcome, weight)
-    movable = (score > 0) & (score < 1)
-    score, outcome, weight = score[movable], outcome[movable], weight[movable]
-    happened = float(weight @ outcome)
-    _require_enough(happened, float(weight.sum()) - happened, "temperature", ("positives", "negatives"))
+    score, outcome, weight = _movable(score, outcome, weight, "temperature")
     logit = np.log(score) - np.log1p(-score)
     pull = float(weight @ (outcome * logit))
     total = float(weight.sum())
@@ -70,80 +74,33 @@ def fit_temperature(score: Floats, outcome: Floats, weight: Floats | None = None
     return Temperature(float(np.exp(-found.x)))
 
 
-def fit_temperature_cells(cells: Cells) -> Temperature:
-    """As ``fit_temperature``, from cells of any units, pooled: within 0.2 % of the fit on rows.
+def fit_platt(score: Floats, outcome: Floats, weight: Floats | None = None) -> Platt:
+    """Logistic regression on logit(p) with Platt's target smoothing: (N₊ + 1)/(N₊ + 2) for 1 and 1/(N₋ + 2) for 0.
 
-    A cell counts as two rows: its positives at their mean score, its negatives at theirs. The mean score of both
-    together would lose how score and outcome go together inside a fine bin (up to 0.9 % of T at 500 samples).
+    The slope is kept at 0 or above: where higher scores go with fewer events, the best is a constant. Smoothed targets
+    keep the fit finite where the scores separate the outcomes. Scores of exactly 0 and 1 are left out: no slope above 0
+    moves them. Raises ValueError for fewer than 50 samples or 5 of an outcome among the rest.
     """
-    failed = cells.n - cells.outcome
-    count = np.concatenate([cells.outcome, failed])
-    total = np.concatenate([cells.score_outcome, cells.score - cells.score_outcome])
-    happened = np.concatenate([np.ones(len(cells)), np.zeros(len(cells))])
-    filled = count > 0
-    score = np.clip(total[filled] / count[filled], 0.0, 1.0)  # a mean of equal scores can pass 1 by rounding
-    return fit_temperature(score, happened[filled], count[filled])
+    score, outcome, weight = _movable(score, outcome, weight, "platt")
+    happened = float(weight @ outcome)
+    high = (happened + 1) / (happened + 2)
+    low = 1 / (float(weight.sum()) - happened + 2)
+    logit = np.log(score) - np.log1p(-score)
+    features = np.stack([logit, np.ones(len(score))])
+    slope, intercept = fit_logistic(features, low + (high - low) * outcome, weight, (1.0, 0.0), nonnegative=(0,))
+    return Platt(float(slope), float(intercept))
 
 
-def fit_temperature_multiclass(logits: Floats, label_index: Ints, weight: Floats | None = None) -> Temperature:
-    """The T that minimises the mean of −log softmax(z / T)[label], from logits or log-probabilities z (N, C).
+def fit_beta(score: Floats, outcome: Floats, weight: Floats | None = None) -> Beta:
+    """Logistic regression on [ln p, −ln(1 − p)] with a, b ≥ 0 (Kull et al. 2017, §3.3).
 
-    The loss is convex in β = 1/T; its derivative Σ w·(E_softmax(βz)[z] − z_label) is brought to 0 by a bracketed search
-    on log β. An entry may be −∞ (a probability of exactly 0); a row whose own label has −∞ is left out, since no
-    temperature helps it. Raises ValueError for rows without logits, labels outside 0..C−1, and fewer than 50 rows or 5
-    each with the top class right and wrong.
+    A ridge of 2e-6 per sample towards the identity (1, 1, 0) keeps it finite where the scores separate the outcomes.
+    Scores of exactly 0 and 1 are left out. Raises ValueError for fewer than 50 samples or 5 of an outcome among the rest.
     """
-    logits = np.asarray(logits)
-    labels = np.asarray(label_index)
-    weights = np.ones(len(logits)) if weight is None else np.asarray(weight, dtype=np.float64)
-    if logits.ndim != 2 or labels.shape != (len(logits),) or weights.shape != labels.shape:
-        raise ValueError(
-            "logits must be (N, C), label_index and weight (N,) "
-            f"(got {logits.shape}, {labels.shape} and {weights.shape})"
-        )
-    if len(labels) and not bool(np.all((labels >= 0) & (labels < logits.shape[1]))):
-        raise ValueError(f"label_index must lie in 0..{logits.shape[1] - 1} (got {labels.min()}..{labels.max()})")
-    if not np.all((weights > 0) & np.isfinite(weights)):
-        raise ValueError("weight must be finite and above 0")
-    missing = int(np.count_nonzero(~np.isfinite(logits.max(axis=1)))) if logits.size else 0
-    if missing:
-        raise ValueError(f"multi-class temperature needs logits in every row ({missing} of {len(logits)} have none)")
-    helped = np.isfinite(logits[np.arange(len(labels)), labels])
-    logits, labels, weights = logits[helped], labels[helped], weights[helped]
-    right = logits.argmax(axis=1) == labels
-    _require_enough(
-        float(weights[right].sum()),
-        float(weights[~right].sum()),
-        "multi-class temperature",
-        ("rows with the top class right", "rows with it wrong"),
-    )
-
-    def slope(log_beta: float) -> float:
-        beta = float(np.exp(log_beta))
-        return sum(_slope_of(beta, z, y, w) for z, y, w in _blocks(logits, labels, weights))
-
-    low, high = _LOG_BETA_RANGE
-    if slope(low) >= 0:
-        return Temperature(TEMPERATURE_RANGE[1], multiclass=True)
-    if slope(high) <= 0:
-        return Temperature(TEMPERATURE_RANGE[0], multiclass=True)
-    return Temperature(float(np.exp(-brentq(slope, low, high, xtol=1e-10))), multiclass=True)
-
-
-def _blocks(logits: Floats, labels: Ints, weights: Floats) -> Iterator[tuple[Floats, Ints, Floats]]:
-    rows = max(1, _BLOCK_VALUES // logits.shape[1])
-    for start in range(0, len(logits), rows):
-        block = slice(start, start + rows)
-        yield logits[block].astype(np.float64), labels[block], weights[block]
-
-
-def _slope_of(beta: float, logits: Floats, labels: Ints, weights: Floats) -> float:
-    """Σ w·(E_softmax(βz)[z] − z_label) of one block; z is shifted by its row's maximum so that nothing overflows."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    np.maximum(shifted, -1e300, out=shifted)  # −∞·0 would be NaN; the class still gets probability 0
-    odds = np.exp(beta * shifted)
-    expected = np.einsum("ij,ij->i", odds, shifted) / odds.sum(axis=1)
-    return float(weights @ (expected - shifted[np.arange(len(labels)), labels]))
+    score, outcome, weight = _movable(score, outcome, weight, "beta")
+    features = np.stack([np.log(score), -np.log1p(-score), np.ones(len(score))])
+    a, b, c = fit_logistic(features, outcome, weight, (1.0, 1.0, 0.0), nonnegative=(0, 1))
+    return Beta(float(a), float(b), float(c))
 
 
 def fit_isotonic(score: Floats, outcome: Floats, weight: Floats | None = None) -> Isotonic:
@@ -156,7 +113,7 @@ def fit_isotonic(score: Floats, outcome: Floats, weight: Floats | None = None) -
     """
     score, outcome, weight = _checked(score, outcome, weight)
     happened = float(weight @ outcome)
-    _require_enough(happened, float(weight.sum()) - happened, "isotonic", ("positives", "negatives"))
+    require_enough(happened, float(weight.sum()) - happened, "isotonic", ("positives", "negatives"))
     levels, row_level = np.unique(score, return_inverse=True)
     n = np.bincount(row_level, weights=weight)
     events = np.bincount(row_level, weights=weight * outcome)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from monitor.model import Slice
 from monitor.recalibration.improvement import Improvement, amount, improvement, log_losses, percent
 from monitor.recalibration.samples import Samples
-from monitor.statistics.cells import SCORE_BINS, bin_of, score_bin_of
+from monitor.statistics.cells import Cells, Clusters
+from monitor.statistics.metrics import measure
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,7 +37,8 @@ class Verdict:
     """What the gate decided and on what grounds.
 
     ``before`` (the calibrator in use) and ``after`` (the candidate) hold ``n``, ``log_loss``, ``ece`` (plug-in, 15
-    equal-width bins) and ``brier`` on the gate samples; all but n are None without samples. ``improvement`` is None
+    equal-width bins) and ``brier`` on the gate samples, the first two with 95 % intervals; all but n are None without
+    samples. ``improvement`` is None
     when there were too few samples to judge; ``worst_slice`` is the judged slice with the lowest upper bound.
     """
 
@@ -84,8 +86,8 @@ def judge(
     and 5 groups. Raises ValueError when lengths, scores or slice indices do not fit.
     """
     _check(current, candidate, samples, slices)
-    before, after = _metrics(current, samples.outcome), _metrics(candidate, samples.outcome)
     units = samples.units()
+    before, after = (_metrics(score, samples.outcome, units) for score in (current, candidate))
     groups = len(np.unique(units))
     missing = []
     if len(samples) < min_samples:
@@ -120,17 +122,23 @@ def _check(current: Floats, candidate: Floats, samples: Samples, slices: Sequenc
         raise ValueError(f"slice_index must lie in 0..{len(slices) - 1} (got {index.min()}..{index.max()})")
 
 
-def _metrics(score: Floats, outcome: Floats) -> dict[str, float | None]:
+def _metrics(score: Floats, outcome: Floats, units: Ints) -> dict[str, float | None]:
+    """n, and log-loss, ECE and Brier score; for the first two also the 95 % interval (``_lower``, ``_upper``)."""
     n = len(score)
     if n == 0:
         return {"n": 0, "log_loss": None, "ece": None, "brier": None}
-    residual = np.bincount(score_bin_of(bin_of(score)), weights=score - outcome, minlength=SCORE_BINS)
+    clusters = Clusters.from_samples(score, outcome, units) if len(np.unique(units)) < n else None
+    found = measure(Cells.from_samples(score, outcome), 1, clusters)
+    loss = improvement(log_losses(score, outcome), units, 0.975)
     return {
-        "n": n,
-        "log_loss": float(log_losses(score, outcome).mean()),
-        "ece": float(np.abs(residual).sum()) / n,
-        "brier": float(np.mean((score - outcome) ** 2)),
-    }
+        "n": n, "log_loss": loss.mean, "log_loss_lower": _known(loss.lower), "log_loss_upper": _known(loss.upper),
+        "ece": _known(float(found["ece"][0])), "ece_lower": _known(float(found["ece_lower"][0])),
+        "ece_upper": _known(float(found["ece_upper"][0])), "brier": _known(float(found["brier_score"][0])),
+    }  # fmt: skip
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _slice_improvements(

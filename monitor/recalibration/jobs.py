@@ -1,213 +1,227 @@
-"""Jobs: asked for once, run one at a time, decided by the gate, recorded whatever happens."""
+"""Jobs from queue to outcome: started when due, one at a time in their lane, their results applied, all of it on record.
 
-import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime
-from pathlib import Path
+A tick hands a refit's inputs to the runner; when the runner has the outcome, now or some ticks later, it is applied in one
+transaction. Nothing a job does shows before that, so a job that dies has changed nothing.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from time import perf_counter
 
 import duckdb
 
-from monitor import __version__
-from monitor.config import Model
-from monitor.errors import ArtefactError, CalwatchError
-from monitor.model import Job, JobState, Slice
-from monitor.recalibration.artefacts import artefact_path, read_artefact
-from monitor.recalibration.charge import (
-    CALIBRATORS,
-    in_use,
-    record_artefact,
-    record_threshold,
-    take_charge,
-    write_files,
-)
-from monitor.recalibration.refit import Refit, finest_scope, refit
+from monitor.actions.delivery import Delivered, Delivery
+from monitor.config import Config, Model
+from monitor.errors import CalwatchError, StoreError
+from monitor.model import Job, JobState
+from monitor.recalibration.calls import job_calls
+from monitor.recalibration.charge import in_use, write_files
+from monitor.recalibration.queue import after_failure, begin, enqueue, requeue_interrupted
+from monitor.recalibration.refit import Refit
+from monitor.recalibration.refitting import gather, judged, record_accepted, write_accepted
+from monitor.recalibration.rollback import roll_back
+from monitor.recalibration.runner import Runner
+from monitor.recalibration.work import Broken, Report, Work, action_work, refit_work
 from monitor.store.connection import atomic
+from monitor.store.jobs import Attempt, due_jobs, log_attempt, refits_wait_elsewhere
 from monitor.store.registry import Registry
 from monitor.store.rows import load_jobs, store_job
-from monitor.store.samples import load_samples
 
-OPEN = (JobState.QUEUED, JobState.RUNNING)
-
-
-def job_of(
-    model: str, kind: str, trigger: str, scope: Slice, now: datetime, *, onset: datetime | None = None,
-    details: dict[str, object] | None = None,
-) -> Job:  # fmt: skip
-    """A queued job. Its id follows from what it is, so asking twice for the same is asking once."""
-    key = json.dumps([model, kind, trigger, scope.text, now.isoformat()])
-    return Job(
-        id=hashlib.sha256(key.encode()).hexdigest()[:12], model=model, kind=kind, trigger=trigger, scope=scope,
-        requested_at=now, state=JobState.QUEUED, onset=onset, details=details or {},
-    )  # fmt: skip
+RETRIED, INTERRUPTED, OUTDATED = "retried", "interrupted", "outdated"  # outcomes of an attempt that did not end its job
 
 
-def enqueue(connection: duckdb.DuckDBPyConnection, jobs: Sequence[Job]) -> tuple[Job, ...]:
-    """Store the jobs that are new and whose scope has no open job of the same kind; returns those."""
-    taken = []
-    for job in jobs:
-        known = load_jobs(connection, job.model)
-        if any(other.id == job.id for other in known):
-            continue
-        if any(other.state in OPEN and other.kind == job.kind and other.scope == job.scope for other in known):
-            continue
-        store_job(connection, job)
-        taken.append(job)
-    return tuple(taken)
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An attempt that ended. ``outcome``: the job's state, or that it is queued again, and why."""
+
+    job: Job
+    outcome: str
+    seconds: float | None = None
+    trace: str = ""  # of a mistake of ours
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the job ended with it."""
+        return self.outcome not in (RETRIED, INTERRUPTED, OUTDATED)
 
 
-def requeue_interrupted(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[Job, ...]:
-    """Jobs that a crash or a full disk left running are queued again; they had changed nothing."""
-    interrupted = load_jobs(connection, model, states=(JobState.RUNNING,))
-    if not interrupted:
-        return ()
-    with atomic(connection):
-        for job in interrupted:
-            store_job(connection, replace(job, state=JobState.QUEUED, started_at=None))
-    return interrupted
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """The jobs of one model in one tick."""
 
+    connection: duckdb.DuckDBPyConnection
+    registry: Registry
+    config: Config
+    model: Model
+    runner: Runner
+    now: datetime
+    end: datetime  # labelled samples observed before then are mature
 
-def run_job(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, state_dir: Path, job: Job, now: datetime,
-    *, end: datetime,
-) -> Job:  # fmt: skip
-    """Run one queued job to its end. ``end``: newest labelled samples that are mature. Returns the finished job.
+    def advance(self) -> Iterator[Ended]:
+        """Take what has ended, start what is due, until nothing is left to do now; yields each attempt that ended.
 
-    A job that fails for a reason people can act on is recorded as failed with it. Errors of the database leave it
-    running, to be queued again by the next cycle; any other error is recorded and raised.
-    """
-    job = replace(job, state=JobState.RUNNING, started_at=now)
-    with atomic(connection):
-        store_job(connection, job)
-    try:
-        if job.kind == "rollback":
-            done = _roll_back(connection, model, state_dir, job, now)
-        else:
-            done = _recalibrate(connection, registry, model, state_dir, job, now, end)
-    except (CalwatchError, ValueError) as error:
-        return _failed(connection, job, f"failed: {error}", now)
-    except duckdb.Error:
-        raise
-    except Exception as error:  # a mistake of ours: told by the cycle, and not to come back with every cycle
-        _failed(connection, job, f"failed: {error!r}", now)
-        raise
-    # after the commit: what is promoted stays promoted, and a file that cannot be written is put right by the next cycle
-    write_files(connection, state_dir, model.name, None)
-    return done
+        A mistake of ours while a job is prepared or applied is recorded, and raised. Raises duckdb.InterruptException and
+        FatalException, which leave the job as running, to be queued again as interrupted.
+        """
+        running = [work.job for work in self.runner.running()]
+        for job in requeue_interrupted(
+            self.connection, self.model.name, self.now, attempts=self._attempts, running=running
+        ):
+            yield Ended(job, INTERRUPTED if job.state is JobState.QUEUED else job.state.value)
+        yield from self._take()
+        has_turn = self._has_turn()
+        while (step := self._start_next(has_turn)) is not None:
+            yield from step
+            yield from self._take()
+        # the files follow the database, also when a crash or a person left them behind: what is promoted stays promoted,
+        # and a current.json that cannot be written now is written by the next cycle
+        write_files(self.connection, self.config.state_dir, self.model.name, None)
 
+    def _has_turn(self) -> bool:
+        """Whether this model may start refits in this tick: not while one runs, nor right after one if others wait."""
+        if any(work.lane == f"{self.model.name}/refit" for work in self.runner.running()):
+            return False
+        just_had = self.runner.had_last_refit(self.model.name)
+        return not (just_had and refits_wait_elsewhere(self.connection, self.model.name, self.now))
 
-def _failed(connection: duckdb.DuckDBPyConnection, job: Job, reason: str, now: datetime) -> Job:
-    failed = replace(job, state=JobState.FAILED, finished_at=now, reasons=(reason,))
-    with atomic(connection):
-        store_job(connection, failed)
-    return failed
+    def _attempts(self, job: Job) -> int:
+        if job.kind == "action":
+            return next((each.attempts for each in self.config.action if each.name == job.details.get("action")), 1)
+        return self.model.recalibration.attempts
 
+    def _start_next(self, has_turn: bool) -> list[Ended] | None:
+        """Start the first job that is due and has its lane free; None when there is none. Returns what ended at once."""
+        busy = {work.lane for work in self.runner.running()}
+        refits = sum(work.is_refit for work in self.runner.running())
+        for job in sorted(due_jobs(self.connection, self.model.name, self.now), key=lambda job: job.kind != "rollback"):
+            if job.kind == "rollback":
+                return [self._guarded(job, self._finish_rollback)]
+            if job.kind == "action":
+                if f"{self.model.name}/action {job.details.get('action')}" in busy:
+                    continue
+            elif not has_turn or f"{self.model.name}/refit" in busy or refits >= self.config.monitor.parallel_refits:
+                continue
+            begun = self._guarded(job, self._start)
+            return [begun] if begun.outcome != JobState.RUNNING.value else []
+        return None
 
-def _recalibrate(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, state_dir: Path, job: Job, now: datetime,
-    end: datetime,
-) -> Job:  # fmt: skip
-    found = _refit(connection, registry, model, job, now, end)
-    details = {**job.details, **_details(found)}
-    state = JobState.PROMOTED if found.accepted else JobState.REJECTED
-    job = replace(job, state=state, finished_at=now, reasons=found.reasons, details=details)
-    if found.accepted and found.artefact is not None:
-        # the file first: should we die between the two, an unused file is left, never a promotion without its file
-        write_files(connection, state_dir, model.name, found.artefact)
-    with atomic(connection):
-        if found.accepted and found.artefact is not None:
-            record_artefact(connection, found.artefact)
-            take_charge(connection, model.name, found.artefact.scope, found.artefact.id, now)
-            if found.threshold is not None:
-                record_threshold(connection, found.threshold)
-        store_job(connection, job)
-    return job
+    def _guarded(self, job: Job, step: Callable[[Job], Ended]) -> Ended:
+        """Begin an attempt and take one step of it; what goes wrong ends the attempt."""
+        job = begin(self.connection, job, self.now)
+        return self._or_failed(job, lambda: step(job))
 
+    def _or_failed(self, job: Job, step: Callable[[], Ended], report: Report | None = None) -> Ended:
+        try:
+            return step()
+        except (duckdb.InterruptException, duckdb.FatalException):
+            raise
+        except (duckdb.Error, OSError, StoreError) as error:
+            return self._failed(job, f"{type(error).__name__}: {str(error).splitlines()[0]}", True, report)
+        except (CalwatchError, ValueError) as error:
+            return self._failed(job, str(error), False, report)
+        except Exception as error:  # a mistake of ours: told by the cycle, and not to come back with every cycle
+            self._failed(job, f"{error!r}", False, report)
+            raise
 
-def _refit(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, job: Job, now: datetime, end: datetime
-) -> Refit:  # fmt: skip
-    charge = in_use(connection, model.name)
-    # samples that a finer calibrator serves stay with it, so they have no say here
-    scopes = [*charge, job.scope]
-    covered = [
-        slice_id for finest, slice_id in registry.slices.items()
-        if job.scope.contains(finest) and finest_scope(finest, scopes) == job.scope
-    ]  # fmt: skip
-    start = max(filter(None, (end - model.recalibration.fit_window, job.onset)))
-    version = newest_version(connection, registry.model_id)
-    loaded = load_samples(connection, registry, model, version, covered, start, end)
-    found = refit(model, job.scope, loaded.samples, loaded.slices, charge, now, calwatch_version=__version__)
-    since = f"samples since {start:%Y-%m-%d %H:%M} UTC" + (" (estimated onset)" if start == job.onset else "")
-    return replace(found, reasons=(since, *loaded.left_out, *found.reasons))
+    def _start(self, job: Job) -> Ended:
+        self.runner.start(self._work(job))
+        return Ended(job, JobState.RUNNING.value)
 
+    def _work(self, job: Job) -> Work:
+        if job.kind == "recalibrate":
+            task = gather(self.connection, self.registry, self.model, job, self.now, self.end)
+            return refit_work(job.id, task)
+        name, payload = job.details.get("action"), job.details.get("payload")
+        action = next((each for each in self.config.action if each.name == name), None)
+        if action is None or not isinstance(payload, dict):
+            raise CalwatchError(f'the configuration has no action "{name}" any more')
+        delivery = Delivery(
+            action, payload, job.id, job.attempts, self.now, self.config.base, self.config.state_dir,
+            self.config.monitor.external_url,
+        )  # fmt: skip
+        return action_work(job.id, self.model.name, delivery)
 
-def newest_version(connection: duckdb.DuckDBPyConnection, model_id: int) -> str:
-    """The model version that was seen first last: the one in production now."""
-    row = connection.execute(
-        "SELECT version FROM streams WHERE model_id = $model_id GROUP BY version "
-        "ORDER BY min(first_seen_at) DESC, max(stream_id) DESC LIMIT 1",
-        {"model_id": model_id},
-    ).fetchone()
-    return str(row[0]) if row else ""
+    def _take(self) -> Iterator[Ended]:
+        """Apply what the runner has brought to an end."""
+        for report in self.runner.finished(self.model.name):
+            found = load_jobs(self.connection, self.model.name, states=(JobState.RUNNING,))
+            job = next((job for job in found if job.id == report.work.job), None)
+            if job is not None:
+                yield self._or_failed(job, lambda job=job, report=report: self._apply(job, report), report)  # type: ignore[misc]  # bound
 
+    def _apply(self, job: Job, report: Report) -> Ended:
+        match report.result:
+            case Refit() as found:
+                return self._apply_refit(job, found, report)
+            case Delivered(done=True) as told:
+                state = JobState.WOULD_RUN if self.runner.rehearsal else JobState.DONE
+                return self._finish(
+                    replace(job, state=state, finished_at=self.now, reasons=(told.message,)), report, told.output
+                )
+            case Delivered() as told:
+                return self._failed(job, told.message, told.may_pass, report, told.wait, told.output)
+            case Broken() as broken:
+                return self._failed(job, broken.message, broken.may_pass, report, trace=broken.trace)
 
-def _details(found: Refit) -> dict[str, object]:
-    if found.artefact is None:
-        return {}
-    artefact = found.artefact
-    return {
-        "calibrator": artefact.id, "method": artefact.method, "parameters": dict(artefact.parameters),
-        "before": dict(artefact.before), "after": dict(artefact.after),
-        "fit": {"start": artefact.fit_window.start.isoformat(), "end": artefact.fit_window.end.isoformat(),
-                "samples": artefact.fit_window.n},
-        "gate": {"start": artefact.gate_window.start.isoformat(), "end": artefact.gate_window.end.isoformat(),
-                 "samples": artefact.gate_window.n} if artefact.gate_window else None,
-        "threshold": found.threshold.threshold if found.threshold else None,
-    }  # fmt: skip
-
-
-def _roll_back(connection: duckdb.DuckDBPyConnection, model: Model, state_dir: Path, job: Job, now: datetime) -> Job:
-    """Put an earlier calibrator (``details["to"]``), the one before, or none back in charge of the scope."""
-    named = str(job.details.get("to") or "")
-    row = connection.execute(
-        "SELECT calibrator FROM serving WHERE model = $model AND scope = $scope AND until IS NULL",
-        {"model": model.name, "scope": job.scope.text},
-    ).fetchone()
-    if row is None or (row[0] == "" and not named):
-        raise ArtefactError(
-            f'model "{model.name}": no calibrator is in charge of {job.scope.text}, nothing to roll back'
+    def _apply_refit(self, job: Job, found: Refit, report: Report) -> Ended:
+        charge = {scope.text: id_ for scope, (id_, _) in in_use(self.connection, self.model.name).items()}
+        if charge != report.work.basis:
+            return self._outdated(job, report)
+        write_accepted(self.connection, self.config.state_dir, self.model, found)
+        done = judged(job, found, report.work.notes, self.now)
+        return self._finish(
+            done, report, also=lambda: record_accepted(self.connection, self.registry, self.model, found, self.now)
         )
-    target = named or _previous(connection, model.name, job.scope)
-    if target:
-        _demand_promoted(connection, model.name, target)
-        artefact = read_artefact(artefact_path(state_dir / CALIBRATORS, model.name, target))
-        if artefact.scope != job.scope:
-            raise ArtefactError(f"calibrator {target} is for {artefact.scope.text}, not for {job.scope.text}")
-    reason = f"rolled back from {row[0] or 'no calibrator'} to {target or 'no calibrator (scores as they come)'}"
-    done = replace(
-        job, state=JobState.DONE, finished_at=now, reasons=(reason,), details={**job.details, "from": row[0]}
-    )
-    with atomic(connection):
-        take_charge(connection, model.name, job.scope, target, now)
-        store_job(connection, done)
-    return done
 
+    def _outdated(self, job: Job, report: Report) -> Ended:
+        """The calibrator it was judged against is in charge no more: judged again, as if it had not begun."""
+        reason = "calibrators in charge changed while it ran; it runs again"
+        again = replace(
+            job, state=JobState.QUEUED, started_at=None, attempts=job.attempts - 1, reasons=(reason,)
+        )  # fmt: skip
+        with atomic(self.connection):
+            store_job(self.connection, again)
+            log_attempt(self.connection, job, self._attempt(job, OUTDATED, reason, report))
+        return Ended(again, OUTDATED, report.seconds)
 
-def _demand_promoted(connection: duckdb.DuckDBPyConnection, model: str, artefact_id: str) -> None:
-    """Only a calibrator that the gate once accepted may come back, and no path that looks like an id."""
-    if not connection.execute(
-        "SELECT 1 FROM calibrators WHERE model = $model AND id = $id", {"model": model, "id": artefact_id}
-    ).fetchone():
-        raise ArtefactError(f'model "{model}": no calibrator {artefact_id} was ever promoted')
+    def _finish_rollback(self, job: Job) -> Ended:
+        began = perf_counter()
+        with atomic(self.connection):
+            done = roll_back(self.connection, self.config.state_dir, job, self.now)
+            self._record(done, None)
+        return Ended(done, done.state.value, perf_counter() - began)
 
+    def _finish(
+        self, job: Job, report: Report | None, output: str = "", *, also: Callable[[], None] = lambda: None
+    ) -> Ended:
+        with atomic(self.connection):
+            also()
+            self._record(job, report, output)
+        return Ended(job, job.state.value, report.seconds if report else None)
 
-def _previous(connection: duckdb.DuckDBPyConnection, model: str, scope: Slice) -> str:
-    """The calibrator that was in charge of this very scope before the present one; "" when there was none."""
-    row = connection.execute(
-        "SELECT calibrator FROM serving WHERE model = $model AND scope = $scope AND until IS NOT NULL "
-        "ORDER BY until DESC, since DESC LIMIT 1",
-        {"model": model, "scope": scope.text},
-    ).fetchone()
-    return str(row[0]) if row else ""
+    def _failed(
+        self, job: Job, reason: str, may_pass: bool, report: Report | None = None, wait: timedelta | None = None,
+        output: str = "", trace: str = "",
+    ) -> Ended:  # fmt: skip
+        after = after_failure(job, reason, self.now, attempts=self._attempts(job), may_pass=may_pass, wait=wait)
+        with atomic(self.connection):
+            self._record(after, report, output, job)
+        over = after.state is JobState.FAILED
+        seconds = report.seconds if report else None
+        return Ended(after, after.state.value if over else RETRIED, seconds, trace)
+
+    def _record(self, job: Job, report: Report | None, output: str = "", attempted: Job | None = None) -> None:
+        """The job as it is now, its attempt, and the actions that its end calls; inside a transaction."""
+        attempted = attempted or job
+        outcome = RETRIED if job.state is JobState.QUEUED else job.state.value
+        store_job(self.connection, job)
+        message = job.reasons[-1] if job.reasons else ""
+        log_attempt(self.connection, attempted, self._attempt(attempted, outcome, message, report, output))
+        enqueue(self.connection, job_calls(self.config.action, job, self.now))
+
+    def _attempt(self, job: Job, outcome: str, message: str, report: Report | None, output: str = "") -> Attempt:
+        return Attempt(
+            outcome, message, job.started_at or self.now, self.now, report.seconds if report else None,
+            report.peak_memory if report else None, output or None,
+        )  # fmt: skip

@@ -1,4 +1,9 @@
-"""One refit from samples to decision: split in time, select and fit, judge on the later part, choose a threshold."""
+"""One refit from samples to decision: split in time, select and fit, judge on the later part, choose a threshold.
+
+The windows follow each other in time and share no group: one selects and fits (selection by folds of its own, each
+judged by what is later than it was fitted on), one is the gate's, and the last, where thresholds are asked for, is
+theirs. No sample has a say in two of them.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,15 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.config import Model
-from monitor.model import Slice, ThresholdInUse
+from monitor.model import Slice, ThresholdInUse, finest_scope
 from monitor.recalibration.artefacts import Artefact, SampleWindow
-from monitor.recalibration.calibrators import Calibrator
+from monitor.recalibration.bars import bars
+from monitor.recalibration.calibrators import Calibrator, Identity
+from monitor.recalibration.deciding import Decided, decide, is_due
 from monitor.recalibration.gate import Verdict, judge, split_in_time
 from monitor.recalibration.samples import Samples
 from monitor.recalibration.selection import select
-from monitor.statistics.thresholds import operating_points, parse_policy
+from monitor.recalibration.selection_cells import FitCells, select_from_cells
 
 Floats = NDArray[np.float64]
+THRESHOLD_SHARE = 0.2  # of all samples, the newest, where thresholds are asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +35,15 @@ class Refit:
     reasons: tuple[str, ...]
     artefact: Artefact | None = None
     verdict: Verdict | None = None
-    threshold: ThresholdInUse | None = None
+    decided: tuple[Decided, ...] = ()  # thresholds: over all samples first, then per class
+    threshold_window: SampleWindow | None = None  # kept for them: what they are measured on
+    bars_before: tuple[tuple[float | None, ...], ...] = ()  # of the gate's samples, as they were scored; see ``bars``
+    bars_after: tuple[tuple[float | None, ...], ...] = ()  # and as the candidate scores them
 
-
-def finest_scope(slice_: Slice, scopes: Sequence[Slice]) -> Slice | None:
-    """The scope in charge of a slice: the one naming most labels; among equals the first in canonical order."""
-    fitting = [scope for scope in scopes if scope.contains(slice_)]
-    return min(fitting, key=lambda scope: (-scope.order, scope.labels)) if fitting else None
+    @property
+    def threshold(self) -> ThresholdInUse | None:
+        """The threshold over all samples; None where none was asked for."""
+        return self.decided[0].threshold if self.decided else None
 
 
 def refit(
@@ -45,10 +55,15 @@ def refit(
     now: datetime,
     *,
     calwatch_version: str,
+    standing: ThresholdInUse | None = None,
+    counted: FitCells | None = None,
 ) -> Refit:
     """Fit on the earlier samples, judge on the later ones against what is in use for them; nothing is written.
 
-    ``in_use``: scope → (artefact id, calibrator) in charge now; ``slices``: the finest slice of each slice_index.
+    ``in_use``: scope → (artefact id, calibrator) in charge now; ``slices``: the finest slice of each slice_index;
+    ``standing``: the threshold in force for the scope; ``counted``: all samples of the fit window, where ``samples`` are
+    a choice of them, to select and fit on in their place. When nothing is promoted a threshold is chosen for what stays
+    in charge if there is none yet, or if the promise of the standing one is broken.
     """
     settings = model.recalibration
     if len(samples) < settings.min_samples:
@@ -56,9 +71,13 @@ def refit(
             False,
             (f"rejected: needs {settings.min_samples:,} labelled samples, has {len(samples):,}; nothing changes",),
         )
-    early, late = split_in_time(samples, 1 - settings.gate_fraction)
+    border = counted.border if counted else None
+    early, late, last = windows(samples, settings.gate_fraction, thresholds=model.threshold is not None, border=border)
     try:
-        chosen = select(settings.method, early, confidence=settings.confidence)
+        if counted:
+            chosen = select_from_cells(settings.method, counted.cells, confidence=settings.confidence)
+        else:
+            chosen = select(settings.method, early, confidence=settings.confidence)
     except ValueError as missing:
         return Refit(False, (f"rejected: {settings.method} cannot be fitted: {missing}; nothing changes",))
     current = current_scores(late, slices, in_use)
@@ -67,12 +86,49 @@ def refit(
     parent = finest_scope(scope, list(in_use))
     artefact = Artefact(
         model=model.name, scope=scope, method=chosen.calibrator.method, parameters=chosen.calibrator.parameters(),
-        task=model.task, fitted_at=now, fit_window=_window(early), gate_window=_window(late),
+        task=model.task, fitted_at=now, fit_window=_fit_window(early, counted), gate_window=_window(late),
         parent=in_use[parent][0] if parent is not None else None, calwatch_version=calwatch_version,
         before=verdict.before, after=verdict.after, reasons=(*chosen.reasons, *verdict.reasons),
     )  # fmt: skip
-    threshold = _threshold(model, scope, chosen.calibrator, early, late, artefact.id, now) if verdict.accepted else None
-    return Refit(verdict.accepted, artefact.reasons, artefact, verdict, threshold)
+    decided: tuple[Decided, ...] = ()
+    said: tuple[str, ...] = ()
+    if verdict.accepted:
+        decided, said = decide(model, scope, chosen.calibrator, early, last, artefact.id, now)
+    elif (stays := _stays(scope, in_use)) is not None and is_due(model, standing, stays, last):
+        decided, said = decide(model, scope, stays[1], early, last, stays[0], now)
+    last_window = _window(last) if len(last) else None
+    before, after = (bars(score, late.outcome, late.units()) for score in (current, candidate))
+    return Refit(
+        verdict.accepted, (*artefact.reasons, *said), artefact, verdict, decided, last_window, before, after
+    )  # fmt: skip
+
+
+def windows(
+    samples: Samples, later: float, *, thresholds: bool, border: datetime | None = None
+) -> tuple[Samples, Samples, Samples]:
+    """(fit, gate, thresholds): the last share ``later`` of the samples is the gate's. With ``thresholds`` the newest
+    fifth is theirs, and ``later`` a share of the others.
+
+    With a ``border``, which is for samples without groups, the later ones are those observed from then on.
+    """
+    kept = THRESHOLD_SHARE if thresholds else 0.0
+    beyond = later * (1 - kept) + kept
+    if border is None:
+        early, late = split_in_time(samples, 1 - beyond)
+    else:
+        before = samples.observed_at < border.timestamp()
+        early, late = samples.subset(before), samples.subset(~before)
+    gate, last = (
+        split_in_time(late, 1 - kept / beyond)
+        if thresholds
+        else (late, late.subset(np.zeros(len(late), dtype=np.bool_)))
+    )
+    return early, gate, last
+
+
+def _stays(scope: Slice, in_use: Mapping[Slice, tuple[str, Calibrator]]) -> tuple[str, Calibrator] | None:
+    """What stays in charge of exactly this scope; for the whole that may be nothing, which leaves scores as they are."""
+    return in_use.get(scope) or (("", Identity()) if not scope.order else None)
 
 
 def current_scores(samples: Samples, slices: Sequence[Slice], in_use: Mapping[Slice, tuple[str, Calibrator]]) -> Floats:
@@ -86,6 +142,10 @@ def current_scores(samples: Samples, slices: Sequence[Slice], in_use: Mapping[Sl
     return scores
 
 
+def _fit_window(early: Samples, counted: FitCells | None) -> SampleWindow:
+    return SampleWindow(counted.start, counted.border, counted.n) if counted else _window(early)
+
+
 def _window(samples: Samples) -> SampleWindow:
     if not len(samples):
         epoch = datetime.fromtimestamp(0, UTC)
@@ -94,20 +154,3 @@ def _window(samples: Samples) -> SampleWindow:
         datetime.fromtimestamp(float(edge), UTC) for edge in (samples.observed_at[0], samples.observed_at[-1])
     )
     return SampleWindow(first, last, len(samples))
-
-
-def _threshold(
-    model: Model, scope: Slice, calibrator: Calibrator, early: Samples, late: Samples, artefact_id: str, now: datetime
-) -> ThresholdInUse | None:
-    """Chosen on the fit part; precision and recall are those on the later part."""
-    if model.threshold is None:
-        return None
-    policy = parse_policy(model.threshold.policy)
-    chosen = policy.choose(operating_points(calibrator.apply(early.score, early.logits), early.outcome))
-    if chosen is None or not np.isfinite(chosen.threshold):
-        return None
-    later = operating_points(calibrator.apply(late.score, late.logits), late.outcome).at(chosen.threshold)
-    return ThresholdInUse(
-        model=model.name, scope=scope, policy=policy.text, threshold=chosen.threshold, precision=later.precision,
-        recall=later.recall, calibrator=artefact_id, chosen_at=now,
-    )  # fmt: skip

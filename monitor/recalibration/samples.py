@@ -20,6 +20,7 @@ class Samples:
     group:        (N,) code of the image or clip a sample belongs to, negative where it belongs to none; None: no groups
     observed_at:  (N,) seconds since the epoch (UTC)
     slice_index:  (N,) index of the sample's finest slice in a list the caller keeps
+    predicted_class: (N,) names, "" where a sample has none; None: no sample has any
 
     Raises ValueError naming every column whose length differs from that of ``score``, and every value out of range.
     """
@@ -31,6 +32,7 @@ class Samples:
     group: Ints | None
     observed_at: Floats
     slice_index: Ints
+    predicted_class: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         mistakes = []
@@ -67,10 +69,11 @@ class Samples:
         if self.group is None:
             return np.arange(len(self), dtype=np.int64)
         alone = self.group < 0
-        labels = np.where(alone, np.arange(len(self)), self.group)
-        # (alone, label) pairs, since a row number may equal a group code
-        _, codes = np.unique(np.column_stack([alone, labels]), axis=0, return_inverse=True)
-        return np.asarray(codes, dtype=np.int64).reshape(-1)
+        units = np.empty(len(self), dtype=np.int64)
+        labels, codes = np.unique(self.group[~alone], return_inverse=True)
+        units[~alone] = codes.reshape(-1)
+        units[alone] = len(labels) + np.arange(np.count_nonzero(alone))
+        return units
 
     def subset(self, mask: NDArray[np.bool_] | Ints) -> "Samples":
         """The samples that a boolean mask (N,) or an index array picks, in its order."""
@@ -82,4 +85,5 @@ class Samples:
             group=None if self.group is None else self.group[mask],
             observed_at=self.observed_at[mask],
             slice_index=self.slice_index[mask],
+            predicted_class=None if self.predicted_class is None else self.predicted_class[mask],
         )

@@ -1,18 +1,31 @@
 """Which method to fit: the simplest that cross-validation in time cannot tell from the best."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.recalibration.calibrators import Calibrator, Identity
-from monitor.recalibration.fitting import fit_isotonic, fit_temperature, fit_temperature_multiclass
-from monitor.recalibration.improvement import amount, improvement, log_losses, percent
+from monitor.recalibration.calibrators import Calibrator, Identity, Temperature, Vector
+from monitor.recalibration.fitting import fit_beta, fit_isotonic, fit_platt, fit_temperature
+from monitor.recalibration.fitting_logits import fit_temperature_multiclass, fit_vector
+from monitor.recalibration.improvement import Improvement, amount, improvement, log_losses
 from monitor.recalibration.samples import Samples
 
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
 ISOTONIC_MIN_EACH_OUTCOME = 1_000  # below, isotonic regression overfits (Niculescu-Mizil & Caruana 2005)
-METHODS = ("identity", "temperature", "isotonic")  # simplest first
+VECTOR_MIN_EACH_CLASS = 100  # rows with that label: two parameters each
+METHODS = ("identity", "temperature", "platt", "beta", "isotonic", "vector")
+ON_SCORES = ("identity", "temperature", "platt", "beta", "isotonic")  # candidates of "auto", simplest first
+ON_LOGITS = ("identity", "temperature", "vector")  # where every sample has logits and a true class
+_FIT_SCORES: dict[str, Callable[[Floats, Floats], Calibrator]] = {
+    "temperature": fit_temperature,
+    "platt": fit_platt,
+    "beta": fit_beta,
+    "isotonic": fit_isotonic,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +37,17 @@ class Selection:
     log_loss: Mapping[str, float] = field(default_factory=dict)
 
 
-def _fit_temperature(samples: Samples) -> Calibrator:
-    if samples.has_all_logits:
-        assert samples.logits is not None
-        assert samples.label_index is not None
-        return fit_temperature_multiclass(samples.logits, samples.label_index)
-    return fit_temperature(samples.score, samples.outcome)
-
-
-_FIT: dict[str, Callable[[Samples], Calibrator]] = {
-    "identity": lambda samples: Identity(),
-    "temperature": _fit_temperature,
-    "isotonic": lambda samples: fit_isotonic(samples.score, samples.outcome),
-}
-
-
 def select(method: str, samples: Samples, *, folds: int = 5, confidence: float = 0.95) -> Selection:
-    """Fit ``method``, or with ``"auto"`` the simplest of ``METHODS`` not significantly worse than the best.
+    """Fit ``method``, or with ``"auto"`` the simplest candidate not significantly worse than the best.
 
-    Log-loss is cross-validated over ``folds`` contiguous blocks of time with each group in one block. "Significantly
-    worse" is a one-sided, group-robust test of the paired difference at ``confidence``. Isotonic is a candidate of
-    "auto" from 1,000 outcomes of each class on. Temperature is fitted on logit vectors where every sample has them.
+    Candidates are ``ON_LOGITS`` where every sample has logits and its true class, else ``ON_SCORES``; isotonic only from
+    1,000 outcomes of each class on, vector only from 100 rows of each class on. Log-loss is cross-validated over
+    ``folds`` contiguous blocks of time with each group in one block. "Significantly worse" is a one-sided, group-robust
+    test of the paired difference at ``confidence``.
+
+    With logits too the log-loss is that of the event "the predicted class is right", though both fits maximise the
+    likelihood of the true class: this event is what readings, gate and thresholds speak of, and the likelihood would
+    reward moving probability among classes that nobody predicted.
 
     Raises ValueError on an unknown method and, for a method asked for by name, when the samples are too few for it;
     "auto" then falls back to a simpler method and says so in its reasons.
@@ -53,43 +56,67 @@ def select(method: str, samples: Samples, *, folds: int = 5, confidence: float =
         raise ValueError(f"method must be one of {', '.join(METHODS)} or auto (got {method!r})")
     reasons = _note_on_logits(samples) if method in ("temperature", "auto") else []
     if method != "auto":
-        return Selection(_FIT[method](samples), (*reasons, f"{method} chosen: asked for by name"))
-    losses: dict[str, NDArray[np.float64]] = {}
+        return Selection(_fit(method, samples, None), (*reasons, f"{method} chosen: asked for by name"))
     fitted: dict[str, Calibrator] = {}
-    fold = time_folds(samples, folds)
-    for name in METHODS:
+    for name in ON_LOGITS if samples.has_all_logits else ON_SCORES:
         try:
-            if name == "isotonic":
-                _require_isotonic_outcomes(samples)
-            losses[name] = _held_out_losses(_FIT[name], samples, fold)
-            fitted[name] = _FIT[name](samples)
+            _require_candidate(name, samples)
+            fitted[name] = _fit(name, samples, fitted.get("temperature"))
         except ValueError as missing:
-            losses.pop(name, None)
             reasons.append(f"{name} rejected: {missing}")
-    if len(fitted) == 1:
-        return Selection(fitted["identity"], (*reasons, "identity chosen: no other method can be fitted"))
-    means = {name: float(loss.mean()) for name, loss in losses.items()}
-    best = min(means, key=lambda name: means[name])
+    losses, unfit = _held_out_losses(fitted, samples, time_folds(samples, folds))
+    reasons += [f"{name} rejected: {missing}" for name, missing in unfit.items()]
     units = samples.units()
-    for name in fitted:
-        behind = improvement(losses[name] - losses[best], units, confidence)
-        if name == best or not behind.lower > 0:
-            reasons.append(_why_chosen(name, best, means, confidence))
-            return Selection(fitted[name], tuple(reasons), means)
-        reasons.append(
-            f"{name} rejected: cross-validated log-loss worse than {best} by {amount(behind.mean)} "
-            f"± {amount(behind.mean - behind.lower)}"
-        )
-    raise AssertionError("the best candidate is never worse than itself")
-
-
-def _why_chosen(name: str, best: str, means: Mapping[str, float], confidence: float) -> str:
-    if name == best:
-        return f"{name} chosen: best cross-validated log-loss ({means[name]:.4f})"
-    return (
-        f"{name} chosen: cross-validated log-loss {means[name]:.4f}, not significantly worse than {best} "
-        f"({means[best]:.4f}, {percent(confidence)} confidence), and simpler"
+    return decide(
+        {name: fitted[name] for name in losses},
+        {name: float(loss.mean()) for name, loss in losses.items()} if len(samples) else {},
+        lambda name, best: improvement(losses[name] - losses[best], units, confidence),
+        reasons,
     )
+
+
+def decide(
+    fitted: Mapping[str, Calibrator],
+    means: Mapping[str, float],
+    behind: Callable[[str, str], Improvement],
+    reasons: Sequence[str],
+) -> Selection:
+    """The first of ``fitted`` (simplest first, identity always there) not significantly behind the best mean log-loss.
+
+    ``behind(name, best)``: by how much, and how surely, the best improves on the log-loss of ``name``.
+    """
+    said = list(reasons)
+    if len(fitted) == 1:
+        return Selection(fitted["identity"], (*said, "identity chosen: no other method can be fitted"))
+    best = min(fitted, key=lambda name: means[name])
+    for name in fitted:
+        if name == best:
+            said.append(f"{name} chosen: best cross-validated log-loss ({means[name]:.4f})")
+            return Selection(fitted[name], tuple(said), means)
+        found = behind(name, best)
+        by = f"{amount(found.mean)} ± {amount(found.mean - found.lower)}"
+        if not found.lower > 0:
+            said.append(f"{name} chosen: {best} is better by {by}, which may be chance")
+            return Selection(fitted[name], tuple(said), means)
+        said.append(f"{name} rejected: {best} is better by {by}")
+    raise AssertionError("the best candidate is among those fitted")
+
+
+def _fit(method: str, samples: Samples, near: Calibrator | None) -> Calibrator:
+    """Fitted on all samples; ``near`` is a calibrator that may be nearly right, and only saves time."""
+    if method == "identity":
+        return Identity()
+    if method in ("temperature", "vector") and samples.has_all_logits:
+        assert samples.logits is not None
+        assert samples.label_index is not None
+        if method == "temperature":
+            start = near.temperature if isinstance(near, Temperature) else 1.0
+            return fit_temperature_multiclass(samples.logits, samples.label_index, start=start)
+        known = near if isinstance(near, (Temperature, Vector)) else None
+        return fit_vector(samples.logits, samples.label_index, start=known)
+    if method == "vector":
+        raise ValueError("vector scaling needs logits and the true class of every sample")
+    return _FIT_SCORES[method](samples.score, samples.outcome)
 
 
 def _note_on_logits(samples: Samples) -> list[str]:
@@ -101,14 +128,26 @@ def _note_on_logits(samples: Samples) -> list[str]:
     return [f"temperature is fitted on scores: {lacking:,} of {len(samples):,} samples have no logits"]
 
 
-def _require_isotonic_outcomes(samples: Samples) -> None:
-    positives = int(samples.outcome.sum())
-    for count, name in ((positives, "positives"), (len(samples) - positives, "negatives")):
+def _require_candidate(name: str, samples: Samples) -> None:
+    if name == "isotonic":
+        positives = float(samples.outcome.sum())
+        require_isotonic_outcomes(positives, len(samples) - positives)
+    if name == "vector" and samples.logits is not None and samples.label_index is not None:
+        count = np.bincount(samples.label_index, minlength=samples.logits.shape[1])
+        if count.min() < VECTOR_MIN_EACH_CLASS:
+            raise ValueError(
+                f"{count.min():,} rows of class {int(count.argmin())}, needs {VECTOR_MIN_EACH_CLASS} of each class"
+            )
+
+
+def require_isotonic_outcomes(positives: float, negatives: float) -> None:
+    """Raises ValueError, as "412 positives, needs 1,000", where isotonic regression would overfit."""
+    for count, name in ((positives, "positives"), (negatives, "negatives")):
         if count < ISOTONIC_MIN_EACH_OUTCOME:
-            raise ValueError(f"{count:,} {name}, needs {ISOTONIC_MIN_EACH_OUTCOME:,}")
+            raise ValueError(f"{count:,.0f} {name}, needs {ISOTONIC_MIN_EACH_OUTCOME:,}")
 
 
-def time_folds(samples: Samples, folds: int) -> NDArray[np.int64]:
+def time_folds(samples: Samples, folds: int) -> Ints:
     """(N,) fold of each sample: contiguous blocks of time, about equally many samples each, groups never divided.
 
     A group belongs to the time of its first sample. There may be fewer folds than asked for when groups are few.
@@ -126,13 +165,20 @@ def time_folds(samples: Samples, folds: int) -> NDArray[np.int64]:
 
 
 def _held_out_losses(
-    fit: Callable[[Samples], Calibrator], samples: Samples, fold: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """(N,) log-loss of each sample under a calibrator fitted on the other folds; ValueError if a fit has too few."""
-    losses = np.empty(len(samples))
+    fitted: Mapping[str, Calibrator], samples: Samples, fold: Ints
+) -> tuple[dict[str, Floats], dict[str, str]]:
+    """Method → (N,) log-loss of each sample under the method fitted on the other folds; and why others cannot be."""
+    losses = {name: np.empty(len(samples)) for name in fitted}
+    unfit: dict[str, str] = {}
     for held_out in np.unique(fold):
         inside = fold == held_out
-        calibrator = fit(samples.subset(~inside))
-        part = samples.subset(inside)
-        losses[inside] = log_losses(calibrator.apply(part.score, part.logits), part.outcome)
-    return losses
+        rest, part = samples.subset(~inside), samples.subset(inside)
+        for name in list(losses):
+            try:
+                calibrator = _fit(name, rest, fitted[name])
+            except ValueError as missing:
+                del losses[name]
+                unfit[name] = str(missing)
+                continue
+            losses[name][inside] = log_losses(calibrator.apply(part.score, part.logits), part.outcome)
+    return losses, unfit

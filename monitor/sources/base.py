@@ -1,11 +1,24 @@
 """What a source gives: batches of rows under canonical names, and problems with what it could not read."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, get_args
 
 import duckdb
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a batch: rows by fate once they are committed, or why nothing of it could be taken."""
+
+    rows: int = 0
+    new: int = 0
+    labelled: int = 0
+    duplicates: int = 0
+    corrected: int = 0
+    quarantined: Mapping[str, int] = field(default_factory=dict)  # by reason
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +32,14 @@ class Batch:
 
     relation: str
     types: Mapping[str, str]
-    cursor: Mapping[str, str]  # item → fingerprint, committed with the rows
+    cursor: Mapping[str, str | None]  # item → fingerprint, committed with the rows; None: the item is forgotten
     files: int = 1
     unreadable: bool = False  # whether the relation has the column _unreadable
     rejects: str | None = None  # SELECT giving _file, _row, _unreadable, available once the relation has been read
     time_zone: str = "UTC"  # of times without an offset
     time_unit: str | None = None  # of times that are plain numbers
     alone: tuple["Batch", ...] = ()  # the same files one by one, for when one of several turns out to be damaged
+    settled: Callable[[Outcome], None] | None = None  # told once the rows are committed, or the batch is refused
 
 
 ProblemReason = Literal[

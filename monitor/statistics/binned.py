@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from monitor.statistics._arrays import Floats, ratio, totals
 from monitor.statistics.cells import ALL_BINS, SCORE_BINS, Cells, Clusters, score_bin_of
+from monitor.statistics.dependence import ENDLESS, belief_weight, effect_freedom, group_freedom, sharing, student
 
 PRIOR_SAMPLES = 5.0  # weight of the scores' own variance p(1 − p) in the estimate of a variance
 
@@ -55,13 +56,19 @@ class ScoreBins:
 class ResidualVariance:
     """How much R would vary from one draw of the same traffic to another, given its groups (or none).
 
-    A bin's variance is the between-group sample variance, shrunk towards what the scores themselves imply, which
-    keeps tiny bins honest (with two samples that agree the sample variance is 0):
+    V = d·v: the design effect d of the groups and the variance v of independent samples. v is the sample variance within
+    the bin, shrunk towards what the scores themselves imply, which keeps tiny bins honest (of two samples that agree it
+    is 0):
 
-        V = G/(G − 1 + 5) · [C − R²/G + 5·d·Σp(1−p)/G]
+        v = n/(G − 1 + 5) · [(G − 1)·Q°/n + 5·Σp(1−p)/n]
 
-    with G groups, C = Σ_groups (Σ_in group (p−y))², and d = ΣC/ΣQ, the design effect of the unit. Without groups every
-    sample is its own group: G = n, C = Q, d = 1. The total is the same at the level of all bins together.
+    with G groups and Q° = Σ(p − y)² less what a common error explains. d = 1 + ρ·(n/G − 1), where ρ comes from the variance
+    between groups, G/(G − 1)·(C − R²/G) with C = Σ_groups (Σ_in group (p−y))²: of the bin as far as its groups tell, of
+    all bins of the unit beyond that, and 1 where they could not tell (``dependence``). Without groups every sample
+    is its own: d = 1. The total is the same at the level of all bins together.
+
+    Design effects and degrees of freedom may be None where variances were put together from those of others: ``per_bin``
+    then serves for what the scores imply, and variances count as known.
     """
 
     per_bin: Floats  # (units, 15)
@@ -70,36 +77,95 @@ class ResidualVariance:
     groups: Floats  # (units,): independent groups
     grouped: NDArray[np.bool_]  # (units,): whether samples of the unit come in groups
     between_bins: Floats  # (units,), at least 1: variance of the total over the sum of bins' (groups straddle bins)
+    design: Floats | None = None  # (units, 15): d, at least 1
+    total_design: Floats | None = None  # (units,): d of all bins together
+    freedom: Floats | None = None  # (units,): degrees of freedom of the sum of per_bin
+    total_freedom: Floats | None = None  # (units,): of total
 
     @classmethod
     def estimate(cls, bins: ScoreBins, clusters: Clusters | None) -> "ResidualVariance":
-        n, squares = bins.n, bins.squared_residual
-        total_n, total_squares = n.sum(axis=1), squares.sum(axis=1)
-        groups, total_groups, clustered, total_clustered = n, total_n, squares, total_squares
+        n, squares, total_n = bins.n, bins.squared_residual, bins.n.sum(axis=1)
+        groups, total_groups, clustered, total_clustered = n, total_n, squares, squares.sum(axis=1)
         known = np.zeros(total_n.size, dtype=np.bool_)
         if clusters is not None:
             known, groups, total_groups, clustered, total_clustered = _grouped(clusters, bins)
-        effect = ratio(clustered.sum(axis=1), total_squares, 1.0)
-        total_effect = ratio(total_clustered, total_squares, 1.0)
-        variance = bins.score_variance
-        between = np.maximum(ratio(total_clustered, clustered.sum(axis=1), 1.0), 1.0)
+        bin_level = _Level.of(n, groups, clustered, squares, bins.residual, bins.score_variance)
+        all_bins = _Level.of(
+            total_n, total_groups, total_clustered, squares.sum(axis=1),
+            bins.residual.sum(axis=1), bins.score_variance.sum(axis=1),
+        )  # fmt: skip
+        pooled = bin_level.pooled_sharing(all_bins)[:, None]
+        design = bin_level.effect(pooled, 2 * PRIOR_SAMPLES)
+        total_design = all_bins.effect(1.0, all_bins.weight)
+        per_bin = design * bin_level.independent
+        mean_design = ratio(per_bin.sum(axis=1), bin_level.independent.sum(axis=1), 1.0)
         return cls(
-            per_bin=_shrunk(clustered, bins.residual, groups, effect[:, None] * variance),
-            total=_shrunk(
-                total_clustered, bins.residual.sum(axis=1), total_groups, total_effect * variance.sum(axis=1)
-            ),
+            per_bin=per_bin,
+            total=total_design * all_bins.independent,
             squares=clustered,
             groups=total_groups,
             grouped=known,
-            between_bins=between,
+            between_bins=np.maximum(ratio(total_clustered, clustered.sum(axis=1), 1.0), 1.0),
+            design=design,
+            total_design=total_design,
+            freedom=effect_freedom(all_bins.freedom, mean_design),
+            total_freedom=effect_freedom(all_bins.freedom, total_design),
         )
 
+    def if_calibrated(self, bins: ScoreBins) -> Floats:
+        """Variance of each bin's R if every score were true: d·Σp(1−p), shape (units, 15)."""
+        return self.per_bin if self.design is None else self.design * bins.score_variance
 
-def _shrunk(squares: Floats, residual: Floats, groups: Floats, prior: Floats) -> Floats:
-    present = groups > 0
-    safe = np.where(present, groups, 1.0)
-    centred = np.maximum(squares - residual**2 / safe, 0.0)
-    return np.where(present, safe * (centred + PRIOR_SAMPLES * prior / safe) / (safe - 1 + PRIOR_SAMPLES), 0.0)
+    def quantile(self, confidence: float) -> Floats:
+        """Two-sided Student quantile for errors of bins, (units,); the normal one where variances count as known."""
+        return self._student(self.freedom, confidence)
+
+    def total_quantile(self, confidence: float) -> Floats:
+        """Two-sided Student quantile for the error of the total, (units,)."""
+        return self._student(self.total_freedom, confidence)
+
+    def _student(self, freedom: Floats | None, confidence: float) -> Floats:
+        return student(np.full(self.groups.shape, ENDLESS) if freedom is None else freedom, confidence)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Level:
+    """What the samples of a bin, or of a unit, tell of the variance of their R; all arrays of one shape."""
+
+    independent: Floats  # v: the variance of R, were all samples independent
+    between: Floats  # from the groups: G/(G − 1)·(C − R²/G), 0 below two groups
+    others: Floats  # n/G − 1: other samples in the group
+    several: NDArray[np.bool_]  # at least two groups
+    freedom: Floats
+    weight: Floats  # of the belief that groups share one outcome
+
+    @classmethod
+    def of(
+        cls, n: Floats, groups: Floats, clustered: Floats, squares: Floats, residual: Floats, implied: Floats
+    ) -> "_Level":
+        several, safe = groups >= 2, np.maximum(groups, 2.0)
+        between = np.where(several, safe / (safe - 1) * np.maximum(clustered - residual**2 / safe, 0.0), 0.0)
+        # R² less its variance is (n·common error)²; with one group it cannot be told from the variance
+        centred = np.maximum(squares - ratio(residual**2 - between, n, 0.0), 0.0)
+        known = np.where(several, groups - 1, 0.0)
+        independent = ratio(known * centred + PRIOR_SAMPLES * implied, known + PRIOR_SAMPLES)
+        independent = np.where(n > 0, independent, 0.0)
+        others = np.maximum(ratio(n, groups, 1.0) - 1, 0.0)
+        variance = ratio(independent, n, 0.0)
+        return cls(
+            independent, between, others, several, group_freedom(groups, variance), belief_weight(groups, variance)
+        )
+
+    def pooled_sharing(self, all_bins: "_Level") -> Floats:
+        """ρ over the bins of each unit, (units,)."""
+        beyond = np.where(self.several, self.between - self.independent, 0.0)
+        possible = np.where(self.several, self.independent * self.others, 0.0)
+        return sharing(beyond.sum(axis=1), possible.sum(axis=1), all_bins.freedom, 1.0, all_bins.weight)
+
+    def effect(self, belief: Floats | float, weight: Floats | float) -> Floats:
+        """The design effect d, its ρ drawn towards ``belief``."""
+        beyond, possible = self.between - self.independent, self.independent * self.others
+        return 1 + self.others * sharing(beyond, possible, self.freedom, belief, weight)
 
 
 def _grouped(clusters: Clusters, bins: ScoreBins) -> tuple[NDArray[np.bool_], Floats, Floats, Floats, Floats]:

@@ -206,6 +206,11 @@ class Cells:
             np.concatenate([part._sums for part in parts], axis=1),
         )
 
+    def picked(self, rows: NDArray[np.bool_], unit: Ints | None = None) -> "Cells":
+        """The rows that a mask picks; ``unit``, one per row before picking, takes the place of theirs."""
+        units = self.unit if unit is None else unit
+        return Cells._of(units[rows], self.bin[rows], self._sums[:, rows])
+
     def regrouped(self, mapping: NDArray[np.int64]) -> "Cells":
         """Merged cells of other units: ``mapping`` holds (from_unit, to_unit) pairs, shape (pairs, 2).
 

@@ -3,7 +3,7 @@
 Per slice, time bucket t and tilt j, from weighted sums N = Σw, K = Σwy of the bucket and detector bin b,
 
     inc_j = Σ_b [ λ_jb·K_b − N_b·log(1 + q_b·(e^λ_jb − 1)) ]     q_b = upper band where λ > 0, lower band where λ < 0
-    R_j  ← (γ_t + R_j)·e^{inc_j}                                  M = Σ_j w_j R_j, alarm when M ≥ c, then all R_j = 0
+    R_j  ← (γ_t·r_jt + R_j)·e^{inc_j}                             M = Σ_j w_j R_j, alarm when M ≥ c, then all R_j = 0
 
 Guarantee. As long as outcome rates given score and past lie within the band, E[e^{inc_j} | past] ≤ 1: for one sample
 E[e^{λy}] = 1 + rate·(e^λ − 1) is at most the same with q; a group with Σw ≤ 1 obeys it under any dependence inside,
@@ -14,6 +14,7 @@ and share fixed before the label; labels whose delay does not depend on the outc
 
 Start mass. γ_t is the time in days since the slice was last scored, at most one day (or one bucket, if that is longer),
 and 0 in buckets without labelled samples: at most 1 per day in total, and quiet hours are not lost to the busy ones.
+r_jt (``Bank.start_shares``) deals it out over the tilts by what the bucket's scores can tell of each; Σ_j w_j r_jt = 1.
 
 State is five numbers per tilt; a new bucket costs the same however long the history. All in log space.
 """
@@ -76,6 +77,13 @@ class Block:
         rate = np.where(tilt > 0, self.upper[:, position, column], self.lower[:, position, column])
         expected = self.weight[:, position, column] * np.log1p(rate * np.expm1(tilt))
         total: Floats = (tilt * self.outcome[:, position, column] - expected) @ bank.incidence
+        return total
+
+    def growth(self, position: int, bank: Bank) -> Floats:
+        """Log growth (slices, J) expected of the bucket at ``position`` were a tilt true: ½·Σ_b N_b q_b(1 − q_b)λ_jb²."""
+        column, tilt = bank.term_bin, bank.term_tilt
+        rate = np.where(tilt > 0, self.upper[:, position, column], self.lower[:, position, column])
+        total: Floats = (self.weight[:, position, column] * rate * (1 - rate) * tilt**2 / 2) @ bank.incidence
         return total
 
 
@@ -174,9 +182,9 @@ def advance(
 ) -> Advance:
     """Take the buckets of ``block`` into the evidence, in order.
 
-    ``threshold`` c is one number or (slices,); ``bucket_days`` the length of a bucket in days (1/24 for hours). For
-    late or corrected labels start again from a checkpoint before the earliest changed bucket: the result is that of a
-    run from scratch. Raises ValueError when a slice was already scored in one of the buckets, or shapes differ.
+    ``threshold`` c is one number, (slices,) or (slices, buckets); ``bucket_days`` the length of a bucket in days (1/24
+    for hours). For late or corrected labels start again from a checkpoint before the earliest changed bucket: the result
+    is that of a run from scratch. Raises ValueError when a slice was already scored in one of the buckets, or shapes differ.
     """
     bank = bank or default_bank()
     slices, buckets = block.samples.shape
@@ -184,13 +192,14 @@ def advance(
         raise ValueError(f"state must be of {slices} slices and {len(bank)} tilts (got {state.log_mass.shape})")
     if buckets and (state.last_scored >= block.bucket[0]).any():
         raise ValueError(f"bucket {block.bucket[0]} is not after the state's {int(state.last_scored.max())}")
-    limit = np.broadcast_to(np.log(np.asarray(threshold, dtype=np.float64)), (slices,))
+    limits = np.log(np.asarray(threshold, dtype=np.float64))
+    limit = np.broadcast_to(limits[:, None] if limits.ndim == 1 else limits, (slices, buckets))
     path, alarms = np.empty((slices, buckets)), list[Alarm]()
     for position, bucket in enumerate(block.bucket.tolist()):
         state = _step(state, block, position, bucket_days, bank)
         path[:, position] = state.log_evidence(bank)
         scored = block.weight[:, position].sum(axis=1) > 0
-        rows = np.flatnonzero(scored & (path[:, position] >= limit))
+        rows = np.flatnonzero(scored & (path[:, position] >= limit[:, position]))
         alarms += [_alarm(state, int(row), bucket, float(path[row, position]), bank) for row in rows]
         if rows.size:
             state = _reset(state, rows)
@@ -212,7 +221,8 @@ def _step(state: EvidenceState, block: Block, position: int, bucket_days: float,
     mass = np.minimum(idle, max(1.0, bucket_days))
     forgotten = -np.expm1(-mass / FORGETTING_DAYS)
     with np.errstate(divide="ignore"):
-        log_start = np.log(np.where(scored, mass, 0.0))[:, None]
+        shares = bank.start_shares(block.growth(position, bank) / mass[:, None])
+        log_start = np.log(np.where(scored, mass, 0.0))[:, None] + np.log(shares)
         log_fresh = np.log(np.where(scored, forgotten, 0.0))[:, None]
         log_kept = np.log1p(-np.where(scored, forgotten, 0.0))[:, None]
     increment = block.increments(position, bank)

@@ -15,6 +15,9 @@ from monitor.statistics.cells import FINE_BINS, Bins, Cells, fine_bin_middle, fi
 
 EDGES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 1.0)
 DETECTOR_BINS = len(EDGES) - 1
+WORTHWHILE = 0.02  # expected log growth per day at which a tilt gets half of its part of the start mass
+LEAST_PART = 1e-6  # of the best tilt's part, for each
+BANK = "bank 2"  # of the default bank: evidence kept from another one starts afresh
 
 
 def detector_bin_of(bin: Bins) -> Ints:  # noqa: A002 - the column is called bin
@@ -75,24 +78,46 @@ class Bank:
     def __len__(self) -> int:
         return int(self.weights.size)
 
+    def start_shares(self, growth: Floats) -> Floats:
+        """How the start mass of a bucket is dealt out over the tilts: r (S, J) > 0 with Σ_j w_j r_j = 1 in each row.
+
+            r_j ∝ v_j² / (v_j² + 0.02²)
+
+        v (S, J) is the log growth expected per day of start mass, were tilt j true: ½·Σ_b N_b q_b(1 − q_b)λ_jb² over
+        the days of it. Where labels are few, small tilts could tell nothing for months; their part goes to larger ones
+        (with two labels a day a shift of 0.8 is found 12 % sooner), and where there are many all keep theirs. v knows
+        scores and numbers of labels but no outcome, so r is fixed before the outcomes are, and as Σ_j w_j r_j = 1, a
+        bucket's starts Σ_j w_j γ r_j add up to γ as before: the guarantee needs no more. Raises ValueError when growth
+        is negative or not a number.
+        """
+        if growth.ndim != 2 or growth.shape[1] != len(self) or not (growth >= 0).all():
+            raise ValueError(f"growth must be (slices, {len(self)}) and at least 0 (got {growth.shape})")
+        part = growth**2 / (growth**2 + WORTHWHILE**2)
+        best = part.max(axis=1, keepdims=True)
+        part = np.where(best > 0, part + LEAST_PART * best, 1.0)
+        shares: Floats = part / (part @ self.weights)[:, None]
+        return shares
+
 
 def _families() -> list[tuple[float, Floats]]:
     """(mass, tilts) of each family of alternatives."""
     centre = logit(bin_middles())
     everywhere = np.ones(DETECTOR_BINS)
-    shifts = np.stack([size * everywhere for size in (-0.7, -0.25, -0.13, 0.13, 0.25, 0.7)])
+    down, up = (np.stack([sign * size * everywhere for size in (0.13, 0.25, 0.7)]) for sign in (-1, 1))
     slopes = np.stack([(slope - 1) * centre for slope in (0.5, 0.75, 1.3)])
     halves = np.stack([size * half for half in (centre > 0, centre < 0) for size in (-0.8, -0.3, 0.3, 0.8)])
     singles = np.concatenate([-0.9 * np.eye(DETECTOR_BINS), 0.9 * np.eye(DETECTOR_BINS)])
-    return [(0.58, shifts), (0.27, slopes), (0.10, halves), (0.05, singles)]
+    return [(0.36, down), (0.24, up), (0.25, slopes), (0.10, halves), (0.05, singles)]
 
 
 @cache
 def default_bank() -> Bank:
-    """41 tilts: shifts everywhere (mass 0.58), slopes κ as (κ − 1)·logit (0.27), half ranges (0.10), one bin (0.05).
+    """41 tilts: shifts everywhere (mass 0.36 down, 0.24 up), slopes κ as (κ − 1)·logit (0.25), half ranges (0.10), one
+    bin (0.05).
 
     Few ones: a drift between two of them loses little, while each more costs the others weight, and large tilts
-    overshoot the threshold, which spends budget without gaining time.
+    overshoot the threshold, which spends budget without gaining time. Down has more than up, since models that meet
+    what they were not trained for grow over-confident far more often than timid.
     """
     families = _families()
     weights = np.concatenate([np.full(len(tilts), mass / len(tilts)) for mass, tilts in families])

@@ -7,8 +7,8 @@ _PATTERN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(year|month|week|day)\s*")
 DAYS_PER_YEAR = 365.0
 LEAST_THRESHOLD = 10.0  # an alarm never rests on less than tenfold evidence, however generous the budget
 
-EXPECTED_MARGINALS = 16
-EXPECTED_CROSSES = 64
+EXPECTED_MARGINALS = 8
+EXPECTED_CROSSES = 16
 
 
 def parse_budget(text: str) -> float:
@@ -67,11 +67,41 @@ def alarm_threshold(budget_per_year: float, share: float) -> float:
     return max(DAYS_PER_YEAR / (budget_per_year * share), LEAST_THRESHOLD)
 
 
-def slice_threshold(
-    budget_per_year: float, order: int, rank: int, max_order: int, expected: int | None = None
-) -> float:
-    """The alarm threshold of the ``rank``-th slice of an order. ``expected`` defaults to 16 marginals, 64 crosses."""
+def whole_share(rank: int) -> float:
+    """The share of the ``rank``-th (1, 2, …) version of the whole that is open at once, within the whole's share.
+
+        share(k) = 0.8·0.2^(k − 1) = 4/5^k
+
+    Proof that they never exceed the whole: a geometric series, Σ_{k ≤ n} 0.8·0.2^(k − 1) = 1 − 0.2^n < 1. Nearly always
+    one version serves, at times two. Raises ValueError below 1.
+    """
+    if rank < 1:
+        raise ValueError(f"rank counts from 1 (got {rank})")
+    return float(4 / 5**rank)
+
+
+def slice_threshold(budget_per_year: float, order: int, rank: int, max_order: int, present: int | None = None) -> float:
+    """The alarm threshold of the ``rank``-th slice of an order, as of now.
+
+    ``present`` is the highest rank given so far among slices of that kind, open or closed, in any version. Each of them
+    has 1/present of what their kind has; the whole (order 0) has all while there was never more than one version of it,
+    and ``whole_share`` from then on. Without ``present`` shares are ``whole_share`` and ``rank_share``, expecting 8
+    marginals or 16 crosses.
+
+    Proof for ``present`` K_t, which may grow with time t: let π_t be the share of a slice when there are K_t. Ranks in
+    use at t are at most K_t, so these π_t add up to at most the kind's share, at every t. Let M' be the evidence from
+    start masses π_u·γ_u in place of γ_u. As π only falls, π_t·M_t ≤ M'_t, so an alarm at M_t ≥ 365/(budget·π_t) uses up
+    M'_t ≥ 365/budget. M' minus its start mass is a supermartingale between alarms; hence for each slice
+    E[alarms]·365/budget ≤ E[Σ π_u·γ_u], and over all slices of the kind that is at most share·T. K_t must be fixed
+    before the outcomes of t, and must not fall again.
+    Raises ValueError when rank exceeds present.
+    """
+    kind = class_share(order, max_order)
+    if present is not None and not 1 <= rank <= present:
+        raise ValueError(f"rank must lie in 1..{present}, the slices present (got {rank})")
     if order == 0:
-        return alarm_threshold(budget_per_year, class_share(0, max_order))
-    default = EXPECTED_MARGINALS if order == 1 else EXPECTED_CROSSES
-    return alarm_threshold(budget_per_year, class_share(order, max_order) * rank_share(rank, expected or default))
+        return alarm_threshold(budget_per_year, kind * (1.0 if rank == present == 1 else whole_share(rank)))
+    if present is None:
+        expected = EXPECTED_MARGINALS if order == 1 else EXPECTED_CROSSES
+        return alarm_threshold(budget_per_year, kind * rank_share(rank, expected))
+    return alarm_threshold(budget_per_year, kind / present)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 from scipy.stats import rankdata
 
@@ -18,7 +18,7 @@ LEAST_OF_EACH = 20  # labels of either outcome below which nothing can be said
 class DelayComparison:
     """``earlier`` is the probability that, of two samples of one score bin, the one with outcome 1 gets its label first
     (1/2 = no dependence), averaged over bins; ``p_value`` of 1/2, two-sided. ``median_true``, ``median_false``: median
-    delays by outcome, all bins together, in the unit given. All None with too few labels of either outcome.
+    delays by outcome, all strata together, in the unit given. All None with too few labels of either outcome.
     """
 
     earlier: float | None
@@ -33,21 +33,29 @@ class DelayComparison:
         return self.p_value <= level and abs(self.earlier - 0.5) > least
 
 
-def compare_delays(score: ArrayLike, outcome: ArrayLike, delay: ArrayLike) -> DelayComparison:
+def compare_delays(
+    score: ArrayLike, outcome: ArrayLike, delay: ArrayLike, stratum: ArrayLike | None = None
+) -> DelayComparison:
     """Van Elteren's stratified rank test of delay against outcome within detector bins, since delay may follow score.
 
-    Pass samples from buckets old enough that every label has arrived (older than the label horizon): among younger ones
-    only quick labels are there, which hides what is asked. Grouped samples make p too small; pass one per group. Raises
-    ValueError when lengths differ or delays are negative or not finite.
+    ``stratum``: integer codes of further strata, such as versions and times: labels that are slow in a week in which
+    much goes wrong are no dependence. Pass samples from buckets old enough that every label has arrived (older than the
+    label horizon): among younger ones only quick labels are there, which hides what is asked. Grouped samples make p too
+    small; pass one per group. Raises ValueError when lengths differ or delays are negative or not finite.
     """
     scores, outcomes, delays = (np.atleast_1d(np.asarray(x, dtype=np.float64)) for x in (score, outcome, delay))
-    if not scores.shape == outcomes.shape == delays.shape or not (np.isfinite(delays) & (delays >= 0)).all():
-        raise ValueError("score, outcome and delay must be equally long, delays finite and not negative")
+    strata = np.zeros(scores.shape, dtype=np.int64) if stratum is None else np.atleast_1d(np.asarray(stratum))
+    equal = scores.shape == outcomes.shape == delays.shape == strata.shape
+    if not equal or not (np.isfinite(delays) & (delays >= 0)).all():
+        raise ValueError("score, outcome, delay, stratum must be equally long, delays finite and not negative")
     true = outcomes > 0
     if min(int(true.sum()), int((~true).sum())) < LEAST_OF_EACH:
         return DelayComparison(None, None, None, None)
-    column = detector_bin_of(bin_of(scores))
-    parts = [_ranked(delays[column == b], true[column == b]) for b in range(DETECTOR_BINS)]
+    _, code = np.unique(strata, return_inverse=True)
+    code = code.reshape(-1) * DETECTOR_BINS + detector_bin_of(bin_of(scores))
+    order = np.argsort(code, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(code[order])) + 1)
+    parts = [_ranked(delays[rows], true[rows]) for rows in members]
     lead, variance, pairs = np.sum([part for part in parts if part is not None] or [np.zeros(3)], axis=0)
     if variance <= 0:
         return DelayComparison(None, None, None, None)
@@ -56,7 +64,7 @@ def compare_delays(score: ArrayLike, outcome: ArrayLike, delay: ArrayLike) -> De
     return DelayComparison(float(0.5 + lead / pairs), p_value, *medians)
 
 
-def _ranked(delay: Floats, true: Floats) -> Floats | None:
+def _ranked(delay: Floats, true: NDArray[np.bool_]) -> Floats | None:
     """(lead, its variance, weight) of one bin: Mann–Whitney's U less its mean, weighted by 1/(n + 1); None if unusable.
 
     Variance with ties: n₁n₀/12·[(n + 1) − Σ(t³ − t)/(n(n − 1))].
@@ -66,7 +74,7 @@ def _ranked(delay: Floats, true: Floats) -> Floats | None:
     if min(ones, zeros) < 1:
         return None
     ranks = rankdata(delay)
-    later = float(ranks[true > 0].sum()) - ones * (ones + 1) / 2  # pairs in which the true one comes later
+    later = float(ranks[true].sum()) - ones * (ones + 1) / 2  # pairs in which the true one comes later
     _, ties = np.unique(delay, return_counts=True)
     spread = ones * zeros / 12 * ((n + 1) - float((ties.astype(np.float64) ** 3 - ties).sum()) / (n * (n - 1)))
     weight = 1 / (n + 1)

@@ -1,115 +1,127 @@
-"""Is a slice served worse than the rest of its model? Differences with family-wise control over all slices."""
+"""Is a slice served worse than the rest of its model? Excess error of each slice, bounded for all slices at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import stdtr, stdtrit
 
-from monitor.statistics._arrays import Floats, Ints, ratio
+from monitor.statistics._arrays import Floats, Ints, ratio, totals
 from monitor.statistics.binned import ResidualVariance, ScoreBins
 from monitor.statistics.calibration_error import debiased_ece, ece_interval
-from monitor.statistics.cells import Cells, Clusters
+from monitor.statistics.cells import ALL_BINS, SCORE_BINS, Cells, Clusters
 from monitor.statistics.intervals import gap_interval
 
-Z_TWO_SIDED_95 = 1.959963984540054
 Measure = Literal["gap", "error"]
+Flags = NDArray[np.bool_]
+_LEVELS = SCORE_BINS + 1  # of a Clusters unit: all bins together, then each bin
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Each unit (a slice of a model version) against the rest of that version; arrays of shape (units,) and (k, units).
+
+    ``own`` and ``rest`` are the calibration gap or the debiased ECE of either side, ``difference`` how much worse the
+    slice is: |own| − |rest| for the gap, whichever signs they have, own − rest for the error. All are NaN where one side
+    has no samples. ``contrasts`` (k, units) are the k differences that are all above x exactly if the slice is worse by
+    more than x: own − rest, and for the gap own + rest too, both with the sign of own; ``deviations`` their standard
+    deviations towards 0, with ``freedom`` degrees of freedom.
+    """
+
+    measure: Measure
+    own: Floats
+    rest: Floats
+    difference: Floats
+    contrasts: Floats
+    deviations: Floats
+    freedom: Floats
+    samples: Floats
+    rest_samples: Floats
+
+    @property
+    def sides(self) -> int:
+        """Two where the sign of own decides which contrasts are looked at, so that each has half of the level."""
+        return len(self.contrasts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Disparities:
-    """Per slice (slices,): ``difference`` = slice − rest, its interval, and the adjusted ``p_value``; NaN = unknown.
+    """What ``judged`` says of each unit, shape (units,); NaN where it is unknown or was not to be judged.
 
-    ``p_value`` is that of "no worse than the rest": for "gap" that the slice's gap is no larger in size than the
-    rest's (one bad slice makes the others differ from their rest, which holds it, but not worse), for "error" that its
-    error is no larger. The probability that any slice is wrongly named is at most the level, at one evaluation: on
-    windows that overlap, or are read again and again, it holds for each reading, not for all of them together.
-    ``lower`` and ``upper`` hold the true differences of all slices at once with probability 1 − level; for "error"
-    the interval is one-sided, with upper infinite.
+    With probability 1 − level at least, *all* slices are worse than their rest by ``lower`` or more: naming those with
+    lower ≥ above names any slice wrongly with probability ≤ level. ``p_value`` is Holm's adjusted one of "worse by no
+    more than above", at most level exactly where lower ≥ above. ``lower_alone`` is the bound of one slice looked at
+    alone, at twice the level. ``family`` is the number of slices judged.
+
+    This holds at one evaluation. Windows overlap and are read again and again: over many evaluations together a slice
+    is wrongly named more often.
     """
 
-    difference: Floats
     lower: Floats
-    upper: Floats
+    lower_alone: Floats
     p_value: Floats
-
-    def named(self, level: float = 0.05) -> NDArray[np.bool_]:
-        """(slices,): which slices are worse than the rest at ``level``."""
-        return self.p_value <= level
+    family: int
 
 
-def rest_pairs(inside: NDArray[np.bool_]) -> Ints:
-    """(from, to) pairs for ``Cells.regrouped``: each finest slice (column) to each slice (row) it lies outside of."""
-    row, column = np.nonzero(~inside)
-    return np.stack([column, row], axis=1).astype(np.int64)
+def compare_with_rest(cells: Cells, clusters: Clusters | None, whole: Ints, kin: Ints, measure: Measure) -> Comparison:
+    """Compare each unit of ``cells`` with its whole less itself.
 
+    ``whole`` (units,): the unit that holds all samples of the same version. ``kin`` (units,): a number below units that
+    a unit shares with those that make up the same whole together without overlap (``camera=…`` of a version); it serves
+    to see whether groups span slices. A unit that is its own whole has no rest and is unknown.
 
-def compare_with_rest(
-    cells: Cells,
-    clusters: Clusters | None,
-    inside: NDArray[np.bool_],
-    measure: Measure,
-    *,
-    level: float = 0.05,
-    least_samples: int = 100,
-) -> Disparities:
-    """Each slice against all samples outside it. ``cells.unit`` is the finest slice; ``inside`` (slices, finest).
-
-    "gap": the slice has the larger calibration gap in size, of either sign. "error": its debiased ECE is higher. A
-    slice with fewer than ``least_samples`` inside or outside is unknown and not one of the family.
+    The rest is exact by subtraction, as all sums are additive. So is C_rest = C_whole − C_slice where every group lies
+    in one slice of its kin, which is so where their numbers of groups add up to the whole's. Where groups span slices
+    (an image whose boxes are of several classes) the sums do not tell the covariance of the slice with its rest, so the
+    worst is assumed: √V_rest ≤ √V_whole + √V_slice (Minkowski), and the deviations of both sides add up in full.
+    Elsewhere both sides are independent and their deviations add in squares, each towards the other (MOVER, Zou &
+    Donner 2008), so bounds that are not symmetric serve too.
     """
-    row, column = np.nonzero(inside)
-    within = np.stack([column, row], axis=1).astype(np.int64)
-    slices = inside.shape[0]
-    own, own_n = _measured(cells, clusters, within, slices, measure)
-    rest, rest_n = _measured(cells, clusters, rest_pairs(inside), slices, measure)
-    few = np.minimum(own_n, rest_n) < least_samples
-    own[:, few] = np.nan
-    return disparities(own, rest, level=level, worse_only=measure == "error")
+    units = whole.size
+    bins = ScoreBins.from_cells(cells, units)
+    variance = ResidualVariance.estimate(bins, clusters)
+    rest, rest_variance, spanning = _rest(bins, variance, clusters, whole, kin)
+    own, other = _estimated(bins, variance, measure), _estimated(rest, rest_variance, measure)
+    samples, rest_samples = bins.n.sum(axis=1), rest.n.sum(axis=1)
+    own[:, samples == 0], other[:, rest_samples == 0] = np.nan, np.nan
+    flip = (own[0] < 0) & (measure == "gap")
+    towards, away = (np.where(flip, -side[[0, 2, 1]], side) for side in (own, other))
+    sides = [away, -away[[0, 2, 1]]] if measure == "gap" else [away]
+    contrasts = np.stack([towards[0] - side[0] for side in sides])
+    near = towards[0] - towards[1]
+    far = np.stack([side[2] - side[0] for side in sides])
+    deviations = np.where(spanning, near + far, np.sqrt(near**2 + far**2))
+    return Comparison(
+        measure=measure,
+        own=own[0],
+        rest=other[0],
+        difference=contrasts.min(axis=0),
+        contrasts=contrasts,
+        deviations=deviations,
+        freedom=np.maximum(np.minimum(variance.groups, rest_variance.groups) - 1, 1.0),
+        samples=samples,
+        rest_samples=rest_samples,
+    )
 
 
-def disparities(own: Floats, rest: Floats, *, level: float, worse_only: bool) -> Disparities:
-    """From (3, slices) estimates with their 95 % bounds (estimate, lower, upper) of independent samples.
+def judged(found: Comparison, chosen: Flags, *, level: float, above: float = 0.0) -> Disparities:
+    """Which of the ``chosen`` (units,) are worse than their rest by more than ``above``, all at once at ``level``.
 
-    The deviations of both towards each other add in squares (MOVER, Zou & Donner 2008), so bounds that are not
-    symmetric serve too; p from the multiple of them that the difference is; Holm's adjustment over known slices.
+    For the gap an intersection–union test: both contrasts beyond ``above``, doubled for the two signs own can have.
+    Bounds are Bonferroni's; Holm names a few more slices, for which ``above`` itself is the bound, and the others then
+    share the level among themselves (Strassburger & Bretz 2008).
     """
-    difference = own[0] - rest[0]
-    down = np.sqrt((own[0] - own[1]) ** 2 + (rest[2] - rest[0]) ** 2) / Z_TWO_SIDED_95
-    up = np.sqrt((own[2] - own[0]) ** 2 + (rest[0] - rest[1]) ** 2) / Z_TWO_SIDED_95
-    known = np.isfinite(difference) & np.isfinite(down) & np.isfinite(up)
-    family = max(int(known.sum()), 1)
-    if worse_only:
-        single, reach = _tail(difference, down), -ndtri(level / family)
-        upper = np.where(known, np.inf, np.nan)
-    else:
-        single, reach = _larger_in_size(own, rest), -ndtri(level / (2 * family))
-        upper = np.where(known, difference + reach * up, np.nan)
-    adjusted = np.full(difference.shape, np.nan)
+    known = chosen & np.isfinite(found.difference) & (found.deviations > 0).all(axis=0)
+    single = np.minimum(found.sides * _tail(found, above).max(axis=0), 1.0)
+    adjusted = np.full(single.shape, np.nan)
     adjusted[known] = holm(single[known])
-    lower = np.where(known, difference - reach * down, np.nan)
-    return Disparities(np.where(known, difference, np.nan), lower, upper, adjusted)
-
-
-def _tail(difference: Floats, deviation: Floats) -> Floats:
-    """One-sided normal p-value; 1/2 where the deviation is 0 or unknown."""
-    p_value: Floats = ndtr(-ratio(difference, deviation, 0.0))
-    return p_value
-
-
-def _larger_in_size(own: Floats, rest: Floats) -> Floats:
-    """p-value of |own| ≤ |rest|: own − rest and own + rest must both be beyond 0 on the side of own.
-
-    An intersection–union test: each at its own level, doubled for the two sides.
-    """
-    flip = own[0] < 0
-    own, rest = (np.where(flip, -side[[0, 2, 1]], side) for side in (own, rest))
-    down = own[0] - own[1]
-    apart = _tail(own[0] - rest[0], np.sqrt(down**2 + (rest[2] - rest[0]) ** 2) / Z_TWO_SIDED_95)
-    beyond = _tail(own[0] + rest[0], np.sqrt(down**2 + (rest[0] - rest[1]) ** 2) / Z_TWO_SIDED_95)
-    p_value: Floats = np.minimum(2 * np.maximum(apart, beyond), 1.0)
-    return p_value
+    named = known & (adjusted <= level)
+    family, others = int(known.sum()), int((known & ~named).sum())
+    first, last = _bound(found, level / max(family, 1)), _bound(found, level / max(others, 1))
+    lower = np.where(named, np.maximum(first, above), last)
+    alone = _bound(found, 2 * level)
+    return Disparities(np.where(known, lower, np.nan), np.where(known, alone, np.nan), adjusted, family)
 
 
 def holm(p_values: Floats) -> Floats:
@@ -121,17 +133,100 @@ def holm(p_values: Floats) -> Floats:
     return adjusted
 
 
-def _measured(
-    cells: Cells, clusters: Clusters | None, pairs: Ints, slices: int, measure: Measure
-) -> tuple[Floats, Floats]:
-    """((estimate, lower, upper), samples) per slice: (3, slices) and (slices,)."""
-    bins = ScoreBins.from_cells(cells.regrouped(pairs), slices)
-    variance = ResidualVariance.estimate(bins, None if clusters is None else clusters.regrouped(pairs))
-    total = bins.n.sum(axis=1)
+def _tail(found: Comparison, above: float) -> Floats:
+    """(k, units): one-sided Student p-values of "the contrast is at most above"."""
+    p_values: Floats = stdtr(found.freedom, -ratio(found.contrasts - above, found.deviations, 0.0))
+    return p_values
+
+
+def _bound(found: Comparison, level: float) -> Floats:
+    """(units,): what the difference is at least, one slice looked at alone, with probability 1 − level."""
+    reach = stdtrit(found.freedom, 1 - level / found.sides)
+    lower: Floats = (found.contrasts - reach * found.deviations).min(axis=0)
+    return lower
+
+
+def _estimated(bins: ScoreBins, variance: ResidualVariance, measure: Measure) -> Floats:
+    """(3, units): the estimate, and one standard deviation below and above it, as its 95 % interval has them."""
     if measure == "gap":
-        estimate = ratio(bins.residual.sum(axis=1), total)
-        lower, upper = gap_interval(bins, variance)
+        estimate = ratio(bins.residual.sum(axis=1), bins.n.sum(axis=1))
+        (lower, upper), reach = gap_interval(bins, variance), variance.total_quantile(0.95)
     else:
         estimate = debiased_ece(bins, variance)
-        lower, upper = ece_interval(bins, variance)
-    return np.stack([estimate, np.minimum(lower, estimate), np.maximum(upper, estimate)]), total
+        (lower, upper), reach = ece_interval(bins, variance), variance.quantile(0.95)
+    below, above = np.maximum(estimate - lower, 0.0) / reach, np.maximum(upper - estimate, 0.0) / reach
+    return np.stack([estimate, estimate - below, estimate + above])
+
+
+def _rest(
+    bins: ScoreBins, variance: ResidualVariance, clusters: Clusters | None, whole: Ints, kin: Ints
+) -> tuple[ScoreBins, ResidualVariance, Flags]:
+    """All samples of a unit's whole outside it, how much they vary, and where groups span slices."""
+    left = bins.n[whole] - bins.n > 0.5  # counts are exact; what rounding leaves in an empty bin is none
+    columns = (getattr(bins, field.name) for field in fields(ScoreBins))
+    rest = ScoreBins(*(np.where(left, column[whole] - column, 0.0) for column in columns))
+    if clusters is None:
+        return rest, ResidualVariance.estimate(rest, None), np.zeros(whole.size, dtype=np.bool_)
+    groups, squares = _by_level(clusters, whole.size)
+    counted = groups[:, 0]
+    together = totals(kin, counted, whole.size)[kin]
+    spanning = np.abs(together - counted[whole]) > 0.5
+    outside, outside_squares = groups[whole] - groups, np.maximum(squares[whole] - squares, 0.0)
+    unit, level = np.nonzero(outside > 0.5)
+    inside_one = Clusters(
+        unit.astype(np.int64), (level + ALL_BINS).astype(np.int16), outside_squares[unit, level], outside[unit, level]
+    )
+    exact = ResidualVariance.estimate(rest, inside_one)
+    others = totals(kin, np.ones(whole.size), whole.size)[kin] - 1
+    # groups in the rest: those with no sample in the slice, and no fewer than an average slice of the others has
+    at_least = np.maximum(counted[whole] - counted, ratio(together - counted, others, 0.0))
+    return rest, _where(spanning, _widest(bins, rest, variance, whole, at_least), exact), spanning
+
+
+def _by_level(clusters: Clusters, units: int) -> tuple[Floats, Floats]:
+    """(groups, squared residuals), each (units, 16): all bins together, then each bin."""
+    slot = clusters.unit * _LEVELS + clusters.score_bin - ALL_BINS
+    groups, squares = (
+        totals(slot, column, units * _LEVELS).reshape(units, _LEVELS)
+        for column in (clusters.groups, clusters.squared_residual)
+    )
+    return groups, squares
+
+
+def _widest(
+    bins: ScoreBins, rest: ScoreBins, variance: ResidualVariance, whole: Ints, groups: Floats
+) -> ResidualVariance:
+    """The most that the rest can vary where its covariance with the slice is not known."""
+    implied = variance.if_calibrated(bins)
+    per_bin = np.where(rest.n > 0, _at_most(variance.per_bin, whole), 0.0)
+    return ResidualVariance(
+        per_bin=per_bin,
+        total=_at_most(variance.total, whole),
+        squares=variance.squares[whole],
+        groups=groups,
+        grouped=variance.grouped,
+        between_bins=np.maximum(variance.between_bins[whole], variance.between_bins),
+        design=ratio(_at_most(implied, whole), rest.score_variance, 1.0),
+        freedom=_least(variance.freedom, whole),
+        total_freedom=_least(variance.total_freedom, whole),
+    )
+
+
+def _at_most(variance: Floats, whole: Ints) -> Floats:
+    """Of the difference between the whole and a unit: (√V_whole + √V)²."""
+    most: Floats = (np.sqrt(variance[whole]) + np.sqrt(variance)) ** 2
+    return most
+
+
+def _least(freedom: Floats | None, whole: Ints) -> Floats | None:
+    return None if freedom is None else np.minimum(freedom[whole], freedom)
+
+
+def _where(chosen: Flags, one: ResidualVariance, other: ResidualVariance) -> ResidualVariance:
+    """``one`` for the chosen units, ``other`` for the rest of them."""
+    picked = {}
+    for field in fields(ResidualVariance):
+        first, second = getattr(one, field.name), getattr(other, field.name)
+        if first is not None and second is not None:
+            picked[field.name] = np.where(chosen if second.ndim == 1 else chosen[:, None], first, second)
+    return ResidualVariance(**picked)

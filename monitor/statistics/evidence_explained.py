@@ -62,13 +62,14 @@ def explain(
 
 
 def direction(bins: tuple[BinDrift, ...]) -> str:
-    """For instance "over-confident above 0.8", or "over-confident above 0.5 and under-confident below 0.5".
+    """For instance "over-confident above 0.8 (expected 0.93, came true 0.81)", or two such parts joined by "and".
 
-    Over-confident: the event happens less often than expected. Of all stretches of bins the one where a common shift
-    of the log-odds explains most is named first: R = expected − observed outcomes, V their variance, and the log Bayes
-    factor against no shift R²/(2(V + 1)) − ½·log(1 + V), as in ``onset``. Of stretches that are about as good the
-    longest is taken. A second one beside it is named when its shift goes the other way and is clear by itself.
-    "no clear direction" when there is none. Edges are rounded to ``EDGES``; the words serve people, not decisions.
+    The numbers are means over the samples of these bins, weighed as in ``bins``. Over-confident: the event happens less
+    often than expected. Of all stretches of bins the one where a common shift of the log-odds explains most is named
+    first: R = expected − observed outcomes, V their variance, and the log Bayes factor against no shift R²/(2(V + 1)) −
+    ½·log(1 + V), as in ``onset``. Of stretches that are about as good the longest is taken. A second one beside it is
+    named when its shift goes the other way and is clear by itself. Empty when there is no clear direction. Edges are
+    rounded to ``EDGES``; the words serve people, not decisions.
     """
     residual = np.array([0.0 if one.mean_rate is None else one.weight * one.mean_rate for one in bins])
     residual -= np.array([0.0 if one.outcome_rate is None else one.weight * one.outcome_rate for one in bins])
@@ -76,11 +77,23 @@ def direction(bins: tuple[BinDrift, ...]) -> str:
     variance = np.array([one.weight for one in bins]) * rate * (1 - rate)
     main = _strongest(residual, variance, 0, len(bins) - 1, None)
     if main is None:
-        return "no clear direction"
+        return ""
     first, last, sign = main
     beside = [_strongest(residual, variance, *span, -sign) for span in ((0, first - 1), (last + 1, len(bins) - 1))]
     named = [main, *(one for one in beside if one is not None)]
-    return " and ".join(f"{'over' if s > 0 else 'under'}-confident {_where(a, b)}" for a, b, s in named)
+    return " and ".join(
+        f"{'over' if s > 0 else 'under'}-confident {_where(a, b)} ({_rates(bins[a : b + 1])})" for a, b, s in named
+    )
+
+
+def _rates(bins: tuple[BinDrift, ...]) -> str:
+    """``expected 0.93, came true 0.81``: with as many digits, from two on, as tell the two apart."""
+    seen = [(one.weight, one.mean_rate, one.outcome_rate) for one in bins]
+    total = sum(weight for weight, _, _ in seen)
+    expected = sum(weight * (mean or 0.0) for weight, mean, _ in seen) / total
+    happened = sum(weight * (rate or 0.0) for weight, _, rate in seen) / total
+    digits = next((d for d in range(2, 6) if f"{expected:.{d}f}" != f"{happened:.{d}f}"), 6)
+    return f"expected {expected:.{digits}f}, came true {happened:.{digits}f}"
 
 
 def _strongest(

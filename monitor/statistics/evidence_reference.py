@@ -5,6 +5,7 @@ against the estimate itself raises several times the promised alarms; betting ag
 curve with probability ``confidence`` keeps the promise on that event. The samples of the reference must not be judged.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,22 +40,39 @@ class Reference:
     def bands(self, cells: Cells, slices: int, buckets: int, tolerance: Tolerance) -> tuple[Floats, Floats]:
         """(lower, upper) tolerated rates per slice, bucket and detector bin, each (slices, buckets, 12), for ``Block``.
 
-        ``cells.unit`` is ``slice · buckets + bucket``. The band is taken at each cell's mean score, averaged by weight
-        over the cells of a bin, and widened by the tolerance. Bins without samples get 0 and 1.
+        As ``reference_bands``, with this reference for every slice.
         """
-        present = cells.weight > 0
-        with np.errstate(divide="ignore"):
-            centre = logit(np.clip(cells.weight_score[present] / cells.weight[present], 0.0, 1.0))
-        fine, size = fine_bin_of(cells.bin[present]), slices * buckets * DETECTOR_BINS
-        slot = cells.unit[present] * DETECTOR_BINS + detector_bin_of(cells.bin[present])
-        weight = totals(slot, cells.weight[present], size)
-        centre = np.clip(centre, -LOGIT_LIMIT, LOGIT_LIMIT)
-        sides = []
-        for bound, otherwise in ((self.lower, 0.0), (self.upper, 1.0)):
-            rate = totals(slot, cells.weight[present] * expit(centre + bound[fine]), size)
-            mean = np.divide(rate, weight, out=np.full(size, otherwise), where=weight > 0)
-            sides.append(np.clip(mean, 0.0, 1.0).reshape(slices, buckets, DETECTOR_BINS))
-        return tolerance.lower(sides[0]), tolerance.upper(sides[1])
+        return reference_bands([self] * slices, cells, buckets, tolerance)
+
+
+def reference_bands(
+    references: Sequence[Reference | None], cells: Cells, buckets: int, tolerance: Tolerance
+) -> tuple[Floats, Floats]:
+    """(lower, upper) tolerated rates (slices, buckets, 12) of slices with a reference each, for ``Block``.
+
+    ``cells.unit`` is ``slice · buckets + bucket``. The band is taken at each cell's mean score, averaged by weight
+    over the cells of a bin, and widened by the tolerance. Bins without samples, and slices without a reference, get 0
+    and 1: nothing is drift there.
+    """
+    present = cells.weight > 0
+    unit, weights = cells.unit[present], cells.weight[present]
+    with np.errstate(divide="ignore"):
+        centre = logit(np.clip(cells.weight_score[present] / weights, 0.0, 1.0))
+    centre = np.clip(centre, -LOGIT_LIMIT, LOGIT_LIMIT)
+    fine, size = fine_bin_of(cells.bin[present]), len(references) * buckets * DETECTOR_BINS
+    slot = unit * DETECTOR_BINS + detector_bin_of(cells.bin[present])
+    weight = totals(slot, weights, size)
+    unknown = np.full(FINE_BINS, np.inf)
+    bounds = (
+        np.array([-unknown if one is None else one.lower for one in references]).reshape(-1, FINE_BINS),
+        np.array([unknown if one is None else one.upper for one in references]).reshape(-1, FINE_BINS),
+    )
+    sides = []
+    for bound, otherwise in zip(bounds, (0.0, 1.0), strict=True):
+        rate = totals(slot, weights * expit(centre + bound[unit // max(buckets, 1), fine]), size)
+        mean = np.divide(rate, weight, out=np.full(size, otherwise), where=weight > 0)
+        sides.append(np.clip(mean, 0.0, 1.0).reshape(len(references), buckets, DETECTOR_BINS))
+    return tolerance.lower(sides[0]), tolerance.upper(sides[1])
 
 
 def fit_reference(cells: Cells, confidence: float = 0.99) -> Reference:
@@ -66,15 +84,22 @@ def fit_reference(cells: Cells, confidence: float = 0.99) -> Reference:
     taken as an offset from the bin's mean score. Weights of 1/m per sample of a group of m make both conservative.
     Raises ValueError without samples, or unless confidence lies in (0, 1).
     """
+    fine = fine_bin_of(cells.bin)
+    weight, score, outcome = (totals(fine, column, FINE_BINS) for column in _weighed(cells))
+    return fit_fine_sums(weight, score, outcome, confidence)
+
+
+def fit_fine_sums(weight: Floats, score: Floats, outcome: Floats, confidence: float = 0.99) -> Reference:
+    """As ``fit_reference``, from the sums Σw, Σwp and Σwy per fine bin, each (192,)."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie in (0, 1) (got {confidence})")
-    present = cells.weight > 0
-    weight, outcome = cells.weight[present], cells.weight_outcome[present]
+    fine = np.flatnonzero(weight > 0)
+    weight, score, outcome = weight[fine], score[fine], outcome[fine]
     if not weight.size:
         raise ValueError("a reference needs labelled samples (got none)")
     with np.errstate(divide="ignore"):
-        centre = np.clip(logit(np.clip(cells.weight_score[present] / weight, 0, 1)), -LOGIT_LIMIT, LOGIT_LIMIT)
-    column, total = detector_bin_of(cells.bin[present]), float(weight.sum())
+        centre = np.clip(logit(np.clip(score / weight, 0, 1)), -LOGIT_LIMIT, LOGIT_LIMIT)
+    column, total = detector_bin_of(fine.astype(np.int16)), float(weight.sum())
     fit_p = None
     if min(outcome.sum(), total - outcome.sum()) >= _LEAST_OUTCOMES:
         fitted = _logistic(centre, weight, outcome)
@@ -86,6 +111,10 @@ def fit_reference(cells: Cells, confidence: float = 0.99) -> Reference:
     lower, upper = _bin_offsets(column, centre, weight, outcome, confidence)
     by_fine = detector_bin_of(np.arange(FINE_BINS).astype(np.int16))
     return Reference("bins", lower[by_fine], upper[by_fine], total, fit_p)
+
+
+def _weighed(cells: Cells) -> tuple[Floats, Floats, Floats]:
+    return cells.weight, cells.weight_score, cells.weight_outcome
 
 
 def _logistic(centre: Floats, weight: Floats, outcome: Floats) -> tuple[Floats, Floats] | None:

@@ -12,13 +12,13 @@ from monitor.statistics.calibration_error import (
     ece_null_quantile,
     maximum_calibration_error,
     plug_in_ece,
-    squared_error,
 )
 from monitor.statistics.cells import Cells, Clusters
 from monitor.statistics.intervals import gap_interval
 from monitor.statistics.ranking import auroc
 from monitor.statistics.reliability import reliability
 from monitor.statistics.smooth import smooth_ece
+from monitor.statistics.squared_error import squared_error
 
 __all__ = ["measure", "reliability"]
 
@@ -26,14 +26,16 @@ __all__ = ["measure", "reliability"]
 def measure(
     cells: Cells, units: int, clusters: Clusters | None = None, *, min_samples: int = 1
 ) -> dict[str, NDArray[np.float64]]:
-    """``samples`` and every metric of ``monitor.model.METRICS``, each an array of shape (units,).
+    """``samples`` and every metric of ``monitor.model.CALIBRATION_METRICS``, each an array of shape (units,).
 
     ``cells`` need not be merged; their units lie in 0..units−1. With ``clusters``, the squared error, every interval
     and the null quantile allow for samples that come in groups; a unit without cluster rows is taken sample by sample.
     A metric is NaN where it is unknown: all of them where a unit has fewer than ``min_samples`` samples (or none),
     ``auroc`` where one outcome is missing. Raises ValueError when a cell's unit is not below ``units``.
 
-    The ECE is at least the absolute gap, so its upper bound is never below what the gap's interval still allows.
+    The ECE is at least the absolute gap, so its upper bound is never below what the gap's interval still allows, and its
+    lower bound never below what the gap's 99 % interval excludes. The squared error is at most the ECE, and so is its
+    upper bound.
     """
     merged = cells.merged()
     bins = ScoreBins.from_cells(merged, units)
@@ -42,16 +44,19 @@ def measure(
     ece_lower, ece_upper = ece_interval(bins, variance)
     squared, squared_lower, squared_upper = squared_error(bins, variance)
     gap_lower, gap_upper = gap_interval(bins, variance)
+    surely_above, surely_below = gap_interval(bins, variance, 0.99)
+    ece_lower = np.maximum(ece_lower, np.maximum(surely_above, -surely_below))
+    ece_upper = np.maximum(ece_upper, np.maximum(np.abs(gap_lower), np.abs(gap_upper)))
     brier, brier_reliability, brier_resolution, brier_uncertainty = brier_parts(bins)
     metrics = {
         "ece": plug_in_ece(bins),
         "ece_debiased": debiased_ece(bins, variance),
         "ece_lower": ece_lower,
-        "ece_upper": np.maximum(ece_upper, np.maximum(np.abs(gap_lower), np.abs(gap_upper))),
+        "ece_upper": ece_upper,
         "ece_null_quantile": ece_null_quantile(bins, variance),
         "ece_squared_debiased": squared,
         "ece_squared_lower": squared_lower,
-        "ece_squared_upper": squared_upper,
+        "ece_squared_upper": np.minimum(squared_upper, ece_upper),
         "mce": maximum_calibration_error(bins),
         "smooth_ece": smooth_ece(merged, units),
         "calibration_gap": ratio(bins.residual.sum(axis=1), samples),

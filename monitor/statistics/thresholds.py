@@ -1,6 +1,6 @@
-"""Decision thresholds: how each candidate does, and which one a policy chooses. Predict positive when p ≥ t."""
+"""Decision thresholds: how each candidate does, and which is best by one measure. Predict positive when p ≥ t."""
 
-import re
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,11 +136,21 @@ def _check_costs(fp: float, fn: float) -> None:
         raise ValueError(f"costs must be positive numbers (got fp={fp:g}, fn={fn:g})")
 
 
-def cost_threshold(fp: float, fn: float) -> float:
-    """C_FP / (C_FP + C_FN): where a calibrated score makes both decisions cost the same. Raises ValueError on costs
-    that are not positive."""
+def cost_threshold(fp: float, fn: float, *, rate: float | None = None, prior: float | None = None) -> float:
+    """C_FP / (C_FP + C_FN): where a calibrated score makes both decisions cost the same (Elkan 2001).
+
+    With ``rate``, the rate of positives the scores are calibrated on, and ``prior``, that where the threshold will be
+    used, the threshold on the scores as they are: odds(t) = C_FP/C_FN · odds(rate)/odds(prior), which is the same as
+    shifting each score's odds by odds(prior)/odds(rate) (Saerens et al. 2002). Raises ValueError on costs that are not
+    positive, and on rates outside (0, 1).
+    """
     _check_costs(fp, fn)
-    return fp / (fp + fn)
+    if rate is None or prior is None:
+        return fp / (fp + fn)
+    if not (0 < rate < 1 and 0 < prior < 1):
+        raise ValueError(f"rate and prior must lie between 0 and 1 (got {rate:g} and {prior:g})")
+    log_odds = math.log(fp / fn) + math.log(rate / (1 - rate)) - math.log(prior / (1 - prior))
+    return 1 / (1 + math.exp(-log_odds)) if log_odds > -700 else 0.0
 
 
 def minimum_cost(points: OperatingPoints, fp: float, fn: float) -> OperatingPoint | None:
@@ -149,46 +159,3 @@ def minimum_cost(points: OperatingPoints, fp: float, fn: float) -> OperatingPoin
     """
     _check_costs(fp, fn)
     return _best(points, -(fp * points.fp + fn * points.fn)) if len(points) > 1 else None
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """A parsed threshold policy; ``text`` is what was written."""
-
-    text: str
-    kind: str  # "fbeta" | "youden" | "cost"
-    beta: float = 1.0  # fbeta
-    fp: float = 1.0  # cost
-    fn: float = 1.0  # cost
-
-    def choose(self, points: OperatingPoints) -> OperatingPoint | None:
-        """The operating point it takes; None when the samples do not determine one.
-
-        ``cost`` takes C_FP/(C_FP + C_FN), right for calibrated scores; ``minimum_cost`` is the empirical value beside.
-        """
-        if self.kind == "fbeta":
-            return best_fbeta(points, self.beta)
-        if self.kind == "youden":
-            return youden(points)
-        return points.at(cost_threshold(self.fp, self.fn))
-
-
-_NUMBER = r"\d+(?:\.\d*)?|\.\d+"
-_FBETA = re.compile(rf"fbeta:({_NUMBER})")
-_COST = re.compile(rf"cost:fp=({_NUMBER}),fn=({_NUMBER})")
-
-
-def parse_policy(text: str) -> Policy:
-    """``"f1"``, ``"fbeta:2"``, ``"youden"`` or ``"cost:fp=1,fn=4"``. Raises ValueError, saying what is allowed."""
-    if text == "f1":
-        return Policy(text, "fbeta")
-    if text == "youden":
-        return Policy(text, "youden")
-    if (match := _FBETA.fullmatch(text)) and float(match[1]) > 0:
-        return Policy(text, "fbeta", beta=float(match[1]))
-    if (match := _COST.fullmatch(text)) and float(match[1]) > 0 and float(match[2]) > 0:
-        return Policy(text, "cost", fp=float(match[1]), fn=float(match[2]))
-    raise ValueError(
-        'threshold policy must be "f1", "fbeta:BETA", "youden" or "cost:fp=COST,fn=COST", '
-        f"with BETA and COST above 0 (got {text!r})"
-    )

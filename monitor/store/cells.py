@@ -184,10 +184,18 @@ def bucket_cells(
     end: datetime,
 ) -> tuple[tuple[datetime, ...], Cells]:
     """The buckets of a slice in [start, end) in order, and their cells with the bucket's index as unit."""
+    return covered_cells(connection, registry, version, registry.slices_inside(scope), start, end)
+
+
+def covered_cells(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, version: str, covered: Sequence[int], start: datetime,
+    end: datetime,
+) -> tuple[tuple[datetime, ...], Cells]:  # fmt: skip
+    """As ``bucket_cells``, of the finest slices with these ids."""
     found = connection.execute(
         statement("bucket_cells"),
         {
-            "model_id": registry.model_id, "version": version, "covered": registry.slices_inside(scope),
+            "model_id": registry.model_id, "version": version, "covered": list(covered),
             "start": naive(start), "end": naive(end),
         },
     ).fetchnumpy()  # fmt: skip
@@ -196,6 +204,17 @@ def bucket_cells(
         unit=unit.astype(np.int64), bin=found["bin"].astype(np.int16), **{name: filled(found[name]) for name in SUMS}
     )
     return tuple(moment.replace(tzinfo=UTC) for moment in starts.astype("datetime64[us]").tolist()), cells
+
+
+def bucket_start(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, moment: datetime) -> datetime:
+    """The beginning of the bucket that samples observed at ``moment`` are counted in."""
+    row = connection.execute(
+        "SELECT bucket_of($moment::TIMESTAMP, $seconds, folded_until) FROM models WHERE model_id = $model_id",
+        {"moment": naive(moment), "seconds": int(model.bucket.total_seconds()), "model_id": registry.model_id},
+    ).fetchone()
+    assert row is not None
+    found: datetime = row[0]
+    return found.replace(tzinfo=UTC)
 
 
 def fold_and_drop(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime) -> bool:
@@ -232,8 +251,9 @@ def fold_and_drop(connection: duckdb.DuckDBPyConnection, registry: Registry, mod
 
 
 _TIMED = (
-    ("readings", "window_end"), ("evidence", "bucket"), ("evidence_alarms", "bucket"), ("quarantine", "quarantined_at"),
-    ("pulls", "pulled_at"),
+    ("readings", "window_end"), ("evidence", "bucket"), ("evidence_alarms", "bucket"), ("evidence_streams", "closed"),
+    ("quarantine", "quarantined_at"), ("pulls", "pulled_at"), ("alert_events", "changed_at"),
+    ("jobs", "finished_at"), ("job_log", "finished_at"),  # open jobs have no finished_at
 )  # fmt: skip
 
 

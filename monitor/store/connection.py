@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 from numpy.typing import NDArray
 
-from monitor.errors import StoreError
+from monitor.errors import StoreError, StoreInUseError
 from monitor.store.sql import statement
 
 LIVE = "live.duckdb"
@@ -21,8 +21,8 @@ LIVE = "live.duckdb"
 def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> duckdb.DuckDBPyConnection:
     """Open (or create) the daemon's database and bring its schema up to date.
 
-    Raises StoreError when the directory cannot be written, another process holds the database (named by its pid), or
-    the file was written by a newer calwatch or is not a database.
+    Raises StoreInUseError when another process holds the database, and StoreError when the directory cannot be written
+    or the file was written by a newer calwatch or is not a database.
     """
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> d
 def _cannot_open(path: Path, text: str) -> StoreError:
     holder = re.search(r"lock is held in (.+?) \(PID (\d+)\)", text)
     if holder:
-        return StoreError(
+        return StoreInUseError(
             f"{path}: in use by process {holder[2]} ({holder[1]})",
             f"stop that process, or ask the running daemon instead: status, slices and jobs read {path.parent}/metrics.duckdb",
         )

@@ -9,7 +9,6 @@ import numpy as np
 
 from monitor.model import Slice
 from monitor.statistics.cells import SUMS, Cells
-from monitor.statistics.evidence import EvidenceState
 from monitor.store.cells import filled
 from monitor.store.connection import aware, naive
 from monitor.store.registry import Registry
@@ -26,7 +25,9 @@ class Stream:
     slice: Slice
     rank: int
     opened: datetime
-    state: bytes | None  # after the newest judged bucket; None: nothing judged yet
+    state: bytes | None = None  # evidence after the newest judged bucket; None: nothing judged yet
+    reference: bytes | None = None  # what it is judged against, or has been gathered of it; None: the scores themselves
+    listed: bool = False  # among those that e-BH listed as drifted at the newest look
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -133,14 +134,24 @@ def store_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, ba
 def load_streams(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> list[Stream]:
     """The open streams of a rule."""
     rows = connection.execute(
-        "SELECT version, calibrator, slice, rank, opened, state FROM evidence_streams "
+        "SELECT version, calibrator, slice, rank, opened, state, reference, listed FROM evidence_streams "
         "WHERE model = $model AND rule = $rule AND closed IS NULL",
         {"model": model, "rule": rule},
     ).fetchall()
     return [
-        Stream(version, calibrator, Slice.parse(text), rank, opened.replace(tzinfo=UTC), state)
-        for version, calibrator, text, rank, opened, state in rows
+        Stream(version, calibrator, Slice.parse(text), rank, opened.replace(tzinfo=UTC), state, reference, listed)
+        for version, calibrator, text, rank, opened, state, reference, listed in rows
     ]
+
+
+def closed_streams(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> list[Stream]:
+    """The streams of a rule that are over: who they were, and since when."""
+    rows = connection.execute(
+        "SELECT version, calibrator, slice, rank, opened FROM evidence_streams "
+        "WHERE model = $model AND rule = $rule AND closed IS NOT NULL",
+        {"model": model, "rule": rule},
+    ).fetchall()
+    return [Stream(v, c, Slice.parse(text), rank, opened.replace(tzinfo=UTC)) for v, c, text, rank, opened in rows]
 
 
 def store_streams(
@@ -152,19 +163,26 @@ def store_streams(
         "DELETE FROM evidence_streams WHERE model = $model AND rule = $rule AND closed IS NULL",
         {"model": model, "rule": rule},
     )
-    columns = ("model", "rule", "version", "calibrator", "slice", "rank", "opened", "closed", "state")
-    rows = [(stream, None) for stream in streams] + [(replace(stream, state=None), at) for stream, at in closed]
+    columns = (
+        *("model", "rule", "version", "calibrator", "slice"),
+        *("rank", "opened", "closed", "state", "reference", "listed"),
+    )
+    over = [(replace(stream, state=None, reference=None, listed=False), at) for stream, at in closed]
+    rows = [(stream, None) for stream in streams] + over
     for part in ([row for row in rows if row[1] is None], [row for row in rows if row[1] is not None]):
         insert_columns(
             connection, "evidence_streams", columns,
-            ((model, rule, *stream.key, stream.rank, stream.opened, at, stream.state) for stream, at in part),
+            (
+                (model, rule, *stream.key, stream.rank, stream.opened, at, stream.state, stream.reference, stream.listed)
+                for stream, at in part
+            ),
         )  # fmt: skip
 
 
 def load_checkpoint(
     connection: duckdb.DuckDBPyConnection, model: str, rule: str, changed: datetime
-) -> tuple[datetime, dict[tuple[str, str, str], bytes] | None]:
-    """Where to start again for a change in the bucket ``changed``, and the states there by stream key.
+) -> tuple[datetime, dict[tuple[str, str, str], tuple[bytes, bytes | None]] | None]:
+    """Where to start again for a change in the bucket ``changed``, and (state, reference) there by stream key.
 
     That is the newest checkpoint up to it. Without one nothing was judged from there up to the oldest checkpoint, whose
     states hold then; without any nothing was judged since, and the present states hold: None.
@@ -179,11 +197,12 @@ def load_checkpoint(
     if day is None:
         return changed, None
     states = connection.execute(
-        "SELECT version, calibrator, slice, state FROM evidence_checkpoints "
+        "SELECT version, calibrator, slice, state, reference FROM evidence_checkpoints "
         "WHERE model = $model AND rule = $rule AND day = $day",
         {**where, "day": naive(day)},
     ).fetchall()
-    return min(day, changed), {(version, calibrator, slice_): state for version, calibrator, slice_, state in states}
+    kept = {(version, calibrator, text): (state, reference) for version, calibrator, text, state, reference in states}
+    return min(day, changed), kept
 
 
 def checkpoint_days(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> set[datetime]:
@@ -213,6 +232,16 @@ def versions_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: 
     return {version for (version,) in rows}
 
 
+def calibrators_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime) -> set[tuple[str, str]]:
+    """(version, calibrator) pairs with a sample, labelled or not, in a bucket from ``since`` on."""
+    rows = connection.execute(
+        "SELECT DISTINCT s.version, s.calibrator FROM cells AS c JOIN streams AS s USING (stream_id) "
+        "WHERE c.model_id = $model_id AND c.bucket >= $since",
+        {"model_id": model_id, "since": naive(since)},
+    ).fetchall()
+    return {(version, calibrator) for version, calibrator in rows}
+
+
 def forget_from(
     connection: duckdb.DuckDBPyConnection, model: str, rule: str, start: datetime, oldest: datetime
 ) -> None:
@@ -233,16 +262,16 @@ def forget_from(
 
 
 def store_checkpoint(
-    connection: duckdb.DuckDBPyConnection, model: str, rule: str, day: datetime, streams: Sequence[Stream], state: EvidenceState
-) -> None:  # fmt: skip
-    """The evidence of all open streams before the first judged bucket of ``day``."""
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, day: datetime, streams: Sequence[Stream]
+) -> None:
+    """The open streams as they are before the first judged bucket of ``day``."""
     connection.execute(
         "DELETE FROM evidence_checkpoints WHERE model = $model AND rule = $rule AND day = $day",
         {"model": model, "rule": rule, "day": naive(day)},
     )
     insert_columns(
-        connection, "evidence_checkpoints", ("model", "rule", "version", "calibrator", "slice", "day", "state"),
-        ((model, rule, *stream.key, day, state.to_bytes(row)) for row, stream in enumerate(streams)),
+        connection, "evidence_checkpoints", ("model", "rule", "version", "calibrator", "slice", "day", "state", "reference"),
+        ((model, rule, *stream.key, day, stream.state, stream.reference) for stream in streams),
     )  # fmt: skip
 
 

@@ -267,9 +267,9 @@ def stacked(logits: object) -> NDArray[np.float64] | None:
 
 
 def write_cursor(
-    connection: duckdb.DuckDBPyConnection, model_id: int, source: str, cursor: Mapping[str, str], now: datetime
+    connection: duckdb.DuckDBPyConnection, model_id: int, source: str, cursor: Mapping[str, str | None], now: datetime
 ) -> None:
-    """Remember what has been read; to be called inside the transaction that took its rows."""
+    """Remember what has been read (None: forget it); to be called inside the transaction that took its rows."""
     if not cursor:
         return
     items = {"item": np.array(list(cursor), dtype=object), "fingerprint": np.array(list(cursor.values()), dtype=object)}
@@ -280,7 +280,7 @@ def write_cursor(
         where,
     )
     connection.execute(
-        "INSERT INTO cursors SELECT $model_id, $source, item, fingerprint, $now FROM items",
+        "INSERT INTO cursors SELECT $model_id, $source, item, fingerprint, $now FROM items WHERE fingerprint IS NOT NULL",
         {**where, "now": naive(now)},
     )
 

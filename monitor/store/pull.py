@@ -7,7 +7,7 @@ import duckdb
 
 from monitor.config import Model
 from monitor.errors import SourceError
-from monitor.sources.base import Batch, Problem, Source
+from monitor.sources.base import Batch, Outcome, Problem, Source
 from monitor.store.connection import atomic, naive
 from monitor.store.ingest import Pulled, Serving, ingest, parked_past_horizon, read_cursor, retry_parked, write_cursor
 from monitor.store.registry import Registry
@@ -60,16 +60,29 @@ def _ingest(
 ) -> Pulled:  # fmt: skip
     """One batch; when one of its files is damaged inside, its files one by one."""
     try:
-        return ingest(connection, registry, model, source.name, source.holds, batch, now, serving=serving)
+        pulled = ingest(connection, registry, model, source.name, source.holds, batch, now, serving=serving)
     except SourceError as error:
+        if batch.settled:  # it will not get better: nobody writes it any more
+            batch.settled(Outcome(refused=error.message))
+            return Pulled(problems=[Problem(next(iter(batch.cursor)), "unreadable_file", error.message)])
         if not batch.alone:
             item = next(iter(batch.cursor), source.name)
             text = f"{item}: cannot be read to its end ({error.message}); nothing of it was taken, it is tried again"
             return Pulled(problems=[Problem(item, "unreadable_file", text)])
+    else:
+        if batch.settled:
+            batch.settled(_outcome(pulled))
+        return pulled
     total = Pulled()
     for alone in batch.alone:
         total.add(_ingest(connection, registry, model, source, alone, serving, now))
     return total
+
+
+def _outcome(pulled: Pulled) -> Outcome:
+    return Outcome(
+        pulled.rows, pulled.new, pulled.labelled, pulled.duplicates, pulled.corrected, dict(pulled.quarantined)
+    )
 
 
 def _troubled(connection: duckdb.DuckDBPyConnection, model: str, source: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Frozen values ↔ table rows: readings, alerts, jobs, calibrators in charge, thresholds."""
+"""Frozen values ↔ table rows: readings, alerts, jobs."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,6 @@ from monitor.model import (
     ReadingState,
     Severity,
     Slice,
-    ThresholdInUse,
 )
 from monitor.statistics.cells import SCORE_BINS
 from monitor.store.connection import aware, load_table, naive, quoted
@@ -35,7 +34,7 @@ _ALERT = (
 )  # fmt: skip
 _JOB = (
     "id", "model", "kind", "trigger", "scope", "requested_at", "state", "onset", "started_at", "finished_at", "reasons",
-    "details",
+    "details", "attempts", "next_attempt_at",
 )  # fmt: skip
 
 
@@ -169,18 +168,19 @@ def _alert_row(alert: Alert) -> tuple[Any, ...]:
 
 
 def load_jobs(
-    connection: duckdb.DuckDBPyConnection, model: str, *, states: Sequence[JobState] = tuple(JobState)
-) -> tuple[Job, ...]:
-    """The model's jobs in these states, oldest first."""
+    connection: duckdb.DuckDBPyConnection, model: str, *, states: Sequence[JobState] = tuple(JobState),
+    newest: int | None = None,
+) -> tuple[Job, ...]:  # fmt: skip
+    """The model's jobs in these states, oldest first; with ``newest`` only so many, those asked for last."""
     rows = connection.execute(
         f"SELECT {', '.join(_JOB)} FROM jobs WHERE model = $model AND list_contains($states, state) "
-        "ORDER BY requested_at, id",
-        {"model": model, "states": [state.value for state in states]},
+        "ORDER BY requested_at DESC, id DESC LIMIT $newest",
+        {"model": model, "states": [state.value for state in states], "newest": newest or 2**40},
     ).fetchall()
     jobs = []
-    for row in rows:
+    for row in reversed(rows):
         held = dict(zip(_JOB, row, strict=True))
-        for name in ("requested_at", "onset", "started_at", "finished_at"):
+        for name in ("requested_at", "onset", "started_at", "finished_at", "next_attempt_at"):
             held[name] = aware(held[name])
         held["scope"], held["state"] = Slice.parse(held["scope"]), JobState(held["state"])
         held["reasons"], held["details"] = tuple(held["reasons"]), json.loads(held["details"])
@@ -192,7 +192,7 @@ def store_job(connection: duckdb.DuckDBPyConnection, job: Job) -> None:
     """Insert the job, or replace the row of the same id."""
     connection.execute("DELETE FROM jobs WHERE id = $id", {"id": job.id})
     values: dict[str, Any] = {name: getattr(job, name) for name in _JOB}
-    for name in ("requested_at", "onset", "started_at", "finished_at"):
+    for name in ("requested_at", "onset", "started_at", "finished_at", "next_attempt_at"):
         values[name] = naive(values[name])
     values["scope"], values["state"] = job.scope.text, job.state.value
     values["reasons"], values["details"] = list(job.reasons), json.dumps(job.details, default=str)
@@ -208,24 +208,6 @@ def load_last_seen(connection: duckdb.DuckDBPyConnection, model_id: int) -> tupl
         {"model_id": model_id},
     ).fetchall()
     return tuple(LastSeen(Slice.of(labels), aware(observed), aware(labelled)) for labels, observed, labelled in rows)
-
-
-def load_thresholds(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[ThresholdInUse, ...]:
-    """The thresholds that belong to the calibrators now in charge."""
-    rows = connection.execute(
-        "SELECT t.scope, t.policy, t.threshold, t.precision, t.recall, t.calibrator, t.chosen_at FROM thresholds AS t "
-        "SEMI JOIN serving AS s ON s.model = t.model AND s.scope = t.scope AND s.calibrator = t.calibrator "
-        "AND s.until IS NULL WHERE t.model = $model ORDER BY t.scope, t.policy",
-        {"model": model},
-    ).fetchall()
-    thresholds = []
-    for scope, policy, threshold, precision, recall, calibrator, chosen in rows:
-        chosen_at = aware(chosen)
-        assert chosen_at is not None
-        thresholds.append(
-            ThresholdInUse(model, Slice.parse(scope), policy, threshold, precision, recall, calibrator, chosen_at)
-        )
-    return tuple(thresholds)
 
 
 def store_successes(connection: duckdb.DuckDBPyConnection, model: str, succeeded: Mapping[str, datetime]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from monitor.config import Model
 from monitor.model import Slice
 from monitor.recalibration.samples import Samples
-from monitor.store.connection import naive
+from monitor.store.connection import naive, utc_day
 from monitor.store.ingest import stacked
 from monitor.store.registry import Registry
 from monitor.store.sql import statement
+
+ROOMY = 50  # logits of a row that need about as much memory as its other columns, text and all
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,29 +26,35 @@ class Loaded:
 
     samples: Samples
     slices: tuple[Slice, ...]
-    left_out: tuple[str, ...]  # sentences: rows that cannot take part in a refit, and why
+    notes: tuple[str, ...]  # sentences: rows that take no part in a refit, and why
+    of_cells: datetime | None = None  # thinned, but cells hold all there is to know of the rows, from this day on
 
 
 def load_samples(
     connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, version: str, covered: Sequence[int],
-    start: datetime, end: datetime,
+    start: datetime, end: datetime, max_samples: int | None = None,
 ) -> Loaded:  # fmt: skip
-    """Labelled rows of a version in the finest slices ``covered``, observed in [start, end), in time order."""
+    """Labelled rows of a version in the finest slices ``covered``, observed in [start, end), in time order.
+
+    Of more than ``max_samples`` rows whole groups are taken, chosen by a hash of group_id, or of sample_id where a
+    sample has no group: about so many, never more. Where a row has more than 50 logits, they are fewer by as much. A
+    choice holds for one version of DuckDB, whose hash it is.
+    """
     span = {
         "model_id": registry.model_id, "version": version, "covered": list(covered), "start": naive(start), "end": naive(end)
     }  # fmt: skip
-    rows = connection.execute(statement("refit_samples"), span).fetchnumpy()
-    raw = np.ma.asarray(rows["raw_score"])
-    has_raw = ~np.ma.getmaskarray(raw)
-    rows = {name: column[has_raw] for name, column in rows.items()}
-    notes = []
-    if int((~has_raw).sum()):
-        notes.append(
-            f"left out {int((~has_raw).sum()):,} samples that carry a calibrated score but no raw_score or logits"
-        )
-    counted = connection.execute(_COUNTED, span).fetchone()
-    if counted and counted[0]:
-        notes.append(f"left out {counted[0]:,} pre-counted rows: a refit needs one row per sample")
+    counts = connection.execute(statement("refit_counts"), span).fetchone()
+    assert counts is not None  # an aggregate always gives a row
+    usable, without_raw, counted, unlike_cells, oldest = counts
+    classes = _logits_each(connection, span) if max_samples else 0
+    most = max_samples * ROOMY // max(classes, ROOMY) if max_samples else usable
+    thinned = usable > most
+    cut = None
+    if thinned:
+        found = connection.execute(statement("refit_cut"), {**span, "max_samples": most}).fetchone()
+        assert found is not None
+        cut = found[0]
+    rows = connection.execute(statement("refit_samples"), {**span, "cut": cut}).fetchnumpy()
     finest = {slice_id: slice_ for slice_, slice_id in registry.slices.items()}
     ids, index = np.unique(rows["slice_id"], return_inverse=True)
     logits, label_index = _class_logits(rows["logits"], rows["label"], model.classes)
@@ -58,14 +66,31 @@ def load_samples(
         group=_group_codes(rows["group_id"]),
         observed_at=np.asarray(rows["observed_at"], dtype=np.float64),
         slice_index=index.astype(np.int64),
+        predicted_class=_names(rows["predicted_class"]),
     )
-    return Loaded(samples, tuple(finest[int(slice_id)] for slice_id in ids), tuple(notes))
+    notes = []
+    if thinned:
+        by = "id" if samples.group is None else "group"
+        each = f", each with {classes:,} logits" if classes > ROOMY else ""
+        notes.append(f"{len(samples):,} of {usable:,} samples{each}, chosen by a hash of their {by}")
+    if without_raw:
+        notes.append(f"left out {without_raw:,} samples that carry a calibrated score but no raw_score or logits")
+    if counted:
+        notes.append(f"left out {counted:,} pre-counted rows: a refit needs one row per sample")
+    of_cells = utc_day(oldest.replace(tzinfo=UTC)) if thinned and not unlike_cells else None
+    return Loaded(samples, tuple(finest[int(slice_id)] for slice_id in ids), tuple(notes), of_cells)
 
 
-_COUNTED = (
-    "SELECT count(*) FROM samples AS s JOIN streams AS t ON t.stream_id = s.stream_id WHERE s.model_id = $model_id "
+def _logits_each(connection: duckdb.DuckDBPyConnection, span: dict[str, object]) -> int:
+    """How many logits a row has, by the first that has any: all rows would be read for the most."""
+    row = connection.execute(_FIRST_LOGITS, span).fetchone()
+    return int(row[0]) if row else 0
+
+
+_FIRST_LOGITS = (
+    "SELECT len(s.logits) FROM samples AS s JOIN streams AS t ON t.stream_id = s.stream_id WHERE s.model_id = $model_id "
     "AND t.version = $version AND list_contains($covered, s.slice_id) AND s.observed_at >= $start AND s.observed_at < $end "
-    "AND s.positives IS NOT NULL AND s.n > 1"
+    "AND s.positives IS NOT NULL AND s.logits IS NOT NULL LIMIT 1"
 )
 
 
@@ -82,6 +107,13 @@ def _class_logits(
     if any(index is None or index >= logits.shape[1] for index in known):
         return None, None
     return logits, np.array(known, dtype=np.int64)
+
+
+def _names(column: object) -> NDArray[np.str_] | None:
+    """Texts, "" where there is none; None where no row has any."""
+    texts: np.ma.MaskedArray[Any, Any] = np.ma.asarray(column)
+    absent = np.ma.getmaskarray(texts)
+    return None if absent.all() else np.where(absent, "", np.ma.getdata(texts).astype(str))
 
 
 def _group_codes(column: object) -> NDArray[np.int64] | None:

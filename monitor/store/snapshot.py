@@ -8,6 +8,7 @@ takes its turn until the reader lets go.
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,15 +17,17 @@ import duckdb
 
 from monitor.errors import StoreError
 from monitor.store.connection import atomic, literal, naive
+from monitor.store.problems import store_problems
 from monitor.store.sql import statement
 
 SNAPSHOT = "metrics.duckdb"
-SCHEMA_VERSION = 2  # of the snapshot's tables, a public interface: grows when one changes
+SCHEMA_VERSION = 3  # of the snapshot's tables, a public interface: grows when one changes
 _STORAGE_VERSION = "v1.4.0"  # so that readers with DuckDB 1.4 and later can open it
 
 _SMALL = (  # written anew each time; slice_history and evidence grow
     "slice_labels", "newest_readings", "reliability", "alerts", "alert_events", "evidence_alarms", "evidence_streams",
-    "jobs", "calibrators", "serving", "thresholds", "quarantine", "quarantine_counts", "pulls",
+    "disparities", "jobs", "job_log", "guards", "calibrators", "serving", "thresholds", "threshold_curves",
+    "quarantine", "quarantine_counts", "pulls", "label_delays", "problems",
 )  # fmt: skip
 _VIEWS = ("view_slice_metrics", "view_worst_slices", "view_drift_now", "view_last_refits")
 
@@ -35,11 +38,19 @@ class Publisher:
 
     state_dir: Path
 
-    def publish(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> Path:
-        """Bring metrics.duckdb up to date. Raises StoreError when the disk does not let it; the old one stays."""
+    def publish(
+        self, connection: duckdb.DuckDBPyConnection, now: datetime, problems: Mapping[str, str | None] | None = None
+    ) -> Path:
+        """Bring metrics.duckdb up to date. Raises StoreError when the disk does not let it; the old one stays.
+
+        ``problems``: by model, why its cycle failed, None where it went well; without, those stored before stand.
+        """
         target = self.state_dir / SNAPSHOT
         aside: Path | None = None
         try:
+            if problems is not None:
+                with atomic(connection):
+                    store_problems(connection, problems, now)
             connection.execute("DETACH DATABASE IF EXISTS snap")  # left by a publication that failed
             aside = self._attach(connection, target)
             try:

@@ -13,7 +13,20 @@ from .figures import Figure, console, machine, table
 from .scale import SCALES, Scale
 
 Measure = Callable[[Scale, Path], list[Figure]]
-NAMES = ("ingest", "history", "snapshot", "metrics", "scrape", "same_work", "footprint")
+NAMES = (
+    "ingest",
+    "history",
+    "snapshot",
+    "metrics",
+    "evidence",
+    "gate",
+    "scrape",
+    "page",
+    "same_work",
+    "footprint",
+    "calibrators",
+    "refit",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

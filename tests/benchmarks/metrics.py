@@ -84,7 +84,7 @@ def _parts(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Mod
             held = window_cells(connection, registry, model, start, _END)
         with timed() as numbers:
             all_metrics(held.cells, len(held.slices), held.clusters, min_samples=model.min_samples)
-            reliability(held.cells, len(held.slices))
+            reliability(held.cells, len(held.slices), held.clusters)
         with timed() as readings:
             readings_of(model, name, start, _END, held, _NOW)
         spent["SQL"] += sql.seconds

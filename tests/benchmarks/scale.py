@@ -17,14 +17,69 @@ class Scale:
     footprint_rows: int
     footprint_hours: int
     repeats: int
+    scores: int  # through a calibrator
+    logit_vectors: int  # of 10 classes, behind a refit
+    cell_samples: int  # binary ones in the cells behind a refit
+    refit_rows: int  # labelled rows of the window of a refit, in the store
+    page_slices: int  # of the largest model that pages show, over three windows each
 
 
 SCALES = {
     "full": Scale(
-        10_000_000, (1_000_000, 100_000_000), 10_000, 9, (24, 39), 90, 2_000_000, 10_000, 1_000_000, 5_000_000, 24, 3
+        10_000_000,
+        (1_000_000, 100_000_000),
+        10_000,
+        9,
+        (24, 39),
+        90,
+        2_000_000,
+        10_000,
+        1_000_000,
+        5_000_000,
+        24,
+        3,
+        scores=50_000_000,
+        logit_vectors=1_000_000,
+        cell_samples=100_000_000,
+        refit_rows=20_000_000,
+        page_slices=10_000,
     ),
     "small": Scale(
-        1_000_000, (1_000_000, 10_000_000), 10_000, 5, (24, 39), 15, 500_000, 10_000, 1_000_000, 1_000_000, 24, 3
+        1_000_000,
+        (1_000_000, 10_000_000),
+        10_000,
+        5,
+        (24, 39),
+        15,
+        500_000,
+        10_000,
+        1_000_000,
+        1_000_000,
+        24,
+        3,
+        scores=10_000_000,
+        logit_vectors=200_000,
+        cell_samples=100_000_000,
+        refit_rows=5_000_000,
+        page_slices=10_000,
     ),
-    "tiny": Scale(3_000, (4_000, 6_000), 200, 2, (2, 3), 1, 2_000, 200, 3_000, 2_000, 2, 1),
+    "tiny": Scale(
+        3_000,
+        (4_000, 6_000),
+        200,
+        2,
+        (2, 3),
+        1,
+        2_000,
+        200,
+        3_000,
+        2_000,
+        2,
+        1,
+        scores=50_000,
+        logit_vectors=3_000,
+        cell_samples=1_000_000,
+        refit_rows=60_000,
+        page_slices=200,
+    ),
 }

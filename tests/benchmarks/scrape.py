@@ -1,18 +1,21 @@
 """A scrape of 10,000 series over HTTP, and what a cycle spends on making them ready."""
 
 import socket
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.request import urlopen
 
 from prometheus_client import CollectorRegistry
 
+from monitor.config import Config
 from monitor.model import METRICS, ModelStatus, Published, Reading, ReadingState, Slice, Task
 from monitor.publish.collector import MetricsCollector
 from monitor.publish.exposition import exposition
 from monitor.publish.instruments import Instruments
 from monitor.publish.web import create_app
 from monitor.server import HttpServer
+from monitor.store.history import History
 
 from .figures import Figure, apart, median, spread, timed
 from .scale import Scale
@@ -27,7 +30,11 @@ class Shown:
     def __init__(self, published: Published, registry: CollectorRegistry) -> None:
         self.published = published
         self.stale_after = timedelta(minutes=5)
+        self.config: Config | None = None
         self._registry = registry
+
+    def history(self) -> AbstractContextManager[History]:
+        raise NotImplementedError
 
     def exposition(self) -> bytes:
         return exposition(self._registry)

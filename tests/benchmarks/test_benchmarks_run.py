@@ -7,16 +7,35 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("ingest", "history", "snapshot", "metrics", "scrape", "same_work", "footprint")
+NAMES = (
+    "ingest",
+    "history",
+    "snapshot",
+    "metrics",
+    "evidence",
+    "gate",
+    "scrape",
+    "page",
+    "same_work",
+    "footprint",
+    "calibrators",
+    "refit",
+)
 FIGURES = (
     "pull + de-duplicate + cells",
     "newest hours only: 6,000 behind",
     "half late labels and corrections",
     "publish while a reader keeps the file it opened",
     "all metrics of 12 slices × 3 windows",
+    "weigh a new bucket of 12 slices against deployment",
+    "promoted refits when nothing changed",
     "series over HTTP",
-    "readings of 21 metrics (20 slices, 60 days)",
+    "page while a cycle runs: slices, worst first",
+    "readings of 27 metrics (20 slices, 60 days)",
     "peak memory of the first pull",
+    "temperature, 50,000 scores in float32",
+    "select and fit on 3,000 logit vectors of 10 classes",
+    "binary samples in",
 )
 
 

@@ -14,6 +14,7 @@ from monitor.model import (
     Health,
     Job,
     JobState,
+    LabelDelays,
     ModelStatus,
     Published,
     Reading,
@@ -85,7 +86,9 @@ def small() -> Published:
     readings = (
         make_reading(
             ece=0.025, ece_debiased=0.0125, ece_lower=0.0, ece_upper=0.04, ece_null_quantile=0.03,
-            calibration_gap=-0.01, brier_score=0.125, log_loss=0.4, auroc=0.93,
+            calibration_gap=-0.01, brier_score=0.125, log_loss=0.4, auroc=0.93, threshold_precision=0.9,
+            threshold_precision_lower=0.84, threshold_precision_upper=0.94, threshold_recall=0.7,
+            threshold_recall_lower=0.63, threshold_recall_upper=0.76,
         ),
         make_reading(
             NIGHT, ece=0.1, ece_debiased=0.095, ece_lower=0.083, ece_upper=0.12, ece_null_quantile=0.03,
@@ -107,8 +110,21 @@ def small() -> Published:
         evidence=(
             Evidence("digits", "v1", "9f31c2aa01b4d7e6", "calibration-drift", NIGHT, AT - 50 * HOUR, AT, 0.42),
         ),
+        label_delays=LabelDelays(
+            "digits", AT, timedelta(0), True, samples=12345, earlier=0.8, median_true=2 * HOUR, median_false=9 * HOUR,
+            settled=26 * HOUR,
+        ),
         thresholds=(
             ThresholdInUse("digits", Slice(), "cost:fp=1,fn=4", 0.2134, 0.875, 0.96, "9f31c2aa01b4d7e6", AT - HOUR),
+            ThresholdInUse(
+                "digits", NIGHT, "precision>=0.9", 0.75, 0.93, 0.6, "11f1c2aa01b4d7e6", AT - 49 * HOUR,
+                per="predicted_class", class_name="7", kept=True, precision_lower=0.905, precision_upper=0.95,
+                recall_lower=0.55, recall_upper=0.65, share=0.4, samples=700, groups=700, bound="clopper-pearson",
+            ),
+            ThresholdInUse(
+                "digits", NIGHT, "precision>=0.9", None, None, None, "11f1c2aa01b4d7e6", AT - 49 * HOUR,
+                per="predicted_class", class_name="8", kept=False, best=0.86, best_threshold=0.9,
+            ),
         ),
         jobs=(
             Job(

@@ -1,3 +1,4 @@
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -5,10 +6,13 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry
 
+from monitor.config import Config
+from monitor.errors import StoreError
 from monitor.model import Published
 from monitor.publish.collector import MetricsCollector
 from monitor.publish.exposition import exposition
 from monitor.publish.web import create_app
+from monitor.store.history import History
 
 AT = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 
@@ -18,12 +22,16 @@ class Shown:
     """A state and a clock that tests set."""
 
     published: Published | None = None
+    config: Config | None = None
     stale_after: timedelta = timedelta(minutes=5)
     now: datetime = AT
     collector: MetricsCollector = field(default_factory=lambda: MetricsCollector(CollectorRegistry(), version="1.2.3"))
 
     def exposition(self) -> bytes:
         return exposition(self.collector)
+
+    def history(self) -> AbstractContextManager[History]:
+        raise StoreError("there is no database to ask for the past")
 
 
 @pytest.fixture
@@ -74,7 +82,7 @@ def test_a_first_cycle_that_never_ends_is_unhealthy(client: TestClient, shown: S
 
 def test_the_page_is_html_for_one_model_and_window(client: TestClient, shown: Shown, small: Published) -> None:
     shown.published = small
-    answer = client.get("/", params={"model": "digits", "window": "24h", "page": "1"})
+    answer = client.get("/model", params={"model": "digits", "window": "24h", "page": "1"})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "camera=c3,<wbr>lighting=night" in answer.text
@@ -82,7 +90,7 @@ def test_the_page_is_html_for_one_model_and_window(client: TestClient, shown: Sh
 
 def test_an_unknown_model_is_not_found_in_plain_text(client: TestClient, shown: Shown, small: Published) -> None:
     shown.published = small
-    answer = client.get("/", params={"model": "<script>"})
+    answer = client.get("/model", params={"model": "<script>"})
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.text == 'there is no model "<script>"\nknown: digits, seams\n'

@@ -26,6 +26,7 @@ from monitor.recalibration.artefacts import (
     write_current,
 )
 from monitor.recalibration.calibrators import Temperature
+from tests.recalibration.examples import EVERY_METHOD
 
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
 ARTEFACT = Artefact(
@@ -199,8 +200,37 @@ def test_a_file_of_another_program_is_refused(tmp_path: Path) -> None:
 
 def test_a_newer_schema_is_refused_before_anything_else_is_looked_at(tmp_path: Path) -> None:
     path = write_artefact(tmp_path, ARTEFACT)
-    _edited(path, lambda document: document.update(schema_version=2))
-    assert _refusal(path) == "has schema version 2, this calwatch reads up to 1"
+    _edited(path, lambda document: document.update(schema_version=3))
+    assert _refusal(path) == "has schema version 3, this calwatch reads up to 2"
+
+
+@pytest.mark.parametrize("name", EVERY_METHOD)
+def test_an_artefact_of_every_method_reads_back_equal(tmp_path: Path, name: str) -> None:
+    calibrator = EVERY_METHOD[name]
+    artefact = replace(ARTEFACT, method=calibrator.method, parameters=calibrator.parameters())
+    path = write_artefact(tmp_path, artefact)
+    assert read_artefact(path) == artefact
+    assert read_artefact(path).calibrator == calibrator
+
+
+def test_what_version_one_could_express_is_written_as_version_one_and_later_methods_as_two(tmp_path: Path) -> None:
+    """So an older release, which reads up to 1, goes on reading the former and refuses the latter by their version."""
+    versions = {
+        calibrator.method: json.loads(
+            write_artefact(
+                tmp_path, replace(ARTEFACT, method=calibrator.method, parameters=calibrator.parameters())
+            ).read_text("utf-8")
+        )["schema_version"]
+        for calibrator in EVERY_METHOD.values()
+    }
+    assert versions == {"identity": 1, "temperature": 1, "isotonic": 1, "platt": 2, "beta": 2, "vector": 2}
+
+
+def test_a_method_under_a_schema_version_that_is_not_its_own_is_refused(tmp_path: Path) -> None:
+    platt = EVERY_METHOD["platt"]
+    path = write_artefact(tmp_path, replace(ARTEFACT, method="platt", parameters=platt.parameters()))
+    foreign = _resealed(path, lambda document: document.update(schema_version=1))
+    assert "platt belongs to schema version 2" in _refusal(foreign)
 
 
 def test_a_renamed_file_is_refused_with_its_right_name(tmp_path: Path) -> None:

@@ -10,15 +10,15 @@ from monitor.model import Slice, Task, ThresholdInUse
 from monitor.recalibration.artefacts import Artefact, SampleWindow, read_current
 from monitor.recalibration.calibrators import Temperature
 from monitor.recalibration.charge import (
+    ROLLED_BACK,
     calibrators_in_use,
     in_use,
     record_artefact,
-    record_threshold,
     serving_intervals,
     take_charge,
     write_files,
 )
-from monitor.store.rows import load_thresholds
+from monitor.store.thresholds import load_thresholds, store_thresholds
 from tests.e2e.world import BEGAN, DAY, Line, line, model_section
 
 MONITOR = model_section(rules="", recalibration='apply = "monitor"')
@@ -114,13 +114,46 @@ def test_only_thresholds_of_calibrators_in_charge_are_shown(tmp_path: Path) -> N
         for temperature, days in ((2.0, 0), (3.0, 1)):
             now = BEGAN + days * DAY
             id_ = _promote(held, _artefact(temperature), now)
-            record_threshold(
-                held.connection, ThresholdInUse("m", Slice(), "f1", 0.1 * temperature, None, 0.5, id_, now)
-            )
+            chosen = ThresholdInUse("m", Slice(), "f1", 0.1 * temperature, None, 0.5, id_, now)
+            store_thresholds(held.connection, [(chosen, None)])
         (threshold,) = load_thresholds(held.connection, "m")
         assert (threshold.calibrator, threshold.threshold, threshold.precision) == (id_, 0.1 * 3.0, None)
         take_charge(held.connection, "m", Slice(), "", BEGAN + 2 * DAY)
         assert load_thresholds(held.connection, "m") == ()
+
+
+def test_a_calibrator_is_adopted_once_samples_after_its_promotion_name_it_and_not_before(tmp_path: Path) -> None:
+    with line(tmp_path, model_section(rules="")) as held:
+        id_ = _promote(held, _artefact(2.0), BEGAN)
+        model = held.cycle.config.model[0]
+
+        def adopted() -> dict[str, bool | None]:
+            return {each.scope.text: each.adopted for each in calibrators_in_use(held.connection, 1, model)}
+
+        held.arrive(BEGAN, BEGAN + DAY, 100, calibrator=id_)
+        held.tick(BEGAN + DAY, publish=False)
+        assert adopted() == {"all": True}
+        now = BEGAN + 2 * DAY
+        take_charge(held.connection, "m", Slice(), "", BEGAN + DAY)
+        take_charge(
+            held.connection, "m", Slice(), id_, now, cause=ROLLED_BACK
+        )  # back again: samples of before do not count
+        assert adopted() == {"all": None}
+        held.arrive(now, now + DAY, 100)
+        held.tick(now + DAY, publish=False)
+        assert adopted() == {"all": False}
+        held.arrive(now + DAY, now + 2 * DAY, 100, calibrator=id_)
+        held.tick(now + 2 * DAY, publish=False)
+        assert adopted() == {"all": True}
+        _promote(held, _artefact(3.0, NIGHT), now + 2 * DAY)
+        held.arrive(
+            now + 2 * DAY, now + 3 * DAY, 100, calibrator=id_
+        )  # at night, too, production uses that of the whole
+        held.tick(now + 3 * DAY, publish=False)
+        assert adopted() == {"all": True, NIGHT.text: False}
+        held.arrive(now + 5 * DAY, now + 6 * DAY, 100)  # production gave it up
+        held.tick(now + 6 * DAY, publish=False)
+        assert adopted() == {"all": False, NIGHT.text: False}
 
 
 def test_calibrators_in_use_tell_method_times_and_unknown_adoption(tmp_path: Path) -> None:

@@ -8,12 +8,9 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_softmax
 
 from monitor.recalibration.calibrators import Temperature
-from monitor.recalibration.fitting import (
-    fit_isotonic,
-    fit_temperature,
-    fit_temperature_cells,
-    fit_temperature_multiclass,
-)
+from monitor.recalibration.fitting import fit_beta, fit_isotonic, fit_platt, fit_temperature
+from monitor.recalibration.fitting_cells import fit_temperature_cells
+from monitor.recalibration.fitting_logits import fit_temperature_multiclass
 from monitor.recalibration.samples import Samples
 from monitor.statistics.cells import Cells
 
@@ -102,7 +99,7 @@ def test_multiclass_temperature_minimises_the_log_loss_and_ignores_a_shift_of_ea
 def test_working_in_blocks_does_not_change_the_multiclass_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     logits, label = _labelled_logits(np.random.default_rng(4), 300, 3)
     whole = fit_temperature_multiclass(logits, label)
-    monkeypatch.setattr("monitor.recalibration.fitting._BLOCK_VALUES", 64)
+    monkeypatch.setattr("monitor.recalibration.fitting_logits._BLOCK_VALUES", 64)
     assert fit_temperature_multiclass(logits, label).temperature == pytest.approx(whole.temperature, rel=1e-9)
 
 
@@ -138,9 +135,10 @@ def test_a_weight_counts_like_as_many_equal_rows(stream: Stream) -> None:
         fit_temperature_multiclass(logits[rows], label[rows]).temperature, rel=1e-9
     )
     grid = np.linspace(0, 1, 101)
-    np.testing.assert_allclose(
-        fit_isotonic(score, outcome, weights).apply(grid), fit_isotonic(score[rows], outcome[rows]).apply(grid)
-    )
+    for fit in (fit_platt, fit_beta, fit_isotonic):
+        np.testing.assert_allclose(
+            fit(score, outcome, weights).apply(grid), fit(score[rows], outcome[rows]).apply(grid), rtol=1e-6
+        )
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0, 4.0])
@@ -201,7 +199,7 @@ def test_isotonic_recovers_a_curve_that_temperature_cannot(stream: Stream) -> No
     assert np.abs(fit_isotonic(score, outcome).apply(grid) - grid**2).max() < 0.05
 
 
-FITS = [fit_temperature, fit_isotonic]
+FITS = [fit_temperature, fit_platt, fit_beta, fit_isotonic]
 
 
 @pytest.mark.parametrize("fit", FITS)

@@ -47,7 +47,15 @@ def test_metrics_before_and_after_are_those_of_the_samples() -> None:
     assert verdict.before["log_loss"] == pytest.approx((-2 * np.log(0.9) - np.log(0.1)) / 4)
     assert verdict.before["ece"] == pytest.approx((0.8 + 0.1 + 0.0) / 4)
     assert verdict.before["brier"] == pytest.approx((0.01 + 0.81 + 0.01) / 4)
-    assert verdict.after == {"n": 4, "log_loss": pytest.approx(np.log(2)), "ece": 0.0, "brier": 0.25}
+    after = {key: verdict.after[key] for key in ("n", "log_loss", "ece", "brier")}
+    assert after == {"n": 4, "log_loss": pytest.approx(np.log(2)), "ece": 0.0, "brier": 0.25}
+    for name in ("log_loss", "ece"):  # every loss of the candidate is the same: an interval of no width
+        lower, estimate, upper = (verdict.before[name + end] for end in ("_lower", "", "_upper"))
+        assert lower is not None
+        assert estimate is not None
+        assert upper is not None
+        assert lower <= estimate <= upper
+    assert verdict.after["log_loss_lower"] == verdict.after["log_loss_upper"]
 
 
 def test_a_worse_candidate_is_rejected(stream: Stream) -> None:

@@ -1,7 +1,7 @@
 """Jobs from request to outcome: refused, promoted, rolled back, crashed; over a real store on a simulated clock."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,20 @@ import numpy as np
 import pytest
 
 import monitor.recalibration.charge
-import monitor.recalibration.jobs
+import monitor.recalibration.refitting
+from monitor.actions.webhook import signature
 from monitor.config import load_config
 from monitor.errors import StoreError
 from monitor.model import Job, JobState, Slice
-from monitor.recalibration.jobs import newest_version
-from monitor.requests import leave
-from monitor.store import rows
+from monitor.recalibration.queue import enqueue, job_of
+from monitor.recalibration.refitting import newest_version
+from monitor.recalibration.rollback import promoted_so_far
+from monitor.recalibration.runner import InlineRunner
+from monitor.recalibration.work import Report
+from monitor.requests import leave, leave_cancellation
+from monitor.store.rows import load_jobs
+from monitor.store.thresholds import load_thresholds
+from tests.actions.receiver import Receiver
 from tests.e2e.world import BEGAN, DAY, HOUR, Line, line, model_section, traffic, write_file
 
 NOW = BEGAN + DAY
@@ -82,7 +89,7 @@ def test_a_promotion_writes_the_artefact_current_json_and_the_rows(tmp_path: Pat
         assert held.one("SELECT json_extract(parameters, '$.temperature')::DOUBLE FROM calibrators") == pytest.approx(
             artefact["parameters"]["temperature"]
         )
-        (threshold,) = rows.load_thresholds(held.connection, "m")
+        (threshold,) = load_thresholds(held.connection, "m")
         assert (threshold.calibrator, threshold.policy) == (id_, "f1")
         assert threshold.threshold == job.details["threshold"]
 
@@ -92,19 +99,23 @@ def test_a_candidate_that_is_no_better_is_rejected_and_nothing_changes(tmp_path:
         held.arrive(BEGAN, NOW, 3000)
         job = _ask(held, NOW)
         assert job.state is JobState.REJECTED
-        assert job.reasons[-1].startswith("rejected: log-loss")
+        assert any(reason.startswith("rejected: log-loss") for reason in job.reasons)
         assert held.one("SELECT count(*) FROM calibrators") == 0
-        assert held.one("SELECT count(*) FROM thresholds") == 0
+        # what stays in charge, scores as they come, has a threshold all the same
+        assert held.one("SELECT calibrator FROM thresholds") == ""
+        assert held.one("SELECT count(*) FROM thresholds_in_force") == 1
         assert not list((held.cycle.config.state_dir / "calibrators").rglob("[0-9a-f]*.json"))
 
 
 def test_samples_that_a_finer_calibrator_serves_have_no_say_in_a_coarser_refit(tmp_path: Path) -> None:
     with line(tmp_path, MODEL) as held:
-        columns = held.arrive(BEGAN, NOW, 6000, planted={("c1", "night"): 4.0, ("c1", "day"): 2.0})
+        columns = held.arrive(BEGAN, NOW, 6000, planted={("c1", "night"): 4.0, ("c1", "day"): 3.5})
         night = int(((columns["camera"] == "c1") & (columns["lighting"] == "night")).sum())
         camera = int((columns["camera"] == "c1").sum())
         assert _fit_and_gate(_ask(held, NOW, scope=NIGHT)) == night
-        assert _fit_and_gate(_ask(held, NOW + HOUR, scope=CAMERA)) == camera - night
+        job = _ask(held, NOW + HOUR, scope=CAMERA)
+        assert job.state is JobState.PROMOTED, job.reasons
+        assert _fit_and_gate(job) == camera - night
         assert _fit_and_gate(_ask(held, NOW + 2 * HOUR)) == 6000 - camera
         current = _current(held)
         assert set(current) >= {NIGHT.text, CAMERA.text}
@@ -116,7 +127,7 @@ def test_samples_that_a_finer_calibrator_serves_have_no_say_in_a_coarser_refit(t
 
 def _fit_and_gate(job: Job) -> int:
     windows: Any = job.details
-    return int(windows["fit"]["samples"] + windows["gate"]["samples"])
+    return sum(int(windows[name]["samples"]) for name in ("fit", "gate", "thresholds"))
 
 
 def test_a_rollback_puts_the_previous_calibrator_back_and_then_none(tmp_path: Path) -> None:
@@ -126,20 +137,198 @@ def test_a_rollback_puts_the_previous_calibrator_back_and_then_none(tmp_path: Pa
         job = _ask(held, now, "rollback")
         assert (job.state, job.reasons) == (JobState.DONE, (f"rolled back from {second} to {first}",))
         assert _current(held) == {"all": first}
-        assert [threshold.calibrator for threshold in rows.load_thresholds(held.connection, "m")] == [first]
+        assert [threshold.calibrator for threshold in load_thresholds(held.connection, "m")] == [first]
     with line(tmp_path / "none", MODEL) as held:
         held.arrive(BEGAN, NOW, 3000, temperature=3.0)
         only = _calibrator(_ask(held, NOW))
         job = _ask(held, NOW + HOUR, "rollback")
         assert job.reasons == (f"rolled back from {only} to no calibrator (scores as they come)",)
         assert _current(held) == {}
-        assert rows.load_thresholds(held.connection, "m") == ()
+        assert load_thresholds(held.connection, "m") == ()
         refused = _ask(held, NOW + 2 * HOUR, "rollback")
         assert refused.state is JobState.FAILED
         assert refused.reasons == ('failed: model "m": no calibrator is in charge of all, nothing to roll back',)
         again = _ask(held, NOW + 3 * HOUR, "rollback", to=only)
         assert again.reasons == (f"rolled back from no calibrator to {only}",)
         assert _current(held) == {"all": only}
+
+
+def test_rollbacks_repeated_walk_further_back_and_a_promotion_begins_from_there(tmp_path: Path) -> None:
+    with line(tmp_path, MODEL) as held:
+        first, second = _two_promotions(held)
+        now = NOW + 16 * DAY
+        assert _ask(held, now, "rollback").reasons == (f"rolled back from {second} to {first}",)
+        assert _ask(held, now + HOUR, "rollback").reasons == (
+            f"rolled back from {first} to no calibrator (scores as they come)",
+        )
+        assert _ask(held, now + 2 * HOUR, "rollback").state is JobState.FAILED
+        assert _ask(held, now + 3 * HOUR, "rollback", to=second).state is JobState.DONE
+        assert _ask(held, now + 4 * HOUR, "rollback", to=first).state is JobState.DONE
+        assert promoted_so_far(held.connection, "m", ALL) == [second, first]
+        assert _ask(held, now + 5 * HOUR, "rollback").reasons == (f"rolled back from {first} to {second}",)
+        assert promoted_so_far(held.connection, "m", ALL) == [second]
+
+
+def test_a_refit_whose_rival_changed_meanwhile_is_judged_again(tmp_path: Path) -> None:
+    class Slow(InlineRunner):
+        """Reports nothing until it is told to."""
+
+        silent = True
+
+        def finished(self, model: str) -> list[Report]:
+            return [] if self.silent else super().finished(model)
+
+    with line(tmp_path, MODEL) as held:
+        _two_promotions(held)
+        held.cycle.runner = runner = Slow()
+        state, now = held.cycle.config.state_dir, NOW + 16 * DAY
+        leave(state, "m", "recalibrate", ALL, now)
+        assert held.tick(now, publish=False).jobs["m"] == ()
+        assert held.one("SELECT count(*) FROM jobs WHERE state = 'running'") == 1
+        leave(state, "m", "rollback", ALL, now)
+        (rolled,) = held.tick(now + HOUR, publish=False).jobs["m"]  # at once, though a refit runs
+        assert (rolled.kind, rolled.state) == ("rollback", JobState.DONE)
+        runner.silent = False
+        (job,) = held.tick(now + 2 * HOUR, publish=False).jobs["m"]
+        log = held.connection.execute("SELECT outcome, attempt FROM job_log WHERE job = $id", {"id": job.id}).fetchall()
+        assert log == [("outdated", 1), (job.state.value, 1)]
+
+
+def test_no_more_refits_run_at_once_than_configured(tmp_path: Path) -> None:
+    class Busy(InlineRunner):
+        """Never ends."""
+
+        def finished(self, model: str) -> list[Report]:
+            return []
+
+    with line(tmp_path, MODEL, model_section("second", rules="")) as held:
+        held.cycle.runner = Busy()
+        for model in ("m", "second"):
+            for scope in (ALL, CAMERA):
+                leave(held.cycle.config.state_dir, model, "recalibrate", scope, NOW)
+        for _ in range(2):
+            assert held.tick(NOW, publish=False).failed == {}
+            found = held.connection.execute("SELECT model, scope FROM jobs WHERE state = 'running'").fetchall()
+            assert found == [("m", CAMERA.text)]
+
+
+def test_a_cancelled_job_does_not_run(tmp_path: Path) -> None:
+    with line(tmp_path, MODEL) as held:
+        held.arrive(BEGAN, NOW, 3000, temperature=3.0)
+        job = job_of("m", "recalibrate", "manual", ALL, NOW)
+        enqueue(held.connection, [job])
+        leave_cancellation(held.cycle.config.state_dir, "m", job.id)
+        (cancelled,) = held.tick(NOW, publish=False).jobs["m"]
+        assert (cancelled.id, cancelled.state) == (job.id, JobState.CANCELLED)
+        assert held.one("SELECT count(*) FROM serving") == 0
+        assert not list((held.cycle.config.state_dir / "requests").iterdir())
+
+
+ACTION = """
+[[action]]
+name = "oncall"
+kind = "command"
+command = ["/bin/sh", "-c", "cat > payload.json; echo $CALWATCH_ATTEMPT >> tries; test -f fixed"]
+on = ["firing", "promoted", "failed"]
+attempts = 3
+"""
+
+
+def test_an_action_is_tried_again_with_back_off_and_the_same_payload(tmp_path: Path) -> None:
+    with line(tmp_path, MODEL, ACTION) as held:
+        held.arrive(BEGAN, NOW, 3000, temperature=3.0)
+        leave(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
+        (refit,) = held.tick(NOW, publish=False).jobs["m"]
+        (action,) = load_jobs(held.connection, "m", states=(JobState.QUEUED,))
+        assert (action.kind, action.trigger, action.attempts) == ("action", f"job {refit.id} promoted", 1)
+        assert "exit code 1; tried again in about" in action.reasons[0]
+        assert held.tick(NOW + timedelta(seconds=10), publish=False).jobs["m"] == ()
+        (tmp_path / "fixed").touch()
+        (done,) = held.tick(NOW + timedelta(seconds=60), publish=False).jobs["m"]
+        assert (done.id, done.state, done.attempts) == (action.id, JobState.DONE, 2)
+        assert (tmp_path / "tries").read_text("utf-8") == "1\n2\n"
+        payload = json.loads((tmp_path / "payload.json").read_text("utf-8"))
+        assert (payload["event"], payload["job"]["id"]) == ("job.promoted", refit.id)
+        log = held.connection.execute(
+            "SELECT attempt, outcome FROM job_log WHERE job = $id ORDER BY ALL", {"id": done.id}
+        )
+        assert log.fetchall() == [(1, "retried"), (2, "done")]
+        assert held.counted("jobs_total", model="m", kind="action", outcome="done") == 1
+
+
+def test_a_webhook_that_fails_twice_gets_the_same_event_a_third_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver = Receiver()
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("CALWATCH_TEST_KEY", "signing key")
+    action = (
+        f'[[action]]\nname = "oncall"\nkind = "webhook"\nurl = "{receiver.url}"\nsecret = "env:CALWATCH_TEST_KEY"\n'
+        'on = ["rejected"]\n'
+    )
+    try:
+        with line(tmp_path, MODEL, action) as held:
+            receiver.answers = [(503, {"Retry-After": "1200"}, b"busy"), (500, {}, b"worse")]
+            leave(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
+            ticks = [NOW + minutes * timedelta(minutes=1) for minutes in (0, 10, 21, 23, 40)]
+            ended = [job for now in ticks for job in held.tick(now, publish=False).jobs["m"]]
+        assert [(job.kind, job.state) for job in ended] == [
+            ("recalibrate", JobState.REJECTED), ("action", JobState.DONE),
+        ]  # fmt: skip
+    finally:
+        receiver.close()
+    assert len(receiver.got) == 3  # not at 10 minutes: it asked for 20
+    assert len({body for _, body in receiver.got}) == 1
+    assert {headers["idempotency-key"] for headers, _ in receiver.got} == {ended[1].id}
+    for (headers, body), tick in zip(receiver.got, (ticks[0], ticks[2], ticks[3]), strict=True):
+        assert headers["calwatch-signature"] == signature("signing key", int(tick.timestamp()), body)
+
+
+def test_an_action_that_never_works_fails_after_its_attempts(tmp_path: Path) -> None:
+    with line(tmp_path, MODEL, ACTION) as held:
+        held.arrive(BEGAN, NOW, 3000, temperature=3.0)
+        leave(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
+        ended = [job for hour in range(5) for job in held.tick(NOW + hour * HOUR, publish=False).jobs["m"]]
+        assert [(job.kind, job.state) for job in ended] == [
+            ("recalibrate", JobState.PROMOTED), ("action", JobState.FAILED),
+        ]  # fmt: skip
+        assert ended[1].reasons[0].endswith("exit code 1 (attempt 3 of 3)")
+
+
+def test_an_action_gone_from_the_configuration_fails_with_that_reason(tmp_path: Path) -> None:
+    with line(tmp_path, MODEL) as held:
+        enqueue(held.connection, [job_of("m", "action", "x", ALL, NOW, details={"action": "gone", "payload": {}})])
+        (job,) = held.tick(NOW, publish=False).jobs["m"]
+        assert job.reasons == ('failed: the configuration has no action "gone" any more',)
+
+
+def test_a_rehearsal_records_what_would_run_and_runs_nothing(tmp_path: Path) -> None:
+    with line(tmp_path, MODEL, ACTION) as held:
+        held.cycle.runner = InlineRunner(rehearsal=True)
+        held.arrive(BEGAN, NOW, 3000, temperature=3.0)
+        leave(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
+        refit, action = held.tick(NOW, publish=False).jobs["m"]
+        assert (refit.state, action.state) == (JobState.PROMOTED, JobState.WOULD_RUN)
+        assert action.reasons == ("would run command /bin/sh",)
+        assert not (tmp_path / "tries").exists()
+
+
+def test_rules_call_actions_when_they_fire_and_when_they_resolve(tmp_path: Path) -> None:
+    section = model_section(recalibration="min_samples = 100000").replace("min_samples = 400\n", "")
+    notify = ACTION.replace('"promoted", "failed"', '"resolved"')
+    with line(tmp_path, section, notify) as held:
+        pack = (tmp_path / "own.toml").read_text("utf-8")
+        (tmp_path / "own.toml").write_text(pack.replace('["recalibrate"]', '["oncall"]').replace("24h", "7d"), "utf-8")
+    (tmp_path / "fixed").touch()
+    with line(tmp_path) as held:
+        held.arrive(BEGAN, NOW, 2000, temperature=6.0)
+        fired = held.tick(NOW, publish=False).jobs["m"]
+        assert fired
+        assert {job.trigger for job in fired} == {"rule ece-high firing"}
+        assert len({job.id for job in fired}) == len(fired)
+        held.arrive(NOW + 8 * DAY, NOW + 9 * DAY, 2000)
+        resolved = held.tick(NOW + 9 * DAY, publish=False).jobs["m"]
+        assert {job.trigger for job in resolved} == {"rule ece-high resolved"}
 
 
 def test_a_rollback_to_an_id_takes_that_one_and_refuses_strangers(tmp_path: Path) -> None:
@@ -203,7 +392,7 @@ def test_a_crash_between_the_file_and_the_commit_leaves_no_promotion(
     with line(tmp_path, MODEL) as held:
         held.arrive(BEGAN, NOW, 3000, temperature=3.0)
         leave(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
-        monkeypatch.setattr(monitor.recalibration.jobs, "record_artefact", cut)
+        monkeypatch.setattr(monitor.recalibration.refitting, "record_artefact", cut)
         with pytest.raises(PowerCutError):
             held.tick(NOW, publish=False)
         files = list((held.cycle.config.state_dir / "calibrators" / "m").glob("*.json"))

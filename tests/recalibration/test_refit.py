@@ -1,16 +1,19 @@
 """One refit from samples to decision, on columns alone."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from monitor.config import Model, parse_config
-from monitor.model import Slice
+from monitor.model import Slice, finest_scope
 from monitor.recalibration.calibrators import Calibrator, Identity, Temperature
-from monitor.recalibration.refit import current_scores, finest_scope, refit
+from monitor.recalibration.refit import current_scores, refit, windows
 from monitor.recalibration.samples import Samples
 from tests.e2e.world import model_section
 
@@ -50,8 +53,10 @@ def test_an_over_confident_stream_gets_a_higher_temperature_a_parent_and_a_thres
     assert found.artefact is not None
     assert found.artefact.parameters["temperature"] == pytest.approx(3.0, rel=0.15)
     assert found.artefact.parent == "before"
-    assert found.artefact.fit_window.n + (found.artefact.gate_window.n if found.artefact.gate_window else 0) == 4000
+    assert found.artefact.gate_window is not None
+    assert (found.artefact.fit_window.n, found.artefact.gate_window.n) == (1920, 1280)
     assert found.threshold is not None
+    assert found.threshold.threshold is not None
     assert 0 < found.threshold.threshold < 1
     assert found.threshold.calibrator == found.artefact.id
     assert found.threshold.recall is not None
@@ -90,8 +95,56 @@ def test_a_candidate_equal_to_what_is_in_use_is_rejected(stream: Stream) -> None
     samples = stream(np.random.default_rng(6), 2000)
     found = refit(_model("identity"), Slice(), samples, (Slice(),), {}, NOW, calwatch_version="1")
     assert not found.accepted
-    assert "same scores as the calibrator in use" in found.reasons[-1]
-    assert found.threshold is None
+    assert "same scores as the calibrator in use" in found.reasons[-2]
+
+
+def test_what_stays_in_charge_gets_a_threshold_once_and_anew_when_its_promise_is_broken(stream: Stream) -> None:
+    samples = stream(np.random.default_rng(8), 6000)
+    model = _model("identity", "precision>=0.8")
+    found = refit(model, Slice(), samples, (Slice(),), {}, NOW, calwatch_version="1")
+    assert not found.accepted
+    assert found.threshold is not None
+    assert (found.threshold.calibrator, found.threshold.kept) == ("", True)
+    again = refit(model, Slice(), samples, (Slice(),), {}, NOW, calwatch_version="1", standing=found.threshold)
+    assert again.decided == ()
+    too_low = replace(found.threshold, threshold=0.3)
+    anew = refit(model, Slice(), samples, (Slice(),), {}, NOW, calwatch_version="1", standing=too_low)
+    assert anew.threshold == found.threshold
+    other = refit(
+        _model("identity", "f1"), Slice(), samples, (Slice(),), {}, NOW, calwatch_version="1", standing=too_low
+    )
+    assert other.threshold is not None
+    assert other.threshold.policy == "f1"
+    finer = refit(model, SLICES[0], samples, SLICES, {}, NOW, calwatch_version="1")
+    assert finer.decided == ()  # the slice has no calibrator of its own: the threshold of the whole decides there
+
+
+@given(seed=st.integers(0, 2**32 - 1), clip=st.integers(1, 40), later=st.floats(0.1, 0.8))
+@settings(max_examples=40, deadline=None)
+def test_the_windows_follow_each_other_and_share_no_group(seed: int, clip: int, later: float) -> None:
+    rng = np.random.default_rng(seed)
+    n = 300
+    at = np.sort(rng.integers(0, 200, n)).astype(np.float64)
+    group = rng.permutation(np.arange(n) // clip)  # groups lie all over the time, across every border
+    samples = Samples(rng.random(n), np.ones(n), None, None, group, at, np.zeros(n, np.int64))
+    parts = windows(samples, later, thresholds=True)
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        one, other = parts[first], parts[second]
+        assert one.group is not None
+        assert other.group is not None
+        assert not set(one.group.tolist()) & set(other.group.tolist())
+        if len(one) and len(other):
+            assert one.observed_at.max() < other.observed_at.min()
+
+
+def test_a_group_planted_across_each_border_is_kept_on_one_side(stream: Stream) -> None:
+    samples = stream(np.random.default_rng(9), 1000)
+    group = np.full(1000, -1, np.int64)
+    group[[470, 490]], group[[790, 810]], group[[100, 900]] = 1, 2, 3
+    early, gate, last = windows(replace(samples, group=group), 0.4, thresholds=True)
+    held = [set(part.group.tolist()) if part.group is not None else set() for part in (early, gate, last)]
+    assert held == [{-1, 1, 3}, {-1, 2}, {-1}]
+    assert (len(early), len(gate), len(last)) == (480, 318, 199)
 
 
 def test_without_a_policy_no_threshold_is_chosen(stream: Stream) -> None:

@@ -1,12 +1,15 @@
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.special import expit, softmax
 
-from monitor.recalibration.calibrators import Identity, Isotonic, Temperature
-from monitor.recalibration.fitting import fit_isotonic, fit_temperature, fit_temperature_multiclass
+from monitor.recalibration.calibrators import Beta, Identity, Isotonic, Temperature, Vector
+from monitor.recalibration.fitting import fit_beta, fit_isotonic, fit_platt, fit_temperature
+from monitor.recalibration.fitting_logits import fit_temperature_multiclass, fit_vector
 from monitor.recalibration.samples import Samples
 from monitor.recalibration.selection import select, time_folds
 
@@ -15,9 +18,9 @@ Outputs = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], N
 
 
 def _curved(rng: np.random.Generator, n: int) -> Samples:
-    """Outcomes that follow a step of the score, which no temperature can express."""
+    """Outcomes that follow two steps of the score, which no smooth curve can express."""
     score = rng.random(n)
-    outcome = (rng.random(n) < np.where(score < 0.5, 0.3, 0.4)).astype(np.float64)
+    outcome = (rng.random(n) < np.select([score < 0.45, score < 0.55], [0.2, 0.45], 0.5)).astype(np.float64)
     return Samples(score, outcome, None, None, None, np.arange(n, dtype=np.float64), np.zeros(n, dtype=np.int64))
 
 
@@ -39,21 +42,40 @@ def test_auto_leaves_calibrated_scores_alone(stream: Stream) -> None:
     selection = select("auto", stream(np.random.default_rng(1), 6000))
     assert selection.calibrator == Identity()
     assert selection.reasons[-1].startswith("identity chosen: ")
-    assert set(selection.log_loss) == {"identity", "temperature", "isotonic"}
+    assert list(selection.log_loss) == ["identity", "temperature", "platt", "beta", "isotonic"]
 
 
 def test_auto_takes_the_simpler_method_where_the_best_is_better_by_chance(stream: Stream) -> None:
     selection = select("auto", stream(np.random.default_rng(12), 900))
     assert selection.log_loss["temperature"] < selection.log_loss["identity"]
     assert selection.calibrator == Identity()
-    assert "not significantly worse than temperature (0.4755, 95 % confidence)" in selection.reasons[-1]
+    assert re.fullmatch(
+        r"identity chosen: \w+ is better by 0\.\d+ ± 0\.\d+, which may be chance", selection.reasons[-1]
+    )
 
 
 def test_auto_takes_temperature_for_a_drift_of_temperature_though_isotonic_is_about_as_good(stream: Stream) -> None:
     samples = stream(np.random.default_rng(2), 6000, temperature=1.6)
     selection = select("auto", samples)
     assert selection.calibrator == fit_temperature(samples.score, samples.outcome)
-    assert selection.reasons[0].startswith("identity rejected: cross-validated log-loss worse than ")
+    assert re.fullmatch(r"identity rejected: \w+ is better by 0\.\d+ ± 0\.\d+", selection.reasons[0])
+
+
+def test_auto_takes_platt_for_a_shift(stream: Stream) -> None:
+    samples = stream(np.random.default_rng(2), 6000, shift=-1.0)
+    selection = select("auto", samples)
+    assert selection.calibrator == fit_platt(samples.score, samples.outcome)
+    assert [reason.split(":")[0] for reason in selection.reasons] == [
+        "identity rejected", "temperature rejected", "platt chosen",
+    ]  # fmt: skip
+
+
+def test_auto_takes_beta_where_the_two_ends_are_off_by_different_factors() -> None:
+    rng = np.random.default_rng(11)
+    score = expit(rng.normal(0, 2.5, 20_000))
+    outcome = (rng.random(20_000) < Beta(0.3, 1.8, 0.5).apply(score)).astype(np.float64)
+    samples = Samples(score, outcome, None, None, None, np.arange(20_000.0), np.zeros(20_000, dtype=np.int64))
+    assert select("auto", samples).calibrator == fit_beta(score, outcome)
 
 
 def test_auto_takes_isotonic_where_nothing_simpler_fits() -> None:
@@ -63,6 +85,8 @@ def test_auto_takes_isotonic_where_nothing_simpler_fits() -> None:
     assert [reason.split(":")[0] for reason in selection.reasons] == [
         "identity rejected",
         "temperature rejected",
+        "platt rejected",
+        "beta rejected",
         "isotonic chosen",
     ]
 
@@ -99,10 +123,14 @@ def test_a_method_asked_for_by_name_is_fitted_or_says_what_it_needs(stream: Stre
     samples = stream(np.random.default_rng(6), 600)
     assert select("identity", samples).calibrator == Identity()
     assert select("temperature", samples).calibrator == fit_temperature(samples.score, samples.outcome)
+    assert select("platt", samples).calibrator == fit_platt(samples.score, samples.outcome)
+    assert select("beta", samples).calibrator == fit_beta(samples.score, samples.outcome)
     assert select("isotonic", samples).calibrator == fit_isotonic(samples.score, samples.outcome)
+    with pytest.raises(ValueError, match="vector scaling needs logits and the true class of every sample"):
+        select("vector", samples)
     with pytest.raises(ValueError, match="temperature needs at least 50 samples"):
         select("temperature", samples.subset(np.arange(600) < 30))
-    with pytest.raises(ValueError, match=r"one of identity, temperature, isotonic or auto \(got 'magic'\)"):
+    with pytest.raises(ValueError, match=r"one of identity, .*, vector or auto \(got 'magic'\)"):
         select("magic", samples)
 
 
@@ -111,7 +139,43 @@ def test_with_logits_in_every_row_temperature_is_fitted_on_the_vectors(cifar: Ca
     selection = select("auto", samples)
     assert samples.logits is not None
     assert samples.label_index is not None
-    assert selection.calibrator == fit_temperature_multiclass(samples.logits, samples.label_index)
+    assert list(selection.log_loss) == ["identity", "temperature", "vector"]
+    assert selection.log_loss["temperature"] < selection.log_loss["identity"] - 0.05
+    assert select("temperature", samples).calibrator == fit_temperature_multiclass(samples.logits, samples.label_index)
+
+
+def _biased(rng: np.random.Generator, n: int, bias: float) -> Samples:
+    """Three classes; the network's logit of the last is too high by ``bias``."""
+    true = rng.normal(0, 1.5, (n, 3))
+    label = (true + rng.gumbel(size=(n, 3))).argmax(axis=1)
+    logits = true + np.array([0.0, 0.0, bias])
+    outcome = (logits.argmax(axis=1) == label).astype(np.float64)
+    score = softmax(logits, axis=1).max(axis=1)
+    return Samples(score, outcome, logits, label, None, np.arange(n, dtype=np.float64), np.zeros(n, dtype=np.int64))
+
+
+def test_auto_takes_vector_where_one_class_is_favoured_and_temperature_where_none_is() -> None:
+    samples = _biased(np.random.default_rng(13), 6000, bias=1.5)
+    selection = select("auto", samples)
+    assert samples.logits is not None
+    assert samples.label_index is not None
+    assert isinstance(selection.calibrator, Vector)
+    wanted = fit_vector(samples.logits, samples.label_index)
+    np.testing.assert_allclose(selection.calibrator.biases, wanted.biases, atol=1e-6)
+    assert selection.calibrator.biases[2] < selection.calibrator.biases[0] - 1
+    assert [reason.split(" is better")[0] for reason in selection.reasons[:2]] == [
+        "identity rejected: vector", "temperature rejected: vector",
+    ]  # fmt: skip
+    assert select("auto", _biased(np.random.default_rng(14), 6000, bias=0.0)).calibrator == Identity()
+
+
+def test_vector_is_no_candidate_without_a_hundred_rows_of_each_class() -> None:
+    samples = _biased(np.random.default_rng(15), 900, bias=1.5)
+    assert samples.label_index is not None
+    kept = (samples.label_index != 2) | (np.cumsum(samples.label_index == 2) <= 42)
+    selection = select("auto", samples.subset(kept))
+    assert "vector rejected: 42 rows of class 2, needs 100 of each class" in selection.reasons
+    assert not isinstance(selection.calibrator, Vector)
 
 
 def test_with_a_row_that_has_no_logits_temperature_is_fitted_on_scores_and_this_is_said(

@@ -50,7 +50,7 @@ def test_evidence_equals_the_sum_over_all_starts_and_tilts_written_out() -> None
     rng = np.random.default_rng(1)
     sums, bank = drawn(rng, 1, 12, 30, -0.3), default_bank()
     got = run(sums, Tolerance.odds(1.1), 1e9).log_evidence[0]
-    increments = np.zeros((12, len(bank)))
+    increments, growth = np.zeros((12, len(bank))), np.zeros((12, len(bank)))
     for t in range(12):
         for j in range(len(bank)):
             for b in range(DETECTOR_BINS):
@@ -60,8 +60,12 @@ def test_evidence_equals_the_sum_over_all_starts_and_tilts_written_out() -> None
                     odds = mean / (1 - mean) * (1.1 if tilt > 0 else 1 / 1.1)
                     rate = odds / (1 + odds)
                     increments[t, j] += tilt * sums.outcome[0, t, b] - weight * np.log(1 + rate * (np.exp(tilt) - 1))
+                    growth[t, j] += weight * rate * (1 - rate) * tilt**2 / 2
+    dealt = growth**2 / (growth**2 + 0.02**2)
+    dealt += 1e-6 * dealt.max(axis=1, keepdims=True)
+    starts = dealt * bank.weights / (dealt @ bank.weights)[:, None]
     for t in range(12):
-        by_start = [np.log(bank.weights) + increments[s : t + 1].sum(axis=0) for s in range(t + 1)]
+        by_start = [np.log(starts[s]) + increments[s : t + 1].sum(axis=0) for s in range(t + 1)]
         assert got[t] == pytest.approx(logsumexp(by_start), abs=1e-9)
 
 

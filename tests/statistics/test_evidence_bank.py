@@ -38,6 +38,40 @@ def test_terms_make_up_the_tilts() -> None:
     np.testing.assert_array_equal(rebuilt, bank.tilts)
 
 
+def test_start_shares_spend_the_start_mass_and_no_more() -> None:
+    bank = default_bank()
+    rng = np.random.default_rng(3)
+    growth = rng.exponential(size=(200, len(bank))) * 10.0 ** rng.uniform(-12, 3, (200, 1))
+    growth[0], growth[1, 1:] = 0.0, 0.0
+    shares = bank.start_shares(growth)
+    assert (shares > 0).all()
+    np.testing.assert_allclose(shares @ bank.weights, 1.0, rtol=1e-12)
+
+
+def test_without_samples_the_start_mass_goes_by_the_weights_alone() -> None:
+    np.testing.assert_allclose(default_bank().start_shares(np.zeros((1, len(default_bank())))), 1.0, rtol=1e-12)
+
+
+def test_start_mass_goes_to_large_tilts_where_labels_are_few_and_to_all_where_they_are_many() -> None:
+    bank = Bank.of(np.array([[0.1] * 12, [0.8] * 12]), np.array([0.5, 0.5]))
+    few, many = bank.start_shares(np.array([[0.001, 0.06], [0.1, 6.0]]))
+    assert few[0] < 0.01
+    assert few[1] > 1.99
+    np.testing.assert_allclose(many, 1.0, atol=0.05)
+
+
+@pytest.mark.parametrize("growth", [np.full((1, 2), -0.1), np.full((1, 2), np.nan), np.zeros((1, 3)), np.zeros(2)])
+def test_growth_that_is_none_is_refused(growth: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:
+    with pytest.raises(ValueError, match="growth must be"):
+        Bank.of(np.array([[0.1] * 12, [0.8] * 12]), np.array([0.5, 0.5])).start_shares(growth)
+
+
+def test_over_confidence_has_more_mass_than_timidity_and_none_is_without() -> None:
+    bank = default_bank()
+    falls, rises = (bank.weights[(sign * bank.tilts >= 0).all(axis=1)].sum() for sign in (-1, 1))
+    assert falls > rises > 0.2
+
+
 def test_detector_bins_ascend_and_their_edges_are_close_to_the_named_ones() -> None:
     scores = np.linspace(0, 1, 20_001)
     bins = detector_bin_of(bin_of(scores))

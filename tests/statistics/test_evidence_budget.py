@@ -9,6 +9,7 @@ from monitor.statistics.evidence_budget import (
     parse_budget,
     rank_share,
     slice_threshold,
+    whole_share,
 )
 
 
@@ -38,13 +39,44 @@ def test_shares_of_any_number_of_slices_never_exceed_one(slices: int, expected: 
     assert total < 1
 
 
-def test_the_whole_of_a_model_with_crosses_has_a_quarter() -> None:
-    assert slice_threshold(1.0, 0, 1, 2) == pytest.approx(4 * 365)
-    assert slice_threshold(12.0, 0, 1, 2) == pytest.approx(4 * 365 / 12)
+def test_the_whole_of_a_model_with_crosses_has_a_quarter_and_its_first_version_most_of_it() -> None:
+    assert slice_threshold(1.0, 0, 1, 2) == pytest.approx(4 * 365 / 0.8)
+    assert slice_threshold(12.0, 0, 1, 2) == pytest.approx(4 * 365 / 0.8 / 12)
+    assert slice_threshold(1.0, 0, 2, 2) == pytest.approx(4 * 365 / 0.16)
+
+
+@given(st.integers(1, 300))
+def test_versions_of_the_whole_never_share_more_than_the_whole(versions: int) -> None:
+    assert sum(whole_share(rank) for rank in range(1, versions + 1)) == pytest.approx(1 - 0.2**versions)
+
+
+@given(st.integers(1, 2), st.integers(1, 2000))
+def test_slices_that_are_present_share_alike_and_use_up_what_their_kind_has(order: int, present: int) -> None:
+    thresholds = {slice_threshold(1.0, order, rank, 2, present) for rank in range(1, present + 1)}
+    assert len(thresholds) == 1
+    assert present * 365 / thresholds.pop() == pytest.approx(class_share(order, 2))
+
+
+def test_the_whole_has_all_of_its_share_until_a_second_version_is_there() -> None:
+    assert slice_threshold(1.0, 0, 1, 0, 1) == 365
+    assert slice_threshold(1.0, 0, 1, 0, 2) == pytest.approx(365 / 0.8)
+    assert slice_threshold(1.0, 0, 2, 0, 2) == pytest.approx(365 / 0.16)
+
+
+@pytest.mark.parametrize(("rank", "present"), [(0, 5), (6, 5)])
+def test_a_rank_beyond_the_slices_present_is_refused(rank: int, present: int) -> None:
+    with pytest.raises(ValueError, match=f"in 1..{present}"):
+        slice_threshold(1.0, 1, rank, 2, present)
+
+
+def test_equal_shares_of_slices_that_appear_one_by_one_keep_the_budget() -> None:
+    """Start mass counted at the share of its day, over 40 days in which slice k appears on day k."""
+    spent = [1 / slice_threshold(1.0, 1, rank, 1, day) for day in range(1, 41) for rank in range(1, day + 1)]
+    assert sum(spent) == pytest.approx(0.5 * 40 / 365)
 
 
 def test_expected_alarms_of_all_slices_stay_within_the_budget() -> None:
-    thresholds = [slice_threshold(1.0, 0, 1, 2)]
+    thresholds = [slice_threshold(1.0, 0, rank, 2) for rank in range(1, 5)]
     thresholds += [slice_threshold(1.0, 1, rank, 2) for rank in range(1, 40)]
     thresholds += [slice_threshold(1.0, 2, rank, 2) for rank in range(1, 2000)]
     assert np.sum(365 / np.array(thresholds)) < 1.0
@@ -63,3 +95,5 @@ def test_impossible_budgets_and_shares_are_refused(budget: float, share: float) 
 def test_ranks_count_from_one() -> None:
     with pytest.raises(ValueError, match="count from 1"):
         rank_share(0, 10)
+    with pytest.raises(ValueError, match="counts from 1"):
+        whole_share(0)

@@ -47,6 +47,21 @@ def test_too_few_labels_or_equal_delays_are_unknown_and_no_warning() -> None:
     assert not equal.depends()
 
 
+def test_slow_days_on_which_much_goes_wrong_are_no_dependence() -> None:
+    rng = np.random.default_rng(4)
+    day = rng.integers(0, 30, 4000)
+    bad = day % 3 == 0
+    outcome = rng.random(4000) < np.where(bad, 0.3, 0.8)
+    delay = rng.exponential(np.where(bad, 9.0, 2.0))
+    together = compare_delays(np.full(4000, 0.8), outcome, delay)
+    apart = compare_delays(np.full(4000, 0.8), outcome, delay, day)
+    assert together.depends()
+    assert not apart.depends()
+    assert apart.earlier == pytest.approx(0.5, abs=0.04)
+    slow = compare_delays(np.full(4000, 0.8), outcome, delay * (2 - outcome), day)
+    assert slow.depends()
+
+
 def test_negative_delays_are_refused() -> None:
     with pytest.raises(ValueError, match="not negative"):
         compare_delays([0.5], [1], [-1.0])

@@ -4,7 +4,7 @@ from scipy.special import expit
 
 from monitor.statistics.cells import Cells
 from monitor.statistics.evidence import Alarm, Block, EvidenceState, advance
-from monitor.statistics.evidence_bank import BinSums, default_bank
+from monitor.statistics.evidence_bank import EDGES, BinSums, default_bank
 from monitor.statistics.evidence_explained import BinDrift, direction, explain
 from monitor.statistics.evidence_tolerance import Tolerance
 
@@ -34,11 +34,30 @@ def test_the_direction_of_a_shift_and_of_a_slope_is_named(slope: float, shift: f
 
 
 def test_over_confidence_above_one_half_is_named_with_its_range() -> None:
-    assert words(*alarm_after(1.0, -0.8, above=0.0)) == "over-confident above 0.5"
+    assert words(*alarm_after(1.0, -0.8, above=0.0)).startswith("over-confident above 0.5 (expected 0.")
 
 
 def test_over_confidence_above_four_fifths_is_told_from_that_above_one_half() -> None:
-    assert words(*alarm_after(1.0, -0.8, above=float(np.log(4)))) == "over-confident above 0.8"
+    block, alarm = alarm_after(1.0, -0.8, above=float(np.log(4)))
+    text = words(block, alarm)
+    high = explain(block, 0, alarm.tilt, alarm.onset, alarm.bucket)[8:]
+    weight = sum(one.weight for one in high)
+    expected = sum(one.weight * (one.mean_rate or 0) for one in high) / weight
+    happened = sum(one.weight * (one.outcome_rate or 0) for one in high) / weight
+    assert text == f"over-confident above 0.8 (expected {expected:.2f}, came true {happened:.2f})"
+    assert 0.88 < happened + 0.05 < expected < 0.97
+
+
+def test_rates_that_round_to_the_same_are_told_apart_by_more_digits() -> None:
+    bins = [BinDrift(EDGES[b], EDGES[b + 1], 0.0, None, None, 0.0) for b in range(12)]
+    bins[11] = BinDrift(0.98, 1.0, 1e6, 0.9912, 0.9908, 10.0)
+    assert direction(tuple(bins)) == "over-confident at all scores (expected 0.9912, came true 0.9908)"
+
+
+def test_bins_without_samples_do_not_count_in_the_rates() -> None:
+    bins = [BinDrift(EDGES[b], EDGES[b + 1], 1000.0 if b == 3 else 0.0, 0.5 if b == 3 else None, 0.7 if b == 3 else None, 0)
+            for b in range(12)]  # fmt: skip
+    assert direction(tuple(bins)) == "under-confident at all scores (expected 0.50, came true 0.70)"
 
 
 def test_too_steep_scores_are_over_confident_above_and_under_confident_below() -> None:
@@ -67,7 +86,7 @@ def test_an_empty_bin_has_unknown_rates() -> None:
 
 
 def test_no_evidence_has_no_clear_direction() -> None:
-    assert direction(tuple(BinDrift(0, 1, 0.0, None, None, -1.0) for _ in range(12))) == "no clear direction"
+    assert direction(tuple(BinDrift(0, 1, 0.0, None, None, -1.0) for _ in range(12))) == ""
 
 
 def test_buckets_that_the_block_lacks_are_refused() -> None:

@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import rankdata
 
-from monitor.model import METRICS
+from monitor.model import CALIBRATION_METRICS
 from monitor.statistics.cells import Cells, Clusters
 from monitor.statistics.metrics import measure, reliability
 
@@ -23,7 +23,7 @@ def metrics_of(score: Floats, outcome: Floats) -> dict[str, float]:
 
 
 def test_measure_names_every_metric_of_the_model_and_samples() -> None:
-    assert set(measure(Cells.from_samples([0.5], [1]), 1)) == {*METRICS, "samples"}
+    assert set(measure(Cells.from_samples([0.5], [1]), 1)) == {*CALIBRATION_METRICS, "samples"}
 
 
 def test_metrics_follow_their_definitions_on_samples() -> None:
@@ -92,14 +92,14 @@ def test_units_are_measured_as_if_they_were_alone() -> None:
 def test_an_empty_unit_is_unknown_not_zero() -> None:
     metrics = measure(Cells.empty(), 2)
     assert metrics["samples"].tolist() == [0, 0]
-    assert all(np.isnan(metrics[name]).all() for name in METRICS)
+    assert all(np.isnan(metrics[name]).all() for name in CALIBRATION_METRICS)
 
 
 def test_too_few_samples_leave_every_metric_unknown_but_the_count() -> None:
     cells = Cells.from_samples(np.full(30, 0.7), np.repeat([0, 1], 15), unit=np.repeat([0, 1], [10, 20]))
     metrics = measure(cells, 2, min_samples=20)
     assert metrics["samples"].tolist() == [10, 20]
-    assert all(np.isnan(metrics[name][0]) for name in METRICS)
+    assert all(np.isnan(metrics[name][0]) for name in CALIBRATION_METRICS)
     assert np.isfinite(metrics["ece"][1])
 
 
@@ -150,7 +150,7 @@ def test_a_unit_without_clusters_is_taken_sample_by_sample() -> None:
     score, outcome = sample(400)
     cells = Cells.from_samples(score, outcome)
     alone, beside = measure(cells, 1), measure(cells, 1, Clusters.from_samples([0.5], [1], [0], unit=[7]))
-    for name in METRICS:
+    for name in CALIBRATION_METRICS:
         assert beside[name][0] == pytest.approx(alone[name][0], rel=1e-12), name
 
 
@@ -159,13 +159,44 @@ def test_a_unit_beyond_the_announced_number_is_refused() -> None:
         measure(Cells.from_samples([0.5], [1], unit=[3]), 3)
 
 
-def test_reliability_has_wilson_intervals_and_unknown_empty_bins() -> None:
+def test_reliability_has_exact_intervals_and_unknown_empty_bins() -> None:
     curve = reliability(Cells.from_samples([0.9] * 10, [1] * 8 + [0] * 2, unit=[1] * 10), 2)
     assert {values.shape for values in curve.values()} == {(2, 15)}
     assert curve["samples"][1, 13] == 10
     assert curve["mean_score"][1, 13] == pytest.approx(0.9)
     assert curve["outcome_rate"][1, 13] == pytest.approx(0.8)
-    assert curve["rate_lower"][1, 13] == pytest.approx(0.4902, abs=1e-4)  # 8 of 10
-    assert curve["rate_upper"][1, 13] == pytest.approx(0.9433, abs=1e-4)
+    assert curve["rate_lower"][1, 13] == pytest.approx(0.4439, abs=1e-4)  # Clopper–Pearson: 8 of 10
+    assert curve["rate_upper"][1, 13] == pytest.approx(0.9748, abs=1e-4)
     assert np.isnan(curve["outcome_rate"][1, 12])
     assert curve["samples"][0].sum() == 0
+
+
+def test_reliability_of_clips_is_that_of_as_many_samples_as_there_are_clips() -> None:
+    rng = np.random.default_rng(6)
+    outcome = np.repeat((rng.random(400) < 0.4).astype(float), 8)
+    score = np.full(outcome.size, 0.42)
+    cells = Cells.from_samples(score, outcome)
+    grouped = reliability(cells, 1, Clusters.from_samples(score, outcome, np.arange(3200) // 8))
+    clips = reliability(Cells.from_samples(score[::8], outcome[::8]), 1)
+    alone = reliability(cells, 1)
+    for bound in ("rate_lower", "rate_upper"):
+        assert grouped[bound][0, 6] == pytest.approx(clips[bound][0, 6], abs=0.004)
+        assert abs(grouped[bound][0, 6] - alone[bound][0, 6]) > 0.02
+    assert grouped["outcome_rate"][0, 6] == alone["outcome_rate"][0, 6]
+
+
+def test_a_sure_gap_lifts_the_lower_bound_of_the_ece() -> None:
+    # Every bin is off by about its own noise: no bin shows it, all together do.
+    score = (np.arange(15) + 0.5) / 15
+    n = np.full(15, 60.0)
+    metrics = measure(Cells.from_samples(score, n=n, positives=np.maximum(60 * (score - 0.06), 0)), 1)
+    assert 0 < metrics["ece_lower"][0] < metrics["gap_lower"][0]
+    assert metrics["ece_lower"][0] == pytest.approx(0.057 - 2.576 * 0.0136, abs=0.004)
+
+
+def test_the_squared_error_is_never_allowed_more_than_the_ece() -> None:
+    rng = np.random.default_rng(7)
+    score = np.repeat(expit(rng.normal(-4, 1.4, 12)), 8)
+    outcome = np.repeat((rng.random(12) < score[::8]).astype(float), 8)
+    metrics = measure(Cells.from_samples(score, outcome), 1, Clusters.from_samples(score, outcome, np.arange(96) // 8))
+    assert metrics["ece_squared_upper"][0] <= metrics["ece_upper"][0] < 1

@@ -7,14 +7,12 @@ from monitor.statistics.cells import Cells
 from monitor.statistics.thresholds import (
     NEVER,
     OperatingPoint,
-    Policy,
     best_f1,
     best_fbeta,
     cost_threshold,
     minimum_cost,
     operating_points,
     operating_points_of_cells,
-    parse_policy,
     youden,
 )
 
@@ -46,6 +44,17 @@ def test_cost_threshold_is_where_both_decisions_cost_the_same() -> None:
     assert cost_threshold(1, 4) == 0.2
     assert minimum_cost(POINTS, 1, 4) == OperatingPoint(0.35, tp=4, fp=3, fn=0, tn=1)
     assert minimum_cost(POINTS, 1, 1) == OperatingPoint(0.80, tp=2, fp=0, fn=2, tn=4)
+
+
+def test_a_rarer_event_in_use_raises_the_threshold_as_much_as_its_odds_fall() -> None:
+    # odds 1/4 for the costs, times 1 for the samples' odds, over 1/49 for those in use: 49/4
+    assert cost_threshold(1, 4, rate=0.5, prior=0.02) == pytest.approx(12.25 / 13.25)
+    assert cost_threshold(1, 4, rate=0.3, prior=0.3) == pytest.approx(0.2)
+    score = 0.6  # shifting the score by hand gives the same decision
+    odds = score / (1 - score) * (0.02 / 0.98) / (0.1 / 0.9)
+    assert (odds / (1 + odds) >= 0.2) == (score >= cost_threshold(1, 4, rate=0.1, prior=0.02))
+    with pytest.raises(ValueError, match="rate and prior must lie between 0 and 1"):
+        cost_threshold(1, 4, rate=0.0, prior=0.5)
 
 
 def test_never_predicting_positive_can_be_the_cheapest() -> None:
@@ -110,32 +119,6 @@ def test_cells_find_the_worked_optimum_up_to_a_fine_bin() -> None:
     assert best is not None
     assert (best.tp, best.fp, best.fn, best.tn) == (3, 1, 1, 3)
     assert 0.52 < best.threshold <= 0.55
-
-
-@pytest.mark.parametrize(
-    ("text", "policy", "threshold"),
-    [
-        ("f1", Policy("f1", "fbeta"), 0.55),
-        ("fbeta:2", Policy("fbeta:2", "fbeta", beta=2.0), 0.35),
-        ("fbeta:.5", Policy("fbeta:.5", "fbeta", beta=0.5), 0.80),
-        ("youden", Policy("youden", "youden"), 0.80),
-        ("cost:fp=1,fn=4", Policy("cost:fp=1,fn=4", "cost", fp=1.0, fn=4.0), 0.2),
-    ],
-)
-def test_policies_parse_and_choose(text: str, policy: Policy, threshold: float) -> None:
-    assert parse_policy(text) == policy
-    chosen = policy.choose(POINTS)
-    assert chosen is not None
-    assert chosen.threshold == threshold
-
-
-@pytest.mark.parametrize(
-    "text", ["F1", "", "fbeta", "fbeta:0", "fbeta:-1", "cost:fp=1", "cost:fp=0,fn=1", "f1 ", "cost:fn=1,fp=1"]
-)
-def test_a_policy_that_is_none_says_what_is_allowed(text: str) -> None:
-    with pytest.raises(ValueError, match='must be "f1", "fbeta:BETA", "youden" or "cost:fp=COST,fn=COST"') as error:
-        parse_policy(text)
-    assert repr(text) in str(error.value)
 
 
 def test_costs_and_scores_out_of_range_are_refused() -> None:

@@ -7,21 +7,23 @@ import duckdb
 import pytest
 
 from monitor.errors import StoreError
+from monitor.store import migrations
 from monitor.store.connection import LIVE, atomic, aware, literal, migrate, naive, open_live, quoted
 from tests.store.builder import NOW, at
 
 OPEN = "import sys, pathlib, datetime; from monitor.store.connection import open_live; from monitor.errors import StoreError\n"
 
+MIGRATIONS = sorted(path.stem for path in Path(migrations.__file__).parent.glob("*.sql"))
+
 
 def test_a_fresh_database_has_every_migration_once(tmp_path: Path) -> None:
     with open_live(tmp_path / "deep" / "state", now=NOW) as connection:
         assert connection.execute("SELECT name, applied_at FROM migrations").fetchall() == [
-            ("0001_first", naive(NOW)),
-            ("0002_evidence", naive(NOW)),
+            (name, naive(NOW)) for name in MIGRATIONS
         ]
         assert migrate(connection, NOW) == []
     with open_live(tmp_path / "deep" / "state", now=NOW) as connection:
-        assert connection.execute("SELECT count(*) FROM migrations").fetchone() == (2,)
+        assert connection.execute("SELECT count(*) FROM migrations").fetchone() == (len(MIGRATIONS),)
 
 
 def test_a_database_of_a_newer_version_is_left_alone_and_let_go(tmp_path: Path) -> None:
@@ -32,7 +34,7 @@ def test_a_database_of_a_newer_version_is_left_alone_and_let_go(tmp_path: Path) 
     assert raised.value.message == "the database was written by a newer calwatch (it has migration '0999_tomorrow')"
     assert raised.value.hint == "install that version again"
     with duckdb.connect(str(tmp_path / LIVE)) as connection:  # another configuration: fails while it is held open
-        assert connection.execute("SELECT count(*) FROM migrations").fetchone() == (3,)
+        assert connection.execute("SELECT count(*) FROM migrations").fetchone() == (len(MIGRATIONS) + 1,)
 
 
 def test_a_migration_that_fails_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,10 +54,11 @@ def test_a_second_process_is_told_who_holds_the_database(tmp_path: Path) -> None
     with open_live(tmp_path, now=NOW):
         script = OPEN + (
             "try: open_live(pathlib.Path(sys.argv[1]), now=datetime.datetime.now(datetime.UTC))\n"
-            "except StoreError as error: print(error.message); print(error.hint)"
+            "except StoreError as error: print(type(error).__name__); print(error.message); print(error.hint)"
         )
         done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True)
-    message, hint = done.stdout.splitlines()
+    kind, message, hint = done.stdout.splitlines()
+    assert kind == "StoreInUseError"
     assert message.startswith(f"{tmp_path / LIVE}: in use by process {os.getpid()} (")
     assert hint == (
         f"stop that process, or ask the running daemon instead: status, slices and jobs read {tmp_path}/metrics.duckdb"

@@ -1,5 +1,6 @@
 """Evidence in the store: checkpoints, streams and the path, as the weigh stage reads them again."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -11,14 +12,16 @@ from monitor.store.evidence import AlarmRow, Stream
 from tests.evidence_world import TABLES, hour, some
 from tests.store.builder import World
 
-WHOLE = Stream("v1", "", Slice(), 1, hour(0), None)
+WHOLE = Stream("v1", "", Slice(), 1, hour(0))
 
 
 def checkpoint(world: World, *days: int) -> None:
     for day in days:
         state = EvidenceState.fresh(1)
         state.last_scored[:] = day
-        held.store_checkpoint(world.connection, "m", "r", hour(24 * day), [WHOLE], state)
+        held.store_checkpoint(
+            world.connection, "m", "r", hour(24 * day), [replace(WHOLE, state=state.to_bytes(0), reference=b"r")]
+        )
 
 
 def test_a_change_starts_again_at_the_newest_checkpoint_up_to_it(world: World) -> None:
@@ -27,7 +30,7 @@ def test_a_change_starts_again_at_the_newest_checkpoint_up_to_it(world: World) -
         start, states = held.load_checkpoint(world.connection, "m", "r", hour(changed))
         assert start == hour(24 * day)
         assert states is not None
-        assert EvidenceState.from_bytes(states[WHOLE.key]).last_scored.tolist() == [day]
+        assert EvidenceState.from_bytes(states[WHOLE.key][0]).last_scored.tolist() == [day]
 
 
 def test_before_the_oldest_checkpoint_its_state_holds_and_without_any_the_present_one(world: World) -> None:
@@ -36,7 +39,7 @@ def test_before_the_oldest_checkpoint_its_state_holds_and_without_any_the_presen
     start, states = held.load_checkpoint(world.connection, "m", "r", hour(5))
     assert start == hour(5)
     assert states is not None
-    assert EvidenceState.from_bytes(states[WHOLE.key]).last_scored.tolist() == [1]
+    assert EvidenceState.from_bytes(states[WHOLE.key][0]).last_scored.tolist() == [1]
     assert held.load_checkpoint(world.connection, "m", "other", hour(50)) == (hour(50), None)
 
 
@@ -48,7 +51,7 @@ def test_a_checkpoint_stored_again_takes_the_place_of_the_first(world: World) ->
 
 def test_streams_come_back_as_they_were_stored_and_closed_ones_stay_on_record(world: World) -> None:
     state = EvidenceState.fresh(1).to_bytes(0)
-    odd = Stream("v,1", "cal=1", Slice.of({"camera": "a,b=c\\"}), 3, hour(5), state)
+    odd = Stream("v,1", "cal=1", Slice.of({"camera": "a,b=c\\"}), 3, hour(5), state, b"curve", listed=True)
     held.store_streams(world.connection, "m", "r", [WHOLE, odd], [])
     assert sorted(held.load_streams(world.connection, "m", "r"), key=lambda s: s.rank) == [WHOLE, odd]
     held.store_streams(world.connection, "m", "r", [WHOLE], [(odd, hour(7))])

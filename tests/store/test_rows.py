@@ -146,14 +146,3 @@ def test_last_seen_of_a_slice_without_labels_has_no_label_time(world: World) -> 
     assert rows.load_last_seen(world.connection, world.registry().model_id) == (
         LastSeen(Slice.of({"camera": "c1"}), datetime(2026, 3, 10, 10, tzinfo=NOW.tzinfo), None),
     )
-
-
-def test_thresholds_of_calibrators_no_longer_in_charge_are_left_out(world: World) -> None:
-    for calibrator, until in (("old", "TIMESTAMP '2026-03-01'"), ("new", "NULL")):
-        world.connection.execute(
-            f"INSERT INTO serving VALUES ('m', 'all', '{calibrator}', TIMESTAMP '2026-02-01', {until}); "
-            f"INSERT INTO thresholds VALUES ('m', 'all', 'f1', 0.4, NULL, 0.5, '{calibrator}', TIMESTAMP '2026-02-01')"
-        )
-    (threshold,) = rows.load_thresholds(world.connection, "m")
-    assert (threshold.calibrator, threshold.precision, threshold.recall) == ("new", None, 0.5)
-    assert threshold.chosen_at.tzinfo is not None

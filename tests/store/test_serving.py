@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from monitor.model import Slice
+from monitor.model import Slice, finest_scope
 from monitor.recalibration.calibrators import Temperature
-from monitor.recalibration.refit import finest_scope
 from monitor.store.ingest import Apply, Serving, stacked
 from tests.store.builder import HOUR, NOW, World, a_row
 from tests.store.conftest import MakeWorld

@@ -14,7 +14,10 @@ ROWS_AT_A_TIME = 400_000  # slices x buckets in memory at once
 
 
 def calwatch(stream: Stream, tolerance: Tolerance, per_year: float = 1.0) -> NDArray[np.int64]:
-    """Alarms per run and bucket, all slices together, (runs, buckets), with a budget of ``per_year`` over them all."""
+    """Alarms per run and bucket, all slices together, (runs, buckets), with a budget of ``per_year`` over them all.
+
+    All slices are there from the beginning, each with an equal share of what its kind has.
+    """
     runs, buckets, _ = stream.score.shape
     slices = nested(stream.parts)
     highest = max(order for order, _ in slices)

@@ -30,6 +30,7 @@ def test_false_alarms_stay_within_the_budget_where_it_is_promised(scenario: Scen
         ("temperature 1.5", "calwatch", 20, 19),
         ("temperature 1.5", "calwatch, odds 1.1", 100, 9),
         ("shift -0.2", "calwatch", 100, 19),
+        ("shift -0.8 in 1 of 20 nested slices", "calwatch", 20, 72),
         ("shift -0.8 in 1 of 20 nested slices", "calwatch", 100, 21),
     ],
 )

@@ -1,0 +1,118 @@
+"""What people are told in a chat room or by e-mail: one event as a title, a few facts, and a link."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+from monitor.actions.delivery import Delivery
+from monitor.wording import moment, number
+
+UNDONE = "nothing by itself: its rule asks for no refit"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the published snapshot adds to an event. ``note`` says what the picture shows, or why there is none."""
+
+    picture: bytes | None = None  # PNG
+    note: str = ""
+    sure: str = ""  # the reading of the slice, with its interval
+    deeds: tuple[str, ...] = ()  # what calwatch did about it since it fired
+
+
+class Look(Protocol):
+    """Looks at the snapshot; ``draw``: whether a picture is wanted."""
+
+    def __call__(self, delivery: Delivery, *, draw: bool) -> Known: ...  # pragma: no cover
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """``facts``: heading and text; ``colour``: #rrggbb; ``link``: to the page, None where no address is configured."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    colour: str
+    link: str | None
+    thread: str  # the same for an alert that fires and that resolves
+
+
+_COLOURS: Mapping[str, str] = {
+    "alert.firing": "#b3261e", "alert.resolved": "#1c6b3c", "job.promoted": "#2f6db3", "job.rejected": "#8a5a00",
+    "job.failed": "#b3261e", "job.rolled_back": "#8a5a00",
+}  # fmt: skip
+
+
+def message_of(delivery: Delivery, known: Known) -> Message:
+    """The event of a payload, told. Names in it are as the sources wrote them: whoever formats it escapes them."""
+    payload: Mapping[str, Any] = delivery.payload
+    event = str(payload["event"])
+    tell: Callable[[Mapping[str, Any], Known], tuple[str, list[tuple[str, str]], str]]
+    tell = _alert if event.startswith("alert.") else _job
+    title, facts, thread = tell(payload, known)
+    return Message(title, tuple(facts), _COLOURS[event], _link(delivery.external_url, payload), thread)
+
+
+def _alert(payload: Mapping[str, Any], known: Known) -> tuple[str, list[tuple[str, str]], str]:
+    alert: Mapping[str, Any] = payload["alert"]
+    fires = alert["state"] == "firing"
+    title = f"[{alert['severity'] if fires else 'resolved'}] {payload['model']} {alert['slice']}: {alert['rule']} "
+    title += "fires" if fires else "is over"
+    version = f", version {alert['version']}" if alert["version"] else ""
+    facts = [("what", alert["reason"]), ("where", f"{payload['model']}, slice {alert['slice']}{version}")]
+    since = [f"fired {_time(alert['fired_at'])}"]
+    if alert["onset"]:
+        since.insert(0, f"began about {_time(alert['onset'])} (estimate)")
+    if alert["resolved_at"] and not fires:
+        since.append(f"resolved {_time(alert['resolved_at'])}")
+    facts.append(("since", ", ".join(since)))
+    if known.sure:
+        facts.append(("how sure", known.sure))
+    deeds = list(known.deeds)
+    if alert.get("refit") and not any(str(alert["refit"]) in deed for deed in deeds):
+        deeds.insert(0, f"asked for a refit of {alert['slice']} (job {alert['refit']})")
+    facts.append(("calwatch did", "; ".join(deeds) or (UNDONE if fires else "nothing: no refit was asked for")))
+    thread = " ".join(str(part) for part in (payload["model"], alert["rule"], alert["slice"], alert["version"]))
+    return title, facts, f"{thread} {alert['fired_at']}"
+
+
+def _job(payload: Mapping[str, Any], known: Known) -> tuple[str, list[tuple[str, str]], str]:
+    job: Mapping[str, Any] = payload["job"]
+    state = "rolled back" if payload["event"] == "job.rolled_back" else job["state"]
+    title = f"[{state}] {payload['model']} {job['slice']}: {job['kind']}"
+    facts = [("where", f"{payload['model']}, slice {job['slice']}"), ("asked for by", f"{job['trigger']}")]
+    facts.append(("why", "; ".join(job["reasons"]) or "no reason recorded"))
+    change = _change(job["before"], job["after"])
+    if change:
+        facts.append(("on later samples", change))
+    if job["calibrator"]:
+        facts.append(("calibrator", f"{job['calibrator']} ({job['method']})"))
+    if known.sure:
+        facts.append(("now", known.sure))
+    return title, facts, f"{payload['model']} job {job['id']}"
+
+
+def _change(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
+    pairs = [
+        (name, (before or {}).get(key), (after or {}).get(key))
+        for key, name in (("ece", "ECE"), ("log_loss", "log-loss"))
+    ]
+    return ", ".join(
+        f"{name} {number(old)} → {number(new)}" for name, old, new in pairs if old is not None and new is not None
+    )
+
+
+def _link(base: str | None, payload: Mapping[str, Any]) -> str | None:
+    if base is None:
+        return None
+    if "job" in payload:
+        return f"{base}job?{urlencode({'id': payload['job']['id']})}"
+    alert = payload["alert"]
+    asked = {"model": payload["model"], "slice": alert["slice"], "version": alert["version"]}
+    return f"{base}slice?{urlencode({name: text for name, text in asked.items() if text})}"
+
+
+def _time(text: str | None) -> str:
+    return "at an unknown time" if text is None else moment(datetime.fromisoformat(text))

@@ -1,0 +1,31 @@
+"""The command ``calwatch export``: a calibrator as an ONNX file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor import console
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="the model's name")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="where to write; an old file is replaced")],
+    slice_: Annotated[str, typer.Option("--slice", help='"all", or e.g. "camera=c3,lighting=night"')] = "all",
+    id_: Annotated[
+        str | None, typer.Option("--id", help="artefact id; default: the one in charge of the slice")
+    ] = None,
+    double: Annotated[bool, typer.Option("--double", help="input and output as float64 instead of float32")] = False,
+    config: Annotated[Path, typer.Option("--config", help="the configuration file")] = Path("calwatch.toml"),
+) -> None:
+    """Write a calibrator as an ONNX file, for servers that do without calwatch. Needs calwatch[onnx]."""
+    from monitor.named import named_scope
+    from monitor.recalibration.charge import CALIBRATORS
+    from monitor.recalibration.export import artefact_to_export, export_onnx
+
+    loaded, scope = named_scope(config, model, slice_)
+    artefact = artefact_to_export(loaded.state_dir / CALIBRATORS, model, scope, id_)
+    export_onnx(artefact, file, "double" if double else "float")
+    source = "logits (N, C)" if artefact.calibrator.needs_logits else "score (N,)"
+    console.say(f"wrote {file}: {artefact.method} {artefact.id} of {model} {artefact.scope.text}")
+    console.say(f"input {source}, output calibrated (N,), {'float64' if double else 'float32'}")

@@ -1,0 +1,78 @@
+"""The nouns of calwatch as frozen values: what a slice, a reading, a rule, an alert, a job is. No I/O, no clock.
+
+All times are timezone-aware UTC datetimes; all durations are timedeltas; a value that is not known is None, never 0.
+
+One file each for slices, readings, rules, evidence, refits and the status of all; import them from here.
+"""
+
+from monitor.model.evidence import (
+    Evidence,
+    LabelDelays,
+)
+from monitor.model.readings import (
+    CALIBRATION_METRICS,
+    COUNTS,
+    METRICS,
+    THRESHOLD_METRICS,
+    Disparity,
+    LastSeen,
+    Reading,
+    ReadingState,
+    ReliabilityBin,
+)
+from monitor.model.refits import (
+    CalibratorInUse,
+    Job,
+    JobState,
+    ThresholdInUse,
+)
+from monitor.model.rules import (
+    Alert,
+    AlertState,
+    Health,
+    Rule,
+    RuleKind,
+    Severity,
+)
+from monitor.model.slices import (
+    MISSING,
+    OTHER,
+    Slice,
+    Task,
+    finest_scope,
+)
+from monitor.model.status import (
+    ModelStatus,
+    Published,
+)
+
+__all__ = [
+    "CALIBRATION_METRICS",
+    "COUNTS",
+    "METRICS",
+    "MISSING",
+    "OTHER",
+    "THRESHOLD_METRICS",
+    "Alert",
+    "AlertState",
+    "CalibratorInUse",
+    "Disparity",
+    "Evidence",
+    "Health",
+    "Job",
+    "JobState",
+    "LabelDelays",
+    "LastSeen",
+    "ModelStatus",
+    "Published",
+    "Reading",
+    "ReadingState",
+    "ReliabilityBin",
+    "Rule",
+    "RuleKind",
+    "Severity",
+    "Slice",
+    "Task",
+    "ThresholdInUse",
+    "finest_scope",
+]

@@ -1,0 +1,50 @@
+"""Drift evidence, and what it rests on."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from monitor.model.slices import Slice
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The drift evidence of one slice under one drift rule, after its newest judged bucket."""
+
+    model: str
+    version: str
+    calibrator: str  # in use for the slice; "" = none
+    rule: str
+    slice: Slice
+    opened: datetime  # evidence counts from here on: first sight of this version and calibrator
+    until: datetime  # end of the newest judged bucket
+    ratio: float  # evidence over the alarm threshold; 1 = alarm
+    alarm_at: datetime | None = None  # end of the bucket of the newest alarm
+    alarm_ratio: float | None = None
+    onset: datetime | None = None  # of that alarm: start of the bucket the drift most likely began in
+    samples_since_onset: int | None = None
+    direction: str = ""  # "over-confident above 0.8 (expected 0.93, came true 0.81)"
+    caveat: str = ""  # why the false-alarm budget is not guaranteed now; "" = it is
+    listed: bool = False  # e-BH lists the slice as drifted; at most a tenth of the listed ones are not, on average
+    reference_missing: int | None = None  # samples still to come before the reference stands and judging begins
+
+
+@dataclass(frozen=True, slots=True)
+class LabelDelays:
+    """Whether labels of one outcome arrive later than those of the other; then labels that are there mislead.
+
+    Found from samples old enough that all their labels should have arrived.
+    """
+
+    model: str
+    checked_at: datetime
+    label_maturity: timedelta  # as configured at that time
+    depends: bool | None  # and label_maturity does not wait for them; None = unknown
+    unknown: str = ""  # why it is unknown
+    samples: int = 0  # compared, observed in [observed_from, observed_until)
+    observed_from: datetime | None = None
+    observed_until: datetime | None = None
+    earlier: float | None = None  # probability that, at equal scores, outcome 1 is labelled before outcome 0
+    p_value: float | None = None  # of 1/2, two-sided
+    median_true: timedelta | None = None  # delay of labels with outcome 1
+    median_false: timedelta | None = None  # and with outcome 0
+    settled: timedelta | None = None  # label_maturity that waits for all but a few labels of either outcome

@@ -1,0 +1,137 @@
+"""Measured values of slices over windows, and what is compared with what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from monitor.model.slices import Slice
+
+
+class ReadingState(StrEnum):
+    OK = "ok"
+    INSUFFICIENT = "insufficient"  # too few labelled samples for any metric to mean something
+
+
+# Metric names of a reading, in the order tables show them. Rules name these; the snapshot has a column for each.
+CALIBRATION_METRICS = (
+    "ece",
+    "ece_debiased",
+    "ece_lower",
+    "ece_upper",
+    "ece_null_quantile",
+    "ece_squared_debiased",
+    "ece_squared_lower",
+    "ece_squared_upper",
+    "mce",
+    "smooth_ece",
+    "calibration_gap",
+    "gap_lower",
+    "gap_upper",
+    "brier_score",
+    "brier_reliability",
+    "brier_resolution",
+    "brier_uncertainty",
+    "log_loss",
+    "auroc",
+    "outcome_rate",
+    "mean_score",
+)
+# At the decision thresholds in use, over the samples scored by the calibrators those were chosen with; else None.
+THRESHOLD_METRICS = (
+    "threshold_precision",
+    "threshold_precision_lower",
+    "threshold_precision_upper",
+    "threshold_recall",
+    "threshold_recall_lower",
+    "threshold_recall_upper",
+)
+METRICS = (*CALIBRATION_METRICS, *THRESHOLD_METRICS)
+# Counts and ratios that a reading has even when its state is insufficient; rules may name these too.
+COUNTS = ("samples", "unlabelled", "label_coverage", "label_lag_seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """One bar of a reliability diagram: samples with a score in [low, high), the last bin closed above."""
+
+    low: float
+    high: float
+    samples: float
+    mean_score: float | None
+    outcome_rate: float | None
+    rate_lower: float | None  # 95 % interval of the outcome rate
+    rate_upper: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The metrics of one slice of one model version over one window, as of ``computed_at``."""
+
+    model: str
+    version: str
+    slice: Slice
+    window: str  # its name, e.g. "24h"
+    window_start: datetime
+    window_end: datetime
+    computed_at: datetime
+    state: ReadingState
+    samples: int  # labelled, with pre-counted rows weighing their count
+    unlabelled: int
+    label_lag_seconds: float | None  # mean of labelled_at − observed_at
+    metrics: Mapping[str, float | None] = field(default_factory=dict)  # every name in METRICS; None = unknown
+    reliability: tuple[ReliabilityBin, ...] = ()
+
+    @property
+    def label_coverage(self) -> float | None:
+        """Labelled share of all predictions in the window; None without predictions."""
+        predictions = self.samples + self.unlabelled
+        return self.samples / predictions if predictions else None
+
+    def value(self, metric: str) -> float | None:
+        """The value a rule sees: a member of METRICS or COUNTS; None when it is unknown."""
+        if metric == "samples":
+            return float(self.samples)
+        if metric == "unlabelled":
+            return float(self.unlabelled)
+        if metric == "label_coverage":
+            return self.label_coverage
+        if metric == "label_lag_seconds":
+            return self.label_lag_seconds
+        return self.metrics.get(metric)
+
+
+@dataclass(frozen=True, slots=True)
+class LastSeen:
+    """Newest times of a slice of a model, for absence rules; None when there never was one."""
+
+    slice: Slice
+    observed_at: datetime | None
+    labelled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Disparity:
+    """A slice of a model version against all samples of that version outside it, as one disparity rule judges it.
+
+    Numbers are None where they are unknown: too few samples in the slice or in the rest.
+    """
+
+    model: str
+    version: str
+    rule: str
+    slice: Slice
+    window: str
+    window_start: datetime
+    window_end: datetime
+    measure: str  # "gap" | "error"
+    samples: int
+    rest_samples: int
+    needed_samples: int  # in the slice and in the rest, for the numbers to be known
+    slices: int  # judged together, over which `lower` holds
+    own: float | None = None  # calibration gap, or debiased ECE
+    rest: float | None = None
+    difference: float | None = None  # how much worse the slice is: |own| − |rest| for "gap", own − rest for "error"
+    lower: float | None = None  # and at least, for all slices at once, at the rule's level; named = at least `above`
+    lower_alone: float | None = None  # and at least, this slice alone, at twice that level
+    p_value: float | None = None  # of "worse by no more than `above`", adjusted for all slices

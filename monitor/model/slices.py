@@ -1,0 +1,93 @@
+"""What a model predicts, and the parts of its traffic."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Task(StrEnum):
+    """What the model does, and therefore which event its score is the probability of."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    DETECTION = "detection"
+    SEGMENTATION = "segmentation"
+
+    @property
+    def event(self) -> str:
+        """The event in words; shown wherever a calibration number is shown, because users confuse these."""
+        return _EVENTS[self]
+
+
+_EVENTS = {
+    Task.BINARY: "the positive class is true",
+    Task.MULTICLASS: "the predicted class is right (top-label)",
+    Task.DETECTION: "the box matches a ground-truth box of its class",
+    Task.SEGMENTATION: "the pixel belongs to the class",
+}
+
+MISSING = "__missing__"  # slice value of a sample that has none
+OTHER = "__other__"  # slice value that stands for all beyond max_slice_values
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=").replace("\n", "\\n")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Slice:
+    """A part of the traffic, named by label values: ``camera=c3,lighting=night``; no labels is the whole, ``all``."""
+
+    labels: tuple[tuple[str, str], ...] = ()  # sorted by dimension name
+
+    @classmethod
+    def of(cls, labels: Mapping[str, str]) -> "Slice":
+        return cls(tuple(sorted(labels.items())))
+
+    @property
+    def text(self) -> str:
+        """Canonical text; backslash, comma, equals sign and newline inside names and values are escaped with ``\\``."""
+        return ",".join(f"{_escaped(name)}={_escaped(value)}" for name, value in self.labels) or "all"
+
+    @property
+    def order(self) -> int:
+        """0 for the whole, 1 for a marginal (one dimension), 2 and more for a cross."""
+        return len(self.labels)
+
+    def as_dict(self) -> dict[str, str]:
+        return dict(self.labels)
+
+    def contains(self, other: "Slice") -> bool:
+        """Whether every sample of ``other`` is one of this slice, by the labels they name."""
+        return set(self.labels) <= set(other.labels)
+
+    @classmethod
+    def parse(cls, text: str) -> "Slice":
+        """The slice a canonical text names. Raises ValueError with the part that is not ``name=value``."""
+        if text == "all":
+            return cls()
+        fields: list[str] = [""]
+        pairs: list[list[str]] = []
+        characters = iter(text)
+        for character in characters:
+            if character == "\\":
+                following = next(characters, "")
+                fields[-1] += "\n" if following == "n" else following
+            elif character == "=":
+                fields.append("")
+            elif character == ",":
+                pairs.append(fields)
+                fields = [""]
+            else:
+                fields[-1] += character
+        pairs.append(fields)
+        for pair in pairs:
+            if len(pair) != 2 or not pair[0]:
+                raise ValueError(f'slice must be "all" or "name=value,…" (got {"=".join(pair)!r} in {text!r})')
+        return cls.of({pair[0]: pair[1] for pair in pairs})
+
+
+def finest_scope(slice_: Slice, scopes: Iterable[Slice]) -> Slice | None:
+    """The scope in charge of a slice: the one naming most labels; among equals the first in canonical order."""
+    fitting = [scope for scope in scopes if scope.contains(slice_)]
+    return min(fitting, key=lambda scope: (-scope.order, scope.labels), default=None)

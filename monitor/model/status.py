@@ -1,0 +1,40 @@
+"""All that a cycle knows, as it is published."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from monitor.model.evidence import Evidence, LabelDelays
+from monitor.model.readings import Reading
+from monitor.model.refits import CalibratorInUse, Job, ThresholdInUse
+from monitor.model.rules import Alert, Rule
+from monitor.model.slices import Task
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """All that a cycle knows of one model, for Prometheus, the page and `calwatch status`."""
+
+    name: str
+    task: Task
+    dimensions: tuple[str, ...]  # slice dimensions
+    min_samples: int = 1  # labelled samples below which a reading is insufficient
+    readings: tuple[Reading, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    calibrators: tuple[CalibratorInUse, ...] = ()
+    thresholds: tuple[ThresholdInUse, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    label_delays: LabelDelays | None = None  # None = not looked at yet
+    jobs: tuple[Job, ...] = ()  # newest last
+    last_success: Mapping[str, datetime] = field(default_factory=dict)  # by stage
+    problem: str | None = None  # why the last cycle failed for this model; None = it went well
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What one cycle publishes: immutable, swapped whole."""
+
+    at: datetime
+    models: tuple[ModelStatus, ...]
+    problem: str | None = None  # why the snapshot for ops could not be replaced; None = it was

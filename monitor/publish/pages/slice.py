@@ -1,0 +1,100 @@
+"""One slice: its reliability, its calibration error over time with what happened meanwhile, its drift evidence."""
+
+from datetime import datetime, timedelta
+
+from monitor.errors import UsageError
+from monitor.model import CalibratorInUse, ModelStatus, Reading, Slice
+from monitor.publish.pages.digest import Digest
+from monitor.publish.pages.listing import link
+from monitor.publish.pages.model import chosen_window
+from monitor.publish.pages.site import render
+from monitor.store.history import History
+
+SPANS = {"7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90), "2y": timedelta(days=730)}
+SPAN = "90d"
+EVENTS = 30
+
+
+def slice_page(
+    digest: Digest | None, now: datetime, history: History | None, *, stale_after: timedelta, can_draw: bool, model: str,
+    slice_text: str, version: str | None = None, window: str | None = None, span: str = SPAN,
+) -> str:  # fmt: skip
+    """``span``: how far the courses go back, one of SPANS. Raises UsageError for anything there is not."""
+    if digest is None:
+        return render("overview.html", None, now, stale_after=stale_after)
+    status = digest.model(model)
+    chosen = parsed(slice_text)
+    own = [reading for reading in status.readings if reading.slice == chosen]
+    if not own:
+        raise UsageError(
+            f'model "{model}" has no reading of slice "{slice_text}"', "the slices there are: the model's page"
+        )
+    window = chosen_window(status, list(dict.fromkeys(reading.window for reading in own)), window)
+    reading = reading_of(own, window, version)
+    asked = {"model": model, "slice": slice_text, "version": reading.version, "window": window, "span": span}
+    since = digest.published.at - span_of(span)
+    events = history.events(model, chosen, since, digest.published.at) if history else ()
+    return render(
+        "slice.html", digest, now, stale_after=stale_after, model=model, status=status, slice=chosen, reading=reading,
+        windows=[(name, link("slice", **{**asked, "window": name})) for name in dict.fromkeys(each.window for each in own)],
+        versions=[(name, link("slice", **{**asked, "version": name})) for name in dict.fromkeys(each.version for each in own)],
+        spans=[(name, link("slice", **{**asked, "span": name}) + "#course") for name in SPANS], span=span, asked=asked,
+        bins=[(each, _misses(reading, place)) for place, each in enumerate(reading.reliability) if each.samples > 0],
+        alerts=[alert for alert in status.alerts if alert.slice == chosen and alert.state != "inactive"],
+        evidence=[each for each in status.evidence if each.slice == chosen],
+        charge=in_charge(status, chosen),
+        thresholds=[each for each in status.thresholds if each.scope.contains(chosen)],
+        events=list(reversed(events))[:EVENTS], more_events=len(events) - EVENTS, can_draw=can_draw,
+        parents=[(part, link("slice", **{**asked, "slice": part.text})) for part in _around(chosen)],
+    )  # fmt: skip
+
+
+def parsed(text: str) -> Slice:
+    """The slice of an address. Raises UsageError when the text names none."""
+    try:
+        return Slice.parse(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def span_of(name: str) -> timedelta:
+    """Raises UsageError for a name that is not in SPANS."""
+    if name not in SPANS:
+        raise UsageError(f'there is no span "{name}"', f"known: {', '.join(SPANS)}")
+    return SPANS[name]
+
+
+def reading_of(own: list[Reading], window: str, version: str | None) -> Reading:
+    """Of a slice's readings that over the window, of the version asked for or else of the one with most samples.
+
+    Raises UsageError for a version there is not.
+    """
+    fitting = [reading for reading in own if reading.window == window and version in (None, reading.version)]
+    if not fitting:
+        raise UsageError(
+            f'the slice has no reading of version "{version}" over {window}',
+            f"known: {', '.join(dict.fromkeys(each.version for each in own))}",
+        )
+    return max(fitting, key=lambda reading: reading.samples)
+
+
+def in_charge(status: ModelStatus, slice_: Slice) -> CalibratorInUse | None:
+    """The calibrator whose samples a slice is compared over: that of the finest scope which holds it."""
+    fitting = (each for each in status.calibrators if each.scope.contains(slice_))
+    return max(fitting, key=lambda each: each.scope.order, default=None)
+
+
+def _misses(reading: Reading, place: int) -> bool:
+    """Whether the bin's 95 % interval leaves out its mean score, as one in twenty does by luck."""
+    each = reading.reliability[place]
+    if each.mean_score is None or each.rate_lower is None or each.rate_upper is None:
+        return False
+    return not each.rate_lower <= each.mean_score <= each.rate_upper
+
+
+def _around(slice_: Slice) -> list[Slice]:
+    """The slices that hold this one: the whole, and this one with one dimension taken away."""
+    if not slice_.order:
+        return []
+    less = [Slice(tuple(label for label in slice_.labels if label != gone)) for gone in slice_.labels]
+    return list(dict.fromkeys([Slice(), *less]))

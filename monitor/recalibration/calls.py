@@ -1,0 +1,43 @@
+"""Which actions an alert or a finished job calls, as jobs with the payload they will carry."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from monitor.actions.payload import JOB_EVENT, alert_payload, job_payload
+from monitor.actions.settings import Action
+from monitor.model import Alert, AlertState, Job
+from monitor.recalibration.queue import job_of
+
+
+def alert_calls(
+    actions: Sequence[Action], named: Iterable[str], alert: Alert, now: datetime, *, refit: str | None = None
+) -> list[Job]:
+    """Jobs for the actions ``named`` by the alert's rule that listen to its state, firing or resolved. ``refit``: id of
+    the refit the alert asked for at the same time."""
+    if alert.state not in (AlertState.FIRING, AlertState.RESOLVED):
+        return []
+    names = set(named)
+    return [
+        job_of(
+            alert.model, "action", f"rule {alert.rule} {alert.state.value}", alert.slice, now,
+            details={"action": action.name, "payload": alert_payload(action.name, alert, now, refit)},
+            key=f"{action.name} {alert.version}",
+        )
+        for action in actions
+        if action.name in names and alert.state.value in action.on
+    ]  # fmt: skip
+
+
+def job_calls(actions: Sequence[Action], job: Job, now: datetime) -> list[Job]:
+    """Jobs for the actions that listen to how a refit or rollback ended. The end of an action calls none."""
+    event = JOB_EVENT.get(job.state.value)
+    if event is None or job.kind == "action":
+        return []
+    return [
+        job_of(
+            job.model, "action", f"job {job.id} {event}", job.scope, now,
+            details={"action": action.name, "payload": job_payload(action.name, job, now)}, key=action.name,
+        )
+        for action in actions
+        if event in action.on and (not action.models or job.model in action.models)
+    ]  # fmt: skip

@@ -1,0 +1,119 @@
+"""Jobs asked for, tried, tried again, cancelled: every change of a job's state that needs no result."""
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import duckdb
+
+from monitor.durations import format_duration
+from monitor.model import Job, JobState, Slice
+from monitor.store.connection import atomic
+from monitor.store.jobs import OPEN, Attempt, has_open, is_known, log_attempt
+from monitor.store.rows import load_jobs, store_job
+
+BACK_OFF = timedelta(seconds=30)  # before the second attempt; doubled for each further one
+LONGEST_BACK_OFF = timedelta(hours=1)
+JITTER = 0.2  # of it, so that what failed together is not tried together
+
+
+def job_of(
+    model: str, kind: str, trigger: str, scope: Slice, now: datetime, *, onset: datetime | None = None,
+    details: Mapping[str, object] | None = None, key: str = "",
+) -> Job:  # fmt: skip
+    """A queued job. Its id follows from what it is, so asking twice for the same is asking once.
+
+    ``key`` tells apart jobs that are the same in all else: actions of one moment.
+    """
+    parts = [model, kind, trigger, scope.text, now.isoformat(), *([key] if key else [])]
+    return Job(
+        id=hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12], model=model, kind=kind, trigger=trigger,
+        scope=scope, requested_at=now, state=JobState.QUEUED, onset=onset, details=details or {},
+    )  # fmt: skip
+
+
+def enqueue(connection: duckdb.DuckDBPyConnection, jobs: Sequence[Job]) -> tuple[Job, ...]:
+    """Store the jobs that are new and whose scope has no open job of the same kind; returns those.
+
+    Actions are told apart by their id only: each event is to be told.
+    """
+    taken = []
+    for job in jobs:
+        if is_known(connection, job.id):
+            continue
+        if job.kind != "action" and has_open(connection, job.model, job.kind, job.scope.text):
+            continue
+        store_job(connection, job)
+        taken.append(job)
+    return tuple(taken)
+
+
+def back_off(job: Job) -> timedelta:
+    """How long a job waits after its newest attempt: 30 s, 1 min, 2 min … 1 h, each 20 % up or down by its id."""
+    wait = min(BACK_OFF * 2.0 ** min(job.attempts - 1, 20), LONGEST_BACK_OFF)
+    draw = int(hashlib.sha256(f"{job.id} {job.attempts}".encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
+    return timedelta(seconds=round(wait.total_seconds() * (1 + JITTER * (2 * draw - 1)), 3))
+
+
+def begin(connection: duckdb.DuckDBPyConnection, job: Job, now: datetime) -> Job:
+    """The job running, one attempt counted, on record before anything happens: so a crash counts as an attempt."""
+    running = replace(job, state=JobState.RUNNING, started_at=now, attempts=job.attempts + 1, next_attempt_at=None)
+    with atomic(connection):
+        store_job(connection, running)
+    return running
+
+
+def after_failure(
+    job: Job, reason: str, now: datetime, *, attempts: int, may_pass: bool, wait: timedelta | None = None
+) -> Job:
+    """The job queued again after a back-off (at least ``wait``), or failed: for good, or after so many attempts."""
+    if may_pass and job.attempts < attempts:
+        pause = min(max(back_off(job), wait or timedelta(0)), LONGEST_BACK_OFF)
+        reason = f"attempt {job.attempts} of {attempts}: {reason}; tried again in about {format_duration(pause)}"
+        return replace(job, state=JobState.QUEUED, started_at=None, next_attempt_at=now + pause, reasons=(reason,))
+    last = f" (attempt {job.attempts} of {attempts})" if may_pass and attempts > 1 else ""
+    return replace(
+        job, state=JobState.FAILED, finished_at=now, next_attempt_at=None, reasons=(f"failed: {reason}{last}",)
+    )
+
+
+def requeue_interrupted(
+    connection: duckdb.DuckDBPyConnection, model: str, now: datetime, *, attempts: Callable[[Job], int],
+    running: Collection[str] = (),
+) -> tuple[Job, ...]:  # fmt: skip
+    """Jobs on record as running that nobody runs: a crash or a full disk ended them, and they had changed nothing.
+
+    The first interruption queues a job at once; later ones after the back-off, since the job may be what crashes us.
+    ``attempts``: how many a job may have. ``running``: ids of jobs that do run.
+    """
+    lost = [job for job in load_jobs(connection, model, states=(JobState.RUNNING,)) if job.id not in running]
+    found = []
+    for job in lost:
+        reason = "interrupted: calwatch ended, or lost its disk, meanwhile"
+        after = after_failure(job, reason, now, attempts=attempts(job), may_pass=True)
+        if after.state is JobState.QUEUED and job.attempts <= 1:
+            after = replace(after, next_attempt_at=None)
+        found.append(after)
+        started = job.started_at or now
+        with atomic(connection):
+            store_job(connection, after)
+            log_attempt(connection, job, Attempt("interrupted", after.reasons[0], started, now))
+    return tuple(found)
+
+
+def cancel(connection: duckdb.DuckDBPyConnection, model: str, job_id: str, now: datetime) -> Job | None:
+    """The job cancelled; None when the model has no such job, or it has ended already."""
+    found = next((job for job in load_jobs(connection, model, states=OPEN) if job.id == job_id), None)
+    if found is None:
+        return None
+    was = "while it ran" if found.state is JobState.RUNNING else "before it ran"
+    cancelled = replace(
+        found, state=JobState.CANCELLED, finished_at=now, next_attempt_at=None, reasons=(f"cancelled by hand {was}",)
+    )
+    with atomic(connection):
+        store_job(connection, cancelled)
+        if found.state is JobState.RUNNING:
+            log_attempt(connection, found, Attempt("cancelled", cancelled.reasons[0], found.started_at or now, now))
+    return cancelled

@@ -1,0 +1,144 @@
+"""The two ends of a refit: its inputs out of the database, and what the gate accepted into it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from monitor.config import Model
+from monitor.durations import format_duration
+from monitor.model import Job, JobState, Slice, finest_scope
+from monitor.recalibration.artefacts import SampleWindow
+from monitor.recalibration.charge import (
+    in_use,
+    record_artefact,
+    take_charge,
+    write_files,
+)
+from monitor.recalibration.guarding import begin_guard
+from monitor.recalibration.refit import Refit
+from monitor.recalibration.samples import Samples
+from monitor.recalibration.selection_cells import MIN_UNITS, FitCells
+from monitor.recalibration.work import Refitting
+from monitor.store.cells import bucket_start, covered_cells
+from monitor.store.registry import Registry
+from monitor.store.samples import load_samples
+from monitor.store.thresholds import load_thresholds, store_thresholds
+
+
+def gather(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, job: Job, now: datetime, end: datetime
+) -> Refitting:
+    """The inputs of a refit as the database has them now. ``end``: newest labelled samples that are mature."""
+    charge = in_use(connection, model.name)
+    # samples that a finer calibrator serves stay with it, so they have no say here
+    covered = covered_by(registry, job.scope, [*charge, job.scope])
+    start = max(filter(None, (end - model.recalibration.fit_window, job.onset)))
+    version = newest_version(connection, registry.model_id)
+    loaded = load_samples(connection, registry, model, version, covered, start, end, model.recalibration.max_samples)
+    counted = None
+    if loaded.of_cells is not None:
+        first = max(start, loaded.of_cells)
+        counted = fit_cells(connection, registry, model, version, covered, loaded.samples, first)
+    told = () if counted is None else (_on_counted(counted, model),)
+    since = f"samples since {start:%Y-%m-%d %H:%M} UTC" + (" (estimated onset)" if start == job.onset else "")
+    standing = [one for one in load_thresholds(connection, model.name) if one.scope == job.scope and not one.per]
+    return Refitting(
+        model, job.scope, loaded.samples, loaded.slices, charge, now, (since, *loaded.notes, *told),
+        standing[0] if standing else None, counted,
+    )  # fmt: skip
+
+
+def fit_cells(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, version: str, covered: list[int],
+    samples: Samples, start: datetime,
+) -> FitCells | None:  # fmt: skip
+    """The cells from ``start`` to about where ``samples`` divide into fit and gate; None where these are too few buckets,
+    or the method needs rows.
+
+    The border is where a bucket begins, or a day where buckets have been folded into days: no sample of these cells lies
+    beyond it, and none before it is left to the gate.
+    """
+    if model.recalibration.method == "vector" or not len(samples):
+        return None
+    divide = samples.observed_at[int((1 - model.recalibration.gate_fraction) * len(samples))]
+    border = bucket_start(connection, registry, model, datetime.fromtimestamp(float(divide), UTC))
+    starts, cells = covered_cells(connection, registry, version, covered, start, border)
+    return FitCells(cells, starts[0], border) if len(starts) >= MIN_UNITS else None
+
+
+def _on_counted(counted: FitCells, model: Model) -> str:
+    return (
+        f"selected and fitted on all {counted.n:,} samples from {counted.start:%Y-%m-%d %H:%M} to "
+        f"{counted.border:%Y-%m-%d %H:%M} UTC, as counted per {format_duration(model.bucket)} and score"
+    )
+
+
+def covered_by(registry: Registry, scope: Slice, scopes: list[Slice]) -> list[int]:
+    """Ids of the finest slices that ``scope`` is in charge of, among ``scopes``."""
+    return [
+        slice_id
+        for own, slice_id in registry.slices.items()
+        if scope.contains(own) and finest_scope(own, scopes) == scope
+    ]
+
+
+def newest_version(connection: duckdb.DuckDBPyConnection, model_id: int) -> str:
+    """The model version that was seen first last: the one in production now."""
+    row = connection.execute(
+        "SELECT version FROM streams WHERE model_id = $model_id GROUP BY version "
+        "ORDER BY min(first_seen_at) DESC, max(stream_id) DESC LIMIT 1",
+        {"model_id": model_id},
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
+def judged(job: Job, found: Refit, notes: tuple[str, ...], now: datetime) -> Job:
+    """The job as the gate decided it."""
+    state = JobState.PROMOTED if found.accepted else JobState.REJECTED
+    details = {**job.details, **_details(found)}
+    return replace(job, state=state, finished_at=now, reasons=(*notes, *found.reasons), details=details)
+
+
+def write_accepted(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: Model, found: Refit) -> None:
+    """The artefact's file, before its promotion is on record: should we die between the two, an unused file is left,
+    never a promotion without its file."""
+    if found.accepted and found.artefact is not None:
+        write_files(connection, state_dir, model.name, found.artefact)
+
+
+def record_accepted(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, found: Refit, now: datetime
+) -> None:
+    """Put what the gate accepted in charge, and thresholds in force; to be called inside a transaction."""
+    if not found.accepted or found.artefact is None:
+        store_thresholds(connection, [(each.threshold, each.curve) for each in found.decided])
+        return
+    artefact = found.artefact
+    record_artefact(connection, artefact)
+    take_charge(connection, model.name, artefact.scope, artefact.id, now)
+    store_thresholds(connection, [(each.threshold, each.curve) for each in found.decided])
+    begin_guard(
+        connection, model, artefact.scope, artefact.id, artefact.parent or "",
+        newest_version(connection, registry.model_id), now,
+    )  # fmt: skip
+
+
+def _details(found: Refit) -> dict[str, object]:
+    if found.artefact is None:
+        return {}
+    artefact = found.artefact
+    return {
+        "calibrator": artefact.id, "method": artefact.method, "parameters": dict(artefact.parameters),
+        "before": dict(artefact.before), "after": dict(artefact.after),
+        "fit": _span(artefact.fit_window), "gate": _span(artefact.gate_window), "thresholds": _span(found.threshold_window),
+        "threshold": found.threshold.threshold if found.threshold else None,
+        "bars": {"before": found.bars_before, "after": found.bars_after},
+    }  # fmt: skip
+
+
+def _span(window: SampleWindow | None) -> dict[str, object] | None:
+    if window is None:
+        return None
+    return {"start": window.start.isoformat(), "end": window.end.isoformat(), "samples": window.n}

@@ -1,0 +1,118 @@
+"""What a job does, apart from the database: its inputs, carried out here or in a process of its own, and its report."""
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from time import perf_counter
+
+from monitor import __version__
+from monitor.actions.carry import carry
+from monitor.actions.delivery import Delivered, Delivery
+from monitor.config import Model
+from monitor.errors import CalwatchError
+from monitor.model import Slice, ThresholdInUse
+from monitor.publish.looking import look
+from monitor.recalibration.calibrators import Calibrator
+from monitor.recalibration.refit import Refit, refit
+from monitor.recalibration.samples import Samples
+from monitor.recalibration.selection_cells import FitCells
+
+CLEARING_AWAY = timedelta(seconds=30)  # what an action may take beyond its timeout, to end what it began
+Charge = Mapping[Slice, tuple[str, Calibrator]]  # scope → (artefact id, calibrator) in charge
+
+
+@dataclass(frozen=True, slots=True)
+class Refitting:
+    """A refit's inputs, as they were in the database when the job began."""
+
+    model: Model
+    scope: Slice
+    samples: Samples
+    slices: tuple[Slice, ...]
+    charge: Charge
+    now: datetime
+    notes: tuple[str, ...]  # since when, and what was left out
+    standing: ThresholdInUse | None = None  # the threshold in force for the scope
+    counted: FitCells | None = None  # all samples of the fit window, where ``samples`` are a choice
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One attempt of a job. ``lane``: work of one lane is carried out one after the other."""
+
+    job: str
+    model: str
+    lane: str
+    timeout: timedelta
+    task: Refitting | Delivery | None  # None: inputs are elsewhere, or no longer needed
+    basis: Mapping[str, str] | None = None  # of a refit: scope → id of the calibrator in charge when it began
+    notes: tuple[str, ...] = ()  # what to say of a refit's samples, before its own reasons
+
+    @property
+    def is_refit(self) -> bool:
+        return self.basis is not None
+
+
+def refit_work(job: str, task: Refitting) -> Work:
+    """The refits of a model run one at a time."""
+    basis = {scope.text: id_ for scope, (id_, _) in task.charge.items()}
+    return Work(
+        job, task.model.name, f"{task.model.name}/refit", task.model.recalibration.timeout, task, basis, task.notes
+    )
+
+
+def action_work(job: str, model: str, task: Delivery) -> Work:
+    """The calls of one action about a model run one at a time. The action keeps its timeout itself; ours is behind it."""
+    return Work(job, model, f"{model}/action {task.action.name}", task.action.timeout + CLEARING_AWAY, task)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An attempt that came to no result. ``may_pass``: memory, disk, a process that died; not a mistake."""
+
+    message: str
+    may_pass: bool
+    trace: str = ""  # of a mistake of ours
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of one attempt."""
+
+    work: Work
+    result: Refit | Delivered | Broken
+    seconds: float | None = None  # None: unknown
+    peak_memory: int | None = None  # bytes, of a process of its own
+
+
+def carry_out(work: Work) -> Report:
+    """Do it, to its end. Whatever goes wrong is part of the report."""
+    began = perf_counter()
+    assert work.task is not None
+    result = _result(work.task)
+    return Report(replace(work, task=None), result, perf_counter() - began)
+
+
+def _result(task: Refitting | Delivery) -> Refit | Delivered | Broken:
+    try:
+        if isinstance(task, Delivery):
+            return carry(task, look)
+        found = refit(
+            task.model,
+            task.scope,
+            task.samples,
+            task.slices,
+            task.charge,
+            task.now,
+            calwatch_version=__version__,
+            standing=task.standing,
+            counted=task.counted,
+        )
+    except (CalwatchError, ValueError) as error:
+        return Broken(str(error), may_pass=False)
+    except (OSError, MemoryError) as error:
+        return Broken(f"{type(error).__name__}: {error}".rstrip(": "), may_pass=True)
+    except Exception as error:  # noqa: BLE001  # a mistake of ours is told with its trace; it must not end the cycle
+        return Broken(f"{error!r}", may_pass=False, trace=traceback.format_exc())
+    return found

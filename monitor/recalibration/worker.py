@@ -1,0 +1,72 @@
+"""The process that carries out one attempt: ``python -m monitor.recalibration.worker DIRECTORY``.
+
+It reads ``work`` in the directory and leaves ``report`` there. Its stdin is its lifeline: when that ends, because calwatch
+cancels the work or was killed, the process ends, and so do the commands it runs.
+"""
+
+import os
+import pickle
+import resource
+import signal
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+from monitor.actions.delivery import Delivered
+from monitor.recalibration.refit import Refit
+from monitor.recalibration.work import Broken, Work, carry_out
+
+WORK, REPORT = "work", "report"
+LAST_MOMENTS = 10.0  # seconds until a process that was told to end is ended
+Outcome = tuple[Refit | Delivered | Broken, float | None, int]  # result, seconds, peak memory in bytes
+_NICE = 5  # refits give way to the cycle
+
+
+def write_pickle(path: Path, value: Work | Outcome) -> None:
+    """Put the file in place whole, readable for this user only."""
+    aside = path.with_name(path.name + ".part")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        pickle.dump(value, file, protocol=5)
+    aside.replace(path)
+
+
+def main(directory: Path) -> None:
+    """Carry the work out and leave the report."""
+    with (directory / WORK).open("rb") as file:
+        work: Work = pickle.load(file)
+    (directory / WORK).unlink()
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_hold_on, args=(work.is_refit,), daemon=True).start()
+    if work.is_refit:
+        os.nice(_NICE)
+    else:
+        signal.signal(signal.SIGALRM, _leave)  # what it runs is to be ended too; a refit ends where it is
+    signal.setitimer(signal.ITIMER_REAL, max(work.timeout.total_seconds(), 0.001))
+    report = carry_out(work)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    write_pickle(directory / REPORT, (report.result, report.seconds, peak))
+
+
+def _hold_on(is_refit: bool) -> None:
+    """Wait for the end of the lifeline, then end this process."""
+    with suppress(OSError):
+        while os.read(0, 1):
+            pass
+    if is_refit:
+        os._exit(1)  # nothing to clear away
+    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Event().wait(LAST_MOMENTS)
+    os._exit(1)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)  # unwinds through the clearing away of commands
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,194 @@
+"""What the past is told in: points of a course, events, attempts, rows set aside. Times are UTC, None is unknown."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from monitor.model import Job, ReliabilityBin
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingPoint:
+    """A reading of the past without its bars: the last one of its span of time."""
+
+    at: datetime  # end of its window
+    version: str
+    state: str  # "ok" | "insufficient"
+    samples: int
+    ece: float | None
+    ece_debiased: float | None
+    ece_lower: float | None
+    ece_upper: float | None
+    ece_null_quantile: float | None
+    calibration_gap: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EvidencePoint:
+    """Drift evidence over its limit (1 = alarm), the highest of its span of time."""
+
+    at: datetime
+    rule: str
+    version: str
+    calibrator: str
+    samples: int
+    ratio: float
+
+
+class EventKind(StrEnum):
+    FIRED = "alert fired"
+    RESOLVED = "alert resolved"
+    ONSET = "drift began (estimate)"
+    PROMOTED = "calibrator promoted"
+    ROLLED_BACK = "calibrator rolled back"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a slice; ``text`` says what, in a few words."""
+
+    at: datetime
+    kind: EventKind
+    text: str
+    slice: str  # the one it happened to, or the scope that holds it
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """A page of jobs, newest first, and how many there are."""
+
+    jobs: tuple[Job, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt of a job."""
+
+    attempt: int
+    started_at: datetime
+    finished_at: datetime
+    seconds: float | None
+    peak_memory: int | None  # bytes
+    outcome: str
+    message: str
+    output: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """What a threshold would have given; bounds are one-sided, at the confidence of the choice."""
+
+    threshold: float
+    share: float | None
+    precision: float | None
+    precision_lower: float | None
+    precision_upper: float | None
+    recall: float | None
+    recall_lower: float | None
+    recall_upper: float | None
+    f1: float | None
+    cost: float | None
+    fp_per_group: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineCount:
+    """How many rows of a source were set aside for one reason."""
+
+    model: str
+    source: str
+    reason: str
+    rows: int
+    newest_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A row that was set aside: where it stood, why, and its text as read."""
+
+    model: str
+    source: str
+    file: str
+    row: int
+    reason: str
+    record: str | None
+    quarantined_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """A source over some time: its newest pull, what is wrong with it now (None: nothing), and what it brought."""
+
+    model: str
+    source: str
+    pulled_at: datetime
+    problem: str | None
+    rows: int
+    new: int
+    labelled: int
+    duplicates: int
+    corrected: int
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class PullRow:
+    """One pull."""
+
+    model: str
+    source: str
+    pulled_at: datetime
+    files: int
+    rows: int
+    new: int
+    labelled: int
+    duplicates: int
+    corrected: int
+    quarantined: int
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DisparityRow:
+    """The newest verdict of a disparity rule on a slice; see ``monitor.model.Disparity``."""
+
+    rule: str
+    version: str
+    slice: str
+    window: str
+    measure: str
+    samples: int
+    rest_samples: int
+    needed_samples: int
+    slices: int
+    own: float | None
+    rest: float | None
+    difference: float | None
+    lower: float | None
+    lower_alone: float | None
+    p_value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class GuardRow:
+    """A promoted calibrator under comparison with the one it replaced; ``evidence`` is an e-value that it is worse."""
+
+    scope: str
+    calibrator: str
+    parent: str
+    since: datetime
+    until: datetime
+    evidence: float
+    groups: int
+    samples: int
+    loss: float | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredBy:
+    """Reliability bars of a slice over some time, apart by the calibrator that made the scores ("" = none)."""
+
+    bins: Mapping[str, tuple[ReliabilityBin, ...]]

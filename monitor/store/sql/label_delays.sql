@@ -1,0 +1,13 @@
+-- every $every-th labelled sample of a span, by the hash of its group, or of time and score; of a group one member
+SELECT s.score, s.positives::DOUBLE AS outcome,
+       greatest(epoch(s.labelled_at) - epoch(s.observed_at), 0) AS delay,
+       -- beyond the end of the bucket, which is judged label_maturity later
+       greatest(epoch(s.labelled_at) - epoch(bucket_of(s.observed_at, $bucket_seconds, TIMESTAMP '1970-01-01'))
+                - $bucket_seconds, 0) AS wait,
+       s.stream_id
+FROM samples AS s
+WHERE s.model_id = $model_id AND s.observed_at >= $since AND s.observed_at < $until
+  AND s.positives IS NOT NULL AND s.labelled_at IS NOT NULL AND s.n = 1
+  AND CASE WHEN s.group_id IS NULL THEN hash(s.observed_at, s.score) ELSE hash(s.group_id) END % $every = 0
+QUALIFY s.group_id IS NULL OR row_number() OVER (PARTITION BY s.group_id ORDER BY hash(s.sample_id), s.sample_id, s.observed_at) = 1
+ORDER BY s.observed_at, s.sample_id;

@@ -1,0 +1,1 @@
+CREATE OR REPLACE TABLE snap.guards AS FROM guards;

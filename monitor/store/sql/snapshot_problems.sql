@@ -1,0 +1,1 @@
+CREATE OR REPLACE TABLE snap.problems AS FROM problems;

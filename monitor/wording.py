@@ -1,0 +1,133 @@
+"""Numbers, times and findings as people read them, said the same way in alerts, on the page and on the command line."""
+
+from datetime import UTC, datetime, timedelta
+from math import ceil
+
+from monitor.durations import format_duration
+from monitor.model import LabelDelays, Task
+
+UNKNOWN = "–"
+
+_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_PERIODS = (("day", 365.0), ("week", 365 / 7), ("month", 12.0), ("year", 1.0))  # and how many a year has
+_OUTCOMES = {  # what outcome 1 and outcome 0 are called
+    Task.BINARY: ("positives", "negatives"),
+    Task.MULTICLASS: ("right predictions", "wrong predictions"),
+    Task.DETECTION: ("matched boxes", "unmatched boxes"),
+    Task.SEGMENTATION: ("pixels of the class", "pixels outside it"),
+}
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Rounded, with a true minus sign; a dash when it is not known."""
+    return UNKNOWN if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def signed(value: float | None) -> str:
+    """``+0.083`` or ``−0.250``."""
+    return UNKNOWN if value is None else f"{value:+.3f}".replace("-", "−")
+
+
+def percent(value: float | None) -> str:
+    """``83 %``."""
+    return UNKNOWN if value is None else f"{value:.0%}".replace("%", " %")
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """``0.012 to 0.034``; an interval with an unknown bound is a dash."""
+    return UNKNOWN if low is None or high is None else f"{number(low)} to {number(high)}"
+
+
+def minute(at: datetime | None) -> str:
+    """``2026-02-01 03:00``, in UTC; a time without its marker is UTC already."""
+    if at is None:
+        return UNKNOWN
+    return f"{at.astimezone(UTC) if at.tzinfo else at:%Y-%m-%d %H:%M}"
+
+
+def moment(at: datetime) -> str:
+    """``2026-02-01 03:00 UTC``."""
+    return f"{minute(at)} UTC"
+
+
+def span(length: timedelta) -> str:
+    """A length of time in its one fitting unit: ``45 s``, ``12 min``, ``7 h``, ``3 d``."""
+    seconds = max(length.total_seconds(), 0)
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def counted(count: int, noun: str = "sample") -> str:
+    """``1 sample``, ``1,204 samples``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def rounded(value: float) -> str:
+    """Three digits, and no fraction from a thousand on: ``0.0833``, ``3.2``, ``12,345``."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def times(ratio: float) -> str:
+    """``3.2 times``; beyond a million the digits say nothing."""
+    return "more than a million times" if ratio > 1e6 else f"{rounded(ratio)} times"
+
+
+def frequency(per_year: float) -> str:
+    """How often something happens that happens ``per_year`` > 0 times a year on average.
+
+    1 → once a year, 12 → once a month, 4 → four times a year, 0.1 → once in ten years; in the shortest period that it
+    fills a whole number of times, else with digits: 5.5 times a year, once in 3.3 years.
+    """
+    for name, in_a_year in _PERIODS:
+        count = per_year / in_a_year
+        if count > 0.999 and abs(count - round(count)) < 0.001 * count:
+            return f"{_how_often(round(count))} a {name}"
+    if per_year > 1:
+        return f"{rounded(per_year)} times a year"
+    years = 1 / per_year
+    whole = abs(years - round(years)) < 0.001 * years
+    return f"once in {_in_words(round(years)) if whole else f'{years:.2g}'} years"
+
+
+def _how_often(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count) or f"{_in_words(count)} times"
+
+
+def _in_words(count: int) -> str:
+    return _WORDS[count] if count < len(_WORDS) else f"{count:,}"
+
+
+def later_labels(delays: LabelDelays, task: Task) -> str:
+    """Whose labels arrive later, for delays that depend on the outcome: ``labels of wrong predictions arrive later …``."""
+    earlier = 0.5 if delays.earlier is None else delays.earlier
+    pairs = [(_OUTCOMES[task][0], delays.median_true), (_OUTCOMES[task][1], delays.median_false)]
+    (late, late_median), (early, early_median) = pairs if earlier < 0.5 else pairs[::-1]
+    how = f"in {100 * max(earlier, 1 - earlier):.0f} of 100 pairs with equal scores"
+    if (
+        late_median
+        and early_median is not None
+        and late_median > early_median
+        and span(late_median) != span(early_median)
+    ):
+        how = f"median {span(late_median)} against {span(early_median)}"
+    return f"labels of {late} arrive later than those of {early} ({how})"
+
+
+def told_delays(delays: LabelDelays, task: Task) -> str:
+    """What is known of a model's label delays, and what to do, as a sentence without its stop."""
+    if delays.depends is None:
+        return f"whether label delay depends on the outcome is unknown: {delays.unknown}"
+    if delays.depends:
+        cure = "" if delays.settled is None else f'; label_maturity = "{_maturity(delays.settled)}" would wait for them'
+        return f"{later_labels(delays, task)}, so the false-alarm budget of drift rules is not guaranteed{cure}"
+    if delays.settled is not None and delays.settled <= delays.label_maturity:
+        return f"labels arrive before their bucket is judged, as far as {counted(delays.samples)} show"
+    return f"label delay does not depend on the outcome, as far as {counted(delays.samples)} show"
+
+
+def _maturity(settled: timedelta) -> str:
+    """Rounded up to whole hours, or to minutes below two hours."""
+    unit = timedelta(hours=1) if settled >= timedelta(hours=2) else timedelta(minutes=1)
+    return format_duration(ceil(settled / unit) * unit)

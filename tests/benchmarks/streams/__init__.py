@@ -1,0 +1,1 @@
+"""Real model outputs, played day by day through drift evidence."""

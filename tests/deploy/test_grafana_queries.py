@@ -1,0 +1,156 @@
+"""Every query of dashboards, variables, marks and Grafana's alerts, on a real Prometheus with a played demo."""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.deploy.played import BEGAN, ENDED, Asked, played, times
+from tests.deploy.substituted import substituted, values
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+GRAFANA = Path(__file__).parents[2] / "deploy" / "grafana"
+NAMES = ("fleet", "model", "slice", "monitor")
+CHOSEN = {"model": "digits", "version": "digits-1", "window": "24h"}
+HAZED = {"camera": "c3", "lighting": "night"}
+ONE_SLICE = {**HAZED, "window": "7d"}  # a day of it holds fewer samples than a reading needs
+
+NOTHING_IN_THE_DEMO = {
+    ("monitor", "Source problems"): "every file of the demo can be read",
+    ("monitor", "Rule evaluations failed"): "no rule of the demo fails",
+}
+NOTHING_OF_ALL_TRAFFIC = {("slice", "Rules"): "in those days no rule has cause in all traffic together"}
+UP_TO_THE_GATE = {  # of one slice: whether it gets a calibrator of its own, and one for long enough to count samples
+    "Calibrators in use", "Calibrators adopted by production", "Thresholds in use", "Precision in production",
+    "Recall in production",
+}  # fmt: skip
+QUIET_ALERTS = {
+    "CalwatchEceHigh": "the demo's model has rules of its own, and this one is for models that have none",
+    "CalwatchEceSevere": "the same",
+    "CalwatchNoSamples": "the same",
+    "CalwatchLabelsLate": "the same",
+    "CalwatchLabelCoverageLow": "the same",
+    "CalwatchDown": "it was up",
+    "CalwatchModelUnhealthy": "no cycle failed",
+    "CalwatchCycleFailing": "no cycle failed",
+    "CalwatchSourceProblem": "every file could be read",
+    "CalwatchQuarantineGrowing": "there are 25 bad rows in two months",
+    "CalwatchRuleEvaluationFailing": "no rule failed",
+    "CalwatchJobFailing": "no job failed",
+    "CalwatchCalibratorNotAdopted": "calwatch itself applies the demo's calibrators",
+    "CalwatchSnapshotNotReplaced": "the disk was not full",
+    "CalwatchSeriesCapped": "there are few series",
+    "CalwatchReloadFailed": "nothing was reloaded",
+    "CalwatchLabelDelayDependsOnOutcome": "the demo's delays do not depend on the outcome",
+    "CalwatchDriftEvidenceRising": "the haze is so plain that evidence leaps over the limit from one cycle to the next",
+    "CalwatchCyclesOverlap": "a played cycle cannot overlap",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
+    with played(tmp_path_factory.mktemp("played")) as asked:
+        yield asked
+
+
+def _dashboard(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((GRAFANA / "dashboards" / f"{name}.json").read_text("utf-8"))
+    return found
+
+
+def _known(series: list[dict[str, Any]]) -> bool:
+    """Whether any sample is a number."""
+    samples = [sample for each in series for sample in each.get("values") or [each["value"]]]
+    return any(math.isfinite(float(value)) for _, value in samples)
+
+
+def _answers(prometheus: Asked, target: dict[str, Any], known: dict[str, str]) -> bool:
+    query = substituted(target["expr"], known)
+    if target.get("instant"):
+        return any(_known(prometheus.instant(query, at)) for at in times())
+    return _known(prometheus.ranged(query))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("narrowed", [{}, ONE_SLICE], ids=["all", "one-slice"])
+def test_every_query_of_a_dashboard_brings_samples(prometheus: Asked, name: str, narrowed: dict[str, str]) -> None:
+    dashboard = _dashboard(name)
+    known = values(dashboard, {**CHOSEN, **narrowed})
+    silent = set()
+    for panel in dashboard["panels"]:
+        here = dict(known)
+        if repeated := panel.get("repeat"):  # Grafana gives each copy one value
+            here[repeated] = HAZED[repeated]
+        for target in panel.get("targets", ()):
+            if not _answers(prometheus, target, here):
+                silent.add((name, panel["title"]))
+    expected = {**NOTHING_IN_THE_DEMO, **({} if narrowed else NOTHING_OF_ALL_TRAFFIC)}
+    if narrowed:
+        silent = {each for each in silent if each[1] not in UP_TO_THE_GATE}
+    assert silent == {each for each in expected if each[0] == name}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_variable_finds_its_choices(prometheus: Asked, name: str) -> None:
+    dashboard = _dashboard(name)
+    known = values(dashboard, CHOSEN)
+    found = {}
+    for variable in dashboard["templating"]["list"]:
+        if variable["type"] == "query":
+            asked = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["query"]["query"])
+            assert asked is not None, variable["query"]
+            found[variable["name"]] = prometheus.label_values(asked[2], substituted(asked[1], known))
+    everything = {
+        "model": ["digits"], "version": ["digits-1"], "window": ["24h", "7d"], "camera": ["c1", "c2", "c3", "c4"],
+        "lighting": ["day", "dusk", "night"], "instance": ["127.0.0.1:9464"],
+    }  # fmt: skip
+    assert found == {name: everything[name] for name in found}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_mark_falls_into_what_was_played(prometheus: Asked, name: str) -> None:
+    dashboard = _dashboard(name)
+    for mark in dashboard["annotations"]["list"]:
+        series = []
+        for narrowed in ({}, ONE_SLICE):
+            series += prometheus.ranged(substituted(mark["expr"], values(dashboard, {**CHOSEN, **narrowed})))
+        assert _known(series), mark["name"]
+        if mark["useValueForTime"]:
+            at = {
+                datetime.fromtimestamp(float(value) / 1000, BEGAN.tzinfo)
+                for each in series
+                for _, value in each["values"]
+            }
+            assert all(BEGAN <= moment <= ENDED for moment in at), at
+
+
+def _alerts() -> dict[str, str]:
+    """Title and query of each Grafana-managed alert."""
+    found = yaml.safe_load((GRAFANA / "alerting" / "calwatch.yaml").read_text("utf-8"))
+    return {rule["title"]: rule["data"][0]["model"]["expr"] for group in found["groups"] for rule in group["rules"]}
+
+
+def test_alerts_fire_in_the_demo_or_it_is_said_why_not(prometheus: Asked) -> None:
+    fired = {title for title, query in _alerts().items() if _known(prometheus.ranged(query))}
+    assert {"CalwatchDrift", "CalwatchRuleFiring"} <= fired
+    assert set(_alerts()) - fired == set(QUIET_ALERTS)
+
+
+@pytest.mark.parametrize("title", sorted(_alerts()))
+def test_an_alert_that_stays_quiet_asks_for_series_that_exist(prometheus: Asked, title: str) -> None:
+    asked = re.findall(r"\b(?:calwatch_\w+|up)(?:\{[^}]*\})?", _alerts()[title])
+    assert asked
+    for series in asked:
+        named = series.replace('outcome=~"failed|interrupted"', 'outcome=~"failed|rejected"')
+        assert prometheus.ranged(named), series
+
+
+def test_a_firing_drift_names_its_slice(prometheus: Asked) -> None:
+    found = [each["metric"] for each in prometheus.ranged(_alerts()["CalwatchDrift"])]
+    assert any(HAZED.items() <= labels.items() for labels in found)

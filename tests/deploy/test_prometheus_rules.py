@@ -1,0 +1,114 @@
+"""The shipped alerts: valid, tested firing and quiet, with severity, numbers and a runbook; and who is told."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from monitor.model import Severity
+from tests.deploy.tools import DEPLOY, run
+from tests.readme_parts import metrics_table
+
+HERE = DEPLOY / "prometheus"
+RULES = sorted((HERE / "rules").glob("*.yml"))
+TESTS = sorted((HERE / "tests").glob("*.yml"))
+OWN = {"CalwatchDrift", "CalwatchRuleFiring"}  # they pass on the severity of calwatch's rule
+
+
+def rules() -> Iterator[dict[str, Any]]:
+    for path in RULES:
+        for group in yaml.safe_load(path.read_text("utf-8"))["groups"]:
+            yield from group["rules"]
+
+
+ALERTS = [rule for rule in rules() if "alert" in rule]
+NAMES = {rule["alert"] for rule in ALERTS}
+RECORDED = {rule["record"] for rule in rules() if "record" in rule}
+
+
+@pytest.mark.server
+def test_prometheus_takes_its_configuration_and_every_rule() -> None:
+    checked = run("promtool", "check", "config", HERE / "prometheus.yml")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert len(re.findall(r"SUCCESS: \d+ rules found", checked.stdout)) == len(RULES)
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
+def test_the_rules_pass_their_own_tests(path: Path) -> None:
+    tested = run("promtool", "test", "rules", path)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+@pytest.mark.server
+def test_the_rule_tests_can_fail(tmp_path: Path) -> None:
+    """A bound that is no longer what it was is noticed."""
+    for path in RULES:
+        text = path.read_text("utf-8").replace('{window="24h"} > 0.05', '{window="24h"} > 0.5')
+        (tmp_path / "rules").mkdir(exist_ok=True)
+        (tmp_path / "rules" / path.name).write_text(text, "utf-8")
+    (tmp_path / "tests").mkdir()
+    copy = tmp_path / "tests" / "metrics.yml"
+    copy.write_text((HERE / "tests" / "metrics.yml").read_text("utf-8"), "utf-8")
+    assert run("promtool", "test", "rules", copy).returncode == 1
+
+
+def test_every_alert_is_tested_firing_and_quiet() -> None:
+    firing: set[str] = set()
+    quiet: set[str] = set()
+    for path in TESTS:
+        for test in yaml.safe_load(path.read_text("utf-8"))["tests"]:
+            for expected in test["alert_rule_test"]:
+                (firing if expected["exp_alerts"] else quiet).add(expected["alertname"])
+    assert (firing, quiet) == (NAMES, NAMES)
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: str(alert["alert"]))
+def test_every_alert_says_how_bad_what_and_what_to_do(alert: dict[str, Any]) -> None:
+    if alert["alert"] in OWN:
+        assert "labels" not in alert
+    else:
+        assert alert["labels"]["severity"] in list(Severity)
+    texts = alert["annotations"]
+    assert set(texts) == {"summary", "description", "runbook_url"}
+    assert texts["runbook_url"] == f"deploy/runbooks/{alert['alert']}.md"
+    for text in (texts["summary"], texts["description"]):
+        # humanize writes 0.2 as 200m; a bare value is sixteen digits long
+        assert not re.search(r"humanize|\{\{ \$value \}\}", text)
+
+
+def test_each_alert_has_one_name() -> None:
+    assert len(NAMES) == len(ALERTS)
+
+
+def test_rules_ask_only_for_series_that_there_are() -> None:
+    known = set(re.findall(r"`(calwatch_\w+)`", metrics_table()))
+    known |= {f"{name}_bucket" for name in known} | RECORDED | {"up"}
+    for rule in rules():
+        asked = set(re.findall(r"\b(?:calwatch[_:][\w:]+|up)\b", rule["expr"]))
+        assert asked, rule
+        assert asked <= known, f"{rule.get('alert') or rule['record']} asks for {sorted(asked - known)}"
+
+
+@pytest.mark.server
+def test_alertmanager_takes_its_configuration() -> None:
+    checked = run("amtool", "check-config", HERE / "alertmanager.yml")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(("severity", "receiver"), [("page", "pager"), ("ticket", "tickets"), ("info", "log")])
+def test_each_severity_has_a_receiver_of_its_own(severity: str, receiver: str) -> None:
+    path = HERE / "alertmanager.yml"
+    routed = run("amtool", "config", "routes", "test", f"--config.file={path}", f"severity={severity}")
+    assert routed.stdout.strip() == receiver
+
+
+def test_inhibitions_name_alerts_that_there_are() -> None:
+    held = yaml.safe_load((HERE / "alertmanager.yml").read_text("utf-8"))["inhibit_rules"]
+    named = set(re.findall(r"Calwatch\w+", str(held)))
+    assert named, "no inhibition names an alert"
+    assert named <= NAMES

@@ -1,0 +1,52 @@
+"""A photograph of the page in Chromium: the hazed camera at night, at the end of the demo."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests.e2e.process import free_port
+from tests.pictures.small import chromium
+
+ADDRESS = "slice?model=digits&slice=camera%3Dc3%2Clighting%3Dnight&window=7d&span=90d"
+
+
+def photograph_page(directory: Path) -> bytes:
+    """PNG of the slice's page."""
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "monitor",
+        "demo",
+        str(directory / "demo"),
+        "--serve",
+        "--listen",
+        f"127.0.0.1:{port}",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as serving:
+        try:
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+                page = browser.new_page(viewport={"width": 1040, "height": 900}, bypass_csp=True)  # to wait for charts
+                for _ in range(400):  # the demo is played first
+                    try:
+                        page.goto(f"http://127.0.0.1:{port}/{ADDRESS}")
+                        break
+                    except Exception as error:  # not yet listening
+                        if "ERR_CONNECTION_REFUSED" not in str(error) or serving.poll() is not None:
+                            raise
+                        page.wait_for_timeout(500)
+                for picture in page.locator("img.chart").all():
+                    picture.scroll_into_view_if_needed()
+                page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+                page.evaluate("scrollTo(0, 0)")
+                rest = page.get_by_role("heading", name="Drift evidence against its limit").bounding_box()
+                assert rest is not None
+                height = int(rest["y"])
+                shot = page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": 1040, "height": height})
+                browser.close()
+        finally:
+            serving.terminate()
+    return shot

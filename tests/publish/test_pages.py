@@ -1,0 +1,287 @@
+"""Overview, model and thresholds: pages that a snapshot is enough for."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+import pytest
+
+from monitor.model import Alert, AlertState, LabelDelays, ModelStatus, Published, Reading, ReadingState, Slice
+from monitor.publish import texts
+from monitor.publish.pages.digest import worst_first
+from tests.publish.outline import Outline, outline
+from tests.publish.page_world import Site
+
+AT = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
+MODEL = "/model?model=digits"
+
+
+def page(published: Published | None, path: str = "/", *, now: datetime = AT) -> str:
+    answer = Site(published, now, stale_after=timedelta(minutes=5)).client.get(path)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def with_readings(small: Published, *readings: Reading) -> Published:
+    return Published(AT, (replace(small.models[0], readings=readings),))
+
+
+def cameras(html: str) -> list[str]:
+    """Of the table of slices, which comes before that of calibrators."""
+    before = html.partition("<h2>Calibrators in use")[0].partition("<tbody>")[2]
+    return [row for row in Outline.of(before).rows if row.startswith("camera=c")]
+
+
+def test_the_overview_says_of_every_model_in_which_state_it_is_and_why(small: Published) -> None:
+    html = page(small)
+    for text in (
+        "the score is the probability that the predicted class is right (top-label)",
+        "the score is the probability that the pixel belongs to the class",
+        "the last cycle failed: SourceError: /in is gone",
+        "ece_lower 0.083 is above 0.05 over 24h (400 samples)",
+        "Scores are off by more than five points.",
+        '2026-02-28 23:00</time> <span class="quiet">(3 h ago)',
+        '2026-02-27 20:00</time> <span class="quiet">(30 h ago)',
+        "firing 1", "unknown 1", "healthy 0",
+    ):  # fmt: skip
+        assert text in html, text
+
+
+def test_the_models_page_shows_its_slices_calibrators_and_doubts(small: Published) -> None:
+    html = page(small, MODEL)
+    for text in (
+        "insufficient: 12 labelled of 100 needed, 36 wait for a label",
+        '<b>0.095</b> <span class="quiet range">[0.083, 0.120]</span>',
+        "−0.010",
+        "9f31c2aa01b4d7e6",
+        "not known yet: no sample since",
+        "Labels of wrong predictions arrive later than those of right predictions",
+        'class="state firing">ece-high',
+        ">0.42<",
+    ):
+        assert text in html, text
+
+
+def test_a_threshold_says_what_it_promises_or_that_none_can(small: Published) -> None:
+    told = page(small, "/thresholds?model=digits")
+    for text in (
+        "kept with 95 % confidence",
+        "no threshold can: best bound 0.86",
+        "none made",
+        "0.2134",
+        "0.840, 0.940",
+    ):
+        assert text in told, text
+    assert "<bdi>8</bdi>: <b>–</b>" in told
+
+
+@pytest.mark.parametrize("path", ["/", MODEL, "/thresholds?model=digits", "/settings", "/slice?model=digits&slice=all"])
+def test_pages_are_well_formed_and_load_nothing_from_elsewhere(small: Published, path: str) -> None:
+    found = outline(page(small, path))
+    assert "script" not in found.seen
+    assert not {"style", "onclick", "onload", "onerror"} & {name for name, _ in found.attributes}
+    for address in (*found.links, *found.loaded):
+        assert not address.startswith(("http", "//", "/")), address
+    assert found.links[:2] == ["data:,", "style.css"]
+    assert "#main" in found.links, "the first thing the keyboard reaches leads past the navigation"
+
+
+def test_hostile_names_are_shown_and_do_nothing(small: Published, reading: Callable[..., Reading]) -> None:
+    evil = "<script>alert(1)</script>\"'&,\n</svg>{{ 7 * 7 }}"
+    slice_ = Slice.of({"camera": evil, "light": evil})
+    digits = small.models[0]
+    hostile = replace(
+        digits, name=evil, dimensions=("camera", "light"), problem=evil, last_success={evil: AT},
+        readings=(reading(slice_, ece_lower=0.1, version=evil), reading()),
+        alerts=tuple(replace(each, model=evil, reason=evil, rule=evil, version=evil, slice=slice_) for each in digits.alerts),
+        calibrators=tuple(replace(each, calibrator=evil, method=evil, scope=slice_) for each in digits.calibrators),
+        thresholds=tuple(replace(each, policy=evil, scope=slice_, class_name=evil, reason=evil) for each in digits.thresholds),
+        evidence=tuple(replace(each, slice=slice_, rule=evil, direction=evil, caveat=evil) for each in digits.evidence),
+    )  # fmt: skip
+    published = Published(AT, (hostile,))
+    asked = urlencode({"model": evil})
+    for path in ("/", f"/model?{asked}", f"/thresholds?{asked}", f"/slice?{asked}&{urlencode({'slice': slice_.text})}"):
+        html = page(published, path)
+        found = outline(html)
+        assert "script" not in found.seen, path
+        assert "49" not in html.replace("2026", "").replace("%249", ""), path
+    assert outline(page(published, f"/model?{asked}")).rows[0].startswith(slice_.text)
+    assert "&lt;script&gt;" in page(published, f"/model?{asked}&{urlencode({'find': evil})}")
+
+
+def test_a_very_long_slice_value_is_shortened(small: Published, reading: Callable[..., Reading]) -> None:
+    html = page(with_readings(small, reading(Slice.of({"camera": "x" * 1000}), ece_lower=0.1)), MODEL)
+    assert f">{'camera=' + 'x' * 112}…<" in html
+
+
+def test_slices_are_ordered_by_lower_bound_then_estimate_and_unknown_ones_come_last(
+    reading: Callable[..., Reading],
+) -> None:
+    def camera(name: str, **metrics: float | None) -> Reading:
+        return reading(Slice.of({"camera": name}), **metrics)
+
+    readings = (
+        replace(camera("insufficient", ece_lower=0.9), state=ReadingState.INSUFFICIENT),
+        camera("unknown"),
+        camera("third", ece_lower=0.0, ece_debiased=-0.01),
+        camera("second", ece_lower=0.0, ece_debiased=0.02),
+        camera("first", ece_lower=0.01, ece_debiased=0.015),
+    )
+    names = [reading.slice.as_dict()["camera"] for reading in worst_first(readings)]
+    assert names == ["first", "second", "third", "unknown", "insufficient"]
+
+
+def test_slices_sort_by_any_column_both_ways_and_what_is_not_known_stays_last(
+    small: Published, reading: Callable[..., Reading]
+) -> None:
+    def camera(number: int, auroc: float | None) -> Reading:
+        return reading(Slice.of({"camera": f"c{number}"}), auroc=auroc, ece_lower=0.0)
+
+    published = with_readings(small, camera(1, 0.9), camera(2, None), camera(3, 0.6), camera(4, 0.7))
+    assert cameras(page(published, f"{MODEL}&sort=auroc")) == ["camera=c3", "camera=c4", "camera=c1", "camera=c2"]
+    assert cameras(page(published, f"{MODEL}&sort=-auroc")) == ["camera=c1", "camera=c4", "camera=c3", "camera=c2"]
+    assert cameras(page(published, f"{MODEL}&sort=-slice"))[0] == "camera=c4"
+    assert 'aria-sort="ascending"' in page(published, f"{MODEL}&sort=auroc")
+
+
+def test_slices_are_found_by_words_and_by_what_is_wrong_with_them(small: Published) -> None:
+    assert outline(page(small, f"{MODEL}&find=night+c3")).rows[0].startswith("camera=c3,lighting=night")
+    assert "No slice fits" in page(small, f"{MODEL}&find=nowhere")
+    assert cameras(page(small, f"{MODEL}&show=firing")) == ["camera=c3,lighting=nightece-high"]
+    assert cameras(page(small, f"{MODEL}&show=unknown")) == ["camera=c4"]
+
+
+def test_a_thousand_slices_take_ten_pages_that_follow_each_other(
+    small: Published, reading: Callable[..., Reading]
+) -> None:
+    readings = [reading(Slice.of({"camera": f"c{number:04}"}), ece_lower=number / 1e4) for number in range(1000)]
+    client = Site(with_readings(small, *readings), AT).client
+    shown: list[str] = []
+    path: str | None = MODEL
+    while path:
+        found = outline(client.get(path).text)
+        here = [row for row in found.rows if row.startswith("camera=c0")]
+        assert len(here) == 100
+        shown += here
+        number = len(shown) // 100 + 1
+        path = next((f"/{link}" for link in found.links if link.endswith(f"page={number}#slices")), None)
+    assert shown == [f"camera=c{number:04}" for number in reversed(range(1000))]
+    assert client.get(f"{MODEL}&page=999999").text == client.get(f"{MODEL}&page=10").text
+
+
+def test_eight_hundred_models_are_paged_searched_and_filtered(small: Published) -> None:
+    quiet = replace(small.models[0], alerts=())
+    models = tuple(replace(quiet, name=f"line {number:03}") for number in range(800))
+    published = Published(AT, (*models, *small.models))
+    first = page(published)
+    assert first.count('<h3><a href="model?') == 60
+    assert first.index(">digits<") < first.index(">seams<") < first.index(">line 000<"), "those in trouble come first"
+    assert page(published, "/?page=999").count('<h3><a href="model?') == 802 - 13 * 60
+    assert page(published, "/?find=LINE+79").count('<h3><a href="model?') == 10
+    assert page(published, "/?state=firing").count('<h3><a href="model?') == 1
+    assert "No model fits" in page(published, "/?find=zzz")
+
+
+def test_the_window_of_a_firing_rule_comes_before_one_with_more_readings(
+    small: Published, reading: Callable[..., Reading]
+) -> None:
+    digits = small.models[0]
+    rules = (*digits.rules, replace(digits.rules[0], name="ece-week", window="7d"))
+    camera = Slice.of({"camera": "c1"})
+    readings = (reading(window="24h"), reading(window="7d"), reading(camera, window="7d"))
+    fires = replace(digits, rules=rules, readings=readings)
+    assert 'aria-current="page">24h</a>' in page(Published(AT, (fires,)), MODEL)
+    assert 'aria-current="page">7d</a>' in page(Published(AT, (replace(fires, alerts=()),)), MODEL)
+    assert 'aria-current="page">7d</a>' in page(Published(AT, (fires,)), f"{MODEL}&window=7d")
+
+
+def test_versions_get_a_column_when_there_are_several(small: Published, reading: Callable[..., Reading]) -> None:
+    assert '<th scope="col">version</th>' not in page(small, MODEL)
+    both = with_readings(small, reading(ece_lower=0.1), reading(version="v2", ece_lower=0.2))
+    assert '<th scope="col">version</th>' in page(both, MODEL)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/model?model=x", 'there is no model "x"\nknown: digits, seams\n'),
+        (f"{MODEL}&window=5h", 'model "digits" has no readings over window "5h"\nknown: 24h\n'),
+        (f"{MODEL}&sort=price", 'slices cannot be sorted by "price"\nknown: worst, slice, debiased, ece, luck, evidence, '
+         "samples, labelled, gap, brier, auroc\n"),
+        ("/slice?model=digits&slice=camera%3Dzz", 'model "digits" has no reading of slice "camera=zz"\nthe slices there are: '
+         "the model's page\n"),
+        ("/slice?model=digits&slice=zz", "slice must be \"all\" or \"name=value,…\" (got 'zz' in 'zz')\n"),
+        ("/slice?model=digits&slice=all&span=5y", 'there is no span "5y"\nknown: 7d, 30d, 90d, 2y\n'),
+    ],
+)  # fmt: skip
+def test_what_there_is_not_is_not_found_and_says_what_there_is(small: Published, path: str, told: str) -> None:
+    answer = Site(small, AT).client.get(path)
+    assert (answer.status_code, answer.text) == (404, told)
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    "path", ["/jobs", "/job?id=x", "/rules?model=digits", "/intake", "/ece.svg?model=digits&slice=all&window=24h"]
+)
+def test_pages_of_the_past_say_when_it_cannot_be_asked(small: Published, path: str) -> None:
+    answer = Site(small, AT).client.get(path)
+    assert (answer.status_code, answer.text) == (503, "there is no database to ask for the past\n")
+
+
+def test_a_slice_is_shown_without_its_past(small: Published) -> None:
+    html = page(small, "/slice?model=digits&slice=camera%3Dc4")
+    assert "Nothing can be said of its calibration over 24h" in html
+    assert "None in this span" in html
+
+
+def test_old_numbers_are_announced(small: Published) -> None:
+    assert "These numbers are old" not in page(small, now=AT + timedelta(minutes=5))
+    assert "the last cycle was 6 min ago" in page(small, MODEL, now=AT + timedelta(minutes=6))
+
+
+def test_a_snapshot_for_ops_that_was_not_replaced_is_announced(small: Published) -> None:
+    assert "could not be replaced" not in page(small)
+    assert "could not be replaced:</b> disk &lt;full&gt;. Queries" in page(replace(small, problem="disk <full>"), MODEL)
+
+
+@pytest.mark.parametrize("path", ["/", MODEL, "/thresholds?model=x", "/slice?model=digits&slice=all"])
+def test_before_the_first_cycle_the_page_says_so(path: str) -> None:
+    html = page(None, path)
+    outline(html)
+    assert "The first cycle has not ended yet" in html
+
+
+def test_many_alerts_are_cut_and_counted_firing_ones_first(small: Published, alert: Callable[..., Alert]) -> None:
+    alerts = [alert(Slice.of({"camera": f"p{number}"}), AlertState.PENDING) for number in range(60)]
+    alerts += [alert(Slice.of({"camera": "burning"}), AlertState.FIRING)]
+    html = page(Published(AT, (replace(small.models[0], alerts=tuple(alerts)),)))
+    assert "And 11 more" in html
+    assert html.index("camera=burning") < html.index("camera=p1")
+
+
+def test_a_quiet_model_says_that_nothing_fires(small: Published) -> None:
+    quiet: ModelStatus = replace(small.models[0], alerts=())
+    assert "No alert is firing or pending." in page(Published(AT, (quiet,)))
+
+
+def test_label_delays_that_were_not_looked_at_are_unknown(small: Published) -> None:
+    digits = small.models[0]
+    assert "was not looked at yet" in page(Published(AT, (replace(digits, label_delays=None),)), MODEL)
+    doubt = LabelDelays("digits", AT, timedelta(0), None, unknown="no sample is old enough")
+    html = page(Published(AT, (replace(digits, label_delays=doubt),)), MODEL)
+    assert "is unknown: no sample is old enough" in html
+
+
+def test_a_job_without_comparable_metrics_claims_no_change(small: Published) -> None:
+    first, second = small.models[0].jobs
+    assert texts.change(first) == ""
+    assert texts.change(replace(second, details={"before": {"ece": None}, "after": {"ece": 0.1}})) == ""
+
+
+def test_without_the_extra_the_pages_say_what_charts_need(small: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.publish.drawing.find_spec", lambda name: None)
+    for path in (MODEL, "/thresholds?model=digits", "/slice?model=digits&slice=all"):
+        html = page(small, path)
+        assert "pip install &#39;calwatch[charts]&#39;" in html or "pip install 'calwatch[charts]'" in html
+        assert outline(html).loaded == []

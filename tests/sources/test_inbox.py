@@ -1,0 +1,175 @@
+"""The inbox as a source: crashes at every step, order, refusals, receipts kept and dropped."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.sources import inbox as inbox_module
+from monitor.sources.base import Outcome
+from monitor.sources.inbox import Inbox, Waiting
+from monitor.store.connection import naive
+from tests.publish.api_world import World, api_world
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with api_world(tmp_path) as held:
+        yield held
+
+
+def box(world: World) -> Inbox:
+    return Inbox.of(world.config.state_dir, "m", "pushed")
+
+
+def put(held: Inbox, name: str, *rows: dict[str, Any] | str, now: datetime = NOW) -> Waiting:
+    """Leave rows as the HTTP server would; text as it is."""
+    written = held.temporary(f"{name}.jsonl")
+    written.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    return held.put(written, name * 32, "d" * 32, now)
+
+
+def row(name: str, **changed: Any) -> dict[str, Any]:
+    return {
+        "sample_id": name,
+        "observed_at": "2026-03-01T06:00:00Z",
+        "score": 0.5,
+        "outcome": 1,
+        "camera": "c",
+        **changed,
+    }
+
+
+def samples(world: World) -> list[tuple[str, int]]:
+    return world.connection.execute("SELECT sample_id, positives FROM samples ORDER BY ALL").fetchall()
+
+
+def counted(world: World) -> list[tuple[int, int]]:
+    return world.connection.execute("SELECT rows, new FROM pulls WHERE files > 0 ORDER BY pulled_at").fetchall()
+
+
+def test_a_crash_between_commit_and_deletion_counts_nothing_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = put(box(world), "a", row("x", outcome=1), row("bad", score=7))
+    second = put(box(world), "b", row("x", outcome=0))
+
+    def crash(self: Inbox, file: Waiting, outcome: Outcome | None, now: datetime) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Inbox, "settle", crash)
+        with pytest.raises(KeyboardInterrupt):
+            world.tick()
+    assert samples(world) == [("x", 1)]
+    assert first.path.exists()
+    world.tick()
+    assert samples(world) == [("x", 0)], "the first push, read again, would have taken the correction back"
+    assert not first.path.exists()
+    assert not second.path.exists()
+    assert world.connection.execute("SELECT count(*) FROM quarantine").fetchone() == (1,)
+    lost, known = box(world).receipt("a" * 32), box(world).receipt("b" * 32)
+    assert lost is not None
+    assert known is not None
+    assert (lost.state, lost.rows) == ("taken", None), "what a crash took is unknown, not nought"
+    assert (known.state, known.rows, known.corrected) == ("taken", 1, 1)
+
+
+def test_a_crash_before_the_commit_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(box(world), "a", row("x"))
+
+    def crash(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("monitor.store.ingest.write_cursor", crash)
+        with pytest.raises(KeyboardInterrupt):
+            world.tick()
+    assert samples(world) == []
+    world.tick()
+    assert samples(world) == [("x", 1)]
+
+
+def test_what_has_been_deleted_is_forgotten_so_that_the_cursor_stays_small(world: World) -> None:
+    for name in "abcd":
+        put(box(world), name, row(name), now=world.now)
+        world.tick()
+    (items,) = world.connection.execute("SELECT list(item) FROM cursors").fetchone() or ([],)
+    assert [item.split("-")[1] for item in items] == ["d" * 32]
+    assert len(samples(world)) == 4
+
+
+def test_half_written_bodies_are_not_read_and_are_swept_away(world: World) -> None:
+    left = box(world).temporary("half.jsonl")
+    left.write_text(json.dumps(row("x")))
+    world.tick()
+    assert samples(world) == []
+    box(world).sweep()
+    assert not left.exists()
+
+
+def test_a_file_that_cannot_be_read_is_kept_aside_with_a_receipt_and_the_next_is_taken(world: World) -> None:
+    written = box(world).temporary("a.parquet")
+    written.write_bytes(b"PAR1 damaged")
+    put_aside = box(world).put(written, "a" * 32, "d" * 32, NOW)
+    put(box(world), "b", row("x"))
+    tick = world.tick()
+    assert samples(world) == [("x", 1)]
+    (problem,) = tick.pulled["m"]["pushed"].problems
+    assert problem.reason == "unreadable_file"
+    receipt = box(world).receipt("a" * 32)
+    assert receipt is not None
+    assert receipt.state == "refused"
+    assert "cannot be read" in (receipt.problem or "")
+    assert (box(world).directory / "refused" / put_aside.path.name).read_bytes() == b"PAR1 damaged"
+    assert not world.tick().pulled["m"]["pushed"].problems
+
+
+def test_lines_that_are_no_rows_are_quarantined_by_their_number(world: World) -> None:
+    put(box(world), "a", row("x"), "not json", "[1]", row("y"))
+    world.tick()
+    found = world.connection.execute("SELECT row, reason FROM quarantine ORDER BY row").fetchall()
+    assert found == [(1, "unreadable_line"), (2, "unreadable_line")]
+    assert len(samples(world)) == 2
+
+
+def test_order_is_that_of_arrival_even_when_the_clock_goes_back(world: World) -> None:
+    put(box(world), "a", row("x", outcome=1), now=NOW)
+    put(box(world), "b", row("x", outcome=0), now=NOW - timedelta(hours=1))
+    assert [each.id[0] for each in box(world).waiting()] == ["a", "b"]
+    world.tick()
+    assert samples(world) == [("x", 0)]
+
+
+def test_receipts_are_kept_up_to_a_number(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox_module, "KEPT_RECEIPTS", 3)
+    for name in "abcdef":
+        put(box(world), name, row(name))
+    world.tick()
+    kept = [name for name in "abcdef" if box(world).receipt(name * 32)]
+    assert kept == ["d", "e", "f"]
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "Ünï", "receipts"])
+def test_names_of_models_and_sources_stay_inside_the_inbox(tmp_path: Path, name: str) -> None:
+    directory = Inbox.of(tmp_path, name, name).directory
+    assert directory.parent.parent == tmp_path / "inbox"
+    assert (tmp_path / "inbox") in directory.resolve().parents
+
+
+def test_columns_and_time_zone_of_the_source_hold_for_pushes(tmp_path: Path) -> None:
+    options = 'columns = { score = "confidence" }\ntime_zone = "Europe/Paris"\n'
+    with api_world(tmp_path) as plain:
+        text = plain.path.read_text("utf-8").replace('kind = "http"\n', f'kind = "http"\n{options}')
+    (tmp_path / "own").mkdir()
+    sections = text[text.index("[[model]]") : text.index("[server]")]
+    with api_world(tmp_path / "own", sections) as world:
+        put(box(world), "a", {"sample_id": "x", "observed_at": "2026-03-01T06:00:00", "confidence": 0.5, "outcome": 1})
+        world.tick()
+        found = world.connection.execute("SELECT observed_at, score FROM samples").fetchall()
+        assert found == [(naive(datetime(2026, 3, 1, 5, tzinfo=UTC)), 0.5)]
