@@ -24,6 +24,7 @@ NAMES = (
     "page",
     "same_work",
     "footprint",
+    "endurance",
     "calibrators",
     "refit",
 )

@@ -18,6 +18,7 @@ NAMES = (
     "page",
     "same_work",
     "footprint",
+    "endurance",
     "calibrators",
     "refit",
 )
@@ -33,6 +34,7 @@ FIGURES = (
     "page while a cycle runs: slices, worst first",
     "readings of 27 metrics (20 slices, 60 days)",
     "peak memory of the first pull",
+    "daemon from start to ready",
     "temperature, 50,000 scores in float32",
     "select and fit on 3,000 logit vectors of 10 classes",
     "binary samples in",

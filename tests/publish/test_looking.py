@@ -90,6 +90,6 @@ def test_a_chart_that_fails_or_is_killed_keeps_no_mail_back(state: Path, monkeyp
     found = look(_delivery(state), draw=True)
     assert (found.picture, found.note) == (None, "no picture: reliability: could not be drawn within 0 s")
     assert found.sure
-    monkeypatch.setattr(onepicture.sys, "executable", "/bin/false")
+    monkeypatch.setattr("sys.executable", "/bin/false")
     monkeypatch.setattr(onepicture, "TIMEOUT", 20.0)
     assert "the process ended with 1" in look(_delivery(state), draw=True).note

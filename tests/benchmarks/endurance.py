@@ -1,0 +1,97 @@
+"""Does a daemon that runs for months stay as large as it was? Ten thousand cycles a minute apart, with and without news."""
+
+import socket
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from time import perf_counter, sleep
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from prometheus_client import CollectorRegistry
+
+from monitor.cycle import Cycle, watch
+from monitor.publish.collector import MetricsCollector
+from monitor.publish.exposition import exposition
+from monitor.publish.instruments import Instruments
+from monitor.store.connection import literal, open_live
+
+from .figures import Figure, apart
+from .scale import Scale
+from .traffic import ENDED, configuration, connection_with_traffic, rows_between
+
+_MINUTE = timedelta(minutes=1)
+_NEWS = 30  # cycles from one file of new rows to the next
+_ROWS = 300
+
+
+def measure(scale: Scale, room: Path) -> list[Figure]:
+    cycles = {2: 20, 5: 500}.get(scale.cycles, 10_000)  # tiny, small, full
+    (room / "files").mkdir()
+    early, late = apart(cycle_on, room, cycles)
+    return [
+        Figure(f"memory after {cycles:,} cycles over that after a tenth of them", late / early, "×", 1.1,
+               f"{late:,.0f} MB / {early:,.0f} MB"),
+        Figure("daemon from start to ready, an empty state", _start_to_ready(room), "s", 2),
+    ]  # fmt: skip
+
+
+def cycle_on(room: Path, cycles: int) -> tuple[float, float]:
+    """Resident megabytes after a tenth of the cycles, and after all."""
+    config = configuration(room)
+    registry = CollectorRegistry()
+    collector = MetricsCollector(registry)
+    connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=ENDED)
+    cycle = Cycle(config, watch(config), connection, Instruments(registry))
+    maker = connection_with_traffic()
+    early = 0.0
+    for number in range(cycles):
+        now = ENDED + number * _MINUTE
+        if number % _NEWS == 0:
+            new = rows_between(number * _ROWS, _ROWS, now - _NEWS * _MINUTE, _NEWS * _MINUTE)
+            maker.execute(f"COPY ({new}) TO {literal(str(room / 'files' / f'n{number:05}.parquet'))} (FORMAT parquet)")
+        tick = cycle.tick(now)
+        if tick.failed:
+            raise AssertionError(f"a cycle failed: {tick.failed}")
+        collector.swap(tick.published)
+        exposition(registry)
+        if number == cycles // 10:
+            early = _resident_megabytes()
+    connection.close()
+    return early, _resident_megabytes()
+
+
+def _resident_megabytes() -> float:
+    for line in Path("/proc/self/status").read_text("ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return float("nan")
+
+
+def _start_to_ready(room: Path) -> float:
+    """Seconds from starting the process until /readyz answers 200."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    path = room / "daemon.toml"
+    path.write_text(
+        f'[monitor]\nstate_dir = "fresh"\nlisten = "127.0.0.1:{port}"\ncycle = "1s"\n'
+        '[[model]]\nname = "line"\ntask = "binary"\nslices = ["camera", "lighting"]\nsource = { path = "none/*.parquet" }\n',
+        "utf-8",
+    )
+    (room / "none").mkdir()
+    began = perf_counter()
+    command = [sys.executable, "-m", "monitor", "run", "--config", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as daemon:
+        try:
+            while perf_counter() - began < 60:
+                try:
+                    with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1) as answer:
+                        if answer.status == 200:
+                            return perf_counter() - began
+                except (URLError, OSError):
+                    sleep(0.01)
+            return float("nan")
+        finally:
+            daemon.terminate()
