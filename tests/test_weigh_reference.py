@@ -36,18 +36,22 @@ def test_nothing_is_judged_until_the_first_samples_are_there_and_they_are_never_
     assert world.rows("SELECT min(bucket), count(*) FROM evidence") == [(hour(20).replace(tzinfo=None), 5)]
 
 
-def test_a_slice_that_was_off_from_the_start_raises_no_alarm_and_one_that_changes_does(world: World) -> None:
-    rng = np.random.default_rng(3)
+def test_a_slice_that_was_off_from_the_start_raises_no_alarm_and_one_that_changes_does(tmp_path: Path) -> None:
     book = rules(DEPLOYED, 'tolerance = {};slices = "all"')
-    shown = taken(world, book, hour(60), some(rng, range(60), 20, shift=-1.2))["all"]
-    assert shown.alarm_at is None
-    assert world.one("SELECT count(*) FROM evidence_alarms WHERE rule = 'r1'") > 0
-    shown = taken(world, book, hour(100), some(rng, range(60, 100), 20, shift=-2.6))["all"]
-    assert shown.alarm_at is not None
-    onset = world.one("SELECT arg_min(onset, bucket) FROM evidence_alarms WHERE rule = 'r0'")
-    assert abs(onset - hour(60).replace(tzinfo=None)) <= timedelta(hours=5)
-    assert shown.direction.startswith("over-confident")
-    assert shown.direction.endswith("compared with its first samples")
+    off = []
+    for seed in range(5):
+        world, rng = World.make(tmp_path / str(seed)), np.random.default_rng(seed)
+        shown = taken(world, book, hour(60), some(rng, range(60), 20, shift=-1.2))["all"]
+        assert shown.alarm_at is None
+        assert world.one("SELECT count(*) FROM evidence_alarms WHERE rule = 'r1'") > 0
+        shown = taken(world, book, hour(100), some(rng, range(60, 100), 20, shift=-2.6))["all"]
+        assert shown.alarm_at is not None
+        assert shown.direction.startswith("over-confident")
+        assert shown.direction.endswith("compared with its first samples")
+        onset = world.one("SELECT arg_min(onset, bucket) FROM evidence_alarms WHERE rule = 'r0'")
+        off.append(abs(onset - hour(60).replace(tzinfo=None)))
+        world.connection.close()
+    assert sorted(off)[2] <= timedelta(hours=2)  # the median; one in five was nine hours late
 
 
 def test_hour_by_hour_the_reference_is_that_of_one_run(world: World) -> None:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
 
 from tests.e2e.process import free_port
 from tests.pictures.small import chromium
@@ -34,7 +34,7 @@ def photograph_page(directory: Path) -> bytes:
                     try:
                         page.goto(f"http://127.0.0.1:{port}/{ADDRESS}")
                         break
-                    except Exception as error:  # not yet listening
+                    except Error as error:  # not yet listening
                         if "ERR_CONNECTION_REFUSED" not in str(error) or serving.poll() is not None:
                             raise
                         page.wait_for_timeout(500)

@@ -109,7 +109,7 @@ def test_a_candidate_that_is_no_better_is_rejected_and_nothing_changes(tmp_path:
 
 def test_samples_that_a_finer_calibrator_serves_have_no_say_in_a_coarser_refit(tmp_path: Path) -> None:
     with line(tmp_path, MODEL) as held:
-        columns = held.arrive(BEGAN, NOW, 6000, planted={("c1", "night"): 4.0, ("c1", "day"): 3.5})
+        columns = held.arrive(BEGAN, NOW, 6000, planted={("c1", "night"): 4.0, ("c1", "day"): 2.0})
         night = int(((columns["camera"] == "c1") & (columns["lighting"] == "night")).sum())
         camera = int((columns["camera"] == "c1").sum())
         assert _fit_and_gate(_ask(held, NOW, scope=NIGHT)) == night
