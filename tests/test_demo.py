@@ -77,6 +77,12 @@ def test_the_refit_of_the_hazed_slice_is_promoted_and_better_on_later_samples(de
     assert details["gate"]["start"] > details["fit"]["end"]
     resolved = demo.rows(f"SELECT max(changed_at) FROM alert_events WHERE state = 'resolved' AND slice = '{HAZED}'")
     assert resolved[0][0] > job[1]
+    assert job[1] < _utc(HAZE_BEGAN + 7 * DAY)
+
+
+def test_what_is_wrong_at_night_is_mended_there_and_nothing_fires_at_the_end(demo: Demo) -> None:
+    assert demo.rows("SELECT DISTINCT scope FROM jobs WHERE state = 'promoted' ORDER BY scope") == [("all",), (HAZED,)]
+    assert demo.rows("SELECT slice, rule FROM alerts WHERE state = 'firing'") == []
 
 
 def test_a_nightly_refit_of_the_whole_is_promoted_after_the_second_site_began(demo: Demo) -> None:

@@ -53,7 +53,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("recalibration.selection_cells",),
     ("recalibration.refit", "recalibration.guarding", "recalibration.rollback", "recalibration.export"),
-    ("recalibration.work",),
+    ("recalibration.work", "recalibration.apart"),
     ("recalibration.runner", "recalibration.worker", "recalibration.refitting"),
     ("recalibration.jobs", "recalibration.processes"),
     ("judge", "requests", "weigh", "delays"),

@@ -2,6 +2,7 @@
 
 Better means: the one-sided confidence bound of the mean log-loss improvement is above 0, groups counted as clusters,
 and no slice with enough samples is significantly worse, at a level corrected for the number of slices (Bonferroni).
+That alone is weak on small slices: see ``apart`` for what keeps local trouble local.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,9 @@ from monitor.statistics.metrics import measure
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
+MIN_SAMPLES = 200  # later samples below which nothing is judged
 MIN_GROUPS = 20  # a variance from fewer clusters is too uncertain to promote on
 MIN_SLICE_GROUPS = 5
 
@@ -75,11 +78,15 @@ def judge(
     samples: Samples,
     slices: Sequence[str],
     *,
+    apart: Bools | None = None,
     confidence: float = 0.95,
-    min_samples: int = 200,
+    min_samples: int = MIN_SAMPLES,
     min_slice_samples: int = 100,
 ) -> Verdict:
     """Whether ``candidate`` scores may replace ``current`` scores, both (N,) on samples later than the fit window.
+
+    ``apart`` (N,) marks samples of which the candidate was not fitted: they have no say in whether it is better on the
+    whole, nor in ``before`` and ``after``, but none of their slices may become worse.
 
     ``slices[samples.slice_index[i]]`` is the canonical text of sample i's finest slice. Judged are these and all the
     slices around them (``camera=c1`` around ``camera=c1,lighting=night``) with at least ``min_slice_samples`` samples
@@ -87,21 +94,22 @@ def judge(
     """
     _check(current, candidate, samples, slices)
     units = samples.units()
-    before, after = (_metrics(score, samples.outcome, units) for score in (current, candidate))
-    groups = len(np.unique(units))
+    own = slice(None) if apart is None else ~apart
+    before, after = (_metrics(score[own], samples.outcome[own], units[own]) for score in (current, candidate))
+    n, groups = len(units[own]), len(np.unique(units[own]))
     missing = []
-    if len(samples) < min_samples:
-        missing.append(f"rejected: needs {min_samples:,} later samples, has {len(samples):,}")
-    if len(samples) and groups < MIN_GROUPS:
+    if n < min_samples:
+        missing.append(f"rejected: needs {min_samples:,} later samples, has {n:,}")
+    if n and groups < MIN_GROUPS:
         missing.append(f"rejected: needs later samples of {MIN_GROUPS} groups (images, clips), has {groups}")
-    if missing or len(samples) == 0:
+    if missing or n == 0:
         return Verdict(False, tuple(missing) or ("rejected: there are no later samples",), before, after)
     gain = log_losses(current, samples.outcome) - log_losses(candidate, samples.outcome)
-    overall = improvement(gain, units, confidence)
+    overall = improvement(gain[own], units[own], confidence)
     judged = _slice_improvements(gain, units, samples.slice_index, slices, confidence, min_slice_samples)
     worse = [each for each in judged if each.improvement.upper < 0]
     accepted = overall.lower > 0 and not worse
-    reasons = [_on_the_whole(overall, bool(np.array_equal(current, candidate)), accepted)]
+    reasons = [_on_the_whole(overall, bool(np.array_equal(current[own], candidate[own])), accepted)]
     reasons += [_on_slice(each) for each in worse]
     if accepted and judged:
         reasons.append(

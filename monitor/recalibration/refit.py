@@ -5,7 +5,7 @@ judged by what is later than it was fitted on), one is the gate's, and the last,
 theirs. No sample has a say in two of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -55,38 +55,43 @@ def refit(
     now: datetime,
     *,
     calwatch_version: str,
+    apart: Collection[Slice] = (),
     standing: ThresholdInUse | None = None,
     counted: FitCells | None = None,
 ) -> Refit:
     """Fit on the earlier samples, judge on the later ones against what is in use for them; nothing is written.
 
     ``in_use``: scope → (artefact id, calibrator) in charge now; ``slices``: the finest slice of each slice_index;
+    ``apart``: those of them that await refits of their own: nothing is fitted on them, but they must not become worse;
     ``standing``: the threshold in force for the scope; ``counted``: all samples of the fit window, where ``samples`` are
     a choice of them, to select and fit on in their place. When nothing is promoted a threshold is chosen for what stays
     in charge if there is none yet, or if the promise of the standing one is broken.
     """
     settings = model.recalibration
-    if len(samples) < settings.min_samples:
+    own = len(samples) - int(within(samples, slices, apart).sum())
+    if own < settings.min_samples:
         return Refit(
-            False,
-            (f"rejected: needs {settings.min_samples:,} labelled samples, has {len(samples):,}; nothing changes",),
+            False, (f"rejected: needs {settings.min_samples:,} labelled samples, has {own:,}; nothing changes",)
         )
     border = counted.border if counted else None
     early, late, last = windows(samples, settings.gate_fraction, thresholds=model.threshold is not None, border=border)
+    fitting, others = early.subset(~within(early, slices, apart)), within(late, slices, apart)
+    judging = late.subset(~others)
     try:
         if counted:
             chosen = select_from_cells(settings.method, counted.cells, confidence=settings.confidence)
         else:
-            chosen = select(settings.method, early, confidence=settings.confidence)
+            chosen = select(settings.method, fitting, confidence=settings.confidence)
     except ValueError as missing:
         return Refit(False, (f"rejected: {settings.method} cannot be fitted: {missing}; nothing changes",))
     current = current_scores(late, slices, in_use)
     candidate = chosen.calibrator.apply(late.score, late.logits)
-    verdict = judge(current, candidate, late, [slice_.text for slice_ in slices], confidence=settings.confidence)
+    names = [slice_.text for slice_ in slices]
+    verdict = judge(current, candidate, late, names, apart=others, confidence=settings.confidence)
     parent = finest_scope(scope, list(in_use))
     artefact = Artefact(
         model=model.name, scope=scope, method=chosen.calibrator.method, parameters=chosen.calibrator.parameters(),
-        task=model.task, fitted_at=now, fit_window=_fit_window(early, counted), gate_window=_window(late),
+        task=model.task, fitted_at=now, fit_window=_fit_window(fitting, counted), gate_window=_window(judging),
         parent=in_use[parent][0] if parent is not None else None, calwatch_version=calwatch_version,
         before=verdict.before, after=verdict.after, reasons=(*chosen.reasons, *verdict.reasons),
     )  # fmt: skip
@@ -97,7 +102,7 @@ def refit(
     elif (stays := _stays(scope, in_use)) is not None and is_due(model, standing, stays, last):
         decided, said = decide(model, scope, stays[1], early, last, stays[0], now)
     last_window = _window(last) if len(last) else None
-    before, after = (bars(score, late.outcome, late.units()) for score in (current, candidate))
+    before, after = (bars(score[~others], judging.outcome, judging.units()) for score in (current, candidate))
     return Refit(
         verdict.accepted, (*artefact.reasons, *said), artefact, verdict, decided, last_window, before, after
     )  # fmt: skip
@@ -126,6 +131,11 @@ def windows(
     return early, gate, last
 
 
+def within(samples: Samples, slices: Sequence[Slice], some: Collection[Slice]) -> NDArray[np.bool_]:
+    """(N,) whether each sample's finest slice is one of ``some``."""
+    return np.isin(samples.slice_index, [index for index, own in enumerate(slices) if own in some])
+
+
 def _stays(scope: Slice, in_use: Mapping[Slice, tuple[str, Calibrator]]) -> tuple[str, Calibrator] | None:
     """What stays in charge of exactly this scope; for the whole that may be nothing, which leaves scores as they are."""
     return in_use.get(scope) or (("", Identity()) if not scope.order else None)
@@ -136,7 +146,7 @@ def current_scores(samples: Samples, slices: Sequence[Slice], in_use: Mapping[Sl
     scores = samples.score.copy()
     charge = [finest_scope(slice_, list(in_use)) for slice_ in slices]
     for scope in {scope for scope in charge if scope is not None}:
-        rows = np.isin(samples.slice_index, [index for index, own in enumerate(charge) if own == scope])
+        rows = within(samples, slices, [own for own, serving in zip(slices, charge, strict=True) if serving == scope])
         part = samples.subset(rows)
         scores[rows] = in_use[scope][1].apply(part.score, part.logits)
     return scores

@@ -9,6 +9,7 @@ import duckdb
 from monitor.config import Model
 from monitor.durations import format_duration
 from monitor.model import Job, JobState, Slice, finest_scope
+from monitor.recalibration.apart import alarmed_within, standing_apart
 from monitor.recalibration.artefacts import SampleWindow
 from monitor.recalibration.charge import (
     in_use,
@@ -37,15 +38,19 @@ def gather(
     start = max(filter(None, (end - model.recalibration.fit_window, job.onset)))
     version = newest_version(connection, registry.model_id)
     loaded = load_samples(connection, registry, model, version, covered, start, end, model.recalibration.max_samples)
+    alarmed = alarmed_within(connection, model.name, version, job.scope)
+    apart, left = standing_apart(loaded, alarmed)
     counted = None
     if loaded.of_cells is not None:
         first = max(start, loaded.of_cells)
-        counted = fit_cells(connection, registry, model, version, covered, loaded.samples, first)
-    told = () if counted is None else (_on_counted(counted, model),)
+        left_out = {registry.slices[one] for one in apart}
+        fitted = [slice_id for slice_id in covered if slice_id not in left_out]
+        counted = fit_cells(connection, registry, model, version, fitted, loaded.samples, first)
+    told = (*left, *(() if counted is None else (_on_counted(counted, model),)))
     since = f"samples since {start:%Y-%m-%d %H:%M} UTC" + (" (estimated onset)" if start == job.onset else "")
     standing = [one for one in load_thresholds(connection, model.name) if one.scope == job.scope and not one.per]
     return Refitting(
-        model, job.scope, loaded.samples, loaded.slices, charge, now, (since, *loaded.notes, *told),
+        model, job.scope, loaded.samples, loaded.slices, charge, now, (since, *loaded.notes, *told), apart,
         standing[0] if standing else None, counted,
     )  # fmt: skip
 

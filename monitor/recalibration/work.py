@@ -33,6 +33,7 @@ class Refitting:
     charge: Charge
     now: datetime
     notes: tuple[str, ...]  # since when, and what was left out
+    apart: tuple[Slice, ...] = ()  # of ``slices``, those that await refits of their own
     standing: ThresholdInUse | None = None  # the threshold in force for the scope
     counted: FitCells | None = None  # all samples of the fit window, where ``samples`` are a choice
 
@@ -106,6 +107,7 @@ def _result(task: Refitting | Delivery) -> Refit | Delivered | Broken:
             task.charge,
             task.now,
             calwatch_version=__version__,
+            apart=task.apart,
             standing=task.standing,
             counted=task.counted,
         )
