@@ -30,8 +30,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("statistics",),
     ("config", "rulebook", "conditions"),
-    ("sources.base", "store.sql", "recalibration.calibrators", "recalibration.samples", "recalibration.bars"),
-    ("store", "recalibration.improvement", "recalibration.artefacts", "recalibration.deciding"),
+    ("sources.base", "store.sql", "recalibration.calibrators", "recalibration.samples"),
+    ("store", "recalibration.bars", "recalibration.improvement", "recalibration.artefacts", "recalibration.deciding"),
     (
         "sources",
         "recalibration.fitting",

@@ -78,7 +78,7 @@ def is_due(model: Model, standing: ThresholdInUse | None, stays: tuple[str, Cali
 
 
 def _scored(calibrator: Calibrator, samples: Samples) -> Scored:
-    return Scored(calibrator.apply(samples.score, samples.logits), samples.outcome, samples.group)
+    return Scored(calibrator.apply(samples.score, samples.logits), samples.outcome, samples.group, samples.n)
 
 
 def _in_use(base: ThresholdInUse, choice: ThresholdChoice) -> ThresholdInUse:

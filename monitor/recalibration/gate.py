@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model import Slice
+from monitor.recalibration.bars import counted
 from monitor.recalibration.improvement import Improvement, amount, improvement, log_losses, percent
 from monitor.recalibration.samples import Samples
-from monitor.statistics.cells import Cells, Clusters
 from monitor.statistics.metrics import measure
 
 Floats = NDArray[np.float64]
@@ -94,9 +94,10 @@ def judge(
     """
     _check(current, candidate, samples, slices)
     units = samples.units()
-    own = slice(None) if apart is None else ~apart
-    before, after = (_metrics(score[own], samples.outcome[own], units[own]) for score in (current, candidate))
-    n, groups = len(units[own]), len(np.unique(units[own]))
+    own = np.ones(len(samples), dtype=np.bool_) if apart is None else ~apart
+    mine = samples.subset(own)
+    before, after = (_metrics(score[own], mine) for score in (current, candidate))
+    n, groups = len(mine), len(np.unique(units[own]))
     missing = []
     if n < min_samples:
         missing.append(f"rejected: needs {min_samples:,} later samples, has {n:,}")
@@ -105,8 +106,8 @@ def judge(
     if missing or n == 0:
         return Verdict(False, tuple(missing) or ("rejected: there are no later samples",), before, after)
     gain = log_losses(current, samples.outcome) - log_losses(candidate, samples.outcome)
-    overall = improvement(gain[own], units[own], confidence)
-    judged = _slice_improvements(gain, units, samples.slice_index, slices, confidence, min_slice_samples)
+    overall = improvement(gain[own], units[own], confidence, mine.n)
+    judged = _slice_improvements(gain, samples, slices, confidence, min_slice_samples)
     worse = [each for each in judged if each.improvement.upper < 0]
     accepted = overall.lower > 0 and not worse
     reasons = [_on_the_whole(overall, bool(np.array_equal(current[own], candidate[own])), accepted)]
@@ -130,14 +131,13 @@ def _check(current: Floats, candidate: Floats, samples: Samples, slices: Sequenc
         raise ValueError(f"slice_index must lie in 0..{len(slices) - 1} (got {index.min()}..{index.max()})")
 
 
-def _metrics(score: Floats, outcome: Floats, units: Ints) -> dict[str, float | None]:
+def _metrics(score: Floats, samples: Samples) -> dict[str, float | None]:
     """n, and log-loss, ECE and Brier score; for the first two also the 95 % interval (``_lower``, ``_upper``)."""
-    n = len(score)
+    n = len(samples)
     if n == 0:
         return {"n": 0, "log_loss": None, "ece": None, "brier": None}
-    clusters = Clusters.from_samples(score, outcome, units) if len(np.unique(units)) < n else None
-    found = measure(Cells.from_samples(score, outcome), 1, clusters)
-    loss = improvement(log_losses(score, outcome), units, 0.975)
+    found = measure(*counted(score, samples))
+    loss = improvement(log_losses(score, samples.outcome), samples.units(), 0.975, samples.n)
     return {
         "n": n, "log_loss": loss.mean, "log_loss_lower": _known(loss.lower), "log_loss_upper": _known(loss.upper),
         "ece": _known(float(found["ece"][0])), "ece_lower": _known(float(found["ece_lower"][0])),
@@ -150,9 +150,10 @@ def _known(value: float) -> float | None:
 
 
 def _slice_improvements(
-    gain: Floats, units: Ints, slice_index: Ints, slices: Sequence[str], confidence: float, min_slice_samples: int
+    gain: Floats, samples: Samples, slices: Sequence[str], confidence: float, min_slice_samples: int
 ) -> list[SliceImprovement]:
     """The improvement of every slice with enough samples; the whole is left out, since it is judged by itself."""
+    slice_index, units = samples.slice_index, samples.units()
     order = np.argsort(slice_index, kind="stable")
     rows_of = np.split(order, np.searchsorted(slice_index[order], np.arange(1, len(slices))))
     members: dict[str, list[int]] = {}
@@ -165,8 +166,10 @@ def _slice_improvements(
         if len(rows) >= max(min_slice_samples, 1) and len(np.unique(units[rows])) >= MIN_SLICE_GROUPS:
             enough[name] = rows
     corrected = 1 - (1 - confidence) / max(len(enough), 1)
+    weight = np.ones(len(samples)) if samples.n is None else samples.n
     return [
-        SliceImprovement(name, improvement(gain[rows], units[rows], corrected)) for name, rows in sorted(enough.items())
+        SliceImprovement(name, improvement(gain[rows], units[rows], corrected, weight[rows]))
+        for name, rows in sorted(enough.items())
     ]
 
 

@@ -72,16 +72,20 @@ def most_better(promoted: Apply, parent: Apply) -> float:
     return min(BOUND, max(1.02 * float(better.max()), LEAST_BOUND))
 
 
-def compare(promoted: Floats, parent: Floats, outcome: Floats, units: Ints, bound: float = BOUND) -> Compared:
+def compare(
+    promoted: Floats, parent: Floats, outcome: Floats, units: Ints, bound: float = BOUND, n: Floats | None = None
+) -> Compared:
     """Compare calibrated scores (N,) in [0, 1] of the same samples; ``units`` (N,): codes of what is independent.
 
-    ``bound``: the B of the two calibrators, the same for all that is added up.
+    ``bound``: the B of the two calibrators, the same for all that is added up. ``n`` (N,): with pre-counted rows, the
+    samples in each; outcomes are then shares.
     """
     if len(outcome) == 0:
         return NOTHING
     losses = [log_losses(np.clip(score, CLIP, 1 - CLIP), outcome) for score in (promoted, parent)]
     _, codes = np.unique(units, return_inverse=True)
     codes = codes.reshape(-1)
-    difference = np.bincount(codes, weights=losses[0] - losses[1]) / np.bincount(codes)
+    weight = np.ones(len(outcome)) if n is None else n
+    difference = np.bincount(codes, weights=weight * (losses[0] - losses[1])) / np.bincount(codes, weights=weight)
     factors = np.log1p(BETS[:, None] / bound * np.maximum(difference, -bound)[None, :]).sum(axis=1)
     return Compared(tuple(factors.tolist()), len(difference), len(outcome), float(difference.sum()))

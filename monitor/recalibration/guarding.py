@@ -235,7 +235,8 @@ def _compare_run(
     for bucket in run:
         first = bucket.timestamp()
         rows = np.flatnonzero((samples.observed_at >= first) & (samples.observed_at < first + width))
-        compared = compare(ours[rows], theirs[rows], samples.outcome[rows], units[rows], bound)
+        here = None if samples.n is None else samples.n[rows]
+        compared = compare(ours[rows], theirs[rows], samples.outcome[rows], units[rows], bound, here)
         found[bucket] = compared, labelled.get(int(first // width), 0) - len(rows)
     return found
 

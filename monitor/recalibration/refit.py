@@ -102,7 +102,7 @@ def refit(
     elif (stays := _stays(scope, in_use)) is not None and is_due(model, standing, stays, last):
         decided, said = decide(model, scope, stays[1], early, last, stays[0], now)
     last_window = _window(last) if len(last) else None
-    before, after = (bars(score[~others], judging.outcome, judging.units()) for score in (current, candidate))
+    before, after = (bars(score[~others], judging) for score in (current, candidate))
     return Refit(
         verdict.accepted, (*artefact.reasons, *said), artefact, verdict, decided, last_window, before, after
     )  # fmt: skip

@@ -11,16 +11,18 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
-    """N samples. ``score`` is what the calibrator will be applied to: the score before any calibration.
+    """N rows. ``score`` is what the calibrator will be applied to: the score before any calibration.
 
     score:        (N,) probability of the event, [0, 1]
-    outcome:      (N,) 1.0 where the event happened, else 0.0; for multi-class: the predicted class was right
+    outcome:      (N,) 1.0 where the event happened, else 0.0; for multi-class: the predicted class was right; of a
+                  pre-counted row the share of its samples where it happened
     logits:       (N, C) logits or log-probabilities, a NaN row where a sample has none; None when no sample has any
     label_index:  (N,) index of the true class in ``logits``; None without logits
     group:        (N,) code of the image or clip a sample belongs to, negative where it belongs to none; None: no groups
     observed_at:  (N,) seconds since the epoch (UTC)
     slice_index:  (N,) index of the sample's finest slice in a list the caller keeps
     predicted_class: (N,) names, "" where a sample has none; None: no sample has any
+    n:            (N,) samples that a row stands for (pixels of a mask); None: each row is one sample
 
     Raises ValueError naming every column whose length differs from that of ``score``, and every value out of range.
     """
@@ -33,6 +35,7 @@ class Samples:
     observed_at: Floats
     slice_index: Ints
     predicted_class: NDArray[np.str_] | None = None
+    n: Floats | None = None
 
     def __post_init__(self) -> None:
         mistakes = []
@@ -44,8 +47,12 @@ class Samples:
                 mistakes.append(f"{field.name} has shape {column.shape} beside {len(self.score)} scores")
         if not bool(np.all((self.score >= 0) & (self.score <= 1))):
             mistakes.append("score must lie in [0, 1] (got values outside, or NaN)")
-        if not bool(np.all((self.outcome == 0) | (self.outcome == 1))):
-            mistakes.append("outcome must be 0 or 1")
+        if self.n is None and not bool(np.all((self.outcome == 0) | (self.outcome == 1))):
+            mistakes.append("outcome must be 0 or 1, or a share where rows are pre-counted")
+        if not bool(np.all((self.outcome >= 0) & (self.outcome <= 1))):
+            mistakes.append("outcome must lie in [0, 1] (got values outside, or NaN)")
+        if self.n is not None and not bool(np.all((self.n >= 1) & np.isfinite(self.n))):
+            mistakes.append("n must be at least 1")
         if not bool(np.all(np.isfinite(self.observed_at))):
             mistakes.append("observed_at must be finite")
         if mistakes:
@@ -58,14 +65,25 @@ class Samples:
     def has_all_logits(self) -> bool:
         """Whether every sample has logits and a true class, so that a multi-class calibrator can be fitted on them."""
         return (
-            self.logits is not None
+            self.n is None  # they are of one sample each
+            and self.logits is not None
             and self.label_index is not None
             and len(self) > 0
             and not bool(np.isnan(self.logits).any())
         )
 
+    @property
+    def positives(self) -> Floats:
+        """(N,) samples of each row where the event happened."""
+        return self.outcome if self.n is None else self.n * self.outcome
+
+    @property
+    def depends(self) -> bool:
+        """Whether some samples may depend on each other: those of one group, or of one pre-counted row."""
+        return self.n is not None or (self.group is not None and len(np.unique(self.units())) < len(self))
+
     def units(self) -> Ints:
-        """(N,) codes 0..G−1 of what is independent: the sample's group, or the sample itself where it has none."""
+        """(N,) codes 0..G−1 of what is independent: the row's group, or the row itself where it has none."""
         if self.group is None:
             return np.arange(len(self), dtype=np.int64)
         alone = self.group < 0
@@ -86,4 +104,5 @@ class Samples:
             observed_at=self.observed_at[mask],
             slice_index=self.slice_index[mask],
             predicted_class=None if self.predicted_class is None else self.predicted_class[mask],
+            n=None if self.n is None else self.n[mask],
         )

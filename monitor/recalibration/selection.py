@@ -20,7 +20,7 @@ VECTOR_MIN_EACH_CLASS = 100  # rows with that label: two parameters each
 METHODS = ("identity", "temperature", "platt", "beta", "isotonic", "vector")
 ON_SCORES = ("identity", "temperature", "platt", "beta", "isotonic")  # candidates of "auto", simplest first
 ON_LOGITS = ("identity", "temperature", "vector")  # where every sample has logits and a true class
-_FIT_SCORES: dict[str, Callable[[Floats, Floats], Calibrator]] = {
+_FIT_SCORES: dict[str, Callable[[Floats, Floats, Floats | None], Calibrator]] = {
     "temperature": fit_temperature,
     "platt": fit_platt,
     "beta": fit_beta,
@@ -69,8 +69,8 @@ def select(method: str, samples: Samples, *, folds: int = 5, confidence: float =
     units = samples.units()
     return decide(
         {name: fitted[name] for name in losses},
-        {name: float(loss.mean()) for name, loss in losses.items()} if len(samples) else {},
-        lambda name, best: improvement(losses[name] - losses[best], units, confidence),
+        {name: float(np.average(loss, weights=samples.n)) for name, loss in losses.items()} if len(samples) else {},
+        lambda name, best: improvement(losses[name] - losses[best], units, confidence, samples.n),
         reasons,
     )
 
@@ -116,7 +116,7 @@ def _fit(method: str, samples: Samples, near: Calibrator | None) -> Calibrator:
         return fit_vector(samples.logits, samples.label_index, start=known)
     if method == "vector":
         raise ValueError("vector scaling needs logits and the true class of every sample")
-    return _FIT_SCORES[method](samples.score, samples.outcome)
+    return _FIT_SCORES[method](samples.score, samples.outcome, samples.n)
 
 
 def _note_on_logits(samples: Samples) -> list[str]:

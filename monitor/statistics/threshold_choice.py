@@ -20,11 +20,15 @@ _GOALS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """N samples with calibrated scores in [0, 1], outcomes 0 or 1, and codes of groups (negative: alone; None: all)."""
+    """N samples with calibrated scores in [0, 1], outcomes 0 or 1, and codes of groups (negative: alone; None: all).
+
+    With ``n`` (N,) they are pre-counted rows of so many samples each, and outcomes the shares that are positive.
+    """
 
     score: Floats
     outcome: Floats
     group: Ints | None = None
+    n: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.score)
@@ -87,11 +91,15 @@ def choose_threshold(
 
 def is_broken(policy: Policy, threshold: float, judged: Scored, confidence: float) -> bool:
     """Whether samples show, with confidence, that a threshold does not keep what the policy promises."""
-    counts = count_at(np.array([threshold]), judged.score, judged.outcome, judged.group)
+    counts = _counted(np.array([threshold]), judged)
     if policy.kind == "fp_per_image":
         return bool(counts.false_positives_bounds(confidence)[0][0] > policy.target)
     bounds = counts.recall_bounds if policy.kind == "recall" else counts.precision_bounds
     return bool(bounds(confidence)[1][0] < policy.target)
+
+
+def _counted(thresholds: Floats, judged: Scored) -> Counts:
+    return count_at(thresholds, judged.score, judged.outcome, judged.group, judged.n)
 
 
 def _kept(policy: Policy, threshold: float | None) -> bool | None:
@@ -99,7 +107,7 @@ def _kept(policy: Policy, threshold: float | None) -> bool | None:
 
 
 def _promised(policy: Policy, judged: Scored, confidence: float, _: Scored) -> ThresholdChoice:
-    tested = count_at(promise_grid(), judged.score, judged.outcome, judged.group)
+    tested = _counted(promise_grid(), judged)
     found = promise(policy.kind, policy.target, tested, confidence)
     threshold = None if found.index is None else float(tested.threshold[found.index])
     choice = ThresholdChoice(
@@ -112,11 +120,11 @@ def _promised(policy: Policy, judged: Scored, confidence: float, _: Scored) -> T
 
 
 def _optimised(policy: Policy, judged: Scored, confidence: float, chosen_on: Scored) -> ThresholdChoice:
-    points = operating_points(chosen_on.score, chosen_on.outcome)
+    points = operating_points(chosen_on.score, chosen_on.outcome, n=chosen_on.n)
     point = policy.choose(points)
     threshold = point.threshold if point is not None and point.threshold <= 1 else None
     candidates = np.union1d(bin_edges(), [] if threshold is None else [threshold])
-    counts = count_at(candidates, judged.score, judged.outcome, judged.group)
+    counts = _counted(candidates, judged)
     costs = policy.weights(points) if policy.kind == "cost" else None
     cheapest = None if costs is None else minimum_cost(points, *costs)
     choice = ThresholdChoice(

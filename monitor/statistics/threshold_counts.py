@@ -113,36 +113,42 @@ class Counts:
         )  # fmt: skip
 
 
-def count_at(thresholds: Floats, score: Floats, outcome: Floats, group: Ints | None = None) -> Counts:
+def count_at(
+    thresholds: Floats, score: Floats, outcome: Floats, group: Ints | None = None, n: Floats | None = None
+) -> Counts:
     """Counts at thresholds in rising order. ``score`` (N,) in [0, 1], ``outcome`` (N,) 0 or 1, ``group`` (N,) codes of
-    what belongs together, negative where a sample stands alone; None: all do. One pass over the samples.
+    what belongs together, negative where a sample stands alone; None: all do. With ``n`` (N,) rows are pre-counted and
+    outcomes shares: samples of a row belong together. One pass over the samples.
 
     Raises ValueError on other shapes or values, and when there are no samples.
     """
-    _check(thresholds, score, outcome, group)
+    _check(thresholds, score, outcome, group, n)
     units = _units(group, len(score))
     count = int(units.max()) + 1
-    grouped = count < len(score)
+    grouped = n is not None or count < len(score)
+    weight = np.ones(len(score)) if n is None else n
+    hits = weight * outcome
     order = np.argsort(-score, kind="stable")
     falling = -score[order]
     ends = np.searchsorted(falling, -thresholds, side="right")  # samples with score >= t
-    true = np.concatenate([[0.0], np.cumsum(outcome[order])])
-    total = np.concatenate([[0.0], np.cumsum(score[order])])
+    all_from, true, total = (
+        np.concatenate([[0.0], np.cumsum(column[order])]) for column in (weight, hits, weight * score)
+    )
     tp = true[ends]
-    fp = ends - tp
+    fp = all_from[ends] - tp
     positives = float(true[-1])
-    own = totals(units, outcome, count)
+    own = totals(units, hits, count)
     aa, af, ff, aq, touched = tp, np.zeros(tp.size), fp, tp, ends.astype(np.float64)  # of samples that stand alone
     if grouped:
-        aa, af, ff, aq, touched = _group_sums(ends, order, units, outcome, own)
+        aa, af, ff, aq, touched = _group_sums(ends, order, units, hits, weight - hits, own)
     return Counts(
         threshold=thresholds, tp=tp, fp=fp, aa=aa, af=af, ff=ff, aq=aq, touched=touched, score=total[ends],
-        positives=positives, negatives=len(score) - positives, qq=float(np.sum(own**2)),
+        positives=positives, negatives=float(all_from[-1]) - positives, qq=float(np.sum(own**2)),
         groups_with_positives=float(np.count_nonzero(own)), groups=float(count), grouped=grouped,
     )  # fmt: skip
 
 
-def _group_sums(ends: Ints, order: Ints, units: Ints, outcome: Floats, own: Floats) -> Floats:
+def _group_sums(ends: Ints, order: Ints, units: Ints, hits: Floats, misses: Floats, own: Floats) -> Floats:
     """(5, thresholds): Σa², Σaf, Σf², Σaq and touched groups, from the highest threshold down."""
     a, f = np.zeros(own.size), np.zeros(own.size)
     running = np.zeros(5)
@@ -153,8 +159,8 @@ def _group_sums(ends: Ints, order: Ints, units: Ints, outcome: Floats, own: Floa
         before = int(ends[index])
         if rows.size:
             unit, inverse = np.unique(units[rows], return_inverse=True)
-            more_a = np.bincount(inverse, weights=outcome[rows], minlength=unit.size)
-            more_f = np.bincount(inverse, weights=1 - outcome[rows], minlength=unit.size)
+            more_a = np.bincount(inverse, weights=hits[rows], minlength=unit.size)
+            more_f = np.bincount(inverse, weights=misses[rows], minlength=unit.size)
             old_a, old_f = a[unit], f[unit]
             new_a, new_f = old_a + more_a, old_f + more_f
             added = (
@@ -176,14 +182,16 @@ def _units(group: Ints | None, rows: int) -> Ints:
     return np.asarray(units, dtype=np.int64).reshape(-1)
 
 
-def _check(thresholds: Floats, score: Floats, outcome: Floats, group: Ints | None) -> None:
+def _check(thresholds: Floats, score: Floats, outcome: Floats, group: Ints | None, n: Floats | None) -> None:
     if score.ndim != 1 or score.size == 0 or outcome.shape != score.shape:
         raise ValueError(f"score and outcome must have equal lengths above 0 (got {score.shape} and {outcome.shape})")
     if group is not None and group.shape != score.shape:
         raise ValueError(f"group must have one code per score, {score.size} (got shape {group.shape})")
     if not ((score >= 0) & (score <= 1)).all():
         raise ValueError("scores must lie in [0, 1] (got one outside, or NaN)")
-    if not ((outcome == 0) | (outcome == 1)).all():
+    if n is None and not ((outcome == 0) | (outcome == 1)).all():
         raise ValueError("outcomes must be 0 or 1")
+    if n is not None and not (n.shape == score.shape and (n >= 1).all() and ((outcome >= 0) & (outcome <= 1)).all()):
+        raise ValueError("pre-counted rows need an n of at least 1 each, and outcomes that are shares in [0, 1]")
     if thresholds.size == 0 or (np.diff(thresholds) <= 0).any():
         raise ValueError("thresholds must rise, and there must be one")

@@ -45,7 +45,7 @@ def load_samples(
     }  # fmt: skip
     counts = connection.execute(statement("refit_counts"), span).fetchone()
     assert counts is not None  # an aggregate always gives a row
-    usable, without_raw, counted, unlike_cells, oldest = counts
+    usable, without_raw, unlike_cells, oldest = counts
     classes = _logits_each(connection, span) if max_samples else 0
     most = max_samples * ROOMY // max(classes, ROOMY) if max_samples else usable
     thinned = usable > most
@@ -58,15 +58,17 @@ def load_samples(
     finest = {slice_id: slice_ for slice_, slice_id in registry.slices.items()}
     ids, index = np.unique(rows["slice_id"], return_inverse=True)
     logits, label_index = _class_logits(rows["logits"], rows["label"], model.classes)
+    n = np.asarray(rows["n"], dtype=np.float64)
     samples = Samples(
         score=np.asarray(rows["raw_score"], dtype=np.float64),
-        outcome=np.asarray(rows["positives"], dtype=np.float64),
+        outcome=np.asarray(rows["positives"], dtype=np.float64) / n,
         logits=logits,
         label_index=label_index,
         group=_group_codes(rows["group_id"]),
         observed_at=np.asarray(rows["observed_at"], dtype=np.float64),
         slice_index=index.astype(np.int64),
         predicted_class=_names(rows["predicted_class"]),
+        n=n if (n > 1).any() else None,
     )
     notes = []
     if thinned:
@@ -75,8 +77,8 @@ def load_samples(
         notes.append(f"{len(samples):,} of {usable:,} samples{each}, chosen by a hash of their {by}")
     if without_raw:
         notes.append(f"left out {without_raw:,} samples that carry a calibrated score but no raw_score or logits")
-    if counted:
-        notes.append(f"left out {counted:,} pre-counted rows: a refit needs one row per sample")
+    if samples.n is not None:
+        notes.append(f"{len(samples):,} rows, some pre-counted, for {samples.n.sum():,.0f} samples in all")
     of_cells = utc_day(oldest.replace(tzinfo=UTC)) if thinned and not unlike_cells else None
     return Loaded(samples, tuple(finest[int(slice_id)] for slice_id in ids), tuple(notes), of_cells)
 

@@ -8,7 +8,7 @@ FROM (
         FROM samples AS s
         JOIN streams AS t ON t.stream_id = s.stream_id
         WHERE s.model_id = $model_id AND t.version = $version AND list_contains($covered, s.slice_id)
-          AND s.observed_at >= $start AND s.observed_at < $end AND s.positives IS NOT NULL AND s.n = 1
+          AND s.observed_at >= $start AND s.observed_at < $end AND s.positives IS NOT NULL
           AND (s.raw_score IS NOT NULL OR t.calibrator = '')
         GROUP BY part
     )
