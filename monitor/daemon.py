@@ -31,7 +31,7 @@ from monitor.publish.collector import MetricsCollector
 from monitor.publish.exposition import exposition
 from monitor.publish.instruments import Instruments
 from monitor.publish.web import create_app
-from monitor.recalibration.processes import ProcessRunner
+from monitor.recalibration.processes import PatientRunner, ProcessRunner
 from monitor.server import HttpServer
 from monitor.sources.base import PROBLEM_REASONS
 from monitor.store.archive import Archive
@@ -328,14 +328,16 @@ def run_once(config_path: Path) -> Tick:
     watched = watch(config)
     now = utc_now()
     connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
+    runner = PatientRunner(config.state_dir)
     try:
-        return Cycle(config, watched, connection, Instruments(CollectorRegistry())).tick(now)
+        return Cycle(config, watched, connection, Instruments(CollectorRegistry()), runner).tick(now)
     except duckdb.FatalException as error:
         problem = str(error).splitlines()[0]
         raise StoreError(
             f"{config.state_dir}: {problem}", "check free space and the disk, then run it again"
         ) from error
     finally:
+        runner.stop(patience=5)
         connection.close()
 
 

@@ -130,6 +130,17 @@ class ProcessRunner:
         self._leaving = remaining
 
 
+class PatientRunner(ProcessRunner):
+    """Waits for each attempt when it is started: for one cycle in the foreground, where timeouts hold too."""
+
+    def start(self, work: Work) -> None:
+        super().start(work)
+        self._children[work.job].process.wait()
+
+    def had_last_refit(self, model: str) -> bool:
+        return False  # no other model waits for its turn in a later cycle
+
+
 def _let_go(child: _Child) -> None:
     """Close the lifeline."""
     if child.process.stdin is not None:

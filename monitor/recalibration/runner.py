@@ -37,10 +37,7 @@ class Runner(Protocol):
 
 
 class InlineRunner:
-    """Carries work out when it is started: for one cycle in the foreground and for history on a simulated clock.
-
-    A refit is not ended at its timeout here; actions keep their own.
-    """
+    """Carries work out when it is started, for history on a simulated clock; no refit is ended at its timeout here."""
 
     def __init__(self, *, rehearsal: bool = False) -> None:
         self.rehearsal = rehearsal

@@ -14,7 +14,7 @@ from monitor.actions.delivery import Delivered, Delivery
 from monitor.actions.settings import Action
 from monitor.config import Model
 from monitor.model import Slice, Task
-from monitor.recalibration.processes import ProcessRunner
+from monitor.recalibration.processes import PatientRunner, ProcessRunner
 from monitor.recalibration.refit import Refit
 from monitor.recalibration.samples import Samples
 from monitor.recalibration.work import Broken, Refitting, Report, Work, action_work, carry_out, refit_work
@@ -103,6 +103,21 @@ def test_a_refit_in_a_process_finds_what_one_here_finds(runner: ProcessRunner, t
 def test_a_refit_beyond_its_timeout_is_ended_and_not_tried_again(runner: ProcessRunner) -> None:
     runner.start(_refit(timeout=timedelta(milliseconds=1)))
     assert _report(runner).result == Broken("timed out after 0s", may_pass=False)
+
+
+def test_one_cycle_in_the_foreground_waits_for_its_refits_and_ends_those_beyond_their_timeout(tmp_path: Path) -> None:
+    runner = PatientRunner(tmp_path / "state")
+    try:
+        for timeout in (timedelta(hours=1), timedelta(milliseconds=1)):
+            work = _refit(timeout=timeout)
+            runner.start(work)
+            (report,) = runner.finished(work.model)  # there at once
+            assert isinstance(report.result, Refit if timeout > timedelta(seconds=1) else Broken)
+        assert isinstance(report.result, Broken)
+        assert report.result.message.startswith("timed out")
+        assert not runner.had_last_refit(work.model)
+    finally:
+        runner.stop(patience=5)
 
 
 def test_a_command_in_a_process_reports_its_output(runner: ProcessRunner, tmp_path: Path) -> None:
