@@ -25,7 +25,7 @@ from monitor.tokencommands import token_app
 if TYPE_CHECKING:
     from monitor.ask import Snapshot
 
-EXIT_FAILED, EXIT_MISUSE, EXIT_DRIFT = 1, 2, 3
+EXIT_FAILED, EXIT_MISUSE, EXIT_DRIFT, EXIT_STOPPED = 1, 2, 3, 130
 
 app = typer.Typer(
     name="calwatch", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -49,6 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except CalwatchError as error:
         console.fail(error.message, error.hint)
         sys.exit(EXIT_FAILED)
+    except RuntimeError as error:
+        from monitor.store.connection import is_ctrl_c
+
+        if not is_ctrl_c(error):
+            raise
+        sys.exit(EXIT_STOPPED)
 
 
 def _version(asked: bool) -> None:
@@ -122,11 +128,16 @@ def init(
 
 
 @app.command()
-def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Configuration, rules and sources: every mistake at once."""
+def check(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """Configuration, rules and the first rows of the sources: every mistake at once."""
     from monitor.checking import check_config
 
     found = check_config(config)
+    if json:
+        console.as_json({"mistakes": found.mistakes, "notes": found.notes, "sources": found.sources})
+        raise typer.Exit(EXIT_MISUSE if found.mistakes else 0)
+    for line in found.sources:
+        console.say(line)
     for note in found.notes:
         console.say(f"note: {note}")
     if found.mistakes:

@@ -35,7 +35,7 @@ from monitor.sources.files import FileSource
 from monitor.statistics.onset import bucket_residuals, estimate_onset
 from monitor.store import rows
 from monitor.store.cells import bucket_cells, fold_and_drop, window_cells
-from monitor.store.connection import atomic, aware
+from monitor.store.connection import atomic, aware, is_ctrl_c
 from monitor.store.delays import load_label_delays
 from monitor.store.deployed import deployed_rates
 from monitor.store.disparities import store_disparities
@@ -153,6 +153,8 @@ class Cycle:
             except (duckdb.InterruptException, duckdb.FatalException):
                 raise  # asked to stop, or the database must be opened anew: rolled back, nothing is half done
             except Exception as error:  # the one boundary: a model's failure is its own, told and counted
+                if is_ctrl_c(error):
+                    raise KeyboardInterrupt from error
                 each.problem = f"{type(error).__name__}: {error}"
                 log.exception("cycle failed", model=name)
                 self.instruments.cycle_failed(name)

@@ -1,15 +1,41 @@
 """The HTTP server in a thread of its own, beside whatever ticks."""
 
+import asyncio
 import threading
 from pathlib import Path
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from monitor.errors import CalwatchError
-from monitor.tls import demand_usable
+from monitor.tls import serving_context
 
+HEAD_PATIENCE = 5.0  # seconds until a request that began must have come up to its body
 CONNECTIONS = 200  # at once; beyond it new ones are answered 503
+
+
+class Patient(H11Protocol):
+    """HTTP/1.1 with bounded headers (64 KiB), whose patience with a request's head ends: or a few silent connections would
+    keep everybody out."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A connection: its first request must come."""
+        super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn says which transports it takes
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self.loop.call_later(HEAD_PATIENCE, self._demand_progress, self.cycle)
+
+    def _demand_progress(self, before: object) -> None:
+        """Close when the same head is waited for as the last time."""
+        if self.transport.is_closing():
+            return
+        if self.conn.their_state is h11.IDLE and self.cycle is before:
+            self.transport.close()
+        else:
+            self._look_again()
 
 
 class HttpServer:
@@ -19,17 +45,17 @@ class HttpServer:
     """
 
     def __init__(self, app: ASGIApp, listen: str, tls: tuple[Path, Path] | None = None) -> None:
-        if tls is not None:
-            demand_usable(*tls)
+        context = serving_context(*tls) if tls is not None else None
         host, _, port = listen.rpartition(":")
         # Nothing is taken from X-Forwarded-…: anybody can send them.
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                app, host=host.strip("[]"), port=int(port), log_config=None, access_log=False, lifespan="off",
-                ssl_certfile=tls[0] if tls else None, ssl_keyfile=str(tls[1]) if tls else None, ws="none",
-                proxy_headers=False, server_header=False, limit_concurrency=CONNECTIONS,
-            )
+        config = uvicorn.Config(
+            app, host=host.strip("[]"), port=int(port), log_config=None, log_level="error", access_log=False,
+            lifespan="off", http=Patient, ws="none", proxy_headers=False, server_header=False,
+            limit_concurrency=CONNECTIONS,
         )  # fmt: skip
+        config.load()
+        config.ssl = context
+        self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._thread.start()
         while self._thread.is_alive() and not self._server.started:

@@ -213,14 +213,21 @@ def _model_column(several: bool, text: str = "model") -> tuple[str, ...]:
     return (text,) if several else ()
 
 
+_KINDS = (  # what stands in the gate's own reason, and how such reasons are counted together
+    ("same scores as the calibrator in use", "nothing to mend (the candidate equals what is in use)"),
+    ("which may be chance", "improvement may be chance"),
+    ("rejected: slice ", "a slice would become worse"),
+    ("log-loss worse", "log-loss would be worse"),
+    ("needs", "too little data"),
+    ("there are no later samples", "too little data"),
+)
+
+
 def _kind_of_reason(job: Job) -> str:
-    last = job.reasons[-1] if job.reasons else "no reason recorded"
-    for text in ("same scores as the calibrator in use", "which may be chance", "log-loss worse"):
-        if text in last:
-            return {"same scores as the calibrator in use": "nothing to mend (the candidate equals what is in use)",
-                    "which may be chance": "improvement may be chance",
-                    "log-loss worse": "log-loss would be worse"}[text]  # fmt: skip
-    return "too little data" if "needs" in last else last
+    """By the first reason that turned it down: methods not chosen, and thresholds, are told beside it."""
+    fallback = job.reasons[-1] if job.reasons else "no reason recorded"
+    told = next((each for each in job.reasons if each.startswith(f"{job.state.value}: ")), fallback)
+    return next((kind for text, kind in _KINDS if text in told), told.removeprefix(f"{job.state.value}: "))
 
 
 def _refit_row(job: Job) -> tuple[str, ...]:

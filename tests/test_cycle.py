@@ -153,6 +153,19 @@ def test_a_trouble_of_one_of_two_sources_is_logged_once_and_shown_until_it_is_ov
             assert snapshot.troubles() == []
 
 
+def test_ctrl_c_during_a_query_ends_the_cycle_and_is_no_failure_of_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*arguments: Any) -> Any:
+        raise RuntimeError("Query interrupted")  # as DuckDB says it, see tests/store/test_connection.py
+
+    with line(tmp_path) as held:
+        held.arrive(BEGAN, BEGAN + DAY, 1000)
+        monkeypatch.setattr(monitor.cycle, "window_cells", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            held.tick(BEGAN + DAY)
+
+
 def test_a_failed_model_keeps_its_last_readings_on_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: Any) -> Any:
         raise OSError("gone")

@@ -7,16 +7,18 @@ import ssl
 import subprocess
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from monitor.errors import CalwatchError
 from monitor.server import HttpServer
+from monitor.tls import serving_context
 from tests.e2e.process import free_port
 
 needs_openssl = pytest.mark.skipif(
@@ -102,6 +104,62 @@ def test_what_cannot_serve_tls_is_told_before_anything_listens(pair: tuple[Path,
         with pytest.raises(CalwatchError, match=told) as raised, serving(tls):
             pass
         assert raised.value.hint
+
+
+@needs_openssl
+def test_a_renewed_certificate_is_served_and_one_that_is_no_pair_is_not(tmp_path: Path) -> None:
+    def served(port: int, trusted: Path, name: str | None) -> bool:
+        context = ssl.create_default_context(cafile=str(trusted))
+        context.check_hostname = name is not None
+        try:
+            with (
+                closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as plain,
+                context.wrap_socket(plain, server_hostname=name),
+            ):
+                return True
+        except ssl.SSLCertVerificationError:
+            return False
+
+    first, second = make(tmp_path, "first"), make(tmp_path, "second")
+    used = tmp_path / "used.pem", tmp_path / "used.key"
+    for source, target in zip(first, used, strict=True):
+        shutil.copy(source, target)
+    with serving(used) as port, capture_logs() as logs:
+        assert served(port, first[0], "localhost")
+        shutil.copy(second[0], tmp_path / "aside")
+        (tmp_path / "aside").replace(used[0])
+        assert served(port, first[0], "localhost"), "the key has not come yet"
+        shutil.copy(second[1], tmp_path / "aside")
+        (tmp_path / "aside").replace(used[1])
+        for name in ("localhost", None):  # a client that names nobody too
+            assert served(port, second[0], name)
+            assert not served(port, first[0], name)
+    assert [entry["event"] for entry in logs] == [
+        "certificate not renewed, the one before stays", "certificate renewed",
+    ]  # fmt: skip
+
+
+@needs_openssl
+def test_versions_before_tls_1_2_are_refused(pair: tuple[Path, Path]) -> None:
+    assert serving_context(*pair).minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET"])
+def test_a_connection_that_never_ends_its_request_is_closed(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.server.HEAD_PATIENCE", 0.02)
+    with serving() as port, closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as silent:
+        silent.sendall(begun)
+        while silent.recv(1000):  # the answer to what was whole; then the end, and no timeout
+            pass
+
+
+def test_headers_beyond_64_kib_are_refused() -> None:
+    with serving() as port, closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as talkative:
+        talkative.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 300_000)
+        answer = b""
+        with suppress(ConnectionResetError):
+            answer = talkative.recv(1000)
+        assert answer == b"" or b" 400 " in answer
 
 
 def test_what_proxies_say_of_the_client_is_not_believed() -> None:

@@ -63,7 +63,7 @@ def test_a_daemon_takes_pushes_over_tls_and_a_reload_takes_a_token_back(tmp_path
 
         path.write_text(path.read_text("utf-8").replace('cycle = "1s"', 'cycle = "soon"'), "utf-8")
         status, told = https.ask("/-/reload", "admin", method="POST")
-        assert (status, told["detail"]) == (
+        assert (status, told["mistakes"]) == (
             422, ["calwatch.toml: monitor: cycle must be a duration such as \"30m\", \"24h\" or \"7d\" (got 'soon')"],
         )  # fmt: skip
         only = {role: token for role, token in TOKENS.items() if role != "read"}
@@ -75,3 +75,30 @@ def test_a_daemon_takes_pushes_over_tls_and_a_reload_takes_a_token_back(tmp_path
     log = (tmp_path / "log").read_text("utf-8")
     assert '"by": "writer"' in log
     assert not [token for token in TOKENS.values() if token in log]
+
+
+def test_what_was_acknowledged_is_taken_after_a_kill(tmp_path: Path) -> None:
+    port = free_port()
+    model = PUSHED.format(extra='retention = "3650d"\nhistory = "3650d"')
+    monitor = f'listen = "127.0.0.1:{port}"\ncycle = "1h"'
+    path = write_config(tmp_path, model, token_sections(), monitor=monitor)
+
+    def ask(daemon: Running, where: str, body: Any = None) -> Any:
+        headers = {"Authorization": f"Bearer {TOKENS['write']}", "Content-Type": "application/json"}
+        content = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(daemon.url + where, data=content, headers=headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read())
+
+    with Running(port, tmp_path / "log", "run", "--config", path) as daemon:
+        daemon.wait_ready()  # the only cycle of this daemon has ended
+        pushed = [ask(daemon, SAMPLES, [row])["id"] for row in ROWS]
+        assert ask(daemon, f"{SAMPLES}/{pushed[0]}")["state"] == "waiting"
+        daemon.process.kill()
+        daemon.process.wait()
+    with Running(port, tmp_path / "log", "run", "--config", path) as daemon:
+        daemon.wait_ready()
+        receipts = [ask(daemon, f"{SAMPLES}/{push}") for push in pushed]
+        assert [(receipt["state"], receipt["new"]) for receipt in receipts] == [("taken", 1)] * len(ROWS)
+        assert ask(daemon, SAMPLES, [ROWS[0]])["state"] == "taken", "sent again it is the same push"
+        assert daemon.stop() == 0

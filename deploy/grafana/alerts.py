@@ -92,7 +92,8 @@ def _rule(alert: Mapping[str, Any], recorded: Mapping[str, str]) -> dict[str, An
         "noDataState": "OK",  # no series: the condition does not hold
         "execErrState": "Error",
         "for": alert.get("for", "0s"),
-        "labels": dict(alert.get("labels", {})),
+        # Grafana takes $name for a variable of its environment: in labels, not in annotations and queries; $$ is a $
+        "labels": {name: _text(text).replace("$", "$$") for name, text in alert.get("labels", {}).items()},
         "annotations": {name: _text(text) for name, text in alert["annotations"].items()},
     }  # fmt: skip
 
@@ -105,6 +106,7 @@ def _stage(ref: str, source: str, model: dict[str, Any]) -> dict[str, Any]:
 
 def _text(text: str) -> str:
     """A Prometheus template as Grafana's: the value of the query, and labels of its own that are no slice."""
-    text = text.replace("$value", "$values.A.Value").replace("range $name, $values.A.Value", "range $name, $value")
-    text = text.replace('printf "%s %s=%s" $slice $name $values.A.Value', 'printf "%s %s=%s" $slice $name $value')
-    return text.replace('"^(__name__|', '"^(__.*|alertname|grafana_folder|').strip()
+    loop = re.match(r".*?range \$name, \$value := \$labels.*?\$name \$value \}\}", text, re.DOTALL)
+    own = loop.end() if loop else 0  # up to here $value is that of a label
+    head, tail = text[:own], text[own:].replace("$value", "$values.A.Value")
+    return (head.replace('"^(__name__|', '"^(__.*|alertname|grafana_folder|') + tail).strip()

@@ -146,14 +146,17 @@ def _models(whole: str) -> table.Panel:
 def _firing(setting: board.Setting) -> table.Panel:
     dimensions = setting.dimensions
     labels = ("model", "version", "severity", "rule", *dimensions.labels)
-    query = dimensions.named(f"max by ({', '.join(labels)}) (calwatch_rule_firing{{{_OF}}} == 1)")
+    by = f"max by ({', '.join(labels)})"
+    query = dimensions.named(f"{by} (calwatch_rule_firing{{{_OF}}} == 1)")
+    began = dimensions.named(f"1000 * {by} (calwatch_rule_onset_timestamp_seconds{{{_OF}}})")
     values = {label: f"${{__data.fields.{label}}}" for label in dimensions.labels}
     to = board.to_slice(setting, values, model="var-model=${__data.fields.model}")
     says = (
-        "Every rule that fires, for every slice. Since when and why, in words: calwatch status and the page. What to do: "
-        "the runbook. Empty = nothing fires, as long as the figures above are not unknown."
+        "Every rule that fires, for every slice, and when the trouble behind it most likely began (unknown = no time can be "
+        "named). Why, in words: calwatch status and the page. What to do: the runbook. Empty = nothing fires, as long as the "
+        "figures above are not unknown."
     )
-    column = Column("state", query, words=(("1", "firing", "red"),))
-    return listing("Firing now", says, labels, [column], sort="severity", descending=False, height=9, to=to).links(
+    columns = (Column("state", query, words=(("1", "firing", "red"),)), Column("began", began, "dateTimeAsIso"))
+    return listing("Firing now", says, labels, columns, sort="severity", descending=False, height=9, to=to).links(
         [runbook("CalwatchDrift"), runbook("CalwatchRuleFiring")]
     ).no_value("nothing fires")  # fmt: skip

@@ -84,7 +84,8 @@ def _cycles(made: builders.Dashboard) -> None:
         lines(
             "Age of each stage's last success",
             "Time since each stage last succeeded, of the model that waits longest. A saw-tooth as high as the cycle is "
-            "fine; a ramp = that stage fails or its source cannot be read: read the log.",
+            "fine, for measure as high as a bucket, since it waits for something new; a ramp = that stage fails or its "
+            "source cannot be read: read the log.",
             [Ask(f"max by (stage) (time() - calwatch_last_success_timestamp_seconds{{{_OF}}})", "{{stage}}")],
             unit="s", span=8, least=0,
         ).links([runbook("CalwatchPullStale"), runbook("CalwatchCyclesStuck")]),

@@ -61,7 +61,7 @@ def model(setting: board.Setting) -> builders.Dashboard:
     made.with_panel(drift.rules(dimensions, f"{_ALERTS}, {dimensions.chosen}"))
     made.with_row(builders.Row("Decision thresholds"))
     for name in ("precision", "recall"):
-        made.with_panel(thresholds.live(name, f"{_READING}, {dimensions.whole}", f"{_OF}, {dimensions.whole}"))
+        made.with_panel(thresholds.live(name, f"{_READING}, {dimensions.whole}", _OF))
     made.with_panel(thresholds.in_use(dimensions, f"{_OF}, {dimensions.chosen}"))
     made.with_row(builders.Row("Samples and labels"))
     _labels(made, setting)

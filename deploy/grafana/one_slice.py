@@ -42,7 +42,7 @@ def one_slice(setting: board.Setting) -> builders.Dashboard:
     _quality(made, dimensions.whole, reading)
     made.with_row(builders.Row("Decision thresholds"))
     for name in ("precision", "recall"):
-        made.with_panel(thresholds.live(name, reading, f"{_OF}, {dimensions.chosen}"))
+        made.with_panel(thresholds.live(name, reading, _OF))
     made.with_row(builders.Row("Samples and calibrator"))
     _samples(made, reading)
     made.with_panel(refits.calibrators(dimensions, f"{_OF}, {dimensions.chosen}"))

@@ -79,11 +79,14 @@ def number(
     title: str, says: str, ask: Ask, *, unit: str = "none", decimals: int | None = None, steps: Steps = CALM,
     words: Sequence[tuple[str, str, str]] = (), span: int = 4, named: bool = False, sparkline: bool = False,
 ) -> stat.Panel:  # fmt: skip
-    """One number in large; ``named``: the legend's text stands there instead of the value."""
-    query = _asked(ask, 0)
+    """One number in large; ``named``: the legend's text stands there instead of the value; ``sparkline``: its past as well.
+
+    Over a range the last sample there is may be days old: where there is none NaN is put, so that unknown is the last.
+    """
+    query = _asked(Ask(f"({ask.query}) or vector(NaN)", ask.legend) if sparkline else ask, 0)
     panel = (
         stat.Panel().title(title).description(says).datasource(SOURCE).span(span).height(4)
-        .with_target(query if sparkline else query.instant())
+        .with_target(query.range() if sparkline else query.instant())
         .unit(unit).thresholds(thresholds(steps)).mappings(mappings(words)).no_value("unknown")
         .color_scheme(builders.FieldColor().mode(dashboard.FieldColorModeId.THRESHOLDS))
         .color_mode(common.BigValueColorMode.VALUE)

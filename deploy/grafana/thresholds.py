@@ -1,4 +1,4 @@
-"""Panels about decision thresholds: what was shown when they were chosen, and how they do in production."""
+"""Panels about decision thresholds: what they promise, what was shown at the choice, how they do in production."""
 
 from grafana_foundation_sdk.builders import table, timeseries
 
@@ -6,29 +6,30 @@ from deploy.grafana.calibration import rates
 from deploy.grafana.panels import Ask, Column, listing
 from deploy.grafana.slices import Dimensions
 
+_PROMISED_BY = {"precision": "(precision|accuracy)>=.*", "recall": "recall>=.*"}  # accuracy: of what is kept
 _LEGENDS = (("upper", "at most"), ("lower", "at least"), ("estimate", "live"))
 
 
-def live(name: str, reading: str, scope: str, *, span: int = 12) -> timeseries.Panel:
-    """Precision or recall over the window, against the lower bound that was shown at the choice.
+def live(name: str, reading: str, model: str, *, span: int = 12) -> timeseries.Panel:
+    """Precision or recall over the window, against what the model's policy promises of it.
 
-    ``reading`` and ``scope`` are matchers of the same slice, on series with and without version and window.
+    ``reading`` are matchers of a slice's readings, ``model`` those of the model: its policy holds for all slices.
     """
     asks = [
         Ask(f'max(calwatch_live_{name}{{{reading}, bound="{bound}"}})', legend) for bound, legend in _LEGENDS
     ]  # fmt: skip
-    shown = f'calwatch_threshold_{name}{{{scope}, class="", bound="lower"}}'
+    promised = f'max(calwatch_threshold_promised{{{model}, policy=~"{_PROMISED_BY[name]}"}})'
     says = (
         f"{name.capitalize()} at the decision threshold in use, with its 95 % interval, over the window's samples that its "
-        "calibrator scored. Green: the lower bound shown on later samples when the threshold was chosen. Blue band wholly "
-        "below green = production is surely worse than was promised: ask for a refit (calwatch recalibrate). "
-        "No line = no threshold in use here, or too few samples: unknown."
+        "calibrator scored. Green: what the policy promises. Blue band wholly below green = production surely breaks the "
+        f"promise: ask for a refit (calwatch recalibrate). No green line = the policy promises no {name}. "
+        "No blue line = no threshold in use here, or too few samples: unknown."
     )
     return rates(
         f"{name.capitalize()} in production",
         says,
         asks,
-        promised=[Ask(f"max({shown})", "promised at least")],
+        promised=[Ask(promised, "promised at least")],
         span=span,
     )
 

@@ -11,6 +11,7 @@ also repeat it by themselves, it serves reading only. A right token is always le
 
 import base64
 import hmac
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,12 +25,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from monitor.actions.secret import SecretError, is_reference, reveal
 from monitor.httpsettings import Server, host_of
+from monitor.publish.boundary import raw_path, told
 from monitor.tokens import Role, hash_of, is_hash, is_token
 
 log = structlog.get_logger("calwatch")
 CALLER = "calwatch.caller"  # where the gate leaves whom it let in, for the routes
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")  # what a page can send unasked
 MAX_FAILURES = 10  # wrong tokens of one address a minute, told and answered 401; further ones 429
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?")
 MINUTE = timedelta(minutes=1)
 MAX_ADDRESSES = 1000
 _SHOWN_WITHOUT = {"/healthz": "health", "/readyz": "health", "/metrics": "metrics"}  # other paths: reading
@@ -150,8 +153,7 @@ class Gate:
         while len(self._failures) >= MAX_ADDRESSES:
             del self._failures[next(iter(self._failures))]
         self._failures[address] = [*recent, now]
-        path = scope.get("raw_path", b"").decode("ascii", "replace")[:200]
-        log.warning("access refused", reason=reason, client=address, method=scope["method"], path=path)
+        log.warning("access refused", reason=reason, client=address, method=scope["method"], path=raw_path(scope))
         return Refusal(401, reason, challenge=True)
 
 
@@ -164,8 +166,9 @@ def _host(headers: Headers) -> str:
 
 
 def _without_port(host: str) -> str:
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    return name.lower().removesuffix(".")
+    """The name in ``name:port``; "" when it is none."""
+    found = _HOST.fullmatch(host)
+    return found[1].strip("[]").lower().removesuffix(".") if found else ""
 
 
 def _demand_not_forged(headers: Headers) -> None:
@@ -175,6 +178,8 @@ def _demand_not_forged(headers: Headers) -> None:
         raise Refusal(403, "another site's page asks for this change")
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         raise Refusal(403, "another site's page asks for this change")
+    if len(headers.getlist("content-type")) > 1:
+        raise Refusal(415, "the body must have one Content-Type")
     content = headers.get("content-type", "").partition(";")[0].strip().lower()
     if content in FORMS or (content and not content.startswith("application/")):
         raise Refusal(415, "the body must be application/…, such as application/json")
@@ -195,13 +200,13 @@ def _tokens(authorization: str, *, reads: bool) -> Iterator[str]:
 
 def refused(refusal: Refusal, headers: Headers) -> JSONResponse:
     """The answer to a request with these headers."""
-    sent = {}
+    sent: dict[str, str] = {}
     if refusal.challenge:  # only a browser that shows a page is to ask for a password
         page = "text/html" in headers.get("accept", "")
         sent["WWW-Authenticate"] = 'Basic realm="calwatch", charset="UTF-8"' if page else 'Bearer realm="calwatch"'
     if refusal.retry_after is not None:
         sent["Retry-After"] = str(refusal.retry_after)
-    return JSONResponse({"detail": refusal.reason}, refusal.status, sent)
+    return told(refusal.status, refusal.reason, sent)
 
 
 def demand(needed: Role) -> Callable[[Request], Caller]:

@@ -5,8 +5,11 @@ left out and breaks its line; it is never drawn as zero. ``rendering`` turns cha
 the extra ``charts``: import this module where a chart is drawn, not before.
 """
 
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
+from math import log10
 from typing import Any
 
 import altair as alt
@@ -15,20 +18,25 @@ from monitor.model import ReliabilityBin
 from monitor.publish.heat import HeatCell
 from monitor.store.past import CurvePoint, Event, EventKind, EvidencePoint, ReadingPoint
 
-Chart = alt.LayerChart | alt.VConcatChart
+Chart = alt.LayerChart | alt.VConcatChart  # panels one above the other: the reliability diagram
 
 INK, QUIET, LINE, PANEL = "#1d2126", "#5b646e", "#d9dde1", "#ffffff"
 BLUE, PALE, RED, AMBER, GREEN, VIOLET = "#2f6db3", "#a9c6e6", "#b3261e", "#8a5a00", "#1c6b3c", "#6a4a9c"
 STEPS = ("#eef3f8", "#f6d9a8", "#eda25c", "#d4572f", "#8f1d1d")  # of the heat map, between HEAT_BOUNDS
-PALE_ON_DARK, INK_ON_PALE = "#fffffe", "#1d2127"  # on the steps, the same in dark mode
+PALE_ON_DARK, INK_ON_PALE = "#fffffe", "#1d2127"  # on the steps that dark mode leaves as they are
 HEAT_BOUNDS = (0.01, 0.02, 0.05, 0.10)
 FLOOR = 1e-4  # evidence below is drawn here
 WIDE, NARROW = 960, 330
 _FONT = "'Liberation Sans', Arial, Helvetica, sans-serif"  # of equal widths: what is laid out here fits in browsers
 _KEY: dict[str, Any] = {
-    "title": None, "orient": "top", "symbolType": "stroke", "symbolStrokeWidth": 2, "symbolOpacity": 1, "symbolSize": 300,
-    "labelLimit": 260,
+    "title": None, "orient": "top", "offset": 20, "symbolType": "stroke", "symbolStrokeWidth": 2, "symbolOpacity": 1,
+    "symbolSize": 300, "labelLimit": 260,
 }  # fmt: skip
+_DAY_OR_HOUR = (  # the first of a year is told by its year
+    "utchours(datum.value) || utcminutes(datum.value) ? utcFormat(datum.value, '%H:%M') : "
+    "utcmonth(datum.value) || utcdate(datum.value) > 1 ? utcFormat(datum.value, '%b %d') : utcFormat(datum.value, '%Y')"
+)
+_SHORT = "format(datum.value, datum.value < 1e5 ? '~g' : '.0e')"
 _EVENTS: dict[EventKind, tuple[str, str]] = {  # colour, shape
     EventKind.ONSET: (VIOLET, "diamond"),
     EventKind.FIRED: (RED, "triangle-down"),
@@ -105,7 +113,7 @@ def ece_over_time(
     ]
     times = [each.at for each in points] + [each.at for each in events]
     x = alt.X("at:T", scale=_time_scale(times), axis=_time_axis(width))
-    y = alt.Y("value:Q", axis=alt.Axis(title="calibration error", format=".2~f", tickCount=5))
+    y = alt.Y("value:Q", axis=alt.Axis(title="calibration error", tickCount=5))
     key = alt.Legend(**_KEY, columns=1 if width < 500 else 3)
     course = _chart(rows).mark_line(interpolate="step-after", clip=True).encode(
         x=x, y=y, detail="version:N",
@@ -117,8 +125,7 @@ def ece_over_time(
         x=x, y=alt.Y("lower:Q"), y2="upper:Q", detail="version:N"
     )  # fmt: skip
     zero = _chart([{"y": 0}]).mark_rule(color=LINE).encode(y="y:Q")
-    panel = alt.layer(band, zero, course, _event_rules(events)).properties(width=width - 60, height=height)
-    return _with_events(panel, events, times, width)
+    return _with_events([band, zero, course], events, width, height)
 
 
 def evidence_path(
@@ -135,7 +142,7 @@ def evidence_path(
     times = [each.at for each in points] + [each.at for each in events]
     y = alt.Y(
         "ratio:Q", scale=alt.Scale(type="log", domain=[FLOOR, top], nice=False, clamp=True),
-        axis=alt.Axis(title="evidence ÷ limit", format="~g", tickCount=6),
+        axis=alt.Axis(title="evidence ÷ limit", values=_decades(FLOOR, top), labelExpr=_SHORT),
     )  # fmt: skip
     legend = alt.Legend(**_KEY) if len(rules) > 1 else None
     colours = [BLUE, VIOLET, GREEN, AMBER][: max(len(rules), 1)]
@@ -144,11 +151,11 @@ def evidence_path(
         color=alt.Color("rule:N", scale=alt.Scale(domain=rules, range=colours), legend=legend),
     )  # fmt: skip
     limit = _chart([{"ratio": 1}])
-    panel = alt.layer(
-        _event_rules(events), course, limit.mark_rule(color=RED, strokeWidth=1.5).encode(y="ratio:Q"),
+    layers = [
+        course, limit.mark_rule(color=RED, strokeWidth=1.5).encode(y="ratio:Q"),
         limit.mark_text(text="alarm", color=RED, align="left", dy=-7, x=4).encode(y="ratio:Q"),
-    ).properties(width=width - 60, height=height)  # fmt: skip
-    return _with_events(panel, events, times, width)
+    ]  # fmt: skip
+    return _with_events(layers, events, width, height)
 
 
 def trade_off(
@@ -170,7 +177,9 @@ def trade_off(
         if value is not None
     ]  # fmt: skip
     base = _chart(rows)
-    x = alt.X("threshold:Q", scale=alt.Scale(nice=False), axis=alt.Axis(title="threshold", format=".2~f"))
+    x = alt.X(
+        "threshold:Q", scale=alt.Scale(nice=False), axis=alt.Axis(title="threshold", tickCount=5 if width < 500 else 10)
+    )
     unit = alt.Scale(domain=[0, 1], nice=False)
     key = alt.Legend(**_KEY)
     colour = alt.Color("line:N", scale=alt.Scale(domain=list(names), range=[BLUE, AMBER, QUIET]), legend=key)
@@ -198,9 +207,11 @@ def trade_off(
 
 
 def heat_map(cells: Sequence[HeatCell], row: str, column: str, *, width: int = WIDE) -> Chart:
-    """The debiased ECE of crossed slices, by two of their dimensions. A cell that is not known is empty, with a dash."""
+    """The debiased ECE of crossed slices, by two of their dimensions; coloured is what luck does not explain. A cell that
+    is not known is empty, with a dash."""
     rows = [
-        {"row": each.row, "column": each.column, "known": each.value is not None, "value": each.value,
+        {"row": each.row, "column": each.column, "known": each.value is not None,
+         "step": bisect(HEAT_BOUNDS, each.value or 0.0) if each.beyond_luck else 0,
          "text": "–" if each.value is None else f"{each.value:.3f}".replace("-", "−")}
         for each in cells
     ]  # fmt: skip
@@ -210,20 +221,25 @@ def heat_map(cells: Sequence[HeatCell], row: str, column: str, *, width: int = W
         x=alt.X("column:N", axis=alt.Axis(title=column, labelAngle=0 if across <= inner / 60 else -90, labelLimit=90)),
         y=alt.Y("row:N", axis=alt.Axis(title=row, labelLimit=100)),
     )
-    steps = alt.Scale(type="threshold", domain=list(HEAT_BOUNDS), range=list(STEPS))
+    low = [f"{bound:.2f}" for bound in HEAT_BOUNDS]
+    names = [f"luck, or below {low[0]}", *(f"{a} to {b}" for a, b in pairwise(low)), f"{low[-1]} and more"]
     legend = alt.Legend(
-        title="ECE, debiased", orient="bottom", direction="horizontal", symbolType="square", format=".2f"
-    )
-    known = base.transform_filter("datum.known").mark_rect(stroke=PANEL).encode(
-        color=alt.Color("value:Q", scale=steps, legend=legend)
+        title=None, orient="bottom", symbolType="square", symbolStrokeWidth=0, symbolOpacity=1,
+        columns=2 if width < 500 else len(names), labelExpr=f"{names}[datum.value]",
     )  # fmt: skip
-    unknown = base.transform_filter("!datum.known").mark_rect(fill="transparent", stroke=LINE)
-    layers: list[alt.Chart] = [unknown, known]
+    steps = alt.Scale(domain=list(range(len(STEPS))), range=list(STEPS))
+    known, unknown = base.transform_filter("datum.known"), base.transform_filter("!datum.known")
+    layers: list[alt.Chart] = [
+        unknown.mark_rect(fill="transparent", stroke=LINE),
+        known.mark_rect(stroke=PANEL).encode(color=alt.Color("step:O", scale=steps, legend=legend)),
+    ]
     if across <= inner / 44 and down <= 40:
-        dark = "datum.known && datum.value >= 0.05"
-        ink = alt.condition(dark, alt.value(PALE_ON_DARK), alt.value(INK_ON_PALE))
-        layers.append(base.transform_filter("datum.known").mark_text().encode(text="text:N", color=ink))
-        layers.append(base.transform_filter("!datum.known").mark_text(color=QUIET).encode(text="text:N"))
+        ink = (
+            alt.when("datum.step == 0").then(alt.value(INK))  # the lightest step darkens in dark mode
+            .when("datum.step < 3").then(alt.value(INK_ON_PALE)).otherwise(alt.value(PALE_ON_DARK))
+        )  # fmt: skip
+        layers.append(known.mark_text().encode(text="text:N", color=ink))
+        layers.append(unknown.mark_text(color=QUIET).encode(text="text:N"))
     tall = min(max(down, 1) * 30, 900)
     return _themed(alt.layer(*layers).properties(width=min(inner, max(across, 1) * 110), height=tall))
 
@@ -244,44 +260,38 @@ def _time_scale(times: Sequence[datetime]) -> alt.Scale:
 
 
 def _time_axis(width: int) -> alt.Axis:
-    return alt.Axis(title=None, tickCount=4 if width < 500 else 8, labelOverlap=True, grid=False)
+    return alt.Axis(
+        title="UTC", tickCount=4 if width < 500 else 8, labelOverlap=True, grid=False, labelExpr=_DAY_OR_HOUR
+    )  # fmt: skip
 
 
-def _event_rows(events: Sequence[Event]) -> list[dict[str, Any]]:
-    return [{"at": _time(each.at), "kind": each.kind.value, "colour": _EVENTS[each.kind][0]} for each in events]
+def _decades(lowest: float, highest: float) -> list[float]:
+    """Powers of ten within, 1 always among them, no more than fit beside each other."""
+    first, last = round(log10(lowest)), int(log10(highest))
+    step = -(-(last - first + 1) // 8)
+    return [10.0**power for power in range(first, last + 1) if power % step == 0]
 
 
-def _event_rules(events: Sequence[Event]) -> alt.Chart:
-    rules: alt.Chart = (
-        _chart(_event_rows(events))
-        .mark_rule(strokeWidth=1, strokeDash=[2, 3], opacity=0.8)
-        .encode(x=alt.X("at:T"), color=alt.Color("colour:N", scale=None))
-    )
-    return rules
-
-
-def _event_scale(events: Sequence[Event]) -> alt.Scale:
-    kinds = [kind for kind in _EVENTS if any(each.kind is kind for each in events)]
-    return alt.Scale(domain=[kind.value for kind in kinds], range=[_EVENTS[kind][0] for kind in kinds])
-
-
-def _with_events(panel: Any, events: Sequence[Event], times: Sequence[datetime], width: int) -> Chart:
-    """The panel, with a strip of symbols above that says what its dashed lines are."""
+def _with_events(layers: Sequence[Any], events: Sequence[Event], width: int, height: int) -> Chart:
+    """The layers, and each event as a dashed line with a symbol above it that says what it is."""
     if not events:
-        return _themed(panel)
+        return _themed(alt.layer(*layers).properties(width=width - 60, height=height))
     kinds = [kind for kind in _EVENTS if any(each.kind is kind for each in events)]
-    legend = alt.Legend(title=None, orient="top", columns=2 if width < 500 else 5, labelLimit=200)
-    shapes = alt.Scale(domain=[kind.value for kind in kinds], range=[_EVENTS[kind][1] for kind in kinds])
-    strip = _chart(_event_rows(events)).mark_point(filled=True, size=70, opacity=0.9).encode(
-        x=alt.X("at:T", scale=_time_scale(times), axis=None),
-        color=alt.Color("kind:N", scale=_event_scale(events), legend=legend),
-        shape=alt.Shape("kind:N", scale=shapes, legend=legend),
-    ).properties(width=width - 60, height=14)  # fmt: skip
-    both = alt.vconcat(strip, panel, spacing=4).resolve_scale(
+    names = [kind.value for kind in kinds]
+    key = alt.Legend(title=None, orient="bottom", columns=2 if width < 500 else 5, labelLimit=200)
+    colour = alt.Color("kind:N", scale=alt.Scale(domain=names, range=[_EVENTS[kind][0] for kind in kinds]), legend=key)
+    shape = alt.Shape("kind:N", scale=alt.Scale(domain=names, range=[_EVENTS[kind][1] for kind in kinds]), legend=key)
+    base = _chart([{"at": _time(each.at), "kind": each.kind.value} for each in events]).encode(
+        x=alt.X("at:T"), color=colour
+    )
+    marks = alt.layer(
+        base.mark_rule(strokeWidth=1, strokeDash=[2, 3], opacity=0.8),
+        base.mark_point(filled=True, size=70, opacity=0.9).encode(y=alt.value(-9), shape=shape),
+    )
+    both = alt.layer(alt.layer(*layers), marks).resolve_scale(
         color="independent", shape="independent", strokeDash="independent", strokeWidth="independent"
     )
-    themed: Chart = _themed(both)
-    return themed
+    return _themed(both.properties(width=width - 60, height=height))
 
 
 def _themed(chart: Any) -> Chart:
@@ -294,7 +304,11 @@ def _themed(chart: Any) -> Chart:
         .configure_view(stroke=None)
         .configure_axis(**axis)
         .configure_legend(
-            labelColor=INK, titleColor=QUIET, labelFontSize=12, titleFontSize=12, titleFontWeight="normal"
+            labelColor=INK,
+            titleColor=QUIET,
+            labelFontSize=12,
+            titleFontSize=12,
+            titleFontWeight="normal",
         )
     )
     return themed

@@ -7,12 +7,14 @@ from monitor.model import ModelStatus, ReadingState
 
 @dataclass(frozen=True, slots=True)
 class HeatCell:
-    """One crossed slice; ``value``: its debiased ECE, None = too few labelled samples to tell."""
+    """One crossed slice; ``value``: its debiased ECE, None = too few labelled samples to tell; ``beyond_luck``: its plug-in
+    ECE is more than a calibrated slice of its size shows in 95 % of cases."""
 
     row: str
     column: str
     value: float | None
     samples: int
+    beyond_luck: bool
 
 
 def heat_dimensions(model: ModelStatus) -> tuple[str, str] | None:
@@ -36,7 +38,13 @@ def heat_cells(model: ModelStatus, window: str, row: str, column: str) -> list[H
         if labels.keys() != wanted:
             continue
         key = labels[row], labels[column]
-        known = reading.metrics.get("ece_debiased") if reading.state is ReadingState.OK else None
         if key not in found or found[key].samples < reading.samples:
-            found[key] = HeatCell(*key, known, reading.samples)
+            metrics = reading.metrics if reading.state is ReadingState.OK else {}
+            beyond = more_than_luck(metrics.get("ece"), metrics.get("ece_null_quantile"))
+            found[key] = HeatCell(*key, metrics.get("ece_debiased"), reading.samples, beyond)
     return [found[key] for key in sorted(found)]
+
+
+def more_than_luck(ece: float | None, luck: float | None) -> bool:
+    """Whether a plug-in ECE is above what luck explains; what is not known is not."""
+    return ece is not None and luck is not None and ece > luck

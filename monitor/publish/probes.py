@@ -2,13 +2,25 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from pydantic import BaseModel, Field
 
 from monitor.publish.exposition import CONTENT_TYPE
 from monitor.publish.state import State
 from monitor.wording import span
+
+
+class Health(BaseModel):
+    """Whether it is well, and if not, why."""
+
+    status: str = Field(description="ok; or with 503: stale (/healthz), starting (/readyz)")
+    reason: str | None = Field(None, description="where it is not ok: in a sentence")
+
+
+_NOT: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "not so; the reason is told"}}
 
 
 def probes_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
@@ -22,14 +34,12 @@ def probes_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
         """All series in the Prometheus text format."""
         return Response(state.exposition(), headers={"Content-Type": CONTENT_TYPE})
 
-    @router.get("/healthz")
-    @router.head("/healthz", include_in_schema=False)
+    @router.get("/healthz", response_model=Health, responses=_NOT)
     def healthz() -> JSONResponse:
         """Whether cycles end: restart the process if this stays at 503."""
         return _health(state, started_at, now())
 
-    @router.get("/readyz")
-    @router.head("/readyz", include_in_schema=False)
+    @router.get("/readyz", response_model=Health, responses=_NOT)
     def readyz() -> JSONResponse:
         """Whether there is anything to show yet."""
         if state.published is None:

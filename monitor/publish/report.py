@@ -133,7 +133,7 @@ def gather(
         window=window, whole=next((row for row in readings if row["slice"] == "all"), None), worst=tuple(known[:WORST]),
         slices=tuple(_slice(snapshot, past, model, each, window, readings, since, until) for each in chosen),
         alerts=tuple(alerts), unsure=tuple(_rows(snapshot, _UNSURE, model=model)),
-        refits=tuple(Refitted(job, _bars(job, "before"), _bars(job, "after")) for job in accepted[:REFITS]),
+        refits=tuple(Refitted(job, gate_bars(job, "before"), gate_bars(job, "after")) for job in accepted[:REFITS]),
         others=tuple(job for job in jobs if job.kind != "action" and job not in accepted),
         calibrators=tuple(_rows(snapshot, _IN_CHARGE, model=model)), thresholds=_thresholds(snapshot, past, model),
         disparities=tuple(each for each in past.disparities(model) if each.lower is not None and each.lower > 0)[:ROWS],
@@ -210,7 +210,7 @@ def _thresholds(snapshot: duckdb.DuckDBPyConnection, past: History, model: str) 
     )
 
 
-def _bars(job: Job, side: str) -> Bars:
+def gate_bars(job: Job, side: str) -> Bars:
     """The bars that a refit left in its record; empty where it left none."""
     held = job.details.get("bars")
     rows = held.get(side, ()) if isinstance(held, Mapping) else ()

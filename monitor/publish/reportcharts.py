@@ -8,7 +8,7 @@ import vl_convert
 from monitor.errors import UsageError
 from monitor.model import Slice
 from monitor.publish import charts, rendering
-from monitor.publish.heat import HeatCell
+from monitor.publish.heat import HeatCell, more_than_luck
 from monitor.publish.report import Refitted, Report, SliceReport, ThresholdReport
 
 Chart = charts.Chart
@@ -68,7 +68,10 @@ def heat_map(report: Report) -> Chart | None:
         return None
     row, column = sorted(crossed[0][0])
     cells = [
-        HeatCell(labels[row], labels[column], held["ece_debiased"] if held["state"] == "ok" else None, held["samples"])
+        HeatCell(
+            labels[row], labels[column], held["ece_debiased"] if held["state"] == "ok" else None, held["samples"],
+            more_than_luck(held["ece"], held["ece_null_quantile"]),
+        )
         for labels, held in crossed if sorted(labels) == [row, column]
     ]  # fmt: skip
     return charts.heat_map(sorted(cells, key=lambda cell: (cell.row, cell.column)), row, column, width=WIDE)

@@ -1,13 +1,17 @@
 """One word for a model, and the reasons for it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from monitor.model import Alert, AlertState, Health, ModelStatus, ReadingState, Severity
+from monitor.publish.texts import shortened
+from monitor.wording import counted, minute
 
 _REASONS_SHOWN = 3
 _BY_SEVERITY = (Severity.PAGE, Severity.TICKET, Severity.INFO)
+_OVER = (AlertState.RESOLVED, AlertState.INACTIVE)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -19,10 +23,17 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """``reasons`` are sentences, at least one; firing wins over unknown, unknown over healthy."""
+    """Firing wins over unknown, unknown over healthy. ``firing``: which alerts fire, a line each; ``rest``: sentences about
+    what is not known, or, where nothing fires, that all is known and well."""
 
     condition: Condition
-    reasons: tuple[str, ...]
+    firing: tuple[str, ...]
+    rest: tuple[str, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Both, at least one."""
+        return *self.firing, *self.rest
 
 
 def urgency(alert: Alert) -> tuple[int, datetime, str]:
@@ -30,16 +41,25 @@ def urgency(alert: Alert) -> tuple[int, datetime, str]:
     return _BY_SEVERITY.index(alert.severity), alert.since or _LONG_AGO, alert.slice.text
 
 
+def resolved(alerts: Iterable[Alert]) -> list[Alert]:
+    """Those that fired and are over, the last one to end first."""
+    over = [alert for alert in alerts if alert.state in _OVER and alert.resolved_at is not None]
+    return sorted(over, key=lambda alert: alert.resolved_at or _LONG_AGO, reverse=True)
+
+
 def summarise(model: ModelStatus) -> Summary:
     """The state of a model in one word, with its reasons: what fires first, then what is not known."""
     firing = sorted((alert for alert in model.alerts if alert.state is AlertState.FIRING), key=urgency)
     doubts = _doubts(model)
     if firing:
-        reasons = [f"{alert.rule} fires for {alert.slice.text}: {alert.reason}" for alert in firing]
-        return Summary(Condition.FIRING, (*_shortened(reasons, "alerts fire"), *doubts))
+        lines = [
+            f"{shortened(alert.rule)} fires for {shortened(alert.slice.text)} since {minute(alert.since)}"
+            for alert in firing
+        ]
+        return Summary(Condition.FIRING, _first(lines, "alerts fire"), doubts)
     if doubts:
-        return Summary(Condition.UNKNOWN, doubts)
-    return Summary(Condition.HEALTHY, (_all_well(model),))
+        return Summary(Condition.UNKNOWN, (), doubts)
+    return Summary(Condition.HEALTHY, (), (_all_well(model),))
 
 
 def _doubts(model: ModelStatus) -> tuple[str, ...]:
@@ -53,14 +73,14 @@ def _doubts(model: ModelStatus) -> tuple[str, ...]:
         most = max(reading.samples for reading in whole)
         doubts.append(f"too few labelled samples in every window (at most {most:,})")
     unsure = [
-        f"{alert.rule} cannot be evaluated for {alert.slice.text}: {alert.reason}"
+        f"{shortened(alert.rule)} cannot be evaluated for {shortened(alert.slice.text)}: {alert.reason}"
         for alert in sorted(model.alerts, key=urgency)
         if alert.health is Health.ERROR or (alert.health is Health.UNKNOWN and alert.state is AlertState.PENDING)
     ]
-    return (*doubts, *_shortened(unsure, "rules cannot be evaluated"))
+    return (*doubts, *_first(unsure, "rules cannot be evaluated"))
 
 
-def _shortened(reasons: list[str], what: str) -> tuple[str, ...]:
+def _first(reasons: list[str], what: str) -> tuple[str, ...]:
     if len(reasons) <= _REASONS_SHOWN:
         return tuple(reasons)
     return (*reasons[:_REASONS_SHOWN], f"and {len(reasons) - _REASONS_SHOWN:,} more {what}")
@@ -72,4 +92,4 @@ def _all_well(model: ModelStatus) -> str:
     slices = len({reading.slice for reading in model.readings})
     pending = sum(alert.state is AlertState.PENDING for alert in model.alerts)
     waits = f"; {pending:,} pending" if pending else ""
-    return f"no rule fires ({len(model.rules):,} rules, {slices:,} slices{waits})"
+    return f"no rule fires ({counted(len(model.rules), 'rule')}, {counted(slices, 'slice')}{waits})"

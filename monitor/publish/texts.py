@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from math import isnan
 
 from markupsafe import Markup
 
@@ -46,6 +47,11 @@ def change(job: Job) -> str:
     return ", ".join(parts)
 
 
+def asked_by(job: Job) -> str:
+    """Who asked for a job; a schedule without its time, which is that of the request."""
+    return "schedule" if job.trigger.startswith("schedule ") else job.trigger
+
+
 def count(number_of: float | None) -> str:
     """``12,345``; a dash when it is not known."""
     return UNKNOWN if number_of is None else f"{number_of:,.0f}"
@@ -53,7 +59,7 @@ def count(number_of: float | None) -> str:
 
 def scale(ratio: float | None) -> str:
     """A ratio over many orders: ``0.42``, ``0.0012``, ``under 0.0001``, ``over a million``."""
-    if ratio is None:
+    if ratio is None or isnan(ratio):
         return UNKNOWN
     if ratio > 1e6:
         return "over a million"
@@ -109,4 +115,4 @@ def _condition(rule: Rule) -> str:
 
 def _bound(rule: Rule, bound: float) -> str:
     """A time where the metric is one."""
-    return span(timedelta(seconds=bound)) if rule.metric == "label_lag_seconds" else f"{bound:g}"
+    return span(timedelta(seconds=bound)) if rule.metric == "label_lag_seconds" else f"{bound:g}".replace("-", "−")

@@ -12,6 +12,8 @@ from monitor.publish.access import Access, Gate
 from monitor.publish.api.app import PREFIX, add_refusals, create_api
 from monitor.publish.api.changing import reload_router
 from monitor.publish.api.control import Control
+from monitor.publish.api.describing import describe, named
+from monitor.publish.boundary import Failures, HeadAsGet, SmallBodies
 from monitor.publish.drawing import Drawer
 from monitor.publish.headers import SecurityHeaders
 from monitor.publish.pages.routes import pages_router
@@ -29,16 +31,24 @@ def create_app(
     may ask of the process; without, nothing can be changed. ``drawer``: draws the charts; without, one of its own.
     """
     # Redirects to a path with or without a slash would be built from the Host header: there are none.
-    app = FastAPI(title="calwatch", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="calwatch", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False,
+        generate_unique_id_function=named, description=f"Probes, metrics and reload; all else is under {PREFIX}.",
+    )  # fmt: skip
+    # from the inside out: the last one added is met first
+    app.add_middleware(SmallBodies)
     if access is not None:
         app.add_middleware(Gate, access=access, now=now)
+    app.add_middleware(Failures)
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(SecurityHeaders)
     if control is not None:
         app.include_router(reload_router(control))
-        add_refusals(app)
-    app.add_middleware(SecurityHeaders)
+    add_refusals(app)
     app.include_router(probes_router(state, now=now))
     app.include_router(pages_router(state, now=now, drawer=drawer))
     app.mount(PREFIX, create_api(state, control, now=now))
+    describe(app)
     app.add_exception_handler(UsageError, _plainly)
     app.add_exception_handler(StoreError, _plainly)
     return app

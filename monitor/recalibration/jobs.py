@@ -23,7 +23,7 @@ from monitor.recalibration.refitting import gather, judged, record_accepted, wri
 from monitor.recalibration.rollback import roll_back
 from monitor.recalibration.runner import Runner
 from monitor.recalibration.work import Broken, Report, Work, action_work, refit_work
-from monitor.store.connection import atomic
+from monitor.store.connection import atomic, is_ctrl_c
 from monitor.store.jobs import Attempt, due_jobs, log_attempt, refits_wait_elsewhere
 from monitor.store.registry import Registry
 from monitor.store.rows import load_jobs, store_job
@@ -121,6 +121,8 @@ class Dispatcher:
         except (CalwatchError, ValueError) as error:
             return self._failed(job, str(error), False, report)
         except Exception as error:  # a mistake of ours: told by the cycle, and not to come back with every cycle
+            if is_ctrl_c(error):
+                raise
             self._failed(job, f"{error!r}", False, report)
             raise
 

@@ -39,7 +39,10 @@ class Batch:
     time_zone: str = "UTC"  # of times without an offset
     time_unit: str | None = None  # of times that are plain numbers
     alone: tuple["Batch", ...] = ()  # the same files one by one, for when one of several turns out to be damaged
-    settled: Callable[[Outcome], None] | None = None  # told once the rows are committed, or the batch is refused
+    settled: Callable[[Mapping[str, Outcome]], None] | None = None  # told by _file: committed, or refused
+    part: Callable[[int, int], "Batch"] | None = (
+        None  # of several that are settled: those in [first, beyond), as a batch
+    )
 
 
 ProblemReason = Literal[

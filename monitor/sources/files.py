@@ -14,8 +14,7 @@ from monitor.config import Source as SourceConfig
 from monitor.errors import SourceError
 from monitor.sources import formats
 from monitor.sources.base import Batch, Problem
-
-BATCH_ROWS = 1_000_000  # rows of one transaction: bounds memory, keeps progress when a first pull is huge
+from monitor.sources.look import Refused, look, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,51 +106,37 @@ class FileSource:
         return files
 
     def _batches(self, connection: duckdb.DuckDBPyConnection, fresh: Sequence[_File]) -> Iterator[Batch | Problem]:
-        waiting: list[tuple[_File, formats.Layout]] = []
+        problems: list[Problem] = []
+        for members in together(self._looked(connection, fresh, problems)):
+            yield from problems
+            problems.clear()
+            yield self._batch(members)
+        yield from problems
+
+    def _looked(
+        self, connection: duckdb.DuckDBPyConnection, fresh: Sequence[_File], problems: list[Problem]
+    ) -> Iterator[tuple[tuple[_File, "formats.Layout"], object, int]]:
+        """The files that rows can be taken from, each with its kind and rows; ``problems`` grows by those of the others."""
         for file in fresh:
             layout = self._layout(connection, file)
             if isinstance(layout, Problem):
-                yield layout
+                problems.append(layout)
                 continue
-            yield from self._missing_slices(file, layout)
-            rows = sum(other.rows for _, other in waiting)
-            if waiting and (layout.signature != waiting[0][1].signature or rows + layout.rows > BATCH_ROWS):
-                yield self._batch(waiting)
-                waiting = []
-            waiting.append((file, layout))
-        if waiting:
-            yield self._batch(waiting)
+            problems += self._missing_slices(file, layout)
+            yield (file, layout), layout.signature, layout.rows
 
     def _layout(self, connection: duckdb.DuckDBPyConnection, file: _File) -> "formats.Layout | Problem":
         final = {file.path: file.fingerprint}
         if file.fingerprint.startswith("0:"):
             return Problem(file.path, "empty_file", f"{file.path}: is empty; looked at again when it changes", final)
-        try:
-            layout = formats.layout_of(connection, file.path, self.config, self.slices)
-        except (duckdb.Error, SourceError) as error:
-            first_line = str(error).splitlines()[0]
-            return Problem(
-                file.path,
-                "unreadable_file",
-                f"{file.path}: cannot be read ({first_line}); perhaps it is still being written: tried again next cycle",
-            )
-        return self._lacking(file, layout) or layout
-
-    def _lacking(self, file: _File, layout: "formats.Layout") -> Problem | None:
-        lacking = formats.lacking(layout, self.holds, raw_scores=self.raw_scores)
-        if lacking:
-            return Problem(
-                file.path,
-                "missing_column",
-                f"{file.path}: has no column {lacking}; it has {', '.join(layout.found)}. Map your own names in "
-                f'[model.source] columns of source "{self.name}"; nothing of the file was taken, it is tried again',
-            )
-        wrong = formats.wrong_types(layout, self.config)
-        if wrong:
-            return Problem(
-                file.path, "wrong_type", f"{file.path}: {wrong}; nothing of the file was taken, it is tried again"
-            )
-        return None
+        found = look(connection, file.path, self.config, self.slices, raw_scores=self.raw_scores)
+        if not isinstance(found, Refused):
+            return found
+        then = (
+            "perhaps it is still being written: tried again next cycle" if found.reason == "unreadable_file"
+            else "nothing of the file was taken, it is tried again"
+        )  # fmt: skip
+        return Problem(file.path, found.reason, f"{file.path}: {found.why}; {then}")
 
     def _missing_slices(self, file: _File, layout: "formats.Layout") -> Iterator[Problem]:
         absent = [dimension for dimension in self.slices if dimension not in layout.types]

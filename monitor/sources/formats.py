@@ -63,14 +63,15 @@ def _format_by_name(path: str) -> str:
 def _parquet(connection: duckdb.DuckDBPyConnection, path: str, wanted: Mapping[str, str]) -> Layout:
     described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({literal(path)})").fetchall()
     own_types = {row[0]: row[1] for row in described}
+    empty = {name for name, type_ in own_types.items() if type_.strip('"') == "NULL"}  # no value in it has a type
     if "file_row_number" in own_types:
         raise SourceError(f"{path}: has a column file_row_number, a name that DuckDB keeps for its own; rename it")
     count = connection.execute(f"SELECT num_rows FROM parquet_file_metadata({literal(path)})").fetchone()
     present = {name: own for name, own in wanted.items() if own in own_types}
     return Layout(
         "parquet",
-        {name: own_types[own] for name, own in present.items()},
-        {name: quoted(own) for name, own in present.items()},
+        {name: "VARCHAR" if own in empty else own_types[own] for name, own in present.items()},
+        {name: f"{quoted(own)}::VARCHAR" if own in empty else quoted(own) for name, own in present.items()},
         tuple(own_types),
         int(count[0]) if count else 0,
     )
@@ -102,16 +103,19 @@ def _csv(connection: duckdb.DuckDBPyConnection, path: str, wanted: Mapping[str, 
     )
 
 
-def _lines(path: str) -> str:
-    """Each line as one text; those that are not UTF-8, or hold the delimiter, are rejected and told apart."""
+def _lines(*paths: str) -> str:
+    """Each line as one text beside its _path; those that are not UTF-8, or hold the delimiter, are rejected and told
+    apart."""
+    listed = ", ".join(literal(path) for path in paths)
     return (
-        f"read_csv({literal(path)}, columns = {{'line': 'VARCHAR'}}, delim = chr(1), quote = '', escape = '', "
-        f"header = false, auto_detect = false, max_line_size = {_LINE_BYTES}, store_rejects = true, rejects_limit = 0)"
+        f"read_csv([{listed}], filename = '_path', columns = {{'line': 'VARCHAR'}}, delim = chr(1), quote = '', "
+        f"escape = '', header = false, auto_detect = false, max_line_size = {_LINE_BYTES}, store_rejects = true, "
+        "rejects_limit = 0)"
     )
 
 
 def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
-    """The SELECT over these files (several only for Parquet), and the SELECT of lines that made no row."""
+    """The SELECT over these files (CSV only one), and the SELECT of lines that made no row."""
     columns = "".join(f", {expression} AS {quoted(name)}" for name, expression in layout.expressions.items())
     if layout.format == "parquet":
         listed = ", ".join(literal(path) for path in paths)
@@ -120,28 +124,30 @@ def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
             f"+ file_row_number AS _position{columns} "
             f"FROM read_parquet([{listed}], filename = '_path', file_row_number = true, union_by_name = false)"
         ), None
-    (path,) = paths
-    number = "row_number() OVER () - 1"  # DuckDB keeps the file's order
+    number = "row_number() OVER () - 1"  # DuckDB keeps the order of files and lines
     if layout.format == "csv":
+        (path,) = paths
         relation = (
             f"SELECT {literal(path)} AS _file, {number} AS _row, {number} AS _position{columns} "
             f"FROM read_csv({literal(path)}, {layout.dialect})"
         )
-        return relation, _rejects(path, 2)
+        return relation, _rejects(2)
+    listed = ", ".join(literal(path) for path in paths)
+    row = "number - min(number) OVER (PARTITION BY _path)" if len(paths) > 1 else "number"
     relation = (
-        f"SELECT {literal(path)} AS _file, _row, _row AS _position, "
+        f"SELECT _path AS _file, _row, (list_position([{listed}], _path)::BIGINT << 40) + _row AS _position, "
         f"CASE WHEN coalesce(json_type(valid), '') <> 'OBJECT' THEN line END AS _unreadable{columns} "
-        f"FROM (SELECT {number} AS _row, CASE WHEN json_valid(line) THEN line END AS valid, line "
-        f"FROM {_lines(path)}) WHERE trim(coalesce(line, '')) <> ''"
+        f"FROM (SELECT _path, {row} AS _row, CASE WHEN json_valid(line) THEN line END AS valid, line "
+        f"FROM (SELECT _path, {number} AS number, line FROM {_lines(*paths)})) WHERE trim(coalesce(line, '')) <> ''"
     )
-    return relation, _rejects(path, 1)
+    return relation, _rejects(1)
 
 
-def _rejects(path: str, first: int) -> str:
+def _rejects(first: int) -> str:
     """The SELECT of lines that made no row; ``first`` is the line number of the first row."""
     return (
-        f"SELECT {literal(path)} AS _file, line - {first} AS _row, trim(csv_line, chr(10) || chr(13)) AS _unreadable "
-        "FROM reject_errors"
+        f"SELECT file_path AS _file, line - {first} AS _row, trim(csv_line, chr(10) || chr(13)) AS _unreadable "
+        "FROM reject_errors JOIN reject_scans USING (scan_id, file_id)"
     )
 
 

@@ -10,25 +10,25 @@ cursor says that it has been taken: nothing is lost and nothing counts twice.
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import duckdb
 
 from monitor.config import Source as SourceConfig
-from monitor.errors import SourceError
 from monitor.recalibration.artefacts import directory_name
 from monitor.sources import formats
 from monitor.sources.base import Batch, Outcome, Problem
+from monitor.sources.look import Refused, look, together
 
 KEPT_RECEIPTS = 10_000
 KEPT_REFUSED = 100
 MAX_ROWS = 1_000_000  # of one push: one transaction takes it
+LINE_BYTES = 50  # a pushed line of JSON has at least so many: bounds the rows of a transaction
 SUFFIXES = (".parquet", ".jsonl")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -113,8 +113,11 @@ class Inbox:
         return Receipt(**held)
 
     def temporary(self, name: str) -> Path:
-        """Where a body is written before it is put in place; the directory is made."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        """Where a body is written before it is put in place; the directory is made, and made durable. Raises OSError."""
+        if not self.directory.exists():
+            self.directory.mkdir(parents=True, exist_ok=True)
+            for parent in list(self.directory.parents)[:3]:  # up to the state directory
+                _make_durable(parent)
         return self.directory / f".{name}"
 
     def put(self, written: Path, push_id: str, digest: str, now: datetime) -> Waiting:
@@ -125,11 +128,7 @@ class Inbox:
         with written.open("rb") as held:
             os.fsync(held.fileno())
         written.replace(target)
-        listing = os.open(self.directory, os.O_RDONLY)
-        try:
-            os.fsync(listing)
-        finally:
-            os.close(listing)
+        _make_durable(self.directory)
         return Waiting(target, order, push_id, digest)
 
     def sweep(self) -> None:
@@ -158,10 +157,25 @@ class Inbox:
             refused = self.directory / "refused"
             refused.mkdir(exist_ok=True)
             file.path.replace(refused / file.path.name)
-            _keep_newest(refused, KEPT_REFUSED)
         else:
             file.path.unlink(missing_ok=True)
-        _keep_newest(receipts, KEPT_RECEIPTS)
+
+    def settle_all(self, files: Sequence[Waiting], outcomes: Mapping[str, Outcome] | None, now: datetime) -> None:
+        """``settle`` each, by its name; a file that nothing is said of had no rows. None: taken, counts unknown."""
+        for file in files:
+            self.settle(file, outcomes.get(file.path.name, Outcome()) if outcomes is not None else None, now)
+        _keep_newest(self.directory / "receipts", KEPT_RECEIPTS)
+        if (self.directory / "refused").exists():
+            _keep_newest(self.directory / "refused", KEPT_REFUSED)
+
+
+def _make_durable(directory: Path) -> None:
+    """The names in it, against a power failure."""
+    listing = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(listing)
+    finally:
+        os.close(listing)
 
 
 def _keep_newest(directory: Path, kept: int) -> None:
@@ -173,7 +187,7 @@ def _keep_newest(directory: Path, kept: int) -> None:
         path.unlink(missing_ok=True)
 
 
-def look(
+def look_at(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
     config: SourceConfig,
@@ -182,25 +196,18 @@ def look(
     raw_scores: bool,
 ) -> "formats.Layout | str":
     """How to read a pushed file, or in a sentence why nothing of it can be taken."""
-    try:
-        layout = formats.layout_of(connection, str(path), config.model_copy(update={"format": "auto"}), slices)
-    except (duckdb.Error, SourceError) as error:
-        return f"cannot be read: {str(error).splitlines()[0].replace(str(path), 'the body')}"
-    if layout.rows > MAX_ROWS:
-        return f"has {layout.rows:,} rows, a push takes {MAX_ROWS:,}: send it in parts"
-    if layout.format == "json":
-        return layout
-    lacking = formats.lacking(layout, config.holds, raw_scores=raw_scores)
-    if lacking:
-        return (
-            f"has no column {lacking}; it has {', '.join(layout.found)}. Own names are mapped in [model.source] columns"
-        )
-    return formats.wrong_types(layout, config) or layout
+    auto = config.model_copy(update={"format": "auto"})
+    found = look(connection, str(path), auto, slices, raw_scores=raw_scores)
+    if isinstance(found, Refused):
+        return found.why.replace(str(path), "the body")
+    if found.rows > MAX_ROWS:
+        return f"has {found.rows:,} rows, a push takes {MAX_ROWS:,}: send it in parts"
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class InboxSource:
-    """Takes what was pushed, one transaction a push."""
+    """Takes what was pushed, in order: small pushes together in one transaction, each with a receipt of its own."""
 
     config: SourceConfig
     inbox: Inbox
@@ -220,21 +227,52 @@ class InboxSource:
     ) -> Iterator[Batch | Problem]:
         """What waits, in order. Names in the cursor were committed before a crash: those files are only removed."""
         files = self.inbox.waiting()
-        names = {file.path.name for file in files}
-        read: dict[str, Any] = {name: None for name in cursor if name not in names}
+        gone: dict[str, str | None] = dict.fromkeys(cursor.keys() - {file.path.name for file in files})
+        fresh = [file for file in files if file.path.name not in cursor]
+        taken = [file for file in files if file.path.name in cursor]
+        if taken:
+            self.inbox.settle_all(taken, None, now)
+        problems: list[Problem] = []
+        for members in together(self._looked(connection, fresh, now, problems)):
+            yield from problems
+            problems.clear()
+            layout = members[0][1]
+            yield self._batch([file for file, _ in members], layout, gone, now)
+            gone = {}
+        yield from problems
+
+    def _looked(
+        self, connection: duckdb.DuckDBPyConnection, files: Sequence[Waiting], now: datetime, problems: list[Problem]
+    ) -> Iterator[tuple[tuple[Waiting, "formats.Layout"], object, int]]:
+        """The files that rows can be taken from, each with its kind and rows; the others are refused and told."""
         for file in files:
-            if file.path.name in cursor:
-                self.inbox.settle(file, None, now)
-                continue
-            layout = look(connection, file.path, self.config, self.slices, raw_scores=self.raw_scores)
+            layout = look_at(connection, file.path, self.config, self.slices, raw_scores=self.raw_scores)
             if isinstance(layout, str):
-                self.inbox.settle(file, Outcome(refused=layout), now)
-                yield Problem(file.path.name, "unreadable_file", f"push {file.id}: {layout}; it is kept in refused/")
-                continue
-            relation, rejects = formats.relation_of([str(file.path)], layout)
-            yield Batch(
-                relation=relation, types=layout.types, cursor={**read, file.path.name: file.digest},
-                unreadable=layout.format == "json", rejects=rejects, time_zone=self.config.time_zone,
-                time_unit=self.config.time_unit, settled=partial(self.inbox.settle, file, now=now),
-            )  # fmt: skip
-            read = {}
+                self.inbox.settle_all([file], {file.path.name: Outcome(refused=layout)}, now)
+                problems.append(
+                    Problem(file.path.name, "unreadable_file", f"push {file.id}: {layout}; it is kept in refused/")
+                )
+            elif layout.format == "json":
+                yield (file, layout), "json", file.path.stat().st_size // LINE_BYTES
+            else:
+                yield (file, layout), layout.signature, layout.rows
+
+    def _batch(
+        self, files: Sequence[Waiting], layout: "formats.Layout", gone: Mapping[str, str | None], now: datetime
+    ) -> Batch:
+        """The files as one batch. Its rows name a file without the directory, which is nobody's business."""
+
+        def part(first: int, beyond: int) -> Batch:
+            return self._batch(files[first:beyond], layout, gone if first == 0 else {}, now)
+
+        relation, rejects = formats.relation_of([str(file.path) for file in files], layout)
+        return Batch(
+            relation=_named(relation), types=layout.types, files=len(files),
+            cursor={**gone, **{file.path.name: file.digest for file in files}}, unreadable=layout.format == "json",
+            rejects=rejects and _named(rejects), time_zone=self.config.time_zone, time_unit=self.config.time_unit,
+            settled=lambda outcomes: self.inbox.settle_all(files, outcomes, now), part=part if len(files) > 1 else None,
+        )  # fmt: skip
+
+
+def _named(relation: str) -> str:
+    return f"SELECT * REPLACE (parse_filename(_file) AS _file) FROM ({relation})"

@@ -102,6 +102,11 @@ def atomic(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         raise
 
 
+def is_ctrl_c(error: BaseException) -> bool:
+    """Whether Ctrl-C came while a query ran: DuckDB then raises a RuntimeError of its own in place of KeyboardInterrupt."""
+    return type(error) is RuntimeError and str(error) == "Query interrupted"
+
+
 def load_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, NDArray[Any]]) -> None:
     """Make the temporary table ``name`` from numpy columns of equal length (masked = NULL)."""
     held = dict(columns)  # noqa: F841  # DuckDB finds it by its name

@@ -19,6 +19,8 @@ from monitor.store.cells import filled
 from monitor.store.connection import aware, naive
 from monitor.store.past import (
     Attempt,
+    CalibratorRow,
+    Calibrators,
     CurvePoint,
     DisparityRow,
     Event,
@@ -136,20 +138,36 @@ class History:
         return self._as(QuarantineCount, "history_quarantine_counts", model=model, limit=limit)
 
     def quarantined(
-        self, model: str, source: str | None = None, reason: str | None = None, *, limit: int = 50
+        self, model: str, source: str | None = None, reason: str | None = None, *, limit: int = 50, skip: int = 0
     ) -> tuple[Quarantined, ...]:
         """The newest rows that were set aside."""
         return self._as(
-            Quarantined, "history_quarantined", model=model, source=source, reason=reason, limit=limit
+            Quarantined, "history_quarantined", model=model, source=source, reason=reason, limit=limit, skip=skip
         )  # fmt: skip
+
+    def quarantined_total(self, model: str, source: str | None = None, reason: str | None = None) -> int:
+        """How many rows were set aside."""
+        return int(self._rows("history_quarantined_total", model=model, source=source, reason=reason)[0]["total"])
 
     def sources(self, since: datetime, model: str | None = None, *, limit: int = 2000) -> tuple[SourceState, ...]:
         """Each source pulled since then, those in trouble first."""
         return self._as(SourceState, "history_sources", since=naive(since), model=model, limit=limit)
 
-    def pulls(self, since: datetime, model: str | None = None, *, limit: int = 50) -> tuple[PullRow, ...]:
+    def pulls(
+        self, since: datetime, model: str | None = None, *, limit: int = 50, skip: int = 0
+    ) -> tuple[PullRow, ...]:
         """The newest pulls that brought rows or met a problem."""
-        return self._as(PullRow, "history_pulls", since=naive(since), model=model, limit=limit)
+        return self._as(PullRow, "history_pulls", since=naive(since), model=model, limit=limit, skip=skip)
+
+    def pulls_total(self, since: datetime, model: str | None = None) -> int:
+        """How many such pulls there were."""
+        return int(self._rows("history_pulls_total", since=naive(since), model=model)[0]["total"])
+
+    def calibrators(self, model: str | None = None, *, limit: int = 50, skip: int = 0) -> Calibrators:
+        """Every calibrator that was ever put in charge, the newest first."""
+        where = {"model": model, "limit": limit, "skip": skip}
+        rows = self._rows("history_calibrators", **where)
+        return Calibrators(self._as(CalibratorRow, "history_calibrators", **where), rows[0]["total"] if rows else 0)
 
     def disparities(self, model: str, *, limit: int = 200) -> tuple[DisparityRow, ...]:
         """The newest verdicts of the disparity rules, the surest first."""

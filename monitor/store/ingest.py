@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 from monitor.config import Model
 from monitor.errors import SourceError
 from monitor.model import Slice
-from monitor.sources.base import Batch, Problem
+from monitor.sources.base import Batch, Outcome, Problem
 from monitor.store.cells import renew_cells
 from monitor.store.connection import atomic, load_table, naive
 from monitor.store.registry import Registry
+from monitor.store.shares import Shares
 from monitor.store.sql import statement
 from monitor.store.staging import blames_the_file, stage
 
@@ -61,6 +62,7 @@ class Pulled:
     parked: int = 0
     quarantined: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    shares: dict[str, Outcome] = field(default_factory=dict)  # of each file, where several are settled in one batch
 
     def add(self, other: "Pulled") -> None:
         for name in ("files", "rows", "new", "labelled", "duplicates", "corrected", "parked"):
@@ -88,7 +90,8 @@ def ingest(
 ) -> Pulled:
     """Take one batch. Nothing of it stays when it fails; run again, it changes nothing.
 
-    Raises SourceError when a file of the batch turns out to be damaged while it is read.
+    Raises SourceError when a file of the batch turns out to be damaged while it is read, and ApartError when several that are
+    settled have to be taken one after the other.
     """
     monitor_applies = model.recalibration.apply == "monitor"
     try:
@@ -100,6 +103,7 @@ def ingest(
         if not blames_the_file(error):
             raise
         raise SourceError(str(error).splitlines()[0]) from error
+    shares = Shares.of(connection, batch, holds)
     with atomic(connection):
         pulled = Pulled(files=batch.files)
         count = connection.execute("SELECT count(*) FROM staged").fetchone()
@@ -111,6 +115,7 @@ def ingest(
             _calibrate(connection, registry, serving, len(model.classes))
         pulled.quarantined = _quarantine(connection, model.name, source, now)
         _take(connection, registry, model, now, pulled)
+        pulled.shares = shares.outcomes(connection) if shares else {}
         write_cursor(connection, registry.model_id, source, batch.cursor, now)
     return pulled
 

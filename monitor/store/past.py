@@ -63,6 +63,27 @@ class Jobs:
 
 
 @dataclass(frozen=True, slots=True)
+class CalibratorRow:
+    """A calibrator that was put in charge of a scope; ``in_charge`` whether it still is."""
+
+    model: str
+    scope: str
+    calibrator: str
+    method: str
+    fitted_at: datetime
+    promoted_at: datetime  # for the first time
+    in_charge: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrators:
+    """A page of calibrators, newest first, and how many there are."""
+
+    calibrators: tuple[CalibratorRow, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One attempt of a job."""
 

@@ -11,6 +11,7 @@ from monitor.sources.base import Batch, Outcome, Problem, Source
 from monitor.store.connection import atomic, naive
 from monitor.store.ingest import Pulled, Serving, ingest, parked_past_horizon, read_cursor, retry_parked, write_cursor
 from monitor.store.registry import Registry
+from monitor.store.shares import ApartError
 
 # Problems that mean the whole source could not be looked at: no success of the pull stage is recorded then.
 SOURCE_FAILED = ("source_unreachable", "directory_missing")
@@ -58,25 +59,35 @@ def _ingest(
     connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: Source, batch: Batch,
     serving: Sequence[Serving], now: datetime,
 ) -> Pulled:  # fmt: skip
-    """One batch; when one of its files is damaged inside, its files one by one."""
+    """One batch; in parts when a later file speaks of rows of an earlier one, and when one is damaged inside, its files
+    one by one."""
     try:
         pulled = ingest(connection, registry, model, source.name, source.holds, batch, now, serving=serving)
+    except ApartError as error:
+        members: Sequence[Batch] = error.batches
     except SourceError as error:
-        if batch.settled:  # it will not get better: nobody writes it any more
-            batch.settled(Outcome(refused=error.message))
-            return Pulled(problems=[Problem(next(iter(batch.cursor)), "unreadable_file", error.message)])
-        if not batch.alone:
+        members = batch.alone if batch.part is None else [batch.part(at, at + 1) for at in range(batch.files)]
+        if batch.settled and not members:  # it will not get better: nobody writes it any more
+            item = _item(batch)
+            batch.settled({item: Outcome(refused=error.message)})
+            return Pulled(problems=[Problem(item, "unreadable_file", error.message)])
+        if not members:
             item = next(iter(batch.cursor), source.name)
             text = f"{item}: cannot be read to its end ({error.message}); nothing of it was taken, it is tried again"
             return Pulled(problems=[Problem(item, "unreadable_file", text)])
     else:
         if batch.settled:
-            batch.settled(_outcome(pulled))
+            batch.settled(pulled.shares or {_item(batch): _outcome(pulled)})
         return pulled
     total = Pulled()
-    for alone in batch.alone:
-        total.add(_ingest(connection, registry, model, source, alone, serving, now))
+    for member in members:
+        total.add(_ingest(connection, registry, model, source, member, serving, now))
     return total
+
+
+def _item(batch: Batch) -> str:
+    """The one file of a batch."""
+    return next(item for item, fingerprint in batch.cursor.items() if fingerprint is not None)
 
 
 def _outcome(pulled: Pulled) -> Outcome:

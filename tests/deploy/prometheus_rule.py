@@ -10,7 +10,7 @@ apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
   name: calwatch
-  labels: {app.kubernetes.io/name: calwatch}
+  labels: {app.kubernetes.io/name: calwatch}    # and what your Prometheus selects by, such as release: …
 spec:
   groups:
 """

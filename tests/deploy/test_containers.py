@@ -2,7 +2,11 @@
 
 import json
 import re
+import subprocess
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -47,10 +51,34 @@ def test_the_image_is_not_root_and_takes_only_what_the_build_needs() -> None:
     assert all((ROOT / name).exists() for name in copied)
 
 
-def test_the_health_check_of_the_image_is_a_program_that_runs_and_asks_healthz() -> None:
+@pytest.mark.parametrize(("status", "well"), [(200, True), (503, False), (None, False)])
+def test_the_health_check_of_the_image_is_well_only_when_healthz_says_so(status: int | None, well: bool) -> None:
+    class Health(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert status is not None
+            self.send_response(status if self.path == "/healthz" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Quiet."""
+
     (program,) = re.findall(r'^    CMD \["python", "-c", "(.+)"\]$', DOCKERFILE, re.MULTILINE)
-    compile(program, "healthcheck", "exec")
-    assert "127.0.0.1:9464/healthz" in program
+    with ThreadingHTTPServer(("127.0.0.1", 0), Health) as answering:
+        address = f"127.0.0.1:{answering.server_address[1]}"
+        if status is None:
+            answering.socket.close()
+        else:
+            Thread(target=answering.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        assert "127.0.0.1:9464" in program
+        asked = subprocess.run(
+            [sys.executable, "-c", program.replace("127.0.0.1:9464", address)],
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+        if status is not None:
+            answering.shutdown()
+    assert (asked.returncode == 0) is well
 
 
 @pytest.mark.parametrize("path", ["compose/calwatch.toml", "kubernetes/calwatch.toml"])
@@ -73,9 +101,9 @@ def test_compose_publishes_on_loopback_only_and_lets_nothing_write_its_root() ->
 def test_compose_mounts_files_that_there_are() -> None:
     for name, service in compose()["services"].items():
         for volume in service["volumes"]:
-            source = Path(volume["source"])
-            if volume["type"] == "bind" and DEPLOY / "grafana" not in source.parents:
-                assert source.exists(), f"{name}: {source}"
+            if volume["type"] == "bind":
+                assert Path(volume["source"]).exists(), f"{name}: {volume['source']}"
+                assert volume["read_only"], f"{name}: {volume['source']}"
 
 
 @pytest.mark.parametrize("secret", FILLED)
@@ -115,6 +143,67 @@ def test_prometheus_in_compose_is_the_shipped_one_but_for_its_addresses() -> Non
     shipped, own = parsed(DEPLOY / "prometheus" / "prometheus.yml"), parsed(DEPLOY / "compose" / "prometheus.yml")
     text = json.dumps(shipped).replace("127.0.0.1:9464", "calwatch:9464").replace("127.0.0.1:9093", "alertmanager:9093")
     assert json.loads(text) == own
+
+
+@pytest.mark.server
+def test_prometheus_and_alertmanager_take_what_compose_mounts_into_them(tmp_path: Path) -> None:
+    """Laid out under ``tmp_path`` as in the containers."""
+    services = compose()["services"]
+    for name, checker in (
+        ("prometheus", ("promtool", "check", "config")),
+        ("alertmanager", ("amtool", "check-config")),
+    ):
+        (option,) = [each for each in services[name]["command"] if each.startswith("--config.file=")]
+        for volume in services[name]["volumes"]:
+            if volume["type"] == "bind":
+                target = tmp_path / volume["target"].lstrip("/")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.symlink_to(volume["source"])
+        checked = run(*checker, tmp_path / option.removeprefix("--config.file=").lstrip("/"))
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        if name == "prometheus":
+            found = sum(int(count) for count in re.findall(r"SUCCESS: (\d+) rules found", checked.stdout))
+            assert found == sum(len(group["rules"]) for group in parsed(TARGET)["spec"]["groups"])
+
+
+def test_what_a_container_writes_lies_on_a_volume_or_in_memory() -> None:
+    state = {"calwatch": "/var/lib/calwatch", "prometheus": "/prometheus", "alertmanager": "/alertmanager",
+             "grafana": "/var/lib/grafana"}  # fmt: skip
+    for name, service in compose()["services"].items():
+        volumes = {volume["target"] for volume in service["volumes"] if volume["type"] == "volume"}
+        assert (volumes, service["tmpfs"]) == ({state[name]}, ["/tmp"]), name
+    assert str(load_config(DEPLOY / "compose" / "calwatch.toml").state_dir) == state["calwatch"]
+    assert f"VOLUME {state['calwatch']}" in DOCKERFILE
+
+
+def test_the_network_policy_lets_prometheus_in_and_nothing_else_in_or_out() -> None:
+    policy = parsed(KUBERNETES / "networkpolicy.yaml")["spec"]
+    template = parsed(KUBERNETES / "statefulset.yaml")["spec"]["template"]
+    labels, (container,) = template["metadata"]["labels"], template["spec"]["containers"]
+    assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    assert policy["egress"] == []
+    (ingress,) = policy["ingress"]
+    (who,) = ingress["from"]  # one entry with both selectors: "and"; two entries would be "or"
+    assert who["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "monitoring"}
+    assert who["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "prometheus"}
+    (port,) = ingress["ports"]
+    assert port == {"protocol": "TCP", "port": "http"}
+    assert {"name": "http", "containerPort": 9464} in container["ports"]
+    (endpoint,) = parsed(KUBERNETES / "servicemonitor.yaml")["spec"]["endpoints"]
+    (served,) = parsed(KUBERNETES / "service.yaml")["spec"]["ports"]
+    assert (endpoint["port"], served["targetPort"], served["port"]) == ("http", "http", 9464)
+
+
+def test_the_pod_cannot_become_more_than_it_is() -> None:
+    pod = parsed(KUBERNETES / "statefulset.yaml")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    own = container["securityContext"]
+    assert (own["allowPrivilegeEscalation"], own["capabilities"]) == (False, {"drop": ["ALL"]})
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    namespace = parsed(KUBERNETES / "namespace.yaml")["metadata"]["labels"]
+    assert namespace["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
 def test_the_starter_of_init_runs_the_same_prometheus() -> None:

@@ -97,8 +97,36 @@ def test_a_panel_says_what_it_means_and_shows_the_unknown_as_unknown(panel: dict
         assert panel["options"]["reduceOptions"]["calcs"] == [
             "lastNotNull" if panel["options"]["textMode"] == "name" else "last"  # an old value is no answer
         ]
+        (target,) = panel["targets"]
+        if not target.get(
+            "instant"
+        ):  # over a range the last sample there is may be days old, unless something is put there
+            assert target["range"]
+            assert target["expr"].endswith(" or vector(NaN)")
     if panel["type"] == "timeseries":
         assert panel["fieldConfig"]["defaults"]["custom"]["spanNulls"] is False
+
+
+@EACH_PANEL
+def test_an_axis_of_ece_starts_at_0(panel: dict[str, Any]) -> None:
+    never_below = re.compile(r"calwatch_(ece|ece_lower|ece_upper|ece_null_quantile|drift_evidence_ratio|samples)\{")
+    if panel["type"] == "timeseries" and any(never_below.search(target["expr"]) for target in panel["targets"]):
+        assert panel["fieldConfig"]["defaults"]["custom"]["axisSoftMin"] == 0
+
+
+@pytest.mark.parametrize("name", ["model", "slice"])
+@pytest.mark.parametrize(("rate", "policies", "others"), [
+    ("precision", ["precision>=0.95", "accuracy>=0.9"], ["recall>=0.9", "fp_per_image<=0.1"]),
+    ("recall", ["recall>=0.9"], ["precision>=0.95", "fp_per_image<=0.1"]),
+])  # fmt: skip
+def test_a_live_rate_is_drawn_against_what_the_policy_promises_of_it(
+    name: str, rate: str, policies: list[str], others: list[str]
+) -> None:
+    shown = [each for each in generate.queries(COMMITTED[name]) if each.panel == f"{rate.capitalize()} in production"]
+    (promised,) = [each.query for each in shown if each.legend == "promised at least"]
+    found = re.fullmatch(r'max\(calwatch_threshold_promised\{model="\$model", policy=~"(.+)"\}\)', promised)
+    assert found is not None, promised
+    assert [policy for policy in [*policies, *others] if re.fullmatch(found[1], policy)] == policies
 
 
 @EACH_BOARD
@@ -225,8 +253,21 @@ def test_grafanas_alerts_are_those_of_prometheus() -> None:
     assert set(made) == set(shipped)
     for title, rule in made.items():
         assert rule["for"] == shipped[title].get("for", "0s")
-        assert rule["labels"] == shipped[title].get("labels", {})
+        labels = shipped[title].get("labels", {})
+        assert set(rule["labels"]) == set(labels)
+        assert rule["labels"].get("severity") == labels.get("severity")
         assert (DEPLOY.parent / rule["annotations"]["runbook_url"]).exists()
+
+
+def _provisioned(text: str) -> str:
+    """A label as it is once Grafana has put in its environment: ``$name`` is a variable (there is none), ``$$`` a dollar."""
+    return re.sub(r"\$(\$|\w+|\{\w+\})", lambda found: "$" if found[1] == "$" else "", text)
+
+
+def test_a_label_of_grafanas_alerts_outlives_the_environment_that_is_put_in() -> None:
+    (slice_,) = {_provisioned(rule["labels"]["slice"]) for rule in _alerts() if "slice" in rule["labels"]}
+    assert "range $name, $value := $labels" in slice_
+    assert slice_.endswith('{{ or $slice "all" }}')
 
 
 def test_grafanas_alerts_keep_to_its_format() -> None:
@@ -239,10 +280,14 @@ def test_grafanas_alerts_keep_to_its_format() -> None:
         assert [stage["refId"] for stage in rule["data"]] == ["A", "B", rule["condition"]]
         assert rule["data"][0]["datasourceUid"] == uid
         assert "calwatch:" not in rule["data"][0]["model"]["expr"]
-        for text in rule["annotations"].values():
+        unfolded = [_provisioned(text) for text in rule["labels"].values()]
+        for text in (*rule["annotations"].values(), *unfolded):
             assert not re.search(
                 r"\{\{[^}]*\$value\b", text.replace("range $name, $value", "").replace("$name $value", "")
             ), text
+            if "range $name" in text:
+                assert "range $name, $value := $labels" in text
+                assert "|grafana_folder|" in text
 
 
 def test_a_recorded_series_is_written_out_with_its_matchers() -> None:

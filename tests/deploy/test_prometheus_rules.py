@@ -26,6 +26,24 @@ def rules() -> Iterator[dict[str, Any]]:
 
 ALERTS = [rule for rule in rules() if "alert" in rule]
 NAMES = {rule["alert"] for rule in ALERTS}
+SLICED = {
+    "calwatch_ece_lower", "calwatch_rule_firing", "calwatch_drift_evidence_ratio", "calwatch_calibrator_adopted",
+    "calwatch_label_coverage_ratio", "calwatch_label_lag_seconds",
+}  # fmt: skip
+SLICE = next(rule for rule in ALERTS if rule["alert"] == "CalwatchDrift")["labels"]["slice"]
+HOLES = [
+    (
+        "(calwatch_config_last_reload_success_timestamp_seconds)\n          ) >",
+        "(calwatch_samples)\n          ) >",
+    ),  # a hung start
+    ("0 * calwatch_model_healthy", "0 * calwatch_model_info"),  # a source that was never read has no last success
+    ("_total unless calwatch_", "_total and calwatch_"),  # the first pull
+    ("- calwatch_config_last_reload_success_timestamp_seconds < 3600", "> 0"),  # and that of a calwatch found late
+    ('outcome="failed"', 'outcome=~"failed|interrupted"'),
+    ("[10m]) and last_over_time(calwatch_rule_firing[10m]) == 1)\n", "[10m]) > 9e12)\n"),  # since when
+    ('{{ or $slice "all" }}', '{{ or $slice "" }}'),
+    ("[7d])) > 0", "[7d])) >= 0"),
+]
 RECORDED = {rule["record"] for rule in rules() if "record" in rule}
 
 
@@ -69,7 +87,7 @@ def test_every_alert_is_tested_firing_and_quiet() -> None:
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: str(alert["alert"]))
 def test_every_alert_says_how_bad_what_and_what_to_do(alert: dict[str, Any]) -> None:
     if alert["alert"] in OWN:
-        assert "labels" not in alert
+        assert "severity" not in alert["labels"]
     else:
         assert alert["labels"]["severity"] in list(Severity)
     texts = alert["annotations"]
@@ -77,7 +95,40 @@ def test_every_alert_says_how_bad_what_and_what_to_do(alert: dict[str, Any]) -> 
     assert texts["runbook_url"] == f"deploy/runbooks/{alert['alert']}.md"
     for text in (texts["summary"], texts["description"]):
         # humanize writes 0.2 as 200m; a bare value is sixteen digits long
-        assert not re.search(r"humanize|\{\{ \$value \}\}", text)
+        assert not re.search(r"humanize\b|\{\{ \$value \}\}", text)
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: str(alert["alert"]))
+def test_an_alert_that_can_be_of_a_slice_names_it_in_its_text_and_in_the_label_that_inhibitions_compare(
+    alert: dict[str, Any],
+) -> None:
+    judged = alert["expr"].split("unless on (job, instance, model) calwatch:has_rules")[0]
+    summed = re.search(r"\b(?:sum|max) by|calwatch:", judged)
+    names = bool(SLICED.intersection(re.findall(r"calwatch_\w+", judged))) and not summed
+    text = alert["annotations"]["description"]
+    assert ("range $name, $value := $labels" in text) is names
+    label = alert.get("labels", {}).get("slice")
+    assert (label is not None) is names
+    if label is not None:
+        assert label == SLICE
+        assert text.startswith(SLICE.removesuffix('{{ or $slice "all" }}').removesuffix("{{ end }}"))
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(("was", "would_be"), HOLES, ids=range(len(HOLES)))
+def test_the_rule_tests_notice(was: str, would_be: str, tmp_path: Path) -> None:
+    """What rules must not fall back to: each hole was there once."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "tests").mkdir()
+    changed = 0
+    for path in RULES:
+        text = path.read_text("utf-8")
+        changed += text.count(was)
+        (tmp_path / "rules" / path.name).write_text(text.replace(was, would_be), "utf-8")
+    assert changed, was
+    for path in TESTS:
+        (tmp_path / "tests" / path.name).write_text(path.read_text("utf-8"), "utf-8")
+    assert run("promtool", "test", "rules", *sorted((tmp_path / "tests").glob("*.yml"))).returncode == 1
 
 
 def test_each_alert_has_one_name() -> None:

@@ -1,6 +1,8 @@
 """Every alert has a runbook, and what a runbook tells people to type works."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,11 +15,13 @@ from monitor.backtest import play
 from monitor.cli import app
 from monitor.config import load_config
 from monitor.store.snapshot import SNAPSHOT
-from tests.deploy.test_prometheus_rules import NAMES
+from tests.deploy.test_prometheus_rules import NAMES, RECORDED
 from tests.deploy.tools import DEPLOY
+from tests.readme_parts import metrics_table
 
 ROOT = DEPLOY.parent
-BOOKS = sorted((DEPLOY / "runbooks").glob("*.md"))
+PAGES = sorted((DEPLOY / "runbooks").glob("*.md"))
+BOOKS = [path for path in PAGES if path.stem != "README"]
 QUERIES = sorted({
     query.strip()
     for path in BOOKS
@@ -55,16 +59,63 @@ def test_every_query_runs_on_a_real_snapshot(query: str, snapshot: duckdb.DuckDB
     snapshot.execute(query).fetchall()
 
 
-@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
-def test_the_commands_of_calwatch_are_there(path: Path) -> None:
-    known = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]  # a click group
-    text = path.read_text("utf-8")
+def _typed(text: str) -> list[list[str]]:
+    """The words after ``calwatch`` of every command in blocks of shell and between backticks."""
     shell = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
-    typed = re.findall(r"^calwatch (\w+)", shell, re.MULTILINE) + re.findall(r"`calwatch (\w+)", text)
-    assert set(typed) <= known
+    found = re.findall(r"^calwatch (\w[^#\n]*)", shell, re.MULTILINE)
+    found += re.findall(r"`calwatch (\w[^`]*)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    return [command.split() for command in found]
 
 
-@pytest.mark.parametrize("path", [*BOOKS, DEPLOY / "README.md"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_the_commands_of_calwatch_and_their_options_are_there(path: Path) -> None:
+    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a click group
+    for words in _typed(path.read_text("utf-8")):
+        assert words[0] in known, words
+        command = known[words.pop(0)]
+        if words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        options = {name for parameter in command.params for name in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options, words
+
+
+def test_the_commands_are_found() -> None:
+    typed = [" ".join(words) for path in BOOKS for words in _typed(path.read_text("utf-8"))]
+    assert len(typed) > 40
+    assert "recalibrate MODEL --slice camera=c3,lighting=night" in typed
+
+
+SOURCE = "\n".join(path.read_text("utf-8") for path in (ROOT / "monitor").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
+def test_what_is_looked_for_in_the_log_is_what_is_logged(path: Path) -> None:
+    foreign = {"Main process exited", "oom-kill", "watchdog"}  # systemd's
+    for wanted in re.findall(r"journalctl[^\n]*\| grep (?:-E )?'([^']+)'", path.read_text("utf-8")):
+        for text in set(wanted.split("|")) - foreign:
+            assert re.search(rf'log\.\w+\(\s*"{text}\b', SOURCE), text
+
+
+@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
+def test_series_that_are_named_are_there(path: Path) -> None:
+    known = set(re.findall(r"`(calwatch_\w+)`", metrics_table())) | RECORDED
+    named = set(re.findall(r"\bcalwatch[_:][\w:]+\w", path.read_text("utf-8")))
+    assert {re.sub(r"_(sum|count|bucket)$", "", name) for name in named} <= known
+
+
+def test_the_way_to_type_sql_works(snapshot: duckdb.DuckDBPyConnection) -> None:
+    (program,) = re.findall(
+        r'^python -c "(.+)" /var/lib', (DEPLOY / "runbooks" / "README.md").read_text("utf-8"), re.MULTILINE
+    )
+    (held,) = snapshot.execute("SELECT path FROM duckdb_databases() WHERE path IS NOT NULL").fetchone() or ("",)
+    told = subprocess.run(
+        [sys.executable, "-c", program, held, "FROM drift_now"], capture_output=True, text=True, timeout=60, check=False
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    assert "fired_at" in told.stdout
+
+
+@pytest.mark.parametrize("path", [*PAGES, DEPLOY / "README.md"], ids=lambda path: path.stem)
 def test_links_lead_to_files(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text("utf-8")):
         assert target.startswith("https://") or (path.parent / target).exists(), f"{path.name}: {target}"

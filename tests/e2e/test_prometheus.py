@@ -73,7 +73,8 @@ def test_a_drift_reaches_the_pager_with_its_slice_and_resolves_when_production_a
         daemon.wait_ready()
         page = pager.wait("firing", alertname="CalwatchDrift", model="m", **DRIFTED)
         assert (page.path, page.labels["severity"], page.labels["rule"]) == ("/page", "page", "calibration-drift")
-        assert "slice camera=c3 lighting=night" in page.annotations["description"]
+        assert page.labels["slice"] == scope
+        assert f"slice {scope}, most likely since " in page.annotations["description"]
         assert page.annotations["runbook_url"] == "deploy/runbooks/CalwatchDrift.md"
         assert not [each for each in pager.told if each.labels.get("camera") in ("c1", "c2")]
 

@@ -188,7 +188,10 @@ def test_pulls_and_quarantine_are_those_of_the_snapshot(world: World, client: Te
         ("/readings?offset=-1", 422, "greater than or equal to 0"),
         ("/readings?state=fine", 422, "'ok' or 'insufficient'"),
         ("/jobs/none", 404, "there is no job 'none'"),
-        ("/nowhere", 404, "Not Found"),
+        ("/nowhere", 404, "nothing is served under this path: /api/v1/openapi.json lists what is"),
+        ("/history?model=m&window=24h&until=0001-01-01T00:00:00Z", 422, "until must lie between 1971 and 9000"),
+        ("/history?model=m&window=24h&since=9999-12-31T23:59:59-14:00", 422, "since must lie between"),
+        ("/jobs?offset=99999999999999999999", 422, "offset: Input should be less than or equal to"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_a_reason(client: TestClient, path: str, status: int, told: str) -> None:

@@ -52,6 +52,9 @@ ATTACKS: list[tuple[str, str, str, dict[str, Any], int]] = [
     ("rebinding: a foreign name for the page", "GET", "/", {"headers": {"Host": "evil.example:9464"}}, 421),
     ("rebinding: loopback as a prefix", "GET", READ, {"headers": {"Host": "127.0.0.1.evil.example"}}, 421),
     ("rebinding: loopback as user info", "GET", READ, {"headers": {"Host": "127.0.0.1@evil.example"}}, 421),
+    ("rebinding: a path after the port", "GET", READ, {"headers": {"Host": "127.0.0.1:80/evil.example"}}, 421),
+    ("rebinding: a name as the port", "GET", READ, {"headers": {"Host": "127.0.0.1:evil.example"}}, 421),
+    ("rebinding: a name after brackets", "GET", READ, {"headers": {"Host": "[::1].evil.example"}}, 421),
     ("rebinding with a token", "POST", JOBS, {"headers": {**WRITER, "Host": "evil.example"}, "json": REFIT}, 421),
     ("a change without a token, on loopback", "POST", JOBS, {"json": REFIT}, 401),
     ("samples without a token", "POST", SAMPLES, {"json": ROW}, 401),
@@ -74,6 +77,8 @@ ATTACKS: list[tuple[str, str, str, dict[str, Any], int]] = [
     ("a form", "POST", JOBS, {"headers": WRITER, "data": REFIT}, 415),
     ("a form with a file", "POST", SAMPLES, {"headers": WRITER, "files": {"body": b"[]"}}, 415),
     ("JSON as plain text", "POST", SAMPLES, {"headers": {**WRITER, "Content-Type": "text/plain"}, "content": "[]"}, 415),
+    ("two types at once", "POST", SAMPLES, {"headers": [("Authorization", WRITER["Authorization"]), ("Content-Type",
+     "application/json"), ("Content-Type", "text/plain")], "content": "[]"}, 415),
     ("a body of no type", "POST", SAMPLES, {"headers": WRITER, "content": b"[]"}, 415),
     ("a change by reading", "GET", JOBS, {"headers": WRITER}, 405),
     ("a preflight", "OPTIONS", JOBS, {"headers": {"Origin": "https://evil.example"}}, 403),
@@ -204,7 +209,10 @@ def test_a_reload_with_mistakes_tells_them(tmp_path: Path, monkeypatch: pytest.M
         world.path.write_text(world.path.read_text("utf-8") + "\n[monitr]\n")
         answer = world.client("admin").post(RELOAD)
         assert answer.status_code == 422
-        assert answer.json() == {"detail": ['calwatch.toml: unknown key "monitr", did you mean "monitor"?']}
+        mistake = 'calwatch.toml: unknown key "monitr", did you mean "monitor"?'
+        assert answer.json() == {
+            "detail": f"nothing was reloaded, the old configuration stays in force: {mistake}", "mistakes": [mistake],
+        }  # fmt: skip
 
 
 def test_losing_its_tokens_by_a_reload_closes_an_address_that_others_reach() -> None:

@@ -147,11 +147,11 @@ def test_bad_rows_are_quarantined_with_their_place_and_stop_nothing_else(world: 
 @pytest.mark.parametrize(
     ("kind", "body", "status", "told"),
     [
-        ("application/json", b"{", 422, "is not JSON"),
+        ("application/json", b"[{", 422, "row 0 is not JSON"),
         ("application/json", b'{"sample_id": "a"}', 422, "must be a list of rows"),
         ("application/json", b"[]", 422, "must be a list of rows"),
         ("application/json", b"[{}, 3]", 422, "row 1 is no object"),
-        ("application/json", b"[" * 200_000, 422, "is not JSON"),
+        ("application/json", b"[" * 200_000, 422, "nested too deeply"),
         ("application/json", b'[{"a": "\xff"}]', 422, "is not JSON"),
         ("application/json", b"", 422, "the body is empty"),
         ("application/json", b" " * 1_048_577, 413, "a push takes 1 megabytes"),
@@ -184,7 +184,7 @@ def test_without_pyarrow_the_other_bodies_are_named(
     def gone(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr("monitor.publish.api.pushing.import_module", gone)
+    monkeypatch.setattr("monitor.publish.api.unpacking.import_module", gone)
     answer = writer.post(SAMPLES, content=b"x", headers={"Content-Type": ARROW})
     assert answer.status_code == 415
     assert "pip install" in answer.json()["detail"]

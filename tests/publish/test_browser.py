@@ -5,16 +5,19 @@ Nothing is loaded from another host, and the console stays silent.
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
+from urllib.parse import urlencode
 
 import pytest
 
+from monitor.model import Published, Reading, Slice
 from monitor.publish.web import create_app
 from monitor.server import HttpServer
 from tests.deploy.tools import needed
-from tests.publish.page_world import HAZED, Site, played
+from tests.publish.page_world import EVIL, HAZED, Site, played
 
 if find_spec("playwright") is None:
     told = "playwright is missing: pip install 'calwatch[test]'"
@@ -106,7 +109,7 @@ def test_everything_can_be_reached_by_clicking(browser: Browser, address: str, w
         assert pictures(page) == 1
         assert overflow(page) == 0
         page.click(f"a >> text={HAZED.replace(',', ',')}")
-        assert page.locator("h1").inner_text() == HAZED
+        assert page.locator("h1 bdi").inner_text() == HAZED
         assert pictures(page) == 4
         assert overflow(page) == 0
         page.click("summary >> text=Bins as numbers")
@@ -122,6 +125,53 @@ def test_everything_can_be_reached_by_clicking(browser: Browser, address: str, w
         assert page.locator("h2 >> text=Attempts").is_visible()
         page.click("header >> text=calwatch")
         assert page.locator("h1").inner_text() == "Overview"
+
+
+@pytest.mark.parametrize("width", [DESK, PHONE])
+def test_names_of_any_length_and_script_stay_within_the_window(
+    browser: Browser, small: Published, reading: Callable[..., Reading], width: int
+) -> None:
+    long, turned = "x" * 3000, "\u202eמצלמה 📷"
+    slices = [Slice.of({"camera": each, "lighting": each}) for each in (long, turned, EVIL)]
+    digits = small.models[0]
+    hostile = replace(
+        digits, name=long, problem=long, readings=(reading(), *(reading(each, ece_lower=0.1) for each in slices)),
+        alerts=tuple(
+            replace(digits.alerts[0], model=long, rule=long, reason=long, version=long, slice=each) for each in slices
+        ),
+    )  # fmt: skip
+    site = Site(Published(small.at, (hostile,)), small.at)
+    asked = urlencode({"model": long})
+    with served(site) as address:
+        for path in (
+            "",
+            f"model?{asked}",
+            f"thresholds?{asked}",
+            f"slice?{asked}&{urlencode({'slice': slices[1].text})}",
+        ):
+            context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=False)
+            page = context.new_page()
+            page.goto(f"{address}{path}")
+            assert overflow(page) == 0, path.partition("?")[0]
+            context.close()
+
+
+def test_a_row_that_was_set_aside_is_in_sight_on_a_phone(browser: Browser, address: str) -> None:
+    with tab(browser, address, width=PHONE) as page:
+        page.goto(f"{address}intake?model=m&reason=score_outside_0_1")
+        box = page.locator("td.record").first.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= PHONE
+
+
+def test_what_is_not_there_leads_back(browser: Browser, address: str) -> None:
+    page = browser.new_page()
+    answer = page.goto(f"{address}slice?model=m&slice=camera%3Dnone")
+    assert answer is not None
+    assert answer.status == 404
+    page.click("main >> text=Slices of m")
+    assert page.locator("h1").inner_text().startswith("Slices of m")
+    page.close()
 
 
 def test_the_keyboard_is_enough(browser: Browser, address: str) -> None:

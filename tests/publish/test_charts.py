@@ -1,5 +1,6 @@
 """Charts: what is unknown is not drawn, what happened is marked, and the picture follows dark mode."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -75,9 +76,58 @@ def test_no_threshold_in_use_is_no_line() -> None:
 
 
 def test_an_unknown_cell_of_the_heat_map_is_a_dash() -> None:
-    cells = [HeatCell("c1", "day", 0.031, 500), HeatCell("c1", "night", None, 3)]
+    cells = [HeatCell("c1", "day", 0.031, 500, True), HeatCell("c1", "night", None, 3, False)]
     drawn = {row["column"]: (row["text"], row["known"]) for row in rows(charts.heat_map(cells, "camera", "lighting"))}
     assert drawn == {"day": ("0.031", True), "night": ("–", False)}
+
+
+def ink(cell: HeatCell) -> str:
+    drawn = rendering.svg(charts.heat_map([cell], "camera", "lighting"))
+    assert cell.value is not None
+    text = drawn.partition(f">{cell.value:.3f}</text>")[0].rpartition("<text")[2]
+    return text.partition('fill="')[2].partition('"')[0]
+
+
+def test_numbers_on_the_heat_map_can_be_read_in_dark_mode_too() -> None:
+    """Of the steps only the lightest changes in dark mode, and so must the ink on it."""
+    assert ink(HeatCell("c1", "day", 0.004, 500, True)) == charts.INK
+    assert ink(HeatCell("c1", "day", 0.03, 500, True)) == charts.INK_ON_PALE
+    assert ink(HeatCell("c1", "day", 0.2, 500, True)) == charts.PALE_ON_DARK
+    assert f'[fill="{charts.INK}"]' in rendering.STYLE
+    assert f'[fill="{charts.INK_ON_PALE}"]' not in rendering.STYLE
+
+
+def test_a_cell_is_coloured_only_where_its_error_is_more_than_luck() -> None:
+    cells = [HeatCell("c1", "day", 0.057, 140, False), HeatCell("c1", "dusk", 0.057, 900, True)]
+    steps = {row["column"]: row["step"] for row in rows(charts.heat_map(cells, "camera", "lighting"))}
+    assert steps == {"day": 0, "dusk": 3}
+
+
+def labels(drawn: str) -> list[str]:
+    """The texts of the ticks, axis by axis."""
+    return [text for part in drawn.split("role-axis-label")[1:] for text in
+            re.findall(r"<text[^>]*>([^<]+)</text>", part.partition("role-axis-")[0])]  # fmt: skip
+
+
+def test_ticks_of_small_errors_do_not_read_the_same() -> None:
+    told = labels(rendering.svg(charts.ece_over_time([point(0, 0.004), point(1, 0.019)])))
+    assert len(told) == len(set(told)), told
+
+
+def test_times_are_told_by_the_day_or_the_hour_of_utc() -> None:
+    months = rendering.svg(charts.ece_over_time([point(0, 0.1), point(24 * 40, 0.1)]))
+    assert "Mar 08" in labels(months)
+    assert "March" not in labels(months)
+    assert ">UTC</text>" in months
+    assert "06:00" in labels(rendering.svg(charts.ece_over_time([point(0, 0.1), point(24, 0.1)])))
+
+
+@pytest.mark.parametrize("top", [1.0, 1e9, 1e300])
+def test_the_log_axis_of_evidence_has_few_lines_and_the_limit_among_them(top: float) -> None:
+    path = [EvidencePoint(AT, "drift", "v1", "", 10, 0.5), EvidencePoint(AT + HOUR, "drift", "v1", "", 10, top)]
+    told = [text for text in labels(rendering.svg(charts.evidence_path(path))) if ":" not in text]
+    assert "1" in told
+    assert len([text for text in told if " " not in text]) <= 8, told
 
 
 @pytest.mark.parametrize("width", [charts.WIDE, charts.NARROW])
@@ -87,7 +137,7 @@ def test_pictures_have_a_dark_mode_and_load_nothing(width: int) -> None:
         charts.ece_over_time([point(0, 0.1), point(5, 0.2)], EVENTS, width=width),
         charts.evidence_path([EvidencePoint(AT, "drift", "v1", "", 10, 0.5)], EVENTS, width=width),
         charts.trade_off(curve((0.2, 0.8), (0.9, 0.9)), 0.4, width=width),
-        charts.heat_map([HeatCell("<b>&", "day", 0.031, 500)], "camera", "lighting", width=width),
+        charts.heat_map([HeatCell("<b>&", "day", 0.031, 500, True)], "camera", "lighting", width=width),
     ):
         drawn = rendering.svg(chart)
         assert f"<style>{rendering.STYLE}</style>" in drawn

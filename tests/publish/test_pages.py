@@ -1,8 +1,10 @@
 """Overview, model and thresholds: pages that a snapshot is enough for."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from urllib.parse import urlencode
 
 import pytest
@@ -23,6 +25,14 @@ def page(published: Published | None, path: str = "/", *, now: datetime = AT) ->
     return answer.text
 
 
+def refused(site: Site, path: str, status: int) -> tuple[Outline, str]:
+    """The page in place of one that cannot be shown, and what it says."""
+    answer = site.client.get(path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    return outline(answer.text), " ".join(unescape(re.sub("<[^>]*>", " ", answer.text)).split())
+
+
 def with_readings(small: Published, *readings: Reading) -> Published:
     return Published(AT, (replace(small.models[0], readings=readings),))
 
@@ -39,11 +49,13 @@ def test_the_overview_says_of_every_model_in_which_state_it_is_and_why(small: Pu
         "the score is the probability that the predicted class is right (top-label)",
         "the score is the probability that the pixel belongs to the class",
         "the last cycle failed: SourceError: /in is gone",
-        "ece_lower 0.083 is above 0.05 over 24h (400 samples)",
+        "<li>ece-high fires for camera=c3,lighting=night since 2026-02-28 23:00</li>",
+        "<p>ece_lower 0.083 is above 0.05 over 24h (400 samples)</p>",
+        "As of <time datetime=\"2026-03-01T02:00:00+00:00\">2026-03-01 02:00 UTC</time>",
         "Scores are off by more than five points.",
         '2026-02-28 23:00</time> <span class="quiet">(3 h ago)',
         '2026-02-27 20:00</time> <span class="quiet">(30 h ago)',
-        "firing 1", "unknown 1", "healthy 0",
+        "firing 1", "unknown 1", "healthy 0", "1 alert fires</a>",
     ):  # fmt: skip
         assert text in html, text
 
@@ -196,6 +208,12 @@ def test_the_window_of_a_firing_rule_comes_before_one_with_more_readings(
     assert 'aria-current="page">7d</a>' in page(Published(AT, (fires,)), f"{MODEL}&window=7d")
 
 
+def test_evidence_that_is_not_known_is_a_dash_and_comes_last() -> None:
+    assert texts.scale(float("nan")) == "–"
+    assert texts.scale(None) == "–"
+    assert texts.scale(float("inf")) == "over a million"
+
+
 def test_versions_get_a_column_when_there_are_several(small: Published, reading: Callable[..., Reading]) -> None:
     assert '<th scope="col">version</th>' not in page(small, MODEL)
     both = with_readings(small, reading(ece_lower=0.1), reading(version="v2", ece_lower=0.2))
@@ -205,34 +223,60 @@ def test_versions_get_a_column_when_there_are_several(small: Published, reading:
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("/model?model=x", 'there is no model "x"\nknown: digits, seams\n'),
-        (f"{MODEL}&window=5h", 'model "digits" has no readings over window "5h"\nknown: 24h\n'),
-        (f"{MODEL}&sort=price", 'slices cannot be sorted by "price"\nknown: worst, slice, debiased, ece, luck, evidence, '
-         "samples, labelled, gap, brier, auroc\n"),
-        ("/slice?model=digits&slice=camera%3Dzz", 'model "digits" has no reading of slice "camera=zz"\nthe slices there are: '
-         "the model's page\n"),
-        ("/slice?model=digits&slice=zz", "slice must be \"all\" or \"name=value,…\" (got 'zz' in 'zz')\n"),
-        ("/slice?model=digits&slice=all&span=5y", 'there is no span "5y"\nknown: 7d, 30d, 90d, 2y\n'),
+        ("/model?model=x", 'There is no model "x". Known: digits, seams.'),
+        (f"{MODEL}&window=5h", 'Model "digits" has no readings over window "5h". Known: 24h.'),
+        (f"{MODEL}&sort=price", 'Slices cannot be sorted by "price". Known: worst, slice, debiased, ece, luck, evidence, '
+         "samples, labelled, gap, brier, auroc."),
+        ("/slice?model=digits&slice=camera%3Dzz", 'Model "digits" has no reading of slice "camera=zz". Its slices are on '
+         "the model's page."),
+        ("/slice?model=digits&slice=zz", "Slice must be \"all\" or \"name=value,…\" (got 'zz' in 'zz')."),
+        ("/slice?model=digits&slice=all&version=v0",
+         'The slice has no reading of version "v0" over 24h. Known: v1 over 24h.'),
+        ("/slice?model=digits&slice=all&span=5y", 'There is no span "5y". Known: 7d, 30d, 90d, 2y.'),
     ],
 )  # fmt: skip
-def test_what_there_is_not_is_not_found_and_says_what_there_is(small: Published, path: str, told: str) -> None:
-    answer = Site(small, AT).client.get(path)
-    assert (answer.status_code, answer.text) == (404, told)
-    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+def test_what_there_is_not_is_not_found_and_the_page_says_what_there_is_and_leads_on(
+    small: Published, path: str, told: str
+) -> None:
+    found, said = refused(Site(small, AT), path, 404)
+    assert told in said
+    assert "./" in found.links
+    assert ("model?model=digits" in found.links) is ("digits" in path), "where the model is known, its page"
 
 
 @pytest.mark.parametrize(
-    "path", ["/jobs", "/job?id=x", "/rules?model=digits", "/intake", "/ece.svg?model=digits&slice=all&window=24h"]
+    ("path", "told"),
+    [
+        ("/?page=0", "Page: input should be greater than or equal to 1."),
+        (f"{MODEL}&page=x", "Page: input should be a valid integer"),
+        ("/model", "Model: field required."),
+        ("/slice?model=digits", "Slice: field required."),
+    ],
 )
+def test_an_address_that_cannot_be_read_is_refused_with_a_page(small: Published, path: str, told: str) -> None:
+    assert told in refused(Site(small, AT), path, 422)[1]
+
+
+def test_a_picture_that_is_not_found_says_so_in_plain_text(small: Published) -> None:
+    answer = Site(small, AT).client.get("/reliability.svg?model=digits&slice=all&window=9d")
+    assert (answer.status_code, answer.text) == (404, "the slice has no reading over 9d\nknown: v1 over 24h\n")
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/job?id=x", "/rules?model=digits", "/intake"])
 def test_pages_of_the_past_say_when_it_cannot_be_asked(small: Published, path: str) -> None:
-    answer = Site(small, AT).client.get(path)
-    assert (answer.status_code, answer.text) == (503, "there is no database to ask for the past\n")
+    assert "There is no database to ask for the past." in refused(Site(small, AT), path, 503)[1]
+
+
+def test_a_chart_of_a_past_that_cannot_be_asked_is_a_picture_that_says_so(small: Published) -> None:
+    answer = Site(small, AT).client.get("/ece.svg?model=digits&slice=all&window=24h")
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "image/svg+xml")
+    assert ">there is no database to ask for the past</text>" in answer.text
 
 
 def test_a_slice_is_shown_without_its_past(small: Published) -> None:
     html = page(small, "/slice?model=digits&slice=camera%3Dc4")
     assert "Nothing can be said of its calibration over 24h" in html
-    assert "None in this span" in html
+    assert "Unknown: the past cannot be asked now." in html, "unknown is not none"
 
 
 def test_old_numbers_are_announced(small: Published) -> None:

@@ -59,9 +59,17 @@ def test_jobs_come_with_the_gates_reasons_and_their_attempts(client: TestClient)
     detail = shown(client, f"/job?id={job}")
     assert "<h2>Attempts</h2>" in detail
     assert "temperature" in detail
+    assert "<dt>bars</dt>" not in detail, "they are drawn"
+    assert f'src="refit.svg?id={job}"' in detail
     assert "Guard over promoted calibrators" in html
-    assert client.get("/jobs?state=lost").text.startswith('there is no state "lost"\nknown: queued, ')
+    lost = client.get("/jobs?state=lost")
+    assert lost.status_code == 404
+    assert "There is no state &#34;lost&#34;." in lost.text
     assert client.get("/job?id=nope").status_code == 404
+
+
+def test_a_page_of_jobs_beyond_the_last_shows_the_first_and_not_that_there_are_none(client: TestClient) -> None:
+    assert shown(client, "/jobs?model=m&page=99") == shown(client, "/jobs?model=m")
 
 
 def test_rules_are_shown_with_state_apart_from_health_and_what_they_judge_by(client: TestClient) -> None:
@@ -109,6 +117,7 @@ def test_a_model_without_any_reading_is_unknown_on_every_page(client: TestClient
         f"/reliability.svg?{SLICE}&window=24h&compare=true",
         f"/ece.svg?{SLICE}&window=24h&narrow=true",
         f"/evidence.svg?{SLICE}",
+        "/refit.svg?id=PROMOTED",
         "/heatmap.svg?model=m&window=24h&rows=camera&columns=lighting",
     ],
 )
@@ -123,6 +132,8 @@ def test_pictures_are_drawn_once_for_a_snapshot(site: Site, path: str, monkeypat
 
     monkeypatch.setattr("monitor.publish.drawing.Drawer.svg", svg)
     client = site.client
+    promoted = client.get("/jobs?model=m&state=promoted").text.partition('href="job?id=')[2].partition('"')[0]
+    path = path.replace("PROMOTED", promoted)
     for _ in range(2):
         answer = client.get(path)
         assert (answer.status_code, answer.content) == (200, b"<svg/>")
@@ -142,7 +153,8 @@ def test_the_past_is_503_in_a_sentence_once_it_is_closed(site: Site) -> None:
     assert site.archive is not None
     gone = Site(site.published, site.now, site.config, None)
     answer = gone.client.get("/jobs")
-    assert (answer.status_code, answer.text) == (503, "there is no database to ask for the past\n")
+    assert answer.status_code == 503
+    assert "There is no database to ask for the past." in answer.text
 
 
 SECRETS = """

@@ -15,7 +15,7 @@ def digits(small: Published) -> ModelStatus:
 def test_a_model_without_trouble_is_healthy_and_says_how_much_was_looked_at(digits: ModelStatus) -> None:
     found = summarise(digits)
     assert found.condition is Condition.HEALTHY
-    assert found.reasons == ("no rule fires (1 rules, 3 slices)",)
+    assert found.reasons == ("no rule fires (1 rule, 3 slices)",)
 
 
 def test_a_firing_alert_outranks_a_failed_cycle_and_both_are_told(
@@ -24,7 +24,7 @@ def test_a_firing_alert_outranks_a_failed_cycle_and_both_are_told(
     found = summarise(replace(digits, alerts=(alert(),), problem="SourceError: gone"))
     assert found.condition is Condition.FIRING
     assert found.reasons == (
-        "ece-high fires for camera=c3,lighting=night: ece_lower 0.083 is above 0.05 over 24h (400 samples)",
+        "ece-high fires for camera=c3,lighting=night since 2026-02-28 23:00",
         "the last cycle failed: SourceError: gone",
     )
 

@@ -88,12 +88,14 @@ def test_the_page_is_html_for_one_model_and_window(client: TestClient, shown: Sh
     assert "camera=c3,<wbr>lighting=night" in answer.text
 
 
-def test_an_unknown_model_is_not_found_in_plain_text(client: TestClient, shown: Shown, small: Published) -> None:
+def test_an_unknown_model_is_not_found_and_its_name_does_nothing(
+    client: TestClient, shown: Shown, small: Published
+) -> None:
     shown.published = small
     answer = client.get("/model", params={"model": "<script>"})
     assert answer.status_code == 404
-    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    assert answer.text == 'there is no model "<script>"\nknown: digits, seams\n'
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "There is no model &#34;&lt;script&gt;&#34;." in answer.text
 
 
 def test_a_page_number_that_is_none_is_refused(client: TestClient) -> None:

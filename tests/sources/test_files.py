@@ -245,6 +245,13 @@ def test_a_missing_column_is_told_with_those_there_are_and_the_file_is_read_when
     assert world.take().new == 1
 
 
+def test_a_column_without_any_value_is_as_if_each_row_lacked_it(world: World) -> None:
+    write_parquet(world.base / "in" / "a.parquet", [a_row("a", outcome=None)], {"outcome": '"NULL"'})
+    brought = world.take()
+    assert (brought.new, brought.problems) == (1, [])
+    assert world.one("SELECT positives FROM samples") is None
+
+
 def test_json_lines_without_a_required_key_are_quarantined_row_by_row(world: World) -> None:
     rows = [a_row("a"), a_row("b")]
     del rows[0]["score"]
@@ -401,7 +408,7 @@ def test_parquet_files_of_one_layout_make_one_batch_and_large_ones_are_parted(
         world.send(a_row(f"a{index}"), a_row(f"b{index}"), ending="parquet")
     source = FileSource(world.model.source[0], world.base, world.model.slices)
     assert [batch.files for batch in source.read(world.connection, {}, NOW) if isinstance(batch, Batch)] == [4]
-    monkeypatch.setattr("monitor.sources.files.BATCH_ROWS", 4)
+    monkeypatch.setattr("monitor.sources.look.BATCH_ROWS", 4)
     batches = [batch for batch in source.read(world.connection, {}, NOW) if not isinstance(batch, Problem)]
     assert [batch.files for batch in batches] == [2, 2]
 

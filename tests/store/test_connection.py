@@ -1,6 +1,8 @@
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import duckdb
@@ -8,7 +10,7 @@ import pytest
 
 from monitor.errors import StoreError
 from monitor.store import migrations
-from monitor.store.connection import LIVE, atomic, aware, literal, migrate, naive, open_live, quoted
+from monitor.store.connection import LIVE, atomic, aware, is_ctrl_c, literal, migrate, naive, open_live, quoted
 from tests.store.builder import NOW, at
 
 OPEN = "import sys, pathlib, datetime; from monitor.store.connection import open_live; from monitor.errors import StoreError\n"
@@ -126,3 +128,14 @@ def test_times_go_in_without_and_come_out_with_their_zone() -> None:
 def test_quotes_inside_identifiers_and_texts_are_doubled() -> None:
     assert quoted('a"b') == '"a""b"'
     assert literal("it's") == "'it''s'"
+
+
+def test_ctrl_c_during_a_query_is_told_from_other_errors() -> None:
+    press = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    with duckdb.connect() as connection, pytest.raises((RuntimeError, KeyboardInterrupt)) as raised:
+        press.start()
+        connection.execute("SELECT max(hash(a.range + b.range)) FROM range(100000) AS a, range(20000) AS b").fetchall()
+    press.join()
+    assert is_ctrl_c(raised.value) or isinstance(raised.value, KeyboardInterrupt)
+    assert not is_ctrl_c(RuntimeError("no such luck"))
+    assert not is_ctrl_c(duckdb.InterruptException("INTERRUPT Error: Interrupted!"))

@@ -13,18 +13,8 @@ from monitor.model import JobState, Slice
 from monitor.publish.access import Caller, demand
 from monitor.publish.api import orders, schemas
 from monitor.publish.api.control import Control
-from monitor.publish.api.pushing import (
-    ARROW,
-    LINES,
-    MEGABYTE,
-    PARQUET,
-    Desk,
-    Push,
-    body_of,
-    idempotency_key,
-    media_type,
-    source_for,
-)
+from monitor.publish.api.pushing import Desk, Push, idempotency_key, media_type, source_for
+from monitor.publish.api.unpacking import ARROW, LINES, MEGABYTE, PARQUET
 from monitor.publish.state import State
 from monitor.sources.inbox import Inbox
 from monitor.tokens import Role
@@ -63,7 +53,11 @@ def changing_router(state: State, control: Control, *, now: Callable[[], datetim
     desk = Desk(now)
 
     @router.post(
-        "/models/{model:path}/samples", status_code=202, responses=_refusals(408, 409, 413, 415, 422, 429, 507),
+        "/models/{model:path}/samples", status_code=202,
+        responses={
+            **_refusals(408, 409, 413, 415, 422, 429, 507),
+            200: {"model": orders.PushItem, "description": "it came before; this is what became of it"},
+        },
         openapi_extra={"requestBody": _BODIES, "parameters": [_KEY_HEADER]},
     )  # fmt: skip
     async def push(
@@ -78,10 +72,10 @@ def changing_router(state: State, control: Control, *, now: Callable[[], datetim
         held = _model(config, model)
         to = source_for(held, source)
         media, key = media_type(request), idempotency_key(request)
-        body = await body_of(request, config.server.max_push_megabytes * MEGABYTE)
-        receipt, new = await run_in_threadpool(desk.take, Push(held, to, media, body, key), config)
-        if new:
-            log.info("pushed", model=model, source=to.name, push=receipt.id, bytes=len(body), by=caller.name)
+        async with desk.body(request, config.server.max_push_megabytes * MEGABYTE) as body:
+            receipt, new = await run_in_threadpool(desk.take, Push(held, to, media, body, key), config)
+            if new:
+                log.info("pushed", model=model, source=to.name, push=receipt.id, bytes=len(body), by=caller.name)
         response.status_code = 202 if new else 200
         return orders.PushItem.model_validate(receipt)
 
@@ -120,7 +114,7 @@ def changing_router(state: State, control: Control, *, now: Callable[[], datetim
         with state.history() as past:
             found = past.jobs(id=job, limit=1).jobs
         if not found:
-            raise HTTPException(404, f"there is no job {job!r}")
+            raise HTTPException(404, f"there is no job {job[:200]!r}: /jobs lists those there are")
         if found[0].state not in (JobState.QUEUED, JobState.RUNNING):
             raise HTTPException(409, f"job {job} has ended already: {found[0].state.value}")
         control.cancel(found[0].model, job)
@@ -135,13 +129,14 @@ def reload_router(control: Control) -> APIRouter:
     router = APIRouter(tags=["change"])
 
     @router.post("/-/reload", responses={422: {"model": schemas.Problem}})
-    def reload(caller: Admin) -> dict[str, str]:
+    def reload(caller: Admin) -> orders.Reloaded:
         """Read configuration and rules anew; with mistakes in them (422) the old ones stay."""
         log.info("reload asked for", by=caller.name)
         mistakes = control.reload()
         if mistakes:
-            raise HTTPException(422, mistakes)
-        return {"status": "reloaded"}
+            told = f"nothing was reloaded, the old configuration stays in force: {mistakes[0]}"
+            raise orders.MistakesError(f"{told} (and {len(mistakes) - 1} more)" if mistakes[1:] else told, mistakes)
+        return orders.Reloaded(status="reloaded")
 
     return router
 
@@ -155,13 +150,16 @@ def _config(state: State) -> Config:
 def _model(config: Config, name: str) -> Model:
     found = config.model_named(name)
     if found is None:
-        raise HTTPException(404, f"there is no model {name!r}")
+        raise HTTPException(404, f"there is no model {name[:200]!r}: /models lists those there are")
     return found
 
 
 def _scope(model: Model, text: str) -> Slice:
     try:
+        text.encode()
         scope = Slice.parse(text)
+    except UnicodeEncodeError:
+        raise HTTPException(422, "slice is no text that can be written: it holds half a character") from None
     except ValueError as error:
         raise HTTPException(422, str(error)) from None
     unknown = sorted(scope.as_dict().keys() - set(model.slices))

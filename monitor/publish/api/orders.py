@@ -7,6 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from monitor.publish.api.schemas import Item
 
 
+class MistakesError(Exception):
+    """Several things are wrong: a sentence for all, and one for each."""
+
+    def __init__(self, sentence: str, mistakes: list[str]) -> None:
+        super().__init__(sentence)
+        self.sentence, self.mistakes = sentence, mistakes
+
+
 class PushItem(Item):
     """A push and what became of it."""
 
@@ -37,3 +45,9 @@ class Asked(BaseModel):
     """Taken up in the next cycle."""
 
     job: str = Field(description="its id")
+
+
+class Reloaded(BaseModel):
+    """Configuration and rules are those of the files now."""
+
+    status: str = Field(description="reloaded")

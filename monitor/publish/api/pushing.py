@@ -2,16 +2,14 @@
 
 import asyncio
 import hashlib
-import json
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import duckdb
 import structlog
@@ -19,15 +17,13 @@ from fastapi import HTTPException, Request
 
 from monitor.config import Config, Model
 from monitor.config import Source as SourceConfig
-from monitor.sources.inbox import MAX_ROWS, Inbox, Receipt, look
+from monitor.publish.api.unpacking import JSON, LINES, MEDIA, MEGABYTE, demand_modest, write_rows
+from monitor.sources.inbox import Inbox, Receipt, look_at
 
 log = structlog.get_logger("calwatch")
-PARQUET, ARROW = "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"
-JSON, LINES = "application/json", "application/x-ndjson"
-MEDIA = (JSON, LINES, PARQUET, ARROW)
-MEGABYTE = 1024 * 1024
 PATIENCE = 60.0  # seconds in which a body must have come
-EXPANSION = 20  # an Arrow body may hold this many times its size, uncompressed
+TURNS = 4  # pushes worked on at once; the other threads are for whoever looks
+BODIES = 4  # of the largest size, that may be held in memory at once; beyond them: 429
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 
@@ -57,7 +53,41 @@ class Desk:
 
     now: Callable[[], datetime]
     _lock: Lock = field(default_factory=Lock)
+    _unpacking: Lock = field(default_factory=Lock)
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TURNS))
+    _held: int = 0  # bytes of bodies in memory; touched by the server's one loop only
     _swept: set[Path] = field(default_factory=set)
+
+    @asynccontextmanager
+    async def body(self, request: Request, limit: int) -> AsyncIterator[bytes]:
+        """The body, at most ``limit`` bytes, counted while the block runs. HTTPException 413 beyond it, 408 when it comes too
+        slowly, 422 when empty, 429 when those of others take all the room."""
+        too_large = HTTPException(
+            413, f"a push takes {limit // MEGABYTE} megabytes ([server] max_push_megabytes): send it in parts"
+        )
+        announced = request.headers.get("content-length", "0")
+        if announced.isdecimal() and int(announced) > limit:
+            raise too_large
+        body = bytearray()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                async for part in request.stream():
+                    if len(body) + len(part) > limit:
+                        raise too_large
+                    if self._held + len(part) > BODIES * limit:
+                        raise HTTPException(
+                            429, "too many push at once: send it again in a moment", {"Retry-After": "1"}
+                        )
+                    body += part
+                    self._held += len(part)
+            if not body:
+                raise HTTPException(422, "the body is empty: send rows")
+            async with self._turns:
+                yield bytes(body)
+        except TimeoutError:
+            raise HTTPException(408, f"the body did not come within {PATIENCE:.0f} s: send it again") from None
+        finally:
+            self._held -= len(body)
 
     def take(self, push: Push, config: Config) -> tuple[Receipt, bool]:
         """What is known of the push, and whether it is new. Raises HTTPException: 409, 413, 415, 422, 429, 507."""
@@ -73,8 +103,9 @@ class Desk:
                     return known, False
                 _demand_room(inbox, len(push.body), config)
                 written = inbox.temporary(secrets.token_hex(8) + _suffix(push.media))
-            _write(push, written)
-            _demand_readable(push, written)
+            with self._unpacking:  # one at a time: each may take a few times its size
+                write_rows(push.media, push.body, written)
+                _demand_readable(push, written)
             with self._lock:  # the same push may have come twice at once
                 known = _known(inbox, push)
                 if known is not None:
@@ -115,69 +146,16 @@ def _demand_room(inbox: Inbox, size: int, config: Config) -> None:
         )  # fmt: skip
 
 
-def _write(push: Push, path: Path) -> None:
-    """The body as a file that a source reads: JSON Lines or Parquet. Raises HTTPException 413, 415 or 422."""
-    if push.media == JSON:
-        with path.open("w", encoding="ascii") as sink:
-            for row in _rows(push.body):
-                sink.write(json.dumps(row) + "\n")
-    elif push.media == ARROW:
-        _write_arrow(push.body, path)
-    else:
-        if push.media == LINES and push.body.count(b"\n") > MAX_ROWS:
-            raise HTTPException(413, f"a push takes {MAX_ROWS:,} rows: send it in parts")
-        path.write_bytes(push.body)
-
-
-def _rows(body: bytes) -> list[dict[str, Any]]:
-    try:
-        rows = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise HTTPException(422, f"is not JSON: {error}") from None
-    if not isinstance(rows, list) or not rows:
-        raise HTTPException(422, 'must be a list of rows, such as [{"sample_id": "a1", "score": 0.8, …}]')
-    for place, row in enumerate(rows):
-        if not isinstance(row, dict):
-            raise HTTPException(422, f"row {place} is no object; nothing of the push was taken")
-    if len(rows) > MAX_ROWS:
-        raise HTTPException(413, f"a push takes {MAX_ROWS:,} rows: send it in parts")
-    return rows
-
-
-def _write_arrow(body: bytes, path: Path) -> None:
-    try:
-        arrow: Any = import_module("pyarrow")
-        ipc: Any = import_module("pyarrow.ipc")
-        parquet: Any = import_module("pyarrow.parquet")
-    except ImportError:
-        raise HTTPException(
-            415, f"{ARROW} needs pyarrow beside calwatch: pip install pyarrow; Parquet and JSON need nothing"
-        ) from None
-    size = 0
-    try:
-        stream = ipc.open_stream(arrow.BufferReader(body))
-        with parquet.ParquetWriter(path, stream.schema) as writer:
-            for batch in stream:
-                batch.validate(full=True)  # offsets that point outside would be followed
-                size += batch.nbytes
-                if size > EXPANSION * max(len(body), MEGABYTE):
-                    raise HTTPException(413, "is too large once unpacked: send it in parts")
-                writer.write_batch(batch)
-    except (arrow.ArrowException, ValueError, OSError, EOFError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk
-        raise HTTPException(422, f"is no Arrow stream: {str(error).splitlines()[0][:300]}") from None
-
-
 def _demand_readable(push: Push, path: Path) -> None:
     """Raises HTTPException 422 saying what no row of it could be taken for."""
     if path.suffix == ".jsonl":
         return  # line by line; bad ones are set aside with their place
     with duckdb.connect(config={"memory_limit": "256MB", "threads": 1}) as connection:
         raw = push.model.recalibration.apply == "monitor"
-        found = look(connection, path, push.source, push.model.slices, raw_scores=raw)
-    if isinstance(found, str):
-        raise HTTPException(422, f"{found}; nothing of the push was taken")
+        found = look_at(connection, path, push.source, push.model.slices, raw_scores=raw)
+        if isinstance(found, str):
+            raise HTTPException(422, f"{found}; nothing of the push was taken")
+        demand_modest(connection, path, found)
 
 
 def source_for(model: Model, name: str | None) -> SourceConfig:
@@ -197,34 +175,16 @@ def media_type(request: Request) -> str:
     sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if sent not in MEDIA:
         raise HTTPException(415, f"Content-Type must be one of {', '.join(MEDIA)} (got {sent!r})")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise HTTPException(415, "the body must come without Content-Encoding")
+    if set(request.headers.getlist("content-encoding")) - {"identity"}:
+        raise HTTPException(
+            415, "the body must come without Content-Encoding: send it as it is, or as Parquet, which is packed"
+        )
     return sent
 
 
 def idempotency_key(request: Request) -> str | None:
     """The header of that name. HTTPException 422 when it is no key."""
-    sent = request.headers.get("idempotency-key")
-    if sent is not None and not _KEY.fullmatch(sent):
-        raise HTTPException(422, "Idempotency-Key must be 1 to 200 printable characters without spaces")
-    return sent
-
-
-async def body_of(request: Request, limit: int) -> bytes:
-    """The body, at most ``limit`` bytes. HTTPException 413 beyond it, 408 when it comes too slowly, 422 when empty."""
-    announced = request.headers.get("content-length", "0")
-    too_large = HTTPException(413, f"a push takes {limit // MEGABYTE} megabytes ([server] max_push_megabytes)")
-    if announced.isdecimal() and int(announced) > limit:
-        raise too_large
-    body = bytearray()
-    try:
-        async with asyncio.timeout(PATIENCE):
-            async for part in request.stream():
-                body += part
-                if len(body) > limit:
-                    raise too_large
-    except TimeoutError:
-        raise HTTPException(408, f"the body did not come within {PATIENCE:.0f} s") from None
-    if not body:
-        raise HTTPException(422, "the body is empty")
-    return bytes(body)
+    sent = request.headers.getlist("idempotency-key")
+    if sent and (len(sent) > 1 or not _KEY.fullmatch(sent[0])):
+        raise HTTPException(422, "Idempotency-Key must be one of 1 to 200 printable characters without spaces")
+    return sent[0] if sent else None

@@ -53,9 +53,14 @@ class Listed(BaseModel, Generic[T]):
 
 
 class Problem(BaseModel):
-    """Why a request was refused."""
+    """Why a request was refused, the same for every refusal."""
 
-    detail: Any = Field(description="a sentence; for parameters that do not fit, one entry for each")
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"detail": "there is no model 'defect': /models lists those there are"}}
+    )
+
+    detail: str = Field(description="in a sentence, what is wrong and what to do")
+    mistakes: list[str] | None = Field(None, description="where there may be several: each, in a sentence")
 
 
 class BinItem(Item):
@@ -221,7 +226,10 @@ class CalibratorItem(Item):
     method: str
     fitted_at: datetime
     promoted_at: datetime
-    adopted: bool | None = Field(description="whether production scores with it; null: no sample since")
+    adopted: bool | None = Field(
+        None, description="whether production scores with it; null: no sample since, or replaced"
+    )
+    in_charge: bool = Field(True, description="false: it was, and has been replaced")
 
 
 class ThresholdItem(Item):
@@ -371,4 +379,6 @@ class QuarantinedItem(Item):
 
 class QuarantineAnswer(BaseModel):
     counts: list[QuarantineCountItem]
-    newest: list[QuarantinedItem] = Field(description="where a model is named: its newest rows")
+    newest: list[QuarantinedItem] = Field(description="where a model is named: its newest rows, by page")
+    total: int = Field(description="how many such rows there are; without a model those of the counts")
+    next_offset: int | None = Field(description="offset of the next page of newest; null on the last")

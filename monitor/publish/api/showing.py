@@ -20,7 +20,7 @@ Label = Annotated[
     list[str] | None, Query(description="dimension=value, may be repeated: slices that carry all these labels")
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="entries at most")]
-Offset = Annotated[int, Query(ge=0, description="entries to skip: next_offset of the page before")]
+Offset = Annotated[int, Query(ge=0, le=1_000_000_000, description="entries to skip: next_offset of the page before")]
 Points = Annotated[
     int,
     Query(
@@ -28,6 +28,7 @@ Points = Annotated[
     ),
 ]
 LONGEST = timedelta(days=36_500)
+_FIRST_YEAR, _LAST_YEAR = 1971, 9000
 
 
 def showing_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
@@ -40,12 +41,12 @@ def showing_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
 
     def page(items: Iterable[T], limit: int, offset: int) -> Page[T]:
         held = list(items)
+        return stored(held[offset : offset + limit], len(held), limit, offset)
+
+    def stored(items: list[T], total: int, limit: int, offset: int) -> Page[T]:
         beyond = offset + limit
         at = state.published.at if state.published else None
-        return Page(
-            items=held[offset:beyond], total=len(held), next_offset=beyond if beyond < len(held) else None,
-            published_at=at,
-        )  # fmt: skip
+        return Page(items=items, total=total, next_offset=beyond if beyond < total else None, published_at=at)
 
     @router.get("/models")
     def models(limit: Limit = 100, offset: Offset = 0) -> Page[schemas.ModelItem]:
@@ -152,12 +153,7 @@ def showing_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
         """Refits, rollbacks and actions, newest first."""
         with state.history() as past:
             found = past.jobs(model, kind=kind, state=job_state and job_state.value, limit=limit, skip=offset)
-        beyond = offset + limit
-        return Page(
-            items=_items(schemas.JobItem, found.jobs), total=found.total,
-            next_offset=beyond if beyond < found.total else None,
-            published_at=state.published.at if state.published else None,
-        )  # fmt: skip
+        return stored(_items(schemas.JobItem, found.jobs), found.total, limit, offset)
 
     @router.get("/jobs/{job}", responses={404: {"model": schemas.Problem}})
     def job(job: Annotated[str, Path(description="its id")]) -> schemas.JobAnswer:
@@ -166,15 +162,28 @@ def showing_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
             found = past.jobs(id=job, limit=1).jobs
             attempts = past.attempts(job)
         if not found:
-            raise HTTPException(404, f"there is no job {job!r}")
+            raise HTTPException(404, f"there is no job {job[:200]!r}: /jobs lists those there are")
         held = schemas.JobItem.model_validate(found[0])
         return schemas.JobAnswer(**held.model_dump(), log=_items(schemas.AttemptItem, attempts))
 
     @router.get("/calibrators")
-    def calibrators(model: Model = None, limit: Limit = 100, offset: Offset = 0) -> Page[schemas.CalibratorItem]:
-        """The calibrators in charge."""
-        held = [each for status in statuses(model) for each in status.calibrators]
-        return page(_items(schemas.CalibratorItem, held), limit, offset)
+    def calibrators(
+        model: Model = None,
+        every: Annotated[bool, Query(description="also those that have been replaced, the newest first")] = False,
+        limit: Limit = 100, offset: Offset = 0,
+    ) -> Page[schemas.CalibratorItem]:  # fmt: skip
+        """The calibrators in charge; with every=true also those that were."""
+        held = _items(schemas.CalibratorItem, (each for status in statuses(model) for each in status.calibrators))
+        if not every:
+            return page(held, limit, offset)
+        adopted = {(each.model, each.scope, each.calibrator): each.adopted for each in held}
+        with state.history() as past:
+            found = past.calibrators(model, limit=limit, skip=offset)
+        items = [
+            item.model_copy(update={"adopted": adopted.get((item.model, item.scope, item.calibrator))})
+            for item in _items(schemas.CalibratorItem, found.calibrators)
+        ]
+        return stored(items, found.total, limit, offset)
 
     @router.get("/thresholds")
     def thresholds(
@@ -204,27 +213,33 @@ def showing_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
         )  # fmt: skip
 
     @router.get("/pulls")
-    def pulls(model: Model = None, limit: Limit = 50) -> Listed[schemas.PullItem]:
+    def pulls(model: Model = None, limit: Limit = 50, offset: Offset = 0) -> Page[schemas.PullItem]:
         """The newest pulls that brought rows or met a problem."""
+        since = now() - LONGEST
         with state.history() as past:
-            return Listed(items=_items(schemas.PullItem, past.pulls(now() - LONGEST, model, limit=limit)))
+            found = past.pulls(since, model, limit=limit, skip=offset)
+            total = past.pulls_total(since, model)
+        return stored(_items(schemas.PullItem, found), total, limit, offset)
 
     @router.get("/quarantine")
     def quarantine(
         model: Model = None, source: Annotated[str | None, Query()] = None,
-        reason: Annotated[str | None, Query()] = None, limit: Limit = 50,
+        reason: Annotated[str | None, Query()] = None, limit: Limit = 50, offset: Offset = 0,
     ) -> schemas.QuarantineAnswer:  # fmt: skip
         """How many rows were set aside and why; with a model named, its newest ones, as they were read."""
         with state.history() as past:
             counts = past.quarantine_counts(model)
-            newest = past.quarantined(model, source, reason, limit=limit) if model is not None else ()
+            newest = past.quarantined(model, source, reason, limit=limit, skip=offset) if model is not None else ()
+            total = past.quarantined_total(model, source, reason) if model is not None else None
         kept = [
             count for count in counts
             if (source is None or count.source == source) and (reason is None or count.reason == reason)
         ]  # fmt: skip
         return schemas.QuarantineAnswer(
-            counts=_items(schemas.QuarantineCountItem, kept), newest=_items(schemas.QuarantinedItem, newest)
-        )
+            counts=_items(schemas.QuarantineCountItem, kept), newest=_items(schemas.QuarantinedItem, newest),
+            total=total if total is not None else sum(count.rows for count in kept),
+            next_offset=offset + limit if total is not None and offset + limit < total else None,
+        )  # fmt: skip
 
     return router
 
@@ -234,7 +249,7 @@ def status_of(published: Published | None, model: str) -> ModelStatus:
     for status in published.models if published else ():
         if status.name == model:
             return status
-    raise HTTPException(404, f"there is no model {model!r}")
+    raise HTTPException(404, f"there is no model {model[:200]!r}: /models lists those there are")
 
 
 def _items(kind: type[T], held: Iterable[object]) -> list[T]:
@@ -261,5 +276,7 @@ def _span(since: datetime | None, until: datetime | None, now: datetime) -> tupl
             raise HTTPException(
                 422, f'{name} must carry an offset, such as 2026-03-01T06:00Z (got "{moment.isoformat()}")'
             )
+        if moment is not None and not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+            raise HTTPException(422, f"{name} must lie between {_FIRST_YEAR} and {_LAST_YEAR}")
     end = until or now
     return since or end - timedelta(days=30), end

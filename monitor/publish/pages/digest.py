@@ -1,12 +1,12 @@
 """What every page wants of a snapshot, made once for each snapshot: states with reasons, alerts in order, slices in order."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from monitor.errors import UsageError
 from monitor.model import Alert, AlertState, ModelStatus, Published, Reading, ReadingState, Slice
-from monitor.publish.summary import Condition, Summary, summarise, urgency
+from monitor.publish.summary import Condition, Summary, resolved, summarise, urgency
 
 _OPEN = (AlertState.FIRING, AlertState.PENDING)
 
@@ -28,6 +28,7 @@ class Digest:
     summaries: Mapping[str, Summary]
     cards: tuple[tuple[ModelStatus, Summary], ...]
     alerts: tuple[Alert, ...]  # firing, then pending, the most urgent first
+    over: Alert | None  # of those that fired and are over the last one to end
     _worst: dict[tuple[str, str], tuple[Shown, ...]] = field(default_factory=dict)
 
     @classmethod
@@ -38,11 +39,11 @@ class Digest:
             ((model, summaries[model.name]) for model in published.models),
             key=lambda card: order.index(card[1].condition),
         )
-        alerts = sorted(
-            (alert for model in published.models for alert in model.alerts if alert.state in _OPEN),
-            key=lambda alert: (alert.state is not AlertState.FIRING, *urgency(alert)),
-        )
-        return cls(published, {model.name: model for model in published.models}, summaries, tuple(cards), tuple(alerts))
+        alerts = [alert for model in published.models for alert in model.alerts]
+        return cls(
+            published, {model.name: model for model in published.models}, summaries, tuple(cards),
+            tuple(open_alerts(alerts)), next(iter(resolved(alerts)), None),
+        )  # fmt: skip
 
     def model(self, name: str) -> ModelStatus:
         """Raises UsageError for a model that is not in the snapshot."""
@@ -52,6 +53,10 @@ class Digest:
             raise UsageError(f'there is no model "{name}"', f"known: {known or 'none yet'}")
         return found
 
+    def meanings(self, model: str) -> dict[str, str]:
+        """What each rule of a model says that its firing means."""
+        return {rule.name: rule.summary for rule in self.models[model].rules}
+
     def slices(self, model: ModelStatus, window: str) -> tuple[Shown, ...]:
         """The readings of a model over one window, worst first."""
         key = (model.name, window)
@@ -60,6 +65,14 @@ class Digest:
             readings = worst_first(tuple(reading for reading in model.readings if reading.window == window))
             found = self._worst[key] = tuple(Shown(reading.slice.text, reading) for reading in readings)
         return found
+
+
+def open_alerts(alerts: Iterable[Alert]) -> list[Alert]:
+    """Those that fire, then those that are pending, the most urgent first."""
+    return sorted(
+        (alert for alert in alerts if alert.state in _OPEN),
+        key=lambda alert: (alert.state is not AlertState.FIRING, *urgency(alert)),
+    )
 
 
 class Digests:

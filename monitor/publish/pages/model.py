@@ -9,11 +9,13 @@ from monitor.errors import UsageError
 from monitor.model import AlertState, ModelStatus, Reading, ReadingState, RuleKind, Slice
 from monitor.publish.drawing import can_draw
 from monitor.publish.heat import heat_dimensions
-from monitor.publish.pages.digest import Digest, Shown
+from monitor.publish.pages.digest import Digest, Shown, open_alerts
 from monitor.publish.pages.listing import link, part
 from monitor.publish.pages.site import render
+from monitor.publish.summary import resolved
 
 ROWS = 100  # slices on one page
+ALERTS = 3
 WORST = "worst"
 
 Value = Callable[[Reading], float | None]
@@ -67,7 +69,8 @@ def model_page(
         slices=part(ordered, page, ROWS, to), all_slices=len(digest.slices(status, window)), firing=firing,
         evidence=evidence, versions=len({row.reading.version for row in rows}) > 1, find=find, show=show, sort=sort,
         headings=[(name, *_heading(name, sort, asked)) for name in SORTS], worst=link("model", **asked) + "#slices",
-        dimensions=heat_dimensions(status), can_draw=can_draw(),
+        dimensions=heat_dimensions(status), can_draw=can_draw(), meanings=digest.meanings(model),
+        alerts=open_alerts(status.alerts), over=resolved(status.alerts), most_alerts=ALERTS,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import datetime, timedelta
 
+from monitor.model import AlertState
 from monitor.publish.pages.digest import Digest
 from monitor.publish.pages.listing import link, part
 from monitor.publish.pages.site import render
@@ -29,9 +30,7 @@ def overview_page(
         "overview.html", digest, now, stale_after=stale_after,
         models=part(cards, page, MODELS, lambda number: link("./", find=find, state=state, page=number)),
         counts=[(condition, counts[condition]) for condition in Condition], find=find, state=state,
-        alerts=digest.alerts[:ALERTS], more_alerts=len(digest.alerts) - ALERTS,
-        summaries={
-            (alert.model, rule.name): rule.summary
-            for alert in digest.alerts[:ALERTS] for rule in digest.models[alert.model].rules if rule.name == alert.rule
-        },
+        alerts=digest.alerts[:ALERTS], all_alerts=len(digest.alerts), over=digest.over,
+        firing=sum(alert.state is AlertState.FIRING for alert in digest.alerts),
+        summaries={model: digest.meanings(model) for model in {alert.model for alert in digest.alerts[:ALERTS]}},
     )  # fmt: skip

@@ -16,6 +16,7 @@ from monitor.publish.drawing import ChartError, Drawer
 from monitor.publish.heat import heat_cells
 from monitor.publish.pages.digest import Digests
 from monitor.publish.pages.slice import SPAN, in_charge, parsed, reading_of, span_of
+from monitor.publish.report import gate_bars
 from monitor.publish.state import State
 
 WIDE, NARROW = 960, 330  # units of the drawing: the column of the page, a phone
@@ -51,7 +52,7 @@ class _Gallery:
             try:
                 taken, nothing = values()
                 held = _note(nothing) if nothing else self._drawer.svg(chart, *taken, **options)
-            except ChartError as error:
+            except (ChartError, StoreError) as error:
                 return Response(_note(error.message), 503, media_type="image/svg+xml", headers=_HEADERS)
             finally:
                 self._waiting.release()
@@ -63,7 +64,7 @@ class _Gallery:
 
 
 def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter:
-    """``/reliability.svg``, ``/ece.svg``, ``/evidence.svg``, ``/tradeoff.svg``, ``/heatmap.svg``."""
+    """``/reliability.svg``, ``/ece.svg``, ``/evidence.svg``, ``/tradeoff.svg``, ``/refit.svg``, ``/heatmap.svg``."""
     router = APIRouter(include_in_schema=False)
     gallery = _Gallery(drawer)
 
@@ -158,6 +159,16 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
 
         width = NARROW if narrow else WIDE
         return gallery.show(("tradeoff", at, model, where, narrow), "trade_off", values, width=width)
+
+    @router.get("/refit.svg")
+    def refit(job_id: Annotated[str, Query(alias="id", max_length=100)]) -> Response:
+        def values() -> tuple[Sequence[Any], str]:
+            with state.history() as past:
+                found = past.jobs(id=job_id, limit=1).jobs
+            after, before = (gate_bars(found[0], side) if found else () for side in ("after", "before"))
+            return (after, before), "" if after and before else "no bars were kept"
+
+        return gallery.show(("refit", snapshot().at, job_id), "reliability", values, width=SQUARE)
 
     @router.get("/heatmap.svg")
     def heatmap(model: str, window: str, rows: str, columns: str, narrow: Narrow = False) -> Response:

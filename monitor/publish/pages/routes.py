@@ -13,6 +13,7 @@ from monitor.errors import StoreError
 from monitor.publish.drawing import Drawer, can_draw
 from monitor.publish.pages.digest import Digests
 from monitor.publish.pages.intake import intake_page
+from monitor.publish.pages.missing import told_as_pages
 from monitor.publish.pages.model import WORST, model_page
 from monitor.publish.pages.overview import overview_page
 from monitor.publish.pages.pictures import SliceText, pictures_router
@@ -30,8 +31,10 @@ Text = Annotated[str | None, Query(max_length=2000)]
 
 def pages_router(state: State, *, now: Callable[[], datetime], drawer: Drawer | None = None) -> APIRouter:
     """The pages for people, their charts and their style sheet. Reads snapshots and the past, changes nothing."""
-    router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
     digests = Digests()
+    router = APIRouter(
+        default_response_class=HTMLResponse, include_in_schema=False, route_class=told_as_pages(state, digests, now=now)
+    )  # fmt: skip
     style = (resources.files("monitor.publish") / "templates" / "style.css").read_text("utf-8")
     router.include_router(pictures_router(state, digests, drawer or Drawer()))
 

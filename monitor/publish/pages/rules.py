@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import datetime, timedelta
+from math import isnan
 
 from monitor.errors import UsageError
 from monitor.model import AlertState, Evidence, Health, ModelStatus
@@ -72,4 +73,5 @@ def _counts(status: ModelStatus) -> dict[str, list[tuple[str, int]]]:
 
 def _by_evidence(each: Evidence) -> tuple[bool, bool, float, str]:
     """Listed ones first, then by ratio; those that nothing can be said of yet last."""
-    return each.reference_missing is not None, not each.listed, -each.ratio, each.slice.text
+    unknown = each.reference_missing is not None or isnan(each.ratio)
+    return unknown, not each.listed, 0.0 if unknown else -each.ratio, each.slice.text

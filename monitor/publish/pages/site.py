@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from monitor import wording
 from monitor.publish import texts
+from monitor.publish.heat import more_than_luck
 from monitor.publish.pages.digest import Digest
 from monitor.publish.pages.listing import link
 
@@ -36,9 +37,9 @@ def _environment() -> Environment:
     found.filters.update(
         number=wording.number, signed=wording.signed, share=wording.percent, minute=wording.minute, span=wording.span,
         count=texts.count, scale=texts.scale, shortened=texts.shortened, breakable=texts.breakable, lacking=texts.lacking,
-        change=texts.change, delays=texts.delays, condition=texts.condition, promise=texts.promise,
+        change=texts.change, asked_by=texts.asked_by, delays=texts.delays, condition=texts.condition, promise=texts.promise,
     )  # fmt: skip
-    found.globals.update(link=link)
+    found.globals.update(link=link, more_than_luck=more_than_luck)
     return found
 
 

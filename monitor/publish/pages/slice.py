@@ -3,11 +3,13 @@
 from datetime import datetime, timedelta
 
 from monitor.errors import UsageError
-from monitor.model import CalibratorInUse, ModelStatus, Reading, Slice
-from monitor.publish.pages.digest import Digest
+from monitor.model import Alert, AlertState, CalibratorInUse, ModelStatus, Reading, ReadingState, Slice
+from monitor.publish.pages.advice import advice
+from monitor.publish.pages.digest import Digest, open_alerts
 from monitor.publish.pages.listing import link
 from monitor.publish.pages.model import chosen_window
 from monitor.publish.pages.site import render
+from monitor.publish.summary import resolved
 from monitor.store.history import History
 
 SPANS = {"7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90), "2y": timedelta(days=730)}
@@ -27,25 +29,29 @@ def slice_page(
     own = [reading for reading in status.readings if reading.slice == chosen]
     if not own:
         raise UsageError(
-            f'model "{model}" has no reading of slice "{slice_text}"', "the slices there are: the model's page"
+            f'model "{model}" has no reading of slice "{slice_text}"', "its slices are on the model's page"
         )
     window = chosen_window(status, list(dict.fromkeys(reading.window for reading in own)), window)
     reading = reading_of(own, window, version)
     asked = {"model": model, "slice": slice_text, "version": reading.version, "window": window, "span": span}
     since = digest.published.at - span_of(span)
-    events = history.events(model, chosen, since, digest.published.at) if history else ()
+    events = history.events(model, chosen, since, digest.published.at) if history else None
+    alerts = [alert for alert in status.alerts if alert.slice == chosen]
+    charge = in_charge(status, chosen)
+    firing = {alert.slice for alert in status.alerts if alert.state is AlertState.FIRING}
     return render(
         "slice.html", digest, now, stale_after=stale_after, model=model, status=status, slice=chosen, reading=reading,
         windows=[(name, link("slice", **{**asked, "window": name})) for name in dict.fromkeys(each.window for each in own)],
         versions=[(name, link("slice", **{**asked, "version": name})) for name in dict.fromkeys(each.version for each in own)],
         spans=[(name, link("slice", **{**asked, "span": name}) + "#course") for name in SPANS], span=span, asked=asked,
         bins=[(each, _misses(reading, place)) for place, each in enumerate(reading.reliability) if each.samples > 0],
-        alerts=[alert for alert in status.alerts if alert.slice == chosen and alert.state != "inactive"],
+        alerts=[*open_alerts(alerts), *resolved(alerts)], meanings=digest.meanings(model), state=_state(reading, alerts),
+        advice=advice(status, chosen, charge),
         evidence=[each for each in status.evidence if each.slice == chosen],
-        charge=in_charge(status, chosen),
+        charge=charge,
         thresholds=[each for each in status.thresholds if each.scope.contains(chosen)],
-        events=list(reversed(events))[:EVENTS], more_events=len(events) - EVENTS, can_draw=can_draw,
-        parents=[(part, link("slice", **{**asked, "slice": part.text})) for part in _around(chosen)],
+        events=None if events is None else events[::-1][:EVENTS], more_events=len(events or ()) - EVENTS, can_draw=can_draw,
+        parents=[(part, link("slice", **{**asked, "slice": part.text}), part in firing) for part in _around(chosen)],
     )  # fmt: skip
 
 
@@ -71,10 +77,9 @@ def reading_of(own: list[Reading], window: str, version: str | None) -> Reading:
     """
     fitting = [reading for reading in own if reading.window == window and version in (None, reading.version)]
     if not fitting:
-        raise UsageError(
-            f'the slice has no reading of version "{version}" over {window}',
-            f"known: {', '.join(dict.fromkeys(each.version for each in own))}",
-        )
+        of = f' of version "{version}"' if version is not None else ""
+        known = dict.fromkeys(f"{each.version} over {each.window}" for each in own)
+        raise UsageError(f"the slice has no reading{of} over {window}", f"known: {', '.join(known)}")
     return max(fitting, key=lambda reading: reading.samples)
 
 
@@ -82,6 +87,16 @@ def in_charge(status: ModelStatus, slice_: Slice) -> CalibratorInUse | None:
     """The calibrator whose samples a slice is compared over: that of the finest scope which holds it."""
     fitting = (each for each in status.calibrators if each.scope.contains(slice_))
     return max(fitting, key=lambda each: each.scope.order, default=None)
+
+
+def _state(reading: Reading, alerts: list[Alert]) -> str:
+    """The slice in one word: what fires wins over what is not known, that over what is pending."""
+    states = {alert.state for alert in alerts}
+    if AlertState.FIRING in states:
+        return "firing"
+    if reading.state is not ReadingState.OK:
+        return "unknown"
+    return "pending" if AlertState.PENDING in states else "healthy"
 
 
 def _misses(reading: Reading, place: int) -> bool:

@@ -4,12 +4,14 @@ from datetime import datetime, timedelta
 
 from monitor.errors import UsageError
 from monitor.model import JobState
+from monitor.publish.drawing import can_draw
 from monitor.publish.pages.digest import Digest
 from monitor.publish.pages.listing import link, part_of
 from monitor.publish.pages.site import render
 from monitor.store.history import History
 
-JOBS = 50  # on one page
+JOBS = 20  # on one page
+_TOLD_ELSEWHERE = ("before", "after", "bars", "payload")
 KINDS = ("recalibrate", "rollback", "action")
 
 
@@ -17,12 +19,15 @@ def jobs_page(
     digest: Digest | None, now: datetime, history: History, *, stale_after: timedelta, model: str | None = None,
     kind: str | None = None, state: str | None = None, page: int = 1,
 ) -> str:  # fmt: skip
-    """Jobs of a model or of all, newest first. Raises UsageError for a model, kind or state there is not."""
+    """Jobs of a model or of all, newest first; a ``page`` beyond the last shows the first. Raises UsageError for a model,
+    kind or state there is not."""
     if digest is not None and model is not None:
         digest.model(model)
     _one_of("kind", kind, KINDS)
     _one_of("state", state, tuple(JobState))
     found = history.jobs(model, kind=kind, state=state, limit=JOBS, skip=(page - 1) * JOBS)
+    if not found.jobs and page > 1:
+        page, found = 1, history.jobs(model, kind=kind, state=state, limit=JOBS)
     asked = {"model": model, "kind": kind, "state": state}
     return render(
         "jobs.html", digest, now, stale_after=stale_after, model=model,
@@ -44,7 +49,8 @@ def job_page(digest: Digest | None, now: datetime, history: History, *, stale_af
         raise UsageError(f'there is no job "{job_id}"', "jobs older than [[model]] history are gone")
     return render(
         "job.html", digest, now, stale_after=stale_after, model=found[0].model, job=found[0], attempts=history.attempts(job_id),
-        details=[(name, value) for name, value in found[0].details.items() if name not in ("before", "after", "payload")],
+        details=[(name, value) for name, value in found[0].details.items() if name not in _TOLD_ELSEWHERE],
+        drawn="bars" in found[0].details, can_draw=can_draw(),
     )  # fmt: skip
 
 

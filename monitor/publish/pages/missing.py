@@ -1,0 +1,50 @@
+"""Pages in place of those that cannot be shown: what was asked for does not exist, or cannot be told now."""
+
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, Response
+from fastapi.routing import APIRoute
+
+from monitor.errors import StoreError, UsageError
+from monitor.publish.pages.digest import Digests
+from monitor.publish.pages.site import render
+from monitor.publish.state import State
+
+_HEADINGS = {404: "There is no such page", 422: "This address cannot be read", 503: "This cannot be shown now"}
+_Answer = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def told_as_pages(state: State, digests: Digests, *, now: Callable[[], datetime]) -> type[APIRoute]:
+    """Routes whose refusals are pages that lead on: 404 for what does not exist, 422 for an address that cannot be read,
+    503 for a database that cannot be asked now."""
+
+    def page(request: Request, status: int, message: str, hint: str) -> Response:
+        digest = digests.of(state.published)
+        model = request.query_params.get("model", "")
+        known = model if digest is not None and model in digest.models else None
+        html = render(
+            "missing.html", digest, now(), stale_after=state.stale_after, model=known, heading=_HEADINGS[status],
+            message=message, hint=hint,
+        )  # fmt: skip
+        return HTMLResponse(html, status)
+
+    class Told(APIRoute):
+        def get_route_handler(self) -> _Answer:
+            shown = super().get_route_handler()
+
+            async def answer(request: Request) -> Response:
+                try:
+                    return await shown(request)
+                except (UsageError, StoreError) as error:
+                    return page(request, 503 if isinstance(error, StoreError) else 404, error.message, error.hint)
+                except RequestValidationError as error:
+                    wrong = (f"{each['loc'][-1]}: {each['msg'].lower()}" for each in error.errors())
+                    return page(request, 422, "; ".join(wrong), "")
+
+            return answer
+
+    return Told

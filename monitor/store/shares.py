@@ -1,0 +1,67 @@
+"""What each of several pushed files had of a batch that took them together: the same as one after the other would give.
+
+That holds as long as no later file speaks of a row of an earlier one (a correction, a label, the row again). Where one
+does, the batch is cut before it, and the parts are taken in order.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import duckdb
+
+from monitor.sources.base import Batch, Outcome
+from monitor.store.sql import statement
+
+
+class ApartError(Exception):
+    """The batch is to be taken in these parts, one after the other; nothing of it has been taken."""
+
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        super().__init__(f"to be taken in {len(batches)} parts")
+        self.batches = batches
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Rows by file, as they were staged."""
+
+    rows: dict[str, int]
+
+    @classmethod
+    def of(cls, connection: duckdb.DuckDBPyConnection, batch: Batch, holds: str) -> "Shares | None":
+        """To be called once the batch is staged; None: nobody asks. Raises ApartError."""
+        if batch.settled is None or batch.part is None:
+            return None
+        before = connection.execute(statement("ingest_spoken_before"), {"labels": holds == "labels"}).fetchall()
+        starts = list(_starts(before))
+        if starts:
+            bounds = [0, *starts, batch.files]
+            raise ApartError([batch.part(first, beyond) for first, beyond in pairwise(bounds)])
+        return cls(dict(connection.execute("SELECT file, count(*) FROM staged GROUP BY file").fetchall()))
+
+    def outcomes(self, connection: duckdb.DuckDBPyConnection) -> dict[str, Outcome]:
+        """By file; to be called once the batch is in its tables."""
+        bad: dict[str, dict[str, int]] = {}
+        if connection.execute("SELECT 1 FROM staged WHERE reason IS NOT NULL LIMIT 1").fetchone():
+            news = "SELECT file, reason, count(*) FROM quarantine_news GROUP BY file, reason"
+            for file, reason, count in connection.execute(news).fetchall():
+                bad.setdefault(file, {})[reason] = count
+        taken = {
+            file: tuple(map(int, counts))
+            for file, *counts in connection.execute(statement("ingest_counts_by_file")).fetchall()
+        }
+        found = {}
+        for file, rows in self.rows.items():
+            new, labelled, corrected, duplicates = taken.get(file, (0, 0, 0, 0))
+            found[file] = Outcome(rows, new, labelled, duplicates, corrected, bad.get(file, {}))
+        return found
+
+
+def _starts(before: Sequence[tuple[int, int]]) -> Iterator[int]:
+    """(file, newest earlier file that has one of its rows) in order → the files before which the batch is cut."""
+    start = 0
+    for file, earlier in before:
+        if earlier >= start:
+            start = file
+            yield file
