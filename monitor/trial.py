@@ -19,7 +19,7 @@ _EVER = (
 )  # whether times are old or ahead is not asked
 
 _REMEDIES = {
-    "unreadable_time": 'times are written 2026-01-31 14:05:09 or 2026-01-31T14:05:09+01:00, or are numbers with time_unit = "s"',
+    "unreadable_time": 'times are written 2026-01-31 14:05:09, or with +01:00 behind, or are numbers with time_unit = "s"',
     "missing_score": "each row needs a score",
     "score_not_a_number": "scores are numbers with a decimal point, such as 0.83",
     "score_outside_0_1": "scores are probabilities from 0 to 1: divide percentages by 100",
@@ -79,7 +79,8 @@ class Trial:
     def refused(self) -> list[str]:
         """A sentence for each reason to set rows aside, the most frequent first."""
         return [
-            f"{count:,} of the {counted(self.rows, 'row')} tried would be set aside as {reason}, such as {self.examples[reason]}"
+            f"{count:,} of the {counted(self.rows, 'row')} tried would be set aside as {reason}, "
+            f"such as {self.examples[reason]}"
             + (f" ({_REMEDIES[reason]})" if reason in _REMEDIES else "")
             for reason, count in self.bad.most_common()
         ]

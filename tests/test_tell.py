@@ -22,10 +22,12 @@ def _job(*reasons: str, state: JobState = JobState.REJECTED) -> Job:
 @pytest.mark.parametrize(
     ("reasons", "kind"),
     [
-        (("rejected: log-loss better by 0.004 on 249 later samples, which may be chance", THRESHOLD), "improvement may be chance"),
+        (("rejected: log-loss better by 0.004 on 249 later samples, which may be chance", THRESHOLD),
+         "improvement may be chance"),
         ((CHOSEN, "rejected: log-loss worse by 0.004 on 718 later samples", THRESHOLD), "log-loss would be worse"),
         (("rejected: log-loss worse by 0.004", "rejected: slice camera=c3 log-loss worse by 0.007"), "log-loss would be worse"),
-        (("accepted: log-loss better by 0.01", "rejected: slice camera=c3 log-loss worse by 0.007"), "a slice would become worse"),  # noqa: E501
+        (("accepted: log-loss better by 0.01", "rejected: slice camera=c3 log-loss worse by 0.007"),
+         "a slice would become worse"),
         ((CHOSEN, "rejected: needs 300 labelled samples, has 133; nothing changes"), "too little data"),
         ((CHOSEN, "rejected: the candidate gives the same scores as the calibrator in use on 9 later samples"),
          "nothing to mend (the candidate equals what is in use)"),

@@ -132,8 +132,8 @@ def test_quotes_inside_identifiers_and_texts_are_doubled() -> None:
 
 def test_ctrl_c_during_a_query_is_told_from_other_errors() -> None:
     press = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    press.start()
     with duckdb.connect() as connection, pytest.raises((RuntimeError, KeyboardInterrupt)) as raised:
-        press.start()
         connection.execute("SELECT max(hash(a.range + b.range)) FROM range(100000) AS a, range(20000) AS b").fetchall()
     press.join()
     assert is_ctrl_c(raised.value) or isinstance(raised.value, KeyboardInterrupt)
