@@ -130,9 +130,14 @@ def init(
 @app.command()
 def check(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Configuration, rules and the first rows of the sources: every mistake at once."""
-    from monitor.checking import check_config
+    from monitor.checking import Checked, check_config
 
-    found = check_config(config)
+    try:
+        found = check_config(config)
+    except ConfigError as error:
+        if not json:
+            raise
+        found = Checked(error.mistakes, [], [], "")
     if json:
         console.as_json({"mistakes": found.mistakes, "notes": found.notes, "sources": found.sources})
         raise typer.Exit(EXIT_MISUSE if found.mistakes else 0)

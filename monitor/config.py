@@ -349,14 +349,6 @@ def _mistakes(detail: ErrorDetails, document: dict[str, Any], origin: str) -> li
             return [f"{where}: {subject}{text}" if text.startswith("must") else f"{where}: {text}" for text in texts]
         case "too_short":
             return [f"{where}: {section} must have at least one entry"]
-        case "string_pattern_mismatch" if "slices" in detail["loc"]:
-            got = str(detail["input"])
-            name = re.sub(r"[^a-z0-9]+", "_", got.lower()).strip("_")
-            name = name if name[:1].isalpha() else f"slice_{name}".rstrip("_")
-            return [
-                f'{where}: {section} must be a lower-case name such as "{name}" (got {got!r}); if your column is called '
-                f'otherwise, map it: columns = {{ {name} = "{got}" }}'
-            ]
         case "tuple_type":
             return [f"{where}: {section} must be a list (got {detail['input']!r})"]
         case _:

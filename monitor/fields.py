@@ -1,5 +1,6 @@
 """Types of configuration fields: durations, time zones, cron expressions, addresses, names; and the strict section."""
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from monitor.durations import parse_duration
 from monitor.schedule import cron_trigger
 
+_DIMENSION = r"^[a-z][a-z0-9_]*$"
 _LONGEST = timedelta(days=1000 * 365)  # times that far back can still be written as dates
 
 
@@ -50,13 +52,26 @@ def _external_url(value: str) -> str:
     return value if value.endswith("/") else f"{value}/"
 
 
+def _dimension(value: str) -> str:
+    if re.fullmatch(_DIMENSION, value):
+        return value
+    name = re.sub(r"[^a-z0-9]+", "_", value.lower()).strip("_")
+    name = name if name[:1].isalpha() else f"slice_{name}".rstrip("_")
+    raise ValueError(
+        f'must be a lower-case name such as "{name}" (got {value!r}); if your column is called otherwise, map it: '
+        f'columns = {{ {name} = "{value}" }}'
+    )
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 TimeZone = Annotated[str, AfterValidator(_zone)]
 Cron = Annotated[str, AfterValidator(_cron)]
 Listen = Annotated[str, AfterValidator(_listen)]
 ExternalUrl = Annotated[str, AfterValidator(_external_url)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
-SliceDimension = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+SliceDimension = Annotated[
+    str, AfterValidator(_dimension), Field(max_length=60, json_schema_extra={"pattern": _DIMENSION})
+]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
 

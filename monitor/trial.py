@@ -80,8 +80,7 @@ class Trial:
         """A sentence for each reason to set rows aside, the most frequent first."""
         return [
             f"{count:,} of the {counted(self.rows, 'row')} tried would be set aside as {reason}, "
-            f"such as {self.examples[reason]}"
-            + (f" ({_REMEDIES[reason]})" if reason in _REMEDIES else "")
+            f"such as {self.examples[reason]}" + (f" ({_REMEDIES[reason]})" if reason in _REMEDIES else "")
             for reason, count in self.bad.most_common()
         ]
 

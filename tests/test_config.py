@@ -125,7 +125,10 @@ BAD = [
     ),
     (
         GOOD + 'slices=["Camera"]\n' + SOURCE,
-        ["model \"m\": slices[1] must match pattern '^[a-z][a-z0-9_]*$' (got 'Camera')"],
+        [
+            'model "m": slices[1] must be a lower-case name such as "camera" (got \'Camera\'); if your column is called '
+            'otherwise, map it: columns = { camera = "Camera" }'
+        ],
     ),
     (
         GOOD + "max_order=5\n" + SOURCE,

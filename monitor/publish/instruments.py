@@ -96,15 +96,21 @@ class Instruments:
         self, model: str, *, sources: Iterable[str] = (), rules: Iterable[str] = (),
         quarantine_reasons: Iterable[str] = (), problem_reasons: Iterable[str] = (),
     ) -> None:  # fmt: skip
-        """Start the counters of a model at 0: ``increase()`` does not see a series that is born at 1."""
+        """Start the counters of a model at 0: ``increase()`` does not see a series that is born at 1.
+
+        Rules that a reload took out lose theirs.
+        """
         self._forgotten -= {model}
         self._corrected.labels(model)
         self._cycle_failures.labels(model)
         for kind, outcomes in JOB_OUTCOMES.items():
             for outcome in outcomes:
                 self._jobs.labels(model, kind, outcome)
+        rules = set(rules)
         for rule in rules:
             self._rule_failures.labels(model, rule)
+        for name, rule in self._rules_of(model) - {(model, rule) for rule in rules}:
+            self._rule_failures.remove(name, rule)  # alerts take its series for the sign that rules watch the model
         for reason in quarantine_reasons:
             self._quarantined.labels(model, reason)
         problem_reasons = tuple(problem_reasons)
@@ -112,6 +118,14 @@ class Instruments:
             self._pulled.labels(model, source)
             for reason in problem_reasons:
                 self._problems.labels(model, source, reason)
+
+    def _rules_of(self, model: str) -> set[tuple[str, str]]:
+        held = {
+            (sample.labels["model"], sample.labels["rule"])
+            for family in self._rule_failures.collect()
+            for sample in family.samples
+        }
+        return {each for each in held if each[0] == model}
 
     def forget(self, model: str) -> None:
         """Expose nothing of a model that a reload took out, until it is expected again; its counts then go on."""

@@ -81,6 +81,19 @@ def test_expecting_again_keeps_the_counts(registry: CollectorRegistry, instrumen
     assert registry.get_sample_value("calwatch_pulled_samples_total", {"model": "digits", "source": "lake"}) == 7
 
 
+def test_rules_that_a_reload_took_out_lose_their_series(registry: CollectorRegistry, instruments: Instruments) -> None:
+    def failures(model: str, rule: str) -> float | None:
+        return registry.get_sample_value("calwatch_rule_evaluation_failures_total", {"model": model, "rule": rule})
+
+    for model in ("digits", "seams"):
+        instruments.expect(model, rules=["ece-high", "old"])
+    instruments.rule_failed("digits", "ece-high")
+    instruments.expect("digits", rules=["ece-high"])
+    assert (failures("digits", "ece-high"), failures("digits", "old"), failures("seams", "old")) == (1, None, 0)
+    instruments.expect("digits")
+    assert failures("digits", "ece-high") is None
+
+
 def test_a_forgotten_model_has_no_series_until_it_is_expected_again(
     registry: CollectorRegistry, instruments: Instruments
 ) -> None:
