@@ -124,13 +124,23 @@ def test_new_duplicate_corrected_and_bad_rows_are_counted_as_planted(demo: Demo)
 def test_it_leaves_the_files_it_names_and_no_more(demo: Demo) -> None:
     promoted = demo.rows("SELECT id FROM calibrators ORDER BY id")
     found = {str(path.relative_to(demo.directory)) for path in demo.directory.rglob("*") if path.is_file()}
-    wanted = {"live.duckdb", "metrics.duckdb", "calibrators/digits/current.json"}
+    wanted = {"live.duckdb", "metrics.duckdb", "calwatch.toml", "calibrators/digits/current.json"}
     wanted |= {f"calibrators/digits/{id_}.json" for (id_,) in promoted}
     assert {name for name in found if not name.startswith(".snapshot-")} == wanted
     for name in wanted - {"live.duckdb"}:
         assert name in demo.story
     current = json.loads((demo.directory / "calibrators" / "digits" / "current.json").read_text("utf-8"))["current"]
     assert dict(demo.rows("SELECT scope, calibrator FROM serving WHERE until IS NULL")) == current
+
+
+def test_commands_that_look_find_the_demo_by_its_configuration(demo: Demo) -> None:
+    config = demo.directory / "calwatch.toml"
+    status = calwatch("status", "--config", config, cwd=demo.directory)
+    assert (status.returncode, status.stderr) == (0, "")
+    assert "in charge of digits camera=c3,lighting=night" in status.stdout
+    assert calwatch("check", "--config", config, cwd=demo.directory).returncode == 0
+    out = demo.directory.parent / "digits.html"
+    assert calwatch("report", "digits", "--config", config, "--out", out, cwd=demo.directory).returncode == 0
 
 
 def test_another_process_can_ask_the_snapshot(demo: Demo) -> None:

@@ -1,6 +1,7 @@
 """What people are told in a chat room or by e-mail: one event as a title, a few facts, and a link."""
 
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -74,23 +75,58 @@ def _alert(payload: Mapping[str, Any], known: Known) -> tuple[str, list[tuple[st
     if alert.get("refit") and not any(str(alert["refit"]) in deed for deed in deeds):
         deeds.insert(0, f"asked for a refit of {alert['slice']} (job {alert['refit']})")
     facts.append(("calwatch did", "; ".join(deeds) or (UNDONE if fires else "nothing: no refit was asked for")))
+    if fires:
+        facts.append(("to do", _to_do(payload["model"], alert, asked=bool(deeds))))
     thread = " ".join(str(part) for part in (payload["model"], alert["rule"], alert["slice"], alert["version"]))
     return title, facts, f"{thread} {alert['fired_at']}"
+
+
+def _to_do(model: str, alert: Mapping[str, Any], *, asked: bool) -> str:
+    """What is left for people while an alert fires; ``asked``: whether a refit was."""
+    if str(alert["reason"]).startswith("no "):  # of an absence
+        return "ask who delivers: something is missing, and no refit can mend that"
+    since = f" since {_time(alert['onset'])}" if alert["onset"] else ""
+    look = f"look at images of this slice{since}: dirt, light, a moved camera, a new product"
+    if asked:
+        return f"{look}. A refit takes charge only where later samples prove it better; if it does not, retrain"
+    return f"{look}. Where a refit can help, ask for one: {shlex.join(_command('recalibrate', model, alert['slice']))}"
+
+
+def _command(what: str, model: str, slice_: str) -> list[str]:
+    return ["calwatch", what, model, "--slice", slice_]
+
+
+_NEXT = {
+    "job.promoted": "nothing, unless production applies calibrators itself: let the model server load this one",
+    "job.rejected": "nothing at once: what is in charge stays. If an alert goes on, the scores alone cannot mend it: look at "
+    "images, or retrain",
+    "job.rolled_back": "nothing, unless production applies calibrators itself: let the model server load the one now in charge",
+}
+
+
+def _verdict(reasons: Sequence[str]) -> list[str]:
+    """What decided, without the steps that led there; all of them where none says so."""
+    return [each for each in reasons if each.startswith(("accepted: ", "rejected: ", "failed: "))] or list(reasons)
 
 
 def _job(payload: Mapping[str, Any], known: Known) -> tuple[str, list[tuple[str, str]], str]:
     job: Mapping[str, Any] = payload["job"]
     state = "rolled back" if payload["event"] == "job.rolled_back" else job["state"]
-    title = f"[{state}] {payload['model']} {job['slice']}: {job['kind']}"
+    kind = "refit" if job["kind"] == "recalibrate" else job["kind"]
+    title = f"[{state}] {payload['model']} {job['slice']}: {kind}"
     facts = [("where", f"{payload['model']}, slice {job['slice']}"), ("asked for by", f"{job['trigger']}")]
-    facts.append(("why", "; ".join(job["reasons"]) or "no reason recorded"))
+    facts.append(("why", "; ".join(_verdict(job["reasons"])) or "no reason recorded"))
     change = _change(job["before"], job["after"])
     if change:
         facts.append(("on later samples", change))
     if job["calibrator"]:
         facts.append(("calibrator", f"{job['calibrator']} ({job['method']})"))
+    threshold = next((each for each in job["reasons"] if each.startswith("threshold ")), None)
+    if threshold is not None and state == "promoted":
+        facts.append(("threshold", threshold.removeprefix("threshold ")))
     if known.sure:
         facts.append(("now", known.sure))
+    facts.append(("to do", _NEXT.get(payload["event"]) or f"see what went wrong: calwatch jobs show {job['id']}"))
     return title, facts, f"{payload['model']} job {job['id']}"
 
 

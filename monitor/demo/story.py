@@ -9,6 +9,7 @@ from monitor.ask import Snapshot
 from monitor.backtest import Played
 from monitor.console import say, table
 from monitor.demo import DISCLOSURES, HAZE_BEGAN, SECOND_SITE_BEGAN, SECOND_SITE_FULL
+from monitor.demo.play import CONFIG
 from monitor.model import AlertState, Slice
 from monitor.statistics.cells import Cells
 from monitor.statistics.metrics import measure
@@ -129,3 +130,5 @@ def _tell_files(played: Played, directory: Path) -> None:
     )
     for path in sorted((directory / "calibrators").rglob("*.json")):
         say(f"  {path}")
+    config = directory / CONFIG
+    say(f"  {config}    for commands that look, such as: calwatch report digits --config {config}")

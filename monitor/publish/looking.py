@@ -57,14 +57,15 @@ def _known(snapshot: duckdb.DuckDBPyConnection, payload: Mapping[str, Any], draw
         return Known(note="no picture: the slice has too few labelled samples" if draw else "", deeds=deeds)
     reading = found[0]
     interval = f", 95 % interval {number(reading['ece_lower'])} to {number(reading['ece_upper'])}"
+    over = f"over {reading['window']} until {minute(reading['window_end'])} UTC"
     sure = (
         f"ECE {number(reading['ece_debiased'])} (debiased{interval}), gap {signed(reading['calibration_gap'])}, "
-        f"{counted(reading['samples'], 'labelled sample')} over {reading['window']} until {minute(reading['window_end'])} UTC"
+        f"{counted(reading['samples'], 'labelled sample')} {over}"
     )
     if not draw:
         return Known(sure=sure, deeds=deeds)
     bins = _rows(snapshot, _BINS, **named, version=reading["version"], window=reading["window"])
-    picture, note = _picture([ReliabilityBin(**row) for row in bins], sure)
+    picture, note = _picture([ReliabilityBin(**row) for row in bins], over)
     return Known(picture, note, sure, deeds)
 
 
@@ -72,7 +73,9 @@ def _picture(bins: list[ReliabilityBin], shown: str) -> tuple[bytes | None, str]
     if not bins:
         return None, "no picture: the snapshot holds no bars of this slice"
     try:
-        return png_apart("reliability", bins), f"Reliability diagram: {shown}"
+        return png_apart(
+            "reliability", bins
+        ), f"Reliability diagram of the slice {shown}: on the dashed line, scores can be taken at their word"
     except ChartError as error:
         return None, f"no picture: {error.message[0].lower()}{error.message[1:]}"
 

@@ -59,7 +59,7 @@ def test_the_message_has_text_and_one_attachment_with_the_facts(receiver: Receiv
     assert shown["color"] == "#b3261e"
     assert shown["title_link"].startswith("https://watch.example.org/slice?model=digits&slice=camera%3Dc3")
     facts = {each["title"]: each["value"] for each in shown["fields"]}
-    assert list(facts) == ["what", "where", "since", "how sure", "calwatch did"]
+    assert list(facts) == ["what", "where", "since", "how sure", "calwatch did", "to do"]
     assert facts["how sure"] == SEEN.sure
     assert "refit of all promoted" in facts["calwatch did"]
 
@@ -86,7 +86,7 @@ def test_resolved_is_green_and_says_when(receiver: Receiver) -> None:
 def test_a_refit_tells_what_the_gate_decided_and_leaves_out_what_is_unknown(receiver: Receiver) -> None:
     carry(_delivery(JOB))
     body = _body(receiver)
-    assert body["text"] == "[promoted] digits camera=c3: recalibrate"
+    assert body["text"] == "[promoted] digits camera=c3: refit"
     facts = {each["title"]: each["value"] for each in body["attachments"][0]["fields"]}
     assert facts["on later samples"] == "ECE 0.119 → 0.078"
     assert facts["why"] == "accepted: log-loss better by 0.054"
@@ -119,3 +119,50 @@ def test_an_alert_whose_rule_asks_for_nothing_says_so() -> None:
     payload = {**PAYLOAD, "alert": {**ALERT, "refit": None}}
     facts = dict(message_of(_delivery(payload), blind(_delivery(payload), draw=False)).facts)
     assert facts["calwatch did"] == "nothing by itself: its rule asks for no refit"
+
+
+@pytest.mark.parametrize(
+    ("alert", "told"),
+    [
+        ({}, "look at images of this slice since 2026-"),
+        ({}, "only where later samples prove it better"),
+        ({"refit": None}, "ask for one: calwatch recalibrate digits --slice camera=c3"),
+        ({"refit": None, "slice": "camera=a b"}, "calwatch recalibrate digits --slice 'camera=a b'"),
+        ({"refit": None, "reason": "no labels for 4d, longer than 3d"}, "ask who delivers"),
+    ],
+)
+def test_an_alert_that_fires_says_what_to_do(alert: dict[str, Any], told: str) -> None:
+    payload = {**PAYLOAD, "alert": {**ALERT, **alert}}
+    facts = dict(message_of(_delivery(payload), Known()).facts)
+    assert told in facts["to do"]
+
+
+@pytest.mark.parametrize(
+    ("event", "state", "told"),
+    [
+        ("job.promoted", "promoted", "let the model server load this one"),
+        ("job.rejected", "rejected", "what is in charge stays"),
+        ("job.rolled_back", "done", "let the model server load the one now in charge"),
+        ("job.failed", "failed", "calwatch jobs show 0123456789ab"),
+    ],
+)
+def test_a_job_that_ended_says_what_to_do(event: str, state: str, told: str) -> None:
+    payload = {**JOB, "event": event, "job": {**JOB["job"], "state": state}}
+    assert told in dict(message_of(_delivery(payload), Known()).facts)["to do"]
+
+
+def test_a_refit_is_told_by_what_decided_it_and_a_promoted_one_with_its_threshold() -> None:
+    steps = ["samples since 2026-02-01 19:00 UTC", "isotonic rejected: 140 positives, needs 1,000"]
+    reasons = [*steps, "rejected: log-loss worse by 0.01", "threshold 0.8 by f1"]
+    turned_down = {**JOB, "event": "job.rejected", "job": {**JOB["job"], "state": "rejected", "reasons": reasons}}
+    facts = dict(message_of(_delivery(turned_down), Known()).facts)
+    assert facts["why"] == "rejected: log-loss worse by 0.01"
+    assert "threshold" not in facts
+    taken = {
+        **JOB,
+        "job": {**JOB["job"], "reasons": [*steps, "accepted: log-loss better by 0.05", "threshold 0.8 by f1"]},
+    }
+    facts = dict(message_of(_delivery(taken), Known()).facts)
+    assert (facts["why"], facts["threshold"]) == ("accepted: log-loss better by 0.05", "0.8 by f1")
+    bare = {**JOB, "event": "job.rolled_back", "job": {**JOB["job"], "state": "done", "reasons": ["asked for by hand"]}}
+    assert dict(message_of(_delivery(bare), Known()).facts)["why"] == "asked for by hand"

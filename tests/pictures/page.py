@@ -1,4 +1,4 @@
-"""A photograph of the page in Chromium: the hazed camera at night, at the end of the demo."""
+"""A photograph of the page in Chromium: the hazed camera at night, as the demo stood two days after its refit."""
 
 import subprocess
 import sys
@@ -9,27 +9,30 @@ from playwright.sync_api import Error, sync_playwright
 from tests.e2e.process import free_port
 from tests.pictures.small import chromium
 
-ADDRESS = "slice?model=digits&slice=camera%3Dc3%2Clighting%3Dnight&window=7d&span=90d"
+ADDRESS = "slice?model=digits&slice=camera%3Dc3%2Clighting%3Dnight&window=7d&span=30d"
+
+WIDTH = 1360
+UNTIL = "2026-02-09T00:00:00+00:00"  # the refit of 6 February is in charge, and the alerts over a week still fire
+_PLAY = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from monitor.daemon import serve_published
+from monitor.demo.play import play_demo
+directory = Path(sys.argv[1])
+serve_published(play_demo(directory, datetime.fromisoformat(sys.argv[2])).published, sys.argv[3], directory)
+"""
 
 
 def photograph_page(directory: Path) -> bytes:
     """PNG of the slice's page."""
     port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "monitor",
-        "demo",
-        str(directory / "demo"),
-        "--serve",
-        "--listen",
-        f"127.0.0.1:{port}",
-    ]
+    command = [sys.executable, "-c", _PLAY, str(directory / "demo"), UNTIL, f"127.0.0.1:{port}"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as serving:
         try:
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-                page = browser.new_page(viewport={"width": 1040, "height": 900}, bypass_csp=True)  # to wait for charts
+                page = browser.new_page(viewport={"width": WIDTH, "height": 900}, bypass_csp=True)  # to wait for charts
                 for _ in range(400):  # the demo is played first
                     try:
                         page.goto(f"http://127.0.0.1:{port}/{ADDRESS}")
@@ -45,7 +48,7 @@ def photograph_page(directory: Path) -> bytes:
                 rest = page.get_by_role("heading", name="Drift evidence against its limit").bounding_box()
                 assert rest is not None
                 height = int(rest["y"])
-                shot = page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": 1040, "height": height})
+                shot = page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": WIDTH, "height": height})
                 browser.close()
         finally:
             serving.terminate()
