@@ -93,7 +93,7 @@ def named(report: Report, name: str) -> Chart:
     what, chart = _drawn(report, name, scope)
     where = f"{report.model}, {scope.text}" if name != HEAT_MAP else report.model
     if chart is None:
-        raise UsageError(f"there is no {name} chart of {where}", "another slice or a longer period may have one")
+        raise UsageError(f"there is no {name} chart of {where}", _elsewhere(report, name))
     period = f"{report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC"
     title = {
         "text": f"{what}: {where}",
@@ -102,6 +102,21 @@ def named(report: Report, name: str) -> Chart:
     style = {"anchor": "start", "fontSize": 13, "subtitleFontSize": 11, "subtitleColor": charts.QUIET, "offset": 10}
     titled: Chart = chart.properties(title={**title, **style})
     return titled
+
+
+def _elsewhere(report: Report, name: str) -> str:
+    """What to ask for where there is nothing to draw."""
+    if name == HEAT_MAP:
+        return "it crosses two dimensions of slices: list two in slices, with max_order at least 2"
+    if name == "refit":
+        scopes = dict.fromkeys(each.job.scope.text for each in report.refits if each.before and each.after)
+        there = " or ".join(f"--slice {scope}" for scope in scopes)
+        return f"accepted refits of the period: {there}" if there else "no refit was accepted in the period: try an earlier --from"
+    if name == "thresholds":
+        scopes = dict.fromkeys(str(each.chosen["scope"]) for each in report.thresholds)
+        there = " or ".join(f"--slice {scope}" for scope in scopes)
+        return f"thresholds in force: {there}" if there else "no threshold is in force: [model.threshold] asks for one"
+    return "another slice or a longer period may have one"
 
 
 def _drawn(report: Report, name: str, scope: Slice) -> tuple[str, Chart | None]:
