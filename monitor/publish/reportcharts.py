@@ -111,7 +111,9 @@ def _elsewhere(report: Report, name: str) -> str:
     if name == "refit":
         scopes = dict.fromkeys(each.job.scope.text for each in report.refits if each.before and each.after)
         there = " or ".join(f"--slice {scope}" for scope in scopes)
-        return f"accepted refits of the period: {there}" if there else "no refit was accepted in the period: try an earlier --from"
+        if not there:
+            return "no refit was accepted in the period: try an earlier --from"
+        return f"accepted refits of the period: {there}"
     if name == "thresholds":
         scopes = dict.fromkeys(str(each.chosen["scope"]) for each in report.thresholds)
         there = " or ".join(f"--slice {scope}" for scope in scopes)
