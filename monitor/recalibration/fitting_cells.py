@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from monitor.recalibration.calibrators import Calibrator, Identity, Temperature
+from monitor.recalibration.calibrators import Calibrator, Identity
 from monitor.recalibration.fitting import fit_beta, fit_isotonic, fit_platt, fit_temperature
 from monitor.statistics.cells import FINE_BINS, LOGIT_LIMIT, SCORE_BINS, Cells, fine_bin_of
 
@@ -39,13 +39,6 @@ def fit_from_cells(method: str, cells: Cells, *, weighted: bool = False) -> Cali
     if method not in FITS:
         raise ValueError(f"method must be one of {', '.join(FITS)} (got {method!r})")
     return fit_by_outcome(method, ByOutcome.of(cells, weighted=weighted))
-
-
-def fit_temperature_cells(cells: Cells) -> Temperature:
-    """As ``fit_temperature``, from cells of any units, pooled: within 0.2 % of the fit on rows."""
-    found = fit_from_cells("temperature", cells)
-    assert isinstance(found, Temperature)
-    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,10 +9,8 @@ from scipy.special import expit, log_softmax
 
 from monitor.recalibration.calibrators import Temperature
 from monitor.recalibration.fitting import fit_beta, fit_isotonic, fit_platt, fit_temperature
-from monitor.recalibration.fitting_cells import fit_temperature_cells
 from monitor.recalibration.fitting_logits import fit_temperature_multiclass
 from monitor.recalibration.samples import Samples
-from monitor.statistics.cells import Cells
 
 Floats = NDArray[np.float64]
 Cifar = Callable[[str], tuple[Floats, Floats, Floats, NDArray[np.int64]]]
@@ -141,16 +139,6 @@ def test_a_weight_counts_like_as_many_equal_rows(stream: Stream) -> None:
         )
 
 
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0, 4.0])
-@pytest.mark.parametrize("n", [500, 5000])
-def test_the_fit_on_cells_agrees_with_the_fit_on_rows(stream: Stream, temperature: float, n: int) -> None:
-    for seed in range(5):
-        samples = stream(np.random.default_rng([9, seed]), n, temperature)
-        cells = Cells.from_samples(samples.score, samples.outcome, unit=np.arange(n) % 3)
-        rows = fit_temperature(samples.score, samples.outcome).temperature
-        assert fit_temperature_cells(cells).temperature == pytest.approx(rows, rel=0.002)
-
-
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_fit_without_a_best_temperature_ends_at_the_bound(sign: int) -> None:
     logit = np.linspace(-3, 3, 60)
@@ -227,11 +215,6 @@ def test_the_multiclass_fit_says_what_it_needs() -> None:
     logits[7] = np.nan
     with pytest.raises(ValueError, match="1 of 60 have none"):
         fit_temperature_multiclass(logits, label)
-
-
-def test_empty_cells_are_refused_with_the_need() -> None:
-    with pytest.raises(ValueError, match="at least 50 samples"):
-        fit_temperature_cells(Cells.empty())
 
 
 @pytest.mark.parametrize("fit", FITS)

@@ -17,6 +17,18 @@ Floats = NDArray[np.float64]
 Stream = Callable[..., Samples]
 
 
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("n", [500, 5000])
+def test_temperature_from_cells_is_within_a_fifth_of_a_percent_of_that_from_rows(
+    stream: Stream, temperature: float, n: int
+) -> None:
+    for seed in range(5):
+        samples = stream(np.random.default_rng([9, seed]), n, temperature)
+        cells = Cells.from_samples(samples.score, samples.outcome, unit=np.arange(n) % 3)
+        rows = fit_temperature(samples.score, samples.outcome).temperature
+        assert fit_from_cells("temperature", cells).parameters()["temperature"] == pytest.approx(rows, rel=0.002)
+
+
 @pytest.mark.parametrize("n", [500, 5000])
 @pytest.mark.parametrize(("temperature", "shift"), [(0.5, 0.0), (1.0, -1.0), (2.0, 0.7), (4.0, 0.0)])
 def test_platt_and_beta_from_cells_calibrate_within_a_thousandth_of_those_from_rows(
