@@ -31,7 +31,8 @@ def alerting() -> str:
             rules = [_rule(each, recorded) for each in group["rules"] if "alert" in each]
             if rules:
                 groups.append({
-                    "orgId": 1, "name": group["name"], "folder": _FOLDER, "interval": "1m", "rules": rules,
+                    "orgId": 1, "name": group["name"], "folder": _FOLDER, "interval": group.get("interval", "1m"),
+                    "rules": rules,
                 })  # fmt: skip
     made = {"apiVersion": 1, "groups": groups}
     text: str = yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=120)

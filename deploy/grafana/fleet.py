@@ -96,7 +96,7 @@ def _now(whole: str) -> list[stat.Panel]:
             steps=((None, "green"), (1, "orange")), decimals=0,
         ).links([runbook("CalwatchLabelCoverageLow")]),
         number(
-            "Cycles failing", "Models whose last cycle failed: all their numbers are old. Read the log.",
+            "Cycles failing", "Models whose last cycle failed. Their numbers may be old: calwatch status says why.",
             Ask(f"count(calwatch_model_healthy{{{_OF}}} == 0) or {_EXISTS}", ""), steps=ANY_IS_BAD, decimals=0,
         ).links([runbook("CalwatchModelUnhealthy")]),
         number(

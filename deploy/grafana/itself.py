@@ -46,7 +46,7 @@ def _glance(made: builders.Dashboard) -> None:
             steps=((None, "green"), (900, "orange"), (3600, "red")),
         ).links([runbook("CalwatchCyclesStuck")]),
         number(
-            "Models failing", "Models whose last cycle failed. Their numbers are old: read the log.",
+            "Models failing", "Models whose last cycle failed. Their numbers may be old: calwatch status says why.",
             Ask(f"count(calwatch_model_healthy{{{_OF}}} == 0) or 0 * count(calwatch_model_healthy{{{_OF}}})", ""),
             decimals=0, steps=ANY_IS_BAD,
         ).links([runbook("CalwatchModelUnhealthy")]),

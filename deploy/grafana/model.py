@@ -82,9 +82,10 @@ def _glance(made: builders.Dashboard, whole: str) -> None:
             Ask(f"calwatch_model_info{{{_OF}}}", "{{event}}"), span=12, named=True,
         ),
         number(
-            "Last cycle", "Whether the last cycle went well for this model. failed = all numbers here are old: read the log.",
+            "Last cycle",
+            "Whether the last cycle went through for this model. failed = numbers here may be old: calwatch status says why.",
             Ask(f"min(calwatch_model_healthy{{{_OF}}})", ""), steps=ZERO_IS_BAD,
-            words=(("0", "failed", "red"), ("1", "went well", "green")),
+            words=(("0", "failed", "red"), ("1", "went through", "green")),
         ).links([runbook("CalwatchModelUnhealthy")]),
         number(
             "Last judged", "Time since the rules were last evaluated on fresh readings. An hour = stuck.",

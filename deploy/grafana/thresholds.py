@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.builders import table, timeseries
 
 from deploy.grafana.calibration import rates
-from deploy.grafana.panels import Ask, Column, listing
+from deploy.grafana.panels import Ask, Column, listing, runbook
 from deploy.grafana.slices import Dimensions
 
 _PROMISED_BY = {"precision": "(precision|accuracy)>=.*", "recall": "recall>=.*"}  # accuracy: of what is kept
@@ -21,8 +21,9 @@ def live(name: str, reading: str, model: str, *, span: int = 12) -> timeseries.P
     promised = f'max(calwatch_threshold_promised{{{model}, policy=~"{_PROMISED_BY[name]}"}})'
     says = (
         f"{name.capitalize()} at the decision threshold in use, with its 95 % interval, over the window's samples that its "
-        "calibrator scored. Green: what the policy promises. Blue band wholly below green = production surely breaks the "
-        f"promise: ask for a refit (calwatch recalibrate). No green line = the policy promises no {name}. "
+        "calibrator scored. Green: what the policy promises, to each scope that has a threshold of its own: a slice inside it "
+        "may lie below while the promise is kept. Blue band wholly below green = the promise is broken, 97.5 % sure at each "
+        f"look; a day of it is no luck any more: see the runbook. No green line = the policy promises no {name}. "
         "No blue line = no threshold in use here, or too few samples: unknown."
     )
     return rates(
@@ -31,7 +32,7 @@ def live(name: str, reading: str, model: str, *, span: int = 12) -> timeseries.P
         asks,
         promised=[Ask(promised, "promised at least")],
         span=span,
-    )
+    ).links([runbook("CalwatchPromiseBroken")])
 
 
 def in_use(dimensions: Dimensions, matchers: str) -> table.Panel:
@@ -56,4 +57,5 @@ def in_use(dimensions: Dimensions, matchers: str) -> table.Panel:
         "those on samples later than the fit. Promise unknown = the policy promises nothing (cost, f1 …). "
         '"cannot be kept": no threshold can; the page says how near the best comes: get more labels, or ask for less.'
     )
-    return listing("Thresholds in use", says, labels, columns, sort=labels[0], descending=False, height=7)
+    found = listing("Thresholds in use", says, labels, columns, sort=labels[0], descending=False, height=7)
+    return found.links([runbook("CalwatchNoThreshold")])

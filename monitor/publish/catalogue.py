@@ -27,14 +27,22 @@ ON_READINGS = {
     "discrimination. If it falls, a refit of the calibrator cannot help: the model itself has lost sight.",
 }
 
+_LIVE = (
+    'bound="lower", "upper": 95 % interval. Upper below calwatch_threshold_promised of the same slice = the promise is broken, '
+    "97.5 % sure at each look; of many looks some say so by luck, so the alert CalwatchPromiseBroken waits for a day of them. "
+    "To slices without a threshold of their own nothing is promised. Absent = unknown."
+)
+
 HELP: Mapping[str, str] = {
     "calwatch_build_info": "Always 1; the label version is the running calwatch.",
     "calwatch_snapshot_current": "1 if the last cycle replaced metrics.duckdb, 0 if it could not (a full disk?): "
     "queries there then see old tables. The reason is in the log and on the page.",
     "calwatch_model_info": "Always 1; the label event says what the model's score is the probability of, in every "
     "calibration number of that model.",
-    "calwatch_model_healthy": "1 if the last cycle went well for the model, 0 if it failed: the model's other series "
-    "are then old. The reason is in the log and on the page.",
+    "calwatch_model_healthy": "1 if the model's last cycle went through all its stages, 0 if one failed: what comes after "
+    "that stage is old. Why: calwatch status, the page, the log. Says nothing of calibration (calwatch_rule_firing), sources "
+    "(calwatch_source_problems_total) or refits (calwatch_jobs_total). Stays as it was while no cycle ends: see "
+    "calwatch_last_success_timestamp_seconds. Absent = no cycle has ended since calwatch was started.",
     "calwatch_last_success_timestamp_seconds": "Unix time of the last success of a stage. time() minus this is how old "
     "the stage's results are; if it grows, read the log of that stage.",
     **{f"calwatch_{name}": text for name, text in ON_READINGS.items()},
@@ -73,9 +81,9 @@ HELP: Mapping[str, str] = {
     "calwatch_threshold_recall": "Recall of the threshold on samples later than the calibrator's fit, 0 to 1. "
     'bound="lower" and "upper": each one-sided at the confidence.',
     "calwatch_live_precision": "Precision at the thresholds in use over the window, 0 to 1, of samples their calibrators "
-    'scored. bound="lower", "upper": 95 % interval. Upper below what was promised = surely broken: ask for a refit.',
+    "scored; for accuracy policies the accuracy among the kept. " + _LIVE,
     "calwatch_live_recall": "Recall at the thresholds in use over the window, 0 to 1, of samples their calibrators scored. "
-    'bound="lower", "upper": 95 % interval. Upper below what was promised = surely broken: ask for a refit.',
+    + _LIVE,
     "calwatch_series_capped": "Series left out because there are more than max_series; whole slices are cut, the "
     "finest first. Above 0: raise [monitor] max_series, or lower max_order or max_slice_values.",
 }

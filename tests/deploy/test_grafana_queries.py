@@ -54,6 +54,7 @@ QUIET_ALERTS = {
     "CalwatchLabelDelayDependsOnOutcome": "the demo's delays do not depend on the outcome",
     "CalwatchDriftEvidenceRising": "the haze is so plain that evidence leaps over the limit from one cycle to the next",
     "CalwatchCyclesOverlap": "a played cycle cannot overlap",
+    "CalwatchPromiseBroken": "the haze is on one camera at night: over all traffic the promise looks broken for 16 hours",
 }  # fmt: skip
 
 
@@ -171,7 +172,8 @@ def _alerts() -> dict[str, str]:
 
 def test_alerts_fire_in_the_demo_or_it_is_said_why_not(prometheus: Asked) -> None:
     fired = {title for title, query in _alerts().items() if _known(prometheus.ranged(query))}
-    assert {"CalwatchDrift", "CalwatchRuleFiring"} <= fired
+    # on the hazed slice no threshold can promise what is asked
+    assert {"CalwatchDrift", "CalwatchRuleFiring", "CalwatchNoThreshold"} <= fired
     assert set(_alerts()) - fired == set(QUIET_ALERTS)
 
 
@@ -180,7 +182,8 @@ def test_an_alert_that_stays_quiet_asks_for_series_that_exist(prometheus: Asked,
     asked = re.findall(r"\b(?:calwatch_\w+|up)(?:\{[^}]*\})?", _alerts()[title])
     assert asked
     for series in asked:
-        assert prometheus.ranged(series), series
+        any_rule_and_policy = re.sub(r'\b(?:rule|policy)=~"[^"]*",? ?', "", series)
+        assert prometheus.ranged(any_rule_and_policy), series
 
 
 def test_a_firing_drift_names_its_slice(prometheus: Asked) -> None:

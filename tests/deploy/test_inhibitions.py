@@ -120,6 +120,22 @@ CASES = {
         _alert("CalwatchDrift", "page", {**MODEL, "version": "v1", "slice": "all"}, rule="calibration-drift"),
         _alert("CalwatchRuleFiring", "info", {**MODEL, "version": "v1", "slice": "all"}, rule="labels-late"), False,
     ),
+    "a drift that pages holds back the broken promise of its slice": (
+        _alert("CalwatchDrift", "page", CROSS, rule="calibration-drift"),
+        _alert("CalwatchPromiseBroken", "ticket", CROSS, policy="precision>=0.95", window="24h"), True,
+    ),
+    "a drift of the cross leaves the broken promise of the whole": (
+        _alert("CalwatchDrift", "page", CROSS, rule="calibration-drift"),
+        _alert("CalwatchPromiseBroken", "ticket", {**MODEL, "version": "v1", "slice": "all"}, window="24h"), False,
+    ),
+    "that no threshold is left holds back that the last one broke its promise": (
+        _alert("CalwatchNoThreshold", "ticket", {**MODEL, "camera": "c3", "slice": "camera=c3"}),
+        _alert("CalwatchPromiseBroken", "ticket", {**MODEL, "version": "v1", "camera": "c3", "slice": "camera=c3"}), True,
+    ),
+    "that one slice has no threshold says nothing of another's": (
+        _alert("CalwatchNoThreshold", "ticket", {**MODEL, "camera": "c3", "slice": "camera=c3"}),
+        _alert("CalwatchPromiseBroken", "ticket", {**MODEL, "version": "v1", "slice": "all"}), False,
+    ),
     "a page is never held back by a page of its slice": (
         _alert("CalwatchEceSevere", "page", CROSS), _alert("CalwatchDrift", "page", CROSS, rule="calibration-drift"), False,
     ),

@@ -28,7 +28,8 @@ ALERTS = [rule for rule in rules() if "alert" in rule]
 NAMES = {rule["alert"] for rule in ALERTS}
 SLICED = {
     "calwatch_ece_lower", "calwatch_rule_firing", "calwatch_drift_evidence_ratio", "calwatch_calibrator_adopted",
-    "calwatch_label_coverage_ratio", "calwatch_label_lag_seconds",
+    "calwatch_label_coverage_ratio", "calwatch_label_lag_seconds", "calwatch_threshold_promise_kept",
+    "calwatch:promised_rate_upper",
 }  # fmt: skip
 SLICE = next(rule for rule in ALERTS if rule["alert"] == "CalwatchDrift")["labels"]["slice"]
 HOLES = [
@@ -43,6 +44,14 @@ HOLES = [
     ("[10m]) and last_over_time(calwatch_rule_firing[10m]) == 1)\n", "[10m]) > 9e12)\n"),  # since when
     ('{{ or $slice "all" }}', '{{ or $slice "" }}'),
     ("[7d])) > 0", "[7d])) >= 0"),
+    ('bound="upper", window="24h"', 'bound="estimate", window="24h"'),  # luck is no broken promise
+    ('bound="upper", window="24h"', 'bound="upper"'),
+    (" >= 144", " >= 1"),  # nor is an hour, with nothing known after it
+    ("[1d:10m]) == 1", "[1d:10m]) > 0"),
+    ("[3d:10m]", "[1d:10m]"),  # and not knowing is no healing
+    ('window="24h"} >= 0)', 'window="24h"})'),
+    ('rule=~"precision-promise.*"', 'rule=~"recall-promise.*"'),  # told twice
+    ('promise_kept{class=""}', "promise_kept"),
 ]
 RECORDED = {rule["record"] for rule in rules() if "record" in rule}
 
@@ -103,8 +112,9 @@ def test_an_alert_that_can_be_of_a_slice_names_it_in_its_text_and_in_the_label_t
     alert: dict[str, Any],
 ) -> None:
     judged = alert["expr"].split("unless on (job, instance, model) calwatch:has_rules")[0]
-    summed = re.search(r"\b(?:sum|max) by|calwatch:", judged)
-    names = bool(SLICED.intersection(re.findall(r"calwatch_\w+", judged))) and not summed
+    asked = set(re.findall(r"\bcalwatch[_:][\w:]+", judged))
+    summed = re.search(r"\b(?:sum|max) by", judged)
+    names = bool(SLICED & asked) and not summed
     text = alert["annotations"]["description"]
     assert ("range $name, $value := $labels" in text) is names
     label = alert.get("labels", {}).get("slice")

@@ -138,6 +138,28 @@ def test_where_no_threshold_can_promise_nothing_is_live(tmp_path: Path) -> None:
         assert _whole(held).value("threshold_precision") is None
 
 
+def test_ops_see_the_curve_of_a_threshold_on_scores_as_they_come_until_a_calibrator_takes_its_place(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(2)
+    score = rng.uniform(0, 1, 2000)
+    curve = choose_threshold(parse_policy("f1"), Scored(score, (rng.random(2000) < score).astype(np.float64))).curve
+    assert curve is not None
+
+    def shown(held: Line) -> set[str]:
+        with duckdb.connect(str(held.cycle.config.state_dir / "metrics.duckdb"), read_only=True) as snapshot:
+            return {name for (name,) in snapshot.execute("SELECT DISTINCT calibrator FROM threshold_curves").fetchall()}
+
+    with line(tmp_path, QUIET) as held:
+        held.arrive(BEGAN, BEGAN + DAY, 100)
+        store_thresholds(held.connection, [(replace(CHOSEN, calibrator=""), curve), (CHOSEN, curve)])
+        held.tick(BEGAN + DAY)
+        assert shown(held) == {""}
+        take_charge(held.connection, "m", Slice(), "cal", BEGAN + DAY)
+        held.tick(BEGAN + DAY + HOUR)
+        assert shown(held) == {"cal"}
+
+
 def test_a_refit_that_promises_stores_its_threshold_curve_and_shows_them_to_ops(tmp_path: Path) -> None:
     section = model_section(
         rules="", extra='threshold = { policy = "precision>=0.8", confidence = 0.9 }',

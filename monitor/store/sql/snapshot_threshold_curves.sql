@@ -1,6 +1,5 @@
--- of thresholds whose calibrator is in charge; the others rest in the daemon's own database
+-- of thresholds that decide now; the others rest in the daemon's own database
 CREATE OR REPLACE TABLE snap.threshold_curves AS
-SELECT c.*
 FROM threshold_curves AS c
-SEMI JOIN serving AS s
-    ON s.model = c.model AND s.scope = c.scope AND s.calibrator = c.calibrator AND s.until IS NULL;
+SEMI JOIN thresholds_in_force AS f
+    ON (f.model, f.scope, f.calibrator, f.per, f.class_name) = (c.model, c.scope, c.calibrator, c.per, c.class_name);
