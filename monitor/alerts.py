@@ -65,7 +65,7 @@ def step(
         present = {(reading.version, reading.slice) for reading in readings}
     elif rule.kind is RuleKind.DRIFT:
         evidence = tuple(evidence)
-        found = drift_findings(rule, evidence, now)
+        found = drift_findings(rule, evidence, prior, now)
         present = {(held.version, held.slice) for held in evidence}
     else:
         last_seen = tuple(last_seen)

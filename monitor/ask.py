@@ -100,6 +100,13 @@ class Snapshot:
             {"model": model},
         )
 
+    def thresholds(self) -> list[Row]:
+        """Thresholds that decide now over all samples of their scope (those for single classes are many), or that none can."""
+        return self._rows(
+            "SELECT model, scope, policy, threshold, kept, confidence, best FROM thresholds "
+            "WHERE serving AND class_name = '' ORDER BY ALL"
+        )
+
     def troubles(self) -> list[Row]:
         """What could not be read at the newest pull of each source."""
         return self._rows(
@@ -134,7 +141,10 @@ class Snapshot:
         names = [row["model"] for row in self._rows("SELECT DISTINCT model FROM slice_newest ORDER BY model")]
         if name not in names:
             raise UsageError(
-                f'no readings of a model "{name}"', f"models with readings: {', '.join(names) or 'none yet'}"
+                f'no readings of a model "{name}"',
+                f"models with readings: {', '.join(names)}"
+                if names
+                else "none has one yet; what came in: calwatch status",
             )
 
     def demand_window(self, name: str) -> None:

@@ -16,6 +16,7 @@ from monitor.recalibration.runner import InlineRunner
 from monitor.sources.base import Problem, Source
 from monitor.sources.replay import ReplaySource
 from monitor.store.connection import LIVE, literal, open_live
+from monitor.store.ctrlc import ctrl_c_interrupts
 from monitor.store.ingest import Pulled
 
 REPLAY = "replay.duckdb"
@@ -66,7 +67,8 @@ def play(
         connection.execute(f"ATTACH {literal(str(state_dir / REPLAY))} AS replay")
         runner = InlineRunner(rehearsal=True)  # webhooks and commands are recorded, not run
         cycle = Cycle(own, watched, connection, Instruments(CollectorRegistry()), runner)
-        played = _run(cycle, began, ended, step, each_tick)
+        with ctrl_c_interrupts(connection):
+            played = _run(cycle, began, ended, step, each_tick)
         connection.execute("DETACH replay")
     finally:
         connection.close()

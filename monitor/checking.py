@@ -1,6 +1,7 @@
 """``calwatch check``: configuration, rule packs and the first rows of the sources, without touching the state."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,8 +32,9 @@ class Checked:
     hint: str = "mend the lines named above, then run: calwatch check"
 
 
-def check_config(path: Path) -> Checked:
-    """Look at everything. Raises ConfigError when the configuration or a rule pack itself cannot be read."""
+def check_config(path: Path, at: datetime | None = None) -> Checked:
+    """Look at everything. ``at``: when the rows would be pulled; None: whether they are old or ahead is not asked. Raises
+    ConfigError when the configuration or a rule pack itself cannot be read."""
     config = load_config(path)
     watched = watch(config)
     mistakes: list[str] = []
@@ -45,30 +47,48 @@ def check_config(path: Path) -> Checked:
         )
     for action in config.action:
         notes += [f'action "{action.name}": {problem}' for problem in missing_secrets(action.secrets, config.base)]
-    sources: list[str] = []
+    found = Checked(mistakes, notes, [], "")
+    files = sum(_try_sources(each.model, each.sources, config.base, at, found) for each in watched)
+    return replace(found, summary=_summary(config, sum(len(each.rulebook) for each in watched), files))
+
+
+def _try_sources(model: Model, sources: Sequence[Source], base: Path, at: datetime | None, found: Checked) -> int:
+    """Try the sources of one model and tell ``found`` of them; how many files can be read."""
     files = 0
-    for each in watched:
-        labelled = tried = 0
-        for source in each.sources:
-            if isinstance(source, InboxSource):
-                continue  # what is there we wrote ourselves, and looked at when it came
-            where = f'model "{each.model.name}": source "{source.name}"'
-            found = _look(each.model, source)
-            files += found.files
-            mistakes += [f"{where}: {text}" for text in found.mistakes]
-            notes += [f"{where}: {text}" for text in found.notes]
-            trial = found.trial
-            if trial.rows:
-                sources.append(f"{where}: {trial.summary(source.holds)}")
-                (notes if trial.taken else mistakes).extend(f"{where}: {text}" for text in trial.refused)
-            tried += trial.taken
-            labelled += trial.taken if source.holds == "labels" else trial.labelled
-        if tried and not labelled:
-            notes.append(
-                f'model "{each.model.name}": no row tried has an outcome, and without any nothing can be measured: map '
-                'outcome, or label and predicted_class, or add a [[model.source]] with holds = "labels"'
-            )
-    return Checked(mistakes, notes, sources, _summary(config, sum(len(each.rulebook) for each in watched), files))
+    trials: dict[str, list[Trial]] = {"samples": [], "labels": []}
+    bare: list[str] = []  # sources whose labels need a predicted class beside them
+    for source in sources:
+        if isinstance(source, InboxSource):
+            continue  # what is there we wrote ourselves, and looked at when it came
+        where = f'model "{model.name}": source "{source.name}"'
+        looked = _look(model, source, base, at)
+        trial = looked.trial
+        files += looked.files
+        found.mistakes.extend(f"{where}: {text}" for text in looked.mistakes)
+        found.notes.extend(f"{where}: {text}" for text in looked.notes)
+        if looked.files:
+            zone = next(own.time_zone for own in model.source if own.name == source.name)
+            found.notes.extend(f"{where}: {text}" for text in trial.remarks(at, model, zone))
+        if trial.rows:
+            found.sources.append(f"{where}: {trial.summary(source.holds)}")
+            (found.notes if trial.taken else found.mistakes).extend(f"{where}: {text}" for text in trial.refused)
+        trials[source.holds].append(trial)
+        if source.holds == "labels" and trial.bare:
+            bare.append(f'"{source.name}"')
+    predictions = sum(each.taken for each in trials["samples"])
+    labels = sum(each.taken for each in trials["labels"])
+    if predictions and bare and not any(each.named for each in trials["samples"]):
+        found.mistakes.append(
+            f'model "{model.name}": the labels of source {", ".join(bare)} are names of classes, and no prediction tried has a '
+            "predicted_class to compare them with: map predicted_class in the columns of the predictions, or give outcome "
+            "(0 or 1) with the labels"
+        )
+    if predictions and not labels and not any(each.labelled for each in trials["samples"]):
+        found.notes.append(
+            f'model "{model.name}": no row tried has an outcome, and without any nothing can be measured: map outcome, or '
+            'label and predicted_class, or add a [[model.source]] with holds = "labels"'
+        )
+    return files
 
 
 @dataclass(slots=True)
@@ -81,7 +101,7 @@ class _Looked:
     notes: list[str] = field(default_factory=list)
 
 
-def _look(model: Model, source: Source) -> _Looked:
+def _look(model: Model, source: Source, base: Path, at: datetime | None) -> _Looked:
     """Read the layout of every file, and try the first rows of some."""
     looked = _Looked()
     with duckdb.connect() as connection:
@@ -90,15 +110,15 @@ def _look(model: Model, source: Source) -> _Looked:
             for found in source.read(connection, {}, datetime.max.replace(tzinfo=UTC)):
                 if isinstance(found, Batch):
                     looked.files += found.files
-                    looked.trial.take(connection, found, model, source.holds)
+                    looked.trial.take(connection, found, model, source.holds, at)
                 elif isinstance(found, Problem):
                     (looked.notes if found.reason in _WORTH_KNOWING else looked.mistakes).append(found.message)
         except SourceError as error:
             looked.mistakes.append(error.message)
         except duckdb.Error as error:  # a file turned out to be damaged
             looked.mistakes.append(f"cannot be read: {str(error).splitlines()[0]}")
-    if not looked.files:
-        looked.notes.append(f"no file to read yet{_looked_for(model, source.name)}")
+    if not (looked.files or looked.mistakes or looked.notes):
+        looked.notes.append(f"no file to read yet{_looked_for(model, source.name, base)}")
     return looked
 
 
@@ -114,8 +134,11 @@ def _server_mistakes(config: Config) -> list[str]:
     return []
 
 
-def _looked_for(model: Model, source: str) -> str:
-    return "".join(f" (looked for {each.path})" for each in model.source if each.name == source)
+def _looked_for(model: Model, source: str, base: Path) -> str:
+    path = next(each.path for each in model.source if each.name == source)
+    if "://" not in path and (base / path).is_dir():
+        return f': {path} is a directory; path names its files, such as "{path.rstrip("/")}/*.csv"'
+    return f" (looked for {path})"
 
 
 def _summary(config: Config, rules: int, files: int) -> str:

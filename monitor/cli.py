@@ -131,9 +131,10 @@ def init(
 def check(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Configuration, rules and the first rows of the sources: every mistake at once."""
     from monitor.checking import Checked, check_config
+    from monitor.daemon import utc_now
 
     try:
-        found = check_config(config)
+        found = check_config(config, utc_now())
     except ConfigError as error:
         if not json:
             raise
@@ -239,8 +240,8 @@ def status(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> N
         answers = {
             "published_at": held.published_at(), "models": models, "firing": held.firing(), "unknown": held.unknown(),
             "waiting": [name for name in _model_names(config) if name not in seen],
-            "calibrators": held.in_charge(), "troubles": held.troubles(), "quarantined": held.quarantined(),
-            "failing": held.failing(), "label_delays": held.label_delays(),
+            "calibrators": held.in_charge(), "thresholds": held.thresholds(), "troubles": held.troubles(),
+            "quarantined": held.quarantined(), "failing": held.failing(), "label_delays": held.label_delays(),
         }  # fmt: skip
     if json:
         console.as_json(answers)

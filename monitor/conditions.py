@@ -9,11 +9,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitor.durations import format_duration
-from monitor.model import COUNTS, Alert, AlertState, Disparity, Evidence, LastSeen, Reading, ReadingState, Rule, Slice
-from monitor.wording import counted, frequency, moment, rounded, times
+from monitor.model import (
+    COUNTS,
+    Alert,
+    AlertState,
+    Disparity,
+    Evidence,
+    LastSeen,
+    Reading,
+    ReadingState,
+    Rule,
+    Slice,
+    quiet_from,
+)
+from monitor.wording import counted, frequency, minute, moment, number, rounded, signed, times
 
 AlertKey = tuple[str, Slice]  # (version, slice)
-QUIET_AFTER_DRIFT = timedelta(days=7)
 ALL_VERSIONS = ""  # version of an absence alert: sources and cameras fall silent, not model versions
 
 
@@ -97,9 +108,9 @@ def _against_rest(rule: Rule, held: Disparity, before: Alert | None) -> Finding:
     least = rule.above or 0.0
     holds = held.lower >= least
     kept = not holds and before is not None and before.state is AlertState.FIRING and held.lower_alone >= least
-    sign = "+" if held.measure == "gap" else ""
+    form = signed if held.measure == "gap" else number
     text = (
-        f"{name} {held.own or 0:{sign}.3f} against {held.rest or 0:{sign}.3f} in the rest of the model: "
+        f"{name} {form(held.own)} against {form(held.rest)} in the rest of the model: "
         f"{'worse' if held.difference > 0 else 'better'} by {abs(held.difference):.3f}"
         f"{_certainty(rule, held, kept)} over {held.window} {counts})"
     )
@@ -150,9 +161,14 @@ def absence_findings(
     return found
 
 
-def drift_findings(rule: Rule, evidence: tuple[Evidence, ...], now: datetime) -> dict[AlertKey, Finding]:
+def drift_findings(
+    rule: Rule, evidence: tuple[Evidence, ...], prior: Mapping[AlertKey, Alert], now: datetime
+) -> dict[AlertKey, Finding]:
     """A drift holds from its alarm until it has been quiet: without another alarm for three times as long as the
-    first one took, at least a week; or until a new calibrator or version begins a stream of its own."""
+    first one took, at least a week; or until a new calibrator or version begins a stream of its own.
+
+    While it holds it began when its alert says: further alarms have onsets of their own, after the alarm before.
+    """
     found = {}
     for held in evidence:
         if held.rule != rule.name or not applies(rule, held.slice):
@@ -161,11 +177,14 @@ def drift_findings(rule: Rule, evidence: tuple[Evidence, ...], now: datetime) ->
         if held.alarm_at is None or held.onset is None or held.alarm_ratio is None:
             found[key] = Finding(None if held.reference_missing else False, held.ratio, _no_alarm(held))
             continue
-        quiet_from = held.alarm_at + max(QUIET_AFTER_DRIFT, 3 * (held.alarm_at - held.onset))
-        text = _alarm(rule, held, held.onset, held.alarm_ratio)
-        if now >= quiet_from:
+        is_over = now >= quiet_from(held.alarm_at, held.onset)
+        before = prior.get(key)
+        fires = before is not None and before.state is AlertState.FIRING
+        began = (before.onset if before is not None and fires else None) or held.began or held.onset
+        text = _alarm(rule, held, began, held.alarm_ratio)
+        if is_over:
             text = f"no further drift alarm since {moment(held.alarm_at)}"
-        found[key] = Finding(now < quiet_from, held.ratio, text, held.onset)
+        found[key] = Finding(not is_over, held.ratio, text, began)
     return found
 
 
@@ -177,16 +196,17 @@ def _no_alarm(held: Evidence) -> str:
     return f"drift evidence is {rounded(held.ratio)} of what raises an alarm, {under} since {moment(held.opened)}"
 
 
-def _alarm(rule: Rule, held: Evidence, onset: datetime, ratio: float) -> str:
+def _alarm(rule: Rule, held: Evidence, began: datetime, ratio: float) -> str:
     """Two sentences: what has drifted since when, and how sure that is. Ends so that "since …" can follow."""
     whose = f"Scores of {'all traffic' if held.slice.order == 0 else held.slice.text}"
     how = f"are {held.direction}" if held.direction else "have drifted"
-    counts = f"{counted(held.samples_since_onset or 0, 'labelled sample')} since"
+    counts = counted(held.samples_since_onset or 0, "labelled sample")
+    counts = f"{counts} since" if began == held.onset else f"newest alarm {minute(held.alarm_at)} UTC, on {counts}"
     sound = "a model that stays as it was deployed" if rule.reference == "deployment" else "a calibrated model"
     often = frequency(rule.false_alarms_per_year or 1.0)
     doubt = f", which is not guaranteed while {held.caveat}" if held.caveat else ""
     return (
-        f"{whose} {how} since about {moment(onset)} ({counts}). The evidence reached {times(ratio)} what raises an "
+        f"{whose} {how} since about {moment(began)} ({counts}). The evidence reached {times(ratio)} what raises an "
         f"alarm; {sound} raises such an alarm at most {often} over all its slices{doubt}. In force"
     )
 
@@ -222,4 +242,4 @@ def _told(value: float, bound: float) -> str:
     """The value with as many digits as tell it from the bound: never "0.05 is above 0.05"."""
     if value == bound or rounded(value) != rounded(bound):
         return rounded(value)
-    return next((t for d in range(1, 17) if (t := f"{value:.{d}f}") != f"{bound:.{d}f}"), repr(value))
+    return next((t for d in range(1, 17) if (t := number(value, d)) != number(bound, d)), repr(value))

@@ -217,8 +217,13 @@ class Model(Section):
             yield "source: at least one must hold samples"
         known = (*CANONICAL_COLUMNS, *self.slices)
         for source in self.source:
-            for column in source.columns:
-                if column not in known:
+            for column, own in source.columns.items():
+                if column not in known and own in known:
+                    yield (
+                        f'source "{source.name}": columns has "{column}" = "{own}" the wrong way round: calwatch\'s name comes '
+                        f'first, {own} = "{column}"'
+                    )
+                elif column not in known:
                     yield (
                         f'source "{source.name}": columns maps unknown "{column}"{nearest(column, known)}; the names on '
                         "the left are calwatch's or a slice dimension"

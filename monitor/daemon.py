@@ -36,6 +36,7 @@ from monitor.server import HttpServer
 from monitor.sources.base import PROBLEM_REASONS
 from monitor.store.archive import Archive
 from monitor.store.connection import LIVE, open_live
+from monitor.store.ctrlc import ctrl_c_interrupts
 from monitor.store.history import History
 from monitor.store.snapshot import SNAPSHOT, Publisher
 from monitor.store.staging import QUARANTINE_REASONS
@@ -322,7 +323,8 @@ def _stale_after(config: Config) -> timedelta:
 
 
 def run_once(config_path: Path) -> Tick:
-    """One cycle in the foreground. Raises StoreInUseError naming the daemon that holds the database, if one does."""
+    """One cycle in the foreground. Raises StoreInUseError naming the daemon that holds the database, if one does, and
+    KeyboardInterrupt on Ctrl-C, also where DuckDB was at work."""
     config = load_config(config_path)
     configure_logging(config.monitor.log_format)
     watched = watch(config)
@@ -330,12 +332,16 @@ def run_once(config_path: Path) -> Tick:
     connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
     runner = PatientRunner(config.state_dir)
     try:
-        return Cycle(config, watched, connection, Instruments(CollectorRegistry()), runner).tick(now)
+        with ctrl_c_interrupts(connection):
+            return Cycle(config, watched, connection, Instruments(CollectorRegistry()), runner).tick(now)
     except duckdb.FatalException as error:
         problem = str(error).splitlines()[0]
         raise StoreError(
             f"{config.state_dir}: {problem}", "check free space and the disk, then run it again"
         ) from error
+    except KeyboardInterrupt:
+        log.warning("interrupted; what was under way is rolled back, the next cycle does it again")
+        raise
     finally:
         runner.stop(patience=5)
         connection.close()

@@ -18,7 +18,7 @@ def export(
     double: Annotated[bool, typer.Option("--double", help="input and output as float64 instead of float32")] = False,
     config: Annotated[Path, typer.Option("--config", help="the configuration file")] = Path("calwatch.toml"),
 ) -> None:
-    """Write a calibrator as an ONNX file, for servers that do without calwatch. Needs calwatch[onnx]."""
+    """Write a calibrator as an ONNX file, for servers that do without calwatch. Needs the extra onnx."""
     from monitor.named import named_scope
     from monitor.recalibration.charge import CALIBRATORS
     from monitor.recalibration.export import artefact_to_export, export_onnx

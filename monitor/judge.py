@@ -90,7 +90,7 @@ def _with_onset(rule: Rule, before: Alert | None, alert: Alert, find_onset: Find
 def _act(
     rulebook: Rulebook, alerts: Sequence[Alert], changed: Sequence[Alert], actions: Sequence[Action], now: datetime
 ) -> tuple[list[Alert], tuple[Job, ...]]:
-    """Turn due actions into jobs; the finest slices first, since a refit there may cure the slices around it."""
+    """Turn due actions into jobs."""
     rules: Mapping[str, Rule] = {rule.name: rule for rule in rulebook}
     resolved = {id(alert) for alert in changed if alert.state is AlertState.RESOLVED}
     noted: list[Alert] = []
@@ -104,7 +104,7 @@ def _act(
             jobs.append(refit)
         named = rule.actions if rule and id(alert) in resolved else due
         jobs += alert_calls(actions, named, alert, now, refit=refit.id if "recalibrate" in due else None)
-    return noted, tuple(sorted(jobs, key=lambda job: (-job.scope.order, job.scope.labels)))
+    return noted, tuple(jobs)
 
 
 def shown_last_seen(model: Model, finest: Sequence[LastSeen]) -> tuple[LastSeen, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 from monitor.errors import StoreError
 from monitor.model import Job, Slice
 from monitor.recalibration.queue import job_of
+from monitor.store.connection import make_state_dir
 
 REQUESTS = "requests"
 KINDS = ("recalibrate", "rollback")
@@ -37,7 +38,8 @@ def _write(state_dir: Path, text: Mapping[str, str | None]) -> Path:
     path = directory / f"{secrets.token_hex(8)}.json"
     aside = path.with_suffix(".tmp")
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_state_dir(state_dir)
+        directory.mkdir(exist_ok=True)
         aside.write_text(json.dumps(text), "utf-8")
         aside.replace(path)
     except OSError as error:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from monitor.backtest import Played
 from monitor.console import say, table
 from monitor.model import Alert, AlertState, Job
+from monitor.remedies import REMEDIES
 from monitor.store.snapshot import SNAPSHOT
 from monitor.wording import interval, minute, number, percent, signed
 
@@ -35,20 +36,8 @@ def progress(first: datetime, last: datetime, what: str) -> Iterator[Callable[[d
 def tell_status(answers: Mapping[str, Any]) -> None:
     """Models in a table, then what fails, fires, is unknown, who is in charge, and troubles with labels and sources."""
     say(f"as of {minute(answers['published_at'])} UTC")
-    table(
-        "models",
-        ("model", "version", "window", "samples", "labelled", "ECE", "95 % interval", "gap", "firing", "pending", "unknown"),
-        (
-            (
-                row["model"], row["version"] or "–", row["window"], f"{row['samples']:,}", percent(row["label_coverage"]),
-                "insufficient" if row["state"] != "ok" else number(row["ece"]),
-                interval(row["ece_lower"], row["ece_upper"]), signed(row["calibration_gap"]), str(row["firing"]),
-                str(row["pending"]), str(row["unknown"]),
-            )
-            for row in answers["models"]
-        ),
-        numeric=("samples", "labelled", "ECE", "gap", "firing", "pending", "unknown"),
-    )  # fmt: skip
+    if answers["models"]:
+        _tell_models(answers["models"])
     for model in answers["waiting"]:
         say(f"{model}: no samples yet")
     for row in answers["failing"]:
@@ -66,17 +55,44 @@ def tell_status(answers: Mapping[str, Any]) -> None:
             f"in charge of {row['model']} {row['scope']}: {row['id']} ({row['method']}, fitted {minute(row['fitted_at'])}, "
             f"promoted {minute(row['promoted_at'])})"
         )
+    for row in answers["thresholds"]:
+        say(_threshold(row))
     for row in answers["label_delays"]:
         if row["depends"]:
             say(f"WARNING {row['model']}: {row['finding']}")
-        elif row["depends"] is None:
+        elif row["depends"] is None and row["model"] not in answers["waiting"]:
             say(f"UNKNOWN {row['model']}: {row['finding']}")
     for row in answers["troubles"]:
         say(f"source {row['model']}/{row['source']}: {row['problem']}")
     for row in answers["quarantined"]:
-        say(
-            f"quarantined {row['model']}/{row['source']}: {row['rows']:,} × {row['reason']}, newest {minute(row['newest_at'])}"
-        )
+        remedy = f" ({REMEDIES[row['reason']]})" if row["reason"] in REMEDIES else ""
+        newest = minute(row["newest_at"])
+        say(f"quarantined {row['model']}/{row['source']}: {row['rows']:,} × {row['reason']}, newest {newest}{remedy}")
+
+
+def _threshold(row: Row) -> str:
+    """What a scope's threshold is by its policy, or that there is none."""
+    if row["kept"] is False:
+        return f"NO THRESHOLD of {row['model']} {row['scope']} can promise {row['policy']}: best bound {number(row['best'])}"
+    sure = f", kept with {100 * row['confidence']:g} % confidence when it was chosen" if row["kept"] else ""
+    return f"threshold of {row['model']} {row['scope']}: {number(row['threshold'], 4)} by {row['policy']}{sure}"
+
+
+def _tell_models(rows: Sequence[Row]) -> None:
+    table(
+        "models",
+        ("model", "version", "window", "samples", "labelled", "ECE", "95 % interval", "gap", "firing", "pending", "unknown"),
+        (
+            (
+                row["model"], row["version"] or "–", row["window"], f"{row['samples']:,}", percent(row["label_coverage"]),
+                "insufficient" if row["state"] != "ok" else number(row["ece"]),
+                interval(row["ece_lower"], row["ece_upper"]), signed(row["calibration_gap"]), str(row["firing"]),
+                str(row["pending"]), str(row["unknown"]),
+            )
+            for row in rows
+        ),
+        numeric=("samples", "labelled", "ECE", "gap", "firing", "pending", "unknown"),
+    )  # fmt: skip
 
 
 def _explained(row: Row) -> str:
@@ -88,6 +104,9 @@ def _explained(row: Row) -> str:
 
 def tell_slices(rows: Sequence[Row]) -> None:
     """Readings in a table."""
+    if not rows:
+        say("no readings yet; what came in: calwatch status, what could: calwatch check")
+        return
     table(
         "slices, worst first (by the lower bound of ECE)",
         ("model", "slice", "window", "samples", "ECE", "debiased", "95 % interval", "by luck", "gap", "Brier", "AUROC"),
@@ -142,6 +161,9 @@ def tell_backtest(played: Played, directory: Path) -> None:
 def tell_pulled(played: Played) -> None:
     """What each model's sources brought."""
     for model, pulled in played.pulled.items():
+        if not pulled.rows:
+            say(f"{model}: no rows in this time; what there is: calwatch check")
+            continue
         say(
             f"{model}: {pulled.rows:,} rows, {pulled.new:,} new, {pulled.labelled:,} labelled later, "
             f"{pulled.duplicates:,} duplicates, {pulled.corrected:,} corrected, "

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from monitor.config import Model
 from monitor.durations import format_duration
 from monitor.evidence_streams import Members, Streams, limits_of, members_of, streams_of
-from monitor.model import Evidence, Rule, RuleKind, Slice
+from monitor.model import Evidence, Rule, RuleKind, Slice, quiet_from
 from monitor.readings import window_end
 from monitor.rulebook import Rulebook
 from monitor.statistics.cells import Cells
@@ -246,24 +246,37 @@ def _listed(run: _Run) -> list[Stream]:
 
 
 def _shown(connection: duckdb.DuckDBPyConnection, model: Model, rule: Rule, floor: datetime) -> list[Evidence]:
-    alarms = held.newest_alarms(connection, model.name, rule.name)
+    alarms = held.alarms_of_open(connection, model.name, rule.name)
     ratios = held.newest_ratios(connection, model.name, rule.name, floor)
     shown = []
     for stream in held.load_streams(connection, model.name, rule.name):
         bucket, ratio = ratios.get(stream.key, (stream.opened, 0.0))
-        alarm = alarms.get(stream.key)
+        since_opened = alarms.get(stream.key, [])
+        alarm = since_opened[-1] if since_opened else None
         shown.append(
             Evidence(
                 model=model.name, version=stream.version, calibrator=stream.calibrator, rule=rule.name, slice=stream.slice,
                 opened=stream.opened,
                 until=bucket + model.bucket, ratio=ratio,
                 alarm_at=alarm.bucket + model.bucket if alarm else None, alarm_ratio=alarm.ratio if alarm else None,
-                onset=alarm.onset if alarm else None, samples_since_onset=alarm.samples if alarm else None,
+                onset=alarm.onset if alarm else None, began=_began(since_opened, model.bucket),
+                samples_since_onset=alarm.samples if alarm else None,
                 direction=alarm.direction if alarm else "", listed=stream.listed,
                 reference_missing=_missing(rule, stream),
             )
         )  # fmt: skip
     return shown
+
+
+def _began(alarms: Sequence[AlarmRow], bucket: timedelta) -> datetime | None:
+    """Onset of the first of the alarms that led to the newest without quiet between."""
+    began = None
+    quiet = datetime.min.replace(tzinfo=UTC)
+    for alarm in alarms:
+        at = alarm.bucket + bucket
+        began = alarm.onset if at >= quiet else began
+        quiet = quiet_from(at, alarm.onset)
+    return began
 
 
 def _missing(rule: Rule, stream: Stream) -> int | None:

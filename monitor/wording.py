@@ -1,7 +1,8 @@
 """Numbers, times and findings as people read them, said the same way in alerts, on the page and on the command line."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from math import ceil
+from math import ceil, isnan
 
 from monitor.durations import format_duration
 from monitor.model import LabelDelays, Task
@@ -18,24 +19,39 @@ _OUTCOMES = {  # what outcome 1 and outcome 0 are called
 }
 
 
+def formatted(value: float | None, form: str) -> str:
+    """By Python's format ``form``, with a true minus sign; a dash when it is not known: None or NaN."""
+    if value is None or isnan(value):
+        return UNKNOWN
+    text = f"{value:{form}}"
+    return f"−{text[1:]}" if text.startswith("-") else text
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """Rounded, with a true minus sign; a dash when it is not known."""
-    return UNKNOWN if value is None else f"{value:.{digits}f}".replace("-", "−")
+    return formatted(value, f".{digits}f")
+
+
+def first_few(names: Sequence[str], most: int = 3) -> str:
+    """``a, b, c and 4 more``."""
+    beyond = len(names) - most
+    return ", ".join(names[:most]) + (f" and {beyond:,} more" if beyond > 0 else "")
 
 
 def signed(value: float | None) -> str:
     """``+0.083`` or ``−0.250``."""
-    return UNKNOWN if value is None else f"{value:+.3f}".replace("-", "−")
+    return formatted(value, "+.3f")
 
 
 def percent(value: float | None) -> str:
     """``83 %``."""
-    return UNKNOWN if value is None else f"{value:.0%}".replace("%", " %")
+    return formatted(value, ".0%").replace("%", " %")
 
 
 def interval(low: float | None, high: float | None) -> str:
     """``0.012 to 0.034``; an interval with an unknown bound is a dash."""
-    return UNKNOWN if low is None or high is None else f"{number(low)} to {number(high)}"
+    ends = number(low), number(high)
+    return UNKNOWN if UNKNOWN in ends else " to ".join(ends)
 
 
 def minute(at: datetime | None) -> str:
@@ -65,8 +81,8 @@ def counted(count: int, noun: str = "sample") -> str:
 
 
 def rounded(value: float) -> str:
-    """Three digits, and no fraction from a thousand on: ``0.0833``, ``3.2``, ``12,345``."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    """Three digits, and no fraction from a thousand on: ``0.0833``, ``3.2``, ``12,345``, ``−0.05``."""
+    return formatted(value, ",.0f" if abs(value) >= 1000 else ".3g")
 
 
 def times(ratio: float) -> str:

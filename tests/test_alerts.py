@@ -36,6 +36,15 @@ def test_the_onset_is_the_start_of_the_window_that_first_held_the_condition() ->
     assert fired.onset == START + HOUR - timedelta(hours=25)
 
 
+def test_negative_numbers_have_a_true_minus_sign() -> None:
+    rule = replace(
+        RULE, metric="calibration_gap", above=None, clear_below=None, below=-0.05, clear_above=-0.02, hold=HOUR * 0
+    )
+    for value, told in ((-0.083, "−0.083 is below −0.05"), (-0.05000001, "−0.05000001 is below −0.05")):
+        alert = evaluate(rule, {}, START, reading(value, START, metric="calibration_gap"))["v1", NIGHT]
+        assert alert.reason.startswith(f"calibration_gap {told} over 24h"), alert.reason
+
+
 def test_without_a_hold_the_condition_fires_at_once() -> None:
     assert states(play(replace(RULE, hold=timedelta(0)), [0.09])) == ["firing"]
 

@@ -1,5 +1,6 @@
 """``calwatch check`` tries rows: what cannot be taken is told with its place and what to do, before anything is started."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ slices = ["kamera"]
 """
 OUTCOME = CONFIG.replace('"Kamera" }', '"Kamera", outcome = "Urteil" }')
 LABELS = '  [[model.source]]\n  name = "urteile"\n  holds = "labels"\n  path = "labels/*.csv"\n'
+AT = datetime(2026, 10, 20, 6, 10, tzinfo=UTC)  # ten minutes after GOOD
 HEADER = "Teil;Zeit;Kamera;Konfidenz;Urteil\n"
 GOOD = "1;2026-10-20 08:00:00;c1;0.47;1\n"
 
@@ -47,8 +49,8 @@ def test_what_can_be_taken_is_told_with_its_span_in_utc(tmp_path: Path) -> None:
         ("2;2026-10-20 08:00;c1;0,47;1", "score_not_a_number", "decimal point, such as 0.83"),
         ("2;2026-10-20 08:00;c1;47;1", "score_outside_0_1", "divide percentages by 100"),
         ("2;2026-10-20 08:00;c1;0.47;gut", "unknown_outcome", "columns label and predicted_class"),
-        (";2026-10-20 08:00;c1;0.47;1", "missing_sample_id", "each row needs a sample_id"),
-        ("2;2026-10-20 08:00", "unreadable_line", ""),
+        (";2026-10-20 08:00;c1;0.47;1", "missing_sample_id", "if it is called otherwise, map it in columns"),
+        ("2;2026-10-20 08:00", "unreadable_line", "as many fields in each row as in the header"),
     ],
 )
 def test_a_bad_row_among_good_ones_is_a_note_with_its_place_and_a_remedy(
@@ -83,9 +85,79 @@ def test_a_model_without_any_outcome_is_noted(tmp_path: Path) -> None:
 def test_only_the_first_rows_of_the_first_files_are_tried_and_old_ones_are_no_mistake(tmp_path: Path) -> None:
     path = _write(tmp_path, OUTCOME, "".join(GOOD.replace("2026", "1999") for _ in range(ROWS + 1)))
     for number in range(BATCHES):
-        _write(tmp_path, OUTCOME, GOOD, f"in/b{number:02}.csv")
+        _write(tmp_path, OUTCOME, GOOD.replace("0.47;1", "0.47;0"), f"in/b{number:02}.csv")
     found = check_config(path)
     assert (found.mistakes, found.notes) == ([], [])
     rows = ROWS + BATCHES - 1
     assert f"{rows:,} rows of {rows:,} tried can be taken" in found.sources[0]
     assert found.summary.endswith(f"{BATCHES + 1} readable files")
+
+
+@pytest.mark.parametrize(
+    ("row", "remark"),
+    [
+        ("2;2026-10-20 08:12:00;c1;0.5;0", ""),
+        ("2;2026-10-20 09:12:00;c1;0.5;0", "ahead of now, 2026-10-20 06:10 UTC"),
+        ("2;2026-07-21 08:00:00;c1;0.5;0", "older than retention (90d)"),
+        ("2;2026-07-23 08:00:00;c1;0.5;0", ""),
+    ],
+)
+def test_rows_that_a_cycle_now_would_refuse_are_noted_when_it_is_asked(row: str, remark: str, tmp_path: Path) -> None:
+    path = _write(tmp_path, OUTCOME, f"{GOOD}{row}\n")
+    assert check_config(path).notes == []
+    notes = check_config(path, AT).notes
+    assert len(notes) == bool(remark)
+    assert all('source "samples": 1 of the 2 rows tried' in note and remark in note for note in notes)
+
+
+def test_times_ahead_of_now_ask_after_the_time_zone(tmp_path: Path) -> None:
+    (note,) = check_config(_write(tmp_path, OUTCOME, GOOD), datetime(2026, 10, 20, 5, tzinfo=UTC)).notes
+    assert note.endswith('set aside as time_in_future: is time_zone = "Europe/Berlin" that of its times?')
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "noted"), [("1" * 20, True), ("0" * 20, True), ("1" * 19, False), ("10" * 10, False)]
+)
+def test_outcomes_that_are_all_alike_are_noted(outcomes: str, noted: bool, tmp_path: Path) -> None:
+    rows = "".join(f"{place};2026-10-20 08:00:00;c1;0.5;{outcome}\n" for place, outcome in enumerate(outcomes))
+    notes = check_config(_write(tmp_path, OUTCOME, rows)).notes
+    assert [f"every outcome of 20 samples tried is {outcomes[0]}" in note for note in notes] == [True] * noted
+
+
+@pytest.mark.parametrize(
+    ("columns", "labels", "mistaken"),
+    [("", "label", True), (', predicted_class = "Urteil"', "label", False), ("", "outcome", False)],
+)
+def test_labels_that_are_classes_need_predicted_classes_to_compare_them_with(
+    columns: str, labels: str, mistaken: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.csv").write_text(f"sample_id,{labels}\n1,1\n", "utf-8")
+    config = CONFIG.replace('"Kamera" }', f'"Kamera"{columns} }}') + LABELS
+    mistakes = check_config(_write(tmp_path, config, GOOD)).mistakes
+    assert len(mistakes) == mistaken
+    assert all('labels of source "urteile" are names of classes, and no prediction' in each for each in mistakes)
+
+
+def test_labels_before_the_first_prediction_are_no_mistake(tmp_path: Path) -> None:
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.csv").write_text("sample_id,label\n1,1\n", "utf-8")
+    path = _write(tmp_path, CONFIG + LABELS, "")
+    assert check_config(path).mistakes == []
+
+
+def test_a_file_that_is_refused_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    found = check_config(_write(tmp_path, OUTCOME.replace('"Teil"', '"Stück"'), GOOD))
+    assert len(found.mistakes) == 1
+    assert found.notes == []
+
+
+def test_a_file_with_a_header_alone_is_noted(tmp_path: Path) -> None:
+    assert check_config(_write(tmp_path, OUTCOME, "")).notes == [
+        'model "presse": source "samples": has no row yet, only a header'
+    ]
+
+
+def test_a_path_that_is_a_directory_is_told_how_to_name_its_files(tmp_path: Path) -> None:
+    (note,) = check_config(_write(tmp_path, OUTCOME.replace("in/*.csv", "in"), GOOD)).notes
+    assert note.endswith('no file to read yet: in is a directory; path names its files, such as "in/*.csv"')

@@ -99,6 +99,9 @@ def test_from_init_to_rollback_every_command_says_what_it_did(say: Say, tmp_path
         assert f"wrote line/{name}" in made.out
         assert (tmp_path / "line" / name).exists()
     config = tmp_path / "line" / "calwatch.toml"
+    written = config.read_text("utf-8")
+    config.write_text(written.replace('rules = ["default", "rules/own.toml"]', 'rules = ["rules/own.toml"]'), "utf-8")
+    assert config.read_text("utf-8") != written  # so that no alert refits before we ask
     assert 'note: model "defects": source "samples": no file to read yet' in say("check", "--config", config).out
     early = say("status", "--config", config)
     assert (early.code, early.out) == (1, "")
@@ -110,7 +113,7 @@ def test_from_init_to_rollback_every_command_says_what_it_did(say: Say, tmp_path
     write_file(tmp_path / "line" / "samples" / "a.parquet", columns)
     checked = say("check", "--config", config)
     assert (checked.code, checked.err) == (0, "")
-    assert re.search(r"fine: 1 model, \d+ rules, 1 readable file\n", checked.out)
+    assert re.search(r"fine: 1 model, 1 rule, 1 readable file\n", checked.out)
 
     once = say("once", "--config", config)
     assert once.code == 0
@@ -152,6 +155,24 @@ def test_from_init_to_rollback_every_command_says_what_it_did(say: Say, tmp_path
     with duckdb.connect(str(tmp_path / "copy.duckdb"), read_only=True) as held:
         assert held.execute("SELECT count(*) FROM jobs WHERE trigger = 'manual'").fetchone() == (2,)
     assert say("init", "line").code == 2
+
+
+def test_where_nothing_came_yet_there_are_no_empty_tables_but_what_to_do(say: Say, tmp_path: Path) -> None:
+    assert say("init", ".").code == 0
+    assert say("once").code == 0
+    status = say("status").out
+    assert "defects: no samples yet" in status
+    assert "95 % interval" not in status
+    assert say("slices").out == "no readings yet; what came in: calwatch status, what could: calwatch check\n"
+    report = say("report", "defects")
+    assert (report.code, report.out) == (2, "")
+    assert "try: no model has readings yet; what came in: calwatch status, what could: calwatch check" in report.err
+    played = say("backtest", "--from", "2026-01-01", "--to", "2026-01-01T02:00")
+    assert "defects: no rows in this time; what there is: calwatch check" in played.out
+
+
+def test_help_loses_no_words_to_markup(say: Say) -> None:
+    assert "Needs the extra onnx." in " ".join(say("export", "--help").out.split())
 
 
 def test_a_schema_is_printed_whole_for_editors(say: Say, tmp_path: Path) -> None:

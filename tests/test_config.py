@@ -145,6 +145,12 @@ BAD = [
         ],
     ),
     (
+        GOOD + '[model.source]\npath="x"\ncolumns={"Teil"="sample_id"}\n',
+        [
+            'model "m": source "samples": columns has "Teil" = "sample_id" the wrong way round: calwatch\'s name comes first, sample_id = "Teil"'  # noqa: E501  # the exact text
+        ],
+    ),
+    (
         GOOD + '[model.source]\npath="x"\ntime_zone="Mars"\n',
         ['model "m": source 1: time_zone must be a time zone such as "UTC" or "Europe/Paris" (got \'Mars\')'],
     ),

@@ -99,6 +99,11 @@ def test_a_slice_that_is_worse_for_certain_fires_with_all_its_numbers_in_words()
     )
 
 
+def test_gaps_below_zero_have_a_true_minus_sign() -> None:
+    alert = evaluate({}, START, replace(BAD, own=-0.081, rest=-0.004))["v1", C3]
+    assert alert.reason.startswith("calibration gap −0.081 against −0.004 in the rest of the model: worse by 0.077 (")
+
+
 def test_the_difference_that_is_allowed_is_told_and_must_be_passed_for_certain() -> None:
     rule = replace(RULE, measure="error", above=0.03, level=0.01)
     held = replace(BAD, measure="error", slices=1)
@@ -116,7 +121,7 @@ def test_the_difference_that_is_allowed_is_told_and_must_be_passed_for_certain()
     [
         (
             UNSURE,
-            "calibration gap +0.050 against -0.004 in the rest of the model: worse by 0.046 (which luck can bring among "
+            "calibration gap +0.050 against −0.004 in the rest of the model: worse by 0.046 (which luck can bring among "
             "22 slices) over 7d (1,204 samples, rest 18,332)",
         ),
         (
@@ -137,7 +142,7 @@ def test_a_firing_disparity_clears_only_when_the_slice_alone_is_no_longer_certai
     kept = evaluate(prior, START + HOUR, UNSURE)
     assert kept["v1", C3].state is AlertState.FIRING
     assert kept["v1", C3].reason == (
-        "calibration gap +0.050 against -0.004 in the rest of the model: worse by 0.046 (still at least 0.0121 with 90 % "
+        "calibration gap +0.050 against −0.004 in the rest of the model: worse by 0.046 (still at least 0.0121 with 90 % "
         "confidence for this slice alone) over 7d (1,204 samples, rest 18,332) since 2026-02-01 03:00 UTC"
     )
     healed = evaluate(kept, START + 2 * HOUR, MENDED)["v1", C3]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.alerts import RESOLVED_SHOWN, step
-from monitor.conditions import QUIET_AFTER_DRIFT, AlertKey, drift_findings
-from monitor.model import Alert, AlertState, Evidence, Health, Rule, RuleKind, Severity, Slice
+from monitor.conditions import AlertKey, drift_findings
+from monitor.model import QUIET_AFTER_DRIFT, Alert, AlertState, Evidence, Health, Rule, RuleKind, Severity, Slice
 
 START = datetime(2026, 2, 1, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -65,7 +65,7 @@ def test_an_alarm_fires_at_once_with_its_onset_and_says_what_scores_since_when_a
 
 
 def words(*evidence: Evidence, rule: Rule = RULE) -> str:
-    (found,) = drift_findings(rule, evidence, START).values()
+    (found,) = drift_findings(rule, evidence, {}, START).values()
     return found.text
 
 
@@ -98,10 +98,10 @@ def test_a_stream_whose_reference_does_not_stand_yet_is_not_judged() -> None:
 
 
 def test_evidence_without_an_alarm_says_how_much_there_is_and_of_what() -> None:
-    (found,) = drift_findings(RULE, (QUIET,), START).values()
+    (found,) = drift_findings(RULE, (QUIET,), {}, START).values()
     assert (found.holds, found.value, found.onset) == (False, 0.25, None)
     assert found.text == ("drift evidence is 0.25 of what raises an alarm, calibrator cal-7 since 2025-12-23 03:00 UTC")
-    (bare,) = drift_findings(RULE, (replace(QUIET, calibrator=""),), START).values()
+    (bare,) = drift_findings(RULE, (replace(QUIET, calibrator=""),), {}, START).values()
     assert bare.text == (
         "drift evidence is 0.25 of what raises an alarm, scores as they come since 2025-12-23 03:00 UTC"
     )
@@ -132,6 +132,38 @@ def test_another_alarm_begins_the_quiet_anew() -> None:
     prior = evaluate(prior, START + 6 * DAY, again)
     assert evaluate(prior, START + 8 * DAY, again)["v1", C3].state is AlertState.FIRING
     assert evaluate(prior, START + 13 * DAY, again)["v1", C3].state is AlertState.RESOLVED
+
+
+def test_a_later_alarm_tells_the_same_onset_as_its_alert_and_what_the_alarm_itself_speaks_of() -> None:
+    again = replace(ALARM, alarm_at=START + 6 * DAY, onset=START + 5 * DAY, samples_since_onset=700)
+    prior = evaluate({}, START, ALARM)
+    alert = evaluate(prior, START + 6 * DAY, again)["v1", C3]
+    assert alert.onset == START - DAY
+    assert alert.reason.startswith(
+        "Scores of camera=c3 are over-confident above 0.8 (expected 0.93, came true 0.81) since about 2026-01-31 03:00 UTC "
+        "(newest alarm 2026-02-07 03:00 UTC, on 700 labelled samples). The evidence reached 1.37 times"
+    )
+    assert "2026-02-06" not in alert.reason
+
+
+def test_an_alert_that_sees_several_alarms_at_once_has_the_onset_of_the_first() -> None:
+    """As when history comes in one cycle: a first start, or after days without a daemon."""
+    again = replace(ALARM, alarm_at=START + 6 * DAY, onset=START + 5 * DAY, began=START - DAY)
+    alert = evaluate({}, START + 6 * DAY, again)["v1", C3]
+    assert alert.onset == START - DAY
+    assert (
+        "since about 2026-01-31 03:00 UTC (newest alarm 2026-02-07 03:00 UTC, on 2,345 labelled samples)"
+        in alert.reason
+    )
+
+
+def test_a_drift_that_comes_back_after_it_was_over_begins_anew() -> None:
+    prior = evaluate({}, START, ALARM)
+    over = evaluate(prior, START + 8 * DAY, ALARM)
+    again = replace(ALARM, alarm_at=START + 9 * DAY, onset=START + 8 * DAY)
+    alert = evaluate(over, START + 9 * DAY, again)["v1", C3]
+    assert alert.onset == START + 8 * DAY
+    assert "since about 2026-02-09 03:00 UTC (2,345 labelled samples since)" in alert.reason
 
 
 def test_an_alarm_seen_only_after_its_quiet_was_over_fires_no_more() -> None:

@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "schedule",
         "starter",
         "wording",
+        "remedies",
         "recalibration",
         "fields",
         "actions",

@@ -95,12 +95,10 @@ def test_a_failing_rule_without_alerts_is_still_named(tmp_path: Path, monkeypatc
     assert judged.alerts == ()
 
 
-def test_refits_are_asked_for_finest_slice_first_with_the_onset_and_noted_on_the_alert(tmp_path: Path) -> None:
+def test_refits_are_asked_for_with_the_onset_and_noted_on_the_alert(tmp_path: Path) -> None:
     slices = ["all", "camera=c1", "camera=c1,lighting=night", "lighting=night", "camera=c1,lighting=day"]
     judged = _judged(_book(tmp_path), [_reading(slice_, NOW, 0.2, 0.2) for slice_ in slices])
-    assert [job.scope.text for job in judged.jobs] == [
-        "camera=c1,lighting=day", "camera=c1,lighting=night", "camera=c1", "lighting=night", "all",
-    ]  # fmt: skip
+    assert sorted(job.scope.text for job in judged.jobs) == sorted(slices)
     assert {(job.kind, job.trigger, job.onset) for job in judged.jobs} == {("recalibrate", "rule high", ONSET)}
     acted = {alert.rule: alert.last_action_at for alert in judged.alerts}
     assert acted == {"high": NOW, "gap": None}

@@ -178,12 +178,14 @@ interval = "1h"
 
 
 def test_evidence_of_one_and_more_is_an_alarm_at_that_step_and_stays_the_newest(tmp_path: Path) -> None:
-    def reason(ratio: str, onset: int) -> str:
+    def reason(ratio: str, samples: str) -> str:
         return (
-            f'"Scores of camera=c3 are over-confident since about 2026-01-01 {onset:02}:00 UTC (1,000 labelled samples '
-            f"since). The evidence reached {ratio} times what raises an alarm; a calibrated model raises such an alarm at "
-            'most once a year over all its slices. In force since 2026-01-01 04:00 UTC"'
+            f'"Scores of camera=c3 are over-confident since about 2026-01-01 02:00 UTC ({samples}). The evidence reached '
+            f"{ratio} times what raises an alarm; a calibrated model raises such an alarm at most once a year over all its "
+            'slices. In force since 2026-01-01 04:00 UTC"'
         )
+
+    first, later = "1,000 labelled samples since", "newest alarm 2026-01-01 09:00 UTC, on 1,000 labelled samples"
 
     c3 = {"rule": '"drift"', "slice": '"camera=c3"'}
     (result,) = outcome(
@@ -191,8 +193,8 @@ def test_evidence_of_one_and_more_is_an_alarm_at_that_step_and_stays_the_newest(
         EVIDENCE
         + expect(at='"3h"', state='"inactive"', **c3)
         + expect(at='"4h"', state='"firing"', **c3)
-        + expect(at='"8h"', state='"firing"', reason=reason("1.6", 2), **c3)  # from the first value on
-        + expect(at='"9h"', state='"firing"', reason=reason("1", 4), **c3)  # from the alarm before on
+        + expect(at='"8h"', state='"firing"', reason=reason("1.6", first), **c3)  # from the first value on
+        + expect(at='"9h"', state='"firing"', reason=reason("1", later), **c3)  # the onset stays
         + expect(at='"7d8h"', state='"firing"', **c3)
         + expect(at='"7d9h"', state='"resolved"', **c3),
     )

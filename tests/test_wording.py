@@ -33,11 +33,24 @@ def test_unknown_values_are_dashes_and_never_zero() -> None:
     assert wording.interval(None, 0.5) == wording.interval(0.5, None) == "–"
 
 
+def test_what_is_no_number_is_unknown_too() -> None:
+    nan = float("nan")
+    unknown = (
+        wording.number(nan),
+        wording.signed(nan),
+        wording.percent(nan),
+        wording.rounded(nan),
+        wording.interval(nan, 1),
+    )
+    assert unknown == ("–", "–", "–", "–", "–")
+
+
 def test_numbers_have_a_true_minus_sign_and_thousands_a_comma() -> None:
     assert (wording.number(-0.25), wording.signed(-0.25), wording.signed(0.25)) == ("−0.250", "−0.250", "+0.250")
     assert (wording.percent(0.0), wording.percent(0.834)) == ("0 %", "83 %")
     assert wording.interval(-0.012, 0.034) == "−0.012 to 0.034"
     assert (wording.rounded(3.2), wording.rounded(0.08333), wording.rounded(12345.6)) == ("3.2", "0.0833", "12,346")
+    assert (wording.rounded(-0.05), wording.rounded(-12345.6), wording.rounded(1e-5)) == ("−0.05", "−12,346", "1e-05")
     assert (wording.counted(1), wording.counted(1204, "label")) == ("1 sample", "1,204 labels")
 
 

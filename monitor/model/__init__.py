@@ -6,8 +6,10 @@ One file each for slices, readings, rules, evidence, refits and the status of al
 """
 
 from monitor.model.evidence import (
+    QUIET_AFTER_DRIFT,
     Evidence,
     LabelDelays,
+    quiet_from,
 )
 from monitor.model.readings import (
     CALIBRATION_METRICS,
@@ -52,6 +54,7 @@ __all__ = [
     "METRICS",
     "MISSING",
     "OTHER",
+    "QUIET_AFTER_DRIFT",
     "THRESHOLD_METRICS",
     "Alert",
     "AlertState",
@@ -75,4 +78,5 @@ __all__ = [
     "Task",
     "ThresholdInUse",
     "finest_scope",
+    "quiet_from",
 ]

@@ -15,6 +15,7 @@ from monitor.publish.drawing import ChartError
 from monitor.publish.onepicture import png_apart
 from monitor.store.connection import naive
 from monitor.store.opened import open_snapshot
+from monitor.store.snapshot import SNAPSHOT
 from monitor.wording import counted, minute, number, signed
 
 _READING = (  # of the longest window that has one
@@ -38,6 +39,8 @@ def look(delivery: Delivery, *, draw: bool) -> Known:
     drawn, is a note in the message: news must not wait for it."""
     if delivery.state_dir is None:
         return Known(note="no snapshot to look at")
+    if not (delivery.state_dir / SNAPSHOT).exists():
+        return Known(note="no picture: no reading has been published yet" if draw else "")  # the very first cycle
     about: Mapping[str, Any] = delivery.payload
     try:
         with open_snapshot(delivery.state_dir) as snapshot:

@@ -31,6 +31,7 @@ from monitor.store.sql import statement
 Row = Mapping[str, Any]
 Bars = tuple[ReliabilityBin, ...]
 
+NONE_YET = "no model has readings yet; what came in: calwatch status, what could: calwatch check"
 SPAN = timedelta(days=30)  # a report goes back this far unless told otherwise
 WORST, DETAILED, REFITS, CURVES, ROWS = 15, 4, 12, 6, 8  # how many are shown
 
@@ -170,7 +171,8 @@ def _window(snapshot: duckdb.DuckDBPyConnection, model: str) -> str:
     found = _rows(snapshot, longest, model=model)
     if not found:
         names = [row["model"] for row in _rows(snapshot, "SELECT DISTINCT model FROM slice_newest ORDER BY model")]
-        raise UsageError(f'no readings of a model "{model}"', f"models with readings: {', '.join(names) or 'none yet'}")
+        there = f"models with readings: {', '.join(names)}" if names else NONE_YET
+        raise UsageError(f'no readings of a model "{model}"', there)
     return str(found[0]["window"])
 
 

@@ -7,8 +7,8 @@ from math import isnan
 from markupsafe import Markup
 
 from monitor.durations import format_duration
-from monitor.model import Job, LabelDelays, Reading, Rule, RuleKind, Slice, Task, ThresholdInUse
-from monitor.wording import UNKNOWN, frequency, number, rounded, span, told_delays
+from monitor.model import Alert, AlertState, Job, LabelDelays, Reading, Rule, RuleKind, Slice, Task, ThresholdInUse
+from monitor.wording import UNKNOWN, formatted, frequency, moment, number, rounded, span, told_delays
 
 _LONGEST = 120  # characters of a name shown in a table
 
@@ -34,6 +34,22 @@ def delays(found: LabelDelays, task: Task) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
+def why(alert: Alert) -> str:
+    """An alert's reason without the time that it is in force since, which a page shows beside it with its age."""
+    if alert.since is None or alert.state not in (AlertState.FIRING, AlertState.PENDING):
+        return alert.reason
+    since = f" since {moment(alert.since)}"
+    text, found, rest = alert.reason.rpartition(since)
+    if not found or not (rest == "" or rest.startswith("; fires after ")):
+        return alert.reason
+    return f"{text.removesuffix(' In force')}{rest}"
+
+
+def began(alert: Alert) -> bool:
+    """Whether there is an onset that the reason does not name yet."""
+    return alert.onset is not None and f"since about {moment(alert.onset)}" not in alert.reason
+
+
 def change(job: Job) -> str:
     """``ECE 0.083 → 0.012, log-loss 0.41 → 0.39`` on the gate's samples; empty when the job did not get that far."""
     before, after = job.details.get("before"), job.details.get("after")
@@ -54,7 +70,7 @@ def asked_by(job: Job) -> str:
 
 def count(number_of: float | None) -> str:
     """``12,345``; a dash when it is not known."""
-    return UNKNOWN if number_of is None else f"{number_of:,.0f}"
+    return formatted(number_of, ",.0f")
 
 
 def scale(ratio: float | None) -> str:
@@ -115,4 +131,4 @@ def _condition(rule: Rule) -> str:
 
 def _bound(rule: Rule, bound: float) -> str:
     """A time where the metric is one."""
-    return span(timedelta(seconds=bound)) if rule.metric == "label_lag_seconds" else f"{bound:g}".replace("-", "−")
+    return span(timedelta(seconds=bound)) if rule.metric == "label_lag_seconds" else formatted(bound, "g")

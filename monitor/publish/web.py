@@ -4,18 +4,21 @@ from collections.abc import Callable
 from datetime import datetime
 
 from fastapi import FastAPI, Request
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import PlainTextResponse, Response
+from starlette.exceptions import HTTPException
 
 from monitor import __version__
 from monitor.errors import CalwatchError, StoreError, UsageError
 from monitor.publish.access import Access, Gate
-from monitor.publish.api.app import PREFIX, add_refusals, create_api
+from monitor.publish.api.app import PREFIX, add_refusals, create_api, plain
 from monitor.publish.api.changing import reload_router
 from monitor.publish.api.control import Control
 from monitor.publish.api.describing import describe, named
 from monitor.publish.boundary import Failures, HeadAsGet, SmallBodies
 from monitor.publish.drawing import Drawer
 from monitor.publish.headers import SecurityHeaders
+from monitor.publish.pages.digest import Digests
+from monitor.publish.pages.missing import NoSuchPage
 from monitor.publish.pages.routes import pages_router
 from monitor.publish.probes import probes_router
 from monitor.publish.state import State
@@ -46,12 +49,25 @@ def create_app(
         app.include_router(reload_router(control))
     add_refusals(app)
     app.include_router(probes_router(state, now=now))
-    app.include_router(pages_router(state, now=now, drawer=drawer))
+    digests = Digests()
+    app.include_router(pages_router(state, digests, now=now, drawer=drawer))
     app.mount(PREFIX, create_api(state, control, now=now))
     describe(app)
     app.add_exception_handler(UsageError, _plainly)
     app.add_exception_handler(StoreError, _plainly)
+    _lead_back(app, NoSuchPage(state, digests, now))
     return app
+
+
+def _lead_back(app: FastAPI, no_such_page: NoSuchPage) -> None:
+    """A browser that asks for a path there is not gets a page; everything else is answered as the API does."""
+
+    def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        page = no_such_page.answer(request) if error.status_code == 404 else None
+        return page or plain(request, error)
+
+    app.add_exception_handler(HTTPException, refused)
 
 
 def _plainly(request: Request, error: Exception) -> PlainTextResponse:

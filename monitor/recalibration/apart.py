@@ -8,6 +8,7 @@ from monitor.model import Slice
 from monitor.recalibration.refit import within
 from monitor.store.samples import Loaded
 from monitor.store.sql import statement
+from monitor.wording import first_few
 
 AS_WIDE = 0.8  # of a scope's samples: alerts over more of them are about the scope itself
 
@@ -30,7 +31,7 @@ def standing_apart(loaded: Loaded, alarmed: Sequence[Slice]) -> tuple[tuple[Slic
     others = int(within(loaded.samples, loaded.slices, apart).sum())
     if not others or others > AS_WIDE * len(loaded.samples):
         return (), ()
-    names = ", ".join(one.text for one in alarmed[:3]) + (f" and {len(alarmed) - 3} more" if len(alarmed) > 3 else "")
+    names = first_few([one.text for one in alarmed])
     return apart, (
         f"left {others:,} of {len(loaded.samples):,} samples to refits of their own, which alerts there ask for: {names}",
     )

@@ -1,7 +1,8 @@
 """The guard: each promoted calibrator goes on being compared with the one it replaced, and goes when it does worse.
 
 Compared are matured, labelled samples observed since the promotion, bucket by bucket: only buckets whose cells changed
-since they were last looked at are read again. It needs scores from before any calibration (raw_score or logits).
+since they were last looked at are read again, in shares of whole groups, over which evidence adds up: all samples count, and
+memory stays bounded. It needs scores from before any calibration (raw_score or logits).
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,13 +19,15 @@ from monitor.recalibration.charge import ever_promoted
 from monitor.recalibration.guard import ALPHA, BOUND, NOTHING, Compared, compare, most_better
 from monitor.recalibration.improvement import amount
 from monitor.recalibration.queue import job_of
+from monitor.recalibration.samples import Samples
 from monitor.store.connection import atomic, naive
 from monitor.store.registry import Registry
-from monitor.store.samples import load_samples
+from monitor.store.samples import load_shares
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEAR = 6  # buckets between which reading on costs less than beginning anew
-_LONGEST_RUN = timedelta(days=2)  # bounds memory
+_LONGEST_RUN = timedelta(days=2)
+SHARE_ROWS = 500_000  # compared at once: bounds memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,30 +218,40 @@ def _compare_run(
 ) -> dict[datetime, tuple[Compared, int]]:  # fmt: skip
     """For each bucket: (what its samples say, how many cannot be compared)."""
     start, end = max(run[0], guard.since), run[-1] + model.bucket
-    samples = load_samples(connection, registry, model, guard.version, covered, start, end).samples
+    span = {
+        "model_id": registry.model_id, "version": guard.version, "covered": covered, "start": naive(start),
+        "end": naive(end), "seconds": model.bucket.total_seconds(),
+    }  # fmt: skip
+    labelled = dict(connection.execute(_LABELLED, span).fetchall())
+    found = {
+        bucket: (NOTHING, labelled.get(int(bucket.timestamp() // model.bucket.total_seconds()), 0)) for bucket in run
+    }
+    for samples in load_shares(connection, registry, model, guard.version, covered, start, end, SHARE_ROWS):
+        for bucket, compared, taken in _compare_share(samples, run, model.bucket, pair):
+            so_far, left_out = found[bucket]
+            found[bucket] = so_far + compared, left_out - taken
+    return found
+
+
+def _compare_share(
+    samples: Samples, run: list[datetime], width: timedelta, pair: tuple[Calibrator, Calibrator]
+) -> Iterator[tuple[datetime, Compared, int]]:
+    """For each bucket: what these samples, whole groups, say of it, and how many of them could be compared."""
     needs_logits = any(each.needs_logits for each in pair)
     if needs_logits:
         logits = samples.logits
         known = np.zeros(len(samples), dtype=bool) if logits is None else np.asarray(~np.isnan(logits).any(axis=1))
         samples = samples.subset(known)
+    if not len(samples):
+        return
     bound = BOUND if needs_logits else most_better(pair[0].apply, pair[1].apply)
-    ours, theirs = (
-        each.apply(samples.score, samples.logits) if len(samples) else samples.score for each in pair
-    )  # fmt: skip
-    units, width = samples.units(), model.bucket.total_seconds()
-    span = {
-        "model_id": registry.model_id, "version": guard.version, "covered": covered, "start": naive(start),
-        "end": naive(end), "seconds": width,
-    }  # fmt: skip
-    labelled = dict(connection.execute(_LABELLED, span).fetchall())
-    found = {}
+    ours, theirs = (each.apply(samples.score, samples.logits) for each in pair)
+    units = samples.units()
     for bucket in run:
         first = bucket.timestamp()
-        rows = np.flatnonzero((samples.observed_at >= first) & (samples.observed_at < first + width))
+        rows = np.flatnonzero((samples.observed_at >= first) & (samples.observed_at < first + width.total_seconds()))
         here = None if samples.n is None else samples.n[rows]
-        compared = compare(ours[rows], theirs[rows], samples.outcome[rows], units[rows], bound, here)
-        found[bucket] = compared, labelled.get(int(first // width), 0) - len(rows)
-    return found
+        yield bucket, compare(ours[rows], theirs[rows], samples.outcome[rows], units[rows], bound, here), len(rows)
 
 
 _LABELLED = """

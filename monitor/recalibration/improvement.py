@@ -1,5 +1,6 @@
 """By how much one set of scores beats another in log-loss, and how sure that is when samples come in groups."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
 from monitor.statistics.cells import LOG_LOSS_CLIP
+from monitor.wording import formatted
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -57,7 +59,9 @@ def improvement(gain: Floats, units: Ints, confidence: float, weight: Floats | N
 
 def amount(nats: float) -> str:
     """For reasons in words: three decimals, or two significant digits where those would all be zeros."""
-    return f"{nats:.3f}" if abs(nats) >= 0.001 or nats == 0 else f"{nats:.2g}"
+    if not 0 < abs(nats) < 0.001:
+        return formatted(nats, ".3f")
+    return formatted(nats, f".{1 - math.floor(math.log10(abs(nats)))}f")
 
 
 def percent(confidence: float) -> str:

@@ -26,6 +26,7 @@ from monitor.store.cells import bucket_start, covered_cells
 from monitor.store.registry import Registry
 from monitor.store.samples import load_samples
 from monitor.store.thresholds import load_thresholds, store_thresholds
+from monitor.wording import first_few
 
 
 def gather(
@@ -46,7 +47,8 @@ def gather(
         left_out = {registry.slices[one] for one in apart}
         fitted = [slice_id for slice_id in covered if slice_id not in left_out]
         counted = fit_cells(connection, registry, model, version, fitted, loaded.samples, first)
-    told = (*left, *(() if counted is None else (_on_counted(counted, model),)))
+    served = _served_apart(registry, job.scope, [*charge, job.scope])
+    told = (*served, *left, *(() if counted is None else (_on_counted(counted, model),)))
     since = f"samples since {start:%Y-%m-%d %H:%M} UTC" + (" (estimated onset)" if start == job.onset else "")
     standing = [one for one in load_thresholds(connection, model.name) if one.scope == job.scope and not one.per]
     return Refitting(
@@ -87,6 +89,13 @@ def covered_by(registry: Registry, scope: Slice, scopes: list[Slice]) -> list[in
         for own, slice_id in registry.slices.items()
         if scope.contains(own) and finest_scope(own, scopes) == scope
     ]
+
+
+def _served_apart(registry: Registry, scope: Slice, scopes: list[Slice]) -> tuple[str, ...]:
+    """A sentence on the slices inside ``scope`` that a finer calibrator is in charge of."""
+    own = {one.text for slice_ in registry.slices if scope.contains(slice_) and (one := finest_scope(slice_, scopes))}
+    own.discard(scope.text)
+    return (f"left to calibrators of their own: {first_few(sorted(own))}",) if own else ()
 
 
 def newest_version(connection: duckdb.DuckDBPyConnection, model_id: int) -> str:

@@ -1,6 +1,6 @@
 """What a source gives: batches of rows under canonical names, and problems with what it could not read."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, get_args
@@ -40,9 +40,7 @@ class Batch:
     time_unit: str | None = None  # of times that are plain numbers
     alone: tuple["Batch", ...] = ()  # the same files one by one, for when one of several turns out to be damaged
     settled: Callable[[Mapping[str, Outcome]], None] | None = None  # told by _file: committed, or refused
-    part: Callable[[int, int], "Batch"] | None = (
-        None  # of several that are settled: those in [first, beyond), as a batch
-    )
+    part: Callable[[Sequence[int]], "Batch"] | None = None  # of several that are settled: those with these indices
 
 
 ProblemReason = Literal[

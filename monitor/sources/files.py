@@ -12,7 +12,7 @@ import duckdb
 
 from monitor.config import Source as SourceConfig
 from monitor.errors import SourceError
-from monitor.sources import formats
+from monitor.sources import formats, own_names
 from monitor.sources.base import Batch, Problem
 from monitor.sources.look import Refused, look, together
 
@@ -133,18 +133,21 @@ class FileSource:
         if not isinstance(found, Refused):
             return found
         then = (
-            "perhaps it is still being written: tried again next cycle" if found.reason == "unreadable_file"
+            "perhaps it is still being written: tried again next cycle" if found.perhaps_unfinished
             else "nothing of the file was taken, it is tried again"
         )  # fmt: skip
         return Problem(file.path, found.reason, f"{file.path}: {found.why}; {then}")
 
     def _missing_slices(self, file: _File, layout: "formats.Layout") -> Iterator[Problem]:
-        absent = [dimension for dimension in self.slices if dimension not in layout.types]
+        absent = {dimension: "" for dimension in self.slices if dimension not in layout.types}
         if absent and self.holds == "samples":
+            named = own_names.told(absent, self.config.columns)
+            proposal = own_names.proposed(absent, self.config.columns, layout.found)
             yield Problem(
                 file.path,
                 "missing_slice_column",
-                f"{file.path}: has no column {', '.join(absent)}; its rows count under the slice value __missing__",
+                f"{file.path}: has no column {named}; its rows count under the slice value __missing__"
+                f"{proposal and f'. Perhaps meant: {proposal}'}",
             )
 
     def _batch(self, members: Sequence[tuple[_File, "formats.Layout"]]) -> Batch:

@@ -151,23 +151,23 @@ def _rejects(first: int) -> str:
     )
 
 
-def lacking(layout: Layout, holds: str, *, raw_scores: bool) -> str:
-    """The required columns that the file does not have, in words; "" when it has all."""
+def lacking(layout: Layout, holds: str, *, raw_scores: bool) -> dict[str, str]:
+    """The required columns that the file does not have, each with a word on what else would do, or ""."""
     has = layout.types.keys()
-    missing = [] if "sample_id" in has else ["sample_id"]
+    missing = {} if "sample_id" in has else {"sample_id": ""}
     if holds == "labels":
         if not has & {"outcome", "label"}:
-            missing.append("outcome (or label)")
-        return ", ".join(missing)
+            missing["outcome"] = "or label"
+        return missing
     if "observed_at" not in has:
-        missing.append("observed_at")
+        missing["observed_at"] = ""
     if "score" not in has and not (raw_scores and "raw_score" in has):
-        missing.append("score")
+        missing["score"] = ""
     if "label" in has and not has & {"outcome", "predicted_class"}:
-        missing.append("predicted_class (or outcome) beside label")
+        missing["predicted_class"] = "or outcome, beside label"
     if "n" in has and "positives" not in has:
-        missing.append("positives beside n")
-    return ", ".join(missing)
+        missing["positives"] = "beside n"
+    return missing
 
 
 def wrong_types(layout: Layout, config: SourceConfig) -> str:

@@ -262,8 +262,8 @@ class InboxSource:
     ) -> Batch:
         """The files as one batch. Its rows name a file without the directory, which is nobody's business."""
 
-        def part(first: int, beyond: int) -> Batch:
-            return self._batch(files[first:beyond], layout, gone if first == 0 else {}, now)
+        def part(chosen: Sequence[int]) -> Batch:
+            return self._batch([files[index] for index in chosen], layout, gone if 0 in chosen else {}, now)
 
         relation, rejects = formats.relation_of([str(file.path) for file in files], layout)
         return Batch(

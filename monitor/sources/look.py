@@ -9,7 +9,7 @@ import duckdb
 
 from monitor.config import Source as SourceConfig
 from monitor.errors import SourceError
-from monitor.sources import formats
+from monitor.sources import formats, own_names
 
 BATCH_ROWS = 1_000_000  # rows of one transaction: bounds memory, keeps progress when a first pull is huge
 _MOST_NAMED = 30  # columns in a message
@@ -23,6 +23,7 @@ class Refused:
 
     reason: Literal["unreadable_file", "missing_column", "wrong_type"]
     why: str
+    perhaps_unfinished: bool = False  # somebody may still be writing it
 
 
 def look(
@@ -31,16 +32,19 @@ def look(
     """``raw_scores``: whether a column raw_score may stand in for score."""
     try:
         layout = formats.layout_of(connection, path, config, slices)
-    except (duckdb.Error, SourceError) as error:
-        return Refused("unreadable_file", f"cannot be read ({str(error).splitlines()[0]})")
+    except duckdb.Error as error:
+        return Refused("unreadable_file", f"cannot be read ({str(error).splitlines()[0]})", perhaps_unfinished=True)
+    except SourceError as error:
+        return Refused("unreadable_file", f"cannot be read: {error.message.removeprefix(f'{path}: ')}")
     if layout.format == "json":
         return layout  # line by line, each with its own columns
     lacking = formats.lacking(layout, config.holds, raw_scores=raw_scores)
     if lacking:
+        proposal = own_names.proposed(lacking, config.columns, layout.found)
         return Refused(
             "missing_column",
-            f"has no column {lacking}; it has {_listed(layout.found)}. Map your own names in [model.source] columns of "
-            f'source "{config.name}"',
+            f"has no column {own_names.told(lacking, config.columns)}; it has {_listed(layout.found)}. Map your own names in "
+            f'[model.source] columns of source "{config.name}"{proposal and f", perhaps {proposal}"}',
         )
     wrong = formats.wrong_types(layout, config)
     return Refused("wrong_type", wrong) if wrong else layout

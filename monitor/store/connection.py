@@ -18,6 +18,11 @@ from monitor.store.sql import statement
 LIVE = "live.duckdb"
 
 
+def make_state_dir(state_dir: Path) -> None:
+    """Make it for this user alone, unless it is there: whoever made it decides who else may look. Raises OSError."""
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> duckdb.DuckDBPyConnection:
     """Open (or create) the daemon's database and bring its schema up to date.
 
@@ -25,7 +30,7 @@ def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> d
     or the file was written by a newer calwatch or is not a database.
     """
     try:
-        state_dir.mkdir(parents=True, exist_ok=True)
+        make_state_dir(state_dir)
     except OSError as error:
         raise StoreError(
             f"{state_dir}: cannot be made: {error.strerror}", "choose another [monitor] state_dir"
@@ -35,6 +40,7 @@ def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> d
             f"{state_dir}: is not writable for this user", "give the user write access, or choose another state_dir"
         )
     path = state_dir / LIVE
+    is_new = not path.exists()
     try:
         connection = duckdb.connect(
             str(path), config={"memory_limit": memory_limit, "temp_directory": str(state_dir / "spill")}
@@ -44,6 +50,8 @@ def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> d
     except duckdb.Error as error:
         raise StoreError(f"{path}: {error}", "restore it from a backup, or move it away to start afresh") from error
     try:
+        if is_new:
+            _keep_from_others(path)
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")
         for name in ("macro_bin", "macro_log_loss", "macro_bucket"):
@@ -53,6 +61,12 @@ def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> d
         connection.close()
         raise
     return connection
+
+
+def _keep_from_others(path: Path) -> None:
+    """Rows of the sources are nobody else's business, also where the operator's directory lets everybody look."""
+    with suppress(OSError):  # a file system without modes
+        path.chmod(path.stat().st_mode & 0o770)
 
 
 def _cannot_open(path: Path, text: str) -> StoreError:

@@ -291,21 +291,24 @@ def store_path(
     )  # fmt: skip
 
 
-def newest_alarms(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> dict[tuple[str, str, str], AlarmRow]:
-    """The newest alarm of each open stream since it was opened, by stream key."""
+def alarms_of_open(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str
+) -> dict[tuple[str, str, str], list[AlarmRow]]:
+    """The alarms of each open stream since it was opened, oldest first, by stream key; streams without any are left out."""
     streams = {stream.key: stream for stream in load_streams(connection, model, rule)}
     rows = connection.execute(
         "SELECT version, calibrator, slice, bucket, ratio, onset, samples, direction FROM evidence_alarms "
         "WHERE model = $model AND rule = $rule ORDER BY bucket",
         {"model": model, "rule": rule},
     ).fetchall()
-    newest = {}
+    alarms: dict[tuple[str, str, str], list[AlarmRow]] = {}
     for version, calibrator, text, bucket, ratio, onset, samples, direction in rows:
         stream = streams.get((version, calibrator, text))
         at = bucket.replace(tzinfo=UTC)
         if stream is not None and at >= stream.opened:
-            newest[stream.key] = AlarmRow(stream, at, ratio, onset.replace(tzinfo=UTC), samples, direction)
-    return newest
+            row = AlarmRow(stream, at, ratio, onset.replace(tzinfo=UTC), samples, direction)
+            alarms.setdefault(stream.key, []).append(row)
+    return alarms
 
 
 def newest_ratios(

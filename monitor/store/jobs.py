@@ -57,11 +57,14 @@ def has_open(connection: duckdb.DuckDBPyConnection, model: str, kind: str, scope
 
 
 def due_jobs(connection: duckdb.DuckDBPyConnection, model: str, now: datetime) -> tuple[Job, ...]:
-    """Queued jobs whose time has come: as requested; of one time the finest scopes first, as their refit may cure
-    the slices around them."""
+    """Queued jobs whose time has come: as requested; of one time the widest scopes first.
+
+    Trouble as wide as a scope is so mended once, on all its samples; what is local it leaves to the refits of the finer
+    ones (see ``recalibration.apart``), which then find nothing to mend where it was not.
+    """
     queued = load_jobs(connection, model, states=(JobState.QUEUED,))
     due = [job for job in queued if job.next_attempt_at is None or job.next_attempt_at <= now]
-    return tuple(sorted(due, key=lambda job: (job.requested_at, -job.scope.order, job.scope.labels, job.id)))
+    return tuple(sorted(due, key=lambda job: (job.requested_at, job.scope.order, job.scope.labels, job.id)))
 
 
 def refits_wait_elsewhere(connection: duckdb.DuckDBPyConnection, model: str, now: datetime) -> bool:

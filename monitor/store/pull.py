@@ -59,14 +59,14 @@ def _ingest(
     connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: Source, batch: Batch,
     serving: Sequence[Serving], now: datetime,
 ) -> Pulled:  # fmt: skip
-    """One batch; in parts when a later file speaks of rows of an earlier one, and when one is damaged inside, its files
+    """One batch; in rounds when later files speak of rows of earlier ones, and when one is damaged inside, its files
     one by one."""
     try:
         pulled = ingest(connection, registry, model, source.name, source.holds, batch, now, serving=serving)
     except ApartError as error:
         members: Sequence[Batch] = error.batches
     except SourceError as error:
-        members = batch.alone if batch.part is None else [batch.part(at, at + 1) for at in range(batch.files)]
+        members = batch.alone if batch.part is None else [batch.part([at]) for at in range(batch.files)]
         if batch.settled and not members:  # it will not get better: nobody writes it any more
             item = _item(batch)
             batch.settled({item: Outcome(refused=error.message)})

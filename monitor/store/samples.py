@@ -1,6 +1,7 @@
 """Labelled samples of a time span as columns, for refits: the one reader of raw rows beside ingest."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -40,21 +41,82 @@ def load_samples(
     sample has no group: about so many, never more. Where a row has more than 50 logits, they are fewer by as much. A
     choice holds for one version of DuckDB, whose hash it is.
     """
-    span = {
-        "model_id": registry.model_id, "version": version, "covered": list(covered), "start": naive(start), "end": naive(end)
-    }  # fmt: skip
+    span = _span(registry, version, covered, start, end)
     counts = connection.execute(statement("refit_counts"), span).fetchone()
     assert counts is not None  # an aggregate always gives a row
-    usable, without_raw, unlike_cells, oldest = counts
+    usable, without_raw, oldest = counts
     classes = _logits_each(connection, span) if max_samples else 0
     most = max_samples * ROOMY // max(classes, ROOMY) if max_samples else usable
     thinned = usable > most
-    cut = None
+    unlike_cells = thinned and connection.execute(statement("refit_unlike_cells"), span).fetchone() is not None
+    chosen = {"cut": _choose(connection, span, usable, most)} if thinned else {}
+    samples, slices = _read(connection, registry, model, span, _CHOSEN if thinned else "", chosen)
+    connection.execute("DROP TABLE IF EXISTS parts")
+    notes = []
     if thinned:
-        found = connection.execute(statement("refit_cut"), {**span, "max_samples": most}).fetchone()
-        assert found is not None
-        cut = found[0]
-    rows = connection.execute(statement("refit_samples"), {**span, "cut": cut}).fetchnumpy()
+        by = "id" if samples.group is None else "group"
+        each = f", each with {classes:,} logits" if classes > ROOMY else ""
+        notes.append(f"{len(samples):,} of {usable:,} samples{each}, chosen by a hash of their {by}")
+    if without_raw:
+        notes.append(f"left out {without_raw:,} samples that carry a calibrated score but no raw_score or logits")
+    if samples.n is not None:
+        notes.append(f"{len(samples):,} rows, some pre-counted, for {samples.n.sum():,.0f} samples in all")
+    of_cells = utc_day(oldest.replace(tzinfo=UTC)) if thinned and not unlike_cells else None
+    return Loaded(samples, slices, tuple(notes), of_cells)
+
+
+def load_shares(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, version: str, covered: Sequence[int],
+    start: datetime, end: datetime, max_samples: int,
+) -> Iterator[Samples]:  # fmt: skip
+    """All rows that ``load_samples`` gives, in shares of whole groups, each in time order: what needs no more than sums
+    over groups needs the memory of one share.
+
+    A share holds about ``max_samples`` rows at most (fewer where they have many logits), or one group that is larger.
+    """
+    span = _span(registry, version, covered, start, end)
+    counts = connection.execute(statement("refit_counts"), span).fetchone()
+    assert counts is not None  # an aggregate always gives a row
+    most = max_samples * ROOMY // max(_logits_each(connection, span), ROOMY)
+    shares = math.ceil(counts[0] / (0.9 * most))  # they are not quite equal
+    for share in range(shares):
+        wanted = {"shares": shares, "share": share} if shares > 1 else {}
+        yield _read(connection, registry, model, span, _SHARE if shares > 1 else "", wanted)[0]
+
+
+# to go on from refit_samples.sql
+_CHOSEN = "AND s.rowid IN (SELECT row_key FROM parts WHERE part <= $cut)"
+_SHARE = "AND hash(coalesce(s.group_id, s.sample_id)) % $shares::UBIGINT = $share::UBIGINT"  # else of 128 bits, slowly
+_IN_ORDER = "ORDER BY s.observed_at, s.sample_id"
+_PARTS = 1 << 16
+
+
+def _span(
+    registry: Registry, version: str, covered: Sequence[int], start: datetime, end: datetime
+) -> dict[str, object]:
+    return {
+        "model_id": registry.model_id, "version": version, "covered": list(covered), "start": naive(start), "end": naive(end)
+    }  # fmt: skip
+
+
+def _choose(connection: duckdb.DuckDBPyConnection, span: Mapping[str, object], usable: int, most: int) -> int:
+    """Fill `parts` with the rows that a choice of ``most`` can take, and some more; the last part to take."""
+    last = _PARTS * most // usable  # if groups were equal
+    while True:
+        last = min(last + last // 4 + 1, _PARTS - 1)
+        connection.execute(statement("refit_parts"), {**span, "last": last})
+        row = connection.execute(statement("refit_cut"), {"max_samples": most}).fetchone()
+        assert row is not None  # an aggregate always gives a row
+        if row[1] or last == _PARTS - 1:
+            return int(row[0])
+        last *= 2  # most rows are of a few groups, further on
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, span: Mapping[str, object], choice: str,
+    values: Mapping[str, object],
+) -> tuple[Samples, tuple[Slice, ...]]:  # fmt: skip
+    rows = connection.execute(f"{statement('refit_samples')} {choice} {_IN_ORDER}", {**span, **values}).fetchnumpy()
     finest = {slice_id: slice_ for slice_, slice_id in registry.slices.items()}
     ids, index = np.unique(rows["slice_id"], return_inverse=True)
     logits, label_index = _class_logits(rows["logits"], rows["label"], model.classes)
@@ -70,17 +132,7 @@ def load_samples(
         predicted_class=_names(rows["predicted_class"]),
         n=n if (n > 1).any() else None,
     )
-    notes = []
-    if thinned:
-        by = "id" if samples.group is None else "group"
-        each = f", each with {classes:,} logits" if classes > ROOMY else ""
-        notes.append(f"{len(samples):,} of {usable:,} samples{each}, chosen by a hash of their {by}")
-    if without_raw:
-        notes.append(f"left out {without_raw:,} samples that carry a calibrated score but no raw_score or logits")
-    if samples.n is not None:
-        notes.append(f"{len(samples):,} rows, some pre-counted, for {samples.n.sum():,.0f} samples in all")
-    of_cells = utc_day(oldest.replace(tzinfo=UTC)) if thinned and not unlike_cells else None
-    return Loaded(samples, tuple(finest[int(slice_id)] for slice_id in ids), tuple(notes), of_cells)
+    return samples, tuple(finest[int(slice_id)] for slice_id in ids)
 
 
 def _logits_each(connection: duckdb.DuckDBPyConnection, span: dict[str, object]) -> int:

@@ -1,12 +1,12 @@
 """What each of several pushed files had of a batch that took them together: the same as one after the other would give.
 
-That holds as long as no later file speaks of a row of an earlier one (a correction, a label, the row again). Where one
-does, the batch is cut before it, and the parts are taken in order.
+That holds as long as no later file speaks of a row of an earlier one (a correction, a label, the row again). Where some
+do, they are taken in rounds: a file comes one round after the last that has one of its rows. Order is kept among files
+that share rows, the only ones it makes a difference to; as many rounds are needed as there are words about one row.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import duckdb
 
@@ -34,10 +34,8 @@ class Shares:
         if batch.settled is None or batch.part is None:
             return None
         before = connection.execute(statement("ingest_spoken_before"), {"labels": holds == "labels"}).fetchall()
-        starts = list(_starts(before))
-        if starts:
-            bounds = [0, *starts, batch.files]
-            raise ApartError([batch.part(first, beyond) for first, beyond in pairwise(bounds)])
+        if before:
+            raise ApartError([batch.part(files) for files in _rounds(before, batch.files)])
         return cls(dict(connection.execute("SELECT file, count(*) FROM staged GROUP BY file").fetchall()))
 
     def outcomes(self, connection: duckdb.DuckDBPyConnection) -> dict[str, Outcome]:
@@ -58,10 +56,9 @@ class Shares:
         return found
 
 
-def _starts(before: Sequence[tuple[int, int]]) -> Iterator[int]:
-    """(file, newest earlier file that has one of its rows) in order → the files before which the batch is cut."""
-    start = 0
+def _rounds(before: Sequence[tuple[int, int]], files: int) -> list[list[int]]:
+    """(file, an earlier one with one of its rows), in order of the first → the files of each round, in order."""
+    place = [0] * files
     for file, earlier in before:
-        if earlier >= start:
-            start = file
-            yield file
+        place[file] = max(place[file], place[earlier] + 1)
+    return [[file for file in range(files) if place[file] == number] for number in range(max(place) + 1)]

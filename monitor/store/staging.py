@@ -74,11 +74,31 @@ def blames_the_file(error: duckdb.Error) -> bool:
 
 
 def _take_rejects(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
+    """Enter the lines that made no row, and count them in the numbers of the rows after them.
+
+    The k-th rejected line (from 0) has its number less k rows before it: it moves the rows that were counted as that
+    one or a later.
+    """
     connection.execute(f"""
+CREATE OR REPLACE TEMP TABLE rejected AS
+SELECT _file AS file, _row AS row, any_value(_unreadable) AS record FROM ({rejects}) GROUP BY _file, _row""")
+    connection.execute("""
+UPDATE staged SET row = staged.row + moved.lines
+FROM (
+    SELECT s.position, m.lines
+    FROM staged AS s
+    ASOF JOIN (
+        SELECT file, rows_before, max(number) AS lines
+        FROM (SELECT file, row - number + 1 AS rows_before, number
+              FROM (SELECT file, row, row_number() OVER (PARTITION BY file ORDER BY row) AS number FROM rejected))
+        GROUP BY file, rows_before
+    ) AS m ON m.file = s.file AND m.rows_before <= s.row
+) AS moved
+WHERE staged.position = moved.position""")
+    connection.execute("""
 INSERT INTO staged BY NAME
-SELECT -1 - row_number() OVER () AS position, _file AS file, _row AS row, 'unreadable_line' AS reason,
-       any_value(_unreadable) AS record
-FROM ({rejects}) GROUP BY _file, _row""")
+SELECT -1 - row_number() OVER () AS position, file, row, 'unreadable_line' AS reason, record FROM rejected""")
+    connection.execute("DROP TABLE rejected")
     forget_rejects(connection)
 
 

@@ -93,6 +93,6 @@ def test_the_first_cycle_has_no_snapshot_yet_and_the_mail_says_so(tmp_path: Path
         held.arrive(BEGAN, BEGAN + DAY, 3000, temperature=4.0)
         held.tick(BEGAN + DAY)
         ((_, text),) = _texts(mailbox)
-        assert "there is no snapshot yet" in text
+        assert "no picture: no reading has been published yet" in text
         told = held.one("SELECT reasons FROM jobs WHERE kind = 'action'")
         assert "sent, without the picture" in told[0]

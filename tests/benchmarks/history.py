@@ -23,7 +23,7 @@ _STEP = timedelta(hours=1)
 _WARM_UP = 2  # first cycles measure everything and publish both snapshot files for the first time
 _NUMBER = 1_000_000_000_000  # of the first new row: far from those of the history
 _NEWEST, _HALF_LATE = _VARIANTS = ("newest hours only", "half late labels and corrections")
-STAGES = ("pull", "measure", "judge", "fold", "publish")
+STAGES = ("pull", "measure", "weigh", "judge", "fold", "publish")
 
 
 class Stopwatch(Instruments):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import pairwise
 from urllib.parse import urlencode
 
 import pytest
@@ -162,6 +163,127 @@ def test_a_row_that_was_set_aside_is_in_sight_on_a_phone(browser: Browser, addre
         box = page.locator("td.record").first.bounding_box()
         assert box is not None
         assert box["x"] + box["width"] <= PHONE
+
+
+PAGES = (
+    "", "model?model=m", f"slice?{urlencode({'model': 'm', 'slice': HAZED})}", "rules?model=m", "thresholds?model=m",
+    "jobs?model=m", "intake?model=m", "intake?model=m&reason=score_outside_0_1", "settings", "settings?model=m", "jobs",
+    "intake", "model?model=quiet",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_no_page_scrolls_sideways_on_a_phone(browser: Browser, address: str, width: int) -> None:
+    with tab(browser, address, width=width) as page:
+        for path in PAGES:
+            page.goto(f"{address}{path}")
+            for summary in page.locator("summary").all():
+                summary.click()
+            assert overflow(page) == 0, path
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_wide_table_shows_where_there_is_more_of_it_and_keeps_its_first_column(
+    browser: Browser, address: str, dark: bool
+) -> None:
+    with tab(browser, address, width=390, dark=dark) as page:
+        page.goto(f"{address}model?model=m")
+        box = page.locator(".scroll").first
+        box.scroll_into_view_if_needed()
+        assert box.evaluate("box => box.scrollWidth > box.clientWidth + 100"), "or there is nothing to show"
+
+        def is_shaded() -> bool:
+            """Whether the right edge looks other than it does on a plain ground."""
+            found = box.bounding_box()
+            assert found is not None
+            clip = {"x": found["x"] + found["width"] - 9, "y": found["y"] + 2, "width": 6, "height": 200}
+            seen = page.screenshot(clip=clip)  # type: ignore[arg-type]  # a dict is what it takes
+            box.evaluate("box => { box.style.background = 'var(--panel)' }")
+            plain = page.screenshot(clip=clip)  # type: ignore[arg-type]  # a dict is what it takes
+            box.evaluate("box => { box.style.background = '' }")
+            return seen != plain
+
+        first = box.locator("tbody th").first
+        before = first.bounding_box()
+        assert is_shaded(), "there is more on the right"
+        box.evaluate("box => { box.scrollLeft = box.scrollWidth }")
+        assert not is_shaded(), "there is no more on the right"
+        assert first.bounding_box() == before, "the first column stays"
+
+
+def test_every_page_has_headings_in_order_and_tables_that_say_what_they_are(browser: Browser, address: str) -> None:
+    with tab(browser, address) as page:
+        for path in PAGES:
+            page.goto(f"{address}{path}")
+            levels = page.evaluate(
+                "Array.from(document.querySelectorAll('h1,h2,h3,h4,h5,h6'), each => +each.tagName[1])"
+            )
+            assert levels[0] == 1, path
+            assert levels.count(1) == 1, path
+            assert all(after <= before + 1 for before, after in pairwise(levels)), (path, levels)
+            tables = page.evaluate(
+                "Array.from(document.querySelectorAll('table'), each => [each.caption?.textContent ?? '', "
+                "each.querySelectorAll('th:not([scope])').length, "
+                "each.querySelectorAll('tbody tr:not(:has(th[scope=row]))').length, each.parentElement.tabIndex, "
+                " each.parentElement.getAttribute('role')])"
+            )
+            for caption, without_scope, without_header, tabindex, role in tables:
+                assert (caption.strip() != "", without_scope, without_header) == (True, 0, 0), path
+                assert (tabindex, role) == (0, "region"), path
+            unnamed = page.evaluate(
+                "Array.from(document.querySelectorAll('a, button, input:not([type=hidden]), select, summary, img, nav'))"
+                ".filter(each => !(each.textContent.trim() || each.alt || each.labels?.length || each.ariaLabel)).length"
+            )
+            assert unnamed == 0, path
+            twice = page.evaluate(
+                "(ids => ids.length - new Set(ids).size)(Array.from(document.querySelectorAll('[id]'), e => e.id))"
+            )
+            assert twice == 0, path
+
+
+def test_whatever_has_the_focus_shows_it(browser: Browser, address: str) -> None:
+    with tab(browser, address) as page:
+        for path in PAGES:
+            page.goto(f"{address}{path}")
+            seen = 0
+            for _ in range(150):
+                page.keyboard.press("Tab")
+                tag, style, width, boxes = page.evaluate(
+                    "((each, look) => [each.tagName, look.outlineStyle, parseFloat(look.outlineWidth), "
+                    "each.getClientRects().length])(document.activeElement, getComputedStyle(document.activeElement))"
+                )
+                if tag == "BODY":
+                    break
+                seen += 1
+                assert (style, width >= 2, boxes > 0) == ("solid", True, True), (path, tag)
+            assert seen > 5, path
+
+
+def test_a_threshold_of_scores_without_a_calibrator_has_its_picture(browser: Browser, small: Published) -> None:
+    digits = small.models[0]
+    bare = replace(digits, thresholds=tuple(replace(each, calibrator="") for each in digits.thresholds))
+    with served(Site(Published(small.at, (bare,)), small.at)) as address:
+        page = browser.new_page()
+        answers: list[int] = []
+        page.on("response", lambda answer: answers.append(answer.status) if "tradeoff.svg" in answer.url else None)
+        page.goto(f"{address}thresholds?model=digits")
+        for image in page.query_selector_all("img.chart"):
+            image.scroll_into_view_if_needed()
+        page.wait_for_load_state("networkidle")
+        page.close()
+        assert answers
+        assert set(answers) == {503}, "found, but for the past that there is not here"
+
+
+def test_a_path_there_is_not_leads_back_from_any_depth(browser: Browser, address: str) -> None:
+    page = browser.new_page()
+    answer = page.goto(f"{address}model/m/slices")
+    assert answer is not None
+    assert answer.status == 404
+    assert page.evaluate("getComputedStyle(document.querySelector('header')).display") == "flex", "it has the style"
+    page.click("main >> text=All models")
+    assert page.locator("h1").inner_text() == "Overview"
+    page.close()
 
 
 def test_what_is_not_there_leads_back(browser: Browser, address: str) -> None:

@@ -76,7 +76,7 @@ def test_an_unknown_slice_and_no_snapshot_are_notes_not_failures(state: Path, tm
         look(_delivery(state, slice="camera=c9"), draw=True).note
         == "no picture: the slice has too few labelled samples"
     )
-    assert "there is no snapshot yet" in look(_delivery(tmp_path), draw=True).note
+    assert look(_delivery(tmp_path), draw=True).note == "no picture: no reading has been published yet"
     assert look(_delivery(None), draw=True).note == "no snapshot to look at"
     (tmp_path / SNAPSHOT).write_bytes(b"no database")
     assert "cannot be read" in look(_delivery(tmp_path), draw=True).note

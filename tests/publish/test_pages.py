@@ -257,6 +257,34 @@ def test_an_address_that_cannot_be_read_is_refused_with_a_page(small: Published,
     assert told in refused(Site(small, AT), path, 422)[1]
 
 
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("path", "up"), [("/nosuch", ""), ("/model/digits/", "../../"), ("/a%2Fb", ""), ("/model/", "../")]
+)
+def test_a_path_there_is_not_is_a_page_for_a_browser_that_leads_on(small: Published, path: str, up: str) -> None:
+    answer = Site(small, AT).client.get(path, headers=BROWSER)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "There is no such page" in answer.text
+    assert answer.headers["vary"] == "Accept"
+    links = [link for link in outline(answer.text).links if not link.startswith(("#", "data:"))]
+    assert {f"{up}./", f"{up}style.css", f"{up}jobs", f"{up}metrics"} <= set(links)
+    assert all(link.startswith(up) for link in links), links
+
+
+def test_a_path_there_is_not_is_a_page_before_the_first_cycle_too() -> None:
+    assert Site(None, AT).client.get("/nosuch", headers=BROWSER).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/nosuch", "/api/v1/nosuch", "/api/nosuch", "/api"])
+def test_a_path_there_is_not_is_json_for_programs_and_in_the_api_for_everybody(small: Published, path: str) -> None:
+    for headers in ({"Accept": "*/*"}, *([BROWSER] if path.startswith("/api") else [])):
+        answer = Site(small, AT).client.get(path, headers=headers)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
+        assert answer.json()["detail"].startswith("nothing is served under this path")
+
+
 def test_a_picture_that_is_not_found_says_so_in_plain_text(small: Published) -> None:
     answer = Site(small, AT).client.get("/reliability.svg?model=digits&slice=all&window=9d")
     assert (answer.status_code, answer.text) == (404, "the slice has no reading over 9d\nknown: v1 over 24h\n")
@@ -302,6 +330,34 @@ def test_many_alerts_are_cut_and_counted_firing_ones_first(small: Published, ale
     html = page(Published(AT, (replace(small.models[0], alerts=tuple(alerts)),)))
     assert "And 11 more" in html
     assert html.index("camera=burning") < html.index("camera=p1")
+
+
+def test_an_alert_tells_each_time_once(small: Published, alert: Callable[..., Alert]) -> None:
+    since, onset = "2026-02-28 23:00", "2026-02-27 20:00"
+    told = {
+        f"ece_lower 0.083 is above 0.05 over 24h (400 samples) since {since} UTC": ("It began about ", "(400 samples)</p>"),
+        f"Scores drifted since about {onset} UTC (9 samples). It is sure. In force since {since} UTC": ("", "It is sure.</p>"),
+        "ece_lower is unknown; stays firing": ("It began about ", "stays firing</p>"),
+    }  # fmt: skip
+    for reason, (began, ends) in told.items():
+        html = page(Published(AT, (replace(small.models[0], alerts=(alert(reason=reason),)),)))
+        entry = re.sub(
+            "<[^p>][^>]*>", "", html.partition('id="alerts">')[2].partition("</li>")[0].replace("</p>", "[/p]")
+        )
+        entry = entry.replace("[/p]", "</p>")
+        assert entry.count(since) == 1, entry
+        assert entry.count(onset) == 1, entry
+        assert began in entry, entry
+        assert ends in entry, entry
+    waits = f"ece_lower 0.083 is above 0.05 since {since} UTC; fires after 30m"
+    pending = replace(small.models[0], alerts=(alert(state=AlertState.PENDING, reason=waits),))
+    assert "<p>ece_lower 0.083 is above 0.05; fires after 30m</p>" in page(Published(AT, (pending,)))
+    past = f"no further drift alarm since {since} UTC"
+    assert texts.why(alert(state=AlertState.RESOLVED, reason=past)) == past, "that is another time"
+
+
+def test_a_count_that_is_no_number_is_unknown() -> None:
+    assert (texts.count(float("nan")), texts.count(None), texts.count(-1234.0)) == ("–", "–", "−1,234")
 
 
 def test_a_quiet_model_says_that_nothing_fires(small: Published) -> None:

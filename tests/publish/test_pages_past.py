@@ -84,6 +84,7 @@ def test_rules_are_shown_with_state_apart_from_health_and_what_they_judge_by(cli
         assert text in html, text
     one = shown(client, "/rules?model=m&rule=drift&state=firing").partition('id="states"')[2]
     assert "Scores of camera=c1 are over-confident" in one
+    assert "In force" not in one, "since when stands in a column of its own"
     assert outline(f"<div>{one.partition('<tbody>')[2].partition('</tbody>')[0]}</div>").rows == ["drift"]
     assert client.get("/rules?model=m&rule=zz").status_code == 404
     assert client.get("/rules?model=m&state=zz").status_code == 404

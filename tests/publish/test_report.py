@@ -212,3 +212,23 @@ def test_chromium_prints_it_on_paper_without_a_lost_heading(page: str, tmp_path:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         assert len(lines) >= 5, f"page {number} is nearly empty"
         assert lines[-1] not in headings, f"page {number} ends with a heading"
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_a_phone_needs_no_sideways_scrolling_and_slices_keep_their_words(page: str, width: int, tmp_path: Path) -> None:
+    playwright = pytest.importorskip("playwright.sync_api", reason="NOT TESTED: needs playwright")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("NOT TESTED: needs chromium (Debian)")
+    (tmp_path / "report.html").write_text(page, "utf-8")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": width, "height": 800})
+        tab.goto(f"file://{tmp_path}/report.html")
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        heights = tab.evaluate(
+            "[...document.querySelectorAll('tbody th')].map(each => each.getBoundingClientRect().height)"
+        )
+        browser.close()
+    assert heights
+    assert max(heights) < 60  # a slice takes as many lines as it has dimensions, not one for every few letters

@@ -126,3 +126,25 @@ def test_a_refit_of_the_camera_leaves_the_nights_samples_while_their_alert_fires
         found = _asked(held, CAMERA, later)[CAMERA]
         assert held.one("SELECT count(*) FROM alerts WHERE state = 'firing'") == 0
         assert not any("left" in reason for reason in found.reasons)
+
+
+def test_a_drift_of_all_slices_seen_at_once_is_mended_by_one_calibrator_for_all(tmp_path: Path) -> None:
+    (tmp_path / "all.toml").write_text(RULES.replace('["crosses"]', '["all", "marginals", "crosses"]'), "utf-8")
+    with line(tmp_path, model_section(rules="all.toml", recalibration='method = "temperature"')) as held:
+        held.arrive(BEGAN, BEGAN + DAY, 9000, temperature=3.0)
+        tick = held.tick(BEGAN + DAY, publish=False)
+        assert tick.failed == {}
+        jobs = tick.jobs["m"]
+        assert len(jobs) > 6
+        promoted = [job.scope for job in jobs if job.state is JobState.PROMOTED]
+        assert promoted[0] == Slice()
+        assert len(promoted) <= 2  # eleven more gates, each of which lets luck pass once in twenty
+
+
+def test_a_drift_of_one_slice_seen_at_once_with_the_slices_around_it_is_mended_there(tmp_path: Path) -> None:
+    (tmp_path / "all.toml").write_text(RULES.replace('["crosses"]', '["all", "marginals", "crosses"]'), "utf-8")
+    with line(tmp_path, model_section(rules="all.toml", recalibration='method = "temperature"')) as held:
+        held.arrive(BEGAN, BEGAN + DAY, 12000, planted={("c1", "night"): 8.0})
+        jobs = held.tick(BEGAN + DAY, publish=False).jobs["m"]
+        assert {CAMERA, NIGHT} <= {job.scope for job in jobs}
+        assert [job.scope for job in jobs if job.state is JobState.PROMOTED] == [NIGHT]

@@ -72,7 +72,7 @@ def test_an_improvement_that_may_be_chance_is_rejected(stream: Stream) -> None:
     assert verdict.improvement is not None
     assert verdict.improvement.lower < 0 < verdict.improvement.mean
     assert not verdict.accepted
-    assert "which may be chance (an improvement of at least -0.0" in verdict.reasons[0]
+    assert "which may be chance (an improvement of at least −0.0" in verdict.reasons[0]
 
 
 def test_the_same_scores_are_no_improvement(stream: Stream) -> None:

@@ -1,14 +1,17 @@
 """The guard over promotions, in a whole calwatch: bad ones are rolled back with the reason, good ones stay."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import monitor.recalibration.guarding
 from monitor.model import Job, JobState, Slice
+from monitor.recalibration.samples import Samples
 from monitor.requests import leave
-from monitor.store.samples import load_samples
+from monitor.store.samples import load_shares
 from tests.e2e.world import BEGAN, DAY, HOUR, Line, line, model_section
 
 NOW = BEGAN + DAY
@@ -51,15 +54,15 @@ def test_a_calibrator_that_does_better_stays_and_buckets_are_read_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: list[datetime] = []
-    real = load_samples
+    real = load_shares
 
     def counted(*arguments: object) -> object:
-        reads.append(arguments[-2])  # type: ignore[arg-type]  # the start of the span
+        reads.append(arguments[-3])  # type: ignore[arg-type]  # the start of the span
         return real(*arguments)  # type: ignore[arg-type]  # passed through
 
     with line(tmp_path, MODEL) as held:
         _promoted(held)
-        monkeypatch.setattr(monitor.recalibration.guarding, "load_samples", counted)
+        monkeypatch.setattr(monitor.recalibration.guarding, "load_shares", counted)
         for hour in range(3, 25, 3):
             held.arrive(NOW + (hour - 3) * HOUR, NOW + hour * HOUR, 375, temperature=3.0)
             assert _jobs_of(held, NOW + hour * HOUR) == ()
@@ -72,6 +75,32 @@ def test_a_calibrator_that_does_better_stays_and_buckets_are_read_once(
         _jobs_of(held, NOW + 25 * HOUR)
         assert reads[8:] == [NOW + 5 * HOUR]
         assert held.one("SELECT samples FROM guards") == 3010
+
+
+def test_a_huge_day_is_compared_in_bounded_shares_with_the_evidence_of_all_its_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, found, sizes = load_shares, list[list[Any]](), list[int]()
+
+    def counted(*arguments: object) -> Iterator[Samples]:
+        for share in real(*arguments):  # type: ignore[arg-type]  # passed through
+            sizes.append(len(share))
+            yield share
+
+    monkeypatch.setattr(monitor.recalibration.guarding, "load_shares", counted)
+    for rows in (1_000_000, 800):
+        monkeypatch.setattr(monitor.recalibration.guarding, "SHARE_ROWS", rows)
+        with line(tmp_path / str(rows), MODEL) as held:
+            _promoted(held)
+            held.arrive(NOW, NOW + DAY, 6000, temperature=2.5)
+            sizes.clear()
+            _jobs_of(held, NOW + 25 * HOUR)
+            assert (sum(sizes), max(sizes) <= rows) == (6000, True)
+            columns = ("samples", "groups", "left_out", "loss", "evidence")
+            found.append([held.one(f"SELECT {column} FROM guards") for column in columns])
+    assert len(sizes) > 1
+    assert found[0][:3] == found[1][:3] == [6000, 6000, 0]
+    assert found[0][3:] == pytest.approx(found[1][3:], rel=1e-9)
 
 
 def test_evidence_gathered_hour_by_hour_is_that_gathered_at_once(tmp_path: Path) -> None:

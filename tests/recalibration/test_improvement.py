@@ -48,7 +48,17 @@ def test_the_lower_bound_covers_in_clips_of_unequal_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("nats", "text"), [(0.0344, "0.034"), (-0.0344, "-0.034"), (0.00042, "0.00042"), (0.0, "0.000"), (12.0, "12.000")]
+    ("nats", "text"),
+    [
+        (0.0344, "0.034"),
+        (-0.0344, "−0.034"),
+        (-0.00042, "−0.00042"),
+        (float("nan"), "–"),
+        (0.00042, "0.00042"),
+        (9.2e-05, "0.000092"),
+        (0.0, "0.000"),
+        (12.0, "12.000"),
+    ],
 )
 def test_amounts_never_round_to_nothing(nats: float, text: str) -> None:
     assert amount(nats) == text

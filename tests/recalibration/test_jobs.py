@@ -169,7 +169,7 @@ def test_no_more_refits_run_at_once_than_configured(tmp_path: Path) -> None:
         for _ in range(2):
             assert held.tick(NOW, publish=False).failed == {}
             found = held.connection.execute("SELECT model, scope FROM jobs WHERE state = 'running'").fetchall()
-            assert found == [("m", CAMERA.text)]
+            assert found == [("m", ALL.text)]
 
 
 def test_a_cancelled_job_does_not_run(tmp_path: Path) -> None:

@@ -67,6 +67,17 @@ def test_a_queued_job_is_due_only_after_its_back_off(tmp_path: Path) -> None:
         assert [job.id for job in due_jobs(held.connection, "m", BEGAN + HOUR)] == [_job().id]
 
 
+def test_jobs_are_due_as_requested_and_of_one_time_the_widest_scope_first(tmp_path: Path) -> None:
+    camera, night = Slice.of({"camera": "c1"}), Slice.of({"camera": "c1", "lighting": "night"})
+    with line(tmp_path, MODEL) as held:
+        for scope in (night, camera, Slice()):
+            store_job(held.connection, _job(scope=scope))
+        early = replace(_job(scope=Slice.of({"camera": "c2", "lighting": "day"})), requested_at=BEGAN - HOUR)
+        store_job(held.connection, early)
+        due = [job.scope for job in due_jobs(held.connection, "m", BEGAN)]
+        assert due == [early.scope, Slice(), camera, night]
+
+
 def test_interruptions_count_as_attempts_and_end(tmp_path: Path) -> None:
     with line(tmp_path, MODEL) as held:
         enqueue(held.connection, [_job()])

@@ -16,7 +16,7 @@ from monitor.recalibration.selection_cells import select_from_cells
 from monitor.recalibration.work import Refitting
 from monitor.requests import leave
 from monitor.store.registry import Registry
-from monitor.store.samples import Loaded, load_samples
+from monitor.store.samples import Loaded, load_samples, load_shares
 from tests.e2e.world import BEGAN, DAY, HOUR, Columns, Line, line, model_section, traffic, write_file
 
 NOW = BEGAN + 2 * DAY
@@ -80,6 +80,43 @@ def test_groups_are_taken_whole(tmp_path: Path) -> None:
         members = np.isin(everything.group, everything.group[chosen])
         assert chosen.sum() == members.sum() == len(loaded.samples)
         assert np.bincount(everything.group[chosen]).max() > 3
+
+
+def test_the_choice_goes_as_far_as_the_limit_allows_where_one_group_holds_most_rows(tmp_path: Path) -> None:
+    """The parts looked at first would do if groups were equal; here those that fit are spread over nearly all of them."""
+
+    def mostly_one(columns: Columns) -> None:
+        columns["group_id"] = np.array(["" if index % 4 == 0 else "clip" for index in range(6000)], dtype=object)
+
+    with line(tmp_path, _section()) as held:
+        _take(held, mostly_one)
+        part = "hash(coalesce(group_id, sample_id)) >> 48"
+        beyond = held.one(f"SELECT min({part}) FROM samples WHERE group_id IS NOT NULL")
+        fitting = held.one(f"SELECT count(*) FROM samples WHERE {part} < {beyond}")
+        assert 100 < fitting < LIMIT
+        looked_at = 1.25 * 65536 * LIMIT / 6000
+        assert beyond > looked_at, "the one group lies beyond the parts looked at first"
+        assert len(_load(held).samples) == fitting
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_shares_hold_every_row_once_groups_whole_and_none_more_than_the_limit(tmp_path: Path, grouped: bool) -> None:
+    with line(tmp_path, _section()) as held:
+        _take(held, _clips if grouped else lambda columns: None)
+        model = held.cycle.config.model[0]
+        registry = Registry.load(held.connection, model, NOW)
+        shares = list(
+            load_shares(
+                held.connection, registry, model, "", list(registry.slices.values()), BEGAN, NOW, 1000
+            )
+        )  # fmt: skip
+        assert len(shares) == 7
+        assert max(map(len, shares)) <= 1000
+        everything = _load(held, None).samples
+        score = np.concatenate([share.score for share in shares])
+        np.testing.assert_array_equal(np.sort(score), np.sort(everything.score))
+        groups = sum(len(np.unique(share.units())) for share in shares)
+        assert groups == len(np.unique(everything.units())), "a group in two shares would count twice"
 
 
 def test_the_choice_depends_on_no_outcome(tmp_path: Path) -> None:

@@ -239,7 +239,8 @@ def test_a_missing_column_is_told_with_those_there_are_and_the_file_is_read_when
     assert (brought.new, reasons(brought.problems)) == (1, ["missing_column"])
     assert brought.problems[0].message == (
         f"{path}: has no column sample_id, score; it has id, observed_at, outcome, camera. Map your own names in "
-        '[model.source] columns of source "samples"; nothing of the file was taken, it is tried again'
+        '[model.source] columns of source "samples", perhaps columns = { sample_id = "id" }; nothing of the file was taken, '
+        "it is tried again"
     )
     world.send(row, name=path.name)
     assert world.take().new == 1

@@ -142,9 +142,28 @@ def test_a_correction_is_taken_after_what_it_corrects_and_the_rest_stays_togethe
         pushes[6][2].append(row(2, outcome=1))
         leave(world, pushes)
         world.tick()
-        assert sizes == [6, 4]
+        assert sizes == [9, 1]
         corrected = [receipt["corrected"] for receipt in receipts(world)]
         assert corrected == [0, 0, 0, 0, 0, 0, 1, 0, 0, 0]
+
+
+def test_many_corrections_take_as_many_rounds_as_one_row_has_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with api_world(tmp_path) as world, counting(monkeypatch) as sizes:
+        pushes: Pushes = []
+        for number in range(10):
+            pushes += [("pushed", "jsonl", [row(number, outcome=None), row(100 + number)])]
+            pushes += [("pushed", "jsonl", [row(number, outcome=1)])]
+        pushes += [("pushed", "jsonl", [row(number, score=0.75, outcome=0)]) for number in (4, 5)]
+        pushes += [("pushed", "jsonl", [row(3, outcome=0), row(5, outcome=1)])]
+        leave(world, pushes)
+        world.tick()
+        assert sizes == [10, 10, 2, 1]
+        found = world.connection.execute("SELECT sample_id, score, positives FROM samples ORDER BY ALL").fetchall()
+        of = {sample_id: (score, positives) for sample_id, score, positives in found}
+        assert (len(of), of["s2"], of["s4"], of["s3"], of["s5"]) == (20, (0.25, 1), (0.75, 0), (0.25, 0), (0.25, 1))
+        assert [receipt["labelled"] for receipt in receipts(world)] == [0, 1] * 10 + [0, 0, 0]
 
 
 def test_one_damaged_push_among_several_is_refused_alone(tmp_path: Path) -> None:

@@ -219,3 +219,33 @@ def test_values_beyond_the_limit_fold_into_other_the_most_frequent_keep_their_ow
     assert counts[OTHER] == 10_003 - 3 - (limit - 1)
     world.take(a_row("later", camera="camera 9999"), a_row("known", camera="often"))
     assert world.one("SELECT count(*) FROM slice_values") == limit
+
+
+@pytest.mark.parametrize("files", [1, 2])
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_rows_after_lines_that_are_no_utf8_are_told_by_their_true_place(world: World, ending: str, files: int) -> None:
+    header, line = {
+        "csv": ("sample_id,observed_at,score,outcome\n", "{},2026-03-10T10:00:00Z,{},1\n"),
+        "jsonl": ("", '{{"sample_id": "{}", "observed_at": "2026-03-10T10:00:00Z", "score": {}, "outcome": 1}}\n'),
+    }[ending]
+    # a broken line first, two beside each other, one last; the rows with score 7 are those whose places are told
+    held = [
+        ("\udcff", 0),
+        ("a", 7),
+        ("b", 0),
+        ("\udcff", 0),
+        ("\udcfe", 0),
+        ("c", 7),
+        ("d", 0),
+        ("e", 7),
+        ("\udcff", 0),
+    ]
+    (world.base / "in").mkdir(exist_ok=True)
+    for number in range(files):
+        text = header + "".join(line.format(f"{name}{number}", score) for name, score in held)
+        (world.base / "in" / f"{number}.{ending}").write_bytes(text.encode("utf-8", "surrogateescape"))
+    world.take()
+    where = "SELECT row FROM quarantine WHERE reason {} 'unreadable_line' AND file LIKE '%{}.{}' ORDER BY row"
+    for number in range(files):
+        assert world.rows(where.format("<>", number, ending)) == [(1,), (5,), (7,)]
+        assert world.rows(where.format("=", number, ending)) == [(0,), (3,), (4,), (8,)]

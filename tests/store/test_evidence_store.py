@@ -73,7 +73,7 @@ def test_judging_again_forgets_what_open_streams_said_from_there_on(world: World
     held.forget_from(world.connection, "m", "r", hour(2), hour(0))
     counts = dict(world.rows("SELECT calibrator, count(*) FROM evidence GROUP BY calibrator"))
     assert counts == {"": 2, "old": 4}
-    assert held.newest_alarms(world.connection, "m", "r")[WHOLE.key].bucket == hour(1)
+    assert [one.bucket for one in held.alarms_of_open(world.connection, "m", "r")[WHOLE.key]] == [hour(1)]
     assert held.newest_ratios(world.connection, "m", "r", hour(0))[WHOLE.key] == (hour(1), 0.1)
     assert held.checkpoint_days(world.connection, "m", "r") == {hour(0)}
 

@@ -45,7 +45,7 @@ def create_api(state: State, control: Control | None, *, now: Callable[[], datet
 def add_refusals(app: FastAPI) -> None:
     """Answers for errors that routes raise."""
     app.add_exception_handler(Refusal, _refused)
-    app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(HTTPException, plain)
     app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(MistakesError, _mistaken)
     app.add_exception_handler(CalwatchError, _problem)
@@ -56,7 +56,8 @@ def _refused(request: Request, error: Exception) -> Response:
     return refused(error, request.headers)
 
 
-def _plain(request: Request, error: Exception) -> Response:
+def plain(request: Request, error: Exception) -> Response:
+    """A refusal of the framework, in our form and words."""
     assert isinstance(error, HTTPException)
     text = error.detail
     if text == "Not Found":

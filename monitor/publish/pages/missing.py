@@ -18,6 +18,30 @@ _HEADINGS = {404: "There is no such page", 422: "This address cannot be read", 5
 _Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
+class NoSuchPage:
+    """The answer to a browser that asks for a path under which nothing is served; programs get JSON."""
+
+    def __init__(self, state: State, digests: Digests, now: Callable[[], datetime]) -> None:
+        self._state, self._digests, self._now = state, digests, now
+
+    def answer(self, request: Request) -> Response | None:
+        """None for whoever does not ask for HTML, or asks below /api."""
+        path = request.scope["path"]
+        if path == "/api" or path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
+            return None
+        html = render(
+            "missing.html", self._digests.of(self._state.published), self._now(), stale_after=self._state.stale_after,
+            heading=_HEADINGS[404], message="nothing is served under this address", hint="", up=_up(request),
+        )  # fmt: skip
+        return HTMLResponse(html, 404, {"Vary": "Accept"})
+
+
+def _up(request: Request) -> str:
+    """What leads a browser from the path it asked for to the level of the pages."""
+    path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    return "../" * (path.partition(b"?")[0].count(b"/") - 1)
+
+
 def told_as_pages(state: State, digests: Digests, *, now: Callable[[], datetime]) -> type[APIRoute]:
     """Routes whose refusals are pages that lead on: 404 for what does not exist, 422 for an address that cannot be read,
     503 for a database that cannot be asked now."""

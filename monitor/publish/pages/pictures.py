@@ -138,7 +138,7 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
         return gallery.show(("evidence", at, model, slice_, span, narrow), "evidence_path", values, width=width)
 
     @router.get("/tradeoff.svg")
-    def tradeoff(model: str, scope: str, policy: str, calibrator: str, per: str = "", class_name: str = "",
+    def tradeoff(model: str, scope: str, policy: str, calibrator: str = "", per: str = "", class_name: str = "",
                  narrow: Narrow = False) -> Response:  # fmt: skip
         at = snapshot().at
         digest = digests.of(snapshot())

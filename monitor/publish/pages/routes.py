@@ -29,9 +29,10 @@ Number = Annotated[int, Query(ge=1, le=1_000_000)]
 Text = Annotated[str | None, Query(max_length=2000)]
 
 
-def pages_router(state: State, *, now: Callable[[], datetime], drawer: Drawer | None = None) -> APIRouter:
+def pages_router(
+    state: State, digests: Digests, *, now: Callable[[], datetime], drawer: Drawer | None = None
+) -> APIRouter:
     """The pages for people, their charts and their style sheet. Reads snapshots and the past, changes nothing."""
-    digests = Digests()
     router = APIRouter(
         default_response_class=HTMLResponse, include_in_schema=False, route_class=told_as_pages(state, digests, now=now)
     )  # fmt: skip

@@ -19,13 +19,15 @@ def render(
     *,
     stale_after: timedelta,
     model: str | None = None,
+    up: str = "",
     **held: Any,
 ) -> str:
-    """A page as of ``now``. ``model``: the one it is about, for the links to its other pages."""
+    """A page as of ``now``. ``model``: the one it is about, for the links to its other pages; ``up``: leads to the level of
+    the pages from one that stands below it."""
     age = now - digest.published.at if digest else None
     return _TEMPLATES.get_template(template).render(
         published=digest.published if digest else None, now=now, age=age, stale=age is not None and age > stale_after,
-        model_name=model, place=template.removesuffix(".html"), **held,
+        model_name=model, place=template.removesuffix(".html"), up=up, **held,
     )  # fmt: skip
 
 
@@ -38,7 +40,9 @@ def _environment() -> Environment:
         number=wording.number, signed=wording.signed, share=wording.percent, minute=wording.minute, span=wording.span,
         count=texts.count, scale=texts.scale, shortened=texts.shortened, breakable=texts.breakable, lacking=texts.lacking,
         change=texts.change, asked_by=texts.asked_by, delays=texts.delays, condition=texts.condition, promise=texts.promise,
+        why=texts.why,
     )  # fmt: skip
+    found.tests.update(untold_onset=texts.began)
     found.globals.update(link=link, more_than_luck=more_than_luck)
     return found
 

@@ -1,7 +1,8 @@
--- those of the candidates that have an identity of this batch
+-- Those of the candidates that have an identity of this batch. It is compared as a pair: of two columns DuckDB would push a
+-- range each into the scan, and read the ids of all rows of these days to check it.
 INSERT INTO existing
 SELECT s.rowid AS row_key, s.*
 FROM samples AS s
-SEMI JOIN fresh AS f ON s.sample_id = f.sample_id AND s.observed_at = f.observed_at
 WHERE s.model_id = $model_id AND s.observed_at >= $first AND s.observed_at < $beyond
-  AND s.rowid IN (SELECT row_key FROM candidates);
+  AND s.rowid IN (SELECT row_key FROM candidates)
+  AND (s.sample_id, s.observed_at) IN (SELECT (sample_id, observed_at) FROM fresh);

@@ -1,5 +1,5 @@
--- files of a batch (from 0) with a row that an earlier one has too, and the newest such one; labels come without the time
--- of their prediction
+-- files of a batch (from 0) with a row that an earlier one has too, each with every such one that is the last before it to
+-- have a row; labels come without the time of their prediction
 WITH files AS (
     SELECT sample_id, CASE WHEN NOT $labels THEN observed_at END AS observed_at, (position >> 40) - 1 AS file
     FROM staged
@@ -9,8 +9,7 @@ before AS (
     SELECT file, lag(file) OVER (PARTITION BY sample_id, observed_at ORDER BY file) AS earlier
     FROM files
 )
-SELECT file, max(earlier)
+SELECT DISTINCT file, earlier
 FROM before
 WHERE earlier < file
-GROUP BY file
-ORDER BY file;
+ORDER BY file, earlier;

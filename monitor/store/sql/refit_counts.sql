@@ -1,8 +1,6 @@
--- labelled rows: those a refit can take, those it cannot, and those whose cells tell less than the row, or another score
+-- labelled rows: those a refit can take, those it cannot, and the time of the oldest
 SELECT count(*) FILTER (s.raw_score IS NOT NULL OR t.calibrator = ''),
        count(*) FILTER (s.raw_score IS NULL AND t.calibrator <> ''),
-       count(*) FILTER (t.calibrator <> '' OR s.raw_score <> s.score OR s.group_id IS NOT NULL OR s.logits IS NOT NULL
-                        OR s.n > 1),
        min(s.observed_at)
 FROM samples AS s
 JOIN streams AS t ON t.stream_id = s.stream_id
