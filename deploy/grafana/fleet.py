@@ -15,6 +15,7 @@ from deploy.grafana.panels import (
     number,
     runbook,
 )
+from deploy.grafana.slices import Dimensions
 
 _OF = 'model=~"$model"'
 _EXISTS = f"0 * count(calwatch_model_healthy{{{_OF}}})"  # 0 where calwatch is there at all, else unknown
@@ -32,7 +33,7 @@ def fleet(setting: board.Setting) -> builders.Dashboard:
     )
     made.with_variable(board.window(f"calwatch_samples{{{_OF}}}"))
     board.mark(made, dimensions, _OF)
-    for panel in (*_now(dimensions.whole), _models(dimensions.whole)):
+    for panel in (*_now(dimensions.whole), _models(dimensions)):
         made.with_panel(panel)
     made.with_row(builders.Row("What fires"))
     made.with_panel(_firing(setting))
@@ -107,19 +108,17 @@ def _now(whole: str) -> list[stat.Panel]:
     ]  # fmt: skip
 
 
-def _models(whole: str) -> table.Panel:
+def _models(dimensions: Dimensions) -> table.Panel:
     window = f'{_OF}, window="$window"'
 
     def of_all(metric: str) -> str:
-        return f"max by (model) (calwatch_{metric}{{{window}, {whole}}})"
+        return f"max by (model) (calwatch_{metric}{{{window}, {dimensions.whole}}})"
 
     columns = (
         Column("ECE at least, worst slice", f"max by (model) (calwatch_ece_lower{{{window}}})", decimals=3, steps=ECE),
         Column("ECE at least, all traffic", of_all("ece_lower"), decimals=3, steps=ECE),
         Column("ECE, all traffic", of_all("ece_debiased"), decimals=3),
-        Column(
-            "drift evidence", f"max by (model) (calwatch_drift_evidence_ratio{{{_OF}}})", decimals=2, steps=EVIDENCE
-        ),
+        Column("drift evidence", f"max by (model) ({dimensions.drift(_OF)})", decimals=2, steps=EVIDENCE),
         Column(
             "firing",
             f"sum by (model) (calwatch_rule_firing{{{_OF}}}) or 0 * max by (model) (calwatch_model_healthy{{{_OF}}})",

@@ -18,6 +18,7 @@ from deploy.grafana.panels import (
     number,
     runbook,
 )
+from deploy.grafana.slices import Dimensions
 
 _OF = 'model="$model"'
 _VERSION = f'{_OF}, version="$version"'
@@ -43,7 +44,7 @@ def model(setting: board.Setting) -> builders.Dashboard:
         says = f"Which slices to show: All = every {label}, and all of them together."
         made.with_variable(board.known(label, series, says=says, many=True, all_value=".*"))
     board.mark(made, dimensions, 'model=~"$model"')
-    _glance(made, dimensions.whole)
+    _glance(made, dimensions)
     made.with_row(builders.Row("Calibration"))
     made.with_panel(ece("ECE of all traffic", f"{_READING}, {dimensions.whole}").links([runbook("CalwatchEceHigh")]))
     chosen = f"{_READING}, {dimensions.chosen}"
@@ -73,8 +74,8 @@ def model(setting: board.Setting) -> builders.Dashboard:
     return made
 
 
-def _glance(made: builders.Dashboard, whole: str) -> None:
-    reading = f"{_READING}, {whole}"
+def _glance(made: builders.Dashboard, dimensions: Dimensions) -> None:
+    reading = f"{_READING}, {dimensions.whole}"
     exists = f"0 * max(calwatch_model_healthy{{{_OF}}})"
     for panel in (
         number(
@@ -113,8 +114,9 @@ def _glance(made: builders.Dashboard, whole: str) -> None:
             Ask(f"max(calwatch_ece_lower{{{_READING}}})", ""), decimals=3, steps=ECE, sparkline=True,
         ).links([runbook("CalwatchEceSevere")]),
         number(
-            "Strongest drift evidence", "Evidence for drift over its limit, of the slice where it is highest: 1 = alarm.",
-            Ask(f"max(calwatch_drift_evidence_ratio{{{_VERSION}}})", ""), decimals=2, steps=EVIDENCE, sparkline=True,
+            "Strongest drift evidence",
+            "Evidence for drift over its limit, of the slice where it is highest: 1 = alarm, while that is in force.",
+            Ask(f"max({dimensions.drift(_VERSION)})", ""), decimals=2, steps=EVIDENCE, sparkline=True,
         ).links([runbook("CalwatchDrift")]),
         number(
             "Label coverage", "Labelled share of all predictions in the window. If it falls, labels stop coming.",
@@ -142,22 +144,23 @@ def _maps(made: builders.Dashboard, setting: board.Setting) -> None:
     dimensions = setting.dimensions
     for rows, columns in dimensions.pairs:
         to = board.to_slice(setting, {rows: "${__data.fields[0]}", columns: "${__field.name}"})
-        for title, says, metric, steps, matchers in (
+        along = dimensions.along(rows, columns)
+        drifting = dimensions.drift(f"{_VERSION}, {along}".rstrip(", "))
+        for title, says, query, steps in (
             (
                 f"ECE at least: {rows} × {columns}",
                 "What the calibration error of each combination surely is (lower end of its 95 % interval). All = summed "
                 "over. Colours: the bounds of the default rules. unknown = too few labelled samples, neither good nor bad. "
                 "A click opens the slice.",
-                "calwatch_ece_lower", ECE, _READING,
+                dimensions.each("calwatch_ece_lower", f"{_READING}, {along}".rstrip(", ")), ECE,
             ),
             (
                 f"Drift evidence: {rows} × {columns}",
-                "Evidence for drift over its limit; 1 = alarm. Red in a whole row = the cause is that "
-                f"{rows}; everywhere = the model or the traffic. unknown = not judged. A click opens the slice.",
-                "calwatch_drift_evidence_ratio", EVIDENCE, _VERSION,
+                "Evidence for drift over its limit; 1 = alarm, while that is in force. Red in a whole row = the "
+                f"cause is that {rows}; everywhere = the model or the traffic. unknown = not judged. A click opens the slice.",
+                dimensions.each_of(drifting), EVIDENCE,
             ),
         ):  # fmt: skip
-            query = dimensions.each(metric, f"{matchers}, {dimensions.along(rows, columns)}".rstrip(", "))
             made.with_panel(matrix(title, says, query, rows, columns, steps=steps, to=to))
 
 
@@ -179,7 +182,7 @@ def _slices(setting: board.Setting) -> table.Panel:
         Column("at most", of("ece_upper"), decimals=3),
         Column("gap", of("calibration_gap"), decimals=3),
         Column(
-            "drift evidence", dimensions.each("calwatch_drift_evidence_ratio", f"{_VERSION}, {chosen}"), decimals=2,
+            "drift evidence", dimensions.each_of(dimensions.drift(f"{_VERSION}, {chosen}")), decimals=2,
             steps=EVIDENCE,
         ),
         Column("firing", dimensions.named(firing), decimals=0, steps=ANY_IS_BAD),

@@ -6,6 +6,7 @@ from grafana_foundation_sdk.builders import timeseries
 from deploy.grafana import board, drift, refits, thresholds
 from deploy.grafana.calibration import ece
 from deploy.grafana.panels import ANY_IS_BAD, ECE, EVIDENCE, Ask, lines, number, runbook
+from deploy.grafana.slices import Dimensions
 
 _OF = 'model="$model"'
 _VERSION = f'{_OF}, version="$version"'
@@ -30,7 +31,7 @@ def one_slice(setting: board.Setting) -> builders.Dashboard:
         made.with_variable(board.known(label, series, says=says, all_value="^$"))
     board.mark(made, dimensions, f'model=~"$model", {dimensions.chosen}')
     reading = f'{_VERSION}, window="$window", {dimensions.chosen}'
-    _glance(made, reading, dimensions.chosen)
+    _glance(made, dimensions, reading)
     made.with_row(builders.Row("Calibration"))
     made.with_panel(ece("ECE of this slice", reading).links([runbook("CalwatchEceHigh")]))
     made.with_panel(_windows(dimensions.chosen))
@@ -49,7 +50,8 @@ def one_slice(setting: board.Setting) -> builders.Dashboard:
     return made
 
 
-def _glance(made: builders.Dashboard, reading: str, chosen: str) -> None:
+def _glance(made: builders.Dashboard, dimensions: Dimensions, reading: str) -> None:
+    chosen = dimensions.chosen
     firing = f"sum(calwatch_rule_firing{{{_ALERTS}, {chosen}}}) or 0 * max(calwatch_samples{{{reading}}})"
     for panel in (
         number(
@@ -74,8 +76,9 @@ def _glance(made: builders.Dashboard, reading: str, chosen: str) -> None:
             steps=((None, "green"), (1, "yellow"), (2, "orange")), sparkline=True,
         ),
         number(
-            "Drift evidence now", "Evidence for drift over its limit: 1 = alarm. unknown = this slice is not judged.",
-            Ask(f"max(calwatch_drift_evidence_ratio{{{_VERSION}, {chosen}}})", ""), decimals=2, steps=EVIDENCE,
+            "Drift evidence now",
+            "Evidence for drift over its limit: 1 = alarm, while that is in force. unknown = this slice is not judged.",
+            Ask(f"max({dimensions.drift(f'{_VERSION}, {dimensions.chosen}')})", ""), decimals=2, steps=EVIDENCE,
             sparkline=True,
         ).links([runbook("CalwatchDrift")]),
         number(

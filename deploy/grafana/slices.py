@@ -58,4 +58,16 @@ class Dimensions:
 
     def each(self, metric: str, matchers: str, *more: str, how: str = "max") -> str:
         """One series per slice (and label of ``more``), whichever instance tells it."""
-        return self.named(f"{how} by ({', '.join([*more, *self.labels])}) ({metric}{{{matchers}}})")
+        return self.each_of(f"{metric}{{{matchers}}}", *more, how=how)
+
+    def each_of(self, query: str, *more: str, how: str = "max") -> str:
+        """The same of a query that keeps the labels of its series."""
+        return self.named(f"{how} by ({', '.join([*more, *self.labels])}) ({query})")
+
+    def drift(self, matchers: str) -> str:
+        """Drift evidence over its limit, 1 at least while its alert fires: an alarm empties the evidence."""
+        evidence = f"calwatch_drift_evidence_ratio{{{matchers}}}"
+        firing = f"(calwatch_rule_firing{{{matchers}}} == 1)"
+        return (
+            f"clamp_min({evidence}, 1) and on (job, instance, model, version, rule, {self.by}) {firing} or {evidence}"
+        )

@@ -103,6 +103,21 @@ def test_every_query_of_a_dashboard_brings_samples(prometheus: Asked, name: str,
     assert not silent
 
 
+@pytest.mark.parametrize(("name", "title"), [("model", "Strongest drift evidence"), ("slice", "Drift evidence now")])
+def test_drift_evidence_shows_an_alarm_for_as_long_as_its_alert_fires(prometheus: Asked, name: str, title: str) -> None:
+    """An alarm empties the evidence itself: an hour later it is near 0."""
+    dashboard = _dashboard(name)
+    (panel,) = (each for each in dashboard["panels"] if each["title"] == title)
+    known = values(dashboard, {**CHOSEN, **HAZED})
+    firing = prometheus.ranged('calwatch_rule_firing{rule="calibration-drift", camera="c3", lighting="night"} == 1')
+    at = [moment for moment, _ in firing[0]["values"]]
+    assert len(at) > 3
+    shown = dict(prometheus.ranged(substituted(panel["targets"][0]["expr"], known))[0]["values"])
+    assert all(float(shown[moment]) >= 1 for moment in at)
+    bare = prometheus.ranged('max(calwatch_drift_evidence_ratio{camera="c3", lighting="night"})')
+    assert any(float(value) < 0.5 for moment, value in bare[0]["values"] if moment in at)
+
+
 def test_of_some_slice_every_query_brings_samples(prometheus: Asked) -> None:
     dashboard = _dashboard("slice")
     silent = set.intersection(*(
