@@ -214,6 +214,17 @@ def test_evidence_that_is_not_known_is_a_dash_and_comes_last() -> None:
     assert texts.scale(float("inf")) == "over a million"
 
 
+def test_evidence_is_an_alarm_while_its_rule_fires_there(small: Published) -> None:
+    """An alarm empties the evidence: the ratio alone would look quiet."""
+    digits = small.models[0]
+    (alert, *_) = digits.alerts
+    assert "0.42" in page(small, MODEL)
+    drifting = replace(digits, alerts=(replace(alert, rule="calibration-drift"),))
+    html = page(Published(AT, (drifting,)), MODEL)
+    assert "0.42" not in html
+    assert '<td class="n">1</td>' in html
+
+
 def test_versions_get_a_column_when_there_are_several(small: Published, reading: Callable[..., Reading]) -> None:
     assert '<th scope="col">version</th>' not in page(small, MODEL)
     both = with_readings(small, reading(ece_lower=0.1), reading(version="v2", ece_lower=0.2))

@@ -55,7 +55,7 @@ def model_page(
     names = list(dict.fromkeys(reading.window for reading in status.readings))
     window = chosen_window(status, names, window)
     firing = _firing(status)
-    evidence = _evidence(status)
+    evidence = _evidence(status, firing)
     rows = _filtered(digest.slices(status, window), find, show, firing)
     ordered = _sorted(rows, sort, evidence)
     asked = {"model": model, "window": window, "find": find, "show": show}
@@ -100,13 +100,15 @@ def _firing(model: ModelStatus) -> dict[tuple[Slice, str], list[str]]:
     return found
 
 
-def _evidence(model: ModelStatus) -> dict[tuple[Slice, str], float]:
-    """The highest ratio of the drift rules that judge the slice by now."""
+def _evidence(model: ModelStatus, firing: Mapping[tuple[Slice, str], Sequence[str]]) -> dict[tuple[Slice, str], float]:
+    """The highest ratio of the drift rules that judge the slice by now; of one that fires 1 at least: an alarm empties its
+    evidence."""
     found: dict[tuple[Slice, str], float] = {}
     for held in model.evidence:
         if held.reference_missing is None and not isnan(held.ratio):
             key = held.slice, held.version
-            found[key] = max(held.ratio, found.get(key, 0.0))
+            least = 1.0 if held.rule in firing.get(key, ()) else 0.0
+            found[key] = max(held.ratio, least, found.get(key, 0.0))
     return found
 
 
