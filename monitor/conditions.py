@@ -22,7 +22,7 @@ from monitor.model import (
     Slice,
     quiet_from,
 )
-from monitor.wording import counted, frequency, minute, moment, number, rounded, signed, times
+from monitor.wording import counted, frequency, lasted, minute, moment, number, rounded, signed, times
 
 AlertKey = tuple[str, Slice]  # (version, slice)
 ALL_VERSIONS = ""  # version of an absence alert: sources and cameras fall silent, not model versions
@@ -216,9 +216,9 @@ def _silent_since(rule: Rule, seen_at: datetime, now: datetime) -> Finding:
     silent = max(now - seen_at, timedelta(0))
     last = f"(last at {moment(seen_at)})"
     if silent > patience:
-        text = f"no {rule.absent} for {format_duration(silent)} {last}, longer than {format_duration(patience)}"
+        text = f"no {rule.absent} for {lasted(silent)} {last}, longer than {format_duration(patience)}"
         return Finding(True, silent.total_seconds(), text, seen_at)
-    text = f"newest {rule.absent} are {format_duration(silent)} old {last}, not older than {format_duration(patience)}"
+    text = f"newest {rule.absent} are {lasted(silent)} old {last}, not older than {format_duration(patience)}"
     return Finding(False, silent.total_seconds(), text)
 
 

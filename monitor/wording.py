@@ -32,6 +32,12 @@ def number(value: float | None, digits: int = 3) -> str:
     return formatted(value, f".{digits}f")
 
 
+def lasted(duration: timedelta) -> str:
+    """As people would say how long it has been: ``294d15h``, ``2h5m``, ``40s``; what is below that is left out."""
+    unit = timedelta(hours=1) if duration >= timedelta(days=1) else timedelta(minutes=1)
+    return format_duration(duration // unit * unit if duration >= timedelta(hours=1) else duration)
+
+
 def first_few(names: Sequence[str], most: int = 3) -> str:
     """``a, b, c and 4 more``."""
     beyond = len(names) - most

@@ -240,14 +240,14 @@ def test_a_scope_has_one_open_job_of_a_kind_and_the_same_job_is_taken_once(tmp_p
         assert enqueue(held.connection, [same_scope]) == (same_scope,)
 
 
-def test_jobs_of_one_judgement_run_finest_slice_first(tmp_path: Path) -> None:
+def test_jobs_of_one_judgement_run_widest_slice_first(tmp_path: Path) -> None:
     scopes = [
         Slice.parse(text) for text in ("all", "camera=c1", "camera=c3,lighting=night", "lighting=day", "camera=c2")
     ]
     with line(tmp_path) as held:
         enqueue(held.connection, [job_of("m", "recalibrate", "rule ece-high", scope, BEGAN) for scope in scopes])
         ran = [job.scope.text for job in held.tick(BEGAN + HOUR, publish=False).jobs["m"]]
-        assert ran == ["camera=c3,lighting=night", "camera=c1", "camera=c2", "lighting=day", "all"]
+        assert ran == ["all", "camera=c1", "camera=c2", "lighting=day", "camera=c3,lighting=night"]
 
 
 def test_a_request_file_is_taken_up_once_and_a_bad_one_is_set_aside(tmp_path: Path) -> None:

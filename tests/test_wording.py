@@ -108,3 +108,17 @@ def test_delays_without_a_warning_say_what_is_known() -> None:
 )  # fmt: skip
 def test_lengths_of_time_take_the_largest_unit_that_is_at_least_two(length: timedelta, text: str) -> None:
     assert wording.span(length) == text
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (timedelta(days=294, hours=15, minutes=27, seconds=8), "294d15h"),
+        (timedelta(days=1), "1d"),
+        (timedelta(hours=2, minutes=5, seconds=59), "2h5m"),
+        (timedelta(minutes=3, seconds=20), "3m20s"),
+        (timedelta(0), "0s"),
+    ],
+)
+def test_how_long_it_has_been_leaves_out_what_nobody_would_say(duration: timedelta, text: str) -> None:
+    assert wording.lasted(duration) == text

@@ -130,15 +130,16 @@ def test_the_rule_tests_notice(was: str, would_be: str, tmp_path: Path) -> None:
     """What rules must not fall back to: each hole was there once."""
     (tmp_path / "rules").mkdir()
     (tmp_path / "tests").mkdir()
-    changed = 0
+    changed = []
     for path in RULES:
         text = path.read_text("utf-8")
-        changed += text.count(was)
+        changed += [path.name] * (was in text)
         (tmp_path / "rules" / path.name).write_text(text.replace(was, would_be), "utf-8")
     assert changed, was
     for path in TESTS:
         (tmp_path / "tests" / path.name).write_text(path.read_text("utf-8"), "utf-8")
-    assert run("promtool", "test", "rules", *sorted((tmp_path / "tests").glob("*.yml"))).returncode == 1
+    likely_first = sorted((tmp_path / "tests").glob("*.yml"), key=lambda path: path.name not in changed)
+    assert any(run("promtool", "test", "rules", path).returncode == 1 for path in likely_first)
 
 
 def test_each_alert_has_one_name() -> None:
