@@ -8,7 +8,7 @@ from monitor.actions.settings import Action
 from monitor.alerts import OF_A_WINDOW, acted, due_actions, is_transition, retire, step
 from monitor.config import Model
 from monitor.model import Alert, AlertState, Disparity, Evidence, Health, Job, LastSeen, Reading, Rule, Slice
-from monitor.recalibration.calls import alert_calls
+from monitor.recalibration.calls import alert_calls, told_together
 from monitor.recalibration.queue import job_of
 from monitor.rulebook import Rulebook
 from monitor.store.cells import shown_slices
@@ -95,6 +95,7 @@ def _act(
     resolved = {id(alert) for alert in changed if alert.state is AlertState.RESOLVED}
     noted: list[Alert] = []
     jobs: list[Job] = []
+    calls: list[Job] = []
     for alert in alerts:
         rule = rules.get(alert.rule)
         due = due_actions(rule, alert, now) if rule else ()
@@ -103,8 +104,8 @@ def _act(
         if "recalibrate" in due:
             jobs.append(refit)
         named = rule.actions if rule and id(alert) in resolved else due
-        jobs += alert_calls(actions, named, alert, now, refit=refit.id if "recalibrate" in due else None)
-    return noted, tuple(jobs)
+        calls += alert_calls(actions, named, alert, now, refit=refit.id if "recalibrate" in due else None)
+    return noted, (*jobs, *told_together(calls, actions))
 
 
 def shown_last_seen(model: Model, finest: Sequence[LastSeen]) -> tuple[LastSeen, ...]:

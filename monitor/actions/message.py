@@ -8,8 +8,9 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from monitor.actions.delivery import Delivery
-from monitor.wording import moment, number
+from monitor.wording import counted, first_few, moment, number
 
+ALSO = 12  # slices that a message names beside its own
 UNDONE = "nothing by itself: its rule asks for no refit"
 
 
@@ -59,10 +60,16 @@ def message_of(delivery: Delivery, known: Known) -> Message:
 def _alert(payload: Mapping[str, Any], known: Known) -> tuple[str, list[tuple[str, str]], str]:
     alert: Mapping[str, Any] = payload["alert"]
     fires = alert["state"] == "firing"
-    title = f"[{alert['severity'] if fires else 'resolved'}] {payload['model']} {alert['slice']}: {alert['rule']} "
+    also: Sequence[str] = payload.get("also", ())
+    wider = f" and {counted(len(also), 'more slice')}" if also else ""
+    title = (
+        f"[{alert['severity'] if fires else 'resolved'}] {payload['model']} {alert['slice']}{wider}: {alert['rule']} "
+    )
     title += "fires" if fires else "is over"
     version = f", version {alert['version']}" if alert["version"] else ""
     facts = [("what", alert["reason"]), ("where", f"{payload['model']}, slice {alert['slice']}{version}")]
+    if also:
+        facts.append(("at the same time", f"{'fires' if fires else 'over'} on {first_few(also, ALSO)} too"))
     since = [f"fired {_time(alert['fired_at'])}"]
     if alert["onset"]:
         since.insert(0, f"began about {_time(alert['onset'])} (estimate)")
@@ -77,8 +84,9 @@ def _alert(payload: Mapping[str, Any], known: Known) -> tuple[str, list[tuple[st
     facts.append(("calwatch did", "; ".join(deeds) or (UNDONE if fires else "nothing: no refit was asked for")))
     if fires:
         facts.append(("to do", _to_do(payload["model"], alert, asked=bool(deeds))))
-    thread = " ".join(str(part) for part in (payload["model"], alert["rule"], alert["slice"], alert["version"]))
-    return title, facts, f"{thread} {alert['fired_at']}"
+    # slices that fired at one time may resolve one by one: each end answers the one message that told of them
+    thread = " ".join(str(part) for part in (payload["model"], alert["rule"], alert["version"], alert["fired_at"]))
+    return title, facts, thread
 
 
 def _to_do(model: str, alert: Mapping[str, Any], *, asked: bool) -> str:

@@ -12,6 +12,7 @@ from monitor.fields import Duration, Listen, Name, Section
 
 ALERT_EVENTS = ("firing", "resolved")
 JOB_EVENTS = ("promoted", "rejected", "failed", "rolled_back")
+TELLING = ("slack", "email")  # kinds that speak to people
 Event = Literal["firing", "resolved", "promoted", "rejected", "failed", "rolled_back"]
 _SECRET_HEADERS = ("authorization", "cookie", "token", "secret", "password", "api-key", "apikey")
 _OWN_HEADERS = ("content-type", "content-length", "host", "idempotency-key", "calwatch-signature", "user-agent")

@@ -1,10 +1,12 @@
 """Which actions an alert or a finished job calls, as jobs with the payload they will carry."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from monitor.actions.payload import JOB_EVENT, alert_payload, job_payload
-from monitor.actions.settings import Action
+from monitor.actions.settings import TELLING, Action
 from monitor.model import Alert, AlertState, Job
 from monitor.recalibration.queue import job_of
 
@@ -26,6 +28,28 @@ def alert_calls(
         for action in actions
         if action.name in names and alert.state.value in action.on
     ]  # fmt: skip
+
+
+def told_together(calls: Sequence[Job], actions: Sequence[Action]) -> list[Job]:
+    """The same calls with one message for all slices that one rule fires on, or is over on, in one cycle.
+
+    A drift of the whole fires on all its slices: twelve messages say no more than one. It speaks of the widest slice (first
+    by name) and lists the others as ``also``. Programs get a call for each slice: only people tire.
+    """
+    telling = {action.name for action in actions if action.kind in TELLING}
+    groups: dict[tuple[object, ...], list[Job]] = {}
+    for call in calls:
+        payload: Mapping[str, Any] = call.details["payload"]  # type: ignore[assignment]  # as alert_calls put it there
+        one = (call.details["action"], call.trigger, payload["alert"]["version"])
+        groups.setdefault(one if one[0] in telling else (call.id,), []).append(call)
+    return [_leading(group) if len(group) > 1 else group[0] for group in groups.values()]
+
+
+def _leading(calls: list[Job]) -> Job:
+    first, *others = sorted(calls, key=lambda call: (call.scope.order, call.scope.text))
+    payload: Mapping[str, Any] = first.details["payload"]  # type: ignore[assignment]  # as alert_calls put it there
+    also = [call.scope.text for call in others]
+    return replace(first, details={**first.details, "payload": {**payload, "also": also}})
 
 
 def job_calls(actions: Sequence[Action], job: Job, now: datetime) -> list[Job]:

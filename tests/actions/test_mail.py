@@ -129,7 +129,9 @@ def test_the_end_of_an_alert_is_threaded_with_its_beginning_and_attempts_are_one
     assert firing["Message-ID"] == again["Message-ID"] != resolved["Message-ID"]
     assert firing["References"] == resolved["References"]
     assert resolved["Subject"] == "[resolved] digits camera=c3,lighting=night: calibration-drift is over"
-    other = {**PAYLOAD, "alert": {**ALERT, "slice": "camera=c1"}}
+    told_with_it = {**RESOLVED, "alert": {**RESOLVED["alert"], "slice": "camera=c3"}}  # by one message, as it fired
+    assert made(told_with_it, "dd")["References"] == firing["References"]
+    other = {**PAYLOAD, "alert": {**ALERT, "fired_at": "2026-02-28T00:00:00Z"}}
     assert made(other, "cc")["References"] != firing["References"]
 
 

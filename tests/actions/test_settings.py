@@ -1,5 +1,6 @@
 """[[action]]: every mistake is told, no secret is; and payloads keep to their schema."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from monitor.checking import check_config
 from monitor.config import parse_config
 from monitor.errors import ConfigError
 from monitor.model import Alert, AlertState, Health, Job, JobState, Severity, Slice
-from monitor.recalibration.calls import alert_calls, job_calls
+from monitor.recalibration.calls import alert_calls, job_calls, told_together
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 5, tzinfo=UTC)
 NIGHT = Slice.of({"camera": "c3", "lighting": "night"})
@@ -159,3 +160,24 @@ def test_actions_listen_to_what_they_name_and_the_end_of_an_action_calls_none() 
     assert job_calls(_actions(on=("promoted",), models=("n",)), _ended(JobState.PROMOTED), NOW) == []
     assert job_calls(_actions(on=("failed",)), _ended(JobState.FAILED, "action"), NOW) == []
     assert job_calls(_actions(on=("failed",)), _ended(JobState.CANCELLED), NOW) == []
+
+
+def test_people_are_told_of_one_rule_once_a_cycle_and_programs_of_each_slice() -> None:
+    mail = Action.model_validate(
+        {"name": "mail", "kind": "email", "smtp": "h:25", "sender": "a@b.org", "to": ["c@d.org"], "encryption": "none"}
+    )
+    actions = [mail, *_actions()]
+    firing = _alert(AlertState.FIRING)
+    scopes = [NIGHT, Slice.of({"lighting": "night"}), Slice.of({"camera": "c3"})]
+    alerts = [replace(firing, slice=scope) for scope in scopes] + [replace(firing, version="v2")]
+    alerts += [replace(firing, rule="gap")]
+    calls = told_together([job for one in alerts for job in alert_calls(actions, ["mail", "a"], one, NOW)], actions)
+    programs = [job for job in calls if job.details["action"] == "a"]
+    assert [job.scope for job in programs] == [one.slice for one in alerts]
+    told: Any = [(job.trigger, job.scope, job.details["payload"]) for job in calls if job.details["action"] == "mail"]
+    assert [(trigger, scope, payload.get("also")) for trigger, scope, payload in told] == [
+        ("rule ece-high firing", Slice.of({"camera": "c3"}), ["lighting=night", NIGHT.text]),
+        ("rule ece-high firing", NIGHT, None),
+        ("rule gap firing", NIGHT, None),
+    ]
+    assert told[0][2]["alert"]["slice"] == "camera=c3"

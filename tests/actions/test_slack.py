@@ -115,6 +115,16 @@ def test_a_room_that_is_full_is_tried_again_and_one_that_is_gone_is_not(receiver
     assert (gone.done, gone.may_pass, gone.output) == (False, False, "channel_is_archived")
 
 
+def test_slices_that_fire_together_are_one_message_that_names_them(receiver: Receiver) -> None:
+    others = ["camera=c4", *(f"camera=c4,lighting={number}" for number in range(20))]
+    carry(_delivery({**PAYLOAD, "also": others}))
+    (shown,) = _body(receiver)["attachments"]
+    assert shown["title"] == "[page] digits camera=c3,lighting=night and 21 more slices: calibration-drift fires"
+    facts = {field["title"]: field["value"] for field in shown["fields"]}
+    assert facts["at the same time"].startswith("fires on camera=c4, camera=c4,lighting=0, ")
+    assert facts["at the same time"].endswith("lighting=10 and 9 more too")
+
+
 def test_an_alert_whose_rule_asks_for_nothing_says_so() -> None:
     payload = {**PAYLOAD, "alert": {**ALERT, "refit": None}}
     facts = dict(message_of(_delivery(payload), blind(_delivery(payload), draw=False)).facts)

@@ -96,3 +96,18 @@ def test_the_first_cycle_has_no_snapshot_yet_and_the_mail_says_so(tmp_path: Path
         assert "no picture: no reading has been published yet" in text
         told = held.one("SELECT reasons FROM jobs WHERE kind = 'action'")
         assert "sent, without the picture" in told[0]
+
+
+def test_a_drift_of_all_slices_is_one_mail(tmp_path: Path, mailbox: Mailbox) -> None:
+    _world(tmp_path, mailbox)
+    with line(tmp_path) as held:
+        rules = tmp_path / "own.toml"
+        rules.write_text(rules.read_text("utf-8").replace('["all"]', '["all", "marginals", "crosses"]'), "utf-8")
+    with line(tmp_path) as held:
+        held.arrive(BEGAN, BEGAN + DAY, 6000, temperature=4.0)
+        held.tick(BEGAN + DAY)
+        assert held.one("SELECT count(*) FROM alerts WHERE state = 'firing'") == 12
+        assert held.one("SELECT count(*) FROM jobs WHERE kind = 'recalibrate'") == 12
+        ((subject, text),) = _texts(mailbox)
+        assert subject == "[ticket] m all and 11 more slices: ece-high fires"
+        assert "camera=c3,lighting=night" in text
