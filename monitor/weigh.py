@@ -136,14 +136,14 @@ def _judge_days(
     path: list[tuple[Stream, datetime, int, float]] = []
     alarms: list[AlarmRow] = []
     model, rule = run.model, run.rule
-    cells = _stream_cells(connection, model, run.streams, traffic, members)
+    links = _links(connection, model, run.streams, traffic, members)
     kept = held.checkpoint_days(connection, model.name, rule.name)
     for day in sorted({utc_day(bucket) for bucket in traffic.buckets}):
         columns = [i for i, bucket in enumerate(traffic.buckets) if day <= bucket < day + _DAY]
         buckets = [traffic.buckets[i] for i in columns]
         if day not in kept:
             held.store_checkpoint(connection, model.name, rule.name, day, run.checkpoint())
-        today = _columns(cells, len(traffic.buckets), columns)
+        today = _stream_cells(held.load_cells(connection, registry, traffic, buckets), links, run.streams, buckets)
         gathering, block = _block(run, today, buckets)
         limits = run.limits[:, columns]
         step = advance(run.state, block, limits, model.bucket / _DAY)
@@ -157,16 +157,15 @@ def _judge_days(
     return run, path, alarms
 
 
-def _stream_cells(
+def _links(
     connection: duckdb.DuckDBPyConnection, model: Model, streams: Sequence[Stream], traffic: Traffic, members: Members
-) -> Cells:
-    """Cells of each stream's slice, version and calibrator, from its opening on; unit = stream · buckets + bucket.
+) -> NDArray[np.int64]:
+    """Which groups of the traffic count in which streams: (group, row of the stream), shape (links, 2).
 
     Samples under a calibrator for a part of the slice, or for what cuts across it, count as well: the slice as a whole
     should be calibrated. Another calibrator for all of the slice has its own stream.
     """
     scopes = held.calibrator_scopes(connection, model.name)
-    width = len(traffic.buckets)
     links = [
         (group, row)
         for row, stream in enumerate(streams)
@@ -174,18 +173,18 @@ def _stream_cells(
         if (calibrator := traffic.groups[group][1]) == stream.calibrator
         or not scopes.get(calibrator, Slice()).contains(stream.slice)
     ]
-    pairs = np.array(links, dtype=np.int64).reshape(-1, 1, 2) * max(width, 1)
-    mapping = (pairs + np.arange(width)[None, :, None]).reshape(-1, 2)
-    cells = traffic.cells.regrouped(mapping)
-    early = np.array([[bucket < stream.opened for bucket in traffic.buckets] for stream in streams], dtype=np.bool_)
-    return cells.picked(~early.reshape(-1)[cells.unit]) if early.any() else cells
+    return np.array(links, dtype=np.int64).reshape(-1, 2)
 
 
-def _columns(cells: Cells, width: int, columns: Sequence[int]) -> Cells:
-    """The cells of consecutive buckets, counted from the first of them."""
-    first, count = columns[0], len(columns)
-    stream, bucket = cells.unit // width, cells.unit % width - first
-    return cells.picked((bucket >= 0) & (bucket < count), stream * count + bucket)
+def _stream_cells(
+    cells: Cells, links: NDArray[np.int64], streams: Sequence[Stream], buckets: Sequence[datetime]
+) -> Cells:
+    """Cells of each stream from its opening on; unit = stream · buckets + bucket, as they come by group · buckets + bucket."""
+    width = len(buckets)
+    mapping = (links[:, None, :] * width + np.arange(width)[None, :, None]).reshape(-1, 2)
+    found = cells.regrouped(mapping)
+    early = np.array([[bucket < stream.opened for bucket in buckets] for stream in streams], dtype=np.bool_)
+    return found.picked(~early.reshape(-1)[found.unit]) if early.any() else found
 
 
 def _block(run: _Run, cells: Cells, buckets: Sequence[datetime]) -> tuple[tuple[Gathering, ...] | None, Block]:
@@ -227,7 +226,8 @@ def _alarm(
     model, stream = run.model, run.streams[alarm.row]
     onset, at = (_EPOCH + index * model.bucket for index in (alarm.onset, alarm.bucket))
     since = held.load_traffic(connection, registry, onset, at + model.bucket)
-    cells = _stream_cells(connection, model, [stream], since, members_of(model, since))
+    links = _links(connection, model, [stream], since, members_of(model, since))
+    cells = _stream_cells(held.load_cells(connection, registry, since, since.buckets), links, [stream], since.buckets)
     alone = replace(
         run, streams=(stream,), gathering=None if run.gathering is None else (run.gathering[alarm.row],)
     )  # fmt: skip

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.model import Slice
 from monitor.statistics.cells import SUMS, Cells
@@ -34,13 +36,13 @@ class Stream:
         return self.version, self.calibrator, self.slice.text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Traffic:
-    """Labelled cells of a span: unit of ``cells`` = group · len(buckets) + bucket."""
+    """Who had labelled samples in a span, and when. Their cells are loaded part by part: ``load_cells``."""
 
+    ids: NDArray[np.int64]  # (groups,), rising: number of the stream, and of the finest slice, as ``_group_id``
     groups: tuple[tuple[str, str, Slice], ...]  # version, calibrator, finest slice
     buckets: tuple[datetime, ...]
-    cells: Cells
     first: tuple[datetime, ...]  # per group, its first and last bucket in the span
     last: tuple[datetime, ...]
 
@@ -58,30 +60,43 @@ class AlarmRow:
 
 
 def load_traffic(connection: duckdb.DuckDBPyConnection, registry: Registry, start: datetime, end: datetime) -> Traffic:
-    """All labelled cells of the buckets in [start, end)."""
-    found = connection.execute(
-        statement("evidence_cells"), {"model_id": registry.model_id, "start": naive(start), "end": naive(end)}
-    ).fetchnumpy()
+    """The labelled traffic of the buckets in [start, end)."""
+    span = {"model_id": registry.model_id, "start": naive(start), "end": naive(end)}
+    found = connection.execute(statement("evidence_traffic"), span).fetchnumpy()
+    buckets = connection.execute(statement("evidence_buckets"), span).fetchnumpy()["bucket"]
     finest = {slice_id: slice_ for slice_, slice_id in registry.slices.items()}
     streams = {number: pair for pair, number in stream_numbers(connection, registry.model_id).items()}
-    pairs, group = np.unique(
-        found["stream_id"].astype(np.int64) << 32 | found["slice_id"].astype(np.int64), return_inverse=True
-    )
-    starts, bucket = np.unique(found["bucket"], return_inverse=True)
-    moments = tuple(moment.replace(tzinfo=UTC) for moment in starts.astype("datetime64[us]").tolist())
-    first, last = np.full(len(pairs), len(moments)), np.full(len(pairs), -1)
-    np.minimum.at(first, group, bucket)
-    np.maximum.at(last, group, bucket)
+    ids = _group_id(found["stream_id"], found["slice_id"])
     return Traffic(
-        tuple((*streams[pair >> 32], finest[pair & 0xFFFFFFFF]) for pair in pairs.tolist()),
-        moments,
-        Cells(
-            unit=(group * max(len(moments), 1) + bucket).astype(np.int64), bin=found["bin"].astype(np.int16),
-            **{name: filled(found[name]) for name in SUMS},
-        ),
-        tuple(moments[index] for index in first),
-        tuple(moments[index] for index in last),
+        ids,
+        tuple((*streams[one >> 32], finest[one & 0xFFFFFFFF]) for one in ids.tolist()),
+        _moments(buckets),
+        _moments(found["first"]),
+        _moments(found["last"]),
+    )
+
+
+def load_cells(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, traffic: Traffic, buckets: Sequence[datetime]
+) -> Cells:
+    """All labelled cells of consecutive buckets of the traffic; unit = group · len(buckets) + place among ``buckets``."""
+    span = {"model_id": registry.model_id, "first": naive(buckets[0]), "last": naive(buckets[-1])}
+    found = connection.execute(statement("evidence_cells"), span).fetchnumpy()
+    group = np.searchsorted(traffic.ids, _group_id(found["stream_id"], found["slice_id"]))
+    starts = np.array([naive(bucket) for bucket in buckets], dtype="datetime64[us]")
+    place = np.searchsorted(starts, found["bucket"].astype("datetime64[us]"))
+    return Cells(
+        unit=(group * len(buckets) + place).astype(np.int64), bin=found["bin"].astype(np.int16),
+        **{name: filled(found[name]) for name in SUMS},
     )  # fmt: skip
+
+
+def _group_id(stream: NDArray[np.integer[Any]], slice_: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    return stream.astype(np.int64) << 32 | slice_.astype(np.int64)
+
+
+def _moments(found: NDArray[np.datetime64]) -> tuple[datetime, ...]:
+    return tuple(moment.replace(tzinfo=UTC) for moment in found.astype("datetime64[us]").tolist())
 
 
 def calibrator_scopes(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, Slice]:

@@ -4,6 +4,6 @@ SELECT c.stream_id, c.slice_id, c.bucket, c.bin,
        sum(c.score_outcome) AS score_outcome, sum(c.log_loss) AS log_loss, sum(coalesce(c.weight, c.n)) AS weight,
        sum(coalesce(c.weight_score, c.score)) AS weight_score, sum(coalesce(c.weight_outcome, c.outcome)) AS weight_outcome
 FROM cells AS c
-WHERE c.model_id = $model_id AND c.n > 0 AND c.bucket >= $start AND c.bucket < $end
+WHERE c.model_id = $model_id AND c.n > 0 AND c.bucket >= $first AND c.bucket <= $last
 GROUP BY c.stream_id, c.slice_id, c.bucket, c.bin
 ORDER BY c.stream_id, c.slice_id, c.bucket, c.bin;
