@@ -1,6 +1,7 @@
 """Questions to the published snapshot, as the command line asks them. Reads metrics.duckdb only, never the live file."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,17 @@ class Snapshot:
 
     def published_at(self) -> datetime:
         return self._rows("SELECT published_at FROM snapshot")[0]["published_at"]  # type: ignore[no-any-return]  # TIMESTAMP
+
+    def status(self, configured: Sequence[str]) -> Row:
+        """All that `calwatch status` tells; ``configured``: names of the models that there should be."""
+        models = self.models()
+        seen = {row["model"] for row in models}
+        return {
+            "published_at": self.published_at(), "models": models, "firing": self.firing(), "unknown": self.unknown(),
+            "waiting": [name for name in configured if name not in seen],
+            "calibrators": self.in_charge(), "thresholds": self.thresholds(), "troubles": self.troubles(),
+            "quarantined": self.quarantined(), "failing": self.failing(), "label_delays": self.label_delays(),
+        }  # fmt: skip
 
     def models(self) -> list[Row]:
         """One row per model: its whole, over its longest window, and how many alerts fire, are pending or unknown."""

@@ -235,14 +235,7 @@ def status(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> N
     from monitor.tell import tell_status
 
     with _snapshot(config) as held:
-        models = held.models()
-        seen = {row["model"] for row in models}
-        answers = {
-            "published_at": held.published_at(), "models": models, "firing": held.firing(), "unknown": held.unknown(),
-            "waiting": [name for name in _model_names(config) if name not in seen],
-            "calibrators": held.in_charge(), "thresholds": held.thresholds(), "troubles": held.troubles(),
-            "quarantined": held.quarantined(), "failing": held.failing(), "label_delays": held.label_delays(),
-        }  # fmt: skip
+        answers = held.status(_model_names(config))
     if json:
         console.as_json(answers)
     else:
