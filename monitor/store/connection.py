@@ -19,8 +19,11 @@ LIVE = "live.duckdb"
 
 
 def make_state_dir(state_dir: Path) -> None:
-    """Make it for this user alone, unless it is there: whoever made it decides who else may look. Raises OSError."""
-    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make it for this user, with its group to read, unless it is there: whoever made it decides who else may look.
+
+    The group is who reads metrics.duckdb and calibrators. Raises OSError.
+    """
+    state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
 
 
 def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> duckdb.DuckDBPyConnection:

@@ -25,16 +25,16 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-def test_a_state_directory_that_calwatch_makes_is_its_users_alone_and_those_around_it_are_as_usual(
+def test_a_state_directory_that_calwatch_makes_is_shut_to_the_world_and_those_around_it_are_as_usual(
     tmp_path: Path,
 ) -> None:
     open_live(tmp_path / "var" / "state", now=NOW).close()
-    assert (mode(tmp_path / "var" / "state"), mode(tmp_path / "var")) == (0o700, 0o755)
+    assert (mode(tmp_path / "var" / "state"), mode(tmp_path / "var")) == (0o750, 0o755)
 
 
 def test_a_request_left_before_the_first_cycle_makes_it_so_too(tmp_path: Path) -> None:
     leave(tmp_path / "state", "m", "recalibrate", Slice(), NOW)
-    assert mode(tmp_path / "state") == 0o700
+    assert mode(tmp_path / "state") == 0o750
 
 
 @pytest.mark.parametrize("made", [0o755, 0o750, 0o2770])
