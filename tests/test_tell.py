@@ -1,11 +1,16 @@
-"""What a backtest tells of refits: each is counted under the gate's reason."""
+"""What a backtest tells of refits, each counted under the gate's reason, and status of thresholds."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from monitor.model import Job, JobState, Slice
-from monitor.tell import tell_refits
+from monitor.ask import Snapshot
+from monitor.model import Job, JobState, Slice, ThresholdInUse
+from monitor.store.thresholds import store_thresholds
+from monitor.tell import tell_refits, tell_status
+from tests.e2e.world import BEGAN, HOUR, line, model_section
 
 AT = datetime(2026, 2, 1, tzinfo=UTC)
 CHOSEN = "isotonic rejected: 140 positives, needs 1,000"
@@ -45,3 +50,26 @@ def test_a_rejected_refit_is_counted_under_the_reason_that_turned_it_down(
 def test_a_refit_that_failed_is_counted_under_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     tell_refits([_job(CHOSEN, "failed: took longer than 1h", state=JobState.FAILED)])
     assert "    1 × failed: took longer than 1h\n" in capsys.readouterr().out
+
+
+def test_status_names_the_thresholds_in_force_and_promises_that_none_can_keep(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = ThresholdInUse("m", Slice(), "precision>=0.9", 0.6, 0.92, 0.7, "", BEGAN, kept=True, confidence=0.95)
+    others = (
+        replace(kept, scope=Slice.of({"camera": "c1"}), threshold=None, kept=False, best=0.8613),
+        replace(kept, scope=Slice.of({"camera": "c2"}), policy="f1", kept=None),
+        replace(kept, per="predicted_class", class_name="dog", threshold=0.5),
+    )
+    with line(tmp_path, model_section(rules="")) as held:
+        held.arrive(BEGAN, BEGAN + HOUR, 100)
+        store_thresholds(held.connection, [(each, None) for each in (kept, *others)])
+        held.tick(BEGAN + HOUR)
+        with Snapshot(tmp_path / "state") as snapshot:
+            tell_status(snapshot.status(["m"]))
+    told = [each for each in capsys.readouterr().out.splitlines() if "threshold" in each.lower()]
+    assert told == [
+        "threshold of m all: 0.6000 by precision>=0.9, kept with 95 % confidence when it was chosen",
+        "NO THRESHOLD of m camera=c1 can promise precision>=0.9: best bound 0.861",
+        "threshold of m camera=c2: 0.6000 by f1",
+    ]

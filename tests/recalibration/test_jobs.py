@@ -76,7 +76,10 @@ def test_samples_that_a_finer_calibrator_serves_have_no_say_in_a_coarser_refit(t
         job = ask(held, NOW + HOUR, scope=CAMERA)
         assert job.state is JobState.PROMOTED, job.reasons
         assert _fit_and_gate(job) == camera - night
-        assert _fit_and_gate(ask(held, NOW + 2 * HOUR)) == 6000 - camera
+        assert job.reasons[1] == f"left to calibrators of their own: {NIGHT.text}"
+        rest = ask(held, NOW + 2 * HOUR)
+        assert _fit_and_gate(rest) == 6000 - camera
+        assert rest.reasons[1] == f"left to calibrators of their own: {CAMERA.text}, {NIGHT.text}"
         current = in_charge(held)
         assert set(current) >= {NIGHT.text, CAMERA.text}
         foreign = ask(held, NOW + 3 * HOUR, "rollback", CAMERA, to=current[NIGHT.text])

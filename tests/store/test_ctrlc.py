@@ -48,6 +48,19 @@ def test_ctrl_c_interrupts_again_and_again_until_the_block_ends() -> None:
     assert watched.count == count
 
 
+@pytest.mark.parametrize(
+    "raised", [duckdb.InterruptException("INTERRUPT Error: Interrupted!"), RuntimeError("Query interrupted")]
+)
+def test_whatever_duckdb_raises_in_its_place_comes_out_as_ctrl_c(raised: Exception) -> None:
+    with pytest.raises(KeyboardInterrupt), ctrl_c_interrupts(Watched().connection):
+        raise raised
+
+
+def test_another_error_comes_out_as_it_is() -> None:
+    with pytest.raises(RuntimeError, match="something else"), ctrl_c_interrupts(Watched().connection):
+        raise RuntimeError("something else")
+
+
 @pytest.mark.usefixtures("deaf")
 def test_another_signal_interrupts_nothing() -> None:
     watched = Watched()
