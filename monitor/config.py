@@ -17,13 +17,12 @@ from monitor.errors import ConfigError
 from monitor.fields import Cron, Duration, ExternalUrl, Listen, Name, Probability, Section, SliceDimension, TimeZone
 from monitor.httpsettings import Server, Token
 from monitor.model import Task
+from monitor.sourcesettings import CANONICAL_COLUMNS as CANONICAL_COLUMNS
+from monitor.sourcesettings import Outcomes
+from monitor.sourcesettings import Source as Source
 from monitor.tokens import Role
 from monitor.tomltext import nearest, parse_toml
 
-CANONICAL_COLUMNS = (
-    "sample_id", "observed_at", "labelled_at", "score", "outcome", "raw_score", "logits", "version", "calibrator",
-    "group_id", "predicted_class", "label", "n", "positives",
-)  # fmt: skip
 _RESERVED_LABELS = {"model", "version", "window", "rule", "state", "severity", "le", "quantile", "job", "instance"}
 
 
@@ -40,38 +39,6 @@ def _policy(value: str) -> str:
 
 
 Policy = Annotated[str, AfterValidator(_policy)]
-
-
-class Source(Section):
-    """Where samples come from, and how its columns are called there."""
-
-    name: Name = Field("samples", description="names the source in metrics, logs and messages")
-    kind: Literal["files", "http"] = Field(
-        "files", description="files: a glob of Parquet, CSV or JSON Lines; http: what is pushed to the API"
-    )
-    holds: Literal["samples", "labels"] = Field(
-        "samples", description="samples: predictions, labelled or not yet; labels: labels only, joined on sample_id"
-    )
-    path: str = Field(
-        "",
-        min_length=1,
-        description="files: glob, relative to the configuration file, or an fsspec URL; required there",
-    )
-    format: Literal["auto", "parquet", "csv", "json"] = Field("auto", description="auto goes by each file's name")
-    columns: dict[str, str] = Field(
-        default_factory=dict, description="canonical name = own name, for columns that are called otherwise"
-    )
-    time_zone: TimeZone = Field("UTC", description="of times that carry no offset")
-    time_unit: Literal["s", "ms", "us"] | None = Field(None, description="of times that are plain numbers since 1970")
-
-    @model_validator(mode="after")
-    def _fits_its_kind(self) -> "Source":
-        if self.kind == "files" and not self.path:
-            raise ValueError('needs "path"')
-        wrong = [key for key in ("path", "format") if self.kind == "http" and key in self.model_fields_set]
-        if wrong:
-            raise ValueError("\n".join(f'kind "http" takes no "{key}": each push says what it is' for key in wrong))
-        return self
 
 
 class Recalibration(Section):
@@ -148,6 +115,9 @@ class Model(Section):
     classes: tuple[str, ...] = Field(
         (), description="class of each logit, in order; not needed where labels are 0, 1, 2 …"
     )
+    positive: str | None = Field(
+        None, min_length=1, description="binary: the label that the score is the probability of, where labels are names"
+    )
     source: tuple[Source, ...] = Field(min_length=1, description="one table, or several")
     recalibration: Recalibration = Field(default_factory=Recalibration)  # type: ignore[arg-type]  # pydantic fills it
     threshold: Threshold | None = None
@@ -165,6 +135,8 @@ class Model(Section):
         few, many = self.recalibration.min_samples, self.recalibration.max_samples
         if many < few:
             mistakes.append(f"recalibration: max_samples must not be below min_samples, {few} (got {many})")
+        if self.positive is not None and self.task is not Task.BINARY:
+            mistakes.append(f'positive belongs to task "binary" (task is "{self.task.value}")')
         if len(set(self.slices)) != len(self.slices):
             mistakes.append("slices names a dimension twice")
         mistakes += [
@@ -391,7 +363,7 @@ def _keys(location: tuple[int | str, ...]) -> tuple[str, ...]:
     for step in location:
         if isinstance(step, str):
             section = {
-                "monitor": Monitor, "model": Model, "source": Source, "recalibration": Recalibration,
+                "monitor": Monitor, "model": Model, "source": Source, "outcomes": Outcomes, "recalibration": Recalibration,
                 "threshold": Threshold, "action": Action, "server": Server, "token": Token,
             }.get(step, section)  # fmt: skip
     return tuple(name for name in section.model_fields if name != "base")

@@ -155,8 +155,8 @@ BAD = [
         ['model "m": source 1: time_zone must be a time zone such as "UTC" or "Europe/Paris" (got \'Mars\')'],
     ),
     (
-        GOOD + '[model.source]\npath="x"\ntime_unit="ns"\n',
-        ["model \"m\": source 1: time_unit must be 's', 'ms' or 'us' (got 'ns')"],
+        GOOD + '[model.source]\npath="x"\ntime_unit="fs"\n',
+        ["model \"m\": source 1: time_unit must be 's', 'ms', 'us' or 'ns' (got 'fs')"],
     ),
     (
         GOOD + '[model.source]\npath="x"\nholds="labels"\n',

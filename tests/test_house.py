@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "actions",
         "tokens",
         "httpsettings",
+        "sourcesettings",
         "tls",
     ),
     ("statistics",),

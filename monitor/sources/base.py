@@ -7,6 +7,8 @@ from typing import Literal, Protocol, get_args
 
 import duckdb
 
+from monitor.sourcesettings import Source as SourceConfig
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -33,11 +35,10 @@ class Batch:
     relation: str
     types: Mapping[str, str]
     cursor: Mapping[str, str | None]  # item → fingerprint, committed with the rows; None: the item is forgotten
+    meaning: SourceConfig  # how its values are to be read
     files: int = 1
     unreadable: bool = False  # whether the relation has the column _unreadable
     rejects: str | None = None  # SELECT giving _file, _row, _unreadable, available once the relation has been read
-    time_zone: str = "UTC"  # of times without an offset
-    time_unit: str | None = None  # of times that are plain numbers
     alone: tuple["Batch", ...] = ()  # the same files one by one, for when one of several turns out to be damaged
     settled: Callable[[Mapping[str, Outcome]], None] | None = None  # told by _file: committed, or refused
     part: Callable[[Sequence[int]], "Batch"] | None = None  # of several that are settled: those with these indices

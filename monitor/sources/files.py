@@ -160,7 +160,6 @@ class FileSource:
             files=len(members),
             unreadable=layout.format == "json",
             rejects=rejects,
-            time_zone=self.config.time_zone,
-            time_unit=self.config.time_unit,
+            meaning=self.config,
             alone=tuple(self._batch([member]) for member in members) if len(members) > 1 else (),
         )

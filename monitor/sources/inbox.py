@@ -269,7 +269,7 @@ class InboxSource:
         return Batch(
             relation=_named(relation), types=layout.types, files=len(files),
             cursor={**gone, **{file.path.name: file.digest for file in files}}, unreadable=layout.format == "json",
-            rejects=rejects and _named(rejects), time_zone=self.config.time_zone, time_unit=self.config.time_unit,
+            rejects=rejects and _named(rejects), meaning=self.config,
             settled=lambda outcomes: self.inbox.settle_all(files, outcomes, now), part=part if len(files) > 1 else None,
         )  # fmt: skip
 

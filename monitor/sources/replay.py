@@ -52,9 +52,7 @@ class ReplaySource:
         for relation, batch in due:
             # the last batch moves the cursor: a crash in between repeats rows, which changes nothing
             moved = {_ITEM: until} if relation == due[-1][0] else {}
-            yield Batch(
-                relation, batch.types, moved, unreadable=True, time_zone=batch.time_zone, time_unit=batch.time_unit
-            )
+            yield Batch(relation, batch.types, moved, batch.meaning, unreadable=True)
 
     def _load(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> list[tuple[str, Batch]]:
         connection.execute("CREATE SCHEMA IF NOT EXISTS replay.history")
@@ -95,7 +93,7 @@ class ReplaySource:
         arrival = f"coalesce({time_expression('labelled_at', batch)}, {time_expression('observed_at', batch)})"
         unreadable = "" if batch.unreadable else "NULL::VARCHAR AS _unreadable, "
         rows = f"SELECT *, {unreadable}coalesce({arrival}, {_FIRST}) AS _arrival FROM ({batch.relation})"
-        signature = (tuple(batch.types.items()), batch.time_zone, batch.time_unit)
+        signature = tuple(batch.types.items())
         if signature in tables:
             name = tables[signature][0]
             connection.execute(f"INSERT INTO {name} BY NAME {rows}")

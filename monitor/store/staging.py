@@ -183,7 +183,7 @@ def time_expression(name: str, batch: Batch) -> str:
     if name not in batch.types:
         return "NULL::TIMESTAMP"
     column, kind = quoted(name), batch.types[name]
-    zone = literal(batch.time_zone)
+    zone = literal(batch.meaning.time_zone)
     if kind == "TIMESTAMP WITH TIME ZONE":
         return f"({column} AT TIME ZONE 'UTC')"
     if kind.startswith("TIMESTAMP") or kind == "DATE":
@@ -194,7 +194,7 @@ def time_expression(name: str, batch: Batch) -> str:
         offset = f"regexp_matches(trim({column}), {literal(ending)}) AND {column} LIKE '%:%'"
         plain = (
             f"WHEN TRY_CAST({column} AS DOUBLE) IS NOT NULL THEN {_since_1970(column, batch)} "
-            if batch.time_unit
+            if batch.meaning.time_unit
             else ""
         )
         return (
@@ -205,7 +205,7 @@ def time_expression(name: str, batch: Batch) -> str:
 
 
 def _since_1970(column: str, batch: Batch) -> str:
-    micros = {"s": 1_000_000, "ms": 1_000, "us": 1}[batch.time_unit or "s"]
+    micros = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}[batch.meaning.time_unit or "s"]
     return f"make_timestamp(TRY_CAST(round(TRY_CAST({column} AS DOUBLE) * {micros}) AS BIGINT))"
 
 

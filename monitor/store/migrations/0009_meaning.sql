@@ -1,0 +1,32 @@
+-- What rows mean: what was decided of a source once, which file a sample and its label are of, what labels were judged by.
+
+CREATE TABLE source_facts (             -- decided once a source from what it holds, and remembered
+    model_id   USMALLINT NOT NULL,
+    source     VARCHAR   NOT NULL,
+    fact       VARCHAR   NOT NULL,      -- such as 'logits_are'
+    value      VARCHAR   NOT NULL,      -- such as 'probabilities'
+    decided_at TIMESTAMP NOT NULL
+);
+
+CREATE TABLE files (                    -- numbers for the files that samples and labels are of
+    file_id  INTEGER   NOT NULL,
+    model_id USMALLINT NOT NULL,
+    source   VARCHAR   NOT NULL,
+    path     VARCHAR   NOT NULL
+);
+
+ALTER TABLE samples ADD COLUMN file_id INTEGER;         -- whose row it is; NULL = pushed, or from before this was kept
+ALTER TABLE samples ADD COLUMN label_file_id INTEGER;   -- whose row its label is
+
+CREATE TABLE repeated_rows (            -- rows that other files hold too: they outlive the one they came from
+    file_id  INTEGER NOT NULL,
+    identity UBIGINT NOT NULL           -- hash of sample_id and observed_at
+);
+
+CREATE TABLE class_words (              -- classes predicted under a name that else means "not labelled yet"
+    model_id         USMALLINT NOT NULL,
+    word             VARCHAR   NOT NULL,
+    last_observed_at TIMESTAMP NOT NULL
+);
+
+ALTER TABLE models ADD COLUMN label_basis VARCHAR;      -- what outcomes were derived from labels by; NULL = before this was kept

@@ -1,0 +1,31 @@
+"""What was decided of a source once from what it holds, and is remembered: what its logits are, what −1 means."""
+
+from datetime import datetime
+
+import duckdb
+
+from monitor.store.connection import naive
+
+
+def load_facts(connection: duckdb.DuckDBPyConnection, model_id: int, source: str) -> dict[str, str]:
+    """Fact → value of one source."""
+    return dict(
+        connection.execute(
+            "SELECT fact, value FROM source_facts WHERE model_id = $model_id AND source = $source",
+            {"model_id": model_id, "source": source},
+        ).fetchall()
+    )
+
+
+def store_fact(
+    connection: duckdb.DuckDBPyConnection, model_id: int, source: str, fact: str, value: str, now: datetime
+) -> None:
+    """Remember it in place of what was remembered; to be called inside the transaction that rests on it."""
+    where = {"model_id": model_id, "source": source, "fact": fact}
+    connection.execute(
+        "DELETE FROM source_facts WHERE model_id = $model_id AND source = $source AND fact = $fact", where
+    )
+    connection.execute(
+        "INSERT INTO source_facts VALUES ($model_id, $source, $fact, $value, $now)",
+        {**where, "value": value, "now": naive(now)},
+    )
