@@ -120,11 +120,12 @@ class Snapshot:
         )
 
     def troubles(self) -> list[Row]:
-        """What could not be read at the newest pull of each source."""
+        """What could not be read at the newest pull of each source, and what pulls of the last days told once."""
         return self._rows(
-            "SELECT model, source, problem FROM pulls "
-            "QUALIFY row_number() OVER (PARTITION BY model, source ORDER BY pulled_at DESC) = 1 "
-            "AND problem IS NOT NULL ORDER BY ALL"
+            "WITH newest AS (FROM pulls QUALIFY row_number() OVER (PARTITION BY model, source ORDER BY pulled_at DESC) = 1) "
+            "SELECT model, source, problem, pulled_at AS noted_at FROM newest WHERE problem IS NOT NULL "
+            "UNION ALL SELECT n.model, n.source, n.message, n.noted_at FROM source_notes AS n LEFT JOIN newest AS p "
+            "USING (model, source) WHERE NOT coalesce(contains(p.problem, n.message), false) ORDER BY ALL"
         )
 
     def failing(self) -> list[Row]:

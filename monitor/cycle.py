@@ -39,8 +39,8 @@ from monitor.store.connection import atomic, aware, is_ctrl_c
 from monitor.store.delays import load_label_delays
 from monitor.store.deployed import deployed_rates
 from monitor.store.disparities import store_disparities
-from monitor.store.ingest import Pulled
 from monitor.store.pull import SOURCE_FAILED, pull
+from monitor.store.pulled import Pulled
 from monitor.store.registry import Registry
 from monitor.store.snapshot import Publisher
 from monitor.store.thresholds import load_thresholds
@@ -191,6 +191,9 @@ class Cycle:
         name = each.model.name
         self.instruments.pulled(name, source, pulled.rows)
         self.instruments.corrected(name, pulled.corrected)
+        self.instruments.changed_predictions(name, pulled.changed_predictions)
+        self.instruments.clipped(name, pulled.clipped)
+        self.instruments.ambiguous_times(name, pulled.ambiguous_times)
         for reason, count in pulled.quarantined.items():
             self.instruments.quarantined(name, reason, count)
         for problem in pulled.problems:

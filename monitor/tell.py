@@ -63,7 +63,7 @@ def tell_status(answers: Mapping[str, Any]) -> None:
         elif row["depends"] is None and row["model"] not in answers["waiting"]:
             say(f"UNKNOWN {row['model']}: {row['finding']}")
     for row in answers["troubles"]:
-        say(f"source {row['model']}/{row['source']}: {row['problem']}")
+        say(f"source {row['model']}/{row['source']}, {minute(row['noted_at'])}: {row['problem']}")
     for row in answers["quarantined"]:
         remedy = f" ({REMEDIES[row['reason']]})" if row["reason"] in REMEDIES else ""
         newest = minute(row["newest_at"])

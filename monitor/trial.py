@@ -12,6 +12,7 @@ from monitor.remedies import REMEDIES
 from monitor.sources.base import Batch
 from monitor.store.connection import aware, naive
 from monitor.store.staging import CLOCK_SKEW, stage
+from monitor.store.values import LabelRules
 from monitor.wording import counted, minute
 
 ROWS, BATCHES = 10_000, 20  # tried: that many rows of each of the first batches, which are files or runs of alike files
@@ -60,8 +61,9 @@ class Trial:
         self.batches += 1
         some = replace(batch, relation=f"SELECT * FROM ({batch.relation}) LIMIT {ROWS}")
         oldest, now = _EVER
+        rules = LabelRules.of(model, batch.meaning, ())
         stage(
-            connection, some, model.slices, holds=holds, monitor_applies=model.recalibration.apply == "monitor",
+            connection, some, model.slices, rules, holds=holds, monitor_applies=model.recalibration.apply == "monitor",
             horizon=model.label_horizon, oldest=oldest, now=now,
         )  # fmt: skip
         if at is not None:

@@ -19,7 +19,7 @@ from monitor.recalibration.artefacts import (
 )
 from monitor.recalibration.calibrators import Calibrator, calibrator_from
 from monitor.store.connection import aware, naive
-from monitor.store.ingest import Serving
+from monitor.store.served import Serving
 
 CALIBRATORS = "calibrators"  # directory under the state directory
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"  # why a calibrator took charge

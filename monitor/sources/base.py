@@ -42,13 +42,21 @@ class Batch:
     alone: tuple["Batch", ...] = ()  # the same files one by one, for when one of several turns out to be damaged
     settled: Callable[[Mapping[str, Outcome]], None] | None = None  # told by _file: committed, or refused
     part: Callable[[Sequence[int]], "Batch"] | None = None  # of several that are settled: those with these indices
+    reread: frozenset[str] = frozenset()  # files that were read before, and have changed since
+    whole: bool = True  # whether it has all rows of its files, which can then be looked at as a whole
+    facts: Mapping[str, str] = field(default_factory=dict)  # found of the source, to be remembered
 
 
 ProblemReason = Literal[
     "source_unreachable", "directory_missing", "unreadable_file", "empty_file", "missing_column", "missing_slice_column",
-    "wrong_type",
+    "wrong_type", "percentages", "scores_of_predicted_class", "undecided_outcome", "unknown_positive",
+    "changed_predictions", "near_repeats", "withdrawn_rows", "withdrawn_labels", "rows_set_aside", "labels_judged_anew",
 ]  # fmt: skip
 PROBLEM_REASONS: tuple[ProblemReason, ...] = get_args(ProblemReason)
+# told once, when it happens: the next pull knows nothing of it
+NOTED_REASONS: tuple[ProblemReason, ...] = (
+    "changed_predictions", "near_repeats", "withdrawn_rows", "withdrawn_labels", "rows_set_aside", "labels_judged_anew",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

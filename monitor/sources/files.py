@@ -3,7 +3,7 @@
 import glob
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,7 @@ class _File:
     path: str
     fingerprint: str  # size and time of change
     changed: float  # sorts files by arrival
+    known: bool = False  # read before, and changed since
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class FileSource:
             yield Problem(str(error), "directory_missing", f"{error}: no such directory")
             return
         fresh = sorted(
-            (file for file in listed if cursor.get(file.path) != file.fingerprint),
+            (replace(file, known=file.path in cursor) for file in listed if cursor.get(file.path) != file.fingerprint),
             key=lambda file: (file.changed, file.path),
         )
         yield from self._batches(connection, fresh)
@@ -161,5 +162,6 @@ class FileSource:
             unreadable=layout.format == "json",
             rejects=rejects,
             meaning=self.config,
+            reread=frozenset(file.path for file, _ in members if file.known),
             alone=tuple(self._batch([member]) for member in members) if len(members) > 1 else (),
         )

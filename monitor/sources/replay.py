@@ -1,15 +1,18 @@
 """Replay: the history of another source, row by row as it arrived, for backtests on a simulated clock."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 import duckdb
 
+from monitor.config import Model
 from monitor.sources.base import Batch, Problem, Source
 from monitor.store.connection import atomic, naive, quoted
-from monitor.store.staging import blames_the_file, forget_rejects, time_expression
+from monitor.store.review import Refusal, review_files
+from monitor.store.staging import EVER, blames_the_file, forget_rejects, stage, time_expression
+from monitor.store.values import LabelRules
 
 _ITEM = "replay"
 _FIRST = "TIMESTAMP '1970-01-01'"  # arrival of rows whose times cannot be read
@@ -25,8 +28,11 @@ class ReplaySource:
 
     inner: Source
     key: str  # unlike that of any other replay source of the database
+    model: Model
     tables: list[tuple[str, Batch]] | None = None
     problems: list[Problem] = field(default_factory=list)
+    numbers: dict[str, int] = field(default_factory=dict)  # of files that were looked at
+    facts: dict[str, str] = field(default_factory=dict)  # found of the source while its files were looked at
 
     @property
     def name(self) -> str:
@@ -52,22 +58,72 @@ class ReplaySource:
         for relation, batch in due:
             # the last batch moves the cursor: a crash in between repeats rows, which changes nothing
             moved = {_ITEM: until} if relation == due[-1][0] else {}
-            yield Batch(relation, batch.types, moved, batch.meaning, unreadable=True)
+            yield Batch(relation, batch.types, moved, batch.meaning, unreadable=True, whole=False, facts=self.facts)
 
     def _load(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> list[tuple[str, Batch]]:
         connection.execute("CREATE SCHEMA IF NOT EXISTS replay.history")
         tables: dict[object, tuple[str, Batch]] = {}
+        batches: list[Batch] = []
         for found in self.inner.read(connection, {}, now):
             if isinstance(found, Problem):
                 self.problems.append(found)
             else:
-                self._take(connection, tables, found)
+                batches.append(found)
+        for batch in self._accepted(connection, batches):
+            self._take(connection, tables, batch)
         for name, _ in tables.values():
             connection.execute(
                 f"CREATE OR REPLACE TABLE {name} AS SELECT * REPLACE (row_number() OVER (ORDER BY _arrival, _file, _row) "
                 f"AS _position) FROM {name} ORDER BY _position"
             )
         return list(tables.values())
+
+    def _accepted(self, connection: duckdb.DuckDBPyConnection, batches: Sequence[Batch]) -> list[Batch]:
+        """The batches that a pull would take, by what the values of their files say as a whole; the others are told."""
+        taken: dict[str, Batch] = {}  # by their first file
+        waiting = list(batches)
+        while waiting:
+            later: list[tuple[Batch, Problem]] = []
+            settled = len(taken)
+            for batch in _one_by_one(waiting):
+                refusal = self._review(connection, batch, taken)
+                file = next(iter(batch.cursor))
+                if refusal is None:
+                    taken[file] = batch
+                elif refusal.may_pass:
+                    later.append((batch, Problem(file, refusal.reason, f"{file}: {refusal.why}")))
+                else:
+                    self.problems.append(Problem(file, refusal.reason, f"{file}: {refusal.why}"))
+            if len(taken) == settled:  # nothing that came since can settle the rest
+                self.problems += [problem for _, problem in later]
+                break
+            waiting = [batch for batch, _ in later]
+        return list(taken.values())
+
+    def _review(self, connection: duckdb.DuckDBPyConnection, batch: Batch, taken: dict[str, Batch]) -> Refusal | None:
+        """Why nothing of a batch of one file may be taken; files taken before it that are of the same kind are let go."""
+        rules = LabelRules.of(self.model, batch.meaning, ())
+        oldest, latest = EVER
+        file = next(iter(batch.cursor))
+        try:
+            stage(
+                connection, batch, self.model.slices, rules, holds=self.holds, horizon=self.model.label_horizon,
+                monitor_applies=self.model.recalibration.apply == "monitor", oldest=oldest, now=latest,
+            )  # fmt: skip
+        except duckdb.Error as error:
+            if not blames_the_file(error):
+                raise
+            return None  # told when it is read whole
+        found = review_files(
+            connection, rules, batch.meaning, self.facts, {file: self.numbers.setdefault(file, len(self.numbers))}
+        )
+        self.facts |= found.facts
+        for number, reason in found.take_back.items():
+            for earlier, at in self.numbers.items():
+                if at == number and taken.pop(earlier, None) is not None:
+                    why = "later files of its source show what its scores are"
+                    self.problems.append(Problem(earlier, reason, f"{earlier}: nothing of it is played: {why}"))
+        return found.refused.get(file)
 
     def _take(
         self, connection: duckdb.DuckDBPyConnection, tables: dict[object, tuple[str, Batch]], batch: Batch
@@ -107,3 +163,8 @@ class ReplaySource:
             )
             forget_rejects(connection)
         tables.setdefault(signature, (name, batch))
+
+
+def _one_by_one(batches: Sequence[Batch]) -> Iterator[Batch]:
+    for batch in batches:
+        yield from batch.alone or (batch,)

@@ -14,8 +14,8 @@ from monitor.config import Model
 from monitor.model import Slice
 from monitor.recalibration.samples import Samples
 from monitor.store.connection import naive, utc_day
-from monitor.store.ingest import stacked
 from monitor.store.registry import Registry
+from monitor.store.served import stacked
 from monitor.store.sql import statement
 
 ROOMY = 50  # logits of a row that need about as much memory as its other columns, text and all

@@ -16,9 +16,10 @@ from monitor.model import Slice
 from monitor.sources.base import Problem, Source
 from monitor.statistics.cells import Cells
 from monitor.store.connection import literal, open_live, quoted
-from monitor.store.ingest import Pulled, Serving
 from monitor.store.pull import pull
+from monitor.store.pulled import Pulled
 from monitor.store.registry import Registry
+from monitor.store.served import Serving
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -42,7 +42,7 @@ def taken(world: World, ending: str, **wrong: Any) -> dict[str, int]:
     ("wrong", "reason"),
     [
         ({"score": -0.1}, "score_outside_0_1"),
-        ({"score": 1.0000001}, "score_outside_0_1"),
+        ({"score": 1.0001}, "score_outside_0_1"),
         ({"score": "NaN"}, "score_not_a_number"),
         ({"score": "inf"}, "score_outside_0_1"),
         ({"score": "-Infinity"}, "score_outside_0_1"),

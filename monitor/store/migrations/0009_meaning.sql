@@ -20,7 +20,8 @@ ALTER TABLE samples ADD COLUMN label_file_id INTEGER;   -- whose row its label i
 
 CREATE TABLE repeated_rows (            -- rows that other files hold too: they outlive the one they came from
     file_id  INTEGER NOT NULL,
-    identity UBIGINT NOT NULL           -- hash of sample_id and observed_at
+    identity UBIGINT NOT NULL,          -- hash of sample_id and observed_at
+    day      DATE    NOT NULL           -- observed
 );
 
 CREATE TABLE class_words (              -- classes predicted under a name that else means "not labelled yet"
@@ -30,3 +31,16 @@ CREATE TABLE class_words (              -- classes predicted under a name that e
 );
 
 ALTER TABLE models ADD COLUMN label_basis VARCHAR;      -- what outcomes were derived from labels by; NULL = before this was kept
+
+ALTER TABLE pulls ADD COLUMN changed_predictions BIGINT DEFAULT 0;  -- of those corrected: another score, slice or version
+ALTER TABLE pulls ADD COLUMN clipped BIGINT DEFAULT 0;              -- scores a hair outside [0, 1]
+ALTER TABLE pulls ADD COLUMN ambiguous_times BIGINT DEFAULT 0;      -- in the doubled hour of autumn, decided without a hint
+
+CREATE TABLE source_notes (             -- troubles that a pull tells once: kept until they are old
+    model    VARCHAR   NOT NULL,
+    source   VARCHAR   NOT NULL,
+    reason   VARCHAR   NOT NULL,
+    item     VARCHAR   NOT NULL,        -- a file, or the source
+    message  VARCHAR   NOT NULL,
+    noted_at TIMESTAMP NOT NULL
+);
