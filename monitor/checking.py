@@ -11,6 +11,7 @@ from monitor.actions.secret import missing_secrets
 from monitor.config import Config, Model, load_config
 from monitor.cycle import watch
 from monitor.errors import CalwatchError, SourceError
+from monitor.findings import Weight
 from monitor.httpsettings import host_of, is_loopback
 from monitor.publish.access import Access
 from monitor.sources.base import Batch, Problem, Source
@@ -22,13 +23,14 @@ from monitor.wording import counted
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """``mistakes`` keep calwatch from working; ``notes`` are worth knowing; ``sources`` say what rows can be taken of each;
-    ``summary`` is said when all is well."""
+    """``mistakes`` keep calwatch from working, or make numbers that are certainly wrong; ``suspicions`` may; ``notes`` are
+    worth knowing; ``sources`` say what rows can be taken of each; ``summary`` is said when all is well."""
 
     mistakes: list[str]
     notes: list[str]
     sources: list[str]
     summary: str
+    suspicions: list[str] = field(default_factory=list)
     hint: str = "mend the lines named above, then run: calwatch check"
 
 
@@ -66,12 +68,14 @@ def _try_sources(model: Model, sources: Sequence[Source], base: Path, at: dateti
         files += looked.files
         found.mistakes.extend(f"{where}: {text}" for text in looked.mistakes)
         found.notes.extend(f"{where}: {text}" for text in looked.notes)
+        found.suspicions.extend(f"{where}: {text}" for text in looked.suspicions)
         if looked.files:
             zone = next(own.time_zone for own in model.source if own.name == source.name)
-            found.notes.extend(f"{where}: {text}" for text in trial.remarks(at, model, zone))
+            for told in trial.told(at, model, zone):
+                lists = {Weight.NOTE: found.notes, Weight.SUSPICIOUS: found.suspicions, Weight.MISTAKE: found.mistakes}
+                lists[told.weight].append(f"{where}: {told.text}")
         if trial.rows:
             found.sources.append(f"{where}: {trial.summary(source.holds)}")
-            (found.notes if trial.taken else found.mistakes).extend(f"{where}: {text}" for text in trial.refused)
         trials[source.holds].append(trial)
         if source.holds == "labels" and trial.bare:
             bare.append(f'"{source.name}"')
@@ -99,6 +103,7 @@ class _Looked:
     trial: Trial = field(default_factory=Trial)
     mistakes: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    suspicions: list[str] = field(default_factory=list)
 
 
 def _look(model: Model, source: Source, base: Path, at: datetime | None) -> _Looked:
@@ -110,14 +115,16 @@ def _look(model: Model, source: Source, base: Path, at: datetime | None) -> _Loo
             for found in source.read(connection, {}, datetime.max.replace(tzinfo=UTC)):
                 if isinstance(found, Batch):
                     looked.files += found.files
-                    looked.trial.take(connection, found, model, source.holds, at)
+                    looked.trial.take(connection, found, model, source.holds)
                 elif isinstance(found, Problem):
-                    (looked.notes if found.reason in _WORTH_KNOWING else looked.mistakes).append(found.message)
+                    lists = {"empty_file": looked.notes, "missing_slice_column": looked.suspicions}
+                    lists.get(found.reason, looked.mistakes).append(found.message)
+            looked.trial.finish(connection, model, source.holds, at)
         except SourceError as error:
             looked.mistakes.append(error.message)
         except duckdb.Error as error:  # a file turned out to be damaged
             looked.mistakes.append(f"cannot be read: {str(error).splitlines()[0]}")
-    if not (looked.files or looked.mistakes or looked.notes):
+    if not (looked.files or looked.mistakes or looked.notes or looked.suspicions):
         looked.notes.append(f"no file to read yet{_looked_for(model, source.name, base)}")
     return looked
 
@@ -143,6 +150,3 @@ def _looked_for(model: Model, source: str, base: Path) -> str:
 
 def _summary(config: Config, rules: int, files: int) -> str:
     return f"fine: {counted(len(config.model), 'model')}, {counted(rules, 'rule')}, {counted(files, 'readable file')}"
-
-
-_WORTH_KNOWING = ("empty_file", "missing_slice_column")

@@ -140,14 +140,23 @@ def check(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> No
             raise
         found = Checked(error.mistakes, [], [], "")
     if json:
-        console.as_json({"mistakes": found.mistakes, "notes": found.notes, "sources": found.sources})
-        raise typer.Exit(EXIT_MISUSE if found.mistakes else 0)
+        console.as_json(
+            {
+                "mistakes": found.mistakes, "suspicions": found.suspicions, "notes": found.notes, "sources": found.sources,
+            }
+        )  # fmt: skip
+        raise typer.Exit(EXIT_MISUSE if found.mistakes else EXIT_FAILED if found.suspicions else 0)
     for line in found.sources:
         console.say(line)
     for note in found.notes:
         console.say(f"note: {note}")
+    for suspicion in found.suspicions:
+        console.say(f"suspicious: {suspicion}")
     if found.mistakes:
         raise ConfigError(found.mistakes, found.hint)
+    if found.suspicions:
+        console.say(f"{config}: not fine: see what is suspicious above; numbers may come out wrong")
+        raise typer.Exit(EXIT_FAILED)
     console.say(f"{config}: {found.summary}")
 
 

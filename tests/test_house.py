@@ -60,7 +60,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("recalibration.jobs", "recalibration.processes"),
     ("judge", "requests", "weigh", "delays"),
     ("cycle",),
-    ("server", "notify", "logs", "console", "backtest", "trial", "ask", "named", "levers", "configschema"),
+    ("server", "notify", "logs", "console", "backtest", "findings", "trial", "ask", "named", "levers", "configschema"),
     ("tell", "daemon", "exporting", "checking"),
     ("jobcommands", "tokencommands", "reportcommands", "schemacommands"),
     ("demo",),
