@@ -16,6 +16,7 @@ from monitor.store.parking import parked_past_horizon
 from monitor.store.pulled import Pulled
 from monitor.store.refusals import refuse
 from monitor.store.registry import Registry
+from monitor.store.renewal import renew_meaning
 from monitor.store.retry import retry_parked
 from monitor.store.served import Serving
 from monitor.store.shares import ApartError
@@ -38,10 +39,12 @@ def pull(
 ) -> dict[str, Pulled]:
     """What each source brought, by its name. Each batch is committed with its cursor before the next is read."""
     brought: dict[str, Pulled] = {}
+    anew = renew_meaning(connection, registry, model, now)
     for source in sources:
         brought[source.name] = _pull_source(connection, registry, model, source, serving, now)
     if any(pulled.new for pulled in brought.values()) or parked_past_horizon(connection, registry, model, now):
         brought[sources[0].name].add(retry_parked(connection, registry, model, now))
+    brought[sources[0].name].problems += anew
     for name, pulled in brought.items():
         pulled.problems += _set_aside(name, pulled)
         if pulled.files or pulled.problems or _troubled(connection, model.name, name):
