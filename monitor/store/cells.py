@@ -52,9 +52,12 @@ def _add_and_subtract(connection: duckdb.DuckDBPyConnection, registry: Registry,
     """The cells of independent samples: plus the batch's rows, less those they replace. No other sample is read."""
     connection.execute(statement("cells_added"), buckets)
     reach = _reach(connection, registry, "renewed")
-    connection.execute(statement("cells_carry"), reach)
-    connection.execute(statement("cells_delete_carried"), reach)
-    connection.execute(statement("cells_insert"))
+    carried = connection.execute(statement("cells_carry"), reach).fetchone()
+    if carried and carried[0]:
+        connection.execute(statement("cells_delete_carried"), reach)
+        connection.execute(statement("cells_insert"))
+    else:  # nothing to add up with what was there
+        connection.execute("INSERT INTO cells FROM renewed WHERE n <> 0 OR unlabelled <> 0")
 
 
 def _recompute(

@@ -1,12 +1,12 @@
 """Which file a row is of, as a small number: so that a file that is written anew can be compared with what it said before."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import duckdb
 import numpy as np
 
-from monitor.store.connection import load_table
+from monitor.store.connection import literal, load_table
 
 
 def number_files(
@@ -39,8 +39,14 @@ def _push_number(file: str) -> int:
     return -1 - int.from_bytes(hashlib.sha256(file.encode()).digest()[:4], "big") // 2
 
 
-def load_file_numbers(connection: duckdb.DuckDBPyConnection, numbers: dict[str, int]) -> None:
-    """Make them the temporary table `file_numbers`."""
+def load_file_numbers(
+    connection: duckdb.DuckDBPyConnection, numbers: Mapping[str, int], *, placed: bool = False
+) -> None:
+    """Make them the temporary table `file_numbers`, and the macro ``number_of_file(position, file)`` of rows of `staged`.
+
+    ``placed``: whether the files stand in order, so that a position tells which it is (see ``formats.relation_of``): texts need
+    not be compared.
+    """
     load_table(
         connection,
         "file_numbers",
@@ -49,3 +55,10 @@ def load_file_numbers(connection: duckdb.DuckDBPyConnection, numbers: dict[str, 
             "file_id": np.array(list(numbers.values()), dtype=np.int32),
         },
     )
+    if len(numbers) == 1:
+        number = str(next(iter(numbers.values())))
+    elif placed:
+        number = f"list_extract({list(numbers.values())}, (position >> 40)::BIGINT)"
+    else:
+        number = f"map([{', '.join(map(literal, numbers))}]::VARCHAR[], {list(numbers.values())}::INTEGER[])[file]"
+    connection.execute(f"CREATE OR REPLACE TEMP MACRO number_of_file(position, file) AS ({number})::INTEGER")

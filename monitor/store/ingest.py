@@ -14,6 +14,7 @@ The steps hand each other temporary tables:
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import duckdb
@@ -70,7 +71,8 @@ def ingest(
     taken one after the other, and RefusedError when the values of its one file make no sense together.
     """
     monitor_applies = model.recalibration.apply == "monitor"
-    rules, words, new_words = _stage(connection, registry, model, holds, batch, now)
+    staged = _stage(connection, registry, model, holds, batch, now)
+    rules, close = staged.rules, staged.close
     facts = {**load_facts(connection, registry.model_id, source), **batch.facts}
     files = [item for item, fingerprint in batch.cursor.items() if fingerprint is not None and batch.whole]
     if not batch.whole:
@@ -85,7 +87,7 @@ def ingest(
         pulled = Pulled(files=batch.files)
         count = connection.execute("SELECT count(*) FROM staged").fetchone()
         pulled.rows = int(count[0]) if count else 0
-        load_file_numbers(connection, numbers)
+        load_file_numbers(connection, numbers, placed=batch.whole)
         for fact, value in {**batch.facts, **found.facts}.items():
             store_fact(connection, registry.model_id, source, fact, value, now)
         if holds == "labels":
@@ -95,31 +97,46 @@ def ingest(
             calibrate(connection, registry, serving, len(model.classes))
         pulled.removed += take_back_conflicting(connection, registry, model, whole=batch.whole)
         pulled.bad, pulled.quarantined = quarantine(connection, model.name, source, now)
-        close = take(connection, registry, model, rules, now, pulled)
+        if holds == "labels":  # their predictions' times are known only now
+            close = find_repeated(connection)
+        take(connection, registry, model, rules, now, pulled, repeated=close)
         note_repeats(connection, batch, numbers)
         pulled.shares = shares.outcomes(connection) if shares else {}
         pulled.problems += changed_predictions(connection, pulled.changed_predictions)
         pulled.problems += near_repeats(connection, registry.model_id, pulled.new, now, within=close)
         if batch.reread:
             pulled.problems += settle_withdrawn(connection, registry, model, batch, holds, numbers)
-        remember_words(connection, registry, words)
-        pulled.labelled += judge_words_again(connection, registry, model, rules, new_words)
+        remember_words(connection, registry, staged.words)
+        pulled.labelled += judge_words_again(connection, registry, model, rules, staged.new_words)
         write_cursor(connection, registry.model_id, source, batch.cursor, now)
     return pulled
 
 
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """How the rows of `staged` were understood; ``close``: whether an id comes twice within a second.
+
+    ``words``: classes predicted under words for missing labels, with when last; ``new_words``: those that are news.
+    """
+
+    rules: LabelRules
+    words: dict[str, datetime]
+    new_words: frozenset[str]
+    close: bool
+
+
 def _stage(
     connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, holds: str, batch: Batch, now: datetime
-) -> tuple[LabelRules, dict[str, datetime], frozenset[str]]:
-    """Fill `staged`, again where it predicts classes under words that were taken for missing labels. Returns these words
-    with when they were predicted last, and those that are news."""
+) -> _Staged:
+    """Fill `staged`, again where it predicts classes under words that were taken for missing labels."""
     known = load_rules(connection, registry.model_id, model, batch.meaning, now)
     rules = known
     words: dict[str, datetime] = {}
+    close = False
     try:
         for _ in range(2):
             define_missing(connection, rules)
-            stage(
+            close = stage(
                 connection, batch, model.slices, rules, holds=holds,
                 monitor_applies=model.recalibration.apply == "monitor", horizon=model.label_horizon,
                 oldest=now - model.retention, now=now,
@@ -132,7 +149,7 @@ def _stage(
         if not blames_the_file(error):
             raise
         raise SourceError(str(error).splitlines()[0]) from error
-    return rules, words, rules.classes - known.classes
+    return _Staged(rules, words, rules.classes - known.classes, close)
 
 
 def _part(batch: Batch, found: Review) -> None:
@@ -144,26 +161,23 @@ def _part(batch: Batch, found: Review) -> None:
 
 
 def take(
-    connection: duckdb.DuckDBPyConnection,
-    registry: Registry,
-    model: Model,
-    rules: LabelRules,
-    now: datetime,
-    pulled: Pulled,
-) -> bool:
-    """Everything between `staged` and the tables it changes. Returns whether an id came twice within a second."""
-    close = find_repeated(connection)
-    repeated = close and connection.execute("SELECT 1 FROM repeated LIMIT 1").fetchone()
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, rules: LabelRules, now: datetime, pulled: Pulled,
+    *, repeated: bool,
+) -> None:  # fmt: skip
+    """Everything between `staged` and the tables it changes. ``repeated``: whether `repeated` may hold anything."""
+    repeated = repeated and connection.execute("SELECT 1 FROM repeated LIMIT 1").fetchone() is not None
     connection.execute(statement("ingest_fresh_joined" if repeated else "ingest_fresh_single"))
     registry.map_streams(connection, now)
     _find_existing(connection, registry.model_id)
-    connection.execute(
-        statement("ingest_incoming"),
-        {
-            "model_id": registry.model_id, "now": naive(now), "from_names": rules.from_names,
-            "own_scores": model.recalibration.apply != "monitor",
-        },
-    )  # fmt: skip
+    known = connection.execute("SELECT 1 FROM existing LIMIT 1").fetchone() is not None
+    own = {"model_id": registry.model_id, "now": naive(now)}
+    if known:
+        connection.execute(
+            statement("ingest_incoming"),
+            {**own, "from_names": rules.from_names, "own_scores": model.recalibration.apply != "monitor"},
+        )
+    else:
+        connection.execute(statement("ingest_incoming_new"), own)
     counts = connection.execute(statement("ingest_counts")).fetchone()
     assert counts is not None  # an aggregate always gives a row
     new, labelled, corrected, seen, incoming, differing, changed, clipped = (int(value) for value in counts)
@@ -173,7 +187,6 @@ def take(
     connection.execute(statement("ingest_replaced"))
     if incoming:
         rewrite_samples(connection, registry, model)
-    return close
 
 
 def _find_existing(connection: duckdb.DuckDBPyConnection, model_id: int) -> None:

@@ -21,8 +21,9 @@ def changed_predictions(connection: duckdb.DuckDBPyConnection, changed: int) -> 
     if not changed:
         return []
     rows = connection.execute(
-        "SELECT file, c.changed, s.rows FROM (SELECT file, count(*) AS changed FROM incoming WHERE changes_prediction "
-        "GROUP BY file) AS c JOIN (SELECT file, count(*) AS rows FROM staged GROUP BY file) AS s USING (file) ORDER BY file"
+        "SELECT file, c.changed, s.rows FROM (SELECT own_file_id AS file_id, count(*) AS changed FROM incoming "
+        "WHERE changes_prediction GROUP BY own_file_id) AS c JOIN file_numbers USING (file_id) "
+        "JOIN (SELECT file, count(*) AS rows FROM staged GROUP BY file) AS s USING (file) ORDER BY file"
     ).fetchall()
     return [
         Problem(

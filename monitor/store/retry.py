@@ -13,6 +13,7 @@ from monitor.store.parking import join_labels
 from monitor.store.pulled import Pulled
 from monitor.store.registry import Registry
 from monitor.store.sql import statement
+from monitor.store.staging import find_repeated
 
 
 def retry_parked(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime) -> Pulled:
@@ -45,6 +46,6 @@ def retry_parked(connection: duckdb.DuckDBPyConnection, registry: Registry, mode
             part = Pulled(parked=join_labels(connection, registry, model, source, now))
             _, part.quarantined = quarantine(connection, model.name, source, now)
             registry.map_slices(connection, model)
-            take(connection, registry, model, rules, now, part)
+            take(connection, registry, model, rules, now, part, repeated=find_repeated(connection))
             pulled.add(part)
     return pulled

@@ -37,8 +37,8 @@ def stage(
     horizon: timedelta,
     oldest: datetime,
     now: datetime,
-) -> None:
-    """Fill `staged` from the batch.
+) -> bool:
+    """Fill `staged` from the batch, and of samples `repeated` too. Returns whether an id comes twice within a second.
 
     Reasons, one a row, are the labels of calwatch_quarantined_samples_total. With ``monitor_applies`` the source's score
     is kept as raw_score, which a calibrator then turns into the score. Outcomes written as −1 count as 0 here, and
@@ -72,8 +72,7 @@ FROM (
         )
     )
 )""")
-    if holds == "samples":
-        mark_conflicts(connection)
+    close = holds == "samples" and mark_conflicts(connection)
     if connection.execute("SELECT 1 FROM staged WHERE reason IS NOT NULL AND record IS NULL LIMIT 1").fetchone():
         record = ", ".join(f"{quoted(name)} := {quoted(name)}::VARCHAR" for name in batch.types)
         connection.execute(f"""
@@ -82,6 +81,7 @@ FROM (SELECT _position, to_json(struct_pack({record}))::VARCHAR AS record FROM (
 WHERE staged.position = r._position AND staged.reason IS NOT NULL AND staged.record IS NULL""")
     if batch.rejects is not None:
         _take_rejects(connection, batch.rejects)
+    return close
 
 
 @contextmanager
@@ -108,10 +108,15 @@ def find_repeated(connection: duckdb.DuckDBPyConnection) -> bool:
     return True
 
 
-def mark_conflicts(connection: duckdb.DuckDBPyConnection) -> None:
-    """Rows of one file with one identity and different predictions are no corrections: none of them can be believed."""
-    if find_repeated(connection):
+def mark_conflicts(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Rows of one file with one identity and different predictions are no corrections: none of them can be believed.
+
+    Returns what ``find_repeated`` does.
+    """
+    close = find_repeated(connection)
+    if close:
         connection.execute(statement("stage_conflicts"))
+    return close
 
 
 def blames_the_file(error: duckdb.Error) -> bool:

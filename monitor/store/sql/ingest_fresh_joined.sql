@@ -2,7 +2,7 @@
 -- erases a present one, nor a label that is missing one that says something
 CREATE OR REPLACE TEMP TABLE fresh_repeated AS
 SELECT
-    max(position)                                                               AS position,
+    last(position ORDER BY labelled_at NULLS FIRST, position)                                                 AS position,
     last(file ORDER BY labelled_at NULLS FIRST, position)                                                     AS file,
     last(row ORDER BY labelled_at NULLS FIRST, position)                                                      AS row,
     sample_id,

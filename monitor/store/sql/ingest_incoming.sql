@@ -11,7 +11,7 @@ WITH joined AS (
         coalesce(c.slice_id, e.slice_id)   AS slice_id,
         coalesce(t.stream_id, e.stream_id) AS stream_id,
         o.version                          AS old_version,
-        b.file_id                          AS own_file_id,
+        number_of_file(f.position, f.file) AS own_file_id,
         -- a label that is missing takes the place of none
         CASE WHEN f.labelled THEN coalesce(f.label, e.label) ELSE coalesce(e.label, f.label) END AS known_label,
         coalesce(f.predicted_class, e.predicted_class) AS known_class
@@ -21,13 +21,12 @@ WITH joined AS (
     LEFT JOIN stream_keys AS t
         ON f.score IS NOT NULL AND t.version = coalesce(f.version, '') AND t.calibrator = coalesce(f.calibrator, '')
     LEFT JOIN stream_keys AS o ON o.stream_id = e.stream_id
-    LEFT JOIN file_numbers AS b ON b.file = f.file
     -- a row labelled before what is known is an old row sent again: it takes nothing back
     WHERE NOT coalesce(f.labelled_at < e.labelled_at AND e.positives IS NOT NULL, false)
 ),
 merged AS (
     SELECT
-        row_key, sample_id, observed_at, file, slice_id, stream_id, clipped, predicts_anew,
+        row_key, sample_id, observed_at, slice_id, stream_id, clipped, predicts_anew,
         coalesce(score, old_score)         AS score,
         coalesce(raw_score, old_raw_score) AS raw_score,
         coalesce(logits, old_logits)       AS logits,
@@ -67,7 +66,7 @@ SELECT
     score, raw_score, n, positives, group_id, predicted_class, label, logits,
     CASE WHEN row_key IS NULL OR changes_prediction THEN own_file_id ELSE old_file_id END AS file_id,
     CASE WHEN labelled THEN own_file_id ELSE old_label_file_id END AS label_file_id,
-    file, clipped,
+    own_file_id, clipped,
     changes_prediction OR predicts_anew                         AS changes_prediction,
     row_key IS NOT NULL AND old_positives IS NULL AND positives IS NOT NULL AS newly_labelled,
     row_key IS NOT NULL AND (old_positives IS NOT NULL OR score IS DISTINCT FROM old_score
