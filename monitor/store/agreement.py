@@ -114,8 +114,11 @@ def _cause(found: Agreement, classes: Sequence[str]) -> str:
         return f"the logits seem to stand in another order than classes: set {whole}{unknown}, {how}"
     foreign = sorted(name for name in names if name not in class_names(classes, found.width))
     if foreign:
-        counted = "" if classes else ", and without classes they are called 0, 1, 2 …"
-        return f"predicted_class says {first_few(foreign)}, which is none of the classes{counted}: set classes = [...], one name for each logit, in order"  # fmt: skip
+        numbered = "" if classes else ", and without classes they are called 0, 1, 2 …"
+        return (
+            f"predicted_class says {first_few(foreign)}, which is none of the classes{numbered}: set classes = [...], one name "
+            "for each logit, in order"
+        )
     return "classes = [...] has to name the class of each logit in order, and both have to come from the same model"
 
 

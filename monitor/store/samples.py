@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from monitor.config import Model
 from monitor.model import Slice
 from monitor.recalibration.samples import AboutLogits, Samples
-from monitor.store.connection import naive, utc_day
 from monitor.store.class_logits import class_logits
+from monitor.store.connection import naive, utc_day
 from monitor.store.logits import PROBABILITIES, load_holdings
 from monitor.store.registry import Registry
 from monitor.store.sql import statement
