@@ -10,7 +10,8 @@ REMEDIES = {
     "score_outside_0_1": "scores are probabilities from 0 to 1: divide percentages by 100",
     "unknown_outcome": "outcome is 0, 1, true or false; class names go to the columns label and predicted_class",
     "bad_count": "n and positives are whole numbers, positives from 0 to n; a row with n above 1 needs positives",
-    "bad_logits": "logits are a list of finite numbers",
+    "bad_logits": "logits are a list of finite numbers, one for each class; where a source's are probabilities, they lie "
+    "from 0 to 1 and their sum is 1, unless logits_are in [[model.source]] says that they are logits",
     "missing_sample_id": "each row needs a sample_id; if it is called otherwise, map it in columns",
     "time_in_future": "the producer's clock, or time_zone in [model.source]: times without one are taken to be in it",
     "time_before_1970": 'numbers are counted since 1970 in time_unit = "s", "ms" or "us"',
