@@ -72,9 +72,12 @@ def agreement_of(predicted: NDArray[np.str_], logits: NDArray[np.floating], clas
     own = np.array([known.get(name, -1) for name in names])[codes]
     rows = np.flatnonzero((own >= 0) & (own < logits.shape[1]))
     agreeing = int(np.count_nonzero(logits[rows, own[rows]] >= logits[rows].max(axis=1)))
-    both, counts = np.unique(np.stack([codes, logits.argmax(axis=1)]), axis=1, return_counts=True)
-    pairs = {(names[code], int(top)): int(count) for (code, top), count in zip(both.T, counts, strict=True)}
-    return Agreement(pairs, agreeing, logits.shape[1])
+    width = logits.shape[1]
+    both, counts = np.unique(codes * width + logits.argmax(axis=1), return_counts=True)
+    pairs = {
+        (names[pair // width], pair % width): count for pair, count in zip(both.tolist(), counts.tolist(), strict=True)
+    }
+    return Agreement(pairs, agreeing, width)
 
 
 def name_codes(names: NDArray[np.str_]) -> tuple[list[str], NDArray[np.int64]]:

@@ -31,7 +31,9 @@ from tests.store.conftest import MakeWorld
 Floats = NDArray[np.float64]
 PROBABLY = '[[model.source]]\npath = "in/*"\nlogits_are = "probabilities"\n'
 SURELY_LOGITS = '[[model.source]]\npath = "in/*"\nlogits_are = "logits"\n'
-OPEN = Source(path="in/*")
+OPEN, TAKEN_AS_PROBABILITIES, TAKEN_AS_LOGITS = (
+    Source.model_validate({"path": "in/*", "logits_are": each}) for each in (None, "probabilities", "logits")
+)
 
 
 def z(n: int = 200, classes: int = 4, scale: float = 3.0, seed: int = 7) -> Floats:
@@ -44,7 +46,8 @@ def q(n: int = 200, classes: int = 4, scale: float = 3.0, seed: int = 7) -> Floa
 
 
 def one_hot(n: int = 200) -> Floats:
-    return np.eye(4)[z(n).argmax(axis=1)]
+    found: Floats = np.eye(4)[z(n).argmax(axis=1)]
+    return found
 
 
 def bfloat16(values: Floats) -> Floats:
@@ -313,7 +316,7 @@ def test_check_notes_probabilities_and_suspects_nothing() -> None:
         'logits_are = "probabilities" in [[model.source]] says so for good'
     )
     assert suspect_logits(seen(q()), Agreement(), (), OPEN) == []
-    assert remark_logits(seen(q()), Source(path="in/*", logits_are="probabilities")) == []
+    assert remark_logits(seen(q()), TAKEN_AS_PROBABILITIES) == []
     assert remark_logits(seen(q(3)), OPEN) == [note]
 
 
@@ -335,13 +338,13 @@ def test_check_suspects_classes_in_another_order() -> None:
 @pytest.mark.parametrize("values", [expit(z()), one_hot(), np.vstack([q(50), z(50)])])
 def test_check_suspects_what_is_neither_or_both(values: Floats) -> None:
     assert len(suspect_logits(seen(values), Agreement(), (), OPEN)) == 1
-    assert suspect_logits(seen(values), Agreement(), (), Source(path="in/*", logits_are="logits")) == []
+    assert suspect_logits(seen(values), Agreement(), (), TAKEN_AS_LOGITS) == []
 
 
 def test_check_suspects_a_configuration_that_the_vectors_belie() -> None:
-    (said,) = suspect_logits(seen(z()), Agreement(), (), Source(path="in/*", logits_are="probabilities"))
+    (said,) = suspect_logits(seen(z()), Agreement(), (), TAKEN_AS_PROBABILITIES)
     assert "can be no probabilities (0 to 1, sum 1) and would be set aside as bad_logits" in said
-    (note,) = remark_logits(seen(q()), Source(path="in/*", logits_are="logits"))
+    (note,) = remark_logits(seen(q()), TAKEN_AS_LOGITS)
     assert (
         note
         == 'the column logits looks like probabilities (0 to 1, sum 1) and is taken as it is: logits_are = "logits"'
