@@ -11,7 +11,8 @@ REMEDIES = {
     "unknown_outcome": "outcome is 0, 1, true or false, or words of outcomes in [model.source]; class names go to the columns "
     "label and predicted_class",
     "bad_count": "n and positives are whole numbers, positives from 0 to n; a row with n above 1 needs positives",
-    "bad_logits": "logits are a list of finite numbers",
+    "bad_logits": "logits are a list of finite numbers, one for each class; where a source's are probabilities, they lie "
+    "from 0 to 1 and their sum is 1, unless logits_are in [[model.source]] says that they are logits",
     "conflicting_identity": "rows of one file have the same sample_id and observed_at and different predictions: is sample_id "
     "that of the image, where each row is a box? Make it differ, and give the image as group_id",
     "taken_back": "later rows showed that all scores of the source mean something else: see the problem told of it, then send "

@@ -10,10 +10,14 @@ import duckdb
 from monitor.config import Model
 from monitor.durations import format_duration
 from monitor.findings import Finding, Weight, find
+from monitor.model import Task
 from monitor.remedies import REMEDIES
 from monitor.sources.base import Batch
+from monitor.sourcesettings import Source as SourceConfig
+from monitor.store.agreement import Agreement, agreement
 from monitor.store.connection import aware, naive, quoted
 from monitor.store.label_rules import words_predicted
+from monitor.store.logits import Kinds, kinds, remark_logits, suspect_logits
 from monitor.store.review import Refusal, mapped_signs, review_files
 from monitor.store.staging import CLOCK_SKEW, EVER, stage
 from monitor.store.values import LabelRules, plain_text
@@ -60,12 +64,16 @@ class Trial:
     facts: dict[str, str] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    meaning: SourceConfig | None = None
+    logits: Kinds = field(default_factory=Kinds)
+    agreed: Agreement = field(default_factory=Agreement)
 
     def take(self, connection: duckdb.DuckDBPyConnection, batch: Batch, model: Model, holds: str) -> None:
         """Try the first rows of one more batch, unless enough were tried. Raises duckdb.Error where they cannot be read."""
         if self.batches == BATCHES:
             return
         self.batches += 1
+        self.meaning = batch.meaning
         some = replace(batch, relation=f"SELECT * FROM ({batch.relation}) LIMIT {ROWS}")
         oldest, now = EVER
         rules = LabelRules.of(model, batch.meaning, ())
@@ -79,6 +87,9 @@ class Trial:
                 break
             rules = rules.with_classes(words)
         self._review(connection, some, rules)
+        if "logits" in batch.types and holds == "samples":
+            self.logits += kinds(connection)
+            self.agreed += Agreement() if model.task is Task.BINARY else agreement(connection, model.classes)
         self.missing += _missing_words(connection, some, rules)
         first = "CREATE TEMP TABLE tried AS" if self.batches == 1 else "INSERT INTO tried BY NAME"
         place = "" if self.batches == 1 else " + (SELECT coalesce(max(place), 0) + 1 FROM tried)"
@@ -117,6 +128,11 @@ class Trial:
             self.bad[reason] = count
             self.examples[reason] = f"row {row} of {file}: {(record or '')[:300]}"
         self.findings += find(connection, model, holds)
+        meaning = self.meaning
+        if meaning is not None and self.logits.vectors + self.logits.single:
+            suspect = suspect_logits(self.logits, self.agreed, model.classes, meaning)
+            self.findings += [Finding(Weight.SUSPICIOUS, text) for text in suspect]
+            self.findings += [Finding(Weight.NOTE, text) for text in remark_logits(self.logits, meaning)]
 
     @property
     def taken(self) -> int:

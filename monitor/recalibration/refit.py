@@ -94,6 +94,7 @@ def refit(
         task=model.task, fitted_at=now, fit_window=_fit_window(fitting, counted), gate_window=_window(judging),
         parent=in_use[parent][0] if parent is not None else None, calwatch_version=calwatch_version,
         before=verdict.before, after=verdict.after, reasons=(*chosen.reasons, *verdict.reasons),
+        logits_are=samples.about_logits.held if chosen.calibrator.needs_logits else "logits",
     )  # fmt: skip
     decided: tuple[Decided, ...] = ()
     said: tuple[str, ...] = ()

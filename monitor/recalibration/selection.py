@@ -115,11 +115,14 @@ def _fit(method: str, samples: Samples, near: Calibrator | None) -> Calibrator:
         known = near if isinstance(near, (Temperature, Vector)) else None
         return fit_vector(samples.logits, samples.label_index, start=known)
     if method == "vector":
-        raise ValueError("vector scaling needs logits and the true class of every sample")
+        why = f": {samples.about_logits.said}" if samples.about_logits.said else ""
+        raise ValueError(f"vector scaling needs logits and the true class of every sample{why}")
     return _FIT_SCORES[method](samples.score, samples.outcome, samples.n)
 
 
 def _note_on_logits(samples: Samples) -> list[str]:
+    if samples.about_logits.said:
+        return [samples.about_logits.said]
     if samples.logits is None or samples.has_all_logits:
         return []
     if samples.label_index is None:

@@ -51,11 +51,13 @@ ProblemReason = Literal[
     "source_unreachable", "directory_missing", "unreadable_file", "empty_file", "missing_column", "missing_slice_column",
     "wrong_type", "percentages", "scores_of_predicted_class", "undecided_outcome", "unknown_positive",
     "changed_predictions", "near_repeats", "withdrawn_rows", "withdrawn_labels", "rows_set_aside", "labels_judged_anew",
+    "logits_are",
 ]  # fmt: skip
 PROBLEM_REASONS: tuple[ProblemReason, ...] = get_args(ProblemReason)
 # told once, when it happens: the next pull knows nothing of it
 NOTED_REASONS: tuple[ProblemReason, ...] = (
     "changed_predictions", "near_repeats", "withdrawn_rows", "withdrawn_labels", "rows_set_aside", "labels_judged_anew",
+    "logits_are",
 )  # fmt: skip
 
 

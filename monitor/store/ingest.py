@@ -21,11 +21,12 @@ import duckdb
 
 from monitor.config import Model
 from monitor.errors import SourceError
-from monitor.sources.base import Batch
+from monitor.sources.base import Batch, Problem
 from monitor.store.connection import atomic, naive
 from monitor.store.cursors import write_cursor
 from monitor.store.file_numbers import load_file_numbers, number_files
 from monitor.store.label_rules import define_missing, load_rules, remember_words, words_predicted
+from monitor.store.logits import settle_logits
 from monitor.store.parking import join_labels
 from monitor.store.pulled import Pulled
 from monitor.store.registry import Registry
@@ -90,6 +91,10 @@ def ingest(
         load_file_numbers(connection, numbers, placed=batch.whole)
         for fact, value in {**batch.facts, **found.facts}.items():
             store_fact(connection, registry.model_id, source, fact, value, now)
+        if "logits" in batch.types and (
+            said := settle_logits(connection, registry.model_id, source, batch.meaning, now)
+        ):
+            pulled.problems.append(Problem(source, "logits_are", f"source {source}: {said}"))
         if holds == "labels":
             pulled.parked = join_labels(connection, registry, model, source, now)
         registry.map_slices(connection, model)
