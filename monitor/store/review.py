@@ -12,7 +12,8 @@ remembered as facts (``source_facts``).
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from datetime import datetime
+from typing import Any, Literal
 
 import duckdb
 
@@ -26,6 +27,7 @@ from monitor.wording import counted, first_few
 RECENT_ROWS = 1_000  # of a source, over files and pushes
 PERCENT_ROWS, PERCENT_SHARE = 20, 0.01  # scores in (1, 100] that make a file one of percentages
 ONE_SIDED_ROWS = 50  # predictions of both classes without a score below one half
+HELD_DAYS = 1  # a refused file that is no longer tried speaks for so long against those refused with it
 
 RefusalReason = Literal["percentages", "scores_of_predicted_class", "undecided_outcome", "unknown_positive"]
 SIGNS, PERCENT, ONE_SIDED = "outcomes_seen", "recent_percentages", "recent_one_sided"  # facts
@@ -55,7 +57,7 @@ class _Seen:
 
     file: str
     file_id: int
-    rows: int
+    scores: int
     percent: int
     low: int  # scores below one half
     classed: int  # rows with a predicted class
@@ -63,72 +65,88 @@ class _Seen:
     minus: int
     plus: int
     zero: int
-    labels: int  # that say something
-    understood: int
-    names: tuple[str, ...]  # labels that are no outcomes, examples
-    positive: int
-    near_positive: str | None  # a label that is `positive` but for upper and lower case
+    understood: int  # labels that are outcomes
+    names: tuple[str, ...]  # labels that are no outcomes, the first and the last
 
 
 def review_files(
     connection: duckdb.DuckDBPyConnection, rules: LabelRules, meaning: SourceConfig, facts: Mapping[str, str],
-    numbers: Mapping[str, int], *, names_matter: bool = True,
+    numbers: Mapping[str, int], *, names_matter: bool = True, now: datetime | None = None,
 ) -> Review:  # fmt: skip
     """Look at `staged`, file by file. ``numbers``: file → its number; ``names_matter``: whether labels that are names need
-    ``positive``."""
-    seen = _look(connection, rules, numbers)
+    ``positive``; ``now``: so that files refused together are let go once some of them are gone, None: they are not."""
+    seen = _look(connection, numbers)
     refused: dict[str, Refusal] = {}
     found: dict[str, str] = {}
     take_back: dict[int, RefusalReason] = {}
     if meaning.score_unit == "probability":
-        _review_percent(seen, facts, refused, found, take_back)
+        _review_percent(seen, facts, refused, found, take_back, now.toordinal() if now else 0)
     if rules.task is Task.BINARY:
         _review_one_sided(seen, facts, refused, found, take_back)
         if names_matter:
-            _review_names(seen, rules, refused)
+            _review_names(seen, rules, facts, refused)
     _review_signs(seen, facts, refused, found)
     return Review(refused, found, take_back)
 
 
-def _look(connection: duckdb.DuckDBPyConnection, rules: LabelRules, numbers: Mapping[str, int]) -> list[_Seen]:
-    rows = connection.execute(
-        statement("review_files"), {"percent": 1 + CLIPPED, "positive": rules.positive or ""}
-    ).fetchall()
+def _look(connection: duckdb.DuckDBPyConnection, numbers: Mapping[str, int]) -> list[_Seen]:
+    rows = connection.execute(statement("review_files"), {"percent": 1 + CLIPPED, "half": 0.5 - CLIPPED}).fetchall()
     found = []
-    for file, *counts, first, last, names, near in rows:
-        total, percent, low, classed, minus, plus, zero, labels, understood, positive = counts
-        classes = tuple(sorted({text for text in (first, last) if text is not None}))
+    for file, *counts, first, last, first_name, last_name in rows:
+        scores, percent, low, classed, minus, plus, zero, understood = counts
         found.append(
             _Seen(
-                file, numbers.get(file, 0), total, percent, low, classed, classes, minus, plus, zero, labels, understood,
-                tuple(sorted(names or ())), positive, near,
+                file, numbers.get(file, 0), scores, percent, low, classed, _different(first, last), minus, plus, zero,
+                understood, _different(first_name, last_name),
             )
         )  # fmt: skip
     return found
 
 
+def _different(*texts: str | None) -> tuple[str, ...]:
+    return tuple(sorted({text for text in texts if text is not None}))
+
+
 def _review_percent(
     seen: Sequence[_Seen], facts: Mapping[str, str], refused: dict[str, Refusal], found: dict[str, str],
-    take_back: dict[int, RefusalReason],
+    take_back: dict[int, RefusalReason], today: int,
 ) -> None:  # fmt: skip
-    recent: list[list[int]] = json.loads(facts.get(PERCENT, "[]"))  # [number, rows, of them percentages], oldest first
-    known = json.dumps(recent)
+    """``clean``: rows before any percentage, up to ``RECENT_ROWS``: from then on files are remembered from the first that
+    holds one. ``recent``: [number, rows, percentages] of files, oldest first. ``held``: those refused for what others hold,
+    number → [percentages, day]: they stay so when newer ones have taken their place among the recent."""
+    told = facts.get(PERCENT, '{"clean": 0, "recent": [], "held": {}}')
+    state: dict[str, Any] = json.loads(told)
+    recent: list[list[int]] = state["recent"]
+    held: dict[str, list[int]] = {
+        number: entry for number, entry in state["held"].items() if today - entry[1] <= HELD_DAYS
+    }
     for one in seen:
-        if one.percent >= PERCENT_ROWS and one.percent >= PERCENT_SHARE * one.rows:
-            refused[one.file] = _percentages(f"{one.percent:,} of {counted(one.rows, 'score')} lie")
+        if not one.scores:
             continue
-        if one.percent == 0 and not recent:
+        if one.percent >= PERCENT_ROWS and one.percent >= PERCENT_SHARE * one.scores:
+            refused[one.file] = _percentages(f"{one.percent:,} of {counted(one.scores, 'score')} lie")
             continue
-        # a file that is tried again counts once
-        recent = _newest(
-            [*(entry for entry in recent if entry[0] != one.file_id), [one.file_id, one.rows, one.percent]]
-        )
+        key = str(one.file_id)
+        recent = _newest(recent, [one.file_id, one.scores, one.percent])
+        if key in held:
+            held[key] = [one.percent, today]
         outside, rows = sum(entry[2] for entry in recent), sum(entry[1] for entry in recent)
+        together = sum(entry[0] for entry in held.values())
         if outside >= PERCENT_ROWS and outside >= PERCENT_SHARE * rows:
             refused[one.file] = _percentages(f"{outside:,} of the source's newest {counted(rows, 'score')} lie")
-            take_back.update({entry[0]: "percentages" for entry in recent[:-1]})
-    if json.dumps(recent) != known:
-        found[PERCENT] = json.dumps(recent)
+            take_back.update({number: "percentages" for number, *_ in recent if number != one.file_id})
+            # pushes (below 0) do not come again
+            held |= {str(number): [percent, today] for number, _, percent in recent if number >= 0}
+        elif key in held and together >= PERCENT_ROWS:
+            refused[one.file] = _percentages(f"{together:,} scores of the files that are refused with it lie")
+        else:
+            held.pop(key, None)
+        if not outside:
+            state["clean"] = min(state["clean"] + one.scores, RECENT_ROWS)
+            recent = recent if state["clean"] < RECENT_ROWS else []
+    news = json.dumps({"clean": state["clean"], "recent": recent, "held": held})
+    if news != told:
+        found[PERCENT] = news
 
 
 def _percentages(where: str) -> Refusal:
@@ -139,13 +157,16 @@ def _percentages(where: str) -> Refusal:
     )
 
 
-def _newest(entries: Sequence[list[int]]) -> list[list[int]]:
-    """Those of the entries that make up the newest ``RECENT_ROWS`` rows."""
-    kept: list[list[int]] = []
-    for entry in reversed(entries):
-        if sum(each[1] for each in kept) >= RECENT_ROWS:
-            break
-        kept.insert(0, entry)
+def _newest(entries: Sequence[list[int]], one: list[int]) -> list[list[int]]:
+    """Those of the entries that make up the newest ``RECENT_ROWS`` rows, with one more: a file that is tried again keeps its
+    place."""
+    numbers = [entry[0] for entry in entries]
+    kept = [one if entry[0] == one[0] else entry for entry in entries]
+    if one[0] not in numbers:
+        kept.append(one)
+    rows = sum(entry[1] for entry in kept)
+    while rows - kept[0][1] >= RECENT_ROWS:
+        rows -= kept.pop(0)[1]
     return kept
 
 
@@ -182,23 +203,30 @@ def _review_one_sided(
         found[ONE_SIDED] = json.dumps(state)
 
 
-def _review_names(seen: Sequence[_Seen], rules: LabelRules, refused: dict[str, Refusal]) -> None:
+def _review_names(
+    seen: Sequence[_Seen], rules: LabelRules, facts: Mapping[str, str], refused: dict[str, Refusal]
+) -> None:
+    if rules.positive is not None:
+        return
+    zeros = "0" in facts.get(SIGNS, "")
     for one in seen:
-        if rules.positive is not None:
-            if one.labels and not one.positive and one.near_positive is not None:
-                refused[one.file] = Refusal(
-                    "unknown_positive",
-                    f'no label is positive = "{rules.positive}", but some are "{one.near_positive}"; nothing of it was taken. '
-                    "Write positive as the labels are",
-                )
-        elif one.names and not one.understood and not (one.minus or one.plus or one.zero):
-            named = first_few([f'"{name}"' for name in one.names])
+        names = list(one.names)
+        # beside 1 and without 0, a 2 is the other class: labels that count from 1
+        counted_from_1 = one.plus and not (one.zero or one.minus or zeros) and any(map(_is_number, names))
+        if counted_from_1:
+            names = ["1", *names]
+        if one.names and (counted_from_1 or not (one.understood or one.minus or one.plus or one.zero)):
+            named = first_few([f'"{name}"' for name in names])
             refused[one.file] = Refusal(
                 "unknown_positive",
                 f"labels are names ({named}), and nothing says which of them the score is the probability of; nothing of it "
-                f'was taken. Set positive = "{one.names[0]}" (or another) in [[model]], or outcomes in [model.source]; where '
+                f'was taken. Set positive = "{names[0]}" (or another) in [[model]], or outcomes in [model.source]; where '
                 'the score is that of the predicted class, task = "multiclass"',
             )
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _review_signs(

@@ -9,7 +9,7 @@ import duckdb
 from monitor.sources.base import Batch
 from monitor.store.connection import literal, naive, quoted
 from monitor.store.sql import statement
-from monitor.store.values import LabelRules, outcome_expression, plain_text
+from monitor.store.values import LabelRules, normalized_text, outcome_expression, plain_text
 
 QUARANTINE_REASONS = (
     "unreadable_line", "missing_sample_id", "unreadable_time", "time_before_1970", "time_in_future", "older_than_retention",
@@ -46,6 +46,7 @@ def stage(
     """
     columns = _columns(batch, slices, rules, monitor_applies=monitor_applies)
     checks = _sample_checks(horizon, oldest, now) if holds == "samples" else _label_checks(rules, now)
+    checks += (("conflicting_identity", "conflicting"),)
     cases = "\n        ".join(f"WHEN {condition} THEN {literal(reason)}" for reason, condition in checks)
     typed = ",\n        ".join(f"{expression} AS {name}" for name, expression in columns.items())
     unreadable = "_unreadable" if batch.unreadable else "NULL::VARCHAR"
@@ -53,8 +54,8 @@ def stage(
     with _believing_values_only(connection):
         connection.execute(f"""
 CREATE OR REPLACE TEMP TABLE staged AS
-SELECT * EXCLUDE (unreadable, has_score, has_outcome, has_label, has_labelled_at, has_logits, has_count, has_positives,
-    read_outcome, read_count, read_positives),
+SELECT * EXCLUDE (unreadable, conflicting, has_score, has_outcome, has_label, has_labelled_at, has_logits, has_count,
+    has_positives, read_outcome, read_count, read_positives),
     coalesce(read_outcome = -1, false) AS minus, positives IS NOT NULL OR has_label AS labelled
 FROM (
     SELECT *, CASE
@@ -66,6 +67,7 @@ FROM (
             ::BIGINT AS positives
         FROM (
             SELECT _position AS position, _file AS file, _row AS row, {unreadable} AS unreadable,
+            {"_conflicting" if batch.marked else "false"} AS conflicting,
             {typed},
             {unreadable} AS record
             FROM ({batch.relation})
@@ -115,7 +117,8 @@ def mark_conflicts(connection: duckdb.DuckDBPyConnection) -> bool:
     """
     close = find_repeated(connection)
     if close:
-        connection.execute(statement("stage_conflicts"))
+        value = normalized_text("value")
+        connection.execute(statement("stage_conflicts").replace("/*value*/", value))
     return close
 
 
