@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from monitor.config import Model
 from monitor.durations import format_duration
 from monitor.evidence_streams import Members, Streams, limits_of, members_of, streams_of
-from monitor.model import Evidence, Rule, RuleKind, Slice, quiet_from
+from monitor.model import Evidence, Rule, RuleKind, Slice
 from monitor.readings import window_end
 from monitor.rulebook import Rulebook
 from monitor.statistics.cells import Cells
@@ -31,7 +31,8 @@ from monitor.statistics.evidence_reference import reference_bands
 from monitor.statistics.evidence_tolerance import Tolerance
 from monitor.store import evidence as held
 from monitor.store.connection import atomic, utc_day
-from monitor.store.evidence import AlarmRow, Stream, Traffic
+from monitor.store.evidence import Stream, Traffic
+from monitor.store.evidence_alarms import AlarmRow, newest_alarms, store_alarms, store_words
 from monitor.store.registry import Registry
 
 Floats = NDArray[np.float64]
@@ -102,7 +103,9 @@ def _weigh_rule(
     held.forget_from(connection, model.name, rule.name, start, utc_day(floor))
     run, path, alarms = _judge_days(connection, registry, run, traffic, members)
     held.store_streams(connection, model.name, rule.name, _listed(run), ())
-    held.store_path(connection, model.name, rule.name, path, alarms)
+    held.store_path(connection, model.name, rule.name, path)
+    store_alarms(connection, model.name, rule.name, alarms)
+    _explain_newest(connection, registry, run, floor)
     held.store_reach(connection, model.name, rule.name, basis, end)
 
 
@@ -150,10 +153,7 @@ def _judge_days(
         path += _path(run, step, block, limits, buckets)
         run = replace(run, state=step.state, gathering=gathering)
         at = {bucket: column for column, bucket in enumerate(block.bucket.tolist())}
-        alarms += [
-            _alarm(connection, registry, run, alarm, float(limits[alarm.row, at[alarm.bucket]]))
-            for alarm in step.alarms
-        ]
+        alarms += [_alarm(run, alarm, float(limits[alarm.row, at[alarm.bucket]])) for alarm in step.alarms]
     return run, path, alarms
 
 
@@ -219,24 +219,41 @@ def _path(
     ]
 
 
-def _alarm(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, run: _Run, alarm: Alarm, limit: float
-) -> AlarmRow:
-    """An alarm with its words, from the cells since its onset."""
-    model, stream = run.model, run.streams[alarm.row]
-    onset, at = (_EPOCH + index * model.bucket for index in (alarm.onset, alarm.bucket))
-    since = held.load_traffic(connection, registry, onset, at + model.bucket)
+def _alarm(run: _Run, alarm: Alarm, limit: float) -> AlarmRow:
+    """An alarm as a row, not yet explained."""
+    onset, at = (_EPOCH + index * run.model.bucket for index in (alarm.onset, alarm.bucket))
+    ratio = float(np.exp(min(alarm.log_evidence - np.log(limit), 700.0)))
+    return AlarmRow(run.streams[alarm.row], at, ratio, onset, int(alarm.samples))
+
+
+def _explain_newest(connection: duckdb.DuckDBPyConnection, registry: Registry, run: _Run, floor: datetime) -> None:
+    """Put the newest alarm of each stream into words. Those before it are counted only: scores that are off from the start
+    raise thousands.
+
+    When late labels take back the newest, the one before it is explained then, unless its buckets have been folded.
+    """
+    rows = {stream.key: row for row, stream in enumerate(run.streams)}
+    newest = newest_alarms(connection, run.model.name, run.rule.name, run.model.bucket)
+    explained = [
+        replace(alarms.newest, direction=_words(connection, registry, run, rows[key], alarms.newest))
+        for key, alarms in newest.items()
+        if not alarms.newest.explained and alarms.newest.bucket >= floor
+    ]
+    store_words(connection, run.model.name, run.rule.name, explained)
+
+
+def _words(connection: duckdb.DuckDBPyConnection, registry: Registry, run: _Run, row: int, alarm: AlarmRow) -> str:
+    """The direction of an alarm of the stream ``row``, from the cells since its onset."""
+    model, stream = run.model, run.streams[row]
+    since = held.load_traffic(connection, registry, alarm.onset, alarm.bucket + model.bucket)
     links = _links(connection, model, [stream], since, members_of(model, since))
     cells = _stream_cells(held.load_cells(connection, registry, since, since.buckets), links, [stream], since.buckets)
-    alone = replace(
-        run, streams=(stream,), gathering=None if run.gathering is None else (run.gathering[alarm.row],)
-    )  # fmt: skip
+    alone = replace(run, streams=(stream,), gathering=None if run.gathering is None else (run.gathering[row],))
     _, block = _block(alone, cells, since.buckets)
-    words = direction(explain(block, 0, alarm.tilt, alarm.onset, alarm.bucket))
-    if run.gathering is not None:
-        words += " compared with its first samples"
-    ratio = float(np.exp(min(alarm.log_evidence - np.log(limit), 700.0)))
-    return AlarmRow(stream, at, ratio, onset, int(alarm.samples), words)
+    onset, at = ((moment - _EPOCH) // model.bucket for moment in (alarm.onset, alarm.bucket))
+    # a tilt shapes contributions alone, which are not told
+    words = direction(explain(block, 0, 0, onset, at))
+    return f"{words} compared with its first samples" if words and run.gathering is not None else words
 
 
 def _listed(run: _Run) -> list[Stream]:
@@ -246,37 +263,26 @@ def _listed(run: _Run) -> list[Stream]:
 
 
 def _shown(connection: duckdb.DuckDBPyConnection, model: Model, rule: Rule, floor: datetime) -> list[Evidence]:
-    alarms = held.alarms_of_open(connection, model.name, rule.name)
+    alarms = newest_alarms(connection, model.name, rule.name, model.bucket)
     ratios = held.newest_ratios(connection, model.name, rule.name, floor)
     shown = []
     for stream in held.load_streams(connection, model.name, rule.name):
         bucket, ratio = ratios.get(stream.key, (stream.opened, 0.0))
-        since_opened = alarms.get(stream.key, [])
-        alarm = since_opened[-1] if since_opened else None
+        own = alarms.get(stream.key)
+        alarm = own.newest if own else None
         shown.append(
             Evidence(
                 model=model.name, version=stream.version, calibrator=stream.calibrator, rule=rule.name, slice=stream.slice,
                 opened=stream.opened,
                 until=bucket + model.bucket, ratio=ratio,
                 alarm_at=alarm.bucket + model.bucket if alarm else None, alarm_ratio=alarm.ratio if alarm else None,
-                onset=alarm.onset if alarm else None, began=_began(since_opened, model.bucket),
-                samples_since_onset=alarm.samples if alarm else None,
-                direction=alarm.direction if alarm else "", listed=stream.listed,
-                reference_missing=_missing(rule, stream),
+                onset=alarm.onset if alarm else None, began=own.began if own else None,
+                samples_since_onset=alarm.samples if alarm else None, alarms=own.count if own else 0,
+                direction=alarm.direction if alarm else "", explained=alarm is None or alarm.explained,
+                listed=stream.listed, reference_missing=_missing(rule, stream),
             )
         )  # fmt: skip
     return shown
-
-
-def _began(alarms: Sequence[AlarmRow], bucket: timedelta) -> datetime | None:
-    """Onset of the first of the alarms that led to the newest without quiet between."""
-    began = None
-    quiet = datetime.min.replace(tzinfo=UTC)
-    for alarm in alarms:
-        at = alarm.bucket + bucket
-        began = alarm.onset if at >= quiet else began
-        quiet = quiet_from(at, alarm.onset)
-    return began
 
 
 def _missing(rule: Rule, stream: Stream) -> int | None:

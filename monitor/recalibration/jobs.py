@@ -17,7 +17,7 @@ from monitor.errors import CalwatchError, StoreError
 from monitor.model import Job, JobState
 from monitor.recalibration.calls import job_calls
 from monitor.recalibration.charge import in_use, write_files
-from monitor.recalibration.queue import after_failure, begin, enqueue, requeue_interrupted
+from monitor.recalibration.queue import after_failure, begin, enqueue, is_by_hand, requeue_interrupted
 from monitor.recalibration.refit import Refit
 from monitor.recalibration.refitting import gather, judged, record_accepted, write_accepted
 from monitor.recalibration.rollback import roll_back
@@ -28,6 +28,10 @@ from monitor.store.jobs import Attempt, due_jobs, log_attempt, refits_wait_elsew
 from monitor.store.registry import Registry
 from monitor.store.rows import load_jobs, store_job
 
+# What a cycle starts of the refits that rules and schedules ask for: the widest scope and what is next to it. Scores that
+# are off everywhere make every slice ask at once; the others then find little left to mend, and wait for later cycles,
+# so that pulls and alerts do not wait for them.
+REFITS_A_CYCLE = 3
 RETRIED, INTERRUPTED, OUTDATED = "retried", "interrupted", "outdated"  # outcomes of an attempt that did not end its job
 
 
@@ -61,6 +65,7 @@ class Dispatcher:
     def advance(self) -> Iterator[Ended]:
         """Take what has ended, start what is due, until nothing is left to do now; yields each attempt that ended.
 
+        Of refits that nobody asked for by hand it starts at most ``REFITS_A_CYCLE``.
         A mistake of ours while a job is prepared or applied is recorded, and raised. Raises duckdb.InterruptException and
         FatalException, which leave the job as running, to be queued again as interrupted.
         """
@@ -70,9 +75,11 @@ class Dispatcher:
         ):
             yield Ended(job, INTERRUPTED if job.state is JobState.QUEUED else job.state.value)
         yield from self._take()
-        has_turn = self._has_turn()
-        while (step := self._start_next(has_turn)) is not None:
-            yield from step
+        has_turn, left = self._has_turn(), REFITS_A_CYCLE
+        while (begun := self._start_next(has_turn, left > 0)) is not None:
+            left -= begun.job.kind == "recalibrate" and not is_by_hand(begun.job)
+            if begun.outcome != JobState.RUNNING.value:
+                yield begun
             yield from self._take()
         # the files follow the database, also when a crash or a person left them behind: what is promoted stays promoted,
         # and a current.json that cannot be written now is written by the next cycle
@@ -90,20 +97,29 @@ class Dispatcher:
             return next((each.attempts for each in self.config.action if each.name == job.details.get("action")), 1)
         return self.model.recalibration.attempts
 
-    def _start_next(self, has_turn: bool) -> list[Ended] | None:
-        """Start the first job that is due and has its lane free; None when there is none. Returns what ended at once."""
+    def waiting(self) -> int:
+        """How many refits are due and wait for a later cycle, though none of this model runs."""
+        if any(work.lane == f"{self.model.name}/refit" for work in self.runner.running()):
+            return 0
+        return sum(job.kind == "recalibrate" for job in due_jobs(self.connection, self.model.name, self.now))
+
+    def _start_next(self, has_turn: bool, may_refit: bool) -> Ended | None:
+        """Start the first job that is due and has its lane free; None when there is none. Returns how that went.
+
+        ``may_refit``: whether refits that nobody asked for by hand are still among them.
+        """
         busy = {work.lane for work in self.runner.running()}
         refits = sum(work.is_refit for work in self.runner.running())
+        is_free = has_turn and f"{self.model.name}/refit" not in busy and refits < self.config.monitor.parallel_refits
         for job in sorted(due_jobs(self.connection, self.model.name, self.now), key=lambda job: job.kind != "rollback"):
             if job.kind == "rollback":
-                return [self._guarded(job, self._finish_rollback)]
+                return self._guarded(job, self._finish_rollback)
             if job.kind == "action":
                 if f"{self.model.name}/action {job.details.get('action')}" in busy:
                     continue
-            elif not has_turn or f"{self.model.name}/refit" in busy or refits >= self.config.monitor.parallel_refits:
+            elif not is_free or not (may_refit or is_by_hand(job)):
                 continue
-            begun = self._guarded(job, self._start)
-            return [begun] if begun.outcome != JobState.RUNNING.value else []
+            return self._guarded(job, self._start)
         return None
 
     def _guarded(self, job: Job, step: Callable[[Job], Ended]) -> Ended:

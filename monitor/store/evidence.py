@@ -1,4 +1,4 @@
-"""Drift evidence in the store: streams with their state, daily checkpoints, the path, and the alarms."""
+"""Drift evidence in the store: streams with their state, daily checkpoints, and the path."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -45,18 +45,6 @@ class Traffic:
     buckets: tuple[datetime, ...]
     first: tuple[datetime, ...]  # per group, its first and last bucket in the span
     last: tuple[datetime, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AlarmRow:
-    """One alarm as stored."""
-
-    stream: Stream
-    bucket: datetime
-    ratio: float
-    onset: datetime
-    samples: int
-    direction: str
 
 
 def load_traffic(connection: duckdb.DuckDBPyConnection, registry: Registry, start: datetime, end: datetime) -> Traffic:
@@ -291,39 +279,13 @@ def store_checkpoint(
 
 
 def store_path(
-    connection: duckdb.DuckDBPyConnection, model: str, rule: str,
-    path: Sequence[tuple[Stream, datetime, int, float]], alarms: Sequence[AlarmRow],
-) -> None:  # fmt: skip
-    """Append judged buckets (stream, bucket, samples, ratio) and alarms."""
-    names = ("model", "rule", "version", "calibrator", "slice", "bucket")
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, path: Sequence[tuple[Stream, datetime, int, float]]
+) -> None:
+    """Append judged buckets: stream, bucket, samples, ratio."""
     insert_columns(
-        connection, "evidence", (*names, "samples", "ratio"),
+        connection, "evidence", ("model", "rule", "version", "calibrator", "slice", "bucket", "samples", "ratio"),
         ((model, rule, *stream.key, bucket, samples, ratio) for stream, bucket, samples, ratio in path),
     )  # fmt: skip
-    insert_columns(
-        connection, "evidence_alarms", (*names, "ratio", "onset", "samples", "direction"),
-        ((model, rule, *a.stream.key, a.bucket, a.ratio, a.onset, a.samples, a.direction) for a in alarms),
-    )  # fmt: skip
-
-
-def alarms_of_open(
-    connection: duckdb.DuckDBPyConnection, model: str, rule: str
-) -> dict[tuple[str, str, str], list[AlarmRow]]:
-    """The alarms of each open stream since it was opened, oldest first, by stream key; streams without any are left out."""
-    streams = {stream.key: stream for stream in load_streams(connection, model, rule)}
-    rows = connection.execute(
-        "SELECT version, calibrator, slice, bucket, ratio, onset, samples, direction FROM evidence_alarms "
-        "WHERE model = $model AND rule = $rule ORDER BY bucket",
-        {"model": model, "rule": rule},
-    ).fetchall()
-    alarms: dict[tuple[str, str, str], list[AlarmRow]] = {}
-    for version, calibrator, text, bucket, ratio, onset, samples, direction in rows:
-        stream = streams.get((version, calibrator, text))
-        at = bucket.replace(tzinfo=UTC)
-        if stream is not None and at >= stream.opened:
-            row = AlarmRow(stream, at, ratio, onset.replace(tzinfo=UTC), samples, direction)
-            alarms.setdefault(stream.key, []).append(row)
-    return alarms
 
 
 def newest_ratios(
