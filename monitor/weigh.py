@@ -21,7 +21,6 @@ from monitor.evidence_streams import Members, Streams, limits_of, members_of, st
 from monitor.model import Evidence, Rule, RuleKind, Slice
 from monitor.readings import window_end
 from monitor.rulebook import Rulebook
-from monitor.statistics.cells import Cells
 from monitor.statistics.evidence import Advance, Alarm, Block, EvidenceState, advance
 from monitor.statistics.evidence_bank import BANK, BinSums
 from monitor.statistics.evidence_deployment import Gathering, gather
@@ -30,8 +29,8 @@ from monitor.statistics.evidence_listing import drifted_slices
 from monitor.statistics.evidence_reference import reference_bands
 from monitor.statistics.evidence_tolerance import Tolerance
 from monitor.store import evidence as held
-from monitor.store.connection import atomic, utc_day
-from monitor.store.evidence import Stream, Traffic
+from monitor.store.connection import atomic, naive, utc_day
+from monitor.store.evidence import Judged, Stream, Traffic
 from monitor.store.evidence_alarms import AlarmRow, newest_alarms, store_alarms, store_words
 from monitor.store.registry import Registry
 
@@ -103,7 +102,7 @@ def _weigh_rule(
     held.forget_from(connection, model.name, rule.name, start, utc_day(floor))
     run, path, alarms = _judge_days(connection, registry, run, traffic, members)
     held.store_streams(connection, model.name, rule.name, _listed(run), ())
-    held.store_path(connection, model.name, rule.name, path)
+    held.store_path(connection, model.name, rule.name, run.streams, path)
     store_alarms(connection, model.name, rule.name, alarms)
     _explain_newest(connection, registry, run, floor)
     held.store_reach(connection, model.name, rule.name, basis, end)
@@ -134,9 +133,9 @@ def _run(
 
 def _judge_days(
     connection: duckdb.DuckDBPyConnection, registry: Registry, run: _Run, traffic: Traffic, members: Members
-) -> tuple[_Run, list[tuple[Stream, datetime, int, float]], list[AlarmRow]]:
+) -> tuple[_Run, list[Judged], list[AlarmRow]]:
     """Advance day by day, with a checkpoint before each; returns the run with its new state, the path and the alarms."""
-    path: list[tuple[Stream, datetime, int, float]] = []
+    path: list[Judged] = []
     alarms: list[AlarmRow] = []
     model, rule = run.model, run.rule
     links = _links(connection, model, run.streams, traffic, members)
@@ -146,11 +145,10 @@ def _judge_days(
         buckets = [traffic.buckets[i] for i in columns]
         if day not in kept:
             held.store_checkpoint(connection, model.name, rule.name, day, run.checkpoint())
-        today = _stream_cells(held.load_cells(connection, registry, traffic, buckets), links, run.streams, buckets)
-        gathering, block = _block(run, today, buckets)
+        gathering, block = _block(connection, registry, run, traffic, links, buckets)
         limits = run.limits[:, columns]
         step = advance(run.state, block, limits, model.bucket / _DAY)
-        path += _path(run, step, block, limits, buckets)
+        path.append(_path(step, block, limits, buckets))
         run = replace(run, state=step.state, gathering=gathering)
         at = {bucket: column for column, bucket in enumerate(block.bucket.tolist())}
         alarms += [_alarm(run, alarm, float(limits[alarm.row, at[alarm.bucket]])) for alarm in step.alarms]
@@ -176,47 +174,38 @@ def _links(
     return np.array(links, dtype=np.int64).reshape(-1, 2)
 
 
-def _stream_cells(
-    cells: Cells, links: NDArray[np.int64], streams: Sequence[Stream], buckets: Sequence[datetime]
-) -> Cells:
-    """Cells of each stream from its opening on; unit = stream · buckets + bucket, as they come by group · buckets + bucket."""
-    width = len(buckets)
-    mapping = (links[:, None, :] * width + np.arange(width)[None, :, None]).reshape(-1, 2)
-    found = cells.regrouped(mapping)
-    early = np.array([[bucket < stream.opened for bucket in buckets] for stream in streams], dtype=np.bool_)
-    return found.picked(~early.reshape(-1)[found.unit]) if early.any() else found
-
-
-def _block(run: _Run, cells: Cells, buckets: Sequence[datetime]) -> tuple[tuple[Gathering, ...] | None, Block]:
-    """What is to be judged of some buckets, and the references after them."""
-    rule = run.rule
+def _block(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, run: _Run, traffic: Traffic, links: NDArray[np.int64],
+    buckets: Sequence[datetime],
+) -> tuple[tuple[Gathering, ...] | None, Block]:  # fmt: skip
+    """What is to be judged of some buckets of the traffic, each stream from its opening on, and the references after them."""
+    rule, width = run.rule, len(buckets)
     index = [(bucket - _EPOCH) // run.model.bucket for bucket in buckets]
     tolerance = (
         Tolerance.odds(rule.tolerance_odds) if rule.tolerance_odds is not None
         else Tolerance.probability(rule.tolerance_probability) if rule.tolerance_probability is not None
         else Tolerance()
     )  # fmt: skip
-    sums = BinSums.from_cells(cells, len(run.streams), len(buckets))
+    opened = np.array([[bucket >= stream.opened for bucket in buckets] for stream in run.streams], dtype=np.bool_)
+    opened = opened.reshape(len(run.streams), width)
     if run.gathering is None:
-        return None, Block.against_scores(sums, index, tolerance)
-    gathering, judged = gather(run.gathering, cells, len(buckets), rule.reference_samples)
-    lower, upper = reference_bands([one.reference for one in gathering], cells, len(buckets), tolerance)
-    shown = judged[:, :, None]
-    sums = BinSums(
-        np.where(shown, sums.weight, 0.0), np.where(shown, sums.score, 0.0), np.where(shown, sums.outcome, 0.0),
-        np.where(judged, sums.samples, 0.0),
-    )  # fmt: skip
+        sums = held.load_sums(connection, registry, traffic, buckets).regrouped(links, len(run.streams))
+        return None, Block.against_scores(sums.only(opened), index, tolerance)
+    mapping = (links[:, None, :] * width + np.arange(width)[None, :, None]).reshape(-1, 2)
+    cells = held.load_cells(connection, registry, traffic, buckets).regrouped(mapping)
+    cells = cells.picked(opened.reshape(-1)[cells.unit])
+    gathering, judged = gather(run.gathering, cells, width, rule.reference_samples)
+    lower, upper = reference_bands([one.reference for one in gathering], cells, width, tolerance)
+    sums = BinSums.from_cells(cells, len(run.streams), width).only(judged)
     return tuple(gathering), Block.of(sums, index, lower, upper)
 
 
-def _path(
-    run: _Run, step: Advance, block: Block, limits: Floats, buckets: Sequence[datetime]
-) -> list[tuple[Stream, datetime, int, float]]:
+def _path(step: Advance, block: Block, limits: Floats, buckets: Sequence[datetime]) -> Judged:
     ratio = np.exp(np.minimum(step.log_evidence - np.log(limits), 700.0))
-    return [
-        (run.streams[row], buckets[column], int(block.samples[row, column]), float(ratio[row, column]))
-        for row, column in np.argwhere(block.samples > 0).tolist()
-    ]
+    row, column = np.nonzero(block.samples > 0)
+    starts = np.array([naive(bucket) for bucket in buckets], dtype="datetime64[us]")
+    samples = block.samples[row, column].astype(np.int64)
+    return Judged(row, starts[column], samples, ratio[row, column])
 
 
 def _alarm(run: _Run, alarm: Alarm, limit: float) -> AlarmRow:
@@ -247,9 +236,8 @@ def _words(connection: duckdb.DuckDBPyConnection, registry: Registry, run: _Run,
     model, stream = run.model, run.streams[row]
     since = held.load_traffic(connection, registry, alarm.onset, alarm.bucket + model.bucket)
     links = _links(connection, model, [stream], since, members_of(model, since))
-    cells = _stream_cells(held.load_cells(connection, registry, since, since.buckets), links, [stream], since.buckets)
     alone = replace(run, streams=(stream,), gathering=None if run.gathering is None else (run.gathering[row],))
-    _, block = _block(alone, cells, since.buckets)
+    _, block = _block(connection, registry, alone, since, links, since.buckets)
     onset, at = ((moment - _EPOCH) // model.bucket for moment in (alarm.onset, alarm.bucket))
     # a tilt shapes contributions alone, which are not told
     words = direction(explain(block, 0, 0, onset, at))

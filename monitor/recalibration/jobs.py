@@ -4,7 +4,7 @@ A tick hands a refit's inputs to the runner; when the runner has the outcome, no
 transaction. Nothing a job does shows before that, so a job that dies has changed nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import perf_counter
@@ -14,7 +14,7 @@ import duckdb
 from monitor.actions.delivery import Delivered, Delivery
 from monitor.config import Config, Model
 from monitor.errors import CalwatchError, StoreError
-from monitor.model import Job, JobState
+from monitor.model import Job, JobState, Slice
 from monitor.recalibration.calls import job_calls
 from monitor.recalibration.charge import in_use, write_files
 from monitor.recalibration.queue import after_failure, begin, enqueue, is_by_hand, requeue_interrupted
@@ -28,9 +28,9 @@ from monitor.store.jobs import Attempt, due_jobs, log_attempt, refits_wait_elsew
 from monitor.store.registry import Registry
 from monitor.store.rows import load_jobs, store_job
 
-# What a cycle starts of the refits that rules and schedules ask for: the widest scope and what is next to it. Scores that
-# are off everywhere make every slice ask at once; the others then find little left to mend, and wait for later cycles,
-# so that pulls and alerts do not wait for them.
+# Of the refits that rules and schedules ask for, a cycle starts so many, the widest scopes first, and none inside a scope
+# that it has just refitted: what is left to mend there shows in the next. Scores that are off everywhere make every slice
+# ask at once; pulls and alerts need not wait for all of them.
 REFITS_A_CYCLE = 3
 RETRIED, INTERRUPTED, OUTDATED = "retried", "interrupted", "outdated"  # outcomes of an attempt that did not end its job
 
@@ -65,7 +65,7 @@ class Dispatcher:
     def advance(self) -> Iterator[Ended]:
         """Take what has ended, start what is due, until nothing is left to do now; yields each attempt that ended.
 
-        Of refits that nobody asked for by hand it starts at most ``REFITS_A_CYCLE``.
+        Of refits that nobody asked for by hand it starts at most ``REFITS_A_CYCLE``, of scopes apart from each other.
         A mistake of ours while a job is prepared or applied is recorded, and raised. Raises duckdb.InterruptException and
         FatalException, which leave the job as running, to be queued again as interrupted.
         """
@@ -75,9 +75,10 @@ class Dispatcher:
         ):
             yield Ended(job, INTERRUPTED if job.state is JobState.QUEUED else job.state.value)
         yield from self._take()
-        has_turn, left = self._has_turn(), REFITS_A_CYCLE
-        while (begun := self._start_next(has_turn, left > 0)) is not None:
-            left -= begun.job.kind == "recalibrate" and not is_by_hand(begun.job)
+        has_turn, refitted = self._has_turn(), list[Slice]()
+        while (begun := self._start_next(has_turn, refitted)) is not None:
+            if begun.job.kind == "recalibrate" and not is_by_hand(begun.job):
+                refitted.append(begun.job.scope)
             if begun.outcome != JobState.RUNNING.value:
                 yield begun
             yield from self._take()
@@ -103,10 +104,10 @@ class Dispatcher:
             return 0
         return sum(job.kind == "recalibrate" for job in due_jobs(self.connection, self.model.name, self.now))
 
-    def _start_next(self, has_turn: bool, may_refit: bool) -> Ended | None:
+    def _start_next(self, has_turn: bool, refitted: Sequence[Slice]) -> Ended | None:
         """Start the first job that is due and has its lane free; None when there is none. Returns how that went.
 
-        ``may_refit``: whether refits that nobody asked for by hand are still among them.
+        ``refitted``: scopes of the refits that this tick began, save those asked for by hand.
         """
         busy = {work.lane for work in self.runner.running()}
         refits = sum(work.is_refit for work in self.runner.running())
@@ -117,7 +118,7 @@ class Dispatcher:
             if job.kind == "action":
                 if f"{self.model.name}/action {job.details.get('action')}" in busy:
                     continue
-            elif not is_free or not (may_refit or is_by_hand(job)):
+            elif not is_free or not (is_by_hand(job) or _is_next(job, refitted)):
                 continue
             return self._guarded(job, self._start)
         return None
@@ -243,3 +244,8 @@ class Dispatcher:
             outcome, message, job.started_at or self.now, self.now, report.seconds if report else None,
             report.peak_memory if report else None, output or None,
         )  # fmt: skip
+
+
+def _is_next(job: Job, refitted: Sequence[Slice]) -> bool:
+    """Whether a refit may follow those of this cycle in it."""
+    return len(refitted) < REFITS_A_CYCLE and not any(scope.contains(job.scope) for scope in refitted)

@@ -15,20 +15,23 @@ _ENOUGH = 1e-17  # Newton decrement at which the mean loss cannot be told from i
 
 
 def fit_logistic(
-    features: Floats, outcome: Floats, weight: Floats, origin: Sequence[float], nonnegative: Sequence[int]
-) -> Floats:
+    features: Floats, outcome: Floats, weight: Floats, origin: Sequence[float], nonnegative: Sequence[int],
+    start: Sequence[float] | None = None,
+) -> Floats:  # fmt: skip
     """The θ (K,) that minimises Σ w·[log(1 + e^η) − y·η]/Σw + RIDGE·‖θ − origin‖², η = θ·features.
 
     features: (K, N), finite; outcome: (N,) rates in [0, 1]; weight: (N,) above 0; θ_k ≥ 0 for k in ``nonnegative``.
     The problem is strictly convex, so the optimum is that of the one face of the feasible region it lies on: all free if
-    that obeys the bounds, else the best of the faces with some coefficients at 0 that does. Cost: about 10 passes.
+    that obeys the bounds, else the best of the faces with some coefficients at 0 that does. Cost: about 10 passes, fewer
+    from a ``start`` that is nearly right.
     """
     scaled = weight / weight.sum()
     best: tuple[float, Floats] | None = None
     for at_zero in _faces(nonnegative):
         free = np.ones(len(features), dtype=np.bool_)
         free[list(at_zero)] = False
-        theta, loss = _newton(features, outcome, scaled, np.asarray(origin, dtype=np.float64), free)
+        near = np.asarray(origin if start is None else start, dtype=np.float64)
+        theta, loss = _newton(features, outcome, scaled, np.asarray(origin, dtype=np.float64), free, near)
         if np.all(theta[list(nonnegative)] >= 0):
             if not at_zero:
                 return theta
@@ -44,10 +47,13 @@ def _faces(nonnegative: Sequence[int]) -> Iterator[tuple[int, ...]]:
 
 
 def _newton(
-    features: Floats, outcome: Floats, weight: Floats, origin: Floats, free: NDArray[np.bool_]
+    features: Floats, outcome: Floats, weight: Floats, origin: Floats, free: NDArray[np.bool_], near: Floats
 ) -> tuple[Floats, float]:
-    """Damped Newton steps over the free coefficients (at least one), the others 0; (θ, its loss). Σ ``weight`` = 1."""
-    theta = np.where(free, origin, 0.0)
+    """Damped Newton steps from ``near`` over the free coefficients (at least one), the others 0; (θ, its loss).
+
+    Σ ``weight`` = 1.
+    """
+    theta = np.where(free, near, 0.0)
     loss, rate = _loss(theta, features, outcome, weight, origin)
     for _ in range(_STEPS):
         gradient = (features @ (weight * (rate - outcome)) + 2 * RIDGE * (theta - origin))[free]

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.model import QUIET_AFTER_DRIFT, QUIET_TIMES
 from monitor.store.connection import load_table, naive
@@ -40,10 +42,14 @@ class StreamAlarms:
 
 def store_alarms(connection: duckdb.DuckDBPyConnection, model: str, rule: str, alarms: Sequence[AlarmRow]) -> None:
     """Append alarms."""
+    keys: dict[int, tuple[str, str, str]] = {}  # by object: of thousands of alarms most share their stream
     insert_columns(
         connection, "evidence_alarms", (*_KEY, "ratio", "onset", "samples", "direction", "explained"),
         (
-            (model, rule, *a.stream.key, a.bucket, a.ratio, a.onset, a.samples, a.direction, a.explained)
+            (
+                model, rule, *(keys.get(id(a.stream)) or keys.setdefault(id(a.stream), a.stream.key)), a.bucket, a.ratio,
+                a.onset, a.samples, a.direction, a.explained,
+            )
             for a in alarms
         ),
     )  # fmt: skip
@@ -53,11 +59,13 @@ def store_words(connection: duckdb.DuckDBPyConnection, model: str, rule: str, al
     """Put the directions of these alarms, which are stored, beside them: they are explained."""
     if not alarms:
         return
-    names = ("version", "calibrator", "slice", "bucket", "direction")
-    rows = [(*a.stream.key, naive(a.bucket), a.direction) for a in alarms]
-    kinds = (object, object, object, "datetime64[us]", object)
-    columns = zip(names, kinds, zip(*rows, strict=True), strict=True)
-    load_table(connection, "words", {name: np.array(values, dtype=kind) for name, kind, values in columns})
+    texts = {
+        "version": [a.stream.version for a in alarms], "calibrator": [a.stream.calibrator for a in alarms],
+        "slice": [a.stream.slice.text for a in alarms], "direction": [a.direction for a in alarms],
+    }  # fmt: skip
+    columns: dict[str, NDArray[Any]] = {name: np.array(column, dtype=object) for name, column in texts.items()}
+    columns["bucket"] = np.array([naive(a.bucket) for a in alarms], dtype="datetime64[us]")
+    load_table(connection, "words", columns)
     connection.execute(statement("evidence_alarms_explain"), {"model": model, "rule": rule})
 
 
