@@ -136,7 +136,9 @@ def assert_same(mine: Held, theirs: Held) -> None:
             *_, explained, words, _ = one
             *_, also_explained, other_words, _ = another
             assert words == other_words or not (explained and also_explained), key
-            assert all(said == "" for said, is_known in ((words, explained), (other_words, also_explained)) if not is_known)
+            assert all(
+                said == "" for said, is_known in ((words, explained), (other_words, also_explained)) if not is_known
+            )
         assert all(rows[-1][3] for rows in (alarms, other_alarms) if rows), key
         for own, other in ((path, other_path), (alarms, other_alarms)):
             np.testing.assert_allclose([row[-1] for row in own], [row[-1] for row in other], rtol=1e-9)
