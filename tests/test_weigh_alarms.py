@@ -181,7 +181,7 @@ def test_the_snapshot_counts_the_alarms_of_each_stream_and_says_which_are_not_ex
         (text, counts.get(text, 0)) for text in ("all", "camera=c1", "camera=c2", "camera=c3")
     ]
     found = published(world, "SELECT direction FROM evidence_alarms WHERE slice = 'camera=c1' ORDER BY bucket")
-    said = [text for (text,) in found]
+    said = [str(text) for (text,) in found]
     assert said[:-1] == ["not explained: a newer alarm of the stream is"] * (counts["camera=c1"] - 1)
     assert said[-1].startswith("over-confident")
 

@@ -30,7 +30,7 @@ def path(*hours: int) -> list[Judged]:
     """Of one stream: five samples an hour, and evidence that rises by a tenth of the limit."""
     index = np.array(hours, dtype=np.int64)
     start = np.array([hour(one).replace(tzinfo=None) for one in hours], dtype="datetime64[us]")
-    return [Judged(np.zeros(index.size, np.int64), start, np.full(index.size, 5), 0.1 * index)]
+    return [Judged(np.zeros(index.size, np.int64), start, np.full(index.size, 5), 0.1 * index.astype(np.float64))]
 
 
 def test_a_change_starts_again_at_the_newest_checkpoint_up_to_it(world: World) -> None:
