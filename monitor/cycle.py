@@ -313,6 +313,8 @@ class Cycle:
         for ended in dispatcher.advance():
             job = self._told(ended)
             finished += [job] if ended.is_over else []
+        if waiting := dispatcher.waiting():
+            log.info("refits wait for later cycles", model=model.name, waiting=waiting)
         each.succeeded["recalibrate"] = now
         return tuple(finished)
 

@@ -7,6 +7,7 @@ One file each for slices, readings, rules, evidence, refits and the status of al
 
 from monitor.model.evidence import (
     QUIET_AFTER_DRIFT,
+    QUIET_TIMES,
     Evidence,
     LabelDelays,
     quiet_from,
@@ -55,6 +56,7 @@ __all__ = [
     "MISSING",
     "OTHER",
     "QUIET_AFTER_DRIFT",
+    "QUIET_TIMES",
     "THRESHOLD_METRICS",
     "Alert",
     "AlertState",

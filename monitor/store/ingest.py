@@ -94,7 +94,7 @@ def ingest(
         if "logits" in batch.types and (
             said := settle_logits(connection, registry.model_id, source, batch.meaning, now)
         ):
-            pulled.problems.append(Problem(source, "logits_are", f"source {source}: {said}"))
+            pulled.problems.append(Problem(source, "logits_are", said))
         if holds == "labels":
             pulled.parked = join_labels(connection, registry, model, source, now)
         registry.map_slices(connection, model)

@@ -145,6 +145,7 @@ def test_jobs_calibrators_and_thresholds_are_shown_with_their_reasons_and_curves
     jobs = get(client, "/jobs", model="m")
     promoted = [job for job in jobs["items"] if job["state"] == "promoted"]
     assert promoted, jobs
+    promoted.sort(key=lambda job: str(job["finished_at"]), reverse=True)
     one = get(client, f"/jobs/{promoted[0]['id']}")
     assert one["log"][0]["outcome"] == "promoted"
     assert one["reasons"]

@@ -64,8 +64,8 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {  # by operation
     "evidence": _page({
         "model": "defects", "version": "v7", "calibrator": "17cd5834854d2090", "rule": "calibration-drift",
         "slice": "camera=c3", "opened": "2026-03-01T00:00:00Z", "until": _NOW, "ratio": 0.42, "alarm_at": None,
-        "alarm_ratio": None, "onset": None, "samples_since_onset": None, "direction": "", "caveat": "", "listed": True,
-        "reference_missing": None,
+        "alarm_ratio": None, "onset": None, "samples_since_onset": None, "alarms": 0, "direction": "", "explained": True,
+        "caveat": "", "listed": True, "reference_missing": None,
     }),
     "evidence_history": {"items": [{
         "at": "2026-03-03T01:00:00Z", "rule": "calibration-drift", "version": "v7", "calibrator": "17cd5834854d2090",

@@ -162,7 +162,9 @@ class EvidenceItem(Item):
     alarm_ratio: Number
     onset: datetime | None
     samples_since_onset: int | None
-    direction: str
+    alarms: int = Field(description="since opened; the fields before are of the newest")
+    direction: str = Field(description="of the newest alarm; empty where none is clear")
+    explained: bool = Field(description="false: the direction of the newest alarm is unknown")
     caveat: str
     listed: bool
     reference_missing: int | None
