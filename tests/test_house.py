@@ -42,6 +42,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "recalibration.queue",
         "alerts",
         "ruletestfile",
+        "rulewindows",
     ),
     ("recalibration.calls", "recalibration.fitting_logits", "recalibration.fitting_cells"),
     (
