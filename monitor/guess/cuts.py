@@ -30,6 +30,7 @@ def guess_slices(table: Table, roles: Roles) -> list[tuple[str, Column, str]]:
             few
             and not is_number
             and roles.is_free(column)
+            and column is not roles.repeated_id
             and column.kind in ("text", "number", "flag")
             and (
                 column.filled >= 0.5 * table.rows

@@ -5,7 +5,8 @@ from monitor.guess.cuts import guess_slices
 from monitor.guess.found import Guess, Meaning
 from monitor.guess.logits import guess_logits
 from monitor.guess.roles import Roles, find_roles, is_image_like
-from monitor.guess.truth import guess_truth, sign_of
+from monitor.guess.signs import sign_of
+from monitor.guess.truth import guess_truth
 from monitor.model import Task
 
 _RIGHT = {"correct", "iscorrect", "right", "hit", "match", "matched", "tp"}  # in a name: whether a prediction was right
@@ -144,58 +145,44 @@ def _guess_score(meaning: Meaning, task: Task) -> None:
 def _tell_missing(table: Table, meaning: Meaning, task: Task) -> None:
     """What calwatch needs and what was not found."""
     roles, todo = meaning.roles, meaning.todo
+    for name in ("outcome", "label", "predicted_class", "score", "observed_at"):
+        column = table.named(name)
+        if column is not None and column.filled and roles.is_free(column) and name not in {key for key, _ in todo}:
+            some = ", ".join(column.values[:3])
+            todo.append((name, f"the column of that name does not look like it: its values are {some}"))
     told = {key for key, _ in todo}
-    repeated = roles.repeated_id
+    has = roles.columns.keys()
+    repeated, in_files, version = roles.repeated_id, roles.repeated_in_files, roles.columns.get("version")
     if repeated is not None:
         todo.append(
-            ("sample_id", f'"{repeated.name}" holds {len(repeated.counts):,} values in {table.rows:,} rows: if it is the image, '
-             "map it as group_id and give each row an id of its own, such as image and number of the box")
+            ("sample_id", f'"{repeated.name}" holds {len(repeated.counts):,} values in {table.rows:,} rows: if it is the '
+             "image, map it as group_id and give each row an id of its own, such as image and number of the box")
         )  # fmt: skip
-    elif "sample_id" not in roles.columns:
+    elif "sample_id" not in has:
         todo.append(
             ("sample_id", "no column names each row once: add one, such as the part's number or the image's name")
         )
-    if roles.repeated_in_files is not None:
+    if in_files is not None:
         todo.append(
-            ("sample_id", f'"{roles.repeated_in_files.name}" comes again in other files at the same time: the later would take '
-             "the earlier's place. Make ids that differ, such as file and number")
+            ("sample_id", f'"{in_files.name}" comes again in other files at the same time: the later would take the '
+             "earlier's place. Make ids that differ, such as file and number")
         )  # fmt: skip
-    if "observed_at" not in roles.columns:
+    if "observed_at" not in has and "observed_at" not in told:
         todo.append(("observed_at", "no column holds times: add when each prediction was made"))
-    if "score" not in roles.columns and "score" not in told:
+    if "score" not in has and "score" not in told:
         todo.append(("score", "no column holds probabilities, 0 to 1: add the one the model gave"))
-    if not {"outcome", "label", "positives"} & roles.columns.keys():
-        todo.append(
-            (
-                "outcome",
-                'no column says what came true: add outcome (0 or 1) or label, or a [[model.source]] with holds = "labels"',
-            )
-        )
-    if (
-        "label" in roles.columns
-        and task is not Task.BINARY
-        and not {"outcome", "predicted_class"} & roles.columns.keys()
-    ):
-        todo.append(
-            ("predicted_class", "a label needs the class that was predicted beside it: add it, or outcome (0 or 1)")
-        )
-    if task is Task.DETECTION and roles.overlap is not None and not {"outcome", "label"} & roles.columns.keys():
+    if roles.overlap is not None and not {"outcome", "label"} & has:
         todo.append(("outcome", f'write one from "{roles.overlap.name}", such as {roles.overlap.name} >= 0.5'))
-    version = roles.columns.get("version")
-    if version is not None and len(version.counts) > max(20, table.rows // 10):
+    elif roles.truths:
+        either = " or ".join(f'"{column.name}"' for column in roles.truths[:3])
         todo.append(
-            ("version", f'"{version.name}" holds {len(version.counts):,} values: each begins anew. Is it one a build?')
+            ("label", f"{either} could say what was true: map label, and predicted_class if one is the prediction")
         )
-    for name in ("outcome", "label", "predicted_class", "score", "observed_at", "sample_id"):
-        column = table.named(name)
-        if (
-            column is not None
-            and column.filled
-            and roles.columns.get(name) is None
-            and name not in {key for key, _ in todo}
-        ):
-            todo.append((name, f"the column of that name does not look like it: its values are {_some(column)}"))
-
-
-def _some(column: Column) -> str:
-    return ", ".join(column.values[:3])
+    elif not {"outcome", "label", "positives"} & has and not {"outcome", "label"} & told:
+        wanted = 'outcome (0 or 1) or label, or a [[model.source]] with holds = "labels"'
+        todo.append(("outcome", f"no column says what came true: add {wanted}"))
+    if "label" in has and task is not Task.BINARY and not {"outcome", "predicted_class"} & has:
+        todo.append(("predicted_class", "a label needs the class predicted beside it: add it, or outcome (0 or 1)"))
+    if version is not None and len(version.counts) > max(20, table.rows // 10):
+        count = len(version.counts)
+        todo.append(("version", f'"{version.name}" holds {count:,} values: each begins anew. Is it one a build?'))

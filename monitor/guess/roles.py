@@ -3,7 +3,8 @@
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
-from monitor.guess.columns import Column, Table, paired, plain, words
+from monitor.guess.columns import Column, Table, auroc, paired, plain, words
+from monitor.guess.signs import sign_of
 from monitor.sources.own_names import USUAL
 
 _WORDS = {  # words within a name, where the whole name is not a usual one
@@ -33,8 +34,21 @@ _WORDS = {  # words within a name, where the whole name is not a usual one
         "konfidenz",
         "p",
     },
-    "label": {"label", "truth", "true", "target", "gt", "groundtruth", "actual", "annotation", "verdict", "urteil"},
-    "predicted_class": {"pred", "prediction", "predicted", "yhat", "decision", "class"},
+    "label": {
+        "label",
+        "truth",
+        "true",
+        "target",
+        "gt",
+        "groundtruth",
+        "actual",
+        "annotation",
+        "verdict",
+        "urteil",
+        "human",
+        "manual",
+    },
+    "predicted_class": {"pred", "prediction", "predicted", "yhat", "decision", "class", "ai"},
     "outcome": {"outcome", "correct", "hit", "matched", "match", "tp", "right"},
     "n": {"pixels", "npixels"},
     "positives": {"positives", "npositives", "npos"},
@@ -52,6 +66,7 @@ _CORNERS = (
     {"x1", "y1", "x2", "y2"}, {"xmin", "ymin", "xmax", "ymax"}, {"left", "top", "right", "bottom"},
     {"left", "top", "width", "height"}, {"x", "y", "w", "h"}, {"x", "y", "width", "height"}, {"cx", "cy", "w", "h"},
 )  # fmt: skip
+_FLAGS = ({"0", "1"}, {"true", "false"})
 _BOXES = {"bbox", "box", "boxes", "boundingbox", "xyxy", "xywh"}
 _UNIQUE = 0.99  # of the rows of a file have an id that no other row of it has
 
@@ -66,6 +81,7 @@ class Roles:
     overlap: Column | None = None
     probabilities: list[Column] = field(default_factory=list)  # one a class, where no single column is the score
     other_scores: list[Column] = field(default_factory=list)
+    truths: list[Column] = field(default_factory=list)  # several that could be the label
     labels: dict[str, Column] = field(default_factory=dict)  # of a source of labels, where there is one
     repeated_id: Column | None = None  # named as the id, and the same in several rows
     repeated_in_files: Column | None = None  # an id that begins anew in each file
@@ -213,11 +229,28 @@ def _find_truth_by_values(table: Table, roles: Roles) -> None:
         if len(alike) == 1:
             roles.take("label", alike[0], f'its values are those of "{predicted.name}"')
         return
-    binary = [
-        column for column in free if {value.casefold() for value in column.values} in ({"0", "1"}, {"true", "false"})
+    scores = roles.columns.get("score") or next(iter(roles.probabilities), None)
+    two = [column for column in free if len(column.counts) == 2 and scores is not None and _follows(column, scores)]
+    named = [column for column in two if any(map(sign_of, column.values))]
+    if len(named) == 1:
+        roles.take("label", named[0], "its two values go with the scores")
+    elif named:
+        roles.truths = named
+    else:
+        flags = [column for column in two if {value.casefold() for value in column.values} in _FLAGS]
+        roles.truths = flags if len(flags) > 1 else []
+        for column in flags if len(flags) == 1 else []:
+            roles.take("outcome", column, "its two values go with the scores")
+
+
+def _follows(column: Column, scores: Column) -> bool:
+    """Whether scores tell the two values of a column apart: a column of two values may as well say day and night."""
+    one = column.values[0]
+    pairs = [
+        (p, v == one) for p, v in zip(scores.numbers, column.cells, strict=True) if p is not None and v is not None
     ]
-    if len(binary) == 1:
-        roles.take("outcome", binary[0], f"the only column of {' and '.join(sorted(binary[0].values))}")
+    above = auroc([p for p, _ in pairs], [is_one for _, is_one in pairs])
+    return above is not None and abs(above - 0.5) > 0.1
 
 
 def _find_counts(table: Table, roles: Roles) -> None:
@@ -288,8 +321,11 @@ def _find_ids(table: Table, roles: Roles) -> None:
     ]  # fmt: skip
     rest.sort(key=lambda column: column.is_numeric)  # texts first
     when = roles.columns.get("observed_at")
-    alone = [column for column in named if _distinct(table, column, when)]
-    alone += [column for column in (*ends, *rest) if _distinct(table, column, None)]
+    alone = [column for column in (*named, *ends) if _distinct(table, column, None)]
+    alone += [
+        column for column in named if _distinct(table, column, when)
+    ]  # ids that begin anew each day, with their times
+    alone += [column for column in rest if _distinct(table, column, None)]
     chosen = alone[0] if alone else None
     if chosen is not None:
         roles.take("sample_id", chosen, _reason(chosen, "sample_id") if chosen in named else "no value comes twice")
@@ -298,11 +334,12 @@ def _find_ids(table: Table, roles: Roles) -> None:
     elif named:
         roles.repeated_id = named[0]
     if roles.repeated_id is None:
-        _find_group(table, roles, named)
+        together = [column for column in named if is_image_like(column) or not _distinct(table, column, when)]
+        _find_group(table, roles, together)
 
 
-def _find_group(table: Table, roles: Roles, named: list[Column]) -> None:
-    """What comes in several rows, and whose name says that they belong together."""
+def _find_group(table: Table, roles: Roles, together: list[Column]) -> None:
+    """What comes in several rows, and whose name says that they belong together; or is one of ``together``."""
 
     def repeats(column: Column) -> bool:
         return (
@@ -313,7 +350,7 @@ def _find_group(table: Table, roles: Roles, named: list[Column]) -> None:
         for column in table.columns:
             found = set(words(column.name))
             is_named = plain(column.name) in (word, f"{word}id") or (word in found and bool(_IDS & found))
-            if repeats(column) and (is_named or column in named) and len(column.counts) > 20:
+            if repeats(column) and (is_named or column in together) and len(column.counts) > 20:
                 roles.take("group_id", column, f"{len(column.counts):,} values in {column.filled:,} rows")
                 return
 

@@ -1,21 +1,10 @@
 """How outcomes and labels are understood: which name is the positive class, which words say that something came true."""
 
-import re
-
-from monitor.guess.columns import Column, auroc, plain, words
+from monitor.guess.columns import Column, auroc
 from monitor.guess.found import Guess, Meaning
+from monitor.guess.signs import sign_of
 from monitor.model import Task
 
-_BAD = {
-    "defect", "defects", "defective", "fail", "failed", "failure", "fault", "faulty", "bad", "positive", "pos", "anomaly",
-    "anomalous", "abnormal", "ng", "nok", "nio", "reject", "rejected", "damaged", "damage", "broken", "sick", "malignant",
-    "disease", "yes", "y", "true", "present", "defekt", "schlecht", "fehler", "ja",
-}  # fmt: skip
-_GOOD = {
-    "ok", "okay", "good", "pass", "passed", "normal", "negative", "neg", "healthy", "benign", "clean", "io", "absent", "false",
-    "accept", "accepted", "gut", "nein", "n",
-}  # fmt: skip
-_NOT = {"no", "non", "not", "without", "free", "kein", "nicht"}
 _RIGHT = {"yes", "y", "true", "t", "correct", "right", "hit", "match", "matched", "tp", "ok", "pass", "passed"}
 _WRONG = {"no", "n", "false", "f", "incorrect", "wrong", "miss", "missed", "mismatch", "fp", "nok", "fail", "failed"}
 _PLAIN_OUTCOMES = {"0", "1", "true", "false"}
@@ -66,19 +55,6 @@ def _positive(column: Column, score: Column | None) -> tuple[str | None, str]:
         return None, f'"{known[0]}" is a usual name of the positive class, but its scores are lower than the others\''
     which = f"{known[0]} is a usual name of the positive" if bad else f"{good[0]} is a usual name of the negative"
     return known[0], f"of the labels {' and '.join(sorted(signs))}, {which} class"
-
-
-def sign_of(name: str) -> int:
-    """1 for a usual name of the positive class, −1 of the negative one, 0 for neither; "not ok" and "defect-free" turn it."""
-    found = words(re.sub(r"\.", " ", name))
-    if plain(name) in _BAD | _GOOD:
-        return 1 if plain(name) in _BAD else -1
-    if not found:
-        return 0
-    turned = -1 if _NOT & set(found) else 1
-    if _BAD & set(found):
-        return turned
-    return -turned if _GOOD & set(found) else -1 if found == ["no"] else 0
 
 
 def _guess_outcomes(meaning: Meaning, outcome: Column, task: Task) -> None:
