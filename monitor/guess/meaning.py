@@ -102,8 +102,14 @@ def _settle_probabilities(meaning: Meaning, task: Task) -> None:
     if len(columns) == 2 and task is Task.BINARY:
         signs = [sign_of(" ".join(word for word in words(column.name) if word != "p")) for column in columns]
         last = [words(column.name)[-1] for column in columns]
-        if signs.count(1) == 1 or last in (["0", "1"], ["1", "0"]):
-            chosen = columns[signs.index(1) if signs.count(1) == 1 else last.index("1")]
+        place = (
+            signs.index(1) if signs.count(1) == 1
+            else 1 - signs.index(-1) if signs.count(-1) == 1
+            else last.index("1") if sorted(last) == ["0", "1"]
+            else None
+        )  # fmt: skip
+        if place is not None:
+            chosen = columns[place]
             roles.take("score", chosen, f"of {names}, which sum to 1, the one of the positive class")
             roles.other_scores, roles.probabilities = [column for column in columns if column is not chosen], []
             return

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 import duckdb
 
@@ -130,6 +131,9 @@ def _json_rows(connection: duckdb.DuckDBPyConnection, path: Path, most: int) -> 
         f"delim = chr(1), quote = '', escape = '', header = false, auto_detect = false, max_line_size = {_LINE_BYTES}, "
         "ignore_errors = true)"
     )
+    folders: dict[str, object] = {
+        unquote(key): unquote(value) for key, mark, value in (part.partition("=") for part in path.parts[:-1]) if mark
+    }
     bad = 0
     for number, (_, line) in enumerate(connection.execute(_sampled(lines, most)).fetchall()):
         try:
@@ -137,7 +141,7 @@ def _json_rows(connection: duckdb.DuckDBPyConnection, path: Path, most: int) -> 
         except ValueError:
             record = None
         if isinstance(record, dict):
-            yield record
+            yield folders | record
         elif line:
             bad += 1
         if number == 20 and bad > 10:

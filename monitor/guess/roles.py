@@ -278,13 +278,13 @@ def _find_scores(table: Table, roles: Roles) -> None:
     elif raw:
         named = raw
     clear = [column for column in named if (name_rank(column.name, "score") or 0) < 1000]
-    if clear:
-        roles.take("score", clear[0], _reason(clear[0], "score"))
-        roles.other_scores = [column for column in named if column is not clear[0]]
-    elif len(named) == 1:
-        roles.take("score", named[0], _reason(named[0], "score"))
-    elif len(named) > 1 and _sum_to_one(named):
+    if len(named) > 1 and _sum_to_one(named):
         roles.probabilities = named
+    elif clear or len(named) == 1:
+        chosen = (clear or named)[0]
+        roles.other_scores = [column for column in named if column is not chosen]
+        others = ", ".join(f'"{column.name}"' for column in roles.other_scores)
+        roles.take("score", chosen, f"{_reason(chosen, 'score')}{others and f'; {others} could be one too'}")
     elif named:
         roles.take("score", named[0], "its name, the first of several")
         roles.other_scores = named[1:]

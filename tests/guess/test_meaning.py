@@ -331,6 +331,33 @@ def test_probabilities_of_three_classes_are_no_score_and_the_remedy_is_told() ->
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (("p_ok", "p_ng"), "p_ng"),
+        (("score", "score_negative"), "score"),
+        (("prob_1", "prob_0"), "prob_1"),
+        (("prob_a", "prob_b"), None),
+    ],
+)
+def test_of_two_probabilities_the_one_of_the_positive_class_is_the_score(
+    names: tuple[str, str], chosen: str | None
+) -> None:
+    rows: Rows = []
+    for n, (at, (p, y)) in enumerate(zip(times(300), binary(), strict=True)):
+        own, other = (p, round(1 - p, 4)) if chosen in (names[0], None) else (round(1 - p, 4), p)
+        rows.append({"id": n, "time": at, names[0]: own, names[1]: other, "y_true": y})
+    found = meaning_of(rows)
+    assert columns(found).get("score") == chosen
+    assert [key for key, _ in found.todo] == ([] if chosen else ["score"])
+
+
+def test_other_columns_that_could_be_the_score_are_named_beside_it() -> None:
+    found = meaning_of([{**row, "score": 0.25, "p_value": 0.5} for row in tutorial()])
+    assert columns(found)["score"] == "score"
+    assert '"confidence", "p_value" could be one too' in found.roles.reasons["score"]
+
+
 def test_an_image_in_the_place_of_the_id_is_told_and_taken_for_detection() -> None:
     rows: Rows = [
         {"sample_id": f"img{n // 6}", "observed_at": times(60)[n // 6], "score": p, "outcome": y}
