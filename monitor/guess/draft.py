@@ -182,7 +182,11 @@ def _path(pattern: str, directory: Path) -> str:
 
 
 def _name(found: Found) -> Guess:
-    own = re.split(r"[.*]", found.files[0].name)[0] if "*" not in found.pattern else found.files[0].parent.name
+    if "*" in found.pattern:
+        folders = found.pattern.partition("*")[0].split("/")[:-1]
+        own = next((folder for folder in reversed(folders) if "=" not in folder), "")
+    else:
+        own = found.files[0].name.partition(".")[0]
     words = "-".join(re.findall(r"[^\W\d_]+", own)).lower()
     if len(words) < 3 or words in _PLAIN_NAMES:
         return Guess("name", "model", "no name was found: it is the label `model` of its series")

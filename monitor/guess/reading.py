@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import unquote
 
 import duckdb
@@ -17,7 +17,7 @@ from monitor.sourcesettings import Source
 from monitor.store.connection import literal, quoted
 
 ROWS, FILES = 10_000, 5  # tried: so many rows of so many files at most
-_SPAN = 500_000  # first rows of a file that the tried ones come from
+_SPAN = 5_000_000  # first rows of a file that the tried ones come from
 _LINE_BYTES = 16 * 1024 * 1024
 _ENDINGS = (".parquet", ".pq", ".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json")
 _OURS = ("_file", "_row", "_position", "_unreadable")
@@ -96,7 +96,7 @@ def _rows(
     relation, _ = formats.relation_of([str(path)], layout)
     own = [name for name in own if name in layout.types]
     picked = ", ".join(f"{_readable(name, layout.types[name])} AS {quoted(name)}" for name in own)
-    rows = connection.execute(_sampled(f"SELECT _row, {picked} FROM ({relation})", most)).fetchall()
+    rows = _sampled(connection, f"SELECT _row, {picked} FROM ({relation})", most)
     nested = [name for name in own if _is_nested(layout.types[name])]
     records: list[dict[str, object]] = [dict(zip(own, row[1:], strict=True)) for row in rows]
     for record in records:
@@ -116,13 +116,14 @@ def _is_nested(type_: str) -> bool:
     return type_.endswith("]") or type_.startswith(("STRUCT", "MAP"))
 
 
-def _sampled(select: str, most: int) -> str:
-    """The head, where ids that come twice stand together, and as many rows from all over the first ones."""
-    held = f"({select} LIMIT {_SPAN})"
-    return (
-        f"WITH held AS MATERIALIZED {held} SELECT * FROM held WHERE _row < {most // 2} "
-        f"OR _row % greatest(1, (SELECT count(*) FROM held) * 2 // {most}) = 0 ORDER BY _row LIMIT {most}"
-    )
+def _sampled(connection: duckdb.DuckDBPyConnection, select: str, most: int) -> list[tuple[Any, ...]]:
+    """The head, where ids that come twice stand together, and as many rows from all over the first ones: files are often
+    sorted, by camera or by day."""
+    counted = connection.execute(f"SELECT count(*) FROM (SELECT _row FROM ({select}) LIMIT {_SPAN})").fetchone()
+    step = max(1, -(-(counted[0] if counted else 0) * 2 // most))
+    return connection.execute(
+        f"SELECT * FROM ({select} LIMIT {_SPAN}) WHERE _row < {most // 2} OR _row % {step} = 0 ORDER BY _row LIMIT {most}"
+    ).fetchall()
 
 
 def _json_rows(connection: duckdb.DuckDBPyConnection, path: Path, most: int) -> Iterator[dict[str, object]]:
@@ -135,7 +136,7 @@ def _json_rows(connection: duckdb.DuckDBPyConnection, path: Path, most: int) -> 
         unquote(key): unquote(value) for key, mark, value in (part.partition("=") for part in path.parts[:-1]) if mark
     }
     bad = 0
-    for number, (_, line) in enumerate(connection.execute(_sampled(lines, most)).fetchall()):
+    for number, (_, line) in enumerate(_sampled(connection, lines, most)):
         try:
             record = json.loads(line) if line else None
         except ValueError:

@@ -140,6 +140,26 @@ def test_numbers_of_time_are_told_by_their_size(unit: str, tmp_path: Path) -> No
     assert model.source[0].time_unit == unit
 
 
+def test_a_long_file_that_is_sorted_by_camera_shows_all_its_cameras(tmp_path: Path) -> None:
+    select = (
+        "SELECT i AS id, TIMESTAMP '2026-11-01' + to_seconds(i) AS time, 'c' || (i // 20000) AS camera, "
+        "(hash(i) % 1000) / 1000.0 AS score, (hash(i + 7) % 2)::INTEGER AS outcome FROM range(60000) AS t(i)"
+    )
+    draft = draft_config(str(parquet_file(tmp_path / "a.parquet", select)), tmp_path)
+    (slices,) = [guess for guess in draft.guesses if guess.key == "slices"]
+    assert slices.value == ["camera"]
+    assert "3 values" in slices.why
+
+
+def test_a_model_is_called_after_its_file_or_folder(tmp_path: Path) -> None:
+    assert guessed(csv_file(tmp_path / "press-line_2026-01-31.csv", rows()), tmp_path / "one").name == "press-line"
+    csv_file(tmp_path / "weld" / "camera=c1" / "a.csv", rows())
+    csv_file(tmp_path / "weld" / "camera=c2" / "a.csv", rows(first=500))
+    model = guessed(tmp_path / "weld", tmp_path / "two")
+    assert (model.name, model.source[0].path) == ("weld", "../weld/**/*.csv")
+    assert guessed(csv_file(tmp_path / "1.csv", rows()), tmp_path / "three").name == "model"
+
+
 def test_labels_in_a_folder_of_their_own_become_a_source_of_labels(tmp_path: Path) -> None:
     whole = rows()
     csv_file(tmp_path / "in" / "preds" / "a.csv", [{k: v for k, v in row.items() if k != "outcome"} for row in whole])
