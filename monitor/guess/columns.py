@@ -9,27 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from monitor.store.values import MISSING_WORDS
+
 Kind = Literal["text", "number", "flag", "time", "list", "other"]
-MISSING = frozenset(
-    {
-        "",
-        "nan",
-        "none",
-        "null",
-        "na",
-        "n/a",
-        "<na>",
-        "\\n",
-        "-",
-        "nat",
-        "#n/a",
-        "#na",
-        "n.a.",
-        "<null>",
-        "(null)",
-        "<none>",
-    }
-)  # in lower case: not labelled yet
+MISSING = frozenset({"", *MISSING_WORDS})  # in lower case: not labelled yet
 MOSTLY = 0.95  # of the values there are: a stray one does not change what a column is
 # Seconds since 1970 of the years 2000 to 2100, and the units that numbers of such times come in
 _ERA = (946_684_800.0, 4_102_444_800.0)

@@ -11,11 +11,13 @@ import pytest
 
 from monitor.checking import check_config
 from monitor.cli import main
-from monitor.config import Model, load_config
+from monitor.config import _RESERVED_LABELS, Model, load_config
 from monitor.errors import UsageError
+from monitor.guess.cuts import RESERVED
 from monitor.guess.draft import draft_config
 from monitor.store.connection import literal
 from tests.guess.people import Rows, binary, csv_file, json_file, times, top_label
+from tests.guess.test_meaning import KINDS, german, inspection, nested, two_probabilities, unlabelled
 
 HERE = Path(__file__).parents[1] / "data" / "guess"
 UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
@@ -356,3 +358,30 @@ def test_an_input_that_people_have_is_understood(case: str, tmp_path: Path) -> N
         assert model.source[0].logits_are == "probabilities"
     if case.startswith("18"):
         assert [source.holds for source in model.source] == ["samples", "labels"]
+
+
+ALONE = "files whose label stands without a predicted class are refused still, also where the task is binary"
+AWAITED: dict[tuple[object, object], str] = {
+    (csv_file, nested): "nested values are of JSON",
+    (json_file, nested): "dotted names do not reach into JSON yet",
+    **{(csv_file, kind): ALONE for kind in (inspection, two_probabilities, german)},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("write", [csv_file, json_file], ids=["csv", "json"])
+def test_check_takes_every_row_of_every_kind_of_file(
+    write: Callable[[Path, Rows], Path], kind: Callable[[], Rows], tmp_path: Path
+) -> None:
+    made = kind()
+    if reason := AWAITED.get((write, kind)):
+        pytest.skip(reason)
+    guessed(write(tmp_path / ("a.csv" if write is csv_file else "a.jsonl"), made), tmp_path / "watch")
+    found = check_config(tmp_path / "watch" / "calwatch.toml")
+    assert found.mistakes == []
+    assert f"{len(made)} rows of {len(made)} tried can be taken" in found.sources[0]
+    assert f", {0 if kind is unlabelled else len(made)} with an outcome" in found.sources[0]
+
+
+def test_names_that_slices_may_not_have_are_those_that_the_configuration_refuses() -> None:
+    assert RESERVED == _RESERVED_LABELS
