@@ -155,8 +155,8 @@ def test_a_long_file_that_is_sorted_by_camera_shows_all_its_cameras(tmp_path: Pa
 
 def test_a_model_is_called_after_its_file_or_folder(tmp_path: Path) -> None:
     assert guessed(csv_file(tmp_path / "press-line_2026-01-31.csv", rows()), tmp_path / "one").name == "press-line"
-    csv_file(tmp_path / "weld" / "camera=c1" / "a.csv", rows())
-    csv_file(tmp_path / "weld" / "camera=c2" / "a.csv", rows(first=500))
+    csv_file(tmp_path / "weld" / "camera=c1" / "a.csv", rows(camera="c1"))
+    csv_file(tmp_path / "weld" / "camera=c2" / "a.csv", rows(first=500, camera="c2"))
     model = guessed(tmp_path / "weld", tmp_path / "two")
     assert (model.name, model.source[0].path) == ("weld", "../weld/**/*.csv")
     assert guessed(csv_file(tmp_path / "1.csv", rows()), tmp_path / "three").name == "model"
@@ -364,7 +364,7 @@ ALONE = "files whose label stands without a predicted class are refused still, a
 AWAITED: dict[tuple[object, object], str] = {
     (csv_file, nested): "nested values are of JSON",
     (json_file, nested): "dotted names do not reach into JSON yet",
-    **{(csv_file, kind): ALONE for kind in (inspection, two_probabilities, german)},
+    **{(write, kind): ALONE for write in (csv_file, json_file) for kind in (inspection, two_probabilities, german)},
 }
 
 
