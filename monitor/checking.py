@@ -42,6 +42,7 @@ def check_config(path: Path, at: datetime | None = None) -> Checked:
     mistakes: list[str] = []
     mistakes += _server_mistakes(config)
     notes = [override for each in watched for override in each.rulebook.overrides]
+    notes += [f'model "{each.model.name}": {sentence}' for each in watched for sentence in each.rulebook.mapped]
     if not config.server.tls_certificate and not is_loopback(host_of(config.monitor.listen)):
         notes.append(
             f"listens on {config.monitor.listen} without TLS: tokens can be read on the way. Set [server] tls_certificate and "

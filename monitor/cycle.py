@@ -28,6 +28,7 @@ from monitor.recalibration.jobs import Dispatcher, Ended
 from monitor.recalibration.queue import cancel, enqueue, job_of
 from monitor.recalibration.runner import InlineRunner, Runner
 from monitor.rulebook import Rulebook, load_rules
+from monitor.rulewindows import fit_windows
 from monitor.schedule import latest_due
 from monitor.sources.base import Source
 from monitor.sources.configured import configured_sources
@@ -97,7 +98,7 @@ def watch(config: Config, sources_of: SourcesOf | None = None) -> list[Watched]:
     actions = [action.name for action in config.action]
     for model in config.model:
         try:
-            rulebook = load_rules(model.rules, config.base)
+            rulebook = fit_windows(load_rules(model.rules, config.base), model.window_names)
         except ConfigError as error:
             mistakes += [mistake for mistake in error.mistakes if mistake not in mistakes]
             continue
@@ -108,6 +109,13 @@ def watch(config: Config, sources_of: SourcesOf | None = None) -> list[Watched]:
     if mistakes:
         raise ConfigError(mistakes, "mend the rules named above, then run: calwatch check")
     return watched
+
+
+def tell_mapped_windows(watched: Sequence[Watched]) -> None:
+    """Log which windows stand in for those of shipped rules: once at each start and reload."""
+    for each in watched:
+        for sentence in each.rulebook.mapped:
+            log.info("windows of shipped rules", model=each.model.name, mapped=sentence)
 
 
 class Cycle:
