@@ -46,7 +46,7 @@ class Batch:
 
 ProblemReason = Literal[
     "source_unreachable", "directory_missing", "unreadable_file", "empty_file", "missing_column", "missing_slice_column",
-    "wrong_type",
+    "missing_mapped_column", "wrong_type",
 ]  # fmt: skip
 PROBLEM_REASONS: tuple[ProblemReason, ...] = get_args(ProblemReason)
 

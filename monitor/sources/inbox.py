@@ -197,7 +197,7 @@ def look_at(
 ) -> "formats.Layout | str":
     """How to read a pushed file, or in a sentence why nothing of it can be taken."""
     auto = config.model_copy(update={"format": "auto"})
-    found = look(connection, str(path), auto, slices, raw_scores=raw_scores)
+    found = look(connection, str(path), auto, slices, raw_scores=raw_scores, pushed=True)
     if isinstance(found, Refused):
         return found.why.replace(str(path), "the body")
     if found.rows > MAX_ROWS:
