@@ -10,7 +10,7 @@ import duckdb
 
 from monitor.errors import SourceError
 from monitor.sources.folders import demand_agreement
-from monitor.sources.heads import Head, read_head
+from monitor.sources.heads import Head, demand_utf8, read_head
 from monitor.sources.layout import TIMES, Layout, rejects_of
 from monitor.sources.paths import parted_paths, text_in_text
 from monitor.sources.values import hold_numbers, hold_times
@@ -36,6 +36,7 @@ def csv_layout(
 ) -> Layout:
     """Look at the first lines. Raises SourceError with what to do when they are not those of a CSV file."""
     head = read_head(connection, path)
+    demand_utf8(path, head, header=True)
     header = _header(path, head.lines or (head.text,), set(wanted.values()))
     _demand_single_names(path, header.names, wanted.values())
     rows = _rows(head, header.line + 1, header.delimiter)
@@ -71,7 +72,7 @@ def csv_layout(
     )
 
 
-def _header(path: str, lines: Sequence[str], wanted: Collection[str]) -> _Header:
+def _header(path: str, lines: Sequence[str], wanted: set[str]) -> _Header:
     """The first line that says something; one below it where only that names columns of ours, or one after a ``#``."""
     separator, candidates = "", list[_Header]()
     for number, line in enumerate(lines[:_HEADER_WITHIN]):
@@ -94,12 +95,12 @@ def _header(path: str, lines: Sequence[str], wanted: Collection[str]) -> _Header
     return plain[0] if plain else candidates[0]
 
 
-def _parted(number: int, line: str, separator: str, wanted: Collection[str]) -> _Header:
+def _parted(number: int, line: str, separator: str, wanted: set[str]) -> _Header:
     outside = _QUOTED.sub("", line)
     if separator and separator in outside:
         return _Header(number, separator, _fields(line, separator))
     parted = [_Header(number, each, _fields(line, each)) for each in _DELIMITERS]
-    return max(parted, key=lambda each: (len(set(wanted) & set(each.names)), outside.count(each.delimiter)))
+    return max(parted, key=lambda each: (len(wanted & set(each.names)), outside.count(each.delimiter)))
 
 
 def _fields(line: str, delimiter: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import gzip
 import os
 import re
 import zlib
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, Any, cast
@@ -43,8 +44,9 @@ _ENDINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The beginning of a file as text without its byte order mark. A last line that was cut short is not in ``lines``."""
+    """The beginning of a file, as text without its byte order mark. A last line that was cut short is not in ``lines``."""
 
+    content: bytes
     text: str
     lines: tuple[str, ...]
     whole: bool  # it is the whole file
@@ -58,26 +60,31 @@ def demand_readable_packing(path: str) -> None:
 
 
 def read_head(connection: duckdb.DuckDBPyConnection, path: str) -> Head:
-    """The first 64 KB, unpacked. Raises SourceError with what to do when they are no UTF-8 text, OSError and duckdb.Error
-    when they cannot be read."""
-    demand_readable_packing(path)
+    """The first 64 KB, unpacked; bytes that are no UTF-8 are replaced. Raises OSError and duckdb.Error when they cannot be
+    read."""
     content, whole = _first_bytes(connection, path)
+    if not whole:  # the cut may go through a letter
+        content = content[: max(content.rfind(b"\n"), content.rfind(b"\r")) + 1] or content
+    text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    lines = _LINE_END.split(text)
+    return Head(content, text, tuple(lines if whole else lines[:-1]), whole)
+
+
+def demand_utf8(path: str, head: Head, *, header: bool) -> None:
+    """Raises SourceError with what to do when the file is no UTF-8 text. Lines here and there that are not are no matter: they
+    are set aside one by one; but for the ``header``, where there is one."""
+    demand_readable_packing(path)
     for mark, remedy in _PACKED:
-        if content.startswith(mark):
+        if head.content.startswith(mark):
             raise SourceError(f"{path}: {_told(remedy, path, path)}")
-    encoding = _wide_encoding(content)
+    encoding = _wide_encoding(head.content)
     if encoding:
         raise SourceError(
             f"{path}: is {encoding.upper()}; save as UTF-8 (in Excel: CSV UTF-8; elsewhere: "
             f"iconv -f {encoding} -t utf-8 {_base(path)} > other-name)"
         )
-    content = content.removeprefix(b"\xef\xbb\xbf")
-    if not whole:  # the cut may go through a letter
-        content = content[: max(content.rfind(b"\n"), content.rfind(b"\r")) + 1] or content
-    _demand_utf8(path, content)
-    text = content.decode("utf-8", "replace")
-    lines = _LINE_END.split(text)
-    return Head(text, tuple(lines if whole else lines[:-1]), whole)
+    if not head.content.isascii():
+        _demand_utf8_lines(path, head.content.removeprefix(b"\xef\xbb\xbf").splitlines(), header=header)
 
 
 def _first_bytes(connection: duckdb.DuckDBPyConnection, path: str) -> tuple[bytes, bool]:
@@ -123,18 +130,15 @@ def _wide_encoding(content: bytes) -> str:
     return ""
 
 
-def _demand_utf8(path: str, content: bytes) -> None:
-    if content.isascii():
-        return
+def _demand_utf8_lines(path: str, lines: Sequence[bytes], *, header: bool) -> None:
     bad = []
-    lines = content.splitlines()
     for number, line in enumerate(lines, 1):
         try:
             line.decode("utf-8")
         except UnicodeDecodeError:
             bad.append((number, line))
-    header = next((number for number, line in enumerate(lines, 1) if line.strip()), 0)
-    if bad and (bad[0][0] == header or len(bad) >= max(_FEW_BAD_LINES, len(lines) / 20)):
+    first = next((number for number, line in enumerate(lines, 1) if line.strip()), 0)
+    if bad and ((header and bad[0][0] == first) or len(bad) >= max(_FEW_BAD_LINES, len(lines) / 20)):
         number, line = bad[0]
         raise SourceError(
             f"{path}: is not UTF-8 (line {number}: {line[:60]!r}); save as UTF-8 (in Excel: CSV UTF-8; elsewhere, "

@@ -9,7 +9,7 @@ import duckdb
 
 from monitor.errors import SourceError
 from monitor.sources.folders import demand_agreement
-from monitor.sources.heads import Head, read_head
+from monitor.sources.heads import Head, demand_utf8, read_head
 from monitor.sources.layout import TIMES, Layout, lines_of, rejects_of
 from monitor.sources.paths import is_reached, json_text, nested_values
 from monitor.sources.values import hold_numbers, hold_times
@@ -36,6 +36,7 @@ def json_layout(
     objects, seen = _first_objects(head.lines, wanted, folders.keys(), is_enough)
     valid = f"(SELECT CASE WHEN json_valid(line) THEN line END AS valid FROM {lines_of([path])})"
     if not pushed:
+        demand_utf8(path, head, header=False)
         _demand_lines(connection, path, head, objects, valid)
         _demand_rows(path, head, objects, wanted.get("sample_id", ""))
     absent = set[str]()

@@ -33,9 +33,9 @@ class Layout:
         return object()
 
     @property
-    def has(self) -> Collection[str]:
+    def has(self) -> frozenset[str]:
         """The canonical and slice names that the file has."""
-        return self.types.keys() - self.absent
+        return frozenset(self.types) - self.absent
 
 
 def lacking(has: Collection[str], holds: str, *, raw_scores: bool) -> dict[str, str]:
