@@ -144,11 +144,12 @@ def _fitting_names(path: str, header: _Header, rows: Sequence[Sequence[str]]) ->
 
 
 def _misfit(count: int, names: int, delimiter: str) -> str:
-    if count == names + 1:
-        return "(row names without a header, as R writes them: name that column, or leave it out)"
+    perhaps = []
     if count > names and delimiter == ",":
-        return "(decimal commas? write decimal points, or part the fields by semicolons)"
-    return "(see its first lines)"
+        perhaps.append("decimal commas: write decimal points")
+    if count == names + 1:
+        perhaps.append("row names without a header, as R writes them: name that column, or leave it out")
+    return f"({'; or '.join(perhaps) or 'see its first lines'})"
 
 
 def _demand_single_names(path: str, header: Sequence[str], wanted: Collection[str]) -> None:
