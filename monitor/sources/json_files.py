@@ -137,7 +137,8 @@ def _demand_lines(
 
 def _demand_rows(path: str, head: Head, objects: Sequence[Mapping[str, Any]], sample_id: str) -> None:
     """Raises SourceError when the only object holds whole columns."""
-    if head.whole and len(objects) == 1 and isinstance(objects[0].get(sample_id), dict | list):
+    is_alone = (len(objects) == 1 and head.whole) or not head.lines  # or longer than the head
+    if is_alone and re.search(rf'"{re.escape(sample_id)}"\s*:\s*[\[{{]', head.text):
         raise SourceError(f"{path}: holds whole columns; {_remedy('.', path)}")
 
 

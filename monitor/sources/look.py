@@ -83,8 +83,7 @@ def missing_mapped(layout: "formats.Layout", config: SourceConfig, slices: Seque
     absent = {name: "" for name in config.columns if name not in layout.has and name not in slices}
     if not absent:
         return ""
-    free = {name: own for name, own in config.columns.items() if name not in absent}
-    proposal = own_names.proposed(absent, free, layout.found)
+    proposal = own_names.proposed(absent, config.columns, layout.found)
     return (
         f"has no column {own_names.told(absent, config.columns)}; its rows are taken without"
         f"{proposal and f'. Perhaps meant: {proposal}'}"
