@@ -43,10 +43,11 @@ def csv_layout(
     names = _fitting_names(path, header, rows)
     escape = "\\" if _escapes_by_backslash(head.lines[header.line + 1 :], header.delimiter, len(names)) else '"'
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+    mixed = _mixes_line_ends(head.text)  # which a strict reader stops at, or reads no row of
     dialect = (
         f"columns = {{{columns}}}, delim = {literal(header.delimiter)}, quote = '\"', escape = {literal(escape)}, "
-        f"header = false, skip = {header.line + 1}, auto_detect = false, null_padding = false, store_rejects = true, "
-        f"rejects_limit = 0, nullstr = ''{', strict_mode = false' if _mixes_line_ends(head.text) else ''}"
+        f"header = false, skip = {header.line + 1}, auto_detect = false, hive_partitioning = false, null_padding = false, "
+        f"store_rejects = true, rejects_limit = 0, nullstr = ''{', strict_mode = false' if mixed else ''}"
     )
     relation = f"read_csv({literal(path)}, {dialect})"
     expressions = _expressions(connection, relation, wanted, names, folders)

@@ -64,7 +64,7 @@ def lines_of(paths: Sequence[str]) -> str:
     return (
         f"read_csv([{listed}], filename = '_path', columns = {{'line': 'VARCHAR'}}, delim = chr(1), quote = '', "
         f"escape = '', header = false, auto_detect = false, max_line_size = {_LINE_BYTES}, store_rejects = true, "
-        "rejects_limit = 0, strict_mode = false)"
+        "rejects_limit = 0, hive_partitioning = false, strict_mode = false)"
     )
 
 
