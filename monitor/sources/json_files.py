@@ -11,11 +11,12 @@ from monitor.errors import SourceError
 from monitor.sources.folders import demand_agreement
 from monitor.sources.heads import Head, demand_utf8, read_head
 from monitor.sources.layout import TIMES, Layout, lines_of, rejects_of
-from monitor.sources.paths import is_reached, json_text, nested_values
+from monitor.sources.paths import is_reached, json_text, nested_values, split_path
 from monitor.sources.values import hold_numbers, hold_times
 from monitor.store.connection import literal, quoted
 
 _LOOKED = 100  # objects whose values are looked at
+_ENOUGH = 20  # objects, where they have all that is asked for
 _LIST_KEY = re.compile(r'"(\w+)"\s*:\s*\[\s*\{')
 
 
@@ -68,13 +69,19 @@ def _first_objects(
 ) -> tuple[list[Mapping[str, Any]], set[str]]:
     """The objects on the first lines, as many as it takes, and the names of ours that they have."""
     objects, seen = list[Mapping[str, Any]](), {name for name, own in wanted.items() if own in folders}
+    paths = [name for name, own in wanted.items() if len(split_path(own)) > 1]
+    keys = set[str]()
     for line in lines:
         value = _parsed(line)
-        if isinstance(value, dict):
-            objects.append(value)
-            seen |= {name for name, own in wanted.items() if name not in seen and is_reached(value, own)}
-            if len(objects) >= _LOOKED and is_enough(seen):
-                break
+        if not isinstance(value, dict):
+            continue
+        objects.append(value)
+        if not value.keys() <= keys:
+            keys |= value.keys()
+            seen |= {name for name, own in wanted.items() if own in keys}
+        seen |= {name for name in paths if name not in seen and is_reached(value, wanted[name])}
+        if len(objects) >= _ENOUGH and is_enough(seen):
+            break
     return objects, seen
 
 

@@ -217,7 +217,7 @@ def test_a_dotted_path_reaches_into_objects_lists_and_texts_that_hold_json(
 
 def test_rows_whose_path_leads_nowhere_lack_the_value_and_no_more(make_world: MakeWorld) -> None:
     world = make_world(source=NESTED.format(columns='camera = "meta.camera"'))
-    held = [{"meta": {"camera": "c7"}}, {"meta": None}, {}, {"meta": "no json"}, {"meta": [1]}]
+    held: list[Row] = [{"meta": {"camera": "c7"}}, {"meta": None}, {}, {"meta": "no json"}, {"meta": [1]}]
     put(world, lines(*({**without(a_row(str(place)), "camera"), **value} for place, value in enumerate(held))))
     assert world.take().problems == []
     assert [camera for _, camera in cameras(world)] == ["c7", *["__missing__"] * 4]
