@@ -23,7 +23,7 @@ from monitor.config import Source as SourceConfig
 from monitor.recalibration.artefacts import directory_name
 from monitor.sources import formats
 from monitor.sources.base import Batch, Outcome, Problem
-from monitor.sources.look import Refused, look, together
+from monitor.sources.look import Refused, look, missing_mapped, missing_slices, together
 
 KEPT_RECEIPTS = 10_000
 KEPT_REFUSED = 100
@@ -197,7 +197,7 @@ def look_at(
 ) -> "formats.Layout | str":
     """How to read a pushed file, or in a sentence why nothing of it can be taken."""
     auto = config.model_copy(update={"format": "auto"})
-    found = look(connection, str(path), auto, slices, raw_scores=raw_scores)
+    found = look(connection, str(path), auto, slices, raw_scores=raw_scores, pushed=True)
     if isinstance(found, Refused):
         return found.why.replace(str(path), "the body")
     if found.rows > MAX_ROWS:
@@ -233,18 +233,29 @@ class InboxSource:
         if taken:
             self.inbox.settle_all(taken, None, now)
         problems: list[Problem] = []
-        for members in together(self._looked(connection, fresh, now, problems)):
+        missing: list[tuple[str, str]] = []
+        for members in together(self._looked(connection, fresh, now, problems, missing)):
             yield from problems
             problems.clear()
             layout = members[0][1]
             yield self._batch([file for file, _ in members], layout, gone, now)
             gone = {}
         yield from problems
+        if missing and all(told for told, _ in missing):  # a row may well lack a key, all of them hardly
+            yield Problem(fresh[0].path.name, "missing_slice_column", f"{_pushes(fresh)}: {missing[0][0]}")
+        if missing and all(told for _, told in missing):
+            yield Problem(fresh[0].path.name, "missing_mapped_column", f"{_pushes(fresh)}: {missing[0][1]}")
 
     def _looked(
-        self, connection: duckdb.DuckDBPyConnection, files: Sequence[Waiting], now: datetime, problems: list[Problem]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        files: Sequence[Waiting],
+        now: datetime,
+        problems: list[Problem],
+        missing: list[tuple[str, str]],
     ) -> Iterator[tuple[tuple[Waiting, "formats.Layout"], object, int]]:
-        """The files that rows can be taken from, each with its kind and rows; the others are refused and told."""
+        """The files that rows can be taken from, each with its kind and rows; the others are refused and told. ``missing``
+        grows by what each of those lacks, slices and mapped columns."""
         for file in files:
             layout = look_at(connection, file.path, self.config, self.slices, raw_scores=self.raw_scores)
             if isinstance(layout, str):
@@ -252,7 +263,11 @@ class InboxSource:
                 problems.append(
                     Problem(file.path.name, "unreadable_file", f"push {file.id}: {layout}; it is kept in refused/")
                 )
-            elif layout.format == "json":
+                continue
+            missing.append(
+                (missing_slices(layout, self.config, self.slices), missing_mapped(layout, self.config, self.slices))
+            )
+            if layout.format == "json":
                 yield (file, layout), "json", file.path.stat().st_size // LINE_BYTES
             else:
                 yield (file, layout), layout.signature, layout.rows
@@ -272,6 +287,11 @@ class InboxSource:
             rejects=rejects and _named(rejects), meaning=self.config,
             settled=lambda outcomes: self.inbox.settle_all(files, outcomes, now), part=part if len(files) > 1 else None,
         )  # fmt: skip
+
+
+def _pushes(files: Sequence[Waiting]) -> str:
+    beyond = len(files) - 1
+    return f"push {files[0].id}" + (f" and {beyond:,} more" if beyond else "")
 
 
 def _named(relation: str) -> str:
