@@ -9,7 +9,8 @@ import duckdb
 
 from monitor.sources.base import Batch, Problem, Source
 from monitor.store.connection import atomic, naive, quoted
-from monitor.store.staging import blames_the_file, forget_rejects, time_expression
+from monitor.store.staging import blames_the_file, forget_rejects
+from monitor.store.times import time_expression
 
 _ITEM = "replay"
 _FIRST = "TIMESTAMP '1970-01-01'"  # arrival of rows whose times cannot be read

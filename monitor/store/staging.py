@@ -7,6 +7,7 @@ import duckdb
 
 from monitor.sources.base import Batch
 from monitor.store.connection import literal, naive, quoted
+from monitor.store.times import time_expression
 
 QUARANTINE_REASONS = (
     "unreadable_line", "missing_sample_id", "unreadable_time", "time_before_1970", "time_in_future", "older_than_retention",
@@ -176,37 +177,6 @@ def _outcome(types: Mapping[str, str]) -> str:
             + " END"
         )
     return "CASE outcome WHEN 0 THEN 0 WHEN 1 THEN 1 END"
-
-
-def time_expression(name: str, batch: Batch) -> str:
-    """An expression giving UTC as TIMESTAMP; times without an offset are in the source's zone."""
-    if name not in batch.types:
-        return "NULL::TIMESTAMP"
-    column, kind = quoted(name), batch.types[name]
-    zone = literal(batch.meaning.time_zone)
-    if kind == "TIMESTAMP WITH TIME ZONE":
-        return f"({column} AT TIME ZONE 'UTC')"
-    if kind.startswith("TIMESTAMP") or kind == "DATE":
-        return f"({column}::TIMESTAMP AT TIME ZONE {zone} AT TIME ZONE 'UTC')"
-    if kind == "VARCHAR":
-        # Z, +01:00, UTC or Europe/Paris at the end
-        ending = "([A-Za-z][A-Za-z/_]*|[+-][0-9]{2}(:?[0-9]{2})?)$"
-        offset = f"regexp_matches(trim({column}), {literal(ending)}) AND {column} LIKE '%:%'"
-        plain = (
-            f"WHEN TRY_CAST({column} AS DOUBLE) IS NOT NULL THEN {_since_1970(column, batch)} "
-            if batch.meaning.time_unit
-            else ""
-        )
-        return (
-            f"CASE {plain}WHEN {offset} THEN TRY_CAST({column} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' "
-            f"ELSE TRY_CAST({column} AS TIMESTAMP) AT TIME ZONE {zone} AT TIME ZONE 'UTC' END"
-        )
-    return _since_1970(column, batch)
-
-
-def _since_1970(column: str, batch: Batch) -> str:
-    micros = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}[batch.meaning.time_unit or "s"]
-    return f"make_timestamp(TRY_CAST(round(TRY_CAST({column} AS DOUBLE) * {micros}) AS BIGINT))"
 
 
 def _stamp(moment: datetime) -> str:
