@@ -8,6 +8,7 @@ from typing import Literal
 import duckdb
 
 from monitor.sources.base import Batch, Problem, Source
+from monitor.sources.replay_times import settle_history
 from monitor.store.connection import atomic, naive, quoted
 from monitor.store.staging import blames_the_file, forget_rejects
 from monitor.store.times import time_expression
@@ -63,12 +64,13 @@ class ReplaySource:
                 self.problems.append(found)
             else:
                 self._take(connection, tables, found)
-        for name, _ in tables.values():
+        settled = [(name, settle_history(connection, name, batch, self.holds)) for name, batch in tables.values()]
+        for name, _ in settled:
             connection.execute(
                 f"CREATE OR REPLACE TABLE {name} AS SELECT * REPLACE (row_number() OVER (ORDER BY _arrival, _file, _row) "
                 f"AS _position) FROM {name} ORDER BY _position"
             )
-        return list(tables.values())
+        return settled
 
     def _take(
         self, connection: duckdb.DuckDBPyConnection, tables: dict[object, tuple[str, Batch]], batch: Batch
