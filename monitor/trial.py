@@ -20,6 +20,7 @@ from monitor.store.label_rules import words_predicted
 from monitor.store.logits import Kinds, kinds, remark_logits, suspect_logits
 from monitor.store.review import Refusal, mapped_signs, review_files
 from monitor.store.staging import CLOCK_SKEW, EVER, stage
+from monitor.store.times import contrary_zone
 from monitor.store.values import LabelRules, plain_text
 from monitor.wording import counted, first_few, minute
 
@@ -64,6 +65,7 @@ class Trial:
     facts: dict[str, str] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    contrary: dict[str, str] = field(default_factory=dict)  # zone names at times of the year when clocks show another
     meaning: SourceConfig | None = None
     logits: Kinds = field(default_factory=Kinds)
     agreed: Agreement = field(default_factory=Agreement)
@@ -90,6 +92,9 @@ class Trial:
         if "logits" in batch.types and holds == "samples":
             self.logits += kinds(connection)
             self.agreed += Agreement() if model.task is Task.BINARY else agreement(connection, model.classes)
+        contrary = contrary_zone(connection, some)
+        if contrary is not None and contrary.name not in self.contrary:
+            self.contrary[contrary.name] = contrary.sentence
         self.missing += _missing_words(connection, some, rules)
         first = "CREATE TEMP TABLE tried AS" if self.batches == 1 else "INSERT INTO tried BY NAME"
         place = "" if self.batches == 1 else " + (SELECT coalesce(max(place), 0) + 1 FROM tried)"
@@ -98,7 +103,7 @@ class Trial:
     def _review(self, connection: duckdb.DuckDBPyConnection, batch: Batch, rules: LabelRules) -> None:
         files = [file for (file,) in connection.execute("SELECT DISTINCT file FROM staged").fetchall()]
         numbers = {file: self.files.setdefault(file, len(self.files)) for file in files}
-        found = review_files(connection, rules, batch.meaning, self.facts, numbers)
+        found = review_files(connection, rules, batch, self.facts, numbers)
         self.facts |= found.facts
         # what could not be decided before may be by now
         self.refused = {
@@ -128,6 +133,7 @@ class Trial:
             self.bad[reason] = count
             self.examples[reason] = f"row {row} of {file}: {(record or '')[:300]}"
         self.findings += find(connection, model, holds)
+        self.findings += [Finding(Weight.SUSPICIOUS, text) for text in self.contrary.values()]
         meaning = self.meaning
         if meaning is not None and self.logits.vectors + self.logits.single:
             suspect = suspect_logits(self.logits, self.agreed, model.classes, meaning)

@@ -1,6 +1,7 @@
 """What the values of a file say about the whole of it: why nothing of it may be taken although each row could be.
 
     percentages                 scores up to 100 beside scores below 1
+    foreign_zone                times that name a zone which the source's does not know
     scores_of_predicted_class   a binary model whose scores never fall below one half, whichever class it predicts
     undecided_outcome           −1 while nobody knows yet whether it stands for 0; or −1 beside 0
     unknown_positive            labels that are names, and no word on which of them the score speaks of
@@ -17,17 +18,21 @@ from typing import Literal
 import duckdb
 
 from monitor.model import Task
-from monitor.sourcesettings import Source as SourceConfig
+from monitor.sources.base import Batch
 from monitor.store.sql import statement
 from monitor.store.staging import CLIPPED
+from monitor.store.times import refused_zone
 from monitor.store.values import LabelRules
 from monitor.wording import counted, first_few
 
+FOREIGN_SHARE = 0.01  # of a file's rows, with times that name a zone its source does not know
 RECENT_ROWS = 1_000  # of a source, over files and pushes
 PERCENT_ROWS, PERCENT_SHARE = 20, 0.01  # scores in (1, 100] that make a file one of percentages
 ONE_SIDED_ROWS = 50  # predictions of both classes without a score below one half
 
-RefusalReason = Literal["percentages", "scores_of_predicted_class", "undecided_outcome", "unknown_positive"]
+RefusalReason = Literal[
+    "foreign_zone", "percentages", "scores_of_predicted_class", "undecided_outcome", "unknown_positive"
+]
 SIGNS, PERCENT, ONE_SIDED = "outcomes_seen", "recent_percentages", "recent_one_sided"  # facts
 
 
@@ -55,7 +60,9 @@ class _Seen:
 
     file: str
     file_id: int
-    rows: int
+    total: int
+    timeless: int  # times that cannot be read
+    rows: int  # that say something of their file
     percent: int
     low: int  # scores below one half
     classed: int  # rows with a predicted class
@@ -71,11 +78,14 @@ class _Seen:
 
 
 def review_files(
-    connection: duckdb.DuckDBPyConnection, rules: LabelRules, meaning: SourceConfig, facts: Mapping[str, str],
-    numbers: Mapping[str, int], *, names_matter: bool = True,
-) -> Review:  # fmt: skip
-    """Look at `staged`, file by file. ``numbers``: file → its number; ``names_matter``: whether labels that are names need
-    ``positive``."""
+    connection: duckdb.DuckDBPyConnection,
+    rules: LabelRules,
+    batch: Batch,
+    facts: Mapping[str, str],
+    numbers: Mapping[str, int],
+) -> Review:
+    """Look at `staged`, which the batch filled, file by file. ``numbers``: file → its number."""
+    meaning = batch.meaning
     seen = _look(connection, rules, numbers)
     refused: dict[str, Refusal] = {}
     found: dict[str, str] = {}
@@ -84,8 +94,8 @@ def review_files(
         _review_percent(seen, facts, refused, found, take_back)
     if rules.task is Task.BINARY:
         _review_one_sided(seen, facts, refused, found, take_back)
-        if names_matter:
-            _review_names(seen, rules, refused)
+        _review_names(seen, rules, refused)
+    _review_zones(connection, batch, seen, refused)
     _review_signs(seen, facts, refused, found)
     return Review(refused, found, take_back)
 
@@ -95,16 +105,29 @@ def _look(connection: duckdb.DuckDBPyConnection, rules: LabelRules, numbers: Map
         statement("review_files"), {"percent": 1 + CLIPPED, "positive": rules.positive or ""}
     ).fetchall()
     found = []
-    for file, *counts, first, last, names, near in rows:
+    for file, whole, timeless, *counts, first, last, names, near in rows:
         total, percent, low, classed, minus, plus, zero, labels, understood, positive = counts
         classes = tuple(sorted({text for text in (first, last) if text is not None}))
         found.append(
             _Seen(
-                file, numbers.get(file, 0), total, percent, low, classed, classes, minus, plus, zero, labels, understood,
+                file, numbers.get(file, 0), whole, timeless, total, percent, low, classed, classes, minus, plus, zero, labels, understood,
                 tuple(sorted(names or ())), positive, near,
             )
         )  # fmt: skip
     return found
+
+
+def _review_zones(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, seen: Sequence[_Seen], refused: dict[str, Refusal]
+) -> None:
+    unread = [one for one in seen if one.timeless > FOREIGN_SHARE * one.total]
+    if not unread:
+        return
+    named = refused_zone(connection, batch)
+    if named is None:
+        return
+    for one in unread:  # of several files, which will be looked at one by one
+        refused[one.file] = Refusal("foreign_zone", f"{named.sentence}; nothing of it was taken")
 
 
 def _review_percent(
