@@ -62,6 +62,11 @@ def tell_status(answers: Mapping[str, Any]) -> None:
             say(f"WARNING {row['model']}: {row['finding']}")
         elif row["depends"] is None and row["model"] not in answers["waiting"]:
             say(f"UNKNOWN {row['model']}: {row['finding']}")
+    for row in answers["group_spans"]:
+        say(f"{'WARNING' if row['suspicious'] else 'groups of'} {row['model']}: {row['finding']}")
+    for row in answers["waiting_labels"]:
+        if row["finding"]:
+            say(f"{'WARNING' if row['join_nothing'] else 'labels of'} {row['model']}/{row['source']}: {row['finding']}")
     for row in answers["troubles"]:
         say(f"source {row['model']}/{row['source']}: {row['problem']}")
     for row in answers["quarantined"]:

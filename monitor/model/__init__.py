@@ -11,6 +11,11 @@ from monitor.model.evidence import (
     LabelDelays,
     quiet_from,
 )
+from monitor.model.intake import (
+    GroupSpans,
+    Straddling,
+    WaitingLabels,
+)
 from monitor.model.readings import (
     CALIBRATION_METRICS,
     COUNTS,
@@ -61,6 +66,7 @@ __all__ = [
     "CalibratorInUse",
     "Disparity",
     "Evidence",
+    "GroupSpans",
     "Health",
     "Job",
     "JobState",
@@ -75,8 +81,10 @@ __all__ = [
     "RuleKind",
     "Severity",
     "Slice",
+    "Straddling",
     "Task",
     "ThresholdInUse",
+    "WaitingLabels",
     "finest_scope",
     "quiet_from",
 ]

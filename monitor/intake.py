@@ -1,0 +1,108 @@
+"""What came in and does not fit together: labels that join nothing, each cycle, and groups that reach too far, once a day.
+
+Counts of labels that wait are exact in each cycle. Why they wait is looked into when some begin to wait and then once an
+hour: ids of both sides are compared (see joins), a thousand labels with ten thousand predictions.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import duckdb
+import structlog
+
+from monitor.config import Model
+from monitor.joins import guess_difference, guess_times
+from monitor.model import GroupSpans, WaitingLabels
+from monitor.store.connection import atomic, aware, utc_day
+from monitor.store.group_spans import load_spans, store_spans
+from monitor.store.registry import Registry
+from monitor.store.waiting import Waiting, count_due, count_waiting, load_sides, store_waiting
+from monitor.wording import told_spans, told_waiting
+
+log = structlog.get_logger("calwatch")
+LOOKED_AGAIN = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What is known of a model; ``groups_at``: when groups were looked at, None: not yet."""
+
+    waiting: tuple[WaitingLabels, ...] = ()
+    spans: GroupSpans | None = None
+    groups_at: datetime | None = None
+    bucket: timedelta | None = None
+
+
+def watch_intake(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime, known: Intake
+) -> Intake:
+    """What is found now, stored and, where it is a trouble that was not ``known``, logged."""
+    before = {each.source: each for each in known.waiting}
+    waiting = tuple(
+        _looked_into(connection, registry, model, source, held, before.get(source), now)
+        for source, held in count_waiting(connection, registry, model).items()
+    )
+    found = replace(known, waiting=waiting)
+    if waiting != known.waiting:
+        with atomic(connection):
+            store_waiting(connection, model.name, waiting, [told_waiting(each) for each in waiting])
+    if _due(known, model, now):
+        spans = load_spans(connection, registry, model, now)
+        with atomic(connection):
+            store_spans(connection, model.name, spans, told_spans(spans) if spans else "")
+        found = replace(found, spans=spans, groups_at=now, bucket=model.bucket)
+    _tell(model.name, before, known.spans, found)
+    return found
+
+
+def _due(known: Intake, model: Model, now: datetime) -> bool:
+    """Whether groups are to be looked at: once a day, and once an hour while there is none."""
+    if known.groups_at is None or known.bucket != model.bucket:
+        return True
+    if known.spans is None:
+        return now - known.groups_at >= LOOKED_AGAIN
+    return utc_day(known.groups_at) != utc_day(now)
+
+
+def _looked_into(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str, held: Waiting,
+    before: WaitingLabels | None, now: datetime,
+) -> WaitingLabels:  # fmt: skip
+    counts = WaitingLabels(model.name, source, held.labels, held.oldest_at, held.newest_at)
+    if not held.labels:
+        return counts
+    if before is not None and before.compared_at is not None and now - before.compared_at < LOOKED_AGAIN:
+        return replace(before, labels=held.labels, oldest_at=held.oldest_at, newest_at=held.newest_at)
+    due, joined = count_due(connection, registry, model, source)
+    sides = load_sides(connection, registry, model, source)
+    there: dict[str, datetime] = {}
+    for sample_id, at in sides.predictions:
+        there.setdefault(sample_id, at)
+    names = [name for name, _, _ in sides.labels]
+    met = [(_known(at), aware(said), _known(there[name])) for name, at, said in sides.labels if name in there]
+    lonely = [name for name in names if name not in there]
+    guess = guess_times(met, model.label_horizon)
+    if len(met) <= len(lonely):
+        guess = guess_difference(lonely, list(there), sides.groups) or guess
+    return replace(
+        counts, due=due, joined=joined, label_examples=tuple((lonely or names)[:2]),
+        prediction_examples=tuple(there)[:2], guess=guess, compared_at=now,
+    )  # fmt: skip
+
+
+def _known(at: datetime) -> datetime:
+    return aware(at) or at
+
+
+def _tell(model: str, before: Mapping[str, WaitingLabels], spans: GroupSpans | None, found: Intake) -> None:
+    """Log what has become a trouble since, and where one is over."""
+    for each in found.waiting:
+        was = each.source in before and before[each.source].join_nothing
+        if each.join_nothing and not was:
+            log.warning("labels join nothing", model=model, source=each.source, finding=told_waiting(each))
+        elif was and not each.join_nothing:
+            log.info("labels join again", model=model, source=each.source, waiting=each.labels)
+    far = found.spans is not None and found.spans.straddling.suspicious
+    if found.spans is not None and far and not (spans is not None and spans.straddling.suspicious):
+        log.warning("groups reach too far", model=model, finding=told_spans(found.spans))
