@@ -5,7 +5,6 @@ sides, in chains from the harmless to the bold, and the first chain under which 
 down to the steps that it needed. A chain under which many ids become one is no explanation, and is passed over.
 """
 
-import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,7 +45,9 @@ class Compared:
         said = f"of {counted(self.labels, 'label')} tried {self.found or 'none':{',' if self.found else ''}}"
         said += f" {'find' if self.found > 1 else 'finds'} a prediction among the {self.predictions:,} tried"
         if self.label_examples and self.prediction_examples:
-            said += f": labels of {in_quotes(self.label_examples)}, predictions of {in_quotes(self.prediction_examples)}"
+            said += (
+                f": labels of {in_quotes(self.label_examples)}, predictions of {in_quotes(self.prediction_examples)}"
+            )
         return f"{said}; {self.guess}" if self.guess else said
 
 
@@ -66,9 +67,10 @@ def compare_ids(label_ids: Sequence[str], prediction_ids: Sequence[str], group_i
 
 
 def guess_difference(label_ids: Sequence[str], prediction_ids: Sequence[str], group_ids: Sequence[str] = ()) -> str:
-    """In what ids that never meet differ, as a sentence without its stop; "" where nothing can be seen."""
-    labels = _spread(list(dict.fromkeys(label_ids)), COMPARED_LABELS)
-    predictions = list(dict.fromkeys(prediction_ids))[:COMPARED_PREDICTIONS]
+    """In what the ids that do not meet differ, as a sentence without its stop; "" where nothing can be seen."""
+    known = dict.fromkeys(prediction_ids)
+    predictions = list(known)[:COMPARED_PREDICTIONS]
+    labels = _spread([each for each in dict.fromkeys(label_ids) if each not in known], COMPARED_LABELS)
     if not labels:
         return ""
     groups = set(group_ids)
@@ -79,23 +81,21 @@ def guess_difference(label_ids: Sequence[str], prediction_ids: Sequence[str], gr
     return next(filter(None, (_under(names, own, others) for names in _CHAINS)), "") or _parts(own, others)
 
 
-def guess_times(
-    waits: Sequence[tuple[datetime | None, datetime | None, datetime]], horizon: timedelta
-) -> str:
+def guess_times(waits: Sequence[tuple[datetime | None, datetime | None, datetime]], horizon: timedelta) -> str:
     """Why labels wait though a prediction of their id is there, as a sentence without its stop; "" without any.
 
     Of each such label: labelled_at (None: when it came), the observed_at it names (None: none), and when its
     prediction was observed. A label joins a prediction of the time it names, from before it and within ``horizon``.
     """
     named = [(said, at) for _, said, at in waits if said is not None and said != at]
-    early = [at - labelled for labelled, said, at in waits if said in (None, at) and labelled is not None and labelled < at]
-    late = sum(
-        labelled is not None and said in (None, at) and labelled - at > horizon for labelled, said, at in waits
-    )
+    early = [
+        at - labelled for labelled, said, at in waits if said in (None, at) and labelled is not None and labelled < at
+    ]
+    late = sum(labelled is not None and said in (None, at) and labelled - at > horizon for labelled, said, at in waits)
     most = max(len(named), len(early), late)
     if not most:
         return ""
-    head = f"{most:,} of them name a prediction that is there, but "
+    head = f"{most:,} of them name{'s' if most == 1 else ''} a prediction that is there, but "
     if most == len(named):
         said, at = named[0]
         return (
@@ -246,13 +246,20 @@ def _common(ids: Sequence[str]) -> tuple[str, str]:
     """What all ids begin and end with, not cutting a number or word in two; nothing of a single id."""
     if len(ids) < 2:
         return "", ""
-    front = os.path.commonprefix(list(ids))
-    back = os.path.commonprefix([each[len(front) :][::-1] for each in ids])[::-1]
+    front = _beginning(ids)
+    back = _beginning([each[len(front) :][::-1] for each in ids])[::-1]
     while front and any(_same_run(front[-1], each[len(front) : len(front) + 1]) for each in ids):
         front = front[:-1]
     while back and any(_same_run(each[len(front) : len(each) - len(back)][-1:], back[0]) for each in ids):
         back = back[1:]
     return front, back
+
+
+def _beginning(texts: Sequence[str]) -> str:
+    """What all of them begin with: what the first and the last of them in order do."""
+    first, last = min(texts), max(texts)
+    same = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
+    return first[:same]
 
 
 def _same_run(left: str, right: str) -> bool:
@@ -293,7 +300,11 @@ def _spread(ids: Sequence[str], most: int) -> Sequence[str]:
 
 
 def _how_many(some: int, labels: Sequence[str], *, a_part: bool = False) -> str:
-    who = "the one id" if len(labels) == 1 else f"{'all' if some == len(labels) else f'{some:,}'} of the {len(labels):,} ids"
+    who = (
+        "the one id"
+        if len(labels) == 1
+        else f"{'all' if some == len(labels) else f'{some:,}'} of the {len(labels):,} ids"
+    )
     are = "is" if some == 1 else "are"
     return f"{who} compared {are} {'a part' if a_part else 'that' if some == 1 else 'those'}"
 

@@ -245,6 +245,7 @@ _KINDS = (  # what stands in the gate's own reason, and how such reasons are cou
     ("which may be chance", "improvement may be chance"),
     ("rejected: slice ", "a slice would become worse"),
     ("log-loss worse", "log-loss would be worse"),
+    ("both sides of the cut in time", "groups lie on both sides of the cut: is group_id too wide?"),
     ("needs", "too little data"),
     ("there are no later samples", "too little data"),
 )

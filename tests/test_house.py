@@ -48,6 +48,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "recalibration.selection",
         "recalibration.charge",
+        "recalibration.straddling",
         "recalibration.onnx_export",
         "publish",
         "readings",

@@ -41,7 +41,9 @@ def share_of_straddling(
         connection.execute("DROP VIEW grouped_rows")
     assert found is not None  # an aggregate always gives a row
     grouped, groups, over_buckets, over_days, longest = found
-    grouped, groups, over_buckets, over_days = (int(each) * every for each in (grouped, groups, over_buckets, over_days))
+    grouped, groups, over_buckets, over_days = (
+        int(each) * every for each in (grouped, groups, over_buckets, over_days)
+    )
     examples = [each for each in longest or [] if each["seconds"] > 0]
     of = max(rows, 1)
     return Straddling(
@@ -84,4 +86,3 @@ def store_spans(connection: duckdb.DuckDBPyConnection, model: str, found: GroupS
     }  # fmt: skip
     marks = ", ".join(f"${name}" for name in values)
     connection.execute(f"INSERT INTO group_spans ({', '.join(values)}) VALUES ({marks})", values)
-

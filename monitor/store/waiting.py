@@ -68,9 +68,7 @@ def count_waiting(connection: duckdb.DuckDBPyConnection, registry: Registry, mod
     return found
 
 
-def count_due(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str
-) -> tuple[int, int]:
+def count_due(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str) -> tuple[int, int]:
     """(labels that wait though their prediction should be there, labels of the same time that found theirs).
 
     A label speaks of a prediction from before it. Once predictions have come that were observed after it, its own should
@@ -104,9 +102,7 @@ def load_sides(connection: duckdb.DuckDBPyConnection, registry: Registry, model:
     return Sides(labels, [(sample_id, at) for sample_id, at, _ in predictions], list(dict.fromkeys(groups)))
 
 
-def _of(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str
-) -> dict[str, object]:
+def _of(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str) -> dict[str, object]:
     missing = missing_words(connection, registry, model, source)
     return {"model_id": registry.model_id, "source": source, "missing": missing}
 

@@ -24,6 +24,7 @@ ONE_SLICE = {**HAZED, "window": "7d"}  # a day of it holds fewer samples than a 
 NOTHING_IN_THE_DEMO = {
     ("monitor", "Source problems"): "every file of the demo can be read",
     ("monitor", "Rule evaluations failed"): "no rule of the demo fails",
+    ("monitor", "Labels that wait for their prediction"): "the demo has no source that holds labels only",
     ("model", "Recall in production: promised at least"): "the policy played promises precision",
     ("slice", "Recall in production: promised at least"): "the same",
 }
@@ -52,6 +53,7 @@ QUIET_ALERTS = {
     "CalwatchSeriesCapped": "there are few series",
     "CalwatchReloadFailed": "nothing was reloaded",
     "CalwatchLabelDelayDependsOnOutcome": "the demo's delays do not depend on the outcome",
+    "CalwatchLabelsJoinNothing": "the demo's labels come with their predictions",
     "CalwatchDriftEvidenceRising": "the haze is so plain that evidence leaps over the limit from one cycle to the next",
     "CalwatchCyclesOverlap": "a played cycle cannot overlap",
     "CalwatchPromiseBroken": "the haze is on one camera at night: over all traffic the promise looks broken for 16 hours",
