@@ -1,10 +1,11 @@
 """What came in and does not fit together: labels that join nothing, each cycle, and groups that reach too far, once a day.
 
 Counts of labels that wait are exact in each cycle. Why they wait is looked into when some begin to wait and then once an
-hour: ids of both sides are compared (see joins), a thousand labels with ten thousand predictions.
+hour: ids of both sides are compared (see joins), a thousand labels with ten thousand predictions that have
+none, and with as many that have one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,10 +15,17 @@ import structlog
 from monitor.config import Model
 from monitor.joins import guess_difference, guess_times
 from monitor.model import GroupSpans, WaitingLabels
-from monitor.store.connection import atomic, aware, utc_day
+from monitor.store.connection import atomic, utc_day
 from monitor.store.group_spans import load_spans, store_spans
 from monitor.store.registry import Registry
-from monitor.store.waiting import Waiting, count_due, count_waiting, load_sides, store_waiting
+from monitor.store.waiting import (
+    Waiting,
+    count_due,
+    count_waiting,
+    load_newest_predictions,
+    load_newest_waiting,
+    store_waiting,
+)
 from monitor.wording import told_spans, told_waiting
 
 log = structlog.get_logger("calwatch")
@@ -75,33 +83,43 @@ def _looked_into(
     if before is not None and before.compared_at is not None and now - before.compared_at < LOOKED_AGAIN:
         return replace(before, labels=held.labels, oldest_at=held.oldest_at, newest_at=held.newest_at)
     due, joined = count_due(connection, registry, model, source)
-    sides = load_sides(connection, registry, model, source)
-    there: dict[str, datetime] = {}
-    for sample_id, at in sides.predictions:
-        there.setdefault(sample_id, at)
-    names = [name for name, _, _ in sides.labels]
-    met = [(_known(at), aware(said), _known(there[name])) for name, at, said in sides.labels if name in there]
-    lonely = [name for name in names if name not in there]
-    guess = guess_times(met, model.label_horizon)
-    if len(met) <= len(lonely):
-        guess = guess_difference(lonely, list(there), sides.groups) or guess
+    labels = load_newest_waiting(connection, registry, model, source)
+    predictions = load_newest_predictions(connection, registry, labelled=False)
+    guess = _guess(labels, predictions, model.label_horizon)
+    if not guess:  # of predictions that have labels by another source, too
+        others = load_newest_predictions(connection, registry, labelled=True)
+        guess = _guess(labels, others, model.label_horizon, bold=False)
+    there = {name for name, _, _ in predictions}
+    lonely = [name for name, _, _ in labels if name not in there]
     return replace(
-        counts, due=due, joined=joined, label_examples=tuple((lonely or names)[:2]),
-        prediction_examples=tuple(there)[:2], guess=guess, compared_at=now,
+        counts, due=due, joined=joined, label_examples=tuple((lonely or [name for name, _, _ in labels])[:2]),
+        prediction_examples=tuple(dict.fromkeys(name for name, _, _ in predictions))[:2], guess=guess, compared_at=now,
     )  # fmt: skip
 
 
-def _known(at: datetime) -> datetime:
-    return aware(at) or at
+def _guess(
+    labels: Sequence[tuple[str, datetime, datetime | None]], predictions: Sequence[tuple[str, datetime, str | None]],
+    horizon: timedelta, *, bold: bool = True,
+) -> str:  # fmt: skip
+    """Why the labels find none of the predictions: by their times where most are of one's id, else by their ids."""
+    newest: dict[str, datetime] = {}
+    for name, at, _ in predictions:
+        newest.setdefault(name, at)
+    met = [(labelled, said, newest[name]) for name, labelled, said in labels if name in newest]
+    if 2 * len(met) > len(labels):
+        return guess_times(met, horizon)
+    groups = dict.fromkeys(group for _, _, group in predictions if group is not None)
+    names = [name for name, _, _ in labels]
+    return guess_difference(names, list(newest), list(groups), bold=bold) or guess_times(met, horizon)
 
 
 def _tell(model: str, before: Mapping[str, WaitingLabels], spans: GroupSpans | None, found: Intake) -> None:
     """Log what has become a trouble since, and where one is over."""
     for each in found.waiting:
-        was = each.source in before and before[each.source].join_nothing
-        if each.join_nothing and not was:
+        was = each.source in before and before[each.source].suspicious
+        if each.suspicious and not was:
             log.warning("labels join nothing", model=model, source=each.source, finding=told_waiting(each))
-        elif was and not each.join_nothing:
+        elif was and not each.suspicious:
             log.info("labels join again", model=model, source=each.source, waiting=each.labels)
     far = found.spans is not None and found.spans.straddling.suspicious
     if found.spans is not None and far and not (spans is not None and spans.straddling.suspicious):

@@ -66,8 +66,13 @@ def compare_ids(label_ids: Sequence[str], prediction_ids: Sequence[str], group_i
     )  # fmt: skip
 
 
-def guess_difference(label_ids: Sequence[str], prediction_ids: Sequence[str], group_ids: Sequence[str] = ()) -> str:
-    """In what the ids that do not meet differ, as a sentence without its stop; "" where nothing can be seen."""
+def guess_difference(
+    label_ids: Sequence[str], prediction_ids: Sequence[str], group_ids: Sequence[str] = (), *, bold: bool = True
+) -> str:
+    """In what the ids that do not meet differ, as a sentence without its stop; "" where nothing can be seen.
+
+    Without ``bold`` only by what hardly brings ids together that mean different things: not by their parts.
+    """
     known = dict.fromkeys(prediction_ids)
     predictions = list(known)[:COMPARED_PREDICTIONS]
     labels = _spread([each for each in dict.fromkeys(label_ids) if each not in known], COMPARED_LABELS)
@@ -78,7 +83,9 @@ def guess_difference(label_ids: Sequence[str], prediction_ids: Sequence[str], gr
     if grouped >= _needed(labels, bold=False):
         return f"{_how_many(grouped, labels)} of groups (group_id): sample_id must name the prediction, not its group"
     own, others = _Side.of(labels), _Side.of(predictions)
-    return next(filter(None, (_under(names, own, others) for names in _CHAINS)), "") or _parts(own, others)
+    chains = [names for names in _CHAINS if bold or not set(names) & set(_BOLD)]
+    found = next(filter(None, (_under(names, own, others) for names in chains)), "")
+    return found or (_parts(own, others) if bold else "")
 
 
 def guess_times(waits: Sequence[tuple[datetime | None, datetime | None, datetime]], horizon: timedelta) -> str:

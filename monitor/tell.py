@@ -66,7 +66,7 @@ def tell_status(answers: Mapping[str, Any]) -> None:
         say(f"{'WARNING' if row['suspicious'] else 'groups of'} {row['model']}: {row['finding']}")
     for row in answers["waiting_labels"]:
         if row["finding"]:
-            say(f"{'WARNING' if row['join_nothing'] else 'labels of'} {row['model']}/{row['source']}: {row['finding']}")
+            say(f"{'WARNING' if row['suspicious'] else 'labels of'} {row['model']}/{row['source']}: {row['finding']}")
     for row in answers["troubles"]:
         say(f"source {row['model']}/{row['source']}: {row['problem']}")
     for row in answers["quarantined"]:

@@ -33,8 +33,8 @@ class WaitingLabels:
         return self.due / (self.due + self.joined) if self.due else None
 
     @property
-    def join_nothing(self) -> bool:
-        """Whether nearly all new labels wait though predictions come, or enough wait for a reason that can be seen."""
+    def suspicious(self) -> bool:
+        """Whether nearly all new labels wait though predictions come, or many wait for a reason that can be seen."""
         share = self.share
         if share is not None and share > _NEARLY_ALL and self.due >= _ENOUGH:
             return True

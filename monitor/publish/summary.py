@@ -73,9 +73,9 @@ def _doubts(model: ModelStatus) -> tuple[str, ...]:
         most = max(reading.samples for reading in whole)
         doubts.append(f"too few labelled samples in every window (at most {most:,})")
     doubts += [
-        f"labels of {shortened(each.source)} join nothing: {told_waiting(each)}"
+        f"labels of {shortened(each.source)} find no prediction: {told_waiting(each)}"
         for each in model.waiting_labels
-        if each.join_nothing
+        if each.suspicious
     ]
     unsure = [
         f"{shortened(alert.rule)} cannot be evaluated for {shortened(alert.slice.text)}: {alert.reason}"

@@ -27,16 +27,6 @@ class Waiting:
     newest_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """The newest of both sides: labels that wait with labelled_at and the observed_at they name, unlabelled predictions with
-    observed_at, and the group_ids of these."""
-
-    labels: Sequence[tuple[str, datetime, datetime | None]]
-    predictions: Sequence[tuple[str, datetime]]
-    groups: Sequence[str]
-
-
 def missing_words(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str) -> list[str]:
     """Words that are no label in a source, in lower case: its own or the usual, but for names of classes."""
     own = next((each.missing_labels for each in model.source if each.name == source), None)
@@ -87,19 +77,29 @@ def count_due(connection: duckdb.DuckDBPyConnection, registry: Registry, model: 
     return int(row[0]), int(joined[0]) if joined else 0
 
 
-def load_sides(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str) -> Sides:
-    """The newest labels of a source that wait, and the model's newest predictions without a label."""
-    labels = connection.execute(
+def load_newest_waiting(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str
+) -> list[tuple[str, datetime, datetime | None]]:
+    """The newest labels of a source that wait: sample_id, labelled_at and the observed_at they name."""
+    rows = connection.execute(
         "SELECT sample_id, max(labelled_at) AS labelled_at, max(observed_at) FROM parked_labels "
         "WHERE model_id = $model_id AND source = $source AND is_label(positives, label, $missing) "
         "GROUP BY sample_id ORDER BY labelled_at DESC, sample_id LIMIT $most",
         {**_of(connection, registry, model, source), "most": COMPARED_LABELS},
     ).fetchall()
-    predictions = connection.execute(
-        statement("waiting_predictions"), {"model_id": registry.model_id, "most": COMPARED_PREDICTIONS}
+    return [(name, aware(labelled) or labelled, aware(said)) for name, labelled, said in rows]
+
+
+def load_newest_predictions(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, *, labelled: bool
+) -> list[tuple[str, datetime, str | None]]:
+    """The model's newest predictions without a label, or with ``labelled`` those that have one: sample_id, observed_at and
+    group_id."""
+    rows = connection.execute(
+        statement("waiting_predictions"),
+        {"model_id": registry.model_id, "labelled": labelled, "most": COMPARED_PREDICTIONS},
     ).fetchall()
-    groups = [group for _, _, group in predictions if group is not None]
-    return Sides(labels, [(sample_id, at) for sample_id, at, _ in predictions], list(dict.fromkeys(groups)))
+    return [(name, aware(at) or at, group) for name, at, group in rows]
 
 
 def _of(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str) -> dict[str, object]:
@@ -123,6 +123,6 @@ def store_waiting(
         values = {name: getattr(each, name) for name in _COLUMNS}
         values |= {name: naive(values[name]) for name in _TIMES}
         values |= {name: list(values[name]) for name in ("label_examples", "prediction_examples")}
-        values |= {"join_nothing": each.join_nothing, "finding": finding}
+        values |= {"suspicious": each.suspicious, "finding": finding}
         marks = ", ".join(f"${name}" for name in values)
         connection.execute(f"INSERT INTO waiting_labels ({', '.join(values)}) VALUES ({marks})", values)

@@ -97,7 +97,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {  # by operation
     }),
     "waiting_labels": _page({
         "model": "defects", "source": "verdicts", "labels": 600, "oldest_at": _DAY, "newest_at": _NOW, "due": 100,
-        "joined": 0, "share": 1.0, "join_nothing": True, "label_examples": ["007", "008"],
+        "joined": 0, "share": 1.0, "suspicious": True, "label_examples": ["007", "008"],
         "prediction_examples": ["7", "8"],
         "guess": 'all of the 600 ids compared are those of predictions but for leading zeros: label "007", prediction "7"',
         "compared_at": _NOW, "finding": "600 labels wait for their prediction, the oldest since 2026-03-02 00:01 UTC",

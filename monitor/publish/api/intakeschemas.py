@@ -46,7 +46,7 @@ class WaitingLabelsItem(BaseModel):
     due: int = Field(description="of the newest of them those whose prediction should be there")
     joined: int = Field(description="labels of the same time that found theirs")
     share: float | None = Field(description="due / (due + joined); null: none is due")
-    join_nothing: bool = Field(description="nearly all new labels wait, or many do for a reason that can be seen")
+    suspicious: bool = Field(description="nearly all new labels wait, or many do for a reason that can be seen")
     label_examples: list[str] = Field(description="ids of labels that find no prediction")
     prediction_examples: list[str] = Field(description="newest predictions without a label")
     guess: str = Field(description="why they find none; empty: nothing can be seen")
@@ -59,7 +59,7 @@ def waiting_labels_item(waiting: WaitingLabels) -> WaitingLabelsItem:
     return WaitingLabelsItem(
         model=waiting.model, source=waiting.source, labels=waiting.labels, oldest_at=waiting.oldest_at,
         newest_at=waiting.newest_at, due=waiting.due, joined=waiting.joined, share=waiting.share,
-        join_nothing=waiting.join_nothing, label_examples=list(waiting.label_examples),
+        suspicious=waiting.suspicious, label_examples=list(waiting.label_examples),
         prediction_examples=list(waiting.prediction_examples), guess=waiting.guess, compared_at=waiting.compared_at,
         finding=told_waiting(waiting),
     )  # fmt: skip

@@ -26,6 +26,6 @@ def intake_page(
         sources=history.sources(at - BACK, model, limit=SOURCES), most_sources=SOURCES,
         pulls=history.pulls(at - BACK, model, limit=PULLS), counts=counts,
         set_aside=history.quarantined(model, source, reason, limit=ROWS) if model is not None else (),
-        waiting=sorted(waiting, key=lambda each: (not each.join_nothing, -each.labels))[:SOURCES],
+        waiting=sorted(waiting, key=lambda each: (not each.suspicious, -each.labels))[:SOURCES],
         statuses=[digest.models[model]] if digest and model is not None else [],
     )  # fmt: skip

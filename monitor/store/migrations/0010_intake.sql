@@ -12,7 +12,7 @@ CREATE TABLE waiting_labels (
     prediction_examples VARCHAR[] NOT NULL, -- newest predictions without a label
     guess               VARCHAR   NOT NULL, -- '' = nothing can be seen
     compared_at         TIMESTAMP,
-    join_nothing        BOOLEAN   NOT NULL,
+    suspicious        BOOLEAN   NOT NULL,
     finding             VARCHAR   NOT NULL  -- all of it in words; '' = none waits
 );
 
