@@ -1,8 +1,9 @@
 """What came in and does not fit together: labels that join nothing, each cycle, and groups that reach too far, once a day.
 
-Counts of labels that wait are exact in each cycle. Why they wait is looked into when some begin to wait and then once an
-hour: ids of both sides are compared (see joins), a thousand labels with ten thousand predictions that have
-none, and with as many that have one.
+Counts of labels that wait are exact in each cycle, and once an hour it is asked how many should have joined by now. Why
+they wait is looked into when some begin to wait, an hour later, and ever more rarely while they do, at last once a day: ids
+of both sides are compared (see joins), a thousand labels with five thousand predictions that have none, and with as many
+that have one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -80,9 +81,26 @@ def _looked_into(
     counts = WaitingLabels(model.name, source, held.labels, held.oldest_at, held.newest_at)
     if not held.labels:
         return counts
-    if before is not None and before.compared_at is not None and now - before.compared_at < LOOKED_AGAIN:
-        return replace(before, labels=held.labels, oldest_at=held.oldest_at, newest_at=held.newest_at)
-    due, joined = count_due(connection, registry, model, source)
+    if before is not None and before.labels:
+        counts = replace(before, labels=held.labels, oldest_at=held.oldest_at, newest_at=held.newest_at)
+    if counts.looked_at is None or now - counts.looked_at >= LOOKED_AGAIN:
+        due, joined = count_due(connection, registry, model, source)
+        counts = replace(counts, due=due, joined=joined, looked_at=now)
+    return _compared(connection, registry, model, counts, now) if _compare_again(counts, now) else counts
+
+
+def _compare_again(counts: WaitingLabels, now: datetime) -> bool:
+    if counts.compared_at is None or counts.oldest_at is None:
+        return True
+    after = min(max((counts.compared_at - counts.oldest_at) / 2, LOOKED_AGAIN), timedelta(days=1))
+    return now - counts.compared_at >= after
+
+
+def _compared(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, counts: WaitingLabels, now: datetime
+) -> WaitingLabels:
+    """The same with ids of both sides, and why they do not meet where that can be seen."""
+    source = counts.source
     labels = load_newest_waiting(connection, registry, model, source)
     predictions = load_newest_predictions(connection, registry, labelled=False)
     guess = _guess(labels, predictions, model.label_horizon)
@@ -92,7 +110,7 @@ def _looked_into(
     there = {name for name, _, _ in predictions}
     lonely = [name for name, _, _ in labels if name not in there]
     return replace(
-        counts, due=due, joined=joined, label_examples=tuple((lonely or [name for name, _, _ in labels])[:2]),
+        counts, label_examples=tuple((lonely or [name for name, _, _ in labels])[:2]),
         prediction_examples=tuple(dict.fromkeys(name for name, _, _ in predictions))[:2], guess=guess, compared_at=now,
     )  # fmt: skip
 

@@ -199,18 +199,23 @@ def test_labels_that_name_another_time_are_told_by_it(two: World) -> None:
     )
 
 
-def test_counts_are_of_now_and_ids_are_compared_once_an_hour(two: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_are_of_now_and_ids_are_compared_ever_more_rarely(two: World, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[int] = []
     load = intake.load_newest_waiting
     monkeypatch.setattr(intake, "load_newest_waiting", lambda *given: compared.append(1) or load(*given))
-    send(two, 25, lambda i: f"{i:04}")
+    two.send(*(label(f"x{i}", labelled_at="2026-03-10 11:30:00") for i in range(25)), folder="labels")
+    two.pull()
     first = look(two)
     two.send(label("another"), folder="labels")
     two.pull()
-    second = look(two, first, NOW + HOUR / 2)
-    assert (second.waiting[0].labels, second.waiting[0].guess, len(compared)) == (26, first.waiting[0].guess, 1)
-    assert look(two, second, NOW + HOUR).waiting[0].compared_at == NOW + HOUR
-    assert len(compared) == 2
+    found = look(two, first, NOW + HOUR / 2)
+    assert (found.waiting[0].labels, len(compared)) == (26, 1)
+    for hour in range(1, 24 * 10):
+        found = look(two, found, NOW + hour * HOUR)
+        assert found.waiting[0].looked_at == NOW + hour * HOUR
+        if hour == 1:
+            assert found.waiting[0].compared_at == NOW + HOUR
+    assert 10 < len(compared) < 20
 
 
 def test_labels_that_join_in_the_end_leave_nothing_behind(two: World) -> None:

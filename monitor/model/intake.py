@@ -25,7 +25,8 @@ class WaitingLabels:
     label_examples: tuple[str, ...] = ()
     prediction_examples: tuple[str, ...] = ()  # newest predictions without a label
     guess: str = ""  # why they find none, as a sentence without its stop; "" = nothing can be seen
-    compared_at: datetime | None = None  # when ids were compared; all above but the counts is of then
+    compared_at: datetime | None = None  # when ids were compared: examples and guess are of then
+    looked_at: datetime | None = None  # and what is due and has joined of then
 
     @property
     def share(self) -> float | None:

@@ -13,7 +13,7 @@ from monitor.store.registry import Registry
 from monitor.store.sql import statement
 
 MISSING_WORDS = ("", "nan", "none", "null", "na", "n/a", "<na>", "\\n", "-")  # "not labelled yet", in lower case
-COMPARED_LABELS, COMPARED_PREDICTIONS = 1_000, 10_000  # ids looked at for why, the newest
+COMPARED_LABELS, COMPARED_PREDICTIONS = 1_000, 5_000  # ids looked at for why, the newest
 NEWEST_DUE = 100  # labels that tell how things stand now
 _UNDER_WAY = timedelta(hours=1)  # predictions may come so much later than others of their time
 
