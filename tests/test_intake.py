@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -12,6 +13,7 @@ from monitor import intake
 from monitor.intake import Intake, watch_intake
 from monitor.model import WaitingLabels
 from monitor.store.group_spans import share_of_straddling
+from monitor.store.waiting import load_newest_waiting
 from monitor.wording import told_waiting
 from tests.store.builder import DAY, HOUR, NOW, World, a_row, at
 from tests.store.test_labels import TWO_TABLES, label, prediction
@@ -200,9 +202,13 @@ def test_labels_that_name_another_time_are_told_by_it(two: World) -> None:
 
 
 def test_counts_are_of_now_and_ids_are_compared_ever_more_rarely(two: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    compared: list[int] = []
-    load = intake.load_newest_waiting
-    monkeypatch.setattr(intake, "load_newest_waiting", lambda *given: compared.append(1) or load(*given))
+    compared: list[str] = []
+
+    def counted(connection: object, registry: object, model: object, source: str) -> list[Any]:
+        compared.append(source)
+        return load_newest_waiting(two.connection, two.registry(), two.model, source)
+
+    monkeypatch.setattr(intake, "load_newest_waiting", counted)
     two.send(*(label(f"x{i}", labelled_at="2026-03-10 11:30:00") for i in range(25)), folder="labels")
     two.pull()
     first = look(two)
