@@ -240,7 +240,7 @@ class Cycle:
         if each.delays is None:  # after a start; an answer that was unknown is looked for again
             stored = load_label_delays(self.connection, each.model.name)
             each.delays = stored if stored and stored.depends is not None else None
-        return with_caveat(found, each.model, each.delays)
+        return with_caveat(found, each.model, each.delays, each.intake.spans)
 
     def _judge(self, each: Watched, registry: Registry, now: datetime) -> Judged:
         """Rules on readings; the refits they ask for, those of the schedule and of people are queued."""

@@ -179,8 +179,7 @@ def told_waiting(waiting: WaitingLabels) -> str:
 
 def told_straddling(found: Straddling, bucket: timedelta) -> str:
     """Which share of rows lies in groups that span buckets and days, and what that means, as a sentence without its stop."""
-    said = f"{_part(found.over_buckets)} of the rows lie in groups that span buckets of {format_duration(bucket)}"
-    said += f", {_part(found.over_days)} in groups that span days"
+    said = f"{over_buckets(found, bucket)}, {_part(found.over_days)} in groups that span days"
     if not found.suspicious:
         return said
     longest = ", ".join(
@@ -191,6 +190,11 @@ def told_straddling(found: Straddling, bucket: timedelta) -> str:
         f"{said}, such as {longest}: the false-alarm budget of drift rules does not hold for them, and refits find few later "
         "samples; is group_id the patient or the camera rather than the visit or the image?"
     )
+
+
+def over_buckets(found: Straddling, bucket: timedelta) -> str:
+    """``97 % of the rows lie in groups that span buckets of 1h``."""
+    return f"{_part(found.over_buckets)} of the rows lie in groups that span buckets of {format_duration(bucket)}"
 
 
 def told_spans(spans: GroupSpans) -> str:

@@ -58,7 +58,12 @@ class Straddling:
     @property
     def suspicious(self) -> bool:
         """Whether group_id is likely not what it should be: a clip may cross the hour, few cross midnight."""
-        return self.over_buckets > _SOME_BUCKETS or self.over_days > _SOME_DAYS
+        return self.many_over_buckets or self.over_days > _SOME_DAYS
+
+    @property
+    def many_over_buckets(self) -> bool:
+        """Whether so many rows lie in groups that span buckets that drift rules promise nothing worth the name."""
+        return self.over_buckets > _SOME_BUCKETS
 
 
 @dataclass(frozen=True, slots=True)
