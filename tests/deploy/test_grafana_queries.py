@@ -33,6 +33,9 @@ UP_TO_THE_GATE = {  # of one slice: whether a rule has cause there, whether it g
     "Recall in production",
 }  # fmt: skip
 SLICES = [{}, {"camera": "c3"}, {"lighting": "night"}, HAZED, {"camera": "c3", "lighting": "day"}]
+SERIES_NOT_IN_THE_DEMO = {  # it has no source that holds labels only; promtool's tests have these series
+    "calwatch_waiting_labels", "calwatch_waiting_labels_ratio",
+}  # fmt: skip
 QUIET_ALERTS = {
     "CalwatchEceHigh": "the demo's model has rules of its own, and this one is for models that have none",
     "CalwatchEceSevere": "the same",
@@ -199,6 +202,8 @@ def test_an_alert_that_stays_quiet_asks_for_series_that_exist(prometheus: Asked,
     asked = re.findall(r"\b(?:calwatch_\w+|up)(?:\{[^}]*\})?", _alerts()[title])
     assert asked
     for series in asked:
+        if series.partition("{")[0] in SERIES_NOT_IN_THE_DEMO:
+            continue
         any_rule_and_policy = re.sub(r'\b(?:rule|policy)=~"[^"]*",? ?', "", series)
         assert prometheus.ranged(any_rule_and_policy), series
 
