@@ -18,6 +18,7 @@ from monitor import requests
 from monitor.config import Config, Model
 from monitor.delays import watch_delays, with_caveat
 from monitor.errors import ConfigError, StoreError
+from monitor.intake import Intake, watch_intake
 from monitor.judge import Judged, judge, shown_last_seen
 from monitor.model import Disparity, Evidence, Job, LabelDelays, ModelStatus, Published, Reading, Slice
 from monitor.publish.instruments import Instruments
@@ -66,6 +67,7 @@ class Watched:
     disparities: tuple[Disparity, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     delays: LabelDelays | None = None
+    intake: Intake = field(default_factory=Intake)
     problem: str | None = None
     succeeded: dict[str, datetime] = field(default_factory=dict)  # last success by stage, also across restarts
     told: set[str] = field(default_factory=set)  # problems already logged
@@ -249,7 +251,7 @@ class Cycle:
         if each.delays is None:  # after a start; an answer that was unknown is looked for again
             stored = load_label_delays(self.connection, each.model.name)
             each.delays = stored if stored and stored.depends is not None else None
-        return with_caveat(found, each.model, each.delays)
+        return with_caveat(found, each.model, each.delays, each.intake.spans)
 
     def _judge(self, each: Watched, registry: Registry, now: datetime) -> Judged:
         """Rules on readings; the refits they ask for, those of the schedule and of people are queued."""
@@ -345,9 +347,11 @@ class Cycle:
         each.succeeded["fold"] = now
 
     def _delays(self, each: Watched, registry: Registry, now: datetime) -> LabelDelays:
-        """Whether label delay depends on the outcome, looked at once a day; a change is logged."""
+        """Whether label delay depends on the outcome, looked at once a day; a change is logged. And what does not fit
+        together of what came in."""
         with self.instruments.stage(each.model.name, "delays"):
             found = watch_delays(self.connection, registry, each.model, now, each.delays)
+            each.intake = watch_intake(self.connection, registry, each.model, now, each.intake)
         each.succeeded["delays"] = now
         before = each.delays.depends if each.delays else None
         if found.depends and not before:
@@ -384,7 +388,8 @@ class Cycle:
             readings=each.readings or rows.load_readings(connection, model.name),
             alerts=rows.load_alerts(connection, model.name), rules=tuple(each.rulebook),
             calibrators=calibrators_in_use(connection, registry.model_id, model) if registry else (),
-            evidence=each.evidence, label_delays=each.delays,
+            evidence=each.evidence, label_delays=each.delays, waiting_labels=each.intake.waiting,
+            group_spans=each.intake.spans,
             thresholds=load_thresholds(connection, model.name),
             jobs=rows.load_jobs(connection, model.name, newest=SHOWN_JOBS),
             last_success=dict(each.succeeded), problem=each.problem,

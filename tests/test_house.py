@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "schedule",
         "starter",
         "wording",
+        "joins",
         "remedies",
         "recalibration",
         "fields",
@@ -48,6 +49,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "recalibration.selection",
         "recalibration.charge",
+        "recalibration.straddling",
         "recalibration.onnx_export",
         "publish",
         "readings",
@@ -59,7 +61,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("recalibration.work", "recalibration.apart"),
     ("recalibration.runner", "recalibration.worker", "recalibration.refitting"),
     ("recalibration.jobs", "recalibration.processes"),
-    ("judge", "requests", "weigh", "delays"),
+    ("judge", "requests", "weigh", "delays", "intake"),
     ("cycle",),
     (
         "server",

@@ -12,6 +12,11 @@ from monitor.model.evidence import (
     LabelDelays,
     quiet_from,
 )
+from monitor.model.intake import (
+    GroupSpans,
+    Straddling,
+    WaitingLabels,
+)
 from monitor.model.readings import (
     CALIBRATION_METRICS,
     COUNTS,
@@ -63,6 +68,7 @@ __all__ = [
     "CalibratorInUse",
     "Disparity",
     "Evidence",
+    "GroupSpans",
     "Health",
     "Job",
     "JobState",
@@ -77,8 +83,10 @@ __all__ = [
     "RuleKind",
     "Severity",
     "Slice",
+    "Straddling",
     "Task",
     "ThresholdInUse",
+    "WaitingLabels",
     "finest_scope",
     "quiet_from",
 ]

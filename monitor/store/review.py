@@ -110,8 +110,8 @@ def _look(connection: duckdb.DuckDBPyConnection, rules: LabelRules, numbers: Map
         classes = tuple(sorted({text for text in (first, last) if text is not None}))
         found.append(
             _Seen(
-                file, numbers.get(file, 0), whole, timeless, total, percent, low, classed, classes, minus, plus, zero, labels, understood,
-                tuple(sorted(names or ())), positive, near,
+                file, numbers.get(file, 0), whole, timeless, total, percent, low, classed, classes, minus, plus, zero, labels,
+                understood, tuple(sorted(names or ())), positive, near,
             )
         )  # fmt: skip
     return found
