@@ -34,6 +34,7 @@ from monitor.schedule import latest_due
 from monitor.sources.base import Source
 from monitor.sources.configured import configured_sources
 from monitor.sources.files import FileSource
+from monitor.sources.layout import Needs
 from monitor.statistics.onset import bucket_residuals, estimate_onset
 from monitor.store import rows
 from monitor.store.cells import bucket_cells, fold_and_drop, window_cells
@@ -89,8 +90,8 @@ class Tick:
 
 def file_sources(model: Model, base: Path) -> list[Source]:
     """The sources a model's configuration names that are files."""
-    raw = model.recalibration.apply == "monitor"
-    return [FileSource(source, base, model.slices, raw_scores=raw) for source in model.source if source.kind == "files"]
+    needs = Needs.of(model)
+    return [FileSource(source, base, model.slices, needs) for source in model.source if source.kind == "files"]
 
 
 def watch(config: Config, sources_of: SourcesOf | None = None) -> list[Watched]:

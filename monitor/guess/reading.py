@@ -13,6 +13,7 @@ import duckdb
 from monitor.errors import CalwatchError, UsageError
 from monitor.guess.columns import Table, table_of
 from monitor.sources import formats
+from monitor.sources.layout import Needs
 from monitor.sourcesettings import Source
 from monitor.store.connection import literal, quoted
 
@@ -88,11 +89,11 @@ def _rows(
 ) -> tuple[list[dict[str, object]], set[str]]:
     """Rows of one file, and which of their columns are times by type."""
     config = Source.model_validate({"path": found.pattern, "format": found.format or "auto"})
-    layout = formats.layout_of(connection, str(path), config, ())
+    layout = formats.layout_of(connection, str(path), config, (), Needs())
     if layout.format == "json":
         return list(_json_rows(connection, path, most)), set()
     own = [name for name in layout.found if name not in _OURS]
-    layout = formats.layout_of(connection, str(path), config, own)
+    layout = formats.layout_of(connection, str(path), config, own, Needs())
     relation, _ = formats.relation_of([str(path)], layout)
     own = [name for name in own if name in layout.types]
     picked = ", ".join(f"{_readable(name, layout.types[name])} AS {quoted(name)}" for name in own)

@@ -3,7 +3,7 @@
 import glob
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from monitor.config import Source as SourceConfig
 from monitor.errors import SourceError
 from monitor.sources import formats
 from monitor.sources.base import Batch, Problem
+from monitor.sources.layout import Needs
 from monitor.sources.look import Refused, look, missing_mapped, missing_slices, together
 
 
@@ -32,7 +33,7 @@ class FileSource:
     config: SourceConfig
     base: Path
     slices: tuple[str, ...]
-    raw_scores: bool = False  # a raw_score column may stand in for score
+    needs: Needs = field(default_factory=Needs)
 
     @property
     def name(self) -> str:
@@ -130,7 +131,7 @@ class FileSource:
         final = {file.path: file.fingerprint}
         if file.fingerprint.startswith("0:"):
             return Problem(file.path, "empty_file", f"{file.path}: is empty; looked at again when it changes", final)
-        found = look(connection, file.path, self.config, self.slices, raw_scores=self.raw_scores)
+        found = look(connection, file.path, self.config, self.slices, self.needs)
         if not isinstance(found, Refused):
             return found
         then = (
