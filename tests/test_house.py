@@ -61,7 +61,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("recalibration.work", "recalibration.apart"),
     ("recalibration.runner", "recalibration.worker", "recalibration.refitting"),
     ("recalibration.jobs", "recalibration.processes"),
-    ("judge", "requests", "weigh", "delays", "intake"),
+    ("judge", "requests", "weigh", "delays", "findings", "intake"),
     ("cycle",),
     (
         "server",

@@ -17,7 +17,7 @@ from monitor.guess.cuts import RESERVED
 from monitor.guess.draft import draft_config
 from monitor.store.connection import literal
 from tests.guess.people import Rows, binary, csv_file, json_file, times, top_label
-from tests.guess.test_meaning import KINDS, german, inspection, nested, two_probabilities, unlabelled
+from tests.guess.test_meaning import KINDS, nested, unlabelled
 
 HERE = Path(__file__).parents[1] / "data" / "guess"
 UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
@@ -360,11 +360,8 @@ def test_an_input_that_people_have_is_understood(case: str, tmp_path: Path) -> N
         assert [source.holds for source in model.source] == ["samples", "labels"]
 
 
-ALONE = "files whose label stands without a predicted class are refused still, also where the task is binary"
 AWAITED: dict[tuple[object, object], str] = {
     (csv_file, nested): "nested values are of JSON",
-    (json_file, nested): "dotted names do not reach into JSON yet",
-    **{(write, kind): ALONE for write in (csv_file, json_file) for kind in (inspection, two_probabilities, german)},
 }
 
 
