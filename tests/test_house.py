@@ -69,7 +69,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "logs",
         "console",
         "backtest",
-        "findings",
         "trial",
         "ask",
         "named",
