@@ -49,6 +49,7 @@ class Snapshot:
             "waiting": [name for name in configured if name not in seen],
             "calibrators": self.in_charge(), "thresholds": self.thresholds(), "troubles": self.troubles(),
             "quarantined": self.quarantined(), "failing": self.failing(), "label_delays": self.label_delays(),
+            "waiting_labels": self.waiting_labels(), "group_spans": self.group_spans(),
         }  # fmt: skip
 
     def models(self) -> list[Row]:
@@ -135,6 +136,14 @@ class Snapshot:
     def label_delays(self) -> list[Row]:
         """Whether label delay depends on the outcome (None: unknown), by model, with what was compared, in words too."""
         return self._rows("SELECT * FROM label_delays ORDER BY model")
+
+    def waiting_labels(self) -> list[Row]:
+        """Labels that wait for their prediction, by model and source, in words too; sources of which none waits included."""
+        return self._rows("SELECT * FROM waiting_labels ORDER BY model, source")
+
+    def group_spans(self) -> list[Row]:
+        """How far groups reach, by model, in words too; models without groups have no row."""
+        return self._rows("SELECT * FROM group_spans ORDER BY model")
 
     def quarantined(self) -> list[Row]:
         """What was quarantined, by source and reason."""

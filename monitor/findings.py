@@ -21,6 +21,7 @@ from monitor.wording import counted, first_few, percent
 ALIKE = 20  # so many outcomes that are all the same are worth a word
 _ENOUGH = 100  # labelled rows from which shares are judged
 _MANY = 0.2  # of the labelled rows: labels never predicted, or predictions never labelled
+_BOTH = 0.02  # of them, on the side where fewer are
 _SHIFTED = 0.2  # more rows must match under another reading of labels than as they are
 _FAR = 0.5  # mean score above the rate of the event
 _MISSED = 0.01  # rows with score 0 and outcome 1
@@ -246,10 +247,13 @@ FROM tried WHERE {where}""").fetchone()
         )
     elif rows >= _ENOUGH and max(unpredicted, unlabelled) >= _MANY * rows:
         never = _never(connection, where)
+        # classes written in two ways are missing on both sides; on one side alone they may just be rare
+        both = min(unpredicted, unlabelled) >= _BOTH * rows
         yield Finding(
-            Weight.SUSPICIOUS, f"{never}: {percent(unpredicted / rows)} of the labels are never predicted, "
-            f"{percent(unlabelled / rows)} of the predictions never labelled; are both written alike?",
-        )  # fmt: skip
+            Weight.SUSPICIOUS if both else Weight.NOTE,
+            f"{never}: {percent(unpredicted / rows)} of the labels are never predicted, {percent(unlabelled / rows)} of the "
+            "predictions never labelled" + ("; are both written alike?" if both else ""),
+        )
 
 
 def _names(connection: duckdb.DuckDBPyConnection, column: str, where: str) -> list[str]:

@@ -3,8 +3,9 @@
 REMEDIES = {
     "unreadable_line": "files are UTF-8; CSV has as many fields in each row as in the header; JSON is one object a line, which "
     "jq -c '.[]' makes of a list",
-    "unreadable_time": 'times are written 2026-01-31 14:05:09, or with +01:00 behind, or are numbers with time_unit = "s"; for '
-    'others see "What it reads" in the README',
+    "unreadable_time": "times are written 2026-01-31 14:05:09, or with +01:00, GMT+8 or Europe/Paris behind, or are numbers "
+    'with time_unit = "s", "ms", "us" or "ns"; a name such as CET only if time_zone uses it; for others see "What it reads" in '
+    "the README",
     "missing_score": "each row needs a score; if it is called otherwise, map it in columns",
     "score_not_a_number": "scores are numbers with a decimal point, such as 0.83",
     "score_outside_0_1": 'scores are probabilities from 0 to 1; percentages need score_unit = "percent" in [model.source]',
@@ -18,8 +19,9 @@ REMEDIES = {
     "taken_back": "later rows showed that all scores of the source mean something else: see the problem told of it, then send "
     "these rows again",
     "missing_sample_id": "each row needs a sample_id; if it is called otherwise, map it in columns",
-    "time_in_future": "the producer's clock, or time_zone in [model.source]: times without one are taken to be in it",
-    "time_before_1970": 'numbers are counted since 1970 in time_unit = "s", "ms" or "us"',
+    "time_in_future": "the producer's clock, or [model.source]: times without a zone are taken to be in its time_zone, and "
+    'numbers in its time_unit ("s", "ms", "us" or "ns")',
+    "time_before_1970": 'numbers are counted since 1970 in time_unit = "s", "ms", "us" or "ns"',
     "older_than_retention": "calwatch backtest plays old rows at their own time; [model] retention says how old they may be",
     "label_too_late": "[model] label_horizon says how long a prediction waits for its label",
     "no_prediction": "labels are joined on sample_id: see that both sides write it alike, and that predictions come too",

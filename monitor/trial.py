@@ -16,13 +16,16 @@ from monitor.sources.base import Batch
 from monitor.sourcesettings import Source as SourceConfig
 from monitor.store.agreement import Agreement, agreement
 from monitor.store.connection import aware, naive, quoted
+from monitor.store.group_spans import share_of_straddling
 from monitor.store.label_rules import words_predicted
 from monitor.store.logits import Kinds, kinds, remark_logits, suspect_logits
 from monitor.store.review import Refusal, mapped_signs, review_files
 from monitor.store.staging import CLOCK_SKEW, EVER, stage
+from monitor.store.times import contrary_zone
 from monitor.store.values import LabelRules, plain_text
-from monitor.wording import counted, first_few, minute
+from monitor.wording import counted, first_few, minute, told_straddling
 
+IDS = 500_000  # of predictions, kept where labels come by themselves and have to find them
 ROWS, BATCHES = 10_000, 20  # tried: that many rows of each of the first batches, which are files or runs of alike files
 LEAST_TAKEN = 0.95  # of the rows tried, below which something is wrong
 
@@ -64,6 +67,10 @@ class Trial:
     facts: dict[str, str] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    ids: dict[str, None] = field(default_factory=dict)  # of predictions, or of labels that say something
+    groups: tuple[str, ...] = ()
+    ids_are_all: bool = True
+    contrary: dict[str, str] = field(default_factory=dict)  # zone names at times of the year when clocks show another
     meaning: SourceConfig | None = None
     logits: Kinds = field(default_factory=Kinds)
     agreed: Agreement = field(default_factory=Agreement)
@@ -90,15 +97,29 @@ class Trial:
         if "logits" in batch.types and holds == "samples":
             self.logits += kinds(connection)
             self.agreed += Agreement() if model.task is Task.BINARY else agreement(connection, model.classes)
+        contrary = contrary_zone(connection, some)
+        if contrary is not None and contrary.name not in self.contrary:
+            self.contrary[contrary.name] = contrary.sentence
         self.missing += _missing_words(connection, some, rules)
         first = "CREATE TEMP TABLE tried AS" if self.batches == 1 else "INSERT INTO tried BY NAME"
         place = "" if self.batches == 1 else " + (SELECT coalesce(max(place), 0) + 1 FROM tried)"
         connection.execute(f"{first} SELECT *, row_number() OVER (ORDER BY position){place} AS place FROM staged")
 
+    def keep_ids(self, connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+        """Keep the ids of all the batch's rows, as many as ``IDS`` in all; not only of those that are tried."""
+        left = IDS - len(self.ids)
+        if self.batches > BATCHES or left <= 0 or "sample_id" not in batch.types:
+            self.ids_are_all = False
+            return
+        text = plain_text(quoted("sample_id"), batch.types["sample_id"])
+        rows = connection.execute(f"SELECT {text} FROM ({batch.relation}) LIMIT {left + 1}").fetchall()
+        self.ids_are_all &= len(rows) <= left
+        self.ids.update(dict.fromkeys(id_ for (id_,) in rows if id_ is not None))
+
     def _review(self, connection: duckdb.DuckDBPyConnection, batch: Batch, rules: LabelRules) -> None:
         files = [file for (file,) in connection.execute("SELECT DISTINCT file FROM staged").fetchall()]
         numbers = {file: self.files.setdefault(file, len(self.files)) for file in files}
-        found = review_files(connection, rules, batch.meaning, self.facts, numbers)
+        found = review_files(connection, rules, batch, self.facts, numbers)
         self.facts |= found.facts
         # what could not be decided before may be by now
         self.refused = {
@@ -128,11 +149,30 @@ class Trial:
             self.bad[reason] = count
             self.examples[reason] = f"row {row} of {file}: {(record or '')[:300]}"
         self.findings += find(connection, model, holds)
+        if holds == "labels":
+            rows = connection.execute(
+                "SELECT sample_id FROM tried WHERE reason IS NULL AND labelled ORDER BY place"
+            ).fetchall()
+            self.ids = dict.fromkeys(id_ for (id_,) in rows)
+        else:
+            self._look_at_groups(connection, model)
+        self.findings += [Finding(Weight.SUSPICIOUS, text) for text in self.contrary.values()]
         meaning = self.meaning
         if meaning is not None and self.logits.vectors + self.logits.single:
             suspect = suspect_logits(self.logits, self.agreed, model.classes, meaning)
             self.findings += [Finding(Weight.SUSPICIOUS, text) for text in suspect]
             self.findings += [Finding(Weight.NOTE, text) for text in remark_logits(self.logits, meaning)]
+
+    def _look_at_groups(self, connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+        rows = connection.execute(
+            "SELECT DISTINCT group_id FROM tried WHERE reason IS NULL AND group_id IS NOT NULL LIMIT 100000"
+        ).fetchall()
+        self.groups = tuple(group for (group,) in rows)
+        spans = share_of_straddling(connection, "tried", model.bucket)
+        if spans.suspicious:
+            self.findings.append(Finding(Weight.SUSPICIOUS, told_straddling(spans, model.bucket)))
+        elif spans.over_buckets:
+            self.findings.append(Finding(Weight.NOTE, told_straddling(spans, model.bucket)))
 
     @property
     def taken(self) -> int:

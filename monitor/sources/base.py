@@ -51,7 +51,8 @@ class Batch:
 
 ProblemReason = Literal[
     "source_unreachable", "directory_missing", "unreadable_file", "empty_file", "missing_column", "missing_slice_column",
-    "wrong_type", "percentages", "scores_of_predicted_class", "undecided_outcome", "unknown_positive",
+    "missing_mapped_column", "wrong_type", "foreign_zone", "percentages", "scores_of_predicted_class", "undecided_outcome",
+    "unknown_positive",
     "changed_predictions", "near_repeats", "withdrawn_rows", "withdrawn_labels", "rows_set_aside", "labels_judged_anew",
     "logits_are",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 import glob
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -12,9 +12,10 @@ import duckdb
 
 from monitor.config import Source as SourceConfig
 from monitor.errors import SourceError
-from monitor.sources import formats, own_names
+from monitor.sources import formats
 from monitor.sources.base import Batch, Problem
-from monitor.sources.look import Refused, look, together
+from monitor.sources.layout import Needs
+from monitor.sources.look import Refused, look, missing_mapped, missing_slices, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class FileSource:
     config: SourceConfig
     base: Path
     slices: tuple[str, ...]
-    raw_scores: bool = False  # a raw_score column may stand in for score
+    needs: Needs = field(default_factory=Needs)
 
     @property
     def name(self) -> str:
@@ -123,14 +124,14 @@ class FileSource:
             if isinstance(layout, Problem):
                 problems.append(layout)
                 continue
-            problems += self._missing_slices(file, layout)
+            problems += self._missing(file, layout)
             yield (file, layout), layout.signature, layout.rows
 
     def _layout(self, connection: duckdb.DuckDBPyConnection, file: _File) -> "formats.Layout | Problem":
         final = {file.path: file.fingerprint}
         if file.fingerprint.startswith("0:"):
             return Problem(file.path, "empty_file", f"{file.path}: is empty; looked at again when it changes", final)
-        found = look(connection, file.path, self.config, self.slices, raw_scores=self.raw_scores)
+        found = look(connection, file.path, self.config, self.slices, self.needs)
         if not isinstance(found, Refused):
             return found
         then = (
@@ -139,17 +140,12 @@ class FileSource:
         )  # fmt: skip
         return Problem(file.path, found.reason, f"{file.path}: {found.why}; {then}")
 
-    def _missing_slices(self, file: _File, layout: "formats.Layout") -> Iterator[Problem]:
-        absent = {dimension: "" for dimension in self.slices if dimension not in layout.types}
-        if absent and self.holds == "samples":
-            named = own_names.told(absent, self.config.columns)
-            proposal = own_names.proposed(absent, self.config.columns, layout.found)
-            yield Problem(
-                file.path,
-                "missing_slice_column",
-                f"{file.path}: has no column {named}; its rows count under the slice value __missing__"
-                f"{proposal and f'. Perhaps meant: {proposal}'}",
-            )
+    def _missing(self, file: _File, layout: "formats.Layout") -> Iterator[Problem]:
+        """What rows are taken without."""
+        if told := missing_slices(layout, self.config, self.slices):
+            yield Problem(file.path, "missing_slice_column", f"{file.path}: {told}")
+        if told := missing_mapped(layout, self.config, self.slices):
+            yield Problem(file.path, "missing_mapped_column", f"{file.path}: {told}")
 
     def _batch(self, members: Sequence[tuple[_File, "formats.Layout"]]) -> Batch:
         layout = members[0][1]

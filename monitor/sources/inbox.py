@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -23,7 +23,8 @@ from monitor.config import Source as SourceConfig
 from monitor.recalibration.artefacts import directory_name
 from monitor.sources import formats
 from monitor.sources.base import Batch, Outcome, Problem
-from monitor.sources.look import Refused, look, together
+from monitor.sources.layout import Needs
+from monitor.sources.look import Refused, look, missing_mapped, missing_slices, together
 
 KEPT_RECEIPTS = 10_000
 KEPT_REFUSED = 100
@@ -192,12 +193,11 @@ def look_at(
     path: Path,
     config: SourceConfig,
     slices: tuple[str, ...],
-    *,
-    raw_scores: bool,
+    needs: Needs,
 ) -> "formats.Layout | str":
     """How to read a pushed file, or in a sentence why nothing of it can be taken."""
     auto = config.model_copy(update={"format": "auto"})
-    found = look(connection, str(path), auto, slices, raw_scores=raw_scores)
+    found = look(connection, str(path), auto, slices, needs, pushed=True)
     if isinstance(found, Refused):
         return found.why.replace(str(path), "the body")
     if found.rows > MAX_ROWS:
@@ -212,7 +212,7 @@ class InboxSource:
     config: SourceConfig
     inbox: Inbox
     slices: tuple[str, ...]
-    raw_scores: bool = False  # a raw_score column may stand in for score
+    needs: Needs = field(default_factory=Needs)
 
     @property
     def name(self) -> str:
@@ -233,26 +233,41 @@ class InboxSource:
         if taken:
             self.inbox.settle_all(taken, None, now)
         problems: list[Problem] = []
-        for members in together(self._looked(connection, fresh, now, problems)):
+        missing: list[tuple[str, str]] = []
+        for members in together(self._looked(connection, fresh, now, problems, missing)):
             yield from problems
             problems.clear()
             layout = members[0][1]
             yield self._batch([file for file, _ in members], layout, gone, now)
             gone = {}
         yield from problems
+        if missing and all(told for told, _ in missing):  # a row may well lack a key, all of them hardly
+            yield Problem(fresh[0].path.name, "missing_slice_column", f"{_pushes(fresh)}: {missing[0][0]}")
+        if missing and all(told for _, told in missing):
+            yield Problem(fresh[0].path.name, "missing_mapped_column", f"{_pushes(fresh)}: {missing[0][1]}")
 
     def _looked(
-        self, connection: duckdb.DuckDBPyConnection, files: Sequence[Waiting], now: datetime, problems: list[Problem]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        files: Sequence[Waiting],
+        now: datetime,
+        problems: list[Problem],
+        missing: list[tuple[str, str]],
     ) -> Iterator[tuple[tuple[Waiting, "formats.Layout"], object, int]]:
-        """The files that rows can be taken from, each with its kind and rows; the others are refused and told."""
+        """The files that rows can be taken from, each with its kind and rows; the others are refused and told. ``missing``
+        grows by what each of those lacks, slices and mapped columns."""
         for file in files:
-            layout = look_at(connection, file.path, self.config, self.slices, raw_scores=self.raw_scores)
+            layout = look_at(connection, file.path, self.config, self.slices, self.needs)
             if isinstance(layout, str):
                 self.inbox.settle_all([file], {file.path.name: Outcome(refused=layout)}, now)
                 problems.append(
                     Problem(file.path.name, "unreadable_file", f"push {file.id}: {layout}; it is kept in refused/")
                 )
-            elif layout.format == "json":
+                continue
+            missing.append(
+                (missing_slices(layout, self.config, self.slices), missing_mapped(layout, self.config, self.slices))
+            )
+            if layout.format == "json":
                 yield (file, layout), "json", file.path.stat().st_size // LINE_BYTES
             else:
                 yield (file, layout), layout.signature, layout.rows
@@ -272,6 +287,11 @@ class InboxSource:
             rejects=rejects and _named(rejects), meaning=self.config,
             settled=lambda outcomes: self.inbox.settle_all(files, outcomes, now), part=part if len(files) > 1 else None,
         )  # fmt: skip
+
+
+def _pushes(files: Sequence[Waiting]) -> str:
+    beyond = len(files) - 1
+    return f"push {files[0].id}" + (f" and {beyond:,} more" if beyond else "")
 
 
 def _named(relation: str) -> str:

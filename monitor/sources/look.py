@@ -10,6 +10,7 @@ import duckdb
 from monitor.config import Source as SourceConfig
 from monitor.errors import SourceError
 from monitor.sources import formats, own_names
+from monitor.sources.layout import Needs, lacking
 
 BATCH_ROWS = 1_000_000  # rows of one transaction: bounds memory, keeps progress when a first pull is huge
 _MOST_NAMED = 30  # columns in a message
@@ -27,27 +28,66 @@ class Refused:
 
 
 def look(
-    connection: duckdb.DuckDBPyConnection, path: str, config: SourceConfig, slices: tuple[str, ...], *, raw_scores: bool
+    connection: duckdb.DuckDBPyConnection,
+    path: str,
+    config: SourceConfig,
+    slices: tuple[str, ...],
+    needs: Needs,
+    *,
+    pushed: bool = False,
 ) -> "formats.Layout | Refused":
-    """``raw_scores``: whether a column raw_score may stand in for score."""
+    """``needs``: what the model asks of the columns; ``pushed``: whether it came as the body of a push."""
     try:
-        layout = formats.layout_of(connection, path, config, slices)
-    except duckdb.Error as error:
-        return Refused("unreadable_file", f"cannot be read ({str(error).splitlines()[0]})", perhaps_unfinished=True)
+        layout = formats.layout_of(connection, path, config, slices, needs, pushed=pushed)
+    except (duckdb.Error, OSError) as error:
+        told = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+        return Refused("unreadable_file", f"cannot be read ({told.splitlines()[0]})", perhaps_unfinished=True)
     except SourceError as error:
         return Refused("unreadable_file", f"cannot be read: {error.message.removeprefix(f'{path}: ')}")
-    if layout.format == "json":
-        return layout  # line by line, each with its own columns
-    lacking = formats.lacking(layout, config.holds, raw_scores=raw_scores)
-    if lacking:
-        proposal = own_names.proposed(lacking, config.columns, layout.found)
+    missing = lacking(layout.has, config.holds, needs)
+    if missing:
+        proposal = own_names.proposed(
+            {**missing, **_also_unmapped(layout, config)}, config.columns, layout.found, layout.times
+        )
         return Refused(
             "missing_column",
-            f"has no column {own_names.told(lacking, config.columns)}; it has {_listed(layout.found)}. Map your own names in "
-            f'[model.source] columns of source "{config.name}"{proposal and f", perhaps {proposal}"}',
+            f"has no column {own_names.told(missing, config.columns)}; it has {_listed(layout.found)}. Map your own names in "
+            f'[model.source] columns of source "{config.name}"{proposal and f", perhaps {proposal}"}'
+            f"{layout.hint and f'; {layout.hint}'}",
         )
     wrong = formats.wrong_types(layout, config)
     return Refused("wrong_type", wrong) if wrong else layout
+
+
+def _also_unmapped(layout: "formats.Layout", config: SourceConfig) -> dict[str, str]:
+    """Columns that a file can do without, for a proposal that maps all of it at once."""
+    if not layout.has.isdisjoint(own_names.OUTCOMES):
+        return {}
+    return {name: "" for name in own_names.OUTCOMES if name not in config.columns}
+
+
+def missing_slices(layout: "formats.Layout", config: SourceConfig, slices: Sequence[str]) -> str:
+    """A sentence about slice columns that a file does not have, which goes on from its name; "" where it has all."""
+    absent = {dimension: "" for dimension in slices if dimension not in layout.has}
+    if not absent or config.holds != "samples":
+        return ""
+    proposal = own_names.proposed(absent, config.columns, layout.found)
+    return (
+        f"has no column {own_names.told(absent, config.columns)}; its rows count under the slice value __missing__"
+        f"{proposal and f'. Perhaps meant: {proposal}'}"
+    )
+
+
+def missing_mapped(layout: "formats.Layout", config: SourceConfig, slices: Sequence[str]) -> str:
+    """A sentence about columns that ``columns`` names and a file does not have; "" where it has all."""
+    absent = {name: "" for name in config.columns if name not in layout.has and name not in slices}
+    if not absent:
+        return ""
+    proposal = own_names.proposed(absent, config.columns, layout.found)
+    return (
+        f"has no column {own_names.told(absent, config.columns)}; its rows are taken without"
+        f"{proposal and f'. Perhaps meant: {proposal}'}"
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

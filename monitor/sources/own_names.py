@@ -3,17 +3,31 @@
 import difflib
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 USUAL = {  # names that other tools give these columns, without case and marks
-    "sample_id": ("id", "sample", "uid", "uuid", "imageid", "image", "filename", "predictionid"),
-    "observed_at": ("timestamp", "time", "ts", "datetime", "date", "predictedat", "createdat", "capturedat"),
-    "labelled_at": ("labeledat", "labeltime", "annotatedat", "reviewedat"),
-    "score": ("probability", "prob", "confidence", "conf", "p"),
+    "sample_id": ("id", "sample", "uid", "uuid", "guid", "imageid", "image", "filename", "imagename", "predictionid",
+                  "inferenceid", "requestid", "eventid", "recordid", "rowid", "objectid", "studyid"),
+    "observed_at": ("timestamp", "time", "ts", "datetime", "date", "predictedat", "createdat", "capturedat",
+                    "predictiontime", "predictiontimestamp", "inferencetime", "eventtime", "eventtimestamp", "zeit",
+                    "zeitstempel"),
+    "labelled_at": ("labeledat", "labeltime", "labeltimestamp", "annotatedat", "reviewedat", "verifiedat"),
+    "score": ("probability", "prob", "proba", "confidence", "conf", "p", "confidencescore", "predictionproba",
+              "predictionprobability", "predictedprobability", "predictionscore", "ypredproba", "yproba", "yprob", "yscore",
+              "prob1", "proba1", "p1", "konfidenz"),
     "outcome": ("correct", "iscorrect", "hit"),
-    "label": ("truth", "groundtruth", "target", "y", "ytrue", "gt"),
-    "predicted_class": ("prediction", "predicted", "pred", "ypred", "class"),
-}
+    "label": ("truth", "groundtruth", "groundtruthlabel", "target", "y", "ytrue", "gt", "gtlabel", "truelabel",
+              "actual", "annotation"),
+    "predicted_class": ("prediction", "predicted", "pred", "ypred", "class", "predictedlabel", "predlabel",
+                        "predictionlabel", "predclass", "yhat"),
+    "group_id": ("group", "patientid", "clipid", "videoid"),
+    "version": ("modelversion",),
+}  # fmt: skip
+OUTCOMES = ("outcome", "label", "predicted_class")
+_SUFFIXES = ("id", "name", "no", "nr", "number", "value")  # camera_id for camera
+_NEAR = 0.8  # of difflib: "observer" is not near to observed_at, "kamera" is to camera
+_SHORT, _SHORTENED = 3, 0.65  # letters of an abbreviation, and how near it still is: cam for camera
 
 
 def told(missing: Mapping[str, str], mapped: Mapping[str, str]) -> str:
@@ -26,21 +40,54 @@ def told(missing: Mapping[str, str], mapped: Mapping[str, str]) -> str:
     return ", ".join(said)
 
 
-def proposed(missing: Iterable[str], mapped: Mapping[str, str], found: Collection[str]) -> str:
-    """``columns = { sample_id = "Part No" }`` with what looks like the missing ones; "" where nothing does."""
+def proposed(
+    missing: Iterable[str], mapped: Mapping[str, str], found: Collection[str], times: Sequence[str] = ()
+) -> str:
+    """``columns = { sample_id = "Part No" }`` with what looks like the missing ones; "" where nothing does.
+
+    A column of ``times`` that is the only one may be observed_at whatever it is called. Where several may be meant, they are
+    named and none is proposed.
+    """
     free = [own for own in found if own not in mapped.values()]
-    pairs = [(name, own) for name in missing if (own := _meant(name, mapped.get(name, name), free)) is not None]
-    listed = ", ".join(f"{name} = {json.dumps(own, ensure_ascii=False)}" for name, own in pairs)
-    return f"columns = {{ {listed} }}" if pairs else ""
+    meant = {name: _meant(name, mapped.get(name, name), free) for name in missing}
+    if meant.get("observed_at") == [] and len(others := [own for own in times if own in free]) == 1:
+        meant["observed_at"] = [] if _is_usual(others[0], "labelled_at") else others
+    claims = Counter(own for owns in meant.values() if len(owns) == 1 for own in owns)
+    pairs = [(name, owns[0]) for name, owns in meant.items() if len(owns) == 1 and claims[owns[0]] == 1]
+    listed = ", ".join(f"{name} = {_written(own)}" for name, own in pairs)
+    said = [f"columns = {{ {listed} }}"] if pairs else []
+    taken = {own for _, own in pairs}
+    for name, owns in meant.items():
+        left = [own for own in owns if own not in taken]
+        if len(owns) > 1 and left:
+            said.append(f"{name} = {' or '.join(map(_written, left))}")
+    return "; ".join(said)
 
 
-def _meant(name: str, wanted: str, free: Sequence[str]) -> str | None:
-    plain = {_plain(own): own for own in reversed(free)}
-    for word in (_plain(wanted), _plain(name), *USUAL.get(name, ())):
-        if word in plain:
-            return plain[word]
-    near = difflib.get_close_matches(_plain(wanted), plain, n=1, cutoff=0.75)
-    return plain[near[0]] if near else None
+def _meant(name: str, wanted: str, free: Sequence[str]) -> list[str]:
+    """The columns that may be meant: by the same name, by a usual one, or else by a near one."""
+    plain = {own: {_plain(own), _plain(own.rpartition(".")[2])} for own in free}
+    same = {_plain(wanted), _plain(name)}
+    usual = {*USUAL.get(name, ()), *(word + suffix for word in same for suffix in _SUFFIXES if name not in USUAL)}
+    for words in (same, usual):
+        if owns := [own for own, forms in plain.items() if forms & words]:
+            return owns
+    return [own for own, forms in plain.items() if any(_is_near(form, _plain(wanted), name) for form in forms)]
+
+
+def _is_near(form: str, wanted: str, name: str) -> bool:
+    ratio = difflib.SequenceMatcher(None, form, wanted).ratio()
+    short, long = sorted((form, wanted), key=len)
+    is_shortened = name not in USUAL and len(short) >= _SHORT and long.startswith(short) and ratio >= _SHORTENED
+    return ratio >= _NEAR or is_shortened
+
+
+def _is_usual(own: str, name: str) -> bool:
+    return _plain(own) in {_plain(name), *USUAL[name]}
+
+
+def _written(own: str) -> str:
+    return json.dumps(own, ensure_ascii=False)
 
 
 def _plain(name: str) -> str:

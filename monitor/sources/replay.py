@@ -10,9 +10,11 @@ import numpy as np
 
 from monitor.config import Model
 from monitor.sources.base import Batch, Problem, Source
+from monitor.sources.replay_times import settle_history
 from monitor.store.connection import atomic, load_table, naive, quoted
 from monitor.store.review import Refusal, review_files
-from monitor.store.staging import EVER, blames_the_file, forget_rejects, stage, time_expression
+from monitor.store.staging import EVER, blames_the_file, forget_rejects, stage
+from monitor.store.times import time_expression
 from monitor.store.values import LabelRules
 
 _ITEM = "replay"
@@ -75,12 +77,13 @@ class ReplaySource:
                 batches.append(found)
         for batch in self._accepted(connection, batches):
             self._take(connection, tables, batch)
-        for name, _ in tables.values():
+        settled = [(name, settle_history(connection, name, batch, self.holds)) for name, batch in tables.values()]
+        for name, _ in settled:
             connection.execute(
                 f"CREATE OR REPLACE TABLE {name} AS SELECT * REPLACE (row_number() OVER (ORDER BY _arrival, _file, _row) "
                 f"AS _position) FROM {name} ORDER BY _position"
             )
-        return list(tables.values())
+        return settled
 
     def _accepted(self, connection: duckdb.DuckDBPyConnection, batches: Sequence[Batch]) -> list[Batch]:
         """The batches that a pull would take, by what the values of their files say as a whole; the others are told."""
@@ -119,7 +122,7 @@ class ReplaySource:
                 raise
             return None  # told when it is read whole
         found = review_files(
-            connection, rules, batch.meaning, self.facts, {file: self.numbers.setdefault(file, len(self.numbers))}
+            connection, rules, batch, self.facts, {file: self.numbers.setdefault(file, len(self.numbers))}
         )
         self.facts |= found.facts
         rows = connection.execute("SELECT position FROM staged WHERE reason = 'conflicting_identity'").fetchall()

@@ -25,6 +25,7 @@ from monitor.sources.base import Batch, Problem
 from monitor.store.connection import atomic, naive
 from monitor.store.cursors import write_cursor
 from monitor.store.file_numbers import load_file_numbers, number_files
+from monitor.store.folds import delay_labels, settle_labels
 from monitor.store.label_rules import define_missing, load_rules, remember_words, words_predicted
 from monitor.store.logits import settle_logits
 from monitor.store.parking import join_labels
@@ -38,7 +39,7 @@ from monitor.store.served import Serving, calibrate
 from monitor.store.shares import ApartError, Shares
 from monitor.store.source_facts import load_facts, store_fact
 from monitor.store.sql import statement
-from monitor.store.staging import blames_the_file, find_repeated, stage
+from monitor.store.staging import Staged, blames_the_file, find_repeated, stage
 from monitor.store.values import LabelRules
 from monitor.store.withdrawal import keep_said, note_repeats, settle_withdrawn, take_back_conflicting
 
@@ -73,14 +74,14 @@ def ingest(
     """
     monitor_applies = model.recalibration.apply == "monitor"
     staged = _stage(connection, registry, model, holds, batch, now)
-    rules, close = staged.rules, staged.close
+    rules, close = staged.rules, staged.done.close
     facts = {**load_facts(connection, registry.model_id, source), **batch.facts}
     files = [item for item, fingerprint in batch.cursor.items() if fingerprint is not None and batch.whole]
     if not batch.whole:
         files = [file for (file,) in connection.execute("SELECT DISTINCT file FROM staged").fetchall()]
     with atomic(connection):
         numbers = number_files(connection, registry.model_id, source, files, pushed=batch.settled is not None)
-    found = review_files(connection, rules, batch.meaning, facts, numbers, now=now) if batch.whole else Review({}, {})
+    found = review_files(connection, rules, batch, facts, numbers, now=now) if batch.whole else Review({}, {})
     if found.refused:
         _part(batch, found)
     shares = Shares.of(connection, batch, holds)
@@ -88,16 +89,18 @@ def ingest(
         pulled = Pulled(files=batch.files)
         count = connection.execute("SELECT count(*) FROM staged").fetchone()
         pulled.rows = int(count[0]) if count else 0
+        pulled.ambiguous_times = staged.done.ambiguous
         load_file_numbers(connection, numbers, placed=batch.whole)
         for fact, value in {**batch.facts, **found.facts}.items():
             store_fact(connection, registry.model_id, source, fact, value, now)
         if "logits" in batch.types and (
             said := settle_logits(connection, registry.model_id, source, batch.meaning, now)
         ):
-            pulled.problems.append(Problem(source, "logits_are", f"source {source}: {said}"))
+            pulled.problems.append(Problem(source, "logits_are", said))
         if batch.reread:
             keep_said(connection)
         if holds == "labels":
+            delay_labels(connection, now)
             pulled.parked = join_labels(connection, registry, model, source, now)
         registry.map_slices(connection, model)
         if monitor_applies:
@@ -105,6 +108,7 @@ def ingest(
         pulled.removed += take_back_conflicting(connection, registry, model)
         pulled.bad, pulled.quarantined = quarantine(connection, model.name, source, now)
         if holds == "labels":  # their predictions' times are known only now
+            settle_labels(connection)
             close = find_repeated(connection)
         take(connection, registry, model, rules, now, pulled, repeated=close)
         note_repeats(connection, registry, batch, numbers)
@@ -120,8 +124,8 @@ def ingest(
 
 
 @dataclass(frozen=True, slots=True)
-class _Staged:
-    """How the rows of `staged` were understood; ``close``: whether an id comes twice within a second.
+class _Understood:
+    """How the rows of `staged` were understood.
 
     ``words``: classes predicted under words for missing labels, with when last; ``new_words``: those that are news.
     """
@@ -129,24 +133,24 @@ class _Staged:
     rules: LabelRules
     words: dict[str, datetime]
     new_words: frozenset[str]
-    close: bool
+    done: Staged
 
 
 def _stage(
     connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, holds: str, batch: Batch, now: datetime
-) -> _Staged:
+) -> _Understood:
     """Fill `staged`, again where it predicts classes under words that were taken for missing labels."""
     known = load_rules(connection, registry.model_id, model, batch.meaning, now)
     rules = known
     words: dict[str, datetime] = {}
-    close = False
+    done = Staged(False, 0)
     try:
         for _ in range(2):
             define_missing(connection, rules)
-            close = stage(
+            done = stage(
                 connection, batch, model.slices, rules, holds=holds,
                 monitor_applies=model.recalibration.apply == "monitor", horizon=model.label_horizon,
-                oldest=now - model.retention, now=now,
+                oldest=now - model.retention, now=now, model_id=registry.model_id,
             )  # fmt: skip
             words = words_predicted(connection) if "predicted_class" in batch.types else {}
             if rules.own_missing or words.keys() <= rules.classes:
@@ -156,7 +160,7 @@ def _stage(
         if not blames_the_file(error):
             raise
         raise SourceError(str(error).splitlines()[0]) from error
-    return _Staged(rules, words, rules.classes - known.classes, close)
+    return _Understood(rules, words, rules.classes - known.classes, done)
 
 
 def _part(batch: Batch, found: Review) -> None:

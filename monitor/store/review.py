@@ -1,6 +1,7 @@
 """What the values of a file say about the whole of it: why nothing of it may be taken although each row could be.
 
     percentages                 scores up to 100 beside scores below 1
+    foreign_zone                times that name a zone which the source's does not know
     scores_of_predicted_class   a binary model whose scores never fall below one half, whichever class it predicts
     undecided_outcome           −1 while nobody knows yet whether it stands for 0; or −1 beside 0
     unknown_positive            labels that are names, and no word on which of them the score speaks of
@@ -11,93 +12,56 @@ remembered as facts (``source_facts``).
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
 
 import duckdb
 
 from monitor.model import Task
-from monitor.sourcesettings import Source as SourceConfig
+from monitor.sources.base import Batch
+from monitor.store.percentages import RECENT_ROWS, review_percent
+from monitor.store.reviewed import Refusal as Refusal
+from monitor.store.reviewed import RefusalReason, Seen
+from monitor.store.reviewed import Review as Review
 from monitor.store.sql import statement
 from monitor.store.staging import CLIPPED
+from monitor.store.times import refused_zone
 from monitor.store.values import LabelRules
 from monitor.wording import counted, first_few
 
-RECENT_ROWS = 1_000  # of a source, over files and pushes
-PERCENT_ROWS, PERCENT_SHARE = 20, 0.01  # scores in (1, 100] that make a file one of percentages
+FOREIGN_SHARE = 0.01  # of a file's rows, with times that name a zone its source does not know
 ONE_SIDED_ROWS = 50  # predictions of both classes without a score below one half
-HELD_DAYS = 1  # a refused file that is no longer tried speaks for so long against those refused with it
-
-RefusalReason = Literal["percentages", "scores_of_predicted_class", "undecided_outcome", "unknown_positive"]
-SIGNS, PERCENT, ONE_SIDED = "outcomes_seen", "recent_percentages", "recent_one_sided"  # facts
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why nothing of a file is taken. ``why`` goes on from its name; ``may_pass``: another file can settle it."""
-
-    reason: RefusalReason
-    why: str
-    may_pass: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """What was found of the files of a batch. ``take_back``: numbers of earlier files that turn out to be of the same kind."""
-
-    refused: Mapping[str, Refusal]  # by file
-    facts: Mapping[str, str]  # of the source, that are new
-    take_back: Mapping[int, RefusalReason] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """One file's rows in numbers."""
-
-    file: str
-    file_id: int
-    scores: int
-    percent: int
-    low: int  # scores below one half
-    classed: int  # rows with a predicted class
-    classes: tuple[str, ...]  # the first and the last of them
-    minus: int
-    plus: int
-    zero: int
-    understood: int  # labels that are outcomes
-    names: tuple[str, ...]  # labels that are no outcomes, the first and the last
+SIGNS, ONE_SIDED = "outcomes_seen", "recent_one_sided"  # facts
 
 
 def review_files(
-    connection: duckdb.DuckDBPyConnection, rules: LabelRules, meaning: SourceConfig, facts: Mapping[str, str],
-    numbers: Mapping[str, int], *, names_matter: bool = True, now: datetime | None = None,
+    connection: duckdb.DuckDBPyConnection, rules: LabelRules, batch: Batch, facts: Mapping[str, str],
+    numbers: Mapping[str, int], *, now: datetime | None = None,
 ) -> Review:  # fmt: skip
-    """Look at `staged`, file by file. ``numbers``: file → its number; ``names_matter``: whether labels that are names need
-    ``positive``; ``now``: so that files refused together are let go once some of them are gone, None: they are not."""
+    """Look at `staged`, which the batch filled, file by file. ``numbers``: file → its number; ``now``: so that files refused
+    together are let go once some of them are gone, None: they are not."""
     seen = _look(connection, numbers)
     refused: dict[str, Refusal] = {}
     found: dict[str, str] = {}
     take_back: dict[int, RefusalReason] = {}
-    if meaning.score_unit == "probability":
-        _review_percent(seen, facts, refused, found, take_back, now.toordinal() if now else 0)
+    if batch.meaning.score_unit == "probability":
+        review_percent(seen, facts, refused, found, take_back, now.toordinal() if now else 0)
     if rules.task is Task.BINARY:
         _review_one_sided(seen, facts, refused, found, take_back)
-        if names_matter:
-            _review_names(seen, rules, facts, refused)
+        _review_names(seen, rules, facts, refused)
+    _review_zones(connection, batch, seen, refused)
     _review_signs(seen, facts, refused, found)
     return Review(refused, found, take_back)
 
 
-def _look(connection: duckdb.DuckDBPyConnection, numbers: Mapping[str, int]) -> list[_Seen]:
+def _look(connection: duckdb.DuckDBPyConnection, numbers: Mapping[str, int]) -> list[Seen]:
     rows = connection.execute(statement("review_files"), {"percent": 1 + CLIPPED, "half": 0.5 - CLIPPED}).fetchall()
     found = []
     for file, *counts, first, last, first_name, last_name in rows:
-        scores, percent, low, classed, minus, plus, zero, understood = counts
+        total, timeless, scores, percent, low, classed, minus, plus, zero, understood = counts
         found.append(
-            _Seen(
-                file, numbers.get(file, 0), scores, percent, low, classed, _different(first, last), minus, plus, zero,
-                understood, _different(first_name, last_name),
+            Seen(
+                file, numbers.get(file, 0), total, timeless, scores, percent, low, classed, _different(first, last), minus,
+                plus, zero, understood, _different(first_name, last_name),
             )
         )  # fmt: skip
     return found
@@ -107,71 +71,21 @@ def _different(*texts: str | None) -> tuple[str, ...]:
     return tuple(sorted({text for text in texts if text is not None}))
 
 
-def _review_percent(
-    seen: Sequence[_Seen], facts: Mapping[str, str], refused: dict[str, Refusal], found: dict[str, str],
-    take_back: dict[int, RefusalReason], today: int,
-) -> None:  # fmt: skip
-    """``clean``: rows before any percentage, up to ``RECENT_ROWS``: from then on files are remembered from the first that
-    holds one. ``recent``: [number, rows, percentages] of files, oldest first. ``held``: those refused for what others hold,
-    number → [percentages, day]: they stay so when newer ones have taken their place among the recent."""
-    told = facts.get(PERCENT, '{"clean": 0, "recent": [], "held": {}}')
-    state: dict[str, Any] = json.loads(told)
-    recent: list[list[int]] = state["recent"]
-    held: dict[str, list[int]] = {
-        number: entry for number, entry in state["held"].items() if today - entry[1] <= HELD_DAYS
-    }
-    for one in seen:
-        if not one.scores:
-            continue
-        if one.percent >= PERCENT_ROWS and one.percent >= PERCENT_SHARE * one.scores:
-            refused[one.file] = _percentages(f"{one.percent:,} of {counted(one.scores, 'score')} lie")
-            continue
-        key = str(one.file_id)
-        recent = _newest(recent, [one.file_id, one.scores, one.percent])
-        if key in held:
-            held[key] = [one.percent, today]
-        outside, rows = sum(entry[2] for entry in recent), sum(entry[1] for entry in recent)
-        together = sum(entry[0] for entry in held.values())
-        if outside >= PERCENT_ROWS and outside >= PERCENT_SHARE * rows:
-            refused[one.file] = _percentages(f"{outside:,} of the source's newest {counted(rows, 'score')} lie")
-            take_back.update({number: "percentages" for number, *_ in recent if number != one.file_id})
-            # pushes (below 0) do not come again
-            held |= {str(number): [percent, today] for number, _, percent in recent if number >= 0}
-        elif key in held and together >= PERCENT_ROWS:
-            refused[one.file] = _percentages(f"{together:,} scores of the files that are refused with it lie")
-        else:
-            held.pop(key, None)
-        if not outside:
-            state["clean"] = min(state["clean"] + one.scores, RECENT_ROWS)
-            recent = recent if state["clean"] < RECENT_ROWS else []
-    news = json.dumps({"clean": state["clean"], "recent": recent, "held": held})
-    if news != told:
-        found[PERCENT] = news
-
-
-def _percentages(where: str) -> Refusal:
-    return Refusal(
-        "percentages",
-        f"{where} between 1 and 100, so all of them are taken to be percentages, and nothing of it was taken. If they are, set "
-        'score_unit = "percent" in [model.source], else see what the column holds',
-    )
-
-
-def _newest(entries: Sequence[list[int]], one: list[int]) -> list[list[int]]:
-    """Those of the entries that make up the newest ``RECENT_ROWS`` rows, with one more: a file that is tried again keeps its
-    place."""
-    numbers = [entry[0] for entry in entries]
-    kept = [one if entry[0] == one[0] else entry for entry in entries]
-    if one[0] not in numbers:
-        kept.append(one)
-    rows = sum(entry[1] for entry in kept)
-    while rows - kept[0][1] >= RECENT_ROWS:
-        rows -= kept.pop(0)[1]
-    return kept
+def _review_zones(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, seen: Sequence[Seen], refused: dict[str, Refusal]
+) -> None:
+    unread = [one for one in seen if one.timeless > FOREIGN_SHARE * one.total]
+    if not unread:
+        return
+    named = refused_zone(connection, batch)
+    if named is None:
+        return
+    for one in unread:  # of several files, which will be looked at one by one
+        refused[one.file] = Refusal("foreign_zone", f"{named.sentence}; nothing of it was taken")
 
 
 def _review_one_sided(
-    seen: Sequence[_Seen], facts: Mapping[str, str], refused: dict[str, Refusal], found: dict[str, str],
+    seen: Sequence[Seen], facts: Mapping[str, str], refused: dict[str, Refusal], found: dict[str, str],
     take_back: dict[int, RefusalReason],
 ) -> None:  # fmt: skip
     state = json.loads(facts.get(ONE_SIDED, '{"rows": 0, "classes": [], "files": []}'))
@@ -204,7 +118,7 @@ def _review_one_sided(
 
 
 def _review_names(
-    seen: Sequence[_Seen], rules: LabelRules, facts: Mapping[str, str], refused: dict[str, Refusal]
+    seen: Sequence[Seen], rules: LabelRules, facts: Mapping[str, str], refused: dict[str, Refusal]
 ) -> None:
     if rules.positive is not None:
         return
@@ -230,7 +144,7 @@ def _is_number(text: str) -> bool:
 
 
 def _review_signs(
-    seen: Sequence[_Seen], facts: Mapping[str, str], refused: dict[str, Refusal], found: dict[str, str]
+    seen: Sequence[Seen], facts: Mapping[str, str], refused: dict[str, Refusal], found: dict[str, str]
 ) -> None:
     known = set(facts.get(SIGNS, ""))
     asked = [one for one in seen if one.file not in refused and (one.minus or one.plus or one.zero)]

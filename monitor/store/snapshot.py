@@ -27,7 +27,7 @@ _STORAGE_VERSION = "v1.4.0"  # so that readers with DuckDB 1.4 and later can ope
 _SMALL = (  # written anew each time; slice_history and evidence grow
     "slice_labels", "newest_readings", "reliability", "alerts", "alert_events", "evidence_alarms", "evidence_streams",
     "disparities", "jobs", "job_log", "guards", "calibrators", "serving", "thresholds", "threshold_curves",
-    "quarantine", "quarantine_counts", "pulls", "label_delays", "problems", "source_notes",
+    "quarantine", "quarantine_counts", "pulls", "label_delays", "problems", "source_notes", "waiting_labels", "group_spans",
 )  # fmt: skip
 _VIEWS = ("view_slice_metrics", "view_worst_slices", "view_drift_now", "view_last_refits")
 

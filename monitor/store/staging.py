@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import duckdb
 
 from monitor.sources.base import Batch
 from monitor.store.connection import literal, naive, quoted
+from monitor.store.folds import settle_folds, settle_labels
 from monitor.store.sql import statement
+from monitor.store.times import CLOCK_SKEW as CLOCK_SKEW
+from monitor.store.times import other_expression, time_expression
 from monitor.store.values import LabelRules, normalized_text, outcome_expression, plain_text
 
 QUARANTINE_REASONS = (
@@ -16,7 +20,6 @@ QUARANTINE_REASONS = (
     "missing_score", "score_not_a_number", "score_outside_0_1", "unknown_outcome", "bad_count", "bad_logits",
     "label_too_late", "missing_logits", "no_prediction", "conflicting_identity", "taken_back",
 )  # fmt: skip
-CLOCK_SKEW = timedelta(minutes=5)  # how far a producer's clock may run ahead of ours
 EVER = (
     datetime(1970, 1, 2, tzinfo=UTC),
     datetime(9999, 1, 1, tzinfo=UTC),
@@ -24,6 +27,17 @@ EVER = (
 CLIPPED = 1e-5  # scores as far outside [0, 1] are rounding of the softmax, and count as 0 or 1
 _LARGEST_COUNT = 1_000_000_000_000  # of one row: sums of millions of such rows still fit BIGINT
 _SEPARATOR = "chr(31)"  # between slice values inside slice_key
+
+
+_NEVER = "NULL::TIMESTAMP"  # of a column whose times have one reading
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """``close``: whether an id comes twice within a second; ``ambiguous``: times whose reading had to be guessed."""
+
+    close: bool
+    ambiguous: int
 
 
 def stage(
@@ -37,8 +51,10 @@ def stage(
     horizon: timedelta,
     oldest: datetime,
     now: datetime,
-) -> bool:
-    """Fill `staged` from the batch, and of samples `repeated` too. Returns whether an id comes twice within a second.
+    model_id: int | None = None,
+) -> Staged:
+    """Fill `staged` from the batch, and of samples `repeated` too. ``model_id``: whose stored samples tell which of two
+    readings a time has that clocks showed twice; None: nothing is stored.
 
     Reasons, one a row, are the labels of calwatch_quarantined_samples_total. With ``monitor_applies`` the source's score
     is kept as raw_score, which a calibrator then turns into the score. Outcomes written as −1 count as 0 here, and
@@ -74,6 +90,11 @@ FROM (
         )
     )
 )""")
+    ambiguous = 0
+    if columns["observed_other"] != _NEVER:
+        ambiguous = settle_folds(connection, model_id, now)
+    if holds == "samples" and columns["labelled_other"] != _NEVER:
+        settle_labels(connection)
     close = holds == "samples" and mark_conflicts(connection)
     if connection.execute("SELECT 1 FROM staged WHERE reason IS NOT NULL AND record IS NULL LIMIT 1").fetchone():
         record = ", ".join(f"{quoted(name)} := {quoted(name)}::VARCHAR" for name in batch.types)
@@ -83,7 +104,7 @@ FROM (SELECT _position, to_json(struct_pack({record}))::VARCHAR AS record FROM (
 WHERE staged.position = r._position AND staged.reason IS NOT NULL AND staged.record IS NULL""")
     if batch.rejects is not None:
         _take_rejects(connection, batch.rejects)
-    return close
+    return Staged(close, ambiguous)
 
 
 @contextmanager
@@ -201,6 +222,8 @@ def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monito
         "sample_id": text("sample_id"),
         "observed_at": time_expression("observed_at", batch),
         "labelled_at": time_expression("labelled_at", batch),
+        "observed_other": other_expression("observed_at", batch),
+        "labelled_other": other_expression("labelled_at", batch),
         "score": _clipped(f"coalesce({raw}, {score})" if monitor_applies else score),
         "raw_score": _clipped(f"coalesce({raw}, {score})" if monitor_applies else raw),
         "clipped": f"coalesce({_slightly_outside(score)}, false) OR coalesce({_slightly_outside(raw)}, false)",
@@ -238,37 +261,6 @@ def _slightly_outside(score: str) -> str:
 
 def _clipped(score: str) -> str:
     return f"CASE WHEN {_slightly_outside(score)} THEN round({score}) ELSE {score} END"
-
-
-def time_expression(name: str, batch: Batch) -> str:
-    """An expression giving UTC as TIMESTAMP; times without an offset are in the source's zone."""
-    if name not in batch.types:
-        return "NULL::TIMESTAMP"
-    column, kind = quoted(name), batch.types[name]
-    zone = literal(batch.meaning.time_zone)
-    if kind == "TIMESTAMP WITH TIME ZONE":
-        return f"({column} AT TIME ZONE 'UTC')"
-    if kind.startswith("TIMESTAMP") or kind == "DATE":
-        return f"({column}::TIMESTAMP AT TIME ZONE {zone} AT TIME ZONE 'UTC')"
-    if kind == "VARCHAR":
-        # Z, +01:00, UTC or Europe/Paris at the end
-        ending = "([A-Za-z][A-Za-z/_]*|[+-][0-9]{2}(:?[0-9]{2})?)$"
-        offset = f"regexp_matches(trim({column}), {literal(ending)}) AND {column} LIKE '%:%'"
-        plain = (
-            f"WHEN TRY_CAST({column} AS DOUBLE) IS NOT NULL THEN {_since_1970(column, batch)} "
-            if batch.meaning.time_unit
-            else ""
-        )
-        return (
-            f"CASE {plain}WHEN {offset} THEN TRY_CAST({column} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' "
-            f"ELSE TRY_CAST({column} AS TIMESTAMP) AT TIME ZONE {zone} AT TIME ZONE 'UTC' END"
-        )
-    return _since_1970(column, batch)
-
-
-def _since_1970(column: str, batch: Batch) -> str:
-    micros = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}[batch.meaning.time_unit or "s"]
-    return f"make_timestamp(TRY_CAST(round(TRY_CAST({column} AS DOUBLE) * {micros}) AS BIGINT))"
 
 
 def _stamp(moment: datetime) -> str:

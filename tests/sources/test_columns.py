@@ -108,7 +108,7 @@ def test_a_missing_slice_column_is_told_and_its_rows_count_as_missing(world: Wor
             "observed_at",
             "BIGINT",
             1,
-            'column "observed_at" is BIGINT: say time_unit = "s", "ms" or "us" in [model.source]',
+            'column "observed_at" is BIGINT: say time_unit = "s", "ms", "us" or "ns" in [model.source]',
         ),
         ("observed_at", "BOOLEAN", True, 'column "observed_at" is BOOLEAN; observed_at must be a time'),
         ("score", "DATE", "2026-01-01", 'column "score" is DATE; score must be a number'),

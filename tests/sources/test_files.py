@@ -292,7 +292,7 @@ def test_parquet_files_of_one_layout_make_one_batch_and_large_ones_are_parted(
 def test_a_json_line_that_is_no_utf8_or_holds_a_control_character_is_quarantined_and_the_others_are_taken(
     world: World,
 ) -> None:
-    good = b'{"sample_id": "%s", "observed_at": "2026-03-10T10:00:00Z", "score": 0.7, "outcome": 1}\n'
+    good = b'{"sample_id": "%s", "observed_at": "2026-03-10T10:00:00Z", "score": 0.7, "outcome": 1, "camera": "c1"}\n'
     (world.base / "in").mkdir(exist_ok=True)
     (world.base / "in" / "x.jsonl").write_bytes(b"".join(good % name for name in (b"a", b"\xff", b"x\x01y", b"b")))
     brought = world.take()

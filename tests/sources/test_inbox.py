@@ -173,3 +173,44 @@ def test_columns_and_time_zone_of_the_source_hold_for_pushes(tmp_path: Path) -> 
         world.tick()
         found = world.connection.execute("SELECT observed_at, score FROM samples").fetchall()
         assert found == [(naive(datetime(2026, 3, 1, 5, tzinfo=UTC)), 0.5)]
+
+
+def test_a_push_that_lacks_a_required_key_throughout_is_refused_and_one_that_has_it_once_is_taken(world: World) -> None:
+    put(box(world), "a", *({**row(str(place)), "score": None} for place in range(2)))
+    lacking = [{name: value for name, value in row(str(place)).items() if name != "score"} for place in range(3)]
+    put(box(world), "b", *lacking)
+    put(box(world), "c", *lacking, row("whole"))
+    tick = world.tick()
+    told = {name: box(world).receipt(name * 32) for name in "abc"}
+    assert {name: receipt and receipt.state for name, receipt in told.items()} == {
+        "a": "taken", "b": "refused", "c": "taken",
+    }  # fmt: skip
+    assert told["b"]
+    assert (told["b"].problem or "").startswith("has no column score; it has sample_id, observed_at, outcome, camera")
+    assert tick.pulled["m"]["pushed"].quarantined == {"missing_score": 5}
+
+
+@pytest.mark.parametrize(
+    "lines", [["garbage", "more"], ["["], ["[1, 2]"], ["{", '"a": 1', "}"], ['{"sample_id": "x", "obs']]
+)
+def test_a_push_of_which_no_line_is_a_row_is_taken_line_by_line(world: World, lines: list[str]) -> None:
+    put(box(world), "a", *lines)
+    tick = world.tick()
+    assert tick.pulled["m"]["pushed"].quarantined == {"unreadable_line": len(lines)}
+    receipt = box(world).receipt("a" * 32)
+    assert receipt
+    assert (receipt.state, receipt.rows) == ("taken", len(lines))
+
+
+def test_a_slice_key_that_no_push_has_is_told_once_and_one_that_some_lack_is_not(world: World) -> None:
+    bare = [{name: value for name, value in row(str(place)).items() if name != "camera"} for place in range(3)]
+    put(box(world), "a", bare[0])
+    put(box(world), "b", {**bare[1], "kamera": "c"})
+    (problem,) = world.tick().pulled["m"]["pushed"].problems
+    assert problem.reason == "missing_slice_column"
+    assert problem.message == (
+        f"push {'a' * 32} and 1 more: has no column camera; its rows count under the slice value __missing__"
+    )
+    put(box(world), "c", bare[2], now=NOW + timedelta(minutes=1))
+    put(box(world), "d", row("x"), now=NOW + timedelta(minutes=1))
+    assert world.tick().pulled["m"]["pushed"].problems == []

@@ -3,7 +3,7 @@
 import pytest
 
 from monitor.sources.own_names import proposed, told
-from tests.store.builder import World, a_row
+from tests.store.builder import World, a_row, write_parquet
 from tests.store.conftest import MakeWorld
 
 
@@ -24,6 +24,89 @@ def test_what_looks_like_the_missing_column_is_proposed_and_nothing_else(
     missing: str, mapped: dict[str, str], found: list[str], proposal: str
 ) -> None:
     assert proposed([missing], mapped, found) == proposal
+
+
+@pytest.mark.parametrize(
+    ("missing", "own"),
+    [
+        *(("label", own) for own in ("y_true", "gt", "ground_truth", "ground_truth_label", "target", "true_label")),
+        *(("predicted_class", own) for own in ("y_pred", "prediction", "predicted_label", "pred_class")),
+        *(
+            ("score", own)
+            for own in ("y_pred_proba", "prediction_proba", "p", "prob_1", "confidence_score", "Probability")
+        ),
+        *(("outcome", own) for own in ("correct", "is_correct", "hit")),
+        *(("camera", own) for own in ("camera_id", "Camera", "cameraName", "meta.camera", "cam", "kamera")),
+        ("cam", "camera"),
+        ("camera_id", "camera"),
+        ("observed_at", "eventMetadata.inferenceTime"),
+        ("sample_id", "inferenceId"),
+    ],
+)
+def test_usual_names_are_known(missing: str, own: str) -> None:
+    found = ["unrelated", own, "meta.temperature"]
+    assert proposed([missing], {}, found) == f'columns = {{ {missing} = "{own}" }}'
+
+
+@pytest.mark.parametrize(
+    ("missing", "own"),
+    [
+        ("score", "scored_by"), ("observed_at", "observer"), ("observed_at", "obsolete_at"), ("label", "lab"),
+        ("camera", "camaraderie"), ("camera", "camera_temperature"), ("line", "line_speed"), ("outcome", "income"),
+        ("sample_id", "sampling"), ("observed_at", "labelled_at"), ("score", "score_band"), ("shift", "shirt_size"),
+    ],
+)  # fmt: skip
+def test_names_that_are_only_alike_are_not_proposed(missing: str, own: str) -> None:
+    assert proposed([missing], {}, [own]) == ""
+
+
+@pytest.mark.parametrize(
+    ("missing", "found", "told"),
+    [
+        ("sample_id", ["id", "image"], 'sample_id = "id" or "image"'),
+        ("observed_at", ["created_at", "captured_at"], 'observed_at = "created_at" or "captured_at"'),
+        ("score", ["prob_0", "prob_1", "confidence"], 'score = "prob_1" or "confidence"'),
+        ("camera", ["camera_id", "camera_name"], 'camera = "camera_id" or "camera_name"'),
+        ("camera", ["left.camera", "right.camera"], 'camera = "left.camera" or "right.camera"'),
+    ],
+)
+def test_where_several_may_be_meant_they_are_named_and_none_is_proposed(
+    missing: str, found: list[str], told: str
+) -> None:
+    assert proposed([missing], {}, found) == told
+
+
+def test_one_column_is_not_proposed_for_two() -> None:
+    assert proposed(["outcome_a", "outcome_b"], {}, ["outcome_c"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("times", "proposal"),
+    [
+        (["Aufnahme"], 'columns = { observed_at = "Aufnahme" }'),
+        (["Aufnahme", "Befund"], ""),
+        (["reviewed_at"], ""),
+        (["used"], ""),
+        ([], ""),
+    ],
+)
+def test_the_only_column_of_times_may_be_when_it_was_observed(times: list[str], proposal: str) -> None:
+    assert proposed(["observed_at"], {"labelled_at": "used"}, ["x", *times], times) == proposal
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_file_of_another_tool_comes_with_a_mapping_of_all_of_it(world: World, ending: str) -> None:
+    row = {"uid": "a", "Aufnahme": "2026-03-10 10:00:00", "y_pred_proba": 0.7, "y_true": 1, "y_pred": 1, "camera": "c1"}
+    if ending == "parquet":
+        write_parquet(world.base / "in" / "a.parquet", [row], {"Aufnahme": "TIMESTAMP", "y_pred_proba": "DOUBLE"})
+    else:
+        world.send(row, ending=ending)
+    (problem,) = world.take().problems
+    assert problem.reason == "missing_column"
+    assert (
+        'perhaps columns = { sample_id = "uid", observed_at = "Aufnahme", score = "y_pred_proba", label = "y_true", '
+        'predicted_class = "y_pred" }'
+    ) in problem.message
 
 
 def test_several_are_proposed_in_one_mapping() -> None:

@@ -285,7 +285,7 @@ def test_what_was_stored_before_anybody_looked_is_put_right_and_calibrators_of_t
 
 def test_batches_without_logits_leave_no_trace(world: World) -> None:
     assert told(world, a_row("a"), a_row("b")) == []
-    assert load_facts(world.connection, 1, "samples") == {}
+    assert not [fact for fact in load_facts(world.connection, 1, "samples") if fact.startswith("logits")]
 
 
 def test_a_calibrator_that_calwatch_applies_gets_logarithms(make_world: MakeWorld) -> None:

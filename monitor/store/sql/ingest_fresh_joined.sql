@@ -34,7 +34,7 @@ WHERE reason IS NULL
 GROUP BY sample_id, observed_at;
 
 CREATE OR REPLACE TEMP VIEW fresh AS
-SELECT * EXCLUDE (reason, record, minus), 1 AS seen, false AS differs, false AS predicts_anew
+SELECT * EXCLUDE (reason, record, minus, observed_other, labelled_other), 1 AS seen, false AS differs, false AS predicts_anew
 FROM staged ANTI JOIN repeated USING (sample_id, observed_at)
 WHERE reason IS NULL
 UNION ALL BY NAME

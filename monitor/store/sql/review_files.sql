@@ -1,6 +1,8 @@
 -- each file's rows in numbers; a row that cannot be taken for another reason says nothing of its file
 SELECT
     file,
+    count(*),
+    count(*) FILTER (reason = 'unreadable_time'),
     count(coalesce(raw_score, score)) FILTER (reason IS NULL OR reason IN ('score_outside_0_1', 'unknown_outcome')),
     count(*) FILTER (reason = 'score_outside_0_1' AND greatest(score, coalesce(raw_score, score)) > $percent
                      AND greatest(score, coalesce(raw_score, score)) <= 100),

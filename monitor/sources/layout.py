@@ -1,0 +1,91 @@
+"""What one file holds, whatever its format, and what of it calwatch cannot do without."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from monitor.config import Model
+from monitor.model import Task
+from monitor.store.connection import literal
+
+TIMES = ("observed_at", "labelled_at")
+_LINE_BYTES = 16 * 1024 * 1024  # a JSON line may carry long logit vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What one file holds: calwatch's columns found in it with their SQL types, and how to read them."""
+
+    format: str
+    types: Mapping[str, str]  # canonical or slice name → SQL type, of those present
+    expressions: Mapping[str, str]  # the same names → SQL expression over the file's own columns
+    found: tuple[str, ...]  # the file's own column names, for messages
+    rows: int  # exact for Parquet, estimated from the size otherwise
+    dialect: str = ""  # CSV: options of read_csv
+    skipped: int = 0  # CSV: lines up to and with the header
+    absent: frozenset[str] = frozenset()  # JSON: of ``types``, those that no line has
+    times: tuple[str, ...] = ()  # own columns that seem to hold times, as far as they were looked at
+    numbered: Mapping[str, str] = field(default_factory=dict)  # time column → a number found in it
+    hint: str = ""  # what to do where columns are missing, beyond mapping them
+
+    @property
+    def signature(self) -> object:
+        """Files of equal signature are read by one statement; CSV and JSON one by one, for their row numbers."""
+        if self.format == "parquet":
+            return self.format, tuple(self.types.items()), tuple(self.expressions.items())
+        return object()
+
+    @property
+    def has(self) -> frozenset[str]:
+        """The canonical and slice names that the file has."""
+        return frozenset(self.types) - self.absent
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a model asks of its files' columns: whether raw_score may stand in for score, and whether a label says by itself
+    what came true (binary), with no predicted class to compare it with."""
+
+    raw_scores: bool = False
+    binary: bool = False
+
+    @classmethod
+    def of(cls, model: Model) -> "Needs":
+        return cls(model.recalibration.apply == "monitor", model.task is Task.BINARY)
+
+
+def lacking(has: Collection[str], holds: str, needs: Needs) -> dict[str, str]:
+    """The required columns that a file does not have, each with a word on what else would do, or ""."""
+    missing = {} if "sample_id" in has else {"sample_id": ""}
+    if holds == "labels":
+        if "outcome" not in has and "label" not in has:
+            missing["outcome"] = "or label"
+        return missing
+    if "observed_at" not in has:
+        missing["observed_at"] = ""
+    if "score" not in has and not (needs.raw_scores and "raw_score" in has):
+        missing["score"] = ""
+    if not needs.binary and "label" in has and "outcome" not in has and "predicted_class" not in has:
+        missing["predicted_class"] = "or outcome, beside label"
+    if "n" in has and "positives" not in has:
+        missing["positives"] = "beside n"
+    return missing
+
+
+def lines_of(paths: Sequence[str]) -> str:
+    """Each line as one text beside its _path; those that are not UTF-8, or hold the delimiter, are rejected and told
+    apart."""
+    listed = ", ".join(literal(path) for path in paths)
+    # not strict: else lines that end now in LF, now in CRLF cannot be read
+    return (
+        f"read_csv([{listed}], filename = '_path', columns = {{'line': 'VARCHAR'}}, delim = chr(1), quote = '', "
+        f"escape = '', header = false, auto_detect = false, max_line_size = {_LINE_BYTES}, store_rejects = true, "
+        "rejects_limit = 0, hive_partitioning = false, strict_mode = false)"
+    )
+
+
+def rejects_of(first: int) -> str:
+    """The SELECT of lines that made no row; ``first`` is the line number of the first row."""
+    return (
+        f"SELECT file_path AS _file, line - {first} AS _row, trim(csv_line, chr(10) || chr(13)) AS _unreadable "
+        "FROM reject_errors JOIN reject_scans USING (scan_id, file_id)"
+    )
