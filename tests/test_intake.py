@@ -79,7 +79,7 @@ def test_a_model_without_a_source_of_labels_has_nothing_to_say(world: World) -> 
         (lambda i: f"c{i % 3}_{i}", str, "what stands in front"),
     ],
 )
-def test_labels_that_suspicious_are_counted_with_ids_of_both_sides_and_why(
+def test_labels_that_join_nothing_are_counted_with_ids_of_both_sides_and_why(
     two: World, write_label: Write, write_prediction: Write, why: str
 ) -> None:
     send(two, 40, write_label, write_prediction)
