@@ -51,11 +51,11 @@ def look(
         )
         return Refused(
             "missing_column",
-            f"has no column {own_names.told(missing, config.columns)}; it has {_listed(layout.found)}. Map your own names in "
-            f'[model.source] columns of source "{config.name}"{proposal and f", perhaps {proposal}"}'
+            f"has no column {own_names.told(missing, config.columns)}; it has {_listed(layout.found) or 'none'}. Map your own "
+            f'names in [model.source] columns of source "{config.name}"{proposal and f", perhaps {proposal}"}'
             f"{layout.hint and f'; {layout.hint}'}",
         )
-    wrong = formats.wrong_types(layout, config)
+    wrong = formats.wrong_types(layout, config, slices)
     return Refused("wrong_type", wrong) if wrong else layout
 
 

@@ -13,6 +13,9 @@ from tests.store.builder import Row, World, a_row, reasons
 from tests.store.conftest import MakeWorld
 
 
+NESTED = '[[model.source]]\npath = "in/*"\ncolumns = {{ {columns} }}\n'
+
+
 def without(row: Row, *names: str) -> Row:
     return {name: value for name, value in row.items() if name not in names}
 
@@ -146,6 +149,57 @@ def test_json_that_is_not_one_object_a_line_is_refused_with_what_makes_it_so(
     assert remedy.format(name=name) in brought.problems[0].message
 
 
+def ending_in_commas(rows: list[Row]) -> str:
+    return ",\n".join(map(json.dumps, rows)) + "\n"
+
+
+def on_one_line(rows: list[Row]) -> str:
+    return "".join(map(json.dumps, rows))
+
+
+def in_lists(rows: list[Row]) -> str:
+    return json.dumps({"columns": list(rows[0]), "index": [0], "data": [list(row.values()) for row in rows]})
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (ending_in_commas, "its lines end with commas; take them away: sed 's/,$//' a.jsonl > lines.jsonl"),
+        (on_one_line, "several on one; calwatch reads one object a line: jq -c '.' a.jsonl > lines.jsonl"),
+        (
+            in_lists,
+            "its only object seems to hold whole columns; calwatch reads one object a line: with pandas, to_json(",
+        ),
+    ],
+)
+def test_rows_parted_otherwise_are_refused_with_what_parts_them(
+    world: World, written: Callable[[list[Row]], str], told: str
+) -> None:
+    put(world, written([a_row(str(place)) for place in range(4)]))
+    brought = world.take()
+    assert (brought.rows, len(brought.problems)) == (0, 1)
+    assert told in brought.problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("columns", "value", "told"),
+    [
+        ('camera = "meta"', {"meta": {"camera": "c1"}}, 'column "meta" holds objects or lists; name a value in them, such as '
+         'camera = "meta.camera"'),
+        ('version = "v1"', {"score": [0.1, 0.9]}, 'such as score = "score.0"'),
+        ('version = "model"', {"model": {"name": "m"}}, 'such as version = "model.name"'),
+    ],
+)  # fmt: skip
+def test_a_column_that_holds_objects_comes_with_a_path_to_a_value(
+    make_world: MakeWorld, columns: str, value: Row, told: str
+) -> None:
+    world = make_world(source=NESTED.format(columns=columns))
+    put(world, lines({**a_row("a"), **value}))
+    (problem,) = world.take().problems
+    assert problem.reason == "wrong_type"
+    assert told in problem.message
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -181,9 +235,6 @@ def test_lines_of_which_none_is_a_row_are_set_aside_one_by_one(world: World, tex
     brought = world.take()
     assert (brought.new, brought.problems) == (0, [])
     assert set(brought.quarantined) == {"unreadable_line"}
-
-
-NESTED = '[[model.source]]\npath = "in/*"\ncolumns = {{ {columns} }}\n'
 
 
 @pytest.mark.parametrize(
