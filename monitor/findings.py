@@ -191,7 +191,7 @@ def _positives(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[
     ).fetchall()
     total = sum(count for _, count in rows)
     named = first_few([f'"{label}" ({count:,})' for label, count in rows], 5)
-    if total >= ALIKE and model.positive.strip() not in {label for label, _ in rows}:
+    if total >= ALIKE and model.positive.strip().lower() not in {label.lower() for label, _ in rows}:
         yield Finding(Weight.SUSPICIOUS, f'no label is positive = "{model.positive}"; there are {named}')
     elif len(rows) > 2:
         yield Finding(

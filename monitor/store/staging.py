@@ -13,7 +13,7 @@ from monitor.store.folds import settle_folds, settle_labels
 from monitor.store.sql import statement
 from monitor.store.times import CLOCK_SKEW as CLOCK_SKEW
 from monitor.store.times import other_expression, time_expression
-from monitor.store.values import LabelRules, outcome_expression, plain_text
+from monitor.store.values import LabelRules, normalized_text, outcome_expression, plain_text
 
 QUARANTINE_REASONS = (
     "unreadable_line", "missing_sample_id", "unreadable_time", "time_before_1970", "time_in_future", "older_than_retention",
@@ -62,6 +62,7 @@ def stage(
     """
     columns = _columns(batch, slices, rules, monitor_applies=monitor_applies)
     checks = _sample_checks(horizon, oldest, now) if holds == "samples" else _label_checks(rules, now)
+    checks += (("conflicting_identity", "conflicting"),)
     cases = "\n        ".join(f"WHEN {condition} THEN {literal(reason)}" for reason, condition in checks)
     typed = ",\n        ".join(f"{expression} AS {name}" for name, expression in columns.items())
     unreadable = "_unreadable" if batch.unreadable else "NULL::VARCHAR"
@@ -69,8 +70,8 @@ def stage(
     with _believing_values_only(connection):
         connection.execute(f"""
 CREATE OR REPLACE TEMP TABLE staged AS
-SELECT * EXCLUDE (unreadable, has_score, has_outcome, has_label, has_labelled_at, has_logits, has_count, has_positives,
-    read_outcome, read_count, read_positives),
+SELECT * EXCLUDE (unreadable, conflicting, has_score, has_outcome, has_label, has_labelled_at, has_logits, has_count,
+    has_positives, read_outcome, read_count, read_positives),
     coalesce(read_outcome = -1, false) AS minus, positives IS NOT NULL OR has_label AS labelled
 FROM (
     SELECT *, CASE
@@ -82,6 +83,7 @@ FROM (
             ::BIGINT AS positives
         FROM (
             SELECT _position AS position, _file AS file, _row AS row, {unreadable} AS unreadable,
+            {"_conflicting" if batch.marked else "false"} AS conflicting,
             {typed},
             {unreadable} AS record
             FROM ({batch.relation})
@@ -136,7 +138,8 @@ def mark_conflicts(connection: duckdb.DuckDBPyConnection) -> bool:
     """
     close = find_repeated(connection)
     if close:
-        connection.execute(statement("stage_conflicts"))
+        value = normalized_text("value")
+        connection.execute(statement("stage_conflicts").replace("/*value*/", value))
     return close
 
 
