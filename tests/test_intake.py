@@ -1,7 +1,7 @@
 """Labels that wait for their prediction and groups that reach too far, over a store."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -210,9 +210,9 @@ def test_labels_that_name_another_time_are_told_by_it(two: World) -> None:
 def test_counts_are_of_now_and_ids_are_compared_ever_more_rarely(two: World, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[str] = []
 
-    def counted(connection: object, registry: object, model: object, source: str) -> list[Any]:
+    def counted(connection: object, registry: object, model: object, source: str, now: datetime) -> list[Any]:
         compared.append(source)
-        return load_newest_waiting(two.connection, two.registry(), two.model, source)
+        return load_newest_waiting(two.connection, two.registry(), two.model, source, now)
 
     monkeypatch.setattr(intake, "load_newest_waiting", counted)
     two.send(*(label(f"x{i}", labelled_at="2026-03-10 11:30:00") for i in range(25)), folder="labels")

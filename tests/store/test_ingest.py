@@ -235,9 +235,9 @@ def test_a_batch_that_fails_leaves_nothing_behind(world: World, monkeypatch: pyt
 
 def test_pulls_record_what_each_source_brought(world: World) -> None:
     world.take(a_row("a"), a_row("a"), a_row("bad", score=2.0))
-    assert world.rows(
-        "SELECT source, files, rows, new, labelled, duplicates, corrected, quarantined FROM pulls"
-    ) == [("samples", 1, 3, 1, 0, 1, 0, 1)]
+    assert world.rows("SELECT source, files, rows, new, labelled, duplicates, corrected, quarantined FROM pulls") == [
+        ("samples", 1, 3, 1, 0, 1, 0, 1)
+    ]
     assert world.one("SELECT problem FROM pulls").startswith(
         "1 of 3 rows that came were set aside: 1 score_outside_0_1 ("
     )
