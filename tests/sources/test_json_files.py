@@ -12,7 +12,6 @@ from monitor.sources import json_files
 from tests.store.builder import Row, World, a_row, reasons
 from tests.store.conftest import MakeWorld
 
-
 NESTED = '[[model.source]]\npath = "in/*"\ncolumns = {{ {columns} }}\n'
 
 
