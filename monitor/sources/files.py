@@ -14,7 +14,7 @@ from monitor.config import Source as SourceConfig
 from monitor.errors import SourceError
 from monitor.sources import formats
 from monitor.sources.base import Batch, Problem
-from monitor.sources.look import Refused, look, missing_mapped, missing_slices, together
+from monitor.sources.look import Refused, look, missing_mapped, missing_slices, together, unmapped_outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,5 +156,6 @@ class FileSource:
             unreadable=layout.format == "json",
             rejects=rejects,
             meaning=self.config,
+            unmapped=unmapped_outcomes(layout, self.config),
             alone=tuple(self._batch([member]) for member in members) if len(members) > 1 else (),
         )
