@@ -49,6 +49,7 @@ class Snapshot:
             "waiting": [name for name in configured if name not in seen],
             "calibrators": self.in_charge(), "thresholds": self.thresholds(), "troubles": self.troubles(),
             "quarantined": self.quarantined(), "failing": self.failing(), "label_delays": self.label_delays(),
+            "waiting_labels": self.waiting_labels(), "group_spans": self.group_spans(),
         }  # fmt: skip
 
     def models(self) -> list[Row]:
@@ -120,11 +121,12 @@ class Snapshot:
         )
 
     def troubles(self) -> list[Row]:
-        """What could not be read at the newest pull of each source."""
+        """What could not be read at the newest pull of each source, and what pulls of the last days told once."""
         return self._rows(
-            "SELECT model, source, problem FROM pulls "
-            "QUALIFY row_number() OVER (PARTITION BY model, source ORDER BY pulled_at DESC) = 1 "
-            "AND problem IS NOT NULL ORDER BY ALL"
+            "WITH newest AS (FROM pulls QUALIFY row_number() OVER (PARTITION BY model, source ORDER BY pulled_at DESC) = 1) "
+            "SELECT model, source, problem, pulled_at AS noted_at FROM newest WHERE problem IS NOT NULL "
+            "UNION ALL SELECT n.model, n.source, n.message, n.noted_at FROM source_notes AS n LEFT JOIN newest AS p "
+            "USING (model, source) WHERE NOT coalesce(contains(p.problem, n.message), false) ORDER BY ALL"
         )
 
     def failing(self) -> list[Row]:
@@ -134,6 +136,14 @@ class Snapshot:
     def label_delays(self) -> list[Row]:
         """Whether label delay depends on the outcome (None: unknown), by model, with what was compared, in words too."""
         return self._rows("SELECT * FROM label_delays ORDER BY model")
+
+    def waiting_labels(self) -> list[Row]:
+        """Labels that wait for their prediction, by model and source, in words too; sources of which none waits included."""
+        return self._rows("SELECT * FROM waiting_labels ORDER BY model, source")
+
+    def group_spans(self) -> list[Row]:
+        """How far groups reach, by model, in words too; models without groups have no row."""
+        return self._rows("SELECT * FROM group_spans ORDER BY model")
 
     def quarantined(self) -> list[Row]:
         """What was quarantined, by source and reason."""

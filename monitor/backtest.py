@@ -17,7 +17,7 @@ from monitor.sources.base import Problem, Source
 from monitor.sources.replay import ReplaySource
 from monitor.store.connection import LIVE, literal, open_live
 from monitor.store.ctrlc import ctrl_c_interrupts
-from monitor.store.ingest import Pulled
+from monitor.store.pulled import Pulled
 
 REPLAY = "replay.duckdb"
 
@@ -83,7 +83,7 @@ def _replayed(model: Model, base: Path) -> list[Source]:
             f'model "{model.name}" has only samples that are pushed (kind "http"): there is no file to replay',
             'name the past in a configuration of its own, with a [[model.source]] of kind "files"',
         )
-    return [ReplaySource(source, f"{model.name}/{source.name}") for source in sources]
+    return [ReplaySource(source, f"{model.name}/{source.name}", model) for source in sources]
 
 
 def times(began: datetime, ended: datetime, step: timedelta) -> Iterator[datetime]:

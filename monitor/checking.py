@@ -1,6 +1,6 @@
 """``calwatch check``: configuration, rule packs and the first rows of the sources, without touching the state."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,9 @@ from monitor.actions.secret import missing_secrets
 from monitor.config import Config, Model, load_config
 from monitor.cycle import watch
 from monitor.errors import CalwatchError, SourceError
+from monitor.findings import Weight
 from monitor.httpsettings import host_of, is_loopback
+from monitor.joins import compare_ids
 from monitor.publish.access import Access
 from monitor.sources.base import Batch, Problem, Source
 from monitor.sources.inbox import InboxSource
@@ -22,13 +24,14 @@ from monitor.wording import counted
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """``mistakes`` keep calwatch from working; ``notes`` are worth knowing; ``sources`` say what rows can be taken of each;
-    ``summary`` is said when all is well."""
+    """``mistakes`` keep calwatch from working, or make numbers that are certainly wrong; ``suspicions`` may; ``notes`` are
+    worth knowing; ``sources`` say what rows can be taken of each; ``summary`` is said when all is well."""
 
     mistakes: list[str]
     notes: list[str]
     sources: list[str]
     summary: str
+    suspicions: list[str] = field(default_factory=list)
     hint: str = "mend the lines named above, then run: calwatch check"
 
 
@@ -40,6 +43,7 @@ def check_config(path: Path, at: datetime | None = None) -> Checked:
     mistakes: list[str] = []
     mistakes += _server_mistakes(config)
     notes = [override for each in watched for override in each.rulebook.overrides]
+    notes += [f'model "{each.model.name}": {sentence}' for each in watched for sentence in each.rulebook.mapped]
     if not config.server.tls_certificate and not is_loopback(host_of(config.monitor.listen)):
         notes.append(
             f"listens on {config.monitor.listen} without TLS: tokens can be read on the way. Set [server] tls_certificate and "
@@ -61,17 +65,19 @@ def _try_sources(model: Model, sources: Sequence[Source], base: Path, at: dateti
         if isinstance(source, InboxSource):
             continue  # what is there we wrote ourselves, and looked at when it came
         where = f'model "{model.name}": source "{source.name}"'
-        looked = _look(model, source, base, at)
+        looked = _look(model, source, base, at, ids=any(each.holds == "labels" for each in model.source))
         trial = looked.trial
         files += looked.files
         found.mistakes.extend(f"{where}: {text}" for text in looked.mistakes)
         found.notes.extend(f"{where}: {text}" for text in looked.notes)
+        found.suspicions.extend(f"{where}: {text}" for text in looked.suspicions)
         if looked.files:
             zone = next(own.time_zone for own in model.source if own.name == source.name)
-            found.notes.extend(f"{where}: {text}" for text in trial.remarks(at, model, zone))
+            for told in trial.told(at, model, zone):
+                lists = {Weight.NOTE: found.notes, Weight.SUSPICIOUS: found.suspicions, Weight.MISTAKE: found.mistakes}
+                lists[told.weight].append(f"{where}: {told.text}")
         if trial.rows:
             found.sources.append(f"{where}: {trial.summary(source.holds)}")
-            (found.notes if trial.taken else found.mistakes).extend(f"{where}: {text}" for text in trial.refused)
         trials[source.holds].append(trial)
         if source.holds == "labels" and trial.bare:
             bare.append(f'"{source.name}"')
@@ -83,12 +89,34 @@ def _try_sources(model: Model, sources: Sequence[Source], base: Path, at: dateti
             "predicted_class to compare them with: map predicted_class in the columns of the predictions, or give outcome "
             "(0 or 1) with the labels"
         )
+    if predictions and labels:
+        _compare_ids(model, trials, found)
     if predictions and not labels and not any(each.labelled for each in trials["samples"]):
         found.notes.append(
             f'model "{model.name}": no row tried has an outcome, and without any nothing can be measured: map outcome, or '
             'label and predicted_class, or add a [[model.source]] with holds = "labels"'
         )
     return files
+
+
+def _compare_ids(model: Model, trials: Mapping[str, Sequence[Trial]], found: Checked) -> None:
+    """How many of the labels tried find a prediction among those that are there."""
+    predictions = [id_ for trial in trials["samples"] for id_ in trial.ids]
+    compared = compare_ids(
+        [id_ for trial in trials["labels"] for id_ in trial.ids], predictions,
+        [group for trial in trials["samples"] for group in trial.groups],
+    )  # fmt: skip
+    if compared.share is None:
+        return
+    are_all = all(trial.ids_are_all for trial in trials["samples"])
+    said = f'model "{model.name}": {compared.told}'
+    if compared.guess or (are_all and compared.share < _JOINED):
+        found.suspicions.append(said)
+    else:
+        found.sources.append(said)
+
+
+_JOINED = 0.5  # of the labels tried that should find a prediction
 
 
 @dataclass(slots=True)
@@ -99,9 +127,10 @@ class _Looked:
     trial: Trial = field(default_factory=Trial)
     mistakes: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    suspicions: list[str] = field(default_factory=list)
 
 
-def _look(model: Model, source: Source, base: Path, at: datetime | None) -> _Looked:
+def _look(model: Model, source: Source, base: Path, at: datetime | None, *, ids: bool) -> _Looked:
     """Read the layout of every file, and try the first rows of some."""
     looked = _Looked()
     with duckdb.connect() as connection:
@@ -110,14 +139,21 @@ def _look(model: Model, source: Source, base: Path, at: datetime | None) -> _Loo
             for found in source.read(connection, {}, datetime.max.replace(tzinfo=UTC)):
                 if isinstance(found, Batch):
                     looked.files += found.files
-                    looked.trial.take(connection, found, model, source.holds, at)
+                    looked.trial.take(connection, found, model, source.holds)
+                    if ids and source.holds == "samples":
+                        looked.trial.keep_ids(connection, found)
                 elif isinstance(found, Problem):
-                    (looked.notes if found.reason in _WORTH_KNOWING else looked.mistakes).append(found.message)
+                    lists = {
+                        "empty_file": looked.notes, "missing_slice_column": looked.suspicions,
+                        "missing_mapped_column": looked.suspicions,
+                    }  # fmt: skip
+                    lists.get(found.reason, looked.mistakes).append(found.message)
+            looked.trial.finish(connection, model, source.holds, at)
         except SourceError as error:
             looked.mistakes.append(error.message)
         except duckdb.Error as error:  # a file turned out to be damaged
             looked.mistakes.append(f"cannot be read: {str(error).splitlines()[0]}")
-    if not (looked.files or looked.mistakes or looked.notes):
+    if not (looked.files or looked.mistakes or looked.notes or looked.suspicions):
         looked.notes.append(f"no file to read yet{_looked_for(model, source.name, base)}")
     return looked
 
@@ -143,6 +179,3 @@ def _looked_for(model: Model, source: str, base: Path) -> str:
 
 def _summary(config: Config, rules: int, files: int) -> str:
     return f"fine: {counted(len(config.model), 'model')}, {counted(rules, 'rule')}, {counted(files, 'readable file')}"
-
-
-_WORTH_KNOWING = ("empty_file", "missing_slice_column")

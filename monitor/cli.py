@@ -8,7 +8,6 @@ import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +16,7 @@ import typer
 from monitor import __version__, console
 from monitor.errors import CalwatchError, ConfigError, StoreInUseError, UsageError
 from monitor.exporting import export
+from monitor.initcommand import init
 from monitor.jobcommands import jobs_app
 from monitor.reportcommands import report
 from monitor.schemacommands import schema
@@ -95,36 +95,7 @@ def demo(
         serve_published(played.published, listen, directory)
 
 
-@app.command()
-def init(
-    directory: Annotated[Path, typer.Argument(help="where to write; must not hold a calwatch.toml yet")],
-    config: ConfigOption = DEFAULT_CONFIG,
-) -> None:
-    """Write a commented calwatch.toml, rules of your own and a compose file."""
-    from monitor.schemacommands import write_schemas
-
-    if (directory / "calwatch.toml").exists():
-        raise UsageError(f"{directory / 'calwatch.toml'}: exists already", "name another directory")
-    starter = files("monitor.starter")
-    targets = {
-        "calwatch.toml": directory / "calwatch.toml", "own.toml": directory / "rules" / "own.toml",
-        "compose.yaml": directory / "compose.yaml", "prometheus.yml": directory / "prometheus.yml",
-    }  # fmt: skip
-    try:
-        for name, target in targets.items():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(starter.joinpath(name).read_text("utf-8"), "utf-8")
-            console.say(f"wrote {target}")
-        write_schemas(directory / "calwatch.schema.json", directory / "rules" / "rules.schema.json")
-        (directory / "samples").mkdir(exist_ok=True)
-    except OSError as error:
-        raise CalwatchError(
-            f"{error.filename}: cannot be written: {error.strerror}", "choose another directory"
-        ) from error
-    console.say(
-        f"next: put Parquet into {directory / 'samples'} (for CSV or JSON Lines change `path` in calwatch.toml), then"
-    )
-    console.say(f"      calwatch check --config {directory / 'calwatch.toml'}")
+app.command()(init)
 
 
 @app.command()
@@ -140,14 +111,23 @@ def check(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> No
             raise
         found = Checked(error.mistakes, [], [], "")
     if json:
-        console.as_json({"mistakes": found.mistakes, "notes": found.notes, "sources": found.sources})
-        raise typer.Exit(EXIT_MISUSE if found.mistakes else 0)
+        console.as_json(
+            {
+                "mistakes": found.mistakes, "suspicions": found.suspicions, "notes": found.notes, "sources": found.sources,
+            }
+        )  # fmt: skip
+        raise typer.Exit(EXIT_MISUSE if found.mistakes else EXIT_FAILED if found.suspicions else 0)
     for line in found.sources:
         console.say(line)
     for note in found.notes:
         console.say(f"note: {note}")
+    for suspicion in found.suspicions:
+        console.say(f"suspicious: {suspicion}")
     if found.mistakes:
         raise ConfigError(found.mistakes, found.hint)
+    if found.suspicions:
+        console.say(f"{config}: not fine: see what is suspicious above; numbers may come out wrong")
+        raise typer.Exit(EXIT_FAILED)
     console.say(f"{config}: {found.summary}")
 
 

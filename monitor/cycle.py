@@ -18,6 +18,7 @@ from monitor import requests
 from monitor.config import Config, Model
 from monitor.delays import watch_delays, with_caveat
 from monitor.errors import ConfigError, StoreError
+from monitor.intake import Intake, watch_intake
 from monitor.judge import Judged, judge, shown_last_seen
 from monitor.model import Disparity, Evidence, Job, LabelDelays, ModelStatus, Published, Reading, Slice
 from monitor.publish.instruments import Instruments
@@ -28,10 +29,12 @@ from monitor.recalibration.jobs import Dispatcher, Ended
 from monitor.recalibration.queue import cancel, enqueue, job_of
 from monitor.recalibration.runner import InlineRunner, Runner
 from monitor.rulebook import Rulebook, load_rules
+from monitor.rulewindows import fit_windows
 from monitor.schedule import latest_due
 from monitor.sources.base import Source
 from monitor.sources.configured import configured_sources
 from monitor.sources.files import FileSource
+from monitor.sources.layout import Needs
 from monitor.statistics.onset import bucket_residuals, estimate_onset
 from monitor.store import rows
 from monitor.store.cells import bucket_cells, fold_and_drop, window_cells
@@ -39,8 +42,8 @@ from monitor.store.connection import atomic, aware, is_ctrl_c
 from monitor.store.delays import load_label_delays
 from monitor.store.deployed import deployed_rates
 from monitor.store.disparities import store_disparities
-from monitor.store.ingest import Pulled
 from monitor.store.pull import SOURCE_FAILED, pull
+from monitor.store.pulled import Pulled
 from monitor.store.registry import Registry
 from monitor.store.snapshot import Publisher
 from monitor.store.thresholds import load_thresholds
@@ -65,6 +68,7 @@ class Watched:
     disparities: tuple[Disparity, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     delays: LabelDelays | None = None
+    intake: Intake = field(default_factory=Intake)
     problem: str | None = None
     succeeded: dict[str, datetime] = field(default_factory=dict)  # last success by stage, also across restarts
     told: set[str] = field(default_factory=set)  # problems already logged
@@ -86,8 +90,8 @@ class Tick:
 
 def file_sources(model: Model, base: Path) -> list[Source]:
     """The sources a model's configuration names that are files."""
-    raw = model.recalibration.apply == "monitor"
-    return [FileSource(source, base, model.slices, raw_scores=raw) for source in model.source if source.kind == "files"]
+    needs = Needs.of(model)
+    return [FileSource(source, base, model.slices, needs) for source in model.source if source.kind == "files"]
 
 
 def watch(config: Config, sources_of: SourcesOf | None = None) -> list[Watched]:
@@ -97,7 +101,7 @@ def watch(config: Config, sources_of: SourcesOf | None = None) -> list[Watched]:
     actions = [action.name for action in config.action]
     for model in config.model:
         try:
-            rulebook = load_rules(model.rules, config.base)
+            rulebook = fit_windows(load_rules(model.rules, config.base), model.window_names)
         except ConfigError as error:
             mistakes += [mistake for mistake in error.mistakes if mistake not in mistakes]
             continue
@@ -108,6 +112,13 @@ def watch(config: Config, sources_of: SourcesOf | None = None) -> list[Watched]:
     if mistakes:
         raise ConfigError(mistakes, "mend the rules named above, then run: calwatch check")
     return watched
+
+
+def tell_mapped_windows(watched: Sequence[Watched]) -> None:
+    """Log which windows stand in for those of shipped rules: once at each start and reload."""
+    for each in watched:
+        for sentence in each.rulebook.mapped:
+            log.info("windows of shipped rules", model=each.model.name, mapped=sentence)
 
 
 class Cycle:
@@ -191,6 +202,9 @@ class Cycle:
         name = each.model.name
         self.instruments.pulled(name, source, pulled.rows)
         self.instruments.corrected(name, pulled.corrected)
+        self.instruments.changed_predictions(name, pulled.changed_predictions)
+        self.instruments.clipped(name, pulled.clipped)
+        self.instruments.ambiguous_times(name, pulled.ambiguous_times)
         for reason, count in pulled.quarantined.items():
             self.instruments.quarantined(name, reason, count)
         for problem in pulled.problems:
@@ -238,7 +252,7 @@ class Cycle:
         if each.delays is None:  # after a start; an answer that was unknown is looked for again
             stored = load_label_delays(self.connection, each.model.name)
             each.delays = stored if stored and stored.depends is not None else None
-        return with_caveat(found, each.model, each.delays)
+        return with_caveat(found, each.model, each.delays, each.intake.spans)
 
     def _judge(self, each: Watched, registry: Registry, now: datetime) -> Judged:
         """Rules on readings; the refits they ask for, those of the schedule and of people are queued."""
@@ -310,6 +324,8 @@ class Cycle:
         for ended in dispatcher.advance():
             job = self._told(ended)
             finished += [job] if ended.is_over else []
+        if waiting := dispatcher.waiting():
+            log.info("refits wait for later cycles", model=model.name, waiting=waiting)
         each.succeeded["recalibrate"] = now
         return tuple(finished)
 
@@ -332,9 +348,11 @@ class Cycle:
         each.succeeded["fold"] = now
 
     def _delays(self, each: Watched, registry: Registry, now: datetime) -> LabelDelays:
-        """Whether label delay depends on the outcome, looked at once a day; a change is logged."""
+        """Whether label delay depends on the outcome, looked at once a day; a change is logged. And what does not fit
+        together of what came in."""
         with self.instruments.stage(each.model.name, "delays"):
             found = watch_delays(self.connection, registry, each.model, now, each.delays)
+            each.intake = watch_intake(self.connection, registry, each.model, now, each.intake)
         each.succeeded["delays"] = now
         before = each.delays.depends if each.delays else None
         if found.depends and not before:
@@ -371,7 +389,8 @@ class Cycle:
             readings=each.readings or rows.load_readings(connection, model.name),
             alerts=rows.load_alerts(connection, model.name), rules=tuple(each.rulebook),
             calibrators=calibrators_in_use(connection, registry.model_id, model) if registry else (),
-            evidence=each.evidence, label_delays=each.delays,
+            evidence=each.evidence, label_delays=each.delays, waiting_labels=each.intake.waiting,
+            group_spans=each.intake.spans,
             thresholds=load_thresholds(connection, model.name),
             jobs=rows.load_jobs(connection, model.name, newest=SHOWN_JOBS),
             last_success=dict(each.succeeded), problem=each.problem,

@@ -19,7 +19,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from prometheus_client import CollectorRegistry
 
 from monitor.config import Config, Monitor, load_config
-from monitor.cycle import Cycle, Tick, Watched, watch
+from monitor.cycle import Cycle, Tick, Watched, tell_mapped_windows, watch
 from monitor.errors import CalwatchError, StoreError, StoreInUseError, UsageError
 from monitor.httpsettings import Server
 from monitor.levers import Levers, access_of
@@ -146,6 +146,7 @@ class Daemon:
         started_at = self._clock()
         manager = ServiceManager.from_environment(os.environ, os.getpid())
         log.info("started", models=len(self._cycle.watched), listen=self._config.monitor.listen)
+        tell_mapped_windows(self._cycle.watched)
         manager.ready(self._told())
         try:
             while not self._stop.is_set():
@@ -251,6 +252,7 @@ class Daemon:
         self._plan(self._scheduler)
         self._instruments.reloaded(True, self._clock())
         log.info("reloaded", models=len(watched))
+        tell_mapped_windows(watched)
         return True
 
     def _between_ticks(self) -> bool:
@@ -328,6 +330,7 @@ def run_once(config_path: Path) -> Tick:
     config = load_config(config_path)
     configure_logging(config.monitor.log_format)
     watched = watch(config)
+    tell_mapped_windows(watched)
     now = utc_now()
     connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
     runner = PatientRunner(config.state_dir)

@@ -25,12 +25,12 @@ import numpy as np
 
 from monitor.config import Model
 from monitor.durations import format_duration
-from monitor.model import Evidence, LabelDelays
+from monitor.model import Evidence, GroupSpans, LabelDelays
 from monitor.statistics.evidence_delay import LEAST_OF_EACH, compare_delays
 from monitor.store.connection import atomic, utc_day
 from monitor.store.delays import Delayed, load_delayed, store_label_delays
 from monitor.store.registry import Registry
-from monitor.wording import later_labels, told_delays
+from monitor.wording import later_labels, over_buckets, told_delays
 
 COMPARED = 20_000  # samples at most: tells a difference of 5 points in a hundred pairs from none many times over
 MISSING_ALLOWED = 0.005  # part of the labels of either outcome that may be missing when a bucket is first judged
@@ -89,7 +89,12 @@ def _strata(held: Delayed) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return np.asarray(stream * (len(stream) + 1) + rank // _BLOCK, dtype=np.int64)
 
 
-def with_caveat(evidence: Iterable[Evidence], model: Model, delays: LabelDelays | None) -> tuple[Evidence, ...]:
-    """The evidence, with why its budget is not guaranteed while label delay depends on the outcome."""
-    caveat = later_labels(delays, model.task) if delays and delays.depends else ""
-    return tuple(replace(one, caveat=caveat) for one in evidence)
+def with_caveat(
+    evidence: Iterable[Evidence], model: Model, delays: LabelDelays | None, spans: GroupSpans | None = None
+) -> tuple[Evidence, ...]:
+    """The evidence, with why its budget is not guaranteed: while label delay depends on the outcome, and while many rows
+    lie in groups that span buckets."""
+    reasons = [later_labels(delays, model.task)] if delays and delays.depends else []
+    if spans is not None and spans.straddling.many_over_buckets:
+        reasons.append(over_buckets(spans.straddling, spans.bucket))
+    return tuple(replace(one, caveat=" and ".join(reasons)) for one in evidence)

@@ -26,6 +26,7 @@ def export(
     loaded, scope = named_scope(config, model, slice_)
     artefact = artefact_to_export(loaded.state_dir / CALIBRATORS, model, scope, id_)
     export_onnx(artefact, file, "double" if double else "float")
-    source = "logits (N, C)" if artefact.calibrator.needs_logits else "score (N,)"
+    held = ", which hold probabilities" if artefact.logits_are == "probabilities" else ""
+    source = f"logits (N, C){held}" if artefact.calibrator.needs_logits else "score (N,)"
     console.say(f"wrote {file}: {artefact.method} {artefact.id} of {model} {artefact.scope.text}")
     console.say(f"input {source}, output calibrated (N,), {'float64' if double else 'float32'}")

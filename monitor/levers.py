@@ -10,7 +10,7 @@ from monitor.cycle import watch
 from monitor.errors import CalwatchError
 from monitor.model import Slice
 from monitor.publish.access import Access
-from monitor.recalibration.queue import job_of
+from monitor.recalibration.queue import BY_HAND, job_of
 
 
 class Levers:
@@ -34,7 +34,7 @@ class Levers:
         """Leave a request for a job; returns the id the job will have. Raises StoreError when it cannot be written."""
         now = self._now()
         requests.leave(self._config.state_dir, model, kind, scope, now, to=to)
-        return job_of(model, kind, "manual", scope, now).id
+        return job_of(model, kind, BY_HAND, scope, now).id
 
     def cancel(self, model: str, job: str) -> None:
         """Leave a request to cancel a job. Raises StoreError when it cannot be written."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from monitor.errors import StoreError
 from monitor.model import Job, Slice
-from monitor.recalibration.queue import job_of
+from monitor.recalibration.queue import BY_HAND, job_of
 from monitor.store.connection import make_state_dir
 
 REQUESTS = "requests"
@@ -89,6 +89,6 @@ def _read(held: Mapping[str, Any]) -> Job | str:
     if held["kind"] not in KINDS or requested_at.tzinfo is None:
         raise ValueError(f"not a request: {held}")
     return job_of(
-        held["model"], held["kind"], "manual", Slice.parse(held["scope"]), requested_at,
+        held["model"], held["kind"], BY_HAND, Slice.parse(held["scope"]), requested_at,
         details={"to": held["to"]} if held.get("to") else {},
     )  # fmt: skip

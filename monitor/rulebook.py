@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -45,10 +45,13 @@ _NOT_COUNTED_BY_LABELS = ("samples", "unlabelled", "label_coverage")
 @dataclass(frozen=True, slots=True)
 class Rulebook:
     """The rules of a model in the order of their packs. ``overrides`` says, a sentence each, which rules a later
-    pack replaced."""
+    pack replaced; ``shipped`` names the pack of each rule that comes with calwatch; ``mapped`` says, a sentence a pack,
+    which windows stand in for its own."""
 
     rules: tuple[Rule, ...] = ()
     overrides: tuple[str, ...] = ()
+    shipped: Mapping[str, str] = field(default_factory=dict)
+    mapped: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Rule]:
         return iter(self.rules)
@@ -84,6 +87,7 @@ def load_rules(names: Sequence[str], base: Path) -> Rulebook:
     hints: list[str] = []
     rules: dict[str, Rule] = {}
     overrides: list[str] = []
+    shipped: dict[str, str] = {}
     for name in names:
         try:
             pack = load_pack(name, base=base)
@@ -95,9 +99,11 @@ def load_rules(names: Sequence[str], base: Path) -> Rulebook:
             if rule.name in rules:
                 overrides.append(f'rule "{rule.name}" of {rules[rule.name].origin} is replaced by {rule.origin}')
             rules[rule.name] = rule
+            shipped.pop(rule.name, None)
+            shipped |= {} if _is_path(name) else {rule.name: name}
     if mistakes:
         raise ConfigError(mistakes, "; ".join(hints))
-    return Rulebook(tuple(rules.values()), tuple(overrides))
+    return Rulebook(tuple(rules.values()), tuple(overrides), shipped)
 
 
 def shipped_packs() -> tuple[str, ...]:
@@ -109,7 +115,7 @@ def shipped_packs() -> tuple[str, ...]:
 def load_pack(name_or_path: str, *, base: Path) -> tuple[Rule, ...]:
     """The rules of one pack: a bare name (``default``) is a pack that ships with calwatch; a name with a ``/`` or
     ending in ``.toml`` is a file, relative to ``base``. Raises ConfigError with every mistake of the pack."""
-    if "/" in name_or_path or name_or_path.endswith(".toml"):
+    if _is_path(name_or_path):
         return parse_pack(read_text(base / name_or_path, name_or_path), name_or_path)
     shipped = shipped_packs()
     if name_or_path not in shipped:
@@ -119,6 +125,10 @@ def load_pack(name_or_path: str, *, base: Path) -> tuple[Rule, ...]:
         )
     file_name = f"{name_or_path}.toml"
     return parse_pack(read_text(_shipped_folder() / file_name, file_name), file_name)
+
+
+def _is_path(name_or_path: str) -> bool:
+    return "/" in name_or_path or name_or_path.endswith(".toml")
 
 
 def parse_pack(text: str, origin: str) -> tuple[Rule, ...]:

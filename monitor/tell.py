@@ -62,8 +62,13 @@ def tell_status(answers: Mapping[str, Any]) -> None:
             say(f"WARNING {row['model']}: {row['finding']}")
         elif row["depends"] is None and row["model"] not in answers["waiting"]:
             say(f"UNKNOWN {row['model']}: {row['finding']}")
+    for row in answers["group_spans"]:
+        say(f"{'WARNING' if row['suspicious'] else 'groups of'} {row['model']}: {row['finding']}")
+    for row in answers["waiting_labels"]:
+        if row["finding"]:
+            say(f"{'WARNING' if row['suspicious'] else 'labels of'} {row['model']}/{row['source']}: {row['finding']}")
     for row in answers["troubles"]:
-        say(f"source {row['model']}/{row['source']}: {row['problem']}")
+        say(f"source {row['model']}/{row['source']}, {minute(row['noted_at'])}: {row['problem']}")
     for row in answers["quarantined"]:
         remedy = f" ({REMEDIES[row['reason']]})" if row["reason"] in REMEDIES else ""
         newest = minute(row["newest_at"])
@@ -240,6 +245,7 @@ _KINDS = (  # what stands in the gate's own reason, and how such reasons are cou
     ("which may be chance", "improvement may be chance"),
     ("rejected: slice ", "a slice would become worse"),
     ("log-loss worse", "log-loss would be worse"),
+    ("both sides of the cut in time", "groups lie on both sides of the cut: is group_id too wide?"),
     ("needs", "too little data"),
     ("there are no later samples", "too little data"),
 )

@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 from monitor.config import Model
 from monitor.durations import format_duration
 from monitor.evidence_streams import Members, Streams, limits_of, members_of, streams_of
-from monitor.model import Evidence, Rule, RuleKind, Slice, quiet_from
+from monitor.model import Evidence, Rule, RuleKind, Slice
 from monitor.readings import window_end
 from monitor.rulebook import Rulebook
-from monitor.statistics.cells import Cells
 from monitor.statistics.evidence import Advance, Alarm, Block, EvidenceState, advance
 from monitor.statistics.evidence_bank import BANK, BinSums
 from monitor.statistics.evidence_deployment import Gathering, gather
@@ -30,8 +29,9 @@ from monitor.statistics.evidence_listing import drifted_slices
 from monitor.statistics.evidence_reference import reference_bands
 from monitor.statistics.evidence_tolerance import Tolerance
 from monitor.store import evidence as held
-from monitor.store.connection import atomic, utc_day
-from monitor.store.evidence import AlarmRow, Stream, Traffic
+from monitor.store.connection import atomic, naive, utc_day
+from monitor.store.evidence import Judged, Stream, Traffic
+from monitor.store.evidence_alarms import AlarmRow, newest_alarms, store_alarms, store_words
 from monitor.store.registry import Registry
 
 Floats = NDArray[np.float64]
@@ -102,7 +102,9 @@ def _weigh_rule(
     held.forget_from(connection, model.name, rule.name, start, utc_day(floor))
     run, path, alarms = _judge_days(connection, registry, run, traffic, members)
     held.store_streams(connection, model.name, rule.name, _listed(run), ())
-    held.store_path(connection, model.name, rule.name, path, alarms)
+    held.store_path(connection, model.name, rule.name, run.streams, path)
+    store_alarms(connection, model.name, rule.name, alarms)
+    _explain_newest(connection, registry, run, floor)
     held.store_reach(connection, model.name, rule.name, basis, end)
 
 
@@ -131,9 +133,9 @@ def _run(
 
 def _judge_days(
     connection: duckdb.DuckDBPyConnection, registry: Registry, run: _Run, traffic: Traffic, members: Members
-) -> tuple[_Run, list[tuple[Stream, datetime, int, float]], list[AlarmRow]]:
+) -> tuple[_Run, list[Judged], list[AlarmRow]]:
     """Advance day by day, with a checkpoint before each; returns the run with its new state, the path and the alarms."""
-    path: list[tuple[Stream, datetime, int, float]] = []
+    path: list[Judged] = []
     alarms: list[AlarmRow] = []
     model, rule = run.model, run.rule
     links = _links(connection, model, run.streams, traffic, members)
@@ -143,17 +145,13 @@ def _judge_days(
         buckets = [traffic.buckets[i] for i in columns]
         if day not in kept:
             held.store_checkpoint(connection, model.name, rule.name, day, run.checkpoint())
-        today = _stream_cells(held.load_cells(connection, registry, traffic, buckets), links, run.streams, buckets)
-        gathering, block = _block(run, today, buckets)
+        gathering, block = _block(connection, registry, run, traffic, links, buckets)
         limits = run.limits[:, columns]
         step = advance(run.state, block, limits, model.bucket / _DAY)
-        path += _path(run, step, block, limits, buckets)
+        path.append(_path(step, block, limits, buckets))
         run = replace(run, state=step.state, gathering=gathering)
         at = {bucket: column for column, bucket in enumerate(block.bucket.tolist())}
-        alarms += [
-            _alarm(connection, registry, run, alarm, float(limits[alarm.row, at[alarm.bucket]]))
-            for alarm in step.alarms
-        ]
+        alarms += [_alarm(run, alarm, float(limits[alarm.row, at[alarm.bucket]])) for alarm in step.alarms]
     return run, path, alarms
 
 
@@ -176,67 +174,74 @@ def _links(
     return np.array(links, dtype=np.int64).reshape(-1, 2)
 
 
-def _stream_cells(
-    cells: Cells, links: NDArray[np.int64], streams: Sequence[Stream], buckets: Sequence[datetime]
-) -> Cells:
-    """Cells of each stream from its opening on; unit = stream · buckets + bucket, as they come by group · buckets + bucket."""
-    width = len(buckets)
-    mapping = (links[:, None, :] * width + np.arange(width)[None, :, None]).reshape(-1, 2)
-    found = cells.regrouped(mapping)
-    early = np.array([[bucket < stream.opened for bucket in buckets] for stream in streams], dtype=np.bool_)
-    return found.picked(~early.reshape(-1)[found.unit]) if early.any() else found
-
-
-def _block(run: _Run, cells: Cells, buckets: Sequence[datetime]) -> tuple[tuple[Gathering, ...] | None, Block]:
-    """What is to be judged of some buckets, and the references after them."""
-    rule = run.rule
+def _block(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, run: _Run, traffic: Traffic, links: NDArray[np.int64],
+    buckets: Sequence[datetime],
+) -> tuple[tuple[Gathering, ...] | None, Block]:  # fmt: skip
+    """What is to be judged of some buckets of the traffic, each stream from its opening on, and the references after them."""
+    rule, width = run.rule, len(buckets)
     index = [(bucket - _EPOCH) // run.model.bucket for bucket in buckets]
     tolerance = (
         Tolerance.odds(rule.tolerance_odds) if rule.tolerance_odds is not None
         else Tolerance.probability(rule.tolerance_probability) if rule.tolerance_probability is not None
         else Tolerance()
     )  # fmt: skip
-    sums = BinSums.from_cells(cells, len(run.streams), len(buckets))
+    opened = np.array([[bucket >= stream.opened for bucket in buckets] for stream in run.streams], dtype=np.bool_)
+    opened = opened.reshape(len(run.streams), width)
     if run.gathering is None:
-        return None, Block.against_scores(sums, index, tolerance)
-    gathering, judged = gather(run.gathering, cells, len(buckets), rule.reference_samples)
-    lower, upper = reference_bands([one.reference for one in gathering], cells, len(buckets), tolerance)
-    shown = judged[:, :, None]
-    sums = BinSums(
-        np.where(shown, sums.weight, 0.0), np.where(shown, sums.score, 0.0), np.where(shown, sums.outcome, 0.0),
-        np.where(judged, sums.samples, 0.0),
-    )  # fmt: skip
+        sums = held.load_sums(connection, registry, traffic, buckets).regrouped(links, len(run.streams))
+        return None, Block.against_scores(sums.only(opened), index, tolerance)
+    mapping = (links[:, None, :] * width + np.arange(width)[None, :, None]).reshape(-1, 2)
+    cells = held.load_cells(connection, registry, traffic, buckets).regrouped(mapping)
+    cells = cells.picked(opened.reshape(-1)[cells.unit])
+    gathering, judged = gather(run.gathering, cells, width, rule.reference_samples)
+    lower, upper = reference_bands([one.reference for one in gathering], cells, width, tolerance)
+    sums = BinSums.from_cells(cells, len(run.streams), width).only(judged)
     return tuple(gathering), Block.of(sums, index, lower, upper)
 
 
-def _path(
-    run: _Run, step: Advance, block: Block, limits: Floats, buckets: Sequence[datetime]
-) -> list[tuple[Stream, datetime, int, float]]:
+def _path(step: Advance, block: Block, limits: Floats, buckets: Sequence[datetime]) -> Judged:
     ratio = np.exp(np.minimum(step.log_evidence - np.log(limits), 700.0))
-    return [
-        (run.streams[row], buckets[column], int(block.samples[row, column]), float(ratio[row, column]))
-        for row, column in np.argwhere(block.samples > 0).tolist()
-    ]
+    row, column = np.nonzero(block.samples > 0)
+    starts = np.array([naive(bucket) for bucket in buckets], dtype="datetime64[us]")
+    samples = block.samples[row, column].astype(np.int64)
+    return Judged(row, starts[column], samples, ratio[row, column])
 
 
-def _alarm(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, run: _Run, alarm: Alarm, limit: float
-) -> AlarmRow:
-    """An alarm with its words, from the cells since its onset."""
-    model, stream = run.model, run.streams[alarm.row]
-    onset, at = (_EPOCH + index * model.bucket for index in (alarm.onset, alarm.bucket))
-    since = held.load_traffic(connection, registry, onset, at + model.bucket)
-    links = _links(connection, model, [stream], since, members_of(model, since))
-    cells = _stream_cells(held.load_cells(connection, registry, since, since.buckets), links, [stream], since.buckets)
-    alone = replace(
-        run, streams=(stream,), gathering=None if run.gathering is None else (run.gathering[alarm.row],)
-    )  # fmt: skip
-    _, block = _block(alone, cells, since.buckets)
-    words = direction(explain(block, 0, alarm.tilt, alarm.onset, alarm.bucket))
-    if run.gathering is not None:
-        words += " compared with its first samples"
+def _alarm(run: _Run, alarm: Alarm, limit: float) -> AlarmRow:
+    """An alarm as a row, not yet explained."""
+    onset, at = (_EPOCH + index * run.model.bucket for index in (alarm.onset, alarm.bucket))
     ratio = float(np.exp(min(alarm.log_evidence - np.log(limit), 700.0)))
-    return AlarmRow(stream, at, ratio, onset, int(alarm.samples), words)
+    return AlarmRow(run.streams[alarm.row], at, ratio, onset, int(alarm.samples))
+
+
+def _explain_newest(connection: duckdb.DuckDBPyConnection, registry: Registry, run: _Run, floor: datetime) -> None:
+    """Put the newest alarm of each stream into words. Those before it are counted only: scores that are off from the start
+    raise thousands.
+
+    When late labels take back the newest, the one before it is explained then, unless its buckets have been folded.
+    """
+    rows = {stream.key: row for row, stream in enumerate(run.streams)}
+    newest = newest_alarms(connection, run.model.name, run.rule.name, run.model.bucket)
+    explained = [
+        replace(alarms.newest, direction=_words(connection, registry, run, rows[key], alarms.newest))
+        for key, alarms in newest.items()
+        if not alarms.newest.explained and alarms.newest.bucket >= floor
+    ]
+    store_words(connection, run.model.name, run.rule.name, explained)
+
+
+def _words(connection: duckdb.DuckDBPyConnection, registry: Registry, run: _Run, row: int, alarm: AlarmRow) -> str:
+    """The direction of an alarm of the stream ``row``, from the cells since its onset."""
+    model, stream = run.model, run.streams[row]
+    since = held.load_traffic(connection, registry, alarm.onset, alarm.bucket + model.bucket)
+    links = _links(connection, model, [stream], since, members_of(model, since))
+    alone = replace(run, streams=(stream,), gathering=None if run.gathering is None else (run.gathering[row],))
+    _, block = _block(connection, registry, alone, since, links, since.buckets)
+    onset, at = ((moment - _EPOCH) // model.bucket for moment in (alarm.onset, alarm.bucket))
+    # a tilt shapes contributions alone, which are not told
+    words = direction(explain(block, 0, 0, onset, at))
+    return f"{words} compared with its first samples" if words and run.gathering is not None else words
 
 
 def _listed(run: _Run) -> list[Stream]:
@@ -246,37 +251,26 @@ def _listed(run: _Run) -> list[Stream]:
 
 
 def _shown(connection: duckdb.DuckDBPyConnection, model: Model, rule: Rule, floor: datetime) -> list[Evidence]:
-    alarms = held.alarms_of_open(connection, model.name, rule.name)
+    alarms = newest_alarms(connection, model.name, rule.name, model.bucket)
     ratios = held.newest_ratios(connection, model.name, rule.name, floor)
     shown = []
     for stream in held.load_streams(connection, model.name, rule.name):
         bucket, ratio = ratios.get(stream.key, (stream.opened, 0.0))
-        since_opened = alarms.get(stream.key, [])
-        alarm = since_opened[-1] if since_opened else None
+        own = alarms.get(stream.key)
+        alarm = own.newest if own else None
         shown.append(
             Evidence(
                 model=model.name, version=stream.version, calibrator=stream.calibrator, rule=rule.name, slice=stream.slice,
                 opened=stream.opened,
                 until=bucket + model.bucket, ratio=ratio,
                 alarm_at=alarm.bucket + model.bucket if alarm else None, alarm_ratio=alarm.ratio if alarm else None,
-                onset=alarm.onset if alarm else None, began=_began(since_opened, model.bucket),
-                samples_since_onset=alarm.samples if alarm else None,
-                direction=alarm.direction if alarm else "", listed=stream.listed,
-                reference_missing=_missing(rule, stream),
+                onset=alarm.onset if alarm else None, began=own.began if own else None,
+                samples_since_onset=alarm.samples if alarm else None, alarms=own.count if own else 0,
+                direction=alarm.direction if alarm else "", explained=alarm is None or alarm.explained,
+                listed=stream.listed, reference_missing=_missing(rule, stream),
             )
         )  # fmt: skip
     return shown
-
-
-def _began(alarms: Sequence[AlarmRow], bucket: timedelta) -> datetime | None:
-    """Onset of the first of the alarms that led to the newest without quiet between."""
-    began = None
-    quiet = datetime.min.replace(tzinfo=UTC)
-    for alarm in alarms:
-        at = alarm.bucket + bucket
-        began = alarm.onset if at >= quiet else began
-        quiet = quiet_from(at, alarm.onset)
-    return began
 
 
 def _missing(rule: Rule, stream: Stream) -> int | None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from math import ceil, isnan
 
 from monitor.durations import format_duration
-from monitor.model import LabelDelays, Task
+from monitor.model import GroupSpans, LabelDelays, Straddling, Task, WaitingLabels
 
 UNKNOWN = "–"
 
@@ -153,3 +153,59 @@ def _maturity(settled: timedelta) -> str:
     """Rounded up to whole hours, or to minutes below two hours."""
     unit = timedelta(hours=1) if settled >= timedelta(hours=2) else timedelta(minutes=1)
     return format_duration(ceil(settled / unit) * unit)
+
+
+def in_quotes(names: Sequence[str]) -> str:
+    """``"0.0", "1.0"``, long ones shortened."""
+    return ", ".join(f'"{each if len(each) <= 60 else each[:59] + "…"}"' for each in names)
+
+
+def told_waiting(waiting: WaitingLabels) -> str:
+    """How many labels wait, since when, ids of both sides and why, as a sentence without its stop; "" where none waits."""
+    if not waiting.labels or waiting.oldest_at is None:
+        return ""
+    one = waiting.labels == 1
+    said = f"{counted(waiting.labels, 'label')} {'waits for its' if one else 'wait for their'} prediction, "
+    said += f"since {moment(waiting.oldest_at)}" if one else f"the oldest since {moment(waiting.oldest_at)}"
+    if waiting.share is not None:
+        whole = waiting.due + waiting.joined
+        said += f"; of the newest {whole:,} whose prediction should be there {waiting.due:,} found none"
+    if waiting.label_examples:
+        said += f"; ids of labels {in_quotes(waiting.label_examples)}"
+        unlabelled = in_quotes(waiting.prediction_examples)
+        said += f", of predictions without a label {unlabelled}" if unlabelled else ", and no prediction lacks a label"
+    return f"{said}; {waiting.guess}" if waiting.guess else said
+
+
+def told_straddling(found: Straddling, bucket: timedelta) -> str:
+    """Which share of rows lies in groups that span buckets and days, and what that means, as a sentence without its stop."""
+    said = f"{over_buckets(found, bucket)}, {_part(found.over_days)} in groups that span days"
+    if not found.suspicious:
+        return said
+    longest = ", ".join(
+        f"{in_quotes([name])} with {counted(rows, 'row')} over {span(length)}"
+        for name, rows, length in zip(found.examples, found.example_rows, found.example_lengths, strict=True)
+    )
+    return (
+        f"{said}, such as {longest}: the false-alarm budget of drift rules does not hold for them, and refits find few later "
+        "samples; is group_id the patient or the camera rather than the visit or the image?"
+    )
+
+
+def over_buckets(found: Straddling, bucket: timedelta) -> str:
+    """``97 % of the rows lie in groups that span buckets of 1h``."""
+    return f"{_part(found.over_buckets)} of the rows lie in groups that span buckets of {format_duration(bucket)}"
+
+
+def told_spans(spans: GroupSpans) -> str:
+    """The same of a model's newest rows."""
+    return f"{told_straddling(spans.straddling, spans.bucket)} (rows since {minute(spans.since)} UTC)"
+
+
+def _part(share: float) -> str:
+    """``none``, ``0.3 %``, ``97 %``: a share that is not nothing never reads as nothing, nor as all."""
+    if share in (0, 1):
+        return "all" if share else "none"
+    if share < 0.001:
+        return "under 0.1 %"
+    return f"{100 * share:.1f} %" if share < 0.1 or share > 0.99 else f"{100 * share:.0f} %"

@@ -97,7 +97,7 @@ def held(world: World) -> Held:
             world.connection.execute(f"SELECT bucket, {columns} FROM {table} {where}", [*key, opened]).fetchall()
             for table, columns in (
                 ("evidence", "samples, ratio"),
-                ("evidence_alarms", "onset, samples, direction, ratio"),
+                ("evidence_alarms", "onset, samples, explained, direction, ratio"),
             )
         )
         assert tuple(key) not in found, "a stream is open twice"
@@ -118,7 +118,8 @@ def assert_same_reference(mine: Gathering, theirs: Gathering) -> None:
 
 
 def assert_same(mine: Held, theirs: Held) -> None:
-    """Ranks, openings, paths and alarms the same, numbers to 1e-9."""
+    """Ranks, openings, paths and alarms the same, numbers to 1e-9; and the words of the newest alarm of each stream, as of
+    every one that is explained in both: who watched alarms come one by one has seen each explained."""
     assert mine
     assert mine.keys() == theirs.keys()
     for key, (*start, state, path, alarms, against) in mine.items():
@@ -129,6 +130,15 @@ def assert_same(mine: Held, theirs: Held) -> None:
             np.testing.assert_allclose(
                 getattr(state, name), getattr(other_state, name), rtol=1e-9, atol=1e-9, err_msg=f"{key} {name}"
             )
+        assert [row[:-1] for row in path] == [row[:-1] for row in other_path], key
+        assert [row[:3] for row in alarms] == [row[:3] for row in other_alarms], key
+        for one, another in zip(alarms, other_alarms, strict=True):
+            *_, explained, words, _ = one
+            *_, also_explained, other_words, _ = another
+            assert words == other_words or not (explained and also_explained), key
+            assert all(
+                said == "" for said, is_known in ((words, explained), (other_words, also_explained)) if not is_known
+            )
+        assert all(rows[-1][3] for rows in (alarms, other_alarms) if rows), key
         for own, other in ((path, other_path), (alarms, other_alarms)):
-            assert [row[:-1] for row in own] == [row[:-1] for row in other], key
             np.testing.assert_allclose([row[-1] for row in own], [row[-1] for row in other], rtol=1e-9)

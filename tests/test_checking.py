@@ -47,20 +47,28 @@ def test_what_can_be_taken_is_told_with_its_span_in_utc(tmp_path: Path) -> None:
     [
         ("2;20.10.2026 08:00;c1;0.47;1", "unreadable_time", "times are written 2026-01-31 14:05:09"),
         ("2;2026-10-20 08:00;c1;0,47;1", "score_not_a_number", "decimal point, such as 0.83"),
-        ("2;2026-10-20 08:00;c1;47;1", "score_outside_0_1", "divide percentages by 100"),
+        ("2;2026-10-20 08:00;c1;47;1", "score_outside_0_1", 'score_unit = "percent"'),
         ("2;2026-10-20 08:00;c1;0.47;gut", "unknown_outcome", "columns label and predicted_class"),
         (";2026-10-20 08:00;c1;0.47;1", "missing_sample_id", "if it is called otherwise, map it in columns"),
         ("2;2026-10-20 08:00", "unreadable_line", "as many fields in each row as in the header"),
     ],
 )
-def test_a_bad_row_among_good_ones_is_a_note_with_its_place_and_a_remedy(
+def test_a_bad_row_among_good_ones_is_told_with_its_place_and_a_remedy(
     row: str, reason: str, remedy: str, tmp_path: Path
 ) -> None:
     found = check_config(_write(tmp_path, OUTCOME, f"{GOOD}{row}\n"))
-    assert found.mistakes == []
+    assert (found.mistakes, found.notes) == ([], [])
+    (suspicion,) = found.suspicions
+    assert f"1 of the 2 rows tried would be set aside as {reason}, such as row 1 of {tmp_path}/in/a.csv" in suspicion
+    assert remedy in suspicion
+
+
+def test_a_bad_row_among_many_good_ones_is_a_mere_note(tmp_path: Path) -> None:
+    good = "".join(f"{place};2026-10-20 08:00:00;c1;0.{place};{place % 2}\n" for place in range(10, 29))
+    found = check_config(_write(tmp_path, OUTCOME, f"{good}x;2026-10-20 08:00;c1;none;1\n"))
+    assert (found.mistakes, found.suspicions) == ([], [])
     (note,) = found.notes
-    assert f"1 of the 2 rows tried would be set aside as {reason}, such as row 1 of {tmp_path}/in/a.csv" in note
-    assert remedy in note
+    assert "1 of the 20 rows tried would be set aside as score_not_a_number" in note
 
 
 def test_a_source_of_which_no_row_can_be_taken_is_a_mistake(tmp_path: Path) -> None:
@@ -120,8 +128,8 @@ def test_times_ahead_of_now_ask_after_the_time_zone(tmp_path: Path) -> None:
 )
 def test_outcomes_that_are_all_alike_are_noted(outcomes: str, noted: bool, tmp_path: Path) -> None:
     rows = "".join(f"{place};2026-10-20 08:00:00;c1;0.5;{outcome}\n" for place, outcome in enumerate(outcomes))
-    notes = check_config(_write(tmp_path, OUTCOME, rows)).notes
-    assert [f"every outcome of 20 samples tried is {outcomes[0]}" in note for note in notes] == [True] * noted
+    said = check_config(_write(tmp_path, OUTCOME, rows.replace(";0.5;", ";0.25;", 1))).suspicions
+    assert [f"every outcome of 20 samples tried is {outcomes[0]}" in each for each in said] == [True] * noted
 
 
 @pytest.mark.parametrize(
@@ -133,7 +141,7 @@ def test_labels_that_are_classes_need_predicted_classes_to_compare_them_with(
 ) -> None:
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "a.csv").write_text(f"sample_id,{labels}\n1,1\n", "utf-8")
-    config = CONFIG.replace('"Kamera" }', f'"Kamera"{columns} }}') + LABELS
+    config = CONFIG.replace('"Kamera" }', f'"Kamera"{columns} }}').replace('"binary"', '"multiclass"') + LABELS
     mistakes = check_config(_write(tmp_path, config, GOOD)).mistakes
     assert len(mistakes) == mistaken
     assert all('labels of source "urteile" are names of classes, and no prediction' in each for each in mistakes)

@@ -60,6 +60,18 @@ def test_it_serves_reloads_good_and_bad_configurations_and_stops(tmp_path: Path)
         assert connection.execute("SELECT count(*) FROM samples").fetchone() == (3500,)
 
 
+def test_windows_that_stand_in_for_those_of_shipped_rules_are_logged_once_a_start_and_once_a_reload(
+    tmp_path: Path,
+) -> None:
+    section = model_section(rules="default").replace('["24h", "7d"]', '["6h", "2d"]')
+    with running(tmp_path, free_port(), section) as daemon:
+        daemon.wait_ready()
+        assert daemon.text().count("24h -> 2d (nearest of 6h, 2d)") == 1
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: daemon.text().count("24h -> 2d (nearest of 6h, 2d)") == 2, "the note of the reload")
+        assert daemon.stop() == 0
+
+
 def test_a_second_daemon_on_the_same_state_ends_with_the_pid_of_the_first(tmp_path: Path) -> None:
     port = free_port()
     with running(tmp_path, port) as daemon:

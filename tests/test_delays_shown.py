@@ -87,6 +87,15 @@ def test_a_dependence_is_logged_once_and_shown_everywhere(base: Path, capsys: py
     assert "It began" not in told, "the reason says it already"
 
 
+def test_groups_that_span_buckets_are_a_doubt_in_the_alert_itself(base: Path) -> None:
+    with line(base) as here:
+        here.arrive(BEGAN, BEGAN + 3 * DAY, 6000, temperature=3.0, group_id="patient-17")
+        here.arrive(BEGAN, BEGAN + 3 * DAY, 6000, temperature=3.0)
+        told = [reason(here.tick(NOW + hours * HOUR)) for hours in (0, 1)]
+    assert "which is not guaranteed while" not in told[0], "the first cycle looks only after it has judged"
+    assert "which is not guaranteed while 50 % of the rows lie in groups that span buckets of 1h" in told[1]
+
+
 def test_delays_without_dependence_are_a_zero_and_no_warning(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sent(base, slow=2.0)
     with capture_logs() as logs, line(base) as here:

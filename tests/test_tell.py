@@ -73,3 +73,33 @@ def test_status_names_the_thresholds_in_force_and_promises_that_none_can_keep(
         "NO THRESHOLD of m camera=c1 can promise precision>=0.9: best bound 0.861",
         "threshold of m camera=c2: 0.6000 by f1",
     ]
+
+
+def test_status_tells_labels_that_wait_and_groups_that_reach_too_far(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    section = model_section() + '[[model.source]]\nname = "verdicts"\nholds = "labels"\npath = "labels/*"\n'
+    section = section.replace("[model.source]\n", "[[model.source]]\n", 1)
+    (tmp_path / "labels").mkdir(parents=True)
+
+    def status(labels: int) -> str:
+        rows = "".join(f"f1-{i:07},1\n" for i in range(labels))
+        (tmp_path / "labels" / "a.csv").write_text("sample_id,outcome\n" + rows, "utf-8")
+        here.tick(BEGAN + 30 * HOUR)
+        with Snapshot(tmp_path / "state") as held:
+            tell_status(held.status(["m"]))
+        return " ".join(capsys.readouterr().out.split())
+
+    with line(tmp_path, section) as here:
+        here.arrive(BEGAN, BEGAN + 29 * HOUR, 3000, group_id="patient-17")
+        assert "wait for" not in status(0)
+        few, many = status(5), status(25)
+    assert "labels of m/verdicts: 5 labels wait for their prediction, the oldest since 2026-03-02 06:00 UTC" in few
+    assert "WARNING m/verdicts: 25 labels wait for their prediction" in many
+    for text in (few, many):
+        assert "ids compared are those of predictions but for leading zeros: label" in text
+        assert (
+            "WARNING m: all of the rows lie in groups that span buckets of 1h, all in groups that span days, such as"
+            in text
+        )
+        assert '"patient-17" with 3,000 rows over 29 h' in text

@@ -135,6 +135,15 @@ def _sources(made: builders.Dashboard) -> None:
         legend = " ".join(f"{{{{{label}}}}}" for label in by)
         made.with_panel(bars(title, says, [Ask(query + quiet, legend)]).links([runbook(alert)]))
 
+    made.with_panel(
+        lines(
+            "Labels that wait for their prediction",
+            "Labels of a source whose sample_id no prediction has yet. Early labels are normal; rising while predictions "
+            "come = the ids of the two sides differ: calwatch status shows both.",
+            [Ask(f"max by (model, source) (calwatch_waiting_labels{{{_OF}}})", "{{model}} {{source}}")], span=24, least=0,
+        ).links([runbook("CalwatchLabelsJoinNothing")])
+    )  # fmt: skip
+
 
 def _work(made: builders.Dashboard) -> None:
     for panel in (

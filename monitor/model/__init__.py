@@ -7,9 +7,15 @@ One file each for slices, readings, rules, evidence, refits and the status of al
 
 from monitor.model.evidence import (
     QUIET_AFTER_DRIFT,
+    QUIET_TIMES,
     Evidence,
     LabelDelays,
     quiet_from,
+)
+from monitor.model.intake import (
+    GroupSpans,
+    Straddling,
+    WaitingLabels,
 )
 from monitor.model.readings import (
     CALIBRATION_METRICS,
@@ -55,12 +61,14 @@ __all__ = [
     "MISSING",
     "OTHER",
     "QUIET_AFTER_DRIFT",
+    "QUIET_TIMES",
     "THRESHOLD_METRICS",
     "Alert",
     "AlertState",
     "CalibratorInUse",
     "Disparity",
     "Evidence",
+    "GroupSpans",
     "Health",
     "Job",
     "JobState",
@@ -75,8 +83,10 @@ __all__ = [
     "RuleKind",
     "Severity",
     "Slice",
+    "Straddling",
     "Task",
     "ThresholdInUse",
+    "WaitingLabels",
     "finest_scope",
     "quiet_from",
 ]

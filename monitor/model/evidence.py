@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from monitor.model.slices import Slice
 
 QUIET_AFTER_DRIFT = timedelta(days=7)
+QUIET_TIMES = 3  # as long as an alarm took to come
 
 
 def quiet_from(alarm_at: datetime, onset: datetime) -> datetime:
     """When a drift counts as over, should no further alarm come: after three times as long as this alarm took to
     come, at least a week."""
-    return alarm_at + max(QUIET_AFTER_DRIFT, 3 * (alarm_at - onset))
+    return alarm_at + max(QUIET_AFTER_DRIFT, QUIET_TIMES * (alarm_at - onset))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,9 @@ class Evidence:
     onset: datetime | None = None  # of that alarm: start of the bucket the drift most likely began in
     began: datetime | None = None  # of the first alarm that led to that one without quiet between; None: the same
     samples_since_onset: int | None = None  # since `onset`
-    direction: str = ""  # "over-confident above 0.8 (expected 0.93, came true 0.81)"
+    alarms: int = 0  # since `opened`, that one included
+    direction: str = ""  # "over-confident above 0.8 (expected 0.93, came true 0.81)"; "": none is clear
+    explained: bool = True  # False: the direction is unknown
     caveat: str = ""  # why the false-alarm budget is not guaranteed now; "" = it is
     listed: bool = False  # e-BH lists the slice as drifted; at most a tenth of the listed ones are not, on average
     reference_missing: int | None = None  # samples still to come before the reference stands and judging begins

@@ -66,6 +66,14 @@ HELP: Mapping[str, str] = {
     "calwatch_label_delay_depends_on_outcome": "1 if labels of one outcome arrive later than those of the other, and "
     "label_maturity does not wait for them: the false-alarm budget of drift rules is then not guaranteed, set label_maturity "
     "as calwatch status says. 0 if not. Absent = unknown: samples older than label_horizon are needed.",
+    "calwatch_waiting_labels": "Labels of a source that wait for a prediction of their sample_id. Early labels are normal; "
+    "rising while predictions come = the ids of the two sides differ: calwatch status shows ids of both and, where it can be "
+    "seen, why. After label_horizon they are set aside as no_prediction.",
+    "calwatch_waiting_labels_oldest_timestamp_seconds": "Unix time of the oldest label that waits for its prediction. Absent = "
+    "none waits.",
+    "calwatch_waiting_labels_ratio": "Of a source's newest labels whose prediction should be there, since predictions of "
+    "later times have come, the share that waits, 0 to 1. Near 1 = labels join nothing. Absent = none that should have "
+    "joined waits.",
     "calwatch_calibrator_info": "Always 1; which calibrator serves the scope, and its method.",
     "calwatch_calibrator_adopted": "1 if production applies the calibrator in use, 0 if samples still carry another: "
     "reload the model server. Absent = no sample since the promotion.",

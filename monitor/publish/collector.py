@@ -93,6 +93,12 @@ def _model_rows(model: ModelStatus) -> Iterator[Row]:
     if model.label_delays is not None and model.label_delays.depends is not None:
         depends = float(model.label_delays.depends)
         yield "calwatch_label_delay_depends_on_outcome", LabelSet({"model": model.name}), depends
+    for waiting in model.waiting_labels:
+        labels = LabelSet({"model": model.name, "source": waiting.source})
+        yield "calwatch_waiting_labels", labels, float(waiting.labels)
+        if waiting.oldest_at is not None:
+            yield "calwatch_waiting_labels_oldest_timestamp_seconds", labels, waiting.oldest_at.timestamp()
+        yield from _known("calwatch_waiting_labels_ratio", labels, waiting.share)
     for stage, at in sorted(model.last_success.items()):
         labels = LabelSet({"model": model.name, "stage": stage})
         yield "calwatch_last_success_timestamp_seconds", labels, at.timestamp()

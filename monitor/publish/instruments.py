@@ -48,6 +48,22 @@ class Instruments:
             "Rows that replaced an earlier row of the same prediction, such as a changed label.",
             "model",
         )
+        self._changed = counter(
+            "changed_predictions_total",
+            "Of the rows that replaced an earlier one, those with another score, slice or version. Rising = files give "
+            "different predictions one sample_id, and each takes the place of the one before: calwatch status names them.",
+            "model",
+        )
+        self._clipped = counter(
+            "clipped_scores_total",
+            "Scores up to 0.00001 outside [0, 1], as rounding of a softmax gives them: taken as 0 or 1.",
+            "model",
+        )
+        self._ambiguous = counter(
+            "ambiguous_times_total",
+            "Times in the doubled hour of autumn that nothing told apart, taken as the later one. Write times with an offset.",
+            "model",
+        )
         self._problems = counter(
             "source_problems_total",
             "Times a source, or one file of it, could not be read, by reason. Nothing is lost: the next cycle tries "
@@ -101,7 +117,8 @@ class Instruments:
         Rules that a reload took out lose theirs.
         """
         self._forgotten -= {model}
-        self._corrected.labels(model)
+        for each in (self._corrected, self._changed, self._clipped, self._ambiguous):
+            each.labels(model)
         self._cycle_failures.labels(model)
         for kind, outcomes in JOB_OUTCOMES.items():
             for outcome in outcomes:
@@ -140,6 +157,15 @@ class Instruments:
     def corrected(self, model: str, rows: int) -> None:
         self._corrected.labels(model).inc(rows)
 
+    def changed_predictions(self, model: str, rows: int) -> None:
+        self._changed.labels(model).inc(rows)
+
+    def clipped(self, model: str, rows: int) -> None:
+        self._clipped.labels(model).inc(rows)
+
+    def ambiguous_times(self, model: str, rows: int) -> None:
+        self._ambiguous.labels(model).inc(rows)
+
     def source_problem(self, model: str, source: str, reason: str) -> None:
         self._problems.labels(model, source, reason).inc()
 
@@ -171,7 +197,8 @@ class Instruments:
     def collect(self) -> Iterable[Metric]:
         """Called by the registry at a scrape."""
         for source in (
-            self._pulled, self._quarantined, self._corrected, self._problems, self._cycle_failures, self._rule_failures,
+            self._pulled, self._quarantined, self._corrected, self._changed, self._clipped, self._ambiguous, self._problems,
+            self._cycle_failures, self._rule_failures,
             self._jobs, self._scheduler, self._job_seconds, self._stage_seconds,
         ):  # fmt: skip
             for family in source.collect():

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from monitor.model import Alert, AlertState, Health, ModelStatus, ReadingState, Severity
 from monitor.publish.texts import shortened
-from monitor.wording import counted, minute
+from monitor.wording import counted, minute, told_waiting
 
 _REASONS_SHOWN = 3
 _BY_SEVERITY = (Severity.PAGE, Severity.TICKET, Severity.INFO)
@@ -72,6 +72,11 @@ def _doubts(model: ModelStatus) -> tuple[str, ...]:
     elif all(reading.state is ReadingState.INSUFFICIENT for reading in whole):
         most = max(reading.samples for reading in whole)
         doubts.append(f"too few labelled samples in every window (at most {most:,})")
+    doubts += [
+        f"labels of {shortened(each.source)} find no prediction: {told_waiting(each)}"
+        for each in model.waiting_labels
+        if each.suspicious
+    ]
     unsure = [
         f"{shortened(alert.rule)} cannot be evaluated for {shortened(alert.slice.text)}: {alert.reason}"
         for alert in sorted(model.alerts, key=urgency)

@@ -30,8 +30,12 @@ def lacking(reading: Reading, needed: int) -> str:
 
 def delays(found: LabelDelays, task: Task) -> str:
     """What is known of label delays, as a sentence."""
-    text = told_delays(found, task)
-    return f"{text[0].upper()}{text[1:]}."
+    return sentence(told_delays(found, task))
+
+
+def sentence(text: str) -> str:
+    """With a capital at its beginning and a stop at its end."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('?') else '.'}"
 
 
 def why(alert: Alert) -> str:

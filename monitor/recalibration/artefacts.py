@@ -14,13 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote, unquote
 
 from monitor.errors import ArtefactError, StoreError
 from monitor.model import Slice, Task
 from monitor.recalibration.calibrators import Calibrator, calibrator_from
 
-SCHEMA_VERSION = 2  # the newest this release reads; written is the oldest that has the method (see schema_version)
+SCHEMA_VERSION = 3  # the newest this release reads; written is the oldest that can say it (see schema_version)
 _METHODS_OF_VERSION_1 = frozenset({"identity", "temperature", "isotonic"})
 _CURRENT_VERSION = 1
 CURRENT = "current.json"
@@ -39,7 +40,11 @@ class SampleWindow:
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """A fitted calibrator with all that one may ask about it later; ``before`` and ``after`` are the gate's metrics."""
+    """A fitted calibrator with all that one may ask about it later; ``before`` and ``after`` are the gate's metrics.
+
+    ``logits_are``: what serving feeds where the method needs logits. Of probabilities it takes the logarithm, zeros
+    floored at 1e-30, and applies ``calibrator`` to that.
+    """
 
     model: str
     scope: Slice
@@ -54,6 +59,7 @@ class Artefact:
     before: Mapping[str, float | None] = field(default_factory=dict)
     after: Mapping[str, float | None] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
+    logits_are: Literal["logits", "probabilities"] = "logits"
 
     @property
     def id(self) -> str:
@@ -66,8 +72,11 @@ class Artefact:
         return calibrator_from(self.method, self.parameters)
 
 
-def schema_version(method: str) -> int:
-    """1 for what version 1 could express, 2 for later methods: an older calwatch reads the former, refuses the latter."""
+def schema_version(method: str, logits_are: str = "logits") -> int:
+    """1 for what version 1 could express, 2 for later methods, 3 for what takes the logarithm of probabilities first: an
+    older calwatch reads the former, refuses the latter."""
+    if logits_are == "probabilities":
+        return 3
     return 1 if method in _METHODS_OF_VERSION_1 else 2
 
 
@@ -121,9 +130,12 @@ def read_artefact(path: Path) -> Artefact:
         raise ArtefactError(f"{path}: was renamed; it holds calibrator {found}", f"name it {found}.json again")
     try:
         artefact = _artefact_of(content)
-        _ = artefact.calibrator
-        if version != schema_version(artefact.method):
-            raise ValueError(f"{artefact.method} belongs to schema version {schema_version(artefact.method)}")
+        calibrator = artefact.calibrator
+        own = schema_version(artefact.method, artefact.logits_are)
+        if version != own:
+            raise ValueError(f"{artefact.method} belongs to schema version {own}")
+        if artefact.logits_are != "logits" and not calibrator.needs_logits:
+            raise ValueError(f"{artefact.method} of scores has no logits")
     except (KeyError, TypeError, ValueError) as cause:
         raise ArtefactError(f"{path}: is not a calibrator of this program ({cause!r})", _ELSEWHERE) from cause
     return artefact
@@ -163,8 +175,11 @@ def read_current(directory: Path) -> dict[str, str]:
 
 def _content(artefact: Artefact) -> dict[str, object]:
     """All but the id, as JSON values."""
+    # left out where they are logits: so the id of what earlier releases wrote stays what it was
+    probabilities = {} if artefact.logits_are == "logits" else {"logits_are": artefact.logits_are}
     return {
-        "schema_version": schema_version(artefact.method),
+        **probabilities,
+        "schema_version": schema_version(artefact.method, artefact.logits_are),
         "model": artefact.model,
         "scope": artefact.scope.text,
         "method": artefact.method,
@@ -244,7 +259,16 @@ def _artefact_of(content: Mapping[str, object]) -> Artefact:
         before=_metrics_of(content["before"]),
         after=_metrics_of(content["after"]),
         reasons=tuple(_text(reason) for reason in reasons),
+        logits_are=_logits_are(content.get("logits_are", "logits")),
     )
+
+
+def _logits_are(value: object) -> Literal["logits", "probabilities"]:
+    if value == "logits":
+        return "logits"
+    if value == "probabilities":
+        return "probabilities"
+    raise ValueError(f'logits_are must be "logits" or "probabilities" (got {value!r})')
 
 
 def _read_object(path: Path, what: str, hint: str = _ELSEWHERE) -> dict[str, object]:

@@ -254,6 +254,31 @@ class Isotonic:
         return np.interp(score, self.x, self.y)
 
 
+@dataclass(frozen=True, slots=True)
+class OnProbabilities:
+    """A calibrator on logits that was fitted on probabilities taken for logits, applied to the logarithm of such.
+
+    Nobody knew them apart then, and production goes on feeding such a calibrator what it was fitted on.
+    """
+
+    fitted: Calibrator
+
+    @property
+    def method(self) -> str:
+        return self.fitted.method
+
+    @property
+    def needs_logits(self) -> bool:
+        return True
+
+    def parameters(self) -> dict[str, object]:
+        return self.fitted.parameters()
+
+    def apply(self, score: Floats, logits: Floats | None = None) -> Floats:
+        """Calibrated scores (N,) of log-probabilities (N, C). Raises ValueError as the fitted one."""
+        return self.fitted.apply(score, None if logits is None else np.exp(logits))
+
+
 def _require_within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # false for NaN
         raise ValueError(f"{name} must lie in {low:g}..{high:g} (got {value!r})")

@@ -17,9 +17,10 @@ from monitor.recalibration.artefacts import (
     write_artefact,
     write_current,
 )
-from monitor.recalibration.calibrators import Calibrator, calibrator_from
+from monitor.recalibration.calibrators import Calibrator, OnProbabilities, calibrator_from
 from monitor.store.connection import aware, naive
-from monitor.store.ingest import Serving
+from monitor.store.logits import load_raw_until
+from monitor.store.served import Serving
 
 CALIBRATORS = "calibrators"  # directory under the state directory
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"  # why a calibrator took charge
@@ -37,13 +38,22 @@ def in_use(connection: duckdb.DuckDBPyConnection, model: str) -> dict[Slice, tup
 
 
 def ever_promoted(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, Calibrator]:
-    """Every calibrator ever in charge, by id, from the database: a damaged file must not keep samples out."""
+    """Every calibrator ever in charge, by id, from the database: a damaged file must not keep samples out.
+
+    All apply to logits as they are stored, which are the logarithm of what serving has where that is probabilities.
+    """
     rows = connection.execute(
-        "SELECT id, method, parameters FROM calibrators WHERE model = $model "
+        "SELECT id, method, parameters, fitted_at FROM calibrators WHERE model = $model "
         "AND id IN (SELECT calibrator FROM serving WHERE model = $model)",
         {"model": model},
     ).fetchall()
-    return {id_: calibrator_from(method, json.loads(parameters)) for id_, method, parameters in rows}
+    raw_until = load_raw_until(connection, model)
+    known = {}
+    for id_, method, parameters, fitted_at in rows:
+        calibrator = calibrator_from(method, json.loads(parameters))
+        took_raw = calibrator.needs_logits and raw_until is not None and fitted_at < raw_until
+        known[id_] = OnProbabilities(calibrator) if took_raw else calibrator
+    return known
 
 
 def serving_intervals(connection: duckdb.DuckDBPyConnection, model: Model) -> list[Serving]:

@@ -38,7 +38,8 @@ def export_onnx(artefact: Artefact, target: Path, precision: Precision) -> None:
         "task": artefact.task.value,
         "fitted_at": artefact.fitted_at.isoformat(),
     }
-    written = onnx_model(artefact.calibrator, precision=precision, notes=notes).SerializeToString()
+    graph = onnx_model(artefact.calibrator, precision=precision, notes=notes, logits_are=artefact.logits_are)
+    written = graph.SerializeToString()
     try:
         target.write_bytes(written)
     except OSError as error:

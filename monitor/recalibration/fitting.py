@@ -6,10 +6,12 @@ rate in [0, 1] where a row stands for several samples: so cells are fitted too (
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression, minimize_scalar
+from scipy.optimize import isotonic_regression
+from scipy.special import expit
 
 from monitor.recalibration.calibrators import Beta, Isotonic, Platt, Temperature
 from monitor.recalibration.logistic import fit_logistic
+from monitor.recalibration.root import find_root
 
 Floats = NDArray[np.float64]
 
@@ -54,27 +56,31 @@ def _movable(score: Floats, outcome: Floats, weight: Floats | None, what: str) -
     return score, outcome, weight
 
 
-def fit_temperature(score: Floats, outcome: Floats, weight: Floats | None = None) -> Temperature:
-    """The T that minimises the mean log-loss of sigmoid(logit(p) / T): bounded search on log β, β = 1/T.
+def fit_temperature(
+    score: Floats, outcome: Floats, weight: Floats | None = None, *, start: Temperature | None = None
+) -> Temperature:
+    """The T that minimises the mean log-loss of sigmoid(logit(p) / T): convex in β = 1/T, Newton's method on log β.
 
-    ``outcome`` may be a rate in [0, 1] where a row stands for several samples. Scores of exactly 0 and 1 are left out:
-    no temperature moves them. Raises ValueError for fewer than 50 samples or 5 of an outcome among the rest.
+    ``outcome`` may be a rate in [0, 1] where a row stands for several samples. ``start`` may be nearly right and only
+    saves time. Scores of exactly 0 and 1 are left out: no temperature moves them. Raises ValueError for fewer than 50
+    samples or 5 of an outcome among the rest.
     """
     score, outcome, weight = _movable(score, outcome, weight, "temperature")
     logit = np.log(score) - np.log1p(-score)
-    pull = float(weight @ (outcome * logit))
-    total = float(weight.sum())
+    scaled = weight * logit / weight.sum()
+    happened, squared = float(scaled @ outcome), scaled * logit
 
-    def mean_log_loss(log_beta: float) -> float:
-        beta = np.exp(log_beta)
-        # −y·log σ(βs) − (1 − y)·log(1 − σ(βs)) = log(1 + e^{βs}) − y·βs
-        return float((weight @ np.logaddexp(0.0, beta * logit) - beta * pull) / total)
+    def slope(log_beta: float) -> tuple[float, float]:
+        beta = float(np.exp(log_beta))
+        rate = expit(beta * logit)
+        return float(scaled @ rate) - happened, beta * float(squared @ (rate * (1 - rate)))
 
-    found = minimize_scalar(mean_log_loss, bounds=_LOG_BETA_RANGE, method="bounded", options={"xatol": 1e-9})
-    return Temperature(float(np.exp(-found.x)))
+    found = find_root(slope, -float(np.log(start.temperature)) if start else 0.0, *_LOG_BETA_RANGE)
+    ends = dict(zip(_LOG_BETA_RANGE, reversed(TEMPERATURE_RANGE), strict=True))
+    return Temperature(ends.get(found, float(np.exp(-found))))
 
 
-def fit_platt(score: Floats, outcome: Floats, weight: Floats | None = None) -> Platt:
+def fit_platt(score: Floats, outcome: Floats, weight: Floats | None = None, *, start: Platt | None = None) -> Platt:
     """Logistic regression on logit(p) with Platt's target smoothing: (N₊ + 1)/(N₊ + 2) for 1 and 1/(N₋ + 2) for 0.
 
     The slope is kept at 0 or above: where higher scores go with fewer events, the best is a constant. Smoothed targets
@@ -87,11 +93,14 @@ def fit_platt(score: Floats, outcome: Floats, weight: Floats | None = None) -> P
     low = 1 / (float(weight.sum()) - happened + 2)
     logit = np.log(score) - np.log1p(-score)
     features = np.stack([logit, np.ones(len(score))])
-    slope, intercept = fit_logistic(features, low + (high - low) * outcome, weight, (1.0, 0.0), nonnegative=(0,))
+    near = (start.slope, start.intercept) if start else None
+    slope, intercept = fit_logistic(
+        features, low + (high - low) * outcome, weight, (1.0, 0.0), nonnegative=(0,), start=near
+    )
     return Platt(float(slope), float(intercept))
 
 
-def fit_beta(score: Floats, outcome: Floats, weight: Floats | None = None) -> Beta:
+def fit_beta(score: Floats, outcome: Floats, weight: Floats | None = None, *, start: Beta | None = None) -> Beta:
     """Logistic regression on [ln p, −ln(1 − p)] with a, b ≥ 0 (Kull et al. 2017, §3.3).
 
     A ridge of 2e-6 per sample towards the identity (1, 1, 0) keeps it finite where the scores separate the outcomes.
@@ -99,7 +108,8 @@ def fit_beta(score: Floats, outcome: Floats, weight: Floats | None = None) -> Be
     """
     score, outcome, weight = _movable(score, outcome, weight, "beta")
     features = np.stack([np.log(score), -np.log1p(-score), np.ones(len(score))])
-    a, b, c = fit_logistic(features, outcome, weight, (1.0, 1.0, 0.0), nonnegative=(0, 1))
+    near = (start.a, start.b, start.c) if start else None
+    a, b, c = fit_logistic(features, outcome, weight, (1.0, 1.0, 0.0), nonnegative=(0, 1), start=near)
     return Beta(float(a), float(b), float(c))
 
 

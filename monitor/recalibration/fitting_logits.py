@@ -4,7 +4,7 @@ Both losses are convex; Newton's method needs a few passes over the rows, fewer 
 pass works block by block, so that its temporaries stay small beside the logits themselves.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from monitor.recalibration.calibrators import Temperature, Vector
 from monitor.recalibration.fitting import TEMPERATURE_RANGE, require_enough
+from monitor.recalibration.root import find_root
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -22,7 +23,6 @@ RIDGE = 2e-6  # per row, towards weights 1 and biases 0: settles what the likeli
 _LOG_BETA_RANGE = (-float(np.log(TEMPERATURE_RANGE[1])), -float(np.log(TEMPERATURE_RANGE[0])))
 _BLOCK_VALUES = 1 << 16  # logits worked on at a time: temporaries of half a megabyte
 _STEPS = 200
-_LAST_STEP = 1e-6  # of log β: Newton's error after it is its square
 _LAST_DECREMENT = 1e-9  # of the mean loss: after that step nothing is left of it in float64
 
 
@@ -93,7 +93,7 @@ def fit_temperature_multiclass(
             second += dd
         return first, beta * second
 
-    found = _root(slope, -float(np.log(start)), *_LOG_BETA_RANGE)
+    found = find_root(slope, -float(np.log(start)), *_LOG_BETA_RANGE)
     ends = dict(zip(_LOG_BETA_RANGE, reversed(TEMPERATURE_RANGE), strict=True))
     return Temperature(ends.get(found, float(np.exp(-found))), multiclass=True)
 
@@ -110,27 +110,6 @@ def _slopes_of(beta: float, logits: Floats, labels: Ints, weights: Floats) -> tu
     odds *= logits
     square = odds.sum(axis=0) / total
     return float(weights @ (mean - own)), float(weights @ (square - mean * mean))
-
-
-def _root(function: Callable[[float], tuple[float, float]], start: float, low: float, high: float) -> float:
-    """Where a rising function (value, derivative) is 0, or the bound beyond which it would be: Newton, else bisection."""
-    bounds = (low, high)
-    unseen = set(bounds)
-    at = min(max(start, low), high)
-    for _ in range(_STEPS):
-        value, rise = function(at)
-        unseen.discard(at)
-        if value == 0 or (value > 0 and at == bounds[0]) or (value < 0 and at == bounds[1]):
-            return at
-        low, high = (low, at) if value > 0 else (at, high)
-        new = at - value / rise if rise > 0 else float("nan")
-        if not low < new < high:  # the bound itself first, if nobody has looked there
-            toward = low if value > 0 else high
-            new = toward if toward in unseen else (low + high) / 2
-        if abs(new - at) < _LAST_STEP:
-            return new
-        at = new
-    return at
 
 
 def fit_vector(

@@ -4,7 +4,7 @@ A tick hands a refit's inputs to the runner; when the runner has the outcome, no
 transaction. Nothing a job does shows before that, so a job that dies has changed nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import perf_counter
@@ -14,10 +14,10 @@ import duckdb
 from monitor.actions.delivery import Delivered, Delivery
 from monitor.config import Config, Model
 from monitor.errors import CalwatchError, StoreError
-from monitor.model import Job, JobState
+from monitor.model import Job, JobState, Slice
 from monitor.recalibration.calls import job_calls
 from monitor.recalibration.charge import in_use, write_files
-from monitor.recalibration.queue import after_failure, begin, enqueue, requeue_interrupted
+from monitor.recalibration.queue import after_failure, begin, enqueue, is_by_hand, requeue_interrupted
 from monitor.recalibration.refit import Refit
 from monitor.recalibration.refitting import gather, judged, record_accepted, write_accepted
 from monitor.recalibration.rollback import roll_back
@@ -28,6 +28,10 @@ from monitor.store.jobs import Attempt, due_jobs, log_attempt, refits_wait_elsew
 from monitor.store.registry import Registry
 from monitor.store.rows import load_jobs, store_job
 
+# Of the refits that rules and schedules ask for, a cycle starts so many, the widest scopes first, and none inside a scope
+# that it has just refitted: what is left to mend there shows in the next. Scores that are off everywhere make every slice
+# ask at once; pulls and alerts need not wait for all of them.
+REFITS_A_CYCLE = 3
 RETRIED, INTERRUPTED, OUTDATED = "retried", "interrupted", "outdated"  # outcomes of an attempt that did not end its job
 
 
@@ -61,6 +65,7 @@ class Dispatcher:
     def advance(self) -> Iterator[Ended]:
         """Take what has ended, start what is due, until nothing is left to do now; yields each attempt that ended.
 
+        Of refits that nobody asked for by hand it starts at most ``REFITS_A_CYCLE``, of scopes apart from each other.
         A mistake of ours while a job is prepared or applied is recorded, and raised. Raises duckdb.InterruptException and
         FatalException, which leave the job as running, to be queued again as interrupted.
         """
@@ -70,9 +75,12 @@ class Dispatcher:
         ):
             yield Ended(job, INTERRUPTED if job.state is JobState.QUEUED else job.state.value)
         yield from self._take()
-        has_turn = self._has_turn()
-        while (step := self._start_next(has_turn)) is not None:
-            yield from step
+        has_turn, refitted = self._has_turn(), list[Slice]()
+        while (begun := self._start_next(has_turn, refitted)) is not None:
+            if begun.job.kind == "recalibrate" and not is_by_hand(begun.job):
+                refitted.append(begun.job.scope)
+            if begun.outcome != JobState.RUNNING.value:
+                yield begun
             yield from self._take()
         # the files follow the database, also when a crash or a person left them behind: what is promoted stays promoted,
         # and a current.json that cannot be written now is written by the next cycle
@@ -90,20 +98,29 @@ class Dispatcher:
             return next((each.attempts for each in self.config.action if each.name == job.details.get("action")), 1)
         return self.model.recalibration.attempts
 
-    def _start_next(self, has_turn: bool) -> list[Ended] | None:
-        """Start the first job that is due and has its lane free; None when there is none. Returns what ended at once."""
+    def waiting(self) -> int:
+        """How many refits are due and wait for a later cycle, though none of this model runs."""
+        if any(work.lane == f"{self.model.name}/refit" for work in self.runner.running()):
+            return 0
+        return sum(job.kind == "recalibrate" for job in due_jobs(self.connection, self.model.name, self.now))
+
+    def _start_next(self, has_turn: bool, refitted: Sequence[Slice]) -> Ended | None:
+        """Start the first job that is due and has its lane free; None when there is none. Returns how that went.
+
+        ``refitted``: scopes of the refits that this tick began, save those asked for by hand.
+        """
         busy = {work.lane for work in self.runner.running()}
         refits = sum(work.is_refit for work in self.runner.running())
+        is_free = has_turn and f"{self.model.name}/refit" not in busy and refits < self.config.monitor.parallel_refits
         for job in sorted(due_jobs(self.connection, self.model.name, self.now), key=lambda job: job.kind != "rollback"):
             if job.kind == "rollback":
-                return [self._guarded(job, self._finish_rollback)]
+                return self._guarded(job, self._finish_rollback)
             if job.kind == "action":
                 if f"{self.model.name}/action {job.details.get('action')}" in busy:
                     continue
-            elif not has_turn or f"{self.model.name}/refit" in busy or refits >= self.config.monitor.parallel_refits:
+            elif not is_free or not (is_by_hand(job) or _is_next(job, refitted)):
                 continue
-            begun = self._guarded(job, self._start)
-            return [begun] if begun.outcome != JobState.RUNNING.value else []
+            return self._guarded(job, self._start)
         return None
 
     def _guarded(self, job: Job, step: Callable[[Job], Ended]) -> Ended:
@@ -227,3 +244,8 @@ class Dispatcher:
             outcome, message, job.started_at or self.now, self.now, report.seconds if report else None,
             report.peak_memory if report else None, output or None,
         )  # fmt: skip
+
+
+def _is_next(job: Job, refitted: Sequence[Slice]) -> bool:
+    """Whether a refit may follow those of this cycle in it."""
+    return len(refitted) < REFITS_A_CYCLE and not any(scope.contains(job.scope) for scope in refitted)

@@ -15,22 +15,27 @@ _ENOUGH = 1e-17  # Newton decrement at which the mean loss cannot be told from i
 
 
 def fit_logistic(
-    features: Floats, outcome: Floats, weight: Floats, origin: Sequence[float], nonnegative: Sequence[int]
-) -> Floats:
+    features: Floats, outcome: Floats, weight: Floats, origin: Sequence[float], nonnegative: Sequence[int],
+    start: Sequence[float] | None = None,
+) -> Floats:  # fmt: skip
     """The θ (K,) that minimises Σ w·[log(1 + e^η) − y·η]/Σw + RIDGE·‖θ − origin‖², η = θ·features.
 
     features: (K, N), finite; outcome: (N,) rates in [0, 1]; weight: (N,) above 0; θ_k ≥ 0 for k in ``nonnegative``.
-    The problem is strictly convex, so the optimum is that of the one face of the feasible region it lies on: all free if
-    that obeys the bounds, else the best of the faces with some coefficients at 0 that does. Cost: about 10 passes.
+    The problem is strictly convex, so the optimum is that of the one face of the feasible region where it obeys the bounds
+    and no coefficient held at 0 would better rise: the first such face is taken, looking first where ``start``, which may
+    be nearly right and only saves time, lies. Cost: about 10 passes, fewer from there.
     """
     scaled = weight / weight.sum()
+    middle = np.asarray(origin, dtype=np.float64)
+    near = middle if start is None else np.asarray(start, dtype=np.float64)
+    own = tuple(k for k in nonnegative if near[k] == 0)
     best: tuple[float, Floats] | None = None
-    for at_zero in _faces(nonnegative):
+    for at_zero in (own, *(face for face in _faces(nonnegative) if face != own)):
         free = np.ones(len(features), dtype=np.bool_)
         free[list(at_zero)] = False
-        theta, loss = _newton(features, outcome, scaled, np.asarray(origin, dtype=np.float64), free)
+        theta, loss, gradient = _newton(features, outcome, scaled, middle, free, near)
         if np.all(theta[list(nonnegative)] >= 0):
-            if not at_zero:
+            if np.all(gradient[list(at_zero)] >= 0):
                 return theta
             if best is None or loss < best[0]:
                 best = (loss, theta)
@@ -44,13 +49,17 @@ def _faces(nonnegative: Sequence[int]) -> Iterator[tuple[int, ...]]:
 
 
 def _newton(
-    features: Floats, outcome: Floats, weight: Floats, origin: Floats, free: NDArray[np.bool_]
-) -> tuple[Floats, float]:
-    """Damped Newton steps over the free coefficients (at least one), the others 0; (θ, its loss). Σ ``weight`` = 1."""
-    theta = np.where(free, origin, 0.0)
+    features: Floats, outcome: Floats, weight: Floats, origin: Floats, free: NDArray[np.bool_], near: Floats
+) -> tuple[Floats, float, Floats]:
+    """Damped Newton steps from ``near`` over the free coefficients (at least one), the others 0.
+
+    Returns θ, its loss, and the slopes of the loss at about θ in all K directions. Σ ``weight`` = 1.
+    """
+    theta = np.where(free, near, 0.0)
     loss, rate = _loss(theta, features, outcome, weight, origin)
     for _ in range(_STEPS):
-        gradient = (features @ (weight * (rate - outcome)) + 2 * RIDGE * (theta - origin))[free]
+        slopes = features @ (weight * (rate - outcome)) + 2 * RIDGE * (theta - origin)
+        gradient = slopes[free]
         part = features[free]
         curvature = (part * (weight * rate * (1 - rate))) @ part.T + 2 * RIDGE * np.eye(len(part))
         step = np.linalg.solve(curvature, gradient)
@@ -66,7 +75,7 @@ def _newton(
                 break
             size /= 2
         theta, loss, rate = trial, new_loss, new_rate
-    return theta, loss
+    return theta, loss, slopes
 
 
 def _loss(theta: Floats, features: Floats, outcome: Floats, weight: Floats, origin: Floats) -> tuple[float, Floats]:

@@ -24,10 +24,12 @@ _IR_VERSION = 8  # that of the opset; a newer one would shut out older runtimes 
 
 
 def onnx_model(
-    calibrator: Calibrator, *, precision: Precision = "float", notes: Mapping[str, str] | None = None
-) -> "onnx.ModelProto":
+    calibrator: Calibrator, *, precision: Precision = "float", notes: Mapping[str, str] | None = None,
+    logits_are: Literal["logits", "probabilities"] = "logits",
+) -> "onnx.ModelProto":  # fmt: skip
     """The checked graph of a calibrator; ``notes`` go into its metadata.
 
+    With ``logits_are`` "probabilities" the input ``logits`` holds these, and the graph takes their logarithm first.
     Equal to ``calibrator.apply`` but for rounding (1e-6 in float32); rows of NaN come out as NaN instead of being
     refused. Raises CalwatchError if the package onnx is not installed, ValueError for an unknown kind of calibrator.
     """
@@ -39,6 +41,8 @@ def onnx_model(
     graph = _Graph()
     source = "logits" if calibrator.needs_logits else "score"
     wide = graph.add("Cast", source, to=onnx.TensorProto.DOUBLE)
+    if calibrator.needs_logits and logits_are == "probabilities":
+        wide = _logarithm(graph, wide)
     graph.add("Cast", _nodes_of(calibrator, graph, wide), to=kind, out="calibrated")
     shape: list[str | int] = ["N"]
     if calibrator.needs_logits:
@@ -55,7 +59,8 @@ def onnx_model(
         ir_version=_IR_VERSION,
         producer_name="calwatch",
     )
-    onnx.helper.set_model_props(model, {"method": calibrator.method, **(notes or {})})
+    about_logits = {"logits_are": logits_are} if calibrator.needs_logits else {}
+    onnx.helper.set_model_props(model, {"method": calibrator.method, **about_logits, **(notes or {})})
     onnx.checker.check_model(model, full_check=True)
     return model
 
@@ -100,6 +105,12 @@ def _nodes_of(calibrator: Calibrator, graph: _Graph, wide: str) -> str:
             return _softmax_at_prediction(graph, wide, calibrator)
         case _:
             raise ValueError(f"{calibrator.method} has no ONNX form")
+
+
+def _logarithm(graph: _Graph, q: str) -> str:
+    """Of probabilities, zeros floored as calwatch does at intake; NaN stays NaN, which Max would not promise."""
+    floored = graph.add("Max", q, graph.constant(1e-30))
+    return graph.add("Log", graph.add("Where", graph.add("IsNaN", q), q, floored))
 
 
 def _power_curve(graph: _Graph, p: str, a: float, b: float, c: float) -> str:

@@ -16,6 +16,7 @@ from monitor.store.rows import load_jobs, store_job
 
 BACK_OFF = timedelta(seconds=30)  # before the second attempt; doubled for each further one
 LONGEST_BACK_OFF = timedelta(hours=1)
+BY_HAND = "manual"  # trigger of jobs that a person asked for
 JITTER = 0.2  # of it, so that what failed together is not tried together
 
 
@@ -37,17 +38,31 @@ def job_of(
 def enqueue(connection: duckdb.DuckDBPyConnection, jobs: Sequence[Job]) -> tuple[Job, ...]:
     """Store the jobs that are new and whose scope has no open job of the same kind; returns those.
 
-    Actions are told apart by their id only: each event is to be told.
+    One that a person asks for hastens the one that waits already. Actions are told apart by their id only: each event is
+    to be told.
     """
     taken = []
     for job in jobs:
         if is_known(connection, job.id):
             continue
         if job.kind != "action" and has_open(connection, job.model, job.kind, job.scope.text):
+            if job.trigger == BY_HAND:
+                _hasten(connection, job)
             continue
         store_job(connection, job)
         taken.append(job)
     return tuple(taken)
+
+
+def is_by_hand(job: Job) -> bool:
+    """Whether a person asked for the job, at first or while it waited."""
+    return job.trigger == BY_HAND or job.details.get("hastened") is True
+
+
+def _hasten(connection: duckdb.DuckDBPyConnection, asked: Job) -> None:
+    for job in load_jobs(connection, asked.model, states=(JobState.QUEUED,)):
+        if (job.kind, job.scope) == (asked.kind, asked.scope):
+            store_job(connection, replace(job, details={**job.details, "hastened": True}))
 
 
 def back_off(job: Job) -> timedelta:

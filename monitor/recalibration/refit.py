@@ -22,6 +22,7 @@ from monitor.recalibration.gate import Verdict, judge, split_in_time
 from monitor.recalibration.samples import Samples
 from monitor.recalibration.selection import select
 from monitor.recalibration.selection_cells import FitCells, select_from_cells
+from monitor.recalibration.straddling import reasons_with_straddling
 
 Floats = NDArray[np.float64]
 THRESHOLD_SHARE = 0.2  # of all samples, the newest, where thresholds are asked for
@@ -88,12 +89,14 @@ def refit(
     candidate = chosen.calibrator.apply(late.score, late.logits)
     names = [slice_.text for slice_ in slices]
     verdict = judge(current, candidate, late, names, apart=others, confidence=settings.confidence)
+    judged = reasons_with_straddling(verdict, samples, early, late, last)
     parent = finest_scope(scope, list(in_use))
     artefact = Artefact(
         model=model.name, scope=scope, method=chosen.calibrator.method, parameters=chosen.calibrator.parameters(),
         task=model.task, fitted_at=now, fit_window=_fit_window(fitting, counted), gate_window=_window(judging),
         parent=in_use[parent][0] if parent is not None else None, calwatch_version=calwatch_version,
-        before=verdict.before, after=verdict.after, reasons=(*chosen.reasons, *verdict.reasons),
+        before=verdict.before, after=verdict.after, reasons=(*chosen.reasons, *judged),
+        logits_are=samples.about_logits.held if chosen.calibrator.needs_logits else "logits",
     )  # fmt: skip
     decided: tuple[Decided, ...] = ()
     said: tuple[str, ...] = ()

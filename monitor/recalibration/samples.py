@@ -1,12 +1,23 @@
 """The labelled rows that calibrators are fitted on and judged by, column by column."""
 
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class AboutLogits:
+    """What is known of the logits of samples beside the numbers."""
+
+    said: str = ""  # how often they agree with the predicted class, or why they are not used; "" = nothing to say
+    held: Literal["logits", "probabilities"] = (
+        "logits"  # what the source's column holds, of which these are the logarithm
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,12 +28,13 @@ class Samples:
     outcome:      (N,) 1.0 where the event happened, else 0.0; for multi-class: the predicted class was right; of a
                   pre-counted row the share of its samples where it happened
     logits:       (N, C) logits or log-probabilities, a NaN row where a sample has none; None when no sample has any
-    label_index:  (N,) index of the true class in ``logits``; None without logits
+    label_index:  (N,) index of the true class in ``logits``; None without logits, or where nothing may be fitted on them
     group:        (N,) code of the image or clip a sample belongs to, negative where it belongs to none; None: no groups
     observed_at:  (N,) seconds since the epoch (UTC)
     slice_index:  (N,) index of the sample's finest slice in a list the caller keeps
     predicted_class: (N,) names, "" where a sample has none; None: no sample has any
     n:            (N,) samples that a row stands for (pixels of a mask); None: each row is one sample
+    about_logits: of the samples as they were loaded, all of them
 
     Raises ValueError naming every column whose length differs from that of ``score``, and every value out of range.
     """
@@ -36,12 +48,13 @@ class Samples:
     slice_index: Ints
     predicted_class: NDArray[np.str_] | None = None
     n: Floats | None = None
+    about_logits: AboutLogits = AboutLogits()
 
     def __post_init__(self) -> None:
         mistakes = []
         for field in fields(self):
             column = getattr(self, field.name)
-            if column is not None and (
+            if isinstance(column, np.ndarray) and (
                 column.ndim != (2 if field.name == "logits" else 1) or len(column) != len(self.score)
             ):
                 mistakes.append(f"{field.name} has shape {column.shape} beside {len(self.score)} scores")
@@ -105,4 +118,5 @@ class Samples:
             slice_index=self.slice_index[mask],
             predicted_class=None if self.predicted_class is None else self.predicted_class[mask],
             n=None if self.n is None else self.n[mask],
+            about_logits=self.about_logits,
         )

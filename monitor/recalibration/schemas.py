@@ -53,13 +53,16 @@ _METHODS: dict[str, tuple[int, str, dict[str, object]]] = {
     ),
 }
 
+_ON_LOGITS = ("temperature", "vector")
+_OF_PROBABILITIES = 3  # schema version of those that take the logarithm of probabilities first
+
 
 def artefact_schema() -> dict[str, object]:
     """Of ``<model>/<id>.json``. What a schema cannot say: ``id`` is the start of the SHA-256 of the rest."""
     metrics = {"type": "object", "additionalProperties": {"type": ["number", "null"]}}
     properties: dict[str, object] = {
         "id": {**_ID, "description": "the first 16 hex digits of the SHA-256 of all other keys, as canonical JSON"},
-        "schema_version": {"enum": sorted({version for version, _, _ in _METHODS.values()})},
+        "schema_version": {"enum": [*sorted({version for version, _, _ in _METHODS.values()}), _OF_PROBABILITIES]},
         "model": {"type": "string", "minLength": 1},
         "scope": _SCOPE,
         "method": {"enum": list(_METHODS)},
@@ -74,14 +77,34 @@ def artefact_schema() -> dict[str, object]:
         "reasons": {"type": "array", "items": {"type": "string"}},
         "calwatch_version": {"type": "string"},
     }
+    optional = {
+        "logits_are": {
+            "enum": ["logits", "probabilities"],
+            "default": "logits",
+            "description": "what z is made of: the logits that serving has, or ln(max(q, 1e-30)) of its probabilities q",
+        }
+    }
     return _copied(
         {
             "$schema": _DRAFT,
             "title": "A calibrator of calwatch",
             "type": "object",
-            "properties": properties,
+            "properties": {**properties, **optional},
             "required": list(properties),
-            "allOf": [_method(name, *described) for name, described in _METHODS.items()],
+            "allOf": [
+                *(_method(name, *described) for name, described in _METHODS.items()),
+                {
+                    "if": {"properties": {"schema_version": {"const": _OF_PROBABILITIES}}},
+                    "then": {
+                        "required": ["logits_are"],
+                        "properties": {
+                            "logits_are": {"const": "probabilities"},
+                            "parameters": {"properties": {"multiclass": {"const": True}}},
+                        },
+                    },
+                    "else": {"properties": {"logits_are": {"const": "logits"}}},
+                },
+            ],
             "$defs": {
                 "window": {
                     "type": "object",
@@ -119,7 +142,7 @@ def _method(name: str, version: int, formula: str, parameters: dict[str, object]
         "if": {"properties": {"method": {"const": name}}},
         "then": {
             "properties": {
-                "schema_version": {"const": version},
+                "schema_version": {"enum": [version, _OF_PROBABILITIES]} if name in _ON_LOGITS else {"const": version},
                 "parameters": {
                     "description": formula,
                     "properties": parameters,

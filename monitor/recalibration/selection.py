@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.recalibration.calibrators import Calibrator, Identity, Temperature, Vector
+from monitor.recalibration.calibrators import Beta, Calibrator, Identity, Platt, Temperature, Vector
 from monitor.recalibration.fitting import fit_beta, fit_isotonic, fit_platt, fit_temperature
 from monitor.recalibration.fitting_logits import fit_temperature_multiclass, fit_vector
 from monitor.recalibration.improvement import Improvement, amount, improvement, log_losses
@@ -20,12 +20,6 @@ VECTOR_MIN_EACH_CLASS = 100  # rows with that label: two parameters each
 METHODS = ("identity", "temperature", "platt", "beta", "isotonic", "vector")
 ON_SCORES = ("identity", "temperature", "platt", "beta", "isotonic")  # candidates of "auto", simplest first
 ON_LOGITS = ("identity", "temperature", "vector")  # where every sample has logits and a true class
-_FIT_SCORES: dict[str, Callable[[Floats, Floats, Floats | None], Calibrator]] = {
-    "temperature": fit_temperature,
-    "platt": fit_platt,
-    "beta": fit_beta,
-    "isotonic": fit_isotonic,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +109,28 @@ def _fit(method: str, samples: Samples, near: Calibrator | None) -> Calibrator:
         known = near if isinstance(near, (Temperature, Vector)) else None
         return fit_vector(samples.logits, samples.label_index, start=known)
     if method == "vector":
-        raise ValueError("vector scaling needs logits and the true class of every sample")
-    return _FIT_SCORES[method](samples.score, samples.outcome, samples.n)
+        why = f": {samples.about_logits.said}" if samples.about_logits.said else ""
+        raise ValueError(f"vector scaling needs logits and the true class of every sample{why}")
+    return _fit_scores(method, samples, near)
+
+
+def _fit_scores(method: str, samples: Samples, near: Calibrator | None) -> Calibrator:
+    rows = samples.score, samples.outcome, samples.n
+    match method:
+        case "temperature":
+            return fit_temperature(*rows, start=near if isinstance(near, Temperature) else None)
+        case "platt":
+            return fit_platt(*rows, start=near if isinstance(near, Platt) else None)
+        case "beta":
+            return fit_beta(*rows, start=near if isinstance(near, Beta) else None)
+        case "isotonic":
+            return fit_isotonic(*rows)
+    raise AssertionError(f"no fit on scores is called {method}")
 
 
 def _note_on_logits(samples: Samples) -> list[str]:
+    if samples.about_logits.said:
+        return [samples.about_logits.said]
     if samples.logits is None or samples.has_all_logits:
         return []
     if samples.label_index is None:

@@ -3,7 +3,7 @@
 import glob
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from monitor.config import Source as SourceConfig
 from monitor.errors import SourceError
 from monitor.sources import formats
 from monitor.sources.base import Batch, Problem
+from monitor.sources.layout import Needs
 from monitor.sources.look import Refused, look, missing_mapped, missing_slices, together, unmapped_outcomes
 
 
@@ -22,6 +23,7 @@ class _File:
     path: str
     fingerprint: str  # size and time of change
     changed: float  # sorts files by arrival
+    known: bool = False  # read before, and changed since
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class FileSource:
     config: SourceConfig
     base: Path
     slices: tuple[str, ...]
-    raw_scores: bool = False  # a raw_score column may stand in for score
+    needs: Needs = field(default_factory=Needs)
 
     @property
     def name(self) -> str:
@@ -50,7 +52,7 @@ class FileSource:
             yield Problem(str(error), "directory_missing", f"{error}: no such directory")
             return
         fresh = sorted(
-            (file for file in listed if cursor.get(file.path) != file.fingerprint),
+            (replace(file, known=file.path in cursor) for file in listed if cursor.get(file.path) != file.fingerprint),
             key=lambda file: (file.changed, file.path),
         )
         yield from self._batches(connection, fresh)
@@ -129,7 +131,7 @@ class FileSource:
         final = {file.path: file.fingerprint}
         if file.fingerprint.startswith("0:"):
             return Problem(file.path, "empty_file", f"{file.path}: is empty; looked at again when it changes", final)
-        found = look(connection, file.path, self.config, self.slices, raw_scores=self.raw_scores)
+        found = look(connection, file.path, self.config, self.slices, self.needs)
         if not isinstance(found, Refused):
             return found
         then = (
@@ -157,5 +159,6 @@ class FileSource:
             rejects=rejects,
             meaning=self.config,
             unmapped=unmapped_outcomes(layout, self.config),
+            reread=frozenset(file.path for file, _ in members if file.known),
             alone=tuple(self._batch([member]) for member in members) if len(members) > 1 else (),
         )

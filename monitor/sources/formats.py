@@ -11,7 +11,7 @@ from monitor.sources.csv_files import csv_layout, csv_relation
 from monitor.sources.folders import folder_values
 from monitor.sources.heads import demand_readable_packing
 from monitor.sources.json_files import json_layout, json_relation
-from monitor.sources.layout import TIMES, Layout, lacking
+from monitor.sources.layout import TIMES, Layout, Needs, lacking
 from monitor.sources.parquet_files import parquet_layout, parquet_relation
 from monitor.sources.values import time_unit
 from monitor.store.connection import quoted
@@ -25,8 +25,8 @@ _NUMERIC_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYI
 
 
 def layout_of(
-    connection: duckdb.DuckDBPyConnection, path: str, config: SourceConfig, slices: Sequence[str], *,
-    raw_scores: bool = False, pushed: bool = False,
+    connection: duckdb.DuckDBPyConnection, path: str, config: SourceConfig, slices: Sequence[str],
+    needs: Needs, *, pushed: bool = False,
 ) -> Layout:  # fmt: skip
     """Look at one file; of one that was ``pushed``, folders say nothing. Raises duckdb.Error, OSError or SourceError when it is
     not a readable file of its format."""
@@ -40,7 +40,7 @@ def layout_of(
     asked_for = {*config.columns, *(slices if config.holds == "samples" else ())}
 
     def is_enough(has: Collection[str]) -> bool:
-        return asked_for <= set(has) and not lacking(has, config.holds, raw_scores=raw_scores)
+        return asked_for <= set(has) and not lacking(has, config.holds, needs)
 
     return json_layout(connection, path, wanted, folders, is_enough, pushed=pushed)
 

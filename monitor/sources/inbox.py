@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -23,6 +23,7 @@ from monitor.config import Source as SourceConfig
 from monitor.recalibration.artefacts import directory_name
 from monitor.sources import formats
 from monitor.sources.base import Batch, Outcome, Problem
+from monitor.sources.layout import Needs
 from monitor.sources.look import Refused, look, missing_mapped, missing_slices, together
 
 KEPT_RECEIPTS = 10_000
@@ -192,12 +193,11 @@ def look_at(
     path: Path,
     config: SourceConfig,
     slices: tuple[str, ...],
-    *,
-    raw_scores: bool,
+    needs: Needs,
 ) -> "formats.Layout | str":
     """How to read a pushed file, or in a sentence why nothing of it can be taken."""
     auto = config.model_copy(update={"format": "auto"})
-    found = look(connection, str(path), auto, slices, raw_scores=raw_scores, pushed=True)
+    found = look(connection, str(path), auto, slices, needs, pushed=True)
     if isinstance(found, Refused):
         return found.why.replace(str(path), "the body")
     if found.rows > MAX_ROWS:
@@ -212,7 +212,7 @@ class InboxSource:
     config: SourceConfig
     inbox: Inbox
     slices: tuple[str, ...]
-    raw_scores: bool = False  # a raw_score column may stand in for score
+    needs: Needs = field(default_factory=Needs)
 
     @property
     def name(self) -> str:
@@ -257,7 +257,7 @@ class InboxSource:
         """The files that rows can be taken from, each with its kind and rows; the others are refused and told. ``missing``
         grows by what each of those lacks, slices and mapped columns."""
         for file in files:
-            layout = look_at(connection, file.path, self.config, self.slices, raw_scores=self.raw_scores)
+            layout = look_at(connection, file.path, self.config, self.slices, self.needs)
             if isinstance(layout, str):
                 self.inbox.settle_all([file], {file.path.name: Outcome(refused=layout)}, now)
                 problems.append(

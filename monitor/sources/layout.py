@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from monitor.config import Model
+from monitor.model import Task
 from monitor.store.connection import literal
 
 TIMES = ("observed_at", "labelled_at")
@@ -41,7 +43,20 @@ class Layout:
         return frozenset(self.types) - self.absent
 
 
-def lacking(has: Collection[str], holds: str, *, raw_scores: bool) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a model asks of its files' columns: whether raw_score may stand in for score, and whether a label says by itself
+    what came true (binary), with no predicted class to compare it with."""
+
+    raw_scores: bool = False
+    binary: bool = False
+
+    @classmethod
+    def of(cls, model: Model) -> "Needs":
+        return cls(model.recalibration.apply == "monitor", model.task is Task.BINARY)
+
+
+def lacking(has: Collection[str], holds: str, needs: Needs) -> dict[str, str]:
     """The required columns that a file does not have, each with a word on what else would do, or ""."""
     missing = {} if "sample_id" in has else {"sample_id": ""}
     if holds == "labels":
@@ -50,9 +65,9 @@ def lacking(has: Collection[str], holds: str, *, raw_scores: bool) -> dict[str, 
         return missing
     if "observed_at" not in has:
         missing["observed_at"] = ""
-    if "score" not in has and not (raw_scores and "raw_score" in has):
+    if "score" not in has and not (needs.raw_scores and "raw_score" in has):
         missing["score"] = ""
-    if "label" in has and "outcome" not in has and "predicted_class" not in has:
+    if not needs.binary and "label" in has and "outcome" not in has and "predicted_class" not in has:
         missing["predicted_class"] = "or outcome, beside label"
     if "n" in has and "positives" not in has:
         missing["positives"] = "beside n"

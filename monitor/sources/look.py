@@ -10,7 +10,7 @@ import duckdb
 from monitor.config import Source as SourceConfig
 from monitor.errors import SourceError
 from monitor.sources import formats, own_names
-from monitor.sources.layout import lacking
+from monitor.sources.layout import Needs, lacking
 
 BATCH_ROWS = 1_000_000  # rows of one transaction: bounds memory, keeps progress when a first pull is huge
 _MOST_NAMED = 30  # columns in a message
@@ -32,19 +32,19 @@ def look(
     path: str,
     config: SourceConfig,
     slices: tuple[str, ...],
+    needs: Needs,
     *,
-    raw_scores: bool,
     pushed: bool = False,
 ) -> "formats.Layout | Refused":
-    """``raw_scores``: whether a column raw_score may stand in for score; ``pushed``: whether it came as the body of a push."""
+    """``needs``: what the model asks of the columns; ``pushed``: whether it came as the body of a push."""
     try:
-        layout = formats.layout_of(connection, path, config, slices, raw_scores=raw_scores, pushed=pushed)
+        layout = formats.layout_of(connection, path, config, slices, needs, pushed=pushed)
     except (duckdb.Error, OSError) as error:
         told = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         return Refused("unreadable_file", f"cannot be read ({told.splitlines()[0]})", perhaps_unfinished=True)
     except SourceError as error:
         return Refused("unreadable_file", f"cannot be read: {error.message.removeprefix(f'{path}: ')}")
-    missing = lacking(layout.has, config.holds, raw_scores=raw_scores)
+    missing = lacking(layout.has, config.holds, needs)
     if missing:
         proposal = own_names.proposed(
             {**missing, **_also_unmapped(layout, config)}, config.columns, layout.found, layout.times

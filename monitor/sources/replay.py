@@ -1,15 +1,21 @@
 """Replay: the history of another source, row by row as it arrived, for backtests on a simulated clock."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 import duckdb
+import numpy as np
 
+from monitor.config import Model
 from monitor.sources.base import Batch, Problem, Source
-from monitor.store.connection import atomic, naive, quoted
-from monitor.store.staging import blames_the_file, forget_rejects, time_expression
+from monitor.sources.replay_times import settle_history
+from monitor.store.connection import atomic, load_table, naive, quoted
+from monitor.store.review import Refusal, review_files
+from monitor.store.staging import EVER, blames_the_file, forget_rejects, stage
+from monitor.store.times import time_expression
+from monitor.store.values import LabelRules
 
 _ITEM = "replay"
 _FIRST = "TIMESTAMP '1970-01-01'"  # arrival of rows whose times cannot be read
@@ -25,8 +31,14 @@ class ReplaySource:
 
     inner: Source
     key: str  # unlike that of any other replay source of the database
+    model: Model
     tables: list[tuple[str, Batch]] | None = None
     problems: list[Problem] = field(default_factory=list)
+    numbers: dict[str, int] = field(default_factory=dict)  # of files that were looked at
+    facts: dict[str, str] = field(default_factory=dict)  # found of the source while its files were looked at
+    conflicts: dict[str, list[int]] = field(
+        default_factory=dict
+    )  # file → positions of rows that contradict another of it
 
     @property
     def name(self) -> str:
@@ -52,22 +64,77 @@ class ReplaySource:
         for relation, batch in due:
             # the last batch moves the cursor: a crash in between repeats rows, which changes nothing
             moved = {_ITEM: until} if relation == due[-1][0] else {}
-            yield Batch(relation, batch.types, moved, batch.meaning, unreadable=True)
+            yield Batch(
+                relation, batch.types, moved, batch.meaning, unreadable=True, marked=True, whole=False, facts=self.facts
+            )
 
     def _load(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> list[tuple[str, Batch]]:
         connection.execute("CREATE SCHEMA IF NOT EXISTS replay.history")
         tables: dict[object, tuple[str, Batch]] = {}
+        batches: list[Batch] = []
         for found in self.inner.read(connection, {}, now):
             if isinstance(found, Problem):
                 self.problems.append(found)
             else:
-                self._take(connection, tables, found)
-        for name, _ in tables.values():
+                batches.append(found)
+        for batch in self._accepted(connection, batches):
+            self._take(connection, tables, batch)
+        settled = [(name, settle_history(connection, name, batch, self.holds)) for name, batch in tables.values()]
+        for name, _ in settled:
             connection.execute(
                 f"CREATE OR REPLACE TABLE {name} AS SELECT * REPLACE (row_number() OVER (ORDER BY _arrival, _file, _row) "
                 f"AS _position) FROM {name} ORDER BY _position"
             )
-        return list(tables.values())
+        return settled
+
+    def _accepted(self, connection: duckdb.DuckDBPyConnection, batches: Sequence[Batch]) -> list[Batch]:
+        """The batches that a pull would take, by what the values of their files say as a whole; the others are told."""
+        taken: dict[str, Batch] = {}  # by their first file
+        waiting = list(batches)
+        while waiting:
+            later: list[tuple[Batch, Problem]] = []
+            settled = len(taken)
+            for batch in _one_by_one(waiting):
+                refusal = self._review(connection, batch, taken)
+                file = next(iter(batch.cursor))
+                if refusal is None:
+                    taken[file] = batch
+                elif refusal.may_pass:
+                    later.append((batch, Problem(file, refusal.reason, f"{file}: {refusal.why}")))
+                else:
+                    self.problems.append(Problem(file, refusal.reason, f"{file}: {refusal.why}"))
+            if len(taken) == settled:  # nothing that came since can settle the rest
+                self.problems += [problem for _, problem in later]
+                break
+            waiting = [batch for batch, _ in later]
+        return list(taken.values())
+
+    def _review(self, connection: duckdb.DuckDBPyConnection, batch: Batch, taken: dict[str, Batch]) -> Refusal | None:
+        """Why nothing of a batch of one file may be taken; files taken before it that are of the same kind are let go."""
+        rules = LabelRules.of(self.model, batch.meaning, ())
+        oldest, latest = EVER
+        file = next(iter(batch.cursor))
+        try:
+            stage(
+                connection, batch, self.model.slices, rules, holds=self.holds, horizon=self.model.label_horizon,
+                monitor_applies=self.model.recalibration.apply == "monitor", oldest=oldest, now=latest,
+            )  # fmt: skip
+        except duckdb.Error as error:
+            if not blames_the_file(error):
+                raise
+            return None  # told when it is read whole
+        found = review_files(
+            connection, rules, batch, self.facts, {file: self.numbers.setdefault(file, len(self.numbers))}
+        )
+        self.facts |= found.facts
+        rows = connection.execute("SELECT position FROM staged WHERE reason = 'conflicting_identity'").fetchall()
+        self.conflicts[file] = [position for (position,) in rows]
+        for number, reason in found.take_back.items():
+            for earlier, at in self.numbers.items():
+                if at == number and taken.pop(earlier, None) is not None:
+                    why = "later files of its source show what its scores are"
+                    self.problems.append(Problem(earlier, reason, f"{earlier}: nothing of it is played: {why}"))
+        return found.refused.get(file)
 
     def _take(
         self, connection: duckdb.DuckDBPyConnection, tables: dict[object, tuple[str, Batch]], batch: Batch
@@ -92,7 +159,12 @@ class ReplaySource:
     ) -> None:
         arrival = f"coalesce({time_expression('labelled_at', batch)}, {time_expression('observed_at', batch)})"
         unreadable = "" if batch.unreadable else "NULL::VARCHAR AS _unreadable, "
-        rows = f"SELECT *, {unreadable}coalesce({arrival}, {_FIRST}) AS _arrival FROM ({batch.relation})"
+        positions = [position for file in batch.cursor for position in self.conflicts.get(file, ())]
+        load_table(connection, "conflicting", {"position": np.array(positions, dtype=np.int64)})
+        rows = (
+            f"SELECT *, {unreadable}coalesce({arrival}, {_FIRST}) AS _arrival, "
+            f"_position IN (SELECT position FROM conflicting) AS _conflicting FROM ({batch.relation})"
+        )
         signature = tuple(batch.types.items())
         if signature in tables:
             name = tables[signature][0]
@@ -107,3 +179,8 @@ class ReplaySource:
             )
             forget_rejects(connection)
         tables.setdefault(signature, (name, batch))
+
+
+def _one_by_one(batches: Sequence[Batch]) -> Iterator[Batch]:
+    for batch in batches:
+        yield from batch.alone or (batch,)

@@ -200,8 +200,8 @@ def advance(
         path[:, position] = state.log_evidence(bank)
         scored = block.weight[:, position].sum(axis=1) > 0
         rows = np.flatnonzero(scored & (path[:, position] >= limit[:, position]))
-        alarms += [_alarm(state, int(row), bucket, float(path[row, position]), bank) for row in rows]
         if rows.size:
+            alarms += _alarms(state, rows, bucket, path[rows, position], bank)
             state = _reset(state, rows)
     return Advance(state, path, tuple(alarms))
 
@@ -237,13 +237,25 @@ def _step(state: EvidenceState, block: Block, position: int, bucket_days: float,
     )
 
 
-def _alarm(state: EvidenceState, row: int, bucket: int, log_evidence: float, bank: Bank) -> Alarm:
-    """The onset is the start bucket with most evidence, summed over the tilts that point to it."""
-    share = state.log_best[row] + np.log(bank.weights)
-    starts, group = np.unique(state.start[row], return_inverse=True)
-    onset = int(np.argmax(np.bincount(group, weights=np.exp(share - share.max()))))
-    tilt = int(np.argmax(np.where(group == onset, share, -np.inf)))
-    return Alarm(row, bucket, log_evidence, int(starts[onset]), float(state.since_start[row, tilt]), tilt)
+def _alarms(state: EvidenceState, rows: Ints, bucket: int, log_evidence: Floats, bank: Bank) -> list[Alarm]:
+    """The onset is the start bucket with most evidence, summed over the tilts that point to it; the earliest of equals."""
+    share = state.log_best[rows] + np.log(bank.weights)
+    mass = np.exp(share - share.max(axis=1, keepdims=True))
+    own = np.arange(rows.size)
+    # one number for each pair of a row and a start: those of a row lie together, earlier starts first
+    stride = bucket - NEVER + 1
+    pairs, group = np.unique(own[:, None] * stride + state.start[rows] - NEVER, return_inverse=True)
+    group = group.reshape(mass.shape)
+    sums = np.bincount(group.ravel(), weights=mass.ravel())
+    first = np.searchsorted(pairs, own * stride)
+    best = np.maximum.reduceat(sums, first)
+    reached = np.flatnonzero(sums == np.repeat(best, np.diff(first, append=pairs.size)))
+    onset = reached[np.searchsorted(reached, first)]
+    tilt = np.argmax(np.where(group == onset[:, None], share, -np.inf), axis=1)
+    samples = state.since_start[rows, tilt]
+    starts = pairs[onset] % stride + NEVER
+    columns = (rows.tolist(), log_evidence.tolist(), starts.tolist(), samples.tolist(), tilt.tolist())
+    return [Alarm(row, bucket, *numbers) for row, *numbers in zip(*columns, strict=True)]
 
 
 def _reset(state: EvidenceState, rows: Ints) -> EvidenceState:

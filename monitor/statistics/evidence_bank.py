@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from monitor.statistics._arrays import Floats, Ints, totals
@@ -150,3 +151,22 @@ class BinSums:
         )
         samples = totals(cells.unit, cells.n, slices * buckets).reshape(slices, buckets)
         return cls(weight, score, outcome, samples)
+
+    def regrouped(self, links: NDArray[np.int64], slices: int) -> "BinSums":
+        """Sums of other slices: ``links`` holds (from, to) pairs, shape (pairs, 2); one may feed many."""
+        links = links[np.argsort(links[:, 1], kind="stable")]
+        fed, first = np.unique(links[:, 1], return_index=True)
+
+        def summed(column: Floats) -> Floats:
+            found = np.zeros((slices, *column.shape[1:]))
+            if fed.size:
+                found[fed] = np.add.reduceat(column[links[:, 0]], first, axis=0)
+            return found
+
+        return BinSums(summed(self.weight), summed(self.score), summed(self.outcome), summed(self.samples))
+
+    def only(self, kept: NDArray[np.bool_]) -> "BinSums":
+        """With nothing in the (slices, buckets) that ``kept`` does not hold."""
+        shown = kept[:, :, None]
+        weight, score, outcome = (np.where(shown, column, 0.0) for column in (self.weight, self.score, self.outcome))
+        return BinSums(weight, score, outcome, np.where(kept, self.samples, 0.0))

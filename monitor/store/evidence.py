@@ -1,6 +1,6 @@
-"""Drift evidence in the store: streams with their state, daily checkpoints, the path, and the alarms."""
+"""Drift evidence in the store: streams with their state, daily checkpoints, and the path."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model import Slice
-from monitor.statistics.cells import SUMS, Cells
+from monitor.statistics.cells import FINE_BINS, SUMS, Cells
+from monitor.statistics.evidence_bank import DETECTOR_BINS, BinSums, detector_bin_of
 from monitor.store.cells import filled
 from monitor.store.connection import aware, naive
 from monitor.store.registry import Registry
-from monitor.store.rows import insert_columns
+from monitor.store.rows import insert_arrays, insert_columns
 from monitor.store.sql import statement
+
+_PARTS = detector_bin_of(np.arange(FINE_BINS, dtype=np.int16)).tolist()  # of each fine bin
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +50,15 @@ class Traffic:
     last: tuple[datetime, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AlarmRow:
-    """One alarm as stored."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """Steps of the path: evidence of the streams ``row`` after a ``bucket`` with so many labelled samples, and its ratio
+    to what raises an alarm; columns of one length."""
 
-    stream: Stream
-    bucket: datetime
-    ratio: float
-    onset: datetime
-    samples: int
-    direction: str
+    row: NDArray[np.int64]
+    bucket: NDArray[np.datetime64]
+    samples: NDArray[np.int64]
+    ratio: NDArray[np.float64]
 
 
 def load_traffic(connection: duckdb.DuckDBPyConnection, registry: Registry, start: datetime, end: datetime) -> Traffic:
@@ -79,16 +81,42 @@ def load_traffic(connection: duckdb.DuckDBPyConnection, registry: Registry, star
 def load_cells(
     connection: duckdb.DuckDBPyConnection, registry: Registry, traffic: Traffic, buckets: Sequence[datetime]
 ) -> Cells:
-    """All labelled cells of consecutive buckets of the traffic; unit = group · len(buckets) + place among ``buckets``."""
+    """All labelled cells of consecutive buckets of the traffic; unit = group · len(buckets) + place among ``buckets``.
+
+    With all sums and fine bins, as gathering a reference needs; judging needs ``load_sums`` alone.
+    """
     span = {"model_id": registry.model_id, "first": naive(buckets[0]), "last": naive(buckets[-1])}
     found = connection.execute(statement("evidence_cells"), span).fetchnumpy()
-    group = np.searchsorted(traffic.ids, _group_id(found["stream_id"], found["slice_id"]))
-    starts = np.array([naive(bucket) for bucket in buckets], dtype="datetime64[us]")
-    place = np.searchsorted(starts, found["bucket"].astype("datetime64[us]"))
+    group, place = _places(found, traffic, buckets)
     return Cells(
         unit=(group * len(buckets) + place).astype(np.int64), bin=found["bin"].astype(np.int16),
         **{name: filled(found[name]) for name in SUMS},
     )  # fmt: skip
+
+
+def load_sums(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, traffic: Traffic, buckets: Sequence[datetime]
+) -> BinSums:
+    """What ``load_cells`` holds, by detector bin, (groups, len(buckets), 12): a seventh of the rows."""
+    span = {"model_id": registry.model_id, "first": naive(buckets[0]), "last": naive(buckets[-1]), "part": _PARTS}
+    found = connection.execute(statement("evidence_sums"), span).fetchnumpy()
+    at = (*_places(found, traffic, buckets), found["part"])
+    shape = (len(traffic.groups), len(buckets), DETECTOR_BINS)
+    sums = {name: np.zeros(shape) for name in ("weight", "score", "outcome", "samples")}
+    for name, column in sums.items():
+        column[at] = filled(found[name])
+    return BinSums(sums["weight"], sums["score"], sums["outcome"], sums["samples"].sum(axis=2))
+
+
+def _places(
+    found: Mapping[str, NDArray[Any]], traffic: Traffic, buckets: Sequence[datetime]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of each row its group in the traffic, and its place among the buckets."""
+    starts = np.array([naive(bucket) for bucket in buckets], dtype="datetime64[us]")
+    return (
+        np.searchsorted(traffic.ids, _group_id(found["stream_id"], found["slice_id"])),
+        np.searchsorted(starts, found["bucket"].astype("datetime64[us]")),
+    )
 
 
 def _group_id(stream: NDArray[np.integer[Any]], slice_: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
@@ -291,39 +319,19 @@ def store_checkpoint(
 
 
 def store_path(
-    connection: duckdb.DuckDBPyConnection, model: str, rule: str,
-    path: Sequence[tuple[Stream, datetime, int, float]], alarms: Sequence[AlarmRow],
-) -> None:  # fmt: skip
-    """Append judged buckets (stream, bucket, samples, ratio) and alarms."""
-    names = ("model", "rule", "version", "calibrator", "slice", "bucket")
-    insert_columns(
-        connection, "evidence", (*names, "samples", "ratio"),
-        ((model, rule, *stream.key, bucket, samples, ratio) for stream, bucket, samples, ratio in path),
-    )  # fmt: skip
-    insert_columns(
-        connection, "evidence_alarms", (*names, "ratio", "onset", "samples", "direction"),
-        ((model, rule, *a.stream.key, a.bucket, a.ratio, a.onset, a.samples, a.direction) for a in alarms),
-    )  # fmt: skip
-
-
-def alarms_of_open(
-    connection: duckdb.DuckDBPyConnection, model: str, rule: str
-) -> dict[tuple[str, str, str], list[AlarmRow]]:
-    """The alarms of each open stream since it was opened, oldest first, by stream key; streams without any are left out."""
-    streams = {stream.key: stream for stream in load_streams(connection, model, rule)}
-    rows = connection.execute(
-        "SELECT version, calibrator, slice, bucket, ratio, onset, samples, direction FROM evidence_alarms "
-        "WHERE model = $model AND rule = $rule ORDER BY bucket",
-        {"model": model, "rule": rule},
-    ).fetchall()
-    alarms: dict[tuple[str, str, str], list[AlarmRow]] = {}
-    for version, calibrator, text, bucket, ratio, onset, samples, direction in rows:
-        stream = streams.get((version, calibrator, text))
-        at = bucket.replace(tzinfo=UTC)
-        if stream is not None and at >= stream.opened:
-            row = AlarmRow(stream, at, ratio, onset.replace(tzinfo=UTC), samples, direction)
-            alarms.setdefault(stream.key, []).append(row)
-    return alarms
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, streams: Sequence[Stream], path: Sequence[Judged]
+) -> None:
+    """Append judged buckets."""
+    row = np.concatenate([part.row for part in path]) if path else np.empty(0, np.int64)
+    if not row.size:
+        return
+    keys = np.array([stream.key for stream in streams], dtype=object)[row]
+    columns: dict[str, NDArray[Any]] = {
+        "model": np.full(row.size, model, dtype=object), "rule": np.full(row.size, rule, dtype=object),
+        **{name: keys[:, column] for column, name in enumerate(("version", "calibrator", "slice"))},
+        **{name: np.concatenate([getattr(part, name) for part in path]) for name in ("bucket", "samples", "ratio")},
+    }  # fmt: skip
+    insert_arrays(connection, "evidence", columns)
 
 
 def newest_ratios(

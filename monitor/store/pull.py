@@ -7,11 +7,23 @@ import duckdb
 
 from monitor.config import Model
 from monitor.errors import SourceError
+from monitor.remedies import REMEDIES
 from monitor.sources.base import Batch, Outcome, Problem, Source
 from monitor.store.connection import atomic, naive
-from monitor.store.ingest import Pulled, Serving, ingest, parked_past_horizon, read_cursor, retry_parked, write_cursor
+from monitor.store.cursors import read_cursor, write_cursor
+from monitor.store.ingest import RefusedError, ingest
+from monitor.store.parking import parked_past_horizon
+from monitor.store.pulled import Pulled
+from monitor.store.refusals import refuse
 from monitor.store.registry import Registry
+from monitor.store.renewal import renew_meaning
+from monitor.store.retry import retry_parked
+from monitor.store.served import Serving
 from monitor.store.shares import ApartError
+from monitor.store.source_notes import store_notes
+from monitor.wording import counted, first_few
+
+SET_ASIDE_SHARE = 0.05  # of the rows of a cycle
 
 # Problems that mean the whole source could not be looked at: no success of the pull stage is recorded then.
 SOURCE_FAILED = ("source_unreachable", "directory_missing")
@@ -27,11 +39,14 @@ def pull(
 ) -> dict[str, Pulled]:
     """What each source brought, by its name. Each batch is committed with its cursor before the next is read."""
     brought: dict[str, Pulled] = {}
+    anew = renew_meaning(connection, registry, model, now)
     for source in sources:
         brought[source.name] = _pull_source(connection, registry, model, source, serving, now)
     if any(pulled.new for pulled in brought.values()) or parked_past_horizon(connection, registry, model, now):
         brought[sources[0].name].add(retry_parked(connection, registry, model, now))
+    brought[sources[0].name].problems += anew
     for name, pulled in brought.items():
+        pulled.problems += _set_aside(name, pulled)
         if pulled.files or pulled.problems or _troubled(connection, model.name, name):
             _record(connection, model.name, name, pulled, now)
     return brought
@@ -65,6 +80,8 @@ def _ingest(
         pulled = ingest(connection, registry, model, source.name, source.holds, batch, now, serving=serving)
     except ApartError as error:
         members: Sequence[Batch] = error.batches
+    except RefusedError as error:
+        return refuse(connection, registry, model, source.name, batch, error.file, error.review, now)
     except SourceError as error:
         members = batch.alone if batch.part is None else [batch.part([at]) for at in range(batch.files)]
         if batch.settled and not members:  # it will not get better: nobody writes it any more
@@ -96,6 +113,18 @@ def _outcome(pulled: Pulled) -> Outcome:
     )
 
 
+def _set_aside(source: str, pulled: Pulled) -> list[Problem]:
+    """A problem when more than ``SET_ASIDE_SHARE`` of the rows that came cannot be taken."""
+    bad = sum(pulled.bad.values())
+    if bad <= SET_ASIDE_SHARE * pulled.rows:
+        return []
+    reasons = sorted(pulled.bad.items(), key=lambda pair: (-pair[1], pair[0]))
+    remedy = f" ({REMEDIES[reasons[0][0]]})" if reasons[0][0] in REMEDIES else ""
+    named = first_few([f"{count:,} {reason}" for reason, count in reasons])
+    text = f"{bad:,} of {counted(pulled.rows, 'row')} that came were set aside: {named}{remedy}"
+    return [Problem(source, "rows_set_aside", text)]
+
+
 def _troubled(connection: duckdb.DuckDBPyConnection, model: str, source: str) -> str | None:
     """The problem that the source's newest row in ``pulls`` tells; None when it tells none."""
     last = connection.execute(
@@ -109,12 +138,15 @@ def _record(connection: duckdb.DuckDBPyConnection, model: str, source: str, pull
     problem = "; ".join(problem.message for problem in pulled.problems)
     if not pulled.files and problem and problem == _troubled(connection, model, source):
         return  # the same trouble as in the last cycle: one row tells it
+    store_notes(connection, model, source, pulled.problems, now)
     connection.execute(
         "INSERT INTO pulls VALUES ($model, $source, $now, $files, $rows, $new, $labelled, $duplicates, $corrected, "
-        "$quarantined, $problem)",
+        "$quarantined, $problem, $changed_predictions, $clipped, $ambiguous_times)",
         {
             "model": model, "source": source, "now": naive(now), "files": pulled.files, "rows": pulled.rows,
             "new": pulled.new, "labelled": pulled.labelled, "duplicates": pulled.duplicates,
             "corrected": pulled.corrected, "quarantined": sum(pulled.quarantined.values()), "problem": problem or None,
+            "changed_predictions": pulled.changed_predictions, "clipped": pulled.clipped,
+            "ambiguous_times": pulled.ambiguous_times,
         },
     )  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 from monitor.config import Model
 from monitor.model import MISSING, OTHER, Slice
 from monitor.store.connection import load_table, naive
+from monitor.store.values import normalize_word
 
 _LONGEST_VALUE = 120  # characters of a slice value that are kept; a longer one ends in its hash
 
@@ -70,6 +71,7 @@ class Registry:
 
     def _value(self, connection: duckdb.DuckDBPyConnection, dimension: str, value: str, limit: int) -> str:
         """The label value that stands for a raw one: itself, its hashed stump, __missing__ or __other__."""
+        value = normalize_word(value)
         if value == "":
             return MISSING
         if len(value) > _LONGEST_VALUE:

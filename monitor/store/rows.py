@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.model import (
     COUNTS,
@@ -45,8 +46,13 @@ def insert_columns(
     columns = list(zip(*rows, strict=True))
     if not columns:
         return
-    load_table(connection, "loaded", {name: _column(values) for name, values in zip(names, columns, strict=True)})
-    listed = ", ".join(quoted(name) for name in names)
+    insert_arrays(connection, table, {name: _column(values) for name, values in zip(names, columns, strict=True)})
+
+
+def insert_arrays(connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, NDArray[Any]]) -> None:
+    """Insert rows that come as columns of equal length (masked = NULL)."""
+    load_table(connection, "loaded", columns)
+    listed = ", ".join(quoted(name) for name in columns)
     connection.execute(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM loaded")
 
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from monitor.config import Model
 from monitor.model import Slice
-from monitor.recalibration.samples import Samples
+from monitor.recalibration.samples import AboutLogits, Samples
+from monitor.store.class_logits import class_logits
 from monitor.store.connection import naive, utc_day
-from monitor.store.ingest import stacked
+from monitor.store.logits import PROBABILITIES, load_holdings
 from monitor.store.registry import Registry
 from monitor.store.sql import statement
 
@@ -119,18 +120,22 @@ def _read(
     rows = connection.execute(f"{statement('refit_samples')} {choice} {_IN_ORDER}", {**span, **values}).fetchnumpy()
     finest = {slice_id: slice_ for slice_, slice_id in registry.slices.items()}
     ids, index = np.unique(rows["slice_id"], return_inverse=True)
-    logits, label_index = _class_logits(rows["logits"], rows["label"], model.classes)
     n = np.asarray(rows["n"], dtype=np.float64)
+    outcome = np.asarray(rows["positives"], dtype=np.float64) / n
+    predicted = _names(rows["predicted_class"])
+    held = load_holdings(connection, registry.model_id, model)
+    logits, label_index, said = class_logits(rows["logits"], rows["label"], predicted, outcome, model, held)
     samples = Samples(
         score=np.asarray(rows["raw_score"], dtype=np.float64),
-        outcome=np.asarray(rows["positives"], dtype=np.float64) / n,
+        outcome=outcome,
         logits=logits,
         label_index=label_index,
         group=_group_codes(rows["group_id"]),
         observed_at=np.asarray(rows["observed_at"], dtype=np.float64),
         slice_index=index.astype(np.int64),
-        predicted_class=_names(rows["predicted_class"]),
+        predicted_class=predicted,
         n=n if (n > 1).any() else None,
+        about_logits=AboutLogits(said, "probabilities" if held == {PROBABILITIES} else "logits"),
     )
     return samples, tuple(finest[int(slice_id)] for slice_id in ids)
 
@@ -146,21 +151,6 @@ _FIRST_LOGITS = (
     "AND t.version = $version AND list_contains($covered, s.slice_id) AND s.observed_at >= $start AND s.observed_at < $end "
     "AND s.positives IS NOT NULL AND s.logits IS NOT NULL LIMIT 1"
 )
-
-
-def _class_logits(
-    column: object, labels: object, classes: Sequence[str]
-) -> tuple[NDArray[np.float64] | None, NDArray[np.int64] | None]:
-    """(N, C) logits and the index of each true class; (None, None) unless every row has both."""
-    logits = stacked(column)
-    texts: np.ma.MaskedArray[Any, Any] = np.ma.asarray(labels)
-    if logits is None or np.ma.getmaskarray(texts).any():
-        return None, None
-    names = {name: index for index, name in enumerate(classes)} or {str(i): i for i in range(logits.shape[1])}
-    known = [names.get(str(text)) for text in texts.data]
-    if any(index is None or index >= logits.shape[1] for index in known):
-        return None, None
-    return logits, np.array(known, dtype=np.int64)
 
 
 def _names(column: object) -> NDArray[np.str_] | None:

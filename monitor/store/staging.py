@@ -1,70 +1,146 @@
 """A batch's rows as one typed temporary table `staged`, each bad row with the reason it cannot be taken."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 
 from monitor.sources.base import Batch
 from monitor.store.connection import literal, naive, quoted
+from monitor.store.folds import settle_folds, settle_labels
+from monitor.store.sql import statement
+from monitor.store.times import CLOCK_SKEW as CLOCK_SKEW
+from monitor.store.times import other_expression, time_expression
+from monitor.store.values import LabelRules, normalized_text, outcome_expression, plain_text
 
 QUARANTINE_REASONS = (
     "unreadable_line", "missing_sample_id", "unreadable_time", "time_before_1970", "time_in_future", "older_than_retention",
     "missing_score", "score_not_a_number", "score_outside_0_1", "unknown_outcome", "bad_count", "bad_logits",
-    "label_too_late", "missing_logits", "no_prediction",
+    "label_too_late", "missing_logits", "no_prediction", "conflicting_identity", "taken_back",
 )  # fmt: skip
-CLOCK_SKEW = timedelta(minutes=5)  # how far a producer's clock may run ahead of ours
+EVER = (
+    datetime(1970, 1, 2, tzinfo=UTC),
+    datetime(9999, 1, 1, tzinfo=UTC),
+)  # times that are not asked whether they are old or ahead
+CLIPPED = 1e-5  # scores as far outside [0, 1] are rounding of the softmax, and count as 0 or 1
 _LARGEST_COUNT = 1_000_000_000_000  # of one row: sums of millions of such rows still fit BIGINT
 _SEPARATOR = "chr(31)"  # between slice values inside slice_key
-_OUTCOMES = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
+
+
+_NEVER = "NULL::TIMESTAMP"  # of a column whose times have one reading
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """``close``: whether an id comes twice within a second; ``ambiguous``: times whose reading had to be guessed."""
+
+    close: bool
+    ambiguous: int
 
 
 def stage(
     connection: duckdb.DuckDBPyConnection,
     batch: Batch,
     slices: tuple[str, ...],
+    rules: LabelRules,
     *,
     holds: str,
     monitor_applies: bool,
     horizon: timedelta,
     oldest: datetime,
     now: datetime,
-) -> None:
-    """Fill `staged` from the batch.
+    model_id: int | None = None,
+) -> Staged:
+    """Fill `staged` from the batch, and of samples `repeated` too. ``model_id``: whose stored samples tell which of two
+    readings a time has that clocks showed twice; None: nothing is stored.
 
     Reasons, one a row, are the labels of calwatch_quarantined_samples_total. With ``monitor_applies`` the source's score
-    is kept as raw_score, which a calibrator then turns into the score.
+    is kept as raw_score, which a calibrator then turns into the score. Outcomes written as −1 count as 0 here, and
+    ``minus`` marks them.
     """
-    columns = _columns(batch, slices, monitor_applies=monitor_applies)
-    checks = _sample_checks(horizon, oldest, now) if holds == "samples" else _label_checks(now)
+    columns = _columns(batch, slices, rules, monitor_applies=monitor_applies)
+    checks = _sample_checks(horizon, oldest, now) if holds == "samples" else _label_checks(rules, now)
+    checks += (("conflicting_identity", "conflicting"),)
     cases = "\n        ".join(f"WHEN {condition} THEN {literal(reason)}" for reason, condition in checks)
     typed = ",\n        ".join(f"{expression} AS {name}" for name, expression in columns.items())
-    record = ", ".join(f"{quoted(name)} := {quoted(name)}::VARCHAR" for name in batch.types)
     unreadable = "_unreadable" if batch.unreadable else "NULL::VARCHAR"
     forget_rejects(connection)  # of a file before this one that turned out to be damaged
-    connection.execute(f"""
+    with _believing_values_only(connection):
+        connection.execute(f"""
 CREATE OR REPLACE TEMP TABLE staged AS
-SELECT * EXCLUDE (unreadable, has_score, has_outcome, has_labelled_at, has_logits, has_count, has_positives, read_outcome,
-    read_count, read_positives)
+SELECT * EXCLUDE (unreadable, conflicting, has_score, has_outcome, has_label, has_labelled_at, has_logits, has_count,
+    has_positives, read_outcome, read_count, read_positives),
+    coalesce(read_outcome = -1, false) AS minus, positives IS NOT NULL OR has_label AS labelled
 FROM (
     SELECT *, CASE
         WHEN unreadable IS NOT NULL THEN 'unreadable_line'
         {cases}
         END AS reason
     FROM (
-        SELECT _position AS position, _file AS file, _row AS row, {unreadable} AS unreadable,
-        {typed},
-        {unreadable} AS record
-        FROM ({batch.relation})
+        SELECT *, CASE WHEN read_positives IS NOT NULL THEN read_positives WHEN read_outcome = -1 THEN 0 ELSE read_outcome END
+            ::BIGINT AS positives
+        FROM (
+            SELECT _position AS position, _file AS file, _row AS row, {unreadable} AS unreadable,
+            {"_conflicting" if batch.marked else "false"} AS conflicting,
+            {typed},
+            {unreadable} AS record
+            FROM ({batch.relation})
+        )
     )
 )""")
+    ambiguous = 0
+    if columns["observed_other"] != _NEVER:
+        ambiguous = settle_folds(connection, model_id, now)
+    if holds == "samples" and columns["labelled_other"] != _NEVER:
+        settle_labels(connection)
+    close = holds == "samples" and mark_conflicts(connection)
     if connection.execute("SELECT 1 FROM staged WHERE reason IS NOT NULL AND record IS NULL LIMIT 1").fetchone():
+        record = ", ".join(f"{quoted(name)} := {quoted(name)}::VARCHAR" for name in batch.types)
         connection.execute(f"""
 UPDATE staged SET record = r.record
 FROM (SELECT _position, to_json(struct_pack({record}))::VARCHAR AS record FROM ({batch.relation})) AS r
 WHERE staged.position = r._position AND staged.reason IS NOT NULL AND staged.record IS NULL""")
     if batch.rejects is not None:
         _take_rejects(connection, batch.rejects)
+    return Staged(close, ambiguous)
+
+
+@contextmanager
+def _believing_values_only(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """DuckDB leaves out comparisons that a Parquet file's statistics seem to decide; statistics may lie, values do not."""
+    connection.execute("SET disabled_optimizers = 'statistics_propagation'")
+    try:
+        yield
+    finally:
+        connection.execute("RESET disabled_optimizers")
+
+
+def find_repeated(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Fill `repeated` with the identities that stand more than once in `staged`; whether there are any, or any that differ
+    in fractions of a second only."""
+    counted = connection.execute(
+        "SELECT count(*), count(DISTINCT hash(sample_id, epoch_us(observed_at) // 1000000)) FROM staged WHERE reason IS NULL"
+    ).fetchone()
+    assert counted is not None  # an aggregate always gives a row
+    if counted[0] == counted[1]:
+        connection.execute("CREATE OR REPLACE TEMP TABLE repeated AS SELECT sample_id, observed_at FROM staged LIMIT 0")
+        return False
+    connection.execute(statement("ingest_repeated"))
+    return True
+
+
+def mark_conflicts(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Rows of one file with one identity and different predictions are no corrections: none of them can be believed.
+
+    Returns what ``find_repeated`` does.
+    """
+    close = find_repeated(connection)
+    if close:
+        value = normalized_text("value")
+        connection.execute(statement("stage_conflicts").replace("/*value*/", value))
+    return close
 
 
 def blames_the_file(error: duckdb.Error) -> bool:
@@ -108,7 +184,7 @@ def forget_rejects(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("DROP TABLE IF EXISTS reject_scans")
 
 
-def _columns(batch: Batch, slices: tuple[str, ...], *, monitor_applies: bool) -> Mapping[str, str]:
+def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monitor_applies: bool) -> Mapping[str, str]:
     types = batch.types
 
     def own(name: str, sql_type: str) -> str:
@@ -126,87 +202,65 @@ def _columns(batch: Batch, slices: tuple[str, ...], *, monitor_applies: bool) ->
         )
 
     def text(name: str) -> str:
-        return f"nullif({own(name, 'VARCHAR')}::VARCHAR, '')"
+        return plain_text(quoted(name), types[name]) if name in types else "NULL::VARCHAR"
 
     def has(name: str) -> str:
         if name not in types:
             return "false"
         return f"coalesce({quoted(name)} <> '', false)" if types[name] == "VARCHAR" else f"{quoted(name)} IS NOT NULL"
 
-    score, raw = number("score", "DOUBLE"), number("raw_score", "DOUBLE")
-    from_label = f"({text('label')} = {text('predicted_class')})::INTEGER"
-    key = ", ".join(f"replace(coalesce({own(name, 'VARCHAR')}::VARCHAR, ''), {_SEPARATOR}, ' ')" for name in slices)
+    unit = " / 100" if batch.meaning.score_unit == "percent" else ""
+    score, raw = number("score", "DOUBLE") + unit, number("raw_score", "DOUBLE") + unit
+    from_label = rules.label_sql(text("label"), text("predicted_class")) if "label" in types else "NULL::INTEGER"
+    has_label = f"coalesce(NOT {rules.missing_sql(text('label'))}, false)" if "label" in types else "false"
+    has_outcome, outcome = (
+        outcome_expression(rules, types["outcome"]) if "outcome" in types else ("false", "NULL::INTEGER")
+    )
+    key = ", ".join(f"replace(coalesce({_slice_value(name, types)}, ''), {_SEPARATOR}, ' ')" for name in slices)
+    version = text("version") if types.get("version") != "VARCHAR" else "nullif(trim(version), '')"
     return {
         "sample_id": text("sample_id"),
         "observed_at": time_expression("observed_at", batch),
         "labelled_at": time_expression("labelled_at", batch),
-        "score": f"coalesce({raw}, {score})" if monitor_applies else score,
-        "raw_score": f"coalesce({raw}, {score})" if monitor_applies else raw,
+        "observed_other": other_expression("observed_at", batch),
+        "labelled_other": other_expression("labelled_at", batch),
+        "score": _clipped(f"coalesce({raw}, {score})" if monitor_applies else score),
+        "raw_score": _clipped(f"coalesce({raw}, {score})" if monitor_applies else raw),
+        "clipped": f"coalesce({_slightly_outside(score)}, false) OR coalesce({_slightly_outside(raw)}, false)",
         "logits": f"TRY_CAST({own('logits', 'FLOAT[]')} AS FLOAT[])",
-        "version": text("version"),
+        "version": version,
         "calibrator": "NULL::VARCHAR" if monitor_applies else text("calibrator"),
         "group_id": text("group_id"),
         "predicted_class": text("predicted_class"),
         "label": text("label"),
         "n": f"coalesce({count('n')}, 1)",
-        "positives": f"coalesce({count('positives')}, {_outcome(types)}, {from_label})::BIGINT",
         "slice_key": f"concat_ws({_SEPARATOR}, {key})" if slices else "''",
         "has_score": f"{has('score')} OR {has('raw_score')}",
-        "has_outcome": has("outcome"),
+        "has_outcome": has_outcome,
+        "has_label": has_label,
         "has_labelled_at": has("labelled_at"),
         "has_logits": has("logits"),
         "has_count": has("n"),
         "has_positives": has("positives"),
-        "read_outcome": _outcome(types),
+        "read_outcome": f"coalesce({outcome}, CASE WHEN NOT ({has_outcome}) THEN {from_label} END)::INTEGER",
         "read_count": count("n"),
         "read_positives": count("positives"),
     }
 
 
-def _outcome(types: Mapping[str, str]) -> str:
-    """0, 1, or NULL for all that is neither."""
-    if "outcome" not in types:
-        return "NULL::INTEGER"
-    if types["outcome"] == "BOOLEAN":
-        return "outcome::INTEGER"
-    if types["outcome"] == "VARCHAR":
-        return (
-            "CASE lower(outcome) "
-            + " ".join(f"WHEN {literal(text)} THEN {value}" for text, value in _OUTCOMES.items())
-            + " END"
-        )
-    return "CASE outcome WHEN 0 THEN 0 WHEN 1 THEN 1 END"
+def _slice_value(name: str, types: Mapping[str, str]) -> str:
+    """Texts stay as they are: the few different ones are brought into one form when they get their slice."""
+    if name not in types:
+        return "NULL::VARCHAR"
+    return quoted(name) if types[name] == "VARCHAR" else plain_text(quoted(name), types[name])
 
 
-def time_expression(name: str, batch: Batch) -> str:
-    """An expression giving UTC as TIMESTAMP; times without an offset are in the source's zone."""
-    if name not in batch.types:
-        return "NULL::TIMESTAMP"
-    column, kind = quoted(name), batch.types[name]
-    zone = literal(batch.meaning.time_zone)
-    if kind == "TIMESTAMP WITH TIME ZONE":
-        return f"({column} AT TIME ZONE 'UTC')"
-    if kind.startswith("TIMESTAMP") or kind == "DATE":
-        return f"({column}::TIMESTAMP AT TIME ZONE {zone} AT TIME ZONE 'UTC')"
-    if kind == "VARCHAR":
-        # Z, +01:00, UTC or Europe/Paris at the end
-        ending = "([A-Za-z][A-Za-z/_]*|[+-][0-9]{2}(:?[0-9]{2})?)$"
-        offset = f"regexp_matches(trim({column}), {literal(ending)}) AND {column} LIKE '%:%'"
-        plain = (
-            f"WHEN TRY_CAST({column} AS DOUBLE) IS NOT NULL THEN {_since_1970(column, batch)} "
-            if batch.meaning.time_unit
-            else ""
-        )
-        return (
-            f"CASE {plain}WHEN {offset} THEN TRY_CAST({column} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' "
-            f"ELSE TRY_CAST({column} AS TIMESTAMP) AT TIME ZONE {zone} AT TIME ZONE 'UTC' END"
-        )
-    return _since_1970(column, batch)
+def _slightly_outside(score: str) -> str:
+    return f"({score} > 1 AND {score} <= {1 + CLIPPED}) OR ({score} < 0 AND {score} >= -{CLIPPED})"
 
 
-def _since_1970(column: str, batch: Batch) -> str:
-    micros = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}[batch.meaning.time_unit or "s"]
-    return f"make_timestamp(TRY_CAST(round(TRY_CAST({column} AS DOUBLE) * {micros}) AS BIGINT))"
+def _clipped(score: str) -> str:
+    return f"CASE WHEN {_slightly_outside(score)} THEN round({score}) ELSE {score} END"
 
 
 def _stamp(moment: datetime) -> str:
@@ -226,7 +280,7 @@ def _sample_checks(horizon: timedelta, oldest: datetime, now: datetime) -> tuple
         ("score_not_a_number", "score IS NULL OR isnan(score) OR isnan(raw_score)"),
         ("score_outside_0_1", "score < 0 OR score > 1 OR raw_score < 0 OR raw_score > 1"),
         ("unknown_outcome", "has_outcome AND read_outcome IS NULL"),
-        ("unknown_outcome", "label IS NOT NULL AND positives IS NULL"),
+        ("unknown_outcome", "has_label AND positives IS NULL"),
         ("bad_count", f"has_count AND (read_count IS NULL OR n < 1 OR n > {_LARGEST_COUNT})"),
         ("bad_count", "has_positives AND read_positives IS NULL"),
         ("bad_count", "positives < 0 OR positives > n"),
@@ -237,13 +291,14 @@ def _sample_checks(horizon: timedelta, oldest: datetime, now: datetime) -> tuple
     )  # fmt: skip
 
 
-def _label_checks(now: datetime) -> tuple[tuple[str, str], ...]:
+def _label_checks(rules: LabelRules, now: datetime) -> tuple[tuple[str, str], ...]:
     latest = _stamp(now + CLOCK_SKEW)
     return (
         ("missing_sample_id", "sample_id IS NULL"),
         ("unreadable_time", "has_labelled_at AND (labelled_at IS NULL OR NOT isfinite(labelled_at))"),
         ("time_in_future", f"labelled_at > {latest}"),
         ("unknown_outcome", "has_outcome AND read_outcome IS NULL"),
-        ("unknown_outcome", "positives IS NULL AND label IS NULL"),
+        # names of classes are compared once their predictions are known
+        ("unknown_outcome", "false" if rules.from_names else "has_label AND positives IS NULL"),
         ("bad_count", "has_positives AND read_positives IS NULL OR positives < 0"),
     )

@@ -27,6 +27,7 @@ NAMES = (
     "endurance",
     "calibrators",
     "refit",
+    "badly",
 )
 
 

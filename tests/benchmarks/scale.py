@@ -21,6 +21,7 @@ class Scale:
     logit_vectors: int  # of 10 classes, behind a refit
     cell_samples: int  # binary ones in the cells behind a refit
     refit_rows: int  # labelled rows of the window of a refit, in the store
+    badly_rows: int  # of a first load whose outcomes do not follow their scores
     page_slices: int  # of the largest model that pages show, over three windows each
 
 
@@ -42,6 +43,7 @@ SCALES = {
         logit_vectors=1_000_000,
         cell_samples=100_000_000,
         refit_rows=20_000_000,
+        badly_rows=2_000_000,
         page_slices=10_000,
     ),
     "small": Scale(
@@ -61,6 +63,7 @@ SCALES = {
         logit_vectors=200_000,
         cell_samples=100_000_000,
         refit_rows=5_000_000,
+        badly_rows=2_000_000,
         page_slices=10_000,
     ),
     "tiny": Scale(
@@ -80,6 +83,7 @@ SCALES = {
         logit_vectors=3_000,
         cell_samples=1_000_000,
         refit_rows=60_000,
+        badly_rows=3_000,
         page_slices=200,
     ),
 }

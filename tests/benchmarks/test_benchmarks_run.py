@@ -21,6 +21,7 @@ NAMES = (
     "endurance",
     "calibrators",
     "refit",
+    "badly",
 )
 FIGURES = (
     "pull + de-duplicate + cells",
@@ -38,6 +39,7 @@ FIGURES = (
     "temperature, 50,000 scores in float32",
     "select and fit on 3,000 logit vectors of 10 classes",
     "binary samples in",
+    "badly calibrated rows",
 )
 
 

@@ -29,15 +29,20 @@ CREATE OR REPLACE TEMP MACRO score_of(i) AS
 
 
 def rows_between(
-    first: int, rows: int, start: datetime, width: timedelta, *, cameras: int = CAMERAS, lightings: int = LIGHTINGS
-) -> str:
-    """A SELECT of ``rows`` labelled rows numbered from ``first``, evenly over [start, start + width), in time order."""
+    first: int, rows: int, start: datetime, width: timedelta, *, cameras: int = CAMERAS, lightings: int = LIGHTINGS,
+    honest: bool = True,
+) -> str:  # fmt: skip
+    """A SELECT of ``rows`` labelled rows numbered from ``first``, evenly over [start, start + width), in time order.
+
+    Outcomes follow the scores, or, unless ``honest``, fall half and half whatever the score.
+    """
+    rate = "score_of(i)" if honest else "0.5"
     step = width / timedelta(microseconds=1) / max(rows, 1)
     at = f"TIMESTAMP {literal(str(naive(start)))} + to_microseconds(((i - {first}) * {step})::BIGINT)"
     return f"""
 SELECT 's' || lpad(hex(hash(i)), 16, '0') AS sample_id, {at} AS observed_at,
        {at} + to_seconds((7200 * chance(i, 4))::BIGINT) AS labelled_at, score_of(i) AS score,
-       (chance(i, 5) < score_of(i))::BIGINT AS outcome,
+       (chance(i, 5) < {rate})::BIGINT AS outcome,
        'c' || (hash(i * 16 + 6) % {cameras}) AS camera, 'l' || (hash(i * 16 + 7) % {lightings}) AS lighting
 FROM range({first}, {first + rows}) AS t(i)"""
 
@@ -52,14 +57,17 @@ def connection_with_traffic(connection: duckdb.DuckDBPyConnection | None = None)
 
 
 def write_files(
-    directory: Path, rows: int, days: int = DAYS, *, cameras: int = CAMERAS, lightings: int = LIGHTINGS
-) -> int:
-    """One Parquet file a day, ``rows`` in all (or a few less); returns how many."""
+    directory: Path, rows: int, days: int = DAYS, *, cameras: int = CAMERAS, lightings: int = LIGHTINGS,
+    honest: bool = True,
+) -> int:  # fmt: skip
+    """One Parquet file a day, ``rows`` in all (or a few less), as ``rows_between`` makes them; returns how many."""
     directory.mkdir(parents=True)
     connection = connection_with_traffic()
     each = rows // days
     for day in range(days):
-        select = rows_between(day * each, each, BEGAN + day * _DAY, _DAY, cameras=cameras, lightings=lightings)
+        select = rows_between(
+            day * each, each, BEGAN + day * _DAY, _DAY, cameras=cameras, lightings=lightings, honest=honest
+        )
         path = literal(str(directory / f"day-{day:03}.parquet"))
         connection.execute(f"COPY ({select}) TO {path} (FORMAT parquet, COMPRESSION zstd)")
     connection.close()

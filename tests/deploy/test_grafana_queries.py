@@ -24,6 +24,7 @@ ONE_SLICE = {**HAZED, "window": "7d"}  # a day of it holds fewer samples than a 
 NOTHING_IN_THE_DEMO = {
     ("monitor", "Source problems"): "every file of the demo can be read",
     ("monitor", "Rule evaluations failed"): "no rule of the demo fails",
+    ("monitor", "Labels that wait for their prediction"): "the demo has no source that holds labels only",
     ("model", "Recall in production: promised at least"): "the policy played promises precision",
     ("slice", "Recall in production: promised at least"): "the same",
 }
@@ -32,6 +33,9 @@ UP_TO_THE_GATE = {  # of one slice: whether a rule has cause there, whether it g
     "Recall in production",
 }  # fmt: skip
 SLICES = [{}, {"camera": "c3"}, {"lighting": "night"}, HAZED, {"camera": "c3", "lighting": "day"}]
+SERIES_NOT_IN_THE_DEMO = {  # it has no source that holds labels only; promtool's tests have these series
+    "calwatch_waiting_labels", "calwatch_waiting_labels_ratio",
+}  # fmt: skip
 QUIET_ALERTS = {
     "CalwatchEceHigh": "the demo's model has rules of its own, and this one is for models that have none",
     "CalwatchEceSevere": "the same",
@@ -52,6 +56,7 @@ QUIET_ALERTS = {
     "CalwatchSeriesCapped": "there are few series",
     "CalwatchReloadFailed": "nothing was reloaded",
     "CalwatchLabelDelayDependsOnOutcome": "the demo's delays do not depend on the outcome",
+    "CalwatchLabelsJoinNothing": "the demo's labels come with their predictions",
     "CalwatchDriftEvidenceRising": "the haze is so plain that evidence leaps over the limit from one cycle to the next",
     "CalwatchCyclesOverlap": "a played cycle cannot overlap",
     "CalwatchPromiseBroken": "the haze is on one camera at night: over all traffic the promise looks broken for 16 hours",
@@ -197,6 +202,8 @@ def test_an_alert_that_stays_quiet_asks_for_series_that_exist(prometheus: Asked,
     asked = re.findall(r"\b(?:calwatch_\w+|up)(?:\{[^}]*\})?", _alerts()[title])
     assert asked
     for series in asked:
+        if series.partition("{")[0] in SERIES_NOT_IN_THE_DEMO:
+            continue
         any_rule_and_policy = re.sub(r'\b(?:rule|policy)=~"[^"]*",? ?', "", series)
         assert prometheus.ranged(any_rule_and_policy), series
 

@@ -11,6 +11,7 @@ from monitor.model import (
     AlertState,
     CalibratorInUse,
     Evidence,
+    GroupSpans,
     Health,
     Job,
     JobState,
@@ -24,8 +25,10 @@ from monitor.model import (
     RuleKind,
     Severity,
     Slice,
+    Straddling,
     Task,
     ThresholdInUse,
+    WaitingLabels,
 )
 
 AT = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
@@ -113,6 +116,12 @@ def small() -> Published:
         label_delays=LabelDelays(
             "digits", AT, timedelta(0), True, samples=12345, earlier=0.8, median_true=2 * HOUR, median_false=9 * HOUR,
             settled=26 * HOUR,
+        ),
+        waiting_labels=(
+            WaitingLabels("digits", "lake", 12, AT - 9 * HOUR, AT - HOUR, 1, 3, ("007", "008"), ("7",), compared_at=AT),
+        ),
+        group_spans=GroupSpans(
+            "digits", AT, AT - 720 * HOUR, HOUR, Straddling(4000, 3000, 900, 0.004, 0.0, ("clip-8",), (12,), (HOUR,))
         ),
         thresholds=(
             ThresholdInUse("digits", Slice(), "cost:fp=1,fn=4", 0.2134, 0.875, 0.96, "9f31c2aa01b4d7e6", AT - HOUR),

@@ -145,6 +145,7 @@ def test_jobs_calibrators_and_thresholds_are_shown_with_their_reasons_and_curves
     jobs = get(client, "/jobs", model="m")
     promoted = [job for job in jobs["items"] if job["state"] == "promoted"]
     assert promoted, jobs
+    promoted.sort(key=lambda job: str(job["finished_at"]), reverse=True)
     one = get(client, f"/jobs/{promoted[0]['id']}")
     assert one["log"][0]["outcome"] == "promoted"
     assert one["reasons"]
@@ -223,7 +224,7 @@ def test_the_description_names_every_path_type_and_refusal(client: TestClient) -
     assert described["servers"] == [{"url": API}]
     assert set(described["paths"]) == {
         "/models", "/readings", "/history", "/alerts", "/rules", "/evidence", "/evidence/history", "/jobs", "/jobs/{job}",
-        "/calibrators", "/thresholds", "/pulls", "/quarantine", "/models/{model}/samples",
+        "/calibrators", "/thresholds", "/pulls", "/quarantine", "/waiting-labels", "/models/{model}/samples",
         "/models/{model}/samples/{push_id}", "/models/{model}/jobs", "/jobs/{job}/cancel",
     }  # fmt: skip
     push = described["paths"]["/models/{model}/samples"]["post"]

@@ -40,3 +40,14 @@ def two_promotions(held: Line) -> tuple[str, str]:
     later = NOW + 15 * DAY
     held.arrive(later - DAY, later, 3000, temperature=0.4)
     return first, calibrator_of(ask(held, later))
+
+
+def drained(held: Line, now: datetime) -> list[Job]:
+    """The jobs that end at one time, in their order: cycles one after the other until there is none left."""
+    done: list[Job] = []
+    while True:
+        tick = held.tick(now, publish=False)
+        assert tick.failed == {}
+        if not tick.jobs["m"]:
+            return done
+        done += tick.jobs["m"]

@@ -14,6 +14,7 @@ from monitor.recalibration.refit import refit
 from monitor.recalibration.samples import Samples
 from monitor.requests import leave
 from tests.e2e.world import BEGAN, DAY, Line, line, model_section
+from tests.recalibration.asking import drained
 
 Stream = Callable[..., Samples]
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -132,9 +133,7 @@ def test_a_drift_of_all_slices_seen_at_once_is_mended_by_one_calibrator_for_all(
     (tmp_path / "all.toml").write_text(RULES.replace('["crosses"]', '["all", "marginals", "crosses"]'), "utf-8")
     with line(tmp_path, model_section(rules="all.toml", recalibration='method = "temperature"')) as held:
         held.arrive(BEGAN, BEGAN + DAY, 9000, temperature=3.0)
-        tick = held.tick(BEGAN + DAY, publish=False)
-        assert tick.failed == {}
-        jobs = tick.jobs["m"]
+        jobs = drained(held, BEGAN + DAY)
         assert len(jobs) > 6
         promoted = [job.scope for job in jobs if job.state is JobState.PROMOTED]
         assert promoted[0] == Slice()
@@ -145,6 +144,6 @@ def test_a_drift_of_one_slice_seen_at_once_with_the_slices_around_it_is_mended_t
     (tmp_path / "all.toml").write_text(RULES.replace('["crosses"]', '["all", "marginals", "crosses"]'), "utf-8")
     with line(tmp_path, model_section(rules="all.toml", recalibration='method = "temperature"')) as held:
         held.arrive(BEGAN, BEGAN + DAY, 12000, planted={("c1", "night"): 8.0})
-        jobs = held.tick(BEGAN + DAY, publish=False).jobs["m"]
+        jobs = drained(held, BEGAN + DAY)
         assert {CAMERA, NIGHT} <= {job.scope for job in jobs}
         assert [job.scope for job in jobs if job.state is JobState.PROMOTED] == [NIGHT]

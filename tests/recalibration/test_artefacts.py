@@ -200,8 +200,8 @@ def test_a_file_of_another_program_is_refused(tmp_path: Path) -> None:
 
 def test_a_newer_schema_is_refused_before_anything_else_is_looked_at(tmp_path: Path) -> None:
     path = write_artefact(tmp_path, ARTEFACT)
-    _edited(path, lambda document: document.update(schema_version=3))
-    assert _refusal(path) == "has schema version 3, this calwatch reads up to 2"
+    _edited(path, lambda document: document.update(schema_version=4))
+    assert _refusal(path) == "has schema version 4, this calwatch reads up to 3"
 
 
 @pytest.mark.parametrize("name", EVERY_METHOD)

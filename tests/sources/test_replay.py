@@ -7,7 +7,7 @@ import pytest
 
 from monitor.cycle import file_sources
 from monitor.sources.replay import ReplaySource
-from monitor.store.ingest import Pulled
+from monitor.store.pulled import Pulled
 from tests.store.builder import HOUR, NOW, Row, World, a_row, at
 from tests.store.conftest import MakeWorld
 
@@ -26,7 +26,7 @@ def replayed(make_world: MakeWorld) -> World:
 
 
 def playing(world: World) -> ReplaySource:
-    return ReplaySource(file_sources(world.model, world.base)[0], "m/samples")
+    return ReplaySource(file_sources(world.model, world.base)[0], "m/samples", world.model)
 
 
 def step(world: World, source: ReplaySource, hour: int) -> Pulled:

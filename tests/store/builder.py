@@ -16,9 +16,10 @@ from monitor.model import Slice
 from monitor.sources.base import Problem, Source
 from monitor.statistics.cells import Cells
 from monitor.store.connection import literal, open_live, quoted
-from monitor.store.ingest import Pulled, Serving
 from monitor.store.pull import pull
+from monitor.store.pulled import Pulled
 from monitor.store.registry import Registry
+from monitor.store.served import Serving
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -48,9 +49,10 @@ def a_row(sample_id: str, **values: Any) -> Row:
 
 
 def model_of(base: Path, extra: str = "", source: str = "", slices: Sequence[str] = ("camera",)) -> Model:
-    """The model of a configuration with one source, ``in/*`` unless ``source`` says otherwise."""
+    """The model of a configuration with one source, ``in/*`` unless ``source`` says otherwise; binary unless ``extra`` is not."""
     source = source or '[[model.source]]\npath = "in/*"\n'
-    text = f'[[model]]\nname = "m"\ntask = "binary"\nslices = {json.dumps(list(slices))}\n{extra}\n{source}'
+    task = "" if "task =" in extra else 'task = "binary"\n'
+    text = f'[[model]]\nname = "m"\n{task}slices = {json.dumps(list(slices))}\n{extra}\n{source}'
     return parse_config(text, "calwatch.toml", base).model[0]
 
 
@@ -202,6 +204,11 @@ def assert_cells_match_their_samples(world: World, base: Path) -> None:
 
 def reasons(problems: Sequence[Problem]) -> list[str]:
     return [problem.reason for problem in problems]
+
+
+def unreadable(problems: Sequence[Problem]) -> list[str]:
+    """The reasons, without the one that sums up how many rows were set aside."""
+    return [reason for reason in reasons(problems) if reason != "rows_set_aside"]
 
 
 def cells_of_whole(world: World, start: datetime, end: datetime) -> Cells:

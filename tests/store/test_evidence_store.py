@@ -7,10 +7,12 @@ import numpy as np
 
 from monitor.model import Slice
 from monitor.statistics.evidence import EvidenceState
+from monitor.statistics.evidence_bank import BinSums
 from monitor.store import evidence as held
-from monitor.store.evidence import AlarmRow, Stream
+from monitor.store.evidence import Judged, Stream
+from monitor.store.evidence_alarms import AlarmRow, newest_alarms, store_alarms, store_words
 from tests.evidence_world import TABLES, hour, some
-from tests.store.builder import World
+from tests.store.builder import HOUR, World
 
 WHOLE = Stream("v1", "", Slice(), 1, hour(0))
 
@@ -22,6 +24,13 @@ def checkpoint(world: World, *days: int) -> None:
         held.store_checkpoint(
             world.connection, "m", "r", hour(24 * day), [replace(WHOLE, state=state.to_bytes(0), reference=b"r")]
         )
+
+
+def path(*hours: int) -> list[Judged]:
+    """Of one stream: five samples an hour, and evidence that rises by a tenth of the limit."""
+    index = np.array(hours, dtype=np.int64)
+    start = np.array([hour(one).replace(tzinfo=None) for one in hours], dtype="datetime64[us]")
+    return [Judged(np.zeros(index.size, np.int64), start, np.full(index.size, 5), 0.1 * index.astype(np.float64))]
 
 
 def test_a_change_starts_again_at_the_newest_checkpoint_up_to_it(world: World) -> None:
@@ -66,14 +75,15 @@ def test_judging_again_forgets_what_open_streams_said_from_there_on(world: World
     closed = Stream("v1", "old", Slice(), 1, hour(0), None)
     held.store_streams(world.connection, "m", "r", [WHOLE], [(closed, hour(3))])
     for stream in (WHOLE, closed):
-        path = [(stream, hour(index), 5, 0.1 * index) for index in range(4)]
         alarms = [AlarmRow(stream, hour(index), 1.5, hour(0), 9, "over-confident at all scores") for index in (1, 3)]
-        held.store_path(world.connection, "m", "r", path, alarms)
+        held.store_path(world.connection, "m", "r", [stream], path(*range(4)))
+        store_alarms(world.connection, "m", "r", alarms)
     checkpoint(world, 0, 1)
     held.forget_from(world.connection, "m", "r", hour(2), hour(0))
     counts = dict(world.rows("SELECT calibrator, count(*) FROM evidence GROUP BY calibrator"))
     assert counts == {"": 2, "old": 4}
-    assert [one.bucket for one in held.alarms_of_open(world.connection, "m", "r")[WHOLE.key]] == [hour(1)]
+    left = world.rows("SELECT calibrator, bucket FROM evidence_alarms ORDER BY ALL")
+    assert left == [(name, hour(index).replace(tzinfo=None)) for name, index in (("", 1), ("old", 1), ("old", 3))]
     assert held.newest_ratios(world.connection, "m", "r", hour(0))[WHOLE.key] == (hour(1), 0.1)
     assert held.checkpoint_days(world.connection, "m", "r") == {hour(0)}
 
@@ -82,7 +92,7 @@ def test_another_basis_leaves_nothing_of_the_rule(world: World) -> None:
     held.store_reach(world.connection, "m", "r", "odds 1.1", hour(5))
     held.store_reach(world.connection, "m", "s", "odds 1.1", hour(6))
     held.store_streams(world.connection, "m", "r", [WHOLE], [])
-    held.store_path(world.connection, "m", "r", [(WHOLE, hour(1), 5, 0.1)], [])
+    held.store_path(world.connection, "m", "r", [WHOLE], path(1))
     checkpoint(world, 1)
     assert held.load_reach(world.connection, "m", "r", "odds 1.1") == hour(5)
     assert held.load_reach(world.connection, "m", "r", "odds 1.2") is None
@@ -112,6 +122,44 @@ def test_traffic_holds_the_labelled_cells_of_the_span_by_version_calibrator_and_
     assert held.load_traffic(world.connection, world.registry(), hour(1), hour(3)).buckets == (hour(1), hour(2))
     none = held.load_traffic(world.connection, world.registry(), hour(5), hour(6))
     assert none.buckets == none.groups == ()
+
+
+def test_sums_by_detector_bin_are_those_of_the_cells(world: World) -> None:
+    rng = np.random.default_rng(3)
+    rows = some(rng, [1, 3, 4], 60) + some(rng, [2], 30, camera="c2")
+    copies = [{**row, "sample_id": f"{row['sample_id']}-b", "group_id": "g"} for row in rows[:20]]
+    world.take(*rows, *copies, now=hour(9))
+    found = held.load_traffic(world.connection, world.registry(), hour(1), hour(5))
+    for buckets in (found.buckets, found.buckets[1:3]):
+        cells = held.load_cells(world.connection, world.registry(), found, buckets)
+        theirs = BinSums.from_cells(cells, 2, len(buckets))
+        mine = held.load_sums(world.connection, world.registry(), found, buckets)
+        for name in ("weight", "score", "outcome", "samples"):
+            np.testing.assert_allclose(getattr(mine, name), getattr(theirs, name), rtol=1e-12, err_msg=name)
+
+
+def test_of_the_alarms_of_a_stream_the_newest_comes_back_with_their_number_and_when_it_began(world: World) -> None:
+    again = Stream("v1", "", Slice.of({"camera": "c1"}), 1, hour(400))
+    closed = Stream("v1", "", Slice.of({"camera": "c2"}), 1, hour(0))
+    held.store_streams(world.connection, "m", "r", [WHOLE, again], [(closed, hour(900))])
+    for stream in (WHOLE, again, closed):
+        # hour 9, then after more than a week of quiet hours 300 and 350; the alarm at 850 took 450 hours to come
+        onsets = {9: 1, 300: 280, 350: 310, 850: 400}
+        alarms = [AlarmRow(stream, hour(at), 1.5, hour(onset), at) for at, onset in onsets.items()]
+        store_alarms(world.connection, "m", "r", alarms)
+    found = newest_alarms(world.connection, "m", "r", HOUR)
+    assert {key[2]: (one.count, one.began, one.newest.bucket) for key, one in found.items()} == {
+        "all": (4, hour(400), hour(850)), "camera=c1": (1, hour(400), hour(850)),
+    }  # fmt: skip
+    assert {one.newest.stream for one in found.values()} == {WHOLE, again}
+    late = AlarmRow(WHOLE, hour(1100), 1.2, hour(1000), 7)
+    store_alarms(world.connection, "m", "r", [late])
+    assert newest_alarms(world.connection, "m", "r", HOUR)[WHOLE.key].began == hour(400), "within 3 x 451 hours"
+    store_words(world.connection, "m", "r", [replace(late, direction="over-confident at all scores")])
+    newest = newest_alarms(world.connection, "m", "r", HOUR)[WHOLE.key].newest
+    assert newest == replace(late, direction="over-confident at all scores", explained=True)
+    assert world.one("SELECT count(*) FROM evidence_alarms WHERE explained") == 1
+    assert newest_alarms(world.connection, "m", "other", HOUR) == {}
 
 
 def test_versions_count_as_in_use_also_without_labels(world: World) -> None:

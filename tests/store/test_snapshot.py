@@ -34,7 +34,7 @@ for line in sys.stdin:
 """
 PROMISED = (
     "slice_metrics", "reliability", "alerts", "jobs", "calibrators", "thresholds", "quarantine", "pulls", "worst_slices",
-    "drift_now", "last_refits", "label_delays", "problems",
+    "drift_now", "last_refits", "label_delays", "problems", "waiting_labels", "group_spans",
 )  # fmt: skip
 
 

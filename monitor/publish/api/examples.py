@@ -38,6 +38,12 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {  # by operation
         "name": "defects", "task": "binary", "event": "the positive class is true", "dimensions": ["camera", "lighting"],
         "min_samples": 500, "state": "firing", "problem": None, "versions": ["v7"], "windows": ["24h", "7d"],
         "readings": 24, "firing": 6, "unknown": 0, "label_delay_depends_on_outcome": None,
+        "waiting_labels": 600, "group_spans": {
+            "checked_at": _NOW, "since": "2026-02-01T00:00:00Z", "bucket": "1h", "rows": 18400, "grouped": 18400,
+            "groups": 9210, "over_buckets": 0.003, "over_days": 0.0, "examples": ["clip-8812"], "suspicious": False,
+            "finding": "0.3 % of the rows lie in groups that span buckets of 1h, none in groups that span days (rows since "
+            "2026-02-01 00:00 UTC)",
+        },
         "last_success": {"pull": _NOW, "measure": _NOW, "judge": _NOW},
     }),
     "readings": _page({
@@ -64,8 +70,8 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {  # by operation
     "evidence": _page({
         "model": "defects", "version": "v7", "calibrator": "17cd5834854d2090", "rule": "calibration-drift",
         "slice": "camera=c3", "opened": "2026-03-01T00:00:00Z", "until": _NOW, "ratio": 0.42, "alarm_at": None,
-        "alarm_ratio": None, "onset": None, "samples_since_onset": None, "direction": "", "caveat": "", "listed": True,
-        "reference_missing": None,
+        "alarm_ratio": None, "onset": None, "samples_since_onset": None, "alarms": 0, "direction": "", "explained": True,
+        "caveat": "", "listed": True, "reference_missing": None,
     }),
     "evidence_history": {"items": [{
         "at": "2026-03-03T01:00:00Z", "rule": "calibration-drift", "version": "v7", "calibrator": "17cd5834854d2090",
@@ -88,6 +94,13 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {  # by operation
     "pulls": _page({
         "model": "defects", "source": "pushed", "pulled_at": _NOW, "files": 3, "rows": 1500, "new": 1498, "labelled": 0,
         "duplicates": 0, "corrected": 0, "quarantined": 2, "problem": None,
+    }),
+    "waiting_labels": _page({
+        "model": "defects", "source": "verdicts", "labels": 600, "oldest_at": _DAY, "newest_at": _NOW, "due": 100,
+        "joined": 0, "share": 1.0, "suspicious": True, "label_examples": ["007", "008"],
+        "prediction_examples": ["7", "8"],
+        "guess": 'all of the 600 ids compared are those of predictions but for leading zeros: label "007", prediction "7"',
+        "compared_at": _NOW, "finding": "600 labels wait for their prediction, the oldest since 2026-03-02 00:01 UTC",
     }),
     "quarantine": {
         "counts": [

@@ -19,6 +19,7 @@ from monitor.config import Config, Model
 from monitor.config import Source as SourceConfig
 from monitor.publish.api.unpacking import JSON, LINES, MEDIA, MEGABYTE, demand_modest, write_rows
 from monitor.sources.inbox import Inbox, Receipt, look_at
+from monitor.sources.layout import Needs
 
 log = structlog.get_logger("calwatch")
 PATIENCE = 60.0  # seconds in which a body must have come
@@ -151,8 +152,7 @@ def _demand_readable(push: Push, path: Path) -> None:
     if path.suffix == ".jsonl":
         return  # line by line; bad ones are set aside with their place
     with duckdb.connect(config={"memory_limit": "256MB", "threads": 1}) as connection:
-        raw = push.model.recalibration.apply == "monitor"
-        found = look_at(connection, path, push.source, push.model.slices, raw_scores=raw)
+        found = look_at(connection, path, push.source, push.model.slices, Needs.of(push.model))
         if isinstance(found, str):
             raise HTTPException(422, f"{found}; nothing of the push was taken")
         demand_modest(connection, path, found)

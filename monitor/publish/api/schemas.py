@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from monitor.durations import format_duration
 from monitor.model import COUNTS, METRICS, ModelStatus, Reading, Rule, Slice
+from monitor.publish.api.intakeschemas import GroupSpansItem, group_spans_item
 
 T = TypeVar("T")
 
@@ -162,7 +163,9 @@ class EvidenceItem(Item):
     alarm_ratio: Number
     onset: datetime | None
     samples_since_onset: int | None
-    direction: str
+    alarms: int = Field(description="since opened; the fields before are of the newest")
+    direction: str = Field(description="of the newest alarm; empty where none is clear")
+    explained: bool = Field(description="false: the direction of the newest alarm is unknown")
     caveat: str
     listed: bool
     reference_missing: int | None
@@ -323,6 +326,12 @@ class ModelItem(BaseModel):
     firing: int
     unknown: int = Field(description="alerts whose health is not ok")
     label_delay_depends_on_outcome: bool | None
+    waiting_labels: int = Field(
+        description="labels that wait for their prediction; of which source and why: /waiting-labels"
+    )
+    group_spans: GroupSpansItem | None = Field(
+        description="how far groups reach; null: no groups, or not looked at yet"
+    )
     last_success: dict[str, datetime] = Field(description="by stage of the cycle")
 
 
@@ -341,7 +350,8 @@ def model_item(status: ModelStatus) -> ModelItem:
         windows=list(dict.fromkeys(reading.window for reading in status.readings)), readings=len(status.readings),
         firing=firing, unknown=sum(alert.health != "ok" for alert in status.alerts),
         label_delay_depends_on_outcome=status.label_delays.depends if status.label_delays else None,
-        last_success=dict(status.last_success),
+        waiting_labels=sum(each.labels for each in status.waiting_labels),
+        group_spans=group_spans_item(status.group_spans), last_success=dict(status.last_success),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Path, Query
 
 from monitor.model import AlertState, JobState, ModelStatus, Published, Reading, ReadingState, Slice
 from monitor.publish.api import schemas
+from monitor.publish.api.intakeschemas import WaitingLabelsItem, waiting_labels_item
 from monitor.publish.api.schemas import Listed, Page
 from monitor.publish.state import State
 
@@ -220,6 +221,14 @@ def showing_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
             found = past.pulls(since, model, limit=limit, skip=offset)
             total = past.pulls_total(since, model)
         return stored(_items(schemas.PullItem, found), total, limit, offset)
+
+    @router.get("/waiting-labels")
+    def waiting_labels(
+        model: Model = None, source: Annotated[str | None, Query()] = None, limit: Limit = 100, offset: Offset = 0
+    ) -> Page[WaitingLabelsItem]:
+        """Labels that wait for their prediction, by source, with ids of both sides and why where that can be seen."""
+        held = (each for status in statuses(model) for each in status.waiting_labels if source in (None, each.source))
+        return page(map(waiting_labels_item, held), limit, offset)
 
     @router.get("/quarantine")
     def quarantine(

@@ -18,11 +18,14 @@ def intake_page(
     if digest is not None and model is not None:
         digest.model(model)
     at = digest.published.at if digest else now
+    held = [each for each in digest.published.models if model in (None, each.name)] if digest else []
+    waiting = [each for status in held for each in status.waiting_labels]
     counts = history.quarantine_counts(model, limit=COUNTS)
     return render(
         "intake.html", digest, now, stale_after=stale_after, model=model, source=source, reason=reason, back=BACK,
         sources=history.sources(at - BACK, model, limit=SOURCES), most_sources=SOURCES,
         pulls=history.pulls(at - BACK, model, limit=PULLS), counts=counts,
         set_aside=history.quarantined(model, source, reason, limit=ROWS) if model is not None else (),
+        waiting=sorted(waiting, key=lambda each: (not each.suspicious, -each.labels))[:SOURCES],
         statuses=[digest.models[model]] if digest and model is not None else [],
     )  # fmt: skip

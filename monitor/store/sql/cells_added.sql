@@ -19,7 +19,7 @@ FROM (
         SELECT model_id, stream_id, slice_id, observed_at, labelled_at, score, n, positives, 1 AS sign FROM incoming
         UNION ALL
         SELECT model_id, stream_id, slice_id, observed_at, labelled_at, score, n, positives, -1
-        FROM existing SEMI JOIN incoming ON existing.row_key = incoming.row_key
+        FROM replaced
     )
 ) AS i
 GROUP BY model_id, stream_id, slice_id, bucket, bin;

@@ -4,5 +4,5 @@ SELECT DISTINCT stream_id, slice_id, bucket_of(observed_at, $bucket_seconds, $fo
 FROM (
     SELECT stream_id, slice_id, observed_at FROM incoming
     UNION ALL
-    SELECT e.stream_id, e.slice_id, e.observed_at FROM existing AS e SEMI JOIN incoming AS i ON e.row_key = i.row_key
+    SELECT stream_id, slice_id, observed_at FROM replaced
 );

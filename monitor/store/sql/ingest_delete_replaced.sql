@@ -1,3 +1,2 @@
 DELETE FROM samples
-WHERE observed_at >= $first AND observed_at < $beyond
-  AND rowid IN (SELECT row_key FROM incoming WHERE row_key IS NOT NULL);
+WHERE observed_at >= $first AND observed_at < $beyond AND rowid IN (SELECT row_key FROM replaced);

@@ -1,0 +1,65 @@
+"""What the API says of what came in and does not fit together."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from monitor.durations import format_duration
+from monitor.model import GroupSpans, WaitingLabels
+from monitor.wording import told_spans, told_waiting
+
+
+class GroupSpansItem(BaseModel):
+    checked_at: datetime
+    since: datetime = Field(description="of the rows observed from here on")
+    bucket: str
+    rows: int
+    grouped: int = Field(description="rows with a group_id")
+    groups: int
+    over_buckets: float = Field(
+        description="share of the rows in groups that span buckets: no guarantee of drift rules"
+    )
+    over_days: float = Field(description="share of the rows in groups that span days: refits find few later samples")
+    examples: list[str] = Field(description="the longest groups")
+    suspicious: bool
+    finding: str = Field(description="the same in words")
+
+
+def group_spans_item(spans: GroupSpans | None) -> GroupSpansItem | None:
+    """Null stays null."""
+    if spans is None:
+        return None
+    held = spans.straddling
+    return GroupSpansItem(
+        checked_at=spans.checked_at, since=spans.since, bucket=format_duration(spans.bucket), rows=held.rows,
+        grouped=held.grouped, groups=held.groups, over_buckets=held.over_buckets, over_days=held.over_days,
+        examples=list(held.examples), suspicious=held.suspicious, finding=told_spans(spans),
+    )  # fmt: skip
+
+
+class WaitingLabelsItem(BaseModel):
+    model: str
+    source: str
+    labels: int = Field(description="that wait for a prediction of their sample_id")
+    oldest_at: datetime | None = Field(description="labelled_at of the oldest of them; null: none waits")
+    newest_at: datetime | None
+    due: int = Field(description="of the newest of them those whose prediction should be there")
+    joined: int = Field(description="labels of the same time that found theirs")
+    share: float | None = Field(description="due / (due + joined); null: none is due")
+    suspicious: bool = Field(description="nearly all new labels wait, or many do for a reason that can be seen")
+    label_examples: list[str] = Field(description="ids of labels that find no prediction")
+    prediction_examples: list[str] = Field(description="newest predictions without a label")
+    guess: str = Field(description="why they find none; empty: nothing can be seen")
+    compared_at: datetime | None
+    finding: str = Field(description="all of it in words; empty: none waits")
+
+
+def waiting_labels_item(waiting: WaitingLabels) -> WaitingLabelsItem:
+    """With its share and its finding."""
+    return WaitingLabelsItem(
+        model=waiting.model, source=waiting.source, labels=waiting.labels, oldest_at=waiting.oldest_at,
+        newest_at=waiting.newest_at, due=waiting.due, joined=waiting.joined, share=waiting.share,
+        suspicious=waiting.suspicious, label_examples=list(waiting.label_examples),
+        prediction_examples=list(waiting.prediction_examples), guess=waiting.guess, compared_at=waiting.compared_at,
+        finding=told_waiting(waiting),
+    )  # fmt: skip

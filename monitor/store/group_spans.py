@@ -1,0 +1,88 @@
+"""How far groups (group_id) reach: which share of rows lies in groups that span buckets, and days."""
+
+from datetime import datetime, timedelta
+from math import ceil
+
+import duckdb
+
+from monitor.config import Model
+from monitor.model import GroupSpans, Straddling
+from monitor.store.connection import naive, quoted, utc_day
+from monitor.store.registry import Registry
+from monitor.store.sql import statement
+
+BACK = timedelta(days=30)
+EXAMINED = 2_000_000  # rows with a group, about, beyond which groups are chosen by a hash of their id
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def share_of_straddling(
+    connection: duckdb.DuckDBPyConnection, table: str, bucket: timedelta, *, where: str = "reason IS NULL",
+    rows: int | None = None, every: int = 1,
+) -> Straddling:  # fmt: skip
+    """Of a table's rows (columns group_id and observed_at, those that ``where`` holds for) the share in groups that span
+    buckets and days.
+
+    ``rows``: how many there are, where that is known. Of the groups each ``every``-th is looked at, by the hash of its
+    id; shares and counts are then estimates.
+    """
+    chosen = f" AND hash(group_id) % {every}::UBIGINT = 0" if every > 1 else ""
+    source = f"SELECT group_id, observed_at FROM {quoted(table)} WHERE ({where})"
+    if rows is None:
+        counts = connection.execute(f"SELECT count(*) FROM ({source})").fetchone()
+        rows = int(counts[0]) if counts else 0
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW grouped_rows AS SELECT * FROM ({source}) WHERE group_id IS NOT NULL{chosen}"
+    )
+    try:
+        lengths = {"bucket": bucket // _MICROSECOND, "day": timedelta(days=1) // _MICROSECOND}
+        found = connection.execute(statement("group_spans"), lengths).fetchone()
+    finally:
+        connection.execute("DROP VIEW grouped_rows")
+    assert found is not None  # an aggregate always gives a row
+    grouped, groups, over_buckets, over_days, longest = found
+    grouped, groups, over_buckets, over_days = (
+        int(each) * every for each in (grouped, groups, over_buckets, over_days)
+    )
+    examples = [each for each in longest or [] if each["seconds"] > 0]
+    of = max(rows, 1)
+    return Straddling(
+        rows, min(grouped, rows), groups, min(over_buckets / of, 1.0), min(over_days / of, 1.0),
+        tuple(each["group_id"] for each in examples), tuple(each["rows"] for each in examples),
+        tuple(timedelta(seconds=each["seconds"]) for each in examples),
+    )  # fmt: skip
+
+
+def load_spans(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime
+) -> GroupSpans | None:
+    """What the rows of the last 30 days say, fewer where retention is shorter; None where none of them has a group."""
+    since = utc_day(now - min(BACK, model.retention))
+    where = f"model_id = {registry.model_id} AND observed_at >= TIMESTAMP '{naive(since)}'"
+    counts = connection.execute(f"SELECT count(*), count(group_id) FROM samples WHERE {where}").fetchone()
+    assert counts is not None  # an aggregate always gives a row
+    rows, grouped = counts
+    if not grouped:
+        return None
+    found = share_of_straddling(
+        connection, "samples", model.bucket, where=where, rows=rows, every=ceil(grouped / EXAMINED)
+    )
+    return GroupSpans(model.name, now, since, model.bucket, found)
+
+
+def store_spans(connection: duckdb.DuckDBPyConnection, model: str, found: GroupSpans | None, finding: str) -> None:
+    """Replace what was found of the model before; ``finding`` says it in words. None: it has no groups any more."""
+    connection.execute("DELETE FROM group_spans WHERE model = $model", {"model": model})
+    if found is None:
+        return
+    held = found.straddling
+    values = {
+        "model": model, "checked_at": naive(found.checked_at), "since": naive(found.since),
+        "bucket_seconds": int(found.bucket.total_seconds()), "rows": held.rows, "grouped": held.grouped,
+        "groups": held.groups, "over_buckets": held.over_buckets, "over_days": held.over_days,
+        "examples": list(held.examples), "example_rows": list(held.example_rows),
+        "example_seconds": [each.total_seconds() for each in held.example_lengths], "suspicious": held.suspicious,
+        "finding": finding,
+    }  # fmt: skip
+    marks = ", ".join(f"${name}" for name in values)
+    connection.execute(f"INSERT INTO group_spans ({', '.join(values)}) VALUES ({marks})", values)

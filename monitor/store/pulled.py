@@ -1,0 +1,50 @@
+"""What a pull brought, in numbers."""
+
+from dataclasses import dataclass, field
+
+from monitor.sources.base import Outcome, Problem
+
+
+@dataclass(slots=True)
+class Pulled:
+    """What a pull brought, in rows; ``quarantined`` by reason, of rows that were not known before."""
+
+    files: int = 0
+    rows: int = 0
+    new: int = 0
+    labelled: int = 0
+    duplicates: int = 0
+    corrected: int = 0
+    parked: int = 0  # labels that wait for their prediction
+    changed_predictions: int = 0  # of those corrected: another score, slice, version
+    clipped: int = 0  # new ones whose score was a hair outside [0, 1]
+    ambiguous_times: int = 0  # in the doubled hour of autumn, decided without a hint
+    removed: int = 0  # samples taken out again
+    bad: dict[str, int] = field(default_factory=dict)  # all rows set aside, by reason: those known from before too
+    quarantined: dict[str, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    shares: dict[str, Outcome] = field(default_factory=dict)  # of each file, where several are settled in one batch
+
+    def add(self, other: "Pulled") -> None:
+        """Count in what another batch brought."""
+        self.files += other.files
+        self.rows += other.rows
+        self.new += other.new
+        self.labelled += other.labelled
+        self.duplicates += other.duplicates
+        self.corrected += other.corrected
+        self.parked += other.parked
+        self.changed_predictions += other.changed_predictions
+        self.clipped += other.clipped
+        self.ambiguous_times += other.ambiguous_times
+        self.removed += other.removed
+        for reason, count in other.quarantined.items():
+            self.quarantined[reason] = self.quarantined.get(reason, 0) + count
+        for reason, count in other.bad.items():
+            self.bad[reason] = self.bad.get(reason, 0) + count
+        self.problems += other.problems
+
+    @property
+    def changed(self) -> bool:
+        """Whether any cell can have changed."""
+        return bool(self.new or self.labelled or self.corrected or self.removed)

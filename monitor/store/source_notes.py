@@ -1,0 +1,32 @@
+"""Troubles that a pull tells once, kept for a while: files that changed what they said, rows that came twice."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import duckdb
+
+from monitor.sources.base import NOTED_REASONS, Problem
+from monitor.store.connection import naive
+from monitor.store.sql import statement
+
+NOTED_FOR = timedelta(days=7)
+MOST_NOTES = 20  # of one source, the newest
+
+
+def store_notes(
+    connection: duckdb.DuckDBPyConnection, model: str, source: str, problems: Iterable[Problem], now: datetime
+) -> None:
+    """Keep those of the problems that the next pull would forget, and let go of old ones."""
+    where = {"model": model, "source": source}
+    told = {(problem.reason, problem.item): problem.message for problem in problems if problem.reason in NOTED_REASONS}
+    for (reason, item), message in list(told.items())[-MOST_NOTES:]:
+        note = {**where, "reason": reason, "item": item}
+        connection.execute(
+            "DELETE FROM source_notes WHERE model = $model AND source = $source AND reason = $reason AND item = $item",
+            note,
+        )
+        connection.execute(
+            "INSERT INTO source_notes VALUES ($model, $source, $reason, $item, $message, $now)",
+            {**note, "message": message, "now": naive(now)},
+        )
+    connection.execute(statement("source_notes_prune"), {**where, "oldest": naive(now - NOTED_FOR), "most": MOST_NOTES})

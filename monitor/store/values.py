@@ -1,0 +1,175 @@
+"""Values as people write them, as SQL expressions: texts that mean the same become equal, and outcomes are understood.
+
+3, 3.0, " 3 " and DOUBLE 3      one label, id or slice value: "3". "1.10" stays what it is, and is not "1.1"
+0, 1, 0.0, "True", " false "    outcomes; −1 is told apart, what it means is decided for a whole source
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from monitor.config import Model
+from monitor.model import Task
+from monitor.sourcesettings import Outcomes
+from monitor.sourcesettings import Source as SourceConfig
+from monitor.store.connection import literal, quoted
+
+# What people and programs write where there is no label yet, in lower case; an empty value is missing anyhow.
+MISSING_WORDS = (
+    "nan", "none", "null", "na", "n/a", "<na>", "\\n", "-", "nat", "#n/a", "#na", "n.a.", "<null>", "(null)", "<none>",
+)  # fmt: skip
+_BLANKS = " \t\n\x0b\x0c\r\u00a0\u2007\u202f\u3000\u200b\ufeff"  # of programs, typography and East Asian keyboards
+_INTEGERS = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "UHUGEINT",
+)
+_LARGEST_EXACT = 1 << 53  # whole numbers up to here are exact in a DOUBLE
+
+
+def is_integer_type(kind: str) -> bool:
+    """Whether a column of this SQL type holds whole numbers."""
+    return kind in _INTEGERS
+
+
+def plain_text(column: str, kind: str) -> str:
+    """A column (SQL, of the type ``kind``) as text: no blanks around it, whole numbers alike; NULL where it says nothing."""
+    if is_integer_type(kind) or kind == "BOOLEAN":
+        return f"{column}::VARCHAR"
+    if kind in ("DOUBLE", "FLOAT"):
+        whole = f"{column} = floor({column}) AND abs({column}) < {_LARGEST_EXACT}"
+        return f"CASE WHEN isnan({column}) THEN NULL WHEN {whole} THEN ({column}::BIGINT)::VARCHAR ELSE {column}::VARCHAR END"
+    if kind.startswith("DECIMAL"):
+        text = f"{column}::VARCHAR"
+        return f"CASE WHEN contains({text}, '.') THEN rtrim(rtrim({text}, '0'), '.') ELSE {text} END"
+    return normalized_text(column if kind == "VARCHAR" else f"{column}::VARCHAR")
+
+
+def normalized_text(text: str) -> str:
+    """The same for an SQL expression that is text: ``" 12.0 "`` → ``12``, ``"1.10"`` stays, ``""`` → NULL."""
+    bare = f"trim({text}, {literal(_BLANKS)})"
+    # nearly all values are as they should be: comparisons that cost little send only the others through the rest
+    last = f"{text}[-1]"
+    odd = f"{text} < '!' OR {text} >= chr(160) OR contains({text}, '.') OR {last} <= ' ' OR {last} >= chr(160)"
+    return (
+        f"CASE WHEN {odd} THEN CASE WHEN {bare} = '' THEN NULL WHEN suffix({bare}, '0') AND contains({bare}, '.') "
+        f"AND regexp_full_match({bare}, '-?[0-9]+\\.0+') THEN split_part({bare}, '.', 1) ELSE {bare} END ELSE {text} END"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRules:
+    """How outcomes and labels of one source are understood.
+
+    ``true`` and ``false`` are words, in lower case; so is ``missing``; ``classes`` are words that name a class, exactly.
+    """
+
+    task: Task
+    positive: str | None = None
+    true: tuple[str, ...] = ()
+    false: tuple[str, ...] = ()
+    missing: tuple[str, ...] = MISSING_WORDS
+    classes: frozenset[str] = field(default_factory=frozenset)
+    own_missing: bool = False  # the source names its missing words itself: they are missing whatever is predicted
+
+    @classmethod
+    def of(cls, model: Model, meaning: SourceConfig, class_words: Iterable[str]) -> "LabelRules":
+        """``class_words``: classes that were predicted under a name that else means "not labelled yet"."""
+        outcomes = meaning.outcomes or Outcomes()
+        own = meaning.missing_labels
+        positive = _normalized(model.positive) if model.positive is not None else None
+        named = {*map(_normalized, model.classes), *class_words, *([positive] if positive is not None else [])}
+        return cls(
+            model.task, positive, _lowered(outcomes.true), _lowered(outcomes.false),
+            MISSING_WORDS if own is None else tuple(word for word in _lowered(own) if word),
+            frozenset(named if own is None else ()), own is not None,
+        )  # fmt: skip
+
+    def with_classes(self, words: Iterable[str]) -> "LabelRules":
+        """The same with these words as names of classes too."""
+        return replace(self, classes=self.classes | set(words))
+
+    @property
+    def from_names(self) -> bool:
+        """Whether the outcome is that the label names the predicted class."""
+        return self.task is not Task.BINARY
+
+    def missing_sql(self, label: str) -> str:
+        """Whether a label (SQL, plain text, not NULL) means "not labelled yet"."""
+        words = [word for word in self.missing if word not in self.true and word not in self.false]
+        said = f"lower({label}) IN ({_listed(words)})" if words else "false"
+        known = [word for word in self.classes if word.lower() in words]
+        return f"({said} AND {label} NOT IN ({_listed(sorted(known))}))" if known else f"({said})"
+
+    def outcome_sql(self, text: str) -> str:
+        """0, 1, −1 as it is written, or NULL for all else, of an outcome as plain text."""
+        cases = [f"WHEN lower({text}) IN ({_listed(words)}) THEN {value}" for words, value in
+                 ((self.true, 1), (self.false, 0)) if words]  # fmt: skip
+        return (
+            f"CASE {' '.join(cases)} WHEN {text} = '0' THEN 0 WHEN {text} = '1' THEN 1 WHEN lower({text}) = 'false' THEN 0 "
+            f"WHEN lower({text}) = 'true' THEN 1 ELSE CASE TRY_CAST({text} AS DOUBLE) WHEN 0 THEN 0 WHEN 1 THEN 1 "
+            "WHEN -1 THEN -1 END END"
+        )
+
+    def label_sql(self, label: str, predicted: str) -> str:
+        """The outcome that follows from a label (plain text), beside a predicted class: 0, 1, −1 as written, or NULL."""
+        if self.from_names:
+            outcome = f"({label} = {predicted})::INTEGER"
+        elif self.positive is not None:
+            words = f"WHEN lower({label}) IN ({_listed(self.true)}) THEN 1 " if self.true else ""
+            others = f"CASE WHEN lower({label}) IN ({_listed(self.false)}) THEN 0 END" if self.false else "0"
+            outcome = f"CASE WHEN {self._positive_sql(label)} THEN 1 {words}ELSE {others} END"
+        else:
+            outcome = self.outcome_sql(label)
+        return f"CASE WHEN {label} IS NOT NULL AND NOT {self.missing_sql(label)} THEN {outcome} END"
+
+    def _positive_sql(self, label: str) -> str:
+        """Whether a label is ``positive``, in any case, unless another class differs from it by case alone."""
+        assert self.positive is not None
+        alike = {word for word in self.classes if word.lower() == self.positive.lower()}
+        if alike <= {self.positive}:
+            return f"lower({label}) = lower({literal(self.positive)})"
+        return f"{label} = {literal(self.positive)}"
+
+
+def outcome_expression(rules: LabelRules, kind: str) -> tuple[str, str]:
+    """(SQL: whether the column ``outcome`` of this type says anything, SQL: 0, 1, −1 as written, or NULL)."""
+    column = quoted("outcome")
+    if kind == "BOOLEAN" and not (rules.true or rules.false):
+        return f"{column} IS NOT NULL", f"{column}::INTEGER"
+    if not (rules.true or rules.false or rules.own_missing) and (is_integer_type(kind) or kind in ("DOUBLE", "FLOAT")):
+        says = f"{column} IS NOT NULL" if is_integer_type(kind) else f"{column} IS NOT NULL AND NOT isnan({column})"
+        return says, f"CASE {column} WHEN 0 THEN 0 WHEN 1 THEN 1 WHEN -1 THEN -1 END"
+    text = plain_text(column, kind)
+    # a class may be called "none"; an outcome that says so is none
+    nameless = LabelRules(rules.task, None, rules.true, rules.false, rules.missing)
+    return f"coalesce(NOT {nameless.missing_sql(text)}, false)", rules.outcome_sql(text)
+
+
+def _normalized(word: str) -> str:
+    """What ``normalized_text`` makes of it."""
+    bare = word.strip(_BLANKS)
+    head, dot, tail = bare.partition(".")
+    whole = (
+        dot and tail and set(tail) == {"0"} and head.removeprefix("-").isascii() and head.removeprefix("-").isdigit()
+    )
+    return head if whole else bare
+
+
+def normalize_word(word: str) -> str:
+    """``" 3.0 "`` → ``3``: the Python of ``normalized_text``."""
+    return _normalized(word)
+
+
+def _lowered(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(_normalized(word).lower() for word in words)
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(literal(word) for word in words)
