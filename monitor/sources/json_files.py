@@ -47,7 +47,7 @@ def json_layout(
     for name, own in wanted.items():
         if own in folders and name not in TIMES and any(is_reached(each, own) for each in objects):
             demand_agreement(connection, path, valid, json_text("valid", own), own, folders[own])
-    told = _texts(objects) if absent else {}
+    told = _texts(objects if absent else objects[:_ENOUGH])
     times = {name: _texts(objects, wanted[name])[wanted[name]] for name in TIMES}
     return Layout(
         "json",

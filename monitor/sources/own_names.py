@@ -24,7 +24,7 @@ USUAL = {  # names that other tools give these columns, without case and marks
     "group_id": ("group", "patientid", "clipid", "videoid"),
     "version": ("modelversion",),
 }  # fmt: skip
-OUTCOMES = ("outcome", "label", "predicted_class")
+OUTCOMES = ("outcome", "label", "predicted_class")  # a file has what came true by one or two of them
 _SUFFIXES = ("id", "name", "no", "nr", "number", "value")  # camera_id for camera
 _LONGEST, _NO_LETTERS = 100, set("{}<>")  # a name; beyond that, a line that is none
 _NEAR = 0.8  # of difflib: "observer" is not near to observed_at, "kamera" is to camera
