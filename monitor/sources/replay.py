@@ -36,9 +36,7 @@ class ReplaySource:
     problems: list[Problem] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)  # of files that were looked at
     facts: dict[str, str] = field(default_factory=dict)  # found of the source while its files were looked at
-    conflicts: dict[str, list[int]] = field(
-        default_factory=dict
-    )  # file → positions of rows that contradict another of it
+    conflicts: dict[str, list[int]] = field(default_factory=dict)  # file → positions of rows that contradict another
 
     @property
     def name(self) -> str:
