@@ -44,6 +44,7 @@ class Batch:
     alone: tuple["Batch", ...] = ()  # the same files one by one, for when one of several turns out to be damaged
     settled: Callable[[Mapping[str, Outcome]], None] | None = None  # told by _file: committed, or refused
     part: Callable[[Sequence[int]], "Batch"] | None = None  # of several that are settled: those with these indices
+    unmapped: str = ""  # columns = {…} that seems to give outcomes, where the files have none by our names
     reread: frozenset[str] = frozenset()  # files that were read before, and have changed since
     whole: bool = True  # whether it has all rows of its files, which can then be looked at as a whole
     facts: Mapping[str, str] = field(default_factory=dict)  # found of the source, to be remembered

@@ -49,7 +49,7 @@ def a_row(sample_id: str, **values: Any) -> Row:
 
 
 def model_of(base: Path, extra: str = "", source: str = "", slices: Sequence[str] = ("camera",)) -> Model:
-    """The model of a configuration with one source, ``in/*`` unless ``source`` says otherwise; binary unless ``extra`` does."""
+    """The model of a configuration with one source: ``in/*``, and a binary task, unless ``source`` and ``extra`` say else."""
     source = source or '[[model.source]]\npath = "in/*"\n'
     task = "" if "task =" in extra else 'task = "binary"\n'
     text = f'[[model]]\nname = "m"\n{task}slices = {json.dumps(list(slices))}\n{extra}\n{source}'
