@@ -98,7 +98,7 @@ def ingest(
         ):
             pulled.problems.append(Problem(source, "logits_are", said))
         if batch.reread:
-            keep_said(connection)
+            keep_said(connection, holds)
         if holds == "labels":
             delay_labels(connection, now)
             pulled.parked = join_labels(connection, registry, model, source, now)
@@ -202,7 +202,8 @@ def take(
 
 def _find_existing(connection: duckdb.DuckDBPyConnection, model_id: int) -> None:
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE existing AS SELECT s.rowid AS row_key, s.* FROM samples AS s LIMIT 0"
+        "CREATE OR REPLACE TEMP TABLE existing AS SELECT s.rowid AS row_key, NULL::BIGINT AS said_at, false AS predicts, "
+        "false AS labelled, s.* FROM samples AS s LIMIT 0"
     )
     days = connection.execute(
         "SELECT DISTINCT date_trunc('day', observed_at)::TIMESTAMP FROM fresh ORDER BY 1"

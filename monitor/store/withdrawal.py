@@ -9,18 +9,19 @@ from collections.abc import Mapping
 import duckdb
 
 from monitor.config import Model
-from monitor.sources.base import Batch, Problem
+from monitor.sources.base import Batch, Problem, ProblemReason
 from monitor.store.registry import Registry
 from monitor.store.rewriting import rewrite_samples, take_out
 from monitor.store.sql import statement
 from monitor.wording import counted
 
 
-def keep_said(connection: duckdb.DuckDBPyConnection) -> None:
-    """Keep which labels `staged` says as `said`: those that join nothing leave it before they are compared."""
+def keep_said(connection: duckdb.DuckDBPyConnection, holds: str) -> None:
+    """Keep which labels `staged` says as `said`: of a labels table those that join nothing leave it before they are compared.
+    Of samples only what cannot be taken is kept."""
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE said AS SELECT file, sample_id, observed_at FROM staged "
-        "WHERE sample_id IS NOT NULL AND (labelled OR reason IS NOT NULL)"
+        "CREATE OR REPLACE TEMP TABLE said AS SELECT number_of_file(position, file) AS file_id, sample_id, observed_at "
+        f"FROM staged WHERE sample_id IS NOT NULL AND ({'labelled OR ' if holds == 'labels' else ''}reason IS NOT NULL)"
     )
 
 
@@ -56,69 +57,72 @@ def settle_withdrawn(
     connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, batch: Batch, holds: str,
     numbers: Mapping[str, int],
 ) -> list[Problem]:  # fmt: skip
-    """Compare each file that was read before with what it said then; tell what is gone, and remove it where so configured.
+    """Compare the files that were read before with what they said then; tell what is gone, and remove it where so configured.
 
     To be called inside the transaction that takes the rows of `staged`, with `said` as it was before that.
     """
-    told: list[Problem] = []
     remove = batch.meaning.withdrawn == "remove"
+    files = [numbers[file] for file in batch.reread]
+    own = {"model_id": registry.model_id, "files": files}
+    rows: dict[int, int] = {}
+    if holds == "samples":
+        connection.execute(statement("missed_rows"), own)
+        said = "SELECT number_of_file(position, file) AS file_id, sample_id, observed_at FROM staged "
+        _find_gone(connection, registry, f"{said} WHERE observed_at IN (SELECT observed_at FROM missed)", labels=False)
+        rows = _hand_over(connection, "file_id")
+        if remove and rows:
+            _take_out_gone(connection, registry, model)
+    connection.execute(statement("missed_labels"), {**own, "labels": holds == "labels"})
+    _find_gone(connection, registry, "FROM said", labels=True)
+    labels = _hand_over(connection, "label_file_id")
+    if remove and labels:
+        _take_labels_out(connection, registry, model)
+    kinds: tuple[tuple[ProblemReason, str, dict[int, int]], ...] = (
+        ("withdrawn_rows", "row", rows), ("withdrawn_labels", "label", labels),
+    )  # fmt: skip
+    return [
+        Problem(file, reason, _told(file, noun, gone, remove=remove))
+        for file in sorted(batch.reread)
+        for reason, noun, counts in kinds
+        if (gone := counts.get(numbers[file]))
+    ]
+
+
+def _find_gone(connection: duckdb.DuckDBPyConnection, registry: Registry, said: str, *, labels: bool) -> None:
+    """Fill `gone` with those of `missed` that ``said`` (SQL: file_id, sample_id, observed_at) does not say either."""
+    if connection.execute("SELECT 1 FROM missed LIMIT 1").fetchone():
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW still_said AS {said}")
+        connection.execute(statement("missed_gone"), {"model_id": registry.model_id, "labels": labels})
+    else:
+        connection.execute("CREATE OR REPLACE TEMP TABLE gone AS SELECT row_key, file_id, file_id AS heir FROM missed")
+
+
+def _told(file: str, noun: str, gone: int, *, remove: bool) -> str:
     what = "taken out" if remove else 'kept (withdrawn = "remove" in [model.source] takes them out)'
-    for file in sorted(batch.reread):
-        own = {"model_id": registry.model_id, "file_id": numbers[file], "file": file}
-        if holds == "samples" and (gone := _settle_rows(connection, registry, model, own, remove=remove)):
-            told.append(
-                Problem(
-                    file, "withdrawn_rows",
-                    f"{file}: was written anew, and {counted(gone, 'row')} of its earlier version "
-                    f"{'is' if gone == 1 else 'are'} no longer in it; {what}",
-                )
-            )  # fmt: skip
-        if gone := _settle_labels(connection, registry, model, {**own, "labels": holds == "labels"}, remove=remove):
-            told.append(
-                Problem(
-                    file, "withdrawn_labels",
-                    f"{file}: was written anew, and {counted(gone, 'label')} of its earlier version "
-                    f"{'is' if gone == 1 else 'are'} no longer in it; {what}",
-                )
-            )  # fmt: skip
-    return told
+    verb = "is" if gone == 1 else "are"
+    return f"{file}: was written anew, and {counted(gone, noun)} of its earlier version {verb} no longer in it; {what}"
 
 
-def _settle_rows(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, own: Mapping[str, object], *, remove: bool
-) -> int:
-    connection.execute(statement("withdrawn_rows"), own)
-    lost = _hand_over(connection, "file_id")
-    if remove and lost:
-        _take_out_gone(connection, registry, model)
-    return lost
+def _take_labels_out(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model) -> None:
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE replaced AS SELECT s.rowid AS row_key, s.* FROM samples AS s "
+        "WHERE s.rowid IN (SELECT row_key FROM gone WHERE heir IS NULL)"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE incoming AS SELECT * REPLACE (NULL::BIGINT AS positives, NULL::VARCHAR AS label, "
+        "NULL::TIMESTAMP AS labelled_at, NULL::INTEGER AS label_file_id) FROM replaced"
+    )
+    rewrite_samples(connection, registry, model)
 
 
-def _settle_labels(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, own: Mapping[str, object], *, remove: bool
-) -> int:
-    connection.execute(statement("withdrawn_labels"), own)
-    lost = _hand_over(connection, "label_file_id")
-    if remove and lost:
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE replaced AS SELECT s.rowid AS row_key, s.* FROM samples AS s "
-            "WHERE s.rowid IN (SELECT row_key FROM gone WHERE heir IS NULL)"
-        )
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE incoming AS SELECT * REPLACE (NULL::BIGINT AS positives, NULL::VARCHAR AS label, "
-            "NULL::TIMESTAMP AS labelled_at, NULL::INTEGER AS label_file_id) FROM replaced"
-        )
-        rewrite_samples(connection, registry, model)
-    return lost
-
-
-def _hand_over(connection: duckdb.DuckDBPyConnection, column: str) -> int:
-    """Count what is `gone` as its heir's, or as nobody's; how many have none."""
-    counts = connection.execute("SELECT count(*), count(heir) FROM gone").fetchone()
-    assert counts is not None  # an aggregate always gives a row
-    if counts[0]:
+def _hand_over(connection: duckdb.DuckDBPyConnection, column: str) -> dict[int, int]:
+    """Count what is `gone` as its heir's, or as nobody's; how many have none, by the number of their file."""
+    counts: dict[int, int] = dict(
+        connection.execute("SELECT file_id, count(*) - count(heir) FROM gone GROUP BY file_id").fetchall()
+    )
+    if counts:
         connection.execute(f"UPDATE samples SET {column} = g.heir FROM gone AS g WHERE samples.rowid = g.row_key")
-    return int(counts[0] - counts[1])
+    return {file_id: lost for file_id, lost in counts.items() if lost}
 
 
 def _take_out_gone(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model) -> int:

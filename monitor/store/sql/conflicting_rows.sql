@@ -1,6 +1,6 @@
 -- samples that an earlier version of a file brought, and that now stand in it twice with other predictions
 CREATE OR REPLACE TEMP TABLE gone AS
-SELECT s.rowid AS row_key, r.heir
+SELECT s.rowid AS row_key, s.file_id, r.heir
 FROM samples AS s
 LEFT JOIN (
     SELECT identity, min(file_id) AS heir

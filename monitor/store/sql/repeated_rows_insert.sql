@@ -1,30 +1,41 @@
--- predictions and labels that several files hold, under the numbers of those that the sample is not counted as
+-- predictions and labels that several files hold, under the numbers of those that the sample is not counted as. The rows of
+-- this batch that are known name their file by their place; of those that stand in it more than once the others do too.
 INSERT INTO repeated_rows
-WITH said AS (
-    SELECT sample_id, observed_at, number_of_file(position, file) AS file_id, score IS NOT NULL AS predicts, labelled
-    FROM staged
-    WHERE reason IS NULL
-      AND ((sample_id, observed_at) IN (SELECT (sample_id, observed_at) FROM existing)
-           OR (sample_id, observed_at) IN (SELECT (sample_id, observed_at) FROM repeated))
+WITH met AS (
+    SELECT e.sample_id, e.observed_at, number_of_file(e.said_at, NULL) AS own, e.predicts, e.labelled,
+           e.file_id AS file_before, e.label_file_id AS label_before,
+           CASE WHEN i.row_key IS NULL THEN e.file_id ELSE i.file_id END             AS file_now,
+           CASE WHEN i.row_key IS NULL THEN e.label_file_id ELSE i.label_file_id END AS label_now
+    FROM existing AS e
+    LEFT JOIN incoming AS i ON i.row_key = e.row_key
+    WHERE (e.predicts AND e.file_id IS DISTINCT FROM number_of_file(e.said_at, NULL))
+       OR (e.labelled AND e.label_file_id IS DISTINCT FROM number_of_file(e.said_at, NULL))
 ),
-claims AS (
-    SELECT sample_id, observed_at, file_id, false AS labels FROM said WHERE predicts
-    UNION SELECT sample_id, observed_at, file_id, true FROM said WHERE labelled
-    UNION SELECT sample_id, observed_at, file_id, false FROM existing WHERE file_id IS NOT NULL
-    UNION SELECT sample_id, observed_at, label_file_id, true FROM existing WHERE label_file_id IS NOT NULL
+among AS (
+    SELECT s.sample_id, s.observed_at, number_of_file(s.position, s.file) AS own, s.score IS NOT NULL AS predicts, s.labelled,
+           NULL::INTEGER AS file_before, NULL::INTEGER AS label_before, i.file_id AS file_now, i.label_file_id AS label_now
+    FROM staged AS s
+    JOIN repeated USING (sample_id, observed_at)
+    JOIN (
+        SELECT sample_id, observed_at, file_id, label_file_id FROM incoming
+        UNION ALL
+        SELECT sample_id, observed_at, file_id, label_file_id FROM existing
+        WHERE row_key NOT IN (SELECT row_key FROM incoming WHERE row_key IS NOT NULL)
+    ) AS i USING (sample_id, observed_at)
+    WHERE s.reason IS NULL
 ),
-counted AS (
-    SELECT sample_id, observed_at, file_id, label_file_id FROM incoming
+both_say AS (FROM met UNION ALL FROM among)
+SELECT $model_id, file_id, hash(sample_id, observed_at), labels, observed_at::DATE
+FROM (
+    SELECT sample_id, observed_at, own AS file_id, false AS labels FROM both_say
+    WHERE predicts AND own IS DISTINCT FROM file_now
     UNION ALL
-    SELECT sample_id, observed_at, file_id, label_file_id FROM existing
-    WHERE row_key NOT IN (SELECT row_key FROM incoming WHERE row_key IS NOT NULL)
+    SELECT sample_id, observed_at, own, true FROM both_say WHERE labelled AND own IS DISTINCT FROM label_now
+    UNION ALL
+    SELECT sample_id, observed_at, file_before, false FROM both_say
+    WHERE file_before IS DISTINCT FROM file_now
+    UNION ALL
+    SELECT sample_id, observed_at, label_before, true FROM both_say
+    WHERE label_before IS DISTINCT FROM label_now
 )
-SELECT $model_id, c.file_id, hash(c.sample_id, c.observed_at), c.labels, c.observed_at::DATE
-FROM claims AS c
-JOIN counted AS s USING (sample_id, observed_at)
-WHERE c.file_id IS DISTINCT FROM CASE WHEN c.labels THEN s.label_file_id ELSE s.file_id END
-EXCEPT
-SELECT model_id, file_id, identity, labels, day
-FROM repeated_rows
-WHERE model_id = $model_id
-  AND day >= (SELECT min(observed_at)::DATE FROM claims) AND day <= (SELECT max(observed_at)::DATE FROM claims);
+WHERE file_id IS NOT NULL;
