@@ -70,8 +70,8 @@ def stage(
     with _believing_values_only(connection):
         connection.execute(f"""
 CREATE OR REPLACE TEMP TABLE staged AS
-SELECT * EXCLUDE (unreadable, conflicting, has_score, bad_raw_score, has_outcome, has_label, has_labelled_at, has_logits, has_count,
-    has_positives, read_outcome, read_count, read_positives),
+SELECT * EXCLUDE (unreadable, conflicting, has_score, bad_raw_score, has_outcome, has_label, has_labelled_at, has_logits,
+    has_count, has_positives, read_outcome, read_count, read_positives),
     coalesce(read_outcome = -1, false) AS minus, positives IS NOT NULL OR has_label AS labelled
 FROM (
     SELECT *, CASE
