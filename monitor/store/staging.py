@@ -244,7 +244,7 @@ def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monito
         "has_logits": has("logits"),
         "has_count": has("n"),
         "has_positives": has("positives"),
-        "read_outcome": f"coalesce({outcome}, CASE WHEN NOT ({has_outcome}) THEN {from_label} END)::INTEGER",
+        "read_outcome": f"(CASE WHEN {has_outcome} THEN {outcome} ELSE {from_label} END)::INTEGER",
         "read_count": count("n"),
         "read_positives": count("positives"),
     }

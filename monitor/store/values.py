@@ -48,7 +48,7 @@ def plain_text(column: str, kind: str) -> str:
     if kind.startswith("DECIMAL"):
         text = f"{column}::VARCHAR"
         return f"CASE WHEN contains({text}, '.') THEN rtrim(rtrim({text}, '0'), '.') ELSE {text} END"
-    return normalized_text(column if kind == "VARCHAR" else f"{column}::VARCHAR")
+    return normalized_text(column if kind == "VARCHAR" else f"({column}::VARCHAR)")
 
 
 def normalized_text(text: str) -> str:
@@ -101,9 +101,9 @@ class LabelRules:
         return self.task is not Task.BINARY
 
     def missing_sql(self, label: str) -> str:
-        """Whether a label (SQL, plain text, not NULL) means "not labelled yet"."""
+        """Whether a label (SQL, plain text) means "not labelled yet"; NULL where it is NULL."""
         words = [word for word in self.missing if word not in self.true and word not in self.false]
-        said = f"lower({label}) IN ({_listed(words)})" if words else "false"
+        said = f"lower({label}) IN ({_listed(words)})" if words else f"CASE WHEN {label} IS NOT NULL THEN false END"
         known = [word for word in self.classes if word.lower() in words]
         return f"({said} AND {label} NOT IN ({_listed(sorted(known))}))" if known else f"({said})"
 
