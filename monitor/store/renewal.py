@@ -27,6 +27,7 @@ from monitor.store.sql import statement
 from monitor.store.values import MISSING_WORDS, LabelRules, normalized_text
 
 _DAY = timedelta(days=1)
+_ROWS = 500_000  # looked at together
 _TEXTS = ("sample_id", "group_id", "predicted_class", "label")
 
 
@@ -100,8 +101,8 @@ def _renew(
     meaning = _Meaning(basis, origins, _minus(connection, registry.model_id))
     counts = Counts()
     if before is None or basis.precision or origins.any_follows:
-        for day in _days(connection, registry.model_id, basis):  # a day at a time: memory stays small
-            counts += _renew_day(connection, registry, model, meaning, day, now)
+        for span in _spans(connection, registry.model_id, basis):
+            counts += _renew_span(connection, registry, model, meaning, span, now)
     _renew_parked(connection, registry.model_id, meaning)
     finish_slices(connection, registry, model, slices, now)
     if before is None:
@@ -132,25 +133,36 @@ def _minus(connection: duckdb.DuckDBPyConnection, model_id: int) -> str:
     return "0" if found and found[1] and not found[0] else "NULL"
 
 
-def _days(connection: duckdb.DuckDBPyConnection, model_id: int, basis: Basis) -> list[datetime]:
-    """The days that have rows, or may get some when times are cut."""
+def _spans(connection: duckdb.DuckDBPyConnection, model_id: int, basis: Basis) -> list[tuple[datetime, datetime]]:
+    """[first, beyond) of runs of days with about ``_ROWS`` rows each: memory stays small. With those that get rows when times
+    are cut."""
     found = connection.execute(
-        "SELECT DISTINCT date_trunc('day', observed_at)::TIMESTAMP FROM samples WHERE model_id = $model_id",
+        "SELECT date_trunc('day', observed_at)::TIMESTAMP AS day, count(*) FROM samples WHERE model_id = $model_id "
+        "GROUP BY day",
         {"model_id": model_id},
     ).fetchall()
-    days = {day for (day,) in found}
+    counts: dict[datetime, int] = dict(found)
     for cut in set(basis.precision.values()):
         if _DAY % cut:
-            days |= {day - _DAY * n for day in days for n in range(1, 2 + cut // _DAY)}
-    return sorted(days)
+            counts |= {day - _DAY * n: 0 for day in list(counts) for n in range(1, 2 + cut // _DAY)} | counts
+    spans: list[tuple[datetime, datetime]] = []
+    held = 0
+    for day in sorted(counts):
+        if spans and held + counts[day] <= _ROWS:
+            spans[-1] = (spans[-1][0], day + _DAY)
+            held += counts[day]
+        else:
+            spans.append((day, day + _DAY))
+            held = counts[day]
+    return spans
 
 
-def _renew_day(
+def _renew_span(
     connection: duckdb.DuckDBPyConnection,
     registry: Registry,
     model: Model,
     meaning: _Meaning,
-    day: datetime,
+    days: tuple[datetime, datetime],
     now: datetime,
 ) -> Counts:
     basis, origins = meaning.basis, meaning.origins
@@ -163,10 +175,9 @@ def _renew_day(
         "follows": origins.follows_sql("label_source"),
         "outcome": f"CASE {outcome} WHEN 1 THEN 1 WHEN 0 THEN 0 WHEN -1 THEN {meaning.minus} END",
     }
-    span = {
-        "model_id": registry.model_id, "first": day, "beyond": day + _DAY,
-        "latest": day + _DAY + basis.longest_precision(),
-    }  # fmt: skip
+    first, beyond = days
+    latest = beyond + basis.longest_precision()
+    span = {"model_id": registry.model_id, "first": first, "beyond": beyond, "latest": latest}
     connection.execute(_filled("renewal_found", parts), span)
     found = connection.execute(
         "SELECT count(*), count(*) FILTER (judged), count(*) FILTER (unlabelled), coalesce(bool_or(moved), false) FROM renewed"
@@ -176,7 +187,7 @@ def _renew_day(
         return Counts()
     if found[3]:
         run_script(connection, "renewal_met", span)
-    whole = {"model_id": registry.model_id, "first": day, "latest": span["latest"], "now": naive(now)}
+    whole = {"model_id": registry.model_id, "first": first, "latest": latest, "now": naive(now)}
     run_script(connection, "renewal_rows", whole)
     differing = 0
     if found[3]:

@@ -1,4 +1,4 @@
--- a day's samples that say something else in the form that values have now, and what they say then
+-- samples of some days that say something else in the form that values have now, and what they say then
 CREATE OR REPLACE TEMP TABLE renewed AS
 WITH plain AS (
     SELECT s.rowid AS row_key, s.sample_id, s.observed_at, s.group_id, s.predicted_class, s.label, s.positives, s.slice_id, s.n,

@@ -1,4 +1,4 @@
--- rows of a renewed day that give way, and those that take their place
+-- rows of renewed days that give way, and those that take their place
 CREATE OR REPLACE TEMP TABLE replaced AS
 SELECT s.rowid AS row_key, s.*
 FROM samples AS s
