@@ -15,7 +15,7 @@ from monitor.config import Model
 from monitor.errors import SourceError
 from monitor.model import Task
 from monitor.sources.base import Batch, Source
-from monitor.store.connection import literal
+from monitor.store.connection import literal, quoted
 from monitor.store.cursors import read_cursor
 from monitor.store.label_basis import Basis, by_source
 from monitor.store.registry import Registry
@@ -23,6 +23,7 @@ from monitor.store.review import ONE_SIDED_ROWS
 
 Says = Literal["labels", "outcomes", "neither"]
 _PEEKED = 20  # of the files read last, of which one is looked at
+_LOOKED_AT = 10_000  # rows of it
 _STRAY = 0.001  # of outcomes that followed from labels, and differ since rows of one identity were put together
 
 
@@ -81,12 +82,23 @@ def _ask(connection: duckdb.DuckDBPyConnection, registry: Registry, source: Sour
     try:
         for found in source.read(connection, cursor, now):
             if isinstance(found, Batch):
-                if "label" not in found.types:
-                    return "neither"
-                return "outcomes" if found.types.keys() & {"outcome", "positives"} else "labels"
+                return _says(connection, found)
     except (SourceError, duckdb.Error):  # it will be told when it is pulled
         pass
     return None
+
+
+def _says(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Says:
+    """By its columns, and whether those for outcomes hold anything in its first rows."""
+    if "label" not in batch.types:
+        return "neither"
+    own = [f"nullif(trim({quoted(name)}::VARCHAR), '')" for name in ("outcome", "positives") if name in batch.types]
+    if not own:
+        return "labels"
+    row = connection.execute(
+        f"SELECT count(coalesce({', '.join(own)})) FROM (SELECT * FROM ({batch.relation}) LIMIT {_LOOKED_AT})"
+    ).fetchone()
+    return "outcomes" if row and row[0] else "labels"
 
 
 def find_origins(

@@ -103,6 +103,7 @@ def _renew(
     if before is None or basis.precision or origins.any_follows:
         for span in _spans(connection, registry.model_id, basis):
             counts += _renew_span(connection, registry, model, meaning, span, now)
+    counts += Counts(waiting=_waiting(connection, registry.model_id, meaning))
     _renew_parked(connection, registry.model_id, meaning)
     finish_slices(connection, registry, model, slices, now)
     if before is None:
@@ -230,6 +231,19 @@ def _renew_parked(connection: duckdb.DuckDBPyConnection, model_id: int, meaning:
             f"WHERE model_id = $model_id AND label IS NOT NULL AND {origins.follows_sql('source')}",
             where,
         )
+
+
+def _waiting(connection: duckdb.DuckDBPyConnection, model_id: int, meaning: _Meaning) -> int:
+    """Labelled rows of a binary model without an outcome, as their labels are names that nothing explains."""
+    other = meaning.basis.other
+    if other.from_names or not meaning.origins.any_follows:
+        return 0
+    row = connection.execute(
+        "SELECT count(*) FROM samples WHERE model_id = $model_id AND label IS NOT NULL AND positives IS NULL "
+        f"AND NOT {other.missing_sql('label')} AND ({other.outcome_sql('label')}) IS NULL",
+        {"model_id": model_id},
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _renew_class_names(connection: duckdb.DuckDBPyConnection, model: str) -> None:

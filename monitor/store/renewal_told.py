@@ -15,17 +15,18 @@ from monitor.wording import counted, first_few
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Rows whose outcome changed, those of them that have none any more, rows that became one with another, and identities
-    of which such rows predicted differently."""
+    of which such rows predicted differently. ``waiting``: labelled rows without an outcome, as nothing says what it is."""
 
     judged: int = 0
     unlabelled: int = 0
     merged: int = 0
     differing: int = 0
+    waiting: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
             self.judged + other.judged, self.unlabelled + other.unlabelled, self.merged + other.merged,
-            self.differing + other.differing,
+            self.differing + other.differing, self.waiting + other.waiting,
         )  # fmt: skip
 
 
@@ -35,8 +36,8 @@ def tell_renewal(
     """A problem that says all of it; none when nothing changed that numbers rest on."""
     changed = [*_outcomes(model, counts), *_rows(counts), *_slices(slices)]
     if changed:
-        changed[-1] += ". Drift evidence starts afresh"
-    said = [*changed, *_calibrators(connection, model, counts), *_kept(origins)]
+        changed.append("Drift evidence starts afresh")
+    said = [*changed, *_waiting(counts), *_calibrators(connection, model, counts), *_kept(origins)]
     if not said:
         return []
     return [Problem(model.name, "labels_judged_anew", f'model "{model.name}": {". ".join(said)}')]
@@ -51,15 +52,21 @@ def _outcomes(model: Model, counts: Counts) -> list[str]:
         how = f'the label is positive = "{model.positive}"'
     else:
         how = "the label is 1 or true"
-    text = f"outcomes of {counted(counts.judged, 'stored sample')} follow from their labels anew: {how}"
-    if not counts.unlabelled:
-        return [text]
-    wait = (
-        ", until positive in [[model]] says which name is the positive class"
-        if model.task is Task.BINARY and model.positive is None
-        else ": their labels are words for a label that is missing"
-    )
-    return [f"{text}; {counts.unlabelled:,} of them count as unlabelled{wait}"]
+    text = f"Outcomes of {counted(counts.judged, 'stored sample')} follow from their labels anew: {how}"
+    if counts.unlabelled:
+        text += f"; {counts.unlabelled:,} of them have none now, and count as unlabelled"
+        if model.task is not Task.BINARY:
+            text += ', as their labels are words like "None" (missing_labels in [model.source] names others)'
+    return [text]
+
+
+def _waiting(counts: Counts) -> list[str]:
+    if not counts.waiting:
+        return []
+    return [
+        f"Labels of {counted(counts.waiting, 'stored sample')} are names, and nothing says which of them the score is the "
+        "probability of: they count as unlabelled until positive is set in [[model]]"
+    ]
 
 
 def _rows(counts: Counts) -> list[str]:
@@ -79,7 +86,7 @@ def _slices(slices: SlicesRenewed) -> list[str]:
         )
     if slices.scopes:
         said.append(
-            f"calibrators of {first_few([f'{old!r}' for old in slices.scopes])} are now found under "
+            f"Calibrators of {first_few([f'{old!r}' for old in slices.scopes])} are now found under "
             f"{first_few([f'{new!r}' for new in slices.scopes.values()])}: what looks them up in current.json has to write "
             "slice values alike, as the README's code does"
         )

@@ -1,4 +1,4 @@
-"""Databases as the release before the basis of labels left them, see tests/data/upgrade: opened by this one."""
+"""Databases as an earlier release left them (see tests/data/upgrade), opened by this one."""
 
 import os
 import shutil
@@ -6,19 +6,23 @@ from importlib.resources import files
 from pathlib import Path
 
 import duckdb
+import numpy as np
 
-from monitor.config import parse_config
+from monitor.config import Model, parse_config
+from monitor.store.cells import renew_cells
 from monitor.store.connection import LIVE, naive, open_live
-from tests.store.builder import NOW, World
+from tests.store.builder import NOW, SUMS, World
 
 DATA = Path(__file__).parents[1] / "data" / "upgrade"
+KINDS = sorted(folder.name for folder in DATA.iterdir() if folder.is_dir() and (folder / "stored.sql").exists())
 _LAST = "0008"  # the newest migration that release had
+_IN_SOURCE = ("time_precision", "missing_labels", "outcomes", "columns")
 
 
 def left_by_old(base: Path, kind: str, **settings: str) -> World:
-    """The world of a folder: its files untouched since they were read, and its database, brought to the present schema.
+    """The world of a folder: its files as they were when they were read, and its database, brought to the present schema.
 
-    ``settings``: texts put in place of lines of calwatch.toml that begin with the name, or before the first source.
+    ``settings``: what calwatch.toml says now, by key; of the model, or of its first source.
     """
     shutil.copytree(DATA / kind, base, dirs_exist_ok=True)
     (base / "state").mkdir(exist_ok=True)
@@ -33,23 +37,53 @@ def left_by_old(base: Path, kind: str, **settings: str) -> World:
         for item, fingerprint in old.execute("SELECT item, fingerprint FROM cursors").fetchall():
             changed = int(fingerprint.partition(":")[2])
             os.utime(item, ns=(changed, changed))
-    return World(base, configured(base, **settings), open_live(base / "state", now=NOW))  # type: ignore[arg-type]
+    return World(base, configured(base, **settings), open_live(base / "state", now=NOW))
 
 
-def configured(base: Path, **settings: str) -> object:
-    text = (base / "calwatch.toml").read_text("utf-8")
-    for name, line in settings.items():
-        kept = [own for own in text.splitlines() if not own.startswith(f"{name} ")]
-        at = kept.index("[[model.source]]")
-        within = at + 1 if name in IN_SOURCE else at
-        text = "\n".join([*kept[:within], f"{name} = {line}", *kept[within:]])
-    return parse_config(text, "calwatch.toml", base).model[0]
-
-
-IN_SOURCE = ("time_precision", "missing_labels", "outcomes", "columns")
+def configured(base: Path, **settings: str) -> Model:
+    """The model of the folder's calwatch.toml, with other settings."""
+    lines = (base / "calwatch.toml").read_text("utf-8").splitlines()
+    for key, value in settings.items():
+        lines = [line for line in lines if not line.startswith(f"{key} ")]
+        place = lines.index("[[model.source]]") + (key in _IN_SOURCE)
+        lines.insert(place, f"{key} = {value}")
+    return parse_config("\n".join(lines), "calwatch.toml", base).model[0]
 
 
 def touch(base: Path) -> None:
-    """Every file changes its time, so that all are read again."""
+    """All files change their time, so that they are read again."""
     for path in base.rglob("*.csv"):
         os.utime(path, (NOW.timestamp(), NOW.timestamp()))
+
+
+def assert_cells_follow_samples(world: World) -> None:
+    """Cells and sums of groups are those of the stored samples, made afresh by the code that takes rows in.
+
+    Of folded days the weights of groups, and their sums, are of hours until a row of them changes: those are not compared.
+    """
+    kept = world.cells(), world.group_cells()
+    connection, registry = world.connection, world.registry()
+    connection.execute("BEGIN")
+    try:
+        connection.execute("DELETE FROM cells")
+        connection.execute("DELETE FROM group_cells")
+        connection.execute("CREATE OR REPLACE TEMP TABLE incoming AS SELECT rowid AS row_key, * FROM samples")
+        connection.execute("CREATE OR REPLACE TEMP TABLE replaced AS SELECT * FROM incoming LIMIT 0")
+        span = connection.execute(
+            "SELECT min(observed_at), max(observed_at) + INTERVAL 1 SECOND FROM samples"
+        ).fetchone()
+        assert span is not None
+        renew_cells(connection, registry, world.model, *span)
+        afresh = world.cells(), world.group_cells()
+    finally:
+        connection.execute("ROLLBACK")
+    folded = world.one("SELECT folded_until FROM models")
+    for mine, theirs, bucket in zip(kept, afresh, (3, 2), strict=True):
+        recent = {key for key in mine if key[bucket] >= folded}
+        assert recent == {key for key in theirs if key[bucket] >= folded}
+        for key in recent:
+            np.testing.assert_allclose(mine[key], theirs[key], rtol=1e-9, atol=1e-9, err_msg=str(key))
+    sums = len(SUMS)
+    assert kept[0].keys() == afresh[0].keys()
+    for key in kept[0]:
+        np.testing.assert_allclose(kept[0][key][:sums], afresh[0][key][:sums], rtol=1e-9, atol=1e-9, err_msg=str(key))

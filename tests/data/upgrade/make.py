@@ -10,8 +10,8 @@ import random
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-import duckdb
 from prometheus_client import CollectorRegistry
 
 from monitor.config import load_config
@@ -26,11 +26,12 @@ KEPT = (
     "cursors", "pulls", "alerts", "alert_events", "jobs", "calibrators", "serving", "thresholds", "evidence_reach",
     "evidence", "evidence_alarms", "stages",
 )  # fmt: skip
+Table = tuple[str, list[list[Any]]]
 MODEL = '[[model]]\nname = "m"\nslices = ["camera"]\nwindows = ["24h", "7d"]\n'
 SOURCE = '[[model.source]]\npath = "*.csv"\n'
 
 
-def moments(count, hours=40, fraction=False):
+def moments(count: int, hours: int = 40, *, fraction: bool = False) -> list[str]:
     step = timedelta(hours=hours) / count
     return [
         (NOW - timedelta(hours=hours + 1) + step * i).strftime("%Y-%m-%d %H:%M:%S") + (".250" if fraction else "")
@@ -38,7 +39,7 @@ def moments(count, hours=40, fraction=False):
     ]
 
 
-def binary(r, positive="1", negative="0"):
+def binary(r: random.Random, positive: str = "1", negative: str = "0") -> Table:
     """Calibrated scores of the positive class, with the class that one half decides, and the label."""
     rows = []
     for i, moment in enumerate(moments(60)):
@@ -48,7 +49,7 @@ def binary(r, positive="1", negative="0"):
     return "sample_id,observed_at,score,predicted_class,label,camera", rows
 
 
-def named(r, classes, missing="", share=0.0):
+def named(r: random.Random, classes: list[str], missing: str = "", share: float = 0.0) -> Table:
     """Scores of the predicted class, one of several; some labels are not there yet."""
     rows = []
     for i, moment in enumerate(moments(60)):
@@ -60,7 +61,7 @@ def named(r, classes, missing="", share=0.0):
     return "sample_id,observed_at,score,predicted_class,label,camera", rows
 
 
-def given(r, task):
+def given(r: random.Random, task: str) -> Table:
     """Outcomes of the source's own beside labels: of boxes that match none the label is the text None."""
     rows = []
     for i, moment in enumerate(moments(60)):
@@ -74,9 +75,11 @@ def given(r, task):
     return "sample_id,observed_at,score,outcome,predicted_class,label,camera", rows
 
 
-def two_exports(r):
+def two_exports(r: random.Random) -> dict[str, Table]:
     """Ids and cameras as whole numbers, then as floats with labels: pandas with a gap. Images are groups over two cameras."""
-    header, first, second = "sample_id,observed_at,score,outcome,group_id,camera,lighting", [], []
+    header = "sample_id,observed_at,score,outcome,group_id,camera,lighting"
+    first: list[list[Any]] = []
+    second: list[list[Any]] = []
     for i, moment in enumerate(moments(60, hours=24 * 20)):
         score, light = r.random(), ["day", "night"][i % 2]
         outcome = int(r.random() < score)
@@ -88,7 +91,7 @@ def two_exports(r):
     return {"a.csv": (header, first), "b.csv": (header, second)}
 
 
-def write(folder, toml, files):
+def write(folder: Path, toml: str, files: dict[str, Table]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     (folder / "calwatch.toml").write_text('[monitor]\nstate_dir = "state"\n' + toml)
@@ -97,7 +100,7 @@ def write(folder, toml, files):
         (folder / name).write_text("\n".join(lines) + "\n")
 
 
-def literal(value):
+def literal(value: object) -> str:
     if value is None:
         return "NULL"
     if isinstance(value, bool | int | float):
@@ -109,7 +112,7 @@ def literal(value):
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def store(folder, *more):
+def store(folder: Path, *more: str) -> None:
     """Two cycles, then what SQL in ``more`` says that people and jobs did, then the text of all that is stored."""
     config = load_config(folder / "calwatch.toml")
     connection = open_live(folder / "state", now=NOW)
@@ -122,9 +125,9 @@ def store(folder, *more):
     for table in KEPT:
         columns = [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()]
         columns = [name for name in columns if name != "sequence"]
-        rows = connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY rowid").fetchall()
+        found = connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY rowid").fetchall()
+        rows = [[v.replace(str(folder), "{folder}") if isinstance(v, str) else v for v in row] for row in found]
         if rows:
-            rows = [[v.replace(str(folder), "{folder}") if isinstance(v, str) else v for v in row] for row in rows]
             values = ",\n".join("(" + ", ".join(map(literal, row)) + ")" for row in rows)
             lines.append(f"INSERT INTO {table} ({', '.join(columns)}) VALUES\n{values};\n")
     connection.close()
@@ -132,7 +135,7 @@ def store(folder, *more):
     (folder / "stored.sql").write_text("\n".join(lines))
 
 
-def calibrator(name, scope):
+def calibrator(name: str, scope: str) -> str:
     return (
         f"INSERT INTO calibrators VALUES ('{name}', 'm', '{scope}', 'platt', NULL, TIMESTAMP '2026-03-01', "
         "TIMESTAMP '2026-02-20', TIMESTAMP '2026-02-25', TIMESTAMP '2026-02-25', TIMESTAMP '2026-02-28', '{}', '{}', "
@@ -140,14 +143,14 @@ def calibrator(name, scope):
     )
 
 
-def serving(name, scope, since):
+def serving(name: str, scope: str, since: str) -> str:
     return (
         f"INSERT INTO serving (model, scope, calibrator, since, cause) VALUES ('m', '{scope}', '{name}', "
         f"TIMESTAMP '{since}', 'promoted')"
     )
 
 
-def main():
+def main() -> None:
     r = random.Random(4)
     task = {name: MODEL.replace("slices", f'task = "{name}"\nslices') for name in ("binary", "multiclass", "detection")}
     shapes = ["ring", "bar", "cone", "none"]
@@ -156,7 +159,7 @@ def main():
         [*row[:4], "" if i % 5 == 0 else f"{row[4]}.0", row[5]] for i, row in enumerate(named(r, ["1", "2", "3"])[1])
     ])  # fmt: skip
     header, short = numbers
-    kinds = {
+    kinds: dict[str, tuple[str, dict[str, Table]]] = {
         "binary-numbers": (task["binary"] + SOURCE, {"a.csv": binary(r)}),
         "binary-names": (task["binary"] + SOURCE, {"a.csv": binary(r, "defect", "ok")}),
         "binary-of-predicted": (task["binary"] + SOURCE, {"a.csv": named(r, ["ok", "defect"])}),
@@ -181,8 +184,11 @@ def main():
         ),
     }  # fmt: skip
     plain = "sample_id,observed_at,score,outcome,camera"
-    rows = [[f"s{i}", moment, f"{r.random():.4f}", i % 2, f"c{i % 2}"] for i, moment in enumerate(moments(40, fraction=True))]
-    again = [[row[0], row[1].removesuffix(".250"), *row[2:]] for row in rows[10:30]]
+    rows: list[list[Any]] = [
+        [f"s{i}", moment, f"{r.random():.4f}", i % 2, f"c{i % 2}"]
+        for i, moment in enumerate(moments(40, fraction=True))
+    ]
+    again = [[row[0], str(row[1]).removesuffix(".250"), *row[2:]] for row in rows[10:30]]
     kinds["fractions"][1].update({"a.csv": (plain, rows), "b.csv": (plain, again)})
     for name, (toml, files) in kinds.items():
         write(HERE / name, toml, files)
@@ -190,7 +196,10 @@ def main():
     header, rows = binary(r, "defect", "ok")
     for folder in ("p", "l"):
         (apart / folder).mkdir()
-    text = ["sample_id,observed_at,score,camera", *(f"{i},{row[1]},{row[2]},{row[5]}" for i, row in enumerate(rows[:40]))]
+    text = [
+        "sample_id,observed_at,score,camera",
+        *(f"{i},{row[1]},{row[2]},{row[5]}" for i, row in enumerate(rows[:40])),
+    ]
     (apart / "p" / "a.csv").write_text("\n".join(text) + "\n")
     text = ["sample_id,labelled_at,label", *(f"{i}.0,2026-03-10 11:30:00,{row[4]}" for i, row in enumerate(rows))]
     (apart / "l" / "a.csv").write_text("\n".join(text) + "\n")

@@ -137,7 +137,7 @@ INSERT INTO cells (model_id, stream_id, slice_id, bucket, bin, n, unlabelled, sc
 (1, 1, 2, '2026-03-10 09:00:00', 466, 1, 0, 0.1526, 1.0, 0.023286760000000004, 0.1526, 1.8799351601317804, 10800.0, NULL, NULL, NULL);
 
 INSERT INTO cursors (model_id, source, item, fingerprint, read_at) VALUES
-(1, 'samples', '{folder}/a.csv', '2715:1795974014851740516', '2026-03-10 12:00:00');
+(1, 'samples', '{folder}/a.csv', '2715:1795974991803770178', '2026-03-10 12:00:00');
 
 INSERT INTO pulls (model, source, pulled_at, files, rows, new, labelled, duplicates, corrected, quarantined, problem) VALUES
 ('m', 'samples', '2026-03-10 12:00:00', 1, 60, 60, 0, 0, 0, 0, NULL);

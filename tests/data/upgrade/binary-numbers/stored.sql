@@ -137,7 +137,7 @@ INSERT INTO cells (model_id, stream_id, slice_id, bucket, bin, n, unlabelled, sc
 (1, 1, 2, '2026-03-10 07:00:00', 2411, 1, 0, 0.8004, 0.0, 0.64064016, 0.0, 1.6114399151047734, 15600.0, NULL, NULL, NULL);
 
 INSERT INTO cursors (model_id, source, item, fingerprint, read_at) VALUES
-(1, 'samples', '{folder}/a.csv', '2327:1795974014847861801', '2026-03-10 12:00:00');
+(1, 'samples', '{folder}/a.csv', '2327:1795974991795858066', '2026-03-10 12:00:00');
 
 INSERT INTO pulls (model, source, pulled_at, files, rows, new, labelled, duplicates, corrected, quarantined, problem) VALUES
 ('m', 'samples', '2026-03-10 12:00:00', 1, 60, 60, 0, 0, 0, 0, NULL);

@@ -117,8 +117,8 @@ INSERT INTO cells (model_id, stream_id, slice_id, bucket, bin, n, unlabelled, sc
 (1, 1, 2, '2026-03-10 00:00:00', 270, 2, 0, 0.193, 2.0, 0.018624500000000002, 0.193, 4.676424541274393, 86399.75, NULL, NULL, NULL);
 
 INSERT INTO cursors (model_id, source, item, fingerprint, read_at) VALUES
-(1, 'samples', '{folder}/a.csv', '1633:1795974015000972538', '2026-03-10 12:00:00'),
-(1, 'samples', '{folder}/b.csv', '763:1795974015001049212', '2026-03-10 12:00:00');
+(1, 'samples', '{folder}/a.csv', '1633:1795974991965495489', '2026-03-10 12:00:00'),
+(1, 'samples', '{folder}/b.csv', '763:1795974991965548378', '2026-03-10 12:00:00');
 
 INSERT INTO pulls (model, source, pulled_at, files, rows, new, labelled, duplicates, corrected, quarantined, problem) VALUES
 ('m', 'samples', '2026-03-10 12:00:00', 2, 60, 60, 0, 0, 0, 0, NULL);

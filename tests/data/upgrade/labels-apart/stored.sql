@@ -159,9 +159,9 @@ INSERT INTO parked_labels (model_id, source, file, row, sample_id, observed_at, 
 (1, 'verdicts', '{folder}/l/a.csv', 59, '59.0', NULL, '2026-03-10 11:30:00', NULL, 'defect');
 
 INSERT INTO cursors (model_id, source, item, fingerprint, read_at) VALUES
-(1, 'predictions', '{folder}/p/a.csv', '1345:1795974015020486683', '2026-03-10 12:00:00'),
-(1, 'verdicts', '{folder}/l/a.csv', '1822:1795974015020572001', '2026-03-10 12:00:00'),
-(1, 'verdicts', '{folder}/l/b.csv', '302:1795974015020642327', '2026-03-10 12:00:00');
+(1, 'predictions', '{folder}/p/a.csv', '1345:1795974991990278915', '2026-03-10 12:00:00'),
+(1, 'verdicts', '{folder}/l/a.csv', '1822:1795974991990340377', '2026-03-10 12:00:00'),
+(1, 'verdicts', '{folder}/l/b.csv', '302:1795974991990383351', '2026-03-10 12:00:00');
 
 INSERT INTO pulls (model, source, pulled_at, files, rows, new, labelled, duplicates, corrected, quarantined, problem) VALUES
 ('m', 'predictions', '2026-03-10 12:00:00', 1, 40, 40, 0, 0, 0, 0, NULL),

@@ -136,8 +136,8 @@ INSERT INTO cells (model_id, stream_id, slice_id, bucket, bin, n, unlabelled, sc
 (1, 1, 2, '2026-03-09 14:00:00', 2218, 1, 0, 0.7909, 0.0, 0.6255228100000001, 0.0, 1.5649426725475495, 78000.0, NULL, NULL, NULL);
 
 INSERT INTO cursors (model_id, source, item, fingerprint, read_at) VALUES
-(1, 'samples', '{folder}/a.csv', '1187:1795974014859748542', '2026-03-10 12:00:00'),
-(1, 'samples', '{folder}/b.csv', '1259:1795974014859812748', '2026-03-10 12:00:00');
+(1, 'samples', '{folder}/a.csv', '1187:1795974991851789770', '2026-03-10 12:00:00'),
+(1, 'samples', '{folder}/b.csv', '1259:1795974991851834988', '2026-03-10 12:00:00');
 
 INSERT INTO pulls (model, source, pulled_at, files, rows, new, labelled, duplicates, corrected, quarantined, problem) VALUES
 ('m', 'samples', '2026-03-10 12:00:00', 2, 60, 60, 0, 0, 0, 0, NULL);

@@ -137,7 +137,7 @@ INSERT INTO cells (model_id, stream_id, slice_id, bucket, bin, n, unlabelled, sc
 (1, 1, 2, '2026-03-10 10:00:00', 2022, 1, 0, 0.6906, 1.0, 0.47692836, 0.6906, 0.3701944940262451, 6000.0, NULL, NULL, NULL);
 
 INSERT INTO cursors (model_id, source, item, fingerprint, read_at) VALUES
-(1, 'samples', '{folder}/a.csv', '2637:1795974014992020206', '2026-03-10 12:00:00');
+(1, 'samples', '{folder}/a.csv', '2637:1795974991891825722', '2026-03-10 12:00:00');
 
 INSERT INTO pulls (model, source, pulled_at, files, rows, new, labelled, duplicates, corrected, quarantined, problem) VALUES
 ('m', 'samples', '2026-03-10 12:00:00', 1, 60, 60, 0, 0, 0, 0, NULL);

@@ -137,7 +137,7 @@ INSERT INTO cells (model_id, stream_id, slice_id, bucket, bin, n, unlabelled, sc
 (1, 1, 2, '2026-03-10 10:00:00', 1051, 1, 0, 0.3714, 0.0, 0.13793796, 0.0, 0.46426015461866976, 6000.0, NULL, NULL, NULL);
 
 INSERT INTO cursors (model_id, source, item, fingerprint, read_at) VALUES
-(1, 'samples', '{folder}/a.csv', '2803:1795974014961256995', '2026-03-10 12:00:00');
+(1, 'samples', '{folder}/a.csv', '2803:1795974991869029836', '2026-03-10 12:00:00');
 
 INSERT INTO pulls (model, source, pulled_at, files, rows, new, labelled, duplicates, corrected, quarantined, problem) VALUES
 ('m', 'samples', '2026-03-10 12:00:00', 1, 60, 60, 0, 0, 0, 0, NULL);
