@@ -93,7 +93,8 @@ def _try_sources(model: Model, sources: Sequence[Source], base: Path, at: dateti
     if predictions and labels:
         _compare_ids(model, trials, found)
         _compare_classes(model, trials, found)
-    if predictions and not labels and not any(each.labelled for each in trials["samples"]):
+    tried = labels or any(each.rows for each in trials["labels"])  # those that are refused are told as such
+    if predictions and not tried and not any(each.labelled for each in trials["samples"]):
         found.notes.append(
             f'model "{model.name}": no row tried has an outcome, and without any nothing can be measured: map outcome, or '
             'label and predicted_class, or add a [[model.source]] with holds = "labels"'
