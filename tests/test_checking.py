@@ -148,7 +148,7 @@ def test_labels_that_are_classes_need_predicted_classes_to_compare_them_with(
 
 
 def test_labels_that_are_refused_are_not_said_to_be_none_and_each_name_is_a_choice(tmp_path: Path) -> None:
-    path = _write(tmp_path, CONFIG.replace('"kamera"', "") + LABELS, GOOD)
+    path = _write(tmp_path, CONFIG + LABELS, GOOD)
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "a.csv").write_text("sample_id,label\n1,ja\n2,nein\n", "utf-8")
     found = check_config(path)
