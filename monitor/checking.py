@@ -11,9 +11,10 @@ from monitor.actions.secret import missing_secrets
 from monitor.config import Config, Model, load_config
 from monitor.cycle import watch
 from monitor.errors import CalwatchError, SourceError
-from monitor.findings import Weight
+from monitor.findings import Weight, compare_classes
 from monitor.httpsettings import host_of, is_loopback
 from monitor.joins import compare_ids
+from monitor.model import Task
 from monitor.publish.access import Access
 from monitor.sources.base import Batch, Problem, Source
 from monitor.sources.inbox import InboxSource
@@ -91,7 +92,9 @@ def _try_sources(model: Model, sources: Sequence[Source], base: Path, at: dateti
         )
     if predictions and labels:
         _compare_ids(model, trials, found)
-    if predictions and not labels and not any(each.labelled for each in trials["samples"]):
+        _compare_classes(model, trials, found)
+    tried = labels or any(each.rows for each in trials["labels"])  # those that are refused are told as such
+    if predictions and not tried and not any(each.labelled for each in trials["samples"]):
         found.notes.append(
             f'model "{model.name}": no row tried has an outcome, and without any nothing can be measured: map outcome, or '
             'label and predicted_class, or add a [[model.source]] with holds = "labels"'
@@ -114,6 +117,17 @@ def _compare_ids(model: Model, trials: Mapping[str, Sequence[Trial]], found: Che
         found.suspicions.append(said)
     else:
         found.sources.append(said)
+
+
+def _compare_classes(model: Model, trials: Mapping[str, Sequence[Trial]], found: Checked) -> None:
+    """Whether labels that come by themselves speak of the classes that are predicted."""
+    if model.task is Task.BINARY:
+        return
+    labels, classes = ({id_: name for trial in trials[holds] for id_, name in trial.names.items()} for holds in
+                       ("labels", "samples"))  # fmt: skip
+    lists = {Weight.NOTE: found.notes, Weight.SUSPICIOUS: found.suspicions, Weight.MISTAKE: found.mistakes}
+    for told in compare_classes(labels, classes):
+        lists[told.weight].append(f'model "{model.name}": {told.text}')
 
 
 _JOINED = 0.5  # of the labels tried that should find a prediction

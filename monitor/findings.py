@@ -4,7 +4,7 @@ All functions read the temporary table `tried` (see trial.py): the first rows of
 ``reason`` NULL. Sentences go on from the source's name and have no stop at their end.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import sqrt
@@ -26,6 +26,7 @@ _SHIFTED = 0.2  # more rows must match under another reading of labels than as t
 _FAR = 0.5  # mean score above the rate of the event
 _MISSED = 0.01  # rows with score 0 and outcome 1
 _VERSIONS = 20
+_TWO_CLASSES = ', or set task = "binary" and positive to the label that the score is the probability of'
 
 
 class Weight(StrEnum):
@@ -57,6 +58,23 @@ def find(connection: duckdb.DuckDBPyConnection, model: Model, holds: str) -> Ite
         yield from _positives(connection, model)
     elif holds == "samples":
         yield from _class_names(connection)
+
+
+def compare_classes(labels: Mapping[str, str], classes: Mapping[str, str]) -> list[Finding]:
+    """Labels of a source of their own beside the predicted classes they speak of, both by sample_id; the sentences stand
+    alone. Where hardly any of the ids met, only names that nobody shares are told."""
+    met = [(label, classes[id_]) for id_, label in labels.items() if id_ in classes]
+    if len(met) < ALIKE:
+        if min(len(labels), len(classes)) < ALIKE or {*labels.values()} & {*classes.values()}:
+            return []
+        met = list(zip(labels.values(), classes.values(), strict=False))
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TEMP TABLE tried AS SELECT unnest($labels) AS label, unnest($classes) AS predicted_class, "
+            "NULL::VARCHAR AS reason, true AS labelled",
+            {"labels": [label for label, _ in met], "classes": [name for _, name in met]},
+        )
+        return list(_class_names(connection))
 
 
 def _identities(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
@@ -238,7 +256,7 @@ FROM tried WHERE {where}""").fetchone()
         yield Finding(
             Weight.MISTAKE,
             f"{sides}: an index on one side and a name on the other, so none of {counted(rows, 'label')} tried equals its "
-            "predicted class; write both alike",
+            "predicted class; write both alike" + (_TWO_CLASSES if max(len(labels), len(classes)) <= 2 else ""),
         )
     elif not same:
         yield Finding(
