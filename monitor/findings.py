@@ -5,8 +5,6 @@ All functions read the temporary table `tried` (see trial.py): the first rows of
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from math import sqrt
 
 import duckdb
@@ -14,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.config import Model
+from monitor.findings_labels import find_contradictions, find_odd_labels
 from monitor.model import Task
 from monitor.store.connection import quoted
+from monitor.weights import Finding as Finding
+from monitor.weights import Weight as Weight
 from monitor.wording import counted, first_few, percent
 
 ALIKE = 20  # so many outcomes that are all the same are worth a word
@@ -26,22 +27,36 @@ _SHIFTED = 0.2  # more rows must match under another reading of labels than as t
 _FAR = 0.5  # mean score above the rate of the event
 _MISSED = 0.01  # rows with score 0 and outcome 1
 _VERSIONS = 20
+_BLIND, _SPREAD = 0.55, 0.1  # AUROC below which scores tell nothing, where they are spread that far
 
 
-class Weight(StrEnum):
-    """How much a finding matters: by it ``calwatch check`` exits with 0, 1 or 2."""
-
-    NOTE = "note"
-    SUSPICIOUS = "suspicious"
-    MISTAKE = "mistake"
+_KEPT = {  # of the rows tried: what is asked where labels come by themselves
+    "samples": "sample_id VARCHAR, score DOUBLE, predicted_class VARCHAR, n BIGINT",
+    "labels": "sample_id VARCHAR, label VARCHAR, positives BIGINT",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A sentence with its weight."""
+def keep_for_both(connection: duckdb.DuckDBPyConnection, holds: str) -> None:
+    """Keep what ``find_together`` needs of the source whose rows are in `tried`."""
+    listed = ", ".join(column.split()[0] for column in _KEPT[holds].split(", "))
+    labelled = " AND labelled" if holds == "labels" else ""
+    connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS tried_{holds} ({_KEPT[holds]})")
+    connection.execute(f"INSERT INTO tried_{holds} SELECT {listed} FROM tried WHERE reason IS NULL{labelled}")
 
-    weight: Weight
-    text: str
+
+def find_together(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
+    """What looks wrong once labels of a source of their own stand beside their predictions; after ``keep_for_both`` of both."""
+    connection.execute("""
+CREATE OR REPLACE TEMP TABLE tried AS
+SELECT p.sample_id, p.score, p.predicted_class, l.label, p.n, NULL::VARCHAR AS reason, true AS labelled,
+    coalesce(l.positives, (l.label = p.predicted_class)::BIGINT) AS positives
+FROM (SELECT DISTINCT ON (sample_id) * FROM tried_samples WHERE n = 1) AS p JOIN tried_labels AS l USING (sample_id)""")
+    yield from _ranking(connection, model)
+    yield from _alike(connection)
+    yield from _missed_objects(connection, model)
+    if model.task is not Task.BINARY:
+        yield from _class_names(connection)
+    yield from find_odd_labels(connection, model)
 
 
 def find(connection: duckdb.DuckDBPyConnection, model: Model, holds: str) -> Iterator[Finding]:
@@ -53,6 +68,8 @@ def find(connection: duckdb.DuckDBPyConnection, model: Model, holds: str) -> Ite
         yield from _alike(connection)
         yield from _missed_objects(connection, model)
         yield from _versions(connection)
+        yield from find_odd_labels(connection, model)
+    yield from find_contradictions(connection)
     if model.task is Task.BINARY:
         yield from _positives(connection, model)
     elif holds == "samples":
@@ -121,6 +138,13 @@ def _ranking(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Fi
                 Weight.SUSPICIOUS,
                 f"scores rank the outcomes the wrong way round (AUROC {area:.2f}): is score the probability of the other "
                 f"class? Then map {other}, or see what outcome 1 means",
+            )
+            return
+        if area < _BLIND and min(true, false) >= _ENOUGH // 2 and float(score.std()) >= _SPREAD:
+            yield Finding(
+                Weight.SUSPICIOUS,
+                f"scores do not tell the outcomes apart (AUROC {area:.2f}): "
+                "do labels stand beside their own predictions, and speak outcomes of what scores speak of?",
             )
             return
     if model.task is not Task.BINARY and true + false >= _ENOUGH and false:

@@ -131,10 +131,11 @@ def _review_names(
             names = ["1", *names]
         if one.names and (counted_from_1 or not (one.understood or one.minus or one.plus or one.zero)):
             named = first_few([f'"{name}"' for name in names])
+            either = " or ".join(f'positive = "{name}"' for name in names[:2])
             refused[one.file] = Refusal(
                 "unknown_positive",
                 f"labels are names ({named}), and nothing says which of them the score is the probability of; nothing of it "
-                f'was taken. Set positive = "{names[0]}" (or another) in [[model]], or outcomes in [model.source]; where '
+                f"was taken. Set {either} in [[model]], whichever it is, or outcomes in [model.source]; where "
                 'the score is that of the predicted class, task = "multiclass"',
             )
 
