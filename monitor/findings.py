@@ -27,6 +27,8 @@ _SHIFTED = 0.2  # more rows must match under another reading of labels than as t
 _FAR = 0.5  # mean score above the rate of the event
 _MISSED = 0.01  # rows with score 0 and outcome 1
 _VERSIONS = 20
+_STUCK, _OFF = 0.1, 0.3  # share of one score among all, and how far from its outcomes
+_LUCK = 5.0  # of the other outcome are to be expected, before its absence says anything
 _BLIND, _SPREAD = 0.55, 0.1  # AUROC below which scores tell nothing, where they are spread that far
 
 
@@ -100,21 +102,28 @@ GROUP BY file HAVING count(*) FILTER (changes) > 0.01 * count(*) ORDER BY min(pl
 
 def _close_times(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     found = connection.execute("""
-SELECT count(*) FILTER (near), count(*)
+SELECT count(*) FILTER (near), count(*), count(*) FILTER (near AND alike)
 FROM (
-    SELECT epoch_us(observed_at) - epoch_us(lag(observed_at) OVER same) < 1000000
+    SELECT abs(score - lag(score) OVER same) <= 0.005 AS alike,
+        epoch_us(observed_at) - epoch_us(lag(observed_at) OVER same) < 1000000
         AND observed_at <> lag(observed_at) OVER same
         AND ((epoch_us(observed_at) % 1000000 = 0) <> (epoch_us(lag(observed_at) OVER same) % 1000000 = 0)
              OR (epoch_us(observed_at) % 1000 = 0) <> (epoch_us(lag(observed_at) OVER same) % 1000 = 0)) AS near
     FROM tried WHERE reason IS NULL
     WINDOW same AS (PARTITION BY sample_id ORDER BY observed_at)
 )""").fetchone()
-    if found and found[0] > 0.01 * found[1]:
+    if found and found[2] > 0.01 * found[1] and found[2] >= found[0] / 2:
         yield Finding(
             Weight.SUSPICIOUS,
             f"{found[0]:,} of {counted(found[1], 'row')} have a sample_id that comes again within a second, with other "
             "fractions of it: the same predictions exported twice would count twice; set "
             'time_precision = "1s" in [model.source]',
+        )
+    elif found and found[0] > 0.01 * found[1]:
+        yield Finding(
+            Weight.NOTE,
+            f"{found[0]:,} of {counted(found[1], 'row')} have a sample_id that comes again within a second, with another "
+            "score: taken as predictions of their own, such as the frames of a clip",
         )
 
 
@@ -128,6 +137,14 @@ def _ranking(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Fi
     if true + false >= ALIKE and len(score) and float(score.min()) == float(score.max()):
         yield Finding(Weight.SUSPICIOUS, f"every score of {counted(len(score), 'sample')} tried is {score[0]:g}")
         return
+    if true and false and true + false >= ALIKE and np.isin(score, (0.0, 1.0)).all():
+        yield Finding(
+            Weight.SUSPICIOUS,
+            f"every score of {counted(len(score), 'sample')} tried is 0 or 1: is that what was predicted, not how sure it is? "
+            "Map the probability",
+        )
+        return
+    yield from _stuck(score, outcome)
     if min(true, false) >= ALIKE // 2 and true + false >= _ENOUGH:
         area = _auroc(score, outcome)
         # the standard error of an area is at most that of a rate in the smaller class
@@ -157,6 +174,21 @@ def _ranking(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Fi
             )
 
 
+def _stuck(score: NDArray[np.float64], outcome: NDArray[np.bool_]) -> Iterator[Finding]:
+    """One score on many rows, far from what comes true of them: a default, where there was no score."""
+    values, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+    if len(score) < _ENOUGH:
+        return
+    most = int(counts.argmax())
+    rate = float(outcome[place == most].mean())
+    if counts[most] >= _STUCK * len(score) and abs(rate - values[most]) > _OFF and values[most] in (0.0, 0.5, 1.0):
+        yield Finding(
+            Weight.SUSPICIOUS,
+            f"{counts[most]:,} of {counted(len(score), 'sample')} tried have the score {values[most]:g}, and {percent(rate)} "
+            "of them come true: is it what is written where there is no score? Leave it empty there",
+        )
+
+
 def _auroc(score: NDArray[np.float64], outcome: NDArray[np.bool_]) -> float:
     """Area under the ROC curve, ties count one half."""
     values, place, counts = np.unique(score, return_inverse=True, return_counts=True)
@@ -168,12 +200,13 @@ def _auroc(score: NDArray[np.float64], outcome: NDArray[np.bool_]) -> float:
 
 def _alike(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     found = connection.execute(
-        "SELECT coalesce(sum(n), 0)::BIGINT, coalesce(sum(positives), 0)::BIGINT FROM tried "
+        "SELECT coalesce(sum(n), 0)::BIGINT, coalesce(sum(positives), 0)::BIGINT, coalesce(sum(n * score), 0.0) FROM tried "
         "WHERE reason IS NULL AND positives IS NOT NULL"
     ).fetchone()
     if found and found[0] >= ALIKE and found[1] in (0, found[0]):
+        other = found[0] - found[2] if found[1] else found[2]
         yield Finding(
-            Weight.SUSPICIOUS,
+            Weight.SUSPICIOUS if other >= _LUCK else Weight.NOTE,
             f"every outcome of {counted(found[0], 'sample')} tried is {int(found[1] > 0)}: where the other should occur too, "
             "see how it is written, and what is set aside",
         )

@@ -166,3 +166,57 @@ def test_labels_that_contradict_each_other_within_a_file_are_suspicious(tmp_path
 def test_a_few_of_them_or_labels_that_say_which_came_later_are_corrections(tmp_path: Path) -> None:
     assert _told_twice(tmp_path, 3, dated=False).suspicions == []
     assert _told_twice(tmp_path, 80, dated=True).suspicions == []
+
+
+def _scored(base: Path, score: np.ndarray, outcome: np.ndarray) -> Checked:
+    rows = list(zip(range(len(score)), _times(), score, outcome, strict=False))
+    return _check_one(base, "binary", "sample_id,observed_at,score,outcome", rows)
+
+
+def test_scores_that_are_only_0_and_1_are_suspicious(tmp_path: Path) -> None:
+    score, outcome = _binary()
+    (suspicion,) = _scored(tmp_path, (score > 0.5).astype(float), outcome).suspicions
+    assert "every score of 400 samples tried is 0 or 1" in suspicion
+
+
+@pytest.mark.parametrize("default", [0.0, 1.0])
+def test_a_score_that_stands_where_there_is_none_is_suspicious(default: float, tmp_path: Path) -> None:
+    score, outcome = _binary()
+    found = _scored(tmp_path, np.where(np.arange(ROWS) % 3 == 0, default, score), outcome)
+    assert any(f"of 400 samples tried have the score {default:g}," in each for each in found.suspicions)
+
+
+def test_scores_that_are_sure_and_right_are_fine(tmp_path: Path) -> None:
+    score, outcome = _binary()
+    sure = np.arange(ROWS) % 3 == 0
+    assert _scored(tmp_path, np.where(sure, outcome, score), outcome).suspicions == []
+
+
+@pytest.mark.parametrize(("score", "outcome"), [(0.995, 1), (0.004, 0)])
+def test_outcomes_that_are_all_alike_are_no_more_than_a_note_where_scores_say_so(
+    score: float, outcome: int, tmp_path: Path
+) -> None:
+    scores = score + np.linspace(-0.002, 0.002, ROWS)
+    found = _scored(tmp_path, scores, np.full(ROWS, outcome))
+    assert found.suspicions == []
+    assert any(f"every outcome of 400 samples tried is {outcome}" in each for each in found.notes)
+
+
+def _seen_again(base: Path, second: Callable[[float], float]) -> Checked:
+    score, outcome = _binary()
+    rows = [
+        (f"clip{place}", f"{at}{fraction}", change(score[place]), outcome[place])
+        for place, at in enumerate(_times()) for fraction, change in (("", float), (".040", second))
+    ]  # fmt: skip
+    return _check_one(base, "binary", "sample_id,observed_at,score,outcome", rows)
+
+
+def test_an_id_that_comes_again_within_a_second_with_its_score_is_suspicious(tmp_path: Path) -> None:
+    (suspicion,) = _seen_again(tmp_path, lambda score: round(score, 3)).suspicions
+    assert 'time_precision = "1s"' in suspicion
+
+
+def test_frames_of_a_clip_under_one_id_are_a_note(tmp_path: Path) -> None:
+    found = _seen_again(tmp_path, lambda score: round(min(1.0, 0.1 + 0.85 * score), 4))
+    assert found.suspicions == []
+    assert any("taken as predictions of their own" in each for each in found.notes)
