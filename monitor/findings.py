@@ -33,7 +33,7 @@ _BLIND, _SPREAD = 0.55, 0.1  # AUROC below which scores tell nothing, where they
 
 
 _KEPT = {  # of the rows tried: what is asked where labels come by themselves
-    "samples": "sample_id VARCHAR, score DOUBLE, predicted_class VARCHAR, n BIGINT",
+    "samples": "sample_id VARCHAR, score DOUBLE, predicted_class VARCHAR, n BIGINT, clipped BOOLEAN",
     "labels": "sample_id VARCHAR, label VARCHAR, positives BIGINT",
 }
 
@@ -50,7 +50,7 @@ def find_together(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterat
     """What looks wrong once labels of a source of their own stand beside their predictions; after ``keep_for_both`` of both."""
     connection.execute("""
 CREATE OR REPLACE TEMP TABLE tried AS
-SELECT p.sample_id, p.score, p.predicted_class, l.label, p.n, NULL::VARCHAR AS reason, true AS labelled,
+SELECT p.sample_id, p.score, p.predicted_class, l.label, p.n, p.clipped, NULL::VARCHAR AS reason, true AS labelled,
     coalesce(l.positives, (l.label = p.predicted_class)::BIGINT) AS positives
 FROM (SELECT DISTINCT ON (sample_id) * FROM tried_samples WHERE n = 1) AS p JOIN tried_labels AS l USING (sample_id)""")
     yield from _ranking(connection, model)
@@ -130,7 +130,7 @@ FROM (
 def _ranking(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
     """Scores that rank the outcomes the wrong way round, or that are far above what comes true."""
     rows = connection.execute(
-        "SELECT score, positives FROM tried WHERE reason IS NULL AND positives IS NOT NULL AND n = 1"
+        "SELECT score, positives, clipped FROM tried WHERE reason IS NULL AND positives IS NOT NULL AND n = 1"
     ).fetchnumpy()
     score, outcome = np.asarray(rows["score"], dtype=np.float64), np.asarray(rows["positives"]) > 0
     true, false = int(outcome.sum()), int((~outcome).sum())
@@ -144,7 +144,8 @@ def _ranking(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Fi
             "Map the probability",
         )
         return
-    yield from _stuck(score, outcome)
+    if model.task is not Task.DETECTION and not np.asarray(rows["clipped"]).any():
+        yield from _stuck(score, outcome)
     if min(true, false) >= ALIKE // 2 and true + false >= _ENOUGH:
         area = _auroc(score, outcome)
         # the standard error of an area is at most that of a rate in the smaller class
@@ -175,13 +176,16 @@ def _ranking(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Fi
 
 
 def _stuck(score: NDArray[np.float64], outcome: NDArray[np.bool_]) -> Iterator[Finding]:
-    """One score on many rows, far from what comes true of them: a default, where there was no score."""
+    """One score on many rows, far from what comes true of them: a default, where there was no score.
+
+    1 is not among them: a softmax that is too sure gives it to many rows, and so does 0 where scores were clipped.
+    """
     values, place, counts = np.unique(score, return_inverse=True, return_counts=True)
     if len(score) < _ENOUGH:
         return
     most = int(counts.argmax())
     rate = float(outcome[place == most].mean())
-    if counts[most] >= _STUCK * len(score) and abs(rate - values[most]) > _OFF and values[most] in (0.0, 0.5, 1.0):
+    if counts[most] >= _STUCK * len(score) and abs(rate - values[most]) > _OFF and values[most] in (0.0, 0.5):
         yield Finding(
             Weight.SUSPICIOUS,
             f"{counts[most]:,} of {counted(len(score), 'sample')} tried have the score {values[most]:g}, and {percent(rate)} "
