@@ -54,7 +54,7 @@ CREATE OR REPLACE TEMP TABLE tried AS
 SELECT p.sample_id, p.score, p.predicted_class, l.label, p.n, p.clipped, NULL::VARCHAR AS reason, true AS labelled,
     coalesce(l.positives, (l.label = p.predicted_class)::BIGINT) AS positives
 FROM (SELECT DISTINCT ON (sample_id) * FROM tried_samples WHERE n = 1) AS p JOIN tried_labels AS l USING (sample_id)""")
-    yield from _ranking(connection, model)
+    yield from _ranking(connection, model, apart=True)
     yield from _alike(connection)
     yield from _missed_objects(connection, model)
     if model.task is not Task.BINARY:
@@ -128,7 +128,7 @@ FROM (
         )
 
 
-def _ranking(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
+def _ranking(connection: duckdb.DuckDBPyConnection, model: Model, *, apart: bool = False) -> Iterator[Finding]:
     """Scores that rank the outcomes the wrong way round, or that are far above what comes true."""
     rows = connection.execute(
         "SELECT score, positives, clipped FROM tried WHERE reason IS NULL AND positives IS NOT NULL AND n = 1"
@@ -160,9 +160,9 @@ def _ranking(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Fi
             )
             return
         if area < _BLIND and min(true, false) >= _ENOUGH // 2 and float(score.std()) >= _SPREAD:
-            # a model may be as blind as that: worth knowing, not more
+            # a model may be as blind as that; labels that were joined to other predictions look just so
             yield Finding(
-                Weight.NOTE,
+                Weight.SUSPICIOUS if apart else Weight.NOTE,
                 f"scores do not tell the outcomes apart (AUROC {area:.2f}): "
                 "do labels stand beside their own predictions, and speak outcomes of what scores speak of?",
             )

@@ -1,14 +1,22 @@
 -- of rows that become one the newest prediction counts, and the newest label that says something, as of files read in turn
 INSERT INTO repeated_rows
-SELECT DISTINCT file_id, hash(sample_id, observed_at), observed_at::DATE
-FROM (
-    SELECT *, last_value(file_id) OVER (
-        PARTITION BY sample_id, observed_at ORDER BY row_key ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-    ) AS kept
+WITH merged AS (
+    SELECT *,
+           last_value(file_id) OVER (
+               PARTITION BY sample_id, observed_at ORDER BY row_key ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+           ) AS kept,
+           last_value(label_file_id) OVER (
+               PARTITION BY sample_id, observed_at ORDER BY positives IS NOT NULL, label IS NOT NULL, labelled_at NULLS FIRST, row_key
+               ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+           ) AS kept_label
     FROM incoming SEMI JOIN renewal_several USING (sample_id, observed_at)
 )
-WHERE file_id IS DISTINCT FROM kept AND file_id IS NOT NULL
-EXCEPT SELECT file_id, identity, day FROM repeated_rows;
+SELECT model_id, file_id, hash(sample_id, observed_at), false, observed_at::DATE
+FROM merged WHERE file_id IS DISTINCT FROM kept AND file_id IS NOT NULL
+UNION
+SELECT model_id, label_file_id, hash(sample_id, observed_at), true, observed_at::DATE
+FROM merged WHERE label_file_id IS DISTINCT FROM kept_label AND label_file_id IS NOT NULL
+EXCEPT SELECT model_id, file_id, identity, labels, day FROM repeated_rows;
 
 CREATE OR REPLACE TEMP TABLE incoming AS
 WITH ranked AS (
