@@ -50,7 +50,7 @@ def watch_intake(
     before = {each.source: each for each in known.waiting}
     waiting = tuple(
         _looked_into(connection, registry, model, source, held, before.get(source), now)
-        for source, held in count_waiting(connection, registry, model).items()
+        for source, held in count_waiting(connection, registry, model, now).items()
     )
     found = replace(known, waiting=waiting)
     if waiting != known.waiting:
@@ -84,7 +84,7 @@ def _looked_into(
     if before is not None and before.labels:
         counts = replace(before, labels=held.labels, oldest_at=held.oldest_at, newest_at=held.newest_at)
     if counts.looked_at is None or now - counts.looked_at >= LOOKED_AGAIN:
-        due, joined = count_due(connection, registry, model, source)
+        due, joined = count_due(connection, registry, model, source, now)
         counts = replace(counts, due=due, joined=joined, looked_at=now)
     return _compared(connection, registry, model, counts, now) if _compare_again(counts, now) else counts
 
@@ -101,7 +101,7 @@ def _compared(
 ) -> WaitingLabels:
     """The same with ids of both sides, and why they do not meet where that can be seen."""
     source = counts.source
-    labels = load_newest_waiting(connection, registry, model, source)
+    labels = load_newest_waiting(connection, registry, model, source, now)
     predictions = load_newest_predictions(connection, registry, labelled=False)
     guess = _guess(labels, predictions, model.label_horizon)
     if not guess:  # of predictions that have labels by another source, too

@@ -28,8 +28,9 @@ class Batch:
     """Rows to ingest in one transaction, together with the cursor entries that say they have been read.
 
     ``relation`` is a SELECT giving ``_file`` VARCHAR, ``_row`` BIGINT (from 0 in its file), ``_position`` BIGINT (order of
-    arrival in the batch), optionally ``_unreadable`` VARCHAR (a line no row could be made of), and the columns named in
-    ``types`` under calwatch's names, with the source's own SQL types.
+    arrival in the batch), optionally ``_unreadable`` VARCHAR (a line no row could be made of) and ``_conflicting`` BOOLEAN (a
+    row that contradicts another of its file), and the columns named in ``types`` under calwatch's names, with the source's own
+    SQL types.
     """
 
     relation: str
@@ -38,10 +39,12 @@ class Batch:
     meaning: SourceConfig  # how its values are to be read
     files: int = 1
     unreadable: bool = False  # whether the relation has the column _unreadable
+    marked: bool = False  # whether the relation has the column _conflicting
     rejects: str | None = None  # SELECT giving _file, _row, _unreadable, available once the relation has been read
     alone: tuple["Batch", ...] = ()  # the same files one by one, for when one of several turns out to be damaged
     settled: Callable[[Mapping[str, Outcome]], None] | None = None  # told by _file: committed, or refused
     part: Callable[[Sequence[int]], "Batch"] | None = None  # of several that are settled: those with these indices
+    unmapped: str = ""  # columns = {…} that seems to give outcomes, where the files have none by our names
     reread: frozenset[str] = frozenset()  # files that were read before, and have changed since
     whole: bool = True  # whether it has all rows of its files, which can then be looked at as a whole
     facts: Mapping[str, str] = field(default_factory=dict)  # found of the source, to be remembered

@@ -20,6 +20,7 @@ _DELIMITERS = ",;\t|"
 _LOOKED = 100  # rows of the head that are looked at
 _HEADER_WITHIN = 50  # lines: what stands above a header is short
 _QUOTED = re.compile(r'"[^"]*"')
+_OPENED = re.compile(r'(^\ufeff?|[,;|\t])\s*"')
 _SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
 _SEVERAL = 2
 
@@ -38,6 +39,7 @@ def csv_layout(
     head = read_head(connection, path)
     demand_utf8(path, head, header=True)
     header = _header(path, head.lines or (head.text,), set(wanted.values()))
+    _demand_closed_quotes(path, head.lines[: header.line + 1])
     _demand_single_names(path, header.names, wanted.values())
     rows = _rows(head, header.line + 1, header.delimiter)
     names = _fitting_names(path, header, rows)
@@ -153,6 +155,15 @@ def _misfit(count: int, names: int, delimiter: str) -> str:
     return f"({'; or '.join(perhaps) or 'see its first lines'})"
 
 
+def _demand_closed_quotes(path: str, lines: Sequence[str]) -> None:
+    """Raises SourceError when a text in quotes goes on over the end of a line: DuckDB would count lines otherwise than we."""
+    for number, line in enumerate(lines, 1):
+        if line.count('"') % 2 and _OPENED.search(line):
+            raise SourceError(
+                f"{path}: opens a quote in line {number}, at or above its header, and does not close it there: leave it out"
+            )
+
+
 def _demand_single_names(path: str, header: Sequence[str], wanted: Collection[str]) -> None:
     """Raises SourceError when a column of ours is named twice; upper and lower case are alike."""
     folded = [name.casefold() for name in header]
@@ -212,8 +223,10 @@ def _expressions(
 
 
 def _hint(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return 'its first line has none of the delimiters "," ";" "|" and tab'
     numbers = sum(bool(re.fullmatch(r"-?\d+([.,]\d+)?", name)) for name in names)
-    if hold_times([max(names, key=lambda name: hold_times([name]))]) or numbers > len(names) / 2:
+    if any(hold_times([name]) for name in names) or numbers > len(names) / 2:
         return "its first line seems to hold values: put a header above it that names the columns"
     return ""
 

@@ -15,7 +15,7 @@ from monitor.errors import SourceError
 from monitor.sources import formats
 from monitor.sources.base import Batch, Problem
 from monitor.sources.layout import Needs
-from monitor.sources.look import Refused, look, missing_mapped, missing_slices, together
+from monitor.sources.look import Refused, look, missing_mapped, missing_slices, together, unmapped_outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +158,7 @@ class FileSource:
             unreadable=layout.format == "json",
             rejects=rejects,
             meaning=self.config,
+            unmapped=unmapped_outcomes(layout, self.config),
             reread=frozenset(file.path for file, _ in members if file.known),
             alone=tuple(self._batch([member]) for member in members) if len(members) > 1 else (),
         )

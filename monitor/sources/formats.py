@@ -19,6 +19,7 @@ from monitor.store.connection import quoted
 __all__ = ["Layout", "layout_of", "relation_of", "wrong_types"]
 
 _NUMBERS = ("score", "raw_score", "n", "positives")
+_PLAIN = ("sample_id", "observed_at", "score", "outcome")  # of which an object is nothing
 _NUMERIC_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
                   "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
 
@@ -67,11 +68,17 @@ def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
     return json_relation(paths, columns)
 
 
-def wrong_types(layout: Layout, config: SourceConfig) -> str:
+def wrong_types(layout: Layout, config: SourceConfig, slices: Sequence[str] = ()) -> str:
     """A sentence about a column whose type holds no such value; "" when all fit."""
     for name, type_ in layout.types.items():
         kind = type_.split("(")[0]
         own = config.columns.get(name, name)
+        if name in layout.nested and name in (*_PLAIN, *slices, *config.columns):
+            return (
+                f'column "{own}" holds objects or lists; name a value in them, such as {name} = "{layout.nested[name]}"'
+            )
+        if name in slices and (type_.endswith("]") or kind in ("STRUCT", "MAP")):
+            return f'column "{own}" is {type_}; {name} must be text or a number: name a value in it, such as "{own}.x"'
         if name in TIMES and (wrong := _wrong_unit(layout, name, config)):
             return f'column "{own}" {wrong}'
         if name in TIMES and not (kind.startswith("TIMESTAMP") or kind in ("DATE", "VARCHAR", *_NUMERIC_TYPES)):

@@ -31,6 +31,7 @@ _PACKED = (  # first bytes → what it is, and what to do
     ),
     (b"7z\xbc\xaf\x27\x1c", "is a 7z archive; unpack it"),
     (b"PAR1", 'is Parquet; let its name end in .parquet, or set format = "parquet"'),
+    (b"version https://git-lfs", "is a pointer of Git LFS, not the file: git lfs pull"),
     (b"SQLite format 3\0", "is a SQLite database; export the table as CSV"),
 )
 _ENDINGS = {

@@ -17,6 +17,7 @@ from monitor.store.connection import literal, quoted
 
 _LOOKED = 100  # objects whose values are looked at
 _ENOUGH = 20  # objects, where they have all that is asked for
+_BY_PANDAS = 'calwatch reads one object a line: with pandas, to_json(orient="records", lines=True)'
 _LIST_KEY = re.compile(r'"(\w+)"\s*:\s*\[\s*\{')
 
 
@@ -46,7 +47,7 @@ def json_layout(
     for name, own in wanted.items():
         if own in folders and name not in TIMES and any(is_reached(each, own) for each in objects):
             demand_agreement(connection, path, valid, json_text("valid", own), own, folders[own])
-    told = _texts(objects) if absent else {}
+    told = _texts(objects if absent else objects[:_ENOUGH])
     times = {name: _texts(objects, wanted[name])[wanted[name]] for name in TIMES}
     return Layout(
         "json",
@@ -57,6 +58,7 @@ def json_layout(
         absent=frozenset(absent),
         times=tuple(own for own, held in told.items() if hold_times(held)),
         numbered={name: held[0] for name, held in times.items() if hold_numbers(held)},
+        nested=_nested(objects, wanted),
         hint=_hint(head, objects) if absent else "",
     )
 
@@ -105,6 +107,16 @@ def _texts(objects: Sequence[Mapping[str, Any]], only: str = "") -> dict[str, li
     return held
 
 
+def _nested(objects: Sequence[Mapping[str, Any]], wanted: Mapping[str, str]) -> dict[str, str]:
+    """The names of ours under which all objects looked at hold objects or lists, each with a path to a value in them."""
+    found = {}
+    for name, own in wanted.items():
+        held = [each[own] for each in objects[:_LOOKED] if each.get(own) is not None]
+        if name != "logits" and held and all(isinstance(value, dict | list) for value in held):
+            found[name] = f"{own}.{next(iter(held[0]), 'x') if isinstance(held[0], dict) else 0}"
+    return found
+
+
 def _expression(own: str, folders: Mapping[str, str | None]) -> str:
     text = json_text("valid", own)
     value = folders.get(own)
@@ -136,17 +148,23 @@ def _demand_lines(
         if is_a_line and (objects or not has_rows or _has_object(connection, valid)):
             return
         raise SourceError(f"{path}: is one JSON list; {_remedy('.[]', path)}")
-    if objects or not text.startswith("{") or not (first.endswith(("{", "[", ",")) or _spans_lines(text)):
+    if isinstance(_parsed(first.removesuffix(",")), dict) and first.endswith(",") and len(objects) <= 1:
+        raise SourceError(
+            f"{path}: its lines end with commas; take them away: sed 's/,$//' {_base(path)} > lines.jsonl"
+        )
+    if objects or not text.startswith("{") or not (first.endswith(("{", "[", ",")) or not _is_one_object(text)):
         return
     if not _has_object(connection, valid):
-        raise SourceError(f"{path}: is JSON over several lines; {_remedy(_rows_within(text) or '.', path)}")
+        raise SourceError(
+            f"{path}: is JSON over several lines, or several on one; {_remedy(_rows_within(text) or '.', path)}"
+        )
 
 
 def _demand_rows(path: str, head: Head, objects: Sequence[Mapping[str, Any]], sample_id: str) -> None:
     """Raises SourceError when the only object holds whole columns."""
     is_alone = (len(objects) == 1 and head.whole) or not head.lines  # or longer than the head
     if is_alone and re.search(rf'"{re.escape(sample_id)}"\s*:\s*[\[{{]', head.text):
-        raise SourceError(f"{path}: holds whole columns; {_remedy('.', path)}")
+        raise SourceError(f"{path}: holds whole columns; {_BY_PANDAS}")
 
 
 def _hint(head: Head, objects: Sequence[Mapping[str, Any]]) -> str:
@@ -154,7 +172,10 @@ def _hint(head: Head, objects: Sequence[Mapping[str, Any]]) -> str:
     if len(objects) > 1:
         return ""
     filter_ = _rows_within(head.text)
-    return f'its rows lie within "{filter_[1:-2]}"; {_remedy(filter_, "")}' if filter_ else ""
+    if filter_:
+        return f'its rows lie within "{filter_[1:-2]}"; {_remedy(filter_, "")}'
+    holds_lists = head.whole and any(isinstance(value, list) for each in objects for value in each.values())
+    return f"its only object seems to hold whole columns; {_BY_PANDAS}" if holds_lists else ""
 
 
 def _rows_within(text: str) -> str:
@@ -164,21 +185,21 @@ def _rows_within(text: str) -> str:
 
 
 def _remedy(filter_: str, path: str) -> str:
-    name = path.rsplit("/", 1)[-1]
-    made_by = (
-        ""
-        if filter_.startswith(".") and len(filter_) > len(".[]")
-        else ', or with pandas to_json(orient="records", lines=True)'
-    )
-    return f"calwatch reads one object a line: jq -c '{filter_}' {name} > lines.jsonl{made_by}".replace("  ", " ")
+    by_pandas = "" if filter_ not in (".", ".[]") else ', or with pandas to_json(orient="records", lines=True)'
+    return f"calwatch reads one object a line: jq -c '{filter_}' {_base(path) or '…'} > lines.jsonl{by_pandas}"
 
 
-def _spans_lines(text: str) -> bool:
+def _base(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
+
+
+def _is_one_object(text: str) -> bool:
+    """Whether the text is no JSON, or one value on a line of its own."""
     try:
         _, end = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
-        return False
-    return "\n" in text[:end]
+        return True
+    return "\n" not in text[:end] and not text[end:].lstrip(" \t").startswith("{")
 
 
 def _has_object(connection: duckdb.DuckDBPyConnection, valid: str) -> bool:

@@ -25,6 +25,9 @@ class Layout:
     absent: frozenset[str] = frozenset()  # JSON: of ``types``, those that no line has
     times: tuple[str, ...] = ()  # own columns that seem to hold times, as far as they were looked at
     numbered: Mapping[str, str] = field(default_factory=dict)  # time column → a number found in it
+    nested: Mapping[str, str] = field(
+        default_factory=dict
+    )  # JSON: column of ours that holds objects or lists → a path in them
     hint: str = ""  # what to do where columns are missing, beyond mapping them
 
     @property

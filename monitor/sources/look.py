@@ -51,19 +51,27 @@ def look(
         )
         return Refused(
             "missing_column",
-            f"has no column {own_names.told(missing, config.columns)}; it has {_listed(layout.found)}. Map your own names in "
-            f'[model.source] columns of source "{config.name}"{proposal and f", perhaps {proposal}"}'
+            f"has no column {own_names.told(missing, config.columns)}; it has {_listed(layout.found) or 'none'}. Map your own "
+            f'names in [model.source] columns of source "{config.name}"{proposal and f", perhaps {proposal}"}'
             f"{layout.hint and f'; {layout.hint}'}",
         )
-    wrong = formats.wrong_types(layout, config)
+    wrong = formats.wrong_types(layout, config, slices)
     return Refused("wrong_type", wrong) if wrong else layout
 
 
 def _also_unmapped(layout: "formats.Layout", config: SourceConfig) -> dict[str, str]:
     """Columns that a file can do without, for a proposal that maps all of it at once."""
-    if not layout.has.isdisjoint(own_names.OUTCOMES):
+    has = layout.has if layout.format != "json" else set(layout.found)
+    if config.columns.keys() & own_names.OUTCOMES or not has.isdisjoint(own_names.OUTCOMES):
         return {}
-    return {name: "" for name in own_names.OUTCOMES if name not in config.columns}
+    return dict.fromkeys(own_names.OUTCOMES, "")
+
+
+def unmapped_outcomes(layout: "formats.Layout", config: SourceConfig) -> str:
+    """``columns = {…}`` with what seems to say what came true, where a file has none of it by our names; else ""."""
+    if config.holds != "samples":
+        return ""
+    return own_names.proposed(_also_unmapped(layout, config), config.columns, layout.found)
 
 
 def missing_slices(layout: "formats.Layout", config: SourceConfig, slices: Sequence[str]) -> str:

@@ -24,8 +24,9 @@ USUAL = {  # names that other tools give these columns, without case and marks
     "group_id": ("group", "patientid", "clipid", "videoid"),
     "version": ("modelversion",),
 }  # fmt: skip
-OUTCOMES = ("outcome", "label", "predicted_class")
+OUTCOMES = ("outcome", "label", "predicted_class")  # a file has what came true by one or two of them
 _SUFFIXES = ("id", "name", "no", "nr", "number", "value")  # camera_id for camera
+_LONGEST, _NO_LETTERS = 100, set("{}<>")  # a name; beyond that, a line that is none
 _NEAR = 0.8  # of difflib: "observer" is not near to observed_at, "kamera" is to camera
 _SHORT, _SHORTENED = 3, 0.65  # letters of an abbreviation, and how near it still is: cam for camera
 
@@ -48,7 +49,7 @@ def proposed(
     A column of ``times`` that is the only one may be observed_at whatever it is called. Where several may be meant, they are
     named and none is proposed.
     """
-    free = [own for own in found if own not in mapped.values()]
+    free = [own for own in found if own not in mapped.values() and len(own) <= _LONGEST and not set(own) & _NO_LETTERS]
     meant = {name: _meant(name, mapped.get(name, name), free) for name in missing}
     if meant.get("observed_at") == [] and len(others := [own for own in times if own in free]) == 1:
         meant["observed_at"] = [] if _is_usual(others[0], "labelled_at") else others

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Literal
 
 import duckdb
+import numpy as np
 
 from monitor.config import Model
 from monitor.sources.base import Batch, Problem, Source
 from monitor.sources.replay_times import settle_history
-from monitor.store.connection import atomic, naive, quoted
+from monitor.store.connection import atomic, load_table, naive, quoted
 from monitor.store.review import Refusal, review_files
 from monitor.store.staging import EVER, blames_the_file, forget_rejects, stage
 from monitor.store.times import time_expression
@@ -35,6 +36,7 @@ class ReplaySource:
     problems: list[Problem] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)  # of files that were looked at
     facts: dict[str, str] = field(default_factory=dict)  # found of the source while its files were looked at
+    conflicts: dict[str, list[int]] = field(default_factory=dict)  # file → positions of rows that contradict another
 
     @property
     def name(self) -> str:
@@ -60,7 +62,9 @@ class ReplaySource:
         for relation, batch in due:
             # the last batch moves the cursor: a crash in between repeats rows, which changes nothing
             moved = {_ITEM: until} if relation == due[-1][0] else {}
-            yield Batch(relation, batch.types, moved, batch.meaning, unreadable=True, whole=False, facts=self.facts)
+            yield Batch(
+                relation, batch.types, moved, batch.meaning, unreadable=True, marked=True, whole=False, facts=self.facts
+            )
 
     def _load(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> list[tuple[str, Batch]]:
         connection.execute("CREATE SCHEMA IF NOT EXISTS replay.history")
@@ -121,6 +125,8 @@ class ReplaySource:
             connection, rules, batch, self.facts, {file: self.numbers.setdefault(file, len(self.numbers))}
         )
         self.facts |= found.facts
+        rows = connection.execute("SELECT position FROM staged WHERE reason = 'conflicting_identity'").fetchall()
+        self.conflicts[file] = [position for (position,) in rows]
         for number, reason in found.take_back.items():
             for earlier, at in self.numbers.items():
                 if at == number and taken.pop(earlier, None) is not None:
@@ -151,7 +157,12 @@ class ReplaySource:
     ) -> None:
         arrival = f"coalesce({time_expression('labelled_at', batch)}, {time_expression('observed_at', batch)})"
         unreadable = "" if batch.unreadable else "NULL::VARCHAR AS _unreadable, "
-        rows = f"SELECT *, {unreadable}coalesce({arrival}, {_FIRST}) AS _arrival FROM ({batch.relation})"
+        positions = [position for file in batch.cursor for position in self.conflicts.get(file, ())]
+        load_table(connection, "conflicting", {"position": np.array(positions, dtype=np.int64)})
+        rows = (
+            f"SELECT *, {unreadable}coalesce({arrival}, {_FIRST}) AS _arrival, "
+            f"_position IN (SELECT position FROM conflicting) AS _conflicting FROM ({batch.relation})"
+        )
         signature = tuple(batch.types.items())
         if signature in tables:
             name = tables[signature][0]

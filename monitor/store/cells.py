@@ -263,7 +263,8 @@ _TIMED = (
 def _drop_old(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, midnight: datetime) -> None:
     # whole days: a folded day may have to be recomputed, for which it needs all its samples
     by_id = {"model_id": registry.model_id, "limit": _midnight(midnight - model.retention)}
-    connection.execute("DELETE FROM samples WHERE model_id = $model_id AND observed_at < $limit", by_id)
+    for table, column in (("samples", "observed_at"), ("repeated_rows", "day"), ("class_words", "last_observed_at")):
+        connection.execute(f"DELETE FROM {table} WHERE model_id = $model_id AND {column} < $limit", by_id)
     by_id["limit"] = midnight - model.history
     for table in ("cells", "group_cells"):
         connection.execute(f"DELETE FROM {table} WHERE model_id = $model_id AND bucket < $limit", by_id)

@@ -57,7 +57,7 @@ def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> d
             _keep_from_others(path)
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")
-        for name in ("macro_bin", "macro_log_loss", "macro_bucket", "macro_is_label"):
+        for name in ("macro_bin", "macro_log_loss", "macro_bucket"):
             connection.execute(statement(name))
         migrate(connection, now)
     except BaseException:  # also KeyboardInterrupt: or this process would keep the database locked

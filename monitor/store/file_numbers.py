@@ -19,7 +19,9 @@ def number_files(
     where = {"model_id": model_id, "source": source}
     known: dict[str, int] = dict(
         connection.execute(
-            "SELECT path, file_id FROM files WHERE model_id = $model_id AND source = $source", where
+            "SELECT path, file_id FROM files WHERE model_id = $model_id AND source = $source "
+            "AND path IN (SELECT unnest($files))",
+            {**where, "files": list(files)},
         ).fetchall()
     )
     new = [file for file in dict.fromkeys(files) if file not in known]

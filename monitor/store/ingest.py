@@ -41,7 +41,7 @@ from monitor.store.source_facts import load_facts, store_fact
 from monitor.store.sql import statement
 from monitor.store.staging import Staged, blames_the_file, find_repeated, stage
 from monitor.store.values import LabelRules
-from monitor.store.withdrawal import note_repeats, settle_withdrawn, take_back_conflicting
+from monitor.store.withdrawal import keep_said, note_repeats, settle_withdrawn, take_back_conflicting
 
 KEPT_RECORDS = 1_000  # quarantined rows kept with their text, per batch and reason; of the others the place is kept
 _DAY = timedelta(days=1)
@@ -81,7 +81,7 @@ def ingest(
         files = [file for (file,) in connection.execute("SELECT DISTINCT file FROM staged").fetchall()]
     with atomic(connection):
         numbers = number_files(connection, registry.model_id, source, files, pushed=batch.settled is not None)
-    found = review_files(connection, rules, batch, facts, numbers) if batch.whole else Review({}, {})
+    found = review_files(connection, rules, batch, facts, numbers, now=now) if batch.whole else Review({}, {})
     if found.refused:
         _part(batch, found)
     shares = Shares.of(connection, batch, holds)
@@ -97,19 +97,21 @@ def ingest(
             said := settle_logits(connection, registry.model_id, source, batch.meaning, now)
         ):
             pulled.problems.append(Problem(source, "logits_are", said))
+        if batch.reread:
+            keep_said(connection)
         if holds == "labels":
             delay_labels(connection, now)
             pulled.parked = join_labels(connection, registry, model, source, now)
         registry.map_slices(connection, model)
         if monitor_applies:
             calibrate(connection, registry, serving, len(model.classes))
-        pulled.removed += take_back_conflicting(connection, registry, model, whole=batch.whole)
+        pulled.removed += take_back_conflicting(connection, registry, model)
         pulled.bad, pulled.quarantined = quarantine(connection, model.name, source, now)
         if holds == "labels":  # their predictions' times are known only now
             settle_labels(connection)
             close = find_repeated(connection)
         take(connection, registry, model, rules, now, pulled, repeated=close)
-        note_repeats(connection, batch, numbers)
+        note_repeats(connection, registry, batch, numbers)
         pulled.shares = shares.outcomes(connection) if shares else {}
         pulled.problems += changed_predictions(connection, pulled.changed_predictions)
         pulled.problems += near_repeats(connection, registry.model_id, pulled.new, now, within=close)

@@ -29,6 +29,7 @@ def refuse(
             store_fact(connection, registry.model_id, source, fact, value, now)
         if review.take_back:
             removed = _take_back(connection, registry, model, source, review, now)
+    aside = {"taken_back": removed} if removed else {}
     back = f"; {removed:,} rows of files before it, taken as if they were not, are set aside" if removed else ""
     if batch.settled is not None:
         name = file
@@ -37,9 +38,9 @@ def refuse(
         else:
             batch.settled({file: Outcome(refused=refusal.why)})
             text = f"push {name}: {refusal.why}; it is kept in refused/"
-        return Pulled(problems=[Problem(name, refusal.reason, text + back)], removed=removed)
+        return Pulled(problems=[Problem(name, refusal.reason, text + back)], removed=removed, quarantined=aside)
     text = f"{file}: {refusal.why}; it is tried again every cycle{back}"
-    return Pulled(problems=[Problem(file, refusal.reason, text)], removed=removed)
+    return Pulled(problems=[Problem(file, refusal.reason, text)], removed=removed, quarantined=aside)
 
 
 def _take_back(

@@ -13,6 +13,11 @@ from monitor.wording import counted
 TOLD_SHARE = 0.01  # of a file's rows
 _EVERY_SOURCE = ""  # facts of a model: its sources may send the same predictions
 _FRACTIONS = "time_fractions"
+# decimal places that the new times have
+_DIGITS = (
+    f"SELECT CASE {' '.join(f'WHEN bool_or(micros % {10**zeros} <> 0) THEN {7 - zeros}' for zeros in range(1, 7))} ELSE 0 END "
+    "FROM (SELECT epoch_us(observed_at) AS micros FROM incoming WHERE row_key IS NULL)"
+)
 _PROBED = 1_000  # new rows that are looked for among those a second away
 
 
@@ -46,17 +51,14 @@ def near_repeats(
     """
     if not new:
         return []
-    own = connection.execute(
-        "SELECT CASE WHEN bool_or(epoch_us(observed_at) % 1000 <> 0) THEN 'us' "
-        "WHEN bool_or(epoch_us(observed_at) % 1000000 <> 0) THEN 'ms' ELSE 's' END FROM incoming WHERE row_key IS NULL"
-    ).fetchone()
-    assert own is not None  # an aggregate always gives a row
-    known = load_facts(connection, model_id, _EVERY_SOURCE).get(_FRACTIONS, "")
-    if known != own[0]:
-        finest = max((known, own[0]), key=("", "s", "ms", "us").index)
-        if finest != known:
-            store_fact(connection, model_id, _EVERY_SOURCE, _FRACTIONS, finest, now)
-    if known in ("", own[0]) and not within:
+    row = connection.execute(_DIGITS).fetchone()
+    assert row is not None  # an aggregate always gives a row
+    own: int = row[0]
+    told = load_facts(connection, model_id, _EVERY_SOURCE).get(_FRACTIONS)
+    known = int(told) if told is not None else own
+    if told is None or own > known:
+        store_fact(connection, model_id, _EVERY_SOURCE, _FRACTIONS, str(own), now)
+    if known == own and not within:
         return []
     span = connection.execute(
         "SELECT min(observed_at), max(observed_at) FROM incoming WHERE row_key IS NULL"
@@ -65,8 +67,11 @@ def near_repeats(
     second = timedelta(seconds=1)
     rows = connection.execute(
         statement("near_repeats"),
-        {"model_id": model_id, "first": span[0] - second, "last": span[1] + second, "probed": _PROBED},
-    ).fetchall()
+        {
+            "model_id": model_id, "first": span[0] - second, "last": span[1] + second, "probed": _PROBED,
+            "unit": 10 ** (6 - min(own, known)),
+        },
+    ).fetchall()  # fmt: skip
     return [
         Problem(
             file, "near_repeats",

@@ -12,13 +12,16 @@ remembered as facts (``source_facts``).
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from datetime import datetime
 
 import duckdb
 
 from monitor.model import Task
 from monitor.sources.base import Batch
+from monitor.store.percentages import RECENT_ROWS, review_percent
+from monitor.store.reviewed import Refusal as Refusal
+from monitor.store.reviewed import RefusalReason, Seen
+from monitor.store.reviewed import Review as Review
 from monitor.store.sql import statement
 from monitor.store.staging import CLIPPED
 from monitor.store.times import refused_zone
@@ -26,99 +29,50 @@ from monitor.store.values import LabelRules
 from monitor.wording import counted, first_few
 
 FOREIGN_SHARE = 0.01  # of a file's rows, with times that name a zone its source does not know
-RECENT_ROWS = 1_000  # of a source, over files and pushes
-PERCENT_ROWS, PERCENT_SHARE = 20, 0.01  # scores in (1, 100] that make a file one of percentages
 ONE_SIDED_ROWS = 50  # predictions of both classes without a score below one half
-
-RefusalReason = Literal[
-    "foreign_zone", "percentages", "scores_of_predicted_class", "undecided_outcome", "unknown_positive"
-]
-SIGNS, PERCENT, ONE_SIDED = "outcomes_seen", "recent_percentages", "recent_one_sided"  # facts
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why nothing of a file is taken. ``why`` goes on from its name; ``may_pass``: another file can settle it."""
-
-    reason: RefusalReason
-    why: str
-    may_pass: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """What was found of the files of a batch. ``take_back``: numbers of earlier files that turn out to be of the same kind."""
-
-    refused: Mapping[str, Refusal]  # by file
-    facts: Mapping[str, str]  # of the source, that are new
-    take_back: Mapping[int, RefusalReason] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """One file's rows in numbers."""
-
-    file: str
-    file_id: int
-    total: int
-    timeless: int  # times that cannot be read
-    rows: int  # that say something of their file
-    percent: int
-    low: int  # scores below one half
-    classed: int  # rows with a predicted class
-    classes: tuple[str, ...]  # the first and the last of them
-    minus: int
-    plus: int
-    zero: int
-    labels: int  # that say something
-    understood: int
-    names: tuple[str, ...]  # labels that are no outcomes, examples
-    positive: int
-    near_positive: str | None  # a label that is `positive` but for upper and lower case
+SIGNS, ONE_SIDED = "outcomes_seen", "recent_one_sided"  # facts
 
 
 def review_files(
-    connection: duckdb.DuckDBPyConnection,
-    rules: LabelRules,
-    batch: Batch,
-    facts: Mapping[str, str],
-    numbers: Mapping[str, int],
-) -> Review:
-    """Look at `staged`, which the batch filled, file by file. ``numbers``: file → its number."""
-    meaning = batch.meaning
-    seen = _look(connection, rules, numbers)
+    connection: duckdb.DuckDBPyConnection, rules: LabelRules, batch: Batch, facts: Mapping[str, str],
+    numbers: Mapping[str, int], *, now: datetime | None = None,
+) -> Review:  # fmt: skip
+    """Look at `staged`, which the batch filled, file by file. ``numbers``: file → its number; ``now``: so that files refused
+    together are let go once some of them are gone, None: they are not."""
+    seen = _look(connection, numbers)
     refused: dict[str, Refusal] = {}
     found: dict[str, str] = {}
     take_back: dict[int, RefusalReason] = {}
-    if meaning.score_unit == "probability":
-        _review_percent(seen, facts, refused, found, take_back)
+    if batch.meaning.score_unit == "probability":
+        review_percent(seen, facts, refused, found, take_back, now.toordinal() if now else 0)
     if rules.task is Task.BINARY:
         _review_one_sided(seen, facts, refused, found, take_back)
-        _review_names(seen, rules, refused)
+        _review_names(seen, rules, facts, refused)
     _review_zones(connection, batch, seen, refused)
     _review_signs(seen, facts, refused, found)
     return Review(refused, found, take_back)
 
 
-def _look(connection: duckdb.DuckDBPyConnection, rules: LabelRules, numbers: Mapping[str, int]) -> list[_Seen]:
-    rows = connection.execute(
-        statement("review_files"), {"percent": 1 + CLIPPED, "positive": rules.positive or ""}
-    ).fetchall()
+def _look(connection: duckdb.DuckDBPyConnection, numbers: Mapping[str, int]) -> list[Seen]:
+    rows = connection.execute(statement("review_files"), {"percent": 1 + CLIPPED, "half": 0.5 - CLIPPED}).fetchall()
     found = []
-    for file, whole, timeless, *counts, first, last, names, near in rows:
-        total, percent, low, classed, minus, plus, zero, labels, understood, positive = counts
-        classes = tuple(sorted({text for text in (first, last) if text is not None}))
+    for file, *counts, first, last, first_name, last_name in rows:
+        total, timeless, scores, percent, low, classed, minus, plus, zero, understood = counts
         found.append(
-            _Seen(
-                file, numbers.get(file, 0), whole, timeless, total, percent, low, classed, classes, minus, plus, zero, labels,
-                understood, tuple(sorted(names or ())), positive, near,
+            Seen(
+                file, numbers.get(file, 0), total, timeless, scores, percent, low, classed, _different(first, last), minus,
+                plus, zero, understood, _different(first_name, last_name),
             )
         )  # fmt: skip
     return found
 
 
+def _different(*texts: str | None) -> tuple[str, ...]:
+    return tuple(sorted({text for text in texts if text is not None}))
+
+
 def _review_zones(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, seen: Sequence[_Seen], refused: dict[str, Refusal]
+    connection: duckdb.DuckDBPyConnection, batch: Batch, seen: Sequence[Seen], refused: dict[str, Refusal]
 ) -> None:
     unread = [one for one in seen if one.timeless > FOREIGN_SHARE * one.total]
     if not unread:
@@ -130,50 +84,8 @@ def _review_zones(
         refused[one.file] = Refusal("foreign_zone", f"{named.sentence}; nothing of it was taken")
 
 
-def _review_percent(
-    seen: Sequence[_Seen], facts: Mapping[str, str], refused: dict[str, Refusal], found: dict[str, str],
-    take_back: dict[int, RefusalReason],
-) -> None:  # fmt: skip
-    recent: list[list[int]] = json.loads(facts.get(PERCENT, "[]"))  # [number, rows, of them percentages], oldest first
-    known = json.dumps(recent)
-    for one in seen:
-        if one.percent >= PERCENT_ROWS and one.percent >= PERCENT_SHARE * one.rows:
-            refused[one.file] = _percentages(f"{one.percent:,} of {counted(one.rows, 'score')} lie")
-            continue
-        if one.percent == 0 and not recent:
-            continue
-        # a file that is tried again counts once
-        recent = _newest(
-            [*(entry for entry in recent if entry[0] != one.file_id), [one.file_id, one.rows, one.percent]]
-        )
-        outside, rows = sum(entry[2] for entry in recent), sum(entry[1] for entry in recent)
-        if outside >= PERCENT_ROWS and outside >= PERCENT_SHARE * rows:
-            refused[one.file] = _percentages(f"{outside:,} of the source's newest {counted(rows, 'score')} lie")
-            take_back.update({entry[0]: "percentages" for entry in recent[:-1]})
-    if json.dumps(recent) != known:
-        found[PERCENT] = json.dumps(recent)
-
-
-def _percentages(where: str) -> Refusal:
-    return Refusal(
-        "percentages",
-        f"{where} between 1 and 100, so all of them are taken to be percentages, and nothing of it was taken. If they are, set "
-        'score_unit = "percent" in [model.source], else see what the column holds',
-    )
-
-
-def _newest(entries: Sequence[list[int]]) -> list[list[int]]:
-    """Those of the entries that make up the newest ``RECENT_ROWS`` rows."""
-    kept: list[list[int]] = []
-    for entry in reversed(entries):
-        if sum(each[1] for each in kept) >= RECENT_ROWS:
-            break
-        kept.insert(0, entry)
-    return kept
-
-
 def _review_one_sided(
-    seen: Sequence[_Seen], facts: Mapping[str, str], refused: dict[str, Refusal], found: dict[str, str],
+    seen: Sequence[Seen], facts: Mapping[str, str], refused: dict[str, Refusal], found: dict[str, str],
     take_back: dict[int, RefusalReason],
 ) -> None:  # fmt: skip
     state = json.loads(facts.get(ONE_SIDED, '{"rows": 0, "classes": [], "files": []}'))
@@ -205,27 +117,39 @@ def _review_one_sided(
         found[ONE_SIDED] = json.dumps(state)
 
 
-def _review_names(seen: Sequence[_Seen], rules: LabelRules, refused: dict[str, Refusal]) -> None:
+def _review_names(
+    seen: Sequence[Seen], rules: LabelRules, facts: Mapping[str, str], refused: dict[str, Refusal]
+) -> None:
+    if rules.positive is not None:
+        return
+    zeros = "0" in facts.get(SIGNS, "")
     for one in seen:
-        if rules.positive is not None:
-            if one.labels and not one.positive and one.near_positive is not None:
-                refused[one.file] = Refusal(
-                    "unknown_positive",
-                    f'no label is positive = "{rules.positive}", but some are "{one.near_positive}"; nothing of it was taken. '
-                    "Write positive as the labels are",
-                )
-        elif one.names and not one.understood and not (one.minus or one.plus or one.zero):
-            named = first_few([f'"{name}"' for name in one.names])
+        names = list(one.names)
+        # beside 1 and without 0, a 2 is the other class: labels that count from 1
+        counted_from_1 = one.plus and not (one.zero or one.minus or zeros) and any(map(_is_number, names))
+        if counted_from_1:
+            names = ["1", *names]
+        if one.names and (counted_from_1 or not (one.understood or one.minus or one.plus or one.zero)):
+            named = first_few([f'"{name}"' for name in names])
             refused[one.file] = Refusal(
                 "unknown_positive",
                 f"labels are names ({named}), and nothing says which of them the score is the probability of; nothing of it "
-                f'was taken. Set positive = "{one.names[0]}" (or another) in [[model]], or outcomes in [model.source]; where '
+                f"was taken. Set {_choice(names)} in [[model]], or outcomes in [model.source]; where "
                 'the score is that of the predicted class, task = "multiclass"',
             )
 
 
+def _choice(names: Sequence[str]) -> str:
+    """Which is right nobody knows here: a single proposal would be copied."""
+    return " or ".join(f'positive = "{name}"' for name in names)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
 def _review_signs(
-    seen: Sequence[_Seen], facts: Mapping[str, str], refused: dict[str, Refusal], found: dict[str, str]
+    seen: Sequence[Seen], facts: Mapping[str, str], refused: dict[str, Refusal], found: dict[str, str]
 ) -> None:
     known = set(facts.get(SIGNS, ""))
     asked = [one for one in seen if one.file not in refused and (one.minus or one.plus or one.zero)]

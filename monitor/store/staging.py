@@ -13,7 +13,7 @@ from monitor.store.folds import settle_folds, settle_labels
 from monitor.store.sql import statement
 from monitor.store.times import CLOCK_SKEW as CLOCK_SKEW
 from monitor.store.times import other_expression, time_expression
-from monitor.store.values import LabelRules, outcome_expression, plain_text
+from monitor.store.values import LabelRules, normalized_text, outcome_expression, plain_text
 
 QUARANTINE_REASONS = (
     "unreadable_line", "missing_sample_id", "unreadable_time", "time_before_1970", "time_in_future", "older_than_retention",
@@ -62,6 +62,7 @@ def stage(
     """
     columns = _columns(batch, slices, rules, monitor_applies=monitor_applies)
     checks = _sample_checks(horizon, oldest, now) if holds == "samples" else _label_checks(rules, now)
+    checks += (("conflicting_identity", "conflicting"),)
     cases = "\n        ".join(f"WHEN {condition} THEN {literal(reason)}" for reason, condition in checks)
     typed = ",\n        ".join(f"{expression} AS {name}" for name, expression in columns.items())
     unreadable = "_unreadable" if batch.unreadable else "NULL::VARCHAR"
@@ -69,8 +70,8 @@ def stage(
     with _believing_values_only(connection):
         connection.execute(f"""
 CREATE OR REPLACE TEMP TABLE staged AS
-SELECT * EXCLUDE (unreadable, has_score, has_outcome, has_label, has_labelled_at, has_logits, has_count, has_positives,
-    read_outcome, read_count, read_positives),
+SELECT * EXCLUDE (unreadable, conflicting, has_score, bad_raw_score, has_outcome, has_label, has_labelled_at, has_logits,
+    has_count, has_positives, read_outcome, read_count, read_positives),
     coalesce(read_outcome = -1, false) AS minus, positives IS NOT NULL OR has_label AS labelled
 FROM (
     SELECT *, CASE
@@ -82,6 +83,7 @@ FROM (
             ::BIGINT AS positives
         FROM (
             SELECT _position AS position, _file AS file, _row AS row, {unreadable} AS unreadable,
+            {"_conflicting" if batch.marked else "false"} AS conflicting,
             {typed},
             {unreadable} AS record
             FROM ({batch.relation})
@@ -135,8 +137,10 @@ def mark_conflicts(connection: duckdb.DuckDBPyConnection) -> bool:
     Returns what ``find_repeated`` does.
     """
     close = find_repeated(connection)
-    if close:
+    if close and connection.execute("SELECT 1 FROM repeated LIMIT 1").fetchone():
         connection.execute(statement("stage_conflicts"))
+        if connection.execute("SELECT 1 FROM conflicts LIMIT 1").fetchone():
+            connection.execute(statement("stage_conflicting").replace("/*value*/", normalized_text("value")))
     return close
 
 
@@ -233,13 +237,14 @@ def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monito
         "n": f"coalesce({count('n')}, 1)",
         "slice_key": f"concat_ws({_SEPARATOR}, {key})" if slices else "''",
         "has_score": f"{has('score')} OR {has('raw_score')}",
+        "bad_raw_score": f"{_says('raw_score', types, rules)} AND {number('raw_score', 'DOUBLE')} IS NULL",
         "has_outcome": has_outcome,
         "has_label": has_label,
         "has_labelled_at": has("labelled_at"),
         "has_logits": has("logits"),
         "has_count": has("n"),
         "has_positives": has("positives"),
-        "read_outcome": f"coalesce({outcome}, CASE WHEN NOT ({has_outcome}) THEN {from_label} END)::INTEGER",
+        "read_outcome": f"(CASE WHEN {has_outcome} THEN {outcome} ELSE {from_label} END)::INTEGER",
         "read_count": count("n"),
         "read_positives": count("positives"),
     }
@@ -250,6 +255,14 @@ def _slice_value(name: str, types: Mapping[str, str]) -> str:
     if name not in types:
         return "NULL::VARCHAR"
     return quoted(name) if types[name] == "VARCHAR" else plain_text(quoted(name), types[name])
+
+
+def _says(name: str, types: Mapping[str, str], rules: LabelRules) -> str:
+    """Whether a column of texts says something in a row, and not that there is nothing."""
+    if types.get(name) != "VARCHAR":
+        return "false"
+    nameless = LabelRules(rules.task, missing=rules.missing)
+    return f"coalesce({quoted(name)} <> '' AND NOT {nameless.missing_sql(quoted(name))}, false)"
 
 
 def _slightly_outside(score: str) -> str:
@@ -274,7 +287,7 @@ def _sample_checks(horizon: timedelta, oldest: datetime, now: datetime) -> tuple
         ("unreadable_time", "has_labelled_at AND (labelled_at IS NULL OR NOT isfinite(labelled_at))"),
         ("older_than_retention", f"observed_at < {_stamp(oldest)}"),
         ("missing_score", "NOT has_score"),
-        ("score_not_a_number", "score IS NULL OR isnan(score) OR isnan(raw_score)"),
+        ("score_not_a_number", "score IS NULL OR isnan(score) OR isnan(raw_score) OR bad_raw_score"),
         ("score_outside_0_1", "score < 0 OR score > 1 OR raw_score < 0 OR raw_score > 1"),
         ("unknown_outcome", "has_outcome AND read_outcome IS NULL"),
         ("unknown_outcome", "has_label AND positives IS NULL"),

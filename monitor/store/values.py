@@ -17,7 +17,7 @@ from monitor.store.connection import literal, quoted
 MISSING_WORDS = (
     "nan", "none", "null", "na", "n/a", "<na>", "\\n", "-", "nat", "#n/a", "#na", "n.a.", "<null>", "(null)", "<none>",
 )  # fmt: skip
-_BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(65279)"
+_BLANKS = " \t\n\x0b\x0c\r\u00a0\u2007\u202f\u3000\u200b\ufeff"  # of programs, typography and East Asian keyboards
 _INTEGERS = (
     "TINYINT",
     "SMALLINT",
@@ -48,15 +48,15 @@ def plain_text(column: str, kind: str) -> str:
     if kind.startswith("DECIMAL"):
         text = f"{column}::VARCHAR"
         return f"CASE WHEN contains({text}, '.') THEN rtrim(rtrim({text}, '0'), '.') ELSE {text} END"
-    return normalized_text(column if kind == "VARCHAR" else f"{column}::VARCHAR")
+    return normalized_text(column if kind == "VARCHAR" else f"({column}::VARCHAR)")
 
 
 def normalized_text(text: str) -> str:
     """The same for an SQL expression that is text: ``" 12.0 "`` → ``12``, ``"1.10"`` stays, ``""`` → NULL."""
-    bare = f"trim({text}, {_BLANKS})"
+    bare = f"trim({text}, {literal(_BLANKS)})"
     # nearly all values are as they should be: comparisons that cost little send only the others through the rest
     last = f"{text}[-1]"
-    odd = f"{text} < '!' OR {text} >= chr(160) OR contains({text}, '.') OR {last} <= ' ' OR {last} = chr(160)"
+    odd = f"{text} < '!' OR {text} >= chr(160) OR contains({text}, '.') OR {last} <= ' ' OR {last} >= chr(160)"
     return (
         f"CASE WHEN {odd} THEN CASE WHEN {bare} = '' THEN NULL WHEN suffix({bare}, '0') AND contains({bare}, '.') "
         f"AND regexp_full_match({bare}, '-?[0-9]+\\.0+') THEN split_part({bare}, '.', 1) ELSE {bare} END ELSE {text} END"
@@ -101,9 +101,9 @@ class LabelRules:
         return self.task is not Task.BINARY
 
     def missing_sql(self, label: str) -> str:
-        """Whether a label (SQL, plain text, not NULL) means "not labelled yet"."""
+        """Whether a label (SQL, plain text) means "not labelled yet"; NULL where it is NULL."""
         words = [word for word in self.missing if word not in self.true and word not in self.false]
-        said = f"lower({label}) IN ({_listed(words)})" if words else "false"
+        said = f"lower({label}) IN ({_listed(words)})" if words else f"CASE WHEN {label} IS NOT NULL THEN false END"
         known = [word for word in self.classes if word.lower() in words]
         return f"({said} AND {label} NOT IN ({_listed(sorted(known))}))" if known else f"({said})"
 
@@ -124,10 +124,18 @@ class LabelRules:
         elif self.positive is not None:
             words = f"WHEN lower({label}) IN ({_listed(self.true)}) THEN 1 " if self.true else ""
             others = f"CASE WHEN lower({label}) IN ({_listed(self.false)}) THEN 0 END" if self.false else "0"
-            outcome = f"CASE WHEN {label} = {literal(self.positive)} THEN 1 {words}ELSE {others} END"
+            outcome = f"CASE WHEN {self._positive_sql(label)} THEN 1 {words}ELSE {others} END"
         else:
             outcome = self.outcome_sql(label)
         return f"CASE WHEN {label} IS NOT NULL AND NOT {self.missing_sql(label)} THEN {outcome} END"
+
+    def _positive_sql(self, label: str) -> str:
+        """Whether a label is ``positive``, in any case, unless another class differs from it by case alone."""
+        assert self.positive is not None
+        alike = {word for word in self.classes if word.lower() == self.positive.lower()}
+        if alike <= {self.positive}:
+            return f"lower({label}) = lower({literal(self.positive)})"
+        return f"{label} = {literal(self.positive)}"
 
 
 def outcome_expression(rules: LabelRules, kind: str) -> tuple[str, str]:
@@ -146,7 +154,7 @@ def outcome_expression(rules: LabelRules, kind: str) -> tuple[str, str]:
 
 def _normalized(word: str) -> str:
     """What ``normalized_text`` makes of it."""
-    bare = word.strip(" \t\n\r\u00a0\ufeff")
+    bare = word.strip(_BLANKS)
     head, dot, tail = bare.partition(".")
     whole = (
         dot and tail and set(tail) == {"0"} and head.removeprefix("-").isascii() and head.removeprefix("-").isdigit()

@@ -8,10 +8,11 @@ import duckdb
 
 from monitor.config import Model
 from monitor.model import WaitingLabels
+from monitor.sourcesettings import Source
 from monitor.store.connection import aware, naive
+from monitor.store.label_rules import define_missing, load_rules
 from monitor.store.registry import Registry
 from monitor.store.sql import statement
-from monitor.store.values import MISSING_WORDS
 
 COMPARED_LABELS, COMPARED_PREDICTIONS = 1_000, 5_000  # ids looked at for why, the newest
 NEWEST_DUE = 100  # labels that tell how things stand now
@@ -27,18 +28,9 @@ class Waiting:
     newest_at: datetime | None = None
 
 
-def missing_words(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str) -> list[str]:
-    """Words that are no label in a source, in lower case: its own or the usual, but for names of classes."""
-    own = next((each.missing_labels for each in model.source if each.name == source), None)
-    words = ("", *MISSING_WORDS) if own is None else ("", *(word.strip().lower() for word in own))
-    predicted = connection.execute(
-        "SELECT word FROM class_words WHERE model_id = $model_id", {"model_id": registry.model_id}
-    ).fetchall()
-    classes = {word.strip().lower() for word in (*model.classes, *(word for (word,) in predicted))}
-    return [word for word in words if word not in classes]
-
-
-def count_waiting(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model) -> dict[str, Waiting]:
+def count_waiting(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime
+) -> dict[str, Waiting]:
     """Of each source that holds labels, and of others that have labels waiting, how many wait; 0 is a true 0."""
     held = connection.execute(
         "SELECT DISTINCT source FROM parked_labels WHERE model_id = $model_id ORDER BY source",
@@ -49,8 +41,8 @@ def count_waiting(connection: duckdb.DuckDBPyConnection, registry: Registry, mod
     for (source,) in held:
         row = connection.execute(
             "SELECT count(DISTINCT hash(sample_id, observed_at)), min(labelled_at), max(labelled_at) FROM parked_labels "
-            "WHERE model_id = $model_id AND source = $source AND is_label(positives, label, $missing)",
-            _of(connection, registry, model, source),
+            f"WHERE model_id = $model_id AND source = $source AND {_IS_LABEL}",
+            _of(connection, registry, model, source, now),
         ).fetchone()
         assert row is not None  # an aggregate always gives a row
         if row[0] or source in names:
@@ -58,7 +50,9 @@ def count_waiting(connection: duckdb.DuckDBPyConnection, registry: Registry, mod
     return found
 
 
-def count_due(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str) -> tuple[int, int]:
+def count_due(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str, now: datetime
+) -> tuple[int, int]:
     """(labels that wait though their prediction should be there, labels of the same time that found theirs).
 
     A label speaks of a prediction from before it. Once predictions have come that were observed after it, its own should
@@ -66,7 +60,11 @@ def count_due(connection: duckdb.DuckDBPyConnection, registry: Registry, model: 
     """
     row = connection.execute(
         statement("waiting_due"),
-        {**_of(connection, registry, model, source), "under_way": _UNDER_WAY.total_seconds(), "newest": NEWEST_DUE},
+        {
+            **_of(connection, registry, model, source, now),
+            "under_way": _UNDER_WAY.total_seconds(),
+            "newest": NEWEST_DUE,
+        },
     ).fetchone()
     if row is None or not row[0]:
         return 0, 0
@@ -78,14 +76,14 @@ def count_due(connection: duckdb.DuckDBPyConnection, registry: Registry, model: 
 
 
 def load_newest_waiting(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str, now: datetime
 ) -> list[tuple[str, datetime, datetime | None]]:
     """The newest labels of a source that wait: sample_id, labelled_at and the observed_at they name."""
     rows = connection.execute(
         "SELECT sample_id, max(labelled_at) AS labelled_at, max(observed_at) FROM parked_labels "
-        "WHERE model_id = $model_id AND source = $source AND is_label(positives, label, $missing) "
+        f"WHERE model_id = $model_id AND source = $source AND {_IS_LABEL} "
         "GROUP BY sample_id ORDER BY labelled_at DESC, sample_id LIMIT $most",
-        {**_of(connection, registry, model, source), "most": COMPARED_LABELS},
+        {**_of(connection, registry, model, source, now), "most": COMPARED_LABELS},
     ).fetchall()
     return [(name, aware(labelled) or labelled, aware(said)) for name, labelled, said in rows]
 
@@ -102,11 +100,18 @@ def load_newest_predictions(
     return [(name, aware(at) or at, group) for name, at, group in rows]
 
 
-def _of(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str) -> dict[str, object]:
-    missing = missing_words(connection, registry, model, source)
-    return {"model_id": registry.model_id, "source": source, "missing": missing}
+def _of(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str, now: datetime
+) -> dict[str, object]:
+    """Whose labels, to be bound. The macro ``label_missing`` is then that of the source."""
+    meaning = next((each for each in model.source if each.name == source), None)
+    rules = load_rules(connection, registry.model_id, model, meaning or Source.model_validate({"kind": "http"}), now)
+    define_missing(connection, rules)
+    return {"model_id": registry.model_id, "source": source}
 
 
+# a label whose word means "not labelled yet" waits for a label, not for a prediction
+_IS_LABEL = "(positives IS NOT NULL OR label IS NOT NULL AND NOT label_missing(label))"
 _COLUMNS = (
     "model", "source", "labels", "oldest_at", "newest_at", "due", "joined", "label_examples", "prediction_examples", "guess",
     "compared_at",

@@ -13,7 +13,7 @@ import pytest
 
 from monitor.checking import check_config
 from monitor.store.connection import literal
-from tests.store.builder import World, reasons
+from tests.store.builder import World, reasons, unreadable
 from tests.store.conftest import MakeWorld
 
 HEADER = "sample_id,observed_at,score,outcome,camera\n"
@@ -51,6 +51,8 @@ def semicolons(text: str) -> str:
         "\n\n" + HEADER + ROWS,
         "  \n,,,,\n" + HEADER + ROWS,
         "Report of line 3\n\n" + HEADER + ROWS,
+        '# 19" sensor\n' + HEADER + ROWS,
+        '"# ""19"" sensor, line 3"\n' + HEADER + ROWS,
         "Report;line 3;;;\n;;;;\n" + semicolons(HEADER + ROWS),
         "sep=;\n" + semicolons(HEADER + ROWS),
         "\ufeffsep=;\n" + semicolons(HEADER + ROWS),
@@ -76,12 +78,12 @@ def semicolons(text: str) -> str:
         HEADER + ROWS + "\n\n",
         (HEADER + ROWS).removesuffix("\n"),
     ],
-    ids=range(29),
+    ids=range(31),
 )
 def test_a_header_is_found_under_what_stands_above_it_and_rows_are_parted_as_it_is(world: World, content: str) -> None:
     put(world, content)
     brought = world.take()
-    assert brought.problems == []
+    assert unreadable(brought.problems) == []
     assert (brought.quarantined, stored(world)) == ({}, [("a", "c1"), ("b", "c2")])
 
 
@@ -156,9 +158,13 @@ UMLAUTS = HEADER + "".join(row(str(place), camera="Süd") for place in range(20)
         ("a.csv", HEADER + "1," + row("a") + "2," + row("b"), "row names without a header, as R writes them"),
         ("a.csv", HEADER + "a,b\nc,d\n", 'names 5 columns parted by ",", its rows have 2 fields'),
         ("a.csv", HEADER.replace("camera", "Score") + ROWS, "(upper and lower case are alike): score, Score; rename"),
+        ("a.csv", '"Report\nof line 3"\n' + HEADER + ROWS, "opens a quote in line 1, at or above its header"),
+        ("a.csv", '"# ""x\n' + HEADER + ROWS, "opens a quote in line 1, at or above its header"),
+        ("a.csv", HEADER.replace("camera", '"camera\n(front)"') + ROWS, "opens a quote in line 1, at or above its header"),
+        ("a.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
         ("a.csv", "\n\n\n", "its first lines are empty"),
     ],
-    ids=range(21),
+    ids=range(25),
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_with_what_to_do(
     world: World, name: str, content: str | bytes, why: str
@@ -211,7 +217,7 @@ def test_a_file_without_a_header_is_told_so(world: World, first: str) -> None:
 def test_one_line_in_another_encoding_is_set_aside_alone(world: World) -> None:
     put(world, HEADER.encode() + row("a").encode() + row("x", camera="Süd").encode("latin-1") + row("b").encode())
     brought = world.take()
-    assert (brought.new, brought.quarantined, brought.problems) == (2, {"unreadable_line": 1}, [])
+    assert (brought.new, brought.quarantined, unreadable(brought.problems)) == (2, {"unreadable_line": 1}, [])
 
 
 def test_decimal_commas_between_semicolons_are_set_aside_with_what_to_do(tmp_path: Path) -> None:

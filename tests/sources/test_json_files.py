@@ -9,8 +9,10 @@ import pytest
 
 from monitor.checking import check_config
 from monitor.sources import json_files
-from tests.store.builder import Row, World, a_row, reasons
+from tests.store.builder import Row, World, a_row, reasons, unreadable
 from tests.store.conftest import MakeWorld
+
+NESTED = '[[model.source]]\npath = "in/*"\ncolumns = {{ {columns} }}\n'
 
 
 def without(row: Row, *names: str) -> Row:
@@ -51,7 +53,7 @@ def test_a_key_that_one_line_has_is_there_however_late_it_comes(world: World, pl
     rows[place] = a_row("whole")
     put(world, lines(*rows))
     brought = world.take()
-    assert brought.problems == []
+    assert unreadable(brought.problems) == []
     assert brought.new == (2_000 if key == "camera" else 1)
     assert brought.quarantined == ({} if key == "camera" else {"missing_score": 1_999})
 
@@ -59,7 +61,7 @@ def test_a_key_that_one_line_has_is_there_however_late_it_comes(world: World, pl
 @pytest.mark.parametrize("key", ["camera", "score"])
 def test_a_key_that_is_null_throughout_is_there(world: World, key: str) -> None:
     put(world, lines(a_row("a", **{key: None})))
-    assert world.take().problems == []
+    assert unreadable(world.take().problems) == []
 
 
 @pytest.mark.parametrize(
@@ -146,6 +148,57 @@ def test_json_that_is_not_one_object_a_line_is_refused_with_what_makes_it_so(
     assert remedy.format(name=name) in brought.problems[0].message
 
 
+def ending_in_commas(rows: list[Row]) -> str:
+    return ",\n".join(map(json.dumps, rows)) + "\n"
+
+
+def on_one_line(rows: list[Row]) -> str:
+    return "".join(map(json.dumps, rows))
+
+
+def in_lists(rows: list[Row]) -> str:
+    return json.dumps({"columns": list(rows[0]), "index": [0], "data": [list(row.values()) for row in rows]})
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (ending_in_commas, "its lines end with commas; take them away: sed 's/,$//' a.jsonl > lines.jsonl"),
+        (on_one_line, "several on one; calwatch reads one object a line: jq -c '.' a.jsonl > lines.jsonl"),
+        (
+            in_lists,
+            "its only object seems to hold whole columns; calwatch reads one object a line: with pandas, to_json(",
+        ),
+    ],
+)
+def test_rows_parted_otherwise_are_refused_with_what_parts_them(
+    world: World, written: Callable[[list[Row]], str], told: str
+) -> None:
+    put(world, written([a_row(str(place)) for place in range(4)]))
+    brought = world.take()
+    assert (brought.rows, len(brought.problems)) == (0, 1)
+    assert told in brought.problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("columns", "value", "told"),
+    [
+        ('camera = "meta"', {"meta": {"camera": "c1"}}, 'column "meta" holds objects or lists; name a value in them, such as '
+         'camera = "meta.camera"'),
+        ('version = "v1"', {"score": [0.1, 0.9]}, 'such as score = "score.0"'),
+        ('version = "model"', {"model": {"name": "m"}}, 'such as version = "model.name"'),
+    ],
+)  # fmt: skip
+def test_a_column_that_holds_objects_comes_with_a_path_to_a_value(
+    make_world: MakeWorld, columns: str, value: Row, told: str
+) -> None:
+    world = make_world(source=NESTED.format(columns=columns))
+    put(world, lines({**a_row("a"), **value}))
+    (problem,) = world.take().problems
+    assert problem.reason == "wrong_type"
+    assert told in problem.message
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -164,7 +217,7 @@ def test_json_that_is_not_one_object_a_line_is_refused_with_what_makes_it_so(
 def test_lines_are_read_however_they_end_and_whatever_else_they_hold(world: World, text: str) -> None:
     put(world, text)
     brought = world.take()
-    assert brought.problems == []
+    assert unreadable(brought.problems) == []
     assert (brought.quarantined, cameras(world)) == ({}, [("a", "c1"), ("b", "c1")])
 
 
@@ -172,18 +225,15 @@ def test_lines_are_read_however_they_end_and_whatever_else_they_hold(world: Worl
 def test_a_first_line_that_is_no_row_does_not_refuse_those_after_it(world: World, first: str) -> None:
     put(world, first + "\n" + lines(*(a_row(str(place)) for place in range(3))))
     brought = world.take()
-    assert (brought.new, brought.quarantined, brought.problems) == (3, {"unreadable_line": 1}, [])
+    assert (brought.new, brought.quarantined, unreadable(brought.problems)) == (3, {"unreadable_line": 1}, [])
 
 
 @pytest.mark.parametrize("text", ["garbage\nmore\n", '{"sample_id": "a", "obs', "1\n2\n", "<html>\n</html>\n"])
 def test_lines_of_which_none_is_a_row_are_set_aside_one_by_one(world: World, text: str) -> None:
     put(world, text)
     brought = world.take()
-    assert (brought.new, brought.problems) == (0, [])
+    assert (brought.new, unreadable(brought.problems)) == (0, [])
     assert set(brought.quarantined) == {"unreadable_line"}
-
-
-NESTED = '[[model.source]]\npath = "in/*"\ncolumns = {{ {columns} }}\n'
 
 
 @pytest.mark.parametrize(
@@ -211,7 +261,7 @@ def test_a_dotted_path_reaches_into_objects_lists_and_texts_that_hold_json(
     world = make_world(source=NESTED.format(columns=f'camera = "{own}"'))
     put(world, lines({**without(a_row("a"), "camera"), **value}))
     brought = world.take()
-    assert brought.problems == []
+    assert unreadable(brought.problems) == []
     assert cameras(world)[0][1] in ("c7", "7")
 
 
@@ -219,7 +269,7 @@ def test_rows_whose_path_leads_nowhere_lack_the_value_and_no_more(make_world: Ma
     world = make_world(source=NESTED.format(columns='camera = "meta.camera"'))
     held: list[Row] = [{"meta": {"camera": "c7"}}, {"meta": None}, {}, {"meta": "no json"}, {"meta": [1]}]
     put(world, lines(*({**without(a_row(str(place)), "camera"), **value} for place, value in enumerate(held))))
-    assert world.take().problems == []
+    assert unreadable(world.take().problems) == []
     assert [camera for _, camera in cameras(world)] == ["c7", *["__missing__"] * 4]
 
 
@@ -362,7 +412,7 @@ def test_events_of_kserve_and_seldon_are_read(make_world: MakeWorld, event: Row,
     world = make_world(source=NESTED.format(columns=columns))
     put(world, lines(event))
     brought = world.take()
-    assert brought.problems == []
+    assert unreadable(brought.problems) == []
     assert world.rows("SELECT sample_id, score FROM samples") == [("x0", 0.9)]
 
 
@@ -381,4 +431,4 @@ def test_check_tells_a_slice_key_that_is_missing(tmp_path: Path) -> None:
     )
     (tmp_path / "a.jsonl").write_text(lines(*(a_row(str(place)) for place in range(30))))
     found = check_config(tmp_path / "calwatch.toml")
-    assert any("has no column cam; its rows" in note and '{ cam = "camera" }' in note for note in found.notes)
+    assert any("has no column cam; its rows" in each and '{ cam = "camera" }' in each for each in found.suspicions)

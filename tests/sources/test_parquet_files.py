@@ -65,6 +65,14 @@ def test_a_dotted_path_that_leads_nowhere_is_told(make_world: MakeWorld, own: st
     assert problem.message.endswith('Perhaps meant: columns = { camera = "meta.camera" }')
 
 
+@pytest.mark.parametrize("value", ["{'camera': 'c7'}", "['c7']", "MAP {'k': 'c7'}"])
+def test_a_slice_that_is_nested_is_told(world: World, value: str) -> None:
+    put(world, f"{ROW}, {value} AS camera")
+    (problem,) = world.take().problems
+    assert problem.reason == "wrong_type"
+    assert 'camera must be text or a number: name a value in it, such as "camera.x"' in problem.message
+
+
 def test_files_in_which_a_struct_lies_alike_are_taken_together(make_world: MakeWorld) -> None:
     world = make_world(source=NESTED.format('camera = "meta.camera"'))
     for number in range(3):

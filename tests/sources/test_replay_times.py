@@ -39,7 +39,7 @@ def test_times_shown_twice_are_played_at_their_own_time(make_world: MakeWorld, e
         write_parquet(path, [row for _, row in rows.values()])
     else:
         world.send(*(row for _, row in rows.values()), name=path.name)
-    source = ReplaySource(file_sources(world.model, world.base)[0], "m/samples")
+    source = ReplaySource(file_sources(world.model, world.base)[0], "m/samples", world.model)
     for minutes in range(-240, 300, 10):
         now = CHANGE + timedelta(minutes=minutes)
         world.pull(now, sources=[source])

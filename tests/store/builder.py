@@ -49,9 +49,10 @@ def a_row(sample_id: str, **values: Any) -> Row:
 
 
 def model_of(base: Path, extra: str = "", source: str = "", slices: Sequence[str] = ("camera",)) -> Model:
-    """The model of a configuration with one source, ``in/*`` unless ``source`` says otherwise."""
+    """The model of a configuration with one source: ``in/*``, and a binary task, unless ``source`` and ``extra`` say else."""
     source = source or '[[model.source]]\npath = "in/*"\n'
-    text = f'[[model]]\nname = "m"\ntask = "binary"\nslices = {json.dumps(list(slices))}\n{extra}\n{source}'
+    task = "" if "task =" in extra else 'task = "binary"\n'
+    text = f'[[model]]\nname = "m"\n{task}slices = {json.dumps(list(slices))}\n{extra}\n{source}'
     return parse_config(text, "calwatch.toml", base).model[0]
 
 
@@ -203,6 +204,11 @@ def assert_cells_match_their_samples(world: World, base: Path) -> None:
 
 def reasons(problems: Sequence[Problem]) -> list[str]:
     return [problem.reason for problem in problems]
+
+
+def unreadable(problems: Sequence[Problem]) -> list[str]:
+    """The reasons, without the one that sums up how many rows were set aside."""
+    return [reason for reason in reasons(problems) if reason != "rows_set_aside"]
 
 
 def cells_of_whole(world: World, start: datetime, end: datetime) -> Cells:

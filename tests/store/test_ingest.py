@@ -88,13 +88,13 @@ def test_a_corrected_unlabelled_row_leaves_no_ghost_in_its_old_cell(
 
 
 def test_a_correction_within_one_file_counts_once_and_not_again_when_the_file_grows(world: World) -> None:
-    rows = [a_row("a", score=0.2), a_row("a", score=0.4)]
+    rows = [a_row("a", outcome=0, labelled_at="2026-03-10 10:30:00"), a_row("a")]
     world.send(*rows, name="x.jsonl")
     assert (first := world.take()).corrected == 1, first
     world.send(*rows, a_row("b"), name="x.jsonl")
     second = world.take()
     assert (second.new, second.corrected, second.duplicates) == (1, 0, 2)
-    assert world.rows("SELECT score FROM samples ORDER BY sample_id") == [(0.4,), (0.7,)]
+    assert world.rows("SELECT positives FROM samples ORDER BY sample_id") == [(1,), (1,)]
 
 
 def test_an_old_row_sent_again_takes_no_correction_back(world: World, tmp_path: Path) -> None:
@@ -195,7 +195,8 @@ def test_impossible_counts_are_quarantined_and_never_rounded(world: World, wrong
     assert (brought.new, brought.quarantined) == (1, {"bad_count": 1})
 
 
-def test_an_outcome_follows_from_label_and_predicted_class(world: World, tmp_path: Path) -> None:
+def test_an_outcome_follows_from_label_and_predicted_class(make_world: MakeWorld, tmp_path: Path) -> None:
+    world = make_world('task = "multiclass"\n')
     world.take(
         a_row("right", outcome=None, label="cat", predicted_class="cat"),
         a_row("wrong", outcome=None, label="dog", predicted_class="cat"),
@@ -224,7 +225,7 @@ def test_a_batch_that_fails_leaves_nothing_behind(world: World, monkeypatch: pyt
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patched:
-        patched.setattr("monitor.store.ingest.renew_cells", fail)
+        patched.setattr("monitor.store.rewriting.renew_cells", fail)
         with pytest.raises(RuntimeError, match="power cut"):
             world.pull()
     for table in ("samples", "cells", "cursors", "slices", "streams", "pulls"):
@@ -234,9 +235,17 @@ def test_a_batch_that_fails_leaves_nothing_behind(world: World, monkeypatch: pyt
 
 def test_pulls_record_what_each_source_brought(world: World) -> None:
     world.take(a_row("a"), a_row("a"), a_row("bad", score=2.0))
-    assert world.rows(
-        "SELECT source, files, rows, new, labelled, duplicates, corrected, quarantined, problem FROM pulls"
-    ) == [("samples", 1, 3, 1, 0, 1, 0, 1, None)]
+    assert world.rows("SELECT source, files, rows, new, labelled, duplicates, corrected, quarantined FROM pulls") == [
+        ("samples", 1, 3, 1, 0, 1, 0, 1)
+    ]
+    assert world.one("SELECT problem FROM pulls").startswith(
+        "1 of 3 rows that came were set aside: 1 score_outside_0_1 ("
+    )
+
+
+def test_a_pull_that_sets_one_row_in_twenty_aside_tells_no_trouble(world: World) -> None:
+    world.take(*(a_row(f"a{index}") for index in range(19)), a_row("bad", score=2.0))
+    assert world.one("SELECT quarantined, problem FROM pulls") == (1, None)
 
 
 def test_pulls_tell_a_trouble_once_and_once_that_it_is_over(world: World) -> None:

@@ -19,6 +19,11 @@ def two(make_world: MakeWorld) -> World:
     return make_world(source=TWO_TABLES)
 
 
+@pytest.fixture
+def named(make_world: MakeWorld) -> World:
+    return make_world('task = "multiclass"\n', TWO_TABLES)
+
+
 def prediction(sample_id: str, **values: Any) -> Row:
     return a_row(sample_id, outcome=None, labelled_at=None, **values)
 
@@ -93,26 +98,26 @@ def test_a_label_that_names_the_time_of_its_prediction_joins_that_one(two: World
     assert two.rows("SELECT positives FROM samples ORDER BY observed_at") == [(1,), (None,)]
 
 
-def test_a_label_may_be_a_class_name(two: World) -> None:
-    two.send(prediction("a", predicted_class="cat"), prediction("b", predicted_class="cat"))
-    two.send(
+def test_a_label_may_be_a_class_name(named: World) -> None:
+    named.send(prediction("a", predicted_class="cat"), prediction("b", predicted_class="cat"))
+    named.send(
         {"sample_id": "a", "label": "cat", "labelled_at": "2026-03-10 11:00:00"},
         {"sample_id": "b", "label": "dog", "labelled_at": "2026-03-10 11:00:00"},
         folder="labels",
     )
-    two.pull()
-    assert two.rows("SELECT positives, label FROM samples ORDER BY sample_id") == [(1, "cat"), (0, "dog")]
+    named.pull()
+    assert named.rows("SELECT positives, label FROM samples ORDER BY sample_id") == [(1, "cat"), (0, "dog")]
 
 
-def test_a_class_label_waits_for_the_predicted_class(two: World, tmp_path: Path) -> None:
-    two.send(prediction("a"))
-    two.send({"sample_id": "a", "label": "cat", "labelled_at": "2026-03-10 11:00:00"}, folder="labels")
-    two.pull()
-    assert two.one("SELECT positives, label FROM samples") == (None, "cat")
-    two.send(prediction("a", predicted_class="cat"))
-    two.pull()
-    assert two.one("SELECT positives FROM samples") == 1
-    assert_cells_match_their_samples(two, tmp_path / "again")
+def test_a_class_label_waits_for_the_predicted_class(named: World, tmp_path: Path) -> None:
+    named.send(prediction("a"))
+    named.send({"sample_id": "a", "label": "cat", "labelled_at": "2026-03-10 11:00:00"}, folder="labels")
+    named.pull()
+    assert named.one("SELECT positives, label FROM samples") == (None, "cat")
+    named.send(prediction("a", predicted_class="cat"))
+    named.pull()
+    assert named.one("SELECT positives FROM samples") == 1
+    assert_cells_match_their_samples(named, tmp_path / "again")
 
 
 def test_a_corrected_label_replaces_the_first_one(two: World, tmp_path: Path) -> None:
@@ -167,7 +172,6 @@ def test_a_label_of_a_counted_prediction_keeps_its_count(two: World, tmp_path: P
         ({"labelled_at": "2026-03-10 12:06:00"}, "time_in_future"),
         ({"outcome": "yes"}, "unknown_outcome"),
         ({"outcome": 2}, "unknown_outcome"),
-        ({"outcome": None}, "unknown_outcome"),
         ({"positives": -1}, "bad_count"),
         ({"positives": "few"}, "bad_count"),
     ],
@@ -177,3 +181,11 @@ def test_a_bad_label_is_quarantined_and_the_others_join(two: World, wrong: Row, 
     two.send({**label("a"), **wrong}, label("b"), folder="labels")
     brought = two.pull()["labels"]
     assert (brought.quarantined, brought.labelled) == ({reason: 1}, 1)
+
+
+def test_a_row_of_a_labels_table_that_says_nothing_yet_is_passed_over(two: World) -> None:
+    two.send(prediction("a"), prediction("b"))
+    two.send(label("a", outcome=None), label("b"), folder="labels")
+    brought = two.pull()["labels"]
+    assert (brought.quarantined, brought.labelled, brought.parked) == ({}, 1, 0)
+    assert two.rows("SELECT positives FROM samples ORDER BY sample_id") == [(None,), (1,)]

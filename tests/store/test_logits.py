@@ -14,7 +14,6 @@ from monitor.model import Slice
 from monitor.recalibration.calibrators import Temperature
 from monitor.sourcesettings import Source
 from monitor.store.agreement import Agreement, agreement_of
-from monitor.store.ingest import Serving
 from monitor.store.logits import (
     Kinds,
     kinds,
@@ -24,6 +23,7 @@ from monitor.store.logits import (
     settle_logits,
     suspect_logits,
 )
+from monitor.store.served import Serving
 from monitor.store.source_facts import load_facts
 from tests.store.builder import NOW, Row, World, a_row
 from tests.store.conftest import MakeWorld

@@ -50,6 +50,23 @@ def expected(sent: list[tuple[int, Row]]) -> dict[tuple[str, str], Row]:
     return {key: row for key, (_, row) in newest.items()}
 
 
+PREDICTION = ("score", "camera", "version")
+
+
+def cut(order: list[tuple[int, Row]], size: int) -> list[list[Row]]:
+    """Files of at most ``size`` rows, in none of which one identity has two predictions: that would be no correction."""
+    files: list[list[Row]] = [[]]
+    said: dict[tuple[str, str], list[object]] = {}
+    for _, row in order:
+        own = [row[name] for name in PREDICTION]
+        if len(files[-1]) == size or said.get((row["sample_id"], row["observed_at"]), own) != own:
+            files.append([])
+            said = {}
+        said[row["sample_id"], row["observed_at"]] = own
+        files[-1].append(row)
+    return files
+
+
 @settings(max_examples=12, deadline=None)
 @given(events(), st.randoms(use_true_random=False), st.integers(1, 4))
 def test_any_order_and_cutting_of_a_stream_gives_what_one_load_of_its_newest_rows_gives(
@@ -62,9 +79,8 @@ def test_any_order_and_cutting_of_a_stream_gives_what_one_load_of_its_newest_row
     with TemporaryDirectory() as base:
         world = World.make(Path(base) / "world")
         try:
-            size = math.ceil(len(order) / files)
-            for start in range(0, len(order), size):
-                world.take(*(row for _, row in order[start : start + size]))
+            for rows in cut(order, math.ceil(len(order) / files)):
+                world.take(*rows)
             found = {(row[0], str(row[1])): (row[3], row[6], row[10], row[12]) for row in world.samples()}
             assert found == {
                 key: (row["score"], row["outcome"], row["version"], f"{{camera={row['camera']}}}")
@@ -73,6 +89,35 @@ def test_any_order_and_cutting_of_a_stream_gives_what_one_load_of_its_newest_row
             assert_cells_match_their_samples(world, Path(base) / "again")
         finally:
             world.connection.close()
+
+
+@settings(max_examples=12, deadline=None)
+@given(events(), st.randoms(use_true_random=False), st.lists(st.integers(1, 20), max_size=3))
+def test_a_file_that_grows_and_contradicts_itself_ends_as_if_it_had_been_read_at_once(
+    sent: list[tuple[int, Row]], random: Any, lengths: list[int]
+) -> None:
+    rows = [row for _, row in sent]
+    random.shuffle(rows)
+    said: dict[tuple[str, str], set[object]] = {}
+    for row in rows:
+        said.setdefault((row["sample_id"], row["observed_at"]), set()).add(tuple(row[name] for name in PREDICTION))
+    with TemporaryDirectory() as base:
+        grown, whole = World.make(Path(base) / "grown"), World.make(Path(base) / "whole")
+        try:
+            for length in [*sorted(length for length in lengths if length < len(rows)), len(rows)]:
+                grown.send(*rows[:length], name="x.jsonl")
+                grown.take()
+            whole.send(*rows, name="x.jsonl")
+            whole.take()
+            assert grown.samples() == whole.samples()
+            assert {(row[0], str(row[1])) for row in grown.samples()} == {
+                key for key, predictions in said.items() if len(predictions) == 1
+            }
+            assert [row for _, row, _ in grown.quarantined()] == [row for _, row, _ in whole.quarantined()]
+            assert_cells_match_their_samples(grown, Path(base) / "again")
+        finally:
+            grown.connection.close()
+            whole.connection.close()
 
 
 @pytest.mark.parametrize("seed", range(3))

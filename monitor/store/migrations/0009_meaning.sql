@@ -15,13 +15,15 @@ CREATE TABLE files (                    -- numbers for the files that samples an
     path     VARCHAR   NOT NULL
 );
 
-ALTER TABLE samples ADD COLUMN file_id INTEGER;         -- whose row it is; NULL = pushed, or from before this was kept
+ALTER TABLE samples ADD COLUMN file_id INTEGER;         -- whose row it is, below 0 = of a push; NULL = from before this was kept
 ALTER TABLE samples ADD COLUMN label_file_id INTEGER;   -- whose row its label is
 
-CREATE TABLE repeated_rows (            -- rows that other files hold too: they outlive the one they came from
-    file_id  INTEGER NOT NULL,
-    identity UBIGINT NOT NULL,          -- hash of sample_id and observed_at
-    day      DATE    NOT NULL           -- observed
+CREATE TABLE repeated_rows (            -- which other files hold predictions and labels too: these outlive their own file
+    model_id USMALLINT NOT NULL,
+    file_id  INTEGER   NOT NULL,        -- one that the sample is not counted as
+    identity UBIGINT   NOT NULL,        -- hash of sample_id and observed_at
+    labels   BOOLEAN   NOT NULL,        -- whether it is the label that the file holds, or the prediction
+    day      DATE      NOT NULL         -- observed
 );
 
 CREATE TABLE class_words (              -- classes predicted under a name that else means "not labelled yet"

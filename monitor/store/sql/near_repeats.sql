@@ -1,5 +1,5 @@
 -- new rows (some of them) beside rows of the same id less than a second away, one of the two with a time that is cut or
--- rounded to whole seconds or milliseconds
+-- rounded to whole seconds, milliseconds or the coarser precision ($unit, in microseconds) of the batch and what was known
 WITH probe AS (
     SELECT own_file_id, sample_id, observed_at, count(*) OVER (PARTITION BY own_file_id) AS among
     FROM (SELECT own_file_id, sample_id, observed_at FROM incoming WHERE row_key IS NULL ORDER BY hash(sample_id) LIMIT $probed)
@@ -18,5 +18,6 @@ LEFT JOIN close_by AS c
     ON c.sample_id = p.sample_id AND c.observed_at <> p.observed_at
     AND abs(epoch_us(c.observed_at) - epoch_us(p.observed_at)) < 1000000
     AND ((epoch_us(c.observed_at) % 1000000 = 0) <> (epoch_us(p.observed_at) % 1000000 = 0)
-         OR (epoch_us(c.observed_at) % 1000 = 0) <> (epoch_us(p.observed_at) % 1000 = 0))
+         OR (epoch_us(c.observed_at) % 1000 = 0) <> (epoch_us(p.observed_at) % 1000 = 0)
+         OR (epoch_us(c.observed_at) % $unit = 0) <> (epoch_us(p.observed_at) % $unit = 0))
 GROUP BY b.file;
