@@ -11,7 +11,7 @@ from monitor.actions.secret import missing_secrets
 from monitor.config import Config, Model, load_config
 from monitor.cycle import watch
 from monitor.errors import CalwatchError, SourceError
-from monitor.findings import Weight
+from monitor.findings import Weight, find_together, keep_for_both
 from monitor.httpsettings import host_of, is_loopback
 from monitor.joins import compare_ids
 from monitor.publish.access import Access
@@ -58,6 +58,15 @@ def check_config(path: Path, at: datetime | None = None) -> Checked:
 
 def _try_sources(model: Model, sources: Sequence[Source], base: Path, at: datetime | None, found: Checked) -> int:
     """Try the sources of one model and tell ``found`` of them; how many files can be read."""
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        return _try_each(connection, model, sources, base, at, found)
+
+
+def _try_each(
+    connection: duckdb.DuckDBPyConnection, model: Model, sources: Sequence[Source], base: Path, at: datetime | None,
+    found: Checked,
+) -> int:  # fmt: skip
     files = 0
     trials: dict[str, list[Trial]] = {"samples": [], "labels": []}
     bare: list[str] = []  # sources whose labels need a predicted class beside them
@@ -65,7 +74,7 @@ def _try_sources(model: Model, sources: Sequence[Source], base: Path, at: dateti
         if isinstance(source, InboxSource):
             continue  # what is there we wrote ourselves, and looked at when it came
         where = f'model "{model.name}": source "{source.name}"'
-        looked = _look(model, source, base, at, ids=any(each.holds == "labels" for each in model.source))
+        looked = _look(connection, model, source, base, at)
         trial = looked.trial
         files += looked.files
         found.mistakes.extend(f"{where}: {text}" for text in looked.mistakes)
@@ -74,8 +83,7 @@ def _try_sources(model: Model, sources: Sequence[Source], base: Path, at: dateti
         if looked.files:
             zone = next(own.time_zone for own in model.source if own.name == source.name)
             for told in trial.told(at, model, zone):
-                lists = {Weight.NOTE: found.notes, Weight.SUSPICIOUS: found.suspicions, Weight.MISTAKE: found.mistakes}
-                lists[told.weight].append(f"{where}: {told.text}")
+                _lists(found)[told.weight].append(f"{where}: {told.text}")
         if trial.rows:
             found.sources.append(f"{where}: {trial.summary(source.holds)}")
         trials[source.holds].append(trial)
@@ -91,12 +99,19 @@ def _try_sources(model: Model, sources: Sequence[Source], base: Path, at: dateti
         )
     if predictions and labels:
         _compare_ids(model, trials, found)
-    if predictions and not labels and not any(each.labelled for each in trials["samples"]):
+        for told in find_together(connection, model):
+            _lists(found)[told.weight].append(f'model "{model.name}": labels beside predictions: {told.text}')
+    tried = labels or any(each.rows for each in trials["labels"])  # those that are refused are told as such
+    if predictions and not tried and not any(each.labelled for each in trials["samples"]):
         found.notes.append(
             f'model "{model.name}": no row tried has an outcome, and without any nothing can be measured: map outcome, or '
             'label and predicted_class, or add a [[model.source]] with holds = "labels"'
         )
     return files
+
+
+def _lists(found: Checked) -> Mapping[Weight, list[str]]:
+    return {Weight.NOTE: found.notes, Weight.SUSPICIOUS: found.suspicions, Weight.MISTAKE: found.mistakes}
 
 
 def _compare_ids(model: Model, trials: Mapping[str, Sequence[Trial]], found: Checked) -> None:
@@ -130,29 +145,32 @@ class _Looked:
     suspicions: list[str] = field(default_factory=list)
 
 
-def _look(model: Model, source: Source, base: Path, at: datetime | None, *, ids: bool) -> _Looked:
+def _look(
+    connection: duckdb.DuckDBPyConnection, model: Model, source: Source, base: Path, at: datetime | None
+) -> _Looked:
     """Read the layout of every file, and try the first rows of some."""
-    looked = _Looked()
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        try:
-            for found in source.read(connection, {}, datetime.max.replace(tzinfo=UTC)):
-                if isinstance(found, Batch):
-                    looked.files += found.files
-                    looked.trial.take(connection, found, model, source.holds)
-                    if ids and source.holds == "samples":
-                        looked.trial.keep_ids(connection, found)
-                elif isinstance(found, Problem):
-                    lists = {
-                        "empty_file": looked.notes, "missing_slice_column": looked.suspicions,
-                        "missing_mapped_column": looked.suspicions,
-                    }  # fmt: skip
-                    lists.get(found.reason, looked.mistakes).append(found.message)
-            looked.trial.finish(connection, model, source.holds, at)
-        except SourceError as error:
-            looked.mistakes.append(error.message)
-        except duckdb.Error as error:  # a file turned out to be damaged
-            looked.mistakes.append(f"cannot be read: {str(error).splitlines()[0]}")
+    looked, apart = _Looked(), any(each.holds == "labels" for each in model.source)
+    connection.execute("DROP TABLE IF EXISTS tried")  # of the source before
+    try:
+        for found in source.read(connection, {}, datetime.max.replace(tzinfo=UTC)):
+            if isinstance(found, Batch):
+                looked.files += found.files
+                looked.trial.take(connection, found, model, source.holds)
+                if apart and source.holds == "samples":
+                    looked.trial.keep_ids(connection, found)
+            elif isinstance(found, Problem):
+                lists = {
+                    "empty_file": looked.notes, "missing_slice_column": looked.suspicions,
+                    "missing_mapped_column": looked.suspicions,
+                }  # fmt: skip
+                lists.get(found.reason, looked.mistakes).append(found.message)
+        looked.trial.finish(connection, model, source.holds, at)
+        if apart and looked.trial.batches:
+            keep_for_both(connection, source.holds)
+    except SourceError as error:
+        looked.mistakes.append(error.message)
+    except duckdb.Error as error:  # a file turned out to be damaged
+        looked.mistakes.append(f"cannot be read: {str(error).splitlines()[0]}")
     if not (looked.files or looked.mistakes or looked.notes or looked.suspicions):
         looked.notes.append(f"no file to read yet{_looked_for(model, source.name, base)}")
     return looked

@@ -393,5 +393,5 @@ class Cycle:
             group_spans=each.intake.spans,
             thresholds=load_thresholds(connection, model.name),
             jobs=rows.load_jobs(connection, model.name, newest=SHOWN_JOBS),
-            last_success=dict(each.succeeded), problem=each.problem,
+            last_success=dict(each.succeeded), source_problems=tuple(sorted(each.told)), problem=each.problem,
         )  # fmt: skip

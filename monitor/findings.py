@@ -5,8 +5,6 @@ All functions read the temporary table `tried` (see trial.py): the first rows of
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from math import sqrt
 
 import duckdb
@@ -14,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.config import Model
+from monitor.findings_labels import find_contradictions, find_odd_labels
 from monitor.model import Task
 from monitor.store.connection import quoted
+from monitor.weights import Finding as Finding
+from monitor.weights import Weight as Weight
 from monitor.wording import counted, first_few, percent
 
 ALIKE = 20  # so many outcomes that are all the same are worth a word
@@ -26,22 +27,39 @@ _SHIFTED = 0.2  # more rows must match under another reading of labels than as t
 _FAR = 0.5  # mean score above the rate of the event
 _MISSED = 0.01  # rows with score 0 and outcome 1
 _VERSIONS = 20
+_TWO_CLASSES = ', or set task = "binary" and positive to the label that the score is the probability of'
+_STUCK, _OFF = 0.1, 0.3  # share of one score among all, and how far from its outcomes
+_LUCK = 5.0  # of the other outcome are to be expected, before its absence says anything
+_BLIND, _SPREAD = 0.55, 0.1  # AUROC below which scores tell nothing, where they are spread that far
 
 
-class Weight(StrEnum):
-    """How much a finding matters: by it ``calwatch check`` exits with 0, 1 or 2."""
-
-    NOTE = "note"
-    SUSPICIOUS = "suspicious"
-    MISTAKE = "mistake"
+_KEPT = {  # of the rows tried: what is asked where labels come by themselves
+    "samples": "sample_id VARCHAR, score DOUBLE, predicted_class VARCHAR, n BIGINT, clipped BOOLEAN",
+    "labels": "sample_id VARCHAR, label VARCHAR, positives BIGINT",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A sentence with its weight."""
+def keep_for_both(connection: duckdb.DuckDBPyConnection, holds: str) -> None:
+    """Keep what ``find_together`` needs of the source whose rows are in `tried`."""
+    listed = ", ".join(column.split()[0] for column in _KEPT[holds].split(", "))
+    labelled = " AND labelled" if holds == "labels" else ""
+    connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS tried_{holds} ({_KEPT[holds]})")
+    connection.execute(f"INSERT INTO tried_{holds} SELECT {listed} FROM tried WHERE reason IS NULL{labelled}")
 
-    weight: Weight
-    text: str
+
+def find_together(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
+    """What looks wrong once labels of a source of their own stand beside their predictions; after ``keep_for_both`` of both."""
+    connection.execute("""
+CREATE OR REPLACE TEMP TABLE tried AS
+SELECT p.sample_id, p.score, p.predicted_class, l.label, p.n, p.clipped, NULL::VARCHAR AS reason, true AS labelled,
+    coalesce(l.positives, (l.label = p.predicted_class)::BIGINT) AS positives
+FROM (SELECT DISTINCT ON (sample_id) * FROM tried_samples WHERE n = 1) AS p JOIN tried_labels AS l USING (sample_id)""")
+    yield from _ranking(connection, model, apart=True)
+    yield from _alike(connection)
+    yield from _missed_objects(connection, model)
+    if model.task is not Task.BINARY:
+        yield from _class_names(connection)
+    yield from find_odd_labels(connection, model)
 
 
 def find(connection: duckdb.DuckDBPyConnection, model: Model, holds: str) -> Iterator[Finding]:
@@ -53,6 +71,8 @@ def find(connection: duckdb.DuckDBPyConnection, model: Model, holds: str) -> Ite
         yield from _alike(connection)
         yield from _missed_objects(connection, model)
         yield from _versions(connection)
+        yield from find_odd_labels(connection, model)
+    yield from find_contradictions(connection)
     if model.task is Task.BINARY:
         yield from _positives(connection, model)
     elif holds == "samples":
@@ -83,34 +103,50 @@ GROUP BY file HAVING count(*) FILTER (changes) > 0.01 * count(*) ORDER BY min(pl
 
 def _close_times(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     found = connection.execute("""
-SELECT count(*) FILTER (near), count(*)
+SELECT count(*) FILTER (near), count(*), count(*) FILTER (near AND alike)
 FROM (
-    SELECT epoch_us(observed_at) - epoch_us(lag(observed_at) OVER same) < 1000000
+    SELECT abs(score - lag(score) OVER same) <= 0.005 AS alike,
+        epoch_us(observed_at) - epoch_us(lag(observed_at) OVER same) < 1000000
         AND observed_at <> lag(observed_at) OVER same
         AND ((epoch_us(observed_at) % 1000000 = 0) <> (epoch_us(lag(observed_at) OVER same) % 1000000 = 0)
              OR (epoch_us(observed_at) % 1000 = 0) <> (epoch_us(lag(observed_at) OVER same) % 1000 = 0)) AS near
     FROM tried WHERE reason IS NULL
     WINDOW same AS (PARTITION BY sample_id ORDER BY observed_at)
 )""").fetchone()
-    if found and found[0] > 0.01 * found[1]:
+    if found and found[2] > 0.01 * found[1] and found[2] >= found[0] / 2:
         yield Finding(
             Weight.SUSPICIOUS,
             f"{found[0]:,} of {counted(found[1], 'row')} have a sample_id that comes again within a second, with other "
             "fractions of it: the same predictions exported twice would count twice; set "
             'time_precision = "1s" in [model.source]',
         )
+    elif found and found[0] > 0.01 * found[1]:
+        yield Finding(
+            Weight.NOTE,
+            f"{found[0]:,} of {counted(found[1], 'row')} have a sample_id that comes again within a second, with another "
+            "score: taken as predictions of their own, such as the frames of a clip",
+        )
 
 
-def _ranking(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
+def _ranking(connection: duckdb.DuckDBPyConnection, model: Model, *, apart: bool = False) -> Iterator[Finding]:
     """Scores that rank the outcomes the wrong way round, or that are far above what comes true."""
     rows = connection.execute(
-        "SELECT score, positives FROM tried WHERE reason IS NULL AND positives IS NOT NULL AND n = 1"
+        "SELECT score, positives, clipped FROM tried WHERE reason IS NULL AND positives IS NOT NULL AND n = 1"
     ).fetchnumpy()
     score, outcome = np.asarray(rows["score"], dtype=np.float64), np.asarray(rows["positives"]) > 0
     true, false = int(outcome.sum()), int((~outcome).sum())
     if true + false >= ALIKE and len(score) and float(score.min()) == float(score.max()):
         yield Finding(Weight.SUSPICIOUS, f"every score of {counted(len(score), 'sample')} tried is {score[0]:g}")
         return
+    if true and false and true + false >= ALIKE and np.isin(score, (0.0, 1.0)).all():
+        yield Finding(
+            Weight.SUSPICIOUS,
+            f"every score of {counted(len(score), 'sample')} tried is 0 or 1: is that what was predicted, not how sure it is? "
+            "Map the probability",
+        )
+        return
+    if model.task is not Task.DETECTION and not np.asarray(rows["clipped"]).any():
+        yield from _stuck(score, outcome)
     if min(true, false) >= ALIKE // 2 and true + false >= _ENOUGH:
         area = _auroc(score, outcome)
         # the standard error of an area is at most that of a rate in the smaller class
@@ -123,6 +159,14 @@ def _ranking(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Fi
                 f"class? Then map {other}, or see what outcome 1 means",
             )
             return
+        if area < _BLIND and min(true, false) >= _ENOUGH // 2 and float(score.std()) >= _SPREAD:
+            # a model may be as blind as that; labels that were joined to other predictions look just so
+            yield Finding(
+                Weight.SUSPICIOUS if apart else Weight.NOTE,
+                f"scores do not tell the outcomes apart (AUROC {area:.2f}): "
+                "do labels stand beside their own predictions, and speak outcomes of what scores speak of?",
+            )
+            return
     if model.task is not Task.BINARY and true + false >= _ENOUGH and false:
         gap = float(score.mean()) - true / (true + false)
         if gap > _FAR:
@@ -131,6 +175,24 @@ def _ranking(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Fi
                 f"scores say {percent(float(score.mean()))} on average, and {percent(true / (true + false))} come true: are "
                 "labels and predicted classes written alike?",
             )
+
+
+def _stuck(score: NDArray[np.float64], outcome: NDArray[np.bool_]) -> Iterator[Finding]:
+    """One score on many rows, far from what comes true of them: a default, where there was no score.
+
+    1 is not among them: a softmax that is too sure gives it to many rows, and so does 0 where scores were clipped.
+    """
+    values, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+    if len(score) < _ENOUGH:
+        return
+    most = int(counts.argmax())
+    rate = float(outcome[place == most].mean())
+    if counts[most] >= _STUCK * len(score) and abs(rate - values[most]) > _OFF and values[most] in (0.0, 0.5):
+        yield Finding(
+            Weight.SUSPICIOUS,
+            f"{counts[most]:,} of {counted(len(score), 'sample')} tried have the score {values[most]:g}, and {percent(rate)} "
+            "of them come true: is it what is written where there is no score? Leave it empty there",
+        )
 
 
 def _auroc(score: NDArray[np.float64], outcome: NDArray[np.bool_]) -> float:
@@ -144,12 +206,13 @@ def _auroc(score: NDArray[np.float64], outcome: NDArray[np.bool_]) -> float:
 
 def _alike(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     found = connection.execute(
-        "SELECT coalesce(sum(n), 0)::BIGINT, coalesce(sum(positives), 0)::BIGINT FROM tried "
+        "SELECT coalesce(sum(n), 0)::BIGINT, coalesce(sum(positives), 0)::BIGINT, coalesce(sum(n * score), 0.0) FROM tried "
         "WHERE reason IS NULL AND positives IS NOT NULL"
     ).fetchone()
     if found and found[0] >= ALIKE and found[1] in (0, found[0]):
+        other = found[0] - found[2] if found[1] else found[2]
         yield Finding(
-            Weight.SUSPICIOUS,
+            Weight.SUSPICIOUS if other >= _LUCK else Weight.NOTE,
             f"every outcome of {counted(found[0], 'sample')} tried is {int(found[1] > 0)}: where the other should occur too, "
             "see how it is written, and what is set aside",
         )
@@ -238,7 +301,7 @@ FROM tried WHERE {where}""").fetchone()
         yield Finding(
             Weight.MISTAKE,
             f"{sides}: an index on one side and a name on the other, so none of {counted(rows, 'label')} tried equals its "
-            "predicted class; write both alike",
+            "predicted class; write both alike" + (_TWO_CLASSES if max(len(labels), len(classes)) <= 2 else ""),
         )
     elif not same:
         yield Finding(

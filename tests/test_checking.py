@@ -147,6 +147,16 @@ def test_labels_that_are_classes_need_predicted_classes_to_compare_them_with(
     assert all('labels of source "urteile" are names of classes, and no prediction' in each for each in mistakes)
 
 
+def test_labels_that_are_refused_are_not_said_to_be_none_and_each_name_is_a_choice(tmp_path: Path) -> None:
+    path = _write(tmp_path, CONFIG + LABELS, GOOD)
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.csv").write_text("sample_id,label\n1,ja\n2,nein\n", "utf-8")
+    found = check_config(path)
+    (told,) = found.mistakes
+    assert 'Set positive = "ja" or positive = "nein" in [[model]]' in told
+    assert not [note for note in found.notes if "no row tried has an outcome" in note]
+
+
 def test_labels_before_the_first_prediction_are_no_mistake(tmp_path: Path) -> None:
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "a.csv").write_text("sample_id,label\n1,1\n", "utf-8")

@@ -61,6 +61,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("recalibration.work", "recalibration.apart"),
     ("recalibration.runner", "recalibration.worker", "recalibration.refitting"),
     ("recalibration.jobs", "recalibration.processes"),
+    ("weights",),
+    ("findings_labels",),
     ("judge", "requests", "weigh", "delays", "findings", "intake"),
     ("cycle",),
     (

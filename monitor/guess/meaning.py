@@ -10,6 +10,7 @@ from monitor.guess.truth import guess_truth
 from monitor.model import Task
 
 _RIGHT = {"correct", "iscorrect", "right", "hit", "match", "matched", "tp"}  # in a name: whether a prediction was right
+_TWO = 2  # classes of a binary task
 _LOWEST_OF_TOP = 0.5  # of two classes the one that is predicted never has less
 
 
@@ -44,9 +45,12 @@ def _task(table: Table, roles: Roles) -> Guess:
     below = lowest is not None and lowest < _LOWEST_OF_TOP
     goes = "scores go below 1/2" if below else "no score is below 1/2, as the larger of two has it"
     if label is not None:
-        found = list(dict.fromkeys([*label.values, *(predicted.values if predicted is not None else [])]))
+        classes = list(predicted.values) if predicted is not None else []
+        if below and len(classes) <= _TWO and not set(classes) & set(label.values):
+            classes = []  # the same two written in other ways, such as 0 and 1 beside ok and defect
+        found = list(dict.fromkeys([*label.values, *classes]))
         names = " and ".join(f'"{value}"' for value in found)
-        if len(found) > 2:
+        if len(found) > _TWO:
             return guess(Task.MULTICLASS, f'"{label.name}" holds {len(found):,} classes')
         if predicted is None or below or not found:
             return guess(Task.BINARY, f'"{label.name}" holds {names or "nothing yet"}, and {goes}')

@@ -31,6 +31,9 @@ class ModelStatus:
     group_spans: GroupSpans | None = None  # None = no groups, or not looked at yet
     jobs: tuple[Job, ...] = ()  # newest last
     last_success: Mapping[str, datetime] = field(default_factory=dict)  # by stage
+    source_problems: tuple[
+        str, ...
+    ] = ()  # what the last cycle could not take of its sources, and other troubles of them
     problem: str | None = None  # why the last cycle failed for this model; None = it went well
 
 

@@ -66,8 +66,8 @@ class Instruments:
         )
         self._problems = counter(
             "source_problems_total",
-            "Times a source, or one file of it, could not be read, by reason. Nothing is lost: the next cycle tries "
-            "again. The log names the file.",
+            "Times a source, or one file of it, could not be read or makes no sense as a whole, or says what it should not, by "
+            "reason. Nothing is lost: the next cycle tries again what was not taken. The log names the file.",
             "model", "source", "reason",
         )  # fmt: skip
         self._cycle_failures = counter(

@@ -10,6 +10,7 @@ from monitor.publish.texts import shortened
 from monitor.wording import counted, minute, told_waiting
 
 _REASONS_SHOWN = 3
+_TROUBLE_LENGTH = 300  # characters
 _BY_SEVERITY = (Severity.PAGE, Severity.TICKET, Severity.INFO)
 _OVER = (AlertState.RESOLVED, AlertState.INACTIVE)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -24,7 +25,7 @@ class Condition(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Summary:
     """Firing wins over unknown, unknown over healthy. ``firing``: which alerts fire, a line each; ``rest``: sentences about
-    what is not known, or, where nothing fires, that all is known and well."""
+    what is not known, or, where nothing fires, that all is known and well; and about troubles of sources."""
 
     condition: Condition
     firing: tuple[str, ...]
@@ -56,10 +57,18 @@ def summarise(model: ModelStatus) -> Summary:
             f"{shortened(alert.rule)} fires for {shortened(alert.slice.text)} since {minute(alert.since)}"
             for alert in firing
         ]
-        return Summary(Condition.FIRING, _first(lines, "alerts fire"), doubts)
+        return Summary(Condition.FIRING, _first(lines, "alerts fire"), (*doubts, *_troubles(model)))
     if doubts:
-        return Summary(Condition.UNKNOWN, (), doubts)
-    return Summary(Condition.HEALTHY, (), (_all_well(model),))
+        return Summary(Condition.UNKNOWN, (), (*doubts, *_troubles(model)))
+    return Summary(Condition.HEALTHY, (), (_all_well(model), *_troubles(model)))
+
+
+def _troubles(model: ModelStatus) -> tuple[str, ...]:
+    """Files that are not taken make no number wrong, but what is in them is missing from all."""
+    if not model.source_problems:
+        return ()
+    first = shortened(model.source_problems[0], _TROUBLE_LENGTH)
+    return (f"{counted(len(model.source_problems), 'trouble')} of its sources: {first}",)
 
 
 def _doubts(model: ModelStatus) -> tuple[str, ...]:

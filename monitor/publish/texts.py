@@ -13,8 +13,8 @@ from monitor.wording import UNKNOWN, formatted, frequency, moment, number, round
 _LONGEST = 120  # characters of a name shown in a table
 
 
-def shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+def shortened(name: str, longest: int = _LONGEST) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
 def breakable(text: str) -> Markup:

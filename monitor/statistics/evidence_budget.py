@@ -1,5 +1,6 @@
 """A false-alarm budget such as "1/year", and how it is split over slices that nobody listed beforehand."""
 
+import math
 import re
 
 _PER_YEAR = {"year": 1.0, "month": 12.0, "week": 365 / 7, "day": 365.0}
@@ -94,13 +95,15 @@ def slice_threshold(budget_per_year: float, order: int, rank: int, max_order: in
     M'_t ≥ 365/budget. M' minus its start mass is a supermartingale between alarms; hence for each slice
     E[alarms]·365/budget ≤ E[Σ π_u·γ_u], and over all slices of the kind that is at most share·T. K_t must be fixed
     before the outcomes of t, and must not fall again.
-    Raises ValueError when rank exceeds present.
+    Infinite where the share is too small for a float. Raises ValueError when rank exceeds present.
     """
     kind = class_share(order, max_order)
     if present is not None and not 1 <= rank <= present:
         raise ValueError(f"rank must lie in 1..{present}, the slices present (got {rank})")
     if order == 0:
-        return alarm_threshold(budget_per_year, kind * (1.0 if rank == present == 1 else whole_share(rank)))
+        share = kind * (1.0 if rank == present == 1 else whole_share(rank))
+        # of several hundred versions open at once the last have a share too small for a float: they never raise an alarm
+        return alarm_threshold(budget_per_year, share) if share > 0 else math.inf
     if present is None:
         expected = EXPECTED_MARGINALS if order == 1 else EXPECTED_CROSSES
         return alarm_threshold(budget_per_year, kind * rank_share(rank, expected))

@@ -28,6 +28,7 @@ from monitor.store.past import (
     EvidencePoint,
     GuardRow,
     Jobs,
+    NoteRow,
     PullRow,
     QuarantineCount,
     Quarantined,
@@ -152,6 +153,10 @@ class History:
     def sources(self, since: datetime, model: str | None = None, *, limit: int = 2000) -> tuple[SourceState, ...]:
         """Each source pulled since then, those in trouble first."""
         return self._as(SourceState, "history_sources", since=naive(since), model=model, limit=limit)
+
+    def notes(self, since: datetime, model: str | None = None, *, limit: int = 50) -> tuple[NoteRow, ...]:
+        """What pulls told once of their sources, the newest first."""
+        return self._as(NoteRow, "history_notes", since=naive(since), model=model, limit=limit)
 
     def pulls(
         self, since: datetime, model: str | None = None, *, limit: int = 50, skip: int = 0

@@ -155,6 +155,16 @@ class SourceState:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteRow:
+    """What a pull told once of a source, such as rows that are gone from a file."""
+
+    model: str
+    source: str
+    noted_at: datetime
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class PullRow:
     """One pull."""
 

@@ -39,12 +39,13 @@ def pull(
 ) -> dict[str, Pulled]:
     """What each source brought, by its name. Each batch is committed with its cursor before the next is read."""
     brought: dict[str, Pulled] = {}
-    anew = renew_meaning(connection, registry, model, now)
+    renewed = renew_meaning(connection, registry, model, sources, now)
     for source in sources:
         brought[source.name] = _pull_source(connection, registry, model, source, serving, now)
-    if any(pulled.new for pulled in brought.values()) or parked_past_horizon(connection, registry, model, now):
+    tried_again = renewed.done or any(pulled.new for pulled in brought.values())
+    if tried_again or parked_past_horizon(connection, registry, model, now):
         brought[sources[0].name].add(retry_parked(connection, registry, model, now))
-    brought[sources[0].name].problems += anew
+    brought[sources[0].name].problems += renewed.problems
     for name, pulled in brought.items():
         pulled.problems += _set_aside(name, pulled)
         if pulled.files or pulled.problems or _troubled(connection, model.name, name):

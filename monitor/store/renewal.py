@@ -1,261 +1,264 @@
 """Stored rows understood anew: once after an upgrade, and when the configuration of what labels and times mean changes.
 
 Values come into the one form they have since (``values.py``), outcomes that followed from labels follow from them by the
-rules as they are now, and identities that become one are one row. What was derived by is kept with the model; where it is the
-same as before nothing is done. Drift evidence that rests on what changed starts afresh.
+rules as they are now, and identities that become one are one row. What was derived by is kept with the model
+(``label_basis.py``); where it is the same as before nothing is done. Drift evidence that rests on what changed starts afresh.
 """
 
-import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import duckdb
-import numpy as np
 
 from monitor.config import Model
-from monitor.model import Slice, Task
-from monitor.sources.base import Problem
-from monitor.store.cells import shown_slices
-from monitor.store.connection import atomic, load_table
+from monitor.sources.base import Problem, Source
+from monitor.store.connection import atomic, literal, naive
+from monitor.store.label_basis import Basis
 from monitor.store.label_rules import load_rules
+from monitor.store.outcome_origins import Origins, Says, ask_sources, find_origins
 from monitor.store.registry import Registry
+from monitor.store.renewal_slices import SlicesRenewed, finish_slices, load_moved, plan_slices
+from monitor.store.renewal_told import Counts, tell_renewal
 from monitor.store.rewriting import rewrite_samples
+from monitor.store.scripts import run_script
+from monitor.store.source_notes import store_notes
 from monitor.store.sql import statement
-from monitor.store.values import LabelRules, normalize_word, normalized_text
-from monitor.wording import counted
+from monitor.store.values import MISSING_WORDS, LabelRules, normalized_text
 
 _DAY = timedelta(days=1)
-_VALUES = 1  # the form that values have; grows when it changes
+_ROWS = 500_000  # looked at together
 _TEXTS = ("sample_id", "group_id", "predicted_class", "label")
 
 
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """``done``: whether stored rows were looked at; what changed is told once, in ``problems``."""
+
+    done: bool = False
+    problems: list[Problem] = field(default_factory=list)
+
+
 def renew_meaning(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime
-) -> list[Problem]:
-    """Bring what is stored of the model up to what its rows mean now; what changed, told once. One transaction."""
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, sources: Sequence[Source], now: datetime
+) -> Renewal:
+    """Bring what is stored of the model up to what its rows mean now. One transaction: all of it, or nothing."""
     where = {"model_id": registry.model_id}
     row = connection.execute("SELECT label_basis FROM models WHERE model_id = $model_id", where).fetchone()
     assert row is not None
-    before = json.loads(row[0]) if row[0] else None
-    basis = _basis(model)
-    if before == basis:
-        return []
+    basis = Basis.of(model, {each.name: LabelRules.of(model, each, ()) for each in model.source}).to_json()
+    if row[0] == basis:
+        return Renewal()
+    filled = connection.execute(
+        "SELECT EXISTS (FROM samples WHERE model_id = $model_id) OR EXISTS (FROM parked_labels WHERE model_id = $model_id) "
+        "OR EXISTS (FROM slices WHERE model_id = $model_id)",
+        where,
+    ).fetchone()
     told: list[Problem] = []
+    done = bool(filled and filled[0])
+    says = ask_sources(connection, registry, model, sources, now) if done else {}
     with atomic(connection):
-        if connection.execute("SELECT 1 FROM samples WHERE model_id = $model_id LIMIT 1", where).fetchone():
-            told = _renew(connection, registry, model, before, now)
+        if done:
+            told = _renew(connection, registry, model, says, row[0], now)
+            store_notes(connection, model.name, sources[0].name, told, now)
         connection.execute(
-            "UPDATE models SET label_basis = $basis WHERE model_id = $model_id", {**where, "basis": json.dumps(basis)}
+            "UPDATE models SET label_basis = $basis WHERE model_id = $model_id", {**where, "basis": basis}
         )
-    return told
+    return Renewal(done, told)
 
 
-def _basis(model: Model) -> dict[str, object]:
-    """What outcomes and identities are derived by."""
-    precisions = sorted(
-        {source.time_precision.total_seconds() if source.time_precision else 0.0 for source in model.source}
-    )
-    return {
-        "values": _VALUES, "task": model.task.value, "positive": model.positive, "classes": list(model.classes),
-        "outcomes": [
-            [list(source.outcomes.true), list(source.outcomes.false)] if source.outcomes else None
-            for source in model.source
-        ],
-        "missing": [None if source.missing_labels is None else list(source.missing_labels) for source in model.source],
-        "precision": precisions[0] if len(precisions) == 1 else 0.0,
-    }  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """How stored rows are understood from now on."""
+
+    basis: Basis
+    origins: Origins
+    minus: str  # SQL: what an outcome written −1 stands for
 
 
 def _renew(
     connection: duckdb.DuckDBPyConnection,
     registry: Registry,
     model: Model,
-    before: dict[str, object] | None,
+    says: Mapping[str, Says],
+    before: str | None,
     now: datetime,
 ) -> list[Problem]:
-    slices = _renew_slices(connection, registry, model) if before is None else 0
-    rules = load_rules(connection, registry.model_id, model, model.source[0], now)
-    derived = _follow_from_labels(connection, registry, before)
-    span = connection.execute(
-        "SELECT min(observed_at), max(observed_at) FROM samples WHERE model_id = $model_id",
+    slices = SlicesRenewed()
+    if before is None:
+        slices = plan_slices(registry)
+        _remember_words(connection, registry.model_id)
+    load_moved(connection, slices)
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE renewal_files AS SELECT file_id, source FROM files WHERE model_id = $model_id",
         {"model_id": registry.model_id},
-    ).fetchone()
-    assert span is not None
-    changed = judged = doubled = 0
-    day = span[0].replace(hour=0, minute=0, second=0, microsecond=0)
-    while day <= span[1]:  # a day at a time: memory stays small
-        rewritten, outcomes, merged = _renew_day(connection, registry, model, rules, day, derived=derived)
-        changed, judged, doubled = changed + rewritten, judged + outcomes, doubled + merged
-        day += _DAY
-    if judged or slices or doubled:
-        connection.execute("DELETE FROM evidence_reach WHERE model = $model", {"model": model.name})
-    return _told(model, rules, judged, doubled, slices)
-
-
-def _told(model: Model, rules: LabelRules, judged: int, doubled: int, slices: int) -> list[Problem]:
-    said = []
-    if judged:
-        how = (
-            "the label names the predicted class" if rules.from_names
-            else f'the label is positive = "{rules.positive}"' if rules.positive is not None
-            else "the label is 1 or true; labels that are names wait for positive in [[model]], without an outcome"
-        )  # fmt: skip
-        said.append(f"outcomes of {counted(judged, 'stored sample')} follow from their labels anew: {how}")
-    if doubled:
-        said.append(f"{counted(doubled, 'stored row')} that said the same as another became one with it")
-    if slices:
-        said.append(f"{counted(slices, 'slice')} whose values were written in two ways became one with another")
-    if not said:
-        return []
-    text = f'model "{model.name}": {"; ".join(said)}. Drift evidence starts afresh'
-    return [Problem(model.name, "labels_judged_anew", text)]
-
-
-def _follow_from_labels(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, before: dict[str, object] | None
-) -> bool:
-    """Whether all stored outcomes beside a label are those that followed from it: else the source gave outcomes itself."""
-    old = LabelRules(
-        Task(str(before["task"])) if before else Task.MULTICLASS,  # before this was kept, labels were compared as texts
-        str(before["positive"]) if before and before["positive"] is not None else None,
-        *_old_words(before),
-        missing=() if before is None else LabelRules(Task.BINARY).missing,
     )
-    outcome = old.label_sql("label", "predicted_class")
-    odd = connection.execute(
-        "SELECT 1 FROM samples WHERE model_id = $model_id AND label IS NOT NULL AND positives IS NOT NULL "
-        f"AND ({outcome}) IN (0, 1) AND n = 1 AND positives <> ({outcome}) LIMIT 1",
-        {"model_id": registry.model_id},
+    basis = Basis.of(
+        model, {each.name: load_rules(connection, registry.model_id, model, each, now) for each in model.source}
+    )
+    old = Basis.from_json(before) if before else Basis.before_any()
+    origins = find_origins(connection, registry, model, says, old)
+    meaning = _Meaning(basis, origins, _minus(connection, registry.model_id))
+    counts = Counts()
+    if before is None or basis.precision or origins.any_follows:
+        for span in _spans(connection, registry.model_id, basis):
+            counts += _renew_span(connection, registry, model, meaning, span, now)
+    counts += Counts(waiting=_waiting(connection, registry.model_id, meaning))
+    _renew_parked(connection, registry.model_id, meaning)
+    finish_slices(connection, registry, model, slices, now)
+    if before is None:
+        _renew_class_names(connection, model.name)
+    if counts.judged or counts.merged or slices.renamed:
+        connection.execute("DELETE FROM evidence_reach WHERE model = $model", {"model": model.name})
+    return tell_renewal(connection, model, counts, slices, origins)
+
+
+def _remember_words(connection: duckdb.DuckDBPyConnection, model_id: int) -> None:
+    """Words for missing labels that were predicted as classes before such words were kept."""
+    connection.execute(
+        f"INSERT INTO class_words SELECT $model_id, word, max(observed_at) FROM (SELECT {normalized_text('predicted_class')} "
+        "AS word, observed_at FROM samples WHERE model_id = $model_id AND predicted_class IS NOT NULL) "
+        f"WHERE lower(word) IN ({', '.join(map(literal, MISSING_WORDS))}) AND word NOT IN "
+        "(SELECT word FROM class_words WHERE model_id = $model_id) GROUP BY word",
+        {"model_id": model_id},
+    )
+
+
+def _minus(connection: duckdb.DuckDBPyConnection, model_id: int) -> str:
+    """−1 is the other outcome beside 1; beside 0, or alone, it may as well be a missing label: then it says nothing."""
+    found = connection.execute(
+        "SELECT bool_or(label IN ('0', '0.0')), bool_or(label IN ('1', '1.0', '+1')) FROM samples "
+        "WHERE model_id = $model_id AND label IN ('0', '0.0', '1', '1.0', '+1')",
+        {"model_id": model_id},
     ).fetchone()
-    return odd is None
+    return "0" if found and found[1] and not found[0] else "NULL"
 
 
-def _old_words(before: dict[str, object] | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    outcomes = before["outcomes"] if before else None
-    first = outcomes[0] if isinstance(outcomes, list) and outcomes else None
-    true, false = first if first else ((), ())
-    return tuple(word.strip().lower() for word in true), tuple(word.strip().lower() for word in false)
+def _spans(connection: duckdb.DuckDBPyConnection, model_id: int, basis: Basis) -> list[tuple[datetime, datetime]]:
+    """[first, beyond) of runs of days with about ``_ROWS`` rows each: memory stays small. With those that get rows when times
+    are cut."""
+    found = connection.execute(
+        "SELECT date_trunc('day', observed_at)::TIMESTAMP AS day, count(*) FROM samples WHERE model_id = $model_id "
+        "GROUP BY day",
+        {"model_id": model_id},
+    ).fetchall()
+    counts: dict[datetime, int] = dict(found)
+    for cut in set(basis.precision.values()):
+        if _DAY % cut:
+            counts |= {day - _DAY * n: 0 for day in list(counts) for n in range(1, 2 + cut // _DAY)} | counts
+    spans: list[tuple[datetime, datetime]] = []
+    held = 0
+    for day in sorted(counts):
+        if spans and held + counts[day] <= _ROWS:
+            spans[-1] = (spans[-1][0], day + _DAY)
+            held += counts[day]
+        else:
+            spans.append((day, day + _DAY))
+            held = counts[day]
+    return spans
 
 
-def _renew_day(
+def _renew_span(
     connection: duckdb.DuckDBPyConnection,
     registry: Registry,
     model: Model,
-    rules: LabelRules,
-    day: datetime,
-    *,
-    derived: bool,
-) -> tuple[int, int, int]:
-    """(rows that changed, outcomes among them, rows that became one with another) of one day."""
+    meaning: _Meaning,
+    days: tuple[datetime, datetime],
+    now: datetime,
+) -> Counts:
+    basis, origins = meaning.basis, meaning.origins
     texts = ", ".join(f"{normalized_text(f's.{name}')} AS new_{name}" for name in _TEXTS)
-    outcome = rules.label_sql("new_label", "new_predicted_class") if derived else "NULL::INTEGER"
-    precisions = {source.time_precision for source in model.source}
-    cut = precisions.pop() if len(precisions) == 1 else None
-    micros = int(cut.total_seconds() * 1_000_000) if cut else 1
-    values = {"model_id": registry.model_id, "first": day, "beyond": day + _DAY}
-    connection.execute(
-        statement("renewal_day").replace("/*texts*/", texts).replace("/*outcome*/", f"({outcome})").replace(
-            "/*derived*/", "true" if derived else "false"
-        ),
-        {**values, "micros": micros},
-    )  # fmt: skip
-    connection.execute(statement("renewal_rows"))
-    counts = connection.execute(
-        "SELECT (SELECT count(*) FROM incoming), (SELECT count(*) FROM incoming WHERE judged), "
-        "(SELECT count(*) FROM replaced) - (SELECT count(*) FROM incoming)"
+    outcome = basis.outcome_sql("label_source", "new_label", "new_predicted_class")
+    parts = {
+        "texts": texts,
+        "label_source": origins.source_sql("s.label_file_id", "l.source"),
+        "observed_at": basis.time_sql(origins.source_sql("s.file_id", "f.source"), "s.observed_at"),
+        "follows": origins.follows_sql("label_source"),
+        "outcome": f"CASE {outcome} WHEN 1 THEN 1 WHEN 0 THEN 0 WHEN -1 THEN {meaning.minus} END",
+    }
+    first, beyond = days
+    latest = beyond + basis.longest_precision()
+    span = {"model_id": registry.model_id, "first": first, "beyond": beyond, "latest": latest}
+    connection.execute(_filled("renewal_found", parts), span)
+    found = connection.execute(
+        "SELECT count(*), count(*) FILTER (judged), count(*) FILTER (unlabelled), coalesce(bool_or(moved), false) FROM renewed"
     ).fetchone()
-    assert counts is not None
-    if counts[0] or counts[2]:
-        rewrite_samples(connection, registry, model)
-    return int(counts[0]), int(counts[1]), int(counts[2])
+    assert found is not None  # an aggregate always gives a row
+    if not found[0]:
+        return Counts()
+    if found[3]:
+        run_script(connection, "renewal_met", span)
+    whole = {"model_id": registry.model_id, "first": first, "latest": latest, "now": naive(now)}
+    run_script(connection, "renewal_rows", whole)
+    differing = 0
+    if found[3]:
+        _merge(connection, from_names=basis.other.from_names)
+        row = connection.execute("SELECT count(*) FROM renewal_several WHERE differs").fetchone()
+        differing = int(row[0]) if row else 0
+    sizes = connection.execute("SELECT (SELECT count(*) FROM replaced), (SELECT count(*) FROM incoming)").fetchone()
+    assert sizes is not None
+    rewrite_samples(connection, registry, model)
+    return Counts(int(found[1]), int(found[2]), int(sizes[0] - sizes[1]), differing)
 
 
-def _renew_slices(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model) -> int:
-    """Slices whose values are the same now become one; their samples and cells move to it. How many went."""
-    goal: dict[Slice, int] = {}
-    moved: list[tuple[int, int]] = []
-    renamed: list[Slice] = []
-    for slice_, number in sorted(registry.slices.items(), key=lambda pair: pair[1]):
-        plain = _plain(slice_)
-        renamed += [slice_] if plain != slice_ else []
-        if plain in goal:
-            moved.append((number, goal[plain]))
-        else:
-            goal[plain] = number
-    if not renamed:
-        return 0
-    _move_slices(connection, registry.model_id, moved, goal)
-    texts = {
-        shown.text: _plain(shown).text
-        for shown in shown_slices(renamed, model.slices, model.max_order)
-        if _plain(shown) != shown
-    }
-    _rename_slices(connection, registry.model_id, model.name, texts)
-    registry.slices = goal
-    registry.values = {name: {normalize_word(value) for value in known} for name, known in registry.values.items()}
-    return len(moved)
+def _merge(connection: duckdb.DuckDBPyConnection, *, from_names: bool) -> None:
+    """Rows of `incoming` that have become one identity are one row; which other files say it too is remembered."""
+    connection.execute(statement("renewal_several"))
+    if connection.execute("SELECT 1 FROM repeated_rows LIMIT 1").fetchone():
+        connection.execute(
+            "UPDATE repeated_rows SET identity = hash(i.sample_id, i.observed_at), day = i.observed_at::DATE "
+            "FROM incoming AS i JOIN replaced AS r USING (row_key) "
+            "WHERE repeated_rows.identity = hash(r.sample_id, r.observed_at)"
+        )
+    if connection.execute("SELECT 1 FROM renewal_several LIMIT 1").fetchone():
+        run_script(connection, "renewal_merged", {"from_names": from_names})
 
 
-def _plain(slice_: Slice) -> Slice:
-    return Slice.of({name: normalize_word(value) for name, value in slice_.labels})
-
-
-def _move_slices(
-    connection: duckdb.DuckDBPyConnection, model_id: int, moved: Sequence[tuple[int, int]], goal: Mapping[Slice, int]
-) -> None:
+def _renew_parked(connection: duckdb.DuckDBPyConnection, model_id: int, meaning: _Meaning) -> None:
+    """Labels that wait for their prediction; their outcomes follow from them where the task is binary."""
+    basis, origins = meaning.basis, meaning.origins
     where = {"model_id": model_id}
-    for number, target in moved:
-        for table in ("samples", "cells"):
-            connection.execute(
-                f"UPDATE {table} SET slice_id = $target WHERE model_id = $model_id AND slice_id = $number",
-                {**where, "target": target, "number": number},
-            )
-        connection.execute(
-            "DELETE FROM slices WHERE model_id = $model_id AND slice_id = $number", {**where, "number": number}
-        )
-    for plain, number in goal.items():
-        names, texts = [name for name, _ in plain.labels], [text for _, text in plain.labels]
-        connection.execute(
-            "UPDATE slices SET labels = map($names::VARCHAR[], $texts::VARCHAR[]) WHERE model_id = $model_id "
-            "AND slice_id = $number",
-            {**where, "number": number, "names": names, "texts": texts},
-        )
-
-
-_NAMED = (  # tables that name slices of a model in text, and the column that does
-    ("readings", "slice"), ("alerts", "slice"), ("alert_events", "slice"), ("jobs", "scope"), ("calibrators", "scope"),
-    ("serving", "scope"), ("thresholds", "scope"), ("threshold_curves", "scope"), ("guards", "scope"),
-)  # fmt: skip
-_NEWEST = ("newest_readings", "reliability", "disparities")  # made anew by the next cycle
-
-
-def _rename_slices(connection: duckdb.DuckDBPyConnection, model_id: int, model: str, texts: Mapping[str, str]) -> None:
-    """What was known of a slice goes on under its new text, unless something is known under that already."""
-    for old, new in texts.items():
-        words = {"model": model, "old": old, "new": new}
-        for table, column in _NAMED:
-            connection.execute(
-                f"UPDATE {table} SET {column} = $new WHERE model = $model AND {column} = $old "
-                f"AND NOT EXISTS (SELECT 1 FROM {table} WHERE model = $model AND {column} = $new)",
-                words,
-            )
-        connection.execute("DELETE FROM alerts WHERE model = $model AND slice = $old", {"model": model, "old": old})
-        connection.execute(
-            "UPDATE group_cells SET slice = $new WHERE model_id = $model_id AND slice = $old",
-            {"model_id": model_id, "old": old, "new": new},
-        )
-    for table in _NEWEST:
-        connection.execute(f"DELETE FROM {table} WHERE model = $model", {"model": model})
-    values = connection.execute(
-        "SELECT dimension, value FROM slice_values WHERE model_id = $model_id", {"model_id": model_id}
-    ).fetchall()
-    pairs = sorted({(dimension, normalize_word(value)) for dimension, value in values})
-    connection.execute("DELETE FROM slice_values WHERE model_id = $model_id", {"model_id": model_id})
-    columns = {
-        "dimension": np.array([name for name, _ in pairs], dtype=object),
-        "value": np.array([text for _, text in pairs], dtype=object),
-    }
-    load_table(connection, "plain_values", columns)
     connection.execute(
-        "INSERT INTO slice_values SELECT $model_id, dimension, value FROM plain_values", {"model_id": model_id}
+        f"UPDATE parked_labels SET sample_id = coalesce({normalized_text('sample_id')}, sample_id), "
+        f"label = {normalized_text('label')}, observed_at = {basis.time_sql('NULL', 'observed_at')} "
+        "WHERE model_id = $model_id",
+        where,
     )
+    if not basis.other.from_names:
+        outcome = basis.outcome_sql("source", "label", "NULL")
+        connection.execute(
+            f"UPDATE parked_labels SET positives = CASE {outcome} WHEN 1 THEN 1 WHEN 0 THEN 0 WHEN -1 THEN {meaning.minus} END "
+            f"WHERE model_id = $model_id AND label IS NOT NULL AND {origins.follows_sql('source')}",
+            where,
+        )
+
+
+def _waiting(connection: duckdb.DuckDBPyConnection, model_id: int, meaning: _Meaning) -> int:
+    """Labelled rows of a binary model without an outcome, as their labels are names that nothing explains."""
+    other = meaning.basis.other
+    if other.from_names or not meaning.origins.any_follows:
+        return 0
+    row = connection.execute(
+        "SELECT count(*) FROM samples WHERE model_id = $model_id AND label IS NOT NULL AND positives IS NULL "
+        f"AND NOT {other.missing_sql('label')} AND ({other.outcome_sql('label')}) IS NULL",
+        {"model_id": model_id},
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _renew_class_names(connection: duckdb.DuckDBPyConnection, model: str) -> None:
+    for table in ("thresholds", "threshold_curves"):
+        plain = normalized_text("class_name")
+        connection.execute(
+            f"UPDATE {table} SET class_name = coalesce({plain}, class_name) "
+            f"WHERE model = $model AND class_name <> '' AND class_name <> {plain}",
+            {"model": model},
+        )
+
+
+def _filled(name: str, parts: dict[str, str]) -> str:
+    """A statement with SQL in place of its marks, ``/*name*/``."""
+    text = statement(name)
+    for mark, sql in parts.items():
+        text = text.replace(f"/*{mark}*/", sql)
+    return text

@@ -134,9 +134,14 @@ def _review_names(
             refused[one.file] = Refusal(
                 "unknown_positive",
                 f"labels are names ({named}), and nothing says which of them the score is the probability of; nothing of it "
-                f'was taken. Set positive = "{names[0]}" (or another) in [[model]], or outcomes in [model.source]; where '
+                f"was taken. Set {_choice(names)} in [[model]], or outcomes in [model.source]; where "
                 'the score is that of the predicted class, task = "multiclass"',
             )
+
+
+def _choice(names: Sequence[str]) -> str:
+    """Which is right nobody knows here: a single proposal would be copied."""
+    return " or ".join(f'positive = "{name}"' for name in names)
 
 
 def _is_number(text: str) -> bool:

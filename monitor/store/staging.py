@@ -70,8 +70,8 @@ def stage(
     with _believing_values_only(connection):
         connection.execute(f"""
 CREATE OR REPLACE TEMP TABLE staged AS
-SELECT * EXCLUDE (unreadable, conflicting, has_score, has_outcome, has_label, has_labelled_at, has_logits, has_count,
-    has_positives, read_outcome, read_count, read_positives),
+SELECT * EXCLUDE (unreadable, conflicting, has_score, bad_raw_score, has_outcome, has_label, has_labelled_at, has_logits,
+    has_count, has_positives, read_outcome, read_count, read_positives),
     coalesce(read_outcome = -1, false) AS minus, positives IS NOT NULL OR has_label AS labelled
 FROM (
     SELECT *, CASE
@@ -137,9 +137,10 @@ def mark_conflicts(connection: duckdb.DuckDBPyConnection) -> bool:
     Returns what ``find_repeated`` does.
     """
     close = find_repeated(connection)
-    if close:
-        value = normalized_text("value")
-        connection.execute(statement("stage_conflicts").replace("/*value*/", value))
+    if close and connection.execute("SELECT 1 FROM repeated LIMIT 1").fetchone():
+        connection.execute(statement("stage_conflicts"))
+        if connection.execute("SELECT 1 FROM conflicts LIMIT 1").fetchone():
+            connection.execute(statement("stage_conflicting").replace("/*value*/", normalized_text("value")))
     return close
 
 
@@ -236,6 +237,7 @@ def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monito
         "n": f"coalesce({count('n')}, 1)",
         "slice_key": f"concat_ws({_SEPARATOR}, {key})" if slices else "''",
         "has_score": f"{has('score')} OR {has('raw_score')}",
+        "bad_raw_score": f"{_says('raw_score', types, rules)} AND {number('raw_score', 'DOUBLE')} IS NULL",
         "has_outcome": has_outcome,
         "has_label": has_label,
         "has_labelled_at": has("labelled_at"),
@@ -253,6 +255,14 @@ def _slice_value(name: str, types: Mapping[str, str]) -> str:
     if name not in types:
         return "NULL::VARCHAR"
     return quoted(name) if types[name] == "VARCHAR" else plain_text(quoted(name), types[name])
+
+
+def _says(name: str, types: Mapping[str, str], rules: LabelRules) -> str:
+    """Whether a column of texts says something in a row, and not that there is nothing."""
+    if types.get(name) != "VARCHAR":
+        return "false"
+    nameless = LabelRules(rules.task, missing=rules.missing)
+    return f"coalesce({quoted(name)} <> '' AND NOT {nameless.missing_sql(quoted(name))}, false)"
 
 
 def _slightly_outside(score: str) -> str:
@@ -277,7 +287,7 @@ def _sample_checks(horizon: timedelta, oldest: datetime, now: datetime) -> tuple
         ("unreadable_time", "has_labelled_at AND (labelled_at IS NULL OR NOT isfinite(labelled_at))"),
         ("older_than_retention", f"observed_at < {_stamp(oldest)}"),
         ("missing_score", "NOT has_score"),
-        ("score_not_a_number", "score IS NULL OR isnan(score) OR isnan(raw_score)"),
+        ("score_not_a_number", "score IS NULL OR isnan(score) OR isnan(raw_score) OR bad_raw_score"),
         ("score_outside_0_1", "score < 0 OR score > 1 OR raw_score < 0 OR raw_score > 1"),
         ("unknown_outcome", "has_outcome AND read_outcome IS NULL"),
         ("unknown_outcome", "has_label AND positives IS NULL"),

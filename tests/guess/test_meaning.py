@@ -287,6 +287,21 @@ def test_names_of_which_none_is_usual_are_not_guessed_to_be_positive() -> None:
     assert '"type B"' in todo[1]
 
 
+@pytest.mark.parametrize(
+    ("predicted", "task"), [(("0", "1"), "binary"), (("A", "B"), "binary"), (("ok", "scratch"), "multiclass")]
+)
+def test_two_labels_beside_two_predictions_by_other_names_are_the_same_two(
+    predicted: tuple[str, str], task: str
+) -> None:
+    rows: Rows = [
+        {"id": f"p{n}", "time": at, "score": p, "y_pred": predicted[p > 0.5], "verdict": "defect" if y else "ok"}
+        for n, (at, (p, y)) in enumerate(zip(times(300), binary(), strict=True))
+    ]
+    meaning = meaning_of(rows)
+    assert meaning.task.value == task
+    assert settings(meaning).get("positive") == ("defect" if task == "binary" else None)
+
+
 def test_a_usual_name_whose_scores_are_the_lower_ones_is_not_guessed_to_be_positive() -> None:
     rows = [{**row, "Verdict": "OK" if row["Verdict"] == "NG" else "NG"} for row in inspection()]
     found = meaning_of(rows)

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from monitor.model import GroupSpans, ModelStatus, Published, Straddling, Task, WaitingLabels
 from monitor.publish.collector import MetricsCollector
 from monitor.publish.summary import Condition, summarise
+from monitor.store.connection import naive
 from tests.publish.api_world import api_world
 from tests.publish.conftest import AT, HOUR
 from tests.publish.outline import outline
@@ -70,6 +71,22 @@ def test_labels_that_find_no_prediction_stand_at_the_top_of_their_model_and_amon
         ):
             assert text in table, text
         assert EVIL not in table
+
+
+def test_what_pulls_told_once_stands_among_the_sources_for_a_week(digits: ModelStatus, tmp_path: Path) -> None:
+    with api_world(tmp_path) as world:
+        for days, text in ((1, f"a.csv: was written anew {EVIL}"), (6, "b.csv: older"), (8, "c.csv: long ago")):
+            world.connection.execute(
+                "INSERT INTO source_notes VALUES ('digits', 'lake', 'withdrawn_rows', 'a.csv', $text, $at)",
+                {"text": text, "at": naive(AT - timedelta(days=days))},
+            )
+        site = Site(Published(AT, (digits,)), AT)
+        site.history = world.history  # type: ignore[method-assign]
+        for path in ("/intake", "/intake?model=digits"):
+            table = site.client.get(path).text.partition('id="notes"')[2].partition('id="waiting"')[0]
+            assert table.index("a.csv: was written anew") < table.index("b.csv: older")
+            assert "c.csv" not in table
+            assert EVIL not in table
 
 
 def test_early_labels_are_told_quietly_and_none_not_at_all(page: Callable[..., str]) -> None:

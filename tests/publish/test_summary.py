@@ -77,3 +77,15 @@ def test_a_rule_nobody_can_evaluate_makes_a_model_unknown_when_it_matters(
 
 def test_a_model_without_rules_is_told_to_be_unwatched(digits: ModelStatus) -> None:
     assert summarise(replace(digits, rules=())).reasons == ("no rule watches this model",)
+
+
+def test_what_a_source_could_not_give_is_told_whatever_the_state(
+    digits: ModelStatus, alert: Callable[..., Alert]
+) -> None:
+    troubles = ("a.csv: 199 of 200 scores lie between 1 and 100", "b.csv: has no column score")
+    told = "2 troubles of its sources: a.csv: 199 of 200 scores lie between 1 and 100"
+    troubled = replace(digits, source_problems=troubles)
+    healthy, firing = summarise(troubled), summarise(replace(troubled, alerts=(alert(),)))
+    assert (healthy.condition, healthy.rest[-1]) == (Condition.HEALTHY, told)
+    assert (firing.condition, firing.rest[-1]) == (Condition.FIRING, told)
+    assert summarise(replace(troubled, problem="x")).rest[-1] == told

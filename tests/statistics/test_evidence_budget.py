@@ -97,3 +97,8 @@ def test_ranks_count_from_one() -> None:
         rank_share(0, 10)
     with pytest.raises(ValueError, match="counts from 1"):
         whole_share(0)
+
+
+@pytest.mark.parametrize("rank", [440, 464, 600, 5000])
+def test_versions_whose_share_is_too_small_for_a_float_never_raise_an_alarm_and_are_no_error(rank: int) -> None:
+    assert slice_threshold(1.0, 0, rank, 2, rank) > 1e300

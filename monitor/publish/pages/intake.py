@@ -24,7 +24,7 @@ def intake_page(
     return render(
         "intake.html", digest, now, stale_after=stale_after, model=model, source=source, reason=reason, back=BACK,
         sources=history.sources(at - BACK, model, limit=SOURCES), most_sources=SOURCES,
-        pulls=history.pulls(at - BACK, model, limit=PULLS), counts=counts,
+        notes=history.notes(at - BACK, model, limit=PULLS), pulls=history.pulls(at - BACK, model, limit=PULLS), counts=counts,
         set_aside=history.quarantined(model, source, reason, limit=ROWS) if model is not None else (),
         waiting=sorted(waiting, key=lambda each: (not each.suspicious, -each.labels))[:SOURCES],
         statuses=[digest.models[model]] if digest and model is not None else [],

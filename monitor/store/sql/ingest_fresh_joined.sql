@@ -24,11 +24,11 @@ SELECT
     last(slice_key ORDER BY labelled_at NULLS FIRST, position) FILTER (slice_key IS NOT NULL)                 AS slice_key,
     bool_or(labelled)                                                                                         AS labelled,
     count(*)                                                                    AS seen,
-    count(DISTINCT positives) > 1 OR count(DISTINCT label) FILTER (labelled) > 1
-        OR count(DISTINCT score) > 1 OR count(DISTINCT raw_score) > 1 OR count(DISTINCT predicted_class) > 1
-        OR count(DISTINCT version) > 1 OR count(DISTINCT slice_key) > 1 OR count(DISTINCT n) > 1 AS differs,
-    count(DISTINCT score) > 1 OR count(DISTINCT raw_score) > 1 OR count(DISTINCT predicted_class) > 1
-        OR count(DISTINCT version) > 1 OR count(DISTINCT slice_key) > 1 OR count(DISTINCT n) > 1 AS predicts_anew
+    coalesce(min(score) <> max(score), false) OR coalesce(min(raw_score) <> max(raw_score), false)
+        OR coalesce(min(predicted_class) <> max(predicted_class), false) OR coalesce(min(version) <> max(version), false)
+        OR coalesce(min(slice_key) <> max(slice_key), false) OR coalesce(min(n) <> max(n), false) AS predicts_anew,
+    predicts_anew OR coalesce(min(positives) <> max(positives), false)
+        OR coalesce(min(label) FILTER (labelled) <> max(label) FILTER (labelled), false) AS differs
 FROM staged SEMI JOIN repeated USING (sample_id, observed_at)
 WHERE reason IS NULL
 GROUP BY sample_id, observed_at;

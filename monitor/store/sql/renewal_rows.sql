@@ -1,11 +1,17 @@
--- rows of a renewed day that give way, and those that take their place
+-- rows of renewed days that give way, and those that take their place
 CREATE OR REPLACE TEMP TABLE replaced AS
-SELECT row_key, model_id, stream_id, slice_id, sample_id, observed_at, labelled_at, score, raw_score, n, positives, group_id,
-       predicted_class, label, logits, file_id, label_file_id
-FROM renewed_day WHERE changed OR place > 1;
+SELECT s.rowid AS row_key, s.*
+FROM samples AS s
+WHERE s.model_id = $model_id AND s.observed_at >= $first AND s.observed_at < $latest
+  AND s.rowid IN (SELECT row_key FROM renewed);
 
 CREATE OR REPLACE TEMP TABLE incoming AS
-SELECT row_key, model_id, stream_id, slice_id, coalesce(new_sample_id, sample_id) AS sample_id,
-       new_observed_at AS observed_at, labelled_at, score, raw_score, n, new_positives AS positives, new_group_id AS group_id,
-       new_predicted_class AS predicted_class, new_label AS label, logits, file_id, label_file_id, judged
-FROM renewed_day WHERE changed AND place = 1;
+SELECT r.* REPLACE (
+        w.sample_id AS sample_id, w.observed_at AS observed_at, w.group_id AS group_id, w.predicted_class AS predicted_class,
+        w.label AS label, w.slice_id AS slice_id, w.positives AS positives,
+        -- an outcome that was none has come now, where nothing says when its label did
+        CASE WHEN w.positives IS NOT NULL THEN coalesce(r.labelled_at, $now) ELSE r.labelled_at END AS labelled_at
+    ),
+    w.follows
+FROM replaced AS r
+JOIN renewed AS w USING (row_key);

@@ -1,0 +1,97 @@
+"""Labels that look wrong in rows that could be taken: words for "not known", labels that contradict each other, scores of the
+predicted class beside outcomes of the positive one.
+
+All functions read the temporary table `tried`, as those of findings.py do.
+"""
+
+from collections.abc import Iterator
+
+import duckdb
+
+from monitor.config import Model
+from monitor.model import Task
+from monitor.store.values import normalize_word
+from monitor.weights import Finding, Weight
+from monitor.wording import counted, first_few, percent
+
+# Labels that say that there is none, beside those that are taken as missing anyhow: too often classes to be taken so unasked.
+UNTOLD = frozenset({
+    "nil", "?", "??", "???", "unknown", "unk", "undefined", "unlabeled", "unlabelled", "not labeled", "not labelled",
+    "no label", "no_label", "missing", "pending", "tbd", "todo", "to do", "open", "unsure", "uncertain", "not sure",
+    "undecided", "unclear", "ignore", "ignored", "skip", "skipped", "void", "empty", "blank", "unreviewed", "not reviewed",
+    "--", "---", "\u2014", "\u2013", "#value!", "-1", "-9", "-99", "-100", "-999", "-9999", "{}", "[]",
+})  # fmt: skip
+_FEW = 0.01  # of the labels, from which such words, and labels that contradict each other, are suspicious
+_MOST = 1 / 3  # of the labels are one word that is never predicted
+_ENOUGH = 100  # labelled rows from which shares are judged
+_ABOVE = 0.1  # mean score above the rate of the event, where no score is below one half
+
+
+def find_odd_labels(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
+    """Labels that do not go with the predictions beside them."""
+    if model.task is Task.BINARY:
+        yield from _one_sided(connection)
+    else:
+        yield from _words(connection, model)
+
+
+def find_contradictions(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+    """One prediction with two labels in a file: which one holds only labelled_at could tell."""
+    found = connection.execute("""
+SELECT count(*) FILTER (twice), count(*)
+FROM (
+    SELECT count(DISTINCT coalesce(label, positives::VARCHAR)) > 1 AND count(DISTINCT labelled_at) < 2 AS twice
+    FROM tried WHERE reason IS NULL AND labelled
+    GROUP BY file, sample_id, observed_at
+)""").fetchone()
+    if found and found[0] and found[0] >= _FEW * found[1]:
+        yield Finding(
+            Weight.SUSPICIOUS,
+            f"{found[0]:,} of {counted(found[1], 'labelled prediction')} have labels that contradict each other within one "
+            "file, and nothing in labelled_at tells which came later: the last row counts. Where several people label, decide "
+            "before; where labels are corrected, give labelled_at",
+        )
+
+
+def _words(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
+    """Labels that are never predicted, and either say that there is none or are very many: they count as mistakes."""
+    rows = connection.execute("""
+SELECT label, count(*) FROM tried
+WHERE reason IS NULL AND label IS NOT NULL AND labelled AND predicted_class IS NOT NULL
+    AND label NOT IN (SELECT predicted_class FROM tried WHERE predicted_class IS NOT NULL)
+GROUP BY label ORDER BY count(*) DESC, label""").fetchall()
+    found = connection.execute(
+        "SELECT count(*) FROM tried WHERE reason IS NULL AND label IS NOT NULL AND labelled"
+    ).fetchone()
+    total = found[0] if found else 0
+    classes = {normalize_word(name) for name in model.classes}
+    said = [(word, count) for word, count in rows if word not in classes and word.lower() in UNTOLD]
+    many = [(word, count) for word, count in rows if total >= _ENOUGH and count >= _MOST * total]
+    odd = said if sum(count for _, count in said) >= _FEW * total else []
+    odd += [each for each in many if each not in odd]
+    if odd:
+        words = first_few([f'"{word}" ({count:,})' for word, count in odd], 5)
+        listed = ", ".join(f'"{word}"' for word, _ in odd[:5])
+        yield Finding(
+            Weight.SUSPICIOUS,
+            f"labels {words} are never predicted, so each of them counts as a wrong prediction: if they mean not labelled "
+            f'yet, set missing_labels = ["", {listed}] in [model.source]; if they are classes, name them in classes',
+        )
+
+
+def _one_sided(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+    """No score below one half, and far fewer positives than they say: scores of the class that was predicted."""
+    found = connection.execute(
+        "SELECT count(*), min(score), avg(score), avg(positives) FROM tried "
+        "WHERE reason IS NULL AND positives IS NOT NULL AND n = 1"
+    ).fetchone()
+    if not found or found[0] < _ENOUGH or found[1] < 0.5:
+        return
+    rows, _, score, rate = found
+    if score - rate > _ABOVE:
+        yield Finding(
+            Weight.SUSPICIOUS,
+            f"no score of {counted(rows, 'sample')} tried is below 0.5, they say {percent(score)} on average, and "
+            f'{percent(rate)} come true: are scores those of the predicted class? Then task = "multiclass" with label and '
+            "predicted_class, or give the probability of the positive class as score",
+        )
