@@ -58,8 +58,23 @@ FROM (SELECT DISTINCT ON (sample_id) * FROM tried_samples WHERE n = 1) AS p JOIN
     yield from _alike(connection)
     yield from _missed_objects(connection, model)
     if model.task is not Task.BINARY:
+        _pair_unmet(connection)
         yield from _class_names(connection)
     yield from find_odd_labels(connection, model)
+
+
+def _pair_unmet(connection: duckdb.DuckDBPyConnection) -> None:
+    """Where hardly any of the ids met, names that nobody shares are told all the same: put them beside each other at will."""
+    met = connection.execute(f"""
+SELECT (SELECT count(*) FROM tried) >= {ALIKE} OR EXISTS (
+    SELECT 1 FROM tried_labels AS l JOIN tried_samples AS p ON p.predicted_class = l.label)""").fetchone()
+    if met and not met[0]:
+        connection.execute("""
+CREATE OR REPLACE TEMP TABLE tried AS
+SELECT p.sample_id, p.score, p.predicted_class, l.label, p.n, p.clipped, NULL::VARCHAR AS reason, true AS labelled,
+    NULL::BIGINT AS positives
+FROM (SELECT *, row_number() OVER () AS place FROM tried_samples WHERE predicted_class IS NOT NULL) AS p
+JOIN (SELECT *, row_number() OVER () AS place FROM tried_labels WHERE label IS NOT NULL) AS l USING (place)""")
 
 
 def find(connection: duckdb.DuckDBPyConnection, model: Model, holds: str) -> Iterator[Finding]:

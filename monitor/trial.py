@@ -68,9 +68,6 @@ class Trial:
     files: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     ids: dict[str, None] = field(default_factory=dict)  # of predictions, or of labels that say something
-    names: dict[str, str] = field(
-        default_factory=dict
-    )  # by id: the predicted class, or in a source of labels the label
     groups: tuple[str, ...] = ()
     ids_are_all: bool = True
     contrary: dict[str, str] = field(default_factory=dict)  # zone names at times of the year when clocks show another
@@ -152,14 +149,6 @@ class Trial:
             self.bad[reason] = count
             self.examples[reason] = f"row {row} of {file}: {(record or '')[:300]}"
         self.findings += find(connection, model, holds)
-        if any(source.holds == "labels" for source in model.source):
-            name = "label" if holds == "labels" else "predicted_class"
-            self.names = dict(
-                connection.execute(
-                    f"SELECT sample_id, {name} FROM tried WHERE reason IS NULL AND {name} IS NOT NULL "
-                    f"AND (labelled OR '{holds}' = 'samples') ORDER BY place"
-                ).fetchall()
-            )
         if holds == "labels":
             rows = connection.execute(
                 "SELECT sample_id FROM tried WHERE reason IS NULL AND labelled ORDER BY place"

@@ -48,7 +48,7 @@ def test_labels_that_name_other_classes_are_a_mistake(
     classes: list[str], labels: list[str], why: str, tmp_path: Path
 ) -> None:
     (told,) = _checked(tmp_path, classes, labels).mistakes
-    assert told.startswith('model "sorter": labels are ')
+    assert told.startswith('model "sorter": labels beside predictions: labels are ')
     assert why in told
 
 
