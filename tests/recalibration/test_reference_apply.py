@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -61,6 +61,7 @@ words = st.text("a10.\\,=\n ", min_size=1, max_size=3)
 label_maps = st.dictionaries(words, words, max_size=3)
 
 
+@settings(deadline=None)
 @given(scopes=st.lists(label_maps, max_size=5), labels=label_maps)
 def test_the_scope_it_picks_is_the_one_in_charge(
     tmp_path_factory: pytest.TempPathFactory, scopes: list[dict[str, str]], labels: dict[str, str]
