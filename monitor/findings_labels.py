@@ -1,5 +1,4 @@
-"""Labels that look wrong in rows that could be taken: words for "not known", labels that contradict each other, scores of the
-predicted class beside outcomes of the positive one.
+"""Labels that look wrong in rows that could be taken: words for "not known", labels that contradict each other.
 
 All functions read the temporary table `tried`, as those of findings.py do.
 """
@@ -12,7 +11,7 @@ from monitor.config import Model
 from monitor.model import Task
 from monitor.store.values import normalize_word
 from monitor.weights import Finding, Weight
-from monitor.wording import counted, first_few, percent
+from monitor.wording import counted, first_few
 
 # Labels that say that there is none, beside those that are taken as missing anyhow: too often classes to be taken so unasked.
 UNTOLD = frozenset({
@@ -24,14 +23,11 @@ UNTOLD = frozenset({
 _FEW = 0.01  # of the labels, from which such words, and labels that contradict each other, are suspicious
 _MOST = 1 / 3  # of the labels are one word that is never predicted
 _ENOUGH = 100  # labelled rows from which shares are judged
-_ABOVE = 0.1  # mean score above the rate of the event, where no score is below one half
 
 
 def find_odd_labels(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
     """Labels that do not go with the predictions beside them."""
-    if model.task is Task.BINARY:
-        yield from _one_sided(connection)
-    else:
+    if model.task is not Task.BINARY:
         yield from _words(connection, model)
 
 
@@ -76,22 +72,4 @@ GROUP BY label ORDER BY count(*) DESC, label""").fetchall()
             Weight.SUSPICIOUS,
             f"labels {words} are never predicted, so each of them counts as a wrong prediction: if they mean not labelled "
             f'yet, set missing_labels = ["", {listed}] in [model.source]; if they are classes, name them in classes',
-        )
-
-
-def _one_sided(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
-    """No score below one half, and far fewer positives than they say: scores of the class that was predicted."""
-    found = connection.execute(
-        "SELECT count(*), min(score), avg(score), avg(positives) FROM tried "
-        "WHERE reason IS NULL AND positives IS NOT NULL AND n = 1"
-    ).fetchone()
-    if not found or found[0] < _ENOUGH or found[1] < 0.5:
-        return
-    rows, _, score, rate = found
-    if score - rate > _ABOVE:
-        yield Finding(
-            Weight.SUSPICIOUS,
-            f"no score of {counted(rows, 'sample')} tried is below 0.5, they say {percent(score)} on average, and "
-            f'{percent(rate)} come true: are scores those of the predicted class? Then task = "multiclass" with label and '
-            "predicted_class, or give the probability of the positive class as score",
         )

@@ -148,7 +148,7 @@ class Trial:
         for reason, count, file, row, record in reasons:
             self.bad[reason] = count
             self.examples[reason] = f"row {row} of {file}: {(record or '')[:300]}"
-        self.findings += find(connection, model, holds)
+        self.findings += find(connection, model, holds, self.meaning)
         if holds == "labels":
             rows = connection.execute(
                 "SELECT sample_id FROM tried WHERE reason IS NULL AND labelled ORDER BY place"

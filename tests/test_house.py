@@ -62,7 +62,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("recalibration.runner", "recalibration.worker", "recalibration.refitting"),
     ("recalibration.jobs", "recalibration.processes"),
     ("weights",),
-    ("findings_labels",),
+    ("findings_labels", "findings_scores"),
+    ("findings_names",),
     ("judge", "requests", "weigh", "delays", "findings", "intake"),
     ("cycle",),
     (
