@@ -208,7 +208,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, *, from_names: bool) -> None:
         connection.execute(
             "UPDATE repeated_rows SET identity = hash(i.sample_id, i.observed_at), day = i.observed_at::DATE "
             "FROM incoming AS i JOIN replaced AS r USING (row_key) "
-            "WHERE repeated_rows.identity = hash(r.sample_id, r.observed_at)"
+            "WHERE repeated_rows.model_id = r.model_id AND repeated_rows.identity = hash(r.sample_id, r.observed_at)"
         )
     if connection.execute("SELECT 1 FROM renewal_several LIMIT 1").fetchone():
         run_script(connection, "renewal_merged", {"from_names": from_names})
