@@ -99,7 +99,7 @@ def write_history(base: Path, rows: int, now: datetime) -> None:
     connection = connection_with_traffic(open_live(config.state_dir, memory_limit="4GB", now=BEGAN))
     registry = Registry.load(connection, model, BEGAN)
     _enter_slices(connection, registry, model, now)
-    connection.execute("CREATE TEMP TABLE existing AS SELECT rowid AS row_key, * FROM samples LIMIT 0")
+    connection.execute("CREATE TEMP TABLE replaced AS SELECT rowid AS row_key, * FROM samples LIMIT 0")
     parts = max(part for part in (6, 12, 30, 60) if part == 6 or rows >= part * 100_000)
     each, width = rows // parts, _DAY * DAYS // parts
     for part in range(parts):
