@@ -84,11 +84,11 @@ def test_kills_at_random_moments_neither_lose_nor_double_anything(tmp_path: Path
         sampled(tmp_path / "whole", number, 20_000, ended, drift=True)
     loaded = load_config(tmp_path / "whole" / "calwatch.toml")
     with open_live(loaded.state_dir, now=datetime.now(UTC)) as connection:
-        assert (
-            not Cycle(loaded, watch(loaded), connection, Instruments(CollectorRegistry()))
-            .tick(datetime.now(UTC))
-            .failed
-        )
+        cycle = Cycle(loaded, watch(loaded), connection, Instruments(CollectorRegistry()))
+        for _ in range(10):  # a cycle starts a few refits, the others follow
+            assert not cycle.tick(datetime.now(UTC)).failed
+            if connection.execute("SELECT count(*) FROM jobs WHERE state = 'queued'").fetchone() == (0,):
+                break
     killed, whole = _final_state(tmp_path / "killed" / "state"), _final_state(tmp_path / "whole" / "state")
     assert whole["firing"], "the drift is there to be found"
     assert whole["jobs"]
