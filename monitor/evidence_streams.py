@@ -35,13 +35,15 @@ MIXED_FOR = timedelta(
 class Streams:
     """The open streams, as they are before the span; those that it closes, each with when; and all that are over.
 
-    ``refused``: versions of the whole that are not judged, since too many are open at once.
+    ``refused``: versions of the whole that are not judged, since too many are open at once; ``full``: whether a next one would
+    be refused.
     """
 
     open: tuple[Stream, ...]
     closed: tuple[tuple[Stream, datetime], ...]
     over: tuple[Stream, ...]
     refused: tuple[str, ...] = ()
+    full: bool = False
 
 
 Members = dict[tuple[str, Slice], list[int]]  # (version, shown slice) → groups of the traffic
@@ -106,6 +108,7 @@ def streams_of(
     return Streams(
         tuple(sorted(open_.values(), key=lambda s: (s.version, s.slice.order, s.slice.labels))), tuple(closed), over,
         tuple(dict.fromkeys([*(stream.version for stream, _ in closed if not ranks.allow(stream)), *refused])),
+        not ranks.has_room(),
     )  # fmt: skip
 
 
@@ -182,12 +185,16 @@ class _Ranks:
         self.next[kind] = min(self.next.get(kind, 1), stream.rank)
 
     def allow(self, stream: Stream) -> bool:
-        """Whether what is left of the budget for a version of the whole is large enough to be compared with."""
-        covered = _covered(self.rule, self.model)
-        if stream.slice.order:
-            return True
+        """Whether the share of a version of the whole is large enough to be compared with."""
+        return bool(stream.slice.order) or self._allow(stream.rank)
+
+    def has_room(self) -> bool:
+        """Whether one more version would be judged."""
+        return self._allow(self.lowest(Slice()))
+
+    def _allow(self, rank: int) -> bool:
         budget = self.rule.false_alarms_per_year or 1.0
-        return slice_threshold(budget, 0, stream.rank, covered) < MOST_THRESHOLD
+        return slice_threshold(budget, 0, rank, _covered(self.rule, self.model)) < MOST_THRESHOLD
 
 
 def _seen(rule: Rule, traffic: Traffic, members: Members) -> list[tuple[str, Slice]]:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from monitor.config import Model
@@ -34,7 +35,9 @@ from monitor.store.evidence import Judged, Stream, Traffic
 from monitor.store.evidence_alarms import AlarmRow, newest_alarms, store_alarms, store_words
 from monitor.store.folded import forget_folded, note_folded
 from monitor.store.registry import Registry
+from monitor.wording import told_folded
 
+log = structlog.get_logger("calwatch")
 Floats = NDArray[np.float64]
 _DAY = timedelta(days=1)
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -113,11 +116,15 @@ def _weigh_rule(
 def _note_refused(
     connection: duckdb.DuckDBPyConnection, model: Model, rule: Rule, streams: Streams, end: datetime
 ) -> None:
-    """Keep which versions are not judged, as of this span."""
+    """Keep which versions are not judged, as of this span, and log it when that begins."""
     if streams.refused:
         judged = len({stream.version for stream in streams.open if not stream.slice.order})
-        note_folded(connection, model.name, "drift", rule.name, judged, streams.refused, len(streams.refused), end)
-    else:
+        told = note_folded(
+            connection, model.name, "drift", rule.name, judged, streams.refused, len(streams.refused), end
+        )
+        if told:
+            log.warning("versions not judged", model=model.name, rule=rule.name, finding=told_folded(told))
+    elif not streams.full:
         forget_folded(connection, model.name, "drift", rule.name)
 
 

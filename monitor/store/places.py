@@ -141,7 +141,14 @@ def _folded(
     left_out = set(beyond)
     rows = sum(count for pair, count in counts.items() if pair[part] in left_out)
     told = note_folded(
-        connection, model.name, "version" if kind == "version" else "calibrator", "", model.max_versions, beyond, rows, now
+        connection,
+        model.name,
+        "version" if kind == "version" else "calibrator",
+        "",
+        model.max_versions,
+        beyond,
+        rows,
+        now,
     )
     return [Problem(kind, "values_folded", told_folded(told))] if told else []
 
@@ -151,17 +158,13 @@ def _folded_slices(
 ) -> list[Problem]:
     problems = []
     for dimension, (rows, examples) in registry.folded.items():
-        told = note_folded(
-            connection, model.name, "slice", dimension, model.max_slice_values, examples, rows, now
-        )
+        told = note_folded(connection, model.name, "slice", dimension, model.max_slice_values, examples, rows, now)
         problems += [Problem(dimension, "values_folded", told_folded(told))] if told else []
     registry.folded = {}
     return problems
 
 
-def free_places(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, oldest: datetime
-) -> None:
+def free_places(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, oldest: datetime) -> None:
     """Let versions, calibrators and slice values go that have no sample any more, once those before ``oldest`` (naive UTC)
     are deleted. Call it inside a transaction."""
     where = {"model_id": registry.model_id}

@@ -22,7 +22,8 @@ class Registry:
     model_id: int
     slices: dict[Slice, int] = field(default_factory=dict)  # finest slices
     values: dict[str, set[str]] = field(default_factory=dict)  # dimension → values with a slice of their own
-    folded: dict[str, tuple[int, list[str]]] = field(default_factory=dict)  # dimension → rows of the batch that fold, values
+    # dimension → rows of the batch that fold, and some of their values
+    folded: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, connection: duckdb.DuckDBPyConnection, model: Model, now: datetime) -> "Registry":
