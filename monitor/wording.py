@@ -217,8 +217,8 @@ def told_folded(folded: FoldedValues) -> str:
     such = f", such as {in_quotes([visible(each) for each in folded.examples])}" if folded.examples else ""
     if folded.kind == "drift":
         return (
-            f"{counted(folded.rows, 'version')}{such}: not judged for drift by rule {folded.name}, since its budget of false alarms "
-            f"cannot be shared among so many at once: is version that of the model, and not of each row?"
+            f"{counted(folded.rows, 'version')}{such}: not judged for drift by rule {folded.name}, since its budget "
+            f"of false alarms cannot be shared among so many at once: is version that of the model, and not of each row?"
         )
     what = f"values of {folded.name}" if folded.kind == "slice" else f"{folded.kind}s"
     limit = "max_slice_values" if folded.kind == "slice" else "max_versions"
