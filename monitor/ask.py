@@ -50,6 +50,7 @@ class Snapshot:
             "calibrators": self.in_charge(), "thresholds": self.thresholds(), "troubles": self.troubles(),
             "quarantined": self.quarantined(), "failing": self.failing(), "label_delays": self.label_delays(),
             "waiting_labels": self.waiting_labels(), "group_spans": self.group_spans(),
+            "folded": self.folded(),
         }  # fmt: skip
 
     def models(self) -> list[Row]:
@@ -144,6 +145,10 @@ class Snapshot:
     def group_spans(self) -> list[Row]:
         """How far groups reach, by model, in words too; models without groups have no row."""
         return self._rows("SELECT * FROM group_spans ORDER BY model")
+
+    def folded(self) -> list[Row]:
+        """Versions, calibrators and slice values beyond their limits, by model, in words too."""
+        return self._rows("SELECT * FROM folded_values ORDER BY model, kind, name")
 
     def quarantined(self) -> list[Row]:
         """What was quarantined, by source and reason."""

@@ -42,6 +42,7 @@ from monitor.store.connection import atomic, aware, is_ctrl_c
 from monitor.store.delays import load_label_delays
 from monitor.store.deployed import deployed_rates
 from monitor.store.disparities import store_disparities
+from monitor.store.folded import load_folded
 from monitor.store.pull import SOURCE_FAILED, pull
 from monitor.store.pulled import Pulled
 from monitor.store.registry import Registry
@@ -52,6 +53,7 @@ from monitor.wording import told_delays
 
 log = structlog.get_logger("calwatch")
 SHOWN_JOBS = 50
+_LONGEST_PROBLEM = 2_000  # characters: an error may quote a value of 10 MB
 SourcesOf = Callable[[Model], Sequence[Source]]
 
 
@@ -166,7 +168,7 @@ class Cycle:
             except Exception as error:  # the one boundary: a model's failure is its own, told and counted
                 if is_ctrl_c(error):
                     raise KeyboardInterrupt from error
-                each.problem = f"{type(error).__name__}: {error}"
+                each.problem = f"{type(error).__name__}: {error}"[:_LONGEST_PROBLEM]
                 log.exception("cycle failed", model=name)
                 self.instruments.cycle_failed(name)
             statuses.append(self._status(each, registry))
@@ -390,7 +392,7 @@ class Cycle:
             alerts=rows.load_alerts(connection, model.name), rules=tuple(each.rulebook),
             calibrators=calibrators_in_use(connection, registry.model_id, model) if registry else (),
             evidence=each.evidence, label_delays=each.delays, waiting_labels=each.intake.waiting,
-            group_spans=each.intake.spans,
+            group_spans=each.intake.spans, folded=load_folded(connection, model.name),
             thresholds=load_thresholds(connection, model.name),
             jobs=rows.load_jobs(connection, model.name, newest=SHOWN_JOBS),
             last_success=dict(each.succeeded), source_problems=tuple(sorted(each.told)), problem=each.problem,

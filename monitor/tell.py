@@ -64,6 +64,8 @@ def tell_status(answers: Mapping[str, Any]) -> None:
             say(f"UNKNOWN {row['model']}: {row['finding']}")
     for row in answers["group_spans"]:
         say(f"{'WARNING' if row['suspicious'] else 'groups of'} {row['model']}: {row['finding']}")
+    for row in answers["folded"]:
+        say(f"WARNING {row['model']}: {row['finding']}")
     for row in answers["waiting_labels"]:
         if row["finding"]:
             say(f"{'WARNING' if row['suspicious'] else 'labels of'} {row['model']}/{row['source']}: {row['finding']}")

@@ -13,6 +13,8 @@ from monitor.model.evidence import (
     quiet_from,
 )
 from monitor.model.intake import (
+    FoldedKind,
+    FoldedValues,
     GroupSpans,
     Straddling,
     WaitingLabels,
@@ -68,6 +70,8 @@ __all__ = [
     "CalibratorInUse",
     "Disparity",
     "Evidence",
+    "FoldedKind",
+    "FoldedValues",
     "GroupSpans",
     "Health",
     "Job",

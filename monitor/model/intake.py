@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 _NEARLY_ALL, _ENOUGH = 0.9, 20
 _SOME_BUCKETS, _SOME_DAYS = 0.05, 0.2
@@ -75,3 +76,20 @@ class GroupSpans:
     since: datetime
     bucket: timedelta  # as configured at that time
     straddling: Straddling
+
+
+FoldedKind = Literal["version", "calibrator", "slice", "drift"]
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedValues:
+    """What is beyond a limit: versions, calibrators or values of the slice dimension ``name``, whose rows count together as
+    ``__other__``; or, of kind "drift", versions open at once of which the rule ``name`` judges no more."""
+
+    kind: FoldedKind
+    name: str
+    most: int  # the limit
+    began_at: datetime
+    newest_at: datetime
+    rows: int  # that came so, repeats included; of kind "drift" versions, now
+    examples: tuple[str, ...] = ()

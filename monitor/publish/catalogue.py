@@ -94,4 +94,6 @@ HELP: Mapping[str, str] = {
     + _LIVE,
     "calwatch_series_capped": "Series left out because there are more than max_series; whole slices are cut, the "
     "finest first. Above 0: raise [monitor] max_series, or lower max_order or max_slice_values.",
+    "calwatch_series_beyond_limit": "Series shown though max_series is used up: those of whole models, of firing slices and "
+    "states of rules are never left out. Above 0: many versions or alerts at once; see calwatch status, or raise max_series.",
 }

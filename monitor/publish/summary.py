@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from monitor.model import Alert, AlertState, Health, ModelStatus, ReadingState, Severity
 from monitor.publish.texts import shortened
-from monitor.wording import counted, minute, told_waiting
+from monitor.wording import counted, minute, told_folded, told_waiting
 
 _REASONS_SHOWN = 3
 _TROUBLE_LENGTH = 300  # characters
@@ -64,11 +64,12 @@ def summarise(model: ModelStatus) -> Summary:
 
 
 def _troubles(model: ModelStatus) -> tuple[str, ...]:
-    """Files that are not taken make no number wrong, but what is in them is missing from all."""
+    """Files that are not taken make no number wrong, but what is in them is missing from all; what folds counts together."""
+    folded = tuple(told_folded(each) for each in model.folded)
     if not model.source_problems:
-        return ()
+        return folded
     first = shortened(model.source_problems[0], _TROUBLE_LENGTH)
-    return (f"{counted(len(model.source_problems), 'trouble')} of its sources: {first}",)
+    return (f"{counted(len(model.source_problems), 'trouble')} of its sources: {first}", *folded)
 
 
 def _doubts(model: ModelStatus) -> tuple[str, ...]:

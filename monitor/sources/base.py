@@ -55,14 +55,17 @@ ProblemReason = Literal[
     "missing_mapped_column", "wrong_type", "foreign_zone", "percentages", "scores_of_predicted_class", "undecided_outcome",
     "unknown_positive",
     "changed_predictions", "near_repeats", "withdrawn_rows", "withdrawn_labels", "rows_set_aside", "labels_judged_anew",
-    "logits_are",
+    "logits_are", "values_folded",
 ]  # fmt: skip
 PROBLEM_REASONS: tuple[ProblemReason, ...] = get_args(ProblemReason)
 # told once, when it happens: the next pull knows nothing of it
 NOTED_REASONS: tuple[ProblemReason, ...] = (
     "changed_predictions", "near_repeats", "withdrawn_rows", "withdrawn_labels", "rows_set_aside", "labels_judged_anew",
-    "logits_are",
+    "logits_are", "values_folded",
 )  # fmt: skip
+
+
+_LONGEST_MESSAGE = 2_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,11 @@ class Problem:
     reason: ProblemReason
     message: str
     cursor: Mapping[str, str] = field(default_factory=dict)  # committed, so that a final problem is told once
+
+    def __post_init__(self) -> None:
+        """Cut a message that holds a text from outside, such as what a reader found wrong with a value of 10 MB."""
+        if len(self.message) > _LONGEST_MESSAGE:
+            object.__setattr__(self, "message", f"{self.message[:_LONGEST_MESSAGE]}…")
 
 
 class Source(Protocol):

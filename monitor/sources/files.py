@@ -16,6 +16,22 @@ from monitor.sources import formats
 from monitor.sources.base import Batch, Problem
 from monitor.sources.layout import Needs
 from monitor.sources.look import Refused, look, missing_mapped, missing_slices, together, unmapped_outcomes
+from monitor.wording import visible
+
+LONGEST_PATH = 1_200  # characters: quarantine and messages repeat it
+_SHOWN = 300
+
+
+def unusable_name(path: str) -> str:
+    """Why a file of this name cannot be taken, as a sentence that is safe to print; "" where it can."""
+    shown = visible(path[:_SHOWN]) + ("…" if len(path) > _SHOWN else "")
+    if len(path) > LONGEST_PATH:
+        return f"{shown}: its path has {len(path):,} characters, at most {LONGEST_PATH:,} are read; move it"
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return f"{shown}: its name is not UTF-8 (shown as ?), so it cannot be opened; rename it"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +145,8 @@ class FileSource:
 
     def _layout(self, connection: duckdb.DuckDBPyConnection, file: _File) -> "formats.Layout | Problem":
         final = {file.path: file.fingerprint}
+        if told := unusable_name(file.path):
+            return Problem(visible(file.path[:_SHOWN]), "unreadable_file", told)
         if file.fingerprint.startswith("0:"):
             return Problem(file.path, "empty_file", f"{file.path}: is empty; looked at again when it changes", final)
         found = look(connection, file.path, self.config, self.slices, self.needs)
