@@ -13,6 +13,7 @@ from monitor.model.evidence import (
     quiet_from,
 )
 from monitor.model.intake import (
+    FileSetAside,
     GroupSpans,
     Straddling,
     WaitingLabels,
@@ -68,6 +69,7 @@ __all__ = [
     "CalibratorInUse",
     "Disparity",
     "Evidence",
+    "FileSetAside",
     "GroupSpans",
     "Health",
     "Job",
