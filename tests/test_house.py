@@ -80,7 +80,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "guess",
     ),
     ("tell", "daemon", "exporting", "checking"),
-    ("jobcommands", "tokencommands", "reportcommands", "schemacommands"),
+    ("jobcommands", "retrycommand", "playedserver", "tokencommands", "reportcommands", "schemacommands"),
     ("demo", "initcommand"),
     ("cli",),
     ("__main__",),

@@ -29,7 +29,9 @@ class ModelStatus:
     label_delays: LabelDelays | None = None  # None = not looked at yet
     waiting_labels: tuple[WaitingLabels, ...] = ()  # of each source that holds labels, and others whose labels wait
     group_spans: GroupSpans | None = None  # None = no groups, or not looked at yet
-    files_set_aside: tuple[FileSetAside, ...] = ()  # that are no longer read; what is in them is missing from all numbers
+    files_set_aside: tuple[
+        FileSetAside, ...
+    ] = ()  # that are no longer read; what is in them is missing from all numbers
     jobs: tuple[Job, ...] = ()  # newest last
     last_success: Mapping[str, datetime] = field(default_factory=dict)  # by stage
     source_problems: tuple[

@@ -46,7 +46,7 @@ def main() -> None:
             _answer(answers, None if is_of_the_disk(error) else _failed(trial, error, "out_of_memory"))
         except duckdb.FatalException as error:
             _answer(answers, None if is_of_the_disk(error) else _failed(trial, error, "failed"))
-        except Exception as error:  # whatever it is: it is told of this file
+        except Exception as error:  # noqa: BLE001  # whatever it is: it is told of this file
             _answer(answers, _failed(trial, error, "failed") if is_unexpected(error) else None)
         else:
             _answer(answers, None)
@@ -54,15 +54,12 @@ def main() -> None:
 
 def _try(trial: Trial, item: str) -> None:
     """Look at one file, and take its rows into a store of its own."""
-    limits = {"memory_limit": trial.memory_limit.replace(" ", ""), "temp_directory": trial.spill}
-    with duckdb.connect(config=limits) as connection:
+    with duckdb.connect(config={"memory_limit": trial.memory_limit, "temp_directory": trial.spill}) as connection:
         set_up(connection, trial.now)
         found = trial.source.single(connection, item, trial.now)
         if isinstance(found, Batch):
             registry = Registry.load(connection, trial.model, trial.now)
-            ingest(
-                connection, registry, trial.model, trial.source.name, trial.source.holds, found, trial.now
-            )
+            ingest(connection, registry, trial.model, trial.source.name, trial.source.holds, found, trial.now)
 
 
 def _failed(trial: Trial, error: BaseException, kind: str) -> dict[str, str]:

@@ -146,7 +146,9 @@ def _understood(line: str | None, process: "subprocess.Popen[bytes]", limit: flo
     if code >= 0:
         return Failed("crashed", f"ended the process that read it, with code {code}{said and f' ({said})'}")
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-    return Failed("crashed", f"ended the process that read it, by {name}{' (out of memory?)' * (-code == signal.SIGKILL)}")
+    return Failed(
+        "crashed", f"ended the process that read it, by {name}{' (out of memory?)' * (-code == signal.SIGKILL)}"
+    )
 
 
 def _last_words(words: IO[bytes]) -> str:

@@ -1,10 +1,10 @@
 """Keeps one bad file from stopping the others: what fails unexpectedly is tried alone, named, and set aside after two tries.
 
-    a file fails here        → it is tried alone, in a process of its own; where that can read it, once more here, alone
-    calwatch ended over it   → the journal names it on the next start: the process of its own comes first
-    it fails alone           → one try, told; in the next cycle once more alone; then it is set aside, a push refused
-    it changes, or is gone   → what is held of it is forgotten; so it is by ``calwatch retry``, another version, another
-                               memory_limit
+a file fails here        → it is tried alone, in a process of its own; where that can read it, once more here, alone
+calwatch ended over it   → the journal names it on the next start: the process of its own comes first
+it fails alone           → one try, told; in the next cycle once more alone; then it is set aside, a push refused
+it changes, or is gone   → what is held of it is forgotten; so it is by ``calwatch retry``, another version, another
+                           memory_limit
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,13 +38,13 @@ from monitor.store.set_aside import (
 T = TypeVar("T")
 
 REMEDIES: Mapping[FailureKind, str] = {
-    "out_of_memory": "Leave out long lists, deep nesting and long texts that calwatch does not need, write it in several smaller "
-    "files, or raise memory_limit in [monitor]",
-    "crashed": "Write it anew with another tool or version, without columns that calwatch does not need, and please report it: "
-    "no file should do that",
+    "out_of_memory": "Leave out long lists, deep nesting and long texts that calwatch does not need, write it in several "
+    "smaller files, or raise memory_limit in [monitor]",
+    "crashed": "Write it anew with another tool or version, without columns that calwatch does not need, and please report "
+    "it: no file should do that",
     "timed_out": "Write it anew in several smaller files, without columns that calwatch does not need",
-    "failed": "Write it anew with another tool or version, without columns that calwatch does not need, and please report it with "
-    "this line",
+    "failed": "Write it anew with another tool or version, without columns that calwatch does not need, and please report "
+    "it with this line",
 }
 _MEMORY = (MemoryError, duckdb.OutOfMemoryException)
 
@@ -93,7 +93,7 @@ class FileGuard:
         try:
             with self.reading([item]):
                 return look()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # what is no fault of a file is raised again
             if not self.may_try_again(item, error):
                 return None
         return self.look(item, look)
@@ -146,7 +146,11 @@ class FileGuard:
             return item in self._passed
         self._passed.discard(item)
         kind: FailureKind = (
-            "timed_out" if isinstance(error, OverdueError) else "out_of_memory" if isinstance(error, _MEMORY) else "failed"
+            "timed_out"
+            if isinstance(error, OverdueError)
+            else "out_of_memory"
+            if isinstance(error, _MEMORY)
+            else "failed"
         )
         said = first_line(error) if kind == "timed_out" else f"{type(error).__name__}: {first_line(error)}"
         self._blame(item, Failed(kind, f"can be read by itself, but not be taken into the store: {said}"))

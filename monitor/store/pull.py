@@ -64,9 +64,13 @@ def _pull_source(
 ) -> Pulled:  # fmt: skip
     total = Pulled()
     cursor = read_cursor(connection, registry.model_id, source.name)
-    guard = FileGuard(connection, model, source, Journal.beside(connection), now) if isinstance(source, Guarded) else None
+    guard: FileGuard | None = None
     try:
-        read = source.read(connection, cursor, now, guard) if guard and isinstance(source, Guarded) else source.read(connection, cursor, now)
+        if isinstance(source, Guarded):
+            guard = FileGuard(connection, model, source, Journal.beside(connection), now)
+            read = source.read(connection, cursor, now, guard)
+        else:
+            read = source.read(connection, cursor, now)
         for found in read:
             if isinstance(found, Batch):
                 total.add(_ingest(connection, registry, model, source, found, serving, now, guard))
@@ -113,7 +117,8 @@ def _ingest(
             item = next(iter(batch.cursor), source.name)
             text = f"{item}: cannot be read to its end ({error.message}); nothing of it was taken, it is tried again"
             return Pulled(problems=[Problem(item, "unreadable_file", text)])
-    except Exception as error:  # what no file should be able to cause; the guard raises it again where it is no fault of one
+    except Exception as error:
+        # what no file should be able to cause stops no other file; anything else goes on to the boundary of the cycle
         members = _alone(batch)
         if guard is None or not guard.concerns(error):
             raise

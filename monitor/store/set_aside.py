@@ -99,7 +99,7 @@ def load_set_aside(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[F
         "WHERE model = $model AND set_aside ORDER BY source, item",
         {"model": model},
     ).fetchall()
-    return tuple(FileSetAside(*row[:7], _utc(row[7]), _utc(row[8])) for row in rows)
+    return tuple(FileSetAside(*told, _utc(first), _utc(last)) for *told, first, last in rows)
 
 
 def _utc(moment: datetime) -> datetime:
@@ -141,4 +141,3 @@ def take_up_journal(connection: duckdb.DuckDBPyConnection, journal: Journal, now
             },
         )  # fmt: skip
     journal.clear()
-
