@@ -102,11 +102,12 @@ app.command()(init)
 @app.command()
 def check(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Configuration, rules and the first rows of the sources: every mistake at once."""
-    from monitor.checking import Checked, check_config
+    from monitor.checkapart import check_apart
+    from monitor.checking import Checked
     from monitor.daemon import utc_now
 
     try:
-        found = check_config(config, utc_now())
+        found = check_apart(config, utc_now())
     except ConfigError as error:
         if not json:
             raise

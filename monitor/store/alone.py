@@ -79,7 +79,7 @@ def _answers(trial: Trial, limits: Sequence[float]) -> Iterator[Failed | None]:
     with tempfile.TemporaryFile() as words:
         try:
             process = subprocess.Popen(
-                [sys.executable, "-m", CHILD], env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                [sys.executable, "-m", CHILD], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=words, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
@@ -139,16 +139,19 @@ def _understood(line: str | None, process: "subprocess.Popen[bytes]", limit: flo
             return Failed(held["kind"], str(held["reason"])) if held is not None else None
     with suppress(subprocess.TimeoutExpired):
         process.wait(1.0)  # the pipe ends a moment before the process does
-    code = process.returncode
-    if code is None:
+    if process.returncode is None:
         return Failed("timed_out", f"was not read within {limit:,.0f} seconds")
-    said = _last_words(words)
+    return Failed("crashed", told_death(process, words))
+
+
+def told_death(process: "subprocess.Popen[bytes]", words: IO[bytes]) -> str:
+    """How a process ended that was not to end; ``words``: what it wrote."""
+    code = process.returncode
     if code >= 0:
-        return Failed("crashed", f"ended the process that read it, with code {code}{said and f' ({said})'}")
+        said = _last_words(words)
+        return f"ended the process that read it, with code {code}{said and f' ({said})'}"
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-    return Failed(
-        "crashed", f"ended the process that read it, by {name}{' (out of memory?)' * (-code == signal.SIGKILL)}"
-    )
+    return f"ended the process that read it, by {name}{' (out of memory?)' * (-code == signal.SIGKILL)}"
 
 
 def _last_words(words: IO[bytes]) -> str:
@@ -173,7 +176,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Ours, in which the same calwatch is found."""
     package = str(Path(monitor.__file__).parent.parent)
     known = os.environ.get("PYTHONPATH")

@@ -99,7 +99,10 @@ def load_set_aside(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[F
         "WHERE model = $model AND set_aside ORDER BY source, item",
         {"model": model},
     ).fetchall()
-    return tuple(FileSetAside(*told, _utc(first), _utc(last)) for *told, first, last in rows)
+    return tuple(
+        FileSetAside(model, source, item, tries, kind, reason, remedy, _utc(first), _utc(last))
+        for model, source, item, tries, kind, reason, remedy, first, last in rows
+    )
 
 
 def _utc(moment: datetime) -> datetime:
