@@ -393,7 +393,7 @@ class Cycle:
             calibrators=calibrators_in_use(connection, registry.model_id, model) if registry else (),
             evidence=each.evidence, label_delays=each.delays, waiting_labels=each.intake.waiting,
             group_spans=each.intake.spans, files_set_aside=load_set_aside(connection, model.name),
-            thresholds=load_thresholds(connection, model.name),
+            sources=tuple(source.name for source in each.sources), thresholds=load_thresholds(connection, model.name),
             jobs=rows.load_jobs(connection, model.name, newest=SHOWN_JOBS),
             last_success=dict(each.succeeded), source_problems=tuple(sorted(each.told)), problem=each.problem,
         )  # fmt: skip

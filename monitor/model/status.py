@@ -29,6 +29,7 @@ class ModelStatus:
     label_delays: LabelDelays | None = None  # None = not looked at yet
     waiting_labels: tuple[WaitingLabels, ...] = ()  # of each source that holds labels, and others whose labels wait
     group_spans: GroupSpans | None = None  # None = no groups, or not looked at yet
+    sources: tuple[str, ...] = ()  # names, as configured
     files_set_aside: tuple[
         FileSetAside, ...
     ] = ()  # that are no longer read; what is in them is missing from all numbers
