@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -61,7 +61,13 @@ def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch
 
 
 def _try_sources(
-    model: Model, sources: Sequence[Source], base: Path, at: datetime | None, found: Checked, held: CheckWatch, memory: str
+    model: Model,
+    sources: Sequence[Source],
+    base: Path,
+    at: datetime | None,
+    found: Checked,
+    held: CheckWatch,
+    memory: str,
 ) -> int:
     """Try the sources of one model and tell ``found`` of them; how many files can be read."""
     with duckdb.connect(config={"memory_limit": memory}) as connection:
@@ -152,7 +158,12 @@ class _Looked:
 
 
 def _look(
-    connection: duckdb.DuckDBPyConnection, model: Model, source: Source, base: Path, at: datetime | None, held: CheckWatch
+    connection: duckdb.DuckDBPyConnection,
+    model: Model,
+    source: Source,
+    base: Path,
+    at: datetime | None,
+    held: CheckWatch,
 ) -> _Looked:
     """Read the layout of every file, and try the first rows of some."""
     looked, apart = _Looked(), any(each.holds == "labels" for each in model.source)
@@ -160,7 +171,9 @@ def _look(
     try:
         for found in held.read(connection, source):
             if isinstance(found, Batch):
-                for batch in held.taken(found, lambda batch: _take(connection, looked, batch, model, source, apart=apart)):
+                for batch in held.taken(
+                    found, lambda batch: _take(connection, looked, batch, model, source, apart=apart)
+                ):
                     looked.files += batch.files
             elif isinstance(found, Problem):
                 lists = {

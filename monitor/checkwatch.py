@@ -27,7 +27,9 @@ class CheckWatch:
     def read(self, connection: duckdb.DuckDBPyConnection, source: Source) -> Iterator[Batch | Problem]:
         """All files of a source."""
         now = datetime.max.replace(tzinfo=UTC)
-        return source.read(connection, {}, now, self) if isinstance(source, Guarded) else source.read(connection, {}, now)
+        return (
+            source.read(connection, {}, now, self) if isinstance(source, Guarded) else source.read(connection, {}, now)
+        )
 
     def taken(self, batch: Batch, take: Callable[[Batch], None]) -> Iterator[Batch]:
         """The batch once it could be taken, or of its files those that could. Raises what says that a file is damaged."""

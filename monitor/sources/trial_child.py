@@ -23,6 +23,7 @@ from monitor.store.blame import first_line, is_of_the_disk, is_unexpected
 from monitor.store.connection import set_up
 from monitor.store.ingest import RefusedError, ingest
 from monitor.store.registry import Registry
+from monitor.store.room import parse_bytes, spill_limit
 from monitor.store.shares import ApartError
 
 _BEYOND = 2 * 1024**3  # bytes of address space beyond twice the memory limit: threads, libraries, what is not counted
@@ -54,7 +55,9 @@ def main() -> None:
 
 def _try(trial: Trial, item: str) -> None:
     """Look at one file, and take its rows into a store of its own."""
-    with duckdb.connect(config={"memory_limit": trial.memory_limit, "temp_directory": trial.spill}) as connection:
+    spill = spill_limit(Path(trial.spill), trial.memory_limit)
+    limits = {"memory_limit": trial.memory_limit, "temp_directory": trial.spill, "max_temp_directory_size": spill}
+    with duckdb.connect(config={**limits}) as connection:
         set_up(connection, trial.now)
         found = trial.source.single(connection, item, trial.now)
         if isinstance(found, Batch):
@@ -85,17 +88,6 @@ def _limit(memory_limit: str) -> None:
         held = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
         limit = held + 2 * parse_bytes(memory_limit) + _BEYOND
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
-def parse_bytes(text: str) -> int:
-    """A size as DuckDB writes it, in bytes.
-
-    >>> parse_bytes("953.6 MiB")
-    999922073
-    """
-    number, unit = text.split()
-    powers = {"bytes": 0, "KiB": 1, "MiB": 2, "GiB": 3, "TiB": 4, "PiB": 5}
-    return int(float(number) * 1024 ** powers[unit])
 
 
 def _hold_on() -> None:

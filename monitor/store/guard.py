@@ -8,7 +8,7 @@ it changes, or is gone   → what is held of it is forgotten; so it is by ``calw
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from monitor.store.alone import Failed, FailureKind, NotTriedError
 from monitor.store.blame import first_line, is_of_the_disk, is_unexpected
 from monitor.store.journal import Entry, Journal
 from monitor.store.patience import OverdueError, Patience, seconds_for
+from monitor.store.room import spill_limit
 from monitor.store.set_aside import (
     MOST_CRASHES,
     MOST_TRIES,
@@ -46,6 +47,7 @@ REMEDIES: Mapping[FailureKind, str] = {
     "failed": "Write it anew with another tool or version, without columns that calwatch does not need, and please report "
     "it with this line",
 }
+_ONCE_MORE = 10  # times the usual patience with a file that a process of its own could read
 _MEMORY = (MemoryError, duckdb.OutOfMemoryException)
 
 
@@ -62,7 +64,8 @@ class FileGuard:
         self._fingerprints: Mapping[str, str] = {}
         self._passed: set[str] = set()  # alone, in this cycle
         self._patience = Patience(connection)
-        self._pushed = next(each.kind for each in model.source if each.name == source.name) == "http"
+        self._bounded = False
+        self._pushed = source.name in {each.name for each in model.source if each.kind == "http"}
 
     def close(self) -> None:
         """To be called at the end of the cycle's reading."""
@@ -85,6 +88,14 @@ class FileGuard:
         for held in [held for held in suspects if held.crashes >= MOST_CRASHES]:
             self._blame(held.item, Failed("crashed", f"calwatch ended {held.crashes} times while it read it alone"))
         self._try_alone([held.item for held in suspects if not held.set_aside])
+
+    def _bound_spilling(self) -> None:
+        """Once, where there is something to read."""
+        if not self._bounded:
+            self._bounded = True
+            limit = spill_limit(self._spill(), memory_limit(self._connection))
+            with suppress(duckdb.Error):  # more is spilled already
+                self._connection.execute(f"SET max_temp_directory_size = '{limit}'")
 
     def look(self, item: str, look: Callable[[], T]) -> T | None:
         """See ``monitor.sources.base.Guard``."""
@@ -112,9 +123,13 @@ class FileGuard:
     def reading(self, items: Sequence[str]) -> Iterator[None]:
         """Within the block they are being read: should it never end, they are found. Raises OverdueError."""
         files = {item: self._fingerprints.get(item, "") for item in items}
+        seconds = seconds_for(sum(map(_size, files.values())))
+        if self._passed.issuperset(items):  # in the time that a process of its own had: this one may be slower
+            seconds *= _ONCE_MORE
+        self._bound_spilling()
         self._journal.note(Entry(self._model.name, self._source.name, files))
         try:
-            with self._patience.within(seconds_for(sum(map(_size, files.values())))):
+            with self._patience.within(seconds):
                 yield
         except duckdb.FatalException as error:
             if is_of_the_disk(error):
