@@ -2,14 +2,13 @@
 
 import gzip
 import json
-from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.store.builder import a_row
+from tests.store.builder import a_row, at
 
 MEMORY = "150MB"  # of the database that meets them
 FUZZED = Path(__file__).parent / "data" / "poison" / "fuzz_poison.parquet"
@@ -63,8 +62,8 @@ def struct_bomb(path: Path) -> None:
     rows = 400
     text = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["p" * 1_000_000]))
     columns = {
-        "sample_id": [f"p{at}" for at in range(rows)], "score": [0.7] * rows, "outcome": [1] * rows,
-        "observed_at": pa.array([datetime(2026, 3, 10, 10)] * rows, pa.timestamp("us")),
+        "sample_id": [f"p{row}" for row in range(rows)], "score": [0.7] * rows, "outcome": [1] * rows,
+        "observed_at": pa.array([at("2026-03-10 10:00:00")] * rows, pa.timestamp("us")),
         "place": pa.StructArray.from_arrays([text], ["camera"]),
     }  # fmt: skip
     pq.write_table(pa.table(columns), path, compression="zstd")

@@ -85,9 +85,11 @@ class FileGuard:
             elif held.set_aside:  # another version, or another memory_limit, may read it
                 held.tries, held.crashes, held.set_aside = 0, 0, False
         suspects = [held for held in self._held.values() if not held.set_aside]
-        for held in [held for held in suspects if held.crashes >= MOST_CRASHES]:
-            self._blame(held.item, Failed("crashed", f"calwatch ended {held.crashes} times while it read it alone"))
-        self._try_alone([held.item for held in suspects if not held.set_aside])
+        for held in suspects:
+            if held.crashes >= MOST_CRASHES:
+                told = f"calwatch ended {held.crashes} times while it read it alone"
+                self._blame(held.item, Failed("crashed", told))
+        self._try_alone([held.item for held in suspects if held.crashes < MOST_CRASHES])
 
     def _bound_spilling(self) -> None:
         """Once, where there is something to read."""

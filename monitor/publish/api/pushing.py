@@ -172,8 +172,8 @@ def _demand_readable(push: Push, path: Path) -> None:
             duckdb.Error
         ) as error:  # out of memory, or a mistake in DuckDB: of this body alone, on a connection of its own
             raise HTTPException(
-                422, f"cannot be read ({first_line(error)}): leave out what calwatch does not need, or send it in parts; nothing "
-                "of the push was taken"
+                422, f"cannot be read ({first_line(error)}): leave out what calwatch does not need, or send it in parts; "
+                "nothing of the push was taken",
             ) from error  # fmt: skip
         if isinstance(found, str):
             raise HTTPException(422, f"{found}; nothing of the push was taken")
