@@ -51,6 +51,7 @@ class Snapshot:
             "quarantined": self.quarantined(), "failing": self.failing(), "label_delays": self.label_delays(),
             "waiting_labels": self.waiting_labels(), "group_spans": self.group_spans(),
             "folded": self.folded(),
+            "files_set_aside": self.files_set_aside(),
         }  # fmt: skip
 
     def models(self) -> list[Row]:
@@ -141,6 +142,10 @@ class Snapshot:
     def waiting_labels(self) -> list[Row]:
         """Labels that wait for their prediction, by model and source, in words too; sources of which none waits included."""
         return self._rows("SELECT * FROM waiting_labels ORDER BY model, source")
+
+    def files_set_aside(self) -> list[Row]:
+        """Files that are no longer read, by model and source, with why and what to do."""
+        return self._rows("SELECT * FROM files_set_aside ORDER BY model, source, item")
 
     def group_spans(self) -> list[Row]:
         """How far groups reach, by model, in words too; models without groups have no row."""

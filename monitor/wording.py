@@ -160,6 +160,11 @@ def in_quotes(names: Sequence[str]) -> str:
     return ", ".join(f'"{each if len(each) <= 60 else each[:59] + "…"}"' for each in names)
 
 
+def told_set_aside(item: str, reason: str, remedy: str) -> str:
+    """Why a file is no longer read, and what to do."""
+    return f"{item}: {reason}. {remedy}. It is read again when it changes, or after: calwatch retry"
+
+
 def told_waiting(waiting: WaitingLabels) -> str:
     """How many labels wait, since when, ids of both sides and why, as a sentence without its stop; "" where none waits."""
     if not waiting.labels or waiting.oldest_at is None:

@@ -13,6 +13,7 @@ from monitor.model.evidence import (
     quiet_from,
 )
 from monitor.model.intake import (
+    FileSetAside,
     FoldedKind,
     FoldedValues,
     GroupSpans,
@@ -70,6 +71,7 @@ __all__ = [
     "CalibratorInUse",
     "Disparity",
     "Evidence",
+    "FileSetAside",
     "FoldedKind",
     "FoldedValues",
     "GroupSpans",

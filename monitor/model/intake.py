@@ -44,6 +44,21 @@ class WaitingLabels:
 
 
 @dataclass(frozen=True, slots=True)
+class FileSetAside:
+    """A file that is no longer read, because reading it failed twice in a way no file should be able to cause."""
+
+    model: str
+    source: str
+    item: str
+    tries: int
+    kind: str  # out_of_memory, crashed, timed_out or failed
+    reason: str  # goes on from the file's name
+    remedy: str
+    first_tried_at: datetime
+    last_tried_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Straddling:
     """Rows by whether their group (group_id) lies within one bucket and within one day (UTC). Shares are of all rows."""
 

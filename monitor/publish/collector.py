@@ -1,7 +1,7 @@
 """The gauges of Prometheus, from the immutable result of the last cycle: what is gone from it is gone from a scrape."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry
@@ -96,6 +96,10 @@ def _model_rows(model: ModelStatus) -> Iterator[Row]:
         if waiting.oldest_at is not None:
             yield "calwatch_waiting_labels_oldest_timestamp_seconds", labels, waiting.oldest_at.timestamp()
         yield from _known("calwatch_waiting_labels_ratio", labels, waiting.share)
+    aside = Counter(each.source for each in model.files_set_aside)
+    for source in dict.fromkeys((*model.sources, *aside)):
+        labels = LabelSet({"model": model.name, "source": source})
+        yield "calwatch_files_set_aside", labels, float(aside[source])
     for stage, at in sorted(model.last_success.items()):
         labels = LabelSet({"model": model.name, "stage": stage})
         yield "calwatch_last_success_timestamp_seconds", labels, at.timestamp()

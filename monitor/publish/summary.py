@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from monitor.model import Alert, AlertState, Health, ModelStatus, ReadingState, Severity
 from monitor.publish.texts import shortened
-from monitor.wording import counted, minute, told_folded, told_waiting
+from monitor.wording import counted, minute, told_folded, told_set_aside, told_waiting
 
 _REASONS_SHOWN = 3
 _TROUBLE_LENGTH = 300  # characters
@@ -87,6 +87,10 @@ def _doubts(model: ModelStatus) -> tuple[str, ...]:
         for each in model.waiting_labels
         if each.suspicious
     ]
+    if model.files_set_aside:
+        first = model.files_set_aside[0]
+        told = shortened(told_set_aside(first.item, first.reason, first.remedy), _TROUBLE_LENGTH)
+        doubts.append(f"{counted(len(model.files_set_aside), 'file')} set aside, and missing from every number: {told}")
     unsure = [
         f"{shortened(alert.rule)} cannot be evaluated for {shortened(alert.slice.text)}: {alert.reason}"
         for alert in sorted(model.alerts, key=urgency)

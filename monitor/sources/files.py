@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ import duckdb
 from monitor.config import Source as SourceConfig
 from monitor.errors import SourceError
 from monitor.sources import formats
-from monitor.sources.base import Batch, Problem
+from monitor.sources.base import UNGUARDED, Batch, Guard, Problem
 from monitor.sources.layout import Needs
 from monitor.sources.look import Refused, look, missing_mapped, missing_slices, together, unmapped_outcomes
 from monitor.wording import visible
@@ -60,18 +61,27 @@ class FileSource:
         return self.config.holds
 
     def read(
-        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime
+        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED
     ) -> Iterator[Batch | Problem]:
         try:
             listed = self._remote(connection) if "://" in self.config.path else self._local()
         except FileNotFoundError as error:
             yield Problem(str(error), "directory_missing", f"{error}: no such directory")
             return
+        guard.listed({file.path: file.fingerprint for file in listed})
         fresh = sorted(
             (replace(file, known=file.path in cursor) for file in listed if cursor.get(file.path) != file.fingerprint),
             key=lambda file: (file.changed, file.path),
         )
-        yield from self._batches(connection, fresh)
+        yield from self._batches(connection, fresh, guard)
+
+    def single(self, connection: duckdb.DuckDBPyConnection, item: str, now: datetime) -> Batch | Problem:
+        """One file alone, as ``read`` would give it."""
+        if "://" in item:
+            self._remote(connection)  # makes its file system known to DuckDB
+        file = _File(item, "alone", 0.0)
+        layout = self._layout(connection, file)
+        return layout if isinstance(layout, Problem) else self._batch([(file, layout)])
 
     def _local(self) -> list[_File]:
         pattern = self.config.path
@@ -123,25 +133,29 @@ class FileSource:
                 files.append(_File(f"{protocol}://{path.lstrip('/')}", f"{status.get('size')}:{stamp}", seconds))
         return files
 
-    def _batches(self, connection: duckdb.DuckDBPyConnection, fresh: Sequence[_File]) -> Iterator[Batch | Problem]:
+    def _batches(
+        self, connection: duckdb.DuckDBPyConnection, fresh: Sequence[_File], guard: Guard
+    ) -> Iterator[Batch | Problem]:
         problems: list[Problem] = []
-        for members in together(self._looked(connection, fresh, problems)):
+        for members in together(self._looked(connection, fresh, problems, guard)):
             yield from problems
             problems.clear()
             yield self._batch(members)
         yield from problems
 
     def _looked(
-        self, connection: duckdb.DuckDBPyConnection, fresh: Sequence[_File], problems: list[Problem]
+        self, connection: duckdb.DuckDBPyConnection, fresh: Sequence[_File], problems: list[Problem], guard: Guard
     ) -> Iterator[tuple[tuple[_File, "formats.Layout"], object, int]]:
         """The files that rows can be taken from, each with its kind and rows; ``problems`` grows by those of the others."""
         for file in fresh:
-            layout = self._layout(connection, file)
+            layout = guard.look(file.path, partial(self._layout, connection, file))
+            if layout is None:
+                continue
             if isinstance(layout, Problem):
                 problems.append(layout)
                 continue
             problems += self._missing(file, layout)
-            yield (file, layout), layout.signature, layout.rows
+            yield (file, layout), object() if guard.wants_alone(file.path) else layout.signature, layout.rows
 
     def _layout(self, connection: duckdb.DuckDBPyConnection, file: _File) -> "formats.Layout | Problem":
         final = {file.path: file.fingerprint}

@@ -29,6 +29,7 @@ _SMALL = (  # written anew each time; slice_history and evidence grow
     "disparities", "jobs", "job_log", "guards", "calibrators", "serving", "thresholds", "threshold_curves",
     "quarantine", "quarantine_counts", "pulls", "label_delays", "problems", "source_notes", "waiting_labels", "group_spans",
     "folded_values",
+    "files_set_aside",
 )  # fmt: skip
 _VIEWS = ("view_slice_metrics", "view_worst_slices", "view_drift_now", "view_last_refits")
 
