@@ -28,6 +28,7 @@ from monitor.store.source_notes import store_notes
 from monitor.wording import counted, first_few
 
 SET_ASIDE_SHARE = 0.05  # of the rows of a cycle
+_LONGEST_PROBLEM = 20_000  # characters of what a pull tells of all its files
 
 # Problems that mean the whole source could not be looked at: no success of the pull stage is recorded then.
 SOURCE_FAILED = ("source_unreachable", "directory_missing")
@@ -190,6 +191,8 @@ def _troubled(connection: duckdb.DuckDBPyConnection, model: str, source: str) ->
 
 def _record(connection: duckdb.DuckDBPyConnection, model: str, source: str, pulled: Pulled, now: datetime) -> None:
     problem = "; ".join(problem.message for problem in pulled.problems)
+    if len(problem) > _LONGEST_PROBLEM:
+        problem = f"{counted(len(pulled.problems), 'problem')}: {problem[:_LONGEST_PROBLEM]}…"
     if not pulled.files and problem and problem == _troubled(connection, model, source):
         return  # the same trouble as in the last cycle: one row tells it
     store_notes(connection, model, source, pulled.problems, now)
