@@ -13,6 +13,7 @@ from monitor.store.connection import atomic, naive
 from monitor.store.cursors import read_cursor, write_cursor
 from monitor.store.ingest import RefusedError, ingest
 from monitor.store.parking import parked_past_horizon
+from monitor.store.parting import split_damaged
 from monitor.store.pulled import Pulled
 from monitor.store.refusals import refuse
 from monitor.store.registry import Registry
@@ -75,8 +76,7 @@ def _ingest(
     connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: Source, batch: Batch,
     serving: Sequence[Serving], now: datetime,
 ) -> Pulled:  # fmt: skip
-    """One batch; in rounds when later files speak of rows of earlier ones, and when one is damaged inside, its files
-    one by one."""
+    """One batch; in rounds when later files speak of rows of earlier ones, and in parts when one is damaged inside."""
     try:
         pulled = ingest(connection, registry, model, source.name, source.holds, batch, now, serving=serving)
     except ApartError as error:
@@ -84,7 +84,7 @@ def _ingest(
     except RefusedError as error:
         return refuse(connection, registry, model, source.name, batch, error.file, error.review, now)
     except SourceError as error:
-        members = batch.alone if batch.part is None else [batch.part([at]) for at in range(batch.files)]
+        members = split_damaged(batch, error.message)
         if batch.settled and not members:  # it will not get better: nobody writes it any more
             item = _item(batch)
             batch.settled({item: Outcome(refused=error.message)})
