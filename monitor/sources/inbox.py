@@ -10,7 +10,7 @@ cursor says that it has been taken: nothing is lost and nothing counts twice.
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -25,12 +25,21 @@ from monitor.recalibration.artefacts import directory_name
 from monitor.sources import formats
 from monitor.sources.base import UNGUARDED, Batch, Guard, Outcome, Problem
 from monitor.sources.layout import Needs
-from monitor.sources.look import Refused, look, missing_mapped, missing_slices, together
+from monitor.sources.look import (
+    SMALL,
+    Refused,
+    estimated_rows,
+    is_small,
+    look,
+    missing_mapped,
+    missing_slices,
+    together,
+)
+from monitor.sources.mixed import relations_of
 
 KEPT_RECEIPTS = 10_000
 KEPT_REFUSED = 100
 MAX_ROWS = 1_000_000  # of one push: one transaction takes it
-LINE_BYTES = 50  # a pushed line of JSON has at least so many: bounds the rows of a transaction
 SUFFIXES = (".parquet", ".jsonl")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -239,8 +248,7 @@ class InboxSource:
         for members in together(self._looked(connection, fresh, now, problems, missing, guard)):
             yield from problems
             problems.clear()
-            layout = members[0][1]
-            yield self._batch([file for file, _ in members], layout, gone, now)
+            yield self._batch(members, gone, now)
             gone = {}
         yield from problems
         if missing and all(told for told, _ in missing):  # a row may well lack a key, all of them hardly
@@ -265,7 +273,7 @@ class InboxSource:
         problems: list[Problem],
         missing: list[tuple[str, str]],
         guard: Guard,
-    ) -> Iterator[tuple[tuple[Waiting, "formats.Layout"], object, int]]:
+    ) -> Iterator[tuple[tuple[Waiting, "formats.Layout"], Hashable, int]]:
         """The files that rows can be taken from, each with its kind and rows; the others are refused and told. ``missing``
         grows by what each of those lacks, slices and mapped columns."""
         for file in files:
@@ -287,25 +295,31 @@ class InboxSource:
             missing.append(
                 (missing_slices(layout, self.config, self.slices), missing_mapped(layout, self.config, self.slices))
             )
+            size = file.path.stat().st_size
+            kind: Hashable = layout.signature
             if guard.wants_alone(file.path.name):
-                yield (file, layout), object(), layout.rows
-            elif layout.format == "json":
-                yield (file, layout), "json", file.path.stat().st_size // LINE_BYTES
-            else:
-                yield (file, layout), layout.signature, layout.rows
+                kind = object()
+            elif is_small(layout, file.path.name, size):
+                kind = SMALL
+            yield (file, layout), kind, estimated_rows(layout, file.path.name, size)
 
     def _batch(
-        self, files: Sequence[Waiting], layout: "formats.Layout", gone: Mapping[str, str | None], now: datetime
+        self,
+        members: Sequence[tuple[Waiting, "formats.Layout"]],
+        gone: Mapping[str, str | None],
+        now: datetime,
     ) -> Batch:
         """The files as one batch. Its rows name a file without the directory, which is nobody's business."""
 
         def part(chosen: Sequence[int]) -> Batch:
-            return self._batch([files[index] for index in chosen], layout, gone if 0 in chosen else {}, now)
+            return self._batch([members[index] for index in chosen], gone if 0 in chosen else {}, now)
 
-        relation, rejects = formats.relation_of([str(file.path) for file in files], layout)
+        files = [file for file, _ in members]
+        found, rejects = relations_of([(str(file.path), layout) for file, layout in members])
+        first, *others = (replace(rows, relation=_named(rows.relation)) for rows in found)
         return Batch(
-            relation=_named(relation), types=layout.types, files=len(files),
-            cursor={**gone, **{file.path.name: file.digest for file in files}}, unreadable=layout.format == "json",
+            relation=first.relation, types=first.types, files=len(files), others=tuple(others),
+            cursor={**gone, **{file.path.name: file.digest for file in files}}, unreadable=first.unreadable,
             rejects=rejects and _named(rejects), meaning=self.config,
             settled=lambda outcomes: self.inbox.settle_all(files, outcomes, now), part=part if len(files) > 1 else None,
         )  # fmt: skip

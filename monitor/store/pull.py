@@ -16,6 +16,7 @@ from monitor.store.guard import FileGuard
 from monitor.store.ingest import RefusedError, ingest
 from monitor.store.journal import Journal
 from monitor.store.parking import parked_past_horizon
+from monitor.store.parting import split_damaged
 from monitor.store.pulled import Pulled
 from monitor.store.refusals import refuse
 from monitor.store.registry import Registry
@@ -94,8 +95,7 @@ def _ingest(
     connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: Source, batch: Batch,
     serving: Sequence[Serving], now: datetime, guard: FileGuard | None = None,
 ) -> Pulled:  # fmt: skip
-    """One batch; in rounds when later files speak of rows of earlier ones, and when one is damaged inside, its files
-    one by one."""
+    """One batch; in rounds when later files speak of rows of earlier ones, and in parts when one is damaged inside."""
     items = [item for item, fingerprint in batch.cursor.items() if fingerprint is not None]
     try:
         with guard.reading(items) if guard else nullcontext():
@@ -107,7 +107,7 @@ def _ingest(
             guard.settled(items)
         return refuse(connection, registry, model, source.name, batch, error.file, error.review, now)
     except SourceError as error:
-        members = _alone(batch)
+        members = split_damaged(batch, error.message)
         if not members and guard is not None:
             guard.settled(items)
         if batch.settled and not members:  # it will not get better: nobody writes it any more
@@ -120,9 +120,9 @@ def _ingest(
             return Pulled(problems=[Problem(item, "unreadable_file", text)])
     except Exception as error:
         # what no file should be able to cause stops no other file; anything else goes on to the boundary of the cycle
-        members = _alone(batch)
         if guard is None or not guard.concerns(error):
             raise
+        members = split_damaged(batch, str(error))
         if not members:
             if not guard.may_try_again(_item(batch), error):
                 return _held(batch, guard)
@@ -137,13 +137,6 @@ def _ingest(
     for member in members:
         total.add(_ingest(connection, registry, model, source, member, serving, now, guard))
     return total
-
-
-def _alone(batch: Batch) -> Sequence[Batch]:
-    """The files of a batch one by one; none where it is one."""
-    if batch.files == 1:
-        return ()
-    return batch.alone if batch.part is None else [batch.part([at]) for at in range(batch.files)]
 
 
 def _held(batch: Batch, guard: FileGuard) -> Pulled:
