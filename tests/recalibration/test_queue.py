@@ -78,7 +78,7 @@ def test_jobs_are_due_as_requested_and_of_one_time_the_widest_scope_first(tmp_pa
         assert due == [early.scope, Slice(), camera, night]
 
 
-def test_interruptions_count_as_attempts_and_end(tmp_path: Path) -> None:
+def test_interruptions_count_apart_from_attempts_and_end(tmp_path: Path) -> None:
     with line(tmp_path, MODEL) as held:
         enqueue(held.connection, [_job()])
         now = BEGAN
