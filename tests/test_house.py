@@ -62,6 +62,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("recalibration.runner", "recalibration.worker", "recalibration.refitting"),
     ("recalibration.jobs", "recalibration.processes"),
     ("weights",),
+    ("weigh_run",),
+    ("weigh_told",),
     ("findings_labels", "findings_scores"),
     ("findings_names",),
     ("judge", "requests", "weigh", "delays", "findings", "intake", "checkwatch"),

@@ -26,7 +26,7 @@ _STORAGE_VERSION = "v1.4.0"  # so that readers with DuckDB 1.4 and later can ope
 
 _SMALL = (  # written anew each time; slice_history and evidence grow
     "slice_labels", "newest_readings", "reliability", "alerts", "alert_events", "evidence_alarms", "evidence_streams",
-    "disparities", "jobs", "job_log", "guards", "calibrators", "serving", "thresholds", "threshold_curves",
+    "told_alarms", "disparities", "jobs", "job_log", "guards", "calibrators", "serving", "thresholds", "threshold_curves",
     "quarantine", "quarantine_counts", "pulls", "label_delays", "problems", "source_notes", "waiting_labels", "group_spans",
     "folded_values",
     "files_set_aside",
