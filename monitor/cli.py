@@ -314,18 +314,22 @@ def rules_test(
 
 
 def _ask(config: Path, model: str, kind: str, slice_: str, to: str | None) -> None:
-    from monitor.daemon import run_once, utc_now
+    from monitor.byhand import carry_out
+    from monitor.daemon import utc_now
     from monitor.named import named_scope
     from monitor.requests import leave
 
     loaded, scope = named_scope(config, model, slice_)
-    leave(loaded.state_dir, model, kind, scope, utc_now(), to=to)
+    left = leave(loaded.state_dir, model, kind, scope, utc_now(), to=to)
     try:
-        tick = run_once(config)
+        tick = carry_out(config, kind)
     except StoreInUseError:
         console.say(f"asked for: {kind} {model} {scope.text}; the running daemon takes it up in its next cycle")
         console.say("see: calwatch jobs")
         return
+    except CalwatchError:
+        left.unlink(missing_ok=True)  # told as failed: it must not be done later
+        raise
     done = [job for job in tick.jobs.get(model, ()) if job.kind == kind and job.scope == scope]
     for job in done:
         console.say(f"{job.kind} {job.scope.text}: {job.state.value}")

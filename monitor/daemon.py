@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
@@ -26,18 +26,18 @@ from monitor.levers import Levers, access_of
 from monitor.logs import configure_logging
 from monitor.model import Published
 from monitor.notify import ServiceManager
+from monitor.opening import make_ready
 from monitor.publish.access import Access
-from monitor.publish.collector import MetricsCollector
-from monitor.publish.exposition import exposition
 from monitor.publish.instruments import Instruments
 from monitor.publish.web import create_app
 from monitor.recalibration.processes import PatientRunner, ProcessRunner
 from monitor.server import HttpServer
+from monitor.shown import Shown
 from monitor.sources.base import PROBLEM_REASONS
 from monitor.store.archive import Archive
 from monitor.store.connection import LIVE, open_live
 from monitor.store.ctrlc import ctrl_c_interrupts
-from monitor.store.history import History
+from monitor.store.played import is_played, played_until
 from monitor.store.snapshot import SNAPSHOT, Publisher
 from monitor.store.staging import QUARANTINE_REASONS
 
@@ -51,40 +51,6 @@ STOP_LIMIT = 9.0  # seconds after which we leave whatever runs; its transaction 
 def utc_now() -> datetime:
     """The wall clock, in UTC."""
     return datetime.now(UTC)
-
-
-class Shown:
-    """What the web server shows: swapped whole after each tick."""
-
-    def __init__(self, registry: CollectorRegistry, stale_after: timedelta, max_series: int) -> None:
-        self.published: Published | None = None
-        self.stale_after = stale_after
-        self.config: Config | None = None
-        self.archive: Archive | None = None
-        self._registry = registry
-        self._collector = MetricsCollector(registry, max_series=max_series)
-
-    def swap(self, published: Published) -> None:
-        self._collector.swap(published)
-        self.published = published
-
-    def limit_series(self, max_series: int) -> None:
-        """Takes effect with the next swap."""
-        self._collector.max_series = max_series
-
-    def in_time(self, now: datetime, started_at: datetime) -> bool:
-        """Whether cycles end in time: as /healthz says, and what the watchdog of a service manager is told."""
-        return now - (self.published.at if self.published else started_at) <= self.stale_after
-
-    def exposition(self) -> bytes:
-        """The Prometheus text."""
-        return exposition(self._registry)
-
-    def history(self) -> AbstractContextManager[History]:
-        """The past, for one request. Raises StoreError while there is no database to ask."""
-        if self.archive is None:
-            raise StoreError("there is no database to ask for the past")
-        return self.archive.history()
 
 
 class Daemon:
@@ -116,6 +82,7 @@ class Daemon:
     def _open(self) -> duckdb.DuckDBPyConnection:
         monitor = self._config.monitor
         connection = open_live(self._config.state_dir, memory_limit=monitor.memory_limit, now=self._clock())
+        make_ready(connection, self._config.state_dir, live_only="run")
         self._shown.archive = Archive(connection)
         return connection
 
@@ -185,7 +152,7 @@ class Daemon:
             except duckdb.InterruptException:
                 log.warning("tick interrupted by the stop; its transaction is rolled back")
                 return None
-            except (duckdb.FatalException, StoreError) as error:
+            except (duckdb.Error, StoreError) as error:
                 self._broken = True
                 self._tell_broken(error)
                 return None
@@ -203,9 +170,8 @@ class Daemon:
 
     def _tell_broken(self, error: Exception) -> None:
         problem = str(error).split("\n")[0]
-        log.error(
-            "database unusable, opened anew at the next cycle", problem=problem, hint="check free space and the disk"
-        )
+        hint = (error.hint if isinstance(error, StoreError) else "") or "check free space and the disk"
+        log.error("database unusable, opened anew at the next cycle", problem=problem, hint=hint)
         for each in self._cycle.watched:
             self._instruments.cycle_failed(each.model.name)
 
@@ -333,11 +299,12 @@ def run_once(config_path: Path) -> Tick:
     tell_mapped_windows(watched)
     now = utc_now()
     connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
+    make_ready(connection, config.state_dir, live_only="once")
     runner = PatientRunner(config.state_dir)
     try:
         with ctrl_c_interrupts(connection):
             return Cycle(config, watched, connection, Instruments(CollectorRegistry()), runner).tick(now)
-    except duckdb.FatalException as error:
+    except duckdb.Error as error:
         problem = str(error).splitlines()[0]
         raise StoreError(
             f"{config.state_dir}: {problem}", "check free space and the disk, then run it again"
@@ -362,7 +329,7 @@ def publish_now(config_path: Path) -> Path:
             return path
         raise
     try:
-        return Publisher(config.state_dir).publish(connection, now)
+        return Publisher(config.state_dir).publish(connection, played_until(connection) if is_played(connection) else now)
     finally:
         connection.close()
 

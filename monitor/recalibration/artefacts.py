@@ -104,11 +104,27 @@ def write_artefact(directory: Path, artefact: Artefact) -> Path:
     Raises ValueError if the content is not a calibrator or not JSON (NaN, naive times), StoreError if it cannot be
     written; then no part of it is left.
     """
+    path = artefact_path(directory, artefact.model, artefact.id)
+    _replace(path, document_of(artefact))
+    return path
+
+
+def document_of(artefact: Artefact) -> str:
+    """The text of the artefact's file. Raises ValueError if the content is not a calibrator or not JSON."""
     content = _content(artefact)
     _ = artefact.calibrator
-    path = artefact_path(directory, artefact.model, _id_of(content))
-    _replace(path, json.dumps({"id": _id_of(content), **content}, indent=2, ensure_ascii=False, allow_nan=False))
-    return path
+    return json.dumps({"id": _id_of(content), **content}, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def read_document(text: str, artefact_id: str) -> Artefact:
+    """The artefact of that id in a text made by ``document_of``. Raises ValueError when it is not that."""
+    content = json.loads(text, parse_constant=_refuse_constant)
+    if not isinstance(content, dict) or content.pop("id", None) != artefact_id or _id_of(content) != artefact_id:
+        raise ValueError(f"is not the text of calibrator {artefact_id}")
+    try:
+        return _artefact_of(content)
+    except (KeyError, TypeError) as cause:
+        raise ValueError(f"is not the text of a calibrator ({cause!r})") from cause
 
 
 def read_artefact(path: Path) -> Artefact:
@@ -279,7 +295,7 @@ def _read_object(path: Path, what: str, hint: str = _ELSEWHERE) -> dict[str, obj
         raise ArtefactError(f"{path}: there is no such {what}", hint) from cause
     except OSError as cause:
         raise ArtefactError(f"{path}: cannot be read ({cause.strerror})", "check who owns it and its mode") from cause
-    except ValueError as cause:  # not UTF-8, or not JSON
+    except (ValueError, RecursionError) as cause:  # not UTF-8, or not JSON
         raise ArtefactError(f"{path}: is damaged, not JSON ({cause})", hint) from cause
     if not isinstance(document, dict):
         raise ArtefactError(f"{path}: is not a calwatch {what} (a JSON {type(document).__name__})", hint)

@@ -57,6 +57,13 @@ def is_damage(error: duckdb.Error, live: Path | None = None) -> bool:
     return "Corrupt database file" in text or (any(word in text for word in _TELLING) and str(live or "") in text)
 
 
+def refuse_damage(error: Exception, state_dir: Path) -> None:
+    """Raises StoreError where the error says that bytes of live.duckdb are not what they were: no model's own failure."""
+    live = state_dir / "live.duckdb"
+    if isinstance(error, duckdb.Error) and is_damage(error, live):
+        raise told_damage(live, error) from error
+
+
 def told_damage(live: Path, error: duckdb.Error) -> StoreError:
     """What to tell a person of an error that DuckDB raised over a file it opened, or could not."""
     first_line = str(error).splitlines()[0]
