@@ -75,7 +75,9 @@ class HandCycle(Cycle):
     def _judge(self, each: Watched, registry: Registry, now: datetime) -> Judged:
         """Only the requests of this kind; others wait for a cycle."""
         asked = [
-            (path, job) for path, job in requests.waiting(self.config.state_dir, each.model.name) if job.kind == self.kind
+            (path, job)
+            for path, job in requests.waiting(self.config.state_dir, each.model.name)
+            if job.kind == self.kind
         ]
         with atomic(self.connection):
             enqueue(self.connection, [_at(job, now) if self.played else job for _, job in asked])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor import __version__, console
+from monitor.backupcommands import backup, restore
 from monitor.errors import CalwatchError, ConfigError, StoreInUseError, UsageError
 from monitor.exporting import export
 from monitor.initcommand import init
@@ -270,6 +271,8 @@ def rollback(
     _ask(config, model, "rollback", slice_, to)
 
 
+app.command()(backup)
+app.command()(restore)
 app.command()(export)
 app.command()(report)
 app.command()(schema)

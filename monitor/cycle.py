@@ -39,9 +39,9 @@ from monitor.statistics.onset import bucket_residuals, estimate_onset
 from monitor.store import rows
 from monitor.store.cells import bucket_cells, fold_and_drop, window_cells
 from monitor.store.connection import atomic, aware, is_ctrl_c
+from monitor.store.damage import refuse_damage
 from monitor.store.delays import load_label_delays
 from monitor.store.deployed import deployed_rates
-from monitor.store.damage import refuse_damage
 from monitor.store.disparities import store_disparities
 from monitor.store.played import is_played
 from monitor.store.pull import SOURCE_FAILED, pull

@@ -4,8 +4,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
@@ -18,6 +18,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from prometheus_client import CollectorRegistry
 
+from monitor.backups import BackupDesk
 from monitor.config import Config, Monitor, load_config
 from monitor.cycle import Cycle, Tick, Watched, tell_mapped_windows, watch
 from monitor.errors import CalwatchError, StoreError, StoreInUseError, UsageError
@@ -74,6 +75,9 @@ class Daemon:
         self._levers = Levers(config_path, self.reload, clock, self._config)
         self._connection = self._open()
         self._runner = ProcessRunner(self._config.state_dir)
+        self._desk = BackupDesk(
+            self._config.state_dir, lambda: self._connection, self._held_between_ticks, self._clock
+        )  # fmt: skip
         self._broken = False  # whether the database must be opened anew
         self._cycle = self._cycle_over(self._config, watched)
         self._instruments.reloaded(True, self._clock())
@@ -90,6 +94,7 @@ class Daemon:
         """Readers first: a cursor must not run on a connection that closes, and would keep the file open."""
         if self._shown.archive is not None:
             self._shown.archive.close()
+        self._desk.interrupt()
         self._connection.close()
 
     def _cycle_over(self, config: Config, watched: list[Watched]) -> Cycle:
@@ -110,6 +115,7 @@ class Daemon:
         signal.signal(signal.SIGHUP, self._on_reload)
         server = self._listen()
         self._scheduler.start()
+        self._desk.start()
         started_at = self._clock()
         manager = ServiceManager.from_environment(os.environ, os.getpid())
         log.info("started", models=len(self._cycle.watched), listen=self._config.monitor.listen)
@@ -228,6 +234,16 @@ class Daemon:
                 return False
         return True
 
+    @contextmanager
+    def _held_between_ticks(self) -> Iterator[None]:
+        """Hold off the next tick. Raises StoreError while stopping."""
+        if not self._between_ticks():
+            raise StoreError("calwatch is stopping", "ask again when it has started")
+        try:
+            yield
+        finally:
+            self._ticking.release()
+
     def _schedule(self) -> BackgroundScheduler:
         scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
         kinds = {EVENT_JOB_MISSED: "missed", EVENT_JOB_ERROR: "failed", EVENT_JOB_MAX_INSTANCES: "overlapped"}
@@ -263,6 +279,7 @@ class Daemon:
     def _shut_down(self, server: HttpServer) -> None:
         log.info("stopping")
         self._stop.set()
+        self._desk.stop()
         with suppress(Exception):  # a scheduler that never started cannot be paused; stopping goes on all the same
             self._scheduler.pause()
         if not self._ticking.acquire(timeout=STOP_PATIENCE) and not self._interrupted():
@@ -329,7 +346,9 @@ def publish_now(config_path: Path) -> Path:
             return path
         raise
     try:
-        return Publisher(config.state_dir).publish(connection, played_until(connection) if is_played(connection) else now)
+        return Publisher(config.state_dir).publish(
+            connection, played_until(connection) if is_played(connection) else now
+        )
     finally:
         connection.close()
 

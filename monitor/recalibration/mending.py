@@ -179,5 +179,3 @@ def _id_or_none(artefact: Artefact) -> str | None:
         return artefact.id
     except ValueError:
         return None
-
-

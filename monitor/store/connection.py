@@ -93,7 +93,9 @@ def _cannot_open(path: Path, error: duckdb.Error) -> StoreError:
             f"{path}: in use by process {holder[2]} ({holder[1]})",
             f"stop that process, or ask the running daemon instead: status, slices and jobs read {path.parent}/metrics.duckdb",
         )
-    if isinstance(error, duckdb.IOException) and any(word in text for word in ("Permission denied", "No space", "set lock")):
+    if isinstance(error, duckdb.IOException) and any(
+        word in text for word in ("Permission denied", "No space", "set lock")
+    ):
         return StoreError(f"{path}: cannot be opened: {text.splitlines()[0]}", _MODES)
     return told_damage(path, error)
 

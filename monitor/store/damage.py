@@ -6,9 +6,7 @@ import duckdb
 
 from monitor.errors import StoreError
 
-REMEDY = (
-    "restore a backup: calwatch restore FILE; or, to begin afresh, move live.duckdb, live.duckdb.wal and calibrators/ away"
-)
+REMEDY = "restore a backup: calwatch restore FILE; or, to begin afresh, move live.duckdb, live.duckdb.wal and calibrators/ away"
 _WAL_BEGINS = b"\x64\x00\x62"  # field 100, type 98: the version, first in every log DuckDB writes
 _TELLING = ("Corrupt", "Could not read", "Failed to read", "checksum", "not a valid DuckDB database")
 
@@ -23,7 +21,8 @@ def refuse_lost(state_dir: Path, live: Path) -> None:
         raise StoreError(f"{live}: is missing, and {wal.name} beside it holds what was written last", REMEDY)
     if holds_calibrators(state_dir):
         raise StoreError(
-            f"{live}: is missing beside calibrators: a new one would know none of them and empty every current.json", REMEDY
+            f"{live}: is missing beside calibrators: a new one would know none of them and empty every current.json",
+            REMEDY,
         )
 
 

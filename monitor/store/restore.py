@@ -80,7 +80,8 @@ def _without_daemon(live: Path) -> Iterator[None]:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
             raise StoreInUseError(
-                f"{live}: in use by another process, such as a running daemon", "stop it, then restore: nothing was changed"
+                f"{live}: in use by another process, such as a running daemon",
+                "stop it, then restore: nothing was changed",
             ) from None
         yield
 
