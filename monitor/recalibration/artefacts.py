@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote
 
+from monitor import __version__
 from monitor.errors import ArtefactError, StoreError
 from monitor.model import Slice, Task
 from monitor.recalibration.calibrators import Calibrator, calibrator_from
@@ -27,6 +28,10 @@ _CURRENT_VERSION = 1
 CURRENT = "current.json"
 _ID_DIGITS = 16
 _ELSEWHERE = "restore it from a backup, or roll back to another calibrator"
+
+
+class NewerArtefactError(ArtefactError):
+    """A file that a newer calwatch wrote: it is not to be written over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +139,9 @@ def read_artefact(path: Path) -> Artefact:
     if isinstance(version, bool) or not isinstance(version, int) or "id" not in document:
         raise ArtefactError(f"{path}: is not a calwatch calibrator (no id and schema_version)", _ELSEWHERE)
     if version > SCHEMA_VERSION:
-        raise ArtefactError(
-            f"{path}: has schema version {version}, this calwatch reads up to {SCHEMA_VERSION}",
+        raise NewerArtefactError(
+            f"{path}: has schema version {version}, {_writer(document)}this calwatch ({__version__}) reads up to "
+            f"{SCHEMA_VERSION}",
             "upgrade calwatch, or roll back to a calibrator that it wrote itself",
         )
     content = {key: value for key, value in document.items() if key != "id"}
@@ -179,14 +185,20 @@ def read_current(directory: Path) -> dict[str, str]:
     document = _read_object(path, "list of calibrators in use", hint)
     version, current = document.get("schema_version"), document.get("current")
     if isinstance(version, int) and version > _CURRENT_VERSION:
-        raise ArtefactError(
-            f"{path}: has schema version {version}, this calwatch reads up to {_CURRENT_VERSION}", "upgrade calwatch"
+        raise NewerArtefactError(
+            f"{path}: has schema version {version}, this calwatch ({__version__}) reads up to {_CURRENT_VERSION}",
+            "upgrade calwatch",
         )
     if version != _CURRENT_VERSION or not isinstance(current, dict):
         raise ArtefactError(f"{path}: is not a calwatch list of calibrators in use", hint)
     if not all(isinstance(identifier, str) for identifier in current.values()):
         raise ArtefactError(f"{path}: must map each scope to a calibrator id", hint)
     return current
+
+
+def _writer(document: Mapping[str, object]) -> str:
+    writer = document.get("calwatch_version")
+    return f"written by calwatch {writer[:40]}; " if isinstance(writer, str) else ""
 
 
 def _content(artefact: Artefact) -> dict[str, object]:

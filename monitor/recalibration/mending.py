@@ -20,6 +20,7 @@ from monitor.model import Slice, Task
 from monitor.recalibration.artefacts import (
     CURRENT,
     Artefact,
+    NewerArtefactError,
     SampleWindow,
     artefact_path,
     directory_name,
@@ -63,6 +64,8 @@ def mend_files(connection: duckdb.DuckDBPyConnection, state_dir: Path) -> Mended
         path = artefact_path(directory, model, id_)
         try:
             artefact = read_artefact(path)
+        except NewerArtefactError as error:
+            raise StoreError(error.message, error.hint) from error
         except ArtefactError as error:
             found = _rebuilt(connection, model, id_, documents.get((model, id_)))
             if found is None:
@@ -107,6 +110,8 @@ def _mend_current(connection: duckdb.DuckDBPyConnection, directory: Path, model:
             what = f"{own / CURRENT}: names {len(held)} calibrators in charge where the database has {len(wanted)}, or others"
         else:
             what = f"{own / CURRENT}: is {'no file' if (own / CURRENT).exists() else 'missing'}"
+    except NewerArtefactError as error:
+        raise StoreError(error.message, error.hint) from error
     except ArtefactError as error:
         what = error.message
     _set_aside(own / CURRENT)
