@@ -19,6 +19,8 @@ def mend_early_meaning(connection: duckdb.DuckDBPyConnection) -> None:
         "CREATE TABLE IF NOT EXISTS source_notes (model VARCHAR NOT NULL, source VARCHAR NOT NULL, reason VARCHAR NOT NULL, "
         "item VARCHAR NOT NULL, message VARCHAR NOT NULL, noted_at TIMESTAMP NOT NULL)"
     )
+    # it was said in other words at first: as if it had not been kept, it is found anew
+    connection.execute("UPDATE models SET label_basis = NULL WHERE NOT contains(label_basis, '\"labels\"')")
     if ("repeated_rows", "labels") not in columns:
         _renew_repeated(connection, dated=("repeated_rows", "day") in columns)
 
