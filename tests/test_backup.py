@@ -51,7 +51,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return backed_up(tmp_path_factory.mktemp("made"))
 
 
-def test_a_restored_state_is_the_same_and_goes_on_without_doubling_rows(made: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_restored_state_is_the_same_and_goes_on_without_doubling_rows(
+    made: tuple[Path, Path], tmp_path: Path
+) -> None:
     state, archive = made
     shutil.copytree(state.parent, tmp_path / "line")
     base, other = tmp_path / "line", tmp_path / "line" / "state"
@@ -178,7 +180,15 @@ def test_a_broken_archive_is_one_clear_error_and_changes_nothing(
     assert files_below(target) == before
 
 
-NAMES = ["../escaped", "/tmp/escaped", "calibrators/../../escaped", "calibrators//x", "work/x", "calibrators/./x", "inbox"]
+NAMES = [
+    "../escaped",
+    "/tmp/escaped",
+    "calibrators/../../escaped",
+    "calibrators//x",
+    "work/x",
+    "calibrators/./x",
+    "inbox",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -320,7 +330,9 @@ def test_a_restore_that_is_killed_leaves_the_old_state_or_the_new_one(
 
 def _killed(step: str, count: int, what: str, state: Path, archive: Path) -> int:
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, step, str(count), what, str(state), str(archive)], capture_output=True, check=False
+        [sys.executable, "-c", KILLED, step, str(count), what, str(state), str(archive)],
+        capture_output=True,
+        check=False,
     )
     assert done.returncode in (0, -signal.SIGKILL), done.stderr.decode()
     return done.returncode
@@ -373,7 +385,9 @@ def _packed(content: bytes, adding: Callable[[tarfile.TarFile], None], manifest:
 
 
 def _changed(
-    content: bytes, change: Callable[[dict[str, object]], None], adding: Callable[[tarfile.TarFile], None] = lambda tar: None
+    content: bytes,
+    change: Callable[[dict[str, object]], None],
+    adding: Callable[[tarfile.TarFile], None] = lambda tar: None,
 ) -> bytes:
     """The same with another manifest that fits itself: what somebody who knows how would make."""
     with tarfile.open(fileobj=io.BytesIO(content)) as old:

@@ -15,7 +15,15 @@ from tests.e2e.process import calwatch
 from tests.store.levels import LEVELS, NEWEST, left_by, tables_of
 
 ENDED = datetime(2026, 3, 10, 12, 1, tzinfo=UTC)
-LOST = ("samples", "quarantine", "alerts", "alert_events", "cells", "readings", "pulls")  # what a cycle of today would change
+LOST = (
+    "samples",
+    "quarantine",
+    "alerts",
+    "alert_events",
+    "cells",
+    "readings",
+    "pulls",
+)  # what a cycle of today would change
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -45,7 +53,9 @@ def test_an_older_state_that_never_pulled_is_live(tmp_path: Path) -> None:
 def test_a_played_state_that_was_once_gone_on_with_is_played_all_the_same(tmp_path: Path) -> None:
     state = left_by(tmp_path, NEWEST)
     with duckdb.connect(str(state / LIVE)) as old:
-        old.execute("INSERT INTO pulls SELECT * REPLACE (pulled_at + INTERVAL 123457 MICROSECOND AS pulled_at) FROM pulls LIMIT 1")
+        old.execute(
+            "INSERT INTO pulls SELECT * REPLACE (pulled_at + INTERVAL 123457 MICROSECOND AS pulled_at) FROM pulls LIMIT 1"
+        )
     connection = open_live(state, now=ENDED)
     try:
         assert is_played(connection)

@@ -184,7 +184,9 @@ def _spoil(kind: str, path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["missing", "truncated", "empty", "noise", "directory", "altered", "nested"])
 @pytest.mark.parametrize("which", ["artefact", "current.json"])
-def test_calibrator_files_are_written_again_as_they_were_and_that_is_told(tmp_path: Path, kind: str, which: str) -> None:
+def test_calibrator_files_are_written_again_as_they_were_and_that_is_told(
+    tmp_path: Path, kind: str, which: str
+) -> None:
     state = left_by(tmp_path, NEWEST)
     connection = open_live(state, now=NOW)
     try:
