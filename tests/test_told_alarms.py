@@ -139,7 +139,7 @@ def test_evidence_that_was_told_is_used_up_though_late_labels_bring_it_back(worl
     count = told(world)
     assert shown.alarms == count > 0
     # the alarm moves to other buckets as late labels come: no new one for that
-    for index in range(20):
+    for _ in range(20):
         taken(world, BOOK, hour(46), [sample(rng, float(rng.integers(40, 46)), shift=-2.0)])
     moved = {bucket for (bucket,) in world.rows("SELECT bucket FROM evidence_alarms WHERE slice = 'camera=c1'")}
     assert moved != {bucket for (bucket,) in world.rows("SELECT bucket FROM told_alarms WHERE slice = 'camera=c1'")}

@@ -5,7 +5,7 @@ transaction. Nothing a job does shows before that, so a job that dies has change
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import perf_counter
 
@@ -68,6 +68,7 @@ class Dispatcher:
     runner: Runner
     now: datetime
     end: datetime  # labelled samples observed before then are mature
+    chosen: Callable[[Job], bool] = field(default=lambda job: True)  # which of the jobs that are due may start
 
     def advance(self) -> Iterator[Ended]:
         """Take what has ended, start what is due, until nothing is left to do now; yields each attempt that ended.
@@ -151,7 +152,8 @@ class Dispatcher:
         busy = {work.lane for work in self.runner.running()}
         refits = sum(work.is_refit for work in self.runner.running())
         is_free = has_turn and f"{self.model.name}/refit" not in busy and refits < self.config.monitor.parallel_refits
-        for job in sorted(due_jobs(self.connection, self.model.name, self.now), key=lambda job: job.kind != "rollback"):
+        due = filter(self.chosen, due_jobs(self.connection, self.model.name, self.now))
+        for job in sorted(due, key=lambda job: job.kind != "rollback"):
             if job.kind == "rollback":
                 return self._guarded(job, self._finish_rollback)
             if job.kind == "action" or not is_free or not (is_by_hand(job) or _is_next(job, refitted)):

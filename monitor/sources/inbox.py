@@ -21,6 +21,7 @@ from typing import Literal
 import duckdb
 
 from monitor.config import Source as SourceConfig
+from monitor.errors import StoreError
 from monitor.recalibration.artefacts import directory_name
 from monitor.sources import formats
 from monitor.sources.base import UNGUARDED, Batch, Guard, Outcome, Problem
@@ -40,6 +41,7 @@ from monitor.sources.mixed import relations_of
 KEPT_RECEIPTS = 10_000
 KEPT_REFUSED = 100
 MAX_ROWS = 1_000_000  # of one push: one transaction takes it
+_SPOILT = ".spoilt"
 SUFFIXES = (".parquet", ".jsonl")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -109,19 +111,34 @@ class Inbox:
         return len(sizes), sum(sizes)
 
     def receipt(self, push_id: str) -> Receipt | None:
-        """What is known of a push; None when it never came, or so long ago that its receipt is gone."""
+        """What is known of a push; None when it never came, or so long ago that its receipt is gone.
+
+        Raises StoreError when its receipt is damaged.
+        """
         # first what waits: a push that is settled between the two looks has its receipt by then
         for each in self.waiting():
             if each.id == push_id:
                 return Receipt(each.id, each.digest, "waiting", each.received_at)
+        path = self.directory / "receipts" / f"{push_id}.json"
         try:
-            held = json.loads((self.directory / "receipts" / f"{push_id}.json").read_text("utf-8"))
+            held = json.loads(path.read_text("utf-8"))
+            held["received_at"], held["settled_at"] = map(
+                datetime.fromisoformat, (held["received_at"], held["settled_at"])
+            )
+            return Receipt(**held)
         except FileNotFoundError:
             return None
-        except ValueError:  # a power failure cut it short
-            return None
-        held["received_at"], held["settled_at"] = map(datetime.fromisoformat, (held["received_at"], held["settled_at"]))
-        return Receipt(**held)
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            RecursionError,
+        ) as error:  # such as one that lost power cut short
+            raise StoreError(
+                f"receipt {push_id}: is damaged, what became of the push is not known ({type(error).__name__})",
+                "send it again under another Idempotency-Key: rows that are in count once",
+            ) from error
 
     def temporary(self, name: str) -> Path:
         """Where a body is written before it is put in place; the directory is made, and made durable. Raises OSError."""
@@ -158,15 +175,17 @@ class Inbox:
                 corrected=outcome.corrected, quarantined=dict(outcome.quarantined),
             )  # fmt: skip
         receipts = self.directory / "receipts"
-        receipts.mkdir(parents=True, exist_ok=True)
+        _make_directory(receipts)
         path = receipts / f"{file.id}.json"
+        if path.is_dir():
+            path.rename(path.with_name(f"{path.name}{_SPOILT}"))
         if outcome is not None or not path.exists():
             aside = path.with_suffix(".tmp")
             aside.write_text(json.dumps(asdict(receipt), default=datetime.isoformat), "utf-8")
             aside.replace(path)
         if receipt.state == "refused":
             refused = self.directory / "refused"
-            refused.mkdir(exist_ok=True)
+            _make_directory(refused)
             file.path.replace(refused / file.path.name)
         else:
             file.path.unlink(missing_ok=True)
@@ -178,6 +197,13 @@ class Inbox:
         _keep_newest(self.directory / "receipts", KEPT_RECEIPTS)
         if (self.directory / "refused").exists():
             _keep_newest(self.directory / "refused", KEPT_REFUSED)
+
+
+def _make_directory(directory: Path) -> None:
+    """Make it unless it is there; something else in its place is kept beside it."""
+    if os.path.lexists(directory) and not directory.is_dir():
+        directory.rename(directory.with_name(f"{directory.name}{_SPOILT}"))
+    directory.mkdir(parents=True, exist_ok=True)
 
 
 def _make_durable(directory: Path) -> None:
