@@ -50,6 +50,8 @@ class Snapshot:
             "calibrators": self.in_charge(), "thresholds": self.thresholds(), "troubles": self.troubles(),
             "quarantined": self.quarantined(), "failing": self.failing(), "label_delays": self.label_delays(),
             "waiting_labels": self.waiting_labels(), "group_spans": self.group_spans(),
+            "folded": self.folded(),
+            "files_set_aside": self.files_set_aside(),
         }  # fmt: skip
 
     def models(self) -> list[Row]:
@@ -141,9 +143,17 @@ class Snapshot:
         """Labels that wait for their prediction, by model and source, in words too; sources of which none waits included."""
         return self._rows("SELECT * FROM waiting_labels ORDER BY model, source")
 
+    def files_set_aside(self) -> list[Row]:
+        """Files that are no longer read, by model and source, with why and what to do."""
+        return self._rows("SELECT * FROM files_set_aside ORDER BY model, source, item")
+
     def group_spans(self) -> list[Row]:
         """How far groups reach, by model, in words too; models without groups have no row."""
         return self._rows("SELECT * FROM group_spans ORDER BY model")
+
+    def folded(self) -> list[Row]:
+        """Versions, calibrators and slice values beyond their limits, by model, in words too."""
+        return self._rows("SELECT * FROM folded_values ORDER BY model, kind, name")
 
     def quarantined(self) -> list[Row]:
         """What was quarantined, by source and reason."""

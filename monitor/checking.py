@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
 from monitor.actions.secret import missing_secrets
+from monitor.checkwatch import CheckWatch
 from monitor.config import Config, Model, load_config
 from monitor.cycle import watch
 from monitor.errors import CalwatchError, SourceError
@@ -35,9 +36,10 @@ class Checked:
     hint: str = "mend the lines named above, then run: calwatch check"
 
 
-def check_config(path: Path, at: datetime | None = None) -> Checked:
-    """Look at everything. ``at``: when the rows would be pulled; None: whether they are old or ahead is not asked. Raises
-    ConfigError when the configuration or a rule pack itself cannot be read."""
+def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch | None = None) -> Checked:
+    """Look at everything. ``at``: when the rows would be pulled; None: whether they are old or ahead is not asked;
+    ``watch_files``: what is known of files that cannot be read, and where to note which one is being read. Raises ConfigError
+    when the configuration or a rule pack itself cannot be read."""
     config = load_config(path)
     watched = watch(config)
     mistakes: list[str] = []
@@ -52,20 +54,30 @@ def check_config(path: Path, at: datetime | None = None) -> Checked:
     for action in config.action:
         notes += [f'action "{action.name}": {problem}' for problem in missing_secrets(action.secrets, config.base)]
     found = Checked(mistakes, notes, [], "")
-    files = sum(_try_sources(each.model, each.sources, config.base, at, found) for each in watched)
+    held = watch_files or CheckWatch()
+    memory = config.monitor.memory_limit
+    files = sum(_try_sources(each.model, each.sources, config.base, at, found, held, memory) for each in watched)
     return replace(found, summary=_summary(config, sum(len(each.rulebook) for each in watched), files))
 
 
-def _try_sources(model: Model, sources: Sequence[Source], base: Path, at: datetime | None, found: Checked) -> int:
+def _try_sources(
+    model: Model,
+    sources: Sequence[Source],
+    base: Path,
+    at: datetime | None,
+    found: Checked,
+    held: CheckWatch,
+    memory: str,
+) -> int:
     """Try the sources of one model and tell ``found`` of them; how many files can be read."""
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"memory_limit": memory}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        return _try_each(connection, model, sources, base, at, found)
+        return _try_each(connection, model, sources, base, at, found, held)
 
 
 def _try_each(
     connection: duckdb.DuckDBPyConnection, model: Model, sources: Sequence[Source], base: Path, at: datetime | None,
-    found: Checked,
+    found: Checked, held: CheckWatch,
 ) -> int:  # fmt: skip
     files = 0
     trials: dict[str, list[Trial]] = {"samples": [], "labels": []}
@@ -74,7 +86,7 @@ def _try_each(
         if isinstance(source, InboxSource):
             continue  # what is there we wrote ourselves, and looked at when it came
         where = f'model "{model.name}": source "{source.name}"'
-        looked = _look(connection, model, source, base, at)
+        looked = _look(connection, model, source, base, at, held)
         trial = looked.trial
         files += looked.files
         found.mistakes.extend(f"{where}: {text}" for text in looked.mistakes)
@@ -146,24 +158,30 @@ class _Looked:
 
 
 def _look(
-    connection: duckdb.DuckDBPyConnection, model: Model, source: Source, base: Path, at: datetime | None
+    connection: duckdb.DuckDBPyConnection,
+    model: Model,
+    source: Source,
+    base: Path,
+    at: datetime | None,
+    held: CheckWatch,
 ) -> _Looked:
     """Read the layout of every file, and try the first rows of some."""
     looked, apart = _Looked(), any(each.holds == "labels" for each in model.source)
     connection.execute("DROP TABLE IF EXISTS tried")  # of the source before
     try:
-        for found in source.read(connection, {}, datetime.max.replace(tzinfo=UTC)):
+        for found in held.read(connection, source):
             if isinstance(found, Batch):
-                looked.files += found.files
-                looked.trial.take(connection, found, model, source.holds)
-                if apart and source.holds == "samples":
-                    looked.trial.keep_ids(connection, found)
+                for batch in held.taken(
+                    found, lambda batch: _take(connection, looked, batch, model, source, apart=apart)
+                ):
+                    looked.files += batch.files
             elif isinstance(found, Problem):
                 lists = {
                     "empty_file": looked.notes, "missing_slice_column": looked.suspicions,
                     "missing_mapped_column": looked.suspicions,
                 }  # fmt: skip
                 lists.get(found.reason, looked.mistakes).append(found.message)
+        looked.mistakes += held.told()
         looked.trial.finish(connection, model, source.holds, at)
         if apart and looked.trial.batches:
             keep_for_both(connection, source.holds)
@@ -174,6 +192,14 @@ def _look(
     if not (looked.files or looked.mistakes or looked.notes or looked.suspicions):
         looked.notes.append(f"no file to read yet{_looked_for(model, source.name, base)}")
     return looked
+
+
+def _take(
+    connection: duckdb.DuckDBPyConnection, looked: _Looked, batch: Batch, model: Model, source: Source, *, apart: bool
+) -> None:
+    looked.trial.take(connection, batch, model, source.holds)
+    if apart and source.holds == "samples":
+        looked.trial.keep_ids(connection, batch)
 
 
 def _server_mistakes(config: Config) -> list[str]:

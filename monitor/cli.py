@@ -19,6 +19,7 @@ from monitor.exporting import export
 from monitor.initcommand import init
 from monitor.jobcommands import jobs_app
 from monitor.reportcommands import report
+from monitor.retrycommand import retry
 from monitor.schemacommands import schema
 from monitor.tokencommands import token_app
 
@@ -88,8 +89,8 @@ def demo(
     if played.failures:
         raise CalwatchError("\n".join(played.failures), "the demo should not fail: please report it with these lines")
     if serve:
-        from monitor.daemon import serve_published
         from monitor.logs import configure_logging
+        from monitor.playedserver import serve_published
 
         configure_logging("text")
         serve_published(played.published, listen, directory)
@@ -101,11 +102,12 @@ app.command()(init)
 @app.command()
 def check(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Configuration, rules and the first rows of the sources: every mistake at once."""
-    from monitor.checking import Checked, check_config
+    from monitor.checkapart import check_apart
+    from monitor.checking import Checked
     from monitor.daemon import utc_now
 
     try:
-        found = check_config(config, utc_now())
+        found = check_apart(config, utc_now())
     except ConfigError as error:
         if not json:
             raise
@@ -147,8 +149,10 @@ def once(
 ) -> None:
     """One cycle in the foreground; the exit code tells how it went."""
     from monitor.daemon import run_once
+    from monitor.store.pulled import NotRead
 
     tick = run_once(config)
+    not_read = NotRead.of(tick.pulled)
     firing = [alert for model in tick.published.models for alert in model.alerts if alert.state == "firing"]
     if json:
         console.as_json(
@@ -157,18 +161,25 @@ def once(
                 "firing": [{"model": a.model, "rule": a.rule, "slice": a.slice.text, "reason": a.reason} for a in firing],
                 "jobs": [{"id": j.id, "scope": j.scope.text, "state": j.state.value, "reasons": list(j.reasons)}
                          for jobs in tick.jobs.values() for j in jobs],
+                "not_read": not_read.new, "set_aside": not_read.aside,
             }
         )  # fmt: skip
     else:
         for alert in firing:
             console.say(f"firing: {alert.model} {alert.rule} {alert.slice.text}: {alert.reason}")
+        for sentence in (*not_read.new, *not_read.aside):
+            console.say(f"not read: {sentence}")
         count, alerts = len(tick.published.models), len(firing)
         console.say(
             f"{count} model{'s' * (count != 1)}, {alerts} alert{'s' * (alerts != 1)} firing, {len(tick.failed)} failed"
         )
     for model, problem in tick.failed.items():
         console.fail(f'model "{model}": {problem}', "")
-    if tick.failed or tick.published.problem:
+    if not_read.read_nothing:
+        console.fail(
+            "nothing that was new could be read: see what was not read above", "calwatch check names every mistake"
+        )
+    if tick.failed or tick.published.problem or not_read.read_nothing:
         raise typer.Exit(EXIT_FAILED)
     if fail_on_drift and firing:
         raise typer.Exit(EXIT_DRIFT)
@@ -270,6 +281,7 @@ def rollback(
     _ask(config, model, "rollback", slice_, to)
 
 
+app.command()(retry)
 app.command()(export)
 app.command()(report)
 app.command()(schema)

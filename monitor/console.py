@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from monitor.wording import visible
+
 out = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -21,18 +23,19 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, 
     for column in columns:
         shown.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*(escape(cell) for cell in row))
+        shown.add_row(*(escape(visible(cell)) for cell in row))
     out.print(shown)
 
 
 def say(text: str = "") -> None:
     """One line of prose."""
-    out.print(escape(text), soft_wrap=True)
+    out.print(escape(visible(text, lines=True)), soft_wrap=True)
 
 
 def as_json(value: Any) -> None:
     """The value as JSON on standard output: times in ISO 8601 with their UTC marker."""
-    sys.stdout.write(json.dumps(value, indent=2, default=_plain, ensure_ascii=False) + "\n")
+    text = json.dumps(value, indent=2, default=_plain, ensure_ascii=False)
+    sys.stdout.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
 
 
 def _plain(value: Any) -> Any:
@@ -46,6 +49,6 @@ def _plain(value: Any) -> Any:
 def fail(message: str, hint: str) -> None:
     """``error:`` and ``try:`` on standard error."""
     for line in message.split("\n"):
-        err.print(f"[bold red]error:[/] {escape(line)}")
+        err.print(f"[bold red]error:[/] {escape(visible(line))}")
     if hint:
         err.print(f"[bold]try:[/] {escape(hint)}")

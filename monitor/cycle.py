@@ -42,9 +42,11 @@ from monitor.store.connection import atomic, aware, is_ctrl_c
 from monitor.store.delays import load_label_delays
 from monitor.store.deployed import deployed_rates
 from monitor.store.disparities import store_disparities
+from monitor.store.folded import load_folded
 from monitor.store.pull import SOURCE_FAILED, pull
 from monitor.store.pulled import Pulled
 from monitor.store.registry import Registry
+from monitor.store.set_aside import load_set_aside
 from monitor.store.snapshot import Publisher
 from monitor.store.thresholds import load_thresholds
 from monitor.weigh import weigh
@@ -52,6 +54,7 @@ from monitor.wording import told_delays
 
 log = structlog.get_logger("calwatch")
 SHOWN_JOBS = 50
+_LONGEST_PROBLEM = 2_000  # characters: an error may quote a value of 10 MB
 SourcesOf = Callable[[Model], Sequence[Source]]
 
 
@@ -166,7 +169,7 @@ class Cycle:
             except Exception as error:  # the one boundary: a model's failure is its own, told and counted
                 if is_ctrl_c(error):
                     raise KeyboardInterrupt from error
-                each.problem = f"{type(error).__name__}: {error}"
+                each.problem = f"{type(error).__name__}: {error}"[:_LONGEST_PROBLEM]
                 log.exception("cycle failed", model=name)
                 self.instruments.cycle_failed(name)
             statuses.append(self._status(each, registry))
@@ -187,6 +190,7 @@ class Cycle:
     def _pull(self, each: Watched, registry: Registry, now: datetime) -> Mapping[str, Pulled]:
         """Everything new from the sources into samples and cells."""
         model = each.model
+        requests.take_retries(self.connection, self.config.state_dir, model.name)
         with self.instruments.stage(model.name, "pull"):
             serving = serving_intervals(self.connection, model)
             brought = pull(self.connection, registry, model, each.sources, serving, now)
@@ -207,7 +211,7 @@ class Cycle:
         self.instruments.ambiguous_times(name, pulled.ambiguous_times)
         for reason, count in pulled.quarantined.items():
             self.instruments.quarantined(name, reason, count)
-        for problem in pulled.problems:
+        for problem in (each for each in pulled.problems if each.news):
             self.instruments.source_problem(name, source, problem.reason)
             if problem.message not in each.told:
                 log.warning("source problem", model=name, source=source, reason=problem.reason, message=problem.message)
@@ -390,8 +394,9 @@ class Cycle:
             alerts=rows.load_alerts(connection, model.name), rules=tuple(each.rulebook),
             calibrators=calibrators_in_use(connection, registry.model_id, model) if registry else (),
             evidence=each.evidence, label_delays=each.delays, waiting_labels=each.intake.waiting,
-            group_spans=each.intake.spans,
-            thresholds=load_thresholds(connection, model.name),
+            group_spans=each.intake.spans, folded=load_folded(connection, model.name),
+            files_set_aside=load_set_aside(connection, model.name),
+            sources=tuple(source.name for source in each.sources), thresholds=load_thresholds(connection, model.name),
             jobs=rows.load_jobs(connection, model.name, newest=SHOWN_JOBS),
             last_success=dict(each.succeeded), source_problems=tuple(sorted(each.told)), problem=each.problem,
         )  # fmt: skip

@@ -20,13 +20,11 @@ from prometheus_client import CollectorRegistry
 
 from monitor.config import Config, Monitor, load_config
 from monitor.cycle import Cycle, Tick, Watched, tell_mapped_windows, watch
-from monitor.errors import CalwatchError, StoreError, StoreInUseError, UsageError
-from monitor.httpsettings import Server
+from monitor.errors import CalwatchError, StoreError, StoreInUseError
 from monitor.levers import Levers, access_of
 from monitor.logs import configure_logging
 from monitor.model import Published
 from monitor.notify import ServiceManager
-from monitor.publish.access import Access
 from monitor.publish.collector import MetricsCollector
 from monitor.publish.exposition import exposition
 from monitor.publish.instruments import Instruments
@@ -35,9 +33,10 @@ from monitor.recalibration.processes import PatientRunner, ProcessRunner
 from monitor.server import HttpServer
 from monitor.sources.base import PROBLEM_REASONS
 from monitor.store.archive import Archive
-from monitor.store.connection import LIVE, open_live
+from monitor.store.connection import open_live
 from monitor.store.ctrlc import ctrl_c_interrupts
 from monitor.store.history import History
+from monitor.store.journal import JOURNAL, Journal
 from monitor.store.snapshot import SNAPSHOT, Publisher
 from monitor.store.staging import QUARANTINE_REASONS
 
@@ -181,7 +180,7 @@ class Daemon:
             try:
                 if self._broken:
                     self._reopen()
-                tick = self._cycle.tick(self._clock())
+                tick = self._tick_twice()
             except duckdb.InterruptException:
                 log.warning("tick interrupted by the stop; its transaction is rolled back")
                 return None
@@ -191,6 +190,16 @@ class Daemon:
                 return None
             self._shown.swap(tick.published)
             return tick
+
+    def _tick_twice(self) -> Tick:
+        """Once more where the database became unusable: where a file did it, the journal names it now."""
+        try:
+            return self._cycle.tick(self._clock())
+        except duckdb.FatalException as error:
+            self._broken = True
+            self._tell_broken(error)
+            self._reopen()
+            return self._cycle.tick(self._clock())
 
     def _reopen(self) -> None:
         """After a fatal error, such as a checkpoint on a full disk, DuckDB wants its database opened anew; every
@@ -203,9 +212,7 @@ class Daemon:
 
     def _tell_broken(self, error: Exception) -> None:
         problem = str(error).split("\n")[0]
-        log.error(
-            "database unusable, opened anew at the next cycle", problem=problem, hint="check free space and the disk"
-        )
+        log.error("database unusable, to be opened anew", problem=problem, hint="check free space and the disk")
         for each in self._cycle.watched:
             self._instruments.cycle_failed(each.model.name)
 
@@ -301,6 +308,7 @@ class Daemon:
             self._scheduler.pause()
         if not self._ticking.acquire(timeout=STOP_PATIENCE) and not self._interrupted():
             log.warning("a tick is still running; leaving it to the next start")
+            Journal(self._config.state_dir / JOURNAL).clear()  # what it reads is not to blame
             os._exit(0)  # its thread would keep the process; the database survives this as it survives a kill
         self._ticking.release()  # a tick still queued sees the stop and returns; waiting, it would keep the process
         server.stop()
@@ -332,11 +340,12 @@ def run_once(config_path: Path) -> Tick:
     watched = watch(config)
     tell_mapped_windows(watched)
     now = utc_now()
-    connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
     runner = PatientRunner(config.state_dir)
     try:
-        with ctrl_c_interrupts(connection):
-            return Cycle(config, watched, connection, Instruments(CollectorRegistry()), runner).tick(now)
+        try:
+            return _tick_once(config, watched, runner, now)
+        except duckdb.FatalException:  # where a file did it, the journal names it now: the others are read
+            return _tick_once(config, watched, runner, now)
     except duckdb.FatalException as error:
         problem = str(error).splitlines()[0]
         raise StoreError(
@@ -347,6 +356,14 @@ def run_once(config_path: Path) -> Tick:
         raise
     finally:
         runner.stop(patience=5)
+
+
+def _tick_once(config: Config, watched: list[Watched], runner: PatientRunner, now: datetime) -> Tick:
+    connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
+    try:
+        with ctrl_c_interrupts(connection):
+            return Cycle(config, watched, connection, Instruments(CollectorRegistry()), runner).tick(now)
+    finally:
         connection.close()
 
 
@@ -365,25 +382,3 @@ def publish_now(config_path: Path) -> Path:
         return Publisher(config.state_dir).publish(connection, now)
     finally:
         connection.close()
-
-
-def serve_published(published: Published, listen: str, state_dir: Path, config: Config | None = None) -> None:
-    """Keep /metrics and the page of one published state, and of the snapshot beside it, up until SIGINT or SIGTERM.
-
-    Raises UsageError when the address can be reached from elsewhere.
-    """
-    server_settings = Server.model_validate({})
-    if list(server_settings.mistakes(listen)):
-        raise UsageError(f"--listen {listen} can be reached from elsewhere", "name a loopback address: 127.0.0.1:9464")
-    access = Access.of(server_settings, listen, Path())
-    shown = Shown(CollectorRegistry(), timedelta(days=1), 50_000)
-    shown.config = config
-    shown.archive = Archive(duckdb.connect(str(state_dir / LIVE), read_only=True))
-    shown.swap(published)
-    server = HttpServer(create_app(shown, now=lambda: published.at, access=lambda: access), listen)
-    log.info("serving", page=f"http://{listen}/", metrics=f"http://{listen}/metrics", stop="Ctrl-C")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    stop.wait()
-    server.stop()

@@ -1,11 +1,13 @@
 """Which streams of drift evidence a rule has: a slice of a model version under the calibrator in use for it.
 
 A new calibrator or version begins a stream with no evidence; the old one is closed and stays on record. Streams of one
-order, of all versions together, share a part of the rule's false-alarm budget by their rank.
+order, of all versions together, share a part of the rule's false-alarm budget by their rank. Versions and slices of which no
+sample is left (``store.places``) are closed, and their rank is free. What many versions have together, ``__other__``, is no
+stream; nor is a version whose share would be too small for a float, which is told.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import duckdb
@@ -14,11 +16,12 @@ from numpy.typing import NDArray
 
 from monitor.conditions import applies
 from monitor.config import Model
-from monitor.model import Rule, Slice
-from monitor.statistics.evidence_budget import slice_threshold
+from monitor.model import OTHER, Rule, Slice
+from monitor.statistics.evidence_budget import MOST_THRESHOLD, slice_threshold
 from monitor.store import evidence as held
 from monitor.store.cells import shown_slices
 from monitor.store.evidence import Stream, Traffic
+from monitor.store.places import placed_versions
 from monitor.store.registry import Registry
 
 Floats = NDArray[np.float64]
@@ -30,11 +33,17 @@ MIXED_FOR = timedelta(
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """The open streams, as they are before the span; those that it closes, each with when; and all that are over."""
+    """The open streams, as they are before the span; those that it closes, each with when; and all that are over.
+
+    ``refused``: versions of the whole that are not judged, since too many are open at once; ``full``: whether a next one would
+    be refused.
+    """
 
     open: tuple[Stream, ...]
     closed: tuple[tuple[Stream, datetime], ...]
     over: tuple[Stream, ...]
+    refused: tuple[str, ...] = ()
+    full: bool = False
 
 
 Members = dict[tuple[str, Slice], list[int]]  # (version, shown slice) → groups of the traffic
@@ -60,12 +69,22 @@ def streams_of(
         traffic, members, held.calibrator_scopes(connection, model.name), numbers,
         held.calibrators_since(connection, registry.model_id, end - MIXED_FOR),
     )  # fmt: skip
+    placed = placed_versions(connection, registry.model_id)
     open_ = {(s.version, s.slice): s for s in held.load_streams(connection, model.name, rule.name)}
-    ended = [key for key in open_ if key[0] in retired or not _covers(rule, model, key[1])]
-    closed = [(open_.pop(key), start) for key in ended]
+    ranks = _Ranks(rule, model)
+
+    def is_over(stream: Stream) -> bool:
+        if stream.version in retired or stream.version not in placed or stream.version == OTHER:
+            return True
+        return not (_covers(rule, model, stream.slice) and registry.has_place(stream.slice) and ranks.allow(stream))
+
+    closed = [(open_.pop(key), start) for key in [key for key, stream in open_.items() if is_over(stream)]]
+    for stream in open_.values():
+        ranks.taken(stream.slice).add(stream.rank)
+    refused = []
     for version, slice_ in _seen(rule, traffic, members):
         known = open_.get((version, slice_))
-        if version in retired:
+        if version in retired or version not in placed or version == OTHER:
             continue
         calibrator, since = fleet.in_use(version, slice_, known)
         if known is not None and calibrator == known.calibrator:
@@ -74,40 +93,108 @@ def streams_of(
             continue
         if known is not None:
             closed.append((known, since))
-        rank = _free_rank([s for s in open_.values() if s is not known], slice_)
-        open_[version, slice_] = Stream(version, calibrator, slice_, rank, since)
-    over = (*held.closed_streams(connection, model.name, rule.name), *(stream for stream, _ in closed))
-    return Streams(
-        tuple(sorted(open_.values(), key=lambda s: (s.version, s.slice.order, s.slice.labels))), tuple(closed), over
+            ranks.free(known)
+            del open_[version, slice_]
+        stream = Stream(version, calibrator, slice_, ranks.lowest(slice_), since)
+        if ranks.allow(stream):
+            ranks.taken(slice_).add(stream.rank)
+            open_[version, slice_] = stream
+        else:
+            refused.append(version)
+    over = (
+        *held.closed_streams(connection, model.name, rule.name),
+        *(replace(stream, closed=at) for stream, at in closed),
     )
+    return Streams(
+        tuple(sorted(open_.values(), key=lambda s: (s.version, s.slice.order, s.slice.labels))), tuple(closed), over,
+        tuple(dict.fromkeys([*(stream.version for stream, _ in closed if not ranks.allow(stream)), *refused])),
+        not ranks.has_room(),
+    )  # fmt: skip
 
 
 def limits_of(rule: Rule, model: Model, streams: Streams, buckets: Sequence[datetime]) -> Floats:
     """(open streams, buckets): alarm thresholds, from the share that a stream has of the rule's false-alarm budget.
 
-    Streams of one kind (the whole, marginals, crosses) share alike; shares fall as more of them appear, and stay where
-    they are when some close. Before a stream is there it has nothing to judge: its threshold means nothing.
+    Streams of one kind (the whole, marginals, crosses) share alike; the shares of those that are there fall as more of them
+    appear, and stay where they are when some close. Before a stream is there it has nothing to judge: its threshold means
+    nothing.
     """
-    covered = min(max(rule.orders), model.max_order, len(model.slices), 2)
+    covered = _covered(rule, model)
     budget = rule.false_alarms_per_year or 1.0
     limits = np.full((len(streams.open), len(buckets)), np.inf)
+    at = np.array([bucket.timestamp() for bucket in buckets])
     for order in range(covered + 1):
-        own = [row for row, stream in enumerate(streams.open) if min(stream.slice.order, 2) == order]
-        ever = [s for s in (*streams.open, *streams.over) if min(s.slice.order, 2) == order]
-        opened = np.array([stream.opened.timestamp() for stream in ever])
-        ranks = np.array([stream.rank for stream in ever], dtype=np.int64)
-        present = np.array([ranks[opened <= bucket.timestamp()].max(initial=0) for bucket in buckets], dtype=np.int64)
-        for count in np.unique(present).tolist():
-            columns = np.flatnonzero(present == count)
-            for row in own:
-                if (rank := streams.open[row].rank) <= count:
-                    limits[row, columns] = slice_threshold(budget, order, rank, covered, count)
+        own = np.array([row for row, s in enumerate(streams.open) if min(s.slice.order, 2) == order], dtype=np.int64)
+        if not own.size:
+            continue
+        present = _present(streams, order, np.array([streams.open[row].opened.timestamp() for row in own]), at)
+        ranks = np.array([streams.open[row].rank for row in own], dtype=np.int64)
+        # of the whole each rank has its own share, of the others all that are present have the same
+        known = np.column_stack([np.repeat(ranks if order == 0 else np.ones_like(ranks), at.size), present.reshape(-1)])
+        pairs, place = np.unique(known, axis=0, return_inverse=True)
+        found = [slice_threshold(budget, order, r, covered, k) if r <= k else np.inf for r, k in pairs.tolist()]
+        limits[own] = np.where(ranks[:, None] <= present, np.array(found)[place].reshape(present.shape), np.inf)
     return limits
 
 
-def _free_rank(others: Sequence[Stream], slice_: Slice) -> int:
-    taken = {stream.rank for stream in others if min(stream.slice.order, 2) == min(slice_.order, 2)}
-    return next(rank for rank in range(1, len(taken) + 2) if rank not in taken)
+def _present(streams: Streams, order: int, opened: Floats, buckets: Floats) -> NDArray[np.int64]:
+    """(streams opened at these times, buckets): the highest rank of what was there of an order since the stream opened."""
+    ever = [s for s in (*streams.open, *streams.over) if min(s.slice.order, 2) == order]
+    since = np.array([s.opened.timestamp() for s in ever])
+    until = np.array([s.closed.timestamp() if s.closed else np.inf for s in ever])
+    ranks = np.array([s.rank for s in ever], dtype=np.int64)
+    earliest_first = np.argsort(since, kind="stable")
+    present = np.zeros((opened.size, buckets.size), dtype=np.int64)
+    for moment in np.unique(opened).tolist():
+        met = earliest_first[until[earliest_first] > moment]
+        highest = np.concatenate([[0], np.maximum.accumulate(ranks[met])])
+        present[opened == moment] = highest[np.searchsorted(since[met], buckets, side="right")]
+    return present
+
+
+def _covered(rule: Rule, model: Model) -> int:
+    """The highest order that the rule judges; crosses of more dimensions count as 2."""
+    return min(max(rule.orders), model.max_order, len(model.slices), 2)
+
+
+@dataclass(slots=True)
+class _Ranks:
+    """The ranks in use, by kind of slice, and the lowest that may be free."""
+
+    rule: Rule
+    model: Model
+    used: dict[int, set[int]] = field(default_factory=dict)
+    next: dict[int, int] = field(default_factory=dict)
+
+    def taken(self, slice_: Slice) -> set[int]:
+        return self.used.setdefault(min(slice_.order, 2), set())
+
+    def lowest(self, slice_: Slice) -> int:
+        """The lowest rank that is free."""
+        kind, taken = min(slice_.order, 2), self.taken(slice_)
+        rank = self.next.get(kind, 1)
+        while rank in taken:
+            rank += 1
+        self.next[kind] = rank
+        return rank
+
+    def free(self, stream: Stream) -> None:
+        """The rank of a stream that closes."""
+        kind = min(stream.slice.order, 2)
+        self.taken(stream.slice).discard(stream.rank)
+        self.next[kind] = min(self.next.get(kind, 1), stream.rank)
+
+    def allow(self, stream: Stream) -> bool:
+        """Whether the share of a version of the whole is large enough to be compared with."""
+        return bool(stream.slice.order) or self._allow(stream.rank)
+
+    def has_room(self) -> bool:
+        """Whether one more version would be judged."""
+        return self._allow(self.lowest(Slice()))
+
+    def _allow(self, rank: int) -> bool:
+        budget = self.rule.false_alarms_per_year or 1.0
+        return slice_threshold(budget, 0, rank, _covered(self.rule, self.model)) < MOST_THRESHOLD
 
 
 def _seen(rule: Rule, traffic: Traffic, members: Members) -> list[tuple[str, Slice]]:

@@ -15,6 +15,7 @@ import structlog
 import structlog.tracebacks
 from structlog.typing import EventDict, ExcInfo, Processor
 
+_LONGEST = 10_000  # characters of one text: an error may quote a value of 10 MB
 _INDENT = "    "  # of a traceback: no line of a message in it begins as an event does
 
 
@@ -39,6 +40,10 @@ def configure_logging(log_format: Literal["text", "json"], *, level: int = loggi
 def escaped(text: str) -> str:
     """The text in one line: what is not printable as Python writes it, ``\\n``, ``\\x1b``."""
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
 
 
 def _as_text() -> list[Processor]:
@@ -67,7 +72,10 @@ def _in_one_line(logger: Any, method: str, event: EventDict) -> EventDict:
 
 
 def _shown(name: str, value: Any) -> Any:
-    if not isinstance(value, str) or value.isprintable():
+    if not isinstance(value, str):
+        return value
+    value = _cut(value)
+    if value.isprintable():
         return value
     return escaped(value) if name == "event" else _Quoted(value)
 
@@ -76,7 +84,7 @@ def _traceback(sink: TextIO, exc_info: ExcInfo) -> None:
     written = io.StringIO()
     structlog.dev.plain_traceback(written, exc_info)
     for line in written.getvalue().strip("\n").split("\n"):
-        sink.write(f"\n{_INDENT}{escaped(line)}")
+        sink.write(f"\n{_INDENT}{escaped(_cut(line))}")
 
 
 def _valid(logger: Any, method: str, event: EventDict) -> EventDict:
@@ -87,6 +95,8 @@ def _json(value: Any) -> Any:
     """With null for NaN and the infinities, which JSON does not know, and names for keys."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, str):
+        return _cut(value)
     if isinstance(value, Mapping):
         return {str(name): _json(each) for name, each in value.items()}
     return [_json(each) for each in value] if isinstance(value, list | tuple) else value

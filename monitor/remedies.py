@@ -18,6 +18,8 @@ REMEDIES = {
     "that of the image, where each row is a box? Make it differ, and give the image as group_id",
     "taken_back": "later rows showed that all scores of the source mean something else: see the problem told of it, then send "
     "these rows again",
+    "too_long": "ids have at most 500 characters, classes and labels 120: is a whole text or image mapped in columns where its "
+    "name should be?",
     "missing_sample_id": "each row needs a sample_id; if it is called otherwise, map it in columns",
     "time_in_future": "the producer's clock, or [model.source]: times without a zone are taken to be in its time_zone, and "
     'numbers in its time_unit ("s", "ms", "us" or "ns")',

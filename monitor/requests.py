@@ -7,18 +7,31 @@ ask. It is removed only after the job it asks for is in the database.
 import json
 import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from monitor.errors import StoreError
 from monitor.model import Job, Slice
 from monitor.recalibration.queue import BY_HAND, job_of
 from monitor.store.connection import make_state_dir
+from monitor.store.set_aside import release
 
 REQUESTS = "requests"
 KINDS = ("recalibrate", "rollback")
 CANCEL = "cancel"
+RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Files that were set aside are to be tried again: of a source, or one alone; None: of all, and all of them."""
+
+    source: str | None
+    item: str | None
 
 
 def leave(state_dir: Path, model: str, kind: str, scope: Slice, now: datetime, *, to: str | None = None) -> Path:
@@ -31,6 +44,11 @@ def leave(state_dir: Path, model: str, kind: str, scope: Slice, now: datetime, *
 def leave_cancellation(state_dir: Path, model: str, job_id: str) -> Path:
     """Ask for a job to be cancelled. Raises StoreError when the state directory cannot be written."""
     return _write(state_dir, {"model": model, "kind": CANCEL, "job": job_id})
+
+
+def leave_retry(state_dir: Path, model: str, source: str | None, item: str | None) -> Path:
+    """Ask for files that were set aside to be tried again. Raises StoreError when the state directory cannot be written."""
+    return _write(state_dir, {"model": model, "kind": RETRY, "source": source, "item": item})
 
 
 def _write(state_dir: Path, text: Mapping[str, str | None]) -> Path:
@@ -64,7 +82,15 @@ def cancellations(state_dir: Path, model: str) -> Iterator[tuple[Path, str]]:
             yield path, asked
 
 
-def _asked(state_dir: Path, model: str) -> Iterator[tuple[Path, Job | str]]:
+def take_retries(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: str) -> None:
+    """Release the files of a model that are asked to be tried again."""
+    for path, asked in list(_asked(state_dir, model)):
+        if isinstance(asked, Retry):
+            release(connection, model, asked.source, asked.item)
+            path.unlink(missing_ok=True)
+
+
+def _asked(state_dir: Path, model: str) -> Iterator[tuple[Path, Job | str | Retry]]:
     for path in sorted((state_dir / REQUESTS).glob("*.json")):
         try:
             held = json.loads(path.read_text("utf-8"))
@@ -79,8 +105,14 @@ def _asked(state_dir: Path, model: str) -> Iterator[tuple[Path, Job | str]]:
         yield path, asked
 
 
-def _read(held: Mapping[str, Any]) -> Job | str:
-    """The job asked for, or the id of the one to cancel. Raises ValueError, KeyError or TypeError when it is neither."""
+def _read(held: Mapping[str, Any]) -> Job | str | Retry:
+    """The job asked for, the id of the one to cancel, or what is to be tried again. Raises ValueError, KeyError or TypeError
+    when it is none of these."""
+    if held["kind"] == RETRY:
+        source, item = held["source"], held["item"]
+        if not all(isinstance(each, str | None) for each in (source, item)):
+            raise ValueError(f"not a request: {held}")
+        return Retry(source, item)
     if held["kind"] == CANCEL:
         if not isinstance(held["job"], str):
             raise ValueError(f"not a request: {held}")

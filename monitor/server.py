@@ -1,10 +1,15 @@
 """The HTTP server in a thread of its own, beside whatever ticks."""
 
 import asyncio
+import math
+import socket
+import struct
 import threading
 from pathlib import Path
+from typing import Any
 
 import h11
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -12,30 +17,118 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from monitor.errors import CalwatchError
 from monitor.tls import serving_context
 
+log = structlog.get_logger("calwatch")
 HEAD_PATIENCE = 5.0  # seconds until a request that began must have come up to its body
-CONNECTIONS = 200  # at once; beyond it new ones are answered 503
+READ_PATIENCE = 10.0  # seconds after which a client must have taken what SLOWEST amounts to
+SLOWEST = 4096  # bytes a second of an answer, or the client is cut off
+TLS_PATIENCE = 10.0  # seconds for a handshake, and again for the goodbye with what is still to be read
+CONNECTIONS = 200  # at once; for one more, whoever has kept us waiting longest goes
+_QUIET = 60.0  # seconds between two lines of the log about clients that were cut off
 
 
 class Patient(H11Protocol):
-    """HTTP/1.1 with bounded headers (64 KiB), whose patience with a request's head ends: or a few silent connections would
-    keep everybody out."""
+    """HTTP/1.1 with bounded headers (64 KiB) whose patience ends: with a request's head, with the rest of a body that is
+    answered already, and with a client that does not take its answer. A few of them would keep everybody out otherwise.
+    Bodies that are waited for have limits where they are read.
+    """
+
+    _told_at = -math.inf  # of all connections, on the loop's clock
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A connection: its first request must come."""
+        """A connection: its first request must come. Beyond CONNECTIONS it takes the place of another one."""
         super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn says which transports it takes
-        self._look_again()
+        self._since = self.loop.time()  # the client's turn began, or it was last seen to do something
+        self._resumed = 0
+        self._ended = False
+        if len(self.connections) >= CONNECTIONS:
+            self._make_room()
+        self.loop.call_later(HEAD_PATIENCE, self._demand_request, None)
+        self.loop.call_later(READ_PATIENCE, self._demand_reading, self._reading())
 
-    def _look_again(self) -> None:
-        self.loop.call_later(HEAD_PATIENCE, self._demand_progress, self.cycle)
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing more is asked of it."""
+        self._ended = True
+        super().connection_lost(exc)
 
-    def _demand_progress(self, before: object) -> None:
-        """Close when the same head is waited for as the last time."""
-        if self.transport.is_closing():
+    def data_received(self, data: bytes) -> None:
+        """Whoever sends a body is seen to do something; a head must come as a whole."""
+        if self.conn.their_state is h11.SEND_BODY:
+            self._since = self.loop.time()
+        super().data_received(data)
+
+    def on_response_complete(self) -> None:
+        """It is the client's turn again."""
+        self._since = self.loop.time()
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        """It is the client's turn to read."""
+        self._since = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client reads."""
+        self._resumed += 1
+        super().resume_writing()
+
+    def _demand_request(self, before: object) -> None:
+        """Close when the same head is waited for as the last time, or the rest of a body that nobody reads."""
+        if self._ended or self.transport.is_closing():
             return
-        if self.conn.their_state is h11.IDLE and self.cycle is before:
+        answered = self.cycle is not None and self.cycle.response_complete
+        waits = self.conn.their_state is h11.IDLE or (answered and self.conn.their_state is h11.SEND_BODY)
+        if waits and self.cycle is before:
             self.transport.close()
         else:
-            self._look_again()
+            self.loop.call_later(HEAD_PATIENCE, self._demand_request, self.cycle)
+
+    def _reading(self) -> tuple[object, int, int]:
+        """What changes while a client reads: the answer it is at, how often room was made, the bytes it has not taken."""
+        return self.cycle, self._resumed, self.transport.get_write_buffer_size()
+
+    def _demand_reading(self, before: tuple[object, int, int]) -> None:
+        """Cut off when too little of the same answer was taken since the last time; also where all else is done."""
+        if self._ended:
+            return
+        now = self._reading()
+        stuck = before[2] > 0 and now[2] > before[2] - SLOWEST * READ_PATIENCE
+        if now[:2] == before[:2] and now[2] > 0 and stuck:
+            self._cut_off("it does not read what it asked for")
+        else:
+            self.loop.call_later(READ_PATIENCE, self._demand_reading, now)
+
+    def _client_at_turn(self) -> bool:
+        """Whether nothing can be done here until the client does something."""
+        at_work = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+        return not at_work or self.flow.write_paused
+
+    def _make_room(self) -> None:
+        waiting = [each for each in self.connections if isinstance(each, Patient) and each._client_at_turn()]
+        longest = min(waiting, key=lambda each: each._since)
+        if longest is not self:  # else all others are at work, and it will be told 503
+            longest._cut_off("all connections are taken, and it kept us waiting longest")
+
+    def _cut_off(self, reason: str) -> None:
+        """At once, with what the system still holds for the client."""
+        held = self.transport.get_extra_info("socket")
+        if held is not None:
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connections.discard(self)
+        self.transport.abort()
+        if self.loop.time() - Patient._told_at >= _QUIET:
+            Patient._told_at = self.loop.time()
+            log.warning("client cut off", reason=reason, client=self.client[0] if self.client else "unknown")
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """Its servers lose their patience with TLS as well."""
+
+    async def create_server(self, *arguments: Any, **named: Any) -> asyncio.Server:
+        """As of the base class, whose signature is not repeated here."""
+        if named.get("ssl"):
+            named |= {"ssl_handshake_timeout": TLS_PATIENCE, "ssl_shutdown_timeout": TLS_PATIENCE}
+        found: asyncio.Server = await super().create_server(*arguments, **named)
+        return found
 
 
 class HttpServer:
@@ -68,7 +161,8 @@ class HttpServer:
 
     def _run(self) -> None:
         try:
-            self._server.run()
+            with asyncio.Runner(loop_factory=_Loop) as runner:
+                runner.run(self._server.serve())
         except SystemExit:  # uvicorn's way to say that it could not bind; __init__ says it better
             return
 

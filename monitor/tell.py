@@ -16,7 +16,7 @@ from monitor.console import say, table
 from monitor.model import Alert, AlertState, Job
 from monitor.remedies import REMEDIES
 from monitor.store.snapshot import SNAPSHOT
-from monitor.wording import interval, minute, number, percent, signed
+from monitor.wording import interval, minute, number, percent, signed, told_set_aside
 
 Row = Mapping[str, Any]
 
@@ -64,9 +64,13 @@ def tell_status(answers: Mapping[str, Any]) -> None:
             say(f"UNKNOWN {row['model']}: {row['finding']}")
     for row in answers["group_spans"]:
         say(f"{'WARNING' if row['suspicious'] else 'groups of'} {row['model']}: {row['finding']}")
+    for row in answers["folded"]:
+        say(f"WARNING {row['model']}: {row['finding']}")
     for row in answers["waiting_labels"]:
         if row["finding"]:
             say(f"{'WARNING' if row['suspicious'] else 'labels of'} {row['model']}/{row['source']}: {row['finding']}")
+    for row in answers["files_set_aside"]:
+        say(f"SET ASIDE {row['model']}/{row['source']}: {told_set_aside(row['item'], row['reason'], row['remedy'])}")
     for row in answers["troubles"]:
         say(f"source {row['model']}/{row['source']}, {minute(row['noted_at'])}: {row['problem']}")
     for row in answers["quarantined"]:

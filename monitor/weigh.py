@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from monitor.config import Model
@@ -32,8 +33,11 @@ from monitor.store import evidence as held
 from monitor.store.connection import atomic, naive, utc_day
 from monitor.store.evidence import Judged, Stream, Traffic
 from monitor.store.evidence_alarms import AlarmRow, newest_alarms, store_alarms, store_words
+from monitor.store.folded import forget_folded, note_folded
 from monitor.store.registry import Registry
+from monitor.wording import told_folded
 
+log = structlog.get_logger("calwatch")
 Floats = NDArray[np.float64]
 _DAY = timedelta(days=1)
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -97,6 +101,7 @@ def _weigh_rule(
         return
     members = members_of(model, traffic)
     streams = streams_of(connection, registry, model, rule, traffic, members, start, end)
+    _note_refused(connection, model, rule, streams, end)
     run = _run(model, rule, streams, traffic.buckets, kept)
     held.store_streams(connection, model.name, rule.name, run.streams, streams.closed)
     held.forget_from(connection, model.name, rule.name, start, utc_day(floor))
@@ -106,6 +111,21 @@ def _weigh_rule(
     store_alarms(connection, model.name, rule.name, alarms)
     _explain_newest(connection, registry, run, floor)
     held.store_reach(connection, model.name, rule.name, basis, end)
+
+
+def _note_refused(
+    connection: duckdb.DuckDBPyConnection, model: Model, rule: Rule, streams: Streams, end: datetime
+) -> None:
+    """Keep which versions are not judged, as of this span, and log it when that begins."""
+    if streams.refused:
+        judged = len({stream.version for stream in streams.open if not stream.slice.order})
+        told = note_folded(
+            connection, model.name, "drift", rule.name, judged, streams.refused, len(streams.refused), end
+        )
+        if told:
+            log.warning("versions not judged", model=model.name, rule=rule.name, finding=told_folded(told))
+    elif not streams.full:
+        forget_folded(connection, model.name, "drift", rule.name)
 
 
 def _basis(rule: Rule, model: Model) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from math import ceil, isnan
 
 from monitor.durations import format_duration
-from monitor.model import GroupSpans, LabelDelays, Straddling, Task, WaitingLabels
+from monitor.model import FoldedValues, GroupSpans, LabelDelays, Straddling, Task, WaitingLabels
 
 UNKNOWN = "–"
 
@@ -160,6 +160,11 @@ def in_quotes(names: Sequence[str]) -> str:
     return ", ".join(f'"{each if len(each) <= 60 else each[:59] + "…"}"' for each in names)
 
 
+def told_set_aside(item: str, reason: str, remedy: str) -> str:
+    """Why a file is no longer read, and what to do."""
+    return f"{item}: {reason}. {remedy}. It is read again when it changes, or after: calwatch retry"
+
+
 def told_waiting(waiting: WaitingLabels) -> str:
     """How many labels wait, since when, ids of both sides and why, as a sentence without its stop; "" where none waits."""
     if not waiting.labels or waiting.oldest_at is None:
@@ -200,6 +205,46 @@ def over_buckets(found: Straddling, bucket: timedelta) -> str:
 def told_spans(spans: GroupSpans) -> str:
     """The same of a model's newest rows."""
     return f"{told_straddling(spans.straddling, spans.bucket)} (rows since {minute(spans.since)} UTC)"
+
+
+_FOLDED = {  # what more than a limit means, and what to do
+    "version": "rows of later ones count as version __other__, which is measured but not judged for drift: is version that "
+    "of the model, and not of each row? Else raise max_versions in [[model]]",
+    "calibrator": "rows of later ones count as calibrator __other__: is calibrator the id of what calibrated the scores, and "
+    "not of each row? Else raise max_versions in [[model]]",
+    "slice": "rows of later ones count as __other__: does the column name a part of the traffic, and not each row? Else raise "
+    "max_slice_values in [[model]]",
+}
+
+
+def told_folded(folded: FoldedValues) -> str:
+    """What is beyond a limit, what that means and what to do, as a sentence."""
+    such = f", such as {in_quotes([visible(each) for each in folded.examples])}" if folded.examples else ""
+    if folded.kind == "drift":
+        return (
+            f"{counted(folded.rows, 'version')}{such}: not judged for drift by rule {folded.name}, since its budget "
+            f"of false alarms cannot be shared among so many at once: is version that of the model, and not of each row?"
+        )
+    what = f"values of {folded.name}" if folded.kind == "slice" else f"{folded.kind}s"
+    limit = "max_slice_values" if folded.kind == "slice" else "max_versions"
+    return (
+        f"more than {folded.most:,} {what} within retention ({limit}), {counted(folded.rows, 'row')} of others{such}, the last "
+        f"{moment(folded.newest_at)}; {_FOLDED[folded.kind]}"
+    )
+
+
+_PICTURES = {code: 0x2400 + code for code in range(32)} | {127: 0x2421} | dict.fromkeys(range(128, 160), 0xFFFD)
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    """The text with signs for control characters, which would command a terminal or end a line: ``\\x1b`` → ``␛``.
+
+    With ``lines``, line breaks stay. What is no text at all, such as half of a character, becomes a question mark.
+    """
+    if text.isprintable():
+        return text
+    table = {code: sign for code, sign in _PICTURES.items() if not (lines and code == 10)}
+    return text.translate(table).encode("utf-8", "replace").decode("utf-8")
 
 
 def _part(share: float) -> str:

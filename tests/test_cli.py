@@ -21,7 +21,7 @@ from tests.e2e.world import model_section, traffic, write_config, write_file
 GOLDEN = Path(__file__).parent / "e2e" / "golden"
 REGENERATE = "CALWATCH_REGENERATE_GOLDEN"
 COMMANDS = (
-    "", "demo", "init", "check", "run", "once", "backtest", "status", "slices", "jobs",
+    "", "demo", "init", "check", "run", "once", "backtest", "status", "slices", "jobs", "retry",
     "jobs show", "jobs cancel", "recalibrate", "rollback",
     "export", "report", "schema", "snapshot", "rules", "rules test", "token", "token new",
 )  # fmt: skip

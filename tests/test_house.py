@@ -64,7 +64,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("weights",),
     ("findings_labels", "findings_scores"),
     ("findings_names",),
-    ("judge", "requests", "weigh", "delays", "findings", "intake"),
+    ("judge", "requests", "weigh", "delays", "findings", "intake", "checkwatch"),
     ("cycle",),
     (
         "server",
@@ -80,7 +80,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "guess",
     ),
     ("tell", "daemon", "exporting", "checking"),
-    ("jobcommands", "tokencommands", "reportcommands", "schemacommands"),
+    ("jobcommands", "retrycommand", "playedserver", "checkapart", "tokencommands", "reportcommands", "schemacommands"),
     ("demo", "initcommand"),
     ("cli",),
     ("__main__",),

@@ -44,7 +44,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDB
 def test_the_two_commands_are_there_as_ci_runs_them() -> None:
     shell = "\n".join(blocks("sh"))
     assert len(re.findall(r"^python3 -m venv \.venv && .*/calwatch demo$", shell, re.MULTILINE)) == 1
-    assert len(re.findall(r"^python3 -m venv \.venv && .*python -m pytest$", shell, re.MULTILINE)) == 1
+    assert len(re.findall(r"^python3 -m venv \.venv && .*python -m pytest -n auto$", shell, re.MULTILINE)) == 1
 
 
 @pytest.mark.parametrize("query", [line for block in blocks("sql") for line in block.split(";") if line.strip()])

@@ -143,6 +143,14 @@ def _sources(made: builders.Dashboard) -> None:
             [Ask(f"max by (model, source) (calwatch_waiting_labels{{{_OF}}})", "{{model}} {{source}}")], span=24, least=0,
         ).links([runbook("CalwatchLabelsJoinNothing")])
     )  # fmt: skip
+    made.with_panel(
+        lines(
+            "Files set aside",
+            "Files of a source that are no longer read, because reading them failed twice in a way no file should be able to "
+            "cause. What is in them is missing from every number: calwatch status names them with what to do.",
+            [Ask(f"max by (model, source) (calwatch_files_set_aside{{{_OF}}})", "{{model}} {{source}}")], span=24, least=0,
+        ).links([runbook("CalwatchFileSetAside")])
+    )  # fmt: skip
 
 
 def _work(made: builders.Dashboard) -> None:

@@ -13,6 +13,9 @@ from monitor.model.evidence import (
     quiet_from,
 )
 from monitor.model.intake import (
+    FileSetAside,
+    FoldedKind,
+    FoldedValues,
     GroupSpans,
     Straddling,
     WaitingLabels,
@@ -68,6 +71,9 @@ __all__ = [
     "CalibratorInUse",
     "Disparity",
     "Evidence",
+    "FileSetAside",
+    "FoldedKind",
+    "FoldedValues",
     "GroupSpans",
     "Health",
     "Job",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 _NEARLY_ALL, _ENOUGH = 0.9, 20
 _SOME_BUCKETS, _SOME_DAYS = 0.05, 0.2
@@ -43,6 +44,21 @@ class WaitingLabels:
 
 
 @dataclass(frozen=True, slots=True)
+class FileSetAside:
+    """A file that is no longer read, because reading it failed twice in a way no file should be able to cause."""
+
+    model: str
+    source: str
+    item: str
+    tries: int
+    kind: str  # out_of_memory, crashed, timed_out or failed
+    reason: str  # goes on from the file's name
+    remedy: str
+    first_tried_at: datetime
+    last_tried_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Straddling:
     """Rows by whether their group (group_id) lies within one bucket and within one day (UTC). Shares are of all rows."""
 
@@ -75,3 +91,20 @@ class GroupSpans:
     since: datetime
     bucket: timedelta  # as configured at that time
     straddling: Straddling
+
+
+FoldedKind = Literal["version", "calibrator", "slice", "drift"]
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedValues:
+    """What is beyond a limit: versions, calibrators or values of the slice dimension ``name``, whose rows count together as
+    ``__other__``; or, of kind "drift", versions open at once of which the rule ``name`` judges no more."""
+
+    kind: FoldedKind
+    name: str
+    most: int  # the limit
+    began_at: datetime
+    newest_at: datetime
+    rows: int  # that came so, repeats included; of kind "drift" versions, now
+    examples: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from monitor.model.evidence import Evidence, LabelDelays
-from monitor.model.intake import GroupSpans, WaitingLabels
+from monitor.model.intake import FileSetAside, FoldedValues, GroupSpans, WaitingLabels
 from monitor.model.readings import Reading
 from monitor.model.refits import CalibratorInUse, Job, ThresholdInUse
 from monitor.model.rules import Alert, Rule
@@ -29,6 +29,11 @@ class ModelStatus:
     label_delays: LabelDelays | None = None  # None = not looked at yet
     waiting_labels: tuple[WaitingLabels, ...] = ()  # of each source that holds labels, and others whose labels wait
     group_spans: GroupSpans | None = None  # None = no groups, or not looked at yet
+    folded: tuple[FoldedValues, ...] = ()  # versions, calibrators and slice values beyond their limits
+    sources: tuple[str, ...] = ()  # names, as configured
+    files_set_aside: tuple[
+        FileSetAside, ...
+    ] = ()  # that are no longer read; what is in them is missing from all numbers
     jobs: tuple[Job, ...] = ()  # newest last
     last_success: Mapping[str, datetime] = field(default_factory=dict)  # by stage
     source_problems: tuple[

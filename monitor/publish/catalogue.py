@@ -74,6 +74,9 @@ HELP: Mapping[str, str] = {
     "calwatch_waiting_labels_ratio": "Of a source's newest labels whose prediction should be there, since predictions of "
     "later times have come, the share that waits, 0 to 1. Near 1 = labels join nothing. Absent = none that should have "
     "joined waits.",
+    "calwatch_files_set_aside": "Files of a source that are no longer read, because reading them failed twice in a way no file "
+    "should be able to cause: out of memory, the end of the process. Above 0 = what is in them is missing from every number: "
+    "calwatch status names them with what to do. Read again when they change, or after calwatch retry.",
     "calwatch_calibrator_info": "Always 1; which calibrator serves the scope, and its method.",
     "calwatch_calibrator_adopted": "1 if production applies the calibrator in use, 0 if samples still carry another: "
     "reload the model server. Absent = no sample since the promotion.",
@@ -94,4 +97,6 @@ HELP: Mapping[str, str] = {
     + _LIVE,
     "calwatch_series_capped": "Series left out because there are more than max_series; whole slices are cut, the "
     "finest first. Above 0: raise [monitor] max_series, or lower max_order or max_slice_values.",
+    "calwatch_series_beyond_limit": "Series shown though max_series is used up: those of whole models, of firing slices and "
+    "states of rules are never left out. Above 0: many versions or alerts at once; see calwatch status, or raise max_series.",
 }

@@ -1,7 +1,7 @@
 """The gauges of Prometheus, from the immutable result of the last cycle: what is gone from it is gone from a scrape."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry
@@ -21,6 +21,7 @@ from monitor.model import (
 )
 from monitor.publish.catalogue import HELP, ON_READINGS
 from monitor.publish.exposition import LabelSet, SnapshotFamily
+from monitor.publish.sharing import Row, SliceRows, share_out
 from monitor.statistics.threshold_policies import parse_policy
 
 RESERVED_LABELS = frozenset({
@@ -29,7 +30,6 @@ RESERVED_LABELS = frozenset({
     "stage", "task", "event", "source", "reason", "kind", "outcome", "le", "quantile", "job", "instance",
 })  # fmt: skip
 
-Row = tuple[str, LabelSet, float]  # family, labels, value
 Sliced = Reading | Alert | Evidence | CalibratorInUse | ThresholdInUse
 
 
@@ -41,9 +41,10 @@ def label_name(dimension: str) -> str:
 class MetricsCollector:
     """Renders a snapshot when it is swapped in; scrapes then only copy text.
 
-    Series beyond ``max_series`` are cut by whole slices: the whole is kept first, then marginals, then crosses, and
-    within an order those with a firing alert. ``calwatch_series_capped`` says how many were cut. Series of a model or
-    of the process itself are never cut. A value that is not known has no series.
+    Series beyond ``max_series`` are cut by whole slices, marginals before crosses, and shared out fairly between models.
+    ``calwatch_series_capped`` says how many were cut. Never cut are those of a model or of the process itself, of the whole,
+    of slices with a firing alert, and the states of rules: where these alone are more, ``calwatch_series_beyond_limit`` says
+    by how many. A value that is not known has no series.
     """
 
     def __init__(self, registry: CollectorRegistry, *, version: str = __version__, max_series: int = 50_000) -> None:
@@ -72,15 +73,11 @@ class MetricsCollector:
             add([("calwatch_snapshot_current", LabelSet({}), float(published.problem is None))])
         for model in models:
             add(_model_rows(model))
-        kept, capped, full = 0, 0, False
-        for rows in _slice_rows(models):
-            full = full or kept + len(rows) > self.max_series
-            if full:
-                capped += len(rows)
-            else:
-                kept += len(rows)
-                add(rows)
-        add([("calwatch_series_capped", LabelSet({}), float(capped))])
+        shared = share_out(list(_slice_rows(models)), self.max_series)
+        add(shared.rows)
+        add([("calwatch_series_capped", LabelSet({}), float(shared.capped))])
+        if published:
+            add([("calwatch_series_beyond_limit", LabelSet({}), float(shared.beyond))])
         filled = tuple(family for family in families.values() if family.samples)
         for family in filled:
             family.finish()
@@ -99,13 +96,17 @@ def _model_rows(model: ModelStatus) -> Iterator[Row]:
         if waiting.oldest_at is not None:
             yield "calwatch_waiting_labels_oldest_timestamp_seconds", labels, waiting.oldest_at.timestamp()
         yield from _known("calwatch_waiting_labels_ratio", labels, waiting.share)
+    aside = Counter(each.source for each in model.files_set_aside)
+    for source in dict.fromkeys((*model.sources, *aside)):
+        labels = LabelSet({"model": model.name, "source": source})
+        yield "calwatch_files_set_aside", labels, float(aside[source])
     for stage, at in sorted(model.last_success.items()):
         labels = LabelSet({"model": model.name, "stage": stage})
         yield "calwatch_last_success_timestamp_seconds", labels, at.timestamp()
 
 
-def _slice_rows(models: Iterable[ModelStatus]) -> Iterator[list[Row]]:
-    """The series of each slice of each model, in the order in which the cap keeps them."""
+def _slice_rows(models: Iterable[ModelStatus]) -> Iterator[SliceRows]:
+    """The series of each slice of each model, in the order in which the cap keeps those of one model."""
     held: dict[tuple[str, Slice], list[Sliced]] = defaultdict(list)
     dimensions: set[str] = set()
     firing = set()
@@ -126,10 +127,14 @@ def _slice_rows(models: Iterable[ModelStatus]) -> Iterator[list[Row]]:
     for _, slice_ in held:  # alerts and calibrators outlive a dimension that was taken out of the configuration
         dimensions.update(name for name, _ in slice_.labels)
     unset = {label_name(dimension): "" for dimension in dimensions}
-    for key in sorted(held, key=lambda key: (key[1].order, key not in firing, key[1], key[0])):
+    for key in sorted(held, key=lambda key: (key[1].order, key[1], key[0])):
         name, slice_ = key
+        always = not slice_.order or key in firing
         base = {"model": name, **unset, **{label_name(dimension): value for dimension, value in slice_.labels}}
-        yield [row for each in held[key] for row in _rows(each, base)]
+        rows = SliceRows(name)
+        for each in held[key]:
+            (rows.kept if always or isinstance(each, Alert) else rows.others).extend(_rows(each, base))
+        yield rows
 
 
 def _rows(shown: Sliced, base: dict[str, str]) -> Iterator[Row]:

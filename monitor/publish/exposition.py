@@ -6,6 +6,7 @@ of a snapshot keep their text beside their samples, and a scrape joins texts; th
 hundred lines, go through ``generate_latest`` each time. A test holds both ways to give the same bytes.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 
 from prometheus_client import generate_latest
@@ -15,11 +16,30 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
+from monitor.wording import visible
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+_LONGEST = 300  # characters of a label's value
+_READABLE = {"\n", "\t"}  # beside printable ones
+
+
+def _bounded(value: str) -> str:
+    """The value as Prometheus can read it: one with a NUL would end the scrape of all series, one of megabytes its patience.
+
+    Control characters become their signs (``␀``), a long value ends in its hash, so that no two become one.
+    """
+    if len(value) > _LONGEST:
+        digest = hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()[:8]
+        value = f"{value[: _LONGEST - 9]}…{digest}"
+    if value.isprintable():
+        return value
+    return "".join(each if each.isprintable() or each in _READABLE else visible(each) for each in value)
 
 
 class LabelSet:
@@ -28,10 +48,12 @@ class LabelSet:
     __slots__ = ("text", "values")
 
     def __init__(self, values: Mapping[str, str]) -> None:
-        self.values = dict(values)
+        self.values = {name: _bounded(value) for name, value in values.items()}
         self.text = ""
         if values:
-            self.text = "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in sorted(values.items())) + "}"
+            self.text = (
+                "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in sorted(self.values.items())) + "}"
+            )
 
 
 class SnapshotFamily(GaugeMetricFamily):

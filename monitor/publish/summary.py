@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from monitor.model import Alert, AlertState, Health, ModelStatus, ReadingState, Severity
 from monitor.publish.texts import shortened
-from monitor.wording import counted, minute, told_waiting
+from monitor.wording import counted, minute, told_folded, told_set_aside, told_waiting
 
 _REASONS_SHOWN = 3
 _TROUBLE_LENGTH = 300  # characters
@@ -64,11 +64,12 @@ def summarise(model: ModelStatus) -> Summary:
 
 
 def _troubles(model: ModelStatus) -> tuple[str, ...]:
-    """Files that are not taken make no number wrong, but what is in them is missing from all."""
+    """Files that are not taken make no number wrong, but what is in them is missing from all; what folds counts together."""
+    folded = tuple(told_folded(each) for each in model.folded)
     if not model.source_problems:
-        return ()
+        return folded
     first = shortened(model.source_problems[0], _TROUBLE_LENGTH)
-    return (f"{counted(len(model.source_problems), 'trouble')} of its sources: {first}",)
+    return (f"{counted(len(model.source_problems), 'trouble')} of its sources: {first}", *folded)
 
 
 def _doubts(model: ModelStatus) -> tuple[str, ...]:
@@ -86,6 +87,10 @@ def _doubts(model: ModelStatus) -> tuple[str, ...]:
         for each in model.waiting_labels
         if each.suspicious
     ]
+    if model.files_set_aside:
+        first = model.files_set_aside[0]
+        told = shortened(told_set_aside(first.item, first.reason, first.remedy), _TROUBLE_LENGTH)
+        doubts.append(f"{counted(len(model.files_set_aside), 'file')} set aside, and missing from every number: {told}")
     unsure = [
         f"{shortened(alert.rule)} cannot be evaluated for {shortened(alert.slice.text)}: {alert.reason}"
         for alert in sorted(model.alerts, key=urgency)

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol, TypeVar, get_args, runtime_checkable
 
 import duckdb
 
 from monitor.sourcesettings import Source as SourceConfig
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +57,22 @@ ProblemReason = Literal[
     "missing_mapped_column", "wrong_type", "foreign_zone", "percentages", "scores_of_predicted_class", "undecided_outcome",
     "unknown_positive",
     "changed_predictions", "near_repeats", "withdrawn_rows", "withdrawn_labels", "rows_set_aside", "labels_judged_anew",
-    "logits_are",
+    "logits_are", "values_folded", "file_set_aside", "push_set_aside",
 ]  # fmt: skip
 PROBLEM_REASONS: tuple[ProblemReason, ...] = get_args(ProblemReason)
 # told once, when it happens: the next pull knows nothing of it
 NOTED_REASONS: tuple[ProblemReason, ...] = (
     "changed_predictions", "near_repeats", "withdrawn_rows", "withdrawn_labels", "rows_set_aside", "labels_judged_anew",
-    "logits_are",
+    "logits_are", "values_folded", "push_set_aside",
 )  # fmt: skip
+# nothing of a file, a push or a source was taken
+NOTHING_TAKEN: tuple[ProblemReason, ...] = (
+    "source_unreachable", "directory_missing", "unreadable_file", "missing_column", "wrong_type", "foreign_zone",
+    "percentages", "scores_of_predicted_class", "undecided_outcome", "unknown_positive", "file_set_aside", "push_set_aside",
+)  # fmt: skip
+
+
+_LONGEST_MESSAGE = 2_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,48 @@ class Problem:
     reason: ProblemReason
     message: str
     cursor: Mapping[str, str] = field(default_factory=dict)  # committed, so that a final problem is told once
+    news: bool = True  # False: told again of what is no longer tried
+
+    def __post_init__(self) -> None:
+        """Cut a message that holds a text from outside, such as what a reader found wrong with a value of 10 MB."""
+        if len(self.message) > _LONGEST_MESSAGE:
+            object.__setattr__(self, "message", f"{self.message[:_LONGEST_MESSAGE]}…")
+
+
+class Guard(Protocol):
+    """Stands between a source and its files: one that cannot be read must not stop the others. Items are as in cursors."""
+
+    def listed(self, files: Mapping[str, str]) -> None:
+        """To be told all files there are with their fingerprints, before any of them is looked at."""
+
+    def look(self, item: str, look: Callable[[], T]) -> T | None:
+        """What ``look`` finds at the item; None when it is not to be looked at now, or looking failed unexpectedly: the guard
+        tells of that."""
+
+    def why_set_aside(self, item: str) -> str:
+        """Why the item is no longer to be read, with what to do; "" where it is, or is tried again."""
+
+    def wants_alone(self, item: str) -> bool:
+        """Whether the item is to be a batch of its own."""
+
+
+class Unguarded:
+    """For those who read a source once, and can fail."""
+
+    def listed(self, files: Mapping[str, str]) -> None:
+        pass
+
+    def look(self, item: str, look: Callable[[], T]) -> T | None:
+        return look()
+
+    def why_set_aside(self, item: str) -> str:
+        return ""
+
+    def wants_alone(self, item: str) -> bool:
+        return False
+
+
+UNGUARDED = Unguarded()
 
 
 class Source(Protocol):
@@ -88,4 +140,17 @@ class Source(Protocol):
         self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime
     ) -> Iterator[Batch | Problem]:
         """What is new since ``cursor`` (item → fingerprint as last committed), in order of arrival."""
+        ...
+
+
+@runtime_checkable
+class Guarded(Source, Protocol):
+    """A source whose files can be tried one by one, in another process: it can be pickled."""
+
+    def read(
+        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED
+    ) -> Iterator[Batch | Problem]: ...
+
+    def single(self, connection: duckdb.DuckDBPyConnection, item: str, now: datetime) -> Batch | Problem:
+        """One of its files alone, as ``read`` would give it; nothing is settled."""
         ...

@@ -11,7 +11,7 @@ import duckdb
 from monitor.errors import SourceError
 from monitor.sources.folders import demand_agreement
 from monitor.sources.heads import Head, demand_utf8, read_head
-from monitor.sources.layout import TIMES, Layout, rejects_of
+from monitor.sources.layout import TIMES, Layout, read_path, rejects_of
 from monitor.sources.paths import parted_paths, text_in_text
 from monitor.sources.values import hold_numbers, hold_times
 from monitor.store.connection import literal, quoted
@@ -51,7 +51,7 @@ def csv_layout(
         f"header = false, skip = {header.line + 1}, auto_detect = false, hive_partitioning = false, null_padding = false, "
         f"store_rejects = true, rejects_limit = 0, nullstr = ''{', strict_mode = false' if mixed else ''}"
     )
-    relation = f"read_csv({literal(path)}, {dialect})"
+    relation = f"read_csv({read_path(path)}, {dialect})"
     expressions = _expressions(connection, relation, wanted, names, folders)
     for name in expressions.keys() - set(TIMES):
         if (own := wanted[name]) in folders and own in names:
@@ -236,5 +236,5 @@ def csv_relation(path: str, layout: Layout, columns: str) -> tuple[str, str]:
     number = "row_number() OVER () - 1"  # DuckDB keeps the order of lines
     return (
         f"SELECT {literal(path)} AS _file, {number} AS _row, {number} AS _position{columns} "
-        f"FROM read_csv({literal(path)}, {layout.dialect})"
+        f"FROM read_csv({read_path(path)}, {layout.dialect})"
     ), rejects_of(layout.skipped + 1)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,9 +14,25 @@ import duckdb
 from monitor.config import Source as SourceConfig
 from monitor.errors import SourceError
 from monitor.sources import formats
-from monitor.sources.base import Batch, Problem
+from monitor.sources.base import UNGUARDED, Batch, Guard, Problem
 from monitor.sources.layout import Needs
 from monitor.sources.look import Refused, look, missing_mapped, missing_slices, together, unmapped_outcomes
+from monitor.wording import visible
+
+LONGEST_PATH = 1_200  # characters: quarantine and messages repeat it
+_SHOWN = 300
+
+
+def unusable_name(path: str) -> str:
+    """Why a file of this name cannot be taken, as a sentence that is safe to print; "" where it can."""
+    shown = visible(path[:_SHOWN]) + ("…" if len(path) > _SHOWN else "")
+    if len(path) > LONGEST_PATH:
+        return f"{shown}: its path has {len(path):,} characters, at most {LONGEST_PATH:,} are read; move it"
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return f"{shown}: its name is not UTF-8 (shown as ?), so it cannot be opened; rename it"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +61,27 @@ class FileSource:
         return self.config.holds
 
     def read(
-        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime
+        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED
     ) -> Iterator[Batch | Problem]:
         try:
             listed = self._remote(connection) if "://" in self.config.path else self._local()
         except FileNotFoundError as error:
             yield Problem(str(error), "directory_missing", f"{error}: no such directory")
             return
+        guard.listed({file.path: file.fingerprint for file in listed})
         fresh = sorted(
             (replace(file, known=file.path in cursor) for file in listed if cursor.get(file.path) != file.fingerprint),
             key=lambda file: (file.changed, file.path),
         )
-        yield from self._batches(connection, fresh)
+        yield from self._batches(connection, fresh, guard)
+
+    def single(self, connection: duckdb.DuckDBPyConnection, item: str, now: datetime) -> Batch | Problem:
+        """One file alone, as ``read`` would give it."""
+        if "://" in item:
+            self._remote(connection)  # makes its file system known to DuckDB
+        file = _File(item, "alone", 0.0)
+        layout = self._layout(connection, file)
+        return layout if isinstance(layout, Problem) else self._batch([(file, layout)])
 
     def _local(self) -> list[_File]:
         pattern = self.config.path
@@ -107,28 +133,34 @@ class FileSource:
                 files.append(_File(f"{protocol}://{path.lstrip('/')}", f"{status.get('size')}:{stamp}", seconds))
         return files
 
-    def _batches(self, connection: duckdb.DuckDBPyConnection, fresh: Sequence[_File]) -> Iterator[Batch | Problem]:
+    def _batches(
+        self, connection: duckdb.DuckDBPyConnection, fresh: Sequence[_File], guard: Guard
+    ) -> Iterator[Batch | Problem]:
         problems: list[Problem] = []
-        for members in together(self._looked(connection, fresh, problems)):
+        for members in together(self._looked(connection, fresh, problems, guard)):
             yield from problems
             problems.clear()
             yield self._batch(members)
         yield from problems
 
     def _looked(
-        self, connection: duckdb.DuckDBPyConnection, fresh: Sequence[_File], problems: list[Problem]
+        self, connection: duckdb.DuckDBPyConnection, fresh: Sequence[_File], problems: list[Problem], guard: Guard
     ) -> Iterator[tuple[tuple[_File, "formats.Layout"], object, int]]:
         """The files that rows can be taken from, each with its kind and rows; ``problems`` grows by those of the others."""
         for file in fresh:
-            layout = self._layout(connection, file)
+            layout = guard.look(file.path, partial(self._layout, connection, file))
+            if layout is None:
+                continue
             if isinstance(layout, Problem):
                 problems.append(layout)
                 continue
             problems += self._missing(file, layout)
-            yield (file, layout), layout.signature, layout.rows
+            yield (file, layout), object() if guard.wants_alone(file.path) else layout.signature, layout.rows
 
     def _layout(self, connection: duckdb.DuckDBPyConnection, file: _File) -> "formats.Layout | Problem":
         final = {file.path: file.fingerprint}
+        if told := unusable_name(file.path):
+            return Problem(visible(file.path[:_SHOWN]), "unreadable_file", told)
         if file.fingerprint.startswith("0:"):
             return Problem(file.path, "empty_file", f"{file.path}: is empty; looked at again when it changes", final)
         found = look(connection, file.path, self.config, self.slices, self.needs)

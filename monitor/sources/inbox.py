@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +23,7 @@ import duckdb
 from monitor.config import Source as SourceConfig
 from monitor.recalibration.artefacts import directory_name
 from monitor.sources import formats
-from monitor.sources.base import Batch, Outcome, Problem
+from monitor.sources.base import UNGUARDED, Batch, Guard, Outcome, Problem
 from monitor.sources.layout import Needs
 from monitor.sources.look import Refused, look, missing_mapped, missing_slices, together
 
@@ -223,7 +224,7 @@ class InboxSource:
         return self.config.holds
 
     def read(
-        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime
+        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED
     ) -> Iterator[Batch | Problem]:
         """What waits, in order. Names in the cursor were committed before a crash: those files are only removed."""
         files = self.inbox.waiting()
@@ -232,9 +233,10 @@ class InboxSource:
         taken = [file for file in files if file.path.name in cursor]
         if taken:
             self.inbox.settle_all(taken, None, now)
+        guard.listed({file.path.name: file.digest for file in fresh})
         problems: list[Problem] = []
         missing: list[tuple[str, str]] = []
-        for members in together(self._looked(connection, fresh, now, problems, missing)):
+        for members in together(self._looked(connection, fresh, now, problems, missing, guard)):
             yield from problems
             problems.clear()
             layout = members[0][1]
@@ -246,6 +248,15 @@ class InboxSource:
         if missing and all(told for _, told in missing):
             yield Problem(fresh[0].path.name, "missing_mapped_column", f"{_pushes(fresh)}: {missing[0][1]}")
 
+    def single(self, connection: duckdb.DuckDBPyConnection, item: str, now: datetime) -> Batch | Problem:
+        """One push that waits, alone, as ``read`` would give it."""
+        for file in self.inbox.waiting():
+            if file.path.name == item:
+                layout = look_at(connection, file.path, self.config, self.slices, self.needs)
+                if not isinstance(layout, str):
+                    return self._batch([file], layout, {}, now)
+        return Problem(item, "unreadable_file", f"push {item}: is gone, or nothing of it can be taken")
+
     def _looked(
         self,
         connection: duckdb.DuckDBPyConnection,
@@ -253,11 +264,20 @@ class InboxSource:
         now: datetime,
         problems: list[Problem],
         missing: list[tuple[str, str]],
+        guard: Guard,
     ) -> Iterator[tuple[tuple[Waiting, "formats.Layout"], object, int]]:
         """The files that rows can be taken from, each with its kind and rows; the others are refused and told. ``missing``
         grows by what each of those lacks, slices and mapped columns."""
         for file in files:
-            layout = look_at(connection, file.path, self.config, self.slices, self.needs)
+            layout = guard.look(
+                file.path.name, partial(look_at, connection, file.path, self.config, self.slices, self.needs)
+            )
+            if layout is None:  # it waits for its second try, or has had it
+                if why := guard.why_set_aside(file.path.name):
+                    self.inbox.settle_all([file], {file.path.name: Outcome(refused=why)}, now)
+                    text = f"push {file.id}: {why}. It is kept in refused/"
+                    problems.append(Problem(file.path.name, "push_set_aside", text))
+                continue
             if isinstance(layout, str):
                 self.inbox.settle_all([file], {file.path.name: Outcome(refused=layout)}, now)
                 problems.append(
@@ -267,7 +287,9 @@ class InboxSource:
             missing.append(
                 (missing_slices(layout, self.config, self.slices), missing_mapped(layout, self.config, self.slices))
             )
-            if layout.format == "json":
+            if guard.wants_alone(file.path.name):
+                yield (file, layout), object(), layout.rows
+            elif layout.format == "json":
                 yield (file, layout), "json", file.path.stat().st_size // LINE_BYTES
             else:
                 yield (file, layout), layout.signature, layout.rows

@@ -1,5 +1,6 @@
 """What one file holds, whatever its format, and what of it calwatch cannot do without."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -74,10 +75,15 @@ def lacking(has: Collection[str], holds: str, needs: Needs) -> dict[str, str]:
     return missing
 
 
+def read_path(path: str) -> str:
+    """SQL text of a path to read: DuckDB takes ``data[1].csv`` for a pattern, and would read ``data1.csv`` in its place."""
+    return literal(re.sub(r"[*?\[]", r"[\g<0>]", path))
+
+
 def lines_of(paths: Sequence[str]) -> str:
     """Each line as one text beside its _path; those that are not UTF-8, or hold the delimiter, are rejected and told
     apart."""
-    listed = ", ".join(literal(path) for path in paths)
+    listed = ", ".join(map(read_path, paths))
     # not strict: else lines that end now in LF, now in CRLF cannot be read
     return (
         f"read_csv([{listed}], filename = '_path', columns = {{'line': 'VARCHAR'}}, delim = chr(1), quote = '', "

@@ -1,6 +1,7 @@
 """A look at one file before its rows are read: how to read it, or why nothing of it can be taken; and which files go
 together."""
 
+import os
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -11,6 +12,7 @@ from monitor.config import Source as SourceConfig
 from monitor.errors import SourceError
 from monitor.sources import formats, own_names
 from monitor.sources.layout import Needs, lacking
+from monitor.store.blame import is_grave
 
 BATCH_ROWS = 1_000_000  # rows of one transaction: bounds memory, keeps progress when a first pull is huge
 _MOST_NAMED = 30  # columns in a message
@@ -36,10 +38,15 @@ def look(
     *,
     pushed: bool = False,
 ) -> "formats.Layout | Refused":
-    """``needs``: what the model asks of the columns; ``pushed``: whether it came as the body of a push."""
+    """``needs``: what the model asks of the columns; ``pushed``: whether it came as the body of a push. Raises what no file
+    should be able to cause, such as duckdb.OutOfMemoryException."""
+    if "://" not in path and os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113  # a plain string
+        return Refused("unreadable_file", "is a pipe, a socket or a device, not a file: nothing of it can be read")
     try:
         layout = formats.layout_of(connection, path, config, slices, needs, pushed=pushed)
     except (duckdb.Error, OSError) as error:
+        if isinstance(error, duckdb.Error) and is_grave(error):
+            raise
         told = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         return Refused("unreadable_file", f"cannot be read ({told.splitlines()[0]})", perhaps_unfinished=True)
     except SourceError as error:

@@ -6,7 +6,7 @@ import duckdb
 
 from monitor.errors import SourceError
 from monitor.sources.folders import demand_agreement, folder_value
-from monitor.sources.layout import TIMES, Layout
+from monitor.sources.layout import TIMES, Layout, read_path
 from monitor.sources.paths import field_of, parted_paths, type_names
 from monitor.store.connection import literal, quoted
 
@@ -17,13 +17,13 @@ def parquet_layout(
     connection: duckdb.DuckDBPyConnection, path: str, wanted: Mapping[str, str], folders: Mapping[str, str | None]
 ) -> Layout:
     """Look at a file's columns. Raises duckdb.Error or SourceError when it is not a readable Parquet file."""
-    file = f"read_parquet({literal(path)}, hive_partitioning = false)"
+    file = f"read_parquet({read_path(path)}, hive_partitioning = false)"
     described = connection.execute(f"DESCRIBE SELECT * FROM {file}").fetchall()
     own_types = {row[0]: row[1] for row in described}
     empty = {name for name, type_ in own_types.items() if type_.strip('"') == "NULL"}  # no value in it has a type
     if "file_row_number" in own_types:
         raise SourceError(f"{path}: has a column file_row_number, a name that DuckDB keeps for its own; rename it")
-    count = connection.execute(f"SELECT num_rows FROM parquet_file_metadata({literal(path)})").fetchone()
+    count = connection.execute(f"SELECT num_rows FROM parquet_file_metadata({read_path(path)})").fetchone()
     types, expressions = dict[str, str](), dict[str, str]()
     for name, own in wanted.items():
         if own in own_types:
@@ -91,9 +91,9 @@ def _numbers(connection: duckdb.DuckDBPyConnection, file: str, expressions: Mapp
 
 def parquet_relation(paths: Sequence[str], columns: str) -> str:
     """The SELECT over these files."""
-    listed = ", ".join(literal(path) for path in paths)
+    listed, read = ", ".join(map(literal, paths)), ", ".join(map(read_path, paths))
     return (
         f"SELECT _path AS _file, file_row_number AS _row, (list_position([{listed}], _path)::BIGINT << 40) "
-        f"+ file_row_number AS _position{columns} FROM read_parquet([{listed}], filename = '_path', file_row_number = true, "
+        f"+ file_row_number AS _position{columns} FROM read_parquet([{read}], filename = '_path', file_row_number = true, "
         "union_by_name = false, hive_partitioning = false)"
     )

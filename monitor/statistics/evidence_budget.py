@@ -6,6 +6,7 @@ import re
 _PER_YEAR = {"year": 1.0, "month": 12.0, "week": 365 / 7, "day": 365.0}
 _PATTERN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(year|month|week|day)\s*")
 DAYS_PER_YEAR = 365.0
+MOST_THRESHOLD = 1e300  # beyond, a share is about to be too small for a float: no evidence is ever compared with it
 LEAST_THRESHOLD = 10.0  # an alarm never rests on less than tenfold evidence, however generous the budget
 
 EXPECTED_MARGINALS = 8
@@ -61,11 +62,13 @@ def alarm_threshold(budget_per_year: float, share: float) -> float:
     """c = 365 / (budget · share), and at least 10: evidence at which a slice with this share raises an alarm.
 
     A slice gets start mass of at most 1 per day, so it has at most T/c = T·budget·share/365 false alarms in T days on
-    average; over all slices, shares add up to at most 1 and so at most budget·T/365.
+    average; over all slices, shares add up to at most 1 and so at most budget·T/365. Infinite where the product of budget
+    and share is too small for a float.
     """
     if not (budget_per_year > 0 and 0 < share <= 1):
         raise ValueError(f"budget must be positive and share in (0, 1] (got {budget_per_year}, {share})")
-    return max(DAYS_PER_YEAR / (budget_per_year * share), LEAST_THRESHOLD)
+    own = budget_per_year * share
+    return max(DAYS_PER_YEAR / own, LEAST_THRESHOLD) if own > 0 else math.inf
 
 
 def whole_share(rank: int) -> float:
@@ -84,17 +87,20 @@ def whole_share(rank: int) -> float:
 def slice_threshold(budget_per_year: float, order: int, rank: int, max_order: int, present: int | None = None) -> float:
     """The alarm threshold of the ``rank``-th slice of an order, as of now.
 
-    ``present`` is the highest rank given so far among slices of that kind, open or closed, in any version. Each of them
-    has 1/present of what their kind has; the whole (order 0) has all while there was never more than one version of it,
-    and ``whole_share`` from then on. Without ``present`` shares are ``whole_share`` and ``rank_share``, expecting 8
-    marginals or 16 crosses.
+    ``present`` is the highest rank among slices of that kind that were there, in any version, at some time since this one
+    was opened. Each of them has 1/present of what their kind has; the whole (order 0) has all while there was never more than
+    one version of it beside it, and ``whole_share`` from then on. Without ``present`` shares are ``whole_share`` and
+    ``rank_share``, expecting 8 marginals or 16 crosses.
 
-    Proof for ``present`` K_t, which may grow with time t: let π_t be the share of a slice when there are K_t. Ranks in
-    use at t are at most K_t, so these π_t add up to at most the kind's share, at every t. Let M' be the evidence from
-    start masses π_u·γ_u in place of γ_u. As π only falls, π_t·M_t ≤ M'_t, so an alarm at M_t ≥ 365/(budget·π_t) uses up
-    M'_t ≥ 365/budget. M' minus its start mass is a supermartingale between alarms; hence for each slice
-    E[alarms]·365/budget ≤ E[Σ π_u·γ_u], and over all slices of the kind that is at most share·T. K_t must be fixed
-    before the outcomes of t, and must not fall again.
+    Proof for ``present`` K_t, which may grow with time t: let π_t be the share of a slice that is open at t. Ranks in use at
+    t differ and are at most the K_t of each slice that is open, so these π_t add up to at most the kind's share, at every t.
+    Let M' be the evidence from start masses π_u·γ_u in place of γ_u. As the π of one slice only falls while it is open,
+    π_t·M_t ≤ M'_t, so an alarm at M_t ≥ 365/(budget·π_t) uses up M'_t ≥ 365/budget. M' minus its start mass is a
+    supermartingale between alarms; hence for each slice E[alarms]·365/budget ≤ E[Σ π_u·γ_u], and over all slices of the kind
+    that is at most share·T. K_t must be fixed before the outcomes of t, and must not fall while the slice is open.
+
+    What closed before a slice was opened takes nothing from it: slices that are long gone give their share to those that
+    come, not to those that were there beside them, whose evidence was gathered at the smaller share.
     Infinite where the share is too small for a float. Raises ValueError when rank exceeds present.
     """
     kind = class_share(order, max_order)

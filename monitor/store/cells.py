@@ -12,6 +12,7 @@ from monitor.config import Model
 from monitor.model import MISSING, Slice
 from monitor.statistics.cells import SUMS, Cells, Clusters
 from monitor.store.connection import atomic, load_table, naive
+from monitor.store.places import free_places
 from monitor.store.registry import Registry
 from monitor.store.sql import statement
 
@@ -250,6 +251,7 @@ def fold_and_drop(connection: duckdb.DuckDBPyConnection, registry: Registry, mod
             "UPDATE models SET folded_until = $until WHERE model_id = $model_id", {**where, "until": until}
         )
         _drop_old(connection, registry, model, midnight)
+        free_places(connection, registry, model, _midnight(midnight - model.retention))
     return True
 
 

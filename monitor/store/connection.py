@@ -55,15 +55,20 @@ def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> d
     try:
         if is_new:
             _keep_from_others(path)
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET enable_progress_bar = false")
-        for name in ("macro_bin", "macro_log_loss", "macro_bucket"):
-            connection.execute(statement(name))
-        migrate(connection, now)
+        set_up(connection, now)
     except BaseException:  # also KeyboardInterrupt: or this process would keep the database locked
         connection.close()
         raise
     return connection
+
+
+def set_up(connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
+    """Settings, macros and tables of a database that rows are taken into."""
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
+    for name in ("macro_bin", "macro_log_loss", "macro_bucket"):
+        connection.execute(statement(name))
+    migrate(connection, now)
 
 
 def _keep_from_others(path: Path) -> None:

@@ -33,6 +33,7 @@ class Stream:
     state: bytes | None = None  # evidence after the newest judged bucket; None: nothing judged yet
     reference: bytes | None = None  # what it is judged against, or has been gathered of it; None: the scores themselves
     listed: bool = False  # among those that e-BH listed as drifted at the newest look
+    closed: datetime | None = None  # since when it is over; None: open
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -190,11 +191,14 @@ def load_streams(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -
 def closed_streams(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> list[Stream]:
     """The streams of a rule that are over: who they were, and since when."""
     rows = connection.execute(
-        "SELECT version, calibrator, slice, rank, opened FROM evidence_streams "
+        "SELECT version, calibrator, slice, rank, opened, closed FROM evidence_streams "
         "WHERE model = $model AND rule = $rule AND closed IS NOT NULL",
         {"model": model, "rule": rule},
     ).fetchall()
-    return [Stream(v, c, Slice.parse(text), rank, opened.replace(tzinfo=UTC)) for v, c, text, rank, opened in rows]
+    return [
+        Stream(v, c, Slice.parse(text), rank, opened.replace(tzinfo=UTC), closed=closed.replace(tzinfo=UTC))
+        for v, c, text, rank, opened, closed in rows
+    ]
 
 
 def store_streams(

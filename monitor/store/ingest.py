@@ -4,7 +4,7 @@ The steps hand each other temporary tables:
 
     staged      the batch's rows, typed; bad ones with their reason (staging.py)
     file_numbers    the batch's files → their numbers (file_numbers.py)
-    slice_keys, stream_keys     slice values → slice_id, version and calibrator → stream_id (registry.py)
+    slice_keys, stream_keys     slice values → slice_id, version and calibrator → stream_id (registry.py, places.py)
     repeated    identities that stand more than once in the batch
     fresh       one row per identity of the batch
     existing    rows of the store with an identity of the batch
@@ -29,6 +29,7 @@ from monitor.store.folds import delay_labels, settle_labels
 from monitor.store.label_rules import define_missing, load_rules, remember_words, words_predicted
 from monitor.store.logits import settle_logits
 from monitor.store.parking import join_labels
+from monitor.store.places import map_streams
 from monitor.store.pulled import Pulled
 from monitor.store.registry import Registry
 from monitor.store.rejudging import judge_words_again
@@ -178,7 +179,7 @@ def take(
     """Everything between `staged` and the tables it changes. ``repeated``: whether `repeated` may hold anything."""
     repeated = repeated and connection.execute("SELECT 1 FROM repeated LIMIT 1").fetchone() is not None
     connection.execute(statement("ingest_fresh_joined" if repeated else "ingest_fresh_single"))
-    registry.map_streams(connection, now)
+    pulled.problems += map_streams(connection, registry, model, now)
     _find_existing(connection, registry.model_id)
     known = connection.execute("SELECT 1 FROM existing LIMIT 1").fetchone() is not None
     own = {"model_id": registry.model_id, "now": naive(now)}

@@ -1,6 +1,7 @@
 """The pull stage: everything new from a model's sources into the store, problems told apart from failures."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime
 
 import duckdb
@@ -8,10 +9,12 @@ import duckdb
 from monitor.config import Model
 from monitor.errors import SourceError
 from monitor.remedies import REMEDIES
-from monitor.sources.base import Batch, Outcome, Problem, Source
+from monitor.sources.base import Batch, Guarded, Outcome, Problem, Source
 from monitor.store.connection import atomic, naive
 from monitor.store.cursors import read_cursor, write_cursor
+from monitor.store.guard import FileGuard
 from monitor.store.ingest import RefusedError, ingest
+from monitor.store.journal import Journal
 from monitor.store.parking import parked_past_horizon
 from monitor.store.pulled import Pulled
 from monitor.store.refusals import refuse
@@ -19,6 +22,7 @@ from monitor.store.registry import Registry
 from monitor.store.renewal import renew_meaning
 from monitor.store.retry import retry_parked
 from monitor.store.served import Serving
+from monitor.store.set_aside import take_up_journal
 from monitor.store.shares import ApartError
 from monitor.store.source_notes import store_notes
 from monitor.wording import counted, first_few
@@ -39,6 +43,7 @@ def pull(
 ) -> dict[str, Pulled]:
     """What each source brought, by its name. Each batch is committed with its cursor before the next is read."""
     brought: dict[str, Pulled] = {}
+    take_up_journal(connection, Journal.beside(connection), now)
     renewed = renew_meaning(connection, registry, model, sources, now)
     for source in sources:
         brought[source.name] = _pull_source(connection, registry, model, source, serving, now)
@@ -58,33 +63,52 @@ def _pull_source(
     now: datetime,
 ) -> Pulled:  # fmt: skip
     total = Pulled()
+    cursor = read_cursor(connection, registry.model_id, source.name)
+    guard: FileGuard | None = None
     try:
-        for found in source.read(connection, read_cursor(connection, registry.model_id, source.name), now):
+        if isinstance(source, Guarded):
+            guard = FileGuard(connection, model, source, Journal.beside(connection), now)
+            read = source.read(connection, cursor, now, guard)
+        else:
+            read = source.read(connection, cursor, now)
+        for found in read:
             if isinstance(found, Batch):
-                total.add(_ingest(connection, registry, model, source, found, serving, now))
+                total.add(_ingest(connection, registry, model, source, found, serving, now, guard))
                 continue
             total.problems.append(found)
+            if guard is not None:
+                guard.settled([found.item])
             with atomic(connection):
                 write_cursor(connection, registry.model_id, source.name, found.cursor, now)
     except SourceError as error:
         total.problems.append(Problem(source.name, "source_unreachable", error.message))
+    finally:
+        if guard is not None:
+            guard.close()
+            total.problems += guard.problems
     return total
 
 
 def _ingest(
     connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: Source, batch: Batch,
-    serving: Sequence[Serving], now: datetime,
+    serving: Sequence[Serving], now: datetime, guard: FileGuard | None = None,
 ) -> Pulled:  # fmt: skip
     """One batch; in rounds when later files speak of rows of earlier ones, and when one is damaged inside, its files
     one by one."""
+    items = [item for item, fingerprint in batch.cursor.items() if fingerprint is not None]
     try:
-        pulled = ingest(connection, registry, model, source.name, source.holds, batch, now, serving=serving)
+        with guard.reading(items) if guard else nullcontext():
+            pulled = ingest(connection, registry, model, source.name, source.holds, batch, now, serving=serving)
     except ApartError as error:
         members: Sequence[Batch] = error.batches
     except RefusedError as error:
+        if guard is not None:
+            guard.settled(items)
         return refuse(connection, registry, model, source.name, batch, error.file, error.review, now)
     except SourceError as error:
-        members = batch.alone if batch.part is None else [batch.part([at]) for at in range(batch.files)]
+        members = _alone(batch)
+        if not members and guard is not None:
+            guard.settled(items)
         if batch.settled and not members:  # it will not get better: nobody writes it any more
             item = _item(batch)
             batch.settled({item: Outcome(refused=error.message)})
@@ -93,14 +117,43 @@ def _ingest(
             item = next(iter(batch.cursor), source.name)
             text = f"{item}: cannot be read to its end ({error.message}); nothing of it was taken, it is tried again"
             return Pulled(problems=[Problem(item, "unreadable_file", text)])
+    except Exception as error:
+        # what no file should be able to cause stops no other file; anything else goes on to the boundary of the cycle
+        members = _alone(batch)
+        if guard is None or not guard.concerns(error):
+            raise
+        if not members:
+            if not guard.may_try_again(_item(batch), error):
+                return _held(batch, guard)
+            members = [batch]
     else:
         if batch.settled:
             batch.settled(pulled.shares or {_item(batch): _outcome(pulled)})
+        if guard is not None:
+            guard.settled(items)
         return pulled
     total = Pulled()
     for member in members:
-        total.add(_ingest(connection, registry, model, source, member, serving, now))
+        total.add(_ingest(connection, registry, model, source, member, serving, now, guard))
     return total
+
+
+def _alone(batch: Batch) -> Sequence[Batch]:
+    """The files of a batch one by one; none where it is one."""
+    if batch.files == 1:
+        return ()
+    return batch.alone if batch.part is None else [batch.part([at]) for at in range(batch.files)]
+
+
+def _held(batch: Batch, guard: FileGuard) -> Pulled:
+    """Of the batch's one file nothing is taken now. A push that has had its tries is refused."""
+    item = _item(batch)
+    why = guard.why_set_aside(item)
+    if not (why and batch.settled):
+        return Pulled()
+    batch.settled({item: Outcome(refused=why)})
+    guard.settled([item])
+    return Pulled(problems=[Problem(item, "push_set_aside", f"push {item}: {why}. It is kept in refused/")])
 
 
 def _item(batch: Batch) -> str:

@@ -1,8 +1,9 @@
 """What a pull brought, in numbers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from monitor.sources.base import Outcome, Problem
+from monitor.sources.base import NOTHING_TAKEN, Outcome, Problem
 
 
 @dataclass(slots=True)
@@ -48,3 +49,24 @@ class Pulled:
     def changed(self) -> bool:
         """Whether any cell can have changed."""
         return bool(self.new or self.labelled or self.corrected or self.removed)
+
+
+@dataclass(frozen=True, slots=True)
+class NotRead:
+    """What a cycle could not read, by model and source: ``new`` in this cycle, ``aside`` of earlier ones, as sentences."""
+
+    new: tuple[str, ...]
+    aside: tuple[str, ...]
+    read_nothing: bool  # there was something new, and nothing of it could be read
+
+    @classmethod
+    def of(cls, pulled: Mapping[str, Mapping[str, Pulled]]) -> "NotRead":
+        """Of what a cycle pulled, by model and source."""
+        found = [
+            (f'model "{model}", source "{source}": {problem.message}', problem.news)
+            for model, sources in pulled.items() for source, each in sources.items()
+            for problem in each.problems if problem.reason in NOTHING_TAKEN
+        ]  # fmt: skip
+        new = tuple(text for text, news in found if news)
+        files = sum(each.files for sources in pulled.values() for each in sources.values())
+        return cls(new, tuple(text for text, news in found if not news), bool(new) and not files)

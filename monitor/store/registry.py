@@ -1,7 +1,6 @@
 """Small numbers for models, streams and slices: the columns of samples and cells hold these, not texts."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,6 +22,8 @@ class Registry:
     model_id: int
     slices: dict[Slice, int] = field(default_factory=dict)  # finest slices
     values: dict[str, set[str]] = field(default_factory=dict)  # dimension → values with a slice of their own
+    # dimension → rows of the batch that fold, and some of their values
+    folded: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, connection: duckdb.DuckDBPyConnection, model: Model, now: datetime) -> "Registry":
@@ -39,11 +40,20 @@ class Registry:
         where = {"model_id": row[0]}
         slices = connection.execute("SELECT labels, slice_id FROM slices WHERE model_id = $model_id", where).fetchall()
         registry = cls(row[0], {Slice.of(labels): slice_id for labels, slice_id in slices})
-        for dimension, value in connection.execute(
-            "SELECT dimension, value FROM slice_values WHERE model_id = $model_id", where
-        ).fetchall():
-            registry.values.setdefault(dimension, set()).add(value)
+        registry.load_values(connection)
         return registry
+
+    def load_values(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Look up which values have a place."""
+        self.values = {}
+        for dimension, value in connection.execute(
+            "SELECT dimension, value FROM slice_values WHERE model_id = $model_id", {"model_id": self.model_id}
+        ).fetchall():
+            self.values.setdefault(dimension, set()).add(value)
+
+    def has_place(self, slice_: Slice) -> bool:
+        """Whether each value that the slice names has a place, or needs none."""
+        return all(value in (MISSING, OTHER) or value in self.values.get(name, ()) for name, value in slice_.labels)
 
     def slices_inside(self, scope: Slice) -> list[int]:
         return [slice_id for own, slice_id in self.slices.items() if scope.contains(own)]
@@ -55,12 +65,15 @@ class Registry:
             "GROUP BY slice_key ORDER BY n DESC, slice_key"
         ).fetchall()
         keys, ids = [], []
-        for key, _ in counted:  # frequent values first, so that those get the slices when there are too many
+        self.folded = {}
+        for key, rows in counted:  # frequent values first, so that those get the slices when there are too many
             raw = key.split("\x1f") if model.slices else []
-            labels = {
-                dimension: self._value(connection, dimension, value, model.max_slice_values)
-                for dimension, value in zip(model.slices, raw, strict=True)
-            }
+            labels = {}
+            for dimension, value in zip(model.slices, raw, strict=True):
+                labels[dimension] = self._value(connection, dimension, value, model.max_slice_values)
+                if labels[dimension] == OTHER != value:
+                    count, examples = self.folded.get(dimension, (0, []))
+                    self.folded[dimension] = count + rows, [*examples[:2], value[:_LONGEST_VALUE]]
             keys.append(key)
             ids.append(self._slice_id(connection, Slice.of(labels)))
         if keys:
@@ -72,8 +85,10 @@ class Registry:
     def _value(self, connection: duckdb.DuckDBPyConnection, dimension: str, value: str, limit: int) -> str:
         """The label value that stands for a raw one: itself, its hashed stump, __missing__ or __other__."""
         value = normalize_word(value)
-        if value == "":
+        if value in ("", MISSING):
             return MISSING
+        if value == OTHER:
+            return OTHER
         if len(value) > _LONGEST_VALUE:
             value = f"{value[:_LONGEST_VALUE]}…{hashlib.sha256(value.encode()).hexdigest()[:8]}"
         known = self.values.setdefault(dimension, set())
@@ -104,19 +119,3 @@ class Registry:
         assert row is not None
         self.slices[wanted] = int(row[0])
         return int(row[0])
-
-    def map_streams(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
-        """Fill the temporary table stream_keys (version, calibrator → stream_id) for `fresh`, entering new streams."""
-        where: Mapping[str, object] = {"model_id": self.model_id, "now": naive(now)}
-        connection.execute(
-            "INSERT INTO streams SELECT (SELECT coalesce(max(stream_id), 0) FROM streams) + row_number() OVER (), $model_id, "
-            "version, calibrator, $now FROM (SELECT DISTINCT coalesce(version, '') AS version, "
-            "coalesce(calibrator, '') AS calibrator FROM fresh WHERE score IS NOT NULL EXCEPT "
-            "SELECT version, calibrator FROM streams WHERE model_id = $model_id)",
-            where,
-        )
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE stream_keys AS SELECT version, calibrator, stream_id FROM streams "
-            "WHERE model_id = $model_id",
-            {"model_id": self.model_id},
-        )

@@ -21,13 +21,15 @@ from monitor.store.problems import store_problems
 from monitor.store.sql import statement
 
 SNAPSHOT = "metrics.duckdb"
-SCHEMA_VERSION = 4  # of the snapshot's tables, a public interface: grows when one changes
+SCHEMA_VERSION = 5  # of the snapshot's tables, a public interface: grows when one changes
 _STORAGE_VERSION = "v1.4.0"  # so that readers with DuckDB 1.4 and later can open it
 
 _SMALL = (  # written anew each time; slice_history and evidence grow
     "slice_labels", "newest_readings", "reliability", "alerts", "alert_events", "evidence_alarms", "evidence_streams",
     "disparities", "jobs", "job_log", "guards", "calibrators", "serving", "thresholds", "threshold_curves",
     "quarantine", "quarantine_counts", "pulls", "label_delays", "problems", "source_notes", "waiting_labels", "group_spans",
+    "folded_values",
+    "files_set_aside",
 )  # fmt: skip
 _VIEWS = ("view_slice_metrics", "view_worst_slices", "view_drift_now", "view_last_refits")
 

@@ -10,15 +10,16 @@ import duckdb
 from monitor.sources.base import Batch
 from monitor.store.connection import literal, naive, quoted
 from monitor.store.folds import settle_folds, settle_labels
+from monitor.store.lengths import LONGEST_CLASS, LONGEST_ID, cut_version, is_longer, kept_value
 from monitor.store.sql import statement
 from monitor.store.times import CLOCK_SKEW as CLOCK_SKEW
 from monitor.store.times import other_expression, time_expression
-from monitor.store.values import LabelRules, normalized_text, outcome_expression, plain_text
+from monitor.store.values import BLANKS, LabelRules, normalized_text, outcome_expression, plain_text
 
 QUARANTINE_REASONS = (
     "unreadable_line", "missing_sample_id", "unreadable_time", "time_before_1970", "time_in_future", "older_than_retention",
     "missing_score", "score_not_a_number", "score_outside_0_1", "unknown_outcome", "bad_count", "bad_logits",
-    "label_too_late", "missing_logits", "no_prediction", "conflicting_identity", "taken_back",
+    "label_too_late", "missing_logits", "no_prediction", "conflicting_identity", "taken_back", "too_long",
 )  # fmt: skip
 EVER = (
     datetime(1970, 1, 2, tzinfo=UTC),
@@ -26,6 +27,7 @@ EVER = (
 )  # times that are not asked whether they are old or ahead
 CLIPPED = 1e-5  # scores as far outside [0, 1] are rounding of the softmax, and count as 0 or 1
 _LARGEST_COUNT = 1_000_000_000_000  # of one row: sums of millions of such rows still fit BIGINT
+_LONG_LABELS = f"{is_longer('sample_id', LONGEST_ID)} OR {is_longer('label', LONGEST_CLASS)}"
 _SEPARATOR = "chr(31)"  # between slice values inside slice_key
 
 
@@ -97,7 +99,7 @@ FROM (
         settle_labels(connection)
     close = holds == "samples" and mark_conflicts(connection)
     if connection.execute("SELECT 1 FROM staged WHERE reason IS NOT NULL AND record IS NULL LIMIT 1").fetchone():
-        record = ", ".join(f"{quoted(name)} := {quoted(name)}::VARCHAR" for name in batch.types)
+        record = ", ".join(f"{quoted(name)} := {kept_value(name)}" for name in batch.types)
         connection.execute(f"""
 UPDATE staged SET record = r.record
 FROM (SELECT _position, to_json(struct_pack({record}))::VARCHAR AS record FROM ({batch.relation})) AS r
@@ -217,8 +219,9 @@ def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monito
     has_outcome, outcome = (
         outcome_expression(rules, types["outcome"]) if "outcome" in types else ("false", "NULL::INTEGER")
     )
+    own_calibrators = "calibrator" in types and not monitor_applies
     key = ", ".join(f"replace(coalesce({_slice_value(name, types)}, ''), {_SEPARATOR}, ' ')" for name in slices)
-    version = text("version") if types.get("version") != "VARCHAR" else "nullif(trim(version), '')"
+    version = text("version") if types.get("version") != "VARCHAR" else f"nullif(trim(version, {literal(BLANKS)}), '')"
     return {
         "sample_id": text("sample_id"),
         "observed_at": time_expression("observed_at", batch),
@@ -229,8 +232,8 @@ def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monito
         "raw_score": _clipped(f"coalesce({raw}, {score})" if monitor_applies else raw),
         "clipped": f"coalesce({_slightly_outside(score)}, false) OR coalesce({_slightly_outside(raw)}, false)",
         "logits": f"TRY_CAST({own('logits', 'FLOAT[]')} AS FLOAT[])",
-        "version": version,
-        "calibrator": "NULL::VARCHAR" if monitor_applies else text("calibrator"),
+        "version": cut_version(f"({version})") if "version" in types else version,
+        "calibrator": cut_version(f"({text('calibrator')})") if own_calibrators else "NULL::VARCHAR",
         "group_id": text("group_id"),
         "predicted_class": text("predicted_class"),
         "label": text("label"),
@@ -281,6 +284,7 @@ def _sample_checks(horizon: timedelta, oldest: datetime, now: datetime) -> tuple
     latest = _stamp(now + CLOCK_SKEW)
     return (
         ("missing_sample_id", "sample_id IS NULL"),
+        ("too_long", f"{_LONG_LABELS} OR {is_longer('group_id', LONGEST_ID)} OR {is_longer('predicted_class', LONGEST_CLASS)}"),
         ("unreadable_time", "observed_at IS NULL OR NOT isfinite(observed_at)"),
         ("time_before_1970", "observed_at < TIMESTAMP '1970-01-01'"),
         ("time_in_future", f"observed_at > {latest} OR labelled_at > {latest}"),
@@ -305,6 +309,7 @@ def _label_checks(rules: LabelRules, now: datetime) -> tuple[tuple[str, str], ..
     latest = _stamp(now + CLOCK_SKEW)
     return (
         ("missing_sample_id", "sample_id IS NULL"),
+        ("too_long", _LONG_LABELS),
         ("unreadable_time", "has_labelled_at AND (labelled_at IS NULL OR NOT isfinite(labelled_at))"),
         ("time_in_future", f"labelled_at > {latest}"),
         ("unknown_outcome", "has_outcome AND read_outcome IS NULL"),

@@ -17,7 +17,7 @@ from monitor.store.connection import literal, quoted
 MISSING_WORDS = (
     "nan", "none", "null", "na", "n/a", "<na>", "\\n", "-", "nat", "#n/a", "#na", "n.a.", "<null>", "(null)", "<none>",
 )  # fmt: skip
-_BLANKS = " \t\n\x0b\x0c\r\u00a0\u2007\u202f\u3000\u200b\ufeff"  # of programs, typography and East Asian keyboards
+BLANKS = " \t\n\x0b\x0c\r\u00a0\u2007\u202f\u3000\u200b\ufeff"  # of programs, typography and East Asian keyboards
 _INTEGERS = (
     "TINYINT",
     "SMALLINT",
@@ -53,7 +53,7 @@ def plain_text(column: str, kind: str) -> str:
 
 def normalized_text(text: str) -> str:
     """The same for an SQL expression that is text: ``" 12.0 "`` → ``12``, ``"1.10"`` stays, ``""`` → NULL."""
-    bare = f"trim({text}, {literal(_BLANKS)})"
+    bare = f"trim({text}, {literal(BLANKS)})"
     # nearly all values are as they should be: comparisons that cost little send only the others through the rest
     last = f"{text}[-1]"
     odd = f"{text} < '!' OR {text} >= chr(160) OR contains({text}, '.') OR {last} <= ' ' OR {last} >= chr(160)"
@@ -154,7 +154,7 @@ def outcome_expression(rules: LabelRules, kind: str) -> tuple[str, str]:
 
 def _normalized(word: str) -> str:
     """What ``normalized_text`` makes of it."""
-    bare = word.strip(_BLANKS)
+    bare = word.strip(BLANKS)
     head, dot, tail = bare.partition(".")
     whole = (
         dot and tail and set(tail) == {"0"} and head.removeprefix("-").isascii() and head.removeprefix("-").isdigit()

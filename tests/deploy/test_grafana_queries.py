@@ -56,6 +56,7 @@ QUIET_ALERTS = {
     "CalwatchSeriesCapped": "there are few series",
     "CalwatchReloadFailed": "nothing was reloaded",
     "CalwatchLabelDelayDependsOnOutcome": "the demo's delays do not depend on the outcome",
+    "CalwatchFileSetAside": "every file could be read",
     "CalwatchLabelsJoinNothing": "the demo's labels come with their predictions",
     "CalwatchDriftEvidenceRising": "the haze is so plain that evidence leaps over the limit from one cycle to the next",
     "CalwatchCyclesOverlap": "a played cycle cannot overlap",

@@ -1,6 +1,7 @@
 """A calwatch process under test: started, asked over HTTP, signalled, waited for with a deadline."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -9,9 +10,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+_PORTS = iter(random.Random(os.getpid()).sample(range(10_000, 32_000), 5_000))  # another order in each process
 PATIENCE = 60.0  # seconds until a condition that has not come true is a failure
 
 
@@ -24,9 +27,13 @@ def wait_for(condition: Callable[[], bool], what: str, patience: float = PATIENC
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """A port of this process: none that the system gives out by itself, nor one that was asked for before, so that it is
+    still free when a server comes to it."""
+    for port in _PORTS:
+        with socket.socket() as found, suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port")
 
 
 def command(*arguments: str | Path) -> list[str]:

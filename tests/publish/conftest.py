@@ -120,6 +120,7 @@ def small() -> Published:
         waiting_labels=(
             WaitingLabels("digits", "lake", 12, AT - 9 * HOUR, AT - HOUR, 1, 3, ("007", "008"), ("7",), compared_at=AT),
         ),
+        sources=("lake",),
         group_spans=GroupSpans(
             "digits", AT, AT - 720 * HOUR, HOUR, Straddling(4000, 3000, 900, 0.004, 0.0, ("clip-8",), (12,), (HOUR,))
         ),

@@ -4,7 +4,6 @@ Nothing is loaded from another host, and the console stays silent.
 """
 
 import os
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +17,7 @@ from monitor.model import Published, Reading, Slice
 from monitor.publish.web import create_app
 from monitor.server import HttpServer
 from tests.deploy.tools import needed
+from tests.e2e.process import free_port
 from tests.publish.page_world import EVIL, HAZED, Site, played
 
 if find_spec("playwright") is None:
@@ -42,9 +42,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def served(site: Site) -> Iterator[str]:
     from monitor.publish.drawing import Drawer
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{probe.getsockname()[1]}"
+    listen = f"127.0.0.1:{free_port()}"
     drawer = Drawer(timeout=60)
     server = HttpServer(create_app(site, now=lambda: site.now, drawer=drawer), listen)
     try:

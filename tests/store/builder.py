@@ -1,9 +1,11 @@
 """A small world to ingest into: a state directory, one model, files of any format, and a from-scratch oracle."""
 
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from monitor.cycle import file_sources
 from monitor.model import Slice
 from monitor.sources.base import Problem, Source
 from monitor.statistics.cells import Cells
-from monitor.store.connection import literal, open_live, quoted
+from monitor.store.connection import LIVE, literal, make_state_dir, open_live, quoted
 from monitor.store.pull import pull
 from monitor.store.pulled import Pulled
 from monitor.store.registry import Registry
@@ -88,6 +90,24 @@ def write_parquet(path: Path, rows: Sequence[Mapping[str, Any]], types: Mapping[
 WRITERS = {"csv": write_csv, "jsonl": write_json_lines, "parquet": write_parquet}
 
 
+@cache
+def _blank() -> bytes:
+    with tempfile.TemporaryDirectory() as place:
+        open_live(Path(place), now=NOW).close()
+        return (Path(place) / LIVE).read_bytes()
+
+
+def open_blank(state_dir: Path) -> duckdb.DuckDBPyConnection:
+    """What ``open_live`` opens there; where nothing is yet, a copy of a database that a first start at NOW has left.
+
+    Every test on its own would apply all migrations anew; tests of those call ``open_live``.
+    """
+    if not (state_dir / LIVE).exists():
+        make_state_dir(state_dir)
+        (state_dir / LIVE).write_bytes(_blank())
+    return open_live(state_dir, now=NOW)
+
+
 @dataclass
 class World:
     """One model over one state directory; ``take`` is a pull of everything new."""
@@ -101,7 +121,7 @@ class World:
     def make(cls, base: Path, extra: str = "", source: str = "", slices: Sequence[str] = ("camera",)) -> "World":
         (base / "in").mkdir(parents=True, exist_ok=True)
         (base / "labels").mkdir(exist_ok=True)
-        return cls(base, model_of(base, extra, source, slices), open_live(base / "state", now=NOW))
+        return cls(base, model_of(base, extra, source, slices), open_blank(base / "state"))
 
     def registry(self, now: datetime = NOW) -> Registry:
         return Registry.load(self.connection, self.model, now)

@@ -38,7 +38,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {  # by operation
         "name": "defects", "task": "binary", "event": "the positive class is true", "dimensions": ["camera", "lighting"],
         "min_samples": 500, "state": "firing", "problem": None, "versions": ["v7"], "windows": ["24h", "7d"],
         "readings": 24, "firing": 6, "unknown": 0, "label_delay_depends_on_outcome": None,
-        "waiting_labels": 600, "group_spans": {
+        "waiting_labels": 600, "files_set_aside": 1, "group_spans": {
             "checked_at": _NOW, "since": "2026-02-01T00:00:00Z", "bucket": "1h", "rows": 18400, "grouped": 18400,
             "groups": 9210, "over_buckets": 0.003, "over_days": 0.0, "examples": ["clip-8812"], "suspicious": False,
             "finding": "0.3 % of the rows lie in groups that span buckets of 1h, none in groups that span days (rows since "
@@ -101,6 +101,13 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {  # by operation
         "prediction_examples": ["7", "8"],
         "guess": 'all of the 600 ids compared are those of predictions but for leading zeros: label "007", prediction "7"',
         "compared_at": _NOW, "finding": "600 labels wait for their prediction, the oldest since 2026-03-02 00:01 UTC",
+    }),
+    "files_set_aside": _page({
+        "model": "defects", "source": "samples", "file": "/data/samples/2026-03-02.jsonl", "tries": 2, "kind": "out_of_memory",
+        "reason": "takes more memory to read than memory_limit, 953.6 MiB (Out of Memory Error: failed to allocate data)",
+        "remedy": "Leave out long lists, deep nesting and long texts that calwatch does not need, write it in several smaller "
+        "files, or raise memory_limit in [monitor]",
+        "first_tried_at": _DAY, "last_tried_at": _NOW,
     }),
     "quarantine": {
         "counts": [

@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from monitor.durations import format_duration
-from monitor.model import GroupSpans, WaitingLabels
+from monitor.model import FileSetAside, GroupSpans, WaitingLabels
 from monitor.wording import told_spans, told_waiting
 
 
@@ -62,4 +62,24 @@ def waiting_labels_item(waiting: WaitingLabels) -> WaitingLabelsItem:
         suspicious=waiting.suspicious, label_examples=list(waiting.label_examples),
         prediction_examples=list(waiting.prediction_examples), guess=waiting.guess, compared_at=waiting.compared_at,
         finding=told_waiting(waiting),
+    )  # fmt: skip
+
+
+class FileSetAsideItem(BaseModel):
+    model: str
+    source: str
+    file: str
+    tries: int = Field(description="that failed, at most one a cycle")
+    kind: str = Field(description="out_of_memory, crashed, timed_out or failed")
+    reason: str
+    remedy: str
+    first_tried_at: datetime
+    last_tried_at: datetime
+
+
+def file_set_aside_item(held: FileSetAside) -> FileSetAsideItem:
+    """All that is known of it."""
+    return FileSetAsideItem(
+        model=held.model, source=held.source, file=held.item, tries=held.tries, kind=held.kind, reason=held.reason,
+        remedy=held.remedy, first_tried_at=held.first_tried_at, last_tried_at=held.last_tried_at,
     )  # fmt: skip

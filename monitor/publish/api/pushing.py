@@ -20,6 +20,7 @@ from monitor.config import Source as SourceConfig
 from monitor.publish.api.unpacking import JSON, LINES, MEDIA, MEGABYTE, demand_modest, write_rows
 from monitor.sources.inbox import Inbox, Receipt, look_at
 from monitor.sources.layout import Needs
+from monitor.store.blame import first_line
 
 log = structlog.get_logger("calwatch")
 PATIENCE = 60.0  # seconds in which a body must have come
@@ -106,7 +107,7 @@ class Desk:
                 written = inbox.temporary(secrets.token_hex(8) + _suffix(push.media))
             with self._unpacking:  # one at a time: each may take a few times its size
                 write_rows(push.media, push.body, written)
-                _demand_readable(push, written)
+                _look_once(inbox, push, written)
             with self._lock:  # the same push may have come twice at once
                 known = _known(inbox, push)
                 if known is not None:
@@ -147,12 +148,33 @@ def _demand_room(inbox: Inbox, size: int, config: Config) -> None:
         )  # fmt: skip
 
 
+def _look_once(inbox: Inbox, push: Push, path: Path) -> None:
+    """``_demand_readable``, unless that ended the process when the same body came before: then the next cycle tries it alone.
+    Not to be called twice at once. Raises HTTPException 422 and OSError."""
+    mark = inbox.directory / f".looking-{push.digest}"
+    if mark.exists():
+        return
+    mark.touch()
+    try:
+        _demand_readable(push, path)
+    finally:
+        mark.unlink(missing_ok=True)
+
+
 def _demand_readable(push: Push, path: Path) -> None:
     """Raises HTTPException 422 saying what no row of it could be taken for."""
     if path.suffix == ".jsonl":
         return  # line by line; bad ones are set aside with their place
     with duckdb.connect(config={"memory_limit": "256MB", "threads": 1}) as connection:
-        found = look_at(connection, path, push.source, push.model.slices, Needs.of(push.model))
+        try:
+            found = look_at(connection, path, push.source, push.model.slices, Needs.of(push.model))
+        except (
+            duckdb.Error
+        ) as error:  # out of memory, or a mistake in DuckDB: of this body alone, on a connection of its own
+            raise HTTPException(
+                422, f"cannot be read ({first_line(error)}): leave out what calwatch does not need, or send it in parts; "
+                "nothing of the push was taken",
+            ) from error  # fmt: skip
         if isinstance(found, str):
             raise HTTPException(422, f"{found}; nothing of the push was taken")
         demand_modest(connection, path, found)

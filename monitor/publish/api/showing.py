@@ -8,7 +8,12 @@ from fastapi import APIRouter, HTTPException, Path, Query
 
 from monitor.model import AlertState, JobState, ModelStatus, Published, Reading, ReadingState, Slice
 from monitor.publish.api import schemas
-from monitor.publish.api.intakeschemas import WaitingLabelsItem, waiting_labels_item
+from monitor.publish.api.intakeschemas import (
+    FileSetAsideItem,
+    WaitingLabelsItem,
+    file_set_aside_item,
+    waiting_labels_item,
+)
 from monitor.publish.api.schemas import Listed, Page
 from monitor.publish.state import State
 
@@ -229,6 +234,14 @@ def showing_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
         """Labels that wait for their prediction, by source, with ids of both sides and why where that can be seen."""
         held = (each for status in statuses(model) for each in status.waiting_labels if source in (None, each.source))
         return page(map(waiting_labels_item, held), limit, offset)
+
+    @router.get("/files-set-aside")
+    def files_set_aside(
+        model: Model = None, source: Annotated[str | None, Query()] = None, limit: Limit = 100, offset: Offset = 0
+    ) -> Page[FileSetAsideItem]:
+        """Files that are no longer read, with why and what to do; released when they change, or by `calwatch retry`."""
+        held = (each for status in statuses(model) for each in status.files_set_aside if source in (None, each.source))
+        return page(map(file_set_aside_item, held), limit, offset)
 
     @router.get("/quarantine")
     def quarantine(

@@ -10,7 +10,10 @@ WITH joined AS (
         e.file_id AS old_file_id, e.label_file_id AS old_label_file_id,
         coalesce(c.slice_id, e.slice_id)   AS slice_id,
         coalesce(t.stream_id, e.stream_id) AS stream_id,
+        t.kept                             AS kept_version,
         o.version                          AS old_version,
+        -- whoever was stored as one of the others, and has a place now, was predicted as it was
+        e.slice_id IN (SELECT slice_id FROM slices WHERE list_contains(map_values(labels), '__other__')) AS was_other,
         number_of_file(f.position, f.file) AS own_file_id,
         -- a label that is missing takes the place of none
         CASE WHEN f.labelled THEN coalesce(f.label, e.label) ELSE coalesce(e.label, f.label) END AS known_label,
@@ -20,7 +23,7 @@ WITH joined AS (
     LEFT JOIN slice_keys AS c ON c.slice_key = f.slice_key
     LEFT JOIN stream_keys AS t
         ON f.score IS NOT NULL AND t.version = coalesce(f.version, '') AND t.calibrator = coalesce(f.calibrator, '')
-    LEFT JOIN stream_keys AS o ON o.stream_id = e.stream_id
+    LEFT JOIN streams AS o ON o.stream_id = e.stream_id
     -- a row labelled before what is known is an old row sent again: it takes nothing back
     WHERE NOT coalesce(f.labelled_at < e.labelled_at AND e.positives IS NOT NULL, false)
 ),
@@ -52,8 +55,8 @@ merged AS (
             AS confirmed,
         row_key IS NOT NULL AND score IS NOT NULL AND (
             coalesce(raw_score <> old_raw_score, false) OR ($own_scores AND score <> old_score)
-            OR coalesce(logits <> old_logits, false) OR coalesce(slice_id <> old_slice_id, false)
-            OR coalesce(coalesce(version, '') <> old_version, false)
+            OR coalesce(logits <> old_logits, false) OR coalesce(slice_id <> old_slice_id AND NOT was_other, false)
+            OR coalesce(kept_version <> old_version AND old_version <> '__other__', false)
             OR coalesce(predicted_class <> old_predicted_class, false) OR n <> old_n
         ) AS changes_prediction
     FROM joined

@@ -1,5 +1,5 @@
 CREATE OR REPLACE TEMP TABLE quarantine_news AS
-SELECT file, row, reason, left(any_value(record), 20000) AS record
+SELECT file, row, reason, left(any_value(record), 4000) AS record
 FROM staged
 WHERE reason IS NOT NULL
 GROUP BY file, row, reason;

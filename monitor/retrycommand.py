@@ -1,0 +1,79 @@
+"""``calwatch retry``: files that were set aside, to be tried again."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from monitor import console
+from monitor.errors import CalwatchError, StoreInUseError, UsageError
+
+DEFAULT_CONFIG = Path("calwatch.toml")
+
+
+def retry(
+    model: Annotated[str | None, typer.Argument(help="only this model; default: all")] = None,
+    file: Annotated[
+        str | None, typer.Argument(help="only this file, as calwatch status names it, or the end of it")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="only this source")] = None,
+    config: Annotated[Path, typer.Option("--config", help="the configuration file")] = DEFAULT_CONFIG,
+) -> None:
+    """Try files again that were set aside; the daemon does it in its next cycle, or it is done here when there is none."""
+    from monitor.ask import Snapshot
+    from monitor.config import load_config
+    from monitor.daemon import run_once
+    from monitor.requests import leave_retry
+
+    loaded = load_config(config)
+    models = [each.name for each in loaded.model]
+    if model is not None and model not in models:
+        raise UsageError(
+            f'{config}: has no model "{model}"',
+            f"models: {', '.join(models)}; a file comes after its model: calwatch retry MODEL FILE",
+        )
+    chosen = [each for each in loaded.model if model in (None, each.name)]
+    sources = [each.name for own in chosen for each in own.source]
+    if source is not None and source not in sources:
+        raise UsageError(f'{config}: has no source "{source}"', f"sources: {', '.join(dict.fromkeys(sources))}")
+    with Snapshot(loaded.state_dir) as held:
+        rows = [
+            row for row in held.files_set_aside()
+            if row["model"] in [each.name for each in chosen] and source in (None, row["source"])
+        ]  # fmt: skip
+    rows = _named(rows, file) if file is not None else rows
+    if not rows:
+        console.say("no file is set aside")
+        return
+    for row in rows:
+        leave_retry(loaded.state_dir, row["model"], row["source"], row["item"])
+    try:
+        tick = run_once(config)
+    except StoreInUseError:
+        for row in rows:
+            console.say(f"asked for: {row['item']}; the running daemon tries it again in its next cycle")
+        console.say("see: calwatch status")
+        return
+    failed = 0
+    for row in rows:
+        pulled = tick.pulled.get(row["model"], {}).get(row["source"])
+        told = [each for each in pulled.problems if each.item == row["item"]] if pulled else []
+        console.say(f"released and tried again: {row['item']}: {'; '.join(each.message for each in told) or 'taken'}")
+        failed += bool(told) or pulled is None
+    for name, problem in tick.failed.items():
+        console.fail(f'model "{name}": {problem}', "")
+    if failed or tick.failed:
+        raise CalwatchError(f"{failed} of {len(rows)} could not be taken", "see the reasons above")
+
+
+def _named(rows: Sequence[dict[str, Any]], file: str) -> list[dict[str, Any]]:
+    """Those that ``file`` names, by all of their name or the end of it. Raises UsageError where it names none, or several."""
+    end = "/" + file.removeprefix("./")
+    found = [row for row in rows if row["item"] == file] or [row for row in rows if f"/{row['item']}".endswith(end)]
+    names = ", ".join(row["item"] for row in found or rows)
+    if not found:
+        raise UsageError(f"{file}: is not set aside", f"set aside: {names or 'no file'}")
+    if len({row["item"] for row in found}) > 1:
+        raise UsageError(f"{file}: names several files that are set aside", f"name one: {names}")
+    return found

@@ -1,0 +1,102 @@
+"""The process in which files are tried alone: ``python -m monitor.sources.trial_child``.
+
+It reads a Trial from its stdin and says of each file, in a line of JSON, whether it can be looked at, read and taken into an
+empty store, by the same code that a cycle would run. Where it can, or is refused as files are, the line is null. When stdin
+ends, because nobody waits for it any more, the process ends.
+"""
+
+import json
+import os
+import pickle
+import resource
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import duckdb
+
+from monitor.sources.base import Batch
+from monitor.store.alone import Trial
+from monitor.store.blame import first_line, is_of_the_disk, is_unexpected
+from monitor.store.connection import set_up
+from monitor.store.ingest import RefusedError, ingest
+from monitor.store.registry import Registry
+from monitor.store.room import parse_bytes, spill_limit
+from monitor.store.shares import ApartError
+
+_BEYOND = 2 * 1024**3  # bytes of address space beyond twice the memory limit: threads, libraries, what is not counted
+_REASON = 300  # characters
+
+
+def main() -> None:
+    """Try the files of the trial on stdin, one after the other."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print is no answer
+    trial: Trial = pickle.load(sys.stdin.buffer)
+    threading.Thread(target=_hold_on, daemon=True).start()
+    _limit(trial.memory_limit)
+    _answer(answers, "begun")
+    for item in trial.items:
+        try:
+            _try(trial, item)
+        except (RefusedError, ApartError):
+            _answer(answers, None)
+        except (MemoryError, duckdb.OutOfMemoryException) as error:
+            _answer(answers, None if is_of_the_disk(error) else _failed(trial, error, "out_of_memory"))
+        except duckdb.FatalException as error:
+            _answer(answers, None if is_of_the_disk(error) else _failed(trial, error, "failed"))
+        except Exception as error:  # noqa: BLE001  # whatever it is: it is told of this file
+            _answer(answers, _failed(trial, error, "failed") if is_unexpected(error) else None)
+        else:
+            _answer(answers, None)
+
+
+def _try(trial: Trial, item: str) -> None:
+    """Look at one file, and take its rows into a store of its own."""
+    spill = spill_limit(Path(trial.spill), trial.memory_limit)
+    limits = {"memory_limit": trial.memory_limit, "temp_directory": trial.spill, "max_temp_directory_size": spill}
+    with duckdb.connect(config={**limits}) as connection:
+        set_up(connection, trial.now)
+        found = trial.source.single(connection, item, trial.now)
+        if isinstance(found, Batch):
+            registry = Registry.load(connection, trial.model, trial.now)
+            ingest(connection, registry, trial.model, trial.source.name, trial.source.holds, found, trial.now)
+
+
+def _failed(trial: Trial, error: BaseException, kind: str) -> dict[str, str]:
+    """Why the file cannot be read."""
+    text = first_line(error)[:_REASON]
+    if kind == "out_of_memory":
+        return {"kind": kind, "reason": f"takes more memory to read than memory_limit, {trial.memory_limit} ({text})"}
+    return {"kind": kind, "reason": f"cannot be read: {type(error).__name__}: {text}"}
+
+
+def _answer(answers: IO[str], value: object) -> None:
+    print(json.dumps(value), file=answers, flush=True)
+
+
+def _limit(memory_limit: str) -> None:
+    """No core file; not much more memory than DuckDB may take; the first to go where the machine has none left."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError, ValueError):
+        os.nice(5)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
+    with suppress(OSError, ValueError):  # where there is no /proc, or a stricter limit holds already
+        held = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
+        limit = held + 2 * parse_bytes(memory_limit) + _BEYOND
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _hold_on() -> None:
+    """Wait for the end of stdin, then end this process."""
+    with suppress(OSError):
+        while os.read(0, 1):
+            pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Errors met at a file: what it holds, what is around it, a stop, or something that no file should be able to cause."""
+
+import duckdb
+
+from monitor.errors import CalwatchError
+from monitor.store.connection import is_ctrl_c
+
+_NO_FAULT_OF_A_FILE = ("no space left", "disk quota exceeded", "input/output error", "read-only file system")
+
+
+def is_of_the_disk(error: BaseException) -> bool:
+    """Whether DuckDB gave up because of the disk that its database or its spilled rows lie on."""
+    text = str(error).casefold()
+    return any(words in text for words in _NO_FAULT_OF_A_FILE)
+
+
+def is_grave(error: duckdb.Error) -> bool:
+    """Whether an error that DuckDB raised at a file says nothing of what the file holds: out of memory, a mistake in DuckDB,
+    a stop."""
+    if isinstance(error, duckdb.InterruptException):
+        return True
+    grave = (duckdb.OutOfMemoryException, duckdb.FatalException, duckdb.InternalException)
+    return isinstance(error, grave) and not is_of_the_disk(error)
+
+
+def is_unexpected(error: Exception) -> bool:
+    """Whether a file is to be tried alone because of an error: not where a store or a disk cannot be reached or written, nor
+    for a stop; those pass, or are for a person to mend."""
+    told = (CalwatchError, OSError, duckdb.InterruptException, duckdb.FatalException, duckdb.IOException)
+    if isinstance(error, told) or is_ctrl_c(error):
+        return False
+    # what other errors say may be words of the file itself
+    return not (isinstance(error, (duckdb.OutOfMemoryException, duckdb.InternalException)) and is_of_the_disk(error))
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without the advice that DuckDB puts below."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,65 @@
+"""What is beyond a limit of a model, as it is told: versions, calibrators and slice values that fold, versions not judged."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import duckdb
+
+from monitor.model import FoldedKind, FoldedValues
+from monitor.store.connection import aware, naive
+from monitor.wording import told_folded
+
+_EXAMPLES = 3
+
+
+def note_folded(
+    connection: duckdb.DuckDBPyConnection, model: str, kind: FoldedKind, name: str, most: int, examples: Sequence[str],
+    rows: int, now: datetime,
+) -> FoldedValues | None:  # fmt: skip
+    """Count ``rows`` more of a kind; what is to be told where that begins, None where it goes on.
+
+    Of kind "drift", ``rows`` are versions and take the place of those counted before. Call it inside a transaction.
+    """
+    before = next((each for each in load_folded(connection, model) if (each.kind, each.name) == (kind, name)), None)
+    found = FoldedValues(
+        kind, name, most, before.began_at if before else now, now,
+        rows + (before.rows if before and kind != "drift" else 0), tuple(examples[:_EXAMPLES]),
+    )  # fmt: skip
+    forget_folded(connection, model, kind, name)
+    connection.execute(
+        "INSERT INTO folded_values VALUES ($model, $kind, $name, $most, $began, $newest, $rows, $examples, $finding)",
+        {
+            "model": model, "kind": kind, "name": name, "most": most, "began": naive(found.began_at), "newest": naive(now),
+            "rows": found.rows, "examples": list(found.examples), "finding": told_folded(found),
+        },
+    )  # fmt: skip
+    return None if before else found
+
+
+def forget_folded(connection: duckdb.DuckDBPyConnection, model: str, kind: FoldedKind, name: str) -> None:
+    """It is over."""
+    connection.execute(
+        "DELETE FROM folded_values WHERE model = $model AND kind = $kind AND name = $name",
+        {"model": model, "kind": kind, "name": name},
+    )
+
+
+def forget_folded_before(connection: duckdb.DuckDBPyConnection, model: str, oldest: datetime) -> None:
+    """Let go of what last happened before ``oldest`` (naive UTC): no row of it is left."""
+    connection.execute(
+        "DELETE FROM folded_values WHERE model = $model AND newest_at < $oldest AND kind <> 'drift'",
+        {"model": model, "oldest": oldest},
+    )
+
+
+def load_folded(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[FoldedValues, ...]:
+    """All that is told of a model, in order of kind and name."""
+    rows = connection.execute(
+        "SELECT kind, name, most, began_at, newest_at, rows, examples FROM folded_values WHERE model = $model "
+        "ORDER BY kind, name",
+        {"model": model},
+    ).fetchall()
+    return tuple(
+        FoldedValues(kind, name, most, aware(began) or began, aware(newest) or newest, count, tuple(examples))
+        for kind, name, most, began, newest, count, examples in rows
+    )

@@ -1,0 +1,182 @@
+"""Which versions and calibrators have a place of their own, and when they and slice values free it.
+
+A place is held by what has a sample within retention: at most ``max_versions`` versions and as many calibrators that
+calwatch did not make, and ``max_slice_values`` of each dimension. Those that come when all are taken fold into ``__other__``.
+No version, no calibrator, and calibrators of calwatch's own need no place. What an older release stored beyond the limit
+keeps its place, and frees it like all others.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+import numpy as np
+
+from monitor.config import Model
+from monitor.model import OTHER
+from monitor.sources.base import Problem
+from monitor.store.connection import load_table, naive
+from monitor.store.folded import forget_folded_before, note_folded
+from monitor.store.registry import Registry
+from monitor.store.sql import statement
+from monitor.wording import told_folded
+
+_NEEDS_NONE = frozenset({"", OTHER})
+
+
+@dataclass(slots=True)
+class _Places:
+    """The places of one kind while a batch is looked at."""
+
+    held: set[str]
+    most: int
+    free: frozenset[str]  # these need no place
+
+    def keep(self, value: str) -> str:
+        """The value, or ``__other__`` where all places are taken."""
+        if value in self.free or value in self.held:
+            return value
+        if len(self.held) >= self.most:
+            return OTHER
+        self.held.add(value)
+        return value
+
+
+def map_streams(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime
+) -> list[Problem]:
+    """Fill the temporary table stream_keys (version, calibrator → kept version, stream_id) for `fresh`, entering new streams.
+
+    Frequent versions first, so that those get the places. Returns what is to be told: that versions, calibrators or slice
+    values begin to fold.
+    """
+    rows = connection.execute(
+        "SELECT coalesce(version, '') AS version, coalesce(calibrator, '') AS calibrator, count(*) FROM fresh "
+        "WHERE score IS NOT NULL GROUP BY ALL"
+    ).fetchall()
+    counts = {(version, calibrator): count for version, calibrator, count in rows}
+    known = {
+        (version, calibrator): (number, placed)
+        for version, calibrator, number, placed in connection.execute(
+            "SELECT version, calibrator, stream_id, placed FROM streams WHERE model_id = $model_id",
+            {"model_id": registry.model_id},
+        ).fetchall()
+    }
+    placed = [pair for pair, (_, own) in known.items() if own]
+    versions = _keep({version for version, _ in placed}, model.max_versions, _NEEDS_NONE, counts, 0)
+    own = connection.execute("SELECT id FROM calibrators WHERE model = $model", {"model": model.name}).fetchall()
+    free = _NEEDS_NONE | {id_ for (id_,) in own}
+    calibrators = _keep({calibrator for _, calibrator in placed}, model.max_versions, free, counts, 1)
+    kept = {pair: (versions[pair[0]], calibrators[pair[1]]) for pair in counts}
+    numbers = _enter(connection, registry, set(kept.values()), known, now)
+    columns = {
+        "version": np.array([version for version, _ in kept], dtype=object),
+        "calibrator": np.array([calibrator for _, calibrator in kept], dtype=object),
+        "kept": np.array([version for version, _ in kept.values()], dtype=object),
+        "stream_id": np.array([numbers[pair] for pair in kept.values()], dtype=np.int32),
+    }
+    if kept:
+        load_table(connection, "stream_keys", columns)
+    else:  # labels alone
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE stream_keys (version VARCHAR, calibrator VARCHAR, kept VARCHAR, stream_id INTEGER)"
+        )
+    folded = [
+        *_folded(connection, model, "version", (versions, counts, 0), now),
+        *_folded(connection, model, "calibrator", (calibrators, counts, 1), now),
+    ]
+    return [*folded, *_folded_slices(connection, registry, model, now)]
+
+
+_Counts = Mapping[tuple[str, str], int]  # rows by (version, calibrator)
+
+
+def _keep(held: set[str], most: int, free: Iterable[str], counts: _Counts, part: int) -> dict[str, str]:
+    """What is kept of each version (``part`` 0) or calibrator (1)."""
+    needless = frozenset(free)
+    places = _Places(held - needless, most, needless)
+    rows: Counter[str] = Counter()
+    for pair, count in counts.items():
+        rows[pair[part]] += count
+    return {value: places.keep(value) for value in sorted(rows, key=lambda value: (-rows[value], value))}
+
+
+def _enter(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, wanted: set[tuple[str, str]],
+    known: Mapping[tuple[str, str], tuple[int, bool]], now: datetime,
+) -> dict[tuple[str, str], int]:  # fmt: skip
+    """The numbers of streams; new ones are entered, and those that had freed their place have one again."""
+    again = [known[pair][0] for pair in wanted if pair in known and not known[pair][1]]
+    if again:
+        connection.execute("UPDATE streams SET placed = true WHERE list_contains($again, stream_id)", {"again": again})
+    numbers = {pair: number for pair, (number, _) in known.items()}
+    new = sorted(wanted - known.keys())
+    if new:
+        row = connection.execute("SELECT coalesce(max(stream_id), 0) FROM streams").fetchone()
+        assert row is not None  # an aggregate always gives a row
+        numbers |= {pair: row[0] + 1 + place for place, pair in enumerate(new)}
+        columns = {
+            "stream_id": np.array([numbers[pair] for pair in new], dtype=np.int32),
+            "version": np.array([version for version, _ in new], dtype=object),
+            "calibrator": np.array([calibrator for _, calibrator in new], dtype=object),
+        }
+        load_table(connection, "new_streams", columns)
+        connection.execute(
+            "INSERT INTO streams SELECT stream_id, $model_id, version, calibrator, $now, true FROM new_streams",
+            {"model_id": registry.model_id, "now": naive(now)},
+        )
+    return numbers
+
+
+def _folded(
+    connection: duckdb.DuckDBPyConnection, model: Model, kind: str, found: tuple[Mapping[str, str], _Counts, int],
+    now: datetime,
+) -> list[Problem]:  # fmt: skip
+    kept, counts, part = found
+    beyond = [value for value, own in kept.items() if own == OTHER != value]
+    if not beyond:
+        return []
+    left_out = set(beyond)
+    rows = sum(count for pair, count in counts.items() if pair[part] in left_out)
+    told = note_folded(
+        connection,
+        model.name,
+        "version" if kind == "version" else "calibrator",
+        "",
+        model.max_versions,
+        beyond,
+        rows,
+        now,
+    )
+    return [Problem(kind, "values_folded", told_folded(told))] if told else []
+
+
+def _folded_slices(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime
+) -> list[Problem]:
+    problems = []
+    for dimension, (rows, examples) in registry.folded.items():
+        told = note_folded(connection, model.name, "slice", dimension, model.max_slice_values, examples, rows, now)
+        problems += [Problem(dimension, "values_folded", told_folded(told))] if told else []
+    registry.folded = {}
+    return problems
+
+
+def free_places(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, oldest: datetime) -> None:
+    """Let versions, calibrators and slice values go that have no sample any more, once those before ``oldest`` (naive UTC)
+    are deleted. Call it inside a transaction."""
+    where = {"model_id": registry.model_id}
+    connection.execute(statement("places_free_streams"), where)
+    connection.execute(statement("places_free_values"), where)
+    registry.load_values(connection)
+    forget_folded_before(connection, model.name, oldest)
+
+
+def placed_versions(connection: duckdb.DuckDBPyConnection, model_id: int) -> set[str]:
+    """The versions with a sample within retention, as of the last time that places were freed."""
+    rows = connection.execute(
+        "SELECT DISTINCT version FROM streams WHERE model_id = $model_id AND placed", {"model_id": model_id}
+    ).fetchall()
+    return {version for (version,) in rows}

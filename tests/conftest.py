@@ -1,0 +1,53 @@
+"""What the runner is told where the suite runs in several processes (``-n auto``): a file's tests stay together, in order,
+for what they share; files that take long come first, so that no process waits for another's last one."""
+
+import os
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MOST = 4  # processes: with more the longest file is what is waited for
+# files of more than ten seconds, the longest first (`--durations=0` tells); others follow in their own order
+LONG: tuple[str, ...] = ()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    return min(os.cpu_count() or 1, MOST)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Files as units in the order they were collected in, unless ``--dist`` says else."""
+    if config.getoption("dist") != "load":
+        return None
+    from xdist.scheduler import LoadFileScheduling  # only there where this hook is called
+
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        ranks = {ROOT / name: rank for rank, name in enumerate(LONG)}
+        items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
+def _escape_surrogates(value: Any) -> Any:
+    """The same value with each lone surrogate in its strings written as an escape: text that UTF-8 can carry."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, Mapping):
+        return {_escape_surrogates(key): _escape_surrogates(each) for key, each in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        return type(value)(_escape_surrogates(each) for each in value)  # type: ignore[call-arg]  # list or tuple
+    return value
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """A report whose captured log or failure holds a name that is no UTF-8 could not travel, and would end the whole run."""
+    return _escape_surrogates((yield))
