@@ -28,6 +28,8 @@ NAMES = (
     "calibrators",
     "refit",
     "badly",
+    "mutants",
+    "kills",
 )
 
 

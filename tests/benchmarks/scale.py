@@ -23,6 +23,8 @@ class Scale:
     refit_rows: int  # labelled rows of the window of a refit, in the store
     badly_rows: int  # of a first load whose outcomes do not follow their scores
     page_slices: int  # of the largest model that pages show, over three windows each
+    mutants: int  # of files and pushes
+    kills: int
 
 
 SCALES = {
@@ -45,6 +47,8 @@ SCALES = {
         refit_rows=20_000_000,
         badly_rows=2_000_000,
         page_slices=10_000,
+        mutants=10_000,
+        kills=1_000,
     ),
     "small": Scale(
         1_000_000,
@@ -65,6 +69,8 @@ SCALES = {
         refit_rows=5_000_000,
         badly_rows=2_000_000,
         page_slices=10_000,
+        mutants=300,
+        kills=25,
     ),
     "tiny": Scale(
         3_000,
@@ -85,5 +91,7 @@ SCALES = {
         refit_rows=60_000,
         badly_rows=3_000,
         page_slices=200,
+        mutants=10,
+        kills=1,
     ),
 }

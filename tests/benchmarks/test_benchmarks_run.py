@@ -22,6 +22,8 @@ NAMES = (
     "calibrators",
     "refit",
     "badly",
+    "mutants",
+    "kills",
 )
 FIGURES = (
     "pull + de-duplicate + cells",
@@ -40,6 +42,8 @@ FIGURES = (
     "select and fit on 3,000 logit vectors of 10 classes",
     "binary samples in",
     "badly calibrated rows",
+    "mutants of files and pushes",
+    "kill -9 while everything goes on",
 )
 
 
