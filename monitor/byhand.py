@@ -7,10 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import cast
 
+import duckdb
 from prometheus_client import CollectorRegistry
 
 from monitor import requests
-from monitor.config import load_config
+from monitor.config import Config, load_config
 from monitor.cycle import Cycle, Tick, Watched, watch
 from monitor.daemon import run_once, utc_now
 from monitor.judge import Judged
@@ -59,8 +60,11 @@ class HandCycle(Cycle):
     """A cycle of which only the jobs that people asked for are left; actions that they cause in a played state are recorded
     as ones that would run."""
 
-    def __init__(self, *parts: object, kind: str) -> None:
-        super().__init__(*parts, InlineRunner(rehearsal=True))  # type: ignore[arg-type]  # a cycle's own
+    def __init__(
+        self, config: Config, watched: list[Watched], connection: duckdb.DuckDBPyConnection, instruments: Instruments, *,
+        kind: str,
+    ) -> None:  # fmt: skip
+        super().__init__(config, watched, connection, instruments, InlineRunner(rehearsal=True))
         self.kind = kind
 
     def _pull(self, each: Watched, registry: Registry, now: datetime) -> Mapping[str, Pulled]:

@@ -288,7 +288,7 @@ class InboxSource:
             if file.path.name == item:
                 layout = look_at(connection, file.path, self.config, self.slices, self.needs)
                 if not isinstance(layout, str):
-                    return self._batch([file], layout, {}, now)
+                    return self._batch([(file, layout)], {}, now)
         return Problem(item, "unreadable_file", f"push {item}: is gone, or nothing of it can be taken")
 
     def _looked(
