@@ -27,7 +27,9 @@ def _webhook(name: str, url: str, extra: str = "") -> str:
     return f'[[action]]\nname = "{name}"\nkind = "webhook"\nurl = "{url}"\n{extra}\n'
 
 
-def _call(name: str, *, slice_: str = "all", state: str = "firing", minutes: int = 0, also: tuple[str, ...] = ()) -> Job:
+def _call(
+    name: str, *, slice_: str = "all", state: str = "firing", minutes: int = 0, also: tuple[str, ...] = ()
+) -> Job:
     alert = {"rule": "r", "version": "v1", "slice": slice_, "state": state}
     payload = {"event": f"alert.{state}", "alert": alert, **({"also": list(also)} if also else {})}
     at = NOW + minutes * timedelta(minutes=1)
@@ -147,7 +149,9 @@ def test_resolved_waits_until_firing_of_the_same_alert_has_been_told(
             firing, resolved = _call("oncall"), _call("oncall", state="resolved", minutes=1)
             other = _call("oncall", slice_="camera=c9", minutes=2)
             enqueue(held.connection, [firing, resolved, other])
-            order = [job.id for at in (3, 5, 6) for job in held.tick(NOW + timedelta(minutes=at), publish=False).jobs["m"]]
+            order = [
+                job.id for at in (3, 5, 6) for job in held.tick(NOW + timedelta(minutes=at), publish=False).jobs["m"]
+            ]
     finally:
         receiver.close()
     assert order == [other.id, firing.id, resolved.id]

@@ -68,7 +68,9 @@ def play(plan: Plan, seed: int, room: Path) -> Counted:
             now = BEGAN + look * HOUR
             arrived = (samples["labelled"] > look - plan.step) & (samples["labelled"] <= look)
             if arrived.any():
-                _write(world.base / "in" / f"{look:06}.parquet", {name: part[arrived] for name, part in samples.items()})
+                _write(
+                    world.base / "in" / f"{look:06}.parquet", {name: part[arrived] for name, part in samples.items()}
+                )
                 world.pull(now)
             weigh(world.connection, world.registry(now), world.model, book, now)
             ever.update(world.rows("SELECT slice, bucket FROM evidence_alarms"))
