@@ -153,18 +153,18 @@ def test_evidence_that_was_told_is_used_up_though_late_labels_bring_it_back(worl
 @pytest.mark.parametrize("step_hours", [1, 24])
 def test_a_drift_whose_labels_all_come_late_is_told(world: World, step_hours: int) -> None:
     rng = np.random.default_rng(6)
-    rows = some(rng, range(24), 6, delay=15.0) + some(rng, range(24, 96), 6, shift=-1.5, delay=15.0)
+    rows = some(rng, range(24), 6, delay=15.0) + some(rng, range(24, 54), 6, shift=-2.0, delay=15.0)
     watch = Watch()
-    for now in range(step_hours, 121, step_hours):
+    for now in range(step_hours, 73, step_hours):
         arrived = [r for r in rows if stamp(hour(now - step_hours)) < r["labelled_at"] <= stamp(hour(now))]
         watch.look(taken(world, BOOK, hour(now), arrived), hour(now))
     assert watch.changes == [AlertState.FIRING]
     assert watch.reasons[0].startswith("Scores of camera=c1 are over-confident")
     (at,) = world.rows("SELECT min(told_at) FROM told_alarms")[0]
-    assert stamp(hour(24)) < str(at) <= stamp(hour(96))
+    assert stamp(hour(24)) < str(at) <= stamp(hour(72))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("late", [0.5, 10.0])
 def test_the_direction_is_the_same_whether_looked_at_every_hour_or_once_a_day(
     tmp_path: Path, seed: int, late: float
@@ -172,7 +172,7 @@ def test_the_direction_is_the_same_whether_looked_at_every_hour_or_once_a_day(
     """Scores that are too extreme: over-confident above one half, under-confident below."""
     rng = np.random.default_rng(seed)
     rows = []
-    for index in range(96):
+    for index in range(60):
         for row in some(rng, [index], 12, delay=late):
             logit = np.log(row["score"] / (1 - row["score"]))
             chance = 1 / (1 + np.exp(-logit * (1.0 if index < 24 else 0.35)))
@@ -180,7 +180,7 @@ def test_the_direction_is_the_same_whether_looked_at_every_hour_or_once_a_day(
     words = []
     for steps in (1, 24):
         world, watch = World.make(tmp_path / str(steps)), Watch()
-        for now in range(steps, 121, steps):
+        for now in range(steps, 73, steps):
             arrived = [r for r in rows if stamp(hour(now - steps)) < r["labelled_at"] <= stamp(hour(now))]
             alert = watch.look(taken(world, BOOK, hour(now), arrived), hour(now))
         assert alert is not None
