@@ -68,15 +68,16 @@ def told(world: World) -> int:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_an_alert_does_not_flap_while_late_rows_for_past_hours_come_one_by_one(world: World, seed: int) -> None:
-    """Rows that speak against the drift and rows that speak for it, in turns, a row a look: the evidence goes up and down."""
+def test_an_alert_does_not_flap_while_late_rows_for_past_hours_come(world: World, seed: int) -> None:
+    """Rows that speak against the drift and rows that speak for it, in turns: the evidence goes up and down."""
     watch, rng = Watch(), np.random.default_rng(seed)
-    watch.look(taken(world, BOOK, hour(60), drifted(seed, range(40, 46))), hour(60))
+    watch.look(taken(world, BOOK, hour(60), drifted(seed, range(40, 58))), hour(60))
     stood = set()
-    for number in range(40):
-        late = sample(rng, float(rng.integers(36, 46)), shift=4.0 if number % 10 < 6 else -4.0)
+    for number in range(12):
+        hours = rng.integers(36, 58, size=25)
+        late = [sample(rng, float(one), shift=5.0 if number % 6 < 3 else -5.0) for one in hours]
         now = hour(60) + number * timedelta(minutes=1)
-        watch.look(taken(world, BOOK, now, [late]), now)
+        watch.look(taken(world, BOOK, now, late), now)
         stood.add(world.one("SELECT count(*) FROM evidence_alarms WHERE slice = 'camera=c1'"))
     assert len(stood) > 1, "the evidence itself has changed its mind"
     assert watch.changes == [AlertState.FIRING]
@@ -135,35 +136,35 @@ def test_what_was_told_stands_for_its_quiet_time_when_labels_take_the_alarm_back
 
 def test_evidence_that_was_told_is_used_up_though_late_labels_bring_it_back(world: World) -> None:
     rng = np.random.default_rng(5)
-    shown = taken(world, BOOK, hour(46), drifted(5, range(40, 46)))["camera=c1"]
+    shown = taken(world, BOOK, hour(52), drifted(5, range(40, 52)))["camera=c1"]
     count = told(world)
     assert shown.alarms == count > 0
     # the alarm moves to other buckets as late labels come: no new one for that
-    for _ in range(20):
-        taken(world, BOOK, hour(46), [sample(rng, float(rng.integers(40, 46)), shift=-2.0)])
+    for _ in range(4):
+        taken(world, BOOK, hour(52), [sample(rng, float(rng.integers(40, 52)), shift=-2.0) for _ in range(6)])
     moved = {bucket for (bucket,) in world.rows("SELECT bucket FROM evidence_alarms WHERE slice = 'camera=c1'")}
     assert moved != {bucket for (bucket,) in world.rows("SELECT bucket FROM told_alarms WHERE slice = 'camera=c1'")}
     assert told(world) == count
     # what comes after it counts anew
-    taken(world, BOOK, hour(60), some(rng, range(46, 60), 6, shift=-2.0))
+    taken(world, BOOK, hour(70), some(rng, range(52, 70), 6, shift=-2.0))
     assert told(world) > count
 
 
 @pytest.mark.parametrize("step_hours", [1, 24])
 def test_a_drift_whose_labels_all_come_late_is_told(world: World, step_hours: int) -> None:
     rng = np.random.default_rng(6)
-    rows = some(rng, range(24), 6, delay=15.0) + some(rng, range(24, 96), 6, shift=-1.5, delay=15.0)
+    rows = some(rng, range(24), 6, delay=15.0) + some(rng, range(24, 54), 6, shift=-2.0, delay=15.0)
     watch = Watch()
-    for now in range(step_hours, 121, step_hours):
+    for now in range(step_hours, 73, step_hours):
         arrived = [r for r in rows if stamp(hour(now - step_hours)) < r["labelled_at"] <= stamp(hour(now))]
         watch.look(taken(world, BOOK, hour(now), arrived), hour(now))
     assert watch.changes == [AlertState.FIRING]
     assert watch.reasons[0].startswith("Scores of camera=c1 are over-confident")
     (at,) = world.rows("SELECT min(told_at) FROM told_alarms")[0]
-    assert stamp(hour(24)) < str(at) <= stamp(hour(96))
+    assert stamp(hour(24)) < str(at) <= stamp(hour(72))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("late", [0.5, 10.0])
 def test_the_direction_is_the_same_whether_looked_at_every_hour_or_once_a_day(
     tmp_path: Path, seed: int, late: float
@@ -171,7 +172,7 @@ def test_the_direction_is_the_same_whether_looked_at_every_hour_or_once_a_day(
     """Scores that are too extreme: over-confident above one half, under-confident below."""
     rng = np.random.default_rng(seed)
     rows = []
-    for index in range(96):
+    for index in range(60):
         for row in some(rng, [index], 12, delay=late):
             logit = np.log(row["score"] / (1 - row["score"]))
             chance = 1 / (1 + np.exp(-logit * (1.0 if index < 24 else 0.35)))
@@ -179,14 +180,12 @@ def test_the_direction_is_the_same_whether_looked_at_every_hour_or_once_a_day(
     words = []
     for steps in (1, 24):
         world, watch = World.make(tmp_path / str(steps)), Watch()
-        for now in range(steps, 121, steps):
+        for now in range(steps, 73, steps):
             arrived = [r for r in rows if stamp(hour(now - steps)) < r["labelled_at"] <= stamp(hour(now))]
             alert = watch.look(taken(world, BOOK, hour(now), arrived), hour(now))
         assert alert is not None
         assert alert.state is AlertState.FIRING
-        words.append([part.partition("confident")[0][-6:] for part in alert.reason.split("-")[:3]])
-        spoken = [side for side in ("over-confident", "under-confident") if side in alert.reason]
-        words[-1] = spoken
+        words.append([side for side in ("over-confident", "under-confident") if side in alert.reason])
         world.connection.close()
     assert words[0] == words[1] == ["over-confident", "under-confident"]
 
@@ -222,11 +221,11 @@ def test_told_alarms_stand_in_the_snapshot_with_when_and_words(world: World) -> 
     path = Publisher(world.base / "state").publish(world.connection, hour(60))
     with duckdb.connect(str(path), read_only=True) as connection:
         found = connection.execute(
-            "SELECT told_at, direction, labels['camera'] FROM told_alarms WHERE slice = 'camera=c1' ORDER BY bucket"
+            "SELECT told_at, direction FROM told_alarms WHERE slice = 'camera=c1' ORDER BY bucket"
         ).fetchall()
     assert len(found) == told(world)
-    at, direction, camera = found[-1]
-    assert (at, camera) == (hour(60).replace(tzinfo=None), "c1")
+    at, direction = found[-1]
+    assert at == hour(60).replace(tzinfo=None)
     assert direction.startswith("over-confident")
 
 

@@ -19,10 +19,12 @@ from collections import deque
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
 
 import monitor
+from monitor.actions.delivery import Delivery
 from monitor.durations import format_duration
 from monitor.recalibration.lifeline import command_line
 from monitor.recalibration.work import Broken, Report, Work
@@ -53,6 +55,7 @@ class ProcessRunner:
         self._last_refit: str | None = None  # of which model
         self._leaving: list[tuple[_Child, float]] = []
         self._waiting: deque[Work] = deque()  # deliveries
+        self._handed: dict[str, float] = {}  # when each of them was, by its job
         self._unstarted: list[Report] = []
         self._lock = threading.RLock()
         self._attention = threading.Event()
@@ -77,6 +80,7 @@ class ProcessRunner:
                 self._launch(work)
                 return
             self._waiting.append(work)
+            self._handed[work.job] = perf_counter()
             self._serve()
         self._attend()
 
@@ -112,10 +116,19 @@ class ProcessRunner:
                 continue
             self._waiting.remove(work)
             try:
-                self._launch(work)
+                self._launch(self._as_of_now(work))
             except OSError as error:
                 broken = Broken(f"{type(error).__name__}: {error}", may_pass=True)
                 self._unstarted.append(Report(replace(work, task=None), broken))
+
+    def _as_of_now(self, work: Work) -> Work:
+        """With its time moved on by what it waited: receivers refuse signatures with old times."""
+        waited = timedelta(seconds=perf_counter() - self._handed.pop(work.job))
+        return (
+            replace(work, task=replace(work.task, at=work.task.at + waited))
+            if isinstance(work.task, Delivery)
+            else work
+        )
 
     def _launch(self, work: Work) -> None:
         self._base.mkdir(parents=True, exist_ok=True)

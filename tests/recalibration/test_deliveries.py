@@ -65,12 +65,12 @@ class _Held(ProcessRunner):
         return [job for job, child in self._children.items() if child.process.poll() is None]
 
     def end(self, job: str) -> None:
-        self._children[job].process.returncode = 0  # type: ignore[misc]
+        self._children[job].process.returncode = 0
         self._serve()
 
 
 def _work(job: str, action: str, kind: str = "webhook", base: Path = Path()) -> Work:
-    keys: dict[str, Any] = {"webhook": {"url": "http://127.0.0.1:9/"}, "command": {"command": ("true",)}}[kind]
+    keys: dict[str, Any] = {"url": "http://127.0.0.1:9/"} if kind == "webhook" else {"command": ("true",)}
     held = Action.model_validate({"name": action, "kind": kind, **keys})
     return action_work(job, "m", Delivery(held, {}, job, 1, NOW, base))
 
