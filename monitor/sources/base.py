@@ -9,6 +9,13 @@ import duckdb
 
 from monitor.sourcesettings import Source as SourceConfig
 
+_LONGEST_MESSAGE = 2_000  # characters
+
+
+def _cut(message: str) -> str:
+    """A message may hold a text from outside, such as what a reader found wrong with a value of 10 MB."""
+    return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -21,6 +28,10 @@ class Outcome:
     corrected: int = 0
     quarantined: Mapping[str, int] = field(default_factory=dict)  # by reason
     refused: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.refused is not None:
+            object.__setattr__(self, "refused", _cut(self.refused))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +76,6 @@ NOTED_REASONS: tuple[ProblemReason, ...] = (
 )  # fmt: skip
 
 
-_LONGEST_MESSAGE = 2_000  # characters
-
-
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something of the source could not be read, or only in part. ``reason`` is a metric label, ``message`` a sentence."""
@@ -78,9 +86,7 @@ class Problem:
     cursor: Mapping[str, str] = field(default_factory=dict)  # committed, so that a final problem is told once
 
     def __post_init__(self) -> None:
-        """Cut a message that holds a text from outside, such as what a reader found wrong with a value of 10 MB."""
-        if len(self.message) > _LONGEST_MESSAGE:
-            object.__setattr__(self, "message", f"{self.message[:_LONGEST_MESSAGE]}…")
+        object.__setattr__(self, "message", _cut(self.message))
 
 
 class Source(Protocol):
