@@ -10,6 +10,12 @@ import duckdb
 from monitor.sourcesettings import Source as SourceConfig
 
 T = TypeVar("T")
+_LONGEST_MESSAGE = 2_000  # characters
+
+
+def _cut(message: str) -> str:
+    """A message may hold a text from outside, such as what a reader found wrong with a value of 10 MB."""
+    return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,10 @@ class Outcome:
     corrected: int = 0
     quarantined: Mapping[str, int] = field(default_factory=dict)  # by reason
     refused: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.refused is not None:
+            object.__setattr__(self, "refused", _cut(self.refused))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +121,6 @@ NOTHING_TAKEN: tuple[ProblemReason, ...] = (
 )  # fmt: skip
 
 
-_LONGEST_MESSAGE = 2_000  # characters
-
-
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something of the source could not be read, or only in part. ``reason`` is a metric label, ``message`` a sentence."""
@@ -125,9 +132,7 @@ class Problem:
     news: bool = True  # False: told again of what is no longer tried
 
     def __post_init__(self) -> None:
-        """Cut a message that holds a text from outside, such as what a reader found wrong with a value of 10 MB."""
-        if len(self.message) > _LONGEST_MESSAGE:
-            object.__setattr__(self, "message", f"{self.message[:_LONGEST_MESSAGE]}…")
+        object.__setattr__(self, "message", _cut(self.message))
 
 
 class Guard(Protocol):
