@@ -37,7 +37,7 @@ from monitor.store.repeats import Arrived
 from monitor.store.review import Review, review_files
 from monitor.store.rewriting import rewrite_samples
 from monitor.store.served import Serving, calibrate
-from monitor.store.shares import Shares, rounds
+from monitor.store.shares import Shares, demand_few_words, rounds
 from monitor.store.source_facts import load_facts, store_fact
 from monitor.store.sql import statement
 from monitor.store.staging import Staged, blames_the_file, find_repeated, stage
@@ -91,6 +91,7 @@ def ingest(
         demand_none_refused(batch, found.refused)
     has_logits = "logits" in batch.columns and has_vectors(connection)
     followed = follow_logits(connection, batch, facts) if has_logits else None
+    demand_few_words(connection, batch, holds)
     shares = Shares.of(connection, batch)
     with atomic(connection):
         pulled = Pulled(files=batch.files)
