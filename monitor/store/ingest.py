@@ -126,8 +126,9 @@ def ingest(
                 shares.count_round(connection)
             arrived.count_round(connection, round_, changed=pulled.changed_predictions, new=pulled.new)
         pulled.shares = shares.outcomes(connection, bad=bool(pulled.bad)) if shares else {}
-        pulled.problems += arrived.changed_predictions(connection)
-        pulled.problems += arrived.near_repeats(connection, registry.model_id, now, within=close)
+        told = arrived.changed_predictions(connection)
+        told += arrived.near_repeats(connection, registry.model_id, now, within=close)
+        pulled.problems += sorted(told, key=lambda problem: list(numbers).index(problem.item))  # as if one by one
         if batch.reread:
             pulled.problems += settle_withdrawn(connection, registry, model, batch, holds, numbers)
         remember_words(connection, registry, staged.words)

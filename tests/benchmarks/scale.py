@@ -23,6 +23,7 @@ class Scale:
     refit_rows: int  # labelled rows of the window of a refit, in the store
     badly_rows: int  # of a first load whose outcomes do not follow their scores
     page_slices: int  # of the largest model that pages show, over three windows each
+    small_inputs: tuple[int, int]  # small files, small pushes
 
 
 SCALES = {
@@ -45,6 +46,7 @@ SCALES = {
         refit_rows=20_000_000,
         badly_rows=2_000_000,
         page_slices=10_000,
+        small_inputs=(1_139, 358),
     ),
     "small": Scale(
         1_000_000,
@@ -65,6 +67,7 @@ SCALES = {
         refit_rows=5_000_000,
         badly_rows=2_000_000,
         page_slices=10_000,
+        small_inputs=(1_139, 358),
     ),
     "tiny": Scale(
         3_000,
@@ -85,5 +88,6 @@ SCALES = {
         refit_rows=60_000,
         badly_rows=3_000,
         page_slices=200,
+        small_inputs=(30, 10),
     ),
 }
