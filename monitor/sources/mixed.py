@@ -1,4 +1,4 @@
-"""Files of several formats and layouts as one relation: rows of equal columns and types together, files counted one by one."""
+"""Files of several formats and layouts as one batch: rows of equal columns and types together, each file counted by itself."""
 
 from collections.abc import Hashable, Sequence
 

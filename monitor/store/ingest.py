@@ -38,7 +38,7 @@ from monitor.store.repeats import Arrived
 from monitor.store.review import Review, review_files
 from monitor.store.rewriting import rewrite_samples
 from monitor.store.served import Serving, calibrate
-from monitor.store.shares import Shares, rounds
+from monitor.store.shares import Shares, demand_few_words, rounds
 from monitor.store.source_facts import load_facts, store_fact
 from monitor.store.sql import statement
 from monitor.store.staging import Staged, blames_the_file, find_repeated, stage
@@ -92,6 +92,7 @@ def ingest(
         demand_none_refused(batch, found.refused)
     has_logits = "logits" in batch.columns and has_vectors(connection)
     followed = follow_logits(connection, batch, facts) if has_logits else None
+    demand_few_words(connection, batch, holds)
     shares = Shares.of(connection, batch)
     with atomic(connection):
         pulled = Pulled(files=batch.files)
@@ -126,8 +127,9 @@ def ingest(
                 shares.count_round(connection)
             arrived.count_round(connection, round_, changed=pulled.changed_predictions, new=pulled.new)
         pulled.shares = shares.outcomes(connection, bad=bool(pulled.bad)) if shares else {}
-        pulled.problems += arrived.changed_predictions(connection)
-        pulled.problems += arrived.near_repeats(connection, registry.model_id, now, within=close)
+        told = arrived.changed_predictions(connection)
+        told += arrived.near_repeats(connection, registry.model_id, now, within=close)
+        pulled.problems += sorted(told, key=lambda problem: list(numbers).index(problem.item))  # as if one by one
         if batch.reread:
             pulled.problems += settle_withdrawn(connection, registry, model, batch, holds, numbers)
         remember_words(connection, registry, staged.words)

@@ -108,7 +108,7 @@ class Arrived:
         close = set[str]()
         if within:
             rows = connection.execute(
-                "SELECT file FROM staged WHERE reason IS NULL GROUP BY file "
+                "SELECT file FROM staged WHERE coalesce(reason, 'conflicting_identity') = 'conflicting_identity' GROUP BY file "
                 "HAVING count(*) <> count(DISTINCT hash(sample_id, epoch_us(observed_at) // 1000000))"
             ).fetchall()
             close = {file for (file,) in rows}

@@ -47,7 +47,8 @@ def review_files(
     refused: dict[str, Refusal] = {}
     found: dict[str, str] = {}
     take_back: dict[int, RefusalReason] = {}
-    for one in seen:
+    arrival = {file: place for place, file in enumerate(numbers)}
+    for one in sorted(seen, key=lambda one: arrival[one.file]):  # lines that made no row stand before all rows
         each = _review(connection, rules, batch, {**facts, **found}, [one], now)
         refused |= each.refused
         found |= each.facts

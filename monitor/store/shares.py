@@ -3,6 +3,9 @@
 Files come together as long as no later one speaks of a row of an earlier one (a correction, a label, the row again). Where some
 do, what the first file says of each row is taken first, then what the second says of it, and so on: as many rounds are needed
 as there are files with words about one row, and most rows have but one.
+
+Pushes are parted by whole pushes as long as few rounds will do: a push then comes one round after the last that has one of its
+rows, in a transaction of its own.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,12 +18,33 @@ from monitor.store.sql import statement
 from monitor.store.staging import find_repeated
 
 
+_WHOLE_ROUNDS = 4  # each stages its pushes again
+
+
 class ApartError(Exception):
     """The batch is to be taken in these parts, one after the other; nothing of it has been taken."""
 
     def __init__(self, batches: Sequence[Batch]) -> None:
         super().__init__(f"to be taken in {len(batches)} parts")
         self.batches = batches
+
+
+def demand_few_words(connection: duckdb.DuckDBPyConnection, batch: Batch, holds: str) -> None:
+    """Raises ApartError where pushes speak of rows of earlier ones, and few rounds of whole pushes will do. To be called once
+    the batch is staged."""
+    if batch.settled is None or batch.part is None:
+        return
+    before = connection.execute(statement("ingest_spoken_before"), {"labels": holds == "labels"}).fetchall()
+    if before and len(chosen := _rounds(before, batch.files)) <= _WHOLE_ROUNDS:
+        raise ApartError([batch.part(files) for files in chosen])
+
+
+def _rounds(before: Sequence[tuple[int, int]], files: int) -> list[list[int]]:
+    """(file, an earlier one with one of its rows), in order of the first → the files of each round, in order."""
+    place = [0] * files
+    for file, earlier in before:
+        place[file] = max(place[file], place[earlier] + 1)
+    return [[file for file in range(files) if place[file] == number] for number in range(max(place) + 1)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from .scale import SCALES, Scale
 Measure = Callable[[Scale, Path], list[Figure]]
 NAMES = (
     "ingest",
+    "small_inputs",
     "history",
     "snapshot",
     "metrics",

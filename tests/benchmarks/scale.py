@@ -25,6 +25,7 @@ class Scale:
     page_slices: int  # of the largest model that pages show, over three windows each
     mutants: int  # of files and pushes
     kills: int
+    small_inputs: tuple[int, int]  # small files, small pushes
 
 
 SCALES = {
@@ -49,6 +50,7 @@ SCALES = {
         page_slices=10_000,
         mutants=10_000,
         kills=1_000,
+        small_inputs=(1_139, 358),
     ),
     "small": Scale(
         1_000_000,
@@ -71,6 +73,7 @@ SCALES = {
         page_slices=10_000,
         mutants=300,
         kills=25,
+        small_inputs=(1_139, 358),
     ),
     "tiny": Scale(
         3_000,
@@ -93,5 +96,6 @@ SCALES = {
         page_slices=200,
         mutants=10,
         kills=1,
+        small_inputs=(30, 10),
     ),
 }

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NAMES = (
     "ingest",
+    "small_inputs",
     "history",
     "snapshot",
     "metrics",
@@ -27,6 +28,7 @@ NAMES = (
 )
 FIGURES = (
     "pull + de-duplicate + cells",
+    "against DuckDB reading each by a statement",
     "newest hours only: 6,000 behind",
     "half late labels and corrections",
     "publish while a reader keeps the file it opened",

@@ -12,7 +12,9 @@ close_by AS (
     SELECT s.sample_id, s.observed_at
     FROM samples AS s
     WHERE s.model_id = $model_id AND s.observed_at >= $first AND s.observed_at <= $last
-      AND (s.file_id IS NULL OR NOT list_contains($later::INTEGER[], s.file_id))
+      -- nor does a file know what files after it brought
+      AND (s.sample_id, s.observed_at) NOT IN (
+          SELECT (sample_id, observed_at) FROM arrived WHERE list_contains($later::INTEGER[], own_file_id))
       AND epoch_us(s.observed_at) // 1000000 IN (
           SELECT epoch_us(observed_at) // 1000000 + step FROM probe, (VALUES (-1), (0), (1)) AS steps(step))
 )
