@@ -49,7 +49,8 @@ class Snapshot:
         models = self.models()
         seen = {row["model"] for row in models}
         return {
-            "published_at": self.published_at(), "played": self.is_played(), "models": models, "firing": self.firing(), "unknown": self.unknown(),
+            "published_at": self.published_at(), "played": self.is_played(),
+            "models": models, "firing": self.firing(), "unknown": self.unknown(),
             "waiting": [name for name in configured if name not in seen],
             "calibrators": self.in_charge(), "thresholds": self.thresholds(), "troubles": self.troubles(),
             "quarantined": self.quarantined(), "failing": self.failing(), "label_delays": self.label_delays(),

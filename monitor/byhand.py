@@ -60,7 +60,7 @@ class HandCycle(Cycle):
     as ones that would run."""
 
     def __init__(self, *parts: object, kind: str) -> None:
-        super().__init__(*parts, InlineRunner(rehearsal=True))  # type: ignore[arg-type]  # a cycle's own
+        super().__init__(*parts, InlineRunner(rehearsal=True))  # type: ignore[arg-type, call-arg]  # a cycle's own
         self.kind = kind
 
     def _pull(self, each: Watched, registry: Registry, now: datetime) -> Mapping[str, Pulled]:
