@@ -186,7 +186,8 @@ def read_current(directory: Path) -> dict[str, str]:
     version, current = document.get("schema_version"), document.get("current")
     if isinstance(version, int) and version > _CURRENT_VERSION:
         raise NewerArtefactError(
-            f"{path}: has schema version {version}, this calwatch reads up to {_CURRENT_VERSION} (this is calwatch {__version__})",
+            f"{path}: has schema version {version}, this calwatch reads up to {_CURRENT_VERSION} "
+            f"(this is calwatch {__version__})",
             "upgrade calwatch",
         )
     if version != _CURRENT_VERSION or not isinstance(current, dict):
