@@ -140,8 +140,8 @@ def read_artefact(path: Path) -> Artefact:
         raise ArtefactError(f"{path}: is not a calwatch calibrator (no id and schema_version)", _ELSEWHERE)
     if version > SCHEMA_VERSION:
         raise NewerArtefactError(
-            f"{path}: has schema version {version}, {_writer(document)}this calwatch ({__version__}) reads up to "
-            f"{SCHEMA_VERSION}",
+            f"{path}: has schema version {version}, this calwatch reads up to {SCHEMA_VERSION} "
+            f"({_writer(document)}this is calwatch {__version__})",
             "upgrade calwatch, or roll back to a calibrator that it wrote itself",
         )
     content = {key: value for key, value in document.items() if key != "id"}
@@ -186,7 +186,8 @@ def read_current(directory: Path) -> dict[str, str]:
     version, current = document.get("schema_version"), document.get("current")
     if isinstance(version, int) and version > _CURRENT_VERSION:
         raise NewerArtefactError(
-            f"{path}: has schema version {version}, this calwatch ({__version__}) reads up to {_CURRENT_VERSION}",
+            f"{path}: has schema version {version}, this calwatch reads up to {_CURRENT_VERSION} "
+            f"(this is calwatch {__version__})",
             "upgrade calwatch",
         )
     if version != _CURRENT_VERSION or not isinstance(current, dict):

@@ -37,7 +37,6 @@ def test_an_admin_gets_a_backup_and_is_told_of_it(tmp_path: Path) -> None:
 def test_nobody_else_gets_one(tmp_path: Path, role: str) -> None:
     with api_world(tmp_path) as world:
         assert world.client(role).post(PATH, json={}).status_code == 403
-        assert world.client(role).get(f"{PATH}/{'a' * 32}").status_code == 403
         assert not (world.config.state_dir / "backups").exists()
 
 

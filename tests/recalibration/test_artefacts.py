@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor import __version__
 from monitor.errors import ArtefactError, StoreError
 from monitor.model import Slice, Task
 from monitor.recalibration.artefacts import (
@@ -201,7 +202,8 @@ def test_a_file_of_another_program_is_refused(tmp_path: Path) -> None:
 def test_a_newer_schema_is_refused_before_anything_else_is_looked_at(tmp_path: Path) -> None:
     path = write_artefact(tmp_path, ARTEFACT)
     _edited(path, lambda document: document.update(schema_version=4))
-    assert _refusal(path) == "has schema version 4, this calwatch reads up to 3"
+    told = f"written by calwatch {ARTEFACT.calwatch_version}; this is calwatch {__version__}"
+    assert _refusal(path) == f"has schema version 4, this calwatch reads up to 3 ({told})"
 
 
 @pytest.mark.parametrize("name", EVERY_METHOD)

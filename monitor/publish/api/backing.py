@@ -40,7 +40,7 @@ class BackupItem(BaseModel):
 
 
 def backup_router(control: Control, *, now: Callable[[], datetime]) -> APIRouter:
-    """Everything about backups that needs the role admin, under /api/v1."""
+    """Asking for backups, which needs the role admin, and what became of them, under /api/v1."""
     router = APIRouter(tags=["change"])
 
     @router.post("/backups", status_code=202)
@@ -53,7 +53,7 @@ def backup_router(control: Control, *, now: Callable[[], datetime]) -> APIRouter
         return BackupItem(backup=token, state="waiting", file=name)
 
     @router.get("/backups/{backup_id}", responses={404: {"model": schemas.Problem}})
-    def backed_up(backup_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")], caller: Admin) -> BackupItem:
+    def backed_up(backup_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> BackupItem:
         """What became of a backup; of the newest 100."""
         found = control.backup_told(backup_id)
         if found is None:

@@ -104,11 +104,7 @@ def main() -> None:
         os.utime(LINE / "in" / name, (CHANGED, CHANGED))
         assert not cycle.tick(NOW - timedelta(days=3 - day), publish=False).failed
     assert not cycle.tick(NOW + timedelta(minutes=1), publish=False).failed
-    counts = {
-        table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # type: ignore[index]
-        for table in ("samples", "cells", "readings", "alerts", "jobs", "calibrators", "serving", "pulls")
-    }
-    print(level, counts)  # noqa: T201  # what the one who makes them looks at
+    assert connection.execute("SELECT count(*) FROM serving").fetchone() == (1,)
     connection.close()
     target = HERE / level
     shutil.rmtree(target, ignore_errors=True)
