@@ -28,6 +28,7 @@ NAMES = (
     "calibrators",
     "refit",
     "badly",
+    "pushes",
 )
 
 

@@ -22,6 +22,7 @@ NAMES = (
     "calibrators",
     "refit",
     "badly",
+    "pushes",
 )
 FIGURES = (
     "pull + de-duplicate + cells",
@@ -40,6 +41,7 @@ FIGURES = (
     "select and fit on 3,000 logit vectors of 10 classes",
     "binary samples in",
     "badly calibrated rows",
+    "50 pushes a second, 50 in all",
 )
 
 
