@@ -31,6 +31,7 @@ NAMES = (
     "badly",
     "mutants",
     "kills",
+    "pushes",
 )
 
 

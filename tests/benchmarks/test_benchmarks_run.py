@@ -25,6 +25,7 @@ NAMES = (
     "badly",
     "mutants",
     "kills",
+    "pushes",
 )
 FIGURES = (
     "pull + de-duplicate + cells",
@@ -46,6 +47,7 @@ FIGURES = (
     "badly calibrated rows",
     "mutants of files and pushes",
     "kill -9 while everything goes on",
+    "50 pushes a second, 50 in all",
 )
 
 

@@ -28,12 +28,15 @@ _ROW = {"sample_id": "a1", "observed_at": "2026-03-01T06:00:00Z", "score": 0.83,
 _BODIES = {
     "required": True,
     "content": {
-        "application/json": {"schema": {"type": "array", "items": {"type": "object"}, "example": [_ROW]}},
+        "application/json": {
+            "schema": {"type": "array", "minItems": 1, "items": {"type": "object"}, "example": [_ROW]}
+        },
         **{media: {"schema": {"type": "string", "format": "binary"}} for media in (LINES, PARQUET, ARROW)},
     },
 }
 _KEY_HEADER = {
-    "name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string"},
+    "name": "Idempotency-Key", "in": "header", "required": False,
+    "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,200}$"},
     "description": "names the push; sent again with the same body it is the same push. Default: the body's hash",
 }  # fmt: skip
 _REFUSALS = {
@@ -164,5 +167,5 @@ def _scope(model: Model, text: str) -> Slice:
         raise HTTPException(422, str(error)) from None
     unknown = sorted(scope.as_dict().keys() - set(model.slices))
     if unknown:
-        raise HTTPException(422, f"slice names {', '.join(unknown)}; dimensions: {', '.join(model.slices) or 'none'}")
+        raise HTTPException(404, f"slice names {', '.join(unknown)}; dimensions: {', '.join(model.slices) or 'none'}")
     return scope

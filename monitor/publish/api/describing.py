@@ -11,7 +11,7 @@ from monitor.publish.api.schemas import Problem
 _ALWAYS = {
     "400": "no HTTP request that is served, such as one without a Host",
     "401": "a token is needed, or the one sent is not known",
-    "404": "there is no such model, source, job or push",
+    "404": "there is no such model, source, dimension, job or push",
     "421": "a name is asked for that is not served here",
     "422": "parameters or body do not fit",
     "429": "too many wrong tokens",

@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from monitor.publish.api.schemas import Item
 
+# what Slice.parse takes
+SLICE_PATTERN = r"^(all|(\\[\s\S]|[^\\=,])+=(\\[\s\S]|[^\\=,])*(,(\\[\s\S]|[^\\=,])+=(\\[\s\S]|[^\\=,])*)*\\?)$"
+
 
 class MistakesError(Exception):
     """Several things are wrong: a sentence for all, and one for each."""
@@ -34,10 +37,20 @@ class PushItem(Item):
 class JobRequest(BaseModel):
     """A refit or a rollback to ask for."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "oneOf": [
+                {"properties": {"kind": {"const": "rollback"}}},
+                {"properties": {"kind": {"const": "recalibrate"}, "to": {"type": "null"}}},
+            ]
+        },
+    )
 
     kind: str = Field(pattern="^(recalibrate|rollback)$", description="recalibrate or rollback")
-    slice: str = Field("all", max_length=2000, description="the calibrator's scope")
+    slice: str = Field(
+        "all", max_length=2000, description="the calibrator's scope", json_schema_extra={"pattern": SLICE_PATTERN}
+    )
     to: str | None = Field(None, pattern="^[0-9a-f]{16}$", description="rollback: a calibrator; null: the one before")
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, HTTPException, Path, Query
+from pydantic import WithJsonSchema
 
 from monitor.model import AlertState, JobState, ModelStatus, Published, Reading, ReadingState, Slice
 from monitor.publish.api import schemas
@@ -14,6 +15,7 @@ from monitor.publish.api.intakeschemas import (
     file_set_aside_item,
     waiting_labels_item,
 )
+from monitor.publish.api.orders import SLICE_PATTERN
 from monitor.publish.api.schemas import Listed, Page
 from monitor.publish.state import State
 
@@ -21,9 +23,18 @@ T = TypeVar("T")
 Model = Annotated[str | None, Query(description="only this model")]
 Version = Annotated[str | None, Query(description="only this version of the model")]
 Window = Annotated[str | None, Query(description="only this window, e.g. 24h")]
-SliceName = Annotated[str | None, Query(alias="slice", description='exactly this slice: "all", or labels as text')]
+# validated below, with better words; the description says the same
+SliceText = Annotated[str, WithJsonSchema({"type": "string", "pattern": SLICE_PATTERN})]
+Pair = Annotated[str, WithJsonSchema({"type": "string", "pattern": "="})]
+Moment = Annotated[
+    datetime,
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": "^(197[1-9]|19[89][0-9]|[2-8][0-9]{3}|9000)-"}),
+]
+SliceName = Annotated[
+    SliceText | None, Query(alias="slice", description='exactly this slice: "all", or labels as text')
+]
 Label = Annotated[
-    list[str] | None, Query(description="dimension=value, may be repeated: slices that carry all these labels")
+    list[Pair] | None, Query(description="dimension=value, may be repeated: slices that carry all these labels")
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="entries at most")]
 Offset = Annotated[int, Query(ge=0, le=1_000_000_000, description="entries to skip: next_offset of the page before")]
@@ -89,9 +100,9 @@ def showing_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
     def history(
         model: Annotated[str, Query(description="the model")],
         window: Annotated[str, Query(description="the window, e.g. 24h")],
-        slice_: Annotated[str, Query(alias="slice", description='"all", or labels as text')] = "all",
-        since: Annotated[datetime | None, Query(description="from here on; default: 30 days before until")] = None,
-        until: Annotated[datetime | None, Query(description="up to here; default: now")] = None,
+        slice_: Annotated[SliceText, Query(alias="slice", description='"all", or labels as text')] = "all",
+        since: Annotated[Moment | None, Query(description="from here on; default: 30 days before until")] = None,
+        until: Annotated[Moment | None, Query(description="up to here; default: now")] = None,
         points: Points = 1000,
     ) -> schemas.HistoryAnswer:
         """The course of one slice: its readings, and what happened to it."""
@@ -140,8 +151,8 @@ def showing_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
     @router.get("/evidence/history")
     def evidence_history(
         model: Annotated[str, Query(description="the model")],
-        slice_: Annotated[str, Query(alias="slice", description='"all", or labels as text')] = "all",
-        since: Annotated[datetime | None, Query()] = None, until: Annotated[datetime | None, Query()] = None,
+        slice_: Annotated[SliceText, Query(alias="slice", description='"all", or labels as text')] = "all",
+        since: Annotated[Moment | None, Query()] = None, until: Annotated[Moment | None, Query()] = None,
         points: Points = 1000,
     ) -> Listed[schemas.EvidencePointItem]:  # fmt: skip
         """The path of a slice's evidence, oldest first."""
@@ -194,12 +205,10 @@ def showing_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
     @router.get("/thresholds")
     def thresholds(
         model: Model = None,
-        curve: Annotated[bool, Query(description="with what other thresholds would have given; names a model")] = False,
+        curve: Annotated[bool, Query(description="with what other thresholds would have given")] = False,
         limit: Limit = 100, offset: Offset = 0,
     ) -> Page[schemas.ThresholdAnswer]:  # fmt: skip
         """The decision thresholds in use, and how they did."""
-        if curve and model is None:
-            raise HTTPException(422, "curve=true needs model=…")
         found = page((each for status in statuses(model) for each in status.thresholds), limit, offset)
         items = [
             schemas.ThresholdAnswer(**schemas.ThresholdItem.model_validate(each).model_dump()) for each in found.items

@@ -1,0 +1,65 @@
+"""A running daemon is asked for what its description allows, and for what it does not: both must be right about each other."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import ignored_auth
+
+from tests.daemon_world import running
+from tests.e2e.process import Running, free_port
+from tests.publish.api_world import PUSHED, TOKENS, token_sections
+
+API = "/api/v1"
+EXAMPLES = int(os.environ.get("CALWATCH_FUZZ", "5"))  # of each operation and mode; 500 takes an hour
+# its wrong tokens would be slowed down with 429 after a few; test_api_access.py looks at tokens instead
+EXCLUDED = [ignored_auth]
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    base = tmp_path_factory.mktemp("fuzzed")
+    with running(base, free_port(), PUSHED.format(extra=""), token_sections()) as held:
+        held.wait_ready()
+        yield held
+
+
+@pytest.mark.parametrize(("role", "model"), [("admin", "m"), ("read", "m"), (None, None)])
+def test_what_the_description_allows_is_answered_as_it_says_and_nothing_else_is_taken(
+    daemon: Running, role: str | None, model: str | None
+) -> None:
+    headers = {"Authorization": f"Bearer {TOKENS[role]}"} if role else {}
+    described = schemathesis.openapi.from_url(f"{daemon.url}{API}/openapi.json", headers=headers)
+    operations = [found.ok() for found in described.get_all_operations()]
+    assert {operation.method.upper() for operation in operations} == {"GET", "POST"}
+    assert len(operations) > 15
+    asked = set()
+    for operation in operations:
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+
+            @settings(
+                max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            )  # fmt: skip
+            @given(case=operation.as_strategy(generation_mode=mode))
+            def ask(case: schemathesis.Case) -> None:
+                if model is not None and "model" in case.path_parameters:
+                    case.path_parameters["model"] = model  # of others there is nothing to be told
+                answer = case.call(headers=headers, timeout=60)
+                asked.add((case.operation.label, answer.status_code < 300))
+                case.validate_response(answer, excluded_checks=EXCLUDED)
+
+            try:
+                ask()
+            except Unsatisfiable:  # whatever is sent fits: there is nothing negative
+                assert mode is GenerationMode.NEGATIVE
+    assert daemon.alive()
+    assert len({label for label, _ in asked}) == len(operations)
+    answered = {label for label, fine in asked if fine}
+    assert {"GET /models", "GET /jobs", "GET /quarantine"} <= answered
+    took = {label for label in answered if label.startswith("POST")}
+    assert bool(took) == (role in ("write", "admin") and model is not None)
