@@ -222,6 +222,7 @@ def test_whatever_taking_a_file_raises_stops_no_other_file(
 @pytest.mark.parametrize(
     "error", [duckdb.OutOfMemoryException("failed to offload: No space left on device"), duckdb.IOException("cannot write"),
               OSError(28, "No space left on device"), duckdb.InterruptException("INTERRUPT Error"),
+              duckdb.TransactionException("Failed to commit: Could not write file: No space left on device"),
               RuntimeError("Query interrupted"), duckdb.FatalException("checkpoint: No space left on device")],
     ids=lambda error: type(error).__name__,
 )  # fmt: skip
