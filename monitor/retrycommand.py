@@ -25,6 +25,7 @@ def retry(
     from monitor.config import load_config
     from monitor.daemon import run_once
     from monitor.requests import leave_retry
+    from monitor.sources.base import NOTHING_TAKEN
 
     loaded = load_config(config)
     models = [each.name for each in loaded.model]
@@ -58,7 +59,8 @@ def retry(
     failed = 0
     for row in rows:
         pulled = tick.pulled.get(row["model"], {}).get(row["source"])
-        told = [each for each in pulled.problems if each.item == row["item"]] if pulled else []
+        problems = pulled.problems if pulled else []
+        told = [each for each in problems if each.item == row["item"] and each.reason in NOTHING_TAKEN]
         console.say(f"released and tried again: {row['item']}: {'; '.join(each.message for each in told) or 'taken'}")
         failed += bool(told) or pulled is None
     for name, problem in tick.failed.items():

@@ -146,9 +146,7 @@ def test_a_model_with_a_file_set_aside_is_unknown_and_says_why() -> None:
     status = ModelStatus("m", Task.BINARY, (), files_set_aside=(HELD,), sources=("samples", "calm"))
     found = summarise(status)
     assert found.condition is Condition.UNKNOWN
-    assert any(
-        "one file set aside, and missing from every number: /in/flat.jsonl" in reason for reason in found.reasons
-    )
+    assert any("1 file set aside, and missing from every number: /in/flat.jsonl" in reason for reason in found.reasons)
     registry = CollectorRegistry()
     MetricsCollector(registry).swap(Published(HELD.last_tried_at, (status,)))
     text = generate_latest(registry).decode()

@@ -91,7 +91,7 @@ def _answers(trial: Trial, limits: Sequence[float]) -> Iterator[Failed | None]:
                 raise NotTriedError(f"the process that was to try it did not begin: {_last_words(words)}")
             for limit in limits:
                 failed = _understood(lines.next(limit), process, limit, words)
-                if failed is not None and _disk_is_full(spill.parent):
+                if failed is not None and disk_is_full(spill.parent):
                     raise NotTriedError("the disk of the state directory is full")
                 yield failed
                 if failed is not None:
@@ -160,7 +160,8 @@ def _last_words(words: IO[bytes]) -> str:
     return said[-1][-_LAST_WORDS:] if said else ""
 
 
-def _disk_is_full(directory: Path) -> bool:
+def disk_is_full(directory: Path) -> bool:
+    """Whether so little is free that whatever fails may have failed for it."""
     try:
         return shutil.disk_usage(directory).free < _FULL
     except OSError:

@@ -26,8 +26,9 @@ def is_grave(error: duckdb.Error) -> bool:
 def is_unexpected(error: Exception) -> bool:
     """Whether a file is to be tried alone because of an error: not where a store or a disk cannot be reached or written, nor
     for a stop; those pass, or are for a person to mend."""
-    told = (CalwatchError, OSError, duckdb.InterruptException, duckdb.FatalException, duckdb.IOException)
-    if isinstance(error, told) or is_ctrl_c(error):
+    # a commit fails for the disk it is written to
+    of_the_store = (duckdb.FatalException, duckdb.IOException, duckdb.TransactionException, duckdb.PermissionException)
+    if isinstance(error, (CalwatchError, OSError, duckdb.InterruptException, *of_the_store)) or is_ctrl_c(error):
         return False
     # what other errors say may be words of the file itself
     return not (isinstance(error, (duckdb.OutOfMemoryException, duckdb.InternalException)) and is_of_the_disk(error))

@@ -161,6 +161,8 @@ class FileGuard:
             self._held.setdefault(item, Held(item, self._fingerprints.get(item, "")))
             self._try_alone([item])
             return item in self._passed
+        if alone.disk_is_full(self._spill().parent):
+            raise error
         self._passed.discard(item)
         kind: FailureKind = (
             "timed_out"

@@ -10,10 +10,11 @@ import duckdb
 import pytest
 
 from monitor.model import FileSetAside
-from monitor.store import alone, patience, pull
+from monitor.store import alone, patience
+from monitor.store.ingest import ingest as ingest_batch
 from monitor.store.journal import JOURNAL, Entry, Journal
 from monitor.store.pulled import Pulled
-from monitor.store.set_aside import load_set_aside, release
+from monitor.store.set_aside import load_set_aside, release, take_up_journal
 from tests.poison import FUZZED, MEMORY, POISON, flat_list, poison_readers
 from tests.store.builder import NOW, World, a_row, write_csv, write_json_lines, write_parquet
 
@@ -58,7 +59,7 @@ def no_process_is_started(patch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any, **named: Any) -> Any:
         raise AssertionError("a process was started")
 
-    patch.setattr(alone.subprocess, "Popen", refuse)
+    patch.setattr("monitor.store.alone.subprocess.Popen", refuse)
 
 
 @pytest.mark.parametrize("name", POISON)
@@ -185,7 +186,7 @@ def test_a_file_that_is_let_go_or_gets_more_memory_is_tried_again(tmp_path: Path
 def ingesting(monkeypatch: pytest.MonkeyPatch) -> list[Exception | None]:
     """What taking a file called bad… raises in this process, and in this one only; by default nothing."""
     raised: list[Exception | None] = [None]
-    real = pull.ingest
+    real = ingest_batch
 
     def ingest(*arguments: Any, **named: Any) -> Pulled:
         batch = arguments[5]
@@ -193,7 +194,7 @@ def ingesting(monkeypatch: pytest.MonkeyPatch) -> list[Exception | None]:
             raise raised[0]
         return real(*arguments, **named)
 
-    monkeypatch.setattr(pull, "ingest", ingest)
+    monkeypatch.setattr("monitor.store.pull.ingest", ingest)
     return raised
 
 
@@ -221,6 +222,7 @@ def test_whatever_taking_a_file_raises_stops_no_other_file(
 @pytest.mark.parametrize(
     "error", [duckdb.OutOfMemoryException("failed to offload: No space left on device"), duckdb.IOException("cannot write"),
               OSError(28, "No space left on device"), duckdb.InterruptException("INTERRUPT Error"),
+              duckdb.TransactionException("Failed to commit: Could not write file: No space left on device"),
               RuntimeError("Query interrupted"), duckdb.FatalException("checkpoint: No space left on device")],
     ids=lambda error: type(error).__name__,
 )  # fmt: skip
@@ -299,7 +301,7 @@ def test_a_statement_that_never_ends_is_interrupted_and_stops_no_other_file(
         alone, "try_alone",
         lambda source, model, items, now, **named: real_trial(source, model, [(each, 60.0) for each, _ in items], now, **named),
     )  # fmt: skip
-    real = pull.ingest
+    real = ingest_batch
 
     def ingest(*arguments: Any, **named: Any) -> Pulled:
         connection, batch = arguments[0], arguments[5]
@@ -309,7 +311,7 @@ def test_a_statement_that_never_ends_is_interrupted_and_stops_no_other_file(
             )
         return real(*arguments, **named)
 
-    monkeypatch.setattr(pull, "ingest", ingest)
+    monkeypatch.setattr("monitor.store.pull.ingest", ingest)
     world = world_of(tmp_path)
     for name in ("a", "bad", "z"):
         write_parquet(world.base / "in" / f"{name}.parquet", [a_row(name)])
@@ -338,7 +340,7 @@ def test_a_file_over_which_calwatch_ends_again_and_again_is_set_aside_though_oth
         write_parquet(path, [a_row(path.stem)])
     for _ in range(5):  # together with others no file is to blame, however often
         _ended_over(world, *paths)
-        pull.take_up_journal(world.connection, Journal.beside(world.connection), NOW)
+        take_up_journal(world.connection, Journal.beside(world.connection), NOW)
     assert world.rows("SELECT DISTINCT crashes FROM files_set_aside") == [(2,)]
     _ended_over(world, paths[0])
     (told,) = world.take().problems
