@@ -146,8 +146,8 @@ def _huge(rng: Generator, rows: Sequence[Row]) -> tuple[str, bool]:
 def _odd_lines(rng: Generator, rows: Sequence[Row]) -> tuple[str, bool]:
     """Other things between the rows: lists, words, blanks, comments, rows glued together or spread over lines."""
     others = [
-        "", "  ", "\t", "[]", "[1]", '"text"', "1", "null", "{}", "{", "}", "#", "// x", "\x00", "\x01", "\x1e", "\u2028", "\ufeff",
-        "[" * 5_000,
+        "", "  ", "\t", "[]", "[1]", '"text"', "1", "null", "{}", "{", "}", "#", "// x", "\x00", "\x01", "\x1e", "\u2028",
+        "\ufeff", "[" * 5_000,
         '{"a":' * 3_000, "NaN", ",", "---", "x" * 100_000, "[" + _written(_members(rows[0])) + "]", '{"a": 1',
     ]  # fmt: skip
     lines: list[str] = []
