@@ -126,7 +126,7 @@ def _odd_keys(rng: Generator, rows: Sequence[Row]) -> tuple[str, bool]:
         elif kind == 6:
             members = [(key.replace("e", r"\u0065"), value) for key, value in members]
         else:
-            rng.shuffle(members)  # type: ignore[arg-type]  # a list of pairs
+            rng.shuffle(members)
         lines.append(_written(members))
     return "\n".join(lines), True
 
