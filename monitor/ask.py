@@ -40,12 +40,17 @@ class Snapshot:
     def published_at(self) -> datetime:
         return self._rows("SELECT published_at FROM snapshot")[0]["published_at"]  # type: ignore[no-any-return]  # TIMESTAMP
 
+    def is_played(self) -> bool:
+        """Whether it is of a demo or a backtest."""
+        return bool(self._rows("SELECT played FROM snapshot")[0]["played"])
+
     def status(self, configured: Sequence[str]) -> Row:
         """All that `calwatch status` tells; ``configured``: names of the models that there should be."""
         models = self.models()
         seen = {row["model"] for row in models}
         return {
-            "published_at": self.published_at(), "models": models, "firing": self.firing(), "unknown": self.unknown(),
+            "published_at": self.published_at(), "played": self.is_played(), "models": models, "firing": self.firing(),
+            "unknown": self.unknown(),
             "waiting": [name for name in configured if name not in seen],
             "calibrators": self.in_charge(), "thresholds": self.thresholds(), "troubles": self.troubles(),
             "quarantined": self.quarantined(), "failing": self.failing(), "label_delays": self.label_delays(),

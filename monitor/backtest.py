@@ -17,6 +17,7 @@ from monitor.sources.base import Problem, Source
 from monitor.sources.replay import ReplaySource
 from monitor.store.connection import LIVE, literal, open_live
 from monitor.store.ctrlc import ctrl_c_interrupts
+from monitor.store.played import mark_played
 from monitor.store.pulled import Pulled
 
 REPLAY = "replay.duckdb"
@@ -64,6 +65,7 @@ def play(
     watched = watch(config, lambda model: _replayed(model, config.base))
     connection = open_live(state_dir, memory_limit=config.monitor.memory_limit, now=began)
     try:
+        mark_played(connection)
         connection.execute(f"ATTACH {literal(str(state_dir / REPLAY))} AS replay")
         runner = InlineRunner(rehearsal=True)  # webhooks and commands are recorded, not run
         cycle = Cycle(own, watched, connection, Instruments(CollectorRegistry()), runner)

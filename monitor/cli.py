@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor import __version__, console
+from monitor.backupcommands import backup, restore
 from monitor.errors import CalwatchError, ConfigError, StoreInUseError, UsageError
 from monitor.exporting import export
 from monitor.initcommand import init
@@ -281,6 +282,8 @@ def rollback(
     _ask(config, model, "rollback", slice_, to)
 
 
+app.command()(backup)
+app.command()(restore)
 app.command()(retry)
 app.command()(export)
 app.command()(report)
@@ -326,18 +329,22 @@ def rules_test(
 
 
 def _ask(config: Path, model: str, kind: str, slice_: str, to: str | None) -> None:
-    from monitor.daemon import run_once, utc_now
+    from monitor.byhand import carry_out
+    from monitor.daemon import utc_now
     from monitor.named import named_scope
     from monitor.requests import leave
 
     loaded, scope = named_scope(config, model, slice_)
-    leave(loaded.state_dir, model, kind, scope, utc_now(), to=to)
+    left = leave(loaded.state_dir, model, kind, scope, utc_now(), to=to)
     try:
-        tick = run_once(config)
+        tick = carry_out(config, kind)
     except StoreInUseError:
         console.say(f"asked for: {kind} {model} {scope.text}; the running daemon takes it up in its next cycle")
         console.say("see: calwatch jobs")
         return
+    except CalwatchError:
+        left.unlink(missing_ok=True)  # told as failed: it must not be done later
+        raise
     done = [job for job in tick.jobs.get(model, ()) if job.kind == kind and job.scope == scope]
     for job in done:
         console.say(f"{job.kind} {job.scope.text}: {job.state.value}")

@@ -39,10 +39,12 @@ from monitor.statistics.onset import bucket_residuals, estimate_onset
 from monitor.store import rows
 from monitor.store.cells import bucket_cells, fold_and_drop, window_cells
 from monitor.store.connection import atomic, aware, is_ctrl_c
+from monitor.store.damage import refuse_damage
 from monitor.store.delays import load_label_delays
 from monitor.store.deployed import deployed_rates
 from monitor.store.disparities import store_disparities
 from monitor.store.folded import load_folded
+from monitor.store.played import is_played
 from monitor.store.pull import SOURCE_FAILED, pull
 from monitor.store.pulled import Pulled
 from monitor.store.registry import Registry
@@ -137,12 +139,13 @@ class Cycle:
         self.instruments = instruments
         self.runner = runner or InlineRunner()
         self.publisher = Publisher(config.state_dir)
+        self.played = is_played(connection)
 
     def tick(self, now: datetime, *, publish: bool = True) -> Tick:
         """One cycle of every model at ``now``; with ``publish`` the snapshot for ops is replaced at the end.
 
-        Raises duckdb.InterruptException when a stop interrupted it, and duckdb.FatalException when the database must be
-        opened anew, as after a checkpoint that a full disk cut short.
+        Raises duckdb.InterruptException when a stop interrupted it, duckdb.FatalException when the database must be opened
+        anew, as after a checkpoint that a full disk cut short, and StoreError when bytes of the database are damaged.
         """
         pulled: dict[str, Mapping[str, Pulled]] = {}
         judged: dict[str, Judged] = {}
@@ -169,12 +172,13 @@ class Cycle:
             except Exception as error:  # the one boundary: a model's failure is its own, told and counted
                 if is_ctrl_c(error):
                     raise KeyboardInterrupt from error
+                refuse_damage(error, self.config.state_dir)
                 each.problem = f"{type(error).__name__}: {error}"[:_LONGEST_PROBLEM]
                 log.exception("cycle failed", model=name)
                 self.instruments.cycle_failed(name)
             statuses.append(self._status(each, registry))
         problem = self._publish(now, {each.model.name: each.problem for each in self.watched}) if publish else None
-        return Tick(pulled, judged, jobs, Published(now, tuple(statuses), problem))
+        return Tick(pulled, judged, jobs, Published(now, tuple(statuses), problem, self.played))
 
     def _publish(self, now: datetime, problems: Mapping[str, str | None]) -> str | None:
         """Replace the snapshot for ops; what keeps it from being replaced, for example a full disk, is returned."""
@@ -281,13 +285,8 @@ class Cycle:
         each.succeeded["judge"] = now
         for alert in judged.changed:
             log.info(
-                "alert",
-                model=model.name,
-                rule=alert.rule,
-                slice=alert.slice.text,
-                state=alert.state.value,
-                reason=alert.reason,
-            )
+                "alert", model=model.name, rule=alert.rule, slice=alert.slice.text, state=alert.state.value, reason=alert.reason
+            )  # fmt: skip
         for rule in judged.failed_rules:
             self.instruments.rule_failed(model.name, rule)
             log.error("rule failed", model=model.name, rule=rule)
@@ -352,8 +351,7 @@ class Cycle:
         each.succeeded["fold"] = now
 
     def _delays(self, each: Watched, registry: Registry, now: datetime) -> LabelDelays:
-        """Whether label delay depends on the outcome, looked at once a day; a change is logged. And what does not fit
-        together of what came in."""
+        """Whether label delay depends on the outcome, once a day, and what does not fit together of what came in."""
         with self.instruments.stage(each.model.name, "delays"):
             found = watch_delays(self.connection, registry, each.model, now, each.delays)
             each.intake = watch_intake(self.connection, registry, each.model, now, each.intake)

@@ -4,8 +4,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
@@ -18,25 +18,25 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from prometheus_client import CollectorRegistry
 
+from monitor.backups import BackupDesk
 from monitor.config import Config, Monitor, load_config
 from monitor.cycle import Cycle, Tick, Watched, tell_mapped_windows, watch
 from monitor.errors import CalwatchError, StoreError, StoreInUseError
 from monitor.levers import Levers, access_of
 from monitor.logs import configure_logging
-from monitor.model import Published
 from monitor.notify import ServiceManager
-from monitor.publish.collector import MetricsCollector
-from monitor.publish.exposition import exposition
+from monitor.opening import make_ready
 from monitor.publish.instruments import Instruments
 from monitor.publish.web import create_app
 from monitor.recalibration.processes import PatientRunner, ProcessRunner
 from monitor.server import HttpServer
+from monitor.shown import Shown
 from monitor.sources.base import PROBLEM_REASONS
 from monitor.store.archive import Archive
 from monitor.store.connection import open_live
 from monitor.store.ctrlc import ctrl_c_interrupts
-from monitor.store.history import History
 from monitor.store.journal import JOURNAL, Journal
+from monitor.store.played import is_played, played_until
 from monitor.store.snapshot import SNAPSHOT, Publisher
 from monitor.store.staging import QUARANTINE_REASONS
 
@@ -50,40 +50,6 @@ STOP_LIMIT = 9.0  # seconds after which we leave whatever runs; its transaction 
 def utc_now() -> datetime:
     """The wall clock, in UTC."""
     return datetime.now(UTC)
-
-
-class Shown:
-    """What the web server shows: swapped whole after each tick."""
-
-    def __init__(self, registry: CollectorRegistry, stale_after: timedelta, max_series: int) -> None:
-        self.published: Published | None = None
-        self.stale_after = stale_after
-        self.config: Config | None = None
-        self.archive: Archive | None = None
-        self._registry = registry
-        self._collector = MetricsCollector(registry, max_series=max_series)
-
-    def swap(self, published: Published) -> None:
-        self._collector.swap(published)
-        self.published = published
-
-    def limit_series(self, max_series: int) -> None:
-        """Takes effect with the next swap."""
-        self._collector.max_series = max_series
-
-    def in_time(self, now: datetime, started_at: datetime) -> bool:
-        """Whether cycles end in time: as /healthz says, and what the watchdog of a service manager is told."""
-        return now - (self.published.at if self.published else started_at) <= self.stale_after
-
-    def exposition(self) -> bytes:
-        """The Prometheus text."""
-        return exposition(self._registry)
-
-    def history(self) -> AbstractContextManager[History]:
-        """The past, for one request. Raises StoreError while there is no database to ask."""
-        if self.archive is None:
-            raise StoreError("there is no database to ask for the past")
-        return self.archive.history()
 
 
 class Daemon:
@@ -107,6 +73,9 @@ class Daemon:
         self._levers = Levers(config_path, self.reload, clock, self._config)
         self._connection = self._open()
         self._runner = ProcessRunner(self._config.state_dir)
+        self._desk = BackupDesk(
+            self._config.state_dir, lambda: self._connection, self._held_between_ticks, self._clock
+        )  # fmt: skip
         self._broken = False  # whether the database must be opened anew
         self._cycle = self._cycle_over(self._config, watched)
         self._instruments.reloaded(True, self._clock())
@@ -115,6 +84,7 @@ class Daemon:
     def _open(self) -> duckdb.DuckDBPyConnection:
         monitor = self._config.monitor
         connection = open_live(self._config.state_dir, memory_limit=monitor.memory_limit, now=self._clock())
+        make_ready(connection, self._config.state_dir, live_only="run")
         self._shown.archive = Archive(connection)
         return connection
 
@@ -122,6 +92,7 @@ class Daemon:
         """Readers first: a cursor must not run on a connection that closes, and would keep the file open."""
         if self._shown.archive is not None:
             self._shown.archive.close()
+        self._desk.interrupt()
         self._connection.close()
 
     def _cycle_over(self, config: Config, watched: list[Watched]) -> Cycle:
@@ -142,6 +113,7 @@ class Daemon:
         signal.signal(signal.SIGHUP, self._on_reload)
         server = self._listen()
         self._scheduler.start()
+        self._desk.start()
         started_at = self._clock()
         manager = ServiceManager.from_environment(os.environ, os.getpid())
         log.info("started", models=len(self._cycle.watched), listen=self._config.monitor.listen)
@@ -184,7 +156,7 @@ class Daemon:
             except duckdb.InterruptException:
                 log.warning("tick interrupted by the stop; its transaction is rolled back")
                 return None
-            except (duckdb.FatalException, StoreError) as error:
+            except (duckdb.Error, StoreError) as error:
                 self._broken = True
                 self._tell_broken(error)
                 return None
@@ -212,7 +184,8 @@ class Daemon:
 
     def _tell_broken(self, error: Exception) -> None:
         problem = str(error).split("\n")[0]
-        log.error("database unusable, to be opened anew", problem=problem, hint="check free space and the disk")
+        hint = (error.hint if isinstance(error, StoreError) else "") or "check free space and the disk"
+        log.error("database unusable, to be opened anew", problem=problem, hint=hint)
         for each in self._cycle.watched:
             self._instruments.cycle_failed(each.model.name)
 
@@ -269,6 +242,16 @@ class Daemon:
                 return False
         return True
 
+    @contextmanager
+    def _held_between_ticks(self) -> Iterator[None]:
+        """Hold off the next tick. Raises StoreError while stopping."""
+        if not self._between_ticks():
+            raise StoreError("calwatch is stopping", "ask again when it has started")
+        try:
+            yield
+        finally:
+            self._ticking.release()
+
     def _schedule(self) -> BackgroundScheduler:
         scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
         kinds = {EVENT_JOB_MISSED: "missed", EVENT_JOB_ERROR: "failed", EVENT_JOB_MAX_INSTANCES: "overlapped"}
@@ -304,6 +287,7 @@ class Daemon:
     def _shut_down(self, server: HttpServer) -> None:
         log.info("stopping")
         self._stop.set()
+        self._desk.stop()
         with suppress(Exception):  # a scheduler that never started cannot be paused; stopping goes on all the same
             self._scheduler.pause()
         if not self._ticking.acquire(timeout=STOP_PATIENCE) and not self._interrupted():
@@ -346,7 +330,7 @@ def run_once(config_path: Path) -> Tick:
             return _tick_once(config, watched, runner, now)
         except duckdb.FatalException:  # where a file did it, the journal names it now: the others are read
             return _tick_once(config, watched, runner, now)
-    except duckdb.FatalException as error:
+    except duckdb.Error as error:
         problem = str(error).splitlines()[0]
         raise StoreError(
             f"{config.state_dir}: {problem}", "check free space and the disk, then run it again"
@@ -361,6 +345,7 @@ def run_once(config_path: Path) -> Tick:
 def _tick_once(config: Config, watched: list[Watched], runner: PatientRunner, now: datetime) -> Tick:
     connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
     try:
+        make_ready(connection, config.state_dir, live_only="once")
         with ctrl_c_interrupts(connection):
             return Cycle(config, watched, connection, Instruments(CollectorRegistry()), runner).tick(now)
     finally:
@@ -379,6 +364,8 @@ def publish_now(config_path: Path) -> Path:
             return path
         raise
     try:
-        return Publisher(config.state_dir).publish(connection, now)
+        return Publisher(config.state_dir).publish(
+            connection, played_until(connection) if is_played(connection) else now
+        )
     finally:
         connection.close()

@@ -65,9 +65,9 @@ def cancel(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Cancel a queued or running job; the daemon does it in its next cycle, or it is done here when there is none."""
+    from monitor.byhand import carry_out
     from monitor.config import load_config
-    from monitor.daemon import run_once
-    from monitor.requests import leave_cancellation
+    from monitor.requests import CANCEL, leave_cancellation
 
     with _snapshot(config) as held:
         row = held.job(job)
@@ -75,7 +75,7 @@ def cancel(
         raise UsageError(f"job {job} has ended already: {row['state']}", "see: calwatch jobs")
     leave_cancellation(load_config(config).state_dir, row["model"], job)
     try:
-        tick = run_once(config)
+        tick = carry_out(config, CANCEL)
     except StoreInUseError:
         console.say(f"asked to cancel {job}; the running daemon does it in its next cycle (see: calwatch jobs)")
         return

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from monitor import requests
+from monitor.backups import BACKUPS, ask_backup, load_backup
 from monitor.config import Config, load_config
 from monitor.cycle import watch
 from monitor.errors import CalwatchError
@@ -39,6 +40,18 @@ class Levers:
     def cancel(self, model: str, job: str) -> None:
         """Leave a request to cancel a job. Raises StoreError when it cannot be written."""
         requests.leave_cancellation(self._config.state_dir, model, job)
+
+    def backup(self, name: str) -> str:
+        """Leave a request for a backup in ``backups/NAME`` of the state directory; returns its id. Raises StoreError."""
+        return ask_backup(self._config.state_dir, (self._config.state_dir / BACKUPS / name).absolute())
+
+    def backup_told(self, token: str) -> tuple[str, str, int | None, str | None] | None:
+        """(state, file name, bytes, problem) of a backup; None when it is not known."""
+        found = load_backup(self._config.state_dir, token)
+        if found is None:
+            return None
+        problem = ": ".join(part for part in (found.problem, found.hint) if part) or None
+        return found.state, Path(found.file).name, found.bytes, problem
 
     def reload(self) -> list[str]:
         """The mistakes that keep the old configuration in force; none when the new one is."""

@@ -10,13 +10,13 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from monitor.config import Config
-from monitor.daemon import Shown
 from monitor.errors import UsageError
 from monitor.httpsettings import Server
 from monitor.model import Published
 from monitor.publish.access import Access
 from monitor.publish.web import create_app
 from monitor.server import HttpServer
+from monitor.shown import Shown
 from monitor.store.archive import Archive
 from monitor.store.connection import LIVE
 

@@ -7,12 +7,14 @@ ask. It is removed only after the job it asks for is in the database.
 import json
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import structlog
 
 from monitor.errors import StoreError
 from monitor.model import Job, Slice
@@ -20,6 +22,7 @@ from monitor.recalibration.queue import BY_HAND, job_of
 from monitor.store.connection import make_state_dir
 from monitor.store.set_aside import release
 
+log = structlog.get_logger("calwatch")
 REQUESTS = "requests"
 KINDS = ("recalibrate", "rollback")
 CANCEL = "cancel"
@@ -99,8 +102,11 @@ def _asked(state_dir: Path, model: str) -> Iterator[tuple[Path, Job | str | Retr
             asked = _read(held)
         except FileNotFoundError:
             continue
-        except (OSError, ValueError, KeyError, TypeError):
-            path.rename(path.with_suffix(".bad"))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            aside = path.with_suffix(".bad")
+            log.error("no request, set aside", file=str(path), problem=repr(error)[:200], kept=aside.name)
+            with suppress(OSError):  # one of that name is there already: this one stays and is told again
+                path.rename(aside)
             continue
         yield path, asked
 

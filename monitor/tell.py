@@ -36,6 +36,8 @@ def progress(first: datetime, last: datetime, what: str) -> Iterator[Callable[[d
 def tell_status(answers: Mapping[str, Any]) -> None:
     """Models in a table, then what fails, fires, is unknown, who is in charge, and troubles with labels and sources."""
     say(f"as of {minute(answers['published_at'])} UTC")
+    if answers["played"]:
+        say("PLAYED: a demo or a backtest on a simulated clock, nothing live")
     if answers["models"]:
         _tell_models(answers["models"])
     for model in answers["waiting"]:

@@ -104,7 +104,8 @@ def test_folding_is_told_in_log_status_page_and_counter(tmp_path: Path) -> None:
             held.tick(NOW + HOUR)
         told = [entry for entry in logs if entry.get("reason") == "values_folded"]
         assert len(told) == 1
-        assert held.counted("source_problems_total", model="m", source="source", reason="values_folded") == 1
+        name = held.cycle.config.model[0].source[0].name
+        assert held.counted("source_problems_total", model="m", source=name, reason="values_folded") == 1
         (folded,) = first.published.models[0].folded
         assert (folded.kind, folded.rows) == ("version", 201)
         client = Site(first.published, NOW, held.cycle.config, Archive(held.connection)).client

@@ -72,14 +72,15 @@ def test_once_says_what_it_could_not_read_and_fails_where_that_is_all_there_was(
     assert "Leave out long lists" in out
 
 
-PERCENT = "sample_id,observed_at,score,outcome\na,2026-03-10,37,1\nb,2026-03-10,0.5,1\n"
+PERCENT = "sample_id,observed_at,score,outcome\n" + "".join(f"a{at},NOW,{at}.5,{at % 2}\n" for at in range(60))
 
 
 @pytest.mark.parametrize("text", ["sample_id\n1\n", "garbage", PERCENT])
 def test_once_fails_where_every_file_is_refused_and_not_where_one_could_be_read(
     say: Say, tmp_path: Path, text: str
 ) -> None:
-    (tmp_path / "in" / "refused.csv").write_text(text, "utf-8")
+    observed = str((datetime.now(UTC) - timedelta(hours=1)).replace(tzinfo=None))
+    (tmp_path / "in" / "refused.csv").write_text(text.replace("NOW", observed), "utf-8")
     assert say("once")[0] == 1
     _good(tmp_path / "in" / "good.csv", "a1")
     code, out, _ = say("once")

@@ -4,8 +4,10 @@ import os
 import selectors
 import signal
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from time import perf_counter
+from types import FrameType
 from typing import IO
 
 from monitor.actions.delivery import OUTPUT_KEPT, Delivered, Delivery
@@ -14,6 +16,28 @@ from monitor.actions.secret import SecretError, is_reference, masked, reveal
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 _LOOK_EVERY = 0.05  # seconds
+_put_off: list[int] = []  # depth of places that must not be left halfway, and the signals that came meanwhile
+
+
+def leave(number: int, frame: FrameType | None) -> None:
+    """For SIGTERM and SIGALRM: leave the process through the clearing away of what it runs; never between a command's
+    start and the place that ends it."""
+    if _put_off:
+        _put_off.append(number)
+    else:
+        raise SystemExit(128 + number)
+
+
+@contextmanager
+def _not_left() -> Iterator[None]:
+    _put_off.append(0)
+    try:
+        yield
+    finally:
+        late = [number for number in _put_off if number]
+        _put_off.clear()
+    if late:
+        raise SystemExit(128 + late[0])
 
 
 def run_command(delivery: Delivery) -> Delivered:
@@ -24,11 +48,17 @@ def run_command(delivery: Delivery) -> Delivered:
         known = {name: reveal(name, delivery.base) for name in action.secrets}
     except SecretError as error:
         return Delivered(False, f"{error.message} ({error.hint})")
+    process: subprocess.Popen[bytes] | None = None
     try:
-        process = subprocess.Popen(
-            arguments, cwd=delivery.base, env=_environment(delivery, known), stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+        with _not_left():
+            process = subprocess.Popen(
+                arguments, cwd=delivery.base, env=_environment(delivery, known), stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+    except SystemExit:
+        if process is not None:
+            end_group(process)
+        raise
     except OSError as error:
         passing = isinstance(error, BlockingIOError | MemoryError)  # no process or memory left
         return Delivered(False, f"{arguments[0]}: cannot be started: {error.strerror}", may_pass=passing)
@@ -114,10 +144,11 @@ def _keep(pipe: IO[bytes], kept: bytearray) -> bool:
 
 def end_group(process: "subprocess.Popen[bytes]") -> None:
     """SIGTERM to the process and all its children, SIGKILL to those that remain after a grace."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(GRACE)
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    with _not_left():
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -39,6 +39,7 @@ class Job:
     details: Mapping[str, object] = field(default_factory=dict)
     attempts: int = 0  # begun so far
     next_attempt_at: datetime | None = None  # of a queued job that failed for a reason that may pass
+    interruptions: int = 0  # of the attempts, those that ended with calwatch itself: they count towards no limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,3 +49,4 @@ class Published:
     at: datetime
     models: tuple[ModelStatus, ...]
     problem: str | None = None  # why the snapshot for ops could not be replaced; None = it was
+    played: bool = False  # by a demo or a backtest, on a simulated clock

@@ -37,6 +37,8 @@ HELP: Mapping[str, str] = {
     "calwatch_build_info": "Always 1; the label version is the running calwatch.",
     "calwatch_snapshot_current": "1 if the last cycle replaced metrics.duckdb, 0 if it could not (a full disk?): "
     "queries there then see old tables. The reason is in the log and on the page.",
+    "calwatch_played": "1 if what is shown was played by a demo or a backtest, on a simulated clock, 0 if it is live. The "
+    "shipped alerts leave out what is played. Absent = no cycle has ended since calwatch was started.",
     "calwatch_model_info": "Always 1; the label event says what the model's score is the probability of, in every "
     "calibration number of that model.",
     "calwatch_model_healthy": "1 if the model's last cycle went through all its stages, 0 if one failed: what comes after "

@@ -71,6 +71,7 @@ class MetricsCollector:
         add([("calwatch_build_info", LabelSet({"version": self._version}), 1.0)])
         if published:
             add([("calwatch_snapshot_current", LabelSet({}), float(published.problem is None))])
+            add([("calwatch_played", LabelSet({}), float(published.played))])
         for model in models:
             add(_model_rows(model))
         shared = share_out(list(_slice_rows(models)), self.max_series)

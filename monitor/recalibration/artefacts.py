@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote
 
+from monitor import __version__
 from monitor.errors import ArtefactError, StoreError
 from monitor.model import Slice, Task
 from monitor.recalibration.calibrators import Calibrator, calibrator_from
@@ -27,6 +28,10 @@ _CURRENT_VERSION = 1
 CURRENT = "current.json"
 _ID_DIGITS = 16
 _ELSEWHERE = "restore it from a backup, or roll back to another calibrator"
+
+
+class NewerArtefactError(ArtefactError):
+    """A file that a newer calwatch wrote: it is not to be written over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +109,27 @@ def write_artefact(directory: Path, artefact: Artefact) -> Path:
     Raises ValueError if the content is not a calibrator or not JSON (NaN, naive times), StoreError if it cannot be
     written; then no part of it is left.
     """
+    path = artefact_path(directory, artefact.model, artefact.id)
+    _replace(path, document_of(artefact))
+    return path
+
+
+def document_of(artefact: Artefact) -> str:
+    """The text of the artefact's file. Raises ValueError if the content is not a calibrator or not JSON."""
     content = _content(artefact)
     _ = artefact.calibrator
-    path = artefact_path(directory, artefact.model, _id_of(content))
-    _replace(path, json.dumps({"id": _id_of(content), **content}, indent=2, ensure_ascii=False, allow_nan=False))
-    return path
+    return json.dumps({"id": _id_of(content), **content}, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def read_document(text: str, artefact_id: str) -> Artefact:
+    """The artefact of that id in a text made by ``document_of``. Raises ValueError when it is not that."""
+    content = json.loads(text, parse_constant=_refuse_constant)
+    if not isinstance(content, dict) or content.pop("id", None) != artefact_id or _id_of(content) != artefact_id:
+        raise ValueError(f"is not the text of calibrator {artefact_id}")
+    try:
+        return _artefact_of(content)
+    except (KeyError, TypeError) as cause:
+        raise ValueError(f"is not the text of a calibrator ({cause!r})") from cause
 
 
 def read_artefact(path: Path) -> Artefact:
@@ -118,8 +139,9 @@ def read_artefact(path: Path) -> Artefact:
     if isinstance(version, bool) or not isinstance(version, int) or "id" not in document:
         raise ArtefactError(f"{path}: is not a calwatch calibrator (no id and schema_version)", _ELSEWHERE)
     if version > SCHEMA_VERSION:
-        raise ArtefactError(
-            f"{path}: has schema version {version}, this calwatch reads up to {SCHEMA_VERSION}",
+        raise NewerArtefactError(
+            f"{path}: has schema version {version}, {_writer(document)}this calwatch ({__version__}) reads up to "
+            f"{SCHEMA_VERSION}",
             "upgrade calwatch, or roll back to a calibrator that it wrote itself",
         )
     content = {key: value for key, value in document.items() if key != "id"}
@@ -163,14 +185,20 @@ def read_current(directory: Path) -> dict[str, str]:
     document = _read_object(path, "list of calibrators in use", hint)
     version, current = document.get("schema_version"), document.get("current")
     if isinstance(version, int) and version > _CURRENT_VERSION:
-        raise ArtefactError(
-            f"{path}: has schema version {version}, this calwatch reads up to {_CURRENT_VERSION}", "upgrade calwatch"
+        raise NewerArtefactError(
+            f"{path}: has schema version {version}, this calwatch ({__version__}) reads up to {_CURRENT_VERSION}",
+            "upgrade calwatch",
         )
     if version != _CURRENT_VERSION or not isinstance(current, dict):
         raise ArtefactError(f"{path}: is not a calwatch list of calibrators in use", hint)
     if not all(isinstance(identifier, str) for identifier in current.values()):
         raise ArtefactError(f"{path}: must map each scope to a calibrator id", hint)
     return current
+
+
+def _writer(document: Mapping[str, object]) -> str:
+    writer = document.get("calwatch_version")
+    return f"written by calwatch {writer[:40]}; " if isinstance(writer, str) else ""
 
 
 def _content(artefact: Artefact) -> dict[str, object]:
@@ -279,7 +307,7 @@ def _read_object(path: Path, what: str, hint: str = _ELSEWHERE) -> dict[str, obj
         raise ArtefactError(f"{path}: there is no such {what}", hint) from cause
     except OSError as cause:
         raise ArtefactError(f"{path}: cannot be read ({cause.strerror})", "check who owns it and its mode") from cause
-    except ValueError as cause:  # not UTF-8, or not JSON
+    except (ValueError, RecursionError) as cause:  # not UTF-8, or not JSON
         raise ArtefactError(f"{path}: is damaged, not JSON ({cause})", hint) from cause
     if not isinstance(document, dict):
         raise ArtefactError(f"{path}: is not a calwatch {what} (a JSON {type(document).__name__})", hint)

@@ -65,3 +65,13 @@ def job_calls(actions: Sequence[Action], job: Job, now: datetime) -> list[Job]:
         for action in actions
         if event in action.on and (not action.models or job.model in action.models)
     ]  # fmt: skip
+
+
+def told_of(job: Job) -> frozenset[tuple[object, ...]]:
+    """The alerts that a job which calls an action speaks of: firing and resolved of one alert have theirs in common."""
+    payload = job.details.get("payload")
+    about = payload.get("alert") if isinstance(payload, dict) else None
+    if not isinstance(payload, dict) or not isinstance(about, dict):
+        return frozenset({(job.id,)})
+    slices = (about.get("slice"), *payload.get("also", ()))
+    return frozenset((job.details.get("action"), about.get("rule"), about.get("version"), slice_) for slice_ in slices)

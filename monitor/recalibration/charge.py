@@ -1,11 +1,11 @@
 """Which calibrator is in charge of which scope, now and at any earlier time; the files follow the database."""
 
 import json
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
+import structlog
 
 from monitor.config import Model
 from monitor.errors import ArtefactError
@@ -13,6 +13,7 @@ from monitor.model import CalibratorInUse, Slice, finest_scope
 from monitor.recalibration.artefacts import (
     Artefact,
     directory_name,
+    document_of,
     read_current,
     write_artefact,
     write_current,
@@ -22,6 +23,7 @@ from monitor.store.connection import aware, naive
 from monitor.store.logits import load_raw_until
 from monitor.store.served import Serving
 
+log = structlog.get_logger("calwatch")
 CALIBRATORS = "calibrators"  # directory under the state directory
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"  # why a calibrator took charge
 ADOPTION_WINDOW = timedelta(days=1)  # of the newest traffic, in which production is looked for using a calibrator
@@ -108,6 +110,23 @@ def record_artefact(connection: duckdb.DuckDBPyConnection, artefact: Artefact) -
             "after": json.dumps(dict(artefact.after)), "parameters": json.dumps(dict(artefact.parameters)),
         },
     )  # fmt: skip
+    record_document(connection, artefact)
+
+
+def record_document(connection: duckdb.DuckDBPyConnection, artefact: Artefact) -> None:
+    """Keep the text of the artefact's file, from which it can be written again; to be called inside a transaction."""
+    where = {"id": artefact.id, "model": artefact.model}
+    connection.execute("DELETE FROM artefacts WHERE id = $id AND model = $model", where)
+    connection.execute("INSERT INTO artefacts VALUES ($id, $model, $text)", {**where, "text": document_of(artefact)})
+
+
+def load_serving(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, str]:
+    """Scope → id of the calibrator in charge, as current.json is to say it."""
+    rows = connection.execute(
+        "SELECT scope, calibrator FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''",
+        {"model": model},
+    ).fetchall()
+    return dict(rows)
 
 
 def write_files(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: str, artefact: Artefact | None) -> None:
@@ -115,17 +134,13 @@ def write_files(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: s
     directory = state_dir / CALIBRATORS
     if artefact is not None:
         write_artefact(directory, artefact)
-    rows = connection.execute(
-        "SELECT scope, calibrator FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''",
-        {"model": model},
-    ).fetchall()
-    wanted: Mapping[str, str] = dict(rows)
+    wanted = load_serving(connection, model)
     own = directory / directory_name(model)
     try:
         if read_current(own) == wanted:
             return
-    except ArtefactError:
-        pass  # damaged: the database knows better, write it anew
+    except ArtefactError as error:  # damaged: the database knows better, write it anew
+        log.warning("calibrator file mended", what=f"{error.message}: written again from the database")
     write_current(own, wanted)
 
 

@@ -4,8 +4,8 @@ A tick hands a refit's inputs to the runner; when the runner has the outcome, no
 transaction. Nothing a job does shows before that, so a job that dies has changed nothing.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import perf_counter
 
@@ -15,16 +15,23 @@ from monitor.actions.delivery import Delivered, Delivery
 from monitor.config import Config, Model
 from monitor.errors import CalwatchError, StoreError
 from monitor.model import Job, JobState, Slice
-from monitor.recalibration.calls import job_calls
+from monitor.recalibration.calls import job_calls, told_of
 from monitor.recalibration.charge import in_use, write_files
-from monitor.recalibration.queue import after_failure, begin, enqueue, is_by_hand, requeue_interrupted
+from monitor.recalibration.queue import (
+    INTERRUPTIONS,
+    after_failure,
+    begin,
+    enqueue,
+    is_by_hand,
+    requeue_interrupted,
+)
 from monitor.recalibration.refit import Refit
 from monitor.recalibration.refitting import gather, judged, record_accepted, write_accepted
 from monitor.recalibration.rollback import roll_back
 from monitor.recalibration.runner import Runner
 from monitor.recalibration.work import Broken, Report, Work, action_work, refit_work
 from monitor.store.connection import atomic, is_ctrl_c
-from monitor.store.jobs import Attempt, due_jobs, log_attempt, refits_wait_elsewhere
+from monitor.store.jobs import OPEN, Attempt, due_jobs, log_attempt, refits_wait_elsewhere
 from monitor.store.registry import Registry
 from monitor.store.rows import load_jobs, store_job
 
@@ -61,6 +68,7 @@ class Dispatcher:
     runner: Runner
     now: datetime
     end: datetime  # labelled samples observed before then are mature
+    chosen: Callable[[Job], bool] = field(default=lambda job: True)  # which of the jobs that are due may start
 
     def advance(self) -> Iterator[Ended]:
         """Take what has ended, start what is due, until nothing is left to do now; yields each attempt that ended.
@@ -71,16 +79,21 @@ class Dispatcher:
         """
         running = [work.job for work in self.runner.running()]
         for job in requeue_interrupted(
-            self.connection, self.model.name, self.now, attempts=self._attempts, running=running
+            self.connection, self.model.name, self.now, limit=self._interruptions, running=running
         ):
             yield Ended(job, INTERRUPTED if job.state is JobState.QUEUED else job.state.value)
         yield from self._take()
         has_turn, refitted = self._has_turn(), list[Slice]()
-        while (begun := self._start_next(has_turn, refitted)) is not None:
-            if begun.job.kind == "recalibrate" and not is_by_hand(begun.job):
-                refitted.append(begun.job.scope)
-            if begun.outcome != JobState.RUNNING.value:
-                yield begun
+        while True:
+            while (begun := self._start_next(has_turn, refitted)) is not None:
+                if begun.job.kind == "recalibrate" and not is_by_hand(begun.job):
+                    refitted.append(begun.job.scope)
+                if begun.outcome != JobState.RUNNING.value:
+                    yield begun
+                yield from self._take()
+            tried = yield from self._deliver()
+            if not (self.runner.settle() or tried):
+                break
             yield from self._take()
         # the files follow the database, also when a crash or a person left them behind: what is promoted stays promoted,
         # and a current.json that cannot be written now is written by the next cycle
@@ -92,6 +105,33 @@ class Dispatcher:
             return False
         just_had = self.runner.had_last_refit(self.model.name)
         return not (just_had and refits_wait_elsewhere(self.connection, self.model.name, self.now))
+
+    def _deliver(self) -> Generator[Ended, None, bool]:
+        """Hand every delivery that is due to the runner, which carries out several at once; returns whether there were any.
+
+        What is told of one alert goes out in its order: it waits while something earlier is under way, or to be tried again.
+        """
+        found = load_jobs(self.connection, self.model.name, states=OPEN)
+        deliveries = sorted((job for job in found if job.kind == "action"), key=lambda job: (job.requested_at, job.id))
+        begun, tried = set[tuple[object, ...]](), False
+        for job in deliveries:
+            subjects = told_of(job)
+            is_due = job.next_attempt_at is None or job.next_attempt_at <= self.now
+            if begun.isdisjoint(subjects) and job.state is JobState.QUEUED and is_due:
+                tried = True
+                ended = self._guarded(job, self._start)
+                if ended.outcome != JobState.RUNNING.value:
+                    yield ended
+                yield from self._take()
+            begun |= subjects
+        return tried
+
+    def _interruptions(self, job: Job) -> int | None:
+        """How many a job may have: those that only send words do not end calwatch, whatever does."""
+        if job.kind != "action":
+            return INTERRUPTIONS
+        kind = next((each.kind for each in self.config.action if each.name == job.details.get("action")), "command")
+        return INTERRUPTIONS if kind == "command" else None
 
     def _attempts(self, job: Job) -> int:
         if job.kind == "action":
@@ -105,20 +145,18 @@ class Dispatcher:
         return sum(job.kind == "recalibrate" for job in due_jobs(self.connection, self.model.name, self.now))
 
     def _start_next(self, has_turn: bool, refitted: Sequence[Slice]) -> Ended | None:
-        """Start the first job that is due and has its lane free; None when there is none. Returns how that went.
+        """Start the first refit or rollback that is due and has its lane free; None when there is none. Returns how that went.
 
         ``refitted``: scopes of the refits that this tick began, save those asked for by hand.
         """
         busy = {work.lane for work in self.runner.running()}
         refits = sum(work.is_refit for work in self.runner.running())
         is_free = has_turn and f"{self.model.name}/refit" not in busy and refits < self.config.monitor.parallel_refits
-        for job in sorted(due_jobs(self.connection, self.model.name, self.now), key=lambda job: job.kind != "rollback"):
+        due = filter(self.chosen, due_jobs(self.connection, self.model.name, self.now))
+        for job in sorted(due, key=lambda job: job.kind != "rollback"):
             if job.kind == "rollback":
                 return self._guarded(job, self._finish_rollback)
-            if job.kind == "action":
-                if f"{self.model.name}/action {job.details.get('action')}" in busy:
-                    continue
-            elif not is_free or not (is_by_hand(job) or _is_next(job, refitted)):
+            if job.kind == "action" or not is_free or not (is_by_hand(job) or _is_next(job, refitted)):
                 continue
             return self._guarded(job, self._start)
         return None

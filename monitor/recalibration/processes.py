@@ -2,6 +2,10 @@
 
 Inputs and outcome go through files in ``work/<job>`` of the state directory, readable for this user only: a process that is
 killed at any moment leaves nothing but that directory. If the daemon itself is killed, the processes notice and end.
+
+Deliveries are handed over all at once and wait here for one of a few places; a thread starts the next when one has ended,
+whether or not a cycle goes on. Each action has a place that no other takes: an endpoint that does not answer holds up
+nobody else.
 """
 
 import os
@@ -9,8 +13,9 @@ import pickle
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
+import threading
+from collections import deque
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,10 +24,13 @@ from time import perf_counter
 
 import monitor
 from monitor.durations import format_duration
+from monitor.recalibration.lifeline import command_line
 from monitor.recalibration.work import Broken, Report, Work
 from monitor.recalibration.worker import LAST_MOMENTS, REPORT, WORK, Outcome, write_pickle
 
 DIRECTORY = "work"
+DELIVERIES = 8  # at once, and beyond that one of each action that has none
+_LOOK_EVERY = 0.1  # seconds, while deliveries wait for a place
 _TOLD = 2000  # characters of a dead process's last words
 
 
@@ -35,7 +43,7 @@ class _Child:
 
 
 class ProcessRunner:
-    """One process per attempt. Not for use by several threads at once: the tick owns it."""
+    """One process per attempt. The tick owns it, and one thread of its own, which starts deliveries that wait."""
 
     rehearsal = False
 
@@ -44,20 +52,79 @@ class ProcessRunner:
         self._children: dict[str, _Child] = {}
         self._last_refit: str | None = None  # of which model
         self._leaving: list[tuple[_Child, float]] = []
+        self._waiting: deque[Work] = deque()  # deliveries
+        self._unstarted: list[Report] = []
+        self._lock = threading.RLock()
+        self._attention = threading.Event()
+        self._attendant: threading.Thread | None = None
+        self._stopped = False
         shutil.rmtree(self._base, ignore_errors=True)  # of a process that was killed
 
     def running(self) -> Collection[Work]:
-        return [child.work for child in self._children.values()]
+        with self._lock:
+            waiting = [replace(work, task=None) for work in self._waiting]
+            return [
+                *(child.work for child in self._children.values()),
+                *waiting,
+                *(each.work for each in self._unstarted),
+            ]
 
     def start(self, work: Work) -> None:
-        """Raises OSError when inputs cannot be written or no process can be started."""
+        """A delivery begins as soon as there is a place for it. Raises OSError when inputs of a refit cannot be written or
+        no process can be started."""
+        with self._lock:
+            if work.is_refit:
+                self._launch(work)
+                return
+            self._waiting.append(work)
+            self._serve()
+        self._attend()
+
+    def settle(self) -> bool:
+        return False
+
+    def _attend(self) -> None:
+        """See that what waits is started, between cycles too."""
+        if self._attendant is None:
+            self._attendant = threading.Thread(target=self._keep_serving, name="deliveries", daemon=True)
+            self._attendant.start()
+        self._attention.set()
+
+    def _keep_serving(self) -> None:
+        while not self._stopped:
+            self._attention.wait()
+            self._attention.clear()
+            while not self._stopped:
+                with self._lock:
+                    self._serve()
+                    if not self._waiting:
+                        break
+                self._attention.wait(_LOOK_EVERY)
+                self._attention.clear()
+
+    def _serve(self) -> None:
+        """Start the deliveries that have a place, in their order."""
+        for work in list(self._waiting):
+            under_way = [c.work for c in self._children.values() if not c.work.is_refit and c.process.poll() is None]
+            if any(other.lane == work.lane for other in under_way):
+                continue
+            if len(under_way) >= DELIVERIES and any(other.destination == work.destination for other in under_way):
+                continue
+            self._waiting.remove(work)
+            try:
+                self._launch(work)
+            except OSError as error:
+                broken = Broken(f"{type(error).__name__}: {error}", may_pass=True)
+                self._unstarted.append(Report(replace(work, task=None), broken))
+
+    def _launch(self, work: Work) -> None:
         self._base.mkdir(parents=True, exist_ok=True)
         directory = Path(tempfile.mkdtemp(prefix=f"{work.job}-", dir=self._base))  # mode 0700
         try:
             write_pickle(directory / WORK, work)
             with (directory / "stderr").open("wb") as stderr:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "monitor.recalibration.worker", str(directory)], env=_environment(),
+                    command_line("monitor.recalibration.worker", str(directory)), env=_environment(),
                     stdin=subprocess.PIPE, stdout=stderr, stderr=stderr, start_new_session=True,
                 )  # fmt: skip
         except BaseException:
@@ -67,13 +134,19 @@ class ProcessRunner:
         self._children[work.job] = _Child(replace(work, task=None), process, directory, perf_counter())
 
     def finished(self, model: str) -> list[Report]:
-        self._reap()
-        ended = [
-            child for child in self._children.values() if child.work.model == model and child.process.poll() is not None
-        ]
-        for child in ended:
-            del self._children[child.work.job]
-        return [self._report(child) for child in ended]
+        with self._lock:
+            self._reap()
+            ended = [
+                child
+                for child in self._children.values()
+                if child.work.model == model and child.process.poll() is not None
+            ]
+            for child in ended:
+                del self._children[child.work.job]
+            unstarted = [report for report in self._unstarted if report.work.model == model]
+            self._unstarted = [report for report in self._unstarted if report.work.model != model]
+            self._serve()
+        return [*(self._report(child) for child in ended), *unstarted]
 
     def had_last_refit(self, model: str) -> bool:
         was_last = self._last_refit == model
@@ -81,11 +154,14 @@ class ProcessRunner:
         return was_last
 
     def cancel(self, job: str) -> None:
-        child = self._children.pop(job, None)
-        if child is not None:
-            _let_go(child)
-            self._leaving.append((child, perf_counter()))
-            self._reap()
+        with self._lock:
+            self._waiting = deque(work for work in self._waiting if work.job != job)
+            self._unstarted = [report for report in self._unstarted if report.work.job != job]
+            child = self._children.pop(job, None)
+            if child is not None:
+                _let_go(child)
+                self._leaving.append((child, perf_counter()))
+                self._reap()
 
     def forget(self, model: str) -> None:
         """Cancel all work of a model."""
@@ -95,8 +171,12 @@ class ProcessRunner:
 
     def stop(self, patience: float) -> None:
         """End everything and wait at most so many seconds; what is left then ends by itself, cut off from us."""
-        for job in list(self._children):
-            self.cancel(job)
+        self._stopped = True
+        self._attention.set()
+        with self._lock:
+            self._waiting.clear()
+            for job in list(self._children):
+                self.cancel(job)
         deadline = perf_counter() + patience
         for child, _ in self._leaving:
             with suppress(subprocess.TimeoutExpired):
@@ -131,11 +211,24 @@ class ProcessRunner:
 
 
 class PatientRunner(ProcessRunner):
-    """Waits for each attempt when it is started: for one cycle in the foreground, where timeouts hold too."""
+    """Waits for each refit when it is started, and for deliveries before the cycle ends: for one cycle in the foreground,
+    where timeouts hold too."""
 
     def start(self, work: Work) -> None:
         super().start(work)
-        self._children[work.job].process.wait()
+        if work.is_refit:
+            self._children[work.job].process.wait()
+
+    def settle(self) -> bool:
+        found = False
+        while left := [child for child in self._children.values() if child.process.poll() is None] or self._waiting:
+            found = True
+            if isinstance(left, list):
+                with suppress(subprocess.TimeoutExpired):
+                    left[0].process.wait(_LOOK_EVERY)
+            with self._lock:
+                self._serve()
+        return found
 
     def had_last_refit(self, model: str) -> bool:
         return False  # no other model waits for its turn in a later cycle

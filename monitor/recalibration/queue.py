@@ -16,6 +16,8 @@ from monitor.store.rows import load_jobs, store_job
 
 BACK_OFF = timedelta(seconds=30)  # before the second attempt; doubled for each further one
 LONGEST_BACK_OFF = timedelta(hours=1)
+INTERRUPTIONS = 50  # of a job that may itself be what ends calwatch: a refit, a command; then it fails, and is told
+LONGEST_PAUSE = timedelta(minutes=2)  # after an interruption
 BY_HAND = "manual"  # trigger of jobs that a person asked for
 JITTER = 0.2  # of it, so that what failed together is not tried together
 
@@ -73,7 +75,7 @@ def back_off(job: Job) -> timedelta:
 
 
 def begin(connection: duckdb.DuckDBPyConnection, job: Job, now: datetime) -> Job:
-    """The job running, one attempt counted, on record before anything happens: so a crash counts as an attempt."""
+    """The job running, one attempt counted, on record before anything happens: so a crash is noticed."""
     running = replace(job, state=JobState.RUNNING, started_at=now, attempts=job.attempts + 1, next_attempt_at=None)
     with atomic(connection):
         store_job(connection, running)
@@ -83,39 +85,57 @@ def begin(connection: duckdb.DuckDBPyConnection, job: Job, now: datetime) -> Job
 def after_failure(
     job: Job, reason: str, now: datetime, *, attempts: int, may_pass: bool, wait: timedelta | None = None
 ) -> Job:
-    """The job queued again after a back-off (at least ``wait``), or failed: for good, or after so many attempts."""
-    if may_pass and job.attempts < attempts:
+    """The job queued again after a back-off (at least ``wait``), or failed: for good, or after so many attempts, those
+    that calwatch itself ended not counted."""
+    count = job.attempts - job.interruptions
+    if may_pass and count < attempts:
         pause = min(max(back_off(job), wait or timedelta(0)), LONGEST_BACK_OFF)
-        reason = f"attempt {job.attempts} of {attempts}: {reason}; tried again in about {format_duration(pause)}"
+        reason = f"attempt {count} of {attempts}: {reason}; tried again in about {format_duration(pause)}"
         return replace(job, state=JobState.QUEUED, started_at=None, next_attempt_at=now + pause, reasons=(reason,))
-    last = f" (attempt {job.attempts} of {attempts})" if may_pass and attempts > 1 else ""
+    last = f" (attempt {count} of {attempts})" if may_pass and attempts > 1 else ""
     return replace(
         job, state=JobState.FAILED, finished_at=now, next_attempt_at=None, reasons=(f"failed: {reason}{last}",)
     )
 
 
 def requeue_interrupted(
-    connection: duckdb.DuckDBPyConnection, model: str, now: datetime, *, attempts: Callable[[Job], int],
+    connection: duckdb.DuckDBPyConnection, model: str, now: datetime, *, limit: Callable[[Job], int | None],
     running: Collection[str] = (),
 ) -> tuple[Job, ...]:  # fmt: skip
     """Jobs on record as running that nobody runs: a crash or a full disk ended them, and they had changed nothing.
 
-    The first interruption queues a job at once; later ones after the back-off, since the job may be what crashes us.
-    ``attempts``: how many a job may have. ``running``: ids of jobs that do run.
+    They are queued again, and no attempt is used up: nothing is lost while calwatch crashes over and over. The first
+    interruption queues a job at once; later ones after a pause, since the job may be what crashes us.
+    ``limit``: how many interruptions a job may have before it fails; None: as many as there are. ``running``: ids of
+    jobs that do run.
     """
     lost = [job for job in load_jobs(connection, model, states=(JobState.RUNNING,)) if job.id not in running]
     found = []
     for job in lost:
-        reason = "interrupted: calwatch ended, or lost its disk, meanwhile"
-        after = after_failure(job, reason, now, attempts=attempts(job), may_pass=True)
-        if after.state is JobState.QUEUED and job.attempts <= 1:
-            after = replace(after, next_attempt_at=None)
+        after = _after_interruption(job, now, limit(job))
         found.append(after)
         started = job.started_at or now
         with atomic(connection):
             store_job(connection, after)
             log_attempt(connection, job, Attempt("interrupted", after.reasons[0], started, now))
     return tuple(found)
+
+
+def _after_interruption(job: Job, now: datetime, limit: int | None) -> Job:
+    count = job.interruptions + 1
+    reason = "interrupted: calwatch ended, or lost its disk, meanwhile"
+    if limit is not None and count >= limit:
+        told = f"failed: {reason}, {count} times; it may be what ends calwatch: try it by hand, mend it, and ask again"
+        return replace(
+            job, state=JobState.FAILED, finished_at=now, next_attempt_at=None, interruptions=count, reasons=(told,)
+        )
+    pause = min(back_off(replace(job, attempts=count - 1)), LONGEST_PAUSE) if count > 1 else None
+    told = reason if count == 1 else f"{reason}, {count} times"
+    told += f"; tried again {'at once' if pause is None else 'in about ' + format_duration(pause)}, which uses up no attempt"
+    return replace(
+        job, state=JobState.QUEUED, started_at=None, next_attempt_at=None if pause is None else now + pause,
+        interruptions=count, reasons=(told,),
+    )  # fmt: skip
 
 
 def cancel(connection: duckdb.DuckDBPyConnection, model: str, job_id: str, now: datetime) -> Job | None:

@@ -27,6 +27,10 @@ class Runner(Protocol):
         """The reports of a model's work that has ended since the last call."""
         ...
 
+    def settle(self) -> bool:
+        """Wait for deliveries where there is no later tick to bring their reports; whether there were any."""
+        ...
+
     def had_last_refit(self, model: str) -> bool:
         """Whether places for refits are few and this model had the last one; asked again, it counts as forgotten."""
         ...
@@ -57,6 +61,9 @@ class InlineRunner:
         ended = [report for report in self._reports if report.work.model == model]
         self._reports = [report for report in self._reports if report.work.model != model]
         return ended
+
+    def settle(self) -> bool:
+        return False
 
     def had_last_refit(self, model: str) -> bool:
         return False

@@ -49,6 +49,7 @@ class Work:
     task: Refitting | Delivery | None  # None: inputs are elsewhere, or no longer needed
     basis: Mapping[str, str] | None = None  # of a refit: scope → id of the calibrator in charge when it began
     notes: tuple[str, ...] = ()  # what to say of a refit's samples, before its own reasons
+    destination: str = ""  # of a delivery: the action it calls
 
     @property
     def is_refit(self) -> bool:
@@ -64,8 +65,11 @@ def refit_work(job: str, task: Refitting) -> Work:
 
 
 def action_work(job: str, model: str, task: Delivery) -> Work:
-    """The calls of one action about a model run one at a time. The action keeps its timeout itself; ours is behind it."""
-    return Work(job, model, f"{model}/action {task.action.name}", task.action.timeout + CLEARING_AWAY, task)
+    """Commands of one action about a model run one at a time: few are made to run beside themselves. Calls of others need not
+    wait for each other. The action keeps its timeout itself; ours is behind it."""
+    name = task.action.name
+    lane = f"{model}/action {name}" if task.action.kind == "command" else f"{model}/action {name}/{job}"
+    return Work(job, model, lane, task.action.timeout + CLEARING_AWAY, task, destination=name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The process that carries out one attempt: ``python -m monitor.recalibration.worker DIRECTORY``.
+"""The process that carries out one attempt, led by ``recalibration.lifeline`` with a directory.
 
 It reads ``work`` in the directory and leaves ``report`` there. Its stdin is its lifeline: when that ends, because calwatch
 cancels the work or was killed, the process ends, and so do the commands it runs.
@@ -10,11 +10,11 @@ import resource
 import signal
 import sys
 import threading
-from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 
+from monitor.actions.command import leave
 from monitor.actions.delivery import Delivered
+from monitor.recalibration.lifeline import at_the_end
 from monitor.recalibration.refit import Refit
 from monitor.recalibration.work import Broken, Work, carry_out
 
@@ -38,12 +38,13 @@ def main(directory: Path) -> None:
     with (directory / WORK).open("rb") as file:
         work: Work = pickle.load(file)
     (directory / WORK).unlink()
-    signal.signal(signal.SIGTERM, _leave)
-    threading.Thread(target=_hold_on, args=(work.is_refit,), daemon=True).start()
+    signal.signal(signal.SIGTERM, leave)
+    if not work.is_refit:
+        at_the_end(_end_commands)
     if work.is_refit:
         os.nice(_NICE)
     else:
-        signal.signal(signal.SIGALRM, _leave)  # what it runs is to be ended too; a refit ends where it is
+        signal.signal(signal.SIGALRM, leave)  # what it runs is to be ended too; a refit ends where it is
     signal.setitimer(signal.ITIMER_REAL, max(work.timeout.total_seconds(), 0.001))
     report = carry_out(work)
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -52,20 +53,9 @@ def main(directory: Path) -> None:
     write_pickle(directory / REPORT, (report.result, report.seconds, peak))
 
 
-def _hold_on(is_refit: bool) -> None:
-    """Wait for the end of the lifeline, then end this process."""
-    with suppress(OSError):
-        while os.read(0, 1):
-            pass
-    if is_refit:
-        os._exit(1)  # nothing to clear away
-    os.kill(os.getpid(), signal.SIGTERM)
+def _end_commands() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)  # unwinds through the clearing away of commands
     threading.Event().wait(LAST_MOMENTS)
-    os._exit(1)
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)  # unwinds through the clearing away of commands
 
 
 if __name__ == "__main__":

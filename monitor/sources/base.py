@@ -1,7 +1,7 @@
 """What a source gives: batches of rows under canonical names, and problems with what it could not read."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, Protocol, TypeVar, get_args, runtime_checkable
 
@@ -26,13 +26,24 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one shape, as the fields of the same names of a batch say it."""
+
+    relation: str
+    types: Mapping[str, str]
+    unreadable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Rows to ingest in one transaction, together with the cursor entries that say they have been read.
 
     ``relation`` is a SELECT giving ``_file`` VARCHAR, ``_row`` BIGINT (from 0 in its file), ``_position`` BIGINT (order of
     arrival in the batch), optionally ``_unreadable`` VARCHAR (a line no row could be made of) and ``_conflicting`` BOOLEAN (a
     row that contradicts another of its file), and the columns named in ``types`` under calwatch's names, with the source's own
-    SQL types.
+    SQL types. Of several files the position is the file's place in the batch (from 1), shifted by 40 bits, and the row in it.
+    Where they are of several formats or have other columns, ``relation``, ``types`` and ``unreadable`` are those of the first,
+    and ``others`` has the rest: ``shapes`` gives all.
     """
 
     relation: str
@@ -45,11 +56,39 @@ class Batch:
     rejects: str | None = None  # SELECT giving _file, _row, _unreadable, available once the relation has been read
     alone: tuple["Batch", ...] = ()  # the same files one by one, for when one of several turns out to be damaged
     settled: Callable[[Mapping[str, Outcome]], None] | None = None  # told by _file: committed, or refused
-    part: Callable[[Sequence[int]], "Batch"] | None = None  # of several that are settled: those with these indices
+    # of several that are taken as if one by one: those with these indices
+    part: Callable[[Sequence[int]], "Batch"] | None = None
     unmapped: str = ""  # columns = {…} that seems to give outcomes, where the files have none by our names
     reread: frozenset[str] = frozenset()  # files that were read before, and have changed since
     whole: bool = True  # whether it has all rows of its files, which can then be looked at as a whole
     facts: Mapping[str, str] = field(default_factory=dict)  # found of the source, to be remembered
+    others: tuple[Rows, ...] = ()
+
+    @property
+    def shapes(self) -> tuple["Batch", ...]:
+        """The batch once for each shape of its rows, with these rows only."""
+        if not self.others:
+            return (self,)
+        first = replace(self, others=())
+        return (
+            first,
+            *(replace(first, relation=o.relation, types=o.types, unreadable=o.unreadable) for o in self.others),
+        )
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The names of ours that any of its rows have a column for."""
+        return frozenset(self.types).union(*(rows.types for rows in self.others))
+
+    @property
+    def holds_text(self) -> bool:
+        """Whether lines of some of its files may make no row."""
+        return self.rejects is not None
+
+    @property
+    def alike(self) -> tuple["Batch", ...]:
+        """Itself where it is of Parquet files of one layout, else its files one by one."""
+        return self.alone if self.alone and (self.others or self.holds_text) else (self,)
 
 
 ProblemReason = Literal[

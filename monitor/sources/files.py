@@ -2,7 +2,8 @@
 
 import glob
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -16,7 +17,18 @@ from monitor.errors import SourceError
 from monitor.sources import formats
 from monitor.sources.base import UNGUARDED, Batch, Guard, Problem
 from monitor.sources.layout import Needs
-from monitor.sources.look import Refused, look, missing_mapped, missing_slices, together, unmapped_outcomes
+from monitor.sources.look import (
+    SMALL,
+    Refused,
+    estimated_rows,
+    is_small,
+    look,
+    missing_mapped,
+    missing_slices,
+    together,
+    unmapped_outcomes,
+)
+from monitor.sources.mixed import relations_of
 from monitor.wording import visible
 
 LONGEST_PATH = 1_200  # characters: quarantine and messages repeat it
@@ -41,6 +53,12 @@ class _File:
     fingerprint: str  # size and time of change
     changed: float  # sorts files by arrival
     known: bool = False  # read before, and changed since
+
+    @property
+    def size(self) -> int:
+        """In bytes; more than any where the place does not tell."""
+        size = self.fingerprint.partition(":")[0]
+        return int(size) if size.isdecimal() else sys.maxsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +163,7 @@ class FileSource:
 
     def _looked(
         self, connection: duckdb.DuckDBPyConnection, fresh: Sequence[_File], problems: list[Problem], guard: Guard
-    ) -> Iterator[tuple[tuple[_File, "formats.Layout"], object, int]]:
+    ) -> Iterator[tuple[tuple[_File, "formats.Layout"], Hashable, int]]:
         """The files that rows can be taken from, each with its kind and rows; ``problems`` grows by those of the others."""
         for file in fresh:
             layout = guard.look(file.path, partial(self._layout, connection, file))
@@ -155,7 +173,10 @@ class FileSource:
                 problems.append(layout)
                 continue
             problems += self._missing(file, layout)
-            yield (file, layout), object() if guard.wants_alone(file.path) else layout.signature, layout.rows
+            # what a file written anew no longer says is told of it alone
+            small = not file.known and is_small(layout, file.path, file.size)
+            kind: Hashable = object() if guard.wants_alone(file.path) else SMALL if small else layout.run
+            yield (file, layout), kind, estimated_rows(layout, file.path, file.size)
 
     def _layout(self, connection: duckdb.DuckDBPyConnection, file: _File) -> "formats.Layout | Problem":
         final = {file.path: file.fingerprint}
@@ -180,17 +201,24 @@ class FileSource:
             yield Problem(file.path, "missing_mapped_column", f"{file.path}: {told}")
 
     def _batch(self, members: Sequence[tuple[_File, "formats.Layout"]]) -> Batch:
-        layout = members[0][1]
-        relation, rejects = formats.relation_of([file.path for file, _ in members], layout)
+        def part(chosen: Sequence[int]) -> Batch:
+            return self._batch([members[index] for index in chosen])
+
+        rows, rejects = relations_of([(file.path, layout) for file, layout in members])
+        is_one_by_one = len(members) > 1 and all(
+            not file.known and is_small(layout, file.path, file.size) for file, layout in members
+        )
         return Batch(
-            relation=relation,
-            types=layout.types,
+            relation=rows[0].relation,
+            types=rows[0].types,
             cursor={file.path: file.fingerprint for file, _ in members},
             files=len(members),
-            unreadable=layout.format == "json",
+            unreadable=rows[0].unreadable,
             rejects=rejects,
             meaning=self.config,
-            unmapped=unmapped_outcomes(layout, self.config),
+            unmapped=unmapped_outcomes(members[0][1], self.config),
             reread=frozenset(file.path for file, _ in members if file.known),
             alone=tuple(self._batch([member]) for member in members) if len(members) > 1 else (),
+            part=part if is_one_by_one else None,
+            others=rows[1:],
         )

@@ -10,7 +10,7 @@ cursor says that it has been taken: nothing is lost and nothing counts twice.
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -21,16 +21,27 @@ from typing import Literal
 import duckdb
 
 from monitor.config import Source as SourceConfig
+from monitor.errors import StoreError
 from monitor.recalibration.artefacts import directory_name
 from monitor.sources import formats
 from monitor.sources.base import UNGUARDED, Batch, Guard, Outcome, Problem
 from monitor.sources.layout import Needs
-from monitor.sources.look import Refused, look, missing_mapped, missing_slices, together
+from monitor.sources.look import (
+    SMALL,
+    Refused,
+    estimated_rows,
+    is_small,
+    look,
+    missing_mapped,
+    missing_slices,
+    together,
+)
+from monitor.sources.mixed import relations_of
 
 KEPT_RECEIPTS = 10_000
 KEPT_REFUSED = 100
 MAX_ROWS = 1_000_000  # of one push: one transaction takes it
-LINE_BYTES = 50  # a pushed line of JSON has at least so many: bounds the rows of a transaction
+_SPOILT = ".spoilt"
 SUFFIXES = (".parquet", ".jsonl")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -100,19 +111,34 @@ class Inbox:
         return len(sizes), sum(sizes)
 
     def receipt(self, push_id: str) -> Receipt | None:
-        """What is known of a push; None when it never came, or so long ago that its receipt is gone."""
+        """What is known of a push; None when it never came, or so long ago that its receipt is gone.
+
+        Raises StoreError when its receipt is damaged.
+        """
         # first what waits: a push that is settled between the two looks has its receipt by then
         for each in self.waiting():
             if each.id == push_id:
                 return Receipt(each.id, each.digest, "waiting", each.received_at)
+        path = self.directory / "receipts" / f"{push_id}.json"
         try:
-            held = json.loads((self.directory / "receipts" / f"{push_id}.json").read_text("utf-8"))
+            held = json.loads(path.read_text("utf-8"))
+            held["received_at"], held["settled_at"] = map(
+                datetime.fromisoformat, (held["received_at"], held["settled_at"])
+            )
+            return Receipt(**held)
         except FileNotFoundError:
             return None
-        except ValueError:  # a power failure cut it short
-            return None
-        held["received_at"], held["settled_at"] = map(datetime.fromisoformat, (held["received_at"], held["settled_at"]))
-        return Receipt(**held)
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            RecursionError,
+        ) as error:  # such as one that lost power cut short
+            raise StoreError(
+                f"receipt {push_id}: is damaged, what became of the push is not known ({type(error).__name__})",
+                "send it again under another Idempotency-Key: rows that are in count once",
+            ) from error
 
     def temporary(self, name: str) -> Path:
         """Where a body is written before it is put in place; the directory is made, and made durable. Raises OSError."""
@@ -149,15 +175,17 @@ class Inbox:
                 corrected=outcome.corrected, quarantined=dict(outcome.quarantined),
             )  # fmt: skip
         receipts = self.directory / "receipts"
-        receipts.mkdir(parents=True, exist_ok=True)
+        _make_directory(receipts)
         path = receipts / f"{file.id}.json"
+        if path.is_dir():
+            path.rename(path.with_name(f"{path.name}{_SPOILT}"))
         if outcome is not None or not path.exists():
             aside = path.with_suffix(".tmp")
             aside.write_text(json.dumps(asdict(receipt), default=datetime.isoformat), "utf-8")
             aside.replace(path)
         if receipt.state == "refused":
             refused = self.directory / "refused"
-            refused.mkdir(exist_ok=True)
+            _make_directory(refused)
             file.path.replace(refused / file.path.name)
         else:
             file.path.unlink(missing_ok=True)
@@ -169,6 +197,13 @@ class Inbox:
         _keep_newest(self.directory / "receipts", KEPT_RECEIPTS)
         if (self.directory / "refused").exists():
             _keep_newest(self.directory / "refused", KEPT_REFUSED)
+
+
+def _make_directory(directory: Path) -> None:
+    """Make it unless it is there; something else in its place is kept beside it."""
+    if os.path.lexists(directory) and not directory.is_dir():
+        directory.rename(directory.with_name(f"{directory.name}{_SPOILT}"))
+    directory.mkdir(parents=True, exist_ok=True)
 
 
 def _make_durable(directory: Path) -> None:
@@ -239,8 +274,7 @@ class InboxSource:
         for members in together(self._looked(connection, fresh, now, problems, missing, guard)):
             yield from problems
             problems.clear()
-            layout = members[0][1]
-            yield self._batch([file for file, _ in members], layout, gone, now)
+            yield self._batch(members, gone, now)
             gone = {}
         yield from problems
         if missing and all(told for told, _ in missing):  # a row may well lack a key, all of them hardly
@@ -254,7 +288,7 @@ class InboxSource:
             if file.path.name == item:
                 layout = look_at(connection, file.path, self.config, self.slices, self.needs)
                 if not isinstance(layout, str):
-                    return self._batch([file], layout, {}, now)
+                    return self._batch([(file, layout)], {}, now)
         return Problem(item, "unreadable_file", f"push {item}: is gone, or nothing of it can be taken")
 
     def _looked(
@@ -265,7 +299,7 @@ class InboxSource:
         problems: list[Problem],
         missing: list[tuple[str, str]],
         guard: Guard,
-    ) -> Iterator[tuple[tuple[Waiting, "formats.Layout"], object, int]]:
+    ) -> Iterator[tuple[tuple[Waiting, "formats.Layout"], Hashable, int]]:
         """The files that rows can be taken from, each with its kind and rows; the others are refused and told. ``missing``
         grows by what each of those lacks, slices and mapped columns."""
         for file in files:
@@ -287,25 +321,31 @@ class InboxSource:
             missing.append(
                 (missing_slices(layout, self.config, self.slices), missing_mapped(layout, self.config, self.slices))
             )
+            size = file.path.stat().st_size
+            kind: Hashable = layout.signature
             if guard.wants_alone(file.path.name):
-                yield (file, layout), object(), layout.rows
-            elif layout.format == "json":
-                yield (file, layout), "json", file.path.stat().st_size // LINE_BYTES
-            else:
-                yield (file, layout), layout.signature, layout.rows
+                kind = object()
+            elif is_small(layout, file.path.name, size):
+                kind = SMALL
+            yield (file, layout), kind, estimated_rows(layout, file.path.name, size)
 
     def _batch(
-        self, files: Sequence[Waiting], layout: "formats.Layout", gone: Mapping[str, str | None], now: datetime
+        self,
+        members: Sequence[tuple[Waiting, "formats.Layout"]],
+        gone: Mapping[str, str | None],
+        now: datetime,
     ) -> Batch:
         """The files as one batch. Its rows name a file without the directory, which is nobody's business."""
 
         def part(chosen: Sequence[int]) -> Batch:
-            return self._batch([files[index] for index in chosen], layout, gone if 0 in chosen else {}, now)
+            return self._batch([members[index] for index in chosen], gone if 0 in chosen else {}, now)
 
-        relation, rejects = formats.relation_of([str(file.path) for file in files], layout)
+        files = [file for file, _ in members]
+        found, rejects = relations_of([(str(file.path), layout) for file, layout in members])
+        first, *others = (replace(rows, relation=_named(rows.relation)) for rows in found)
         return Batch(
-            relation=_named(relation), types=layout.types, files=len(files),
-            cursor={**gone, **{file.path.name: file.digest for file in files}}, unreadable=layout.format == "json",
+            relation=first.relation, types=first.types, files=len(files), others=tuple(others),
+            cursor={**gone, **{file.path.name: file.digest for file in files}}, unreadable=first.unreadable,
             rejects=rejects and _named(rejects), meaning=self.config,
             settled=lambda outcomes: self.inbox.settle_all(files, outcomes, now), part=part if len(files) > 1 else None,
         )  # fmt: skip

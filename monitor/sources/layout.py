@@ -1,7 +1,7 @@
 """What one file holds, whatever its format, and what of it calwatch cannot do without."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from monitor.config import Model
@@ -32,11 +32,16 @@ class Layout:
     hint: str = ""  # what to do where columns are missing, beyond mapping them
 
     @property
-    def signature(self) -> object:
-        """Files of equal signature are read by one statement; CSV and JSON one by one, for their row numbers."""
-        if self.format == "parquet":
-            return self.format, tuple(self.types.items()), tuple(self.expressions.items())
-        return object()
+    def signature(self) -> Hashable:
+        """Files of equal signature are read by one scan; CSV one by one, for their row numbers."""
+        if self.format == "csv":
+            return object()
+        return self.format, tuple(self.types.items()), tuple(self.expressions.items())
+
+    @property
+    def run(self) -> Hashable:
+        """Large files that stand beside each other go together where this is equal: Parquet of one layout."""
+        return self.signature if self.format == "parquet" else object()
 
     @property
     def has(self) -> frozenset[str]:
@@ -92,8 +97,8 @@ def lines_of(paths: Sequence[str]) -> str:
     )
 
 
-def rejects_of(first: int) -> str:
-    """The SELECT of lines that made no row; ``first`` is the line number of the first row."""
+def rejects_of(first: int | str) -> str:
+    """The SELECT of lines that made no row; ``first`` is the line number of the first row, or SQL of it by ``file_path``."""
     return (
         f"SELECT file_path AS _file, line - {first} AS _row, trim(csv_line, chr(10) || chr(13)) AS _unreadable "
         "FROM reject_errors JOIN reject_scans USING (scan_id, file_id)"

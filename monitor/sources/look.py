@@ -15,6 +15,11 @@ from monitor.sources.layout import Needs, lacking
 from monitor.store.blame import is_grave
 
 BATCH_ROWS = 1_000_000  # rows of one transaction: bounds memory, keeps progress when a first pull is huge
+BATCH_FILES = 100  # small ones of one transaction: what has to be taken apart again is no more than that
+SMALL_ROWS = 10_000  # files of at most so many go together whatever their formats and columns
+SMALL = "small"  # their kind
+_LINE_BYTES = 50  # a line of text has about so many
+_PACKED_AS = 20  # times its size a packed text may well be, unpacked
 _MOST_NAMED = 30  # columns in a message
 
 T = TypeVar("T")
@@ -110,13 +115,28 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + (f" and {beyond:,} more" if beyond > 0 else "")
 
 
+def estimated_rows(layout: "formats.Layout", path: str, size: int) -> int:
+    """Rows of a file of ``size`` bytes: exact for Parquet."""
+    if layout.format == "parquet":
+        return layout.rows
+    packed = path.lower().endswith((".gz", ".zst"))
+    return size * (_PACKED_AS if packed else 1) // _LINE_BYTES
+
+
+def is_small(layout: "formats.Layout", path: str, size: int) -> bool:
+    """Whether a file goes together with others of any kind."""
+    return max(estimated_rows(layout, path, size), size // _LINE_BYTES) <= SMALL_ROWS
+
+
 def together(looked: Iterable[tuple[T, Hashable, int]]) -> Iterator[list[T]]:
-    """Things with their kind and their rows → runs of one kind that one transaction takes, in order."""
+    """Things with their kind and their rows → runs of one kind that one transaction takes, in order; small ones at most
+    ``BATCH_FILES``."""
     run: list[T] = []
     kind_of_run: Hashable = None
     held = 0
     for thing, kind, rows in looked:
-        if run and (kind != kind_of_run or held + rows > BATCH_ROWS):
+        is_full = held + rows > BATCH_ROWS or (kind == SMALL and len(run) == BATCH_FILES)
+        if run and (kind != kind_of_run or is_full):
             yield run
             run, held = [], 0
         run.append(thing)

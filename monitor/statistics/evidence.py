@@ -16,6 +16,19 @@ Start mass. γ_t is the time in days since the slice was last scored, at most on
 and 0 in buckets without labelled samples: at most 1 per day in total, and quiet hours are not lost to the busy ones.
 r_jt (``Bank.start_shares``) deals it out over the tilts by what the bucket's scores can tell of each; Σ_j w_j r_jt = 1.
 
+Late labels. ``advance`` from a checkpoint gives the evidence of a run from scratch on what is known now; told again at
+every look, its alarms would be those of as many tests of the same buckets, which no budget covers. Alarms that are told
+come from a run of their own (``told``): mass is thrown away at alarms that were told and at nothing else, and is looked
+at where time goes on alone, at the end of what was looked at before and in the buckets after that. In the order in
+which labels become known each changes every term R_js that began at or before its bucket by a factor with mean at most 1
+(pooled into a bucket that has labels already: the perspective of log(1 + qx) is superadditive), so M minus its start
+mass is a supermartingale over looks and buckets taken as one sequence, whatever the delays, and c·E[alarms told] ≤
+E[total start mass]. That needs delays independent of outcomes given scores and past, as above, and that labels are not
+corrected or withdrawn. Given the times of arrival start mass is no chance: of a bucket it is fixed by its scores and
+labels, so late labels may move it between tilts, and to buckets that had none. What it gains after its first look counts as
+start mass of its own with mean evidence at most 1; over the tilts of a bucket that is at most its γ once more, and next
+to nothing where a day's labels suffice for all tilts. So alarms told are at most T/c, up to that gain.
+
 State is five numbers per tilt; a new bucket costs the same however long the history. All in log space.
 """
 
@@ -124,6 +137,10 @@ class EvidenceState:
         """The slices of all parts, in order; parts must not be empty and share one bank."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
+    def without(self, rows: Ints) -> "EvidenceState":
+        """The state with no evidence left of some slices, as after an alarm."""
+        return _reset(self, rows)
+
     def log_evidence(self, bank: Bank | None = None) -> Floats:
         """log M (S,); −inf right after an alarm and before the first sample."""
         return _mixed(self.log_mass, bank or default_bank())
@@ -177,14 +194,29 @@ class Advance:
     alarms: tuple[Alarm, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Told:
+    """What a run for alarms to be told respects: the bucket ``newest`` (S,) of each slice's newest alarm that was told
+    and whose bucket is still ahead (NEVER: none), at which its mass goes; and ``since``, the first bucket to look at."""
+
+    newest: Ints
+    since: int
+
+    def after(self, bucket: int) -> "Told":
+        """What is still ahead after the bucket."""
+        return Told(np.where(self.newest <= bucket, NEVER, self.newest), self.since)
+
+
 def advance(
-    state: EvidenceState, block: Block, threshold: ArrayLike, bucket_days: float, bank: Bank | None = None
-) -> Advance:
+    state: EvidenceState, block: Block, threshold: ArrayLike, bucket_days: float, bank: Bank | None = None,
+    told: Told | None = None,
+) -> Advance:  # fmt: skip
     """Take the buckets of ``block`` into the evidence, in order.
 
     ``threshold`` c is one number, (slices,) or (slices, buckets); ``bucket_days`` the length of a bucket in days (1/24
     for hours). For late or corrected labels start again from a checkpoint before the earliest changed bucket: the result
-    is that of a run from scratch. Raises ValueError when a slice was already scored in one of the buckets, or shapes differ.
+    is that of a run from scratch. With ``told`` it is the run for alarms to be told, and they are those to be told now.
+    Raises ValueError when a slice was already scored in one of the buckets, or shapes differ.
     """
     bank = bank or default_bank()
     slices, buckets = block.samples.shape
@@ -196,10 +228,18 @@ def advance(
     limit = np.broadcast_to(limits[:, None] if limits.ndim == 1 else limits, (slices, buckets))
     path, alarms = np.empty((slices, buckets)), list[Alarm]()
     for position, bucket in enumerate(block.bucket.tolist()):
+        looked = block.weight[:, position].sum(axis=1) > 0
+        if told is not None:
+            state = _reset(state, np.flatnonzero((told.newest != NEVER) & (told.newest < bucket)))
+            told = told.after(bucket - 1)
         state = _step(state, block, position, bucket_days, bank)
+        if told is not None:
+            state = _reset(state, np.flatnonzero(told.newest == bucket))
+            # late labels of other buckets may have raised the evidence of a slice without labels in this one
+            looked = (looked | (bucket == told.since)) & (bucket >= told.since) & (told.newest <= bucket)
+            told = told.after(bucket)
         path[:, position] = state.log_evidence(bank)
-        scored = block.weight[:, position].sum(axis=1) > 0
-        rows = np.flatnonzero(scored & (path[:, position] >= limit[:, position]))
+        rows = np.flatnonzero(looked & (path[:, position] >= limit[:, position]))
         if rows.size:
             alarms += _alarms(state, rows, bucket, path[rows, position], bank)
             state = _reset(state, rows)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.statistics._arrays import Floats
+from monitor.statistics._arrays import Floats, Ints
 from monitor.statistics.evidence import Block
 from monitor.statistics.evidence_bank import DETECTOR_BINS, EDGES, Bank, default_bank
 
@@ -58,6 +58,24 @@ def explain(
             float(contribution[b]),
         )
         for b in range(DETECTOR_BINS)
+    )
+
+
+def span_sums(block: Block, first: Ints, last: Ints) -> Floats:
+    """Of each slice from bucket ``first`` to ``last`` (S,), both included: (3, S, 12) weight, what was tolerated on average
+    times weight, and outcomes. Sums of blocks that follow each other add up."""
+    inside = (block.bucket >= first[:, None]) & (block.bucket <= last[:, None])
+    middle = block.weight * (block.lower + block.upper) / 2
+    sums: Floats = np.stack([(part * inside[:, :, None]).sum(axis=1) for part in (block.weight, middle, block.outcome)])
+    return sums
+
+
+def summed_bins(sums: Floats) -> tuple[BinDrift, ...]:
+    """The twelve bins of one slice from its ``span_sums`` (3, 12); without contributions, which no single tilt has."""
+    parts = zip(EDGES[:-1], EDGES[1:], *sums.tolist(), strict=True)
+    return tuple(
+        BinDrift(low, high, w, m / w, o / w, 0.0) if w > 0 else BinDrift(low, high, w, None, None, 0.0)
+        for low, high, w, m, o in parts
     )
 
 

@@ -257,6 +257,7 @@ def fold_and_drop(connection: duckdb.DuckDBPyConnection, registry: Registry, mod
 
 _TIMED = (
     ("readings", "window_end"), ("evidence", "bucket"), ("evidence_alarms", "bucket"), ("evidence_streams", "closed"),
+    ("told_alarms", "bucket"),
     ("quarantine", "quarantined_at"), ("pulls", "pulled_at"), ("alert_events", "changed_at"),
     ("jobs", "finished_at"), ("job_log", "finished_at"),  # open jobs have no finished_at
 )  # fmt: skip

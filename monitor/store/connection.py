@@ -12,10 +12,16 @@ from typing import Any
 import duckdb
 from numpy.typing import NDArray
 
+from monitor import __version__
 from monitor.errors import StoreError, StoreInUseError
+from monitor.store.damage import REMEDY, is_damage, refuse_empty, refuse_lost, told_damage
+from monitor.store.early import mend_early_meaning
+from monitor.store.restoring import finish_restore
 from monitor.store.sql import statement
 
 LIVE = "live.duckdb"
+_MODES = "check permissions, free space and the disk, or choose another [monitor] state_dir"
+_EARLY = "0009_meaning"  # changed before it was left as it is
 
 
 def make_state_dir(state_dir: Path) -> None:
@@ -29,8 +35,8 @@ def make_state_dir(state_dir: Path) -> None:
 def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> duckdb.DuckDBPyConnection:
     """Open (or create) the daemon's database and bring its schema up to date.
 
-    Raises StoreInUseError when another process holds the database, and StoreError when the directory cannot be written
-    or the file was written by a newer calwatch or is not a database.
+    Raises StoreInUseError when another process holds the database, and StoreError when the directory cannot be written, or
+    the file was written by a newer calwatch, is damaged or not a database of calwatch's, or is missing beside calibrators.
     """
     try:
         make_state_dir(state_dir)
@@ -43,32 +49,39 @@ def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> d
             f"{state_dir}: is not writable for this user", "give the user write access, or choose another state_dir"
         )
     path = state_dir / LIVE
+    try:
+        finish_restore(state_dir)
+        refuse_lost(state_dir, path)
+    except OSError as error:
+        raise StoreError(f"{error.filename or state_dir}: cannot be read: {error.strerror}", _MODES) from error
     is_new = not path.exists()
     try:
         connection = duckdb.connect(
             str(path), config={"memory_limit": memory_limit, "temp_directory": str(state_dir / "spill")}
         )
-    except duckdb.IOException as error:
-        raise _cannot_open(path, str(error)) from error
     except duckdb.Error as error:
-        raise StoreError(f"{path}: {error}", "restore it from a backup, or move it away to start afresh") from error
+        raise _cannot_open(path, error) from error
     try:
         if is_new:
             _keep_from_others(path)
-        set_up(connection, now)
+        refuse_empty(state_dir, connection, path)
+        set_up(connection, now, path)
+    except duckdb.Error as error:
+        connection.close()
+        raise told_damage(path, error) if is_damage(error) else _not_migrated(path, error) from error
     except BaseException:  # also KeyboardInterrupt: or this process would keep the database locked
         connection.close()
         raise
     return connection
 
 
-def set_up(connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
+def set_up(connection: duckdb.DuckDBPyConnection, now: datetime, path: Path = Path(LIVE)) -> None:
     """Settings, macros and tables of a database that rows are taken into."""
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")
     for name in ("macro_bin", "macro_log_loss", "macro_bucket"):
         connection.execute(statement(name))
-    migrate(connection, now)
+    migrate(connection, now, path)
 
 
 def _keep_from_others(path: Path) -> None:
@@ -77,38 +90,75 @@ def _keep_from_others(path: Path) -> None:
         path.chmod(path.stat().st_mode & 0o770)
 
 
-def _cannot_open(path: Path, text: str) -> StoreError:
+def _cannot_open(path: Path, error: duckdb.Error) -> StoreError:
+    text = str(error)
     holder = re.search(r"lock is held in (.+?) \(PID (\d+)\)", text)
     if holder:
         return StoreInUseError(
             f"{path}: in use by process {holder[2]} ({holder[1]})",
             f"stop that process, or ask the running daemon instead: status, slices and jobs read {path.parent}/metrics.duckdb",
         )
-    first_line = text.splitlines()[0]
-    return StoreError(f"{path}: cannot be opened: {first_line}", "check permissions, free space and the disk")
+    if isinstance(error, duckdb.IOException) and any(
+        word in text for word in ("Permission denied", "No space", "set lock")
+    ):
+        return StoreError(f"{path}: cannot be opened: {text.splitlines()[0]}", _MODES)
+    return told_damage(path, error)
 
 
-def migrate(connection: duckdb.DuckDBPyConnection, now: datetime) -> list[str]:
-    """Apply the named migrations that are missing, each in one transaction with its own record. Returns their names."""
+def migrate(connection: duckdb.DuckDBPyConnection, now: datetime, path: Path = Path(LIVE)) -> list[str]:
+    """Apply the named migrations that are missing, each in one transaction with its own record. Returns their names.
+
+    Raises StoreError naming both versions when the database has migrations that this calwatch does not know.
+    """
     connection.execute("CREATE TABLE IF NOT EXISTS migrations (name VARCHAR NOT NULL, applied_at TIMESTAMP NOT NULL)")
     applied = {name for (name,) in connection.execute("SELECT name FROM migrations").fetchall()}
-    scripts = {
-        entry.name.removesuffix(".sql"): entry.read_text("utf-8")
-        for entry in files("monitor.store.migrations").iterdir()
-        if entry.name.endswith(".sql")
-    }
+    scripts = _scripts()
     unknown = sorted(applied - scripts.keys())
     if unknown:
+        writer = _writer(connection)
         raise StoreError(
-            f"the database was written by a newer calwatch (it has migration {unknown[-1]!r})",
-            "install that version again",
+            f"{path}: was written by a newer calwatch, {writer} (migration {unknown[-1]!r}); this is calwatch {__version__}, "
+            f"which knows migrations up to {max(scripts)!r}",
+            f"install calwatch {writer} again, or restore a backup made before it: calwatch restore FILE",
         )
     missing = sorted(scripts.keys() - applied)
+    if _EARLY in applied and missing:
+        with atomic(connection):
+            mend_early_meaning(connection)
     for name in missing:
         with atomic(connection):
             connection.execute(scripts[name])
             connection.execute("INSERT INTO migrations VALUES ($name, $now)", {"name": name, "now": naive(now)})
+    if _writer(connection) != __version__:
+        connection.execute("UPDATE state SET calwatch_version = $version", {"version": __version__})
     return missing
+
+
+def _not_migrated(path: Path, error: duckdb.Error) -> StoreError:
+    first_line = str(error).splitlines()[0]
+    return StoreError(f"{path}: its tables are not those that a calwatch leaves: {first_line}", REMEDY)
+
+
+def known_migrations() -> frozenset[str]:
+    """The names of the migrations that this calwatch knows."""
+    return frozenset(_scripts())
+
+
+def _scripts() -> dict[str, str]:
+    return {
+        entry.name.removesuffix(".sql"): entry.read_text("utf-8")
+        for entry in files("monitor.store.migrations").iterdir()
+        if entry.name.endswith(".sql")
+    }
+
+
+def _writer(connection: duckdb.DuckDBPyConnection) -> str:
+    """The version of calwatch that wrote to it last."""
+    try:
+        row = connection.execute("SELECT calwatch_version FROM state").fetchone()
+    except (duckdb.CatalogException, duckdb.BinderException):
+        row = None
+    return str(row[0]) if row and row[0] else "of a version that was not kept"
 
 
 @contextmanager

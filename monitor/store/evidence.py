@@ -18,6 +18,7 @@ from monitor.store.registry import Registry
 from monitor.store.rows import insert_arrays, insert_columns
 from monitor.store.sql import statement
 
+Checkpoint = dict[tuple[str, str, str], tuple[bytes, bytes | None, bytes | None]]
 _PARTS = detector_bin_of(np.arange(FINE_BINS, dtype=np.int16)).tolist()  # of each fine bin
 
 
@@ -32,6 +33,7 @@ class Stream:
     opened: datetime
     state: bytes | None = None  # evidence after the newest judged bucket; None: nothing judged yet
     reference: bytes | None = None  # what it is judged against, or has been gathered of it; None: the scores themselves
+    told: bytes | None = None  # evidence for alarms to be told, where it differs from ``state``
     listed: bool = False  # among those that e-BH listed as drifted at the newest look
     closed: datetime | None = None  # since when it is over; None: open
 
@@ -162,6 +164,8 @@ def load_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, bas
         return aware(row[1])
     for table in ("evidence_streams", "evidence_checkpoints", "evidence_reach", "evidence", "evidence_alarms"):
         connection.execute(f"DELETE FROM {table} WHERE model = $model AND rule = $rule", where)
+    if row is not None:
+        connection.execute("UPDATE told_alarms SET superseded = true WHERE model = $model AND rule = $rule", where)
     return None
 
 
@@ -178,13 +182,13 @@ def store_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, ba
 def load_streams(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> list[Stream]:
     """The open streams of a rule."""
     rows = connection.execute(
-        "SELECT version, calibrator, slice, rank, opened, state, reference, listed FROM evidence_streams "
+        "SELECT version, calibrator, slice, rank, opened, state, reference, told, listed FROM evidence_streams "
         "WHERE model = $model AND rule = $rule AND closed IS NULL",
         {"model": model, "rule": rule},
     ).fetchall()
     return [
-        Stream(version, calibrator, Slice.parse(text), rank, opened.replace(tzinfo=UTC), state, reference, listed)
-        for version, calibrator, text, rank, opened, state, reference, listed in rows
+        Stream(version, calibrator, Slice.parse(text), rank, opened.replace(tzinfo=UTC), *held)
+        for version, calibrator, text, rank, opened, *held in rows
     ]
 
 
@@ -212,15 +216,18 @@ def store_streams(
     )
     columns = (
         *("model", "rule", "version", "calibrator", "slice"),
-        *("rank", "opened", "closed", "state", "reference", "listed"),
+        *("rank", "opened", "closed", "state", "reference", "told", "listed"),
     )
-    over = [(replace(stream, state=None, reference=None, listed=False), at) for stream, at in closed]
+    over = [(replace(stream, state=None, reference=None, told=None, listed=False), at) for stream, at in closed]
     rows = [(stream, None) for stream in streams] + over
     for part in ([row for row in rows if row[1] is None], [row for row in rows if row[1] is not None]):
         insert_columns(
             connection, "evidence_streams", columns,
             (
-                (model, rule, *stream.key, stream.rank, stream.opened, at, stream.state, stream.reference, stream.listed)
+                (
+                    model, rule, *stream.key, stream.rank, stream.opened, at, stream.state, stream.reference, stream.told,
+                    stream.listed,
+                )
                 for stream, at in part
             ),
         )  # fmt: skip
@@ -228,8 +235,8 @@ def store_streams(
 
 def load_checkpoint(
     connection: duckdb.DuckDBPyConnection, model: str, rule: str, changed: datetime
-) -> tuple[datetime, dict[tuple[str, str, str], tuple[bytes, bytes | None]] | None]:
-    """Where to start again for a change in the bucket ``changed``, and (state, reference) there by stream key.
+) -> tuple[datetime, Checkpoint | None]:
+    """Where to start again for a change in the bucket ``changed``, and (state, reference, told) there by stream key.
 
     That is the newest checkpoint up to it. Without one nothing was judged from there up to the oldest checkpoint, whose
     states hold then; without any nothing was judged since, and the present states hold: None.
@@ -244,11 +251,11 @@ def load_checkpoint(
     if day is None:
         return changed, None
     states = connection.execute(
-        "SELECT version, calibrator, slice, state, reference FROM evidence_checkpoints "
+        "SELECT version, calibrator, slice, state, reference, told FROM evidence_checkpoints "
         "WHERE model = $model AND rule = $rule AND day = $day",
         {**where, "day": naive(day)},
     ).fetchall()
-    kept = {(version, calibrator, text): (state, reference) for version, calibrator, text, state, reference in states}
+    kept = {(version, calibrator, text): tuple(held) for version, calibrator, text, *held in states}
     return min(day, changed), kept
 
 
@@ -317,8 +324,9 @@ def store_checkpoint(
         {"model": model, "rule": rule, "day": naive(day)},
     )
     insert_columns(
-        connection, "evidence_checkpoints", ("model", "rule", "version", "calibrator", "slice", "day", "state", "reference"),
-        ((model, rule, *stream.key, day, stream.state, stream.reference) for stream in streams),
+        connection, "evidence_checkpoints",
+        ("model", "rule", "version", "calibrator", "slice", "day", "state", "reference", "told"),
+        ((model, rule, *stream.key, day, stream.state, stream.reference, stream.told) for stream in streams),
     )  # fmt: skip
 
 

@@ -1,9 +1,14 @@
-"""Alarms of drift evidence in the store: all of them with their numbers, the newest of each stream in words as well."""
+"""Alarms of drift evidence in the store: all of them with their numbers, the newest of each stream in words as well.
 
-from collections.abc import Sequence
+``evidence_alarms`` are those of a run from scratch; judging again replaces them. ``told_alarms`` are those that were told,
+which nothing takes back: alerts rest on them, until their rule means something else, and they are what counts against the
+false-alarm budget.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import numpy as np
@@ -15,6 +20,10 @@ from monitor.store.evidence import Stream, load_streams
 from monitor.store.rows import insert_columns
 from monitor.store.sql import statement
 
+Table = Literal["evidence_alarms", "told_alarms"]
+_STANDING: Mapping[Table, str] = {
+    "evidence_alarms": "evidence_alarms", "told_alarms": "(FROM told_alarms WHERE NOT superseded)",
+}  # fmt: skip
 _KEY = ("model", "rule", "version", "calibrator", "slice", "bucket")
 
 
@@ -40,22 +49,29 @@ class StreamAlarms:
     began: datetime  # onset of the first of those that led to the newest without quiet between
 
 
-def store_alarms(connection: duckdb.DuckDBPyConnection, model: str, rule: str, alarms: Sequence[AlarmRow]) -> None:
-    """Append alarms."""
+def store_alarms(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, alarms: Sequence[AlarmRow], told_at: datetime | None = None
+) -> None:  # fmt: skip
+    """Append alarms, as told at ``told_at`` if it is given."""
+    extra = () if told_at is None else (told_at, False)
     keys: dict[int, tuple[str, str, str]] = {}  # by object: of thousands of alarms most share their stream
     insert_columns(
-        connection, "evidence_alarms", (*_KEY, "ratio", "onset", "samples", "direction", "explained"),
+        connection, "told_alarms" if extra else "evidence_alarms",
+        (*_KEY, "ratio", "onset", "samples", "direction", "explained", *(["told_at", "superseded"] if extra else [])),
         (
             (
                 model, rule, *(keys.get(id(a.stream)) or keys.setdefault(id(a.stream), a.stream.key)), a.bucket, a.ratio,
-                a.onset, a.samples, a.direction, a.explained,
+                a.onset, a.samples, a.direction, a.explained, *extra,
             )
             for a in alarms
         ),
     )  # fmt: skip
 
 
-def store_words(connection: duckdb.DuckDBPyConnection, model: str, rule: str, alarms: Sequence[AlarmRow]) -> None:
+def store_words(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, alarms: Sequence[AlarmRow],
+    table: Table = "evidence_alarms",
+) -> None:  # fmt: skip
     """Put the directions of these alarms, which are stored, beside them: they are explained."""
     if not alarms:
         return
@@ -66,16 +82,17 @@ def store_words(connection: duckdb.DuckDBPyConnection, model: str, rule: str, al
     columns: dict[str, NDArray[Any]] = {name: np.array(column, dtype=object) for name, column in texts.items()}
     columns["bucket"] = np.array([naive(a.bucket) for a in alarms], dtype="datetime64[us]")
     load_table(connection, "words", columns)
-    connection.execute(statement("evidence_alarms_explain"), {"model": model, "rule": rule})
+    text = statement("evidence_alarms_explain").replace("evidence_alarms AS a", f"{table} AS a")
+    connection.execute(text, {"model": model, "rule": rule})
 
 
 def newest_alarms(
-    connection: duckdb.DuckDBPyConnection, model: str, rule: str, width: timedelta
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, width: timedelta, table: Table = "evidence_alarms"
 ) -> dict[tuple[str, str, str], StreamAlarms]:
     """The alarms of each open stream by its key; streams without any are left out. ``width``: of a bucket."""
     streams = {stream.key: stream for stream in load_streams(connection, model, rule)}
     rows = connection.execute(
-        statement("evidence_alarms_newest"),
+        statement("evidence_alarms_newest").replace("evidence_alarms AS a", f"{_STANDING[table]} AS a"),
         {"model": model, "rule": rule, "width": width, "quiet": QUIET_AFTER_DRIFT, "times": QUIET_TIMES},
     ).fetchall()
     found = {}
@@ -85,3 +102,15 @@ def newest_alarms(
         newest = AlarmRow(stream, at, ratio, onset_at, samples, direction, explained)
         found[stream.key] = StreamAlarms(newest, count, began.replace(tzinfo=UTC))
     return found
+
+
+def newest_told(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, since: datetime
+) -> dict[tuple[str, str, str], datetime]:
+    """Bucket of the newest alarm told of each stream by its key, from the bucket ``since`` on."""
+    rows = connection.execute(
+        "SELECT version, calibrator, slice, max(bucket) FROM told_alarms "
+        "WHERE model = $model AND rule = $rule AND bucket >= $since AND NOT superseded GROUP BY ALL",
+        {"model": model, "rule": rule, "since": naive(since)},
+    ).fetchall()
+    return {(version, calibrator, text): bucket.replace(tzinfo=UTC) for version, calibrator, text, bucket in rows}

@@ -12,6 +12,12 @@ from monitor.store.sql import statement
 from monitor.store.times import CLOCK_SKEW
 
 
+def has_folds(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether `staged` has times that clocks showed twice."""
+    shown_twice = "SELECT 1 FROM staged WHERE observed_other > observed_at AND reason IS NULL LIMIT 1"
+    return connection.execute(shown_twice).fetchone() is not None
+
+
 def settle_folds(connection: duckdb.DuckDBPyConnection, model_id: int | None, now: datetime) -> int:
     """Set ``observed_at`` of the rows of `staged` that have ``observed_other`` and no reason to its right reading.
 
@@ -19,8 +25,7 @@ def settle_folds(connection: duckdb.DuckDBPyConnection, model_id: int | None, no
     order of rows in the file tells; the earlier, if the later is ahead of ``now``; the later, which is a guess. Returns how
     many were guessed.
     """
-    shown_twice = "SELECT 1 FROM staged WHERE observed_other > observed_at AND reason IS NULL LIMIT 1"
-    if not connection.execute(shown_twice).fetchone():
+    if not has_folds(connection):
         return 0
     connection.execute(statement("folds_found"))
     latest = _latest(now)

@@ -27,17 +27,18 @@ from monitor.store.cursors import write_cursor
 from monitor.store.file_numbers import load_file_numbers, number_files
 from monitor.store.folds import delay_labels, settle_labels
 from monitor.store.label_rules import define_missing, load_rules, remember_words, words_predicted
-from monitor.store.logits import settle_logits
+from monitor.store.logits import has_vectors, settle_logits
 from monitor.store.parking import join_labels
+from monitor.store.parting import demand_known_words, demand_no_folds, demand_none_refused, follow_logits
 from monitor.store.places import map_streams
 from monitor.store.pulled import Pulled
 from monitor.store.registry import Registry
 from monitor.store.rejudging import judge_words_again
-from monitor.store.repeats import changed_predictions, near_repeats
+from monitor.store.repeats import Arrived
 from monitor.store.review import Review, review_files
 from monitor.store.rewriting import rewrite_samples
 from monitor.store.served import Serving, calibrate
-from monitor.store.shares import ApartError, Shares
+from monitor.store.shares import Shares, rounds
 from monitor.store.source_facts import load_facts, store_fact
 from monitor.store.source_notes import store_notes
 from monitor.store.sql import statement
@@ -72,7 +73,7 @@ def ingest(
     """Take one batch. Nothing of it stays when it fails; run again, it changes nothing.
 
     Raises SourceError when a file of the batch turns out to be damaged while it is read, ApartError when several have to be
-    taken one after the other, and RefusedError when the values of its one file make no sense together.
+    taken in parts, one after the other, and RefusedError when the values of its one file make no sense together.
     """
     monitor_applies = model.recalibration.apply == "monitor"
     staged = _stage(connection, registry, model, holds, batch, now)
@@ -83,10 +84,16 @@ def ingest(
         files = [file for (file,) in connection.execute("SELECT DISTINCT file FROM staged").fetchall()]
     with atomic(connection):
         numbers = number_files(connection, registry.model_id, source, files, pushed=batch.settled is not None)
-    found = review_files(connection, rules, batch, facts, numbers, now=now) if batch.whole else Review({}, {})
+    found = Review({}, {})
+    if batch.whole:
+        found = review_files(connection, rules, batch, facts, numbers, now=now)
     if found.refused:
-        _part(batch, found)
-    shares = Shares.of(connection, batch, holds)
+        if batch.files == 1:
+            raise RefusedError(next(iter(found.refused)), found)
+        demand_none_refused(batch, found.refused)
+    has_logits = "logits" in batch.columns and has_vectors(connection)
+    followed = follow_logits(connection, batch, facts) if has_logits else None
+    shares = Shares.of(connection, batch)
     with atomic(connection):
         pulled = Pulled(files=batch.files)
         count = connection.execute("SELECT count(*) FROM staged").fetchone()
@@ -95,8 +102,8 @@ def ingest(
         load_file_numbers(connection, numbers, placed=batch.whole)
         for fact, value in {**batch.facts, **found.facts}.items():
             store_fact(connection, registry.model_id, source, fact, value, now)
-        if "logits" in batch.types and (
-            said := settle_logits(connection, registry.model_id, source, batch.meaning, now)
+        if has_logits and (
+            said := settle_logits(connection, registry.model_id, source, batch.meaning, now, followed=followed)
         ):
             pulled.problems.append(Problem(source, "logits_are", said))
         if batch.reread:
@@ -108,15 +115,20 @@ def ingest(
         if monitor_applies:
             calibrate(connection, registry, serving, len(model.classes))
         pulled.removed += take_back_conflicting(connection, registry, model)
-        pulled.bad, pulled.quarantined = quarantine(connection, model.name, source, now)
+        pulled.bad, pulled.quarantined = quarantine(connection, model.name, source, now, by_file=batch.part is not None)
         if holds == "labels":  # their predictions' times are known only now
             settle_labels(connection)
             close = find_repeated(connection)
-        take(connection, registry, model, rules, now, pulled, repeated=close)
-        note_repeats(connection, registry, batch, numbers)
-        pulled.shares = shares.outcomes(connection) if shares else {}
-        pulled.problems += changed_predictions(connection, pulled.changed_predictions)
-        pulled.problems += near_repeats(connection, registry.model_id, pulled.new, now, within=close)
+        arrived = Arrived(batch, numbers)
+        for round_ in rounds(connection, batch, repeated=close):
+            take(connection, registry, model, rules, now, pulled, repeated=round_.repeated)
+            note_repeats(connection, registry, batch, numbers)
+            if shares:
+                shares.count_round(connection)
+            arrived.count_round(connection, round_, changed=pulled.changed_predictions, new=pulled.new)
+        pulled.shares = shares.outcomes(connection, bad=bool(pulled.bad)) if shares else {}
+        pulled.problems += arrived.changed_predictions(connection)
+        pulled.problems += arrived.near_repeats(connection, registry.model_id, now, within=close)
         if batch.reread:
             pulled.problems += settle_withdrawn(connection, registry, model, batch, holds, numbers)
         remember_words(connection, registry, staged.words)
@@ -156,23 +168,18 @@ def _stage(
                 monitor_applies=model.recalibration.apply == "monitor", horizon=model.label_horizon,
                 oldest=now - model.retention, now=now, model_id=registry.model_id,
             )  # fmt: skip
-            words = words_predicted(connection) if "predicted_class" in batch.types else {}
+            if done.folded:
+                demand_no_folds(connection, batch)
+            words = words_predicted(connection) if "predicted_class" in batch.columns else {}
             if rules.own_missing or words.keys() <= rules.classes:
                 break
+            demand_known_words(connection, batch, words.keys() - rules.classes)
             rules = rules.with_classes(words)
     except duckdb.Error as error:  # damaged pages raise many kinds, some of them the base class
         if not blames_the_file(error):
             raise
         raise SourceError(str(error).splitlines()[0]) from error
     return _Understood(rules, words, rules.classes - known.classes, done)
-
-
-def _part(batch: Batch, found: Review) -> None:
-    """Raise what keeps the batch from being taken as it is."""
-    if batch.files == 1:
-        raise RefusedError(next(iter(found.refused)), found)
-    members = batch.alone if batch.part is None else [batch.part([at]) for at in range(batch.files)]
-    raise ApartError(members)
 
 
 def take(
@@ -196,9 +203,12 @@ def take(
     counts = connection.execute(statement("ingest_counts")).fetchone()
     assert counts is not None  # an aggregate always gives a row
     new, labelled, corrected, seen, incoming, differing, changed, clipped = (int(value) for value in counts)
-    pulled.new, pulled.labelled, pulled.corrected = new, labelled, corrected
-    pulled.changed_predictions, pulled.clipped = changed, clipped
-    pulled.duplicates = max(seen - incoming - differing, 0)
+    pulled.new += new
+    pulled.labelled += labelled
+    pulled.corrected += corrected
+    pulled.changed_predictions += changed
+    pulled.clipped += clipped
+    pulled.duplicates += max(seen - incoming - differing, 0)
     connection.execute(statement("ingest_replaced"))
     if incoming:
         rewrite_samples(connection, registry, model)
@@ -230,9 +240,10 @@ def day_runs(days: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
 
 
 def quarantine(
-    connection: duckdb.DuckDBPyConnection, model: str, source: str, now: datetime
+    connection: duckdb.DuckDBPyConnection, model: str, source: str, now: datetime, *, by_file: bool = False
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """Keep the bad rows (a file read again brings its bad rows again: those are known). Counts by reason: of all, of news."""
+    """Keep the bad rows (a file read again brings its bad rows again: those are known). Counts by reason: of all, of news.
+    ``by_file``: whether so many of each file keep their text."""
     bad = dict(
         connection.execute("SELECT reason, count(*) FROM staged WHERE reason IS NOT NULL GROUP BY reason").fetchall()
     )
@@ -241,5 +252,6 @@ def quarantine(
     where = {"model": model, "source": source}
     connection.execute(statement("quarantine_news"), where)
     counts = dict(connection.execute("SELECT reason, count(*) FROM quarantine_news GROUP BY reason").fetchall())
-    connection.execute(statement("quarantine_insert"), {**where, "now": naive(now), "kept": KEPT_RECORDS})
+    kept = {"kept": KEPT_RECORDS, "by_file": by_file}
+    connection.execute(statement("quarantine_insert"), {**where, "now": naive(now), **kept})
     return bad, counts

@@ -30,7 +30,7 @@ def cut_version(text: str) -> str:
     return f"CASE WHEN {is_longer(text, LONGEST_VERSION)} THEN {kept} ELSE {text} END"
 
 
-def kept_value(name: str) -> str:
-    """SQL: the beginning of a column's value, as text, for quarantine."""
-    text = f"{quoted(name)}::VARCHAR"
+def kept_value(name: str, of: str = "") -> str:
+    """SQL: the beginning of a column's value, as text, for quarantine; ``of``: the struct that has it, with its dot."""
+    text = f"{of}{quoted(name)}::VARCHAR"
     return f"CASE WHEN {is_longer(text, KEPT_VALUE)} THEN left({text}, {KEPT_VALUE}) || '…' ELSE {text} END"

@@ -5,7 +5,7 @@ source were seen each is taken for what it looks like. From then on the source h
 which changes only when 20 vectors in a row, or a batch of at least as many, look otherwise.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -20,6 +20,7 @@ FACT = "logits_are"
 LOGITS, PROBABILITIES = "logits", "probabilities"  # as the configuration says it
 NEITHER, MIXED = "neither", "mixed"
 FLOOR = 1e-30  # of a probability before its logarithm is taken
+PLACE = "(position >> 40) - 1"  # of a row's file in a batch of several, from 0
 DECIDING = 20  # vectors that settle what a source holds
 _MOSTLY = 0.8  # of the vectors: the rest may be failed inferences
 _RECENT = "logits_recent"  # fact: the kinds of the last vectors that came in small batches
@@ -40,6 +41,8 @@ _POSSIBLE = "(low >= -1e-3 AND (total BETWEEN 0.5 AND 1.05 OR total BETWEEN 50 A
 _MEASURES = "len(logits) AS length, list_min(logits) AS low, list_max(logits) AS high, list_sum(logits) AS total"
 # in float64 and rounded once, for staged and stored rows alike: a row that comes again must be recognised
 _LOGARITHM = f"list_transform(logits, lambda p: ln(greatest(p::DOUBLE, {FLOOR}))::FLOAT)"
+# most vectors of logits have a negative number near an end, and need no second look
+_OBVIOUS = "(len(logits) > 1 AND (logits[1] < -1e-3 OR logits[2] < -1e-3 OR logits[-1] < -1e-3))"
 _STAGED = f"(SELECT position, {_MEASURES} FROM staged WHERE reason IS NULL AND len(logits) > 0)"
 
 
@@ -81,35 +84,64 @@ class Kinds:
 
 def kinds(connection: duckdb.DuckDBPyConnection) -> Kinds:
     """Of the good rows of `staged`, before they are settled."""
-    # most vectors of logits have a negative number near an end, and need no second look
-    obvious = "(len(logits) > 1 AND (logits[1] < -1e-3 OR logits[2] < -1e-3 OR logits[-1] < -1e-3))"
     found = connection.execute(f"""
 SELECT count(*) FILTER (kind = 'l'), count(*) FILTER (kind = 'p'), count(*) FILTER (kind = 'o'), count(*) FILTER (kind = 'u'),
     count(*) FILTER (kind = 's'), count(*) FILTER (kind = 'p' AND high > 1.00001),
     count(*) FILTER (kind <> 's' AND NOT {_POSSIBLE})
 FROM (SELECT *, {_KIND} AS kind FROM (
-    SELECT {_MEASURES} FROM staged WHERE reason IS NULL AND len(logits) > 0 AND NOT {obvious}))""").fetchone()
-    rest = connection.execute(f"SELECT count(*) FROM staged WHERE reason IS NULL AND {obvious}").fetchone()
+    SELECT {_MEASURES} FROM staged WHERE reason IS NULL AND len(logits) > 0 AND NOT {_OBVIOUS}))""").fetchone()
+    rest = connection.execute(f"SELECT count(*) FROM staged WHERE reason IS NULL AND {_OBVIOUS}").fetchone()
     assert found is not None  # an aggregate always gives a row
     assert rest is not None
     return Kinds(*found) + Kinds(logits=rest[0], impossible=rest[0])
 
 
+def has_vectors(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether good rows of `staged` have any logits."""
+    return bool(connection.execute("SELECT 1 FROM staged WHERE reason IS NULL AND len(logits) > 0 LIMIT 1").fetchone())
+
+
+def follow_files(
+    connection: duckdb.DuckDBPyConnection, meaning: Source, facts: Mapping[str, str]
+) -> tuple[int | None, str]:
+    """Go through the files of `staged`, several taken as if one by one, as ``settle_logits`` would. Returns the place (from 0)
+    of the first that changes what the source is known to hold, None where none does, and the kinds of the last vectors then."""
+    rows = connection.execute(f"""
+SELECT {PLACE} AS place, string_agg(kind, '' ORDER BY position)
+FROM (SELECT position, CASE WHEN obvious THEN 'l' ELSE {_KIND} END AS kind
+      FROM (SELECT position, {_OBVIOUS} AS obvious, {_MEASURES} FROM staged WHERE reason IS NULL AND len(logits) > 0))
+WHERE kind <> 's' GROUP BY place ORDER BY place""").fetchall()
+    recent, before = facts.get(_RECENT, ""), facts.get(FACT)
+    for place, letters in rows:
+        recent = "" if len(letters) >= DECIDING else (recent + letters)[-DECIDING:]
+        found = meaning.logits_are or _of_letters(recent or letters).verdict or before
+        if found != before:
+            return place, recent
+    return None, recent
+
+
 def settle_logits(
-    connection: duckdb.DuckDBPyConnection, model_id: int, source: str, meaning: Source, now: datetime
-) -> str | None:
+    connection: duckdb.DuckDBPyConnection, model_id: int, source: str, meaning: Source, now: datetime, *,
+    followed: str | None = None,
+) -> str | None:  # fmt: skip
     """Make `staged` hold logits: probabilities are replaced by their logarithm.
 
     To be called inside the transaction that takes the batch, before its rows are compared with stored ones. Returns what
     people should know once, as a sentence without its stop. In a source of probabilities a vector that can be none becomes
     `bad_logits`. When a source is found to hold probabilities, what was stored of the model's before becomes logarithms too.
+    ``followed``: of several files that were followed and change nothing, the kinds of the last vectors.
     """
     seen = kinds(connection)
     if not seen.vectors:
         return None
     facts = load_facts(connection, model_id, source)
     before = facts.get(FACT)
-    found = meaning.logits_are or _verdict(connection, model_id, source, seen, facts, now) or before
+    verdict = None
+    if followed is None:
+        verdict = _verdict(connection, model_id, source, seen, facts, now) if meaning.logits_are is None else None
+    elif followed != facts.get(_RECENT, "") and meaning.logits_are is None:
+        store_fact(connection, model_id, source, _RECENT, followed, now)
+    found = meaning.logits_are or verdict or before
     if found is not None and found != before:
         store_fact(connection, model_id, source, FACT, found, now)
         if found == PROBABILITIES:

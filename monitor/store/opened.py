@@ -4,8 +4,11 @@ from pathlib import Path
 
 import duckdb
 
+from monitor import __version__
 from monitor.errors import StoreError
 from monitor.store.snapshot import SCHEMA_VERSION, SNAPSHOT
+
+_ANEW = "move it away and publish it anew: calwatch snapshot (a running daemon does in its next cycle)"
 
 
 def open_snapshot(state_dir: Path) -> duckdb.DuckDBPyConnection:
@@ -13,16 +16,24 @@ def open_snapshot(state_dir: Path) -> duckdb.DuckDBPyConnection:
     path = state_dir / SNAPSHOT
     if not path.exists():
         raise StoreError(f"{path}: there is no snapshot yet", "start the daemon with: calwatch run (or: calwatch once)")
+    connection = None
     try:
         connection = duckdb.connect(str(path), read_only=True)
-        row = connection.execute("SELECT schema_version FROM snapshot").fetchone()
+        row = connection.execute("SELECT * FROM snapshot").fetchone()
+        names = [column[0] for column in connection.description or ()]
     except duckdb.Error as error:
-        raise StoreError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
-    version = row[0] if row else None
+        if connection is not None:
+            connection.close()
+        what = "is a directory" if path.is_dir() else f"cannot be read: {str(error).splitlines()[0]}"
+        raise StoreError(f"{path}: {what}", _ANEW) from error
+    held = dict(zip(names, row or (), strict=False))
+    version = held.get("schema_version")
     if version != SCHEMA_VERSION:
         connection.close()
+        writer = held.get("calwatch_version") or "of a version that was not kept"
         raise StoreError(
-            f"{path}: was written by another version of calwatch (schema {version}, this one reads {SCHEMA_VERSION})",
-            "restart the daemon with this version, or run: calwatch once",
+            f"{path}: was written by calwatch {writer} (schema {version}); this is calwatch {__version__}, which reads schema "
+            f"{SCHEMA_VERSION}",
+            "restart the daemon with this version, or publish it anew: calwatch snapshot",
         )
     return connection

@@ -17,6 +17,7 @@ from monitor.store.guard import FileGuard
 from monitor.store.ingest import RefusedError, ingest
 from monitor.store.journal import Journal
 from monitor.store.parking import parked_past_horizon
+from monitor.store.parting import split_damaged
 from monitor.store.pulled import Pulled
 from monitor.store.refusals import refuse
 from monitor.store.registry import Registry
@@ -29,6 +30,7 @@ from monitor.store.source_notes import store_notes
 from monitor.wording import counted, first_few
 
 SET_ASIDE_SHARE = 0.05  # of the rows of a cycle
+_LONGEST_PROBLEM = 20_000  # characters of what a pull tells of all its files
 
 # Problems that mean the whole source could not be looked at: no success of the pull stage is recorded then.
 SOURCE_FAILED = ("source_unreachable", "directory_missing")
@@ -95,8 +97,7 @@ def _ingest(
     connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: Source, batch: Batch,
     serving: Sequence[Serving], now: datetime, guard: FileGuard | None = None,
 ) -> Pulled:  # fmt: skip
-    """One batch; in rounds when later files speak of rows of earlier ones, and when one is damaged inside, its files
-    one by one."""
+    """One batch; in rounds when later files speak of rows of earlier ones, and in parts when one is damaged inside."""
     items = [item for item, fingerprint in batch.cursor.items() if fingerprint is not None]
     try:
         with guard.reading(items) if guard else nullcontext():
@@ -108,7 +109,7 @@ def _ingest(
             guard.settled(items)
         return refuse(connection, registry, model, source.name, batch, error.file, error.review, now)
     except SourceError as error:
-        members = _alone(batch)
+        members = split_damaged(batch, error.message)
         if not members and guard is not None:
             guard.settled(items)
         if batch.settled and not members:  # it will not get better: nobody writes it any more
@@ -121,9 +122,9 @@ def _ingest(
             return Pulled(problems=[Problem(item, "unreadable_file", text)])
     except Exception as error:
         # what no file should be able to cause stops no other file; anything else goes on to the boundary of the cycle
-        members = _alone(batch)
         if guard is None or not guard.concerns(error):
             raise
+        members = split_damaged(batch, str(error))
         if not members:
             if not guard.may_try_again(_item(batch), error):
                 return _held(batch, guard)
@@ -138,13 +139,6 @@ def _ingest(
     for member in members:
         total.add(_ingest(connection, registry, model, source, member, serving, now, guard))
     return total
-
-
-def _alone(batch: Batch) -> Sequence[Batch]:
-    """The files of a batch one by one; none where it is one."""
-    if batch.files == 1:
-        return ()
-    return batch.alone if batch.part is None else [batch.part([at]) for at in range(batch.files)]
 
 
 def _held(batch: Batch, guard: FileGuard) -> Pulled:
@@ -192,6 +186,8 @@ def _troubled(connection: duckdb.DuckDBPyConnection, model: str, source: str) ->
 
 def _record(connection: duckdb.DuckDBPyConnection, model: str, source: str, pulled: Pulled, now: datetime) -> None:
     problem = "; ".join(problem.message for problem in pulled.problems)
+    if len(problem) > _LONGEST_PROBLEM:
+        problem = f"{counted(len(pulled.problems), 'problem')}: {problem[:_LONGEST_PROBLEM]}…"
     if not pulled.files and problem and problem == _troubled(connection, model, source):
         return  # the same trouble as in the last cycle: one row tells it
     store_notes(connection, model, source, pulled.problems, now)

@@ -38,8 +38,27 @@ def review_files(
     numbers: Mapping[str, int], *, now: datetime | None = None,
 ) -> Review:  # fmt: skip
     """Look at `staged`, which the batch filled, file by file. ``numbers``: file → its number; ``now``: so that files refused
-    together are let go once some of them are gone, None: they are not."""
+    together are let go once some of them are gone, None: they are not.
+
+    Files taken as if one by one are judged by what those before them said, not by what those after them say."""
     seen = _look(connection, numbers)
+    if batch.part is None:
+        return _review(connection, rules, batch, facts, seen, now)
+    refused: dict[str, Refusal] = {}
+    found: dict[str, str] = {}
+    take_back: dict[int, RefusalReason] = {}
+    for one in seen:
+        each = _review(connection, rules, batch, {**facts, **found}, [one], now)
+        refused |= each.refused
+        found |= each.facts
+        take_back |= each.take_back
+    return Review(refused, found, take_back)
+
+
+def _review(
+    connection: duckdb.DuckDBPyConnection, rules: LabelRules, batch: Batch, facts: Mapping[str, str], seen: Sequence[Seen],
+    now: datetime | None,
+) -> Review:  # fmt: skip
     refused: dict[str, Refusal] = {}
     found: dict[str, str] = {}
     take_back: dict[int, RefusalReason] = {}

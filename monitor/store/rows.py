@@ -35,7 +35,7 @@ _ALERT = (
 )  # fmt: skip
 _JOB = (
     "id", "model", "kind", "trigger", "scope", "requested_at", "state", "onset", "started_at", "finished_at", "reasons",
-    "details", "attempts", "next_attempt_at",
+    "details", "attempts", "next_attempt_at", "interruptions",
 )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ _STORAGE_VERSION = "v1.4.0"  # so that readers with DuckDB 1.4 and later can ope
 
 _SMALL = (  # written anew each time; slice_history and evidence grow
     "slice_labels", "newest_readings", "reliability", "alerts", "alert_events", "evidence_alarms", "evidence_streams",
-    "disparities", "jobs", "job_log", "guards", "calibrators", "serving", "thresholds", "threshold_curves",
+    "told_alarms", "disparities", "jobs", "job_log", "guards", "calibrators", "serving", "thresholds", "threshold_curves",
     "quarantine", "quarantine_counts", "pulls", "label_delays", "problems", "source_notes", "waiting_labels", "group_spans",
     "folded_values",
     "files_set_aside",
@@ -103,10 +103,10 @@ def _attach_statement(aside: Path) -> str:
 
 
 def _attached(connection: duckdb.DuckDBPyConnection, aside: Path) -> bool:
-    """Attach the file. One that a reader holds stays as it is; one of another schema, or that a crash spoilt, goes."""
+    """Attach the file. One that a reader holds stays as it is; one of another schema or state, or that a crash spoilt, goes."""
     try:
         connection.execute(_attach_statement(aside))
-        if _schema_version(connection) in (None, SCHEMA_VERSION):
+        if _is_ours(connection):
             return True
     except duckdb.InterruptException:
         raise
@@ -123,15 +123,18 @@ def _remove(aside: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """The version of the attached file; None when it is new."""
+def _is_ours(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the attached file is new, or a snapshot of this state in this schema."""
     if not connection.execute("SELECT 1 FROM duckdb_tables() WHERE database_name = 'snap' LIMIT 1").fetchone():
-        return None
+        return True
     try:
-        row = connection.execute("SELECT schema_version FROM snap.snapshot").fetchone()
-    except duckdb.CatalogException:
-        return -1
-    return int(row[0]) if row else -1
+        row = connection.execute(
+            "SELECT s.schema_version = $version AND s.state_id = t.id FROM snap.snapshot AS s, state AS t",
+            {"version": SCHEMA_VERSION},
+        ).fetchone()
+    except (duckdb.CatalogException, duckdb.BinderException):
+        return False
+    return bool(row and row[0])
 
 
 def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
@@ -153,7 +156,8 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, now: datetime) -> N
         for name in _VIEWS:
             connection.execute(statement(name))
         connection.execute(
-            "CREATE OR REPLACE TABLE snap.snapshot AS SELECT $version AS schema_version, $now::TIMESTAMP AS published_at",
+            "CREATE OR REPLACE TABLE snap.snapshot AS SELECT $version AS schema_version, $now::TIMESTAMP AS published_at, "
+            "calwatch_version, played, id AS state_id FROM state",
             {"version": SCHEMA_VERSION, "now": naive(now)},
         )
 

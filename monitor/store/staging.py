@@ -9,7 +9,7 @@ import duckdb
 
 from monitor.sources.base import Batch
 from monitor.store.connection import literal, naive, quoted
-from monitor.store.folds import settle_folds, settle_labels
+from monitor.store.folds import has_folds, settle_folds, settle_labels
 from monitor.store.lengths import LONGEST_CLASS, LONGEST_ID, cut_version, is_longer, kept_value
 from monitor.store.sql import statement
 from monitor.store.times import CLOCK_SKEW as CLOCK_SKEW
@@ -36,10 +36,12 @@ _NEVER = "NULL::TIMESTAMP"  # of a column whose times have one reading
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """``close``: whether an id comes twice within a second; ``ambiguous``: times whose reading had to be guessed."""
+    """``close``: whether an id comes twice within a second; ``ambiguous``: times whose reading had to be guessed; ``folded``:
+    whether there were any of two readings, which are in `folded` then."""
 
     close: bool
     ambiguous: int
+    folded: bool = False
 
 
 def stage(
@@ -62,19 +64,44 @@ def stage(
     is kept as raw_score, which a calibrator then turns into the score. Outcomes written as −1 count as 0 here, and
     ``minus`` marks them.
     """
-    columns = _columns(batch, slices, rules, monitor_applies=monitor_applies)
     checks = _sample_checks(horizon, oldest, now) if holds == "samples" else _label_checks(rules, now)
     checks += (("conflicting_identity", "conflicting"),)
     cases = "\n        ".join(f"WHEN {condition} THEN {literal(reason)}" for reason, condition in checks)
-    typed = ",\n        ".join(f"{expression} AS {name}" for name, expression in columns.items())
-    unreadable = "_unreadable" if batch.unreadable else "NULL::VARCHAR"
+    shapes = [(shape, _columns(shape, slices, rules, monitor_applies=monitor_applies)) for shape in batch.shapes]
     forget_rejects(connection)  # of a file before this one that turned out to be damaged
     with _believing_values_only(connection):
-        connection.execute(f"""
-CREATE OR REPLACE TEMP TABLE staged AS
+        rows = "\nUNION ALL\n".join(_typed_rows(shape, columns, cases) for shape, columns in shapes)
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS\n{rows}")
+    ambiguous, folded = 0, False
+    if any(columns["observed_other"] != _NEVER for _, columns in shapes) and has_folds(connection):
+        ambiguous, folded = settle_folds(connection, model_id, now), True
+    if holds == "samples" and any(columns["labelled_other"] != _NEVER for _, columns in shapes):
+        settle_labels(connection)
+    close = holds == "samples" and mark_conflicts(connection)
+    if connection.execute("SELECT 1 FROM staged WHERE reason IS NOT NULL AND record IS NULL LIMIT 1").fetchone():
+        for shape, _ in shapes:
+            connection.execute(f"""
+UPDATE staged SET record = r.record
+FROM (SELECT _position, {_record(shape)} AS record FROM ({shape.relation})) AS r
+WHERE staged.position = r._position AND staged.reason IS NOT NULL AND staged.record IS NULL""")
+    if batch.rejects is not None:
+        _take_rejects(connection, batch.rejects)
+    return Staged(close, ambiguous, folded)
+
+
+def _typed_rows(batch: Batch, columns: Mapping[str, str], cases: str) -> str:
+    """The SELECT of a batch's rows of one shape as `staged` holds them. The text of bad rows is made at once where files are
+    many and small, so that none is read again for it; else ``stage`` reads them again if there are any."""
+    typed = ",\n        ".join(f"{expression} AS {name}" for name, expression in columns.items())
+    unreadable = "_unreadable" if batch.unreadable else "NULL::VARCHAR"
+    values = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in batch.types)
+    at_once = batch.part is not None
+    record = f"CASE WHEN reason IS NOT NULL THEN coalesce(unreadable, {_record(batch, 'own.')}) END"
+    return f"""
 SELECT * EXCLUDE (unreadable, conflicting, has_score, bad_raw_score, has_outcome, has_label, has_labelled_at, has_logits,
-    has_count, has_positives, read_outcome, read_count, read_positives),
-    coalesce(read_outcome = -1, false) AS minus, positives IS NOT NULL OR has_label AS labelled
+    has_count, has_positives, read_outcome, read_count, read_positives, own),
+    coalesce(read_outcome = -1, false) AS minus, positives IS NOT NULL OR has_label AS labelled,
+    {record if at_once else "unreadable"} AS record
 FROM (
     SELECT *, CASE
         WHEN unreadable IS NOT NULL THEN 'unreadable_line'
@@ -87,26 +114,17 @@ FROM (
             SELECT _position AS position, _file AS file, _row AS row, {unreadable} AS unreadable,
             {"_conflicting" if batch.marked else "false"} AS conflicting,
             {typed},
-            {unreadable} AS record
+            {f"struct_pack({values})" if at_once else "NULL"} AS own
             FROM ({batch.relation})
         )
     )
-)""")
-    ambiguous = 0
-    if columns["observed_other"] != _NEVER:
-        ambiguous = settle_folds(connection, model_id, now)
-    if holds == "samples" and columns["labelled_other"] != _NEVER:
-        settle_labels(connection)
-    close = holds == "samples" and mark_conflicts(connection)
-    if connection.execute("SELECT 1 FROM staged WHERE reason IS NOT NULL AND record IS NULL LIMIT 1").fetchone():
-        record = ", ".join(f"{quoted(name)} := {kept_value(name)}" for name in batch.types)
-        connection.execute(f"""
-UPDATE staged SET record = r.record
-FROM (SELECT _position, to_json(struct_pack({record}))::VARCHAR AS record FROM ({batch.relation})) AS r
-WHERE staged.position = r._position AND staged.reason IS NOT NULL AND staged.record IS NULL""")
-    if batch.rejects is not None:
-        _take_rejects(connection, batch.rejects)
-    return Staged(close, ambiguous)
+)"""
+
+
+def _record(batch: Batch, of: str = "") -> str:
+    """SQL of what a row says, as text, from its own columns (``of`` a struct)."""
+    values = ", ".join(f"{quoted(name)} := {kept_value(name, of)}" for name in batch.types)
+    return f"to_json(struct_pack({values}))::VARCHAR"
 
 
 @contextmanager

@@ -78,7 +78,11 @@ class NamedZone:
 def refused_zone(connection: duckdb.DuckDBPyConnection, batch: Batch) -> NamedZone | None:
     """The most frequent zone name that keeps times of the batch from being read. Reads the batch anew: to be asked where
     times turned out to be unreadable."""
-    found = _most_frequent(connection, batch, [foreign_expression(name, batch) for name in _texts(batch)])
+    each = [
+        _most_frequent(connection, shape, [foreign_expression(name, shape) for name in _texts(shape)])
+        for shape in batch.shapes
+    ]
+    found = max(filter(None, each), key=lambda named: named[1], default=None)
     if found is None:
         return None
     name, rows = found

@@ -174,3 +174,29 @@ def test_inhibitions_name_alerts_that_there_are() -> None:
     named = set(re.findall(r"Calwatch\w+", str(held)))
     assert named, "no inhibition names an alert"
     assert named <= NAMES
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
+def test_nothing_that_is_played_alerts(path: Path, tmp_path: Path) -> None:
+    """Each of the rules' own tests once more, of instances that show what a demo or a backtest played."""
+    held = yaml.safe_load(path.read_text("utf-8"))
+    held["rule_files"] = [str((path.parent / each).resolve()) for each in held["rule_files"]]
+    quiet = 0
+    for test in held["tests"]:
+        found = {
+            tuple(re.findall(r'\b(?:job|instance)="[^"]*"', each["series"]))
+            for each in test["input_series"] if "calwatch_" in each["series"]
+        }  # fmt: skip
+        test["input_series"] += [
+            {"series": "calwatch_played{" + ", ".join(labels) + "}", "values": "1x20000"} for labels in sorted(found)
+        ]
+        for expected in test["alert_rule_test"]:
+            if expected["alertname"] != "CalwatchDown":
+                quiet += bool(expected["exp_alerts"])
+                expected["exp_alerts"] = []
+    assert quiet
+    copy = tmp_path / path.name
+    copy.write_text(yaml.safe_dump(held), "utf-8")
+    tested = run("promtool", "test", "rules", copy)
+    assert tested.returncode == 0, tested.stdout + tested.stderr

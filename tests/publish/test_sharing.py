@@ -76,7 +76,7 @@ def test_the_whole_firing_slices_and_states_of_rules_are_shown_whatever_the_limi
     assert registry.get_sample_value("calwatch_ece", firing) == 0.1
     state = {"model": "m", "version": "v1", "rule": "ece-high", "camera": "c009", "state": "pending"}
     assert registry.get_sample_value("calwatch_rule_state", state) == 1
-    kept = 2 * 4 + 4 + 3 + 3  # the wholes, the firing slice, and three series of each alert
+    kept = 2 * 4 + 4 + 4 + 3  # the wholes, the firing slice with its alert, and the other alert
     assert registry.get_sample_value("calwatch_series_beyond_limit") == max(kept - most, 0)
 
 

@@ -78,18 +78,18 @@ def test_jobs_are_due_as_requested_and_of_one_time_the_widest_scope_first(tmp_pa
         assert due == [early.scope, Slice(), camera, night]
 
 
-def test_interruptions_count_as_attempts_and_end(tmp_path: Path) -> None:
+def test_interruptions_count_apart_from_attempts_and_end(tmp_path: Path) -> None:
     with line(tmp_path, MODEL) as held:
         enqueue(held.connection, [_job()])
         now = BEGAN
         for attempt in (1, 2):
             job = begin(held.connection, _only(held), now)
             assert job.attempts == attempt
-            (after,) = requeue_interrupted(held.connection, "m", now, attempts=lambda job: 3)
+            (after,) = requeue_interrupted(held.connection, "m", now, limit=lambda job: 3)
             assert after.state is JobState.QUEUED
             assert (after.next_attempt_at is None) == (attempt == 1)  # at once the first time, then after a while
         begin(held.connection, _only(held), now)
-        (last,) = requeue_interrupted(held.connection, "m", now, attempts=lambda job: 3)
+        (last,) = requeue_interrupted(held.connection, "m", now, limit=lambda job: 3)
         assert last.state is JobState.FAILED
         assert held.one("SELECT count(*) FROM job_log WHERE outcome = 'interrupted'") == 3
 
@@ -97,7 +97,7 @@ def test_interruptions_count_as_attempts_and_end(tmp_path: Path) -> None:
 def test_a_job_that_does_run_is_not_taken_for_interrupted(tmp_path: Path) -> None:
     with line(tmp_path, MODEL) as held:
         job = begin(held.connection, _job(), BEGAN)
-        assert requeue_interrupted(held.connection, "m", BEGAN, attempts=lambda job: 3, running=[job.id]) == ()
+        assert requeue_interrupted(held.connection, "m", BEGAN, limit=lambda job: 3, running=[job.id]) == ()
 
 
 def test_cancelling_ends_open_jobs_and_leaves_ended_ones(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from monitor import __version__
 from monitor.errors import StoreError
 from monitor.store import migrations
 from monitor.store.connection import LIVE, atomic, aware, is_ctrl_c, literal, migrate, naive, open_live, quoted
@@ -31,8 +32,13 @@ def test_a_database_of_a_newer_version_is_left_alone_and_let_go(tmp_path: Path) 
         connection.execute("INSERT INTO migrations VALUES ('0999_tomorrow', now())")
     with pytest.raises(StoreError) as raised:
         open_live(tmp_path, now=NOW)
-    assert raised.value.message == "the database was written by a newer calwatch (it has migration '0999_tomorrow')"
-    assert raised.value.hint == "install that version again"
+    assert raised.value.message == (
+        f"{tmp_path / LIVE}: was written by a newer calwatch, {__version__} (migration '0999_tomorrow'); this is calwatch "
+        f"{__version__}, which knows migrations up to {max(MIGRATIONS)!r}"
+    )
+    assert raised.value.hint == (
+        f"install calwatch {__version__} again, or restore a backup made before it: calwatch restore FILE"
+    )
     with duckdb.connect(str(tmp_path / LIVE)) as connection:  # another configuration: fails while it is held open
         assert connection.execute("SELECT count(*) FROM migrations").fetchone() == (len(MIGRATIONS) + 1,)
 

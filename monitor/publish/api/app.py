@@ -13,6 +13,7 @@ from starlette.responses import Response
 from monitor import __version__
 from monitor.errors import CalwatchError, StoreError
 from monitor.publish.access import Refusal, refused
+from monitor.publish.api.backing import backup_router
 from monitor.publish.api.changing import changing_router
 from monitor.publish.api.control import Control
 from monitor.publish.api.describing import describe, named
@@ -36,6 +37,7 @@ def create_api(state: State, control: Control | None, *, now: Callable[[], datet
     api.include_router(showing_router(state, now=now))
     if control is not None:
         api.include_router(changing_router(state, control, now=now))
+        api.include_router(backup_router(control, now=now))
     add_refusals(api)
     api.add_middleware(Failures)  # before this application's own answer to a mistake, which says nothing
     describe(api)

@@ -16,6 +16,14 @@ class Control(Protocol):
         """Leave a request to cancel a job. Raises StoreError when it cannot be written."""
         ...
 
+    def backup(self, name: str) -> str:
+        """Leave a request for a backup under a file name; returns its id. Raises StoreError when it cannot be written."""
+        ...
+
+    def backup_told(self, token: str) -> tuple[str, str, int | None, str | None] | None:
+        """(waiting, done or failed; file name; bytes; problem) of a backup; None when it is not known."""
+        ...
+
     def reload(self) -> list[str]:
         """Read configuration and rules anew; returns the mistakes that keep the old ones in force, none when it went
         well."""

@@ -132,6 +132,14 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {  # by operation
     },
     "ask": {"job": "237ceb708226"},
     "cancel": {"job": "237ceb708226"},
+    "backup": {
+        "backup": "5f2b8c0de1a94a7c9d3e6f70812b4c5d", "state": "waiting", "file": "calwatch-20260301T060000Z.tar",
+        "bytes": None, "problem": None,
+    },
+    "backed_up": {
+        "backup": "5f2b8c0de1a94a7c9d3e6f70812b4c5d", "state": "done", "file": "calwatch-20260301T060000Z.tar",
+        "bytes": 8_151_040, "problem": None,
+    },
     "reload": {"status": "reloaded"},
     "healthz": {"status": "ok"},
     "readyz": {"status": "ok"},

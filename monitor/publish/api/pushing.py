@@ -17,6 +17,7 @@ from fastapi import HTTPException, Request
 
 from monitor.config import Config, Model
 from monitor.config import Source as SourceConfig
+from monitor.errors import StoreError
 from monitor.publish.api.unpacking import JSON, LINES, MEDIA, MEGABYTE, demand_modest, write_rows
 from monitor.sources.inbox import Inbox, Receipt, look_at
 from monitor.sources.layout import Needs
@@ -129,7 +130,10 @@ def _suffix(media: str) -> str:
 
 def _known(inbox: Inbox, push: Push) -> Receipt | None:
     """The receipt of the same push sent before; one that was refused may be tried again."""
-    held = inbox.receipt(push.id)
+    try:
+        held = inbox.receipt(push.id)
+    except StoreError:  # its receipt is damaged: taken once more, its rows count once
+        return None
     if held is None or held.state == "refused":
         return None
     if held.digest != push.digest:

@@ -2,12 +2,17 @@
 -- rounded to whole seconds, milliseconds or the coarser precision ($unit, in microseconds) of the batch and what was known
 WITH probe AS (
     SELECT own_file_id, sample_id, observed_at, count(*) OVER (PARTITION BY own_file_id) AS among
-    FROM (SELECT own_file_id, sample_id, observed_at FROM incoming WHERE row_key IS NULL ORDER BY hash(sample_id) LIMIT $probed)
+        FROM (
+        SELECT own_file_id, sample_id, observed_at FROM arrived
+        WHERE $files::INTEGER[] IS NULL OR list_contains($files::INTEGER[], own_file_id)
+        ORDER BY hash(sample_id) LIMIT $probed
+    )
 ),
 close_by AS (
     SELECT s.sample_id, s.observed_at
     FROM samples AS s
     WHERE s.model_id = $model_id AND s.observed_at >= $first AND s.observed_at <= $last
+      AND (s.file_id IS NULL OR NOT list_contains($later::INTEGER[], s.file_id))
       AND epoch_us(s.observed_at) // 1000000 IN (
           SELECT epoch_us(observed_at) // 1000000 + step FROM probe, (VALUES (-1), (0), (1)) AS steps(step))
 )

@@ -1,0 +1,90 @@
+"""live.duckdb missing, damaged or foreign: found before anything is written over what is left, told with the remedy."""
+
+from pathlib import Path
+
+import duckdb
+
+from monitor.errors import StoreError
+
+REMEDY = "restore a backup: calwatch restore FILE; or, to begin afresh, move live.duckdb, live.duckdb.wal and calibrators/ away"
+_WAL_BEGINS = b"\x64\x00\x62"  # field 100, type 98: the version, first in every log DuckDB writes
+_TELLING = ("Corrupt", "Could not read", "Failed to read", "checksum", "not a valid DuckDB database")
+
+
+def refuse_lost(state_dir: Path, live: Path) -> None:
+    """Raises StoreError where there is no ``live``, or an empty file, and what is beside it says that there was a state."""
+    wal = live.with_name(live.name + ".wal")
+    if live.exists():
+        _refuse_foreign_log(live, wal)
+        return
+    if wal.exists() and wal.is_file() and wal.stat().st_size:
+        raise StoreError(f"{live}: is missing, and {wal.name} beside it holds what was written last", REMEDY)
+    if holds_calibrators(state_dir):
+        raise StoreError(
+            f"{live}: is missing beside calibrators: a new one would know none of them and empty every current.json",
+            REMEDY,
+        )
+
+
+def refuse_empty(state_dir: Path, connection: duckdb.DuckDBPyConnection, live: Path) -> None:
+    """Raises StoreError where the opened database is not one of calwatch's, or knows nothing beside calibrators."""
+    tables = {
+        name for (name,) in connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
+        ).fetchall()
+    }  # fmt: skip
+    if "migrations" in tables:
+        return
+    if "snapshot" in tables:
+        raise StoreError(
+            f"{live}: is a copy of metrics.duckdb, which is for queries and lacks what a state needs", REMEDY
+        )
+    if tables:
+        raise StoreError(f"{live}: is a database of another program (it has a table {min(tables)!r})", REMEDY)
+    if holds_calibrators(state_dir):
+        raise StoreError(f"{live}: is empty beside calibrators: a new state would empty every current.json", REMEDY)
+
+
+def holds_calibrators(state_dir: Path) -> bool:
+    """Whether anything is kept in calibrators/."""
+    return any(path.is_file() for path in (state_dir / "calibrators").rglob("*"))
+
+
+def is_damage(error: duckdb.Error, live: Path | None = None) -> bool:
+    """Whether DuckDB says that bytes of a database are not what they were; of ``live``, where it names a file."""
+    text = str(error)
+    return "Corrupt database file" in text or (any(word in text for word in _TELLING) and str(live or "") in text)
+
+
+def refuse_damage(error: Exception, state_dir: Path) -> None:
+    """Raises StoreError where the error says that bytes of live.duckdb are not what they were: no model's own failure."""
+    live = state_dir / "live.duckdb"
+    if isinstance(error, duckdb.Error) and is_damage(error, live):
+        raise told_damage(live, error) from error
+
+
+def told_damage(live: Path, error: duckdb.Error) -> StoreError:
+    """What to tell a person of an error that DuckDB raised over a file it opened, or could not."""
+    first_line = str(error).splitlines()[0]
+    if "version number" in first_line or "newer version" in first_line.lower():
+        return StoreError(
+            f"{live}: was written by another version of DuckDB than this one ({duckdb.__version__}): {first_line}",
+            "install the version of DuckDB that calwatch had then",
+        )
+    if live.is_dir():
+        return StoreError(f"{live}: is a directory, not a database", REMEDY)
+    wal = live.with_name(live.name + ".wal")
+    if wal.is_dir() or "WAL" in first_line:
+        return StoreError(f"{wal}: is damaged: {first_line}", REMEDY)
+    if live.is_file() and not live.stat().st_size:
+        return StoreError(f"{live}: is damaged: it has no bytes", REMEDY)
+    return StoreError(f"{live}: is damaged: {first_line}", REMEDY)
+
+
+def _refuse_foreign_log(live: Path, wal: Path) -> None:
+    """DuckDB takes a log that is none for one that a crash cut short, and drops it without a word."""
+    if wal.is_file():
+        with wal.open("rb") as file:  # the log, not the database: no lock of DuckDB's is lost by closing it
+            first = file.read(len(_WAL_BEGINS))
+        if first != _WAL_BEGINS[: len(first)]:
+            raise StoreError(f"{wal}: is damaged: it does not begin as DuckDB's logs do", REMEDY)

@@ -1,0 +1,47 @@
+"""Whether a state was played, by a demo or a backtest on a simulated clock; its own time; and which calwatch wrote it."""
+
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from monitor.errors import UsageError
+from monitor.store.connection import atomic, aware
+from monitor.wording import minute
+
+
+def is_played(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the state is a demo's or a backtest's."""
+    row = connection.execute("SELECT played FROM state").fetchone()
+    return bool(row and row[0])
+
+
+def mark_played(connection: duckdb.DuckDBPyConnection) -> None:
+    """Say that all that follows is played."""
+    with atomic(connection):
+        connection.execute("UPDATE state SET played = true")
+
+
+def played_until(connection: duckdb.DuckDBPyConnection) -> datetime:
+    """The time of the last cycle: that of the state, where it is played. Of a state without a cycle, when it was made."""
+    row = connection.execute(
+        "SELECT coalesce((SELECT max(succeeded_at) FROM stages), (SELECT max(pulled_at) FROM pulls), min(applied_at)) "
+        "FROM migrations"
+    ).fetchone()
+    found = aware(row[0]) if row else None
+    assert found is not None  # open_live leaves at least one migration
+    return found
+
+
+def refuse_played(connection: duckdb.DuckDBPyConnection, state_dir: Path, command: str) -> None:
+    """Raises UsageError where the state is played: a cycle at today's clock would throw out what is older than retention.
+
+    ``command``: what was asked for, as a person calls it.
+    """
+    if is_played(connection):
+        raise UsageError(
+            f"{state_dir}: holds what a demo or a backtest played, up to {minute(played_until(connection))} UTC, and "
+            f"calwatch {command} would go on at today's clock",
+            "name another [monitor] state_dir, or move this one away; to look at what was played: calwatch status, slices, "
+            "jobs, report; recalibrate and rollback act at its own time",
+        )

@@ -1,0 +1,137 @@
+"""A restored state put in place of another so that a crash at any point leaves the one or the other, whole.
+
+    state_dir/.restore/lock     held by the process at work
+                      /new/…    the state to be
+                      /ready    there once new/ is whole and durable: from here on it will be in place
+                      /old/…    what gave way
+
+What ``ready`` promised and a crash cut short is finished by whoever opens the database next.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import structlog
+
+from monitor.errors import StoreInUseError
+
+log = structlog.get_logger("calwatch")
+RESTORE = ".restore"
+NEW = "new"
+_READY, _OLD, _LOCK = "ready", "old", "lock"
+PARTS = ("calibrators", "inbox", "requests", "metrics.duckdb")  # each is replaced whole
+_LIVE = "live.duckdb"
+_GIVE_WAY = ("live.duckdb.wal", *(f".snapshot-{letter}.duckdb{wal}" for letter in "abc" for wal in ("", ".wal")))
+
+
+@contextmanager
+def restoring(state_dir: Path) -> Iterator[Path]:
+    """The empty directory that is to hold the new state. What is in it without ``put_in_place`` goes again.
+
+    Raises StoreInUseError while another process restores, and OSError.
+    """
+    with _locked(state_dir / RESTORE) as directory:
+        try:
+            (directory / NEW).mkdir()
+            yield directory / NEW
+        finally:
+            if not (directory / _READY).exists():
+                shutil.rmtree(directory, ignore_errors=True)
+
+
+def put_in_place(state_dir: Path) -> None:
+    """Replace the state by what is in ``new``, whole by now; within ``restoring``. Raises OSError."""
+    directory = state_dir / RESTORE
+    for part in PARTS:
+        if not (directory / NEW / part).exists() and not part.endswith(".duckdb"):
+            (directory / NEW / part).mkdir(mode=0o750)
+    _make_durable(directory / NEW)
+    (directory / _READY).touch()
+    _make_durable_directory(directory)
+    _replace(state_dir, directory)
+
+
+def finish_restore(state_dir: Path) -> None:
+    """Do what a crash kept a restore from doing, or clear away what it had not finished writing.
+
+    Raises StoreInUseError while a restore is under way, and OSError.
+    """
+    directory = state_dir / RESTORE
+    if not directory.is_dir():
+        return
+    if not (directory / _READY).exists():
+        with _locked(directory):
+            shutil.rmtree(directory, ignore_errors=True)
+        log.warning("an interrupted restore left the state as it was; what it had begun to write is cleared away")
+        return
+    with _locked(directory, keep=True):
+        _replace(state_dir, directory)
+    log.warning("an interrupted restore is finished: the state is the restored one", state_dir=str(state_dir))
+
+
+@contextmanager
+def _locked(directory: Path, *, keep: bool = False) -> Iterator[Path]:
+    """Hold the directory for this process; without ``keep`` what is in it goes first."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    with (directory / _LOCK).open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreInUseError(
+                f"{directory.parent}: a backup is being restored into it by another process", "wait until it has ended"
+            ) from None
+        if not keep and not (directory / _READY).exists():
+            for name in (NEW, _OLD):
+                shutil.rmtree(directory / name, ignore_errors=True)
+        yield directory
+
+
+def _replace(state_dir: Path, directory: Path) -> None:
+    """Each step may have been done before. The database comes last: until then its lock keeps daemons away."""
+    new, old = directory / NEW, directory / _OLD
+    old.mkdir(exist_ok=True)
+    for part in PARTS:
+        if (new / part).exists():
+            _move_away(state_dir / part, old)
+            (new / part).rename(state_dir / part)
+    if (new / _LIVE).exists():
+        for name in _GIVE_WAY:
+            _move_away(state_dir / name, old)
+        if (state_dir / _LIVE).is_dir():
+            _move_away(state_dir / _LIVE, old)
+        (new / _LIVE).replace(state_dir / _LIVE)
+    _make_durable_directory(state_dir)
+    shutil.rmtree(old)
+    shutil.rmtree(new)
+    (directory / _READY).unlink()
+    shutil.rmtree(directory)
+
+
+def _move_away(path: Path, old: Path) -> None:
+    target = old / path.name
+    if not os.path.lexists(path):
+        return
+    if os.path.lexists(target):  # a crash in between, and somebody has made it anew
+        shutil.rmtree(target) if target.is_dir() and not target.is_symlink() else target.unlink()
+    path.rename(target)
+
+
+def _make_durable(directory: Path) -> None:
+    for base, _, names in os.walk(directory):
+        for name in names:
+            with (Path(base) / name).open("rb") as file:
+                os.fsync(file.fileno())
+        _make_durable_directory(Path(base))
+
+
+def _make_durable_directory(directory: Path) -> None:
+    listing = os.open(directory, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system that cannot
+            os.fsync(listing)
+    finally:
+        os.close(listing)

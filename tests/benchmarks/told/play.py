@@ -1,0 +1,103 @@
+"""Calibrated cameras whose labels come late, pulled and judged at every look, and the alarms that were told of them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.rulebook import Rulebook, parse_pack
+from monitor.weigh import weigh
+from tests.store.builder import World
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+LONGEST = 96.0  # hours until the last label
+_RULE = """
+[[rule]]
+name = "drift"
+kind = "drift"
+severity = "info"
+summary = "s"
+slices = "marginals"
+tolerance = {}
+false_alarms = "1/day"
+"""
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``cameras`` over ``days`` with ``hourly`` samples each, labels ``delay`` hours late on average (exponential, at most
+    four days), looked at every ``step`` hours."""
+
+    cameras: int
+    days: int
+    hourly: float
+    delay: float
+    step: int
+
+    @property
+    def promised(self) -> float:
+        """Alarms that a calibrated model may have told, on average: marginals have half of one a day."""
+        return 0.5 * self.days
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Alarms of one run: ``told``; ``ever``: different ones (slice and bucket) that stood in the evidence at some look, which
+    is what telling each of them would have told; ``scratch``: those of a run from scratch at the end."""
+
+    told: int
+    ever: int
+    scratch: int
+
+
+def play(plan: Plan, seed: int, room: Path) -> Counted:
+    """Play it through files, the store and the weigh stage."""
+    rng = np.random.default_rng(seed)
+    world = World.make(room / "world", f"max_slice_values = {max(50, plan.cameras)}")
+    book = Rulebook(parse_pack(_RULE, "own.toml"))
+    samples = _samples(plan, rng)
+    ever: set[tuple[str, datetime]] = set()
+    try:
+        for look in range(plan.step, plan.days * 24 + int(LONGEST) + plan.step, plan.step):
+            now = BEGAN + look * HOUR
+            arrived = (samples["labelled"] > look - plan.step) & (samples["labelled"] <= look)
+            if arrived.any():
+                _write(
+                    world.base / "in" / f"{look:06}.parquet", {name: part[arrived] for name, part in samples.items()}
+                )
+                world.pull(now)
+            weigh(world.connection, world.registry(now), world.model, book, now)
+            ever.update(world.rows("SELECT slice, bucket FROM evidence_alarms"))
+        told, scratch = (world.one(f"SELECT count(*) FROM {table}") for table in ("told_alarms", "evidence_alarms"))
+        return Counted(told, len(ever), scratch)
+    finally:
+        world.connection.close()
+
+
+def _samples(plan: Plan, rng: np.random.Generator) -> dict[str, Floats]:
+    """Columns of all samples: hours since the start, and outcomes that follow the scores."""
+    count = int(plan.cameras * plan.days * 24 * plan.hourly)
+    observed = rng.uniform(0, plan.days * 24, count)
+    score = 1 / (1 + np.exp(-rng.normal(0.5, 1.5, count)))
+    return {
+        "number": np.arange(count, dtype=np.float64), "camera": rng.integers(plan.cameras, size=count).astype(np.float64),
+        "observed": observed, "labelled": observed + np.minimum(rng.exponential(plan.delay, count), LONGEST),
+        "score": score, "outcome": (rng.random(count) < score).astype(np.float64),
+    }  # fmt: skip
+
+
+def _write(path: Path, columns: dict[str, Floats]) -> None:
+    with duckdb.connect() as connection:
+        connection.register("columns", columns)
+        connection.execute(
+            "COPY (SELECT 's' || number::BIGINT AS sample_id, 'c' || camera::BIGINT AS camera, 'v1' AS version, score, "
+            f"outcome::BIGINT AS outcome, TIMESTAMP '{BEGAN:%Y-%m-%d}' + to_microseconds((observed * 3.6e9)::BIGINT) AS "
+            f"observed_at, TIMESTAMP '{BEGAN:%Y-%m-%d}' + to_microseconds((labelled * 3.6e9)::BIGINT) AS labelled_at "
+            f"FROM columns) TO '{path}' (FORMAT parquet)"
+        )
