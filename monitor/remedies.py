@@ -23,7 +23,8 @@ REMEDIES = {
     "missing_sample_id": "each row needs a sample_id; if it is called otherwise, map it in columns",
     "time_in_future": "the producer's clock, or [model.source]: times without a zone are taken to be in its time_zone, and "
     'numbers in its time_unit ("s", "ms", "us" or "ns")',
-    "time_before_1970": 'numbers are counted since 1970 in time_unit = "s", "ms", "us" or "ns"',
+    "time_before_1970": 'numbers are counted since 1970 in time_unit = "s", "ms", "us" or "ns"; a labelled_at of 0 or 1970 is '
+    "none: leave it out where it is not known",
     "older_than_retention": "calwatch backtest plays old rows at their own time; [model] retention says how old they may be",
     "label_too_late": "[model] label_horizon says how long a prediction waits for its label",
     "no_prediction": "labels are joined on sample_id: see that both sides write it alike, and that predictions come too",

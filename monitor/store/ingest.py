@@ -40,6 +40,7 @@ from monitor.store.rewriting import rewrite_samples
 from monitor.store.served import Serving, calibrate
 from monitor.store.shares import Shares, demand_few_words, rounds
 from monitor.store.source_facts import load_facts, store_fact
+from monitor.store.source_notes import store_notes
 from monitor.store.sql import statement
 from monitor.store.staging import Staged, blames_the_file, find_repeated, stage
 from monitor.store.values import LabelRules
@@ -134,6 +135,8 @@ def ingest(
             pulled.problems += settle_withdrawn(connection, registry, model, batch, holds, numbers)
         remember_words(connection, registry, staged.words)
         pulled.labelled += judge_words_again(connection, registry, model, rules, staged.new_words)
+        if pulled.problems:  # what is told once must not be lost between here and the end of the pull
+            store_notes(connection, model.name, source, pulled.problems, now)
         write_cursor(connection, registry.model_id, source, batch.cursor, now)
     return pulled
 

@@ -12,6 +12,7 @@ from monitor.remedies import REMEDIES
 from monitor.sources.base import Batch, Guarded, Outcome, Problem, Source
 from monitor.store.connection import atomic, naive
 from monitor.store.cursors import read_cursor, write_cursor
+from monitor.store.cut_short import was_cut_short
 from monitor.store.guard import FileGuard
 from monitor.store.ingest import RefusedError, ingest
 from monitor.store.journal import Journal
@@ -47,9 +48,10 @@ def pull(
     brought: dict[str, Pulled] = {}
     take_up_journal(connection, Journal.beside(connection), now)
     renewed = renew_meaning(connection, registry, model, sources, now)
+    cut_short = was_cut_short(connection, registry, model)
     for source in sources:
         brought[source.name] = _pull_source(connection, registry, model, source, serving, now)
-    tried_again = renewed.done or any(pulled.new for pulled in brought.values())
+    tried_again = renewed.done or cut_short or any(pulled.new for pulled in brought.values())
     if tried_again or parked_past_horizon(connection, registry, model, now):
         brought[sources[0].name].add(retry_parked(connection, registry, model, now))
     brought[sources[0].name].problems += renewed.problems

@@ -305,6 +305,8 @@ def _sample_checks(horizon: timedelta, oldest: datetime, now: datetime) -> tuple
         ("too_long", f"{_LONG_LABELS} OR {is_longer('group_id', LONGEST_ID)} OR {is_longer('predicted_class', LONGEST_CLASS)}"),
         ("unreadable_time", "observed_at IS NULL OR NOT isfinite(observed_at)"),
         ("time_before_1970", "observed_at < TIMESTAMP '1970-01-01'"),
+        # 0 in any zone: not set; taken, its label would have been there long before its prediction
+        ("time_before_1970", "positives IS NOT NULL AND labelled_at < TIMESTAMP '1970-01-02'"),
         ("time_in_future", f"observed_at > {latest} OR labelled_at > {latest}"),
         ("unreadable_time", "has_labelled_at AND (labelled_at IS NULL OR NOT isfinite(labelled_at))"),
         ("older_than_retention", f"observed_at < {_stamp(oldest)}"),

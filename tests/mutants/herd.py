@@ -23,7 +23,7 @@ from .mutant import Mutant
 from .parquets import mutate_parquet
 from .pushes import mutate_push
 from .texts import mutate_csv, mutate_json_lines, pack
-from .worlds import ENCODERS, WORLDS, World, config_text, make_rows
+from .worlds import ENCODERS, TOKEN, WORLDS, World, config_text, make_rows
 
 PATIENCE = 120.0  # seconds for a cycle over a batch; one alone gets half of it
 BATCH = 25  # mutants beside each other in a cycle
@@ -87,6 +87,7 @@ class Herd:
 
     def __init__(self, base: Path, world: World) -> None:
         self.base, self.world, self.minute, self.batches = base, world, 0, 0
+        self.accepted: list[tuple[str, str]] = []  # name and id of pushes
         (base / "in").mkdir(parents=True)
         self.port = free_port()
         (base / "calwatch.toml").write_text(config_text(world, self.port), "utf-8")
@@ -138,22 +139,44 @@ class Herd:
         return lines[-1][:300] if lines else ""
 
     def send(self, mutant: Mutant) -> str:
-        """A request as it is; what is wrong with the answer, or ""."""
-        answer = b""
+        """A request as it is; what is wrong with the answer, or "". What was accepted is noted in ``accepted``."""
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
-                connection.sendall(mutant.content)
-                connection.shutdown(socket.SHUT_WR)
-                while part := connection.recv(65536):
-                    answer += part
+            answer = self._exchange(mutant.content)
         except ConnectionError:
             return ""  # refused before it was read to its end
         except TimeoutError:
             return "hang: no answer to a push within 30 s"
         status = answer.split(b" ", 2)[1:2]
+        if status == [b"202"]:
+            self.accepted.append((mutant.name, json.loads(answer.partition(b"\r\n\r\n")[2])["id"]))
         if status and status[0][:1] == b"5" and status[0] not in (b"503", b"507", b"501", b"505"):
-            return f"500: {answer[:60]!r} {answer.partition(bytes(2 * [13, 10]))[2][:300]!r}"
+            return f"500: {answer[:60]!r} {answer.partition(bytes([13, 10] * 2))[2][:300]!r}"
         return ""
+
+    def unsettled(self) -> list[str]:
+        """Accepted pushes that were neither taken nor refused, or whose counts do not add up."""
+        found = []
+        for name, push in self.accepted:
+            head = f"GET /api/v1/models/m/samples/{push} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+            answer = self._exchange(f"{head}Authorization: Bearer {TOKEN}\r\n\r\n".encode())
+            receipt = json.loads(answer.partition(b"\r\n\r\n")[2])
+            if receipt.get("state") not in ("taken", "refused"):
+                found.append(f"values: {name}: its push is {receipt}")
+            elif receipt["rows"]:
+                told = sum(receipt[key] for key in ("new", "duplicates", "corrected", "labelled"))
+                if told + sum(receipt["quarantined"].values()) < receipt["rows"]:
+                    found.append(f"values: {name}: rows without a fate: {receipt}")
+        self.accepted.clear()
+        return found
+
+    def _exchange(self, request: bytes) -> bytes:
+        answer = b""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            while part := connection.recv(65536):
+                answer += part
+        return answer
 
 
 def run_batch(herd: Herd, numbers: Sequence[int], tally: Tally | None, patience: float = PATIENCE) -> list[str]:
@@ -194,7 +217,7 @@ def run_batch(herd: Herd, numbers: Sequence[int], tally: Tally | None, patience:
     elif failed[0]:
         wrong.append(f"failed once: {failed[0]}")
     checked = herd.ask("check", {"honest": honest, "told": told}, patience)
-    return wrong + [f"values: {said}" for said in checked["broken"]]
+    return wrong + herd.unsettled() + [f"values: {said}" for said in checked["broken"]]
 
 
 def drive(room: Path, first: int, count: int, tally: Tally, told: Any = None) -> None:

@@ -33,6 +33,8 @@ def note_unsure(known: Known, sample_id: str) -> None:
 
 def plain(value: Any) -> str:
     """An id without blanks around it; 3.0 as 3."""
+    if isinstance(value, list | dict):
+        return ""
     text = value if isinstance(value, str) else repr(value)
     text = text.strip(" \t\n\x0b\x0c\r\u00a0\u2007\u202f\u3000\u200b\ufeff")
     return text.partition(".")[0] if re.fullmatch(r"-?[0-9]+\.0+", text) else text

@@ -157,13 +157,14 @@ def _frame(rng: Generator, content: bytes) -> tuple[bytes, str]:
     """Magic words and the footer's length."""
     size = int.from_bytes(content[-_TAIL:-4], "little")
     lengths = [0, 1, size - 1, size + 1, len(content), 2**31, 2**32 - 1, size // 2]
-    return choose(rng, [
+    found: tuple[bytes, str] = choose(rng, [
         (content[:-4] + b"PARE", "encrypted footer"), (b"PARE" + content[4:-4] + b"PARE", "encrypted"),
         (content[:-_TAIL] + int(choose(rng, lengths)).to_bytes(4, "little") + b"PAR1", "footer's length"),
         (b"PAR1", "magic alone"), (b"PAR1PAR1", "magic twice"), (b"PAR1" + bytes(4) + b"PAR1", "no footer"),
         (content + content, "twice"), (content + b"\n", "with a line end"), (b"ORC" + content, "ORC"),
         (b"ARROW1\0\0" + content, "Arrow"),
     ])  # fmt: skip
+    return found
 
 
 def _of_odd_types(rng: Generator, table: pa.Table) -> tuple[pa.Table, str]:

@@ -126,7 +126,7 @@ def _odd_keys(rng: Generator, rows: Sequence[Row]) -> tuple[str, bool]:
         elif kind == 6:
             members = [(key.replace("e", r"\u0065"), value) for key, value in members]
         else:
-            rng.shuffle(members)  # type: ignore[arg-type]  # a list of pairs
+            rng.shuffle(members)
         lines.append(_written(members))
     return "\n".join(lines), True
 
@@ -146,8 +146,8 @@ def _huge(rng: Generator, rows: Sequence[Row]) -> tuple[str, bool]:
 def _odd_lines(rng: Generator, rows: Sequence[Row]) -> tuple[str, bool]:
     """Other things between the rows: lists, words, blanks, comments, rows glued together or spread over lines."""
     others = [
-        "", "  ", "\t", "[]", "[1]", '"text"', "1", "null", "{}", "{", "}", "#", "// x", "\x00", "\x01", "\x1e", "\u2028", "\ufeff",
-        "[" * 5_000,
+        "", "  ", "\t", "[]", "[1]", '"text"', "1", "null", "{}", "{", "}", "#", "// x", "\x00", "\x01", "\x1e", "\u2028",
+        "\ufeff", "[" * 5_000,
         '{"a":' * 3_000, "NaN", ",", "---", "x" * 100_000, "[" + _written(_members(rows[0])) + "]", '{"a": 1',
     ]  # fmt: skip
     lines: list[str] = []

@@ -66,6 +66,10 @@ def taken(world: World, ending: str, **wrong: Any) -> dict[str, int]:
         ({"labelled_at": "soon"}, "unreadable_time"),
         ({"observed_at": "1969-12-31 23:59:59"}, "time_before_1970"),
         ({"observed_at": "0001-01-01"}, "time_before_1970"),
+        ({"labelled_at": "1970-01-01 00:00:00"}, "time_before_1970"),
+        ({"labelled_at": "1970-01-01T01:00:00+01:00"}, "time_before_1970"),
+        ({"labelled_at": "1969-12-31 16:00:00"}, "time_before_1970"),
+        ({"labelled_at": "0001-01-01"}, "time_before_1970"),
         ({"observed_at": "1970-01-01"}, "older_than_retention"),
         ({"logits": "[1, 2"}, "bad_logits"),
         ({"logits": "[1, NaN]"}, "bad_logits"),
@@ -85,6 +89,7 @@ def test_a_bad_value_is_quarantined_under_its_reason(
     [
         {"score": "0.7"}, {"score": " 0.7 "}, {"score": 0}, {"score": 1}, {"score": "7e-1"}, {"outcome": "1"},
         {"outcome": "true"}, {"outcome": "False"}, {"outcome": "1.0"}, {"outcome": None, "labelled_at": None},
+        {"outcome": None, "labelled_at": "1970-01-01"},
         {"outcome": "NaN"}, {"score": 1.0000001}, {"score": -0.0000001},
         {"observed_at": "2026-03-10T12:04:59Z", "labelled_at": None}, {"logits": "[1.5, -2]"},
         {"observed_at": "2026-03-10"},
