@@ -159,7 +159,11 @@ class Herd:
         for name, push in self.accepted:
             head = f"GET /api/v1/models/m/samples/{push} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
             answer = self._exchange(f"{head}Authorization: Bearer {TOKEN}\r\n\r\n".encode())
-            receipt = json.loads(answer.partition(b"\r\n\r\n")[2])
+            body = answer.partition(b"\r\n\r\n")[2]
+            if not answer.startswith(b"HTTP/1.1 200") or not body:
+                found.append(f"500: {name}: its receipt is answered by {answer[:300]!r}")
+                continue
+            receipt = json.loads(body)
             if receipt.get("state") not in ("taken", "refused"):
                 found.append(f"values: {name}: its push is {receipt}")
             elif receipt["rows"]:
