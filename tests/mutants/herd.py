@@ -29,6 +29,7 @@ PATIENCE = 120.0  # seconds for a cycle over a batch; one alone gets half of it
 BATCH = 25  # mutants beside each other in a cycle
 STATE = 8  # batches into one state directory
 _ROWS = 12
+_UNANSWERED = 3.0  # seconds
 _NAMES = tuple(WORLDS)
 _SEED = 11
 
@@ -177,7 +178,8 @@ class Herd:
         answer = b""
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
             connection.sendall(request)
-            connection.shutdown(socket.SHUT_WR)
+            if not select([connection], [], [], _UNANSWERED)[0]:
+                connection.shutdown(socket.SHUT_WR)  # a body that never comes to the length it announces
             while part := connection.recv(65536):
                 answer += part
         return answer
