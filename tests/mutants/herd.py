@@ -29,6 +29,7 @@ PATIENCE = 120.0  # seconds for a cycle over a batch; one alone gets half of it
 BATCH = 25  # mutants beside each other in a cycle
 STATE = 8  # batches into one state directory
 _ROWS = 12
+_UNANSWERED = 3.0  # seconds
 _NAMES = tuple(WORLDS)
 _SEED = 11
 
@@ -159,7 +160,11 @@ class Herd:
         for name, push in self.accepted:
             head = f"GET /api/v1/models/m/samples/{push} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
             answer = self._exchange(f"{head}Authorization: Bearer {TOKEN}\r\n\r\n".encode())
-            receipt = json.loads(answer.partition(b"\r\n\r\n")[2])
+            body = answer.partition(b"\r\n\r\n")[2]
+            if not answer.startswith(b"HTTP/1.1 200") or not body:
+                found.append(f"500: {name}: its receipt is answered by {answer[:300]!r}")
+                continue
+            receipt = json.loads(body)
             if receipt.get("state") not in ("taken", "refused"):
                 found.append(f"values: {name}: its push is {receipt}")
             elif receipt["rows"]:
@@ -173,7 +178,8 @@ class Herd:
         answer = b""
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
             connection.sendall(request)
-            connection.shutdown(socket.SHUT_WR)
+            if not select([connection], [], [], _UNANSWERED)[0]:
+                connection.shutdown(socket.SHUT_WR)  # a body that never comes to the length it announces
             while part := connection.recv(65536):
                 answer += part
         return answer
