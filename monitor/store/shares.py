@@ -17,7 +17,6 @@ from monitor.sources.base import Batch, Outcome
 from monitor.store.sql import statement
 from monitor.store.staging import find_repeated
 
-
 _WHOLE_ROUNDS = 4  # each stages its pushes again
 
 

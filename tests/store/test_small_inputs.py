@@ -3,7 +3,7 @@
 import gzip
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 from monitor.sources.base import Batch
 from monitor.sources.look import BATCH_FILES
 from monitor.store import pull as pull_module
-from tests.store.builder import HOUR, NOW, Row, World, a_row, at, reasons, write_parquet
+from tests.store.builder import HOUR, NOW, Row, World, a_row, at, write_parquet
 from tests.store.conftest import MakeWorld
 
 LABELS = '[[model.source]]\npath = "in/*"\n[[model.source]]\nname = "late"\npath = "labels/*"\nholds = "labels"\n'
@@ -73,9 +73,11 @@ def random_files(base: Path, seed: int, first: int = 0, count: int = 24) -> None
         kind = str(rng.choice(["csv", "jsonl", "parquet"]))
         rows: list[Row | str] = []
         if rng.random() < 0.25:
-            for index in rng.integers(0, 80, rng.integers(1, 7)):
-                rows.append({"sample_id": f"s{index}", "outcome": int(rng.integers(-1, 2)) if rng.random() < 0.1 else
-                             int(rng.integers(2)), "labelled_at": "2026-03-10 11:30:00"})  # fmt: skip
+            said = [*(0, 1) * 10, -1]
+            rows += [
+                {"sample_id": f"s{index}", "outcome": int(rng.choice(said)), "labelled_at": "2026-03-10 11:30:00"}
+                for index in rng.integers(0, 80, rng.integers(1, 7))
+            ]
             put(base / "labels", number, kind, rows, rng)
             continue
         fine = bool(rng.random() < 0.2)
@@ -100,14 +102,14 @@ def random_files(base: Path, seed: int, first: int = 0, count: int = 24) -> None
         put(base / "in", number, kind, rows, rng)
 
 
-def left(world: World, brought: list[Mapping[str, Any]]) -> dict[str, Any]:
+def left(world: World, brought: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """All that a pull leaves, without the names of folders, and with files in place of their numbers."""
     ask = world.rows
     named = "(SELECT parse_filename(path) FROM files AS f WHERE f.file_id = {})"
     return {
         "samples": ask(
-            "SELECT s.sample_id, s.observed_at, s.labelled_at, s.score, s.positives, s.n, s.label, s.predicted_class, l.labels, "
-            f"t.version, {named.format('s.file_id')}, {named.format('s.label_file_id')} FROM samples AS s "
+            "SELECT s.sample_id, s.observed_at, s.labelled_at, s.score, s.positives, s.n, s.label, l.labels, t.version, "
+            f"s.predicted_class, {named.format('s.file_id')}, {named.format('s.label_file_id')} FROM samples AS s "
             "JOIN slices AS l USING (slice_id) JOIN streams AS t USING (stream_id) ORDER BY ALL"
         ),
         "cells": ask(
