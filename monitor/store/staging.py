@@ -97,7 +97,12 @@ def _typed_rows(batch: Batch, columns: Mapping[str, str], cases: str) -> str:
     values = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in batch.types)
     at_once = batch.part is not None
     record = f"CASE WHEN reason IS NOT NULL THEN coalesce(unreadable, {_record(batch, 'own.')}) END"
+    if at_once:  # the expressions are planned once, not anew for each file
+        first, last = f"SELECT * FROM (WITH held AS MATERIALIZED (SELECT * FROM ({batch.relation}))", ")"
+    else:
+        first, last = "", ""
     return f"""
+{first}
 SELECT * EXCLUDE (unreadable, conflicting, has_score, bad_raw_score, has_outcome, has_label, has_labelled_at, has_logits,
     has_count, has_positives, read_outcome, read_count, read_positives, own),
     coalesce(read_outcome = -1, false) AS minus, positives IS NOT NULL OR has_label AS labelled,
@@ -115,10 +120,10 @@ FROM (
             {"_conflicting" if batch.marked else "false"} AS conflicting,
             {typed},
             {f"struct_pack({values})" if at_once else "NULL"} AS own
-            FROM ({batch.relation})
+            FROM ({"FROM held" if at_once else batch.relation})
         )
     )
-)"""
+){last}"""
 
 
 def _record(batch: Batch, of: str = "") -> str:

@@ -73,10 +73,11 @@ def random_files(base: Path, seed: int, first: int = 0, count: int = 24) -> None
         kind = str(rng.choice(["csv", "jsonl", "parquet"]))
         rows: list[Row | str] = []
         if rng.random() < 0.25:
-            for index in rng.integers(0, 80, rng.integers(1, 7)):
-                outcome = int(rng.integers(-1, 2)) if rng.random() < 0.1 else int(rng.integers(2))
-                row = {"sample_id": f"s{index}", "outcome": outcome, "labelled_at": "2026-03-10 11:30:00"}
-                rows += [row]
+            said = [*(0, 1) * 10, -1]
+            rows += [
+                {"sample_id": f"s{index}", "outcome": int(rng.choice(said)), "labelled_at": "2026-03-10 11:30:00"}
+                for index in rng.integers(0, 80, rng.integers(1, 7))
+            ]
             put(base / "labels", number, kind, rows, rng)
             continue
         fine = bool(rng.random() < 0.2)
@@ -107,8 +108,8 @@ def left(world: World, brought: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     named = "(SELECT parse_filename(path) FROM files AS f WHERE f.file_id = {})"
     return {
         "samples": ask(
-            "SELECT s.sample_id, s.observed_at, s.labelled_at, s.score, s.positives, s.n, s.label, s.predicted_class, "
-            f"l.labels, t.version, {named.format('s.file_id')}, {named.format('s.label_file_id')} FROM samples AS s "
+            "SELECT s.sample_id, s.observed_at, s.labelled_at, s.score, s.positives, s.n, s.label, l.labels, t.version, "
+            f"s.predicted_class, {named.format('s.file_id')}, {named.format('s.label_file_id')} FROM samples AS s "
             "JOIN slices AS l USING (slice_id) JOIN streams AS t USING (stream_id) ORDER BY ALL"
         ),
         "cells": ask(
