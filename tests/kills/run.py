@@ -93,13 +93,13 @@ def look_again_and_again(path: str, sink: str) -> None:
 def kill_over_and_over(base: Path, kills: int, seed: int = 11, *, forked: bool = True) -> Settled:
     """Start, send, kill, so many times; then one that is left to end its work. ``forked``: quick starts."""
     rng = np.random.default_rng([seed, kills])
+    _FORKS.set_forkserver_preload(["monitor.daemon", "tests.kills.run"])  # before its first process
     hook, settled = Receiver(), Settled(kills)
     port = free_port()
     config = configure(base, port, int(hook.server.server_address[1]))
     ledger = Ledger(base, port, _hour(datetime.now(UTC)) - timedelta(hours=1), rng)
     snapshot, seen = base / "state" / "metrics.duckdb", base / "looks.txt"
     reader = _FORKS.Process(target=look_again_and_again, args=(str(snapshot), str(seen)), daemon=True)
-    _FORKS.set_forkserver_preload(["monitor.daemon", "monitor.recalibration.worker"])
     reader.start()
     usual = 2.0  # seconds until a start's first cycle has ended, as it turns out
     try:

@@ -65,7 +65,8 @@ def world_of(number: int) -> World:
 def make_mutant(number: int) -> Mutant:
     """The mutant of that number: always the same."""
     rng = np.random.default_rng([_SEED, number])
-    world, name = world_of(number), f"m{number:06}"
+    world, name = world_of(number), f"m{number:06}x{number * 2_654_435_761 % 2**32:08x}"
+    # no flipped bit turns its ids into those of another
     rows = make_rows(world, rng, name, _ROWS)
     kind = rng.random()
     if kind < 0.3:

@@ -16,7 +16,7 @@ from .mutant import ANY_BYTES, Mutant
 from .values import ODD, OTHERS, TOKENS
 from .worlds import Row, World, as_csv, as_json_lines
 
-_ID = re.compile(r"\bm\d{6}-\d+\b")
+_ID = re.compile(r"\bm\d{6}x[0-9a-f]{8}-\d+\b")
 BOMBS = 0.015  # of the files: values of megabytes
 _ENDS = re.compile(r"\r\n|\n|\r")
 
