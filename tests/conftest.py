@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 MOST = 4  # processes: with more the longest file is what is waited for
@@ -39,6 +40,11 @@ LONG = (
     "tests/test_weigh.py",
     "tests/publish/test_report.py",
 )
+
+
+# how long an example takes says nothing on a machine with other work
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.hookimpl(optionalhook=True)
