@@ -155,9 +155,10 @@ def _look(
         for found in source.read(connection, {}, datetime.max.replace(tzinfo=UTC)):
             if isinstance(found, Batch):
                 looked.files += found.files
-                looked.trial.take(connection, found, model, source.holds)
-                if apart and source.holds == "samples":
-                    looked.trial.keep_ids(connection, found)
+                for batch in found.alike:
+                    looked.trial.take(connection, batch, model, source.holds)
+                    if apart and source.holds == "samples":
+                        looked.trial.keep_ids(connection, batch)
             elif isinstance(found, Problem):
                 lists = {
                     "empty_file": looked.notes, "missing_slice_column": looked.suspicions,
