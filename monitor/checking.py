@@ -171,10 +171,11 @@ def _look(
     try:
         for found in held.read(connection, source):
             if isinstance(found, Batch):
-                for batch in held.taken(
-                    found, lambda batch: _take(connection, looked, batch, model, source, apart=apart)
-                ):
-                    looked.files += batch.files
+                for alike in found.alike:
+                    for batch in held.taken(
+                        alike, lambda batch: _take(connection, looked, batch, model, source, apart=apart)
+                    ):
+                        looked.files += batch.files
             elif isinstance(found, Problem):
                 lists = {
                     "empty_file": looked.notes, "missing_slice_column": looked.suspicions,
