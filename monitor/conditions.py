@@ -20,7 +20,7 @@ from monitor.model import (
     ReadingState,
     Rule,
     Slice,
-    quiet_from,
+    quiet_for,
 )
 from monitor.wording import counted, frequency, lasted, minute, moment, number, rounded, signed, times
 
@@ -165,7 +165,8 @@ def drift_findings(
     rule: Rule, evidence: tuple[Evidence, ...], prior: Mapping[AlertKey, Alert], now: datetime
 ) -> dict[AlertKey, Finding]:
     """A drift holds from its alarm until it has been quiet: without another alarm for three times as long as the
-    first one took, at least a week; or until a new calibrator or version begins a stream of its own.
+    first one took, at least a week, of labelled samples or since it was told; or until a new calibrator or version begins
+    a stream of its own.
 
     While it holds it began when its alert says: further alarms have onsets of their own, after the alarm before.
     """
@@ -177,7 +178,7 @@ def drift_findings(
         if held.alarm_at is None or held.onset is None or held.alarm_ratio is None:
             found[key] = Finding(None if held.reference_missing else False, held.ratio, _no_alarm(held))
             continue
-        is_over = now >= quiet_from(held.alarm_at, held.onset)
+        is_over = _is_quiet(held, held.alarm_at, held.onset, now)
         before = prior.get(key)
         fires = before is not None and before.state is AlertState.FIRING
         began = (before.onset if before is not None and fires else None) or held.began or held.onset
@@ -186,6 +187,15 @@ def drift_findings(
             text = f"no further drift alarm since {moment(held.alarm_at)}"
         found[key] = Finding(not is_over, held.ratio, text, began)
     return found
+
+
+def _is_quiet(held: Evidence, alarm_at: datetime, onset: datetime, now: datetime) -> bool:
+    """Whether nothing has come after an alarm for its quiet time: in the labels there are, or since it was told.
+
+    Were it the clock alone, an alarm on labels that come later than a week would be over before anybody heard of it.
+    """
+    quiet = quiet_for(alarm_at, onset)
+    return now - alarm_at >= quiet and (held.until - alarm_at >= quiet or now - (held.told_at or alarm_at) >= quiet)
 
 
 def _no_alarm(held: Evidence) -> str:

@@ -227,6 +227,7 @@ def _shown(connection: duckdb.DuckDBPyConnection, model: Model, rule: Rule, floo
                 opened=stream.opened,
                 until=bucket + model.bucket, ratio=ratio,
                 alarm_at=alarm.bucket + model.bucket if alarm else None, alarm_ratio=alarm.ratio if alarm else None,
+                told_at=alarm.told_at if alarm else None,
                 onset=alarm.onset if alarm else None, began=own.began if own else None,
                 samples_since_onset=alarm.samples if alarm else None, alarms=own.count if own else 0,
                 direction=alarm.direction if alarm else "", explained=alarm is None or alarm.explained,

@@ -177,17 +177,20 @@ def test_the_direction_is_the_same_whether_looked_at_every_hour_or_once_a_day(
             logit = np.log(row["score"] / (1 - row["score"]))
             chance = 1 / (1 + np.exp(-logit * (1.0 if index < 24 else 0.35)))
             rows.append({**row, "outcome": int(rng.random() < chance)})
-    words = []
+    words, said = [], []
     for steps in (1, 24):
         world, watch = World.make(tmp_path / str(steps)), Watch()
         for now in range(steps, 73, steps):
             arrived = [r for r in rows if stamp(hour(now - steps)) < r["labelled_at"] <= stamp(hour(now))]
-            alert = watch.look(taken(world, BOOK, hour(now), arrived), hour(now))
+            found = taken(world, BOOK, hour(now), arrived)
+            alert = watch.look(found, hour(now))
         assert alert is not None
         assert alert.state is AlertState.FIRING
         words.append([side for side in ("over-confident", "under-confident") if side in alert.reason])
+        said.append(found["camera=c1"].direction)
         world.connection.close()
     assert words[0] == words[1] == ["over-confident", "under-confident"]
+    assert late > 1 or said[0] == said[1], "with labels on time to the last digit"
 
 
 def test_a_rule_that_means_something_else_tells_its_own_alarms_and_the_old_ones_stay_on_record(world: World) -> None:

@@ -14,9 +14,9 @@ from monitor import weigh_told
 from monitor.model import Slice
 from monitor.statistics.cells import Cells
 from monitor.statistics.evidence import Block, EvidenceState, advance
-from monitor.statistics.evidence_bank import BinSums
+from monitor.statistics.evidence_bank import DETECTOR_BINS, EDGES, BinSums
 from monitor.statistics.evidence_budget import slice_threshold
-from monitor.statistics.evidence_explained import direction, explain
+from monitor.statistics.evidence_explained import BinDrift, direction, explain
 from monitor.statistics.evidence_tolerance import Tolerance
 from monitor.store.cells import fold_and_drop
 from monitor.store.connection import open_live
@@ -25,9 +25,7 @@ from tests.evidence_world import afresh, assert_same, held, hour, rules, some, s
 from tests.store.builder import DAY, HOUR, Row, World
 
 BOOK = rules("tolerance = { odds = 1.1 }")
-ALARMS = (
-    "SELECT bucket, onset, samples, ratio, explained, direction FROM evidence_alarms WHERE slice = $1 ORDER BY bucket"
-)
+ALARMS = "SELECT bucket, onset, samples, ratio, explained, direction FROM {table} WHERE slice = $1 ORDER BY bucket"
 Said = tuple[datetime, datetime, int, float, bool, str]
 
 
@@ -38,8 +36,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     world.connection.close()
 
 
-def alarms_of(world: World, slice_: str) -> list[Said]:
-    rows = world.connection.execute(ALARMS, [slice_]).fetchall()
+def alarms_of(world: World, slice_: str, table: str = "evidence_alarms") -> list[Said]:
+    rows = world.connection.execute(ALARMS.format(table=table), [slice_]).fetchall()
     return [(bucket.replace(tzinfo=UTC), onset.replace(tzinfo=UTC), *rest) for bucket, onset, *rest in rows]
 
 
@@ -62,6 +60,34 @@ def oracle(rows: Sequence[Row], slice_: str, rank: int, marginals: int) -> list[
         )
         for a in found
     ]  # fmt: skip
+
+
+def told_words(rows: Sequence[Row], slice_: str, alarms: Sequence[Said]) -> str:
+    """What is said of the newest of these alarms, row by row: of the time since its drift began, a day at most unless the
+    alarm itself took longer."""
+    began, last_end, last_onset = alarms[0][1], alarms[0][0] + HOUR, alarms[0][1]
+    for bucket, onset, *_ in alarms[1:]:
+        if bucket + HOUR - last_end >= max(7 * DAY, 3 * (last_end - last_onset)):
+            began = onset
+        last_end, last_onset = bucket + HOUR, onset
+    since = min(last_onset, max(began, last_end - DAY))
+    held: dict[tuple[int, datetime], list[Row]] = {}
+    for row in rows:
+        at = datetime.fromisoformat(row["observed_at"]).replace(tzinfo=UTC, minute=0, second=0)
+        if slice_ in ("all", f"camera={row['camera']}") and since <= at < last_end:
+            part = next(b for b in reversed(range(DETECTOR_BINS)) if row["score"] >= EDGES[b])
+            held.setdefault((part, at), []).append(row)
+    bins = []
+    for part in range(DETECTOR_BINS):
+        own = [found for (b, _), found in held.items() if b == part]
+        count, expected = sum(map(len, own)), 0.0
+        for found in own:
+            odds = 1 / (1 / (sum(row["score"] for row in found) / len(found)) - 1)
+            expected += len(found) * sum(o / (1 + o) for o in (odds / 1.1, odds * 1.1)) / 2
+        came = sum(row["outcome"] for found in own for row in found)
+        rates = (expected / count, came / count) if count else (None, None)
+        bins.append(BinDrift(EDGES[part], EDGES[part + 1], float(count), *rates, 0.0))
+    return direction(tuple(bins))
 
 
 def ranks(world: World) -> dict[str, int]:
@@ -94,7 +120,14 @@ def test_all_alarms_have_the_numbers_and_the_newest_the_words_of_an_oracle_that_
         assert shown[text].alarms == len(theirs)
         if theirs:
             assert mine[-1][4:] == (True, theirs[-1][5])
-            assert (shown[text].direction[:5], shown[text].explained) == (theirs[-1][5][:5], True)
+            told = alarms_of(world, text, "told_alarms")
+            assert [one[:4] for one in told] == [one[:4] for one in mine], "in one look what is told is what is found"
+            said = told_words(rows, text, theirs)
+            assert [one[4:] for one in told] == [(False, "")] * (len(told) - 1) + [(True, said)]
+            assert (shown[text].direction, shown[text].explained, bool(said)) == (said, True, True)
+            assert (shown[text].alarm_at, shown[text].onset) == (theirs[-1][0] + HOUR, theirs[-1][1])
+            assert shown[text].samples_since_onset == theirs[-1][2]
+            assert shown[text].alarm_ratio == pytest.approx(theirs[-1][3], rel=1e-9)
     assert {text: shown[text].alarms > 3 for text in shown} == {
         "all": True, "camera=c1": True, "camera=c2": True, "camera=c3": False,
     }  # fmt: skip
@@ -144,7 +177,8 @@ def test_when_late_labels_take_back_the_newest_alarm_the_one_before_is_explained
     rows = off(rng, range(60))
     taken(world, BOOK, hour(60), rows)
     first = alarms_of(world, "camera=c1")
-    shown = taken(world, BOOK, hour(61), mended(rng, rows, 24, told_at=60))["camera=c1"]
+    corrected = mended(rng, rows, 24, told_at=60)
+    shown = taken(world, BOOK, hour(61), corrected)["camera=c1"]
     left = alarms_of(world, "camera=c1")
     assert [one[:4] for one in left] == [one[:4] for one in first[: len(left)]]
     assert left[-1][0] < hour(24) <= first[len(left)][0]
@@ -152,7 +186,9 @@ def test_when_late_labels_take_back_the_newest_alarm_the_one_before_is_explained
     assert left[-1][4:] == (True, theirs[5])
     # what was told stays told
     assert (shown.alarms, shown.alarm_at) == (len(first), first[-1][0] + HOUR)
-    assert shown.direction.startswith("over-confident")
+    final = [row for row in rows if row["observed_at"] < stamp(hour(24))] + corrected
+    assert told_words(final, "camera=c1", first) == "", "nothing is clear any more"
+    assert shown.direction == told_words(rows, "camera=c1", first)
 
 
 def test_an_alarm_that_becomes_the_newest_after_its_buckets_were_folded_is_said_to_be_unexplained(
@@ -163,11 +199,14 @@ def test_an_alarm_that_becomes_the_newest_after_its_buckets_were_folded_is_said_
     rows = off(rng, [*range(20), *range(80, 90)])
     now = hour(91)
     taken(world, BOOK, now, rows)
+    first = alarms_of(world, "camera=c1")
     assert fold_and_drop(world.connection, world.registry(now), world.model, now)
-    shown = taken(world, BOOK, hour(92), mended(rng, rows, 80, told_at=91))["camera=c1"]
+    corrected = mended(rng, rows, 80, told_at=91)
+    shown = taken(world, BOOK, hour(92), corrected)["camera=c1"]
     assert shown.alarm_at is not None
     assert shown.alarm_at > hour(80), "what was told stays told"
-    assert (shown.direction[:4], shown.explained) == ("over", True)
+    assert told_words(corrected, "camera=c1", first) == "", "nothing is clear any more"
+    assert (shown.direction, shown.explained) == (told_words(rows, "camera=c1", first), True)
     assert published(world, "SELECT DISTINCT direction FROM evidence_alarms WHERE slice = 'camera=c1' ORDER BY 1") == [
         ("not explained: a newer alarm of the stream is",),
         ("not explained: its buckets were folded before it was the newest",),
@@ -177,7 +216,8 @@ def test_an_alarm_that_becomes_the_newest_after_its_buckets_were_folded_is_said_
 
 def test_the_snapshot_counts_the_alarms_of_each_stream_and_says_which_are_not_explained(world: World) -> None:
     rng = np.random.default_rng(8)
-    taken(world, BOOK, hour(60), off(rng, range(60)))
+    rows = off(rng, range(60))
+    taken(world, BOOK, hour(60), rows)
     counts = dict(world.rows("SELECT slice, count(*) FROM evidence_alarms GROUP BY slice"))
     assert counts["camera=c1"] > 3
     assert published(world, "SELECT slice, alarms FROM evidence_streams") == [
@@ -186,7 +226,10 @@ def test_the_snapshot_counts_the_alarms_of_each_stream_and_says_which_are_not_ex
     found = published(world, "SELECT direction FROM evidence_alarms WHERE slice = 'camera=c1' ORDER BY bucket")
     said = [str(text) for (text,) in found]
     assert said[:-1] == ["not explained: a newer alarm of the stream is"] * (counts["camera=c1"] - 1)
-    assert said[-1].startswith("over-confident")
+    assert said[-1] == oracle(rows, "camera=c1", ranks(world)["camera=c1"], marginals=3)[-1][5]
+    told = published(world, "SELECT direction FROM told_alarms WHERE slice = 'camera=c1' ORDER BY bucket")
+    expected = told_words(rows, "camera=c1", alarms_of(world, "camera=c1"))
+    assert [text for (text,) in told] == ["not explained"] * (counts["camera=c1"] - 1) + [expected]
 
 
 def test_an_explained_alarm_without_a_clear_direction_is_told_from_one_that_is_not_explained(world: World) -> None:

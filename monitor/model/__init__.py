@@ -10,7 +10,7 @@ from monitor.model.evidence import (
     QUIET_TIMES,
     Evidence,
     LabelDelays,
-    quiet_from,
+    quiet_for,
 )
 from monitor.model.intake import (
     FileSetAside,
@@ -94,5 +94,5 @@ __all__ = [
     "ThresholdInUse",
     "WaitingLabels",
     "finest_scope",
-    "quiet_from",
+    "quiet_for",
 ]

@@ -9,10 +9,10 @@ QUIET_AFTER_DRIFT = timedelta(days=7)
 QUIET_TIMES = 3  # as long as an alarm took to come
 
 
-def quiet_from(alarm_at: datetime, onset: datetime) -> datetime:
-    """When a drift counts as over, should no further alarm come: after three times as long as this alarm took to
-    come, at least a week."""
-    return alarm_at + max(QUIET_AFTER_DRIFT, QUIET_TIMES * (alarm_at - onset))
+def quiet_for(alarm_at: datetime, onset: datetime) -> timedelta:
+    """How long no further alarm must come until a drift counts as over: three times as long as this alarm took to come,
+    at least a week."""
+    return max(QUIET_AFTER_DRIFT, QUIET_TIMES * (alarm_at - onset))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Evidence:
     alarm_at: datetime | None = None  # end of the bucket of the newest alarm
     alarm_ratio: float | None = None
     onset: datetime | None = None  # of that alarm: start of the bucket the drift most likely began in
+    told_at: datetime | None = None  # when that alarm was found; None: as soon as its bucket had ended
     began: datetime | None = None  # of the first alarm that led to that one without quiet between; None: the same
     samples_since_onset: int | None = None  # since `onset`
     alarms: int = 0  # since `opened`, that one included

@@ -15,15 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model import QUIET_AFTER_DRIFT, QUIET_TIMES
-from monitor.store.connection import load_table, naive
+from monitor.store.connection import aware, load_table, naive
 from monitor.store.evidence import Stream, load_streams
 from monitor.store.rows import insert_columns
 from monitor.store.sql import statement
 
 Table = Literal["evidence_alarms", "told_alarms"]
 _STANDING: Mapping[Table, str] = {
-    "evidence_alarms": "evidence_alarms", "told_alarms": "(FROM told_alarms WHERE NOT superseded)",
-}  # fmt: skip
+    "evidence_alarms": "(SELECT *, NULL AS told_at FROM evidence_alarms)",
+    "told_alarms": "(FROM told_alarms WHERE NOT superseded)",
+}
 _KEY = ("model", "rule", "version", "calibrator", "slice", "bucket")
 
 
@@ -38,6 +39,7 @@ class AlarmRow:
     samples: int
     direction: str = ""
     explained: bool = False
+    told_at: datetime | None = None  # None: it was not, or before this was recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +98,10 @@ def newest_alarms(
         {"model": model, "rule": rule, "width": width, "quiet": QUIET_AFTER_DRIFT, "times": QUIET_TIMES},
     ).fetchall()
     found = {}
-    for *key, count, began, bucket, ratio, onset, samples, direction, explained in rows:
+    for *key, count, began, bucket, ratio, onset, samples, direction, explained, told_at in rows:
         stream = streams[key[0], key[1], key[2]]
         at, onset_at = bucket.replace(tzinfo=UTC), onset.replace(tzinfo=UTC)
-        newest = AlarmRow(stream, at, ratio, onset_at, samples, direction, explained)
+        newest = AlarmRow(stream, at, ratio, onset_at, samples, direction, explained, aware(told_at))
         found[stream.key] = StreamAlarms(newest, count, began.replace(tzinfo=UTC))
     return found
 

@@ -1,7 +1,7 @@
 -- of each open stream with alarms since it was opened: the newest, how many there are, and the onset of the first of
--- those that led to it without quiet between (see model.quiet_from)
+-- those that led to it without quiet between (see model.quiet_for)
 WITH alarms AS (
-    SELECT a.version, a.calibrator, a.slice, a.bucket, a.ratio, a.onset, a.samples, a.direction, a.explained,
+    SELECT a.version, a.calibrator, a.slice, a.bucket, a.ratio, a.onset, a.samples, a.direction, a.explained, a.told_at,
            lag(a.bucket + $width) OVER (PARTITION BY a.version, a.calibrator, a.slice ORDER BY a.bucket) AS last_at,
            lag(a.onset) OVER (PARTITION BY a.version, a.calibrator, a.slice ORDER BY a.bucket) AS last_onset
     FROM evidence_alarms AS a
@@ -14,6 +14,6 @@ SELECT version, calibrator, slice, count(*) AS alarms,
        ) AS began,
        max(bucket) AS bucket, arg_max(ratio, bucket) AS ratio, arg_max(onset, bucket) AS onset,
        arg_max(samples, bucket) AS samples, arg_max(direction, bucket) AS direction,
-       arg_max(explained, bucket) AS explained
+       arg_max(explained, bucket) AS explained, max(told_at) AS told_at
 FROM alarms
 GROUP BY version, calibrator, slice;
