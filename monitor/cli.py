@@ -3,7 +3,6 @@
 Imports stand inside the commands, so that none of them loads what only another needs: numpy, scipy, the web server.
 """
 
-import logging
 import shutil
 import sys
 from collections.abc import Sequence
@@ -196,10 +195,10 @@ def backtest(
     json: JsonOption = False,
 ) -> None:
     """History through the same cycle on a simulated clock: what would have fired, been refitted, been promoted."""
-    from monitor.backtest import play
     from monitor.config import load_config
     from monitor.durations import parse_duration
-    from monitor.tell import backtest_json, progress, tell_backtest
+    from monitor.playapart import play_apart
+    from monitor.tell import backtest_json, tell_backtest
 
     try:
         width = parse_duration(step)
@@ -209,16 +208,18 @@ def backtest(
         raise UsageError(f"--step must be longer than 0s (got {step!r})")
     first, last = _time("--from", began), _time("--to", ended)
     loaded = load_config(config)
-    _quiet_logs()
     directory = state_dir or Path("calwatch-backtest")
-    with progress(first, last, "backtest") as advance:
-        played = play(loaded, directory, first, last, width, each_tick=lambda now, tick: advance(now))
+    played = play_apart(loaded, directory, first, last, width)
     if json:
         console.as_json(backtest_json(played))
     else:
         tell_backtest(played, directory)
     if played.failures:
         raise CalwatchError("\n".join(played.failures), "the models named above failed in at least one cycle")
+    if played.read_nothing:
+        raise CalwatchError(
+            "nothing could be read: see the source problems above", "calwatch check names every mistake"
+        )
 
 
 @app.command()
@@ -377,9 +378,3 @@ def _time(option: str, text: str) -> datetime:
             f"{option} must be a date or time such as 2026-01-01 or 2026-01-01T06:00Z (got {text!r})"
         ) from None
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _quiet_logs() -> None:
-    from monitor.logs import configure_logging
-
-    configure_logging("text", level=logging.ERROR)
