@@ -1,7 +1,6 @@
 """One bad file stops no backtest and no guess: it is named with what to do, and the others are played."""
 
 import json
-import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,10 +13,11 @@ from monitor.backtest import Played, play
 from monitor.cli import main
 from monitor.config import load_config
 from monitor.playapart import play_apart
+from monitor.sources.base import Batch
 from monitor.sources.replay import ReplaySource
 from tests.e2e.process import calwatch
 from tests.e2e.world import model_section, write_config
-from tests.poison import FUZZED, MEMORY, POISON, flat_list, poison_readers
+from tests.poison import MEMORY, POISON, flat_list, poison_readers
 from tests.store.builder import a_row, write_csv, write_json_lines
 
 BEGAN = datetime(2026, 3, 10, tzinfo=UTC)
@@ -35,7 +35,7 @@ def _good(base: Path, *names: str) -> None:
 def _config(base: Path, *, source: str = "") -> Path:
     section = model_section(rules="")
     if source:
-        section = section.replace("[[model.source]]\n", f"[[model.source]]\n{source}\n")
+        section = section.replace("[model.source]\n", f"[model.source]\n{source}\n")
     return write_config(base, section, monitor=f'memory_limit = "{MEMORY}"')
 
 
@@ -64,16 +64,6 @@ def test_a_file_that_takes_all_memory_is_named_and_the_others_are_played(tmp_pat
     assert [(Path(each.item).name, each.kind) for each in status.files_set_aside] == [(name, "out_of_memory")]
 
 
-def test_a_file_that_no_reader_understands_is_named_and_the_others_are_played(tmp_path: Path) -> None:
-    config = _config(tmp_path)
-    _good(tmp_path, "a.csv", "z.csv")
-    shutil.copy(FUZZED, tmp_path / "in" / "fuzzed.parquet")
-    played = play_apart(load_config(config), tmp_path / "played", *SPAN)
-    assert played.failures == ()
-    assert _taken(tmp_path / "played") == {"a.csv", "z.csv"}
-    assert any("fuzzed.parquet" in problem.message for problem in played.problems)
-
-
 @pytest.mark.parametrize("error", [MemoryError("so much"), RecursionError("so deep"), AssertionError("never")])
 @pytest.mark.parametrize("step", ["_review", "_take"])
 def test_what_no_file_should_cause_is_told_of_the_file_at_which_it_comes(
@@ -84,7 +74,7 @@ def test_what_no_file_should_cause_is_told_of_the_file_at_which_it_comes(
     real = getattr(ReplaySource, step)
 
     def failing(self: ReplaySource, *arguments: object) -> object:
-        batch = next(each for each in arguments if hasattr(each, "cursor"))
+        batch = next(each for each in arguments if isinstance(each, Batch))
         if any("bad.csv" in item for item in batch.cursor):
             raise error
         return real(self, *arguments)

@@ -91,7 +91,7 @@ class ReplayGuard:
                 tried_with(connection),
             )  # fmt: skip
             store_held(connection, self.model, self.source, held, now)
-            told.append(Problem(item, "file_set_aside", f"{item}: {held.told}. Nothing of it is played"))
+            told.append(Problem(item, "file_set_aside", f"{item}: {held.told}. Nothing of it is played", is_held=True))
         return told
 
 
