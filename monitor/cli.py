@@ -36,6 +36,10 @@ rules_app = typer.Typer(no_args_is_help=True, help="Rule packs.")
 app.add_typer(rules_app, name="rules")
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="the configuration file")]
+StateDirOption = Annotated[
+    Path | None,
+    typer.Option("--state-dir", help="look there, as at what a backtest played, instead of [monitor] state_dir"),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 DEFAULT_CONFIG = Path("calwatch.toml")
 
@@ -214,6 +218,13 @@ def backtest(
         console.as_json(backtest_json(played))
     else:
         tell_backtest(played, directory)
+        if directory.resolve() == loaded.state_dir.resolve():
+            console.say(
+                f"note: that is the state_dir of {config} too, and run and once refuse what was played: before you go live "
+                "name another, or move this one away"
+            )
+        else:
+            console.say(f"look at it: calwatch status, slices, jobs or report, with --state-dir {directory}")
     if played.failures:
         raise CalwatchError("\n".join(played.failures), "the models named above failed in at least one cycle")
     if played.read_nothing:
@@ -223,11 +234,11 @@ def backtest(
 
 
 @app.command()
-def status(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+def status(state_dir: StateDirOption = None, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Models, alerts that fire and why, calibrators in charge, troubles with the sources."""
     from monitor.tell import tell_status
 
-    with _snapshot(config) as held:
+    with _snapshot(config, state_dir) as held:
         answers = held.status(_model_names(config))
     if json:
         console.as_json(answers)
@@ -240,13 +251,14 @@ def slices(
     model: Annotated[str | None, typer.Option(help="only this model")] = None,
     window: Annotated[str | None, typer.Option(help="only this window, e.g. 24h")] = None,
     limit: Annotated[int, typer.Option(min=1, help="rows at most")] = 20,
+    state_dir: StateDirOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
     """The newest reading of each slice, worst first."""
     from monitor.tell import tell_slices
 
-    with _snapshot(config) as held:
+    with _snapshot(config, state_dir) as held:
         if model is not None:
             held.demand_model(model)
         if window is not None:
@@ -357,11 +369,11 @@ def _ask(config: Path, model: str, kind: str, slice_: str, to: str | None) -> No
         raise CalwatchError(f"{kind} did not succeed", "see the reasons above, and: calwatch jobs")
 
 
-def _snapshot(config: Path) -> "Snapshot":
+def _snapshot(config: Path, state_dir: Path | None) -> "Snapshot":
     from monitor.ask import Snapshot
     from monitor.config import load_config
 
-    return Snapshot(load_config(config).state_dir)
+    return Snapshot(state_dir or load_config(config).state_dir)
 
 
 def _model_names(config: Path) -> list[str]:
