@@ -34,8 +34,8 @@ from monitor.shown import Shown
 from monitor.sources.base import PROBLEM_REASONS
 from monitor.store.archive import Archive
 from monitor.store.connection import open_live
-from monitor.store.damage import refuse_damage
 from monitor.store.ctrlc import ctrl_c_interrupts
+from monitor.store.damage import refuse_damage
 from monitor.store.journal import JOURNAL, Journal
 from monitor.store.played import is_played, played_until
 from monitor.store.snapshot import SNAPSHOT, Publisher
