@@ -28,6 +28,11 @@ OF_A_WINDOW = (RuleKind.THRESHOLD, RuleKind.DISPARITY)  # kinds that judge what 
 RESOLVED_SHOWN = timedelta(hours=24)  # how long an alert stays resolved, for people to see, before it is inactive
 
 
+_FORGOTTEN = (
+    "nothing of this slice was observed within retention: its place is free, and it is watched again once it comes back"
+)
+
+
 def step(
     rule: Rule,
     readings: Iterable[Reading],
@@ -40,6 +45,7 @@ def step(
     last_pull: datetime | None = None,
     evidence: Iterable[Evidence] = (),
     disparities: Iterable[Disparity] = (),
+    seen_since: datetime | None = None,
 ) -> tuple[Alert, ...]:
     """Evaluate one rule for every version and slice it covers; at most one transition each.
 
@@ -47,7 +53,8 @@ def step(
     absence rules). ``prior``: what the last step returned for this rule, by (version, slice). ``first_seen_at``: when
     the monitor first looked at the model. ``last_pull``: last successful pull, None when there never was one.
     ``evidence``: of all slices and drift rules of the model (used by drift rules). ``disparities``: of all slices and
-    disparity rules, computed with the readings (used by disparity rules).
+    disparity rules, computed with the readings (used by disparity rules). ``seen_since``: slices that were last observed
+    before are watched for absence no more, except the whole and a slice that the rule names; None: all are.
 
     Returns, ordered by version and slice, the alerts that take the place of *all* of ``prior``: everything that is
     pending, firing or resolved, or was so before, and absences that still wait for a first sight (inactive, unknown).
@@ -55,6 +62,7 @@ def step(
     resolved with that reason, and left out once it is inactive.
     A model without any reading is silent, not gone. An alert evaluated at ``now`` or later is returned as it is.
     """
+    forgotten: set[AlertKey] = set()
     if rule.kind in OF_A_WINDOW:
         readings = tuple(readings)
         found = (
@@ -68,7 +76,11 @@ def step(
         found = drift_findings(rule, evidence, prior, now)
         present = {(held.version, held.slice) for held in evidence}
     else:
-        last_seen = tuple(last_seen)
+        everything = tuple(last_seen)
+        last_seen = tuple(seen for seen in everything if not _is_forgotten(rule, seen, now, seen_since))
+        forgotten = {(ALL_VERSIONS, seen.slice) for seen in everything} - {
+            (ALL_VERSIONS, seen.slice) for seen in last_seen
+        }
         found = absence_findings(rule, last_seen, prior, now, first_seen_at, last_pull)
         present = {(ALL_VERSIONS, seen.slice) for seen in last_seen}
     alerts = []
@@ -84,7 +96,7 @@ def step(
         elif key in present or not present:
             after = _advance(rule, blank, Finding(None, blank.value, _silence(rule)), now)
         else:
-            after = _leave(blank, now, _gone(rule, key, present))
+            after = _leave(blank, now, _FORGOTTEN if key in forgotten else _gone(rule, key, present))
         if after is not None and (before is not None or after.state is not AlertState.INACTIVE or after.since):
             alerts.append(after)
     return tuple(alerts)
@@ -189,6 +201,16 @@ def _leave(before: Alert, now: datetime, reason: str) -> Alert | None:
             return alert
         case _:
             return None
+
+
+def _is_forgotten(rule: Rule, seen: LastSeen, now: datetime, since: datetime | None) -> bool:
+    """Whether a slice is away for so long that nobody waits for it any more."""
+    if since is None or seen.observed_at is None or not seen.slice.order or seen.slice == rule.only:
+        return False
+    patience = rule.longer_than or timedelta(0)
+    if patience > now - since:  # a rule that waits longer than that must fire all the same
+        since -= patience
+    return seen.observed_at < since
 
 
 def _gone(rule: Rule, key: AlertKey, present: Iterable[AlertKey]) -> str:

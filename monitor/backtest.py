@@ -1,8 +1,9 @@
 """History through the same cycle on a simulated clock, into a state directory of its own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -13,10 +14,13 @@ from monitor.errors import UsageError
 from monitor.model import Alert, AlertState, Job, Published
 from monitor.publish.instruments import Instruments
 from monitor.recalibration.runner import InlineRunner
-from monitor.sources.base import Problem, Source
+from monitor.sources.base import NOTHING_TAKEN, Problem, Source
 from monitor.sources.replay import ReplaySource
+from monitor.sources.replay_guard import ReplayGuard
+from monitor.store.alone import Failed
 from monitor.store.connection import LIVE, literal, open_live
 from monitor.store.ctrlc import ctrl_c_interrupts
+from monitor.store.journal import Journal
 from monitor.store.played import mark_played
 from monitor.store.pulled import Pulled
 
@@ -37,6 +41,13 @@ class Played:
     failures: tuple[str, ...]  # "model: what went wrong", each once
     published: Published
 
+    @property
+    def read_nothing(self) -> bool:
+        """Whether something could not be read, and nothing else was there."""
+        return any(each.reason in NOTHING_TAKEN for each in self.problems) and not any(
+            brought.files or brought.rows for brought in self.pulled.values()
+        )
+
 
 def play(
     config: Config,
@@ -46,9 +57,12 @@ def play(
     step: timedelta,
     *,
     each_tick: Callable[[datetime, Tick], None] = lambda now, tick: None,
+    known: Mapping[str, Failed] | None = None,
+    journal: Journal | None = None,
 ) -> Played:
     """Tick at ``began``, ``began + step`` … ``ended`` over all that arrived by then.
 
+    ``known``: files that ended or hung a process that played them → how; ``journal``: where to note which one is being read.
     Raises UsageError when the span is empty or the state directory already holds a database.
     """
     if not began < ended or step <= timedelta(0):
@@ -62,7 +76,8 @@ def play(
     own = config.model_copy(
         update={"base": state_dir, "monitor": config.monitor.model_copy(update={"state_dir": Path()})}
     )
-    watched = watch(config, lambda model: _replayed(model, config.base))
+    guarded = partial(ReplayGuard, known=known or {}, journal=journal or Journal(None))
+    watched = watch(config, lambda model: _replayed(model, config.base, guarded))
     connection = open_live(state_dir, memory_limit=config.monitor.memory_limit, now=began)
     try:
         mark_played(connection)
@@ -78,14 +93,17 @@ def play(
     return played
 
 
-def _replayed(model: Model, base: Path) -> list[Source]:
+def _replayed(model: Model, base: Path, guarded: Callable[[str, str], ReplayGuard]) -> list[Source]:
     sources = file_sources(model, base)
     if not any(source.holds == "samples" for source in sources):
         raise UsageError(
             f'model "{model.name}" has only samples that are pushed (kind "http"): there is no file to replay',
             'name the past in a configuration of its own, with a [[model.source]] of kind "files"',
         )
-    return [ReplaySource(source, f"{model.name}/{source.name}", model) for source in sources]
+    return [
+        ReplaySource(source, f"{model.name}/{source.name}", model, guarded(model.name, source.name))
+        for source in sources
+    ]
 
 
 def times(began: datetime, ended: datetime, step: timedelta) -> Iterator[datetime]:

@@ -20,10 +20,14 @@ def backup(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Write all of the state into one archive; while a daemon runs, it does that between two cycles."""
+    import duckdb
+
     from monitor.config import load_config
     from monitor.daemon import utc_now
+    from monitor.opening import make_ready
     from monitor.store.backup import write_backup
     from monitor.store.connection import LIVE, open_live
+    from monitor.store.damage import refuse_damage
 
     loaded = load_config(config)
     target = file.absolute()
@@ -35,8 +39,12 @@ def backup(
     except StoreInUseError:
         _by_daemon(loaded.state_dir, target, wait)
         return
+    make_ready(connection, loaded.state_dir)
     try:
         done = write_backup(connection, loaded.state_dir, target, now)
+    except duckdb.Error as error:
+        refuse_damage(error, loaded.state_dir)
+        raise
     finally:
         connection.close()
     console.say(f"{target}: {done.bytes:,} bytes, {done.files:,} files")

@@ -14,13 +14,12 @@ from pathlib import Path
 from monitor.checking import Checked, check_config
 from monitor.checkwatch import CheckWatch
 from monitor.errors import CalwatchError
-from monitor.store.alone import environment, told_death
+from monitor.store.alone import environment, told_death, wait_while_it_reads
 from monitor.store.guard import REMEDIES
 from monitor.store.journal import JOURNAL, Journal
 from monitor.store.patience import seconds_for
 
 _ASKED, _FOUND = "asked", "found"
-_LOOKED = 1.0  # seconds between two looks at which file it reads
 
 
 def check_apart(path: Path, at: datetime | None) -> Checked:
@@ -36,7 +35,7 @@ def check_apart(path: Path, at: datetime | None) -> Checked:
                     stdout=words, stderr=words, start_new_session=True,
                 )  # fmt: skip
                 try:
-                    late = _wait(process, Journal(directory / JOURNAL))
+                    late = wait_while_it_reads(process, Journal(directory / JOURNAL), lambda _: seconds_for(0))
                 finally:
                     process.kill()
                     process.wait()
@@ -52,22 +51,6 @@ def check_apart(path: Path, at: datetime | None) -> Checked:
                 raise CalwatchError(f"check {death}", "please report it with this line")
             why = f"takes too long to read. {REMEDIES['timed_out']}" if late else f"{death}. {REMEDIES['crashed']}"
             known |= dict.fromkeys(entry.items, why)
-
-
-def _wait(process: "subprocess.Popen[bytes]", journal: Journal) -> bool:
-    """Until it ends, or reads one file for too long; whether it did."""
-    reading, seconds = journal.left(), 0.0
-    while True:
-        try:
-            process.wait(_LOOKED)
-        except subprocess.TimeoutExpired:
-            now = journal.left()
-            seconds = seconds + _LOOKED if now is not None and now == reading else 0.0
-            reading = now
-            if now is not None and seconds > seconds_for(0):
-                return True
-        else:
-            return False
 
 
 def main(directory: Path) -> None:

@@ -3,7 +3,6 @@
 Imports stand inside the commands, so that none of them loads what only another needs: numpy, scipy, the web server.
 """
 
-import logging
 import shutil
 import sys
 from collections.abc import Sequence
@@ -37,6 +36,10 @@ rules_app = typer.Typer(no_args_is_help=True, help="Rule packs.")
 app.add_typer(rules_app, name="rules")
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="the configuration file")]
+StateDirOption = Annotated[
+    Path | None,
+    typer.Option("--state-dir", help="look there, as at what a backtest played, instead of [monitor] state_dir"),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 DEFAULT_CONFIG = Path("calwatch.toml")
 
@@ -196,10 +199,10 @@ def backtest(
     json: JsonOption = False,
 ) -> None:
     """History through the same cycle on a simulated clock: what would have fired, been refitted, been promoted."""
-    from monitor.backtest import play
     from monitor.config import load_config
     from monitor.durations import parse_duration
-    from monitor.tell import backtest_json, progress, tell_backtest
+    from monitor.playapart import play_apart
+    from monitor.tell import backtest_json, tell_backtest
 
     try:
         width = parse_duration(step)
@@ -209,24 +212,33 @@ def backtest(
         raise UsageError(f"--step must be longer than 0s (got {step!r})")
     first, last = _time("--from", began), _time("--to", ended)
     loaded = load_config(config)
-    _quiet_logs()
     directory = state_dir or Path("calwatch-backtest")
-    with progress(first, last, "backtest") as advance:
-        played = play(loaded, directory, first, last, width, each_tick=lambda now, tick: advance(now))
+    played = play_apart(loaded, directory, first, last, width)
     if json:
         console.as_json(backtest_json(played))
     else:
         tell_backtest(played, directory)
+        if directory.resolve() == loaded.state_dir.resolve():
+            console.say(
+                f"note: that is the state_dir of {config} too, and run and once refuse what was played: before you go live "
+                "name another, or move this one away"
+            )
+        else:
+            console.say(f"look at it: calwatch status, slices, jobs or report, with --state-dir {directory}")
     if played.failures:
         raise CalwatchError("\n".join(played.failures), "the models named above failed in at least one cycle")
+    if played.read_nothing:
+        raise CalwatchError(
+            "nothing could be read: see the source problems above", "calwatch check names every mistake"
+        )
 
 
 @app.command()
-def status(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+def status(state_dir: StateDirOption = None, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Models, alerts that fire and why, calibrators in charge, troubles with the sources."""
     from monitor.tell import tell_status
 
-    with _snapshot(config) as held:
+    with _snapshot(config, state_dir) as held:
         answers = held.status(_model_names(config))
     if json:
         console.as_json(answers)
@@ -239,13 +251,14 @@ def slices(
     model: Annotated[str | None, typer.Option(help="only this model")] = None,
     window: Annotated[str | None, typer.Option(help="only this window, e.g. 24h")] = None,
     limit: Annotated[int, typer.Option(min=1, help="rows at most")] = 20,
+    state_dir: StateDirOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
     """The newest reading of each slice, worst first."""
     from monitor.tell import tell_slices
 
-    with _snapshot(config) as held:
+    with _snapshot(config, state_dir) as held:
         if model is not None:
             held.demand_model(model)
         if window is not None:
@@ -356,11 +369,11 @@ def _ask(config: Path, model: str, kind: str, slice_: str, to: str | None) -> No
         raise CalwatchError(f"{kind} did not succeed", "see the reasons above, and: calwatch jobs")
 
 
-def _snapshot(config: Path) -> "Snapshot":
+def _snapshot(config: Path, state_dir: Path | None) -> "Snapshot":
     from monitor.ask import Snapshot
     from monitor.config import load_config
 
-    return Snapshot(load_config(config).state_dir)
+    return Snapshot(state_dir or load_config(config).state_dir)
 
 
 def _model_names(config: Path) -> list[str]:
@@ -377,9 +390,3 @@ def _time(option: str, text: str) -> datetime:
             f"{option} must be a date or time such as 2026-01-01 or 2026-01-01T06:00Z (got {text!r})"
         ) from None
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _quiet_logs() -> None:
-    from monitor.logs import configure_logging
-
-    configure_logging("text", level=logging.ERROR)

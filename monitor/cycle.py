@@ -201,7 +201,7 @@ class Cycle:
         for source, pulled in brought.items():
             self._count_pull(each, source, pulled)
         problems = [problem for pulled in brought.values() for problem in pulled.problems]
-        each.told = {problem.message for problem in problems}
+        each.told = {problem.message for problem in problems if not problem.is_held}
         if not any(problem.reason in SOURCE_FAILED for problem in problems):
             each.succeeded["pull"] = now
         return brought

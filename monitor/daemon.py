@@ -35,6 +35,7 @@ from monitor.sources.base import PROBLEM_REASONS
 from monitor.store.archive import Archive
 from monitor.store.connection import open_live
 from monitor.store.ctrlc import ctrl_c_interrupts
+from monitor.store.damage import refuse_damage
 from monitor.store.journal import JOURNAL, Journal
 from monitor.store.played import is_played, played_until
 from monitor.store.snapshot import SNAPSHOT, Publisher
@@ -363,9 +364,12 @@ def publish_now(config_path: Path) -> Path:
         if path.exists():
             return path
         raise
+    make_ready(connection, config.state_dir)
     try:
-        return Publisher(config.state_dir).publish(
-            connection, played_until(connection) if is_played(connection) else now
-        )
+        at = played_until(connection) if is_played(connection) else now
+        return Publisher(config.state_dir).publish(connection, at)
+    except duckdb.Error as error:
+        refuse_damage(error, config.state_dir)
+        raise
     finally:
         connection.close()

@@ -31,9 +31,9 @@ def init(
         raise UsageError(f"{written}: exists already", "name another directory")
     draft = None
     if asked is not None:
-        from monitor.guess.draft import draft_config
+        from monitor.guess.apart import draft_apart
 
-        draft = draft_config(asked, directory)
+        draft = draft_apart(asked, directory)
     starter = files("monitor.starter")
     targets = {
         "calwatch.toml": written, "own.toml": directory / "rules" / "own.toml",

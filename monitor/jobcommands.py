@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 jobs_app = typer.Typer(invoke_without_command=True)
 ConfigOption = Annotated[Path, typer.Option("--config", help="the configuration file")]
+StateDirOption = Annotated[
+    Path | None,
+    typer.Option("--state-dir", help="look there, as at what a backtest played, instead of [monitor] state_dir"),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 DEFAULT_CONFIG = Path("calwatch.toml")
 
@@ -22,6 +26,7 @@ def jobs(
     context: typer.Context,
     model: Annotated[str | None, typer.Option(help="only this model")] = None,
     limit: Annotated[int, typer.Option(min=1, help="rows at most")] = 20,
+    state_dir: StateDirOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
@@ -30,7 +35,7 @@ def jobs(
         return
     from monitor.tell import tell_jobs
 
-    with _snapshot(config) as held:
+    with _snapshot(config, state_dir) as held:
         if model is not None:
             held.demand_model(model)
         rows = held.jobs(model, limit)
@@ -43,13 +48,14 @@ def jobs(
 @jobs_app.command()
 def show(
     job: Annotated[str, typer.Argument(help="the job's id")],
+    state_dir: StateDirOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
     """One job with all its attempts: how long each took, what came out, and the output that was kept."""
     from monitor.tell import tell_attempts, tell_jobs
 
-    with _snapshot(config) as held:
+    with _snapshot(config, state_dir) as held:
         row = held.job(job)
         attempts = held.attempts(job)
     if json:
@@ -86,8 +92,8 @@ def cancel(
     raise CalwatchError(f"job {job} was not cancelled", "it may have ended meanwhile, see: calwatch jobs")
 
 
-def _snapshot(config: Path) -> "Snapshot":
+def _snapshot(config: Path, state_dir: Path | None = None) -> "Snapshot":
     from monitor.ask import Snapshot
     from monitor.config import load_config
 
-    return Snapshot(load_config(config).state_dir)
+    return Snapshot(state_dir or load_config(config).state_dir)

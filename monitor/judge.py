@@ -12,6 +12,7 @@ from monitor.recalibration.calls import alert_calls, told_together
 from monitor.recalibration.queue import job_of
 from monitor.rulebook import Rulebook
 from monitor.store.cells import shown_slices
+from monitor.store.connection import utc_day
 
 FindOnset = Callable[[str, Slice], datetime | None]  # version, slice → estimated start of the miscalibration
 
@@ -58,6 +59,7 @@ def judge(
                 last_pull=last_pull,
                 evidence=evidence,
                 disparities=disparities,
+                seen_since=utc_day(utc_day(now) - model.retention),
             )
         except (ValueError, KeyError, ArithmeticError) as error:
             failed.append(rule.name)

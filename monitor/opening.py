@@ -1,13 +1,15 @@
 """An opened database made ready for work: not a played one where that would spoil it, its calibrator files as it has them."""
 
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import structlog
 
+from monitor.config import Config
 from monitor.errors import StoreError
 from monitor.recalibration.mending import mend_files
-from monitor.store.connection import LIVE
+from monitor.store.connection import LIVE, open_live
 from monitor.store.damage import REMEDY, refuse_damage
 from monitor.store.played import refuse_played
 
@@ -35,3 +37,12 @@ def make_ready(connection: duckdb.DuckDBPyConnection, state_dir: Path, *, live_o
         log.warning("calibrator file mended", what=sentence)
     for sentence in mended.lost:
         log.error("calibrator file lost", what=sentence)
+
+
+def demand_live(config: Config, command: str, now: datetime) -> None:
+    """Raises StoreInUseError where a daemon runs, which then does it, and what ``make_ready`` raises where the command must not
+    go on with the state."""
+    state_dir = config.state_dir
+    connection = open_live(state_dir, memory_limit=config.monitor.memory_limit, now=now)
+    make_ready(connection, state_dir, live_only=command)
+    connection.close()

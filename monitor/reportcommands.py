@@ -39,6 +39,10 @@ def report(
         Path | None, typer.Option("--out", help="where to write; default: MODEL.html or MODEL-CHART.png")
     ] = None,
     png: Annotated[ChartName | None, typer.Option("--png", help="only this chart, as PNG for a ticket")] = None,
+    state_dir: Annotated[
+        Path | None,
+        typer.Option("--state-dir", help="of that, as of what a backtest played, instead of [monitor] state_dir"),
+    ] = None,
     config: Annotated[Path, typer.Option("--config", help="the configuration file")] = Path("calwatch.toml"),
 ) -> None:
     """Write one self-contained HTML file about a model and a period, made to be printed; or one chart as PNG."""
@@ -53,7 +57,7 @@ def report(
     except ValueError as error:
         raise UsageError(f"--slice: {error}") from error
     loaded = load_config(config)
-    with Snapshot(loaded.state_dir) as snapshot:
+    with Snapshot(state_dir or loaded.state_dir) as snapshot:
         found = gather(snapshot.connection, model, since=since, until=until, slice_=scope)
     if png is not None:
         target = out or Path(f"{_file_name(model)}-{png.value}.png")

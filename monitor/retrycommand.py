@@ -23,7 +23,8 @@ def retry(
     """Try files again that were set aside; the daemon does it in its next cycle, or it is done here when there is none."""
     from monitor.ask import Snapshot
     from monitor.config import load_config
-    from monitor.daemon import run_once
+    from monitor.daemon import run_once, utc_now
+    from monitor.opening import demand_live
     from monitor.requests import leave_retry
     from monitor.sources.base import NOTHING_TAKEN
 
@@ -44,18 +45,28 @@ def retry(
             if row["model"] in [each.name for each in chosen] and source in (None, row["source"])
         ]  # fmt: skip
     rows = _named(rows, file) if file is not None else rows
+    is_running = False
+    try:
+        demand_live(loaded, "retry", utc_now())
+    except StoreInUseError:
+        is_running = True
     if not rows:
         console.say("no file is set aside")
         return
-    for row in rows:
-        leave_retry(loaded.state_dir, row["model"], row["source"], row["item"])
+    left = [leave_retry(loaded.state_dir, row["model"], row["source"], row["item"]) for row in rows]
     try:
+        if is_running:
+            raise StoreInUseError("a daemon runs")
         tick = run_once(config)
     except StoreInUseError:
         for row in rows:
             console.say(f"asked for: {row['item']}; the running daemon tries it again in its next cycle")
         console.say("see: calwatch status")
         return
+    except CalwatchError:
+        for path in left:  # told as failed: it must not be done later
+            path.unlink(missing_ok=True)
+        raise
     failed = 0
     for row in rows:
         pulled = tick.pulled.get(row["model"], {}).get(row["source"])

@@ -97,6 +97,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "retrycommand",
         "playedserver",
         "checkapart",
+        "playapart",
         "tokencommands",
         "reportcommands",
         "schemacommands",

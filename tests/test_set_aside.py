@@ -72,6 +72,31 @@ def test_once_says_what_it_could_not_read_and_fails_where_that_is_all_there_was(
     assert "Leave out long lists" in out
 
 
+@pytest.mark.parametrize("names", [("flat.jsonl",), ("flat.jsonl", "packed.jsonl.gz")])
+def test_a_file_that_is_set_aside_is_told_once_and_by_once_the_same_in_text_and_json(
+    say: Say, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    for name in names:
+        POISON[name](tmp_path / "in" / name)
+    say("once")
+    out = say("status")[1]
+    assert [out.count(f"in/{name}") for name in names] == [1] * len(names), "tried once: a trouble of the source"
+    (tmp_path / "in" / "bad.csv").write_text("sample_id\n1\n", "utf-8")
+    for _ in range(2):
+        say("once")
+        _, out, _ = say("status")
+        assert [out.count(f"in/{name}") for name in names] == [1] * len(names)
+        assert out.count("SET ASIDE") == len(names)
+        assert out.count("in/bad.csv") == 1
+        answers = json.loads(say("status", "--json")[1])
+        assert [Path(each["item"]).name for each in answers["files_set_aside"]] == sorted(names)
+        assert not any(name in each["problem"] for each in answers["troubles"] for name in names)
+    text = {line.removeprefix("not read: ") for line in say("once")[1].splitlines() if line.startswith("not read: ")}
+    found = json.loads(say("once", "--json")[1])
+    assert text == {*found["not_read"], *found["set_aside"]}
+    assert len(found["set_aside"]) == len(names)
+
+
 PERCENT = "sample_id,observed_at,score,outcome\n" + "".join(f"a{at},NOW,{at}.5,{at % 2}\n" for at in range(60))
 
 

@@ -2,6 +2,8 @@
 
 import glob
 import json
+import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +17,18 @@ from monitor.guess.columns import Table, table_of
 from monitor.sources import formats
 from monitor.sources.layout import Needs
 from monitor.sourcesettings import Source
+from monitor.store.blame import first_line
 from monitor.store.connection import literal, quoted
 
+MEMORY_LIMIT = "1GB"  # of reading one file
 ROWS, FILES = 10_000, 5  # tried: so many rows of so many files at most
 _SPAN = 5_000_000  # first rows of a file that the tried ones come from
 _LINE_BYTES = 16 * 1024 * 1024
 _ENDINGS = (".parquet", ".pq", ".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json")
+_SMALLER = (
+    "leave out long lists, deep nesting and long texts that calwatch does not need, write it in several smaller files, or "
+    "name another file"
+)
 _OURS = ("_file", "_row", "_position", "_unreadable")
 Format = Literal["parquet", "csv", "json"]
 
@@ -32,6 +40,11 @@ class Found:
     pattern: str
     files: tuple[Path, ...]
     format: Format | None = None
+
+
+def spill_directory(process: int) -> Path:
+    """Where a process spills what it cannot hold while it reads."""
+    return Path(tempfile.gettempdir()) / f"calwatch-init-{process}"
 
 
 def find_files(asked: str) -> list[Found]:
@@ -69,9 +82,16 @@ def read_table(found: Found) -> Table:
     times: set[str] = set()
     for number, path in enumerate(chosen):
         with duckdb.connect() as connection:
-            connection.execute("SET TimeZone = 'UTC'; SET memory_limit = '1GB'")
+            spill = literal(str(spill_directory(os.getpid())))
+            connection.execute(
+                f"SET TimeZone = 'UTC'; SET memory_limit = '{MEMORY_LIMIT}'; SET temp_directory = {spill}; "
+                f"SET max_temp_directory_size = '{MEMORY_LIMIT}'"
+            )
             try:
                 rows, of_time = _rows(connection, path, found, ROWS // len(chosen))
+            except (duckdb.OutOfMemoryException, MemoryError) as error:
+                told = f"{path}: takes more memory to read than there is for a guess ({first_line(error)})"
+                raise UsageError(told, _SMALLER) from error
             except duckdb.Error as error:
                 raise UsageError(
                     f"{path}: cannot be read: {str(error).splitlines()[0]}", "name another file"
@@ -140,7 +160,7 @@ def _json_rows(connection: duckdb.DuckDBPyConnection, path: Path, most: int) -> 
     for number, (_, line) in enumerate(_sampled(connection, lines, most)):
         try:
             record = json.loads(line) if line else None
-        except ValueError:
+        except (ValueError, RecursionError):
             record = None
         if isinstance(record, dict):
             yield folders | record

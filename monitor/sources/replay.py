@@ -9,7 +9,8 @@ import duckdb
 import numpy as np
 
 from monitor.config import Model
-from monitor.sources.base import Batch, Problem, Source
+from monitor.sources.base import Batch, Guarded, Problem, Source
+from monitor.sources.replay_guard import ReplayGuard
 from monitor.sources.replay_times import settle_history
 from monitor.store.connection import atomic, load_table, naive, quoted
 from monitor.store.review import Refusal, review_files
@@ -26,12 +27,13 @@ class ReplaySource:
     """A row is seen once ``now`` reaches its labelled_at, or its observed_at when it is unlabelled.
 
     Rows whose times cannot be read come first, so that quarantine sees them. The history is read once, into the attached
-    database ``replay``; problems of the inner source are passed on at the first read.
+    database ``replay``; problems of the inner source are passed on at the first read, and files that its guard leaves out.
     """
 
     inner: Source
     key: str  # unlike that of any other replay source of the database
     model: Model
+    guard: ReplayGuard
     tables: list[tuple[str, Batch]] | None = None
     problems: list[Problem] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)  # of files that were looked at
@@ -70,13 +72,26 @@ class ReplaySource:
         connection.execute("CREATE SCHEMA IF NOT EXISTS replay.history")
         tables: dict[object, tuple[str, Batch]] = {}
         batches: list[Batch] = []
-        for found in self.inner.read(connection, {}, now):
+        inner = self.inner
+        read = (
+            inner.read(connection, {}, now, self.guard)
+            if isinstance(inner, Guarded)
+            else inner.read(connection, {}, now)
+        )
+        for found in read:
             if isinstance(found, Problem):
                 self.problems.append(found)
             else:
                 batches.append(found)
         for batch in self._accepted(connection, batches):
-            self._take(connection, tables, batch)
+            file = next(iter(batch.cursor))
+            try:
+                with self.guard.reading(file):
+                    self._take(connection, tables, batch)
+            except Exception as error:  # noqa: BLE001  # what is no fault of a file is raised again
+                self.guard.leave_out(file, error)
+                forget_rejects(connection)
+        self.problems += self.guard.tell(connection, now)
         settled = [(name, settle_history(connection, name, batch, self.holds)) for name, batch in tables.values()]
         for name, _ in settled:
             connection.execute(
@@ -93,8 +108,14 @@ class ReplaySource:
             later: list[tuple[Batch, Problem]] = []
             settled = len(taken)
             for batch in _one_by_one(waiting):
-                refusal = self._review(connection, batch, taken)
                 file = next(iter(batch.cursor))
+                try:
+                    with self.guard.reading(file):
+                        refusal = self._review(connection, batch, taken)
+                except Exception as error:  # noqa: BLE001  # what is no fault of a file is raised again
+                    self.guard.leave_out(file, error)
+                    forget_rejects(connection)
+                    continue
                 if refusal is None:
                     taken[file] = batch
                 elif refusal.may_pass:

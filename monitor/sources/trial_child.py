@@ -8,9 +8,7 @@ ends, because nobody waits for it any more, the process ends.
 import json
 import os
 import pickle
-import resource
 import sys
-import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -20,13 +18,13 @@ import duckdb
 from monitor.sources.base import Batch
 from monitor.store.alone import Trial
 from monitor.store.blame import first_line, is_of_the_disk, is_unexpected
+from monitor.store.child import end_with_stdin, give_way, limit_memory
 from monitor.store.connection import set_up
 from monitor.store.ingest import RefusedError, ingest
 from monitor.store.registry import Registry
-from monitor.store.room import parse_bytes, spill_limit
+from monitor.store.room import spill_limit
 from monitor.store.shares import ApartError
 
-_BEYOND = 2 * 1024**3  # bytes of address space beyond twice the memory limit: threads, libraries, what is not counted
 _REASON = 300  # characters
 
 
@@ -35,8 +33,11 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print is no answer
     trial: Trial = pickle.load(sys.stdin.buffer)
-    threading.Thread(target=_hold_on, daemon=True).start()
-    _limit(trial.memory_limit)
+    end_with_stdin()
+    give_way()
+    with suppress(OSError):
+        os.nice(5)
+    limit_memory(trial.memory_limit)
     _answer(answers, "begun")
     for item in trial.items:
         try:
@@ -75,27 +76,6 @@ def _failed(trial: Trial, error: BaseException, kind: str) -> dict[str, str]:
 
 def _answer(answers: IO[str], value: object) -> None:
     print(json.dumps(value), file=answers, flush=True)
-
-
-def _limit(memory_limit: str) -> None:
-    """No core file; not much more memory than DuckDB may take; the first to go where the machine has none left."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError, ValueError):
-        os.nice(5)
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
-    with suppress(OSError, ValueError):  # where there is no /proc, or a stricter limit holds already
-        held = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
-        limit = held + 2 * parse_bytes(memory_limit) + _BEYOND
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
-def _hold_on() -> None:
-    """Wait for the end of stdin, then end this process."""
-    with suppress(OSError):
-        while os.read(0, 1):
-            pass
-    os._exit(1)
 
 
 if __name__ == "__main__":

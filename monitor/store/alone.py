@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,9 +21,11 @@ import monitor
 from monitor.config import Model
 from monitor.errors import CalwatchError
 from monitor.sources.base import Guarded
+from monitor.store.journal import Entry, Journal
 
 CHILD = "monitor.sources.trial_child"
 START = 120.0  # seconds in which the process must have begun: a busy machine is no file's fault
+_LOOKED = 1.0  # seconds between two looks at which file a process reads
 _LAST_WORDS = 300  # characters of what it said before it ended
 _FULL = 64 * 1024 * 1024  # bytes free on a disk below which nothing that fails is blamed on a file
 
@@ -142,6 +144,24 @@ def _understood(line: str | None, process: "subprocess.Popen[bytes]", limit: flo
     if process.returncode is None:
         return Failed("timed_out", f"was not read within {limit:,.0f} seconds")
     return Failed("crashed", told_death(process, words))
+
+
+def wait_while_it_reads(
+    process: "subprocess.Popen[bytes]", journal: Journal, seconds_of: Callable[[Entry], float]
+) -> bool:
+    """Wait until the process ends, or reads what its journal names for longer than that may take; whether it did."""
+    reading, seconds = journal.left(), 0.0
+    while True:
+        try:
+            process.wait(_LOOKED)
+        except subprocess.TimeoutExpired:
+            now = journal.left()
+            seconds = seconds + _LOOKED if now is not None and now == reading else 0.0
+            reading = now
+            if now is not None and seconds > seconds_of(now):
+                return True
+        else:
+            return False
 
 
 def told_death(process: "subprocess.Popen[bytes]", words: IO[bytes]) -> str:

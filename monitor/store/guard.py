@@ -217,7 +217,7 @@ class FileGuard:
             f"{'refused' if self._pushed else 'set aside'}"
         )  # fmt: skip
         text = f"{name}: {held.told}. Nothing of it was taken; {then}"
-        self.problems.append(Problem(held.item, "file_set_aside", text, news=news))
+        self.problems.append(Problem(held.item, "file_set_aside", text, news=news, is_held=held.set_aside))
 
     def _forget(self, items: Sequence[str]) -> None:
         if items:

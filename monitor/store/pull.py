@@ -57,7 +57,7 @@ def pull(
     brought[sources[0].name].problems += renewed.problems
     for name, pulled in brought.items():
         pulled.problems += _set_aside(name, pulled)
-        if pulled.files or pulled.problems or _troubled(connection, model.name, name):
+        if pulled.files or _told(pulled) or _troubled(connection, model.name, name):
             _record(connection, model.name, name, pulled, now)
     return brought
 
@@ -184,10 +184,16 @@ def _troubled(connection: duckdb.DuckDBPyConnection, model: str, source: str) ->
     return last[0] if last else None
 
 
+def _told(pulled: Pulled) -> list[str]:
+    """What a row in ``pulls`` tells: files that are set aside have a table of their own."""
+    return [problem.message for problem in pulled.problems if not problem.is_held]
+
+
 def _record(connection: duckdb.DuckDBPyConnection, model: str, source: str, pulled: Pulled, now: datetime) -> None:
-    problem = "; ".join(problem.message for problem in pulled.problems)
+    told = _told(pulled)
+    problem = "; ".join(told)
     if len(problem) > _LONGEST_PROBLEM:
-        problem = f"{counted(len(pulled.problems), 'problem')}: {problem[:_LONGEST_PROBLEM]}…"
+        problem = f"{counted(len(told), 'problem')}: {problem[:_LONGEST_PROBLEM]}…"
     if not pulled.files and problem and problem == _troubled(connection, model, source):
         return  # the same trouble as in the last cycle: one row tells it
     store_notes(connection, model, source, pulled.problems, now)

@@ -224,8 +224,9 @@ def test_the_description_names_every_path_type_and_refusal(client: TestClient) -
     assert described["servers"] == [{"url": API}]
     assert set(described["paths"]) == {
         "/models", "/readings", "/history", "/alerts", "/rules", "/evidence", "/evidence/history", "/jobs", "/jobs/{job}",
-        "/calibrators", "/thresholds", "/pulls", "/quarantine", "/waiting-labels", "/files-set-aside",
+        "/calibrators", "/thresholds", "/pulls", "/quarantine", "/waiting-labels", "/files-set-aside", "/folded-values",
         "/models/{model}/samples", "/models/{model}/samples/{push_id}", "/models/{model}/jobs", "/jobs/{job}/cancel",
+        "/backups", "/backups/{backup_id}",
     }  # fmt: skip
     push = described["paths"]["/models/{model}/samples"]["post"]
     assert len(push["requestBody"]["content"]) == 4

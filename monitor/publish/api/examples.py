@@ -38,7 +38,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {  # by operation
         "name": "defects", "task": "binary", "event": "the positive class is true", "dimensions": ["camera", "lighting"],
         "min_samples": 500, "state": "firing", "problem": None, "versions": ["v7"], "windows": ["24h", "7d"],
         "readings": 24, "firing": 6, "unknown": 0, "label_delay_depends_on_outcome": None,
-        "waiting_labels": 600, "files_set_aside": 1, "group_spans": {
+        "waiting_labels": 600, "files_set_aside": 1, "folded_values": 1, "group_spans": {
             "checked_at": _NOW, "since": "2026-02-01T00:00:00Z", "bucket": "1h", "rows": 18400, "grouped": 18400,
             "groups": 9210, "over_buckets": 0.003, "over_days": 0.0, "examples": ["clip-8812"], "suspicious": False,
             "finding": "0.3 % of the rows lie in groups that span buckets of 1h, none in groups that span days (rows since "
@@ -108,6 +108,13 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {  # by operation
         "remedy": "Leave out long lists, deep nesting and long texts that calwatch does not need, write it in several smaller "
         "files, or raise memory_limit in [monitor]",
         "first_tried_at": _DAY, "last_tried_at": _NOW,
+    }),
+    "folded_values": _page({
+        "model": "defects", "kind": "version", "name": "", "most": 100, "rows": 1200, "examples": ["7f3a", "b10c"],
+        "began_at": _DAY, "newest_at": _NOW,
+        "finding": 'more than 100 versions within retention (max_versions), 1,200 rows of others, such as "7f3a" and "b10c", '
+        "the last 2026-03-03 01:00 UTC; rows of later ones count as version __other__, which is measured but not judged for "
+        "drift: is version that of the model, and not of each row? Else raise max_versions in [[model]]",
     }),
     "quarantine": {
         "counts": [

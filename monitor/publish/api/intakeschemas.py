@@ -5,8 +5,8 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from monitor.durations import format_duration
-from monitor.model import FileSetAside, GroupSpans, WaitingLabels
-from monitor.wording import told_spans, told_waiting
+from monitor.model import FileSetAside, FoldedKind, FoldedValues, GroupSpans, WaitingLabels
+from monitor.wording import told_folded, told_spans, told_waiting
 
 
 class GroupSpansItem(BaseModel):
@@ -82,4 +82,27 @@ def file_set_aside_item(held: FileSetAside) -> FileSetAsideItem:
     return FileSetAsideItem(
         model=held.model, source=held.source, file=held.item, tries=held.tries, kind=held.kind, reason=held.reason,
         remedy=held.remedy, first_tried_at=held.first_tried_at, last_tried_at=held.last_tried_at,
+    )  # fmt: skip
+
+
+class FoldedValuesItem(BaseModel):
+    model: str
+    kind: FoldedKind = Field(
+        description="version, calibrator, slice: their rows count together as `__other__`; drift: versions of which a rule "
+        "judges no more"
+    )
+    name: str = Field(description="of kind slice the dimension, of kind drift the rule, else empty")
+    most: int = Field(description="the limit")
+    rows: int = Field(description="that came beyond the limit, repeats included; of kind drift versions")
+    examples: list[str] = Field(description="values beyond the limit")
+    began_at: datetime
+    newest_at: datetime
+    finding: str = Field(description="all of it in words, with what to do")
+
+
+def folded_values_item(model: str, held: FoldedValues) -> FoldedValuesItem:
+    """With its finding."""
+    return FoldedValuesItem(
+        model=model, kind=held.kind, name=held.name, most=held.most, rows=held.rows, examples=list(held.examples),
+        began_at=held.began_at, newest_at=held.newest_at, finding=told_folded(held),
     )  # fmt: skip

@@ -332,6 +332,7 @@ class ModelItem(BaseModel):
     files_set_aside: int = Field(
         description="files that are no longer read; which, why and what to do: /files-set-aside"
     )
+    folded_values: int = Field(description="limits that values go beyond; which and what to do: /folded-values")
     group_spans: GroupSpansItem | None = Field(
         description="how far groups reach; null: no groups, or not looked at yet"
     )
@@ -354,7 +355,7 @@ def model_item(status: ModelStatus) -> ModelItem:
         firing=firing, unknown=sum(alert.health != "ok" for alert in status.alerts),
         label_delay_depends_on_outcome=status.label_delays.depends if status.label_delays else None,
         waiting_labels=sum(each.labels for each in status.waiting_labels),
-        files_set_aside=len(status.files_set_aside),
+        files_set_aside=len(status.files_set_aside), folded_values=len(status.folded),
         group_spans=group_spans_item(status.group_spans), last_success=dict(status.last_success),
     )  # fmt: skip
 

@@ -11,8 +11,10 @@ from monitor.model import AlertState, JobState, ModelStatus, Published, Reading,
 from monitor.publish.api import schemas
 from monitor.publish.api.intakeschemas import (
     FileSetAsideItem,
+    FoldedValuesItem,
     WaitingLabelsItem,
     file_set_aside_item,
+    folded_values_item,
     waiting_labels_item,
 )
 from monitor.publish.api.orders import SLICE_PATTERN
@@ -251,6 +253,12 @@ def showing_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
         """Files that are no longer read, with why and what to do; released when they change, or by `calwatch retry`."""
         held = (each for status in statuses(model) for each in status.files_set_aside if source in (None, each.source))
         return page(map(file_set_aside_item, held), limit, offset)
+
+    @router.get("/folded-values")
+    def folded_values(model: Model = None, limit: Limit = 100, offset: Offset = 0) -> Page[FoldedValuesItem]:
+        """Versions, calibrators and slice values beyond their limits, and versions that a drift rule does not judge."""
+        held = ((status.name, each) for status in statuses(model) for each in status.folded)
+        return page((folded_values_item(name, each) for name, each in held), limit, offset)
 
     @router.get("/quarantine")
     def quarantine(
