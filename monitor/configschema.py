@@ -110,7 +110,7 @@ _RULE_KEYS: dict[str, Schema] = {
     "of": {"enum": list(ABSENT), "description": "absence: what does not come"},
     "longer_than": {**DURATION, "description": "absence: for how long"},
     "false_alarms": {"type": "string", "pattern": r"^[0-9.]+ ?/ ?(year|month|week|day)$", "default": "1/year",
-        "description": "drift: alarms by luck, over all slices together, on average at most"},
+        "description": "drift: alarms told by luck, over all slices together, on average at most"},
     "tolerance": {"type": "object", "additionalProperties": False, "maxProperties": 1,
         "properties": {
             "odds": {"type": "number", "minimum": 1, "maximum": 100},

@@ -108,6 +108,27 @@ def test_evidence_without_an_alarm_says_how_much_there_is_and_of_what() -> None:
     assert evaluate({}, START, QUIET) == {}
 
 
+@pytest.mark.parametrize("late", [timedelta(0), 5 * DAY, 10 * DAY, 100 * DAY])
+@pytest.mark.parametrize("step_", [HOUR, DAY])
+def test_an_alarm_on_late_labels_fires_when_it_is_told_and_is_quiet_in_labels_or_since_then(
+    late: timedelta, step_: timedelta
+) -> None:
+    """Whichever comes first: labels of a week after it, or a week on the clock when no more labels come."""
+    told_at = START + late
+    alarm = replace(ALARM, until=START, told_at=told_at)
+    fired = evaluate({}, told_at, alarm)
+    assert fired["v1", C3].state is AlertState.FIRING
+    for labelled in (timedelta(0), DAY, QUIET_AFTER_DRIFT - HOUR):
+        seen = replace(alarm, until=START + labelled)
+        held = evaluate(fired, told_at + max(step_, labelled), seen)
+        assert held["v1", C3].state is AlertState.FIRING
+        assert evaluate(held, told_at + QUIET_AFTER_DRIFT, seen)["v1", C3].state is AlertState.RESOLVED
+    over = replace(alarm, until=START + QUIET_AFTER_DRIFT)
+    early = max(told_at + step_, START + QUIET_AFTER_DRIFT)
+    assert evaluate(fired, early, over)["v1", C3].state is AlertState.RESOLVED
+    assert evaluate({}, early, over) == {}, "a history that says it is over fires nothing"
+
+
 @pytest.mark.parametrize(
     ("took", "quiet_after"),
     [(HOUR, QUIET_AFTER_DRIFT), (2 * DAY, QUIET_AFTER_DRIFT), (5 * DAY, 15 * DAY)],

@@ -1,6 +1,6 @@
 """The command: how many alarms are told of calibrated models, by delay of labels and step between looks.
 
-    python -m tests.benchmarks.told [--days 60] [--cameras 40] [--step 24] [--delay 12] [--runs 3]
+    python -m tests.benchmarks.told [--days 60] [--cameras 40] [--step 24] [--delay 12] [--budget 1] [--runs 3]
 
 The promise is met when the rate told is not above it by more than two standard errors.
 """
@@ -21,8 +21,9 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--hourly", type=float, default=4.0, help="samples of a camera an hour")
     parser.add_argument("--delay", type=float, default=12.0, help="hours, on average")
+    parser.add_argument("--budget", type=float, default=1.0, help="false alarms a day")
     chosen = parser.parse_args()
-    plan = Plan(chosen.cameras, chosen.days, chosen.hourly, chosen.delay, chosen.step)
+    plan = Plan(chosen.cameras, chosen.days, chosen.hourly, chosen.delay, chosen.step, chosen.budget)
     found = []
     for seed in range(chosen.first_seed, chosen.first_seed + chosen.runs):
         with tempfile.TemporaryDirectory(prefix="calwatch-told-") as room:

@@ -1,6 +1,6 @@
 """Calibrated cameras whose labels come late, pulled and judged at every look, and the alarms that were told of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,18 +32,28 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class Plan:
     """``cameras`` over ``days`` with ``hourly`` samples each, labels ``delay`` hours late on average (exponential, at most
-    four days), looked at every ``step`` hours."""
+    four days), looked at every ``step`` hours, under a budget of ``budget`` false alarms a day.
+
+    Alarms are counted, so many are wanted: each camera's share of the budget is what matters to how often it is told, and
+    a budget larger than the "1/day" that a pack may ask for lets many cameras have such a share.
+    """
 
     cameras: int
     days: int
     hourly: float
     delay: float
     step: int
+    budget: float = 1.0
 
     @property
     def promised(self) -> float:
-        """Alarms that a calibrated model may have told, on average: marginals have half of one a day."""
-        return 0.5 * self.days
+        """Alarms that a calibrated model may have told, on average: marginals have half of the budget."""
+        return 0.5 * self.budget * self.days
+
+    def rulebook(self) -> Rulebook:
+        return Rulebook(
+            tuple(replace(r, false_alarms_per_year=365 * self.budget) for r in parse_pack(_RULE, "own.toml"))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +70,15 @@ def play(plan: Plan, seed: int, room: Path) -> Counted:
     """Play it through files, the store and the weigh stage."""
     rng = np.random.default_rng(seed)
     world = World.make(room / "world", f"max_slice_values = {max(50, plan.cameras)}")
-    book = Rulebook(parse_pack(_RULE, "own.toml"))
-    samples = _samples(plan, rng)
+    book = plan.rulebook()
+    samples = draw_samples(plan, rng)
     ever: set[tuple[str, datetime]] = set()
     try:
         for look in range(plan.step, plan.days * 24 + int(LONGEST) + plan.step, plan.step):
             now = BEGAN + look * HOUR
             arrived = (samples["labelled"] > look - plan.step) & (samples["labelled"] <= look)
             if arrived.any():
-                _write(
-                    world.base / "in" / f"{look:06}.parquet", {name: part[arrived] for name, part in samples.items()}
-                )
+                write_samples(world.base / "in" / f"{look:06}.parquet", samples, arrived)
                 world.pull(now)
             weigh(world.connection, world.registry(now), world.model, book, now)
             ever.update(world.rows("SELECT slice, bucket FROM evidence_alarms"))
@@ -80,19 +88,25 @@ def play(plan: Plan, seed: int, room: Path) -> Counted:
         world.connection.close()
 
 
-def _samples(plan: Plan, rng: np.random.Generator) -> dict[str, Floats]:
-    """Columns of all samples: hours since the start, and outcomes that follow the scores."""
+def draw_samples(
+    plan: Plan, rng: np.random.Generator, began: float = np.inf, shift: float = 0.0
+) -> dict[str, Floats]:  # fmt: skip
+    """Columns of all samples: hours since the start, and outcomes that follow the scores, from hour ``began`` on with
+    log-odds moved by ``shift``."""
     count = int(plan.cameras * plan.days * 24 * plan.hourly)
     observed = rng.uniform(0, plan.days * 24, count)
-    score = 1 / (1 + np.exp(-rng.normal(0.5, 1.5, count)))
+    logit = rng.normal(0.5, 1.5, count)
+    score, chance = (1 / (1 + np.exp(-odds)) for odds in (logit, logit + np.where(observed >= began, shift, 0.0)))
     return {
         "number": np.arange(count, dtype=np.float64), "camera": rng.integers(plan.cameras, size=count).astype(np.float64),
         "observed": observed, "labelled": observed + np.minimum(rng.exponential(plan.delay, count), LONGEST),
-        "score": score, "outcome": (rng.random(count) < score).astype(np.float64),
+        "score": score, "outcome": (rng.random(count) < chance).astype(np.float64),
     }  # fmt: skip
 
 
-def _write(path: Path, columns: dict[str, Floats]) -> None:
+def write_samples(path: Path, samples: dict[str, Floats], kept: NDArray[np.bool_]) -> None:
+    """Those samples that are ``kept``, as a file."""
+    columns = {name: part[kept] for name, part in samples.items()}
     with duckdb.connect() as connection:
         connection.register("columns", columns)
         connection.execute(
