@@ -10,7 +10,7 @@ import duckdb
 
 from monitor.errors import UsageError
 from monitor.store.connection import naive
-from monitor.store.opened import open_snapshot
+from monitor.store.opened import open_snapshot, unreadable
 
 Row = dict[str, Any]
 
@@ -19,13 +19,17 @@ class Snapshot:
     """An opened snapshot. Raises StoreError when there is none yet, when it cannot be read or is of another version."""
 
     def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
         self._connection = open_snapshot(state_dir)
 
     def __enter__(self) -> "Snapshot":
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Raises StoreError in place of what DuckDB raises over bytes that are not what they were."""
         self._connection.close()
+        if isinstance(error, duckdb.Error):
+            raise unreadable(self._state_dir, error) from error
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:

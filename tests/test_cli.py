@@ -23,7 +23,7 @@ REGENERATE = "CALWATCH_REGENERATE_GOLDEN"
 COMMANDS = (
     "", "demo", "init", "check", "run", "once", "backtest", "status", "slices", "jobs", "retry",
     "jobs show", "jobs cancel", "recalibrate", "rollback",
-    "export", "report", "schema", "snapshot", "rules", "rules test", "token", "token new",
+    "export", "report", "schema", "snapshot", "rules", "rules test", "token", "token new", "backup", "restore",
 )  # fmt: skip
 CAMERA = "camera=c1"
 

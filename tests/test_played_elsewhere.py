@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from monitor.cli import main
 from monitor.store.connection import LIVE, open_live
 from monitor.store.set_aside import Held, store_held
 from monitor.store.snapshot import Publisher
@@ -113,3 +114,30 @@ def test_retry_leaves_a_state_alone_that_it_must_not_go_on_with(
     assert "Traceback" not in done.stderr + done.stdout
     assert not list((state / "requests").glob("*")), "it would be done at the next start"
     assert (tables_of(state / LIVE) if spoil is not _half else {}) == before
+
+
+@pytest.mark.parametrize(
+    "command", [("status",), ("slices",), ("jobs",), ("report", "m"), ("retry",)], ids=lambda c: c[0]
+)
+def test_a_snapshot_damaged_within_is_one_error_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    state = left_by(tmp_path, NEWEST, live=True)
+    connection = open_live(state, now=AT)
+    Publisher(state).publish(connection, AT)
+    connection.close()
+    with duckdb.connect(
+        str(state / "metrics.duckdb")
+    ) as held:  # as a block that cannot be read: its tables are not there
+        for name, kind in held.execute(
+            "SELECT view_name, 'VIEW' FROM duckdb_views() WHERE NOT internal UNION ALL "
+            "SELECT table_name, 'TABLE' FROM duckdb_tables() WHERE table_name <> 'snapshot'"
+        ).fetchall():
+            held.execute(f'DROP {kind} "{name}"')
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(list(command))
+    said = capsys.readouterr().err
+    assert (ended.value.code, said.count("error:")) == (1, 1)
+    assert "metrics.duckdb: cannot be read" in said
+    assert "calwatch snapshot" in said

@@ -33,12 +33,15 @@ class ReplaySource:
     inner: Source
     key: str  # unlike that of any other replay source of the database
     model: Model
-    guard: ReplayGuard
+    guard: ReplayGuard = field(default_factory=lambda: ReplayGuard("", ""))
     tables: list[tuple[str, Batch]] | None = None
     problems: list[Problem] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)  # of files that were looked at
     facts: dict[str, str] = field(default_factory=dict)  # found of the source while its files were looked at
     conflicts: dict[str, list[int]] = field(default_factory=dict)  # file → positions of rows that contradict another
+
+    def __post_init__(self) -> None:
+        self.guard.model, self.guard.source = self.model.name, self.inner.name
 
     @property
     def name(self) -> str:

@@ -24,8 +24,7 @@ def open_snapshot(state_dir: Path) -> duckdb.DuckDBPyConnection:
     except duckdb.Error as error:
         if connection is not None:
             connection.close()
-        what = "is a directory" if path.is_dir() else f"cannot be read: {str(error).splitlines()[0]}"
-        raise StoreError(f"{path}: {what}", _ANEW) from error
+        raise unreadable(state_dir, error) from error
     held = dict(zip(names, row or (), strict=False))
     version = held.get("schema_version")
     if version != SCHEMA_VERSION:
@@ -37,3 +36,10 @@ def open_snapshot(state_dir: Path) -> duckdb.DuckDBPyConnection:
             "restart the daemon with this version, or publish it anew: calwatch snapshot",
         )
     return connection
+
+
+def unreadable(state_dir: Path, error: duckdb.Error) -> StoreError:
+    """What to tell a person of an error met when the snapshot was opened, or asked."""
+    path = state_dir / SNAPSHOT
+    what = "is a directory" if path.is_dir() else f"cannot be read: {str(error).splitlines()[0]}"
+    return StoreError(f"{path}: {what}", _ANEW)
