@@ -52,7 +52,9 @@ class Server(Section):
     max_inbox_megabytes: int = Field(
         1024, ge=1, description="pushed and not yet pulled, by source; beyond it: 429, try again later"
     )
-    max_inbox_files: int = Field(1000, ge=1, description="likewise, in pushes")
+    max_inbox_files: int = Field(
+        20_000, ge=1, description="likewise, in pushes: 50 a second for more than six minutes of one cycle"
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Server":

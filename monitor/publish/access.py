@@ -6,7 +6,8 @@ role a change needs.
     who asks                    `Authorization: Bearer TOKEN`; for reading also Basic, with the token as password: 401, 403
 
 There are no cookies, so no page elsewhere can borrow a session. Basic is what browsers can do by themselves; since they
-also repeat it by themselves, it serves reading only. A right token is always let in: only wrong ones are slowed (429).
+also repeat it by themselves, it serves reading only. A right token is always let in. Wrong ones are answered 401 however
+many they are, as the description says; after many, with Retry-After and without a line in the log.
 """
 
 import base64
@@ -31,7 +32,7 @@ from monitor.tokens import Role, hash_of, is_hash, is_token
 log = structlog.get_logger("calwatch")
 CALLER = "calwatch.caller"  # where the gate leaves whom it let in, for the routes
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")  # what a page can send unasked
-MAX_FAILURES = 10  # wrong tokens of one address a minute, told and answered 401; further ones 429
+MAX_FAILURES = 10  # wrong tokens of one address a minute that are logged; further ones are answered with Retry-After
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?")
 MINUTE = timedelta(minutes=1)
 MAX_ADDRESSES = 1000
@@ -143,13 +144,14 @@ class Gate:
         raise self._refused(scope, "the token is unknown")
 
     def _refused(self, scope: Scope, reason: str) -> Refusal:
-        """Count a wrong token of this address; slow it down when there are many."""
+        """Count a wrong token of this address; ask it to slow down when there are many."""
         now = self._now()
         address = scope["client"][0] if scope.get("client") else "unknown"
         recent = [at for at in self._failures.pop(address, []) if now - at < MINUTE]
         if len(recent) >= MAX_FAILURES:
             self._failures[address] = recent
-            return Refusal(429, "too many wrong tokens", retry_after=int(MINUTE.total_seconds()))
+            wait = int(MINUTE.total_seconds())
+            return Refusal(401, "too many wrong tokens: see Retry-After", challenge=True, retry_after=wait)
         while len(self._failures) >= MAX_ADDRESSES:
             del self._failures[next(iter(self._failures))]
         self._failures[address] = [*recent, now]

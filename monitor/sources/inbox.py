@@ -1,7 +1,7 @@
 """Pushed samples: a directory in which the HTTP server leaves bodies whole, and the source that takes them in order.
 
     state_dir/inbox/<model>/<source>/<order>-<id>-<digest>.<parquet|jsonl>    waiting, written once, durable
-                                    /receipts/<id>.json                       what became of it; the newest 10,000
+                                    /receipts/<id>.json                       what became of it; the newest 50,000
                                     /refused/…                                what could not be read at all; the newest 100
 
 A file is deleted after its rows and its name (in the cursor) are committed. After a crash in between, the name in the
@@ -38,7 +38,8 @@ from monitor.sources.look import (
 )
 from monitor.sources.mixed import relations_of
 
-KEPT_RECEIPTS = 10_000
+# several times what may wait ([server] max_inbox_files): whoever asks a few minutes later, or sends again, is answered
+KEPT_RECEIPTS = 50_000
 KEPT_REFUSED = 100
 MAX_ROWS = 1_000_000  # of one push: one transaction takes it
 _SPOILT = ".spoilt"
@@ -102,23 +103,18 @@ class Inbox:
                 found.append(Waiting(self.directory / name, int(parts[0]), parts[1], parts[2]))
         return found
 
-    def load(self) -> tuple[int, int]:
-        """(files, bytes) that wait."""
-        sizes = []
-        for each in self.waiting():
-            with suppress(FileNotFoundError):  # taken meanwhile
-                sizes.append(each.path.stat().st_size)
-        return len(sizes), sum(sizes)
-
     def receipt(self, push_id: str) -> Receipt | None:
         """What is known of a push; None when it never came, or so long ago that its receipt is gone.
 
         Raises StoreError when its receipt is damaged.
         """
         # first what waits: a push that is settled between the two looks has its receipt by then
-        for each in self.waiting():
-            if each.id == push_id:
-                return Receipt(each.id, each.digest, "waiting", each.received_at)
+        waits = next((each for each in self.waiting() if each.id == push_id), None)
+        return receipt_of(waits) if waits is not None else self.settled(push_id)
+
+    def settled(self, push_id: str) -> Receipt | None:
+        """What became of a push that has been taken or refused; None when it was not, or so long ago that its receipt is
+        gone. Raises StoreError when its receipt is damaged."""
         path = self.directory / "receipts" / f"{push_id}.json"
         try:
             held = json.loads(path.read_text("utf-8"))
@@ -148,9 +144,15 @@ class Inbox:
                 _make_durable(parent)
         return self.directory / f".{name}"
 
-    def put(self, written: Path, push_id: str, digest: str, now: datetime) -> Waiting:
-        """Make a file written by ``temporary`` durable and visible. Not to be called twice at once. Raises OSError."""
-        newest = max((each.order for each in self.waiting()), default=0)
+    def put(
+        self, written: Path, push_id: str, digest: str, now: datetime, *, newest: int | None = None
+    ) -> Waiting:
+        """Make a file written by ``temporary`` durable and visible. Not to be called twice at once. Raises OSError.
+
+        ``newest``: the order of the last one that waits, for who knows it; None: the directory is listed.
+        """
+        if newest is None:
+            newest = max((each.order for each in self.waiting()), default=0)
         order = max((now - _EPOCH) // timedelta(microseconds=1), newest + 1)
         target = self.directory / f"{order:018d}-{push_id}-{digest}{written.suffix}"
         with written.open("rb") as held:
@@ -194,9 +196,16 @@ class Inbox:
         """``settle`` each, by its name; a file that nothing is said of had no rows. None: taken, counts unknown."""
         for file in files:
             self.settle(file, outcomes.get(file.path.name, Outcome()) if outcomes is not None else None, now)
+
+    def forget_oldest(self) -> None:
+        """Drop receipts and refused files beyond those that are kept. Lists both directories: once a cycle is enough."""
         _keep_newest(self.directory / "receipts", KEPT_RECEIPTS)
-        if (self.directory / "refused").exists():
-            _keep_newest(self.directory / "refused", KEPT_REFUSED)
+        _keep_newest(self.directory / "refused", KEPT_REFUSED)
+
+
+def receipt_of(push: Waiting) -> Receipt:
+    """The receipt of a push that waits."""
+    return Receipt(push.id, push.digest, "waiting", push.received_at)
 
 
 def _make_directory(directory: Path) -> None:
@@ -217,6 +226,8 @@ def _make_durable(directory: Path) -> None:
 
 def _keep_newest(directory: Path, kept: int) -> None:
     """Remove the oldest files once there are a tenth more than are kept."""
+    if not directory.is_dir():
+        return
     paths = list(directory.iterdir())
     if len(paths) <= kept * 1.1:
         return
@@ -281,6 +292,8 @@ class InboxSource:
             yield Problem(fresh[0].path.name, "missing_slice_column", f"{_pushes(fresh)}: {missing[0][0]}")
         if missing and all(told for _, told in missing):
             yield Problem(fresh[0].path.name, "missing_mapped_column", f"{_pushes(fresh)}: {missing[0][1]}")
+        if files:  # all that could be settled is by now
+            self.inbox.forget_oldest()
 
     def single(self, connection: duckdb.DuckDBPyConnection, item: str, now: datetime) -> Batch | Problem:
         """One push that waits, alone, as ``read`` would give it."""

@@ -1,4 +1,5 @@
-"""Fifty pushes a second for a minute into a running daemon: is each taken, is nothing lost, how long does a client wait?"""
+"""Fifty pushes a second for a minute into a daemon whose cycle and limits are the defaults: is each taken, is nothing lost,
+how long does a client wait?"""
 
 import http.client
 import json
@@ -23,7 +24,7 @@ _CONFIG = """
 [monitor]
 state_dir = "state"
 listen = "127.0.0.1:{port}"
-cycle = "5s"
+{cycle}
 [[model]]
 name = "line"
 task = "binary"
@@ -41,7 +42,7 @@ def measure(scale: Scale, room: Path) -> list[Figure]:
     pushes = _A_SECOND * (60 if scale.cycles > 2 else 1)
     token, port = new_token(), free_port()
     path = room / "calwatch.toml"
-    path.write_text(_CONFIG.format(port=port, hash=hash_of(token)), "utf-8")
+    path.write_text(_CONFIG.format(port=port, hash=hash_of(token), cycle="" if scale.cycles > 2 else 'cycle = "5s"'), "utf-8")
     with Running(port, room / "log.txt", "run", "--config", path) as daemon:
         daemon.wait_ready()
         statuses, waited, late = _push(port, token, pushes)

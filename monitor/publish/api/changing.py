@@ -86,12 +86,12 @@ def changing_router(state: State, control: Control, *, now: Callable[[], datetim
     def pushed(
         model: ModelName, push_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")], source: SourceName = None
     ) -> orders.PushItem:
-        """What became of a push; of the newest 10,000 of each source."""
+        """What became of a push; of the newest 50,000 of each source."""
         config = _config(state)
         held = _model(config, model)
         for each in held.source:
             if each.kind == "http" and source in (None, each.name):
-                receipt = Inbox.of(config.state_dir, held.name, each.name).receipt(push_id)
+                receipt = desk.receipt(Inbox.of(config.state_dir, held.name, each.name), push_id)
                 if receipt is not None:
                     return orders.PushItem.model_validate(receipt)
         raise HTTPException(404, "there is no such push, or it was long ago")

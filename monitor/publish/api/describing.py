@@ -10,11 +10,10 @@ from monitor.publish.api.schemas import Problem
 
 _ALWAYS = {
     "400": "no HTTP request that is served, such as one without a Host",
-    "401": "a token is needed, or the one sent is not known",
+    "401": "a token is needed, or the one sent is not known; with Retry-After where many wrong ones came before",
     "404": "there is no such model, source, dimension, job or push",
     "421": "a name is asked for that is not served here",
     "422": "parameters or body do not fit",
-    "429": "too many wrong tokens",
     "500": "a mistake in calwatch; its log says more",
     "503": "the database cannot be asked now",
 }

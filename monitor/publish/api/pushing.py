@@ -19,8 +19,9 @@ from monitor.config import Config, Model
 from monitor.config import Source as SourceConfig
 from monitor.errors import StoreError
 from monitor.publish.api.unpacking import JSON, LINES, MEDIA, MEGABYTE, demand_modest, write_rows
-from monitor.sources.inbox import Inbox, Receipt, look_at
+from monitor.sources.inbox import Inbox, Receipt, look_at, receipt_of
 from monitor.sources.layout import Needs
+from monitor.sources.waitlist import Waitlist
 from monitor.store.blame import first_line
 
 log = structlog.get_logger("calwatch")
@@ -59,7 +60,7 @@ class Desk:
     _unpacking: Lock = field(default_factory=Lock)
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TURNS))
     _held: int = 0  # bytes of bodies in memory; touched by the server's one loop only
-    _swept: set[Path] = field(default_factory=set)
+    _waitlists: dict[Path, Waitlist] = field(default_factory=dict)
 
     @asynccontextmanager
     async def body(self, request: Request, limit: int) -> AsyncIterator[bytes]:
@@ -98,40 +99,50 @@ class Desk:
         written: Path | None = None
         try:
             with self._lock:
-                if inbox.directory not in self._swept:
-                    inbox.sweep()
-                    self._swept.add(inbox.directory)
-                known = _known(inbox, push)
+                waits = self._waitlist(inbox)
+                known = _known(waits, push)
                 if known is not None:
                     return known, False
-                _demand_room(inbox, len(push.body), config)
+                _demand_room(waits, len(push.body), config)
                 written = inbox.temporary(secrets.token_hex(8) + _suffix(push.media))
             with self._unpacking:  # one at a time: each may take a few times its size
                 write_rows(push.media, push.body, written)
                 _look_once(inbox, push, written)
             with self._lock:  # the same push may have come twice at once
-                known = _known(inbox, push)
+                known = _known(waits, push)
                 if known is not None:
                     return known, False
-                _demand_room(inbox, written.stat().st_size, config)
-                put = inbox.put(written, push.id, push.digest, self.now())
+                _demand_room(waits, written.stat().st_size, config)
+                put = waits.put(written, push.id, push.digest, self.now())
         except OSError as error:
             log.error("push not written", model=push.model.name, problem=str(error))
             raise HTTPException(507, f"cannot be written: {error.strerror}; send it again later") from error
         finally:
             if written is not None:
                 written.unlink(missing_ok=True)
-        return Receipt(put.id, put.digest, "waiting", put.received_at), True
+        return receipt_of(put), True
+
+    def receipt(self, inbox: Inbox, push_id: str) -> Receipt | None:
+        """What is known of a push. Raises StoreError when its receipt is damaged."""
+        with self._lock:
+            return self._waitlist(inbox).receipt(push_id)
+
+    def _waitlist(self, inbox: Inbox) -> Waitlist:
+        """Made at the first look, when nothing is being written yet: what a crash left half written goes."""
+        if inbox.directory not in self._waitlists:
+            inbox.sweep()
+            self._waitlists[inbox.directory] = Waitlist(inbox)
+        return self._waitlists[inbox.directory]
 
 
 def _suffix(media: str) -> str:
     return ".jsonl" if media in (JSON, LINES) else ".parquet"
 
 
-def _known(inbox: Inbox, push: Push) -> Receipt | None:
+def _known(waits: Waitlist, push: Push) -> Receipt | None:
     """The receipt of the same push sent before; one that was refused may be tried again."""
     try:
-        held = inbox.receipt(push.id)
+        held = waits.receipt(push.id)
     except StoreError:  # its receipt is damaged: taken once more, its rows count once
         return None
     if held is None or held.state == "refused":
@@ -141,10 +152,14 @@ def _known(inbox: Inbox, push: Push) -> Receipt | None:
     return held
 
 
-def _demand_room(inbox: Inbox, size: int, config: Config) -> None:
-    files, held = inbox.load()
+def _demand_room(waits: Waitlist, size: int, config: Config) -> None:
     server = config.server
-    if files >= server.max_inbox_files or held + size > server.max_inbox_megabytes * MEGABYTE:
+
+    def full(files: int, held: int) -> bool:
+        return files >= server.max_inbox_files or held + size > server.max_inbox_megabytes * MEGABYTE
+
+    if full(*waits.load()) and full(*(found := waits.load_exact())):
+        files, held = found
         wait = max(1, int(config.monitor.cycle.total_seconds()))
         raise HTTPException(
             429, f"{files} pushes of {held} bytes wait for the next cycle: send it again later",
