@@ -85,8 +85,8 @@ def told_words(rows: Sequence[Row], slice_: str, alarms: Sequence[Said]) -> str:
             odds = 1 / (1 / (sum(row["score"] for row in found) / len(found)) - 1)
             expected += len(found) * sum(o / (1 + o) for o in (odds / 1.1, odds * 1.1)) / 2
         came = sum(row["outcome"] for found in own for row in found)
-        rates = (expected / count, came / count) if count else (None, None)
-        bins.append(BinDrift(EDGES[part], EDGES[part + 1], float(count), *rates, 0.0))
+        mean, rate = (expected / count, came / count) if count else (None, None)
+        bins.append(BinDrift(EDGES[part], EDGES[part + 1], float(count), mean, rate, 0.0))
     return direction(tuple(bins))
 
 
