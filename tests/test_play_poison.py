@@ -135,7 +135,6 @@ def test_a_backtest_that_ends_over_no_file_says_so_and_is_not_begun_again(
 
 def test_the_command_tells_of_a_bad_file_and_fails_only_where_nothing_could_be_read(tmp_path: Path) -> None:
     _config(tmp_path)
-    (tmp_path / "in").mkdir()
     flat_list(tmp_path / "in" / "flat.jsonl")
     span = ("--from", "2026-03-10", "--to", "2026-03-11", "--step", "12h")
     alone = calwatch("backtest", *span, "--state-dir", "one", cwd=tmp_path)
