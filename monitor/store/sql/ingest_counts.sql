@@ -1,9 +1,15 @@
-SELECT
-    (SELECT count(*) FROM incoming WHERE row_key IS NULL),
-    (SELECT count(*) FROM incoming WHERE newly_labelled AND NOT corrects),
-    (SELECT count(*) FROM incoming WHERE corrects) + (SELECT count(*) FROM fresh SEMI JOIN incoming USING (sample_id, observed_at) WHERE differs),
-    (SELECT coalesce(sum(seen), 0) FROM fresh),
-    (SELECT count(*) FROM incoming),
-    (SELECT count(*) FROM fresh SEMI JOIN incoming USING (sample_id, observed_at) WHERE differs),
-    (SELECT count(*) FROM incoming WHERE changes_prediction),
-    (SELECT count(*) FROM incoming WHERE row_key IS NULL AND clipped);
+SELECT i.new, i.labelled, i.corrects + d.differing, f.seen, i.incoming, d.differing, i.changed, i.clipped
+FROM (
+    SELECT
+        count(*) FILTER (row_key IS NULL) AS new,
+        count(*) FILTER (newly_labelled AND NOT corrects) AS labelled,
+        count(*) FILTER (corrects) AS corrects,
+        count(*) AS incoming,
+        count(*) FILTER (changes_prediction) AS changed,
+        count(*) FILTER (row_key IS NULL AND clipped) AS clipped
+    FROM incoming
+) AS i, (
+    SELECT coalesce(sum(seen), 0) AS seen FROM fresh
+) AS f, (
+    SELECT count(*) AS differing FROM fresh SEMI JOIN incoming USING (sample_id, observed_at) WHERE differs
+) AS d;
