@@ -11,7 +11,6 @@ cursor says that it has been taken: nothing is lost and nothing counts twice.
 import json
 import os
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
