@@ -55,13 +55,9 @@ def fill(daemon: Running) -> None:
     ]  # fmt: skip
     asked_of(daemon, "/models/m/samples", [*rows, {**rows[0], "sample_id": "bad", "score": 7}])
     asked_of(daemon, "/models/m/jobs", {"kind": "recalibrate"})
-    for path, key in (
-        ("readings?model=m", "readings"),
-        ("alerts", "alerts"),
-        ("jobs", "jobs"),
-        ("quarantine", "newest"),
-    ):
-        wait_for(lambda path=path, key=key: bool(asked_of(daemon, f"/{path}")[key]), f"{key} of the model")  # type: ignore[misc]
+    for path in ("readings?model=m", "alerts", "jobs"):
+        wait_for(lambda path=path: asked_of(daemon, f"/{path}")["items"] != [], f"/{path} to tell something")  # type: ignore[misc]
+    wait_for(lambda: asked_of(daemon, "/quarantine?model=m")["newest"] != [], "the bad row")
 
 
 def has_other_token(case: schemathesis.Case[Any]) -> bool:
