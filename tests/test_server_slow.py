@@ -126,7 +126,11 @@ def test_the_rest_of_a_body_that_is_answered_already_is_not_waited_for(begun: by
         trickle(slow, b"a")
 
 
-@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nX: ", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n", GET])
+# Each is a beginning that is waited for. One without a Host is answered 400 and closed: where that came before the last
+# were let in, those found room, and fewer were cut off than the test waits for.
+@pytest.mark.parametrize(
+    "begun", [b"", b"GET / HTTP/1.1\r\nX: ", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", GET]
+)
 def test_however_many_are_silent_the_next_one_is_served(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served_by, "CONNECTIONS", 8)
     for name in ("HEAD_PATIENCE", "READ_PATIENCE"):

@@ -42,7 +42,9 @@ def measure(scale: Scale, room: Path) -> list[Figure]:
     pushes = _A_SECOND * (60 if scale.cycles > 2 else 1)
     token, port = new_token(), free_port()
     path = room / "calwatch.toml"
-    path.write_text(_CONFIG.format(port=port, hash=hash_of(token), cycle="" if scale.cycles > 2 else 'cycle = "5s"'), "utf-8")
+    path.write_text(
+        _CONFIG.format(port=port, hash=hash_of(token), cycle="" if scale.cycles > 2 else 'cycle = "5s"'), "utf-8"
+    )
     with Running(port, room / "log.txt", "run", "--config", path) as daemon:
         daemon.wait_ready()
         statuses, waited, late = _push(port, token, pushes)

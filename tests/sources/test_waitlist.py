@@ -1,7 +1,6 @@
 """What waits is known without listing the inbox, and stays right whoever takes files out of it."""
 
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,11 +26,11 @@ def put(waits: Waitlist, name: str, size: int = 10, now: datetime = NOW) -> Wait
 
 def state_of(waits: Waitlist, name: str) -> str | None:
     held = waits.receipt(name * 32)
-    return held and held.state
+    return held.state if held is not None else None
 
 
 @pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Inbox]]:
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[Inbox]:
     """The listings that are made."""
     made: list[Inbox] = []
     list_ = Inbox.waiting
