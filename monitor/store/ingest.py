@@ -93,7 +93,8 @@ def ingest(
         demand_none_refused(batch, found.refused)
     has_logits = "logits" in batch.columns and has_vectors(connection)
     followed = follow_logits(connection, batch, facts) if has_logits else None
-    demand_few_words(connection, batch, holds)
+    if not (found.facts or has_logits):  # what is being found of a source depends on the order of its files
+        demand_few_words(connection, batch, holds)
     shares = Shares.of(connection, batch)
     with atomic(connection):
         pulled = Pulled(files=batch.files)
