@@ -4,6 +4,7 @@ import duckdb
 
 from monitor.errors import CalwatchError
 from monitor.store.connection import is_ctrl_c
+from monitor.store.damage import is_of_the_database
 
 _NO_FAULT_OF_A_FILE = ("no space left", "disk quota exceeded", "input/output error", "read-only file system")
 
@@ -16,18 +17,23 @@ def is_of_the_disk(error: BaseException) -> bool:
 
 def is_grave(error: duckdb.Error) -> bool:
     """Whether an error that DuckDB raised at a file says nothing of what the file holds: out of memory, a mistake in DuckDB,
-    a stop."""
+    a damaged database, a stop."""
     if isinstance(error, duckdb.InterruptException):
         return True
     grave = (duckdb.OutOfMemoryException, duckdb.FatalException, duckdb.InternalException)
-    return isinstance(error, grave) and not is_of_the_disk(error)
+    return isinstance(error, grave) and not is_of_the_disk(error) or is_of_the_database(error)
 
 
 def is_unexpected(error: Exception) -> bool:
-    """Whether a file is to be tried alone because of an error: not where a store or a disk cannot be reached or written, nor
-    for a stop; those pass, or are for a person to mend."""
+    """Whether a file is to be tried alone because of an error: not where a store or a disk cannot be reached or written, or
+    the database is damaged, nor for a stop; those pass, or are for a person to mend."""
+    if is_of_the_database(error):
+        return False
     # a commit fails for the disk it is written to
-    of_the_store = (duckdb.FatalException, duckdb.IOException, duckdb.TransactionException, duckdb.PermissionException)
+    of_the_store = (
+        duckdb.FatalException, duckdb.IOException, duckdb.TransactionException, duckdb.PermissionException,
+        duckdb.SerializationException,
+    )  # fmt: skip
     if isinstance(error, (CalwatchError, OSError, duckdb.InterruptException, *of_the_store)) or is_ctrl_c(error):
         return False
     # what other errors say may be words of the file itself

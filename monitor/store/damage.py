@@ -8,7 +8,15 @@ from monitor.errors import StoreError
 
 REMEDY = "restore a backup: calwatch restore FILE; or, to begin afresh, move live.duckdb, live.duckdb.wal and calibrators/ away"
 _WAL_BEGINS = b"\x64\x00\x62"  # field 100, type 98: the version, first in every log DuckDB writes
+# the types that DuckDB gives to what it cannot read of its own file; what others say may be words of a file that is read
+_OF_THE_DATABASE = (
+    duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException,
+)  # fmt: skip
 _TELLING = ("Corrupt", "Could not read", "Failed to read", "checksum", "not a valid DuckDB database")
+
+
+class DamagedError(StoreError):
+    """Bytes of the database are not what they were."""
 
 
 def refuse_lost(state_dir: Path, live: Path) -> None:
@@ -56,8 +64,44 @@ def is_damage(error: duckdb.Error, live: Path | None = None) -> bool:
     return "Corrupt database file" in text or (any(word in text for word in _TELLING) and str(live or "") in text)
 
 
+def is_of_the_database(error: BaseException) -> bool:
+    """Whether an error met while a file was read says that bytes of the database are not what they were."""
+    by_type = type(error) is duckdb.Error or isinstance(error, _OF_THE_DATABASE)
+    return by_type and "Corrupt database file" in str(error)
+
+
+def demand_sound(connection: duckdb.DuckDBPyConnection) -> None:
+    """Read every value of every table once: raises DamagedError where some cannot be read.
+
+    For who has met an error that may be the database's or a file's: DuckDB tells of damage by errors of many kinds.
+    """
+    row = connection.execute("SELECT path FROM duckdb_databases() WHERE database_name = current_database()").fetchone()
+    live = Path(row[0]) if row and row[0] else None
+    tables = connection.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_database() AND NOT temporary "
+        "ORDER BY ALL"
+    ).fetchall()
+    for names in tables:
+        table = ".".join('"' + name.replace('"', '""') + '"' for name in names)
+        try:
+            connection.execute(f"SELECT max(hash(t)) FROM {table} AS t").fetchall()
+        except duckdb.OutOfMemoryException:
+            continue
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error as error:
+            raise DamagedError(*_damage_of(live or Path("live.duckdb"), error)) from error
+
+
+def _damage_of(live: Path, error: duckdb.Error) -> tuple[str, str]:
+    told = told_damage(live, error)
+    return told.message, told.hint
+
+
 def refuse_damage(error: Exception, state_dir: Path) -> None:
     """Raises StoreError where the error says that bytes of live.duckdb are not what they were: no model's own failure."""
+    if isinstance(error, DamagedError):
+        raise error
     live = state_dir / "live.duckdb"
     if isinstance(error, duckdb.Error) and is_damage(error, live):
         raise told_damage(live, error) from error

@@ -21,6 +21,7 @@ from monitor.sources.base import Guarded, Problem
 from monitor.store import alone
 from monitor.store.alone import Failed, FailureKind, NotTriedError
 from monitor.store.blame import first_line, is_of_the_disk, is_unexpected
+from monitor.store.damage import demand_sound, is_of_the_database
 from monitor.store.journal import Entry, Journal
 from monitor.store.patience import OverdueError, Patience, seconds_for
 from monitor.store.room import spill_limit
@@ -134,7 +135,7 @@ class FileGuard:
             with self._patience.within(seconds):
                 yield
         except duckdb.FatalException as error:
-            if is_of_the_disk(error):
+            if is_of_the_disk(error) or is_of_the_database(error):
                 self._journal.clear()
             raise  # the database must be opened anew; then the journal names them
         except duckdb.InternalException:
@@ -153,7 +154,7 @@ class FileGuard:
     def may_try_again(self, item: str, error: Exception) -> bool:
         """Whether the item, which failed here by ``error``, can be read by a process of its own; else it is told, and held.
 
-        Raises the error where it is no fault of a file.
+        Raises the error where it is no fault of a file, and DamagedError where the database cannot be read.
         """
         if not self.concerns(error):
             raise error
@@ -163,6 +164,8 @@ class FileGuard:
             return item in self._passed
         if alone.disk_is_full(self._spill().parent):
             raise error
+        if not isinstance(error, (OverdueError, *_MEMORY)):  # nothing of the file's own: then perhaps of the database
+            demand_sound(self._connection)
         self._passed.discard(item)
         kind: FailureKind = (
             "timed_out"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from monitor.sources.base import Batch
+from monitor.store.damage import is_of_the_database
 from monitor.store.connection import literal, naive, quoted
 from monitor.store.folds import has_folds, settle_folds, settle_labels
 from monitor.store.lengths import LONGEST_CLASS, LONGEST_ID, cut_version, is_longer, kept_value
@@ -171,8 +172,11 @@ def mark_conflicts(connection: duckdb.DuckDBPyConnection) -> bool:
 
 def blames_the_file(error: duckdb.Error) -> bool:
     """Whether an error met while a batch was read speaks of its files; else of us, of memory, the disk or a stop."""
-    ours = (duckdb.InterruptException, duckdb.OutOfMemoryException, duckdb.FatalException, duckdb.InternalException)
-    return not isinstance(error, ours) and "No space left" not in str(error)
+    ours = (
+        duckdb.InterruptException, duckdb.OutOfMemoryException, duckdb.FatalException, duckdb.InternalException,
+        duckdb.SerializationException,
+    )  # fmt: skip
+    return not isinstance(error, ours) and not is_of_the_database(error) and "No space left" not in str(error)
 
 
 def _take_rejects(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
