@@ -74,6 +74,7 @@ class Daemon:
         self._levers = Levers(config_path, self.reload, clock, self._config)
         self._connection = self._open()
         self._runner = ProcessRunner(self._config.state_dir)
+        self._runner.clear_leftovers()
         self._desk = BackupDesk(
             self._config.state_dir, lambda: self._connection, self._held_between_ticks, self._clock
         )  # fmt: skip
@@ -347,6 +348,7 @@ def _tick_once(config: Config, watched: list[Watched], runner: PatientRunner, no
     connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
     try:
         make_ready(connection, config.state_dir, live_only="once")
+        runner.clear_leftovers()
         with ctrl_c_interrupts(connection):
             return Cycle(config, watched, connection, Instruments(CollectorRegistry()), runner).tick(now)
     finally:

@@ -61,7 +61,13 @@ class ProcessRunner:
         self._attention = threading.Event()
         self._attendant: threading.Thread | None = None
         self._stopped = False
-        shutil.rmtree(self._base, ignore_errors=True)  # of a process that was killed
+
+    def clear_leftovers(self) -> None:
+        """Remove what processes of a calwatch that was killed left behind. Call it only while the database is held: until
+        then all of it may belong to a daemon that runs."""
+        with self._lock:
+            if not self._children and not self._leaving:
+                shutil.rmtree(self._base, ignore_errors=True)
 
     def running(self) -> Collection[Work]:
         with self._lock:

@@ -152,7 +152,7 @@ def test_work_left_by_a_killed_calwatch_is_cleared_away(tmp_path: Path) -> None:
     left = tmp_path / "state" / "work" / "job-x"
     left.mkdir(parents=True)
     (left / "work").write_bytes(b"inputs")
-    ProcessRunner(tmp_path / "state")
+    ProcessRunner(tmp_path / "state").clear_leftovers()
     assert not left.exists()
 
 
