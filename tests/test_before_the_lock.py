@@ -55,7 +55,9 @@ def held(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
-def test_beside_a_running_daemon_a_command_touches_nothing_of_what_it_is_at(held: Path, command: tuple[str, ...]) -> None:
+def test_beside_a_running_daemon_a_command_touches_nothing_of_what_it_is_at(
+    held: Path, command: tuple[str, ...]
+) -> None:
     before = files_below(held / "state")
     done = calwatch(*command, cwd=held)
     after = files_below(held / "state")
