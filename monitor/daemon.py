@@ -12,7 +12,6 @@ from types import FrameType
 
 import duckdb
 import structlog
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
@@ -26,6 +25,7 @@ from monitor.levers import Levers, access_of
 from monitor.logs import configure_logging
 from monitor.notify import ServiceManager
 from monitor.opening import make_ready
+from monitor.overlaps import RunWatch
 from monitor.publish.instruments import Instruments
 from monitor.publish.web import create_app
 from monitor.recalibration.processes import PatientRunner, ProcessRunner
@@ -74,6 +74,7 @@ class Daemon:
         self._levers = Levers(config_path, self.reload, clock, self._config)
         self._connection = self._open()
         self._runner = ProcessRunner(self._config.state_dir)
+        self._runner.clear_leftovers()
         self._desk = BackupDesk(
             self._config.state_dir, lambda: self._connection, self._held_between_ticks, self._clock
         )  # fmt: skip
@@ -255,15 +256,7 @@ class Daemon:
 
     def _schedule(self) -> BackgroundScheduler:
         scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
-        kinds = {EVENT_JOB_MISSED: "missed", EVENT_JOB_ERROR: "failed", EVENT_JOB_MAX_INSTANCES: "overlapped"}
-
-        def count(event: JobEvent) -> None:
-            kind = kinds[event.code]
-            self._instruments.scheduler_event(kind)  # type: ignore[arg-type]  # the values above are its literals
-            problem = repr(getattr(event, "exception", None) or "")
-            log.warning("scheduled run " + kind, job=event.job_id, problem=problem)
-
-        scheduler.add_listener(count, EVENT_JOB_MISSED | EVENT_JOB_ERROR | EVENT_JOB_MAX_INSTANCES)
+        RunWatch(self._instruments.scheduler_event).attach(scheduler)
         self._plan(scheduler)
         return scheduler
 
@@ -323,7 +316,6 @@ def run_once(config_path: Path) -> Tick:
     config = load_config(config_path)
     configure_logging(config.monitor.log_format)
     watched = watch(config)
-    tell_mapped_windows(watched)
     now = utc_now()
     runner = PatientRunner(config.state_dir)
     try:
@@ -347,6 +339,7 @@ def _tick_once(config: Config, watched: list[Watched], runner: PatientRunner, no
     connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
     try:
         make_ready(connection, config.state_dir, live_only="once")
+        runner.clear_leftovers()
         with ctrl_c_interrupts(connection):
             return Cycle(config, watched, connection, Instruments(CollectorRegistry()), runner).tick(now)
     finally:

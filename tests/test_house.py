@@ -86,6 +86,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "levers",
         "shown",
         "opening",
+        "overlaps",
         "configschema",
         "guess",
     ),

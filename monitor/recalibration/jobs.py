@@ -79,8 +79,9 @@ class Dispatcher:
         """
         running = [work.job for work in self.runner.running()]
         for job in requeue_interrupted(
-            self.connection, self.model.name, self.now, limit=self._interruptions, running=running
-        ):
+            self.connection, self.model.name, self.now, limit=self._interruptions, running=running,
+            begun=lambda job: job.kind != "action" or self.runner.had_begun(job.id),
+        ):  # fmt: skip
             yield Ended(job, INTERRUPTED if job.state is JobState.QUEUED else job.state.value)
         yield from self._take()
         has_turn, refitted = self._has_turn(), list[Slice]()

@@ -33,6 +33,7 @@ from monitor.recalibration.worker import LAST_MOMENTS, REPORT, WORK, Outcome, wr
 DIRECTORY = "work"
 DELIVERIES = 8  # at once, and beyond that one of each action that has none
 _LOOK_EVERY = 0.1  # seconds, while deliveries wait for a place
+_REMEMBERED = 10_000  # jobs
 _TOLD = 2000  # characters of a dead process's last words
 
 
@@ -61,7 +62,19 @@ class ProcessRunner:
         self._attention = threading.Event()
         self._attendant: threading.Thread | None = None
         self._stopped = False
-        shutil.rmtree(self._base, ignore_errors=True)  # of a process that was killed
+        self._begun: dict[str, None] = {}  # the newest jobs that had a process, also of the calwatch before this one
+
+    def clear_leftovers(self) -> None:
+        """Remove what processes of a calwatch that was killed left behind. Call it only while the database is held: until
+        then all of it may belong to a daemon that runs."""
+        with self._lock:
+            if not self._children and not self._leaving:
+                self._begun |= dict.fromkeys(path.name.rpartition("-")[0] for path in self._base.glob("*-*"))
+                shutil.rmtree(self._base, ignore_errors=True)
+
+    def had_begun(self, job: str) -> bool:
+        with self._lock:
+            return job in self._begun
 
     def running(self) -> Collection[Work]:
         with self._lock:
@@ -76,6 +89,7 @@ class ProcessRunner:
         """A delivery begins as soon as there is a place for it. Raises OSError when inputs of a refit cannot be written or
         no process can be started."""
         with self._lock:
+            self._begun.pop(work.job, None)
             if work.is_refit:
                 self._launch(work)
                 return
@@ -143,6 +157,9 @@ class ProcessRunner:
         except BaseException:
             shutil.rmtree(directory, ignore_errors=True)
             raise
+        self._begun[work.job] = None
+        if len(self._begun) > _REMEMBERED:
+            del self._begun[next(iter(self._begun))]
         self._last_refit = work.model if work.is_refit else self._last_refit
         self._children[work.job] = _Child(replace(work, task=None), process, directory, perf_counter())
 

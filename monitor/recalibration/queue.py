@@ -100,25 +100,34 @@ def after_failure(
 
 def requeue_interrupted(
     connection: duckdb.DuckDBPyConnection, model: str, now: datetime, *, limit: Callable[[Job], int | None],
-    running: Collection[str] = (),
+    running: Collection[str] = (), begun: Callable[[Job], bool] = lambda job: True,
 ) -> tuple[Job, ...]:  # fmt: skip
     """Jobs on record as running that nobody runs: a crash or a full disk ended them, and they had changed nothing.
 
     They are queued again, and no attempt is used up: nothing is lost while calwatch crashes over and over. The first
     interruption queues a job at once; later ones after a pause, since the job may be what crashes us.
     ``limit``: how many interruptions a job may have before it fails; None: as many as there are. ``running``: ids of
-    jobs that do run.
+    jobs that do run. ``begun``: whether anything had begun of a job; one that only waited for its turn ended nothing, so it
+    is queued as it was.
     """
     lost = [job for job in load_jobs(connection, model, states=(JobState.RUNNING,)) if job.id not in running]
     found = []
     for job in lost:
-        after = _after_interruption(job, now, limit(job))
+        has_begun = begun(job)
+        after = _after_interruption(job, now, limit(job)) if has_begun else _as_before(job)
         found.append(after)
         started = job.started_at or now
         with atomic(connection):
             store_job(connection, after)
-            log_attempt(connection, job, Attempt("interrupted", after.reasons[0], started, now))
+            if has_begun:
+                log_attempt(connection, job, Attempt("interrupted", after.reasons[0], started, now))
     return tuple(found)
+
+
+def _as_before(job: Job) -> Job:
+    """Queued again, as if it had not been handed over."""
+    reason = "calwatch ended while it waited for its turn; nothing of it had begun"
+    return replace(job, state=JobState.QUEUED, started_at=None, attempts=max(job.attempts - 1, 0), reasons=(reason,))
 
 
 def _after_interruption(job: Job, now: datetime, limit: int | None) -> Job:

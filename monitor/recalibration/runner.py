@@ -27,6 +27,10 @@ class Runner(Protocol):
         """The reports of a model's work that has ended since the last call."""
         ...
 
+    def had_begun(self, job: str) -> bool:
+        """Whether a process was at a job when the calwatch before this one ended; False where it only waited for its turn."""
+        ...
+
     def settle(self) -> bool:
         """Wait for deliveries where there is no later tick to bring their reports; whether there were any."""
         ...
@@ -61,6 +65,9 @@ class InlineRunner:
         ended = [report for report in self._reports if report.work.model == model]
         self._reports = [report for report in self._reports if report.work.model != model]
         return ended
+
+    def had_begun(self, job: str) -> bool:
+        return True  # it does not wait here
 
     def settle(self) -> bool:
         return False

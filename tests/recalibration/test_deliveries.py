@@ -169,7 +169,8 @@ def test_restarts_use_up_no_attempts(tmp_path: Path, kind: str) -> None:
         now = NOW
         for _ in range(12):
             (job,) = load_jobs(held.connection, "m")
-            begin(held.connection, job, now)
+            if job.state is JobState.QUEUED:
+                begin(held.connection, job, now)
             held.cycle.runner = _Held(tmp_path / "apart")  # takes it up, and is gone before it has begun
             held.tick(now, publish=False)
             now += LONGEST_PAUSE * 2
@@ -181,7 +182,11 @@ def test_restarts_use_up_no_attempts(tmp_path: Path, kind: str) -> None:
 def _interrupted_often(held: Line, times: int) -> Job:
     (job,) = load_jobs(held.connection, "m")
     begin(held.connection, replace(job, interruptions=times, attempts=times), NOW)
-    held.cycle.runner = _Held(held.cycle.config.state_dir / "apart")
+    apart = held.cycle.config.state_dir / "apart"
+    (apart / "work" / f"{job.id}-x").mkdir(parents=True, exist_ok=True)  # its process had been started
+    runner = _Held(apart)
+    runner.clear_leftovers()
+    held.cycle.runner = runner
     held.tick(NOW, publish=False)
     (job,) = load_jobs(held.connection, "m")
     return job

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -152,8 +153,24 @@ def test_work_left_by_a_killed_calwatch_is_cleared_away(tmp_path: Path) -> None:
     left = tmp_path / "state" / "work" / "job-x"
     left.mkdir(parents=True)
     (left / "work").write_bytes(b"inputs")
-    ProcessRunner(tmp_path / "state")
+    runner = ProcessRunner(tmp_path / "state")
+    assert left.exists()  # of a daemon that runs, for all we know until the database is held
+    runner.clear_leftovers()
     assert not left.exists()
+
+
+def test_of_jobs_left_by_a_killed_calwatch_those_with_a_process_had_begun(tmp_path: Path) -> None:
+    (tmp_path / "state" / "work" / "abc-123-x_y").mkdir(parents=True)
+    runner = ProcessRunner(tmp_path / "state")
+    runner.clear_leftovers()
+    assert runner.had_begun("abc-123")
+    assert not runner.had_begun("waited")
+
+
+def test_a_job_that_waits_for_its_lane_has_not_begun(runner: ProcessRunner, tmp_path: Path) -> None:
+    for job in ("one", "two"):
+        runner.start(replace(_command(tmp_path, SLEEP), job=job))
+    assert (runner.had_begun("one"), runner.had_begun("two")) == (True, False)
 
 
 def test_inputs_are_readable_for_this_user_only(runner: ProcessRunner, tmp_path: Path) -> None:

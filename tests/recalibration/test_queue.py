@@ -94,6 +94,17 @@ def test_interruptions_count_apart_from_attempts_and_end(tmp_path: Path) -> None
         assert held.one("SELECT count(*) FROM job_log WHERE outcome = 'interrupted'") == 3
 
 
+def test_a_job_that_only_waited_for_its_turn_was_not_interrupted_however_often_calwatch_ends(tmp_path: Path) -> None:
+    with line(tmp_path, MODEL) as held:
+        enqueue(held.connection, [_job()])
+        for _ in range(5):
+            begin(held.connection, _only(held), BEGAN)
+            (after,) = requeue_interrupted(held.connection, "m", BEGAN, limit=lambda job: 3, begun=lambda job: False)
+            assert (after.state, after.attempts, after.interruptions) == (JobState.QUEUED, 0, 0)
+            assert after.next_attempt_at is None
+        assert held.one("SELECT count(*) FROM job_log") == 0
+
+
 def test_a_job_that_does_run_is_not_taken_for_interrupted(tmp_path: Path) -> None:
     with line(tmp_path, MODEL) as held:
         job = begin(held.connection, _job(), BEGAN)

@@ -1,0 +1,52 @@
+"""Runs of the scheduler that went wrong: each counted, and told in one line; a long cycle once, not at each time it misses."""
+
+import logging
+from collections.abc import Callable
+
+import structlog
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_EXECUTED,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    JobEvent,
+)
+from apscheduler.schedulers.base import BaseScheduler
+
+from monitor.publish.instruments import SchedulerEvent
+
+log = structlog.get_logger("calwatch")
+_KINDS: dict[int, SchedulerEvent] = {
+    EVENT_JOB_MISSED: "missed", EVENT_JOB_ERROR: "failed", EVENT_JOB_MAX_INSTANCES: "overlapped",
+}  # fmt: skip
+
+
+class RunWatch:
+    """Of one scheduler, whose one job is the cycle."""
+
+    def __init__(self, count: Callable[[SchedulerEvent], None]) -> None:
+        self._count = count
+        self._overlapped = False  # whether that is told of the run under way
+
+    def attach(self, scheduler: BaseScheduler) -> None:
+        """Listen from now on, in place of the scheduler's own warnings."""
+        logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
+        scheduler.add_listener(self.take, EVENT_JOB_EXECUTED | sum(_KINDS))
+
+    def take(self, event: JobEvent) -> None:
+        """Count and tell one event."""
+        kind = _KINDS.get(event.code)
+        if kind == "overlapped":
+            self._count(kind)
+            if not self._overlapped:
+                log.warning(
+                    "scheduled run overlapped", job=event.job_id, problem="the one before still runs",
+                    hint="a cycle takes longer than [monitor] cycle; told once for each that does",
+                )  # fmt: skip
+            self._overlapped = True
+            return
+        self._overlapped = False
+        if kind is not None:
+            self._count(kind)
+            error = getattr(event, "exception", None)
+            log.warning("scheduled run " + kind, job=event.job_id, **({"problem": repr(error)} if error else {}))

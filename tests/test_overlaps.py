@@ -1,0 +1,48 @@
+"""What the scheduler tells of runs that went wrong: one line each, and of a long cycle one."""
+
+import logging
+
+import structlog
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_EXECUTED,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    JobEvent,
+    JobExecutionEvent,
+)
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from monitor.overlaps import RunWatch
+
+
+def _event(code: int) -> JobEvent:
+    return JobEvent(code, "cycle", "default")
+
+
+def test_a_long_cycle_is_told_once_and_each_missed_turn_is_counted() -> None:
+    counted: list[str] = []
+    watch = RunWatch(counted.append)
+    with structlog.testing.capture_logs() as lines:
+        for code in (EVENT_JOB_MAX_INSTANCES,) * 3 + (EVENT_JOB_EXECUTED,) * 2 + (EVENT_JOB_MAX_INSTANCES,) * 2:
+            watch.take(_event(code))
+    assert counted == ["overlapped"] * 5
+    assert [line["event"] for line in lines] == ["scheduled run overlapped"] * 2
+    assert {line["job"] for line in lines} == {"cycle"}
+    assert {line["problem"] for line in lines} == {"the one before still runs"}
+
+
+def test_a_run_that_failed_is_told_with_its_error_and_a_missed_one_without() -> None:
+    counted: list[str] = []
+    watch = RunWatch(counted.append)
+    with structlog.testing.capture_logs() as lines:
+        watch.take(JobExecutionEvent(EVENT_JOB_ERROR, "cycle", "default", None, exception=ValueError("no")))
+        watch.take(_event(EVENT_JOB_MISSED))
+    assert counted == ["failed", "missed"]
+    assert lines[0]["problem"] == "ValueError('no')"
+    assert "problem" not in lines[1]
+
+
+def test_the_scheduler_adds_no_line_of_its_own_for_each_turn_it_skips() -> None:
+    RunWatch(lambda kind: None).attach(BackgroundScheduler())
+    assert not logging.getLogger("apscheduler.scheduler").isEnabledFor(logging.WARNING)
