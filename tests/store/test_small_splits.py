@@ -296,9 +296,9 @@ def test_files_of_odd_forms(make_world: MakeWorld, monkeypatch: pytest.MonkeyPat
 
 def but_for_places(found: dict[str, Any]) -> dict[str, Any]:
     """What is left, without which slice values and versions have a place of their own: the sums of all of them."""
-    sums: Counter[Any] = Counter()
+    sums: dict[tuple[Any, Any], Any] = {}
     for *_, bucket, bin_, n, unlabelled, _, _, _ in found["cells"]:
-        sums[bucket, bin_] += np.array([n, unlabelled])
+        sums[bucket, bin_] = sums.get((bucket, bin_), 0) + np.array([n, unlabelled])
     return {
         **found,
         "samples": [row[:7] + row[9:] for row in found["samples"]],
