@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from monitor.config import Model
 from monitor.model import MISSING, Slice
 from monitor.statistics.cells import SUMS, Cells, Clusters
-from monitor.store.connection import atomic, load_table, naive
+from monitor.store.connection import load_table, naive
 from monitor.store.places import free_places
 from monitor.store.registry import Registry
 from monitor.store.sql import statement
@@ -235,7 +235,7 @@ def fold_and_drop(connection: duckdb.DuckDBPyConnection, registry: Registry, mod
     assert row is not None
     if row[0] >= until:
         return False
-    with atomic(connection):
+    with registry.transaction(connection):
         span = {**where, "since": row[0], "until": until}
         connection.execute(statement("fold_collect"), span)
         connection.execute(

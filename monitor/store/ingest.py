@@ -30,6 +30,7 @@ from monitor.store.label_rules import define_missing, load_rules, remember_words
 from monitor.store.logits import has_vectors, settle_logits
 from monitor.store.parking import join_labels
 from monitor.store.parting import demand_known_words, demand_no_folds, demand_none_refused, follow_logits
+from monitor.store.place_order import demand_places
 from monitor.store.places import map_streams
 from monitor.store.pulled import Pulled
 from monitor.store.registry import Registry
@@ -93,10 +94,11 @@ def ingest(
         demand_none_refused(batch, found.refused)
     has_logits = "logits" in batch.columns and has_vectors(connection)
     followed = follow_logits(connection, batch, facts) if has_logits else None
+    demand_places(connection, registry, model, batch)
     if not (found.facts or has_logits):  # what is being found of a source depends on the order of its files
         demand_few_words(connection, batch, holds)
     shares = Shares.of(connection, batch)
-    with atomic(connection):
+    with registry.transaction(connection):
         pulled = Pulled(files=batch.files)
         count = connection.execute("SELECT count(*) FROM staged").fetchone()
         pulled.rows = int(count[0]) if count else 0

@@ -66,8 +66,7 @@ def map_streams(
     }
     placed = [pair for pair, (_, own) in known.items() if own]
     versions = _keep({version for version, _ in placed}, model.max_versions, _NEEDS_NONE, counts, 0)
-    own = connection.execute("SELECT id FROM calibrators WHERE model = $model", {"model": model.name}).fetchall()
-    free = _NEEDS_NONE | {id_ for (id_,) in own}
+    _, free = needing_none(connection, model)
     calibrators = _keep({calibrator for _, calibrator in placed}, model.max_versions, free, counts, 1)
     kept = {pair: (versions[pair[0]], calibrators[pair[1]]) for pair in counts}
     numbers = _enter(connection, registry, set(kept.values()), known, now)
@@ -162,6 +161,19 @@ def _folded_slices(
         problems += [Problem(dimension, "values_folded", told_folded(told))] if told else []
     registry.folded = {}
     return problems
+
+
+def needing_none(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[frozenset[str], frozenset[str]]:
+    """The versions, and the calibrators, that need no place."""
+    own = connection.execute("SELECT id FROM calibrators WHERE model = $model", {"model": model.name}).fetchall()
+    return _NEEDS_NONE, _NEEDS_NONE | {id_ for (id_,) in own}
+
+
+def placed_pairs(connection: duckdb.DuckDBPyConnection, model_id: int) -> list[tuple[str, str]]:
+    """(version, calibrator) of the streams that hold a place."""
+    return connection.execute(
+        "SELECT version, calibrator FROM streams WHERE model_id = $model_id AND placed", {"model_id": model_id}
+    ).fetchall()
 
 
 def free_places(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, oldest: datetime) -> None:

@@ -16,6 +16,7 @@ from monitor.store.cut_short import was_cut_short
 from monitor.store.guard import FileGuard
 from monitor.store.ingest import RefusedError, ingest
 from monitor.store.journal import Journal
+from monitor.store.orphans import mend_orphans
 from monitor.store.parking import parked_past_horizon
 from monitor.store.parting import split_damaged
 from monitor.store.pulled import Pulled
@@ -47,6 +48,7 @@ def pull(
     """What each source brought, by its name. Each batch is committed with its cursor before the next is read."""
     brought: dict[str, Pulled] = {}
     take_up_journal(connection, Journal.beside(connection), now)
+    mended = mend_orphans(connection, registry, model, sources[0].name, now)
     renewed = renew_meaning(connection, registry, model, sources, now)
     cut_short = was_cut_short(connection, registry, model)
     for source in sources:
@@ -54,7 +56,7 @@ def pull(
     tried_again = renewed.done or cut_short or any(pulled.new for pulled in brought.values())
     if tried_again or parked_past_horizon(connection, registry, model, now):
         brought[sources[0].name].add(retry_parked(connection, registry, model, now))
-    brought[sources[0].name].problems += renewed.problems
+    brought[sources[0].name].problems += [*mended, *renewed.problems]
     for name, pulled in brought.items():
         pulled.problems += _set_aside(name, pulled)
         if pulled.files or _told(pulled) or _troubled(connection, model.name, name):

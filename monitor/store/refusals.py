@@ -6,7 +6,7 @@ import duckdb
 
 from monitor.config import Model
 from monitor.sources.base import Batch, Outcome, Problem
-from monitor.store.connection import atomic, naive
+from monitor.store.connection import naive
 from monitor.store.pulled import Pulled
 from monitor.store.registry import Registry
 from monitor.store.review import Review
@@ -24,7 +24,7 @@ def refuse(
     """
     refusal = review.refused[file]
     removed = 0
-    with atomic(connection):
+    with registry.transaction(connection):
         for fact, value in review.facts.items():
             store_fact(connection, registry.model_id, source, fact, value, now)
         if review.take_back:

@@ -1,6 +1,8 @@
 """Small numbers for models, streams and slices: the columns of samples and cells hold these, not texts."""
 
 import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,21 +11,37 @@ import numpy as np
 
 from monitor.config import Model
 from monitor.model import MISSING, OTHER, Slice
-from monitor.store.connection import load_table, naive
+from monitor.store.connection import atomic, load_table, naive
 from monitor.store.values import normalize_word
 
 _LONGEST_VALUE = 120  # characters of a slice value that are kept; a longer one ends in its hash
 
 
+class LostNumberError(Exception):
+    """Rows were about to be stored under a number that stands for nothing, or for something else."""
+
+
+def plain_value(value: str) -> str:
+    """The one form of a slice value: normalised, its hashed stump, ``__missing__`` or ``__other__``."""
+    value = normalize_word(value)
+    if value in ("", MISSING):
+        return MISSING
+    if len(value) > _LONGEST_VALUE and value != OTHER:
+        return f"{value[:_LONGEST_VALUE]}…{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+    return value
+
+
 @dataclass(slots=True)
 class Registry:
-    """The numbers of one model, as the open transaction sees them."""
+    """The numbers of one model, as the open transaction sees them: what changes them does so inside ``transaction``."""
 
     model_id: int
     slices: dict[Slice, int] = field(default_factory=dict)  # finest slices
     values: dict[str, set[str]] = field(default_factory=dict)  # dimension → values with a slice of their own
     # dimension → rows of the batch that fold, and some of their values
     folded: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+    _is_open: bool = False
+    _is_doubtful: bool = False  # a transaction was rolled back, or its end is not known
 
     @classmethod
     def load(cls, connection: duckdb.DuckDBPyConnection, model: Model, now: datetime) -> "Registry":
@@ -37,11 +55,39 @@ class Registry:
                 {"name": model.name, "now": naive(now)},
             ).fetchone()
         assert row is not None
-        where = {"model_id": row[0]}
-        slices = connection.execute("SELECT labels, slice_id FROM slices WHERE model_id = $model_id", where).fetchall()
-        registry = cls(row[0], {Slice.of(labels): slice_id for labels, slice_id in slices})
-        registry.load_values(connection)
+        registry = cls(row[0])
+        registry._load_all(connection)
         return registry
+
+    def _load_all(self, connection: duckdb.DuckDBPyConnection) -> None:
+        rows = connection.execute(
+            "SELECT labels, slice_id FROM slices WHERE model_id = $model_id", {"model_id": self.model_id}
+        ).fetchall()
+        self.slices = {Slice.of(labels): slice_id for labels, slice_id in rows}
+        self.load_values(connection)
+
+    @contextmanager
+    def transaction(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """One transaction (see ``atomic``) which the registry follows: rolled back, it knows what it knew before.
+
+        A number kept of a rolled-back transaction would stand in samples without a row of its own, and be given out again.
+        """
+        slices, values = dict(self.slices), {name: set(known) for name, known in self.values.items()}
+        try:
+            with atomic(connection):
+                if self._is_doubtful:
+                    self._load_all(connection)
+                self._is_open = True
+                yield
+        except BaseException:
+            self.slices, self.values, self.folded = slices, values, {}
+            # a stop may come once the commit is done: what is stored is looked up before anything is entered
+            self._is_doubtful = True
+            raise
+        else:
+            self._is_doubtful = False
+        finally:
+            self._is_open = False
 
     def load_values(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Look up which values have a place."""
@@ -59,12 +105,16 @@ class Registry:
         return [slice_id for own, slice_id in self.slices.items() if scope.contains(own)]
 
     def map_slices(self, connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-        """Fill the temporary table slice_keys (slice_key → slice_id) for all keys in `staged`, entering new slices."""
+        """Fill the temporary table slice_keys (slice_key → slice_id) for all keys in `staged`, entering new slices.
+
+        To be called inside ``transaction``. Raises LostNumberError where numbers are not those of the store.
+        """
         counted = connection.execute(
             "SELECT slice_key, count(*) AS n FROM staged WHERE reason IS NULL AND slice_key IS NOT NULL "
             "GROUP BY slice_key ORDER BY n DESC, slice_key"
         ).fetchall()
         keys, ids = [], []
+        wanted: dict[int, Slice] = {}
         self.folded = {}
         for key, rows in counted:  # frequent values first, so that those get the slices when there are too many
             raw = key.split("\x1f") if model.slices else []
@@ -75,27 +125,39 @@ class Registry:
                     count, examples = self.folded.get(dimension, (0, []))
                     self.folded[dimension] = count + rows, [*examples[:2], value[:_LONGEST_VALUE]]
             keys.append(key)
-            ids.append(self._slice_id(connection, Slice.of(labels)))
+            slice_ = Slice.of(labels)
+            ids.append(self.number_slice(connection, slice_))
+            wanted[ids[-1]] = slice_
         if keys:
             columns = {"slice_key": np.array(keys, dtype=object), "slice_id": np.array(ids, dtype=np.int32)}
             load_table(connection, "slice_keys", columns)
+            self._demand_stored(connection, wanted)
         else:
             connection.execute("CREATE OR REPLACE TEMP TABLE slice_keys (slice_key VARCHAR, slice_id INTEGER)")
 
+    def _demand_stored(self, connection: duckdb.DuckDBPyConnection, wanted: Mapping[int, Slice]) -> None:
+        """Raises LostNumberError unless each number is, in the store, that of its slice: rows would be counted as others'."""
+        stored = connection.execute(
+            "SELECT slice_id, labels FROM slices WHERE model_id = $model_id "
+            "AND slice_id IN (SELECT slice_id FROM slice_keys)",
+            {"model_id": self.model_id},
+        ).fetchall()
+        held = [(number, Slice.of(labels)) for number, labels in stored]
+        if len(held) != len(wanted) or dict(held) != wanted:
+            lost = next(own for number, own in wanted.items() if held.count((number, own)) != 1)
+            raise LostNumberError(f"slice {lost.text} is not stored under its number; nothing was taken")
+
     def _value(self, connection: duckdb.DuckDBPyConnection, dimension: str, value: str, limit: int) -> str:
         """The label value that stands for a raw one: itself, its hashed stump, __missing__ or __other__."""
-        value = normalize_word(value)
-        if value in ("", MISSING):
-            return MISSING
-        if value == OTHER:
-            return OTHER
-        if len(value) > _LONGEST_VALUE:
-            value = f"{value[:_LONGEST_VALUE]}…{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+        value = plain_value(value)
+        if value in (MISSING, OTHER):
+            return value
         known = self.values.setdefault(dimension, set())
         if value in known:
             return value
         if len(known) >= limit:
             return OTHER
+        self._demand_open()
         known.add(value)
         connection.execute(
             "INSERT INTO slice_values VALUES ($model_id, $dimension, $value)",
@@ -103,10 +165,12 @@ class Registry:
         )
         return value
 
-    def _slice_id(self, connection: duckdb.DuckDBPyConnection, wanted: Slice) -> int:
+    def number_slice(self, connection: duckdb.DuckDBPyConnection, wanted: Slice) -> int:
+        """Its number; a new slice is entered, inside ``transaction``."""
         known = self.slices.get(wanted)
         if known is not None:
             return known
+        self._demand_open()
         row = connection.execute(
             "INSERT INTO slices SELECT coalesce(max(slice_id), 0) + 1, $model_id, map($names::VARCHAR[], $texts::VARCHAR[]), "
             "NULL, NULL FROM slices RETURNING slice_id",
@@ -119,3 +183,9 @@ class Registry:
         assert row is not None
         self.slices[wanted] = int(row[0])
         return int(row[0])
+
+    def _demand_open(self) -> None:
+        if not self._is_open:
+            raise LostNumberError(
+                "something is entered outside Registry.transaction: rolled back, its number would be lost"
+            )

@@ -13,7 +13,7 @@ import duckdb
 
 from monitor.config import Model
 from monitor.sources.base import Problem, Source
-from monitor.store.connection import atomic, literal, naive
+from monitor.store.connection import literal, naive
 from monitor.store.label_basis import Basis
 from monitor.store.label_rules import load_rules
 from monitor.store.outcome_origins import Origins, Says, ask_sources, find_origins
@@ -57,7 +57,7 @@ def renew_meaning(
     told: list[Problem] = []
     done = bool(filled and filled[0])
     says = ask_sources(connection, registry, model, sources, now) if done else {}
-    with atomic(connection):
+    with registry.transaction(connection):
         if done:
             told = _renew(connection, registry, model, says, row[0], now)
             store_notes(connection, model.name, sources[0].name, told, now)

@@ -5,7 +5,7 @@ from datetime import datetime
 import duckdb
 
 from monitor.config import Model
-from monitor.store.connection import atomic, naive
+from monitor.store.connection import naive
 from monitor.store.file_numbers import load_file_numbers, number_files
 from monitor.store.ingest import quarantine, take
 from monitor.store.label_rules import define_missing, load_rules
@@ -25,7 +25,7 @@ def retry_parked(connection: duckdb.DuckDBPyConnection, registry: Registry, mode
         return pulled
     meaning = {each.name: each for each in model.source}
     pushed = {each.name for each in model.source if each.kind == "http"}
-    with atomic(connection):
+    with registry.transaction(connection):
         connection.execute(
             statement("parked_stage"),
             {"model_id": registry.model_id, "too_old": naive(now - model.label_horizon)},

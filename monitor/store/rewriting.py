@@ -7,7 +7,7 @@ import duckdb
 
 from monitor.config import Model
 from monitor.store.cells import renew_cells
-from monitor.store.registry import Registry
+from monitor.store.registry import LostNumberError, Registry
 from monitor.store.sql import statement
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -16,7 +16,8 @@ _MICROSECOND = timedelta(microseconds=1)
 def rewrite_samples(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model) -> None:
     """Put the rows of `incoming` in, take those of `replaced` out (by row_key), and bring their cells up to date.
 
-    To be called inside a transaction. Nothing happens when both are empty.
+    To be called inside a transaction. Nothing happens when both are empty. Raises LostNumberError where a row to come in has
+    a slice or stream that is not stored.
     """
     span = connection.execute(
         "SELECT min(observed_at), max(observed_at), bool_or(old) FROM ("
@@ -25,6 +26,9 @@ def rewrite_samples(connection: duckdb.DuckDBPyConnection, registry: Registry, m
     assert span is not None  # an aggregate always gives a row
     if span[0] is None:
         return
+    lost = connection.execute(statement("ingest_lost"), {"model_id": registry.model_id}).fetchone()
+    if lost is not None:
+        raise LostNumberError(f"sample {lost[0]} has slice {lost[1]} and stream {lost[2]}, of which one is not stored")
     first, beyond = span[0], span[1] + _MICROSECOND
     if span[2]:
         connection.execute(statement("ingest_delete_replaced"), {"first": first, "beyond": beyond})
