@@ -21,7 +21,7 @@ def is_grave(error: duckdb.Error) -> bool:
     if isinstance(error, duckdb.InterruptException):
         return True
     grave = (duckdb.OutOfMemoryException, duckdb.FatalException, duckdb.InternalException)
-    return isinstance(error, grave) and not is_of_the_disk(error) or is_of_the_database(error)
+    return (isinstance(error, grave) and not is_of_the_disk(error)) or is_of_the_database(error)
 
 
 def is_unexpected(error: Exception) -> bool:

@@ -2,6 +2,7 @@
 
 a file fails here        → it is tried alone, in a process of its own; where that can read it, once more here, alone
 calwatch ended over it   → the journal names it on the next start: the process of its own comes first
+… three times over it alone, which others can read: it waits, an hour at first, and nothing is held against it
 it fails alone           → one try, told; in the next cycle once more alone; then it is set aside, a push refused
 it changes, or is gone   → what is held of it is forgotten; so it is by ``calwatch retry``, another version, another
                            memory_limit
@@ -26,7 +27,6 @@ from monitor.store.journal import Entry, Journal
 from monitor.store.patience import OverdueError, Patience, seconds_for
 from monitor.store.room import spill_limit
 from monitor.store.set_aside import (
-    MOST_CRASHES,
     MOST_TRIES,
     TOGETHER,
     Held,
@@ -56,11 +56,12 @@ class FileGuard:
     """Over one source in one cycle. ``problems`` grows by what there is to tell."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, model: Model, source: Guarded, journal: Journal, now: datetime
-    ) -> None:
+        self, connection: duckdb.DuckDBPyConnection, model: Model, source: Guarded, journal: Journal, now: datetime,
+        cursor: Mapping[str, str],
+    ) -> None:  # fmt: skip
         self.problems: list[Problem] = []
         self._connection, self._model, self._source, self._now = connection, model, source, now
-        self._journal = journal
+        self._journal, self._cursor = journal, cursor
         self._held = load_held(connection, model.name, source.name)
         self._fingerprints: Mapping[str, str] = {}
         self._passed: set[str] = set()  # alone, in this cycle
@@ -77,7 +78,13 @@ class FileGuard:
         self._fingerprints = files
         if not self._held:
             return
-        self._forget([item for item, held in self._held.items() if files.get(item) != held.fingerprint])
+        self._forget(
+            [
+                item for item, held in self._held.items()
+                # those that were committed a moment before calwatch ended are read no more
+                if files.get(item) != held.fingerprint or self._cursor.get(item) == held.fingerprint
+            ]
+        )  # fmt: skip
         circumstances = tried_with(self._connection)
         for held in self._held.values():
             if held.set_aside and held.tried_with == circumstances:
@@ -85,12 +92,24 @@ class FileGuard:
                     self._tell(held, news=False)
             elif held.set_aside:  # another version, or another memory_limit, may read it
                 held.tries, held.crashes, held.set_aside = 0, 0, False
-        suspects = [held for held in self._held.values() if not held.set_aside]
-        for held in suspects:
-            if held.crashes >= MOST_CRASHES:
-                told = f"calwatch ended {held.crashes} times while it read it alone"
-                self._blame(held.item, Failed("crashed", told))
-        self._try_alone([held.item for held in suspects if held.crashes < MOST_CRASHES])
+        suspects = [held for held in self._held.values() if not held.set_aside and not self._waits(held)]
+        self._try_alone([held.item for held in suspects])
+
+    def _waits(self, held: Held) -> bool:
+        """Whether the file is not to be read yet, though nothing is known against it: that is told."""
+        until = held.waits_until()
+        if until is None or until <= self._now:
+            return False
+        demand_sound(self._connection)
+        name = f"push {held.item}" if self._pushed else held.item
+        text = (
+            f"{name}: calwatch was ended {held.crashes_alone} times while it read it alone, though a process of its own can "
+            "read it: look in the system's log whether it was killed, for memory or by a probe. Nothing of it was taken, and "
+            f"nothing is held against it: it is read again after {until:%Y-%m-%d %H:%M} UTC, or by: calwatch retry "
+            f"{self._model.name}"
+        )
+        self.problems.append(Problem(held.item, "unreadable_file", text, news=False))
+        return True
 
     def _bound_spilling(self) -> None:
         """Once, where there is something to read."""
@@ -205,7 +224,7 @@ class FileGuard:
         held = self._held.get(item) or Held(item, self._fingerprints.get(item, ""))
         tries = held.tries + 1
         self._held[item] = held = replace(
-            held, tries=tries, set_aside=tries >= MOST_TRIES or held.crashes >= MOST_CRASHES, kind=failed.kind,
+            held, tries=tries, set_aside=tries >= MOST_TRIES, kind=failed.kind,
             reason=failed.reason, remedy=REMEDIES[failed.kind], tried_with=tried_with(self._connection),
         )  # fmt: skip
         store_held(self._connection, self._model.name, self._source.name, held, self._now)

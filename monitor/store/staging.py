@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from monitor.sources.base import Batch
-from monitor.store.damage import is_of_the_database
 from monitor.store.connection import literal, naive, quoted
+from monitor.store.damage import is_of_the_database
 from monitor.store.folds import has_folds, settle_folds, settle_labels
 from monitor.store.lengths import LONGEST_CLASS, LONGEST_ID, cut_version, is_longer, kept_value
 from monitor.store.sql import statement
