@@ -143,9 +143,7 @@ class Inbox:
                 _make_durable(parent)
         return self.directory / f".{name}"
 
-    def put(
-        self, written: Path, push_id: str, digest: str, now: datetime, *, newest: int | None = None
-    ) -> Waiting:
+    def put(self, written: Path, push_id: str, digest: str, now: datetime, *, newest: int | None = None) -> Waiting:
         """Make a file written by ``temporary`` durable and visible. Not to be called twice at once. Raises OSError.
 
         ``newest``: the order of the last one that waits, for who knows it; None: the directory is listed.

@@ -21,18 +21,20 @@ from monitor.config import Model
 from monitor.sources.base import Guarded, Problem
 from monitor.store import alone
 from monitor.store.alone import Failed, FailureKind, NotTriedError
-from monitor.store.blame import first_line, is_of_the_disk, is_unexpected
+from monitor.store.blame import first_line, is_of_the_disk, is_unexpected, lacks_room
 from monitor.store.damage import demand_sound, is_of_the_database
 from monitor.store.journal import Entry, Journal
 from monitor.store.patience import OverdueError, Patience, seconds_for
-from monitor.store.room import spill_limit
+from monitor.store.room import Room, spill_room
 from monitor.store.set_aside import (
     MOST_TRIES,
     TOGETHER,
     Held,
     drop_held,
+    has_more_room,
     load_held,
     memory_limit,
+    note_room,
     store_held,
     tried_with,
 )
@@ -45,6 +47,7 @@ REMEDIES: Mapping[FailureKind, str] = {
     "crashed": "Write it anew with another tool or version, without columns that calwatch does not need, and please report "
     "it: no file should do that",
     "timed_out": "Write it anew in several smaller files, without columns that calwatch does not need",
+    "no_room": "Make room on the disk of [monitor] state_dir",
     "failed": "Write it anew with another tool or version, without columns that calwatch does not need, and please report "
     "it with this line",
 }
@@ -67,6 +70,7 @@ class FileGuard:
         self._passed: set[str] = set()  # alone, in this cycle
         self._patience = Patience(connection)
         self._bounded = False
+        self._room = Room(0, is_short=False)  # as it was before the last reading
         self._pushed = source.name in {each.name for each in model.source if each.kind == "http"}
 
     def close(self) -> None:
@@ -97,6 +101,9 @@ class FileGuard:
 
     def _waits(self, held: Held) -> bool:
         """Whether the file is not to be read yet, though nothing is known against it: that is told."""
+        if held.kind == "no_room" and not has_more_room(held, tried_with(self._connection), self._room_now()):
+            self._tell_short(held, news=False)
+            return True
         until = held.waits_until()
         if until is None or until <= self._now:
             return False
@@ -115,9 +122,12 @@ class FileGuard:
         """Once, where there is something to read."""
         if not self._bounded:
             self._bounded = True
-            limit = spill_limit(self._spill(), memory_limit(self._connection))
+            self._room = self._room_now()
             with suppress(duckdb.Error):  # more is spilled already
-                self._connection.execute(f"SET max_temp_directory_size = '{limit}'")
+                self._connection.execute(f"SET max_temp_directory_size = '{self._room.limit}'")
+
+    def _room_now(self) -> Room:
+        return spill_room(self._spill(), memory_limit(self._connection))
 
     def look(self, item: str, look: Callable[[], T]) -> T | None:
         """See ``monitor.sources.base.Guard``."""
@@ -189,10 +199,16 @@ class FileGuard:
         kind: FailureKind = (
             "timed_out"
             if isinstance(error, OverdueError)
+            else "no_room"
+            if self._room.is_short and lacks_room(error)
             else "out_of_memory"
             if isinstance(error, _MEMORY)
             else "failed"
         )
+        if kind == "no_room":
+            why = f"needs more room to be taken than the disk of the state directory has ({first_line(error)})"
+            self._blame(item, Failed(kind, why))
+            return False
         said = first_line(error) if kind == "timed_out" else f"{type(error).__name__}: {first_line(error)}"
         self._blame(item, Failed(kind, f"can be read by itself, but not be taken into the store: {said}"))
         return False
@@ -204,6 +220,7 @@ class FileGuard:
     def _try_alone(self, items: Sequence[str]) -> None:
         if not items:
             return
+        self._room = self._room_now()
         try:
             for item, failed in alone.try_alone(
                 self._source, self._model, [(item, 2 * seconds_for(self._size_of(item))) for item in items], self._now,
@@ -222,6 +239,14 @@ class FileGuard:
     def _blame(self, item: str, failed: Failed) -> None:
         """One try has failed."""
         held = self._held.get(item) or Held(item, self._fingerprints.get(item, ""))
+        if failed.kind == "no_room":  # no try: a push waits, and a file is read once there is room
+            with_room = note_room(tried_with(self._connection), self._room.size)
+            self._held[item] = held = replace(
+                held, kind=failed.kind, reason=failed.reason, remedy=REMEDIES[failed.kind], tried_with=with_room
+            )
+            store_held(self._connection, self._model.name, self._source.name, held, self._now)
+            self._tell_short(held, news=True)
+            return
         tries = held.tries + 1
         self._held[item] = held = replace(
             held, tries=tries, set_aside=tries >= MOST_TRIES, kind=failed.kind,
@@ -230,6 +255,11 @@ class FileGuard:
         store_held(self._connection, self._model.name, self._source.name, held, self._now)
         if not (self._pushed and held.set_aside):  # the source refuses it, and tells
             self._tell(held, news=True)
+
+    def _tell_short(self, held: Held, *, news: bool) -> None:
+        name = f"push {held.item}" if self._pushed else held.item
+        text = f"{name}: {held.told}: once there is more, it is read. Nothing of it was taken"
+        self.problems.append(Problem(held.item, "unreadable_file", text, news=news))
 
     def _tell(self, held: Held, *, news: bool) -> None:
         name = f"push {held.item}" if self._pushed else held.item

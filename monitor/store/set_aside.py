@@ -10,11 +10,13 @@ from monitor import __version__
 from monitor.model import FileSetAside
 from monitor.store.connection import atomic, aware, naive
 from monitor.store.journal import Journal
+from monitor.store.room import Room
 
 MOST_TRIES = 2  # that fail, one a cycle; then a file is set aside
 MOST_CRASHES = 3  # of calwatch over one file alone that a process of its own can read; then it waits
 FIRST_WAIT = timedelta(hours=1)  # twice as long after each further crash
 LONGEST_WAIT = timedelta(days=1)
+MORE_ROOM = 1.25  # times what there was on the disk: then it is tried again
 TOGETHER = 2  # crashes after which files that were read together are read alone, so that one of them can be named
 _COLUMNS = "item, fingerprint, tries, crashes, set_aside, kind, reason, remedy, tried_with, last_tried_at"
 
@@ -57,6 +59,17 @@ class Held:
 def tried_with(connection: duckdb.DuckDBPyConnection) -> str:
     """What decides besides a file whether it can be read: with another version, or more memory, it is tried again."""
     return f"calwatch {__version__}, memory_limit {memory_limit(connection)}"
+
+
+def note_room(circumstances: str, room: int) -> str:
+    """What to enter as ``tried_with`` where the disk had too little room: bytes that rows could spill to."""
+    return f"{circumstances}, room {room}"
+
+
+def has_more_room(held: Held, circumstances: str, room: Room) -> bool:
+    """Whether a file for which the disk had too little room may fit now; or something else has changed since."""
+    before, _, had = held.tried_with.partition(", room ")
+    return before != circumstances or not room.is_short or room.size >= MORE_ROOM * int(had or 0)
 
 
 def memory_limit(connection: duckdb.DuckDBPyConnection) -> str:
@@ -139,7 +152,7 @@ def _utc(moment: datetime) -> datetime:
 def release(connection: duckdb.DuckDBPyConnection, model: str, source: str | None, item: str | None) -> int:
     """Let files be tried again, once more alone before they are read; how many."""
     row = connection.execute(
-        "UPDATE files_set_aside SET tries = 0, crashes = 0, set_aside = false WHERE model = $model "
+        "UPDATE files_set_aside SET tries = 0, crashes = 0, set_aside = false, tried_with = '' WHERE model = $model "
         "AND ($source IS NULL OR source = $source) AND ($item IS NULL OR item = $item)",
         {"model": model, "source": source, "item": item},
     ).fetchone()
