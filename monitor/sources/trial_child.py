@@ -17,12 +17,12 @@ import duckdb
 
 from monitor.sources.base import Batch
 from monitor.store.alone import Trial
-from monitor.store.blame import first_line, is_of_the_disk, is_unexpected
+from monitor.store.blame import first_line, is_of_the_disk, is_unexpected, lacks_room
 from monitor.store.child import end_with_stdin, give_way, limit_memory
 from monitor.store.connection import set_up
 from monitor.store.ingest import RefusedError, ingest
 from monitor.store.registry import Registry
-from monitor.store.room import spill_limit
+from monitor.store.room import Room, spill_room
 from monitor.store.shares import ApartError
 
 _REASON = 300  # characters
@@ -40,12 +40,14 @@ def main() -> None:
     limit_memory(trial.memory_limit)
     _answer(answers, "begun")
     for item in trial.items:
+        room = spill_room(Path(trial.spill), trial.memory_limit)
         try:
-            _try(trial, item)
+            _try(trial, item, room)
         except (RefusedError, ApartError):
             _answer(answers, None)
         except (MemoryError, duckdb.OutOfMemoryException) as error:
-            _answer(answers, None if is_of_the_disk(error) else _failed(trial, error, "out_of_memory"))
+            kind = "no_room" if room.is_short and lacks_room(error) else "out_of_memory"
+            _answer(answers, None if is_of_the_disk(error) else _failed(trial, error, kind))
         except duckdb.FatalException as error:
             _answer(answers, None if is_of_the_disk(error) else _failed(trial, error, "failed"))
         except Exception as error:  # noqa: BLE001  # whatever it is: it is told of this file
@@ -54,10 +56,9 @@ def main() -> None:
             _answer(answers, None)
 
 
-def _try(trial: Trial, item: str) -> None:
+def _try(trial: Trial, item: str, room: Room) -> None:
     """Look at one file, and take its rows into a store of its own."""
-    spill = spill_limit(Path(trial.spill), trial.memory_limit)
-    limits = {"memory_limit": trial.memory_limit, "temp_directory": trial.spill, "max_temp_directory_size": spill}
+    limits = {"memory_limit": trial.memory_limit, "temp_directory": trial.spill, "max_temp_directory_size": room.limit}
     with duckdb.connect(config={**limits}) as connection:
         set_up(connection, trial.now)
         found = trial.source.single(connection, item, trial.now)
@@ -69,6 +70,8 @@ def _try(trial: Trial, item: str) -> None:
 def _failed(trial: Trial, error: BaseException, kind: str) -> dict[str, str]:
     """Why the file cannot be read."""
     text = first_line(error)[:_REASON]
+    if kind == "no_room":
+        return {"kind": kind, "reason": f"needs more room to be read than the disk of the state directory has ({text})"}
     if kind == "out_of_memory":
         return {"kind": kind, "reason": f"takes more memory to read than memory_limit, {trial.memory_limit} ({text})"}
     return {"kind": kind, "reason": f"cannot be read: {type(error).__name__}: {text}"}

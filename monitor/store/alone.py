@@ -29,7 +29,8 @@ _LOOKED = 1.0  # seconds between two looks at which file a process reads
 _LAST_WORDS = 300  # characters of what it said before it ended
 _FULL = 64 * 1024 * 1024  # bytes free on a disk below which nothing that fails is blamed on a file
 
-FailureKind = Literal["out_of_memory", "crashed", "timed_out", "failed"]
+# no_room: as far as the disk goes, which is nothing against the file
+FailureKind = Literal["out_of_memory", "crashed", "timed_out", "failed", "no_room"]
 
 
 class NotTriedError(CalwatchError):

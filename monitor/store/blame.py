@@ -15,6 +15,11 @@ def is_of_the_disk(error: BaseException) -> bool:
     return any(words in text for words in _NO_FAULT_OF_A_FILE)
 
 
+def lacks_room(error: BaseException) -> bool:
+    """Whether DuckDB had more to write to the disk than it may: of memory there was enough."""
+    return isinstance(error, duckdb.OutOfMemoryException) and "failed to offload data block" in str(error)
+
+
 def is_grave(error: duckdb.Error) -> bool:
     """Whether an error that DuckDB raised at a file says nothing of what the file holds: out of memory, a mistake in DuckDB,
     a damaged database, a stop."""

@@ -2,6 +2,7 @@
 
 a file fails here        → it is tried alone, in a process of its own; where that can read it, once more here, alone
 calwatch ended over it   → the journal names it on the next start: the process of its own comes first
+… three times over it alone, which others can read: it waits, an hour at first, and nothing is held against it
 it fails alone           → one try, told; in the next cycle once more alone; then it is set aside, a push refused
 it changes, or is gone   → what is held of it is forgotten; so it is by ``calwatch retry``, another version, another
                            memory_limit
@@ -20,19 +21,20 @@ from monitor.config import Model
 from monitor.sources.base import Guarded, Problem
 from monitor.store import alone
 from monitor.store.alone import Failed, FailureKind, NotTriedError
-from monitor.store.blame import first_line, is_of_the_disk, is_unexpected
+from monitor.store.blame import first_line, is_of_the_disk, is_unexpected, lacks_room
 from monitor.store.damage import demand_sound, is_of_the_database
 from monitor.store.journal import Entry, Journal
 from monitor.store.patience import OverdueError, Patience, seconds_for
-from monitor.store.room import spill_limit
+from monitor.store.room import Room, spill_room
 from monitor.store.set_aside import (
-    MOST_CRASHES,
     MOST_TRIES,
     TOGETHER,
     Held,
     drop_held,
+    has_more_room,
     load_held,
     memory_limit,
+    note_room,
     store_held,
     tried_with,
 )
@@ -45,6 +47,7 @@ REMEDIES: Mapping[FailureKind, str] = {
     "crashed": "Write it anew with another tool or version, without columns that calwatch does not need, and please report "
     "it: no file should do that",
     "timed_out": "Write it anew in several smaller files, without columns that calwatch does not need",
+    "no_room": "Make room on the disk of [monitor] state_dir",
     "failed": "Write it anew with another tool or version, without columns that calwatch does not need, and please report "
     "it with this line",
 }
@@ -56,16 +59,18 @@ class FileGuard:
     """Over one source in one cycle. ``problems`` grows by what there is to tell."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, model: Model, source: Guarded, journal: Journal, now: datetime
-    ) -> None:
+        self, connection: duckdb.DuckDBPyConnection, model: Model, source: Guarded, journal: Journal, now: datetime,
+        cursor: Mapping[str, str],
+    ) -> None:  # fmt: skip
         self.problems: list[Problem] = []
         self._connection, self._model, self._source, self._now = connection, model, source, now
-        self._journal = journal
+        self._journal, self._cursor = journal, cursor
         self._held = load_held(connection, model.name, source.name)
         self._fingerprints: Mapping[str, str] = {}
         self._passed: set[str] = set()  # alone, in this cycle
         self._patience = Patience(connection)
         self._bounded = False
+        self._room = Room(0, is_short=False)  # as it was before the last reading
         self._pushed = source.name in {each.name for each in model.source if each.kind == "http"}
 
     def close(self) -> None:
@@ -77,7 +82,13 @@ class FileGuard:
         self._fingerprints = files
         if not self._held:
             return
-        self._forget([item for item, held in self._held.items() if files.get(item) != held.fingerprint])
+        self._forget(
+            [
+                item for item, held in self._held.items()
+                # those that were committed a moment before calwatch ended are read no more
+                if files.get(item) != held.fingerprint or self._cursor.get(item) == held.fingerprint
+            ]
+        )  # fmt: skip
         circumstances = tried_with(self._connection)
         for held in self._held.values():
             if held.set_aside and held.tried_with == circumstances:
@@ -85,20 +96,38 @@ class FileGuard:
                     self._tell(held, news=False)
             elif held.set_aside:  # another version, or another memory_limit, may read it
                 held.tries, held.crashes, held.set_aside = 0, 0, False
-        suspects = [held for held in self._held.values() if not held.set_aside]
-        for held in suspects:
-            if held.crashes >= MOST_CRASHES:
-                told = f"calwatch ended {held.crashes} times while it read it alone"
-                self._blame(held.item, Failed("crashed", told))
-        self._try_alone([held.item for held in suspects if held.crashes < MOST_CRASHES])
+        suspects = [held for held in self._held.values() if not held.set_aside and not self._waits(held)]
+        self._try_alone([held.item for held in suspects])
+
+    def _waits(self, held: Held) -> bool:
+        """Whether the file is not to be read yet, though nothing is known against it: that is told."""
+        if held.kind == "no_room" and not has_more_room(held, tried_with(self._connection), self._room_now()):
+            self._tell_short(held, news=False)
+            return True
+        until = held.waits_until()
+        if until is None or until <= self._now:
+            return False
+        demand_sound(self._connection)
+        name = f"push {held.item}" if self._pushed else held.item
+        text = (
+            f"{name}: calwatch was ended {held.crashes_alone} times while it read it alone, though a process of its own can "
+            "read it: look in the system's log whether it was killed, for memory or by a probe. Nothing of it was taken, and "
+            f"nothing is held against it: it is read again after {until:%Y-%m-%d %H:%M} UTC, or by: calwatch retry "
+            f"{self._model.name}"
+        )
+        self.problems.append(Problem(held.item, "unreadable_file", text, news=False))
+        return True
 
     def _bound_spilling(self) -> None:
         """Once, where there is something to read."""
         if not self._bounded:
             self._bounded = True
-            limit = spill_limit(self._spill(), memory_limit(self._connection))
+            self._room = self._room_now()
             with suppress(duckdb.Error):  # more is spilled already
-                self._connection.execute(f"SET max_temp_directory_size = '{limit}'")
+                self._connection.execute(f"SET max_temp_directory_size = '{self._room.limit}'")
+
+    def _room_now(self) -> Room:
+        return spill_room(self._spill(), memory_limit(self._connection))
 
     def look(self, item: str, look: Callable[[], T]) -> T | None:
         """See ``monitor.sources.base.Guard``."""
@@ -170,10 +199,16 @@ class FileGuard:
         kind: FailureKind = (
             "timed_out"
             if isinstance(error, OverdueError)
+            else "no_room"
+            if self._room.is_short and lacks_room(error)
             else "out_of_memory"
             if isinstance(error, _MEMORY)
             else "failed"
         )
+        if kind == "no_room":
+            why = f"needs more room to be taken than the disk of the state directory has ({first_line(error)})"
+            self._blame(item, Failed(kind, why))
+            return False
         said = first_line(error) if kind == "timed_out" else f"{type(error).__name__}: {first_line(error)}"
         self._blame(item, Failed(kind, f"can be read by itself, but not be taken into the store: {said}"))
         return False
@@ -185,6 +220,7 @@ class FileGuard:
     def _try_alone(self, items: Sequence[str]) -> None:
         if not items:
             return
+        self._room = self._room_now()
         try:
             for item, failed in alone.try_alone(
                 self._source, self._model, [(item, 2 * seconds_for(self._size_of(item))) for item in items], self._now,
@@ -203,14 +239,27 @@ class FileGuard:
     def _blame(self, item: str, failed: Failed) -> None:
         """One try has failed."""
         held = self._held.get(item) or Held(item, self._fingerprints.get(item, ""))
+        if failed.kind == "no_room":  # no try: a push waits, and a file is read once there is room
+            with_room = note_room(tried_with(self._connection), self._room.size)
+            self._held[item] = held = replace(
+                held, kind=failed.kind, reason=failed.reason, remedy=REMEDIES[failed.kind], tried_with=with_room
+            )
+            store_held(self._connection, self._model.name, self._source.name, held, self._now)
+            self._tell_short(held, news=True)
+            return
         tries = held.tries + 1
         self._held[item] = held = replace(
-            held, tries=tries, set_aside=tries >= MOST_TRIES or held.crashes >= MOST_CRASHES, kind=failed.kind,
+            held, tries=tries, set_aside=tries >= MOST_TRIES, kind=failed.kind,
             reason=failed.reason, remedy=REMEDIES[failed.kind], tried_with=tried_with(self._connection),
         )  # fmt: skip
         store_held(self._connection, self._model.name, self._source.name, held, self._now)
         if not (self._pushed and held.set_aside):  # the source refuses it, and tells
             self._tell(held, news=True)
+
+    def _tell_short(self, held: Held, *, news: bool) -> None:
+        name = f"push {held.item}" if self._pushed else held.item
+        text = f"{name}: {held.told}: once there is more, it is read. Nothing of it was taken"
+        self.problems.append(Problem(held.item, "unreadable_file", text, news=news))
 
     def _tell(self, held: Held, *, news: bool) -> None:
         name = f"push {held.item}" if self._pushed else held.item

@@ -25,7 +25,7 @@ from monitor.store.registry import Registry
 from monitor.store.renewal import renew_meaning
 from monitor.store.retry import retry_parked
 from monitor.store.served import Serving
-from monitor.store.set_aside import take_up_journal
+from monitor.store.set_aside import drop_unknown, take_up_journal
 from monitor.store.shares import ApartError
 from monitor.store.source_notes import store_notes
 from monitor.wording import counted, first_few
@@ -49,6 +49,7 @@ def pull(
     brought: dict[str, Pulled] = {}
     take_up_journal(connection, Journal.beside(connection), now)
     mended = mend_orphans(connection, registry, model, sources[0].name, now)
+    drop_unknown(connection, model.name, [source.name for source in sources])
     renewed = renew_meaning(connection, registry, model, sources, now)
     cut_short = was_cut_short(connection, registry, model)
     for source in sources:
@@ -73,7 +74,7 @@ def _pull_source(
     guard: FileGuard | None = None
     try:
         if isinstance(source, Guarded):
-            guard = FileGuard(connection, model, source, Journal.beside(connection), now)
+            guard = FileGuard(connection, model, source, Journal.beside(connection), now, cursor)
             read = source.read(connection, cursor, now, guard)
         else:
             read = source.read(connection, cursor, now)

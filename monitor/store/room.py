@@ -1,6 +1,7 @@
 """How much memory and disk reading a file may take."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 TIMES_MEMORY = 16  # that rows may spill to the disk
@@ -18,13 +19,26 @@ def parse_bytes(text: str) -> int:
     return int(float(number) * 1024 ** powers[unit])
 
 
-def spill_limit(directory: Path, memory_limit: str) -> str:
-    """What DuckDB may write to a directory when memory is full: a small file can unpack to more than a disk holds, and a full
-    disk is no file's fault. ``directory`` or one above it is there."""
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What DuckDB may write to a disk when memory is full, in bytes; ``is_short``: less than it would get on an empty one."""
+
+    size: int
+    is_short: bool
+
+    @property
+    def limit(self) -> str:
+        """As ``max_temp_directory_size`` takes it."""
+        return f"{self.size} bytes"
+
+
+def spill_room(directory: Path, memory_limit: str) -> Room:
+    """How much a small file may unpack to: more than a disk holds it could, and a full disk is no file's fault.
+    ``directory`` or one above it is there."""
     there = next((each for each in (directory, *directory.parents) if each.exists()), Path())
-    try:
-        free = shutil.disk_usage(there).free
-    except OSError:
-        free = 0
     most = TIMES_MEMORY * parse_bytes(memory_limit)
-    return f"{int(min(most, SHARE_OF_FREE * free) if free else most)} bytes"
+    try:
+        size = int(SHARE_OF_FREE * shutil.disk_usage(there).free)
+    except OSError:
+        size = most
+    return Room(min(most, size), size < most)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 
@@ -10,16 +10,21 @@ from monitor import __version__
 from monitor.model import FileSetAside
 from monitor.store.connection import atomic, aware, naive
 from monitor.store.journal import Journal
+from monitor.store.room import Room
 
 MOST_TRIES = 2  # that fail, one a cycle; then a file is set aside
-MOST_CRASHES = 3  # of calwatch over a file that a process of its own can read
+MOST_CRASHES = 3  # of calwatch over one file alone that a process of its own can read; then it waits
+FIRST_WAIT = timedelta(hours=1)  # twice as long after each further crash
+LONGEST_WAIT = timedelta(days=1)
+MORE_ROOM = 1.25  # times what there was on the disk: then it is tried again
 TOGETHER = 2  # crashes after which files that were read together are read alone, so that one of them can be named
-_COLUMNS = "item, fingerprint, tries, crashes, set_aside, kind, reason, remedy, tried_with"
+_COLUMNS = "item, fingerprint, tries, crashes, set_aside, kind, reason, remedy, tried_with, last_tried_at"
 
 
 @dataclass(slots=True)
 class Held:
-    """One row of the table: a file that failed, or was being read when calwatch ended. ``tries`` = 0: not tried alone yet."""
+    """One row of the table: a file that failed, or was being read when calwatch ended. ``tries`` = 0: not tried alone yet;
+    ``crashes``: up to TOGETHER those over several files, beyond it those over this one alone."""
 
     item: str
     fingerprint: str
@@ -30,6 +35,20 @@ class Held:
     reason: str = ""
     remedy: str = ""
     tried_with: str = ""
+    last_tried_at: datetime | None = None  # naive, UTC
+
+    @property
+    def crashes_alone(self) -> int:
+        """Of calwatch while it read this file and no other."""
+        return max(0, self.crashes - TOGETHER)
+
+    def waits_until(self) -> datetime | None:
+        """When it may be read again, where calwatch ended so often over it alone that its cause may be something else, and
+        that others must be read meanwhile; else None."""
+        more, last = self.crashes_alone - MOST_CRASHES, aware(self.last_tried_at)
+        if more < 0 or last is None:
+            return None
+        return last + min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(more, 10))
 
     @property
     def told(self) -> str:
@@ -40,6 +59,17 @@ class Held:
 def tried_with(connection: duckdb.DuckDBPyConnection) -> str:
     """What decides besides a file whether it can be read: with another version, or more memory, it is tried again."""
     return f"calwatch {__version__}, memory_limit {memory_limit(connection)}"
+
+
+def note_room(circumstances: str, room: int) -> str:
+    """What to enter as ``tried_with`` where the disk had too little room: bytes that rows could spill to."""
+    return f"{circumstances}, room {room}"
+
+
+def has_more_room(held: Held, circumstances: str, room: Room) -> bool:
+    """Whether a file for which the disk had too little room may fit now; or something else has changed since."""
+    before, _, had = held.tried_with.partition(", room ")
+    return before != circumstances or not room.is_short or room.size >= MORE_ROOM * int(had or 0)
 
 
 def memory_limit(connection: duckdb.DuckDBPyConnection) -> str:
@@ -85,6 +115,14 @@ def drop_held(connection: duckdb.DuckDBPyConnection, model: str, source: str, it
         _drop(connection, model, source, items)
 
 
+def drop_unknown(connection: duckdb.DuckDBPyConnection, model: str, sources: Sequence[str]) -> None:
+    """Forget the files of sources that the model has no longer: nobody will read, change or retry them."""
+    connection.execute(
+        "DELETE FROM files_set_aside WHERE model = $model AND NOT list_contains($sources, source)",
+        {"model": model, "sources": list(sources)},
+    )
+
+
 def _drop(connection: duckdb.DuckDBPyConnection, model: str, source: str, items: Sequence[str]) -> None:
     connection.execute(
         "DELETE FROM files_set_aside WHERE model = $model AND source = $source AND list_contains($items, item)",
@@ -114,7 +152,7 @@ def _utc(moment: datetime) -> datetime:
 def release(connection: duckdb.DuckDBPyConnection, model: str, source: str | None, item: str | None) -> int:
     """Let files be tried again, once more alone before they are read; how many."""
     row = connection.execute(
-        "UPDATE files_set_aside SET tries = 0, crashes = 0, set_aside = false WHERE model = $model "
+        "UPDATE files_set_aside SET tries = 0, crashes = 0, set_aside = false, tried_with = '' WHERE model = $model "
         "AND ($source IS NULL OR source = $source) AND ($item IS NULL OR item = $item)",
         {"model": model, "source": source, "item": item},
     ).fetchone()
@@ -138,9 +176,10 @@ def take_up_journal(connection: duckdb.DuckDBPyConnection, journal: Journal, now
             )
         connection.execute(
             "UPDATE files_set_aside SET crashes = CASE WHEN $together THEN least(crashes + 1, greatest(crashes, $most)) "
-            "ELSE crashes + 1 END WHERE model = $model AND source = $source AND list_contains($items, item)",
+            "ELSE greatest(crashes, $most) + 1 END, last_tried_at = $now "
+            "WHERE model = $model AND source = $source AND list_contains($items, item)",
             {
-                **where, "items": list(entry.items), "together": len(entry.items) > 1, "most": TOGETHER,
+                **where, "items": list(entry.items), "together": len(entry.items) > 1, "most": TOGETHER, "now": naive(now),
             },
         )  # fmt: skip
     journal.clear()

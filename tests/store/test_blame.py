@@ -11,6 +11,7 @@ from monitor.store.connection import LIVE, open_live
 from monitor.store.damage import DamagedError, demand_sound
 from monitor.store.ingest import ingest as ingest_batch
 from monitor.store.pulled import Pulled
+from monitor.store.room import Room
 from tests.store.builder import NOW, World, a_row
 from tests.store.conftest import MakeWorld
 
@@ -83,3 +84,44 @@ def test_a_database_as_it_should_be_is_sound(make_world: MakeWorld) -> None:
     world = make_world()
     world.take(a_row("a"))
     demand_sound(world.connection)
+
+
+@pytest.fixture
+def rooms(monkeypatch: pytest.MonkeyPatch) -> list[Room]:
+    """How much room there is on the disk: the last of them."""
+    held = [Room(10**9, is_short=True)]
+    monkeypatch.setattr("monitor.store.guard.spill_room", lambda *_: held[-1])
+    return held
+
+
+SHORT = duckdb.OutOfMemoryException("failed to offload data block of size 256.0 KiB (63.0 MiB/63.2 MiB used)")
+
+
+def test_a_file_for_which_the_disk_has_too_little_room_is_not_blamed_and_is_read_once_there_is_more(
+    world: World, rooms: list[Room], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.send(a_row("a"))
+    _fail_after_reading(monkeypatch, SHORT)
+    for news in (True, False, False):
+        (told,) = world.take().problems
+        assert "needs more room" in told.message
+        assert "Make room on the disk" in told.message
+        assert told.news is news
+    assert world.rows("SELECT tries, set_aside FROM files_set_aside") == [(0, False)]
+    monkeypatch.setattr("monitor.store.pull.ingest", ingest_batch)
+    rooms.append(Room(11 * 10**8, is_short=True))
+    assert world.take().new == 0, "hardly more than there was"
+    rooms.append(Room(2 * 10**9, is_short=False))
+    assert world.take().new == 1
+    assert world.one("SELECT count(*) FROM files_set_aside") == 0
+
+
+def test_with_all_the_room_it_may_take_a_file_that_needs_more_is_blamed(
+    world: World, rooms: list[Room], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms.append(Room(10**9, is_short=False))
+    world.send(a_row("a"))
+    _fail_after_reading(monkeypatch, SHORT)
+    world.take()
+    world.take()
+    assert world.rows("SELECT tries, set_aside, kind FROM files_set_aside") == [(2, True, "out_of_memory")]

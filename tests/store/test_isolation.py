@@ -16,7 +16,7 @@ from monitor.store.journal import JOURNAL, Entry, Journal
 from monitor.store.pulled import Pulled
 from monitor.store.set_aside import load_set_aside, release, take_up_journal
 from tests.poison import FUZZED, MEMORY, POISON, flat_list, poison_readers
-from tests.store.builder import NOW, World, a_row, write_csv, write_json_lines, write_parquet
+from tests.store.builder import HOUR, NOW, World, a_row, model_of, write_csv, write_json_lines, write_parquet
 
 STRUCT = '[[model.source]]\npath = "in/**/*"\ncolumns = { camera = "place.camera" }\n'
 DEEP = '[[model.source]]\npath = "in/**/*"\n'
@@ -333,20 +333,75 @@ def test_files_that_were_read_when_calwatch_was_killed_are_read_in_their_order_a
     assert Journal(world.base / "state" / JOURNAL).left() is None
 
 
-def test_a_file_over_which_calwatch_ends_again_and_again_is_set_aside_though_others_can_read_it(tmp_path: Path) -> None:
+def test_a_file_over_which_calwatch_ends_again_and_again_waits_and_is_not_blamed_where_others_can_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = world_of(tmp_path)
-    paths = [world.base / "in" / f"{name}.parquet" for name in ("bad", "good")]
+    paths = [world.base / "in" / f"{name}.parquet" for name in ("slow", "good")]
     for path in paths:
         write_parquet(path, [a_row(path.stem)])
+
+    def crash(*over: Path, now: datetime = NOW) -> None:
+        _ended_over(world, *over)
+        take_up_journal(world.connection, Journal.beside(world.connection), now)
+
     for _ in range(5):  # together with others no file is to blame, however often
-        _ended_over(world, *paths)
-        take_up_journal(world.connection, Journal.beside(world.connection), NOW)
+        crash(*paths)
     assert world.rows("SELECT DISTINCT crashes FROM files_set_aside") == [(2,)]
-    _ended_over(world, paths[0])
+    for _ in range(3):
+        crash(paths[0])
+    with monkeypatch.context() as patch:
+        (told,) = world.take().problems
+        assert "ended 3 times while it read it alone" in told.message
+        assert "it is read again after 2026-03-10 13:00 UTC" in told.message
+        assert (taken(world), aside(world)) == ({"good"}, [])
+        no_process_is_started(patch)
+        assert world.take().problems == [told], "neither tried nor told as news meanwhile"
+    crash(paths[0])
     (told,) = world.take().problems
-    assert "calwatch ended 3 times" in told.message
+    assert "it is read again after 2026-03-10 14:00 UTC" in told.message
+    assert world.take(now=NOW + 2 * HOUR).new == 1
+    assert world.one("SELECT count(*) FROM files_set_aside") == 0
+
+
+@pytest.mark.parametrize("alone", [1, 2])
+def test_a_file_is_read_however_often_calwatch_ended_over_several_and_less_than_three_times_over_it_alone(
+    tmp_path: Path, alone: int
+) -> None:
+    world = world_of(tmp_path)
+    path = world.base / "in" / "good.parquet"
+    write_parquet(path, [a_row("good")])
+    for _ in range(alone):
+        _ended_over(world, path)
+        take_up_journal(world.connection, Journal.beside(world.connection), NOW)
+    assert world.take().problems == []
     assert taken(world) == {"good"}
-    assert [held.item for held in aside(world)] == [str(paths[0])]
+
+
+def test_a_file_that_was_committed_just_before_calwatch_ended_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = world_of(tmp_path)
+    good(world, 0, "a")
+    world.take()
+    _ended_over(world, *(world.base / "in").iterdir())
+    no_process_is_started(monkeypatch)
+    assert world.take().problems == []
+    assert world.one("SELECT count(*) FROM files_set_aside") == 0
+
+
+@pytest.mark.parametrize(
+    "source", ['[[model.source]]\nname = "renamed"\npath = "in/**/*"\n', STRUCT.replace("in/", "other/")]
+)
+def test_what_is_set_aside_of_a_source_that_is_renamed_or_of_a_path_that_left_is_forgotten(
+    tmp_path: Path, source: str
+) -> None:
+    world = world_of(tmp_path)
+    _set_aside(world)
+    (tmp_path / "other").mkdir()
+    world.model = model_of(world.base, source=source)
+    world.pull()
+    assert aside(world) == []
 
 
 @pytest.mark.parametrize(
