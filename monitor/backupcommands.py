@@ -1,5 +1,6 @@
 """``calwatch backup`` and ``calwatch restore``."""
 
+import os
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -31,7 +32,7 @@ def backup(
 
     loaded = load_config(config)
     target = file.absolute()
-    if not (loaded.state_dir / LIVE).exists():
+    if not os.path.lexists(loaded.state_dir / LIVE) and os.access(loaded.state_dir, os.X_OK):
         raise CalwatchError(f"{loaded.state_dir / LIVE}: is not there, so there is nothing to back up", "see: --config")
     now = utc_now()
     try:

@@ -19,11 +19,11 @@ import duckdb
 import structlog
 
 from monitor.errors import CalwatchError, StoreError
-from monitor.store.backup import write_backup
+from monitor.store.backup import BACKUPS, write_backup
+from monitor.store.blame import first_line
 from monitor.store.connection import make_state_dir
 
 log = structlog.get_logger("calwatch")
-BACKUPS = "backups"
 _KEPT = 100
 _LOOK_EVERY = 1.0  # seconds
 _PATIENCE = 2.0  # seconds for a copy that is interrupted
@@ -102,6 +102,7 @@ class BackupDesk:
         self._stop = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
+        self._settled: dict[str, Asked] = {}  # written, or failed, and not told yet
         self._cursor: duckdb.DuckDBPyConnection | None = None
         self._thread = threading.Thread(target=self._run, name="backups", daemon=True)
 
@@ -131,13 +132,14 @@ class BackupDesk:
                 return
             self._idle.clear()
             try:
-                outcome = self._written(token, target)
+                outcome = self._settled[token] = self._settled.get(token) or self._written(token, target)
             finally:
                 self._idle.set()
             directory = self._state_dir / BACKUPS
             try:
                 _write(directory / f"{token}.done", asdict(outcome))
                 (directory / f"{token}.json").unlink(missing_ok=True)
+                del self._settled[token]
                 for old in sorted(directory.glob("*.done"), key=lambda path: path.stat().st_mtime_ns)[:-_KEPT]:
                     old.unlink(missing_ok=True)
             except OSError as error:
@@ -164,11 +166,11 @@ class BackupDesk:
             finally:
                 self._cursor.close()
                 self._cursor = None
-        except (CalwatchError, duckdb.Error, ValueError) as error:
-            problem = str(error).splitlines()[0]
-            hint = getattr(error, "hint", "") or "ask for it again"
-            log.error("backup failed", file=str(target), problem=problem, hint=hint)
-            return Asked(token, "failed", str(target), problem=problem, hint=hint)
+        except (CalwatchError, duckdb.Error, OSError, ValueError) as error:
+            return _failed(token, target, error)
+        except Exception as error:  # a mistake of ours: it must not keep the others waiting, nor whoever asked
+            log.exception("backup failed by a mistake in calwatch, please report it", file=str(target))
+            return _failed(token, target, error)
         log.info("backup written", file=str(target), bytes=done.bytes, files=done.files)
         return Asked(token, "done", str(target), done.bytes)
 
@@ -178,3 +180,12 @@ class BackupDesk:
                 self.take_up()
             except Exception:  # a thread that ends would leave backups waiting without a word
                 log.exception("backups failed")
+
+
+def _failed(token: str, target: Path, error: Exception) -> Asked:
+    problem = first_line(error)
+    if not isinstance(error, CalwatchError):
+        problem = f"{target}: {type(error).__name__}: {problem}"
+    hint = getattr(error, "hint", "") or "ask for it again"
+    log.error("backup failed", file=str(target), problem=problem, hint=hint)
+    return Asked(token, "failed", str(target), problem=problem, hint=hint)

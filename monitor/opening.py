@@ -9,6 +9,7 @@ import structlog
 from monitor.config import Config
 from monitor.errors import StoreError
 from monitor.recalibration.mending import mend_files
+from monitor.store.backup import clear_cut_backups
 from monitor.store.connection import LIVE, open_live
 from monitor.store.damage import REMEDY, refuse_damage
 from monitor.store.played import refuse_played
@@ -26,6 +27,7 @@ def make_ready(connection: duckdb.DuckDBPyConnection, state_dir: Path, *, live_o
         if live_only is not None:
             refuse_played(connection, state_dir, live_only)
         mended = mend_files(connection, state_dir)
+        _clear_cut_backups(state_dir)
     except duckdb.Error as error:
         connection.close()
         refuse_damage(error, state_dir)
@@ -37,6 +39,14 @@ def make_ready(connection: duckdb.DuckDBPyConnection, state_dir: Path, *, live_o
         log.warning("calibrator file mended", what=sentence)
     for sentence in mended.lost:
         log.error("calibrator file lost", what=sentence)
+
+
+def _clear_cut_backups(state_dir: Path) -> None:
+    try:
+        for path in clear_cut_backups(state_dir):
+            log.warning("a backup that was cut off is removed", file=str(path))
+    except OSError as error:  # it is in nobody's way
+        log.warning("a backup that was cut off stays", file=str(error.filename or state_dir), problem=str(error))
 
 
 def demand_live(config: Config, command: str, now: datetime) -> None:

@@ -32,6 +32,9 @@ from monitor.store.connection import LIVE, literal, quoted
 from monitor.store.played import is_played
 
 ASIDE = ".backup"
+BACKUPS = "backups"  # those that a daemon is asked for
+_HIDDEN, _PART = ".", ".part"  # around the name of one that is being written
+_NOTE = "aside"  # what it is written to, for whoever comes after a kill
 _COPY = "backup_copy"
 _CHUNK = 1024 * 1024
 _BUSY = "wait until it has ended"
@@ -60,10 +63,10 @@ def write_backup(
     transaction begins, so cycles go on while rows are copied. Raises StoreError, StoreInUseError while another backup is
     under way, and duckdb.InterruptException.
     """
-    _demand_place(target)
-    aside = target.with_name(f".{target.name}.part")
+    aside = target.with_name(f"{_HIDDEN}{target.name}{_PART}")
     try:
-        with _working(state_dir) as work:
+        _demand_place(target, aside)
+        with _working(state_dir, aside) as work:
             with between_cycles or nullcontext():
                 for name in KEPT:
                     _link_tree(state_dir / name, work / name)
@@ -76,8 +79,8 @@ def write_backup(
                 "files": {name: {"bytes": (work / name).stat().st_size, "sha256": digest_of(work / name)} for name in files},
             }  # fmt: skip
             _pack(work, about, aside)
-        check_archive(aside)
-        aside.replace(target)
+            check_archive(aside)
+            aside.replace(target)
         _make_durable(target.parent)
         return Written(target, target.stat().st_size, len(files))
     except OSError as error:
@@ -95,8 +98,36 @@ def write_backup(
             aside.unlink(missing_ok=True)
 
 
-def _demand_place(target: Path) -> None:
-    """Raises StoreError when something else than a backup stands there, or nothing can be written there."""
+def clear_cut_backups(state_dir: Path) -> list[Path]:
+    """Remove what backups that were killed left beside their targets; returns what was there. Call it while the database is
+    held; where another backup is being written, nothing is touched."""
+    left = [path for path in (state_dir / BACKUPS).glob(f"{_HIDDEN}*{_PART}") if path.is_file()]
+    if not left and not (state_dir / ASIDE).is_dir():
+        return []
+    with suppress(StoreInUseError), _working(state_dir, None) as work:
+        if noted := _noted_aside(work.parent):
+            left.append(noted)
+        for path in left:
+            path.unlink(missing_ok=True)
+        return left
+    return []
+
+
+def _noted_aside(directory: Path) -> Path | None:
+    """What a backup that was killed had begun to write."""
+    try:
+        noted = Path((directory / _NOTE).read_text("utf-8", "surrogateescape"))
+        named = noted.is_absolute() and noted.name.startswith(_HIDDEN) and noted.name.endswith(_PART)
+        return noted if named and noted.is_file() and not noted.is_symlink() else None
+    except (OSError, ValueError):
+        return None
+
+
+def _demand_place(target: Path, aside: Path) -> None:
+    """Raises StoreError when something else than a backup stands there, or nothing can be written there, and OSError when it
+    cannot be looked at."""
+    with suppress(FileNotFoundError):
+        aside.lstat()  # a name that is too long, before all rows are copied
     if target.is_dir():
         raise StoreError(f"{target}: is a directory", "name a file, such as calwatch-backup.tar in it")
     if not target.parent.is_dir():
@@ -114,8 +145,9 @@ def _is_backup(path: Path) -> bool:
 
 
 @contextmanager
-def _working(state_dir: Path) -> Iterator[Path]:
-    """A directory beside the files, where they can be linked; what a backup that was killed left there goes first."""
+def _working(state_dir: Path, aside: Path | None) -> Iterator[Path]:
+    """A directory beside the files, where they can be linked; what a backup that was killed left there goes first, and what
+    it had begun to write where ``aside`` is noted now."""
     directory = state_dir / ASIDE
     directory.mkdir(mode=0o700, exist_ok=True)
     with (directory / "lock").open("wb") as lock:
@@ -126,6 +158,10 @@ def _working(state_dir: Path) -> Iterator[Path]:
         try:
             shutil.rmtree(directory / "state", ignore_errors=True)
             (directory / "state").mkdir()
+            if aside is not None:
+                if (left := _noted_aside(directory)) is not None:
+                    left.unlink(missing_ok=True)
+                (directory / _NOTE).write_text(str(aside.absolute()), "utf-8", "surrogateescape")
             yield directory / "state"
         finally:
             shutil.rmtree(directory, ignore_errors=True)

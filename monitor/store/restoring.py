@@ -17,7 +17,8 @@ from pathlib import Path
 
 import structlog
 
-from monitor.errors import StoreInUseError
+from monitor.errors import StoreError, StoreInUseError
+from monitor.store.movable import refuse_immovable
 
 log = structlog.get_logger("calwatch")
 RESTORE = ".restore"
@@ -32,8 +33,10 @@ _GIVE_WAY = ("live.duckdb.wal", *(f".snapshot-{letter}.duckdb{wal}" for letter i
 def restoring(state_dir: Path) -> Iterator[Path]:
     """The empty directory that is to hold the new state. What is in it without ``put_in_place`` goes again.
 
-    Raises StoreInUseError while another process restores, and OSError.
+    Raises StoreInUseError while another process restores, StoreError where a part of the old state cannot give way, and
+    OSError.
     """
+    refuse_immovable(state_dir, (*PARTS, _LIVE, *_GIVE_WAY))
     with _locked(state_dir / RESTORE) as directory:
         try:
             (directory / NEW).mkdir()
@@ -44,7 +47,8 @@ def restoring(state_dir: Path) -> Iterator[Path]:
 
 
 def put_in_place(state_dir: Path) -> None:
-    """Replace the state by what is in ``new``, whole by now; within ``restoring``. Raises OSError."""
+    """Replace the state by what is in ``new``, whole by now; within ``restoring``. Raises OSError; then the old state is in
+    place again."""
     directory = state_dir / RESTORE
     for part in PARTS:
         if not (directory / NEW / part).exists() and not part.endswith(".duckdb"):
@@ -52,13 +56,14 @@ def put_in_place(state_dir: Path) -> None:
     _make_durable(directory / NEW)
     (directory / _READY).touch()
     _make_durable_directory(directory)
-    _replace(state_dir, directory)
+    _replace_or_put_back(state_dir, directory)
 
 
 def finish_restore(state_dir: Path) -> None:
     """Do what a crash kept a restore from doing, or clear away what it had not finished writing.
 
-    Raises StoreInUseError while a restore is under way, and OSError.
+    Raises StoreInUseError while a restore is under way, StoreError when the new state cannot be put in place, after which the
+    old one is there again, and OSError.
     """
     directory = state_dir / RESTORE
     if not directory.is_dir():
@@ -69,7 +74,17 @@ def finish_restore(state_dir: Path) -> None:
         log.warning("an interrupted restore left the state as it was; what it had begun to write is cleared away")
         return
     with _locked(directory, keep=True):
-        _replace(state_dir, directory)
+        try:
+            _replace_or_put_back(state_dir, directory)
+        except OSError as error:
+            if (directory / _READY).exists():
+                raise
+            shutil.rmtree(directory, ignore_errors=True)
+            raise StoreError(
+                f"{error.filename or state_dir}: an interrupted restore could not be finished: {error.strerror}; the state "
+                "is the old one again",
+                "mend that and restore again, or go on with the old state: run this again",
+            ) from error
     log.warning("an interrupted restore is finished: the state is the restored one", state_dir=str(state_dir))
 
 
@@ -109,6 +124,29 @@ def _replace(state_dir: Path, directory: Path) -> None:
     shutil.rmtree(new)
     (directory / _READY).unlink()
     shutil.rmtree(directory)
+
+
+def _replace_or_put_back(state_dir: Path, directory: Path) -> None:
+    """Raises OSError; unless the database is replaced by then, the old state is in place again, and nothing is promised."""
+    try:
+        _replace(state_dir, directory)
+    except OSError:
+        if (directory / NEW / _LIVE).exists():
+            _put_back(state_dir, directory)
+            (directory / _READY).unlink()
+        raise
+
+
+def _put_back(state_dir: Path, directory: Path) -> None:
+    """Undo what ``_replace`` has done so far: of each part, what is not in ``new`` any more has been put in place."""
+    new, old = directory / NEW, directory / _OLD
+    for part in PARTS:
+        if not (new / part).exists() and os.path.lexists(state_dir / part):
+            (state_dir / part).rename(new / part)
+    for name in (*PARTS, *_GIVE_WAY, _LIVE):
+        if os.path.lexists(old / name) and not os.path.lexists(state_dir / name):
+            (old / name).rename(state_dir / name)
+    _make_durable_directory(state_dir)
 
 
 def _move_away(path: Path, old: Path) -> None:
