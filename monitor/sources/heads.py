@@ -7,12 +7,13 @@ import zlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import duckdb
 
 from monitor.errors import SourceError
 from monitor.sources.layout import lines_of
+from monitor.sources.opened import open_file
 
 HEAD_BYTES = 64 * 1024
 _HEAD_LINES = 1_000  # of a file packed with zstd, which DuckDB unpacks
@@ -93,7 +94,7 @@ def _first_bytes(connection: duckdb.DuckDBPyConnection, path: str) -> tuple[byte
         rows = connection.execute(f"SELECT line FROM {lines_of([path])} LIMIT {_HEAD_LINES}").fetchall()
         return "".join(f"{line or ''}\n" for (line,) in rows).encode(), len(rows) < _HEAD_LINES
     with ExitStack() as open_files:
-        file = open_files.enter_context(_open(path))
+        file = open_files.enter_context(open_file(path))
         if path.lower().endswith(".gz"):
             file = cast(IO[bytes], open_files.enter_context(gzip.GzipFile(fileobj=file)))
         content = b""
@@ -104,16 +105,6 @@ def _first_bytes(connection: duckdb.DuckDBPyConnection, path: str) -> tuple[byte
             if not content:
                 raise OSError(f"is not what gzip writes, or only the beginning of it: {error}") from None
     return content[:HEAD_BYTES], len(content) <= HEAD_BYTES
-
-
-def _open(path: str) -> IO[bytes]:
-    if "://" not in path:
-        return open(path, "rb")  # noqa: PTH123  # a plain string is what DuckDB is given; closed by the caller
-    from fsspec.core import url_to_fs
-
-    filesystem, inside = url_to_fs(path)
-    opened: Any = filesystem.open(inside, "rb")
-    return cast(IO[bytes], opened)
 
 
 def _wide_encoding(content: bytes) -> str:
