@@ -3,6 +3,8 @@
 REMEDIES = {
     "unreadable_line": "files are UTF-8; CSV has as many fields in each row as in the header; JSON is one object a line, which "
     "jq -c '.[]' makes of a list",
+    "line_too_long": "of a line 16 MiB are read, of CSV 2 MiB: leave out what calwatch does not need, such as an image or a "
+    "list; in CSV a quote that is never closed makes one row of all that follows",
     "unreadable_time": "times are written 2026-01-31 14:05:09, or with +01:00, GMT+8 or Europe/Paris behind, or are numbers "
     'with time_unit = "s", "ms", "us" or "ns"; a name such as CET only if time_zone uses it; for others see "What it reads" in '
     "the README",

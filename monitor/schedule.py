@@ -2,17 +2,21 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from apscheduler.triggers.cron import CronTrigger
+if TYPE_CHECKING:
+    from apscheduler.triggers.cron import CronTrigger
 
 # APScheduler counts Monday as 0; cron counts Sunday as 0 and 7. Names mean the same to both.
 _DAY_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LARGEST_CHANGE = timedelta(hours=3)  # of clocks at once, amply
 
 
-def cron_trigger(expression: str, time_zone: str) -> CronTrigger:
+def cron_trigger(expression: str, time_zone: str) -> "CronTrigger":
     """The trigger of a five-field cron expression. Raises ValueError saying what is wrong with it."""
+    from apscheduler.triggers.cron import CronTrigger  # takes as long to import as all of the configuration
+
     fields = expression.split()
     if len(fields) != 5:
         raise ValueError(f'must be five cron fields such as "0 2 * * *" (got {expression!r})')

@@ -1,26 +1,36 @@
-"""Which kind of action is carried out how."""
+"""Which kind of action is carried out how; a process imports what its own kind needs."""
 
-from monitor.actions.command import run_command
+from typing import TYPE_CHECKING
+
 from monitor.actions.delivery import Delivered, Delivery
-from monitor.actions.mail import send_mail
-from monitor.actions.message import Known, Look
-from monitor.actions.slack import call_slack
-from monitor.actions.webhook import call_webhook
+
+if TYPE_CHECKING:
+    from monitor.actions.message import Known, Look
 
 
-def blind(delivery: Delivery, *, draw: bool) -> Known:
+def blind(delivery: Delivery, *, draw: bool) -> "Known":
     """Where there is no snapshot to look at."""
+    from monitor.actions.message import Known
+
     return Known(note="calwatch had no snapshot to look at" if draw else "")
 
 
-def carry(delivery: Delivery, look: Look = blind) -> Delivered:
+def carry(delivery: Delivery, look: "Look" = blind) -> Delivered:
     """One attempt, to its end; what goes wrong is returned, not raised. ``look`` is asked where people are told."""
     match delivery.action.kind:
         case "webhook":
+            from monitor.actions.webhook import call_webhook
+
             return call_webhook(delivery)
         case "command":
+            from monitor.actions.command import run_command
+
             return run_command(delivery)
         case "slack":
+            from monitor.actions.slack import call_slack
+
             return call_slack(delivery, look(delivery, draw=False))
         case "email":
+            from monitor.actions.mail import send_mail
+
             return send_mail(delivery, look(delivery, draw=True))

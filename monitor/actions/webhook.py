@@ -97,7 +97,9 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def _open(request: urllib.request.Request, seconds: float) -> HTTPResponse:
-    context = ssl.create_default_context()
-    opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
+    handlers: list[urllib.request.BaseHandler | type[urllib.request.BaseHandler]] = [_NoRedirect]
+    if request.type == "https":  # reading the certificates of a system takes longer than a call
+        handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context()))
+    opener = urllib.request.build_opener(*handlers)
     answer: HTTPResponse = opener.open(request, timeout=seconds)
     return answer

@@ -1,41 +1,46 @@
-"""What a job does, apart from the database: its inputs, carried out here or in a process of its own, and its report."""
+"""What a job does, apart from the database: its inputs, carried out here or in a process of its own, and its report.
+
+Most processes only send some words: what refits, messages with pictures and commands need is imported where one is carried out.
+"""
 
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import perf_counter
+from typing import TYPE_CHECKING, TypeAlias
 
-from monitor import __version__
 from monitor.actions.carry import carry
 from monitor.actions.delivery import Delivered, Delivery
-from monitor.config import Model
 from monitor.errors import CalwatchError
-from monitor.model import Slice, ThresholdInUse
-from monitor.publish.looking import look
-from monitor.recalibration.calibrators import Calibrator
-from monitor.recalibration.refit import Refit, refit
-from monitor.recalibration.samples import Samples
-from monitor.recalibration.selection_cells import FitCells
+
+if TYPE_CHECKING:
+    from monitor.actions.message import Known
+    from monitor.config import Model
+    from monitor.model import Slice, ThresholdInUse
+    from monitor.recalibration.calibrators import Calibrator
+    from monitor.recalibration.refit import Refit
+    from monitor.recalibration.samples import Samples
+    from monitor.recalibration.selection_cells import FitCells
 
 CLEARING_AWAY = timedelta(seconds=30)  # what an action may take beyond its timeout, to end what it began
-Charge = Mapping[Slice, tuple[str, Calibrator]]  # scope → (artefact id, calibrator) in charge
+Charge: TypeAlias = "Mapping[Slice, tuple[str, Calibrator]]"  # scope → (artefact id, calibrator) in charge
 
 
 @dataclass(frozen=True, slots=True)
 class Refitting:
     """A refit's inputs, as they were in the database when the job began."""
 
-    model: Model
-    scope: Slice
-    samples: Samples
-    slices: tuple[Slice, ...]
+    model: "Model"
+    scope: "Slice"
+    samples: "Samples"
+    slices: "tuple[Slice, ...]"
     charge: Charge
     now: datetime
     notes: tuple[str, ...]  # since when, and what was left out
-    apart: tuple[Slice, ...] = ()  # of ``slices``, those that await refits of their own
-    standing: ThresholdInUse | None = None  # the threshold in force for the scope
-    counted: FitCells | None = None  # all samples of the fit window, where ``samples`` are a choice
+    apart: "tuple[Slice, ...]" = ()  # of ``slices``, those that await refits of their own
+    standing: "ThresholdInUse | None" = None  # the threshold in force for the scope
+    counted: "FitCells | None" = None  # all samples of the fit window, where ``samples`` are a choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ class Report:
     """What came of one attempt."""
 
     work: Work
-    result: Refit | Delivered | Broken
+    result: "Refit | Delivered | Broken"
     seconds: float | None = None  # None: unknown
     peak_memory: int | None = None  # bytes, of a process of its own
 
@@ -99,26 +104,30 @@ def carry_out(work: Work) -> Report:
     return Report(replace(work, task=None), result, perf_counter() - began)
 
 
-def _result(task: Refitting | Delivery) -> Refit | Delivered | Broken:
+def _result(task: Refitting | Delivery) -> "Refit | Delivered | Broken":
     try:
         if isinstance(task, Delivery):
-            return carry(task, look)
-        found = refit(
-            task.model,
-            task.scope,
-            task.samples,
-            task.slices,
-            task.charge,
-            task.now,
-            calwatch_version=__version__,
-            apart=task.apart,
-            standing=task.standing,
-            counted=task.counted,
-        )
+            return carry(task, _look)
+        return _refitted(task)
     except (CalwatchError, ValueError) as error:
         return Broken(str(error), may_pass=False)
     except (OSError, MemoryError) as error:
         return Broken(f"{type(error).__name__}: {error}".rstrip(": "), may_pass=True)
     except Exception as error:  # noqa: BLE001  # a mistake of ours is told with its trace; it must not end the cycle
         return Broken(f"{error!r}", may_pass=False, trace=traceback.format_exc())
-    return found
+
+
+def _look(delivery: Delivery, *, draw: bool) -> "Known":
+    from monitor.publish.looking import look
+
+    return look(delivery, draw=draw)
+
+
+def _refitted(task: Refitting) -> "Refit":
+    from monitor import __version__
+    from monitor.recalibration.refit import refit
+
+    return refit(
+        task.model, task.scope, task.samples, task.slices, task.charge, task.now, calwatch_version=__version__,
+        apart=task.apart, standing=task.standing, counted=task.counted,
+    )  # fmt: skip

@@ -11,20 +11,24 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from monitor.actions.command import leave
-from monitor.actions.delivery import Delivered
 from monitor.recalibration.lifeline import at_the_end
-from monitor.recalibration.refit import Refit
-from monitor.recalibration.work import Broken, Work, carry_out
+from monitor.recalibration.work import Work, carry_out
+
+if TYPE_CHECKING:
+    from monitor.actions.delivery import Delivered
+    from monitor.recalibration.refit import Refit
+    from monitor.recalibration.work import Broken
 
 WORK, REPORT = "work", "report"
 LAST_MOMENTS = 10.0  # seconds until a process that was told to end is ended
-Outcome = tuple[Refit | Delivered | Broken, float | None, int]  # result, seconds, peak memory in bytes
+Outcome: TypeAlias = "tuple[Refit | Delivered | Broken, float | None, int]"  # result, seconds, peak memory in bytes
 _NICE = 5  # refits give way to the cycle
 
 
-def write_pickle(path: Path, value: Work | Outcome) -> None:
+def write_pickle(path: Path, value: "Work | Outcome") -> None:
     """Put the file in place whole, readable for this user only."""
     aside = path.with_name(path.name + ".part")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

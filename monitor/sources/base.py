@@ -63,7 +63,7 @@ class Batch:
     files: int = 1
     unreadable: bool = False  # whether the relation has the column _unreadable
     marked: bool = False  # whether the relation has the column _conflicting
-    rejects: str | None = None  # SELECT giving _file, _row, _unreadable, available once the relation has been read
+    rejects: str | None = None  # SELECT giving _file, _row, _unreadable, _reason, once the relation has been read
     alone: tuple["Batch", ...] = ()  # the same files one by one, for when one of several turns out to be damaged
     settled: Callable[[Mapping[str, Outcome]], None] | None = None  # told by _file: committed, or refused
     # of several that are taken as if one by one: those with these indices

@@ -9,6 +9,7 @@ from io import StringIO
 import duckdb
 
 from monitor.errors import SourceError
+from monitor.sources import long_lines
 from monitor.sources.folders import demand_agreement
 from monitor.sources.heads import Head, demand_utf8, read_head
 from monitor.sources.layout import TIMES, Layout, read_path, rejects_of
@@ -49,6 +50,7 @@ def csv_layout(
     dialect = (
         f"columns = {{{columns}}}, delim = {literal(header.delimiter)}, quote = '\"', escape = {literal(escape)}, "
         f"header = false, skip = {header.line + 1}, auto_detect = false, hive_partitioning = false, null_padding = false, "
+        f"{long_lines.limits(long_lines.CSV_LINE)}, "
         f"store_rejects = true, rejects_limit = 0, nullstr = ''{', strict_mode = false' if mixed else ''}"
     )
     relation = f"read_csv({read_path(path)}, {dialect})"

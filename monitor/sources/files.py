@@ -117,6 +117,8 @@ class FileSource:
             try:
                 status = os.stat(path)  # noqa: PTH116  # see above
             except FileNotFoundError:
+                if os.path.islink(path):  # noqa: PTH114  # see above
+                    files.append(_File(path, "", 0.0))  # it leads nowhere, which reading it will tell
                 continue  # gone between listing and looking: next cycle's news, if it comes back
             except OSError:
                 files.append(_File(path, "", 0.0))  # reading it will fail too, and tell why

@@ -1,12 +1,14 @@
 """Parquet, CSV and JSON Lines as SQL relations with calwatch's column names."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import duckdb
 
 from monitor.config import CANONICAL_COLUMNS
 from monitor.config import Source as SourceConfig
 from monitor.errors import SourceError
+from monitor.sources import long_lines
 from monitor.sources.csv_files import csv_layout, csv_relation
 from monitor.sources.folders import folder_values
 from monitor.sources.heads import demand_readable_packing
@@ -36,13 +38,15 @@ def layout_of(
     if format_ == "parquet":
         return parquet_layout(connection, path, wanted, folders)
     if format_ == "csv":
-        return csv_layout(connection, path, wanted, folders)
+        layout = csv_layout(connection, path, wanted, folders)
+        return replace(layout, long=long_lines.find_long_lines(path, long_lines.CSV_LINE))
     asked_for = {*config.columns, *(slices if config.holds == "samples" else ())}
 
     def is_enough(has: Collection[str]) -> bool:
         return asked_for <= set(has) and not lacking(has, config.holds, needs)
 
-    return json_layout(connection, path, wanted, folders, is_enough, pushed=pushed)
+    layout = json_layout(connection, path, wanted, folders, is_enough, pushed=pushed)
+    return replace(layout, long=long_lines.find_long_lines(path, long_lines.JSON_LINE))
 
 
 def _format_by_name(path: str) -> str:

@@ -7,12 +7,13 @@ import zlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import duckdb
 
 from monitor.errors import SourceError
 from monitor.sources.layout import lines_of
+from monitor.sources.opened import open_file
 
 HEAD_BYTES = 64 * 1024
 _HEAD_LINES = 1_000  # of a file packed with zstd, which DuckDB unpacks
@@ -34,6 +35,12 @@ _PACKED = (  # first bytes → what it is, and what to do
     (b"version https://git-lfs", "is a pointer of Git LFS, not the file: git lfs pull"),
     (b"SQLite format 3\0", "is a SQLite database; export the table as CSV"),
 )
+_BEGINNINGS = {  # of names: what writes such files, and the first bytes they may have
+    ".gz": ("gzip", (b"\x1f\x8b",)),
+    ".zst": ("zstd", (b"\x28\xb5\x2f\xfd", *(bytes((0x50 + kind, 0x2A, 0x4D, 0x18)) for kind in range(16)))),
+}
+_UNPACK = {".gz": "zcat", ".zst": "zstdcat"}
+_LOOKED_AT = 4096  # bytes
 _ENDINGS = {
     ".bz2": _PACKED[0][1],
     ".xz": _PACKED[1][1],
@@ -60,9 +67,35 @@ def demand_readable_packing(path: str) -> None:
         raise SourceError(f"{path}: {_told(remedy, path, stem)}")
 
 
+def demand_packed(path: str) -> None:
+    """Raises SourceError with what to do when a name that ends in .gz or .zst says so of what is no such thing; OSError."""
+    ending = os.path.splitext(path)[1].lower()  # noqa: PTH122  # may be an URL
+    if ending not in _BEGINNINGS:
+        return
+    tool, beginnings = _BEGINNINGS[ending]
+    with open_file(path) as file:
+        content = file.read(_LOOKED_AT)
+    if not content or any(content.startswith(each) or each.startswith(content) for each in beginnings):
+        return  # or the beginning of one
+    if not content.strip(b"\0"):
+        what = "begins with zero bytes only: a copy that broke off, or a disk that lost it; write it again"
+    else:
+        stem = path[: -len(ending)]
+        known = (_told(remedy, path, stem) for mark, remedy in _PACKED if content.startswith(mark))
+        what = next(known, "pack it, or let its name end as what it is" if _is_text(content) else "write it again")
+    raise SourceError(f"{path}: is not what {tool} writes, as its name says (it begins {content[:12]!r}); {what}")
+
+
+def piped(command: str, path: str) -> str:
+    """The command with what the file holds, unpacked, as its input: for messages."""
+    packed = next((tool for ending, tool in _UNPACK.items() if path.lower().endswith(ending)), "")
+    return f"{packed} {_base(path)} | {command}" if packed else f"{command} {_base(path)}"
+
+
 def read_head(connection: duckdb.DuckDBPyConnection, path: str) -> Head:
     """The first 64 KB, unpacked; bytes that are no UTF-8 are replaced. Raises OSError and duckdb.Error when they cannot be
-    read."""
+    read, SourceError when they are not packed as the name says."""
+    demand_packed(path)
     content, whole = _first_bytes(connection, path)
     if not whole:  # the cut may go through a letter
         content = content[: max(content.rfind(b"\n"), content.rfind(b"\r")) + 1] or content
@@ -78,11 +111,16 @@ def demand_utf8(path: str, head: Head, *, header: bool) -> None:
     for mark, remedy in _PACKED:
         if head.content.startswith(mark):
             raise SourceError(f"{path}: {_told(remedy, path, path)}")
+    if head.content and not head.content.strip(b"\0"):
+        raise SourceError(
+            f"{path}: begins with zero bytes only: a copy that broke off, or a disk that lost it; write it again from "
+            "where it comes"
+        )
     encoding = _wide_encoding(head.content)
     if encoding:
         raise SourceError(
             f"{path}: is {encoding.upper()}; save as UTF-8 (in Excel: CSV UTF-8; elsewhere: "
-            f"iconv -f {encoding} -t utf-8 {_base(path)} > other-name)"
+            f"{piped(f'iconv -f {encoding} -t utf-8', path)} > other-name)"
         )
     if not head.content.isascii():
         _demand_utf8_lines(path, head.content.removeprefix(b"\xef\xbb\xbf").splitlines(), header=header)
@@ -93,7 +131,7 @@ def _first_bytes(connection: duckdb.DuckDBPyConnection, path: str) -> tuple[byte
         rows = connection.execute(f"SELECT line FROM {lines_of([path])} LIMIT {_HEAD_LINES}").fetchall()
         return "".join(f"{line or ''}\n" for (line,) in rows).encode(), len(rows) < _HEAD_LINES
     with ExitStack() as open_files:
-        file = open_files.enter_context(_open(path))
+        file = open_files.enter_context(open_file(path))
         if path.lower().endswith(".gz"):
             file = cast(IO[bytes], open_files.enter_context(gzip.GzipFile(fileobj=file)))
         content = b""
@@ -106,16 +144,6 @@ def _first_bytes(connection: duckdb.DuckDBPyConnection, path: str) -> tuple[byte
     return content[:HEAD_BYTES], len(content) <= HEAD_BYTES
 
 
-def _open(path: str) -> IO[bytes]:
-    if "://" not in path:
-        return open(path, "rb")  # noqa: PTH123  # a plain string is what DuckDB is given; closed by the caller
-    from fsspec.core import url_to_fs
-
-    filesystem, inside = url_to_fs(path)
-    opened: Any = filesystem.open(inside, "rb")
-    return cast(IO[bytes], opened)
-
-
 def _wide_encoding(content: bytes) -> str:
     """utf-16 or utf-32 where each letter takes so many bytes; "" where it takes one."""
     if content.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
@@ -125,8 +153,11 @@ def _wide_encoding(content: bytes) -> str:
     start = content[:400]
     if not start.count(0):
         return ""
-    for encoding, zeros in (("utf-16le", start[1::2]), ("utf-16be", start[::2])):
-        if zeros.count(0) > 0.7 * len(zeros):
+    for encoding, zeros, letters in (
+        ("utf-16le", start[1::2], start[::2]),
+        ("utf-16be", start[::2], start[1::2]),
+    ):
+        if zeros.count(0) > 0.7 * len(zeros) and letters.count(0) < 0.3 * len(letters):
             return encoding
     return ""
 
@@ -143,8 +174,12 @@ def _demand_utf8_lines(path: str, lines: Sequence[bytes], *, header: bool) -> No
         number, line = bad[0]
         raise SourceError(
             f"{path}: is not UTF-8 (line {number}: {line[:60]!r}); save as UTF-8 (in Excel: CSV UTF-8; elsewhere, "
-            f"where it is Western European: iconv -f windows-1252 -t utf-8 {_base(path)} > other-name)"
+            f"where it is Western European: {piped('iconv -f windows-1252 -t utf-8', path)} > other-name)"
         )
+
+
+def _is_text(content: bytes) -> bool:
+    return b"\0" not in content and content.decode("utf-8", "replace").count("\ufffd") <= 1  # cut in a letter
 
 
 def _told(remedy: str, path: str, stem: str) -> str:

@@ -9,7 +9,7 @@ import duckdb
 
 from monitor.errors import SourceError
 from monitor.sources.folders import demand_agreement
-from monitor.sources.heads import Head, demand_utf8, read_head
+from monitor.sources.heads import Head, demand_utf8, piped, read_head
 from monitor.sources.layout import TIMES, Layout, lines_of, rejects_of
 from monitor.sources.paths import is_reached, json_text, nested_values, split_path
 from monitor.sources.values import hold_numbers, hold_times
@@ -149,9 +149,8 @@ def _demand_lines(
             return
         raise SourceError(f"{path}: is one JSON list; {_remedy('.[]', path)}")
     if isinstance(_parsed(first.removesuffix(",")), dict) and first.endswith(",") and len(objects) <= 1:
-        raise SourceError(
-            f"{path}: its lines end with commas; take them away: sed 's/,$//' {_base(path)} > lines.jsonl"
-        )
+        command = piped("sed 's/,$//'", path)
+        raise SourceError(f"{path}: its lines end with commas; take them away: {command} > lines.jsonl")
     if objects or not text.startswith("{") or not (first.endswith(("{", "[", ",")) or not _is_one_object(text)):
         return
     if not _has_object(connection, valid):
@@ -186,11 +185,8 @@ def _rows_within(text: str) -> str:
 
 def _remedy(filter_: str, path: str) -> str:
     by_pandas = "" if filter_ not in (".", ".[]") else ', or with pandas to_json(orient="records", lines=True)'
-    return f"calwatch reads one object a line: jq -c '{filter_}' {_base(path) or '…'} > lines.jsonl{by_pandas}"
-
-
-def _base(path: str) -> str:
-    return path.rsplit("/", 1)[-1]
+    command = piped(f"jq -c '{filter_}'", path or "…")
+    return f"calwatch reads one object a line: {command} > lines.jsonl{by_pandas}"
 
 
 def _is_one_object(text: str) -> bool:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 from monitor.config import Model
 from monitor.model import Task
+from monitor.sources import long_lines
+from monitor.sources.long_lines import LongLine
 from monitor.store.connection import literal
 
 TIMES = ("observed_at", "labelled_at")
-_LINE_BYTES = 16 * 1024 * 1024  # a JSON line may carry long logit vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Layout:
         default_factory=dict
     )  # JSON: column of ours that holds objects or lists → a path in them
     hint: str = ""  # what to do where columns are missing, beyond mapping them
+    long: tuple[LongLine, ...] = ()  # lines that are too long to be read
 
     @property
     def signature(self) -> Hashable:
@@ -92,14 +94,36 @@ def lines_of(paths: Sequence[str]) -> str:
     # not strict: else lines that end now in LF, now in CRLF cannot be read
     return (
         f"read_csv([{listed}], filename = '_path', columns = {{'line': 'VARCHAR'}}, delim = chr(1), quote = '', "
-        f"escape = '', header = false, auto_detect = false, max_line_size = {_LINE_BYTES}, store_rejects = true, "
+        f"escape = '', header = false, auto_detect = false, {long_lines.limits(long_lines.JSON_LINE)}, store_rejects = true, "
         "rejects_limit = 0, hive_partitioning = false, strict_mode = false)"
     )
 
 
-def rejects_of(first: int | str) -> str:
-    """The SELECT of lines that made no row; ``first`` is the line number of the first row, or SQL of it by ``file_path``."""
-    return (
-        f"SELECT file_path AS _file, line - {first} AS _row, trim(csv_line, chr(10) || chr(13)) AS _unreadable "
+def rejects_of(first: int | str, long: Sequence[tuple[str, LongLine]] = ()) -> str:
+    """The SELECT of lines that made no row; ``first`` is the line number of the first row, or SQL of it by ``file_path``;
+    ``long``: lines that are too long, each with its file, of which DuckDB may have told some."""
+    told = (
+        "SELECT file_path, line, line_byte_position AS at, trim(csv_line, chr(10) || chr(13)) AS text, "
+        "CASE error_type WHEN 'LINE SIZE OVER MAXIMUM' THEN 'line_too_long' ELSE 'unreadable_line' END AS reason "
         "FROM reject_errors JOIN reject_scans USING (scan_id, file_id)"
     )
+    if not long:
+        return (
+            f"SELECT file_path AS _file, line - {first} AS _row, text AS _unreadable, reason AS _reason FROM ({told})"
+        )
+    values = ", ".join(f"({literal(path)}, {each.number}, {each.start}, {literal(each.told)})" for path, each in long)
+    return f"""
+WITH told AS MATERIALIZED ({told}),
+found (file_path, line, start, text) AS (VALUES {values}),
+-- bytes are counted from 1, save behind CRLF
+dropped AS (SELECT * FROM found AS f WHERE NOT EXISTS (
+    SELECT 1 FROM told AS t WHERE t.file_path = f.file_path AND t.at BETWEEN f.start AND f.start + 1)),
+listed AS (
+    SELECT file_path, line, text, 'line_too_long' AS reason FROM found
+    UNION ALL
+    SELECT file_path, line + (SELECT count(*) FROM dropped AS d WHERE d.file_path = t.file_path AND d.start < t.at),
+        text, reason
+    FROM told AS t WHERE NOT EXISTS (
+        SELECT 1 FROM found AS f WHERE t.file_path = f.file_path AND t.at BETWEEN f.start AND f.start + 1)
+)
+SELECT file_path AS _file, line - {first} AS _row, text AS _unreadable, reason AS _reason FROM listed"""

@@ -1,6 +1,7 @@
 """A look at one file before its rows are read: how to read it, or why nothing of it can be taken; and which files go
 together."""
 
+import errno
 import os
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ SMALL_ROWS = 10_000  # files of at most so many go together whatever their forma
 SMALL = "small"  # their kind
 _LINE_BYTES = 50  # a line of text has about so many
 _PACKED_AS = 20  # times its size a packed text may well be, unpacked
+_NOT_OF_WRITING = (errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENAMETOOLONG, errno.EIO, errno.ENXIO)
 _MOST_NAMED = 30  # columns in a message
 
 T = TypeVar("T")
@@ -53,7 +55,8 @@ def look(
         if isinstance(error, duckdb.Error) and is_grave(error):
             raise
         told = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-        return Refused("unreadable_file", f"cannot be read ({told.splitlines()[0]})", perhaps_unfinished=True)
+        is_here = not isinstance(error, OSError) or error.errno not in _NOT_OF_WRITING
+        return Refused("unreadable_file", f"cannot be read ({told.splitlines()[0]})", perhaps_unfinished=is_here)
     except SourceError as error:
         return Refused("unreadable_file", f"cannot be read: {error.message.removeprefix(f'{path}: ')}")
     missing = lacking(layout.has, config.holds, needs)

@@ -28,7 +28,8 @@ def relations_of(files: Sequence[tuple[str, Layout]]) -> tuple[tuple[Rows, ...],
         Rows(" UNION ALL ".join(relations), layout.types, layout.format == "json")
         for layout, relations in shapes.values()
     )
-    return rows, _rejects(files) if rejects and len(files) > 1 else rejects
+    is_several = len(files) > 1 or any(layout.long for _, layout in files)
+    return rows, _rejects(files) if rejects and is_several else rejects
 
 
 def _placed(relation: str, places: Sequence[int], layout: Layout, files: int) -> str:
@@ -49,7 +50,8 @@ def _placed(relation: str, places: Sequence[int], layout: Layout, files: int) ->
 def _rejects(files: Sequence[tuple[str, Layout]]) -> str:
     """Lines are counted from below the header of their file, which is not in the same line of all."""
     first = [layout.skipped + 1 for _, layout in files]
+    long = [(path, line) for path, layout in files for line in layout.long]
     if len(set(first)) == 1:
-        return rejects_of(first[0])
+        return rejects_of(first[0], long)
     paths = ", ".join(literal(path) for path, _ in files)
-    return rejects_of(f"list_extract({first}, list_position([{paths}], file_path))")
+    return rejects_of(f"list_extract({first}, list_position([{paths}], file_path))", long)

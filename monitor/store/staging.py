@@ -20,7 +20,7 @@ from monitor.store.values import BLANKS, LabelRules, normalized_text, outcome_ex
 QUARANTINE_REASONS = (
     "unreadable_line", "missing_sample_id", "unreadable_time", "time_before_1970", "time_in_future", "older_than_retention",
     "missing_score", "score_not_a_number", "score_outside_0_1", "unknown_outcome", "bad_count", "bad_logits",
-    "label_too_late", "missing_logits", "no_prediction", "conflicting_identity", "taken_back", "too_long",
+    "label_too_late", "missing_logits", "no_prediction", "conflicting_identity", "taken_back", "too_long", "line_too_long",
 )  # fmt: skip
 EVER = (
     datetime(1970, 1, 2, tzinfo=UTC),
@@ -187,7 +187,8 @@ def _take_rejects(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
     """
     connection.execute(f"""
 CREATE OR REPLACE TEMP TABLE rejected AS
-SELECT _file AS file, _row AS row, any_value(_unreadable) AS record FROM ({rejects}) GROUP BY _file, _row""")
+SELECT _file AS file, _row AS row, min(_reason) AS reason, any_value(_unreadable) AS record FROM ({rejects})
+GROUP BY _file, _row""")
     connection.execute("""
 UPDATE staged SET row = staged.row + moved.lines
 FROM (
@@ -203,7 +204,7 @@ FROM (
 WHERE staged.position = moved.position""")
     connection.execute("""
 INSERT INTO staged BY NAME
-SELECT -1 - row_number() OVER () AS position, file, row, 'unreadable_line' AS reason, record FROM rejected""")
+SELECT -1 - row_number() OVER () AS position, file, row, reason, record FROM rejected""")
     connection.execute("DROP TABLE rejected")
     forget_rejects(connection)
 
