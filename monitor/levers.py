@@ -5,13 +5,14 @@ from datetime import datetime
 from pathlib import Path
 
 from monitor import requests
-from monitor.backups import BACKUPS, ask_backup, load_backup
+from monitor.backups import ask_backup, load_backup
 from monitor.config import Config, load_config
 from monitor.cycle import watch
 from monitor.errors import CalwatchError
 from monitor.model import Slice
 from monitor.publish.access import Access
 from monitor.recalibration.queue import BY_HAND, job_of
+from monitor.store.backup import BACKUPS
 
 
 class Levers:
