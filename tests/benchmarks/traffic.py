@@ -126,7 +126,8 @@ def _enter_slices(connection: duckdb.DuckDBPyConnection, registry: Registry, mod
     keys = [f"c{camera}\x1fl{lighting}" for camera in range(CAMERAS) for lighting in range(LIGHTINGS)]
     connection.execute("CREATE TEMP TABLE staged (slice_key VARCHAR, reason VARCHAR)")
     connection.execute("INSERT INTO staged SELECT unnest($keys), NULL", {"keys": keys})
-    registry.map_slices(connection, model)
+    with registry.transaction(connection):
+        registry.map_slices(connection, model)
 
 
 def _incoming(rows: str, model_id: int) -> str:
