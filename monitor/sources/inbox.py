@@ -159,9 +159,11 @@ class Inbox:
         return Waiting(target, order, push_id, digest)
 
     def sweep(self) -> None:
-        """Remove bodies that a crash left half written. Not to be called while something is written."""
-        for left in self.directory.glob(".*.*"):
-            left.unlink(missing_ok=True)
+        """Remove bodies that a crash left half written, and marks of looks it ended. Not to be called while something is
+        written."""
+        for left in self.directory.glob(".*"):
+            if left.is_symlink() or not left.is_dir():
+                left.unlink(missing_ok=True)
 
     def settle(self, file: Waiting, outcome: Outcome | None, now: datetime) -> None:
         """Leave the receipt, then remove the file, or keep it aside when it was refused. None: taken, counts unknown."""
