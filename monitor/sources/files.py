@@ -116,6 +116,10 @@ class FileSource:
         layout = self._layout(connection, file)
         return layout if isinstance(layout, Problem) else self._batch([(file, layout)])
 
+    def path_of(self, item: str) -> str:
+        """See ``monitor.sources.base.Guarded``."""
+        return item
+
     def _local(self) -> list[_File]:
         pattern = self.config.path
         fixed = os.path.dirname(pattern)  # noqa: PTH120  # Path would normalise the glob's **
