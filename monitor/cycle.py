@@ -167,8 +167,7 @@ class Cycle:
                 each.problem = None
                 with atomic(self.connection):
                     rows.store_successes(self.connection, name, each.succeeded)
-            except (duckdb.InterruptException, duckdb.FatalException) as error:
-                refuse_damage(error, self.config.state_dir)
+            except (duckdb.InterruptException, duckdb.FatalException):
                 raise  # asked to stop, or the database must be opened anew: rolled back, nothing is half done
             except Exception as error:  # the one boundary: a model's failure is its own, told and counted
                 if is_ctrl_c(error):

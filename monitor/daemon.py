@@ -324,6 +324,7 @@ def run_once(config_path: Path) -> Tick:
         except duckdb.FatalException:  # where a file did it, the journal names it now: the others are read
             return _tick_once(config, watched, runner, now)
     except duckdb.Error as error:
+        refuse_damage(error, config.state_dir)
         problem = str(error).splitlines()[0]
         raise StoreError(
             f"{config.state_dir}: {problem}", "check free space and the disk, then run it again"

@@ -199,6 +199,8 @@ def test_a_poisoned_push_is_refused_after_two_cycles_and_stops_no_other(tmp_path
         assert refused["state"] == "refused"
         assert "takes more memory to read than memory_limit" in refused["problem"]
         assert "Leave out long lists" in refused["problem"]
+        assert "It is kept as inbox/m/pushed/refused/" in refused["problem"]
+        assert "sent again under another Idempotency-Key" in refused["problem"]
         assert len(list((tmp_path / "state" / "inbox" / "m" / "pushed" / "refused").iterdir())) == 1
         assert world.connection.execute("SELECT count(*) FROM files_set_aside").fetchone() == (0,)
         assert world.connection.execute("SELECT reason FROM source_notes").fetchall() == [("push_set_aside",)]

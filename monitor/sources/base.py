@@ -66,6 +66,7 @@ class Batch:
     rejects: str | None = None  # SELECT giving _file, _row, _unreadable, _reason, once the relation has been read
     alone: tuple["Batch", ...] = ()  # the same files one by one, for when one of several turns out to be damaged
     settled: Callable[[Mapping[str, Outcome]], None] | None = None  # told by _file: committed, or refused
+    inbox: str = ""  # of pushes: the directory they lie in, from the state directory
     # of several that are taken as if one by one: those with these indices
     part: Callable[[Sequence[int]], "Batch"] | None = None
     unmapped: str = ""  # columns = {…} that seems to give outcomes, where the files have none by our names
@@ -199,4 +200,8 @@ class Guarded(Source, Protocol):
 
     def single(self, connection: duckdb.DuckDBPyConnection, item: str, now: datetime) -> Batch | Problem:
         """One of its files alone, as ``read`` would give it; nothing is settled."""
+        ...
+
+    def path_of(self, item: str) -> str:
+        """Where that file lies."""
         ...

@@ -33,6 +33,12 @@ from monitor.wording import visible
 
 LONGEST_PATH = 1_200  # characters: quarantine and messages repeat it
 _SHOWN = 300
+_ENDINGS = (".parquet", ".csv", ".jsonl", ".ndjson", ".json", ".tsv", ".gz", ".zst")
+_LINK, _DIRECTORY = "link", "directory"  # in place of fingerprints
+_NOTHING_TO_READ = {
+    _LINK: "is a link to something that is not there, nothing can be read",
+    _DIRECTORY: "is a directory, not a file, and nothing below it is read; for its files let the source's path end with /*",
+}
 
 
 def unusable_name(path: str) -> str:
@@ -45,6 +51,15 @@ def unusable_name(path: str) -> str:
     except UnicodeEncodeError:
         return f"{shown}: its name is not UTF-8 (shown as ?), so it cannot be opened; rename it"
     return ""
+
+
+def _is_taken_for_a_file(pattern: str, path: str) -> bool:
+    """Whether somebody may expect rows of a directory that a glob matches: not where the glob matches just anything, or goes
+    on below it."""
+    if "**" in pattern:
+        return False
+    last = os.path.basename(pattern)  # noqa: PTH119  # Path would normalise the glob's **
+    return last.strip("*?") != "" or path.lower().endswith(_ENDINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +116,10 @@ class FileSource:
         layout = self._layout(connection, file)
         return layout if isinstance(layout, Problem) else self._batch([(file, layout)])
 
+    def path_of(self, item: str) -> str:
+        """See ``monitor.sources.base.Guarded``."""
+        return item
+
     def _local(self) -> list[_File]:
         pattern = self.config.path
         fixed = os.path.dirname(pattern)  # noqa: PTH120  # Path would normalise the glob's **
@@ -118,12 +137,15 @@ class FileSource:
                 status = os.stat(path)  # noqa: PTH116  # see above
             except FileNotFoundError:
                 if os.path.islink(path):  # noqa: PTH114  # see above
-                    files.append(_File(path, "", 0.0))  # it leads nowhere, which reading it will tell
+                    files.append(_File(path, _LINK, 0.0))
                 continue  # gone between listing and looking: next cycle's news, if it comes back
             except OSError:
                 files.append(_File(path, "", 0.0))  # reading it will fail too, and tell why
                 continue
-            if not os.path.isdir(path):  # noqa: PTH112  # see above
+            if os.path.isdir(path):  # noqa: PTH112  # see above
+                if _is_taken_for_a_file(pattern, path):
+                    files.append(_File(path, _DIRECTORY, 0.0))
+            else:
                 files.append(_File(path, f"{status.st_size}:{status.st_mtime_ns}", status.st_mtime))
         return files
 
@@ -184,7 +206,9 @@ class FileSource:
         final = {file.path: file.fingerprint}
         if told := unusable_name(file.path):
             return Problem(visible(file.path[:_SHOWN]), "unreadable_file", told)
-        if file.fingerprint.startswith("0:"):
+        if told := _NOTHING_TO_READ.get(file.fingerprint, ""):
+            return Problem(file.path, "unreadable_file", f"{file.path}: {told}; looked at again when it changes", final)
+        if file.fingerprint.startswith("0:") and ("://" in file.path or os.path.isfile(file.path)):  # noqa: PTH113  # see above
             return Problem(file.path, "empty_file", f"{file.path}: is empty; looked at again when it changes", final)
         found = look(connection, file.path, self.config, self.slices, self.needs)
         if not isinstance(found, Refused):

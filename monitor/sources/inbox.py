@@ -36,10 +36,10 @@ from monitor.sources.look import (
     together,
 )
 from monitor.sources.mixed import relations_of
+from monitor.store.kept import KEPT_REFUSED, told_kept
 
 # several times what may wait ([server] max_inbox_files): whoever asks a few minutes later, or sends again, is answered
 KEPT_RECEIPTS = 50_000
-KEPT_REFUSED = 100
 MAX_ROWS = 1_000_000  # of one push: one transaction takes it
 _SPOILT = ".spoilt"
 SUFFIXES = (".parquet", ".jsonl")
@@ -159,15 +159,18 @@ class Inbox:
         return Waiting(target, order, push_id, digest)
 
     def sweep(self) -> None:
-        """Remove bodies that a crash left half written. Not to be called while something is written."""
-        for left in self.directory.glob(".*.*"):
-            left.unlink(missing_ok=True)
+        """Remove bodies that a crash left half written, and marks of looks it ended. Not to be called while something is
+        written."""
+        for left in self.directory.glob(".*"):
+            if left.is_symlink() or not left.is_dir():
+                left.unlink(missing_ok=True)
 
     def settle(self, file: Waiting, outcome: Outcome | None, now: datetime) -> None:
         """Leave the receipt, then remove the file, or keep it aside when it was refused. None: taken, counts unknown."""
         receipt = Receipt(file.id, file.digest, "taken", file.received_at, now)
         if outcome is not None and outcome.refused is not None:
-            receipt = replace(receipt, state="refused", problem=outcome.refused)
+            kept = self.kept(file.path.name)
+            receipt = replace(receipt, state="refused", problem=f"{outcome.refused.rstrip('.')}. {kept}")
         elif outcome is not None:
             receipt = replace(
                 receipt, rows=outcome.rows, new=outcome.new, labelled=outcome.labelled, duplicates=outcome.duplicates,
@@ -188,6 +191,15 @@ class Inbox:
             file.path.replace(refused / file.path.name)
         else:
             file.path.unlink(missing_ok=True)
+
+    @property
+    def inside(self) -> str:
+        """The directory, from the state directory."""
+        return "/".join(self.directory.parts[-3:])
+
+    def kept(self, name: str) -> str:
+        """Where a refused push is kept, and what to do with it, in sentences."""
+        return told_kept(self.inside, name)
 
     def settle_all(self, files: Sequence[Waiting], outcomes: Mapping[str, Outcome] | None, now: datetime) -> None:
         """``settle`` each, by its name; a file that nothing is said of had no rows. None: taken, counts unknown."""
@@ -301,6 +313,10 @@ class InboxSource:
                     return self._batch([(file, layout)], {}, now)
         return Problem(item, "unreadable_file", f"push {item}: is gone, or nothing of it can be taken")
 
+    def path_of(self, item: str) -> str:
+        """See ``monitor.sources.base.Guarded``."""
+        return str(self.inbox.directory / item)
+
     def _looked(
         self,
         connection: duckdb.DuckDBPyConnection,
@@ -319,13 +335,17 @@ class InboxSource:
             if layout is None:  # it waits for its second try, or has had it
                 if why := guard.why_set_aside(file.path.name):
                     self.inbox.settle_all([file], {file.path.name: Outcome(refused=why)}, now)
-                    text = f"push {file.id}: {why}. It is kept in refused/"
+                    text = f"push {file.id}: {why}. {self.inbox.kept(file.path.name)}"
                     problems.append(Problem(file.path.name, "push_set_aside", text))
                 continue
             if isinstance(layout, str):
                 self.inbox.settle_all([file], {file.path.name: Outcome(refused=layout)}, now)
                 problems.append(
-                    Problem(file.path.name, "unreadable_file", f"push {file.id}: {layout}; it is kept in refused/")
+                    Problem(
+                        file.path.name,
+                        "unreadable_file",
+                        f"push {file.id}: {layout}. {self.inbox.kept(file.path.name)}",
+                    )
                 )
                 continue
             missing.append(
@@ -358,6 +378,7 @@ class InboxSource:
             cursor={**gone, **{file.path.name: file.digest for file in files}}, unreadable=first.unreadable,
             rejects=rejects and _named(rejects), meaning=self.config,
             settled=lambda outcomes: self.inbox.settle_all(files, outcomes, now), part=part if len(files) > 1 else None,
+            inbox=self.inbox.inside,
         )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from typing import IO
 import duckdb
 
 from monitor.sources.base import Batch
+from monitor.sources.longest import told_longest_line
 from monitor.store.alone import Trial
 from monitor.store.blame import first_line, is_of_the_disk, is_unexpected, lacks_room
 from monitor.store.child import end_with_stdin, give_way, limit_memory
@@ -26,6 +27,10 @@ from monitor.store.room import Room, spill_room
 from monitor.store.shares import ApartError
 
 _REASON = 300  # characters
+_SHORTER = (
+    "Leave the long list, nesting or text that makes it so long out of that line, if calwatch does not need it, or raise "
+    "memory_limit in [monitor]: such a line may take more than a hundred times its size to read, and smaller files do not help"
+)
 
 
 def main() -> None:
@@ -47,7 +52,7 @@ def main() -> None:
             _answer(answers, None)
         except (MemoryError, duckdb.OutOfMemoryException) as error:
             kind = "no_room" if room.is_short and lacks_room(error) else "out_of_memory"
-            _answer(answers, None if is_of_the_disk(error) else _failed(trial, error, kind))
+            _answer(answers, None if is_of_the_disk(error) else _failed(trial, error, kind, item))
         except duckdb.FatalException as error:
             _answer(answers, None if is_of_the_disk(error) else _failed(trial, error, "failed"))
         except Exception as error:  # noqa: BLE001  # whatever it is: it is told of this file
@@ -67,12 +72,17 @@ def _try(trial: Trial, item: str, room: Room) -> None:
             ingest(connection, registry, trial.model, trial.source.name, trial.source.holds, found, trial.now)
 
 
-def _failed(trial: Trial, error: BaseException, kind: str) -> dict[str, str]:
+def _failed(trial: Trial, error: BaseException, kind: str, item: str = "") -> dict[str, str]:
     """Why the file cannot be read."""
     text = first_line(error)[:_REASON]
     if kind == "no_room":
         return {"kind": kind, "reason": f"needs more room to be read than the disk of the state directory has ({text})"}
     if kind == "out_of_memory":
+        if longest := told_longest_line(trial.source.path_of(item)):
+            return {
+                "kind": kind, "remedy": _SHORTER,
+                "reason": f"takes more memory to read than memory_limit, {trial.memory_limit}: {longest}",
+            }  # fmt: skip
         return {"kind": kind, "reason": f"takes more memory to read than memory_limit, {trial.memory_limit} ({text})"}
     return {"kind": kind, "reason": f"cannot be read: {type(error).__name__}: {text}"}
 

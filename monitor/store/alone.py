@@ -55,6 +55,7 @@ class Failed:
 
     kind: FailureKind
     reason: str
+    remedy: str = ""  # where more is known than the kind
 
 
 def try_alone(
@@ -139,7 +140,7 @@ def _understood(line: str | None, process: "subprocess.Popen[bytes]", limit: flo
     if line is not None:
         with suppress(ValueError, KeyError, TypeError):
             held = json.loads(line)
-            return Failed(held["kind"], str(held["reason"])) if held is not None else None
+            return Failed(held["kind"], str(held["reason"]), str(held.get("remedy", ""))) if held is not None else None
     with suppress(subprocess.TimeoutExpired):
         process.wait(1.0)  # the pipe ends a moment before the process does
     if process.returncode is None:

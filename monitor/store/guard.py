@@ -240,9 +240,10 @@ class FileGuard:
         """One try has failed."""
         held = self._held.get(item) or Held(item, self._fingerprints.get(item, ""))
         if failed.kind == "no_room":  # no try: a push waits, and a file is read once there is room
+            remedy = failed.remedy or REMEDIES[failed.kind]
             with_room = note_room(tried_with(self._connection), self._room.size)
             self._held[item] = held = replace(
-                held, kind=failed.kind, reason=failed.reason, remedy=REMEDIES[failed.kind], tried_with=with_room
+                held, kind=failed.kind, reason=failed.reason, remedy=remedy, tried_with=with_room
             )
             store_held(self._connection, self._model.name, self._source.name, held, self._now)
             self._tell_short(held, news=True)
@@ -250,7 +251,7 @@ class FileGuard:
         tries = held.tries + 1
         self._held[item] = held = replace(
             held, tries=tries, set_aside=tries >= MOST_TRIES, kind=failed.kind,
-            reason=failed.reason, remedy=REMEDIES[failed.kind], tried_with=tried_with(self._connection),
+            reason=failed.reason, remedy=failed.remedy or REMEDIES[failed.kind], tried_with=tried_with(self._connection),
         )  # fmt: skip
         store_held(self._connection, self._model.name, self._source.name, held, self._now)
         if not (self._pushed and held.set_aside):  # the source refuses it, and tells

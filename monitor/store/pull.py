@@ -16,6 +16,7 @@ from monitor.store.cut_short import was_cut_short
 from monitor.store.guard import FileGuard
 from monitor.store.ingest import RefusedError, ingest
 from monitor.store.journal import Journal
+from monitor.store.kept import told_kept
 from monitor.store.orphans import mend_orphans
 from monitor.store.parking import parked_past_horizon
 from monitor.store.parting import split_damaged
@@ -152,7 +153,8 @@ def _held(batch: Batch, guard: FileGuard) -> Pulled:
         return Pulled()
     batch.settled({item: Outcome(refused=why)})
     guard.settled([item])
-    return Pulled(problems=[Problem(item, "push_set_aside", f"push {item}: {why}. It is kept in refused/")])
+    text = f"push {item}: {why}. {told_kept(batch.inbox, item)}"
+    return Pulled(problems=[Problem(item, "push_set_aside", text)])
 
 
 def _item(batch: Batch) -> str:

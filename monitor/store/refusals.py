@@ -7,6 +7,7 @@ import duckdb
 from monitor.config import Model
 from monitor.sources.base import Batch, Outcome, Problem
 from monitor.store.connection import naive
+from monitor.store.kept import told_kept
 from monitor.store.pulled import Pulled
 from monitor.store.registry import Registry
 from monitor.store.review import Review
@@ -37,7 +38,7 @@ def refuse(
             text = f"push {name}: {refusal.why}; it waits in the inbox"
         else:
             batch.settled({file: Outcome(refused=refusal.why)})
-            text = f"push {name}: {refusal.why}; it is kept in refused/"
+            text = f"push {name}: {refusal.why}. {told_kept(batch.inbox, name)}"
         return Pulled(problems=[Problem(name, refusal.reason, text + back)], removed=removed, quarantined=aside)
     text = f"{file}: {refusal.why}; it is tried again every cycle{back}"
     return Pulled(problems=[Problem(file, refusal.reason, text)], removed=removed, quarantined=aside)

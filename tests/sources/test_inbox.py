@@ -104,8 +104,9 @@ def test_what_has_been_deleted_is_forgotten_so_that_the_cursor_stays_small(world
     assert len(samples(world)) == 4
 
 
-def test_half_written_bodies_are_not_read_and_are_swept_away(world: World) -> None:
-    left = box(world).temporary("half.jsonl")
+@pytest.mark.parametrize("name", ["half.jsonl", "half.parquet", f"looking-{64 * 'd'}"])
+def test_half_written_bodies_and_marks_are_not_read_and_are_swept_away(world: World, name: str) -> None:
+    left = box(world).temporary(name)
     left.write_text(json.dumps(row("x")))
     world.tick()
     assert samples(world) == []
