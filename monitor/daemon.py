@@ -35,7 +35,7 @@ from monitor.sources.base import PROBLEM_REASONS
 from monitor.store.archive import Archive
 from monitor.store.connection import open_live
 from monitor.store.ctrlc import ctrl_c_interrupts
-from monitor.store.damage import refuse_damage
+from monitor.store.damage import as_damage, refuse_damage
 from monitor.store.journal import JOURNAL, Journal
 from monitor.store.played import is_played, played_until
 from monitor.store.snapshot import SNAPSHOT, Publisher
@@ -160,7 +160,7 @@ class Daemon:
                 return None
             except (duckdb.Error, StoreError) as error:
                 self._broken = True
-                self._tell_broken(error)
+                self._tell_broken(as_damage(error, self._config.state_dir))
                 return None
             self._shown.swap(tick.published)
             return tick
@@ -324,6 +324,7 @@ def run_once(config_path: Path) -> Tick:
         except duckdb.FatalException:  # where a file did it, the journal names it now: the others are read
             return _tick_once(config, watched, runner, now)
     except duckdb.Error as error:
+        refuse_damage(error, config.state_dir)
         problem = str(error).splitlines()[0]
         raise StoreError(
             f"{config.state_dir}: {problem}", "check free space and the disk, then run it again"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 
-from monitor.errors import StoreError
+from monitor.errors import DamageError, StoreError
 
 REMEDY = "restore a backup: calwatch restore FILE; or, to begin afresh, move live.duckdb, live.duckdb.wal and calibrators/ away"
 _WAL_BEGINS = b"\x64\x00\x62"  # field 100, type 98: the version, first in every log DuckDB writes
@@ -57,10 +57,21 @@ def is_damage(error: duckdb.Error, live: Path | None = None) -> bool:
 
 
 def refuse_damage(error: Exception, state_dir: Path) -> None:
-    """Raises StoreError where the error says that bytes of live.duckdb are not what they were: no model's own failure."""
+    """Raises DamageError where the error says that bytes of live.duckdb are not what they were: no model's own failure."""
     live = state_dir / "live.duckdb"
+    if isinstance(error, DamageError):
+        raise error
     if isinstance(error, duckdb.Error) and is_damage(error, live):
         raise told_damage(live, error) from error
+
+
+def as_damage(error: Exception, state_dir: Path) -> Exception:
+    """The error, or the DamageError that ``refuse_damage`` raises in its place."""
+    try:
+        refuse_damage(error, state_dir)
+    except StoreError as damage:
+        return damage
+    return error
 
 
 def told_damage(live: Path, error: duckdb.Error) -> StoreError:
@@ -78,7 +89,26 @@ def told_damage(live: Path, error: duckdb.Error) -> StoreError:
         return StoreError(f"{wal}: is damaged: {first_line}", REMEDY)
     if live.is_file() and not live.stat().st_size:
         return StoreError(f"{live}: is damaged: it has no bytes", REMEDY)
-    return StoreError(f"{live}: is damaged: {first_line}", REMEDY)
+    return DamageError(f"{live}: is damaged: {first_line}", REMEDY)
+
+
+def has_unreadable_rows(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether some rows of the connection's own database cannot be read for damage; reads all of them. For errors that name
+    no file, while others are attached."""
+    (name,) = connection.execute("SELECT current_database()").fetchone() or ("",)
+    tables = connection.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = $name AND NOT temporary",
+        {"name": name},
+    ).fetchall()
+    try:
+        for parts in tables:
+            table = ".".join('"' + part.replace('"', '""') + '"' for part in (name, *parts))
+            connection.execute(f"SELECT count(hash(held)) FROM {table} AS held").fetchone()
+    except duckdb.Error as error:
+        if is_damage(error):
+            return True
+        raise
+    return False
 
 
 def _refuse_foreign_log(live: Path, wal: Path) -> None:
