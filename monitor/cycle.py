@@ -145,7 +145,7 @@ class Cycle:
         """One cycle of every model at ``now``; with ``publish`` the snapshot for ops is replaced at the end.
 
         Raises duckdb.InterruptException when a stop interrupted it, duckdb.FatalException when the database must be opened
-        anew, as after a checkpoint that a full disk cut short, and StoreError when bytes of the database are damaged.
+        anew, as after a checkpoint that a full disk cut short, and DamageError when bytes of the database are damaged.
         """
         pulled: dict[str, Mapping[str, Pulled]] = {}
         judged: dict[str, Judged] = {}
@@ -186,6 +186,7 @@ class Cycle:
             with self.instruments.stage("all", "publish"):
                 self.publisher.publish(self.connection, now, problems)
         except StoreError as error:
+            refuse_damage(error, self.config.state_dir)
             log.error("snapshot not published", problem=error.message, hint=error.hint)
             self.instruments.cycle_failed("all")
             return error.message
@@ -227,8 +228,7 @@ class Cycle:
             )  # fmt: skip
 
     def _measure(self, each: Watched, registry: Registry, now: datetime) -> None:
-        """Cells → readings of every window and slice, and disparities; nothing to do while neither cells nor windows
-        have moved."""
+        """Cells → readings of every window and slice, and disparities; nothing where neither cells nor windows moved."""
         model = each.model
         end = window_end(now, model)
         revision = self.connection.execute(

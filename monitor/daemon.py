@@ -35,7 +35,7 @@ from monitor.sources.base import PROBLEM_REASONS
 from monitor.store.archive import Archive
 from monitor.store.connection import open_live
 from monitor.store.ctrlc import ctrl_c_interrupts
-from monitor.store.damage import refuse_damage
+from monitor.store.damage import as_damage, refuse_damage
 from monitor.store.journal import JOURNAL, Journal
 from monitor.store.played import is_played, played_until
 from monitor.store.snapshot import SNAPSHOT, Publisher
@@ -160,7 +160,7 @@ class Daemon:
                 return None
             except (duckdb.Error, StoreError) as error:
                 self._broken = True
-                self._tell_broken(error)
+                self._tell_broken(as_damage(error, self._config.state_dir))
                 return None
             self._shown.swap(tick.published)
             return tick

@@ -37,6 +37,10 @@ class StoreInUseError(StoreError):
     """Another process, named in the message, holds the database."""
 
 
+class DamageError(StoreError):
+    """Bytes of the database are not what they were: no failure of a model's or a job's own, and not to be tried again."""
+
+
 class ArtefactError(CalwatchError):
     """A calibrator file is damaged, foreign or newer than this version can read."""
 

@@ -31,6 +31,7 @@ from monitor.recalibration.rollback import roll_back
 from monitor.recalibration.runner import Runner
 from monitor.recalibration.work import Broken, Report, Work, action_work, refit_work
 from monitor.store.connection import atomic, is_ctrl_c
+from monitor.store.damage import refuse_damage
 from monitor.store.jobs import OPEN, Attempt, due_jobs, log_attempt, refits_wait_elsewhere
 from monitor.store.registry import Registry
 from monitor.store.rows import load_jobs, store_job
@@ -75,7 +76,7 @@ class Dispatcher:
 
         Of refits that nobody asked for by hand it starts at most ``REFITS_A_CYCLE``, of scopes apart from each other.
         A mistake of ours while a job is prepared or applied is recorded, and raised. Raises duckdb.InterruptException and
-        FatalException, which leave the job as running, to be queued again as interrupted.
+        FatalException, and DamageError, which leave the job as running, to be queued again as interrupted.
         """
         running = [work.job for work in self.runner.running()]
         for job in requeue_interrupted(
@@ -173,6 +174,7 @@ class Dispatcher:
         except (duckdb.InterruptException, duckdb.FatalException):
             raise
         except (duckdb.Error, OSError, StoreError) as error:
+            refuse_damage(error, self.config.state_dir)
             return self._failed(job, f"{type(error).__name__}: {str(error).splitlines()[0]}", True, report)
         except (CalwatchError, ValueError) as error:
             return self._failed(job, str(error), False, report)

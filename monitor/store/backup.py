@@ -29,6 +29,7 @@ from monitor import __version__
 from monitor.errors import StoreError, StoreInUseError
 from monitor.store.archived import FORMAT, KEPT, MANIFEST, check_archive, digest_of, id_of
 from monitor.store.connection import LIVE, literal, quoted
+from monitor.store.damage import refuse_damage
 from monitor.store.played import is_played
 
 ASIDE = ".backup"
@@ -90,6 +91,7 @@ def write_backup(
     except duckdb.InterruptException:
         raise
     except duckdb.Error as error:
+        refuse_damage(error, state_dir)
         raise StoreError(
             f"{state_dir / LIVE}: cannot be copied: {str(error).splitlines()[0]}", "check free space and the disk"
         ) from error

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 
-from monitor.errors import StoreError
+from monitor.errors import DamageError, StoreError
 
 REMEDY = "restore a backup: calwatch restore FILE; or, to begin afresh, move live.duckdb, live.duckdb.wal and calibrators/ away"
 _WAL_BEGINS = b"\x64\x00\x62"  # field 100, type 98: the version, first in every log DuckDB writes
@@ -13,10 +13,6 @@ _OF_THE_DATABASE = (
     duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException,
 )  # fmt: skip
 _TELLING = ("Corrupt", "Could not read", "Failed to read", "checksum", "not a valid DuckDB database")
-
-
-class DamagedError(StoreError):
-    """Bytes of the database are not what they were."""
 
 
 def refuse_lost(state_dir: Path, live: Path) -> None:
@@ -71,7 +67,7 @@ def is_of_the_database(error: BaseException) -> bool:
 
 
 def demand_sound(connection: duckdb.DuckDBPyConnection) -> None:
-    """Read every value of every table once: raises DamagedError where some cannot be read.
+    """Read every value of every table once: raises DamageError where some cannot be read.
 
     For who has met an error that may be the database's or a file's: DuckDB tells of damage by errors of many kinds.
     """
@@ -90,21 +86,25 @@ def demand_sound(connection: duckdb.DuckDBPyConnection) -> None:
         except duckdb.InterruptException:
             raise
         except duckdb.Error as error:
-            raise DamagedError(*_damage_of(live or Path("live.duckdb"), error)) from error
-
-
-def _damage_of(live: Path, error: duckdb.Error) -> tuple[str, str]:
-    told = told_damage(live, error)
-    return told.message, told.hint
+            raise told_damage(live or Path("live.duckdb"), error) from error
 
 
 def refuse_damage(error: Exception, state_dir: Path) -> None:
-    """Raises StoreError where the error says that bytes of live.duckdb are not what they were: no model's own failure."""
-    if isinstance(error, DamagedError):
-        raise error
+    """Raises DamageError where the error says that bytes of live.duckdb are not what they were: no model's own failure."""
     live = state_dir / "live.duckdb"
+    if isinstance(error, DamageError):
+        raise error
     if isinstance(error, duckdb.Error) and is_damage(error, live):
         raise told_damage(live, error) from error
+
+
+def as_damage(error: Exception, state_dir: Path) -> Exception:
+    """The error, or the DamageError that ``refuse_damage`` raises in its place."""
+    try:
+        refuse_damage(error, state_dir)
+    except StoreError as damage:
+        return damage
+    return error
 
 
 def told_damage(live: Path, error: duckdb.Error) -> StoreError:
@@ -122,7 +122,26 @@ def told_damage(live: Path, error: duckdb.Error) -> StoreError:
         return StoreError(f"{wal}: is damaged: {first_line}", REMEDY)
     if live.is_file() and not live.stat().st_size:
         return StoreError(f"{live}: is damaged: it has no bytes", REMEDY)
-    return StoreError(f"{live}: is damaged: {first_line}", REMEDY)
+    return DamageError(f"{live}: is damaged: {first_line}", REMEDY)
+
+
+def has_unreadable_rows(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether some rows of the connection's own database cannot be read for damage; reads all of them. For errors that name
+    no file, while others are attached."""
+    (name,) = connection.execute("SELECT current_database()").fetchone() or ("",)
+    tables = connection.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = $name AND NOT temporary",
+        {"name": name},
+    ).fetchall()
+    try:
+        for parts in tables:
+            table = ".".join('"' + part.replace('"', '""') + '"' for part in (name, *parts))
+            connection.execute(f"SELECT count(hash(held)) FROM {table} AS held").fetchone()
+    except duckdb.Error as error:
+        if is_damage(error):
+            return True
+        raise
+    return False
 
 
 def _refuse_foreign_log(live: Path, wal: Path) -> None:

@@ -183,7 +183,7 @@ class FileGuard:
     def may_try_again(self, item: str, error: Exception) -> bool:
         """Whether the item, which failed here by ``error``, can be read by a process of its own; else it is told, and held.
 
-        Raises the error where it is no fault of a file, and DamagedError where the database cannot be read.
+        Raises the error where it is no fault of a file, and DamageError where the database cannot be read.
         """
         if not self.concerns(error):
             raise error

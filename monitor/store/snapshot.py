@@ -16,7 +16,9 @@ from pathlib import Path
 import duckdb
 
 from monitor.errors import StoreError
-from monitor.store.connection import atomic, literal, naive
+from monitor.store.blame import first_line
+from monitor.store.connection import LIVE, atomic, literal, naive
+from monitor.store.damage import has_unreadable_rows, is_damage, told_damage
 from monitor.store.problems import store_problems
 from monitor.store.sql import statement
 
@@ -43,7 +45,8 @@ class Publisher:
     def publish(
         self, connection: duckdb.DuckDBPyConnection, now: datetime, problems: Mapping[str, str | None] | None = None
     ) -> Path:
-        """Bring metrics.duckdb up to date. Raises StoreError when the disk does not let it; the old one stays.
+        """Bring metrics.duckdb up to date. Raises StoreError when the disk does not let it, DamageError where it is the
+        database itself that cannot be read; the old one stays.
 
         ``problems``: by model, why its cycle failed, None where it went well; without, those stored before stand.
         """
@@ -65,9 +68,21 @@ class Publisher:
         except (OSError, duckdb.Error) as error:  # a damaged file raises many kinds, some of them the base class
             if aside is not None:
                 _remove(aside)  # it may be what is damaged, or what fills the disk: the next one is built afresh
-            first_line = str(error).splitlines()[0]
+            if isinstance(error, duckdb.Error) and is_damage(error):
+                if has_unreadable_rows(connection):
+                    raise told_damage(self.state_dir / LIVE, error) from error
+                for name in (target, *self.free_files(target)):
+                    _remove(name)  # it is the copy, of which the next one would be made
+                raise StoreError(
+                    f"{target}: was damaged: {first_line(error)}", "the next cycle writes it anew"
+                ) from error
+            if target.is_dir():
+                raise StoreError(
+                    f"{target}: is a directory", "move it away: the next cycle publishes the snapshot there"
+                ) from error
             raise StoreError(
-                f"{target}: cannot be replaced: {first_line}", "check free space and permissions of the state directory"
+                f"{target}: cannot be replaced: {first_line(error)}",
+                "check free space and permissions of the state directory",
             ) from error
         return target
 

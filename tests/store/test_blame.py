@@ -8,7 +8,8 @@ import pytest
 
 from monitor.errors import StoreError
 from monitor.store.connection import LIVE, open_live
-from monitor.store.damage import DamagedError, demand_sound
+from monitor.errors import DamageError
+from monitor.store.damage import demand_sound
 from monitor.store.ingest import ingest as ingest_batch
 from monitor.store.pulled import Pulled
 from monitor.store.room import Room
@@ -69,14 +70,14 @@ def test_what_only_the_store_fails_at_is_the_stores_where_a_table_cannot_be_read
         live.write_bytes(_flipped(whole, 12288 + block * 262144 + 1000))
         with suppress(StoreError):
             world.connection = open_live(world.base / "state", now=NOW)
-            with suppress(DamagedError):
+            with suppress(DamageError):
                 demand_sound(world.connection)
                 world.connection.close()
                 continue
             break
     world.send(a_row("good"))
     _fail_after_reading(monkeypatch, error)
-    with pytest.raises(DamagedError, match="is damaged"):
+    with pytest.raises(DamageError, match="is damaged"):
         world.take()
 
 
