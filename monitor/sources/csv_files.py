@@ -13,6 +13,7 @@ from monitor.sources import long_lines
 from monitor.sources.folders import demand_agreement
 from monitor.sources.heads import Head, demand_utf8, read_head
 from monitor.sources.layout import TIMES, Layout, read_path, rejects_of
+from monitor.sources.open_quotes import demand_quotes_closed
 from monitor.sources.paths import parted_paths, text_in_text
 from monitor.sources.values import hold_numbers, hold_times
 from monitor.store.connection import literal, quoted
@@ -45,6 +46,8 @@ def csv_layout(
     rows = _rows(head, header.line + 1, header.delimiter)
     names = _fitting_names(path, header, rows)
     escape = "\\" if _escapes_by_backslash(head.lines[header.line + 1 :], header.delimiter, len(names)) else '"'
+    if escape == '"':
+        demand_quotes_closed(path, long_lines.CSV_LINE, header.delimiter)
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     mixed = _mixes_line_ends(head.text)  # which a strict reader stops at, or reads no row of
     dialect = (

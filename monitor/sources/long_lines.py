@@ -97,6 +97,14 @@ def _line(number: int, start: int, size: int, beginning: bytes) -> LongLine:
     return LongLine(number, start, size, beginning.decode("utf-8", "replace").replace("\0", ""))
 
 
+def chunks_of(path: str, size: int, open_files: ExitStack) -> Iterator[bytes]:
+    """The text of a file, unpacked where it is packed with gzip, in parts of at most ``size`` bytes. Raises OSError."""
+    file = open_files.enter_context(open_file(path))
+    if path.lower().endswith(".gz"):
+        file = cast(IO[bytes], open_files.enter_context(gzip.GzipFile(fileobj=file)))
+    return _chunks(file, size)
+
+
 def _chunks(file: IO[bytes], size: int) -> Iterator[bytes]:
     """What of it comes: DuckDB tells of an end that is missing."""
     try:
