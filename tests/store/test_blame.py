@@ -6,9 +6,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from monitor.errors import StoreError
+from monitor.errors import DamageError, StoreError
 from monitor.store.connection import LIVE, open_live
-from monitor.errors import DamageError
 from monitor.store.damage import demand_sound
 from monitor.store.ingest import ingest as ingest_batch
 from monitor.store.pulled import Pulled
