@@ -134,7 +134,7 @@ def test_after_a_fatal_error_the_database_is_opened_anew_and_the_next_tick_goes_
         tick = daemon.tick()
         assert tick is not None
         assert tick.pulled["m"]["samples"].new == 500
-        assert b'calwatch_cycle_failures_total{model="m"} 3.0' in daemon._shown.exposition()
+        assert b'calwatch_cycle_failures_total{model="m"} 4.0' in daemon._shown.exposition()
     finally:
         daemon._connection.close()
         structlog.reset_defaults()
