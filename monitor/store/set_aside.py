@@ -48,7 +48,7 @@ class Held:
         more, last = self.crashes_alone - MOST_CRASHES, aware(self.last_tried_at)
         if more < 0 or last is None:
             return None
-        return last + min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(more, 10))
+        return last + min(LONGEST_WAIT, FIRST_WAIT * (1 << min(more, 10)))
 
     @property
     def told(self) -> str:
