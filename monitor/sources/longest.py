@@ -25,7 +25,7 @@ def _longest(path: str) -> tuple[int, int]:
     longest = (0, 0)
     number, held, seen = 1, 0, 0
     with ExitStack() as files:
-        file = files.enter_context(open(path, "rb"))  # noqa: PTH123  # a plain string is what DuckDB is given too
+        file: IO[bytes] = files.enter_context(open(path, "rb"))  # noqa: PTH123  # a plain string is what DuckDB is given too
         if path.lower().endswith(".gz"):
             file = cast(IO[bytes], files.enter_context(gzip.GzipFile(fileobj=file)))
         while seen < _MOST and (content := file.read(_AT_ONCE)):

@@ -121,7 +121,7 @@ def _enter_slices(connection: duckdb.DuckDBPyConnection, registry: Registry, mod
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     connection.execute("UPDATE models SET folded_until = $until", {"until": naive(midnight - model.fold_after)})
     connection.execute(
-        "INSERT INTO streams VALUES (1, $id, '', '', $now)", {"id": registry.model_id, "now": naive(BEGAN)}
+        "INSERT INTO streams VALUES (1, $id, '', '', $now, true)", {"id": registry.model_id, "now": naive(BEGAN)}
     )
     keys = [f"c{camera}\x1fl{lighting}" for camera in range(CAMERAS) for lighting in range(LIGHTINGS)]
     connection.execute("CREATE TEMP TABLE staged (slice_key VARCHAR, reason VARCHAR)")
