@@ -51,7 +51,9 @@ def retry(
     except StoreInUseError:
         is_running = True
     if not rows:
-        console.say("no file is set aside")
+        for each in chosen if file is None else ():  # those that wait for their turn are held, not set aside
+            leave_retry(loaded.state_dir, each.name, source, None)
+        console.say("no file is set aside; one that waits to be tried again is tried in the next cycle")
         return
     left = [leave_retry(loaded.state_dir, row["model"], row["source"], row["item"]) for row in rows]
     try:

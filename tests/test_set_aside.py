@@ -119,7 +119,10 @@ def test_once_over_nothing_new_is_fine(say: Say) -> None:
 def test_retry_names_what_it_lets_go_and_what_it_does_not_know(say: Say, tmp_path: Path) -> None:
     flat_list(tmp_path / "in" / "flat.jsonl")
     say("once")
-    assert say("retry")[:2] == (0, "no file is set aside\n")
+    assert say("retry")[:2] == (
+        0,
+        "no file is set aside; one that waits to be tried again is tried in the next cycle\n",
+    )
     say("once")
     for arguments, told in (
         (("none",), 'has no model "none"'), (("m", "--source", "none"), 'has no source "none"'),

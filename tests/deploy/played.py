@@ -5,7 +5,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -83,7 +83,7 @@ def _play(base: Path) -> list[tuple[datetime, str]]:
     told: list[tuple[datetime, str]] = []
 
     def each_tick(now: datetime, tick: Tick) -> None:
-        gauges.swap(tick.published)
+        gauges.swap(replace(tick.published, played=False))  # as a daemon shows it: alerts leave out what is played
         told.append((now, exposition(registry).decode()))
 
     with as_file(files("monitor.demo")) as bundled:

@@ -72,9 +72,9 @@ def test_an_altered_block_is_told_as_damage_with_the_remedy(
         finally:
             connection.close()
     assert any(isinstance(error, DamageError) for _, error in met)
-    for state, error in met:
-        assert error.message.startswith(f"{state / LIVE}: ")
-        assert "calwatch restore FILE" in error.hint
+    for state, told in met:
+        assert told.message.startswith(f"{state / LIVE}: ")
+        assert "calwatch restore FILE" in told.hint
 
 
 def test_a_damaged_copy_is_not_taken_for_a_damaged_database_and_is_written_anew(sound: Path, tmp_path: Path) -> None:
