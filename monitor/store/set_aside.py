@@ -151,10 +151,11 @@ def _utc(moment: datetime) -> datetime:
 
 
 def release(connection: duckdb.DuckDBPyConnection, model: str, source: str | None, item: str | None) -> int:
-    """Let files be tried again, once more alone before they are read; how many."""
+    """Let files be tried again, once more alone before they are read; how many. Of all, those that are not read now: the
+    others have their next try anyhow."""
     row = connection.execute(
         "UPDATE files_set_aside SET tries = 0, crashes = 0, set_aside = false, tried_with = '' WHERE model = $model "
-        "AND ($source IS NULL OR source = $source) AND ($item IS NULL OR item = $item)",
+        "AND ($source IS NULL OR source = $source) AND (item = $item OR ($item IS NULL AND (set_aside OR crashes > 0)))",
         {"model": model, "source": source, "item": item},
     ).fetchone()
     return int(row[0]) if row else 0
