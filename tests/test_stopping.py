@@ -31,17 +31,31 @@ on = ["rejected"]
 timeout = "1h"
 """
 # A cycle whose pull is one query of many minutes. It runs on the real connection, in the real command.
-ENDLESS = """
-import sys
+_ENDLESS_PULL = """
+import os, sys
 from pathlib import Path
 import monitor.cycle
-from monitor.cli import main
 
 def pull(connection, *arguments, **named):
-    Path("begun").write_text("query")
+    Path("begun").write_text(str(os.getpid()))
     connection.execute("SELECT max(hash(a.range + b.range)) FROM range(10000000) AS a, range(10000000) AS b").fetchall()
 
 monitor.cycle.pull = pull
+"""
+ENDLESS = f"{_ENDLESS_PULL}\nfrom monitor.cli import main\nmain(sys.argv[1:])\n"
+# The same in the process of its own that a backtest is.
+ENDLESS_BACKTEST = f"""
+import monitor.playapart, subprocess, sys
+start = subprocess.Popen
+
+def begin(arguments, **named):
+    if "monitor.playapart" in arguments:
+        code = {_ENDLESS_PULL!r} + "from monitor.playapart import main; main(Path(sys.argv[1]))"
+        arguments = [sys.executable, "-c", code, arguments[-1]]
+    return start(arguments, **named)
+
+monitor.playapart.subprocess.Popen = begin
+from monitor.cli import main
 main(sys.argv[1:])
 """
 
@@ -63,9 +77,9 @@ def begun(base: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
         process.communicate()
 
 
-def burnt(process: "subprocess.Popen[str]") -> float:
+def burnt(pid: int) -> float:
     """Seconds of processor time that it has used."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -101,8 +115,8 @@ def test_ctrl_c_while_a_query_runs_interrupts_it_and_the_state_goes_on(tmp_path:
     sampled(tmp_path, 1, 500, datetime.now(UTC) - HOUR)
     assert calwatch("once", cwd=tmp_path).returncode == 0
     with begun(tmp_path, sys.executable, "-c", ENDLESS, "once") as process:
-        before = burnt(process)
-        wait_for(lambda: burnt(process) > before + 0.3, "the query to run", SLOW)
+        before = burnt(process.pid)
+        wait_for(lambda: burnt(process.pid) > before + 0.3, "the query to run", SLOW)
         interrupted(process)
     status = calwatch("status", "--json", cwd=tmp_path)
     assert json.loads(status.stdout)["models"][0]["samples"] == 500
@@ -114,13 +128,15 @@ def test_ctrl_c_in_a_backtest_interrupts_its_query(tmp_path: Path) -> None:
     configured(tmp_path, free_port())
     sampled(tmp_path, 1, 500, datetime.now(UTC) - HOUR)
     played = ("backtest", "--from", "2026-01-01", "--to", "2026-01-02")
-    with begun(tmp_path, sys.executable, "-c", ENDLESS, *played) as process:
-        before = burnt(process)
-        wait_for(lambda: burnt(process) > before + 0.3, "the query to run", SLOW)
+    with begun(tmp_path, sys.executable, "-c", ENDLESS_BACKTEST, *played) as process:
+        player = int((tmp_path / "begun").read_text("utf-8"))
+        before = burnt(player)
+        wait_for(lambda: burnt(player) > before + 0.3, "the query to run", SLOW)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=SLOW)
     assert process.returncode == 130, err
     assert "Traceback" not in err
+    wait_for(lambda: gone(player), "the process that plays to end", SLOW)
 
 
 def refits(state: Path) -> list[int]:

@@ -101,7 +101,8 @@ def table(figures: Sequence[Figure], title: str) -> Table:
         if figure.limit is not None:
             target = f"≤ {figure.limit:g} {figure.unit}"
             met = figure.value <= figure.limit
-            ratio = f"{figure.value / figure.limit:.2f}{'' if met else ' ✗'}"
+            share = f"{figure.value / figure.limit:.2f}" if figure.limit else ""  # of a limit of 0 there is none
+            ratio = f"{share}{'' if met else ' ✗'}"
         shown.add_row(figure.name, target, _amount(figure), ratio, figure.note)
     return shown
 
