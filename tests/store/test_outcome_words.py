@@ -57,7 +57,7 @@ def test_usual_ways_to_write_one_need_no_words(world: World, word: str) -> None:
 def test_own_words_go_before_what_words_mean_else(make_world: MakeWorld, true: str, false: str) -> None:
     world = make_world(source=f'{FILES}outcomes = {{ true = ["{true}"], false = ["{false}"] }}\n')
     assert world.take(*signs(true, false), ending="csv").problems == []
-    assert outcomes(world) == [1, 0]
+    assert outcomes(world) == [1, 1]
 
 
 @pytest.mark.parametrize(("kind", "one", "zero"), [("BOOLEAN", True, False), ("BIGINT", 1, 0), ("DOUBLE", 1.0, 0.0)])
@@ -105,9 +105,12 @@ def test_ones_that_came_first_decide_too(world: World) -> None:
     assert outcomes(world) == [1, 1, 0]
 
 
-def test_two_files_read_together_decide_for_each_other(world: World) -> None:
-    world.send(*signs(-1, -1), ending="parquet")
-    world.send(*signs(1, 1, first=2), ending="parquet")
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_file_that_is_undecided_is_read_once_a_later_one_of_its_pull_has_decided(world: World, ending: str) -> None:
+    world.send(*signs(-1, -1), ending=ending)
+    world.send(*signs(1, 1, first=2), ending=ending)
+    assert reasons(world.take().problems) == ["undecided_outcome"]
+    assert outcomes(world) == [1, 1]
     assert world.take().problems == []
     assert outcomes(world) == [0, 0, 1, 1]
 
