@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from monitor import cycle
+from monitor import __version__, cycle
 from monitor.ask import Snapshot
 from monitor.cycle import Tick
 from monitor.errors import StoreError
@@ -168,5 +168,6 @@ def test_a_snapshot_of_another_version_is_refused_with_what_to_do(base: Path) ->
         stamp(here)
     with pytest.raises(StoreError) as raised:
         Snapshot(base / "state")
-    assert "was written by another version of calwatch (schema 1, this one reads " in raised.value.message
+    said = f"was written by calwatch {__version__} (schema 1); this is calwatch {__version__}, which reads schema "
+    assert said in raised.value.message
     assert raised.value.hint == "restart the daemon with this version, or run: calwatch once"
