@@ -177,5 +177,6 @@ def test_a_file_with_a_header_alone_is_noted(tmp_path: Path) -> None:
 
 
 def test_a_path_that_is_a_directory_is_told_how_to_name_its_files(tmp_path: Path) -> None:
-    (note,) = check_config(_write(tmp_path, OUTCOME.replace("in/*.csv", "in"), GOOD)).notes
-    assert note.endswith('no file to read yet: in is a directory; path names its files, such as "in/*.csv"')
+    (mistake,) = check_config(_write(tmp_path, OUTCOME.replace("in/*.csv", "in"), GOOD)).mistakes
+    assert f"{tmp_path / 'in'}: is a directory, not a file, and nothing below it is read" in mistake
+    assert "for its files let the source's path end with /*" in mistake

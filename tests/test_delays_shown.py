@@ -170,4 +170,4 @@ def test_a_snapshot_of_another_version_is_refused_with_what_to_do(base: Path) ->
         Snapshot(base / "state")
     said = f"was written by calwatch {__version__} (schema 1); this is calwatch {__version__}, which reads schema "
     assert said in raised.value.message
-    assert raised.value.hint == "restart the daemon with this version, or run: calwatch once"
+    assert raised.value.hint == "restart the daemon with this version, or publish it anew: calwatch snapshot"
