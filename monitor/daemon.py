@@ -12,7 +12,6 @@ from types import FrameType
 
 import duckdb
 import structlog
-from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from prometheus_client import CollectorRegistry
@@ -25,7 +24,7 @@ from monitor.levers import Levers, access_of
 from monitor.logs import configure_logging
 from monitor.notify import ServiceManager
 from monitor.opening import make_ready
-from monitor.overlaps import RunWatch
+from monitor.overlaps import make_scheduler
 from monitor.publish.instruments import Instruments
 from monitor.publish.web import create_app
 from monitor.recalibration.processes import PatientRunner, ProcessRunner
@@ -255,8 +254,7 @@ class Daemon:
             self._ticking.release()
 
     def _schedule(self) -> BackgroundScheduler:
-        scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
-        RunWatch(self._instruments.scheduler_event).attach(scheduler)
+        scheduler = make_scheduler(self._instruments.scheduler_event)
         self._plan(scheduler)
         return scheduler
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from datetime import UTC
 
 import structlog
 from apscheduler.events import (
@@ -11,7 +12,8 @@ from apscheduler.events import (
     EVENT_JOB_MISSED,
     JobEvent,
 )
-from apscheduler.schedulers.base import BaseScheduler
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
 
 from monitor.publish.instruments import SchedulerEvent
 
@@ -19,6 +21,16 @@ log = structlog.get_logger("calwatch")
 _KINDS: dict[int, SchedulerEvent] = {
     EVENT_JOB_MISSED: "missed", EVENT_JOB_ERROR: "failed", EVENT_JOB_MAX_INSTANCES: "overlapped",
 }  # fmt: skip
+# a logger of its own: a level set on the library's would hold for every other scheduler of the process
+_SCHEDULER_LOG = logging.getLogger("calwatch.scheduler")
+_SCHEDULER_LOG.setLevel(logging.ERROR)
+
+
+def make_scheduler(count: Callable[[SchedulerEvent], None]) -> BackgroundScheduler:
+    """One of one thread, in UTC, whose runs are watched in place of its own warnings, one for each turn that it skips."""
+    scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)}, logger=_SCHEDULER_LOG)
+    scheduler.add_listener(RunWatch(count).take, EVENT_JOB_EXECUTED | sum(_KINDS))
+    return scheduler
 
 
 class RunWatch:
@@ -27,11 +39,6 @@ class RunWatch:
     def __init__(self, count: Callable[[SchedulerEvent], None]) -> None:
         self._count = count
         self._overlapped = False  # whether that is told of the run under way
-
-    def attach(self, scheduler: BaseScheduler) -> None:
-        """Listen from now on, in place of the scheduler's own warnings."""
-        logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
-        scheduler.add_listener(self.take, EVENT_JOB_EXECUTED | sum(_KINDS))
 
     def take(self, event: JobEvent) -> None:
         """Count and tell one event."""

@@ -1,14 +1,8 @@
-"""``calwatch backtest`` in a process of its own: ``python -m monitor.playapart DIRECTORY``.
+"""``calwatch backtest`` in a process of its own: ``python -m monitor.playapart DIRECTORY``."""
 
-A file that ends that process, or hangs it, is found by what the process noted in its directory; it is told as such, and the
-others are played once more, from the beginning.
-"""
-
-import io
-import pickle
-import subprocess
+import logging
 import sys
-import tempfile
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
@@ -17,52 +11,25 @@ import duckdb
 
 from monitor.backtest import REPLAY, Played, play
 from monitor.config import Config
-from monitor.errors import CalwatchError
-from monitor.store.alone import Failed, environment, told_death, wait_while_it_reads
+from monitor.logs import configure_logging
+from monitor.store.alone import Failed
+from monitor.store.apart import answer_apart, work_apart
 from monitor.store.blame import first_line
-from monitor.store.child import end_with_stdin, give_way
 from monitor.store.connection import LIVE
-from monitor.store.journal import JOURNAL, Entry, Journal
+from monitor.store.journal import Entry, Journal
 from monitor.store.patience import seconds_for
+from monitor.tell import progress
 
-_ASKED, _FOUND = "asked", "found"
 _LEFT = (LIVE, f"{LIVE}.wal", REPLAY, f"{REPLAY}.wal")  # of a process that ended while it read
 
 
 def play_apart(config: Config, state_dir: Path, began: datetime, ended: datetime, step: timedelta) -> Played:
     """What ``play`` gives, with its progress on a terminal. Raises what it raises, and CalwatchError when the process ends over
     no file."""
-    known: dict[str, Failed] = {}
-    while True:
-        with tempfile.TemporaryDirectory(prefix="calwatch-backtest-") as held:
-            directory = Path(held)
-            asked = (config, state_dir, began, ended, step, known)
-            (directory / _ASKED).write_bytes(pickle.dumps(asked, protocol=5))
-            journal = Journal(directory / JOURNAL)
-            process = subprocess.Popen(  # its stdin stays open: the end tells it that nobody waits any more
-                [sys.executable, "-m", "monitor.playapart", held], env=environment(), stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
-            try:
-                late = wait_while_it_reads(process, journal, lambda entry: 2 * seconds_for(_size(entry)))
-            finally:
-                process.kill()
-                process.wait()
-                if process.stdin is not None:
-                    process.stdin.close()
-            if (directory / _FOUND).exists():
-                found = pickle.loads((directory / _FOUND).read_bytes())
-                if isinstance(found, BaseException):
-                    raise found
-                assert isinstance(found, Played)
-                return found
-            death, entry = told_death(process, io.BytesIO()), journal.left()
-        if entry is None or not entry.items.keys() - known.keys():
-            raise CalwatchError(f"the backtest {death}", "see what stands above, and please report it with these lines")
-        known |= dict.fromkeys(
-            entry.items, Failed("timed_out", "takes too long to read") if late else Failed("crashed", death)
-        )
-        _sweep(state_dir)
+    return work_apart(
+        "monitor.playapart", (config, state_dir, began, ended, step), Played, name="the backtest",
+        seconds_of=lambda entry: 2 * seconds_for(_size(entry)), clear_away=lambda: _sweep(state_dir), shows=True,
+    )  # fmt: skip
 
 
 def _size(entry: Entry) -> int:
@@ -79,30 +46,23 @@ def _sweep(state_dir: Path) -> None:
 
 
 def main(directory: Path) -> None:
-    """Play, and leave what was found."""
-    import logging
-
-    from monitor.logs import configure_logging
-    from monitor.tell import progress
-
-    end_with_stdin()
-    give_way()
+    """Play what is asked for in the directory, and leave what was found there."""
     configure_logging("text", level=logging.ERROR)
-    config, state_dir, began, ended, step, known = pickle.loads((directory / _ASKED).read_bytes())
-    found: Played | CalwatchError
+    answer_apart(directory, _play)
+
+
+def _play(
+    asked: tuple[Config, Path, datetime, datetime, timedelta], known: Mapping[str, Failed], journal: Journal
+) -> Played:
+    config, state_dir, began, ended, step = asked
     try:
         with progress(began, ended, "backtest") as advance:
-            found = play(
+            return play(
                 config, state_dir, began, ended, step, each_tick=lambda now, tick: advance(now), known=known,
-                journal=Journal(directory / JOURNAL),
+                journal=journal,
             )  # fmt: skip
-    except CalwatchError as error:
-        found = error
     except duckdb.FatalException as error:  # the database is spoilt; where a file did it, the journal names it
         sys.exit(first_line(error))
-    aside = directory / f"{_FOUND}.part"
-    aside.write_bytes(pickle.dumps(found, protocol=5))
-    aside.replace(directory / _FOUND)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """What the scheduler tells of runs that went wrong: one line each, and of a long cycle one."""
 
 import logging
+import threading
 
+import pytest
 import structlog
 from apscheduler.events import (
     EVENT_JOB_ERROR,
@@ -11,9 +13,9 @@ from apscheduler.events import (
     JobEvent,
     JobExecutionEvent,
 )
-from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
 
-from monitor.overlaps import RunWatch
+from monitor.overlaps import RunWatch, make_scheduler
 
 
 def _event(code: int) -> JobEvent:
@@ -43,6 +45,21 @@ def test_a_run_that_failed_is_told_with_its_error_and_a_missed_one_without() -> 
     assert "problem" not in lines[1]
 
 
-def test_the_scheduler_adds_no_line_of_its_own_for_each_turn_it_skips() -> None:
-    RunWatch(lambda kind: None).attach(BackgroundScheduler())
-    assert not logging.getLogger("apscheduler.scheduler").isEnabledFor(logging.WARNING)
+def test_the_scheduler_adds_no_line_of_its_own_for_each_turn_it_skips(caplog: pytest.LogCaptureFixture) -> None:
+    counted: list[str] = []
+    enough = threading.Event()
+
+    def count(kind: str) -> None:
+        counted.append(kind)
+        if len(counted) == 3:
+            enough.set()
+
+    scheduler = make_scheduler(count)
+    scheduler.add_job(lambda: enough.wait(30), IntervalTrigger(seconds=0.01), max_instances=1, coalesce=True)
+    scheduler.start()
+    assert enough.wait(30)
+    scheduler.shutdown()
+    assert counted[:3] == ["overlapped"] * 3
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+    # what other schedulers of the process tell is left alone
+    assert logging.getLogger("apscheduler.scheduler").isEnabledFor(logging.WARNING)

@@ -45,7 +45,7 @@ monitor.cycle.pull = pull
 ENDLESS = f"{_ENDLESS_PULL}\nfrom monitor.cli import main\nmain(sys.argv[1:])\n"
 # The same in the process of its own that a backtest is.
 ENDLESS_BACKTEST = f"""
-import monitor.playapart, subprocess, sys
+import monitor.store.apart, subprocess, sys
 start = subprocess.Popen
 
 def begin(arguments, **named):
@@ -54,7 +54,7 @@ def begin(arguments, **named):
         arguments = [sys.executable, "-c", code, arguments[-1]]
     return start(arguments, **named)
 
-monitor.playapart.subprocess.Popen = begin
+monitor.store.apart.subprocess.Popen = begin
 from monitor.cli import main
 main(sys.argv[1:])
 """

@@ -17,7 +17,8 @@ import duckdb
 from monitor.errors import CalwatchError, UsageError
 from monitor.guess.draft import Draft, draft_config
 from monitor.guess.reading import MEMORY_LIMIT, find_files, spill_directory
-from monitor.store.alone import environment, told_death
+from monitor.ownpython import own_environment, own_python
+from monitor.store.alone import told_death
 from monitor.store.blame import first_line, is_unexpected
 from monitor.store.child import end_with_stdin, give_way, limit_memory
 from monitor.store.guard import REMEDIES
@@ -33,7 +34,7 @@ def draft_apart(asked: str, directory: Path) -> Draft:
     seconds = seconds_for(sum(path.stat().st_size for path in files if path.exists()))
     with tempfile.TemporaryFile() as words, tempfile.TemporaryFile() as answer:
         process = subprocess.Popen(
-            [sys.executable, "-m", "monitor.guess.apart"], env=environment(), stdin=subprocess.PIPE, stdout=answer,
+            own_python("-m", "monitor.guess.apart"), env=own_environment(), stdin=subprocess.PIPE, stdout=answer,
             stderr=words, start_new_session=True,
         )  # fmt: skip
         try:

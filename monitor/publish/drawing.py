@@ -8,12 +8,12 @@ ends when nobody has asked for ten minutes, and is replaced when it fails.
 import pickle
 import struct
 import subprocess
-import sys
 import threading
 from importlib.util import find_spec
 from typing import IO
 
 from monitor.errors import CalwatchError
+from monitor.ownpython import own_environment, own_python
 
 TIMEOUT = 30.0  # seconds for one chart, the start of the process included
 MISSING = "Charts need two more packages. Install them with: pip install 'calwatch[charts]'"
@@ -64,8 +64,8 @@ class Drawer:
         if self._process is None or self._process.poll() is not None:
             self._end()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "monitor.publish.draughtsman"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                own_python("-m", "monitor.publish.draughtsman"), env=own_environment(), stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             )  # fmt: skip
         process = self._process
         assert process.stdin is not None

@@ -3,8 +3,8 @@
 import pickle
 import subprocess
 import sys
-from collections.abc import Sequence
 
+from monitor.ownpython import own_environment, own_python
 from monitor.publish.drawing import MISSING, ChartError, can_draw
 
 TIMEOUT = 20.0  # seconds
@@ -15,9 +15,11 @@ def png_apart(chart: str, *values: object) -> bytes:
     or not in time."""
     if not can_draw():
         raise ChartError(MISSING)
-    command: Sequence[str] = (sys.executable, "-m", "monitor.publish.onepicture")
+    command = own_python("-m", "monitor.publish.onepicture")
     try:
-        drawn = subprocess.run(command, input=pickle.dumps((chart, values)), capture_output=True, timeout=TIMEOUT)
+        drawn = subprocess.run(
+            command, env=own_environment(), input=pickle.dumps((chart, values)), capture_output=True, timeout=TIMEOUT
+        )
     except subprocess.TimeoutExpired:
         raise ChartError(f"{chart}: could not be drawn within {TIMEOUT:.0f} s") from None
     if drawn.returncode or not drawn.stdout:

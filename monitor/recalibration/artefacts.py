@@ -18,6 +18,7 @@ from typing import Literal
 from urllib.parse import quote, unquote
 
 from monitor import __version__
+from monitor.durable import flush_directory
 from monitor.errors import ArtefactError, StoreError
 from monitor.model import Slice, Task
 from monitor.recalibration.calibrators import Calibrator, calibrator_from
@@ -332,16 +333,8 @@ def _replace(path: Path, text: str) -> None:
             aside.replace(path)
         finally:
             aside.unlink(missing_ok=True)
-        _flush_directory(path.parent)
+        flush_directory(path.parent)
     except OSError as cause:
         raise StoreError(
             f"{path}: cannot be written ({cause.strerror})", "free disk space, or let calwatch write there"
         ) from cause
-
-
-def _flush_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

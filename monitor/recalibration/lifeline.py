@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from monitor.ownpython import own_python
+
 _ending: list[Callable[[], None]] = []  # what to do at the end, once there is something to clear away
 
 
@@ -28,7 +30,7 @@ def at_the_end(clear_away: Callable[[], None]) -> None:
 
 def command_line(module: str, *arguments: str) -> list[str]:
     """The command that leads the module, with its arguments."""
-    return [sys.executable, "-c", "from monitor.recalibration.lifeline import lead; lead()", module, *arguments]
+    return own_python("-c", "from monitor.recalibration.lifeline import lead; lead()", module, *arguments)
 
 
 def _watch() -> None:

@@ -23,9 +23,9 @@ from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
 
-import monitor
 from monitor.actions.delivery import Delivery
 from monitor.durations import format_duration
+from monitor.ownpython import own_environment
 from monitor.recalibration.lifeline import command_line
 from monitor.recalibration.work import Broken, Report, Work
 from monitor.recalibration.worker import LAST_MOMENTS, REPORT, WORK, Outcome, write_pickle
@@ -151,7 +151,7 @@ class ProcessRunner:
             write_pickle(directory / WORK, work)
             with (directory / "stderr").open("wb") as stderr:
                 process = subprocess.Popen(
-                    command_line("monitor.recalibration.worker", str(directory)), env=_environment(),
+                    command_line("monitor.recalibration.worker", str(directory)), env=own_environment(),
                     stdin=subprocess.PIPE, stdout=stderr, stderr=stderr, start_new_session=True,
                 )  # fmt: skip
         except BaseException:
@@ -283,10 +283,3 @@ def _death(child: _Child) -> Broken:
         words = (child.directory / "stderr").read_text("utf-8", "replace").strip()[-_TOLD:]
         hint += f": {words}" if words else ""
     return Broken(f"its process {how}{hint}", may_pass=True)
-
-
-def _environment() -> dict[str, str]:
-    """Ours, in which the same calwatch is found."""
-    package = str(Path(monitor.__file__).parent.parent)
-    known = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([package, *([known] if known else [])])}

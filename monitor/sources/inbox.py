@@ -20,6 +20,7 @@ from typing import Literal
 import duckdb
 
 from monitor.config import Source as SourceConfig
+from monitor.durable import flush_directory
 from monitor.errors import StoreError
 from monitor.recalibration.artefacts import directory_name
 from monitor.sources import formats
@@ -140,7 +141,7 @@ class Inbox:
         if not self.directory.exists():
             self.directory.mkdir(parents=True, exist_ok=True)
             for parent in list(self.directory.parents)[:3]:  # up to the state directory
-                _make_durable(parent)
+                flush_directory(parent)
         return self.directory / f".{name}"
 
     def put(self, written: Path, push_id: str, digest: str, now: datetime, *, newest: int | None = None) -> Waiting:
@@ -155,7 +156,7 @@ class Inbox:
         with written.open("rb") as held:
             os.fsync(held.fileno())
         written.replace(target)
-        _make_durable(self.directory)
+        flush_directory(self.directory)
         return Waiting(target, order, push_id, digest)
 
     def sweep(self) -> None:
@@ -222,15 +223,6 @@ def _make_directory(directory: Path) -> None:
     if os.path.lexists(directory) and not directory.is_dir():
         directory.rename(directory.with_name(f"{directory.name}{_SPOILT}"))
     directory.mkdir(parents=True, exist_ok=True)
-
-
-def _make_durable(directory: Path) -> None:
-    """The names in it, against a power failure."""
-    listing = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(listing)
-    finally:
-        os.close(listing)
 
 
 def _keep_newest(directory: Path, kept: int) -> None:

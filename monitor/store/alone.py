@@ -7,7 +7,6 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -17,9 +16,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import IO, Literal
 
-import monitor
 from monitor.config import Model
 from monitor.errors import CalwatchError
+from monitor.ownpython import own_environment, own_python
 from monitor.sources.base import Guarded
 from monitor.store.journal import Entry, Journal
 
@@ -83,7 +82,7 @@ def _answers(trial: Trial, limits: Sequence[float]) -> Iterator[Failed | None]:
     with tempfile.TemporaryFile() as words:
         try:
             process = subprocess.Popen(
-                [sys.executable, "-m", CHILD], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                own_python("-m", CHILD), env=own_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=words, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
@@ -197,10 +196,3 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
             with suppress(OSError):
                 pipe.close()
     process.wait()
-
-
-def environment() -> dict[str, str]:
-    """Ours, in which the same calwatch is found."""
-    package = str(Path(monitor.__file__).parent.parent)
-    known = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([package, *([known] if known else [])])}

@@ -26,6 +26,7 @@ from typing import Any
 import duckdb
 
 from monitor import __version__
+from monitor.durable import flush_directory
 from monitor.errors import StoreError, StoreInUseError
 from monitor.store.archived import FORMAT, KEPT, MANIFEST, check_archive, digest_of, id_of
 from monitor.store.connection import LIVE, literal, quoted
@@ -82,7 +83,7 @@ def write_backup(
             _pack(work, about, aside)
             check_archive(aside)
             aside.replace(target)
-        _make_durable(target.parent)
+        flush_directory(target.parent)
         return Written(target, target.stat().st_size, len(files))
     except OSError as error:
         raise StoreError(
@@ -247,12 +248,3 @@ def _pack(work: Path, manifest: Mapping[str, Any], target: Path) -> None:
                     tar.addfile(member, content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _make_durable(directory: Path) -> None:
-    listing = os.open(directory, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a file system that cannot
-            os.fsync(listing)
-    finally:
-        os.close(listing)

@@ -18,24 +18,31 @@ from monitor.store.registry import Registry
 from monitor.store.renewal_slices import SlicesRenewed, load_moved
 from monitor.store.rewriting import rewrite_samples
 from monitor.store.scripts import run_script
+from monitor.store.source_facts import load_facts, store_fact
 from monitor.store.source_notes import store_notes
 from monitor.store.sql import statement
 from monitor.wording import counted
+
+_ANY_SOURCE, _LOOKED = "", "slices_looked_at"  # a fact of a model
 
 
 def mend_orphans(
     connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str, now: datetime
 ) -> list[Problem]:
     """Give them a slice and a stream again, and have their files read again; told, and noted for ``source``. Cells are looked
-    at, not samples: each sample has one."""
+    at, not samples: each sample has one. Once for a model: since then none can come in."""
+    if _LOOKED in load_facts(connection, registry.model_id, _ANY_SOURCE):
+        return []
     where = {"model_id": registry.model_id}
     slices, streams = (
         [number for (number,) in connection.execute(statement(f"orphan_{kind}"), where).fetchall()]
         for kind in ("slices", "streams")
     )
-    if not slices and not streams:
-        return []
+    told: list[Problem] = []
     with registry.transaction(connection):
+        store_fact(connection, registry.model_id, _ANY_SOURCE, _LOOKED, "", now)
+        if not slices and not streams:
+            return told
         connection.execute(
             "INSERT INTO streams SELECT unnest($streams), $model_id, $other, '', $now, false",
             {**where, "streams": streams, "other": OTHER, "now": naive(now)},

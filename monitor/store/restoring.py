@@ -12,11 +12,12 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
 
+from monitor.durable import flush_directory
 from monitor.errors import StoreError, StoreInUseError
 from monitor.store.movable import refuse_immovable
 
@@ -55,7 +56,7 @@ def put_in_place(state_dir: Path) -> None:
             (directory / NEW / part).mkdir(mode=0o750)
     _make_durable(directory / NEW)
     (directory / _READY).touch()
-    _make_durable_directory(directory)
+    flush_directory(directory)
     _replace_or_put_back(state_dir, directory)
 
 
@@ -119,7 +120,7 @@ def _replace(state_dir: Path, directory: Path) -> None:
         if (state_dir / _LIVE).is_dir():
             _move_away(state_dir / _LIVE, old)
         (new / _LIVE).replace(state_dir / _LIVE)
-    _make_durable_directory(state_dir)
+    flush_directory(state_dir)
     shutil.rmtree(old)
     shutil.rmtree(new)
     (directory / _READY).unlink()
@@ -146,7 +147,7 @@ def _put_back(state_dir: Path, directory: Path) -> None:
     for name in (*PARTS, *_GIVE_WAY, _LIVE):
         if os.path.lexists(old / name) and not os.path.lexists(state_dir / name):
             (old / name).rename(state_dir / name)
-    _make_durable_directory(state_dir)
+    flush_directory(state_dir)
 
 
 def _move_away(path: Path, old: Path) -> None:
@@ -163,13 +164,4 @@ def _make_durable(directory: Path) -> None:
         for name in names:
             with (Path(base) / name).open("rb") as file:
                 os.fsync(file.fileno())
-        _make_durable_directory(Path(base))
-
-
-def _make_durable_directory(directory: Path) -> None:
-    listing = os.open(directory, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a file system that cannot
-            os.fsync(listing)
-    finally:
-        os.close(listing)
+        flush_directory(Path(base))

@@ -57,7 +57,7 @@ def test_usual_ways_to_write_one_need_no_words(world: World, word: str) -> None:
 def test_own_words_go_before_what_words_mean_else(make_world: MakeWorld, true: str, false: str) -> None:
     world = make_world(source=f'{FILES}outcomes = {{ true = ["{true}"], false = ["{false}"] }}\n')
     assert world.take(*signs(true, false), ending="csv").problems == []
-    assert outcomes(world) == [1, 1]
+    assert outcomes(world) == [1, 0]
 
 
 @pytest.mark.parametrize(("kind", "one", "zero"), [("BOOLEAN", True, False), ("BIGINT", 1, 0), ("DOUBLE", 1.0, 0.0)])

@@ -226,6 +226,7 @@ def test_a_fold_that_fails_gives_no_place_away(world: World, monkeypatch: pytest
 
 def lose(world: World, camera: str) -> None:
     """As an earlier release left it."""
+    world.connection.execute("DELETE FROM source_facts WHERE fact = 'slices_looked_at'")
     world.connection.execute("DELETE FROM slices WHERE labels['camera'] = ?", [camera])
 
 
@@ -273,6 +274,7 @@ def test_cells_that_lost_their_slice_and_outlived_their_samples_are_kept(world: 
 def test_rows_that_lost_their_stream_have_one_again(world: World) -> None:
     world.take(a_row("s1"), a_row("s2", version="v2"))
     before = world.samples()
+    world.connection.execute("DELETE FROM source_facts WHERE fact = 'slices_looked_at'")
     world.connection.execute("DELETE FROM streams WHERE version = 'v2'")
     brought = world.pull(NOW + HOUR)["samples"]
     assert [each.reason for each in brought.problems] == ["slices_mended"]
