@@ -12,9 +12,10 @@ from monitor.config import Config, Model
 from monitor.cycle import Cycle, Tick, file_sources, watch
 from monitor.errors import UsageError
 from monitor.model import Alert, AlertState, Job, Published
+from monitor.model.problems import NOTHING_TAKEN, Problem
 from monitor.publish.instruments import Instruments
 from monitor.recalibration.runner import InlineRunner
-from monitor.sources.base import NOTHING_TAKEN, Problem, Source
+from monitor.sources.base import Source
 from monitor.sources.replay import ReplaySource
 from monitor.sources.replay_guard import ReplayGuard
 from monitor.store.alone import Failed

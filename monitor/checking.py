@@ -15,8 +15,9 @@ from monitor.errors import CalwatchError, SourceError
 from monitor.findings import Weight, find_together, keep_for_both
 from monitor.httpsettings import host_of, is_loopback
 from monitor.joins import compare_ids
+from monitor.model.problems import Problem
 from monitor.publish.access import Access
-from monitor.sources.base import Batch, Problem, Source
+from monitor.sources.base import Batch, Source
 from monitor.sources.inbox import InboxSource
 from monitor.tls import demand_usable
 from monitor.trial import Trial

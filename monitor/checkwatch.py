@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import duckdb
 
-from monitor.sources.base import Batch, Guarded, Problem, Source
+from monitor.model.problems import Problem
+from monitor.sources.base import Batch, Guarded, Source
 from monitor.store.blame import first_line, is_unexpected
 from monitor.store.guard import REMEDIES
 from monitor.store.journal import Entry, Journal

@@ -21,12 +21,13 @@ from monitor.errors import ConfigError, StoreError
 from monitor.intake import Intake, watch_intake
 from monitor.judge import Judged, judge, shown_last_seen
 from monitor.model import Disparity, Evidence, Job, LabelDelays, ModelStatus, Published, Reading, Slice
+from monitor.model.refits import job_of
 from monitor.publish.instruments import Instruments
 from monitor.readings import disparities_of, readings_of, window_end
 from monitor.recalibration.charge import calibrators_in_use, serving_intervals
 from monitor.recalibration.guarding import keep_guard
 from monitor.recalibration.jobs import Dispatcher, Ended
-from monitor.recalibration.queue import cancel, enqueue, job_of
+from monitor.recalibration.queue import cancel, enqueue
 from monitor.recalibration.runner import InlineRunner, Runner
 from monitor.rulebook import Rulebook, load_rules
 from monitor.rulewindows import fit_windows

@@ -22,6 +22,7 @@ from monitor.cycle import Cycle, Tick, Watched, tell_mapped_windows, watch
 from monitor.errors import CalwatchError, StoreError, StoreInUseError
 from monitor.levers import Levers, access_of
 from monitor.logs import configure_logging
+from monitor.model.problems import PROBLEM_REASONS
 from monitor.notify import ServiceManager
 from monitor.opening import make_ready
 from monitor.overlaps import make_scheduler
@@ -30,7 +31,6 @@ from monitor.publish.web import create_app
 from monitor.recalibration.processes import PatientRunner, ProcessRunner
 from monitor.server import HttpServer
 from monitor.shown import Shown
-from monitor.sources.base import PROBLEM_REASONS
 from monitor.store.archive import Archive
 from monitor.store.connection import open_live
 from monitor.store.ctrlc import ctrl_c_interrupts

@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 _CANNOT = (errno.EINVAL, errno.ENOTSUP)  # what file systems say that flush no directories
 
@@ -17,3 +18,17 @@ def flush_directory(directory: Path) -> None:
             raise
     finally:
         os.close(listing)
+
+
+def directory_name(model: str) -> str:
+    """The model's name as one path component, reversible by ``urllib.parse.unquote``. Raises ValueError for ``""``."""
+    if not model:
+        raise ValueError('a model needs a name of at least one character (got "")')
+    if model in (".", ".."):
+        return "%2E" * len(model)
+    return quote(model, safe="")
+
+
+def model_of(directory: str) -> str:
+    """The model whose ``directory_name`` this is."""
+    return unquote(directory)

@@ -8,8 +8,8 @@ from monitor.actions.settings import Action
 from monitor.alerts import OF_A_WINDOW, acted, due_actions, is_transition, retire, step
 from monitor.config import Model
 from monitor.model import Alert, AlertState, Disparity, Evidence, Health, Job, LastSeen, Reading, Rule, Slice
+from monitor.model.refits import job_of
 from monitor.recalibration.calls import alert_calls, told_together
-from monitor.recalibration.queue import job_of
 from monitor.rulebook import Rulebook
 from monitor.store.cells import shown_slices
 from monitor.store.connection import utc_day

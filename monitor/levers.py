@@ -10,8 +10,9 @@ from monitor.config import Config, load_config
 from monitor.cycle import watch
 from monitor.errors import CalwatchError
 from monitor.model import Slice
+from monitor.model.refits import job_of
 from monitor.publish.access import Access
-from monitor.recalibration.queue import BY_HAND, job_of
+from monitor.recalibration.queue import BY_HAND
 from monitor.store.backup import BACKUPS
 
 

@@ -18,7 +18,8 @@ import structlog
 
 from monitor.errors import StoreError
 from monitor.model import Job, Slice
-from monitor.recalibration.queue import BY_HAND, job_of
+from monitor.model.refits import job_of
+from monitor.recalibration.queue import BY_HAND
 from monitor.store.connection import make_state_dir
 from monitor.store.set_aside import release
 

@@ -24,9 +24,9 @@ def retry(
     from monitor.ask import Snapshot
     from monitor.config import load_config
     from monitor.daemon import run_once, utc_now
+    from monitor.model.problems import NOTHING_TAKEN
     from monitor.opening import demand_live
     from monitor.requests import leave_retry
-    from monitor.sources.base import NOTHING_TAKEN
 
     loaded = load_config(config)
     models = [each.name for each in loaded.model]

@@ -17,7 +17,8 @@ from monitor.config import load_config
 from monitor.cycle import Tick, watch
 from monitor.errors import ConfigError, StoreError
 from monitor.model import Alert, AlertState, Job, JobState, Slice
-from monitor.recalibration.queue import enqueue, job_of
+from monitor.model.refits import job_of
+from monitor.recalibration.queue import enqueue
 from monitor.requests import leave
 from monitor.store import rows
 from monitor.store.cells import window_cells

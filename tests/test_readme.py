@@ -17,8 +17,8 @@ from monitor.backtest import play
 from monitor.cli import app
 from monitor.config import load_config, parse_config
 from monitor.model import COUNTS, METRICS, RuleKind
+from monitor.model.problems import PROBLEM_REASONS
 from monitor.rulebook import parse_pack, shipped_packs
-from monitor.sources.base import PROBLEM_REASONS
 from monitor.store.snapshot import SNAPSHOT
 from monitor.store.staging import QUARANTINE_REASONS
 from tests.readme_parts import configuration_table, metrics_table

@@ -1,5 +1,7 @@
 """Jobs, and what they put in charge."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -40,6 +42,21 @@ class Job:
     attempts: int = 0  # begun so far
     next_attempt_at: datetime | None = None  # of a queued job that failed for a reason that may pass
     interruptions: int = 0  # of the attempts, those that ended with calwatch itself: they count towards no limit
+
+
+def job_of(
+    model: str, kind: str, trigger: str, scope: Slice, now: datetime, *, onset: datetime | None = None,
+    details: Mapping[str, object] | None = None, key: str = "",
+) -> Job:  # fmt: skip
+    """A queued job. Its id follows from what it is, so asking twice for the same is asking once.
+
+    ``key`` tells apart jobs that are the same in all else: actions of one moment.
+    """
+    parts = [model, kind, trigger, scope.text, now.isoformat(), *([key] if key else [])]
+    return Job(
+        id=hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12], model=model, kind=kind, trigger=trigger,
+        scope=scope, requested_at=now, state=JobState.QUEUED, onset=onset, details=details or {},
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

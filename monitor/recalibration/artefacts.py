@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote, unquote
 
 from monitor import __version__
-from monitor.durable import flush_directory
+from monitor.durable import directory_name, flush_directory
 from monitor.errors import ArtefactError, StoreError
 from monitor.model import Slice, Task
 from monitor.recalibration.calibrators import Calibrator, calibrator_from
@@ -84,20 +83,6 @@ def schema_version(method: str, logits_are: str = "logits") -> int:
     if logits_are == "probabilities":
         return 3
     return 1 if method in _METHODS_OF_VERSION_1 else 2
-
-
-def directory_name(model: str) -> str:
-    """The model's name as one path component, reversible by ``urllib.parse.unquote``. Raises ValueError for ``""``."""
-    if not model:
-        raise ValueError('a model needs a name of at least one character (got "")')
-    if model in (".", ".."):
-        return "%2E" * len(model)
-    return quote(model, safe="")
-
-
-def model_of(directory: str) -> str:
-    """The model whose ``directory_name`` this is."""
-    return unquote(directory)
 
 
 def artefact_path(directory: Path, model: str, artefact_id: str) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 from monitor.actions.payload import JOB_EVENT, alert_payload, job_payload
 from monitor.actions.settings import TELLING, Action
 from monitor.model import Alert, AlertState, Job
-from monitor.recalibration.queue import job_of
+from monitor.model.refits import job_of
 
 
 def alert_calls(

@@ -8,16 +8,10 @@ import duckdb
 import structlog
 
 from monitor.config import Model
+from monitor.durable import directory_name
 from monitor.errors import ArtefactError
 from monitor.model import CalibratorInUse, Slice, finest_scope
-from monitor.recalibration.artefacts import (
-    Artefact,
-    directory_name,
-    document_of,
-    read_current,
-    write_artefact,
-    write_current,
-)
+from monitor.recalibration.artefacts import Artefact, document_of, read_current, write_artefact, write_current
 from monitor.recalibration.calibrators import Calibrator, OnProbabilities, calibrator_from
 from monitor.store.connection import aware, naive
 from monitor.store.logits import load_raw_until

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from monitor.durable import directory_name
 from monitor.errors import CalwatchError
 from monitor.model import Slice
-from monitor.recalibration.artefacts import Artefact, artefact_path, directory_name, read_artefact, read_current
+from monitor.recalibration.artefacts import Artefact, artefact_path, read_artefact, read_current
 from monitor.recalibration.onnx_export import Precision, onnx_model
 
 

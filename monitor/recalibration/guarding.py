@@ -14,11 +14,11 @@ import numpy as np
 
 from monitor.config import Model
 from monitor.model import Job, Slice, finest_scope
+from monitor.model.refits import job_of
 from monitor.recalibration.calibrators import Calibrator, Identity
 from monitor.recalibration.charge import ever_promoted
 from monitor.recalibration.guard import ALPHA, BOUND, NOTHING, Compared, compare, most_better
 from monitor.recalibration.improvement import amount
-from monitor.recalibration.queue import job_of
 from monitor.recalibration.samples import Samples
 from monitor.store.connection import atomic, naive
 from monitor.store.registry import Registry

@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from monitor import __version__
+from monitor.durable import directory_name
 from monitor.errors import ArtefactError, StoreError
 from monitor.model import Slice, Task
 from monitor.recalibration.artefacts import (
@@ -23,7 +24,6 @@ from monitor.recalibration.artefacts import (
     NewerArtefactError,
     SampleWindow,
     artefact_path,
-    directory_name,
     read_artefact,
     read_current,
     read_document,

@@ -1,15 +1,14 @@
 """Jobs asked for, tried, tried again, cancelled: every change of a job's state that needs no result."""
 
 import hashlib
-import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import duckdb
 
 from monitor.durations import format_duration
-from monitor.model import Job, JobState, Slice
+from monitor.model import Job, JobState
 from monitor.store.connection import atomic
 from monitor.store.jobs import OPEN, Attempt, has_open, is_known, log_attempt
 from monitor.store.rows import load_jobs, store_job
@@ -20,21 +19,6 @@ INTERRUPTIONS = 50  # of a job that may itself be what ends calwatch: a refit, a
 LONGEST_PAUSE = timedelta(minutes=2)  # after an interruption
 BY_HAND = "manual"  # trigger of jobs that a person asked for
 JITTER = 0.2  # of it, so that what failed together is not tried together
-
-
-def job_of(
-    model: str, kind: str, trigger: str, scope: Slice, now: datetime, *, onset: datetime | None = None,
-    details: Mapping[str, object] | None = None, key: str = "",
-) -> Job:  # fmt: skip
-    """A queued job. Its id follows from what it is, so asking twice for the same is asking once.
-
-    ``key`` tells apart jobs that are the same in all else: actions of one moment.
-    """
-    parts = [model, kind, trigger, scope.text, now.isoformat(), *([key] if key else [])]
-    return Job(
-        id=hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12], model=model, kind=kind, trigger=trigger,
-        scope=scope, requested_at=now, state=JobState.QUEUED, onset=onset, details=details or {},
-    )  # fmt: skip
 
 
 def enqueue(connection: duckdb.DuckDBPyConnection, jobs: Sequence[Job]) -> tuple[Job, ...]:

@@ -29,6 +29,22 @@ THRESHOLD_SHARE = 0.2  # of all samples, the newest, where thresholds are asked 
 
 
 @dataclass(frozen=True, slots=True)
+class Refitting:
+    """A refit's inputs, as they were in the database when the job began."""
+
+    model: Model
+    scope: Slice
+    samples: Samples
+    slices: tuple[Slice, ...]
+    charge: Mapping[Slice, tuple[str, Calibrator]]  # scope → (artefact id, calibrator) in charge
+    now: datetime
+    notes: tuple[str, ...]  # since when, and what was left out
+    apart: tuple[Slice, ...] = ()  # of ``slices``, those that await refits of their own
+    standing: ThresholdInUse | None = None  # the threshold in force for the scope
+    counted: FitCells | None = None  # all samples of the fit window, where ``samples`` are a choice
+
+
+@dataclass(frozen=True, slots=True)
 class Refit:
     """What a refit found. ``artefact`` is the candidate, to be promoted if ``accepted``; None when none could be fitted."""
 

@@ -18,10 +18,9 @@ from monitor.recalibration.charge import (
     write_files,
 )
 from monitor.recalibration.guarding import begin_guard
-from monitor.recalibration.refit import Refit
+from monitor.recalibration.refit import Refit, Refitting
 from monitor.recalibration.samples import Samples
 from monitor.recalibration.selection_cells import MIN_UNITS, FitCells
-from monitor.recalibration.work import Refitting
 from monitor.store.cells import bucket_start, covered_cells
 from monitor.store.registry import Registry
 from monitor.store.samples import load_samples

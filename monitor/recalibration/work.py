@@ -6,9 +6,9 @@ Most processes only send some words: what refits, messages with pictures and com
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from monitor.actions.carry import carry
 from monitor.actions.delivery import Delivered, Delivery
@@ -16,31 +16,9 @@ from monitor.errors import CalwatchError
 
 if TYPE_CHECKING:
     from monitor.actions.message import Known
-    from monitor.config import Model
-    from monitor.model import Slice, ThresholdInUse
-    from monitor.recalibration.calibrators import Calibrator
-    from monitor.recalibration.refit import Refit
-    from monitor.recalibration.samples import Samples
-    from monitor.recalibration.selection_cells import FitCells
+    from monitor.recalibration.refit import Refit, Refitting
 
 CLEARING_AWAY = timedelta(seconds=30)  # what an action may take beyond its timeout, to end what it began
-Charge: TypeAlias = "Mapping[Slice, tuple[str, Calibrator]]"  # scope → (artefact id, calibrator) in charge
-
-
-@dataclass(frozen=True, slots=True)
-class Refitting:
-    """A refit's inputs, as they were in the database when the job began."""
-
-    model: "Model"
-    scope: "Slice"
-    samples: "Samples"
-    slices: "tuple[Slice, ...]"
-    charge: Charge
-    now: datetime
-    notes: tuple[str, ...]  # since when, and what was left out
-    apart: "tuple[Slice, ...]" = ()  # of ``slices``, those that await refits of their own
-    standing: "ThresholdInUse | None" = None  # the threshold in force for the scope
-    counted: "FitCells | None" = None  # all samples of the fit window, where ``samples`` are a choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +29,7 @@ class Work:
     model: str
     lane: str
     timeout: timedelta
-    task: Refitting | Delivery | None  # None: inputs are elsewhere, or no longer needed
+    task: "Refitting | Delivery | None"  # None: inputs are elsewhere, or no longer needed
     basis: Mapping[str, str] | None = None  # of a refit: scope → id of the calibrator in charge when it began
     notes: tuple[str, ...] = ()  # what to say of a refit's samples, before its own reasons
     destination: str = ""  # of a delivery: the action it calls
@@ -61,7 +39,7 @@ class Work:
         return self.basis is not None
 
 
-def refit_work(job: str, task: Refitting) -> Work:
+def refit_work(job: str, task: "Refitting") -> Work:
     """The refits of a model run one at a time."""
     basis = {scope.text: id_ for scope, (id_, _) in task.charge.items()}
     return Work(
@@ -104,7 +82,7 @@ def carry_out(work: Work) -> Report:
     return Report(replace(work, task=None), result, perf_counter() - began)
 
 
-def _result(task: Refitting | Delivery) -> "Refit | Delivered | Broken":
+def _result(task: "Refitting | Delivery") -> "Refit | Delivered | Broken":
     try:
         if isinstance(task, Delivery):
             return carry(task, _look)
@@ -123,7 +101,7 @@ def _look(delivery: Delivery, *, draw: bool) -> "Known":
     return look(delivery, draw=draw)
 
 
-def _refitted(task: Refitting) -> "Refit":
+def _refitted(task: "Refitting") -> "Refit":
     from monitor import __version__
     from monitor.recalibration.refit import refit
 

@@ -3,36 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal, Protocol, TypeVar, get_args, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import duckdb
 
+from monitor.model.problems import Outcome, Problem
 from monitor.sourcesettings import Source as SourceConfig
 
 T = TypeVar("T")
-_LONGEST_MESSAGE = 2_000  # characters
-
-
-def _cut(message: str) -> str:
-    """A message may hold a text from outside, such as what a reader found wrong with a value of 10 MB."""
-    return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a batch: rows by fate once they are committed, or why nothing of it could be taken."""
-
-    rows: int = 0
-    new: int = 0
-    labelled: int = 0
-    duplicates: int = 0
-    corrected: int = 0
-    quarantined: Mapping[str, int] = field(default_factory=dict)  # by reason
-    refused: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.refused is not None:
-            object.__setattr__(self, "refused", _cut(self.refused))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,42 +78,6 @@ class Batch:
     def alike(self) -> tuple["Batch", ...]:
         """Itself where it is of Parquet files of one layout, else its files one by one."""
         return self.alone if self.alone and (self.others or self.holds_text) else (self,)
-
-
-ProblemReason = Literal[
-    "source_unreachable", "directory_missing", "unreadable_file", "empty_file", "missing_column", "missing_slice_column",
-    "missing_mapped_column", "wrong_type", "foreign_zone", "percentages", "scores_of_predicted_class", "undecided_outcome",
-    "unknown_positive",
-    "changed_predictions", "near_repeats", "withdrawn_rows", "withdrawn_labels", "rows_set_aside", "labels_judged_anew",
-    "logits_are", "values_folded", "slices_mended", "file_set_aside",
-    "push_set_aside",
-]  # fmt: skip
-PROBLEM_REASONS: tuple[ProblemReason, ...] = get_args(ProblemReason)
-# told once, when it happens: the next pull knows nothing of it
-NOTED_REASONS: tuple[ProblemReason, ...] = (
-    "changed_predictions", "near_repeats", "withdrawn_rows", "withdrawn_labels", "rows_set_aside", "labels_judged_anew",
-    "logits_are", "values_folded", "slices_mended", "push_set_aside",
-)  # fmt: skip
-# nothing of a file, a push or a source was taken
-NOTHING_TAKEN: tuple[ProblemReason, ...] = (
-    "source_unreachable", "directory_missing", "unreadable_file", "missing_column", "wrong_type", "foreign_zone",
-    "percentages", "scores_of_predicted_class", "undecided_outcome", "unknown_positive", "file_set_aside", "push_set_aside",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something of the source could not be read, or only in part. ``reason`` is a metric label, ``message`` a sentence."""
-
-    item: str
-    reason: ProblemReason
-    message: str
-    cursor: Mapping[str, str] = field(default_factory=dict)  # committed, so that a final problem is told once
-    news: bool = True  # False: told again of what is no longer tried
-    is_held: bool = False  # of a file that is set aside: the list of those files tells it from now on
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "message", _cut(self.message))
 
 
 class Guard(Protocol):

@@ -14,8 +14,9 @@ import duckdb
 
 from monitor.config import Source as SourceConfig
 from monitor.errors import SourceError
+from monitor.model.problems import Problem
 from monitor.sources import formats
-from monitor.sources.base import UNGUARDED, Batch, Guard, Problem
+from monitor.sources.base import UNGUARDED, Batch, Guard
 from monitor.sources.layout import Needs
 from monitor.sources.look import (
     SMALL,

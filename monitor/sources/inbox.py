@@ -20,11 +20,11 @@ from typing import Literal
 import duckdb
 
 from monitor.config import Source as SourceConfig
-from monitor.durable import flush_directory
+from monitor.durable import directory_name, flush_directory
 from monitor.errors import StoreError
-from monitor.recalibration.artefacts import directory_name
+from monitor.model.problems import Outcome, Problem
 from monitor.sources import formats
-from monitor.sources.base import UNGUARDED, Batch, Guard, Outcome, Problem
+from monitor.sources.base import UNGUARDED, Batch, Guard
 from monitor.sources.layout import Needs
 from monitor.sources.look import (
     SMALL,

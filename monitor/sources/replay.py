@@ -9,7 +9,8 @@ import duckdb
 import numpy as np
 
 from monitor.config import Model
-from monitor.sources.base import Batch, Guarded, Problem, Source
+from monitor.model.problems import Problem
+from monitor.sources.base import Batch, Guarded, Source
 from monitor.sources.replay_guard import ReplayGuard
 from monitor.sources.replay_times import settle_history
 from monitor.store.connection import atomic, load_table, naive, quoted

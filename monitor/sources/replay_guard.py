@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import duckdb
 
-from monitor.sources.base import Problem
+from monitor.model.problems import Problem
 from monitor.store.alone import Failed
 from monitor.store.blame import first_line, is_of_the_disk, is_unexpected
 from monitor.store.guard import REMEDIES

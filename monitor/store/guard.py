@@ -18,7 +18,8 @@ from typing import TypeVar
 import duckdb
 
 from monitor.config import Model
-from monitor.sources.base import Guarded, Problem
+from monitor.model.problems import Problem
+from monitor.sources.base import Guarded
 from monitor.store import alone
 from monitor.store.alone import Failed, FailureKind, NotTriedError
 from monitor.store.blame import first_line, is_of_the_disk, is_unexpected, lacks_room

@@ -21,7 +21,8 @@ import duckdb
 
 from monitor.config import Model
 from monitor.errors import SourceError
-from monitor.sources.base import Batch, Problem
+from monitor.model.problems import Problem
+from monitor.sources.base import Batch
 from monitor.store.connection import atomic, naive
 from monitor.store.cursors import write_cursor
 from monitor.store.file_numbers import load_file_numbers, number_files

@@ -12,7 +12,7 @@ import duckdb
 
 from monitor.config import Model
 from monitor.model import OTHER, Slice
-from monitor.sources.base import Problem
+from monitor.model.problems import Problem
 from monitor.store.connection import naive
 from monitor.store.registry import Registry
 from monitor.store.renewal_slices import SlicesRenewed, load_moved

@@ -16,7 +16,7 @@ import numpy as np
 
 from monitor.config import Model
 from monitor.model import OTHER
-from monitor.sources.base import Problem
+from monitor.model.problems import Problem
 from monitor.store.connection import load_table, naive
 from monitor.store.folded import forget_folded_before, note_folded
 from monitor.store.registry import Registry

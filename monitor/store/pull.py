@@ -8,8 +8,9 @@ import duckdb
 
 from monitor.config import Model
 from monitor.errors import SourceError
+from monitor.model.problems import Outcome, Problem
 from monitor.remedies import REMEDIES
-from monitor.sources.base import Batch, Guarded, Outcome, Problem, Source
+from monitor.sources.base import Batch, Guarded, Source
 from monitor.store.connection import atomic, naive
 from monitor.store.cursors import read_cursor, write_cursor
 from monitor.store.cut_short import was_cut_short

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from monitor.sources.base import NOTHING_TAKEN, Outcome, Problem
+from monitor.model.problems import NOTHING_TAKEN, Outcome, Problem
 
 
 @dataclass(slots=True)

@@ -5,7 +5,8 @@ from datetime import datetime
 import duckdb
 
 from monitor.config import Model
-from monitor.sources.base import Batch, Outcome, Problem
+from monitor.model.problems import Outcome, Problem
+from monitor.sources.base import Batch
 from monitor.store.connection import naive
 from monitor.store.kept import told_kept
 from monitor.store.pulled import Pulled

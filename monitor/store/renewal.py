@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 import duckdb
 
 from monitor.config import Model
-from monitor.sources.base import Problem, Source
+from monitor.model.problems import Problem
+from monitor.sources.base import Source
 from monitor.store.connection import literal, naive
 from monitor.store.label_basis import Basis
 from monitor.store.label_rules import load_rules

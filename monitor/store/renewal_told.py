@@ -6,7 +6,7 @@ import duckdb
 
 from monitor.config import Model
 from monitor.model import Task
-from monitor.sources.base import Problem
+from monitor.model.problems import Problem
 from monitor.store.outcome_origins import Origins
 from monitor.store.renewal_slices import SlicesRenewed
 from monitor.wording import counted, first_few

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from monitor.sources.base import Batch, Problem
+from monitor.model.problems import Problem
+from monitor.sources.base import Batch
 from monitor.store.shares import Round
 from monitor.store.source_facts import load_facts, store_fact
 from monitor.store.sql import statement

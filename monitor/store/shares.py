@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from monitor.sources.base import Batch, Outcome
+from monitor.model.problems import Outcome
+from monitor.sources.base import Batch
 from monitor.store.sql import statement
 from monitor.store.staging import find_repeated
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from monitor.sources.base import NOTED_REASONS, Problem
+from monitor.model.problems import NOTED_REASONS, Problem
 from monitor.store.connection import naive
 from monitor.store.sql import statement
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import duckdb
 
 from monitor.config import Model
-from monitor.sources.base import Batch, Problem, ProblemReason
+from monitor.model.problems import Problem, ProblemReason
+from monitor.sources.base import Batch
 from monitor.store.registry import Registry
 from monitor.store.rewriting import rewrite_samples, take_out
 from monitor.store.sql import statement

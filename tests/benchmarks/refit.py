@@ -11,7 +11,7 @@ from scipy.special import expit, softmax
 
 from monitor.config import Threshold
 from monitor.model import Slice
-from monitor.recalibration.queue import job_of
+from monitor.model.refits import job_of
 from monitor.recalibration.refit import Refit
 from monitor.recalibration.refitting import gather
 from monitor.recalibration.samples import Samples

@@ -18,10 +18,10 @@ from prometheus_client import CollectorRegistry
 from monitor import backtest
 from monitor.config import load_config
 from monitor.cycle import Tick, watch
+from monitor.model.problems import PROBLEM_REASONS
 from monitor.publish.collector import MetricsCollector
 from monitor.publish.exposition import exposition
 from monitor.publish.instruments import Instruments
-from monitor.sources.base import PROBLEM_REASONS
 from monitor.store.staging import QUARANTINE_REASONS
 from tests.e2e.alerting import needed, server
 from tests.e2e.process import free_port

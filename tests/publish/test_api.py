@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from monitor.errors import StoreError
 from monitor.model import COUNTS, METRICS, Slice
-from monitor.recalibration.queue import job_of
+from monitor.model.refits import job_of
 from monitor.requests import REQUESTS
 from monitor.store import rows
 from monitor.store.snapshot import SNAPSHOT

@@ -8,7 +8,8 @@ import pytest
 
 from monitor.actions.webhook import signature
 from monitor.model import JobState
-from monitor.recalibration.queue import enqueue, job_of
+from monitor.model.refits import job_of
+from monitor.recalibration.queue import enqueue
 from monitor.recalibration.runner import InlineRunner
 from monitor.requests import leave
 from monitor.store.rows import load_jobs

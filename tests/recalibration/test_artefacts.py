@@ -13,14 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor import __version__
+from monitor.durable import directory_name, model_of
 from monitor.errors import ArtefactError, StoreError
 from monitor.model import Slice, Task
 from monitor.recalibration.artefacts import (
     Artefact,
     SampleWindow,
     artefact_path,
-    directory_name,
-    model_of,
     read_artefact,
     read_current,
     write_artefact,

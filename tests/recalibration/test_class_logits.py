@@ -16,15 +16,14 @@ from scipy.special import expit, softmax
 
 from monitor.config import Model, parse_config
 from monitor.model import Slice
+from monitor.model.refits import job_of
 from monitor.recalibration.artefacts import Artefact, read_artefact, write_artefact, write_current
 from monitor.recalibration.calibrators import Calibrator, OnProbabilities, Temperature, Vector
 from monitor.recalibration.charge import ever_promoted, record_artefact, take_charge
 from monitor.recalibration.export import export_onnx
-from monitor.recalibration.queue import job_of
-from monitor.recalibration.refit import Refit, refit
+from monitor.recalibration.refit import Refit, Refitting, refit
 from monitor.recalibration.refitting import gather
 from monitor.recalibration.schemas import artefact_schema
-from monitor.recalibration.work import Refitting
 from monitor.store.connection import naive, open_live
 from monitor.store.logits import RAW_UNTIL
 from monitor.store.source_facts import store_fact

@@ -10,9 +10,10 @@ import pytest
 from monitor.actions.delivery import Delivery
 from monitor.actions.settings import Action
 from monitor.model import Job, JobState
+from monitor.model.refits import job_of
 from monitor.recalibration.calls import told_of
 from monitor.recalibration.processes import DELIVERIES, PatientRunner, ProcessRunner, _Child
-from monitor.recalibration.queue import INTERRUPTIONS, LONGEST_PAUSE, begin, enqueue, job_of
+from monitor.recalibration.queue import INTERRUPTIONS, LONGEST_PAUSE, begin, enqueue
 from monitor.recalibration.work import Work, action_work
 from monitor.store.rows import load_jobs
 from tests.actions.receiver import Receiver

@@ -9,7 +9,8 @@ import pytest
 
 from monitor.config import load_config
 from monitor.model import Job, JobState
-from monitor.recalibration.queue import enqueue, job_of
+from monitor.model.refits import job_of
+from monitor.recalibration.queue import enqueue
 from monitor.recalibration.refitting import newest_version
 from monitor.recalibration.rollback import promoted_so_far
 from monitor.recalibration.runner import InlineRunner

@@ -8,8 +8,9 @@ import pytest
 from monitor.backtest import play
 from monitor.config import load_config
 from monitor.model import Job, JobState, Slice
+from monitor.model.refits import job_of
 from monitor.recalibration.jobs import REFITS_A_CYCLE
-from monitor.recalibration.queue import enqueue, job_of
+from monitor.recalibration.queue import enqueue
 from monitor.requests import leave
 from monitor.store.jobs import due_jobs
 from monitor.store.rows import load_jobs

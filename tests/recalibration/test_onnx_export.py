@@ -12,9 +12,10 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
+from monitor.durable import directory_name
 from monitor.errors import CalwatchError
 from monitor.model import Slice
-from monitor.recalibration.artefacts import directory_name, write_artefact, write_current
+from monitor.recalibration.artefacts import write_artefact, write_current
 from monitor.recalibration.calibrators import Beta, Calibrator, Isotonic, Platt, Temperature
 from monitor.recalibration.export import artefact_to_export, export_onnx
 from monitor.recalibration.fitting import fit_isotonic

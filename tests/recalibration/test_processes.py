@@ -16,9 +16,9 @@ from monitor.actions.settings import Action
 from monitor.config import Model
 from monitor.model import Slice, Task
 from monitor.recalibration.processes import PatientRunner, ProcessRunner
-from monitor.recalibration.refit import Refit
+from monitor.recalibration.refit import Refit, Refitting
 from monitor.recalibration.samples import Samples
-from monitor.recalibration.work import Broken, Refitting, Report, Work, action_work, carry_out, refit_work
+from monitor.recalibration.work import Broken, Report, Work, action_work, carry_out, refit_work
 from tests.e2e.process import wait_for
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

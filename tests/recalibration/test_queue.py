@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from monitor.model import Job, JobState, Slice
+from monitor.model.refits import job_of
 from monitor.recalibration.queue import (
     LONGEST_BACK_OFF,
     after_failure,
@@ -12,7 +13,6 @@ from monitor.recalibration.queue import (
     begin,
     cancel,
     enqueue,
-    job_of,
     requeue_interrupted,
 )
 from monitor.store.jobs import due_jobs

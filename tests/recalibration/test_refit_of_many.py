@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from monitor.model import Job, JobState, Slice
-from monitor.recalibration.queue import job_of
-from monitor.recalibration.refit import windows
+from monitor.model.refits import job_of
+from monitor.recalibration.refit import Refitting, windows
 from monitor.recalibration.refitting import gather
 from monitor.recalibration.selection_cells import select_from_cells
-from monitor.recalibration.work import Refitting
 from monitor.requests import leave
 from monitor.store.registry import Registry
 from monitor.store.samples import Loaded, load_samples, load_shares

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from monitor.model.problems import Problem
 from monitor.sources import formats
-from monitor.sources.base import Batch, Problem
+from monitor.sources.base import Batch
 from monitor.sources.files import FileSource
 from monitor.store.pull import SOURCE_FAILED
 from tests.store.builder import HOUR, NOW, World, a_row, reasons, unreadable, write_csv, write_parquet

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from monitor.model.problems import Outcome
 from monitor.sources import inbox as inbox_module
-from monitor.sources.base import Outcome
 from monitor.sources.inbox import Inbox, Waiting
 from monitor.store.connection import naive
 from tests.publish.api_world import World, api_world

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from monitor.errors import StoreError
-from monitor.sources.base import Outcome
+from monitor.model.problems import Outcome
 from monitor.sources.inbox import Inbox, Waiting
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from monitor.sources.base import Outcome
+from monitor.model.problems import Outcome
 from monitor.sources.inbox import Inbox, Waiting
 from monitor.store import pull as pull_module
 from monitor.store.connection import literal

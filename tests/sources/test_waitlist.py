@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.sources.base import Outcome
+from monitor.model.problems import Outcome
 from monitor.sources.inbox import Inbox, Waiting
 from monitor.sources.waitlist import Waitlist
 

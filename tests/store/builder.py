@@ -15,7 +15,8 @@ import numpy as np
 from monitor.config import Model, parse_config
 from monitor.cycle import file_sources
 from monitor.model import Slice
-from monitor.sources.base import Problem, Source
+from monitor.model.problems import Problem
+from monitor.sources.base import Source
 from monitor.statistics.cells import Cells
 from monitor.store.connection import LIVE, literal, make_state_dir, open_live, quoted
 from monitor.store.pull import pull

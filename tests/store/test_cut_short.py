@@ -9,7 +9,8 @@ import duckdb
 import pytest
 
 from monitor.cycle import file_sources
-from monitor.sources.base import Batch, Problem, Source
+from monitor.model.problems import Problem
+from monitor.sources.base import Batch, Source
 from monitor.store import pull as pulling
 from monitor.store.pulled import Pulled
 from tests.store.builder import HOUR, NOW, World, a_row, assert_cells_match_their_samples
