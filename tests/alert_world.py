@@ -3,18 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from monitor.alerts import step
-from monitor.conditions import AlertKey
-from monitor.model import (
-    Alert,
-    LastSeen,
-    Reading,
-    ReadingState,
-    Rule,
-    RuleKind,
-    Severity,
-    Slice,
-)
+from monitor.model import Alert, LastSeen, Reading, ReadingState, Rule, RuleKind, Severity, Slice
+from monitor.rules.conditions import AlertKey
+from monitor.rules.state import step
 
 START = datetime(2026, 2, 1, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)

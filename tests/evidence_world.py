@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from monitor.engine.stages.drift import weigh
 from monitor.model import Evidence
-from monitor.rulebook import Rulebook, parse_pack
-from monitor.statistics.evidence import EvidenceState
-from monitor.statistics.evidence_deployment import Gathering
+from monitor.rules.pack import Rulebook, parse_pack
+from monitor.statistics.drift.eprocess import EvidenceState
+from monitor.statistics.drift.reference import Gathering
 from monitor.store.connection import open_live
-from monitor.weigh import weigh
 from tests.store.builder import HOUR, NOW, Row, World, a_row
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=NOW.tzinfo)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from monitor.checking import Checked, check_config
+from monitor.engine.check.check import Checked, check_config
 
 NOW = datetime(2026, 11, 28, 12, 0)  # noqa: DTZ001  # as a file without offsets says it
 Random = np.random.Generator

@@ -8,12 +8,12 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from monitor.actions.settings import Action
-from monitor.config import Model, Monitor, Recalibration, Source, Threshold, window_name
-from monitor.durations import format_duration
-from monitor.httpsettings import Server, Token
-from monitor.publish.catalogue import HELP
-from monitor.publish.instruments import Instruments
+from monitor.config.actions import Action
+from monitor.config.server import Server, Token
+from monitor.config.settings import Model, Monitor, Recalibration, Source, Threshold, window_name
+from monitor.model.durations import format_duration
+from monitor.publish.metrics.catalogue import HELP
+from monitor.publish.metrics.instruments import Instruments
 
 _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[monitor]", Monitor), ("[[model]]", Model), ("[[model.source]]", Source), ("[model.recalibration]", Recalibration),

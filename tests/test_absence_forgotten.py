@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from monitor.alerts import step
 from monitor.model import Alert, AlertState, LastSeen, Rule, RuleKind, Severity, Slice
-from monitor.publish.collector import MetricsCollector
+from monitor.publish.metrics.collector import MetricsCollector
+from monitor.rules.state import step
 from tests.e2e.world import BEGAN, DAY, HOUR, line, model_section
 
 NOW = datetime(2026, 3, 20, 9, tzinfo=UTC)

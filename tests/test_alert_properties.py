@@ -6,14 +6,9 @@ from datetime import datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.alerts import is_transition
-from monitor.conditions import AlertKey
-from monitor.model import (
-    Alert,
-    AlertState,
-    Health,
-    Rule,
-)
+from monitor.model import Alert, AlertState, Health, Rule
+from monitor.rules.conditions import AlertKey
+from monitor.rules.state import is_transition
 from tests.alert_world import HOUR, NIGHT, RULE, START, evaluate, reading
 
 Look = tuple[int, float | None]  # minutes since the look before, value (None: silence)

@@ -3,17 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from monitor.alerts import RESOLVED_SHOWN, acted, due_actions, is_transition, retire
-from monitor.conditions import AlertKey, applies
-from monitor.model import (
-    Alert,
-    AlertState,
-    Health,
-    LastSeen,
-    ReadingState,
-    Severity,
-    Slice,
-)
+from monitor.model import Alert, AlertState, Health, LastSeen, ReadingState, Severity, Slice
+from monitor.rules.conditions import AlertKey, applies
+from monitor.rules.state import RESOLVED_SHOWN, acted, due_actions, is_transition, retire
 from tests.alert_world import ALL, C3, HOUR, LABELS, NIGHT, RULE, START, evaluate, last, play, reading, states
 
 

@@ -10,10 +10,10 @@ import duckdb
 import numpy as np
 import pytest
 
-from monitor.backtest import Played, play, times
-from monitor.config import load_config
-from monitor.errors import ConfigError, UsageError
+from monitor.config.settings import load_config
+from monitor.engine.backtest import Played, play, times
 from monitor.model import Alert, Job
+from monitor.model.errors import ConfigError, UsageError
 from monitor.store.connection import open_live
 from tests.e2e.process import calwatch
 from tests.e2e.world import BEGAN, DAY, HOUR, line, model_section, traffic, write_config, write_file

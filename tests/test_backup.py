@@ -15,12 +15,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from monitor.errors import StoreError, StoreInUseError, UsageError
+from monitor.model.errors import StoreError, StoreInUseError, UsageError
 from monitor.sources.inbox import Inbox
-from monitor.store.archived import MANIFEST, check_archive, id_of
-from monitor.store.backup import write_backup
+from monitor.store.backup.archive import MANIFEST, check_archive, id_of
+from monitor.store.backup.create import write_backup
+from monitor.store.backup.restore import restore
 from monitor.store.connection import LIVE, open_live
-from monitor.store.restore import restore
 from tests.daemon_world import configured, running, sampled
 from tests.e2e.process import calwatch, free_port, wait_for
 from tests.store.levels import MINUTE, NEWEST, files_below, left_by, run_cycle, tables_of

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor import backups
-from monitor.backups import BackupDesk, ask_backup, load_backup
-from monitor.opening import make_ready
-from monitor.store.backup import write_backup
+from monitor.engine import backups
+from monitor.engine.backups import BackupDesk, ask_backup, load_backup
+from monitor.engine.opening import make_ready
+from monitor.store.backup.create import write_backup
 from monitor.store.connection import open_live
 from tests.daemon_world import configured
 from tests.e2e.process import calwatch, free_port

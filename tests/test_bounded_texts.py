@@ -10,11 +10,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from monitor.cli import app
-from monitor.publish.collector import MetricsCollector
-from monitor.publish.exposition import exposition
-from monitor.store.archive import Archive
-from monitor.store.snapshot import SNAPSHOT
+from monitor.cli.app import app
+from monitor.publish.metrics.collector import MetricsCollector
+from monitor.publish.metrics.exposition import exposition
+from monitor.store.published.reader_pool import Archive
+from monitor.store.published.snapshot import SNAPSHOT
 from tests.e2e.world import BEGAN, HOUR, Line, line, traffic, write_file
 from tests.publish.page_world import Site
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.evidence_streams import Streams, limits_of
+from monitor.engine.stages.drift import weigh
+from monitor.engine.stages.streams import Streams, limits_of
 from monitor.model import OTHER, Evidence, Slice
-from monitor.rulebook import Rulebook
-from monitor.statistics.evidence_budget import alarm_threshold
+from monitor.rules.pack import Rulebook
+from monitor.statistics.drift.budget import alarm_threshold
 from monitor.store.cells import fold_and_drop
-from monitor.store.evidence import Stream, closed_streams, load_streams
+from monitor.store.evidence.streams import Stream, closed_streams, load_streams
 from monitor.store.folded import load_folded
-from monitor.weigh import weigh
 from tests.evidence_world import hour, rules, some
 from tests.store.builder import World
 

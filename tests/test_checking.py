@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.checking import check_config
-from monitor.trial import BATCHES, ROWS
+from monitor.engine.check.check import check_config
+from monitor.sources.dry_run import BATCHES, ROWS
 
 CONFIG = """
 [[model]]

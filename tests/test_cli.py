@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import structlog
 
-from monitor.cli import main
+from monitor.cli.app import main
 from tests.e2e.process import calwatch
 from tests.e2e.world import model_section, traffic, write_config, write_file
 
@@ -218,7 +218,7 @@ def test_a_model_that_fails_is_exit_code_one_and_told(
     def fails(*_: Any) -> Any:
         raise RuntimeError("no such luck")
 
-    monkeypatch.setattr("monitor.cycle.window_cells", fails)
+    monkeypatch.setattr("monitor.engine.cycle.window_cells", fails)
     _line(tmp_path)
     said = say("once")
     assert said.code == 1

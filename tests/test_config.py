@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import Monitor, Recalibration, load_config, parse_config, window_name
-from monitor.errors import ConfigError
+from monitor.config.settings import Monitor, Recalibration, load_config, parse_config, window_name
 from monitor.model import Task
+from monitor.model.errors import ConfigError
 
 GOOD = '[[model]]\nname = "m"\ntask = "binary"\n'
 SOURCE = '[model.source]\npath = "in/*"\n'

@@ -11,11 +11,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from monitor.cli import main
-from monitor.config import parse_config
-from monitor.configschema import config_schema, rules_schema
-from monitor.errors import ConfigError
-from monitor.rulebook import COMMON_KEYS, KEYS_OF_KIND, parse_pack
+from monitor.cli.app import main
+from monitor.cli.schema import config_schema, rules_schema
+from monitor.config.settings import parse_config
+from monitor.model.errors import ConfigError
+from monitor.rules.pack import COMMON_KEYS, KEYS_OF_KIND, parse_pack
 from tests.readme_parts import _SECTIONS
 
 ROOT = Path(__file__).parents[1]

@@ -10,19 +10,19 @@ import duckdb
 import pytest
 from structlog.testing import capture_logs
 
-import monitor.cycle
-import monitor.recalibration.refitting
-from monitor.ask import Snapshot
-from monitor.config import load_config
-from monitor.cycle import Tick, watch
-from monitor.errors import ConfigError, StoreError
+import monitor.engine.cycle
+import monitor.recalibration.inputs
+from monitor.config.settings import load_config
+from monitor.engine.cycle import Tick, watch
+from monitor.jobs.queue import enqueue
+from monitor.jobs.requests import leave
 from monitor.model import Alert, AlertState, Job, JobState, Slice
+from monitor.model.errors import ConfigError, StoreError
 from monitor.model.refits import job_of
-from monitor.recalibration.queue import enqueue
-from monitor.requests import leave
-from monitor.store import rows
+from monitor.store import readings as rows
 from monitor.store.cells import window_cells
-from monitor.store.snapshot import Publisher
+from monitor.store.published.queries import Snapshot
+from monitor.store.published.snapshot import Publisher
 from tests.e2e.world import BEGAN, DAY, HOUR, line, model_section, write_config
 
 HAZED = Slice.of({"camera": "c3", "lighting": "night"})
@@ -119,7 +119,7 @@ def test_a_model_that_fails_is_told_and_counted_and_the_other_goes_on(
 
     with line(tmp_path, model_section("broken"), model_section("well")) as held:
         held.arrive(BEGAN, BEGAN + DAY, 1000)
-        monkeypatch.setattr(monitor.cycle, "window_cells", fails_for_one)
+        monkeypatch.setattr(monitor.engine.cycle, "window_cells", fails_for_one)
         tick = held.tick(BEGAN + DAY)
         assert tick.failed == {"broken": "RuntimeError: no such luck"}
         broken, well = tick.published.models
@@ -162,7 +162,7 @@ def test_ctrl_c_during_a_query_ends_the_cycle_and_is_no_failure_of_a_model(
 
     with line(tmp_path) as held:
         held.arrive(BEGAN, BEGAN + DAY, 1000)
-        monkeypatch.setattr(monitor.cycle, "window_cells", stopped)
+        monkeypatch.setattr(monitor.engine.cycle, "window_cells", stopped)
         with pytest.raises(KeyboardInterrupt):
             held.tick(BEGAN + DAY)
 
@@ -174,7 +174,7 @@ def test_a_failed_model_keeps_its_last_readings_on_show(tmp_path: Path, monkeypa
     with line(tmp_path) as held:
         held.arrive(BEGAN, BEGAN + DAY, 1000)
         before = held.tick(BEGAN + DAY, publish=False).published.models[0]
-        monkeypatch.setattr(monitor.cycle, "window_cells", fails)
+        monkeypatch.setattr(monitor.engine.cycle, "window_cells", fails)
         after = held.tick(BEGAN + DAY + HOUR, publish=False).published.models[0]
         assert after.problem == "OSError: gone"
         assert after.readings == before.readings
@@ -200,7 +200,7 @@ def test_a_fatal_error_of_the_database_leaves_the_tick_at_once(tmp_path: Path, m
     def invalidated(*_: Any, **__: Any) -> Any:
         raise duckdb.FatalException("database has been invalidated")
 
-    monkeypatch.setattr(monitor.cycle, "pull", invalidated)
+    monkeypatch.setattr(monitor.engine.cycle, "pull", invalidated)
     with line(tmp_path) as held, pytest.raises(duckdb.FatalException, match="invalidated"):
         held.tick(BEGAN + DAY)
 
@@ -289,7 +289,7 @@ def test_a_job_that_the_disk_interrupted_runs_again_in_the_next_cycle(
 
     with line(tmp_path) as held:
         leave(held.cycle.config.state_dir, "m", "recalibrate", Slice(), BEGAN)
-        monkeypatch.setattr(monitor.recalibration.refitting, "load_samples", full)
+        monkeypatch.setattr(monitor.recalibration.inputs, "load_samples", full)
         assert held.tick(BEGAN + HOUR, publish=False).jobs["m"] == ()
         (job,) = rows.load_jobs(held.connection, "m")
         assert (job.state, job.attempts) == (JobState.QUEUED, 1)
@@ -308,7 +308,7 @@ def test_a_job_that_fails_by_our_own_mistake_is_recorded_told_and_not_tried_for_
 
     with line(tmp_path) as held:
         leave(held.cycle.config.state_dir, "m", "recalibrate", Slice(), BEGAN)
-        monkeypatch.setattr(monitor.recalibration.refitting, "load_samples", mistaken)
+        monkeypatch.setattr(monitor.recalibration.inputs, "load_samples", mistaken)
         assert held.tick(BEGAN + HOUR, publish=False).failed == {"m": "TypeError: unexpected"}
         (job,) = rows.load_jobs(held.connection, "m")
         assert (job.state, job.reasons) == (JobState.FAILED, ("failed: TypeError('unexpected')",))

@@ -10,10 +10,10 @@ import duckdb
 import pytest
 import structlog
 
-import monitor.cycle
-import monitor.daemon
-from monitor.daemon import Daemon
-from monitor.errors import StoreError
+import monitor.engine.cycle
+import monitor.engine.daemon
+from monitor.engine.daemon import Daemon
+from monitor.model.errors import StoreError
 from monitor.store.connection import open_live
 from tests.daemon_world import HOUR, configured, running, sampled
 from tests.e2e.process import calwatch, free_port, wait_for
@@ -124,10 +124,10 @@ def test_after_a_fatal_error_the_database_is_opened_anew_and_the_next_tick_goes_
     sampled(tmp_path, 1, 500, now - HOUR)
     daemon = Daemon(configured(tmp_path, free_port()), clock=lambda: now)
     try:
-        monkeypatch.setattr(monitor.cycle, "pull", invalidated)
+        monkeypatch.setattr(monitor.engine.cycle, "pull", invalidated)
         assert daemon.tick() is None
         monkeypatch.undo()
-        monkeypatch.setattr(monitor.daemon, "open_live", no_space)
+        monkeypatch.setattr(monitor.engine.daemon, "open_live", no_space)
         assert daemon.tick() is None
         assert daemon.tick() is None
         monkeypatch.undo()

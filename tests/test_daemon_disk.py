@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.errors import StoreError
+from monitor.model.errors import StoreError
 from monitor.store.connection import open_live
 from tests.daemon_world import FAILURES, configured, many, running, told
 from tests.e2e.process import calwatch, free_port, wait_for

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from monitor.config import load_config
-from monitor.cycle import Cycle, watch
-from monitor.publish.instruments import Instruments
+from monitor.config.settings import load_config
+from monitor.engine.cycle import Cycle, watch
+from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import open_live
 from tests.daemon_world import HOUR, configured, gone, many, running, sampled, told
 from tests.e2e.process import Running, calwatch, free_port, wait_for

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from monitor import delays
-from monitor.delays import compared, watch_delays, with_caveat
+from monitor.engine.stages import label_delays as delays
+from monitor.engine.stages.label_delays import compared, watch_delays, with_caveat
 from monitor.model import Evidence, LabelDelays, Slice
 from monitor.store.connection import load_table, naive
-from monitor.store.delays import Delayed, load_delayed, load_label_delays, store_label_delays
+from monitor.store.label_delays import Delayed, load_delayed, load_label_delays, store_label_delays
 from tests.store.builder import DAY, HOUR, NOW, World, model_of
 
 OLD = NOW.replace(hour=0) - 40 * DAY  # labels of this day should all have arrived

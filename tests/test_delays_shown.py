@@ -10,16 +10,17 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from monitor import __version__, cycle
-from monitor.ask import Snapshot
-from monitor.cycle import Tick
-from monitor.errors import StoreError
+from monitor import __version__
+from monitor.cli.output import tell_status
+from monitor.engine import cycle
+from monitor.engine.cycle import Tick
 from monitor.model import AlertState
-from monitor.publish.collector import MetricsCollector
-from monitor.publish.pages.digest import Digest
-from monitor.publish.pages.model import model_page
-from monitor.store.snapshot import SNAPSHOT
-from monitor.tell import tell_status
+from monitor.model.errors import StoreError
+from monitor.publish.metrics.collector import MetricsCollector
+from monitor.publish.web.pages.digest import Digest
+from monitor.publish.web.pages.model import model_page
+from monitor.store.published.queries import Snapshot
+from monitor.store.published.snapshot import SNAPSHOT
 from tests.e2e.world import BEGAN, DAY, HOUR, Line, line, model_section, traffic, write_config, write_file
 
 DRIFT = '[[rule]]\nname = "drift"\nkind = "drift"\nseverity = "page"\nslices = "all"\n'

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from monitor.demo import HAZE_BEGAN, SECOND_SITE_BEGAN, STREAM_BEGAN, STREAM_ENDED
+from monitor.cli.demo import HAZE_BEGAN, SECOND_SITE_BEGAN, STREAM_BEGAN, STREAM_ENDED
 from monitor.store.connection import literal, naive
 from tests.e2e.process import Running, calwatch, free_port, wait_for
 
@@ -93,7 +93,7 @@ def test_a_nightly_refit_of_the_whole_is_promoted_after_the_second_site_began(de
 
 
 def test_new_duplicate_corrected_and_bad_rows_are_counted_as_planted(demo: Demo) -> None:
-    pattern = str(files("monitor.demo").joinpath("digits-*.parquet"))
+    pattern = str(files("monitor.cli.demo").joinpath("digits-*.parquet"))
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         expected = connection.execute(

@@ -14,16 +14,17 @@ import typer
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
-from monitor.demo import HAZE_BEGAN, SECOND_SITE_BEGAN, STREAM_BEGAN, STREAM_ENDED, make_stream
-from monitor.demo.arrivals import BAD_PER_KIND, CORRECTED_SHARE, DUPLICATE_SHARE, label_times
-from monitor.demo.cameras import CAMERAS, LIGHTINGS, expose, photograph
-from monitor.demo.network import Network, fit_temperature, gradient, initial, log_loss, train
-from monitor.demo.traffic import second
+from monitor.cli.demo import HAZE_BEGAN, SECOND_SITE_BEGAN, STREAM_BEGAN, STREAM_ENDED
+from tests.demo_stream import make_stream
+from tests.demo_stream.arrivals import BAD_PER_KIND, CORRECTED_SHARE, DUPLICATE_SHARE, label_times
+from tests.demo_stream.cameras import CAMERAS, LIGHTINGS, expose, photograph
+from tests.demo_stream.network import Network, fit_temperature, gradient, initial, log_loss, train
+from tests.demo_stream.traffic import second
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-FOLDER = Path(str(files("monitor.demo")))
+FOLDER = Path(str(files("monitor.cli.demo")))
 PARQUET = sorted(FOLDER.glob("*.parquet"))
 GOOD = f"""
     sample_id IS NOT NULL AND score BETWEEN 0 AND 1 AND NOT isnan(score) AND observed_at < '{STREAM_ENDED.isoformat()}'

@@ -8,8 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.alerts import step
-from monitor.conditions import AlertKey, disparity_findings
 from monitor.model import (
     Alert,
     AlertState,
@@ -22,6 +20,8 @@ from monitor.model import (
     Severity,
     Slice,
 )
+from monitor.rules.conditions import AlertKey, disparity_findings
+from monitor.rules.state import step
 
 START = datetime(2026, 2, 1, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)

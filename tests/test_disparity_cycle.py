@@ -7,16 +7,16 @@ import duckdb
 import numpy as np
 import pytest
 
-import monitor.cycle
-from monitor.cycle import Tick
+import monitor.engine.cycle
+from monitor.engine.cycle import Tick
+from monitor.engine.stages.measure import disparities_of
 from monitor.model import Alert, AlertState, Disparity, Slice
-from monitor.readings import disparities_of
-from monitor.rulebook import parse_pack
+from monitor.rules.pack import parse_pack
+from monitor.statistics.calibration.disparity import compare_with_rest, judged
 from monitor.statistics.cells import Cells, Clusters
-from monitor.statistics.evidence_disparity import compare_with_rest, judged
 from monitor.store.cells import window_cells
-from monitor.store.registry import Registry
-from monitor.store.snapshot import SNAPSHOT
+from monitor.store.dictionaries import Registry
+from monitor.store.published.snapshot import SNAPSHOT
 from tests.e2e.world import BEGAN, DAY, HOUR, line, model_section, write_file
 
 HAZED = Slice.of({"camera": "c3", "lighting": "night"})
@@ -92,7 +92,7 @@ def test_disparities_are_computed_when_cells_moved_and_again_after_a_restart(
         asked.append(arguments[2])
         return disparities_of(*arguments)
 
-    monkeypatch.setattr(monitor.cycle, "disparities_of", counted)
+    monkeypatch.setattr(monitor.engine.cycle, "disparities_of", counted)
     now = BEGAN + DAY
     with line(tmp_path, section(tmp_path)) as held:
         held.arrive(BEGAN, now, 9000, planted=PLANTED)

@@ -8,9 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.alerts import RESOLVED_SHOWN, step
-from monitor.conditions import AlertKey, drift_findings
-from monitor.model import QUIET_AFTER_DRIFT, Alert, AlertState, Evidence, Health, Rule, RuleKind, Severity, Slice
+from monitor.model import (
+    QUIET_AFTER_DRIFT,
+    Alert,
+    AlertState,
+    Evidence,
+    Health,
+    Rule,
+    RuleKind,
+    Severity,
+    Slice,
+)
+from monitor.rules.conditions import AlertKey, drift_findings
+from monitor.rules.state import RESOLVED_SHOWN, step
 
 START = datetime(2026, 2, 1, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from monitor.cli import app
+from monitor.cli.app import app
 from tests import honest
 from tests.honest import Random, Table, changed, checked, outcomes, table, times
 

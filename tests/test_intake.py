@@ -9,12 +9,12 @@ import duckdb
 import pytest
 from structlog.testing import capture_logs
 
-from monitor import intake
-from monitor.intake import Intake, watch_intake
+from monitor.engine.stages import intake
+from monitor.engine.stages.intake import Intake, watch_intake
 from monitor.model import WaitingLabels
+from monitor.model.wording import told_waiting
+from monitor.sources.labels.waiting import load_newest_waiting
 from monitor.store.group_spans import share_of_straddling
-from monitor.store.waiting import load_newest_waiting
-from monitor.wording import told_waiting
 from tests.store.builder import DAY, HOUR, NOW, World, a_row, at
 from tests.store.test_labels import TWO_TABLES, label, prediction
 

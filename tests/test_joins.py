@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitor.joins import Compared, compare_ids, guess_difference, guess_times
+from monitor.sources.findings.joins import Compared, compare_ids, guess_difference, guess_times
 
 AT = datetime(2026, 3, 10, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-import monitor.judge
-from monitor.alerts import step
-from monitor.config import Model, parse_config
-from monitor.judge import Judged, judge, shown_last_seen
+import monitor.engine.stages.judge
+from monitor.config.settings import Model, parse_config
+from monitor.engine.stages.judge import Judged, judge, shown_last_seen
 from monitor.model import Alert, AlertState, Evidence, Health, LastSeen, Reading, ReadingState, Rule, Slice
-from monitor.rulebook import Rulebook, load_rules
+from monitor.rules.pack import Rulebook, load_rules
+from monitor.rules.state import step
 from tests.e2e.world import model_section
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -74,7 +74,7 @@ def test_a_rule_that_raises_keeps_its_alerts_with_health_error_and_is_named(
     book = _book(tmp_path)
     before = _judged(book, [_reading("all", NOW, 0.2, 0.2)])
     assert {alert.rule: alert.state for alert in before.alerts} == {"high": AlertState.FIRING, "gap": AlertState.FIRING}
-    monkeypatch.setattr(monitor.judge, "step", fails_for_gap)
+    monkeypatch.setattr(monitor.engine.stages.judge, "step", fails_for_gap)
     later = NOW + HOUR
     after = _judged(book, [_reading("all", later, 0.0, 0.0)], before.alerts, later)
     assert after.failed_rules == ("gap",)
@@ -89,7 +89,7 @@ def test_a_failing_rule_without_alerts_is_still_named(tmp_path: Path, monkeypatc
     def fails(*_: Any, **__: Any) -> Any:
         raise KeyError("ece_lower")
 
-    monkeypatch.setattr(monitor.judge, "step", fails)
+    monkeypatch.setattr(monitor.engine.stages.judge, "step", fails)
     judged = _judged(_book(tmp_path), [_reading("all", NOW, 0.2)])
     assert judged.failed_rules == ("high", "gap")
     assert judged.alerts == ()

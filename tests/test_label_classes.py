@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.checking import Checked, check_config
+from monitor.engine.check.check import Checked, check_config
 
 CONFIG = """
 [[model]]

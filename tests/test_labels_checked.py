@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.checking import Checked, check_config
+from monitor.engine.check.check import Checked, check_config
 
 HEAD = '[[model]]\nname = "m"\ntask = "{task}"\n{more}\n'
 ONE = '  [model.source]\n  path = "a.csv"\n'

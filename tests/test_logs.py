@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
-from monitor.logs import configure_logging
+from monitor.engine.logs import configure_logging
 
 FORGED = "x.csv\n2026-01-01T00:00:00Z [info     ] all is well\r\x1b[2K\x1b[31mred\x9b1m\x00\x7f\u2028\u202egnol\udc80"
 ESCAPED = r"x.csv\n2026-01-01T00:00:00Z [info     ] all is well\r\x1b[2K\x1b[31mred\x9b1m\x00\x7f\u2028\u202egnol\udc80"
@@ -120,7 +120,7 @@ def test_a_message_of_a_library_whose_arguments_do_not_fit_is_told_without_them(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     configure_logging("text")
-    (ours,) = [each for each in logging.getLogger().handlers if type(each).__module__ == "monitor.logs"]
+    (ours,) = [each for each in logging.getLogger().handlers if type(each).__module__ == "monitor.engine.logs"]
     ours.emit(
         logging.makeLogRecord(
             {"msg": "missed by %d s", "args": ("x",), "name": "apscheduler", "levelno": logging.WARNING}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.notify import ServiceManager
+from monitor.engine.systemd import ServiceManager
 
 PID = 4711
 

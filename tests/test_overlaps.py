@@ -15,7 +15,7 @@ from apscheduler.events import (
 )
 from apscheduler.triggers.interval import IntervalTrigger
 
-from monitor.overlaps import RunWatch, make_scheduler
+from monitor.engine.overlaps import RunWatch, make_scheduler
 
 
 def _event(code: int) -> JobEvent:

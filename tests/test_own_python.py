@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import monitor
-from monitor.ownpython import own_environment, own_python
+from monitor.model.own_python import own_environment, own_python
 
 PACKAGE = Path(monitor.__file__).parent
 CONFIG = """

@@ -8,13 +8,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from monitor import playapart
-from monitor.backtest import Played, play
-from monitor.cli import main
-from monitor.config import load_config
-from monitor.playapart import play_apart
-from monitor.sources.base import Batch
-from monitor.sources.replay import ReplaySource
+from monitor.cli import backtest as playapart
+from monitor.cli.app import main
+from monitor.cli.backtest import play_apart
+from monitor.config.settings import load_config
+from monitor.engine.backtest import Played, play
+from monitor.sources.batch import Batch
+from monitor.sources.replay.source import ReplaySource
 from tests.e2e.process import calwatch
 from tests.e2e.world import model_section, write_config
 from tests.poison import MEMORY, POISON, flat_list, poison_readers
@@ -124,7 +124,8 @@ def test_a_backtest_that_ends_over_no_file_says_so_and_is_not_begun_again(
     config = _config(tmp_path)
     (tmp_path / "patch").mkdir()
     (tmp_path / "patch" / "sitecustomize.py").write_text(
-        "import monitor.backtest\ndef play(*arguments, **named): raise ValueError('a mistake')\nmonitor.backtest.play = play\n",
+        "import monitor.engine.backtest\ndef play(*arguments, **named): raise ValueError('a mistake')\n"
+        "monitor.engine.backtest.play = play\n",
         "utf-8",
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "patch"))

@@ -6,8 +6,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from monitor.backtest import play
-from monitor.config import load_config
+from monitor.config.settings import load_config
+from monitor.engine.backtest import play
 from monitor.recalibration.artefacts import read_current
 from monitor.store.connection import LIVE, open_live
 from monitor.store.played import is_played, played_until

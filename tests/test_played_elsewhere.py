@@ -9,10 +9,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from monitor.cli import main
+from monitor.cli.app import main
+from monitor.sources.isolation.set_aside import Held, store_held
 from monitor.store.connection import LIVE, open_live
-from monitor.store.set_aside import Held, store_held
-from monitor.store.snapshot import Publisher
+from monitor.store.published.snapshot import Publisher
 from tests.e2e.process import calwatch
 from tests.store.levels import NEWEST, left_by, tables_of
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.config import Model, parse_config
+from monitor.config.settings import Model, parse_config
+from monitor.engine.stages.measure import disparities_of, readings_of, window_end
 from monitor.model import METRICS, ReadingState, Slice
-from monitor.readings import disparities_of, readings_of, window_end
-from monitor.rulebook import parse_pack
+from monitor.rules.pack import parse_pack
+from monitor.statistics.calibration.metrics import measure
 from monitor.statistics.cells import Cells
-from monitor.statistics.metrics import measure
 from monitor.store.cells import WindowCells
 from tests.e2e.world import model_section
 

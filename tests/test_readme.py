@@ -11,16 +11,16 @@ import duckdb
 import pytest
 import typer.main
 
-from monitor.actions.settings import ALERT_EVENTS, JOB_EVENTS
-from monitor.actions.webhook import signature
-from monitor.backtest import play
-from monitor.cli import app
-from monitor.config import load_config, parse_config
+from monitor.cli.app import app
+from monitor.config.actions import ALERT_EVENTS, JOB_EVENTS
+from monitor.config.settings import load_config, parse_config
+from monitor.engine.backtest import play
+from monitor.jobs.actions.webhook import signature
 from monitor.model import COUNTS, METRICS, RuleKind
 from monitor.model.problems import PROBLEM_REASONS
-from monitor.rulebook import parse_pack, shipped_packs
-from monitor.store.snapshot import SNAPSHOT
-from monitor.store.staging import QUARANTINE_REASONS
+from monitor.rules.pack import parse_pack, shipped_packs
+from monitor.sources.ingest.staging import QUARANTINE_REASONS
+from monitor.store.published.snapshot import SNAPSHOT
 from tests.readme_parts import configuration_table, metrics_table
 
 ROOT = Path(__file__).parent.parent

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor.errors import StoreError
+from monitor.jobs.requests import leave, waiting
 from monitor.model import JobState, Slice
-from monitor.requests import leave, waiting
+from monitor.model.errors import StoreError
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 NIGHT = Slice.of({"camera": "c,1", "lighting": "ni=ght"})

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from monitor.errors import StoreError
-from monitor.store import movable
-from monitor.store.backup import write_backup
+from monitor.model.errors import StoreError
+from monitor.store import restoring as movable
+from monitor.store.backup.create import write_backup
+from monitor.store.backup.restore import restore
 from monitor.store.connection import LIVE, open_live
-from monitor.store.restore import restore
 from tests.store.levels import files_below, tables_of
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)

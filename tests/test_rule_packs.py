@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor import ruletest
 from monitor.model import THRESHOLD_METRICS, AlertState, RuleKind
-from monitor.rulebook import SHIPPED, load_pack, load_rules, shipped_packs
-from monitor.ruletestfile import read_test_file
+from monitor.rules import testing as ruletest
+from monitor.rules.pack import SHIPPED, load_pack, load_rules, shipped_packs
+from monitor.rules.test_format import read_test_file
 
 PACKS = ("default", "medical", "quality-control", "safety")
 HERE = Path()

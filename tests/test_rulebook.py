@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor import rulebook
-from monitor.errors import ConfigError
 from monitor.model import Rule, RuleKind, Severity, Slice
-from monitor.rulebook import load_pack, load_rules, parse_pack, shipped_packs
+from monitor.model.errors import ConfigError
+from monitor.rules import pack as rulebook
+from monitor.rules.pack import load_pack, load_rules, parse_pack, shipped_packs
 from tests.rule_texts import absence, disparity, drift, threshold
 
 FULL = """

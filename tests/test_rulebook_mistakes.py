@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor.errors import ConfigError
 from monitor.model import COUNTS, METRICS
-from monitor.rulebook import load_pack, load_rules, parse_pack
+from monitor.model.errors import ConfigError
+from monitor.rules.pack import load_pack, load_rules, parse_pack
 from tests.rule_texts import absence, disparity, drift, threshold
 
 BAD = {

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor import ruletest
-from monitor.errors import ConfigError
-from monitor.ruletestfile import expand_values
+from monitor.model.errors import ConfigError
+from monitor.rules import testing as ruletest
+from monitor.rules.test_format import expand_values
 
 PACK = """
 [[rule]]

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import structlog
 
-from monitor.checking import check_config
-from monitor.config import load_config
-from monitor.cycle import tell_mapped_windows, watch
-from monitor.durations import parse_duration
-from monitor.errors import ConfigError
+from monitor.config.settings import load_config
+from monitor.engine.check.check import check_config
+from monitor.engine.cycle import tell_mapped_windows, watch
 from monitor.model import Rule
-from monitor.rulebook import load_rules, shipped_packs
-from monitor.rulewindows import fit_windows, nearest_window
+from monitor.model.durations import parse_duration
+from monitor.model.errors import ConfigError
+from monitor.rules.pack import load_rules, shipped_packs
+from monitor.rules.windows import fit_windows, nearest_window
 from tests.rule_texts import threshold
 
 HERE = Path(__file__).parent

@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor.schedule import cron_trigger, latest_due
+from monitor.config.cron import cron_trigger, latest_due
 
 SUNDAY = datetime(2026, 3, 1, tzinfo=UTC)  # a Sunday
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")

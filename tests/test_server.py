@@ -16,9 +16,8 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
-from monitor.errors import CalwatchError
-from monitor.server import HttpServer
-from monitor.tls import serving_context
+from monitor.engine.http import HttpServer, serving_context
+from monitor.model.errors import CalwatchError
 from tests.e2e.process import free_port
 
 needs_openssl = pytest.mark.skipif(
@@ -146,7 +145,7 @@ def test_versions_before_tls_1_2_are_refused(pair: tuple[Path, Path]) -> None:
 
 @pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET"])
 def test_a_connection_that_never_ends_its_request_is_closed(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.server.HEAD_PATIENCE", 0.02)
+    monkeypatch.setattr("monitor.engine.http.HEAD_PATIENCE", 0.02)
     with serving() as port, closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as silent:
         silent.sendall(begun)
         while silent.recv(1000):  # the answer to what was whole; then the end, and no timeout

@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 from uvicorn.protocols.http.flow_control import FlowControl
 
-from monitor import server as served_by
-from monitor.server import HttpServer, Patient
+from monitor.engine import http as served_by
+from monitor.engine.http import HttpServer, Patient
 from tests.e2e.process import free_port, wait_for
 from tests.test_server import ask, make, needs_openssl
 

@@ -10,13 +10,13 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 
-from monitor.checkapart import check_apart
-from monitor.checking import check_config
-from monitor.cli import main
+from monitor.cli.app import main
+from monitor.engine.check.apart import check_apart
+from monitor.engine.check.check import check_config
+from monitor.jobs.requests import leave_retry
 from monitor.model import FileSetAside, ModelStatus, Published, Task
-from monitor.publish.collector import MetricsCollector
-from monitor.publish.summary import Condition, summarise
-from monitor.requests import leave_retry
+from monitor.publish.metrics.collector import MetricsCollector
+from monitor.publish.web.summary import Condition, summarise
 from tests.daemon_world import running
 from tests.e2e.process import calwatch, free_port
 from tests.e2e.world import model_section, write_config

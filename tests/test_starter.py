@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor.checking import check_config
-from monitor.cli import main
-from monitor.rulebook import parse_pack
+from monitor.cli.app import main
+from monitor.engine.check.check import check_config
+from monitor.rules.pack import parse_pack
 
 
 @pytest.fixture

@@ -34,28 +34,28 @@ timeout = "1h"
 _ENDLESS_PULL = """
 import os, sys
 from pathlib import Path
-import monitor.cycle
+import monitor.engine.cycle
 
 def pull(connection, *arguments, **named):
     Path("begun").write_text(str(os.getpid()))
     connection.execute("SELECT max(hash(a.range + b.range)) FROM range(10000000) AS a, range(10000000) AS b").fetchall()
 
-monitor.cycle.pull = pull
+monitor.engine.cycle.pull = pull
 """
-ENDLESS = f"{_ENDLESS_PULL}\nfrom monitor.cli import main\nmain(sys.argv[1:])\n"
+ENDLESS = f"{_ENDLESS_PULL}\nfrom monitor.cli.app import main\nmain(sys.argv[1:])\n"
 # The same in the process of its own that a backtest is.
 ENDLESS_BACKTEST = f"""
-import monitor.store.apart, subprocess, sys
+import monitor.sources.isolation.apart, subprocess, sys
 start = subprocess.Popen
 
 def begin(arguments, **named):
-    if "monitor.playapart" in arguments:
-        code = {_ENDLESS_PULL!r} + "from monitor.playapart import main; main(Path(sys.argv[1]))"
+    if "monitor.cli.backtest" in arguments:
+        code = {_ENDLESS_PULL!r} + "from monitor.cli.backtest import main; main(Path(sys.argv[1]))"
         arguments = [sys.executable, "-c", code, arguments[-1]]
     return start(arguments, **named)
 
-monitor.store.apart.subprocess.Popen = begin
-from monitor.cli import main
+monitor.sources.isolation.apart.subprocess.Popen = begin
+from monitor.cli.app import main
 main(sys.argv[1:])
 """
 
@@ -148,7 +148,7 @@ def refits(state: Path) -> list[int]:
                 arguments = (each / "cmdline").read_bytes().split(b"\0")
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if b"monitor.recalibration.worker" in arguments and str(state).encode() in b"".join(arguments):
+            if b"monitor.jobs.worker" in arguments and str(state).encode() in b"".join(arguments):
                 found.append(int(each.name))
     return found
 

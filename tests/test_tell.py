@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor.ask import Snapshot
+from monitor.cli.output import tell_refits, tell_status
 from monitor.model import Job, JobState, Slice, ThresholdInUse
+from monitor.store.published.queries import Snapshot
 from monitor.store.thresholds import store_thresholds
-from monitor.tell import tell_refits, tell_status
 from tests.e2e.world import BEGAN, HOUR, line, model_section
 
 AT = datetime(2026, 2, 1, tzinfo=UTC)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from monitor.checking import check_config
-from monitor.cli import main
-from monitor.config import load_config, parse_config
-from monitor.errors import ConfigError
-from monitor.httpsettings import Server, is_loopback
-from monitor.tokens import Role, hash_of, is_hash, is_token, new_token
+from monitor.cli.app import main
+from monitor.config.server import Server, is_loopback
+from monitor.config.settings import load_config, parse_config
+from monitor.config.tokens import Role, hash_of, is_hash, is_token, new_token
+from monitor.engine.check.check import check_config
+from monitor.model.errors import ConfigError
 from tests.e2e.world import write_config
 from tests.publish.api_world import PUSHED, token_sections
 

@@ -9,12 +9,12 @@ import duckdb
 import numpy as np
 import pytest
 
-from monitor.alerts import step
-from monitor.conditions import AlertKey
 from monitor.model import Alert, AlertState, Evidence, Slice
-from monitor.rulebook import Rulebook
+from monitor.rules.conditions import AlertKey
+from monitor.rules.pack import Rulebook
+from monitor.rules.state import step
 from monitor.store.connection import open_live
-from monitor.store.snapshot import Publisher
+from monitor.store.published.snapshot import Publisher
 from tests.evidence_world import afresh, assert_same, held, hour, reopen, rules, sample, some, stamp, taken, weighed
 from tests.store.builder import DAY, HOUR, NOW, Row, World
 

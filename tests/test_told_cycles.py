@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.config import load_config
-from monitor.cycle import Cycle, watch
+from monitor.config.settings import load_config
+from monitor.engine.cycle import Cycle, watch
 from tests.e2e.world import Line, line
 from tests.evidence_world import hour, sample, some, stamp
 from tests.store.builder import DAY, HOUR, Row

@@ -8,11 +8,11 @@ import duckdb
 import numpy as np
 import pytest
 
+from monitor.engine.stages.drift import weigh
 from monitor.model import Slice
-from monitor.statistics.evidence_budget import slice_threshold
+from monitor.statistics.drift.budget import slice_threshold
 from monitor.store.cells import fold_and_drop
 from monitor.store.connection import load_table
-from monitor.weigh import weigh
 from tests.evidence_world import (
     afresh,
     assert_same,
@@ -386,7 +386,7 @@ def test_a_tick_costs_as_many_statements_after_a_long_history_as_after_a_short_o
         world.take(*some(rng, [until], 3), now=hour(until + 1))
         counting = Counting(world.connection)
         # tables are loaded by the real connection
-        with patch("monitor.store.rows.load_table", lambda c, *rest: load_table(c.connection, *rest)):
+        with patch("monitor.store.readings.load_table", lambda c, *rest: load_table(c.connection, *rest)):
             weigh(counting, world.registry(), world.model, rules('slices = "marginals"'), hour(until + 1))  # type: ignore[arg-type]  # stands in
         counts.append(counting.count)
     assert counts[0] == counts[1] <= 40

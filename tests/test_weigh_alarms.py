@@ -9,18 +9,17 @@ import duckdb
 import numpy as np
 import pytest
 
-from monitor import weigh as stage
-from monitor import weigh_told
+from monitor.engine.stages import drift as stage
+from monitor.engine.stages import drift_told as weigh_told
 from monitor.model import Slice
 from monitor.statistics.cells import Cells
-from monitor.statistics.evidence import Block, EvidenceState, advance
-from monitor.statistics.evidence_bank import DETECTOR_BINS, EDGES, BinSums
-from monitor.statistics.evidence_budget import slice_threshold
-from monitor.statistics.evidence_explained import BinDrift, direction, explain
-from monitor.statistics.evidence_tolerance import Tolerance
+from monitor.statistics.drift.bets import DETECTOR_BINS, EDGES, BinSums, Tolerance
+from monitor.statistics.drift.budget import slice_threshold
+from monitor.statistics.drift.eprocess import Block, EvidenceState, advance
+from monitor.statistics.drift.explain import BinDrift, direction, explain
 from monitor.store.cells import fold_and_drop
 from monitor.store.connection import open_live
-from monitor.store.snapshot import Publisher
+from monitor.store.published.snapshot import Publisher
 from tests.evidence_world import afresh, assert_same, held, hour, rules, some, stamp, taken
 from tests.store.builder import DAY, HOUR, Row, World
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from monitor.model import Slice
-from monitor.statistics.evidence import EvidenceState
-from monitor.statistics.evidence_budget import slice_threshold
-from monitor.statistics.evidence_deployment import Gathering
+from monitor.statistics.drift.budget import slice_threshold
+from monitor.statistics.drift.eprocess import EvidenceState
+from monitor.statistics.drift.reference import Gathering
 from tests.evidence_world import afresh, assert_same, held, hour, rules, some, taken
 from tests.store.builder import Row, World
 

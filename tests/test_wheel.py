@@ -55,7 +55,7 @@ def test_it_holds_the_licence_and_the_command(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (entry,) = [name for name in names if name.endswith(".dist-info/entry_points.txt")]
-        assert "calwatch = monitor.cli:main" in archive.read(entry).decode()
+        assert "calwatch = monitor.cli.app:main" in archive.read(entry).decode()
     assert any("licenses/LICENSE" in name for name in names)
 
 
@@ -67,7 +67,7 @@ def test_installed_elsewhere_it_loads_the_default_pack_and_writes_a_starter(whee
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     program = (
-        "import monitor, pathlib; from monitor.rulebook import load_rules; "
+        "import monitor, pathlib; from monitor.rules.pack import load_rules; "
         "assert pathlib.Path(monitor.__file__).is_relative_to(pathlib.Path.cwd() / 'site'), monitor.__file__; "
         "print(len(load_rules(('default', 'safety', 'medical', 'quality-control'), pathlib.Path.cwd())))"
     )

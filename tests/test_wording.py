@@ -3,8 +3,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from monitor import wording
-from monitor.model import LabelDelays, Task
+from monitor.model import LabelDelays, Task, wording
 
 AT = datetime(2026, 2, 1, 3, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -6,7 +6,7 @@ the empty one: Grafana takes ``var-camera=All`` in a link as its own choice "All
 
 from dataclasses import dataclass
 
-from monitor.publish.collector import label_name
+from monitor.publish.metrics.collector import label_name
 
 ALL = "All"
 

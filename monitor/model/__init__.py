@@ -5,13 +5,7 @@ All times are timezone-aware UTC datetimes; all durations are timedeltas; a valu
 One file each for slices, readings, rules, evidence, refits and the status of all; import them from here.
 """
 
-from monitor.model.evidence import (
-    QUIET_AFTER_DRIFT,
-    QUIET_TIMES,
-    Evidence,
-    LabelDelays,
-    quiet_for,
-)
+from monitor.model.evidence import QUIET_AFTER_DRIFT, QUIET_TIMES, Evidence, LabelDelays, quiet_for
 from monitor.model.intake import (
     FileSetAside,
     FoldedKind,
@@ -31,31 +25,10 @@ from monitor.model.readings import (
     ReadingState,
     ReliabilityBin,
 )
-from monitor.model.refits import (
-    CalibratorInUse,
-    Job,
-    JobState,
-    ThresholdInUse,
-)
-from monitor.model.rules import (
-    Alert,
-    AlertState,
-    Health,
-    Rule,
-    RuleKind,
-    Severity,
-)
-from monitor.model.slices import (
-    MISSING,
-    OTHER,
-    Slice,
-    Task,
-    finest_scope,
-)
-from monitor.model.status import (
-    ModelStatus,
-    Published,
-)
+from monitor.model.refits import CalibratorInUse, Job, JobState, ThresholdInUse
+from monitor.model.rules import Alert, AlertState, Health, Rule, RuleKind, Severity
+from monitor.model.slices import MISSING, OTHER, Slice, Task, finest_scope
+from monitor.model.status import ModelStatus, Published
 
 __all__ = [
     "CALIBRATION_METRICS",

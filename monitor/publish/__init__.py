@@ -1,0 +1,1 @@
+"""What others see: metrics, pages, the HTTP API, reports."""

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Literal
 
 from monitor import __version__
-from monitor.durable import directory_name, flush_directory
-from monitor.errors import ArtefactError, StoreError
 from monitor.model import Slice, Task
+from monitor.model.errors import ArtefactError, StoreError
+from monitor.model.files import directory_name, flush_directory
 from monitor.recalibration.calibrators import Calibrator, calibrator_from
 
 SCHEMA_VERSION = 3  # the newest this release reads; written is the oldest that can say it (see schema_version)

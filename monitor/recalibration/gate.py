@@ -5,6 +5,7 @@ and no slice with enough samples is significantly worse, at a level corrected fo
 That alone is weak on small slices: see ``apart`` for what keeps local trouble local.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -13,10 +14,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model import Slice
-from monitor.recalibration.bars import counted
-from monitor.recalibration.improvement import Improvement, amount, improvement, log_losses, percent
-from monitor.recalibration.samples import Samples
-from monitor.statistics.metrics import measure
+from monitor.model.samples import Samples
+from monitor.model.wording import amount, exact_percent
+from monitor.statistics.calibration.metrics import measure
+from monitor.statistics.calibration.reliability import reliability
+from monitor.statistics.cells import Cells, Clusters
+from monitor.statistics.paired_loss import Improvement, improvement, log_losses
+
+COLUMNS = ("samples", "mean_score", "outcome_rate", "rate_lower", "rate_upper")  # of a bar, after the number of its bin
+
+
+def bars(score: NDArray[np.float64], samples: Samples) -> tuple[tuple[float | None, ...], ...]:
+    """For each of the 15 bins that holds samples its number (from 0) and COLUMNS, rounded to six digits; None = unknown.
+
+    ``score`` (N,): what a calibrator makes of the samples' own.
+    """
+    held = reliability(*counted(score, samples))
+    return tuple(
+        (float(place), *(_rounded(float(held[name][0, place])) for name in COLUMNS))
+        for place in np.flatnonzero(held["samples"][0]).tolist()
+    )
+
+
+def counted(score: NDArray[np.float64], samples: Samples) -> tuple[Cells, int, Clusters | None]:
+    """Cells of the samples under other scores (N,), that it is one unit, and clusters where samples may depend."""
+    n, positives = samples.n, samples.positives
+    clusters = None
+    if samples.depends:
+        clusters = Clusters.from_samples(score, None, samples.units(), n=n, positives=positives)
+    return Cells.from_samples(score, n=n, positives=positives), 1, clusters
+
+
+def _rounded(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None
+
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -185,7 +216,7 @@ def _on_the_whole(overall: Improvement, same: bool, accepted: bool) -> str:
     if same:
         return f"rejected: the candidate gives the same scores as the calibrator in use {on}"
     better = overall.mean > 0
-    sure = f"at least {amount(overall.lower)} with {percent(overall.confidence)} confidence"
+    sure = f"at least {amount(overall.lower)} with {exact_percent(overall.confidence)} confidence"
     change = f"log-loss {'better' if better else 'worse'} by {amount(abs(overall.mean))}"
     if accepted:
         return f"accepted: {change} ({sure}) {on}"

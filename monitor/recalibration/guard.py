@@ -1,91 +1,299 @@
-"""Evidence that a promoted calibrator does worse than the one it replaced, as labels come in: a test martingale.
+"""The guard: each promoted calibrator goes on being compared with the one it replaced, and goes when it does worse.
 
-Null hypothesis: at every time, given all that came before, the promoted calibrator's expected log-loss on the next group
-is no larger than its parent's, both with scores clipped to [0.001, 0.999]. Let d be the group's mean difference (promoted
-minus parent). By score and outcome of a sample the promoted one can be better by no more than some B (``most_better``, from
-the two calibrators alone; at most ln 999), so d ≥ −B, and for every bet b in (0, 1/B) the wealth Π(1 + b·d) is a
-non-negative supermartingale under the null, and so is the mean of the wealths of several bets. By Ville's inequality it
-ever reaches 1/α with probability at most α, however often one looks (Waudby-Smith & Ramdas 2024, "Estimating means of
-bounded random variables by betting"; Ramdas et al. 2023, "Game-theoretic statistics and safe anytime-valid inference").
-
-Wealth multiplies over groups, so its logarithm adds up over buckets, and late labels renew the buckets they fall into.
-Groups must lie within one bucket, as for drift evidence; label delays must not depend on the outcome.
+Compared are matured, labelled samples observed since the promotion, bucket by bucket: only buckets whose cells changed
+since they were last looked at are read again, in shares of whole groups, over which evidence adds up: all samples count, and
+memory stays bounded. It needs scores from before any calibration (raw_score or logits).
 """
 
-import math
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
+import duckdb
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import expit
 
-from monitor.recalibration.improvement import log_losses
+from monitor.config.settings import Model
+from monitor.model import Job, Slice, finest_scope
+from monitor.model.refits import job_of
+from monitor.model.samples import Samples
+from monitor.model.wording import amount
+from monitor.recalibration.calibrators import Calibrator, Identity
+from monitor.recalibration.registry import ever_promoted
+from monitor.statistics.sequential_comparison import ALPHA, BOUND, NOTHING, Compared, compare, most_better
+from monitor.store.connection import atomic, naive
+from monitor.store.dictionaries import Registry
+from monitor.store.samples import load_shares
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Apply = Callable[[Floats], Floats]
-
-ALPHA = 0.01  # false rollbacks per promotion, at most
-CLIP = 0.001  # of scores
-BOUND = math.log((1 - CLIP) / CLIP)  # of a difference of log-losses
-BETS = np.array([0.95, 0.5, 0.25, 0.1, 0.04, 0.015])  # times 1/B: large ones for blunders, small ones for a slow drain
-LEAST_BOUND = 0.02  # where the two hardly differ; keeps bets finite
-_SCORES = np.concatenate([[0.0, 1.0], expit(np.linspace(-40, 40, 40_001))])
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NEAR = 6  # buckets between which reading on costs less than beginning anew
+_LONGEST_RUN = timedelta(days=2)
+SHARE_ROWS = 500_000  # compared at once: bounds memory
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """What some samples say; adds up over disjoint sets of groups."""
+class Guard:
+    """One promotion under guard."""
 
-    log_factors: tuple[float, ...]  # one per bet: by how much its log-wealth grew
-    groups: int
-    samples: int
-    loss: float  # sum over groups of their mean log-loss difference in nats; above 0 = the promoted one is worse
-
-    def __add__(self, other: "Compared") -> "Compared":
-        factors = tuple(one + two for one, two in zip(self.log_factors, other.log_factors, strict=True))
-        return Compared(factors, self.groups + other.groups, self.samples + other.samples, self.loss + other.loss)
-
-    @property
-    def evidence(self) -> float:
-        """The e-value: mean wealth over the bets, 1 at the start; at most 1e300, to stay a number."""
-        factors = np.array(self.log_factors)
-        top = float(factors.max())
-        return math.exp(min(top + math.log(float(np.mean(np.exp(factors - top)))), 690.0))
-
-    @property
-    def is_worse(self) -> bool:
-        return self.evidence >= 1 / ALPHA
+    scope: Slice
+    calibrator: str
+    parent: str  # "" = scores as they come
+    version: str
+    since: datetime
+    until: datetime
+    was_blind: bool  # samples came, and none of them could be compared
 
 
-NOTHING = Compared((0.0,) * len(BETS), 0, 0, 0.0)
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """What one look found: the rollbacks to ask for, and what people should know."""
+
+    rollbacks: tuple[Job, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def most_better(promoted: Apply, parent: Apply) -> float:
-    """B: by how much less log-loss the promoted one can have on a sample, over all scores and both outcomes, in nats.
+def begin_guard(
+    connection: duckdb.DuckDBPyConnection, model: Model, scope: Slice, calibrator: str, parent: str, version: str,
+    now: datetime,
+) -> None:  # fmt: skip
+    """A calibrator has been promoted at ``now``; to be called in that transaction. Its scope's earlier guard is over."""
+    where = {"model": model.name, "scope": scope.text}
+    connection.execute(
+        "UPDATE guards SET state = 'over' WHERE model = $model AND scope = $scope AND state = 'watching'", where
+    )
+    if not model.recalibration.guard:
+        return
+    connection.execute(
+        "INSERT INTO guards VALUES ($model, $scope, $calibrator, $parent, $version, $since, $until, 1, 0, 0, NULL, 0, "
+        "'watching')",
+        {
+            **where, "calibrator": calibrator, "parent": parent, "version": version, "since": naive(now),
+            "until": naive(now + model.recalibration.guard),
+        },
+    )  # fmt: skip
 
-    Both take scores (N,) in [0, 1] to calibrated ones; looked up on a grid that is dense in log-odds, with a margin.
-    """
-    ours, theirs = (np.clip(apply(_SCORES), CLIP, 1 - CLIP) for apply in (promoted, parent))
-    better = np.maximum(np.log(ours / theirs), np.log((1 - ours) / (1 - theirs)))
-    return min(BOUND, max(1.02 * float(better.max()), LEAST_BOUND))
+
+def keep_guard(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime, end: datetime
+) -> Guarded:
+    """Look at what came in for every guard of the model. ``end``: samples observed before then are mature."""
+    rollbacks, notes = [], []
+    for guard in _watching(connection, model.name):
+        with atomic(connection):
+            if not _in_charge(connection, model.name, guard):
+                _settle(connection, model.name, guard, "over")
+                continue
+            blind = _look(connection, registry, model, guard, min(end, guard.until))
+            found, left_out = _sum(connection, model.name, guard)
+            state = "worse" if found.is_worse else ("over" if end >= guard.until else "watching")
+            _settle(connection, model.name, guard, state, found, left_out)
+        if blind and not guard.was_blind and not found.samples:
+            notes.append(
+                f"calibrator {guard.calibrator} of {guard.scope.text} cannot be compared with the one before: samples carry "
+                "no raw_score or logits, so it is not rolled back should it do worse"
+            )
+        if state == "worse":
+            rollbacks.append(_rollback(model.name, guard, found, now))
+    return Guarded(tuple(rollbacks), tuple(notes))
 
 
-def compare(
-    promoted: Floats, parent: Floats, outcome: Floats, units: Ints, bound: float = BOUND, n: Floats | None = None
-) -> Compared:
-    """Compare calibrated scores (N,) in [0, 1] of the same samples; ``units`` (N,): codes of what is independent.
+def _rollback(model: str, guard: Guard, found: Compared, now: datetime) -> Job:
+    why = (
+        f"calibrator {guard.calibrator} does worse than {guard.parent or 'none'} since its promotion: log-loss higher by "
+        f"{amount(found.loss / found.groups)} on {found.samples:,} samples; evidence {found.evidence:.3g}, "
+        f"limit {1 / ALPHA:g}"
+    )
+    details = {"why": why, "expected": guard.calibrator}
+    return job_of(model, "rollback", f"guard of {guard.calibrator}", guard.scope, now, details=details)
 
-    ``bound``: the B of the two calibrators, the same for all that is added up. ``n`` (N,): with pre-counted rows, the
-    samples in each; outcomes are then shares.
-    """
-    if len(outcome) == 0:
-        return NOTHING
-    losses = [log_losses(np.clip(score, CLIP, 1 - CLIP), outcome) for score in (promoted, parent)]
-    _, codes = np.unique(units, return_inverse=True)
-    codes = codes.reshape(-1)
-    weight = np.ones(len(outcome)) if n is None else n
-    difference = np.bincount(codes, weights=weight * (losses[0] - losses[1])) / np.bincount(codes, weights=weight)
-    factors = np.log1p(BETS[:, None] / bound * np.maximum(difference, -bound)[None, :]).sum(axis=1)
-    return Compared(tuple(factors.tolist()), len(difference), len(outcome), float(difference.sum()))
+
+def _watching(connection: duckdb.DuckDBPyConnection, model: str) -> list[Guard]:
+    rows = connection.execute(
+        "SELECT scope, calibrator, parent, version, since, until, left_out > 0 FROM guards "
+        "WHERE model = $model AND state = 'watching' ORDER BY since, scope",
+        {"model": model},
+    ).fetchall()
+    return [
+        Guard(
+            Slice.parse(row[0]), row[1], row[2], row[3], row[4].replace(tzinfo=UTC), row[5].replace(tzinfo=UTC), row[6]
+        )
+        for row in rows
+    ]
+
+
+def _in_charge(connection: duckdb.DuckDBPyConnection, model: str, guard: Guard) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM serving WHERE model = $model AND scope = $scope AND calibrator = $calibrator AND until IS NULL",
+        {"model": model, "scope": guard.scope.text, "calibrator": guard.calibrator},
+    ).fetchone()
+    return found is not None
+
+
+def _look(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, guard: Guard, end: datetime) -> bool:
+    """Compare anew what changed; whether some samples could not be compared."""
+    scopes = [
+        Slice.parse(scope)
+        for (scope,) in connection.execute(
+            "SELECT scope FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''",
+            {"model": model.name},
+        ).fetchall()
+    ]
+    covered = [
+        slice_id for own, slice_id in registry.slices.items()
+        if guard.scope.contains(own) and finest_scope(own, scopes) == guard.scope
+    ]  # fmt: skip
+    where: dict[str, object] = {
+        "model_id": registry.model_id, "version": guard.version, "covered": covered, "model": model.name,
+        "calibrator": guard.calibrator, "since": naive(guard.since),
+        "first": naive(_bucket_of(guard.since, model.bucket)), "end": naive(end),
+    }  # fmt: skip
+    changed = {bucket.replace(tzinfo=UTC): mark for bucket, mark in connection.execute(_CHANGED, where).fetchall()}
+    if not changed:
+        return False
+    known = ever_promoted(connection, model.name)
+    pair = known[guard.calibrator], known.get(guard.parent) or Identity()
+    blind = False
+    for run in _runs(list(changed), model.bucket):
+        found = _compare_run(connection, registry, model, guard, covered, run, pair)
+        blind = blind or any(left_out > 0 for _, left_out in found.values())
+        _store_run(connection, model.name, guard, {bucket: (changed[bucket], *found[bucket]) for bucket in run})
+    return blind
+
+
+def _runs(buckets: list[datetime], width: timedelta) -> Iterator[list[datetime]]:
+    """Buckets that are read together: not far from each other, and not too many."""
+    run: list[datetime] = []
+    for bucket in buckets:
+        if run and (bucket - run[-1] > _NEAR * width or bucket - run[0] >= _LONGEST_RUN):
+            yield run
+            run = []
+        run.append(bucket)
+    yield run
+
+
+def _store_run(
+    connection: duckdb.DuckDBPyConnection, model: str, guard: Guard,
+    found: Mapping[datetime, tuple[str, Compared, int]],
+) -> None:  # fmt: skip
+    own = {"model": model, "calibrator": guard.calibrator, "since": naive(guard.since)}
+    connection.execute(
+        "DELETE FROM guard_buckets WHERE model = $model AND calibrator = $calibrator AND since = $since "
+        "AND list_contains($buckets, bucket)",
+        {**own, "buckets": [naive(bucket) for bucket in found]},
+    )
+    for bucket, (mark, compared, left_out) in found.items():
+        connection.execute(
+            "INSERT INTO guard_buckets VALUES ($model, $calibrator, $since, $bucket, $mark, $factors, $groups, $samples, "
+            "$loss, $left_out)",
+            {
+                **own, "bucket": naive(bucket), "mark": mark, "factors": list(compared.log_factors),
+                "groups": compared.groups, "samples": compared.samples, "loss": compared.loss, "left_out": left_out,
+            },
+        )  # fmt: skip
+
+
+def _bucket_of(moment: datetime, width: timedelta) -> datetime:
+    return moment - (moment - _EPOCH) % width
+
+
+# Closed buckets whose labelled cells are not as they were when they were compared. Folded ones are final.
+_CHANGED = """
+SELECT c.bucket, concat_ws(' ', sum(c.n), sum(c.outcome), round(sum(c.score), 6)) AS fingerprint
+FROM cells AS c JOIN streams AS t USING (stream_id)
+WHERE c.model_id = $model_id AND t.version = $version AND list_contains($covered, c.slice_id) AND c.n > 0
+  AND c.bucket >= $first AND c.bucket < $end
+  AND c.bucket >= (SELECT folded_until FROM models WHERE model_id = $model_id)
+GROUP BY c.bucket
+HAVING NOT EXISTS (
+    FROM guard_buckets AS g WHERE g.model = $model AND g.calibrator = $calibrator AND g.since = $since
+    AND g.bucket = c.bucket
+    AND g.fingerprint = concat_ws(' ', sum(c.n), sum(c.outcome), round(sum(c.score), 6))
+)
+ORDER BY c.bucket
+"""
+
+
+def _compare_run(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, guard: Guard, covered: list[int],
+    run: list[datetime], pair: tuple[Calibrator, Calibrator],
+) -> dict[datetime, tuple[Compared, int]]:  # fmt: skip
+    """For each bucket: (what its samples say, how many cannot be compared)."""
+    start, end = max(run[0], guard.since), run[-1] + model.bucket
+    span = {
+        "model_id": registry.model_id, "version": guard.version, "covered": covered, "start": naive(start),
+        "end": naive(end), "seconds": model.bucket.total_seconds(),
+    }  # fmt: skip
+    labelled = dict(connection.execute(_LABELLED, span).fetchall())
+    found = {
+        bucket: (NOTHING, labelled.get(int(bucket.timestamp() // model.bucket.total_seconds()), 0)) for bucket in run
+    }
+    for samples in load_shares(connection, registry, model, guard.version, covered, start, end, SHARE_ROWS):
+        for bucket, compared, taken in _compare_share(samples, run, model.bucket, pair):
+            so_far, left_out = found[bucket]
+            found[bucket] = so_far + compared, left_out - taken
+    return found
+
+
+def _compare_share(
+    samples: Samples, run: list[datetime], width: timedelta, pair: tuple[Calibrator, Calibrator]
+) -> Iterator[tuple[datetime, Compared, int]]:
+    """For each bucket: what these samples, whole groups, say of it, and how many of them could be compared."""
+    needs_logits = any(each.needs_logits for each in pair)
+    if needs_logits:
+        logits = samples.logits
+        known = np.zeros(len(samples), dtype=bool) if logits is None else np.asarray(~np.isnan(logits).any(axis=1))
+        samples = samples.subset(known)
+    if not len(samples):
+        return
+    bound = BOUND if needs_logits else most_better(pair[0].apply, pair[1].apply)
+    ours, theirs = (each.apply(samples.score, samples.logits) for each in pair)
+    units = samples.units()
+    for bucket in run:
+        first = bucket.timestamp()
+        rows = np.flatnonzero((samples.observed_at >= first) & (samples.observed_at < first + width.total_seconds()))
+        here = None if samples.n is None else samples.n[rows]
+        yield bucket, compare(ours[rows], theirs[rows], samples.outcome[rows], units[rows], bound, here), len(rows)
+
+
+_LABELLED = """
+SELECT floor(epoch(s.observed_at) / $seconds)::BIGINT AS bucket, count(*) FROM samples AS s JOIN streams AS t USING (stream_id)
+WHERE s.model_id = $model_id AND t.version = $version AND list_contains($covered, s.slice_id)
+  AND s.observed_at >= $start AND s.observed_at < $end AND s.positives IS NOT NULL
+GROUP BY ALL
+"""
+
+
+def _sum(connection: duckdb.DuckDBPyConnection, model: str, guard: Guard) -> tuple[Compared, int]:
+    rows = connection.execute(
+        "SELECT log_factors, groups, samples, loss, left_out FROM guard_buckets "
+        "WHERE model = $model AND calibrator = $calibrator AND since = $since ORDER BY bucket",
+        {"model": model, "calibrator": guard.calibrator, "since": naive(guard.since)},
+    ).fetchall()
+    found, left_out = NOTHING, 0
+    for factors, groups, samples, loss, left in rows:
+        found += Compared(tuple(factors), groups, samples, loss)
+        left_out += left
+    return found, left_out
+
+
+def _settle(
+    connection: duckdb.DuckDBPyConnection, model: str, guard: Guard, state: str, found: Compared | None = None,
+    left_out: int = 0,
+) -> None:  # fmt: skip
+    where: dict[str, object] = {
+        "model": model, "calibrator": guard.calibrator, "since": naive(guard.since), "state": state
+    }  # fmt: skip
+    mine = "WHERE model = $model AND calibrator = $calibrator AND since = $since"
+    connection.execute(f"UPDATE guards SET state = $state {mine}", where)
+    if found is not None:
+        connection.execute(
+            f"UPDATE guards SET evidence = $evidence, groups = $groups, samples = $samples, loss = $loss, "
+            f"left_out = $left_out {mine}",
+            {
+                **{name: value for name, value in where.items() if name != "state"}, "evidence": found.evidence,
+                "groups": found.groups, "samples": found.samples,
+                "loss": found.loss / found.groups if found.groups else None, "left_out": left_out,
+            },
+        )  # fmt: skip
+    if state != "watching":
+        where.pop("state")
+        connection.execute(f"DELETE FROM guard_buckets {mine}", where)

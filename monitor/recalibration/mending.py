@@ -15,9 +15,9 @@ from typing import Any
 import duckdb
 
 from monitor import __version__
-from monitor.durable import directory_name
-from monitor.errors import ArtefactError, StoreError
 from monitor.model import Slice, Task
+from monitor.model.errors import ArtefactError, StoreError
+from monitor.model.files import directory_name
 from monitor.recalibration.artefacts import (
     CURRENT,
     Artefact,
@@ -30,7 +30,7 @@ from monitor.recalibration.artefacts import (
     write_artefact,
     write_current,
 )
-from monitor.recalibration.charge import CALIBRATORS, load_serving, record_document
+from monitor.recalibration.registry import CALIBRATORS, load_serving, record_document
 from monitor.store.connection import atomic, aware
 
 _VERSIONS = (__version__, "0.1.0", "0+unknown")  # of calwatch, that may have fitted what no text was kept of

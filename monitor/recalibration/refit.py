@@ -12,17 +12,15 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.config import Model
+from monitor.config.settings import Model
 from monitor.model import Slice, ThresholdInUse, finest_scope
+from monitor.model.samples import Samples
 from monitor.recalibration.artefacts import Artefact, SampleWindow
-from monitor.recalibration.bars import bars
 from monitor.recalibration.calibrators import Calibrator, Identity
-from monitor.recalibration.deciding import Decided, decide, is_due
-from monitor.recalibration.gate import Verdict, judge, split_in_time
-from monitor.recalibration.samples import Samples
-from monitor.recalibration.selection import select
-from monitor.recalibration.selection_cells import FitCells, select_from_cells
+from monitor.recalibration.gate import Verdict, bars, judge, split_in_time
+from monitor.recalibration.selection import FitCells, select, select_from_cells
 from monitor.recalibration.straddling import reasons_with_straddling
+from monitor.recalibration.thresholds import Decided, decide, is_due
 
 Floats = NDArray[np.float64]
 THRESHOLD_SHARE = 0.2  # of all samples, the newest, where thresholds are asked for

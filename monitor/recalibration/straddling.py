@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from monitor.model.samples import Samples
 from monitor.recalibration.gate import Verdict
-from monitor.recalibration.samples import Samples
 
 TOLD_FROM = 0.1  # of the later samples: fewer are clips that happen to lie across the cut
 

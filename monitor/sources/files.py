@@ -12,13 +12,15 @@ from typing import Any, Literal
 
 import duckdb
 
-from monitor.config import Source as SourceConfig
-from monitor.errors import SourceError
+from monitor.config.settings import Source as SourceConfig
+from monitor.model.errors import SourceError
 from monitor.model.problems import Problem
-from monitor.sources import formats
-from monitor.sources.base import UNGUARDED, Batch, Guard
-from monitor.sources.layout import Needs
-from monitor.sources.look import (
+from monitor.model.wording import visible
+from monitor.sources.batch import UNGUARDED, Batch, Guard
+from monitor.sources.formats import relations as formats
+from monitor.sources.formats.layout import Needs
+from monitor.sources.formats.mixed import relations_of
+from monitor.sources.inspect import (
     SMALL,
     Refused,
     estimated_rows,
@@ -29,8 +31,6 @@ from monitor.sources.look import (
     together,
     unmapped_outcomes,
 )
-from monitor.sources.mixed import relations_of
-from monitor.wording import visible
 
 LONGEST_PATH = 1_200  # characters: quarantine and messages repeat it
 _SHOWN = 300
@@ -118,7 +118,7 @@ class FileSource:
         return layout if isinstance(layout, Problem) else self._batch([(file, layout)])
 
     def path_of(self, item: str) -> str:
-        """See ``monitor.sources.base.Guarded``."""
+        """See ``monitor.sources.batch.Guarded``."""
         return item
 
     def _local(self) -> list[_File]:

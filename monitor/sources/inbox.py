@@ -19,14 +19,15 @@ from typing import Literal
 
 import duckdb
 
-from monitor.config import Source as SourceConfig
-from monitor.durable import directory_name, flush_directory
-from monitor.errors import StoreError
+from monitor.config.settings import Source as SourceConfig
+from monitor.model.errors import StoreError
+from monitor.model.files import directory_name, flush_directory
 from monitor.model.problems import Outcome, Problem
-from monitor.sources import formats
-from monitor.sources.base import UNGUARDED, Batch, Guard
-from monitor.sources.layout import Needs
-from monitor.sources.look import (
+from monitor.sources.batch import KEPT_REFUSED, UNGUARDED, Batch, Guard, told_kept
+from monitor.sources.formats import relations as formats
+from monitor.sources.formats.layout import Needs
+from monitor.sources.formats.mixed import relations_of
+from monitor.sources.inspect import (
     SMALL,
     Refused,
     estimated_rows,
@@ -36,8 +37,6 @@ from monitor.sources.look import (
     missing_slices,
     together,
 )
-from monitor.sources.mixed import relations_of
-from monitor.store.kept import KEPT_REFUSED, told_kept
 
 # several times what may wait ([server] max_inbox_files): whoever asks a few minutes later, or sends again, is answered
 KEPT_RECEIPTS = 50_000
@@ -306,7 +305,7 @@ class InboxSource:
         return Problem(item, "unreadable_file", f"push {item}: is gone, or nothing of it can be taken")
 
     def path_of(self, item: str) -> str:
-        """See ``monitor.sources.base.Guarded``."""
+        """See ``monitor.sources.batch.Guarded``."""
         return str(self.inbox.directory / item)
 
     def _looked(

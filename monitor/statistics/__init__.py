@@ -1,0 +1,1 @@
+"""Pure mathematics on arrays: no input, no output, no clock."""

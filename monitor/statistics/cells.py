@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, xlog1py, xlogy
 
-from monitor.statistics._arrays import Floats, Ints, spread, sum_by_key
+from monitor.statistics.arrays import Floats, Ints, spread, sum_by_key
 
 SCORE_BINS = 15
 FINE_BINS = 192

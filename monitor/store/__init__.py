@@ -1,0 +1,1 @@
+"""The one owner of the database: connection, tables, and what is read of them."""

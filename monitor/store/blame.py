@@ -2,7 +2,7 @@
 
 import duckdb
 
-from monitor.errors import CalwatchError
+from monitor.model.errors import CalwatchError
 from monitor.store.connection import is_ctrl_c
 from monitor.store.damage import is_of_the_database
 

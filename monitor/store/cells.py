@@ -8,12 +8,12 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.config import Model
+from monitor.config.settings import Model
 from monitor.model import MISSING, Slice
 from monitor.statistics.cells import SUMS, Cells, Clusters
 from monitor.store.connection import load_table, naive
+from monitor.store.dictionaries import Registry
 from monitor.store.places import free_places
-from monitor.store.registry import Registry
 from monitor.store.sql import statement
 
 

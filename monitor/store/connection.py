@@ -2,6 +2,9 @@
 
 import os
 import re
+import signal
+import socket
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -13,7 +16,7 @@ import duckdb
 from numpy.typing import NDArray
 
 from monitor import __version__
-from monitor.errors import StoreError, StoreInUseError
+from monitor.model.errors import StoreError, StoreInUseError
 from monitor.store.damage import REMEDY, is_damage, refuse_empty, refuse_lost, told_damage
 from monitor.store.early import mend_early_meaning
 from monitor.store.restoring import finish_restore
@@ -208,3 +211,44 @@ def quoted(identifier: str) -> str:
 def literal(text: str) -> str:
     """An SQL string literal, for the places where DuckDB takes no bound parameter."""
     return "'" + text.replace("'", "''") + "'"
+
+
+AGAIN = 0.2  # seconds; an interrupt that comes between two statements is lost
+
+
+@contextmanager
+def ctrl_c_interrupts(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Within the block Ctrl-C ends the statement that runs on the connection, and KeyboardInterrupt is raised, also where
+    DuckDB raises something else in its place. Nothing outside the main thread.
+
+    Python runs its signal handlers in the main thread alone, and DuckDB 2 lets that one wait, deaf, while another of its
+    threads works. So a thread reads the signal from a wakeup descriptor, to which it is written at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours, written = socket.socketpair()
+    written.setblocking(False)
+    over = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(connection, ours, over), name="ctrl-c", daemon=True)
+    watcher.start()
+    before = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    except (duckdb.InterruptException, RuntimeError) as error:
+        if isinstance(error, duckdb.InterruptException) or is_ctrl_c(error):
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        signal.set_wakeup_fd(before)
+        over.set()
+        written.close()
+        watcher.join()
+        ours.close()
+
+
+def _watch(connection: duckdb.DuckDBPyConnection, ours: socket.socket, over: threading.Event) -> None:
+    while number := ours.recv(1):
+        while number[0] == signal.SIGINT and not over.is_set():
+            connection.interrupt()
+            over.wait(AGAIN)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 
-from monitor.errors import DamageError, StoreError
+from monitor.model.errors import DamageError, StoreError
 
 REMEDY = "restore a backup: calwatch restore FILE; or, to begin afresh, move live.duckdb, live.duckdb.wal and calibrators/ away"
 _WAL_BEGINS = b"\x64\x00\x62"  # field 100, type 98: the version, first in every log DuckDB writes

@@ -6,8 +6,8 @@ from datetime import datetime
 import duckdb
 
 from monitor.model import FoldedKind, FoldedValues
+from monitor.model.wording import told_folded
 from monitor.store.connection import aware, naive
-from monitor.wording import told_folded
 
 _EXAMPLES = 3
 

@@ -5,10 +5,10 @@ from math import ceil
 
 import duckdb
 
-from monitor.config import Model
+from monitor.config.settings import Model
 from monitor.model import GroupSpans, Straddling
 from monitor.store.connection import naive, quoted, utc_day
-from monitor.store.registry import Registry
+from monitor.store.dictionaries import Registry
 from monitor.store.sql import statement
 
 BACK = timedelta(days=30)

@@ -14,14 +14,14 @@ from datetime import datetime
 import duckdb
 import numpy as np
 
-from monitor.config import Model
+from monitor.config.settings import Model
 from monitor.model import OTHER
 from monitor.model.problems import Problem
+from monitor.model.wording import told_folded
 from monitor.store.connection import load_table, naive
+from monitor.store.dictionaries import Registry
 from monitor.store.folded import forget_folded_before, note_folded
-from monitor.store.registry import Registry
 from monitor.store.sql import statement
-from monitor.wording import told_folded
 
 _NEEDS_NONE = frozenset({"", OTHER})
 

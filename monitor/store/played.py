@@ -5,9 +5,9 @@ from pathlib import Path
 
 import duckdb
 
-from monitor.errors import UsageError
+from monitor.model.errors import UsageError
+from monitor.model.wording import minute
 from monitor.store.connection import atomic, aware
-from monitor.wording import minute
 
 
 def is_played(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import duckdb
 
-from monitor.config import Model
+from monitor.config.settings import Model
 from monitor.store.cells import renew_cells
-from monitor.store.registry import LostNumberError, Registry
+from monitor.store.dictionaries import LostNumberError, Registry
 from monitor.store.sql import statement
 
 _MICROSECOND = timedelta(microseconds=1)

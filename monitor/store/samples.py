@@ -10,13 +10,13 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.config import Model
+from monitor.config.settings import Model
 from monitor.model import Slice
-from monitor.recalibration.samples import AboutLogits, Samples
-from monitor.store.class_logits import class_logits
+from monitor.model.samples import AboutLogits, Samples
 from monitor.store.connection import naive, utc_day
-from monitor.store.logits import PROBABILITIES, load_holdings
-from monitor.store.registry import Registry
+from monitor.store.dictionaries import Registry
+from monitor.store.scores.class_logits import class_logits
+from monitor.store.scores.logits import PROBABILITIES, load_holdings
 from monitor.store.sql import statement
 
 ROOMY = 50  # logits of a row that need about as much memory as its other columns, text and all

@@ -1,16 +1,88 @@
-"""Decision thresholds ↔ table rows: what was chosen with each calibrator, its curve, and which are in charge."""
+"""How the thresholds in use did over a window: the cells of samples that their own calibrators scored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 import duckdb
+import numpy as np
+from numpy.typing import NDArray
 
+from monitor.config.settings import Model
 from monitor.model import Slice, ThresholdInUse
-from monitor.statistics.threshold_curves import COLUMNS, ThresholdCurve
+from monitor.statistics.thresholds.curves import COLUMNS, ThresholdCurve
+from monitor.statistics.thresholds.live import design_effects, live_rates
+from monitor.store.cells import WindowCells, filled, shown_slices
 from monitor.store.connection import aware, naive
-from monitor.store.rows import insert_columns
+from monitor.store.dictionaries import Registry
+from monitor.store.readings import insert_columns
+from monitor.store.sql import statement
+
+CLASS_DIMENSION = "predicted_class"
+
+
+def deployed_rates(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, thresholds: Sequence[ThresholdInUse],
+    held: WindowCells, start: datetime, end: datetime,
+) -> Mapping[str, NDArray[np.float64]]:  # fmt: skip
+    """THRESHOLD_METRICS of each unit of ``held``, the same window; NaN where none of its samples met a threshold.
+
+    Each finest slice is decided by the threshold of the calibrator that scored its samples, so a slice that several
+    thresholds decide on is the sum of theirs. Samples scored by a calibrator that is no longer, or not yet, in charge
+    are left out. A threshold by predicted class counts where ``predicted_class`` is a slice dimension; one-vs-rest
+    thresholds do not, since cells do not hold the scores of all classes.
+    """
+    deciding = [each for each in thresholds if each.threshold is not None and each.per != "class"]
+    units = {
+        (version, slice_): unit for unit, (version, slice_) in enumerate(zip(held.versions, held.slices, strict=True))
+    }
+    if not deciding or not units:
+        return {}
+    found = connection.execute(
+        statement("deployed_cells"),
+        {
+            "model_id": registry.model_id, "start": naive(start), "end": naive(end),
+            "calibrators": sorted({each.calibrator for each in deciding}),
+        },
+    ).fetchnumpy()  # fmt: skip
+    versions = dict(
+        connection.execute(
+            "SELECT stream_id, version FROM streams WHERE model_id = $model_id", {"model_id": registry.model_id}
+        ).fetchall()
+    )
+    finest = {slice_id: slice_ for slice_, slice_id in registry.slices.items()}
+    names, calibrator = np.unique(found["calibrator"].astype(str), return_inverse=True)
+    keys = np.stack([found["version_key"], calibrator, found["slice_id"]], axis=1).astype(np.int64)
+    parts, part = np.unique(keys, axis=0, return_inverse=True)
+    own = np.full(len(parts), np.nan)  # the threshold that decides on each part
+    links: list[tuple[int, int]] = []
+    for index, (version_key, code, slice_id) in enumerate(parts.tolist()):
+        threshold = threshold_of(finest[slice_id], str(names[code]), deciding)
+        if threshold is None:
+            continue
+        own[index] = threshold
+        for shown in shown_slices([finest[slice_id]], model.slices, model.max_order):
+            unit = units.get((versions[version_key], shown))
+            if unit is not None:
+                links.append((index, unit))
+    return live_rates(
+        part.reshape(-1).astype(np.int64), found["bin"].astype(np.int64), filled(found["n"]), filled(found["outcome"]),
+        own, np.array(links, dtype=np.int64).reshape(-1, 2), design_effects(held.cells, held.clusters, len(units)),
+    )  # fmt: skip
+
+
+def threshold_of(slice_: Slice, calibrator: str, deciding: Sequence[ThresholdInUse]) -> float | None:
+    """The threshold that decides on a finest slice's samples scored by ``calibrator``: its class's before the general."""
+    own = slice_.as_dict().get(CLASS_DIMENSION)
+    fitting = [
+        each
+        for each in deciding
+        if each.calibrator == calibrator and each.scope.contains(slice_) and each.class_name in ("", own)
+    ]
+    best = min(fitting, key=lambda each: (each.class_name == "", -each.scope.order, each.scope.labels), default=None)
+    return None if best is None else best.threshold
+
 
 _THRESHOLD = tuple(each.name for each in fields(ThresholdInUse))
 _CURVE_KEYS = ("model", "scope", "policy", "per", "class_name", "calibrator", "chosen_at")

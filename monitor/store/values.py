@@ -7,10 +7,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from monitor.config import Model
+from monitor.config.settings import Model
+from monitor.config.sources import Outcomes
+from monitor.config.sources import Source as SourceConfig
 from monitor.model import Task
-from monitor.sourcesettings import Outcomes
-from monitor.sourcesettings import Source as SourceConfig
 from monitor.store.connection import literal, quoted
 
 # What people and programs write where there is no label yet, in lower case; an empty value is missing anyhow.

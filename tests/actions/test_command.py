@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from monitor.actions import command
-from monitor.actions.carry import carry
-from monitor.actions.delivery import OUTPUT_KEPT, Delivered, Delivery
-from monitor.actions.settings import Action
+from monitor.config.actions import Action
+from monitor.jobs.actions import command
+from monitor.jobs.actions.deliver import carry
+from monitor.jobs.actions.delivery import OUTPUT_KEPT, Delivered, Delivery
 from tests.e2e.process import wait_for
 
 PAYLOAD = {"event": "alert.firing", "model": "m", "alert": {"slice": "camera=c3", "rule": "ece-high"}}

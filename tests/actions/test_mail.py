@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from monitor.actions.carry import carry
-from monitor.actions.delivery import Delivered, Delivery
-from monitor.actions.mail import mail_of
-from monitor.actions.message import Known
-from monitor.actions.settings import Action
+from monitor.config.actions import Action
+from monitor.jobs.actions.deliver import carry
+from monitor.jobs.actions.delivery import Delivered, Delivery
+from monitor.jobs.actions.email import mail_of
+from monitor.jobs.actions.message import Known
 from tests.actions.mailbox import LOGIN, Mailbox, certificate
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -8,13 +8,13 @@ from typing import Any
 import jsonschema
 import pytest
 
-from monitor.actions.payload import payload_schema
-from monitor.actions.settings import Action
-from monitor.checking import check_config
-from monitor.config import parse_config
-from monitor.errors import ConfigError
+from monitor.config.actions import Action
+from monitor.config.settings import parse_config
+from monitor.engine.check.check import check_config
+from monitor.jobs.actions.payload import payload_schema
+from monitor.jobs.actions.routing import alert_calls, job_calls, told_together
 from monitor.model import Alert, AlertState, Health, Job, JobState, Severity, Slice
-from monitor.recalibration.calls import alert_calls, job_calls, told_together
+from monitor.model.errors import ConfigError
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 5, tzinfo=UTC)
 NIGHT = Slice.of({"camera": "c3", "lighting": "night"})

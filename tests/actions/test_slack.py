@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from monitor.actions.carry import blind, carry
-from monitor.actions.delivery import Delivery
-from monitor.actions.message import Known, message_of
-from monitor.actions.settings import Action
-from monitor.actions.slack import plain
+from monitor.config.actions import Action
+from monitor.jobs.actions.deliver import blind, carry
+from monitor.jobs.actions.delivery import Delivery
+from monitor.jobs.actions.message import Known, message_of
+from monitor.jobs.actions.slack import plain
 from tests.actions.receiver import Receiver
 from tests.actions.test_mail import ALERT, PAYLOAD, RESOLVED, SEEN
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from monitor.actions.delivery import Delivery
-from monitor.actions.settings import Action
-from monitor.actions.webhook import call_webhook
+from monitor.config.actions import Action
+from monitor.jobs.actions.delivery import Delivery
+from monitor.jobs.actions.webhook import call_webhook
 from tests.actions.receiver import Receiver
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -8,8 +8,8 @@ from time import process_time
 
 from prometheus_client import CollectorRegistry
 
-from monitor.cycle import Cycle, watch
-from monitor.publish.instruments import Instruments
+from monitor.engine.cycle import Cycle, watch
+from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import open_live
 
 from .figures import MEMORY_LIMIT, Figure, apart, median, spread, timed

@@ -11,10 +11,10 @@ from urllib.request import urlopen
 
 from prometheus_client import CollectorRegistry
 
-from monitor.cycle import Cycle, watch
-from monitor.publish.collector import MetricsCollector
-from monitor.publish.exposition import exposition
-from monitor.publish.instruments import Instruments
+from monitor.engine.cycle import Cycle, watch
+from monitor.publish.metrics.collector import MetricsCollector
+from monitor.publish.metrics.exposition import exposition
+from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import literal, open_live
 
 from .figures import Figure, apart

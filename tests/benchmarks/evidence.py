@@ -3,12 +3,12 @@
 from datetime import timedelta
 from pathlib import Path
 
-from monitor.cycle import file_sources
-from monitor.rulebook import Rulebook, parse_pack
+from monitor.engine.cycle import file_sources
+from monitor.engine.stages.drift import weigh
+from monitor.rules.pack import Rulebook, parse_pack
+from monitor.sources.pull import pull
 from monitor.store.connection import open_live
-from monitor.store.pull import pull
-from monitor.store.registry import Registry
-from monitor.weigh import weigh
+from monitor.store.dictionaries import Registry
 
 from .figures import MEMORY_LIMIT, Figure, apart, median, spread, timed
 from .scale import Scale

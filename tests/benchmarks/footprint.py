@@ -5,12 +5,12 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from monitor.cycle import Cycle, watch
-from monitor.publish.collector import MetricsCollector
-from monitor.publish.exposition import exposition
-from monitor.publish.instruments import Instruments
+from monitor.engine.cycle import Cycle, watch
+from monitor.publish.metrics.collector import MetricsCollector
+from monitor.publish.metrics.exposition import exposition
+from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import LIVE, literal, open_live
-from monitor.store.snapshot import SNAPSHOT
+from monitor.store.published.snapshot import SNAPSHOT
 
 from .figures import Figure, apart, peak_megabytes
 from .scale import Scale

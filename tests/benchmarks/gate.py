@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit, logit
 
-from monitor.config import Model, parse_config
+from monitor.config.settings import Model, parse_config
 from monitor.model import Slice
+from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator, Identity
 from monitor.recalibration.refit import refit
-from monitor.recalibration.samples import Samples
 
 from .figures import Figure
 from .scale import Scale

@@ -10,8 +10,8 @@ from time import perf_counter
 
 from prometheus_client import CollectorRegistry
 
-from monitor.cycle import Cycle, watch
-from monitor.publish.instruments import Instruments
+from monitor.engine.cycle import Cycle, watch
+from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import LIVE, literal, naive, open_live
 
 from .figures import Figure, apart, median, peak_megabytes, spread, timed

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import duckdb
 
-from monitor.cycle import file_sources
+from monitor.engine.cycle import file_sources
+from monitor.sources.pull import pull
 from monitor.store.connection import LIVE, literal, open_live
-from monitor.store.pull import pull
-from monitor.store.registry import Registry
+from monitor.store.dictionaries import Registry
 from monitor.store.sql import statement
 
 from .figures import MEMORY_LIMIT, Figure, apart, median, peak_megabytes, spread, timed

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import duckdb
 
-from monitor.config import Model
-from monitor.cycle import file_sources
+from monitor.config.settings import Model
+from monitor.engine.cycle import file_sources
+from monitor.engine.stages.measure import readings_of
 from monitor.model import Reading
-from monitor.readings import readings_of
-from monitor.statistics.metrics import measure as all_metrics
-from monitor.statistics.reliability import reliability
+from monitor.sources.pull import pull
+from monitor.statistics.calibration.metrics import measure as all_metrics
+from monitor.statistics.calibration.reliability import reliability
 from monitor.store.cells import window_cells
 from monitor.store.connection import naive, open_live
-from monitor.store.pull import pull
-from monitor.store.registry import Registry
+from monitor.store.dictionaries import Registry
 from monitor.store.sql import statement
 
 from .figures import MEMORY_LIMIT, Figure, apart, median, spread, timed

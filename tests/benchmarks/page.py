@@ -11,17 +11,17 @@ from urllib.request import urlopen
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from monitor.config import Config, load_config
-from monitor.cycle import Cycle, watch
+from monitor.charts.client import Drawer, can_draw
+from monitor.config.settings import Config, load_config
+from monitor.engine.cycle import Cycle, watch
+from monitor.engine.http import HttpServer
 from monitor.model import METRICS, ModelStatus, Published, Reading, ReadingState, ReliabilityBin, Slice, Task
-from monitor.publish.drawing import Drawer, can_draw
-from monitor.publish.instruments import Instruments
-from monitor.publish.pages.digest import Digest
-from monitor.publish.web import create_app
-from monitor.server import HttpServer
-from monitor.store.archive import Archive
+from monitor.publish.metrics.instruments import Instruments
+from monitor.publish.web.app import create_app
+from monitor.publish.web.pages.digest import Digest
 from monitor.store.connection import open_live
-from monitor.store.history import History
+from monitor.store.published.history import History
+from monitor.store.published.reader_pool import Archive
 from tests.e2e.world import BEGAN, HOUR, model_section, traffic, write_config, write_file
 
 from .figures import Figure, median, timed

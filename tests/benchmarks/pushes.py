@@ -10,8 +10,8 @@ from time import perf_counter, sleep
 
 import duckdb
 
+from monitor.config.tokens import hash_of, new_token
 from monitor.store.connection import LIVE
-from monitor.tokens import hash_of, new_token
 from tests.e2e.process import Running, free_port, wait_for
 
 from .figures import Figure

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from monitor.recalibration.improvement import log_losses
-from monitor.recalibration.samples import Samples
+from monitor.model.samples import Samples
 from monitor.recalibration.selection import METHODS, select
 from monitor.statistics.cells import SCORE_BINS, bin_of, score_bin_of
+from monitor.statistics.paired_loss import log_losses
 
 from .figures import console
 

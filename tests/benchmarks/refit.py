@@ -9,18 +9,17 @@ from time import process_time
 import numpy as np
 from scipy.special import expit, softmax
 
-from monitor.config import Threshold
+from monitor.config.settings import Threshold
+from monitor.jobs.work import carry_out, refit_work
 from monitor.model import Slice
 from monitor.model.refits import job_of
+from monitor.model.samples import Samples
+from monitor.recalibration.inputs import gather
 from monitor.recalibration.refit import Refit
-from monitor.recalibration.refitting import gather
-from monitor.recalibration.samples import Samples
-from monitor.recalibration.selection import select
-from monitor.recalibration.selection_cells import select_from_cells
-from monitor.recalibration.work import carry_out, refit_work
+from monitor.recalibration.selection import select, select_from_cells
 from monitor.statistics.cells import SUMS, Cells, bin_of, fine_bin_middle
 from monitor.store.connection import open_live
-from monitor.store.registry import Registry
+from monitor.store.dictionaries import Registry
 
 from .figures import Figure, apart, peak_megabytes, timed
 from .scale import Scale

@@ -3,13 +3,13 @@
 from datetime import timedelta
 from pathlib import Path
 
-from monitor.cycle import file_sources
+from monitor.engine.cycle import file_sources
+from monitor.engine.stages.measure import readings_of
 from monitor.model import METRICS
-from monitor.readings import readings_of
+from monitor.sources.pull import pull
 from monitor.store.cells import window_cells
 from monitor.store.connection import open_live
-from monitor.store.pull import pull
-from monitor.store.registry import Registry
+from monitor.store.dictionaries import Registry
 
 from .figures import MEMORY_LIMIT, Figure, apart, median, spread, timed
 from .scale import Scale

@@ -8,14 +8,14 @@ from urllib.request import urlopen
 
 from prometheus_client import CollectorRegistry
 
-from monitor.config import Config
+from monitor.config.settings import Config
+from monitor.engine.http import HttpServer
 from monitor.model import METRICS, ModelStatus, Published, Reading, ReadingState, Slice, Task
-from monitor.publish.collector import MetricsCollector
-from monitor.publish.exposition import exposition
-from monitor.publish.instruments import Instruments
-from monitor.publish.web import create_app
-from monitor.server import HttpServer
-from monitor.store.history import History
+from monitor.publish.metrics.collector import MetricsCollector
+from monitor.publish.metrics.exposition import exposition
+from monitor.publish.metrics.instruments import Instruments
+from monitor.publish.web.app import create_app
+from monitor.store.published.history import History
 
 from .figures import Figure, apart, median, spread, timed
 from .scale import Scale

@@ -15,13 +15,12 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from monitor.config import Config, parse_config
-from monitor.sources.configured import configured_sources
+from monitor.config.settings import Config, parse_config
+from monitor.config.tokens import hash_of
 from monitor.sources.inbox import Inbox
+from monitor.sources.pull import configured_sources, pull
 from monitor.store.connection import literal, open_live
-from monitor.store.pull import pull
-from monitor.store.registry import Registry
-from monitor.tokens import hash_of
+from monitor.store.dictionaries import Registry
 
 from .figures import MEMORY_LIMIT, Figure, apart, median
 from .scale import Scale

@@ -9,9 +9,9 @@ from pathlib import Path
 import duckdb
 
 from monitor.model import METRICS, Reading, ReadingState, ReliabilityBin, Slice
-from monitor.store import rows
+from monitor.store import readings as rows
 from monitor.store.connection import LIVE, atomic, open_live
-from monitor.store.snapshot import SNAPSHOT, Publisher
+from monitor.store.published.snapshot import SNAPSHOT, Publisher
 
 from .figures import MEMORY_LIMIT, Figure, apart, median, peak_megabytes, spread, timed
 from .scale import Scale

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.recalibration.samples import Samples
+from monitor.model.samples import Samples
 from tests.e2e.world import write_file
 
 from .recalibration import compared, ece, main

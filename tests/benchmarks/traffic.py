@@ -8,10 +8,10 @@ from pathlib import Path
 
 import duckdb
 
-from monitor.config import Config, Model, parse_config
+from monitor.config.settings import Config, Model, parse_config
 from monitor.store.cells import renew_cells
 from monitor.store.connection import atomic, literal, naive, open_live
-from monitor.store.registry import Registry
+from monitor.store.dictionaries import Registry
 
 from .figures import MEMORY_LIMIT
 

@@ -15,14 +15,14 @@ from unittest.mock import patch
 
 from prometheus_client import CollectorRegistry
 
-from monitor import backtest
-from monitor.config import load_config
-from monitor.cycle import Tick, watch
+from monitor.config.settings import load_config
+from monitor.engine import backtest
+from monitor.engine.cycle import Tick, watch
 from monitor.model.problems import PROBLEM_REASONS
-from monitor.publish.collector import MetricsCollector
-from monitor.publish.exposition import exposition
-from monitor.publish.instruments import Instruments
-from monitor.store.staging import QUARANTINE_REASONS
+from monitor.publish.metrics.collector import MetricsCollector
+from monitor.publish.metrics.exposition import exposition
+from monitor.publish.metrics.instruments import Instruments
+from monitor.sources.ingest.staging import QUARANTINE_REASONS
 from tests.e2e.alerting import needed, server
 from tests.e2e.process import free_port
 
@@ -86,7 +86,7 @@ def _play(base: Path) -> list[tuple[datetime, str]]:
         gauges.swap(replace(tick.published, played=False))  # as a daemon shows it: alerts leave out what is played
         told.append((now, exposition(registry).decode()))
 
-    with as_file(files("monitor.demo")) as bundled:
+    with as_file(files("monitor.cli.demo")) as bundled:
         text = (bundled / "calwatch.toml").read_text("utf-8")
         assert 'policy = "cost:fp=4,fn=1"' in text
         text = text.replace('policy = "cost:fp=4,fn=1"', POLICY).replace("digits-*", f"{bundled}/digits-*")

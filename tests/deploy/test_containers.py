@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from monitor.config import load_config
-from monitor.cycle import watch
-from monitor.publish.access import Access, Caller
-from monitor.tokens import Role, hash_of
+from monitor.config.settings import load_config
+from monitor.config.tokens import Role, hash_of
+from monitor.engine.cycle import watch
+from monitor.publish.web.access import Access, Caller
 from tests.deploy.prometheus_rule import TARGET, prometheus_rule
 from tests.deploy.tools import DEPLOY, run
 

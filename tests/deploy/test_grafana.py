@@ -15,8 +15,8 @@ from deploy.grafana import generate
 from deploy.grafana.alerts import RULES, written_out
 from deploy.grafana.board import Setting
 from deploy.grafana.slices import Dimensions
-from monitor.publish.catalogue import HELP
-from monitor.publish.instruments import Instruments
+from monitor.publish.metrics.catalogue import HELP
+from monitor.publish.metrics.instruments import Instruments
 from tests.deploy.substituted import substituted, values
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

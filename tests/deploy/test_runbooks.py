@@ -11,10 +11,10 @@ import duckdb
 import pytest
 import typer.main
 
-from monitor.backtest import play
-from monitor.cli import app
-from monitor.config import load_config
-from monitor.store.snapshot import SNAPSHOT
+from monitor.cli.app import app
+from monitor.config.settings import load_config
+from monitor.engine.backtest import play
+from monitor.store.published.snapshot import SNAPSHOT
 from tests.deploy.test_prometheus_rules import NAMES, RECORDED
 from tests.deploy.tools import DEPLOY
 from tests.readme_parts import metrics_table

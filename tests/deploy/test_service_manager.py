@@ -20,7 +20,7 @@ LATE = """
 import sys, threading
 from datetime import timedelta
 from pathlib import Path
-from monitor.daemon import Daemon, utc_now
+from monitor.engine.daemon import Daemon, utc_now
 
 def clock():
     own = threading.current_thread() is threading.main_thread()

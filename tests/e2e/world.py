@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 from scipy.special import expit
 
-from monitor.config import load_config
-from monitor.cycle import Cycle, Tick, watch
-from monitor.publish.instruments import Instruments
+from monitor.config.settings import load_config
+from monitor.engine.cycle import Cycle, Tick, watch
+from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import literal, load_table, naive, open_live
 
 BEGAN = datetime(2026, 3, 1, tzinfo=UTC)

@@ -9,12 +9,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from monitor.checking import check_config
-from monitor.cli import main
-from monitor.config import _RESERVED_LABELS, Model, load_config
-from monitor.errors import UsageError
-from monitor.guess.cuts import RESERVED
-from monitor.guess.draft import draft_config
+from monitor.cli.app import main
+from monitor.cli.guess.cuts import RESERVED
+from monitor.cli.guess.draft import draft_config
+from monitor.config.settings import _RESERVED_LABELS, Model, load_config
+from monitor.engine.check.check import check_config
+from monitor.model.errors import UsageError
 from monitor.store.connection import literal
 from tests.guess.people import Rows, binary, csv_file, json_file, times, top_label
 from tests.guess.test_meaning import KINDS, nested, unlabelled

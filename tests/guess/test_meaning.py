@@ -5,11 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from monitor.guess.columns import table_of
-from monitor.guess.cuts import dimension_name
-from monitor.guess.found import Meaning
-from monitor.guess.meaning import guess_meaning
-from monitor.guess.signs import sign_of
+from monitor.cli.guess.columns import sign_of, table_of
+from monitor.cli.guess.cuts import dimension_name
+from monitor.cli.guess.found import Meaning
+from monitor.cli.guess.meaning import guess_meaning
 from tests.guess.people import Rows, binary, times, top_label
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.tokens import hash_of
+from monitor.config.tokens import hash_of
 from tests.e2e.world import write_file
 
 TOKEN = "calwatch_" + "A" * 43

@@ -18,9 +18,9 @@ import duckdb
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from monitor.config import load_config
-from monitor.cycle import Cycle, watch
-from monitor.publish.instruments import Instruments
+from monitor.config.settings import load_config
+from monitor.engine.cycle import Cycle, watch
+from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import open_live
 from tests.actions.receiver import Receiver
 from tests.daemon_world import gone, told
@@ -59,7 +59,7 @@ def run_daemon(config: str) -> None:
     with (Path(config).parent / "log.txt").open("ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-    from monitor.daemon import Daemon
+    from monitor.engine.daemon import Daemon
 
     Daemon(Path(config)).run()
 
@@ -93,7 +93,7 @@ def look_again_and_again(path: str, sink: str) -> None:
 def kill_over_and_over(base: Path, kills: int, seed: int = 11, *, forked: bool = True) -> Settled:
     """Start, send, kill, so many times; then one that is left to end its work. ``forked``: quick starts."""
     rng = np.random.default_rng([seed, kills])
-    _FORKS.set_forkserver_preload(["monitor.daemon", "tests.kills.run"])  # before its first process
+    _FORKS.set_forkserver_preload(["monitor.engine.daemon", "tests.kills.run"])  # before its first process
     hook, settled = Receiver(), Settled(kills)
     port = free_port()
     config = configure(base, port, int(hook.server.server_address[1]))

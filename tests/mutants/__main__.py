@@ -4,7 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from monitor.console import say
+from monitor.cli.output import say
 
 from .herd import DiedError, Herd, make_mutant, run_batch, world_of
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import duckdb
 
+from monitor.sources.times.expressions import CLOCK_SKEW
 from monitor.store.connection import literal, naive
-from monitor.store.times import CLOCK_SKEW
 
 from .known import Known
 

@@ -15,19 +15,19 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
-from monitor.config import load_config
-from monitor.cycle import Cycle, watch
-from monitor.levers import Levers
+from monitor.config.settings import load_config
+from monitor.engine.control import Levers
+from monitor.engine.cycle import Cycle, watch
+from monitor.engine.http import HttpServer
 from monitor.model import Published
-from monitor.publish.collector import MetricsCollector
-from monitor.publish.exposition import exposition
-from monitor.publish.instruments import Instruments
-from monitor.publish.web import create_app
-from monitor.server import HttpServer
-from monitor.store.archive import Archive
+from monitor.publish.metrics.collector import MetricsCollector
+from monitor.publish.metrics.exposition import exposition
+from monitor.publish.metrics.instruments import Instruments
+from monitor.publish.web.app import create_app
 from monitor.store.connection import open_live
-from monitor.store.history import History
-from monitor.store.snapshot import SNAPSHOT
+from monitor.store.published.history import History
+from monitor.store.published.reader_pool import Archive
+from monitor.store.published.snapshot import SNAPSHOT
 
 from .checks import broken_cells, broken_samples, broken_snapshot, miscounted, missing_honest
 from .worlds import NOW

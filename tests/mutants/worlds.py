@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.random import Generator
 
-from monitor.tokens import hash_of
+from monitor.config.tokens import hash_of
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 Row = dict[str, Any]

@@ -17,8 +17,8 @@ _PLAY = """
 import sys
 from datetime import datetime
 from pathlib import Path
-from monitor.playedserver import serve_published
-from monitor.demo.play import play_demo
+from monitor.engine.played_server import serve_published
+from monitor.cli.demo.play import play_demo
 directory = Path(sys.argv[1])
 serve_published(play_demo(directory, datetime.fromisoformat(sys.argv[2])).published, sys.argv[3], directory)
 """

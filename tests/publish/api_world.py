@@ -10,15 +10,15 @@ import duckdb
 from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry
 
-from monitor.config import Config, load_config
-from monitor.cycle import Cycle, Tick, watch
-from monitor.levers import Levers
+from monitor.config.settings import Config, load_config
+from monitor.config.tokens import hash_of, new_token
+from monitor.engine.control import Levers
+from monitor.engine.cycle import Cycle, Tick, watch
 from monitor.model import Published
-from monitor.publish.instruments import Instruments
-from monitor.publish.web import create_app
+from monitor.publish.metrics.instruments import Instruments
+from monitor.publish.web.app import create_app
 from monitor.store.connection import open_live
-from monitor.store.history import History
-from monitor.tokens import hash_of, new_token
+from monitor.store.published.history import History
 from tests.e2e.world import BEGAN, DAY, write_config
 
 TOKENS = {role: new_token() for role in ("read", "write", "admin")}

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from fastapi.testclient import TestClient
 
-from monitor.config import Config
-from monitor.errors import StoreError
+from monitor.config.settings import Config
 from monitor.model import Published
-from monitor.publish.web import create_app
-from monitor.store.archive import Archive
-from monitor.store.history import History
+from monitor.model.errors import StoreError
+from monitor.publish.web.app import create_app
+from monitor.store.published.history import History
+from monitor.store.published.reader_pool import Archive
 from tests.e2e.world import BEGAN, HOUR, line, model_section, traffic, write_config, write_file
 
 DRIFT = """

@@ -18,8 +18,8 @@ from monitor.model import (
     RuleKind,
     Slice,
 )
-from monitor.publish.pages.advice import DEEDS, advice
-from monitor.publish.texts import asked_by
+from monitor.publish.web.filters import asked_by
+from monitor.publish.web.pages.advice import DEEDS, advice
 from tests.publish.page_world import Site
 
 AT = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)

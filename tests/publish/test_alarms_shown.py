@@ -11,8 +11,8 @@ import duckdb
 import pytest
 
 from monitor.model import Evidence, ModelStatus, Published, Slice
-from monitor.store.archive import Archive
 from monitor.store.connection import open_live
+from monitor.store.published.reader_pool import Archive
 from tests.publish.page_world import Site
 from tests.publish.test_pages import AT
 

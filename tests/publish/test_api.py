@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from monitor.errors import StoreError
+from monitor.jobs.requests import REQUESTS
 from monitor.model import COUNTS, METRICS, Slice
+from monitor.model.errors import StoreError
 from monitor.model.refits import job_of
-from monitor.requests import REQUESTS
-from monitor.store import rows
-from monitor.store.snapshot import SNAPSHOT
+from monitor.store import readings as rows
+from monitor.store.published.snapshot import SNAPSHOT
 from tests.e2e.world import BEGAN, DAY, HOUR, model_section, traffic, write_file
 from tests.publish.api_world import World, api_world
 

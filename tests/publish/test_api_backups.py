@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.backups import BackupDesk, ask_backup, load_backup
-from monitor.store.archived import check_archive
+from monitor.engine.backups import BackupDesk, ask_backup, load_backup
+from monitor.store.backup.archive import check_archive
 from tests.publish.api_world import World, api_world
 
 PATH = "/api/v1/backups"

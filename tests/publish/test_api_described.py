@@ -9,9 +9,9 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
-from monitor.publish.api.app import create_api
-from monitor.publish.api.examples import EXAMPLES
-from monitor.publish.web import create_app
+from monitor.publish.web.api.app import create_api
+from monitor.publish.web.api.examples import EXAMPLES
+from monitor.publish.web.app import create_app
 from tests.publish.api_world import World, api_world
 
 API = "/api/v1"

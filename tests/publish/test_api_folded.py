@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from monitor.model import FoldedKind, FoldedValues
-from monitor.publish.api.intakeschemas import folded_values_item
+from monitor.publish.web.api.intake_schemas import folded_values_item
 from tests.publish.api_world import PUSHED, api_world
 from tests.store.builder import a_row
 

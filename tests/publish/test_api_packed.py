@@ -11,9 +11,8 @@ import duckdb
 import pytest
 from fastapi.testclient import TestClient
 
-from monitor.publish.api import pushing
-from monitor.publish.api.arrowframes import FrameError, unpacked_size
-from monitor.publish.api.unpacking import ARROW, PARQUET
+from monitor.publish.web.api import push as pushing
+from monitor.sources.push_body import ARROW, PARQUET, FrameError, unpacked_size
 from monitor.store.connection import literal
 from tests.publish.api_world import World, api_world
 

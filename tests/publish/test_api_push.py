@@ -184,7 +184,7 @@ def test_without_pyarrow_the_other_bodies_are_named(
     def gone(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr("monitor.publish.api.unpacking.import_module", gone)
+    monkeypatch.setattr("monitor.sources.push_body.import_module", gone)
     answer = writer.post(SAMPLES, content=b"x", headers={"Content-Type": ARROW})
     assert answer.status_code == 415
     assert "pip install" in answer.json()["detail"]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.publish.web import create_app
-from monitor.server import HttpServer
+from monitor.engine.http import HttpServer
+from monitor.publish.web.app import create_app
 from tests.e2e.process import free_port
 from tests.publish.api_world import TOKENS, World, api_world
 

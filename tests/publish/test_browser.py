@@ -13,9 +13,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from monitor.engine.http import HttpServer
 from monitor.model import Published, Reading, Slice
-from monitor.publish.web import create_app
-from monitor.server import HttpServer
+from monitor.publish.web.app import create_app
 from tests.deploy.tools import needed
 from tests.e2e.process import free_port
 from tests.publish.page_world import EVIL, HAZED, Site, played
@@ -40,7 +40,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @contextmanager
 def served(site: Site) -> Iterator[str]:
-    from monitor.publish.drawing import Drawer
+    from monitor.charts.client import Drawer
 
     listen = f"127.0.0.1:{free_port()}"
     drawer = Drawer(timeout=60)

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from monitor.charts import charts
+from monitor.charts import render as rendering
+from monitor.charts.heat import HeatCell
 from monitor.model import ReliabilityBin
-from monitor.publish import charts, rendering
-from monitor.publish.heat import HeatCell
-from monitor.store.past import CurvePoint, Event, EventKind, EvidencePoint, ReadingPoint
+from monitor.model.history import CurvePoint, Event, EventKind, EvidencePoint, ReadingPoint
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -10,11 +10,21 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from monitor.model import Alert, AlertState, Health, ModelStatus, Published, Reading, ReadingState, Slice, Task
-from monitor.publish.catalogue import HELP
-from monitor.publish.collector import RESERVED_LABELS, MetricsCollector, label_name
-from monitor.publish.exposition import exposition
-from monitor.publish.instruments import Instruments
+from monitor.model import (
+    Alert,
+    AlertState,
+    Health,
+    ModelStatus,
+    Published,
+    Reading,
+    ReadingState,
+    Slice,
+    Task,
+)
+from monitor.publish.metrics.catalogue import HELP
+from monitor.publish.metrics.collector import RESERVED_LABELS, MetricsCollector, label_name
+from monitor.publish.metrics.exposition import exposition
+from monitor.publish.metrics.instruments import Instruments
 
 GOLDEN = Path(__file__).with_name("golden_metrics.txt")
 AT = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)

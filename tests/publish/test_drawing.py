@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from monitor.charts import client as drawing
+from monitor.charts.client import ChartError, Drawer
 from monitor.model import ReliabilityBin
-from monitor.publish import drawing
-from monitor.publish.drawing import ChartError, Drawer
 
 BINS = (ReliabilityBin(0.0, 1 / 15, 300.0, 0.03, 0.04, 0.02, 0.07),)
 

@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client import CollectorRegistry
 
-from monitor.publish.exposition import exposition
-from monitor.publish.instruments import Instruments
+from monitor.publish.metrics.exposition import exposition
+from monitor.publish.metrics.instruments import Instruments
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 

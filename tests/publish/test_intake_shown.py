@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from monitor.model import GroupSpans, ModelStatus, Published, Straddling, Task, WaitingLabels
-from monitor.publish.collector import MetricsCollector
-from monitor.publish.summary import Condition, summarise
+from monitor.publish.metrics.collector import MetricsCollector
+from monitor.publish.web.summary import Condition, summarise
 from monitor.store.connection import naive
 from tests.publish.api_world import api_world
 from tests.publish.conftest import AT, HOUR

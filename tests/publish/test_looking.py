@@ -7,14 +7,15 @@ from typing import Any
 import duckdb
 import pytest
 
-from monitor.actions.delivery import Delivery
-from monitor.actions.settings import Action
-from monitor.backtest import play
-from monitor.config import load_config
-from monitor.publish import looking, onepicture
-from monitor.publish.drawing import ChartError
-from monitor.publish.looking import look
-from monitor.store.snapshot import SNAPSHOT
+from monitor.charts import picture as onepicture
+from monitor.charts.client import ChartError
+from monitor.config.actions import Action
+from monitor.config.settings import load_config
+from monitor.engine.backtest import play
+from monitor.jobs.actions import context as looking
+from monitor.jobs.actions.context import look
+from monitor.jobs.actions.delivery import Delivery
+from monitor.store.published.snapshot import SNAPSHOT
 
 ROOT = Path(__file__).parents[2]
 AT = datetime(2026, 2, 16, tzinfo=UTC)

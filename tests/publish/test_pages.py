@@ -9,9 +9,18 @@ from urllib.parse import urlencode
 
 import pytest
 
-from monitor.model import Alert, AlertState, LabelDelays, ModelStatus, Published, Reading, ReadingState, Slice
-from monitor.publish import texts
-from monitor.publish.pages.digest import worst_first
+from monitor.model import (
+    Alert,
+    AlertState,
+    LabelDelays,
+    ModelStatus,
+    Published,
+    Reading,
+    ReadingState,
+    Slice,
+)
+from monitor.publish.web import filters as texts
+from monitor.publish.web.pages.digest import worst_first
 from tests.publish.outline import Outline, outline
 from tests.publish.page_world import Site
 
@@ -391,7 +400,7 @@ def test_a_job_without_comparable_metrics_claims_no_change(small: Published) -> 
 
 
 def test_without_the_extra_the_pages_say_what_charts_need(small: Published, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.publish.drawing.find_spec", lambda name: None)
+    monkeypatch.setattr("monitor.charts.client.find_spec", lambda name: None)
     for path in (MODEL, "/thresholds?model=digits", "/slice?model=digits&slice=all"):
         html = page(small, path)
         assert "pip install &#39;calwatch[charts]&#39;" in html or "pip install 'calwatch[charts]'" in html

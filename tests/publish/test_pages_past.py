@@ -7,9 +7,9 @@ from urllib.parse import quote, urlencode
 import pytest
 from fastapi.testclient import TestClient
 
-from monitor.config import parse_config
+from monitor.config.settings import parse_config
 from monitor.model import Slice
-from monitor.publish.pages.settings import MASKED
+from monitor.publish.web.pages.settings import MASKED
 from tests.e2e.world import BEGAN
 from tests.publish.outline import outline
 from tests.publish.page_world import EVIL, HAZED, Site, played
@@ -131,7 +131,7 @@ def test_pictures_are_drawn_once_for_a_snapshot(site: Site, path: str, monkeypat
         drawn.append((chart, len(first)))
         return b"<svg/>"
 
-    monkeypatch.setattr("monitor.publish.drawing.Drawer.svg", svg)
+    monkeypatch.setattr("monitor.charts.client.Drawer.svg", svg)
     client = site.client
     promoted = client.get("/jobs?model=m&state=promoted").text.partition('href="job?id=')[2].partition('"')[0]
     path = path.replace("PROMOTED", promoted)

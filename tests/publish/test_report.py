@@ -13,15 +13,15 @@ from typing import Any
 import duckdb
 import pytest
 
-from monitor.backtest import play
-from monitor.config import load_config
-from monitor.errors import UsageError
+from monitor.config.settings import load_config
+from monitor.engine.backtest import play
 from monitor.model import Slice
-from monitor.publish import reportpage
-from monitor.publish.report import Report, gather
-from monitor.publish.reportpage import NO_CHARTS, report_page
-from monitor.publish.reportwords import standing, summary, unknowns
-from monitor.store.snapshot import SNAPSHOT
+from monitor.model.errors import UsageError
+from monitor.publish.report import page as reportpage
+from monitor.publish.report.gather import Report, gather
+from monitor.publish.report.page import NO_CHARTS, report_page
+from monitor.publish.report.words import standing, summary, unknowns
+from monitor.store.published.snapshot import SNAPSHOT
 
 ROOT = Path(__file__).parents[2]
 NIGHT = Slice.of({"camera": "c3", "lighting": "night"})
@@ -174,7 +174,8 @@ def test_a_model_a_slice_and_a_period_there_is_not_are_told(snapshot: duckdb.Duc
 @pytest.mark.parametrize("chart", ["reliability", "ece", "evidence", "refit", "thresholds", "heat-map"])
 def test_every_chart_comes_as_a_picture(snapshot: duckdb.DuckDBPyConnection, chart: str) -> None:
     pytest.importorskip("vl_convert", reason="NOT TESTED: charts need the extra charts")
-    from monitor.publish import rendering, reportcharts
+    from monitor.charts import render as rendering
+    from monitor.publish.report import charts as reportcharts
 
     shown = (
         Slice() if chart == "heat-map" else Slice.of({"camera": "c3", "lighting": "night"})

@@ -11,9 +11,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.model import Alert, AlertState, Health, ModelStatus, Published, Reading, Slice, Task
-from monitor.publish.collector import MetricsCollector
-from monitor.publish.exposition import LabelSet, exposition
-from monitor.publish.sharing import SliceRows, share_out
+from monitor.publish.metrics.collector import MetricsCollector
+from monitor.publish.metrics.exposition import LabelSet, exposition
+from monitor.publish.metrics.sharing import SliceRows, share_out
 
 AT = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 

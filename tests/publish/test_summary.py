@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from monitor.model import Alert, AlertState, Health, ModelStatus, Published, ReadingState, Severity, Slice
-from monitor.publish.summary import Condition, summarise
+from monitor.publish.web.summary import Condition, summarise
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry
 
-from monitor.config import Config
-from monitor.errors import StoreError
+from monitor.config.settings import Config
 from monitor.model import Published
-from monitor.publish.collector import MetricsCollector
-from monitor.publish.exposition import exposition
-from monitor.publish.web import create_app
-from monitor.store.history import History
+from monitor.model.errors import StoreError
+from monitor.publish.metrics.collector import MetricsCollector
+from monitor.publish.metrics.exposition import exposition
+from monitor.publish.web.app import create_app
+from monitor.store.published.history import History
 
 AT = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 

@@ -3,8 +3,8 @@
 import json
 from datetime import datetime
 
+from monitor.jobs.requests import leave
 from monitor.model import Job, JobState, Slice
-from monitor.requests import leave
 from tests.e2e.world import BEGAN, DAY, Line, model_section
 
 NOW = BEGAN + DAY

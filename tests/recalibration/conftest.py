@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from monitor.recalibration.samples import Samples
+from monitor.model.samples import Samples
 
 Stream = Callable[..., Samples]
 Outputs = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]

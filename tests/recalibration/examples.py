@@ -3,7 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.recalibration.calibrators import Beta, Calibrator, Identity, Isotonic, Platt, Temperature, Vector
+from monitor.recalibration.calibrators import (
+    Beta,
+    Calibrator,
+    Identity,
+    Isotonic,
+    Platt,
+    Temperature,
+    Vector,
+)
 
 Floats = NDArray[np.float64]
 

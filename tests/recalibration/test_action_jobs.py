@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from monitor.actions.webhook import signature
+from monitor.jobs.actions.webhook import signature
+from monitor.jobs.queue import enqueue
+from monitor.jobs.requests import leave
+from monitor.jobs.runners import InlineRunner
 from monitor.model import JobState
 from monitor.model.refits import job_of
-from monitor.recalibration.queue import enqueue
-from monitor.recalibration.runner import InlineRunner
-from monitor.requests import leave
-from monitor.store.rows import load_jobs
+from monitor.store.readings import load_jobs
 from tests.actions.receiver import Receiver
 from tests.e2e.world import BEGAN, DAY, HOUR, line, model_section
 from tests.recalibration.asking import ALL, MODEL, NOW

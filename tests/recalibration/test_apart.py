@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.config import Model, parse_config
+from monitor.config.settings import Model, parse_config
+from monitor.jobs.requests import leave
 from monitor.model import Job, JobState, Slice
+from monitor.model.samples import Samples
 from monitor.recalibration.gate import judge
 from monitor.recalibration.refit import refit
-from monitor.recalibration.samples import Samples
-from monitor.requests import leave
 from tests.e2e.world import BEGAN, DAY, Line, line, model_section
 from tests.recalibration.asking import drained
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor import __version__
-from monitor.durable import directory_name, model_of
-from monitor.errors import ArtefactError, StoreError
 from monitor.model import Slice, Task
+from monitor.model.errors import ArtefactError, StoreError
+from monitor.model.files import directory_name, model_of
 from monitor.recalibration.artefacts import (
     Artefact,
     SampleWindow,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from monitor.recalibration.bars import COLUMNS, bars
-from monitor.recalibration.samples import Samples
+from monitor.model.samples import Samples
+from monitor.recalibration.gate import COLUMNS, bars
 
 
 def _samples(

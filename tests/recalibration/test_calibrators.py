@@ -17,8 +17,8 @@ from monitor.recalibration.calibrators import (
     Temperature,
     Vector,
     calibrator_from,
+    power_curve,
 )
-from monitor.recalibration.power_curve import power_curve
 from tests.recalibration.examples import EVERY_METHOD, inputs
 
 temperatures = st.builds(Temperature, st.floats(0.01, 100), st.booleans())

@@ -9,7 +9,7 @@ import numpy as np
 from monitor.model import Slice, Task, ThresholdInUse
 from monitor.recalibration.artefacts import Artefact, SampleWindow, read_current
 from monitor.recalibration.calibrators import Temperature
-from monitor.recalibration.charge import (
+from monitor.recalibration.registry import (
     ROLLED_BACK,
     calibrators_in_use,
     in_use,

@@ -14,18 +14,18 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from monitor.config import Model, parse_config
+from monitor.config.settings import Model, parse_config
 from monitor.model import Slice
 from monitor.model.refits import job_of
+from monitor.recalibration.artefact_schema import artefact_schema
 from monitor.recalibration.artefacts import Artefact, read_artefact, write_artefact, write_current
 from monitor.recalibration.calibrators import Calibrator, OnProbabilities, Temperature, Vector
-from monitor.recalibration.charge import ever_promoted, record_artefact, take_charge
-from monitor.recalibration.export import export_onnx
+from monitor.recalibration.inputs import gather
+from monitor.recalibration.onnx import export_onnx
 from monitor.recalibration.refit import Refit, Refitting, refit
-from monitor.recalibration.refitting import gather
-from monitor.recalibration.schemas import artefact_schema
+from monitor.recalibration.registry import ever_promoted, record_artefact, take_charge
 from monitor.store.connection import naive, open_live
-from monitor.store.logits import RAW_UNTIL
+from monitor.store.scores.logits import RAW_UNTIL
 from monitor.store.source_facts import store_fact
 from tests.recalibration.examples import EVERY_METHOD
 from tests.recalibration.test_artefacts import ARTEFACT

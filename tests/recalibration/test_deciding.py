@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from monitor.config import Model, parse_config
-from monitor.errors import ConfigError
+from monitor.config.settings import Model, parse_config
 from monitor.model import Slice
+from monitor.model.errors import ConfigError
+from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Identity, Isotonic, Temperature, Vector
-from monitor.recalibration.deciding import class_probabilities, decide
-from monitor.recalibration.samples import Samples
+from monitor.recalibration.thresholds import class_probabilities, decide
 from tests.e2e.world import model_section
 
 Stream = Callable[..., Samples]

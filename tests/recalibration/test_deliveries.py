@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from monitor.actions.delivery import Delivery
-from monitor.actions.settings import Action
+from monitor.config.actions import Action
+from monitor.jobs.actions.delivery import Delivery
+from monitor.jobs.actions.routing import told_of
+from monitor.jobs.queue import INTERRUPTIONS, LONGEST_PAUSE, begin, enqueue
+from monitor.jobs.runners import DELIVERIES, PatientRunner, ProcessRunner, _Child
+from monitor.jobs.work import Work, action_work
 from monitor.model import Job, JobState
 from monitor.model.refits import job_of
-from monitor.recalibration.calls import told_of
-from monitor.recalibration.processes import DELIVERIES, PatientRunner, ProcessRunner, _Child
-from monitor.recalibration.queue import INTERRUPTIONS, LONGEST_PAUSE, begin, enqueue
-from monitor.recalibration.work import Work, action_work
-from monitor.store.rows import load_jobs
+from monitor.store.readings import load_jobs
 from tests.actions.receiver import Receiver
 from tests.e2e.process import wait_for
 from tests.e2e.world import Line, line, model_section

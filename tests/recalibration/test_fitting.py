@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax
 
+from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Temperature
-from monitor.recalibration.fitting import fit_beta, fit_isotonic, fit_platt, fit_temperature
-from monitor.recalibration.fitting_logits import fit_temperature_multiclass
-from monitor.recalibration.samples import Samples
+from monitor.recalibration.fit_logits import fit_temperature_multiclass
+from monitor.recalibration.fit_scores import fit_beta, fit_isotonic, fit_platt, fit_temperature
 
 Floats = NDArray[np.float64]
 Cifar = Callable[[str], tuple[Floats, Floats, Floats, NDArray[np.int64]]]
@@ -97,7 +97,7 @@ def test_multiclass_temperature_minimises_the_log_loss_and_ignores_a_shift_of_ea
 def test_working_in_blocks_does_not_change_the_multiclass_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     logits, label = _labelled_logits(np.random.default_rng(4), 300, 3)
     whole = fit_temperature_multiclass(logits, label)
-    monkeypatch.setattr("monitor.recalibration.fitting_logits._BLOCK_VALUES", 64)
+    monkeypatch.setattr("monitor.recalibration.fit_logits._BLOCK_VALUES", 64)
     assert fit_temperature_multiclass(logits, label).temperature == pytest.approx(whole.temperature, rel=1e-9)
 
 

@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Identity
-from monitor.recalibration.fitting import fit_beta, fit_isotonic, fit_platt, fit_temperature
-from monitor.recalibration.fitting_cells import fit_from_cells
-from monitor.recalibration.samples import Samples
+from monitor.recalibration.fit_cells import fit_from_cells
+from monitor.recalibration.fit_scores import fit_beta, fit_isotonic, fit_platt, fit_temperature
 from monitor.statistics.cells import Cells
 
 Floats = NDArray[np.float64]

@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
+from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Beta, Calibrator, Platt
-from monitor.recalibration.fitting import fit_beta, fit_platt, fit_temperature
-from monitor.recalibration.logistic import REACH, RIDGE, fit_logistic
-from monitor.recalibration.samples import Samples
+from monitor.recalibration.fit_scores import REACH, RIDGE, fit_beta, fit_logistic, fit_platt, fit_temperature
 
 Floats = NDArray[np.float64]
 Stream = Callable[..., Samples]

@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from monitor.recalibration.calibrators import Temperature, Vector
-from monitor.recalibration.fitting_logits import RIDGE, fit_temperature_multiclass, fit_vector
+from monitor.recalibration.fit_logits import RIDGE, fit_temperature_multiclass, fit_vector
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -51,7 +51,7 @@ def test_the_start_and_the_blocks_do_not_change_the_fit(monkeypatch: pytest.Monk
     plain = _theta(fit_vector(logits, label))
     for start in (Temperature(3.0, multiclass=True), Vector((0.1, 2.0, 1.0, 1.0), (3.0, 0.0, 0.0, -1.0))):
         np.testing.assert_allclose(_theta(fit_vector(logits, label, start=start)), plain, atol=1e-6)
-    monkeypatch.setattr("monitor.recalibration.fitting_logits._BLOCK_VALUES", 64)
+    monkeypatch.setattr("monitor.recalibration.fit_logits._BLOCK_VALUES", 64)
     np.testing.assert_allclose(_theta(fit_vector(logits, label)), plain, atol=1e-6)
     for beginning in (0.05, 20.0, 300.0):
         found = fit_temperature_multiclass(logits, label, start=beginning).temperature

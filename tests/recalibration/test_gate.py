@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
+from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Temperature
 from monitor.recalibration.gate import judge, split_in_time
-from monitor.recalibration.samples import Samples
 from monitor.recalibration.selection import select
 
 Stream = Callable[..., Samples]

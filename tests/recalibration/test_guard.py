@@ -8,7 +8,16 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from monitor.recalibration.guard import ALPHA, BETS, BOUND, LEAST_BOUND, NOTHING, Compared, compare, most_better
+from monitor.statistics.sequential_comparison import (
+    ALPHA,
+    BETS,
+    BOUND,
+    LEAST_BOUND,
+    NOTHING,
+    Compared,
+    compare,
+    most_better,
+)
 
 Floats = NDArray[np.float64]
 Truths = NDArray[np.bool_]

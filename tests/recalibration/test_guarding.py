@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-import monitor.recalibration.guarding
+import monitor.recalibration.guard
+from monitor.jobs.requests import leave
 from monitor.model import Job, JobState, Slice
-from monitor.recalibration.samples import Samples
-from monitor.requests import leave
+from monitor.model.samples import Samples
 from monitor.store.samples import load_shares
 from tests.e2e.world import BEGAN, DAY, HOUR, Line, line, model_section
 
@@ -62,7 +62,7 @@ def test_a_calibrator_that_does_better_stays_and_buckets_are_read_once(
 
     with line(tmp_path, MODEL) as held:
         _promoted(held)
-        monkeypatch.setattr(monitor.recalibration.guarding, "load_shares", counted)
+        monkeypatch.setattr(monitor.recalibration.guard, "load_shares", counted)
         for hour in range(3, 25, 3):
             held.arrive(NOW + (hour - 3) * HOUR, NOW + hour * HOUR, 375, temperature=3.0)
             assert _jobs_of(held, NOW + hour * HOUR) == ()
@@ -87,9 +87,9 @@ def test_a_huge_day_is_compared_in_bounded_shares_with_the_evidence_of_all_its_s
             sizes.append(len(share))
             yield share
 
-    monkeypatch.setattr(monitor.recalibration.guarding, "load_shares", counted)
+    monkeypatch.setattr(monitor.recalibration.guard, "load_shares", counted)
     for rows in (1_000_000, 800):
-        monkeypatch.setattr(monitor.recalibration.guarding, "SHARE_ROWS", rows)
+        monkeypatch.setattr(monitor.recalibration.guard, "SHARE_ROWS", rows)
         with line(tmp_path / str(rows), MODEL) as held:
             _promoted(held)
             held.arrive(NOW, NOW + DAY, 6000, temperature=2.5)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from monitor.recalibration.improvement import amount, improvement, log_losses, percent
+from monitor.model.wording import amount, exact_percent
+from monitor.statistics.paired_loss import improvement, log_losses
 
 
 def test_log_loss_clips_at_one_in_a_million_million() -> None:
@@ -66,4 +67,4 @@ def test_amounts_never_round_to_nothing(nats: float, text: str) -> None:
 
 @pytest.mark.parametrize(("confidence", "text"), [(0.95, "95 %"), (0.995, "99.5 %"), (0.29, "29 %")])
 def test_a_confidence_is_never_rounded_up_to_certainty(confidence: float, text: str) -> None:
-    assert percent(confidence) == text
+    assert exact_percent(confidence) == text

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-import monitor.recalibration.charge
-import monitor.recalibration.refitting
-from monitor.errors import StoreError
+import monitor.recalibration.inputs
+import monitor.recalibration.registry
+from monitor.jobs.requests import leave
 from monitor.model import JobState
-from monitor.requests import leave
+from monitor.model.errors import StoreError
 from tests.e2e.world import BEGAN, DAY, HOUR, line
 from tests.recalibration.asking import ALL, MODEL, NOW, ask, calibrator_of, in_charge, two_promotions
 
@@ -58,7 +58,7 @@ def test_a_crash_between_the_file_and_the_commit_leaves_no_promotion(
     with line(tmp_path, MODEL) as held:
         held.arrive(BEGAN, NOW, 3000, temperature=3.0)
         leave(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
-        monkeypatch.setattr(monitor.recalibration.refitting, "record_artefact", cut)
+        monkeypatch.setattr(monitor.recalibration.inputs, "record_artefact", cut)
         with pytest.raises(PowerCutError):
             held.tick(NOW, publish=False)
         files = list((held.cycle.config.state_dir / "calibrators" / "m").glob("*.json"))
@@ -94,7 +94,7 @@ def test_a_promotion_whose_current_json_cannot_be_written_stays_a_promotion(
     with line(tmp_path, MODEL) as held:
         held.arrive(BEGAN, NOW, 3000, temperature=3.0)
         leave(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
-        monkeypatch.setattr(monitor.recalibration.charge, "write_current", no_space)
+        monkeypatch.setattr(monitor.recalibration.registry, "write_current", no_space)
         assert "No space left" in held.tick(NOW, publish=False).failed["m"]
         assert held.one("SELECT state FROM jobs") == "promoted"
         monkeypatch.undo()

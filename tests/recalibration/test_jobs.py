@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.config import load_config
+from monitor.config.settings import load_config
+from monitor.jobs.queue import enqueue
+from monitor.jobs.requests import leave, leave_cancellation
+from monitor.jobs.runners import InlineRunner
+from monitor.jobs.work import Report
 from monitor.model import Job, JobState
 from monitor.model.refits import job_of
-from monitor.recalibration.queue import enqueue
-from monitor.recalibration.refitting import newest_version
-from monitor.recalibration.rollback import promoted_so_far
-from monitor.recalibration.runner import InlineRunner
-from monitor.recalibration.work import Report
-from monitor.requests import leave, leave_cancellation
+from monitor.recalibration.inputs import newest_version
+from monitor.recalibration.registry import promoted_so_far
 from monitor.store.thresholds import load_thresholds
 from tests.e2e.world import BEGAN, DAY, HOUR, line, model_section, traffic, write_file
 from tests.recalibration.asking import ALL, CAMERA, MODEL, NIGHT, NOW, ask, calibrator_of, in_charge, two_promotions

@@ -5,15 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from monitor.backtest import play
-from monitor.config import load_config
+from monitor.config.settings import load_config
+from monitor.engine.backtest import play
+from monitor.jobs.dispatcher import REFITS_A_CYCLE
+from monitor.jobs.queue import due_jobs, enqueue
+from monitor.jobs.requests import leave
 from monitor.model import Job, JobState, Slice
 from monitor.model.refits import job_of
-from monitor.recalibration.jobs import REFITS_A_CYCLE
-from monitor.recalibration.queue import enqueue
-from monitor.requests import leave
-from monitor.store.jobs import due_jobs
-from monitor.store.rows import load_jobs
+from monitor.store.readings import load_jobs
 from tests.e2e.world import BEGAN, DAY, HOUR, Line, line, model_section
 from tests.recalibration.asking import ALL, CAMERA, MODEL, NIGHT, NOW
 

@@ -12,15 +12,14 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from monitor.durable import directory_name
-from monitor.errors import CalwatchError
 from monitor.model import Slice
+from monitor.model.errors import CalwatchError
+from monitor.model.files import directory_name
+from monitor.model.samples import Samples
 from monitor.recalibration.artefacts import write_artefact, write_current
 from monitor.recalibration.calibrators import Beta, Calibrator, Isotonic, Platt, Temperature
-from monitor.recalibration.export import artefact_to_export, export_onnx
-from monitor.recalibration.fitting import fit_isotonic
-from monitor.recalibration.onnx_export import onnx_model
-from monitor.recalibration.samples import Samples
+from monitor.recalibration.fit_scores import fit_isotonic
+from monitor.recalibration.onnx import artefact_to_export, export_onnx, onnx_model
 from tests.recalibration.examples import EVERY_METHOD, inputs
 from tests.recalibration.test_artefacts import ARTEFACT
 

@@ -8,20 +8,19 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from monitor.config import Model, parse_config
+from monitor.config.settings import Model, parse_config
+from monitor.jobs.requests import leave
 from monitor.model import JobState, Slice
-from monitor.recalibration.bars import bars
+from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator, Platt, Temperature
-from monitor.recalibration.fitting import fit_isotonic
-from monitor.recalibration.gate import judge
-from monitor.recalibration.guard import compare
-from monitor.recalibration.improvement import improvement, log_losses
+from monitor.recalibration.fit_scores import fit_isotonic
+from monitor.recalibration.gate import bars, judge
 from monitor.recalibration.refit import refit
-from monitor.recalibration.samples import Samples
 from monitor.recalibration.selection import select
-from monitor.requests import leave
-from monitor.statistics.threshold_choice import Scored, choose_threshold, is_broken
-from monitor.statistics.threshold_policies import parse_policy
+from monitor.statistics.paired_loss import improvement, log_losses
+from monitor.statistics.sequential_comparison import compare
+from monitor.statistics.thresholds.choice import Scored, choose_threshold, is_broken
+from monitor.statistics.thresholds.policies import parse_policy
 from tests.e2e.world import BEGAN, DAY, Columns, line, model_section, write_file
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.actions.delivery import Delivered, Delivery
-from monitor.actions.settings import Action
-from monitor.config import Model
+from monitor.config.actions import Action
+from monitor.config.settings import Model
+from monitor.jobs.actions.delivery import Delivered, Delivery
+from monitor.jobs.runners import PatientRunner, ProcessRunner
+from monitor.jobs.work import Broken, Report, Work, action_work, carry_out, refit_work
 from monitor.model import Slice, Task
-from monitor.recalibration.processes import PatientRunner, ProcessRunner
+from monitor.model.samples import Samples
 from monitor.recalibration.refit import Refit, Refitting
-from monitor.recalibration.samples import Samples
-from monitor.recalibration.work import Broken, Report, Work, action_work, carry_out, refit_work
 from tests.e2e.process import wait_for
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

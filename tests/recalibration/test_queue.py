@@ -4,19 +4,19 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from monitor.model import Job, JobState, Slice
-from monitor.model.refits import job_of
-from monitor.recalibration.queue import (
+from monitor.jobs.queue import (
     LONGEST_BACK_OFF,
     after_failure,
     back_off,
     begin,
     cancel,
+    due_jobs,
     enqueue,
     requeue_interrupted,
 )
-from monitor.store.jobs import due_jobs
-from monitor.store.rows import load_jobs, store_job
+from monitor.model import Job, JobState, Slice
+from monitor.model.refits import job_of
+from monitor.store.readings import load_jobs, store_job
 from tests.e2e.world import BEGAN, HOUR, Line, line, model_section
 
 MODEL = model_section(rules="")

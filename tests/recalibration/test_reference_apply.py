@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from monitor.durable import directory_name
 from monitor.model import MISSING, Slice
+from monitor.model.files import directory_name
 from monitor.recalibration.artefacts import write_artefact, write_current
 from monitor.recalibration.calibrators import Identity, Temperature
-from monitor.recalibration.export import artefact_to_export
+from monitor.recalibration.onnx import artefact_to_export
 from monitor.store.values import normalize_word
 from tests.recalibration.examples import EVERY_METHOD, inputs
 from tests.recalibration.test_artefacts import ARTEFACT

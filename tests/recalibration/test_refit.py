@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.config import Model, parse_config
+from monitor.config.settings import Model, parse_config
 from monitor.model import Slice, finest_scope
+from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator, Identity, Temperature
 from monitor.recalibration.refit import current_scores, refit, windows
-from monitor.recalibration.samples import Samples
 from tests.e2e.world import model_section
 
 Stream = Callable[..., Samples]

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from monitor.jobs.requests import leave
 from monitor.model import Job, JobState, Slice
 from monitor.model.refits import job_of
+from monitor.recalibration.inputs import gather
 from monitor.recalibration.refit import Refitting, windows
-from monitor.recalibration.refitting import gather
-from monitor.recalibration.selection_cells import select_from_cells
-from monitor.requests import leave
-from monitor.store.registry import Registry
+from monitor.recalibration.selection import select_from_cells
+from monitor.store.dictionaries import Registry
 from monitor.store.samples import Loaded, load_samples, load_shares
 from tests.e2e.world import BEGAN, DAY, HOUR, Columns, Line, line, model_section, traffic, write_file
 

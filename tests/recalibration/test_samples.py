@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from monitor.recalibration.samples import Samples
+from monitor.model.samples import Samples
 
 
 def _samples(group: list[int] | None, n: int = 5) -> Samples:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from monitor.recalibration.artefact_schema import artefact_schema, current_schema
 from monitor.recalibration.artefacts import write_artefact, write_current
 from monitor.recalibration.calibrators import calibrator_from
-from monitor.recalibration.schemas import artefact_schema, current_schema
 from tests.recalibration.examples import EVERY_METHOD
 from tests.recalibration.test_artefacts import ARTEFACT
 

@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Beta, Identity, Isotonic, Temperature, Vector
-from monitor.recalibration.fitting import fit_beta, fit_isotonic, fit_platt, fit_temperature
-from monitor.recalibration.fitting_logits import fit_temperature_multiclass, fit_vector
-from monitor.recalibration.samples import Samples
+from monitor.recalibration.fit_logits import fit_temperature_multiclass, fit_vector
+from monitor.recalibration.fit_scores import fit_beta, fit_isotonic, fit_platt, fit_temperature
 from monitor.recalibration.selection import select, time_folds
 
 Stream = Callable[..., Samples]

@@ -6,11 +6,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Identity, Isotonic, Platt
-from monitor.recalibration.fitting_cells import fit_from_cells
-from monitor.recalibration.samples import Samples
-from monitor.recalibration.selection import select
-from monitor.recalibration.selection_cells import select_from_cells
+from monitor.recalibration.fit_cells import fit_from_cells
+from monitor.recalibration.selection import select, select_from_cells
 from monitor.statistics.cells import Cells
 
 Stream = Callable[..., Samples]

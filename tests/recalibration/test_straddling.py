@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from monitor.config import Model, parse_config
+from monitor.cli.output import tell_refits
+from monitor.config.settings import Model, parse_config
 from monitor.model import Job, JobState, Slice
+from monitor.model.samples import Samples
 from monitor.recalibration.refit import Refit, refit
-from monitor.recalibration.samples import Samples
-from monitor.tell import tell_refits
 from tests.e2e.world import model_section
 
 Stream = Callable[..., Samples]

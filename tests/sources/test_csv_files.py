@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from monitor.checking import check_config
+from monitor.engine.check.check import check_config
 from monitor.store.connection import literal
 from tests.store.builder import World, reasons, unreadable
 from tests.store.conftest import MakeWorld

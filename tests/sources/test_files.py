@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from monitor.model.problems import Problem
-from monitor.sources import formats
-from monitor.sources.base import Batch
+from monitor.sources.batch import Batch
 from monitor.sources.files import FileSource
-from monitor.store.pull import SOURCE_FAILED
+from monitor.sources.formats import relations as formats
+from monitor.sources.pull import SOURCE_FAILED
 from tests.store.builder import HOUR, NOW, World, a_row, reasons, unreadable, write_csv, write_parquet
 from tests.store.conftest import MakeWorld
 
@@ -285,7 +285,7 @@ def test_parquet_files_of_one_layout_make_one_batch_and_large_ones_are_parted(
         world.send(a_row(f"a{index}"), a_row(f"b{index}"), ending="parquet")
     source = FileSource(world.model.source[0], world.base, world.model.slices)
     assert [batch.files for batch in source.read(world.connection, {}, NOW) if isinstance(batch, Batch)] == [4]
-    monkeypatch.setattr("monitor.sources.look.BATCH_ROWS", 4)
+    monkeypatch.setattr("monitor.sources.inspect.BATCH_ROWS", 4)
     batches = [batch for batch in source.read(world.connection, {}, NOW) if not isinstance(batch, Problem)]
     assert [batch.files for batch in batches] == [2, 2]
 

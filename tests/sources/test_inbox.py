@@ -86,7 +86,7 @@ def test_a_crash_before_the_commit_loses_nothing(world: World, monkeypatch: pyte
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("monitor.store.ingest.write_cursor", crash)
+        patched.setattr("monitor.sources.ingest.ingest.write_cursor", crash)
         with pytest.raises(KeyboardInterrupt):
             world.tick()
     assert samples(world) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.errors import StoreError
+from monitor.model.errors import StoreError
 from monitor.model.problems import Outcome
 from monitor.sources.inbox import Inbox, Waiting
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from monitor.model.problems import Outcome
+from monitor.sources import pull as pull_module
 from monitor.sources.inbox import Inbox, Waiting
-from monitor.store import pull as pull_module
 from monitor.store.connection import literal
 from tests.publish.api_world import World, api_world
 
@@ -114,7 +114,7 @@ def test_taken_together_or_one_by_one_is_the_same(tmp_path: Path, monkeypatch: p
         with api_world(tmp_path / name, extra=LATE) as world, counting(monkeypatch) as sizes:
             leave(world, random_pushes(seed))
             with monkeypatch.context() as patched:
-                patched.setattr("monitor.sources.look.BATCH_ROWS", most)
+                patched.setattr("monitor.sources.inspect.BATCH_ROWS", most)
                 world.tick()
             found.append(left(world))
             assert sum(sizes) == 14

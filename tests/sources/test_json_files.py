@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from monitor.checking import check_config
-from monitor.sources import json_files
+from monitor.engine.check.check import check_config
+from monitor.sources.formats import json_files
 from tests.store.builder import Row, World, a_row, reasons, unreadable
 from tests.store.conftest import MakeWorld
 

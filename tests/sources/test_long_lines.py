@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.sources import long_lines
+from monitor.sources.formats import long_lines
 from tests.store.builder import World
 
 LIMIT = 20_000

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.sources.longest import told_longest_line
+from monitor.sources.formats.long_lines import told_longest_line
 from tests.poison import MEMORY
 from tests.store.builder import World, a_row, write_json_lines
 

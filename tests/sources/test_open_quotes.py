@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.errors import SourceError
-from monitor.sources.open_quotes import demand_quotes_closed
+from monitor.model.errors import SourceError
+from monitor.sources.formats.open_quotes import demand_quotes_closed
 from tests.store.builder import World, reasons
 
 LIMIT = 20_000

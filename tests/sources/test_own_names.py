@@ -2,9 +2,9 @@
 
 import pytest
 
-from monitor.cycle import file_sources
-from monitor.sources.base import Batch
-from monitor.sources.own_names import proposed, told
+from monitor.engine.cycle import file_sources
+from monitor.sources.batch import Batch
+from monitor.sources.column_hints import proposed, told
 from tests.store.builder import NOW, World, a_row, write_parquet
 from tests.store.conftest import MakeWorld
 

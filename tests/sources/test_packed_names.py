@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.sources.heads import piped
+from monitor.sources.formats.heads import piped
 from tests.store.builder import World
 
 LINE = '{"sample_id": "a", "observed_at": "2026-03-10 10:00:00", "score": 0.7, "outcome": 1, "camera": "c1"}\n'

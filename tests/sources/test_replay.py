@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from monitor.cycle import file_sources
-from monitor.sources.replay import ReplaySource
-from monitor.store.pulled import Pulled
+from monitor.engine.cycle import file_sources
+from monitor.sources.pulled import Pulled
+from monitor.sources.replay.source import ReplaySource
 from tests.store.builder import HOUR, NOW, Row, World, a_row, at
 from tests.store.conftest import MakeWorld
 

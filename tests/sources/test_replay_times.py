@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor.cycle import file_sources
-from monitor.sources.replay import ReplaySource
+from monitor.engine.cycle import file_sources
+from monitor.sources.replay.source import ReplaySource
 from tests.store.builder import Row, a_row, write_parquet
 from tests.store.conftest import MakeWorld
 

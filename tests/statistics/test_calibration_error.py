@@ -3,10 +3,10 @@ import pytest
 from scipy.special import expit
 from scipy.stats import foldnorm
 
-from monitor.statistics.binned import ResidualVariance, ScoreBins
-from monitor.statistics.calibration_error import ece_null_quantile, plug_in_ece
+from monitor.statistics.calibration.bins import ResidualVariance, ScoreBins
+from monitor.statistics.calibration.ece import ece_null_quantile, plug_in_ece
+from monitor.statistics.calibration.metrics import measure
 from monitor.statistics.cells import Cells
-from monitor.statistics.metrics import measure
 
 
 @pytest.mark.parametrize("occupied", [1, 2, 5, 15])

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from monitor.statistics.calibration.metrics import measure
 from monitor.statistics.cells import Cells, Clusters, bin_of, score_bin_of
-from monitor.statistics.metrics import measure
 
 Floats = NDArray[np.float64]
 WORLDS: dict[str, Callable[[Floats], Floats]] = {

@@ -1,9 +1,16 @@
 import numpy as np
 import pytest
 
-from monitor.statistics.binned import ResidualVariance, ScoreBins
+from monitor.statistics.calibration.bins import (
+    ResidualVariance,
+    ScoreBins,
+    belief_weight,
+    effect_freedom,
+    group_freedom,
+    sharing,
+    student,
+)
 from monitor.statistics.cells import Cells, Clusters
-from monitor.statistics.dependence import belief_weight, effect_freedom, group_freedom, sharing, student
 
 
 @pytest.mark.parametrize(("groups", "rate"), [(200, 0.03), (60, 0.1), (20, 0.3)])

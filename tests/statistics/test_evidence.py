@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
 from monitor.statistics.cells import Cells
-from monitor.statistics.evidence import NEVER, Advance, Block, EvidenceState, advance
-from monitor.statistics.evidence_bank import DETECTOR_BINS, Bank, BinSums, bin_middles, default_bank
-from monitor.statistics.evidence_tolerance import Tolerance
+from monitor.statistics.drift.bets import DETECTOR_BINS, Bank, BinSums, Tolerance, bin_middles, default_bank
+from monitor.statistics.drift.eprocess import NEVER, Advance, Block, EvidenceState, advance
 
 NONE = Tolerance()
 Floats = NDArray[np.float64]

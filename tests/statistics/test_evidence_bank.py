@@ -3,17 +3,17 @@ import pytest
 from scipy.special import logit
 
 from monitor.statistics.cells import Cells, bin_of
-from monitor.statistics.evidence_bank import (
+from monitor.statistics.drift.bets import (
     DETECTOR_BINS,
     EDGES,
     Bank,
     BinSums,
+    Tolerance,
     bin_middles,
     default_bank,
     detector_bin_of,
     detector_edges,
 )
-from monitor.statistics.evidence_tolerance import Tolerance
 
 
 def test_weights_are_positive_and_sum_to_one() -> None:

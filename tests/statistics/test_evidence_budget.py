@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.statistics.evidence_budget import (
+from monitor.statistics.drift.budget import (
     alarm_threshold,
     class_share,
     parse_budget,

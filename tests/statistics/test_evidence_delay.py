@@ -3,7 +3,7 @@ import pytest
 from scipy.special import expit
 from scipy.stats import mannwhitneyu
 
-from monitor.statistics.evidence_delay import compare_delays
+from monitor.statistics.drift.label_delay import compare_delays
 
 
 def test_delays_that_follow_the_score_alone_give_no_warning() -> None:

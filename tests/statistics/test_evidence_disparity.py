@@ -7,8 +7,15 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from monitor.statistics.calibration.disparity import (
+    Comparison,
+    Disparities,
+    Measure,
+    compare_with_rest,
+    holm,
+    judged,
+)
 from monitor.statistics.cells import Cells, Clusters
-from monitor.statistics.evidence_disparity import Comparison, Disparities, Measure, compare_with_rest, holm, judged
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

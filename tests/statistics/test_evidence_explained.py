@@ -3,10 +3,9 @@ import pytest
 from scipy.special import expit
 
 from monitor.statistics.cells import Cells
-from monitor.statistics.evidence import Alarm, Block, EvidenceState, advance
-from monitor.statistics.evidence_bank import EDGES, BinSums, default_bank
-from monitor.statistics.evidence_explained import BinDrift, direction, explain
-from monitor.statistics.evidence_tolerance import Tolerance
+from monitor.statistics.drift.bets import EDGES, BinSums, Tolerance, default_bank
+from monitor.statistics.drift.eprocess import Alarm, Block, EvidenceState, advance
+from monitor.statistics.drift.explain import BinDrift, direction, explain
 
 
 def alarm_after(slope: float, shift: float, above: float = -np.inf, seed: int = 1) -> tuple[Block, Alarm]:

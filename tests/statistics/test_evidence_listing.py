@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from monitor.statistics.evidence_listing import drifted_slices
+from monitor.statistics.drift.budget import drifted_slices
 
 
 def test_the_list_holds_the_largest_set_that_its_own_size_justifies() -> None:

@@ -4,10 +4,9 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from monitor.statistics.cells import Cells, fine_bin_middle
-from monitor.statistics.evidence import Block, EvidenceState, advance
-from monitor.statistics.evidence_bank import BinSums, bin_middles
-from monitor.statistics.evidence_reference import Reference, fit_reference
-from monitor.statistics.evidence_tolerance import Tolerance
+from monitor.statistics.drift.bets import BinSums, Tolerance, bin_middles
+from monitor.statistics.drift.eprocess import Block, EvidenceState, advance
+from monitor.statistics.drift.reference import Reference, fit_reference
 
 Floats = NDArray[np.float64]
 SEEN = slice(60, 140)  # fine bins from p = 0.01 to 0.996

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, ncx2, norm
 
-from monitor.statistics.inversion import gamma_quantile, solve
+from monitor.statistics.intervals import gamma_quantile, solve
 
 
 @pytest.mark.parametrize("freedom", [1, 3, 15])

@@ -5,8 +5,8 @@ from scipy.special import expit
 from scipy.stats import rankdata
 
 from monitor.model import CALIBRATION_METRICS
+from monitor.statistics.calibration.metrics import measure, reliability
 from monitor.statistics.cells import Cells, Clusters
-from monitor.statistics.metrics import measure, reliability
 
 Floats = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from monitor.statistics.cells import Cells
-from monitor.statistics.onset import Onset, bucket_residuals, estimate_onset
+from monitor.statistics.drift.onset import Onset, bucket_residuals, estimate_onset
 
 Floats = NDArray[np.float64]
 BUCKETS = 60

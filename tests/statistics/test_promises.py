@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import beta
 
-from monitor.statistics.promises import fixed_sequence, promise
-from monitor.statistics.threshold_counts import Counts, count_at, promise_grid
+from monitor.statistics.thresholds.counts import Counts, count_at, promise_grid
+from monitor.statistics.thresholds.promise import fixed_sequence, promise
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

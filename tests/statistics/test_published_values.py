@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from monitor.statistics.calibration.metrics import measure
 from monitor.statistics.cells import Cells
-from monitor.statistics.metrics import measure
 
 EXTRACTS = Path(__file__).parents[1] / "data"
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, poisson
 
-from monitor.statistics.rates import GroupSums, clopper_pearson, poisson_lower, poisson_upper
+from monitor.statistics.intervals import GroupSums, clopper_pearson, poisson_lower, poisson_upper
 
 
 def one(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:

@@ -3,8 +3,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from monitor.statistics.calibration.smooth import smooth_ece
 from monitor.statistics.cells import Cells
-from monitor.statistics.smooth import smooth_ece
 
 Floats = NDArray[np.float64]
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from monitor.statistics.rates import clopper_pearson
-from monitor.statistics.threshold_choice import EXACT, GROUPED, Bounded, Scored, choose_threshold
-from monitor.statistics.threshold_counts import bin_edges, count_at
-from monitor.statistics.threshold_curves import COLUMNS, MOST_POINTS, curve_of, thinned
-from monitor.statistics.threshold_policies import parse_policy
+from monitor.statistics.intervals import clopper_pearson
+from monitor.statistics.thresholds.choice import EXACT, GROUPED, Bounded, Scored, choose_threshold
+from monitor.statistics.thresholds.counts import bin_edges, count_at
+from monitor.statistics.thresholds.curves import COLUMNS, MOST_POINTS, curve_of, thinned
+from monitor.statistics.thresholds.policies import parse_policy
 
 
 def _traffic(seed: int, n: int, clip: int = 1) -> Scored:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.statistics.cells import bin_of
-from monitor.statistics.threshold_counts import bin_edges, count_at, promise_grid
+from monitor.statistics.thresholds.counts import bin_edges, count_at, promise_grid
 
 ROWS = st.lists(
     st.tuples(st.floats(0, 1), st.booleans(), st.integers(-1, 4)), min_size=1, max_size=40

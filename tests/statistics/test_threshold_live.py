@@ -5,9 +5,9 @@ import pytest
 
 from monitor.model import THRESHOLD_METRICS
 from monitor.statistics.cells import Cells, Clusters, bin_of
-from monitor.statistics.rates import clopper_pearson
-from monitor.statistics.threshold_counts import bin_edges
-from monitor.statistics.threshold_live import CONFIDENCE, design_effects, live_rates, part_above
+from monitor.statistics.intervals import clopper_pearson
+from monitor.statistics.thresholds.counts import bin_edges
+from monitor.statistics.thresholds.live import CONFIDENCE, design_effects, live_rates, part_above
 
 
 def _rates(cells: Cells, threshold: float, effect: float = 1.0) -> dict[str, float]:

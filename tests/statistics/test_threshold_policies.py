@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from monitor.statistics.threshold_policies import Policy, parse_policy
-from monitor.statistics.thresholds import minimum_cost, operating_points
+from monitor.statistics.thresholds.operating_points import minimum_cost, operating_points
+from monitor.statistics.thresholds.policies import Policy, parse_policy
 
 SCORES = [0.95, 0.80, 0.60, 0.55, 0.52, 0.40, 0.35, 0.20]
 LABELS = [1, 1, 0, 1, 0, 0, 1, 0]

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.statistics.cells import Cells
-from monitor.statistics.thresholds import (
+from monitor.statistics.thresholds.operating_points import (
     NEVER,
     OperatingPoint,
     best_f1,

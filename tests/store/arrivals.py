@@ -3,12 +3,12 @@
 import json
 from datetime import datetime, timedelta
 
-from monitor.cycle import file_sources
-from monitor.sources.configured import configured_sources
+from monitor.config.tokens import hash_of
+from monitor.engine.cycle import file_sources
 from monitor.sources.inbox import Inbox
-from monitor.sources.replay import ReplaySource
-from monitor.store.pulled import Pulled
-from monitor.tokens import hash_of
+from monitor.sources.pull import configured_sources
+from monitor.sources.pulled import Pulled
+from monitor.sources.replay.source import ReplaySource
 from tests.store.builder import HOUR, NOW, Row, World
 
 PUSHED = (

@@ -12,17 +12,17 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from monitor.config import Model, parse_config
-from monitor.cycle import file_sources
+from monitor.config.settings import Model, parse_config
+from monitor.engine.cycle import file_sources
 from monitor.model import Slice
 from monitor.model.problems import Problem
-from monitor.sources.base import Source
+from monitor.sources.batch import Source
+from monitor.sources.pull import pull
+from monitor.sources.pulled import Pulled
 from monitor.statistics.cells import Cells
 from monitor.store.connection import LIVE, literal, make_state_dir, open_live, quoted
-from monitor.store.pull import pull
-from monitor.store.pulled import Pulled
-from monitor.store.registry import Registry
-from monitor.store.served import Serving
+from monitor.store.dictionaries import Registry
+from monitor.store.scores.served import Serving
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

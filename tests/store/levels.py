@@ -9,9 +9,9 @@ from pathlib import Path
 import duckdb
 from prometheus_client import CollectorRegistry
 
-from monitor.config import load_config
-from monitor.cycle import Cycle, Tick, watch
-from monitor.publish.instruments import Instruments
+from monitor.config.settings import load_config
+from monitor.engine.cycle import Cycle, Tick, watch
+from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import LIVE, open_live
 
 DATA = Path(__file__).parents[1] / "data" / "levels"

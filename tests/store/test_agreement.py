@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from monitor.store.agreement import Agreement, agreement, agreement_of, told_agreement
+from monitor.store.scores.agreement import Agreement, agreement, agreement_of, told_agreement
 
 PARTS = ("crack", "dent", "scratch", "stain")
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from monitor.model import MISSING, OTHER, Slice
+from monitor.sources.ingest.staging import QUARANTINE_REASONS
 from monitor.store.cells import window_cells
-from monitor.store.staging import QUARANTINE_REASONS
 from tests.store.builder import HOUR, NOW, World, a_row, at, unreadable, write_parquet
 from tests.store.conftest import MakeWorld
 

@@ -6,12 +6,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from monitor.errors import DamageError, StoreError
+from monitor.model.errors import DamageError, StoreError
+from monitor.sources.ingest.ingest import ingest as ingest_batch
+from monitor.sources.isolation.room import Room
+from monitor.sources.pulled import Pulled
 from monitor.store.connection import LIVE, open_live
 from monitor.store.damage import demand_sound
-from monitor.store.ingest import ingest as ingest_batch
-from monitor.store.pulled import Pulled
-from monitor.store.room import Room
 from tests.store.builder import NOW, World, a_row
 from tests.store.conftest import MakeWorld
 
@@ -24,7 +24,7 @@ def _fail_after_reading(patch: pytest.MonkeyPatch, error: Exception) -> None:
     def ingest(*arguments: Any, **named: Any) -> Pulled:
         raise error
 
-    patch.setattr("monitor.store.pull.ingest", ingest)
+    patch.setattr("monitor.sources.pull.ingest", ingest)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_damaged_database_is_no_files_fault_whatever_the_error_is_called(
         with pytest.raises(kind, match="Corrupt database file"):
             world.take()
     assert world.one("SELECT count(*) FROM files_set_aside") == 0
-    monkeypatch.setattr("monitor.store.pull.ingest", ingest_batch)
+    monkeypatch.setattr("monitor.sources.pull.ingest", ingest_batch)
     assert world.take().new == 1
 
 
@@ -90,7 +90,7 @@ def test_a_database_as_it_should_be_is_sound(make_world: MakeWorld) -> None:
 def rooms(monkeypatch: pytest.MonkeyPatch) -> list[Room]:
     """How much room there is on the disk: the last of them."""
     held = [Room(10**9, is_short=True)]
-    monkeypatch.setattr("monitor.store.guard.spill_room", lambda *_: held[-1])
+    monkeypatch.setattr("monitor.sources.isolation.guard.spill_room", lambda *_: held[-1])
     return held
 
 
@@ -108,7 +108,7 @@ def test_a_file_for_which_the_disk_has_too_little_room_is_not_blamed_and_is_read
         assert "Make room on the disk" in told.message
         assert told.news is news
     assert world.rows("SELECT tries, set_aside FROM files_set_aside") == [(0, False)]
-    monkeypatch.setattr("monitor.store.pull.ingest", ingest_batch)
+    monkeypatch.setattr("monitor.sources.pull.ingest", ingest_batch)
     rooms.append(Room(11 * 10**8, is_short=True))
     assert world.take().new == 0, "hardly more than there was"
     rooms.append(Room(2 * 10**9, is_short=False))

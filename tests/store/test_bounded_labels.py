@@ -12,7 +12,7 @@ from monitor.store.cells import fold_and_drop, window_cells
 from monitor.store.connection import literal, open_live
 from monitor.store.folded import load_folded
 from monitor.store.places import placed_versions
-from monitor.store.snapshot import SNAPSHOT, Publisher
+from monitor.store.published.snapshot import SNAPSHOT, Publisher
 from tests.store.builder import DAY, HOUR, NOW, World, a_row, assert_cells_match_their_samples
 from tests.store.conftest import MakeWorld
 

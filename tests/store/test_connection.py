@@ -7,12 +7,25 @@ import duckdb
 import pytest
 
 from monitor import __version__
-from monitor.errors import StoreError
+from monitor.model.errors import StoreError
 from monitor.store import migrations
-from monitor.store.connection import LIVE, atomic, aware, is_ctrl_c, literal, migrate, naive, open_live, quoted
+from monitor.store.connection import (
+    LIVE,
+    atomic,
+    aware,
+    is_ctrl_c,
+    literal,
+    migrate,
+    naive,
+    open_live,
+    quoted,
+)
 from tests.store.builder import NOW, at
 
-OPEN = "import sys, pathlib, datetime; from monitor.store.connection import open_live; from monitor.errors import StoreError\n"
+OPEN = (
+    "import sys, pathlib, datetime; from monitor.store.connection import open_live\n"
+    "from monitor.model.errors import StoreError\n"
+)
 
 MIGRATIONS = sorted(path.stem for path in Path(migrations.__file__).parent.glob("*.sql"))
 

@@ -9,7 +9,7 @@ from typing import cast
 import duckdb
 import pytest
 
-from monitor.store.ctrlc import ctrl_c_interrupts
+from monitor.store.connection import ctrl_c_interrupts
 
 
 class Watched:

@@ -8,11 +8,11 @@ from typing import Literal
 import duckdb
 import pytest
 
-from monitor.cycle import file_sources
+from monitor.engine.cycle import file_sources
 from monitor.model.problems import Problem
-from monitor.sources.base import Batch, Source
-from monitor.store import pull as pulling
-from monitor.store.pulled import Pulled
+from monitor.sources import pull as pulling
+from monitor.sources.batch import Batch, Source
+from monitor.sources.pulled import Pulled
 from tests.store.builder import HOUR, NOW, World, a_row, assert_cells_match_their_samples
 from tests.store.conftest import MakeWorld
 from tests.store.test_labels import TWO_TABLES, label, prediction

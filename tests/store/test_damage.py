@@ -9,10 +9,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from monitor.errors import StoreError
+from monitor.model.errors import StoreError
 from monitor.recalibration.mending import mend_files
 from monitor.store.connection import LIVE, open_live
-from monitor.store.opened import open_snapshot
+from monitor.store.published.snapshot import open_snapshot
 from tests.e2e.process import calwatch
 from tests.store.levels import NEWEST, files_below, left_by
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from monitor.errors import DamageError, StoreError
-from monitor.store.backup import write_backup
+from monitor.model.errors import DamageError, StoreError
+from monitor.store.backup.create import write_backup
 from monitor.store.connection import LIVE, open_live
 from monitor.store.damage import as_damage, has_unreadable_rows
-from monitor.store.snapshot import SNAPSHOT, Publisher
+from monitor.store.published.snapshot import SNAPSHOT, Publisher
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 HEADS, BLOCK = 12_288, 262_144

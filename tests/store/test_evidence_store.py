@@ -6,11 +6,11 @@ from datetime import timedelta
 import numpy as np
 
 from monitor.model import Slice
-from monitor.statistics.evidence import EvidenceState
-from monitor.statistics.evidence_bank import BinSums
-from monitor.store import evidence as held
-from monitor.store.evidence import Judged, Stream
-from monitor.store.evidence_alarms import AlarmRow, newest_alarms, store_alarms, store_words
+from monitor.statistics.drift.bets import BinSums
+from monitor.statistics.drift.eprocess import EvidenceState
+from monitor.store.evidence import streams as held
+from monitor.store.evidence.alarms import AlarmRow, newest_alarms, store_alarms, store_words
+from monitor.store.evidence.streams import Judged, Stream
 from tests.evidence_world import TABLES, hour, some
 from tests.store.builder import HOUR, World
 

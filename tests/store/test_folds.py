@@ -9,10 +9,10 @@ import duckdb
 import numpy as np
 import pytest
 
-from monitor.sources.base import Batch
-from monitor.sourcesettings import Source
-from monitor.store.folds import delay_labels, settle_folds, settle_labels
-from monitor.store.times import other_expression, time_expression
+from monitor.config.sources import Source
+from monitor.sources.batch import Batch
+from monitor.sources.times.expressions import other_expression, time_expression
+from monitor.sources.times.folds import delay_labels, settle_folds, settle_labels
 
 # zone, and the moment its clocks went back
 CHANGES = [

@@ -9,13 +9,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from monitor.errors import StoreError
 from monitor.model import Slice
-from monitor.store.archive import Archive
+from monitor.model.errors import StoreError
+from monitor.model.history import Event, EventKind
 from monitor.store.connection import open_live
-from monitor.store.history import History
-from monitor.store.past import Event, EventKind
-from monitor.store.snapshot import Publisher
+from monitor.store.published.history import History
+from monitor.store.published.reader_pool import Archive
+from monitor.store.published.snapshot import Publisher
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)

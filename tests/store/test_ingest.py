@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.store.ingest import day_runs
-from monitor.store.retry import retry_parked
+from monitor.sources.ingest.ingest import day_runs
+from monitor.sources.ingest.retry import retry_parked
 from tests.store.builder import DAY, HOUR, NOW, World, a_row, assert_cells_match_their_samples, at
 from tests.store.conftest import MakeWorld
 

@@ -10,11 +10,11 @@ import duckdb
 import pytest
 
 from monitor.model import FileSetAside
-from monitor.store import alone, patience
-from monitor.store.ingest import ingest as ingest_batch
-from monitor.store.journal import JOURNAL, Entry, Journal
-from monitor.store.pulled import Pulled
-from monitor.store.set_aside import load_set_aside, release, take_up_journal
+from monitor.sources.ingest.ingest import ingest as ingest_batch
+from monitor.sources.isolation import alone, patience
+from monitor.sources.isolation.journal import JOURNAL, Entry, Journal
+from monitor.sources.isolation.set_aside import load_set_aside, release, take_up_journal
+from monitor.sources.pulled import Pulled
 from tests.poison import FUZZED, MEMORY, POISON, flat_list, poison_readers
 from tests.store.builder import HOUR, NOW, World, a_row, model_of, write_csv, write_json_lines, write_parquet
 
@@ -59,7 +59,7 @@ def no_process_is_started(patch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any, **named: Any) -> Any:
         raise AssertionError("a process was started")
 
-    patch.setattr("monitor.store.alone.subprocess.Popen", refuse)
+    patch.setattr("monitor.sources.isolation.alone.subprocess.Popen", refuse)
 
 
 @pytest.mark.parametrize("name", POISON)
@@ -194,7 +194,7 @@ def ingesting(monkeypatch: pytest.MonkeyPatch) -> list[Exception | None]:
             raise raised[0]
         return real(*arguments, **named)
 
-    monkeypatch.setattr("monitor.store.pull.ingest", ingest)
+    monkeypatch.setattr("monitor.sources.pull.ingest", ingest)
     return raised
 
 
@@ -295,7 +295,7 @@ def test_a_statement_that_never_ends_is_interrupted_and_stops_no_other_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patience, "LEAST", 4.0)
-    monkeypatch.setattr("monitor.store.guard._ONCE_MORE", 1)
+    monkeypatch.setattr("monitor.sources.isolation.guard._ONCE_MORE", 1)
     real_trial = alone.try_alone
     monkeypatch.setattr(
         alone, "try_alone",
@@ -311,7 +311,7 @@ def test_a_statement_that_never_ends_is_interrupted_and_stops_no_other_file(
             )
         return real(*arguments, **named)
 
-    monkeypatch.setattr("monitor.store.pull.ingest", ingest)
+    monkeypatch.setattr("monitor.sources.pull.ingest", ingest)
     world = world_of(tmp_path)
     for name in ("a", "bad", "z"):
         write_parquet(world.base / "in" / f"{name}.parquet", [a_row(name)])

@@ -10,13 +10,12 @@ import duckdb
 import pytest
 
 from monitor import __version__
-from monitor.config import load_config
-from monitor.errors import StoreError
+from monitor.config.settings import load_config
+from monitor.model.errors import StoreError
 from monitor.recalibration.artefacts import read_artefact
 from monitor.recalibration.mending import mend_files
 from monitor.store.connection import LIVE, open_live
-from monitor.store.opened import open_snapshot
-from monitor.store.snapshot import SNAPSHOT
+from monitor.store.published.snapshot import SNAPSHOT, open_snapshot
 from tests.store.builder import World
 from tests.store.levels import DATA, LEVELS, NEWEST, files_below, left_by, run_cycle
 from tests.store.upgraded import assert_cells_follow_samples

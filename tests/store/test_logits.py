@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
+from monitor.config.sources import Source
 from monitor.model import Slice
 from monitor.recalibration.calibrators import Temperature
-from monitor.sourcesettings import Source
-from monitor.store.agreement import Agreement, agreement_of
-from monitor.store.logits import (
+from monitor.store.scores.agreement import Agreement, agreement_of
+from monitor.store.scores.logits import (
     Kinds,
     kinds,
     load_holdings,
@@ -23,7 +23,7 @@ from monitor.store.logits import (
     settle_logits,
     suspect_logits,
 )
-from monitor.store.served import Serving
+from monitor.store.scores.served import Serving
 from monitor.store.source_facts import load_facts
 from tests.store.builder import NOW, Row, World, a_row
 from tests.store.conftest import MakeWorld

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from monitor.model import Slice
-from monitor.store import renewal
-from monitor.store.registry import Registry
+from monitor.sources.renewal import renew as renewal
+from monitor.store.dictionaries import Registry
 from tests.store.builder import NOW, World, a_row, at, model_of, reasons
 from tests.store.upgraded import KINDS, assert_cells_follow_samples, configured, left_by_old, touch
 

@@ -9,12 +9,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from monitor.cycle import file_sources
-from monitor.store import ingest as ingesting
-from monitor.store import renewal, retry
+from monitor.engine.cycle import file_sources
+from monitor.sources.ingest import ingest as ingesting
+from monitor.sources.ingest import retry
+from monitor.sources.isolation.patience import OverdueError
+from monitor.sources.renewal import renew as renewal
 from monitor.store.cells import fold_and_drop
-from monitor.store.patience import OverdueError
-from monitor.store.registry import LostNumberError, Registry
+from monitor.store.dictionaries import LostNumberError, Registry
 from monitor.store.rewriting import rewrite_samples
 from tests.store.builder import DAY, HOUR, NOW, World, a_row, write_json_lines
 from tests.store.conftest import MakeWorld
@@ -88,8 +89,8 @@ def test_an_ingest_tried_again_leaves_what_one_without_an_error_leaves(
         send_files(world)
         with monkeypatch.context() as patched:
             if not together:
-                patched.setattr("monitor.sources.look.BATCH_FILES", 1)
-                patched.setattr("monitor.sources.look.BATCH_ROWS", 0)
+                patched.setattr("monitor.sources.inspect.BATCH_FILES", 1)
+                patched.setattr("monitor.sources.inspect.BATCH_ROWS", 0)
             calls = fail_once(patched, ingesting, step, ERRORS[0], after=after) if fails else [1, 1]
             brought = world.pull()
         assert len(calls) > 1
@@ -108,8 +109,8 @@ def test_whatever_the_error_no_row_is_lost_or_counted_elsewhere(
         world = make_world(folder=f"fails-{fails}")
         send_files(world)
         with monkeypatch.context() as patched:
-            patched.setattr("monitor.sources.look.BATCH_FILES", 1)
-            patched.setattr("monitor.sources.look.BATCH_ROWS", 0)
+            patched.setattr("monitor.sources.inspect.BATCH_FILES", 1)
+            patched.setattr("monitor.sources.inspect.BATCH_ROWS", 0)
             if fails:
                 fail_once(patched, ingesting, "take", error, after=True)
             brought = world.pull()

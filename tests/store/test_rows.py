@@ -19,7 +19,7 @@ from monitor.model import (
     Severity,
     Slice,
 )
-from monitor.store import rows
+from monitor.store import readings as rows
 from tests.store.builder import HOUR, NOW, World, a_row
 
 NIGHT = Slice.of({"camera": 'c "1", x=y', "lighting": "night\n"})

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.store.pulled import Pulled
+from monitor.sources.pulled import Pulled
 from tests.store.arrivals import PUSHED, in_inbox, play, push, take_pushed
 from tests.store.builder import HOUR, NOW, Row, World, a_row, assert_cells_match_their_samples, reasons, write_parquet
 from tests.store.conftest import MakeWorld

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from monitor.model import Slice, finest_scope
 from monitor.recalibration.calibrators import Temperature
-from monitor.store.served import Apply, Serving, stacked
+from monitor.store.scores.served import Apply, Serving, stacked
 from tests.store.builder import HOUR, NOW, World, a_row
 from tests.store.conftest import MakeWorld
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.sources.base import Batch
-from monitor.sources.look import BATCH_FILES
-from monitor.store import pull as pull_module
+from monitor.sources import pull as pull_module
+from monitor.sources.batch import Batch
+from monitor.sources.inspect import BATCH_FILES
 from tests.store.builder import HOUR, NOW, Row, World, a_row, at, write_parquet
 from tests.store.conftest import MakeWorld
 
@@ -144,9 +144,9 @@ def both_ways(
     for most in (BATCH_FILES, 1):
         world = make_world(folder=f"most-{most}", **made)
         with monkeypatch.context() as patched, counting(monkeypatch) as sizes:
-            patched.setattr("monitor.sources.look.BATCH_FILES", most)
+            patched.setattr("monitor.sources.inspect.BATCH_FILES", most)
             if most == 1:
-                patched.setattr("monitor.sources.look.BATCH_ROWS", 0)
+                patched.setattr("monitor.sources.inspect.BATCH_ROWS", 0)
             brought = []
             for number in range(2):
                 write(world.base, number)

@@ -10,8 +10,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from monitor.sources.base import Batch
-from monitor.store import pull as pull_module
+from monitor.sources import pull as pull_module
+from monitor.sources.batch import Batch
 from tests.store.arrivals import PUSHED, push
 from tests.store.builder import HOUR, NOW, Row, World, a_row
 from tests.store.conftest import MakeWorld
@@ -77,7 +77,7 @@ def test_what_taking_one_file_raises_stops_no_other(
             raise error
         return real(*arguments, **named)
 
-    monkeypatch.setattr("monitor.store.pull.ingest", ingest)
+    monkeypatch.setattr("monitor.sources.pull.ingest", ingest)
 
     def files(world: World, number: int) -> None:
         rng = np.random.default_rng([place, number])

@@ -12,10 +12,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from monitor.errors import StoreError
-from monitor.store import snapshot
-from monitor.store.rows import store_readings
-from monitor.store.snapshot import SNAPSHOT, Publisher
+from monitor.model.errors import StoreError
+from monitor.store.published import snapshot
+from monitor.store.published.snapshot import SNAPSHOT, Publisher
+from monitor.store.readings import store_readings
 from tests.store.builder import HOUR, NOW, World, a_row
 from tests.store.test_rows import a_reading
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from monitor.jobs.requests import leave
 from monitor.model import Slice
-from monitor.requests import leave
 from monitor.store.connection import LIVE, open_live
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 
 from monitor.model import THRESHOLD_METRICS, Reading, Slice, ThresholdInUse
-from monitor.recalibration.charge import take_charge
-from monitor.statistics.threshold_choice import Scored, choose_threshold
-from monitor.statistics.threshold_curves import COLUMNS
-from monitor.statistics.threshold_policies import parse_policy
-from monitor.store.deployed import threshold_of
+from monitor.recalibration.registry import take_charge
+from monitor.statistics.thresholds.choice import Scored, choose_threshold
+from monitor.statistics.thresholds.curves import COLUMNS
+from monitor.statistics.thresholds.policies import parse_policy
 from monitor.store.samples import load_samples
-from monitor.store.thresholds import load_thresholds, store_thresholds
+from monitor.store.thresholds import load_thresholds, store_thresholds, threshold_of
 from tests.e2e.world import BEGAN, DAY, Line, line, model_section
 from tests.store.builder import HOUR, NOW, World, a_row
 

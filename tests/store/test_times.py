@@ -9,11 +9,17 @@ import duckdb
 import numpy as np
 import pytest
 
-from monitor.sources.base import Batch
-from monitor.sourcesettings import Source
+from monitor.config.sources import Source
+from monitor.sources.batch import Batch
+from monitor.sources.times.expressions import (
+    contrary_zone,
+    foreign_expression,
+    other_expression,
+    refused_zone,
+    time_expression,
+)
+from monitor.sources.times.zones import zone_of, zones_meant
 from monitor.store.connection import literal
-from monitor.store.times import contrary_zone, foreign_expression, other_expression, refused_zone, time_expression
-from monitor.store.zones import zone_of, zones_meant
 
 ZONES = (
     "UTC", "Europe/Berlin", "Europe/London", "Europe/Dublin", "Europe/Moscow", "Europe/Istanbul", "America/New_York",

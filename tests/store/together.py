@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.sources.configured import configured_sources
-from monitor.sources.look import BATCH_FILES
+from monitor.sources.inspect import BATCH_FILES
+from monitor.sources.pull import configured_sources
 from tests.store.builder import HOUR, NOW, Row, World, a_row
 from tests.store.conftest import MakeWorld
 from tests.store.test_small_inputs import counting, left, put
@@ -40,9 +40,9 @@ def compare(
         world = make_world(folder=f"most-{most}", **made)
         worlds.append(world)
         with monkeypatch.context() as patched, counting(monkeypatch) as sizes:
-            patched.setattr("monitor.sources.look.BATCH_FILES", most)
+            patched.setattr("monitor.sources.inspect.BATCH_FILES", most)
             if most == 1:
-                patched.setattr("monitor.sources.look.BATCH_ROWS", 0)
+                patched.setattr("monitor.sources.inspect.BATCH_ROWS", 0)
             sources = configured_sources(world.model, world.base, world.base / "state")
             brought = []
             for number in range(pulls):

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from monitor.config import Model, parse_config
+from monitor.config.settings import Model, parse_config
 from monitor.store.cells import renew_cells
 from monitor.store.connection import LIVE, naive, open_live
 from tests.store.builder import NOW, SUMS, World

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.statistics.binned import ScoreBins
+from monitor.statistics.calibration.bins import ScoreBins
+from monitor.statistics.calibration.metrics import measure
+from monitor.statistics.calibration.reliability import reliability
 from monitor.statistics.cells import Cells, Clusters
-from monitor.statistics.metrics import measure
-from monitor.statistics.rates import GroupSums
-from monitor.statistics.reliability import reliability
-from monitor.statistics.threshold_live import CONFIDENCE, design_effects, live_rates
+from monitor.statistics.intervals import GroupSums
+from monitor.statistics.thresholds.live import CONFIDENCE, design_effects, live_rates
 from tests.benchmarks.coverage.worlds import Floats, Known, World, known
 
 INTERVALS = (

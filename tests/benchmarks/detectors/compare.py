@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.statistics.evidence_tolerance import Tolerance
+from monitor.statistics.drift.bets import Tolerance
 from tests.benchmarks.detectors.ours import calwatch
 from tests.benchmarks.detectors.rivals import Alarms, river_available, river_detector, rolling_ece, two_chart_ewma
 from tests.benchmarks.detectors.streams import Scenario, Stream

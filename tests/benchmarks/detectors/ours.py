@@ -4,10 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.statistics.cells import Cells
-from monitor.statistics.evidence import Block, EvidenceState, advance
-from monitor.statistics.evidence_bank import BinSums
-from monitor.statistics.evidence_budget import DAYS_PER_YEAR, slice_threshold
-from monitor.statistics.evidence_tolerance import Tolerance
+from monitor.statistics.drift.bets import BinSums, Tolerance
+from monitor.statistics.drift.budget import DAYS_PER_YEAR, slice_threshold
+from monitor.statistics.drift.eprocess import Block, EvidenceState, advance
 from tests.benchmarks.detectors.streams import Floats, Stream, nested
 
 ROWS_AT_A_TIME = 400_000  # slices x buckets in memory at once

@@ -9,7 +9,7 @@ well: ``calwatch demo`` tells its alarm day itself.
 import argparse
 from pathlib import Path
 
-from monitor.statistics.evidence_tolerance import Tolerance
+from monitor.statistics.drift.bets import Tolerance
 from tests.benchmarks.streams.play import Played, play
 from tests.benchmarks.streams.real import real_streams
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.statistics.cells import Cells
-from monitor.statistics.evidence import Block, EvidenceState, advance
-from monitor.statistics.evidence_bank import BinSums
-from monitor.statistics.evidence_budget import slice_threshold
-from monitor.statistics.evidence_explained import direction, explain
-from monitor.statistics.evidence_tolerance import Tolerance
+from monitor.statistics.drift.bets import BinSums, Tolerance
+from monitor.statistics.drift.budget import slice_threshold
+from monitor.statistics.drift.eprocess import Block, EvidenceState, advance
+from monitor.statistics.drift.explain import direction, explain
 from tests.benchmarks.streams.curve import Curve
 from tests.benchmarks.streams.real import RealStream
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from monitor.statistics.evidence_tolerance import Tolerance
+from monitor.statistics.drift.bets import Tolerance
 from tests.benchmarks.streams.__main__ import main
 from tests.benchmarks.streams.curve import Curve
 from tests.benchmarks.streams.play import play

@@ -12,7 +12,7 @@ from statistics import median
 
 import numpy as np
 
-from monitor.weigh import weigh
+from monitor.engine.stages.drift import weigh
 from tests.store.builder import World
 
 from .play import BEGAN, DAY, HOUR, Plan, draw_samples, write_samples

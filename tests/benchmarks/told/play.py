@@ -8,8 +8,8 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.rulebook import Rulebook, parse_pack
-from monitor.weigh import weigh
+from monitor.engine.stages.drift import weigh
+from monitor.rules.pack import Rulebook, parse_pack
 from tests.store.builder import World
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from monitor.config import load_config
-from monitor.cycle import Cycle, watch
-from monitor.publish.instruments import Instruments
+from monitor.config.settings import load_config
+from monitor.engine.cycle import Cycle, watch
+from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import open_live
 
 HERE = Path(__file__).parent

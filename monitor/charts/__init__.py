@@ -1,0 +1,1 @@
+"""Charts: pure functions from values to pictures, and the processes that draw them."""

@@ -1,0 +1,1 @@
+"""The command ``calwatch``: what people type, and what is printed for it."""

@@ -1,0 +1,393 @@
+"""The command ``calwatch``. Each command is thin: it reads arguments, calls one function below it and prints.
+
+Imports stand inside the commands, so that none of them loads what only another needs: numpy, scipy, the web server.
+"""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor import __version__
+from monitor.cli import output as console
+from monitor.cli.backup import backup, restore
+from monitor.cli.calibrators import export
+from monitor.cli.init import init
+from monitor.cli.jobs import jobs_app
+from monitor.cli.report import report
+from monitor.cli.retry import retry
+from monitor.cli.schema import schema
+from monitor.cli.token import token_app
+from monitor.model.errors import CalwatchError, ConfigError, StoreInUseError, UsageError
+
+if TYPE_CHECKING:
+    from monitor.store.published.queries import Snapshot
+
+EXIT_FAILED, EXIT_MISUSE, EXIT_DRIFT, EXIT_STOPPED = 1, 2, 3, 130
+
+app = typer.Typer(
+    name="calwatch", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Watches whether a vision model's confidence is still honest in production, slice by slice.",
+)  # fmt: skip
+rules_app = typer.Typer(no_args_is_help=True, help="Rule packs.")
+app.add_typer(rules_app, name="rules")
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="the configuration file")]
+StateDirOption = Annotated[
+    Path | None,
+    typer.Option("--state-dir", help="look there, as at what a backtest played, instead of [monitor] state_dir"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
+DEFAULT_CONFIG = Path("calwatch.toml")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; errors people can act on become ``error:`` and ``try:`` lines."""
+    try:
+        app(args=arguments, prog_name="calwatch", standalone_mode=True)
+    except (ConfigError, UsageError) as error:
+        console.fail(error.message, error.hint)
+        sys.exit(EXIT_MISUSE)
+    except CalwatchError as error:
+        console.fail(error.message, error.hint)
+        sys.exit(EXIT_FAILED)
+    except RuntimeError as error:
+        from monitor.store.connection import is_ctrl_c
+
+        if not is_ctrl_c(error):
+            raise
+        sys.exit(EXIT_STOPPED)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        console.say(f"calwatch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    directory: Annotated[Path, typer.Argument(help="where its files go")] = Path("calwatch-demo"),
+    serve: Annotated[bool, typer.Option("--serve", help="then keep /metrics and the page up")] = False,
+    listen: Annotated[str, typer.Option(help="host:port to serve on")] = "127.0.0.1:9464",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """The whole loop on bundled real data; nothing to configure."""
+    from monitor.cli.demo.play import play_demo
+    from monitor.cli.demo.story import tell
+
+    played = play_demo(directory)
+    tell(played, directory)
+    if played.failures:
+        raise CalwatchError("\n".join(played.failures), "the demo should not fail: please report it with these lines")
+    if serve:
+        from monitor.engine.logs import configure_logging
+        from monitor.engine.played_server import serve_published
+
+        configure_logging("text")
+        serve_published(played.published, listen, directory)
+
+
+app.command()(init)
+
+
+@app.command()
+def check(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """Configuration, rules and the first rows of the sources: every mistake at once."""
+    from monitor.engine.check.apart import check_apart
+    from monitor.engine.check.check import Checked
+    from monitor.engine.daemon import utc_now
+
+    try:
+        found = check_apart(config, utc_now())
+    except ConfigError as error:
+        if not json:
+            raise
+        found = Checked(error.mistakes, [], [], "")
+    if json:
+        console.as_json(
+            {
+                "mistakes": found.mistakes, "suspicions": found.suspicions, "notes": found.notes, "sources": found.sources,
+            }
+        )  # fmt: skip
+        raise typer.Exit(EXIT_MISUSE if found.mistakes else EXIT_FAILED if found.suspicions else 0)
+    for line in found.sources:
+        console.say(line)
+    for note in found.notes:
+        console.say(f"note: {note}")
+    for suspicion in found.suspicions:
+        console.say(f"suspicious: {suspicion}")
+    if found.mistakes:
+        raise ConfigError(found.mistakes, found.hint)
+    if found.suspicions:
+        console.say(f"{config}: not fine: see what is suspicious above; numbers may come out wrong")
+        raise typer.Exit(EXIT_FAILED)
+    console.say(f"{config}: {found.summary}")
+
+
+@app.command()
+def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """The daemon: pull, measure, judge, recalibrate, publish, every cycle. SIGHUP reloads, SIGTERM stops."""
+    from monitor.engine.daemon import Daemon
+
+    Daemon(config).run()
+
+
+@app.command()
+def once(
+    config: ConfigOption = DEFAULT_CONFIG,
+    fail_on_drift: Annotated[bool, typer.Option("--fail-on-drift", help="exit 3 when an alert fires")] = False,
+    json: JsonOption = False,
+) -> None:
+    """One cycle in the foreground; the exit code tells how it went."""
+    from monitor.engine.daemon import run_once
+    from monitor.sources.pulled import NotRead
+
+    tick = run_once(config)
+    not_read = NotRead.of(tick.pulled)
+    firing = [alert for model in tick.published.models for alert in model.alerts if alert.state == "firing"]
+    if json:
+        console.as_json(
+            {
+                "failed": tick.failed, "snapshot_problem": tick.published.problem,
+                "firing": [{"model": a.model, "rule": a.rule, "slice": a.slice.text, "reason": a.reason} for a in firing],
+                "jobs": [{"id": j.id, "scope": j.scope.text, "state": j.state.value, "reasons": list(j.reasons)}
+                         for jobs in tick.jobs.values() for j in jobs],
+                "not_read": not_read.new, "set_aside": not_read.aside,
+            }
+        )  # fmt: skip
+    else:
+        for alert in firing:
+            console.say(f"firing: {alert.model} {alert.rule} {alert.slice.text}: {alert.reason}")
+        for sentence in (*not_read.new, *not_read.aside):
+            console.say(f"not read: {sentence}")
+        count, alerts = len(tick.published.models), len(firing)
+        console.say(
+            f"{count} model{'s' * (count != 1)}, {alerts} alert{'s' * (alerts != 1)} firing, {len(tick.failed)} failed"
+        )
+    for model, problem in tick.failed.items():
+        console.fail(f'model "{model}": {problem}', "")
+    if not_read.read_nothing:
+        console.fail(
+            "nothing that was new could be read: see what was not read above", "calwatch check names every mistake"
+        )
+    if tick.failed or tick.published.problem or not_read.read_nothing:
+        raise typer.Exit(EXIT_FAILED)
+    if fail_on_drift and firing:
+        raise typer.Exit(EXIT_DRIFT)
+
+
+@app.command()
+def backtest(
+    began: Annotated[str, typer.Option("--from", help="first simulated time, e.g. 2026-01-01 or 2026-01-01T06:00Z")],
+    ended: Annotated[str, typer.Option("--to", help="last simulated time")],
+    step: Annotated[str, typer.Option(help="simulated time between two cycles")] = "1h",
+    state_dir: Annotated[Path | None, typer.Option(help="its own state directory; default calwatch-backtest")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """History through the same cycle on a simulated clock: what would have fired, been refitted, been promoted."""
+    from monitor.cli.backtest import play_apart
+    from monitor.cli.output import backtest_json, tell_backtest
+    from monitor.config.settings import load_config
+    from monitor.model.durations import parse_duration
+
+    try:
+        width = parse_duration(step)
+    except ValueError as error:
+        raise UsageError(f"--step {error}") from error
+    if not width:
+        raise UsageError(f"--step must be longer than 0s (got {step!r})")
+    first, last = _time("--from", began), _time("--to", ended)
+    loaded = load_config(config)
+    directory = state_dir or Path("calwatch-backtest")
+    played = play_apart(loaded, directory, first, last, width)
+    if json:
+        console.as_json(backtest_json(played))
+    else:
+        tell_backtest(played, directory)
+        if directory.resolve() == loaded.state_dir.resolve():
+            console.say(
+                f"note: that is the state_dir of {config} too, and run and once refuse what was played: before you go live "
+                "name another, or move this one away"
+            )
+        else:
+            console.say(f"look at it: calwatch status, slices, jobs or report, with --state-dir {directory}")
+    if played.failures:
+        raise CalwatchError("\n".join(played.failures), "the models named above failed in at least one cycle")
+    if played.read_nothing:
+        raise CalwatchError(
+            "nothing could be read: see the source problems above", "calwatch check names every mistake"
+        )
+
+
+@app.command()
+def status(state_dir: StateDirOption = None, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """Models, alerts that fire and why, calibrators in charge, troubles with the sources."""
+    from monitor.cli.output import tell_status
+
+    with _snapshot(config, state_dir) as held:
+        answers = held.status(_model_names(config))
+    if json:
+        console.as_json(answers)
+    else:
+        tell_status(answers)
+
+
+@app.command()
+def slices(
+    model: Annotated[str | None, typer.Option(help="only this model")] = None,
+    window: Annotated[str | None, typer.Option(help="only this window, e.g. 24h")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="rows at most")] = 20,
+    state_dir: StateDirOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """The newest reading of each slice, worst first."""
+    from monitor.cli.output import tell_slices
+
+    with _snapshot(config, state_dir) as held:
+        if model is not None:
+            held.demand_model(model)
+        if window is not None:
+            held.demand_window(window)
+        rows = held.slices(model, window, limit)
+    if json:
+        console.as_json(rows)
+    else:
+        tell_slices(rows)
+
+
+app.add_typer(jobs_app, name="jobs")
+app.add_typer(token_app, name="token")
+
+
+@app.command()
+def recalibrate(
+    model: Annotated[str, typer.Argument(help="the model's name")],
+    slice_: Annotated[str, typer.Option("--slice", help='"all", or e.g. "camera=c3,lighting=night"')] = "all",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Ask for a refit; the daemon runs it in its next cycle, or it runs here when there is no daemon."""
+    _ask(config, model, "recalibrate", slice_, None)
+
+
+@app.command()
+def rollback(
+    model: Annotated[str, typer.Argument(help="the model's name")],
+    slice_: Annotated[str, typer.Option("--slice", help="the calibrator's scope")] = "all",
+    to: Annotated[str | None, typer.Option("--to", help="artefact id; default: the one in charge before")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Put the previous (or a named) calibrator back in charge."""
+    _ask(config, model, "rollback", slice_, to)
+
+
+app.command()(backup)
+app.command()(restore)
+app.command()(retry)
+app.command()(export)
+app.command()(report)
+app.command()(schema)
+
+
+@app.command()
+def snapshot(
+    target: Annotated[Path | None, typer.Argument(help="copy the snapshot there")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Publish metrics.duckdb anew (when no daemon does), and copy it to a file of your own."""
+    from monitor.engine.daemon import publish_now
+
+    path = publish_now(config)
+    if target is not None:
+        try:
+            shutil.copyfile(path, target)
+        except OSError as error:
+            raise CalwatchError(f"{target}: cannot be written: {error.strerror}") from error
+    console.say(str(target or path))
+
+
+@rules_app.command("test")
+def rules_test(
+    test_files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="*.test.toml: series in, expected alerts")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Run rule tests, as promtool does for Prometheus: series in, expected alerts at t."""
+    from monitor.rules import testing as ruletest
+
+    failed = count = 0
+    for path in test_files:
+        for result in ruletest.run_tests(path):
+            count += 1
+            failed += not result.passed
+            console.say(f"{'ok    ' if result.passed else 'FAILED'} {result.place}")
+            for failure in result.failures:
+                console.say(f"       {failure}")
+    console.say(f"{count} tests, {failed} failed")
+    if failed:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _ask(config: Path, model: str, kind: str, slice_: str, to: str | None) -> None:
+    from monitor.cli.calibrators import named_scope
+    from monitor.engine.byhand import carry_out
+    from monitor.engine.daemon import utc_now
+    from monitor.jobs.requests import leave
+
+    loaded, scope = named_scope(config, model, slice_)
+    left = leave(loaded.state_dir, model, kind, scope, utc_now(), to=to)
+    try:
+        tick = carry_out(config, kind)
+    except StoreInUseError:
+        console.say(f"asked for: {kind} {model} {scope.text}; the running daemon takes it up in its next cycle")
+        console.say("see: calwatch jobs")
+        return
+    except CalwatchError:
+        left.unlink(missing_ok=True)  # told as failed: it must not be done later
+        raise
+    done = [job for job in tick.jobs.get(model, ()) if job.kind == kind and job.scope == scope]
+    for job in done:
+        console.say(f"{job.kind} {job.scope.text}: {job.state.value}")
+        for reason in job.reasons:
+            console.say(f"  {reason}")
+    if model in tick.failed:
+        raise CalwatchError(f'{kind}: the cycle failed for model "{model}": {tick.failed[model]}', "see: calwatch jobs")
+    if not done or any(job.state == "failed" for job in done):
+        raise CalwatchError(f"{kind} did not succeed", "see the reasons above, and: calwatch jobs")
+
+
+def _snapshot(config: Path, state_dir: Path | None) -> "Snapshot":
+    from monitor.config.settings import load_config
+    from monitor.store.published.queries import Snapshot
+
+    return Snapshot(state_dir or load_config(config).state_dir)
+
+
+def _model_names(config: Path) -> list[str]:
+    from monitor.config.settings import load_config
+
+    return [model.name for model in load_config(config).model]
+
+
+def _time(option: str, text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"{option} must be a date or time such as 2026-01-01 or 2026-01-01T06:00Z (got {text!r})"
+        ) from None
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

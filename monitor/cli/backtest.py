@@ -1,0 +1,69 @@
+"""``calwatch backtest`` in a process of its own: ``python -m monitor.cli.backtest DIRECTORY``."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from shutil import rmtree
+
+import duckdb
+
+from monitor.cli.output import progress
+from monitor.config.settings import Config
+from monitor.engine.backtest import REPLAY, Played, play
+from monitor.engine.logs import configure_logging
+from monitor.sources.isolation.alone import Failed
+from monitor.sources.isolation.apart import answer_apart, work_apart
+from monitor.sources.isolation.journal import Entry, Journal
+from monitor.sources.isolation.patience import seconds_for
+from monitor.store.blame import first_line
+from monitor.store.connection import LIVE
+
+_LEFT = (LIVE, f"{LIVE}.wal", REPLAY, f"{REPLAY}.wal")  # of a process that ended while it read
+
+
+def play_apart(config: Config, state_dir: Path, began: datetime, ended: datetime, step: timedelta) -> Played:
+    """What ``play`` gives, with its progress on a terminal. Raises what it raises, and CalwatchError when the process ends over
+    no file."""
+    return work_apart(
+        "monitor.cli.backtest", (config, state_dir, began, ended, step), Played, name="the backtest",
+        seconds_of=lambda entry: 2 * seconds_for(_size(entry)), clear_away=lambda: _sweep(state_dir), shows=True,
+    )  # fmt: skip
+
+
+def _size(entry: Entry) -> int:
+    """Bytes of what is being read; fingerprints of files begin with them."""
+    sizes = [fingerprint.partition(":")[0] for fingerprint in entry.items.values()]
+    return sum(int(size) for size in sizes if size.isdecimal())
+
+
+def _sweep(state_dir: Path) -> None:
+    """Remove what the process left half done: it began in a directory without a database."""
+    for name in _LEFT:
+        (state_dir / name).unlink(missing_ok=True)
+    rmtree(state_dir / "spill", ignore_errors=True)
+
+
+def main(directory: Path) -> None:
+    """Play what is asked for in the directory, and leave what was found there."""
+    configure_logging("text", level=logging.ERROR)
+    answer_apart(directory, _play)
+
+
+def _play(
+    asked: tuple[Config, Path, datetime, datetime, timedelta], known: Mapping[str, Failed], journal: Journal
+) -> Played:
+    config, state_dir, began, ended, step = asked
+    try:
+        with progress(began, ended, "backtest") as advance:
+            return play(
+                config, state_dir, began, ended, step, each_tick=lambda now, tick: advance(now), known=known,
+                journal=journal,
+            )  # fmt: skip
+    except duckdb.FatalException as error:  # the database is spoilt; where a file did it, the journal names it
+        sys.exit(first_line(error))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

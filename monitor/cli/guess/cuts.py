@@ -1,0 +1,75 @@
+"""Which columns cut the traffic into slices."""
+
+import re
+from collections.abc import Sequence
+
+from monitor.cli.guess.columns import Column, Table, paired, plain, words
+from monitor.cli.guess.roles import Roles
+from monitor.config.settings import CANONICAL_COLUMNS
+
+SLICES, FEWEST, MOST = 3, 2, 50  # dimensions guessed at most; values a dimension may have
+_PLAIN = str.maketrans("äöüéè", "aouee")
+_ROWS = 3  # each value has so many on average
+RESERVED = {"model", "version", "window", "rule", "state", "severity", "le", "quantile", "job", "instance"}
+_USUAL_SLICES = (
+    "camera", "cam", "line", "site", "lighting", "light", "shift", "station", "machine", "scanner", "device", "sensor", "plant",
+    "factory", "location", "lane", "gate", "zone", "region", "store", "hospital", "ward", "modality", "view", "weather", "lens",
+    "daynight", "product", "material", "recipe",
+    "kamera", "linie", "werk", "licht", "schicht", "anlage", "maschine",
+)  # fmt: skip
+
+
+def guess_slices(table: Table, roles: Roles) -> list[tuple[str, Column, str]]:
+    """Columns that cut the traffic: usual names first, then other texts of few values; none that says what another does."""
+    fitting = []
+    for column in table.columns:
+        rank = _slice_rank(column)
+        is_number = column.is_numeric and rank is None
+        few = FEWEST <= len(column.counts) <= MOST and column.filled >= _ROWS * len(column.counts)
+        if (
+            few
+            and not is_number
+            and roles.is_free(column)
+            and column is not roles.repeated_id
+            and column.kind in ("text", "number", "flag")
+            and (
+                column.filled >= 0.5 * table.rows
+                and column.time_shape is None
+                and (column.kind != "flag" or rank is not None)
+            )
+        ):
+            fitting.append((len(_USUAL_SLICES) if rank is None else rank, column))
+    chosen: list[tuple[str, Column, str]] = []
+    truth = [roles.columns[role] for role in ("label", "predicted_class", "version") if role in roles.columns]
+    for rank, column in sorted(fitting, key=lambda pair: pair[0]):
+        if len(chosen) == SLICES or any(
+            _says_same(column, other) for other in (*truth, *(one for _, one, _ in chosen))
+        ):
+            continue
+        name = dimension_name(column.name, [taken for taken, _, _ in chosen])
+        usual = "a usual name, " if rank < len(_USUAL_SLICES) else ""
+        chosen.append((name, column, f"{usual}{len(column.counts)} values"))
+    return chosen
+
+
+def _slice_rank(column: Column) -> int | None:
+    found = {*words(column.name), plain(column.name.rpartition(".")[2])}
+    return next((rank for rank, usual in enumerate(_USUAL_SLICES) if usual in found), None)
+
+
+def _says_same(one: Column, other: Column) -> bool:
+    """Whether each value of one goes with one value of the other."""
+    pairs = set(paired(one, other))
+    return 0 < len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+
+
+def dimension_name(own: str, taken: Sequence[str] = ()) -> str:
+    """A name that `slices` takes: lower case, no marks, none that is reserved."""
+    last = own.rpartition(".")[2] or own
+    name = re.sub(r"[^a-z0-9]+", "_", last.lower().translate(_PLAIN)).strip("_")
+    name = (name if name[:1].isalpha() else f"slice_{name}".rstrip("_"))[:50]
+    if name in RESERVED or name in CANONICAL_COLUMNS:
+        name += "_value"
+    while name in taken:
+        name += "_2"
+    return name

@@ -1,0 +1,197 @@
+"""What the values of a table say of its model: the task, what a label and a score are, which columns cut the traffic."""
+
+from monitor.cli.guess.columns import Column, Table, plain, sign_of, words
+from monitor.cli.guess.cuts import guess_slices
+from monitor.cli.guess.found import Guess, Meaning
+from monitor.cli.guess.logits import guess_logits
+from monitor.cli.guess.roles import Roles, find_roles, is_image_like
+from monitor.cli.guess.truth import guess_truth
+from monitor.model import Task
+
+_RIGHT = {"correct", "iscorrect", "right", "hit", "match", "matched", "tp"}  # in a name: whether a prediction was right
+_TWO = 2  # classes of a binary task
+_LOWEST_OF_TOP = 0.5  # of two classes the one that is predicted never has less
+
+
+def guess_meaning(table: Table) -> Meaning:
+    """Return what the rows most likely mean."""
+    roles = find_roles(table)
+    meaning = Meaning(roles, _task(table, roles))
+    task = Task(str(meaning.task.value))
+    if roles.probabilities:
+        _settle_probabilities(meaning, task)
+    guess_truth(meaning, task)
+    _guess_score(meaning, task)
+    guess_logits(table, meaning, task)
+    meaning.slices = guess_slices(table, roles)
+    _tell_missing(table, meaning, task)
+    return meaning
+
+
+def _task(table: Table, roles: Roles) -> Guess:
+    """The task with the reason for it."""
+    label, predicted, outcome = (roles.columns.get(role) for role in ("label", "predicted_class", "outcome"))
+
+    def guess(task: Task, why: str) -> Guess:
+        return Guess("task", task.value, why)
+
+    if "positives" in roles.columns:
+        return guess(Task.SEGMENTATION, "rows carry counts of pixels, n and positives")
+    boxes = _boxes(roles)
+    if boxes:
+        return guess(Task.DETECTION, boxes)
+    lowest = _lowest(roles)
+    below = lowest is not None and lowest < _LOWEST_OF_TOP
+    goes = "scores go below 1/2" if below else "no score is below 1/2, as the larger of two has it"
+    if label is not None:
+        classes = list(predicted.values) if predicted is not None else []
+        if below and len(classes) <= _TWO and not set(classes) & set(label.values):
+            classes = []  # the same two written in other ways, such as 0 and 1 beside ok and defect
+        found = list(dict.fromkeys([*label.values, *classes]))
+        names = " and ".join(f'"{value}"' for value in found)
+        if len(found) > _TWO:
+            return guess(Task.MULTICLASS, f'"{label.name}" holds {len(found):,} classes')
+        if predicted is None or below or not found:
+            return guess(Task.BINARY, f'"{label.name}" holds {names or "nothing yet"}, and {goes}')
+        return guess(Task.MULTICLASS, f'"{label.name}" holds {names}, and {goes}: it is of the predicted class')
+    if outcome is not None:
+        if _RIGHT & {*words(outcome.name), plain(outcome.name)}:
+            return guess(Task.MULTICLASS, f'"{outcome.name}" says whether a prediction was right')
+        if below or lowest is None:
+            return guess(Task.BINARY, f'"{outcome.name}" holds two values, and scores go below 1/2')
+        return guess(Task.MULTICLASS, f"{goes}: the score is of the predicted class")
+    if predicted is not None and len(predicted.counts) > 2:
+        return guess(Task.MULTICLASS, f'"{predicted.name}" holds {len(predicted.counts):,} classes')
+    if len(roles.probabilities) > 2:
+        return guess(Task.MULTICLASS, f"{len(roles.probabilities)} columns of probabilities that sum to 1")
+    return guess(Task.BINARY if below else Task.MULTICLASS, goes)
+
+
+def _boxes(roles: Roles) -> str:
+    """What makes a table look like one of boxes; "" when nothing does."""
+    if roles.boxes:
+        return f"{', '.join(column.name for column in roles.boxes)} describe boxes"
+    if roles.overlap is not None:
+        return f'"{roles.overlap.name}" is the overlap with a box of the truth'
+    repeated = roles.repeated_id
+    group = roles.columns.get("group_id")
+    image = repeated if repeated is not None and _per_value(repeated) > 1.2 else group
+    if image is not None and (image is repeated or is_image_like(image)):
+        return f'"{image.name}" comes in {_per_value(image):.1f} rows each, as images do whose boxes are rows'
+    return ""
+
+
+def _per_value(column: Column) -> float:
+    return column.filled / len(column.counts) if column.counts else 0.0
+
+
+def _lowest(roles: Roles) -> float | None:
+    """The lowest score, as a probability; of two columns that sum to 1 the lowest of the first."""
+    score = roles.columns.get("score") or next(iter(roles.probabilities), None)
+    known = [number for number in score.numbers if number is not None] if score is not None else []
+    return min(known) / (100 if score is not None and _is_percent(score) else 1) if known else None
+
+
+def _is_percent(score: Column) -> bool:
+    known = [number for number in score.numbers if number is not None]
+    beyond = sum(1 + 1e-5 < number <= 100 for number in known)
+    return beyond >= 0.01 * len(known) and (beyond >= 20 or beyond > 0.5 * len(known))
+
+
+def _settle_probabilities(meaning: Meaning, task: Task) -> None:
+    """Of two columns that sum to 1 the one of the positive class is the score; of more none is."""
+    roles, columns = meaning.roles, meaning.roles.probabilities
+    names = ", ".join(f'"{column.name}"' for column in columns)
+    if len(columns) == 2 and task is Task.BINARY:
+        signs = [sign_of(" ".join(word for word in words(column.name) if word != "p")) for column in columns]
+        last = [words(column.name)[-1] for column in columns]
+        place = (
+            signs.index(1) if signs.count(1) == 1
+            else 1 - signs.index(-1) if signs.count(-1) == 1
+            else last.index("1") if sorted(last) == ["0", "1"]
+            else None
+        )  # fmt: skip
+        if place is not None:
+            chosen = columns[place]
+            roles.take("score", chosen, f"of {names}, which sum to 1, the one of the positive class")
+            roles.other_scores, roles.probabilities = [column for column in columns if column is not chosen], []
+            return
+    largest = f"greatest({', '.join(column.name for column in columns)})"
+    which = "that of the positive class" if task is Task.BINARY else f"the predicted class's, {largest}"
+    meaning.todo.append(("score", f"{names} hold a probability for each class; calwatch takes one: map {which}"))
+
+
+def _guess_score(meaning: Meaning, task: Task) -> None:
+    score = meaning.roles.columns.get("score")
+    if score is None:
+        return
+    if score.has_decimal_commas:
+        meaning.todo.append(("score", f'"{score.name}" writes 0,83: calwatch reads 0.83, so write a decimal point'))
+    elif _is_percent(score):
+        highest = max(number for number in score.numbers if number is not None)
+        meaning.source.append(Guess("score_unit", "percent", f'"{score.name}" goes up to {highest:g}'))
+    elif score.share(-1e-5, 1 + 1e-5) < 0.99:
+        meaning.todo.append(("score", f'some values of "{score.name}" are above 1: are they probabilities?'))
+    if meaning.roles.other_scores and "several" in meaning.roles.reasons["score"]:
+        others = ", ".join(f'"{column.name}"' for column in meaning.roles.other_scores)
+        meaning.todo.append(("score", f'"{score.name}" was taken; {others} could be meant too: look at the line'))
+    label = meaning.roles.columns.get("label")
+    predicted = meaning.roles.columns.get("predicted_class")
+    if (
+        task is Task.BINARY
+        and label is not None
+        and predicted is None
+        and (_lowest(meaning.roles) or 0) >= _LOWEST_OF_TOP
+    ):
+        meaning.todo.append(
+            (
+                "task",
+                'no score is below 1/2: where they are of the predicted class, map predicted_class and set task = "multiclass"',
+            )
+        )
+
+
+def _tell_missing(table: Table, meaning: Meaning, task: Task) -> None:
+    """What calwatch needs and what was not found."""
+    roles, todo = meaning.roles, meaning.todo
+    for name in ("outcome", "label", "predicted_class", "score", "observed_at"):
+        column = table.named(name)
+        if column is not None and column.filled and roles.is_free(column) and name not in {key for key, _ in todo}:
+            some = ", ".join(column.values[:3])
+            todo.append((name, f"the column of that name does not look like it: its values are {some}"))
+    told = {key for key, _ in todo}
+    has = roles.columns.keys()
+    repeated, in_files, version = roles.repeated_id, roles.repeated_in_files, roles.columns.get("version")
+    if repeated is not None:
+        todo.append(
+            ("sample_id", f'"{repeated.name}" holds {len(repeated.counts):,} values in {table.rows:,} rows: if it is the '
+             "image, map it as group_id and give each row an id of its own, such as image and number of the box")
+        )  # fmt: skip
+    elif "sample_id" not in has:
+        todo.append(
+            ("sample_id", "no column names each row once: add one, such as the part's number or the image's name")
+        )
+    if in_files is not None:
+        todo.append(
+            ("sample_id", f'"{in_files.name}" comes again in other files at the same time: the later would take the '
+             "earlier's place. Make ids that differ, such as file and number")
+        )  # fmt: skip
+    if "observed_at" not in has and "observed_at" not in told:
+        todo.append(("observed_at", "no column holds times: add when each prediction was made"))
+    if "score" not in has and "score" not in told:
+        todo.append(("score", "no column holds probabilities, 0 to 1: add the one the model gave"))
+    if roles.overlap is not None and not {"outcome", "label"} & has:
+        todo.append(("outcome", f'write one from "{roles.overlap.name}", such as {roles.overlap.name} >= 0.5'))
+    elif roles.truths:
+        either = " or ".join(f'"{column.name}"' for column in roles.truths[:3])
+        todo.append(
+            ("label", f"{either} could say what was true: map label, and predicted_class if one is the prediction")
+        )
+    elif not {"outcome", "label", "positives"} & has and not {"outcome", "label"} & told:
+        wanted = 'outcome (0 or 1) or label, or a [[model.source]] with holds = "labels"'
+        todo.append(("outcome", f"no column says what came true: add {wanted}"))
+    if "label" in has and task is not Task.BINARY and not {"outcome", "predicted_class"} & has:
+        todo.append(("predicted_class", "a label needs the class predicted beside it: add it, or outcome (0 or 1)"))
+    if version is not None and len(version.counts) > max(20, table.rows // 10):
+        count = len(version.counts)
+        todo.append(("version", f'"{version.name}" holds {count:,} values: each begins anew. Is it one a build?'))

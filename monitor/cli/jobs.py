@@ -1,0 +1,99 @@
+"""``calwatch jobs``: the list, one job with its attempts, and cancelling."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli import output as console
+from monitor.model.errors import CalwatchError, StoreInUseError, UsageError
+
+if TYPE_CHECKING:
+    from monitor.store.published.queries import Snapshot
+
+jobs_app = typer.Typer(invoke_without_command=True)
+ConfigOption = Annotated[Path, typer.Option("--config", help="the configuration file")]
+StateDirOption = Annotated[
+    Path | None,
+    typer.Option("--state-dir", help="look there, as at what a backtest played, instead of [monitor] state_dir"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
+DEFAULT_CONFIG = Path("calwatch.toml")
+
+
+@jobs_app.callback()
+def jobs(
+    context: typer.Context,
+    model: Annotated[str | None, typer.Option(help="only this model")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="rows at most")] = 20,
+    state_dir: StateDirOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """Refits, rollbacks and actions, newest first, with the gate's reasons."""
+    if context.invoked_subcommand is not None:
+        return
+    from monitor.cli.output import tell_jobs
+
+    with _snapshot(config, state_dir) as held:
+        if model is not None:
+            held.demand_model(model)
+        rows = held.jobs(model, limit)
+    if json:
+        console.as_json(rows)
+    else:
+        tell_jobs(rows)
+
+
+@jobs_app.command()
+def show(
+    job: Annotated[str, typer.Argument(help="the job's id")],
+    state_dir: StateDirOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """One job with all its attempts: how long each took, what came out, and the output that was kept."""
+    from monitor.cli.output import tell_attempts, tell_jobs
+
+    with _snapshot(config, state_dir) as held:
+        row = held.job(job)
+        attempts = held.attempts(job)
+    if json:
+        console.as_json({**row, "log": attempts})
+        return
+    tell_jobs([row])
+    tell_attempts(attempts)
+
+
+@jobs_app.command()
+def cancel(
+    job: Annotated[str, typer.Argument(help="the job's id, as calwatch jobs prints it")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Cancel a queued or running job; the daemon does it in its next cycle, or it is done here when there is none."""
+    from monitor.config.settings import load_config
+    from monitor.engine.byhand import carry_out
+    from monitor.jobs.requests import CANCEL, leave_cancellation
+
+    with _snapshot(config) as held:
+        row = held.job(job)
+    if row["state"] not in ("queued", "running"):
+        raise UsageError(f"job {job} has ended already: {row['state']}", "see: calwatch jobs")
+    leave_cancellation(load_config(config).state_dir, row["model"], job)
+    try:
+        tick = carry_out(config, CANCEL)
+    except StoreInUseError:
+        console.say(f"asked to cancel {job}; the running daemon does it in its next cycle (see: calwatch jobs)")
+        return
+    for each in tick.jobs.get(row["model"], ()):
+        if each.id == job:
+            console.say(f"{each.kind} {each.scope.text}: {each.state.value}")
+            return
+    raise CalwatchError(f"job {job} was not cancelled", "it may have ended meanwhile, see: calwatch jobs")
+
+
+def _snapshot(config: Path, state_dir: Path | None = None) -> "Snapshot":
+    from monitor.config.settings import load_config
+    from monitor.store.published.queries import Snapshot
+
+    return Snapshot(state_dir or load_config(config).state_dir)

@@ -1,0 +1,338 @@
+"""Answers of the command line in tables and sentences."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from monitor.engine.backtest import Played
+from monitor.model import Alert, AlertState, Job
+from monitor.model.wording import interval, minute, number, percent, signed, told_set_aside, visible
+from monitor.sources.remedies import REMEDIES
+from monitor.store.published.snapshot import SNAPSHOT
+
+out = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 160)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: Iterable[str] = ()) -> None:
+    """Print a table; columns named in ``numeric`` are set flush right."""
+    shown = Table(title=title, title_justify="left", header_style="bold")
+    right = set(numeric)
+    for column in columns:
+        shown.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(escape(visible(cell)) for cell in row))
+    out.print(shown)
+
+
+def say(text: str = "") -> None:
+    """One line of prose."""
+    out.print(escape(visible(text, lines=True)), soft_wrap=True)
+
+
+def as_json(value: Any) -> None:
+    """The value as JSON on standard output: times in ISO 8601 with their UTC marker."""
+    text = json.dumps(value, indent=2, default=_plain, ensure_ascii=False)
+    sys.stdout.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat() + ("" if value.tzinfo else "+00:00")
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value)
+
+
+def fail(message: str, hint: str) -> None:
+    """``error:`` and ``try:`` on standard error."""
+    for line in message.split("\n"):
+        err.print(f"[bold red]error:[/] {escape(visible(line))}")
+    if hint:
+        err.print(f"[bold]try:[/] {escape(hint)}")
+
+
+Row = Mapping[str, Any]
+
+
+@contextmanager
+def progress(first: datetime, last: datetime, what: str) -> Iterator[Callable[[datetime], None]]:
+    """A bar of simulated time on a terminal; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda now: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[day]}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=(last - first).total_seconds(), day="")
+        yield lambda now: bar.update(task, completed=(now - first).total_seconds(), day=f"{now:%Y-%m-%d}")
+
+
+def tell_status(answers: Mapping[str, Any]) -> None:
+    """Models in a table, then what fails, fires, is unknown, who is in charge, and troubles with labels and sources."""
+    say(f"as of {minute(answers['published_at'])} UTC")
+    if answers["played"]:
+        say("PLAYED: a demo or a backtest on a simulated clock, nothing live")
+    if answers["models"]:
+        _tell_models(answers["models"])
+    for model in answers["waiting"]:
+        say(f"{model}: no samples yet")
+    for row in answers["failing"]:
+        say(
+            f"FAILED {row['model']}, every cycle since {minute(row['since'])} UTC, so its numbers are old: {row['problem']}"
+        )
+    for row in answers["firing"]:
+        say(f"FIRING [{row['severity']}] {row['model']} {row['rule']} on {row['slice']}: {_explained(row)}")
+    if not answers["firing"]:
+        say("no alert fires")
+    for row in answers["unknown"]:
+        say(f"UNKNOWN {row['model']} {row['rule']} on {row['slice']}: {row['reason']}")
+    for row in answers["calibrators"]:
+        say(
+            f"in charge of {row['model']} {row['scope']}: {row['id']} ({row['method']}, fitted {minute(row['fitted_at'])}, "
+            f"promoted {minute(row['promoted_at'])})"
+        )
+    for row in answers["thresholds"]:
+        say(_threshold(row))
+    for row in answers["label_delays"]:
+        if row["depends"]:
+            say(f"WARNING {row['model']}: {row['finding']}")
+        elif row["depends"] is None and row["model"] not in answers["waiting"]:
+            say(f"UNKNOWN {row['model']}: {row['finding']}")
+    for row in answers["group_spans"]:
+        say(f"{'WARNING' if row['suspicious'] else 'groups of'} {row['model']}: {row['finding']}")
+    for row in answers["folded"]:
+        say(f"WARNING {row['model']}: {row['finding']}")
+    for row in answers["waiting_labels"]:
+        if row["finding"]:
+            say(f"{'WARNING' if row['suspicious'] else 'labels of'} {row['model']}/{row['source']}: {row['finding']}")
+    for row in answers["files_set_aside"]:
+        say(f"SET ASIDE {row['model']}/{row['source']}: {told_set_aside(row['item'], row['reason'], row['remedy'])}")
+    for row in answers["troubles"]:
+        say(f"source {row['model']}/{row['source']}, {minute(row['noted_at'])}: {row['problem']}")
+    for row in answers["quarantined"]:
+        remedy = f" ({REMEDIES[row['reason']]})" if row["reason"] in REMEDIES else ""
+        newest = minute(row["newest_at"])
+        say(f"quarantined {row['model']}/{row['source']}: {row['rows']:,} × {row['reason']}, newest {newest}{remedy}")
+
+
+def _threshold(row: Row) -> str:
+    """What a scope's threshold is by its policy, or that there is none."""
+    if row["kept"] is False:
+        return f"NO THRESHOLD of {row['model']} {row['scope']} can promise {row['policy']}: best bound {number(row['best'])}"
+    sure = f", kept with {100 * row['confidence']:g} % confidence when it was chosen" if row["kept"] else ""
+    return f"threshold of {row['model']} {row['scope']}: {number(row['threshold'], 4)} by {row['policy']}{sure}"
+
+
+def _tell_models(rows: Sequence[Row]) -> None:
+    table(
+        "models",
+        ("model", "version", "window", "samples", "labelled", "ECE", "95 % interval", "gap", "firing", "pending", "unknown"),
+        (
+            (
+                row["model"], row["version"] or "–", row["window"], f"{row['samples']:,}", percent(row["label_coverage"]),
+                "insufficient" if row["state"] != "ok" else number(row["ece"]),
+                interval(row["ece_lower"], row["ece_upper"]), signed(row["calibration_gap"]), str(row["firing"]),
+                str(row["pending"]), str(row["unknown"]),
+            )
+            for row in rows
+        ),
+        numeric=("samples", "labelled", "ECE", "gap", "firing", "pending", "unknown"),
+    )  # fmt: skip
+
+
+def _explained(row: Row) -> str:
+    """The reason of an alert that fires as sentences, with its onset where they do not name it yet."""
+    reason = str(row["reason"])
+    onset = "" if row["onset"] is None else f"about {minute(row['onset'])} UTC"
+    return f"{reason}." if onset in reason else f"{reason}. It began {onset}."
+
+
+def tell_slices(rows: Sequence[Row]) -> None:
+    """Readings in a table."""
+    if not rows:
+        say("no readings yet; what came in: calwatch status, what could: calwatch check")
+        return
+    table(
+        "slices, worst first (by the lower bound of ECE)",
+        ("model", "slice", "window", "samples", "ECE", "debiased", "95 % interval", "by luck", "gap", "Brier", "AUROC"),
+        (
+            (
+                row["model"], row["slice"], row["window"], f"{row['samples']:,}",
+                "insufficient" if row["state"] != "ok" else number(row["ece"]), number(row["ece_debiased"]),
+                interval(row["ece_lower"], row["ece_upper"]), number(row["ece_null_quantile"]),
+                signed(row["calibration_gap"]), number(row["brier_score"]), number(row["auroc"]),
+            )
+            for row in rows
+        ),
+        numeric=("samples", "ECE", "debiased", "by luck", "gap", "Brier", "AUROC"),
+    )  # fmt: skip
+    say("by luck: the ECE that 5 % of perfectly calibrated slices of this size would exceed")
+
+
+def tell_jobs(rows: Sequence[Row]) -> None:
+    """Each job on a line, its reasons below."""
+    if not rows:
+        say("no jobs yet")
+    for row in rows:
+        say(
+            f"{minute(row['requested_at'])}  {row['kind']} {row['model']} {row['scope']}  {row['state']}  "
+            f"({row['trigger']})  id {row['id']}"
+        )
+        for reason in row["reasons"]:
+            say(f"    {reason}")
+
+
+def tell_attempts(rows: Sequence[Row]) -> None:
+    """Each attempt of a job on a line, the output kept of it below."""
+    for row in rows:
+        took = "" if row["seconds"] is None else f" in {row['seconds']:.1f} s"
+        memory = "" if row["peak_memory"] is None else f", {row['peak_memory'] / 1e6:,.0f} MB"
+        say(f"  attempt {row['attempt']}, {minute(row['started_at'])}: {row['outcome']}{took}{memory}")
+        for line in (row["output"] or "").splitlines():
+            say(f"    | {line}")
+
+
+def tell_backtest(played: Played, directory: Path) -> None:
+    """All of a backtest: rows taken, alerts, refits, problems."""
+    say(f"played {minute(played.began)} to {minute(played.ended)} UTC in {played.ticks:,} cycles")
+    tell_pulled(played)
+    tell_alerts(played.alerts)
+    tell_refits(played.jobs)
+    for message in dict.fromkeys(problem.message for problem in played.problems):
+        say(f"source problem: {message}")
+    say(f"its state: {directory} (DuckDB: {directory / SNAPSHOT})")
+
+
+def tell_pulled(played: Played) -> None:
+    """What each model's sources brought."""
+    for model, pulled in played.pulled.items():
+        if not pulled.rows:
+            say(f"{model}: no rows in this time; what there is: calwatch check")
+            continue
+        say(
+            f"{model}: {pulled.rows:,} rows, {pulled.new:,} new, {pulled.labelled:,} labelled later, "
+            f"{pulled.duplicates:,} duplicates, {pulled.corrected:,} corrected, "
+            f"{sum(pulled.quarantined.values()):,} quarantined"
+        )
+        if pulled.quarantined:
+            say(
+                "    quarantined: "
+                + ", ".join(f"{count:,} {reason}" for reason, count in sorted(pulled.quarantined.items()))
+            )
+
+
+def tell_alerts(alerts: Sequence[Alert]) -> None:
+    """Each time an alert fired, with when it resolved."""
+    fired = [alert for alert in alerts if alert.state is AlertState.FIRING]
+    resolved = {(alert.model, alert.rule, alert.version, alert.slice, alert.fired_at): alert for alert in alerts
+                if alert.state is AlertState.RESOLVED}  # fmt: skip
+    if not fired:
+        say("no alert would have fired")
+        return
+    several = len({alert.model for alert in fired}) > 1
+    table(
+        "alerts",
+        (*_model_column(several), "rule", "severity", "slice", "began (estimate)", "fired", "resolved", "reason when it fired"),
+        (
+            (
+                *_model_column(several, alert.model),
+                alert.rule, alert.severity.value, alert.slice.text, minute(alert.onset), minute(alert.fired_at),
+                minute(end.resolved_at) if end else "still firing", alert.reason,
+            )
+            for alert in fired
+            for end in [resolved.get((alert.model, alert.rule, alert.version, alert.slice, alert.fired_at))]
+        ),
+    )  # fmt: skip
+
+
+def tell_refits(jobs: Sequence[Job]) -> None:
+    """The promoted refits in a table, the rejected ones counted with their last reason; then rollbacks and actions."""
+    for job in jobs:
+        if job.kind == "rollback":
+            say(f"{minute(job.finished_at)} {job.scope.text} ({job.trigger}): {'; '.join(job.reasons)}")
+    called = Counter(f"{job.details.get('action')} on {job.trigger}" for job in jobs if job.kind == "action")
+    jobs = [job for job in jobs if job.kind == "recalibrate"]
+    promoted = [job for job in jobs if job.state.value == "promoted"]
+    others = [job for job in jobs if job.state.value != "promoted"]
+    several = len({job.model for job in jobs}) > 1
+    if promoted:
+        table(
+            "refits that the gate accepted (before → after on samples later than the fit)",
+            (
+                *_model_column(several), "when", "asked by", "scope", "calibrator", "ECE", "log-loss", "threshold",
+                "fit + gate samples",
+            ),
+            ((*_model_column(several, job.model), *_refit_row(job)) for job in promoted),
+        )  # fmt: skip
+    say(f"{len(jobs):,} refits asked for, {len(promoted):,} promoted, {len(others):,} not")
+    by_reason: dict[str, int] = {}
+    for job in others:
+        key = job.state.value + ": " + _kind_of_reason(job)
+        by_reason[key] = by_reason.get(key, 0) + 1
+    for key, count in sorted(by_reason.items(), key=lambda pair: -pair[1]):
+        say(f"    {count:,} × {key}")
+    for what, count in called.items():
+        say(f"would run {count:,} × {what}")
+
+
+def _model_column(several: bool, text: str = "model") -> tuple[str, ...]:
+    """A column that tells models apart, where there are several."""
+    return (text,) if several else ()
+
+
+_KINDS = (  # what stands in the gate's own reason, and how such reasons are counted together
+    ("same scores as the calibrator in use", "nothing to mend (the candidate equals what is in use)"),
+    ("which may be chance", "improvement may be chance"),
+    ("rejected: slice ", "a slice would become worse"),
+    ("log-loss worse", "log-loss would be worse"),
+    ("both sides of the cut in time", "groups lie on both sides of the cut: is group_id too wide?"),
+    ("needs", "too little data"),
+    ("there are no later samples", "too little data"),
+)
+
+
+def _kind_of_reason(job: Job) -> str:
+    """By the first reason that turned it down: methods not chosen, and thresholds, are told beside it."""
+    fallback = job.reasons[-1] if job.reasons else "no reason recorded"
+    told = next((each for each in job.reasons if each.startswith(f"{job.state.value}: ")), fallback)
+    return next((kind for text, kind in _KINDS if text in told), told.removeprefix(f"{job.state.value}: "))
+
+
+def _refit_row(job: Job) -> tuple[str, ...]:
+    details: Mapping[str, Any] = job.details
+    before, after = details["before"], details["after"]
+    parameters = details["parameters"]
+    method = details["method"]
+    if "temperature" in parameters:
+        method += f" T={parameters['temperature']:.3f}"
+    threshold = details.get("threshold")
+    return (
+        minute(job.finished_at), job.trigger.split("T")[0], job.scope.text, f"{details['calibrator']} ({method})",
+        f"{number(before['ece'])} → {number(after['ece'])}", f"{number(before['log_loss'])} → {number(after['log_loss'])}",
+        "–" if threshold is None else f"{threshold:.3f}",
+        f"{details['fit']['samples']:,} + {details['gate']['samples']:,}",
+    )  # fmt: skip
+
+
+def backtest_json(played: Played) -> dict[str, Any]:
+    """The same for machines."""
+    return {
+        "from": played.began, "to": played.ended, "cycles": played.ticks, "failures": played.failures,
+        "pulled": {model: {name: getattr(pulled, name) for name in ("rows", "new", "labelled", "duplicates", "corrected")}
+                   | {"quarantined": pulled.quarantined} for model, pulled in played.pulled.items()},
+        "alerts": [{"model": a.model, "rule": a.rule, "slice": a.slice.text, "state": a.state.value, "at": a.evaluated_at,
+                    "fired_at": a.fired_at, "onset": a.onset, "reason": a.reason} for a in played.alerts],
+        "jobs": [{"id": j.id, "model": j.model, "scope": j.scope.text, "trigger": j.trigger, "state": j.state.value,
+                  "finished_at": j.finished_at, "reasons": list(j.reasons), "details": dict(j.details)} for j in played.jobs],
+        "problems": [problem.message for problem in played.problems],
+    }  # fmt: skip

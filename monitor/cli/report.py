@@ -1,0 +1,111 @@
+"""The command ``calwatch report``: a model and a period as one HTML file, or one chart of it as PNG."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli import output as console
+from monitor.model.errors import CalwatchError, UsageError
+
+if TYPE_CHECKING:
+    from monitor.publish.report.gather import Report
+
+
+class ChartName(StrEnum):
+    """The charts that ``--png`` draws."""
+
+    RELIABILITY = "reliability"
+    ECE = "ece"
+    EVIDENCE = "evidence"
+    REFIT = "refit"
+    THRESHOLDS = "thresholds"
+    HEAT_MAP = "heat-map"
+
+
+def report(
+    model: Annotated[str, typer.Argument(help="the model's name")],
+    began: Annotated[
+        str | None, typer.Option("--from", help="start of the period, e.g. 2026-01-01; default: 30 days before its end")
+    ] = None,
+    ended: Annotated[str | None, typer.Option("--to", help="its end; default: the newest snapshot's time")] = None,
+    slice_: Annotated[
+        str | None,
+        typer.Option("--slice", help='the one to tell in full, e.g. "camera=c3"; default: all, and those in trouble'),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="where to write; default: MODEL.html or MODEL-CHART.png")
+    ] = None,
+    png: Annotated[ChartName | None, typer.Option("--png", help="only this chart, as PNG for a ticket")] = None,
+    state_dir: Annotated[
+        Path | None,
+        typer.Option("--state-dir", help="of that, as of what a backtest played, instead of [monitor] state_dir"),
+    ] = None,
+    config: Annotated[Path, typer.Option("--config", help="the configuration file")] = Path("calwatch.toml"),
+) -> None:
+    """Write one self-contained HTML file about a model and a period, made to be printed; or one chart as PNG."""
+    from monitor.config.settings import load_config
+    from monitor.model import Slice
+    from monitor.publish.report.gather import gather
+    from monitor.store.published.queries import Snapshot
+
+    since, until = _moment("--from", began), _moment("--to", ended)
+    try:
+        scope = Slice.parse(slice_) if slice_ is not None else Slice() if png is not None else None
+    except ValueError as error:
+        raise UsageError(f"--slice: {error}") from error
+    loaded = load_config(config)
+    with Snapshot(state_dir or loaded.state_dir) as snapshot:
+        found = gather(snapshot.connection, model, since=since, until=until, slice_=scope)
+    if png is not None:
+        target = out or Path(f"{_file_name(model)}-{png.value}.png")
+        _write(target, _png(found, png))
+        console.say(f"wrote {target}: {png.value} of {model}, {found.slices[0].slice.text}")
+        return
+    from monitor.charts.client import can_draw
+    from monitor.publish.report.page import NO_CHARTS, report_page
+
+    named = loaded.model_named(model)
+    target = out or Path(f"{_file_name(model)}.html")
+    _write(target, report_page(found, named.task.event if named else None).encode())
+    console.say(f"wrote {target}: {model}, {found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC")
+    if not can_draw():
+        console.say(f"note: {NO_CHARTS}")
+
+
+def _png(found: "Report", chart: ChartName) -> bytes:
+    from monitor.charts.client import MISSING, can_draw
+
+    if not can_draw():
+        raise CalwatchError(MISSING, "pip install 'calwatch[charts]'")
+    from monitor.charts import render as rendering
+    from monitor.publish.report import charts as reportcharts
+
+    return rendering.png(reportcharts.named(found, chart.value))
+
+
+def _write(target: Path, content: bytes) -> None:
+    try:
+        target.write_bytes(content)
+    except OSError as error:
+        raise CalwatchError(f"{target}: cannot be written: {error.strerror}", "name another with --out FILE") from error
+
+
+def _file_name(model: str) -> str:
+    """The model's name as a file's: what is not a letter, digit, dot or dash becomes a dash."""
+    name = "".join(mark if mark.isalnum() or mark in ".-_" else "-" for mark in model).lstrip(".")
+    return name or "report"
+
+
+def _moment(option: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"{option} must be a date or time such as 2026-01-01 or 2026-01-01T06:00Z (got {text!r})"
+        ) from None
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,0 +1,33 @@
+"""``calwatch token``: access tokens for the HTTP API."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor.cli import output as console
+from monitor.config.tokens import Role, hash_of, new_token
+
+token_app = typer.Typer(no_args_is_help=True, help="Access tokens of the HTTP API.")
+
+
+@token_app.command("new")
+def new(
+    role: Annotated[Role, typer.Option(help="what it may do; each role may do what those before it may")] = Role.READ,
+    name: Annotated[str, typer.Option(help="who gets it; named in the log")] = "",
+    config: Annotated[Path, typer.Option("--config", help="the configuration file")] = Path("calwatch.toml"),
+    json: Annotated[bool, typer.Option("--json", help="print JSON for machines")] = False,
+) -> None:
+    """Make a token: shown this once, while the configuration keeps only its hash. Nothing is written."""
+    token = new_token()
+    named = name or role.value
+    if json:
+        console.as_json({"token": token, "name": named, "role": role.value, "hash": hash_of(token)})
+        return
+    console.say(f"token, shown only now: {token}")
+    console.say(f"add to {config}, then reload (SIGHUP):")
+    console.say("")
+    console.say("[[server.token]]")
+    console.say("name = " + '"' + named.replace("\\", "\\\\").replace('"', '\\"') + '"')
+    console.say(f'role = "{role.value}"')
+    console.say(f'hash = "{hash_of(token)}"')

@@ -1,0 +1,382 @@
+"""calwatch.toml: read once, checked whole, every mistake reported with its place.
+
+The models here are the reference of the configuration: each field's description is what the docs print.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from monitor.config.actions import Action
+from monitor.config.fields import (
+    Cron,
+    Duration,
+    ExternalUrl,
+    Listen,
+    Name,
+    Probability,
+    Section,
+    SliceDimension,
+    TimeZone,
+)
+from monitor.config.server import Server, Token
+from monitor.config.sources import CANONICAL_COLUMNS as CANONICAL_COLUMNS
+from monitor.config.sources import Outcomes
+from monitor.config.sources import Source as Source
+from monitor.config.tokens import Role
+from monitor.config.toml import nearest, parse_toml
+from monitor.model import Task
+from monitor.model.durations import format_duration
+from monitor.model.errors import ConfigError
+
+_RESERVED_LABELS = {"model", "version", "window", "rule", "state", "severity", "le", "quantile", "job", "instance"}
+
+
+def _policy(value: str) -> str:
+    from monitor.statistics.thresholds.policies import (
+        parse_policy,  # numpy and scipy load only when a threshold is asked for
+    )
+
+    try:
+        parse_policy(value)
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix("threshold policy ")) from None
+    return value
+
+
+Policy = Annotated[str, AfterValidator(_policy)]
+
+
+class Recalibration(Section):
+    """Refits: when, how, and who applies the result."""
+
+    schedule: Cron | None = Field(
+        None, description='cron, e.g. "0 2 * * *"; none: only rules and people ask for refits'
+    )
+    method: Literal["auto", "identity", "temperature", "platt", "beta", "isotonic", "vector"] = Field(
+        "auto",
+        description="auto lets data decide; or identity, temperature, platt, beta, isotonic, vector (needs logits)",
+    )
+    apply: Literal["serving", "monitor"] = Field(
+        "serving",
+        description="serving: production applies the calibrator and logs its id; monitor: samples carry raw scores and "
+        "calwatch applies it",
+    )
+    fit_window: Duration = Field(timedelta(days=14), description="how far back a refit looks, unless drift began later")
+    gate_fraction: Probability = Field(0.4, description="latest share of that window, kept from the fit for the gate")
+    min_samples: int = Field(1000, ge=50, description="labelled samples a refit needs, fit and gate together")
+    max_samples: int = Field(
+        2_000_000,
+        ge=50,
+        description="labelled samples a refit takes into memory, fewer where each has more than 50 logits; of more, whole "
+        "groups are chosen by a hash of their id",
+    )
+    confidence: Probability = Field(0.95, description="of the bounds the gate asks for")
+    timeout: Duration = Field(timedelta(hours=1), description="a refit that runs longer is ended, by the daemon")
+    attempts: int = Field(
+        5, ge=1, le=100, description="of a refit that fails for a reason that may pass, with back-off"
+    )
+    guard: Duration = Field(
+        timedelta(days=14),
+        description="how long a promoted calibrator is compared with the one before; rolled back when worse; 0s: never",
+    )
+
+
+class Threshold(Section):
+    """Which decision threshold a refit chooses with the calibrator."""
+
+    policy: Policy = Field(
+        "f1",
+        description="f1, fbeta:B, youden, cost:fp=A,fn=B (with ,prior=P for another base rate), or a promise: "
+        "precision>=P, recall>=R, fp_per_image<=X, accuracy>=A",
+    )
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        0.95, description="with which a promise holds; of each bound shown"
+    )
+    per: tuple[Literal["predicted_class", "class"], ...] = Field(
+        (), description="one more threshold for each class: predicted_class, or class (one-vs-rest, needs logits)"
+    )
+
+
+class Model(Section):
+    """One monitored model."""
+
+    name: Name = Field(description="the label `model` of its series")
+    task: Task = Field(description="binary, multiclass, detection or segmentation: which event the score speaks of")
+    slices: tuple[SliceDimension, ...] = Field((), description="columns that cut the traffic into slices")
+    max_order: int = Field(2, ge=0, le=4, description="how many dimensions a crossed slice may name")
+    max_slice_values: int = Field(100, ge=1, le=100_000, description="per dimension; later ones fold into __other__")
+    max_versions: int = Field(
+        100, ge=1, le=1_000, description="seen within retention; later ones fold into __other__, not judged for drift"
+    )
+    bucket: Duration = Field(timedelta(hours=1), description="width of a time bucket: divides a day evenly")
+    windows: tuple[Duration, ...] = Field(
+        (timedelta(hours=1), timedelta(hours=24), timedelta(days=7)), min_length=1, description="rolling windows"
+    )
+    min_samples: int = Field(100, ge=1, description="labelled samples below which a reading is insufficient")
+    label_maturity: Duration = Field(timedelta(0), description="windows end this long before now")
+    label_horizon: Duration = Field(timedelta(days=30), description="a label later than this is quarantined")
+    retention: Duration = Field(timedelta(days=90), description="how long samples are kept")
+    history: Duration = Field(timedelta(days=730), description="how long cells and readings are kept")
+    fold_after: Duration = Field(timedelta(days=14), description="cells older than this fold into daily ones")
+    rules: tuple[str, ...] = Field(("default",), description="shipped packs by name, own packs by path")
+    time_zone: TimeZone = Field("UTC", description="of the refit schedule")
+    classes: tuple[str, ...] = Field(
+        (), description="class of each logit, in order; not needed where labels are 0, 1, 2 …"
+    )
+    positive: str | None = Field(
+        None, min_length=1, description="binary: the label that the score is the probability of, where labels are names"
+    )
+    source: tuple[Source, ...] = Field(min_length=1, description="one table, or several")
+    recalibration: Recalibration = Field(default_factory=Recalibration)  # type: ignore[arg-type]  # pydantic fills it
+    threshold: Threshold | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_source_is_a_list_of_one(cls, section: Any) -> Any:
+        if isinstance(section, dict) and isinstance(section.get("source"), dict):
+            return {**section, "source": [section["source"]]}
+        return section
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Model":
+        mistakes = [*self._time_mistakes(), *self._source_mistakes(), *self._threshold_mistakes()]
+        few, many = self.recalibration.min_samples, self.recalibration.max_samples
+        if many < few:
+            mistakes.append(f"recalibration: max_samples must not be below min_samples, {few} (got {many})")
+        if self.positive is not None and self.task is not Task.BINARY:
+            mistakes.append(f'positive belongs to task "binary" (task is "{self.task.value}")')
+        if len(set(self.slices)) != len(self.slices):
+            mistakes.append("slices names a dimension twice")
+        mistakes += [
+            f'slices must not use the reserved name "{dimension}"; map it under another name'
+            for dimension in self.slices
+            if dimension in _RESERVED_LABELS or dimension in CANONICAL_COLUMNS[:8]
+        ]
+        if mistakes:
+            raise ValueError("\n".join(mistakes))
+        return self
+
+    def _time_mistakes(self) -> Iterable[str]:
+        day = timedelta(days=1)
+        if not timedelta(minutes=1) <= self.bucket <= day or day % self.bucket:
+            yield f"bucket must divide a day evenly, from 1m to 24h (got {format_duration(self.bucket)!r})"
+            return
+        for window in self.windows:
+            if not window or window % self.bucket:
+                yield (
+                    f"windows must be multiples of the bucket {format_duration(self.bucket)!r} "
+                    f"(got {format_duration(window)!r})"
+                )
+        if len(set(self.windows)) != len(self.windows):
+            yield "windows names a window twice"
+        reach = max(self.windows) + self.label_maturity
+        if self.fold_after < reach:
+            yield (
+                "fold_after must not be shorter than the longest window plus label_maturity, "
+                f"{format_duration(reach)} (got {format_duration(self.fold_after)!r})"
+            )
+        if self.retention < max(self.label_horizon, self.fold_after):
+            yield "retention must not be shorter than label_horizon and fold_after, or late labels have nothing to join"
+        if self.history < self.retention:
+            yield "history must not be shorter than retention"
+
+    def _threshold_mistakes(self) -> Iterable[str]:
+        if self.threshold is None:
+            return
+        if self.threshold.policy.startswith("accuracy") and self.task is not Task.MULTICLASS:
+            same = self.threshold.policy.replace("accuracy", "precision")
+            yield f'threshold: policy {self.threshold.policy!r} needs task "multiclass"; for this task write {same!r}'
+        if "class" in self.threshold.per and self.task is not Task.MULTICLASS:
+            yield 'threshold: per "class" needs task "multiclass", whose logits tell the classes apart'
+
+    def _source_mistakes(self) -> Iterable[str]:
+        names = [source.name for source in self.source]
+        if len(set(names)) != len(names):
+            yield f"source: each needs a name of its own (got {', '.join(names)})"
+        if all(source.holds == "labels" for source in self.source):
+            yield "source: at least one must hold samples"
+        known = (*CANONICAL_COLUMNS, *self.slices)
+        for source in self.source:
+            for column, own in source.columns.items():
+                if column not in known and own in known:
+                    yield (
+                        f'source "{source.name}": columns has "{column}" = "{own}" the wrong way round: calwatch\'s name comes '
+                        f'first, {own} = "{column}"'
+                    )
+                elif column not in known:
+                    yield (
+                        f'source "{source.name}": columns maps unknown "{column}"{nearest(column, known)}; the names on '
+                        "the left are calwatch's or a slice dimension"
+                    )
+
+    @property
+    def window_names(self) -> dict[str, timedelta]:
+        return {window_name(window): window for window in self.windows}
+
+
+class Monitor(Section):
+    """The daemon itself."""
+
+    state_dir: Path = Field(
+        Path("calwatch-state"), description="database, snapshot, calibrators; relative to this file"
+    )
+    cycle: Duration = Field(timedelta(minutes=1), description="how often everything is looked at")
+    log_format: Literal["text", "json"] = Field("text", description="json: one object a line")
+    listen: Listen = Field("127.0.0.1:9464", description="host:port of /metrics and the page")
+    external_url: ExternalUrl | None = Field(
+        None, description="of the page as people reach it, such as https://calwatch.example.org/; for links in messages"
+    )
+    memory_limit: str = Field(
+        "1GB", pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$", description="of DuckDB; beyond it spills to disk"
+    )
+    max_series: int = Field(50_000, ge=100, description="Prometheus series; what is cut is counted")
+    parallel_refits: int = Field(1, ge=1, le=64, description="refits at once, of different models, each a process")
+
+
+class Config(Section):
+    """A whole calwatch.toml."""
+
+    monitor: Monitor = Field(default_factory=Monitor)  # type: ignore[arg-type]  # pydantic fills it
+    model: tuple[Model, ...] = Field(min_length=1)
+    action: tuple[Action, ...] = ()
+    server: Server = Field(default_factory=Server)  # type: ignore[arg-type]  # pydantic fills it
+    base: Path = Path()  # directory that relative paths start from; set by load_config
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "Config":
+        names = [model.name for model in self.model]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f'two models are called "{name}"')
+        actions = [action.name for action in self.action]
+        for name in sorted({name for name in actions if actions.count(name) > 1}):
+            raise ValueError(f'two actions are called "{name}"')
+        for action in self.action:
+            for name in action.models:
+                if name not in names:
+                    raise ValueError(f'action "{action.name}": there is no model "{name}"{nearest(name, names)}')
+        return self
+
+    @model_validator(mode="after")
+    def _who_may_ask(self) -> "Config":
+        mistakes = list(self.server.mistakes(self.monitor.listen))
+        if not self.server.has_role(Role.WRITE):
+            mistakes += [
+                f'model "{model.name}": source "{source.name}": nobody may push: it needs a [[server.token]] with '
+                'role = "write", see: calwatch token new --role write'
+                for model in self.model for source in model.source if source.kind == "http"
+            ]  # fmt: skip
+        if mistakes:
+            raise ValueError("\n".join(mistakes))
+        return self
+
+    @property
+    def state_dir(self) -> Path:
+        return self.base / self.monitor.state_dir
+
+    @property
+    def tls(self) -> tuple[Path, Path] | None:
+        """Certificate and key; None: plain HTTP."""
+        held = self.server.tls_certificate, self.server.tls_key
+        return (self.base / held[0], self.base / held[1]) if held[0] and held[1] else None
+
+    def model_named(self, name: str) -> Model | None:
+        return next((model for model in self.model if model.name == name), None)
+
+
+def window_name(window: timedelta) -> str:
+    """Days where whole beyond one, hours below: ``24h`` stays ``24h``, a week is ``7d``."""
+    if window == timedelta(days=1):
+        return "24h"
+    return format_duration(window)
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file. Raises ConfigError listing every mistake with its place."""
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            [f"{path}: no such file"], "name another with --config FILE, or make one with: calwatch init DIR"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: cannot be read: {error}"]) from error
+    return parse_config(text, path.name, path.resolve().parent)
+
+
+def parse_config(text: str, origin: str, base: Path) -> Config:
+    """Check configuration text; ``origin`` names it in messages, ``base`` is where relative paths start."""
+    document = parse_toml(text, origin)
+    if "base" in document:
+        raise ConfigError([f'{origin}: unknown key "base"'])
+    try:
+        return Config.model_validate({**document, "base": base})
+    except ValidationError as error:
+        details = error.errors()
+        deeper = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+        # a section with a mistake inside makes its parent look empty to pydantic: only the mistake inside is news
+        own = [detail for detail in details if not (detail["type"] == "too_short" and detail["loc"] in deeper)]
+        mistakes = [line for detail in own for line in _mistakes(detail, document, origin)]
+        raise ConfigError(mistakes, "mend the lines named above, then run: calwatch check") from error
+
+
+def _mistakes(detail: ErrorDetails, document: dict[str, Any], origin: str) -> list[str]:
+    place, section = _place(detail["loc"], document)
+    where = f"{origin}: {place}" if place else origin
+    key = str(detail["loc"][-1]) if detail["loc"] else ""
+    match detail["type"]:
+        case "extra_forbidden":
+            return [f'{where}: unknown key "{key}"{nearest(key, _keys(detail["loc"][:-1]))}']
+        case "missing":
+            return [f'{where}: needs "{key}"']
+        case "value_error":
+            texts = str(detail["ctx"]["error"]).split("\n")
+            subject = f"{section} " if section else ""
+            return [f"{where}: {subject}{text}" if text.startswith("must") else f"{where}: {text}" for text in texts]
+        case "too_short":
+            return [f"{where}: {section} must have at least one entry"]
+        case "tuple_type":
+            return [f"{where}: {section} must be a list (got {detail['input']!r})"]
+        case _:
+            got = detail["input"]
+            message = detail["msg"].replace("Input should be", "must be").replace("String should", "must")
+            return [f"{where}: {section} {message} (got {got!r})"]
+
+
+def _place(location: tuple[int | str, ...], document: Any) -> tuple[str, str]:
+    """Turns pydantic's path into ``model "defects": source "labels"`` and the key inside it."""
+    words: list[str] = []
+    key = ""
+    node: Any = document
+    for step in location:
+        if isinstance(step, int):
+            if isinstance(node, list) and step < len(node):
+                node = node[step]
+            if isinstance(node, dict):
+                words.append(f'{key} "{node["name"]}"' if "name" in node else f"{key} {step + 1}")
+                key = ""
+            else:
+                key = f"{key}[{step + 1}]"
+        else:
+            if key:
+                words.append(key)
+            key = step
+            node = node.get(step) if isinstance(node, dict) else node
+    if location and isinstance(location[-1], int) and not key:
+        return ": ".join(words), ""
+    return ": ".join(words), key
+
+
+def _keys(location: tuple[int | str, ...]) -> tuple[str, ...]:
+    section: Any = Config
+    for step in location:
+        if isinstance(step, str):
+            section = {
+                "monitor": Monitor, "model": Model, "source": Source, "outcomes": Outcomes, "recalibration": Recalibration,
+                "threshold": Threshold, "action": Action, "server": Server, "token": Token,
+            }.get(step, section)  # fmt: skip
+    return tuple(name for name in section.model_fields if name != "base")

@@ -1,0 +1,79 @@
+"""What `[[model.source]]` says: where rows come from, what their columns are called, and how values are to be read."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from monitor.config.fields import Duration, Name, Section, TimeZone
+
+CANONICAL_COLUMNS = (
+    "sample_id", "observed_at", "labelled_at", "score", "outcome", "raw_score", "logits", "version", "calibrator",
+    "group_id", "predicted_class", "label", "n", "positives",
+)  # fmt: skip
+
+
+class Outcomes(Section):
+    """Words for the two outcomes, compared without case."""
+
+    true: tuple[str, ...] = ()
+    false: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _differ(self) -> "Outcomes":
+        both = {word.strip().casefold() for word in self.true} & {word.strip().casefold() for word in self.false}
+        if both:
+            raise ValueError(f"outcomes has {', '.join(map(repr, sorted(both)))} as true and as false")
+        return self
+
+
+class Source(Section):
+    """Where samples come from, and how its columns are called there."""
+
+    name: Name = Field("samples", description="names the source in metrics, logs and messages")
+    kind: Literal["files", "http"] = Field(
+        "files", description="files: a glob of Parquet, CSV or JSON Lines; http: what is pushed to the API"
+    )
+    holds: Literal["samples", "labels"] = Field(
+        "samples", description="samples: predictions, labelled or not yet; labels: labels only, joined on sample_id"
+    )
+    path: str = Field(
+        "",
+        min_length=1,
+        description="files: glob, relative to the configuration file, or an fsspec URL; required there",
+    )
+    format: Literal["auto", "parquet", "csv", "json"] = Field("auto", description="auto goes by each file's name")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="canonical name = own name, for columns that are called otherwise"
+    )
+    time_zone: TimeZone = Field("UTC", description="of times that carry no offset")
+    time_unit: Literal["s", "ms", "us", "ns"] | None = Field(
+        None, description="of times that are plain numbers since 1970"
+    )
+    time_precision: Duration | None = Field(
+        None, description="observed_at is cut to it, such as 1s, where exports differ in fractions of seconds"
+    )
+    score_unit: Literal["probability", "percent"] = Field("probability", description="percent: scores are 0 to 100")
+    outcomes: Outcomes | None = Field(
+        None,
+        description='own words for the two outcomes: { true = ["yes"], false = ["no"] }; 0, 1, true and false need none',
+    )
+    missing_labels: tuple[str, ...] | None = Field(
+        None,
+        description="words that mean not labelled yet; none: nan, None, NULL, NA, N/A, <NA>, \\N, - and empty, in any case",
+    )
+    logits_are: Literal["logits", "probabilities"] | None = Field(
+        None, description="what the column logits holds; none: calwatch looks, once a source"
+    )
+    withdrawn: Literal["keep", "remove"] = Field(
+        "keep",
+        description="rows and labels that are gone from a file that was written anew: kept and told, or taken out",
+    )
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> "Source":
+        if self.kind == "files" and not self.path:
+            raise ValueError('needs "path"')
+        wrong = [key for key in ("path", "format") if self.kind == "http" and key in self.model_fields_set]
+        if wrong:
+            raise ValueError("\n".join(f'kind "http" takes no "{key}": each push says what it is' for key in wrong))
+        return self

@@ -1,0 +1,144 @@
+"""History through the same cycle on a simulated clock, into a state directory of its own."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from monitor.config.settings import Config, Model
+from monitor.engine.cycle import Cycle, Tick, file_sources, watch
+from monitor.jobs.runners import InlineRunner
+from monitor.model import Alert, AlertState, Job, Published
+from monitor.model.errors import UsageError
+from monitor.model.problems import NOTHING_TAKEN, Problem
+from monitor.publish.metrics.instruments import Instruments
+from monitor.sources.batch import Source
+from monitor.sources.isolation.alone import Failed
+from monitor.sources.isolation.journal import Journal
+from monitor.sources.pulled import Pulled
+from monitor.sources.replay.guard import ReplayGuard
+from monitor.sources.replay.source import ReplaySource
+from monitor.store.connection import LIVE, ctrl_c_interrupts, literal, open_live
+from monitor.store.played import mark_played
+
+REPLAY = "replay.duckdb"
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What would have happened: alerts that changed state, jobs that ended, rows taken; and the last state."""
+
+    began: datetime
+    ended: datetime
+    ticks: int
+    pulled: dict[str, Pulled]  # by model
+    alerts: tuple[Alert, ...]  # each as it was when it began to fire, or resolved
+    jobs: tuple[Job, ...]
+    problems: tuple[Problem, ...]
+    failures: tuple[str, ...]  # "model: what went wrong", each once
+    published: Published
+
+    @property
+    def read_nothing(self) -> bool:
+        """Whether something could not be read, and nothing else was there."""
+        return any(each.reason in NOTHING_TAKEN for each in self.problems) and not any(
+            brought.files or brought.rows for brought in self.pulled.values()
+        )
+
+
+def play(
+    config: Config,
+    state_dir: Path,
+    began: datetime,
+    ended: datetime,
+    step: timedelta,
+    *,
+    each_tick: Callable[[datetime, Tick], None] = lambda now, tick: None,
+    known: Mapping[str, Failed] | None = None,
+    journal: Journal | None = None,
+) -> Played:
+    """Tick at ``began``, ``began + step`` … ``ended`` over all that arrived by then.
+
+    ``known``: files that ended or hung a process that played them → how; ``journal``: where to note which one is being read.
+    Raises UsageError when the span is empty or the state directory already holds a database.
+    """
+    if not began < ended or step <= timedelta(0):
+        raise UsageError(
+            f"nothing to play from {began.isoformat()} to {ended.isoformat()}", "--from must lie before --to"
+        )
+    if (state_dir / LIVE).exists():
+        raise UsageError(
+            f"{state_dir}: holds a database already", "name an empty directory with --state-dir, or remove it"
+        )
+    own = config.model_copy(
+        update={"base": state_dir, "monitor": config.monitor.model_copy(update={"state_dir": Path()})}
+    )
+    guarded = partial(ReplayGuard, known=known or {}, journal=journal or Journal(None))
+    watched = watch(config, lambda model: _replayed(model, config.base, guarded))
+    connection = open_live(state_dir, memory_limit=config.monitor.memory_limit, now=began)
+    try:
+        mark_played(connection)
+        connection.execute(f"ATTACH {literal(str(state_dir / REPLAY))} AS replay")
+        runner = InlineRunner(rehearsal=True)  # webhooks and commands are recorded, not run
+        cycle = Cycle(own, watched, connection, Instruments(CollectorRegistry()), runner)
+        with ctrl_c_interrupts(connection):
+            played = _run(cycle, began, ended, step, each_tick)
+        connection.execute("DETACH replay")
+    finally:
+        connection.close()
+    (state_dir / REPLAY).unlink(missing_ok=True)
+    return played
+
+
+def _replayed(model: Model, base: Path, guarded: Callable[[str, str], ReplayGuard]) -> list[Source]:
+    sources = file_sources(model, base)
+    if not any(source.holds == "samples" for source in sources):
+        raise UsageError(
+            f'model "{model.name}" has only samples that are pushed (kind "http"): there is no file to replay',
+            'name the past in a configuration of its own, with a [[model.source]] of kind "files"',
+        )
+    return [
+        ReplaySource(source, f"{model.name}/{source.name}", model, guarded(model.name, source.name))
+        for source in sources
+    ]
+
+
+def times(began: datetime, ended: datetime, step: timedelta) -> Iterator[datetime]:
+    """``began``, then each step, and ``ended`` last."""
+    now = began
+    while now < ended:
+        yield now
+        now += step
+    yield ended
+
+
+def _run(
+    cycle: Cycle, began: datetime, ended: datetime, step: timedelta, each_tick: Callable[[datetime, Tick], None]
+) -> Played:
+    pulled: dict[str, Pulled] = {}
+    alerts: list[Alert] = []
+    jobs: list[Job] = []
+    problems: list[Problem] = []
+    failures: dict[str, None] = {}
+    count = 0
+    tick = None
+    for now in times(began, ended, step):
+        tick = cycle.tick(now, publish=now == ended)
+        count += 1
+        for model, by_source in tick.pulled.items():
+            for brought in by_source.values():
+                pulled.setdefault(model, Pulled()).add(brought)
+                problems += brought.problems
+        for judged in tick.judged.values():
+            alerts += [alert for alert in judged.changed if alert.state in (AlertState.FIRING, AlertState.RESOLVED)]
+        for done in tick.jobs.values():
+            jobs += done
+        failures.update(dict.fromkeys(f"{model}: {problem}" for model, problem in tick.failed.items()))
+        each_tick(now, tick)
+    assert tick is not None  # times() yields at least `ended`
+    return Played(
+        began, ended, count, pulled, tuple(alerts), tuple(jobs), tuple(problems), tuple(failures), tick.published
+    )

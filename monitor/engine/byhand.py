@@ -1,0 +1,120 @@
+"""What people ask for where no daemon runs: refits and rollbacks of a played state at its own time, rollbacks and
+cancellations of a live one now. Nothing is pulled, judged or dropped for it, and only what was asked for is done."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import cast
+
+import duckdb
+from prometheus_client import CollectorRegistry
+
+from monitor.config.settings import Config, load_config
+from monitor.engine.cycle import Cycle, Tick, Watched, watch
+from monitor.engine.daemon import run_once, utc_now
+from monitor.engine.logs import configure_logging
+from monitor.engine.opening import make_ready
+from monitor.engine.stages.judge import Judged
+from monitor.engine.stages.measure import window_end
+from monitor.jobs import requests
+from monitor.jobs.dispatcher import Dispatcher, Ended
+from monitor.jobs.queue import cancel, enqueue, is_by_hand
+from monitor.jobs.runners import InlineRunner
+from monitor.model import Evidence, Job, LabelDelays
+from monitor.publish.metrics.instruments import Instruments
+from monitor.sources.pulled import Pulled
+from monitor.store.connection import atomic, ctrl_c_interrupts, open_live
+from monitor.store.dictionaries import Registry
+from monitor.store.label_delays import load_label_delays
+from monitor.store.played import is_played, played_until
+
+NO_PULL = ("rollback", requests.CANCEL)  # also in a live state
+
+
+def carry_out(config_path: Path, kind: str) -> Tick:
+    """Do what the spool asks for, of one kind: ``recalibrate``, ``rollback`` or ``cancel``.
+
+    A refit of a live state is a whole cycle. Raises StoreInUseError when a daemon runs, which then does it, and StoreError.
+    """
+    config = load_config(config_path)
+    configure_logging(config.monitor.log_format)
+    watched = watch(config)
+    now = utc_now()
+    connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
+    make_ready(connection, config.state_dir)
+    try:
+        played = is_played(connection)
+        if played or kind in NO_PULL:
+            at = played_until(connection) if played else now
+            cycle = HandCycle(config, watched, connection, Instruments(CollectorRegistry()), kind=kind)
+            with ctrl_c_interrupts(connection):
+                return cycle.tick(at)
+    finally:
+        connection.close()
+    return run_once(config_path)
+
+
+class HandCycle(Cycle):
+    """A cycle of which only the jobs that people asked for are left; actions that they cause in a played state are recorded
+    as ones that would run."""
+
+    def __init__(
+        self, config: Config, watched: list[Watched], connection: duckdb.DuckDBPyConnection, instruments: Instruments, *,
+        kind: str,
+    ) -> None:  # fmt: skip
+        super().__init__(config, watched, connection, instruments, InlineRunner(rehearsal=True))
+        self.kind = kind
+
+    def _pull(self, each: Watched, registry: Registry, now: datetime) -> Mapping[str, Pulled]:
+        return {}
+
+    def _measure(self, each: Watched, registry: Registry, now: datetime) -> None:
+        return None
+
+    def _weigh(self, each: Watched, registry: Registry, now: datetime) -> tuple[Evidence, ...]:
+        return each.evidence
+
+    def _judge(self, each: Watched, registry: Registry, now: datetime) -> Judged:
+        """Only the requests of this kind; others wait for a cycle."""
+        asked = [
+            (path, job)
+            for path, job in requests.waiting(self.config.state_dir, each.model.name)
+            if job.kind == self.kind
+        ]
+        with atomic(self.connection):
+            enqueue(self.connection, [_at(job, now) if self.played else job for _, job in asked])
+        for path, _ in asked:
+            path.unlink(missing_ok=True)
+        return Judged((), (), (), ())
+
+    def _recalibrate(self, each: Watched, registry: Registry, now: datetime) -> tuple[Job, ...]:
+        finished = []
+        if self.kind == requests.CANCEL:
+            for path, job_id in list(requests.cancellations(self.config.state_dir, each.model.name)):
+                if (done := cancel(self.connection, each.model.name, job_id, now)) is not None:
+                    finished.append(self._told(Ended(done, done.state.value)))
+                path.unlink(missing_ok=True)
+            return tuple(finished)
+        end = window_end(now, each.model)
+        dispatcher = Dispatcher(
+            self.connection, registry, self.config, each.model, self.runner, now, end, chosen=self._is_asked_for
+        )
+        for ended in dispatcher.advance():
+            job = self._told(ended)
+            finished += [job] if ended.is_over else []
+        return tuple(finished)
+
+    def _is_asked_for(self, job: Job) -> bool:
+        return (job.kind == self.kind and is_by_hand(job)) or (job.kind == "action" and self.played)
+
+    def _fold(self, each: Watched, registry: Registry, now: datetime) -> None:
+        return None
+
+    def _delays(self, each: Watched, registry: Registry, now: datetime) -> LabelDelays:
+        return cast(LabelDelays, load_label_delays(self.connection, each.model.name))  # None where never looked at
+
+
+def _at(job: Job, now: datetime) -> Job:
+    """Asked for at the state's own time; the id stays that of the moment it was asked, so asking again is another job."""
+    return replace(job, requested_at=now)

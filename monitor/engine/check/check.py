@@ -1,0 +1,227 @@
+"""``calwatch check``: configuration, rule packs and the first rows of the sources, without touching the state."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from monitor.config.secrets import missing_secrets
+from monitor.config.server import host_of, is_loopback
+from monitor.config.settings import Config, Model, load_config
+from monitor.engine.check.watch import CheckWatch
+from monitor.engine.cycle import watch
+from monitor.engine.http import demand_usable
+from monitor.model.errors import CalwatchError, SourceError
+from monitor.model.problems import Problem
+from monitor.model.wording import counted
+from monitor.publish.web.access import Access
+from monitor.sources.batch import Batch, Source
+from monitor.sources.dry_run import Trial
+from monitor.sources.findings.joins import compare_ids
+from monitor.sources.findings.rows import Weight, find_together, keep_for_both
+from monitor.sources.inbox import InboxSource
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """``mistakes`` keep calwatch from working, or make numbers that are certainly wrong; ``suspicions`` may; ``notes`` are
+    worth knowing; ``sources`` say what rows can be taken of each; ``summary`` is said when all is well."""
+
+    mistakes: list[str]
+    notes: list[str]
+    sources: list[str]
+    summary: str
+    suspicions: list[str] = field(default_factory=list)
+    hint: str = "mend the lines named above, then run: calwatch check"
+
+
+def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch | None = None) -> Checked:
+    """Look at everything. ``at``: when the rows would be pulled; None: whether they are old or ahead is not asked;
+    ``watch_files``: what is known of files that cannot be read, and where to note which one is being read. Raises ConfigError
+    when the configuration or a rule pack itself cannot be read."""
+    config = load_config(path)
+    watched = watch(config)
+    mistakes: list[str] = []
+    mistakes += _server_mistakes(config)
+    notes = [override for each in watched for override in each.rulebook.overrides]
+    notes += [f'model "{each.model.name}": {sentence}' for each in watched for sentence in each.rulebook.mapped]
+    if not config.server.tls_certificate and not is_loopback(host_of(config.monitor.listen)):
+        notes.append(
+            f"listens on {config.monitor.listen} without TLS: tokens can be read on the way. Set [server] tls_certificate and "
+            "tls_key, or put a proxy that speaks TLS in front"
+        )
+    for action in config.action:
+        notes += [f'action "{action.name}": {problem}' for problem in missing_secrets(action.secrets, config.base)]
+    found = Checked(mistakes, notes, [], "")
+    held = watch_files or CheckWatch()
+    memory = config.monitor.memory_limit
+    files = sum(_try_sources(each.model, each.sources, config.base, at, found, held, memory) for each in watched)
+    return replace(found, summary=_summary(config, sum(len(each.rulebook) for each in watched), files))
+
+
+def _try_sources(
+    model: Model,
+    sources: Sequence[Source],
+    base: Path,
+    at: datetime | None,
+    found: Checked,
+    held: CheckWatch,
+    memory: str,
+) -> int:
+    """Try the sources of one model and tell ``found`` of them; how many files can be read."""
+    with duckdb.connect(config={"memory_limit": memory}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        return _try_each(connection, model, sources, base, at, found, held)
+
+
+def _try_each(
+    connection: duckdb.DuckDBPyConnection, model: Model, sources: Sequence[Source], base: Path, at: datetime | None,
+    found: Checked, held: CheckWatch,
+) -> int:  # fmt: skip
+    files = 0
+    trials: dict[str, list[Trial]] = {"samples": [], "labels": []}
+    bare: list[str] = []  # sources whose labels need a predicted class beside them
+    for source in sources:
+        if isinstance(source, InboxSource):
+            continue  # what is there we wrote ourselves, and looked at when it came
+        where = f'model "{model.name}": source "{source.name}"'
+        looked = _look(connection, model, source, base, at, held)
+        trial = looked.trial
+        files += looked.files
+        found.mistakes.extend(f"{where}: {text}" for text in looked.mistakes)
+        found.notes.extend(f"{where}: {text}" for text in looked.notes)
+        found.suspicions.extend(f"{where}: {text}" for text in looked.suspicions)
+        if looked.files:
+            zone = next(own.time_zone for own in model.source if own.name == source.name)
+            for told in trial.told(at, model, zone):
+                _lists(found)[told.weight].append(f"{where}: {told.text}")
+        if trial.rows:
+            found.sources.append(f"{where}: {trial.summary(source.holds)}")
+        trials[source.holds].append(trial)
+        if source.holds == "labels" and trial.bare:
+            bare.append(f'"{source.name}"')
+    predictions = sum(each.taken for each in trials["samples"])
+    labels = sum(each.taken for each in trials["labels"])
+    if predictions and bare and not any(each.named for each in trials["samples"]):
+        found.mistakes.append(
+            f'model "{model.name}": the labels of source {", ".join(bare)} are names of classes, and no prediction tried has a '
+            "predicted_class to compare them with: map predicted_class in the columns of the predictions, or give outcome "
+            "(0 or 1) with the labels"
+        )
+    if predictions and labels:
+        _compare_ids(model, trials, found)
+        for told in find_together(connection, model):
+            _lists(found)[told.weight].append(f'model "{model.name}": labels beside predictions: {told.text}')
+    tried = labels or any(each.rows for each in trials["labels"])  # those that are refused are told as such
+    if predictions and not tried and not any(each.labelled for each in trials["samples"]):
+        found.notes.append(
+            f'model "{model.name}": no row tried has an outcome, and without any nothing can be measured: map outcome, or '
+            'label and predicted_class, or add a [[model.source]] with holds = "labels"'
+        )
+    return files
+
+
+def _lists(found: Checked) -> Mapping[Weight, list[str]]:
+    return {Weight.NOTE: found.notes, Weight.SUSPICIOUS: found.suspicions, Weight.MISTAKE: found.mistakes}
+
+
+def _compare_ids(model: Model, trials: Mapping[str, Sequence[Trial]], found: Checked) -> None:
+    """How many of the labels tried find a prediction among those that are there."""
+    predictions = [id_ for trial in trials["samples"] for id_ in trial.ids]
+    compared = compare_ids(
+        [id_ for trial in trials["labels"] for id_ in trial.ids], predictions,
+        [group for trial in trials["samples"] for group in trial.groups],
+    )  # fmt: skip
+    if compared.share is None:
+        return
+    are_all = all(trial.ids_are_all for trial in trials["samples"])
+    said = f'model "{model.name}": {compared.told}'
+    if compared.guess or (are_all and compared.share < _JOINED):
+        found.suspicions.append(said)
+    else:
+        found.sources.append(said)
+
+
+_JOINED = 0.5  # of the labels tried that should find a prediction
+
+
+@dataclass(slots=True)
+class _Looked:
+    """What a look at one source found; the texts go on from its name."""
+
+    files: int = 0
+    trial: Trial = field(default_factory=Trial)
+    mistakes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    suspicions: list[str] = field(default_factory=list)
+
+
+def _look(
+    connection: duckdb.DuckDBPyConnection,
+    model: Model,
+    source: Source,
+    base: Path,
+    at: datetime | None,
+    held: CheckWatch,
+) -> _Looked:
+    """Read the layout of every file, and try the first rows of some."""
+    looked, apart = _Looked(), any(each.holds == "labels" for each in model.source)
+    connection.execute("DROP TABLE IF EXISTS tried")  # of the source before
+    try:
+        for found in held.read(connection, source):
+            if isinstance(found, Batch):
+                for alike in found.alike:
+                    for batch in held.taken(
+                        alike, lambda batch: _take(connection, looked, batch, model, source, apart=apart)
+                    ):
+                        looked.files += batch.files
+            elif isinstance(found, Problem):
+                lists = {
+                    "empty_file": looked.notes, "missing_slice_column": looked.suspicions,
+                    "missing_mapped_column": looked.suspicions,
+                }  # fmt: skip
+                lists.get(found.reason, looked.mistakes).append(found.message)
+        looked.mistakes += held.told()
+        looked.trial.finish(connection, model, source.holds, at)
+        if apart and looked.trial.batches:
+            keep_for_both(connection, source.holds)
+    except SourceError as error:
+        looked.mistakes.append(error.message)
+    except duckdb.Error as error:  # a file turned out to be damaged
+        looked.mistakes.append(f"cannot be read: {str(error).splitlines()[0]}")
+    if not (looked.files or looked.mistakes or looked.notes or looked.suspicions):
+        looked.notes.append(f"no file to read yet{_looked_for(model, source.name, base)}")
+    return looked
+
+
+def _take(
+    connection: duckdb.DuckDBPyConnection, looked: _Looked, batch: Batch, model: Model, source: Source, *, apart: bool
+) -> None:
+    looked.trial.take(connection, batch, model, source.holds)
+    if apart and source.holds == "samples":
+        looked.trial.keep_ids(connection, batch)
+
+
+def _server_mistakes(config: Config) -> list[str]:
+    """What would keep the HTTP server from starting."""
+    try:
+        Access.of(config.server, config.monitor.listen, config.base)
+        tls = config.tls
+        if tls is not None:
+            demand_usable(*tls)
+    except CalwatchError as error:
+        return [f"server: {error.message}"]
+    return []
+
+
+def _looked_for(model: Model, source: str, base: Path) -> str:
+    path = next(each.path for each in model.source if each.name == source)
+    if "://" not in path and (base / path).is_dir():
+        return f': {path} is a directory; path names its files, such as "{path.rstrip("/")}/*.csv"'
+    return f" (looked for {path})"
+
+
+def _summary(config: Config, rules: int, files: int) -> str:
+    return f"fine: {counted(len(config.model), 'model')}, {counted(rules, 'rule')}, {counted(files, 'readable file')}"

@@ -1,0 +1,399 @@
+"""One tick of calwatch, stage by stage: the story of the program.
+
+    pull → measure → weigh → judge → recalibrate → fold → delays → publish
+
+Each stage calculates and returns values; this module performs the effects, one transaction a stage. A model that fails
+is logged, counted and marked unhealthy; the others go on.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import structlog
+
+from monitor.config.cron import latest_due
+from monitor.config.settings import Config, Model
+from monitor.engine.stages.drift import weigh
+from monitor.engine.stages.intake import Intake, watch_intake
+from monitor.engine.stages.judge import Judged, judge, shown_last_seen
+from monitor.engine.stages.label_delays import watch_delays, with_caveat
+from monitor.engine.stages.measure import disparities_of, readings_of, window_end
+from monitor.jobs import requests
+from monitor.jobs.dispatcher import Dispatcher, Ended
+from monitor.jobs.queue import cancel, enqueue
+from monitor.jobs.runners import InlineRunner, Runner
+from monitor.model import Disparity, Evidence, Job, LabelDelays, ModelStatus, Published, Reading, Slice
+from monitor.model.errors import ConfigError, StoreError
+from monitor.model.refits import job_of
+from monitor.model.wording import told_delays
+from monitor.publish.metrics.instruments import Instruments
+from monitor.recalibration.guard import keep_guard
+from monitor.recalibration.registry import calibrators_in_use, serving_intervals
+from monitor.rules.pack import Rulebook, load_rules
+from monitor.rules.windows import fit_windows
+from monitor.sources.batch import Source
+from monitor.sources.files import FileSource
+from monitor.sources.formats.layout import Needs
+from monitor.sources.isolation.set_aside import load_set_aside
+from monitor.sources.pull import SOURCE_FAILED, configured_sources, pull
+from monitor.sources.pulled import Pulled
+from monitor.statistics.drift.onset import bucket_residuals, estimate_onset
+from monitor.store import readings as rows
+from monitor.store.cells import bucket_cells, fold_and_drop, window_cells
+from monitor.store.connection import atomic, aware, is_ctrl_c
+from monitor.store.damage import refuse_damage
+from monitor.store.dictionaries import Registry
+from monitor.store.folded import load_folded
+from monitor.store.label_delays import load_label_delays
+from monitor.store.played import is_played
+from monitor.store.published.snapshot import Publisher
+from monitor.store.readings import store_disparities
+from monitor.store.thresholds import deployed_rates, load_thresholds
+
+log = structlog.get_logger("calwatch")
+SHOWN_JOBS = 50
+_LONGEST_PROBLEM = 2_000  # characters: an error may quote a value of 10 MB
+SourcesOf = Callable[[Model], Sequence[Source]]
+
+
+@dataclass(slots=True)
+class Watched:
+    """One model with what is built from its configuration, and what the last tick left to compare with."""
+
+    model: Model
+    rulebook: Rulebook
+    sources: Sequence[Source]
+    measured: object = None  # what the newest readings were computed from
+    guarded: object = None  # and what promoted calibrators were last compared on
+    readings: tuple[Reading, ...] = ()
+    disparities: tuple[Disparity, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    delays: LabelDelays | None = None
+    intake: Intake = field(default_factory=Intake)
+    problem: str | None = None
+    succeeded: dict[str, datetime] = field(default_factory=dict)  # last success by stage, also across restarts
+    told: set[str] = field(default_factory=set)  # problems already logged
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What one tick did, by model."""
+
+    pulled: Mapping[str, Mapping[str, Pulled]]
+    judged: Mapping[str, Judged]
+    jobs: Mapping[str, tuple[Job, ...]]
+    published: Published
+
+    @property
+    def failed(self) -> dict[str, str]:
+        return {model.name: model.problem for model in self.published.models if model.problem is not None}
+
+
+def file_sources(model: Model, base: Path) -> list[Source]:
+    """The sources a model's configuration names that are files."""
+    needs = Needs.of(model)
+    return [FileSource(source, base, model.slices, needs) for source in model.source if source.kind == "files"]
+
+
+def watch(config: Config, sources_of: SourcesOf | None = None) -> list[Watched]:
+    """Everything that is built from the configuration. Raises ConfigError with all mistakes of all rule packs."""
+    mistakes: list[str] = []
+    watched = []
+    actions = [action.name for action in config.action]
+    for model in config.model:
+        try:
+            rulebook = fit_windows(load_rules(model.rules, config.base), model.window_names)
+        except ConfigError as error:
+            mistakes += [mistake for mistake in error.mistakes if mistake not in mistakes]
+            continue
+        found = rulebook.mistakes(windows=model.window_names, dimensions=model.slices, actions=actions)
+        mistakes += [f'model "{model.name}": {mistake}' for mistake in found]
+        sources = sources_of(model) if sources_of else configured_sources(model, config.base, config.state_dir)
+        watched.append(Watched(model, rulebook, sources))
+    if mistakes:
+        raise ConfigError(mistakes, "mend the rules named above, then run: calwatch check")
+    return watched
+
+
+def tell_mapped_windows(watched: Sequence[Watched]) -> None:
+    """Log which windows stand in for those of shipped rules: once at each start and reload."""
+    for each in watched:
+        for sentence in each.rulebook.mapped:
+            log.info("windows of shipped rules", model=each.model.name, mapped=sentence)
+
+
+class Cycle:
+    """The stages over one database. ``tick`` is the only thing that happens; time is its argument."""
+
+    def __init__(
+        self, config: Config, watched: list[Watched], connection: duckdb.DuckDBPyConnection, instruments: Instruments,
+        runner: Runner | None = None,
+    ) -> None:  # fmt: skip
+        self.config = config
+        self.watched = watched
+        self.connection = connection
+        self.instruments = instruments
+        self.runner = runner or InlineRunner()
+        self.publisher = Publisher(config.state_dir)
+        self.played = is_played(connection)
+
+    def tick(self, now: datetime, *, publish: bool = True) -> Tick:
+        """One cycle of every model at ``now``; with ``publish`` the snapshot for ops is replaced at the end.
+
+        Raises duckdb.InterruptException when a stop interrupted it, duckdb.FatalException when the database must be opened
+        anew, as after a checkpoint that a full disk cut short, and DamageError when bytes of the database are damaged.
+        """
+        pulled: dict[str, Mapping[str, Pulled]] = {}
+        judged: dict[str, Judged] = {}
+        jobs: dict[str, tuple[Job, ...]] = {}
+        statuses = []
+        for each in self.watched:
+            name = each.model.name
+            registry = None
+            try:
+                registry = Registry.load(self.connection, each.model, now)
+                each.succeeded = each.succeeded or rows.load_successes(self.connection, name)
+                pulled[name] = self._pull(each, registry, now)
+                self._measure(each, registry, now)
+                each.evidence = self._weigh(each, registry, now)
+                judged[name] = self._judge(each, registry, now)
+                jobs[name] = self._recalibrate(each, registry, now)
+                self._fold(each, registry, now)
+                each.delays = self._delays(each, registry, now)
+                each.problem = None
+                with atomic(self.connection):
+                    rows.store_successes(self.connection, name, each.succeeded)
+            except (duckdb.InterruptException, duckdb.FatalException):
+                raise  # asked to stop, or the database must be opened anew: rolled back, nothing is half done
+            except Exception as error:  # the one boundary: a model's failure is its own, told and counted
+                if is_ctrl_c(error):
+                    raise KeyboardInterrupt from error
+                refuse_damage(error, self.config.state_dir)
+                each.problem = f"{type(error).__name__}: {error}"[:_LONGEST_PROBLEM]
+                log.exception("cycle failed", model=name)
+                self.instruments.cycle_failed(name)
+            statuses.append(self._status(each, registry))
+        problem = self._publish(now, {each.model.name: each.problem for each in self.watched}) if publish else None
+        return Tick(pulled, judged, jobs, Published(now, tuple(statuses), problem, self.played))
+
+    def _publish(self, now: datetime, problems: Mapping[str, str | None]) -> str | None:
+        """Replace the snapshot for ops; what keeps it from being replaced, for example a full disk, is returned."""
+        try:
+            with self.instruments.stage("all", "publish"):
+                self.publisher.publish(self.connection, now, problems)
+        except StoreError as error:
+            refuse_damage(error, self.config.state_dir)
+            log.error("snapshot not published", problem=error.message, hint=error.hint)
+            self.instruments.cycle_failed("all")
+            return error.message
+        return None
+
+    def _pull(self, each: Watched, registry: Registry, now: datetime) -> Mapping[str, Pulled]:
+        """Everything new from the sources into samples and cells."""
+        model = each.model
+        requests.take_retries(self.connection, self.config.state_dir, model.name)
+        with self.instruments.stage(model.name, "pull"):
+            serving = serving_intervals(self.connection, model)
+            brought = pull(self.connection, registry, model, each.sources, serving, now)
+        for source, pulled in brought.items():
+            self._count_pull(each, source, pulled)
+        problems = [problem for pulled in brought.values() for problem in pulled.problems]
+        each.told = {problem.message for problem in problems if not problem.is_held}
+        if not any(problem.reason in SOURCE_FAILED for problem in problems):
+            each.succeeded["pull"] = now
+        return brought
+
+    def _count_pull(self, each: Watched, source: str, pulled: Pulled) -> None:
+        name = each.model.name
+        self.instruments.pulled(name, source, pulled.rows)
+        self.instruments.corrected(name, pulled.corrected)
+        self.instruments.changed_predictions(name, pulled.changed_predictions)
+        self.instruments.clipped(name, pulled.clipped)
+        self.instruments.ambiguous_times(name, pulled.ambiguous_times)
+        for reason, count in pulled.quarantined.items():
+            self.instruments.quarantined(name, reason, count)
+        for problem in (each for each in pulled.problems if each.news):
+            self.instruments.source_problem(name, source, problem.reason)
+            if problem.message not in each.told:
+                log.warning("source problem", model=name, source=source, reason=problem.reason, message=problem.message)
+        if pulled.rows:
+            log.info(
+                "pulled", model=name, source=source, files=pulled.files, rows=pulled.rows, new=pulled.new,
+                labelled=pulled.labelled, duplicates=pulled.duplicates, corrected=pulled.corrected,
+                quarantined=sum(pulled.quarantined.values()),
+            )  # fmt: skip
+
+    def _measure(self, each: Watched, registry: Registry, now: datetime) -> None:
+        """Cells → readings of every window and slice, and disparities; nothing where neither cells nor windows moved."""
+        model = each.model
+        end = window_end(now, model)
+        revision = self.connection.execute(
+            "SELECT revision FROM models WHERE model_id = $model_id", {"model_id": registry.model_id}
+        ).fetchone()
+        thresholds = load_thresholds(self.connection, model.name)
+        basis = (end, revision, thresholds)
+        if basis == each.measured:
+            return
+        with self.instruments.stage(model.name, "measure"):
+            found: list[Reading] = []
+            compared: list[Disparity] = []
+            for name, width in model.window_names.items():
+                held = window_cells(self.connection, registry, model, end - width, end)
+                live = deployed_rates(self.connection, registry, model, thresholds, held, end - width, end)
+                found += readings_of(model, name, end - width, end, held, now, live)
+                compared += disparities_of(model, each.rulebook, name, end - width, end, held)
+            with atomic(self.connection):
+                rows.store_readings(self.connection, model.name, found)
+                store_disparities(self.connection, model.name, compared)
+        each.succeeded["measure"] = now
+        each.readings, each.disparities, each.measured = tuple(found), tuple(compared), basis
+
+    def _weigh(self, each: Watched, registry: Registry, now: datetime) -> tuple[Evidence, ...]:
+        """Newly closed buckets into the drift evidence; again from a checkpoint where late labels changed cells."""
+        with self.instruments.stage(each.model.name, "weigh"):
+            found = weigh(self.connection, registry, each.model, each.rulebook, now)
+        each.succeeded["weigh"] = now
+        if each.delays is None:  # after a start; an answer that was unknown is looked for again
+            stored = load_label_delays(self.connection, each.model.name)
+            each.delays = stored if stored and stored.depends is not None else None
+        return with_caveat(found, each.model, each.delays, each.intake.spans)
+
+    def _judge(self, each: Watched, registry: Registry, now: datetime) -> Judged:
+        """Rules on readings; the refits they ask for, those of the schedule and of people are queued."""
+        model = each.model
+        with self.instruments.stage(model.name, "judge"):
+            judged = judge(
+                model, each.rulebook, each.readings,
+                shown_last_seen(model, rows.load_last_seen(self.connection, registry.model_id)),
+                rows.load_alerts(self.connection, model.name), now,
+                first_seen_at=self._first_seen(registry, now),
+                last_pull=each.succeeded.get("pull"),
+                evidence=each.evidence, disparities=each.disparities, actions=self.config.action,
+                find_onset=lambda version, slice_: self._onset(each, registry, version, slice_, now),
+            )  # fmt: skip
+            asked = list(requests.waiting(self.config.state_dir, model.name))
+            jobs = [*judged.jobs, *self._scheduled(each, registry, now), *(job for _, job in asked)]
+            with atomic(self.connection):
+                rows.store_alerts(self.connection, model.name, judged.alerts, judged.changed)
+                enqueue(self.connection, jobs)
+            for path, _ in asked:
+                path.unlink(missing_ok=True)
+        each.succeeded["judge"] = now
+        for alert in judged.changed:
+            log.info(
+                "alert", model=model.name, rule=alert.rule, slice=alert.slice.text, state=alert.state.value, reason=alert.reason
+            )  # fmt: skip
+        for rule in judged.failed_rules:
+            self.instruments.rule_failed(model.name, rule)
+            log.error("rule failed", model=model.name, rule=rule)
+        return judged
+
+    def _scheduled(self, each: Watched, registry: Registry, now: datetime) -> list[Job]:
+        """The nightly refit when one is due; runs missed while nobody was there become one."""
+        schedule = each.model.recalibration.schedule
+        if schedule is None:
+            return []
+        last = self.connection.execute(
+            "SELECT max(requested_at) FROM jobs WHERE model = $model AND starts_with(trigger, 'schedule ')",
+            {"model": each.model.name},
+        ).fetchone()
+        after = aware(last[0]) if last and last[0] else self._first_seen(registry, now)
+        due = latest_due(schedule, each.model.time_zone, after, now) if after else None
+        if due is None:
+            return []
+        return [job_of(each.model.name, "recalibrate", f"schedule {due.isoformat()}", Slice(), due)]
+
+    def _recalibrate(self, each: Watched, registry: Registry, now: datetime) -> tuple[Job, ...]:
+        """Cancel what people ask to, look at promoted calibrators, take what jobs brought, start those that are due."""
+        model, end = each.model, window_end(now, each.model)
+        finished = []
+        for path, job_id in list(requests.cancellations(self.config.state_dir, model.name)):
+            self.runner.cancel(job_id)
+            cancelled = cancel(self.connection, model.name, job_id, now)
+            finished += [self._told(Ended(cancelled, cancelled.state.value))] if cancelled else []
+            path.unlink(missing_ok=True)
+        if each.guarded is None or each.guarded != each.measured:
+            guarded = keep_guard(self.connection, registry, model, now, end)
+            for note in guarded.notes:
+                log.warning("calibrator not guarded", model=model.name, problem=note)
+            with atomic(self.connection):
+                enqueue(self.connection, guarded.rollbacks)
+            each.guarded = each.measured
+        dispatcher = Dispatcher(self.connection, registry, self.config, model, self.runner, now, end)
+        for ended in dispatcher.advance():
+            job = self._told(ended)
+            finished += [job] if ended.is_over else []
+        if waiting := dispatcher.waiting():
+            log.info("refits wait for later cycles", model=model.name, waiting=waiting)
+        each.succeeded["recalibrate"] = now
+        return tuple(finished)
+
+    def _told(self, ended: Ended) -> Job:
+        """Count and log an attempt that ended."""
+        job = ended.job
+        self.instruments.job_finished(job.model, job.kind, ended.outcome, ended.seconds)
+        log.info(
+            "job", model=job.model, job=job.id, kind=job.kind, trigger=job.trigger, scope=job.scope.text,
+            outcome=ended.outcome, attempts=job.attempts, seconds=ended.seconds and round(ended.seconds, 3),
+            reasons=list(job.reasons),
+        )  # fmt: skip
+        if ended.trace:
+            log.error("job failed by a mistake in calwatch, please report it", job=job.id, trace=ended.trace)
+        return job
+
+    def _fold(self, each: Watched, registry: Registry, now: datetime) -> None:
+        with self.instruments.stage(each.model.name, "fold"):
+            fold_and_drop(self.connection, registry, each.model, now)
+        each.succeeded["fold"] = now
+
+    def _delays(self, each: Watched, registry: Registry, now: datetime) -> LabelDelays:
+        """Whether label delay depends on the outcome, once a day, and what does not fit together of what came in."""
+        with self.instruments.stage(each.model.name, "delays"):
+            found = watch_delays(self.connection, registry, each.model, now, each.delays)
+            each.intake = watch_intake(self.connection, registry, each.model, now, each.intake)
+        each.succeeded["delays"] = now
+        before = each.delays.depends if each.delays else None
+        if found.depends and not before:
+            log.warning(
+                "label delay depends on the outcome", model=each.model.name, samples=found.samples,
+                finding=told_delays(found, each.model.task),
+            )  # fmt: skip
+        elif before and not found.depends:
+            log.info("label delay", model=each.model.name, finding=told_delays(found, each.model.task))
+        return found
+
+    def _onset(self, each: Watched, registry: Registry, version: str, slice_: Slice, now: datetime) -> datetime | None:
+        """When the slice's miscalibration most likely began; None when the evidence names no time."""
+        end = window_end(now, each.model)
+        start = end - each.model.recalibration.fit_window - max(each.model.windows)
+        buckets, cells = bucket_cells(self.connection, registry, version, slice_, start, end)
+        if not buckets:
+            return None
+        found = estimate_onset(*bucket_residuals(cells, len(buckets)))
+        return buckets[found.bucket] if found.statistic > 0 else None
+
+    def _first_seen(self, registry: Registry, now: datetime) -> datetime:
+        row = self.connection.execute(
+            "SELECT first_seen_at FROM models WHERE model_id = $model_id", {"model_id": registry.model_id}
+        ).fetchone()
+        return (aware(row[0]) if row else None) or now
+
+    def _status(self, each: Watched, registry: Registry | None) -> ModelStatus:
+        """What there is to show of a model; of one that failed, what was known before."""
+        model = each.model
+        connection = self.connection
+        return ModelStatus(
+            name=model.name, task=model.task, dimensions=model.slices, min_samples=model.min_samples,
+            readings=each.readings or rows.load_readings(connection, model.name),
+            alerts=rows.load_alerts(connection, model.name), rules=tuple(each.rulebook),
+            calibrators=calibrators_in_use(connection, registry.model_id, model) if registry else (),
+            evidence=each.evidence, label_delays=each.delays, waiting_labels=each.intake.waiting,
+            group_spans=each.intake.spans, folded=load_folded(connection, model.name),
+            files_set_aside=load_set_aside(connection, model.name),
+            sources=tuple(source.name for source in each.sources), thresholds=load_thresholds(connection, model.name),
+            jobs=rows.load_jobs(connection, model.name, newest=SHOWN_JOBS),
+            last_success=dict(each.succeeded), source_problems=tuple(sorted(each.told)), problem=each.problem,
+        )  # fmt: skip

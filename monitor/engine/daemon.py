@@ -1,0 +1,366 @@
+"""The daemon: the one place that reads a clock. Schedules ticks, serves HTTP, reloads on SIGHUP, stops on SIGTERM."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+
+import duckdb
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+from prometheus_client import CollectorRegistry
+
+from monitor.config.settings import Config, Monitor, load_config
+from monitor.engine.backups import BackupDesk
+from monitor.engine.control import Levers, access_of
+from monitor.engine.cycle import Cycle, Tick, Watched, tell_mapped_windows, watch
+from monitor.engine.http import HttpServer
+from monitor.engine.logs import configure_logging
+from monitor.engine.opening import make_ready
+from monitor.engine.overlaps import make_scheduler
+from monitor.engine.shown import Shown
+from monitor.engine.systemd import ServiceManager
+from monitor.jobs.runners import PatientRunner, ProcessRunner
+from monitor.model.errors import CalwatchError, StoreError, StoreInUseError
+from monitor.model.problems import PROBLEM_REASONS
+from monitor.publish.metrics.instruments import Instruments
+from monitor.publish.web.app import create_app
+from monitor.sources.ingest.staging import QUARANTINE_REASONS
+from monitor.sources.isolation.journal import JOURNAL, Journal
+from monitor.store.connection import ctrl_c_interrupts, open_live
+from monitor.store.damage import as_damage, refuse_damage
+from monitor.store.played import is_played, played_until
+from monitor.store.published.reader_pool import Archive
+from monitor.store.published.snapshot import SNAPSHOT, Publisher
+
+log = structlog.get_logger("calwatch")
+STOP_PATIENCE = 5.0  # seconds a running tick may go on after SIGTERM before its statement is interrupted
+INTERRUPT_EVERY = 0.2  # seconds
+JOBS_PATIENCE = 1.0  # seconds for the processes of jobs to end; those that do not are cut off and end by themselves
+STOP_LIMIT = 9.0  # seconds after which we leave whatever runs; its transaction is then rolled back by the next start
+
+
+def utc_now() -> datetime:
+    """The wall clock, in UTC."""
+    return datetime.now(UTC)
+
+
+class Daemon:
+    """Runs until told to stop. Raises CalwatchError when it cannot start."""
+
+    def __init__(self, config_path: Path, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._path = config_path
+        self._clock = clock
+        self._stop = threading.Event()
+        self._reload = threading.Event()
+        self._wake = threading.Event()
+        self._ticking = threading.Lock()
+        self._reloading = threading.Lock()
+        self._config = load_config(config_path)
+        configure_logging(self._config.monitor.log_format)
+        watched = watch(self._config)
+        self._registry = CollectorRegistry()
+        self._instruments = Instruments(self._registry)
+        self._shown = Shown(self._registry, _stale_after(self._config), self._config.monitor.max_series)
+        self._shown.config = self._config
+        self._levers = Levers(config_path, self.reload, clock, self._config)
+        self._connection = self._open()
+        self._runner = ProcessRunner(self._config.state_dir)
+        self._runner.clear_leftovers()
+        self._desk = BackupDesk(
+            self._config.state_dir, lambda: self._connection, self._held_between_ticks, self._clock
+        )  # fmt: skip
+        self._broken = False  # whether the database must be opened anew
+        self._cycle = self._cycle_over(self._config, watched)
+        self._instruments.reloaded(True, self._clock())
+        self._scheduler = self._schedule()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        monitor = self._config.monitor
+        connection = open_live(self._config.state_dir, memory_limit=monitor.memory_limit, now=self._clock())
+        make_ready(connection, self._config.state_dir, live_only="run")
+        self._shown.archive = Archive(connection)
+        return connection
+
+    def _close(self) -> None:
+        """Readers first: a cursor must not run on a connection that closes, and would keep the file open."""
+        if self._shown.archive is not None:
+            self._shown.archive.close()
+        self._desk.interrupt()
+        self._connection.close()
+
+    def _cycle_over(self, config: Config, watched: list[Watched]) -> Cycle:
+        for each in watched:
+            self._instruments.expect(
+                each.model.name,
+                sources=[source.name for source in each.sources],
+                rules=[rule.name for rule in each.rulebook],
+                quarantine_reasons=QUARANTINE_REASONS,
+                problem_reasons=PROBLEM_REASONS,
+            )
+        return Cycle(config, watched, self._connection, self._instruments, self._runner)
+
+    def run(self) -> None:
+        """Serve and tick until SIGTERM or SIGINT; every open transaction is then finished or rolled back."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload)
+        server = self._listen()
+        self._scheduler.start()
+        self._desk.start()
+        started_at = self._clock()
+        manager = ServiceManager.from_environment(os.environ, os.getpid())
+        log.info("started", models=len(self._cycle.watched), listen=self._config.monitor.listen)
+        tell_mapped_windows(self._cycle.watched)
+        manager.ready(self._told())
+        try:
+            while not self._stop.is_set():
+                if self._shown.in_time(self._clock(), started_at):
+                    manager.alive()
+                self._wake.wait(manager.interval)
+                self._wake.clear()
+                if self._reload.is_set():
+                    self._reload.clear()
+                    manager.reloading(timedelta(microseconds=time.monotonic_ns() // 1000))
+                    manager.ready(self._told() if self.reload() else "reload failed, the old configuration stays")
+        finally:
+            manager.stopping()
+            self._shut_down(server)
+
+    def _told(self) -> str:
+        return f"models: {len(self._cycle.watched)}; serving on {self._config.monitor.listen}"
+
+    def _listen(self) -> HttpServer:
+        try:
+            app = create_app(self._shown, now=self._clock, access=self._levers.access, control=self._levers)
+            return HttpServer(app, self._config.monitor.listen, self._config.tls)
+        except CalwatchError:
+            self._close()
+            raise
+
+    def tick(self) -> Tick | None:
+        """One cycle now; None while stopping, or when the statement it ran was interrupted by the stop."""
+        with self._ticking:
+            if self._stop.is_set():
+                return None
+            try:
+                if self._broken:
+                    self._reopen()
+                tick = self._tick_twice()
+            except duckdb.InterruptException:
+                log.warning("tick interrupted by the stop; its transaction is rolled back")
+                return None
+            except (duckdb.Error, StoreError) as error:
+                self._broken = True
+                self._tell_broken(as_damage(error, self._config.state_dir))
+                return None
+            self._shown.swap(tick.published)
+            return tick
+
+    def _tick_twice(self) -> Tick:
+        """Once more where the database became unusable: where a file did it, the journal names it now."""
+        try:
+            return self._cycle.tick(self._clock())
+        except duckdb.FatalException as error:
+            self._broken = True
+            self._tell_broken(error)
+            self._reopen()
+            return self._cycle.tick(self._clock())
+
+    def _reopen(self) -> None:
+        """After a fatal error, such as a checkpoint on a full disk, DuckDB wants its database opened anew; every
+        committed row is still there. Raises StoreError when it cannot be opened yet."""
+        self._close()
+        self._connection = self._open()
+        self._cycle = self._cycle_over(self._config, self._cycle.watched)
+        self._broken = False
+        log.info("database opened anew")
+
+    def _tell_broken(self, error: Exception) -> None:
+        problem = str(error).split("\n")[0]
+        hint = (error.hint if isinstance(error, StoreError) else "") or "check free space and the disk"
+        log.error("database unusable, to be opened anew", problem=problem, hint=hint)
+        for each in self._cycle.watched:
+            self._instruments.cycle_failed(each.model.name)
+
+    def reload(self) -> bool:
+        """Read the configuration and rules again and swap them in whole; on any mistake the old ones stay."""
+        with self._reloading:
+            return self._reload_now()
+
+    def _reload_now(self) -> bool:
+        try:
+            config = load_config(self._path)
+            watched = watch(config)
+            access = access_of(config, self._config.monitor.listen)
+        except CalwatchError as error:
+            log.error("reload failed, the old configuration stays", mistakes=str(error).split("\n"))
+            self._instruments.reloaded(False, self._clock())
+            return False
+        fixed = [
+            name for name in ("state_dir", "listen", "log_format", "memory_limit")
+            if getattr(config.monitor, name) != getattr(self._config.monitor, name)
+        ]  # fmt: skip
+        if config.tls != self._config.tls:
+            fixed.append("tls_certificate and tls_key")
+        if fixed:
+            log.warning("these take effect only after a restart", settings=fixed)
+        if not self._between_ticks():
+            return False
+        try:
+            kept = config.monitor.model_copy(
+                update={name: getattr(self._config.monitor, name) for name in fixed if name in Monitor.model_fields}
+            )
+            gone = {model.name for model in self._config.model} - {model.name for model in config.model}
+            self._config = config.model_copy(update={"monitor": kept})
+            self._shown.config = self._config
+            self._cycle = self._cycle_over(self._config, watched)
+            for model in gone:
+                self._runner.forget(model)
+                self._instruments.forget(model)
+            self._levers.hold(self._config, access)
+            self._shown.stale_after = _stale_after(self._config)
+            self._shown.limit_series(self._config.monitor.max_series)
+        finally:
+            self._ticking.release()
+        self._plan(self._scheduler)
+        self._instruments.reloaded(True, self._clock())
+        log.info("reloaded", models=len(watched))
+        tell_mapped_windows(watched)
+        return True
+
+    def _between_ticks(self) -> bool:
+        """Hold the lock that ticks hold; False when told to stop meanwhile: a reload must not delay the stop."""
+        while not self._ticking.acquire(timeout=INTERRUPT_EVERY):
+            if self._stop.is_set():
+                return False
+        return True
+
+    @contextmanager
+    def _held_between_ticks(self) -> Iterator[None]:
+        """Hold off the next tick. Raises StoreError while stopping."""
+        if not self._between_ticks():
+            raise StoreError("calwatch is stopping", "ask again when it has started")
+        try:
+            yield
+        finally:
+            self._ticking.release()
+
+    def _schedule(self) -> BackgroundScheduler:
+        scheduler = make_scheduler(self._instruments.scheduler_event)
+        self._plan(scheduler)
+        return scheduler
+
+    def _plan(self, scheduler: BackgroundScheduler) -> None:
+        """One job: the tick. It asks the database which refits are due, so one that was missed is made up, once. (Cron
+        triggers of APScheduler stand still in the hour that comes twice when clocks go back.)"""
+        scheduler.remove_all_jobs()
+        cycle = IntervalTrigger(seconds=int(self._config.monitor.cycle.total_seconds()), timezone=UTC)
+        scheduler.add_job(
+            self.tick, cycle, id="cycle", misfire_grace_time=None, next_run_time=self._clock(), coalesce=True,
+            max_instances=1, replace_existing=True,
+        )  # fmt: skip
+
+    def _on_stop(self, number: int, frame: FrameType | None) -> None:
+        self._stop.set()
+        self._wake.set()
+
+    def _on_reload(self, number: int, frame: FrameType | None) -> None:
+        self._reload.set()
+        self._wake.set()
+
+    def _shut_down(self, server: HttpServer) -> None:
+        log.info("stopping")
+        self._stop.set()
+        self._desk.stop()
+        with suppress(Exception):  # a scheduler that never started cannot be paused; stopping goes on all the same
+            self._scheduler.pause()
+        if not self._ticking.acquire(timeout=STOP_PATIENCE) and not self._interrupted():
+            log.warning("a tick is still running; leaving it to the next start")
+            Journal(self._config.state_dir / JOURNAL).clear()  # what it reads is not to blame
+            os._exit(0)  # its thread would keep the process; the database survives this as it survives a kill
+        self._ticking.release()  # a tick still queued sees the stop and returns; waiting, it would keep the process
+        server.stop()
+        self._runner.stop(JOBS_PATIENCE)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+        self._close()
+        log.info("stopped")
+
+    def _interrupted(self) -> bool:
+        """Whether the tick gave way. Asked again and again: an interrupt between two statements is lost."""
+        for _ in range(int((STOP_LIMIT - STOP_PATIENCE) / INTERRUPT_EVERY)):
+            self._connection.interrupt()
+            if self._ticking.acquire(timeout=INTERRUPT_EVERY):
+                return True
+        return False
+
+
+def _stale_after(config: Config) -> timedelta:
+    """How old the last tick may be before /healthz says so: three cycles and a minute."""
+    return 3 * config.monitor.cycle + timedelta(minutes=1)
+
+
+def run_once(config_path: Path) -> Tick:
+    """One cycle in the foreground. Raises StoreInUseError naming the daemon that holds the database, if one does, and
+    KeyboardInterrupt on Ctrl-C, also where DuckDB was at work."""
+    config = load_config(config_path)
+    configure_logging(config.monitor.log_format)
+    watched = watch(config)
+    now = utc_now()
+    runner = PatientRunner(config.state_dir)
+    try:
+        try:
+            return _tick_once(config, watched, runner, now)
+        except duckdb.FatalException:  # where a file did it, the journal names it now: the others are read
+            return _tick_once(config, watched, runner, now)
+    except duckdb.Error as error:
+        refuse_damage(error, config.state_dir)
+        problem = str(error).splitlines()[0]
+        raise StoreError(
+            f"{config.state_dir}: {problem}", "check free space and the disk, then run it again"
+        ) from error
+    except KeyboardInterrupt:
+        log.warning("interrupted; what was under way is rolled back, the next cycle does it again")
+        raise
+    finally:
+        runner.stop(patience=5)
+
+
+def _tick_once(config: Config, watched: list[Watched], runner: PatientRunner, now: datetime) -> Tick:
+    connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
+    try:
+        make_ready(connection, config.state_dir, live_only="once")
+        runner.clear_leftovers()
+        with ctrl_c_interrupts(connection):
+            return Cycle(config, watched, connection, Instruments(CollectorRegistry()), runner).tick(now)
+    finally:
+        connection.close()
+
+
+def publish_now(config_path: Path) -> Path:
+    """The snapshot's path: published anew when no daemon runs, else as the daemon last published it."""
+    config = load_config(config_path)
+    now = utc_now()
+    try:
+        connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
+    except StoreInUseError:
+        path = config.state_dir / SNAPSHOT
+        if path.exists():
+            return path
+        raise
+    make_ready(connection, config.state_dir)
+    try:
+        at = played_until(connection) if is_played(connection) else now
+        return Publisher(config.state_dir).publish(connection, at)
+    except duckdb.Error as error:
+        refuse_damage(error, config.state_dir)
+        raise
+    finally:
+        connection.close()

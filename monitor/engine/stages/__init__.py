@@ -1,0 +1,1 @@
+"""The stages of a cycle that calculate: intake, measuring, drift evidence, judging."""

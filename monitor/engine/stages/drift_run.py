@@ -1,0 +1,126 @@
+"""What one drift rule judges at a time: its streams with what is held of them, and their samples of some buckets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.config.settings import Model
+from monitor.engine.stages.streams import Members
+from monitor.model import Rule, Slice
+from monitor.statistics.drift.bets import BinSums, Tolerance
+from monitor.statistics.drift.eprocess import NEVER, Block, EvidenceState, Told
+from monitor.statistics.drift.reference import Gathering, gather, reference_bands
+from monitor.store.dictionaries import Registry
+from monitor.store.evidence import streams as held
+from monitor.store.evidence.streams import Stream, Traffic
+
+Floats = NDArray[np.float64]
+DAY = timedelta(days=1)
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """The run for alarms to be told, where it is not that of the evidence."""
+
+    state: EvidenceState
+    told: Told
+
+    def ended(self) -> "Telling":
+        """With nothing left of streams whose newest told alarm lies behind the newest bucket there is."""
+        return replace(self, state=self.state.without(np.flatnonzero(self.told.newest != NEVER)))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one rule judges now: its open streams, what is held of each, and their thresholds (streams, buckets)."""
+
+    model: Model
+    rule: Rule
+    streams: tuple[Stream, ...]
+    limits: Floats
+    state: EvidenceState
+    gathering: tuple[Gathering, ...] | None  # None: judged against the scores themselves
+    telling: Telling | None = None  # None: the same as the evidence
+
+    def checkpoint(self) -> tuple[Stream, ...]:
+        """The streams with what is held of them now."""
+        return tuple(
+            replace(
+                stream,
+                state=self.state.to_bytes(row),
+                reference=None if self.gathering is None else self.gathering[row].to_bytes(),
+                told=self._told(row),
+            )
+            for row, stream in enumerate(self.streams)
+        )
+
+    def _told(self, row: int) -> bytes | None:
+        if self.telling is None:
+            return None
+        told = self.telling.state.to_bytes(row)
+        return None if told == self.state.to_bytes(row) else told
+
+
+def kept_of(
+    streams: Sequence[Stream], kept: held.Checkpoint | None
+) -> list[tuple[bytes | None, bytes | None, bytes | None]]:
+    """(state, reference, told) of each stream, now or at a checkpoint, where those that came later had nothing yet."""
+    if kept is None:
+        return [(stream.state, stream.reference, stream.told) for stream in streams]
+    return [kept.get(stream.key, (None, None, None)) for stream in streams]
+
+
+def joined(states: Sequence[bytes | None]) -> EvidenceState:
+    """The states of several streams as one; None is a stream of which nothing is known yet."""
+    parts = [EvidenceState.from_bytes(state) if state else EvidenceState.fresh(1) for state in states]
+    return EvidenceState.joined(parts) if parts else EvidenceState.fresh(0)
+
+
+def links_of(
+    connection: duckdb.DuckDBPyConnection, model: Model, streams: Sequence[Stream], traffic: Traffic, members: Members
+) -> NDArray[np.int64]:
+    """Which groups of the traffic count in which streams: (group, row of the stream), shape (links, 2).
+
+    Samples under a calibrator for a part of the slice, or for what cuts across it, count as well: the slice as a whole
+    should be calibrated. Another calibrator for all of the slice has its own stream.
+    """
+    scopes = held.calibrator_scopes(connection, model.name)
+    links = [
+        (group, row)
+        for row, stream in enumerate(streams)
+        for group in members.get((stream.version, stream.slice), ())
+        if (calibrator := traffic.groups[group][1]) == stream.calibrator
+        or not scopes.get(calibrator, Slice()).contains(stream.slice)
+    ]
+    return np.array(links, dtype=np.int64).reshape(-1, 2)
+
+
+def block_of(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, run: Run, traffic: Traffic, links: NDArray[np.int64],
+    buckets: Sequence[datetime],
+) -> tuple[tuple[Gathering, ...] | None, Block]:  # fmt: skip
+    """What is to be judged of some buckets of the traffic, each stream from its opening on, and the references after them."""
+    rule, width = run.rule, len(buckets)
+    index = [(bucket - EPOCH) // run.model.bucket for bucket in buckets]
+    tolerance = (
+        Tolerance.odds(rule.tolerance_odds) if rule.tolerance_odds is not None
+        else Tolerance.probability(rule.tolerance_probability) if rule.tolerance_probability is not None
+        else Tolerance()
+    )  # fmt: skip
+    opened = np.array([[bucket >= stream.opened for bucket in buckets] for stream in run.streams], dtype=np.bool_)
+    opened = opened.reshape(len(run.streams), width)
+    if run.gathering is None:
+        sums = held.load_sums(connection, registry, traffic, buckets).regrouped(links, len(run.streams))
+        return None, Block.against_scores(sums.only(opened), index, tolerance)
+    mapping = (links[:, None, :] * width + np.arange(width)[None, :, None]).reshape(-1, 2)
+    cells = held.load_cells(connection, registry, traffic, buckets).regrouped(mapping)
+    cells = cells.picked(opened.reshape(-1)[cells.unit])
+    gathering, judged = gather(run.gathering, cells, width, rule.reference_samples)
+    lower, upper = reference_bands([one.reference for one in gathering], cells, width, tolerance)
+    sums = BinSums.from_cells(cells, len(run.streams), width).only(judged)
+    return tuple(gathering), Block.of(sums, index, lower, upper)

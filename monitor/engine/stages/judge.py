@@ -1,0 +1,128 @@
+"""The judge stage: every rule against the current readings, with the onset of what newly fires. Calculates only."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from monitor.config.actions import Action
+from monitor.config.settings import Model
+from monitor.jobs.actions.routing import alert_calls, told_together
+from monitor.model import Alert, AlertState, Disparity, Evidence, Health, Job, LastSeen, Reading, Rule, Slice
+from monitor.model.refits import job_of
+from monitor.rules.pack import Rulebook
+from monitor.rules.state import OF_A_WINDOW, acted, due_actions, is_transition, retire, step
+from monitor.store.cells import shown_slices
+from monitor.store.connection import utc_day
+
+FindOnset = Callable[[str, Slice], datetime | None]  # version, slice → estimated start of the miscalibration
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """All alerts of a model now, those whose state changed, the refits and actions they ask for, and rules that failed."""
+
+    alerts: tuple[Alert, ...]
+    changed: tuple[Alert, ...]
+    jobs: tuple[Job, ...]
+    failed_rules: tuple[str, ...]
+
+
+def judge(
+    model: Model,
+    rulebook: Rulebook,
+    readings: Sequence[Reading],
+    last_seen: Sequence[LastSeen],
+    prior: Sequence[Alert],
+    now: datetime,
+    *,
+    first_seen_at: datetime,
+    last_pull: datetime | None,
+    find_onset: FindOnset,
+    evidence: Sequence[Evidence] = (),
+    disparities: Sequence[Disparity] = (),
+    actions: Sequence[Action] = (),
+) -> Judged:
+    """Evaluate all rules. A rule that cannot be evaluated keeps its alerts as they were, with health "error"."""
+    alerts: list[Alert] = []
+    failed: list[str] = []
+    for rule in rulebook:
+        before = {(alert.version, alert.slice): alert for alert in prior if alert.rule == rule.name}
+        try:
+            found = step(
+                rule,
+                readings,
+                last_seen,
+                before,
+                now,
+                model=model.name,
+                first_seen_at=first_seen_at,
+                last_pull=last_pull,
+                evidence=evidence,
+                disparities=disparities,
+                seen_since=utc_day(utc_day(now) - model.retention),
+            )
+        except (ValueError, KeyError, ArithmeticError) as error:
+            failed.append(rule.name)
+            reason = f"rule could not be evaluated: {error!r}"
+            alerts += [replace(alert, health=Health.ERROR, reason=reason) for alert in before.values()]
+            continue
+        alerts += [_with_onset(rule, before.get((alert.version, alert.slice)), alert, find_onset) for alert in found]
+    known = {rule.name for rule in rulebook}
+    retired = (
+        retire(alert, now, f'rule "{alert.rule}" is no longer in the packs of this model')
+        for alert in prior
+        if alert.rule not in known
+    )
+    alerts += [alert for alert in retired if alert is not None]
+    before_of = {(alert.rule, alert.version, alert.slice): alert for alert in prior}
+    changed = tuple(
+        alert for alert in alerts if is_transition(before_of.get((alert.rule, alert.version, alert.slice)), alert)
+    )
+    acting, jobs = _act(rulebook, alerts, changed, actions, now)
+    return Judged(tuple(acting), changed, jobs, tuple(failed))
+
+
+def _with_onset(rule: Rule, before: Alert | None, alert: Alert, find_onset: FindOnset) -> Alert:
+    newly = alert.state is AlertState.FIRING and (before is None or before.state is not AlertState.FIRING)
+    if not newly or rule.kind not in OF_A_WINDOW:
+        return alert
+    return replace(alert, onset=find_onset(alert.version, alert.slice) or alert.onset)
+
+
+def _act(
+    rulebook: Rulebook, alerts: Sequence[Alert], changed: Sequence[Alert], actions: Sequence[Action], now: datetime
+) -> tuple[list[Alert], tuple[Job, ...]]:
+    """Turn due actions into jobs."""
+    rules: Mapping[str, Rule] = {rule.name: rule for rule in rulebook}
+    resolved = {id(alert) for alert in changed if alert.state is AlertState.RESOLVED}
+    noted: list[Alert] = []
+    jobs: list[Job] = []
+    calls: list[Job] = []
+    for alert in alerts:
+        rule = rules.get(alert.rule)
+        due = due_actions(rule, alert, now) if rule else ()
+        noted.append(acted(alert, now) if due else alert)
+        refit = job_of(alert.model, "recalibrate", f"rule {alert.rule}", alert.slice, now, onset=alert.onset)
+        if "recalibrate" in due:
+            jobs.append(refit)
+        named = rule.actions if rule and id(alert) in resolved else due
+        calls += alert_calls(actions, named, alert, now, refit=refit.id if "recalibrate" in due else None)
+    return noted, (*jobs, *told_together(calls, actions))
+
+
+def shown_last_seen(model: Model, finest: Sequence[LastSeen]) -> tuple[LastSeen, ...]:
+    """Newest times of every shown slice from those of the finest."""
+    newest: dict[Slice, LastSeen] = {}
+    for seen in finest:
+        for slice_ in shown_slices([seen.slice], model.slices, model.max_order):
+            known = newest.get(slice_)
+            newest[slice_] = LastSeen(
+                slice_,
+                _later(known.observed_at if known else None, seen.observed_at),
+                _later(known.labelled_at if known else None, seen.labelled_at),
+            )
+    return tuple(newest.values())
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(filter(None, (one, other)), default=None)

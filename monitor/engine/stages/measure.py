@@ -1,0 +1,145 @@
+"""Cells of a window → readings, the metrics of every shown slice with their state, and disparities. Calculates only."""
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.config.settings import Model
+from monitor.model import (
+    METRICS,
+    THRESHOLD_METRICS,
+    Disparity,
+    Reading,
+    ReadingState,
+    ReliabilityBin,
+    Rule,
+    RuleKind,
+    Slice,
+)
+from monitor.rules.conditions import applies
+from monitor.statistics.calibration.disparity import Comparison, Measure, compare_with_rest, judged
+from monitor.statistics.calibration.metrics import measure
+from monitor.statistics.calibration.reliability import reliability
+from monitor.statistics.cells import SCORE_BINS
+from monitor.store.cells import WindowCells
+
+
+def window_end(now: datetime, model: Model) -> datetime:
+    """Windows end with the last bucket that is closed and mature: the start of the bucket holding now − label_maturity."""
+    mature = now - model.label_maturity
+    midnight = mature.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + (mature - midnight) // model.bucket * model.bucket
+
+
+def readings_of(
+    model: Model,
+    window: str,
+    start: datetime,
+    end: datetime,
+    held: WindowCells,
+    now: datetime,
+    live: Mapping[str, NDArray[np.float64]] | None = None,
+) -> tuple[Reading, ...]:
+    """One reading for each version and shown slice that had a prediction in the window.
+
+    ``live``: THRESHOLD_METRICS per unit of ``held``; unknown without.
+    """
+    units = len(held.slices)
+    if not units:
+        return ()
+    metrics = measure(held.cells, units, held.clusters, min_samples=model.min_samples)
+    bars = reliability(held.cells, units, held.clusters)
+    unknown = np.full(units, np.nan)
+    samples = metrics["samples"]
+    metrics |= {
+        name: np.where(samples >= model.min_samples, (live or {}).get(name, unknown), np.nan)
+        for name in THRESHOLD_METRICS
+    }
+    columns = {name: _known(metrics[name]) for name in METRICS}
+    readings = []
+    for unit in range(units):
+        enough = samples[unit] >= model.min_samples
+        readings.append(
+            Reading(
+                model=model.name, version=held.versions[unit], slice=held.slices[unit],
+                window=window, window_start=start, window_end=end, computed_at=now,
+                state=ReadingState.OK if enough else ReadingState.INSUFFICIENT,
+                samples=int(samples[unit]), unlabelled=int(held.unlabelled[unit]),
+                label_lag_seconds=float(held.lag[unit] / samples[unit]) if samples[unit] else None,
+                metrics={name: column[unit] for name, column in columns.items()},
+                reliability=_bars(bars, unit) if enough else (),
+            )
+        )  # fmt: skip
+    return tuple(readings)
+
+
+def disparities_of(
+    model: Model, rules: Iterable[Rule], window: str, start: datetime, end: datetime, held: WindowCells
+) -> tuple[Disparity, ...]:
+    """What the disparity rules on this window are to judge: for each rule, every version and slice it covers against
+    the rest of that version. Slices of all versions are judged together, at the rule's level."""
+    found: list[Disparity] = []
+    compared: dict[str, Comparison] = {}
+    for rule in rules:
+        if rule.kind is not RuleKind.DISPARITY or rule.window != window or not held.slices:
+            continue
+        measured: Measure = "gap" if rule.measure == "gap" else "error"
+        if measured not in compared:
+            compared[measured] = compare_with_rest(held.cells, held.clusters, *_relations(held), measured)
+        found += _disparities(model, rule, start, end, held, compared[measured])
+    return tuple(found)
+
+
+def _relations(held: WindowCells) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Per unit, the unit of its version's whole, and a number it shares with the slices of the same dimensions."""
+    whole = {version: unit for unit, version in enumerate(held.versions) if held.slices[unit] == Slice()}
+    kin: dict[tuple[str, tuple[str, ...]], int] = {}
+    of_unit = [
+        kin.setdefault((version, tuple(name for name, _ in slice_.labels)), len(kin))
+        for version, slice_ in zip(held.versions, held.slices, strict=True)
+    ]
+    return np.array([whole[version] for version in held.versions], dtype=np.int64), np.array(of_unit, dtype=np.int64)
+
+
+def _disparities(
+    model: Model, rule: Rule, start: datetime, end: datetime, held: WindowCells, compared: Comparison
+) -> list[Disparity]:
+    needed = max(rule.min_samples, model.min_samples)
+    covered = np.array([applies(rule, slice_) for slice_ in held.slices])
+    enough = np.minimum(compared.samples, compared.rest_samples) >= needed
+    verdict = judged(compared, covered & enough, level=rule.level or 0.0, above=rule.above or 0.0)
+    known = np.isfinite(verdict.lower)
+    columns = {
+        "own": compared.own, "rest": compared.rest, "difference": compared.difference, "lower": verdict.lower,
+        "lower_alone": verdict.lower_alone, "p_value": verdict.p_value,
+    }  # fmt: skip
+    numbers = {name: _known(np.where(known, column, np.nan)) for name, column in columns.items()}
+    return [
+        Disparity(
+            model=model.name, version=held.versions[unit], rule=rule.name, slice=held.slices[unit],
+            window=rule.window or "", window_start=start, window_end=end, measure=compared.measure,
+            samples=int(compared.samples[unit]), rest_samples=int(compared.rest_samples[unit]), needed_samples=needed,
+            slices=verdict.family, **{name: column[unit] for name, column in numbers.items()},
+        )
+        for unit in np.flatnonzero(covered).tolist()
+    ]  # fmt: skip
+
+
+def _known(column: NDArray[np.float64]) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in column.tolist()]
+
+
+def _bars(bars: Mapping[str, NDArray[np.float64]], unit: int) -> tuple[ReliabilityBin, ...]:
+    rows = {name: _known(values[unit]) for name, values in bars.items()}
+    return tuple(
+        ReliabilityBin(
+            low=index / SCORE_BINS, high=(index + 1) / SCORE_BINS, samples=rows["samples"][index] or 0.0,
+            mean_score=rows["mean_score"][index], outcome_rate=rows["outcome_rate"][index],
+            rate_lower=rows["rate_lower"][index], rate_upper=rows["rate_upper"][index],
+        )
+        for index in range(SCORE_BINS)
+        if rows["samples"][index]
+    )  # fmt: skip

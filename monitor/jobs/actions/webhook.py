@@ -1,0 +1,105 @@
+"""Webhooks: one signed POST, the answer's status and beginning kept. Redirects are not followed, TLS is verified."""
+
+import hashlib
+import hmac
+import ssl
+import urllib.error
+import urllib.request
+from datetime import timedelta
+from email.message import Message
+from http.client import HTTPException, HTTPResponse
+from time import perf_counter
+from typing import IO
+
+from monitor import __version__
+from monitor.config.actions import check_url
+from monitor.config.secrets import SecretError, masked, reveal
+from monitor.jobs.actions.delivery import Delivered, Delivery
+
+ANSWER_KEPT = 2048  # bytes, the first ones
+_TRY_AGAIN = (408, 425, 429)  # beside every 5xx
+
+
+def signature(secret: str, timestamp: int, body: bytes) -> str:
+    """The header Calwatch-Signature: ``t=<Unix time>,v1=<hex HMAC-SHA256 over "<Unix time>." and the body>``."""
+    digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={timestamp},v1={digest}"
+
+
+def call_webhook(delivery: Delivery, body: bytes | None = None) -> Delivered:
+    """POST ``body``, by default the payload. Errors are returned in words that hold no secret, not raised."""
+    action = delivery.action
+    try:
+        known = {name: reveal(name, delivery.base) for name in action.secrets}
+        url = known.get(action.url or "", action.url or "")
+        check_url(url)
+    except SecretError as error:
+        return Delivered(False, f"{error.message} ({error.hint})")
+    except ValueError as error:
+        return Delivered(False, f"{action.url}: {error}")
+    secrets = list(known.values())
+    body = delivery.body if body is None else body
+    headers = {
+        "Content-Type": "application/json", "User-Agent": f"calwatch/{__version__}", "Idempotency-Key": delivery.key,
+        **{name: known.get(text, text) for name, text in action.headers.items()},
+    }  # fmt: skip
+    if action.secret is not None:
+        headers["Calwatch-Signature"] = signature(known[action.secret], int(delivery.at.timestamp()), body)
+    request = urllib.request.Request(url, data=body, headers=headers, method="POST")
+    seconds = action.timeout.total_seconds()
+    try:
+        with _open(request, seconds) as answer:
+            return Delivered(
+                True, f"{action.where}: {answer.status}", output=masked(_beginning(answer, seconds), secrets)
+            )
+    except urllib.error.HTTPError as error:
+        with error:
+            return _refused(action.where, error, masked(_beginning(error, seconds), secrets))
+    except (OSError, HTTPException, ValueError) as error:  # unreachable, too slow, TLS, an answer that is not HTTP
+        cause = getattr(error, "reason", None) or error
+        what = f"no answer within {seconds:g} s" if isinstance(cause, TimeoutError) else f"{cause}"
+        return Delivered(False, masked(f"{action.where}: {what}", secrets), may_pass=True)
+
+
+def _refused(where: str, error: urllib.error.HTTPError, answer: str) -> Delivered:
+    if 300 <= error.code < 400:
+        return Delivered(
+            False, f"{where}: {error.code}, a redirect, which is not followed: name the final URL", output=answer
+        )
+    may_pass = error.code >= 500 or error.code in _TRY_AGAIN
+    text = (error.headers.get("Retry-After") or "").strip() if error.headers else ""
+    wait = timedelta(seconds=min(int(text), 86_400)) if text.isdecimal() and len(text) < 8 else None
+    return Delivered(False, f"{where}: {error.code} {error.reason}", may_pass=may_pass, wait=wait, output=answer)
+
+
+def _beginning(answer: "HTTPResponse | urllib.error.HTTPError", seconds: float) -> str:
+    """At most ANSWER_KEPT bytes of what came, for at most so long; a body that breaks off keeps what came."""
+    held = b""
+    began = perf_counter()
+    try:
+        while len(held) < ANSWER_KEPT and perf_counter() - began < seconds:
+            part = (
+                answer.read1(ANSWER_KEPT - len(held)) if isinstance(answer, HTTPResponse) else answer.read(ANSWER_KEPT)
+            )
+            if not part:
+                break
+            held += part
+    except (OSError, HTTPException):
+        pass  # the status is what counts
+    return held[:ANSWER_KEPT].decode("utf-8", "replace")
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> None:
+        return None
+
+
+def _open(request: urllib.request.Request, seconds: float) -> HTTPResponse:
+    handlers: list[urllib.request.BaseHandler | type[urllib.request.BaseHandler]] = [_NoRedirect]
+    if request.type == "https":  # reading the certificates of a system takes longer than a call
+        handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context()))
+    opener = urllib.request.build_opener(*handlers)
+    answer: HTTPResponse = opener.open(request, timeout=seconds)
+    return answer

@@ -1,0 +1,295 @@
+"""Jobs from queue to outcome: started when due, one at a time in their lane, their results applied, all of it on record.
+
+A tick hands a refit's inputs to the runner; when the runner has the outcome, now or some ticks later, it is applied in one
+transaction. Nothing a job does shows before that, so a job that dies has changed nothing.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from time import perf_counter
+
+import duckdb
+
+from monitor.config.settings import Config, Model
+from monitor.jobs.actions.delivery import Delivered, Delivery
+from monitor.jobs.actions.routing import job_calls, told_of
+from monitor.jobs.queue import (
+    INTERRUPTIONS,
+    OPEN,
+    Attempt,
+    after_failure,
+    begin,
+    due_jobs,
+    enqueue,
+    is_by_hand,
+    log_attempt,
+    refits_wait_elsewhere,
+    requeue_interrupted,
+)
+from monitor.jobs.runners import Runner
+from monitor.jobs.work import Broken, Report, Work, action_work, refit_work
+from monitor.model import Job, JobState, Slice
+from monitor.model.errors import CalwatchError, StoreError
+from monitor.recalibration.inputs import gather, judged, record_accepted, write_accepted
+from monitor.recalibration.refit import Refit
+from monitor.recalibration.registry import in_use, roll_back, write_files
+from monitor.store.connection import atomic, is_ctrl_c
+from monitor.store.damage import refuse_damage
+from monitor.store.dictionaries import Registry
+from monitor.store.readings import load_jobs, store_job
+
+# Of the refits that rules and schedules ask for, a cycle starts so many, the widest scopes first, and none inside a scope
+# that it has just refitted: what is left to mend there shows in the next. Scores that are off everywhere make every slice
+# ask at once; pulls and alerts need not wait for all of them.
+REFITS_A_CYCLE = 3
+RETRIED, INTERRUPTED, OUTDATED = "retried", "interrupted", "outdated"  # outcomes of an attempt that did not end its job
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An attempt that ended. ``outcome``: the job's state, or that it is queued again, and why."""
+
+    job: Job
+    outcome: str
+    seconds: float | None = None
+    trace: str = ""  # of a mistake of ours
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the job ended with it."""
+        return self.outcome not in (RETRIED, INTERRUPTED, OUTDATED)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """The jobs of one model in one tick."""
+
+    connection: duckdb.DuckDBPyConnection
+    registry: Registry
+    config: Config
+    model: Model
+    runner: Runner
+    now: datetime
+    end: datetime  # labelled samples observed before then are mature
+    chosen: Callable[[Job], bool] = field(default=lambda job: True)  # which of the jobs that are due may start
+
+    def advance(self) -> Iterator[Ended]:
+        """Take what has ended, start what is due, until nothing is left to do now; yields each attempt that ended.
+
+        Of refits that nobody asked for by hand it starts at most ``REFITS_A_CYCLE``, of scopes apart from each other.
+        A mistake of ours while a job is prepared or applied is recorded, and raised. Raises duckdb.InterruptException and
+        FatalException, and DamageError, which leave the job as running, to be queued again as interrupted.
+        """
+        running = [work.job for work in self.runner.running()]
+        for job in requeue_interrupted(
+            self.connection, self.model.name, self.now, limit=self._interruptions, running=running,
+            begun=lambda job: job.kind != "action" or self.runner.had_begun(job.id),
+        ):  # fmt: skip
+            yield Ended(job, INTERRUPTED if job.state is JobState.QUEUED else job.state.value)
+        yield from self._take()
+        has_turn, refitted = self._has_turn(), list[Slice]()
+        while True:
+            while (begun := self._start_next(has_turn, refitted)) is not None:
+                if begun.job.kind == "recalibrate" and not is_by_hand(begun.job):
+                    refitted.append(begun.job.scope)
+                if begun.outcome != JobState.RUNNING.value:
+                    yield begun
+                yield from self._take()
+            tried = yield from self._deliver()
+            if not (self.runner.settle() or tried):
+                break
+            yield from self._take()
+        # the files follow the database, also when a crash or a person left them behind: what is promoted stays promoted,
+        # and a current.json that cannot be written now is written by the next cycle
+        write_files(self.connection, self.config.state_dir, self.model.name, None)
+
+    def _has_turn(self) -> bool:
+        """Whether this model may start refits in this tick: not while one runs, nor right after one if others wait."""
+        if any(work.lane == f"{self.model.name}/refit" for work in self.runner.running()):
+            return False
+        just_had = self.runner.had_last_refit(self.model.name)
+        return not (just_had and refits_wait_elsewhere(self.connection, self.model.name, self.now))
+
+    def _deliver(self) -> Generator[Ended, None, bool]:
+        """Hand every delivery that is due to the runner, which carries out several at once; returns whether there were any.
+
+        What is told of one alert goes out in its order: it waits while something earlier is under way, or to be tried again.
+        """
+        found = load_jobs(self.connection, self.model.name, states=OPEN)
+        deliveries = sorted((job for job in found if job.kind == "action"), key=lambda job: (job.requested_at, job.id))
+        begun, tried = set[tuple[object, ...]](), False
+        for job in deliveries:
+            subjects = told_of(job)
+            is_due = job.next_attempt_at is None or job.next_attempt_at <= self.now
+            if begun.isdisjoint(subjects) and job.state is JobState.QUEUED and is_due:
+                tried = True
+                ended = self._guarded(job, self._start)
+                if ended.outcome != JobState.RUNNING.value:
+                    yield ended
+                yield from self._take()
+            begun |= subjects
+        return tried
+
+    def _interruptions(self, job: Job) -> int | None:
+        """How many a job may have: those that only send words do not end calwatch, whatever does."""
+        if job.kind != "action":
+            return INTERRUPTIONS
+        kind = next((each.kind for each in self.config.action if each.name == job.details.get("action")), "command")
+        return INTERRUPTIONS if kind == "command" else None
+
+    def _attempts(self, job: Job) -> int:
+        if job.kind == "action":
+            return next((each.attempts for each in self.config.action if each.name == job.details.get("action")), 1)
+        return self.model.recalibration.attempts
+
+    def waiting(self) -> int:
+        """How many refits are due and wait for a later cycle, though none of this model runs."""
+        if any(work.lane == f"{self.model.name}/refit" for work in self.runner.running()):
+            return 0
+        return sum(job.kind == "recalibrate" for job in due_jobs(self.connection, self.model.name, self.now))
+
+    def _start_next(self, has_turn: bool, refitted: Sequence[Slice]) -> Ended | None:
+        """Start the first refit or rollback that is due and has its lane free; None when there is none. Returns how that went.
+
+        ``refitted``: scopes of the refits that this tick began, save those asked for by hand.
+        """
+        busy = {work.lane for work in self.runner.running()}
+        refits = sum(work.is_refit for work in self.runner.running())
+        is_free = has_turn and f"{self.model.name}/refit" not in busy and refits < self.config.monitor.parallel_refits
+        due = filter(self.chosen, due_jobs(self.connection, self.model.name, self.now))
+        for job in sorted(due, key=lambda job: job.kind != "rollback"):
+            if job.kind == "rollback":
+                return self._guarded(job, self._finish_rollback)
+            if job.kind == "action" or not is_free or not (is_by_hand(job) or _is_next(job, refitted)):
+                continue
+            return self._guarded(job, self._start)
+        return None
+
+    def _guarded(self, job: Job, step: Callable[[Job], Ended]) -> Ended:
+        """Begin an attempt and take one step of it; what goes wrong ends the attempt."""
+        job = begin(self.connection, job, self.now)
+        return self._or_failed(job, lambda: step(job))
+
+    def _or_failed(self, job: Job, step: Callable[[], Ended], report: Report | None = None) -> Ended:
+        try:
+            return step()
+        except (duckdb.InterruptException, duckdb.FatalException):
+            raise
+        except (duckdb.Error, OSError, StoreError) as error:
+            refuse_damage(error, self.config.state_dir)
+            return self._failed(job, f"{type(error).__name__}: {str(error).splitlines()[0]}", True, report)
+        except (CalwatchError, ValueError) as error:
+            return self._failed(job, str(error), False, report)
+        except Exception as error:  # a mistake of ours: told by the cycle, and not to come back with every cycle
+            if is_ctrl_c(error):
+                raise
+            self._failed(job, f"{error!r}", False, report)
+            raise
+
+    def _start(self, job: Job) -> Ended:
+        self.runner.start(self._work(job))
+        return Ended(job, JobState.RUNNING.value)
+
+    def _work(self, job: Job) -> Work:
+        if job.kind == "recalibrate":
+            task = gather(self.connection, self.registry, self.model, job, self.now, self.end)
+            return refit_work(job.id, task)
+        name, payload = job.details.get("action"), job.details.get("payload")
+        action = next((each for each in self.config.action if each.name == name), None)
+        if action is None or not isinstance(payload, dict):
+            raise CalwatchError(f'the configuration has no action "{name}" any more')
+        delivery = Delivery(
+            action, payload, job.id, job.attempts, self.now, self.config.base, self.config.state_dir,
+            self.config.monitor.external_url,
+        )  # fmt: skip
+        return action_work(job.id, self.model.name, delivery)
+
+    def _take(self) -> Iterator[Ended]:
+        """Apply what the runner has brought to an end."""
+        for report in self.runner.finished(self.model.name):
+            found = load_jobs(self.connection, self.model.name, states=(JobState.RUNNING,))
+            job = next((job for job in found if job.id == report.work.job), None)
+            if job is not None:
+                yield self._or_failed(job, lambda job=job, report=report: self._apply(job, report), report)  # type: ignore[misc]  # bound
+
+    def _apply(self, job: Job, report: Report) -> Ended:
+        match report.result:
+            case Refit() as found:
+                return self._apply_refit(job, found, report)
+            case Delivered(done=True) as told:
+                state = JobState.WOULD_RUN if self.runner.rehearsal else JobState.DONE
+                return self._finish(
+                    replace(job, state=state, finished_at=self.now, reasons=(told.message,)), report, told.output
+                )
+            case Delivered() as told:
+                return self._failed(job, told.message, told.may_pass, report, told.wait, told.output)
+            case Broken() as broken:
+                return self._failed(job, broken.message, broken.may_pass, report, trace=broken.trace)
+
+    def _apply_refit(self, job: Job, found: Refit, report: Report) -> Ended:
+        charge = {scope.text: id_ for scope, (id_, _) in in_use(self.connection, self.model.name).items()}
+        if charge != report.work.basis:
+            return self._outdated(job, report)
+        write_accepted(self.connection, self.config.state_dir, self.model, found)
+        done = judged(job, found, report.work.notes, self.now)
+        return self._finish(
+            done, report, also=lambda: record_accepted(self.connection, self.registry, self.model, found, self.now)
+        )
+
+    def _outdated(self, job: Job, report: Report) -> Ended:
+        """The calibrator it was judged against is in charge no more: judged again, as if it had not begun."""
+        reason = "calibrators in charge changed while it ran; it runs again"
+        again = replace(
+            job, state=JobState.QUEUED, started_at=None, attempts=job.attempts - 1, reasons=(reason,)
+        )  # fmt: skip
+        with atomic(self.connection):
+            store_job(self.connection, again)
+            log_attempt(self.connection, job, self._attempt(job, OUTDATED, reason, report))
+        return Ended(again, OUTDATED, report.seconds)
+
+    def _finish_rollback(self, job: Job) -> Ended:
+        began = perf_counter()
+        with atomic(self.connection):
+            done = roll_back(self.connection, self.config.state_dir, job, self.now)
+            self._record(done, None)
+        return Ended(done, done.state.value, perf_counter() - began)
+
+    def _finish(
+        self, job: Job, report: Report | None, output: str = "", *, also: Callable[[], None] = lambda: None
+    ) -> Ended:
+        with atomic(self.connection):
+            also()
+            self._record(job, report, output)
+        return Ended(job, job.state.value, report.seconds if report else None)
+
+    def _failed(
+        self, job: Job, reason: str, may_pass: bool, report: Report | None = None, wait: timedelta | None = None,
+        output: str = "", trace: str = "",
+    ) -> Ended:  # fmt: skip
+        after = after_failure(job, reason, self.now, attempts=self._attempts(job), may_pass=may_pass, wait=wait)
+        with atomic(self.connection):
+            self._record(after, report, output, job)
+        over = after.state is JobState.FAILED
+        seconds = report.seconds if report else None
+        return Ended(after, after.state.value if over else RETRIED, seconds, trace)
+
+    def _record(self, job: Job, report: Report | None, output: str = "", attempted: Job | None = None) -> None:
+        """The job as it is now, its attempt, and the actions that its end calls; inside a transaction."""
+        attempted = attempted or job
+        outcome = RETRIED if job.state is JobState.QUEUED else job.state.value
+        store_job(self.connection, job)
+        message = job.reasons[-1] if job.reasons else ""
+        log_attempt(self.connection, attempted, self._attempt(attempted, outcome, message, report, output))
+        enqueue(self.connection, job_calls(self.config.action, job, self.now))
+
+    def _attempt(self, job: Job, outcome: str, message: str, report: Report | None, output: str = "") -> Attempt:
+        return Attempt(
+            outcome, message, job.started_at or self.now, self.now, report.seconds if report else None,
+            report.peak_memory if report else None, output or None,
+        )  # fmt: skip
+
+
+def _is_next(job: Job, refitted: Sequence[Slice]) -> bool:
+    """Whether a refit may follow those of this cycle in it."""
+    return len(refitted) < REFITS_A_CYCLE and not any(scope.contains(job.scope) for scope in refitted)

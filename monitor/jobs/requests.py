@@ -1,0 +1,133 @@
+"""Requests from the command line to the daemon: small files in the state directory, taken up at the next cycle.
+
+A file because it works with and without a running daemon, needs no port, and whoever may write the state directory may
+ask. It is removed only after the job it asks for is in the database.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import structlog
+
+from monitor.jobs.queue import BY_HAND
+from monitor.model import Job, Slice
+from monitor.model.errors import StoreError
+from monitor.model.refits import job_of
+from monitor.sources.isolation.set_aside import release
+from monitor.store.connection import make_state_dir
+
+log = structlog.get_logger("calwatch")
+REQUESTS = "requests"
+KINDS = ("recalibrate", "rollback")
+CANCEL = "cancel"
+RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Files that were set aside are to be tried again: of a source, or one alone; None: of all, and all of them."""
+
+    source: str | None
+    item: str | None
+
+
+def leave(state_dir: Path, model: str, kind: str, scope: Slice, now: datetime, *, to: str | None = None) -> Path:
+    """Write one request for a job. Raises StoreError when the state directory cannot be written."""
+    return _write(
+        state_dir, {"model": model, "kind": kind, "scope": scope.text, "requested_at": now.isoformat(), "to": to}
+    )
+
+
+def leave_cancellation(state_dir: Path, model: str, job_id: str) -> Path:
+    """Ask for a job to be cancelled. Raises StoreError when the state directory cannot be written."""
+    return _write(state_dir, {"model": model, "kind": CANCEL, "job": job_id})
+
+
+def leave_retry(state_dir: Path, model: str, source: str | None, item: str | None) -> Path:
+    """Ask for files that were set aside to be tried again. Raises StoreError when the state directory cannot be written."""
+    return _write(state_dir, {"model": model, "kind": RETRY, "source": source, "item": item})
+
+
+def _write(state_dir: Path, text: Mapping[str, str | None]) -> Path:
+    directory = state_dir / REQUESTS
+    path = directory / f"{secrets.token_hex(8)}.json"
+    aside = path.with_suffix(".tmp")
+    try:
+        make_state_dir(state_dir)
+        directory.mkdir(exist_ok=True)
+        aside.write_text(json.dumps(text), "utf-8")
+        aside.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror}", "run it as the daemon's user") from error
+    return path
+
+
+def waiting(state_dir: Path, model: str) -> Iterator[tuple[Path, Job]]:
+    """The requests for jobs of a model, each with the job it asks for.
+
+    A file that cannot be read or is no request is renamed to ``.bad``, so that it is in nobody's way.
+    """
+    for path, asked in _asked(state_dir, model):
+        if isinstance(asked, Job):
+            yield path, asked
+
+
+def cancellations(state_dir: Path, model: str) -> Iterator[tuple[Path, str]]:
+    """The jobs of a model that are to be cancelled, by id."""
+    for path, asked in _asked(state_dir, model):
+        if isinstance(asked, str):
+            yield path, asked
+
+
+def take_retries(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: str) -> None:
+    """Release the files of a model that are asked to be tried again."""
+    for path, asked in list(_asked(state_dir, model)):
+        if isinstance(asked, Retry):
+            release(connection, model, asked.source, asked.item)
+            path.unlink(missing_ok=True)
+
+
+def _asked(state_dir: Path, model: str) -> Iterator[tuple[Path, Job | str | Retry]]:
+    for path in sorted((state_dir / REQUESTS).glob("*.json")):
+        try:
+            held = json.loads(path.read_text("utf-8"))
+            if held["model"] != model:
+                continue
+            asked = _read(held)
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            aside = path.with_suffix(".bad")
+            log.error("no request, set aside", file=str(path), problem=repr(error)[:200], kept=aside.name)
+            with suppress(OSError):  # one of that name is there already: this one stays and is told again
+                path.rename(aside)
+            continue
+        yield path, asked
+
+
+def _read(held: Mapping[str, Any]) -> Job | str | Retry:
+    """The job asked for, the id of the one to cancel, or what is to be tried again. Raises ValueError, KeyError or TypeError
+    when it is none of these."""
+    if held["kind"] == RETRY:
+        source, item = held["source"], held["item"]
+        if not all(isinstance(each, str | None) for each in (source, item)):
+            raise ValueError(f"not a request: {held}")
+        return Retry(source, item)
+    if held["kind"] == CANCEL:
+        if not isinstance(held["job"], str):
+            raise ValueError(f"not a request: {held}")
+        return held["job"]
+    requested_at = datetime.fromisoformat(held["requested_at"])
+    if held["kind"] not in KINDS or requested_at.tzinfo is None:
+        raise ValueError(f"not a request: {held}")
+    return job_of(
+        held["model"], held["kind"], BY_HAND, Slice.parse(held["scope"]), requested_at,
+        details={"to": held["to"]} if held.get("to") else {},
+    )  # fmt: skip

@@ -1,0 +1,66 @@
+"""The process that carries out one attempt, led by ``recalibration.lifeline`` with a directory.
+
+It reads ``work`` in the directory and leaves ``report`` there. Its stdin is its lifeline: when that ends, because calwatch
+cancels the work or was killed, the process ends, and so do the commands it runs.
+"""
+
+import os
+import pickle
+import resource
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from monitor.jobs.actions.command import leave
+from monitor.jobs.lifeline import at_the_end
+from monitor.jobs.work import Work, carry_out
+
+if TYPE_CHECKING:
+    from monitor.jobs.actions.delivery import Delivered
+    from monitor.jobs.work import Broken
+    from monitor.recalibration.refit import Refit
+
+WORK, REPORT = "work", "report"
+LAST_MOMENTS = 10.0  # seconds until a process that was told to end is ended
+Outcome: TypeAlias = "tuple[Refit | Delivered | Broken, float | None, int]"  # result, seconds, peak memory in bytes
+_NICE = 5  # refits give way to the cycle
+
+
+def write_pickle(path: Path, value: "Work | Outcome") -> None:
+    """Put the file in place whole, readable for this user only."""
+    aside = path.with_name(path.name + ".part")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        pickle.dump(value, file, protocol=5)
+    aside.replace(path)
+
+
+def main(directory: Path) -> None:
+    """Carry the work out and leave the report."""
+    with (directory / WORK).open("rb") as file:
+        work: Work = pickle.load(file)
+    (directory / WORK).unlink()
+    signal.signal(signal.SIGTERM, leave)
+    if not work.is_refit:
+        at_the_end(_end_commands)
+    if work.is_refit:
+        os.nice(_NICE)
+    else:
+        signal.signal(signal.SIGALRM, leave)  # what it runs is to be ended too; a refit ends where it is
+    signal.setitimer(signal.ITIMER_REAL, max(work.timeout.total_seconds(), 0.001))
+    report = carry_out(work)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    write_pickle(directory / REPORT, (report.result, report.seconds, peak))
+
+
+def _end_commands() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)  # unwinds through the clearing away of commands
+    threading.Event().wait(LAST_MOMENTS)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,268 @@
+"""Numbers, times and findings as people read them, said the same way in alerts, on the page and on the command line."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from math import ceil, floor, isnan, log10
+
+from monitor.model import FoldedValues, GroupSpans, LabelDelays, Straddling, Task, WaitingLabels
+from monitor.model.durations import format_duration
+
+UNKNOWN = "–"
+
+_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_PERIODS = (("day", 365.0), ("week", 365 / 7), ("month", 12.0), ("year", 1.0))  # and how many a year has
+_OUTCOMES = {  # what outcome 1 and outcome 0 are called
+    Task.BINARY: ("positives", "negatives"),
+    Task.MULTICLASS: ("right predictions", "wrong predictions"),
+    Task.DETECTION: ("matched boxes", "unmatched boxes"),
+    Task.SEGMENTATION: ("pixels of the class", "pixels outside it"),
+}
+
+
+def formatted(value: float | None, form: str) -> str:
+    """By Python's format ``form``, with a true minus sign; a dash when it is not known: None or NaN."""
+    if value is None or isnan(value):
+        return UNKNOWN
+    text = f"{value:{form}}"
+    return f"−{text[1:]}" if text.startswith("-") else text
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Rounded, with a true minus sign; a dash when it is not known."""
+    return formatted(value, f".{digits}f")
+
+
+def lasted(duration: timedelta) -> str:
+    """As people would say how long it has been: ``294d15h``, ``2h5m``, ``40s``; what is below that is left out."""
+    unit = timedelta(hours=1) if duration >= timedelta(days=1) else timedelta(minutes=1)
+    return format_duration(duration // unit * unit if duration >= timedelta(hours=1) else duration)
+
+
+def first_few(names: Sequence[str], most: int = 3) -> str:
+    """``a, b, c and 4 more``."""
+    beyond = len(names) - most
+    return ", ".join(names[:most]) + (f" and {beyond:,} more" if beyond > 0 else "")
+
+
+def signed(value: float | None) -> str:
+    """``+0.083`` or ``−0.250``."""
+    return formatted(value, "+.3f")
+
+
+def percent(value: float | None) -> str:
+    """``83 %``."""
+    return formatted(value, ".0%").replace("%", " %")
+
+
+def amount(nats: float) -> str:
+    """For reasons in words: three decimals, or two significant digits where those would all be zeros."""
+    if not 0 < abs(nats) < 0.001:
+        return formatted(nats, ".3f")
+    return formatted(nats, f".{1 - floor(log10(abs(nats)))}f")
+
+
+def exact_percent(confidence: float) -> str:
+    """0.95 → ``95 %``; 0.995 → ``99.5 %``."""
+    return f"{100 * confidence:g} %"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """``0.012 to 0.034``; an interval with an unknown bound is a dash."""
+    ends = number(low), number(high)
+    return UNKNOWN if UNKNOWN in ends else " to ".join(ends)
+
+
+def minute(at: datetime | None) -> str:
+    """``2026-02-01 03:00``, in UTC; a time without its marker is UTC already."""
+    if at is None:
+        return UNKNOWN
+    return f"{at.astimezone(UTC) if at.tzinfo else at:%Y-%m-%d %H:%M}"
+
+
+def moment(at: datetime) -> str:
+    """``2026-02-01 03:00 UTC``."""
+    return f"{minute(at)} UTC"
+
+
+def span(length: timedelta) -> str:
+    """A length of time in its one fitting unit: ``45 s``, ``12 min``, ``7 h``, ``3 d``."""
+    seconds = max(length.total_seconds(), 0)
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def counted(count: int, noun: str = "sample") -> str:
+    """``1 sample``, ``1,204 samples``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def rounded(value: float) -> str:
+    """Three digits, and no fraction from a thousand on: ``0.0833``, ``3.2``, ``12,345``, ``−0.05``."""
+    return formatted(value, ",.0f" if abs(value) >= 1000 else ".3g")
+
+
+def times(ratio: float) -> str:
+    """``3.2 times``; beyond a million the digits say nothing."""
+    return "more than a million times" if ratio > 1e6 else f"{rounded(ratio)} times"
+
+
+def frequency(per_year: float) -> str:
+    """How often something happens that happens ``per_year`` > 0 times a year on average.
+
+    1 → once a year, 12 → once a month, 4 → four times a year, 0.1 → once in ten years; in the shortest period that it
+    fills a whole number of times, else with digits: 5.5 times a year, once in 3.3 years.
+    """
+    for name, in_a_year in _PERIODS:
+        count = per_year / in_a_year
+        if count > 0.999 and abs(count - round(count)) < 0.001 * count:
+            return f"{_how_often(round(count))} a {name}"
+    if per_year > 1:
+        return f"{rounded(per_year)} times a year"
+    years = 1 / per_year
+    whole = abs(years - round(years)) < 0.001 * years
+    return f"once in {_in_words(round(years)) if whole else f'{years:.2g}'} years"
+
+
+def _how_often(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count) or f"{_in_words(count)} times"
+
+
+def _in_words(count: int) -> str:
+    return _WORDS[count] if count < len(_WORDS) else f"{count:,}"
+
+
+def later_labels(delays: LabelDelays, task: Task) -> str:
+    """Whose labels arrive later, for delays that depend on the outcome: ``labels of wrong predictions arrive later …``."""
+    earlier = 0.5 if delays.earlier is None else delays.earlier
+    pairs = [(_OUTCOMES[task][0], delays.median_true), (_OUTCOMES[task][1], delays.median_false)]
+    (late, late_median), (early, early_median) = pairs if earlier < 0.5 else pairs[::-1]
+    how = f"in {100 * max(earlier, 1 - earlier):.0f} of 100 pairs with equal scores"
+    if (
+        late_median
+        and early_median is not None
+        and late_median > early_median
+        and span(late_median) != span(early_median)
+    ):
+        how = f"median {span(late_median)} against {span(early_median)}"
+    return f"labels of {late} arrive later than those of {early} ({how})"
+
+
+def told_delays(delays: LabelDelays, task: Task) -> str:
+    """What is known of a model's label delays, and what to do, as a sentence without its stop."""
+    if delays.depends is None:
+        return f"whether label delay depends on the outcome is unknown: {delays.unknown}"
+    if delays.depends:
+        cure = "" if delays.settled is None else f'; label_maturity = "{_maturity(delays.settled)}" would wait for them'
+        return f"{later_labels(delays, task)}, so the false-alarm budget of drift rules is not guaranteed{cure}"
+    if delays.settled is not None and delays.settled <= delays.label_maturity:
+        return f"labels arrive before their bucket is judged, as far as {counted(delays.samples)} show"
+    return f"label delay does not depend on the outcome, as far as {counted(delays.samples)} show"
+
+
+def _maturity(settled: timedelta) -> str:
+    """Rounded up to whole hours, or to minutes below two hours."""
+    unit = timedelta(hours=1) if settled >= timedelta(hours=2) else timedelta(minutes=1)
+    return format_duration(ceil(settled / unit) * unit)
+
+
+def in_quotes(names: Sequence[str]) -> str:
+    """``"0.0", "1.0"``, long ones shortened."""
+    return ", ".join(f'"{each if len(each) <= 60 else each[:59] + "…"}"' for each in names)
+
+
+def told_set_aside(item: str, reason: str, remedy: str) -> str:
+    """Why a file is no longer read, and what to do."""
+    return f"{item}: {reason}. {remedy}. It is read again when it changes, or after: calwatch retry"
+
+
+def told_waiting(waiting: WaitingLabels) -> str:
+    """How many labels wait, since when, ids of both sides and why, as a sentence without its stop; "" where none waits."""
+    if not waiting.labels or waiting.oldest_at is None:
+        return ""
+    one = waiting.labels == 1
+    said = f"{counted(waiting.labels, 'label')} {'waits for its' if one else 'wait for their'} prediction, "
+    said += f"since {moment(waiting.oldest_at)}" if one else f"the oldest since {moment(waiting.oldest_at)}"
+    if waiting.share is not None:
+        whole = waiting.due + waiting.joined
+        said += f"; of the newest {whole:,} whose prediction should be there {waiting.due:,} found none"
+    if waiting.label_examples:
+        said += f"; ids of labels {in_quotes(waiting.label_examples)}"
+        unlabelled = in_quotes(waiting.prediction_examples)
+        said += f", of predictions without a label {unlabelled}" if unlabelled else ", and no prediction lacks a label"
+    return f"{said}; {waiting.guess}" if waiting.guess else said
+
+
+def told_straddling(found: Straddling, bucket: timedelta) -> str:
+    """Which share of rows lies in groups that span buckets and days, and what that means, as a sentence without its stop."""
+    said = f"{over_buckets(found, bucket)}, {_part(found.over_days)} in groups that span days"
+    if not found.suspicious:
+        return said
+    longest = ", ".join(
+        f"{in_quotes([name])} with {counted(rows, 'row')} over {span(length)}"
+        for name, rows, length in zip(found.examples, found.example_rows, found.example_lengths, strict=True)
+    )
+    return (
+        f"{said}, such as {longest}: the false-alarm budget of drift rules does not hold for them, and refits find few later "
+        "samples; is group_id the patient or the camera rather than the visit or the image?"
+    )
+
+
+def over_buckets(found: Straddling, bucket: timedelta) -> str:
+    """``97 % of the rows lie in groups that span buckets of 1h``."""
+    return f"{_part(found.over_buckets)} of the rows lie in groups that span buckets of {format_duration(bucket)}"
+
+
+def told_spans(spans: GroupSpans) -> str:
+    """The same of a model's newest rows."""
+    return f"{told_straddling(spans.straddling, spans.bucket)} (rows since {minute(spans.since)} UTC)"
+
+
+_FOLDED = {  # what more than a limit means, and what to do
+    "version": "rows of later ones count as version __other__, which is measured but not judged for drift: is version that "
+    "of the model, and not of each row? Else raise max_versions in [[model]]",
+    "calibrator": "rows of later ones count as calibrator __other__: is calibrator the id of what calibrated the scores, and "
+    "not of each row? Else raise max_versions in [[model]]",
+    "slice": "rows of later ones count as __other__: does the column name a part of the traffic, and not each row? Else raise "
+    "max_slice_values in [[model]]",
+}
+
+
+def told_folded(folded: FoldedValues) -> str:
+    """What is beyond a limit, what that means and what to do, as a sentence."""
+    such = f", such as {in_quotes([visible(each) for each in folded.examples])}" if folded.examples else ""
+    if folded.kind == "drift":
+        return (
+            f"{counted(folded.rows, 'version')}{such}: not judged for drift by rule {folded.name}, since its budget "
+            f"of false alarms cannot be shared among so many at once: is version that of the model, and not of each row?"
+        )
+    what = f"values of {folded.name}" if folded.kind == "slice" else f"{folded.kind}s"
+    limit = "max_slice_values" if folded.kind == "slice" else "max_versions"
+    return (
+        f"more than {folded.most:,} {what} within retention ({limit}), {counted(folded.rows, 'row')} of others{such}, the last "
+        f"{moment(folded.newest_at)}; {_FOLDED[folded.kind]}"
+    )
+
+
+_PICTURES = {code: 0x2400 + code for code in range(32)} | {127: 0x2421} | dict.fromkeys(range(128, 160), 0xFFFD)
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    """The text with signs for control characters, which would command a terminal or end a line: ``\\x1b`` → ``␛``.
+
+    With ``lines``, line breaks stay. What is no text at all, such as half of a character, becomes a question mark.
+    """
+    if text.isprintable():
+        return text
+    table = {code: sign for code, sign in _PICTURES.items() if not (lines and code == 10)}
+    return text.translate(table).encode("utf-8", "replace").decode("utf-8")
+
+
+def _part(share: float) -> str:
+    """``none``, ``0.3 %``, ``97 %``: a share that is not nothing never reads as nothing, nor as all."""
+    if share in (0, 1):
+        return "all" if share else "none"
+    if share < 0.001:
+        return "under 0.1 %"
+    return f"{100 * share:.1f} %" if share < 0.1 or share > 0.99 else f"{100 * share:.0f} %"

@@ -1,0 +1,216 @@
+"""The gauges of Prometheus, from the immutable result of the last cycle: what is gone from it is gone from a scrape."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from prometheus_client import CollectorRegistry
+
+from monitor import __version__
+from monitor.model import (
+    Alert,
+    AlertState,
+    CalibratorInUse,
+    Evidence,
+    ModelStatus,
+    Published,
+    Reading,
+    ReadingState,
+    Slice,
+    ThresholdInUse,
+)
+from monitor.publish.metrics.catalogue import HELP, ON_READINGS
+from monitor.publish.metrics.exposition import LabelSet, SnapshotFamily
+from monitor.publish.metrics.sharing import Row, SliceRows, share_out
+from monitor.statistics.thresholds.policies import parse_policy
+
+RESERVED_LABELS = frozenset({
+    "model", "version", "window", "rule", "state", "health", "severity", "calibrator", "method", "policy", "per", "class",
+    "bound",
+    "stage", "task", "event", "source", "reason", "kind", "outcome", "le", "quantile", "job", "instance",
+})  # fmt: skip
+
+Sliced = Reading | Alert | Evidence | CalibratorInUse | ThresholdInUse
+
+
+def label_name(dimension: str) -> str:
+    """The label of a slice dimension: its own name, or ``slice_<name>`` where calwatch uses that label itself."""
+    return f"slice_{dimension}" if dimension in RESERVED_LABELS else dimension
+
+
+class MetricsCollector:
+    """Renders a snapshot when it is swapped in; scrapes then only copy text.
+
+    Series beyond ``max_series`` are cut by whole slices, marginals before crosses, and shared out fairly between models.
+    ``calwatch_series_capped`` says how many were cut. Never cut are those of a model or of the process itself, of the whole,
+    of slices with a firing alert, and the states of rules: where these alone are more, ``calwatch_series_beyond_limit`` says
+    by how many. A value that is not known has no series.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, version: str = __version__, max_series: int = 50_000) -> None:
+        self._version = version
+        self.max_series = max_series
+        self._families = self._rendered(None)
+        registry.register(self)
+
+    def swap(self, published: Published | None) -> None:
+        """Show another snapshot; None when there is none. Scrapes see the old or the new one, never a mixture."""
+        self._families = self._rendered(published)
+
+    def collect(self) -> Iterable[SnapshotFamily]:
+        return self._families
+
+    def _rendered(self, published: Published | None) -> tuple[SnapshotFamily, ...]:
+        families = {name: SnapshotFamily(name, text) for name, text in HELP.items()}
+
+        def add(rows: Iterable[Row]) -> None:
+            for name, labels, value in rows:
+                families[name].add(labels, value)
+
+        models = published.models if published else ()
+        add([("calwatch_build_info", LabelSet({"version": self._version}), 1.0)])
+        if published:
+            add([("calwatch_snapshot_current", LabelSet({}), float(published.problem is None))])
+            add([("calwatch_played", LabelSet({}), float(published.played))])
+        for model in models:
+            add(_model_rows(model))
+        shared = share_out(list(_slice_rows(models)), self.max_series)
+        add(shared.rows)
+        add([("calwatch_series_capped", LabelSet({}), float(shared.capped))])
+        if published:
+            add([("calwatch_series_beyond_limit", LabelSet({}), float(shared.beyond))])
+        filled = tuple(family for family in families.values() if family.samples)
+        for family in filled:
+            family.finish()
+        return filled
+
+
+def _model_rows(model: ModelStatus) -> Iterator[Row]:
+    yield "calwatch_model_info", LabelSet({"model": model.name, "task": model.task, "event": model.task.event}), 1.0
+    yield "calwatch_model_healthy", LabelSet({"model": model.name}), float(model.problem is None)
+    if model.label_delays is not None and model.label_delays.depends is not None:
+        depends = float(model.label_delays.depends)
+        yield "calwatch_label_delay_depends_on_outcome", LabelSet({"model": model.name}), depends
+    for waiting in model.waiting_labels:
+        labels = LabelSet({"model": model.name, "source": waiting.source})
+        yield "calwatch_waiting_labels", labels, float(waiting.labels)
+        if waiting.oldest_at is not None:
+            yield "calwatch_waiting_labels_oldest_timestamp_seconds", labels, waiting.oldest_at.timestamp()
+        yield from _known("calwatch_waiting_labels_ratio", labels, waiting.share)
+    aside = Counter(each.source for each in model.files_set_aside)
+    for source in dict.fromkeys((*model.sources, *aside)):
+        labels = LabelSet({"model": model.name, "source": source})
+        yield "calwatch_files_set_aside", labels, float(aside[source])
+    for stage, at in sorted(model.last_success.items()):
+        labels = LabelSet({"model": model.name, "stage": stage})
+        yield "calwatch_last_success_timestamp_seconds", labels, at.timestamp()
+
+
+def _slice_rows(models: Iterable[ModelStatus]) -> Iterator[SliceRows]:
+    """The series of each slice of each model, in the order in which the cap keeps those of one model."""
+    held: dict[tuple[str, Slice], list[Sliced]] = defaultdict(list)
+    dimensions: set[str] = set()
+    firing = set()
+    for model in models:
+        dimensions.update(model.dimensions)
+        for reading in model.readings:
+            held[model.name, reading.slice].append(reading)
+        for alert in model.alerts:
+            held[model.name, alert.slice].append(alert)
+            if alert.state is AlertState.FIRING:
+                firing.add((model.name, alert.slice))
+        for evidence in model.evidence:
+            held[model.name, evidence.slice].append(evidence)
+        for calibrator in model.calibrators:
+            held[model.name, calibrator.scope].append(calibrator)
+        for threshold in model.thresholds:
+            held[model.name, threshold.scope].append(threshold)
+    for _, slice_ in held:  # alerts and calibrators outlive a dimension that was taken out of the configuration
+        dimensions.update(name for name, _ in slice_.labels)
+    unset = {label_name(dimension): "" for dimension in dimensions}
+    for key in sorted(held, key=lambda key: (key[1].order, key[1], key[0])):
+        name, slice_ = key
+        always = not slice_.order or key in firing
+        base = {"model": name, **unset, **{label_name(dimension): value for dimension, value in slice_.labels}}
+        rows = SliceRows(name)
+        for each in held[key]:
+            (rows.kept if always or isinstance(each, Alert) else rows.others).extend(_rows(each, base))
+        yield rows
+
+
+def _rows(shown: Sliced, base: dict[str, str]) -> Iterator[Row]:
+    match shown:
+        case Reading():
+            return _reading_rows(shown, base)
+        case Alert():
+            return _alert_rows(shown, base)
+        case Evidence():
+            return _evidence_rows(shown, base)
+        case CalibratorInUse():
+            return _calibrator_rows(shown, base)
+        case ThresholdInUse():
+            return _threshold_rows(shown, base)
+
+
+def _known(name: str, labels: LabelSet, value: float | None) -> Iterator[Row]:
+    if value is not None and math.isfinite(value):
+        yield name, labels, value
+
+
+def _reading_rows(reading: Reading, base: dict[str, str]) -> Iterator[Row]:
+    named = {**base, "version": reading.version, "window": reading.window}
+    labels = LabelSet(named)
+    if reading.state is ReadingState.OK:
+        for metric in ON_READINGS:
+            yield from _known(f"calwatch_{metric}", labels, reading.metrics.get(metric))
+        for name in ("precision", "recall"):
+            ends = [reading.metrics.get(f"threshold_{name}{bound}") for bound in ("_lower", "", "_upper")]
+            yield from _bounded(f"calwatch_live_{name}", named, ends)
+    yield "calwatch_samples", labels, float(reading.samples)
+    yield from _known("calwatch_label_coverage_ratio", labels, reading.label_coverage)
+    yield from _known("calwatch_label_lag_seconds", labels, reading.label_lag_seconds)
+
+
+def _alert_rows(alert: Alert, base: dict[str, str]) -> Iterator[Row]:
+    named = {**base, "version": alert.version, "rule": alert.rule}
+    yield "calwatch_rule_state", LabelSet({**named, "state": alert.state}), 1.0
+    yield "calwatch_rule_health", LabelSet({**named, "health": alert.health}), 1.0
+    firing = float(alert.state is AlertState.FIRING)
+    severe = LabelSet({**named, "severity": alert.severity})
+    yield "calwatch_rule_firing", severe, firing
+    if firing and alert.onset is not None:
+        yield "calwatch_rule_onset_timestamp_seconds", severe, alert.onset.timestamp()
+
+
+def _evidence_rows(evidence: Evidence, base: dict[str, str]) -> Iterator[Row]:
+    named = {**base, "version": evidence.version, "rule": evidence.rule}
+    if evidence.reference_missing is not None:
+        return  # not judged yet: unknown, which is no 0
+    yield "calwatch_drift_evidence_ratio", LabelSet(named), evidence.ratio
+
+
+def _calibrator_rows(in_use: CalibratorInUse, base: dict[str, str]) -> Iterator[Row]:
+    labels = LabelSet(base)
+    named = LabelSet({**base, "calibrator": in_use.calibrator, "method": in_use.method})
+    yield "calwatch_calibrator_info", named, 1.0
+    if in_use.adopted is not None:
+        yield "calwatch_calibrator_adopted", labels, float(in_use.adopted)
+    yield "calwatch_calibrator_fitted_timestamp_seconds", labels, in_use.fitted_at.timestamp()
+
+
+def _threshold_rows(in_use: ThresholdInUse, base: dict[str, str]) -> Iterator[Row]:
+    named = {**base, "policy": in_use.policy, "per": in_use.per, "class": in_use.class_name}
+    yield from _known("calwatch_threshold", LabelSet(named), in_use.threshold)
+    yield from _known("calwatch_threshold_promised", LabelSet(named), parse_policy(in_use.policy).target)
+    if in_use.kept is not None:
+        yield "calwatch_threshold_promise_kept", LabelSet(named), float(in_use.kept)
+    precision = (in_use.precision_lower, in_use.precision, in_use.precision_upper)
+    recall = (in_use.recall_lower, in_use.recall, in_use.recall_upper)
+    yield from _bounded("calwatch_threshold_precision", named, precision)
+    yield from _bounded("calwatch_threshold_recall", named, recall)
+
+
+def _bounded(name: str, labels: dict[str, str], values: Sequence[float | None]) -> Iterator[Row]:
+    """A series for each of the lower bound, the estimate and the upper bound."""
+    for bound, value in zip(("lower", "estimate", "upper"), values, strict=True):
+        yield from _known(name, LabelSet({**labels, "bound": bound}), value)

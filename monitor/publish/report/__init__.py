@@ -1,0 +1,1 @@
+"""A report on one model over one period, as one HTML file."""

@@ -1,0 +1,135 @@
+"""The charts of a report, by name: for the report itself as SVG, and one by one as PNG for a ticket."""
+
+import re
+from collections.abc import Callable, Mapping
+
+import vl_convert
+
+from monitor.charts import charts
+from monitor.charts import render as rendering
+from monitor.charts.heat import HeatCell, more_than_luck
+from monitor.model import Slice
+from monitor.model.errors import UsageError
+from monitor.publish.report.gather import Refitted, Report, SliceReport, ThresholdReport
+
+Chart = charts.Chart
+WIDE, SQUARE = 700, 270
+HEAT_MAP = "heat-map"
+
+
+def inline(chart: Chart, number: int, label: str) -> str:
+    """The chart as SVG to stand inside HTML: light only, its ids made its own by ``number``, ``label`` for those who do not
+    see it (already escaped)."""
+    drawn: str = vl_convert.vegalite_to_svg(rendering.specification(chart), allowed_base_urls=[])
+    drawn = re.sub(r'\bid="', f'id="c{number}-', drawn)
+    drawn = re.sub(r'(url\(["\']?#|href="#)', rf"\g<1>c{number}-", drawn)
+    return drawn.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+
+
+def reliability(part: SliceReport) -> Chart | None:
+    """The newest bars; None without."""
+    return charts.reliability(part.bars, width=SQUARE) if part.bars else None
+
+
+def ece(part: SliceReport) -> Chart | None:
+    """ECE over time; None when no reading had enough samples."""
+    if not any(point.state == "ok" for point in part.points):
+        return None
+    return charts.ece_over_time(part.points, part.events, width=WIDE, height=150)
+
+
+def evidence(part: SliceReport) -> Chart | None:
+    """The path of drift evidence; None when nothing was judged."""
+    return charts.evidence_path(part.evidence, part.events, width=WIDE, height=130) if part.evidence else None
+
+
+def refit(refitted: Refitted) -> Chart | None:
+    """Bars of the gate's samples before and after; None where the refit kept none."""
+    if not refitted.before or not refitted.after:
+        return None
+    return charts.reliability(refitted.after, refitted.before, width=SQUARE)
+
+
+def thresholds(threshold: ThresholdReport) -> Chart | None:
+    """The trade-off curve; None where none was kept."""
+    if not threshold.curve:
+        return None
+    name, sign, bound = str(threshold.chosen["policy"]).partition(">=")
+    promise = ("precision" if name == "accuracy" else name, float(bound)) if sign else None
+    if promise is not None and promise[0] not in ("precision", "recall"):
+        promise = None
+    return charts.trade_off(threshold.curve, threshold.chosen["threshold"], promise, width=WIDE, height=160)
+
+
+def heat_map(report: Report) -> Chart | None:
+    """The first two dimensions crossed; None where no slice is crossed."""
+    crossed = [(Slice.parse(row["slice"]).as_dict(), row) for row in report.readings]
+    crossed = [(labels, row) for labels, row in crossed if len(labels) == 2]
+    if not crossed:
+        return None
+    row, column = sorted(crossed[0][0])
+    cells = [
+        HeatCell(
+            labels[row], labels[column], held["ece_debiased"] if held["state"] == "ok" else None, held["samples"],
+            more_than_luck(held["ece"], held["ece_null_quantile"]),
+        )
+        for labels, held in crossed if sorted(labels) == [row, column]
+    ]  # fmt: skip
+    return charts.heat_map(sorted(cells, key=lambda cell: (cell.row, cell.column)), row, column, width=WIDE)
+
+
+_OF_SLICE: Mapping[str, tuple[str, Callable[[SliceReport], Chart | None]]] = {
+    "reliability": ("Reliability", reliability), "ece": ("Calibration error", ece),
+    "evidence": ("Drift evidence against its limit", evidence),
+}  # fmt: skip
+
+
+def named(report: Report, name: str) -> Chart:
+    """The chart called ``name``, of those that ``calwatch report --png`` offers: of the report's first slice, with a title
+    that says what it is.
+
+    Raises UsageError where there is nothing to draw.
+    """
+    scope = report.slices[0].slice
+    what, chart = _drawn(report, name, scope)
+    where = f"{report.model}, {scope.text}" if name != HEAT_MAP else report.model
+    if chart is None:
+        raise UsageError(f"there is no {name} chart of {where}", _elsewhere(report, name))
+    period = f"{report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC"
+    title = {
+        "text": f"{what}: {where}",
+        "subtitle": f"calwatch, {report.window} windows, {period}",
+    }
+    style = {"anchor": "start", "fontSize": 13, "subtitleFontSize": 11, "subtitleColor": charts.QUIET, "offset": 10}
+    titled: Chart = chart.properties(title={**title, **style})
+    return titled
+
+
+def _elsewhere(report: Report, name: str) -> str:
+    """What to ask for where there is nothing to draw."""
+    if name == HEAT_MAP:
+        return "it crosses two dimensions of slices: list two in slices, with max_order at least 2"
+    if name == "refit":
+        scopes = dict.fromkeys(each.job.scope.text for each in report.refits if each.before and each.after)
+        there = " or ".join(f"--slice {scope}" for scope in scopes)
+        if not there:
+            return "no refit was accepted in the period: try an earlier --from"
+        return f"accepted refits of the period: {there}"
+    if name == "thresholds":
+        scopes = dict.fromkeys(str(each.chosen["scope"]) for each in report.thresholds)
+        there = " or ".join(f"--slice {scope}" for scope in scopes)
+        return f"thresholds in force: {there}" if there else "no threshold is in force: [model.threshold] asks for one"
+    return "another slice or a longer period may have one"
+
+
+def _drawn(report: Report, name: str, scope: Slice) -> tuple[str, Chart | None]:
+    if name in _OF_SLICE:
+        what, draw = _OF_SLICE[name]
+        return what, draw(report.slices[0])
+    if name == HEAT_MAP:
+        return "ECE of crossed slices", heat_map(report)
+    if name == "refit":
+        newest = next((each for each in report.refits if each.job.scope == scope), None)
+        return "Before and after the last refit", None if newest is None else refit(newest)
+    chosen = next((each for each in report.thresholds if Slice.parse(each.chosen["scope"]) == scope), None)
+    return "Trade-off of thresholds", None if chosen is None else thresholds(chosen)

@@ -1,0 +1,70 @@
+"""A report as one HTML file: style and charts inside, nothing fetched, made to be printed."""
+
+from importlib import resources
+from itertools import count
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from monitor import __version__
+from monitor.charts.client import can_draw
+from monitor.model import Slice, wording
+from monitor.publish.report.gather import CURVES, Report
+from monitor.publish.report.words import standing, summary, unknowns
+from monitor.publish.web import filters as texts
+
+NO_CHARTS = "Charts need two more packages: pip install 'calwatch[charts]'. The numbers are all here."
+
+
+def report_page(report: Report, event: str | None = None) -> str:
+    """The file's text. ``event``: what the score is the probability of; None where the configuration no longer says.
+
+    Without the extra ``charts`` it has tables and sentences, and says so.
+    """
+    numbers = count(1)
+
+    def draw(name: str, value: object, label: str) -> Markup:
+        if not can_draw():
+            return Markup()
+        from monitor.publish.report import charts as reportcharts  # heavy, and not always installed
+
+        chart = getattr(reportcharts, name)(value)
+        if chart is None:
+            return Markup('<p class="empty">Nothing to draw: {}.</p>').format(label[0].lower() + label[1:])
+        return Markup(reportcharts.inline(chart, next(numbers), str(escape(label))))
+
+    style = (resources.files("monitor.publish.report") / "report.css").read_text("utf-8")
+    return _TEMPLATES.get_template("report.html").render(
+        report=report, event=event, style=Markup(style), state=standing(report), summary=summary(report),
+        unknowns=unknowns(report), draw=draw, no_charts="" if can_draw() else NO_CHARTS, version=__version__,
+        rejected=_by_reason(report), curves_shown=CURVES,
+        has_crossed=any(Slice.parse(row["slice"]).order == 2 for row in report.worst),
+    )  # fmt: skip
+
+
+def _by_reason(report: Report) -> list[tuple[int, str, str]]:
+    """Refits not accepted: how many of a kind of reason, the newest's last reason, and when."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for job in report.others:
+        if job.kind != "recalibrate":
+            continue
+        last = next((each for each in reversed(job.reasons) if each.startswith(("rejected", "failed"))), "")
+        text = last or (job.reasons[-1] if job.reasons else "no reason recorded")
+        key = "".join(mark for mark in f"{job.state} {text}".partition("(")[0] if not mark.isdigit())
+        found.setdefault(key, []).append((text, f"{job.scope.text}, {wording.minute(job.requested_at)}"))
+    return sorted(((len(rows), *rows[0]) for rows in found.values()), reverse=True)
+
+
+def _environment() -> Environment:
+    found = Environment(
+        loader=PackageLoader("monitor.publish.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    found.filters.update(
+        number=wording.number, signed=wording.signed, share=wording.percent, minute=wording.minute, interval=wording.interval,
+        count=texts.count, change=texts.change, breakable=texts.breakable,
+    )  # fmt: skip
+    return found
+
+
+_TEMPLATES = _environment()

@@ -1,0 +1,1 @@
+"""The HTTP application: probes, pages, the API, and who may ask."""

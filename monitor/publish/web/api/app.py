@@ -1,0 +1,92 @@
+"""The API as an application of its own, so that it has its own description: /api/v1/openapi.json."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from monitor import __version__
+from monitor.model.errors import CalwatchError, StoreError
+from monitor.publish.web.access import Refusal, refused
+from monitor.publish.web.api.backups import backup_router
+from monitor.publish.web.api.openapi import describe, named
+from monitor.publish.web.api.read import showing_router
+from monitor.publish.web.api.write import changing_router
+from monitor.publish.web.api.write_schemas import MistakesError
+from monitor.publish.web.middleware import Failures, told
+from monitor.publish.web.state import Control, State
+
+PREFIX = "/api/v1"
+MOST_TOLD = 20  # mistakes of one request
+
+
+def create_api(state: State, control: Control | None, *, now: Callable[[], datetime]) -> FastAPI:
+    """To be mounted under PREFIX. Without ``control`` it only shows. A refusal is a ``schemas.Problem``."""
+    api = FastAPI(
+        title="calwatch", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False,
+        generate_unique_id_function=named,
+        description="Calibration of vision models in production. Unknown numbers are null, never 0. "
+        "Who may do what: roles read, write, admin; `Authorization: Bearer TOKEN`.",
+    )  # fmt: skip
+    api.include_router(showing_router(state, now=now))
+    if control is not None:
+        api.include_router(changing_router(state, control, now=now))
+        api.include_router(backup_router(control, now=now))
+    add_refusals(api)
+    api.add_middleware(Failures)  # before this application's own answer to a mistake, which says nothing
+    describe(api)
+    return api
+
+
+def add_refusals(app: FastAPI) -> None:
+    """Answers for errors that routes raise."""
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(HTTPException, plain)
+    app.add_exception_handler(RequestValidationError, _unfit)
+    app.add_exception_handler(MistakesError, _mistaken)
+    app.add_exception_handler(CalwatchError, _problem)
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return refused(error, request.headers)
+
+
+def plain(request: Request, error: Exception) -> Response:
+    """A refusal of the framework, in our form and words."""
+    assert isinstance(error, HTTPException)
+    text = error.detail
+    if text == "Not Found":
+        text = f"nothing is served under this path: {PREFIX}/openapi.json lists what is"
+    if text == "Method Not Allowed":
+        text = f"{request.method} is not for this path: {PREFIX}/openapi.json says what is"
+    return told(error.status_code, text, dict(error.headers or {}))
+
+
+def _unfit(request: Request, error: Exception) -> Response:
+    """Without what was sent: it may be large, secret, or no JSON."""
+    assert isinstance(error, RequestValidationError)
+    mistakes = [_sentence(each) for each in error.errors()[:MOST_TOLD]]
+    return _mistaken(request, MistakesError("; ".join(mistakes), mistakes))
+
+
+def _sentence(mistake: Mapping[str, Any]) -> str:
+    where = [str(part) for part in mistake["loc"] if part not in ("query", "path", "body", "header")]
+    name = ".".join(where)[:100] if mistake["type"] != "json_invalid" else ""
+    return f"{name or 'body'}: {mistake['msg'][:300]}"
+
+
+def _mistaken(request: Request, error: Exception) -> Response:
+    assert isinstance(error, MistakesError)
+    return JSONResponse({"detail": error.sentence, "mistakes": error.mistakes}, 422)
+
+
+def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, CalwatchError)
+    text = ": ".join(part for part in (error.message, error.hint) if part)
+    return told(503 if isinstance(error, StoreError) else 422, text)

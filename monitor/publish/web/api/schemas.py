@@ -1,0 +1,399 @@
+"""What version 1 of the API answers. Times are UTC; a number that is not known is null, never 0.
+
+A field may be added to these; none is renamed, removed or given another meaning within a version.
+"""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+
+from monitor.model import COUNTS, METRICS, ModelStatus, Reading, Rule, Slice
+from monitor.model.durations import format_duration
+from monitor.publish.web.api.intake_schemas import GroupSpansItem, group_spans_item
+
+T = TypeVar("T")
+
+
+def _known(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _text(value: Any) -> Any:
+    return value.text if isinstance(value, Slice) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_known)]
+SliceText = Annotated[
+    str, BeforeValidator(_text), Field(description='"all", or labels such as camera=c3,lighting=night')
+]
+Labels = Annotated[dict[str, str], Field(description="the same slice by dimension; empty for the whole")]
+
+
+class Item(BaseModel):
+    """Read off the attributes of what is known."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class Page(BaseModel, Generic[T]):
+    """A part of a list, and where it goes on."""
+
+    items: list[T]
+    total: int = Field(description="how many there are, by these filters")
+    next_offset: int | None = Field(description="offset of the next page; null on the last")
+    published_at: datetime | None = Field(description="when the newest cycle ended; null before the first has")
+
+
+class Listed(BaseModel, Generic[T]):
+    """The newest entries, at most as many as asked for."""
+
+    items: list[T]
+
+
+class Problem(BaseModel):
+    """Why a request was refused, the same for every refusal."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"detail": "there is no model 'defect': /models lists those there are"}}
+    )
+
+    detail: str = Field(description="in a sentence, what is wrong and what to do")
+    mistakes: list[str] | None = Field(None, description="where there may be several: each, in a sentence")
+
+
+class BinItem(Item):
+    low: float
+    high: float
+    samples: float
+    mean_score: Number
+    outcome_rate: Number
+    rate_lower: Number
+    rate_upper: Number
+
+
+class ReadingKeys(Item):
+    """The metrics of one slice of one model version over one window."""
+
+    model: str
+    version: str
+    slice: SliceText
+    labels: Labels
+    window: str
+    window_start: datetime
+    window_end: datetime
+    computed_at: datetime
+    state: str = Field(description="ok, or insufficient: too few labelled samples, every metric is null")
+    samples: int
+    unlabelled: int
+    label_coverage: Number
+    label_lag_seconds: Number
+
+
+_FIELDS: Mapping[str, Any] = dict.fromkeys(METRICS, (Number, ...))
+ReadingNumbers = create_model("ReadingNumbers", __base__=ReadingKeys, **_FIELDS)
+
+
+class ReadingItem(ReadingNumbers):  # type: ignore[valid-type, misc]  # its metrics are those of the model
+    reliability: list[BinItem] | None = Field(None, description="bars of the diagram, where bars=true asks for them")
+
+
+def reading_item(reading: Reading, *, bars: bool) -> ReadingItem:
+    """With every metric by its name, as in the table slice_metrics of metrics.duckdb."""
+    keys = {name: getattr(reading, name) for name in ReadingKeys.model_fields if name not in ("labels", *COUNTS)}
+    counts = {name: getattr(reading, name) for name in COUNTS}
+    metrics = {name: reading.metrics.get(name) for name in METRICS}
+    held = [BinItem.model_validate(bar) for bar in reading.reliability] if bars else None
+    return ReadingItem(**keys, **counts, **metrics, labels=reading.slice.as_dict(), reliability=held)
+
+
+class PointItem(Item):
+    """A reading of the past: the last one of its span of time."""
+
+    at: datetime = Field(description="end of its window")
+    version: str
+    state: str
+    samples: int
+    ece: Number
+    ece_debiased: Number
+    ece_lower: Number
+    ece_upper: Number
+    ece_null_quantile: Number
+    calibration_gap: Number
+
+
+class EventItem(Item):
+    at: datetime
+    kind: str
+    text: str
+    slice: SliceText
+
+
+class HistoryAnswer(BaseModel):
+    """The course of one slice, oldest first."""
+
+    model: str
+    slice: SliceText
+    window: str
+    points: list[PointItem]
+    events: list[EventItem] = Field(description="alerts of the slice, and calibrators that took charge of it")
+
+
+class EvidencePointItem(Item):
+    at: datetime
+    rule: str
+    version: str
+    calibrator: str
+    samples: int
+    ratio: float = Field(description="evidence over its limit; 1 = alarm")
+
+
+class EvidenceItem(Item):
+    model: str
+    version: str
+    calibrator: str
+    rule: str
+    slice: SliceText
+    opened: datetime
+    until: datetime
+    ratio: float = Field(description="evidence over its limit; 1 = alarm")
+    alarm_at: datetime | None
+    alarm_ratio: Number
+    onset: datetime | None
+    samples_since_onset: int | None
+    alarms: int = Field(description="since opened; the fields before are of the newest")
+    direction: str = Field(description="of the newest alarm; empty where none is clear")
+    explained: bool = Field(description="false: the direction of the newest alarm is unknown")
+    caveat: str
+    listed: bool
+    reference_missing: int | None
+
+
+class AlertItem(Item):
+    model: str
+    version: str
+    rule: str
+    slice: SliceText
+    severity: str
+    state: str = Field(description="inactive, pending, firing or resolved")
+    health: str = Field(description="ok, unknown (the state is kept, not healed) or error")
+    reason: str
+    value: Number
+    since: datetime | None
+    fired_at: datetime | None
+    last_true_at: datetime | None
+    resolved_at: datetime | None
+    evaluated_at: datetime
+    onset: datetime | None
+    last_action_at: datetime | None
+
+
+class JobItem(Item):
+    id: str
+    model: str
+    kind: str
+    trigger: str
+    scope: SliceText
+    state: str
+    requested_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    next_attempt_at: datetime | None
+    onset: datetime | None
+    attempts: int
+    reasons: list[str]
+    details: dict[str, Any]
+
+
+class AttemptItem(Item):
+    attempt: int
+    started_at: datetime
+    finished_at: datetime
+    seconds: Number
+    peak_memory: int | None = Field(description="bytes")
+    outcome: str
+    message: str
+    output: str | None
+
+
+class JobAnswer(JobItem):
+    log: list[AttemptItem]
+
+
+class CalibratorItem(Item):
+    model: str
+    scope: SliceText
+    calibrator: str
+    method: str
+    fitted_at: datetime
+    promoted_at: datetime
+    adopted: bool | None = Field(
+        None, description="whether production scores with it; null: no sample since, or replaced"
+    )
+    in_charge: bool = Field(True, description="false: it was, and has been replaced")
+
+
+class ThresholdItem(Item):
+    model: str
+    scope: SliceText
+    policy: str
+    per: str
+    class_name: str
+    calibrator: str
+    chosen_at: datetime
+    threshold: Number = Field(description="null: no threshold can keep the promise")
+    kept: bool | None
+    confidence: float
+    bound: str
+    samples: int
+    groups: int
+    precision: Number
+    precision_lower: Number
+    precision_upper: Number
+    recall: Number
+    recall_lower: Number
+    recall_upper: Number
+    share: Number
+    fp_per_group: Number
+    best: Number
+    best_threshold: Number
+    empirical: Number
+    reason: str
+
+
+class CurveItem(Item):
+    threshold: float
+    share: Number
+    precision: Number
+    precision_lower: Number
+    precision_upper: Number
+    recall: Number
+    recall_lower: Number
+    recall_upper: Number
+    f1: Number
+    cost: Number
+    fp_per_group: Number
+
+
+class ThresholdAnswer(ThresholdItem):
+    curve: list[CurveItem] | None = Field(
+        None, description="what other thresholds would have given, where curve=true asks for it"
+    )
+
+
+class RuleItem(BaseModel):
+    model: str
+    name: str
+    kind: str
+    severity: str
+    origin: str = Field(description="pack and place")
+    summary: str
+    actions: list[str]
+    window: str | None
+    metric: str | None
+    above: Number
+    below: Number
+    hold: str = Field(description="how long the condition must hold")
+    alerts: dict[str, int] = Field(description="slices by state, of those that are not inactive")
+    unknown: int = Field(description="slices whose health is not ok")
+
+
+def rule_item(status: ModelStatus, rule: Rule) -> RuleItem:
+    """A rule with where its alerts stand."""
+    own = [alert for alert in status.alerts if alert.rule == rule.name]
+    states = [alert.state.value for alert in own if alert.state != "inactive"]
+    return RuleItem(
+        model=status.name, name=rule.name, kind=rule.kind.value, severity=rule.severity.value, origin=rule.origin,
+        summary=rule.summary, actions=list(rule.actions), window=rule.window, metric=rule.metric, above=rule.above,
+        below=rule.below, hold=format_duration(rule.hold), alerts={state: states.count(state) for state in sorted(set(states))},
+        unknown=sum(alert.health != "ok" for alert in own),
+    )  # fmt: skip
+
+
+class ModelItem(BaseModel):
+    name: str
+    task: str
+    event: str = Field(description="what a score is the probability of")
+    dimensions: list[str]
+    min_samples: int
+    state: str = Field(description="failing, firing, waiting (no reading yet), insufficient or ok")
+    problem: str | None = Field(description="why the newest cycle failed for this model; null: it went well")
+    versions: list[str]
+    windows: list[str]
+    readings: int
+    firing: int
+    unknown: int = Field(description="alerts whose health is not ok")
+    label_delay_depends_on_outcome: bool | None
+    waiting_labels: int = Field(
+        description="labels that wait for their prediction; of which source and why: /waiting-labels"
+    )
+    files_set_aside: int = Field(
+        description="files that are no longer read; which, why and what to do: /files-set-aside"
+    )
+    folded_values: int = Field(description="limits that values go beyond; which and what to do: /folded-values")
+    group_spans: GroupSpansItem | None = Field(
+        description="how far groups reach; null: no groups, or not looked at yet"
+    )
+    last_success: dict[str, datetime] = Field(description="by stage of the cycle")
+
+
+def model_item(status: ModelStatus) -> ModelItem:
+    """A model and how it is, in one word: the first that applies."""
+    firing = sum(alert.state == "firing" for alert in status.alerts)
+    whole = [reading.state for reading in status.readings if not reading.slice.labels]
+    state = (
+        "failing" if status.problem is not None else "firing" if firing else "waiting" if not status.readings
+        else "ok" if "ok" in whole else "insufficient"
+    )  # fmt: skip
+    return ModelItem(
+        name=status.name, task=status.task.value, event=status.task.event, dimensions=list(status.dimensions),
+        min_samples=status.min_samples, state=state, problem=status.problem,
+        versions=list(dict.fromkeys(reading.version for reading in status.readings)),
+        windows=list(dict.fromkeys(reading.window for reading in status.readings)), readings=len(status.readings),
+        firing=firing, unknown=sum(alert.health != "ok" for alert in status.alerts),
+        label_delay_depends_on_outcome=status.label_delays.depends if status.label_delays else None,
+        waiting_labels=sum(each.labels for each in status.waiting_labels),
+        files_set_aside=len(status.files_set_aside), folded_values=len(status.folded),
+        group_spans=group_spans_item(status.group_spans), last_success=dict(status.last_success),
+    )  # fmt: skip
+
+
+class PullItem(Item):
+    model: str
+    source: str
+    pulled_at: datetime
+    files: int
+    rows: int
+    new: int
+    labelled: int
+    duplicates: int
+    corrected: int
+    quarantined: int
+    problem: str | None
+
+
+class QuarantineCountItem(Item):
+    model: str
+    source: str
+    reason: str
+    rows: int
+    newest_at: datetime
+
+
+class QuarantinedItem(Item):
+    model: str
+    source: str
+    file: str
+    row: int = Field(description="from 0, within the file or push")
+    reason: str
+    record: str | None
+    quarantined_at: datetime
+
+
+class QuarantineAnswer(BaseModel):
+    counts: list[QuarantineCountItem]
+    newest: list[QuarantinedItem] = Field(description="where a model is named: its newest rows, by page")
+    total: int = Field(description="how many such rows there are; without a model those of the counts")
+    next_offset: int | None = Field(description="offset of the next page of newest; null on the last")

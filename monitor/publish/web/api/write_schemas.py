@@ -1,0 +1,66 @@
+"""What the API takes and answers where something is changed: pushes and jobs."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from monitor.publish.web.api.schemas import Item
+
+# what Slice.parse takes
+SLICE_PATTERN = r"^(all|(\\[\s\S]|[^\\=,])+=(\\[\s\S]|[^\\=,])*(,(\\[\s\S]|[^\\=,])+=(\\[\s\S]|[^\\=,])*)*\\?)$"
+
+
+class MistakesError(Exception):
+    """Several things are wrong: a sentence for all, and one for each."""
+
+    def __init__(self, sentence: str, mistakes: list[str]) -> None:
+        super().__init__(sentence)
+        self.sentence, self.mistakes = sentence, mistakes
+
+
+class PushItem(Item):
+    """A push and what became of it."""
+
+    id: str
+    state: str = Field(description="waiting for the next cycle, taken, or refused (nothing of it could be read)")
+    received_at: datetime
+    settled_at: datetime | None
+    rows: int | None
+    new: int | None
+    labelled: int | None = Field(description="labels of samples that were here without")
+    duplicates: int | None
+    corrected: int | None
+    quarantined: dict[str, int] | None = Field(description="by reason; the rows are under /quarantine, by position")
+    problem: str | None
+
+
+class JobRequest(BaseModel):
+    """A refit or a rollback to ask for."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "oneOf": [
+                {"properties": {"kind": {"const": "rollback"}}},
+                {"properties": {"kind": {"const": "recalibrate"}, "to": {"type": "null"}}},
+            ]
+        },
+    )
+
+    kind: str = Field(pattern="^(recalibrate|rollback)$", description="recalibrate or rollback")
+    slice: str = Field(
+        "all", max_length=2000, description="the calibrator's scope", json_schema_extra={"pattern": SLICE_PATTERN}
+    )
+    to: str | None = Field(None, pattern="^[0-9a-f]{16}$", description="rollback: a calibrator; null: the one before")
+
+
+class Asked(BaseModel):
+    """Taken up in the next cycle."""
+
+    job: str = Field(description="its id")
+
+
+class Reloaded(BaseModel):
+    """Configuration and rules are those of the files now."""
+
+    status: str = Field(description="reloaded")

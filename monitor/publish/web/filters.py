@@ -1,0 +1,149 @@
+"""Names, readings and changes as people read them; with `wording`, the filters of the page's templates."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from math import isnan
+
+from markupsafe import Markup
+
+from monitor.model import (
+    Alert,
+    AlertState,
+    Job,
+    LabelDelays,
+    Reading,
+    Rule,
+    RuleKind,
+    Slice,
+    Task,
+    ThresholdInUse,
+)
+from monitor.model.durations import format_duration
+from monitor.model.wording import UNKNOWN, formatted, frequency, moment, number, rounded, span, told_delays
+
+_LONGEST = 120  # characters of a name shown in a table
+
+
+def shortened(name: str, longest: int = _LONGEST) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def breakable(text: str) -> Markup:
+    """HTML in which a line may end after each comma; everything else is escaped."""
+    return Markup(",<wbr>").join(text.split(","))
+
+
+def lacking(reading: Reading, needed: int) -> str:
+    """What an insufficient reading lacks, in words; ``needed`` is the model's min_samples."""
+    waiting = f"{reading.unlabelled:,} wait for a label" if reading.unlabelled else "none waits for a label"
+    return f"insufficient: {reading.samples:,} labelled of {needed:,} needed, {waiting}"
+
+
+def delays(found: LabelDelays, task: Task) -> str:
+    """What is known of label delays, as a sentence."""
+    return sentence(told_delays(found, task))
+
+
+def sentence(text: str) -> str:
+    """With a capital at its beginning and a stop at its end."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('?') else '.'}"
+
+
+def why(alert: Alert) -> str:
+    """An alert's reason without the time that it is in force since, which a page shows beside it with its age."""
+    if alert.since is None or alert.state not in (AlertState.FIRING, AlertState.PENDING):
+        return alert.reason
+    since = f" since {moment(alert.since)}"
+    text, found, rest = alert.reason.rpartition(since)
+    if not found or not (rest == "" or rest.startswith("; fires after ")):
+        return alert.reason
+    return f"{text.removesuffix(' In force')}{rest}"
+
+
+def began(alert: Alert) -> bool:
+    """Whether there is an onset that the reason does not name yet."""
+    return alert.onset is not None and f"since about {moment(alert.onset)}" not in alert.reason
+
+
+def change(job: Job) -> str:
+    """``ECE 0.083 → 0.012, log-loss 0.41 → 0.39`` on the gate's samples; empty when the job did not get that far."""
+    before, after = job.details.get("before"), job.details.get("after")
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return ""
+    parts = []
+    for key, name in (("ece", "ECE"), ("log_loss", "log-loss"), ("brier", "Brier")):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, int | float) and isinstance(new, int | float):
+            parts.append(f"{name} {number(old)} → {number(new)}")
+    return ", ".join(parts)
+
+
+def asked_by(job: Job) -> str:
+    """Who asked for a job; a schedule without its time, which is that of the request."""
+    return "schedule" if job.trigger.startswith("schedule ") else job.trigger
+
+
+def count(number_of: float | None) -> str:
+    """``12,345``; a dash when it is not known."""
+    return formatted(number_of, ",.0f")
+
+
+def scale(ratio: float | None) -> str:
+    """A ratio over many orders: ``0.42``, ``0.0012``, ``under 0.0001``, ``over a million``."""
+    if ratio is None or isnan(ratio):
+        return UNKNOWN
+    if ratio > 1e6:
+        return "over a million"
+    if 0 < ratio < 1e-4:
+        return "under 0.0001"
+    return f"{ratio:.4f}" if ratio < 0.01 else rounded(ratio)
+
+
+def promise(threshold: ThresholdInUse) -> str:
+    """What a threshold's policy promises and whether that holds."""
+    if threshold.kept is None:
+        return "none made"
+    if threshold.kept:
+        return f"kept with {100 * threshold.confidence:g} % confidence"
+    return f"no threshold can: best bound {number(threshold.best)}"
+
+
+def condition(rule: Rule) -> str:
+    """When a rule fires, in words."""
+    said = [_condition(rule)]
+    if rule.hold:
+        said.append(f"for {format_duration(rule.hold)}")
+    cleared = rule.clear_below if rule.clear_below is not None else rule.clear_above
+    if cleared is not None:
+        said.append(f"resolved {'below' if rule.clear_below is not None else 'above'} {_bound(rule, cleared)}")
+    if rule.min_samples:
+        said.append(f"from {rule.min_samples:,} samples on")
+    if rule.only != Slice():
+        said.append(f"only inside {rule.only.text}")
+    return ", ".join(said)
+
+
+def _condition(rule: Rule) -> str:
+    window = f" over {rule.window}" if rule.window else ""
+    if rule.kind is RuleKind.THRESHOLD:
+        bounds = [
+            f"{name} {_bound(rule, bound)}"
+            for name, bound in (("above", rule.above), ("below", rule.below))
+            if bound is not None
+        ]
+        return f"{rule.metric} {' or '.join(bounds)}{window}"
+    if rule.kind is RuleKind.ABSENCE:
+        longer = f" for longer than {format_duration(rule.longer_than)}" if rule.longer_than else ""
+        return f"no {rule.absent}{longer}"
+    if rule.kind is RuleKind.DISPARITY:
+        return f"calibration {rule.measure} worse than the rest by more than {rule.above:g}{window}"
+    budget = (
+        "" if rule.false_alarms_per_year is None else f", a false alarm {frequency(rule.false_alarms_per_year)} at most"
+    )
+    against = "perfect calibration" if rule.reference == "score" else "the calibration it had when deployed"
+    return f"evidence of drift from {against}{budget}"
+
+
+def _bound(rule: Rule, bound: float) -> str:
+    """A time where the metric is one."""
+    return span(timedelta(seconds=bound)) if rule.metric == "label_lag_seconds" else formatted(bound, "g")

@@ -1,0 +1,149 @@
+"""The outer edge of the application: HEAD is answered wherever GET is, small bodies are small and come in time, and what
+fails by a mistake of ours is told and logged as everything else is."""
+
+import asyncio
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.get_logger("calwatch")
+SMALL = 65_536  # bytes of any body that is not a push
+PATIENCE = 10.0  # seconds in which such a body must have come
+
+
+class HeadAsGet:
+    """ASGI middleware: a HEAD is a GET without its body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_head(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        await self.app({**scope, "method": "GET"}, receive, send_head)
+
+
+class SmallBodies:
+    """ASGI middleware, inside the gate: whoever changes something sends a small body, all of it read before the route
+    runs; pushes have limits of their own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] == "GET" or scope["path"].endswith("/samples"):
+            await self.app(scope, receive, send)
+            return
+        body = b""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                body = await _read(receive, Headers(scope=scope))
+        except ClientDisconnect:
+            return
+        except TimeoutError:
+            await told(408, f"the body did not come within {PATIENCE:.0f} s: send it again")(scope, receive, send)
+            return
+        except OverflowError:
+            await told(413, f"the body is larger than {SMALL} bytes: only pushes may be")(scope, receive, send)
+            return
+        sent = False
+
+        async def replay() -> Message:
+            nonlocal sent
+            if sent:
+                return await receive()
+            sent = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self.app(scope, replay, send)
+
+
+class Failures:
+    """ASGI middleware: a mistake of ours is logged with its traceback and answered without it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def send_on(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_on)
+        except ClientDisconnect:  # whoever asked is gone: nobody to answer
+            return
+        except Exception:  # the one boundary of a request; the server's own log line would tell no path
+            log.exception("request failed by a mistake in calwatch, please report it", path=raw_path(scope))
+            if started:
+                raise  # cut off, so that nobody takes half an answer for a whole one
+            await told(500, "this failed by a mistake in calwatch: its log says more")(scope, receive, send)
+
+
+def raw_path(scope: Scope) -> str:
+    """The path for the log: as it was sent, so that nothing of it begins a line."""
+    sent: bytes = scope.get("raw_path") or b""
+    return sent.decode("ascii", "replace")[:200]
+
+
+async def _read(receive: Receive, headers: Headers) -> bytes:
+    """Raises OverflowError when it is larger than SMALL."""
+    announced = headers.get("content-length", "0")
+    body = bytearray()
+    more = announced.isdecimal() and int(announced) <= SMALL
+    if not more:
+        raise OverflowError
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        if len(body) > SMALL:
+            raise OverflowError
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+def told(status: int, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """The one form of every refusal: ``{"detail": "a sentence"}``."""
+    return JSONResponse({"detail": sentence}, status, headers)
+
+
+# No script, no frame, nothing from elsewhere; data: is the empty icon that keeps browsers from asking for one. Forms
+# only ask this server for a page (GET).
+SECURITY = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class SecurityHeaders:
+    """ASGI middleware: adds the headers above to every response that does not set them itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)

@@ -1,0 +1,217 @@
+"""The charts of the pages, each at an address of its own: a page need not wait for its pictures."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from html import escape
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from monitor.charts.client import ChartError, Drawer
+from monitor.charts.heat import heat_cells
+from monitor.model import Published, Reading, ReliabilityBin
+from monitor.model.errors import StoreError, UsageError
+from monitor.publish.report.gather import gate_bars
+from monitor.publish.web.pages.digest import Digests
+from monitor.publish.web.pages.slice import SPAN, in_charge, parsed, reading_of, span_of
+from monitor.publish.web.state import State
+
+WIDE, NARROW = 960, 330  # units of the drawing: the column of the page, a phone
+SQUARE = 360
+KEPT = 128  # drawn pictures
+WAITING = 12  # requests for pictures at once; more would take the threads that /metrics needs
+BEFORE = timedelta(days=14)  # how far before a promotion samples are taken for the comparison
+# A picture may be opened by itself: its own style sheet then is all it needs.
+_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
+
+SliceText = Annotated[str, Query(alias="slice", max_length=4000)]
+Narrow = Annotated[bool, Query(description="for a phone")]
+
+
+class _Gallery:
+    """Pictures of the newest snapshot, each drawn once."""
+
+    def __init__(self, drawer: Drawer) -> None:
+        self._drawer = drawer
+        self._drawn: OrderedDict[object, bytes] = OrderedDict()
+        self._changing = threading.Lock()
+        self._waiting = threading.BoundedSemaphore(WAITING)
+
+    def show(
+        self, key: object, chart: str, values: Callable[[], tuple[Sequence[Any], str]], **options: Any
+    ) -> Response:
+        """``values``: what the chart takes, and what to say where there is nothing to draw ("" = there is)."""
+        with self._changing:
+            held = self._drawn.get(key)
+        if held is None:
+            if not self._waiting.acquire(blocking=False):
+                raise StoreError("too many charts are being drawn", "reload in a moment")
+            try:
+                taken, nothing = values()
+                held = _note(nothing) if nothing else self._drawer.svg(chart, *taken, **options)
+            except (ChartError, StoreError) as error:
+                return Response(_note(error.message), 503, media_type="image/svg+xml", headers=_HEADERS)
+            finally:
+                self._waiting.release()
+            with self._changing:
+                self._drawn[key] = held
+                while len(self._drawn) > KEPT:
+                    self._drawn.popitem(last=False)
+        return Response(held, media_type="image/svg+xml", headers=_HEADERS)
+
+
+def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter:
+    """``/reliability.svg``, ``/ece.svg``, ``/evidence.svg``, ``/tradeoff.svg``, ``/refit.svg``, ``/heatmap.svg``."""
+    router = APIRouter(include_in_schema=False)
+    gallery = _Gallery(drawer)
+
+    def snapshot() -> Published:
+        published = state.published
+        if published is None:
+            raise StoreError("the first cycle has not ended yet", "reload in a moment")
+        return published
+
+    def reading(model: str, slice_: str, window: str, version: str | None) -> Reading:
+        digest = digests.of(snapshot())
+        assert digest is not None
+        chosen = parsed(slice_)
+        own = [each for each in digest.model(model).readings if each.slice == chosen]
+        return reading_of(own, window, version)
+
+    @router.get("/reliability.svg")
+    def reliability(
+        model: str,
+        slice_: SliceText,
+        window: str,
+        version: str | None = None,
+        compare: bool = False,
+    ) -> Response:
+        key = "reliability", snapshot().at, model, slice_, window, version, compare
+
+        def values() -> tuple[Sequence[Any], str]:
+            shown = reading(model, slice_, window, version)
+            if not compare:
+                return (shown.reliability,), "" if shown.reliability else "too few labelled samples"
+            now, before = _compared(state, snapshot(), model, shown)
+            return (now, before), "" if now and before else "no samples to compare yet"
+
+        return gallery.show(key, "reliability", values, width=SQUARE)
+
+    @router.get("/ece.svg")
+    def ece(
+        model: str,
+        slice_: SliceText,
+        window: str,
+        version: str | None = None,
+        span: str = SPAN,
+        narrow: Narrow = False,
+    ) -> Response:
+        at = snapshot().at
+
+        def values() -> tuple[Sequence[Any], str]:
+            chosen, since = parsed(slice_), at - span_of(span)
+            with state.history() as past:
+                points = past.readings(model, chosen, window, at, since)
+                points = tuple(point for point in points if version in (None, point.version))
+                found = (points, past.events(model, chosen, since, at))
+            return found, "" if any(point.state == "ok" for point in points) else "no reading with enough samples yet"
+
+        width = NARROW if narrow else WIDE
+        return gallery.show(
+            ("ece", at, model, slice_, window, version, span, narrow), "ece_over_time", values, width=width
+        )
+
+    @router.get("/evidence.svg")
+    def evidence(model: str, slice_: SliceText, span: str = SPAN, narrow: Narrow = False) -> Response:
+        at = snapshot().at
+
+        def values() -> tuple[Sequence[Any], str]:
+            chosen, since = parsed(slice_), at - span_of(span)
+            with state.history() as past:
+                points = past.evidence(model, chosen, since, at)
+                return (points, past.events(model, chosen, since, at)), "" if points else "nothing was judged yet"
+
+        width = NARROW if narrow else WIDE
+        return gallery.show(("evidence", at, model, slice_, span, narrow), "evidence_path", values, width=width)
+
+    @router.get("/tradeoff.svg")
+    def tradeoff(model: str, scope: str, policy: str, calibrator: str = "", per: str = "", class_name: str = "",
+                 narrow: Narrow = False) -> Response:  # fmt: skip
+        at = snapshot().at
+        digest = digests.of(snapshot())
+        assert digest is not None
+        where = parsed(scope), policy, calibrator, per, class_name
+        chosen = next(
+            (each for each in digest.model(model).thresholds
+             if (each.scope, each.policy, each.calibrator, each.per, each.class_name) == where),
+            None,
+        )  # fmt: skip
+        if chosen is None:
+            raise UsageError("there is no such threshold", "those in use: the model's thresholds")
+
+        def values() -> tuple[Sequence[Any], str]:
+            with state.history() as past:
+                curve = past.threshold_curve(model, *where)
+            return (curve, chosen.threshold, _promised(policy)), "" if curve else "no curve was kept"
+
+        width = NARROW if narrow else WIDE
+        return gallery.show(("tradeoff", at, model, where, narrow), "trade_off", values, width=width)
+
+    @router.get("/refit.svg")
+    def refit(job_id: Annotated[str, Query(alias="id", max_length=100)]) -> Response:
+        def values() -> tuple[Sequence[Any], str]:
+            with state.history() as past:
+                found = past.jobs(id=job_id, limit=1).jobs
+            after, before = (gate_bars(found[0], side) if found else () for side in ("after", "before"))
+            return (after, before), "" if after and before else "no bars were kept"
+
+        return gallery.show(("refit", snapshot().at, job_id), "reliability", values, width=SQUARE)
+
+    @router.get("/heatmap.svg")
+    def heatmap(model: str, window: str, rows: str, columns: str, narrow: Narrow = False) -> Response:
+        digest = digests.of(snapshot())
+        assert digest is not None
+        status = digest.model(model)
+
+        def values() -> tuple[Sequence[Any], str]:
+            cells = heat_cells(status, window, rows, columns)
+            return (cells, rows, columns), "" if cells else "no crossed slices yet"
+
+        key = "heatmap", digest.published.at, model, window, rows, columns, narrow
+        return gallery.show(key, "heat_map", values, width=NARROW if narrow else WIDE)
+
+    return router
+
+
+def _promised(policy: str) -> tuple[str, float] | None:
+    """``("precision", 0.95)`` of the policy ``precision>=0.95``; None where nothing on the chart is promised."""
+    name, sign, bound = policy.partition(">=")
+    return ("precision" if name == "accuracy" else name, float(bound)) if sign else None
+
+
+def _compared(
+    state: State, published: Published, model: str, shown: Reading
+) -> tuple[tuple[ReliabilityBin, ...], tuple[ReliabilityBin, ...]]:
+    """Bars of the samples that the calibrator in use scored, and of those before its promotion by the one with most."""
+    status = next(each for each in published.models if each.name == model)
+    used = in_charge(status, shown.slice)
+    if used is None:
+        return (), ()
+    with state.history() as past:
+        scored = past.scored_by(model, shown.version, shown.slice, used.promoted_at - BEFORE, published.at)
+    if scored is None:
+        return (), ()
+    others = [bins for name, bins in scored.bins.items() if name != used.calibrator]
+    before = max(others, key=lambda bins: sum(each.samples for each in bins), default=())
+    return scored.bins.get(used.calibrator, ()), before
+
+
+def _note(text: str) -> bytes:
+    """A picture that says why there is none."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{NARROW}" height="60" viewBox="0 0 {NARROW} 60">'
+        f'<text x="10" y="35" font-family="sans-serif" font-size="13" fill="#767f88">{escape(text)}</text></svg>'
+    ).encode()

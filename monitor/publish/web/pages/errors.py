@@ -1,0 +1,74 @@
+"""Pages in place of those that cannot be shown: what was asked for does not exist, or cannot be told now."""
+
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, Response
+from fastapi.routing import APIRoute
+
+from monitor.model.errors import StoreError, UsageError
+from monitor.publish.web.pages.digest import Digests
+from monitor.publish.web.pages.render import render
+from monitor.publish.web.state import State
+
+_HEADINGS = {404: "There is no such page", 422: "This address cannot be read", 503: "This cannot be shown now"}
+_Answer = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class NoSuchPage:
+    """The answer to a browser that asks for a path under which nothing is served; programs get JSON."""
+
+    def __init__(self, state: State, digests: Digests, now: Callable[[], datetime]) -> None:
+        self._state, self._digests, self._now = state, digests, now
+
+    def answer(self, request: Request) -> Response | None:
+        """None for whoever does not ask for HTML, or asks below /api."""
+        path = request.scope["path"]
+        if path == "/api" or path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
+            return None
+        html = render(
+            "missing.html", self._digests.of(self._state.published), self._now(), stale_after=self._state.stale_after,
+            heading=_HEADINGS[404], message="nothing is served under this address", hint="", up=_up(request),
+        )  # fmt: skip
+        return HTMLResponse(html, 404, {"Vary": "Accept"})
+
+
+def _up(request: Request) -> str:
+    """What leads a browser from the path it asked for to the level of the pages."""
+    path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    return "../" * (path.partition(b"?")[0].count(b"/") - 1)
+
+
+def told_as_pages(state: State, digests: Digests, *, now: Callable[[], datetime]) -> type[APIRoute]:
+    """Routes whose refusals are pages that lead on: 404 for what does not exist, 422 for an address that cannot be read,
+    503 for a database that cannot be asked now."""
+
+    def page(request: Request, status: int, message: str, hint: str) -> Response:
+        digest = digests.of(state.published)
+        model = request.query_params.get("model", "")
+        known = model if digest is not None and model in digest.models else None
+        html = render(
+            "missing.html", digest, now(), stale_after=state.stale_after, model=known, heading=_HEADINGS[status],
+            message=message, hint=hint,
+        )  # fmt: skip
+        return HTMLResponse(html, status)
+
+    class Told(APIRoute):
+        def get_route_handler(self) -> _Answer:
+            shown = super().get_route_handler()
+
+            async def answer(request: Request) -> Response:
+                try:
+                    return await shown(request)
+                except (UsageError, StoreError) as error:
+                    return page(request, 503 if isinstance(error, StoreError) else 404, error.message, error.hint)
+                except RequestValidationError as error:
+                    wrong = (f"{each['loc'][-1]}: {each['msg'].lower()}" for each in error.errors())
+                    return page(request, 422, "; ".join(wrong), "")
+
+            return answer
+
+    return Told

@@ -1,0 +1,88 @@
+"""The templates of the pages, and what stands on each of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from monitor.charts.heat import more_than_luck
+from monitor.model import wording
+from monitor.publish.web import filters as texts
+from monitor.publish.web.pages.digest import Digest
+
+Item = TypeVar("Item")
+
+
+def link(path: str, /, **query: str | int | None) -> str:
+    """``path?name=value…`` relative to the pages, which all stand on one level; what is None or empty is left out."""
+    asked = {name: value for name, value in query.items() if value is not None and value != ""}
+    return f"{path}?{urlencode(asked)}" if asked else path
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[Item]):
+    """One page of a list; ``total`` counts the whole list."""
+
+    items: Sequence[Item]
+    total: int
+    number: int
+    pages: int
+    previous: str | None
+    next: str | None
+
+
+def part(items: Sequence[Item], number: int, size: int, to: Callable[[int], str]) -> Part[Item]:
+    """Page ``number`` (from 1) of a list that is all there; a number beyond the last shows the last."""
+    pages = max(-(-len(items) // size), 1)
+    number = min(number, pages)
+    return part_of(items[(number - 1) * size : number * size], len(items), number, size, to)
+
+
+def part_of(items: Sequence[Item], total: int, number: int, size: int, to: Callable[[int], str]) -> Part[Item]:
+    """The same where only the items of this page are there."""
+    pages = max(-(-total // size), 1)
+    return Part(
+        items, total, number, pages, to(number - 1) if number > 1 else None, to(number + 1) if number < pages else None
+    )
+
+
+def render(
+    template: str,
+    digest: Digest | None,
+    now: datetime,
+    *,
+    stale_after: timedelta,
+    model: str | None = None,
+    up: str = "",
+    **held: Any,
+) -> str:
+    """A page as of ``now``. ``model``: the one it is about, for the links to its other pages; ``up``: leads to the level of
+    the pages from one that stands below it."""
+    age = now - digest.published.at if digest else None
+    return _TEMPLATES.get_template(template).render(
+        published=digest.published if digest else None, now=now, age=age, stale=age is not None and age > stale_after,
+        model_name=model, place=template.removesuffix(".html"), up=up, **held,
+    )  # fmt: skip
+
+
+def _environment() -> Environment:
+    found = Environment(
+        loader=PackageLoader("monitor.publish.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    found.filters.update(
+        number=wording.number, signed=wording.signed, share=wording.percent, minute=wording.minute, span=wording.span,
+        count=texts.count, scale=texts.scale, shortened=texts.shortened, breakable=texts.breakable, lacking=texts.lacking,
+        change=texts.change, asked_by=texts.asked_by, delays=texts.delays, condition=texts.condition, promise=texts.promise,
+        why=texts.why, sentence=texts.sentence, told_waiting=wording.told_waiting, told_spans=wording.told_spans,
+        in_quotes=wording.in_quotes, told_folded=wording.told_folded,
+    )  # fmt: skip
+    found.tests.update(untold_onset=texts.began)
+    found.globals.update(link=link, more_than_luck=more_than_luck)
+    return found
+
+
+_TEMPLATES = _environment()

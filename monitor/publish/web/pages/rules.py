@@ -1,0 +1,76 @@
+"""Rules and the state of each on every slice, health apart from state; drift evidence; disparities."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from math import isnan
+
+from monitor.model import AlertState, Evidence, Health, ModelStatus
+from monitor.model.errors import UsageError
+from monitor.publish.web.pages.digest import Digest
+from monitor.publish.web.pages.render import link, part, render
+from monitor.publish.web.summary import urgency
+from monitor.store.published.history import History
+
+ROWS = 100
+_ORDER = (AlertState.FIRING, AlertState.PENDING, AlertState.RESOLVED, AlertState.INACTIVE)
+_HEALTHS = (Health.ERROR, Health.UNKNOWN, Health.OK)
+
+
+def rules_page(
+    digest: Digest | None, now: datetime, history: History, *, stale_after: timedelta, model: str, rule: str | None = None,
+    state: str | None = None, page: int = 1, look: int = 1,
+) -> str:  # fmt: skip
+    """``page`` of the alerts, ``look``: page of the evidence. Raises UsageError for a model, rule or state there is not."""
+    if digest is None:
+        return render("overview.html", None, now, stale_after=stale_after)
+    status = digest.model(model)
+    names = [each.name for each in status.rules]
+    if rule is not None and rule not in names:
+        raise UsageError(f'model "{model}" has no rule "{rule}"', f"known: {', '.join(names) or 'none'}")
+    wanted = _wanted(state)
+    alerts = sorted(
+        (
+            each
+            for each in status.alerts
+            if rule in (None, each.rule) and (each.state in wanted or each.health in wanted)
+        ),
+        key=lambda alert: (_ORDER.index(alert.state), _HEALTHS.index(alert.health), *urgency(alert)),
+    )
+    asked = {"model": model, "rule": rule, "state": state}
+    evidence = sorted((each for each in status.evidence if rule in (None, each.rule)), key=_by_evidence)
+    return render(
+        "rules.html", digest, now, stale_after=stale_after, model=model, status=status, rule=rule, state=state,
+        counts=_counts(status), states=(*_ORDER, Health.UNKNOWN, Health.ERROR),
+        alerts=part(alerts, page, ROWS, lambda number: link("rules", **asked, page=number) + "#states"),
+        evidence=part(evidence, look, ROWS, lambda number: link("rules", **asked, look=number) + "#evidence"),
+        listed=sum(each.listed for each in status.evidence),
+        disparities=[each for each in history.disparities(model) if rule in (None, each.rule)],
+        rules={each.name: each for each in status.rules},
+    )  # fmt: skip
+
+
+def _wanted(state: str | None) -> set[str]:
+    if state is None:
+        return {AlertState.FIRING, AlertState.PENDING, AlertState.RESOLVED, Health.UNKNOWN, Health.ERROR}
+    known = {str(each) for each in (*_ORDER, *_HEALTHS)}
+    if state not in known:
+        raise UsageError(f'there is no state "{state}"', f"known: {', '.join(sorted(known))}")
+    return {state}
+
+
+def _counts(status: ModelStatus) -> dict[str, list[tuple[str, int]]]:
+    """By rule how many slices are in which state, and of how many it cannot be told."""
+    counted: dict[str, Counter[str]] = {rule.name: Counter() for rule in status.rules}
+    for alert in status.alerts:
+        own = counted.setdefault(alert.rule, Counter())
+        own[alert.state] += 1
+        if alert.health is not Health.OK:
+            own[alert.health] += 1
+    order = (*_ORDER, Health.UNKNOWN, Health.ERROR)
+    return {rule: [(name, counts[name]) for name in order if counts[name]] for rule, counts in counted.items()}
+
+
+def _by_evidence(each: Evidence) -> tuple[bool, bool, float, str]:
+    """Listed ones first, then by ratio; those that nothing can be said of yet last."""
+    unknown = each.reference_missing is not None or isnan(each.ratio)
+    return unknown, not each.listed, 0.0 if unknown else -each.ratio, each.slice.text

@@ -1,0 +1,105 @@
+"""The configuration in force, with secrets masked: where a secret comes from is shown, what it is never."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel
+
+from monitor.config.secrets import is_reference
+from monitor.config.settings import Config
+from monitor.model.durations import format_duration
+from monitor.publish.web.pages.digest import Digest
+from monitor.publish.web.pages.render import render
+
+MASKED = "set, not shown"
+_SECRET = re.compile(r"secret|token|password|passwd|credential|api_?key|private|hash|salt|dsn", re.IGNORECASE)
+_TEXTS = ("headers", "env")  # tables whose texts may be secrets
+_USER = re.compile(r"(?<=://)[^/@\s]*@")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key of a section; ``told`` whether the file names it, else ``value`` is the default."""
+
+    key: str
+    value: str
+    told: bool
+    meaning: str
+
+
+def settings_page(
+    digest: Digest | None, now: datetime, config: Config | None, *, stale_after: timedelta, model: str | None = None
+) -> str:
+    """``[monitor]``, the actions, and one model: the one asked for or the first."""
+    chosen = None
+    if config is not None:
+        chosen = (config.model_named(model) if model is not None else None) or config.model[0]
+    sections = list(_sections(config, chosen)) if config is not None and chosen is not None else []
+    return render(
+        "settings.html", digest, now, stale_after=stale_after, model=chosen.name if chosen else model, sections=sections,
+        names=[each.name for each in config.model] if config is not None else [],
+    )  # fmt: skip
+
+
+def _sections(config: Config, chosen: BaseModel) -> Iterator[tuple[str, list[Setting]]]:
+    for name in type(config).model_fields:
+        held = getattr(config, name)
+        if name == "model":
+            yield from _described(chosen, "model")
+        elif isinstance(held, BaseModel):
+            yield from _described(held, name)
+        elif isinstance(held, tuple):
+            for each in held:
+                if isinstance(each, BaseModel):
+                    yield from _described(each, name)
+
+
+def _described(section: BaseModel, name: str) -> Iterator[tuple[str, list[Setting]]]:
+    """A section as (heading, settings), and after it those inside it."""
+    own = getattr(section, "name", None)
+    title = f"[{name}]" if own is None else f'[[{name}]] "{own}"'
+    inner: list[tuple[str, BaseModel]] = []
+    settings: list[Setting] = []
+    for key, field in type(section).model_fields.items():
+        value = getattr(section, key)
+        parts = list(value) if isinstance(value, tuple) and value and isinstance(value[0], BaseModel) else [value]
+        if isinstance(parts[0], BaseModel):
+            inner += [(f"{name}.{key}", each) for each in parts]
+            continue
+        settings.append(Setting(key, shown(key, value), key in section.model_fields_set, field.description or ""))
+    yield title, settings
+    for path, each in inner:
+        yield from _described(each, path)
+
+
+def shown(key: str, value: Any) -> str:
+    """A value as people may see it."""
+    if value is None or value in ("", (), {}):
+        return "–"
+    if isinstance(value, Mapping):
+        hidden = key in _TEXTS
+        return ", ".join(f"{name} = {_masked(text) if hidden else shown(name, text)}" for name, text in value.items())
+    if key == "command":
+        return f"{value[0]}{' …' if len(value) > 1 else ''}"
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(key, each) for each in value)
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = str(value)
+    if is_reference(text):
+        return text
+    if _SECRET.search(key):
+        return MASKED
+    if key.endswith("url"):
+        return f"{text.partition('://')[0]}://{urlsplit(text).hostname}/…"  # paths of webhooks often hold a token
+    return _USER.sub("…@", text)
+
+
+def _masked(text: object) -> str:
+    return text if isinstance(text, str) and is_reference(text) else MASKED

@@ -1,0 +1,114 @@
+"""One word for a model, and the reasons for it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from monitor.model import Alert, AlertState, Health, ModelStatus, ReadingState, Severity
+from monitor.model.wording import counted, minute, told_folded, told_set_aside, told_waiting
+from monitor.publish.web.filters import shortened
+
+_REASONS_SHOWN = 3
+_TROUBLE_LENGTH = 300  # characters
+_BY_SEVERITY = (Severity.PAGE, Severity.TICKET, Severity.INFO)
+_OVER = (AlertState.RESOLVED, AlertState.INACTIVE)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+class Condition(StrEnum):
+    FIRING = "firing"
+    UNKNOWN = "unknown"  # nobody can say: it failed, has too few labels, or a rule could not be evaluated
+    HEALTHY = "healthy"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Firing wins over unknown, unknown over healthy. ``firing``: which alerts fire, a line each; ``rest``: sentences about
+    what is not known, or, where nothing fires, that all is known and well; and about troubles of sources."""
+
+    condition: Condition
+    firing: tuple[str, ...]
+    rest: tuple[str, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Both, at least one."""
+        return *self.firing, *self.rest
+
+
+def urgency(alert: Alert) -> tuple[int, datetime, str]:
+    """Sort key: pages before tickets before infos, and those that began earlier first."""
+    return _BY_SEVERITY.index(alert.severity), alert.since or _LONG_AGO, alert.slice.text
+
+
+def resolved(alerts: Iterable[Alert]) -> list[Alert]:
+    """Those that fired and are over, the last one to end first."""
+    over = [alert for alert in alerts if alert.state in _OVER and alert.resolved_at is not None]
+    return sorted(over, key=lambda alert: alert.resolved_at or _LONG_AGO, reverse=True)
+
+
+def summarise(model: ModelStatus) -> Summary:
+    """The state of a model in one word, with its reasons: what fires first, then what is not known."""
+    firing = sorted((alert for alert in model.alerts if alert.state is AlertState.FIRING), key=urgency)
+    doubts = _doubts(model)
+    if firing:
+        lines = [
+            f"{shortened(alert.rule)} fires for {shortened(alert.slice.text)} since {minute(alert.since)}"
+            for alert in firing
+        ]
+        return Summary(Condition.FIRING, _first(lines, "alerts fire"), (*doubts, *_troubles(model)))
+    if doubts:
+        return Summary(Condition.UNKNOWN, (), (*doubts, *_troubles(model)))
+    return Summary(Condition.HEALTHY, (), (_all_well(model), *_troubles(model)))
+
+
+def _troubles(model: ModelStatus) -> tuple[str, ...]:
+    """Files that are not taken make no number wrong, but what is in them is missing from all; what folds counts together."""
+    folded = tuple(told_folded(each) for each in model.folded)
+    if not model.source_problems:
+        return folded
+    first = shortened(model.source_problems[0], _TROUBLE_LENGTH)
+    return (f"{counted(len(model.source_problems), 'trouble')} of its sources: {first}", *folded)
+
+
+def _doubts(model: ModelStatus) -> tuple[str, ...]:
+    doubts = []
+    if model.problem is not None:
+        doubts.append(f"the last cycle failed: {model.problem}")
+    whole = [reading for reading in model.readings if reading.slice.order == 0]
+    if not whole:
+        doubts.append("there is no reading yet")
+    elif all(reading.state is ReadingState.INSUFFICIENT for reading in whole):
+        most = max(reading.samples for reading in whole)
+        doubts.append(f"too few labelled samples in every window (at most {most:,})")
+    doubts += [
+        f"labels of {shortened(each.source)} find no prediction: {told_waiting(each)}"
+        for each in model.waiting_labels
+        if each.suspicious
+    ]
+    if model.files_set_aside:
+        first = model.files_set_aside[0]
+        told = shortened(told_set_aside(first.item, first.reason, first.remedy), _TROUBLE_LENGTH)
+        doubts.append(f"{counted(len(model.files_set_aside), 'file')} set aside, and missing from every number: {told}")
+    unsure = [
+        f"{shortened(alert.rule)} cannot be evaluated for {shortened(alert.slice.text)}: {alert.reason}"
+        for alert in sorted(model.alerts, key=urgency)
+        if alert.health is Health.ERROR or (alert.health is Health.UNKNOWN and alert.state is AlertState.PENDING)
+    ]
+    return (*doubts, *_first(unsure, "rules cannot be evaluated"))
+
+
+def _first(reasons: list[str], what: str) -> tuple[str, ...]:
+    if len(reasons) <= _REASONS_SHOWN:
+        return tuple(reasons)
+    return (*reasons[:_REASONS_SHOWN], f"and {len(reasons) - _REASONS_SHOWN:,} more {what}")
+
+
+def _all_well(model: ModelStatus) -> str:
+    if not model.rules:
+        return "no rule watches this model"
+    slices = len({reading.slice for reading in model.readings})
+    pending = sum(alert.state is AlertState.PENDING for alert in model.alerts)
+    waits = f"; {pending:,} pending" if pending else ""
+    return f"no rule fires ({counted(len(model.rules), 'rule')}, {counted(slices, 'slice')}{waits})"

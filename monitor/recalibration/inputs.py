@@ -1,0 +1,179 @@
+"""The two ends of a refit: its inputs out of the database, and what the gate accepted into it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from monitor.config.settings import Model
+from monitor.model import Job, JobState, Slice, finest_scope
+from monitor.model.durations import format_duration
+from monitor.model.samples import Samples
+from monitor.model.wording import first_few
+from monitor.recalibration.artefacts import SampleWindow
+from monitor.recalibration.guard import begin_guard
+from monitor.recalibration.refit import Refit, Refitting, within
+from monitor.recalibration.registry import in_use, record_artefact, take_charge, write_files
+from monitor.recalibration.selection import MIN_UNITS, FitCells
+from monitor.store.cells import bucket_start, covered_cells
+from monitor.store.dictionaries import Registry
+from monitor.store.samples import Loaded, load_samples
+from monitor.store.sql import statement
+from monitor.store.thresholds import load_thresholds, store_thresholds
+
+AS_WIDE = 0.8  # of a scope's samples: alerts over more of them are about the scope itself
+
+
+def alarmed_within(connection: duckdb.DuckDBPyConnection, model: str, version: str, scope: Slice) -> tuple[Slice, ...]:
+    """The slices inside ``scope``, itself excepted, with a firing alert that asks for a refit there."""
+    rows = connection.execute(statement("refit_alarmed"), {"model": model, "version": version}).fetchall()
+    slices = [Slice.parse(text) for (text,) in rows]
+    return tuple(one for one in slices if scope.contains(one) and one != scope)
+
+
+def standing_apart(loaded: Loaded, alarmed: Sequence[Slice]) -> tuple[tuple[Slice, ...], tuple[str, ...]]:
+    """The finest slices that this refit leaves to refits of their own, and what to say of it.
+
+    What is wrong in one slice would otherwise bend the calibrator of all slices around it, and the gate would accept that
+    as better on the whole. Alerts over more than four fifths of the samples mean trouble as wide as the scope: then
+    nothing is left out.
+    """
+    apart = tuple(own for own in loaded.slices if any(one.contains(own) for one in alarmed))
+    others = int(within(loaded.samples, loaded.slices, apart).sum())
+    if not others or others > AS_WIDE * len(loaded.samples):
+        return (), ()
+    names = first_few([one.text for one in alarmed])
+    return apart, (
+        f"left {others:,} of {len(loaded.samples):,} samples to refits of their own, which alerts there ask for: {names}",
+    )
+
+
+def gather(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, job: Job, now: datetime, end: datetime
+) -> Refitting:
+    """The inputs of a refit as the database has them now. ``end``: newest labelled samples that are mature."""
+    charge = in_use(connection, model.name)
+    # samples that a finer calibrator serves stay with it, so they have no say here
+    covered = covered_by(registry, job.scope, [*charge, job.scope])
+    start = max(filter(None, (end - model.recalibration.fit_window, job.onset)))
+    version = newest_version(connection, registry.model_id)
+    loaded = load_samples(connection, registry, model, version, covered, start, end, model.recalibration.max_samples)
+    alarmed = alarmed_within(connection, model.name, version, job.scope)
+    apart, left = standing_apart(loaded, alarmed)
+    counted = None
+    if loaded.of_cells is not None:
+        first = max(start, loaded.of_cells)
+        left_out = {registry.slices[one] for one in apart}
+        fitted = [slice_id for slice_id in covered if slice_id not in left_out]
+        counted = fit_cells(connection, registry, model, version, fitted, loaded.samples, first)
+    served = _served_apart(registry, job.scope, [*charge, job.scope])
+    told = (*served, *left, *(() if counted is None else (_on_counted(counted, model),)))
+    since = f"samples since {start:%Y-%m-%d %H:%M} UTC" + (" (estimated onset)" if start == job.onset else "")
+    standing = [one for one in load_thresholds(connection, model.name) if one.scope == job.scope and not one.per]
+    return Refitting(
+        model, job.scope, loaded.samples, loaded.slices, charge, now, (since, *loaded.notes, *told), apart,
+        standing[0] if standing else None, counted,
+    )  # fmt: skip
+
+
+def fit_cells(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, version: str, covered: list[int],
+    samples: Samples, start: datetime,
+) -> FitCells | None:  # fmt: skip
+    """The cells from ``start`` to about where ``samples`` divide into fit and gate; None where these are too few buckets,
+    or the method needs rows.
+
+    The border is where a bucket begins, or a day where buckets have been folded into days: no sample of these cells lies
+    beyond it, and none before it is left to the gate.
+    """
+    if model.recalibration.method == "vector" or not len(samples):
+        return None
+    divide = samples.observed_at[int((1 - model.recalibration.gate_fraction) * len(samples))]
+    border = bucket_start(connection, registry, model, datetime.fromtimestamp(float(divide), UTC))
+    starts, cells = covered_cells(connection, registry, version, covered, start, border)
+    return FitCells(cells, starts[0], border) if len(starts) >= MIN_UNITS else None
+
+
+def _on_counted(counted: FitCells, model: Model) -> str:
+    return (
+        f"selected and fitted on all {counted.n:,} samples from {counted.start:%Y-%m-%d %H:%M} to "
+        f"{counted.border:%Y-%m-%d %H:%M} UTC, as counted per {format_duration(model.bucket)} and score"
+    )
+
+
+def covered_by(registry: Registry, scope: Slice, scopes: list[Slice]) -> list[int]:
+    """Ids of the finest slices that ``scope`` is in charge of, among ``scopes``."""
+    return [
+        slice_id
+        for own, slice_id in registry.slices.items()
+        if scope.contains(own) and finest_scope(own, scopes) == scope
+    ]
+
+
+def _served_apart(registry: Registry, scope: Slice, scopes: list[Slice]) -> tuple[str, ...]:
+    """A sentence on the slices inside ``scope`` that a finer calibrator is in charge of."""
+    own = {one.text for slice_ in registry.slices if scope.contains(slice_) and (one := finest_scope(slice_, scopes))}
+    own.discard(scope.text)
+    return (f"left to calibrators of their own: {first_few(sorted(own))}",) if own else ()
+
+
+def newest_version(connection: duckdb.DuckDBPyConnection, model_id: int) -> str:
+    """The model version that was seen first last: the one in production now. ``__other__`` stands for many, and for none."""
+    row = connection.execute(
+        "SELECT version FROM streams WHERE model_id = $model_id GROUP BY version "
+        "ORDER BY version = '__other__', min(first_seen_at) DESC, max(stream_id) DESC LIMIT 1",
+        {"model_id": model_id},
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
+def judged(job: Job, found: Refit, notes: tuple[str, ...], now: datetime) -> Job:
+    """The job as the gate decided it."""
+    state = JobState.PROMOTED if found.accepted else JobState.REJECTED
+    details = {**job.details, **_details(found)}
+    return replace(job, state=state, finished_at=now, reasons=(*notes, *found.reasons), details=details)
+
+
+def write_accepted(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: Model, found: Refit) -> None:
+    """The artefact's file, before its promotion is on record: should we die between the two, an unused file is left,
+    never a promotion without its file."""
+    if found.accepted and found.artefact is not None:
+        write_files(connection, state_dir, model.name, found.artefact)
+
+
+def record_accepted(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, found: Refit, now: datetime
+) -> None:
+    """Put what the gate accepted in charge, and thresholds in force; to be called inside a transaction."""
+    if not found.accepted or found.artefact is None:
+        store_thresholds(connection, [(each.threshold, each.curve) for each in found.decided])
+        return
+    artefact = found.artefact
+    record_artefact(connection, artefact)
+    take_charge(connection, model.name, artefact.scope, artefact.id, now)
+    store_thresholds(connection, [(each.threshold, each.curve) for each in found.decided])
+    begin_guard(
+        connection, model, artefact.scope, artefact.id, artefact.parent or "",
+        newest_version(connection, registry.model_id), now,
+    )  # fmt: skip
+
+
+def _details(found: Refit) -> dict[str, object]:
+    if found.artefact is None:
+        return {}
+    artefact = found.artefact
+    return {
+        "calibrator": artefact.id, "method": artefact.method, "parameters": dict(artefact.parameters),
+        "before": dict(artefact.before), "after": dict(artefact.after),
+        "fit": _span(artefact.fit_window), "gate": _span(artefact.gate_window), "thresholds": _span(found.threshold_window),
+        "threshold": found.threshold.threshold if found.threshold else None,
+        "bars": {"before": found.bars_before, "after": found.bars_after},
+    }  # fmt: skip
+
+
+def _span(window: SampleWindow | None) -> dict[str, object] | None:
+    if window is None:
+        return None
+    return {"start": window.start.isoformat(), "end": window.end.isoformat(), "samples": window.n}

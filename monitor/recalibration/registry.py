@@ -1,0 +1,261 @@
+"""Which calibrator is in charge of which scope, now and at any earlier time; the files follow the database."""
+
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import structlog
+
+from monitor.config.settings import Model
+from monitor.model import CalibratorInUse, Job, JobState, Slice, finest_scope
+from monitor.model.errors import ArtefactError
+from monitor.model.files import directory_name
+from monitor.recalibration.artefacts import (
+    Artefact,
+    artefact_path,
+    document_of,
+    read_artefact,
+    read_current,
+    write_artefact,
+    write_current,
+)
+from monitor.recalibration.calibrators import Calibrator, OnProbabilities, calibrator_from
+from monitor.store.connection import aware, naive
+from monitor.store.scores.logits import load_raw_until
+from monitor.store.scores.served import Serving
+
+log = structlog.get_logger("calwatch")
+CALIBRATORS = "calibrators"  # directory under the state directory
+PROMOTED, ROLLED_BACK = "promoted", "rolled back"  # why a calibrator took charge
+ADOPTION_WINDOW = timedelta(days=1)  # of the newest traffic, in which production is looked for using a calibrator
+
+
+def in_use(connection: duckdb.DuckDBPyConnection, model: str) -> dict[Slice, tuple[str, Calibrator]]:
+    """Scope → (artefact id, calibrator) in charge now."""
+    rows = connection.execute(
+        "SELECT scope, calibrator FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''",
+        {"model": model},
+    ).fetchall()
+    promoted = ever_promoted(connection, model)
+    return {Slice.parse(scope): (id_, promoted[id_]) for scope, id_ in rows}
+
+
+def ever_promoted(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, Calibrator]:
+    """Every calibrator ever in charge, by id, from the database: a damaged file must not keep samples out.
+
+    All apply to logits as they are stored, which are the logarithm of what serving has where that is probabilities.
+    """
+    rows = connection.execute(
+        "SELECT id, method, parameters, fitted_at FROM calibrators WHERE model = $model "
+        "AND id IN (SELECT calibrator FROM serving WHERE model = $model)",
+        {"model": model},
+    ).fetchall()
+    raw_until = load_raw_until(connection, model)
+    known = {}
+    for id_, method, parameters, fitted_at in rows:
+        calibrator = calibrator_from(method, json.loads(parameters))
+        took_raw = calibrator.needs_logits and raw_until is not None and fitted_at < raw_until
+        known[id_] = OnProbabilities(calibrator) if took_raw else calibrator
+    return known
+
+
+def serving_intervals(connection: duckdb.DuckDBPyConnection, model: Model) -> list[Serving]:
+    """For models whose calibrator calwatch applies: who was in charge of what and when, as ingest needs it."""
+    if model.recalibration.apply != "monitor":
+        return []
+    rows = connection.execute(
+        "SELECT scope, calibrator, since, until FROM serving WHERE model = $model AND calibrator <> '' ORDER BY since",
+        {"model": model.name},
+    ).fetchall()
+    promoted = ever_promoted(connection, model.name)
+    intervals = []
+    for scope, id_, since, until in rows:
+        began = aware(since)
+        assert began is not None
+        calibrator = promoted[id_]
+        intervals.append(
+            Serving(Slice.parse(scope), id_, began, aware(until), calibrator.apply, calibrator.needs_logits)
+        )
+    return intervals
+
+
+def take_charge(
+    connection: duckdb.DuckDBPyConnection, model: str, scope: Slice, artefact_id: str, now: datetime,
+    *, cause: str = PROMOTED,
+) -> None:  # fmt: skip
+    """From now on ``artefact_id`` ("" = none) serves the scope; to be called inside a transaction."""
+    where = {"model": model, "scope": scope.text, "now": naive(now)}
+    connection.execute(
+        "UPDATE serving SET until = $now WHERE model = $model AND scope = $scope AND until IS NULL", where
+    )
+    connection.execute(
+        "INSERT INTO serving (model, scope, calibrator, since, cause) VALUES ($model, $scope, $id, $now, $cause)",
+        {**where, "id": artefact_id, "cause": cause},
+    )
+
+
+def record_artefact(connection: duckdb.DuckDBPyConnection, artefact: Artefact) -> None:
+    """Enter a written artefact into the table; to be called inside a transaction."""
+    gate = artefact.gate_window or artefact.fit_window
+    connection.execute(
+        "DELETE FROM calibrators WHERE id = $id AND model = $model", {"id": artefact.id, "model": artefact.model}
+    )
+    connection.execute(
+        "INSERT INTO calibrators VALUES ($id, $model, $scope, $method, $parent, $fitted_at, $fit_start, $fit_end, "
+        "$gate_start, $gate_end, $before, $after, $parameters)",
+        {
+            "id": artefact.id, "model": artefact.model, "scope": artefact.scope.text, "method": artefact.method,
+            "parent": artefact.parent, "fitted_at": naive(artefact.fitted_at),
+            "fit_start": naive(artefact.fit_window.start), "fit_end": naive(artefact.fit_window.end),
+            "gate_start": naive(gate.start), "gate_end": naive(gate.end), "before": json.dumps(dict(artefact.before)),
+            "after": json.dumps(dict(artefact.after)), "parameters": json.dumps(dict(artefact.parameters)),
+        },
+    )  # fmt: skip
+    record_document(connection, artefact)
+
+
+def record_document(connection: duckdb.DuckDBPyConnection, artefact: Artefact) -> None:
+    """Keep the text of the artefact's file, from which it can be written again; to be called inside a transaction."""
+    where = {"id": artefact.id, "model": artefact.model}
+    connection.execute("DELETE FROM artefacts WHERE id = $id AND model = $model", where)
+    connection.execute("INSERT INTO artefacts VALUES ($id, $model, $text)", {**where, "text": document_of(artefact)})
+
+
+def load_serving(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, str]:
+    """Scope → id of the calibrator in charge, as current.json is to say it."""
+    rows = connection.execute(
+        "SELECT scope, calibrator FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''",
+        {"model": model},
+    ).fetchall()
+    return dict(rows)
+
+
+def write_files(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: str, artefact: Artefact | None) -> None:
+    """Put the artefact's file in place, and make current.json say what the database says; repeating changes nothing."""
+    directory = state_dir / CALIBRATORS
+    if artefact is not None:
+        write_artefact(directory, artefact)
+    wanted = load_serving(connection, model)
+    own = directory / directory_name(model)
+    try:
+        if read_current(own) == wanted:
+            return
+    except ArtefactError as error:  # damaged: the database knows better, write it anew
+        log.warning("calibrator file mended", what=f"{error.message}: written again from the database")
+    write_current(own, wanted)
+
+
+def calibrators_in_use(
+    connection: duckdb.DuckDBPyConnection, model_id: int, model: Model
+) -> tuple[CalibratorInUse, ...]:
+    """For people and Prometheus: who is in charge, and whether production has taken it up.
+
+    It has when, among the samples that a calibrator is in charge of, observed since it took charge and within a day of
+    the newest, one names it; it has not when there are such samples and none does; else that is unknown.
+    """
+    rows = connection.execute(
+        "SELECT s.scope, c.id, c.method, c.fitted_at, s.since FROM serving AS s JOIN calibrators AS c "
+        "ON c.id = s.calibrator AND c.model = s.model WHERE s.model = $model AND s.until IS NULL ORDER BY s.scope",
+        {"model": model.name},
+    ).fetchall()
+    scopes = [Slice.parse(row[0]) for row in rows]
+    seen = _seen_since(connection, model_id, min((row[4] for row in rows), default=None))
+    charge = []
+    for scope, (_, id_, method, fitted, since) in zip(scopes, rows, strict=True):
+        fitted_at, promoted_at = aware(fitted), aware(since)
+        assert fitted_at is not None
+        assert promoted_at is not None
+        own = {used for slice_, used, newest in seen if newest > since and finest_scope(slice_, scopes) == scope}
+        adopted = True if id_ in own else (False if own and model.recalibration.apply == "serving" else None)
+        charge.append(CalibratorInUse(model.name, scope, id_, method, fitted_at, promoted_at, adopted))
+    return tuple(charge)
+
+
+def _seen_since(
+    connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime | None
+) -> list[tuple[Slice, str, datetime]]:
+    """(finest slice, calibrator that serving named, newest sample), of the newest day of traffic since then."""
+    newest = connection.execute(
+        "SELECT max(last_observed_at) FROM slices WHERE model_id = $model_id", {"model_id": model_id}
+    ).fetchone()
+    if since is None or newest is None or newest[0] is None:
+        return []
+    rows = connection.execute(
+        "SELECT l.labels, t.calibrator, u.newest FROM (SELECT stream_id, slice_id, max(observed_at) AS newest FROM samples "
+        "WHERE model_id = $model_id AND observed_at > $since GROUP BY stream_id, slice_id) AS u "
+        "JOIN streams AS t USING (stream_id) JOIN slices AS l USING (slice_id)",
+        {"model_id": model_id, "since": max(since, newest[0] - ADOPTION_WINDOW)},
+    ).fetchall()
+    return [(Slice.of(labels), calibrator, moment) for labels, calibrator, moment in rows]
+
+
+_NONE = "no calibrator (scores as they come)"
+
+
+def promoted_so_far(connection: duckdb.DuckDBPyConnection, model: str, scope: Slice) -> list[str]:
+    """What leads to the calibrator in charge of the scope, which is last: each was promoted over the one before it.
+
+    A rollback takes back what it undoes; one to a calibrator that had been taken back puts it on top again. Empty when
+    nothing is in charge.
+    """
+    rows = connection.execute(
+        "SELECT calibrator, cause FROM serving WHERE model = $model AND scope = $scope "
+        "ORDER BY since, until NULLS LAST, rowid",
+        {"model": model, "scope": scope.text},
+    ).fetchall()
+    path: list[str] = []
+    for calibrator, cause in rows:
+        if not calibrator:
+            path = []
+        elif cause == ROLLED_BACK and calibrator in path:
+            path = path[: path.index(calibrator) + 1]
+        else:
+            path = [*(known for known in path if known != calibrator), calibrator]
+    return path
+
+
+def roll_back(connection: duckdb.DuckDBPyConnection, state_dir: Path, job: Job, now: datetime) -> Job:
+    """Put the calibrator ``details["to"]``, the one before, or none back in charge; to be called inside a transaction.
+
+    Returns the job done. Raises ArtefactError when there is nothing to roll back, or what is to come back was never
+    promoted, is for another scope, or its file is damaged.
+    """
+    named = str(job.details.get("to") or "")
+    path = promoted_so_far(connection, job.model, job.scope)
+    if not path and not (named and _ever_in_charge(connection, job.model, job.scope)):
+        raise ArtefactError(
+            f'model "{job.model}": no calibrator is in charge of {job.scope.text}, nothing to roll back',
+            'see who is: calwatch status; to bring an earlier one back, name it with "--to ID"',
+        )
+    present = path[-1] if path else ""
+    expected = job.details.get("expected")
+    if expected is not None and expected != present:
+        raise ArtefactError(f"calibrator {expected} is no longer in charge of {job.scope.text}, nothing to roll back")
+    target = named or (path[-2] if len(path) > 1 else "")
+    if target:
+        _demand_usable(connection, state_dir, job, target)
+    take_charge(connection, job.model, job.scope, target, now, cause=ROLLED_BACK)
+    reason = f"rolled back from {present or 'no calibrator'} to {target or _NONE}"
+    why = [str(job.details["why"])] if job.details.get("why") else []
+    details = {**job.details, "from": present, "to": target}
+    return replace(job, state=JobState.DONE, finished_at=now, reasons=(reason, *why), details=details)
+
+
+def _ever_in_charge(connection: duckdb.DuckDBPyConnection, model: str, scope: Slice) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM serving WHERE model = $model AND scope = $scope", {"model": model, "scope": scope.text}
+    ).fetchone()
+    return found is not None
+
+
+def _demand_usable(connection: duckdb.DuckDBPyConnection, state_dir: Path, job: Job, target: str) -> None:
+    """Only a calibrator that the gate once accepted may come back, and no path that looks like an id."""
+    if not connection.execute(
+        "SELECT 1 FROM calibrators WHERE model = $model AND id = $id", {"model": job.model, "id": target}
+    ).fetchone():
+        raise ArtefactError(f'model "{job.model}": no calibrator {target} was ever promoted')
+    artefact = read_artefact(artefact_path(state_dir / CALIBRATORS, job.model, target))
+    if artefact.scope != job.scope:
+        raise ArtefactError(f"calibrator {target} is for {artefact.scope.text}, not for {job.scope.text}")

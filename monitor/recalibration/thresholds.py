@@ -1,0 +1,155 @@
+"""The decision thresholds that go with a calibrator: one over all samples, and one per class where that is asked for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.config.settings import Model
+from monitor.model import Slice, ThresholdInUse
+from monitor.model.samples import Samples
+from monitor.recalibration.calibrators import Calibrator, Identity, Temperature, Vector
+from monitor.statistics.thresholds.choice import Scored, ThresholdChoice, choose_threshold, is_broken
+from monitor.statistics.thresholds.curves import ThresholdCurve
+from monitor.statistics.thresholds.policies import Policy, parse_policy
+
+Floats = NDArray[np.float64]
+MIN_CLASS_SAMPLES = 50  # later samples below which a class gets no threshold of its own
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decided:
+    """A chosen threshold (or the answer that none can promise it) and its trade-off curve."""
+
+    threshold: ThresholdInUse
+    curve: ThresholdCurve | None
+
+
+def decide(
+    model: Model, scope: Slice, calibrator: Calibrator, early: Samples, late: Samples, artefact_id: str, now: datetime
+) -> tuple[tuple[Decided, ...], tuple[str, ...]]:
+    """Thresholds for ``[model.threshold]`` with their figures on ``late``, and sentences; nothing without the section.
+
+    ``early`` fitted the calibrator, ``late`` neither fitted nor judged it.
+
+    A promise is chosen on ``late``, which fitted no calibrator: its statement is valid there without a further split.
+    What promises nothing is chosen on ``early`` and measured on ``late``: it depends on the order of scores, which a
+    monotone calibrator leaves as it was, so nothing of its fit leaks into the choice.
+    """
+    settings = model.threshold
+    if settings is None or not len(late):
+        return (), ()
+    policy = parse_policy(settings.policy)
+    earlier, later = _scored(calibrator, early), _scored(calibrator, late)
+    whole = choose_threshold(policy, later, confidence=settings.confidence, chosen_on=earlier)
+    base = ThresholdInUse(model.name, scope, policy.text, None, None, None, artefact_id, now)
+    decided = [Decided(_in_use(base, whole), whole.curve)]
+    reasons = list(whole.reasons)
+    for per in settings.per:
+        parts = list(_of_classes(model, per, calibrator, early, late))
+        found: list[Decided] = []
+        few: list[str] = []
+        for name, part_early, part_late in parts:
+            if len(part_late) < MIN_CLASS_SAMPLES or not 0 < part_late.outcome.sum() < len(part_late):
+                few.append(name)
+                continue
+            choice = choose_threshold(policy, part_late, confidence=settings.confidence, chosen_on=part_early)
+            found.append(Decided(_in_use(replace(base, per=per, class_name=name), choice), choice.curve))
+        decided += found
+        reasons.append(_on_classes(policy, settings.confidence, per, found, few))
+    return tuple(decided), tuple(reasons)
+
+
+def is_due(model: Model, standing: ThresholdInUse | None, stays: tuple[str, Calibrator], late: Samples) -> bool:
+    """Whether what stays in charge, (id, calibrator), needs a threshold: it has none by this policy, or on ``late`` the
+    promise of ``standing`` is surely broken, its bound being on the wrong side."""
+    settings = model.threshold
+    if settings is None or not len(late):
+        return False
+    policy = parse_policy(settings.policy)
+    if standing is None or (standing.calibrator, standing.policy) != (stays[0], policy.text):
+        return True
+    if not policy.promises or standing.threshold is None:
+        return standing.threshold is None
+    scored = _scored(stays[1], late)
+    return is_broken(policy, standing.threshold, scored, settings.confidence)
+
+
+def _scored(calibrator: Calibrator, samples: Samples) -> Scored:
+    return Scored(calibrator.apply(samples.score, samples.logits), samples.outcome, samples.group, samples.n)
+
+
+def _in_use(base: ThresholdInUse, choice: ThresholdChoice) -> ThresholdInUse:
+    return replace(
+        base, threshold=choice.threshold, kept=choice.kept, confidence=choice.confidence, bound=choice.bound,
+        samples=choice.n, groups=choice.groups,
+        precision=choice.precision.estimate, precision_lower=choice.precision.lower,
+        precision_upper=choice.precision.upper,
+        recall=choice.recall.estimate, recall_lower=choice.recall.lower, recall_upper=choice.recall.upper,
+        share=choice.share, fp_per_group=choice.fp_per_group.estimate, best=choice.best,
+        best_threshold=choice.best_threshold, empirical=choice.empirical, reason="; ".join(choice.reasons),
+    )  # fmt: skip
+
+
+def _of_classes(
+    model: Model, per: str, calibrator: Calibrator, early: Samples, late: Samples
+) -> Iterator[tuple[str, Scored, Scored]]:
+    """(class, scored early, scored late) of each class that the later samples know; none where that cannot be told."""
+    if per == "predicted_class":
+        if early.predicted_class is None or late.predicted_class is None:
+            return
+        for name in np.unique(late.predicted_class[late.predicted_class != ""]).tolist():
+            parts = (part.subset(part.predicted_class == name) for part in (early, late))
+            first, second = (_scored(calibrator, part) for part in parts)
+            yield str(name), first, second
+        return
+    scores = [class_probabilities(calibrator, part) for part in (early, late)]
+    if scores[0] is None or scores[1] is None or early.label_index is None or late.label_index is None:
+        return
+    for index in range(scores[1].shape[1]):
+        name = model.classes[index] if index < len(model.classes) else str(index)
+        yield (
+            name,
+            Scored(scores[0][:, index], (early.label_index == index).astype(np.float64), early.group),
+            Scored(scores[1][:, index], (late.label_index == index).astype(np.float64), late.group),
+        )
+
+
+def class_probabilities(calibrator: Calibrator, samples: Samples) -> Floats | None:
+    """(N, C) calibrated probabilities of all classes; None where logits are missing or the calibrator works on scores."""
+    if not samples.has_all_logits or samples.logits is None:
+        return None
+    z = samples.logits.astype(np.float64)
+    match calibrator:
+        case Temperature() if calibrator.multiclass:
+            z = z / calibrator.temperature
+        case Vector():
+            with np.errstate(invalid="ignore"):  # −∞·0, put right in the next line
+                z = np.where(np.isneginf(z), z, z * np.array(calibrator.weights) + np.array(calibrator.biases))
+        case Identity():
+            pass
+        case _:
+            return None
+    odds = np.exp(z - z.max(axis=1, keepdims=True))
+    probabilities: Floats = odds / odds.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def _on_classes(policy: Policy, confidence: float, per: str, found: list[Decided], few: list[str]) -> str:
+    """What the thresholds per class say one by one, and what all of them say together."""
+    if not found and not few:
+        needs = "a predicted_class in every sample" if per == "predicted_class" else "logits and a calibrator on them"
+        return f"no thresholds per {per}: that needs {needs}"
+    said = f"thresholds per {per}: {len(found)} classes"
+    if few:
+        said += f", {len(few)} with too few later samples or one outcome only ({', '.join(few[:5])}{'…' if few[5:] else ''})"
+    if not policy.promises:
+        return said
+    kept = sum(each.threshold.kept is True for each in found)
+    together = 1 - kept * (1 - confidence)
+    said += f"; {kept} promise {policy.text}, each by itself with {100 * confidence:g} % confidence"
+    if kept > 1:
+        said += f", all at once with at least {max(100 * together, 0):.3g} %"
+    return said

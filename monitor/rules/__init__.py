@@ -1,0 +1,1 @@
+"""Rule packs: read, held against readings, made into alerts, and tested."""

@@ -1,0 +1,234 @@
+"""The state machine of alerts: one rule, the current readings and the alerts before give the alerts now. Pure.
+
+    inactive → pending (for `for`) → firing (and on for `keep_firing_for`) → resolved → inactive, or pending again
+
+Health is apart from state: silence (no reading, too few samples, an unknown value) makes an alert's health unknown and
+leaves its state alone, so that a firing alert never heals because nobody looks.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from monitor.model import Alert, AlertState, Disparity, Evidence, Health, LastSeen, Reading, Rule, RuleKind
+from monitor.model.durations import format_duration
+from monitor.model.wording import moment
+from monitor.rules.conditions import (
+    ALL_VERSIONS,
+    AlertKey,
+    Finding,
+    absence_findings,
+    applies,
+    disparity_findings,
+    drift_findings,
+    threshold_findings,
+)
+
+OF_A_WINDOW = (RuleKind.THRESHOLD, RuleKind.DISPARITY)  # kinds that judge what a window holds
+RESOLVED_SHOWN = timedelta(hours=24)  # how long an alert stays resolved, for people to see, before it is inactive
+
+
+_FORGOTTEN = (
+    "nothing of this slice was observed within retention: its place is free, and it is watched again once it comes back"
+)
+
+
+def step(
+    rule: Rule,
+    readings: Iterable[Reading],
+    last_seen: Iterable[LastSeen],
+    prior: Mapping[AlertKey, Alert],
+    now: datetime,
+    *,
+    model: str,
+    first_seen_at: datetime,
+    last_pull: datetime | None = None,
+    evidence: Iterable[Evidence] = (),
+    disparities: Iterable[Disparity] = (),
+    seen_since: datetime | None = None,
+) -> tuple[Alert, ...]:
+    """Evaluate one rule for every version and slice it covers; at most one transition each.
+
+    ``readings``: the model's current ones, of all versions and windows. ``last_seen``: newest times per slice (used by
+    absence rules). ``prior``: what the last step returned for this rule, by (version, slice). ``first_seen_at``: when
+    the monitor first looked at the model. ``last_pull``: last successful pull, None when there never was one.
+    ``evidence``: of all slices and drift rules of the model (used by drift rules). ``disparities``: of all slices and
+    disparity rules, computed with the readings (used by disparity rules). ``seen_since``: slices that were last observed
+    before are watched for absence no more, except the whole and a slice that the rule names; None: all are.
+
+    Returns, ordered by version and slice, the alerts that take the place of *all* of ``prior``: everything that is
+    pending, firing or resolved, or was so before, and absences that still wait for a first sight (inactive, unknown).
+    An alert whose version and slice are gone (other slices of the model have readings, this one in no window) is
+    resolved with that reason, and left out once it is inactive.
+    A model without any reading is silent, not gone. An alert evaluated at ``now`` or later is returned as it is.
+    """
+    forgotten: set[AlertKey] = set()
+    if rule.kind in OF_A_WINDOW:
+        readings = tuple(readings)
+        found = (
+            threshold_findings(rule, readings, prior)
+            if rule.kind is RuleKind.THRESHOLD
+            else disparity_findings(rule, tuple(disparities), prior)
+        )
+        present = {(reading.version, reading.slice) for reading in readings}
+    elif rule.kind is RuleKind.DRIFT:
+        evidence = tuple(evidence)
+        found = drift_findings(rule, evidence, prior, now)
+        present = {(held.version, held.slice) for held in evidence}
+    else:
+        everything = tuple(last_seen)
+        last_seen = tuple(seen for seen in everything if not _is_forgotten(rule, seen, now, seen_since))
+        forgotten = {(ALL_VERSIONS, seen.slice) for seen in everything} - {
+            (ALL_VERSIONS, seen.slice) for seen in last_seen
+        }
+        found = absence_findings(rule, last_seen, prior, now, first_seen_at, last_pull)
+        present = {(ALL_VERSIONS, seen.slice) for seen in last_seen}
+    alerts = []
+    for key in sorted({*found, *prior}):
+        before = prior.get(key)
+        blank = before or _blank(rule, key, model, now)
+        if before is not None and before.evaluated_at >= now:
+            after: Alert | None = before
+        elif not applies(rule, key[1]):
+            after = _leave(blank, now, f'rule "{rule.name}" no longer covers this slice')
+        elif key in found:
+            after = _advance(rule, blank, found[key], now)
+        elif key in present or not present:
+            after = _advance(rule, blank, Finding(None, blank.value, _silence(rule)), now)
+        else:
+            after = _leave(blank, now, _FORGOTTEN if key in forgotten else _gone(rule, key, present))
+        if after is not None and (before is not None or after.state is not AlertState.INACTIVE or after.since):
+            alerts.append(after)
+    return tuple(alerts)
+
+
+def is_transition(prior: Alert | None, new: Alert) -> bool:
+    """Whether the state changed; no prior alert counts as inactive. A change of health is no transition."""
+    return new.state is not (prior.state if prior else AlertState.INACTIVE)
+
+
+def due_actions(rule: Rule, alert: Alert, now: datetime) -> tuple[str, ...]:
+    """The rule's actions when they are to run now, else none: once for each time it fires (also when a crash kept
+    them from running at the transition), and again every ``cooldown`` while the condition still holds.
+    Persist ``acted(alert, now)`` after starting them."""
+    if alert.state is not AlertState.FIRING or alert.fired_at is None:
+        return ()
+    if alert.last_action_at is None or alert.last_action_at < alert.fired_at:
+        return rule.actions
+    still_holds = alert.last_true_at == alert.evaluated_at
+    return rule.actions if still_holds and now - alert.last_action_at >= rule.cooldown else ()
+
+
+def acted(alert: Alert, now: datetime) -> Alert:
+    """The alert with its actions noted as run at ``now``."""
+    return replace(alert, last_action_at=now)
+
+
+def retire(alert: Alert, now: datetime, reason: str) -> Alert | None:
+    """The alert of a rule that is no more: firing turns resolved with ``reason``; None when nothing is to be shown."""
+    return _leave(alert, now, reason)
+
+
+def _blank(rule: Rule, key: AlertKey, model: str, now: datetime) -> Alert:
+    return Alert(
+        model=model,
+        version=key[0],
+        rule=rule.name,
+        slice=key[1],
+        severity=rule.severity,
+        state=AlertState.INACTIVE,
+        health=Health.OK,
+        reason="",
+        value=None,
+        since=None,
+        fired_at=None,
+        last_true_at=None,
+        resolved_at=None,
+        evaluated_at=now,
+    )
+
+
+def _advance(rule: Rule, before: Alert, found: Finding, now: datetime) -> Alert:
+    """One evaluation of one alert. ``before`` is inactive and blank when there was none."""
+    alert = replace(before, severity=rule.severity, evaluated_at=now)
+    if found.holds is None:
+        if before.state is AlertState.INACTIVE:  # `onset`: an absence waits from here for its first sight
+            return replace(alert, health=Health.UNKNOWN, value=found.value, since=found.onset, reason=found.text)
+        return replace(alert, health=Health.UNKNOWN, value=found.value, reason=f"{found.text}; stays {before.state}")
+    alert = replace(alert, health=Health.OK, value=found.value)
+    if found.holds:
+        return _raised(rule, before, alert, found, now)
+    match before.state:
+        case AlertState.FIRING:
+            last_true = before.last_true_at or now
+            if now - last_true < rule.keep_firing_for:
+                until = moment(last_true + rule.keep_firing_for)
+                return replace(alert, reason=f"{found.text}; kept firing until {until}")
+            return replace(alert, state=AlertState.RESOLVED, resolved_at=now, reason=found.text)
+        case AlertState.RESOLVED if before.resolved_at and now - before.resolved_at < RESOLVED_SHOWN:
+            return replace(alert, reason=found.text)
+        case _:
+            return replace(alert, state=AlertState.INACTIVE, since=None, reason=found.text)
+
+
+def _raised(rule: Rule, before: Alert, alert: Alert, found: Finding, now: datetime) -> Alert:
+    """The condition holds: pending and the clock started, pending on, or firing."""
+    if before.state is AlertState.FIRING:
+        since = before.since or now
+        return replace(alert, last_true_at=now, reason=f"{found.text} since {moment(since)}")
+    since = now
+    if before.state is AlertState.PENDING and before.since and before.last_true_at:
+        # Time that nobody saw does not count towards `for`: the start moves on by the length of the silence.
+        unseen = now - before.last_true_at if before.health is Health.UNKNOWN else timedelta(0)
+        since = before.since + unseen
+    alert = replace(alert, since=since, last_true_at=now, reason=f"{found.text} since {moment(since)}")
+    if now - since < rule.hold:
+        waits = f"{alert.reason}; fires after {format_duration(rule.hold)}"
+        return replace(alert, state=AlertState.PENDING, reason=waits, fired_at=None, resolved_at=None, onset=None)
+    onset = found.onset - (now - since) if found.onset and rule.kind in OF_A_WINDOW else found.onset
+    return replace(alert, state=AlertState.FIRING, fired_at=now, resolved_at=None, onset=onset)
+
+
+def _leave(before: Alert, now: datetime, reason: str) -> Alert | None:
+    """What becomes of an alert that is evaluated no more."""
+    alert = replace(before, health=Health.OK, evaluated_at=now, reason=reason)
+    match before.state:
+        case AlertState.FIRING:
+            return replace(alert, state=AlertState.RESOLVED, resolved_at=now)
+        case AlertState.PENDING:
+            return replace(alert, state=AlertState.INACTIVE, since=None)
+        case AlertState.RESOLVED if before.resolved_at and now - before.resolved_at < RESOLVED_SHOWN:
+            return alert
+        case _:
+            return None
+
+
+def _is_forgotten(rule: Rule, seen: LastSeen, now: datetime, since: datetime | None) -> bool:
+    """Whether a slice is away for so long that nobody waits for it any more."""
+    if since is None or seen.observed_at is None or not seen.slice.order or seen.slice == rule.only:
+        return False
+    patience = rule.longer_than or timedelta(0)
+    if patience > now - since:  # a rule that waits longer than that must fire all the same
+        since -= patience
+    return seen.observed_at < since
+
+
+def _gone(rule: Rule, key: AlertKey, present: Iterable[AlertKey]) -> str:
+    version, slice_ = key
+    if version in {other for other, _ in present}:
+        return f"slice {slice_.text} has no samples in any window any more"
+    if rule.kind is RuleKind.DRIFT:
+        return "its stream of evidence is closed: another model version is in use"
+    if version and rule.kind in OF_A_WINDOW:
+        return f"version {version} has no samples in any window any more"
+    return f'rule "{rule.name}" is now of kind "{rule.kind}"'
+
+
+def _silence(rule: Rule) -> str:
+    if rule.kind is RuleKind.THRESHOLD:
+        return f"{rule.metric} is unknown: no reading over {rule.window}"
+    if rule.kind is RuleKind.DRIFT:
+        return "drift evidence is unknown for this slice"
+    if rule.kind is RuleKind.DISPARITY:
+        return f"the difference from the rest of the model is unknown: no reading over {rule.window}"
+    return f"{rule.absent} are unknown for this slice"

@@ -1,0 +1,161 @@
+"""What a source gives: batches of rows under canonical names, and problems with what it could not read."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal, Protocol, TypeVar, runtime_checkable
+
+import duckdb
+
+from monitor.config.sources import Source as SourceConfig
+from monitor.model.problems import Outcome, Problem
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one shape, as the fields of the same names of a batch say it."""
+
+    relation: str
+    types: Mapping[str, str]
+    unreadable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows to ingest in one transaction, together with the cursor entries that say they have been read.
+
+    ``relation`` is a SELECT giving ``_file`` VARCHAR, ``_row`` BIGINT (from 0 in its file), ``_position`` BIGINT (order of
+    arrival in the batch), optionally ``_unreadable`` VARCHAR (a line no row could be made of) and ``_conflicting`` BOOLEAN (a
+    row that contradicts another of its file), and the columns named in ``types`` under calwatch's names, with the source's own
+    SQL types. Of several files the position is the file's place in the batch (from 1), shifted by 40 bits, and the row in it.
+    Where they are of several formats or have other columns, ``relation``, ``types`` and ``unreadable`` are those of the first,
+    and ``others`` has the rest: ``shapes`` gives all.
+    """
+
+    relation: str
+    types: Mapping[str, str]
+    cursor: Mapping[str, str | None]  # item → fingerprint, committed with the rows; None: the item is forgotten
+    meaning: SourceConfig  # how its values are to be read
+    files: int = 1
+    unreadable: bool = False  # whether the relation has the column _unreadable
+    marked: bool = False  # whether the relation has the column _conflicting
+    rejects: str | None = None  # SELECT giving _file, _row, _unreadable, _reason, once the relation has been read
+    alone: tuple["Batch", ...] = ()  # the same files one by one, for when one of several turns out to be damaged
+    settled: Callable[[Mapping[str, Outcome]], None] | None = None  # told by _file: committed, or refused
+    inbox: str = ""  # of pushes: the directory they lie in, from the state directory
+    # of several that are taken as if one by one: those with these indices
+    part: Callable[[Sequence[int]], "Batch"] | None = None
+    unmapped: str = ""  # columns = {…} that seems to give outcomes, where the files have none by our names
+    reread: frozenset[str] = frozenset()  # files that were read before, and have changed since
+    whole: bool = True  # whether it has all rows of its files, which can then be looked at as a whole
+    facts: Mapping[str, str] = field(default_factory=dict)  # found of the source, to be remembered
+    others: tuple[Rows, ...] = ()
+
+    @property
+    def shapes(self) -> tuple["Batch", ...]:
+        """The batch once for each shape of its rows, with these rows only."""
+        if not self.others:
+            return (self,)
+        first = replace(self, others=())
+        return (
+            first,
+            *(replace(first, relation=o.relation, types=o.types, unreadable=o.unreadable) for o in self.others),
+        )
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The names of ours that any of its rows have a column for."""
+        return frozenset(self.types).union(*(rows.types for rows in self.others))
+
+    @property
+    def holds_text(self) -> bool:
+        """Whether lines of some of its files may make no row."""
+        return self.rejects is not None
+
+    @property
+    def alike(self) -> tuple["Batch", ...]:
+        """Itself where it is of Parquet files of one layout, else its files one by one."""
+        return self.alone if self.alone and (self.others or self.holds_text) else (self,)
+
+
+class Guard(Protocol):
+    """Stands between a source and its files: one that cannot be read must not stop the others. Items are as in cursors."""
+
+    def listed(self, files: Mapping[str, str]) -> None:
+        """To be told all files there are with their fingerprints, before any of them is looked at."""
+
+    def look(self, item: str, look: Callable[[], T]) -> T | None:
+        """What ``look`` finds at the item; None when it is not to be looked at now, or looking failed unexpectedly: the guard
+        tells of that."""
+
+    def why_set_aside(self, item: str) -> str:
+        """Why the item is no longer to be read, with what to do; "" where it is, or is tried again."""
+
+    def wants_alone(self, item: str) -> bool:
+        """Whether the item is to be a batch of its own."""
+
+
+class Unguarded:
+    """For those who read a source once, and can fail."""
+
+    def listed(self, files: Mapping[str, str]) -> None:
+        pass
+
+    def look(self, item: str, look: Callable[[], T]) -> T | None:
+        return look()
+
+    def why_set_aside(self, item: str) -> str:
+        return ""
+
+    def wants_alone(self, item: str) -> bool:
+        return False
+
+
+UNGUARDED = Unguarded()
+
+
+class Source(Protocol):
+    """A place samples or labels come from."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def holds(self) -> Literal["samples", "labels"]: ...
+
+    def read(
+        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime
+    ) -> Iterator[Batch | Problem]:
+        """What is new since ``cursor`` (item → fingerprint as last committed), in order of arrival."""
+        ...
+
+
+@runtime_checkable
+class Guarded(Source, Protocol):
+    """A source whose files can be tried one by one, in another process: it can be pickled."""
+
+    def read(
+        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED
+    ) -> Iterator[Batch | Problem]: ...
+
+    def single(self, connection: duckdb.DuckDBPyConnection, item: str, now: datetime) -> Batch | Problem:
+        """One of its files alone, as ``read`` would give it; nothing is settled."""
+        ...
+
+    def path_of(self, item: str) -> str:
+        """Where that file lies."""
+        ...
+
+
+KEPT_REFUSED = 100  # of one source
+
+
+def told_kept(directory: str, name: str) -> str:
+    """Sentences without the last full stop. ``directory``: of the source's pushes, from the state directory; ``name``: the
+    push's file, as cursors name it."""
+    return (
+        f"It is kept as {directory}/refused/{name} in the state directory, where the newest {KEPT_REFUSED} are: mended, or "
+        "once its cause is gone, it can be sent again under another Idempotency-Key"
+    )

@@ -1,0 +1,262 @@
+"""The first rows of a source, tried: what would be taken of them, why the others would be set aside, and what looks wrong in
+those that would be taken. Nothing is kept."""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import duckdb
+
+from monitor.config.settings import Model
+from monitor.config.sources import Source as SourceConfig
+from monitor.model import Task
+from monitor.model.durations import format_duration
+from monitor.model.wording import counted, first_few, minute, told_straddling
+from monitor.sources.batch import Batch
+from monitor.sources.findings.rows import Finding, Weight, find
+from monitor.sources.ingest.review import Refusal, mapped_signs, review_files
+from monitor.sources.ingest.staging import CLOCK_SKEW, EVER, stage
+from monitor.sources.labels.rules import words_predicted
+from monitor.sources.remedies import REMEDIES
+from monitor.sources.times.expressions import contrary_zone
+from monitor.store.connection import aware, naive, quoted
+from monitor.store.group_spans import share_of_straddling
+from monitor.store.scores.agreement import Agreement, agreement
+from monitor.store.scores.logits import Kinds, kinds, remark_logits, suspect_logits
+from monitor.store.values import LabelRules, plain_text
+
+IDS = 500_000  # of predictions, kept where labels come by themselves and have to find them
+ROWS, BATCHES = 10_000, 20  # tried: that many rows of each of the first batches, which are files or runs of alike files
+LEAST_TAKEN = 0.95  # of the rows tried, below which something is wrong
+
+_TRIED = """
+SELECT count(*), count(positives) FILTER (taken), min(observed_at) FILTER (taken), max(observed_at) FILTER (taken),
+    count(predicted_class) FILTER (taken), count(label) FILTER (taken AND labelled AND positives IS NULL),
+    count(*) FILTER (taken AND observed_at < $oldest),
+    count(*) FILTER (taken AND greatest(observed_at, labelled_at) > $latest),
+    count(*) FILTER (taken AND clipped), count(*) FILTER (taken AND minus),
+    count(DISTINCT (sample_id, observed_at)) FILTER (taken)
+FROM (SELECT *, reason IS NULL AS taken FROM tried)"""
+
+
+@dataclass(slots=True)
+class Trial:
+    """What came of one source's first rows; times are UTC. ``bad`` counts by reason, ``examples`` are of each.
+
+    Of the rows that can be taken: ``named`` have a predicted class, ``bare`` a label and no outcome yet, ``clipped`` a score a
+    hair outside [0, 1], ``minus`` an outcome written −1; a cycle at the time asked about would refuse ``old`` and ``ahead``.
+    ``missing``: how often each word was taken for a label that is missing. ``refused``: files none of which is taken.
+    """
+
+    batches: int = 0
+    rows: int = 0
+    labelled: int = 0
+    named: int = 0
+    bare: int = 0
+    old: int = 0
+    ahead: int = 0
+    clipped: int = 0
+    minus: int = 0
+    identities: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    bad: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    missing: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, Refusal] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    ids: dict[str, None] = field(default_factory=dict)  # of predictions, or of labels that say something
+    groups: tuple[str, ...] = ()
+    ids_are_all: bool = True
+    contrary: dict[str, str] = field(default_factory=dict)  # zone names at times of the year when clocks show another
+    meaning: SourceConfig | None = None
+    logits: Kinds = field(default_factory=Kinds)
+    agreed: Agreement = field(default_factory=Agreement)
+
+    def take(self, connection: duckdb.DuckDBPyConnection, batch: Batch, model: Model, holds: str) -> None:
+        """Try the first rows of one more batch, unless enough were tried. Raises duckdb.Error where they cannot be read."""
+        if self.batches == BATCHES:
+            return
+        self.batches += 1
+        self.meaning = batch.meaning
+        some = replace(batch, relation=f"SELECT * FROM ({batch.relation}) LIMIT {ROWS}")
+        oldest, now = EVER
+        rules = LabelRules.of(model, batch.meaning, ())
+        for _ in range(2):
+            stage(
+                connection, some, model.slices, rules, holds=holds, horizon=model.label_horizon, oldest=oldest, now=now,
+                monitor_applies=model.recalibration.apply == "monitor",
+            )  # fmt: skip
+            words = words_predicted(connection) if "predicted_class" in batch.types else {}
+            if rules.own_missing or words.keys() <= rules.classes:
+                break
+            rules = rules.with_classes(words)
+        self._review(connection, some, rules)
+        if "logits" in batch.types and holds == "samples":
+            self.logits += kinds(connection)
+            self.agreed += Agreement() if model.task is Task.BINARY else agreement(connection, model.classes)
+        contrary = contrary_zone(connection, some)
+        if contrary is not None and contrary.name not in self.contrary:
+            self.contrary[contrary.name] = contrary.sentence
+        self.missing += _missing_words(connection, some, rules)
+        first = "CREATE TEMP TABLE tried AS" if self.batches == 1 else "INSERT INTO tried BY NAME"
+        place = "" if self.batches == 1 else " + (SELECT coalesce(max(place), 0) + 1 FROM tried)"
+        connection.execute(f"{first} SELECT *, row_number() OVER (ORDER BY position){place} AS place FROM staged")
+
+    def keep_ids(self, connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+        """Keep the ids of all the batch's rows, as many as ``IDS`` in all; not only of those that are tried."""
+        left = IDS - len(self.ids)
+        if self.batches > BATCHES or left <= 0 or "sample_id" not in batch.types:
+            self.ids_are_all = False
+            return
+        text = plain_text(quoted("sample_id"), batch.types["sample_id"])
+        rows = connection.execute(f"SELECT {text} FROM ({batch.relation}) LIMIT {left + 1}").fetchall()
+        self.ids_are_all &= len(rows) <= left
+        self.ids.update(dict.fromkeys(id_ for (id_,) in rows if id_ is not None))
+
+    def _review(self, connection: duckdb.DuckDBPyConnection, batch: Batch, rules: LabelRules) -> None:
+        files = [file for (file,) in connection.execute("SELECT DISTINCT file FROM staged").fetchall()]
+        numbers = {file: self.files.setdefault(file, len(self.files)) for file in files}
+        found = review_files(connection, rules, batch, self.facts, numbers)
+        self.facts |= found.facts
+        # what could not be decided before may be by now
+        self.refused = {
+            file: each for file, each in self.refused.items() if not (each.may_pass and mapped_signs(self.facts))
+        }
+        self.refused |= found.refused
+
+    def finish(self, connection: duckdb.DuckDBPyConnection, model: Model, holds: str, at: datetime | None) -> None:
+        """Look at all that was tried; ``at``: when the rows would be pulled, None: whether they are old is not asked."""
+        if not self.batches:
+            return
+        oldest, now = EVER if at is None else (at - model.retention, at + CLOCK_SKEW)
+        if self.refused:
+            connection.execute(
+                "UPDATE tried SET reason = 'refused' WHERE list_contains($files, file)", {"files": list(self.refused)}
+            )
+        found = connection.execute(_TRIED, {"oldest": naive(oldest), "latest": naive(now)}).fetchone()
+        assert found is not None  # an aggregate always gives a row
+        self.rows, self.labelled, first, last, self.named, self.bare, self.old, self.ahead = found[:8]
+        self.clipped, self.minus, self.identities = found[8:]
+        self.first, self.last = aware(first), aware(last)
+        reasons = connection.execute(
+            "SELECT reason, count(*), arg_min(file, place), arg_min(row, place), arg_min(record, place) FROM tried "
+            "WHERE reason IS NOT NULL GROUP BY reason"
+        ).fetchall()
+        for reason, count, file, row, record in reasons:
+            self.bad[reason] = count
+            self.examples[reason] = f"row {row} of {file}: {(record or '')[:300]}"
+        self.findings += find(connection, model, holds, self.meaning)
+        if holds == "labels":
+            rows = connection.execute(
+                "SELECT sample_id FROM tried WHERE reason IS NULL AND labelled ORDER BY place"
+            ).fetchall()
+            self.ids = dict.fromkeys(id_ for (id_,) in rows)
+        else:
+            self._look_at_groups(connection, model)
+        self.findings += [Finding(Weight.SUSPICIOUS, text) for text in self.contrary.values()]
+        meaning = self.meaning
+        if meaning is not None and self.logits.vectors + self.logits.single:
+            suspect = suspect_logits(self.logits, self.agreed, model.classes, meaning)
+            self.findings += [Finding(Weight.SUSPICIOUS, text) for text in suspect]
+            self.findings += [Finding(Weight.NOTE, text) for text in remark_logits(self.logits, meaning)]
+
+    def _look_at_groups(self, connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+        rows = connection.execute(
+            "SELECT DISTINCT group_id FROM tried WHERE reason IS NULL AND group_id IS NOT NULL LIMIT 100000"
+        ).fetchall()
+        self.groups = tuple(group for (group,) in rows)
+        spans = share_of_straddling(connection, "tried", model.bucket)
+        if spans.suspicious:
+            self.findings.append(Finding(Weight.SUSPICIOUS, told_straddling(spans, model.bucket)))
+        elif spans.over_buckets:
+            self.findings.append(Finding(Weight.NOTE, told_straddling(spans, model.bucket)))
+
+    @property
+    def taken(self) -> int:
+        """Rows that calwatch would take."""
+        return self.rows - self.bad.total()
+
+    def told(self, at: datetime | None, model: Model, time_zone: str) -> list[Finding]:
+        """All that is worth knowing; sentences go on from the source's name. ``time_zone``: the source's."""
+        return [*self._mistakes(), *self._set_aside(), *self.findings, *self._notes(at, model, time_zone)]
+
+    def _mistakes(self) -> list[Finding]:
+        return [Finding(Weight.MISTAKE, f"{file}: {refusal.why}") for file, refusal in self.refused.items()]
+
+    def _set_aside(self) -> list[Finding]:
+        """A sentence for each reason to set rows aside, the most frequent first."""
+        looked = self.rows - self.bad["refused"]
+        few = self.taken >= LEAST_TAKEN * looked
+        weight = Weight.NOTE if few else Weight.SUSPICIOUS if self.taken else Weight.MISTAKE
+        return [
+            Finding(
+                weight,
+                f"{count:,} of the {counted(looked, 'row')} tried would be set aside as {reason}, "
+                f"such as {self.examples[reason]}" + (f" ({REMEDIES[reason]})" if reason in REMEDIES else ""),
+            )
+            for reason, count in self.bad.most_common()
+            if reason != "refused"
+        ]  # fmt: skip
+
+    def _notes(self, at: datetime | None, model: Model, time_zone: str) -> list[Finding]:
+        said = []
+        if not self.rows:
+            said.append("has no row yet, only a header")
+        if self.missing:
+            words = first_few([f'"{word}" ({count:,})' for word, count in self.missing.most_common()], 5)
+            said.append(
+                f"{counted(self.missing.total(), 'label')} tried were taken as missing, not labelled yet, by their word: "
+                f"{words}. missing_labels in [model.source] names other words"
+            )
+        if self.minus and mapped_signs(self.facts):
+            said.append(f"{counted(self.minus, 'outcome')} tried are written −1, beside 1: they count as 0")
+        if self.clipped:
+            said.append(
+                f"{counted(self.clipped, 'score')} tried lie a hair outside 0 to 1, as rounding of a softmax gives them, and "
+                "count as 0 or 1"
+            )
+        if at is not None and self.ahead:
+            said.append(
+                f"{self.ahead:,} of the {counted(self.rows, 'row')} tried are ahead of now, {minute(at)} UTC, and would be set "
+                f'aside as time_in_future: is time_zone = "{time_zone}" that of its times?'
+            )
+        if at is not None and self.old:
+            said.append(
+                f"{self.old:,} of the {counted(self.rows, 'row')} tried are older than retention "
+                f"({format_duration(model.retention)}) and would be set aside as older_than_retention by run and once: "
+                "calwatch backtest plays them at their own time"
+            )
+        return [Finding(Weight.NOTE, text) for text in said]
+
+    def summary(self, holds: str) -> str:
+        """What can be taken, in one sentence."""
+        said = f"{counted(self.taken, 'row')} of {self.rows:,} tried can be taken"
+        if holds == "labels":
+            return said
+        if self.identities < self.taken:
+            said += f" (they name {counted(self.identities, 'prediction')}: the others come again)"
+        if self.first is not None and self.last is not None:
+            said += f", observed {minute(self.first)} to {minute(self.last)} UTC"
+        return f"{said}, {self.labelled:,} with an outcome"
+
+
+def _missing_words(connection: duckdb.DuckDBPyConnection, batch: Batch, rules: LabelRules) -> Counter[str]:
+    """How often each word of the columns outcome and label means that there is no label yet; empty values are none."""
+    found: Counter[str] = Counter()
+    for name in ("outcome", "label"):
+        if name not in batch.types:
+            continue
+        kind, column = batch.types[name], quoted(name)
+        own = replace(rules, classes=frozenset()) if name == "outcome" else rules
+        text = plain_text(column, kind)
+        if kind in ("DOUBLE", "FLOAT"):  # NaN has no word of its own
+            text = f"CASE WHEN isnan({column}) THEN 'NaN' ELSE {text} END"
+        rows = connection.execute(
+            f"SELECT word, count(*) FROM (SELECT {text} AS word FROM ({batch.relation})) "
+            f"WHERE word IS NOT NULL AND {own.missing_sql('word')} GROUP BY word"
+        ).fetchall()
+        found.update(dict(rows))
+    return found

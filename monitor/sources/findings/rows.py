@@ -1,0 +1,173 @@
+"""What looks wrong in rows that could be taken: numbers that would be computed without complaint, and mean something else.
+
+All functions read the temporary table `tried` (see trial.py): the first rows of one source, those that can be taken with
+``reason`` NULL. Sentences go on from the source's name and have no stop at their end.
+"""
+
+from collections.abc import Iterator
+
+import duckdb
+
+from monitor.config.settings import Model
+from monitor.config.sources import Source as SourceConfig
+from monitor.model import Task
+from monitor.model.wording import counted, first_few
+from monitor.sources.findings.finding import Finding as Finding
+from monitor.sources.findings.finding import Weight as Weight
+from monitor.sources.findings.labels import find_contradictions, find_odd_labels
+from monitor.sources.findings.names import find_odd_positives, find_other_classes
+from monitor.sources.findings.scores import ALIKE as ALIKE
+from monitor.sources.findings.scores import find_odd_scores
+
+_MISSED = 0.01  # rows with score 0 and outcome 1
+_VERSIONS, _OF_A_VERSION = 20, 100  # so many of them, with fewer rows each
+
+_KEPT = {  # of the rows tried: what is asked where labels come by themselves
+    "samples": "sample_id VARCHAR, score DOUBLE, predicted_class VARCHAR, n BIGINT, clipped BOOLEAN",
+    "labels": "sample_id VARCHAR, label VARCHAR, positives BIGINT",
+}
+
+
+def keep_for_both(connection: duckdb.DuckDBPyConnection, holds: str) -> None:
+    """Keep what ``find_together`` needs of the source whose rows are in `tried`."""
+    listed = ", ".join(column.split()[0] for column in _KEPT[holds].split(", "))
+    labelled = " AND labelled" if holds == "labels" else ""
+    connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS tried_{holds} ({_KEPT[holds]})")
+    connection.execute(f"INSERT INTO tried_{holds} SELECT {listed} FROM tried WHERE reason IS NULL{labelled}")
+
+
+def find_together(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
+    """What looks wrong once labels of a source of their own stand beside their predictions; after ``keep_for_both`` of both."""
+    connection.execute("""
+CREATE OR REPLACE TEMP TABLE tried AS
+SELECT p.sample_id, p.score, p.predicted_class, l.label, p.n, p.clipped, NULL::VARCHAR AS reason, true AS labelled,
+    coalesce(l.positives, (l.label = p.predicted_class)::BIGINT) AS positives
+FROM (SELECT DISTINCT ON (sample_id) * FROM tried_samples WHERE n = 1) AS p JOIN tried_labels AS l USING (sample_id)""")
+    yield from find_odd_scores(connection, model, apart=True)
+    yield from _missed_objects(connection, model)
+    if model.task is not Task.BINARY:
+        _pair_unmet(connection)
+        yield from find_other_classes(connection)
+    yield from find_odd_labels(connection, model)
+
+
+def _pair_unmet(connection: duckdb.DuckDBPyConnection) -> None:
+    """Where hardly any of the ids met, names that nobody shares are told all the same: put them beside each other at will."""
+    met = connection.execute(f"""
+SELECT (SELECT count(*) FROM tried) >= {ALIKE} OR EXISTS (
+    SELECT 1 FROM tried_labels AS l JOIN tried_samples AS p ON p.predicted_class = l.label)""").fetchone()
+    if met and not met[0]:
+        connection.execute("""
+CREATE OR REPLACE TEMP TABLE tried AS
+SELECT p.sample_id, p.score, p.predicted_class, l.label, p.n, p.clipped, NULL::VARCHAR AS reason, true AS labelled,
+    NULL::BIGINT AS positives
+FROM (SELECT *, row_number() OVER () AS place FROM tried_samples WHERE predicted_class IS NOT NULL) AS p
+JOIN (SELECT *, row_number() OVER () AS place FROM tried_labels WHERE label IS NOT NULL) AS l USING (place)""")
+
+
+def find(
+    connection: duckdb.DuckDBPyConnection, model: Model, holds: str, meaning: SourceConfig | None
+) -> Iterator[Finding]:
+    """All of them, for the rows of one source; ``meaning``: its configuration."""
+    if holds == "samples":
+        yield from _identities(connection)
+        yield from _close_times(connection)
+        yield from find_odd_scores(connection, model)
+        yield from _missed_objects(connection, model)
+        yield from _versions(connection)
+        yield from find_odd_labels(connection, model)
+    yield from find_contradictions(connection)
+    if model.task is Task.BINARY:
+        yield from find_odd_positives(connection, model, meaning)
+    elif holds == "samples":
+        yield from find_other_classes(connection)
+
+
+def _identities(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+    """Predictions of one identity that differ between files: each takes the place of the one before."""
+    rows = connection.execute("""
+SELECT file, count(*) FILTER (changes), count(*)
+FROM (
+    SELECT file, place, coalesce(
+        abs(score - lag(score) OVER same) > 0.005 OR coalesce(abs(raw_score - lag(raw_score) OVER same) > 0.005, false)
+        OR slice_key <> lag(slice_key) OVER same OR coalesce(version <> lag(version) OVER same, false), false) AS changes
+    FROM tried WHERE reason IS NULL
+    WINDOW same AS (PARTITION BY sample_id, observed_at ORDER BY place)
+)
+GROUP BY file HAVING count(*) FILTER (changes) > 0.01 * count(*) ORDER BY min(place)""").fetchall()
+    if rows:
+        changed, tried = sum(row[1] for row in rows), sum(row[2] for row in rows)
+        yield Finding(
+            Weight.SUSPICIOUS,
+            f"{changed:,} of {counted(tried, 'row')} of {first_few([row[0] for row in rows])} give another prediction to a "
+            "sample_id and observed_at of a file before them, and would take its place: where ids start anew in each file, "
+            "make them differ, such as by the camera in front",
+        )
+
+
+def _close_times(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+    """Ids that come again within a second: of exports with and without fractions there are as many as there are exports, of
+    films many."""
+    found = connection.execute("""
+SELECT count(*) FILTER (near), count(*), count(*) FILTER (near AND alike),
+    count(DISTINCT (sample_id, second)) FILTER (near),
+    count(DISTINCT (sample_id, second)) FILTER (again_and_again OR (near AND goes_on))
+FROM (
+    SELECT sample_id, epoch_us(observed_at) // 1000000 AS second,
+        abs(score - lag(score) OVER same) <= 0.005 AS alike,
+        epoch_us(observed_at) - epoch_us(lag(observed_at) OVER same) < 1000000
+        AND observed_at <> lag(observed_at) OVER same
+        AND ((epoch_us(observed_at) % 1000000 = 0) <> (epoch_us(lag(observed_at) OVER same) % 1000000 = 0)
+             OR (epoch_us(observed_at) % 1000 = 0) <> (epoch_us(lag(observed_at) OVER same) % 1000 = 0)) AS near,
+        count(*) OVER (PARTITION BY sample_id, epoch_us(observed_at) // 1000000) > 3 AS again_and_again,
+        coalesce(epoch_us(lead(observed_at) OVER same) - epoch_us(observed_at) <= 2000000, false)
+        OR coalesce(epoch_us(lag(observed_at) OVER same) - epoch_us(lag(observed_at, 2) OVER same) <= 2000000, false) AS goes_on
+    FROM tried WHERE reason IS NULL
+    WINDOW same AS (PARTITION BY sample_id ORDER BY observed_at)
+)""").fetchone()
+    if not found or found[0] <= 0.01 * found[1]:
+        return
+    near, rows, alike, seconds, films = found
+    head = f"{near:,} of {counted(rows, 'row')} have a sample_id that comes again within a second"
+    if alike >= near / 2 and films < seconds / 2:
+        yield Finding(
+            Weight.SUSPICIOUS,
+            f"{head}, with other fractions of it: the same predictions exported twice would count twice; set "
+            'time_precision = "1s" in [model.source]',
+        )
+    else:
+        yield Finding(
+            Weight.NOTE,
+            f"{head}, with another score or again and again: taken as predictions of their own, such as the frames of a clip",
+        )
+
+
+def _missed_objects(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
+    if model.task is not Task.DETECTION:
+        return
+    found = connection.execute(
+        "SELECT count(*) FILTER (score <= 1e-6 AND positives > 0), count(*) FROM tried WHERE reason IS NULL"
+    ).fetchone()
+    if found and found[0] >= 2 and found[0] >= _MISSED * found[1]:
+        yield Finding(
+            Weight.SUSPICIOUS,
+            f"{found[0]:,} of {counted(found[1], 'row')} have score 0 and outcome 1: objects that were missed, put in as rows? "
+            "They are no detections, and spoil the calibration error: leave them out",
+        )
+
+
+def _versions(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+    found = connection.execute(
+        "SELECT count(DISTINCT version), count(*), any_value(version) FROM tried WHERE reason IS NULL"
+    ).fetchone()
+    if not found:
+        return
+    versions, rows, example = found
+    few = rows < _OF_A_VERSION * versions
+    if versions > _VERSIONS or (versions >= _VERSIONS // 2 and versions > rows / 2):
+        yield Finding(
+            Weight.SUSPICIOUS if few else Weight.NOTE,
+            f"{versions:,} versions in {counted(rows, 'row')}, such as {example}: each is watched by itself, with "
+            f"{'as few samples' if few else 'its own samples'}. version names the model that was released, not the build or "
+            "the request",
+        )

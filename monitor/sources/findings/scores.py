@@ -1,0 +1,165 @@
+"""Scores and outcomes that do not go together in rows that could be taken.
+
+All functions read the temporary table `tried`, as those of findings.py do.
+"""
+
+from collections.abc import Iterator
+from math import sqrt
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.config.settings import Model
+from monitor.model import Task
+from monitor.model.wording import counted, percent
+from monitor.sources.findings.finding import Finding, Weight
+
+ALIKE = 20  # so many outcomes that are all the same are worth a word
+LUCK = 9.0  # of the other outcome are to be expected, before its absence says anything
+_ENOUGH = 100  # labelled rows from which shares are judged
+_FAR = 0.5  # mean score above the rate of the event
+_ABOVE = 0.1  # the same, where no score is below one half
+_OTHERS = 3  # times as many rows as of any other score
+_STUCK, _OFF = 0.1, 0.3  # share of one score among all, and how far from its outcomes
+_BY_CHANCE = 0.05  # more labels than so equal their predicted class than if both were drawn at random
+_BLIND, _SPREAD = 0.55, 0.1  # AUROC below which scores tell nothing, where they are spread that far
+
+
+def find_odd_scores(connection: duckdb.DuckDBPyConnection, model: Model, *, apart: bool = False) -> Iterator[Finding]:
+    """All of them. ``apart``: whether labels are of a source of their own."""
+    yield from _ranking(connection, model, apart=apart)
+    yield from _alike(connection)
+    if model.task is Task.BINARY:
+        yield from _one_sided(connection)
+
+
+def _ranking(connection: duckdb.DuckDBPyConnection, model: Model, *, apart: bool = False) -> Iterator[Finding]:
+    """Scores that rank the outcomes the wrong way round, or that are far above what comes true."""
+    rows = connection.execute(
+        "SELECT score, positives, clipped FROM tried WHERE reason IS NULL AND positives IS NOT NULL AND n = 1"
+    ).fetchnumpy()
+    score, outcome = np.asarray(rows["score"], dtype=np.float64), np.asarray(rows["positives"]) > 0
+    true, false = int(outcome.sum()), int((~outcome).sum())
+    if true + false >= ALIKE and len(score) and float(score.min()) == float(score.max()):
+        yield Finding(Weight.SUSPICIOUS, f"every score of {counted(len(score), 'sample')} tried is {score[0]:g}")
+        return
+    if true and false and true + false >= ALIKE and np.isin(score, (0.0, 1.0)).all():
+        yield Finding(
+            Weight.SUSPICIOUS,
+            f"every score of {counted(len(score), 'sample')} tried is 0 or 1: is that what was predicted, not how sure it is? "
+            "Map the probability",
+        )
+        return
+    if model.task is not Task.DETECTION and not np.asarray(rows["clipped"]).any():
+        yield from _stuck(score, outcome)
+    if true + false >= _ENOUGH and min(true, false) >= ALIKE // 2 and _auroc(score, outcome) < 0.4:
+        # the standard error of an area is at most that of a rate in the smaller class
+        area, error = _auroc(score, outcome), sqrt(0.25 / min(true, false))
+        if area + 3 * error < 0.5:
+            other = "1 − score" if model.task is Task.BINARY else "another column"
+            yield Finding(
+                Weight.SUSPICIOUS,
+                f"scores rank the outcomes the wrong way round (AUROC {area:.2f}): is score the probability of the other "
+                f"class? Then map {other}, or see what outcome 1 means",
+            )
+            return
+    if true + false >= _ENOUGH and true and false:
+        yield from _blind(connection, model, score, outcome, apart=apart)
+
+
+def _blind(
+    connection: duckdb.DuckDBPyConnection, model: Model, score: NDArray[np.float64], outcome: NDArray[np.bool_], *,
+    apart: bool,
+) -> Iterator[Finding]:  # fmt: skip
+    """Scores far above what comes true, or that say nothing of it. A model may be as sure, as wrong and as blind as that; but
+    labels that stand beside other predictions look just so."""
+    area, mean, rate = _auroc(score, outcome), float(score.mean()), float(outcome.mean())
+    if model.task is not Task.BINARY and mean - rate > _FAR:
+        yield Finding(
+            Weight.SUSPICIOUS if _agrees_by_chance(connection, rate, area) else Weight.NOTE,
+            f"scores say {percent(mean)} on average, and {percent(rate)} come true: are labels and predicted classes written "
+            "alike, and do they stand beside each other?",
+        )
+    elif area < _BLIND and min(outcome.sum(), (~outcome).sum()) >= _ENOUGH // 2 and float(score.std()) >= _SPREAD:
+        yield Finding(
+            Weight.SUSPICIOUS if apart else Weight.NOTE,
+            f"scores do not tell the outcomes apart (AUROC {area:.2f}): "
+            "do labels stand beside their own predictions, and speak outcomes of what scores speak of?",
+        )
+
+
+def _agrees_by_chance(connection: duckdb.DuckDBPyConnection, rate: float, area: float) -> bool:
+    """Whether labels equal predicted classes no more often than if both were drawn at random; where there are no names,
+    whether scores do not tell the outcomes apart."""
+    row = connection.execute("""
+WITH pairs AS (
+    SELECT label, predicted_class FROM tried
+    WHERE reason IS NULL AND labelled AND label IS NOT NULL AND predicted_class IS NOT NULL
+)
+SELECT (SELECT count(*) FROM pairs), coalesce(sum(l.n * c.n), 0) / greatest((SELECT count(*) FROM pairs), 1) ** 2
+FROM (SELECT label, count(*) AS n FROM pairs GROUP BY label) AS l
+JOIN (SELECT predicted_class, count(*) AS n FROM pairs GROUP BY predicted_class) AS c ON predicted_class = label""").fetchone()
+    assert row is not None  # an aggregate always gives a row
+    return rate - row[1] < _BY_CHANCE if row[0] >= _ENOUGH else area < _BLIND
+
+
+def _stuck(score: NDArray[np.float64], outcome: NDArray[np.bool_]) -> Iterator[Finding]:
+    """One score on many rows, far from what comes true of them: a default, where there was no score.
+
+    1 is not among them: a softmax that is too sure gives it to many rows, and so does 0 where scores were clipped.
+    """
+    values, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+    if len(score) < _ENOUGH:
+        return
+    most = int(counts.argmax())
+    if counts[most] < _OTHERS * np.delete(counts, most).max(initial=0):
+        return  # scores of a few steps: all of them are on many rows
+    rate = float(outcome[place == most].mean())
+    if counts[most] >= _STUCK * len(score) and abs(rate - values[most]) > _OFF and values[most] in (0.0, 0.5):
+        yield Finding(
+            Weight.SUSPICIOUS,
+            f"{counts[most]:,} of {counted(len(score), 'sample')} tried have the score {values[most]:g}, and {percent(rate)} "
+            "of them come true: is it what is written where there is no score? Leave it empty there",
+        )
+
+
+def _auroc(score: NDArray[np.float64], outcome: NDArray[np.bool_]) -> float:
+    """Area under the ROC curve, ties count one half."""
+    values, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+    below = np.concatenate([[0], np.cumsum(counts)])[: len(values)]
+    rank = (below + (counts + 1) / 2)[place]
+    true, false = int(outcome.sum()), int((~outcome).sum())
+    return float((rank[outcome].sum() - true * (true + 1) / 2) / (true * false))
+
+
+def _alike(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+    found = connection.execute(
+        "SELECT coalesce(sum(n), 0)::BIGINT, coalesce(sum(positives), 0)::BIGINT, coalesce(sum(n * score), 0.0) FROM tried "
+        "WHERE reason IS NULL AND positives IS NOT NULL"
+    ).fetchone()
+    if found and found[0] >= ALIKE and found[1] in (0, found[0]):
+        other = found[0] - found[2] if found[1] else found[2]
+        yield Finding(
+            Weight.SUSPICIOUS if other >= LUCK else Weight.NOTE,
+            f"every outcome of {counted(found[0], 'sample')} tried is {int(found[1] > 0)}: where the other should occur too, "
+            "see how it is written, and what is set aside",
+        )
+
+
+def _one_sided(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+    """No score below one half, far fewer positives than they say, and none more of them where scores are high: scores of the
+    class that was predicted. A model that is merely too sure of what it flags ranks it still."""
+    rows = connection.execute(
+        "SELECT score, positives FROM tried WHERE reason IS NULL AND positives IS NOT NULL AND n = 1"
+    ).fetchnumpy()
+    score, outcome = np.asarray(rows["score"], dtype=np.float64), np.asarray(rows["positives"]) > 0
+    if len(score) < _ENOUGH or float(score.min()) < 0.5 or outcome.all() or not outcome.any():
+        return
+    if float(score.mean() - outcome.mean()) > _ABOVE and _auroc(score, outcome) < _BLIND:
+        yield Finding(
+            Weight.SUSPICIOUS,
+            f"no score of {counted(len(score), 'sample')} tried is below 0.5, they say {percent(float(score.mean()))} on "
+            f"average, and {percent(float(outcome.mean()))} come true: are scores those of the predicted class? Then task = "
+            '"multiclass" with label and predicted_class, or give the probability of the positive class as score',
+        )

@@ -1,0 +1,1 @@
+"""What files hold, as SQL relations with calwatch's column names: Parquet, CSV, JSON Lines."""

@@ -1,0 +1,154 @@
+"""What one file holds, whatever its format, and what of it calwatch cannot do without."""
+
+import re
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from monitor.config.settings import Model
+from monitor.model import Task
+from monitor.sources.formats import long_lines
+from monitor.sources.formats.long_lines import LongLine
+from monitor.store.connection import literal
+
+TIMES = ("observed_at", "labelled_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What one file holds: calwatch's columns found in it with their SQL types, and how to read them."""
+
+    format: str
+    types: Mapping[str, str]  # canonical or slice name → SQL type, of those present
+    expressions: Mapping[str, str]  # the same names → SQL expression over the file's own columns
+    found: tuple[str, ...]  # the file's own column names, for messages
+    rows: int  # exact for Parquet, estimated from the size otherwise
+    dialect: str = ""  # CSV: options of read_csv
+    skipped: int = 0  # CSV: lines up to and with the header
+    absent: frozenset[str] = frozenset()  # JSON: of ``types``, those that no line has
+    times: tuple[str, ...] = ()  # own columns that seem to hold times, as far as they were looked at
+    numbered: Mapping[str, str] = field(default_factory=dict)  # time column → a number found in it
+    nested: Mapping[str, str] = field(
+        default_factory=dict
+    )  # JSON: column of ours that holds objects or lists → a path in them
+    hint: str = ""  # what to do where columns are missing, beyond mapping them
+    long: tuple[LongLine, ...] = ()  # lines that are too long to be read
+
+    @property
+    def signature(self) -> Hashable:
+        """Files of equal signature are read by one scan; CSV one by one, for their row numbers."""
+        if self.format == "csv":
+            return object()
+        return self.format, tuple(self.types.items()), tuple(self.expressions.items())
+
+    @property
+    def run(self) -> Hashable:
+        """Large files that stand beside each other go together where this is equal: Parquet of one layout."""
+        return self.signature if self.format == "parquet" else object()
+
+    @property
+    def has(self) -> frozenset[str]:
+        """The canonical and slice names that the file has."""
+        return frozenset(self.types) - self.absent
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a model asks of its files' columns: whether raw_score may stand in for score, and whether a label says by itself
+    what came true (binary), with no predicted class to compare it with."""
+
+    raw_scores: bool = False
+    binary: bool = False
+
+    @classmethod
+    def of(cls, model: Model) -> "Needs":
+        return cls(model.recalibration.apply == "monitor", model.task is Task.BINARY)
+
+
+def lacking(has: Collection[str], holds: str, needs: Needs) -> dict[str, str]:
+    """The required columns that a file does not have, each with a word on what else would do, or ""."""
+    missing = {} if "sample_id" in has else {"sample_id": ""}
+    if holds == "labels":
+        if "outcome" not in has and "label" not in has:
+            missing["outcome"] = "or label"
+        return missing
+    if "observed_at" not in has:
+        missing["observed_at"] = ""
+    if "score" not in has and not (needs.raw_scores and "raw_score" in has):
+        missing["score"] = ""
+    if not needs.binary and "label" in has and "outcome" not in has and "predicted_class" not in has:
+        missing["predicted_class"] = "or outcome, beside label"
+    if "n" in has and "positives" not in has:
+        missing["positives"] = "beside n"
+    return missing
+
+
+def read_path(path: str) -> str:
+    """SQL text of a path to read: DuckDB takes ``data[1].csv`` for a pattern, and would read ``data1.csv`` in its place."""
+    return literal(re.sub(r"[*?\[]", r"[\g<0>]", path))
+
+
+def lines_of(paths: Sequence[str]) -> str:
+    """Each line as one text beside its _path; those that are not UTF-8, or hold the delimiter, are rejected and told
+    apart."""
+    listed = ", ".join(map(read_path, paths))
+    # not strict: else lines that end now in LF, now in CRLF cannot be read
+    return (
+        f"read_csv([{listed}], filename = '_path', columns = {{'line': 'VARCHAR'}}, delim = chr(1), quote = '', "
+        f"escape = '', header = false, auto_detect = false, {long_lines.limits(long_lines.JSON_LINE)}, store_rejects = true, "
+        "rejects_limit = 0, hive_partitioning = false, strict_mode = false)"
+    )
+
+
+def rejects_of(first: int | str, long: Sequence[tuple[str, LongLine]] = ()) -> str:
+    """The SELECT of lines that made no row; ``first`` is the line number of the first row, or SQL of it by ``file_path``;
+    ``long``: lines that are too long, each with its file, of which DuckDB may have told some."""
+    told = (
+        "SELECT file_path, line, line_byte_position AS at, trim(csv_line, chr(10) || chr(13)) AS text, "
+        "CASE error_type WHEN 'LINE SIZE OVER MAXIMUM' THEN 'line_too_long' ELSE 'unreadable_line' END AS reason "
+        "FROM reject_errors JOIN reject_scans USING (scan_id, file_id)"
+    )
+    if not long:
+        return (
+            f"SELECT file_path AS _file, line - {first} AS _row, text AS _unreadable, reason AS _reason FROM ({told})"
+        )
+    values = ", ".join(f"({literal(path)}, {each.number}, {each.start}, {literal(each.told)})" for path, each in long)
+    return f"""
+WITH told AS MATERIALIZED ({told}),
+found (file_path, line, start, text) AS (VALUES {values}),
+-- bytes are counted from 1, save behind CRLF
+dropped AS (SELECT * FROM found AS f WHERE NOT EXISTS (
+    SELECT 1 FROM told AS t WHERE t.file_path = f.file_path AND t.at BETWEEN f.start AND f.start + 1)),
+listed AS (
+    SELECT file_path, line, text, 'line_too_long' AS reason FROM found
+    UNION ALL
+    SELECT file_path, line + (SELECT count(*) FROM dropped AS d WHERE d.file_path = t.file_path AND d.start < t.at),
+        text, reason
+    FROM told AS t WHERE NOT EXISTS (
+        SELECT 1 FROM found AS f WHERE t.file_path = f.file_path AND t.at BETWEEN f.start AND f.start + 1)
+)
+SELECT file_path AS _file, line - {first} AS _row, text AS _unreadable, reason AS _reason FROM listed"""
+
+
+_TIME = re.compile(r"\s*(\d{4}-\d\d-\d\d[T ]\d\d?:\d\d.*|\d{1,2}[./]\d{1,2}[./]\d{4},? \d\d?:\d\d.*)", re.DOTALL)
+_NUMBER = re.compile(r"\d+(\.\d*)?([eE]\+?\d\d?)?")
+_UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+_EARLIEST, _LATEST = 0.9e9, 4.2e9  # 1998 to 2103: no number means a time there in two units
+
+
+def hold_times(values: Sequence[str]) -> bool:
+    """Whether all values are times of day with their date, and there are any."""
+    return bool(values) and all(_TIME.fullmatch(value) for value in values)
+
+
+def hold_numbers(values: Sequence[str]) -> bool:
+    """Whether all values are numbers that count since 1970 in one unit, and there are any."""
+    return len({time_unit(value) for value in values}) == 1 and time_unit(values[0]) != ""
+
+
+def time_unit(text: str) -> str:
+    """The unit in which a number is a time of ours, counted since 1970: s, ms, us or ns; "" where it is none such."""
+    text = text.strip()
+    if not _NUMBER.fullmatch(text):
+        return ""
+    number = float(text)
+    return next((unit for unit, scale in _UNITS.items() if _EARLIEST <= number / scale < _LATEST), "")

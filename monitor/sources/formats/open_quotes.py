@@ -1,0 +1,51 @@
+"""Quotes of CSV files that are opened and not closed: all that follows would be one row, and of long files partly dropped."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+from monitor.model.errors import SourceError
+from monitor.sources.formats.long_lines import chunks_of
+
+_CHUNK = 1024 * 1024  # bytes
+
+
+def demand_quotes_closed(path: str, longest: int, delimiter: str) -> None:
+    """Raises SourceError with its line where a field opens a quote, and lines follow but no quote within ``longest`` bytes;
+    OSError. Files packed with zstd are not looked at."""
+    found = _open_quote(path, longest, delimiter.encode())
+    if found is not None:
+        line, text = found
+        raise SourceError(
+            f"{path}: line {line:,} opens a quote that is not closed within {longest:,} bytes, which would hide all rows "
+            f"behind it ({text!r}); close it, or write it twice where it is part of a text"
+        )
+
+
+def _open_quote(path: str, longest: int, delimiter: bytes) -> tuple[int, str] | None:
+    """The line (from 1) of the first such quote, and what follows it."""
+    before, after = (b"", b"\n", b"\r", delimiter), (b"", b"\n", b"\r", delimiter, b'"')
+    at, number, last = 0, 1, b""  # of the chunk: its first byte and line; the byte before it
+    opened, line, text, has_lines = -1, 0, b"", False  # the last quote: where, its line, what follows, whether lines do
+    with ExitStack() as open_files:
+        for chunk in _each(path, min(_CHUNK, longest // 2), open_files):
+            if opened >= 0 and not text:  # it was the last byte of its chunk
+                text = chunk[:20]
+                opened = -1 if text[:1] in after else opened
+            place = chunk.rfind(b'"')
+            if place >= 0:
+                if opened >= 0 and has_lines and at + chunk.find(b'"') - opened > longest:
+                    break
+                previous, text = chunk[place - 1 : place] if place else last, chunk[place + 1 : place + 21]
+                is_opening = previous in before and (text[:1] not in after or (not text and place + 1 == len(chunk)))
+                opened, line = at + place if is_opening else -1, number + chunk.count(b"\n", 0, place)
+            has_lines = chunk.find(b"\n", max(place, 0)) >= 0 or (has_lines and place < 0)
+            at, number, last = at + len(chunk), number + chunk.count(b"\n"), chunk[-1:]
+            if opened >= 0 and has_lines and place < 0 and at - opened > longest:
+                break
+        else:
+            return None
+    return line, text.decode("utf-8", "replace")
+
+
+def _each(path: str, size: int, open_files: ExitStack) -> Iterator[bytes]:
+    return iter(()) if path.lower().endswith(".zst") else chunks_of(path, size, open_files)

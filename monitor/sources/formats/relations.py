@@ -1,0 +1,113 @@
+"""Parquet, CSV and JSON Lines as SQL relations with calwatch's column names."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import duckdb
+
+from monitor.config.settings import CANONICAL_COLUMNS
+from monitor.config.settings import Source as SourceConfig
+from monitor.model.errors import SourceError
+from monitor.sources.formats import long_lines
+from monitor.sources.formats.csv_files import csv_layout, csv_relation
+from monitor.sources.formats.folders import folder_values
+from monitor.sources.formats.heads import demand_readable_packing
+from monitor.sources.formats.json_files import json_layout, json_relation
+from monitor.sources.formats.layout import TIMES, Layout, Needs, lacking, time_unit
+from monitor.sources.formats.parquet_files import parquet_layout, parquet_relation
+from monitor.store.connection import quoted
+
+__all__ = ["Layout", "layout_of", "relation_of", "wrong_types"]
+
+_NUMBERS = ("score", "raw_score", "n", "positives")
+_PLAIN = ("sample_id", "observed_at", "score", "outcome")  # of which an object is nothing
+_NUMERIC_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+                  "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
+
+
+def layout_of(
+    connection: duckdb.DuckDBPyConnection, path: str, config: SourceConfig, slices: Sequence[str],
+    needs: Needs, *, pushed: bool = False,
+) -> Layout:  # fmt: skip
+    """Look at one file; of one that was ``pushed``, folders say nothing. Raises duckdb.Error, OSError or SourceError when it is
+    not a readable file of its format."""
+    wanted = {name: config.columns.get(name, name) for name in (*CANONICAL_COLUMNS, *slices)}
+    folders = {} if pushed else folder_values(path)
+    format_ = config.format if config.format != "auto" else _format_by_name(path)
+    if format_ == "parquet":
+        return parquet_layout(connection, path, wanted, folders)
+    if format_ == "csv":
+        layout = csv_layout(connection, path, wanted, folders)
+        return replace(layout, long=long_lines.find_long_lines(path, long_lines.CSV_LINE))
+    asked_for = {*config.columns, *(slices if config.holds == "samples" else ())}
+
+    def is_enough(has: Collection[str]) -> bool:
+        return asked_for <= set(has) and not lacking(has, config.holds, needs)
+
+    layout = json_layout(connection, path, wanted, folders, is_enough, pushed=pushed)
+    return replace(layout, long=long_lines.find_long_lines(path, long_lines.JSON_LINE))
+
+
+def _format_by_name(path: str) -> str:
+    demand_readable_packing(path)
+    name = path.lower().removesuffix(".gz").removesuffix(".zst")
+    for ending, format_ in (
+        (".parquet", "parquet"), (".pq", "parquet"), (".csv", "csv"), (".tsv", "csv"), (".txt", "csv"),
+        (".jsonl", "json"), (".ndjson", "json"), (".json", "json"),
+    ):  # fmt: skip
+        if name.endswith(ending):
+            return format_
+    raise SourceError(f'{path}: its name does not tell the format; set format = "parquet", "csv" or "json"')
+
+
+def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
+    """The SELECT over these files (CSV only one), and the SELECT of lines that made no row."""
+    columns = "".join(f", {expression} AS {quoted(name)}" for name, expression in layout.expressions.items())
+    if layout.format == "parquet":
+        return parquet_relation(paths, columns), None
+    if layout.format == "csv":
+        (path,) = paths
+        return csv_relation(path, layout, columns)
+    return json_relation(paths, columns)
+
+
+def wrong_types(layout: Layout, config: SourceConfig, slices: Sequence[str] = ()) -> str:
+    """A sentence about a column whose type holds no such value; "" when all fit."""
+    for name, type_ in layout.types.items():
+        kind = type_.split("(")[0]
+        own = config.columns.get(name, name)
+        if name in layout.nested and name in (*_PLAIN, *slices, *config.columns):
+            return (
+                f'column "{own}" holds objects or lists; name a value in them, such as {name} = "{layout.nested[name]}"'
+            )
+        if name in slices and (type_.endswith("]") or kind in ("STRUCT", "MAP")):
+            return f'column "{own}" is {type_}; {name} must be text or a number: name a value in it, such as "{own}.x"'
+        if name in TIMES and (wrong := _wrong_unit(layout, name, config)):
+            return f'column "{own}" {wrong}'
+        if name in TIMES and not (kind.startswith("TIMESTAMP") or kind in ("DATE", "VARCHAR", *_NUMERIC_TYPES)):
+            return f'column "{own}" is {type_}; {name} must be a time'
+        if name in _NUMBERS and kind not in ("VARCHAR", "BOOLEAN", *_NUMERIC_TYPES):
+            return f'column "{own}" is {type_}; {name} must be a number'
+        if name == "outcome" and kind not in ("VARCHAR", "BOOLEAN", *_NUMERIC_TYPES):
+            return f'column "{own}" is {type_}; outcome must be 0 or 1'
+        if name == "logits" and not type_.endswith("]") and kind != "VARCHAR":
+            return f'column "{own}" is {type_}; logits must be a list of numbers'
+        if name == "sample_id" and (type_.endswith("]") or kind in ("STRUCT", "MAP", "BLOB")):
+            return f'column "{own}" is {type_}; sample_id must be text or a number'
+    return ""
+
+
+def _wrong_unit(layout: Layout, name: str, config: SourceConfig) -> str:
+    """What to do about a time column of numbers; "" where it holds none, or they are in the unit that is set."""
+    kind, number = layout.types[name].split("(")[0], layout.numbered.get(name, "")
+    guess = time_unit(number)
+    is_ = f"is {layout.types[name]}" if kind in _NUMERIC_TYPES else "holds numbers"
+    if config.time_unit is None and guess:
+        return (
+            f'{is_}, such as {number}: say time_unit = "{guess}" in [model.source] (they seem to count so since 1970)'
+        )
+    if config.time_unit is None and kind in _NUMERIC_TYPES:
+        return f'{is_}: say time_unit = "s", "ms", "us" or "ns" in [model.source]'
+    if guess and guess != config.time_unit:
+        return f'{is_}, such as {number}: [model.source] time_unit = "{config.time_unit}" should be "{guess}"'
+    return ""

@@ -1,0 +1,273 @@
+"""One batch into the store, in one transaction with its cursor: quarantine, de-duplicate, correct, add to cells.
+
+The steps hand each other temporary tables:
+
+    staged      the batch's rows, typed; bad ones with their reason (staging.py)
+    file_numbers    the batch's files → their numbers (file_numbers.py)
+    slice_keys, stream_keys     slice values → slice_id, version and calibrator → stream_id (registry.py, places.py)
+    repeated    identities that stand more than once in the batch
+    fresh       one row per identity of the batch
+    existing    rows of the store with an identity of the batch
+    incoming    rows to insert: new ones, and known ones that the batch changes
+    replaced    rows of the store that give way to them
+    touched, renewed    cells that change, and what they hold then (cells.py)
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import duckdb
+
+from monitor.config.settings import Model
+from monitor.model.errors import SourceError
+from monitor.model.problems import Problem
+from monitor.sources.batch import Batch
+from monitor.sources.cursors import write_cursor
+from monitor.sources.ingest.file_numbers import load_file_numbers, number_files
+from monitor.sources.ingest.parting import (
+    demand_known_words,
+    demand_no_folds,
+    demand_none_refused,
+    follow_logits,
+)
+from monitor.sources.ingest.place_order import demand_places
+from monitor.sources.ingest.repeats import Arrived
+from monitor.sources.ingest.review import Review, review_files
+from monitor.sources.ingest.rounds import Shares, demand_few_words, rounds
+from monitor.sources.ingest.staging import Staged, blames_the_file, find_repeated, stage
+from monitor.sources.ingest.withdrawal import (
+    keep_said,
+    note_repeats,
+    settle_withdrawn,
+    take_back_conflicting,
+)
+from monitor.sources.labels.parking import join_labels
+from monitor.sources.labels.rejudging import judge_words_again
+from monitor.sources.labels.rules import define_missing, load_rules, remember_words, words_predicted
+from monitor.sources.notes import store_notes
+from monitor.sources.pulled import Pulled
+from monitor.sources.times.folds import delay_labels, settle_labels
+from monitor.store.connection import atomic, naive
+from monitor.store.dictionaries import Registry
+from monitor.store.places import map_streams
+from monitor.store.rewriting import rewrite_samples
+from monitor.store.scores.logits import has_vectors, settle_logits
+from monitor.store.scores.served import Serving, calibrate
+from monitor.store.source_facts import load_facts, store_fact
+from monitor.store.sql import statement
+from monitor.store.values import LabelRules
+
+KEPT_RECORDS = 1_000  # quarantined rows kept with their text, per batch and reason; of the others the place is kept
+_DAY = timedelta(days=1)
+
+
+class RefusedError(Exception):
+    """The values of a batch's one file say that none of it may be taken; see the review."""
+
+    def __init__(self, file: str, review: Review) -> None:
+        super().__init__(file)
+        self.file = file
+        self.review = review
+
+
+def ingest(
+    connection: duckdb.DuckDBPyConnection,
+    registry: Registry,
+    model: Model,
+    source: str,
+    holds: str,
+    batch: Batch,
+    now: datetime,
+    *,
+    serving: Sequence[Serving] = (),
+) -> Pulled:
+    """Take one batch. Nothing of it stays when it fails; run again, it changes nothing.
+
+    Raises SourceError when a file of the batch turns out to be damaged while it is read, ApartError when several have to be
+    taken in parts, one after the other, and RefusedError when the values of its one file make no sense together.
+    """
+    monitor_applies = model.recalibration.apply == "monitor"
+    staged = _stage(connection, registry, model, holds, batch, now)
+    rules, close = staged.rules, staged.done.close
+    facts = {**load_facts(connection, registry.model_id, source), **batch.facts}
+    files = [item for item, fingerprint in batch.cursor.items() if fingerprint is not None and batch.whole]
+    if not batch.whole:
+        files = [file for (file,) in connection.execute("SELECT DISTINCT file FROM staged").fetchall()]
+    with atomic(connection):
+        numbers = number_files(connection, registry.model_id, source, files, pushed=batch.settled is not None)
+    found = Review({}, {})
+    if batch.whole:
+        found = review_files(connection, rules, batch, facts, numbers, now=now)
+    if found.refused:
+        if batch.files == 1:
+            raise RefusedError(next(iter(found.refused)), found)
+        demand_none_refused(batch, found.refused)
+    has_logits = "logits" in batch.columns and has_vectors(connection)
+    followed = follow_logits(connection, batch, facts) if has_logits else None
+    demand_places(connection, registry, model, batch)
+    if not (found.facts or has_logits):  # what is being found of a source depends on the order of its files
+        demand_few_words(connection, batch, holds)
+    shares = Shares.of(connection, batch)
+    with registry.transaction(connection):
+        pulled = Pulled(files=batch.files)
+        count = connection.execute("SELECT count(*) FROM staged").fetchone()
+        pulled.rows = int(count[0]) if count else 0
+        pulled.ambiguous_times = staged.done.ambiguous
+        load_file_numbers(connection, numbers, placed=batch.whole)
+        for fact, value in {**batch.facts, **found.facts}.items():
+            store_fact(connection, registry.model_id, source, fact, value, now)
+        if has_logits and (
+            said := settle_logits(connection, registry.model_id, source, batch.meaning, now, followed=followed)
+        ):
+            pulled.problems.append(Problem(source, "logits_are", said))
+        if batch.reread:
+            keep_said(connection, holds)
+        if holds == "labels":
+            delay_labels(connection, now)
+            pulled.parked = join_labels(connection, registry, model, source, now)
+        registry.map_slices(connection, model)
+        if monitor_applies:
+            calibrate(connection, registry, serving, len(model.classes))
+        pulled.removed += take_back_conflicting(connection, registry, model)
+        pulled.bad, pulled.quarantined = quarantine(connection, model.name, source, now, by_file=batch.part is not None)
+        if holds == "labels":  # their predictions' times are known only now
+            settle_labels(connection)
+            close = find_repeated(connection)
+        arrived = Arrived(batch, numbers)
+        for round_ in rounds(connection, batch, repeated=close):
+            take(connection, registry, model, rules, now, pulled, repeated=round_.repeated)
+            note_repeats(connection, registry, batch, numbers)
+            if shares:
+                shares.count_round(connection)
+            arrived.count_round(connection, round_, changed=pulled.changed_predictions, new=pulled.new)
+        pulled.shares = shares.outcomes(connection, bad=bool(pulled.bad)) if shares else {}
+        told = arrived.changed_predictions(connection)
+        told += arrived.near_repeats(connection, registry.model_id, now, within=close)
+        pulled.problems += sorted(told, key=lambda problem: list(numbers).index(problem.item))  # as if one by one
+        if batch.reread:
+            pulled.problems += settle_withdrawn(connection, registry, model, batch, holds, numbers)
+        remember_words(connection, registry, staged.words)
+        pulled.labelled += judge_words_again(connection, registry, model, rules, staged.new_words)
+        if pulled.problems:  # what is told once must not be lost between here and the end of the pull
+            store_notes(connection, model.name, source, pulled.problems, now)
+        write_cursor(connection, registry.model_id, source, batch.cursor, now)
+    return pulled
+
+
+@dataclass(frozen=True, slots=True)
+class _Understood:
+    """How the rows of `staged` were understood.
+
+    ``words``: classes predicted under words for missing labels, with when last; ``new_words``: those that are news.
+    """
+
+    rules: LabelRules
+    words: dict[str, datetime]
+    new_words: frozenset[str]
+    done: Staged
+
+
+def _stage(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, holds: str, batch: Batch, now: datetime
+) -> _Understood:
+    """Fill `staged`, again where it predicts classes under words that were taken for missing labels."""
+    known = load_rules(connection, registry.model_id, model, batch.meaning, now)
+    rules = known
+    words: dict[str, datetime] = {}
+    done = Staged(False, 0)
+    try:
+        for _ in range(2):
+            define_missing(connection, rules)
+            done = stage(
+                connection, batch, model.slices, rules, holds=holds,
+                monitor_applies=model.recalibration.apply == "monitor", horizon=model.label_horizon,
+                oldest=now - model.retention, now=now, model_id=registry.model_id,
+            )  # fmt: skip
+            if done.folded:
+                demand_no_folds(connection, batch)
+            words = words_predicted(connection) if "predicted_class" in batch.columns else {}
+            if rules.own_missing or words.keys() <= rules.classes:
+                break
+            demand_known_words(connection, batch, words.keys() - rules.classes)
+            rules = rules.with_classes(words)
+    except duckdb.Error as error:  # damaged pages raise many kinds, some of them the base class
+        if not blames_the_file(error):
+            raise
+        raise SourceError(str(error).splitlines()[0]) from error
+    return _Understood(rules, words, rules.classes - known.classes, done)
+
+
+def take(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, rules: LabelRules, now: datetime, pulled: Pulled,
+    *, repeated: bool,
+) -> None:  # fmt: skip
+    """Everything between `staged` and the tables it changes. ``repeated``: whether `repeated` may hold anything."""
+    repeated = repeated and connection.execute("SELECT 1 FROM repeated LIMIT 1").fetchone() is not None
+    connection.execute(statement("ingest_fresh_joined" if repeated else "ingest_fresh_single"))
+    pulled.problems += map_streams(connection, registry, model, now)
+    _find_existing(connection, registry.model_id)
+    known = connection.execute("SELECT 1 FROM existing LIMIT 1").fetchone() is not None
+    own = {"model_id": registry.model_id, "now": naive(now)}
+    if known:
+        connection.execute(
+            statement("ingest_incoming"),
+            {**own, "from_names": rules.from_names, "own_scores": model.recalibration.apply != "monitor"},
+        )
+    else:
+        connection.execute(statement("ingest_incoming_new"), own)
+    counts = connection.execute(statement("ingest_counts")).fetchone()
+    assert counts is not None  # an aggregate always gives a row
+    new, labelled, corrected, seen, incoming, differing, changed, clipped = (int(value) for value in counts)
+    pulled.new += new
+    pulled.labelled += labelled
+    pulled.corrected += corrected
+    pulled.changed_predictions += changed
+    pulled.clipped += clipped
+    pulled.duplicates += max(seen - incoming - differing, 0)
+    connection.execute(statement("ingest_replaced"))
+    if incoming:
+        rewrite_samples(connection, registry, model)
+
+
+def _find_existing(connection: duckdb.DuckDBPyConnection, model_id: int) -> None:
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE existing AS SELECT s.rowid AS row_key, NULL::BIGINT AS said_at, false AS predicts, "
+        "false AS labelled, s.* FROM samples AS s LIMIT 0"
+    )
+    days = connection.execute(
+        "SELECT DISTINCT date_trunc('day', observed_at)::TIMESTAMP FROM fresh ORDER BY 1"
+    ).fetchall()
+    for first, beyond in day_runs(day for (day,) in days):
+        span = {"first": first, "beyond": beyond}
+        connection.execute(statement("ingest_candidates"), span)
+        connection.execute(statement("ingest_existing"), {**span, "model_id": model_id})
+
+
+def day_runs(days: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
+    """Sorted days → [start, end) of each run of consecutive days."""
+    runs: list[tuple[datetime, datetime]] = []
+    for day in days:
+        if runs and runs[-1][1] == day:
+            runs[-1] = (runs[-1][0], day + _DAY)
+        else:
+            runs.append((day, day + _DAY))
+    return runs
+
+
+def quarantine(
+    connection: duckdb.DuckDBPyConnection, model: str, source: str, now: datetime, *, by_file: bool = False
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Keep the bad rows (a file read again brings its bad rows again: those are known). Counts by reason: of all, of news.
+    ``by_file``: whether so many of each file keep their text."""
+    bad = dict(
+        connection.execute("SELECT reason, count(*) FROM staged WHERE reason IS NOT NULL GROUP BY reason").fetchall()
+    )
+    if not bad:
+        return {}, {}
+    where = {"model": model, "source": source}
+    connection.execute(statement("quarantine_news"), where)
+    counts = dict(connection.execute("SELECT reason, count(*) FROM quarantine_news GROUP BY reason").fetchall())
+    kept = {"kept": KEPT_RECORDS, "by_file": by_file}
+    connection.execute(statement("quarantine_insert"), {**where, "now": naive(now), **kept})
+    return bad, counts

@@ -1,0 +1,121 @@
+"""Scores that are percentages, as a file shows, or the newest rows of a source over small files and pushes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from monitor.model.wording import counted
+
+RefusalReason = Literal[
+    "foreign_zone", "percentages", "scores_of_predicted_class", "undecided_outcome", "unknown_positive"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why nothing of a file is taken. ``why`` goes on from its name; ``may_pass``: another file can settle it."""
+
+    reason: RefusalReason
+    why: str
+    may_pass: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What was found of the files of a batch. ``take_back``: numbers of earlier files that turn out to be of the same kind."""
+
+    refused: Mapping[str, Refusal]  # by file
+    facts: Mapping[str, str]  # of the source, that are new
+    take_back: Mapping[int, RefusalReason] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One file's rows in numbers."""
+
+    file: str
+    file_id: int
+    total: int
+    timeless: int  # times that cannot be read
+    scores: int  # of rows that say something of their file
+    percent: int
+    low: int  # scores below one half
+    classed: int  # rows with a predicted class
+    classes: tuple[str, ...]  # the first and the last of them
+    minus: int
+    plus: int
+    zero: int
+    understood: int  # labels that are outcomes
+    names: tuple[str, ...]  # labels that are no outcomes, the first and the last
+
+
+RECENT_ROWS = 1_000  # of a source, over files and pushes
+PERCENT_ROWS, PERCENT_SHARE = 20, 0.01  # scores in (1, 100] that make a file one of percentages
+HELD_DAYS = 1  # a refused file that is no longer tried speaks for so long against those refused with it
+PERCENT = "recent_percentages"  # a fact
+
+
+def review_percent(
+    seen: Sequence[Seen], facts: Mapping[str, str], refused: dict[str, Refusal], found: dict[str, str],
+    take_back: dict[int, RefusalReason], today: int,
+) -> None:  # fmt: skip
+    """Fill ``refused`` (by file), ``found`` (facts) and ``take_back`` (numbers of earlier files). ``today``: a day's number.
+
+    ``clean``: rows before any percentage, up to ``RECENT_ROWS``: from then on files are remembered from the first that
+    holds one. ``recent``: [number, rows, percentages] of files, oldest first. ``held``: those refused for what others hold,
+    number → [percentages, day]: they stay so when newer ones have taken their place among the recent."""
+    told = facts.get(PERCENT, '{"clean": 0, "recent": [], "held": {}}')
+    state: dict[str, Any] = json.loads(told)
+    recent: list[list[int]] = state["recent"]
+    held: dict[str, list[int]] = {
+        number: entry for number, entry in state["held"].items() if today - entry[1] <= HELD_DAYS
+    }
+    for one in seen:
+        if not one.scores:
+            continue
+        if one.percent >= PERCENT_ROWS and one.percent >= PERCENT_SHARE * one.scores:
+            refused[one.file] = _percentages(f"{one.percent:,} of {counted(one.scores, 'score')} lie")
+            continue
+        key = str(one.file_id)
+        recent = _newest(recent, [one.file_id, one.scores, one.percent])
+        if key in held:
+            held[key] = [one.percent, today]
+        outside, rows = sum(entry[2] for entry in recent), sum(entry[1] for entry in recent)
+        together = sum(entry[0] for entry in held.values())
+        if outside >= PERCENT_ROWS and outside >= PERCENT_SHARE * rows:
+            refused[one.file] = _percentages(f"{outside:,} of the source's newest {counted(rows, 'score')} lie")
+            take_back.update({number: "percentages" for number, *_ in recent if number != one.file_id})
+            # pushes (below 0) do not come again
+            held |= {str(number): [percent, today] for number, _, percent in recent if number >= 0}
+        elif key in held and together >= PERCENT_ROWS:
+            refused[one.file] = _percentages(f"{together:,} scores of the files that are refused with it lie")
+        else:
+            held.pop(key, None)
+        if not outside:
+            state["clean"] = min(state["clean"] + one.scores, RECENT_ROWS)
+            recent = recent if state["clean"] < RECENT_ROWS else []
+    news = json.dumps({"clean": state["clean"], "recent": recent, "held": held})
+    if news != told:
+        found[PERCENT] = news
+
+
+def _percentages(where: str) -> Refusal:
+    return Refusal(
+        "percentages",
+        f"{where} between 1 and 100, so all of them are taken to be percentages, and nothing of it was taken. If they are, set "
+        'score_unit = "percent" in [model.source], else see what the column holds',
+    )
+
+
+def _newest(entries: Sequence[list[int]], one: list[int]) -> list[list[int]]:
+    """Those of the entries that make up the newest ``RECENT_ROWS`` rows, with one more: a file that is tried again keeps its
+    place."""
+    numbers = [entry[0] for entry in entries]
+    kept = [one if entry[0] == one[0] else entry for entry in entries]
+    if one[0] not in numbers:
+        kept.append(one)
+    rows = sum(entry[1] for entry in kept)
+    while rows - kept[0][1] >= RECENT_ROWS:
+        rows -= kept.pop(0)[1]
+    return kept

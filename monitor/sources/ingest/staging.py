@@ -1,0 +1,349 @@
+"""A batch's rows as one typed temporary table `staged`, each bad row with the reason it cannot be taken."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+
+from monitor.sources.batch import Batch
+from monitor.sources.ingest.lengths import LONGEST_CLASS, LONGEST_ID, cut_version, is_longer, kept_value
+from monitor.sources.times.expressions import CLOCK_SKEW as CLOCK_SKEW
+from monitor.sources.times.expressions import other_expression, time_expression
+from monitor.sources.times.folds import has_folds, settle_folds, settle_labels
+from monitor.store.connection import literal, naive, quoted
+from monitor.store.damage import is_of_the_database
+from monitor.store.sql import statement
+from monitor.store.values import BLANKS, LabelRules, normalized_text, outcome_expression, plain_text
+
+QUARANTINE_REASONS = (
+    "unreadable_line", "missing_sample_id", "unreadable_time", "time_before_1970", "time_in_future", "older_than_retention",
+    "missing_score", "score_not_a_number", "score_outside_0_1", "unknown_outcome", "bad_count", "bad_logits",
+    "label_too_late", "missing_logits", "no_prediction", "conflicting_identity", "taken_back", "too_long", "line_too_long",
+)  # fmt: skip
+EVER = (
+    datetime(1970, 1, 2, tzinfo=UTC),
+    datetime(9999, 1, 1, tzinfo=UTC),
+)  # times that are not asked whether they are old or ahead
+CLIPPED = 1e-5  # scores as far outside [0, 1] are rounding of the softmax, and count as 0 or 1
+_LARGEST_COUNT = 1_000_000_000_000  # of one row: sums of millions of such rows still fit BIGINT
+_LONG_LABELS = f"{is_longer('sample_id', LONGEST_ID)} OR {is_longer('label', LONGEST_CLASS)}"
+_SEPARATOR = "chr(31)"  # between slice values inside slice_key
+
+
+_NEVER = "NULL::TIMESTAMP"  # of a column whose times have one reading
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """``close``: whether an id comes twice within a second; ``ambiguous``: times whose reading had to be guessed; ``folded``:
+    whether there were any of two readings, which are in `folded` then."""
+
+    close: bool
+    ambiguous: int
+    folded: bool = False
+
+
+def stage(
+    connection: duckdb.DuckDBPyConnection,
+    batch: Batch,
+    slices: tuple[str, ...],
+    rules: LabelRules,
+    *,
+    holds: str,
+    monitor_applies: bool,
+    horizon: timedelta,
+    oldest: datetime,
+    now: datetime,
+    model_id: int | None = None,
+) -> Staged:
+    """Fill `staged` from the batch, and of samples `repeated` too. ``model_id``: whose stored samples tell which of two
+    readings a time has that clocks showed twice; None: nothing is stored.
+
+    Reasons, one a row, are the labels of calwatch_quarantined_samples_total. With ``monitor_applies`` the source's score
+    is kept as raw_score, which a calibrator then turns into the score. Outcomes written as −1 count as 0 here, and
+    ``minus`` marks them.
+    """
+    checks = _sample_checks(horizon, oldest, now) if holds == "samples" else _label_checks(rules, now)
+    checks += (("conflicting_identity", "conflicting"),)
+    cases = "\n        ".join(f"WHEN {condition} THEN {literal(reason)}" for reason, condition in checks)
+    shapes = [(shape, _columns(shape, slices, rules, monitor_applies=monitor_applies)) for shape in batch.shapes]
+    forget_rejects(connection)  # of a file before this one that turned out to be damaged
+    with _believing_values_only(connection):
+        rows = "\nUNION ALL\n".join(_typed_rows(shape, columns, cases) for shape, columns in shapes)
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS\n{rows}")
+    ambiguous, folded = 0, False
+    if any(columns["observed_other"] != _NEVER for _, columns in shapes) and has_folds(connection):
+        ambiguous, folded = settle_folds(connection, model_id, now), True
+    if holds == "samples" and any(columns["labelled_other"] != _NEVER for _, columns in shapes):
+        settle_labels(connection)
+    close = holds == "samples" and mark_conflicts(connection)
+    if connection.execute("SELECT 1 FROM staged WHERE reason IS NOT NULL AND record IS NULL LIMIT 1").fetchone():
+        for shape, _ in shapes:
+            connection.execute(f"""
+UPDATE staged SET record = r.record
+FROM (SELECT _position, {_record(shape)} AS record FROM ({shape.relation})) AS r
+WHERE staged.position = r._position AND staged.reason IS NOT NULL AND staged.record IS NULL""")
+    if batch.rejects is not None:
+        _take_rejects(connection, batch.rejects)
+    return Staged(close, ambiguous, folded)
+
+
+def _typed_rows(batch: Batch, columns: Mapping[str, str], cases: str) -> str:
+    """The SELECT of a batch's rows of one shape as `staged` holds them. The text of bad rows is made at once where files are
+    many and small, so that none is read again for it; else ``stage`` reads them again if there are any."""
+    typed = ",\n        ".join(f"{expression} AS {name}" for name, expression in columns.items())
+    unreadable = "_unreadable" if batch.unreadable else "NULL::VARCHAR"
+    values = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in batch.types)
+    at_once = batch.part is not None
+    record = f"CASE WHEN reason IS NOT NULL THEN coalesce(unreadable, {_record(batch, 'own.')}) END"
+    if at_once:  # the expressions are planned once, not anew for each file
+        first, last = f"SELECT * FROM (WITH held AS MATERIALIZED (SELECT * FROM ({batch.relation}))", ")"
+    else:
+        first, last = "", ""
+    return f"""
+{first}
+SELECT * EXCLUDE (unreadable, conflicting, has_score, bad_raw_score, has_outcome, has_label, has_labelled_at, has_logits,
+    has_count, has_positives, read_outcome, read_count, read_positives, own),
+    coalesce(read_outcome = -1, false) AS minus, positives IS NOT NULL OR has_label AS labelled,
+    {record if at_once else "unreadable"} AS record
+FROM (
+    SELECT *, CASE
+        WHEN unreadable IS NOT NULL THEN 'unreadable_line'
+        {cases}
+        END AS reason
+    FROM (
+        SELECT *, CASE WHEN read_positives IS NOT NULL THEN read_positives WHEN read_outcome = -1 THEN 0 ELSE read_outcome END
+            ::BIGINT AS positives
+        FROM (
+            SELECT _position AS position, _file AS file, _row AS row, {unreadable} AS unreadable,
+            {"_conflicting" if batch.marked else "false"} AS conflicting,
+            {typed},
+            {f"struct_pack({values})" if at_once else "NULL"} AS own
+            FROM ({"FROM held" if at_once else batch.relation})
+        )
+    )
+){last}"""
+
+
+def _record(batch: Batch, of: str = "") -> str:
+    """SQL of what a row says, as text, from its own columns (``of`` a struct)."""
+    values = ", ".join(f"{quoted(name)} := {kept_value(name, of)}" for name in batch.types)
+    return f"to_json(struct_pack({values}))::VARCHAR"
+
+
+@contextmanager
+def _believing_values_only(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """DuckDB leaves out comparisons that a Parquet file's statistics seem to decide; statistics may lie, values do not."""
+    connection.execute("SET disabled_optimizers = 'statistics_propagation'")
+    try:
+        yield
+    finally:
+        connection.execute("RESET disabled_optimizers")
+
+
+def find_repeated(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Fill `repeated` with the identities that stand more than once in `staged`; whether there are any, or any that differ
+    in fractions of a second only."""
+    counted = connection.execute(
+        "SELECT count(*), count(DISTINCT hash(sample_id, epoch_us(observed_at) // 1000000)) FROM staged WHERE reason IS NULL"
+    ).fetchone()
+    assert counted is not None  # an aggregate always gives a row
+    if counted[0] == counted[1]:
+        connection.execute("CREATE OR REPLACE TEMP TABLE repeated AS SELECT sample_id, observed_at FROM staged LIMIT 0")
+        return False
+    connection.execute(statement("ingest_repeated"))
+    return True
+
+
+def mark_conflicts(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Rows of one file with one identity and different predictions are no corrections: none of them can be believed.
+
+    Returns what ``find_repeated`` does.
+    """
+    close = find_repeated(connection)
+    if close and connection.execute("SELECT 1 FROM repeated LIMIT 1").fetchone():
+        connection.execute(statement("stage_conflicts"))
+        if connection.execute("SELECT 1 FROM conflicts LIMIT 1").fetchone():
+            connection.execute(statement("stage_conflicting").replace("/*value*/", normalized_text("value")))
+    return close
+
+
+def blames_the_file(error: duckdb.Error) -> bool:
+    """Whether an error met while a batch was read speaks of its files; else of us, of memory, the disk or a stop."""
+    ours = (
+        duckdb.InterruptException, duckdb.OutOfMemoryException, duckdb.FatalException, duckdb.InternalException,
+        duckdb.SerializationException,
+    )  # fmt: skip
+    return not isinstance(error, ours) and not is_of_the_database(error) and "No space left" not in str(error)
+
+
+def _take_rejects(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
+    """Enter the lines that made no row, and count them in the numbers of the rows after them.
+
+    The k-th rejected line (from 0) has its number less k rows before it: it moves the rows that were counted as that
+    one or a later.
+    """
+    connection.execute(f"""
+CREATE OR REPLACE TEMP TABLE rejected AS
+SELECT _file AS file, _row AS row, min(_reason) AS reason, any_value(_unreadable) AS record FROM ({rejects})
+GROUP BY _file, _row""")
+    connection.execute("""
+UPDATE staged SET row = staged.row + moved.lines
+FROM (
+    SELECT s.position, m.lines
+    FROM staged AS s
+    ASOF JOIN (
+        SELECT file, rows_before, max(number) AS lines
+        FROM (SELECT file, row - number + 1 AS rows_before, number
+              FROM (SELECT file, row, row_number() OVER (PARTITION BY file ORDER BY row) AS number FROM rejected))
+        GROUP BY file, rows_before
+    ) AS m ON m.file = s.file AND m.rows_before <= s.row
+) AS moved
+WHERE staged.position = moved.position""")
+    connection.execute("""
+INSERT INTO staged BY NAME
+SELECT -1 - row_number() OVER () AS position, file, row, reason, record FROM rejected""")
+    connection.execute("DROP TABLE rejected")
+    forget_rejects(connection)
+
+
+def forget_rejects(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop the tables in which DuckDB collects the lines of CSV files that made no row."""
+    connection.execute("DROP TABLE IF EXISTS reject_errors")
+    connection.execute("DROP TABLE IF EXISTS reject_scans")
+
+
+def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monitor_applies: bool) -> Mapping[str, str]:
+    types = batch.types
+
+    def own(name: str, sql_type: str) -> str:
+        return quoted(name) if name in types else f"NULL::{sql_type}"
+
+    def number(name: str, sql_type: str) -> str:
+        return f"TRY_CAST({own(name, sql_type)} AS {sql_type})"
+
+    def count(name: str) -> str:  # a cast alone would round 2.7 to 3
+        value = number(name, "DOUBLE")
+        return (
+            f"CASE WHEN {value} = floor({value}) THEN TRY_CAST({value} AS BIGINT) END"
+            if name in types
+            else "NULL::BIGINT"
+        )
+
+    def text(name: str) -> str:
+        return plain_text(quoted(name), types[name]) if name in types else "NULL::VARCHAR"
+
+    def has(name: str) -> str:
+        if name not in types:
+            return "false"
+        return f"coalesce({quoted(name)} <> '', false)" if types[name] == "VARCHAR" else f"{quoted(name)} IS NOT NULL"
+
+    unit = " / 100" if batch.meaning.score_unit == "percent" else ""
+    score, raw = number("score", "DOUBLE") + unit, number("raw_score", "DOUBLE") + unit
+    from_label = rules.label_sql(text("label"), text("predicted_class")) if "label" in types else "NULL::INTEGER"
+    has_label = f"coalesce(NOT {rules.missing_sql(text('label'))}, false)" if "label" in types else "false"
+    has_outcome, outcome = (
+        outcome_expression(rules, types["outcome"]) if "outcome" in types else ("false", "NULL::INTEGER")
+    )
+    own_calibrators = "calibrator" in types and not monitor_applies
+    key = ", ".join(f"replace(coalesce({_slice_value(name, types)}, ''), {_SEPARATOR}, ' ')" for name in slices)
+    version = text("version") if types.get("version") != "VARCHAR" else f"nullif(trim(version, {literal(BLANKS)}), '')"
+    return {
+        "sample_id": text("sample_id"),
+        "observed_at": time_expression("observed_at", batch),
+        "labelled_at": time_expression("labelled_at", batch),
+        "observed_other": other_expression("observed_at", batch),
+        "labelled_other": other_expression("labelled_at", batch),
+        "score": _clipped(f"coalesce({raw}, {score})" if monitor_applies else score),
+        "raw_score": _clipped(f"coalesce({raw}, {score})" if monitor_applies else raw),
+        "clipped": f"coalesce({_slightly_outside(score)}, false) OR coalesce({_slightly_outside(raw)}, false)",
+        "logits": f"TRY_CAST({own('logits', 'FLOAT[]')} AS FLOAT[])",
+        "version": cut_version(f"({version})") if "version" in types else version,
+        "calibrator": cut_version(f"({text('calibrator')})") if own_calibrators else "NULL::VARCHAR",
+        "group_id": text("group_id"),
+        "predicted_class": text("predicted_class"),
+        "label": text("label"),
+        "n": f"coalesce({count('n')}, 1)",
+        "slice_key": f"concat_ws({_SEPARATOR}, {key})" if slices else "''",
+        "has_score": f"{has('score')} OR {has('raw_score')}",
+        "bad_raw_score": f"{_says('raw_score', types, rules)} AND {number('raw_score', 'DOUBLE')} IS NULL",
+        "has_outcome": has_outcome,
+        "has_label": has_label,
+        "has_labelled_at": has("labelled_at"),
+        "has_logits": has("logits"),
+        "has_count": has("n"),
+        "has_positives": has("positives"),
+        "read_outcome": f"(CASE WHEN {has_outcome} THEN {outcome} ELSE {from_label} END)::INTEGER",
+        "read_count": count("n"),
+        "read_positives": count("positives"),
+    }
+
+
+def _slice_value(name: str, types: Mapping[str, str]) -> str:
+    """Texts stay as they are: the few different ones are brought into one form when they get their slice."""
+    if name not in types:
+        return "NULL::VARCHAR"
+    return quoted(name) if types[name] == "VARCHAR" else plain_text(quoted(name), types[name])
+
+
+def _says(name: str, types: Mapping[str, str], rules: LabelRules) -> str:
+    """Whether a column of texts says something in a row, and not that there is nothing."""
+    if types.get(name) != "VARCHAR":
+        return "false"
+    nameless = LabelRules(rules.task, missing=rules.missing)
+    return f"coalesce({quoted(name)} <> '' AND NOT {nameless.missing_sql(quoted(name))}, false)"
+
+
+def _slightly_outside(score: str) -> str:
+    return f"({score} > 1 AND {score} <= {1 + CLIPPED}) OR ({score} < 0 AND {score} >= -{CLIPPED})"
+
+
+def _clipped(score: str) -> str:
+    return f"CASE WHEN {_slightly_outside(score)} THEN round({score}) ELSE {score} END"
+
+
+def _stamp(moment: datetime) -> str:
+    return f"TIMESTAMP {literal(str(naive(moment)))}"
+
+
+def _sample_checks(horizon: timedelta, oldest: datetime, now: datetime) -> tuple[tuple[str, str], ...]:
+    latest = _stamp(now + CLOCK_SKEW)
+    return (
+        ("missing_sample_id", "sample_id IS NULL"),
+        ("too_long", f"{_LONG_LABELS} OR {is_longer('group_id', LONGEST_ID)} OR {is_longer('predicted_class', LONGEST_CLASS)}"),
+        ("unreadable_time", "observed_at IS NULL OR NOT isfinite(observed_at)"),
+        ("time_before_1970", "observed_at < TIMESTAMP '1970-01-01'"),
+        # 0 in any zone: not set; taken, its label would have been there long before its prediction
+        ("time_before_1970", "positives IS NOT NULL AND labelled_at < TIMESTAMP '1970-01-02'"),
+        ("time_in_future", f"observed_at > {latest} OR labelled_at > {latest}"),
+        ("unreadable_time", "has_labelled_at AND (labelled_at IS NULL OR NOT isfinite(labelled_at))"),
+        ("older_than_retention", f"observed_at < {_stamp(oldest)}"),
+        ("missing_score", "NOT has_score"),
+        ("score_not_a_number", "score IS NULL OR isnan(score) OR isnan(raw_score) OR bad_raw_score"),
+        ("score_outside_0_1", "score < 0 OR score > 1 OR raw_score < 0 OR raw_score > 1"),
+        ("unknown_outcome", "has_outcome AND read_outcome IS NULL"),
+        ("unknown_outcome", "has_label AND positives IS NULL"),
+        ("bad_count", f"has_count AND (read_count IS NULL OR n < 1 OR n > {_LARGEST_COUNT})"),
+        ("bad_count", "has_positives AND read_positives IS NULL"),
+        ("bad_count", "positives < 0 OR positives > n"),
+        ("bad_count", "n > 1 AND positives IS NOT NULL AND read_positives IS NULL"),
+        ("bad_logits", "has_logits AND (logits IS NULL OR list_bool_or(list_transform(logits, "
+                       "lambda z: NOT coalesce(isfinite(z), false))))"),
+        ("label_too_late", f"positives IS NOT NULL AND labelled_at - observed_at > to_seconds({horizon.total_seconds()})"),
+    )  # fmt: skip
+
+
+def _label_checks(rules: LabelRules, now: datetime) -> tuple[tuple[str, str], ...]:
+    latest = _stamp(now + CLOCK_SKEW)
+    return (
+        ("missing_sample_id", "sample_id IS NULL"),
+        ("too_long", _LONG_LABELS),
+        ("unreadable_time", "has_labelled_at AND (labelled_at IS NULL OR NOT isfinite(labelled_at))"),
+        ("time_in_future", f"labelled_at > {latest}"),
+        ("unknown_outcome", "has_outcome AND read_outcome IS NULL"),
+        # names of classes are compared once their predictions are known
+        ("unknown_outcome", "false" if rules.from_names else "has_label AND positives IS NULL"),
+        ("bad_count", "has_positives AND read_positives IS NULL OR positives < 0"),
+    )

@@ -1,0 +1,149 @@
+"""A look at one file before its rows are read: how to read it, or why nothing of it can be taken; and which files go
+together."""
+
+import errno
+import os
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import duckdb
+
+from monitor.config.settings import Source as SourceConfig
+from monitor.model.errors import SourceError
+from monitor.sources import column_hints as own_names
+from monitor.sources.formats import relations as formats
+from monitor.sources.formats.layout import Needs, lacking
+from monitor.store.blame import is_grave
+
+BATCH_ROWS = 1_000_000  # rows of one transaction: bounds memory, keeps progress when a first pull is huge
+BATCH_FILES = 100  # small ones of one transaction: what has to be taken apart again is no more than that
+SMALL_ROWS = 10_000  # files of at most so many go together whatever their formats and columns
+SMALL = "small"  # their kind
+_LINE_BYTES = 50  # a line of text has about so many
+_PACKED_AS = 20  # times its size a packed text may well be, unpacked
+_NOT_OF_WRITING = (errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENAMETOOLONG, errno.EIO, errno.ENXIO)
+_MOST_NAMED = 30  # columns in a message
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing of a file can be taken. ``why`` goes on from the file's name: "has no column score; it has …"."""
+
+    reason: Literal["unreadable_file", "missing_column", "wrong_type"]
+    why: str
+    perhaps_unfinished: bool = False  # somebody may still be writing it
+
+
+def look(
+    connection: duckdb.DuckDBPyConnection,
+    path: str,
+    config: SourceConfig,
+    slices: tuple[str, ...],
+    needs: Needs,
+    *,
+    pushed: bool = False,
+) -> "formats.Layout | Refused":
+    """``needs``: what the model asks of the columns; ``pushed``: whether it came as the body of a push. Raises what no file
+    should be able to cause, such as duckdb.OutOfMemoryException."""
+    if "://" not in path and os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113  # a plain string
+        return Refused("unreadable_file", "is a pipe, a socket or a device, not a file: nothing of it can be read")
+    try:
+        layout = formats.layout_of(connection, path, config, slices, needs, pushed=pushed)
+    except (duckdb.Error, OSError) as error:
+        if isinstance(error, duckdb.Error) and is_grave(error):
+            raise
+        told = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+        is_here = not isinstance(error, OSError) or error.errno not in _NOT_OF_WRITING
+        return Refused("unreadable_file", f"cannot be read ({told.splitlines()[0]})", perhaps_unfinished=is_here)
+    except SourceError as error:
+        return Refused("unreadable_file", f"cannot be read: {error.message.removeprefix(f'{path}: ')}")
+    missing = lacking(layout.has, config.holds, needs)
+    if missing:
+        proposal = own_names.proposed(
+            {**missing, **_also_unmapped(layout, config)}, config.columns, layout.found, layout.times
+        )
+        return Refused(
+            "missing_column",
+            f"has no column {own_names.told(missing, config.columns)}; it has {_listed(layout.found) or 'none'}. Map your own "
+            f'names in [model.source] columns of source "{config.name}"{proposal and f", perhaps {proposal}"}'
+            f"{layout.hint and f'; {layout.hint}'}",
+        )
+    wrong = formats.wrong_types(layout, config, slices)
+    return Refused("wrong_type", wrong) if wrong else layout
+
+
+def _also_unmapped(layout: "formats.Layout", config: SourceConfig) -> dict[str, str]:
+    """Columns that a file can do without, for a proposal that maps all of it at once."""
+    has = layout.has if layout.format != "json" else set(layout.found)
+    if config.columns.keys() & own_names.OUTCOMES or not has.isdisjoint(own_names.OUTCOMES):
+        return {}
+    return dict.fromkeys(own_names.OUTCOMES, "")
+
+
+def unmapped_outcomes(layout: "formats.Layout", config: SourceConfig) -> str:
+    """``columns = {…}`` with what seems to say what came true, where a file has none of it by our names; else ""."""
+    if config.holds != "samples":
+        return ""
+    return own_names.proposed(_also_unmapped(layout, config), config.columns, layout.found)
+
+
+def missing_slices(layout: "formats.Layout", config: SourceConfig, slices: Sequence[str]) -> str:
+    """A sentence about slice columns that a file does not have, which goes on from its name; "" where it has all."""
+    absent = {dimension: "" for dimension in slices if dimension not in layout.has}
+    if not absent or config.holds != "samples":
+        return ""
+    proposal = own_names.proposed(absent, config.columns, layout.found)
+    return (
+        f"has no column {own_names.told(absent, config.columns)}; its rows count under the slice value __missing__"
+        f"{proposal and f'. Perhaps meant: {proposal}'}"
+    )
+
+
+def missing_mapped(layout: "formats.Layout", config: SourceConfig, slices: Sequence[str]) -> str:
+    """A sentence about columns that ``columns`` names and a file does not have; "" where it has all."""
+    absent = {name: "" for name in config.columns if name not in layout.has and name not in slices}
+    if not absent:
+        return ""
+    proposal = own_names.proposed(absent, config.columns, layout.found)
+    return (
+        f"has no column {own_names.told(absent, config.columns)}; its rows are taken without"
+        f"{proposal and f'. Perhaps meant: {proposal}'}"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    beyond = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {beyond:,} more" if beyond > 0 else "")
+
+
+def estimated_rows(layout: "formats.Layout", path: str, size: int) -> int:
+    """Rows of a file of ``size`` bytes: exact for Parquet."""
+    if layout.format == "parquet":
+        return layout.rows
+    packed = path.lower().endswith((".gz", ".zst"))
+    return size * (_PACKED_AS if packed else 1) // _LINE_BYTES
+
+
+def is_small(layout: "formats.Layout", path: str, size: int) -> bool:
+    """Whether a file goes together with others of any kind."""
+    return max(estimated_rows(layout, path, size), size // _LINE_BYTES) <= SMALL_ROWS
+
+
+def together(looked: Iterable[tuple[T, Hashable, int]]) -> Iterator[list[T]]:
+    """Things with their kind and their rows → runs of one kind that one transaction takes, in order; small ones at most
+    ``BATCH_FILES``."""
+    run: list[T] = []
+    kind_of_run: Hashable = None
+    held = 0
+    for thing, kind, rows in looked:
+        is_full = held + rows > BATCH_ROWS or (kind == SMALL and len(run) == BATCH_FILES)
+        if run and (kind != kind_of_run or is_full):
+            yield run
+            run, held = [], 0
+        run.append(thing)
+        kind_of_run, held = kind, held + rows
+    if run:
+        yield run

@@ -1,0 +1,1 @@
+"""Files that take more than they should: tried alone, named, set aside."""

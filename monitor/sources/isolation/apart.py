@@ -1,0 +1,95 @@
+"""Work over files in a process of its own, done again without a file that ends that process, or hangs it.
+
+What the process reads it notes in a journal; so the file at which it ended is known, and is told as such.
+"""
+
+import io
+import pickle
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from monitor.model.errors import CalwatchError
+from monitor.model.own_python import own_environment, own_python
+from monitor.sources.isolation.alone import Failed, told_death, wait_while_it_reads
+from monitor.sources.isolation.child import end_with_stdin, give_way
+from monitor.sources.isolation.journal import JOURNAL, Entry, Journal
+
+T = TypeVar("T")
+_ASKED, _FOUND = "asked", "found"
+
+
+def work_apart(
+    module: str,
+    asked: object,
+    result: type[T],
+    *,
+    name: str,
+    seconds_of: Callable[[Entry], float],
+    clear_away: Callable[[], None] = lambda: None,
+    shows: bool = False,
+) -> T:
+    """What ``module`` finds, run as a program that calls ``answer_apart``.
+
+    ``seconds_of``: how long it may read what it notes; ``clear_away``: called before the work is done once more; ``shows``:
+    what the process writes to stderr is for people, else its last line says how it ended. Raises what the work raises, and
+    CalwatchError, naming ``name``, when the process ends over no file.
+    """
+    known: dict[str, Failed] = {}
+    while True:
+        with ExitStack() as stack:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="calwatch-apart-")))
+            words = None if shows else stack.enter_context(tempfile.TemporaryFile())
+            (directory / _ASKED).write_bytes(pickle.dumps((asked, known), protocol=5))
+            journal = Journal(directory / JOURNAL)
+            late, process = _run(module, directory, words, journal, seconds_of)
+            if (directory / _FOUND).exists():
+                found = pickle.loads((directory / _FOUND).read_bytes())
+                if isinstance(found, BaseException):
+                    raise found
+                assert isinstance(found, result)
+                return found
+            death, entry = told_death(process, words or io.BytesIO()), journal.left()
+        if entry is None or not entry.items.keys() - known.keys():
+            raise CalwatchError(f"{name} {death}", "see what stands above, and please report it with these lines")
+        failed = Failed("timed_out", "takes too long to read") if late else Failed("crashed", death)
+        known |= dict.fromkeys(entry.items, failed)
+        clear_away()
+
+
+def _run(
+    module: str, directory: Path, words: IO[bytes] | None, journal: Journal, seconds_of: Callable[[Entry], float]
+) -> tuple[bool, "subprocess.Popen[bytes]"]:
+    """Whether it read something for too long, and the process, which has ended."""
+    process = subprocess.Popen(  # its stdin stays open: the end tells it that nobody waits any more
+        own_python("-m", module, str(directory)), env=own_environment(), stdin=subprocess.PIPE,
+        stdout=words or subprocess.DEVNULL, stderr=words, start_new_session=True,
+    )  # fmt: skip
+    try:
+        return wait_while_it_reads(process, journal, seconds_of), process
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+
+
+def answer_apart(directory: Path, work: Callable[[Any, Mapping[str, Failed], Journal], object]) -> None:
+    """In that process: do the work that is asked for and leave what it gives, or the CalwatchError that it raises.
+
+    ``work`` is given what was asked, the files that failed before with why, and the journal for what it reads.
+    """
+    end_with_stdin()
+    give_way()
+    # written by the process that started this one, in a directory of its own
+    asked, known = pickle.loads((directory / _ASKED).read_bytes())
+    try:
+        found = work(asked, known, Journal(directory / JOURNAL))
+    except CalwatchError as error:
+        found = error
+    aside = directory / f"{_FOUND}.part"
+    aside.write_bytes(pickle.dumps(found, protocol=5))
+    aside.replace(directory / _FOUND)

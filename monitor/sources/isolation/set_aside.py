@@ -1,0 +1,187 @@
+"""Files that are tried alone, and those that are no longer read: the table `files_set_aside`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import duckdb
+
+from monitor import __version__
+from monitor.model import FileSetAside
+from monitor.sources.isolation.journal import Journal
+from monitor.sources.isolation.room import Room
+from monitor.store.connection import atomic, aware, naive
+
+MOST_TRIES = 2  # that fail, one a cycle; then a file is set aside
+MOST_CRASHES = 3  # of calwatch over one file alone that a process of its own can read; then it waits
+FIRST_WAIT = timedelta(hours=1)  # twice as long after each further crash
+LONGEST_WAIT = timedelta(days=1)
+MORE_ROOM = 1.25  # times what there was on the disk: then it is tried again
+TOGETHER = 2  # crashes after which files that were read together are read alone, so that one of them can be named
+_COLUMNS = "item, fingerprint, tries, crashes, set_aside, kind, reason, remedy, tried_with, last_tried_at"
+
+
+@dataclass(slots=True)
+class Held:
+    """One row of the table: a file that failed, or was being read when calwatch ended. ``tries`` = 0: not tried alone yet;
+    ``crashes``: up to TOGETHER those over several files, beyond it those over this one alone."""
+
+    item: str
+    fingerprint: str
+    tries: int = 0
+    crashes: int = 0
+    set_aside: bool = False
+    kind: str = ""
+    reason: str = ""
+    remedy: str = ""
+    tried_with: str = ""
+    last_tried_at: datetime | None = None  # naive, UTC
+
+    @property
+    def crashes_alone(self) -> int:
+        """Of calwatch while it read this file and no other."""
+        return max(0, self.crashes - TOGETHER)
+
+    def waits_until(self) -> datetime | None:
+        """When it may be read again, where calwatch ended so often over it alone that its cause may be something else, and
+        that others must be read meanwhile; else None."""
+        more, last = self.crashes_alone - MOST_CRASHES, aware(self.last_tried_at)
+        if more < 0 or last is None:
+            return None
+        doubled: int = 1 << min(more, 10)
+        return last + min(LONGEST_WAIT, FIRST_WAIT * doubled)
+
+    @property
+    def told(self) -> str:
+        """Why it is not read, and what to do; goes on from the file's name."""
+        return f"{self.reason}. {self.remedy}"
+
+
+def tried_with(connection: duckdb.DuckDBPyConnection) -> str:
+    """What decides besides a file whether it can be read: with another version, or more memory, it is tried again."""
+    return f"calwatch {__version__}, memory_limit {memory_limit(connection)}"
+
+
+def note_room(circumstances: str, room: int) -> str:
+    """What to enter as ``tried_with`` where the disk had too little room: bytes that rows could spill to."""
+    return f"{circumstances}, room {room}"
+
+
+def has_more_room(held: Held, circumstances: str, room: Room) -> bool:
+    """Whether a file for which the disk had too little room may fit now; or something else has changed since."""
+    before, _, had = held.tried_with.partition(", room ")
+    return before != circumstances or not room.is_short or room.size >= MORE_ROOM * int(had or 0)
+
+
+def memory_limit(connection: duckdb.DuckDBPyConnection) -> str:
+    """As DuckDB writes it: ``953.6 MiB``."""
+    row = connection.execute("SELECT current_setting('memory_limit')").fetchone()
+    assert row is not None  # a setting always has a value
+    return str(row[0])
+
+
+def load_held(connection: duckdb.DuckDBPyConnection, model: str, source: str) -> dict[str, Held]:
+    """The files of a source that are held, by name."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM files_set_aside WHERE model = $model AND source = $source ORDER BY item",
+        {"model": model, "source": source},
+    ).fetchall()
+    return {row[0]: Held(*row) for row in rows}
+
+
+def store_held(connection: duckdb.DuckDBPyConnection, model: str, source: str, held: Held, now: datetime) -> None:
+    """Enter one file, or renew what is held of it."""
+    where = {"model": model, "source": source, "item": held.item, "fingerprint": held.fingerprint}
+    with atomic(connection):
+        row = connection.execute(
+            "SELECT min(first_tried_at) FROM files_set_aside WHERE model = $model AND source = $source AND item = $item "
+            "AND fingerprint = $fingerprint",
+            where,
+        ).fetchone()
+        _drop(connection, model, source, [held.item])
+        connection.execute(
+            "INSERT INTO files_set_aside VALUES ($model, $source, $item, $fingerprint, $tries, $crashes, $set_aside, $kind, "
+            "$reason, $remedy, $first, $now, $tried_with)",
+            {
+                **where, "tries": held.tries, "crashes": held.crashes, "set_aside": held.set_aside, "kind": held.kind,
+                "reason": held.reason, "remedy": held.remedy, "first": row[0] if row and row[0] else naive(now),
+                "now": naive(now), "tried_with": held.tried_with,
+            },
+        )  # fmt: skip
+
+
+def drop_held(connection: duckdb.DuckDBPyConnection, model: str, source: str, items: Sequence[str]) -> None:
+    """Forget files that were read, have changed or are gone."""
+    with atomic(connection):
+        _drop(connection, model, source, items)
+
+
+def drop_unknown(connection: duckdb.DuckDBPyConnection, model: str, sources: Sequence[str]) -> None:
+    """Forget the files of sources that the model has no longer: nobody will read, change or retry them."""
+    connection.execute(
+        "DELETE FROM files_set_aside WHERE model = $model AND NOT list_contains($sources, source)",
+        {"model": model, "sources": list(sources)},
+    )
+
+
+def _drop(connection: duckdb.DuckDBPyConnection, model: str, source: str, items: Sequence[str]) -> None:
+    connection.execute(
+        "DELETE FROM files_set_aside WHERE model = $model AND source = $source AND list_contains($items, item)",
+        {"model": model, "source": source, "items": list(items)},
+    )
+
+
+def load_set_aside(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[FileSetAside, ...]:
+    """The files of a model that are no longer read."""
+    rows = connection.execute(
+        "SELECT model, source, item, tries, kind, reason, remedy, first_tried_at, last_tried_at FROM files_set_aside "
+        "WHERE model = $model AND set_aside ORDER BY source, item",
+        {"model": model},
+    ).fetchall()
+    return tuple(
+        FileSetAside(model, source, item, tries, kind, reason, remedy, _utc(first), _utc(last))
+        for model, source, item, tries, kind, reason, remedy, first, last in rows
+    )
+
+
+def _utc(moment: datetime) -> datetime:
+    found = aware(moment)
+    assert found is not None  # the column holds no NULL
+    return found
+
+
+def release(connection: duckdb.DuckDBPyConnection, model: str, source: str | None, item: str | None) -> int:
+    """Let files be tried again, once more alone before they are read; how many. Of all, those that are not read now: the
+    others have their next try anyhow."""
+    row = connection.execute(
+        "UPDATE files_set_aside SET tries = 0, crashes = 0, set_aside = false, tried_with = '' WHERE model = $model "
+        "AND ($source IS NULL OR source = $source) AND (item = $item OR ($item IS NULL AND (set_aside OR crashes > 0)))",
+        {"model": model, "source": source, "item": item},
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def take_up_journal(connection: duckdb.DuckDBPyConnection, journal: Journal, now: datetime) -> None:
+    """What was being read when the process before this one ended is held from now on, and tried alone first."""
+    entry = journal.left()
+    if entry is None:
+        return
+    where = {"model": entry.model, "source": entry.source}
+    known = load_held(connection, entry.model, entry.source)
+    new = {item: fingerprint for item, fingerprint in entry.items.items() if item not in known}
+    with atomic(connection):
+        if new:
+            connection.execute(
+                "INSERT INTO files_set_aside SELECT $model, $source, unnest($items), unnest($fingerprints), 0, 0, false, '', "
+                "'', '', $now, $now, ''",
+                {**where, "items": list(new), "fingerprints": list(new.values()), "now": naive(now)},
+            )
+        connection.execute(
+            "UPDATE files_set_aside SET crashes = CASE WHEN $together THEN least(crashes + 1, greatest(crashes, $most)) "
+            "ELSE greatest(crashes, $most) + 1 END, last_tried_at = $now "
+            "WHERE model = $model AND source = $source AND list_contains($items, item)",
+            {
+                **where, "items": list(entry.items), "together": len(entry.items) > 1, "most": TOGETHER, "now": naive(now),
+            },
+        )  # fmt: skip
+    journal.clear()

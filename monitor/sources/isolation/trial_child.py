@@ -1,0 +1,95 @@
+"""The process in which files are tried alone: ``python -m monitor.sources.isolation.trial_child``.
+
+It reads a Trial from its stdin and says of each file, in a line of JSON, whether it can be looked at, read and taken into an
+empty store, by the same code that a cycle would run. Where it can, or is refused as files are, the line is null. When stdin
+ends, because nobody waits for it any more, the process ends.
+"""
+
+import json
+import os
+import pickle
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import duckdb
+
+from monitor.sources.batch import Batch
+from monitor.sources.formats.long_lines import told_longest_line
+from monitor.sources.ingest.ingest import RefusedError, ingest
+from monitor.sources.ingest.rounds import ApartError
+from monitor.sources.isolation.alone import Trial
+from monitor.sources.isolation.child import end_with_stdin, give_way, limit_memory
+from monitor.sources.isolation.room import Room, spill_room
+from monitor.store.blame import first_line, is_of_the_disk, is_unexpected, lacks_room
+from monitor.store.connection import set_up
+from monitor.store.dictionaries import Registry
+
+_REASON = 300  # characters
+_SHORTER = (
+    "Leave the long list, nesting or text that makes it so long out of that line, if calwatch does not need it, or raise "
+    "memory_limit in [monitor]: such a line may take more than a hundred times its size to read, and smaller files do not help"
+)
+
+
+def main() -> None:
+    """Try the files of the trial on stdin, one after the other."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print is no answer
+    trial: Trial = pickle.load(sys.stdin.buffer)
+    end_with_stdin()
+    give_way()
+    with suppress(OSError):
+        os.nice(5)
+    limit_memory(trial.memory_limit)
+    _answer(answers, "begun")
+    for item in trial.items:
+        room = spill_room(Path(trial.spill), trial.memory_limit)
+        try:
+            _try(trial, item, room)
+        except (RefusedError, ApartError):
+            _answer(answers, None)
+        except (MemoryError, duckdb.OutOfMemoryException) as error:
+            kind = "no_room" if room.is_short and lacks_room(error) else "out_of_memory"
+            _answer(answers, None if is_of_the_disk(error) else _failed(trial, error, kind, item))
+        except duckdb.FatalException as error:
+            _answer(answers, None if is_of_the_disk(error) else _failed(trial, error, "failed"))
+        except Exception as error:  # noqa: BLE001  # whatever it is: it is told of this file
+            _answer(answers, _failed(trial, error, "failed") if is_unexpected(error) else None)
+        else:
+            _answer(answers, None)
+
+
+def _try(trial: Trial, item: str, room: Room) -> None:
+    """Look at one file, and take its rows into a store of its own."""
+    limits = {"memory_limit": trial.memory_limit, "temp_directory": trial.spill, "max_temp_directory_size": room.limit}
+    with duckdb.connect(config={**limits}) as connection:
+        set_up(connection, trial.now)
+        found = trial.source.single(connection, item, trial.now)
+        if isinstance(found, Batch):
+            registry = Registry.load(connection, trial.model, trial.now)
+            ingest(connection, registry, trial.model, trial.source.name, trial.source.holds, found, trial.now)
+
+
+def _failed(trial: Trial, error: BaseException, kind: str, item: str = "") -> dict[str, str]:
+    """Why the file cannot be read."""
+    text = first_line(error)[:_REASON]
+    if kind == "no_room":
+        return {"kind": kind, "reason": f"needs more room to be read than the disk of the state directory has ({text})"}
+    if kind == "out_of_memory":
+        if longest := told_longest_line(trial.source.path_of(item)):
+            return {
+                "kind": kind, "remedy": _SHORTER,
+                "reason": f"takes more memory to read than memory_limit, {trial.memory_limit}: {longest}",
+            }  # fmt: skip
+        return {"kind": kind, "reason": f"takes more memory to read than memory_limit, {trial.memory_limit} ({text})"}
+    return {"kind": kind, "reason": f"cannot be read: {type(error).__name__}: {text}"}
+
+
+def _answer(answers: IO[str], value: object) -> None:
+    print(json.dumps(value), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Whether stored outcomes beside labels followed from the labels, or were given by the source itself, which stay as they are.
+
+A source whose files have a label and no outcome of their own leaves no doubt, nor does one that has both. Where no file can be
+looked at (pushes, files that are gone) the stored rows tell: outcomes that were given differ from those that labels led to.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import duckdb
+
+from monitor.config.settings import Model
+from monitor.model import Task
+from monitor.model.errors import SourceError
+from monitor.sources.batch import Batch, Source
+from monitor.sources.cursors import read_cursor
+from monitor.sources.ingest.review import ONE_SIDED_ROWS
+from monitor.sources.labels.basis import Basis, by_source
+from monitor.store.connection import literal, quoted
+from monitor.store.dictionaries import Registry
+
+Says = Literal["labels", "outcomes", "neither"]
+_PEEKED = 20  # of the files read last, of which one is looked at
+_LOOKED_AT = 10_000  # rows of it
+_STRAY = 0.001  # of outcomes that followed from labels, and differ since rows of one identity were put together
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """``follows``: by source, whether outcomes beside labels followed from them; ``other``: of rows of no known source.
+
+    ``pushed``: the source of all pushes, where there is one. ``mixed``: sources of labels beside others that give outcomes, and
+    rows of which it is not known which they are of. ``of_predicted``: rows whose scores are of the predicted class.
+    """
+
+    follows: Mapping[str, bool]
+    other: bool
+    pushed: str | None = None
+    mixed: tuple[str, ...] = ()
+    of_predicted: int = 0
+
+    @property
+    def any_follows(self) -> bool:
+        return self.other or any(self.follows.values())
+
+    def source_sql(self, file_id: str, source: str) -> str:
+        """The source (SQL, NULL = not known) of a row of the file with this number, and what the table of files says of it."""
+        if self.pushed is None:
+            return source
+        return f"CASE WHEN {file_id} < 0 THEN {literal(self.pushed)} ELSE {source} END"
+
+    def follows_sql(self, source: str) -> str:
+        return by_source(source, {name: _sql(own) for name, own in self.follows.items()}, _sql(self.other))
+
+
+def _sql(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def ask_sources(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, sources: Sequence[Source], now: datetime
+) -> dict[str, Says]:
+    """What one file of each source says of labels, by its columns; sources of which none can be looked at are left out.
+
+    To be called outside a transaction: reading may fail.
+    """
+    files = {each.name for each in model.source if each.kind == "files"}
+    asked = {source.name: _ask(connection, registry, source, now) for source in sources if source.name in files}
+    return {name: said for name, said in asked.items() if said is not None}
+
+
+def _ask(connection: duckdb.DuckDBPyConnection, registry: Registry, source: Source, now: datetime) -> Says | None:
+    cursor = read_cursor(connection, registry.model_id, source.name)
+    newest = connection.execute(
+        "SELECT item FROM cursors WHERE model_id = $model_id AND source = $source ORDER BY read_at DESC LIMIT $most",
+        {"model_id": registry.model_id, "source": source.name, "most": _PEEKED},
+    ).fetchall()
+    for (item,) in newest:
+        del cursor[item]
+    try:
+        for found in source.read(connection, cursor, now):
+            if isinstance(found, Batch):
+                return _says(connection, found)
+    except (SourceError, duckdb.Error):  # it will be told when it is pulled
+        pass
+    return None
+
+
+def _says(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Says:
+    """By its columns, and whether those for outcomes hold anything in its first rows."""
+    if "label" not in batch.types:
+        return "neither"
+    own = [f"nullif(trim({quoted(name)}::VARCHAR), '')" for name in ("outcome", "positives") if name in batch.types]
+    if not own:
+        return "labels"
+    row = connection.execute(
+        f"SELECT count(coalesce({', '.join(own)})) FROM (SELECT * FROM ({batch.relation}) LIMIT {_LOOKED_AT})"
+    ).fetchone()
+    return "outcomes" if row and row[0] else "labels"
+
+
+def find_origins(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, says: Mapping[str, Says], old: Basis
+) -> Origins:
+    """``says``: see ``ask_sources``; ``old``: what outcomes were derived by so far. The table renewal_files is there."""
+    pushes = [each.name for each in model.source if each.kind == "http"]
+    pushed = pushes[0] if len(pushes) == 1 else None
+    names = [each.name for each in model.source]
+    if old.other.from_names and model.task is Task.BINARY and (odd := _of_predicted(connection, registry.model_id)):
+        return Origins(dict.fromkeys(names, False), False, pushed, of_predicted=odd)
+    by_rows = _Rows(connection, registry.model_id, old, Origins({}, False, pushed))
+    follows = {}
+    for name in names:
+        follows[name] = says[name] != "outcomes" if name in says else by_rows.follow(name)
+    speaking = [name for name in names if says.get(name) != "neither"]
+    kinds = {says.get(name) for name in speaking}
+    if kinds == {"labels"}:
+        other = True
+    elif kinds == {"outcomes"}:
+        other = False
+    else:
+        other = by_rows.follow(None) and "outcomes" not in kinds
+    mixed = tuple(name for name in speaking if says.get(name) != "outcomes")
+    is_mixed = "outcomes" in kinds and mixed and by_rows.seen(None)
+    return Origins(follows, other, pushed, mixed if is_mixed else ())
+
+
+def _of_predicted(connection: duckdb.DuckDBPyConnection, model_id: int) -> int:
+    """How many rows have scores of the predicted class: none is below one half, whichever class is predicted."""
+    row = connection.execute(
+        "SELECT count(*), count(DISTINCT predicted_class), min(coalesce(raw_score, score)) FROM samples "
+        "WHERE model_id = $model_id AND label IS NOT NULL AND predicted_class IS NOT NULL",
+        {"model_id": model_id},
+    ).fetchone()
+    assert row is not None  # an aggregate always gives a row
+    return int(row[0]) if row[0] >= ONE_SIDED_ROWS and row[1] > 1 and row[2] >= 0.5 else 0
+
+
+class _Rows:
+    """What stored rows tell of where their outcomes are from. Counted when first asked."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, model_id: int, old: Basis, origins: Origins) -> None:
+        self._ask = (connection, model_id, old, origins)
+        self._counts: dict[str | None, tuple[int, int]] | None = None
+
+    def _counted(self) -> dict[str | None, tuple[int, int]]:
+        if self._counts is None:
+            connection, model_id, old, origins = self._ask
+            rows = connection.execute(
+                f"SELECT source, count(*), count(*) FILTER (positives <> outcome) FROM (SELECT source, positives, "
+                f"{old.outcome_sql('source', 'label', 'predicted_class')} AS outcome FROM (SELECT s.label, s.predicted_class, "
+                f"s.positives, {origins.source_sql('s.label_file_id', 'l.source')} AS source FROM samples AS s "
+                "LEFT JOIN renewal_files AS l ON l.file_id = s.label_file_id "
+                "WHERE s.model_id = $model_id AND s.label IS NOT NULL AND s.positives IS NOT NULL AND s.n = 1)) "
+                "GROUP BY source",
+                {"model_id": model_id},
+            ).fetchall()
+            self._counts = {source: (count, odd) for source, count, odd in rows}
+        return self._counts
+
+    def seen(self, source: str | None) -> bool:
+        """Whether there are labelled rows of it; None: of no known source."""
+        return self._counted().get(source, (0, 0))[0] > 0
+
+    def follow(self, source: str | None) -> bool:
+        """Whether outcomes followed from labels: those that were given differ from them in more than stray rows."""
+        count, odd = self._counted().get(source, (0, 0))
+        return odd <= _STRAY * count

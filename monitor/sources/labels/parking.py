@@ -1,0 +1,64 @@
+"""Labels in a table of their own: each joins its prediction, or waits for it."""
+
+from datetime import datetime
+
+import duckdb
+
+from monitor.config.settings import Model
+from monitor.store.connection import naive
+from monitor.store.dictionaries import Registry
+from monitor.store.sql import statement
+
+
+def join_labels(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str, now: datetime
+) -> int:
+    """Give each staged label its prediction's time; park those whose prediction has not come. Returns how many.
+
+    Rows that say nothing, because nobody has looked yet, are dropped.
+    """
+    connection.execute("DELETE FROM staged WHERE reason IS NULL AND NOT labelled AND label IS NULL")
+    own = {"model_id": registry.model_id, "source": source}
+    connection.execute(statement("labels_arrival"), {**own, "now": naive(now)})
+    connection.execute("UPDATE staged SET slice_key = NULL, score = NULL, raw_score = NULL, n = NULL")
+    span = connection.execute(
+        "SELECT min(coalesce(observed_at, labelled_at - to_seconds($horizon_seconds))), max(labelled_at) "
+        "FROM staged WHERE reason IS NULL",
+        {"horizon_seconds": model.label_horizon.total_seconds()},
+    ).fetchone()
+    first, last = span if span and span[0] is not None else (naive(now), naive(now))
+    connection.execute(
+        statement("ingest_labels_found"),
+        {
+            "model_id": registry.model_id, "first": first, "last": last,
+            "horizon_seconds": model.label_horizon.total_seconds(),
+        },
+    )  # fmt: skip
+    connection.execute(
+        "UPDATE staged SET observed_at = f.observed_at, reason = CASE WHEN positives > f.n THEN 'bad_count' END "
+        "FROM labels_found AS f WHERE staged.position = f.position"
+    )
+    connection.execute(
+        "DELETE FROM parked_labels WHERE model_id = $model_id AND source = $source "
+        "AND (file, row) IN (SELECT (file, row) FROM staged)",
+        own,
+    )
+    connection.execute(
+        "INSERT INTO parked_labels SELECT $model_id, $source, file, row, sample_id, observed_at, labelled_at, positives, "
+        "label FROM staged ANTI JOIN labels_found USING (position) WHERE reason IS NULL",
+        own,
+    )
+    connection.execute(
+        "UPDATE staged SET reason = 'parked' WHERE reason IS NULL AND position NOT IN (SELECT position FROM labels_found)"
+    )
+    gone = connection.execute("DELETE FROM staged WHERE reason = 'parked'").fetchone()
+    return int(gone[0]) if gone else 0
+
+
+def parked_past_horizon(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime) -> bool:
+    """Whether a parked label has waited longer than label_horizon."""
+    row = connection.execute(
+        "SELECT 1 FROM parked_labels WHERE model_id = $model_id AND labelled_at < $too_old LIMIT 1",
+        {"model_id": registry.model_id, "too_old": naive(now - model.label_horizon)},
+    ).fetchone()
+    return row is not None

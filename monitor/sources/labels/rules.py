@@ -1,0 +1,56 @@
+"""How labels of a source are understood now: its configuration, and the classes that were predicted under odd names."""
+
+from datetime import datetime, timedelta
+
+import duckdb
+
+from monitor.config.settings import Model
+from monitor.config.sources import Source as SourceConfig
+from monitor.store.connection import literal, naive
+from monitor.store.dictionaries import Registry
+from monitor.store.values import MISSING_WORDS, LabelRules
+
+_STALE = timedelta(days=1)  # a time kept that is older than this is renewed: not with every batch
+
+
+def load_rules(
+    connection: duckdb.DuckDBPyConnection, model_id: int, model: Model, meaning: SourceConfig, now: datetime
+) -> LabelRules:
+    """The rules, with the words that were predicted as classes within retention."""
+    words = connection.execute(
+        "SELECT DISTINCT word FROM class_words WHERE model_id = $model_id AND last_observed_at >= $oldest",
+        {"model_id": model_id, "oldest": naive(now - model.retention)},
+    ).fetchall()
+    return LabelRules.of(model, meaning, [word for (word,) in words])
+
+
+def define_missing(connection: duckdb.DuckDBPyConnection, rules: LabelRules) -> None:
+    """Make the macro ``label_missing(label)``: whether a label that is there means that there is none yet."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP MACRO label_missing(label) AS coalesce({rules.missing_sql('label')}, false)"
+    )
+
+
+def words_predicted(connection: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
+    """Words that else mean "not labelled yet" and are predicted as classes in `staged`, each with when last (UTC, naive)."""
+    words = ", ".join(literal(word) for word in MISSING_WORDS)
+    return dict(
+        connection.execute(
+            "SELECT predicted_class, max(observed_at) FROM staged "
+            f"WHERE predicted_class IS NOT NULL AND lower(predicted_class) IN ({words}) AND reason IS NULL "
+            "GROUP BY predicted_class"
+        ).fetchall()
+    )
+
+
+def remember_words(connection: duckdb.DuckDBPyConnection, registry: Registry, seen: dict[str, datetime]) -> None:
+    """Keep the words with the newest time of each; to be called inside the transaction that takes their rows."""
+    for word, last in seen.items():
+        where = {"model_id": registry.model_id, "word": word}
+        row = connection.execute(
+            "SELECT max(last_observed_at) FROM class_words WHERE model_id = $model_id AND word = $word", where
+        ).fetchone()
+        known = row[0] if row else None
+        if known is None or known + _STALE < last:
+            connection.execute("DELETE FROM class_words WHERE model_id = $model_id AND word = $word", where)
+            connection.execute("INSERT INTO class_words VALUES ($model_id, $word, $last)", {**where, "last": last})

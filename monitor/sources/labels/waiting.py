@@ -1,0 +1,133 @@
+"""Labels whose prediction has not come: how many, since when, and the ids of both sides that say why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import duckdb
+
+from monitor.config.settings import Model
+from monitor.config.sources import Source
+from monitor.model import WaitingLabels
+from monitor.sources.labels.rules import define_missing, load_rules
+from monitor.store.connection import aware, naive
+from monitor.store.dictionaries import Registry
+from monitor.store.sql import statement
+
+COMPARED_LABELS, COMPARED_PREDICTIONS = 1_000, 5_000  # ids looked at for why, the newest
+NEWEST_DUE = 100  # labels that tell how things stand now
+_UNDER_WAY = timedelta(hours=1)  # predictions may come so much later than others of their time
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Labels of a source that wait; ``at`` of the oldest and the newest, None where none does."""
+
+    labels: int = 0
+    oldest_at: datetime | None = None
+    newest_at: datetime | None = None
+
+
+def count_waiting(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime
+) -> dict[str, Waiting]:
+    """Of each source that holds labels, and of others that have labels waiting, how many wait; 0 is a true 0."""
+    held = connection.execute(
+        "SELECT DISTINCT source FROM parked_labels WHERE model_id = $model_id ORDER BY source",
+        {"model_id": registry.model_id},
+    ).fetchall()
+    names = [each.name for each in model.source if each.holds == "labels"]
+    found = dict.fromkeys(names, Waiting())
+    for (source,) in held:
+        row = connection.execute(
+            "SELECT count(DISTINCT hash(sample_id, observed_at)), min(labelled_at), max(labelled_at) FROM parked_labels "
+            f"WHERE model_id = $model_id AND source = $source AND {_IS_LABEL}",
+            _of(connection, registry, model, source, now),
+        ).fetchone()
+        assert row is not None  # an aggregate always gives a row
+        if row[0] or source in names:
+            found[source] = Waiting(row[0], aware(row[1]), aware(row[2]))
+    return found
+
+
+def count_due(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str, now: datetime
+) -> tuple[int, int]:
+    """(labels that wait though their prediction should be there, labels of the same time that found theirs).
+
+    A label speaks of a prediction from before it. Once predictions have come that were observed after it, its own should
+    be there. Of those that wait so the newest hundred are counted; labels known to be of another source are not.
+    """
+    row = connection.execute(
+        statement("waiting_due"),
+        {
+            **_of(connection, registry, model, source, now),
+            "under_way": _UNDER_WAY.total_seconds(),
+            "newest": NEWEST_DUE,
+        },
+    ).fetchone()
+    if row is None or not row[0]:
+        return 0, 0
+    joined = connection.execute(
+        statement("waiting_joined"),
+        {"model_id": registry.model_id, "source": source, "first": row[1], "last": row[2]},
+    ).fetchone()
+    return int(row[0]), int(joined[0]) if joined else 0
+
+
+def load_newest_waiting(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str, now: datetime
+) -> list[tuple[str, datetime, datetime | None]]:
+    """The newest labels of a source that wait: sample_id, labelled_at and the observed_at they name."""
+    rows = connection.execute(
+        "SELECT sample_id, max(labelled_at) AS labelled_at, max(observed_at) FROM parked_labels "
+        f"WHERE model_id = $model_id AND source = $source AND {_IS_LABEL} "
+        "GROUP BY sample_id ORDER BY labelled_at DESC, sample_id LIMIT $most",
+        {**_of(connection, registry, model, source, now), "most": COMPARED_LABELS},
+    ).fetchall()
+    return [(name, aware(labelled) or labelled, aware(said)) for name, labelled, said in rows]
+
+
+def load_newest_predictions(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, *, labelled: bool
+) -> list[tuple[str, datetime, str | None]]:
+    """The model's newest predictions without a label, or with ``labelled`` those that have one: sample_id, observed_at and
+    group_id."""
+    rows = connection.execute(
+        statement("waiting_predictions"),
+        {"model_id": registry.model_id, "labelled": labelled, "most": COMPARED_PREDICTIONS},
+    ).fetchall()
+    return [(name, aware(at) or at, group) for name, at, group in rows]
+
+
+def _of(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str, now: datetime
+) -> dict[str, object]:
+    """Whose labels, to be bound. The macro ``label_missing`` is then that of the source."""
+    meaning = next((each for each in model.source if each.name == source), None)
+    rules = load_rules(connection, registry.model_id, model, meaning or Source.model_validate({"kind": "http"}), now)
+    define_missing(connection, rules)
+    return {"model_id": registry.model_id, "source": source}
+
+
+# a label whose word means "not labelled yet" waits for a label, not for a prediction
+_IS_LABEL = "(positives IS NOT NULL OR label IS NOT NULL AND NOT label_missing(label))"
+_COLUMNS = (
+    "model", "source", "labels", "oldest_at", "newest_at", "due", "joined", "label_examples", "prediction_examples", "guess",
+    "compared_at",
+)  # fmt: skip
+_TIMES = ("oldest_at", "newest_at", "compared_at")
+
+
+def store_waiting(
+    connection: duckdb.DuckDBPyConnection, model: str, found: Sequence[WaitingLabels], findings: Sequence[str]
+) -> None:
+    """Replace what was found of the model before; each finding says one of them in words."""
+    connection.execute("DELETE FROM waiting_labels WHERE model = $model", {"model": model})
+    for each, finding in zip(found, findings, strict=True):
+        values = {name: getattr(each, name) for name in _COLUMNS}
+        values |= {name: naive(values[name]) for name in _TIMES}
+        values |= {name: list(values[name]) for name in ("label_examples", "prediction_examples")}
+        values |= {"suspicious": each.suspicious, "finding": finding}
+        marks = ", ".join(f"${name}" for name in values)
+        connection.execute(f"INSERT INTO waiting_labels ({', '.join(values)}) VALUES ({marks})", values)

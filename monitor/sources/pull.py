@@ -1,0 +1,241 @@
+"""The pull stage: everything new from a model's sources into the store, problems told apart from failures."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from monitor.config.settings import Model
+from monitor.model.errors import SourceError
+from monitor.model.problems import Outcome, Problem
+from monitor.model.wording import counted, first_few
+from monitor.sources.batch import Batch, Guarded, Source, told_kept
+from monitor.sources.cursors import read_cursor, write_cursor
+from monitor.sources.files import FileSource
+from monitor.sources.formats.layout import Needs
+from monitor.sources.inbox import Inbox, InboxSource
+from monitor.sources.ingest.ingest import RefusedError, ingest
+from monitor.sources.ingest.parting import split_damaged
+from monitor.sources.ingest.refusals import refuse
+from monitor.sources.ingest.retry import retry_parked
+from monitor.sources.ingest.rounds import ApartError
+from monitor.sources.isolation.guard import FileGuard
+from monitor.sources.isolation.journal import Journal
+from monitor.sources.isolation.set_aside import drop_unknown, take_up_journal
+from monitor.sources.labels.parking import parked_past_horizon
+from monitor.sources.notes import store_notes
+from monitor.sources.pulled import Pulled
+from monitor.sources.remedies import REMEDIES
+from monitor.sources.renewal.orphans import mend_orphans
+from monitor.sources.renewal.renew import renew_meaning
+from monitor.store.connection import atomic, naive
+from monitor.store.dictionaries import Registry
+from monitor.store.scores.served import Serving
+
+
+def configured_sources(model: Model, base: Path, state_dir: Path) -> Sequence[Source]:
+    """One source each, in the order of the configuration. ``base``: where relative paths start."""
+    needs = Needs.of(model)
+    return [
+        InboxSource(source, Inbox.of(state_dir, model.name, source.name), model.slices, needs)
+        if source.kind == "http"
+        else FileSource(source, base, model.slices, needs)
+        for source in model.source
+    ]
+
+
+def was_cut_short(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model) -> bool:
+    """Whether something was taken since the last pull on record: calwatch was killed, or a later source failed, before parked
+    labels could be tried on the new rows. Nothing else would try them until more rows come."""
+    row = connection.execute(
+        "SELECT (SELECT max(read_at) FROM cursors WHERE model_id = $model_id) > "
+        "coalesce((SELECT max(pulled_at) FROM pulls WHERE model = $model), TIMESTAMP '1970-01-01')",
+        {"model_id": registry.model_id, "model": model.name},
+    ).fetchone()
+    return bool(row and row[0])
+
+
+SET_ASIDE_SHARE = 0.05  # of the rows of a cycle
+_LONGEST_PROBLEM = 20_000  # characters of what a pull tells of all its files
+
+# Problems that mean the whole source could not be looked at: no success of the pull stage is recorded then.
+SOURCE_FAILED = ("source_unreachable", "directory_missing")
+
+
+def pull(
+    connection: duckdb.DuckDBPyConnection,
+    registry: Registry,
+    model: Model,
+    sources: Sequence[Source],
+    serving: Sequence[Serving],
+    now: datetime,
+) -> dict[str, Pulled]:
+    """What each source brought, by its name. Each batch is committed with its cursor before the next is read."""
+    brought: dict[str, Pulled] = {}
+    take_up_journal(connection, Journal.beside(connection), now)
+    mended = mend_orphans(connection, registry, model, sources[0].name, now)
+    drop_unknown(connection, model.name, [source.name for source in sources])
+    renewed = renew_meaning(connection, registry, model, sources, now)
+    cut_short = was_cut_short(connection, registry, model)
+    for source in sources:
+        brought[source.name] = _pull_source(connection, registry, model, source, serving, now)
+    tried_again = renewed.done or cut_short or any(pulled.new for pulled in brought.values())
+    if tried_again or parked_past_horizon(connection, registry, model, now):
+        brought[sources[0].name].add(retry_parked(connection, registry, model, now))
+    brought[sources[0].name].problems += [*mended, *renewed.problems]
+    for name, pulled in brought.items():
+        pulled.problems += _set_aside(name, pulled)
+        if pulled.files or _told(pulled) or _troubled(connection, model.name, name):
+            _record(connection, model.name, name, pulled, now)
+    return brought
+
+
+def _pull_source(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: Source, serving: Sequence[Serving],
+    now: datetime,
+) -> Pulled:  # fmt: skip
+    total = Pulled()
+    cursor = read_cursor(connection, registry.model_id, source.name)
+    guard: FileGuard | None = None
+    try:
+        if isinstance(source, Guarded):
+            guard = FileGuard(connection, model, source, Journal.beside(connection), now, cursor)
+            read = source.read(connection, cursor, now, guard)
+        else:
+            read = source.read(connection, cursor, now)
+        for found in read:
+            if isinstance(found, Batch):
+                total.add(_ingest(connection, registry, model, source, found, serving, now, guard))
+                continue
+            total.problems.append(found)
+            if guard is not None:
+                guard.settled([found.item])
+            with atomic(connection):
+                write_cursor(connection, registry.model_id, source.name, found.cursor, now)
+    except SourceError as error:
+        total.problems.append(Problem(source.name, "source_unreachable", error.message))
+    finally:
+        if guard is not None:
+            guard.close()
+            total.problems += guard.problems
+    return total
+
+
+def _ingest(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: Source, batch: Batch,
+    serving: Sequence[Serving], now: datetime, guard: FileGuard | None = None,
+) -> Pulled:  # fmt: skip
+    """One batch; in rounds when later files speak of rows of earlier ones, and in parts when one is damaged inside."""
+    items = [item for item, fingerprint in batch.cursor.items() if fingerprint is not None]
+    try:
+        with guard.reading(items) if guard else nullcontext():
+            pulled = ingest(connection, registry, model, source.name, source.holds, batch, now, serving=serving)
+    except ApartError as error:
+        members: Sequence[Batch] = error.batches
+    except RefusedError as error:
+        if guard is not None:
+            guard.settled(items)
+        return refuse(connection, registry, model, source.name, batch, error.file, error.review, now)
+    except SourceError as error:
+        members = split_damaged(batch, error.message)
+        if not members and guard is not None:
+            guard.settled(items)
+        if batch.settled and not members:  # it will not get better: nobody writes it any more
+            item = _item(batch)
+            batch.settled({item: Outcome(refused=error.message)})
+            return Pulled(problems=[Problem(item, "unreadable_file", error.message)])
+        if not members:
+            item = next(iter(batch.cursor), source.name)
+            text = f"{item}: cannot be read to its end ({error.message}); nothing of it was taken, it is tried again"
+            return Pulled(problems=[Problem(item, "unreadable_file", text)])
+    except Exception as error:
+        # what no file should be able to cause stops no other file; anything else goes on to the boundary of the cycle
+        if guard is None or not guard.concerns(error):
+            raise
+        members = split_damaged(batch, str(error))
+        if not members:
+            if not guard.may_try_again(_item(batch), error):
+                return _held(batch, guard)
+            members = [batch]
+    else:
+        if batch.settled:
+            batch.settled(pulled.shares or {_item(batch): _outcome(pulled)})
+        if guard is not None:
+            guard.settled(items)
+        return pulled
+    total = Pulled()
+    for member in members:
+        total.add(_ingest(connection, registry, model, source, member, serving, now, guard))
+    return total
+
+
+def _held(batch: Batch, guard: FileGuard) -> Pulled:
+    """Of the batch's one file nothing is taken now. A push that has had its tries is refused."""
+    item = _item(batch)
+    why = guard.why_set_aside(item)
+    if not (why and batch.settled):
+        return Pulled()
+    batch.settled({item: Outcome(refused=why)})
+    guard.settled([item])
+    text = f"push {item}: {why}. {told_kept(batch.inbox, item)}"
+    return Pulled(problems=[Problem(item, "push_set_aside", text)])
+
+
+def _item(batch: Batch) -> str:
+    """The one file of a batch."""
+    return next(item for item, fingerprint in batch.cursor.items() if fingerprint is not None)
+
+
+def _outcome(pulled: Pulled) -> Outcome:
+    return Outcome(
+        pulled.rows, pulled.new, pulled.labelled, pulled.duplicates, pulled.corrected, dict(pulled.quarantined)
+    )
+
+
+def _set_aside(source: str, pulled: Pulled) -> list[Problem]:
+    """A problem when more than ``SET_ASIDE_SHARE`` of the rows that came cannot be taken."""
+    bad = sum(pulled.bad.values())
+    if bad <= SET_ASIDE_SHARE * pulled.rows:
+        return []
+    reasons = sorted(pulled.bad.items(), key=lambda pair: (-pair[1], pair[0]))
+    remedy = f" ({REMEDIES[reasons[0][0]]})" if reasons[0][0] in REMEDIES else ""
+    named = first_few([f"{count:,} {reason}" for reason, count in reasons])
+    text = f"{bad:,} of {counted(pulled.rows, 'row')} that came were set aside: {named}{remedy}"
+    return [Problem(source, "rows_set_aside", text)]
+
+
+def _troubled(connection: duckdb.DuckDBPyConnection, model: str, source: str) -> str | None:
+    """The problem that the source's newest row in ``pulls`` tells; None when it tells none."""
+    last = connection.execute(
+        "SELECT problem FROM pulls WHERE model = $model AND source = $source ORDER BY pulled_at DESC LIMIT 1",
+        {"model": model, "source": source},
+    ).fetchone()
+    return last[0] if last else None
+
+
+def _told(pulled: Pulled) -> list[str]:
+    """What a row in ``pulls`` tells: files that are set aside have a table of their own."""
+    return [problem.message for problem in pulled.problems if not problem.is_held]
+
+
+def _record(connection: duckdb.DuckDBPyConnection, model: str, source: str, pulled: Pulled, now: datetime) -> None:
+    told = _told(pulled)
+    problem = "; ".join(told)
+    if len(problem) > _LONGEST_PROBLEM:
+        problem = f"{counted(len(told), 'problem')}: {problem[:_LONGEST_PROBLEM]}…"
+    if not pulled.files and problem and problem == _troubled(connection, model, source):
+        return  # the same trouble as in the last cycle: one row tells it
+    store_notes(connection, model, source, pulled.problems, now)
+    connection.execute(
+        "INSERT INTO pulls VALUES ($model, $source, $now, $files, $rows, $new, $labelled, $duplicates, $corrected, "
+        "$quarantined, $problem, $changed_predictions, $clipped, $ambiguous_times)",
+        {
+            "model": model, "source": source, "now": naive(now), "files": pulled.files, "rows": pulled.rows,
+            "new": pulled.new, "labelled": pulled.labelled, "duplicates": pulled.duplicates,
+            "corrected": pulled.corrected, "quarantined": sum(pulled.quarantined.values()), "problem": problem or None,
+            "changed_predictions": pulled.changed_predictions, "clipped": pulled.clipped,
+            "ambiguous_times": pulled.ambiguous_times,
+        },
+    )  # fmt: skip

@@ -1,0 +1,106 @@
+"""Rows whose slice or stream is not stored: earlier releases could lose it, when what a rolled-back transaction had entered
+was taken as stored. They are not read as rows of any slice, and their model's cycle fails.
+
+They come under ``__other__``, where they count in the whole, and their files are read again, which puts each row where it
+belongs. Rows of pushes, and of files that are gone, stay there.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import duckdb
+
+from monitor.config.settings import Model
+from monitor.model import OTHER, Slice
+from monitor.model.problems import Problem
+from monitor.model.wording import counted
+from monitor.sources.notes import store_notes
+from monitor.sources.renewal.slices import SlicesRenewed, load_moved
+from monitor.store.connection import naive
+from monitor.store.dictionaries import Registry
+from monitor.store.rewriting import rewrite_samples
+from monitor.store.source_facts import load_facts, store_fact
+from monitor.store.sql import run_script, statement
+
+_ANY_SOURCE, _LOOKED = "", "slices_looked_at"  # a fact of a model
+
+
+def mend_orphans(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str, now: datetime
+) -> list[Problem]:
+    """Give them a slice and a stream again, and have their files read again; told, and noted for ``source``. Cells are looked
+    at, not samples: each sample has one. Once for a model: since then none can come in."""
+    if _LOOKED in load_facts(connection, registry.model_id, _ANY_SOURCE):
+        return []
+    where = {"model_id": registry.model_id}
+    slices, streams = (
+        [number for (number,) in connection.execute(statement(f"orphan_{kind}"), where).fetchall()]
+        for kind in ("slices", "streams")
+    )
+    told: list[Problem] = []
+    with registry.transaction(connection):
+        store_fact(connection, registry.model_id, _ANY_SOURCE, _LOOKED, "", now)
+        if not slices and not streams:
+            return told
+        connection.execute(
+            "INSERT INTO streams SELECT unnest($streams), $model_id, $other, '', $now, false",
+            {**where, "streams": streams, "other": OTHER, "now": naive(now)},
+        )
+        rows, again = _note_files(connection, registry.model_id, slices, streams)
+        if slices:
+            _move_slices(connection, registry, model, slices)
+        told = [Problem(source, "slices_mended", _told(rows, again))]
+        store_notes(connection, model.name, source, told, now)
+    return told
+
+
+def _note_files(
+    connection: duckdb.DuckDBPyConnection, model_id: int, slices: Sequence[int], streams: Sequence[int]
+) -> tuple[int, int]:
+    """Forget that the files of such rows were read; how many rows there are, and how many of them have such a file."""
+    where = {"model_id": model_id}
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE orphaned AS SELECT s.file_id, count(*) AS rows FROM samples AS s "
+        "WHERE s.model_id = $model_id AND (list_contains($slices, s.slice_id) OR list_contains($streams, s.stream_id)) "
+        "GROUP BY s.file_id",
+        {**where, "slices": slices, "streams": streams},
+    )
+    counts = connection.execute(
+        "SELECT coalesce(sum(o.rows), 0), coalesce(sum(o.rows) FILTER (c.item IS NOT NULL), 0) FROM orphaned AS o "
+        "LEFT JOIN files AS f ON f.file_id = o.file_id AND f.model_id = $model_id "
+        "LEFT JOIN cursors AS c ON c.model_id = $model_id AND c.source = f.source AND c.item = f.path",
+        where,
+    ).fetchone()
+    connection.execute(
+        "DELETE FROM cursors WHERE model_id = $model_id AND (source, item) IN (SELECT (f.source, f.path) FROM files AS f "
+        "JOIN orphaned AS o USING (file_id) WHERE f.model_id = $model_id)",
+        where,
+    )
+    assert counts is not None  # an aggregate always gives a row
+    return int(counts[0]), int(counts[1])
+
+
+def _move_slices(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, lost: Sequence[int]) -> None:
+    others = registry.number_slice(connection, Slice.of(dict.fromkeys(model.slices, OTHER)))
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE replaced AS SELECT s.rowid AS row_key, s.* FROM samples AS s "
+        "WHERE s.model_id = $model_id AND list_contains($lost, s.slice_id)",
+        {"model_id": registry.model_id, "lost": lost},
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE incoming AS SELECT * REPLACE ($others::INTEGER AS slice_id) FROM replaced",
+        {"others": others},
+    )
+    rewrite_samples(connection, registry, model)
+    load_moved(connection, SlicesRenewed(moved=dict.fromkeys(lost, others)))
+    run_script(connection, "renewal_cells", {"model_id": registry.model_id})  # of days whose samples are gone
+
+
+def _told(rows: int, again: int) -> str:
+    lost = rows - again
+    text = f"{counted(rows, 'row')} had lost their slice or version in an earlier release: counted under {OTHER} now"
+    if again:
+        text += f"; the files of {again:,} are read again, which puts each where it belongs"
+    if lost:
+        text += f"; {lost:,} came by push, or from files that calwatch does not know: send them again to have them put right"
+    return text

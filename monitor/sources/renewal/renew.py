@@ -1,0 +1,264 @@
+"""Stored rows understood anew: once after an upgrade, and when the configuration of what labels and times mean changes.
+
+Values come into the one form they have since (``values.py``), outcomes that followed from labels follow from them by the
+rules as they are now, and identities that become one are one row. What was derived by is kept with the model
+(``label_basis.py``); where it is the same as before nothing is done. Drift evidence that rests on what changed starts afresh.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import duckdb
+
+from monitor.config.settings import Model
+from monitor.model.problems import Problem
+from monitor.sources.batch import Source
+from monitor.sources.labels.basis import Basis
+from monitor.sources.labels.origins import Origins, Says, ask_sources, find_origins
+from monitor.sources.labels.rules import load_rules
+from monitor.sources.notes import store_notes
+from monitor.sources.renewal.slices import SlicesRenewed, finish_slices, load_moved, plan_slices
+from monitor.sources.renewal.told import Counts, tell_renewal
+from monitor.store.connection import literal, naive
+from monitor.store.dictionaries import Registry
+from monitor.store.rewriting import rewrite_samples
+from monitor.store.sql import run_script, statement
+from monitor.store.values import MISSING_WORDS, LabelRules, normalized_text
+
+_DAY = timedelta(days=1)
+_ROWS = 500_000  # looked at together
+_TEXTS = ("sample_id", "group_id", "predicted_class", "label")
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """``done``: whether stored rows were looked at; what changed is told once, in ``problems``."""
+
+    done: bool = False
+    problems: list[Problem] = field(default_factory=list)
+
+
+def renew_meaning(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, sources: Sequence[Source], now: datetime
+) -> Renewal:
+    """Bring what is stored of the model up to what its rows mean now. One transaction: all of it, or nothing."""
+    where = {"model_id": registry.model_id}
+    row = connection.execute("SELECT label_basis FROM models WHERE model_id = $model_id", where).fetchone()
+    assert row is not None
+    basis = Basis.of(model, {each.name: LabelRules.of(model, each, ()) for each in model.source}).to_json()
+    if row[0] == basis:
+        return Renewal()
+    filled = connection.execute(
+        "SELECT EXISTS (FROM samples WHERE model_id = $model_id) OR EXISTS (FROM parked_labels WHERE model_id = $model_id) "
+        "OR EXISTS (FROM slices WHERE model_id = $model_id)",
+        where,
+    ).fetchone()
+    told: list[Problem] = []
+    done = bool(filled and filled[0])
+    says = ask_sources(connection, registry, model, sources, now) if done else {}
+    with registry.transaction(connection):
+        if done:
+            told = _renew(connection, registry, model, says, row[0], now)
+            store_notes(connection, model.name, sources[0].name, told, now)
+        connection.execute(
+            "UPDATE models SET label_basis = $basis WHERE model_id = $model_id", {**where, "basis": basis}
+        )
+    return Renewal(done, told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """How stored rows are understood from now on."""
+
+    basis: Basis
+    origins: Origins
+    minus: str  # SQL: what an outcome written −1 stands for
+
+
+def _renew(
+    connection: duckdb.DuckDBPyConnection,
+    registry: Registry,
+    model: Model,
+    says: Mapping[str, Says],
+    before: str | None,
+    now: datetime,
+) -> list[Problem]:
+    slices = SlicesRenewed()
+    if before is None:
+        slices = plan_slices(registry)
+        _remember_words(connection, registry.model_id)
+    load_moved(connection, slices)
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE renewal_files AS SELECT file_id, source FROM files WHERE model_id = $model_id",
+        {"model_id": registry.model_id},
+    )
+    basis = Basis.of(
+        model, {each.name: load_rules(connection, registry.model_id, model, each, now) for each in model.source}
+    )
+    old = Basis.from_json(before) if before else Basis.before_any()
+    origins = find_origins(connection, registry, model, says, old)
+    meaning = _Meaning(basis, origins, _minus(connection, registry.model_id))
+    counts = Counts()
+    if before is None or basis.precision or origins.any_follows:
+        for span in _spans(connection, registry.model_id, basis):
+            counts += _renew_span(connection, registry, model, meaning, span, now)
+    counts += Counts(waiting=_waiting(connection, registry.model_id, meaning))
+    _renew_parked(connection, registry.model_id, meaning)
+    finish_slices(connection, registry, model, slices, now)
+    if before is None:
+        _renew_class_names(connection, model.name)
+    if counts.judged or counts.merged or slices.renamed:
+        connection.execute("DELETE FROM evidence_reach WHERE model = $model", {"model": model.name})
+    return tell_renewal(connection, model, counts, slices, origins)
+
+
+def _remember_words(connection: duckdb.DuckDBPyConnection, model_id: int) -> None:
+    """Words for missing labels that were predicted as classes before such words were kept."""
+    connection.execute(
+        f"INSERT INTO class_words SELECT $model_id, word, max(observed_at) FROM (SELECT {normalized_text('predicted_class')} "
+        "AS word, observed_at FROM samples WHERE model_id = $model_id AND predicted_class IS NOT NULL) "
+        f"WHERE lower(word) IN ({', '.join(map(literal, MISSING_WORDS))}) AND word NOT IN "
+        "(SELECT word FROM class_words WHERE model_id = $model_id) GROUP BY word",
+        {"model_id": model_id},
+    )
+
+
+def _minus(connection: duckdb.DuckDBPyConnection, model_id: int) -> str:
+    """−1 is the other outcome beside 1; beside 0, or alone, it may as well be a missing label: then it says nothing."""
+    found = connection.execute(
+        "SELECT bool_or(label IN ('0', '0.0')), bool_or(label IN ('1', '1.0', '+1')) FROM samples "
+        "WHERE model_id = $model_id AND label IN ('0', '0.0', '1', '1.0', '+1')",
+        {"model_id": model_id},
+    ).fetchone()
+    return "0" if found and found[1] and not found[0] else "NULL"
+
+
+def _spans(connection: duckdb.DuckDBPyConnection, model_id: int, basis: Basis) -> list[tuple[datetime, datetime]]:
+    """[first, beyond) of runs of days with about ``_ROWS`` rows each: memory stays small. With those that get rows when times
+    are cut."""
+    found = connection.execute(
+        "SELECT date_trunc('day', observed_at)::TIMESTAMP AS day, count(*) FROM samples WHERE model_id = $model_id "
+        "GROUP BY day",
+        {"model_id": model_id},
+    ).fetchall()
+    counts: dict[datetime, int] = dict(found)
+    for cut in set(basis.precision.values()):
+        if _DAY % cut:
+            counts |= {day - _DAY * n: 0 for day in list(counts) for n in range(1, 2 + cut // _DAY)} | counts
+    spans: list[tuple[datetime, datetime]] = []
+    held = 0
+    for day in sorted(counts):
+        if spans and held + counts[day] <= _ROWS:
+            spans[-1] = (spans[-1][0], day + _DAY)
+            held += counts[day]
+        else:
+            spans.append((day, day + _DAY))
+            held = counts[day]
+    return spans
+
+
+def _renew_span(
+    connection: duckdb.DuckDBPyConnection,
+    registry: Registry,
+    model: Model,
+    meaning: _Meaning,
+    days: tuple[datetime, datetime],
+    now: datetime,
+) -> Counts:
+    basis, origins = meaning.basis, meaning.origins
+    texts = ", ".join(f"{normalized_text(f's.{name}')} AS new_{name}" for name in _TEXTS)
+    outcome = basis.outcome_sql("label_source", "new_label", "new_predicted_class")
+    parts = {
+        "texts": texts,
+        "label_source": origins.source_sql("s.label_file_id", "l.source"),
+        "observed_at": basis.time_sql(origins.source_sql("s.file_id", "f.source"), "s.observed_at"),
+        "follows": origins.follows_sql("label_source"),
+        "outcome": f"CASE {outcome} WHEN 1 THEN 1 WHEN 0 THEN 0 WHEN -1 THEN {meaning.minus} END",
+    }
+    first, beyond = days
+    latest = beyond + basis.longest_precision()
+    span = {"model_id": registry.model_id, "first": first, "beyond": beyond, "latest": latest}
+    connection.execute(_filled("renewal_found", parts), span)
+    found = connection.execute(
+        "SELECT count(*), count(*) FILTER (judged), count(*) FILTER (unlabelled), coalesce(bool_or(moved), false) FROM renewed"
+    ).fetchone()
+    assert found is not None  # an aggregate always gives a row
+    if not found[0]:
+        return Counts()
+    if found[3]:
+        run_script(connection, "renewal_met", span)
+    whole = {"model_id": registry.model_id, "first": first, "latest": latest, "now": naive(now)}
+    run_script(connection, "renewal_rows", whole)
+    differing = 0
+    if found[3]:
+        _merge(connection, from_names=basis.other.from_names)
+        row = connection.execute("SELECT count(*) FROM renewal_several WHERE differs").fetchone()
+        differing = int(row[0]) if row else 0
+    sizes = connection.execute("SELECT (SELECT count(*) FROM replaced), (SELECT count(*) FROM incoming)").fetchone()
+    assert sizes is not None
+    rewrite_samples(connection, registry, model)
+    return Counts(int(found[1]), int(found[2]), int(sizes[0] - sizes[1]), differing)
+
+
+def _merge(connection: duckdb.DuckDBPyConnection, *, from_names: bool) -> None:
+    """Rows of `incoming` that have become one identity are one row; which other files say it too is remembered."""
+    connection.execute(statement("renewal_several"))
+    if connection.execute("SELECT 1 FROM repeated_rows LIMIT 1").fetchone():
+        connection.execute(
+            "UPDATE repeated_rows SET identity = hash(i.sample_id, i.observed_at), day = i.observed_at::DATE "
+            "FROM incoming AS i JOIN replaced AS r USING (row_key) "
+            "WHERE repeated_rows.model_id = r.model_id AND repeated_rows.identity = hash(r.sample_id, r.observed_at)"
+        )
+    if connection.execute("SELECT 1 FROM renewal_several LIMIT 1").fetchone():
+        run_script(connection, "renewal_merged", {"from_names": from_names})
+
+
+def _renew_parked(connection: duckdb.DuckDBPyConnection, model_id: int, meaning: _Meaning) -> None:
+    """Labels that wait for their prediction; their outcomes follow from them where the task is binary."""
+    basis, origins = meaning.basis, meaning.origins
+    where = {"model_id": model_id}
+    connection.execute(
+        f"UPDATE parked_labels SET sample_id = coalesce({normalized_text('sample_id')}, sample_id), "
+        f"label = {normalized_text('label')}, observed_at = {basis.time_sql('NULL', 'observed_at')} "
+        "WHERE model_id = $model_id",
+        where,
+    )
+    if not basis.other.from_names:
+        outcome = basis.outcome_sql("source", "label", "NULL")
+        connection.execute(
+            f"UPDATE parked_labels SET positives = CASE {outcome} WHEN 1 THEN 1 WHEN 0 THEN 0 WHEN -1 THEN {meaning.minus} END "
+            f"WHERE model_id = $model_id AND label IS NOT NULL AND {origins.follows_sql('source')}",
+            where,
+        )
+
+
+def _waiting(connection: duckdb.DuckDBPyConnection, model_id: int, meaning: _Meaning) -> int:
+    """Labelled rows of a binary model without an outcome, as their labels are names that nothing explains."""
+    other = meaning.basis.other
+    if other.from_names or not meaning.origins.any_follows:
+        return 0
+    row = connection.execute(
+        "SELECT count(*) FROM samples WHERE model_id = $model_id AND label IS NOT NULL AND positives IS NULL "
+        f"AND NOT {other.missing_sql('label')} AND ({other.outcome_sql('label')}) IS NULL",
+        {"model_id": model_id},
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _renew_class_names(connection: duckdb.DuckDBPyConnection, model: str) -> None:
+    for table in ("thresholds", "threshold_curves"):
+        plain = normalized_text("class_name")
+        connection.execute(
+            f"UPDATE {table} SET class_name = coalesce({plain}, class_name) "
+            f"WHERE model = $model AND class_name <> '' AND class_name <> {plain}",
+            {"model": model},
+        )
+
+
+def _filled(name: str, parts: dict[str, str]) -> str:
+    """A statement with SQL in place of its marks, ``/*name*/``."""
+    text = statement(name)
+    for mark, sql in parts.items():
+        text = text.replace(f"/*{mark}*/", sql)
+    return text

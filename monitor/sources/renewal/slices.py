@@ -1,0 +1,186 @@
+"""Slices whose values are the same now become one, and everything that names them in text follows."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import duckdb
+import numpy as np
+
+from monitor.config.settings import Model
+from monitor.model import MISSING, Slice
+from monitor.store.connection import load_table, naive
+from monitor.store.dictionaries import Registry
+from monitor.store.sql import run_script
+from monitor.store.values import normalize_word
+
+# Tables that name slices of a model in text, the column that does, and what else makes a row of it one of its kind.
+_HISTORIES = (
+    ("alert_events", "slice"),
+    ("jobs", "scope"),
+    ("calibrators", "scope"),
+    ("serving", "scope"),
+    ("guards", "scope"),
+)
+_STATES = (
+    ("readings", "slice", ("version", '"window"', "window_end")),
+    ("alerts", "slice", ("version", "rule")),
+    ("thresholds", "scope", ("policy", "per", "class_name", "calibrator")),
+    ("threshold_curves", "scope", ("policy", "per", "class_name", "calibrator")),
+)
+_NEWEST = ("newest_readings", "reliability", "disparities")  # made anew by the next cycle
+
+
+@dataclass(frozen=True, slots=True)
+class SlicesRenewed:
+    """``moved``: numbers of slices that become one with another, and of that; ``renamed``: whether any is written otherwise.
+
+    ``scopes``: old → new text of scopes that a calibrator is in charge of; filled by ``finish_slices``.
+    """
+
+    moved: Mapping[int, int] = field(default_factory=dict)
+    renamed: bool = False
+    scopes: dict[str, str] = field(default_factory=dict)
+
+
+def plan_slices(registry: Registry) -> SlicesRenewed:
+    """Decide which slices go on, and let the registry know only those; samples and cells have yet to move."""
+    goal: dict[Slice, int] = {}
+    moved: dict[int, int] = {}
+    renamed = False
+    for slice_, number in sorted(registry.slices.items(), key=lambda pair: pair[1]):
+        plain = _plain(slice_)
+        renamed |= plain != slice_
+        if plain in goal:
+            moved[number] = goal[plain]
+        else:
+            goal[plain] = number
+    registry.slices = goal
+    registry.values = {name: {_value(value) for value in known} - {MISSING} for name, known in registry.values.items()}
+    return SlicesRenewed(moved, renamed)
+
+
+def _plain(slice_: Slice) -> Slice:
+    return Slice.of({name: _value(value) for name, value in slice_.labels})
+
+
+def _value(value: str) -> str:
+    return normalize_word(value) or MISSING
+
+
+def load_moved(connection: duckdb.DuckDBPyConnection, slices: SlicesRenewed) -> None:
+    """Make them the temporary table `moved_slices`."""
+    columns = {
+        "slice_id": np.array(list(slices.moved), dtype=np.int32),
+        "target": np.array(list(slices.moved.values()), dtype=np.int32),
+    }
+    load_table(connection, "moved_slices", columns)
+
+
+def finish_slices(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, slices: SlicesRenewed, now: datetime
+) -> None:
+    """After the samples: cells that have outlived theirs, the slices themselves, and all that names them."""
+    if not slices.renamed:
+        return
+    where = {"model_id": registry.model_id}
+    if slices.moved:
+        run_script(connection, "renewal_cells", where)
+        connection.execute(
+            "DELETE FROM slices WHERE model_id = $model_id AND slice_id IN (SELECT slice_id FROM moved_slices)", where
+        )
+    for plain, number in registry.slices.items():
+        connection.execute(
+            "UPDATE slices SET labels = map($names::VARCHAR[], $texts::VARCHAR[]) WHERE model_id = $model_id "
+            "AND slice_id = $number",
+            {
+                **where, "number": number, "names": [name for name, _ in plain.labels],
+                "texts": [text for _, text in plain.labels],
+            },
+        )  # fmt: skip
+    _renew_values(connection, registry)
+    _rename_groups(connection, registry.model_id)
+    for table in _NEWEST:
+        connection.execute(f"DELETE FROM {table} WHERE model = $model", {"model": model.name})
+    for table, column in _HISTORIES:
+        for old, new in _renamed(connection, table, column, model.name).items():
+            _rename(connection, table, column, model.name, old, new)
+            if table == "serving" and _is_in_charge(connection, model.name, new):
+                slices.scopes[old] = new
+    for table, column, key in _STATES:
+        for old, new in _renamed(connection, table, column, model.name).items():
+            same = " AND ".join(f"t.{name} IS NOT DISTINCT FROM {table}.{name}" for name in key)
+            _rename(
+                connection, table, column, model.name, old, new,
+                f"AND NOT EXISTS (FROM {table} AS t WHERE t.model = $model AND t.{column} = $new AND {same})",
+            )  # fmt: skip
+    # what is known under the new text too stays there; an alert goes on until its slice is found to be gone
+    for table, column in (("thresholds", "scope"), ("threshold_curves", "scope"), ("readings", "slice")):
+        for old in _renamed(connection, table, column, model.name):
+            connection.execute(
+                f"DELETE FROM {table} WHERE model = $model AND {column} = $old", {"model": model.name, "old": old}
+            )
+    # of two calibrators in charge of what is one scope now, the newer
+    connection.execute(
+        "UPDATE serving SET until = $now WHERE model = $model AND until IS NULL AND rowid NOT IN "
+        "(SELECT arg_max(rowid, (since, rowid)) FROM serving WHERE model = $model AND until IS NULL GROUP BY scope)",
+        {"model": model.name, "now": naive(now)},
+    )
+
+
+def _renamed(connection: duckdb.DuckDBPyConnection, table: str, column: str, model: str) -> dict[str, str]:
+    rows = connection.execute(f"SELECT DISTINCT {column} FROM {table} WHERE model = $model", {"model": model})
+    return _new_texts(text for (text,) in rows.fetchall())
+
+
+def _new_texts(texts: Iterable[str]) -> dict[str, str]:
+    """Old → new text, of slices that are written otherwise now."""
+    return {text: plain for text in texts if (plain := _plain(Slice.parse(text)).text) != text}
+
+
+def _rename(
+    connection: duckdb.DuckDBPyConnection, table: str, column: str, model: str, old: str, new: str, unless: str = ""
+) -> None:
+    connection.execute(
+        f"UPDATE {table} SET {column} = $new WHERE model = $model AND {column} = $old {unless}",
+        {"model": model, "old": old, "new": new},
+    )
+
+
+def _is_in_charge(connection: duckdb.DuckDBPyConnection, model: str, scope: str) -> bool:
+    return bool(
+        connection.execute(
+            "SELECT 1 FROM serving WHERE model = $model AND scope = $scope AND until IS NULL AND calibrator <> ''",
+            {"model": model, "scope": scope},
+        ).fetchone()
+    )
+
+
+def _rename_groups(connection: duckdb.DuckDBPyConnection, model_id: int) -> None:
+    """Sums of groups have been made anew where there are samples; of older buckets they add up, as near as can be."""
+    rows = connection.execute(
+        "SELECT DISTINCT slice FROM group_cells WHERE model_id = $model_id", {"model_id": model_id}
+    )
+    texts = _new_texts(text for (text,) in rows.fetchall())
+    if not texts:
+        return
+    columns = {
+        "old": np.array(list(texts), dtype=object),
+        "new": np.array(list(texts.values()), dtype=object),
+    }
+    load_table(connection, "renamed_slices", columns)
+    run_script(connection, "renewal_groups", {"model_id": model_id})
+
+
+def _renew_values(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
+    pairs = sorted((name, value) for name, known in registry.values.items() for value in known)
+    connection.execute("DELETE FROM slice_values WHERE model_id = $model_id", {"model_id": registry.model_id})
+    columns = {
+        "dimension": np.array([name for name, _ in pairs], dtype=object),
+        "value": np.array([value for _, value in pairs], dtype=object),
+    }
+    load_table(connection, "plain_values", columns)
+    connection.execute(
+        "INSERT INTO slice_values SELECT $model_id, dimension::VARCHAR, value::VARCHAR FROM plain_values",
+        {"model_id": registry.model_id},
+    )

@@ -1,0 +1,124 @@
+"""What a renewal of stored rows changed, in words."""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from monitor.config.settings import Model
+from monitor.model import Task
+from monitor.model.problems import Problem
+from monitor.model.wording import counted, first_few
+from monitor.sources.labels.origins import Origins
+from monitor.sources.renewal.slices import SlicesRenewed
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Rows whose outcome changed, those of them that have none any more, rows that became one with another, and identities
+    of which such rows predicted differently. ``waiting``: labelled rows without an outcome, as nothing says what it is."""
+
+    judged: int = 0
+    unlabelled: int = 0
+    merged: int = 0
+    differing: int = 0
+    waiting: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            self.judged + other.judged, self.unlabelled + other.unlabelled, self.merged + other.merged,
+            self.differing + other.differing, self.waiting + other.waiting,
+        )  # fmt: skip
+
+
+def tell_renewal(
+    connection: duckdb.DuckDBPyConnection, model: Model, counts: Counts, slices: SlicesRenewed, origins: Origins
+) -> list[Problem]:
+    """A problem that says all of it; none when nothing changed that numbers rest on."""
+    changed = [*_outcomes(model, counts), *_rows(counts), *_slices(slices)]
+    if changed:
+        changed.append("Drift evidence starts afresh")
+    said = [*changed, *_waiting(counts), *_calibrators(connection, model, counts), *_kept(origins)]
+    if not said:
+        return []
+    return [Problem(model.name, "labels_judged_anew", f'model "{model.name}": {". ".join(said)}')]
+
+
+def _outcomes(model: Model, counts: Counts) -> list[str]:
+    if not counts.judged:
+        return []
+    if model.task is not Task.BINARY:
+        how = "the label names the predicted class, compared as values"
+    elif model.positive is not None:
+        how = f'the label is positive = "{model.positive}"'
+    else:
+        how = "the label is 1 or true"
+    text = f"Outcomes of {counted(counts.judged, 'stored sample')} follow from their labels anew: {how}"
+    if counts.unlabelled:
+        text += f"; {counts.unlabelled:,} of them have none now, and count as unlabelled"
+        if model.task is not Task.BINARY:
+            text += ', as their labels are words like "None" (missing_labels in [model.source] names others)'
+    return [text]
+
+
+def _waiting(counts: Counts) -> list[str]:
+    if not counts.waiting:
+        return []
+    return [
+        f"Labels of {counted(counts.waiting, 'stored sample')} are names, and nothing says which of them the score is the "
+        "probability of: they count as unlabelled until positive is set in [[model]]"
+    ]
+
+
+def _rows(counts: Counts) -> list[str]:
+    if not counts.merged:
+        return []
+    text = f"{counted(counts.merged, 'stored row')} became one with another of the same sample_id and time"
+    if counts.differing:
+        text += f"; of {counts.differing:,} of these the rows predicted differently, and the newest counts"
+    return [text]
+
+
+def _slices(slices: SlicesRenewed) -> list[str]:
+    said = []
+    if slices.moved:
+        said.append(
+            f"{counted(len(slices.moved), 'slice')} whose values were written in two ways became one with another"
+        )
+    if slices.scopes:
+        said.append(
+            f"Calibrators of {first_few([f'{old!r}' for old in slices.scopes])} are now found under "
+            f"{first_few([f'{new!r}' for new in slices.scopes.values()])}: what looks them up in current.json has to write "
+            "slice values alike, as the README's code does"
+        )
+    return said
+
+
+def _calibrators(connection: duckdb.DuckDBPyConnection, model: Model, counts: Counts) -> list[str]:
+    if not counts.judged:
+        return []
+    rows = connection.execute(
+        "SELECT scope FROM serving WHERE model = $model AND until IS NULL AND calibrator <> '' ORDER BY scope",
+        {"model": model.name},
+    ).fetchall()
+    if not rows:
+        return []
+    scopes = first_few([scope for (scope,) in rows])
+    return [
+        f"Calibrators in charge ({scopes}) were fitted before: run calwatch recalibrate {model.name}, "
+        f"or calwatch rollback {model.name}"
+    ]  # fmt: skip
+
+
+def _kept(origins: Origins) -> list[str]:
+    said = []
+    if origins.of_predicted:
+        said.append(
+            f"Outcomes of {counted(origins.of_predicted, 'stored sample')} stay as they are: no score is below 0.5, whichever "
+            'class is predicted, so scores speak of the predicted class: set task = "multiclass"'
+        )
+    if origins.mixed:
+        said.append(
+            "Outcomes beside labels stay as they were: some sources give outcomes themselves, and which rows are of which was "
+            f"not kept. Touch the files of {first_few(list(origins.mixed))} to have their labels judged anew"
+        )
+    return said

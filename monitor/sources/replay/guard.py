@@ -1,0 +1,101 @@
+"""Keeps a file that cannot be read from stopping a backtest: it is named with what to do, and the others are played.
+
+Where a file ends or hangs the whole process, its journal names it: ``monitor.cli.backtest`` then plays again without it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+import duckdb
+
+from monitor.model.problems import Problem
+from monitor.sources.isolation.alone import Failed
+from monitor.sources.isolation.guard import REMEDIES
+from monitor.sources.isolation.journal import Entry, Journal
+from monitor.sources.isolation.set_aside import Held, store_held, tried_with
+from monitor.store.blame import first_line, is_of_the_disk, is_unexpected
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class ReplayGuard:
+    """Over one source. ``known``: files that ended or hung a process before this one → how; ``journal``: where to note what is
+    being read."""
+
+    model: str
+    source: str
+    known: Mapping[str, Failed] = field(default_factory=dict)
+    journal: Journal = field(default_factory=lambda: Journal(None))
+    _files: Mapping[str, str] = field(default_factory=dict)
+    _failed: dict[str, Failed] = field(default_factory=dict)
+
+    def listed(self, files: Mapping[str, str]) -> None:
+        """See ``monitor.sources.batch.Guard``."""
+        self._files = files
+
+    def look(self, item: str, look: Callable[[], T]) -> T | None:
+        """See ``monitor.sources.batch.Guard``."""
+        if item in self.known:
+            self._failed[item] = self.known[item]
+            return None
+        try:
+            with self.reading(item):
+                return look()
+        except Exception as error:
+            if not is_unexpected(error):
+                raise
+            self._failed[item] = _failure(error)
+            return None
+
+    def why_set_aside(self, item: str) -> str:
+        """See ``monitor.sources.batch.Guard``."""
+        failed = self._failed.get(item)
+        return f"{failed.reason}. {REMEDIES[failed.kind]}" if failed else ""
+
+    def wants_alone(self, item: str) -> bool:
+        """See ``monitor.sources.batch.Guard``."""
+        return False
+
+    @contextmanager
+    def reading(self, item: str) -> Iterator[None]:
+        """Within the block it is being read: should it never end, or spoil the database, the journal names it."""
+        self.journal.note(Entry(self.model, self.source, {item: self._files.get(item, "")}))
+        try:
+            yield
+        except duckdb.FatalException as error:
+            if is_of_the_disk(error):
+                self.journal.clear()
+            raise
+        except BaseException:
+            self.journal.clear()
+            raise
+        self.journal.clear()
+
+    def leave_out(self, item: str, error: Exception) -> None:
+        """Play without a file at which something failed that no file should be able to cause. Raises the error where that is
+        no fault of a file."""
+        if not is_unexpected(error):
+            raise error
+        self._failed[item] = _failure(error)
+
+    def tell(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> list[Problem]:
+        """Enter the files that are left out as set aside; a problem for each."""
+        told = []
+        for item, failed in sorted(self._failed.items()):
+            held = Held(
+                item, self._files.get(item, ""), 1, 0, True, failed.kind, failed.reason, REMEDIES[failed.kind],
+                tried_with(connection),
+            )  # fmt: skip
+            store_held(connection, self.model, self.source, held, now)
+            told.append(Problem(item, "file_set_aside", f"{item}: {held.told}. Nothing of it is played", is_held=True))
+        return told
+
+
+def _failure(error: Exception) -> Failed:
+    if isinstance(error, (MemoryError, duckdb.OutOfMemoryException)):
+        return Failed("out_of_memory", f"takes more memory to read than memory_limit ({first_line(error)})")
+    return Failed("failed", f"cannot be read: {type(error).__name__}: {first_line(error)}")

@@ -1,0 +1,209 @@
+"""Replay: the history of another source, row by row as it arrived, for backtests on a simulated clock."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+import duckdb
+import numpy as np
+
+from monitor.config.settings import Model
+from monitor.model.problems import Problem
+from monitor.sources.batch import Batch, Guarded, Source
+from monitor.sources.ingest.review import Refusal, review_files
+from monitor.sources.ingest.staging import EVER, blames_the_file, forget_rejects, stage
+from monitor.sources.replay.guard import ReplayGuard
+from monitor.sources.replay.times import settle_history
+from monitor.sources.times.expressions import time_expression
+from monitor.store.connection import atomic, load_table, naive, quoted
+from monitor.store.values import LabelRules
+
+_ITEM = "replay"
+_FIRST = "TIMESTAMP '1970-01-01'"  # arrival of rows whose times cannot be read
+
+
+@dataclass(slots=True)
+class ReplaySource:
+    """A row is seen once ``now`` reaches its labelled_at, or its observed_at when it is unlabelled.
+
+    Rows whose times cannot be read come first, so that quarantine sees them. The history is read once, into the attached
+    database ``replay``; problems of the inner source are passed on at the first read, and files that its guard leaves out.
+    """
+
+    inner: Source
+    key: str  # unlike that of any other replay source of the database
+    model: Model
+    guard: ReplayGuard = field(default_factory=lambda: ReplayGuard("", ""))
+    tables: list[tuple[str, Batch]] | None = None
+    problems: list[Problem] = field(default_factory=list)
+    numbers: dict[str, int] = field(default_factory=dict)  # of files that were looked at
+    facts: dict[str, str] = field(default_factory=dict)  # found of the source while its files were looked at
+    conflicts: dict[str, list[int]] = field(default_factory=dict)  # file → positions of rows that contradict another
+
+    def __post_init__(self) -> None:
+        self.guard.model, self.guard.source = self.model.name, self.inner.name
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def holds(self) -> Literal["samples", "labels"]:
+        return self.inner.holds
+
+    def read(
+        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime
+    ) -> Iterator[Batch | Problem]:
+        if self.tables is None:
+            self.tables = self._load(connection, now)
+            yield from self.problems
+        since, until = cursor.get(_ITEM, "-infinity"), str(naive(now))
+        span = f"_arrival > TIMESTAMP '{since}' AND _arrival <= TIMESTAMP '{until}'"
+        due = [
+            (f"SELECT * EXCLUDE (_arrival) FROM {table} WHERE {span}", batch)
+            for table, batch in self.tables
+            if connection.execute(f"SELECT 1 FROM {table} WHERE {span} LIMIT 1").fetchone()
+        ]
+        for relation, batch in due:
+            # the last batch moves the cursor: a crash in between repeats rows, which changes nothing
+            moved = {_ITEM: until} if relation == due[-1][0] else {}
+            yield Batch(
+                relation, batch.types, moved, batch.meaning, unreadable=True, marked=True, whole=False, facts=self.facts
+            )
+
+    def _load(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> list[tuple[str, Batch]]:
+        connection.execute("CREATE SCHEMA IF NOT EXISTS replay.history")
+        tables: dict[object, tuple[str, Batch]] = {}
+        batches: list[Batch] = []
+        inner = self.inner
+        read = (
+            inner.read(connection, {}, now, self.guard)
+            if isinstance(inner, Guarded)
+            else inner.read(connection, {}, now)
+        )
+        for found in read:
+            if isinstance(found, Problem):
+                self.problems.append(found)
+            else:
+                batches.append(found)
+        for batch in self._accepted(connection, batches):
+            file = next(iter(batch.cursor))
+            try:
+                with self.guard.reading(file):
+                    self._take(connection, tables, batch)
+            except Exception as error:  # noqa: BLE001  # what is no fault of a file is raised again
+                self.guard.leave_out(file, error)
+                forget_rejects(connection)
+        self.problems += self.guard.tell(connection, now)
+        settled = [(name, settle_history(connection, name, batch, self.holds)) for name, batch in tables.values()]
+        for name, _ in settled:
+            connection.execute(
+                f"CREATE OR REPLACE TABLE {name} AS SELECT * REPLACE (row_number() OVER (ORDER BY _arrival, _file, _row) "
+                f"AS _position) FROM {name} ORDER BY _position"
+            )
+        return settled
+
+    def _accepted(self, connection: duckdb.DuckDBPyConnection, batches: Sequence[Batch]) -> list[Batch]:
+        """The batches that a pull would take, by what the values of their files say as a whole; the others are told."""
+        taken: dict[str, Batch] = {}  # by their first file
+        waiting = list(batches)
+        while waiting:
+            later: list[tuple[Batch, Problem]] = []
+            settled = len(taken)
+            for batch in _one_by_one(waiting):
+                file = next(iter(batch.cursor))
+                try:
+                    with self.guard.reading(file):
+                        refusal = self._review(connection, batch, taken)
+                except Exception as error:  # noqa: BLE001  # what is no fault of a file is raised again
+                    self.guard.leave_out(file, error)
+                    forget_rejects(connection)
+                    continue
+                if refusal is None:
+                    taken[file] = batch
+                elif refusal.may_pass:
+                    later.append((batch, Problem(file, refusal.reason, f"{file}: {refusal.why}")))
+                else:
+                    self.problems.append(Problem(file, refusal.reason, f"{file}: {refusal.why}"))
+            if len(taken) == settled:  # nothing that came since can settle the rest
+                self.problems += [problem for _, problem in later]
+                break
+            waiting = [batch for batch, _ in later]
+        return list(taken.values())
+
+    def _review(self, connection: duckdb.DuckDBPyConnection, batch: Batch, taken: dict[str, Batch]) -> Refusal | None:
+        """Why nothing of a batch of one file may be taken; files taken before it that are of the same kind are let go."""
+        rules = LabelRules.of(self.model, batch.meaning, ())
+        oldest, latest = EVER
+        file = next(iter(batch.cursor))
+        try:
+            stage(
+                connection, batch, self.model.slices, rules, holds=self.holds, horizon=self.model.label_horizon,
+                monitor_applies=self.model.recalibration.apply == "monitor", oldest=oldest, now=latest,
+            )  # fmt: skip
+        except duckdb.Error as error:
+            if not blames_the_file(error):
+                raise
+            return None  # told when it is read whole
+        found = review_files(
+            connection, rules, batch, self.facts, {file: self.numbers.setdefault(file, len(self.numbers))}
+        )
+        self.facts |= found.facts
+        rows = connection.execute("SELECT position FROM staged WHERE reason = 'conflicting_identity'").fetchall()
+        self.conflicts[file] = [position for (position,) in rows]
+        for number, reason in found.take_back.items():
+            for earlier, at in self.numbers.items():
+                if at == number and taken.pop(earlier, None) is not None:
+                    why = "later files of its source show what its scores are"
+                    self.problems.append(Problem(earlier, reason, f"{earlier}: nothing of it is played: {why}"))
+        return found.refused.get(file)
+
+    def _take(
+        self, connection: duckdb.DuckDBPyConnection, tables: dict[object, tuple[str, Batch]], batch: Batch
+    ) -> None:
+        """One batch into the table of its kind; when one of its files is damaged inside, its files one by one."""
+        try:
+            with atomic(connection):
+                self._insert(connection, tables, batch)
+        except duckdb.Error as error:  # damaged pages raise many kinds, some of them the base class
+            if not blames_the_file(error):
+                raise
+            forget_rejects(connection)
+            for alone in batch.alone:
+                self._take(connection, tables, alone)
+            if not batch.alone:
+                item = next(iter(batch.cursor), self.name)
+                text = f"{item}: cannot be read to its end ({str(error).splitlines()[0]}); nothing of it was taken"
+                self.problems.append(Problem(item, "unreadable_file", text))
+
+    def _insert(
+        self, connection: duckdb.DuckDBPyConnection, tables: dict[object, tuple[str, Batch]], batch: Batch
+    ) -> None:
+        arrival = f"coalesce({time_expression('labelled_at', batch)}, {time_expression('observed_at', batch)})"
+        unreadable = "" if batch.unreadable else "NULL::VARCHAR AS _unreadable, "
+        positions = [position for file in batch.cursor for position in self.conflicts.get(file, ())]
+        load_table(connection, "conflicting", {"position": np.array(positions, dtype=np.int64)})
+        rows = (
+            f"SELECT *, {unreadable}coalesce({arrival}, {_FIRST}) AS _arrival, "
+            f"_position IN (SELECT position FROM conflicting) AS _conflicting FROM ({batch.relation})"
+        )
+        signature = tuple(batch.types.items())
+        if signature in tables:
+            name = tables[signature][0]
+            connection.execute(f"INSERT INTO {name} BY NAME {rows}")
+        else:
+            name = f"replay.history.{quoted(f'{self.key}-{len(tables)}')}"
+            connection.execute(f"CREATE OR REPLACE TABLE {name} AS {rows}")
+        if batch.rejects is not None:
+            connection.execute(
+                f"INSERT INTO {name} BY NAME SELECT _file, _row, _row AS _position, "
+                f"any_value(_unreadable) AS _unreadable, {_FIRST} AS _arrival FROM ({batch.rejects}) GROUP BY ALL"
+            )
+            forget_rejects(connection)
+        tables.setdefault(signature, (name, batch))
+
+
+def _one_by_one(batches: Sequence[Batch]) -> Iterator[Batch]:
+    for batch in batches:
+        yield from batch.alone or (batch,)

@@ -1,0 +1,1 @@
+"""Times as sources write them, as SQL."""

@@ -1,0 +1,1 @@
+"""Calibration and accuracy of many slices at once, with intervals."""

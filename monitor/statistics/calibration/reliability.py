@@ -1,0 +1,39 @@
+"""The reliability curve: what the scores of each bin said, and what happened."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.statistics.arrays import Floats, ratio
+from monitor.statistics.calibration.bins import ResidualVariance, ScoreBins
+from monitor.statistics.cells import Cells, Clusters
+from monitor.statistics.intervals import Z_95, clopper_pearson
+
+
+def reliability(cells: Cells, units: int, clusters: Clusters | None = None) -> dict[str, NDArray[np.float64]]:
+    """Per unit and equal-width score bin, each of shape (units, 15): ``samples``, ``mean_score``, ``outcome_rate``, and
+    ``rate_lower``, ``rate_upper``, the 95 % interval of the outcome rate.
+
+    The interval is Clopper and Pearson's (1934), never below 95 % for independent samples: Wilson's covers 95 % on
+    average over bins, but 85 % in some that hold few samples of a rare outcome. With ``clusters`` it is taken at
+    n/d·(z/t)² samples (Korn & Graubard 1998), d the bin's design effect and t Student's quantile (``dependence``).
+    Empty bins have samples 0 and NaN elsewhere. Raises ValueError when a cell's unit is not below ``units``.
+    """
+    bins = ScoreBins.from_cells(cells, units)
+    rate = ratio(bins.outcome, bins.n)
+    effective = bins.n if clusters is None else _effective(bins, clusters)
+    lower, upper = clopper_pearson(np.nan_to_num(rate) * effective, effective, 0.975)
+    return {
+        "samples": bins.n,
+        "mean_score": ratio(bins.score, bins.n),
+        "outcome_rate": rate,
+        "rate_lower": lower,
+        "rate_upper": upper,
+    }
+
+
+def _effective(bins: ScoreBins, clusters: Clusters) -> Floats:
+    """The independent samples that tell as much as those of each bin, (units, 15)."""
+    variance = ResidualVariance.estimate(bins, clusters)
+    design = np.ones(bins.n.shape) if variance.design is None else variance.design
+    left: Floats = bins.n / design * np.minimum((Z_95 / variance.quantile(0.95)) ** 2, 1.0)[:, None]
+    return left

@@ -1,0 +1,304 @@
+"""Drift evidence: an e-process per slice that raises at most a promised number of false alarms, at any polling rate.
+
+Per slice, time bucket t and tilt j, from weighted sums N = Σw, K = Σwy of the bucket and detector bin b,
+
+    inc_j = Σ_b [ λ_jb·K_b − N_b·log(1 + q_b·(e^λ_jb − 1)) ]     q_b = upper band where λ > 0, lower band where λ < 0
+    R_j  ← (γ_t·r_jt + R_j)·e^{inc_j}                             M = Σ_j w_j R_j, alarm when M ≥ c, then all R_j = 0
+
+Guarantee. As long as outcome rates given score and past lie within the band, E[e^{inc_j} | past] ≤ 1: for one sample
+E[e^{λy}] = 1 + rate·(e^λ − 1) is at most the same with q; a group with Σw ≤ 1 obeys it under any dependence inside,
+since e^{Σwa} ≤ Σw·e^a + (1 − Σw) by convexity; pooling a bin is safe, since log(1 + qx) is concave in q. So M minus
+the start mass so far is a supermartingale between alarms, and, as each alarm uses up M ≥ c, stopping at T days gives
+c·E[alarms] ≤ E[Σ γ_t] ≤ T. (Shiryaev–Roberts e-detector: Shin, Ramdas, Rinaldo 2024.) It needs: scores, bins, bank
+and share fixed before the label; labels whose delay does not depend on the outcome; each group within one bucket.
+
+Start mass. γ_t is the time in days since the slice was last scored, at most one day (or one bucket, if that is longer),
+and 0 in buckets without labelled samples: at most 1 per day in total, and quiet hours are not lost to the busy ones.
+r_jt (``Bank.start_shares``) deals it out over the tilts by what the bucket's scores can tell of each; Σ_j w_j r_jt = 1.
+
+Late labels. ``advance`` from a checkpoint gives the evidence of a run from scratch on what is known now; told again at
+every look, its alarms would be those of as many tests of the same buckets, which no budget covers. Alarms that are told
+come from a run of their own (``told``): mass is thrown away at alarms that were told and at nothing else, and is looked
+at where time goes on alone, at the end of what was looked at before and in the buckets after that. In the order in
+which labels become known each changes every term R_js that began at or before its bucket by a factor with mean at most 1
+(pooled into a bucket that has labels already: the perspective of log(1 + qx) is superadditive), so M minus its start
+mass is a supermartingale over looks and buckets taken as one sequence, whatever the delays, and c·E[alarms told] ≤
+E[total start mass]. That needs delays independent of outcomes given scores and past, as above, and that labels are not
+corrected or withdrawn. Given the times of arrival start mass is no chance: of a bucket it is fixed by its scores and
+labels, so late labels may move it between tilts, and to buckets that had none. What it gains after its first look counts as
+start mass of its own with mean evidence at most 1; over the tilts of a bucket that is at most its γ once more, and next
+to nothing where a day's labels suffice for all tilts. So alarms told are at most T/c, up to that gain.
+
+State is five numbers per tilt; a new bucket costs the same however long the history. All in log space.
+"""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from monitor.statistics.arrays import Floats, Ints
+from monitor.statistics.drift.bets import Bank, BinSums, Tolerance, default_bank
+
+NEVER = -1  # a bucket index that means none
+FORGETTING_DAYS = 30.0  # horizon of the standing evidence
+_HEADER = struct.Struct("<4sHq")  # magic, tilts, last scored bucket
+_MAGIC = b"cwe1"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """What is to be judged: (slices, buckets, 12) ``weight``, ``outcome`` and tolerated rates ``lower``, ``upper``.
+
+    ``bucket`` (buckets,) are indices on the time grid, ascending; buckets without samples may be left out. ``samples``
+    (slices, buckets) counts labelled samples.
+    """
+
+    bucket: Ints
+    weight: Floats
+    outcome: Floats
+    lower: Floats
+    upper: Floats
+    samples: Floats
+
+    @classmethod
+    def against_scores(cls, sums: BinSums, bucket: ArrayLike, tolerance: Tolerance) -> "Block":
+        """Judged against perfect calibration: outcome rate = mean score of the bucket and bin, give or take."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = np.where(sums.weight > 0, sums.score / sums.weight, 0.5)
+        mean = np.clip(mean, 0.0, 1.0)
+        return cls.of(sums, bucket, tolerance.lower(mean), tolerance.upper(mean))
+
+    @classmethod
+    def of(cls, sums: BinSums, bucket: ArrayLike, lower: Floats, upper: Floats) -> "Block":
+        """Raises ValueError on buckets that do not ascend, shapes that differ, or rates outside [0, 1]."""
+        index = np.asarray(bucket, dtype=np.int64)
+        if index.shape != sums.weight.shape[1:2] or (np.diff(index) <= 0).any() or (index < 0).any():
+            raise ValueError(f"bucket must hold {sums.weight.shape[1]} ascending indices of at least 0 (got {index})")
+        if not sums.weight.shape == lower.shape == upper.shape:
+            raise ValueError(f"bands must be {sums.weight.shape} (got {lower.shape}, {upper.shape})")
+        if not ((lower >= 0) & (lower <= upper) & (upper <= 1)).all():
+            raise ValueError("tolerated rates must satisfy 0 <= lower <= upper <= 1")
+        return cls(index, sums.weight, sums.outcome, lower, upper, sums.samples)
+
+    def increments(self, position: int, bank: Bank) -> Floats:
+        """inc (slices, J) of the bucket at ``position``; 0 where there are no samples."""
+        column, tilt = bank.term_bin, bank.term_tilt
+        rate = np.where(tilt > 0, self.upper[:, position, column], self.lower[:, position, column])
+        expected = self.weight[:, position, column] * np.log1p(rate * np.expm1(tilt))
+        total: Floats = (tilt * self.outcome[:, position, column] - expected) @ bank.incidence
+        return total
+
+    def growth(self, position: int, bank: Bank) -> Floats:
+        """Log growth (slices, J) expected of the bucket at ``position`` were a tilt true: ½·Σ_b N_b q_b(1 − q_b)λ_jb²."""
+        column, tilt = bank.term_bin, bank.term_tilt
+        rate = np.where(tilt > 0, self.upper[:, position, column], self.lower[:, position, column])
+        total: Floats = (self.weight[:, position, column] * rate * (1 - rate) * tilt**2 / 2) @ bank.incidence
+        return total
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EvidenceState:
+    """Evidence of S slices after ``last_scored``; each field but that one is (S, J), one value per slice and tilt.
+
+    ``log_mass`` log R_j; ``log_best`` the largest part of R_j that began in a single bucket, which is ``start``;
+    ``since_start`` labelled samples since then; ``log_standing`` standing evidence, for listing slices at a poll:
+    Q_j ← (ρ + (1 − ρ)Q_j)·e^{inc_j}, never reset, with E[Q_j] ≤ 1 at any fixed time.
+    """
+
+    log_mass: Floats
+    log_best: Floats
+    start: Ints
+    since_start: Floats
+    log_standing: Floats
+    last_scored: Ints  # (S,), bucket index or NEVER
+
+    @classmethod
+    def fresh(cls, slices: int, bank: Bank | None = None) -> "EvidenceState":
+        """The state of slices of which nothing is known yet."""
+        shape = (slices, len(bank or default_bank()))
+        none = np.full(shape, -np.inf)
+        never = np.full(shape, NEVER, np.int64)
+        return cls(none, none, never, np.zeros(shape), np.zeros(shape), np.full(slices, NEVER, np.int64))
+
+    def __len__(self) -> int:
+        return int(self.last_scored.size)
+
+    def select(self, rows: ArrayLike) -> "EvidenceState":
+        """The state of some of the slices, by index."""
+        index = np.asarray(rows, dtype=np.int64)
+        return EvidenceState(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: Sequence["EvidenceState"]) -> "EvidenceState":
+        """The slices of all parts, in order; parts must not be empty and share one bank."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+    def without(self, rows: Ints) -> "EvidenceState":
+        """The state with no evidence left of some slices, as after an alarm."""
+        return _reset(self, rows)
+
+    def log_evidence(self, bank: Bank | None = None) -> Floats:
+        """log M (S,); −inf right after an alarm and before the first sample."""
+        return _mixed(self.log_mass, bank or default_bank())
+
+    def log_standing_evidence(self, bank: Bank | None = None) -> Floats:
+        """log Σ_j w_j Q_j (S,): log of an e-value at any fixed time, for ``drifted_slices``."""
+        return _mixed(self.log_standing, bank or default_bank())
+
+    def to_bytes(self, row: int) -> bytes:
+        """One slice as a little-endian checkpoint, 14 + 40·J bytes (1,654 with the default bank)."""
+        tilts = self.log_mass.shape[1]
+        columns = [getattr(self, field.name)[row] for field in fields(self)[:5]]
+        body = b"".join(np.asarray(c, dtype="<i8" if c.dtype == np.int64 else "<f8").tobytes() for c in columns)
+        return _HEADER.pack(_MAGIC, tilts, int(self.last_scored[row])) + body
+
+    @classmethod
+    def from_bytes(cls, checkpoint: bytes) -> "EvidenceState":
+        """The state of one slice, S = 1. Raises ValueError when the bytes are no checkpoint of this format."""
+        if len(checkpoint) < _HEADER.size:
+            raise ValueError(f"not an evidence checkpoint: {len(checkpoint)} bytes")
+        magic, tilts, last = _HEADER.unpack_from(checkpoint)
+        if magic != _MAGIC or len(checkpoint) != _HEADER.size + 40 * tilts:
+            raise ValueError(f"not an evidence checkpoint: starts with {magic!r} and has {len(checkpoint)} bytes")
+        body = np.frombuffer(checkpoint, dtype="<f8", offset=_HEADER.size).reshape(5, 1, tilts)
+        start = body[2].view("<i8").astype(np.int64)
+        floats = [column.astype(np.float64) for column in body]
+        return cls(floats[0], floats[1], start, floats[3], floats[4], np.array([last], np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Slice ``row`` reached its threshold at ``bucket``; the drift most likely began at bucket ``onset``.
+
+    ``samples`` labelled samples from onset to alarm; ``tilt`` the index of the tilt with most evidence from there.
+    """
+
+    row: int
+    bucket: int
+    log_evidence: float
+    onset: int
+    samples: float
+    tilt: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Advance:
+    """The state after a block, ``log_evidence`` (slices, buckets) on the way (before any reset), and the alarms."""
+
+    state: EvidenceState
+    log_evidence: Floats
+    alarms: tuple[Alarm, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Told:
+    """What a run for alarms to be told respects: the bucket ``newest`` (S,) of each slice's newest alarm that was told
+    and whose bucket is still ahead (NEVER: none), at which its mass goes; and ``since``, the first bucket to look at."""
+
+    newest: Ints
+    since: int
+
+    def after(self, bucket: int) -> "Told":
+        """What is still ahead after the bucket."""
+        return Told(np.where(self.newest <= bucket, NEVER, self.newest), self.since)
+
+
+def advance(
+    state: EvidenceState, block: Block, threshold: ArrayLike, bucket_days: float, bank: Bank | None = None,
+    told: Told | None = None,
+) -> Advance:  # fmt: skip
+    """Take the buckets of ``block`` into the evidence, in order.
+
+    ``threshold`` c is one number, (slices,) or (slices, buckets); ``bucket_days`` the length of a bucket in days (1/24
+    for hours). For late or corrected labels start again from a checkpoint before the earliest changed bucket: the result
+    is that of a run from scratch. With ``told`` it is the run for alarms to be told, and they are those to be told now.
+    Raises ValueError when a slice was already scored in one of the buckets, or shapes differ.
+    """
+    bank = bank or default_bank()
+    slices, buckets = block.samples.shape
+    if state.log_mass.shape != (slices, len(bank)):
+        raise ValueError(f"state must be of {slices} slices and {len(bank)} tilts (got {state.log_mass.shape})")
+    if buckets and (state.last_scored >= block.bucket[0]).any():
+        raise ValueError(f"bucket {block.bucket[0]} is not after the state's {int(state.last_scored.max())}")
+    limits = np.log(np.asarray(threshold, dtype=np.float64))
+    limit = np.broadcast_to(limits[:, None] if limits.ndim == 1 else limits, (slices, buckets))
+    path, alarms = np.empty((slices, buckets)), list[Alarm]()
+    for position, bucket in enumerate(block.bucket.tolist()):
+        looked = block.weight[:, position].sum(axis=1) > 0
+        if told is not None:
+            state = _reset(state, np.flatnonzero((told.newest != NEVER) & (told.newest < bucket)))
+            told = told.after(bucket - 1)
+        state = _step(state, block, position, bucket_days, bank)
+        if told is not None:
+            state = _reset(state, np.flatnonzero(told.newest == bucket))
+            # late labels of other buckets may have raised the evidence of a slice without labels in this one
+            looked = (looked | (bucket == told.since)) & (bucket >= told.since) & (told.newest <= bucket)
+            told = told.after(bucket)
+        path[:, position] = state.log_evidence(bank)
+        rows = np.flatnonzero(looked & (path[:, position] >= limit[:, position]))
+        if rows.size:
+            alarms += _alarms(state, rows, bucket, path[rows, position], bank)
+            state = _reset(state, rows)
+    return Advance(state, path, tuple(alarms))
+
+
+def _mixed(logs: Floats, bank: Bank) -> Floats:
+    top = logs.max(axis=1, initial=-np.inf)
+    shift = np.where(np.isfinite(top), top, 0.0)
+    with np.errstate(divide="ignore"):
+        mixed: Floats = np.log(np.exp(logs - shift[:, None]) @ bank.weights) + shift
+    return mixed
+
+
+def _step(state: EvidenceState, block: Block, position: int, bucket_days: float, bank: Bank) -> EvidenceState:
+    bucket = int(block.bucket[position])
+    scored = block.weight[:, position].sum(axis=1) > 0
+    idle = np.where(state.last_scored == NEVER, 1, bucket - state.last_scored) * bucket_days
+    mass = np.minimum(idle, max(1.0, bucket_days))
+    forgotten = -np.expm1(-mass / FORGETTING_DAYS)
+    with np.errstate(divide="ignore"):
+        shares = bank.start_shares(block.growth(position, bank) / mass[:, None])
+        log_start = np.log(np.where(scored, mass, 0.0))[:, None] + np.log(shares)
+        log_fresh = np.log(np.where(scored, forgotten, 0.0))[:, None]
+        log_kept = np.log1p(-np.where(scored, forgotten, 0.0))[:, None]
+    increment = block.increments(position, bank)
+    restart = log_start > state.log_best
+    return EvidenceState(
+        np.logaddexp(log_start, state.log_mass) + increment,
+        np.maximum(log_start, state.log_best) + increment,
+        np.where(restart, bucket, state.start),
+        np.where(restart, 0.0, state.since_start) + np.where(scored, block.samples[:, position], 0.0)[:, None],
+        np.logaddexp(log_fresh, log_kept + state.log_standing) + increment,
+        np.where(scored, bucket, state.last_scored),
+    )
+
+
+def _alarms(state: EvidenceState, rows: Ints, bucket: int, log_evidence: Floats, bank: Bank) -> list[Alarm]:
+    """The onset is the start bucket with most evidence, summed over the tilts that point to it; the earliest of equals."""
+    share = state.log_best[rows] + np.log(bank.weights)
+    mass = np.exp(share - share.max(axis=1, keepdims=True))
+    own = np.arange(rows.size)
+    # one number for each pair of a row and a start: those of a row lie together, earlier starts first
+    stride = bucket - NEVER + 1
+    pairs, group = np.unique(own[:, None] * stride + state.start[rows] - NEVER, return_inverse=True)
+    group = group.reshape(mass.shape)
+    sums = np.bincount(group.ravel(), weights=mass.ravel())
+    first = np.searchsorted(pairs, own * stride)
+    best = np.maximum.reduceat(sums, first)
+    reached = np.flatnonzero(sums == np.repeat(best, np.diff(first, append=pairs.size)))
+    onset = reached[np.searchsorted(reached, first)]
+    tilt = np.argmax(np.where(group == onset[:, None], share, -np.inf), axis=1)
+    samples = state.since_start[rows, tilt]
+    starts = pairs[onset] % stride + NEVER
+    columns = (rows.tolist(), log_evidence.tolist(), starts.tolist(), samples.tolist(), tilt.tolist())
+    return [Alarm(row, bucket, *numbers) for row, *numbers in zip(*columns, strict=True)]
+
+
+def _reset(state: EvidenceState, rows: Ints) -> EvidenceState:
+    log_mass, log_best = state.log_mass.copy(), state.log_best.copy()
+    start, since = state.start.copy(), state.since_start.copy()
+    log_mass[rows], log_best[rows], start[rows], since[rows] = -np.inf, -np.inf, NEVER, 0.0
+    return EvidenceState(log_mass, log_best, start, since, state.log_standing, state.last_scored)

@@ -1,0 +1,143 @@
+"""An alarm in words: which scores drifted, in which direction, and how much each part of the range contributed."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.statistics.arrays import Floats, Ints
+from monitor.statistics.drift.bets import DETECTOR_BINS, EDGES, Bank, default_bank
+from monitor.statistics.drift.eprocess import Block
+
+_CLEAR = 3.0  # log Bayes factor from which a direction is named
+_SLACK = 1.5  # stretches within this of the best are about as good
+
+
+@dataclass(frozen=True, slots=True)
+class BinDrift:
+    """One detector bin since the onset: scores in [low, high), weighed samples, and its part of the log evidence.
+
+    ``mean_rate`` is what was tolerated on average (the middle of the band), ``outcome_rate`` what happened; both None
+    without samples. ``contribution`` may be negative: there the outcomes speak against the tilt.
+    """
+
+    low: float
+    high: float
+    weight: float
+    mean_rate: float | None
+    outcome_rate: float | None
+    contribution: float
+
+
+def explain(
+    block: Block, row: int, tilt: int, onset: int, alarm: int, bank: Bank | None = None
+) -> tuple[BinDrift, ...]:
+    """The twelve bins of slice ``row`` from bucket ``onset`` to bucket ``alarm``, both included, under one tilt.
+
+    ``block`` must hold these buckets. Contributions add up to the log evidence of (tilt, onset) less the log of the
+    start mass. Raises ValueError when the block has no bucket in that range.
+    """
+    bank = bank or default_bank()
+    span = np.flatnonzero((block.bucket >= onset) & (block.bucket <= alarm))
+    if not span.size:
+        raise ValueError(f"the block has no bucket in {onset}..{alarm}")
+    weight, outcome = block.weight[row, span], block.outcome[row, span]
+    lower, upper = block.lower[row, span], block.upper[row, span]
+    size = bank.tilts[tilt]
+    rate = np.where(size > 0, upper, lower)
+    contribution = (size * outcome - weight * np.log1p(rate * np.expm1(size))).sum(axis=0)
+    middle = (weight * (lower + upper) / 2).sum(axis=0)
+    total, happened = weight.sum(axis=0), outcome.sum(axis=0)
+    return tuple(
+        BinDrift(
+            EDGES[b],
+            EDGES[b + 1],
+            float(total[b]),
+            float(middle[b] / total[b]) if total[b] > 0 else None,
+            float(happened[b] / total[b]) if total[b] > 0 else None,
+            float(contribution[b]),
+        )
+        for b in range(DETECTOR_BINS)
+    )
+
+
+def span_sums(block: Block, first: Ints, last: Ints) -> Floats:
+    """Of each slice from bucket ``first`` to ``last`` (S,), both included: (3, S, 12) weight, what was tolerated on average
+    times weight, and outcomes. Sums of blocks that follow each other add up."""
+    inside = (block.bucket >= first[:, None]) & (block.bucket <= last[:, None])
+    middle = block.weight * (block.lower + block.upper) / 2
+    sums: Floats = np.stack([(part * inside[:, :, None]).sum(axis=1) for part in (block.weight, middle, block.outcome)])
+    return sums
+
+
+def summed_bins(sums: Floats) -> tuple[BinDrift, ...]:
+    """The twelve bins of one slice from its ``span_sums`` (3, 12); without contributions, which no single tilt has."""
+    parts = zip(EDGES[:-1], EDGES[1:], *sums.tolist(), strict=True)
+    return tuple(
+        BinDrift(low, high, w, m / w, o / w, 0.0) if w > 0 else BinDrift(low, high, w, None, None, 0.0)
+        for low, high, w, m, o in parts
+    )
+
+
+def direction(bins: tuple[BinDrift, ...]) -> str:
+    """For instance "over-confident above 0.8 (expected 0.93, came true 0.81)", or two such parts joined by "and".
+
+    The numbers are means over the samples of these bins, weighed as in ``bins``. Over-confident: the event happens less
+    often than expected. Of all stretches of bins the one where a common shift of the log-odds explains most is named
+    first: R = expected − observed outcomes, V their variance, and the log Bayes factor against no shift R²/(2(V + 1)) −
+    ½·log(1 + V), as in ``onset``. Of stretches that are about as good the longest is taken. A second one beside it is
+    named when its shift goes the other way and is clear by itself. Empty when there is no clear direction. Edges are
+    rounded to ``EDGES``; the words serve people, not decisions.
+    """
+    residual = np.array([0.0 if one.mean_rate is None else one.weight * one.mean_rate for one in bins])
+    residual -= np.array([0.0 if one.outcome_rate is None else one.weight * one.outcome_rate for one in bins])
+    rate = np.array([one.mean_rate or 0.0 for one in bins])
+    variance = np.array([one.weight for one in bins]) * rate * (1 - rate)
+    main = _strongest(residual, variance, 0, len(bins) - 1, None)
+    if main is None:
+        return ""
+    first, last, sign = main
+    beside = [_strongest(residual, variance, *span, -sign) for span in ((0, first - 1), (last + 1, len(bins) - 1))]
+    named = [main, *(one for one in beside if one is not None)]
+    return " and ".join(
+        f"{'over' if s > 0 else 'under'}-confident {_where(a, b)} ({_rates(bins[a : b + 1])})" for a, b, s in named
+    )
+
+
+def _rates(bins: tuple[BinDrift, ...]) -> str:
+    """``expected 0.93, came true 0.81``: with as many digits, from two on, as tell the two apart."""
+    seen = [(one.weight, one.mean_rate, one.outcome_rate) for one in bins]
+    total = sum(weight for weight, _, _ in seen)
+    expected = sum(weight * (mean or 0.0) for weight, mean, _ in seen) / total
+    happened = sum(weight * (rate or 0.0) for weight, _, rate in seen) / total
+    digits = next((d for d in range(2, 6) if f"{expected:.{d}f}" != f"{happened:.{d}f}"), 6)
+    return f"expected {expected:.{digits}f}, came true {happened:.{digits}f}"
+
+
+def _strongest(
+    residual: Floats, variance: Floats, first: int, last: int, sign: int | None
+) -> tuple[int, int, int] | None:
+    """(first, last, sign) of the stretch within first..last that a shift of that sign explains best; None if unclear."""
+    sums, spread = np.concatenate([[0], np.cumsum(residual)]), np.concatenate([[0], np.cumsum(variance)])
+    found = []
+    for a in range(first, last + 1):
+        for b in range(a, last + 1):
+            shift, v = float(sums[b + 1] - sums[a]), float(spread[b + 1] - spread[a])
+            if sign is None or shift * sign > 0:
+                found.append((shift**2 / (2 * (v + 1)) - math.log1p(v) / 2, a, b, 1 if shift > 0 else -1))
+    best = max(found, default=None)
+    if best is None or best[0] < _CLEAR:
+        return None
+    close = [one for one in found if one[0] >= best[0] - _SLACK and one[3] == best[3]]
+    _, a, b, side = max(close, key=lambda one: (one[2] - one[1], one[0]))
+    return a, b, side
+
+
+def _where(first: int, last: int) -> str:
+    if first == 0 and last == DETECTOR_BINS - 1:
+        return "at all scores"
+    if first == 0:
+        return f"below {EDGES[last + 1]:g}"
+    if last == DETECTOR_BINS - 1:
+        return f"above {EDGES[first]:g}"
+    return f"from {EDGES[first]:g} to {EDGES[last + 1]:g}"

@@ -1,0 +1,55 @@
+"""By how much one set of scores beats another in log-loss, and how sure that is when samples come in groups."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student_t
+
+from monitor.statistics.cells import LOG_LOSS_CLIP
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def log_losses(score: Floats, outcome: Floats) -> Floats:
+    """−ln of the probability given to what happened, per sample, in nats; scores clipped to [1e-12, 1 − 1e-12].
+
+    Where an outcome is a share, as of pre-counted rows, the mean over the row's samples.
+    """
+    clipped = np.clip(score, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
+    losses: Floats = -(outcome * np.log(clipped) + (1 - outcome) * np.log1p(-clipped))
+    return losses
+
+
+@dataclass(frozen=True, slots=True)
+class Improvement:
+    """Mean gain per sample in nats; above 0 is better. Each bound is one-sided at ``confidence``, NaN for one group."""
+
+    mean: float
+    lower: float
+    upper: float
+    confidence: float
+    n: int  # rows; each is a sample, or a pre-counted number of them
+    groups: int  # independent ones: images, clips, or single samples
+
+
+def improvement(gain: Floats, units: Ints, confidence: float, weight: Floats | None = None) -> Improvement:
+    """The mean of ``gain`` (N,), at least one, with bounds that hold when samples of one unit depend on each other.
+
+    ``weight`` (N,) is the number of samples each stands for, with ``gain`` their mean; None: one each. The variance is
+    that of cluster sums around the mean, G/(G−1)·Σ_g(Σ_{i∈g} w_i·(d_i − d̄))²/(Σw)², and the quantile
+    Student's t with G − 1 degrees of freedom (Cameron & Miller 2015, "A Practitioner's Guide to Cluster-Robust
+    Inference", §II, VI). Units are any non-negative codes (N,).
+    """
+    n = len(gain)
+    total = float(n if weight is None else weight.sum())
+    mean = float(gain.mean() if weight is None else gain @ weight / total)
+    _, codes = np.unique(units, return_inverse=True)
+    sums = np.bincount(codes, weights=gain - mean if weight is None else weight * (gain - mean))
+    groups = len(sums)
+    if groups < 2:
+        return Improvement(mean, float("nan"), float("nan"), confidence, n, groups)
+    standard_error = float(np.sqrt(groups / (groups - 1) * (sums @ sums))) / total
+    reach = float(student_t.ppf(confidence, groups - 1)) * standard_error
+    return Improvement(mean, mean - reach, mean + reach, confidence, n, groups)

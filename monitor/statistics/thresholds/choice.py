@@ -1,0 +1,211 @@
+"""A policy and scored samples → the threshold, what it gives with bounds, and all it was weighed against."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from monitor.statistics.arrays import Floats, Ints
+from monitor.statistics.thresholds.counts import Counts, bin_edges, count_at, promise_grid
+from monitor.statistics.thresholds.curves import ThresholdCurve, curve_of, thinned
+from monitor.statistics.thresholds.operating_points import minimum_cost, operating_points
+from monitor.statistics.thresholds.policies import Policy
+from monitor.statistics.thresholds.promise import promise
+
+EXACT, GROUPED = "clopper-pearson", "clopper-pearson at the effective size of groups"
+_GOALS = {
+    "precision": "precision >= {:g}", "recall": "recall >= {:g}", "accuracy": "accuracy >= {:g} among the kept",
+    "fp_per_image": "at most {:g} false positives per image",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """N samples with calibrated scores in [0, 1], outcomes 0 or 1, and codes of groups (negative: alone; None: all).
+
+    With ``n`` (N,) they are pre-counted rows of so many samples each, and outcomes the shares that are positive.
+    """
+
+    score: Floats
+    outcome: Floats
+    group: Ints | None = None
+    n: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded:
+    """An estimate and its one-sided bounds, each at the choice's confidence; None where unknown."""
+
+    estimate: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdChoice:
+    """What a policy chose. Predict positive (for ``accuracy``: predict at all) when score >= ``threshold``.
+
+    ``threshold`` is None when no threshold can promise the bound, or the samples determine none. ``kept`` is None for
+    policies that promise nothing. A promise holds with ``confidence``; the bounds beside it are each their own
+    statement at that confidence. ``best`` is the best confidence bound any threshold has by itself.
+    """
+
+    policy: Policy
+    threshold: float | None
+    kept: bool | None
+    confidence: float
+    bound: str  # kind of the bounds: EXACT or GROUPED
+    n: int
+    groups: int
+    precision: Bounded = Bounded()
+    recall: Bounded = Bounded()
+    fp_per_group: Bounded = Bounded()
+    share: float | None = None  # predicted positive; for abstention the coverage
+    best: float | None = None
+    best_threshold: float | None = None
+    empirical: float | None = None  # cost: the threshold that was cheapest in the samples; above 1: predict nothing
+    reasons: tuple[str, ...] = ()
+    curve: ThresholdCurve | None = field(default=None, compare=False)
+
+
+def choose_threshold(
+    policy: Policy, judged: Scored, *, confidence: float = 0.95, chosen_on: Scored | None = None
+) -> ThresholdChoice:
+    """The threshold of ``policy``, and its precision, recall and curve on ``judged``.
+
+    A promise is made on ``judged``, which must not have served to fit the calibrator: its statement is valid on the
+    samples it was chosen on (see ``promises``). Every other policy chooses on ``chosen_on`` and is measured on
+    ``judged``; without ``chosen_on`` it is both, and the figures are a little too good.
+    Raises ValueError on scores or outcomes out of range, and unless 0.5 <= confidence < 1.
+    """
+    if not 0.5 <= confidence < 1:
+        raise ValueError(f"confidence must be at least 0.5 and below 1 (got {confidence:g})")
+    if not len(judged) or (chosen_on is not None and not len(chosen_on)):
+        nothing = ("no threshold: there are no samples to choose and measure it on",)
+        return ThresholdChoice(policy, None, _kept(policy, None), confidence, EXACT, 0, 0, reasons=nothing)
+    choose = _promised if policy.promises else _optimised
+    return choose(policy, judged, confidence, judged if chosen_on is None else chosen_on)
+
+
+def is_broken(policy: Policy, threshold: float, judged: Scored, confidence: float) -> bool:
+    """Whether samples show, with confidence, that a threshold does not keep what the policy promises."""
+    counts = _counted(np.array([threshold]), judged)
+    if policy.kind == "fp_per_image":
+        return bool(counts.false_positives_bounds(confidence)[0][0] > policy.target)
+    bounds = counts.recall_bounds if policy.kind == "recall" else counts.precision_bounds
+    return bool(bounds(confidence)[1][0] < policy.target)
+
+
+def _counted(thresholds: Floats, judged: Scored) -> Counts:
+    return count_at(thresholds, judged.score, judged.outcome, judged.group, judged.n)
+
+
+def _kept(policy: Policy, threshold: float | None) -> bool | None:
+    return threshold is not None if policy.promises else None
+
+
+def _promised(policy: Policy, judged: Scored, confidence: float, _: Scored) -> ThresholdChoice:
+    tested = _counted(promise_grid(), judged)
+    found = promise(policy.kind, policy.target, tested, confidence)
+    threshold = None if found.index is None else float(tested.threshold[found.index])
+    choice = ThresholdChoice(
+        policy, threshold, _kept(policy, threshold), confidence, _kind(tested), len(judged), int(tested.groups),
+        best=found.best,
+        best_threshold=None if found.best_index is None else float(tested.threshold[found.best_index]),
+    )  # fmt: skip
+    choice = _measured(choice, tested)
+    return replace(choice, reasons=(_on_promise(choice),))
+
+
+def _optimised(policy: Policy, judged: Scored, confidence: float, chosen_on: Scored) -> ThresholdChoice:
+    points = operating_points(chosen_on.score, chosen_on.outcome, n=chosen_on.n)
+    point = policy.choose(points)
+    threshold = point.threshold if point is not None and point.threshold <= 1 else None
+    candidates = np.union1d(bin_edges(), [] if threshold is None else [threshold])
+    counts = _counted(candidates, judged)
+    costs = policy.weights(points) if policy.kind == "cost" else None
+    cheapest = None if costs is None else minimum_cost(points, *costs)
+    choice = ThresholdChoice(
+        policy, threshold, None, confidence, _kind(counts), len(judged), int(counts.groups),
+        empirical=None if cheapest is None else cheapest.threshold,
+    )  # fmt: skip
+    choice = _measured(choice, counts, costs)
+    return replace(choice, reasons=(_on_optimum(choice, Policy.base_rate(points)),))
+
+
+def _kind(counts: Counts) -> str:
+    return GROUPED if counts.grouped else EXACT
+
+
+def _measured(choice: ThresholdChoice, counts: Counts, costs: tuple[float, float] | None = None) -> ThresholdChoice:
+    """With the figures at its threshold, and the curve over the bin edges and that threshold."""
+    shown = np.isin(counts.threshold, bin_edges()) | (counts.threshold == choice.threshold)
+    curve = curve_of(thinned(counts.at(shown), choice.threshold), choice.confidence, costs)
+    if choice.threshold is None:
+        return replace(choice, curve=curve)
+    own = counts.at(counts.threshold == choice.threshold)
+    confidence = choice.confidence
+    return replace(
+        choice, curve=curve, share=_known(own.share),
+        precision=_bounded(own.precision().rate, own.precision_bounds(confidence)),
+        recall=_bounded(own.recall().rate, own.recall_bounds(confidence)),
+        fp_per_group=_bounded(own.fp / own.groups, own.false_positives_bounds(confidence)),
+    )  # fmt: skip
+
+
+def _known(values: Floats) -> float | None:
+    return float(values[0]) if np.isfinite(values[0]) else None
+
+
+def _bounded(estimate: Floats, bounds: tuple[Floats, Floats]) -> Bounded:
+    return Bounded(_known(estimate), *(_known(bound) for bound in bounds))
+
+
+def _on_promise(choice: ThresholdChoice) -> str:
+    sure = f"with {100 * choice.confidence:g} % confidence on {_samples(choice)}"
+    goal = _GOALS[choice.policy.kind].format(choice.policy.target)
+    if choice.threshold is None:
+        best = "nothing can be bounded" if choice.best is None else f"the best bound is {choice.best:.4g}"
+        at = "" if choice.best_threshold is None else f", at {choice.best_threshold:.4g}"
+        return f"no threshold can promise {goal} {sure}: {best}{at}"
+    coverage = (
+        f"; it covers {100 * (choice.share or 0.0):.3g} % of all samples" if choice.policy.kind == "accuracy" else ""
+    )
+    return f"threshold {choice.threshold:.4f} promises {goal} {sure}: {_figures(choice)}{coverage}"
+
+
+def _on_optimum(choice: ThresholdChoice, rate: float | None) -> str:
+    policy = choice.policy
+    if choice.threshold is None:
+        return f"no threshold for {policy.text}: the samples it is chosen on must hold both outcomes"
+    empirical = ""
+    if choice.empirical is not None:
+        value = "to predict nothing positive" if choice.empirical > 1 else f"{choice.empirical:.4f}"
+        empirical = f"; cheapest in the samples was {value}"
+    if policy.prior is not None and rate is not None:
+        empirical += (
+            f"; shifted from a base rate of {rate:.4g} to {policy.prior:g}, the figures are those at {rate:.4g}"
+        )
+    return f"threshold {choice.threshold:.4f} by {policy.text}{empirical}; on {_samples(choice)}: {_figures(choice)}"
+
+
+def _samples(choice: ThresholdChoice) -> str:
+    groups = f" in {choice.groups:,} groups" if choice.bound == GROUPED else ""
+    return f"{choice.n:,} samples{groups}"
+
+
+def _figures(choice: ThresholdChoice) -> str:
+    shown = [("precision", choice.precision), ("recall", choice.recall)]
+    if choice.policy.kind == "accuracy":
+        shown = [("accuracy", choice.precision)]
+    if choice.policy.kind == "fp_per_image":
+        shown.append(("false positives per image", choice.fp_per_group))
+    return ", ".join(f"{name} {_told(bounded)}" for name, bounded in shown)
+
+
+def _told(bounded: Bounded) -> str:
+    if bounded.estimate is None or bounded.lower is None or bounded.upper is None:
+        return "unknown"
+    return f"{bounded.estimate:.4g} ({bounded.lower:.4g} to {bounded.upper:.4g})"

@@ -1,0 +1,67 @@
+"""The trade-off curve of a decision threshold: what every other choice would have given, in at most 200 points."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.statistics.arrays import Floats, ratio
+from monitor.statistics.thresholds.counts import Counts
+
+MOST_POINTS = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ThresholdCurve:
+    """Arrays of equal length, thresholds rising; NaN is unknown.
+
+    The bounds are one-sided, each for its threshold alone: of 20 at 95 % one may be off. ``cost`` is the mean cost per
+    sample under the policy's costs, NaN for a policy without. ``share`` is the part predicted positive (for abstention
+    the coverage), ``fp_per_group`` false positives per image or clip.
+    """
+
+    threshold: Floats
+    share: Floats
+    precision: Floats
+    precision_lower: Floats
+    precision_upper: Floats
+    recall: Floats
+    recall_lower: Floats
+    recall_upper: Floats
+    f1: Floats
+    cost: Floats
+    fp_per_group: Floats
+
+    def __len__(self) -> int:
+        return int(self.threshold.size)
+
+
+COLUMNS = tuple(ThresholdCurve.__dataclass_fields__)
+
+
+def curve_of(counts: Counts, confidence: float, costs: tuple[float, float] | None = None) -> ThresholdCurve:
+    """The curve at all thresholds of ``counts``; ``costs``: of a false positive and of a false negative."""
+    missed = counts.positives - counts.tp
+    every = np.full(len(counts), counts.n)
+    precision_lower, precision_upper = counts.precision_bounds(confidence)
+    recall_lower, recall_upper = counts.recall_bounds(confidence)
+    return ThresholdCurve(
+        threshold=counts.threshold, share=counts.share,
+        precision=counts.precision().rate, precision_lower=precision_lower, precision_upper=precision_upper,
+        recall=counts.recall().rate, recall_lower=recall_lower, recall_upper=recall_upper,
+        f1=ratio(2 * counts.tp, 2 * counts.tp + counts.fp + missed),
+        cost=np.full(len(counts), np.nan) if costs is None else (costs[0] * counts.fp + costs[1] * missed) / every,
+        fp_per_group=counts.fp / counts.groups,
+    )  # fmt: skip
+
+
+def thinned(counts: Counts, keep: float | None, most: int = MOST_POINTS) -> Counts:
+    """Those thresholds from which on another sample is predicted positive, evenly thinned to ``most``; ``keep`` stays."""
+    predicted = counts.tp + counts.fp
+    telling = (predicted > 0) & (predicted != np.append(predicted[1:], 0.0))
+    kept = counts.threshold == keep
+    index = np.flatnonzero(telling | kept)
+    must = np.flatnonzero(kept)
+    if index.size > most:
+        even = index[np.linspace(0, index.size - 1, most - must.size).round().astype(np.int64)]
+        index = np.union1d(even, must)
+    return counts.at(index)

@@ -1,0 +1,161 @@
+"""Decision thresholds: how each candidate does, and which is best by one measure. Predict positive when p ≥ t."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from monitor.statistics.arrays import Floats, ratio, totals
+from monitor.statistics.cells import FINE_BINS, SCORE_BINS, Cells, fine_bin_of, fine_edges, score_bin_of
+
+NEVER = float(np.nextafter(1.0, 2.0))  # the threshold no score reaches
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A threshold and the confusion counts it gives; counts may be fractions where samples are weighted."""
+
+    threshold: float
+    tp: float
+    fp: float
+    fn: float
+    tn: float
+
+    @property
+    def precision(self) -> float | None:
+        """tp/(tp + fp); None when nothing is predicted positive."""
+        return self.tp / (self.tp + self.fp) if self.tp + self.fp else None
+
+    @property
+    def recall(self) -> float | None:
+        """tp/(tp + fn); None when nothing is positive."""
+        return self.tp / (self.tp + self.fn) if self.tp + self.fn else None
+
+    @property
+    def f1(self) -> float | None:
+        return self.fbeta(1.0)
+
+    def fbeta(self, beta: float) -> float | None:
+        """(1 + β²)tp / ((1 + β²)tp + β²fn + fp); None when nothing is positive or predicted so."""
+        below = (1 + beta**2) * self.tp + beta**2 * self.fn + self.fp
+        return (1 + beta**2) * self.tp / below if below else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OperatingPoints:
+    """All candidates, thresholds descending: the first predicts nothing positive (``NEVER``), the last everything."""
+
+    threshold: Floats
+    tp: Floats
+    fp: Floats
+    fn: Floats
+    tn: Floats
+
+    def __len__(self) -> int:
+        return int(self.threshold.size)
+
+    def __getitem__(self, index: int) -> OperatingPoint:
+        columns = (self.threshold, self.tp, self.fp, self.fn, self.tn)
+        return OperatingPoint(*(float(column[index]) for column in columns))
+
+    def at(self, threshold: float) -> OperatingPoint:
+        """The counts at any threshold: those of the smallest candidate not below it.
+
+        Exact for candidates that are all observed scores; for cells, samples between the threshold and the next bin
+        edge above it count as predicted negative.
+        """
+        index = max(int(np.searchsorted(-self.threshold, -threshold, side="right")) - 1, 0)
+        point = self[index]
+        return OperatingPoint(threshold, point.tp, point.fp, point.fn, point.tn)
+
+
+def _points(threshold: Floats, n: Floats, positives: Floats) -> OperatingPoints:
+    """From distinct thresholds in descending order and the samples that each adds to the predicted positives."""
+    tp = np.concatenate([[0.0], np.cumsum(positives)])
+    fp = np.concatenate([[0.0], np.cumsum(n - positives)])
+    return OperatingPoints(np.concatenate([[NEVER], threshold]), tp, fp, tp[-1] - tp, fp[-1] - fp)
+
+
+def operating_points(
+    score: ArrayLike, outcome: ArrayLike, *, n: ArrayLike | None = None, positives: ArrayLike | None = None
+) -> OperatingPoints:
+    """Candidates at each distinct observed score. With ``n`` rows are pre-counted; ``positives`` (default n·outcome)
+    are the true ones among them. Raises ValueError when a score is not in [0, 1] or lengths differ."""
+    scores = np.atleast_1d(np.asarray(score, dtype=np.float64))
+    if not ((scores >= 0) & (scores <= 1)).all():
+        raise ValueError("scores must lie in [0, 1] (got one outside, or NaN)")
+    count = np.ones(scores.shape) if n is None else np.atleast_1d(np.asarray(n, dtype=np.float64))
+    hits = count * np.asarray(outcome, dtype=np.float64) if positives is None else np.asarray(positives, np.float64)
+    if not scores.shape == count.shape == np.atleast_1d(hits).shape:
+        raise ValueError(f"score, outcome, n and positives must have equal length ({scores.size} scores)")
+    distinct, code = np.unique(scores, return_inverse=True)
+    per_score = totals(code, count, distinct.size)
+    true = totals(code, np.atleast_1d(hits), distinct.size)
+    return _points(distinct[::-1], per_score[::-1], true[::-1])
+
+
+def operating_points_of_cells(cells: Cells) -> OperatingPoints:
+    """Candidates at the lower edge of each occupied bin; all units of ``cells`` together.
+
+    The edge is the larger of the score bin's and the fine bin's, so a score in the bin is ≥ t (up to the last digit).
+    """
+    stride = SCORE_BINS * FINE_BINS
+    n = totals(cells.bin.astype(np.int64), cells.n, stride)
+    outcome = totals(cells.bin.astype(np.int64), cells.outcome, stride)
+    occupied = np.flatnonzero(n > 0)[::-1]
+    edge = np.maximum(score_bin_of(occupied) / SCORE_BINS, fine_edges()[fine_bin_of(occupied)])
+    return _points(edge, n[occupied], outcome[occupied])
+
+
+def _best(points: OperatingPoints, value: Floats) -> OperatingPoint | None:
+    """The candidate with the largest value, the higher threshold on a tie; None when no value is known."""
+    return None if np.isnan(value).all() else points[int(np.nanargmax(value))]
+
+
+def best_fbeta(points: OperatingPoints, beta: float) -> OperatingPoint | None:
+    """Largest Fβ = (1 + β²)tp / ((1 + β²)tp + β²fn + fp). None without positives; ties go to the higher threshold."""
+    if points.tp[-1] == 0:
+        return None
+    weighted = (1 + beta**2) * points.tp
+    return _best(points, ratio(weighted, weighted + beta**2 * points.fn + points.fp))
+
+
+def best_f1(points: OperatingPoints) -> OperatingPoint | None:
+    """Largest F1 = 2tp / (2tp + fn + fp). None without positives; ties go to the higher threshold."""
+    return best_fbeta(points, 1.0)
+
+
+def youden(points: OperatingPoints) -> OperatingPoint | None:
+    """Largest true positive rate − false positive rate (Youden 1950). None unless both outcomes were seen."""
+    return _best(points, ratio(points.tp, points.tp + points.fn) - ratio(points.fp, points.fp + points.tn))
+
+
+def _check_costs(fp: float, fn: float) -> None:
+    if not (0 < fp < np.inf and 0 < fn < np.inf):
+        raise ValueError(f"costs must be positive numbers (got fp={fp:g}, fn={fn:g})")
+
+
+def cost_threshold(fp: float, fn: float, *, rate: float | None = None, prior: float | None = None) -> float:
+    """C_FP / (C_FP + C_FN): where a calibrated score makes both decisions cost the same (Elkan 2001).
+
+    With ``rate``, the rate of positives the scores are calibrated on, and ``prior``, that where the threshold will be
+    used, the threshold on the scores as they are: odds(t) = C_FP/C_FN · odds(rate)/odds(prior), which is the same as
+    shifting each score's odds by odds(prior)/odds(rate) (Saerens et al. 2002). Raises ValueError on costs that are not
+    positive, and on rates outside (0, 1).
+    """
+    _check_costs(fp, fn)
+    if rate is None or prior is None:
+        return fp / (fp + fn)
+    if not (0 < rate < 1 and 0 < prior < 1):
+        raise ValueError(f"rate and prior must lie between 0 and 1 (got {rate:g} and {prior:g})")
+    log_odds = math.log(fp / fn) + math.log(rate / (1 - rate)) - math.log(prior / (1 - prior))
+    return 1 / (1 + math.exp(-log_odds)) if log_odds > -700 else 0.0
+
+
+def minimum_cost(points: OperatingPoints, fp: float, fn: float) -> OperatingPoint | None:
+    """The candidate with the least C_FP·fp + C_FN·fn in the samples, which need no calibrated scores; it may be
+    ``NEVER``. None without samples; ties go to the higher threshold. Raises ValueError on costs that are not positive.
+    """
+    _check_costs(fp, fn)
+    return _best(points, -(fp * points.fp + fn * points.fn)) if len(points) > 1 else None

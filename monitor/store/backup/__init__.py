@@ -1,0 +1,1 @@
+"""Backups of a whole state, and putting one back."""

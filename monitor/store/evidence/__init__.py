@@ -1,0 +1,1 @@
+"""Drift evidence in the store."""

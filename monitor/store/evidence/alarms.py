@@ -1,0 +1,118 @@
+"""Alarms of drift evidence in the store: all of them with their numbers, the newest of each stream in words as well.
+
+``evidence_alarms`` are those of a run from scratch; judging again replaces them. ``told_alarms`` are those that were told,
+which nothing takes back: alerts rest on them, until their rule means something else, and they are what counts against the
+false-alarm budget.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.model import QUIET_AFTER_DRIFT, QUIET_TIMES
+from monitor.store.connection import aware, load_table, naive
+from monitor.store.evidence.streams import Stream, load_streams
+from monitor.store.readings import insert_columns
+from monitor.store.sql import statement
+
+Table = Literal["evidence_alarms", "told_alarms"]
+_STANDING: Mapping[Table, str] = {
+    "evidence_alarms": "(SELECT *, NULL AS told_at FROM evidence_alarms)",
+    "told_alarms": "(FROM told_alarms WHERE NOT superseded)",
+}
+_KEY = ("model", "rule", "version", "calibrator", "slice", "bucket")
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRow:
+    """One alarm as stored. ``direction`` is "" when it is not ``explained``, and when no direction is clear."""
+
+    stream: Stream
+    bucket: datetime
+    ratio: float
+    onset: datetime
+    samples: int
+    direction: str = ""
+    explained: bool = False
+    told_at: datetime | None = None  # None: it was not, or before this was recorded
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAlarms:
+    """The alarms of a stream since it was opened."""
+
+    newest: AlarmRow
+    count: int
+    began: datetime  # onset of the first of those that led to the newest without quiet between
+
+
+def store_alarms(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, alarms: Sequence[AlarmRow], told_at: datetime | None = None
+) -> None:  # fmt: skip
+    """Append alarms, as told at ``told_at`` if it is given."""
+    extra = () if told_at is None else (told_at, False)
+    keys: dict[int, tuple[str, str, str]] = {}  # by object: of thousands of alarms most share their stream
+    insert_columns(
+        connection, "told_alarms" if extra else "evidence_alarms",
+        (*_KEY, "ratio", "onset", "samples", "direction", "explained", *(["told_at", "superseded"] if extra else [])),
+        (
+            (
+                model, rule, *(keys.get(id(a.stream)) or keys.setdefault(id(a.stream), a.stream.key)), a.bucket, a.ratio,
+                a.onset, a.samples, a.direction, a.explained, *extra,
+            )
+            for a in alarms
+        ),
+    )  # fmt: skip
+
+
+def store_words(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, alarms: Sequence[AlarmRow],
+    table: Table = "evidence_alarms",
+) -> None:  # fmt: skip
+    """Put the directions of these alarms, which are stored, beside them: they are explained."""
+    if not alarms:
+        return
+    texts = {
+        "version": [a.stream.version for a in alarms], "calibrator": [a.stream.calibrator for a in alarms],
+        "slice": [a.stream.slice.text for a in alarms], "direction": [a.direction for a in alarms],
+    }  # fmt: skip
+    columns: dict[str, NDArray[Any]] = {name: np.array(column, dtype=object) for name, column in texts.items()}
+    columns["bucket"] = np.array([naive(a.bucket) for a in alarms], dtype="datetime64[us]")
+    load_table(connection, "words", columns)
+    text = statement("evidence_alarms_explain").replace("evidence_alarms AS a", f"{table} AS a")
+    connection.execute(text, {"model": model, "rule": rule})
+
+
+def newest_alarms(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, width: timedelta, table: Table = "evidence_alarms"
+) -> dict[tuple[str, str, str], StreamAlarms]:
+    """The alarms of each open stream by its key; streams without any are left out. ``width``: of a bucket."""
+    streams = {stream.key: stream for stream in load_streams(connection, model, rule)}
+    rows = connection.execute(
+        statement("evidence_alarms_newest").replace("evidence_alarms AS a", f"{_STANDING[table]} AS a"),
+        {"model": model, "rule": rule, "width": width, "quiet": QUIET_AFTER_DRIFT, "times": QUIET_TIMES},
+    ).fetchall()
+    found = {}
+    for *key, count, began, bucket, ratio, onset, samples, direction, explained, told_at in rows:
+        stream = streams[key[0], key[1], key[2]]
+        at, onset_at = bucket.replace(tzinfo=UTC), onset.replace(tzinfo=UTC)
+        newest = AlarmRow(stream, at, ratio, onset_at, samples, direction, explained, aware(told_at))
+        found[stream.key] = StreamAlarms(newest, count, began.replace(tzinfo=UTC))
+    return found
+
+
+def newest_told(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, since: datetime
+) -> dict[tuple[str, str, str], datetime]:
+    """Bucket of the newest alarm told of each stream by its key, from the bucket ``since`` on."""
+    rows = connection.execute(
+        "SELECT version, calibrator, slice, max(bucket) FROM told_alarms "
+        "WHERE model = $model AND rule = $rule AND bucket >= $since AND NOT superseded GROUP BY ALL",
+        {"model": model, "rule": rule, "since": naive(since)},
+    ).fetchall()
+    return {(version, calibrator, text): bucket.replace(tzinfo=UTC) for version, calibrator, text, bucket in rows}

@@ -1,0 +1,358 @@
+"""Drift evidence in the store: streams with their state, daily checkpoints, and the path."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.model import Slice
+from monitor.statistics.cells import FINE_BINS, SUMS, Cells
+from monitor.statistics.drift.bets import DETECTOR_BINS, BinSums, detector_bin_of
+from monitor.store.cells import filled
+from monitor.store.connection import aware, naive
+from monitor.store.dictionaries import Registry
+from monitor.store.readings import insert_arrays, insert_columns
+from monitor.store.sql import statement
+
+Checkpoint = dict[tuple[str, str, str], tuple[bytes, bytes | None, bytes | None]]
+_PARTS = detector_bin_of(np.arange(FINE_BINS, dtype=np.int16)).tolist()  # of each fine bin
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One series of evidence: a slice of a version under the calibrator in use, since ``opened``."""
+
+    version: str
+    calibrator: str
+    slice: Slice
+    rank: int
+    opened: datetime
+    state: bytes | None = None  # evidence after the newest judged bucket; None: nothing judged yet
+    reference: bytes | None = None  # what it is judged against, or has been gathered of it; None: the scores themselves
+    told: bytes | None = None  # evidence for alarms to be told, where it differs from ``state``
+    listed: bool = False  # among those that e-BH listed as drifted at the newest look
+    closed: datetime | None = None  # since when it is over; None: open
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.version, self.calibrator, self.slice.text
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Traffic:
+    """Who had labelled samples in a span, and when. Their cells are loaded part by part: ``load_cells``."""
+
+    ids: NDArray[np.int64]  # (groups,), rising: number of the stream, and of the finest slice, as ``_group_id``
+    groups: tuple[tuple[str, str, Slice], ...]  # version, calibrator, finest slice
+    buckets: tuple[datetime, ...]
+    first: tuple[datetime, ...]  # per group, its first and last bucket in the span
+    last: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """Steps of the path: evidence of the streams ``row`` after a ``bucket`` with so many labelled samples, and its ratio
+    to what raises an alarm; columns of one length."""
+
+    row: NDArray[np.int64]
+    bucket: NDArray[np.datetime64]
+    samples: NDArray[np.int64]
+    ratio: NDArray[np.float64]
+
+
+def load_traffic(connection: duckdb.DuckDBPyConnection, registry: Registry, start: datetime, end: datetime) -> Traffic:
+    """The labelled traffic of the buckets in [start, end)."""
+    span = {"model_id": registry.model_id, "start": naive(start), "end": naive(end)}
+    found = connection.execute(statement("evidence_traffic"), span).fetchnumpy()
+    buckets = connection.execute(statement("evidence_buckets"), span).fetchnumpy()["bucket"]
+    finest = {slice_id: slice_ for slice_, slice_id in registry.slices.items()}
+    streams = {number: pair for pair, number in stream_numbers(connection, registry.model_id).items()}
+    ids = _group_id(found["stream_id"], found["slice_id"])
+    return Traffic(
+        ids,
+        tuple((*streams[one >> 32], finest[one & 0xFFFFFFFF]) for one in ids.tolist()),
+        _moments(buckets),
+        _moments(found["first"]),
+        _moments(found["last"]),
+    )
+
+
+def load_cells(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, traffic: Traffic, buckets: Sequence[datetime]
+) -> Cells:
+    """All labelled cells of consecutive buckets of the traffic; unit = group · len(buckets) + place among ``buckets``.
+
+    With all sums and fine bins, as gathering a reference needs; judging needs ``load_sums`` alone.
+    """
+    span = {"model_id": registry.model_id, "first": naive(buckets[0]), "last": naive(buckets[-1])}
+    found = connection.execute(statement("evidence_cells"), span).fetchnumpy()
+    group, place = _places(found, traffic, buckets)
+    return Cells(
+        unit=(group * len(buckets) + place).astype(np.int64), bin=found["bin"].astype(np.int16),
+        **{name: filled(found[name]) for name in SUMS},
+    )  # fmt: skip
+
+
+def load_sums(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, traffic: Traffic, buckets: Sequence[datetime]
+) -> BinSums:
+    """What ``load_cells`` holds, by detector bin, (groups, len(buckets), 12): a seventh of the rows."""
+    span = {"model_id": registry.model_id, "first": naive(buckets[0]), "last": naive(buckets[-1]), "part": _PARTS}
+    found = connection.execute(statement("evidence_sums"), span).fetchnumpy()
+    at = (*_places(found, traffic, buckets), found["part"])
+    shape = (len(traffic.groups), len(buckets), DETECTOR_BINS)
+    sums = {name: np.zeros(shape) for name in ("weight", "score", "outcome", "samples")}
+    for name, column in sums.items():
+        column[at] = filled(found[name])
+    return BinSums(sums["weight"], sums["score"], sums["outcome"], sums["samples"].sum(axis=2))
+
+
+def _places(
+    found: Mapping[str, NDArray[Any]], traffic: Traffic, buckets: Sequence[datetime]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of each row its group in the traffic, and its place among the buckets."""
+    starts = np.array([naive(bucket) for bucket in buckets], dtype="datetime64[us]")
+    return (
+        np.searchsorted(traffic.ids, _group_id(found["stream_id"], found["slice_id"])),
+        np.searchsorted(starts, found["bucket"].astype("datetime64[us]")),
+    )
+
+
+def _group_id(stream: NDArray[np.integer[Any]], slice_: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    return stream.astype(np.int64) << 32 | slice_.astype(np.int64)
+
+
+def _moments(found: NDArray[np.datetime64]) -> tuple[datetime, ...]:
+    return tuple(moment.replace(tzinfo=UTC) for moment in found.astype("datetime64[us]").tolist())
+
+
+def calibrator_scopes(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, Slice]:
+    """Scope of each of our calibrators; ids that production made up are taken to be for the whole."""
+    rows = connection.execute("SELECT id, scope FROM calibrators WHERE model = $model", {"model": model}).fetchall()
+    return {id_: Slice.parse(scope) for id_, scope in rows}
+
+
+def stream_numbers(connection: duckdb.DuckDBPyConnection, model_id: int) -> dict[tuple[str, str], int]:
+    """(version, calibrator) → the number of their stream: what came later has a larger one."""
+    rows = connection.execute(
+        "SELECT version, calibrator, stream_id FROM streams WHERE model_id = $model_id", {"model_id": model_id}
+    ).fetchall()
+    return {(version, calibrator): stream_id for version, calibrator, stream_id in rows}
+
+
+def evidence_start(connection: duckdb.DuckDBPyConnection, model_id: int) -> tuple[datetime | None, datetime | None]:
+    """(first bucket that has not been folded into a day, earliest bucket changed since evidence last looked)."""
+    row = connection.execute(
+        "SELECT greatest(m.folded_until, (SELECT min(bucket) FROM cells WHERE model_id = $model_id)), m.changed_from "
+        "FROM models AS m WHERE m.model_id = $model_id",
+        {"model_id": model_id},
+    ).fetchone()
+    return (aware(row[0]), aware(row[1])) if row else (None, None)
+
+
+def load_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, basis: str) -> datetime | None:
+    """First bucket that the rule has not judged; None when it has to start afresh, and then nothing is left of it."""
+    where = {"model": model, "rule": rule}
+    row = connection.execute(
+        "SELECT basis, until FROM evidence_reach WHERE model = $model AND rule = $rule", where
+    ).fetchone()
+    if row is not None and row[0] == basis:
+        return aware(row[1])
+    for table in ("evidence_streams", "evidence_checkpoints", "evidence_reach", "evidence", "evidence_alarms"):
+        connection.execute(f"DELETE FROM {table} WHERE model = $model AND rule = $rule", where)
+    if row is not None:
+        connection.execute("UPDATE told_alarms SET superseded = true WHERE model = $model AND rule = $rule", where)
+    return None
+
+
+def store_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, basis: str, until: datetime) -> None:
+    """Remember the first bucket that the rule has not judged."""
+    where = {"model": model, "rule": rule}
+    connection.execute("DELETE FROM evidence_reach WHERE model = $model AND rule = $rule", where)
+    connection.execute(
+        "INSERT INTO evidence_reach VALUES ($model, $rule, $basis, $until)",
+        {**where, "basis": basis, "until": naive(until)},
+    )
+
+
+def load_streams(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> list[Stream]:
+    """The open streams of a rule."""
+    rows = connection.execute(
+        "SELECT version, calibrator, slice, rank, opened, state, reference, told, listed FROM evidence_streams "
+        "WHERE model = $model AND rule = $rule AND closed IS NULL",
+        {"model": model, "rule": rule},
+    ).fetchall()
+    return [
+        Stream(version, calibrator, Slice.parse(text), rank, opened.replace(tzinfo=UTC), *held)
+        for version, calibrator, text, rank, opened, *held in rows
+    ]
+
+
+def closed_streams(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> list[Stream]:
+    """The streams of a rule that are over: who they were, and since when."""
+    rows = connection.execute(
+        "SELECT version, calibrator, slice, rank, opened, closed FROM evidence_streams "
+        "WHERE model = $model AND rule = $rule AND closed IS NOT NULL",
+        {"model": model, "rule": rule},
+    ).fetchall()
+    return [
+        Stream(v, c, Slice.parse(text), rank, opened.replace(tzinfo=UTC), closed=closed.replace(tzinfo=UTC))
+        for v, c, text, rank, opened, closed in rows
+    ]
+
+
+def store_streams(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, streams: Sequence[Stream],
+    closed: Sequence[tuple[Stream, datetime]],
+) -> None:  # fmt: skip
+    """Replace the open streams of a rule; keep a record of those that closed."""
+    connection.execute(
+        "DELETE FROM evidence_streams WHERE model = $model AND rule = $rule AND closed IS NULL",
+        {"model": model, "rule": rule},
+    )
+    columns = (
+        *("model", "rule", "version", "calibrator", "slice"),
+        *("rank", "opened", "closed", "state", "reference", "told", "listed"),
+    )
+    over = [(replace(stream, state=None, reference=None, told=None, listed=False), at) for stream, at in closed]
+    rows = [(stream, None) for stream in streams] + over
+    for part in ([row for row in rows if row[1] is None], [row for row in rows if row[1] is not None]):
+        insert_columns(
+            connection, "evidence_streams", columns,
+            (
+                (
+                    model, rule, *stream.key, stream.rank, stream.opened, at, stream.state, stream.reference, stream.told,
+                    stream.listed,
+                )
+                for stream, at in part
+            ),
+        )  # fmt: skip
+
+
+def load_checkpoint(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, changed: datetime
+) -> tuple[datetime, Checkpoint | None]:
+    """Where to start again for a change in the bucket ``changed``, and (state, reference, told) there by stream key.
+
+    That is the newest checkpoint up to it. Without one nothing was judged from there up to the oldest checkpoint, whose
+    states hold then; without any nothing was judged since, and the present states hold: None.
+    """
+    where = {"model": model, "rule": rule}
+    row = connection.execute(
+        "SELECT coalesce(max(day) FILTER (day <= $changed), min(day)) FROM evidence_checkpoints "
+        "WHERE model = $model AND rule = $rule",
+        {**where, "changed": naive(changed)},
+    ).fetchone()
+    day = aware(row[0]) if row else None
+    if day is None:
+        return changed, None
+    states = connection.execute(
+        "SELECT version, calibrator, slice, state, reference, told FROM evidence_checkpoints "
+        "WHERE model = $model AND rule = $rule AND day = $day",
+        {**where, "day": naive(day)},
+    ).fetchall()
+    kept = {(version, calibrator, text): tuple(held) for version, calibrator, text, *held in states}
+    return min(day, changed), kept
+
+
+def checkpoint_days(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> set[datetime]:
+    """The days that have a checkpoint: those with judged buckets."""
+    rows = connection.execute(
+        "SELECT DISTINCT day FROM evidence_checkpoints WHERE model = $model AND rule = $rule",
+        {"model": model, "rule": rule},
+    ).fetchall()
+    return {day.replace(tzinfo=UTC) for (day,) in rows}
+
+
+def forget_changes(connection: duckdb.DuckDBPyConnection, model_id: int, end: datetime) -> None:
+    """Changed buckets before ``end`` have been judged again."""
+    connection.execute(
+        "UPDATE models SET changed_from = NULL WHERE model_id = $model_id AND changed_from < $end",
+        {"model_id": model_id, "end": naive(end)},
+    )
+
+
+def versions_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime) -> set[str]:
+    """Versions with a sample, labelled or not, in a bucket from ``since`` on."""
+    rows = connection.execute(
+        "SELECT DISTINCT s.version FROM cells AS c JOIN streams AS s USING (stream_id) "
+        "WHERE c.model_id = $model_id AND c.bucket >= $since",
+        {"model_id": model_id, "since": naive(since)},
+    ).fetchall()
+    return {version for (version,) in rows}
+
+
+def calibrators_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime) -> set[tuple[str, str]]:
+    """(version, calibrator) pairs with a sample, labelled or not, in a bucket from ``since`` on."""
+    rows = connection.execute(
+        "SELECT DISTINCT s.version, s.calibrator FROM cells AS c JOIN streams AS s USING (stream_id) "
+        "WHERE c.model_id = $model_id AND c.bucket >= $since",
+        {"model_id": model_id, "since": naive(since)},
+    ).fetchall()
+    return {(version, calibrator) for version, calibrator in rows}
+
+
+def forget_from(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, start: datetime, oldest: datetime
+) -> None:
+    """Before judging again from ``start``: drop what was said of those buckets by streams still open, and old checkpoints."""
+    where = {"model": model, "rule": rule, "start": naive(start)}
+    open_ = (
+        "(version, calibrator, slice) IN (SELECT (version, calibrator, slice) FROM evidence_streams "
+        "WHERE model = $model AND rule = $rule AND closed IS NULL)"
+    )
+    for table in ("evidence", "evidence_alarms"):
+        connection.execute(
+            f"DELETE FROM {table} WHERE model = $model AND rule = $rule AND bucket >= $start AND {open_}", where
+        )
+    connection.execute(
+        "DELETE FROM evidence_checkpoints WHERE model = $model AND rule = $rule AND (day >= $start OR day < $oldest)",
+        {**where, "oldest": naive(oldest)},
+    )
+
+
+def store_checkpoint(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, day: datetime, streams: Sequence[Stream]
+) -> None:
+    """The open streams as they are before the first judged bucket of ``day``."""
+    connection.execute(
+        "DELETE FROM evidence_checkpoints WHERE model = $model AND rule = $rule AND day = $day",
+        {"model": model, "rule": rule, "day": naive(day)},
+    )
+    insert_columns(
+        connection, "evidence_checkpoints",
+        ("model", "rule", "version", "calibrator", "slice", "day", "state", "reference", "told"),
+        ((model, rule, *stream.key, day, stream.state, stream.reference, stream.told) for stream in streams),
+    )  # fmt: skip
+
+
+def store_path(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, streams: Sequence[Stream], path: Sequence[Judged]
+) -> None:
+    """Append judged buckets."""
+    row = np.concatenate([part.row for part in path]) if path else np.empty(0, np.int64)
+    if not row.size:
+        return
+    keys = np.array([stream.key for stream in streams], dtype=object)[row]
+    columns: dict[str, NDArray[Any]] = {
+        "model": np.full(row.size, model, dtype=object), "rule": np.full(row.size, rule, dtype=object),
+        **{name: keys[:, column] for column, name in enumerate(("version", "calibrator", "slice"))},
+        **{name: np.concatenate([getattr(part, name) for part in path]) for name in ("bucket", "samples", "ratio")},
+    }  # fmt: skip
+    insert_arrays(connection, "evidence", columns)
+
+
+def newest_ratios(
+    connection: duckdb.DuckDBPyConnection, model: str, rule: str, since: datetime
+) -> dict[tuple[str, str, str], tuple[datetime, float]]:
+    """Newest judged bucket from ``since`` on and its ratio, by stream key."""
+    rows = connection.execute(
+        "SELECT version, calibrator, slice, max(bucket), arg_max(ratio, bucket) FROM evidence "
+        "WHERE model = $model AND rule = $rule AND bucket >= $since GROUP BY ALL",
+        {"model": model, "rule": rule, "since": naive(since)},
+    ).fetchall()
+    return {(v, c, s): (bucket.replace(tzinfo=UTC), ratio) for v, c, s, bucket, ratio in rows}

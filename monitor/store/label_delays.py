@@ -1,0 +1,94 @@
+"""Label delays in the store: labelled samples old enough to compare, and what was found last."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from math import ceil
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.config.settings import Model
+from monitor.model import LabelDelays
+from monitor.store.connection import aware, naive, utc_day
+from monitor.store.dictionaries import Registry
+from monitor.store.sql import statement
+
+_COLUMNS = (
+    "model", "checked_at", "label_maturity", "depends", "unknown", "samples", "observed_from", "observed_until", "earlier",
+    "p_value", "median_true", "median_false", "settled",
+)  # fmt: skip
+_TIMES = ("checked_at", "observed_from", "observed_until")
+_LENGTHS = ("label_maturity", "median_true", "median_false", "settled")
+
+
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """Labelled samples (N,) in order of time, observed in [since, until): one of each group, none pre-counted."""
+
+    since: datetime
+    until: datetime
+    score: NDArray[np.float64]
+    outcome: NDArray[np.float64]
+    delay: NDArray[np.float64]  # seconds from prediction to label
+    wait: NDArray[np.float64]  # seconds from the end of the sample's bucket to its label; 0 for a label within it
+    stream: NDArray[np.int64]  # version and calibrator
+
+
+def load_delayed(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime, wanted: int
+) -> Delayed | None:
+    """The newest days older than ``label_horizon`` with ``wanted`` labelled samples, thinned to at most about so many.
+
+    What is read is that many samples and whole days, however long the history. None without a labelled sample of that
+    age, be it that none is so old or that none is kept so long.
+    """
+    until = utc_day(now - model.label_horizon)
+    own = {"model_id": registry.model_id, "until": naive(until)}
+    row = connection.execute(
+        statement("label_delay_span"), {**own, "oldest": naive(utc_day(now - model.retention)), "wanted": wanted}
+    ).fetchone()
+    if row is None or row[0] is None:
+        return None
+    found = connection.execute(
+        statement("label_delays"),
+        {
+            **own, "since": row[0], "every": max(ceil(row[1] / wanted), 1),
+            "bucket_seconds": int(model.bucket.total_seconds()),
+        },
+    ).fetchnumpy()  # fmt: skip
+    score, outcome, delay, wait = (
+        np.asarray(found[name], dtype=np.float64) for name in ("score", "outcome", "delay", "wait")
+    )
+    stream = np.asarray(found["stream_id"], dtype=np.int64)
+    return Delayed(row[0].replace(tzinfo=UTC), until, score, outcome, delay, wait, stream)
+
+
+def store_label_delays(connection: duckdb.DuckDBPyConnection, found: LabelDelays, finding: str) -> None:
+    """Replace what was found of the model before; ``finding`` says it in words."""
+    connection.execute("DELETE FROM label_delays WHERE model = $model", {"model": found.model})
+    values = {name: getattr(found, name) for name in _COLUMNS}
+    values |= {name: naive(values[name]) for name in _TIMES}
+    values |= {name: _seconds(values[name]) for name in _LENGTHS}
+    values["finding"] = finding
+    marks = ", ".join(f"${name}" for name in values)
+    connection.execute(f"INSERT INTO label_delays ({', '.join(values)}) VALUES ({marks})", values)
+
+
+def _seconds(length: timedelta | None) -> float | None:
+    return None if length is None else length.total_seconds()
+
+
+def load_label_delays(connection: duckdb.DuckDBPyConnection, model: str) -> LabelDelays | None:
+    """What was found last; None when nothing is stored."""
+    row = connection.execute(
+        f"SELECT {', '.join(_COLUMNS)} FROM label_delays WHERE model = $model", {"model": model}
+    ).fetchone()
+    if row is None:
+        return None
+    held = dict(zip(_COLUMNS, row, strict=True))
+    for name in _TIMES:
+        held[name] = aware(held[name])
+    for name in _LENGTHS:
+        held[name] = None if held[name] is None else timedelta(seconds=held[name])
+    return LabelDelays(**held)

@@ -1,0 +1,258 @@
+"""Questions to the past: courses for charts, jobs, quarantine, pulls. Reads only; every answer has a bounded length.
+
+The same statements serve the daemon's own database, through a cursor of its connection, and ``metrics.duckdb``, opened
+read-only in another process. Two tables are called differently there; a prefix of the statements evens that out.
+"""
+
+import json
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import duckdb
+import numpy as np
+
+from monitor.model import MISSING, Job, JobState, ReliabilityBin, Slice
+from monitor.model.history import (
+    Attempt,
+    CalibratorRow,
+    Calibrators,
+    CurvePoint,
+    DisparityRow,
+    Event,
+    EventKind,
+    EvidencePoint,
+    GuardRow,
+    Jobs,
+    NoteRow,
+    PullRow,
+    QuarantineCount,
+    Quarantined,
+    ReadingPoint,
+    ScoredBy,
+    SourceState,
+)
+from monitor.statistics.calibration.reliability import reliability
+from monitor.statistics.cells import SCORE_BINS, SUMS, Cells, Clusters
+from monitor.store.cells import filled
+from monitor.store.connection import aware, naive
+from monitor.store.sql import statement
+
+POINTS = 500  # of a course; more than a chart has pixels for
+_LIVE = "WITH slice_history AS NOT MATERIALIZED (FROM readings), newest AS NOT MATERIALIZED (FROM newest_readings)\n"
+_SNAPSHOT = "WITH newest AS NOT MATERIALIZED (FROM slice_newest)\n"
+_LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
+_EVENTS = {"firing": EventKind.FIRED, "resolved": EventKind.RESOLVED}
+
+Row = TypeVar("Row")
+
+
+class History:
+    """The past as one connection shows it: a cursor on the daemon's database (``live``), or an opened snapshot."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, *, live: bool) -> None:
+        self._connection = connection
+        self._live = live
+
+    def extent(self, model: str, slice_: Slice, window: str) -> tuple[datetime, datetime] | None:
+        """When the readings of a slice over a window begin and end; None when there are none."""
+        row = self._rows("history_extent", model=model, slice=slice_.text, window=window)[0]
+        first, last = aware(row["first"]), aware(row["last"])
+        return (first, last) if first is not None and last is not None else None
+
+    def readings(
+        self, model: str, slice_: Slice, window: str, until: datetime, since: datetime | None = None, *,
+        points: int = POINTS,
+    ) -> tuple[ReadingPoint, ...]:  # fmt: skip
+        """Readings whose window ended in (since, until], oldest first, at most ``points`` of each version; ``since`` None:
+        from the first one on."""
+        if since is None:
+            extent = self.extent(model, slice_, window)
+            since = extent[0] - timedelta(seconds=1) if extent else until
+        return self._as(
+            ReadingPoint, "history_readings", model=model, slice=slice_.text, window=window, since=naive(since),
+            until=naive(until), span=_span(since, until, points),
+        )  # fmt: skip
+
+    def evidence(
+        self, model: str, slice_: Slice, since: datetime, until: datetime, *, points: int = POINTS
+    ) -> tuple[EvidencePoint, ...]:
+        """The paths of drift evidence of a slice in (since, until], oldest first, at most ``points`` of each stream."""
+        return self._as(
+            EvidencePoint, "history_evidence", model=model, slice=slice_.text, since=naive(since), until=naive(until),
+            span=_span(since, until, points),
+        )  # fmt: skip
+
+    def events(
+        self, model: str, slice_: Slice | None, since: datetime, until: datetime, *, limit: int = 200
+    ) -> tuple[Event, ...]:
+        """What happened to a slice (None: to any) in (since, until], oldest first: its alerts with the onsets they estimate,
+        and the calibrators put in charge of scopes that hold it."""
+        span = {"model": model, "since": naive(since), "until": naive(until), "limit": limit}
+        found = []
+        for row in self._rows("history_alert_events", **span, slice=slice_.text if slice_ is not None else None):
+            kind = _EVENTS.get(row["state"])
+            if kind is None:
+                continue
+            found.append(Event(_utc(row["at"]), kind, f"{row['rule']} ({row['severity']})", row["slice"]))
+            onset = aware(row["onset"])
+            if kind is EventKind.FIRED and onset is not None and since < onset <= until:
+                found.append(Event(onset, EventKind.ONSET, row["rule"], row["slice"]))
+        for row in self._rows("history_serving", **span):
+            if slice_ is not None and not Slice.parse(row["scope"]).contains(slice_):
+                continue
+            back = row["cause"] == "rolled back"
+            text = f"{row['calibrator']} ({row['method']})" if row["calibrator"] else "scores as the model gives them"
+            kind = EventKind.ROLLED_BACK if back else EventKind.PROMOTED
+            found.append(Event(_utc(row["at"]), kind, text, row["scope"]))
+        return tuple(sorted(set(found), key=lambda event: (event.at, event.kind, event.text, event.slice)))
+
+    def jobs(
+        self,
+        model: str | None = None,
+        *,
+        kind: str | None = None,
+        state: str | None = None,
+        id: str | None = None,  # noqa: A002  # as the column is called
+        limit: int = 50,
+        skip: int = 0,
+    ) -> Jobs:
+        """Jobs, newest first."""
+        rows = self._rows("history_jobs", model=model, kind=kind, state=state, id=id, limit=limit, skip=skip)
+        return Jobs(tuple(_job(row) for row in rows), rows[0]["total"] if rows else 0)
+
+    def attempts(self, job: str) -> tuple[Attempt, ...]:
+        """The attempts of a job, in order."""
+        return self._as(Attempt, "history_attempts", id=job)
+
+    def threshold_curve(
+        self, model: str, scope: Slice, policy: str, calibrator: str, per: str = "", class_name: str = ""
+    ) -> tuple[CurvePoint, ...]:
+        """What every other threshold would have given, by threshold."""
+        return self._as(
+            CurvePoint, "history_threshold_curve", model=model, scope=scope.text, policy=policy, calibrator=calibrator,
+            per=per, class_name=class_name,
+        )  # fmt: skip
+
+    def quarantine_counts(self, model: str | None = None, *, limit: int = 500) -> tuple[QuarantineCount, ...]:
+        """How many rows were set aside, by model, source and reason, the newest first."""
+        return self._as(QuarantineCount, "history_quarantine_counts", model=model, limit=limit)
+
+    def quarantined(
+        self, model: str, source: str | None = None, reason: str | None = None, *, limit: int = 50, skip: int = 0
+    ) -> tuple[Quarantined, ...]:
+        """The newest rows that were set aside."""
+        return self._as(
+            Quarantined, "history_quarantined", model=model, source=source, reason=reason, limit=limit, skip=skip
+        )  # fmt: skip
+
+    def quarantined_total(self, model: str, source: str | None = None, reason: str | None = None) -> int:
+        """How many rows were set aside."""
+        return int(self._rows("history_quarantined_total", model=model, source=source, reason=reason)[0]["total"])
+
+    def sources(self, since: datetime, model: str | None = None, *, limit: int = 2000) -> tuple[SourceState, ...]:
+        """Each source pulled since then, those in trouble first."""
+        return self._as(SourceState, "history_sources", since=naive(since), model=model, limit=limit)
+
+    def notes(self, since: datetime, model: str | None = None, *, limit: int = 50) -> tuple[NoteRow, ...]:
+        """What pulls told once of their sources, the newest first."""
+        return self._as(NoteRow, "history_notes", since=naive(since), model=model, limit=limit)
+
+    def pulls(
+        self, since: datetime, model: str | None = None, *, limit: int = 50, skip: int = 0
+    ) -> tuple[PullRow, ...]:
+        """The newest pulls that brought rows or met a problem."""
+        return self._as(PullRow, "history_pulls", since=naive(since), model=model, limit=limit, skip=skip)
+
+    def pulls_total(self, since: datetime, model: str | None = None) -> int:
+        """How many such pulls there were."""
+        return int(self._rows("history_pulls_total", since=naive(since), model=model)[0]["total"])
+
+    def calibrators(self, model: str | None = None, *, limit: int = 50, skip: int = 0) -> Calibrators:
+        """Every calibrator that was ever put in charge, the newest first."""
+        where = {"model": model, "limit": limit, "skip": skip}
+        rows = self._rows("history_calibrators", **where)
+        return Calibrators(self._as(CalibratorRow, "history_calibrators", **where), rows[0]["total"] if rows else 0)
+
+    def disparities(self, model: str, *, limit: int = 200) -> tuple[DisparityRow, ...]:
+        """The newest verdicts of the disparity rules, the surest first."""
+        return self._as(DisparityRow, "history_disparities", model=model, limit=limit)
+
+    def guards(self, model: str) -> tuple[GuardRow, ...]:
+        """Promoted calibrators under comparison with the ones they replaced, the newest first."""
+        return self._as(GuardRow, "history_guards", model=model)
+
+    def scored_by(self, model: str, version: str, slice_: Slice, since: datetime, until: datetime) -> ScoredBy | None:
+        """Reliability bars of the labelled samples observed in [since, until), apart by calibrator. None in a snapshot,
+        which holds no cells."""
+        if not self._live:
+            return None
+        span = {"model": model, "version": version, "since": naive(since), "until": naive(until)}
+        pairs = [list(label) for label in slice_.labels]
+        held = self._connection.execute(
+            statement("history_scored_by"), {**span, "pairs": pairs, "missing": MISSING}
+        ).fetchnumpy()
+        groups = self._connection.execute(
+            statement("history_scored_groups"), {**span, "slice": slice_.text}
+        ).fetchnumpy()
+        names = sorted({str(name) for name in held["calibrator"]})
+        index = {name: place for place, name in enumerate(names)}
+        cells = Cells(
+            unit=_units(held["calibrator"], index), bin=held["bin"].astype("int16"),
+            **{name: filled(held[name]) for name in SUMS},
+        )  # fmt: skip
+        known = [str(name) in index for name in groups["calibrator"]]
+        clusters = Clusters(
+            unit=_units(groups["calibrator"][known], index), score_bin=groups["score_bin"][known].astype("int16"),
+            squared_residual=filled(groups["squared_residual"][known]), groups=filled(groups["groups"][known]),
+        )  # fmt: skip
+        curves = reliability(cells, len(names), clusters if len(clusters) else None)
+        return ScoredBy({name: _bars(curves, place) for name, place in index.items()})
+
+    def _rows(self, name: str, **parameters: object) -> list[dict[str, Any]]:
+        prefix = "" if "newest" not in statement(name) else _LIVE if self._live else _SNAPSHOT
+        cursor = self._connection.execute(prefix + statement(name), parameters)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def _as(self, kind: type[Row], name: str, **parameters: object) -> tuple[Row, ...]:
+        own = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # all are dataclasses
+        return tuple(
+            kind(**{key: _utc(row[key]) if isinstance(row[key], datetime) else row[key] for key in own})
+            for row in self._rows(name, **parameters)
+        )
+
+
+def _job(row: dict[str, Any]) -> Job:
+    held: dict[str, Any] = {key: _utc(value) if isinstance(value, datetime) else value for key, value in row.items()}
+    del held["total"]
+    held["scope"], held["state"] = Slice.parse(held["scope"]), JobState(held["state"])
+    held["reasons"], held["details"] = tuple(held["reasons"]), json.loads(held["details"])
+    return Job(**held)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC)
+
+
+def _span(since: datetime, until: datetime, points: int) -> float:
+    """Seconds of each of ``points`` equal spans; at least one."""
+    return max((until - max(since, _LONG_AGO)).total_seconds() / points, 1.0)
+
+
+def _units(names: Any, index: dict[str, int]) -> Any:
+    return np.array([index[str(name)] for name in names], dtype=np.int64)
+
+
+def _bars(curves: dict[str, Any], unit: int) -> tuple[ReliabilityBin, ...]:
+    def known(name: str, place: int) -> float | None:
+        value = float(curves[name][unit, place])
+        return value if value == value else None
+
+    return tuple(
+        ReliabilityBin(
+            place / SCORE_BINS, (place + 1) / SCORE_BINS, float(curves["samples"][unit, place]),
+            *(known(name, place) for name in ("mean_score", "outcome_rate", "rate_lower", "rate_upper")),
+        )
+        for place in range(SCORE_BINS) if curves["samples"][unit, place] > 0
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Scores and logits as sources give them, as they are stored, and with calibrators that calwatch applies itself."""

@@ -1,0 +1,76 @@
+"""Calibrators that calwatch applies itself: raw scores of a batch become scores."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.model import Slice
+from monitor.store.connection import load_table, naive
+from monitor.store.dictionaries import Registry
+
+Apply = Callable[[NDArray[np.float64], NDArray[np.float64] | None], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A calibrator that calwatch applies to raw scores of a scope observed in [since, until)."""
+
+    scope: Slice
+    calibrator: str
+    since: datetime
+    until: datetime | None
+    apply: Apply
+    needs_logits: bool = False
+
+
+def calibrate(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, serving: Sequence[Serving], classes: int
+) -> None:
+    """Turn raw scores into scores by the calibrator that was in charge when each was observed; the finest scope wins,
+    among equals the first in canonical order, as for a refit."""
+    for interval in sorted(serving, key=lambda interval: (-interval.scope.order, interval.scope.labels)):
+        covered = registry.slices_inside(interval.scope)
+        span = {"since": naive(interval.since), "until": naive(interval.until or datetime.max.replace(tzinfo=UTC))}
+        due = (
+            "s.reason IS NULL AND s.calibrator IS NULL AND list_contains($covered, k.slice_id) "
+            "AND s.observed_at >= $since AND s.observed_at < $until"
+        )
+        if interval.needs_logits:
+            # all vectors of a stack have one length: that of the classes, or else the most frequent
+            connection.execute(
+                "UPDATE staged SET reason = CASE WHEN lacking.length IS NULL THEN 'missing_logits' ELSE 'bad_logits' END "
+                "FROM (SELECT s.position, len(s.logits) AS length FROM staged AS s "
+                f"JOIN slice_keys AS k ON k.slice_key = s.slice_key WHERE {due} "
+                "QUALIFY length IS DISTINCT FROM coalesce(nullif($classes, 0), mode(length) OVER ()) OR length = 0) AS lacking "
+                "WHERE staged.position = lacking.position",
+                {**span, "covered": covered, "classes": classes},
+            )
+        rows = connection.execute(
+            "SELECT s.position, s.raw_score, s.logits FROM staged AS s JOIN slice_keys AS k ON k.slice_key = s.slice_key "
+            f"WHERE {due}",
+            {**span, "covered": covered},
+        ).fetchnumpy()
+        if not len(rows["position"]):
+            continue
+        scores = interval.apply(rows["raw_score"], stacked(rows["logits"]))
+        load_table(connection, "calibrated", {"position": rows["position"], "score": scores})
+        connection.execute(
+            "UPDATE staged SET score = c.score, calibrator = $calibrator FROM calibrated AS c "
+            "WHERE staged.position = c.position",
+            {"calibrator": interval.calibrator},
+        )
+
+
+def stacked(logits: object) -> NDArray[np.float64] | None:
+    """A column of lists as an (N, C) array; None unless every row has the same number of logits."""
+    column: np.ma.MaskedArray[Any, Any] = np.ma.asarray(logits)
+    if np.ma.getmaskarray(column).any() or not len(column):
+        return None
+    rows = column.data if hasattr(column, "data") else column
+    lengths = {len(row) for row in rows}
+    return np.stack([np.asarray(row, dtype=np.float64) for row in rows]) if len(lengths) == 1 else None

@@ -1,0 +1,1 @@
+"""What makes the Parquet files of the bundled demo; not shipped."""
