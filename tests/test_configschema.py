@@ -19,10 +19,10 @@ from monitor.rules.pack import COMMON_KEYS, KEYS_OF_KIND, parse_pack
 from tests.readme_parts import _SECTIONS
 
 ROOT = Path(__file__).parents[1]
-CONFIGS = ("monitor/starter", "monitor/demo", "deploy/compose", "deploy/kubernetes")
+CONFIGS = ("monitor/cli/starter", "monitor/cli/demo", "deploy/compose", "deploy/kubernetes")
 PACKS = [
     *(path for path in (ROOT / "rules").glob("*.toml") if not path.name.endswith(".test.toml")),
-    ROOT / "monitor/starter/own.toml", ROOT / "monitor/demo/rules.toml",
+    ROOT / "monitor/cli/starter/own.toml", ROOT / "monitor/cli/demo/rules.toml",
 ]  # fmt: skip
 MODEL = '[[model]]\nname = "m"\ntask = "binary"\nsource = { path = "in/*" }\n'
 RULE = '[[rule]]\nname = "r"\nseverity = "page"\n'

@@ -21,9 +21,9 @@ AT = datetime(2026, 3, 10, 12, 2, tzinfo=UTC)
 TEXTS = [
     "README.md",
     "deploy/README.md",
-    "monitor/demo/README.md",
-    "monitor/starter/calwatch.toml",
-    "monitor/starter/own.toml",
+    "monitor/cli/demo/README.md",
+    "monitor/cli/starter/calwatch.toml",
+    "monitor/cli/starter/own.toml",
 ]
 
 

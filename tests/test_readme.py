@@ -35,7 +35,7 @@ def blocks(language: str) -> list[str]:
 def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     """The snapshot of the demo's days around the haze, opened as ops would."""
     state = tmp_path_factory.mktemp("readme") / "state"
-    config = load_config(ROOT / "monitor" / "demo" / "calwatch.toml")
+    config = load_config(ROOT / "monitor" / "cli" / "demo" / "calwatch.toml")
     play(config, state, datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 8, tzinfo=UTC), timedelta(hours=12))
     with duckdb.connect(str(state / SNAPSHOT), read_only=True) as connection:
         yield connection

@@ -207,7 +207,7 @@ def test_the_pod_cannot_become_more_than_it_is() -> None:
 
 
 def test_the_starter_of_init_runs_the_same_prometheus() -> None:
-    starter = parsed(ROOT / "monitor" / "starter" / "compose.yaml")["services"]
+    starter = parsed(ROOT / "monitor" / "cli" / "starter" / "compose.yaml")["services"]
     assert starter["prometheus"]["image"] == compose()["services"]["prometheus"]["image"]
 
 

@@ -35,7 +35,7 @@ QUERIES = sorted({
 def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     """A snapshot of two days of the demo, opened as ops would."""
     state = tmp_path_factory.mktemp("runbooks") / "state"
-    config = load_config(ROOT / "monitor" / "demo" / "calwatch.toml")
+    config = load_config(ROOT / "monitor" / "cli" / "demo" / "calwatch.toml")
     play(config, state, datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 3, tzinfo=UTC), timedelta(hours=12))
     with duckdb.connect(str(state / SNAPSHOT), read_only=True) as connection:
         yield connection

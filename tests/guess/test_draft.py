@@ -42,7 +42,7 @@ def guessed(asked: Path | str, directory: Path) -> Model:
     """The only model of what init would write there, written."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "rules").mkdir(exist_ok=True)
-    own = Path(__file__).parents[2] / "monitor" / "starter" / "own.toml"
+    own = Path(__file__).parents[2] / "monitor" / "cli" / "starter" / "own.toml"
     (directory / "rules" / "own.toml").write_text(own.read_text("utf-8"), "utf-8")
     (directory / "calwatch.toml").write_text(draft_config(str(asked), directory).text, "utf-8")
     (model,) = load_config(directory / "calwatch.toml").model

@@ -27,7 +27,7 @@ NIGHT = "camera=c3,lighting=night"
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's days around the haze."""
     directory = tmp_path_factory.mktemp("looking") / "state"
-    config = load_config(ROOT / "monitor" / "demo" / "calwatch.toml")
+    config = load_config(ROOT / "monitor" / "cli" / "demo" / "calwatch.toml")
     play(config, directory, datetime(2026, 2, 8, tzinfo=UTC), AT, timedelta(hours=12))
     return directory
 

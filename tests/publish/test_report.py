@@ -32,7 +32,7 @@ BEGAN, ENDED = datetime(2026, 1, 29, tzinfo=UTC), datetime(2026, 2, 9, tzinfo=UT
 def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     """The demo's days around the haze."""
     directory = tmp_path_factory.mktemp("report") / "state"
-    config = load_config(ROOT / "monitor" / "demo" / "calwatch.toml")
+    config = load_config(ROOT / "monitor" / "cli" / "demo" / "calwatch.toml")
     play(config, directory, BEGAN, ENDED, timedelta(hours=8))
     with duckdb.connect(str(directory / SNAPSHOT), read_only=True) as connection:
         yield connection
