@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from math import ceil, floor, isnan, log10
 
-from monitor.model import FoldedValues, GroupSpans, LabelDelays, Straddling, Task, WaitingLabels
 from monitor.model.durations import format_duration
+from monitor.model.evidence import LabelDelays
+from monitor.model.intake import FoldedValues, GroupSpans, Straddling, WaitingLabels
+from monitor.model.slices import Task
 
 UNKNOWN = "–"
 

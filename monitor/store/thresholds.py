@@ -17,6 +17,7 @@ from monitor.store.cells import WindowCells, filled, shown_slices
 from monitor.store.connection import aware, naive
 from monitor.store.dictionaries import Registry
 from monitor.store.readings import insert_columns
+from monitor.store.reasons import REASON, reason_columns, reason_of
 from monitor.store.sql import statement
 
 CLASS_DIMENSION = "predicted_class"
@@ -84,7 +85,7 @@ def threshold_of(slice_: Slice, calibrator: str, deciding: Sequence[ThresholdInU
     return None if best is None else best.threshold
 
 
-_THRESHOLD = tuple(each.name for each in fields(ThresholdInUse))
+_THRESHOLD = tuple(each.name for each in fields(ThresholdInUse) if each.name != "why")
 _CURVE_KEYS = ("model", "scope", "policy", "per", "class_name", "calibrator", "chosen_at")
 
 
@@ -95,12 +96,13 @@ def store_thresholds(
     called inside a transaction."""
     for threshold, curve in decided:
         values = {name: _plain(getattr(threshold, name)) for name in _THRESHOLD}
+        values |= dict(zip(REASON, reason_columns(threshold.why), strict=True))
         same = " AND ".join(f"{name} = ${name}" for name in ("model", "scope", "calibrator", "per", "class_name"))
         own = {name: values[name] for name in ("model", "scope", "calibrator", "per", "class_name")}
         for table in ("thresholds", "threshold_curves"):
             connection.execute(f"DELETE FROM {table} WHERE {same}", own)
-        listed = ", ".join(f'"{name}"' for name in _THRESHOLD)
-        bound = ", ".join("$" + name for name in _THRESHOLD)
+        listed = ", ".join(f'"{name}"' for name in values)
+        bound = ", ".join("$" + name for name in values)
         connection.execute(f"INSERT INTO thresholds ({listed}) VALUES ({bound})", values)
         if curve is not None:
             keys = [values[name] for name in _CURVE_KEYS]
@@ -118,14 +120,15 @@ def _plain(value: Any) -> Any:
 
 def load_thresholds(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[ThresholdInUse, ...]:
     """The thresholds in force: those of the calibrators in charge, or of scores as they come where none is."""
-    listed = ", ".join(f'"{name}"' for name in _THRESHOLD)
+    listed = ", ".join(f'"{name}"' for name in (*_THRESHOLD, *REASON))
     rows = connection.execute(
         f"SELECT {listed} FROM thresholds_in_force WHERE model = $model ORDER BY scope, policy, per, class_name",
         {"model": model},
     ).fetchall()
     thresholds = []
     for row in rows:
-        held = dict(zip(_THRESHOLD, row, strict=True))
+        held: dict[str, Any] = dict(zip(_THRESHOLD, row, strict=False))
+        held["why"] = reason_of(*row[len(_THRESHOLD) :])
         held["scope"], held["chosen_at"] = Slice.parse(held["scope"]), aware(held["chosen_at"])
         thresholds.append(ThresholdInUse(**held))
     return tuple(thresholds)

@@ -15,6 +15,7 @@ from monitor.jobs.queue import (
     requeue_interrupted,
 )
 from monitor.model import Job, JobState, Slice
+from monitor.model.reasons import BY_HAND
 from monitor.model.refits import job_of
 from monitor.store.readings import load_jobs, store_job
 from tests.e2e.world import BEGAN, HOUR, Line, line, model_section
@@ -24,7 +25,7 @@ SECOND = timedelta(seconds=1)
 
 
 def _job(kind: str = "recalibrate", scope: Slice = Slice(), key: str = "") -> Job:  # noqa: B008  # frozen
-    return job_of("m", kind, "manual", scope, BEGAN, key=key)
+    return job_of("m", kind, BY_HAND, scope, BEGAN, key=key)
 
 
 def _only(held: Line) -> Job:

@@ -79,7 +79,7 @@ def _picture(bins: list[ReliabilityBin], shown: str) -> tuple[bytes | None, str]
             "reliability", bins
         ), f"Reliability diagram of the slice {shown}: on the dashed line, scores can be taken at their word"
     except ChartError as error:
-        return None, f"no picture: {error.message[0].lower()}{error.message[1:]}"
+        return None, f"no picture: {error.message}"
 
 
 def _deeds(snapshot: duckdb.DuckDBPyConnection, payload: Mapping[str, Any]) -> tuple[str, ...]:

@@ -134,7 +134,7 @@ def gather(
         window=window, whole=next((row for row in readings if row["slice"] == "all"), None), worst=tuple(known[:WORST]),
         slices=tuple(_slice(snapshot, past, model, each, window, readings, since, until) for each in chosen),
         alerts=tuple(alerts), unsure=tuple(_rows(snapshot, _UNSURE, model=model)),
-        refits=tuple(Refitted(job, gate_bars(job, "before"), gate_bars(job, "after")) for job in accepted[:REFITS]),
+        refits=tuple(Refitted(job, *gate_bars(job)) for job in accepted[:REFITS]),
         others=tuple(job for job in jobs if job.kind != "action" and job not in accepted),
         calibrators=tuple(_rows(snapshot, _IN_CHARGE, model=model)), thresholds=_thresholds(snapshot, past, model),
         disparities=tuple(each for each in past.disparities(model) if each.lower is not None and each.lower > 0)[:ROWS],
@@ -212,16 +212,20 @@ def _thresholds(snapshot: duckdb.DuckDBPyConnection, past: History, model: str) 
     )
 
 
-def gate_bars(job: Job, side: str) -> Bars:
-    """The bars that a refit left in its record; empty where it left none."""
-    held = job.details.get("bars")
-    rows = held.get(side, ()) if isinstance(held, Mapping) else ()
+def gate_bars(job: Job) -> tuple[Bars, Bars]:
+    """The bars before and after that a refit left in its record; empty where it left none."""
+    record = job.refit
+    return (_bars(record.bars_before), _bars(record.bars_after)) if record else ((), ())
+
+
+def _bars(rows: Sequence[tuple[float | None, ...]]) -> Bars:
     return tuple(
         ReliabilityBin(
-            place / SCORE_BINS, (place + 1) / SCORE_BINS, samples or 0.0, **dict(zip(COLUMNS[1:], rest, strict=True))
+            (place or 0) / SCORE_BINS, ((place or 0) + 1) / SCORE_BINS, samples or 0.0,
+            **dict(zip(COLUMNS[1:], rest, strict=True)),
         )
         for place, samples, *rest in rows
-    )
+    )  # fmt: skip
 
 
 def _rows(snapshot: duckdb.DuckDBPyConnection, sql: str, **parameters: object) -> list[dict[str, Any]]:

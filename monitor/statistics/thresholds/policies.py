@@ -89,6 +89,15 @@ def parse_policy(text: str) -> Policy:
     return policy
 
 
+def promised_rate(text: str) -> tuple[str, float] | None:
+    """Return which rate of a trade-off curve a policy promises, and how much: ``("precision", 0.95)``; the accuracy among
+    the kept is called precision there. None where it promises none."""
+    policy = parse_policy(text)
+    if policy.kind not in ("precision", "recall", "accuracy"):
+        return None
+    return "recall" if policy.kind == "recall" else "precision", policy.target
+
+
 def _parsed(text: str) -> Policy | None:
     if text == "f1":
         return Policy(text, "fbeta")

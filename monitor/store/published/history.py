@@ -4,7 +4,6 @@ The same statements serve the daemon's own database, through a cursor of its con
 read-only in another process. Two tables are called differently there; a prefix of the statements evens that out.
 """
 
-import json
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 import duckdb
 import numpy as np
 
-from monitor.model import MISSING, Job, JobState, ReliabilityBin, Slice
+from monitor.model import MISSING, ReliabilityBin, Slice
 from monitor.model.history import (
     Attempt,
     CalibratorRow,
@@ -36,6 +35,7 @@ from monitor.statistics.calibration.reliability import reliability
 from monitor.statistics.cells import SCORE_BINS, SUMS, Cells, Clusters
 from monitor.store.cells import filled
 from monitor.store.connection import aware, naive
+from monitor.store.reasons import job_from
 from monitor.store.sql import statement
 
 POINTS = 500  # of a course; more than a chart has pixels for
@@ -119,7 +119,10 @@ class History:
     ) -> Jobs:
         """Jobs, newest first."""
         rows = self._rows("history_jobs", model=model, kind=kind, state=state, id=id, limit=limit, skip=skip)
-        return Jobs(tuple(_job(row) for row in rows), rows[0]["total"] if rows else 0)
+        return Jobs(
+            tuple(job_from({name: row[name] for name in row if name != "total"}) for row in rows),
+            rows[0]["total"] if rows else 0,
+        )
 
     def attempts(self, job: str) -> tuple[Attempt, ...]:
         """The attempts of a job, in order."""
@@ -221,14 +224,6 @@ class History:
             kind(**{key: _utc(row[key]) if isinstance(row[key], datetime) else row[key] for key in own})
             for row in self._rows(name, **parameters)
         )
-
-
-def _job(row: dict[str, Any]) -> Job:
-    held: dict[str, Any] = {key: _utc(value) if isinstance(value, datetime) else value for key, value in row.items()}
-    del held["total"]
-    held["scope"], held["state"] = Slice.parse(held["scope"]), JobState(held["state"])
-    held["reasons"], held["details"] = tuple(held["reasons"]), json.loads(held["details"])
-    return Job(**held)
 
 
 def _utc(moment: datetime) -> datetime:
