@@ -97,7 +97,7 @@ def test_an_alarm_says_why_its_budget_is_not_guaranteed_while_that_is_so() -> No
     text = words(replace(ALARM, caveat=late))
     assert text.endswith(
         "raises such an alarm at most once a month over all its slices, which is not guaranteed while labels of negatives "
-        "arrive later than those of positives (median 9 h against 2 h). In force"
+        "arrive later than those of positives (median 9 h against 2 h)."
     )
 
 

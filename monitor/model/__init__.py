@@ -25,10 +25,12 @@ from monitor.model.readings import (
     ReadingState,
     ReliabilityBin,
 )
+from monitor.model.reasons import Code, Reason, Trigger, TriggerKind
 from monitor.model.refits import CalibratorInUse, Job, JobState, ThresholdInUse
 from monitor.model.rules import Alert, AlertState, Health, Rule, RuleKind, Severity
 from monitor.model.slices import MISSING, OTHER, Slice, Task, finest_scope
 from monitor.model.status import ModelStatus, Published
+from monitor.model.words import tell_reason
 
 __all__ = [
     "CALIBRATION_METRICS",
@@ -42,6 +44,7 @@ __all__ = [
     "Alert",
     "AlertState",
     "CalibratorInUse",
+    "Code",
     "Disparity",
     "Evidence",
     "FileSetAside",
@@ -57,6 +60,7 @@ __all__ = [
     "Published",
     "Reading",
     "ReadingState",
+    "Reason",
     "ReliabilityBin",
     "Rule",
     "RuleKind",
@@ -65,7 +69,10 @@ __all__ = [
     "Straddling",
     "Task",
     "ThresholdInUse",
+    "Trigger",
+    "TriggerKind",
     "WaitingLabels",
     "finest_scope",
     "quiet_for",
+    "tell_reason",
 ]

@@ -86,6 +86,21 @@ def moment(at: datetime) -> str:
     return f"{minute(at)} UTC"
 
 
+def told_moment(text: str) -> str:
+    """Return ``2026-02-01 03:00 UTC`` of a time in ISO 8601."""
+    return moment(datetime.fromisoformat(text))
+
+
+def told_minute(text: str) -> str:
+    """Return ``2026-02-01 03:00`` of a time in ISO 8601."""
+    return minute(datetime.fromisoformat(text))
+
+
+def told_duration(seconds: float) -> str:
+    """Return ``30m`` of so many seconds."""
+    return format_duration(timedelta(seconds=seconds))
+
+
 def span(length: timedelta) -> str:
     """A length of time in its one fitting unit: ``45 s``, ``12 min``, ``7 h``, ``3 d``."""
     seconds = max(length.total_seconds(), 0)

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from monitor.model.reasons import Code, Reason
-from monitor.model.words import tell_reason
+from monitor.model import Code, Reason, tell_reason
 from monitor.statistics.arrays import Floats, Ints
 from monitor.statistics.thresholds.counts import Counts, bin_edges, count_at, promise_grid
 from monitor.statistics.thresholds.curves import ThresholdCurve, curve_of, thinned
