@@ -21,7 +21,7 @@ def folded(base: Path, source: str = "") -> World:
 
 
 def not_judged(world: World) -> list[tuple[str, str]]:
-    return world.rows("SELECT source, message FROM source_notes WHERE reason = 'labels_not_judged'")  # type: ignore[return-value]
+    return world.rows("SELECT source, message FROM source_notes WHERE reason = 'labels_not_judged'")
 
 
 def test_labels_of_final_days_are_told_and_counted(tmp_path: Path) -> None:
