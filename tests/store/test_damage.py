@@ -13,8 +13,8 @@ from monitor.model.errors import StoreError
 from monitor.recalibration.mending import mend_files
 from monitor.store.connection import LIVE, open_live
 from monitor.store.published.snapshot import open_snapshot
-from tests.e2e.process import calwatch
-from tests.store.levels import NEWEST, files_below, left_by
+from tests.worlds.levels import NEWEST, files_below, left_by
+from tests.worlds.process import calwatch
 
 NOW = datetime(2026, 3, 10, 12, 2, tzinfo=UTC)
 WAL = f"{LIVE}.wal"
