@@ -34,6 +34,7 @@ from monitor.sources.renewal.renew import renew_meaning
 from monitor.store.connection import atomic, naive
 from monitor.store.dictionaries import Registry
 from monitor.store.scores.served import Serving
+from monitor.store.sql import statement
 
 
 def configured_sources(model: Model, base: Path, state_dir: Path) -> Sequence[Source]:
@@ -51,9 +52,7 @@ def was_cut_short(connection: duckdb.DuckDBPyConnection, registry: Registry, mod
     """Whether something was taken since the last pull on record: calwatch was killed, or a later source failed, before parked
     labels could be tried on the new rows. Nothing else would try them until more rows come."""
     row = connection.execute(
-        "SELECT (SELECT max(read_at) FROM cursors WHERE model_id = $model_id) > "
-        "coalesce((SELECT max(pulled_at) FROM pulls WHERE model = $model), TIMESTAMP '1970-01-01')",
-        {"model_id": registry.model_id, "model": model.name},
+        statement("pull_unfinished"), {"model_id": registry.model_id, "model": model.name}
     ).fetchone()
     return bool(row and row[0])
 
@@ -241,8 +240,7 @@ def _record(connection: duckdb.DuckDBPyConnection, model: str, source: str, pull
         return  # the same trouble as in the last cycle: one row tells it
     store_notes(connection, model, source, pulled.problems, now)
     connection.execute(
-        "INSERT INTO pulls VALUES ($model, $source, $now, $files, $rows, $new, $labelled, $duplicates, $corrected, "
-        "$quarantined, $problem, $changed_predictions, $clipped, $ambiguous_times)",
+        statement("pull_insert"),
         {
             "model": model, "source": source, "now": naive(now), "files": pulled.files, "rows": pulled.rows,
             "new": pulled.new, "labelled": pulled.labelled, "duplicates": pulled.duplicates,

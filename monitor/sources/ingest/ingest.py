@@ -232,10 +232,7 @@ def take(
 
 
 def _find_existing(connection: duckdb.DuckDBPyConnection, model_id: int) -> None:
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE existing AS SELECT s.rowid AS row_key, NULL::BIGINT AS said_at, false AS predicts, "
-        "false AS labelled, s.* FROM samples AS s LIMIT 0"
-    )
+    connection.execute(statement("ingest_existing_empty"))
     days = connection.execute(
         "SELECT DISTINCT date_trunc('day', observed_at)::TIMESTAMP FROM fresh ORDER BY 1"
     ).fetchall()
