@@ -18,8 +18,8 @@ from monitor.model import Published, Reading, Slice
 from monitor.model.reasons import Reason
 from monitor.publish.web.app import create_app
 from tests.deploy.tools import needed
-from tests.e2e.process import free_port
-from tests.publish.page_world import EVIL, HAZED, Site, played
+from tests.worlds.page import EVIL, HAZED, Site, played
+from tests.worlds.process import free_port
 
 if find_spec("playwright") is None:
     told = "playwright is missing: pip install 'calwatch[test]'"

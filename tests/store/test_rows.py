@@ -21,7 +21,7 @@ from monitor.model import (
 )
 from monitor.model.reasons import BY_HAND, Code, Reason
 from monitor.store import readings as rows
-from tests.store.builder import HOUR, NOW, World, a_row
+from tests.worlds.store import HOUR, NOW, World, a_row
 
 NIGHT = Slice.of({"camera": 'c "1", x=y', "lighting": "night\n"})
 
