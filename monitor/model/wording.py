@@ -184,6 +184,11 @@ def _maturity(settled: timedelta) -> str:
     return format_duration(ceil(settled / unit) * unit)
 
 
+def sentence(text: str) -> str:
+    """Return a clause with a capital at its beginning and a stop at its end."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('?') else '.'}"
+
+
 def in_quotes(names: Sequence[str]) -> str:
     """``"0.0", "1.0"``, long ones shortened."""
     return ", ".join(f'"{each if len(each) <= 60 else each[:59] + "…"}"' for each in names)

@@ -269,10 +269,10 @@ def test_what_there_is_not_is_not_found_and_the_page_says_what_there_is_and_lead
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("/?page=0", "Page: input should be greater than or equal to 1."),
-        (f"{MODEL}&page=x", "Page: input should be a valid integer"),
-        ("/model", "Model: field required."),
-        ("/slice?model=digits", "Slice: field required."),
+        ("/?page=0", "Page: Input should be greater than or equal to 1."),
+        (f"{MODEL}&page=x", "Page: Input should be a valid integer"),
+        ("/model", "Model: Field required."),
+        ("/slice?model=digits", "Slice: Field required."),
     ],
 )
 def test_an_address_that_cannot_be_read_is_refused_with_a_page(small: Published, path: str, told: str) -> None:

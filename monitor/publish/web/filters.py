@@ -19,7 +19,7 @@ from monitor.model import (
     ThresholdInUse,
 )
 from monitor.model.durations import format_duration
-from monitor.model.wording import UNKNOWN, formatted, frequency, number, rounded, span, told_delays
+from monitor.model.wording import UNKNOWN, formatted, frequency, number, rounded, sentence, span, told_delays
 from monitor.model.words import tell_change, tell_reason, tell_trigger
 
 _LONGEST = 120  # characters of a name shown in a table
@@ -43,11 +43,6 @@ def lacking(reading: Reading, needed: int) -> str:
 def delays(found: LabelDelays, task: Task) -> str:
     """What is known of label delays, as a sentence."""
     return sentence(told_delays(found, task))
-
-
-def sentence(text: str) -> str:
-    """With a capital at its beginning and a stop at its end."""
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('?') else '.'}"
 
 
 def why(alert: Alert) -> str:

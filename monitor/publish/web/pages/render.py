@@ -77,7 +77,7 @@ def _environment() -> Environment:
         number=wording.number, signed=wording.signed, share=wording.percent, minute=wording.minute, span=wording.span,
         count=texts.count, scale=texts.scale, shortened=texts.shortened, breakable=texts.breakable, lacking=texts.lacking,
         change=texts.change, asked_by=texts.asked_by, delays=texts.delays, condition=texts.condition, promise=texts.promise,
-        why=texts.why, sentence=texts.sentence, told_waiting=wording.told_waiting, told_spans=wording.told_spans,
+        why=texts.why, sentence=wording.sentence, told_waiting=wording.told_waiting, told_spans=wording.told_spans,
         in_quotes=wording.in_quotes, told_folded=wording.told_folded,
     )  # fmt: skip
     found.tests.update(untold_onset=texts.began)
