@@ -142,7 +142,8 @@ def test_old_ended_jobs_and_their_log_go_with_the_history_and_open_ones_stay(tmp
         for job in (ended, kept):
             store_job(held.connection, job)
         held.connection.execute(
-            "INSERT INTO alert_events SELECT $old, 'm', '', 'r', 'all', 'page', 'firing', '', NULL", {"old": old}
+            "INSERT INTO alert_events SELECT $old, 'm', '', 'r', 'all', 'page', 'firing', '', NULL, NULL, NULL",
+            {"old": old},
         )
         held.tick(BEGAN + timedelta(days=40), publish=False)
         assert [job.id for job in load_jobs(held.connection, "m")] == ["open"]
