@@ -37,7 +37,8 @@ def test_who_asked_for_the_jobs_of_an_earlier_release_is_read_once(tmp_path: Pat
         for name, (kind, trigger, _) in OLD.items():
             old.execute(
                 "INSERT INTO jobs BY NAME SELECT $id AS id, 'old' AS model, $kind AS kind, $trigger AS trigger, "
-                "'all' AS scope, $now AS requested_at, 'queued' AS state, ['it waits'] AS reasons, '{}' AS details, 0 AS attempts",
+                "'all' AS scope, $now AS requested_at, 'queued' AS state, ['it waits'] AS reasons, "
+                "'{}' AS details, 0 AS attempts",
                 {"id": name, "kind": kind, "trigger": trigger, "now": NOW.replace(tzinfo=None)},
             )
     with open_live(state, now=NOW) as connection:
