@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from monitor.jobs.actions.delivery import Delivery
 from monitor.jobs.actions.message import Known, message_of
 from monitor.jobs.requests import leave
 from monitor.jobs.runners import InlineRunner
-from monitor.model import Alert, AlertState, Code, Job, Slice, tell_reason, words
+from monitor.model import Alert, AlertState, Code, Job, JobState, Slice, tell_reason, words
 from monitor.model.reasons import ABSENCES, BY_HAND, CHOSEN, VERDICTS, Reason, Trigger, TriggerKind, Verdict
 from monitor.model.refits import RefitRecord, RollbackOrder, SampleSpan, job_of
 from monitor.model.words import SENTENCES, TRIGGERS, restore_reason, tell_trigger
@@ -77,9 +78,10 @@ def speak_backwards(monkeypatch: pytest.MonkeyPatch) -> None:
     def turned(say: Callable[..., str]) -> Callable[..., str]:
         return lambda *values, **named: say(*values, **named)[::-1].upper()
 
-    for table in (SENTENCES, TRIGGERS):
-        for key, say in list(table.items()):
-            monkeypatch.setitem(table, key, turned(say))
+    for code, say in list(SENTENCES.items()):
+        monkeypatch.setitem(SENTENCES, code, turned(say))
+    for kind, name in list(TRIGGERS.items()):
+        monkeypatch.setitem(TRIGGERS, kind, turned(name))
     monkeypatch.setattr(words, "_whose", lambda code: "")
     monkeypatch.setattr(words, "_course", lambda *_, **__: "")
 
@@ -297,6 +299,7 @@ def test_records_of_refits_and_orders_of_rollbacks_come_back_from_details() -> N
     order = RollbackOrder("c0", "c1", Reason.of(Code.ROLLED_BACK, present="c1", target="c0"))
     assert RollbackOrder.of(json.loads(json.dumps(order.as_details))) == order
     assert RollbackOrder.of({}) == RollbackOrder()
+    assert order.as_details["why"] == "rolled back from c1 to c0", "in words too, for whoever reads details"
     told = RollbackOrder.of({"why": "calibrator c1 does worse", "expected": "c1"}).why
     assert told is not None
     assert tell_reason(told) == "calibrator c1 does worse", "of an earlier release, whose job waits in the queue"
@@ -306,10 +309,6 @@ def test_a_backtest_tells_a_schedule_by_its_day_and_a_rule_by_its_whole_name(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     record = RefitRecord("c1", "platt", {}, {"ece": 0.1, "log_loss": 0.5}, {"ece": 0.05, "log_loss": 0.4})
-    from dataclasses import replace
-
-    from monitor.model import JobState
-
     base = replace(
         job_of("m", "recalibrate", BY_HAND, Slice(), NOW, details=record.as_details), state=JobState.PROMOTED
     )

@@ -16,10 +16,9 @@ def _samples_chosen(kept: int, usable: int, logits: int | None, by: str) -> str:
     return f"{kept:,} of {usable:,} samples{each}, chosen by a hash of their {by}"
 
 
-def _left_to_refits(left: int, samples: int, slices: Sequence[str]) -> str:
-    return (
-        f"left {left:,} of {samples:,} samples to refits of their own, which alerts there ask for: {first_few(slices)}"
-    )
+def _left_to_refits(left: int, samples: int, slices: Sequence[str], count: int) -> str:
+    named = first_few(slices, count=count)
+    return f"left {left:,} of {samples:,} samples to refits of their own, which alerts there ask for: {named}"
 
 
 def _as_counted(samples: int, start: str, end: str, bucket: float) -> str:
@@ -124,10 +123,13 @@ def _classes_unknown(per: str) -> str:
     return f"no thresholds per {per}: that needs {needs}"
 
 
-def _classes(per: str, found: int, few: Sequence[str], policy: str, kept: int | None, confidence: float) -> str:
+def _classes(
+    per: str, found: int, few: int, such: Sequence[str], policy: str, kept: int | None, confidence: float
+) -> str:
     said = f"thresholds per {per}: {found} classes"
     if few:
-        said += f", {len(few)} with too few later samples or one outcome only ({', '.join(few[:5])}{'…' if few[5:] else ''})"
+        named = f"{', '.join(such)}{'…' if few > len(such) else ''}"
+        said += f", {few} with too few later samples or one outcome only ({named})"
     if kept is None:
         return said
     said += f"; {kept} promise {policy}, each by itself with {100 * confidence:g} % confidence"
@@ -172,7 +174,9 @@ OF_JOBS: dict[Code, Callable[..., str]] = {
     Code.SAMPLES_WITHOUT_RAW: "left out {samples:,} samples that carry a calibrated score but no raw_score or logits".format,
     Code.SAMPLES_PRECOUNTED: "{rows:,} rows, some pre-counted, for {samples:,.0f} samples in all".format,
     Code.SAMPLES_LEFT_TO_REFITS: _left_to_refits,
-    Code.SAMPLES_LEFT_TO_CALIBRATORS: lambda scopes: f"left to calibrators of their own: {first_few(scopes)}",
+    Code.SAMPLES_LEFT_TO_CALIBRATORS: lambda scopes, count: (
+        f"left to calibrators of their own: {first_few(scopes, count=count)}"
+    ),
     Code.SAMPLES_AS_COUNTED: _as_counted,
     Code.LOGITS: "{text}".format,
     Code.LOGITS_WITHOUT_CLASS: "temperature is fitted on scores: logits come without the index of the true class".format,

@@ -154,18 +154,20 @@ class RollbackOrder:
 
     @property
     def as_details(self) -> dict[str, object]:
-        """Return the order as JSON values."""
-        why = {"code": self.why.code, "facts": dict(self.why.values)} if self.why else None
-        return {name: held for name, held in (("to", self.target), ("expected", self.expected), ("why", why)) if held}
+        """Return the order as JSON values; its reason in words for people, and as code and facts."""
+        named: dict[str, object] = {
+            name: held for name, held in (("to", self.target), ("expected", self.expected)) if held
+        }
+        if self.why is None:
+            return named
+        return named | {"why": tell_reason(self.why), "code": self.why.code, "facts": dict(self.why.values)}
 
     @classmethod
     def of(cls, details: Mapping[str, Any]) -> "RollbackOrder":
         """Return the order that ``details`` hold."""
-        why = details.get("why")
-        if isinstance(why, str):  # of an earlier release
-            why = {"code": "", "facts": {"text": why}}
-        reason = restore_reason(why["code"], why["facts"], str(why["facts"].get("text", ""))) if why else None
-        return cls(str(details.get("to") or ""), details.get("expected"), reason)
+        text = details.get("why")
+        why = restore_reason(details.get("code"), details.get("facts") or {}, text) if text else None
+        return cls(str(details.get("to") or ""), details.get("expected"), why)
 
 
 def job_of(

@@ -40,9 +40,9 @@ def lasted(duration: timedelta) -> str:
     return format_duration(duration // unit * unit if duration >= timedelta(hours=1) else duration)
 
 
-def first_few(names: Sequence[str], most: int = 3) -> str:
-    """``a, b, c and 4 more``."""
-    beyond = len(names) - most
+def first_few(names: Sequence[str], most: int = 3, count: int | None = None) -> str:
+    """``a, b, c and 4 more``; ``count``: how many there are, where ``names`` are the first of them."""
+    beyond = (count or len(names)) - most
     return ", ".join(names[:most]) + (f" and {beyond:,} more" if beyond > 0 else "")
 
 

@@ -23,6 +23,7 @@ from monitor.store.samples import Loaded, load_samples
 from monitor.store.sql import statement
 from monitor.store.thresholds import load_thresholds, store_thresholds
 
+NAMED = 3  # slices in a reason: there may be hundreds
 AS_WIDE = 0.8  # of a scope's samples: alerts over more of them are about the scope itself
 
 
@@ -45,7 +46,15 @@ def standing_apart(loaded: Loaded, alarmed: Sequence[Slice]) -> tuple[tuple[Slic
     if not others or others > AS_WIDE * len(loaded.samples):
         return (), ()
     names = [one.text for one in alarmed]
-    return apart, (Reason.of(Code.SAMPLES_LEFT_TO_REFITS, left=others, samples=len(loaded.samples), slices=names),)
+    return apart, (
+        Reason.of(
+            Code.SAMPLES_LEFT_TO_REFITS,
+            left=others,
+            samples=len(loaded.samples),
+            slices=names[:NAMED],
+            count=len(names),
+        ),
+    )
 
 
 def gather(
@@ -113,7 +122,7 @@ def _served_apart(registry: Registry, scope: Slice, scopes: list[Slice]) -> tupl
     """The slices inside ``scope`` that a finer calibrator is in charge of."""
     own = {one.text for slice_ in registry.slices if scope.contains(slice_) and (one := finest_scope(slice_, scopes))}
     own.discard(scope.text)
-    return (Reason.of(Code.SAMPLES_LEFT_TO_CALIBRATORS, scopes=sorted(own)),) if own else ()
+    return (Reason.of(Code.SAMPLES_LEFT_TO_CALIBRATORS, scopes=sorted(own)[:NAMED], count=len(own)),) if own else ()
 
 
 def newest_version(connection: duckdb.DuckDBPyConnection, model_id: int) -> str:

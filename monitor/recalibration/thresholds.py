@@ -17,6 +17,7 @@ from monitor.statistics.thresholds.curves import ThresholdCurve
 from monitor.statistics.thresholds.policies import Policy, parse_policy
 
 Floats = NDArray[np.float64]
+NAMED = 5  # classes without a threshold of their own, in a reason
 MIN_CLASS_SAMPLES = 50  # later samples below which a class gets no threshold of its own
 
 
@@ -144,5 +145,12 @@ def _on_classes(policy: Policy, confidence: float, per: str, found: list[Decided
         return Reason.of(Code.CLASSES_UNKNOWN, per=per)
     kept = sum(each.threshold.kept is True for each in found) if policy.promises else None
     return Reason.of(
-        Code.CLASSES, per=per, found=len(found), few=few, policy=policy.text, kept=kept, confidence=confidence
+        Code.CLASSES,
+        per=per,
+        found=len(found),
+        few=len(few),
+        such=few[:NAMED],
+        policy=policy.text,
+        kept=kept,
+        confidence=confidence,
     )

@@ -36,7 +36,7 @@ def intake_page(
 
 
 JOBS = 20  # on one page
-_TOLD_ELSEWHERE = ("before", "after", "bars", "payload")
+_TOLD_ELSEWHERE = ("before", "after", "bars", "payload", "code", "facts")
 KINDS = ("recalibrate", "rollback", "action")
 
 
