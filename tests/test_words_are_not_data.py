@@ -4,7 +4,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,7 @@ def _seen(held: Line, jobs: list[Job], alerts: list[Alert], deliveries: list[Job
         firing = snapshot.firing()
     seen = {
         "alerts": [_of_alert(alert) for alert in alerts], "standing": [_of_alert(alert) for alert in status.alerts],
-        "jobs": [_of_job(job) for job in jobs], "all jobs": _sorted(_of_job(job) for job in status.jobs),
+        "jobs": _sorted(_of_job(job) for job in jobs), "all jobs": _sorted(_of_job(job) for job in status.jobs),
         "messages": _sorted(_of_message(held, job) for job in deliveries),
         "thresholds": [(each.threshold, each.kept, each.why.code, each.why.values) for each in status.thresholds],
         "report": _of_report(report), "firing": [(row["code"], row["facts"], row["onset"]) for row in firing],
@@ -152,7 +152,7 @@ def _of_job(job: Job) -> Any:
     return {
         "kind": job.kind, "state": job.state, "scope": job.scope.text, "asked by": job.asked_by, "onset": job.onset,
         "why": [(reason.code, _plainly(reason.values)) for reason in job.why],
-        "verdict": verdict and VERDICTS[verdict.code], "record": job.refit, "action": job.action,
+        "verdict": verdict and VERDICTS[verdict.code], "record": job.refit and asdict(job.refit), "action": job.action,
         "payload": job.payload and _of_payload(job.payload), "attempts": job.attempts, "at": job.next_attempt_at,
     }  # fmt: skip
 
