@@ -1,4 +1,4 @@
-"""The two reference tables of the README, from what the code says of itself; `python -m tests.readme_parts` prints them."""
+"""The two reference tables of the documents, from what the code says of itself; `python -m tests.readme_parts` prints them."""
 
 import sys
 from datetime import UTC, datetime, timedelta

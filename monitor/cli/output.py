@@ -40,6 +40,16 @@ def say(text: str = "") -> None:
     out.print(escape(visible(text, lines=True)), soft_wrap=True)
 
 
+def markdown(text: str) -> None:
+    """A document: set on a terminal, as it is written in a pipe."""
+    if not out.is_terminal:
+        sys.stdout.write(text.rstrip("\n") + "\n")
+        return
+    from rich.markdown import Markdown
+
+    out.print(Markdown(text))
+
+
 def as_json(value: Any) -> None:
     """The value as JSON on standard output: times in ISO 8601 with their UTC marker."""
     text = json.dumps(value, indent=2, default=_plain, ensure_ascii=False)
