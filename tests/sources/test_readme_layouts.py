@@ -39,10 +39,8 @@ def test_a_capture_that_is_shown_is_read(make_world: MakeWorld, capture: str, co
 
 def test_a_softmax_of_ten_columns_is_read_once_it_is_put_into_form_as_shown(make_world: MakeWorld) -> None:
     (code,) = find_blocks("python", read_chapter("sources", "### A column for each class"))
-    world: World = make_world(
-        source='[[model.source]]\npath = "samples/*.parquet"\ncolumns = { logits = "probabilities" }\n',
-        task="multiclass", slices=(),
-    )  # fmt: skip
+    source = '[[model.source]]\npath = "samples/*.parquet"\ncolumns = { logits = "probabilities" }\n'
+    world: World = make_world('task = "multiclass"', source, slices=())
     (world.base / "samples").mkdir()
     likely = ",".join("0.55" if place == 7 else "0.05" for place in range(10))
     (world.base / "softmax.csv").write_text(
