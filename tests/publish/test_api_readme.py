@@ -13,8 +13,8 @@ import pytest
 from monitor.engine.http import HttpServer
 from monitor.publish.web.app import create_app
 from tests.documents import read_chapter
-from tests.e2e.process import free_port
-from tests.publish.api_world import TOKENS, World, api_world
+from tests.worlds.api import TOKENS, World, api_world
+from tests.worlds.process import free_port
 
 CHAPTER = read_chapter("publish", "## HTTP API and access")
 MODEL = """

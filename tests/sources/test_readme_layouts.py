@@ -9,8 +9,8 @@ import tomllib
 import pytest
 
 from tests.documents import find_blocks, read_chapter
-from tests.store.builder import World
-from tests.store.conftest import MakeWorld
+from tests.worlds.fixtures import MakeWorld
+from tests.worlds.store import World
 
 CHAPTER = read_chapter("sources", "## How files may be laid out")
 SHOWN = re.findall(r"```json\n(.*?)\n```\n\n```toml\n *(.*?)\n```", CHAPTER, re.DOTALL)
