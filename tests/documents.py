@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 PATHS = (*DOCUMENTS.values(), DEPLOY)
 TEXT = "\n".join((ROOT / path).read_text("utf-8") for path in PATHS)
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def read_document(topic: str) -> str:
