@@ -28,3 +28,15 @@ def read_chapter(topic: str, heading: str) -> str:
 def find_blocks(language: str, text: str = TEXT) -> list[str]:
     """The fenced blocks of a language, in order."""
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def find_generated(name: str, text: str = TEXT) -> str:
+    """What stands between the two marks of a part that the code writes."""
+    (found,) = re.findall(rf"^<!-- {name}: [^\n]* -->\n(.*?)^<!-- end of {name} -->$", text, re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def write_generated(topic: str, name: str, part: str) -> None:
+    """Put a part anew between its marks in a document."""
+    path, text = ROOT / DOCUMENTS[topic], read_document(topic)
+    path.write_text(text.replace(find_generated(name, text), part), "utf-8")

@@ -1,6 +1,5 @@
-"""The two reference tables of the documents, from what the code says of itself; `python -m tests.readme_parts` prints them."""
+"""The reference tables of the documents, from what the code says of itself; `python -m tests.readme_parts` writes them."""
 
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from monitor.config.settings import Model, Monitor, Recalibration, Source, Thres
 from monitor.model.durations import format_duration
 from monitor.publish.metrics.catalogue import HELP
 from monitor.publish.metrics.instruments import Instruments
+from tests.documents import write_generated
 
 _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[monitor]", Monitor), ("[[model]]", Model), ("[[model.source]]", Source), ("[model.recalibration]", Recalibration),
@@ -60,4 +60,5 @@ def metrics_table() -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(metrics_table() + "\n" + configuration_table())
+    write_generated("house", "configuration", configuration_table())
+    write_generated("publish", "metrics", metrics_table())

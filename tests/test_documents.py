@@ -33,6 +33,19 @@ def test_every_relative_link_and_anchor_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in _anchors(there), f"{page}: {target}"
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_every_file_and_module_that_is_named_is_there(path: str) -> None:
+    """Below the repository, the document's own folder, or ``monitor``; the names that `init` and people give are their own."""
+    text = (ROOT / path).read_text("utf-8")
+    named = set(re.findall(r"`((?:\w+/)+[\w.*-]+\.(?:py|md|json|sql)|(?:monitor|tests|deploy)/[\w./-]*)`", text))
+    bases = (ROOT, ROOT / "monitor", (ROOT / path).parent)
+    missing = {name for name in named if not any(list(base.glob(name.rstrip("/"))) for base in bases)}
+    assert missing - {"rules/rules.schema.json"} == set()
+    for module in re.findall(r"python -m ((?:tests|deploy)(?:\.\w+)*)", text):
+        place = ROOT / module.replace(".", "/")
+        assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), module
+
+
 @pytest.mark.parametrize("path", [path for path in PATHS if path != "README.md"])
 def test_every_document_is_in_the_index_of_the_readme(path: str) -> None:
     assert f"]({path})" in (ROOT / "README.md").read_text("utf-8")

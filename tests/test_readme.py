@@ -21,7 +21,7 @@ from monitor.model.problems import PROBLEM_REASONS
 from monitor.rules.pack import parse_pack, shipped_packs
 from monitor.sources.ingest.staging import QUARANTINE_REASONS
 from monitor.store.published.snapshot import SNAPSHOT
-from tests.documents import ROOT, TEXT, find_blocks, read_document
+from tests.documents import ROOT, TEXT, find_blocks, find_generated, read_document
 from tests.readme_parts import configuration_table, metrics_table
 
 README = read_document("readme")
@@ -50,12 +50,11 @@ def test_every_query_runs_on_a_real_snapshot_and_answers(query: str, snapshot: d
 
 
 def test_the_configuration_table_is_that_of_the_code() -> None:
-    between = TEXT.partition("<!-- configuration: written by calwatch schema --markdown -->\n")[2].partition("<!-- ")[0]
-    assert between == configuration_table(), "print it with: python -m tests.readme_parts"
+    assert find_generated("configuration") == configuration_table(), "write it with: python -m tests.readme_parts"
 
 
 def test_the_metrics_table_is_that_of_the_code() -> None:
-    assert metrics_table() in TEXT, "print it with: python -m tests.readme_parts"
+    assert find_generated("metrics") == metrics_table(), "write it with: python -m tests.readme_parts"
 
 
 def test_every_command_is_in_the_table_of_commands() -> None:
