@@ -76,3 +76,10 @@ def test_no_two_chapters_have_one_name() -> None:
     names = Counter(chapter.anchor for chapter in CHAPTERS)
     assert [name for name, count in names.items() if count > 1] == []
     assert not set(names) & {*DOCUMENTS, "deploy"}, "a document would hide it"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_word_is_taken_for_a_tag_or_for_emphasis(page: Path) -> None:
+    """Outside of code Markdown shows ``__other__`` as **other**, and of ``<NA>`` nothing at all."""
+    text = re.sub(r"<!--.*?-->|``.*?``|`[^`\n]*`", "", FENCE.sub("", page.read_text("utf-8")))
+    assert re.findall(r"\S*__\w+__\S*|<(?!https?://)[A-Za-z/][^>\n]{0,30}", text) == []
