@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from monitor.config.settings import Model
+from monitor.model.durations import format_duration
 from monitor.model.errors import SourceError
 from monitor.model.problems import Outcome, Problem
 from monitor.model.wording import counted, first_few
@@ -85,7 +86,7 @@ def pull(
         brought[sources[0].name].add(retry_parked(connection, registry, model, now))
     brought[sources[0].name].problems += [*mended, *renewed.problems]
     for name, pulled in brought.items():
-        pulled.problems += _set_aside(name, pulled)
+        pulled.problems += [*_set_aside(name, pulled), *_not_judged(name, pulled, model)]
         if pulled.files or _told(pulled) or _troubled(connection, model.name, name):
             _record(connection, model.name, name, pulled, now)
     return brought
@@ -203,6 +204,17 @@ def _set_aside(source: str, pulled: Pulled) -> list[Problem]:
     named = first_few([f"{count:,} {reason}" for reason, count in reasons])
     text = f"{bad:,} of {counted(pulled.rows, 'row')} that came were set aside: {named}{remedy}"
     return [Problem(source, "rows_set_aside", text)]
+
+
+def _not_judged(source: str, pulled: Pulled, model: Model) -> list[Problem]:
+    """A problem when labels came for days that are folded, and final for drift rules."""
+    if not pulled.labelled_late:
+        return []
+    text = (
+        f"{counted(pulled.labelled_late, 'label')} came later than fold_after ({format_duration(model.fold_after)}): measured, "
+        "but not judged for drift; set fold_after longer than labels take"
+    )
+    return [Problem(source, "labels_not_judged", text)]
 
 
 def _troubled(connection: duckdb.DuckDBPyConnection, model: str, source: str) -> str | None:

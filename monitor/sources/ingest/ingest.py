@@ -216,14 +216,15 @@ def take(
         )
     else:
         connection.execute(statement("ingest_incoming_new"), own)
-    counts = connection.execute(statement("ingest_counts")).fetchone()
+    counts = connection.execute(statement("ingest_counts"), {"model_id": registry.model_id}).fetchone()
     assert counts is not None  # an aggregate always gives a row
-    new, labelled, corrected, seen, incoming, differing, changed, clipped = (int(value) for value in counts)
+    new, labelled, corrected, seen, incoming, differing, changed, clipped, late = (int(value) for value in counts)
     pulled.new += new
     pulled.labelled += labelled
     pulled.corrected += corrected
     pulled.changed_predictions += changed
     pulled.clipped += clipped
+    pulled.labelled_late += late
     pulled.duplicates += max(seen - incoming - differing, 0)
     connection.execute(statement("ingest_replaced"))
     if incoming:
