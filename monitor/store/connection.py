@@ -184,11 +184,9 @@ def is_ctrl_c(error: BaseException) -> bool:
 
 def load_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, NDArray[Any]]) -> None:
     """Make the temporary table ``name`` from numpy columns of equal length (masked = NULL)."""
-    connection.register("_columns", dict(columns))
-    try:
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS SELECT * FROM _columns")
-    finally:
-        connection.unregister("_columns")
+    # by the name of the variable: to register it is refused while the connection has a result that was not read to its end
+    held = dict(columns)  # noqa: F841
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS SELECT * FROM held")
 
 
 def naive(moment: datetime | None) -> datetime | None:
