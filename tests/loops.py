@@ -24,7 +24,7 @@ def each(name: str, cases: Mapping[str, Any]) -> Callable[[Test], Test]:
             for label, case in cases.items():
                 try:
                     test(**{name: case}, **fixtures)
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001  # whatever it is, the other cases are tried
                     error.add_note(f"case: {label}")
                     failures.append(error)
                 except pytest.fail.Exception as error:
