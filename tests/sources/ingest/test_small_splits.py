@@ -59,7 +59,8 @@ def test_damaged_files_are_told_and_all_others_are_taken(
                 path = damage(path, how, rng)
             stamp(path, place)
 
-    compare(make_world, monkeypatch, files, source=LABELS)
+    _, found = compare(make_world, monkeypatch, files, source=LABELS)
+    assert any(found["problems"]) or found["quarantine"] or found["aside"]
 
 
 @pytest.mark.parametrize("place", [0, 3, FILES - 1])
@@ -124,7 +125,8 @@ def test_a_file_refused_in_the_middle_is_refused_alone(
             else:
                 write(world.base / "in", 100 * number + place, str(rng.choice(KINDS[:2])), rows)
 
-    compare(make_world, monkeypatch, files, source=PUSHED if pushed else LABELS)
+    _, found = compare(make_world, monkeypatch, files, source=PUSHED if pushed else LABELS)
+    assert any(found["problems"]) or found["quarantine"], "what was refused is told"
 
 
 @pytest.mark.parametrize("seed", range(3))
