@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from monitor.config.actions import Action
 from monitor.config.fields import (
@@ -23,9 +23,9 @@ from monitor.config.fields import (
     SliceDimension,
     TimeZone,
 )
-from monitor.config.server import Server, Token
+from monitor.config.mistakes import CONFIGURATION, read_tables
+from monitor.config.server import Server
 from monitor.config.sources import CANONICAL_COLUMNS as CANONICAL_COLUMNS
-from monitor.config.sources import Outcomes
 from monitor.config.sources import Source as Source
 from monitor.config.tokens import Role
 from monitor.config.toml import nearest, parse_toml
@@ -245,7 +245,7 @@ class Config(Section):
     model: tuple[Model, ...] = Field(min_length=1)
     action: tuple[Action, ...] = ()
     server: Server = Field(default_factory=Server)  # type: ignore[arg-type]  # pydantic fills it
-    base: Path = Path()  # directory that relative paths start from; set by load_config
+    base: SkipJsonSchema[Path] = Path()  # directory that relative paths start from; set by load_config
 
     @model_validator(mode="after")
     def _names_differ(self) -> "Config":
@@ -313,70 +313,7 @@ def parse_config(text: str, origin: str, base: Path) -> Config:
     document = parse_toml(text, origin)
     if "base" in document:
         raise ConfigError([f'{origin}: unknown key "base"'])
-    try:
-        return Config.model_validate({**document, "base": base})
-    except ValidationError as error:
-        details = error.errors()
-        deeper = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
-        # a section with a mistake inside makes its parent look empty to pydantic: only the mistake inside is news
-        own = [detail for detail in details if not (detail["type"] == "too_short" and detail["loc"] in deeper)]
-        mistakes = [line for detail in own for line in _mistakes(detail, document, origin)]
-        raise ConfigError(mistakes, "mend the lines named above, then run: calwatch check") from error
-
-
-def _mistakes(detail: ErrorDetails, document: dict[str, Any], origin: str) -> list[str]:
-    place, section = _place(detail["loc"], document)
-    where = f"{origin}: {place}" if place else origin
-    key = str(detail["loc"][-1]) if detail["loc"] else ""
-    match detail["type"]:
-        case "extra_forbidden":
-            return [f'{where}: unknown key "{key}"{nearest(key, _keys(detail["loc"][:-1]))}']
-        case "missing":
-            return [f'{where}: needs "{key}"']
-        case "value_error":
-            texts = str(detail["ctx"]["error"]).split("\n")
-            subject = f"{section} " if section else ""
-            return [f"{where}: {subject}{text}" if text.startswith("must") else f"{where}: {text}" for text in texts]
-        case "too_short":
-            return [f"{where}: {section} must have at least one entry"]
-        case "tuple_type":
-            return [f"{where}: {section} must be a list (got {detail['input']!r})"]
-        case _:
-            got = detail["input"]
-            message = detail["msg"].replace("Input should be", "must be").replace("String should", "must")
-            return [f"{where}: {section} {message} (got {got!r})"]
-
-
-def _place(location: tuple[int | str, ...], document: Any) -> tuple[str, str]:
-    """Turns pydantic's path into ``model "defects": source "labels"`` and the key inside it."""
-    words: list[str] = []
-    key = ""
-    node: Any = document
-    for step in location:
-        if isinstance(step, int):
-            if isinstance(node, list) and step < len(node):
-                node = node[step]
-            if isinstance(node, dict):
-                words.append(f'{key} "{node["name"]}"' if "name" in node else f"{key} {step + 1}")
-                key = ""
-            else:
-                key = f"{key}[{step + 1}]"
-        else:
-            if key:
-                words.append(key)
-            key = step
-            node = node.get(step) if isinstance(node, dict) else node
-    if location and isinstance(location[-1], int) and not key:
-        return ": ".join(words), ""
-    return ": ".join(words), key
-
-
-def _keys(location: tuple[int | str, ...]) -> tuple[str, ...]:
-    section: Any = Config
-    for step in location:
-        if isinstance(step, str):
-            section = {
-                "monitor": Monitor, "model": Model, "source": Source, "outcomes": Outcomes, "recalibration": Recalibration,
-                "threshold": Threshold, "action": Action, "server": Server, "token": Token,
-            }.get(step, section)  # fmt: skip
-    return tuple(name for name in section.model_fields if name != "base")
+    config, mistakes = read_tables(Config, {**document, "base": base}, origin, CONFIGURATION)
+    if config is None:
+        raise ConfigError(mistakes, "mend the lines named above, then run: calwatch check")
+    return config

@@ -26,7 +26,19 @@ from monitor.model.readings import (
     ReliabilityBin,
 )
 from monitor.model.refits import CalibratorInUse, Job, JobState, ThresholdInUse
-from monitor.model.rules import Alert, AlertState, Health, Rule, RuleKind, Severity
+from monitor.model.rules import (
+    AbsenceRule,
+    Alert,
+    AlertState,
+    DisparityRule,
+    DriftRule,
+    Health,
+    Rule,
+    RuleKind,
+    Severity,
+    ThresholdRule,
+    WindowRule,
+)
 from monitor.model.slices import MISSING, OTHER, Slice, Task, finest_scope
 from monitor.model.status import ModelStatus, Published
 
@@ -39,10 +51,13 @@ __all__ = [
     "QUIET_AFTER_DRIFT",
     "QUIET_TIMES",
     "THRESHOLD_METRICS",
+    "AbsenceRule",
     "Alert",
     "AlertState",
     "CalibratorInUse",
     "Disparity",
+    "DisparityRule",
+    "DriftRule",
     "Evidence",
     "FileSetAside",
     "FoldedKind",
@@ -65,7 +80,9 @@ __all__ = [
     "Straddling",
     "Task",
     "ThresholdInUse",
+    "ThresholdRule",
     "WaitingLabels",
+    "WindowRule",
     "finest_scope",
     "quiet_for",
 ]
