@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from monitor.model import Alert, AlertState, LastSeen, Rule, RuleKind, Severity, Slice
+from monitor.model import AbsenceRule, Alert, AlertState, LastSeen, Severity, Slice
 from monitor.publish.metrics.collector import MetricsCollector
 from monitor.rules.state import step
 from tests.e2e.world import BEGAN, DAY, HOUR, line, model_section
@@ -15,7 +15,7 @@ from tests.e2e.world import BEGAN, DAY, HOUR, line, model_section
 NOW = datetime(2026, 3, 20, 9, tzinfo=UTC)
 SINCE = datetime(2026, 3, 10, tzinfo=UTC)
 GONE, FRESH = Slice.of({"camera": "gone"}), Slice.of({"camera": "fresh"})
-RULE = Rule("away", RuleKind.ABSENCE, Severity.TICKET, "own.toml", absent="samples", longer_than=12 * HOUR)
+RULE = AbsenceRule("away", Severity.TICKET, "own.toml", absent="samples", longer_than=12 * HOUR)
 ABSENCE = """
 [[rule]]
 name = "away"

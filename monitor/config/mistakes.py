@@ -6,16 +6,16 @@ calwatch.toml, rule packs and rule tests alike.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from types import UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, Tag, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import ErrorDetails
 
+from monitor.config.tables import choices_of, item_of, keys_of, members_of, table_of
 from monitor.config.toml import listed, nearest, shown
+from monitor.model.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
 _MUST = {  # error type of pydantic → what must be, its context filled in
@@ -58,7 +58,7 @@ class Voice:
     """How messages about one kind of file speak."""
 
     quoted: Callable[[object], str] = repr  # a value as it is shown
-    # tables by number and name, a table's unknown keys before all else, and examples for missing ones; else by name alone
+    # tables by number and name, a table's unknown and missing keys first, and examples for the missing; else by name alone
     numbered: bool = False
 
 
@@ -80,60 +80,19 @@ def read_tables(
         return None, [line for detail in _ordered(error.errors(), voice) for line in printer.lines(detail)]
 
 
-def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """Return the fields of a table by the keys that people write."""
-    return {
-        found.alias or name: found
-        for name, found in model.model_fields.items()
-        if not any(isinstance(mark, SkipJsonSchema) for mark in found.metadata)
-    }
-
-
-def members_of(annotation: Any) -> dict[str, type[BaseModel]]:
-    """Return the tables of a union by their tag or kind; nothing where the annotation is no union of tables."""
-    members = {}
-    core = _core(annotation)
-    for each in get_args(core) if get_origin(core) in (Union, UnionType) else ():
-        table = _core(each)
-        if isinstance(table, type) and issubclass(table, BaseModel):
-            tags = [mark.tag for mark in get_args(each)[1:] if isinstance(mark, Tag)]
-            members[(tags or get_args(table.model_fields["kind"].annotation))[0]] = table
-    return members
-
-
-def _core(annotation: Any) -> Any:
-    """The type inside ``Annotated`` and beside None."""
-    if get_origin(annotation) is Annotated:
-        return _core(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, UnionType):
-        held = [each for each in get_args(annotation) if each is not type(None)]
-        return _core(held[0]) if len(held) == 1 else annotation
-    return annotation
-
-
-def item_of(annotation: Any) -> Any:
-    """Return what a list holds, None for anything but a list."""
-    core = _core(annotation)
-    return get_args(core)[0] if get_origin(core) is tuple else None
-
-
-def table_of(annotation: Any) -> type[BaseModel] | None:
-    """Return the model of a table, None for anything but one."""
-    core = _core(annotation)
-    return core if isinstance(core, type) and issubclass(core, BaseModel) else None
-
-
 def _ordered(details: list[ErrorDetails], voice: Voice) -> list[ErrorDetails]:
     # a section with a mistake inside makes its parent look empty to pydantic: only the mistake inside is news
     inside = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
     own = [detail for detail in details if not (detail["type"] == "too_short" and detail["loc"] in inside)]
     if not voice.numbered:
         return own
-    ordered = [detail for detail in own if detail["type"] != "extra_forbidden"]
-    for unknown in reversed([detail for detail in own if detail["type"] == "extra_forbidden"]):
-        table = unknown["loc"][:-1]
-        first = (n for n, detail in enumerate(ordered) if detail["loc"][: len(table)] == table)
-        ordered.insert(next(first, len(ordered)), unknown)
+    early = ("missing", "extra_forbidden")
+    ordered = [detail for detail in own if detail["type"] not in early]
+    for type_ in early:
+        for detail in reversed([detail for detail in own if detail["type"] == type_]):
+            table = detail["loc"][:-1]
+            first = (n for n, other in enumerate(ordered) if other["loc"][: len(table)] == table)
+            ordered.insert(next(first, len(ordered)), detail)
     return ordered
 
 
@@ -152,7 +111,8 @@ class _Place:
         for step in location:
             members = members_of(self._annotation)
             if step in members:
-                self._annotation, self.union = members[str(step)], members
+                self._annotation = members[str(step)]
+                self.union = members if "kind" in self._annotation.model_fields else {}
             elif isinstance(step, int):
                 self._enter_item(step, voice)
             else:
@@ -284,16 +244,6 @@ def _marks(annotation: Any) -> list[Any]:
     if get_origin(annotation) in (Union, UnionType):
         return [mark for each in get_args(annotation) for mark in _marks(each)]
     return list(get_args(annotation)[1:]) if get_origin(annotation) is Annotated else []
-
-
-def choices_of(annotation: Any) -> list[str]:
-    """Return the words that a field may hold, in order; none where it is not one of a few words."""
-    core = _core(annotation)
-    if get_origin(core) is Literal:
-        return [str(each) for each in get_args(core)]
-    if isinstance(core, type) and issubclass(core, Enum):
-        return [str(each.value) for each in core]
-    return next((found for each in get_args(core) if (found := choices_of(each))), [])
 
 
 def _example(found: FieldInfo) -> str:

@@ -15,8 +15,8 @@ CANONICAL_COLUMNS = (
 class Outcomes(Section):
     """Words for the two outcomes, compared without case."""
 
-    true: tuple[str, ...] = ()
-    false: tuple[str, ...] = ()
+    true: tuple[str, ...] = Field((), description="words for: the event happened")
+    false: tuple[str, ...] = Field((), description="words for: it did not")
 
     @model_validator(mode="after")
     def _differ(self) -> "Outcomes":

@@ -26,7 +26,7 @@ from monitor.model.durations import parse_duration
 from monitor.statistics.drift.budget import parse_budget
 
 BUILT_IN_ACTIONS = ("recalibrate",)
-ORDERS = {"all": 0, "marginals": 1, "crosses": 2}  # 2 stands for every order from 2 on
+ORDERS: dict[str, int] = {"all": 0, "marginals": 1, "crosses": 2}  # 2 stands for every order from 2 on
 DEFAULT_TOLERANCE_ODDS = 1.1  # differences smaller than this are real but wake nobody
 LEAST_REFERENCE_SAMPLES = 200
 MAX_LEVEL = 0.25
@@ -73,7 +73,7 @@ def _orders(value: Any) -> Any:
     if not names or not all(isinstance(name, str) and name in ORDERS for name in names):
         wrong = next((name for name in names if not isinstance(name, str) or name not in ORDERS), value)
         raise Must(f"be {listed(ORDERS)}, or a list of them", got=wrong)
-    return tuple(sorted({ORDERS[name] for name in names}))
+    return tuple(names)
 
 
 def _budget(value: Any) -> Any:
@@ -99,8 +99,10 @@ WindowName = Annotated[
 ]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False), Words("be a finite number")]
 Count = Annotated[int, Field(strict=True, ge=0), Words("be a whole number of 0 or more")]
+Absent = Literal["samples", "labels", "pulls"]
+Order = Literal["all", "marginals", "crosses"]
 Orders = Annotated[
-    tuple[int, ...],
+    tuple[Order, ...],
     BeforeValidator(_orders),
     WithJsonSchema({"anyOf": [_ORDER, {"type": "array", "minItems": 1, "items": _ORDER}]}),
 ]
@@ -128,7 +130,6 @@ class RuleTable(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\z"), Words('be letters, digits, ".", "_" and "-"')] = (
         Field(description="a later pack's rule of the same name replaces it")
     )
-    kind: RuleKind
     severity: Severity = Field(description="how urgent")
     summary: str = Field("", description="what to tell people, in a sentence")
     actions: Texts = Field(
@@ -146,17 +147,18 @@ class RuleTable(Section):
 
     @field_validator("slices")
     @classmethod
-    def _some_inside_only(cls, orders: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+    def _some_inside_only(cls, slices: tuple[Order, ...], info: ValidationInfo) -> tuple[Order, ...]:
         only = Slice.of(info.data.get("only", {}))
-        if orders[-1] < min(only.order, 2):
+        if max(ORDERS[name] for name in slices) < min(only.order, 2):
             raise ValueError(f"slices leaves out every slice inside only ({only.text})")
-        return orders
+        return slices
 
     def rule(self, origin: str) -> Rule:
         """Return the rule that the table describes; ``origin`` is its place in messages."""
         values = self._values()
         slices, only = values.pop("slices"), Slice.of(values.pop("only"))
-        orders = slices or self.default_orders or (min(only.order, 2),)
+        named = tuple(sorted({ORDERS[name] for name in slices or ()}))
+        orders = named or self.default_orders or (min(only.order, 2),)
         del values["kind"]
         return self.made(origin=origin, orders=orders, only=only, **values)
 
@@ -165,7 +167,7 @@ class RuleTable(Section):
 
 
 class ThresholdTable(RuleTable):
-    """A metric above or below a value."""
+    """a metric above or below a value"""
 
     made = ThresholdRule
 
@@ -222,13 +224,13 @@ class ThresholdTable(RuleTable):
 
 
 class AbsenceTable(RuleTable):
-    """Nothing came."""
+    """nothing came"""
 
     made = AbsenceRule
     default_orders = ()  # the slice that ``only`` names, which is the whole without it
 
     kind: Literal[RuleKind.ABSENCE]
-    absent: Literal["samples", "labels", "pulls"] = Field(alias="of", description="what does not come")
+    absent: Absent = Field(alias="of", description="what does not come")
     longer_than: PositiveLength = Field(examples=["2h"], description="for how long")
 
     @field_validator("absent")
@@ -243,7 +245,7 @@ class AbsenceTable(RuleTable):
 
 
 class DriftTable(RuleTable):
-    """Evidence with a false-alarm budget."""
+    """evidence with a false-alarm budget"""
 
     made = DriftRule
 
@@ -251,11 +253,12 @@ class DriftTable(RuleTable):
     false_alarms_per_year: Annotated[
         float,
         BeforeValidator(_budget),
-        WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?/ ?(year|month|week|day)$", "default": "1/year"}),
+        WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?/ ?(year|month|week|day)$"}),
     ] = Field(
         1.0,
         alias="false_alarms",
         description="alarms told by luck, over all slices together, on average at most",
+        json_schema_extra={"default": "1/year"},
     )
     tolerance: Annotated[Tolerance, BeforeValidator(_tolerance), Field(json_schema_extra={"maxProperties": 1})] | None = (
         Field(None, description="differences this small are none; {} for none at all")
@@ -289,7 +292,7 @@ class DriftTable(RuleTable):
 
 
 class DisparityTable(RuleTable):
-    """A slice worse than the rest of its model."""
+    """a slice worse than the rest of its model"""
 
     made = DisparityRule
     default_orders = (1, 2)  # outside of the whole there is no rest
@@ -311,12 +314,10 @@ class DisparityTable(RuleTable):
 
     @field_validator("slices")
     @classmethod
-    def _have_a_rest(cls, orders: tuple[int, ...]) -> tuple[int, ...]:
-        if 0 in orders:
-            raise ValueError(
-                'slices "all" has no rest to be compared with: use "marginals", "crosses" or both'
-            )
-        return orders
+    def _have_a_rest(cls, slices: tuple[Order, ...]) -> tuple[Order, ...]:
+        if "all" in slices:
+            raise ValueError('slices "all" has no rest to be compared with: use "marginals", "crosses" or both')
+        return slices
 
 
 AnyRule = Annotated[ThresholdTable | AbsenceTable | DriftTable | DisparityTable, Field(discriminator="kind")]

@@ -52,7 +52,10 @@ class Plan:
 
     def rulebook(self) -> Rulebook:
         return Rulebook(
-            tuple(replace(r, false_alarms_per_year=365 * self.budget) for r in parse_pack(_RULE, "own.toml"))
+            tuple(
+                replace(rule, false_alarms_per_year=365 * self.budget)
+                for rule in parse_pack(_RULE, "own.toml") if isinstance(rule, DriftRule)
+            )
         )
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
-from monitor.model import COUNTS, METRICS, ModelStatus, Reading, Rule, Slice
+from monitor.model import COUNTS, METRICS, ModelStatus, Reading, Rule, Slice, ThresholdRule, WindowRule
 from monitor.model.durations import format_duration
 from monitor.publish.web.api.intake_schemas import GroupSpansItem, group_spans_item
 
@@ -304,10 +304,12 @@ def rule_item(status: ModelStatus, rule: Rule) -> RuleItem:
     """A rule with where its alerts stand."""
     own = [alert for alert in status.alerts if alert.rule == rule.name]
     states = [alert.state.value for alert in own if alert.state != "inactive"]
+    watched, window = rule if isinstance(rule, ThresholdRule) else None, rule if isinstance(rule, WindowRule) else None
     return RuleItem(
         model=status.name, name=rule.name, kind=rule.kind.value, severity=rule.severity.value, origin=rule.origin,
-        summary=rule.summary, actions=list(rule.actions), window=rule.window, metric=rule.metric, above=rule.above,
-        below=rule.below, hold=format_duration(rule.hold), alerts={state: states.count(state) for state in sorted(set(states))},
+        summary=rule.summary, actions=list(rule.actions), window=window and window.window,
+        metric=watched and watched.metric, above=window and window.above, below=watched and watched.below,
+        hold=format_duration(rule.hold), alerts={state: states.count(state) for state in sorted(set(states))},
         unknown=sum(alert.health != "ok" for alert in own),
     )  # fmt: skip
 
