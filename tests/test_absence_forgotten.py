@@ -28,7 +28,7 @@ severity = "ticket"
 
 
 def _stepped(
-    rule: Rule, seen_at: datetime, slice_: Slice = GONE, *, now: datetime = NOW, since: datetime | None = SINCE
+    rule: AbsenceRule, seen_at: datetime, slice_: Slice = GONE, *, now: datetime = NOW, since: datetime | None = SINCE
 ) -> Alert:
     """The alert of a slice that was firing since two days after it was seen last, one evaluation on."""
     seen = [LastSeen(slice_, seen_at, seen_at), LastSeen(FRESH, now, now)]

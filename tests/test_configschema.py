@@ -13,10 +13,12 @@ import pytest
 
 from monitor.cli.app import main
 from monitor.cli.schema import config_schema, rules_schema
+from monitor.config.reference import sections
 from monitor.config.settings import parse_config
+from monitor.config.tables import item_of, keys_of, members_of
 from monitor.model.errors import ConfigError
-from monitor.rules.pack import COMMON_KEYS, KEYS_OF_KIND, parse_pack
-from tests.readme_parts import _SECTIONS
+from monitor.rules.pack import parse_pack
+from monitor.rules.tables import Pack
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ("monitor/cli/starter", "monitor/cli/demo", "deploy/compose", "deploy/kubernetes")
@@ -91,7 +93,7 @@ def test_a_pack_that_does_not_ship_is_marked() -> None:
 
 def test_every_key_of_the_configuration_is_there_and_most_are_explained() -> None:
     definitions = config_schema()["definitions"]
-    for _, section in _SECTIONS:
+    for _, section in sections():
         held = definitions[section.__name__]["properties"]
         assert held.keys() == section.model_fields.keys()
         for name, field in section.model_fields.items():
@@ -100,7 +102,8 @@ def test_every_key_of_the_configuration_is_there_and_most_are_explained() -> Non
 
 def test_every_key_of_a_rule_is_there_and_explained() -> None:
     held = rules_schema()["definitions"]["Rule"]["properties"]
-    assert held.keys() == {*COMMON_KEYS, *(key for keys in KEYS_OF_KIND.values() for key in keys)}
+    kinds = members_of(item_of(Pack.model_fields["rule"].annotation)).values()
+    assert held.keys() == {key for kind in kinds for key in keys_of(kind)}
     assert all(each["description"] for each in held.values())
 
 

@@ -12,10 +12,10 @@ from monitor.model import (
     Alert,
     AlertState,
     Disparity,
+    DisparityRule,
     Health,
     Reading,
     ReadingState,
-    DisparityRule,
     Severity,
     Slice,
 )

@@ -12,9 +12,9 @@ from monitor.model import (
     QUIET_AFTER_DRIFT,
     Alert,
     AlertState,
+    DriftRule,
     Evidence,
     Health,
-    DriftRule,
     Severity,
     Slice,
 )

@@ -103,7 +103,9 @@ def test_of_two_rules_that_come_to_say_the_same_the_one_that_fires_first_stays(w
 
 def test_rules_of_other_bounds_or_severity_stay_beside_each_other_on_one_window() -> None:
     fitted = fit_windows(load_rules(["default", "quality-control"], HERE), lengths("24h"))
-    on_ece = [(rule.name, rule.above) for rule in fitted if isinstance(rule, ThresholdRule) and rule.metric == "ece_lower"]
+    on_ece = [
+        (rule.name, rule.above) for rule in fitted if isinstance(rule, ThresholdRule) and rule.metric == "ece_lower"
+    ]
     assert on_ece == [("ece-high", 0.03), ("ece-severe", 0.15), ("ece-high-week", 0.05)]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from monitor.cli.app import main
 from monitor.engine.check.check import check_config
+from monitor.model import WindowRule
 from monitor.rules.pack import parse_pack
 
 

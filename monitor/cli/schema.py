@@ -61,7 +61,7 @@ def rules_schema() -> Schema:
     whole = _plain(Pack.model_json_schema())
     definitions, members = whole["definitions"], members_of(item_of(Pack.model_fields["rule"].annotation))
     kinds = {str(kind): definitions.pop(table.__name__) for kind, table in members.items()}
-    told = {kind: table["properties"].pop("kind") and table["description"] for kind, table in kinds.items()}
+    told = {kind: table["properties"].pop("kind")["description"] for kind, table in kinds.items()}
     every = {key for table in kinds.values() for key in table["properties"]}
     shared = {key for key in every if all(key in table["properties"] for table in kinds.values())}
     properties: Schema = {
@@ -69,16 +69,16 @@ def rules_schema() -> Schema:
     }
     for kind, table in kinds.items():
         for key, held in table["properties"].items():
-            known = properties.setdefault(key, {name: value for name, value in held.items() if name != "description"})
-            what = held["description"] if key in shared else f"{kind}: {held['description']}"
-            if what not in (already := known.get("description", "")):
-                known["description"] = f"{already}; {what}" if already else what
+            what = held.pop("description")
+            known = properties.setdefault(key, {**held, "description": what if key in shared else f"{kind}: {what}"})
+            if key not in shared and what not in known["description"]:
+                known["description"] += f"; {kind}: {what}"
     definitions["Rule"] = {
         "type": "object", "additionalProperties": False, "properties": properties,
         "required": sorted(set.intersection(*(set(table["required"]) for table in kinds.values()))),
         "allOf": [
             _of_kind(kind, table["required"], {
-                **{key: table["properties"][key] for key in table["properties"] if key not in shared},
+                **{key: held for key, held in table["properties"].items() if not held.items() <= properties[key].items()},
                 **dict.fromkeys(sorted(every - set(table["properties"])), False),
             })
             for kind, table in kinds.items()

@@ -15,7 +15,6 @@ from pydantic_core import ErrorDetails
 
 from monitor.config.tables import choices_of, item_of, keys_of, members_of, table_of
 from monitor.config.toml import listed, nearest, shown
-from monitor.model.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
 _MUST = {  # error type of pydantic → what must be, its context filled in
@@ -236,7 +235,9 @@ class _Printer:
 
 def words_of(found: FieldInfo) -> Words:
     """Return the words that a field has for its mistakes, the outermost there are; empty ones if it has none."""
-    return next((mark for mark in reversed([*_marks(found.annotation), *found.metadata]) if isinstance(mark, Words)), Words())
+    return next(
+        (mark for mark in reversed([*_marks(found.annotation), *found.metadata]) if isinstance(mark, Words)), Words()
+    )
 
 
 def _marks(annotation: Any) -> list[Any]:

@@ -32,7 +32,9 @@ def rules_table(pack: type[BaseModel]) -> str:
     kinds = members_of(item_of(pack.model_fields["rule"].annotation))
     every = set.intersection(*(set(keys_of(table)) for table in kinds.values())) - {"kind"}
     rows = [*_rows("every kind", next(iter(kinds.values())), every)]
-    rows += [row for kind, table in kinds.items() for row in _rows(kind, table, keys_of(table).keys() - every - {"kind"})]
+    rows += [
+        row for kind, table in kinds.items() for row in _rows(kind, table, keys_of(table).keys() - every - {"kind"})
+    ]
     return _table("kind", rows)
 
 

@@ -233,7 +233,9 @@ def _silent_since(rule: AbsenceRule, seen_at: datetime, now: datetime) -> Findin
     return Finding(False, silent.total_seconds(), text)
 
 
-def _never_seen(rule: AbsenceRule, slice_: Slice, before: Alert | None, now: datetime, first_seen_at: datetime) -> Finding:
+def _never_seen(
+    rule: AbsenceRule, slice_: Slice, before: Alert | None, now: datetime, first_seen_at: datetime
+) -> Finding:
     """Nothing yet. The whole has been waited for since the monitor's first sight of the model, a slice since this
     rule first met it: a camera installed today is not late because its model is a year old."""
     patience = rule.longer_than

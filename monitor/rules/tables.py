@@ -127,9 +127,9 @@ class RuleTable(Section):
     made: ClassVar[type[Rule]]
     default_orders: ClassVar[tuple[int, ...]] = (0, 1, 2)
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\z"), Words('be letters, digits, ".", "_" and "-"')] = (
-        Field(description="a later pack's rule of the same name replaces it")
-    )
+    name: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"), Words('be letters, digits, ".", "_" and "-"')
+    ] = Field(description="a later pack's rule of the same name replaces it")
     severity: Severity = Field(description="how urgent")
     summary: str = Field("", description="what to tell people, in a sentence")
     actions: Texts = Field(
@@ -167,11 +167,11 @@ class RuleTable(Section):
 
 
 class ThresholdTable(RuleTable):
-    """a metric above or below a value"""
+    """A metric above or below a value."""
 
     made = ThresholdRule
 
-    kind: Literal[RuleKind.THRESHOLD]
+    kind: Literal[RuleKind.THRESHOLD] = Field(description="a metric above or below a value")
     metric: Annotated[str, AfterValidator(known_metric)] = Field(
         examples=["ece_lower"], json_schema_extra={"enum": [*METRICS, *COUNTS]},
         description="what is compared; alert on ece_lower",
@@ -224,12 +224,12 @@ class ThresholdTable(RuleTable):
 
 
 class AbsenceTable(RuleTable):
-    """nothing came"""
+    """Nothing came."""
 
     made = AbsenceRule
     default_orders = ()  # the slice that ``only`` names, which is the whole without it
 
-    kind: Literal[RuleKind.ABSENCE]
+    kind: Literal[RuleKind.ABSENCE] = Field(description="nothing came")
     absent: Absent = Field(alias="of", description="what does not come")
     longer_than: PositiveLength = Field(examples=["2h"], description="for how long")
 
@@ -245,11 +245,11 @@ class AbsenceTable(RuleTable):
 
 
 class DriftTable(RuleTable):
-    """evidence with a false-alarm budget"""
+    """Evidence with a false-alarm budget."""
 
     made = DriftRule
 
-    kind: Literal[RuleKind.DRIFT]
+    kind: Literal[RuleKind.DRIFT] = Field(description="evidence with a false-alarm budget")
     false_alarms_per_year: Annotated[
         float,
         BeforeValidator(_budget),
@@ -260,9 +260,9 @@ class DriftTable(RuleTable):
         description="alarms told by luck, over all slices together, on average at most",
         json_schema_extra={"default": "1/year"},
     )
-    tolerance: Annotated[Tolerance, BeforeValidator(_tolerance), Field(json_schema_extra={"maxProperties": 1})] | None = (
-        Field(None, description="differences this small are none; {} for none at all")
-    )
+    tolerance: (
+        Annotated[Tolerance, BeforeValidator(_tolerance), Field(json_schema_extra={"maxProperties": 1})] | None
+    ) = Field(None, description="differences this small are none; {} for none at all")
     reference: Literal["score", "deployment"] = Field(
         "score", description="drift away from perfect calibration, or from how it was at deployment"
     )
@@ -292,12 +292,12 @@ class DriftTable(RuleTable):
 
 
 class DisparityTable(RuleTable):
-    """a slice worse than the rest of its model"""
+    """A slice worse than the rest of its model."""
 
     made = DisparityRule
     default_orders = (1, 2)  # outside of the whole there is no rest
 
-    kind: Literal[RuleKind.DISPARITY]
+    kind: Literal[RuleKind.DISPARITY] = Field(description="a slice worse than the rest of its model")
     measure: Literal["gap", "error"] = Field(description="error: debiased ECE; gap: calibration gap in size")
     above: Annotated[
         Number,

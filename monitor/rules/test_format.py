@@ -40,7 +40,6 @@ are the predictions, of which that share is labelled.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,7 +55,7 @@ from monitor.model.durations import parse_duration
 from monitor.model.errors import ConfigError
 from monitor.rules.conditions import ALL_VERSIONS, AlertKey
 from monitor.rules.pack import load_pack, read_text
-from monitor.rules.tables import Absent, Length, PositiveLength, Texts, WindowName, known_metric
+from monitor.rules.tables import Absent, PositiveLength, Texts, WindowName, known_metric
 
 MAX_STEPS = 100_000
 DRIFT_EVIDENCE = "drift_evidence_ratio"  # series of tests only: threshold rules cannot name them

@@ -26,6 +26,7 @@ from monitor.model import (
 from monitor.model.durations import parse_duration
 from monitor.rules import state as alerts
 from monitor.rules.conditions import AlertKey, applies
+from monitor.rules.tables import Absent
 from monitor.rules.test_format import (
     ArrivalSeries,
     Case,
@@ -35,7 +36,6 @@ from monitor.rules.test_format import (
     ReadingSeries,
     read_test_file,
 )
-from monitor.rules.tables import Absent
 
 _Arrivals = Mapping[tuple[Absent, Slice], Sequence[datetime | None]]  # by ("labels", slice): the newest at each step
 

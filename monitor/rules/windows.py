@@ -21,7 +21,7 @@ def fit_windows(rulebook: Rulebook, windows: Mapping[str, timedelta]) -> Ruleboo
     for rule in rulebook:
         if isinstance(rule, WindowRule) and rule.name in rulebook.shipped and rule.window not in windows:
             moved[rule.name] = rule.window
-            rule = replace(rule, window=nearest_window(rule.window, windows))  # noqa: PLW2901
+            rule = replace(rule, window=nearest_window(rule.window, windows))
         fitted.append(rule)
     if not moved:
         return rulebook

@@ -18,6 +18,7 @@ from monitor.model import (
     Reading,
     ReadingState,
     Slice,
+    ThresholdRule,
 )
 from monitor.publish.web import filters as texts
 from monitor.publish.web.pages.digest import worst_first

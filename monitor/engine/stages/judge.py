@@ -7,7 +7,19 @@ from datetime import datetime
 from monitor.config.actions import Action
 from monitor.config.settings import Model
 from monitor.jobs.actions.routing import alert_calls, told_together
-from monitor.model import Alert, AlertState, Disparity, Evidence, Health, Job, LastSeen, Reading, Rule, Slice, WindowRule
+from monitor.model import (
+    Alert,
+    AlertState,
+    Disparity,
+    Evidence,
+    Health,
+    Job,
+    LastSeen,
+    Reading,
+    Rule,
+    Slice,
+    WindowRule,
+)
 from monitor.model.refits import job_of
 from monitor.rules.pack import Rulebook
 from monitor.rules.state import acted, due_actions, is_transition, retire, step

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.engine.stages.drift import weigh
+from monitor.model import DriftRule
 from monitor.rules.pack import Rulebook, parse_pack
 from tests.store.builder import World
 
@@ -54,7 +55,8 @@ class Plan:
         return Rulebook(
             tuple(
                 replace(rule, false_alarms_per_year=365 * self.budget)
-                for rule in parse_pack(_RULE, "own.toml") if isinstance(rule, DriftRule)
+                for rule in parse_pack(_RULE, "own.toml")
+                if isinstance(rule, DriftRule)
             )
         )
 
