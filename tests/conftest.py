@@ -9,35 +9,39 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.worlds.fixtures import make_world, world
+
+__all__ = ["make_world", "world"]
+
 ROOT = Path(__file__).parents[1]
 MOST = 4  # processes: with more the longest file is what is waited for
 # the files that take longest, in that order (`--durations=0` tells); others follow in their own order
 LONG = (
-    "tests/test_daemon.py",
-    "tests/test_stopping.py",
+    "tests/engine/test_daemon.py",
+    "tests/engine/test_stopping.py",
     "tests/benchmarks/test_benchmarks_run.py",
-    "tests/test_daemon_killed.py",
-    "tests/store/test_same_as_from_scratch.py",
+    "tests/engine/test_daemon_killed.py",
+    "tests/sources/ingest/test_same_as_from_scratch.py",
     "tests/publish/test_looking.py",
     "tests/sources/test_inbox_together.py",
-    "tests/store/test_times_pulled.py",
-    "tests/test_backtest.py",
+    "tests/sources/times/test_times_pulled.py",
+    "tests/engine/test_backtest.py",
     "tests/publish/test_browser.py",
-    "tests/test_demo.py",
+    "tests/cli/test_demo.py",
     "tests/benchmarks/detectors/test_detectors.py",
-    "tests/test_tutorial.py",
-    "tests/recalibration/test_job_crashes.py",
+    "tests/cli/test_tutorial.py",
+    "tests/jobs/test_job_crashes.py",
     "tests/store/test_snapshot.py",
     "tests/store/test_groups.py",
-    "tests/test_weigh_alarms.py",
+    "tests/engine/stages/test_weigh_alarms.py",
     "tests/statistics/test_evidence_disparity.py",
-    "tests/test_daemon_disk.py",
+    "tests/engine/test_daemon_disk.py",
     "tests/publish/test_intake_shown.py",
     "tests/recalibration/test_apart.py",
     "tests/recalibration/test_gate.py",
     "tests/deploy/test_prometheus_rules.py",
     "tests/publish/test_api_described.py",
-    "tests/test_weigh.py",
+    "tests/engine/stages/test_weigh.py",
     "tests/publish/test_report.py",
 )
 

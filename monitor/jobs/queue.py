@@ -11,6 +11,7 @@ from monitor.model import Job, JobState
 from monitor.model.durations import format_duration
 from monitor.store.connection import atomic, naive
 from monitor.store.readings import load_jobs, store_job
+from monitor.store.sql import statement
 
 OPEN = (JobState.QUEUED, JobState.RUNNING)
 
@@ -31,8 +32,7 @@ class Attempt:
 def log_attempt(connection: duckdb.DuckDBPyConnection, job: Job, attempt: Attempt) -> None:
     """Enter an attempt; to be called inside the transaction that records its outcome."""
     connection.execute(
-        "INSERT INTO job_log VALUES ($job, $model, $attempt, $started_at, $finished_at, $seconds, $peak_memory, $outcome, "
-        "$message, $output)",
+        statement("job_attempt_insert"),
         {
             "job": job.id, "model": job.model, "attempt": job.attempts, "started_at": naive(attempt.started_at),
             "finished_at": naive(attempt.finished_at), "seconds": attempt.seconds, "peak_memory": attempt.peak_memory,
@@ -71,11 +71,7 @@ def due_jobs(connection: duckdb.DuckDBPyConnection, model: str, now: datetime) -
 
 def refits_wait_elsewhere(connection: duckdb.DuckDBPyConnection, model: str, now: datetime) -> bool:
     """Whether another model has a refit that is due."""
-    found = connection.execute(
-        "SELECT 1 FROM jobs WHERE model <> $model AND kind = 'recalibrate' AND state = 'queued' "
-        "AND (next_attempt_at IS NULL OR next_attempt_at <= $now)",
-        {"model": model, "now": naive(now)},
-    ).fetchone()
+    found = connection.execute(statement("jobs_elsewhere"), {"model": model, "now": naive(now)}).fetchone()
     return found is not None
 
 

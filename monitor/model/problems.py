@@ -34,14 +34,14 @@ ProblemReason = Literal[
     "missing_mapped_column", "wrong_type", "foreign_zone", "percentages", "scores_of_predicted_class", "undecided_outcome",
     "unknown_positive",
     "changed_predictions", "near_repeats", "withdrawn_rows", "withdrawn_labels", "rows_set_aside", "labels_judged_anew",
-    "logits_are", "values_folded", "slices_mended", "file_set_aside",
+    "logits_are", "values_folded", "slices_mended", "labels_not_judged", "file_set_aside",
     "push_set_aside",
 ]  # fmt: skip
 PROBLEM_REASONS: tuple[ProblemReason, ...] = get_args(ProblemReason)
 # told once, when it happens: the next pull knows nothing of it
 NOTED_REASONS: tuple[ProblemReason, ...] = (
     "changed_predictions", "near_repeats", "withdrawn_rows", "withdrawn_labels", "rows_set_aside", "labels_judged_anew",
-    "logits_are", "values_folded", "slices_mended", "push_set_aside",
+    "logits_are", "values_folded", "slices_mended", "labels_not_judged", "push_set_aside",
 )  # fmt: skip
 # nothing of a file, a push or a source was taken
 NOTHING_TAKEN: tuple[ProblemReason, ...] = (

@@ -23,6 +23,7 @@ from monitor.statistics.sequential_comparison import ALPHA, BOUND, NOTHING, Comp
 from monitor.store.connection import atomic, naive
 from monitor.store.dictionaries import Registry
 from monitor.store.samples import load_shares
+from monitor.store.sql import statement
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEAR = 6  # buckets between which reading on costs less than beginning anew
@@ -63,8 +64,7 @@ def begin_guard(
     if not model.recalibration.guard:
         return
     connection.execute(
-        "INSERT INTO guards VALUES ($model, $scope, $calibrator, $parent, $version, $since, $until, 1, 0, 0, NULL, 0, "
-        "'watching')",
+        statement("guard_insert"),
         {
             **where, "calibrator": calibrator, "parent": parent, "version": version, "since": naive(now),
             "until": naive(now + model.recalibration.guard),
@@ -107,11 +107,7 @@ def _rollback(model: str, guard: Guard, found: Compared, now: datetime) -> Job:
 
 
 def _watching(connection: duckdb.DuckDBPyConnection, model: str) -> list[Guard]:
-    rows = connection.execute(
-        "SELECT scope, calibrator, parent, version, since, until, left_out > 0 FROM guards "
-        "WHERE model = $model AND state = 'watching' ORDER BY since, scope",
-        {"model": model},
-    ).fetchall()
+    rows = connection.execute(statement("guards_watching"), {"model": model}).fetchall()
     return [
         Guard(
             Slice.parse(row[0]), row[1], row[2], row[3], row[4].replace(tzinfo=UTC), row[5].replace(tzinfo=UTC), row[6]
@@ -146,7 +142,10 @@ def _look(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Mode
         "calibrator": guard.calibrator, "since": naive(guard.since),
         "first": naive(_bucket_of(guard.since, model.bucket)), "end": naive(end),
     }  # fmt: skip
-    changed = {bucket.replace(tzinfo=UTC): mark for bucket, mark in connection.execute(_CHANGED, where).fetchall()}
+    changed = {
+        bucket.replace(tzinfo=UTC): mark
+        for bucket, mark in connection.execute(statement("guard_changed_buckets"), where).fetchall()
+    }
     if not changed:
         return False
     known = ever_promoted(connection, model.name)
@@ -175,15 +174,10 @@ def _store_run(
     found: Mapping[datetime, tuple[str, Compared, int]],
 ) -> None:  # fmt: skip
     own = {"model": model, "calibrator": guard.calibrator, "since": naive(guard.since)}
-    connection.execute(
-        "DELETE FROM guard_buckets WHERE model = $model AND calibrator = $calibrator AND since = $since "
-        "AND list_contains($buckets, bucket)",
-        {**own, "buckets": [naive(bucket) for bucket in found]},
-    )
+    connection.execute(statement("guard_buckets_delete"), {**own, "buckets": [naive(bucket) for bucket in found]})
     for bucket, (mark, compared, left_out) in found.items():
         connection.execute(
-            "INSERT INTO guard_buckets VALUES ($model, $calibrator, $since, $bucket, $mark, $factors, $groups, $samples, "
-            "$loss, $left_out)",
+            statement("guard_buckets_insert"),
             {
                 **own, "bucket": naive(bucket), "mark": mark, "factors": list(compared.log_factors),
                 "groups": compared.groups, "samples": compared.samples, "loss": compared.loss, "left_out": left_out,
@@ -193,23 +187,6 @@ def _store_run(
 
 def _bucket_of(moment: datetime, width: timedelta) -> datetime:
     return moment - (moment - _EPOCH) % width
-
-
-# Closed buckets whose labelled cells are not as they were when they were compared. Folded ones are final.
-_CHANGED = """
-SELECT c.bucket, concat_ws(' ', sum(c.n), sum(c.outcome), round(sum(c.score), 6)) AS fingerprint
-FROM cells AS c JOIN streams AS t USING (stream_id)
-WHERE c.model_id = $model_id AND t.version = $version AND list_contains($covered, c.slice_id) AND c.n > 0
-  AND c.bucket >= $first AND c.bucket < $end
-  AND c.bucket >= (SELECT folded_until FROM models WHERE model_id = $model_id)
-GROUP BY c.bucket
-HAVING NOT EXISTS (
-    FROM guard_buckets AS g WHERE g.model = $model AND g.calibrator = $calibrator AND g.since = $since
-    AND g.bucket = c.bucket
-    AND g.fingerprint = concat_ws(' ', sum(c.n), sum(c.outcome), round(sum(c.score), 6))
-)
-ORDER BY c.bucket
-"""
 
 
 def _compare_run(
@@ -222,7 +199,7 @@ def _compare_run(
         "model_id": registry.model_id, "version": guard.version, "covered": covered, "start": naive(start),
         "end": naive(end), "seconds": model.bucket.total_seconds(),
     }  # fmt: skip
-    labelled = dict(connection.execute(_LABELLED, span).fetchall())
+    labelled = dict(connection.execute(statement("guard_labelled_rows"), span).fetchall())
     found = {
         bucket: (NOTHING, labelled.get(int(bucket.timestamp() // model.bucket.total_seconds()), 0)) for bucket in run
     }
@@ -254,19 +231,9 @@ def _compare_share(
         yield bucket, compare(ours[rows], theirs[rows], samples.outcome[rows], units[rows], bound, here), len(rows)
 
 
-_LABELLED = """
-SELECT floor(epoch(s.observed_at) / $seconds)::BIGINT AS bucket, count(*) FROM samples AS s JOIN streams AS t USING (stream_id)
-WHERE s.model_id = $model_id AND t.version = $version AND list_contains($covered, s.slice_id)
-  AND s.observed_at >= $start AND s.observed_at < $end AND s.positives IS NOT NULL
-GROUP BY ALL
-"""
-
-
 def _sum(connection: duckdb.DuckDBPyConnection, model: str, guard: Guard) -> tuple[Compared, int]:
     rows = connection.execute(
-        "SELECT log_factors, groups, samples, loss, left_out FROM guard_buckets "
-        "WHERE model = $model AND calibrator = $calibrator AND since = $since ORDER BY bucket",
-        {"model": model, "calibrator": guard.calibrator, "since": naive(guard.since)},
+        statement("guard_buckets"), {"model": model, "calibrator": guard.calibrator, "since": naive(guard.since)}
     ).fetchall()
     found, left_out = NOTHING, 0
     for factors, groups, samples, loss, left in rows:

@@ -121,11 +121,7 @@ def _served_apart(registry: Registry, scope: Slice, scopes: list[Slice]) -> tupl
 
 def newest_version(connection: duckdb.DuckDBPyConnection, model_id: int) -> str:
     """The model version that was seen first last: the one in production now. ``__other__`` stands for many, and for none."""
-    row = connection.execute(
-        "SELECT version FROM streams WHERE model_id = $model_id GROUP BY version "
-        "ORDER BY version = '__other__', min(first_seen_at) DESC, max(stream_id) DESC LIMIT 1",
-        {"model_id": model_id},
-    ).fetchone()
+    row = connection.execute(statement("refit_version"), {"model_id": model_id}).fetchone()
     return str(row[0]) if row else ""
 
 

@@ -32,6 +32,7 @@ from monitor.recalibration.artefacts import (
 )
 from monitor.recalibration.registry import CALIBRATORS, load_serving, record_document
 from monitor.store.connection import atomic, aware
+from monitor.store.sql import statement
 
 _VERSIONS = (__version__, "0.1.0", "0+unknown")  # of calwatch, that may have fitted what no text was kept of
 _SPOILT = ".spoilt"
@@ -143,12 +144,7 @@ def _rebuilt(connection: duckdb.DuckDBPyConnection, model: str, id_: str, docume
             return read_document(document, id_)
         except ValueError:
             return None
-    row = connection.execute(
-        "SELECT c.scope, c.method, c.parent, c.fitted_at, c.parameters, c.before, c.after, j.reasons, j.details "
-        "FROM calibrators AS c JOIN jobs AS j ON j.model = c.model AND j.details ->> 'calibrator' = c.id "
-        "WHERE c.model = $model AND c.id = $id AND j.kind = 'recalibrate' LIMIT 1",
-        {"model": model, "id": id_},
-    ).fetchone()
+    row = connection.execute(statement("calibrator_record"), {"model": model, "id": id_}).fetchone()
     if row is None:
         return None
     return next((found for found in _supposed(model, row) if _id_or_none(found) == id_), None)

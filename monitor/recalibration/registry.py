@@ -25,6 +25,7 @@ from monitor.recalibration.calibrators import Calibrator, OnProbabilities, calib
 from monitor.store.connection import aware, naive
 from monitor.store.scores.logits import load_raw_until
 from monitor.store.scores.served import Serving
+from monitor.store.sql import statement
 
 log = structlog.get_logger("calwatch")
 CALIBRATORS = "calibrators"  # directory under the state directory
@@ -47,11 +48,7 @@ def ever_promoted(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str
 
     All apply to logits as they are stored, which are the logarithm of what serving has where that is probabilities.
     """
-    rows = connection.execute(
-        "SELECT id, method, parameters, fitted_at FROM calibrators WHERE model = $model "
-        "AND id IN (SELECT calibrator FROM serving WHERE model = $model)",
-        {"model": model},
-    ).fetchall()
+    rows = connection.execute(statement("calibrators_serving"), {"model": model}).fetchall()
     raw_until = load_raw_until(connection, model)
     known = {}
     for id_, method, parameters, fitted_at in rows:
@@ -103,8 +100,7 @@ def record_artefact(connection: duckdb.DuckDBPyConnection, artefact: Artefact) -
         "DELETE FROM calibrators WHERE id = $id AND model = $model", {"id": artefact.id, "model": artefact.model}
     )
     connection.execute(
-        "INSERT INTO calibrators VALUES ($id, $model, $scope, $method, $parent, $fitted_at, $fit_start, $fit_end, "
-        "$gate_start, $gate_end, $before, $after, $parameters)",
+        statement("calibrator_insert"),
         {
             "id": artefact.id, "model": artefact.model, "scope": artefact.scope.text, "method": artefact.method,
             "parent": artefact.parent, "fitted_at": naive(artefact.fitted_at),
@@ -155,11 +151,7 @@ def calibrators_in_use(
     It has when, among the samples that a calibrator is in charge of, observed since it took charge and within a day of
     the newest, one names it; it has not when there are such samples and none does; else that is unknown.
     """
-    rows = connection.execute(
-        "SELECT s.scope, c.id, c.method, c.fitted_at, s.since FROM serving AS s JOIN calibrators AS c "
-        "ON c.id = s.calibrator AND c.model = s.model WHERE s.model = $model AND s.until IS NULL ORDER BY s.scope",
-        {"model": model.name},
-    ).fetchall()
+    rows = connection.execute(statement("calibrators_in_use"), {"model": model.name}).fetchall()
     scopes = [Slice.parse(row[0]) for row in rows]
     seen = _seen_since(connection, model_id, min((row[4] for row in rows), default=None))
     charge = []
@@ -183,10 +175,7 @@ def _seen_since(
     if since is None or newest is None or newest[0] is None:
         return []
     rows = connection.execute(
-        "SELECT l.labels, t.calibrator, u.newest FROM (SELECT stream_id, slice_id, max(observed_at) AS newest FROM samples "
-        "WHERE model_id = $model_id AND observed_at > $since GROUP BY stream_id, slice_id) AS u "
-        "JOIN streams AS t USING (stream_id) JOIN slices AS l USING (slice_id)",
-        {"model_id": model_id, "since": max(since, newest[0] - ADOPTION_WINDOW)},
+        statement("calibrators_seen"), {"model_id": model_id, "since": max(since, newest[0] - ADOPTION_WINDOW)}
     ).fetchall()
     return [(Slice.of(labels), calibrator, moment) for labels, calibrator, moment in rows]
 
@@ -200,11 +189,7 @@ def promoted_so_far(connection: duckdb.DuckDBPyConnection, model: str, scope: Sl
     A rollback takes back what it undoes; one to a calibrator that had been taken back puts it on top again. Empty when
     nothing is in charge.
     """
-    rows = connection.execute(
-        "SELECT calibrator, cause FROM serving WHERE model = $model AND scope = $scope "
-        "ORDER BY since, until NULLS LAST, rowid",
-        {"model": model, "scope": scope.text},
-    ).fetchall()
+    rows = connection.execute(statement("calibrators_before"), {"model": model, "scope": scope.text}).fetchall()
     path: list[str] = []
     for calibrator, cause in rows:
         if not calibrator:

@@ -23,20 +23,12 @@ from monitor.store.connection import aware, naive, quoted
 from monitor.store.group_spans import share_of_straddling
 from monitor.store.scores.agreement import Agreement, agreement
 from monitor.store.scores.logits import Kinds, kinds, remark_logits, suspect_logits
+from monitor.store.sql import statement
 from monitor.store.values import LabelRules, plain_text
 
 IDS = 500_000  # of predictions, kept where labels come by themselves and have to find them
 ROWS, BATCHES = 10_000, 20  # tried: that many rows of each of the first batches, which are files or runs of alike files
 LEAST_TAKEN = 0.95  # of the rows tried, below which something is wrong
-
-_TRIED = """
-SELECT count(*), count(positives) FILTER (taken), min(observed_at) FILTER (taken), max(observed_at) FILTER (taken),
-    count(predicted_class) FILTER (taken), count(label) FILTER (taken AND labelled AND positives IS NULL),
-    count(*) FILTER (taken AND observed_at < $oldest),
-    count(*) FILTER (taken AND greatest(observed_at, labelled_at) > $latest),
-    count(*) FILTER (taken AND clipped), count(*) FILTER (taken AND minus),
-    count(DISTINCT (sample_id, observed_at)) FILTER (taken)
-FROM (SELECT *, reason IS NULL AS taken FROM tried)"""
 
 
 @dataclass(slots=True)
@@ -136,15 +128,14 @@ class Trial:
             connection.execute(
                 "UPDATE tried SET reason = 'refused' WHERE list_contains($files, file)", {"files": list(self.refused)}
             )
-        found = connection.execute(_TRIED, {"oldest": naive(oldest), "latest": naive(now)}).fetchone()
+        found = connection.execute(
+            statement("tried_counts"), {"oldest": naive(oldest), "latest": naive(now)}
+        ).fetchone()
         assert found is not None  # an aggregate always gives a row
         self.rows, self.labelled, first, last, self.named, self.bare, self.old, self.ahead = found[:8]
         self.clipped, self.minus, self.identities = found[8:]
         self.first, self.last = aware(first), aware(last)
-        reasons = connection.execute(
-            "SELECT reason, count(*), arg_min(file, place), arg_min(row, place), arg_min(record, place) FROM tried "
-            "WHERE reason IS NOT NULL GROUP BY reason"
-        ).fetchall()
+        reasons = connection.execute(statement("tried_reasons")).fetchall()
         for reason, count, file, row, record in reasons:
             self.bad[reason] = count
             self.examples[reason] = f"row {row} of {file}: {(record or '')[:300]}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from monitor.config.settings import Model
+from monitor.model.durations import format_duration
 from monitor.model.errors import SourceError
 from monitor.model.problems import Outcome, Problem
 from monitor.model.wording import counted, first_few
@@ -33,6 +34,7 @@ from monitor.sources.renewal.renew import renew_meaning
 from monitor.store.connection import atomic, naive
 from monitor.store.dictionaries import Registry
 from monitor.store.scores.served import Serving
+from monitor.store.sql import statement
 
 
 def configured_sources(model: Model, base: Path, state_dir: Path) -> Sequence[Source]:
@@ -50,9 +52,7 @@ def was_cut_short(connection: duckdb.DuckDBPyConnection, registry: Registry, mod
     """Whether something was taken since the last pull on record: calwatch was killed, or a later source failed, before parked
     labels could be tried on the new rows. Nothing else would try them until more rows come."""
     row = connection.execute(
-        "SELECT (SELECT max(read_at) FROM cursors WHERE model_id = $model_id) > "
-        "coalesce((SELECT max(pulled_at) FROM pulls WHERE model = $model), TIMESTAMP '1970-01-01')",
-        {"model_id": registry.model_id, "model": model.name},
+        statement("pull_unfinished"), {"model_id": registry.model_id, "model": model.name}
     ).fetchone()
     return bool(row and row[0])
 
@@ -86,7 +86,7 @@ def pull(
         brought[sources[0].name].add(retry_parked(connection, registry, model, now))
     brought[sources[0].name].problems += [*mended, *renewed.problems]
     for name, pulled in brought.items():
-        pulled.problems += _set_aside(name, pulled)
+        pulled.problems += [*_set_aside(name, pulled), *_not_judged(name, pulled, model)]
         if pulled.files or _told(pulled) or _troubled(connection, model.name, name):
             _record(connection, model.name, name, pulled, now)
     return brought
@@ -206,6 +206,17 @@ def _set_aside(source: str, pulled: Pulled) -> list[Problem]:
     return [Problem(source, "rows_set_aside", text)]
 
 
+def _not_judged(source: str, pulled: Pulled, model: Model) -> list[Problem]:
+    """A problem when labels came for days that are folded, and final for drift rules."""
+    if not pulled.labelled_late:
+        return []
+    text = (
+        f"{counted(pulled.labelled_late, 'label')} came later than fold_after ({format_duration(model.fold_after)}): measured, "
+        "but not judged for drift; set fold_after longer than labels take"
+    )
+    return [Problem(source, "labels_not_judged", text)]
+
+
 def _troubled(connection: duckdb.DuckDBPyConnection, model: str, source: str) -> str | None:
     """The problem that the source's newest row in ``pulls`` tells; None when it tells none."""
     last = connection.execute(
@@ -229,8 +240,7 @@ def _record(connection: duckdb.DuckDBPyConnection, model: str, source: str, pull
         return  # the same trouble as in the last cycle: one row tells it
     store_notes(connection, model, source, pulled.problems, now)
     connection.execute(
-        "INSERT INTO pulls VALUES ($model, $source, $now, $files, $rows, $new, $labelled, $duplicates, $corrected, "
-        "$quarantined, $problem, $changed_predictions, $clipped, $ambiguous_times)",
+        statement("pull_insert"),
         {
             "model": model, "source": source, "now": naive(now), "files": pulled.files, "rows": pulled.rows,
             "new": pulled.new, "labelled": pulled.labelled, "duplicates": pulled.duplicates,

@@ -19,6 +19,7 @@ class Pulled:
     parked: int = 0  # labels that wait for their prediction
     changed_predictions: int = 0  # of those corrected: another score, slice, version
     clipped: int = 0  # new ones whose score was a hair outside [0, 1]
+    labelled_late: int = 0  # labels of days that are final: measured, not judged for drift
     ambiguous_times: int = 0  # in the doubled hour of autumn, decided without a hint
     removed: int = 0  # samples taken out again
     bad: dict[str, int] = field(default_factory=dict)  # all rows set aside, by reason: those known from before too
@@ -37,6 +38,7 @@ class Pulled:
         self.parked += other.parked
         self.changed_predictions += other.changed_predictions
         self.clipped += other.clipped
+        self.labelled_late += other.labelled_late
         self.ambiguous_times += other.ambiguous_times
         self.removed += other.removed
         for reason, count in other.quarantined.items():

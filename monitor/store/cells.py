@@ -31,11 +31,7 @@ def renew_cells(
         _recompute(connection, registry, model, {**buckets, **span})
     else:
         _add_and_subtract(connection, registry, buckets)
-    connection.execute(
-        "UPDATE models SET revision = revision + 1, changed_from = least(changed_from, "
-        "(SELECT min(bucket) FROM renewed WHERE bucket >= models.folded_until)) WHERE model_id = $model_id",
-        own,
-    )
+    connection.execute(statement("cells_revision"), own)
 
 
 def _is_grouped(connection: duckdb.DuckDBPyConnection, own: Mapping[str, object]) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 import duckdb
 
 from monitor.model.errors import DamageError, StoreError
+from monitor.store.sql import statement
 
 REMEDY = "restore a backup: calwatch restore FILE; or, to begin afresh, move live.duckdb, live.duckdb.wal and calibrators/ away"
 _WAL_BEGINS = b"\x64\x00\x62"  # field 100, type 98: the version, first in every log DuckDB writes
@@ -73,10 +74,7 @@ def demand_sound(connection: duckdb.DuckDBPyConnection) -> None:
     """
     row = connection.execute("SELECT path FROM duckdb_databases() WHERE database_name = current_database()").fetchone()
     live = Path(row[0]) if row and row[0] else None
-    tables = connection.execute(
-        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_database() AND NOT temporary "
-        "ORDER BY ALL"
-    ).fetchall()
+    tables = connection.execute(statement("tables_stored")).fetchall()
     for names in tables:
         table = ".".join('"' + name.replace('"', '""') + '"' for name in names)
         try:

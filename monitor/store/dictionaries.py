@@ -12,6 +12,7 @@ import numpy as np
 from monitor.config.settings import Model
 from monitor.model import MISSING, OTHER, Slice
 from monitor.store.connection import atomic, load_table, naive
+from monitor.store.sql import statement
 from monitor.store.values import normalize_word
 
 _LONGEST_VALUE = 120  # characters of a slice value that are kept; a longer one ends in its hash
@@ -48,12 +49,7 @@ class Registry:
         """Look the model up, or enter it."""
         row = connection.execute("SELECT model_id FROM models WHERE name = $name", {"name": model.name}).fetchone()
         if row is None:
-            row = connection.execute(
-                "INSERT INTO models (model_id, name, first_seen_at, folded_until, revision) "
-                "SELECT coalesce(max(model_id), 0) + 1, $name, $now, TIMESTAMP '1970-01-01', 0 FROM models "
-                "RETURNING model_id",
-                {"name": model.name, "now": naive(now)},
-            ).fetchone()
+            row = connection.execute(statement("model_insert"), {"name": model.name, "now": naive(now)}).fetchone()
         assert row is not None
         registry = cls(row[0])
         registry._load_all(connection)
@@ -109,10 +105,7 @@ class Registry:
 
         To be called inside ``transaction``. Raises LostNumberError where numbers are not those of the store.
         """
-        counted = connection.execute(
-            "SELECT slice_key, count(*) AS n FROM staged WHERE reason IS NULL AND slice_key IS NOT NULL "
-            "GROUP BY slice_key ORDER BY n DESC, slice_key"
-        ).fetchall()
+        counted = connection.execute(statement("slice_keys_staged")).fetchall()
         keys, ids = [], []
         wanted: dict[int, Slice] = {}
         self.folded = {}
@@ -137,11 +130,7 @@ class Registry:
 
     def _demand_stored(self, connection: duckdb.DuckDBPyConnection, wanted: Mapping[int, Slice]) -> None:
         """Raises LostNumberError unless each number is, in the store, that of its slice: rows would be counted as others'."""
-        stored = connection.execute(
-            "SELECT slice_id, labels FROM slices WHERE model_id = $model_id "
-            "AND slice_id IN (SELECT slice_id FROM slice_keys)",
-            {"model_id": self.model_id},
-        ).fetchall()
+        stored = connection.execute(statement("slices_met"), {"model_id": self.model_id}).fetchall()
         held = [(number, Slice.of(labels)) for number, labels in stored]
         if len(held) != len(wanted) or dict(held) != wanted:
             lost = next(own for number, own in wanted.items() if held.count((number, own)) != 1)
@@ -172,8 +161,7 @@ class Registry:
             return known
         self._demand_open()
         row = connection.execute(
-            "INSERT INTO slices SELECT coalesce(max(slice_id), 0) + 1, $model_id, map($names::VARCHAR[], $texts::VARCHAR[]), "
-            "NULL, NULL FROM slices RETURNING slice_id",
+            statement("slice_insert"),
             {
                 "model_id": self.model_id,
                 "names": [name for name, _ in wanted.labels],

@@ -8,6 +8,7 @@ import duckdb
 from monitor.model import FoldedKind, FoldedValues
 from monitor.model.wording import told_folded
 from monitor.store.connection import aware, naive
+from monitor.store.sql import statement
 
 _EXAMPLES = 3
 
@@ -54,11 +55,7 @@ def forget_folded_before(connection: duckdb.DuckDBPyConnection, model: str, olde
 
 def load_folded(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[FoldedValues, ...]:
     """All that is told of a model, in order of kind and name."""
-    rows = connection.execute(
-        "SELECT kind, name, most, began_at, newest_at, rows, examples FROM folded_values WHERE model = $model "
-        "ORDER BY kind, name",
-        {"model": model},
-    ).fetchall()
+    rows = connection.execute(statement("folded_values_known"), {"model": model}).fetchall()
     return tuple(
         FoldedValues(kind, name, most, aware(began) or began, aware(newest) or newest, count, tuple(examples))
         for kind, name, most, began, newest, count, examples in rows

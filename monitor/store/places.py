@@ -52,10 +52,7 @@ def map_streams(
     Frequent versions first, so that those get the places. Returns what is to be told: that versions, calibrators or slice
     values begin to fold.
     """
-    rows = connection.execute(
-        "SELECT coalesce(version, '') AS version, coalesce(calibrator, '') AS calibrator, count(*) FROM fresh "
-        "WHERE score IS NOT NULL GROUP BY ALL"
-    ).fetchall()
+    rows = connection.execute(statement("streams_met")).fetchall()
     counts = {(version, calibrator): count for version, calibrator, count in rows}
     known = {
         (version, calibrator): (number, placed)

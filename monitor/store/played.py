@@ -8,6 +8,7 @@ import duckdb
 from monitor.model.errors import UsageError
 from monitor.model.wording import minute
 from monitor.store.connection import atomic, aware
+from monitor.store.sql import statement
 
 
 def is_played(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -24,10 +25,7 @@ def mark_played(connection: duckdb.DuckDBPyConnection) -> None:
 
 def played_until(connection: duckdb.DuckDBPyConnection) -> datetime:
     """The time of the last cycle: that of the state, where it is played. Of a state without a cycle, when it was made."""
-    row = connection.execute(
-        "SELECT coalesce((SELECT max(succeeded_at) FROM stages), (SELECT max(pulled_at) FROM pulls), min(applied_at)) "
-        "FROM migrations"
-    ).fetchone()
+    row = connection.execute(statement("played_until")).fetchone()
     found = aware(row[0]) if row else None
     assert found is not None  # open_live leaves at least one migration
     return found

@@ -19,10 +19,7 @@ def rewrite_samples(connection: duckdb.DuckDBPyConnection, registry: Registry, m
     To be called inside a transaction. Nothing happens when both are empty. Raises LostNumberError where a row to come in has
     a slice or stream that is not stored.
     """
-    span = connection.execute(
-        "SELECT min(observed_at), max(observed_at), bool_or(old) FROM ("
-        "SELECT observed_at, false AS old FROM incoming UNION ALL SELECT observed_at, true FROM replaced)"
-    ).fetchone()
+    span = connection.execute(statement("ingest_span")).fetchone()
     assert span is not None  # an aggregate always gives a row
     if span[0] is None:
         return

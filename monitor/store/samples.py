@@ -142,15 +142,8 @@ def _read(
 
 def _logits_each(connection: duckdb.DuckDBPyConnection, span: dict[str, object]) -> int:
     """How many logits a row has, by the first that has any: all rows would be read for the most."""
-    row = connection.execute(_FIRST_LOGITS, span).fetchone()
+    row = connection.execute(statement("refit_logits_length"), span).fetchone()
     return int(row[0]) if row else 0
-
-
-_FIRST_LOGITS = (
-    "SELECT len(s.logits) FROM samples AS s JOIN streams AS t ON t.stream_id = s.stream_id WHERE s.model_id = $model_id "
-    "AND t.version = $version AND list_contains($covered, s.slice_id) AND s.observed_at >= $start AND s.observed_at < $end "
-    "AND s.positives IS NOT NULL AND s.logits IS NOT NULL LIMIT 1"
-)
 
 
 def _names(column: object) -> NDArray[np.str_] | None:

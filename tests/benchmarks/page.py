@@ -22,7 +22,7 @@ from monitor.publish.web.pages.digest import Digest
 from monitor.store.connection import open_live
 from monitor.store.published.history import History
 from monitor.store.published.reader_pool import Archive
-from tests.e2e.world import BEGAN, HOUR, model_section, traffic, write_config, write_file
+from tests.worlds.line import BEGAN, HOUR, model_section, traffic, write_config, write_file
 
 from .figures import Figure, median, timed
 from .scale import Scale

@@ -12,7 +12,7 @@ import duckdb
 
 from monitor.config.tokens import hash_of, new_token
 from monitor.store.connection import LIVE
-from tests.e2e.process import Running, free_port, wait_for
+from tests.worlds.process import Running, free_port, wait_for
 
 from .figures import Figure
 from .scale import Scale

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from monitor.model.samples import Samples
-from tests.e2e.world import write_file
+from tests.worlds.line import write_file
 
 from .recalibration import compared, ece, main
 

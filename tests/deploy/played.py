@@ -24,7 +24,7 @@ from monitor.publish.metrics.exposition import exposition
 from monitor.publish.metrics.instruments import Instruments
 from monitor.sources.ingest.staging import QUARANTINE_REASONS
 from tests.e2e.alerting import needed, server
-from tests.e2e.process import free_port
+from tests.worlds.process import free_port
 
 BEGAN, ENDED = datetime(2026, 1, 30, tzinfo=UTC), datetime(2026, 2, 8, tzinfo=UTC)  # the haze begins on 1 February
 STEP = timedelta(hours=8)

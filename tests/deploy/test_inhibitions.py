@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.alerting import SHIPPED, needed, server
-from tests.e2e.process import free_port, wait_for
+from tests.worlds.process import free_port, wait_for
 
 pytestmark = pytest.mark.server
 Labels = Mapping[str, str]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.e2e.process import Running, free_port, wait_for
-from tests.e2e.world import model_section, traffic, write_config, write_file
+from tests.worlds.line import model_section, traffic, write_config, write_file
+from tests.worlds.process import Running, free_port, wait_for
 
 # A daemon whose ticks all seem a day old, so that cycles never end in time.
 LATE = """

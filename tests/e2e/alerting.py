@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.deploy.tools import needed as needed  # also for those who import it from here
-from tests.e2e.process import free_port, wait_for
+from tests.worlds.process import free_port, wait_for
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "prometheus"
 

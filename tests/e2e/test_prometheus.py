@@ -10,8 +10,8 @@ from scipy.special import expit, logit
 from monitor.model import Slice
 from monitor.recalibration.artefacts import read_current
 from tests.e2e.alerting import alerting, ask, webhook
-from tests.e2e.process import Running, free_port, wait_for
-from tests.e2e.world import Columns, model_section, traffic, write_config, write_file
+from tests.worlds.line import Columns, model_section, traffic, write_config, write_file
+from tests.worlds.process import Running, free_port, wait_for
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

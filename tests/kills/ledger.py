@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from monitor.config.tokens import hash_of
-from tests.e2e.world import write_file
+from tests.worlds.line import write_file
 
 TOKEN = "calwatch_" + "A" * 43
 _ROWS, _LATE, _PUSHED, _CORRECTED = 60, 30, 20, 5

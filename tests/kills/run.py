@@ -22,11 +22,11 @@ from monitor.config.settings import load_config
 from monitor.engine.cycle import Cycle, watch
 from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import open_live
-from tests.actions.receiver import Receiver
-from tests.daemon_world import gone, told
-from tests.e2e.process import free_port, wait_for
+from tests.jobs.actions.receiver import Receiver
 from tests.kills.ledger import Ledger, configure
 from tests.mutants.checks import broken_cells, broken_samples
+from tests.worlds.daemon import gone, told
+from tests.worlds.process import free_port, wait_for
 
 _SPAN = 2.5  # kills come within so many times what a start and its first cycle take: some before it, most after
 _FORKS = multiprocessing.get_context("forkserver")  # has everything imported: a start is as quick as its own work

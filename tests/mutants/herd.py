@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.e2e.process import free_port
+from tests.worlds.process import free_port
 
 from .mutant import Mutant
 from .parquets import mutate_parquet

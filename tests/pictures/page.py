@@ -6,8 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import Error, sync_playwright
 
-from tests.e2e.process import free_port
 from tests.pictures.small import chromium
+from tests.worlds.process import free_port
 
 ADDRESS = "slice?model=digits&slice=camera%3Dc3%2Clighting%3Dnight&window=7d&span=30d"
 

@@ -20,7 +20,7 @@ from monitor.model import (
 )
 from monitor.publish.web.filters import asked_by
 from monitor.publish.web.pages.advice import DEEDS, advice
-from tests.publish.page_world import Site
+from tests.worlds.page import Site
 
 AT = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

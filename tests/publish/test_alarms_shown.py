@@ -13,8 +13,8 @@ import pytest
 from monitor.model import Evidence, ModelStatus, Published, Slice
 from monitor.store.connection import open_live
 from monitor.store.published.reader_pool import Archive
-from tests.publish.page_world import Site
 from tests.publish.test_pages import AT
+from tests.worlds.page import Site
 
 HOUR = timedelta(hours=1)
 ALARMED = Evidence(

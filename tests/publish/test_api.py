@@ -18,8 +18,8 @@ from monitor.model.errors import StoreError
 from monitor.model.refits import job_of
 from monitor.store import readings as rows
 from monitor.store.published.snapshot import SNAPSHOT
-from tests.e2e.world import BEGAN, DAY, HOUR, model_section, traffic, write_file
-from tests.publish.api_world import World, api_world
+from tests.worlds.api import World, api_world
+from tests.worlds.line import BEGAN, DAY, HOUR, model_section, traffic, write_file
 
 API = "/api/v1"
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from monitor.config.server import Server
 from monitor.config.tokens import hash_of, new_token
 from monitor.publish.web.access import MAX_FAILURES, Access
-from tests.publish.api_world import TOKENS, World, api_world
+from tests.worlds.api import TOKENS, World, api_world
 
 JOBS, SAMPLES, RELOAD, READ = "/api/v1/models/m/jobs", "/api/v1/models/m/samples", "/-/reload", "/api/v1/models"
 REFIT = {"kind": "recalibrate"}

@@ -7,7 +7,7 @@ import pytest
 
 from monitor.engine.backups import BackupDesk, ask_backup, load_backup
 from monitor.store.backup.archive import check_archive
-from tests.publish.api_world import World, api_world
+from tests.worlds.api import World, api_world
 
 PATH = "/api/v1/backups"
 

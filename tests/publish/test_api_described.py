@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from monitor.publish.web.api.app import create_api
 from monitor.publish.web.api.examples import EXAMPLES
 from monitor.publish.web.app import create_app
-from tests.publish.api_world import World, api_world
+from tests.worlds.api import World, api_world
 
 API = "/api/v1"
 PROBLEM = {"$ref": "#/components/schemas/Problem"}

@@ -8,8 +8,8 @@ import pytest
 
 from monitor.model import FoldedKind, FoldedValues
 from monitor.publish.web.api.intake_schemas import folded_values_item
-from tests.publish.api_world import PUSHED, api_world
-from tests.store.builder import a_row
+from tests.worlds.api import PUSHED, api_world
+from tests.worlds.store import a_row
 
 ROWS = [
     a_row(f"s{at}", observed_at="2026-03-01T06:00:00Z", labelled_at=None, version=f"v{at}", camera=f"c{at}")

@@ -15,9 +15,9 @@ from schemathesis import GenerationMode
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.result import Ok
 
-from tests.daemon_world import running
-from tests.e2e.process import Running, free_port, wait_for
-from tests.publish.api_world import PUSHED, TOKENS, token_sections
+from tests.worlds.api import PUSHED, TOKENS, token_sections
+from tests.worlds.daemon import running
+from tests.worlds.process import Running, free_port, wait_for
 
 API = "/api/v1"
 EXAMPLES = int(os.environ.get("CALWATCH_FUZZ", "5"))  # of each operation and mode; 500 takes an hour

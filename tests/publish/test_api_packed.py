@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from monitor.publish.web.api import push as pushing
 from monitor.sources.push_body import ARROW, PARQUET, FrameError, unpacked_size
 from monitor.store.connection import literal
-from tests.publish.api_world import World, api_world
+from tests.worlds.api import World, api_world
 
 SAMPLES = "/api/v1/models/m/samples"
 MEGABYTE = 1 << 20

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 
 from monitor.sources.inbox import Inbox
 from monitor.store.connection import literal
-from tests.publish.api_world import World, api_world
+from tests.worlds.api import World, api_world
 
 SAMPLES = "/api/v1/models/m/samples"
 PARQUET, ARROW, LINES = "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream", "application/x-ndjson"

@@ -12,8 +12,8 @@ import pytest
 
 from monitor.engine.http import HttpServer
 from monitor.publish.web.app import create_app
-from tests.e2e.process import free_port
-from tests.publish.api_world import TOKENS, World, api_world
+from tests.worlds.api import TOKENS, World, api_world
+from tests.worlds.process import free_port
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 CHAPTER = README.partition("\n## HTTP API and access\n")[2].partition("\n## ")[0]

@@ -17,8 +17,8 @@ from monitor.engine.http import HttpServer
 from monitor.model import Published, Reading, Slice
 from monitor.publish.web.app import create_app
 from tests.deploy.tools import needed
-from tests.e2e.process import free_port
-from tests.publish.page_world import EVIL, HAZED, Site, played
+from tests.worlds.page import EVIL, HAZED, Site, played
+from tests.worlds.process import free_port
 
 if find_spec("playwright") is None:
     told = "playwright is missing: pip install 'calwatch[test]'"

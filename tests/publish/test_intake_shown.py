@@ -12,10 +12,10 @@ from monitor.model import GroupSpans, ModelStatus, Published, Straddling, Task, 
 from monitor.publish.metrics.collector import MetricsCollector
 from monitor.publish.web.summary import Condition, summarise
 from monitor.store.connection import naive
-from tests.publish.api_world import api_world
-from tests.publish.conftest import AT, HOUR
 from tests.publish.outline import outline
-from tests.publish.page_world import EVIL, Site
+from tests.worlds.api import api_world
+from tests.worlds.page import EVIL, Site
+from tests.worlds.published import AT, HOUR
 
 LOST = WaitingLabels(
     "digits", "verdicts", 600, AT - 30 * HOUR, AT - HOUR, 98, 2, ("007", EVIL), ("7", "8"),

@@ -23,7 +23,7 @@ from monitor.model import (
 from monitor.publish.web import filters as texts
 from monitor.publish.web.pages.digest import worst_first
 from tests.publish.outline import Outline, outline
-from tests.publish.page_world import Site
+from tests.worlds.page import Site
 
 AT = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 MODEL = "/model?model=digits"

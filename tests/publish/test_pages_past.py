@@ -10,9 +10,9 @@ from fastapi.testclient import TestClient
 from monitor.config.settings import parse_config
 from monitor.model import Slice
 from monitor.publish.web.pages.settings import MASKED
-from tests.e2e.world import BEGAN
 from tests.publish.outline import outline
-from tests.publish.page_world import EVIL, HAZED, Site, played
+from tests.worlds.line import BEGAN
+from tests.worlds.page import EVIL, HAZED, Site, played
 
 SLICE = f"model=m&slice={quote(HAZED)}"
 

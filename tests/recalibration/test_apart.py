@@ -13,8 +13,8 @@ from monitor.model import Job, JobState, Slice
 from monitor.model.samples import Samples
 from monitor.recalibration.gate import judge
 from monitor.recalibration.refit import refit
-from tests.e2e.world import BEGAN, DAY, Line, line, model_section
-from tests.recalibration.asking import drained
+from tests.worlds.jobs import drained
+from tests.worlds.line import BEGAN, DAY, Line, line, model_section
 
 Stream = Callable[..., Samples]
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

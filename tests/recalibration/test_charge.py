@@ -19,7 +19,7 @@ from monitor.recalibration.registry import (
     write_files,
 )
 from monitor.store.thresholds import load_thresholds, store_thresholds
-from tests.e2e.world import BEGAN, DAY, Line, line, model_section
+from tests.worlds.line import BEGAN, DAY, Line, line, model_section
 
 MONITOR = model_section(rules="", recalibration='apply = "monitor"')
 NIGHT = Slice.of({"lighting": "night"})

@@ -30,7 +30,7 @@ from monitor.store.source_facts import store_fact
 from tests.recalibration.examples import EVERY_METHOD
 from tests.recalibration.test_artefacts import ARTEFACT
 from tests.recalibration.test_reference_apply import CALIBRATED
-from tests.store.builder import NOW, World, write_json_lines
+from tests.worlds.store import NOW, World, write_json_lines
 
 Floats = NDArray[np.float64]
 Make = Callable[..., World]

@@ -14,7 +14,7 @@ from monitor.model.errors import ConfigError
 from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Identity, Isotonic, Temperature, Vector
 from monitor.recalibration.thresholds import class_probabilities, decide
-from tests.e2e.world import model_section
+from tests.worlds.line import model_section
 
 Stream = Callable[..., Samples]
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ from monitor.jobs.requests import leave
 from monitor.model import Job, JobState, Slice
 from monitor.model.samples import Samples
 from monitor.store.samples import load_shares
-from tests.e2e.world import BEGAN, DAY, HOUR, Line, line, model_section
+from tests.worlds.line import BEGAN, DAY, HOUR, Line, line, model_section
 
 NOW = BEGAN + DAY
 MODEL = model_section(rules="", recalibration='method = "temperature"')

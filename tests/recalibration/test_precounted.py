@@ -21,7 +21,7 @@ from monitor.statistics.paired_loss import improvement, log_losses
 from monitor.statistics.sequential_comparison import compare
 from monitor.statistics.thresholds.choice import Scored, choose_threshold, is_broken
 from monitor.statistics.thresholds.policies import parse_policy
-from tests.e2e.world import BEGAN, DAY, Columns, line, model_section, write_file
+from tests.worlds.line import BEGAN, DAY, Columns, line, model_section, write_file
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 IMAGES, PER_IMAGE = 120, 8

@@ -15,7 +15,7 @@ from monitor.model import Slice, finest_scope
 from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator, Identity, Temperature
 from monitor.recalibration.refit import current_scores, refit, windows
-from tests.e2e.world import model_section
+from tests.worlds.line import model_section
 
 Stream = Callable[..., Samples]
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -16,7 +16,7 @@ from monitor.recalibration.refit import Refitting, windows
 from monitor.recalibration.selection import select_from_cells
 from monitor.store.dictionaries import Registry
 from monitor.store.samples import Loaded, load_samples, load_shares
-from tests.e2e.world import BEGAN, DAY, HOUR, Columns, Line, line, model_section, traffic, write_file
+from tests.worlds.line import BEGAN, DAY, HOUR, Columns, Line, line, model_section, traffic, write_file
 
 NOW = BEGAN + 2 * DAY
 LIMIT = 1500

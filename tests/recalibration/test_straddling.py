@@ -14,7 +14,7 @@ from monitor.config.settings import Model, parse_config
 from monitor.model import Job, JobState, Slice
 from monitor.model.samples import Samples
 from monitor.recalibration.refit import Refit, refit
-from tests.e2e.world import model_section
+from tests.worlds.line import model_section
 
 Stream = Callable[..., Samples]
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

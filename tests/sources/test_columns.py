@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.store.builder import World, a_row, reasons, write_parquet
-from tests.store.conftest import MakeWorld
+from tests.worlds.fixtures import MakeWorld
+from tests.worlds.store import World, a_row, reasons, write_parquet
 
 FORMATS = ["csv", "jsonl", "parquet"]
 

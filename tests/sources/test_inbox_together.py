@@ -16,7 +16,7 @@ from monitor.model.problems import Outcome
 from monitor.sources import pull as pull_module
 from monitor.sources.inbox import Inbox, Waiting
 from monitor.store.connection import literal
-from tests.publish.api_world import World, api_world
+from tests.worlds.api import World, api_world
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATE = '[[model.source]]\nname = "late"\nkind = "http"\nholds = "labels"'

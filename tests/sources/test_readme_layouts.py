@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.builder import World
-from tests.store.conftest import MakeWorld
+from tests.worlds.fixtures import MakeWorld
+from tests.worlds.store import World
 
 README = Path("README.md").read_text("utf-8").partition("### How files may be laid out")[2].partition("\n## ")[0]
 SHOWN = re.findall(r"```json\n(.*?)\n```\n\n```toml\n *(.*?)\n```", README, re.DOTALL)

@@ -12,8 +12,8 @@ from monitor.sources.isolation.room import Room
 from monitor.sources.pulled import Pulled
 from monitor.store.connection import LIVE, open_live
 from monitor.store.damage import demand_sound
-from tests.store.builder import NOW, World, a_row
-from tests.store.conftest import MakeWorld
+from tests.worlds.fixtures import MakeWorld
+from tests.worlds.store import NOW, World, a_row
 
 CORRUPT = "Corrupt database file: computed checksum 1 does not match stored checksum 2 in block at location 3"
 

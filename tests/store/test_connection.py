@@ -20,7 +20,7 @@ from monitor.store.connection import (
     open_live,
     quoted,
 )
-from tests.store.builder import NOW, at
+from tests.worlds.store import NOW, at
 
 OPEN = (
     "import sys, pathlib, datetime; from monitor.store.connection import open_live\n"

@@ -13,8 +13,8 @@ from monitor.model.errors import StoreError
 from monitor.recalibration.mending import mend_files
 from monitor.store.connection import LIVE, open_live
 from monitor.store.published.snapshot import open_snapshot
-from tests.e2e.process import calwatch
-from tests.store.levels import NEWEST, files_below, left_by
+from tests.worlds.levels import NEWEST, files_below, left_by
+from tests.worlds.process import calwatch
 
 NOW = datetime(2026, 3, 10, 12, 2, tzinfo=UTC)
 WAL = f"{LIVE}.wal"
@@ -131,7 +131,9 @@ def test_once_calibrators_are_moved_away_it_begins_afresh(tmp_path: Path) -> Non
     state = left_by(tmp_path, NEWEST)
     _gone(state)
     (state / "calibrators").rename(tmp_path / "before")
-    open_live(state, now=NOW).close()
+    connection = open_live(state, now=NOW)
+    assert connection.execute("SELECT count(*) FROM models").fetchone() == (0,)
+    connection.close()
 
 
 def test_bytes_altered_within_the_tables_are_told_as_damage_and_not_as_a_failure_of_a_model(tmp_path: Path) -> None:
@@ -146,13 +148,22 @@ def test_bytes_altered_within_the_tables_are_told_as_damage_and_not_as_a_failure
     assert done.stderr.count("error:") == 1
     assert "Traceback" not in done.stderr + done.stdout
     assert "calwatch restore FILE" in done.stderr
+    assert "live.duckdb: is damaged" in done.stderr
+    assert "cycle failed" not in done.stderr + done.stdout
 
 
 def test_a_log_that_a_crash_cut_short_is_no_damage(tmp_path: Path) -> None:
     state = left_by(tmp_path, NEWEST)
-    for length in (0, 1, 2):
-        (state / WAL).write_bytes(b"\x64\x00\x62"[:length])
-        open_live(state, now=NOW).close()
+    held = []
+    for length in (None, 0, 1, 2):
+        if length is not None:
+            (state / WAL).write_bytes(b"\x64\x00\x62"[:length])
+        connection = open_live(state, now=NOW)
+        held.append(connection.execute("SELECT count(*), sum(hash(s)) FROM samples AS s").fetchone())
+        connection.close()
+    assert held[0] is not None
+    assert held[0][0] > 0
+    assert held == [held[0]] * 4
 
 
 @pytest.mark.parametrize("content", [b"", b"noise" * 1000, None], ids=["empty", "noise", "directory"])

@@ -11,8 +11,8 @@ from monitor.statistics.drift.eprocess import EvidenceState
 from monitor.store.evidence import streams as held
 from monitor.store.evidence.alarms import AlarmRow, newest_alarms, store_alarms, store_words
 from monitor.store.evidence.streams import Judged, Stream
-from tests.evidence_world import TABLES, hour, some
-from tests.store.builder import HOUR, World
+from tests.worlds.evidence import TABLES, hour, some
+from tests.worlds.store import HOUR, World
 
 WHOLE = Stream("v1", "", Slice(), 1, hour(0))
 

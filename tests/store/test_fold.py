@@ -8,8 +8,8 @@ import pytest
 
 from monitor.model import Slice
 from monitor.store.cells import bucket_cells, fold_and_drop, shown_slices
-from tests.store.builder import DAY, HOUR, NOW, Row, World, a_row, at, cells_of_whole
-from tests.store.conftest import MakeWorld
+from tests.worlds.fixtures import MakeWorld
+from tests.worlds.store import DAY, HOUR, NOW, Row, World, a_row, at, cells_of_whole
 
 SETTINGS = 'windows = ["1h", "24h"]\nfold_after = "30d"\nlabel_horizon = "30d"\nretention = "40d"\nhistory = "60d"\n'
 

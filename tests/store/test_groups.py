@@ -9,7 +9,7 @@ import pytest
 from monitor.model import Slice
 from monitor.statistics.cells import Clusters
 from monitor.store.cells import shown_slices, window_cells
-from tests.store.builder import HOUR, NOW, Row, World, a_row, assert_cells_match_their_samples
+from tests.worlds.store import HOUR, NOW, Row, World, a_row, assert_cells_match_their_samples
 
 
 def grouped_rows(rng: np.random.Generator, count: int, groups: int) -> list[Row]:

@@ -16,9 +16,9 @@ from monitor.recalibration.artefacts import read_artefact
 from monitor.recalibration.mending import mend_files
 from monitor.store.connection import LIVE, open_live
 from monitor.store.published.snapshot import SNAPSHOT, open_snapshot
-from tests.store.builder import World
-from tests.store.levels import DATA, LEVELS, NEWEST, files_below, left_by, run_cycle
-from tests.store.upgraded import assert_cells_follow_samples
+from tests.worlds.levels import DATA, LEVELS, NEWEST, files_below, left_by, run_cycle
+from tests.worlds.store import World
+from tests.worlds.upgraded import assert_cells_follow_samples
 
 NOW = datetime(2026, 3, 10, 12, 2, tzinfo=UTC)
 TOGETHER = {"0003", "0004", "0005", "0006", "0007"}  # came with 0008 in one commit

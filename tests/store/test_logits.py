@@ -25,8 +25,8 @@ from monitor.store.scores.logits import (
 )
 from monitor.store.scores.served import Serving
 from monitor.store.source_facts import load_facts
-from tests.store.builder import NOW, Row, World, a_row
-from tests.store.conftest import MakeWorld
+from tests.worlds.fixtures import MakeWorld
+from tests.worlds.store import NOW, Row, World, a_row
 
 Floats = NDArray[np.float64]
 PROBABLY = '[[model.source]]\npath = "in/*"\nlogits_are = "probabilities"\n'

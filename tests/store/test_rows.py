@@ -20,7 +20,7 @@ from monitor.model import (
     Slice,
 )
 from monitor.store import readings as rows
-from tests.store.builder import HOUR, NOW, World, a_row
+from tests.worlds.store import HOUR, NOW, World, a_row
 
 NIGHT = Slice.of({"camera": 'c "1", x=y', "lighting": "night\n"})
 

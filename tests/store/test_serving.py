@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from monitor.model import Slice, finest_scope
 from monitor.recalibration.calibrators import Temperature
 from monitor.store.scores.served import Apply, Serving, stacked
-from tests.store.builder import HOUR, NOW, World, a_row
-from tests.store.conftest import MakeWorld
+from tests.worlds.fixtures import MakeWorld
+from tests.worlds.store import HOUR, NOW, World, a_row
 
 MONITOR = '[model.recalibration]\napply = "monitor"\n'
 LONG_AGO = NOW - timedelta(days=30)

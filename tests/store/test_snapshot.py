@@ -16,8 +16,8 @@ from monitor.model.errors import StoreError
 from monitor.store.published import snapshot
 from monitor.store.published.snapshot import SNAPSHOT, Publisher
 from monitor.store.readings import store_readings
-from tests.store.builder import HOUR, NOW, World, a_row
 from tests.store.test_rows import a_reading
+from tests.worlds.store import HOUR, NOW, World, a_row
 
 ASK = """
 import duckdb, json, sys

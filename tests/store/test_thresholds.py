@@ -15,8 +15,8 @@ from monitor.statistics.thresholds.curves import COLUMNS
 from monitor.statistics.thresholds.policies import parse_policy
 from monitor.store.samples import load_samples
 from monitor.store.thresholds import load_thresholds, store_thresholds, threshold_of
-from tests.e2e.world import BEGAN, DAY, Line, line, model_section
-from tests.store.builder import HOUR, NOW, World, a_row
+from tests.worlds.line import BEGAN, DAY, Line, line, model_section
+from tests.worlds.store import HOUR, NOW, World, a_row
 
 QUIET = model_section(rules="")
 CHOSEN = ThresholdInUse(

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.store.values import is_integer_type, normalize_word, normalized_text, plain_text
-from tests.store.builder import World, a_row, write_parquet
-from tests.store.conftest import MakeWorld
+from tests.worlds.fixtures import MakeWorld
+from tests.worlds.store import World, a_row, write_parquet
 
 _ODD = " \t\n\r\x0b\x0c\u00a0\u2007\u202f\u3000\u200b\ufeff!~.0123456789-aZé漢"
 _BLANKS = " \t\n\r\u00a0\u3000\ufeff"

@@ -16,6 +16,7 @@ from monitor.statistics.cells import Cells
 from monitor.store.connection import LIVE, naive
 from monitor.store.published.queries import Snapshot
 from monitor.store.published.snapshot import SNAPSHOT
+from monitor.store.sql import statement
 
 HAZED = Slice.of({"camera": "c3", "lighting": "night"})
 
@@ -92,9 +93,7 @@ def _raw_metrics(directory: Path, played: Played) -> dict[str, float]:
     """The metrics of the last 7 days' scores as the model gave them, before any calibrator."""
     with duckdb.connect(str(directory / LIVE), read_only=True) as connection:
         rows = connection.execute(
-            "SELECT raw_score, positives FROM samples WHERE positives IS NOT NULL "
-            "AND observed_at >= $start AND observed_at < $end",
-            {"start": naive(played.ended - timedelta(days=7)), "end": naive(played.ended)},
+            statement("demo_scores"), {"start": naive(played.ended - timedelta(days=7)), "end": naive(played.ended)}
         ).fetchnumpy()
     cells = Cells.from_samples(rows["raw_score"], rows["positives"])
     return {name: float(values[0]) for name, values in measure(cells, 1).items()}

@@ -80,6 +80,7 @@ def main() -> None:
         found = error
     except (MemoryError, duckdb.OutOfMemoryException):
         found = UsageError(f"--from {asked}: takes too much memory to read", REMEDIES["out_of_memory"] + _ANOTHER)
+    # whatever else the file causes is told to the one who waits, in place of a trace
     except Exception as error:
         if not is_unexpected(error):
             raise

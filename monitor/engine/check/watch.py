@@ -37,6 +37,7 @@ class CheckWatch:
         items = [item for item, fingerprint in batch.cursor.items() if fingerprint is not None]
         try:
             self._noted(items, lambda: take(batch))
+        # a file may raise anything: it is named, and the others are tried
         except Exception as error:
             if not is_unexpected(error) or _says_damaged(error):
                 raise
@@ -58,6 +59,7 @@ class CheckWatch:
             return None
         try:
             return self._noted([item], look)
+        # looking at a file may raise anything: it is named, and the next is looked at
         except Exception as error:
             if not is_unexpected(error):
                 raise

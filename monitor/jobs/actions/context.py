@@ -16,20 +16,13 @@ from monitor.model.errors import CalwatchError
 from monitor.model.wording import counted, minute, number, signed
 from monitor.store.connection import naive
 from monitor.store.published.snapshot import SNAPSHOT, open_snapshot
+from monitor.store.sql import statement
 
 _READING = (  # of the longest window that has one
-    'SELECT version, "window", samples, window_end, ece_debiased, ece_lower, ece_upper, calibration_gap FROM slice_newest '
-    "WHERE model = $model AND slice = $slice AND ($version = '' OR version = $version) AND state = 'ok' "
-    "ORDER BY window_end - window_start DESC, samples DESC LIMIT 1"
+    statement("published_reading")
 )
-_BINS = (
-    "SELECT low, high, samples, mean_score, outcome_rate, rate_lower, rate_upper FROM reliability "
-    'WHERE model = $model AND slice = $slice AND version = $version AND "window" = $window ORDER BY bin'
-)
-_DEEDS = (
-    "SELECT id, kind, state, scope, coalesce(finished_at, requested_at) AS at FROM jobs WHERE model = $model "
-    "AND kind IN ('recalibrate', 'rollback') AND requested_at >= $since ORDER BY requested_at, id LIMIT 200"
-)
+_BINS = statement("published_bars")
+_DEEDS = statement("published_deeds")
 DEEDS = 5  # told, the first ones
 
 

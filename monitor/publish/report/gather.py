@@ -146,28 +146,17 @@ def gather(
     )  # fmt: skip
 
 
-_UNSURE = (
-    "SELECT rule, version, slice, health, reason FROM alerts WHERE model = $model "
-    "AND (health = 'error' OR (health = 'unknown' AND state <> 'inactive')) ORDER BY rule, slice"
-)
+_UNSURE = statement("published_unsure")
 _IN_CHARGE = (
     "SELECT scope, id, method, fitted_at, promoted_at FROM calibrators WHERE model = $model AND serving ORDER BY scope"
 )
 _THRESHOLDS = "SELECT * FROM thresholds WHERE model = $model AND serving ORDER BY class_name, scope"
-_BARS = (
-    "SELECT b.low, b.high, b.samples, b.mean_score, b.outcome_rate, b.rate_lower, b.rate_upper FROM reliability AS b "
-    'JOIN slice_newest AS r USING (model, version, slice, "window") '
-    'WHERE b.model = $model AND b.slice = $slice AND b.version = $version AND b."window" = $window '
-    "AND r.window_end = $window_end ORDER BY b.bin"
-)
+_BARS = statement("published_bars_until")
 
 
 def _window(snapshot: duckdb.DuckDBPyConnection, model: str) -> str:
     """The model's longest window. Raises UsageError naming the models there are when this one has no reading."""
-    longest = (
-        "SELECT \"window\" FROM slice_newest WHERE model = $model AND slice = 'all' "
-        "ORDER BY window_end - window_start DESC LIMIT 1"
-    )
+    longest = statement("published_window")
     found = _rows(snapshot, longest, model=model)
     if not found:
         names = [row["model"] for row in _rows(snapshot, "SELECT DISTINCT model FROM slice_newest ORDER BY model")]

@@ -11,6 +11,7 @@ from monitor.config.settings import Model
 from monitor.model import Task
 from monitor.model.wording import counted, first_few
 from monitor.sources.findings.finding import Finding, Weight
+from monitor.store.sql import statement
 from monitor.store.values import normalize_word
 
 # Labels that say that there is none, beside those that are taken as missing anyhow: too often classes to be taken so unasked.
@@ -33,13 +34,7 @@ def find_odd_labels(connection: duckdb.DuckDBPyConnection, model: Model) -> Iter
 
 def find_contradictions(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     """One prediction with two labels in a file: which one holds only labelled_at could tell."""
-    found = connection.execute("""
-SELECT count(*) FILTER (twice), count(*)
-FROM (
-    SELECT count(DISTINCT coalesce(label, positives::VARCHAR)) > 1 AND count(DISTINCT labelled_at) < 2 AS twice
-    FROM tried WHERE reason IS NULL AND labelled
-    GROUP BY file, sample_id, observed_at
-)""").fetchone()
+    found = connection.execute(statement("tried_label_twice")).fetchone()
     if found and found[0] and found[0] >= _FEW * found[1]:
         yield Finding(
             Weight.SUSPICIOUS,
@@ -51,11 +46,7 @@ FROM (
 
 def _words(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
     """Labels that are never predicted, and either say that there is none or are very many: they count as mistakes."""
-    rows = connection.execute("""
-SELECT label, count(*) FROM tried
-WHERE reason IS NULL AND label IS NOT NULL AND labelled AND predicted_class IS NOT NULL
-    AND label NOT IN (SELECT predicted_class FROM tried WHERE predicted_class IS NOT NULL)
-GROUP BY label ORDER BY count(*) DESC, label""").fetchall()
+    rows = connection.execute(statement("tried_labels_unlike_classes")).fetchall()
     found = connection.execute(
         "SELECT count(*) FROM tried WHERE reason IS NULL AND label IS NOT NULL AND labelled"
     ).fetchone()

@@ -14,6 +14,7 @@ from monitor.model.wording import counted, first_few, percent
 from monitor.sources.findings.finding import Finding, Weight
 from monitor.sources.findings.scores import ALIKE, LUCK
 from monitor.store.connection import quoted
+from monitor.store.sql import statement
 from monitor.store.values import normalize_word
 
 _ENOUGH = 100  # labelled rows from which shares are judged
@@ -29,10 +30,7 @@ def find_odd_positives(
     """Labels beside ``positive``; those that ``outcomes`` names are explained."""
     if model.positive is None:
         return
-    rows = connection.execute(
-        "SELECT label, count(*), coalesce(sum(score), 0) FROM tried WHERE reason IS NULL AND label IS NOT NULL AND labelled "
-        "GROUP BY label ORDER BY count(*) DESC, label"
-    ).fetchall()
+    rows = connection.execute(statement("tried_labels")).fetchall()
     outcomes = meaning.outcomes if meaning is not None and meaning.outcomes is not None else Outcomes()
     words = {normalize_word(model.positive).lower(), *(normalize_word(word).lower() for word in outcomes.true)}
     total, expected = sum(row[1] for row in rows), sum(row[2] for row in rows)
@@ -54,17 +52,7 @@ def find_odd_positives(
 def find_other_classes(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     """Labels and predicted classes that do not speak of the same classes."""
     where = "reason IS NULL AND label IS NOT NULL AND labelled AND predicted_class IS NOT NULL"
-    found = connection.execute(f"""
-SELECT count(*), count(*) FILTER (label = predicted_class),
-    count(*) FILTER (label <> predicted_class AND lower(label) = lower(predicted_class)),
-    CASE WHEN count(*) FILTER (label = '0') <= 0.05 * count(*) THEN
-        count(*) FILTER (TRY_CAST(label AS BIGINT) = TRY_CAST(predicted_class AS BIGINT) + 1) ELSE 0 END,
-    CASE WHEN count(*) FILTER (predicted_class = '0') <= 0.05 * count(*) THEN
-        count(*) FILTER (TRY_CAST(label AS BIGINT) = TRY_CAST(predicted_class AS BIGINT) - 1) ELSE 0 END,
-    count(*) FILTER (TRY_CAST(label AS BIGINT) IS NOT NULL), count(*) FILTER (TRY_CAST(predicted_class AS BIGINT) IS NOT NULL),
-    count(*) FILTER (NOT list_contains((SELECT list(DISTINCT predicted_class) FROM tried WHERE {where}), label)),
-    count(*) FILTER (NOT list_contains((SELECT list(DISTINCT label) FROM tried WHERE {where}), predicted_class)), sum(score)
-FROM tried WHERE {where}""").fetchone()
+    found = connection.execute(statement("tried_names", named=where)).fetchone()
     if not found or found[0] < ALIKE:
         return
     rows, same, cased, above, below, label_numbers, class_numbers, unpredicted, unlabelled, expected = found
@@ -118,17 +106,7 @@ FROM tried WHERE {where}""").fetchone()
 def _written_twice(connection: duckdb.DuckDBPyConnection, where: str) -> list[tuple[str, str, int]]:
     """(label, predicted class, rows) that go together, the one never predicted and the other never a label; none where they
     are but a few. Where there are hundreds of classes many names stand on one side only, but beside ever other ones."""
-    found: list[tuple[str, str, int]] = connection.execute(f"""
-WITH pairs AS (SELECT label, predicted_class, count(*) AS n FROM tried WHERE {where} GROUP BY ALL),
-lonely AS (
-    SELECT label, predicted_class, n, sum(n) OVER (PARTITION BY label) AS of_label,
-        sum(n) OVER (PARTITION BY predicted_class) AS of_class
-    FROM pairs
-    WHERE label NOT IN (SELECT predicted_class FROM pairs) AND predicted_class NOT IN (SELECT label FROM pairs)
-)
-SELECT label, predicted_class, n FROM lonely
-WHERE n >= 5 AND n > of_label / 2 AND n > of_class / 2
-ORDER BY n DESC, label""").fetchall()
+    found: list[tuple[str, str, int]] = connection.execute(statement("tried_written_twice", named=where)).fetchall()
     row = connection.execute(f"SELECT count(*) FROM tried WHERE {where}").fetchone()
     total = int(row[0]) if row else 0
     return found if sum(each[2] for each in found) >= _BOTH * total else []

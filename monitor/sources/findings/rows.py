@@ -18,6 +18,7 @@ from monitor.sources.findings.labels import find_contradictions, find_odd_labels
 from monitor.sources.findings.names import find_odd_positives, find_other_classes
 from monitor.sources.findings.scores import ALIKE as ALIKE
 from monitor.sources.findings.scores import find_odd_scores
+from monitor.store.sql import statement
 
 _MISSED = 0.01  # rows with score 0 and outcome 1
 _VERSIONS, _OF_A_VERSION = 20, 100  # so many of them, with fewer rows each
@@ -38,11 +39,7 @@ def keep_for_both(connection: duckdb.DuckDBPyConnection, holds: str) -> None:
 
 def find_together(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
     """What looks wrong once labels of a source of their own stand beside their predictions; after ``keep_for_both`` of both."""
-    connection.execute("""
-CREATE OR REPLACE TEMP TABLE tried AS
-SELECT p.sample_id, p.score, p.predicted_class, l.label, p.n, p.clipped, NULL::VARCHAR AS reason, true AS labelled,
-    coalesce(l.positives, (l.label = p.predicted_class)::BIGINT) AS positives
-FROM (SELECT DISTINCT ON (sample_id) * FROM tried_samples WHERE n = 1) AS p JOIN tried_labels AS l USING (sample_id)""")
+    connection.execute(statement("tried_joined"))
     yield from find_odd_scores(connection, model, apart=True)
     yield from _missed_objects(connection, model)
     if model.task is not Task.BINARY:
@@ -53,16 +50,9 @@ FROM (SELECT DISTINCT ON (sample_id) * FROM tried_samples WHERE n = 1) AS p JOIN
 
 def _pair_unmet(connection: duckdb.DuckDBPyConnection) -> None:
     """Where hardly any of the ids met, names that nobody shares are told all the same: put them beside each other at will."""
-    met = connection.execute(f"""
-SELECT (SELECT count(*) FROM tried) >= {ALIKE} OR EXISTS (
-    SELECT 1 FROM tried_labels AS l JOIN tried_samples AS p ON p.predicted_class = l.label)""").fetchone()
+    met = connection.execute(statement("tried_met"), {"enough": ALIKE}).fetchone()
     if met and not met[0]:
-        connection.execute("""
-CREATE OR REPLACE TEMP TABLE tried AS
-SELECT p.sample_id, p.score, p.predicted_class, l.label, p.n, p.clipped, NULL::VARCHAR AS reason, true AS labelled,
-    NULL::BIGINT AS positives
-FROM (SELECT *, row_number() OVER () AS place FROM tried_samples WHERE predicted_class IS NOT NULL) AS p
-JOIN (SELECT *, row_number() OVER () AS place FROM tried_labels WHERE label IS NOT NULL) AS l USING (place)""")
+        connection.execute(statement("tried_paired"))
 
 
 def find(
@@ -85,16 +75,7 @@ def find(
 
 def _identities(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     """Predictions of one identity that differ between files: each takes the place of the one before."""
-    rows = connection.execute("""
-SELECT file, count(*) FILTER (changes), count(*)
-FROM (
-    SELECT file, place, coalesce(
-        abs(score - lag(score) OVER same) > 0.005 OR coalesce(abs(raw_score - lag(raw_score) OVER same) > 0.005, false)
-        OR slice_key <> lag(slice_key) OVER same OR coalesce(version <> lag(version) OVER same, false), false) AS changes
-    FROM tried WHERE reason IS NULL
-    WINDOW same AS (PARTITION BY sample_id, observed_at ORDER BY place)
-)
-GROUP BY file HAVING count(*) FILTER (changes) > 0.01 * count(*) ORDER BY min(place)""").fetchall()
+    rows = connection.execute(statement("tried_changing")).fetchall()
     if rows:
         changed, tried = sum(row[1] for row in rows), sum(row[2] for row in rows)
         yield Finding(
@@ -108,23 +89,7 @@ GROUP BY file HAVING count(*) FILTER (changes) > 0.01 * count(*) ORDER BY min(pl
 def _close_times(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     """Ids that come again within a second: of exports with and without fractions there are as many as there are exports, of
     films many."""
-    found = connection.execute("""
-SELECT count(*) FILTER (near), count(*), count(*) FILTER (near AND alike),
-    count(DISTINCT (sample_id, second)) FILTER (near),
-    count(DISTINCT (sample_id, second)) FILTER (again_and_again OR (near AND goes_on))
-FROM (
-    SELECT sample_id, epoch_us(observed_at) // 1000000 AS second,
-        abs(score - lag(score) OVER same) <= 0.005 AS alike,
-        epoch_us(observed_at) - epoch_us(lag(observed_at) OVER same) < 1000000
-        AND observed_at <> lag(observed_at) OVER same
-        AND ((epoch_us(observed_at) % 1000000 = 0) <> (epoch_us(lag(observed_at) OVER same) % 1000000 = 0)
-             OR (epoch_us(observed_at) % 1000 = 0) <> (epoch_us(lag(observed_at) OVER same) % 1000 = 0)) AS near,
-        count(*) OVER (PARTITION BY sample_id, epoch_us(observed_at) // 1000000) > 3 AS again_and_again,
-        coalesce(epoch_us(lead(observed_at) OVER same) - epoch_us(observed_at) <= 2000000, false)
-        OR coalesce(epoch_us(lag(observed_at) OVER same) - epoch_us(lag(observed_at, 2) OVER same) <= 2000000, false) AS goes_on
-    FROM tried WHERE reason IS NULL
-    WINDOW same AS (PARTITION BY sample_id ORDER BY observed_at)
-)""").fetchone()
+    found = connection.execute(statement("tried_near")).fetchone()
     if not found or found[0] <= 0.01 * found[1]:
         return
     near, rows, alike, seconds, films = found

@@ -14,6 +14,7 @@ from monitor.config.settings import Model
 from monitor.model import Task
 from monitor.model.wording import counted, percent
 from monitor.sources.findings.finding import Finding, Weight
+from monitor.store.sql import statement
 
 ALIKE = 20  # so many outcomes that are all the same are worth a word
 LUCK = 9.0  # of the other outcome are to be expected, before its absence says anything
@@ -92,14 +93,7 @@ def _blind(
 def _agrees_by_chance(connection: duckdb.DuckDBPyConnection, rate: float, area: float) -> bool:
     """Whether labels equal predicted classes no more often than if both were drawn at random; where there are no names,
     whether scores do not tell the outcomes apart."""
-    row = connection.execute("""
-WITH pairs AS (
-    SELECT label, predicted_class FROM tried
-    WHERE reason IS NULL AND labelled AND label IS NOT NULL AND predicted_class IS NOT NULL
-)
-SELECT (SELECT count(*) FROM pairs), coalesce(sum(l.n * c.n), 0) / greatest((SELECT count(*) FROM pairs), 1) ** 2
-FROM (SELECT label, count(*) AS n FROM pairs GROUP BY label) AS l
-JOIN (SELECT predicted_class, count(*) AS n FROM pairs GROUP BY predicted_class) AS c ON predicted_class = label""").fetchone()
+    row = connection.execute(statement("tried_agreement_by_chance")).fetchone()
     assert row is not None  # an aggregate always gives a row
     return rate - row[1] < _BY_CHANCE if row[0] >= _ENOUGH else area < _BLIND
 
@@ -134,10 +128,7 @@ def _auroc(score: NDArray[np.float64], outcome: NDArray[np.bool_]) -> float:
 
 
 def _alike(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
-    found = connection.execute(
-        "SELECT coalesce(sum(n), 0)::BIGINT, coalesce(sum(positives), 0)::BIGINT, coalesce(sum(n * score), 0.0) FROM tried "
-        "WHERE reason IS NULL AND positives IS NOT NULL"
-    ).fetchone()
+    found = connection.execute(statement("tried_sums")).fetchone()
     if found and found[0] >= ALIKE and found[1] in (0, found[0]):
         other = found[0] - found[2] if found[1] else found[2]
         yield Finding(

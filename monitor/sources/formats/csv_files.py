@@ -46,7 +46,7 @@ def csv_layout(
     names = _fitting_names(path, header, rows)
     escape = "\\" if _escapes_by_backslash(head.lines[header.line + 1 :], header.delimiter, len(names)) else '"'
     if escape == '"':
-        demand_quotes_closed(path, long_lines.CSV_LINE, header.delimiter)
+        demand_quotes_closed(path, long_lines.CSV_LINE, header.delimiter, connection)
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     mixed = _mixes_line_ends(head.text)  # which a strict reader stops at, or reads no row of
     dialect = (

@@ -9,6 +9,7 @@ from monitor.model import Task
 from monitor.sources.formats import long_lines
 from monitor.sources.formats.long_lines import LongLine
 from monitor.store.connection import literal
+from monitor.store.sql import statement
 
 TIMES = ("observed_at", "labelled_at")
 
@@ -102,31 +103,13 @@ def lines_of(paths: Sequence[str]) -> str:
 def rejects_of(first: int | str, long: Sequence[tuple[str, LongLine]] = ()) -> str:
     """The SELECT of lines that made no row; ``first`` is the line number of the first row, or SQL of it by ``file_path``;
     ``long``: lines that are too long, each with its file, of which DuckDB may have told some."""
-    told = (
-        "SELECT file_path, line, line_byte_position AS at, trim(csv_line, chr(10) || chr(13)) AS text, "
-        "CASE error_type WHEN 'LINE SIZE OVER MAXIMUM' THEN 'line_too_long' ELSE 'unreadable_line' END AS reason "
-        "FROM reject_errors JOIN reject_scans USING (scan_id, file_id)"
-    )
+    told = statement("csv_rejects")
     if not long:
         return (
             f"SELECT file_path AS _file, line - {first} AS _row, text AS _unreadable, reason AS _reason FROM ({told})"
         )
     values = ", ".join(f"({literal(path)}, {each.number}, {each.start}, {literal(each.told)})" for path, each in long)
-    return f"""
-WITH told AS MATERIALIZED ({told}),
-found (file_path, line, start, text) AS (VALUES {values}),
--- bytes are counted from 1, save behind CRLF
-dropped AS (SELECT * FROM found AS f WHERE NOT EXISTS (
-    SELECT 1 FROM told AS t WHERE t.file_path = f.file_path AND t.at BETWEEN f.start AND f.start + 1)),
-listed AS (
-    SELECT file_path, line, text, 'line_too_long' AS reason FROM found
-    UNION ALL
-    SELECT file_path, line + (SELECT count(*) FROM dropped AS d WHERE d.file_path = t.file_path AND d.start < t.at),
-        text, reason
-    FROM told AS t WHERE NOT EXISTS (
-        SELECT 1 FROM found AS f WHERE t.file_path = f.file_path AND t.at BETWEEN f.start AND f.start + 1)
-)
-SELECT file_path AS _file, line - {first} AS _row, text AS _unreadable, reason AS _reason FROM listed"""
+    return statement("csv_rejects_listed", told=told, values=values, first=str(first))
 
 
 _TIME = re.compile(r"\s*(\d{4}-\d\d-\d\d[T ]\d\d?:\d\d.*|\d{1,2}[./]\d{1,2}[./]\d{4},? \d\d?:\d\d.*)", re.DOTALL)

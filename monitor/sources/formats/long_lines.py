@@ -87,7 +87,7 @@ def limits(longest: int) -> str:
 
 def find_long_lines(path: str, longest: int) -> tuple[LongLine, ...]:
     """All lines of more than ``longest`` bytes, of a file that may fill a buffer; none of smaller files, in which DuckDB tells
-    them, nor of those packed with zstd, which only it unpacks. Raises OSError."""
+    them, nor of those packed with zstd (``zstd_lines`` looks at these). Raises OSError."""
     name, buffer = path.lower(), BUFFER_LINES * longest
     if name.endswith(".zst"):
         return ()

@@ -1,18 +1,23 @@
 """Quotes of CSV files that are opened and not closed: all that follows would be one row, and of long files partly dropped."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+
+import duckdb
 
 from monitor.model.errors import SourceError
 from monitor.sources.formats.long_lines import chunks_of
+from monitor.sources.formats.zstd_lines import texts_of, unpacked_at_most
 
 _CHUNK = 1024 * 1024  # bytes
 
 
-def demand_quotes_closed(path: str, longest: int, delimiter: str) -> None:
+def demand_quotes_closed(
+    path: str, longest: int, delimiter: str, connection: duckdb.DuckDBPyConnection | None = None
+) -> None:
     """Raises SourceError with its line where a field opens a quote, and lines follow but no quote within ``longest`` bytes;
-    OSError. Files packed with zstd are not looked at."""
-    found = _open_quote(path, longest, delimiter.encode())
+    OSError. Files packed with zstd are only looked at where there is a ``connection``, and may raise duckdb.Error."""
+    found = _open_quote(path, longest, delimiter.encode(), connection)
     if found is not None:
         line, text = found
         raise SourceError(
@@ -21,13 +26,15 @@ def demand_quotes_closed(path: str, longest: int, delimiter: str) -> None:
         )
 
 
-def _open_quote(path: str, longest: int, delimiter: bytes) -> tuple[int, str] | None:
+def _open_quote(
+    path: str, longest: int, delimiter: bytes, connection: duckdb.DuckDBPyConnection | None
+) -> tuple[int, str] | None:
     """The line (from 1) of the first such quote, and what follows it."""
     before, after = (b"", b"\n", b"\r", delimiter), (b"", b"\n", b"\r", delimiter, b'"')
     at, number, last = 0, 1, b""  # of the chunk: its first byte and line; the byte before it
     opened, line, text, has_lines = -1, 0, b"", False  # the last quote: where, its line, what follows, whether lines do
     with ExitStack() as open_files:
-        for chunk in _each(path, min(_CHUNK, longest // 2), open_files):
+        for chunk in _each(path, longest, connection, open_files):
             if opened >= 0 and not text:  # it was the last byte of its chunk
                 text = chunk[:20]
                 opened = -1 if text[:1] in after else opened
@@ -47,5 +54,12 @@ def _open_quote(path: str, longest: int, delimiter: bytes) -> tuple[int, str] | 
     return line, text.decode("utf-8", "replace")
 
 
-def _each(path: str, size: int, open_files: ExitStack) -> Iterator[bytes]:
-    return iter(()) if path.lower().endswith(".zst") else chunks_of(path, size, open_files)
+def _each(
+    path: str, longest: int, connection: duckdb.DuckDBPyConnection | None, open_files: ExitStack
+) -> Iterator[bytes]:
+    size = min(_CHUNK, longest // 2)
+    if not path.lower().endswith(".zst"):
+        return chunks_of(path, size, open_files)
+    if connection is None or unpacked_at_most(path) <= longest:
+        return iter(())
+    return open_files.enter_context(closing(texts_of(connection, path, longest, size)))

@@ -15,6 +15,7 @@ from monitor.sources.formats.heads import demand_readable_packing
 from monitor.sources.formats.json_files import json_layout, json_relation
 from monitor.sources.formats.layout import TIMES, Layout, Needs, lacking, time_unit
 from monitor.sources.formats.parquet_files import parquet_layout, parquet_relation
+from monitor.sources.formats.zstd_lines import demand_no_lost_lines
 from monitor.store.connection import quoted
 
 __all__ = ["Layout", "layout_of", "relation_of", "wrong_types"]
@@ -37,8 +38,10 @@ def layout_of(
     if format_ == "parquet":
         return parquet_layout(connection, path, wanted, folders)
     if format_ == "csv":
+        demand_no_lost_lines(connection, path, long_lines.CSV_LINE)
         layout = csv_layout(connection, path, wanted, folders)
         return replace(layout, long=long_lines.find_long_lines(path, long_lines.CSV_LINE))
+    demand_no_lost_lines(connection, path, long_lines.JSON_LINE)
     asked_for = {*config.columns, *(slices if config.holds == "samples" else ())}
 
     def is_enough(has: Collection[str]) -> bool:

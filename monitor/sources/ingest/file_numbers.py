@@ -7,6 +7,7 @@ import duckdb
 import numpy as np
 
 from monitor.store.connection import literal, load_table
+from monitor.store.sql import statement
 
 
 def number_files(
@@ -18,11 +19,7 @@ def number_files(
         return {file: _push_number(file) for file in files}
     where = {"model_id": model_id, "source": source}
     known: dict[str, int] = dict(
-        connection.execute(
-            "SELECT path, file_id FROM files WHERE model_id = $model_id AND source = $source "
-            "AND path IN (SELECT unnest($files))",
-            {**where, "files": list(files)},
-        ).fetchall()
+        connection.execute(statement("file_numbers_known"), {**where, "files": list(files)}).fetchall()
     )
     new = [file for file in dict.fromkeys(files) if file not in known]
     if new:

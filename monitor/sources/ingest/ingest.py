@@ -216,14 +216,15 @@ def take(
         )
     else:
         connection.execute(statement("ingest_incoming_new"), own)
-    counts = connection.execute(statement("ingest_counts")).fetchone()
+    counts = connection.execute(statement("ingest_counts"), {"model_id": registry.model_id}).fetchone()
     assert counts is not None  # an aggregate always gives a row
-    new, labelled, corrected, seen, incoming, differing, changed, clipped = (int(value) for value in counts)
+    new, labelled, corrected, seen, incoming, differing, changed, clipped, late = (int(value) for value in counts)
     pulled.new += new
     pulled.labelled += labelled
     pulled.corrected += corrected
     pulled.changed_predictions += changed
     pulled.clipped += clipped
+    pulled.labelled_late += late
     pulled.duplicates += max(seen - incoming - differing, 0)
     connection.execute(statement("ingest_replaced"))
     if incoming:
@@ -231,10 +232,7 @@ def take(
 
 
 def _find_existing(connection: duckdb.DuckDBPyConnection, model_id: int) -> None:
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE existing AS SELECT s.rowid AS row_key, NULL::BIGINT AS said_at, false AS predicts, "
-        "false AS labelled, s.* FROM samples AS s LIMIT 0"
-    )
+    connection.execute(statement("ingest_existing_empty"))
     days = connection.execute(
         "SELECT DISTINCT date_trunc('day', observed_at)::TIMESTAMP FROM fresh ORDER BY 1"
     ).fetchall()

@@ -13,6 +13,7 @@ from monitor.store.connection import naive
 from monitor.store.dictionaries import Registry
 from monitor.store.rewriting import take_out
 from monitor.store.source_facts import store_fact
+from monitor.store.sql import statement
 
 
 def refuse(
@@ -54,17 +55,6 @@ def _take_back(
         {"model_id": registry.model_id, "numbers": numbers},
     )  # fmt: skip
     own = {"model_id": registry.model_id, "source": source, "numbers": numbers}
-    connection.execute(
-        "INSERT INTO quarantine SELECT $model, $source, coalesce(f.path, 'a push'), "
-        "row_number() OVER (PARTITION BY r.file_id ORDER BY r.observed_at, r.sample_id) - 1, 'taken_back', "
-        "to_json({'sample_id': r.sample_id, 'observed_at': r.observed_at, 'score': r.score, 'outcome': r.positives, "
-        "'label': r.label, 'predicted_class': r.predicted_class})::VARCHAR, $now "
-        "FROM replaced AS r LEFT JOIN files AS f ON f.file_id = r.file_id",
-        {"model": model.name, "source": source, "now": naive(now)},
-    )
-    connection.execute(
-        "DELETE FROM cursors WHERE model_id = $model_id AND source = $source AND item IN "
-        "(SELECT path FROM files WHERE list_contains($numbers, file_id))",
-        own,
-    )
+    connection.execute(statement("taken_back_quarantine"), {"model": model.name, "source": source, "now": naive(now)})
+    connection.execute(statement("taken_back_cursors_delete"), own)
     return removed

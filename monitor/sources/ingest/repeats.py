@@ -108,10 +108,7 @@ class Arrived:
         digits = dict(connection.execute(f"SELECT own_file_id, {_DIGITS} FROM arrived GROUP BY own_file_id").fetchall())
         close = set[str]()
         if within:
-            rows = connection.execute(
-                "SELECT file FROM staged WHERE coalesce(reason, 'conflicting_identity') = 'conflicting_identity' GROUP BY file "
-                "HAVING count(*) <> count(DISTINCT hash(sample_id, epoch_us(observed_at) // 1000000))"
-            ).fetchall()
+            rows = connection.execute(statement("near_in_batch")).fetchall()
             close = {file for (file,) in rows}
         return [([number], digits[number], file in close) for file, number in self.numbers.items() if number in digits]
 
@@ -121,11 +118,7 @@ class Arrived:
         """``files``: their numbers, None: all; beside rows of files that came before. ``unit``: microseconds."""
         order = list(self.numbers.values())
         later = order[order.index(files[-1]) + 1 :] if files else []
-        span = connection.execute(
-            "SELECT min(observed_at), max(observed_at) FROM arrived "
-            "WHERE $files::INTEGER[] IS NULL OR list_contains($files::INTEGER[], own_file_id)",
-            {"files": files},
-        ).fetchone()
+        span = connection.execute(statement("near_span"), {"files": files}).fetchone()
         assert span is not None  # an aggregate always gives a row
         second = timedelta(seconds=1)
         rows = connection.execute(

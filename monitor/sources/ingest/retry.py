@@ -27,19 +27,14 @@ def retry_parked(connection: duckdb.DuckDBPyConnection, registry: Registry, mode
     pushed = {each.name for each in model.source if each.kind == "http"}
     with registry.transaction(connection):
         connection.execute(
-            statement("parked_stage"),
-            {"model_id": registry.model_id, "too_old": naive(now - model.label_horizon)},
+            statement("parked_stage"), {"model_id": registry.model_id, "too_old": naive(now - model.label_horizon)}
         )
         sources = [row[0] for row in connection.execute("SELECT DISTINCT source FROM parked").fetchall()]
         connection.execute("DELETE FROM parked_labels WHERE model_id = $model_id", {"model_id": registry.model_id})
         for source in sources:
             rules = load_rules(connection, registry.model_id, model, meaning.get(source, model.source[0]), now)
             define_missing(connection, rules)
-            connection.execute(
-                "CREATE OR REPLACE TEMP TABLE staged AS SELECT * EXCLUDE (source), positives IS NOT NULL "
-                "OR NOT label_missing(label) AS labelled FROM parked WHERE source = $source",
-                {"source": source},
-            )
+            connection.execute(statement("parked_stage_of_source"), {"source": source})
             files = [file for (file,) in connection.execute("SELECT DISTINCT file FROM staged").fetchall()]
             numbers = number_files(connection, registry.model_id, source, files, pushed=source in pushed)
             load_file_numbers(connection, numbers)

@@ -67,11 +67,7 @@ def rounds(connection: duckdb.DuckDBPyConnection, batch: Batch, *, repeated: boo
     connection.execute("CREATE OR REPLACE TEMP TABLE staged_of_all AS FROM staged")
     of = int(row[0]) + 1
     for number in range(of):
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE staged AS SELECT s.* FROM staged_of_all AS s LEFT JOIN round_of AS r "
-            "USING (position) WHERE coalesce(r.round, 0) = $number ORDER BY position",
-            {"number": number},
-        )
+        connection.execute(statement("ingest_round_stage"), {"number": number})
         yield Round(number, of, find_repeated(connection))
     connection.execute("CREATE OR REPLACE TEMP TABLE staged AS FROM staged_of_all")
     connection.execute("DROP TABLE staged_of_all")

@@ -81,10 +81,7 @@ def stage(
     close = holds == "samples" and mark_conflicts(connection)
     if connection.execute("SELECT 1 FROM staged WHERE reason IS NOT NULL AND record IS NULL LIMIT 1").fetchone():
         for shape, _ in shapes:
-            connection.execute(f"""
-UPDATE staged SET record = r.record
-FROM (SELECT _position, {_record(shape)} AS record FROM ({shape.relation})) AS r
-WHERE staged.position = r._position AND staged.reason IS NOT NULL AND staged.record IS NULL""")
+            connection.execute(statement("stage_records", record=_record(shape), rows=shape.relation))
     if batch.rejects is not None:
         _take_rejects(connection, batch.rejects)
     return Staged(close, ambiguous, folded)
@@ -94,37 +91,16 @@ def _typed_rows(batch: Batch, columns: Mapping[str, str], cases: str) -> str:
     """The SELECT of a batch's rows of one shape as `staged` holds them. The text of bad rows is made at once where files are
     many and small, so that none is read again for it; else ``stage`` reads them again if there are any."""
     typed = ",\n        ".join(f"{expression} AS {name}" for name, expression in columns.items())
-    unreadable = "_unreadable" if batch.unreadable else "NULL::VARCHAR"
     values = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in batch.types)
     at_once = batch.part is not None
     record = f"CASE WHEN reason IS NOT NULL THEN coalesce(unreadable, {_record(batch, 'own.')}) END"
-    if at_once:  # the expressions are planned once, not anew for each file
-        first, last = f"SELECT * FROM (WITH held AS MATERIALIZED (SELECT * FROM ({batch.relation}))", ")"
-    else:
-        first, last = "", ""
-    return f"""
-{first}
-SELECT * EXCLUDE (unreadable, conflicting, has_score, bad_raw_score, has_outcome, has_label, has_labelled_at, has_logits,
-    has_count, has_positives, read_outcome, read_count, read_positives, own),
-    coalesce(read_outcome = -1, false) AS minus, positives IS NOT NULL OR has_label AS labelled,
-    {record if at_once else "unreadable"} AS record
-FROM (
-    SELECT *, CASE
-        WHEN unreadable IS NOT NULL THEN 'unreadable_line'
-        {cases}
-        END AS reason
-    FROM (
-        SELECT *, CASE WHEN read_positives IS NOT NULL THEN read_positives WHEN read_outcome = -1 THEN 0 ELSE read_outcome END
-            ::BIGINT AS positives
-        FROM (
-            SELECT _position AS position, _file AS file, _row AS row, {unreadable} AS unreadable,
-            {"_conflicting" if batch.marked else "false"} AS conflicting,
-            {typed},
-            {f"struct_pack({values})" if at_once else "NULL"} AS own
-            FROM ({"FROM held" if at_once else batch.relation})
-        )
-    )
-){last}"""
+    rows = statement(
+        "stage_rows", cases=cases, typed=typed, unreadable="_unreadable" if batch.unreadable else "NULL::VARCHAR",
+        record=record if at_once else "unreadable", conflicting="_conflicting" if batch.marked else "false",
+        own=f"struct_pack({values})" if at_once else "NULL", rows="FROM held" if at_once else batch.relation,
+    )  # fmt: skip
+    # the expressions are planned once, not anew for each file
+    return f"SELECT * FROM (WITH held AS MATERIALIZED (SELECT * FROM ({batch.relation})) {rows})" if at_once else rows
 
 
 def _record(batch: Batch, of: str = "") -> str:
@@ -166,7 +142,7 @@ def mark_conflicts(connection: duckdb.DuckDBPyConnection) -> bool:
     if close and connection.execute("SELECT 1 FROM repeated LIMIT 1").fetchone():
         connection.execute(statement("stage_conflicts"))
         if connection.execute("SELECT 1 FROM conflicts LIMIT 1").fetchone():
-            connection.execute(statement("stage_conflicting").replace("/*value*/", normalized_text("value")))
+            connection.execute(statement("stage_conflicting", value=normalized_text("value")))
     return close
 
 
@@ -185,26 +161,9 @@ def _take_rejects(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
     The k-th rejected line (from 0) has its number less k rows before it: it moves the rows that were counted as that
     one or a later.
     """
-    connection.execute(f"""
-CREATE OR REPLACE TEMP TABLE rejected AS
-SELECT _file AS file, _row AS row, min(_reason) AS reason, any_value(_unreadable) AS record FROM ({rejects})
-GROUP BY _file, _row""")
-    connection.execute("""
-UPDATE staged SET row = staged.row + moved.lines
-FROM (
-    SELECT s.position, m.lines
-    FROM staged AS s
-    ASOF JOIN (
-        SELECT file, rows_before, max(number) AS lines
-        FROM (SELECT file, row - number + 1 AS rows_before, number
-              FROM (SELECT file, row, row_number() OVER (PARTITION BY file ORDER BY row) AS number FROM rejected))
-        GROUP BY file, rows_before
-    ) AS m ON m.file = s.file AND m.rows_before <= s.row
-) AS moved
-WHERE staged.position = moved.position""")
-    connection.execute("""
-INSERT INTO staged BY NAME
-SELECT -1 - row_number() OVER () AS position, file, row, reason, record FROM rejected""")
+    connection.execute(statement("stage_rejects", rejects=rejects))
+    connection.execute(statement("stage_rejects_skip"))
+    connection.execute(statement("stage_rejects_insert"))
     connection.execute("DROP TABLE rejected")
     forget_rejects(connection)
 

@@ -105,14 +105,8 @@ def _told(file: str, noun: str, gone: int, *, remove: bool) -> str:
 
 
 def _take_labels_out(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model) -> None:
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE replaced AS SELECT s.rowid AS row_key, s.* FROM samples AS s "
-        "WHERE s.rowid IN (SELECT row_key FROM gone WHERE heir IS NULL)"
-    )
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE incoming AS SELECT * REPLACE (NULL::BIGINT AS positives, NULL::VARCHAR AS label, "
-        "NULL::TIMESTAMP AS labelled_at, NULL::INTEGER AS label_file_id) FROM replaced"
-    )
+    connection.execute(statement("withdrawn_rows"))
+    connection.execute(statement("withdrawn_labels"))
     rewrite_samples(connection, registry, model)
 
 

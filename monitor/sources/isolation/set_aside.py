@@ -11,6 +11,7 @@ from monitor.model import FileSetAside
 from monitor.sources.isolation.journal import Journal
 from monitor.sources.isolation.room import Room
 from monitor.store.connection import atomic, aware, naive
+from monitor.store.sql import statement
 
 MOST_TRIES = 2  # that fail, one a cycle; then a file is set aside
 MOST_CRASHES = 3  # of calwatch over one file alone that a process of its own can read; then it waits
@@ -93,15 +94,10 @@ def store_held(connection: duckdb.DuckDBPyConnection, model: str, source: str, h
     """Enter one file, or renew what is held of it."""
     where = {"model": model, "source": source, "item": held.item, "fingerprint": held.fingerprint}
     with atomic(connection):
-        row = connection.execute(
-            "SELECT min(first_tried_at) FROM files_set_aside WHERE model = $model AND source = $source AND item = $item "
-            "AND fingerprint = $fingerprint",
-            where,
-        ).fetchone()
+        row = connection.execute(statement("set_aside_since"), where).fetchone()
         _drop(connection, model, source, [held.item])
         connection.execute(
-            "INSERT INTO files_set_aside VALUES ($model, $source, $item, $fingerprint, $tries, $crashes, $set_aside, $kind, "
-            "$reason, $remedy, $first, $now, $tried_with)",
+            statement("set_aside_insert"),
             {
                 **where, "tries": held.tries, "crashes": held.crashes, "set_aside": held.set_aside, "kind": held.kind,
                 "reason": held.reason, "remedy": held.remedy, "first": row[0] if row and row[0] else naive(now),
@@ -133,11 +129,7 @@ def _drop(connection: duckdb.DuckDBPyConnection, model: str, source: str, items:
 
 def load_set_aside(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[FileSetAside, ...]:
     """The files of a model that are no longer read."""
-    rows = connection.execute(
-        "SELECT model, source, item, tries, kind, reason, remedy, first_tried_at, last_tried_at FROM files_set_aside "
-        "WHERE model = $model AND set_aside ORDER BY source, item",
-        {"model": model},
-    ).fetchall()
+    rows = connection.execute(statement("set_aside_files"), {"model": model}).fetchall()
     return tuple(
         FileSetAside(model, source, item, tries, kind, reason, remedy, _utc(first), _utc(last))
         for model, source, item, tries, kind, reason, remedy, first, last in rows
@@ -154,9 +146,7 @@ def release(connection: duckdb.DuckDBPyConnection, model: str, source: str | Non
     """Let files be tried again, once more alone before they are read; how many. Of all, those that are not read now: the
     others have their next try anyhow."""
     row = connection.execute(
-        "UPDATE files_set_aside SET tries = 0, crashes = 0, set_aside = false, tried_with = '' WHERE model = $model "
-        "AND ($source IS NULL OR source = $source) AND (item = $item OR ($item IS NULL AND (set_aside OR crashes > 0)))",
-        {"model": model, "source": source, "item": item},
+        statement("set_aside_release"), {"model": model, "source": source, "item": item}
     ).fetchone()
     return int(row[0]) if row else 0
 
@@ -172,14 +162,11 @@ def take_up_journal(connection: duckdb.DuckDBPyConnection, journal: Journal, now
     with atomic(connection):
         if new:
             connection.execute(
-                "INSERT INTO files_set_aside SELECT $model, $source, unnest($items), unnest($fingerprints), 0, 0, false, '', "
-                "'', '', $now, $now, ''",
+                statement("set_aside_crash_insert"),
                 {**where, "items": list(new), "fingerprints": list(new.values()), "now": naive(now)},
             )
         connection.execute(
-            "UPDATE files_set_aside SET crashes = CASE WHEN $together THEN least(crashes + 1, greatest(crashes, $most)) "
-            "ELSE greatest(crashes, $most) + 1 END, last_tried_at = $now "
-            "WHERE model = $model AND source = $source AND list_contains($items, item)",
+            statement("set_aside_crashed"),
             {
                 **where, "items": list(entry.items), "together": len(entry.items) > 1, "most": TOGETHER, "now": naive(now),
             },

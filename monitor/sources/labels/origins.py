@@ -20,6 +20,7 @@ from monitor.sources.ingest.review import ONE_SIDED_ROWS
 from monitor.sources.labels.basis import Basis, by_source
 from monitor.store.connection import literal, quoted
 from monitor.store.dictionaries import Registry
+from monitor.store.sql import statement
 
 Says = Literal["labels", "outcomes", "neither"]
 _PEEKED = 20  # of the files read last, of which one is looked at
@@ -129,11 +130,7 @@ def find_origins(
 
 def _of_predicted(connection: duckdb.DuckDBPyConnection, model_id: int) -> int:
     """How many rows have scores of the predicted class: none is below one half, whichever class is predicted."""
-    row = connection.execute(
-        "SELECT count(*), count(DISTINCT predicted_class), min(coalesce(raw_score, score)) FROM samples "
-        "WHERE model_id = $model_id AND label IS NOT NULL AND predicted_class IS NOT NULL",
-        {"model_id": model_id},
-    ).fetchone()
+    row = connection.execute(statement("labels_with_classes"), {"model_id": model_id}).fetchone()
     assert row is not None  # an aggregate always gives a row
     return int(row[0]) if row[0] >= ONE_SIDED_ROWS and row[1] > 1 and row[2] >= 0.5 else 0
 

@@ -22,9 +22,7 @@ def join_labels(
     connection.execute(statement("labels_arrival"), {**own, "now": naive(now)})
     connection.execute("UPDATE staged SET slice_key = NULL, score = NULL, raw_score = NULL, n = NULL")
     span = connection.execute(
-        "SELECT min(coalesce(observed_at, labelled_at - to_seconds($horizon_seconds))), max(labelled_at) "
-        "FROM staged WHERE reason IS NULL",
-        {"horizon_seconds": model.label_horizon.total_seconds()},
+        statement("labels_span"), {"horizon_seconds": model.label_horizon.total_seconds()}
     ).fetchone()
     first, last = span if span and span[0] is not None else (naive(now), naive(now))
     connection.execute(
@@ -34,20 +32,9 @@ def join_labels(
             "horizon_seconds": model.label_horizon.total_seconds(),
         },
     )  # fmt: skip
-    connection.execute(
-        "UPDATE staged SET observed_at = f.observed_at, reason = CASE WHEN positives > f.n THEN 'bad_count' END "
-        "FROM labels_found AS f WHERE staged.position = f.position"
-    )
-    connection.execute(
-        "DELETE FROM parked_labels WHERE model_id = $model_id AND source = $source "
-        "AND (file, row) IN (SELECT (file, row) FROM staged)",
-        own,
-    )
-    connection.execute(
-        "INSERT INTO parked_labels SELECT $model_id, $source, file, row, sample_id, observed_at, labelled_at, positives, "
-        "label FROM staged ANTI JOIN labels_found USING (position) WHERE reason IS NULL",
-        own,
-    )
+    connection.execute(statement("labels_join"))
+    connection.execute(statement("parked_delete"), own)
+    connection.execute(statement("parked_insert"), own)
     connection.execute(
         "UPDATE staged SET reason = 'parked' WHERE reason IS NULL AND position NOT IN (SELECT position FROM labels_found)"
     )

@@ -34,8 +34,8 @@ def mend_orphans(
         return []
     where = {"model_id": registry.model_id}
     slices, streams = (
-        [number for (number,) in connection.execute(statement(f"orphan_{kind}"), where).fetchall()]
-        for kind in ("slices", "streams")
+        [number for (number,) in connection.execute(statement(name), where).fetchall()]
+        for name in ("orphan_slices", "orphan_streams")
     )
     told: list[Problem] = []
     with registry.transaction(connection):
@@ -59,34 +59,16 @@ def _note_files(
 ) -> tuple[int, int]:
     """Forget that the files of such rows were read; how many rows there are, and how many of them have such a file."""
     where = {"model_id": model_id}
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE orphaned AS SELECT s.file_id, count(*) AS rows FROM samples AS s "
-        "WHERE s.model_id = $model_id AND (list_contains($slices, s.slice_id) OR list_contains($streams, s.stream_id)) "
-        "GROUP BY s.file_id",
-        {**where, "slices": slices, "streams": streams},
-    )
-    counts = connection.execute(
-        "SELECT coalesce(sum(o.rows), 0), coalesce(sum(o.rows) FILTER (c.item IS NOT NULL), 0) FROM orphaned AS o "
-        "LEFT JOIN files AS f ON f.file_id = o.file_id AND f.model_id = $model_id "
-        "LEFT JOIN cursors AS c ON c.model_id = $model_id AND c.source = f.source AND c.item = f.path",
-        where,
-    ).fetchone()
-    connection.execute(
-        "DELETE FROM cursors WHERE model_id = $model_id AND (source, item) IN (SELECT (f.source, f.path) FROM files AS f "
-        "JOIN orphaned AS o USING (file_id) WHERE f.model_id = $model_id)",
-        where,
-    )
+    connection.execute(statement("orphans_collect"), {**where, "slices": slices, "streams": streams})
+    counts = connection.execute(statement("orphans_counts"), where).fetchone()
+    connection.execute(statement("orphans_cursors_delete"), where)
     assert counts is not None  # an aggregate always gives a row
     return int(counts[0]), int(counts[1])
 
 
 def _move_slices(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, lost: Sequence[int]) -> None:
     others = registry.number_slice(connection, Slice.of(dict.fromkeys(model.slices, OTHER)))
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE replaced AS SELECT s.rowid AS row_key, s.* FROM samples AS s "
-        "WHERE s.model_id = $model_id AND list_contains($lost, s.slice_id)",
-        {"model_id": registry.model_id, "lost": lost},
-    )
+    connection.execute(statement("orphans_replaced"), {"model_id": registry.model_id, "lost": lost})
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE incoming AS SELECT * REPLACE ($others::INTEGER AS slice_id) FROM replaced",
         {"others": others},

@@ -49,11 +49,7 @@ def renew_meaning(
     basis = Basis.of(model, {each.name: LabelRules.of(model, each, ()) for each in model.source}).to_json()
     if row[0] == basis:
         return Renewal()
-    filled = connection.execute(
-        "SELECT EXISTS (FROM samples WHERE model_id = $model_id) OR EXISTS (FROM parked_labels WHERE model_id = $model_id) "
-        "OR EXISTS (FROM slices WHERE model_id = $model_id)",
-        where,
-    ).fetchone()
+    filled = connection.execute(statement("renewal_is_due"), where).fetchone()
     told: list[Problem] = []
     done = bool(filled and filled[0])
     says = ask_sources(connection, registry, model, sources, now) if done else {}
@@ -126,22 +122,14 @@ def _remember_words(connection: duckdb.DuckDBPyConnection, model_id: int) -> Non
 
 def _minus(connection: duckdb.DuckDBPyConnection, model_id: int) -> str:
     """−1 is the other outcome beside 1; beside 0, or alone, it may as well be a missing label: then it says nothing."""
-    found = connection.execute(
-        "SELECT bool_or(label IN ('0', '0.0')), bool_or(label IN ('1', '1.0', '+1')) FROM samples "
-        "WHERE model_id = $model_id AND label IN ('0', '0.0', '1', '1.0', '+1')",
-        {"model_id": model_id},
-    ).fetchone()
+    found = connection.execute(statement("renewal_binary_words"), {"model_id": model_id}).fetchone()
     return "0" if found and found[1] and not found[0] else "NULL"
 
 
 def _spans(connection: duckdb.DuckDBPyConnection, model_id: int, basis: Basis) -> list[tuple[datetime, datetime]]:
     """[first, beyond) of runs of days with about ``_ROWS`` rows each: memory stays small. With those that get rows when times
     are cut."""
-    found = connection.execute(
-        "SELECT date_trunc('day', observed_at)::TIMESTAMP AS day, count(*) FROM samples WHERE model_id = $model_id "
-        "GROUP BY day",
-        {"model_id": model_id},
-    ).fetchall()
+    found = connection.execute(statement("renewal_days"), {"model_id": model_id}).fetchall()
     counts: dict[datetime, int] = dict(found)
     for cut in set(basis.precision.values()):
         if _DAY % cut:
@@ -179,7 +167,7 @@ def _renew_span(
     first, beyond = days
     latest = beyond + basis.longest_precision()
     span = {"model_id": registry.model_id, "first": first, "beyond": beyond, "latest": latest}
-    connection.execute(_filled("renewal_found", parts), span)
+    connection.execute(statement("renewal_found", **parts), span)
     found = connection.execute(
         "SELECT count(*), count(*) FILTER (judged), count(*) FILTER (unlabelled), coalesce(bool_or(moved), false) FROM renewed"
     ).fetchone()
@@ -205,11 +193,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, *, from_names: bool) -> None:
     """Rows of `incoming` that have become one identity are one row; which other files say it too is remembered."""
     connection.execute(statement("renewal_several"))
     if connection.execute("SELECT 1 FROM repeated_rows LIMIT 1").fetchone():
-        connection.execute(
-            "UPDATE repeated_rows SET identity = hash(i.sample_id, i.observed_at), day = i.observed_at::DATE "
-            "FROM incoming AS i JOIN replaced AS r USING (row_key) "
-            "WHERE repeated_rows.model_id = r.model_id AND repeated_rows.identity = hash(r.sample_id, r.observed_at)"
-        )
+        connection.execute(statement("renewal_repeated_rows"))
     if connection.execute("SELECT 1 FROM renewal_several LIMIT 1").fetchone():
         run_script(connection, "renewal_merged", {"from_names": from_names})
 
@@ -254,11 +238,3 @@ def _renew_class_names(connection: duckdb.DuckDBPyConnection, model: str) -> Non
             f"WHERE model = $model AND class_name <> '' AND class_name <> {plain}",
             {"model": model},
         )
-
-
-def _filled(name: str, parts: dict[str, str]) -> str:
-    """A statement with SQL in place of its marks, ``/*name*/``."""
-    text = statement(name)
-    for mark, sql in parts.items():
-        text = text.replace(f"/*{mark}*/", sql)
-    return text

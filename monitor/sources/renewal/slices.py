@@ -11,7 +11,7 @@ from monitor.config.settings import Model
 from monitor.model import MISSING, Slice
 from monitor.store.connection import load_table, naive
 from monitor.store.dictionaries import Registry
-from monitor.store.sql import run_script
+from monitor.store.sql import run_script, statement
 from monitor.store.values import normalize_word
 
 # Tables that name slices of a model in text, the column that does, and what else makes a row of it one of its kind.
@@ -91,8 +91,7 @@ def finish_slices(
         )
     for plain, number in registry.slices.items():
         connection.execute(
-            "UPDATE slices SET labels = map($names::VARCHAR[], $texts::VARCHAR[]) WHERE model_id = $model_id "
-            "AND slice_id = $number",
+            statement("renewal_slice_labels"),
             {
                 **where, "number": number, "names": [name for name, _ in plain.labels],
                 "texts": [text for _, text in plain.labels],
@@ -121,11 +120,7 @@ def finish_slices(
                 f"DELETE FROM {table} WHERE model = $model AND {column} = $old", {"model": model.name, "old": old}
             )
     # of two calibrators in charge of what is one scope now, the newer
-    connection.execute(
-        "UPDATE serving SET until = $now WHERE model = $model AND until IS NULL AND rowid NOT IN "
-        "(SELECT arg_max(rowid, (since, rowid)) FROM serving WHERE model = $model AND until IS NULL GROUP BY scope)",
-        {"model": model.name, "now": naive(now)},
-    )
+    connection.execute(statement("renewal_serving_end"), {"model": model.name, "now": naive(now)})
 
 
 def _renamed(connection: duckdb.DuckDBPyConnection, table: str, column: str, model: str) -> dict[str, str]:

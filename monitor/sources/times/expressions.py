@@ -38,6 +38,8 @@ _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", 
 _FACTORS = {"s": 1_000_000, "ms": 1_000, "us": 1}  # microseconds
 _LARGEST = 9_200_000_000_000_000_000  # microseconds since 1970 that still are a TIMESTAMP
 _MANY_PATTERNS = 6
+# bytes: what is longer is no time, and is not looked at by every pattern in turn (a file of 3 kB can hold 3 GB of it)
+_LONGEST = 300
 CLOCK_SKEW = timedelta(minutes=5)  # how far a producer's clock may run ahead of ours
 
 
@@ -60,7 +62,7 @@ def foreign_expression(name: str, batch: Batch) -> str:
     if batch.types.get(name) != "VARCHAR":
         return "NULL::VARCHAR"
     column = quoted(name)
-    own = f"nullif(regexp_extract({column}, {literal(_NAME)}, 1), '')"
+    own = f"nullif(regexp_extract(left({column}, {_LONGEST}), {literal(_NAME)}, 1), '')"
     pattern = rf"^{_TIME}\s*{_NAME}"
     dated = _let_text(column, f"regexp_matches(_text, {literal(pattern)})")
     return f"CASE WHEN ({_time(name, batch)}) IS NULL AND {dated} AND upper({own}) NOT IN {_listed(_HALVES)} THEN {own} END"
@@ -179,7 +181,7 @@ def _time(name: str, batch: Batch) -> str:
     unit = batch.meaning.time_unit
     number = f"WHEN TRY_CAST({column} AS DOUBLE) IS NOT NULL THEN {_text_since_1970(column, unit)} " if unit else ""
     return (
-        f"CASE {number}WHEN regexp_full_match({column}, {literal(_NAIVE)}) "
+        f"CASE WHEN strlen({column}) > {_LONGEST} THEN NULL {number}WHEN regexp_full_match({column}, {literal(_NAIVE)}) "
         f"THEN {_earlier(f'TRY_CAST({column} AS TIMESTAMP)', zone)} "
         f"WHEN regexp_full_match({column}, {literal(_OWN_OFFSET)}) "
         f"THEN make_timestamp(epoch_us(TRY_CAST({column} AS TIMESTAMPTZ))) "
@@ -200,7 +202,7 @@ def _other(name: str, batch: Batch) -> str | None:
     if later:
         perhaps += [f"{column} LIKE {literal(pattern)}" for pattern in _patterns(zone)]
     return (
-        f"CASE WHEN {' OR '.join(perhaps)} THEN CASE "
+        f"CASE WHEN strlen({column}) <= {_LONGEST} AND ({' OR '.join(perhaps)}) THEN CASE "
         f"WHEN regexp_full_match({column}, {literal(_NAIVE)}) THEN {later or 'NULL'} "
         f"WHEN regexp_full_match({column}, {literal(_OWN_OFFSET)}) THEN NULL "
         f"ELSE {_let_text(column, _text_other(zone))} END END"
@@ -275,7 +277,7 @@ def _patterns(zone: Zone) -> list[str]:
 
 def _let_text(column: str, expression: str) -> str:
     """The expression over ``_text``: the column as casts want it: T and Z in capitals, a decimal point."""
-    return f"list_transform([translate({column}, 'tz,', 'TZ.')], lambda _text: {expression})[1]"
+    return f"list_transform([translate(left({column}, {_LONGEST}), 'tz,', 'TZ.')], lambda _text: {expression})[1]"
 
 
 def _text_time(zone: Zone) -> str:

@@ -38,8 +38,7 @@ def settle_folds(connection: duckdb.DuckDBPyConnection, model_id: int | None, no
             span = {"first": first, "last": last_later}
             connection.execute(statement("folds_stored"), {"fold": fold, "model_id": model_id, **span})
         connection.execute(
-            statement("folds_walked"),
-            {"fold": fold, "first": first, "last": last, "width": width, "now": latest},
+            statement("folds_walked"), {"fold": fold, "first": first, "last": last, "width": width, "now": latest}
         )
     connection.execute(statement("folds_settled"), {"now": latest})
     connection.execute(
@@ -54,11 +53,7 @@ def settle_labels(connection: duckdb.DuckDBPyConnection) -> None:
     observed_at, which is to be known by then."""
     if not _labels_of_two_readings(connection):
         return
-    connection.execute(
-        "UPDATE staged SET labelled_at = CASE WHEN least(labelled_at, labelled_other) >= observed_at "
-        "THEN least(labelled_at, labelled_other) ELSE greatest(labelled_at, labelled_other) END "
-        "WHERE labelled_other IS NOT NULL AND reason IS NULL AND observed_at IS NOT NULL"
-    )
+    connection.execute(statement("folds_labelled"))
 
 
 def delay_labels(connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
@@ -66,11 +61,7 @@ def delay_labels(connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
     before what it labels. ``settle_labels`` takes it back where the earlier will do."""
     if not _labels_of_two_readings(connection):
         return
-    connection.execute(
-        "UPDATE staged SET labelled_at = labelled_other, labelled_other = labelled_at "
-        "WHERE labelled_other > labelled_at AND labelled_other <= $latest AND reason IS NULL",
-        {"latest": _latest(now)},
-    )
+    connection.execute(statement("folds_labelled_later"), {"latest": _latest(now)})
 
 
 def _labels_of_two_readings(connection: duckdb.DuckDBPyConnection) -> bool:

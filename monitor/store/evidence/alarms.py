@@ -84,8 +84,7 @@ def store_words(
     columns: dict[str, NDArray[Any]] = {name: np.array(column, dtype=object) for name, column in texts.items()}
     columns["bucket"] = np.array([naive(a.bucket) for a in alarms], dtype="datetime64[us]")
     load_table(connection, "words", columns)
-    text = statement("evidence_alarms_explain").replace("evidence_alarms AS a", f"{table} AS a")
-    connection.execute(text, {"model": model, "rule": rule})
+    connection.execute(statement("evidence_alarms_explain", table=table), {"model": model, "rule": rule})
 
 
 def newest_alarms(
@@ -94,7 +93,7 @@ def newest_alarms(
     """The alarms of each open stream by its key; streams without any are left out. ``width``: of a bucket."""
     streams = {stream.key: stream for stream in load_streams(connection, model, rule)}
     rows = connection.execute(
-        statement("evidence_alarms_newest").replace("evidence_alarms AS a", f"{_STANDING[table]} AS a"),
+        statement("evidence_alarms_newest", table=_STANDING[table]),
         {"model": model, "rule": rule, "width": width, "quiet": QUIET_AFTER_DRIFT, "times": QUIET_TIMES},
     ).fetchall()
     found = {}
@@ -111,8 +110,6 @@ def newest_told(
 ) -> dict[tuple[str, str, str], datetime]:
     """Bucket of the newest alarm told of each stream by its key, from the bucket ``since`` on."""
     rows = connection.execute(
-        "SELECT version, calibrator, slice, max(bucket) FROM told_alarms "
-        "WHERE model = $model AND rule = $rule AND bucket >= $since AND NOT superseded GROUP BY ALL",
-        {"model": model, "rule": rule, "since": naive(since)},
+        statement("alarms_told"), {"model": model, "rule": rule, "since": naive(since)}
     ).fetchall()
     return {(version, calibrator, text): bucket.replace(tzinfo=UTC) for version, calibrator, text, bucket in rows}

@@ -146,11 +146,7 @@ def stream_numbers(connection: duckdb.DuckDBPyConnection, model_id: int) -> dict
 
 def evidence_start(connection: duckdb.DuckDBPyConnection, model_id: int) -> tuple[datetime | None, datetime | None]:
     """(first bucket that has not been folded into a day, earliest bucket changed since evidence last looked)."""
-    row = connection.execute(
-        "SELECT greatest(m.folded_until, (SELECT min(bucket) FROM cells WHERE model_id = $model_id)), m.changed_from "
-        "FROM models AS m WHERE m.model_id = $model_id",
-        {"model_id": model_id},
-    ).fetchone()
+    row = connection.execute(statement("evidence_horizon"), {"model_id": model_id}).fetchone()
     return (aware(row[0]), aware(row[1])) if row else (None, None)
 
 
@@ -181,11 +177,7 @@ def store_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, ba
 
 def load_streams(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> list[Stream]:
     """The open streams of a rule."""
-    rows = connection.execute(
-        "SELECT version, calibrator, slice, rank, opened, state, reference, told, listed FROM evidence_streams "
-        "WHERE model = $model AND rule = $rule AND closed IS NULL",
-        {"model": model, "rule": rule},
-    ).fetchall()
+    rows = connection.execute(statement("evidence_streams_open"), {"model": model, "rule": rule}).fetchall()
     return [
         Stream(version, calibrator, Slice.parse(text), rank, opened.replace(tzinfo=UTC), *held)
         for version, calibrator, text, rank, opened, *held in rows
@@ -194,11 +186,7 @@ def load_streams(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -
 
 def closed_streams(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> list[Stream]:
     """The streams of a rule that are over: who they were, and since when."""
-    rows = connection.execute(
-        "SELECT version, calibrator, slice, rank, opened, closed FROM evidence_streams "
-        "WHERE model = $model AND rule = $rule AND closed IS NOT NULL",
-        {"model": model, "rule": rule},
-    ).fetchall()
+    rows = connection.execute(statement("evidence_streams_closed"), {"model": model, "rule": rule}).fetchall()
     return [
         Stream(v, c, Slice.parse(text), rank, opened.replace(tzinfo=UTC), closed=closed.replace(tzinfo=UTC))
         for v, c, text, rank, opened, closed in rows
@@ -242,19 +230,11 @@ def load_checkpoint(
     states hold then; without any nothing was judged since, and the present states hold: None.
     """
     where = {"model": model, "rule": rule}
-    row = connection.execute(
-        "SELECT coalesce(max(day) FILTER (day <= $changed), min(day)) FROM evidence_checkpoints "
-        "WHERE model = $model AND rule = $rule",
-        {**where, "changed": naive(changed)},
-    ).fetchone()
+    row = connection.execute(statement("evidence_checkpoint_day"), {**where, "changed": naive(changed)}).fetchone()
     day = aware(row[0]) if row else None
     if day is None:
         return changed, None
-    states = connection.execute(
-        "SELECT version, calibrator, slice, state, reference, told FROM evidence_checkpoints "
-        "WHERE model = $model AND rule = $rule AND day = $day",
-        {**where, "day": naive(day)},
-    ).fetchall()
+    states = connection.execute(statement("evidence_checkpoint"), {**where, "day": naive(day)}).fetchall()
     kept = {(version, calibrator, text): tuple(held) for version, calibrator, text, *held in states}
     return min(day, changed), kept
 
@@ -278,21 +258,13 @@ def forget_changes(connection: duckdb.DuckDBPyConnection, model_id: int, end: da
 
 def versions_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime) -> set[str]:
     """Versions with a sample, labelled or not, in a bucket from ``since`` on."""
-    rows = connection.execute(
-        "SELECT DISTINCT s.version FROM cells AS c JOIN streams AS s USING (stream_id) "
-        "WHERE c.model_id = $model_id AND c.bucket >= $since",
-        {"model_id": model_id, "since": naive(since)},
-    ).fetchall()
+    rows = connection.execute(statement("evidence_versions"), {"model_id": model_id, "since": naive(since)}).fetchall()
     return {version for (version,) in rows}
 
 
 def calibrators_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime) -> set[tuple[str, str]]:
     """(version, calibrator) pairs with a sample, labelled or not, in a bucket from ``since`` on."""
-    rows = connection.execute(
-        "SELECT DISTINCT s.version, s.calibrator FROM cells AS c JOIN streams AS s USING (stream_id) "
-        "WHERE c.model_id = $model_id AND c.bucket >= $since",
-        {"model_id": model_id, "since": naive(since)},
-    ).fetchall()
+    rows = connection.execute(statement("evidence_scorers"), {"model_id": model_id, "since": naive(since)}).fetchall()
     return {(version, calibrator) for version, calibrator in rows}
 
 
@@ -301,10 +273,7 @@ def forget_from(
 ) -> None:
     """Before judging again from ``start``: drop what was said of those buckets by streams still open, and old checkpoints."""
     where = {"model": model, "rule": rule, "start": naive(start)}
-    open_ = (
-        "(version, calibrator, slice) IN (SELECT (version, calibrator, slice) FROM evidence_streams "
-        "WHERE model = $model AND rule = $rule AND closed IS NULL)"
-    )
+    open_ = statement("evidence_of_open_streams")
     for table in ("evidence", "evidence_alarms"):
         connection.execute(
             f"DELETE FROM {table} WHERE model = $model AND rule = $rule AND bucket >= $start AND {open_}", where
@@ -351,8 +320,6 @@ def newest_ratios(
 ) -> dict[tuple[str, str, str], tuple[datetime, float]]:
     """Newest judged bucket from ``since`` on and its ratio, by stream key."""
     rows = connection.execute(
-        "SELECT version, calibrator, slice, max(bucket), arg_max(ratio, bucket) FROM evidence "
-        "WHERE model = $model AND rule = $rule AND bucket >= $since GROUP BY ALL",
-        {"model": model, "rule": rule, "since": naive(since)},
+        statement("evidence_newest"), {"model": model, "rule": rule, "since": naive(since)}
     ).fetchall()
     return {(v, c, s): (bucket.replace(tzinfo=UTC), ratio) for v, c, s, bucket, ratio in rows}

@@ -11,6 +11,7 @@ import duckdb
 from monitor.model.errors import UsageError
 from monitor.store.connection import naive
 from monitor.store.published.snapshot import open_snapshot, unreadable
+from monitor.store.sql import statement
 
 Row = dict[str, Any]
 
@@ -65,16 +66,7 @@ class Snapshot:
 
     def models(self) -> list[Row]:
         """One row per model: its whole, over its longest window, and how many alerts fire, are pending or unknown."""
-        return self._rows(
-            'SELECT r.model, r.version, r."window", r.state, r.samples, r.label_coverage, r.ece, r.ece_debiased, '
-            "r.ece_lower, r.ece_upper, r.calibration_gap, r.window_end, "
-            "(SELECT count(*) FROM alerts AS a WHERE a.model = r.model AND a.state = 'firing') AS firing, "
-            "(SELECT count(*) FROM alerts AS a WHERE a.model = r.model AND a.state = 'pending') AS pending, "
-            "(SELECT count(*) FROM alerts AS a WHERE a.model = r.model AND a.health <> 'ok') AS unknown "
-            "FROM slice_newest AS r WHERE r.slice = 'all' "
-            "QUALIFY row_number() OVER (PARTITION BY r.model ORDER BY r.window_end - r.window_start DESC, r.samples DESC) = 1 "
-            "ORDER BY r.model"
-        )
+        return self._rows(statement("published_models"))
 
     def firing(self) -> list[Row]:
         return self._rows("SELECT * EXCLUDE (labels) FROM drift_now")
@@ -86,21 +78,10 @@ class Snapshot:
 
     def slices(self, model: str | None, window: str | None, limit: int) -> list[Row]:
         """Slices worst first; windows other than the asked one are left out, insufficient ones come last."""
-        return self._rows(
-            'SELECT model, version, slice, "window", state, samples, label_coverage, ece, ece_debiased, ece_lower, '
-            "ece_upper, ece_null_quantile, calibration_gap, brier_score, auroc, window_end FROM slice_newest "
-            'WHERE ($model IS NULL OR model = $model) AND ($window IS NULL OR "window" = $window) '
-            "ORDER BY state = 'ok' DESC, ece_lower DESC NULLS LAST, ece_debiased DESC NULLS LAST, slice LIMIT $limit",
-            {"model": model, "window": window, "limit": limit},
-        )
+        return self._rows(statement("published_slices"), {"model": model, "window": window, "limit": limit})
 
     def jobs(self, model: str | None, limit: int) -> list[Row]:
-        rows = self._rows(
-            "SELECT id, model, kind, trigger, scope, state, requested_at, finished_at, onset, attempts, next_attempt_at, "
-            "reasons, details FROM jobs "
-            "WHERE $model IS NULL OR model = $model ORDER BY requested_at DESC, id LIMIT $limit",
-            {"model": model, "limit": limit},
-        )
+        rows = self._rows(statement("published_jobs"), {"model": model, "limit": limit})
         return [{**row, "details": json.loads(row["details"])} for row in rows]
 
     def job(self, job_id: str) -> Row:
@@ -118,27 +99,15 @@ class Snapshot:
 
     def in_charge(self, model: str | None = None) -> list[Row]:
         """Calibrators in charge now."""
-        return self._rows(
-            "SELECT model, scope, id, method, fitted_at, promoted_at FROM calibrators WHERE serving "
-            "AND ($model IS NULL OR model = $model) ORDER BY model, scope",
-            {"model": model},
-        )
+        return self._rows(statement("published_calibrators"), {"model": model})
 
     def thresholds(self) -> list[Row]:
         """Thresholds that decide now over all samples of their scope (those for single classes are many), or that none can."""
-        return self._rows(
-            "SELECT model, scope, policy, threshold, kept, confidence, best FROM thresholds "
-            "WHERE serving AND class_name = '' ORDER BY ALL"
-        )
+        return self._rows(statement("published_thresholds"))
 
     def troubles(self) -> list[Row]:
         """What could not be read at the newest pull of each source, and what pulls of the last days told once."""
-        return self._rows(
-            "WITH newest AS (FROM pulls QUALIFY row_number() OVER (PARTITION BY model, source ORDER BY pulled_at DESC) = 1) "
-            "SELECT model, source, problem, pulled_at AS noted_at FROM newest WHERE problem IS NOT NULL "
-            "UNION ALL SELECT n.model, n.source, n.message, n.noted_at FROM source_notes AS n LEFT JOIN newest AS p "
-            "USING (model, source) WHERE NOT coalesce(contains(p.problem, n.message), false) ORDER BY ALL"
-        )
+        return self._rows(statement("published_troubles"))
 
     def failing(self) -> list[Row]:
         """Models whose newest cycle failed, since when and why: what the snapshot has of them is old."""
@@ -171,8 +140,7 @@ class Snapshot:
     def reading_at(self, model: str, slice_: str, window: str, moment: datetime) -> Row | None:
         """The reading of a slice whose window ended last by then; None when there was none."""
         rows = self._rows(
-            'SELECT * FROM slice_metrics WHERE model = $model AND slice = $slice AND "window" = $window '
-            "AND window_end <= $moment ORDER BY window_end DESC LIMIT 1",
+            statement("published_reading_at"),
             {"model": model, "slice": slice_, "window": window, "moment": naive(moment)},
         )
         return rows[0] if rows else None

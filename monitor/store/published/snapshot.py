@@ -27,14 +27,18 @@ SNAPSHOT = "metrics.duckdb"
 SCHEMA_VERSION = 5  # of the snapshot's tables, a public interface: grows when one changes
 _STORAGE_VERSION = "v1.4.0"  # so that readers with DuckDB 1.4 and later can open it
 
-_SMALL = (  # written anew each time; slice_history and evidence grow
-    "slice_labels", "newest_readings", "reliability", "alerts", "alert_events", "evidence_alarms", "evidence_streams",
-    "told_alarms", "disparities", "jobs", "job_log", "guards", "calibrators", "serving", "thresholds", "threshold_curves",
-    "quarantine", "quarantine_counts", "pulls", "label_delays", "problems", "source_notes", "waiting_labels", "group_spans",
-    "folded_values",
-    "files_set_aside",
+# Tables written anew each time, as they are and by a statement of their own; slice_history and evidence grow.
+_COPIED = (
+    "slice_labels", "alert_events", "jobs", "job_log", "guards", "serving", "label_delays", "problems", "source_notes",
+    "waiting_labels", "group_spans", "folded_values",
 )  # fmt: skip
-_VIEWS = ("view_slice_metrics", "view_worst_slices", "view_drift_now", "view_last_refits")
+_SELECTED = (
+    "snapshot_newest_readings", "snapshot_reliability", "snapshot_alerts", "snapshot_evidence_alarms",
+    "snapshot_evidence_streams", "snapshot_told_alarms", "snapshot_disparities", "snapshot_calibrators",
+    "snapshot_thresholds", "snapshot_threshold_curves", "snapshot_quarantine", "snapshot_quarantine_counts",
+    "snapshot_pulls", "snapshot_files_set_aside",
+    "view_slice_metrics", "view_worst_slices", "view_drift_now", "view_last_refits",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +160,7 @@ def _is_ours(connection: duckdb.DuckDBPyConnection) -> bool:
 def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
     with atomic(connection):
         connection.execute("CREATE TABLE IF NOT EXISTS snap.slice_history AS FROM readings LIMIT 0")
-        connection.execute(
-            "INSERT INTO snap.slice_history SELECT * FROM readings "
-            "WHERE sequence > (SELECT coalesce(max(sequence), 0) FROM snap.slice_history)"
-        )
+        connection.execute(statement("snapshot_slice_history"))
         live, copied = (
             connection.execute(f"SELECT count(*) FROM {table}").fetchone()
             for table in ("readings", "snap.slice_history")
@@ -167,15 +168,11 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, now: datetime) -> N
         if live != copied:  # readings older than their limit have gone
             connection.execute("DELETE FROM snap.slice_history WHERE sequence NOT IN (SELECT sequence FROM readings)")
         _renew_evidence(connection)
-        for table in _SMALL:
-            connection.execute(statement(f"snapshot_{table}"))
-        for name in _VIEWS:
+        for table in _COPIED:
+            connection.execute(f"CREATE OR REPLACE TABLE snap.{table} AS FROM {table}")
+        for name in _SELECTED:
             connection.execute(statement(name))
-        connection.execute(
-            "CREATE OR REPLACE TABLE snap.snapshot AS SELECT $version AS schema_version, $now::TIMESTAMP AS published_at, "
-            "calwatch_version, played, id AS state_id FROM state",
-            {"version": SCHEMA_VERSION, "now": naive(now)},
-        )
+        connection.execute(statement("snapshot_head"), {"version": SCHEMA_VERSION, "now": naive(now)})
 
 
 def _renew_evidence(connection: duckdb.DuckDBPyConnection) -> None:

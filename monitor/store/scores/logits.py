@@ -15,6 +15,7 @@ from monitor.config.settings import Model
 from monitor.config.sources import Source
 from monitor.store.scores.agreement import ENOUGH, Agreement, told_agreement
 from monitor.store.source_facts import load_facts, store_fact
+from monitor.store.sql import statement
 
 FACT = "logits_are"
 LOGITS, PROBABILITIES = "logits", "probabilities"  # as the configuration says it
@@ -225,11 +226,7 @@ def load_holdings(connection: duckdb.DuckDBPyConnection, model_id: int, model: M
 
 def load_raw_until(connection: duckdb.DuckDBPyConnection, model: str) -> datetime | None:
     """UTC, without its marker: calibrators fitted before then took stored probabilities for logits; None: none did."""
-    row = connection.execute(
-        "SELECT max(f.value::TIMESTAMPTZ AT TIME ZONE 'UTC') FROM source_facts AS f JOIN models AS m USING (model_id) "
-        "WHERE m.name = $model AND f.fact = $fact",
-        {"model": model, "fact": RAW_UNTIL},
-    ).fetchone()
+    row = connection.execute(statement("source_fact_newest"), {"model": model, "fact": RAW_UNTIL}).fetchone()
     return row[0] if row else None
 
 

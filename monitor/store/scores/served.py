@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from monitor.model import Slice
 from monitor.store.connection import load_table, naive
 from monitor.store.dictionaries import Registry
+from monitor.store.sql import statement
 
 Apply = Callable[[NDArray[np.float64], NDArray[np.float64] | None], NDArray[np.float64]]
 
@@ -59,11 +60,7 @@ def calibrate(
             continue
         scores = interval.apply(rows["raw_score"], stacked(rows["logits"]))
         load_table(connection, "calibrated", {"position": rows["position"], "score": scores})
-        connection.execute(
-            "UPDATE staged SET score = c.score, calibrator = $calibrator FROM calibrated AS c "
-            "WHERE staged.position = c.position",
-            {"calibrator": interval.calibrator},
-        )
+        connection.execute(statement("ingest_calibrated"), {"calibrator": interval.calibrator})
 
 
 def stacked(logits: object) -> NDArray[np.float64] | None:

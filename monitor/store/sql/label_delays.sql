@@ -1,3 +1,18 @@
+-- How long labels take.
+
+-- name: label_delay_span
+-- the newest whole days before $until that together hold $wanted independent labels: their start, and how many they hold
+SELECT min(day), sum(held)
+FROM (
+    SELECT date_trunc('day', bucket) AS day, sum(coalesce(weight, n)) AS held,
+           coalesce(sum(held) OVER (ORDER BY day DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS newer
+    FROM cells
+    WHERE model_id = $model_id AND n > 0 AND bucket >= $oldest AND bucket < $until
+    GROUP BY day
+)
+WHERE newer < $wanted;
+
+-- name: label_delays
 -- every $every-th labelled sample of a span, by the hash of its group, or of time and score; of a group one member.
 -- UBIGINT: else the remainder is one of 128 bits, 20 times as slow
 SELECT s.score, s.positives::DOUBLE AS outcome,

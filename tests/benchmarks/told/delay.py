@@ -13,7 +13,7 @@ from statistics import median
 import numpy as np
 
 from monitor.engine.stages.drift import weigh
-from tests.store.builder import World
+from tests.worlds.store import World
 
 from .play import BEGAN, DAY, HOUR, Plan, draw_samples, write_samples
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from monitor.engine.stages.drift import weigh
 from monitor.model import DriftRule
 from monitor.rules.pack import Rulebook, parse_pack
-from tests.store.builder import World
+from tests.worlds.store import World
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

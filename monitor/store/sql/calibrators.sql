@@ -1,0 +1,87 @@
+-- Calibrators: recorded, in charge, under guard.
+
+-- name: guard_changed_buckets
+-- closed buckets whose labelled cells are not as they were when they were compared; folded ones are final
+SELECT c.bucket, concat_ws(' ', sum(c.n), sum(c.outcome), round(sum(c.score), 6)) AS fingerprint
+FROM cells AS c JOIN streams AS t USING (stream_id)
+WHERE c.model_id = $model_id AND t.version = $version AND list_contains($covered, c.slice_id) AND c.n > 0
+  AND c.bucket >= $first AND c.bucket < $end
+  AND c.bucket >= (SELECT folded_until FROM models WHERE model_id = $model_id)
+GROUP BY c.bucket
+HAVING NOT EXISTS (
+    FROM guard_buckets AS g WHERE g.model = $model AND g.calibrator = $calibrator AND g.since = $since
+    AND g.bucket = c.bucket
+    AND g.fingerprint = concat_ws(' ', sum(c.n), sum(c.outcome), round(sum(c.score), 6))
+)
+ORDER BY c.bucket;
+
+-- name: guard_labelled_rows
+SELECT floor(epoch(s.observed_at) / $seconds)::BIGINT AS bucket, count(*) FROM samples AS s JOIN streams AS t USING (stream_id)
+WHERE s.model_id = $model_id AND t.version = $version AND list_contains($covered, s.slice_id)
+  AND s.observed_at >= $start AND s.observed_at < $end AND s.positives IS NOT NULL
+GROUP BY ALL;
+
+-- name: guard_insert
+INSERT INTO guards
+VALUES ($model, $scope, $calibrator, $parent, $version, $since, $until, 1, 0, 0, NULL, 0, 'watching');
+
+-- name: guard_buckets_delete
+DELETE FROM guard_buckets
+WHERE model = $model AND calibrator = $calibrator AND since = $since AND list_contains($buckets, bucket);
+
+-- name: guard_buckets_insert
+INSERT INTO guard_buckets
+VALUES ($model, $calibrator, $since, $bucket, $mark, $factors, $groups, $samples, $loss, $left_out);
+
+-- name: guards_watching
+SELECT scope, calibrator, parent, version, since, until, left_out > 0
+FROM guards
+WHERE model = $model AND state = 'watching'
+ORDER BY since, scope;
+
+-- name: guard_buckets
+SELECT log_factors, groups, samples, loss, left_out
+FROM guard_buckets
+WHERE model = $model AND calibrator = $calibrator AND since = $since
+ORDER BY bucket;
+
+-- name: calibrator_record
+SELECT c.scope, c.method, c.parent, c.fitted_at, c.parameters, c.before, c.after, j.reasons, j.details
+FROM calibrators AS c
+JOIN jobs AS j ON j.model = c.model AND j.details ->> 'calibrator' = c.id
+WHERE c.model = $model AND c.id = $id AND j.kind = 'recalibrate'
+LIMIT 1;
+
+-- name: calibrator_insert
+INSERT INTO calibrators
+VALUES ($id, $model, $scope, $method, $parent, $fitted_at, $fit_start, $fit_end, $gate_start, $gate_end, $before, $after,
+    $parameters);
+
+-- name: calibrators_serving
+SELECT id, method, parameters, fitted_at
+FROM calibrators
+WHERE model = $model AND id IN (SELECT calibrator FROM serving WHERE model = $model);
+
+-- name: calibrators_in_use
+SELECT s.scope, c.id, c.method, c.fitted_at, s.since
+FROM serving AS s
+JOIN calibrators AS c ON c.id = s.calibrator AND c.model = s.model
+WHERE s.model = $model AND s.until IS NULL
+ORDER BY s.scope;
+
+-- name: calibrators_seen
+SELECT l.labels, t.calibrator, u.newest
+FROM (
+    SELECT stream_id, slice_id, max(observed_at) AS newest
+    FROM samples
+    WHERE model_id = $model_id AND observed_at > $since
+    GROUP BY stream_id, slice_id
+) AS u
+JOIN streams AS t USING (stream_id)
+JOIN slices AS l USING (slice_id);
+
+-- name: calibrators_before
+SELECT calibrator, cause
+FROM serving
+WHERE model = $model AND scope = $scope
+ORDER BY since, until NULLS LAST, rowid;

@@ -1,1 +1,0 @@
-CREATE OR REPLACE TABLE snap.alert_events AS FROM alert_events;

@@ -1,1 +1,0 @@
-CREATE OR REPLACE TABLE snap.folded_values AS FROM folded_values;

@@ -1,1 +1,0 @@
-CREATE OR REPLACE TABLE snap.group_spans AS FROM group_spans;

@@ -1,1 +1,0 @@
-CREATE OR REPLACE TABLE snap.guards AS FROM guards;

@@ -1,1 +1,0 @@
-CREATE OR REPLACE TABLE snap.job_log AS FROM job_log;

@@ -1,1 +1,0 @@
-CREATE OR REPLACE TABLE snap.jobs AS FROM jobs;

@@ -1,1 +1,0 @@
-CREATE OR REPLACE TABLE snap.label_delays AS FROM label_delays;

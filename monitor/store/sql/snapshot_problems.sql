@@ -1,1 +1,0 @@
-CREATE OR REPLACE TABLE snap.problems AS FROM problems;

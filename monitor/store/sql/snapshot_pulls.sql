@@ -1,2 +1,0 @@
-CREATE OR REPLACE TABLE snap.pulls AS
-FROM pulls ORDER BY pulled_at DESC LIMIT 10000;

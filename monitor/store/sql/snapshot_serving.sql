@@ -1,1 +1,0 @@
-CREATE OR REPLACE TABLE snap.serving AS FROM serving;

@@ -1,1 +1,0 @@
-CREATE OR REPLACE TABLE snap.slice_labels AS FROM slice_labels;

@@ -1,1 +1,0 @@
-CREATE OR REPLACE TABLE snap.waiting_labels AS FROM waiting_labels;

@@ -1,0 +1,105 @@
+"""What a backtest tells of refits, each counted under the gate's reason, and status of thresholds."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from monitor.cli.output import tell_refits, tell_status
+from monitor.model import Job, JobState, Slice, ThresholdInUse
+from monitor.store.published.queries import Snapshot
+from monitor.store.thresholds import store_thresholds
+from tests.worlds.line import BEGAN, HOUR, line, model_section
+
+AT = datetime(2026, 2, 1, tzinfo=UTC)
+CHOSEN = "isotonic rejected: 140 positives, needs 1,000"
+THRESHOLD = "threshold 0.8000 by cost:fp=4,fn=1; cheapest in the samples was 0.7617"
+
+
+def _job(*reasons: str, state: JobState = JobState.REJECTED) -> Job:
+    return Job(
+        id="1", model="m", kind="recalibrate", scope=Slice(), trigger="manual", state=state, requested_at=AT,
+        finished_at=AT, reasons=reasons,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reasons", "kind"),
+    [
+        (("rejected: log-loss better by 0.004 on 249 later samples, which may be chance", THRESHOLD),
+         "improvement may be chance"),
+        ((CHOSEN, "rejected: log-loss worse by 0.004 on 718 later samples", THRESHOLD), "log-loss would be worse"),
+        (("rejected: log-loss worse by 0.004", "rejected: slice camera=c3 log-loss worse by 0.007"), "log-loss would be worse"),
+        (("accepted: log-loss better by 0.01", "rejected: slice camera=c3 log-loss worse by 0.007"),
+         "a slice would become worse"),
+        ((CHOSEN, "rejected: needs 300 labelled samples, has 133; nothing changes"), "too little data"),
+        ((CHOSEN, "rejected: the candidate gives the same scores as the calibrator in use on 9 later samples"),
+         "nothing to mend (the candidate equals what is in use)"),
+        (("rejected: the moon is full", THRESHOLD), "the moon is full"),
+        ((), "no reason recorded"),
+    ],
+)  # fmt: skip
+def test_a_rejected_refit_is_counted_under_the_reason_that_turned_it_down(
+    reasons: tuple[str, ...], kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell_refits([_job(*reasons)])
+    assert f"    1 × rejected: {kind}\n" in capsys.readouterr().out
+
+
+def test_a_refit_that_failed_is_counted_under_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_refits([_job(CHOSEN, "failed: took longer than 1h", state=JobState.FAILED)])
+    assert "    1 × failed: took longer than 1h\n" in capsys.readouterr().out
+
+
+def test_status_names_the_thresholds_in_force_and_promises_that_none_can_keep(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = ThresholdInUse("m", Slice(), "precision>=0.9", 0.6, 0.92, 0.7, "", BEGAN, kept=True, confidence=0.95)
+    others = (
+        replace(kept, scope=Slice.of({"camera": "c1"}), threshold=None, kept=False, best=0.8613),
+        replace(kept, scope=Slice.of({"camera": "c2"}), policy="f1", kept=None),
+        replace(kept, per="predicted_class", class_name="dog", threshold=0.5),
+    )
+    with line(tmp_path, model_section(rules="")) as held:
+        held.arrive(BEGAN, BEGAN + HOUR, 100)
+        store_thresholds(held.connection, [(each, None) for each in (kept, *others)])
+        held.tick(BEGAN + HOUR)
+        with Snapshot(tmp_path / "state") as snapshot:
+            tell_status(snapshot.status(["m"]))
+    told = [each for each in capsys.readouterr().out.splitlines() if "threshold" in each.lower()]
+    assert told == [
+        "threshold of m all: 0.6000 by precision>=0.9, kept with 95 % confidence when it was chosen",
+        "NO THRESHOLD of m camera=c1 can promise precision>=0.9: best bound 0.861",
+        "threshold of m camera=c2: 0.6000 by f1",
+    ]
+
+
+def test_status_tells_labels_that_wait_and_groups_that_reach_too_far(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    section = model_section() + '[[model.source]]\nname = "verdicts"\nholds = "labels"\npath = "labels/*"\n'
+    section = section.replace("[model.source]\n", "[[model.source]]\n", 1)
+    (tmp_path / "labels").mkdir(parents=True)
+
+    def status(labels: int) -> str:
+        rows = "".join(f"f1-{i:07},1\n" for i in range(labels))
+        (tmp_path / "labels" / "a.csv").write_text("sample_id,outcome\n" + rows, "utf-8")
+        here.tick(BEGAN + 30 * HOUR)
+        with Snapshot(tmp_path / "state") as held:
+            tell_status(held.status(["m"]))
+        return " ".join(capsys.readouterr().out.split())
+
+    with line(tmp_path, section) as here:
+        here.arrive(BEGAN, BEGAN + 29 * HOUR, 3000, group_id="patient-17")
+        assert "wait for" not in status(0)
+        few, many = status(5), status(25)
+    assert "labels of m/verdicts: 5 labels wait for their prediction, the oldest since 2026-03-02 06:00 UTC" in few
+    assert "WARNING m/verdicts: 25 labels wait for their prediction" in many
+    for text in (few, many):
+        assert "ids compared are those of predictions but for leading zeros: label" in text
+        assert (
+            "WARNING m: all of the rows lie in groups that span buckets of 1h, all in groups that span days, such as"
+            in text
+        )
+        assert '"patient-17" with 3,000 rows over 29 h' in text

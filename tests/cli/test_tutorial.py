@@ -1,0 +1,74 @@
+"""The README's tutorial, command by command and word for word; what the text says happens, happens."""
+
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+SECTION = README.partition("## Your own model in ten minutes\n")[2].partition("\n## ")[0]
+
+
+def _program(path: Path, arguments: str) -> None:
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n', "utf-8")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Where it was run, and what it printed."""
+    base = tmp_path_factory.mktemp("tutorial")
+    programs = base / "bin"
+    programs.mkdir()
+    _program(programs / "calwatch", "-m monitor")
+    _program(programs / "python3", "")
+    script = "".join(re.findall(r"^```sh\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL))
+    environment = {
+        **os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1",
+        "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    ran = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=base,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return base / "tutorial", ran.stdout
+
+
+@pytest.mark.slow
+def test_the_drift_is_found_at_noon_of_its_first_day_and_dated_to_its_midnight(told: tuple[Path, str]) -> None:
+    rows = [line for line in told[1].splitlines() if "calibration-drift" in line and "camera=c2" in line]
+    assert "2026-01-19 00:00" in rows[0]
+    assert "2026-01-19 12:00" in rows[0]
+
+
+@pytest.mark.slow
+def test_the_refit_of_the_21st_takes_charge_of_the_fogged_camera_alone(told: tuple[Path, str]) -> None:
+    refits = re.findall(r"^(\S+ \S+)  recalibrate sorter (\S+)  (\w+)", told[1], re.MULTILINE)
+    assert [(when[:10], scope) for when, scope, state in refits if state == "promoted"] == [("2026-01-21", "camera=c2")]
+    assert ("2026-01-19 12:00", "camera=c2", "rejected") in refits
+    assert re.findall(r"in charge of sorter (\S+):", told[1]) == ["camera=c2"]
+
+
+@pytest.mark.slow
+def test_the_report_and_the_chart_are_written(told: tuple[Path, str]) -> None:
+    pytest.importorskip("vl_convert", reason="NOT TESTED: charts need the extra charts")
+    report = (told[0] / "sorter.html").read_text("utf-8")
+    assert "Slice camera=c2" in report
+    assert "<svg" in report
+    assert (told[0] / "sorter-ece.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_pictures_are_there_and_small() -> None:
+    named = re.findall(r"!\[[^]]+\]\((\S+)\)", README)
+    assert len(named) == 2
+    assert sum((ROOT / name).stat().st_size for name in named) < 300_000
