@@ -26,14 +26,13 @@ from monitor.config.fields import (
 from monitor.config.mistakes import CONFIGURATION, read_tables
 from monitor.config.server import Server
 from monitor.config.sources import CANONICAL_COLUMNS as CANONICAL_COLUMNS
+from monitor.config.sources import OWN_COLUMNS
 from monitor.config.sources import Source as Source
 from monitor.config.tokens import Role
 from monitor.config.toml import nearest, parse_toml
-from monitor.model import Task
+from monitor.model import NO_DIMENSIONS, Task
 from monitor.model.durations import format_duration
 from monitor.model.errors import ConfigError
-
-_RESERVED_LABELS = {"model", "version", "window", "rule", "state", "severity", "le", "quantile", "job", "instance"}
 
 
 def _policy(value: str) -> str:
@@ -155,7 +154,7 @@ class Model(Section):
         mistakes += [
             f'slices must not use the reserved name "{dimension}"; map it under another name'
             for dimension in self.slices
-            if dimension in _RESERVED_LABELS or dimension in CANONICAL_COLUMNS[:8]
+            if dimension in (*NO_DIMENSIONS, *OWN_COLUMNS)
         ]
         if mistakes:
             raise ValueError("\n".join(mistakes))

@@ -6,10 +6,8 @@ from pydantic import Field, model_validator
 
 from monitor.config.fields import Duration, Name, Section, TimeZone
 
-CANONICAL_COLUMNS = (
-    "sample_id", "observed_at", "labelled_at", "score", "outcome", "raw_score", "logits", "version", "calibrator",
-    "group_id", "predicted_class", "label", "n", "positives",
-)  # fmt: skip
+OWN_COLUMNS = ("sample_id", "observed_at", "labelled_at", "score", "outcome", "raw_score", "logits", "version")  # never slices
+CANONICAL_COLUMNS = (*OWN_COLUMNS, "calibrator", "group_id", "predicted_class", "label", "n", "positives")
 
 
 class Outcomes(Section):

@@ -39,7 +39,7 @@ from monitor.model.rules import (
     ThresholdRule,
     WindowRule,
 )
-from monitor.model.slices import MISSING, OTHER, Slice, Task, finest_scope
+from monitor.model.slices import MISSING, NO_DIMENSIONS, OTHER, RESERVED_LABELS, Slice, Task, finest_scope
 from monitor.model.status import ModelStatus, Published
 
 __all__ = [
@@ -47,9 +47,11 @@ __all__ = [
     "COUNTS",
     "METRICS",
     "MISSING",
+    "NO_DIMENSIONS",
     "OTHER",
     "QUIET_AFTER_DRIFT",
     "QUIET_TIMES",
+    "RESERVED_LABELS",
     "THRESHOLD_METRICS",
     "AbsenceRule",
     "Alert",
