@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
 
-from monitor.config.reference import configuration_table
+from monitor.config.reference import configuration_table, methods_table
 from monitor.publish.metrics.catalogue import HELP
 from monitor.publish.metrics.instruments import Instruments
 
@@ -26,4 +26,4 @@ def metrics_table() -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(metrics_table() + "\n" + configuration_table())
+    sys.stdout.write(metrics_table() + "\n" + configuration_table() + "\n" + methods_table())

@@ -21,7 +21,7 @@ from monitor.model.problems import PROBLEM_REASONS
 from monitor.rules.pack import parse_pack, shipped_packs
 from monitor.sources.ingest.staging import QUARANTINE_REASONS
 from monitor.store.published.snapshot import SNAPSHOT
-from tests.readme_parts import configuration_table, metrics_table
+from tests.readme_parts import configuration_table, methods_table, metrics_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -55,6 +55,10 @@ def test_every_query_runs_on_a_real_snapshot_and_answers(query: str, snapshot: d
 
 def test_the_configuration_table_is_that_of_the_code() -> None:
     assert configuration_table() in README, "print it with: python -m tests.readme_parts"
+
+
+def test_the_table_of_methods_is_that_of_the_code() -> None:
+    assert methods_table() in README, "print it with: python -m tests.readme_parts"
 
 
 def test_the_metrics_table_is_that_of_the_code() -> None:

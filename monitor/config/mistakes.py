@@ -28,7 +28,7 @@ _MUST = {  # error type of pydantic → what must be, its context filled in
 }  # fmt: skip
 
 
-class Must(ValueError):
+class MustError(ValueError):
     """Raised by a validator: what its key must be ("be a duration"); what was found is told with it."""
 
     def __init__(self, be: str, **got: object) -> None:
@@ -36,7 +36,7 @@ class Must(ValueError):
         self.got = got
 
 
-class OfAnotherFile(ValueError):
+class AnotherFileError(ValueError):
     """Raised by a validator of a key that names another file: the mistakes in that one, with their own places."""
 
     def __init__(self, mistakes: Sequence[str]) -> None:
@@ -46,7 +46,7 @@ class OfAnotherFile(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Of a field, among its annotations: what it must ("be text"), whatever is wrong with it, and what to write if it is missing."""
+    """Of a field, among its annotations: what it must ("be text"), whatever is wrong, and what to write if it is missing."""
 
     must: str = ""
     missing: str = ""
@@ -159,7 +159,7 @@ class _Printer:
         """The mistake, a line or more."""
         place = _Place(self.model, self.document, detail["loc"], self.voice)
         error = detail.get("ctx", {}).get("error")
-        if isinstance(error, OfAnotherFile):
+        if isinstance(error, AnotherFileError):
             yield from error.mistakes
             return
         where = ": ".join([self.origin, *place.words])
@@ -175,7 +175,7 @@ class _Printer:
                 yield self._missing(place)
             case "union_tag_invalid" | "union_tag_not_found":
                 yield from self._of_no_kind(place, detail["input"])
-            case "value_error" if isinstance(error, Must):
+            case "value_error" if isinstance(error, MustError):
                 yield f"{subject}must {error} (got {self.voice.quoted(error.got.get('got', detail['input']))})"
             case "value_error":
                 yield from ((subject if text.startswith("must") else "") + text for text in str(error).split("\n"))

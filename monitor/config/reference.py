@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 from monitor.config.settings import Config, window_name
 from monitor.config.tables import choices_of, core_of, item_of, keys_of, members_of, table_of
 from monitor.model.durations import format_duration
+from monitor.model.methods import METHODS
 
 _TYPES = {str: "text", int: "whole number", float: "number", bool: "true or false", timedelta: "duration", Path: "path",
           dict: "table of texts"}  # fmt: skip
@@ -28,7 +29,7 @@ def sections(model: type[BaseModel] = Config, above: str = "") -> Iterator[tuple
 
 
 def rules_table(pack: type[BaseModel]) -> str:
-    """Return the like over all keys of a rule beside its kind, those that every kind has first. ``pack``: the model of a rule pack."""
+    """Return the like over all keys of a rule but its kind, those of every kind first. ``pack``: the model of a rule pack."""
     kinds = members_of(item_of(pack.model_fields["rule"].annotation))
     every = set.intersection(*(set(keys_of(table)) for table in kinds.values())) - {"kind"}
     rows = [*_rows("every kind", next(iter(kinds.values())), every)]
@@ -45,6 +46,12 @@ def configuration_table() -> str:
         below = {heading.strip("[]").rpartition(".")[2] for heading, _ in sections(model)}
         rows += _rows(section, model, keys_of(model).keys() - below)
     return _table("section", rows)
+
+
+def methods_table() -> str:
+    """Return one Markdown table over the methods of calibration: name, calibrated score, what it needs."""
+    rows = [f"| `{method.name}` | {method.formula} | {method.needs} |" for method in METHODS]
+    return "\n".join(["| method | calibrated score, of score p or logits z | needs |", "| --- | --- | --- |", *rows]) + "\n"
 
 
 def _table(head: str, rows: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ The models here are the reference of the configuration: each field's description
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -33,6 +33,7 @@ from monitor.config.toml import nearest, parse_toml
 from monitor.model import NO_DIMENSIONS, Task
 from monitor.model.durations import format_duration
 from monitor.model.errors import ConfigError
+from monitor.model.methods import METHOD_NAMES, METHODS
 
 
 def _policy(value: str) -> str:
@@ -48,6 +49,11 @@ def _policy(value: str) -> str:
 
 
 Policy = Annotated[str, AfterValidator(_policy)]
+_METHODS = ", ".join(method.name if method.fit else f"{method.name} (needs logits)" for method in METHODS)
+if TYPE_CHECKING:
+    MethodName = str
+else:
+    MethodName = Literal[("auto", *METHOD_NAMES)]
 
 
 class Recalibration(Section):
@@ -56,10 +62,7 @@ class Recalibration(Section):
     schedule: Cron | None = Field(
         None, description='cron, e.g. "0 2 * * *"; none: only rules and people ask for refits'
     )
-    method: Literal["auto", "identity", "temperature", "platt", "beta", "isotonic", "vector"] = Field(
-        "auto",
-        description="auto lets data decide; or identity, temperature, platt, beta, isotonic, vector (needs logits)",
-    )
+    method: MethodName = Field("auto", description=f"auto lets data decide; or {_METHODS}")
     apply: Literal["serving", "monitor"] = Field(
         "serving",
         description="serving: production applies the calibrator and logs its id; monitor: samples carry raw scores and "

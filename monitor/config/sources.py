@@ -6,7 +6,16 @@ from pydantic import Field, model_validator
 
 from monitor.config.fields import Duration, Name, Section, TimeZone
 
-OWN_COLUMNS = ("sample_id", "observed_at", "labelled_at", "score", "outcome", "raw_score", "logits", "version")  # never slices
+OWN_COLUMNS = (
+    "sample_id",
+    "observed_at",
+    "labelled_at",
+    "score",
+    "outcome",
+    "raw_score",
+    "logits",
+    "version",
+)  # never slices
 CANONICAL_COLUMNS = (*OWN_COLUMNS, "calibrator", "group_id", "predicted_class", "label", "n", "positives")
 
 

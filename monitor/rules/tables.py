@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from monitor.config.fields import DURATION_SCHEMA, Section
-from monitor.config.mistakes import Must, Words
+from monitor.config.mistakes import MustError, Words
 from monitor.config.toml import listed, nearest
 from monitor.model import (
     COUNTS,
@@ -42,9 +42,9 @@ def _duration(value: Any, *, positive: bool = False) -> Any:
     try:
         duration = value if isinstance(value, timedelta) else parse_duration(value if isinstance(value, str) else "")
     except (ValueError, OverflowError):  # overflow: more years than a timedelta can hold
-        raise Must('be a duration such as "30m"') from None
+        raise MustError('be a duration such as "30m"') from None
     if positive and not duration:
-        raise Must("be longer than nothing")
+        raise MustError("be longer than nothing")
     return duration
 
 
@@ -72,7 +72,7 @@ def _orders(value: Any) -> Any:
     names = value if isinstance(value, list) else [value]
     if not names or not all(isinstance(name, str) and name in ORDERS for name in names):
         wrong = next((name for name in names if not isinstance(name, str) or name not in ORDERS), value)
-        raise Must(f"be {listed(ORDERS)}, or a list of them", got=wrong)
+        raise MustError(f"be {listed(ORDERS)}, or a list of them", got=wrong)
     return tuple(names)
 
 
@@ -80,12 +80,12 @@ def _budget(value: Any) -> Any:
     try:
         return parse_budget(value)
     except ValueError:
-        raise Must('be a number per year, month, week or day, such as "1/year", at most "1/day"') from None
+        raise MustError('be a number per year, month, week or day, such as "1/year", at most "1/day"') from None
 
 
 def _tolerance(value: Any) -> Any:
     if not isinstance(value, dict) or not value.keys() <= {"odds", "probability"} or len(value) > 1:
-        raise Must("be { odds = 1.1 }, { probability = 0.02 } or {} for none")
+        raise MustError("be { odds = 1.1 }, { probability = 0.02 } or {} for none")
     return value
 
 

@@ -48,7 +48,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from monitor.config.fields import Section
-from monitor.config.mistakes import RULES, Must, OfAnotherFile, Words, read_tables
+from monitor.config.mistakes import RULES, MustError, AnotherFileError, Words, read_tables
 from monitor.config.toml import nearest, parse_toml
 from monitor.model import AlertState, Health, Rule, RuleKind, Slice
 from monitor.model.durations import parse_duration
@@ -92,13 +92,13 @@ class Moment:
 
 def _time(value: Any) -> Any:
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise Must("be a time with its zone such as 2026-01-01T00:00:00Z")
+        raise MustError("be a time with its zone such as 2026-01-01T00:00:00Z")
     return value.astimezone(UTC)
 
 
 def _slice(value: Any) -> Any:
     if not isinstance(value, str):
-        raise Must("be text")
+        raise MustError("be text")
     return Slice.parse(value)
 
 
@@ -106,7 +106,7 @@ def _values(value: Any, info: ValidationInfo) -> Any:
     if value is None:  # a bound that is not there is the value itself
         return info.data.get("values", ())
     if not isinstance(value, str):
-        raise Must("be text")
+        raise MustError("be text")
     try:
         return expand_values(value)
     except ValueError as error:
@@ -117,7 +117,7 @@ def _moment(value: Any, info: ValidationInfo) -> Any:
     try:
         step, rest = divmod(parse_duration(value if isinstance(value, str) else ""), _before(info).interval)
     except (ValueError, OverflowError):
-        raise Must('be a duration such as "30m"') from None
+        raise MustError('be a duration such as "30m"') from None
     if rest:
         raise ValueError(f"at {value} falls between two evaluations: use a multiple of the interval")
     if step > MAX_STEPS:
@@ -303,7 +303,7 @@ class _TestFile(Section):
         try:
             _before(info).rules = load_pack(name, base=_before(info).folder)
         except ConfigError as error:
-            raise OfAnotherFile(error.mistakes) from error
+            raise AnotherFileError(error.mistakes) from error
         return name
 
 

@@ -8,11 +8,11 @@ from prometheus_client import CollectorRegistry
 
 from monitor import __version__
 from monitor.model import (
+    RESERVED_LABELS,
     Alert,
     AlertState,
     CalibratorInUse,
     Evidence,
-    RESERVED_LABELS,
     ModelStatus,
     Published,
     Reading,
