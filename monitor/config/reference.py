@@ -41,7 +41,7 @@ def rules_table(pack: type[BaseModel]) -> str:
 
 def configuration_table() -> str:
     """Return one Markdown table over all keys of calwatch.toml: section, key, type, default, meaning."""
-    rows = []
+    rows: list[str] = []
     for section, model in sections():
         below = {heading.strip("[]").rpartition(".")[2] for heading, _ in sections(model)}
         rows += _rows(section, model, keys_of(model).keys() - below)

@@ -22,8 +22,8 @@ CANONICAL_COLUMNS = (*OWN_COLUMNS, "calibrator", "group_id", "predicted_class", 
 class Outcomes(Section):
     """Words for the two outcomes, compared without case."""
 
-    true: tuple[str, ...] = Field((), description="words for: the event happened")
-    false: tuple[str, ...] = Field((), description="words for: it did not")
+    true: tuple[str, ...] = Field(default=(), description="words for: the event happened")
+    false: tuple[str, ...] = Field(default=(), description="words for: it did not")
 
     @model_validator(mode="after")
     def _differ(self) -> "Outcomes":

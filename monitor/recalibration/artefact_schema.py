@@ -27,9 +27,7 @@ def artefact_schema() -> dict[str, object]:
     classes = [calibrator_class(name) for name in METHOD_NAMES]
     properties: dict[str, object] = {
         "id": {**_ID, "description": "the first 16 hex digits of the SHA-256 of all other keys, as canonical JSON"},
-        "schema_version": {
-            "enum": sorted({_OF_PROBABILITIES, *(calibrator_class(name).schema_version for name in METHOD_NAMES)})
-        },
+        "schema_version": {"enum": sorted({_OF_PROBABILITIES, *(made.schema_version for made in classes)})},
         "model": {"type": "string", "minLength": 1},
         "scope": _SCOPE,
         "method": {"enum": list(METHOD_NAMES)},

@@ -1,7 +1,7 @@
 """What every calibrator offers, and the calibrator that a method's name and parameters describe."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -103,5 +103,5 @@ def calibrator_from(method: str, parameters: Mapping[str, object]) -> Calibrator
     if parameters.keys() != kinds.keys():
         wanted = ", ".join(sorted(kinds)) or "none"
         raise ValueError(f"{method} takes the parameters {wanted} (got {', '.join(sorted(parameters)) or 'none'})")
-    readers = {float: _number, bool: _flag}
+    readers: dict[object, Callable[[object, str], object]] = {float: _number, bool: _flag}
     return made(*(readers.get(kind, _numbers)(parameters[name], name) for name, kind in kinds.items()))

@@ -48,7 +48,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from monitor.config.fields import Section
-from monitor.config.mistakes import RULES, MustError, AnotherFileError, Words, read_tables
+from monitor.config.mistakes import RULES, AnotherFileError, MustError, Words, read_tables
 from monitor.config.toml import nearest, parse_toml
 from monitor.model import AlertState, Health, Rule, RuleKind, Slice
 from monitor.model.durations import parse_duration

@@ -304,11 +304,12 @@ def rule_item(status: ModelStatus, rule: Rule) -> RuleItem:
     """A rule with where its alerts stand."""
     own = [alert for alert in status.alerts if alert.rule == rule.name]
     states = [alert.state.value for alert in own if alert.state != "inactive"]
-    watched, window = rule if isinstance(rule, ThresholdRule) else None, rule if isinstance(rule, WindowRule) else None
     return RuleItem(
         model=status.name, name=rule.name, kind=rule.kind.value, severity=rule.severity.value, origin=rule.origin,
-        summary=rule.summary, actions=list(rule.actions), window=window and window.window,
-        metric=watched and watched.metric, above=window and window.above, below=watched and watched.below,
+        summary=rule.summary, actions=list(rule.actions), window=rule.window if isinstance(rule, WindowRule) else None,
+        metric=rule.metric if isinstance(rule, ThresholdRule) else None,
+        above=rule.above if isinstance(rule, WindowRule) else None,
+        below=rule.below if isinstance(rule, ThresholdRule) else None,
         hold=format_duration(rule.hold), alerts={state: states.count(state) for state in sorted(set(states))},
         unknown=sum(alert.health != "ok" for alert in own),
     )  # fmt: skip
