@@ -13,6 +13,7 @@ import typer.main
 
 from monitor.cli.app import app
 from monitor.config.actions import ALERT_EVENTS, JOB_EVENTS
+from monitor.config.reference import configuration_table, methods_table
 from monitor.config.settings import load_config, parse_config
 from monitor.engine.backtest import play
 from monitor.jobs.actions.webhook import signature
@@ -21,7 +22,7 @@ from monitor.model.problems import PROBLEM_REASONS
 from monitor.rules.pack import parse_pack, shipped_packs
 from monitor.sources.ingest.staging import QUARANTINE_REASONS
 from monitor.store.published.snapshot import SNAPSHOT
-from tests.readme_parts import configuration_table, methods_table, metrics_table
+from tests.readme_parts import metrics_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

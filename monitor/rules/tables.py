@@ -187,7 +187,8 @@ class ThresholdTable(RuleTable):
     @classmethod
     def _can_hold(cls, bound: float | None, info: ValidationInfo) -> float | None:
         metric, key = info.data.get("metric"), info.field_name
-        if key == "below" and "above" in info.data and (bound is None) == (info.data["above"] is None):
+        # an upper bound that is wrong is there, too
+        if key == "below" and (bound is None) == (info.data.get("above", 0) is None):
             raise ValueError(f"give either above or below ({'neither is' if bound is None else 'both are'} there)")
         if metric is not None and bound is not None:
             low, high = -1.0 if metric in _SIGNED else 0.0, 1.0
