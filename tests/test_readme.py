@@ -13,6 +13,7 @@ import typer.main
 
 from monitor.cli.app import app
 from monitor.config.actions import ALERT_EVENTS, JOB_EVENTS
+from monitor.config.reference import configuration_table, methods_table
 from monitor.config.settings import load_config, parse_config
 from monitor.engine.backtest import play
 from monitor.jobs.actions.webhook import signature
@@ -22,7 +23,7 @@ from monitor.rules.pack import parse_pack, shipped_packs
 from monitor.sources.ingest.staging import QUARANTINE_REASONS
 from monitor.store.published.snapshot import SNAPSHOT
 from tests.documents import ROOT, TEXT, find_blocks, find_generated, read_document
-from tests.readme_parts import configuration_table, metrics_table
+from tests.readme_parts import metrics_table
 
 README = read_document("readme")
 
@@ -51,6 +52,10 @@ def test_every_query_runs_on_a_real_snapshot_and_answers(query: str, snapshot: d
 
 def test_the_configuration_table_is_that_of_the_code() -> None:
     assert find_generated("configuration") == configuration_table(), "write it with: python -m tests.readme_parts"
+
+
+def test_the_table_of_methods_is_that_of_the_code() -> None:
+    assert find_generated("methods") == methods_table(), "write it with: python -m tests.readme_parts"
 
 
 def test_the_metrics_table_is_that_of_the_code() -> None:

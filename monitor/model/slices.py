@@ -29,6 +29,13 @@ _EVENTS = {
 
 MISSING = "__missing__"  # slice value of a sample that has none
 OTHER = "__other__"  # slice value that stands for all beyond max_slice_values
+# labels that no slice dimension may be called by: those of every reading, and those that Prometheus sets
+NO_DIMENSIONS = ("model", "version", "window", "rule", "state", "severity", "le", "quantile", "job", "instance")
+# labels that some series have of their own: a slice dimension of that name gets another label there
+RESERVED_LABELS = frozenset({
+    *NO_DIMENSIONS, "health", "calibrator", "method", "policy", "per", "class", "bound", "stage", "task", "event", "source",
+    "reason", "kind", "outcome",
+})  # fmt: skip
 
 
 def _escaped(text: str) -> str:

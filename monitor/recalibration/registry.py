@@ -22,7 +22,8 @@ from monitor.recalibration.artefacts import (
     write_artefact,
     write_current,
 )
-from monitor.recalibration.calibrators import Calibrator, OnProbabilities, calibrator_from
+from monitor.recalibration.calibrators import Calibrator, OnProbabilities
+from monitor.recalibration.methods import calibrator_from
 from monitor.store.connection import aware, naive
 from monitor.store.scores.logits import load_raw_until
 from monitor.store.scores.served import Serving

@@ -21,6 +21,8 @@ from monitor.model import (
     Rule,
     Slice,
     ThresholdInUse,
+    ThresholdRule,
+    WindowRule,
 )
 from monitor.model.durations import format_duration
 from monitor.model.history import (
@@ -268,8 +270,11 @@ def rule_item(status: ModelStatus, rule: Rule) -> RuleItem:
     states = [alert.state.value for alert in own if alert.state != "inactive"]
     return RuleItem(
         model=status.name, name=rule.name, kind=rule.kind.value, severity=rule.severity.value, origin=rule.origin,
-        summary=rule.summary, actions=list(rule.actions), window=rule.window, metric=rule.metric, above=rule.above,
-        below=rule.below, hold=format_duration(rule.hold), alerts={state: states.count(state) for state in sorted(set(states))},
+        summary=rule.summary, actions=list(rule.actions), window=rule.window if isinstance(rule, WindowRule) else None,
+        metric=rule.metric if isinstance(rule, ThresholdRule) else None,
+        above=rule.above if isinstance(rule, WindowRule) else None,
+        below=rule.below if isinstance(rule, ThresholdRule) else None,
+        hold=format_duration(rule.hold), alerts={state: states.count(state) for state in sorted(set(states))},
         unknown=sum(alert.health != "ok" for alert in own),
     )  # fmt: skip
 
