@@ -7,8 +7,7 @@ from typing import Any
 
 import duckdb
 
-from monitor.charts.client import ChartError
-from monitor.charts.picture import png_apart
+from monitor.charts.client import ChartError, draw_png
 from monitor.jobs.actions.delivery import Delivery
 from monitor.jobs.actions.message import Known
 from monitor.model import Job, ReliabilityBin, Slice
@@ -60,7 +59,7 @@ def _picture(bins: Sequence[ReliabilityBin], shown: str) -> tuple[bytes | None, 
     if not bins:
         return None, "no picture: the snapshot holds no bars of this slice"
     try:
-        return png_apart(
+        return draw_png(
             "reliability", bins
         ), f"Reliability diagram of the slice {shown}: on the dashed line, scores can be taken at their word"
     except ChartError as error:
