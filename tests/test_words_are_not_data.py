@@ -121,7 +121,7 @@ def play(base: Path) -> Any:
 def _seen(held: Line, jobs: list[Job], alerts: list[Alert], deliveries: list[Job]) -> Any:
     status = held.tick(NOW + 2 * DAY + 2 * HOUR).published.models[0]
     with Snapshot(held.cycle.config.state_dir) as snapshot:
-        report = gather(snapshot.connection, "m")
+        report = gather(snapshot, "m")
         firing = snapshot.firing()
     seen = {
         "alerts": [_of_alert(alert) for alert in alerts], "standing": [_of_alert(alert) for alert in status.alerts],

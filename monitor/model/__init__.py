@@ -27,8 +27,20 @@ from monitor.model.readings import (
 )
 from monitor.model.reasons import Code, Reason, Trigger, TriggerKind
 from monitor.model.refits import CalibratorInUse, Job, JobState, ThresholdInUse
-from monitor.model.rules import Alert, AlertState, Health, Rule, RuleKind, Severity
-from monitor.model.slices import MISSING, OTHER, Slice, Task, finest_scope
+from monitor.model.rules import (
+    AbsenceRule,
+    Alert,
+    AlertState,
+    DisparityRule,
+    DriftRule,
+    Health,
+    Rule,
+    RuleKind,
+    Severity,
+    ThresholdRule,
+    WindowRule,
+)
+from monitor.model.slices import MISSING, NO_DIMENSIONS, OTHER, RESERVED_LABELS, Slice, Task, finest_scope
 from monitor.model.status import ModelStatus, Published
 from monitor.model.words import tell_reason
 
@@ -37,15 +49,20 @@ __all__ = [
     "COUNTS",
     "METRICS",
     "MISSING",
+    "NO_DIMENSIONS",
     "OTHER",
     "QUIET_AFTER_DRIFT",
     "QUIET_TIMES",
+    "RESERVED_LABELS",
     "THRESHOLD_METRICS",
+    "AbsenceRule",
     "Alert",
     "AlertState",
     "CalibratorInUse",
     "Code",
     "Disparity",
+    "DisparityRule",
+    "DriftRule",
     "Evidence",
     "FileSetAside",
     "FoldedKind",
@@ -69,9 +86,11 @@ __all__ = [
     "Straddling",
     "Task",
     "ThresholdInUse",
+    "ThresholdRule",
     "Trigger",
     "TriggerKind",
     "WaitingLabels",
+    "WindowRule",
     "finest_scope",
     "quiet_for",
     "tell_reason",

@@ -28,6 +28,14 @@ def _as_counted(samples: int, start: str, end: str, bucket: float) -> str:
     )
 
 
+def _on_scores(methods: Sequence[str]) -> str:
+    return f"{' and '.join(methods)} {'is' if len(methods) == 1 else 'are'} fitted on scores"
+
+
+def _logits_lacking(methods: Sequence[str], lacking: int, samples: int) -> str:
+    return f"{_on_scores(methods)}: {lacking:,} of {samples:,} samples have no logits"
+
+
 def _method_behind(method: str, best: str, by: float, reach: float) -> str:
     return f"{method} rejected: {best} is better by {amount(by)} ± {amount(reach)}"
 
@@ -179,8 +187,10 @@ OF_JOBS: dict[Code, Callable[..., str]] = {
     ),
     Code.SAMPLES_AS_COUNTED: _as_counted,
     Code.LOGITS: "{text}".format,
-    Code.LOGITS_WITHOUT_CLASS: "temperature is fitted on scores: logits come without the index of the true class".format,
-    Code.LOGITS_LACKING: "temperature is fitted on scores: {lacking:,} of {samples:,} samples have no logits".format,
+    Code.LOGITS_WITHOUT_CLASS: lambda methods: (
+        f"{_on_scores(methods)}: logits come without the index of the true class"
+    ),
+    Code.LOGITS_LACKING: _logits_lacking,
     Code.METHOD_ASKED_FOR: "{method} chosen: asked for by name".format,
     Code.METHOD_UNFIT: "{method} rejected: {problem}".format,
     Code.METHOD_ALONE: "{method} chosen: no other method can be fitted".format,

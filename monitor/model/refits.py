@@ -12,6 +12,8 @@ from monitor.model.reasons import VERDICTS, Reason, Trigger
 from monitor.model.slices import Slice
 from monitor.model.words import restore_reason, tell_reason, tell_reasons, tell_trigger
 
+PROMOTED, ROLLED_BACK = "promoted", "rolled back"  # why a calibrator took charge
+
 
 class JobState(StrEnum):
     QUEUED = "queued"

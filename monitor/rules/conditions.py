@@ -10,15 +10,19 @@ from datetime import datetime, timedelta
 
 from monitor.model import (
     COUNTS,
+    AbsenceRule,
     Alert,
     AlertState,
     Disparity,
+    DisparityRule,
+    DriftRule,
     Evidence,
     LastSeen,
     Reading,
     ReadingState,
     Rule,
     Slice,
+    ThresholdRule,
     quiet_for,
 )
 from monitor.model.reasons import Code, Reason
@@ -43,7 +47,7 @@ def applies(rule: Rule, slice_: Slice) -> bool:
 
 
 def threshold_findings(
-    rule: Rule, readings: tuple[Reading, ...], prior: Mapping[AlertKey, Alert]
+    rule: ThresholdRule, readings: tuple[Reading, ...], prior: Mapping[AlertKey, Alert]
 ) -> dict[AlertKey, Finding]:
     """What a threshold rule finds in each reading of its window that it covers."""
     found = {}
@@ -54,9 +58,9 @@ def threshold_findings(
     return found
 
 
-def _compare(rule: Rule, reading: Reading, before: Alert | None) -> Finding:
+def _compare(rule: ThresholdRule, reading: Reading, before: Alert | None) -> Finding:
     """A threshold rule on one reading. A firing alert is measured against the clearing bound (hysteresis)."""
-    metric = rule.metric or ""
+    metric = rule.metric
     value = reading.value(metric)
     too_few = metric not in COUNTS and reading.state is ReadingState.INSUFFICIENT
     if value is None or not math.isfinite(value) or too_few or reading.samples < rule.min_samples:
@@ -66,10 +70,7 @@ def _compare(rule: Rule, reading: Reading, before: Alert | None) -> Finding:
         )
         return Finding(None, before.value if before else None, why)
     upward = rule.above is not None
-    start = rule.above if rule.above is not None else rule.below
-    clear = rule.clear_below if upward else rule.clear_above
-    if start is None:
-        raise ValueError(f"{rule.origin}: a threshold rule has a bound")  # parse_pack sees to it
+    start, clear = rule.bounds
     holds, bound = (value > start if upward else value < start), start
     if not holds and clear is not None and before is not None and before.state is AlertState.FIRING:
         holds, bound = (value >= clear if upward else value <= clear), clear
@@ -81,7 +82,7 @@ def _compare(rule: Rule, reading: Reading, before: Alert | None) -> Finding:
 
 
 def disparity_findings(
-    rule: Rule, disparities: tuple[Disparity, ...], prior: Mapping[AlertKey, Alert]
+    rule: DisparityRule, disparities: tuple[Disparity, ...], prior: Mapping[AlertKey, Alert]
 ) -> dict[AlertKey, Finding]:
     """A slice is worse than the rest of its model when it is so by at least ``above`` for certain: by the lower bound
     that holds for all slices judged, at the rule's level.
@@ -98,7 +99,7 @@ def disparity_findings(
     return found
 
 
-def _against_rest(rule: Rule, held: Disparity, before: Alert | None) -> Finding:
+def _against_rest(rule: DisparityRule, held: Disparity, before: Alert | None) -> Finding:
     compared = {
         "measure": held.measure, "window": held.window, "samples": held.samples, "rest_samples": held.rest_samples
     }  # fmt: skip
@@ -106,18 +107,18 @@ def _against_rest(rule: Rule, held: Disparity, before: Alert | None) -> Finding:
         few = min(held.samples, held.rest_samples) < held.needed_samples
         why = Reason.of(Code.DISPARITY_UNKNOWN, **compared, needed=held.needed_samples if few else None)
         return Finding(None, before.value if before else None, why)
-    least = rule.above or 0.0
+    least = rule.above
     holds = held.lower >= least
     kept = not holds and before is not None and before.state is AlertState.FIRING and held.lower_alone >= least
     why = Reason.of(
         Code.DISPARITY, **compared, own=held.own, rest=held.rest, difference=held.difference, least=least,
-        level=rule.level or 0.0, slices=held.slices, lower=held.lower, lower_alone=held.lower_alone, is_kept=kept,
+        level=rule.level, slices=held.slices, lower=held.lower, lower_alone=held.lower_alone, is_kept=kept,
     )  # fmt: skip
     return Finding(holds or kept, held.difference, why, held.window_start)
 
 
 def absence_findings(
-    rule: Rule,
+    rule: AbsenceRule,
     last_seen: tuple[LastSeen, ...],
     prior: Mapping[AlertKey, Alert],
     now: datetime,
@@ -143,7 +144,7 @@ def absence_findings(
 
 
 def drift_findings(
-    rule: Rule, evidence: tuple[Evidence, ...], prior: Mapping[AlertKey, Alert], now: datetime
+    rule: DriftRule, evidence: tuple[Evidence, ...], prior: Mapping[AlertKey, Alert], now: datetime
 ) -> dict[AlertKey, Finding]:
     """A drift holds from its alarm until it has been quiet: without another alarm for three times as long as the
     first one took, at least a week, of labelled samples or since it was told; or until a new calibrator or version begins
@@ -184,26 +185,28 @@ def _no_alarm(held: Evidence) -> Reason:
     return Reason.of(Code.DRIFT_NONE, ratio=held.ratio, **under)
 
 
-def _alarm(rule: Rule, held: Evidence, began: datetime) -> Reason:
+def _alarm(rule: DriftRule, held: Evidence, began: datetime) -> Reason:
     return Reason.of(
         Code.DRIFT, slice=held.slice.text, direction=held.direction, began=began,
         newest_at=None if began == held.onset else held.alarm_at, samples=held.samples_since_onset or 0,
-        ratio=held.alarm_ratio, reference=rule.reference, per_year=rule.false_alarms_per_year or 1.0, caveat=held.caveat,
+        ratio=held.alarm_ratio, reference=rule.reference, per_year=rule.false_alarms_per_year, caveat=held.caveat,
     )  # fmt: skip
 
 
-def _silent_since(rule: Rule, seen_at: datetime, now: datetime) -> Finding:
-    patience = rule.longer_than or timedelta(0)
+def _silent_since(rule: AbsenceRule, seen_at: datetime, now: datetime) -> Finding:
+    patience = rule.longer_than
     silent = max(now - seen_at, timedelta(0))
     code = Code.ABSENT if silent > patience else Code.PRESENT
     why = Reason.of(code, absent=rule.absent, silent=silent, last=seen_at, patience=patience)
     return Finding(silent > patience, silent.total_seconds(), why, seen_at if silent > patience else None)
 
 
-def _never_seen(rule: Rule, slice_: Slice, before: Alert | None, now: datetime, first_seen_at: datetime) -> Finding:
+def _never_seen(
+    rule: AbsenceRule, slice_: Slice, before: Alert | None, now: datetime, first_seen_at: datetime
+) -> Finding:
     """Nothing yet. The whole has been waited for since the monitor's first sight of the model, a slice since this
     rule first met it: a camera installed today is not late because its model is a year old."""
-    patience = rule.longer_than or timedelta(0)
+    patience = rule.longer_than
     waiting_since = first_seen_at
     if slice_.order:
         remembered = before.resolved_at if before and before.state is AlertState.RESOLVED else before and before.since
