@@ -6,9 +6,9 @@ Nothing reads these sentences but people: whoever decides by a reason asks for i
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from monitor.model.alert_sentences import OF_ALERTS
-from monitor.model.job_sentences import OF_JOBS
 from monitor.model.reasons import CHOSEN, VERDICTS, Code, Reason, Trigger, TriggerKind
+from monitor.model.sentences.alerts import OF_ALERTS
+from monitor.model.sentences.jobs import OF_JOBS
 from monitor.model.wording import number, told_duration, told_moment
 
 SENTENCES: dict[Code, Callable[..., str]] = {**OF_ALERTS, **OF_JOBS}

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from monitor.model import Job, JobState, Slice
+from monitor.model import Job, JobState, Slice, ThresholdInUse
 from monitor.model.reasons import Reason, Trigger
 from monitor.model.words import restore_reason, tell_reason
 from monitor.store.connection import aware, naive
 
 REASON = ("reason", "code", "facts")
+THRESHOLD = tuple(name for name in ThresholdInUse.__dataclass_fields__ if name != "why")
 _TIMES = ("requested_at", "onset", "started_at", "finished_at", "next_attempt_at")
 _TRIGGER = ("trigger_kind", "trigger_name", "trigger_at", "trigger_event")
 JOB = (
@@ -59,3 +60,10 @@ def job_from(row: Mapping[str, Any]) -> Job:
     return Job(**held | {
         "scope": Slice.parse(held["scope"]), "state": JobState(held["state"]), "details": json.loads(held["details"])
     })  # fmt: skip
+
+
+def threshold_from(row: Mapping[str, Any]) -> ThresholdInUse:
+    """Return the threshold of a row with the columns ``THRESHOLD`` and ``REASON``."""
+    held = {name: row[name] for name in THRESHOLD}
+    held |= {"scope": Slice.parse(row["scope"]), "chosen_at": aware(row["chosen_at"])}
+    return ThresholdInUse(**held, why=reason_of(*(row[name] for name in REASON)))
