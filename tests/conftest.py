@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.needs import Guard, mark
 from tests.worlds.fixtures import make_world, world
 
 __all__ = ["make_world", "world"]
@@ -67,10 +68,27 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return LoadFileScheduling(config, log)
 
 
+guard = Guard()
+
+
+@pytest.hookimpl(tryfirst=True)  # before those not asked for are taken out by their marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    mark(items)
     if hasattr(config, "workerinput"):
         ranks = {ROOT / name: rank for rank, name in enumerate(LONG)}
         items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    guard.watch(item)
+    yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, None, None]:
+    yield
+    guard.judge()
 
 
 def _escape_surrogates(value: Any) -> Any:

@@ -1,6 +1,5 @@
-"""The two reference tables of the README, from what the code says of itself; `python -m tests.readme_parts` prints them."""
+"""The reference tables of the documents, from what the code says of itself; `python -m tests.readme_parts` writes them."""
 
-import sys
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
@@ -8,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from monitor.config.reference import configuration_table, methods_table
 from monitor.publish.metrics.catalogue import HELP
 from monitor.publish.metrics.instruments import Instruments
+from tests.documents import write_generated
 
 
 def metrics_table() -> str:
@@ -26,4 +26,6 @@ def metrics_table() -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(metrics_table() + "\n" + configuration_table() + "\n" + methods_table())
+    write_generated("house", "configuration", configuration_table())
+    write_generated("publish", "metrics", metrics_table())
+    write_generated("recalibration", "methods", methods_table())

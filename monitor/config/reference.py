@@ -51,7 +51,10 @@ def configuration_table() -> str:
 def methods_table() -> str:
     """Return one Markdown table over the methods of calibration: name, calibrated score, what it needs."""
     rows = [f"| `{method.name}` | {method.formula} | {method.needs} |" for method in METHODS]
-    return "\n".join(["| method | calibrated score, of score p or logits z | needs |", "| --- | --- | --- |", *rows]) + "\n"
+    return (
+        "\n".join(["| method | calibrated score, of score p or logits z | needs |", "| --- | --- | --- |", *rows])
+        + "\n"
+    )
 
 
 def _table(head: str, rows: Iterable[str]) -> str:

@@ -111,9 +111,9 @@ class Model(Section):
     task: Task = Field(description="binary, multiclass, detection or segmentation: which event the score speaks of")
     slices: tuple[SliceDimension, ...] = Field((), description="columns that cut the traffic into slices")
     max_order: int = Field(2, ge=0, le=4, description="how many dimensions a crossed slice may name")
-    max_slice_values: int = Field(100, ge=1, le=100_000, description="per dimension; later ones fold into __other__")
+    max_slice_values: int = Field(100, ge=1, le=100_000, description="per dimension; later ones fold into `__other__`")
     max_versions: int = Field(
-        100, ge=1, le=1_000, description="seen within retention; later ones fold into __other__, not judged for drift"
+        100, ge=1, le=1_000, description="seen within retention; later ones fold into `__other__`, not judged for drift"
     )
     bucket: Duration = Field(timedelta(hours=1), description="width of a time bucket: divides a day evenly")
     windows: tuple[Duration, ...] = Field(

@@ -66,7 +66,8 @@ class Source(Section):
     )
     missing_labels: tuple[str, ...] | None = Field(
         None,
-        description="words that mean not labelled yet; none: nan, None, NULL, NA, N/A, <NA>, \\N, - and empty, in any case",
+        description="words that mean not labelled yet; none: `nan`, `None`, `NULL`, `NA`, `N/A`, `<NA>`, `\\N`, `-` and "
+        "empty, in any case",
     )
     logits_are: Literal["logits", "probabilities"] | None = Field(
         None, description="what the column logits holds; none: calwatch looks, once a source"

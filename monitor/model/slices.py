@@ -1,8 +1,9 @@
 """What a model predicts, and the parts of its traffic."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import combinations
 
 
 class Task(StrEnum):
@@ -67,6 +68,11 @@ class Slice:
     def contains(self, other: "Slice") -> bool:
         """Whether every sample of ``other`` is one of this slice, by the labels they name."""
         return set(self.labels) <= set(other.labels)
+
+    def enclosing(self, most: int | None = None) -> Iterator["Slice"]:
+        """Yield every slice named by some of these labels, by at most ``most`` of them, itself included but not the whole."""
+        for order in range(1, min(self.order, self.order if most is None else most) + 1):
+            yield from map(Slice, combinations(self.labels, order))
 
     @classmethod
     def parse(cls, text: str) -> "Slice":

@@ -12,6 +12,7 @@ from monitor.config.settings import Model
 from monitor.model import CalibratorInUse, Job, JobState, Slice, finest_scope
 from monitor.model.errors import ArtefactError
 from monitor.model.files import directory_name
+from monitor.model.refits import PROMOTED, ROLLED_BACK
 from monitor.recalibration.artefacts import (
     Artefact,
     artefact_path,
@@ -30,7 +31,6 @@ from monitor.store.sql import statement
 
 log = structlog.get_logger("calwatch")
 CALIBRATORS = "calibrators"  # directory under the state directory
-PROMOTED, ROLLED_BACK = "promoted", "rolled back"  # why a calibrator took charge
 ADOPTION_WINDOW = timedelta(days=1)  # of the newest traffic, in which production is looked for using a calibrator
 
 

@@ -8,6 +8,7 @@ from monitor.charts import client as drawing
 from monitor.charts.client import ChartError, Drawer
 from monitor.model import ReliabilityBin
 
+pytestmark = pytest.mark.process
 BINS = (ReliabilityBin(0.0, 1 / 15, 300.0, 0.03, 0.04, 0.02, 0.07),)
 
 

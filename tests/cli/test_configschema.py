@@ -182,7 +182,9 @@ def test_the_reference_has_a_row_for_every_key_with_its_type_default_and_meaning
     rows = capsys.readouterr().out.splitlines()
     assert "| `[[model]]` | `bucket` | duration | `1h` | width of a time bucket: divides a day evenly |" in rows
     assert "| `[[model]]` | `slices` | list of texts | `[]` | columns that cut the traffic into slices |" in rows
-    assert any(row.startswith("| `[server]` | `without_token` | some of `health`, `metrics`, `reading` |") for row in rows)
+    assert any(
+        row.startswith("| `[server]` | `without_token` | some of `health`, `metrics`, `reading` |") for row in rows
+    )
     held = {tuple(cell.strip(" `") for cell in row.split(" | ")[:2]) for row in rows[2:]}
     headings = {heading.strip("[]").rpartition(".")[2] for heading, _ in sections()}
     for heading, model in sections():

@@ -18,6 +18,7 @@ from deploy.grafana.slices import Dimensions
 from monitor.publish.metrics.catalogue import HELP
 from monitor.publish.metrics.instruments import Instruments
 from tests.deploy.substituted import substituted, values
+from tests.loops import each
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 GRAFANA = DEPLOY / "grafana"
@@ -43,10 +44,8 @@ def _panels() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 PANELS = list(_panels())
-EACH_PANEL = pytest.mark.parametrize(
-    "panel", [each for _, each in PANELS], ids=[f"{n}-{p['title']}" for n, p in PANELS]
-)
-EACH_BOARD = pytest.mark.parametrize("name", sorted(COMMITTED))
+EACH_PANEL = each("panel", {f"{name}: {panel['title']}": panel for name, panel in PANELS})
+EACH_BOARD = each("name", {name: name for name in sorted(COMMITTED)})
 
 
 def test_what_is_committed_is_what_is_generated(tmp_path: Path) -> None:
@@ -151,7 +150,7 @@ def _exposed() -> set[str]:
     """Names of all series that calwatch can expose."""
     registry = CollectorRegistry()
     instruments = Instruments(registry)
-    sources = [each for each in vars(instruments).values() if hasattr(each, "describe")]
+    sources = [one for one in vars(instruments).values() if hasattr(one, "describe")]
     counted = {family.name: family.type for source in sources for family in source.describe()}
     found = set(HELP) | {
         "calwatch_config_last_reload_successful",

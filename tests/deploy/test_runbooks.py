@@ -17,11 +17,14 @@ from monitor.engine.backtest import play
 from monitor.store.published.snapshot import SNAPSHOT
 from tests.deploy.test_prometheus_rules import NAMES, RECORDED
 from tests.deploy.tools import DEPLOY
+from tests.loops import each
 from tests.readme_parts import metrics_table
 
 ROOT = DEPLOY.parent
 PAGES = sorted((DEPLOY / "runbooks").glob("*.md"))
 BOOKS = [path for path in PAGES if path.stem != "README"]
+EACH_PAGE = each("path", {path.stem: path for path in PAGES})
+EACH_BOOK = each("path", {path.stem: path for path in BOOKS})
 QUERIES = sorted({
     query.strip()
     for path in BOOKS
@@ -45,7 +48,7 @@ def test_every_alert_has_its_runbook_and_every_runbook_its_alert() -> None:
     assert {path.stem for path in BOOKS} == NAMES
 
 
-@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
+@EACH_BOOK
 def test_a_runbook_says_what_it_means_where_to_look_what_to_do_and_how_it_ends(path: Path) -> None:
     text = path.read_text("utf-8")
     headings = ["What it means", "Look", "Do", "How it resolves"]
@@ -54,7 +57,7 @@ def test_a_runbook_says_what_it_means_where_to_look_what_to_do_and_how_it_ends(p
     assert all(part.strip() for part in re.split(r"^## .+$", text, flags=re.MULTILINE)[1:])
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=range(len(QUERIES)))
+@each("query", {query: query for query in QUERIES})
 def test_every_query_runs_on_a_real_snapshot(query: str, snapshot: duckdb.DuckDBPyConnection) -> None:
     snapshot.execute(query).fetchall()
 
@@ -67,7 +70,7 @@ def _typed(text: str) -> list[list[str]]:
     return [command.split() for command in found]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+@EACH_PAGE
 def test_the_commands_of_calwatch_and_their_options_are_there(path: Path) -> None:
     known = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a click group
     for words in _typed(path.read_text("utf-8")):
@@ -88,7 +91,7 @@ def test_the_commands_are_found() -> None:
 SOURCE = "\n".join(path.read_text("utf-8") for path in (ROOT / "monitor").rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
+@EACH_BOOK
 def test_what_is_looked_for_in_the_log_is_what_is_logged(path: Path) -> None:
     foreign = {"Main process exited", "oom-kill", "watchdog"}  # systemd's
     for wanted in re.findall(r"journalctl[^\n]*\| grep (?:-E )?'([^']+)'", path.read_text("utf-8")):
@@ -96,7 +99,7 @@ def test_what_is_looked_for_in_the_log_is_what_is_logged(path: Path) -> None:
             assert re.search(rf'log\.\w+\(\s*"{text}\b', SOURCE), text
 
 
-@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
+@EACH_BOOK
 def test_series_that_are_named_are_there(path: Path) -> None:
     known = set(re.findall(r"`(calwatch_\w+)`", metrics_table())) | RECORDED
     named = set(re.findall(r"\bcalwatch[_:][\w:]+\w", path.read_text("utf-8")))
@@ -115,7 +118,7 @@ def test_the_way_to_type_sql_works(snapshot: duckdb.DuckDBPyConnection) -> None:
     assert "fired_at" in told.stdout
 
 
-@pytest.mark.parametrize("path", [*PAGES, DEPLOY / "README.md"], ids=lambda path: path.stem)
+@each("path", {str(path): path for path in [*PAGES, DEPLOY / "README.md"]})
 def test_links_lead_to_files(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text("utf-8")):
         assert target.startswith("https://") or (path.parent / target).exists(), f"{path.name}: {target}"

@@ -1,9 +1,8 @@
 """A method of calibration is listed once: what the entry says holds everywhere."""
 
 import json
-from typing import Any, get_args
+from typing import Any
 
-import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -35,8 +34,8 @@ def test_the_configuration_its_schema_and_the_schema_of_artefacts_take_the_metho
 
 def test_candidates_are_in_the_order_of_the_list_which_begins_with_the_identity() -> None:
     assert METHOD_NAMES[0] == ON_SCORES[0] == ON_LOGITS[0] == "identity"
-    assert ON_SCORES == tuple(name for name in METHOD_NAMES if method_named(name).fit)
-    assert ON_LOGITS == tuple(name for name in METHOD_NAMES if method_named(name).fit_logits)
+    assert tuple(name for name in METHOD_NAMES if method_named(name).fit) == ON_SCORES
+    assert tuple(name for name in METHOD_NAMES if method_named(name).fit_logits) == ON_LOGITS
 
 
 @pytest.mark.parametrize("name", EVERY_METHOD)

@@ -42,7 +42,9 @@ def _stepped(
 
 
 @pytest.mark.parametrize("absent", ["samples", "labels"])
-def test_an_absence_fires_until_retention_and_then_resolves_with_the_reason(absent: Literal["samples", "labels"]) -> None:
+def test_an_absence_fires_until_retention_and_then_resolves_with_the_reason(
+    absent: Literal["samples", "labels"],
+) -> None:
     rule = replace(RULE, absent=absent)
     assert _stepped(rule, SINCE).state is AlertState.FIRING
     ended = _stepped(rule, SINCE - timedelta(microseconds=1))

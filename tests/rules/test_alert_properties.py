@@ -64,7 +64,9 @@ def test_looking_twice_at_one_time_changes_nothing_even_when_the_reading_does(
 
 @given(RULES, LOOKS)
 @settings(max_examples=200)
-def test_firing_requires_that_the_condition_was_seen_to_hold_for_the_whole_hold(rule: ThresholdRule, looks: list[Look]) -> None:
+def test_firing_requires_that_the_condition_was_seen_to_hold_for_the_whole_hold(
+    rule: ThresholdRule, looks: list[Look]
+) -> None:
     """Oracle: add up the time between looks that both saw the condition; any look that denies it starts anew."""
     held, unbroken, earlier = timedelta(0), False, START
     was_firing = False
@@ -94,7 +96,9 @@ def test_silence_never_changes_a_state(rule: ThresholdRule, looks: list[Look]) -
 
 
 @given(RULES, LOOKS)
-def test_a_firing_alert_resolves_only_on_a_value_beyond_the_clearing_bound(rule: ThresholdRule, looks: list[Look]) -> None:
+def test_a_firing_alert_resolves_only_on_a_value_beyond_the_clearing_bound(
+    rule: ThresholdRule, looks: list[Look]
+) -> None:
     before: Alert | None = None
     for _, value, alert in walk(rule, looks):
         if (

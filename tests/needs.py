@@ -1,0 +1,98 @@
+"""What a test needs, as marks: none (pure and in memory), ``db``, ``process``, ``server``, ``slow``.
+
+``db`` and ``process`` follow from what a file of tests imports, through tests/worlds too. A test that has neither mark and
+opens a database on disk or starts a process all the same fails, and is told which mark to set; ``server`` and ``slow`` are set
+by hand.
+"""
+
+import ast
+import multiprocessing.process
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache, wraps
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TELLING = {
+    "process": ("subprocess", "multiprocessing", "tests.worlds.process"),
+    "db": (
+        "duckdb",
+        "monitor.store.connection",
+        "monitor.engine.check.check",
+        "tests.worlds.fixtures",
+        "tests.worlds.honest",
+    ),
+}
+WHAT = {"process": "starts a process", "db": "opens a database on disk"}  # as errors tell it
+
+
+@cache
+def needs_of(path: Path) -> frozenset[str]:
+    """Return the marks that the imports of a file of tests tell, of all that it imports from tests too."""
+    imported = set(_imported(path))
+    found = {mark for mark, modules in TELLING.items() if imported & set(modules)}
+    for name in imported:
+        inner = ROOT / f"{name.replace('.', '/')}.py"
+        if name.startswith("tests.") and inner.exists():
+            found |= needs_of(inner)
+    return frozenset(found)
+
+
+def _imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def mark(items: list[pytest.Item]) -> None:
+    """Set the marks that can be told."""
+    for item in items:
+        for name in needs_of(item.path):
+            item.add_marker(name)
+
+
+class Guard:
+    """Notes what a test does that its marks do not allow; the test then fails, whoever swallows errors inside it."""
+
+    def __init__(self) -> None:
+        self.allowed: set[str] | None = None
+        self.noted: list[str] = []
+        self._wrap(subprocess.Popen, "__init__", lambda *_, **__: self._note("process"))
+        self._wrap(multiprocessing.process.BaseProcess, "start", lambda *_, **__: self._note("process"))
+        self._wrap(duckdb, "connect", self._connects)
+
+    def watch(self, item: pytest.Item) -> None:
+        marks = {each.name for each in item.iter_markers()}
+        self.allowed = {"db", "process"} if marks & {"process", "server", "slow"} else marks & {"db"}
+        self.noted.clear()
+
+    def judge(self) -> None:
+        """End watching; fail the test that did what its marks do not allow."""
+        self.allowed, noted = None, sorted(set(self.noted))
+        for name in noted:
+            pytest.fail(f"the test {WHAT[name]}: mark it @pytest.mark.{name}, or its file by pytestmark", pytrace=False)
+
+    def _note(self, name: str) -> None:
+        if self.allowed is not None and name not in self.allowed:
+            self.noted.append(name)
+
+    def _connects(self, database: object = ":memory:", *_: object, **__: object) -> None:
+        if not str(database).startswith(":memory:"):
+            self._note("db")
+
+    def _wrap(self, owner: Any, name: str, told: Callable[..., None]) -> None:
+        original = getattr(owner, name)
+
+        @wraps(original)
+        def noted(*arguments: Any, **named: Any) -> Any:
+            told(*arguments, **named)
+            return original(*arguments, **named)
+
+        setattr(owner, name, noted)
