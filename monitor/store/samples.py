@@ -86,7 +86,7 @@ def load_shares(
         yield _read(connection, registry, model, span, _SHARE if shares > 1 else "", wanted)[0]
 
 
-# to go on from refit_samples.sql
+# to go on from refit_samples
 _CHOSEN = "AND s.rowid IN (SELECT row_key FROM parts WHERE part <= $cut)"
 _SHARE = "AND hash(coalesce(s.group_id, s.sample_id)) % $shares::UBIGINT = $share::UBIGINT"  # else of 128 bits, slowly
 _IN_ORDER = "ORDER BY s.observed_at, s.sample_id"
