@@ -1,47 +1,13 @@
-"""The two reference tables of the README, from what the code says of itself; `python -m tests.readme_parts` prints them."""
+"""The reference tables of the documents, from what the code says of itself; `python -m tests.readme_parts` writes them."""
 
-import sys
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
-from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
-from monitor.config.actions import Action
-from monitor.config.server import Server, Token
-from monitor.config.settings import Model, Monitor, Recalibration, Source, Threshold, window_name
-from monitor.model.durations import format_duration
+from monitor.config.reference import configuration_table, methods_table
 from monitor.publish.metrics.catalogue import HELP
 from monitor.publish.metrics.instruments import Instruments
-
-_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
-    ("[monitor]", Monitor), ("[[model]]", Model), ("[[model.source]]", Source), ("[model.recalibration]", Recalibration),
-    ("[model.threshold]", Threshold), ("[[action]]", Action), ("[server]", Server), ("[[server.token]]", Token),
-)  # fmt: skip
-_SUBSECTIONS = ("source", "recalibration", "threshold", "token")
-
-
-def configuration_table() -> str:
-    """One Markdown table over all keys of calwatch.toml: section, key, default, meaning."""
-    lines = ["| section | key | default | |", "| --- | --- | --- | --- |"]
-    for section, model in _SECTIONS:
-        for name, field in model.model_fields.items():
-            if name in _SUBSECTIONS:
-                continue
-            default = "required" if field.is_required() else f"`{_shown(field.default)}`"
-            lines.append(f"| `{section}` | `{name}` | {default} | {field.description or ''} |")
-    return "\n".join(lines) + "\n"
-
-
-def _shown(value: Any) -> str:
-    if value is PydanticUndefined:
-        return "{}"
-    if isinstance(value, timedelta):
-        return window_name(value) if value else format_duration(value)
-    if isinstance(value, tuple):
-        return "[" + ", ".join(f'"{_shown(part)}"' for part in value) + "]"
-    return "none" if value is None else str(value)
+from tests.documents import write_generated
 
 
 def metrics_table() -> str:
@@ -60,4 +26,6 @@ def metrics_table() -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(metrics_table() + "\n" + configuration_table())
+    write_generated("house", "configuration", configuration_table())
+    write_generated("publish", "metrics", metrics_table())
+    write_generated("recalibration", "methods", methods_table())

@@ -1,4 +1,4 @@
-"""The README keeps its word: commands, tables, queries and examples are run or compared with the code."""
+"""The documents keep their word: commands, tables, queries and examples are run or compared with the code."""
 
 import re
 import time
@@ -13,6 +13,7 @@ import typer.main
 
 from monitor.cli.app import app
 from monitor.config.actions import ALERT_EVENTS, JOB_EVENTS
+from monitor.config.reference import configuration_table, methods_table
 from monitor.config.settings import load_config, parse_config
 from monitor.engine.backtest import play
 from monitor.jobs.actions.webhook import signature
@@ -21,14 +22,10 @@ from monitor.model.problems import PROBLEM_REASONS
 from monitor.rules.pack import parse_pack, shipped_packs
 from monitor.sources.ingest.staging import QUARANTINE_REASONS
 from monitor.store.published.snapshot import SNAPSHOT
-from tests.readme_parts import configuration_table, metrics_table
+from tests.documents import ROOT, TEXT, find_blocks, find_generated, read_document
+from tests.readme_parts import metrics_table
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+README = read_document("readme")
 
 
 @pytest.fixture(scope="module")
@@ -42,23 +39,27 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDB
 
 
 def test_the_two_commands_are_there_as_ci_runs_them() -> None:
-    shell = "\n".join(blocks("sh"))
+    shell = "\n".join(find_blocks("sh", README))
     assert len(re.findall(r"^python3 -m venv \.venv && .*/calwatch demo$", shell, re.MULTILINE)) == 1
     assert len(re.findall(r"^python3 -m venv \.venv && .*python -m pytest -n auto$", shell, re.MULTILINE)) == 1
 
 
-@pytest.mark.parametrize("query", [line for block in blocks("sql") for line in block.split(";") if line.strip()])
+@pytest.mark.parametrize("query", [line for block in find_blocks("sql") for line in block.split(";") if line.strip()])
 def test_every_query_runs_on_a_real_snapshot_and_answers(query: str, snapshot: duckdb.DuckDBPyConnection) -> None:
     rows = snapshot.execute(query).fetchall()
-    assert rows, "a query in the README that answers nothing teaches nothing"
+    assert rows, "a query that answers nothing teaches nothing"
 
 
 def test_the_configuration_table_is_that_of_the_code() -> None:
-    assert configuration_table() in README, "print it with: python -m tests.readme_parts"
+    assert find_generated("configuration") == configuration_table(), "write it with: python -m tests.readme_parts"
+
+
+def test_the_table_of_methods_is_that_of_the_code() -> None:
+    assert find_generated("methods") == methods_table(), "write it with: python -m tests.readme_parts"
 
 
 def test_the_metrics_table_is_that_of_the_code() -> None:
-    assert metrics_table() in README, "print it with: python -m tests.readme_parts"
+    assert find_generated("metrics") == metrics_table(), "write it with: python -m tests.readme_parts"
 
 
 def test_every_command_is_in_the_table_of_commands() -> None:
@@ -72,27 +73,33 @@ def test_every_command_is_in_the_table_of_commands() -> None:
     "word", [*METRICS, *COUNTS, *QUARANTINE_REASONS, *PROBLEM_REASONS, *RuleKind, *shipped_packs()]
 )
 def test_every_metric_reason_rule_kind_and_pack_is_explained(word: str) -> None:
-    assert f"`{word}`" in README
+    assert f"`{word}`" in TEXT
 
 
 def test_the_example_rules_are_valid() -> None:
-    rules = [rule for block in blocks("toml") if "[[rule]]" in block for rule in parse_pack(block, "README.md")]
-    assert [rule.name for rule in rules] == ["calibration-drift", "ece-high", "labels-absent", "slice-worse"]
+    rules = [rule for block in find_blocks("toml") if "[[rule]]" in block for rule in parse_pack(block, "README.md")]
+    assert [rule.name for rule in rules] == [
+        "night-cameras",
+        "calibration-drift",
+        "ece-high",
+        "labels-absent",
+        "slice-worse",
+    ]
 
 
 def test_the_example_actions_are_valid(tmp_path: Path) -> None:
     model = '[[model]]\nname = "m"\ntask = "binary"\nsource = { path = "in/*" }\n'
     found = [
         action.name
-        for block in blocks("toml")
+        for block in find_blocks("toml")
         if "[[action]]" in block
         for action in parse_config(model + block, "README.md", tmp_path).action
     ]
-    assert found == ["oncall", "retrain", "room", "mail"]
+    assert found == ["room", "oncall", "retrain", "room", "mail"]
 
 
 def test_the_example_that_checks_a_signature_accepts_ours_and_no_other() -> None:
-    (text,) = [block for block in blocks("python") if "def genuine" in block]
+    (text,) = [block for block in find_blocks("python") if "def genuine" in block]
     names: dict[str, Any] = {}
     exec(compile(text, "README.md", "exec"), names)
     now = int(time.time())
@@ -104,4 +111,4 @@ def test_the_example_that_checks_a_signature_accepts_ours_and_no_other() -> None
 
 def test_every_event_of_an_action_is_explained() -> None:
     for event in (*ALERT_EVENTS, *JOB_EVENTS):
-        assert event in README
+        assert event in TEXT

@@ -80,6 +80,10 @@ def test_installed_elsewhere_it_loads_the_default_pack_and_writes_a_starter(whee
     for arguments, told in (
         (("init", "line"), "wrote line/calwatch.toml"),
         (("check", "--config", "line/calwatch.toml"), "fine"),
+        (("docs", "groups"), "## Groups"),
+        (("docs", "states-of-an-alert"), "## States of an alert"),
+        (("docs", "the-columns"), "| `sample_id`, `observed_at` |"),
+        (("docs", "deploy"), "deploy/README.md in calwatch's repository"),
     ):
         said = subprocess.run(
             [sys.executable, "-m", "monitor", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True,

@@ -1,23 +1,23 @@
-"""Charts drawn in a process of its own, so that the daemon's threads go on meanwhile.
+"""Charts drawn in a process of its own, so that the daemon's threads go on meanwhile, and a sandbox ends only the drawing.
 
 Altair and the JavaScript engine of vl-convert hold Python's global lock for a tenth of a second per chart and take 150 MB:
 in the daemon that would delay scrapes and the cycle. The process starts with the first chart, draws one after the other,
-ends when nobody has asked for ten minutes, and is replaced when it fails.
+ends when nobody has asked for ten minutes, or with who asks, and is replaced when it fails.
 """
 
-import pickle
-import struct
+import socket
 import subprocess
 import threading
 from importlib.util import find_spec
-from typing import IO
+from multiprocessing.connection import Connection
+from typing import Literal
 
 from monitor.model.errors import CalwatchError
 from monitor.model.own_python import own_environment, own_python
 
 TIMEOUT = 30.0  # seconds for one chart, the start of the process included
 MISSING = "Charts need two more packages. Install them with: pip install 'calwatch[charts]'"
-_LENGTH = struct.Struct("!BI")
+Form = Literal["svg", "png"]
 
 
 class ChartError(CalwatchError):
@@ -25,8 +25,17 @@ class ChartError(CalwatchError):
 
 
 def can_draw() -> bool:
-    """Whether the extra ``charts`` is installed."""
+    """Return whether the extra ``charts`` is installed."""
     return find_spec("altair") is not None and find_spec("vl_convert") is not None
+
+
+def draw_png(chart: str, *values: object) -> bytes:
+    """Draw one chart as PNG in a process that ends with it. Raises ChartError as ``Drawer`` does."""
+    drawer = Drawer(timeout=TIMEOUT)
+    try:
+        return drawer.draw("png", chart, *values)
+    finally:
+        drawer.close()
 
 
 class Drawer:
@@ -35,83 +44,75 @@ class Drawer:
     def __init__(self, *, timeout: float = TIMEOUT) -> None:
         self._timeout = timeout
         self._process: subprocess.Popen[bytes] | None = None
+        self._line: Connection | None = None
+        self._ended: int | None = None  # the exit code of the newest that has ended
         self._turn = threading.Lock()
 
     def svg(self, chart: str, *values: object, **options: object) -> bytes:
-        """The chart named ``chart`` in ``monitor.charts.charts``, of these values. Raises ChartError when it cannot be
-        drawn in time, or at all."""
+        """Draw the chart as SVG; see ``draw``."""
+        return self.draw("svg", chart, *values, **options)
+
+    def draw(self, form: Form, chart: str, *values: object, **options: object) -> bytes:
+        """Return the picture of the chart named ``chart`` in ``monitor.charts.charts``, of these values.
+
+        Raises ChartError when it cannot be drawn in time, or at all.
+        """
         if not can_draw():
             raise ChartError(MISSING)
-        asked = pickle.dumps((chart, values, options))
+        asked = (form, chart, values, options)
         with self._turn:
-            for _ in range(2):  # a process that has ended since, of old age or killed, is replaced once
-                answer = self._ask(asked)
-                if answer is not None:
-                    break
-        if answer is None:
-            raise ChartError(f"{chart}: could not be drawn within {self._timeout:.0f} s", "reload in a moment")
-        drawn, text = answer
-        if not drawn:
-            raise ChartError(f"{chart}: could not be drawn: {text.decode()}", "please report it with this line")
-        return text
+            try:
+                # a process that has ended since, of old age or killed, is replaced once
+                picture, problem = (
+                    self._ask(asked) or self._ask(asked) or (b"", f"the process ended with {self._ended}")
+                )
+            except TimeoutError:
+                raise ChartError(
+                    f"{chart}: could not be drawn within {self._timeout:.0f} s", "reload in a moment"
+                ) from None
+        if problem:
+            raise ChartError(f"{chart}: could not be drawn: {problem}", "please report it with this line")
+        return picture
 
     def close(self) -> None:
         """End the process."""
         with self._turn:
             self._end()
 
-    def _ask(self, asked: bytes) -> tuple[bool, bytes] | None:
-        if self._process is None or self._process.poll() is not None:
-            self._end()
-            self._process = subprocess.Popen(
-                own_python("-m", "monitor.charts.server"), env=own_environment(), stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
-        process = self._process
-        assert process.stdin is not None
-        assert process.stdout is not None
-        watch = threading.Timer(self._timeout, process.kill)
-        watch.daemon = True
-        watch.start()
+    def _ask(self, asked: object) -> tuple[bytes, str] | None:
+        """Return the picture, or what is wrong; None when the process has ended. Raises TimeoutError."""
+        line = self._open_line()
         try:
-            process.stdin.write(struct.pack("!I", len(asked)) + asked)
-            process.stdin.flush()
-            return read_answer(process.stdout)
+            line.send(asked)
+            if line.poll(self._timeout):
+                answer: tuple[bytes, str] = line.recv()
+                return answer
         except (OSError, EOFError):
-            self._end()
+            self._end(patience=1.0)
             return None
-        finally:
-            watch.cancel()
+        self._end()
+        raise TimeoutError
 
-    def _end(self) -> None:
-        process, self._process = self._process, None
+    def _open_line(self) -> Connection:
+        if self._process is None or self._line is None or self._process.poll() is not None:
+            self._end()
+            ours, theirs = socket.socketpair()
+            with theirs:
+                self._process = subprocess.Popen(
+                    own_python("-m", "monitor.charts.server", str(theirs.fileno())), env=own_environment(),
+                    pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                )  # fmt: skip
+            self._line = Connection(ours.detach())
+        return self._line
+
+    def _end(self, patience: float = 0.0) -> None:
+        process, line, self._process, self._line = self._process, self._line, None, None
+        if line is not None:
+            line.close()
         if process is None:
             return
-        process.kill()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                try:
-                    stream.close()
-                except OSError:  # a broken pipe; what could not be flushed goes nowhere anyway
-                    continue
-        process.wait()
-
-
-def read_exactly(stream: IO[bytes], length: int) -> bytes:
-    """Raises EOFError when the stream ends before."""
-    held = stream.read(length)
-    if len(held) < length:
-        raise EOFError
-    return held
-
-
-def read_answer(stream: IO[bytes]) -> tuple[bool, bytes]:
-    """Whether it was drawn, and the picture or the reason. Raises EOFError when the process has ended."""
-    drawn, length = _LENGTH.unpack(read_exactly(stream, _LENGTH.size))
-    return bool(drawn), read_exactly(stream, length)
-
-
-def write_answer(stream: IO[bytes], drawn: bool, text: bytes) -> None:
-    """The other side of ``read_answer``."""
-    stream.write(_LENGTH.pack(drawn, len(text)) + text)
-    stream.flush()
+        try:
+            self._ended = process.wait(patience)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            self._ended = process.wait()

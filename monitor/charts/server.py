@@ -1,46 +1,32 @@
-"""The process that draws: reads which chart of which values, writes SVG, until its input ends or nobody asks."""
+"""The process that draws: ``python -m monitor.charts.server DESCRIPTOR``, of the socket by which it is asked.
 
-import pickle
-import select
-import struct
+It reads which chart of which values, answers with the picture or what is wrong, and ends with who asks, or when nobody does.
+"""
+
 import sys
-from io import FileIO
+from multiprocessing.connection import Connection
 
-from monitor.charts import charts
-from monitor.charts import render as rendering
-from monitor.charts.client import write_answer
+from monitor.charts import charts, render
 
 IDLE = 600.0  # seconds after which it ends
 
 
-def main() -> None:
-    """Serve standard input. What it reads was written by the process that started it, and by nobody else."""
-    asked, answers = FileIO(0, "rb", closefd=False), sys.stdout.buffer
-    sys.stdout = sys.stderr  # nothing that a library prints gets between the answers
-    while select.select([asked], [], [], IDLE)[0]:
+def main(descriptor: int) -> None:
+    """Answer until nobody asks. What it reads was written by the process that started it, and by nobody else."""
+    line = Connection(descriptor)
+    while line.poll(IDLE):
         try:
-            (length,) = struct.unpack("!I", _read(asked, 4))
-            name, values, options = pickle.loads(_read(asked, length))
+            form, name, values, options = line.recv()
         except EOFError:
             return
         try:
-            picture = rendering.svg(getattr(charts, name)(*values, **options)).encode()
-        except Exception as error:  # noqa: BLE001  # told to the one who asked; the next chart may be fine
-            write_answer(answers, False, f"{type(error).__name__}: {error}"[:500].encode())
-        else:
-            write_answer(answers, True, picture)
-
-
-def _read(stream: FileIO, length: int) -> bytes:
-    """Unbuffered, so that ``select`` sees what is left. Raises EOFError when the stream ends before."""
-    held = b""
-    while len(held) < length:
-        part = stream.read(length - len(held))
-        if not part:
-            raise EOFError
-        held += part
-    return held
+            chart = getattr(charts, name)(*values, **options)
+            answer = render.png(chart) if form == "png" else render.svg(chart).encode(), ""
+        # told to the one who asked; the next chart may be fine
+        except Exception as error:  # noqa: BLE001
+            answer = b"", f"{type(error).__name__}: {error}"[:500]
+        line.send(answer)
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))

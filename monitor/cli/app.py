@@ -16,6 +16,7 @@ from monitor import __version__
 from monitor.cli import output as console
 from monitor.cli.backup import backup, restore
 from monitor.cli.calibrators import export
+from monitor.cli.docs import docs
 from monitor.cli.init import init
 from monitor.cli.jobs import jobs_app
 from monitor.cli.report import report
@@ -302,6 +303,7 @@ app.command()(retry)
 app.command()(export)
 app.command()(report)
 app.command()(schema)
+app.command()(docs)
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """``calwatch jobs``: the list, one job with its attempts, and cancelling."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,7 +39,7 @@ def jobs(
     with _snapshot(config, state_dir) as held:
         if model is not None:
             held.demand_model(model)
-        rows = held.jobs(model, limit)
+        rows = held.job_rows(model, limit)
     if json:
         console.as_json(rows)
     else:
@@ -56,10 +57,10 @@ def show(
     from monitor.cli.output import tell_attempts, tell_jobs
 
     with _snapshot(config, state_dir) as held:
-        row = held.job(job)
+        row = held.job_row(job)
         attempts = held.attempts(job)
     if json:
-        console.as_json({**row, "log": attempts})
+        console.as_json({**row, "log": [asdict(attempt) for attempt in attempts]})
         return
     tell_jobs([row])
     tell_attempts(attempts)
@@ -76,7 +77,7 @@ def cancel(
     from monitor.jobs.requests import CANCEL, leave_cancellation
 
     with _snapshot(config) as held:
-        row = held.job(job)
+        row = held.job_row(job)
     if row["state"] not in ("queued", "running"):
         raise UsageError(f"job {job} has ended already: {row['state']}", "see: calwatch jobs")
     leave_cancellation(load_config(config).state_dir, row["model"], job)

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from monitor.engine.backtest import Played
 from monitor.model import Alert, AlertState, Job
+from monitor.model.history import Attempt
 from monitor.model.wording import interval, minute, number, percent, signed, told_set_aside, visible
 from monitor.sources.remedies import REMEDIES
 from monitor.store.published.snapshot import SNAPSHOT
@@ -38,6 +39,16 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, 
 def say(text: str = "") -> None:
     """One line of prose."""
     out.print(escape(visible(text, lines=True)), soft_wrap=True)
+
+
+def markdown(text: str) -> None:
+    """A document: set on a terminal, as it is written in a pipe."""
+    if not out.is_terminal:
+        sys.stdout.write(text.rstrip("\n") + "\n")
+        return
+    from rich.markdown import Markdown
+
+    out.print(Markdown(text))
 
 
 def as_json(value: Any) -> None:
@@ -192,13 +203,13 @@ def tell_jobs(rows: Sequence[Row]) -> None:
             say(f"    {reason}")
 
 
-def tell_attempts(rows: Sequence[Row]) -> None:
+def tell_attempts(attempts: Sequence[Attempt]) -> None:
     """Each attempt of a job on a line, the output kept of it below."""
-    for row in rows:
-        took = "" if row["seconds"] is None else f" in {row['seconds']:.1f} s"
-        memory = "" if row["peak_memory"] is None else f", {row['peak_memory'] / 1e6:,.0f} MB"
-        say(f"  attempt {row['attempt']}, {minute(row['started_at'])}: {row['outcome']}{took}{memory}")
-        for line in (row["output"] or "").splitlines():
+    for each in attempts:
+        took = "" if each.seconds is None else f" in {each.seconds:.1f} s"
+        memory = "" if each.peak_memory is None else f", {each.peak_memory / 1e6:,.0f} MB"
+        say(f"  attempt {each.attempt}, {minute(each.started_at)}: {each.outcome}{took}{memory}")
+        for line in (each.output or "").splitlines():
             say(f"    | {line}")
 
 

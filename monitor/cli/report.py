@@ -58,7 +58,7 @@ def report(
         raise UsageError(f"--slice: {error}") from error
     loaded = load_config(config)
     with Snapshot(state_dir or loaded.state_dir) as snapshot:
-        found = gather(snapshot.connection, model, since=since, until=until, slice_=scope)
+        found = gather(snapshot, model, since=since, until=until, slice_=scope)
     if png is not None:
         target = out or Path(f"{_file_name(model)}-{png.value}.png")
         _write(target, _png(found, png))

@@ -1,9 +1,11 @@
-"""JSON Schemas of the files people write, for editors: calwatch.toml, from the models that read it, and rule packs.
+"""Schemas of the files people write and programs read, for editors and readers, from the models that read or write them.
 
-Draft 7, which editors' TOML extensions know. A schema cannot say everything: ``calwatch check`` has the last word.
+Draft 7 for calwatch.toml and rule packs, which editors' TOML extensions know. A schema cannot say everything:
+``calwatch check`` has the last word.
 """
 
 import json
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,26 +16,17 @@ from pydantic import TypeAdapter
 from monitor.cli import output as console
 from monitor.config.actions import KEYS_OF_KIND as KEYS_OF_ACTION
 from monitor.config.actions import NEEDED_KEYS
+from monitor.config.fields import DURATION_SCHEMA
+from monitor.config.reference import configuration_table, rules_table
 from monitor.config.settings import Config, window_name
-from monitor.model import COUNTS, METRICS, RuleKind, Severity
-from monitor.model.errors import CalwatchError
-from monitor.rules.pack import (
-    ABSENT,
-    BUILT_IN_ACTIONS,
-    COMMON_KEYS,
-    KEYS_OF_KIND,
-    LEAST_REFERENCE_SAMPLES,
-    MAX_LEVEL,
-    MEASURES,
-    ORDERS,
-    REFERENCES,
-    shipped_packs,
-)
+from monitor.config.tables import item_of, members_of
+from monitor.model.errors import CalwatchError, UsageError
+from monitor.rules.pack import shipped_packs
+from monitor.rules.tables import Pack
 
 Schema = dict[str, Any]
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
-DURATION: Schema = {"type": "string", "pattern": r"^([0-9]+[smhdwy])+$"}
 _REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"
 _PATTERNS = {  # checked by code that leaves no trace in the models: (section, key) → pattern
     ("Monitor", "listen"): r"^.+:[0-9]{1,5}$", ("Monitor", "external_url"): r"^https?://",
@@ -43,11 +36,9 @@ _PATTERNS = {  # checked by code that leaves no trace in the models: (section, k
 
 
 def config_schema() -> Schema:
-    """Of calwatch.toml."""
-    made = Config.model_json_schema()
-    definitions: Schema = {name: _plain(held) for name, held in made.pop("$defs").items()}
-    whole = _plain(made)
-    del whole["properties"]["base"]
+    """Return the JSON Schema of calwatch.toml."""
+    whole = _plain(Config.model_json_schema())
+    definitions = whole["definitions"]
     model, action = definitions["Model"]["properties"], definitions["Action"]
     told = model["source"].get("description", "")
     model["source"] = {
@@ -59,83 +50,48 @@ def config_schema() -> Schema:
         definitions[section]["properties"][key]["pattern"] = pattern
     foreign = {key for keys in KEYS_OF_ACTION.values() for key in keys}
     action["allOf"] = [
-        _of_kind(kind, list(NEEDED_KEYS[kind]), sorted(foreign - set(keys))) for kind, keys in KEYS_OF_ACTION.items()
+        _of_kind(kind, NEEDED_KEYS[kind], dict.fromkeys(sorted(foreign - set(keys)), False))
+        for kind, keys in KEYS_OF_ACTION.items()
     ]
-    return {"$schema": DRAFT, "title": "calwatch.toml", **whole, "definitions": definitions}
+    return {"$schema": DRAFT, **whole, "title": "calwatch.toml"}
 
 
 def rules_schema() -> Schema:
-    """Of a rule pack."""
-    foreign = {key for keys in KEYS_OF_KIND.values() for key in keys}
-    rule: Schema = {
-        "type": "object", "additionalProperties": False, "required": ["name", "kind", "severity"],
-        "properties": {key: _RULE_KEYS[key] for key in (*COMMON_KEYS, *sorted(foreign))},
+    """Return the JSON Schema of a rule pack: one table whose keys depend on its kind, which editors tell best."""
+    whole = _plain(Pack.model_json_schema())
+    definitions, members = whole["definitions"], members_of(item_of(Pack.model_fields["rule"].annotation))
+    kinds = {str(kind): definitions.pop(table.__name__) for kind, table in members.items()}
+    told = {kind: table["properties"].pop("kind")["description"] for kind, table in kinds.items()}
+    every = {key for table in kinds.values() for key in table["properties"]}
+    shared = {key for key in every if all(key in table["properties"] for table in kinds.values())}
+    properties: Schema = {
+        "kind": {"enum": list(kinds), "description": "; ".join(f"{kind}: {what}" for kind, what in told.items())}
+    }
+    for kind, table in kinds.items():
+        for key, held in table["properties"].items():
+            what = held.pop("description")
+            known = properties.setdefault(key, {**held, "description": what if key in shared else f"{kind}: {what}"})
+            if key not in shared and what not in known["description"]:
+                known["description"] += f"; {kind}: {what}"
+    definitions["Rule"] = {
+        "type": "object", "additionalProperties": False, "properties": properties,
+        "required": sorted(set.intersection(*(set(table["required"]) for table in kinds.values()))),
         "allOf": [
-            _of_kind(kind.value, _REQUIRED[kind], sorted(foreign - set(keys))) for kind, keys in KEYS_OF_KIND.items()
+            _of_kind(kind, table["required"], {
+                **{key: held for key, held in table["properties"].items() if not held.items() <= properties[key].items()},
+                **dict.fromkeys(sorted(every - set(table["properties"])), False),
+            })
+            for kind, table in kinds.items()
         ],
     }  # fmt: skip
-    return {
-        "$schema": DRAFT, "title": "A rule pack of calwatch", "type": "object", "additionalProperties": False,
-        "required": ["rule"],
-        "properties": {"rule": {"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/Rule"}}},
-        "definitions": {"Rule": rule},
-    }  # fmt: skip
+    whole["properties"]["rule"]["items"] = _to("Rule")
+    return {"$schema": DRAFT, **whole, "title": "A rule pack of calwatch"}
 
 
-_REQUIRED = {
-    RuleKind.THRESHOLD: ["metric", "window"], RuleKind.ABSENCE: ["of", "longer_than"], RuleKind.DRIFT: [],
-    RuleKind.DISPARITY: ["measure", "window"],
-}  # fmt: skip
-_ORDER: Schema = {"enum": list(ORDERS)}
-_NUMBER: Schema = {"type": "number"}
-_RULE_KEYS: dict[str, Schema] = {
-    "name": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        "description": "a later pack's rule of the same name replaces it"},
-    "kind": {"enum": list(RuleKind),
-        "description": "drift: evidence with a false-alarm budget; threshold: a metric above or below a value; "
-        "disparity: a slice worse than the rest; absence: nothing came"},
-    "severity": {"enum": list(Severity), "description": "how urgent"},
-    "summary": {"type": "string", "description": "what to tell people, in a sentence"},
-    "actions": {"type": "array", "items": {"type": "string", "minLength": 1}, "uniqueItems": True,
-        "description": f"what to do when it fires: {', '.join(BUILT_IN_ACTIONS)}, or names of [[action]]"},
-    "cooldown": {**DURATION, "default": "24h", "description": "while it fires, actions run again after this long"},
-    "for": {**DURATION, "default": "0s", "description": "it must hold this long before it fires"},
-    "keep_firing_for": {**DURATION, "default": "0s", "description": "it fires this long after it last held"},
-    "slices": {"anyOf": [_ORDER, {"type": "array", "minItems": 1, "items": _ORDER}],
-        "description": "which slices it covers; default: every one"},
-    "only": {"type": "object", "additionalProperties": {"type": "string"},
-        "description": 'only inside this slice, e.g. { lighting = "night" }'},
-    "metric": {"enum": [*METRICS, *COUNTS], "description": "threshold: what is compared; alert on ece_lower"},
-    "above": {**_NUMBER, "description": "threshold: fires above this; disparity: the least difference that matters"},
-    "below": {**_NUMBER, "description": "threshold: fires below this"},
-    "clear_above": {**_NUMBER, "description": "with below: resolves only above this"},
-    "clear_below": {**_NUMBER, "description": "with above: resolves only below this"},
-    "window": {**DURATION, "description": "one of the model's windows"},
-    "min_samples": {"type": "integer", "minimum": 0, "description": "labelled samples below which nothing is judged"},
-    "of": {"enum": list(ABSENT), "description": "absence: what does not come"},
-    "longer_than": {**DURATION, "description": "absence: for how long"},
-    "false_alarms": {"type": "string", "pattern": r"^[0-9.]+ ?/ ?(year|month|week|day)$", "default": "1/year",
-        "description": "drift: alarms told by luck, over all slices together, on average at most"},
-    "tolerance": {"type": "object", "additionalProperties": False, "maxProperties": 1,
-        "properties": {
-            "odds": {"type": "number", "minimum": 1, "maximum": 100},
-            "probability": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
-        },
-        "description": "drift: differences this small are none; {} for none at all"},
-    "reference": {"enum": list(REFERENCES), "default": "score",
-        "description": "drift away from perfect calibration, or from how it was at deployment"},
-    "reference_samples": {"type": "integer", "minimum": LEAST_REFERENCE_SAMPLES,
-        "description": 'with reference = "deployment": its first samples'},
-    "measure": {"enum": list(MEASURES), "description": "disparity: error: debiased ECE; gap: calibration gap in size"},
-    "level": {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_LEVEL, "default": 0.05,
-        "description": "disparity: how often any slice may be named by luck"},
-}  # fmt: skip
-
-
-def _of_kind(kind: str, required: list[str], foreign: list[str]) -> Schema:
-    """What a table of this kind must and must not have."""
-    then: Schema = {"properties": dict.fromkeys(foreign, False)}
-    if required:
+def _of_kind(kind: str, required: Iterable[str], properties: Mapping[str, Any]) -> Schema:
+    """What a table of this kind must have and what its keys are; False for those it must not have."""
+    then: Schema = {"properties": dict(properties)}
+    if required := list(required):
         then["required"] = required
     return {"if": {"required": ["kind"], "properties": {"kind": {"const": kind}}}, "then": then}
 
@@ -152,7 +108,7 @@ def _plain(held: Any) -> Any:
     if not isinstance(held, dict):
         return held
     if held.get("format") == "duration":
-        held = {**DURATION, **{key: value for key, value in held.items() if key in ("description", "default")}}
+        held = {**DURATION_SCHEMA, **{key: value for key, value in held.items() if key in ("description", "default")}}
     if "anyOf" in held:
         options = [each for each in held["anyOf"] if each != {"type": "null"}]
         rest = {key: value for key, value in held.items() if key != "anyOf"}
@@ -169,8 +125,10 @@ def _plain(held: Any) -> Any:
         elif key == "default":
             if value is not None:
                 found[key] = _default(value)
+        elif key == "discriminator":
+            continue
         elif key in ("properties", "$defs"):  # a key may be called title, too
-            found[key] = {name: _plain(each) for name, each in value.items()}
+            found[key.replace("$defs", "definitions")] = {name: _plain(each) for name, each in value.items()}
         else:
             found[key] = _plain(value)
     return found
@@ -185,16 +143,51 @@ def _default(value: Any) -> Any:
     return value
 
 
+def _artefact() -> Schema:
+    from monitor.recalibration.artefact_schema import artefact_schema
+
+    return artefact_schema()
+
+
+def _current() -> Schema:
+    from monitor.recalibration.artefact_schema import current_schema
+
+    return current_schema()
+
+
+def _payload() -> Schema:
+    from monitor.jobs.actions.payload import payload_schema
+
+    return payload_schema()
+
+
 def schema(
     rules: Annotated[bool, typer.Option("--rules", help="of rule packs instead of calwatch.toml")] = False,
+    artefact: Annotated[bool, typer.Option("--artefact", help="of a calibrator's file, for production")] = False,
+    current: Annotated[bool, typer.Option("--current", help="of current.json, for production")] = False,
+    payload: Annotated[bool, typer.Option("--payload", help="of what webhooks and commands receive")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="a table of all keys instead, of calwatch.toml or with --rules of rules")
+    ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="write it there instead of printing it")] = None,
     config: Annotated[Path, typer.Option("--config", help="not read: the schema is the same for every one")] = Path(
         "calwatch.toml"
     ),
 ) -> None:
-    """Print the JSON Schema of calwatch.toml, or of rule packs, for editors."""
-
-    text = _text(rules_schema() if rules else config_schema())
+    """Print the JSON Schema of calwatch.toml, or of rule packs, for editors; or of what programs read."""
+    asked: dict[str, tuple[bool, Callable[[], Schema]]] = {
+        "--rules": (rules, rules_schema), "--artefact": (artefact, _artefact), "--current": (current, _current),
+        "--payload": (payload, _payload),
+    }  # fmt: skip
+    chosen = [name for name, (wanted, _) in asked.items() if wanted]
+    if len(chosen) > 1:
+        raise UsageError(f"{' and '.join(chosen)}: one schema at a time", "ask for one of them")
+    if markdown and chosen not in ([], ["--rules"]):
+        raise UsageError(f"{chosen[0]}: has no table of keys", "leave out --markdown")
+    if markdown:
+        text = rules_table(Pack) if rules else configuration_table()
+    else:
+        text = _text(asked[chosen[0]][1]() if chosen else config_schema())
     if out is None:
         typer.echo(text, nl=False)
         return

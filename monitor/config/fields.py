@@ -63,6 +63,7 @@ def _dimension(value: str) -> str:
     )
 
 
+DURATION_SCHEMA = {"type": "string", "pattern": r"^([0-9]+[smhdwy])+$"}
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 TimeZone = Annotated[str, AfterValidator(_zone)]
 Cron = Annotated[str, AfterValidator(_cron)]

@@ -6,10 +6,10 @@ The models here are the reference of the configuration: each field's description
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from monitor.config.actions import Action
 from monitor.config.fields import (
@@ -23,17 +23,17 @@ from monitor.config.fields import (
     SliceDimension,
     TimeZone,
 )
-from monitor.config.server import Server, Token
+from monitor.config.mistakes import CONFIGURATION, read_tables
+from monitor.config.server import Server
 from monitor.config.sources import CANONICAL_COLUMNS as CANONICAL_COLUMNS
-from monitor.config.sources import Outcomes
+from monitor.config.sources import OWN_COLUMNS
 from monitor.config.sources import Source as Source
 from monitor.config.tokens import Role
 from monitor.config.toml import nearest, parse_toml
-from monitor.model import Task
+from monitor.model import NO_DIMENSIONS, Task
 from monitor.model.durations import format_duration
 from monitor.model.errors import ConfigError
-
-_RESERVED_LABELS = {"model", "version", "window", "rule", "state", "severity", "le", "quantile", "job", "instance"}
+from monitor.model.methods import METHOD_NAMES, METHODS
 
 
 def _policy(value: str) -> str:
@@ -49,6 +49,11 @@ def _policy(value: str) -> str:
 
 
 Policy = Annotated[str, AfterValidator(_policy)]
+_METHODS = ", ".join(method.name if method.fit else f"{method.name} (needs logits)" for method in METHODS)
+if TYPE_CHECKING:
+    MethodName = str
+else:
+    MethodName = Literal[("auto", *METHOD_NAMES)]
 
 
 class Recalibration(Section):
@@ -57,10 +62,7 @@ class Recalibration(Section):
     schedule: Cron | None = Field(
         None, description='cron, e.g. "0 2 * * *"; none: only rules and people ask for refits'
     )
-    method: Literal["auto", "identity", "temperature", "platt", "beta", "isotonic", "vector"] = Field(
-        "auto",
-        description="auto lets data decide; or identity, temperature, platt, beta, isotonic, vector (needs logits)",
-    )
+    method: MethodName = Field("auto", description=f"auto lets data decide; or {_METHODS}")
     apply: Literal["serving", "monitor"] = Field(
         "serving",
         description="serving: production applies the calibrator and logs its id; monitor: samples carry raw scores and "
@@ -109,9 +111,9 @@ class Model(Section):
     task: Task = Field(description="binary, multiclass, detection or segmentation: which event the score speaks of")
     slices: tuple[SliceDimension, ...] = Field((), description="columns that cut the traffic into slices")
     max_order: int = Field(2, ge=0, le=4, description="how many dimensions a crossed slice may name")
-    max_slice_values: int = Field(100, ge=1, le=100_000, description="per dimension; later ones fold into __other__")
+    max_slice_values: int = Field(100, ge=1, le=100_000, description="per dimension; later ones fold into `__other__`")
     max_versions: int = Field(
-        100, ge=1, le=1_000, description="seen within retention; later ones fold into __other__, not judged for drift"
+        100, ge=1, le=1_000, description="seen within retention; later ones fold into `__other__`, not judged for drift"
     )
     bucket: Duration = Field(timedelta(hours=1), description="width of a time bucket: divides a day evenly")
     windows: tuple[Duration, ...] = Field(
@@ -155,7 +157,7 @@ class Model(Section):
         mistakes += [
             f'slices must not use the reserved name "{dimension}"; map it under another name'
             for dimension in self.slices
-            if dimension in _RESERVED_LABELS or dimension in CANONICAL_COLUMNS[:8]
+            if dimension in (*NO_DIMENSIONS, *OWN_COLUMNS)
         ]
         if mistakes:
             raise ValueError("\n".join(mistakes))
@@ -245,7 +247,7 @@ class Config(Section):
     model: tuple[Model, ...] = Field(min_length=1)
     action: tuple[Action, ...] = ()
     server: Server = Field(default_factory=Server)  # type: ignore[arg-type]  # pydantic fills it
-    base: Path = Path()  # directory that relative paths start from; set by load_config
+    base: SkipJsonSchema[Path] = Path()  # directory that relative paths start from; set by load_config
 
     @model_validator(mode="after")
     def _names_differ(self) -> "Config":
@@ -313,70 +315,7 @@ def parse_config(text: str, origin: str, base: Path) -> Config:
     document = parse_toml(text, origin)
     if "base" in document:
         raise ConfigError([f'{origin}: unknown key "base"'])
-    try:
-        return Config.model_validate({**document, "base": base})
-    except ValidationError as error:
-        details = error.errors()
-        deeper = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
-        # a section with a mistake inside makes its parent look empty to pydantic: only the mistake inside is news
-        own = [detail for detail in details if not (detail["type"] == "too_short" and detail["loc"] in deeper)]
-        mistakes = [line for detail in own for line in _mistakes(detail, document, origin)]
-        raise ConfigError(mistakes, "mend the lines named above, then run: calwatch check") from error
-
-
-def _mistakes(detail: ErrorDetails, document: dict[str, Any], origin: str) -> list[str]:
-    place, section = _place(detail["loc"], document)
-    where = f"{origin}: {place}" if place else origin
-    key = str(detail["loc"][-1]) if detail["loc"] else ""
-    match detail["type"]:
-        case "extra_forbidden":
-            return [f'{where}: unknown key "{key}"{nearest(key, _keys(detail["loc"][:-1]))}']
-        case "missing":
-            return [f'{where}: needs "{key}"']
-        case "value_error":
-            texts = str(detail["ctx"]["error"]).split("\n")
-            subject = f"{section} " if section else ""
-            return [f"{where}: {subject}{text}" if text.startswith("must") else f"{where}: {text}" for text in texts]
-        case "too_short":
-            return [f"{where}: {section} must have at least one entry"]
-        case "tuple_type":
-            return [f"{where}: {section} must be a list (got {detail['input']!r})"]
-        case _:
-            got = detail["input"]
-            message = detail["msg"].replace("Input should be", "must be").replace("String should", "must")
-            return [f"{where}: {section} {message} (got {got!r})"]
-
-
-def _place(location: tuple[int | str, ...], document: Any) -> tuple[str, str]:
-    """Turns pydantic's path into ``model "defects": source "labels"`` and the key inside it."""
-    words: list[str] = []
-    key = ""
-    node: Any = document
-    for step in location:
-        if isinstance(step, int):
-            if isinstance(node, list) and step < len(node):
-                node = node[step]
-            if isinstance(node, dict):
-                words.append(f'{key} "{node["name"]}"' if "name" in node else f"{key} {step + 1}")
-                key = ""
-            else:
-                key = f"{key}[{step + 1}]"
-        else:
-            if key:
-                words.append(key)
-            key = step
-            node = node.get(step) if isinstance(node, dict) else node
-    if location and isinstance(location[-1], int) and not key:
-        return ": ".join(words), ""
-    return ": ".join(words), key
-
-
-def _keys(location: tuple[int | str, ...]) -> tuple[str, ...]:
-    section: Any = Config
-    for step in location:
-        if isinstance(step, str):
-            section = {
-                "monitor": Monitor, "model": Model, "source": Source, "outcomes": Outcomes, "recalibration": Recalibration,
-                "threshold": Threshold, "action": Action, "server": Server, "token": Token,
-            }.get(step, section)  # fmt: skip
-    return tuple(name for name in section.model_fields if name != "base")
+    config, mistakes = read_tables(Config, {**document, "base": base}, origin, CONFIGURATION)
+    if config is None:
+        raise ConfigError(mistakes, "mend the lines named above, then run: calwatch check")
+    return config

@@ -6,17 +6,24 @@ from pydantic import Field, model_validator
 
 from monitor.config.fields import Duration, Name, Section, TimeZone
 
-CANONICAL_COLUMNS = (
-    "sample_id", "observed_at", "labelled_at", "score", "outcome", "raw_score", "logits", "version", "calibrator",
-    "group_id", "predicted_class", "label", "n", "positives",
-)  # fmt: skip
+OWN_COLUMNS = (
+    "sample_id",
+    "observed_at",
+    "labelled_at",
+    "score",
+    "outcome",
+    "raw_score",
+    "logits",
+    "version",
+)  # never slices
+CANONICAL_COLUMNS = (*OWN_COLUMNS, "calibrator", "group_id", "predicted_class", "label", "n", "positives")
 
 
 class Outcomes(Section):
     """Words for the two outcomes, compared without case."""
 
-    true: tuple[str, ...] = ()
-    false: tuple[str, ...] = ()
+    true: tuple[str, ...] = Field(default=(), description="words for: the event happened")
+    false: tuple[str, ...] = Field(default=(), description="words for: it did not")
 
     @model_validator(mode="after")
     def _differ(self) -> "Outcomes":
@@ -59,7 +66,8 @@ class Source(Section):
     )
     missing_labels: tuple[str, ...] | None = Field(
         None,
-        description="words that mean not labelled yet; none: nan, None, NULL, NA, N/A, <NA>, \\N, - and empty, in any case",
+        description="words that mean not labelled yet; none: `nan`, `None`, `NULL`, `NA`, `N/A`, `<NA>`, `\\N`, `-` and "
+        "empty, in any case",
     )
     logits_are: Literal["logits", "probabilities"] | None = Field(
         None, description="what the column logits holds; none: calwatch looks, once a source"

@@ -26,8 +26,20 @@ from monitor.model.readings import (
     ReliabilityBin,
 )
 from monitor.model.refits import CalibratorInUse, Job, JobState, ThresholdInUse
-from monitor.model.rules import Alert, AlertState, Health, Rule, RuleKind, Severity
-from monitor.model.slices import MISSING, OTHER, Slice, Task, finest_scope
+from monitor.model.rules import (
+    AbsenceRule,
+    Alert,
+    AlertState,
+    DisparityRule,
+    DriftRule,
+    Health,
+    Rule,
+    RuleKind,
+    Severity,
+    ThresholdRule,
+    WindowRule,
+)
+from monitor.model.slices import MISSING, NO_DIMENSIONS, OTHER, RESERVED_LABELS, Slice, Task, finest_scope
 from monitor.model.status import ModelStatus, Published
 
 __all__ = [
@@ -35,14 +47,19 @@ __all__ = [
     "COUNTS",
     "METRICS",
     "MISSING",
+    "NO_DIMENSIONS",
     "OTHER",
     "QUIET_AFTER_DRIFT",
     "QUIET_TIMES",
+    "RESERVED_LABELS",
     "THRESHOLD_METRICS",
+    "AbsenceRule",
     "Alert",
     "AlertState",
     "CalibratorInUse",
     "Disparity",
+    "DisparityRule",
+    "DriftRule",
     "Evidence",
     "FileSetAside",
     "FoldedKind",
@@ -65,7 +82,9 @@ __all__ = [
     "Straddling",
     "Task",
     "ThresholdInUse",
+    "ThresholdRule",
     "WaitingLabels",
+    "WindowRule",
     "finest_scope",
     "quiet_for",
 ]

@@ -25,6 +25,58 @@ class ReadingPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class SliceReading:
+    """A reading of the past with the numbers a person asks for; the newest where nothing is said of a time."""
+
+    slice: str
+    version: str
+    window: str
+    state: str  # "ok" | "insufficient"
+    samples: int
+    unlabelled: int
+    label_coverage: float | None
+    label_lag_seconds: float | None
+    ece: float | None
+    ece_debiased: float | None
+    ece_lower: float | None
+    ece_upper: float | None
+    ece_null_quantile: float | None
+    calibration_gap: float | None
+    gap_lower: float | None
+    gap_upper: float | None
+    brier_score: float | None
+    log_loss: float | None
+    auroc: float | None
+    window_start: datetime
+    window_end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """One time that an alert fired; ``resolved_at`` None: it fires still."""
+
+    fired_at: datetime
+    resolved_at: datetime | None
+    rule: str
+    severity: str
+    slice: str
+    version: str
+    onset: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """An alert whose rule could not be evaluated, and why."""
+
+    rule: str
+    version: str
+    slice: str
+    health: str  # "unknown" | "error"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class EvidencePoint:
     """Drift evidence over its limit (1 = alarm), the highest of its span of time."""
 

@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from monitor.model.slices import Slice
 
+PROMOTED, ROLLED_BACK = "promoted", "rolled back"  # why a calibrator took charge
+
 
 class JobState(StrEnum):
     QUEUED = "queued"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import ClassVar, Literal
 
 from monitor.model.slices import Slice
 
@@ -21,11 +22,10 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """What to watch for, as read from a rule pack. Fields that do not belong to ``kind`` are None."""
+class _Rule:
+    """What every rule says."""
 
     name: str
-    kind: RuleKind
     severity: Severity
     origin: str  # "default.toml: rule 2", for messages
     summary: str = ""
@@ -35,28 +35,65 @@ class Rule:
     keep_firing_for: timedelta = timedelta(0)
     orders: tuple[int, ...] = (0, 1, 2)  # slice orders it applies to
     only: Slice = Slice()  # and only slices inside this one  # noqa: RUF009  # frozen
-    # threshold
-    metric: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdRule(_Rule):
+    """A metric above or below a value: exactly one of ``above`` and ``below`` is given."""
+
+    kind: ClassVar[Literal[RuleKind.THRESHOLD]] = RuleKind.THRESHOLD
+    metric: str
+    window: str
     above: float | None = None
     below: float | None = None
     clear_above: float | None = None  # with `below`: resolved only above this (hysteresis)
     clear_below: float | None = None  # with `above`: resolved only below this
-    window: str | None = None
     min_samples: int = 0
-    # absence
-    absent: str | None = None  # "samples" | "labels" | "pulls"
-    longer_than: timedelta | None = None
-    # drift
-    false_alarms_per_year: float | None = None  # over all slices the rule covers, however often it is looked at
+
+    @property
+    def bounds(self) -> tuple[float, float | None]:
+        """The value beyond which it fires, and the one, if any, behind which it clears."""
+        if self.above is not None:
+            return self.above, self.clear_below
+        return self.below or 0.0, self.clear_above
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbsenceRule(_Rule):
+    """Nothing came for longer than it may."""
+
+    kind: ClassVar[Literal[RuleKind.ABSENCE]] = RuleKind.ABSENCE
+    absent: Literal["samples", "labels", "pulls"]
+    longer_than: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftRule(_Rule):
+    """Evidence of drift, with a budget of false alarms."""
+
+    kind: ClassVar[Literal[RuleKind.DRIFT]] = RuleKind.DRIFT
+    false_alarms_per_year: float = 1.0  # over all slices the rule covers, however often it is looked at
     tolerance_odds: float | None = None  # outcome odds within this factor of the score's are no drift
     tolerance_probability: float | None = None  # outcome rates within this of the score are no drift
-    reference: str = (
-        "score"  # drift from perfect calibration, or "deployment": from the curve of a stream's first samples
-    )
-    reference_samples: int = 2000  # how many those are
-    # disparity: `above` is the least difference that matters; with `window` and `min_samples`
-    measure: str | None = None  # "gap": calibration gap in size | "error": debiased ECE
-    level: float | None = None  # probability of naming any slice wrongly, over all slices judged at a reading
+    # drift from perfect calibration, or from the curve of a stream's first samples, and how many those are
+    reference: Literal["score", "deployment"] = "score"
+    reference_samples: int = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisparityRule(_Rule):
+    """A slice worse than the rest of its model."""
+
+    kind: ClassVar[Literal[RuleKind.DISPARITY]] = RuleKind.DISPARITY
+    measure: Literal["gap", "error"]  # calibration gap in size, or debiased ECE
+    window: str
+    above: float = 0.0  # the least difference that matters
+    level: float = 0.05  # probability of naming any slice wrongly, over all slices judged at a reading
+    min_samples: int = 0
+
+
+WindowRule = ThresholdRule | DisparityRule  # judges what a window holds
+Rule = WindowRule | AbsenceRule | DriftRule
 
 
 class AlertState(StrEnum):

@@ -1,8 +1,9 @@
 """What a model predicts, and the parts of its traffic."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import combinations
 
 
 class Task(StrEnum):
@@ -28,6 +29,13 @@ _EVENTS = {
 
 MISSING = "__missing__"  # slice value of a sample that has none
 OTHER = "__other__"  # slice value that stands for all beyond max_slice_values
+# labels that no slice dimension may be called by: those of every reading, and those that Prometheus sets
+NO_DIMENSIONS = ("model", "version", "window", "rule", "state", "severity", "le", "quantile", "job", "instance")
+# labels that some series have of their own: a slice dimension of that name gets another label there
+RESERVED_LABELS = frozenset({
+    *NO_DIMENSIONS, "health", "calibrator", "method", "policy", "per", "class", "bound", "stage", "task", "event", "source",
+    "reason", "kind", "outcome",
+})  # fmt: skip
 
 
 def _escaped(text: str) -> str:
@@ -60,6 +68,11 @@ class Slice:
     def contains(self, other: "Slice") -> bool:
         """Whether every sample of ``other`` is one of this slice, by the labels they name."""
         return set(self.labels) <= set(other.labels)
+
+    def enclosing(self, most: int | None = None) -> Iterator["Slice"]:
+        """Yield every slice named by some of these labels, by at most ``most`` of them, itself included but not the whole."""
+        for order in range(1, min(self.order, self.order if most is None else most) + 1):
+            yield from map(Slice, combinations(self.labels, order))
 
     @classmethod
     def parse(cls, text: str) -> "Slice":

@@ -6,7 +6,8 @@ They describe what this release writes. Readers should ignore keys they do not k
 import json
 
 from monitor.model import Task
-from monitor.recalibration.calibrators import MAX_EXPONENT, MAX_INTERCEPT
+from monitor.model.methods import METHOD_NAMES, METHODS, Method
+from monitor.recalibration.methods import calibrator_class
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _ID = {"type": "string", "pattern": "^[0-9a-f]{16}$"}
@@ -15,57 +16,21 @@ _SCOPE = {
     "pattern": "^(all|[^=].*=.*)$",
     "description": 'canonical slice text: "all", or name=value pairs joined by commas; backslash escapes \\ , = and newline',
 }
-_NUMBERS = {"type": "array", "items": {"type": "number"}}
-_EXPONENT = {"type": "number", "minimum": 0, "maximum": MAX_EXPONENT}
-_INTERCEPT = {"type": "number", "minimum": -MAX_INTERCEPT, "maximum": MAX_INTERCEPT}
 _TIME = {"type": "string", "format": "date-time"}
 
-# method → (schema version, formula, parameters); p is the score, z the logits
-_METHODS: dict[str, tuple[int, str, dict[str, object]]] = {
-    "identity": (1, "p", {}),
-    "temperature": (
-        1,
-        "sigmoid(logit(p) / temperature); multiclass: max over classes of softmax(z / temperature)",
-        {"temperature": {"type": "number", "exclusiveMinimum": 0}, "multiclass": {"type": "boolean"}},
-    ),
-    "isotonic": (
-        1,
-        "linear between the knots (x, y), constant outside; x rises strictly, y never falls, as many y as x",
-        {
-            "x": {"type": "array", "minItems": 1, "items": {"type": "number", "minimum": 0, "maximum": 1}},
-            "y": {
-                "type": "array",
-                "minItems": 1,
-                "items": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-            },
-        },
-    ),
-    "platt": (2, "sigmoid(slope * logit(p) + intercept)", {"slope": _EXPONENT, "intercept": _INTERCEPT}),
-    "beta": (
-        2,
-        "sigmoid(a * ln(p) - b * ln(1 - p) + c)",
-        {"a": _EXPONENT, "b": _EXPONENT, "c": _INTERCEPT},
-    ),
-    "vector": (
-        2,
-        "softmax(weights * z + biases) at the first maximum of z; a z of minus infinity stays so",
-        {"weights": {**_NUMBERS, "minItems": 2}, "biases": {**_NUMBERS, "minItems": 2}},
-    ),
-}
-
-_ON_LOGITS = ("temperature", "vector")
 _OF_PROBABILITIES = 3  # schema version of those that take the logarithm of probabilities first
 
 
 def artefact_schema() -> dict[str, object]:
     """Of ``<model>/<id>.json``. What a schema cannot say: ``id`` is the start of the SHA-256 of the rest."""
     metrics = {"type": "object", "additionalProperties": {"type": ["number", "null"]}}
+    classes = [calibrator_class(name) for name in METHOD_NAMES]
     properties: dict[str, object] = {
         "id": {**_ID, "description": "the first 16 hex digits of the SHA-256 of all other keys, as canonical JSON"},
-        "schema_version": {"enum": [*sorted({version for version, _, _ in _METHODS.values()}), _OF_PROBABILITIES]},
+        "schema_version": {"enum": sorted({_OF_PROBABILITIES, *(made.schema_version for made in classes)})},
         "model": {"type": "string", "minLength": 1},
         "scope": _SCOPE,
-        "method": {"enum": list(_METHODS)},
+        "method": {"enum": list(METHOD_NAMES)},
         "parameters": {"type": "object"},
         "task": {"enum": [task.value for task in Task]},
         "fitted_at": _TIME,
@@ -92,7 +57,7 @@ def artefact_schema() -> dict[str, object]:
             "properties": {**properties, **optional},
             "required": list(properties),
             "allOf": [
-                *(_method(name, *described) for name, described in _METHODS.items()),
+                *(_of_method(method) for method in METHODS),
                 {
                     "if": {"properties": {"schema_version": {"const": _OF_PROBABILITIES}}},
                     "then": {
@@ -137,16 +102,18 @@ def current_schema() -> dict[str, object]:
     )
 
 
-def _method(name: str, version: int, formula: str, parameters: dict[str, object]) -> dict[str, object]:
+def _of_method(method: Method) -> dict[str, object]:
+    made = calibrator_class(method.name)
+    on_logits = method.fit_logits and made.schema  # what has no parameters does the same to probabilities
     return {
-        "if": {"properties": {"method": {"const": name}}},
+        "if": {"properties": {"method": {"const": method.name}}},
         "then": {
             "properties": {
-                "schema_version": {"enum": [version, _OF_PROBABILITIES]} if name in _ON_LOGITS else {"const": version},
+                "schema_version": {"enum": [made.schema_version, *([_OF_PROBABILITIES] if on_logits else [])]},
                 "parameters": {
-                    "description": formula,
-                    "properties": parameters,
-                    "required": list(parameters),
+                    "description": made.formula,
+                    "properties": made.schema,
+                    "required": list(made.schema),
                     "additionalProperties": False,
                 },
             }

@@ -20,10 +20,9 @@ from monitor import __version__
 from monitor.model import Slice, Task
 from monitor.model.errors import ArtefactError, StoreError
 from monitor.model.files import directory_name, flush_directory
-from monitor.recalibration.calibrators import Calibrator, calibrator_from
+from monitor.recalibration.methods import Calibrator, calibrator_class, calibrator_from
 
 SCHEMA_VERSION = 3  # the newest this release reads; written is the oldest that can say it (see schema_version)
-_METHODS_OF_VERSION_1 = frozenset({"identity", "temperature", "isotonic"})
 _CURRENT_VERSION = 1
 CURRENT = "current.json"
 _ID_DIGITS = 16
@@ -82,7 +81,7 @@ def schema_version(method: str, logits_are: str = "logits") -> int:
     older calwatch reads the former, refuses the latter."""
     if logits_are == "probabilities":
         return 3
-    return 1 if method in _METHODS_OF_VERSION_1 else 2
+    return calibrator_class(method).schema_version
 
 
 def artefact_path(directory: Path, model: str, artefact_id: str) -> Path:

@@ -1,4 +1,4 @@
-"""Calibrators: frozen functions from a score to a better calibrated score, and their form as plain values.
+"""Calibrators: frozen functions from a score to a better calibrated score, each with its form as an ONNX graph.
 
 Those on scores never reverse the order of two scores. Those on logits turn the logits of all classes into the
 probability that the predicted class is right; no order of the scores that came with them is kept or meant to be.
@@ -8,17 +8,24 @@ Formulas: temperature and vector scaling, Guo et al. 2017, "On Calibration of Mo
 Elkan 2002.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from monitor.recalibration.methods import Calibrator as Calibrator
+
+if TYPE_CHECKING:
+    from monitor.recalibration.onnx import Graph
 
 Floats = NDArray[np.float64]
 
 MAX_EXPONENT = 1000.0  # 0.5^1000 is still a normal number, so p^a and (1 − p)^b are never both rounded to 0
 MAX_INTERCEPT = 700.0  # e^700 is finite, so that it times 0 is 0
+_EXPONENT = {"type": "number", "minimum": 0, "maximum": MAX_EXPONENT}
+_INTERCEPT = {"type": "number", "minimum": -MAX_INTERCEPT, "maximum": MAX_INTERCEPT}
+_NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 2}
 _BLOCK = 1 << 14  # scores at a time: three arrays of 128 kB stay in a core's cache from one operation to the next
 
 
@@ -60,50 +67,36 @@ def _one_block(score: NDArray[np.floating], a: float, b: float, factor: float, o
     np.reciprocal(out, out=out)
 
 
-class Calibrator(Protocol):
-    """What every method offers; ``method`` and ``parameters()`` (JSON values) are all that rebuilding it needs."""
-
-    @property
-    def method(self) -> str: ...
-
-    @property
-    def needs_logits(self) -> bool:
-        """Whether it works on logit vectors; if not, it reads scores alone."""
-        ...
-
-    def parameters(self) -> dict[str, object]: ...
-
-    def apply(self, score: Floats, logits: Floats | None = None) -> Floats:
-        """Calibrated scores (N,) of scores (N,) in [0, 1], or of logits (N, C) where the method works on those."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Calibrator):
     """Leaves scores as they are: the calibrator of a model that needs none."""
 
-    @property
-    def method(self) -> str:
-        return "identity"
-
-    @property
-    def needs_logits(self) -> bool:
-        return False
-
-    def parameters(self) -> dict[str, object]:
-        return {}
+    name = "identity"
+    formula = "p"
+    schema_version = 1
 
     def apply(self, score: Floats, logits: Floats | None = None) -> Floats:
         return score
 
+    def class_logits(self, logits: Floats) -> Floats | None:
+        return logits
+
+    def draw(self, graph: "Graph", source: str) -> str:
+        return source
+
 
 @dataclass(frozen=True, slots=True)
-class Temperature:
+class Temperature(Calibrator):
     """Divides logits by ``temperature`` T > 0; T > 1 softens an over-confident model.
 
     ``multiclass=False``: sigmoid(logit(p) / T), for binary scores and for top-label scores without logit vectors.
     ``multiclass=True``: max over classes of softmax(z / T), from logits or log-probabilities z of shape (N, C).
     """
+
+    name = "temperature"
+    formula = "sigmoid(logit(p) / temperature); multiclass: max over classes of softmax(z / temperature)"
+    schema: ClassVar = {"temperature": {"type": "number", "exclusiveMinimum": 0}, "multiclass": {"type": "boolean"}}
+    schema_version = 1
 
     temperature: float
     multiclass: bool = False
@@ -113,15 +106,8 @@ class Temperature:
             raise ValueError(f"temperature must be a finite number above 0 (got {self.temperature!r})")
 
     @property
-    def method(self) -> str:
-        return "temperature"
-
-    @property
     def needs_logits(self) -> bool:
         return self.multiclass
-
-    def parameters(self) -> dict[str, object]:
-        return {"temperature": self.temperature, "multiclass": self.multiclass}
 
     def apply(self, score: Floats, logits: Floats | None = None) -> Floats:
         """Scores 0 and 1 stay what they are, NaN stays NaN; nothing is clipped.
@@ -138,6 +124,16 @@ class Temperature:
         total: Floats = scaled.sum(axis=1)
         return np.reciprocal(total)
 
+    def class_logits(self, logits: Floats) -> Floats | None:
+        return logits / self.temperature if self.multiclass else None
+
+    def draw(self, graph: "Graph", source: str) -> str:
+        if not self.multiclass:
+            return graph.power_curve(source, 1 / self.temperature, 1 / self.temperature, 0.0)
+        shifted = graph.add("Sub", source, graph.row_maximum(source))
+        odds = graph.add("Exp", graph.add("Div", shifted, graph.constant(self.temperature)))
+        return graph.add("Reciprocal", graph.row_sum(odds))
+
 
 def _checked_logits(logits: Floats | None, method: str) -> tuple[Floats, Floats]:
     """The logits (N, C) and each row's maximum (N, 1), which is finite; ValueError where a row has none."""
@@ -151,11 +147,15 @@ def _checked_logits(logits: Floats | None, method: str) -> tuple[Floats, Floats]
 
 
 @dataclass(frozen=True, slots=True)
-class Platt:
+class Platt(Calibrator):
     """sigmoid(``slope``·logit(p) + ``intercept``): temperature with a shift. Slope in 0..1000, so order is kept.
 
     On logits and not, as often seen, on probabilities: so the identity (1, 0) is among its curves.
     """
+
+    name = "platt"
+    formula = "sigmoid(slope * logit(p) + intercept)"
+    schema: ClassVar = {"slope": _EXPONENT, "intercept": _INTERCEPT}
 
     slope: float
     intercept: float
@@ -164,25 +164,21 @@ class Platt:
         _require_within("slope", self.slope, 0.0, MAX_EXPONENT)
         _require_within("intercept", self.intercept, -MAX_INTERCEPT, MAX_INTERCEPT)
 
-    @property
-    def method(self) -> str:
-        return "platt"
-
-    @property
-    def needs_logits(self) -> bool:
-        return False
-
-    def parameters(self) -> dict[str, object]:
-        return {"slope": self.slope, "intercept": self.intercept}
-
     def apply(self, score: Floats, logits: Floats | None = None) -> Floats:
         """Scores 0 and 1 stay what they are unless the slope is 0; NaN stays NaN. Logits are not used."""
         return power_curve(score, self.slope, self.slope, self.intercept)
 
+    def draw(self, graph: "Graph", source: str) -> str:
+        return graph.power_curve(source, self.slope, self.slope, self.intercept)
+
 
 @dataclass(frozen=True, slots=True)
-class Beta:
+class Beta(Calibrator):
     """sigmoid(``a``·ln p − ``b``·ln(1 − p) + ``c``) with a, b in 0..1000, so order is kept; a = b is Platt's curve."""
+
+    name = "beta"
+    formula = "sigmoid(a * ln(p) - b * ln(1 - p) + c)"
+    schema: ClassVar = {"a": _EXPONENT, "b": _EXPONENT, "c": _INTERCEPT}
 
     a: float
     b: float
@@ -193,24 +189,16 @@ class Beta:
         _require_within("b", self.b, 0.0, MAX_EXPONENT)
         _require_within("c", self.c, -MAX_INTERCEPT, MAX_INTERCEPT)
 
-    @property
-    def method(self) -> str:
-        return "beta"
-
-    @property
-    def needs_logits(self) -> bool:
-        return False
-
-    def parameters(self) -> dict[str, object]:
-        return {"a": self.a, "b": self.b, "c": self.c}
-
     def apply(self, score: Floats, logits: Floats | None = None) -> Floats:
         """Score 0 stays 0 unless a = 0, score 1 stays 1 unless b = 0; NaN stays NaN. Logits are not used."""
         return power_curve(score, self.a, self.b, self.c)
 
+    def draw(self, graph: "Graph", source: str) -> str:
+        return graph.power_curve(source, self.a, self.b, self.c)
+
 
 @dataclass(frozen=True, slots=True)
-class Vector:
+class Vector(Calibrator):
     """softmax(w∘z + b) of logits z (N, C), read at the class production predicted: the first maximum of z.
 
     The event is "the predicted class is right", and production predicts by z; the greatest of the new probabilities may
@@ -219,6 +207,10 @@ class Vector:
     to a row: z must be of the kind it was fitted on (logits, or log-probabilities). A logit of −∞ (probability 0)
     stays −∞ whatever its weight.
     """
+
+    name = "vector"
+    formula = "softmax(weights * z + biases) at the first maximum of z; a z of minus infinity stays so"
+    schema: ClassVar = {"weights": _NUMBERS, "biases": _NUMBERS}
 
     weights: tuple[float, ...]
     biases: tuple[float, ...]
@@ -233,38 +225,62 @@ class Vector:
             raise ValueError("weights and biases of vector scaling must be finite")
 
     @property
-    def method(self) -> str:
-        return "vector"
+    def classes(self) -> int | None:
+        return len(self.weights)
 
     @property
     def needs_logits(self) -> bool:
         return True
-
-    def parameters(self) -> dict[str, object]:
-        return {"weights": list(self.weights), "biases": list(self.biases)}
 
     def apply(self, score: Floats, logits: Floats | None = None) -> Floats:
         """(N,) probabilities that the predicted class is right. Raises ValueError without logits of C classes per row."""
         z, _ = _checked_logits(logits, "vector scaling")
         if z.shape[1] != len(self.weights):
             raise ValueError(f"vector scaling was fitted on {len(self.weights)} classes (got {z.shape[1]} logits)")
-        with np.errstate(invalid="ignore"):  # −∞·0, put right in the next line
-            scaled = z * np.array(self.weights) + np.array(self.biases)
-        scaled[np.isneginf(z)] = -np.inf
+        scaled = self._scaled(z)
         scaled -= scaled.max(axis=1, keepdims=True)
         np.exp(scaled, out=scaled)
         calibrated: Floats = scaled[np.arange(len(z)), z.argmax(axis=1)] / scaled.sum(axis=1)
         return calibrated
 
+    def class_logits(self, logits: Floats) -> Floats | None:
+        return self._scaled(logits)
+
+    def _scaled(self, logits: Floats) -> Floats:
+        with np.errstate(invalid="ignore"):  # −∞·0, put right in the next line
+            scaled: Floats = logits * np.array(self.weights) + np.array(self.biases)
+        scaled[np.isneginf(logits)] = -np.inf
+        return scaled
+
+    def draw(self, graph: "Graph", source: str) -> str:
+        scaled = graph.add("Mul", source, graph.constant(self.weights))
+        scaled = graph.add("Add", scaled, graph.constant(self.biases))
+        impossible = graph.add("IsInf", source, detect_positive=0)
+        scaled = graph.add("Where", impossible, source, scaled)
+        odds = graph.add("Exp", graph.add("Sub", scaled, graph.row_maximum(scaled)))
+        predicted = graph.add("ArgMax", source, axis=1, keepdims=1)
+        own = graph.add("Squeeze", graph.add("GatherElements", odds, predicted, axis=1), graph.constant([1], np.int64))
+        return graph.add("Div", own, graph.row_sum(odds))
+
 
 @dataclass(frozen=True, slots=True)
-class Isotonic:
+class Isotonic(Calibrator):
     """Piecewise-linear through knots (x, y), constant outside them.
 
     Linear rather than a step: continuous, so that two scores which differ by rounding do not land 0.2 apart. x strictly
     rising in [0, 1]; y never falling, strictly inside (0, 1): an event that a calibrator calls impossible costs an
     infinite log-loss when it happens. ``fit_isotonic`` keeps y inside.
     """
+
+    name = "isotonic"
+    formula = "linear between the knots (x, y), constant outside; x rises strictly, y never falls, as many y as x"
+    schema: ClassVar = {
+        "x": {"type": "array", "minItems": 1, "items": {"type": "number", "minimum": 0, "maximum": 1}},
+        "y": {
+            "type": "array", "minItems": 1, "items": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        },
+    }  # fmt: skip
+    schema_version = 1
 
     x: tuple[float, ...]
     y: tuple[float, ...]
@@ -278,24 +294,35 @@ class Isotonic:
         if not (np.all(np.diff(y) >= 0) and np.all((y > 0) & (y < 1))):
             raise ValueError("isotonic knots y must not fall and must lie strictly between 0 and 1")
 
-    @property
-    def method(self) -> str:
-        return "isotonic"
-
-    @property
-    def needs_logits(self) -> bool:
-        return False
-
-    def parameters(self) -> dict[str, object]:
-        return {"x": list(self.x), "y": list(self.y)}
-
     def apply(self, score: Floats, logits: Floats | None = None) -> Floats:
         """Calibrated scores (N,); NaN stays NaN. Logits are not used."""
         return np.interp(score, self.x, self.y)
 
+    def draw(self, graph: "Graph", source: str) -> str:
+        """The knot at or left of each score is found by bisection, one Gather per binary digit."""
+        x, y = np.array(self.x), np.array(self.y)
+        digits = max(len(x) - 1, 1).bit_length()
+        padded = np.full(1 << digits, np.inf)
+        padded[: len(x)] = x
+        knots = graph.constant(padded)
+        inside = graph.add("Max", source, graph.constant(x[0]))
+        inside = graph.add("Min", inside, graph.constant(x[-1]))
+        unknown = graph.add("IsNaN", source)
+        left = graph.add("Mul", graph.whole(unknown), graph.constant(0, np.int64))
+        for digit in reversed(range(digits)):
+            right = graph.add("Add", left, graph.constant(1 << digit, np.int64))
+            reached = graph.add("LessOrEqual", graph.add("Gather", knots, right), inside)
+            left = graph.add("Where", reached, right, left)
+        slope = np.zeros(len(x))
+        slope[:-1] = np.diff(y) / np.diff(x)
+        beyond = graph.add("Sub", inside, graph.add("Gather", knots, left))
+        rise = graph.add("Mul", beyond, graph.add("Gather", graph.constant(slope), left))
+        level = graph.add("Add", graph.add("Gather", graph.constant(y), left), rise)
+        return graph.add("Where", unknown, source, level)
+
 
 @dataclass(frozen=True, slots=True)
-class OnProbabilities:
+class OnProbabilities(Calibrator):
     """A calibrator on logits that was fitted on probabilities taken for logits, applied to the logarithm of such.
 
     Nobody knew them apart then, and production goes on feeding such a calibrator what it was fitted on.
@@ -322,59 +349,3 @@ class OnProbabilities:
 def _require_within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # false for NaN
         raise ValueError(f"{name} must lie in {low:g}..{high:g} (got {value!r})")
-
-
-def _number(value: object, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"{name} must be a number (got {value!r})")
-    return float(value)
-
-
-def _numbers(value: object, name: str) -> tuple[float, ...]:
-    if not isinstance(value, (list, tuple)):
-        raise ValueError(f"{name} must be a list of numbers (got {value!r})")
-    return tuple(_number(item, name) for item in value)
-
-
-def _temperature(parameters: Mapping[str, object]) -> Temperature:
-    multiclass = parameters["multiclass"]
-    if not isinstance(multiclass, bool):
-        raise ValueError(f"multiclass must be true or false (got {multiclass!r})")
-    return Temperature(_number(parameters["temperature"], "temperature"), multiclass)
-
-
-# method → (names of its parameters, how to build it); a new method is one more line
-_METHODS: dict[str, tuple[frozenset[str], Callable[[Mapping[str, object]], Calibrator]]] = {
-    "identity": (frozenset(), lambda parameters: Identity()),
-    "temperature": (frozenset({"temperature", "multiclass"}), _temperature),
-    "platt": (
-        frozenset({"slope", "intercept"}),
-        lambda parameters: Platt(*(_number(parameters[name], name) for name in ("slope", "intercept"))),
-    ),
-    "beta": (
-        frozenset({"a", "b", "c"}),
-        lambda parameters: Beta(*(_number(parameters[name], name) for name in ("a", "b", "c"))),
-    ),
-    "vector": (
-        frozenset({"weights", "biases"}),
-        lambda parameters: Vector(*(_numbers(parameters[name], name) for name in ("weights", "biases"))),
-    ),
-    "isotonic": (
-        frozenset({"x", "y"}),
-        lambda parameters: Isotonic(_numbers(parameters["x"], "x"), _numbers(parameters["y"], "y")),
-    ),
-}
-
-
-def calibrator_from(method: str, parameters: Mapping[str, object]) -> Calibrator:
-    """The calibrator that ``method`` and ``parameters()`` describe; the exact inverse, through JSON too.
-
-    Raises ValueError on an unknown method, on missing or unknown parameters, and on values the method refuses.
-    """
-    if method not in _METHODS:
-        raise ValueError(f"method must be one of {', '.join(_METHODS)} (got {method!r})")
-    names, build = _METHODS[method]
-    if set(parameters) != names:
-        wanted = ", ".join(sorted(names)) or "none"
-        raise ValueError(f"{method} takes the parameters {wanted} (got {', '.join(sorted(parameters)) or 'none'})")
-    return build(parameters)

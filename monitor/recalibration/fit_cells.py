@@ -1,25 +1,18 @@
 """Fits of calibrators on scores from cells: as many samples as one likes, at the cost of a few hundred rows."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from monitor.recalibration.calibrators import Calibrator, Identity
-from monitor.recalibration.fit_scores import fit_beta, fit_isotonic, fit_platt, fit_temperature
+from monitor.model.methods import METHOD_NAMES, METHODS, method_named
+from monitor.recalibration.methods import Calibrator, part_of
 from monitor.statistics.cells import FINE_BINS, LOGIT_LIMIT, SCORE_BINS, Cells, fine_bin_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-FITS: dict[str, Callable[[Floats, Floats, Floats], Calibrator]] = {  # on scores, simplest first
-    "identity": lambda score, outcome, weight: Identity(),
-    "temperature": fit_temperature,
-    "platt": fit_platt,
-    "beta": fit_beta,
-    "isotonic": fit_isotonic,
-}
+ON_SCORES = tuple(method.name for method in METHODS if method.fit)  # simplest first
 _TAIL_ROWS = 8  # rows that a saturated end bin's tail is spread over
 _FARTHEST = 36.0  # logit of the greatest float64 below 1
 
@@ -32,12 +25,11 @@ def fit_from_cells(method: str, cells: Cells, *, weighted: bool = False) -> Cali
     and 0.007. Isotonic is within 0.02 on average: its knots lie a bin apart. ``weighted``: by the cells' weights (groups
     with 1/m per member) instead of counts.
 
-    Raises ValueError on an unknown method, on "vector", whose logits no cell holds, and when samples are too few.
+    Raises ValueError on an unknown method, on one of logits, which no cell holds, and when samples are too few.
     """
-    if method == "vector":
-        raise ValueError("vector scaling needs logit vectors, which cells do not hold: fit it on rows")
-    if method not in FITS:
-        raise ValueError(f"method must be one of {', '.join(FITS)} (got {method!r})")
+    if method in METHOD_NAMES and not (found := method_named(method)).fit:
+        raise ValueError(f"{found.title or method} needs logit vectors, which cells do not hold: fit it on rows")
+    method_named(method, ON_SCORES)
     return fit_by_outcome(method, ByOutcome.of(cells, weighted=weighted))
 
 
@@ -128,14 +120,19 @@ class ByOutcome:
 def fit_by_outcome(method: str, cells: ByOutcome) -> Calibrator:
     """``method`` fitted on cells, pooled by bin. Raises ValueError when samples are too few."""
     together = cells.pooled()
-    if method == "isotonic":  # its levels need positives and negatives at one score
+    own = method_named(method)
+    fit = part_of(own.fit)
+    fitted: Calibrator
+    if own.on_rates:
         count = together.positives.count + together.negatives.count
         filled = count > 0
         score = (together.positives.count - together.positives.doubt + together.negatives.doubt)[filled] / count[filled]
         rate = together.positives.count[filled] / count[filled]
-        return fit_isotonic(np.clip(score, 0.0, 1.0), rate, count[filled])
-    score, outcome, count, _ = together.rows()
-    return FITS[method](score, outcome, count)
+        fitted = fit(np.clip(score, 0.0, 1.0), rate, count[filled])
+    else:
+        score, outcome, count, _ = together.rows()
+        fitted = fit(score, outcome, count)
+    return fitted
 
 
 def _scaled(side: Side, factor: Floats) -> Side:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.recalibration.calibrators import Temperature, Vector
+from monitor.recalibration.calibrators import Calibrator, Temperature, Vector
 from monitor.recalibration.fit_scores import TEMPERATURE_RANGE, find_root, require_enough
 
 Floats = NDArray[np.float64]
@@ -72,7 +72,7 @@ def _checked(logits: Floats, label_index: Ints, weight: Floats | None, what: str
 
 
 def fit_temperature_multiclass(
-    logits: Floats, label_index: Ints, weight: Floats | None = None, *, start: float = 1.0
+    logits: Floats, label_index: Ints, weight: Floats | None = None, *, start: Calibrator | None = None
 ) -> Temperature:
     """The T that minimises the mean of −log softmax(z / T)[label], from logits or log-probabilities z (N, C).
 
@@ -92,7 +92,8 @@ def fit_temperature_multiclass(
             second += dd
         return first, beta * second
 
-    found = find_root(slope, -float(np.log(start)), *_LOG_BETA_RANGE)
+    near = start.temperature if isinstance(start, Temperature) else 1.0
+    found = find_root(slope, -float(np.log(near)), *_LOG_BETA_RANGE)
     ends = dict(zip(_LOG_BETA_RANGE, reversed(TEMPERATURE_RANGE), strict=True))
     return Temperature(ends.get(found, float(np.exp(-found))), multiclass=True)
 
@@ -112,7 +113,7 @@ def _slopes_of(beta: float, logits: Floats, labels: Ints, weights: Floats) -> tu
 
 
 def fit_vector(
-    logits: Floats, label_index: Ints, weight: Floats | None = None, *, start: Temperature | Vector | None = None
+    logits: Floats, label_index: Ints, weight: Floats | None = None, *, start: Calibrator | None = None
 ) -> Vector:
     """The w, b (C,) that minimise the mean of −log softmax(w∘z + b)[label] + RIDGE·(‖w − 1‖² + ‖b‖²).
 
@@ -132,7 +133,7 @@ def fit_vector(
     theta = origin.copy()
     if isinstance(start, Vector):
         theta = np.array([*start.weights, *start.biases])
-    elif start is not None:
+    elif isinstance(start, Temperature):
         theta[:classes] /= start.temperature
     found = _newton(rows, theta, origin)
     return Vector(tuple(found[:classes].tolist()), tuple(found[classes:].tolist()))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 from scipy.special import expit
 
-from monitor.recalibration.calibrators import Beta, Isotonic, Platt, Temperature
+from monitor.recalibration.calibrators import Beta, Calibrator, Identity, Isotonic, Platt, Temperature
 
 Floats = NDArray[np.float64]
 
@@ -161,8 +161,13 @@ def _movable(score: Floats, outcome: Floats, weight: Floats | None, what: str) -
     return score, outcome, weight
 
 
+def fit_identity(*rows: object, start: Calibrator | None = None) -> Identity:
+    """The calibrator that changes nothing, whatever the rows say."""
+    return Identity()
+
+
 def fit_temperature(
-    score: Floats, outcome: Floats, weight: Floats | None = None, *, start: Temperature | None = None
+    score: Floats, outcome: Floats, weight: Floats | None = None, *, start: Calibrator | None = None
 ) -> Temperature:
     """The T that minimises the mean log-loss of sigmoid(logit(p) / T): convex in β = 1/T, Newton's method on log β.
 
@@ -180,12 +185,16 @@ def fit_temperature(
         rate = expit(beta * logit)
         return float(scaled @ rate) - happened, beta * float(squared @ (rate * (1 - rate)))
 
-    found = find_root(slope, -float(np.log(start.temperature)) if start else 0.0, *_LOG_BETA_RANGE)
+    found = find_root(
+        slope, -float(np.log(start.temperature)) if isinstance(start, Temperature) else 0.0, *_LOG_BETA_RANGE
+    )
     ends = dict(zip(_LOG_BETA_RANGE, reversed(TEMPERATURE_RANGE), strict=True))
     return Temperature(ends.get(found, float(np.exp(-found))))
 
 
-def fit_platt(score: Floats, outcome: Floats, weight: Floats | None = None, *, start: Platt | None = None) -> Platt:
+def fit_platt(
+    score: Floats, outcome: Floats, weight: Floats | None = None, *, start: Calibrator | None = None
+) -> Platt:
     """Logistic regression on logit(p) with Platt's target smoothing: (N₊ + 1)/(N₊ + 2) for 1 and 1/(N₋ + 2) for 0.
 
     The slope is kept at 0 or above: where higher scores go with fewer events, the best is a constant. Smoothed targets
@@ -198,14 +207,14 @@ def fit_platt(score: Floats, outcome: Floats, weight: Floats | None = None, *, s
     low = 1 / (float(weight.sum()) - happened + 2)
     logit = np.log(score) - np.log1p(-score)
     features = np.stack([logit, np.ones(len(score))])
-    near = (start.slope, start.intercept) if start else None
+    near = (start.slope, start.intercept) if isinstance(start, Platt) else None
     slope, intercept = fit_logistic(
         features, low + (high - low) * outcome, weight, (1.0, 0.0), nonnegative=(0,), start=near
     )
     return Platt(float(slope), float(intercept))
 
 
-def fit_beta(score: Floats, outcome: Floats, weight: Floats | None = None, *, start: Beta | None = None) -> Beta:
+def fit_beta(score: Floats, outcome: Floats, weight: Floats | None = None, *, start: Calibrator | None = None) -> Beta:
     """Logistic regression on [ln p, −ln(1 − p)] with a, b ≥ 0 (Kull et al. 2017, §3.3).
 
     A ridge of 2e-6 per sample towards the identity (1, 1, 0) keeps it finite where the scores separate the outcomes.
@@ -213,18 +222,20 @@ def fit_beta(score: Floats, outcome: Floats, weight: Floats | None = None, *, st
     """
     score, outcome, weight = _movable(score, outcome, weight, "beta")
     features = np.stack([np.log(score), -np.log1p(-score), np.ones(len(score))])
-    near = (start.a, start.b, start.c) if start else None
+    near = (start.a, start.b, start.c) if isinstance(start, Beta) else None
     a, b, c = fit_logistic(features, outcome, weight, (1.0, 1.0, 0.0), nonnegative=(0, 1), start=near)
     return Beta(float(a), float(b), float(c))
 
 
-def fit_isotonic(score: Floats, outcome: Floats, weight: Floats | None = None) -> Isotonic:
+def fit_isotonic(
+    score: Floats, outcome: Floats, weight: Floats | None = None, *, start: Calibrator | None = None
+) -> Isotonic:
     """Isotonic regression of outcome on score, equal scores pooled first; knots at both ends of each level piece.
 
     One imagined event at the lowest score and one imagined non-event at the highest take part in the fit, each with
     weight 1. So a first piece of n failures says 1/(n + 1) instead of 0, a last one of n successes n/(n + 1) instead of
     1: log-loss stays finite, by as much as the piece's own size can support, and the fit decides itself how far the
-    correction reaches. Raises ValueError for fewer than 50 samples or 5 of an outcome.
+    correction reaches. No ``start`` saves time. Raises ValueError for fewer than 50 samples or 5 of an outcome.
     """
     score, outcome, weight = _checked(score, outcome, weight)
     happened = float(weight @ outcome)

@@ -6,9 +6,8 @@ That alone is weak on small slices: see ``apart`` for what keeps local trouble l
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -189,7 +188,7 @@ def _slice_improvements(
     rows_of = np.split(order, np.searchsorted(slice_index[order], np.arange(1, len(slices))))
     members: dict[str, list[int]] = {}
     for index in np.unique(slice_index):
-        for around in _enclosing(Slice.parse(slices[index])):
+        for around in Slice.parse(slices[index]).enclosing():
             members.setdefault(around.text, []).append(int(index))
     enough: dict[str, Ints] = {}
     for name, indices in members.items():
@@ -202,13 +201,6 @@ def _slice_improvements(
         SliceImprovement(name, improvement(gain[rows], units[rows], corrected, weight[rows]))
         for name, rows in sorted(enough.items())
     ]
-
-
-def _enclosing(finest: Slice) -> Iterator[Slice]:
-    """The slice itself and every slice named by some of its labels, the whole excepted."""
-    for order in range(1, finest.order + 1):
-        for labels in combinations(finest.labels, order):
-            yield Slice(labels)
 
 
 def _on_the_whole(overall: Improvement, same: bool, accepted: bool) -> str:

@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 
 from monitor.config.settings import Model
-from monitor.model import Job, Slice, finest_scope
+from monitor.model import Job, Slice
 from monitor.model.refits import job_of
 from monitor.model.samples import Samples
 from monitor.model.wording import amount
@@ -133,10 +133,7 @@ def _look(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Mode
             {"model": model.name},
         ).fetchall()
     ]
-    covered = [
-        slice_id for own, slice_id in registry.slices.items()
-        if guard.scope.contains(own) and finest_scope(own, scopes) == guard.scope
-    ]  # fmt: skip
+    covered = registry.slices_in_charge_of(guard.scope, scopes)
     where: dict[str, object] = {
         "model_id": registry.model_id, "version": guard.version, "covered": covered, "model": model.name,
         "calibrator": guard.calibrator, "since": naive(guard.since),
@@ -175,14 +172,15 @@ def _store_run(
 ) -> None:  # fmt: skip
     own = {"model": model, "calibrator": guard.calibrator, "since": naive(guard.since)}
     connection.execute(statement("guard_buckets_delete"), {**own, "buckets": [naive(bucket) for bucket in found]})
-    for bucket, (mark, compared, left_out) in found.items():
-        connection.execute(
-            statement("guard_buckets_insert"),
-            {
-                **own, "bucket": naive(bucket), "mark": mark, "factors": list(compared.log_factors),
-                "groups": compared.groups, "samples": compared.samples, "loss": compared.loss, "left_out": left_out,
-            },
-        )  # fmt: skip
+    marks, compared, left_out = zip(*found.values(), strict=True)
+    connection.execute(
+        statement("guard_buckets_insert"),
+        {
+            **own, "buckets": [naive(bucket) for bucket in found], "marks": list(marks), "left_out": list(left_out),
+            "factors": [list(each.log_factors) for each in compared], "groups": [each.groups for each in compared],
+            "samples": [each.samples for each in compared], "losses": [each.loss for each in compared],
+        },
+    )  # fmt: skip
 
 
 def _bucket_of(moment: datetime, width: timedelta) -> datetime:

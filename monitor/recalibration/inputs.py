@@ -56,7 +56,7 @@ def gather(
     """The inputs of a refit as the database has them now. ``end``: newest labelled samples that are mature."""
     charge = in_use(connection, model.name)
     # samples that a finer calibrator serves stay with it, so they have no say here
-    covered = covered_by(registry, job.scope, [*charge, job.scope])
+    covered = registry.slices_in_charge_of(job.scope, [*charge, job.scope])
     start = max(filter(None, (end - model.recalibration.fit_window, job.onset)))
     version = newest_version(connection, registry.model_id)
     loaded = load_samples(connection, registry, model, version, covered, start, end, model.recalibration.max_samples)
@@ -101,15 +101,6 @@ def _on_counted(counted: FitCells, model: Model) -> str:
         f"selected and fitted on all {counted.n:,} samples from {counted.start:%Y-%m-%d %H:%M} to "
         f"{counted.border:%Y-%m-%d %H:%M} UTC, as counted per {format_duration(model.bucket)} and score"
     )
-
-
-def covered_by(registry: Registry, scope: Slice, scopes: list[Slice]) -> list[int]:
-    """Ids of the finest slices that ``scope`` is in charge of, among ``scopes``."""
-    return [
-        slice_id
-        for own, slice_id in registry.slices.items()
-        if scope.contains(own) and finest_scope(own, scopes) == scope
-    ]
 
 
 def _served_apart(registry: Registry, scope: Slice, scopes: list[Slice]) -> tuple[str, ...]:

@@ -11,15 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model.errors import CalwatchError
-from monitor.recalibration.calibrators import (
-    Beta,
-    Calibrator,
-    Identity,
-    Isotonic,
-    Platt,
-    Temperature,
-    Vector,
-)
+from monitor.recalibration.calibrators import Calibrator
 
 if TYPE_CHECKING:
     import onnx
@@ -52,15 +44,15 @@ def onnx_model(
     except ImportError as missing:
         raise CalwatchError("the package onnx is not installed", "pip install 'calwatch[onnx]'") from missing
     kind = onnx.TensorProto.DOUBLE if precision == "double" else onnx.TensorProto.FLOAT
-    graph = _Graph()
+    graph = Graph()
     source = "logits" if calibrator.needs_logits else "score"
     wide = graph.add("Cast", source, to=onnx.TensorProto.DOUBLE)
     if calibrator.needs_logits and logits_are == "probabilities":
         wide = _logarithm(graph, wide)
-    graph.add("Cast", _nodes_of(calibrator, graph, wide), to=kind, out="calibrated")
+    graph.add("Cast", calibrator.draw(graph, wide), to=kind, out="calibrated")
     shape: list[str | int] = ["N"]
     if calibrator.needs_logits:
-        shape.append(len(calibrator.weights) if isinstance(calibrator, Vector) else "C")
+        shape.append(calibrator.classes or "C")
     model = onnx.helper.make_model(
         onnx.helper.make_graph(
             graph.nodes,
@@ -79,7 +71,7 @@ def onnx_model(
     return model
 
 
-class _Graph:
+class Graph:
     """Nodes in order and constants by name; ``add`` returns the name of what a node yields."""
 
     def __init__(self) -> None:
@@ -100,89 +92,34 @@ class _Graph:
         self.nodes.append(node)
         return name
 
+    def whole(self, value: str) -> str:
+        """The value as whole numbers."""
+        return self.add("Cast", value, to=_INT64)
 
-def _nodes_of(calibrator: Calibrator, graph: _Graph, wide: str) -> str:
-    match calibrator:
-        case Identity():
-            return wide
-        case Temperature(multiclass=False):
-            return _power_curve(graph, wide, 1 / calibrator.temperature, 1 / calibrator.temperature, 0.0)
-        case Temperature():
-            return _top_of_softmax(graph, wide, calibrator.temperature)
-        case Platt():
-            return _power_curve(graph, wide, calibrator.slope, calibrator.slope, calibrator.intercept)
-        case Beta():
-            return _power_curve(graph, wide, calibrator.a, calibrator.b, calibrator.c)
-        case Isotonic():
-            return _interpolation(graph, wide, calibrator)
-        case Vector():
-            return _softmax_at_prediction(graph, wide, calibrator)
-        case _:
-            raise ValueError(f"{calibrator.method} has no ONNX form")
+    def row_maximum(self, z: str) -> str:
+        """The greatest of each row, (N, 1)."""
+        return self.add("ReduceMax", z, axes=[1], keepdims=1)
+
+    def row_sum(self, z: str) -> str:
+        """The sum of each row, (N,)."""
+        return self.add("ReduceSum", z, self.constant([1], np.int64), keepdims=0)
+
+    def power_curve(self, p: str, a: float, b: float, c: float) -> str:
+        """As ``power_curve``: 1 / (1 + e^(−c)·(1 − p)^b / p^a), with one power where a = b."""
+        rest = self.add("Sub", self.constant(1.0), p)
+        if a == b:
+            odds = self.add("Pow", self.add("Div", rest, p), self.constant(a))
+        else:
+            odds = self.add("Div", self.add("Pow", rest, self.constant(b)), self.add("Pow", p, self.constant(a)))
+        scaled = self.add("Mul", odds, self.constant(np.exp(-c)))
+        curve = self.add("Reciprocal", self.add("Add", scaled, self.constant(1.0)))
+        return self.add("Where", self.add("IsNaN", p), p, curve)  # NaN to the power 0 is 1
 
 
-def _logarithm(graph: _Graph, q: str) -> str:
+def _logarithm(graph: Graph, q: str) -> str:
     """Of probabilities, zeros floored as calwatch does at intake; NaN stays NaN, which Max would not promise."""
     floored = graph.add("Max", q, graph.constant(1e-30))
     return graph.add("Log", graph.add("Where", graph.add("IsNaN", q), q, floored))
-
-
-def _power_curve(graph: _Graph, p: str, a: float, b: float, c: float) -> str:
-    """As ``power_curve``: 1 / (1 + e^(−c)·(1 − p)^b / p^a), with one power where a = b."""
-    rest = graph.add("Sub", graph.constant(1.0), p)
-    if a == b:
-        odds = graph.add("Pow", graph.add("Div", rest, p), graph.constant(a))
-    else:
-        odds = graph.add("Div", graph.add("Pow", rest, graph.constant(b)), graph.add("Pow", p, graph.constant(a)))
-    scaled = graph.add("Mul", odds, graph.constant(np.exp(-c)))
-    curve = graph.add("Reciprocal", graph.add("Add", scaled, graph.constant(1.0)))
-    return graph.add("Where", graph.add("IsNaN", p), p, curve)  # NaN to the power 0 is 1
-
-
-def _row_maximum(graph: _Graph, z: str) -> str:
-    return graph.add("ReduceMax", z, axes=[1], keepdims=1)
-
-
-def _row_sum(graph: _Graph, z: str) -> str:
-    return graph.add("ReduceSum", z, graph.constant([1], np.int64), keepdims=0)
-
-
-def _top_of_softmax(graph: _Graph, z: str, temperature: float) -> str:
-    shifted = graph.add("Div", graph.add("Sub", z, _row_maximum(graph, z)), graph.constant(temperature))
-    return graph.add("Reciprocal", _row_sum(graph, graph.add("Exp", shifted)))
-
-
-def _softmax_at_prediction(graph: _Graph, z: str, calibrator: Vector) -> str:
-    scaled = graph.add("Mul", z, graph.constant(calibrator.weights))
-    scaled = graph.add("Add", scaled, graph.constant(calibrator.biases))
-    impossible = graph.add("IsInf", z, detect_positive=0)
-    scaled = graph.add("Where", impossible, z, scaled)
-    odds = graph.add("Exp", graph.add("Sub", scaled, _row_maximum(graph, scaled)))
-    predicted = graph.add("ArgMax", z, axis=1, keepdims=1)
-    own = graph.add("Squeeze", graph.add("GatherElements", odds, predicted, axis=1), graph.constant([1], np.int64))
-    return graph.add("Div", own, _row_sum(graph, odds))
-
-
-def _interpolation(graph: _Graph, p: str, calibrator: Isotonic) -> str:
-    """Linear between knots: the knot at or left of each score is found by bisection, one Gather per binary digit."""
-    x, y = np.array(calibrator.x), np.array(calibrator.y)
-    digits = max(len(x) - 1, 1).bit_length()
-    padded = np.full(1 << digits, np.inf)
-    padded[: len(x)] = x
-    knots = graph.constant(padded)
-    inside = graph.add("Max", p, graph.constant(x[0]))
-    inside = graph.add("Min", inside, graph.constant(x[-1]))
-    left = graph.add("Mul", graph.add("Cast", graph.add("IsNaN", p), to=_INT64), graph.constant(0, np.int64))
-    for digit in reversed(range(digits)):
-        right = graph.add("Add", left, graph.constant(1 << digit, np.int64))
-        reached = graph.add("LessOrEqual", graph.add("Gather", knots, right), inside)
-        left = graph.add("Where", reached, right, left)
-    slope = np.zeros(len(x))
-    slope[:-1] = np.diff(y) / np.diff(x)
-    beyond = graph.add("Sub", inside, graph.add("Gather", knots, left))
-    rise = graph.add("Mul", beyond, graph.add("Gather", graph.constant(slope), left))
-    level = graph.add("Add", graph.add("Gather", graph.constant(y), left), rise)
-    return graph.add("Where", graph.add("IsNaN", p), p, level)
 
 
 def artefact_to_export(directory: Path, model: str, slice_: Slice, artefact_id: str | None) -> Artefact:

@@ -12,6 +12,7 @@ from monitor.config.settings import Model
 from monitor.model import CalibratorInUse, Job, JobState, Slice, finest_scope
 from monitor.model.errors import ArtefactError
 from monitor.model.files import directory_name
+from monitor.model.refits import PROMOTED, ROLLED_BACK
 from monitor.recalibration.artefacts import (
     Artefact,
     artefact_path,
@@ -21,7 +22,8 @@ from monitor.recalibration.artefacts import (
     write_artefact,
     write_current,
 )
-from monitor.recalibration.calibrators import Calibrator, OnProbabilities, calibrator_from
+from monitor.recalibration.calibrators import Calibrator, OnProbabilities
+from monitor.recalibration.methods import calibrator_from
 from monitor.store.connection import aware, naive
 from monitor.store.scores.logits import load_raw_until
 from monitor.store.scores.served import Serving
@@ -29,7 +31,6 @@ from monitor.store.sql import statement
 
 log = structlog.get_logger("calwatch")
 CALIBRATORS = "calibrators"  # directory under the state directory
-PROMOTED, ROLLED_BACK = "promoted", "rolled back"  # why a calibrator took charge
 ADOPTION_WINDOW = timedelta(days=1)  # of the newest traffic, in which production is looked for using a calibrator
 
 

@@ -8,23 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
+from monitor.model.methods import METHOD_NAMES, METHODS, method_named
 from monitor.model.samples import Samples
 from monitor.model.wording import amount
-from monitor.recalibration.calibrators import Beta, Calibrator, Identity, Platt, Temperature, Vector
-from monitor.recalibration.fit_cells import ByOutcome, fit_by_outcome, fit_from_cells
-from monitor.recalibration.fit_logits import fit_temperature_multiclass, fit_vector
-from monitor.recalibration.fit_scores import fit_beta, fit_isotonic, fit_platt, fit_temperature
+from monitor.recalibration.fit_cells import ON_SCORES, ByOutcome, fit_by_outcome, fit_from_cells
+from monitor.recalibration.methods import Calibrator, part_of
 from monitor.statistics.cells import Cells
 from monitor.statistics.paired_loss import Improvement, improvement, log_losses
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-ISOTONIC_MIN_EACH_OUTCOME = 1_000  # below, isotonic regression overfits (Niculescu-Mizil & Caruana 2005)
-VECTOR_MIN_EACH_CLASS = 100  # rows with that label: two parameters each
-METHODS = ("identity", "temperature", "platt", "beta", "isotonic", "vector")
-ON_SCORES = ("identity", "temperature", "platt", "beta", "isotonic")  # candidates of "auto", simplest first
-ON_LOGITS = ("identity", "temperature", "vector")  # where every sample has logits and a true class
+ON_LOGITS = tuple(
+    method.name for method in METHODS if method.fit_logits
+)  # where every sample has logits and a true class
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +36,8 @@ class Selection:
 def select(method: str, samples: Samples, *, folds: int = 5, confidence: float = 0.95) -> Selection:
     """Fit ``method``, or with ``"auto"`` the simplest candidate not significantly worse than the best.
 
-    Candidates are ``ON_LOGITS`` where every sample has logits and its true class, else ``ON_SCORES``; isotonic only from
-    1,000 outcomes of each class on, vector only from 100 rows of each class on. Log-loss is cross-validated over
+    Candidates are ``ON_LOGITS`` where every sample has logits and its true class, else ``ON_SCORES``; each only from
+    its least number of samples of each outcome or class on. Log-loss is cross-validated over
     ``folds`` contiguous blocks of time with each group in one block. "Significantly worse" is a one-sided, group-robust
     test of the paired difference at ``confidence``.
 
@@ -51,9 +48,9 @@ def select(method: str, samples: Samples, *, folds: int = 5, confidence: float =
     Raises ValueError on an unknown method and, for a method asked for by name, when the samples are too few for it;
     "auto" then falls back to a simpler method and says so in its reasons.
     """
-    if method not in (*METHODS, "auto"):
-        raise ValueError(f"method must be one of {', '.join(METHODS)} or auto (got {method!r})")
-    reasons = _note_on_logits(samples) if method in ("temperature", "auto") else []
+    if method not in (*METHOD_NAMES, "auto"):
+        raise ValueError(f"method must be one of {', '.join(METHOD_NAMES)} or auto (got {method!r})")
+    reasons = _note_on_logits(method, samples)
     if method != "auto":
         return Selection(_fit(method, samples, None), (*reasons, f"{method} chosen: asked for by name"))
     fitted: dict[str, Calibrator] = {}
@@ -103,64 +100,50 @@ def decide(
 
 def _fit(method: str, samples: Samples, near: Calibrator | None) -> Calibrator:
     """Fitted on all samples; ``near`` is a calibrator that may be nearly right, and only saves time."""
-    if method == "identity":
-        return Identity()
-    if method in ("temperature", "vector") and samples.has_all_logits:
-        assert samples.logits is not None
-        assert samples.label_index is not None
-        if method == "temperature":
-            start = near.temperature if isinstance(near, Temperature) else 1.0
-            return fit_temperature_multiclass(samples.logits, samples.label_index, start=start)
-        known = near if isinstance(near, (Temperature, Vector)) else None
-        return fit_vector(samples.logits, samples.label_index, start=known)
-    if method == "vector":
+    own = method_named(method)
+    fitted: Calibrator
+    if own.fit_logits and samples.has_all_logits:
+        fitted = part_of(own.fit_logits)(samples.logits, samples.label_index, start=near)
+    elif own.fit:
+        fitted = part_of(own.fit)(samples.score, samples.outcome, samples.n, start=near)
+    else:
         why = f": {samples.about_logits.said}" if samples.about_logits.said else ""
-        raise ValueError(f"vector scaling needs logits and the true class of every sample{why}")
-    return _fit_scores(method, samples, near)
+        raise ValueError(f"{own.title or method} needs logits and the true class of every sample{why}")
+    return fitted
 
 
-def _fit_scores(method: str, samples: Samples, near: Calibrator | None) -> Calibrator:
-    rows = samples.score, samples.outcome, samples.n
-    match method:
-        case "temperature":
-            return fit_temperature(*rows, start=near if isinstance(near, Temperature) else None)
-        case "platt":
-            return fit_platt(*rows, start=near if isinstance(near, Platt) else None)
-        case "beta":
-            return fit_beta(*rows, start=near if isinstance(near, Beta) else None)
-        case "isotonic":
-            return fit_isotonic(*rows)
-    raise AssertionError(f"no fit on scores is called {method}")
-
-
-def _note_on_logits(samples: Samples) -> list[str]:
+def _note_on_logits(method: str, samples: Samples) -> list[str]:
+    """Why what could be fitted on logits is fitted on scores; nothing for methods that are of one kind alone."""
+    able = [each.name for each in METHODS if each.fit and each.fit_logits and each.name != "identity"]
+    if method not in (*able, "auto"):
+        return []
     if samples.about_logits.said:
         return [samples.about_logits.said]
     if samples.logits is None or samples.has_all_logits:
         return []
+    fitted = f"{' and '.join(able)} {'is' if len(able) == 1 else 'are'} fitted on scores"
     if samples.label_index is None:
-        return ["temperature is fitted on scores: logits come without the index of the true class"]
+        return [f"{fitted}: logits come without the index of the true class"]
     lacking = int(np.isnan(samples.logits).any(axis=1).sum())
-    return [f"temperature is fitted on scores: {lacking:,} of {len(samples):,} samples have no logits"]
+    return [f"{fitted}: {lacking:,} of {len(samples):,} samples have no logits"]
 
 
-def _require_candidate(name: str, samples: Samples) -> None:
-    if name == "isotonic":
-        positives = float(samples.outcome.sum())
-        require_isotonic_outcomes(positives, len(samples) - positives)
-    if name == "vector" and samples.logits is not None and samples.label_index is not None:
+def _require_candidate(method: str, samples: Samples) -> None:
+    positives = float(samples.outcome.sum())  # a pre-counted row counts once
+    require_outcomes(method, positives, len(samples) - positives)
+    least = method_named(method).least_each_class
+    if least and samples.logits is not None and samples.label_index is not None:
         count = np.bincount(samples.label_index, minlength=samples.logits.shape[1])
-        if count.min() < VECTOR_MIN_EACH_CLASS:
-            raise ValueError(
-                f"{count.min():,} rows of class {int(count.argmin())}, needs {VECTOR_MIN_EACH_CLASS} of each class"
-            )
+        if count.min() < least:
+            raise ValueError(f"{count.min():,} rows of class {int(count.argmin())}, needs {least} of each class")
 
 
-def require_isotonic_outcomes(positives: float, negatives: float) -> None:
-    """Raises ValueError, as "412 positives, needs 1,000", where isotonic regression would overfit."""
+def require_outcomes(method: str, positives: float, negatives: float) -> None:
+    """Raises ValueError, as "412 positives, needs 1,000", where the method would overfit so few samples."""
+    least = method_named(method).least_each_outcome
     for count, name in ((positives, "positives"), (negatives, "negatives")):
-        if count < ISOTONIC_MIN_EACH_OUTCOME:
-            raise ValueError(f"{count:,.0f} {name}, needs {ISOTONIC_MIN_EACH_OUTCOME:,}")
+        if count < least:
+            raise ValueError(f"{count:,.0f} {name}, needs {least:,}")
 
 
 def time_folds(samples: Samples, folds: int) -> Ints:
@@ -233,8 +216,7 @@ def select_from_cells(method: str, cells: Cells, *, folds: int = 5, confidence: 
     fitted: dict[str, Calibrator] = {}
     for name in ON_SCORES:
         try:
-            if name == "isotonic":
-                require_isotonic_outcomes(float(cells.outcome.sum()), float((cells.n - cells.outcome).sum()))
+            require_outcomes(name, float(cells.outcome.sum()), float((cells.n - cells.outcome).sum()))
             fitted[name] = fit_by_outcome(name, parts)
         except ValueError as missing:
             reasons.append(f"{name} rejected: {missing}")

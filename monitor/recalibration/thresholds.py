@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from monitor.config.settings import Model
 from monitor.model import Slice, ThresholdInUse
 from monitor.model.samples import Samples
-from monitor.recalibration.calibrators import Calibrator, Identity, Temperature, Vector
+from monitor.recalibration.calibrators import Calibrator
 from monitor.statistics.thresholds.choice import Scored, ThresholdChoice, choose_threshold, is_broken
 from monitor.statistics.thresholds.curves import ThresholdCurve
 from monitor.statistics.thresholds.policies import Policy, parse_policy
@@ -121,17 +121,9 @@ def class_probabilities(calibrator: Calibrator, samples: Samples) -> Floats | No
     """(N, C) calibrated probabilities of all classes; None where logits are missing or the calibrator works on scores."""
     if not samples.has_all_logits or samples.logits is None:
         return None
-    z = samples.logits.astype(np.float64)
-    match calibrator:
-        case Temperature() if calibrator.multiclass:
-            z = z / calibrator.temperature
-        case Vector():
-            with np.errstate(invalid="ignore"):  # −∞·0, put right in the next line
-                z = np.where(np.isneginf(z), z, z * np.array(calibrator.weights) + np.array(calibrator.biases))
-        case Identity():
-            pass
-        case _:
-            return None
+    z = calibrator.class_logits(samples.logits.astype(np.float64))
+    if z is None:
+        return None
     odds = np.exp(z - z.max(axis=1, keepdims=True))
     probabilities: Floats = odds / odds.sum(axis=1, keepdims=True)
     return probabilities

@@ -10,15 +10,19 @@ from datetime import datetime, timedelta
 
 from monitor.model import (
     COUNTS,
+    AbsenceRule,
     Alert,
     AlertState,
     Disparity,
+    DisparityRule,
+    DriftRule,
     Evidence,
     LastSeen,
     Reading,
     ReadingState,
     Rule,
     Slice,
+    ThresholdRule,
     quiet_for,
 )
 from monitor.model.durations import format_duration
@@ -44,7 +48,7 @@ def applies(rule: Rule, slice_: Slice) -> bool:
 
 
 def threshold_findings(
-    rule: Rule, readings: tuple[Reading, ...], prior: Mapping[AlertKey, Alert]
+    rule: ThresholdRule, readings: tuple[Reading, ...], prior: Mapping[AlertKey, Alert]
 ) -> dict[AlertKey, Finding]:
     """What a threshold rule finds in each reading of its window that it covers."""
     found = {}
@@ -55,9 +59,9 @@ def threshold_findings(
     return found
 
 
-def _compare(rule: Rule, reading: Reading, before: Alert | None) -> Finding:
+def _compare(rule: ThresholdRule, reading: Reading, before: Alert | None) -> Finding:
     """A threshold rule on one reading. A firing alert is measured against the clearing bound (hysteresis)."""
-    metric = rule.metric or ""
+    metric = rule.metric
     value = reading.value(metric)
     too_few = metric not in COUNTS and reading.state is ReadingState.INSUFFICIENT
     if value is None or not math.isfinite(value) or too_few or reading.samples < rule.min_samples:
@@ -65,10 +69,7 @@ def _compare(rule: Rule, reading: Reading, before: Alert | None) -> Finding:
         text = f"{metric} is unknown over {rule.window} ({counted(reading.samples)}{needed})"
         return Finding(None, before.value if before else None, text)
     upward = rule.above is not None
-    start = rule.above if rule.above is not None else rule.below
-    clear = rule.clear_below if upward else rule.clear_above
-    if start is None:
-        raise ValueError(f"{rule.origin}: a threshold rule has a bound")  # parse_pack sees to it
+    start, clear = rule.bounds
     holds, bound = (value > start if upward else value < start), start
     if not holds and clear is not None and before is not None and before.state is AlertState.FIRING:
         holds, bound = (value >= clear if upward else value <= clear), clear
@@ -80,7 +81,7 @@ def _compare(rule: Rule, reading: Reading, before: Alert | None) -> Finding:
 
 
 def disparity_findings(
-    rule: Rule, disparities: tuple[Disparity, ...], prior: Mapping[AlertKey, Alert]
+    rule: DisparityRule, disparities: tuple[Disparity, ...], prior: Mapping[AlertKey, Alert]
 ) -> dict[AlertKey, Finding]:
     """A slice is worse than the rest of its model when it is so by at least ``above`` for certain: by the lower bound
     that holds for all slices judged, at the rule's level.
@@ -97,7 +98,7 @@ def disparity_findings(
     return found
 
 
-def _against_rest(rule: Rule, held: Disparity, before: Alert | None) -> Finding:
+def _against_rest(rule: DisparityRule, held: Disparity, before: Alert | None) -> Finding:
     name = "calibration gap" if held.measure == "gap" else "debiased ECE"
     counts = f"({counted(held.samples)}, rest {held.rest_samples:,}"
     if held.difference is None or held.lower is None or held.lower_alone is None:
@@ -105,7 +106,7 @@ def _against_rest(rule: Rule, held: Disparity, before: Alert | None) -> Finding:
         needed = f"; {held.needed_samples:,} needed in both" if few else ""
         text = f"{name} against the rest of the model is unknown over {held.window} {counts}{needed})"
         return Finding(None, before.value if before else None, text)
-    least = rule.above or 0.0
+    least = rule.above
     holds = held.lower >= least
     kept = not holds and before is not None and before.state is AlertState.FIRING and held.lower_alone >= least
     form = signed if held.measure == "gap" else number
@@ -117,9 +118,9 @@ def _against_rest(rule: Rule, held: Disparity, before: Alert | None) -> Finding:
     return Finding(holds or kept, held.difference, text, held.window_start)
 
 
-def _certainty(rule: Rule, held: Disparity, kept: bool) -> str:
+def _certainty(rule: DisparityRule, held: Disparity, kept: bool) -> str:
     """How surely a slice is worse, in parentheses; nothing for one that is better."""
-    least, level = rule.above or 0.0, rule.level or 0.0
+    least, level = rule.above, rule.level
     allowed = f", {rounded(least)} is allowed" if least else ""
     together = f"{held.slices:,} slice{'' if held.slices == 1 else 's'}"
     if kept:
@@ -136,7 +137,7 @@ def _percent(share: float) -> str:
 
 
 def absence_findings(
-    rule: Rule,
+    rule: AbsenceRule,
     last_seen: tuple[LastSeen, ...],
     prior: Mapping[AlertKey, Alert],
     now: datetime,
@@ -162,7 +163,7 @@ def absence_findings(
 
 
 def drift_findings(
-    rule: Rule, evidence: tuple[Evidence, ...], prior: Mapping[AlertKey, Alert], now: datetime
+    rule: DriftRule, evidence: tuple[Evidence, ...], prior: Mapping[AlertKey, Alert], now: datetime
 ) -> dict[AlertKey, Finding]:
     """A drift holds from its alarm until it has been quiet: without another alarm for three times as long as the
     first one took, at least a week, of labelled samples or since it was told; or until a new calibrator or version begins
@@ -206,14 +207,14 @@ def _no_alarm(held: Evidence) -> str:
     return f"drift evidence is {rounded(held.ratio)} of what raises an alarm, {under} since {moment(held.opened)}"
 
 
-def _alarm(rule: Rule, held: Evidence, began: datetime, ratio: float) -> str:
+def _alarm(rule: DriftRule, held: Evidence, began: datetime, ratio: float) -> str:
     """Two sentences: what has drifted since when, and how sure that is. Ends so that "since …" can follow."""
     whose = f"Scores of {'all traffic' if held.slice.order == 0 else held.slice.text}"
     how = f"are {held.direction}" if held.direction else "have drifted"
     counts = counted(held.samples_since_onset or 0, "labelled sample")
     counts = f"{counts} since" if began == held.onset else f"newest alarm {minute(held.alarm_at)} UTC, on {counts}"
     sound = "a model that stays as it was deployed" if rule.reference == "deployment" else "a calibrated model"
-    often = frequency(rule.false_alarms_per_year or 1.0)
+    often = frequency(rule.false_alarms_per_year)
     doubt = f", which is not guaranteed while {held.caveat}" if held.caveat else ""
     return (
         f"{whose} {how} since about {moment(began)} ({counts}). The evidence reached {times(ratio)} what raises an "
@@ -221,8 +222,8 @@ def _alarm(rule: Rule, held: Evidence, began: datetime, ratio: float) -> str:
     )
 
 
-def _silent_since(rule: Rule, seen_at: datetime, now: datetime) -> Finding:
-    patience = rule.longer_than or timedelta(0)
+def _silent_since(rule: AbsenceRule, seen_at: datetime, now: datetime) -> Finding:
+    patience = rule.longer_than
     silent = max(now - seen_at, timedelta(0))
     last = f"(last at {moment(seen_at)})"
     if silent > patience:
@@ -232,10 +233,12 @@ def _silent_since(rule: Rule, seen_at: datetime, now: datetime) -> Finding:
     return Finding(False, silent.total_seconds(), text)
 
 
-def _never_seen(rule: Rule, slice_: Slice, before: Alert | None, now: datetime, first_seen_at: datetime) -> Finding:
+def _never_seen(
+    rule: AbsenceRule, slice_: Slice, before: Alert | None, now: datetime, first_seen_at: datetime
+) -> Finding:
     """Nothing yet. The whole has been waited for since the monitor's first sight of the model, a slice since this
     rule first met it: a camera installed today is not late because its model is a year old."""
-    patience = rule.longer_than or timedelta(0)
+    patience = rule.longer_than
     waiting_since = first_seen_at
     if slice_.order:
         remembered = before.resolved_at if before and before.state is AlertState.RESOLVED else before and before.since

@@ -10,7 +10,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from monitor.model import Alert, AlertState, Disparity, Evidence, Health, LastSeen, Reading, Rule, RuleKind
+from monitor.model import (
+    AbsenceRule,
+    Alert,
+    AlertState,
+    Disparity,
+    Evidence,
+    Health,
+    LastSeen,
+    Reading,
+    Rule,
+    RuleKind,
+    WindowRule,
+)
 from monitor.model.durations import format_duration
 from monitor.model.wording import moment
 from monitor.rules.conditions import (
@@ -24,7 +36,6 @@ from monitor.rules.conditions import (
     threshold_findings,
 )
 
-OF_A_WINDOW = (RuleKind.THRESHOLD, RuleKind.DISPARITY)  # kinds that judge what a window holds
 RESOLVED_SHOWN = timedelta(hours=24)  # how long an alert stays resolved, for people to see, before it is inactive
 
 
@@ -63,7 +74,7 @@ def step(
     A model without any reading is silent, not gone. An alert evaluated at ``now`` or later is returned as it is.
     """
     forgotten: set[AlertKey] = set()
-    if rule.kind in OF_A_WINDOW:
+    if isinstance(rule, WindowRule):
         readings = tuple(readings)
         found = (
             threshold_findings(rule, readings, prior)
@@ -185,7 +196,7 @@ def _raised(rule: Rule, before: Alert, alert: Alert, found: Finding, now: dateti
     if now - since < rule.hold:
         waits = f"{alert.reason}; fires after {format_duration(rule.hold)}"
         return replace(alert, state=AlertState.PENDING, reason=waits, fired_at=None, resolved_at=None, onset=None)
-    onset = found.onset - (now - since) if found.onset and rule.kind in OF_A_WINDOW else found.onset
+    onset = found.onset - (now - since) if found.onset and isinstance(rule, WindowRule) else found.onset
     return replace(alert, state=AlertState.FIRING, fired_at=now, resolved_at=None, onset=onset)
 
 
@@ -203,13 +214,12 @@ def _leave(before: Alert, now: datetime, reason: str) -> Alert | None:
             return None
 
 
-def _is_forgotten(rule: Rule, seen: LastSeen, now: datetime, since: datetime | None) -> bool:
+def _is_forgotten(rule: AbsenceRule, seen: LastSeen, now: datetime, since: datetime | None) -> bool:
     """Whether a slice is away for so long that nobody waits for it any more."""
     if since is None or seen.observed_at is None or not seen.slice.order or seen.slice == rule.only:
         return False
-    patience = rule.longer_than or timedelta(0)
-    if patience > now - since:  # a rule that waits longer than that must fire all the same
-        since -= patience
+    if rule.longer_than > now - since:  # a rule that waits longer than that must fire all the same
+        since -= rule.longer_than
     return seen.observed_at < since
 
 
@@ -219,7 +229,7 @@ def _gone(rule: Rule, key: AlertKey, present: Iterable[AlertKey]) -> str:
         return f"slice {slice_.text} has no samples in any window any more"
     if rule.kind is RuleKind.DRIFT:
         return "its stream of evidence is closed: another model version is in use"
-    if version and rule.kind in OF_A_WINDOW:
+    if version and isinstance(rule, WindowRule):
         return f"version {version} has no samples in any window any more"
     return f'rule "{rule.name}" is now of kind "{rule.kind}"'
 

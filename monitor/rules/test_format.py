@@ -40,16 +40,22 @@ are the predictions, of which that share is labelled.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Annotated, Any
 
-from monitor.config.toml import Table, nearest, parse_toml, tables
-from monitor.model import COUNTS, METRICS, AlertState, Health, Rule, RuleKind, Slice
+from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
+
+from monitor.config.fields import Section
+from monitor.config.mistakes import RULES, AnotherFileError, MustError, Words, read_tables
+from monitor.config.toml import nearest, parse_toml
+from monitor.model import AlertState, Health, Rule, RuleKind, Slice
+from monitor.model.durations import parse_duration
 from monitor.model.errors import ConfigError
 from monitor.rules.conditions import ALL_VERSIONS, AlertKey
-from monitor.rules.pack import ABSENT, load_pack, read_text
+from monitor.rules.pack import load_pack, read_text
+from monitor.rules.tables import Absent, PositiveLength, Texts, WindowName, known_metric
 
 MAX_STEPS = 100_000
 DRIFT_EVIDENCE = "drift_evidence_ratio"  # series of tests only: threshold rules cannot name them
@@ -61,89 +67,254 @@ _TERM = re.compile(
 )
 
 
+@dataclass
+class _Before:
+    """What stands before a key in the file and decides whether it can be: filled in as it is read."""
+
+    folder: Path
+    rules: tuple[Rule, ...] = ()
+    start: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    interval: timedelta = timedelta(hours=1)
+
+
+def _before(info: ValidationInfo) -> _Before:
+    assert isinstance(info.context, _Before)  # which read_test_file hands over
+    return info.context
+
+
 @dataclass(frozen=True, slots=True)
-class Series:
-    """One input over the steps of a test: a metric of a window or, without a window, arrivals of what ``of`` names."""
+class Moment:
+    """A time of an expectation, as written and as the number of intervals since the start."""
 
-    key: AlertKey
-    watched: str
-    window: str | None
-    values: tuple[float | None, ...]
-    samples: tuple[float | None, ...]  # empty: enough at each step
+    text: str
+    step: int
 
 
-@dataclass(frozen=True, slots=True)
-class EvidenceSeries:
+def _time(value: Any) -> Any:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise MustError("be a time with its zone such as 2026-01-01T00:00:00Z")
+    return value.astimezone(UTC)
+
+
+def _slice(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise MustError("be text")
+    return Slice.parse(value)
+
+
+def _values(value: Any, info: ValidationInfo) -> Any:
+    if value is None:  # a bound that is not there is the value itself
+        return info.data.get("values", ())
+    if not isinstance(value, str):
+        raise MustError("be text")
+    try:
+        return expand_values(value)
+    except ValueError as error:
+        raise ValueError(f"{info.field_name}: {error}") from None
+
+
+def _moment(value: Any, info: ValidationInfo) -> Any:
+    try:
+        step, rest = divmod(parse_duration(value if isinstance(value, str) else ""), _before(info).interval)
+    except (ValueError, OverflowError):
+        raise MustError('be a duration such as "30m"') from None
+    if rest:
+        raise ValueError(f"at {value} falls between two evaluations: use a multiple of the interval")
+    if step > MAX_STEPS:
+        raise ValueError(f"at {value} is more than {MAX_STEPS:,} intervals after the start")
+    return Moment(value, step)
+
+
+Time = Annotated[datetime, BeforeValidator(_time)]
+SliceText = Annotated[Slice, BeforeValidator(_slice)]
+Values = Annotated[tuple[float | None, ...], BeforeValidator(_values)]
+SomeValues = Annotated[Values, Words(missing='such as "0.01x12 0.09x6"')]
+
+
+class ArrivalSeries(Section):
+    """Over the steps of a test, whether what ``of`` names came."""
+
+    of: Absent
+    slice: SliceText = Slice()
+    values: SomeValues
+
+    @field_validator("slice")
+    @classmethod
+    def _pulls_are_of_the_whole(cls, slice_: Slice, info: ValidationInfo) -> Slice:
+        if info.data.get("of") == "pulls" and slice_ != Slice():
+            raise ValueError('slice does not go with of = "pulls": a pull brings all slices')
+        return slice_
+
+
+class _OfVersion(Section):
+    version: str = "v1"
+    slice: SliceText = Slice()
+    samples: Values = ()  # empty: enough at each step
+
+    @property
+    def key(self) -> AlertKey:
+        return self.version, self.slice
+
+
+class ReadingSeries(_OfVersion):
+    """One metric of one window over the steps of a test; None: no reading."""
+
+    window: WindowName = Field(examples=["24h"])
+    metric: Annotated[str, Words(missing='such as "ece_lower", or of for an absence rule')]
+    values: SomeValues
+
+    @field_validator("metric")
+    @classmethod
+    def _is_known(cls, metric: str) -> str:
+        return known_metric(metric, (DRIFT_EVIDENCE, DISPARITY))
+
+
+class EvidenceSeries(_OfVersion):
     """The drift evidence of one slice over the steps of a test, as a share of the alarm threshold; None: as it was."""
 
-    key: AlertKey
-    values: tuple[float | None, ...]
-    samples: tuple[float | None, ...]  # since the onset; empty: enough at each step
-    direction: str
-    onset: datetime | None  # of the first alarm; None: the time of the first value
+    metric: str
+    window: None = None
+    values: SomeValues
+    direction: str = "over-confident"
+    onset: Time | None = None  # of the first alarm; None: the time of the first value
+
+    @field_validator("window", mode="before")
+    @classmethod
+    def _has_none(cls, window: object) -> object:
+        raise ValueError(f'window does not go with metric = "{DRIFT_EVIDENCE}": evidence has no window')
+
+    @field_validator("values")
+    @classmethod
+    def _are_evidence(cls, values: tuple[float | None, ...]) -> tuple[float | None, ...]:
+        if (lowest := min((value for value in values if value is not None), default=0.0)) < 0:
+            raise ValueError(f"values: evidence is never below 0 (got {lowest:g})")
+        return values
+
+    @field_validator("onset")
+    @classmethod
+    def _is_before_the_alarm(cls, onset: datetime, info: ValidationInfo) -> datetime:
+        values = info.data.get("values", ())
+        alarm = next((step for step, value in enumerate(values) if value is not None and value >= 1), None)
+        latest = None if alarm is None else _before(info).start + alarm * _before(info).interval
+        if latest is not None and onset > latest:
+            raise ValueError(
+                f"onset must not be later than the first alarm, at {latest:%Y-%m-%dT%H:%M:%SZ} "
+                f"(got {onset:%Y-%m-%dT%H:%M:%SZ})"
+            )
+        return onset
 
 
-@dataclass(frozen=True, slots=True)
-class DisparitySeries:
+class DisparitySeries(_OfVersion):
     """How much worse one slice is than the rest of its model over the steps of a test; None: no reading."""
 
-    key: AlertKey
-    window: str
-    values: tuple[float | None, ...]
-    lower: tuple[float | None, ...]  # at least, for all slices at once
-    lower_alone: tuple[float | None, ...]  # at least, this slice alone
-    samples: tuple[float | None, ...]  # of the slice; empty: enough at each step
+    metric: str
+    window: WindowName = Field(examples=["7d"])
+    slice: SliceText = Field(Slice(), validate_default=True)
+    values: SomeValues
+    lower: Values = Field(None, validate_default=True)  # at least, for all slices at once
+    lower_alone: Values = Field(None, validate_default=True)  # at least, this slice alone
+
+    @field_validator("slice", mode="before")
+    @classmethod
+    def _has_a_rest(cls, value: object) -> object:
+        if value in (Slice(), "all"):
+            raise ValueError(f'slice is missing: with metric = "{DISPARITY}" one that has a rest, such as "camera=c3"')
+        return value
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+def _kind_of_series(table: Any) -> str:
+    metric = None if "of" in table else table.get("metric")
+    return "of" if "of" in table else metric if metric in (DRIFT_EVIDENCE, DISPARITY) else "metric"
+
+
+Series = Annotated[
+    Annotated[ArrivalSeries, Tag("of")]
+    | Annotated[ReadingSeries, Tag("metric")]
+    | Annotated[EvidenceSeries, Tag(DRIFT_EVIDENCE)]
+    | Annotated[DisparitySeries, Tag(DISPARITY)],
+    Discriminator(_kind_of_series),
+]
+
+
+class Expectation(Section):
     """What one rule says of one slice at a time; None leaves a field open."""
 
-    at: str  # as written
-    step: int
-    rule: str
-    key: AlertKey
-    state: AlertState
-    health: Health | None
-    reason: str | None
-    actions: tuple[str, ...] | None
+    at: Annotated[Moment, BeforeValidator(_moment)] = Field(examples=["13h"])
+    rule: Annotated[str, Words(missing="its name")]
+    health: Health | None = None
+    version: str = Field(None, validate_default=True)
+    slice: SliceText = Slice()
+    state: AlertState = Field(examples=["firing"])
+    reason: str | None = None
+    actions: Texts | None = None
+
+    @property
+    def key(self) -> AlertKey:
+        return self.version, self.slice
+
+    @field_validator("rule")
+    @classmethod
+    def _is_in_the_pack(cls, name: str, info: ValidationInfo) -> str:
+        names = [rule.name for rule in _before(info).rules]
+        if names and name not in names:
+            raise ValueError(f'the pack has no rule "{name}"{nearest(name, names)}')
+        return name
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _is_that_of_the_rule(cls, version: object, info: ValidationInfo) -> object:
+        name = info.data.get("rule")
+        of_model = any(rule.name == name and rule.kind is RuleKind.ABSENCE for rule in _before(info).rules)
+        if of_model and version is not None:
+            raise ValueError(f'version does not go with "{name}": an absence is of the whole model')
+        return ALL_VERSIONS if of_model else "v1" if version is None else version
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Section):
     """One ``[[test]]``."""
 
-    name: str
-    place: str
-    start: datetime
-    interval: timedelta
-    series: tuple[Series, ...]
-    evidence: tuple[EvidenceSeries, ...]
-    disparities: tuple[DisparitySeries, ...]
-    expected: tuple[Expectation, ...]
+    name: Annotated[str, Words(missing="what the test shows")]
+    start: Annotated[Time, Words(missing="such as 2026-01-01T00:00:00Z")]
+    interval: PositiveLength = Field(examples=["1h"])
+    series: tuple[Series, ...] = ()
+    expected: tuple[Expectation, ...] = Field(alias="expect", min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _begin(cls, table: object, info: ValidationInfo) -> object:
+        before = _before(info)
+        before.start, before.interval = _Before.start, _Before.interval
+        return table
+
+    @field_validator("start", "interval")
+    @classmethod
+    def _pass_on(cls, value: object, info: ValidationInfo) -> object:
+        setattr(_before(info), str(info.field_name), value)
+        return value
+
+
+class _TestFile(Section):
+    pack: Annotated[str, Words(missing="the rule pack under test")]
+    test: tuple[Case, ...] = Field(min_length=1)
+
+    @field_validator("pack")
+    @classmethod
+    def _read(cls, name: str, info: ValidationInfo) -> str:
+        try:
+            _before(info).rules = load_pack(name, base=_before(info).folder)
+        except ConfigError as error:
+            raise AnotherFileError(error.mistakes) from error
+        return name
 
 
 def read_test_file(path: Path) -> tuple[tuple[Rule, ...], tuple[Case, ...]]:
     """The rules under test and the cases. Raises ConfigError with every mistake of the file and of its pack."""
-    origin = path.name
-    document = parse_toml(read_text(path, str(path)), origin)
-    mistakes: list[str] = []
-    top = Table(document, origin, mistakes)
-    top.reject_unknown(["pack", "test"])
-    top.require("pack", "the rule pack under test")
-    rules: tuple[Rule, ...] = ()
-    if pack := top.text("pack"):
-        try:
-            rules = load_pack(pack, base=path.parent)
-        except ConfigError as error:
-            mistakes += error.mistakes
-    entries = tables(document, "test", origin, mistakes)
-    if "test" not in document:
-        mistakes.append(f"{origin}: has no [[test]]")
-    cases = [_read_case(entry, f"{origin}: test {n}", rules, mistakes) for n, entry in enumerate(entries, start=1)]
-    if mistakes:
+    before = _Before(path.parent)
+    document = parse_toml(read_text(path, str(path)), path.name)
+    file, mistakes = read_tables(_TestFile, document, path.name, RULES, before)
+    if file is None:
         raise ConfigError(mistakes)
-    return rules, tuple(cases)
+    return before.rules, file.test
 
 
 def expand_values(text: str) -> tuple[float | None, ...]:
@@ -160,151 +331,3 @@ def expand_values(text: str) -> tuple[float | None, ...]:
         if len(values) > MAX_STEPS:
             raise ValueError(f"more than {MAX_STEPS:,} values")
     return tuple(values)
-
-
-def _read_case(entries: Mapping[str, object], place: str, rules: tuple[Rule, ...], mistakes: list[str]) -> Case:
-    name = entries.get("name")
-    place = f'{place} "{name}"' if isinstance(name, str) else place
-    table = Table(entries, place, mistakes)
-    table.reject_unknown(["name", "start", "interval", "series", "expect"])
-    for key, what in (("name", "what the test shows"), ("start", "such as 2026-01-01T00:00:00Z")):
-        table.require(key, what)
-    table.require("interval", 'such as "1h"')
-    start = _time(table, "start") or datetime(2026, 1, 1, tzinfo=UTC)
-    interval = table.duration("interval", timedelta(hours=1), positive=True)
-    expectations = tables(entries, "expect", place, mistakes)
-    if not expectations:
-        table.note("has no [[test.expect]]")
-    series = [
-        _read_series(Table(entry, f"{place}: series {n}", mistakes), start, interval)
-        for n, entry in enumerate(tables(entries, "series", place, mistakes), start=1)
-    ]
-    return Case(
-        name=table.text("name"),
-        place=place,
-        start=start,
-        interval=interval,
-        series=tuple(one for one in series if isinstance(one, Series)),
-        evidence=tuple(one for one in series if isinstance(one, EvidenceSeries)),
-        disparities=tuple(one for one in series if isinstance(one, DisparitySeries)),
-        expected=tuple(
-            _read_expectation(Table(entry, f"{place}: expect {n}", mistakes), interval, rules)
-            for n, entry in enumerate(expectations, start=1)
-        ),
-    )
-
-
-def _read_series(table: Table, start: datetime, interval: timedelta) -> Series | EvidenceSeries | DisparitySeries:
-    table.require("values", 'such as "0.01x12 0.09x6"')
-    if "of" not in table and table.entries.get("metric") == DRIFT_EVIDENCE:
-        return _read_evidence(table, start, interval)
-    if "of" not in table and table.entries.get("metric") == DISPARITY:
-        return _read_disparity(table)
-    if "of" in table:
-        table.reject_unknown(["of", "slice", "values"])
-        watched, window, version = table.choice("of", ABSENT) or "", None, ALL_VERSIONS
-        if watched == "pulls" and _slice(table) != Slice():
-            table.note('slice does not go with of = "pulls": a pull brings all slices')
-    else:
-        table.reject_unknown(["of", "slice", "version", "window", "metric", "values", "samples"])
-        table.require("metric", 'such as "ece_lower", or of for an absence rule')
-        table.require("window", 'such as "24h"')
-        table.duration("window", timedelta(0), positive=True)
-        watched, window, version = table.text("metric"), table.text("window"), table.text("version", "v1")
-        if "metric" in table and watched not in (*METRICS, *COUNTS):
-            table.note(f'unknown metric "{watched}"{nearest(watched, (*METRICS, *COUNTS, DRIFT_EVIDENCE, DISPARITY))}')
-    return Series((version, _slice(table)), watched, window, _values(table, "values"), _values(table, "samples"))
-
-
-def _read_evidence(table: Table, start: datetime, interval: timedelta) -> EvidenceSeries:
-    table.reject_unknown(["slice", "version", "window", "metric", "values", "samples", "direction", "onset"])
-    if "window" in table:
-        table.note(f'window does not go with metric = "{DRIFT_EVIDENCE}": evidence has no window')
-    values, onset = _values(table, "values"), _time(table, "onset")
-    if (lowest := min((value for value in values if value is not None), default=0.0)) < 0:
-        table.note(f"values: evidence is never below 0 (got {lowest:g})")
-    alarm = next((step for step, value in enumerate(values) if value is not None and value >= 1), None)
-    if onset is not None and alarm is not None and onset > start + alarm * interval:
-        table.note(
-            f"onset must not be later than the first alarm, at {start + alarm * interval:%Y-%m-%dT%H:%M:%SZ} "
-            f"(got {onset:%Y-%m-%dT%H:%M:%SZ})"
-        )
-    return EvidenceSeries(
-        key=(table.text("version", "v1"), _slice(table)),
-        values=values,
-        samples=_values(table, "samples"),
-        direction=table.text("direction", "over-confident"),
-        onset=onset,
-    )
-
-
-def _read_disparity(table: Table) -> DisparitySeries:
-    table.reject_unknown(["slice", "version", "window", "metric", "values", "lower", "lower_alone", "samples"])
-    table.require("window", 'such as "7d"')
-    table.duration("window", timedelta(0), positive=True)
-    if (slice_ := _slice(table)) == Slice():
-        table.note(f'slice is missing: with metric = "{DISPARITY}" one that has a rest, such as "camera=c3"')
-    values = _values(table, "values")
-    return DisparitySeries(
-        key=(table.text("version", "v1"), slice_),
-        window=table.text("window"),
-        values=values,
-        lower=_values(table, "lower") if "lower" in table else values,
-        lower_alone=_values(table, "lower_alone") if "lower_alone" in table else values,
-        samples=_values(table, "samples"),
-    )
-
-
-def _read_expectation(table: Table, interval: timedelta, rules: tuple[Rule, ...]) -> Expectation:
-    table.reject_unknown(["at", "rule", "slice", "version", "state", "health", "reason", "actions"])
-    for key, what in (("at", 'such as "13h"'), ("rule", "its name"), ("state", "such as " + '"firing"')):
-        table.require(key, what)
-    at = table.duration("at", timedelta(0))
-    step, rest = divmod(at, interval)
-    if rest:
-        table.note(f"at {table.text('at')} falls between two evaluations: use a multiple of the interval")
-    if step > MAX_STEPS:
-        table.note(f"at {table.text('at')} is more than {MAX_STEPS:,} intervals after the start")
-    name = table.text("rule")
-    rule = next((rule for rule in rules if rule.name == name), None)
-    if "rule" in table and rule is None and rules:
-        table.note(f'the pack has no rule "{name}"{nearest(name, [rule.name for rule in rules])}')
-    of_model = rule is not None and rule.kind is RuleKind.ABSENCE
-    if of_model and "version" in table:
-        table.note(f'version does not go with "{name}": an absence is of the whole model')
-    health = table.choice("health", list(Health))
-    return Expectation(
-        at=table.text("at"),
-        step=step,
-        rule=name,
-        key=(ALL_VERSIONS if of_model else table.text("version", "v1"), _slice(table)),
-        state=AlertState(table.choice("state", list(AlertState)) or AlertState.INACTIVE),
-        health=Health(health) if health else None,
-        reason=table.text("reason") if "reason" in table else None,
-        actions=table.texts("actions") if "actions" in table else None,
-    )
-
-
-def _time(table: Table, key: str) -> datetime | None:
-    value = table.entries.get(key)
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.astimezone(UTC)
-    if key in table:
-        table.wrong(key, "a time with its zone such as 2026-01-01T00:00:00Z")
-    return None
-
-
-def _slice(table: Table) -> Slice:
-    try:
-        return Slice.parse(table.text("slice", "all"))
-    except ValueError as error:
-        table.note(str(error))
-        return Slice()
-
-
-def _values(table: Table, key: str) -> tuple[float | None, ...]:
-    try:
-        return expand_values(table.text(key))
-    except ValueError as error:
-        table.note(f"{key}: {error}")
-        return ()

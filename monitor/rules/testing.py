@@ -1,6 +1,6 @@
 """Run the tests of a rule pack: readings, evidence and disparities in, alerts expected at a time out (``calwatch rules test``).
 
-The file format is told in ``ruletestfile``. As in promtool, what a file expects of a rule at a time is complete: any
+The file format is told in ``test_format``. As in promtool, what a file expects of a rule at a time is complete: any
 other alert of that rule that is firing then fails the test. No alert at all is state "inactive".
 """
 
@@ -14,6 +14,7 @@ from monitor.model import (
     Alert,
     AlertState,
     Disparity,
+    DisparityRule,
     Evidence,
     Health,
     LastSeen,
@@ -25,16 +26,18 @@ from monitor.model import (
 from monitor.model.durations import parse_duration
 from monitor.rules import state as alerts
 from monitor.rules.conditions import AlertKey, applies
+from monitor.rules.tables import Absent
 from monitor.rules.test_format import (
+    ArrivalSeries,
     Case,
     DisparitySeries,
     EvidenceSeries,
     Expectation,
-    Series,
+    ReadingSeries,
     read_test_file,
 )
 
-_Arrivals = Mapping[tuple[str, Slice], Sequence[datetime | None]]  # by ("labels", slice): the newest at each step
+_Arrivals = Mapping[tuple[Absent, Slice], Sequence[datetime | None]]  # by ("labels", slice): the newest at each step
 
 ENOUGH_SAMPLES = 1_000  # labelled samples of a reading whose series does not say
 REST_SAMPLES = 10_000  # outside a slice that is compared with the rest of its model
@@ -64,7 +67,10 @@ class _Moment:
 def run_tests(path: Path) -> list[TestResult]:
     """Run every ``[[test]]`` of the file, in order. Raises ConfigError with every mistake of the file and its pack."""
     rules, cases = read_test_file(path)
-    return [TestResult(case.name, case.place, _run_case(rules, case)) for case in cases]
+    return [
+        TestResult(case.name, f'{path.name}: test {number} "{case.name}"', _run_case(rules, case))
+        for number, case in enumerate(cases, start=1)
+    ]
 
 
 def _run_case(rules: Sequence[Rule], case: Case) -> tuple[str, ...]:
@@ -73,7 +79,7 @@ def _run_case(rules: Sequence[Rule], case: Case) -> tuple[str, ...]:
         expected: dict[int, list[Expectation]] = {}
         for expectation in case.expected:
             if expectation.rule == rule.name:
-                expected.setdefault(expectation.step, []).append(expectation)
+                expected.setdefault(expectation.at.step, []).append(expectation)
         if expected:
             history = _history(rule, case, max(expected))
             for step in sorted(expected):
@@ -84,8 +90,8 @@ def _run_case(rules: Sequence[Rule], case: Case) -> tuple[str, ...]:
 def _history(rule: Rule, case: Case, last_step: int) -> list[_Moment]:
     """What the rule says at each step from 0 to ``last_step``, each evaluation building on the one before."""
     history: list[_Moment] = []
-    arrivals = {(s.watched, s.key[1]): _arrivals(s.values, case) for s in case.series if s.window is None}
-    streams = [_evidence(series, rule, case, last_step) for series in case.evidence]
+    arrivals = {(s.of, s.slice): _arrivals(s.values, case) for s in case.series if isinstance(s, ArrivalSeries)}
+    streams = [_evidence(s, rule, case, last_step) for s in case.series if isinstance(s, EvidenceSeries)]
     current: dict[AlertKey, Alert] = {}
     for step in range(last_step + 1):
         now = case.start + step * case.interval
@@ -113,7 +119,7 @@ def _history(rule: Rule, case: Case, last_step: int) -> list[_Moment]:
 def _differences(expected: Sequence[Expectation], got: _Moment) -> list[str]:
     """Expected against got for one rule at one time."""
     found = []
-    at, rule = expected[0].at, expected[0].rule
+    at, rule = expected[0].at.text, expected[0].rule
     for wanted in expected:
         alert = got.alerts.get(wanted.key)
         pairs = (
@@ -149,15 +155,15 @@ def _said(value: object) -> str:
 
 def _readings(case: Case, step: int, now: datetime) -> list[Reading]:
     """One reading for each version, slice and window of which some series has a value at this step."""
-    together: dict[tuple[AlertKey, str], list[Series]] = {}
+    together: dict[tuple[AlertKey, str], list[ReadingSeries]] = {}
     for series in case.series:
-        if series.window is not None and _at(series.values, step) is not None:
+        if isinstance(series, ReadingSeries) and _at(series.values, step) is not None:
             together.setdefault((series.key, series.window), []).append(series)
     return [_reading(key, window, group, step, now) for (key, window), group in together.items()]
 
 
-def _reading(key: AlertKey, window: str, group: Sequence[Series], step: int, now: datetime) -> Reading:
-    values = {series.watched: _at(series.values, step) for series in group}
+def _reading(key: AlertKey, window: str, group: Sequence[ReadingSeries], step: int, now: datetime) -> Reading:
+    values = {series.metric: _at(series.values, step) for series in group}
     told = [count for series in group if (count := _at(series.samples, step)) is not None]
     given = any(series.samples for series in group)
     samples = values.get("samples") or (told[0] if told else 0 if given or "samples" in values else ENOUGH_SAMPLES)
@@ -211,16 +217,19 @@ def _opened(series: EvidenceSeries, rule: Rule, now: datetime) -> Evidence:
 
 def _disparities(rule: Rule, case: Case, step: int, now: datetime) -> list[Disparity]:
     """What the rule judges at a step: the slices it covers that have a value in a series of its window."""
+    if not isinstance(rule, DisparityRule):
+        return []
     found = [
         _disparity(series, rule, step, now)
-        for series in case.disparities
-        if series.window == rule.window and applies(rule, series.key[1]) and _at(series.values, step) is not None
-    ]
+        for series in case.series
+        if isinstance(series, DisparitySeries) and series.window == rule.window and applies(rule, series.slice)
+        and _at(series.values, step) is not None
+    ]  # fmt: skip
     together = sum(held.difference is not None for held in found)
     return [replace(held, slices=together) for held in found]
 
 
-def _disparity(series: DisparitySeries, rule: Rule, step: int, now: datetime) -> Disparity:
+def _disparity(series: DisparitySeries, rule: DisparityRule, step: int, now: datetime) -> Disparity:
     worse, told = _at(series.values, step) or 0.0, _at(series.samples, step)
     samples = round(told or 0) if series.samples else ENOUGH_SAMPLES
     blank = Disparity(
@@ -231,7 +240,7 @@ def _disparity(series: DisparitySeries, rule: Rule, step: int, now: datetime) ->
         window=series.window,
         window_start=now - parse_duration(series.window),
         window_end=now,
-        measure=rule.measure or "",
+        measure=rule.measure,
         samples=samples,
         rest_samples=REST_SAMPLES,
         needed_samples=rule.min_samples,
@@ -262,7 +271,7 @@ def _last_seen(arrivals: _Arrivals, step: int) -> list[LastSeen]:
     return [LastSeen(s, _newest(arrivals, step, "samples", s), _newest(arrivals, step, "labels", s)) for s in slices]
 
 
-def _newest(arrivals: _Arrivals, step: int, of: str, slice_: Slice) -> datetime | None:
+def _newest(arrivals: _Arrivals, step: int, of: Absent, slice_: Slice) -> datetime | None:
     times = arrivals.get((of, slice_))
     return times[min(step, len(times) - 1)] if times else None
 

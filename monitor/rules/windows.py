@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from monitor.model import Rule
+from monitor.model import Rule, WindowRule
 from monitor.model.durations import parse_duration
 from monitor.rules.pack import Rulebook
 
@@ -19,10 +19,10 @@ def fit_windows(rulebook: Rulebook, windows: Mapping[str, timedelta]) -> Ruleboo
     moved: dict[str, str] = {}  # rule → the window it was written for
     fitted: list[Rule] = []
     for rule in rulebook:
-        new = nearest_window(rule.window, windows) if rule.name in rulebook.shipped and rule.window else rule.window
-        if new != rule.window:
-            moved[rule.name] = rule.window or ""
-        fitted.append(replace(rule, window=new))
+        if isinstance(rule, WindowRule) and rule.name in rulebook.shipped and rule.window not in windows:
+            moved[rule.name] = rule.window
+            rule = replace(rule, window=nearest_window(rule.window, windows))
+        fitted.append(rule)
     if not moved:
         return rulebook
     doubled = _doubled(fitted, rulebook.shipped, moved)
@@ -52,7 +52,7 @@ def _ratio(one: timedelta, other: timedelta) -> float:
 def _doubled(rules: Iterable[Rule], shipped: Mapping[str, str], moved: Mapping[str, str]) -> dict[str, str]:
     """Shipped rules that another one makes superfluous since windows were moved, each with the other's name."""
     doubled: dict[str, str] = {}
-    own = [rule for rule in rules if rule.name in shipped and rule.window is not None]
+    own = [rule for rule in rules if rule.name in shipped and isinstance(rule, WindowRule)]
     for rule in reversed(own):  # of two that are alike the first stays
         for other in own:
             if (
@@ -66,7 +66,7 @@ def _doubled(rules: Iterable[Rule], shipped: Mapping[str, str], moved: Mapping[s
     return doubled
 
 
-def _says_all_of(other: Rule, rule: Rule) -> bool:
+def _says_all_of(other: WindowRule, rule: WindowRule) -> bool:
     """Whether ``other`` fires whenever ``rule`` does, at the same severity, for as long, and asks for the same as often."""
     as_other = replace(
         rule, name=other.name, origin=other.origin, summary=other.summary, actions=other.actions, cooldown=other.cooldown,
@@ -93,8 +93,8 @@ def _sentence(
     """``rule pack "default": windows 24h -> 2d (nearest of 6h, 2d) for rules ece-high, …; 7d -> 2d for …``."""
     groups: dict[tuple[str, str], list[str]] = {}
     for rule in rules:
-        if rule.name in moved:
-            groups.setdefault((moved[rule.name], rule.window or ""), []).append(rule.name)
+        if isinstance(rule, WindowRule) and rule.name in moved:
+            groups.setdefault((moved[rule.name], rule.window), []).append(rule.name)
     offered = f" (nearest of {', '.join(windows)})"
     said = []
     for number, ((old, new), names) in enumerate(groups.items()):

@@ -6,8 +6,8 @@ REMEDIES = {
     "line_too_long": "of a line 16 MiB are read, of CSV 2 MiB: leave out what calwatch does not need, such as an image or a "
     "list; in CSV a quote that is never closed makes one row of all that follows",
     "unreadable_time": "times are written 2026-01-31 14:05:09, or with +01:00, GMT+8 or Europe/Paris behind, or are numbers "
-    'with time_unit = "s", "ms", "us" or "ns"; a name such as CET only if time_zone uses it; for others see "What it reads" in '
-    "the README",
+    'with time_unit = "s", "ms", "us" or "ns"; a name such as CET only if time_zone uses it; for others: '
+    "calwatch docs which-columns-when",
     "missing_score": "each row needs a score; if it is called otherwise, map it in columns",
     "score_not_a_number": "scores are numbers with a decimal point, such as 0.83",
     "score_outside_0_1": 'scores are probabilities from 0 to 1; percentages need score_unit = "percent" in [model.source]',

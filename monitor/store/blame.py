@@ -1,18 +1,22 @@
 """Errors met at a file: what it holds, what is around it, a stop, or something that no file should be able to cause."""
 
+import errno
+
 import duckdb
 
 from monitor.model.errors import CalwatchError
 from monitor.store.connection import is_ctrl_c
-from monitor.store.damage import is_of_the_database
+from monitor.store.damage import is_of_the_database, says_one_of
 
-_NO_FAULT_OF_A_FILE = ("no space left", "disk quota exceeded", "input/output error", "read-only file system")
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether there was no room left to write to, on the disk or in the user's share of it."""
+    return says_one_of(error, errno.ENOSPC, errno.EDQUOT)
 
 
 def is_of_the_disk(error: BaseException) -> bool:
     """Whether DuckDB gave up because of the disk that its database or its spilled rows lie on."""
-    text = str(error).casefold()
-    return any(words in text for words in _NO_FAULT_OF_A_FILE)
+    return is_disk_full(error) or says_one_of(error, errno.EIO, errno.EROFS)
 
 
 def lacks_room(error: BaseException) -> bool:

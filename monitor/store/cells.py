@@ -97,11 +97,8 @@ def shown_slices(finest: Sequence[Slice], dimensions: Sequence[str], max_order: 
     shown: set[Slice] = set()
     for slice_ in finest:
         labels = slice_.as_dict()
-        own = [(name, labels.get(name, MISSING)) for name in dimensions]
-        for mask in range(1 << len(own)):
-            chosen = tuple(pair for index, pair in enumerate(own) if mask >> index & 1)
-            if len(chosen) <= max_order:
-                shown.add(Slice(tuple(sorted(chosen))))
+        own = Slice.of({name: labels.get(name, MISSING) for name in dimensions})
+        shown.update((Slice(), *own.enclosing(max_order)))
     return sorted(shown, key=lambda slice_: (slice_.order, slice_.labels))
 
 

@@ -1,5 +1,6 @@
 """The one writing connection to live.duckdb: opened with its limits, migrated, closed; and transactions on it."""
 
+import errno
 import os
 import re
 import signal
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from monitor import __version__
 from monitor.model.errors import StoreError, StoreInUseError
-from monitor.store.damage import REMEDY, is_damage, refuse_empty, refuse_lost, told_damage
+from monitor.store.damage import REMEDY, is_damage, refuse_empty, refuse_lost, says_one_of, told_damage
 from monitor.store.early import mend_early_meaning
 from monitor.store.restoring import finish_restore
 from monitor.store.sql import statement
@@ -101,9 +102,8 @@ def _cannot_open(path: Path, error: duckdb.Error) -> StoreError:
             f"{path}: in use by process {holder[2]} ({holder[1]})",
             f"stop that process, or ask the running daemon instead: status, slices and jobs read {path.parent}/metrics.duckdb",
         )
-    if isinstance(error, duckdb.IOException) and any(
-        word in text for word in ("Permission denied", "No space", "set lock")
-    ):
+    of_the_system = says_one_of(error, errno.EACCES, errno.ENOSPC, errno.EDQUOT) or "set lock" in text
+    if isinstance(error, duckdb.IOException) and of_the_system:
         return StoreError(f"{path}: cannot be opened: {text.splitlines()[0]}", _MODES)
     return told_damage(path, error)
 
@@ -184,7 +184,8 @@ def is_ctrl_c(error: BaseException) -> bool:
 
 def load_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, NDArray[Any]]) -> None:
     """Make the temporary table ``name`` from numpy columns of equal length (masked = NULL)."""
-    held = dict(columns)  # noqa: F841  # DuckDB finds it by its name
+    # by the name of the variable: to register it is refused while the connection has a result that was not read to its end
+    held = dict(columns)  # noqa: F841
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS SELECT * FROM held")
 
 

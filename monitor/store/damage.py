@@ -1,5 +1,6 @@
 """live.duckdb missing, damaged or foreign: found before anything is written over what is left, told with the remedy."""
 
+import os
 from pathlib import Path
 
 import duckdb
@@ -59,6 +60,12 @@ def is_damage(error: duckdb.Error, live: Path | None = None) -> bool:
     """Whether DuckDB says that bytes of a database are not what they were; of ``live``, where it names a file."""
     text = str(error)
     return "Corrupt database file" in text or (any(word in text for word in _TELLING) and str(live or "") in text)
+
+
+def says_one_of(error: BaseException, *codes: int) -> bool:
+    """Whether an error's text holds the system's own words for one of these ``errno`` codes: DuckDB keeps no number."""
+    text = str(error).casefold()
+    return any(os.strerror(code).casefold() in text for code in codes)
 
 
 def is_of_the_database(error: BaseException) -> bool:

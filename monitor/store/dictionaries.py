@@ -1,7 +1,7 @@
 """Small numbers for models, streams and slices: the columns of samples and cells hold these, not texts."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 
 from monitor.config.settings import Model
-from monitor.model import MISSING, OTHER, Slice
+from monitor.model import MISSING, OTHER, Slice, finest_scope
 from monitor.store.connection import atomic, load_table, naive
 from monitor.store.sql import statement
 from monitor.store.values import normalize_word
@@ -99,6 +99,12 @@ class Registry:
 
     def slices_inside(self, scope: Slice) -> list[int]:
         return [slice_id for own, slice_id in self.slices.items() if scope.contains(own)]
+
+    def slices_in_charge_of(self, scope: Slice, scopes: Sequence[Slice]) -> list[int]:
+        """Ids of the finest slices that ``scope`` is in charge of, among ``scopes``."""
+        return [
+            number for own, number in self.slices.items() if scope.contains(own) and finest_scope(own, scopes) == scope
+        ]
 
     def map_slices(self, connection: duckdb.DuckDBPyConnection, model: Model) -> None:
         """Fill the temporary table slice_keys (slice_key → slice_id) for all keys in `staged`, entering new slices.

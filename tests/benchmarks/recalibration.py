@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
+from monitor.model.methods import METHOD_NAMES as METHODS
 from monitor.model.samples import Samples
-from monitor.recalibration.selection import METHODS, select
+from monitor.recalibration.selection import select
 from monitor.statistics.cells import SCORE_BINS, bin_of, score_bin_of
 from monitor.statistics.paired_loss import log_losses
 

@@ -4,7 +4,9 @@ every key there is."""
 import json
 import shutil
 import subprocess
+import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,14 @@ import pytest
 
 from monitor.cli.app import main
 from monitor.cli.schema import config_schema, rules_schema
+from monitor.config.reference import sections
 from monitor.config.settings import parse_config
+from monitor.config.tables import item_of, keys_of, members_of
+from monitor.jobs.actions.payload import payload_schema
 from monitor.model.errors import ConfigError
-from monitor.rules.pack import COMMON_KEYS, KEYS_OF_KIND, parse_pack
-from tests.readme_parts import _SECTIONS
+from monitor.recalibration.artefact_schema import artefact_schema, current_schema
+from monitor.rules.pack import parse_pack
+from monitor.rules.tables import Pack
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ("monitor/cli/starter", "monitor/cli/demo", "deploy/compose", "deploy/kubernetes")
@@ -91,7 +97,7 @@ def test_a_pack_that_does_not_ship_is_marked() -> None:
 
 def test_every_key_of_the_configuration_is_there_and_most_are_explained() -> None:
     definitions = config_schema()["definitions"]
-    for _, section in _SECTIONS:
+    for _, section in sections():
         held = definitions[section.__name__]["properties"]
         assert held.keys() == section.model_fields.keys()
         for name, field in section.model_fields.items():
@@ -100,7 +106,8 @@ def test_every_key_of_the_configuration_is_there_and_most_are_explained() -> Non
 
 def test_every_key_of_a_rule_is_there_and_explained() -> None:
     held = rules_schema()["definitions"]["Rule"]["properties"]
-    assert held.keys() == {*COMMON_KEYS, *(key for keys in KEYS_OF_KIND.values() for key in keys)}
+    kinds = members_of(item_of(Pack.model_fields["rule"].annotation)).values()
+    assert held.keys() == {key for kind in kinds for key in keys_of(kind)}
     assert all(each["description"] for each in held.values())
 
 
@@ -130,3 +137,74 @@ def test_the_starter_names_schemas_that_init_writes_and_an_editor_finds(tmp_path
     told = subprocess.run(["taplo", "lint", "calwatch.toml"], cwd=tmp_path / "line", capture_output=True, text=True)
     assert told.returncode != 0
     assert "binry" in told.stdout + told.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "schema"),
+    [
+        ((), config_schema), (("--rules",), rules_schema), (("--artefact",), artefact_schema),
+        (("--current",), current_schema), (("--payload",), payload_schema),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_each_schema_is_printed_on_demand(
+    option: tuple[str, ...], schema: Callable[[], dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["schema", *option])
+    assert json.loads(capsys.readouterr().out) == schema()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--rules", "--payload"), "--rules and --payload: one schema at a time"),
+        (("--artefact", "--current", "--payload"), "one schema at a time"),
+        (("--artefact", "--markdown"), "--artefact: has no table of keys"),
+    ],
+)
+def test_more_than_one_schema_or_a_table_that_is_none_is_refused(
+    options: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["schema", *options])
+    assert ended.value.code not in (0, None)
+    shown = capsys.readouterr()
+    assert told in shown.err
+    assert shown.out == ""
+
+
+def test_the_reference_has_a_row_for_every_key_with_its_type_default_and_meaning(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["schema", "--markdown"])
+    rows = capsys.readouterr().out.splitlines()
+    assert "| `[[model]]` | `bucket` | duration | `1h` | width of a time bucket: divides a day evenly |" in rows
+    assert "| `[[model]]` | `slices` | list of texts | `[]` | columns that cut the traffic into slices |" in rows
+    assert any(
+        row.startswith("| `[server]` | `without_token` | some of `health`, `metrics`, `reading` |") for row in rows
+    )
+    held = {tuple(cell.strip(" `") for cell in row.split(" | ")[:2]) for row in rows[2:]}
+    headings = {heading.strip("[]").rpartition(".")[2] for heading, _ in sections()}
+    for heading, model in sections():
+        for key in keys_of(model).keys() - headings:
+            assert any(key == name and heading in where for where, name in held), (heading, key)
+    with pytest.raises(SystemExit):
+        main(["schema", "--rules", "--markdown"])
+    assert "| `absence` | `longer_than` | duration | required | for how long |" in capsys.readouterr().out
+
+
+def test_the_old_place_of_the_schemas_of_artefacts_still_works_and_says_once_where_they_are() -> None:
+    asked = (
+        "import warnings; warnings.simplefilter('always')\n"
+        "with warnings.catch_warnings(record=True) as told:\n"
+        "    import monitor.recalibration.schemas\n"
+        "    from monitor.recalibration.schemas import artefact_schema, current_schema\n"
+        "from monitor.recalibration import artefact_schema as module\n"
+        "assert (artefact_schema(), current_schema()) == (module.artefact_schema(), module.current_schema())\n"
+        "(only,) = told\n"
+        "assert only.category is DeprecationWarning and 'calwatch schema --artefact' in str(only.message)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, cwd=ROOT)
+    assert ran.returncode == 0, ran.stderr

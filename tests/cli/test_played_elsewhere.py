@@ -13,14 +13,14 @@ from monitor.cli.app import main
 from monitor.sources.isolation.set_aside import Held, store_held
 from monitor.store.connection import LIVE, open_live
 from monitor.store.published.snapshot import Publisher
+from tests.documents import PATHS
 from tests.worlds.levels import NEWEST, left_by, tables_of
 from tests.worlds.process import calwatch
 
 ROOT = Path(__file__).parents[2]
 AT = datetime(2026, 3, 10, 12, 2, tzinfo=UTC)
 TEXTS = [
-    "README.md",
-    "deploy/README.md",
+    *PATHS,
     "monitor/cli/demo/README.md",
     "monitor/cli/starter/calwatch.toml",
     "monitor/cli/starter/own.toml",

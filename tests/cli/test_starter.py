@@ -7,6 +7,7 @@ import pytest
 
 from monitor.cli.app import main
 from monitor.engine.check.check import check_config
+from monitor.model import WindowRule
 from monitor.rules.pack import parse_pack
 
 
@@ -50,6 +51,7 @@ def test_the_rule_that_stands_there_as_an_example_is_one_when_its_marks_are_take
     head, _, example = text.partition("# [[rule]]\n")
     whole = head + "[[rule]]\n" + re.sub("^# ", "", example, flags=re.MULTILINE)
     (_, rule) = parse_pack(whole, "own.toml")
+    assert isinstance(rule, WindowRule)
     assert (rule.name, rule.window, rule.only.text) == ("night-over-confident", "7d", "lighting=night")
     (config.parent / "rules" / "own.toml").write_text(whole, "utf-8")
     assert check_config(config).mistakes == []

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text("utf-8")
-SECTION = README.partition("## Your own model in ten minutes\n")[2].partition("\n## ")[0]
+from tests.documents import ROOT, read_chapter
+
+SECTION = read_chapter("readme", "## Your own model in ten minutes")
 
 
 def _program(path: Path, arguments: str) -> None:
@@ -66,9 +66,3 @@ def test_the_report_and_the_chart_are_written(told: tuple[Path, str]) -> None:
     assert "Slice camera=c2" in report
     assert "<svg" in report
     assert (told[0] / "sorter-ece.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_the_pictures_are_there_and_small() -> None:
-    named = re.findall(r"!\[[^]]+\]\((\S+)\)", README)
-    assert len(named) == 2
-    assert sum((ROOT / name).stat().st_size for name in named) < 300_000

@@ -8,6 +8,7 @@ import pytest
 from monitor.config.settings import Monitor, Recalibration, load_config, parse_config, window_name
 from monitor.model import Task
 from monitor.model.errors import ConfigError
+from monitor.model.methods import METHOD_NAMES
 
 GOOD = '[[model]]\nname = "m"\ntask = "binary"\n'
 SOURCE = '[model.source]\npath = "in/*"\n'
@@ -179,8 +180,8 @@ BAD = [
     (
         GOOD + SOURCE + '[model.recalibration]\nmethod="magic"\n',
         [
-            "model \"m\": recalibration: method must be 'auto', 'identity', 'temperature', 'platt', 'beta', "
-            "'isotonic' or 'vector' (got 'magic')"
+            'model "m": recalibration: method must be '
+            f"{', '.join(map(repr, ('auto', *METHOD_NAMES[:-1])))} or {METHOD_NAMES[-1]!r} (got 'magic')"
         ],
     ),
     (

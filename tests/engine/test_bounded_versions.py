@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from monitor.engine.stages.drift import weigh
 from monitor.engine.stages.streams import Streams, limits_of
-from monitor.model import OTHER, Evidence, Slice
+from monitor.model import OTHER, DriftRule, Evidence, Slice
 from monitor.rules.pack import Rulebook
 from monitor.statistics.drift.budget import alarm_threshold
 from monitor.store.cells import fold_and_drop
@@ -20,6 +20,11 @@ from tests.worlds.store import World
 
 WHOLE = Slice()
 MakeOne = Callable[[str], World]
+
+
+def drift_rule(book: Rulebook) -> DriftRule:
+    (rule,) = (rule for rule in book if isinstance(rule, DriftRule))
+    return rule
 
 
 @pytest.fixture
@@ -96,7 +101,7 @@ def test_what_is_not_seen_for_retention_gives_its_rank_and_its_share_to_those_th
     assert {key[0] for key in opened_at(world)} == {"new"}
     assert {stream.rank for stream in opened_at(world).values()} == {1}
     streams = Streams(tuple(opened_at(world).values()), (), tuple(closed_streams(world.connection, "m", "r0")))
-    limits = limits_of(next(iter(book)), world.model, streams, [hour(later)])
+    limits = limits_of(drift_rule(book), world.model, streams, [hour(later)])
     assert limits.max() == pytest.approx(2 * 365)  # each kind has one stream, and half of the budget
 
 
@@ -109,7 +114,7 @@ def a_stream(name: str, rank: int, opened: float, closed: float | None = None) -
 def test_the_shares_of_streams_that_are_open_never_exceed_what_their_kind_has_and_never_grow(make: MakeOne) -> None:
     """Streams come and go at random, each with the lowest rank that is free."""
     world, rng, width = make(""), np.random.default_rng(6), 60
-    rule = next(iter(rules()))
+    rule = drift_rule(rules())
     for _ in range(20):
         streams: list[Stream] = []
         for index in range(40):
@@ -134,7 +139,7 @@ def test_the_shares_of_streams_that_are_open_never_exceed_what_their_kind_has_an
 
 
 def test_what_closed_before_takes_nothing_from_a_stream_that_was_opened_later(make: MakeOne) -> None:
-    rule, model = next(iter(rules())), make("").model
+    rule, model = drift_rule(rules()), make("").model
     gone = tuple(a_stream(f"g{rank}", rank, 0, 5) for rank in range(1, 101))
     beside, after = a_stream("beside", 101, 2), a_stream("after", 1, 5)
     limits = limits_of(rule, model, Streams((beside, after), (), gone), [hour(6)])

@@ -42,6 +42,17 @@ def test_a_slice_contains_those_that_name_all_its_labels(one: dict[str, str], ot
     assert Slice.of(one).contains(Slice.of(other)) == (one.items() <= other.items())
 
 
+def test_the_slices_around_one_are_named_by_some_of_its_labels() -> None:
+    own = Slice.of({"site": "b", "camera": "c1", "shift": "night"})
+    names = [each.text for each in own.enclosing(2)]
+    assert names == [
+        "camera=c1", "shift=night", "site=b", "camera=c1,shift=night", "camera=c1,site=b", "shift=night,site=b",
+    ]  # fmt: skip
+    assert list(own.enclosing())[len(names) :] == [own]
+    assert all(each.contains(own) for each in own.enclosing())
+    assert list(own.enclosing(0)) == list(Slice().enclosing()) == []
+
+
 def test_the_order_of_a_slice_counts_its_labels() -> None:
     assert [Slice().order, Slice.of({"a": "1"}).order, Slice.of({"a": "1", "b": "2"}).order] == [0, 1, 2]
 

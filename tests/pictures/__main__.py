@@ -1,4 +1,4 @@
-"""The pictures of the README: ``python -m tests.pictures`` plays the demo and writes page.webp and dashboard.webp
+"""The pictures of the documents: ``python -m tests.pictures`` plays the demo and writes page.webp and dashboard.webp
 into deploy/images.
 
 Needs Debian's chromium and prometheus, and the extra ``test``.

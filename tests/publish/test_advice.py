@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitor.model import (
+    AbsenceRule,
     Alert,
     AlertState,
     CalibratorInUse,
@@ -15,7 +16,6 @@ from monitor.model import (
     ModelStatus,
     Published,
     Reading,
-    RuleKind,
     Slice,
 )
 from monitor.publish.web.filters import asked_by
@@ -98,7 +98,8 @@ def test_a_command_with_a_hostile_name_is_quoted_for_the_shell(
 
 
 def test_what_is_absent_is_no_matter_for_a_refit(digits: ModelStatus) -> None:
-    absence = replace(digits.rules[0], kind=RuleKind.ABSENCE)
+    (rule,) = digits.rules
+    absence = AbsenceRule(rule.name, rule.severity, rule.origin, absent="samples", longer_than=2 * HOUR)
     found = advice(replace(digits, rules=(absence,)), NIGHT, None)
     assert found is not None
     assert (found.next.startswith("Ask who delivers"), found.command) == (True, "")

@@ -1,4 +1,4 @@
-"""The examples of README's chapter on the API, word for word, against a server."""
+"""The examples of the chapter on the API, word for word, against a server."""
 
 import os
 import re
@@ -12,11 +12,11 @@ import pytest
 
 from monitor.engine.http import HttpServer
 from monitor.publish.web.app import create_app
+from tests.documents import read_chapter
 from tests.worlds.api import TOKENS, World, api_world
 from tests.worlds.process import free_port
 
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-CHAPTER = README.partition("\n## HTTP API and access\n")[2].partition("\n## ")[0]
+CHAPTER = read_chapter("publish", "## HTTP API and access")
 MODEL = """
 [[model]]
 name = "defects"

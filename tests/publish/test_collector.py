@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.model import (
+    RESERVED_LABELS,
     Alert,
     AlertState,
     Health,
@@ -20,7 +21,7 @@ from monitor.model import (
     Task,
 )
 from monitor.publish.metrics.catalogue import HELP
-from monitor.publish.metrics.collector import RESERVED_LABELS, MetricsCollector, label_name
+from monitor.publish.metrics.collector import MetricsCollector, label_name
 from monitor.publish.metrics.exposition import exposition
 from monitor.publish.metrics.instruments import Instruments
 from tests.golden import approved

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from monitor.charts import picture as onepicture
+from monitor.charts import client
 from monitor.charts.client import ChartError
 from monitor.config.actions import Action
 from monitor.config.settings import load_config
@@ -66,7 +66,7 @@ def test_nothing_is_drawn_where_no_picture_is_wanted(state: Path, monkeypatch: p
 
 
 def test_without_the_extra_it_says_what_to_install(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onepicture, "can_draw", lambda: False)
+    monkeypatch.setattr(client, "can_draw", lambda: False)
     found = look(_delivery(state), draw=True)
     assert found.picture is None
     assert found.note == "no picture: charts need two more packages. Install them with: pip install 'calwatch[charts]'"
@@ -86,11 +86,11 @@ def test_an_unknown_slice_and_no_snapshot_are_notes_not_failures(state: Path, tm
 def test_a_chart_that_fails_or_is_killed_keeps_no_mail_back(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("vl_convert", reason="NOT TESTED: pictures need the extra charts")
     with pytest.raises(ChartError, match="could not be drawn: AttributeError"):
-        onepicture.png_apart("pie")
-    monkeypatch.setattr(onepicture, "TIMEOUT", 0.01)
+        client.draw_png("pie")
+    monkeypatch.setattr(client, "TIMEOUT", 0.01)
     found = look(_delivery(state), draw=True)
     assert (found.picture, found.note) == (None, "no picture: reliability: could not be drawn within 0 s")
     assert found.sure
     monkeypatch.setattr("sys.executable", "/bin/false")
-    monkeypatch.setattr(onepicture, "TIMEOUT", 20.0)
+    monkeypatch.setattr(client, "TIMEOUT", 20.0)
     assert "the process ended with 1" in look(_delivery(state), draw=True).note

@@ -18,6 +18,7 @@ from monitor.model import (
     Reading,
     ReadingState,
     Slice,
+    ThresholdRule,
 )
 from monitor.publish.web import filters as texts
 from monitor.publish.web.pages.digest import worst_first
@@ -208,7 +209,9 @@ def test_the_window_of_a_firing_rule_comes_before_one_with_more_readings(
     small: Published, reading: Callable[..., Reading]
 ) -> None:
     digits = small.models[0]
-    rules = (*digits.rules, replace(digits.rules[0], name="ece-week", window="7d"))
+    (of_a_day,) = digits.rules
+    assert isinstance(of_a_day, ThresholdRule)
+    rules = (of_a_day, replace(of_a_day, name="ece-week", window="7d"))
     camera = Slice.of({"camera": "c1"})
     readings = (reading(window="24h"), reading(window="7d"), reading(camera, window="7d"))
     fires = replace(digits, rules=rules, readings=readings)

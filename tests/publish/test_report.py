@@ -21,6 +21,7 @@ from monitor.publish.report import page as reportpage
 from monitor.publish.report.gather import Report, gather
 from monitor.publish.report.page import NO_CHARTS, report_page
 from monitor.publish.report.words import standing, summary, unknowns
+from monitor.store.published.queries import Snapshot
 from monitor.store.published.snapshot import SNAPSHOT
 
 ROOT = Path(__file__).parents[2]
@@ -29,17 +30,22 @@ BEGAN, ENDED = datetime(2026, 1, 29, tzinfo=UTC), datetime(2026, 2, 9, tzinfo=UT
 
 
 @pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's days around the haze."""
     directory = tmp_path_factory.mktemp("report") / "state"
     config = load_config(ROOT / "monitor" / "cli" / "demo" / "calwatch.toml")
     play(config, directory, BEGAN, ENDED, timedelta(hours=8))
-    with duckdb.connect(str(directory / SNAPSHOT), read_only=True) as connection:
-        yield connection
+    return directory
 
 
 @pytest.fixture(scope="module")
-def report(snapshot: duckdb.DuckDBPyConnection) -> Report:
+def snapshot(state: Path) -> Iterator[Snapshot]:
+    with Snapshot(state) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def report(snapshot: Snapshot) -> Report:
     return gather(snapshot, "digits")
 
 
@@ -49,22 +55,20 @@ def page(report: Report) -> str:
     return report_page(report, "the predicted class is right")
 
 
-def test_it_covers_thirty_days_up_to_the_snapshot_unless_told(
-    snapshot: duckdb.DuckDBPyConnection, report: Report
-) -> None:
+def test_it_covers_thirty_days_up_to_the_snapshot_unless_told(snapshot: Snapshot, report: Report) -> None:
     assert (report.until, report.since) == (ENDED, ENDED - timedelta(days=30))
     told = gather(snapshot, "digits", since=BEGAN, until=datetime(2026, 2, 5, tzinfo=UTC))
     assert (told.since, told.until) == (BEGAN, datetime(2026, 2, 5, tzinfo=UTC))
     assert told.whole is not None
-    assert told.whole["window_end"] <= told.until
-    assert all(row["fired_at"] <= told.until for row in told.alerts)
+    assert told.whole.window_end <= told.until
+    assert all(row.fired_at <= told.until for row in told.alerts)
     assert all(point.at <= told.until for part in told.slices for point in part.points)
     assert not any(part.bars for part in told.slices)  # the snapshot keeps bars of the newest reading only
     assert any("bars of readings before the newest" in text for text in unknowns(told))
 
 
 def test_slices_in_trouble_are_told_in_full_and_one_asked_for_is_the_only_one(
-    snapshot: duckdb.DuckDBPyConnection, report: Report
+    snapshot: Snapshot, report: Report
 ) -> None:
     names = [part.slice.text for part in report.slices]
     assert names[0] == "all"
@@ -74,13 +78,14 @@ def test_slices_in_trouble_are_told_in_full_and_one_asked_for_is_the_only_one(
     assert {event.slice for event in only.slices[0].events} <= {NIGHT.text, "camera=c3", "lighting=night", "all"}
 
 
-def test_every_firing_is_there_with_its_end_and_its_onset(snapshot: duckdb.DuckDBPyConnection, report: Report) -> None:
-    fired = snapshot.execute("SELECT count(*) FROM alert_events WHERE state = 'firing'").fetchone()
+def test_every_firing_is_there_with_its_end_and_its_onset(state: Path, report: Report) -> None:
+    with duckdb.connect(str(state / SNAPSHOT), read_only=True) as connection:
+        fired = connection.execute("SELECT count(*) FROM alert_events WHERE state = 'firing'").fetchone()
     assert fired == (len(report.alerts),)
-    drift = [row for row in report.alerts if row["rule"] == "calibration-drift" and row["slice"] == NIGHT.text]
+    drift = [row for row in report.alerts if row.rule == "calibration-drift" and row.slice == NIGHT.text]
     assert drift
-    assert all(row["onset"] <= row["fired_at"] for row in drift)
-    assert all(row["resolved_at"] is None or row["resolved_at"] > row["fired_at"] for row in report.alerts)
+    assert all(row.onset is not None and row.onset <= row.fired_at for row in drift)
+    assert all(row.resolved_at is None or row.resolved_at > row.fired_at for row in report.alerts)
 
 
 def test_a_refit_shows_the_same_samples_before_and_after(report: Report) -> None:
@@ -144,7 +149,7 @@ def test_every_part_is_there(page: str, report: Report) -> None:
     ):
         assert f">{heading}</h" in page
     for row in report.alerts:
-        assert row["reason"].split(" since ")[0].replace("&", "&amp;").replace(">", "&gt;") in page
+        assert row.reason.split(" since ")[0].replace("&", "&amp;").replace(">", "&gt;") in page
     assert "A score is the probability that the predicted class is right." in page
 
 
@@ -161,7 +166,7 @@ def test_without_the_extra_it_is_tables_and_says_so(report: Report, monkeypatch:
     assert "Worst slices" in text
 
 
-def test_a_model_a_slice_and_a_period_there_is_not_are_told(snapshot: duckdb.DuckDBPyConnection) -> None:
+def test_a_model_a_slice_and_a_period_there_is_not_are_told(snapshot: Snapshot) -> None:
     with pytest.raises(UsageError, match='no readings of a model "digts"') as told:
         gather(snapshot, "digts")
     assert told.value.hint == "models with readings: digits"
@@ -172,7 +177,7 @@ def test_a_model_a_slice_and_a_period_there_is_not_are_told(snapshot: duckdb.Duc
 
 
 @pytest.mark.parametrize("chart", ["reliability", "ece", "evidence", "refit", "thresholds", "heat-map"])
-def test_every_chart_comes_as_a_picture(snapshot: duckdb.DuckDBPyConnection, chart: str) -> None:
+def test_every_chart_comes_as_a_picture(snapshot: Snapshot, chart: str) -> None:
     pytest.importorskip("vl_convert", reason="NOT TESTED: charts need the extra charts")
     from monitor.charts import render as rendering
     from monitor.publish.report import charts as reportcharts

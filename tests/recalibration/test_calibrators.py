@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import expit, logit, softmax
 
+from monitor.model.methods import METHOD_NAMES
 from monitor.recalibration.calibrators import (
     Beta,
     Calibrator,
@@ -16,9 +17,9 @@ from monitor.recalibration.calibrators import (
     Platt,
     Temperature,
     Vector,
-    calibrator_from,
     power_curve,
 )
+from monitor.recalibration.methods import calibrator_from
 from tests.recalibration.examples import EVERY_METHOD, inputs
 
 temperatures = st.builds(Temperature, st.floats(0.01, 100), st.booleans())
@@ -227,7 +228,7 @@ def test_isotonic_knots_out_of_order_or_range_are_refused(x: tuple[float, ...], 
 @pytest.mark.parametrize(
     ("method", "parameters", "why"),
     [
-        ("magic", {}, r"one of identity, temperature, platt, beta, vector, isotonic \(got 'magic'\)"),
+        ("magic", {}, rf"one of {', '.join(METHOD_NAMES)} \(got 'magic'\)"),
         ("platt", {"slope": -0.1, "intercept": 0}, r"slope must lie in 0\.\.1000 \(got -0\.1\)"),
         ("platt", {"slope": 1, "intercept": 701.0}, r"intercept must lie in -700\.\.700"),
         ("platt", {"slope": float("nan"), "intercept": 0}, "slope must lie in"),

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from monitor.model import Slice, Task, ThresholdInUse
+from monitor.model.refits import ROLLED_BACK
 from monitor.recalibration.artefacts import Artefact, SampleWindow, read_current
 from monitor.recalibration.calibrators import Temperature
 from monitor.recalibration.registry import (
-    ROLLED_BACK,
     calibrators_in_use,
     in_use,
     record_artefact,

@@ -54,7 +54,7 @@ def test_the_start_and_the_blocks_do_not_change_the_fit(monkeypatch: pytest.Monk
     monkeypatch.setattr("monitor.recalibration.fit_logits._BLOCK_VALUES", 64)
     np.testing.assert_allclose(_theta(fit_vector(logits, label)), plain, atol=1e-6)
     for beginning in (0.05, 20.0, 300.0):
-        found = fit_temperature_multiclass(logits, label, start=beginning).temperature
+        found = fit_temperature_multiclass(logits, label, start=Temperature(beginning)).temperature
         assert found == pytest.approx(fit_temperature_multiclass(logits, label).temperature, rel=1e-8)
 
 

@@ -1,4 +1,4 @@
-"""The README's own `calibrated`, taken from its text and run without calwatch, equals what calwatch does."""
+"""The documents' own `calibrated`, taken from its text and run without calwatch, equals what calwatch does."""
 
 import json
 import re
@@ -19,11 +19,11 @@ from monitor.recalibration.artefacts import write_artefact, write_current
 from monitor.recalibration.calibrators import Identity, Temperature
 from monitor.recalibration.onnx import artefact_to_export
 from monitor.store.values import normalize_word
+from tests.documents import find_blocks
 from tests.recalibration.examples import EVERY_METHOD, inputs
 from tests.recalibration.test_artefacts import ARTEFACT
 
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-(SOURCE,) = re.findall(r"^```python\n(.*?def calibrated\(.*?)^```", README, re.MULTILINE | re.DOTALL)
+(SOURCE,) = [block for block in find_blocks("python") if "def calibrated(" in block]
 Calibrated = Callable[..., NDArray[np.float64]]
 
 

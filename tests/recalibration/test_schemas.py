@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from monitor.recalibration.artefact_schema import artefact_schema, current_schema
 from monitor.recalibration.artefacts import write_artefact, write_current
-from monitor.recalibration.calibrators import calibrator_from
+from monitor.recalibration.methods import calibrator_from
 from tests.recalibration.examples import EVERY_METHOD
 from tests.recalibration.test_artefacts import ARTEFACT
 

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from monitor.model import Alert, AlertState, LastSeen, Rule, RuleKind, Severity, Slice
+from monitor.model import AbsenceRule, Alert, AlertState, LastSeen, Severity, Slice
 from monitor.publish.metrics.collector import MetricsCollector
 from monitor.rules.state import step
 from tests.worlds.line import BEGAN, DAY, HOUR, line, model_section
@@ -15,7 +16,7 @@ from tests.worlds.line import BEGAN, DAY, HOUR, line, model_section
 NOW = datetime(2026, 3, 20, 9, tzinfo=UTC)
 SINCE = datetime(2026, 3, 10, tzinfo=UTC)
 GONE, FRESH = Slice.of({"camera": "gone"}), Slice.of({"camera": "fresh"})
-RULE = Rule("away", RuleKind.ABSENCE, Severity.TICKET, "own.toml", absent="samples", longer_than=12 * HOUR)
+RULE = AbsenceRule("away", Severity.TICKET, "own.toml", absent="samples", longer_than=12 * HOUR)
 ABSENCE = """
 [[rule]]
 name = "away"
@@ -28,7 +29,7 @@ severity = "ticket"
 
 
 def _stepped(
-    rule: Rule, seen_at: datetime, slice_: Slice = GONE, *, now: datetime = NOW, since: datetime | None = SINCE
+    rule: AbsenceRule, seen_at: datetime, slice_: Slice = GONE, *, now: datetime = NOW, since: datetime | None = SINCE
 ) -> Alert:
     """The alert of a slice that was firing since two days after it was seen last, one evaluation on."""
     seen = [LastSeen(slice_, seen_at, seen_at), LastSeen(FRESH, now, now)]
@@ -41,7 +42,9 @@ def _stepped(
 
 
 @pytest.mark.parametrize("absent", ["samples", "labels"])
-def test_an_absence_fires_until_retention_and_then_resolves_with_the_reason(absent: str) -> None:
+def test_an_absence_fires_until_retention_and_then_resolves_with_the_reason(
+    absent: Literal["samples", "labels"],
+) -> None:
     rule = replace(RULE, absent=absent)
     assert _stepped(rule, SINCE).state is AlertState.FIRING
     ended = _stepped(rule, SINCE - timedelta(microseconds=1))

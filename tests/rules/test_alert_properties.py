@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.model import Alert, AlertState, Health, Rule
+from monitor.model import Alert, AlertState, Health, ThresholdRule
 from monitor.rules.conditions import AlertKey
 from monitor.rules.state import is_transition
 from tests.worlds.alerts import HOUR, NIGHT, RULE, START, evaluate, reading
@@ -29,7 +29,7 @@ ALLOWED = {
 }
 
 
-def walk(rule: Rule, looks: list[Look]) -> list[tuple[datetime, float | None, Alert | None]]:
+def walk(rule: ThresholdRule, looks: list[Look]) -> list[tuple[datetime, float | None, Alert | None]]:
     at, prior = START, dict[AlertKey, Alert]()
     history = []
     for minutes, value in looks:
@@ -40,7 +40,7 @@ def walk(rule: Rule, looks: list[Look]) -> list[tuple[datetime, float | None, Al
 
 
 @given(RULES, LOOKS)
-def test_states_change_only_along_the_arrows_and_one_arrow_at_a_time(rule: Rule, looks: list[Look]) -> None:
+def test_states_change_only_along_the_arrows_and_one_arrow_at_a_time(rule: ThresholdRule, looks: list[Look]) -> None:
     before: Alert | None = None
     for _, _, alert in walk(rule, looks):
         if alert is not None and is_transition(before, alert):
@@ -52,7 +52,7 @@ def test_states_change_only_along_the_arrows_and_one_arrow_at_a_time(rule: Rule,
 
 @given(RULES, LOOKS, st.sampled_from([None, 0.01, 0.5]))
 def test_looking_twice_at_one_time_changes_nothing_even_when_the_reading_does(
-    rule: Rule, looks: list[Look], other: float | None
+    rule: ThresholdRule, looks: list[Look], other: float | None
 ) -> None:
     at, prior = START, dict[AlertKey, Alert]()
     for minutes, value in looks:
@@ -64,7 +64,9 @@ def test_looking_twice_at_one_time_changes_nothing_even_when_the_reading_does(
 
 @given(RULES, LOOKS)
 @settings(max_examples=200)
-def test_firing_requires_that_the_condition_was_seen_to_hold_for_the_whole_hold(rule: Rule, looks: list[Look]) -> None:
+def test_firing_requires_that_the_condition_was_seen_to_hold_for_the_whole_hold(
+    rule: ThresholdRule, looks: list[Look]
+) -> None:
     """Oracle: add up the time between looks that both saw the condition; any look that denies it starts anew."""
     held, unbroken, earlier = timedelta(0), False, START
     was_firing = False
@@ -84,7 +86,7 @@ def test_firing_requires_that_the_condition_was_seen_to_hold_for_the_whole_hold(
 
 
 @given(RULES, LOOKS)
-def test_silence_never_changes_a_state(rule: Rule, looks: list[Look]) -> None:
+def test_silence_never_changes_a_state(rule: ThresholdRule, looks: list[Look]) -> None:
     before: Alert | None = None
     for _, value, alert in walk(rule, looks):
         if value is None:
@@ -94,7 +96,9 @@ def test_silence_never_changes_a_state(rule: Rule, looks: list[Look]) -> None:
 
 
 @given(RULES, LOOKS)
-def test_a_firing_alert_resolves_only_on_a_value_beyond_the_clearing_bound(rule: Rule, looks: list[Look]) -> None:
+def test_a_firing_alert_resolves_only_on_a_value_beyond_the_clearing_bound(
+    rule: ThresholdRule, looks: list[Look]
+) -> None:
     before: Alert | None = None
     for _, value, alert in walk(rule, looks):
         if (

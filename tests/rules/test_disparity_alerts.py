@@ -12,11 +12,10 @@ from monitor.model import (
     Alert,
     AlertState,
     Disparity,
+    DisparityRule,
     Health,
     Reading,
     ReadingState,
-    Rule,
-    RuleKind,
     Severity,
     Slice,
 )
@@ -26,9 +25,8 @@ from monitor.rules.state import step
 START = datetime(2026, 2, 1, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 C3, C4 = Slice.of({"camera": "c3"}), Slice.of({"camera": "c4"})
-RULE = Rule(
+RULE = DisparityRule(
     name="worse",
-    kind=RuleKind.DISPARITY,
     severity=Severity.TICKET,
     origin="p.toml: rule 1",
     orders=(1, 2),
@@ -66,7 +64,7 @@ def evaluate(
     prior: Mapping[AlertKey, Alert],
     at: datetime,
     *held: Disparity,
-    rule: Rule = RULE,
+    rule: DisparityRule = RULE,
     readings: tuple[Reading, ...] = (),
 ) -> dict[AlertKey, Alert]:
     found = step(rule, readings, (), prior, at, model="m", first_seen_at=START, disparities=held)

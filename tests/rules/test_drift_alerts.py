@@ -12,10 +12,9 @@ from monitor.model import (
     QUIET_AFTER_DRIFT,
     Alert,
     AlertState,
+    DriftRule,
     Evidence,
     Health,
-    Rule,
-    RuleKind,
     Severity,
     Slice,
 )
@@ -27,9 +26,8 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 C3 = Slice.of({"camera": "c3"})
 C4 = Slice.of({"camera": "c4"})
-RULE = Rule(
+RULE = DriftRule(
     name="drift",
-    kind=RuleKind.DRIFT,
     severity=Severity.PAGE,
     origin="p.toml: rule 1",
     false_alarms_per_year=12.0,
@@ -57,7 +55,7 @@ ALARM = replace(
 
 
 def evaluate(
-    prior: Mapping[AlertKey, Alert], at: datetime, *evidence: Evidence, rule: Rule = RULE
+    prior: Mapping[AlertKey, Alert], at: datetime, *evidence: Evidence, rule: DriftRule = RULE
 ) -> dict[AlertKey, Alert]:
     found = step(rule, (), (), prior, at, model="m", first_seen_at=START, evidence=evidence)
     return {(alert.version, alert.slice): alert for alert in found}
@@ -74,7 +72,7 @@ def test_an_alarm_fires_at_once_with_its_onset_and_says_what_scores_since_when_a
     )
 
 
-def words(*evidence: Evidence, rule: Rule = RULE) -> str:
+def words(*evidence: Evidence, rule: DriftRule = RULE) -> str:
     (found,) = drift_findings(rule, evidence, {}, START).values()
     return found.text
 

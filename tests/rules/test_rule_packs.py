@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.model import THRESHOLD_METRICS, AlertState, RuleKind
+from monitor.model import THRESHOLD_METRICS, AlertState, RuleKind, ThresholdRule
 from monitor.rules import testing as ruletest
 from monitor.rules.pack import SHIPPED, load_pack, load_rules, shipped_packs
 from monitor.rules.test_format import read_test_file
@@ -46,9 +46,10 @@ def test_the_tests_of_a_pack_fail_for_any_rule_whose_bound_moves_out_of_reach(na
     )
     rules = load_pack(name, base=HERE)  # one bound each, in the order of the file
     for rule, bound in zip(rules, bounds, strict=True):
+        metric = rule.metric if isinstance(rule, ThresholdRule) else None
         deaf = {
-            "above": "1e9" if rule.metric in ("log_loss", "label_lag_seconds") else "0.99",
-            "below": "1e-9" if rule.metric in ("auroc", "label_coverage", *THRESHOLD_METRICS) else "-0.99",
+            "above": "1e9" if metric in ("log_loss", "label_lag_seconds") else "0.99",
+            "below": "1e-9" if metric in ("auroc", "label_coverage", *THRESHOLD_METRICS) else "-0.99",
             "longer_than": '"9y"',
             "kind": '"drift"\nonly = { camera = "none" }',  # its limit lies in the evidence, so it looks elsewhere
         }[bound[1]]
@@ -76,6 +77,7 @@ def test_every_rule_says_what_it_means_and_thresholds_have_hysteresis_and_a_hold
 
 def test_the_default_pack_asks_for_a_refit_when_ece_is_high() -> None:
     (rule,) = (rule for rule in load_pack("default", base=HERE) if rule.name == "ece-high")
+    assert isinstance(rule, ThresholdRule)
     assert (rule.metric, rule.window, rule.actions) == ("ece_lower", "24h", ("recalibrate",))
 
 

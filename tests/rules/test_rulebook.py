@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.model import Rule, RuleKind, Severity, Slice
+from monitor.model import AbsenceRule, DisparityRule, DriftRule, Severity, Slice, ThresholdRule
 from monitor.model.errors import ConfigError
 from monitor.rules import pack as rulebook
 from monitor.rules.pack import load_pack, load_rules, parse_pack, shipped_packs
@@ -40,9 +40,8 @@ severity = "page"
 
 def test_every_key_of_a_rule_reaches_its_field() -> None:
     first, second = parse_pack(FULL, "site.toml")
-    assert first == Rule(
+    assert first == ThresholdRule(
         name="ece-high",
-        kind=RuleKind.THRESHOLD,
         severity=Severity.TICKET,
         origin="site.toml: rule 1",
         summary="off",
@@ -58,9 +57,8 @@ def test_every_key_of_a_rule_reaches_its_field() -> None:
         window="24h",
         min_samples=200,
     )
-    assert second == Rule(
+    assert second == AbsenceRule(
         name="quiet",
-        kind=RuleKind.ABSENCE,
         severity=Severity.PAGE,
         origin="site.toml: rule 2",
         orders=(0,),
@@ -80,9 +78,8 @@ def test_a_threshold_covers_all_slices_unless_told_and_an_absence_only_the_slice
 def test_every_key_of_a_disparity_reaches_its_field_and_the_whole_is_never_compared() -> None:
     keys = {"above": "0.02", "level": "0.01", "min_samples": "300", "only": '{ lighting = "night" }', "for": '"6h"'}
     plain, full = parse_pack(disparity() + disparity(name='"x"', measure='"error"', **keys), "p.toml")
-    assert plain == Rule(
+    assert plain == DisparityRule(
         name="w",
-        kind=RuleKind.DISPARITY,
         severity=Severity.TICKET,
         origin="p.toml: rule 1",
         orders=(1, 2),
@@ -91,6 +88,7 @@ def test_every_key_of_a_disparity_reaches_its_field_and_the_whole_is_never_compa
         measure="gap",
         level=0.05,
     )
+    assert isinstance(full, DisparityRule)
     assert (full.measure, full.above, full.level, full.min_samples) == ("error", 0.02, 0.01, 300)
     assert (full.only, full.hold) == (Slice.of({"lighting": "night"}), timedelta(hours=6))
     (marginals,) = parse_pack(disparity(slices='"marginals"'), "p.toml")
@@ -99,9 +97,8 @@ def test_every_key_of_a_disparity_reaches_its_field_and_the_whole_is_never_compa
 
 def test_a_drift_rule_has_one_false_alarm_a_year_and_a_tenth_of_odds_unless_told() -> None:
     assert parse_pack(drift(), "p.toml") == (
-        Rule(
+        DriftRule(
             name="d",
-            kind=RuleKind.DRIFT,
             severity=Severity.PAGE,
             origin="p.toml: rule 1",
             orders=(0, 1, 2),
@@ -126,6 +123,7 @@ def test_a_tolerance_is_of_odds_or_of_probability_or_none(
     keys: dict[str, str], odds: float | None, probability: float | None
 ) -> None:
     (rule,) = parse_pack(drift(**keys), "p.toml")
+    assert isinstance(rule, DriftRule)
     assert (rule.tolerance_odds, rule.tolerance_probability) == (odds, probability)
 
 
@@ -134,6 +132,7 @@ def test_a_tolerance_is_of_odds_or_of_probability_or_none(
 )
 def test_false_alarms_count_per_year(text: str, per_year: float) -> None:
     (rule,) = parse_pack(drift(false_alarms=f'"{text}"'), "p.toml")
+    assert isinstance(rule, DriftRule)
     assert rule.false_alarms_per_year == pytest.approx(per_year)
 
 
@@ -141,7 +140,7 @@ def test_a_later_pack_takes_the_place_of_a_rule_of_the_same_name_and_says_so(tmp
     (tmp_path / "one.toml").write_text(threshold() + absence())
     (tmp_path / "two.toml").write_text(threshold(above="0.2"))
     book = load_rules(["one.toml", "two.toml"], tmp_path)
-    assert [(rule.name, rule.above, rule.origin) for rule in book] == [
+    assert [(rule.name, getattr(rule, "above", None), rule.origin) for rule in book] == [
         ("r", 0.2, "two.toml: rule 1"),
         ("a", None, "one.toml: rule 2"),
     ]

@@ -1,5 +1,7 @@
 """What is the database's, the disk's or an outsider's fault is never put on a file."""
 
+import errno
+import os
 from contextlib import suppress
 from typing import Any
 
@@ -10,6 +12,7 @@ from monitor.model.errors import DamageError, StoreError
 from monitor.sources.ingest.ingest import ingest as ingest_batch
 from monitor.sources.isolation.room import Room
 from monitor.sources.pulled import Pulled
+from monitor.store.blame import is_disk_full, is_of_the_disk
 from monitor.store.connection import LIVE, open_live
 from monitor.store.damage import demand_sound
 from tests.worlds.fixtures import MakeWorld
@@ -125,3 +128,13 @@ def test_with_all_the_room_it_may_take_a_file_that_needs_more_is_blamed(
     world.take()
     world.take()
     assert world.rows("SELECT tries, set_aside, kind FROM files_set_aside") == [(2, True, "out_of_memory")]
+
+
+@pytest.mark.parametrize(
+    ("code", "is_full", "is_disk"),
+    [(errno.ENOSPC, True, True), (errno.EDQUOT, True, True), (errno.EIO, False, True), (errno.EROFS, False, True),
+     (errno.ENOENT, False, False), (errno.EACCES, False, False)],
+)  # fmt: skip
+def test_a_disk_is_known_by_what_the_system_calls_its_trouble(code: int, is_full: bool, is_disk: bool) -> None:
+    error = duckdb.IOException(f'IO Error: Could not write file "/x/live.duckdb.wal": {os.strerror(code)}')
+    assert (is_disk_full(error), is_of_the_disk(error)) == (is_full, is_disk)

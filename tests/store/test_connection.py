@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 
 from monitor import __version__
@@ -15,6 +16,7 @@ from monitor.store.connection import (
     aware,
     is_ctrl_c,
     literal,
+    load_table,
     migrate,
     naive,
     open_live,
@@ -133,6 +135,25 @@ def test_atomic_keeps_all_or_nothing() -> None:
         with atomic(connection):  # no transaction lingers
             connection.execute("INSERT INTO t VALUES (4)")
         assert connection.execute("SELECT count(*) FROM t").fetchone() == (2,)
+
+
+def test_a_table_is_made_of_columns_and_leaves_no_other_name_behind() -> None:
+    with duckdb.connect() as connection:
+        for share in ([0.5, np.nan], [0.25]):
+            ids = np.arange(len(share), dtype=np.int64)
+            load_table(connection, "loaded", {"id": ids, "share": np.ma.masked_invalid(np.array(share))})
+        assert connection.execute("FROM loaded").fetchall() == [(0, 0.25)]
+        assert connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall() == []
+
+
+def test_columns_become_a_table_also_while_a_result_is_read_and_after_a_transaction_that_failed() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TEMP VIEW taken AS SELECT 1")
+        with pytest.raises(duckdb.CatalogException, match="taken"), atomic(connection):
+            load_table(connection, "taken", {"id": np.arange(2)})
+        assert connection.execute("FROM range(3)").fetchone() == (0,)
+        load_table(connection, "free", {"id": np.arange(2)})
+        assert connection.execute("SELECT count(*) FROM free").fetchone() == (2,)
 
 
 def test_times_go_in_without_and_come_out_with_their_zone() -> None:

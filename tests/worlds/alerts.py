@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from monitor.model import Alert, LastSeen, Reading, ReadingState, Rule, RuleKind, Severity, Slice
+from monitor.model import AbsenceRule, Alert, LastSeen, Reading, ReadingState, Rule, Severity, Slice, ThresholdRule
 from monitor.rules.conditions import AlertKey
 from monitor.rules.state import step
 
@@ -13,9 +13,8 @@ NIGHT = Slice.of({"camera": "c3", "lighting": "night"})
 C3 = Slice.of({"camera": "c3"})
 ALL = Slice()
 
-RULE = Rule(
+RULE = ThresholdRule(
     name="ece-high",
-    kind=RuleKind.THRESHOLD,
     severity=Severity.TICKET,
     origin="default.toml: rule 1",
     actions=("recalibrate",),
@@ -27,9 +26,8 @@ RULE = Rule(
     window="24h",
     min_samples=200,
 )
-LABELS = Rule(
+LABELS = AbsenceRule(
     name="labels-absent",
-    kind=RuleKind.ABSENCE,
     severity=Severity.PAGE,
     origin="default.toml: rule 2",
     orders=(0,),

@@ -21,13 +21,12 @@ from monitor.model import (
     Reading,
     ReadingState,
     ReliabilityBin,
-    Rule,
-    RuleKind,
     Severity,
     Slice,
     Straddling,
     Task,
     ThresholdInUse,
+    ThresholdRule,
     WaitingLabels,
 )
 
@@ -68,8 +67,8 @@ def make_alert(
     )  # fmt: skip
 
 
-RULE = Rule(
-    name="ece-high", kind=RuleKind.THRESHOLD, severity=Severity.TICKET, origin="default.toml: rule 1",
+RULE = ThresholdRule(
+    name="ece-high", severity=Severity.TICKET, origin="default.toml: rule 1",
     summary="Scores are off by more than five points.", metric="ece_lower", above=0.05, window="24h",
 )  # fmt: skip
 

@@ -76,10 +76,10 @@ def _tell_second_site(played: Played, directory: Path) -> None:
     )
     with Snapshot(directory) as held:
         rows = [
-            (what, minute(when), "–" if reading is None else number(reading["ece"]),
-             "–" if reading is None else interval(reading["ece_lower"], reading["ece_upper"]))
+            (what, minute(when), "–" if reading is None else number(reading.ece),
+             "–" if reading is None else interval(reading.ece_lower, reading.ece_upper))
             for what, when in sorted(points, key=lambda point: point[1] or played.ended)
-            for reading in [held.reading_at("digits", "all", "7d", when) if when else None]
+            for reading in [held.reading_at("digits", Slice(), "7d", when) if when else None]
         ]  # fmt: skip
     unmended = _raw_metrics(directory, played)
     rows.append(

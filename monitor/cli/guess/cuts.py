@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from monitor.cli.guess.columns import Column, Table, paired, plain, words
 from monitor.cli.guess.roles import Roles
-from monitor.config.settings import CANONICAL_COLUMNS
+from monitor.config.sources import CANONICAL_COLUMNS
+from monitor.model import NO_DIMENSIONS
 
 SLICES, FEWEST, MOST = 3, 2, 50  # dimensions guessed at most; values a dimension may have
 _PLAIN = str.maketrans("äöüéè", "aouee")
 _ROWS = 3  # each value has so many on average
-RESERVED = {"model", "version", "window", "rule", "state", "severity", "le", "quantile", "job", "instance"}
 _USUAL_SLICES = (
     "camera", "cam", "line", "site", "lighting", "light", "shift", "station", "machine", "scanner", "device", "sensor", "plant",
     "factory", "location", "lane", "gate", "zone", "region", "store", "hospital", "ward", "modality", "view", "weather", "lens",
@@ -68,7 +68,7 @@ def dimension_name(own: str, taken: Sequence[str] = ()) -> str:
     last = own.rpartition(".")[2] or own
     name = re.sub(r"[^a-z0-9]+", "_", last.lower().translate(_PLAIN)).strip("_")
     name = (name if name[:1].isalpha() else f"slice_{name}".rstrip("_"))[:50]
-    if name in RESERVED or name in CANONICAL_COLUMNS:
+    if name in NO_DIMENSIONS or name in CANONICAL_COLUMNS:
         name += "_value"
     while name in taken:
         name += "_2"

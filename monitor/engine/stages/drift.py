@@ -31,7 +31,7 @@ from monitor.engine.stages.drift_run import (
 from monitor.engine.stages.drift_told import explain_told, telling_of
 from monitor.engine.stages.measure import window_end
 from monitor.engine.stages.streams import Members, Streams, limits_of, members_of, streams_of
-from monitor.model import Evidence, Rule, RuleKind
+from monitor.model import DriftRule, Evidence
 from monitor.model.durations import format_duration
 from monitor.model.wording import told_folded
 from monitor.rules.pack import Rulebook
@@ -54,7 +54,7 @@ def weigh(
     connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, rulebook: Rulebook, now: datetime
 ) -> tuple[Evidence, ...]:
     """Judge what is new for every drift rule of the model, and return the evidence of all open streams."""
-    rules = [rule for rule in rulebook if rule.kind is RuleKind.DRIFT]
+    rules = [rule for rule in rulebook if isinstance(rule, DriftRule)]
     if not rules:
         return ()
     end = window_end(now, model)
@@ -69,7 +69,7 @@ def weigh(
 
 
 def _weigh_rule(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, rule: Rule, floor: datetime,
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, rule: DriftRule, floor: datetime,
     changed: datetime | None, end: datetime, now: datetime,
 ) -> None:  # fmt: skip
     basis = _basis(rule, model)
@@ -101,7 +101,7 @@ def _weigh_rule(
 
 
 def _note_refused(
-    connection: duckdb.DuckDBPyConnection, model: Model, rule: Rule, streams: Streams, end: datetime
+    connection: duckdb.DuckDBPyConnection, model: Model, rule: DriftRule, streams: Streams, end: datetime
 ) -> None:
     """Keep which versions are not judged, as of this span, and log it when that begins."""
     if streams.refused:
@@ -115,7 +115,7 @@ def _note_refused(
         forget_folded(connection, model.name, "drift", rule.name)
 
 
-def _basis(rule: Rule, model: Model) -> str:
+def _basis(rule: DriftRule, model: Model) -> str:
     """What the evidence depends on beside the cells; when it changes, evidence starts afresh."""
     against = f"first {rule.reference_samples} samples" if rule.reference == "deployment" else "scores"
     tolerance = f"odds {rule.tolerance_odds}, probability {rule.tolerance_probability}"
@@ -123,7 +123,7 @@ def _basis(rule: Rule, model: Model) -> str:
 
 
 def _run(
-    model: Model, rule: Rule, streams: Streams, buckets: Sequence[datetime],
+    model: Model, rule: DriftRule, streams: Streams, buckets: Sequence[datetime],
     kept: held.Checkpoint | None,
 ) -> Run:  # fmt: skip
     """What is held of the streams: now, or at a checkpoint, where those that came later had nothing yet."""
@@ -218,7 +218,7 @@ def _listed(run: Run) -> list[Stream]:
     return [replace(stream, listed=row in listed) for row, stream in enumerate(run.checkpoint())]
 
 
-def _shown(connection: duckdb.DuckDBPyConnection, model: Model, rule: Rule, floor: datetime) -> list[Evidence]:
+def _shown(connection: duckdb.DuckDBPyConnection, model: Model, rule: DriftRule, floor: datetime) -> list[Evidence]:
     alarms = newest_alarms(connection, model.name, rule.name, model.bucket, "told_alarms")
     ratios = held.newest_ratios(connection, model.name, rule.name, floor)
     shown = []
@@ -242,7 +242,7 @@ def _shown(connection: duckdb.DuckDBPyConnection, model: Model, rule: Rule, floo
     return shown
 
 
-def _missing(rule: Rule, stream: Stream) -> int | None:
+def _missing(rule: DriftRule, stream: Stream) -> int | None:
     """Samples that the reference of a stream still lacks; None when it is judged."""
     if rule.reference != "deployment":
         return None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from monitor.config.settings import Model
 from monitor.engine.stages.streams import Members
-from monitor.model import Rule, Slice
+from monitor.model import DriftRule, Slice
 from monitor.statistics.drift.bets import BinSums, Tolerance
 from monitor.statistics.drift.eprocess import NEVER, Block, EvidenceState, Told
 from monitor.statistics.drift.reference import Gathering, gather, reference_bands
@@ -40,7 +40,7 @@ class Run:
     """What one rule judges now: its open streams, what is held of each, and their thresholds (streams, buckets)."""
 
     model: Model
-    rule: Rule
+    rule: DriftRule
     streams: tuple[Stream, ...]
     limits: Floats
     state: EvidenceState

@@ -7,10 +7,22 @@ from datetime import datetime
 from monitor.config.actions import Action
 from monitor.config.settings import Model
 from monitor.jobs.actions.routing import alert_calls, told_together
-from monitor.model import Alert, AlertState, Disparity, Evidence, Health, Job, LastSeen, Reading, Rule, Slice
+from monitor.model import (
+    Alert,
+    AlertState,
+    Disparity,
+    Evidence,
+    Health,
+    Job,
+    LastSeen,
+    Reading,
+    Rule,
+    Slice,
+    WindowRule,
+)
 from monitor.model.refits import job_of
 from monitor.rules.pack import Rulebook
-from monitor.rules.state import OF_A_WINDOW, acted, due_actions, is_transition, retire, step
+from monitor.rules.state import acted, due_actions, is_transition, retire, step
 from monitor.store.cells import shown_slices
 from monitor.store.connection import utc_day
 
@@ -84,7 +96,7 @@ def judge(
 
 def _with_onset(rule: Rule, before: Alert | None, alert: Alert, find_onset: FindOnset) -> Alert:
     newly = alert.state is AlertState.FIRING and (before is None or before.state is not AlertState.FIRING)
-    if not newly or rule.kind not in OF_A_WINDOW:
+    if not newly or not isinstance(rule, WindowRule):
         return alert
     return replace(alert, onset=find_onset(alert.version, alert.slice) or alert.onset)
 

@@ -12,15 +12,15 @@ from monitor.model import (
     METRICS,
     THRESHOLD_METRICS,
     Disparity,
+    DisparityRule,
     Reading,
     ReadingState,
     ReliabilityBin,
     Rule,
-    RuleKind,
     Slice,
 )
 from monitor.rules.conditions import applies
-from monitor.statistics.calibration.disparity import Comparison, Measure, compare_with_rest, judged
+from monitor.statistics.calibration.disparity import Comparison, compare_with_rest, judged
 from monitor.statistics.calibration.metrics import measure
 from monitor.statistics.calibration.reliability import reliability
 from monitor.statistics.cells import SCORE_BINS
@@ -84,12 +84,11 @@ def disparities_of(
     found: list[Disparity] = []
     compared: dict[str, Comparison] = {}
     for rule in rules:
-        if rule.kind is not RuleKind.DISPARITY or rule.window != window or not held.slices:
+        if not isinstance(rule, DisparityRule) or rule.window != window or not held.slices:
             continue
-        measured: Measure = "gap" if rule.measure == "gap" else "error"
-        if measured not in compared:
-            compared[measured] = compare_with_rest(held.cells, held.clusters, *_relations(held), measured)
-        found += _disparities(model, rule, start, end, held, compared[measured])
+        if rule.measure not in compared:
+            compared[rule.measure] = compare_with_rest(held.cells, held.clusters, *_relations(held), rule.measure)
+        found += _disparities(model, rule, start, end, held, compared[rule.measure])
     return tuple(found)
 
 
@@ -105,12 +104,12 @@ def _relations(held: WindowCells) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def _disparities(
-    model: Model, rule: Rule, start: datetime, end: datetime, held: WindowCells, compared: Comparison
+    model: Model, rule: DisparityRule, start: datetime, end: datetime, held: WindowCells, compared: Comparison
 ) -> list[Disparity]:
     needed = max(rule.min_samples, model.min_samples)
     covered = np.array([applies(rule, slice_) for slice_ in held.slices])
     enough = np.minimum(compared.samples, compared.rest_samples) >= needed
-    verdict = judged(compared, covered & enough, level=rule.level or 0.0, above=rule.above or 0.0)
+    verdict = judged(compared, covered & enough, level=rule.level, above=rule.above)
     known = np.isfinite(verdict.lower)
     columns = {
         "own": compared.own, "rest": compared.rest, "difference": compared.difference, "lower": verdict.lower,
@@ -120,7 +119,7 @@ def _disparities(
     return [
         Disparity(
             model=model.name, version=held.versions[unit], rule=rule.name, slice=held.slices[unit],
-            window=rule.window or "", window_start=start, window_end=end, measure=compared.measure,
+            window=rule.window, window_start=start, window_end=end, measure=compared.measure,
             samples=int(compared.samples[unit]), rest_samples=int(compared.rest_samples[unit]), needed_samples=needed,
             slices=verdict.family, **{name: column[unit] for name, column in numbers.items()},
         )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.config.settings import Model
-from monitor.model import OTHER, Rule, Slice
+from monitor.model import OTHER, DriftRule, Slice
 from monitor.rules.conditions import applies
 from monitor.statistics.drift.budget import MOST_THRESHOLD, slice_threshold
 from monitor.store.cells import shown_slices
@@ -59,7 +59,7 @@ def members_of(model: Model, traffic: Traffic) -> Members:
 
 
 def streams_of(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, rule: Rule, traffic: Traffic,
+    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, rule: DriftRule, traffic: Traffic,
     members: Members, start: datetime, end: datetime,
 ) -> Streams:  # fmt: skip
     """The streams of a rule for the traffic in [start, end): those that were open, and new ones for what is seen now."""
@@ -112,7 +112,7 @@ def streams_of(
     )  # fmt: skip
 
 
-def limits_of(rule: Rule, model: Model, streams: Streams, buckets: Sequence[datetime]) -> Floats:
+def limits_of(rule: DriftRule, model: Model, streams: Streams, buckets: Sequence[datetime]) -> Floats:
     """(open streams, buckets): alarm thresholds, from the share that a stream has of the rule's false-alarm budget.
 
     Streams of one kind (the whole, marginals, crosses) share alike; the shares of those that are there fall as more of them
@@ -120,7 +120,7 @@ def limits_of(rule: Rule, model: Model, streams: Streams, buckets: Sequence[date
     nothing.
     """
     covered = _covered(rule, model)
-    budget = rule.false_alarms_per_year or 1.0
+    budget = rule.false_alarms_per_year
     limits = np.full((len(streams.open), len(buckets)), np.inf)
     at = np.array([bucket.timestamp() for bucket in buckets])
     for order in range(covered + 1):
@@ -152,7 +152,7 @@ def _present(streams: Streams, order: int, opened: Floats, buckets: Floats) -> N
     return present
 
 
-def _covered(rule: Rule, model: Model) -> int:
+def _covered(rule: DriftRule, model: Model) -> int:
     """The highest order that the rule judges; crosses of more dimensions count as 2."""
     return min(max(rule.orders), model.max_order, len(model.slices), 2)
 
@@ -161,7 +161,7 @@ def _covered(rule: Rule, model: Model) -> int:
 class _Ranks:
     """The ranks in use, by kind of slice, and the lowest that may be free."""
 
-    rule: Rule
+    rule: DriftRule
     model: Model
     used: dict[int, set[int]] = field(default_factory=dict)
     next: dict[int, int] = field(default_factory=dict)
@@ -193,18 +193,18 @@ class _Ranks:
         return self._allow(self.lowest(Slice()))
 
     def _allow(self, rank: int) -> bool:
-        budget = self.rule.false_alarms_per_year or 1.0
+        budget = self.rule.false_alarms_per_year
         return slice_threshold(budget, 0, rank, _covered(self.rule, self.model)) < MOST_THRESHOLD
 
 
-def _seen(rule: Rule, traffic: Traffic, members: Members) -> list[tuple[str, Slice]]:
+def _seen(rule: DriftRule, traffic: Traffic, members: Members) -> list[tuple[str, Slice]]:
     """Versions and slices of the traffic that the rule covers: the coarse ones first, then as they appeared."""
     found = {pair: min(traffic.first[group] for group in inside) for pair, inside in members.items()
              if applies(rule, pair[1])}  # fmt: skip
     return sorted(found, key=lambda pair: (pair[1].order, found[pair], pair[1].labels, pair[0]))
 
 
-def _covers(rule: Rule, model: Model, slice_: Slice) -> bool:
+def _covers(rule: DriftRule, model: Model, slice_: Slice) -> bool:
     """Whether the rule and the configuration, as they are now, still show the slice."""
     return applies(rule, slice_) and slice_.order <= model.max_order and slice_.as_dict().keys() <= set(model.slices)
 

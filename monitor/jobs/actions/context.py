@@ -1,28 +1,21 @@
 """What the published snapshot adds to a message about an alert or a job: the reading of its slice, its reliability
 diagram, and what calwatch did since the alert fired."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import duckdb
 
-from monitor.charts.client import ChartError
-from monitor.charts.picture import png_apart
+from monitor.charts.client import ChartError, draw_png
 from monitor.jobs.actions.delivery import Delivery
 from monitor.jobs.actions.message import Known
-from monitor.model import ReliabilityBin, Slice
+from monitor.model import Job, ReliabilityBin, Slice
 from monitor.model.errors import CalwatchError
 from monitor.model.wording import counted, minute, number, signed
-from monitor.store.connection import naive
-from monitor.store.published.snapshot import SNAPSHOT, open_snapshot
-from monitor.store.sql import statement
+from monitor.store.published.queries import Snapshot
+from monitor.store.published.snapshot import SNAPSHOT
 
-_READING = (  # of the longest window that has one
-    statement("published_reading")
-)
-_BINS = statement("published_bars")
-_DEEDS = statement("published_deeds")
 DEEDS = 5  # told, the first ones
 
 
@@ -35,7 +28,7 @@ def look(delivery: Delivery, *, draw: bool) -> Known:
         return Known(note="no picture: no reading has been published yet" if draw else "")  # the very first cycle
     about: Mapping[str, Any] = delivery.payload
     try:
-        with open_snapshot(delivery.state_dir) as snapshot:
+        with Snapshot(delivery.state_dir) as snapshot:
             return _known(snapshot, about, draw)
     except CalwatchError as error:
         return Known(note=f"no picture: {error.message}")
@@ -43,55 +36,48 @@ def look(delivery: Delivery, *, draw: bool) -> Known:
         return Known(note=f"no picture: {type(error).__name__}: {str(error).splitlines()[0]}")
 
 
-def _known(snapshot: duckdb.DuckDBPyConnection, payload: Mapping[str, Any], draw: bool) -> Known:
+def _known(snapshot: Snapshot, payload: Mapping[str, Any], draw: bool) -> Known:
     about: Mapping[str, Any] = payload.get("alert") or payload["job"]
-    named = {"model": payload["model"], "slice": about["slice"]}
+    model = payload["model"]
     deeds = _deeds(snapshot, payload)
-    found = _rows(snapshot, _READING, **named, version=about.get("version", ""))
-    if not found:
+    reading = snapshot.newest_reading(model, Slice.parse(about["slice"]), about.get("version", ""))
+    if reading is None:
         return Known(note="no picture: the slice has too few labelled samples" if draw else "", deeds=deeds)
-    reading = found[0]
-    interval = f", 95 % interval {number(reading['ece_lower'])} to {number(reading['ece_upper'])}"
-    over = f"over {reading['window']} until {minute(reading['window_end'])} UTC"
+    interval = f", 95 % interval {number(reading.ece_lower)} to {number(reading.ece_upper)}"
+    over = f"over {reading.window} until {minute(reading.window_end)} UTC"
     sure = (
-        f"ECE {number(reading['ece_debiased'])} (debiased{interval}), gap {signed(reading['calibration_gap'])}, "
-        f"{counted(reading['samples'], 'labelled sample')} {over}"
+        f"ECE {number(reading.ece_debiased)} (debiased{interval}), gap {signed(reading.calibration_gap)}, "
+        f"{counted(reading.samples, 'labelled sample')} {over}"
     )
     if not draw:
         return Known(sure=sure, deeds=deeds)
-    bins = _rows(snapshot, _BINS, **named, version=reading["version"], window=reading["window"])
-    picture, note = _picture([ReliabilityBin(**row) for row in bins], over)
+    picture, note = _picture(snapshot.bars_of(model, reading), over)
     return Known(picture, note, sure, deeds)
 
 
-def _picture(bins: list[ReliabilityBin], shown: str) -> tuple[bytes | None, str]:
+def _picture(bins: Sequence[ReliabilityBin], shown: str) -> tuple[bytes | None, str]:
     if not bins:
         return None, "no picture: the snapshot holds no bars of this slice"
     try:
-        return png_apart(
+        return draw_png(
             "reliability", bins
         ), f"Reliability diagram of the slice {shown}: on the dashed line, scores can be taken at their word"
     except ChartError as error:
         return None, f"no picture: {error.message[0].lower()}{error.message[1:]}"
 
 
-def _deeds(snapshot: duckdb.DuckDBPyConnection, payload: Mapping[str, Any]) -> tuple[str, ...]:
+def _deeds(snapshot: Snapshot, payload: Mapping[str, Any]) -> tuple[str, ...]:
     """Refits and rollbacks of scopes that hold the alert's slice, asked for since it fired."""
     alert = payload.get("alert")
     if alert is None or alert["fired_at"] is None:
         return ()
-    fired = naive(datetime.fromisoformat(alert["fired_at"]))
+    fired = datetime.fromisoformat(alert["fired_at"])
     own = Slice.parse(alert["slice"])
-    rows = _rows(snapshot, _DEEDS, model=payload["model"], since=fired)
-    return tuple(_deed(row) for row in rows if Slice.parse(row["scope"]).contains(own))[:DEEDS]
+    done = snapshot.deeds(payload["model"], fired)
+    return tuple(_deed(job) for job in done if job.scope.contains(own))[:DEEDS]
 
 
-def _deed(row: Mapping[str, Any]) -> str:
-    what = "refit" if row["kind"] == "recalibrate" else row["kind"]
-    return f"{what} of {row['scope']} {row['state']} {minute(row['at'])} UTC (job {row['id']})"
-
-
-def _rows(snapshot: duckdb.DuckDBPyConnection, sql: str, **parameters: object) -> list[dict[str, Any]]:
-    cursor = snapshot.execute(sql, parameters)
-    names = [column[0] for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+def _deed(job: Job) -> str:
+    what = "refit" if job.kind == "recalibrate" else job.kind
+    at = job.finished_at or job.requested_at
+    return f"{what} of {job.scope.text} {job.state} {minute(at)} UTC (job {job.id})"

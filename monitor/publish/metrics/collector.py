@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor import __version__
 from monitor.model import (
+    RESERVED_LABELS,
     Alert,
     AlertState,
     CalibratorInUse,
@@ -23,12 +24,6 @@ from monitor.publish.metrics.catalogue import HELP, ON_READINGS
 from monitor.publish.metrics.exposition import LabelSet, SnapshotFamily
 from monitor.publish.metrics.sharing import Row, SliceRows, share_out
 from monitor.statistics.thresholds.policies import parse_policy
-
-RESERVED_LABELS = frozenset({
-    "model", "version", "window", "rule", "state", "health", "severity", "calibrator", "method", "policy", "per", "class",
-    "bound",
-    "stage", "task", "event", "source", "reason", "kind", "outcome", "le", "quantile", "job", "instance",
-})  # fmt: skip
 
 Sliced = Reading | Alert | Evidence | CalibratorInUse | ThresholdInUse
 

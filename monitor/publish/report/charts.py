@@ -54,24 +54,24 @@ def thresholds(threshold: ThresholdReport) -> Chart | None:
     """The trade-off curve; None where none was kept."""
     if not threshold.curve:
         return None
-    name, sign, bound = str(threshold.chosen["policy"]).partition(">=")
+    name, sign, bound = threshold.chosen.policy.partition(">=")
     promise = ("precision" if name == "accuracy" else name, float(bound)) if sign else None
     if promise is not None and promise[0] not in ("precision", "recall"):
         promise = None
-    return charts.trade_off(threshold.curve, threshold.chosen["threshold"], promise, width=WIDE, height=160)
+    return charts.trade_off(threshold.curve, threshold.chosen.threshold, promise, width=WIDE, height=160)
 
 
 def heat_map(report: Report) -> Chart | None:
     """The first two dimensions crossed; None where no slice is crossed."""
-    crossed = [(Slice.parse(row["slice"]).as_dict(), row) for row in report.readings]
-    crossed = [(labels, row) for labels, row in crossed if len(labels) == 2]
+    crossed = [(Slice.parse(reading.slice).as_dict(), reading) for reading in report.readings]
+    crossed = [(labels, reading) for labels, reading in crossed if len(labels) == 2]
     if not crossed:
         return None
     row, column = sorted(crossed[0][0])
     cells = [
         HeatCell(
-            labels[row], labels[column], held["ece_debiased"] if held["state"] == "ok" else None, held["samples"],
-            more_than_luck(held["ece"], held["ece_null_quantile"]),
+            labels[row], labels[column], held.ece_debiased if held.state == "ok" else None, held.samples,
+            more_than_luck(held.ece, held.ece_null_quantile),
         )
         for labels, held in crossed if sorted(labels) == [row, column]
     ]  # fmt: skip
@@ -116,7 +116,7 @@ def _elsewhere(report: Report, name: str) -> str:
             return "no refit was accepted in the period: try an earlier --from"
         return f"accepted refits of the period: {there}"
     if name == "thresholds":
-        scopes = dict.fromkeys(str(each.chosen["scope"]) for each in report.thresholds)
+        scopes = dict.fromkeys(each.chosen.scope.text for each in report.thresholds)
         there = " or ".join(f"--slice {scope}" for scope in scopes)
         return f"thresholds in force: {there}" if there else "no threshold is in force: [model.threshold] asks for one"
     return "another slice or a longer period may have one"
@@ -131,5 +131,5 @@ def _drawn(report: Report, name: str, scope: Slice) -> tuple[str, Chart | None]:
     if name == "refit":
         newest = next((each for each in report.refits if each.job.scope == scope), None)
         return "Before and after the last refit", None if newest is None else refit(newest)
-    chosen = next((each for each in report.thresholds if Slice.parse(each.chosen["scope"]) == scope), None)
+    chosen = next((each for each in report.thresholds if each.chosen.scope == scope), None)
     return "Trade-off of thresholds", None if chosen is None else thresholds(chosen)

@@ -38,7 +38,7 @@ def report_page(report: Report, event: str | None = None) -> str:
         report=report, event=event, style=Markup(style), state=standing(report), summary=summary(report),
         unknowns=unknowns(report), draw=draw, no_charts="" if can_draw() else NO_CHARTS, version=__version__,
         rejected=_by_reason(report), curves_shown=CURVES,
-        has_crossed=any(Slice.parse(row["slice"]).order == 2 for row in report.worst),
+        has_crossed=any(Slice.parse(reading.slice).order == 2 for reading in report.worst),
     )  # fmt: skip
 
 

@@ -3,18 +3,17 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from monitor.model.history import Firing
 from monitor.model.wording import counted, interval, minute, number, percent, signed, span
-from monitor.publish.report.gather import Report, Row
+from monitor.publish.report.gather import Report
 
 
 def standing(report: Report) -> str:
     """One word for the state at the end of the period: ``firing``, ``unknown`` or ``quiet``."""
-    if any(row["resolved_at"] is None for row in report.alerts):
+    if any(row.resolved_at is None for row in report.alerts):
         return "firing"
     return (
-        "unknown"
-        if report.unsure or report.problem or report.whole is None or report.whole["state"] != "ok"
-        else "quiet"
+        "unknown" if report.unsure or report.problem or report.whole is None or report.whole.state != "ok" else "quiet"
     )
 
 
@@ -24,23 +23,23 @@ def summary(report: Report) -> list[str]:
 
 
 def _alerts(report: Report) -> Iterator[str]:
-    open_ = [row for row in report.alerts if row["resolved_at"] is None]
+    open_ = [row for row in report.alerts if row.resolved_at is None]
     if open_:
-        longest = min(open_, key=lambda row: row["fired_at"])
+        longest = min(open_, key=lambda row: row.fired_at)
         yield (
-            f"{_fire(len(open_))} at the end of the period, the longest since {minute(longest['fired_at'])} UTC: "
-            f"{longest['rule']} on {longest['slice']}{_began(longest)}."
+            f"{_fire(len(open_))} at the end of the period, the longest since {minute(longest.fired_at)} UTC: "
+            f"{longest.rule} on {longest.slice}{_began(longest)}."
         )
     elif report.alerts:
-        over = max(row["resolved_at"] for row in report.alerts)
+        over = max(row.resolved_at for row in report.alerts if row.resolved_at is not None)
         yield f"No alert fires at the end of the period; the last one was over {minute(over)} UTC."
     else:
         yield "No alert fired in the period."
     if report.alerts:
-        slices = {row["slice"] for row in report.alerts}
+        slices = {row.slice for row in report.alerts}
         yield (
             f"{counted(len(report.alerts), 'alert')} fired on {counted(len(slices), 'slice')}, "
-            f"{sum(row['severity'] == 'page' for row in report.alerts):,} of severity page."
+            f"{sum(row.severity == 'page' for row in report.alerts):,} of severity page."
         )
 
 
@@ -48,8 +47,8 @@ def _fire(count: int) -> str:
     return "One alert fires" if count == 1 else f"{count:,} alerts fire"
 
 
-def _began(row: Row) -> str:
-    return f" (the trouble began about {minute(row['onset'])} UTC)" if row["onset"] else ""
+def _began(row: Firing) -> str:
+    return f" (the trouble began about {minute(row.onset)} UTC)" if row.onset else ""
 
 
 def _calibration(report: Report) -> Iterator[str]:
@@ -57,23 +56,23 @@ def _calibration(report: Report) -> Iterator[str]:
     if whole is None:
         yield "There is no reading of the whole in this period: nothing can be said of its calibration."
         return
-    until = f"over {report.window} until {minute(whole['window_end'])} UTC"
-    if whole["state"] != "ok":
-        yield f"Too few labelled samples {until} ({whole['samples']:,}): nothing can be said of its calibration."
+    until = f"over {report.window} until {minute(whole.window_end)} UTC"
+    if whole.state != "ok":
+        yield f"Too few labelled samples {until} ({whole.samples:,}): nothing can be said of its calibration."
         return
-    low = whole["ece_lower"] or 0.0
+    low = whole.ece_lower or 0.0
     verdict = (
         f"surely off, by at least {number(low)}"
         if low > 0
         else "no error shown: the interval reaches zero, and luck alone gives a plug-in ECE of up to "
-        + number(whole["ece_null_quantile"])
+        + number(whole.ece_null_quantile)
     )
     yield (
-        f"All traffic {until}: debiased ECE {number(whole['ece_debiased'])} (95 % interval "
-        f"{interval(whole['ece_lower'], whole['ece_upper'])}, plug-in {number(whole['ece'])}) on "
-        f"{counted(whole['samples'], 'labelled sample')}; {verdict}."
+        f"All traffic {until}: debiased ECE {number(whole.ece_debiased)} (95 % interval "
+        f"{interval(whole.ece_lower, whole.ece_upper)}, plug-in {number(whole.ece)}) on "
+        f"{counted(whole.samples, 'labelled sample')}; {verdict}."
     )
-    gap, lower, upper = whole["calibration_gap"], whole["gap_lower"], whole["gap_upper"]
+    gap, lower, upper = whole.calibration_gap, whole.gap_lower, whole.gap_upper
     if gap is not None:
         surely = lower is not None and upper is not None and (lower > 0 or upper < 0)
         way = ("over-confident" if gap > 0 else "under-confident") if surely else "not surely off to one side"
@@ -81,15 +80,15 @@ def _calibration(report: Report) -> Iterator[str]:
 
 
 def _worst(report: Report) -> Iterator[str]:
-    surely = [row for row in report.worst if (row["ece_lower"] or 0) > 0]
+    surely = [row for row in report.worst if (row.ece_lower or 0) > 0]
     if not surely:
         if report.worst:
             yield "Of no slice is it sure that its ECE is above zero."
         return
     row = surely[0]
     yield (
-        f"Worst slice: {row['slice']}, debiased ECE {number(row['ece_debiased'])} "
-        f"({interval(row['ece_lower'], row['ece_upper'])}) on {counted(row['samples'])}."
+        f"Worst slice: {row.slice}, debiased ECE {number(row.ece_debiased)} "
+        f"({interval(row.ece_lower, row.ece_upper)}) on {counted(row.samples)}."
     )
 
 
@@ -107,9 +106,9 @@ def _refits(report: Report) -> Iterator[str]:
 def _labels(report: Report) -> Iterator[str]:
     whole = report.whole
     if whole is not None:
-        lag = whole["label_lag_seconds"]
+        lag = whole.label_lag_seconds
         after = "" if lag is None else f", on average {_length(lag)} after the prediction"
-        yield f"{percent(whole['label_coverage'])} of the predictions of the last {report.window} have a label{after}."
+        yield f"{percent(whole.label_coverage)} of the predictions of the last {report.window} have a label{after}."
 
 
 def _length(seconds: float) -> str:
@@ -128,9 +127,9 @@ def _unknowns(report: Report) -> Iterator[str]:
     if report.first_reading is not None and report.first_reading > report.since:
         yield f"Anything before {minute(report.first_reading)} UTC: the first reading is of then."
     for row in report.unsure[:10]:
-        yield f"Whether {row['rule']} holds for {row['slice']}: {row['reason']}"
+        yield f"Whether {row.rule} holds for {row.slice}: {row.reason}"
     if report.insufficient:
-        named = ", ".join(f"{row['slice']} ({row['samples']:,})" for row in report.insufficient[:8])
+        named = ", ".join(f"{row.slice} ({row.samples:,})" for row in report.insufficient[:8])
         more = f" and {len(report.insufficient) - 8:,} more" if len(report.insufficient) > 8 else ""
         yield f"The calibration of {counted(len(report.insufficient), 'slice')} with too few labelled samples: {named}{more}."
     if report.delays is None:
@@ -139,13 +138,13 @@ def _unknowns(report: Report) -> Iterator[str]:
         yield f"{str(report.delays['finding']).capitalize()}."
     elif report.delays["depends"]:
         yield f"The false-alarm budget is not guaranteed: {report.delays['finding']}."
-    unlabelled = report.whole["unlabelled"] if report.whole is not None else 0
+    unlabelled = report.whole.unlabelled if report.whole is not None else 0
     if unlabelled:
         yield (
             f"How the {counted(unlabelled, 'prediction')} of the last {report.window} without a label did: labels that come "
             "later, or never, may differ from those that are there."
         )
-    if any(not part.bars and part.reading is not None and part.reading["state"] == "ok" for part in report.slices):
+    if any(not part.bars and part.reading is not None and part.reading.state == "ok" for part in report.slices):
         yield "The bars of readings before the newest: the snapshot keeps those of the newest only."
     if any(not each.before for each in report.refits):
         yield "The bars before and after some refits: they were made by a version that kept none."

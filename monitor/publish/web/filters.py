@@ -17,6 +17,8 @@ from monitor.model import (
     Slice,
     Task,
     ThresholdInUse,
+    ThresholdRule,
+    WindowRule,
 )
 from monitor.model.durations import format_duration
 from monitor.model.wording import UNKNOWN, formatted, frequency, moment, number, rounded, span, told_delays
@@ -113,10 +115,9 @@ def condition(rule: Rule) -> str:
     said = [_condition(rule)]
     if rule.hold:
         said.append(f"for {format_duration(rule.hold)}")
-    cleared = rule.clear_below if rule.clear_below is not None else rule.clear_above
-    if cleared is not None:
-        said.append(f"resolved {'below' if rule.clear_below is not None else 'above'} {_bound(rule, cleared)}")
-    if rule.min_samples:
+    if isinstance(rule, ThresholdRule) and (cleared := rule.bounds[1]) is not None:
+        said.append(f"resolved {'below' if rule.above is not None else 'above'} {_bound(rule, cleared)}")
+    if isinstance(rule, WindowRule) and rule.min_samples:
         said.append(f"from {rule.min_samples:,} samples on")
     if rule.only != Slice():
         said.append(f"only inside {rule.only.text}")
@@ -124,26 +125,18 @@ def condition(rule: Rule) -> str:
 
 
 def _condition(rule: Rule) -> str:
-    window = f" over {rule.window}" if rule.window else ""
     if rule.kind is RuleKind.THRESHOLD:
-        bounds = [
-            f"{name} {_bound(rule, bound)}"
-            for name, bound in (("above", rule.above), ("below", rule.below))
-            if bound is not None
-        ]
-        return f"{rule.metric} {' or '.join(bounds)}{window}"
+        side = "below" if rule.above is None else "above"
+        return f"{rule.metric} {side} {_bound(rule, rule.bounds[0])} over {rule.window}"
     if rule.kind is RuleKind.ABSENCE:
-        longer = f" for longer than {format_duration(rule.longer_than)}" if rule.longer_than else ""
-        return f"no {rule.absent}{longer}"
+        return f"no {rule.absent} for longer than {format_duration(rule.longer_than)}"
     if rule.kind is RuleKind.DISPARITY:
-        return f"calibration {rule.measure} worse than the rest by more than {rule.above:g}{window}"
-    budget = (
-        "" if rule.false_alarms_per_year is None else f", a false alarm {frequency(rule.false_alarms_per_year)} at most"
-    )
+        return f"calibration {rule.measure} worse than the rest by more than {rule.above:g} over {rule.window}"
+    budget = f", a false alarm {frequency(rule.false_alarms_per_year)} at most"
     against = "perfect calibration" if rule.reference == "score" else "the calibration it had when deployed"
     return f"evidence of drift from {against}{budget}"
 
 
-def _bound(rule: Rule, bound: float) -> str:
+def _bound(rule: ThresholdRule, bound: float) -> str:
     """A time where the metric is one."""
     return span(timedelta(seconds=bound)) if rule.metric == "label_lag_seconds" else formatted(bound, "g")

@@ -12,6 +12,7 @@ from monitor.sources.ingest.lengths import LONGEST_CLASS, LONGEST_ID, cut_versio
 from monitor.sources.times.expressions import CLOCK_SKEW as CLOCK_SKEW
 from monitor.sources.times.expressions import other_expression, time_expression
 from monitor.sources.times.folds import has_folds, settle_folds, settle_labels
+from monitor.store.blame import is_disk_full
 from monitor.store.connection import literal, naive, quoted
 from monitor.store.damage import is_of_the_database
 from monitor.store.sql import statement
@@ -152,7 +153,7 @@ def blames_the_file(error: duckdb.Error) -> bool:
         duckdb.InterruptException, duckdb.OutOfMemoryException, duckdb.FatalException, duckdb.InternalException,
         duckdb.SerializationException,
     )  # fmt: skip
-    return not isinstance(error, ours) and not is_of_the_database(error) and "No space left" not in str(error)
+    return not isinstance(error, ours) and not is_of_the_database(error) and not is_disk_full(error)
 
 
 def _take_rejects(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:

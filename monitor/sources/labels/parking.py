@@ -35,10 +35,9 @@ def join_labels(
     connection.execute(statement("labels_join"))
     connection.execute(statement("parked_delete"), own)
     connection.execute(statement("parked_insert"), own)
-    connection.execute(
-        "UPDATE staged SET reason = 'parked' WHERE reason IS NULL AND position NOT IN (SELECT position FROM labels_found)"
-    )
-    gone = connection.execute("DELETE FROM staged WHERE reason = 'parked'").fetchone()
+    gone = connection.execute(
+        "DELETE FROM staged WHERE reason IS NULL AND position NOT IN (SELECT position FROM labels_found)"
+    ).fetchone()
     return int(gone[0]) if gone else 0
 
 

@@ -88,7 +88,7 @@ def _slices(slices: SlicesRenewed) -> list[str]:
         said.append(
             f"Calibrators of {first_few([f'{old!r}' for old in slices.scopes])} are now found under "
             f"{first_few([f'{new!r}' for new in slices.scopes.values()])}: what looks them up in current.json has to write "
-            "slice values alike, as the README's code does"
+            "slice values alike, as the code of calwatch docs without-calwatch does"
         )
     return said
 

@@ -1,7 +1,7 @@
 """Questions to the past: courses for charts, jobs, quarantine, pulls. Reads only; every answer has a bounded length.
 
 The same statements serve the daemon's own database, through a cursor of its connection, and ``metrics.duckdb``, opened
-read-only in another process. Two tables are called differently there; a prefix of the statements evens that out.
+read-only in another process, where two tables are called differently.
 """
 
 import json
@@ -32,19 +32,22 @@ from monitor.model.history import (
     ScoredBy,
     SourceState,
 )
+from monitor.model.refits import ROLLED_BACK
 from monitor.statistics.calibration.reliability import reliability
 from monitor.statistics.cells import SCORE_BINS, SUMS, Cells, Clusters
 from monitor.store.cells import filled
-from monitor.store.connection import aware, naive
+from monitor.store.connection import naive
 from monitor.store.sql import statement
 
 POINTS = 500  # of a course; more than a chart has pixels for
-_LIVE = "WITH slice_history AS NOT MATERIALIZED (FROM readings), newest AS NOT MATERIALIZED (FROM newest_readings)\n"
-_SNAPSHOT = "WITH newest AS NOT MATERIALIZED (FROM slice_newest)\n"
+# What the tables of readings are called in the daemon's own database, and in a snapshot.
+_LIVE = {"history": "readings", "newest": "newest_readings"}
+_SNAPSHOT = {"history": "slice_history", "newest": "slice_newest"}
 _LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 _EVENTS = {"firing": EventKind.FIRED, "resolved": EventKind.RESOLVED}
 
-Row = TypeVar("Row")
+Row = dict[str, Any]
+Noun = TypeVar("Noun")
 
 
 class History:
@@ -53,11 +56,12 @@ class History:
     def __init__(self, connection: duckdb.DuckDBPyConnection, *, live: bool) -> None:
         self._connection = connection
         self._live = live
+        self._tables = _LIVE if live else _SNAPSHOT
 
     def extent(self, model: str, slice_: Slice, window: str) -> tuple[datetime, datetime] | None:
         """When the readings of a slice over a window begin and end; None when there are none."""
         row = self._rows("history_extent", model=model, slice=slice_.text, window=window)[0]
-        first, last = aware(row["first"]), aware(row["last"])
+        first, last = row["first"], row["last"]
         return (first, last) if first is not None and last is not None else None
 
     def readings(
@@ -94,17 +98,17 @@ class History:
             kind = _EVENTS.get(row["state"])
             if kind is None:
                 continue
-            found.append(Event(_utc(row["at"]), kind, f"{row['rule']} ({row['severity']})", row["slice"]))
-            onset = aware(row["onset"])
+            found.append(Event(row["at"], kind, f"{row['rule']} ({row['severity']})", row["slice"]))
+            onset = row["onset"]
             if kind is EventKind.FIRED and onset is not None and since < onset <= until:
                 found.append(Event(onset, EventKind.ONSET, row["rule"], row["slice"]))
         for row in self._rows("history_serving", **span):
             if slice_ is not None and not Slice.parse(row["scope"]).contains(slice_):
                 continue
-            back = row["cause"] == "rolled back"
+            back = row["cause"] == ROLLED_BACK
             text = f"{row['calibrator']} ({row['method']})" if row["calibrator"] else "scores as the model gives them"
             kind = EventKind.ROLLED_BACK if back else EventKind.PROMOTED
-            found.append(Event(_utc(row["at"]), kind, text, row["scope"]))
+            found.append(Event(row["at"], kind, text, row["scope"]))
         return tuple(sorted(set(found), key=lambda event: (event.at, event.kind, event.text, event.slice)))
 
     def jobs(
@@ -119,7 +123,7 @@ class History:
     ) -> Jobs:
         """Jobs, newest first."""
         rows = self._rows("history_jobs", model=model, kind=kind, state=state, id=id, limit=limit, skip=skip)
-        return Jobs(tuple(_job(row) for row in rows), rows[0]["total"] if rows else 0)
+        return Jobs(tuple(job_of_row(row) for row in rows), rows[0]["total"] if rows else 0)
 
     def attempts(self, job: str) -> tuple[Attempt, ...]:
         """The attempts of a job, in order."""
@@ -209,30 +213,27 @@ class History:
         curves = reliability(cells, len(names), clusters if len(clusters) else None)
         return ScoredBy({name: _bars(curves, place) for name, place in index.items()})
 
-    def _rows(self, name: str, **parameters: object) -> list[dict[str, Any]]:
-        prefix = "" if "newest" not in statement(name) else _LIVE if self._live else _SNAPSHOT
-        cursor = self._connection.execute(prefix + statement(name), parameters)
+    def _rows(self, name: str, **parameters: object) -> list[Row]:
+        """What a statement gives, each row by the names of its columns; times with their UTC marker."""
+        cursor = self._connection.execute(statement(name, **self._tables), parameters)
         names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return [dict(zip(names, map(_utc, row), strict=True)) for row in cursor.fetchall()]
 
-    def _as(self, kind: type[Row], name: str, **parameters: object) -> tuple[Row, ...]:
+    def _as(self, kind: type[Noun], name: str, **parameters: object) -> tuple[Noun, ...]:
         own = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # all are dataclasses
-        return tuple(
-            kind(**{key: _utc(row[key]) if isinstance(row[key], datetime) else row[key] for key in own})
-            for row in self._rows(name, **parameters)
-        )
+        return tuple(kind(**{key: row[key] for key in own}) for row in self._rows(name, **parameters))
 
 
-def _job(row: dict[str, Any]) -> Job:
-    held: dict[str, Any] = {key: _utc(value) if isinstance(value, datetime) else value for key, value in row.items()}
-    del held["total"]
+def job_of_row(row: Row) -> Job:
+    """Return the job of a row with ``job_columns``."""
+    held = {key: value for key, value in row.items() if key != "total"}
     held["scope"], held["state"] = Slice.parse(held["scope"]), JobState(held["state"])
     held["reasons"], held["details"] = tuple(held["reasons"]), json.loads(held["details"])
     return Job(**held)
 
 
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC)
+def _utc(value: Any) -> Any:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
 def _span(since: datetime, until: datetime, points: int) -> float:

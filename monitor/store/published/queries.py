@@ -1,27 +1,33 @@
-"""Questions to the published snapshot, as the command line asks them. Reads metrics.duckdb only, never the live file."""
+"""The published snapshot as it is asked by whoever opens it: the command line, a report, a message. Reads metrics.duckdb only,
+never the live file."""
 
 import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
+from monitor.model import Job, ReliabilityBin, Slice, ThresholdInUse
 from monitor.model.errors import UsageError
+from monitor.model.history import Firing, SliceReading, Unsure
 from monitor.store.connection import naive
+from monitor.store.published.history import History, Row, job_of_row
 from monitor.store.published.snapshot import open_snapshot, unreadable
-from monitor.store.sql import statement
 
-Row = dict[str, Any]
+NONE_YET = "no model has readings yet; what came in: calwatch status, what could: calwatch check"
 
 
-class Snapshot:
-    """An opened snapshot. Raises StoreError when there is none yet, when it cannot be read or is of another version."""
+class Snapshot(History):
+    """An opened snapshot: its past, and what is newest. Times are UTC.
+
+    Questions that the command line prints as JSON give rows by the names of their columns; the others give values.
+    Raises StoreError when there is no snapshot yet, when it cannot be read or is of another version.
+    """
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
-        self._connection = open_snapshot(state_dir)
+        super().__init__(open_snapshot(state_dir), live=False)
 
     def __enter__(self) -> "Snapshot":
         return self
@@ -32,25 +38,16 @@ class Snapshot:
         if isinstance(error, duckdb.Error):
             raise unreadable(self._state_dir, error) from error
 
-    @property
-    def connection(self) -> duckdb.DuckDBPyConnection:
-        """For those who ask more than this class answers."""
-        return self._connection
-
-    def _rows(self, sql: str, parameters: dict[str, Any] | None = None) -> list[Row]:
-        cursor = self._connection.execute(sql, parameters or {})
-        names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
     def published_at(self) -> datetime:
-        return self._rows("SELECT published_at FROM snapshot")[0]["published_at"]  # type: ignore[no-any-return]  # TIMESTAMP
+        """Return when the snapshot was written."""
+        return self._rows("published_at")[0]["published_at"]  # type: ignore[no-any-return]  # TIMESTAMP
 
     def is_played(self) -> bool:
         """Whether it is of a demo or a backtest."""
-        return bool(self._rows("SELECT played FROM snapshot")[0]["played"])
+        return bool(self._rows("published_at")[0]["played"])
 
     def status(self, configured: Sequence[str]) -> Row:
-        """All that `calwatch status` tells; ``configured``: names of the models that there should be."""
+        """Return all that `calwatch status` tells; ``configured``: names of the models that there should be."""
         models = self.models()
         seen = {row["model"] for row in models}
         return {
@@ -58,7 +55,7 @@ class Snapshot:
             "unknown": self.unknown(),
             "waiting": [name for name in configured if name not in seen],
             "calibrators": self.in_charge(), "thresholds": self.thresholds(), "troubles": self.troubles(),
-            "quarantined": self.quarantined(), "failing": self.failing(), "label_delays": self.label_delays(),
+            "quarantined": self.quarantined_by_source(), "failing": self.failing(), "label_delays": self.label_delays(),
             "waiting_labels": self.waiting_labels(), "group_spans": self.group_spans(),
             "folded": self.folded(),
             "files_set_aside": self.files_set_aside(),
@@ -66,101 +63,140 @@ class Snapshot:
 
     def models(self) -> list[Row]:
         """One row per model: its whole, over its longest window, and how many alerts fire, are pending or unknown."""
-        return self._rows(statement("published_models"))
+        return self._rows("published_models")
 
     def firing(self) -> list[Row]:
-        return self._rows("SELECT * EXCLUDE (labels) FROM drift_now")
+        """Alerts that fire now."""
+        return self._rows("published_firing")
 
     def unknown(self) -> list[Row]:
-        return self._rows(
-            "SELECT model, version, slice, rule, reason FROM alerts WHERE health <> 'ok' AND state <> 'inactive' ORDER BY ALL"
-        )
+        """Alerts that are not inactive and whose rule could not be evaluated."""
+        return self._rows("published_unknown")
 
     def slices(self, model: str | None, window: str | None, limit: int) -> list[Row]:
         """Slices worst first; windows other than the asked one are left out, insufficient ones come last."""
-        return self._rows(statement("published_slices"), {"model": model, "window": window, "limit": limit})
+        return self._rows("published_slices", model=model, window=window, limit=limit)
 
-    def jobs(self, model: str | None, limit: int) -> list[Row]:
-        rows = self._rows(statement("published_jobs"), {"model": model, "limit": limit})
+    def job_rows(self, model: str | None, limit: int) -> list[Row]:
+        """The newest jobs, the newest first."""
+        rows = self._rows("published_jobs", model=model, limit=limit)
         return [{**row, "details": json.loads(row["details"])} for row in rows]
 
-    def job(self, job_id: str) -> Row:
+    def job_row(self, job_id: str) -> Row:
         """One job. Raises UsageError when there is none of this id."""
-        found = self._rows("SELECT * FROM jobs WHERE id = $id", {"id": job_id})
+        found = self._rows("published_job", id=job_id)
         if not found:
             raise UsageError(f"there is no job {job_id!r}", "ids are printed by: calwatch jobs")
         return {**found[0], "details": json.loads(found[0]["details"])}
 
-    def attempts(self, job_id: str) -> list[Row]:
-        """The attempts of a job, in order."""
-        return self._rows(
-            "SELECT * EXCLUDE (job, model) FROM job_log WHERE job = $id ORDER BY started_at, attempt", {"id": job_id}
-        )
-
     def in_charge(self, model: str | None = None) -> list[Row]:
         """Calibrators in charge now."""
-        return self._rows(statement("published_calibrators"), {"model": model})
+        return self._rows("published_calibrators", model=model)
 
     def thresholds(self) -> list[Row]:
         """Thresholds that decide now over all samples of their scope (those for single classes are many), or that none can."""
-        return self._rows(statement("published_thresholds"))
+        return self._rows("published_thresholds")
 
     def troubles(self) -> list[Row]:
         """What could not be read at the newest pull of each source, and what pulls of the last days told once."""
-        return self._rows(statement("published_troubles"))
+        return self._rows("published_troubles")
 
     def failing(self) -> list[Row]:
         """Models whose newest cycle failed, since when and why: what the snapshot has of them is old."""
-        return self._rows("SELECT model, since, problem FROM problems ORDER BY model")
+        return self._rows("published_failing")
 
     def label_delays(self) -> list[Row]:
         """Whether label delay depends on the outcome (None: unknown), by model, with what was compared, in words too."""
-        return self._rows("SELECT * FROM label_delays ORDER BY model")
+        return self._rows("published_label_delays")
 
     def waiting_labels(self) -> list[Row]:
         """Labels that wait for their prediction, by model and source, in words too; sources of which none waits included."""
-        return self._rows("SELECT * FROM waiting_labels ORDER BY model, source")
+        return self._rows("published_waiting_labels")
 
     def files_set_aside(self) -> list[Row]:
         """Files that are no longer read, by model and source, with why and what to do."""
-        return self._rows("SELECT * FROM files_set_aside ORDER BY model, source, item")
+        return self._rows("published_files_set_aside")
 
     def group_spans(self) -> list[Row]:
         """How far groups reach, by model, in words too; models without groups have no row."""
-        return self._rows("SELECT * FROM group_spans ORDER BY model")
+        return self._rows("published_group_spans")
 
     def folded(self) -> list[Row]:
         """Versions, calibrators and slice values beyond their limits, by model, in words too."""
-        return self._rows("SELECT * FROM folded_values ORDER BY model, kind, name")
+        return self._rows("published_folded")
 
-    def quarantined(self) -> list[Row]:
+    def quarantined_by_source(self) -> list[Row]:
         """What was quarantined, by source and reason."""
-        return self._rows("SELECT model, source, reason, rows, newest_at FROM quarantine_counts ORDER BY ALL")
+        return self._rows("published_quarantined")
 
-    def reading_at(self, model: str, slice_: str, window: str, moment: datetime) -> Row | None:
+    def newest_reading(self, model: str, slice_: Slice, version: str = "") -> SliceReading | None:
+        """The newest reading of a slice with enough samples, over the longest window that has one, of any version unless
+        one is named; None when there is none."""
+        found = self._as(SliceReading, "published_reading", model=model, slice=slice_.text, version=version)
+        return next(iter(found), None)
+
+    def reading_at(self, model: str, slice_: Slice, window: str, moment: datetime) -> SliceReading | None:
         """The reading of a slice whose window ended last by then; None when there was none."""
-        rows = self._rows(
-            statement("published_reading_at"),
-            {"model": model, "slice": slice_, "window": window, "moment": naive(moment)},
+        asked: Row = {"model": model, "slice": slice_.text, "window": window, "moment": naive(moment)}
+        return next(iter(self._as(SliceReading, "published_reading_at", **asked)), None)
+
+    def readings_in(self, model: str, window: str, since: datetime, until: datetime) -> tuple[SliceReading, ...]:
+        """The last reading of each slice whose window ended in (since, until], the worst first, insufficient ones last."""
+        asked: Row = {"model": model, "window": window, "since": naive(since), "until": naive(until)}
+        return self._as(SliceReading, "published_readings", **asked)
+
+    def bars_of(self, model: str, reading: SliceReading) -> tuple[ReliabilityBin, ...]:
+        """The reliability diagram of a reading; empty where it is not the newest, or has none."""
+        return self._as(
+            ReliabilityBin, "published_bars", model=model, slice=reading.slice, version=reading.version,
+            window=reading.window, window_end=naive(reading.window_end),
+        )  # fmt: skip
+
+    def firings(self, model: str, since: datetime, until: datetime) -> tuple[Firing, ...]:
+        """Each time an alert fired in (since, until], or before and was not over then, the newest first."""
+        return self._as(Firing, "published_firings", model=model, since=naive(since), until=naive(until))
+
+    def unsure(self, model: str) -> tuple[Unsure, ...]:
+        """Alerts whose rule could not be evaluated."""
+        return self._as(Unsure, "published_unsure", model=model)
+
+    def deeds(self, model: str, since: datetime) -> tuple[Job, ...]:
+        """Refits and rollbacks asked for since then, the first ones first."""
+        return tuple(job_of_row(row) for row in self._rows("published_deeds", model=model, since=naive(since)))
+
+    def chosen_thresholds(self, model: str) -> tuple[ThresholdInUse, ...]:
+        """Thresholds in force, those over all classes first."""
+        rows = self._rows("published_thresholds_chosen", model=model)
+        names = ThresholdInUse.__dataclass_fields__
+        return tuple(
+            ThresholdInUse(**{name: row[name] for name in names if name != "scope"}, scope=Slice.parse(row["scope"]))
+            for row in rows
         )
-        return rows[0] if rows else None
+
+    def longest_window(self, model: str) -> str:
+        """The longest window of the model's whole. Raises UsageError naming the models there are when it has no reading."""
+        found = self._rows("published_window", model=model)
+        if not found:
+            raise self._without_readings(model)
+        return str(found[0]["window"])
 
     def demand_model(self, name: str) -> None:
         """Raises UsageError naming the models there are when this one is unknown."""
-        names = [row["model"] for row in self._rows("SELECT DISTINCT model FROM slice_newest ORDER BY model")]
-        if name not in names:
-            raise UsageError(
-                f'no readings of a model "{name}"',
-                f"models with readings: {', '.join(names)}"
-                if names
-                else "none has one yet; what came in: calwatch status",
-            )
+        if name not in self._names("published_model_names"):
+            raise self._without_readings(name)
 
     def demand_window(self, name: str) -> None:
         """Raises UsageError naming the windows there are when this one is unknown."""
-        rows = self._rows('SELECT DISTINCT "window" FROM slice_newest ORDER BY "window"')
-        names = [row["window"] for row in rows]
+        names = self._names("published_window_names")
         if name not in names:
             raise UsageError(
                 f'no readings over a window "{name}"', f"windows with readings: {', '.join(names) or 'none yet'}"
             )
+
+    def _without_readings(self, model: str) -> UsageError:
+        names = self._names("published_model_names")
+        there = f"models with readings: {', '.join(names)}" if names else NONE_YET
+        return UsageError(f'no readings of a model "{model}"', there)
+
+    def _names(self, name: str) -> list[str]:
+        return [str(value) for row in self._rows(name) for value in row.values()]

@@ -61,7 +61,7 @@ def class_logits(
     if PROBABILITIES in held:
         told.append(
             "the column logits holds probabilities: fitted on their logarithm, zeros floored at 1e-30, which serving has to "
-            "take too (export and the README's code do where the artefact says logits_are)"
+            "take too (export and the code of calwatch docs without-calwatch do where the artefact says logits_are)"
             if set(held) == {PROBABILITIES}
             else "the sources of this model differ in what their logits are: serving is taken to have logits"
         )

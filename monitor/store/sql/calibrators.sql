@@ -31,7 +31,8 @@ WHERE model = $model AND calibrator = $calibrator AND since = $since AND list_co
 
 -- name: guard_buckets_insert
 INSERT INTO guard_buckets
-VALUES ($model, $calibrator, $since, $bucket, $mark, $factors, $groups, $samples, $loss, $left_out);
+SELECT $model, $calibrator, $since, unnest($buckets::TIMESTAMP[]), unnest($marks::VARCHAR[]), unnest($factors::DOUBLE[][]),
+       unnest($groups::BIGINT[]), unnest($samples::BIGINT[]), unnest($losses::DOUBLE[]), unnest($left_out::BIGINT[]);
 
 -- name: guards_watching
 SELECT scope, calibrator, parent, version, since, until, left_out > 0

@@ -28,7 +28,7 @@ FROM folded AS f LEFT JOIN walked AS w USING (position);
 
 -- name: folds_stored
 -- the reading under which the store has the identity, of those rows of which it has one only. Identities are compared as a
--- pair, and within the few hours of one change: see ingest_existing.sql
+-- pair, and within the few hours of one change: see ingest_existing
 UPDATE folded SET stored = known.observed_at
 FROM (
     SELECT f.position, min(s.observed_at) AS observed_at

@@ -45,7 +45,7 @@ LIMIT 4000;
 -- name: history_extent
 -- when the readings of one slice and window begin and end
 SELECT min(window_end) AS first, max(window_end) AS last
-FROM (FROM slice_history UNION ALL BY NAME FROM newest)
+FROM (FROM /*history*/ UNION ALL BY NAME FROM /*newest*/)
 WHERE model = $model AND slice = $slice AND "window" = $window;
 
 -- name: history_guards
@@ -55,9 +55,12 @@ WHERE model = $model
 ORDER BY since DESC
 LIMIT 50;
 
+-- name: job_columns
+id, model, kind, trigger, scope, requested_at, state, onset, started_at, finished_at, reasons, details, attempts,
+       next_attempt_at;
+
 -- name: history_jobs
-SELECT id, model, kind, trigger, scope, requested_at, state, onset, started_at, finished_at, reasons, details, attempts,
-       next_attempt_at, count(*) OVER () AS total
+SELECT /*job_columns*/, count(*) OVER () AS total
 FROM jobs
 WHERE ($model IS NULL OR model = $model) AND ($kind IS NULL OR kind = $kind) AND ($state IS NULL OR state = $state)
   AND ($id IS NULL OR id = $id)
@@ -108,7 +111,7 @@ WHERE model = $model AND ($source IS NULL OR source = $source) AND ($reason IS N
 -- of each equal span of time, the last reading of each version
 SELECT window_end AS "at", version, state, samples, ece, ece_debiased, ece_lower, ece_upper, ece_null_quantile,
        calibration_gap
-FROM (FROM slice_history UNION ALL BY NAME FROM newest)
+FROM (FROM /*history*/ UNION ALL BY NAME FROM /*newest*/)
 WHERE model = $model AND slice = $slice AND "window" = $window AND window_end > $since AND window_end <= $until
 QUALIFY row_number() OVER (
     PARTITION BY version, ceil((epoch(window_end) - epoch($until::TIMESTAMP)) / $span)
@@ -174,26 +177,3 @@ WHERE model = $model AND scope = $scope AND policy = $policy AND per = $per AND 
   AND calibrator = $calibrator
 ORDER BY threshold
 LIMIT 1000;
-
--- name: report_alerts
--- each time an alert fired in the period (or before it and was not over when it began), with its end
-WITH told AS (
-    SELECT *, lead(changed_at) OVER again AS ended_at, lead(state) OVER again AS then_state
-    FROM alert_events
-    WHERE model = $model AND state IN ('firing', 'resolved') AND changed_at <= $until
-    WINDOW again AS (PARTITION BY version, rule, slice ORDER BY changed_at)
-)
-SELECT changed_at AS fired_at, CASE WHEN then_state = 'resolved' THEN ended_at END AS resolved_at,
-       rule, severity, slice, version, onset, reason
-FROM told
-WHERE state = 'firing' AND (changed_at > $since OR coalesce(ended_at, $until) > $since)
-ORDER BY changed_at DESC, rule, slice;
-
--- name: report_readings
--- the last reading of each slice in the period, of the version with most samples there; the worst first
-SELECT slice, version, state, samples, unlabelled, label_coverage, label_lag_seconds, ece, ece_debiased, ece_lower, ece_upper,
-       ece_null_quantile, calibration_gap, gap_lower, gap_upper, brier_score, log_loss, auroc, window_start, window_end
-FROM slice_metrics
-WHERE model = $model AND "window" = $window AND window_end > $since AND window_end <= $until
-QUALIFY row_number() OVER (PARTITION BY slice ORDER BY window_end DESC, samples DESC, newest DESC) = 1
-ORDER BY state = 'ok' DESC, ece_lower DESC NULLS LAST, ece_debiased DESC NULLS LAST, slice;

@@ -1,37 +1,10 @@
 -- The newest state, as metrics.duckdb has it.
 
--- name: published_reading
-SELECT version, "window", samples, window_end, ece_debiased, ece_lower, ece_upper, calibration_gap
-FROM slice_newest
-WHERE model = $model AND slice = $slice AND ($version = '' OR version = $version) AND state = 'ok'
-ORDER BY window_end - window_start DESC, samples DESC
-LIMIT 1;
-
--- name: published_bars
-SELECT low, high, samples, mean_score, outcome_rate, rate_lower, rate_upper
-FROM reliability
-WHERE model = $model AND slice = $slice AND version = $version AND "window" = $window
-ORDER BY bin;
-
--- name: published_deeds
-SELECT id, kind, state, scope, coalesce(finished_at, requested_at) AS at
-FROM jobs
-WHERE model = $model AND kind IN ('recalibrate', 'rollback') AND requested_at >= $since
-ORDER BY requested_at, id
-LIMIT 200;
-
 -- name: published_unsure
 SELECT rule, version, slice, health, reason
 FROM alerts
 WHERE model = $model AND (health = 'error' OR (health = 'unknown' AND state <> 'inactive'))
 ORDER BY rule, slice;
-
--- name: published_bars_until
-SELECT b.low, b.high, b.samples, b.mean_score, b.outcome_rate, b.rate_lower, b.rate_upper
-FROM reliability AS b
-JOIN slice_newest AS r USING (model, version, slice, "window")
-WHERE b.model = $model AND b.slice = $slice AND b.version = $version AND b."window" = $window AND r.window_end = $window_end
-ORDER BY b.bin;
 
 -- name: published_window
 SELECT "window"
@@ -90,9 +63,103 @@ LEFT JOIN newest AS p USING (model, source)
 WHERE NOT coalesce(contains(p.problem, n.message), false)
 ORDER BY ALL;
 
+-- name: reading_columns
+slice, version, "window", state, samples, unlabelled, label_coverage, label_lag_seconds, ece, ece_debiased, ece_lower,
+       ece_upper, ece_null_quantile, calibration_gap, gap_lower, gap_upper, brier_score, log_loss, auroc, window_start, window_end;
+
+-- name: published_reading
+-- of the longest window in which the slice has enough samples
+SELECT /*reading_columns*/
+FROM slice_newest
+WHERE model = $model AND slice = $slice AND ($version = '' OR version = $version) AND state = 'ok'
+ORDER BY window_end - window_start DESC, samples DESC
+LIMIT 1;
+
 -- name: published_reading_at
-SELECT *
+SELECT /*reading_columns*/
 FROM slice_metrics
 WHERE model = $model AND slice = $slice AND "window" = $window AND window_end <= $moment
 ORDER BY window_end DESC
 LIMIT 1;
+
+-- name: published_bars
+-- bars of the newest readings; of one whose window ended earlier there are none
+SELECT b.low, b.high, b.samples, b.mean_score, b.outcome_rate, b.rate_lower, b.rate_upper
+FROM reliability AS b
+JOIN slice_newest AS r USING (model, version, slice, "window")
+WHERE b.model = $model AND b.slice = $slice AND b.version = $version AND b."window" = $window AND r.window_end = $window_end
+ORDER BY b.bin;
+
+-- name: published_deeds
+SELECT /*job_columns*/
+FROM jobs
+WHERE model = $model AND kind IN ('recalibrate', 'rollback') AND requested_at >= $since
+ORDER BY requested_at, id
+LIMIT 200;
+
+-- name: published_at
+SELECT published_at, played FROM snapshot;
+
+-- name: published_firing
+SELECT * EXCLUDE (labels) FROM drift_now;
+
+-- name: published_unknown
+SELECT model, version, slice, rule, reason
+FROM alerts
+WHERE health <> 'ok' AND state <> 'inactive'
+ORDER BY ALL;
+
+-- name: published_job
+SELECT * FROM jobs WHERE id = $id;
+
+-- name: published_thresholds_chosen
+SELECT * FROM thresholds WHERE model = $model AND serving ORDER BY class_name, scope;
+
+-- name: published_failing
+SELECT model, since, problem FROM problems ORDER BY model;
+
+-- name: published_label_delays
+SELECT * FROM label_delays ORDER BY model;
+
+-- name: published_waiting_labels
+SELECT * FROM waiting_labels ORDER BY model, source;
+
+-- name: published_files_set_aside
+SELECT * FROM files_set_aside ORDER BY model, source, item;
+
+-- name: published_group_spans
+SELECT * FROM group_spans ORDER BY model;
+
+-- name: published_folded
+SELECT * FROM folded_values ORDER BY model, kind, name;
+
+-- name: published_quarantined
+SELECT model, source, reason, rows, newest_at FROM quarantine_counts ORDER BY ALL;
+
+-- name: published_model_names
+SELECT DISTINCT model FROM slice_newest ORDER BY model;
+
+-- name: published_window_names
+SELECT DISTINCT "window" FROM slice_newest ORDER BY "window";
+
+-- name: published_firings
+-- each time an alert fired in the period (or before it and was not over when it began), with its end
+WITH told AS (
+    SELECT *, lead(changed_at) OVER again AS ended_at, lead(state) OVER again AS then_state
+    FROM alert_events
+    WHERE model = $model AND state IN ('firing', 'resolved') AND changed_at <= $until
+    WINDOW again AS (PARTITION BY version, rule, slice ORDER BY changed_at)
+)
+SELECT changed_at AS fired_at, CASE WHEN then_state = 'resolved' THEN ended_at END AS resolved_at,
+       rule, severity, slice, version, onset, reason
+FROM told
+WHERE state = 'firing' AND (changed_at > $since OR coalesce(ended_at, $until) > $since)
+ORDER BY changed_at DESC, rule, slice;
+
+-- name: published_readings
+-- the last reading of each slice in the period, of the version with most samples there; the worst first
+SELECT /*reading_columns*/
+FROM slice_metrics
+WHERE model = $model AND "window" = $window AND window_end > $since AND window_end <= $until
+QUALIFY row_number() OVER (PARTITION BY slice ORDER BY window_end DESC, samples DESC, newest DESC) = 1
+ORDER BY state = 'ok' DESC, ece_lower DESC NULLS LAST, ece_debiased DESC NULLS LAST, slice;

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.engine.stages.drift import weigh
+from monitor.model import DriftRule
 from monitor.rules.pack import Rulebook, parse_pack
 from tests.worlds.store import World
 
@@ -52,7 +53,11 @@ class Plan:
 
     def rulebook(self) -> Rulebook:
         return Rulebook(
-            tuple(replace(r, false_alarms_per_year=365 * self.budget) for r in parse_pack(_RULE, "own.toml"))
+            tuple(
+                replace(rule, false_alarms_per_year=365 * self.budget)
+                for rule in parse_pack(_RULE, "own.toml")
+                if isinstance(rule, DriftRule)
+            )
         )
 
 

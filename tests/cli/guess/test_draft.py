@@ -10,11 +10,13 @@ import duckdb
 import pytest
 
 from monitor.cli.app import main
-from monitor.cli.guess.cuts import RESERVED
+from monitor.cli.guess.cuts import dimension_name
 from monitor.cli.guess.draft import draft_config
-from monitor.config.settings import _RESERVED_LABELS, Model, load_config
+from monitor.config.settings import Model, load_config, parse_config
+from monitor.config.sources import CANONICAL_COLUMNS, OWN_COLUMNS
 from monitor.engine.check.check import check_config
-from monitor.model.errors import UsageError
+from monitor.model import NO_DIMENSIONS, RESERVED_LABELS
+from monitor.model.errors import ConfigError, UsageError
 from monitor.store.connection import literal
 from tests.cli.guess.people import Rows, binary, csv_file, json_file, times, top_label
 from tests.cli.guess.test_meaning import KINDS, nested, unlabelled
@@ -381,4 +383,12 @@ def test_check_takes_every_row_of_every_kind_of_file(
 
 
 def test_names_that_slices_may_not_have_are_those_that_the_configuration_refuses() -> None:
-    assert RESERVED == _RESERVED_LABELS
+    refused = set()
+    for name in (*RESERVED_LABELS, *CANONICAL_COLUMNS):
+        model = f'[[model]]\nname = "m"\ntask = "binary"\nsource.path = "x"\nslices = ["{name}"]\n'
+        try:
+            parse_config(model, "calwatch.toml", Path())
+        except ConfigError:
+            refused.add(name)
+        parse_config(model.replace(f'"{name}"', f'"{dimension_name(name)}"'), "calwatch.toml", Path())
+    assert refused == {*NO_DIMENSIONS, *OWN_COLUMNS}

@@ -6,12 +6,35 @@ A field may be added to these; none is renamed, removed or given another meaning
 import math
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from enum import EnumType
+from typing import Annotated, Any, Generic, TypeVar, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
-from monitor.model import COUNTS, METRICS, ModelStatus, Reading, Rule, Slice
+from monitor.model import (
+    COUNTS,
+    METRICS,
+    CalibratorInUse,
+    ModelStatus,
+    Reading,
+    ReliabilityBin,
+    Rule,
+    Slice,
+    ThresholdInUse,
+    ThresholdRule,
+    WindowRule,
+)
 from monitor.model.durations import format_duration
+from monitor.model.history import (
+    Attempt,
+    CurvePoint,
+    Event,
+    EvidencePoint,
+    PullRow,
+    QuarantineCount,
+    Quarantined,
+    ReadingPoint,
+)
 from monitor.publish.web.api.intake_schemas import GroupSpansItem, group_spans_item
 
 T = TypeVar("T")
@@ -32,10 +55,21 @@ SliceText = Annotated[
 Labels = Annotated[dict[str, str], Field(description="the same slice by dimension; empty for the whole")]
 
 
+_SHOWN: Mapping[Any, Any] = {float | None: Number, Slice: SliceText}
+
+
 class Item(BaseModel):
     """Read off the attributes of what is known."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+def item_of(noun: type) -> type[Item]:
+    """Return the item with the fields of a dataclass, each required: numbers that may be unknown, slices and words of a list
+    as the API shows them."""
+    shown = {name: _SHOWN.get(kind, kind) for name, kind in get_type_hints(noun).items()}
+    wanted: Any = {name: (str if isinstance(kind, EnumType) else kind, ...) for name, kind in shown.items()}
+    return create_model(f"{noun.__name__}Fields", __base__=Item, **wanted)
 
 
 class Page(BaseModel, Generic[T]):
@@ -64,14 +98,8 @@ class Problem(BaseModel):
     mistakes: list[str] | None = Field(None, description="where there may be several: each, in a sentence")
 
 
-class BinItem(Item):
-    low: float
-    high: float
-    samples: float
-    mean_score: Number
-    outcome_rate: Number
-    rate_lower: Number
-    rate_upper: Number
+class BinItem(item_of(ReliabilityBin)):  # type: ignore[misc]  # its fields are those of the noun
+    pass
 
 
 class ReadingKeys(Item):
@@ -109,25 +137,13 @@ def reading_item(reading: Reading, *, bars: bool) -> ReadingItem:
     return ReadingItem(**keys, **counts, **metrics, labels=reading.slice.as_dict(), reliability=held)
 
 
-class PointItem(Item):
+class PointItem(item_of(ReadingPoint)):  # type: ignore[misc]  # its fields are those of the noun
     """A reading of the past: the last one of its span of time."""
 
     at: datetime = Field(description="end of its window")
-    version: str
-    state: str
-    samples: int
-    ece: Number
-    ece_debiased: Number
-    ece_lower: Number
-    ece_upper: Number
-    ece_null_quantile: Number
-    calibration_gap: Number
 
 
-class EventItem(Item):
-    at: datetime
-    kind: str
-    text: str
+class EventItem(item_of(Event)):  # type: ignore[misc]  # its fields are those of the noun
     slice: SliceText
 
 
@@ -141,12 +157,7 @@ class HistoryAnswer(BaseModel):
     events: list[EventItem] = Field(description="alerts of the slice, and calibrators that took charge of it")
 
 
-class EvidencePointItem(Item):
-    at: datetime
-    rule: str
-    version: str
-    calibrator: str
-    samples: int
+class EvidencePointItem(item_of(EvidencePoint)):  # type: ignore[misc]  # its fields are those of the noun
     ratio: float = Field(description="evidence over its limit; 1 = alarm")
 
 
@@ -207,74 +218,27 @@ class JobItem(Item):
     details: dict[str, Any]
 
 
-class AttemptItem(Item):
-    attempt: int
-    started_at: datetime
-    finished_at: datetime
-    seconds: Number
+class AttemptItem(item_of(Attempt)):  # type: ignore[misc]  # its fields are those of the noun
     peak_memory: int | None = Field(description="bytes")
-    outcome: str
-    message: str
-    output: str | None
 
 
 class JobAnswer(JobItem):
     log: list[AttemptItem]
 
 
-class CalibratorItem(Item):
-    model: str
-    scope: SliceText
-    calibrator: str
-    method: str
-    fitted_at: datetime
-    promoted_at: datetime
+class CalibratorItem(item_of(CalibratorInUse)):  # type: ignore[misc]  # its fields are those of the noun
     adopted: bool | None = Field(
         None, description="whether production scores with it; null: no sample since, or replaced"
     )
     in_charge: bool = Field(True, description="false: it was, and has been replaced")
 
 
-class ThresholdItem(Item):
-    model: str
-    scope: SliceText
-    policy: str
-    per: str
-    class_name: str
-    calibrator: str
-    chosen_at: datetime
+class ThresholdItem(item_of(ThresholdInUse)):  # type: ignore[misc]  # its fields are those of the noun
     threshold: Number = Field(description="null: no threshold can keep the promise")
-    kept: bool | None
-    confidence: float
-    bound: str
-    samples: int
-    groups: int
-    precision: Number
-    precision_lower: Number
-    precision_upper: Number
-    recall: Number
-    recall_lower: Number
-    recall_upper: Number
-    share: Number
-    fp_per_group: Number
-    best: Number
-    best_threshold: Number
-    empirical: Number
-    reason: str
 
 
-class CurveItem(Item):
-    threshold: float
-    share: Number
-    precision: Number
-    precision_lower: Number
-    precision_upper: Number
-    recall: Number
-    recall_lower: Number
-    recall_upper: Number
-    f1: Number
-    cost: Number
-    fp_per_group: Number
+class CurveItem(item_of(CurvePoint)):  # type: ignore[misc]  # its fields are those of the noun
+    pass
 
 
 class ThresholdAnswer(ThresholdItem):
@@ -306,8 +270,11 @@ def rule_item(status: ModelStatus, rule: Rule) -> RuleItem:
     states = [alert.state.value for alert in own if alert.state != "inactive"]
     return RuleItem(
         model=status.name, name=rule.name, kind=rule.kind.value, severity=rule.severity.value, origin=rule.origin,
-        summary=rule.summary, actions=list(rule.actions), window=rule.window, metric=rule.metric, above=rule.above,
-        below=rule.below, hold=format_duration(rule.hold), alerts={state: states.count(state) for state in sorted(set(states))},
+        summary=rule.summary, actions=list(rule.actions), window=rule.window if isinstance(rule, WindowRule) else None,
+        metric=rule.metric if isinstance(rule, ThresholdRule) else None,
+        above=rule.above if isinstance(rule, WindowRule) else None,
+        below=rule.below if isinstance(rule, ThresholdRule) else None,
+        hold=format_duration(rule.hold), alerts={state: states.count(state) for state in sorted(set(states))},
         unknown=sum(alert.health != "ok" for alert in own),
     )  # fmt: skip
 
@@ -360,36 +327,16 @@ def model_item(status: ModelStatus) -> ModelItem:
     )  # fmt: skip
 
 
-class PullItem(Item):
-    model: str
-    source: str
-    pulled_at: datetime
-    files: int
-    rows: int
-    new: int
-    labelled: int
-    duplicates: int
-    corrected: int
-    quarantined: int
-    problem: str | None
+class PullItem(item_of(PullRow)):  # type: ignore[misc]  # its fields are those of the noun
+    pass
 
 
-class QuarantineCountItem(Item):
-    model: str
-    source: str
-    reason: str
-    rows: int
-    newest_at: datetime
+class QuarantineCountItem(item_of(QuarantineCount)):  # type: ignore[misc]  # its fields are those of the noun
+    pass
 
 
-class QuarantinedItem(Item):
-    model: str
-    source: str
-    file: str
+class QuarantinedItem(item_of(Quarantined)):  # type: ignore[misc]  # its fields are those of the noun
     row: int = Field(description="from 0, within the file or push")
-    reason: str
-    record: str | None
-    quarantined_at: datetime
 
 
 class QuarantineAnswer(BaseModel):

@@ -1,0 +1,251 @@
+"""What is wrong with a TOML document, in words: place, what was found, what to do; every mistake at once.
+
+pydantic finds the mistakes, in the order of the models' fields. Its error types are put into our words here, for
+calwatch.toml, rule packs and rule tests alike.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from monitor.config.tables import choices_of, item_of, keys_of, members_of, table_of
+from monitor.config.toml import listed, nearest, shown
+
+M = TypeVar("M", bound=BaseModel)
+_MUST = {  # error type of pydantic → what must be, its context filled in
+    "greater_than": "be greater than {gt:g}", "greater_than_equal": "be greater than or equal to {ge:g}",
+    "less_than": "be less than {lt:g}", "less_than_equal": "be less than or equal to {le:g}",
+    "string_pattern_mismatch": "match pattern '{pattern}'", "string_type": "be text", "path_type": "be a path",
+    "int_type": "be a whole number", "int_parsing": "be a whole number", "int_from_float": "be a whole number",
+    "int_parsing_size": "be a smaller number", "float_type": "be a number", "float_parsing": "be a number",
+    "finite_number": "be a finite number", "bool_type": "be true or false", "bool_parsing": "be true or false",
+    "tuple_type": "be a list", "dict_type": "be a table", "model_type": "be a table", "model_attributes_type": "be a table",
+}  # fmt: skip
+
+
+class MustError(ValueError):
+    """Raised by a validator: what its key must be ("be a duration"); what was found is told with it."""
+
+    def __init__(self, be: str, **got: object) -> None:
+        super().__init__(be)
+        self.got = got
+
+
+class AnotherFileError(ValueError):
+    """Raised by a validator of a key that names another file: the mistakes in that one, with their own places."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__()
+        self.mistakes = tuple(mistakes)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Of a field, among its annotations: what it must ("be text"), whatever is wrong, and what to write if it is missing."""
+
+    must: str = ""
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How messages about one kind of file speak."""
+
+    quoted: Callable[[object], str] = repr  # a value as it is shown
+    # tables by number and name, a table's unknown and missing keys first, and examples for the missing; else by name alone
+    numbered: bool = False
+
+
+CONFIGURATION = Voice()
+RULES = Voice(shown, numbered=True)
+
+
+def read_tables(
+    model: type[M], document: Mapping[str, Any], origin: str, voice: Voice, context: object = None
+) -> tuple[M | None, list[str]]:
+    """Return the document as ``model``, or None and every mistake as ``origin: place: key problem (got …)``.
+
+    ``context`` is handed to the validators of the models.
+    """
+    try:
+        return model.model_validate(document, context=context), []
+    except ValidationError as error:
+        printer = _Printer(model, document, origin, voice)
+        return None, [line for detail in _ordered(error.errors(), voice) for line in printer.lines(detail)]
+
+
+def _ordered(details: list[ErrorDetails], voice: Voice) -> list[ErrorDetails]:
+    # a section with a mistake inside makes its parent look empty to pydantic: only the mistake inside is news
+    inside = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    own = [detail for detail in details if not (detail["type"] == "too_short" and detail["loc"] in inside)]
+    if not voice.numbered:
+        return own
+    early = ("missing", "extra_forbidden")
+    ordered = [detail for detail in own if detail["type"] not in early]
+    for type_ in early:
+        for detail in reversed([detail for detail in own if detail["type"] == type_]):
+            table = detail["loc"][:-1]
+            first = (n for n, other in enumerate(ordered) if other["loc"][: len(table)] == table)
+            ordered.insert(next(first, len(ordered)), detail)
+    return ordered
+
+
+class _Place:
+    """Where a mistake is: its location walked through the models and the document side by side."""
+
+    def __init__(self, model: type[BaseModel], document: Any, location: tuple[int | str, ...], voice: Voice) -> None:
+        self.words: list[str] = []  # of the tables around it: ``model "defects"``, ``rule 2 "ece-high"``
+        self.tables: list[str] = []  # keys of those that stand in lists
+        self.key = ""
+        self.field: FieldInfo | None = None
+        self.holder: type[BaseModel] = model  # the table that has the key
+        self.union: dict[str, type[BaseModel]] = {}  # what else that table might have been
+        self._annotation: Any = model
+        self._node = document
+        for step in location:
+            members = members_of(self._annotation)
+            if step in members:
+                self._annotation = members[str(step)]
+                self.union = members if "kind" in self._annotation.model_fields else {}
+            elif isinstance(step, int):
+                self._enter_item(step, voice)
+            else:
+                self._enter_key(step, voice)
+        self.members = members_of(self._annotation)  # what should stand there, if one of several tables
+
+    def _enter_item(self, index: int, voice: Voice) -> None:
+        self._annotation = item_of(self._annotation)
+        if isinstance(self._node, list) and index < len(self._node):
+            self._node = self._node[index]
+        if not isinstance(self._node, dict):
+            self.key = f"{self.key}[{index + 1}]"
+            return
+        name = self._node.get("name")
+        named = "" if name is None or (voice.numbered and not isinstance(name, str)) else f' "{name}"'
+        self.words.append(self.key + (f" {index + 1}" if voice.numbered or not named else "") + named)
+        self.tables.append(self.key)
+        self.key = ""
+
+    def _enter_key(self, key: str, voice: Voice) -> None:
+        if self.key and not voice.numbered:
+            self.words.append(self.key)
+        self.key = f"{self.key}.{key}" if self.key and voice.numbered else key
+        if (table := table_of(self._annotation)) is not None:
+            self.holder = table
+        self.field = keys_of(table).get(key) if table else None
+        self._annotation = self.field.annotation if self.field else None
+        self._node = self._node.get(key) if isinstance(self._node, dict) else self._node
+
+    @property
+    def holds_tables(self) -> bool:
+        """Whether the key is that of ``[[tables]]``."""
+        item = item_of(self.field.annotation) if self.field else None
+        return item is not None and (table_of(item) is not None or bool(members_of(item)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Printer:
+    model: type[BaseModel]
+    document: Mapping[str, Any]
+    origin: str
+    voice: Voice
+
+    def lines(self, detail: ErrorDetails) -> Iterator[str]:
+        """The mistake, a line or more."""
+        place = _Place(self.model, self.document, detail["loc"], self.voice)
+        error = detail.get("ctx", {}).get("error")
+        if isinstance(error, AnotherFileError):
+            yield from error.mistakes
+            return
+        where = ": ".join([self.origin, *place.words])
+        yield from (f"{where}: {problem}" for problem in self._problems(detail, place, error))
+
+    def _problems(self, detail: ErrorDetails, place: _Place, error: object) -> Iterator[str]:
+        subject = f"{place.key} " if place.key else ""
+        got = f"(got {self.voice.quoted(detail['input'])})"
+        match detail["type"]:
+            case "extra_forbidden":
+                yield self._unknown(place)
+            case "missing":
+                yield self._missing(place)
+            case "union_tag_invalid" | "union_tag_not_found":
+                yield from self._of_no_kind(place, detail["input"])
+            case "value_error" if isinstance(error, MustError):
+                yield f"{subject}must {error} (got {self.voice.quoted(error.got.get('got', detail['input']))})"
+            case "value_error":
+                yield from ((subject if text.startswith("must") else "") + text for text in str(error).split("\n"))
+            case "too_short" if place.holds_tables and self.voice.numbered:
+                yield self._missing(place)
+            case "tuple_type" | "model_type" | "model_attributes_type" if place.holds_tables and self.voice.numbered:
+                yield f"{place.key} must be written as [[{'.'.join([*place.tables, place.key])}]] {got}"
+            case "too_short":
+                yield f"{subject}must have at least one entry"
+            case _:
+                yield f"{subject}{self._must(detail, place)} {got}"
+
+    def _must(self, detail: ErrorDetails, place: _Place) -> str:
+        """What must be, by the words of the field or by the type of the mistake."""
+        context, type_ = detail.get("ctx", {}), detail["type"]
+        if place.field is not None and (own := words_of(place.field).must):
+            return f"must {own}"
+        if type_ in ("literal_error", "enum") and place.field is not None:
+            return f"must be {listed(choices_of(place.field.annotation), quoted=self.voice.quoted)}"
+        if type_ in ("string_too_short", "string_too_long"):
+            count, word = context.get("min_length") or context["max_length"], type_.removeprefix("string_too_")
+            return f"must have at {'least' if word == 'short' else 'most'} {count} character{'' if count == 1 else 's'}"
+        return "must " + _MUST[type_].format(**context) if type_ in _MUST else detail["msg"]
+
+    def _missing(self, place: _Place) -> str:
+        if not self.voice.numbered:
+            return f'needs "{place.key}"'
+        if place.holds_tables:
+            return f"has no [[{'.'.join([*place.tables, place.key])}]]"
+        found = place.field
+        what = found and (words_of(found).missing or _example(found) or listed(choices_of(found.annotation)))
+        return f"{place.key} is missing{f': {what}' if what else ''}"
+
+    def _unknown(self, place: _Place) -> str:
+        key = place.key
+        owners = [kind for kind, table in place.union.items() if key in keys_of(table)]
+        if owners:
+            own = next(kind for kind, table in place.union.items() if table is place.holder)
+            return f'{key} belongs to kind {listed(owners)}, and this {place.tables[-1]} is of kind "{own}"'
+        known = {key for table in (place.union.values() or [place.holder]) for key in keys_of(table)}
+        return f'unknown key "{key}"{nearest(key, known)}'
+
+    def _of_no_kind(self, place: _Place, table: Mapping[str, object]) -> Iterator[str]:
+        """Without a kind a table is looked at as far as all kinds agree."""
+        kinds = list(place.members)
+        if "name" not in table:
+            yield "name is missing"
+        if "kind" not in table:
+            yield f"kind is missing: {listed(kinds)}"
+        else:
+            kind = table["kind"]
+            near = nearest(kind, kinds) if isinstance(kind, str) else ""
+            yield f"kind {self.voice.quoted(kind)} is not one this version knows ({listed(kinds, 'and')}){near}"
+        known = {key for member in place.members.values() for key in keys_of(member)}
+        yield from (f'unknown key "{key}"{nearest(key, known)}' for key in table if key not in known)
+
+
+def words_of(found: FieldInfo) -> Words:
+    """Return the words that a field has for its mistakes, the outermost there are; empty ones if it has none."""
+    return next(
+        (mark for mark in reversed([*_marks(found.annotation), *found.metadata]) if isinstance(mark, Words)), Words()
+    )
+
+
+def _marks(annotation: Any) -> list[Any]:
+    """What an annotation says beside the type, also that of what may be None."""
+    if get_origin(annotation) in (Union, UnionType):
+        return [mark for each in get_args(annotation) for mark in _marks(each)]
+    return list(get_args(annotation)[1:]) if get_origin(annotation) is Annotated else []
+
+
+def _example(found: FieldInfo) -> str:
+    return f'such as "{found.examples[0]}"' if found.examples else ""
