@@ -8,7 +8,11 @@ Ints = NDArray[np.int64]
 
 
 def sum_by_key(key: Ints, sums: Floats) -> tuple[Ints, Floats]:
-    """Distinct keys in ascending order, and the columns of ``sums`` (columns, rows) added up per key."""
+    """Distinct keys in ascending order, and the columns of ``sums`` (columns, rows) added up per key.
+
+    >>> sum_by_key(np.array([2, 1, 2]), np.array([[1.0, 2.0, 3.0]]))
+    (array([1, 2]), array([[2., 4.]]))
+    """
     if key.size == 0:
         return key, sums
     order = np.argsort(key, kind="stable")
@@ -22,6 +26,9 @@ def spread(unit: Ints, mapping: Ints) -> tuple[Ints, Ints]:
 
     A row whose unit is no ``from`` is left out; one whose unit is named k times is copied k times. A pair that is
     listed twice counts once. Raises ValueError unless ``mapping`` has the shape (pairs, 2).
+
+    >>> spread(np.array([0, 1]), np.array([[0, 5], [0, 6]]))
+    (array([0, 0]), array([5, 6]))
     """
     mapping = np.asarray(mapping, dtype=np.int64)
     if mapping.ndim != 2 or mapping.shape[1] != 2:
@@ -35,12 +42,20 @@ def spread(unit: Ints, mapping: Ints) -> tuple[Ints, Ints]:
 
 
 def totals(slot: Ints, values: Floats, size: int) -> Floats:
-    """The sum of ``values`` per slot 0..size−1."""
+    """The sum of ``values`` per slot 0..size−1.
+
+    >>> totals(np.array([0, 2, 2]), np.array([1.0, 2.0, 3.0]), 3)
+    array([1., 0., 5.])
+    """
     return np.bincount(slot, weights=values, minlength=size).astype(np.float64)
 
 
 def ratio(above: Floats, below: Floats, otherwise: float = np.nan) -> Floats:
-    """above / below, broadcast, and ``otherwise`` wherever ``below`` is not positive."""
+    """above / below, broadcast, and ``otherwise`` wherever ``below`` is not positive.
+
+    >>> ratio(np.array([1.0, 1.0]), np.array([2.0, 0.0]))
+    array([0.5, nan])
+    """
     above, below = np.broadcast_arrays(above, below)
     quotient: Floats = np.divide(above, below, out=np.full(above.shape, otherwise), where=below > 0)
     return quotient

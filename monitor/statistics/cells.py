@@ -39,6 +39,9 @@ def bin_of(score: ArrayLike) -> Bins:
     ``fine = clip(floor((ln(p / (1 - p)) + 12) * 8), 0, 191)``: p = 0 is in fine bin 0, p = 1 in 191.
     All in float64, in the order written, so that SQL can do the same; a score within 1e-15 of an edge may round to it.
     Raises ValueError on NaN or outside [0, 1].
+
+    >>> bin_of([0.0, 0.7, 1.0]).tolist()
+    [0, 2022, 2879]
     """
     scores = _scores(score)
     coarse = np.minimum(np.floor(scores * SCORE_BINS), SCORE_BINS - 1)
@@ -50,23 +53,39 @@ def bin_of(score: ArrayLike) -> Bins:
 
 
 def score_bin_of(bin: NDArray[np.integer]) -> NDArray[np.int64]:  # noqa: A002 - the column is called bin
-    """The equal-width bin, 0..14, of a cell's bin."""
+    """The equal-width bin, 0..14, of a cell's bin.
+
+    >>> score_bin_of(bin_of([0.0, 0.7, 1.0])).tolist()
+    [0, 10, 14]
+    """
     return np.asarray(bin, dtype=np.int64) // FINE_BINS
 
 
 def fine_bin_of(bin: NDArray[np.integer]) -> NDArray[np.int64]:  # noqa: A002 - the column is called bin
-    """The logit bin, 0..191, of a cell's bin."""
+    """The logit bin, 0..191, of a cell's bin.
+
+    >>> fine_bin_of(bin_of([0.0, 0.7, 1.0])).tolist()
+    [0, 102, 191]
+    """
     return np.asarray(bin, dtype=np.int64) % FINE_BINS
 
 
 def fine_bin_middle() -> Floats:
-    """The score at the logit centre of each fine bin: 192 values from 6.5e-6 to 1 − 6.5e-6."""
+    """The score at the logit centre of each fine bin: 192 values from 6.5e-6 to 1 − 6.5e-6.
+
+    >>> fine_bin_middle()[[0, 95, 191]].round(6).tolist()
+    [7e-06, 0.48438, 0.999993]
+    """
     middle: Floats = expit(-LOGIT_LIMIT + (np.arange(FINE_BINS) + 0.5) / FINE_PER_LOGIT)
     return middle
 
 
 def fine_edges() -> Floats:
-    """The 193 scores that bound the fine bins; the outer two are 0 and 1, since logits are clipped."""
+    """The 193 scores that bound the fine bins; the outer two are 0 and 1, since logits are clipped.
+
+    >>> fine_edges()[[0, 96, 192]].tolist()
+    [0.0, 0.5, 1.0]
+    """
     edges: Floats = expit(-LOGIT_LIMIT + np.arange(FINE_BINS + 1) / FINE_PER_LOGIT)
     edges[0], edges[-1] = 0.0, 1.0
     return edges

@@ -17,6 +17,9 @@ def wilson(successes: Floats, trials: Floats, z: Floats | float = Z_95) -> tuple
 
     (r + z²/2n ± z·√(r(1−r)/n + z²/4n²)) / (1 + z²/n) with r = successes/trials (Wilson 1927). It stays within [0, 1]
     and stays wide when every outcome was alike.
+
+    >>> [bound.round(3).tolist() for bound in wilson(np.array([0.0, 5.0]), np.array([10.0, 10.0]))]
+    [[0.0, 0.237], [0.278, 0.763]]
     """
     rate, pull = ratio(successes, trials), ratio(np.broadcast_to(np.square(z), np.shape(trials)), trials)
     center = rate + pull / 2
@@ -32,6 +35,11 @@ def gap_interval(bins: ScoreBins, variance: ResidualVariance, confidence: float 
     1.96·√V/N in the middle and does not collapse to a point when nearly all outcomes are alike. V and ȳ(1−ȳ) are both
     shrunk a little towards what the scores imply, by as much as five groups (or samples, without groups) tell. With
     groups the quantile is Student's (``dependence``).
+
+    >>> from monitor.statistics.cells import Cells
+    >>> bins = ScoreBins.from_cells(Cells.from_samples([0.9] * 10, [1.0] * 7 + [0.0] * 3), units=1)
+    >>> [bound.round(3).tolist() for bound in gap_interval(bins, ResidualVariance.estimate(bins, None))]
+    [[0.004], [0.513]]
     """
     total, outcomes = bins.n.sum(axis=1), bins.outcome.sum(axis=1)
     mean_score, rate = ratio(bins.score.sum(axis=1), total, 0.0), ratio(outcomes, total, 0.0)
@@ -48,7 +56,11 @@ _BISECTIONS = 24  # narrows [0, 1] to 6e-8
 
 
 def solve(increasing: Callable[[Floats], Floats], target: Floats) -> Floats:
-    """θ in [0, 1] with increasing(θ) = target, per unit; 0 or 1 where the target lies beyond."""
+    """θ in [0, 1] with increasing(θ) = target, per unit; 0 or 1 where the target lies beyond.
+
+    >>> solve(lambda theta: theta**2, np.array([0.25, 4.0])).round(6).tolist()
+    [0.5, 1.0]
+    """
     low, high = np.zeros(target.size), np.ones(target.size)
     reached = increasing(low) >= target
     for _ in range(_BISECTIONS):
@@ -62,6 +74,10 @@ def gamma_quantile(mean: Floats, variance: Floats, third: Floats, z: Floats) -> 
     """Quantile at normal deviate ``z`` of the gamma with these moments (third central), by Wilson & Hilferty (1931).
 
     Within 7 % of a standard deviation for a χ² of one degree, where a third-order expansion in z is off by 30 %.
+
+    >>> one = np.ones(1)
+    >>> gamma_quantile(one, one, 2 * one, 1.645 * one).round(2).tolist()  # exponential: −ln 0.05 = 3.00
+    [2.97]
     """
     deviation = np.sqrt(variance)
     skew = np.maximum(ratio(third, deviation**3, 0.0), 1e-6)
@@ -76,6 +92,9 @@ def clopper_pearson(successes: Floats, trials: Floats, confidence: float) -> tup
     Exact for whole numbers of independent trials; with fractions (an effective sample size) the same formula is meant
     as an approximation (Korn & Graubard 1998). NaN where there are no trials; lower is 0 without a success, upper 1
     without a failure.
+
+    >>> [bound.round(4).tolist() for bound in clopper_pearson(np.array([0.0, 9.0]), np.array([10.0, 10.0]), 0.975)]
+    [[0.0, 0.555], [0.3085, 0.9975]]
     """
     hits, n = np.broadcast_arrays(np.asarray(successes, np.float64), np.asarray(trials, np.float64))
     misses = np.maximum(n - hits, 0.0)
@@ -87,13 +106,21 @@ def clopper_pearson(successes: Floats, trials: Floats, confidence: float) -> tup
 
 
 def poisson_upper(events: Floats, exposure: Floats, confidence: float) -> Floats:
-    """Upper bound of events per unit of exposure, one-sided (Garwood 1936): exact for Poisson counts."""
+    """Upper bound of events per unit of exposure, one-sided (Garwood 1936): exact for Poisson counts.
+
+    >>> poisson_upper(np.array([0.0, 3.0]), np.array([1.0, 1.0]), 0.95).round(3).tolist()
+    [2.996, 7.754]
+    """
     bound: Floats = ratio(gamma.ppf(confidence, np.asarray(events, np.float64) + 1), np.asarray(exposure, np.float64))
     return bound
 
 
 def poisson_lower(events: Floats, exposure: Floats, confidence: float) -> Floats:
-    """Lower bound of events per unit of exposure, one-sided (Garwood 1936); 0 without an event."""
+    """Lower bound of events per unit of exposure, one-sided (Garwood 1936); 0 without an event.
+
+    >>> poisson_lower(np.array([0.0, 3.0]), np.array([1.0, 1.0]), 0.95).round(3).tolist()
+    [0.0, 0.818]
+    """
     count = np.asarray(events, np.float64)
     least = np.where(count > 0, gamma.ppf(1 - confidence, np.maximum(count, 1e-300)), 0.0)
     bound: Floats = ratio(least, np.asarray(exposure, np.float64))

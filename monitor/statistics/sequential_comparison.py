@@ -66,6 +66,9 @@ def most_better(promoted: Apply, parent: Apply) -> float:
     """B: by how much less log-loss the promoted one can have on a sample, over all scores and both outcomes, in nats.
 
     Both take scores (N,) in [0, 1] to calibrated ones; looked up on a grid that is dense in log-odds, with a margin.
+
+    >>> round(most_better(lambda score: score, lambda score: 0.5 + 0 * score), 3)
+    0.706
     """
     ours, theirs = (np.clip(apply(_SCORES), CLIP, 1 - CLIP) for apply in (promoted, parent))
     better = np.maximum(np.log(ours / theirs), np.log((1 - ours) / (1 - theirs)))
@@ -79,6 +82,10 @@ def compare(
 
     ``bound``: the B of the two calibrators, the same for all that is added up. ``n`` (N,): with pre-counted rows, the
     samples in each; outcomes are then shares.
+
+    >>> found = compare(np.full(50, 0.9), np.full(50, 0.5), np.zeros(50), np.arange(50))
+    >>> found.groups, round(found.loss, 2), found.is_worse
+    (50, 80.47, True)
     """
     if len(outcome) == 0:
         return NOTHING

@@ -31,9 +31,10 @@ COMMANDS = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def held(tmp_path: Path) -> Iterator[Path]:
-    """A project whose database another process holds, in the middle of everything."""
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A project whose database another process holds, in the middle of everything; one for all, as no command changes it."""
+    tmp_path = tmp_path_factory.mktemp("held")
     configured(tmp_path, free_port())
     sampled(tmp_path, 1, 200, NOW)
     state = tmp_path / "state"

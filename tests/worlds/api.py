@@ -17,8 +17,8 @@ from monitor.engine.cycle import Cycle, Tick, watch
 from monitor.model import Published
 from monitor.publish.metrics.instruments import Instruments
 from monitor.publish.web.app import create_app
-from monitor.store.connection import open_live
 from monitor.store.published.history import History
+from tests.worlds.base import open_blank
 from tests.worlds.line import BEGAN, DAY, write_config
 
 TOKENS = {role: new_token() for role in ("read", "write", "admin")}
@@ -98,7 +98,7 @@ def api_world(base: Path, *sections: str, server: str = "", monitor: str = "", e
     models = sections or (PUSHED.format(extra=extra),)
     path = write_config(base, *models, f"[server]\n{server}", token_sections(), monitor=monitor)
     config = load_config(path)
-    connection = open_live(config.state_dir, now=BEGAN)
+    connection = open_blank(config.state_dir, BEGAN)
     try:
         cycle = Cycle(config, watch(config), connection, Instruments(CollectorRegistry()))
         yield World(path, config, connection, cycle)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ from scipy.special import expit
 from monitor.config.settings import load_config
 from monitor.engine.cycle import Cycle, Tick, watch
 from monitor.publish.metrics.instruments import Instruments
-from monitor.store.connection import literal, load_table, naive, open_live
+from monitor.store.connection import literal, load_table, naive
+from tests.worlds.base import DAY as DAY
+from tests.worlds.base import HOUR as HOUR
+from tests.worlds.base import open_blank
 
 BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
 Columns = dict[str, NDArray[Any]]
 
 RULE = """
@@ -151,7 +152,7 @@ def line(base: Path, *sections: str, seed: int = 1, now: datetime = BEGAN) -> It
     registry = CollectorRegistry()
     instruments = Instruments(registry)
     watched = watch(config)
-    connection = open_live(config.state_dir, now=now)
+    connection = open_blank(config.state_dir, now)
     try:
         cycle = Cycle(config, watched, connection, instruments)
         files = len(list((base / "in").iterdir()))

@@ -1,11 +1,9 @@
 """A small world to ingest into: a state directory, one model, files of any format, and a from-scratch oracle."""
 
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +18,14 @@ from monitor.sources.batch import Source
 from monitor.sources.pull import pull
 from monitor.sources.pulled import Pulled
 from monitor.statistics.cells import Cells
-from monitor.store.connection import LIVE, literal, make_state_dir, open_live, quoted
+from monitor.store.connection import literal, open_live, quoted
 from monitor.store.dictionaries import Registry
 from monitor.store.scores.served import Serving
+from tests.worlds.base import DAY as DAY
+from tests.worlds.base import HOUR as HOUR
+from tests.worlds.base import open_blank
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
 SUMS = ("n", "unlabelled", "score", "outcome", "score_squared", "score_outcome", "log_loss", "lag")
 WEIGHTS = ("weight", "weight_score", "weight_outcome")
 Row = dict[str, Any]
@@ -91,24 +90,6 @@ def write_parquet(path: Path, rows: Sequence[Mapping[str, Any]], types: Mapping[
 WRITERS = {"csv": write_csv, "jsonl": write_json_lines, "parquet": write_parquet}
 
 
-@cache
-def _blank() -> bytes:
-    with tempfile.TemporaryDirectory() as place:
-        open_live(Path(place), now=NOW).close()
-        return (Path(place) / LIVE).read_bytes()
-
-
-def open_blank(state_dir: Path) -> duckdb.DuckDBPyConnection:
-    """What ``open_live`` opens there; where nothing is yet, a copy of a database that a first start at NOW has left.
-
-    Every test on its own would apply all migrations anew; tests of those call ``open_live``.
-    """
-    if not (state_dir / LIVE).exists():
-        make_state_dir(state_dir)
-        (state_dir / LIVE).write_bytes(_blank())
-    return open_live(state_dir, now=NOW)
-
-
 @dataclass
 class World:
     """One model over one state directory; ``take`` is a pull of everything new."""
@@ -122,7 +103,7 @@ class World:
     def make(cls, base: Path, extra: str = "", source: str = "", slices: Sequence[str] = ("camera",)) -> "World":
         (base / "in").mkdir(parents=True, exist_ok=True)
         (base / "labels").mkdir(exist_ok=True)
-        return cls(base, model_of(base, extra, source, slices), open_blank(base / "state"))
+        return cls(base, model_of(base, extra, source, slices), open_blank(base / "state", NOW))
 
     def registry(self, now: datetime = NOW) -> Registry:
         return Registry.load(self.connection, self.model, now)

@@ -23,6 +23,9 @@ def group_freedom(groups: Floats, variance: Floats) -> Floats:
     ``variance`` v = p(1 − p) is that of one sample's residual. From the variance of a sample variance with kurtosis κ,
     2G/(κ − 3 + 2G/(G − 1)), where κ = 1/v − 1 is a Bernoulli's and 2 more: even odds leave G − 1, as normal residuals
     do, instead of near certainty; a rare event leaves about 2Gp. 0 below 2 groups.
+
+    >>> group_freedom(np.array([1.0, 50.0, 50.0]), np.array([0.25, 0.25, 0.01])).round(2).tolist()
+    [0.0, 49.0, 1.02]
     """
     several = np.maximum(groups, 2.0)
     excess = 1 / np.clip(variance, 1e-9, 0.25) - 4
@@ -34,6 +37,9 @@ def belief_weight(groups: Floats, variance: Floats) -> Floats:
 
     2·exp(−G·v): were outcomes shared, exp(−G·v) would be the probability that no group has shown the rarer outcome yet.
     The weight is gone where groups would long have shown it, so many pixels of few images keep the ρ they show.
+
+    >>> belief_weight(np.array([0.0, 4.0, 400.0]), np.full(3, 0.25)).round(3).tolist()
+    [2.0, 0.736, 0.0]
     """
     weight: Floats = _FULL_SHARING * np.exp(-groups * variance)
     return weight
@@ -42,20 +48,32 @@ def belief_weight(groups: Floats, variance: Floats) -> Floats:
 def sharing(
     observed: Floats, possible: Floats, freedom: Floats, belief: Floats | float, weight: Floats | float
 ) -> Floats:
-    """ρ: observed/possible (0 where nothing is possible) with ``freedom``, mixed with ``belief`` of ``weight``."""
+    """ρ: observed/possible (0 where nothing is possible) with ``freedom``, mixed with ``belief`` of ``weight``.
+
+    >>> sharing(np.array([2.0]), np.array([4.0]), np.array([6.0]), 1.0, 2.0).tolist()
+    [0.625]
+    """
     found = np.clip(ratio(observed, possible, 0.0), 0.0, _LARGEST_SHARING)
     mixed: Floats = (freedom * found + weight * belief) / (freedom + weight)
     return mixed
 
 
 def effect_freedom(freedom: Floats, effect: Floats) -> Floats:
-    """Degrees of freedom of a variance whose design ``effect`` alone is uncertain: endless where the effect is 1."""
+    """Degrees of freedom of a variance whose design ``effect`` alone is uncertain: endless where the effect is 1.
+
+    >>> effect_freedom(np.array([10.0, 10.0]), np.array([1.0, 2.0])).tolist()
+    [1000000000.0, 60.0]
+    """
     uncertain = np.maximum(1 - 1 / np.maximum(effect, 1.0), 0.0) ** 2
     return np.minimum(ratio(freedom + _GRANTED_FREEDOM, uncertain, ENDLESS), ENDLESS)
 
 
 def student(freedom: Floats, confidence: float) -> Floats:
-    """Two-sided Student quantile: 1.96 for 0.95 with endless degrees of freedom."""
+    """Two-sided Student quantile: 1.96 for 0.95 with endless degrees of freedom.
+
+    >>> student(np.array([4.0, ENDLESS]), 0.95).round(3).tolist()
+    [2.776, 1.96]
+    """
     quantile: Floats = stdtrit(freedom, (1 + confidence) / 2)
     return quantile
 

@@ -77,6 +77,14 @@ def compare_with_rest(cells: Cells, clusters: Clusters | None, whole: Ints, kin:
     worst is assumed: √V_rest ≤ √V_whole + √V_slice (Minkowski), and the deviations of both sides add up in full.
     Elsewhere both sides are independent and their deviations add in squares, each towards the other (MOVER, Zou &
     Donner 2008), so bounds that are not symmetric serve too.
+
+    >>> score, unit = np.full(600, 0.8), np.repeat([1, 2], 300)
+    >>> outcome = np.concatenate([np.arange(300) % 5 > 0, np.arange(300) % 2 > 0]).astype(float)
+    >>> parts = Cells.from_samples(score, outcome, unit=unit)
+    >>> cells = parts.regrouped(np.array([[1, 0], [2, 0], [1, 1], [2, 2]]))
+    >>> found = compare_with_rest(cells, None, np.zeros(3, np.int64), np.array([0, 1, 1]), "gap")
+    >>> found.own.round(2).tolist(), found.rest.round(2).tolist()
+    ([0.15, 0.0, 0.3], [nan, 0.3, 0.0])
     """
     units = whole.size
     bins = ScoreBins.from_cells(cells, units)
@@ -111,6 +119,15 @@ def judged(found: Comparison, chosen: Flags, *, level: float, above: float = 0.0
     For the gap an intersection–union test: both contrasts beyond ``above``, doubled for the two signs own can have.
     Bounds are Bonferroni's; Holm names a few more slices, for which ``above`` itself is the bound, and the others then
     share the level among themselves (Strassburger & Bretz 2008).
+
+    >>> score, unit = np.full(600, 0.8), np.repeat([1, 2], 300)
+    >>> outcome = np.concatenate([np.arange(300) % 5 > 0, np.arange(300) % 2 > 0]).astype(float)
+    >>> parts = Cells.from_samples(score, outcome, unit=unit)
+    >>> cells = parts.regrouped(np.array([[1, 0], [2, 0], [1, 1], [2, 2]]))
+    >>> found = compare_with_rest(cells, None, np.zeros(3, np.int64), np.array([0, 1, 1]), "gap")
+    >>> named = judged(found, np.array([False, True, True]), level=0.05)
+    >>> named.family, (named.lower > 0).tolist()
+    (2, [False, False, True])
     """
     known = chosen & np.isfinite(found.difference) & (found.deviations > 0).all(axis=0)
     single = np.minimum(found.sides * _tail(found, above).max(axis=0), 1.0)
@@ -125,7 +142,11 @@ def judged(found: Comparison, chosen: Flags, *, level: float, above: float = 0.0
 
 
 def holm(p_values: Floats) -> Floats:
-    """Holm's adjusted p-values: naming those ≤ level keeps the family-wise error at level under any dependence."""
+    """Holm's adjusted p-values: naming those ≤ level keeps the family-wise error at level under any dependence.
+
+    >>> holm(np.array([0.01, 0.04, 0.03])).round(3).tolist()
+    [0.03, 0.06, 0.06]
+    """
     order = np.argsort(p_values, kind="stable")
     steps = p_values[order] * np.arange(p_values.size, 0, -1)
     adjusted = np.empty(p_values.shape)

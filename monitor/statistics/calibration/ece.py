@@ -19,12 +19,24 @@ _LOWER_NOISE, _UPPER_NOISE = 4.0, 2.0
 
 
 def plug_in_ece(bins: ScoreBins) -> Floats:
-    """Σ|R_k|/N, shape (units,); NaN without samples. Biased up: it is positive even under perfect calibration."""
+    """Σ|R_k|/N, shape (units,); NaN without samples. Biased up: it is positive even under perfect calibration.
+
+    >>> from monitor.statistics.cells import Cells
+    >>> bins = ScoreBins.from_cells(Cells.from_samples([0.9] * 10, [1.0] * 7 + [0.0] * 3), units=1)
+    >>> plug_in_ece(bins).round(3).tolist()
+    [0.2]
+    """
     return ratio(np.abs(bins.residual).sum(axis=1), bins.n.sum(axis=1))
 
 
 def maximum_calibration_error(bins: ScoreBins) -> Floats:
-    """max over occupied bins of |R_k/n_k|, shape (units,); NaN without samples."""
+    """max over occupied bins of |R_k/n_k|, shape (units,); NaN without samples.
+
+    >>> from monitor.statistics.cells import Cells
+    >>> bins = ScoreBins.from_cells(Cells.from_samples([0.9] * 10, [1.0] * 7 + [0.0] * 3), units=1)
+    >>> maximum_calibration_error(bins).round(3).tolist()
+    [0.2]
+    """
     worst = np.abs(ratio(bins.residual, bins.n))
     return np.where(bins.n.any(axis=1), np.nanmax(np.where(bins.n > 0, worst, 0.0), axis=1), np.nan)
 
@@ -35,6 +47,11 @@ def ece_null_quantile(bins: ScoreBins, variance: ResidualVariance) -> Floats:
     v_k = S_k − P2_k, times the design effect where samples come in groups. Exact cumulants of the half-normal sum and
     the fourth-order Cornish–Fisher expansion: no random draws; 1.1 % low when one bin dominates, within 0.1 % for five
     bins alike. Of calibrated slices 0.5 to 8 % exceed it: fewer with few groups, more where scores crowd at 0 and 1.
+
+    >>> from monitor.statistics.cells import Cells
+    >>> bins = ScoreBins.from_cells(Cells.from_samples([0.9] * 10, [1.0] * 7 + [0.0] * 3), units=1)
+    >>> ece_null_quantile(bins, ResidualVariance.estimate(bins, None)).round(3).tolist()
+    [0.184]
     """
     deviation = np.sqrt(variance.if_calibrated(bins))
     k1 = np.sqrt(2 / np.pi) * deviation.sum(axis=1)
@@ -52,6 +69,11 @@ def debiased_ece(bins: ScoreBins, variance: ResidualVariance) -> Floats:
     """2·plug-in − Σ w_k·E|Normal(m_k, V_k/n_k²)|, shape (units,): plug-in minus its bias, estimated at itself.
 
     May be slightly negative. The expectation is the mean of the folded normal, in closed form.
+
+    >>> from monitor.statistics.cells import Cells
+    >>> bins = ScoreBins.from_cells(Cells.from_samples([0.9] * 10, [1.0] * 7 + [0.0] * 3), units=1)
+    >>> debiased_ece(bins, ResidualVariance.estimate(bins, None)).round(3).tolist()
+    [0.192]
     """
     total = bins.n.sum(axis=1)
     mean, _, _ = _folded(np.abs(bins.residual), np.sqrt(variance.per_bin))
@@ -77,6 +99,11 @@ def ece_interval(bins: ScoreBins, variance: ResidualVariance) -> tuple[Floats, F
     small beside the noise, as no ray is known then; near 100 % where fewer than about two groups with a surprising
     outcome were to be expected (20 clips of a 3 % event), as the groups then do not tell how alike their members are.
     A ±z·sd around the debiased value fails near 0, and a percentile bootstrap covers almost never.
+
+    >>> from monitor.statistics.cells import Cells
+    >>> bins = ScoreBins.from_cells(Cells.from_samples([0.9] * 10, [1.0] * 7 + [0.0] * 3), units=1)
+    >>> [bound.round(3).tolist() for bound in ece_interval(bins, ResidualVariance.estimate(bins, None))]
+    [[0.0], [0.464]]
     """
     total = bins.n.sum(axis=1)
     deviation = ratio(np.sqrt(variance.per_bin), total[:, None], 0.0)

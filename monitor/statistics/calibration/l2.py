@@ -24,6 +24,11 @@ def squared_error(bins: ScoreBins, variance: ResidualVariance) -> tuple[Floats, 
     random bin weights, and the third moment Σ [8a³ + 24a²·wμ²] + 2q²θ³. (Taken at the estimate, as in a Wald interval,
     the lower end would leave 0 far too late; normal quantiles leave it too early, 92 % for a rare event; ȳ(1−ȳ) for V is
     0 in bins where a rare outcome was not seen, and covered 80 to 91 %.)
+
+    >>> from monitor.statistics.cells import Cells
+    >>> bins = ScoreBins.from_cells(Cells.from_samples([0.9] * 10, [1.0] * 7 + [0.0] * 3), units=1)
+    >>> [value.round(4).tolist() for value in squared_error(bins, ResidualVariance.estimate(bins, None))]
+    [[0.0167], [0.0], [0.2137]]
     """
     n, total = bins.n, bins.n.sum(axis=1)
     usable = n >= 2

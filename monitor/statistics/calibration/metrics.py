@@ -35,6 +35,10 @@ def measure(
     The ECE is at least the absolute gap, so its upper bound is never below what the gap's interval still allows, and its
     lower bound never below what the gap's 99 % interval excludes. The squared error is at most the ECE, and so is its
     upper bound.
+
+    >>> found = measure(Cells.from_samples([0.9] * 10, [1] * 7 + [0] * 3), units=1)
+    >>> float(found["samples"][0]), round(float(found["ece"][0]), 3), round(float(found["brier_score"][0]), 3)
+    (10.0, 0.2, 0.25)
     """
     merged = cells.merged()
     bins = ScoreBins.from_cells(merged, units)

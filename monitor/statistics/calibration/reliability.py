@@ -17,6 +17,10 @@ def reliability(cells: Cells, units: int, clusters: Clusters | None = None) -> d
     average over bins, but 85 % in some that hold few samples of a rare outcome. With ``clusters`` it is taken at
     n/d·(z/t)² samples (Korn & Graubard 1998), d the bin's design effect and t Student's quantile (``dependence``).
     Empty bins have samples 0 and NaN elsewhere. Raises ValueError when a cell's unit is not below ``units``.
+
+    >>> found = reliability(Cells.from_samples([0.9] * 10, [1] * 7 + [0] * 3), units=1)
+    >>> [round(float(found[name][0, 13]), 3) for name in ("samples", "mean_score", "outcome_rate", "rate_lower", "rate_upper")]
+    [10.0, 0.9, 0.7, 0.348, 0.933]
     """
     bins = ScoreBins.from_cells(cells, units)
     rate = ratio(bins.outcome, bins.n)

@@ -15,6 +15,10 @@ def brier_parts(bins: ScoreBins) -> tuple[Floats, Floats, Floats, Floats]:
     sum exact only if all scores of a bin are equal; the one here is the generalised resolution of Stephenson, Coelho &
     Jolliffe (2008), which adds twice the within-bin covariance of score and outcome and takes off the within-bin
     variance of the score: Σ w(ȳ_k − ȳ)² + [2·Σ(p − p̄_k)(y − ȳ_k) − Σ(p − p̄_k)²]/N.
+
+    >>> bins = ScoreBins.from_cells(Cells.from_samples([0.9] * 10, [1] * 7 + [0] * 3), units=1)
+    >>> [part.round(4).tolist() for part in brier_parts(bins)]
+    [[0.25], [0.04], [0.0], [0.21]]
     """
     total = bins.n.sum(axis=1)
     share = ratio(bins.n, total[:, None], 0.0)
@@ -33,6 +37,9 @@ def auroc(merged: Cells, units: int) -> Floats:
 
     ``merged`` must be merged cells: their order is that of the score. Pairs of one bin (at most 1/8 wide in logit)
     count ½, so the value lies within half their share of the exact one.
+
+    >>> auroc(Cells.from_samples([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1]), units=1).tolist()
+    [0.75]
     """
     positives, negatives = merged.outcome, merged.n - merged.outcome
     below = np.cumsum(negatives) - negatives

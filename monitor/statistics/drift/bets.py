@@ -28,6 +28,10 @@ def detector_bin_of(bin: Bins) -> Ints:  # noqa: A002 - the column is called bin
 
     It depends on the score alone, so it is fixed before the label. The edges are therefore those of ``EDGES`` moved to
     the nearest fine-bin edge, by at most 1/16 in logit (at p = 0.5 not at all, at 0.02 by 0.001).
+
+    >>> from monitor.statistics.cells import bin_of
+    >>> detector_bin_of(bin_of([0.001, 0.5, 0.999])).tolist()
+    [0, 6, 11]
     """
     table = np.searchsorted(np.asarray(EDGES[1:-1]), fine_bin_middle(), side="right")
     bins: Ints = table[fine_bin_of(bin)].astype(np.int64)
@@ -35,14 +39,22 @@ def detector_bin_of(bin: Bins) -> Ints:  # noqa: A002 - the column is called bin
 
 
 def detector_edges() -> Floats:
-    """The 13 scores that really bound the detector bins: ``EDGES`` on the grid of fine bins."""
+    """The 13 scores that really bound the detector bins: ``EDGES`` on the grid of fine bins.
+
+    >>> detector_edges()[[0, 6, 12]].round(3).tolist()
+    [0.0, 0.5, 1.0]
+    """
     table = detector_bin_of(np.arange(FINE_BINS).astype(np.int16))
     first = np.searchsorted(table, np.arange(1, DETECTOR_BINS))
     return np.concatenate([[0.0], expit(-12.0 + first / 8), [1.0]])
 
 
 def bin_middles() -> Floats:
-    """The centre score of each detector bin, (12,): 0.01, 0.035, … 0.99."""
+    """The centre score of each detector bin, (12,): 0.01, 0.035, … 0.99.
+
+    >>> bin_middles()[[0, 5, 6, 11]].round(4).tolist()
+    [0.01, 0.425, 0.575, 0.99]
+    """
     edges = np.asarray(EDGES)
     middles: Floats = (edges[1:] + edges[:-1]) / 2
     return middles
@@ -121,6 +133,10 @@ def default_bank() -> Bank:
     Few ones: a drift between two of them loses little, while each more costs the others weight, and large tilts
     overshoot the threshold, which spends budget without gaining time. Down has more than up, since models that meet
     what they were not trained for grow over-confident far more often than timid.
+
+    >>> bank = default_bank()
+    >>> bank.tilts.shape[1], round(float(bank.weights.sum()), 6)
+    (12, 1.0)
     """
     families = _families()
     weights = np.concatenate([np.full(len(tilts), mass / len(tilts)) for mass, tilts in families])

@@ -22,6 +22,9 @@ def parse_budget(text: str) -> float:
     """False alarms per year: "1/year" → 1, "0.1/year" → 0.1, "1/month" → 12, "2/week" → 104.29, "1/day" → 365.
 
     Raises ValueError on any other form, on 0 and on more than one a day.
+
+    >>> parse_budget("1/year"), round(parse_budget("2/week"), 2)
+    (1.0, 104.29)
     """
     match = _PATTERN.fullmatch(text) if isinstance(text, str) else None
     if match is None:
@@ -38,6 +41,9 @@ def class_share(order: int, max_order: int) -> float:
     ``order`` is 0 for the whole, 1 for marginals, 2 or more for crosses; ``max_order`` the highest order the rule
     covers, known from the configuration. Shares: only the whole 1; with marginals 1/2 and 1/2; with crosses 1/4, 1/4
     and 1/2. Raises ValueError when order exceeds max_order.
+
+    >>> [class_share(order, 2) for order in (0, 1, 2)]
+    [0.25, 0.25, 0.5]
     """
     if not 0 <= order <= max_order:
         raise ValueError(f"order must lie in 0..{max_order} (got {order})")
@@ -57,6 +63,9 @@ def rank_share(rank: int, expected: int) -> float:
 
     The rank must be given when the slice is first scored and never depend on outcomes. A rank is free again once its
     stream is closed, since a rank held by one stream at a time is one stream with resets. Raises ValueError below 1.
+
+    >>> [round(rank_share(rank, 8), 4) for rank in (1, 2, 8)]
+    [0.1111, 0.0889, 0.0333]
     """
     if rank < 1 or expected < 1:
         raise ValueError(f"rank and expected count from 1 (got {rank}, {expected})")
@@ -69,6 +78,9 @@ def alarm_threshold(budget_per_year: float, share: float) -> float:
     A slice gets start mass of at most 1 per day, so it has at most T/c = T·budget·share/365 false alarms in T days on
     average; over all slices, shares add up to at most 1 and so at most budget·T/365. Infinite where the product of budget
     and share is too small for a float.
+
+    >>> alarm_threshold(1.0, 0.5), alarm_threshold(365.0, 1.0)
+    (730.0, 10.0)
     """
     if not (budget_per_year > 0 and 0 < share <= 1):
         raise ValueError(f"budget must be positive and share in (0, 1] (got {budget_per_year}, {share})")
@@ -83,6 +95,9 @@ def whole_share(rank: int) -> float:
 
     Proof that they never exceed the whole: a geometric series, Σ_{k ≤ n} 0.8·0.2^(k − 1) = 1 − 0.2^n < 1. Nearly always
     one version serves, at times two. Raises ValueError below 1.
+
+    >>> [round(whole_share(rank), 4) for rank in (1, 2, 3)]
+    [0.8, 0.16, 0.032]
     """
     if rank < 1:
         raise ValueError(f"rank counts from 1 (got {rank})")
@@ -107,6 +122,9 @@ def slice_threshold(budget_per_year: float, order: int, rank: int, max_order: in
     What closed before a slice was opened takes nothing from it: slices that are long gone give their share to those that
     come, not to those that were there beside them, whose evidence was gathered at the smaller share.
     Infinite where the share is too small for a float. Raises ValueError when rank exceeds present.
+
+    >>> slice_threshold(1.0, 0, 1, 2, present=1), slice_threshold(1.0, 1, 3, 2, present=5)
+    (1460.0, 7300.0)
     """
     kind = class_share(order, max_order)
     if present is not None and not 1 <= rank <= present:
@@ -129,6 +147,9 @@ def drifted_slices(log_e_values: ArrayLike, rate: float = 0.1) -> Ints:
     The e-values are those of ``EvidenceState.log_standing_evidence``, valid at one poll fixed beforehand; a list read
     at every poll keeps the bound on average over polls, and the alarms' budget does not rest on it. NaN is not listed
     but counts among the n. Raises ValueError unless rate lies in (0, 1).
+
+    >>> drifted_slices(np.log([1.0, 1000.0, 25.0])).tolist()
+    [1, 2]
     """
     if not 0 < rate < 1:
         raise ValueError(f"rate must lie in (0, 1) (got {rate})")

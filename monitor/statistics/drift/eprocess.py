@@ -216,6 +216,13 @@ def advance(
     for hours). For late or corrected labels start again from a checkpoint before the earliest changed bucket: the result
     is that of a run from scratch. With ``told`` it is the run for alarms to be told, and they are those to be told now.
     Raises ValueError when a slice was already scored in one of the buckets, or shapes differ.
+
+    >>> day, shape = np.array([0]), (1, 1, 12)
+    >>> ten, nine, half = (np.full(shape, value) for value in (10.0, 9.0, 0.5))
+    >>> block = Block(day, ten, nine, half, half, np.full((1, 1), 120.0))
+    >>> taken = advance(EvidenceState.fresh(1), block, 365.0, 1.0)
+    >>> len(taken.alarms), taken.alarms[0].bucket
+    (1, 0)
     """
     bank = bank or default_bank()
     slices, buckets = block.samples.shape

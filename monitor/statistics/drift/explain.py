@@ -36,6 +36,13 @@ def explain(
 
     ``block`` must hold these buckets. Contributions add up to the log evidence of (tilt, onset) less the log of the
     start mass. Raises ValueError when the block has no bucket in that range.
+
+    >>> day, shape = np.array([0]), (1, 1, 12)
+    >>> ten, nine, half = (np.full(shape, value) for value in (10.0, 9.0, 0.5))
+    >>> block = Block(day, ten, nine, half, half, np.full((1, 1), 120.0))
+    >>> found = explain(block, 0, tilt=0, onset=0, alarm=0)
+    >>> found[0].weight, found[0].mean_rate, found[0].outcome_rate
+    (10.0, 0.5, 0.9)
     """
     bank = bank or default_bank()
     span = np.flatnonzero((block.bucket >= onset) & (block.bucket <= alarm))
@@ -63,7 +70,14 @@ def explain(
 
 def span_sums(block: Block, first: Ints, last: Ints) -> Floats:
     """Of each slice from bucket ``first`` to ``last`` (S,), both included: (3, S, 12) weight, what was tolerated on average
-    times weight, and outcomes. Sums of blocks that follow each other add up."""
+    times weight, and outcomes. Sums of blocks that follow each other add up.
+
+    >>> day, shape = np.array([0]), (1, 1, 12)
+    >>> ten, nine, half = (np.full(shape, value) for value in (10.0, 9.0, 0.5))
+    >>> block = Block(day, ten, nine, half, half, np.full((1, 1), 120.0))
+    >>> span_sums(block, np.array([0]), np.array([0]))[:, 0, 0].tolist()
+    [10.0, 5.0, 9.0]
+    """
     inside = (block.bucket >= first[:, None]) & (block.bucket <= last[:, None])
     middle = block.weight * (block.lower + block.upper) / 2
     sums: Floats = np.stack([(part * inside[:, :, None]).sum(axis=1) for part in (block.weight, middle, block.outcome)])
@@ -71,7 +85,12 @@ def span_sums(block: Block, first: Ints, last: Ints) -> Floats:
 
 
 def summed_bins(sums: Floats) -> tuple[BinDrift, ...]:
-    """The twelve bins of one slice from its ``span_sums`` (3, 12); without contributions, which no single tilt has."""
+    """The twelve bins of one slice from its ``span_sums`` (3, 12); without contributions, which no single tilt has.
+
+    >>> bins = summed_bins(np.array([[2.0], [1.0], [2.0]]) * np.ones((3, DETECTOR_BINS)))
+    >>> bins[0].weight, bins[0].mean_rate, bins[0].outcome_rate
+    (2.0, 0.5, 1.0)
+    """
     parts = zip(EDGES[:-1], EDGES[1:], *sums.tolist(), strict=True)
     return tuple(
         BinDrift(low, high, w, m / w, o / w, 0.0) if w > 0 else BinDrift(low, high, w, None, None, 0.0)
@@ -88,6 +107,11 @@ def direction(bins: tuple[BinDrift, ...]) -> str:
     ½·log(1 + V), as in ``onset``. Of stretches that are about as good the longest is taken. A second one beside it is
     named when its shift goes the other way and is clear by itself. Empty when there is no clear direction. Edges are
     rounded to ``EDGES``; the words serve people, not decisions.
+
+    >>> sums = np.zeros((3, DETECTOR_BINS))
+    >>> sums[:, 11] = 400.0, 380.0, 300.0  # expected 0.95, came true 0.75
+    >>> direction(summed_bins(sums))
+    'over-confident at all scores (expected 0.95, came true 0.75)'
     """
     residual = np.array([0.0 if one.mean_rate is None else one.weight * one.mean_rate for one in bins])
     residual -= np.array([0.0 if one.outcome_rate is None else one.weight * one.outcome_rate for one in bins])

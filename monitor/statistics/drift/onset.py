@@ -29,6 +29,11 @@ def bucket_residuals(cells: Cells, buckets: int, edges: ArrayLike = COARSE_EDGES
 
     ``cells.unit`` is the index of the time bucket; a cell belongs to the coarse bin that holds its mean score.
     Raises ValueError when a unit is not below ``buckets``.
+
+    >>> from monitor.statistics.cells import Cells
+    >>> residual, variance = bucket_residuals(Cells.from_samples([0.9, 0.9], [0, 1], unit=[0, 1]), 2)
+    >>> residual.sum(axis=1).round(2).tolist(), variance.sum(axis=1).round(2).tolist()
+    ([0.9, -0.1], [0.09, 0.09])
     """
     if len(cells) and int(cells.unit.max()) >= buckets:
         raise ValueError(f"cells have buckets up to {int(cells.unit.max())}, but only {buckets} were announced")
@@ -58,6 +63,10 @@ def estimate_onset(residual: NDArray[np.float64], variance: NDArray[np.float64])
     For grouped samples with design effect d pass R/d and V/d.
     log T pays for the choice among T buckets. t0 = 0 means off since the first bucket, or before it. Cost O(T·K).
     Raises ValueError on shapes that differ, on no buckets, or on values that are not finite or a negative variance.
+
+    >>> found = estimate_onset(np.array([[0.0], [0.0], [6.0], [6.0]]), np.ones((4, 1)))
+    >>> found.bucket, found.statistic > 3
+    (2, True)
     """
     shifts, variances = np.asarray(residual, dtype=np.float64), np.asarray(variance, dtype=np.float64)
     if shifts.ndim != 2 or shifts.shape != variances.shape or not shifts.shape[0]:

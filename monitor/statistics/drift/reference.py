@@ -55,6 +55,12 @@ def reference_bands(
     ``cells.unit`` is ``slice · buckets + bucket``. The band is taken at each cell's mean score, averaged by weight
     over the cells of a bin, and widened by the tolerance. Bins without samples, and slices without a reference, get 0
     and 1: nothing is drift there.
+
+    >>> from monitor.statistics.cells import Cells
+    >>> cells = Cells.from_samples([0.7] * 10, [1] * 10)
+    >>> lower, upper = reference_bands([None], cells, 1, Tolerance())
+    >>> lower.shape, float(lower.max()), float(upper.min())
+    ((1, 1, 12), 0.0, 1.0)
     """
     present = cells.weight > 0
     unit, weights = cells.unit[present], cells.weight[present]
@@ -85,6 +91,11 @@ def fit_reference(cells: Cells, confidence: float = 0.99) -> Reference:
     each outcome was seen ten times. Otherwise bins: Clopper–Pearson per detector bin with the error split over 12 bins,
     taken as an offset from the bin's mean score. Weights of 1/m per sample of a group of m make both conservative.
     Raises ValueError without samples, or unless confidence lies in (0, 1).
+
+    >>> from monitor.statistics.cells import Cells
+    >>> fitted = fit_reference(Cells.from_samples([0.2, 0.8] * 500, [0, 1] * 400 + [1, 0] * 100))
+    >>> fitted.kind, fitted.samples
+    ('logistic', 1000.0)
     """
     fine = fine_bin_of(cells.bin)
     weight, score, outcome = (totals(fine, column, FINE_BINS) for column in _weighed(cells))
@@ -92,7 +103,13 @@ def fit_reference(cells: Cells, confidence: float = 0.99) -> Reference:
 
 
 def fit_fine_sums(weight: Floats, score: Floats, outcome: Floats, confidence: float = 0.99) -> Reference:
-    """As ``fit_reference``, from the sums Σw, Σwp and Σwy per fine bin, each (192,)."""
+    """As ``fit_reference``, from the sums Σw, Σwp and Σwy per fine bin, each (192,).
+
+    >>> weight = np.zeros(FINE_BINS)
+    >>> weight[96] = 100.0
+    >>> fit_fine_sums(weight, weight / 2, weight / 2).kind
+    'bins'
+    """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie in (0, 1) (got {confidence})")
     fine = np.flatnonzero(weight > 0)
@@ -226,6 +243,12 @@ def gather(
 
     ``cells.unit`` is ``slice · buckets + bucket``. Returns the slices after the last bucket, and (slices, buckets) which
     buckets are to be judged: those after the one in which ``needed`` was reached.
+
+    >>> from monitor.statistics.cells import Cells
+    >>> cells = Cells.from_samples([0.2, 0.8] * 50, [0, 1] * 50, unit=np.arange(100) // 50)
+    >>> found, judged = gather([Gathering()], cells, 2, needed=40)
+    >>> found[0].reference is not None, judged.tolist()
+    (True, [[False, True]])
     """
     slices, width = len(gathering), max(buckets, 1)
     open_ = np.array([one.reference is None for one in gathering], dtype=np.bool_)

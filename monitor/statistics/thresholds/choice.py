@@ -81,6 +81,13 @@ def choose_threshold(
     samples it was chosen on (see ``promises``). Every other policy chooses on ``chosen_on`` and is measured on
     ``judged``; without ``chosen_on`` it is both, and the figures are a little too good.
     Raises ValueError on scores or outcomes out of range, and unless 0.5 <= confidence < 1.
+
+    >>> from monitor.statistics.thresholds.policies import parse_policy
+    >>> judged = Scored(np.array([0.2, 0.4, 0.6, 0.9] * 50), np.array([0.0, 1.0, 0.0, 1.0] * 50))
+    >>> choose_threshold(parse_policy("f1"), judged).threshold
+    0.4
+    >>> choose_threshold(parse_policy("precision>=0.9"), judged).kept
+    True
     """
     if not 0.5 <= confidence < 1:
         raise ValueError(f"confidence must be at least 0.5 and below 1 (got {confidence:g})")
@@ -92,7 +99,13 @@ def choose_threshold(
 
 
 def is_broken(policy: Policy, threshold: float, judged: Scored, confidence: float) -> bool:
-    """Whether samples show, with confidence, that a threshold does not keep what the policy promises."""
+    """Whether samples show, with confidence, that a threshold does not keep what the policy promises.
+
+    >>> from monitor.statistics.thresholds.policies import parse_policy
+    >>> judged = Scored(np.full(100, 0.9), np.array([0.0, 1.0] * 50))
+    >>> is_broken(parse_policy("precision>=0.9"), 0.5, judged, 0.95)
+    True
+    """
     counts = _counted(np.array([threshold]), judged)
     if policy.kind == "fp_per_image":
         return bool(counts.false_positives_bounds(confidence)[0][0] > policy.target)

@@ -14,7 +14,12 @@ GRID_PER_LOGIT = 32
 
 
 def bin_edges() -> Floats:
-    """The 206 scores at which cells are cut, rising from 0: fine edges (1/8 in logit) and score-bin edges (1/15)."""
+    """The 206 scores at which cells are cut, rising from 0: fine edges (1/8 in logit) and score-bin edges (1/15).
+
+    >>> edges = bin_edges()
+    >>> len(edges), float(edges[0]), round(float(edges[-1]), 6)
+    (206, 0.0, 0.999993)
+    """
     return _edges(FINE_PER_LOGIT)
 
 
@@ -22,6 +27,9 @@ def promise_grid() -> Floats:
     """The 782 thresholds promises are tested at, rising from 0: 1/32 apart in logit, and the score-bin edges.
 
     Fixed before any sample is seen. With 1/8, the best of them costs up to three points of recall, 1/64 brings nothing.
+
+    >>> len(promise_grid())
+    782
     """
     return _edges(GRID_PER_LOGIT)
 
@@ -121,6 +129,10 @@ def count_at(
     outcomes shares: samples of a row belong together. One pass over the samples.
 
     Raises ValueError on other shapes or values, and when there are no samples.
+
+    >>> counts = count_at(np.array([0.0, 0.5]), np.array([0.2, 0.6, 0.9]), np.array([0.0, 0.0, 1.0]))
+    >>> counts.tp.tolist(), counts.fp.tolist(), counts.precision().rate.round(3).tolist()
+    ([1.0, 1.0], [2.0, 1.0], [0.333, 0.5])
     """
     _check(thresholds, score, outcome, group, n)
     units = _units(group, len(score))

@@ -39,7 +39,14 @@ COLUMNS = tuple(ThresholdCurve.__dataclass_fields__)
 
 
 def curve_of(counts: Counts, confidence: float, costs: tuple[float, float] | None = None) -> ThresholdCurve:
-    """The curve at all thresholds of ``counts``; ``costs``: of a false positive and of a false negative."""
+    """The curve at all thresholds of ``counts``; ``costs``: of a false positive and of a false negative.
+
+    >>> from monitor.statistics.thresholds.counts import count_at
+    >>> counts = count_at(np.array([0.0, 0.5]), np.array([0.2, 0.6, 0.9]), np.array([0.0, 0.0, 1.0]))
+    >>> curve = curve_of(counts, 0.95)
+    >>> curve.precision.round(3).tolist(), curve.recall.tolist(), curve.f1.round(3).tolist()
+    ([0.333, 0.5], [1.0, 1.0], [0.5, 0.667])
+    """
     missed = counts.positives - counts.tp
     every = np.full(len(counts), counts.n)
     precision_lower, precision_upper = counts.precision_bounds(confidence)
@@ -55,7 +62,13 @@ def curve_of(counts: Counts, confidence: float, costs: tuple[float, float] | Non
 
 
 def thinned(counts: Counts, keep: float | None, most: int = MOST_POINTS) -> Counts:
-    """Those thresholds from which on another sample is predicted positive, evenly thinned to ``most``; ``keep`` stays."""
+    """Those thresholds from which on another sample is predicted positive, evenly thinned to ``most``; ``keep`` stays.
+
+    >>> from monitor.statistics.thresholds.counts import count_at
+    >>> counts = count_at(np.array([0.0, 0.1, 0.5]), np.array([0.2, 0.9]), np.array([0.0, 1.0]))
+    >>> thinned(counts, None).threshold.tolist()
+    [0.1, 0.5]
+    """
     predicted = counts.tp + counts.fp
     telling = (predicted > 0) & (predicted != np.append(predicted[1:], 0.0))
     kept = counts.threshold == keep

@@ -22,7 +22,12 @@ _ROUNDING = 1e-9  # in logit: a threshold this near an edge is the edge
 
 
 def part_above(bin: Ints, threshold: Floats) -> Floats:  # noqa: A002 - the column is called bin
-    """The part of each bin at or above the threshold, as a share of the bin's width in logit: 0 below, 1 above."""
+    """The part of each bin at or above the threshold, as a share of the bin's width in logit: 0 below, 1 above.
+
+    >>> from monitor.statistics.cells import bin_of
+    >>> part_above(bin_of([0.2, 0.7, 0.99]), np.full(3, 0.7)).round(3).tolist()
+    [0.0, 0.222, 1.0]
+    """
     low, high = _edges(bin)
     inner, outer = _logit(low), _logit(high)
     at = _logit(threshold)
@@ -50,6 +55,9 @@ def design_effects(cells: Cells, clusters: Clusters | None, units: int) -> Float
 
     For precision that of the sum of residuals, with the quantile that few groups call for. Recall also moves with which
     scores a group has, and how alike those are cells do not tell: there a group counts at most once.
+
+    >>> design_effects(Cells.from_samples([0.9, 0.2], [1, 0]), None, 1).tolist()
+    [[1.0], [1.0]]
     """
     bins = ScoreBins.from_cells(cells, units)
     if clusters is None:
@@ -72,6 +80,14 @@ def live_rates(
     estimate splits the bin by its width in logit. Recall lies between the two; precision does too unless outcomes inside
     1/8 of a logit sort themselves. Bounds are Clopper–Pearson, with counts over the design effect. NaN without predicted
     positives, or positives.
+
+    >>> from monitor.statistics.cells import bin_of
+    >>> score, n, outcome = np.array([0.2, 0.9]), np.array([10.0, 20.0]), np.array([1.0, 16.0])
+    >>> rates = live_rates(
+    ...     np.zeros(2, np.int64), bin_of(score), n, outcome, np.array([0.5]), np.array([[0, 0]]), np.ones((2, 1))
+    ... )
+    >>> rates["threshold_precision"].tolist(), rates["threshold_recall"].round(3).tolist()
+    ([0.8], [0.941])
     """
     rows, unit = spread(part, mapping)
     above = part_above(bin[rows], threshold[part[rows]])

@@ -81,7 +81,12 @@ def operating_points(
     score: ArrayLike, outcome: ArrayLike, *, n: ArrayLike | None = None, positives: ArrayLike | None = None
 ) -> OperatingPoints:
     """Candidates at each distinct observed score. With ``n`` rows are pre-counted; ``positives`` (default n·outcome)
-    are the true ones among them. Raises ValueError when a score is not in [0, 1] or lengths differ."""
+    are the true ones among them. Raises ValueError when a score is not in [0, 1] or lengths differ.
+
+    >>> points = operating_points([0.2, 0.4, 0.6, 0.9], [0, 1, 0, 1])
+    >>> points.threshold[1:].tolist(), points.tp.tolist()
+    ([0.9, 0.6, 0.4, 0.2], [0.0, 1.0, 1.0, 2.0, 2.0])
+    """
     scores = np.atleast_1d(np.asarray(score, dtype=np.float64))
     if not ((scores >= 0) & (scores <= 1)).all():
         raise ValueError("scores must lie in [0, 1] (got one outside, or NaN)")
@@ -99,6 +104,10 @@ def operating_points_of_cells(cells: Cells) -> OperatingPoints:
     """Candidates at the lower edge of each occupied bin; all units of ``cells`` together.
 
     The edge is the larger of the score bin's and the fine bin's, so a score in the bin is ≥ t (up to the last digit).
+
+    >>> points = operating_points_of_cells(Cells.from_samples([0.2, 0.9], [0, 1]))
+    >>> points.threshold[1:].round(3).tolist(), points.tp.tolist()
+    ([0.893, 0.2], [0.0, 1.0, 1.0])
     """
     stride = SCORE_BINS * FINE_BINS
     n = totals(cells.bin.astype(np.int64), cells.n, stride)
@@ -114,7 +123,12 @@ def _best(points: OperatingPoints, value: Floats) -> OperatingPoint | None:
 
 
 def best_fbeta(points: OperatingPoints, beta: float) -> OperatingPoint | None:
-    """Largest Fβ = (1 + β²)tp / ((1 + β²)tp + β²fn + fp). None without positives; ties go to the higher threshold."""
+    """Largest Fβ = (1 + β²)tp / ((1 + β²)tp + β²fn + fp). None without positives; ties go to the higher threshold.
+
+    >>> points = operating_points([0.2, 0.4, 0.6, 0.9], [0, 1, 0, 1])
+    >>> best_fbeta(points, 0.5).threshold, best_fbeta(points, 2.0).threshold
+    (0.9, 0.4)
+    """
     if points.tp[-1] == 0:
         return None
     weighted = (1 + beta**2) * points.tp
@@ -122,12 +136,22 @@ def best_fbeta(points: OperatingPoints, beta: float) -> OperatingPoint | None:
 
 
 def best_f1(points: OperatingPoints) -> OperatingPoint | None:
-    """Largest F1 = 2tp / (2tp + fn + fp). None without positives; ties go to the higher threshold."""
+    """Largest F1 = 2tp / (2tp + fn + fp). None without positives; ties go to the higher threshold.
+
+    >>> points = operating_points([0.2, 0.4, 0.6, 0.9], [0, 1, 0, 1])
+    >>> best_f1(points).threshold, round(best_f1(points).f1, 3)
+    (0.4, 0.8)
+    """
     return best_fbeta(points, 1.0)
 
 
 def youden(points: OperatingPoints) -> OperatingPoint | None:
-    """Largest true positive rate − false positive rate (Youden 1950). None unless both outcomes were seen."""
+    """Largest true positive rate − false positive rate (Youden 1950). None unless both outcomes were seen.
+
+    >>> points = operating_points([0.2, 0.4, 0.6, 0.9], [0, 1, 0, 1])
+    >>> youden(points).threshold
+    0.9
+    """
     return _best(points, ratio(points.tp, points.tp + points.fn) - ratio(points.fp, points.fp + points.tn))
 
 
@@ -143,6 +167,9 @@ def cost_threshold(fp: float, fn: float, *, rate: float | None = None, prior: fl
     used, the threshold on the scores as they are: odds(t) = C_FP/C_FN · odds(rate)/odds(prior), which is the same as
     shifting each score's odds by odds(prior)/odds(rate) (Saerens et al. 2002). Raises ValueError on costs that are not
     positive, and on rates outside (0, 1).
+
+    >>> cost_threshold(1, 4), round(cost_threshold(1, 1, rate=0.5, prior=0.1), 3)
+    (0.2, 0.9)
     """
     _check_costs(fp, fn)
     if rate is None or prior is None:
@@ -156,6 +183,10 @@ def cost_threshold(fp: float, fn: float, *, rate: float | None = None, prior: fl
 def minimum_cost(points: OperatingPoints, fp: float, fn: float) -> OperatingPoint | None:
     """The candidate with the least C_FP·fp + C_FN·fn in the samples, which need no calibrated scores; it may be
     ``NEVER``. None without samples; ties go to the higher threshold. Raises ValueError on costs that are not positive.
+
+    >>> points = operating_points([0.2, 0.4, 0.6, 0.9], [0, 1, 0, 1])
+    >>> minimum_cost(points, 1, 4).threshold
+    0.4
     """
     _check_costs(fp, fn)
     return _best(points, -(fp * points.fp + fn * points.fn)) if len(points) > 1 else None

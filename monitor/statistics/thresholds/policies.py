@@ -80,6 +80,9 @@ def parse_policy(text: str) -> Policy:
     """The policy a text names, such as ``"f1"``, ``"cost:fp=1,fn=4"`` or ``"precision>=0.95"``.
 
     Raises ValueError, saying what is allowed.
+
+    >>> parse_policy("cost:fp=1,fn=4").fn, parse_policy("precision>=0.95").target
+    (4.0, 0.95)
     """
     policy = _parsed(text)
     if policy is None:

@@ -34,7 +34,11 @@ class Promise:
 
 def fixed_sequence(passes: NDArray[np.bool_], order: Ints) -> int | None:
     """The last of the thresholds ``order`` names, in its order, before the first that does not pass; None: the first
-    does not."""
+    does not.
+
+    >>> fixed_sequence(np.array([True, True, False, True]), np.arange(4))
+    1
+    """
     kept = None
     for index in order.tolist():
         if not passes[index]:
@@ -45,7 +49,14 @@ def fixed_sequence(passes: NDArray[np.bool_], order: Ints) -> int | None:
 
 def promise(kind: str, target: float, counts: Counts, confidence: float) -> Promise:
     """The lowest threshold with precision >= target (``precision``, ``accuracy``), the highest with recall >= target
-    (``recall``), or the lowest with false positives per group <= target (``fp_per_image``), with confidence."""
+    (``recall``), or the lowest with false positives per group <= target (``fp_per_image``), with confidence.
+
+    >>> from monitor.statistics.thresholds.counts import count_at
+    >>> score, outcome = np.repeat([0.2, 0.9], 200), np.repeat([0.0, 1.0], 200)
+    >>> counts = count_at(np.array([0.0, 0.5]), score, outcome)
+    >>> promise("precision", 0.95, counts, 0.95).index
+    1
+    """
     every = np.arange(len(counts), dtype=np.int64)
     if kind in ("precision", "accuracy"):
         bound = counts.precision_bounds(confidence)[0]

@@ -1,6 +1,7 @@
 """Every kind of bad value: quarantined with its reason, and nothing else lost."""
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 import pytest
 
@@ -8,39 +9,59 @@ from monitor.model import MISSING, OTHER, Slice
 from monitor.sources.ingest.staging import QUARANTINE_REASONS
 from monitor.store.cells import window_cells
 from tests.worlds.fixtures import MakeWorld
-from tests.worlds.store import HOUR, NOW, World, a_row, at, unreadable, write_parquet
+from tests.worlds.store import HOUR, NOW, Row, World, a_row, at, unreadable, write_parquet
 
 NAN, INF = float("nan"), float("inf")
 FORMATS = ["csv", "jsonl", "parquet"]
 
 
-def taken(world: World, ending: str, **wrong: Any) -> dict[str, int]:
-    """The reasons given when one row of three is wrong; the other two must be there."""
+def reasons_of(world: World, ending: str, cases: Sequence[Row]) -> list[str]:
+    """The reason given for each case, a row that differs in what it names; "" where it was taken.
+
+    Cases that differ in the same columns by values of the same types are rows of one file, so that its columns are of the types
+    they would be of without the others. Rows before and after them must be there.
+    """
+    files = groupby(
+        sorted(range(len(cases)), key=lambda case: _kinds(cases[case])), key=lambda case: _kinds(cases[case])
+    )
+    return [
+        reason for _, reason in sorted(found for _, file in files for found in _taken(world, ending, cases, list(file)))
+    ]
+
+
+def _kinds(case: Row) -> list[tuple[str, str]]:
+    return [(name, type(value).__name__) for name, value in case.items()]
+
+
+def _taken(world: World, ending: str, cases: Sequence[Row], numbers: list[int]) -> Iterator[tuple[int, str]]:
+    """(number, reason) of the cases of one file, with a good row before each and one after the last."""
+    absent = dict.fromkeys(cases[numbers[0]])
+    rows: list[Row] = []
+    for number in numbers:
+        rows += [{**absent, **a_row(f"before {number}")}, {**a_row(f"case {number}"), **cases[number]}]
+    rows.append({**absent, **a_row(f"after {numbers[-1]}")})
+    name = f"{numbers[0]}.{ending}"
     if ending == "parquet":  # a column is of one type there: text can hold what the others hold
-        wrong = {name: None if value is None else str(value) for name, value in wrong.items()}
-    absent = dict.fromkeys(wrong)
-    rows = [{**absent, **a_row("before")}, {**a_row("wrong"), **wrong}, {**absent, **a_row("after")}]
-    if ending == "parquet":
         rows = [{name: None if value is None else str(value) for name, value in row.items()} for row in rows]
-        write_parquet(world.base / "in" / "x.parquet", rows, dict.fromkeys(rows[1], "VARCHAR"))
+        write_parquet(world.base / "in" / name, rows, dict.fromkeys(rows[1], "VARCHAR"))
     else:
-        world.send(*rows, ending=ending)
+        world.send(*rows, name=name)
     brought = world.take()
     assert unreadable(brought.problems) == []
     stored = {sample_id for (sample_id,) in world.rows("SELECT sample_id FROM samples")}
-    assert {"before", "after"} <= stored
-    assert brought.rows == 3
+    assert {f"before {number}" for number in numbers} | {f"after {numbers[-1]}"} <= stored
+    assert brought.rows == len(rows)
     assert set(brought.quarantined) <= set(QUARANTINE_REASONS)
-    if brought.quarantined:
-        assert world.rows("SELECT row FROM quarantine") == [(1,)]
-        assert world.one("SELECT record FROM quarantine")
-    return brought.quarantined
+    found = world.rows(f"SELECT row, reason, record FROM quarantine WHERE file LIKE '%/{name}'")
+    assert sum(brought.quarantined.values()) == len(found)
+    assert all(record for _, _, record in found)
+    told = {row: reason for row, reason, _ in found}
+    assert set(told) <= set(range(1, len(rows), 2))
+    for position, number in enumerate(numbers):
+        yield number, told.get(2 * position + 1, "")
 
 
-@pytest.mark.parametrize("ending", FORMATS)
-@pytest.mark.parametrize(
-    ("wrong", "reason"),
-    [
+WRONG: list[tuple[Row, str]] = [
         ({"score": -0.1}, "score_outside_0_1"),
         ({"score": 1.0001}, "score_outside_0_1"),
         ({"score": "NaN"}, "score_not_a_number"),
@@ -74,30 +95,27 @@ def taken(world: World, ending: str, **wrong: Any) -> dict[str, int]:
         ({"logits": "[1, 2"}, "bad_logits"),
         ({"logits": "[1, NaN]"}, "bad_logits"),
         ({"outcome": None, "label": "cat", "predicted_class": None}, "unknown_outcome"),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_a_bad_value_is_quarantined_under_its_reason(
-    world: World, ending: str, wrong: dict[str, Any], reason: str
-) -> None:
-    assert taken(world, ending, **wrong) == {reason: 1}
-
-
-@pytest.mark.parametrize("ending", FORMATS)
-@pytest.mark.parametrize(
-    "fine",
-    [
+]  # fmt: skip
+FINE: list[Row] = [
         {"score": "0.7"}, {"score": " 0.7 "}, {"score": 0}, {"score": 1}, {"score": "7e-1"}, {"outcome": "1"},
         {"outcome": "true"}, {"outcome": "False"}, {"outcome": "1.0"}, {"outcome": None, "labelled_at": None},
         {"outcome": None, "labelled_at": "1970-01-01"},
         {"outcome": "NaN"}, {"score": 1.0000001}, {"score": -0.0000001},
         {"observed_at": "2026-03-10T12:04:59Z", "labelled_at": None}, {"logits": "[1.5, -2]"},
         {"observed_at": "2026-03-10"},
-    ],
-    ids=str,
-)  # fmt: skip
-def test_a_value_written_in_another_usual_way_is_accepted(world: World, ending: str, fine: dict[str, Any]) -> None:
-    assert taken(world, ending, **fine) == {}
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_bad_value_is_quarantined_under_its_reason(world: World, ending: str) -> None:
+    found = reasons_of(world, ending, [wrong for wrong, _ in WRONG])
+    assert [(wrong, told) for (wrong, _), told in zip(WRONG, found, strict=True)] == WRONG
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_value_written_in_another_usual_way_is_accepted(world: World, ending: str) -> None:
+    found = reasons_of(world, ending, FINE)
+    assert [(fine, told) for fine, told in zip(FINE, found, strict=True)] == [(fine, "") for fine in FINE]
 
 
 @pytest.mark.parametrize("score", [NAN, INF, -INF, -0.1, 1.0001])
@@ -116,33 +134,39 @@ def test_an_outcome_column_of_booleans_or_floats_is_read(world: World) -> None:
     assert world.rows("SELECT positives FROM samples ORDER BY sample_id") == [(1,), (0,), (None,), (1,), (0,), (None,)]
 
 
-@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("ending", FORMATS)
 @pytest.mark.parametrize(
-    ("text", "zone", "utc"),
+    ("zone", "utc"),
     [
-        ("2026-03-10 10:00:00", "UTC", (10, 0)),
-        ("2026-03-10 10:00:00", "Europe/Paris", (9, 0)),
-        ("2026-03-10T10:00:00.000001", "Asia/Kolkata", (4, 30)),
-        ("2026-03-10T10:00:00Z", "Asia/Tokyo", (10, 0)),
-        ("2026-03-10T10:00:00+02:00", "Asia/Tokyo", (8, 0)),
-        ("2026-03-10 10:00:00-01", "Asia/Tokyo", (11, 0)),
-        ("2026-03-10 10:00:00+0530", "Asia/Tokyo", (4, 30)),
-        ("2026-03-10 10:00:00 UTC", "Asia/Tokyo", (10, 0)),
-        ("2026-03-10 10:00:00 Europe/Paris", "Asia/Tokyo", (9, 0)),
+        ("UTC", {"2026-03-10 10:00:00": (10, 0)}),
+        ("Europe/Paris", {"2026-03-10 10:00:00": (9, 0)}),
+        ("Asia/Kolkata", {"2026-03-10T10:00:00.000001": (4, 30)}),
+        (
+            "Asia/Tokyo",
+            {
+                "2026-03-10T10:00:00Z": (10, 0),
+                "2026-03-10T10:00:00+02:00": (8, 0),
+                "2026-03-10 10:00:00-01": (11, 0),
+                "2026-03-10 10:00:00+0530": (4, 30),
+                "2026-03-10 10:00:00 UTC": (10, 0),
+                "2026-03-10 10:00:00 Europe/Paris": (9, 0),
+            },
+        ),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_times_without_an_offset_are_in_the_zone_of_the_source(
-    make_world: MakeWorld, ending: str, text: str, zone: str, utc: tuple[int, int]
+    make_world: MakeWorld, ending: str, zone: str, utc: dict[str, tuple[int, int]]
 ) -> None:
     world = make_world(source=f'[[model.source]]\npath = "in/*"\ntime_zone = "{zone}"\n')
+    rows = [a_row(text, observed_at=text, labelled_at=None) for text in utc]
     if ending == "parquet":
-        rows = [a_row("a", observed_at=text, labelled_at=None)]
         write_parquet(world.base / "in" / "a.parquet", rows, {"observed_at": "VARCHAR"})
     else:
-        world.send(a_row("a", observed_at=text, labelled_at=None), ending=ending)
+        world.send(*rows, ending=ending)
     world.take()
-    observed = world.one("SELECT observed_at FROM samples")
-    assert (observed.hour, observed.minute) == utc
+    found = world.rows("SELECT sample_id, observed_at FROM samples")
+    assert {text: (observed.hour, observed.minute) for text, observed in found} == utc
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])

@@ -77,45 +77,52 @@ def without_told(found: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name not in ("problems", "pulls")}
 
 
+def left_after(world: World, patched: pytest.MonkeyPatch, *, together: bool) -> dict[str, Any]:
+    """What a pull of the three files leaves."""
+    send_files(world)
+    if not together:
+        patched.setattr("monitor.sources.inspect.BATCH_FILES", 1)
+        patched.setattr("monitor.sources.inspect.BATCH_ROWS", 0)
+    brought = world.pull()
+    assert not numbers_of(world)
+    return without_told(left(world, [brought]))
+
+
+@pytest.fixture(scope="module")
+def unfailed(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, dict[str, Any]]:
+    """What is left where nothing fails, read together or one by one."""
+    found = {}
+    for together in (True, False):
+        world = World.make(tmp_path_factory.mktemp("unfailed"))
+        with pytest.MonkeyPatch.context() as patched:
+            found[together] = left_after(world, patched, together=together)
+        world.connection.close()
+        assert len(found[together]["samples"]) == 8
+    return found
+
+
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("after", [True, False])
 @pytest.mark.parametrize("step", STEPS)
 def test_an_ingest_tried_again_leaves_what_one_without_an_error_leaves(
-    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, step: str, after: bool, together: bool
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    unfailed: dict[bool, dict[str, Any]],
+    step: str,
+    after: bool,
+    together: bool,
 ) -> None:
-    found = []
-    for fails in (False, True):
-        world = make_world(folder=f"fails-{fails}")
-        send_files(world)
-        with monkeypatch.context() as patched:
-            if not together:
-                patched.setattr("monitor.sources.inspect.BATCH_FILES", 1)
-                patched.setattr("monitor.sources.inspect.BATCH_ROWS", 0)
-            calls = fail_once(patched, ingesting, step, ERRORS[0], after=after) if fails else [1, 1]
-            brought = world.pull()
-        assert len(calls) > 1
-        assert not numbers_of(world)
-        found.append(without_told(left(world, [brought])))
-    assert found[0] == found[1]
-    assert len(found[0]["samples"]) == 8
+    calls = fail_once(monkeypatch, ingesting, step, ERRORS[0], after=after)
+    assert left_after(world, monkeypatch, together=together) == unfailed[together]
+    assert len(calls) > 1
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_whatever_the_error_no_row_is_lost_or_counted_elsewhere(
-    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, error: Exception
+    world: World, monkeypatch: pytest.MonkeyPatch, unfailed: dict[bool, dict[str, Any]], error: Exception
 ) -> None:
-    found = []
-    for fails in (False, True):
-        world = make_world(folder=f"fails-{fails}")
-        send_files(world)
-        with monkeypatch.context() as patched:
-            patched.setattr("monitor.sources.inspect.BATCH_FILES", 1)
-            patched.setattr("monitor.sources.inspect.BATCH_ROWS", 0)
-            if fails:
-                fail_once(patched, ingesting, "take", error, after=True)
-            brought = world.pull()
-        found.append(without_told(left(world, [brought])))
-    assert found[0] == found[1]
+    fail_once(monkeypatch, ingesting, "take", error, after=True)
+    assert left_after(world, monkeypatch, together=False) == unfailed[False]
 
 
 def test_a_stop_after_the_commit_leaves_nothing_to_be_entered_twice(world: World) -> None:
