@@ -6,27 +6,24 @@ Imports stand inside the commands, so that none of them loads what only another 
 import shutil
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from monitor import __version__
 from monitor.cli import output as console
 from monitor.cli.backup import backup, restore
-from monitor.cli.calibrators import export
+from monitor.cli.calibrators import export, recalibrate, rollback
 from monitor.cli.docs import docs
 from monitor.cli.init import init
 from monitor.cli.jobs import jobs_app
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, StateDirOption, open_snapshot, parse_time
 from monitor.cli.report import report
 from monitor.cli.retry import retry
 from monitor.cli.schema import schema
 from monitor.cli.token import token_app
-from monitor.model.errors import CalwatchError, ConfigError, StoreInUseError, UsageError
-
-if TYPE_CHECKING:
-    from monitor.store.published.queries import Snapshot
+from monitor.model.errors import CalwatchError, ConfigError, UsageError
 
 EXIT_FAILED, EXIT_MISUSE, EXIT_DRIFT, EXIT_STOPPED = 1, 2, 3, 130
 
@@ -36,14 +33,6 @@ app = typer.Typer(
 )  # fmt: skip
 rules_app = typer.Typer(no_args_is_help=True, help="Rule packs.")
 app.add_typer(rules_app, name="rules")
-
-ConfigOption = Annotated[Path, typer.Option("--config", help="the configuration file")]
-StateDirOption = Annotated[
-    Path | None,
-    typer.Option("--state-dir", help="look there, as at what a backtest played, instead of [monitor] state_dir"),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
-DEFAULT_CONFIG = Path("calwatch.toml")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -212,7 +201,7 @@ def backtest(
         raise UsageError(f"--step {error}") from error
     if not width:
         raise UsageError(f"--step must be longer than 0s (got {step!r})")
-    first, last = _time("--from", began), _time("--to", ended)
+    first, last = parse_time("--from", began), parse_time("--to", ended)
     loaded = load_config(config)
     directory = state_dir or Path("calwatch-backtest")
     played = play_apart(loaded, directory, first, last, width)
@@ -240,7 +229,7 @@ def status(state_dir: StateDirOption = None, config: ConfigOption = DEFAULT_CONF
     """Models, alerts that fire and why, calibrators in charge, troubles with the sources."""
     from monitor.cli.output import tell_status
 
-    with _snapshot(config, state_dir) as held:
+    with open_snapshot(config, state_dir) as held:
         answers = held.status(_model_names(config))
     if json:
         console.as_json(answers)
@@ -260,7 +249,7 @@ def slices(
     """The newest reading of each slice, worst first."""
     from monitor.cli.output import tell_slices
 
-    with _snapshot(config, state_dir) as held:
+    with open_snapshot(config, state_dir) as held:
         if model is not None:
             held.demand_model(model)
         if window is not None:
@@ -276,27 +265,8 @@ app.add_typer(jobs_app, name="jobs")
 app.add_typer(token_app, name="token")
 
 
-@app.command()
-def recalibrate(
-    model: Annotated[str, typer.Argument(help="the model's name")],
-    slice_: Annotated[str, typer.Option("--slice", help='"all", or e.g. "camera=c3,lighting=night"')] = "all",
-    config: ConfigOption = DEFAULT_CONFIG,
-) -> None:
-    """Ask for a refit; the daemon runs it in its next cycle, or it runs here when there is no daemon."""
-    _ask(config, model, "recalibrate", slice_, None)
-
-
-@app.command()
-def rollback(
-    model: Annotated[str, typer.Argument(help="the model's name")],
-    slice_: Annotated[str, typer.Option("--slice", help="the calibrator's scope")] = "all",
-    to: Annotated[str | None, typer.Option("--to", help="artefact id; default: the one in charge before")] = None,
-    config: ConfigOption = DEFAULT_CONFIG,
-) -> None:
-    """Put the previous (or a named) calibrator back in charge."""
-    _ask(config, model, "rollback", slice_, to)
-
-
+app.command()(recalibrate)
+app.command()(rollback)
 app.command()(backup)
 app.command()(restore)
 app.command()(retry)
@@ -344,52 +314,7 @@ def rules_test(
         raise typer.Exit(EXIT_FAILED)
 
 
-def _ask(config: Path, model: str, kind: str, slice_: str, to: str | None) -> None:
-    from monitor.cli.calibrators import named_scope
-    from monitor.engine.byhand import carry_out
-    from monitor.engine.daemon import utc_now
-    from monitor.jobs.requests import leave
-
-    loaded, scope = named_scope(config, model, slice_)
-    left = leave(loaded.state_dir, model, kind, scope, utc_now(), to=to)
-    try:
-        tick = carry_out(config, kind)
-    except StoreInUseError:
-        console.say(f"asked for: {kind} {model} {scope.text}; the running daemon takes it up in its next cycle")
-        console.say("see: calwatch jobs")
-        return
-    except CalwatchError:
-        left.unlink(missing_ok=True)  # told as failed: it must not be done later
-        raise
-    done = [job for job in tick.jobs.get(model, ()) if job.kind == kind and job.scope == scope]
-    for job in done:
-        console.say(f"{job.kind} {job.scope.text}: {job.state.value}")
-        for reason in job.reasons:
-            console.say(f"  {reason}")
-    if model in tick.failed:
-        raise CalwatchError(f'{kind}: the cycle failed for model "{model}": {tick.failed[model]}', "see: calwatch jobs")
-    if not done or any(job.state == "failed" for job in done):
-        raise CalwatchError(f"{kind} did not succeed", "see the reasons above, and: calwatch jobs")
-
-
-def _snapshot(config: Path, state_dir: Path | None) -> "Snapshot":
-    from monitor.config.settings import load_config
-    from monitor.store.published.queries import Snapshot
-
-    return Snapshot(state_dir or load_config(config).state_dir)
-
-
 def _model_names(config: Path) -> list[str]:
     from monitor.config.settings import load_config
 
     return [model.name for model in load_config(config).model]
-
-
-def _time(option: str, text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"{option} must be a date or time such as 2026-01-01 or 2026-01-01T06:00Z (got {text!r})"
-        ) from None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from monitor.cli import output as console
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
 from monitor.model.errors import CalwatchError, StoreInUseError
 
-ConfigOption = Annotated[Path, typer.Option("--config", help="the configuration file")]
-DEFAULT_CONFIG = Path("calwatch.toml")
 _LOOK_EVERY = 0.2  # seconds
 
 

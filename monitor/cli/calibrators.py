@@ -1,4 +1,4 @@
-"""The command ``calwatch export``: a calibrator as an ONNX file."""
+"""The commands about calibrators: ``calwatch recalibrate``, ``rollback``, ``export``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from monitor.cli import output as console
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
 from monitor.config.settings import Config, load_config
 from monitor.model import Slice
-from monitor.model.errors import UsageError
+from monitor.model.errors import CalwatchError, StoreInUseError, UsageError
 
 
 def named_scope(config: Path, model: str, slice_: str) -> tuple[Config, Slice]:
@@ -29,6 +30,25 @@ def named_scope(config: Path, model: str, slice_: str) -> tuple[Config, Slice]:
     return loaded, scope
 
 
+def recalibrate(
+    model: Annotated[str, typer.Argument(help="the model's name")],
+    slice_: Annotated[str, typer.Option("--slice", help='"all", or e.g. "camera=c3,lighting=night"')] = "all",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Ask for a refit; the daemon runs it in its next cycle, or it runs here when there is no daemon."""
+    _ask(config, model, "recalibrate", slice_, None)
+
+
+def rollback(
+    model: Annotated[str, typer.Argument(help="the model's name")],
+    slice_: Annotated[str, typer.Option("--slice", help="the calibrator's scope")] = "all",
+    to: Annotated[str | None, typer.Option("--to", help="artefact id; default: the one in charge before")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Put the previous (or a named) calibrator back in charge."""
+    _ask(config, model, "rollback", slice_, to)
+
+
 def export(
     model: Annotated[str, typer.Argument(help="the model's name")],
     file: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="where to write; an old file is replaced")],
@@ -37,7 +57,7 @@ def export(
         str | None, typer.Option("--id", help="artefact id; default: the one in charge of the slice")
     ] = None,
     double: Annotated[bool, typer.Option("--double", help="input and output as float64 instead of float32")] = False,
-    config: Annotated[Path, typer.Option("--config", help="the configuration file")] = Path("calwatch.toml"),
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Write a calibrator as an ONNX file, for servers that do without calwatch. Needs the extra onnx."""
     from monitor.recalibration.onnx import artefact_to_export, export_onnx
@@ -50,3 +70,30 @@ def export(
     source = f"logits (N, C){held}" if artefact.calibrator.needs_logits else "score (N,)"
     console.say(f"wrote {file}: {artefact.method} {artefact.id} of {model} {artefact.scope.text}")
     console.say(f"input {source}, output calibrated (N,), {'float64' if double else 'float32'}")
+
+
+def _ask(config: Path, model: str, kind: str, slice_: str, to: str | None) -> None:
+    from monitor.engine.byhand import carry_out
+    from monitor.engine.daemon import utc_now
+    from monitor.jobs.requests import leave
+
+    loaded, scope = named_scope(config, model, slice_)
+    left = leave(loaded.state_dir, model, kind, scope, utc_now(), to=to)
+    try:
+        tick = carry_out(config, kind)
+    except StoreInUseError:
+        console.say(f"asked for: {kind} {model} {scope.text}; the running daemon takes it up in its next cycle")
+        console.say("see: calwatch jobs")
+        return
+    except CalwatchError:
+        left.unlink(missing_ok=True)  # told as failed: it must not be done later
+        raise
+    done = [job for job in tick.jobs.get(model, ()) if job.kind == kind and job.scope == scope]
+    for job in done:
+        console.say(f"{job.kind} {job.scope.text}: {job.state.value}")
+        for reason in job.reasons:
+            console.say(f"  {reason}")
+    if model in tick.failed:
+        raise CalwatchError(f'{kind}: the cycle failed for model "{model}": {tick.failed[model]}', "see: calwatch jobs")
+    if not done or any(job.state == "failed" for job in done):
+        raise CalwatchError(f"{kind} did not succeed", "see the reasons above, and: calwatch jobs")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli import output as console
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
 from monitor.model.errors import CalwatchError, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def init(
             "--from", metavar="FILE", help="guess task, columns and slices from it: a file, directory or quoted glob"
         ),
     ] = None,
-    config: Annotated[Path, typer.Option("--config", help="the configuration file")] = Path("calwatch.toml"),
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Write a commented calwatch.toml, rules of your own and a compose file."""
     from monitor.cli.schema import write_schemas

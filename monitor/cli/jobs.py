@@ -1,25 +1,15 @@
 """``calwatch jobs``: the list, one job with its attempts, and cancelling."""
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from monitor.cli import output as console
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, StateDirOption, open_snapshot
 from monitor.model.errors import CalwatchError, StoreInUseError, UsageError
 
-if TYPE_CHECKING:
-    from monitor.store.published.queries import Snapshot
-
 jobs_app = typer.Typer(invoke_without_command=True)
-ConfigOption = Annotated[Path, typer.Option("--config", help="the configuration file")]
-StateDirOption = Annotated[
-    Path | None,
-    typer.Option("--state-dir", help="look there, as at what a backtest played, instead of [monitor] state_dir"),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
-DEFAULT_CONFIG = Path("calwatch.toml")
 
 
 @jobs_app.callback()
@@ -36,7 +26,7 @@ def jobs(
         return
     from monitor.cli.output import tell_jobs
 
-    with _snapshot(config, state_dir) as held:
+    with open_snapshot(config, state_dir) as held:
         if model is not None:
             held.demand_model(model)
         rows = held.job_rows(model, limit)
@@ -56,7 +46,7 @@ def show(
     """One job with all its attempts: how long each took, what came out, and the output that was kept."""
     from monitor.cli.output import tell_attempts, tell_jobs
 
-    with _snapshot(config, state_dir) as held:
+    with open_snapshot(config, state_dir) as held:
         row = held.job_row(job)
         attempts = held.attempts(job)
     if json:
@@ -76,7 +66,7 @@ def cancel(
     from monitor.engine.byhand import carry_out
     from monitor.jobs.requests import CANCEL, leave_cancellation
 
-    with _snapshot(config) as held:
+    with open_snapshot(config) as held:
         row = held.job_row(job)
     if row["state"] not in ("queued", "running"):
         raise UsageError(f"job {job} has ended already: {row['state']}", "see: calwatch jobs")
@@ -91,10 +81,3 @@ def cancel(
             console.say(f"{each.kind} {each.scope.text}: {each.state.value}")
             return
     raise CalwatchError(f"job {job} was not cancelled", "it may have ended meanwhile, see: calwatch jobs")
-
-
-def _snapshot(config: Path, state_dir: Path | None = None) -> "Snapshot":
-    from monitor.config.settings import load_config
-    from monitor.store.published.queries import Snapshot
-
-    return Snapshot(state_dir or load_config(config).state_dir)

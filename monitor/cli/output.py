@@ -68,10 +68,19 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
+def warn(message: str, hint: str) -> None:
+    """Print what is to be known beside the answer as ``note:`` and ``try:`` on standard error."""
+    _print_with_hint("[bold yellow]note:[/]", message, hint)
+
+
 def fail(message: str, hint: str) -> None:
-    """``error:`` and ``try:`` on standard error."""
+    """Print ``error:`` and ``try:`` on standard error."""
+    _print_with_hint("[bold red]error:[/]", message, hint)
+
+
+def _print_with_hint(word: str, message: str, hint: str) -> None:
     for line in message.split("\n"):
-        err.print(f"[bold red]error:[/] {escape(visible(line))}")
+        err.print(f"{word} {escape(visible(line))}")
     if hint:
         err.print(f"[bold]try:[/] {escape(hint)}")
 

@@ -1,6 +1,5 @@
 """The command ``calwatch report``: a model and a period as one HTML file, or one chart of it as PNG."""
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli import output as console
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, open_snapshot, parse_time
 from monitor.model.errors import CalwatchError, UsageError
 
 if TYPE_CHECKING:
@@ -43,21 +43,21 @@ def report(
         Path | None,
         typer.Option("--state-dir", help="of that, as of what a backtest played, instead of [monitor] state_dir"),
     ] = None,
-    config: Annotated[Path, typer.Option("--config", help="the configuration file")] = Path("calwatch.toml"),
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Write one self-contained HTML file about a model and a period, made to be printed; or one chart as PNG."""
     from monitor.config.settings import load_config
     from monitor.model import Slice
     from monitor.publish.report.gather import gather
-    from monitor.store.published.queries import Snapshot
 
-    since, until = _moment("--from", began), _moment("--to", ended)
+    since = parse_time("--from", began) if began is not None else None
+    until = parse_time("--to", ended) if ended is not None else None
     try:
         scope = Slice.parse(slice_) if slice_ is not None else Slice() if png is not None else None
     except ValueError as error:
         raise UsageError(f"--slice: {error}") from error
     loaded = load_config(config)
-    with Snapshot(state_dir or loaded.state_dir) as snapshot:
+    with open_snapshot(config, state_dir) as snapshot:
         found = gather(snapshot, model, since=since, until=until, slice_=scope)
     if png is not None:
         target = out or Path(f"{_file_name(model)}-{png.value}.png")
@@ -97,15 +97,3 @@ def _file_name(model: str) -> str:
     """The model's name as a file's: what is not a letter, digit, dot or dash becomes a dash."""
     name = "".join(mark if mark.isalnum() or mark in ".-_" else "-" for mark in model).lstrip(".")
     return name or "report"
-
-
-def _moment(option: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"{option} must be a date or time such as 2026-01-01 or 2026-01-01T06:00Z (got {text!r})"
-        ) from None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,15 +1,13 @@
 """``calwatch retry``: files that were set aside, to be tried again."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from monitor.cli import output as console
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
 from monitor.model.errors import CalwatchError, StoreInUseError, UsageError
-
-DEFAULT_CONFIG = Path("calwatch.toml")
 
 
 def retry(
@@ -18,7 +16,7 @@ def retry(
         str | None, typer.Argument(help="only this file, as calwatch status names it, or the end of it")
     ] = None,
     source: Annotated[str | None, typer.Option(help="only this source")] = None,
-    config: Annotated[Path, typer.Option("--config", help="the configuration file")] = DEFAULT_CONFIG,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Try files again that were set aside; the daemon does it in its next cycle, or it is done here when there is none."""
     from monitor.config.settings import load_config

@@ -1,11 +1,11 @@
 """``calwatch token``: access tokens for the HTTP API."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from monitor.cli import output as console
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
 from monitor.config.tokens import Role, hash_of, new_token
 
 token_app = typer.Typer(no_args_is_help=True, help="Access tokens of the HTTP API.")
@@ -15,7 +15,7 @@ token_app = typer.Typer(no_args_is_help=True, help="Access tokens of the HTTP AP
 def new(
     role: Annotated[Role, typer.Option(help="what it may do; each role may do what those before it may")] = Role.READ,
     name: Annotated[str, typer.Option(help="who gets it; named in the log")] = "",
-    config: Annotated[Path, typer.Option("--config", help="the configuration file")] = Path("calwatch.toml"),
+    config: ConfigOption = DEFAULT_CONFIG,
     json: Annotated[bool, typer.Option("--json", help="print JSON for machines")] = False,
 ) -> None:
     """Make a token: shown this once, while the configuration keeps only its hash. Nothing is written."""

@@ -329,3 +329,22 @@ def test_in_a_pipe_there_is_no_colour_and_no_progress(tmp_path: Path) -> None:
 
 def test_version_is_printed(say: Say) -> None:
     assert re.fullmatch(r"calwatch \S+\n", say("--version").out)
+
+
+@pytest.mark.parametrize("command", ["status", "slices", "jobs", "report m"])
+def test_whatever_is_asked_of_what_was_published_says_that_the_database_beside_it_is_lost(
+    say: Say, tmp_path: Path, command: str
+) -> None:
+    _line(tmp_path)
+    assert say("once").code == 0
+    state = tmp_path / "state"
+    (state / "calibrators" / "m").mkdir(parents=True, exist_ok=True)
+    (state / "calibrators" / "m" / "current.json").write_text("{}", "utf-8")
+    before = say(*command.split())
+    assert (before.code, "note: this is what" in before.err) == (0, False)
+    (state / "live.duckdb").unlink()
+    after = say(*command.split())
+    assert (after.code, after.out) == (0, before.out)
+    assert "note: this is what was published last: " in after.err
+    assert "live.duckdb: is missing beside calibrators" in after.err
+    assert "try: restore a backup: calwatch restore FILE" in after.err
