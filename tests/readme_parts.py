@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
 
-from monitor.config.reference import configuration_table, methods_table
+from monitor.config.reference import configuration_table, methods_table, rules_table
 from monitor.publish.metrics.catalogue import HELP
 from monitor.publish.metrics.instruments import Instruments
+from monitor.rules.tables import Pack
 from tests.documents import write_generated
 
 
@@ -29,3 +30,4 @@ if __name__ == "__main__":
     write_generated("house", "configuration", configuration_table())
     write_generated("publish", "metrics", metrics_table())
     write_generated("recalibration", "methods", methods_table())
+    write_generated("rules", "keys", rules_table(Pack))

@@ -13,13 +13,14 @@ import typer.main
 
 from monitor.cli.app import app
 from monitor.config.actions import ALERT_EVENTS, JOB_EVENTS
-from monitor.config.reference import configuration_table, methods_table
+from monitor.config.reference import configuration_table, methods_table, rules_table
 from monitor.config.settings import load_config, parse_config
 from monitor.engine.backtest import play
 from monitor.jobs.actions.webhook import signature
 from monitor.model import COUNTS, METRICS, RuleKind
 from monitor.model.problems import PROBLEM_REASONS
 from monitor.rules.pack import parse_pack, shipped_packs
+from monitor.rules.tables import Pack
 from monitor.sources.ingest.staging import QUARANTINE_REASONS
 from monitor.store.published.snapshot import SNAPSHOT
 from tests.documents import ROOT, TEXT, find_blocks, find_generated, read_document
@@ -56,6 +57,10 @@ def test_the_configuration_table_is_that_of_the_code() -> None:
 
 def test_the_table_of_methods_is_that_of_the_code() -> None:
     assert find_generated("methods") == methods_table(), "write it with: python -m tests.readme_parts"
+
+
+def test_the_table_of_the_keys_of_a_rule_is_that_of_the_code() -> None:
+    assert find_generated("keys") == rules_table(Pack), "write it with: python -m tests.readme_parts"
 
 
 def test_the_metrics_table_is_that_of_the_code() -> None:

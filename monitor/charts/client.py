@@ -16,7 +16,7 @@ from monitor.model.errors import CalwatchError
 from monitor.model.own_python import own_environment, own_python
 
 TIMEOUT = 30.0  # seconds for one chart, the start of the process included
-MISSING = "Charts need two more packages. Install them with: pip install 'calwatch[charts]'"
+MISSING = "charts need two more packages. Install them with: pip install 'calwatch[charts]'"
 Form = Literal["svg", "png"]
 
 

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from monitor.engine.backtest import Played
-from monitor.model import Alert, AlertState, Job
+from monitor.model import Alert, AlertState, Job, JobState
 from monitor.model.history import Attempt
+from monitor.model.reasons import Code
 from monitor.model.wording import interval, minute, number, percent, signed, told_set_aside, visible
+from monitor.model.words import tell_reason, tell_trigger
 from monitor.sources.remedies import REMEDIES
 from monitor.store.published.snapshot import SNAPSHOT
 
@@ -163,9 +166,8 @@ def _tell_models(rows: Sequence[Row]) -> None:
 
 def _explained(row: Row) -> str:
     """The reason of an alert that fires as sentences, with its onset where they do not name it yet."""
-    reason = str(row["reason"])
-    onset = "" if row["onset"] is None else f"about {minute(row['onset'])} UTC"
-    return f"{reason}." if onset in reason else f"{reason}. It began {onset}."
+    names_onset = row["onset"] is None or row["code"] == Code.DRIFT
+    return f"{row['reason']}." if names_onset else f"{row['reason']}. It began about {minute(row['onset'])} UTC."
 
 
 def tell_slices(rows: Sequence[Row]) -> None:
@@ -271,10 +273,10 @@ def tell_refits(jobs: Sequence[Job]) -> None:
     for job in jobs:
         if job.kind == "rollback":
             say(f"{minute(job.finished_at)} {job.scope.text} ({job.trigger}): {'; '.join(job.reasons)}")
-    called = Counter(f"{job.details.get('action')} on {job.trigger}" for job in jobs if job.kind == "action")
+    called = Counter(f"{job.action} on {job.trigger}" for job in jobs if job.kind == "action")
     jobs = [job for job in jobs if job.kind == "recalibrate"]
-    promoted = [job for job in jobs if job.state.value == "promoted"]
-    others = [job for job in jobs if job.state.value != "promoted"]
+    promoted = [job for job in jobs if job.state is JobState.PROMOTED]
+    others = [job for job in jobs if job.state is not JobState.PROMOTED]
     several = len({job.model for job in jobs}) > 1
     if promoted:
         table(
@@ -301,37 +303,37 @@ def _model_column(several: bool, text: str = "model") -> tuple[str, ...]:
     return (text,) if several else ()
 
 
-_KINDS = (  # what stands in the gate's own reason, and how such reasons are counted together
-    ("same scores as the calibrator in use", "nothing to mend (the candidate equals what is in use)"),
-    ("which may be chance", "improvement may be chance"),
-    ("rejected: slice ", "a slice would become worse"),
-    ("log-loss worse", "log-loss would be worse"),
-    ("both sides of the cut in time", "groups lie on both sides of the cut: is group_id too wide?"),
-    ("needs", "too little data"),
-    ("there are no later samples", "too little data"),
-)
+_FEW = "too little data"
+_KINDS = {  # how verdicts are counted together
+    Code.GATE_SAME: "nothing to mend (the candidate equals what is in use)",
+    Code.GATE_CHANCE: "improvement may be chance",
+    Code.GATE_SLICE_WORSE: "a slice would become worse",
+    Code.GATE_WORSE: "log-loss would be worse",
+    Code.GATE_STRADDLED: "groups lie on both sides of the cut: is group_id too wide?",
+    **dict.fromkeys((Code.REFIT_FEW_SAMPLES, Code.GATE_FEW_SAMPLES, Code.GATE_FEW_GROUPS, Code.GATE_NO_SAMPLES), _FEW),
+}
 
 
 def _kind_of_reason(job: Job) -> str:
     """By the first reason that turned it down: methods not chosen, and thresholds, are told beside it."""
-    fallback = job.reasons[-1] if job.reasons else "no reason recorded"
-    told = next((each for each in job.reasons if each.startswith(f"{job.state.value}: ")), fallback)
-    return next((kind for text, kind in _KINDS if text in told), told.removeprefix(f"{job.state.value}: "))
+    if job.verdict is None:
+        return job.reasons[-1] if job.why else "no reason recorded"
+    return _KINDS.get(Code(job.verdict.code)) or tell_reason(job.verdict, bare=True)
 
 
 def _refit_row(job: Job) -> tuple[str, ...]:
-    details: Mapping[str, Any] = job.details
-    before, after = details["before"], details["after"]
-    parameters = details["parameters"]
-    method = details["method"]
-    if "temperature" in parameters:
-        method += f" T={parameters['temperature']:.3f}"
-    threshold = details.get("threshold")
+    record = job.refit
+    assert record is not None  # it was promoted
+    before, after, at = record.before, record.after, job.asked_by.at
+    method = record.method
+    if "temperature" in record.parameters:
+        method += f" T={record.parameters['temperature']:.3f}"
+    asked_by = tell_trigger(replace(job.asked_by, at=None)) + (f" {at:%Y-%m-%d}" if at else "")
+    counts = (f"{span.samples:,}" for span in (record.fit, record.gate) if span)
     return (
-        minute(job.finished_at), job.trigger.split("T")[0], job.scope.text, f"{details['calibrator']} ({method})",
+        minute(job.finished_at), asked_by, job.scope.text, f"{record.calibrator} ({method})",
         f"{number(before['ece'])} → {number(after['ece'])}", f"{number(before['log_loss'])} → {number(after['log_loss'])}",
-        "–" if threshold is None else f"{threshold:.3f}",
-        f"{details['fit']['samples']:,} + {details['gate']['samples']:,}",
+        "–" if record.threshold is None else f"{record.threshold:.3f}", " + ".join(counts),
     )  # fmt: skip
 
 

@@ -102,6 +102,7 @@ class _Place:
         self.words: list[str] = []  # of the tables around it: ``model "defects"``, ``rule 2 "ece-high"``
         self.tables: list[str] = []  # keys of those that stand in lists
         self.key = ""
+        self.is_item = False  # of the list that the key holds
         self.field: FieldInfo | None = None
         self.holder: type[BaseModel] = model  # the table that has the key
         self.union: dict[str, type[BaseModel]] = {}  # what else that table might have been
@@ -124,6 +125,7 @@ class _Place:
             self._node = self._node[index]
         if not isinstance(self._node, dict):
             self.key = f"{self.key}[{index + 1}]"
+            self.is_item = True
             return
         name = self._node.get("name")
         named = "" if name is None or (voice.numbered and not isinstance(name, str)) else f' "{name}"'
@@ -145,7 +147,7 @@ class _Place:
     def holds_tables(self) -> bool:
         """Whether the key is that of ``[[tables]]``."""
         item = item_of(self.field.annotation) if self.field else None
-        return item is not None and (table_of(item) is not None or bool(members_of(item)))
+        return not self.is_item and item is not None and (table_of(item) is not None or bool(members_of(item)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,21 @@ class _Printer:
             yield from error.mistakes
             return
         where = ": ".join([self.origin, *place.words])
+        if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
+            yield from self._shared_mistakes(detail, place)
         yield from (f"{where}: {problem}" for problem in self._problems(detail, place, error))
+
+    def _shared_mistakes(self, detail: ErrorDetails, place: _Place) -> Iterator[str]:
+        """A table of no kind is looked at as far as all kinds agree, and may lack what its kind would ask for."""
+        kind, model = next(iter(place.members.items()))
+        shared = set.intersection(*(set(keys_of(member)) for member in place.members.values()))
+        try:
+            model.model_validate({**detail["input"], "kind": kind})
+        except ValidationError as error:
+            for other in error.errors():
+                key = other["loc"][0]
+                if key == "name" or (key in shared and other["type"] != "missing"):
+                    yield from self.lines({**other, "loc": (*detail["loc"], kind, *other["loc"])})
 
     def _problems(self, detail: ErrorDetails, place: _Place, error: object) -> Iterator[str]:
         subject = f"{place.key} " if place.key else ""
@@ -191,7 +207,7 @@ class _Printer:
     def _must(self, detail: ErrorDetails, place: _Place) -> str:
         """What must be, by the words of the field or by the type of the mistake."""
         context, type_ = detail.get("ctx", {}), detail["type"]
-        if place.field is not None and (own := words_of(place.field).must):
+        if place.field is not None and not place.is_item and (own := words_of(place.field).must):
             return f"must {own}"
         if type_ in ("literal_error", "enum") and place.field is not None:
             return f"must be {listed(choices_of(place.field.annotation), quoted=self.voice.quoted)}"
@@ -219,10 +235,7 @@ class _Printer:
         return f'unknown key "{key}"{nearest(key, known)}'
 
     def _of_no_kind(self, place: _Place, table: Mapping[str, object]) -> Iterator[str]:
-        """Without a kind a table is looked at as far as all kinds agree."""
         kinds = list(place.members)
-        if "name" not in table:
-            yield "name is missing"
         if "kind" not in table:
             yield f"kind is missing: {listed(kinds)}"
         else:

@@ -92,4 +92,5 @@ def _shown(value: Any) -> str:
         return window_name(value) if value else format_duration(value)
     if isinstance(value, tuple):
         return "[" + ", ".join(f'"{_shown(part)}"' for part in value) + "]"
-    return "none" if value is None else str(value)
+    # of an empty text nothing would be seen
+    return "none" if value is None else str(value) or '""'

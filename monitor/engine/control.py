@@ -8,9 +8,9 @@ from monitor.config.settings import Config, load_config
 from monitor.engine.backups import ask_backup, load_backup
 from monitor.engine.cycle import watch
 from monitor.jobs import requests
-from monitor.jobs.queue import BY_HAND
 from monitor.model import Slice
 from monitor.model.errors import CalwatchError
+from monitor.model.reasons import BY_HAND
 from monitor.model.refits import job_of
 from monitor.publish.web.access import Access
 from monitor.store.backup.create import BACKUPS

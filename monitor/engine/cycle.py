@@ -27,6 +27,7 @@ from monitor.jobs.queue import cancel, enqueue
 from monitor.jobs.runners import InlineRunner, Runner
 from monitor.model import Disparity, Evidence, Job, LabelDelays, ModelStatus, Published, Reading, Slice
 from monitor.model.errors import ConfigError, StoreError
+from monitor.model.reasons import Trigger, TriggerKind
 from monitor.model.refits import job_of
 from monitor.model.wording import told_delays
 from monitor.publish.metrics.instruments import Instruments
@@ -297,14 +298,14 @@ class Cycle:
         if schedule is None:
             return []
         last = self.connection.execute(
-            "SELECT max(requested_at) FROM jobs WHERE model = $model AND starts_with(trigger, 'schedule ')",
+            "SELECT max(requested_at) FROM jobs WHERE model = $model AND trigger_kind = 'schedule'",
             {"model": each.model.name},
         ).fetchone()
         after = aware(last[0]) if last and last[0] else self._first_seen(registry, now)
         due = latest_due(schedule, each.model.time_zone, after, now) if after else None
         if due is None:
             return []
-        return [job_of(each.model.name, "recalibrate", f"schedule {due.isoformat()}", Slice(), due)]
+        return [job_of(each.model.name, "recalibrate", Trigger(TriggerKind.SCHEDULE, at=due), Slice(), due)]
 
     def _recalibrate(self, each: Watched, registry: Registry, now: datetime) -> tuple[Job, ...]:
         """Cancel what people ask to, look at promoted calibrators, take what jobs brought, start those that are due."""

@@ -31,6 +31,8 @@ from monitor.jobs.runners import Runner
 from monitor.jobs.work import Broken, Report, Work, action_work, refit_work
 from monitor.model import Job, JobState, Slice
 from monitor.model.errors import CalwatchError, StoreError
+from monitor.model.reasons import Code, Reason
+from monitor.model.words import tell_reason
 from monitor.recalibration.inputs import gather, judged, record_accepted, write_accepted
 from monitor.recalibration.refit import Refit
 from monitor.recalibration.registry import in_use, roll_back, write_files
@@ -135,12 +137,12 @@ class Dispatcher:
         """How many a job may have: those that only send words do not end calwatch, whatever does."""
         if job.kind != "action":
             return INTERRUPTIONS
-        kind = next((each.kind for each in self.config.action if each.name == job.details.get("action")), "command")
+        kind = next((each.kind for each in self.config.action if each.name == job.action), "command")
         return INTERRUPTIONS if kind == "command" else None
 
     def _attempts(self, job: Job) -> int:
         if job.kind == "action":
-            return next((each.attempts for each in self.config.action if each.name == job.details.get("action")), 1)
+            return next((each.attempts for each in self.config.action if each.name == job.action), 1)
         return self.model.recalibration.attempts
 
     def waiting(self) -> int:
@@ -195,10 +197,10 @@ class Dispatcher:
         if job.kind == "recalibrate":
             task = gather(self.connection, self.registry, self.model, job, self.now, self.end)
             return refit_work(job.id, task)
-        name, payload = job.details.get("action"), job.details.get("payload")
-        action = next((each for each in self.config.action if each.name == name), None)
-        if action is None or not isinstance(payload, dict):
-            raise CalwatchError(f'the configuration has no action "{name}" any more')
+        payload = job.payload
+        action = next((each for each in self.config.action if each.name == job.action), None)
+        if action is None or payload is None:
+            raise CalwatchError(f'the configuration has no action "{job.action}" any more')
         delivery = Delivery(
             action, payload, job.id, job.attempts, self.now, self.config.base, self.config.state_dir,
             self.config.monitor.external_url,
@@ -219,9 +221,8 @@ class Dispatcher:
                 return self._apply_refit(job, found, report)
             case Delivered(done=True) as told:
                 state = JobState.WOULD_RUN if self.runner.rehearsal else JobState.DONE
-                return self._finish(
-                    replace(job, state=state, finished_at=self.now, reasons=(told.message,)), report, told.output
-                )
+                why = (Reason.of(Code.DELIVERED, text=told.message),)
+                return self._finish(replace(job, state=state, finished_at=self.now, why=why), report, told.output)
             case Delivered() as told:
                 return self._failed(job, told.message, told.may_pass, report, told.wait, told.output)
             case Broken() as broken:
@@ -239,13 +240,11 @@ class Dispatcher:
 
     def _outdated(self, job: Job, report: Report) -> Ended:
         """The calibrator it was judged against is in charge no more: judged again, as if it had not begun."""
-        reason = "calibrators in charge changed while it ran; it runs again"
-        again = replace(
-            job, state=JobState.QUEUED, started_at=None, attempts=job.attempts - 1, reasons=(reason,)
-        )  # fmt: skip
+        why = Reason.of(Code.OUTDATED)
+        again = replace(job, state=JobState.QUEUED, started_at=None, attempts=job.attempts - 1, why=(why,))
         with atomic(self.connection):
             store_job(self.connection, again)
-            log_attempt(self.connection, job, self._attempt(job, OUTDATED, reason, report))
+            log_attempt(self.connection, job, self._attempt(job, OUTDATED, tell_reason(why), report))
         return Ended(again, OUTDATED, report.seconds)
 
     def _finish_rollback(self, job: Job) -> Ended:
@@ -264,10 +263,10 @@ class Dispatcher:
         return Ended(job, job.state.value, report.seconds if report else None)
 
     def _failed(
-        self, job: Job, reason: str, may_pass: bool, report: Report | None = None, wait: timedelta | None = None,
+        self, job: Job, problem: str, may_pass: bool, report: Report | None = None, wait: timedelta | None = None,
         output: str = "", trace: str = "",
     ) -> Ended:  # fmt: skip
-        after = after_failure(job, reason, self.now, attempts=self._attempts(job), may_pass=may_pass, wait=wait)
+        after = after_failure(job, problem, self.now, attempts=self._attempts(job), may_pass=may_pass, wait=wait)
         with atomic(self.connection):
             self._record(after, report, output, job)
         over = after.state is JobState.FAILED

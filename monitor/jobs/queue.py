@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import duckdb
 
 from monitor.model import Job, JobState
-from monitor.model.durations import format_duration
+from monitor.model.reasons import BY_HAND, Code, Reason
 from monitor.store.connection import atomic, naive
 from monitor.store.readings import load_jobs, store_job
 from monitor.store.sql import statement
@@ -79,7 +79,6 @@ BACK_OFF = timedelta(seconds=30)  # before the second attempt; doubled for each 
 LONGEST_BACK_OFF = timedelta(hours=1)
 INTERRUPTIONS = 50  # of a job that may itself be what ends calwatch: a refit, a command; then it fails, and is told
 LONGEST_PAUSE = timedelta(minutes=2)  # after an interruption
-BY_HAND = "manual"  # trigger of jobs that a person asked for
 JITTER = 0.2  # of it, so that what failed together is not tried together
 
 
@@ -94,7 +93,7 @@ def enqueue(connection: duckdb.DuckDBPyConnection, jobs: Sequence[Job]) -> tuple
         if is_known(connection, job.id):
             continue
         if job.kind != "action" and has_open(connection, job.model, job.kind, job.scope.text):
-            if job.trigger == BY_HAND:
+            if job.asked_by == BY_HAND:
                 _hasten(connection, job)
             continue
         store_job(connection, job)
@@ -104,7 +103,7 @@ def enqueue(connection: duckdb.DuckDBPyConnection, jobs: Sequence[Job]) -> tuple
 
 def is_by_hand(job: Job) -> bool:
     """Whether a person asked for the job, at first or while it waited."""
-    return job.trigger == BY_HAND or job.details.get("hastened") is True
+    return job.asked_by == BY_HAND or job.details.get("hastened") is True
 
 
 def _hasten(connection: duckdb.DuckDBPyConnection, asked: Job) -> None:
@@ -129,19 +128,18 @@ def begin(connection: duckdb.DuckDBPyConnection, job: Job, now: datetime) -> Job
 
 
 def after_failure(
-    job: Job, reason: str, now: datetime, *, attempts: int, may_pass: bool, wait: timedelta | None = None
+    job: Job, problem: str, now: datetime, *, attempts: int, may_pass: bool, wait: timedelta | None = None
 ) -> Job:
     """The job queued again after a back-off (at least ``wait``), or failed: for good, or after so many attempts, those
     that calwatch itself ended not counted."""
     count = job.attempts - job.interruptions
     if may_pass and count < attempts:
         pause = min(max(back_off(job), wait or timedelta(0)), LONGEST_BACK_OFF)
-        reason = f"attempt {count} of {attempts}: {reason}; tried again in about {format_duration(pause)}"
-        return replace(job, state=JobState.QUEUED, started_at=None, next_attempt_at=now + pause, reasons=(reason,))
-    last = f" (attempt {count} of {attempts})" if may_pass and attempts > 1 else ""
-    return replace(
-        job, state=JobState.FAILED, finished_at=now, next_attempt_at=None, reasons=(f"failed: {reason}{last}",)
-    )
+        why = Reason.of(Code.TRIED_AGAIN, problem=problem, attempt=count, attempts=attempts, pause=pause)
+        return replace(job, state=JobState.QUEUED, started_at=None, next_attempt_at=now + pause, why=(why,))
+    last = {"attempt": count, "attempts": attempts} if may_pass and attempts > 1 else {}
+    why = Reason.of(Code.FAILED, problem=problem, **last)
+    return replace(job, state=JobState.FAILED, finished_at=now, next_attempt_at=None, why=(why,))
 
 
 def requeue_interrupted(
@@ -172,24 +170,19 @@ def requeue_interrupted(
 
 def _as_before(job: Job) -> Job:
     """Queued again, as if it had not been handed over."""
-    reason = "calwatch ended while it waited for its turn; nothing of it had begun"
-    return replace(job, state=JobState.QUEUED, started_at=None, attempts=max(job.attempts - 1, 0), reasons=(reason,))
+    why = (Reason.of(Code.NOT_BEGUN),)
+    return replace(job, state=JobState.QUEUED, started_at=None, attempts=max(job.attempts - 1, 0), why=why)
 
 
 def _after_interruption(job: Job, now: datetime, limit: int | None) -> Job:
     count = job.interruptions + 1
-    reason = "interrupted: calwatch ended, or lost its disk, meanwhile"
     if limit is not None and count >= limit:
-        told = f"failed: {reason}, {count} times; it may be what ends calwatch: try it by hand, mend it, and ask again"
-        return replace(
-            job, state=JobState.FAILED, finished_at=now, next_attempt_at=None, interruptions=count, reasons=(told,)
-        )
+        why = (Reason.of(Code.INTERRUPTED_TOO_OFTEN, times=count),)
+        return replace(job, state=JobState.FAILED, finished_at=now, next_attempt_at=None, interruptions=count, why=why)
     pause = min(back_off(replace(job, attempts=count - 1)), LONGEST_PAUSE) if count > 1 else None
-    told = reason if count == 1 else f"{reason}, {count} times"
-    told += f"; tried again {'at once' if pause is None else 'in about ' + format_duration(pause)}, which uses up no attempt"
     return replace(
         job, state=JobState.QUEUED, started_at=None, next_attempt_at=None if pause is None else now + pause,
-        interruptions=count, reasons=(told,),
+        interruptions=count, why=(Reason.of(Code.INTERRUPTED, times=count, pause=pause),),
     )  # fmt: skip
 
 
@@ -198,10 +191,8 @@ def cancel(connection: duckdb.DuckDBPyConnection, model: str, job_id: str, now: 
     found = next((job for job in load_jobs(connection, model, states=OPEN) if job.id == job_id), None)
     if found is None:
         return None
-    was = "while it ran" if found.state is JobState.RUNNING else "before it ran"
-    cancelled = replace(
-        found, state=JobState.CANCELLED, finished_at=now, next_attempt_at=None, reasons=(f"cancelled by hand {was}",)
-    )
+    why = (Reason.of(Code.CANCELLED, was_running=found.state is JobState.RUNNING),)
+    cancelled = replace(found, state=JobState.CANCELLED, finished_at=now, next_attempt_at=None, why=why)
     with atomic(connection):
         store_job(connection, cancelled)
         if found.state is JobState.RUNNING:

@@ -16,10 +16,10 @@ from typing import Any
 import duckdb
 import structlog
 
-from monitor.jobs.queue import BY_HAND
 from monitor.model import Job, Slice
 from monitor.model.errors import StoreError
-from monitor.model.refits import job_of
+from monitor.model.reasons import BY_HAND
+from monitor.model.refits import RollbackOrder, job_of
 from monitor.sources.isolation.set_aside import release
 from monitor.store.connection import make_state_dir
 
@@ -129,5 +129,5 @@ def _read(held: Mapping[str, Any]) -> Job | str | Retry:
         raise ValueError(f"not a request: {held}")
     return job_of(
         held["model"], held["kind"], BY_HAND, Slice.parse(held["scope"]), requested_at,
-        details={"to": held["to"]} if held.get("to") else {},
+        details=RollbackOrder(target=held.get("to") or "").as_details,
     )  # fmt: skip

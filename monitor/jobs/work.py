@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from monitor.jobs.actions.deliver import carry
 from monitor.jobs.actions.delivery import Delivered, Delivery
 from monitor.model.errors import CalwatchError
+from monitor.model.reasons import Reason
 
 if TYPE_CHECKING:
     from monitor.jobs.actions.message import Known
@@ -31,7 +32,7 @@ class Work:
     timeout: timedelta
     task: "Refitting | Delivery | None"  # None: inputs are elsewhere, or no longer needed
     basis: Mapping[str, str] | None = None  # of a refit: scope → id of the calibrator in charge when it began
-    notes: tuple[str, ...] = ()  # what to say of a refit's samples, before its own reasons
+    notes: tuple[Reason, ...] = ()  # what to say of a refit's samples, before its own reasons
     destination: str = ""  # of a delivery: the action it calls
 
     @property

@@ -25,6 +25,7 @@ from monitor.model.readings import (
     ReadingState,
     ReliabilityBin,
 )
+from monitor.model.reasons import Code, Reason, Trigger, TriggerKind
 from monitor.model.refits import CalibratorInUse, Job, JobState, ThresholdInUse
 from monitor.model.rules import (
     AbsenceRule,
@@ -41,6 +42,7 @@ from monitor.model.rules import (
 )
 from monitor.model.slices import MISSING, NO_DIMENSIONS, OTHER, RESERVED_LABELS, Slice, Task, finest_scope
 from monitor.model.status import ModelStatus, Published
+from monitor.model.words import tell_reason
 
 __all__ = [
     "CALIBRATION_METRICS",
@@ -57,6 +59,7 @@ __all__ = [
     "Alert",
     "AlertState",
     "CalibratorInUse",
+    "Code",
     "Disparity",
     "DisparityRule",
     "DriftRule",
@@ -74,6 +77,7 @@ __all__ = [
     "Published",
     "Reading",
     "ReadingState",
+    "Reason",
     "ReliabilityBin",
     "Rule",
     "RuleKind",
@@ -83,8 +87,11 @@ __all__ = [
     "Task",
     "ThresholdInUse",
     "ThresholdRule",
+    "Trigger",
+    "TriggerKind",
     "WaitingLabels",
     "WindowRule",
     "finest_scope",
     "quiet_for",
+    "tell_reason",
 ]

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Literal
 
+from monitor.model.reasons import Reason
 from monitor.model.slices import Slice
+from monitor.model.words import tell_reason
 
 
 class RuleKind(StrEnum):
@@ -120,7 +122,7 @@ class Alert:
     severity: Severity
     state: AlertState
     health: Health
-    reason: str  # one sentence with numbers
+    why: Reason
     value: float | None  # last known value of what the rule watches
     since: datetime | None  # when the condition began to hold (pending or firing)
     fired_at: datetime | None
@@ -129,3 +131,8 @@ class Alert:
     evaluated_at: datetime
     onset: datetime | None = None  # estimated start of the miscalibration, set when it fires
     last_action_at: datetime | None = None
+
+    @property
+    def reason(self) -> str:
+        """Return one sentence with numbers, for people."""
+        return tell_reason(self.why)

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from math import ceil, floor, isnan, log10
 
-from monitor.model import FoldedValues, GroupSpans, LabelDelays, Straddling, Task, WaitingLabels
 from monitor.model.durations import format_duration
+from monitor.model.evidence import LabelDelays
+from monitor.model.intake import FoldedValues, GroupSpans, Straddling, WaitingLabels
+from monitor.model.slices import Task
 
 UNKNOWN = "–"
 
@@ -38,9 +40,9 @@ def lasted(duration: timedelta) -> str:
     return format_duration(duration // unit * unit if duration >= timedelta(hours=1) else duration)
 
 
-def first_few(names: Sequence[str], most: int = 3) -> str:
-    """``a, b, c and 4 more``."""
-    beyond = len(names) - most
+def first_few(names: Sequence[str], most: int = 3, count: int | None = None) -> str:
+    """``a, b, c and 4 more``; ``count``: how many there are, where ``names`` are the first of them."""
+    beyond = (count or len(names)) - most
     return ", ".join(names[:most]) + (f" and {beyond:,} more" if beyond > 0 else "")
 
 
@@ -82,6 +84,21 @@ def minute(at: datetime | None) -> str:
 def moment(at: datetime) -> str:
     """``2026-02-01 03:00 UTC``."""
     return f"{minute(at)} UTC"
+
+
+def told_moment(text: str) -> str:
+    """Return ``2026-02-01 03:00 UTC`` of a time in ISO 8601."""
+    return moment(datetime.fromisoformat(text))
+
+
+def told_minute(text: str) -> str:
+    """Return ``2026-02-01 03:00`` of a time in ISO 8601."""
+    return minute(datetime.fromisoformat(text))
+
+
+def told_duration(seconds: float) -> str:
+    """Return ``30m`` of so many seconds."""
+    return format_duration(timedelta(seconds=seconds))
 
 
 def span(length: timedelta) -> str:
@@ -165,6 +182,11 @@ def _maturity(settled: timedelta) -> str:
     """Rounded up to whole hours, or to minutes below two hours."""
     unit = timedelta(hours=1) if settled >= timedelta(hours=2) else timedelta(minutes=1)
     return format_duration(ceil(settled / unit) * unit)
+
+
+def sentence(text: str) -> str:
+    """Return a clause with a capital at its beginning and a stop at its end."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('?') else '.'}"
 
 
 def in_quotes(names: Sequence[str]) -> str:

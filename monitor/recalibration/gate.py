@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model import Slice
+from monitor.model.reasons import Code, Reason
 from monitor.model.samples import Samples
-from monitor.model.wording import amount, exact_percent
+from monitor.model.words import tell_reasons
 from monitor.statistics.calibration.metrics import measure
 from monitor.statistics.calibration.reliability import reliability
 from monitor.statistics.cells import Cells, Clusters
@@ -76,12 +77,17 @@ class Verdict:
     """
 
     accepted: bool
-    reasons: tuple[str, ...]
+    why: tuple[Reason, ...]
     before: Mapping[str, float | None] = field(default_factory=dict)
     after: Mapping[str, float | None] = field(default_factory=dict)
     improvement: Improvement | None = None
     worst_slice: SliceImprovement | None = None
     slices_judged: int = 0
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Return a sentence for each reason."""
+        return tell_reasons(self.why)
 
 
 def split_in_time(samples: Samples, fraction: float = 0.6) -> tuple[Samples, Samples]:
@@ -130,24 +136,22 @@ def judge(
     n, groups = len(mine), len(np.unique(units[own]))
     missing = []
     if n < min_samples:
-        missing.append(f"rejected: needs {min_samples:,} later samples, has {n:,}")
+        missing.append(Reason.of(Code.GATE_FEW_SAMPLES, needed=min_samples, found=n))
     if n and groups < MIN_GROUPS:
-        missing.append(f"rejected: needs later samples of {MIN_GROUPS} groups (images, clips), has {groups}")
+        missing.append(Reason.of(Code.GATE_FEW_GROUPS, needed=MIN_GROUPS, found=groups))
     if missing or n == 0:
-        return Verdict(False, tuple(missing) or ("rejected: there are no later samples",), before, after)
+        return Verdict(False, tuple(missing) or (Reason.of(Code.GATE_NO_SAMPLES),), before, after)
     gain = log_losses(current, samples.outcome) - log_losses(candidate, samples.outcome)
     overall = improvement(gain[own], units[own], confidence, mine.n)
     judged = _slice_improvements(gain, samples, slices, confidence, min_slice_samples)
     worse = [each for each in judged if each.improvement.upper < 0]
     accepted = overall.lower > 0 and not worse
-    reasons = [_on_the_whole(overall, bool(np.array_equal(current[own], candidate[own])), accepted)]
-    reasons += [_on_slice(each) for each in worse]
+    why = [_on_the_whole(overall, bool(np.array_equal(current[own], candidate[own])), accepted)]
+    why += [_on_slice(each) for each in worse]
     if accepted and judged:
-        reasons.append(
-            f"accepted: no slice is significantly worse ({len(judged):,} with at least {min_slice_samples:,} samples)"
-        )
+        why.append(Reason.of(Code.GATE_NO_SLICE_WORSE, slices=len(judged), needed=min_slice_samples))
     worst = min(judged, key=lambda each: each.improvement.upper, default=None)
-    return Verdict(accepted, tuple(reasons), before, after, overall, worst, len(judged))
+    return Verdict(accepted, tuple(why), before, after, overall, worst, len(judged))
 
 
 def _check(current: Floats, candidate: Floats, samples: Samples, slices: Sequence[str]) -> None:
@@ -203,25 +207,19 @@ def _slice_improvements(
     ]
 
 
-def _on_the_whole(overall: Improvement, same: bool, accepted: bool) -> str:
-    on = f"on {overall.n:,} later samples"
+def _on_the_whole(overall: Improvement, same: bool, accepted: bool) -> Reason:
     if same:
-        return f"rejected: the candidate gives the same scores as the calibrator in use {on}"
-    better = overall.mean > 0
-    sure = f"at least {amount(overall.lower)} with {exact_percent(overall.confidence)} confidence"
-    change = f"log-loss {'better' if better else 'worse'} by {amount(abs(overall.mean))}"
-    if accepted:
-        return f"accepted: {change} ({sure}) {on}"
+        return Reason.of(Code.GATE_SAME, samples=overall.n)
+    code = Code.GATE_CHANCE
     if overall.lower > 0:
-        return f"on the whole: {change} ({sure}) {on}"
-    if overall.upper < 0 or not better:
-        return f"rejected: {change} {on}"
-    return f"rejected: {change} {on}, which may be chance (an improvement of {sure})"
+        code = Code.GATE_ACCEPTED if accepted else Code.GATE_BETTER
+    elif overall.upper < 0 or overall.mean <= 0:
+        code = Code.GATE_WORSE
+    return Reason.of(code, mean=overall.mean, lower=overall.lower, confidence=overall.confidence, samples=overall.n)
 
 
-def _on_slice(each: SliceImprovement) -> str:
+def _on_slice(each: SliceImprovement) -> Reason:
     found = each.improvement
-    return (
-        f"rejected: slice {each.slice} log-loss worse by {amount(-found.mean)} ± {amount(found.upper - found.mean)} "
-        f"on {found.n:,} samples"
+    return Reason.of(
+        Code.GATE_SLICE_WORSE, slice=each.slice, by=-found.mean, reach=found.upper - found.mean, samples=found.n
     )

@@ -14,9 +14,9 @@ import numpy as np
 
 from monitor.config.settings import Model
 from monitor.model import Job, Slice
-from monitor.model.refits import job_of
+from monitor.model.reasons import Code, Reason, Trigger, TriggerKind
+from monitor.model.refits import RollbackOrder, job_of
 from monitor.model.samples import Samples
-from monitor.model.wording import amount
 from monitor.recalibration.calibrators import Calibrator, Identity
 from monitor.recalibration.registry import ever_promoted
 from monitor.statistics.sequential_comparison import ALPHA, BOUND, NOTHING, Compared, compare, most_better
@@ -97,13 +97,13 @@ def keep_guard(
 
 
 def _rollback(model: str, guard: Guard, found: Compared, now: datetime) -> Job:
-    why = (
-        f"calibrator {guard.calibrator} does worse than {guard.parent or 'none'} since its promotion: log-loss higher by "
-        f"{amount(found.loss / found.groups)} on {found.samples:,} samples; evidence {found.evidence:.3g}, "
-        f"limit {1 / ALPHA:g}"
-    )
-    details = {"why": why, "expected": guard.calibrator}
-    return job_of(model, "rollback", f"guard of {guard.calibrator}", guard.scope, now, details=details)
+    why = Reason.of(
+        Code.GUARD_WORSE, calibrator=guard.calibrator, parent=guard.parent, by=found.loss / found.groups,
+        samples=found.samples, evidence=found.evidence, limit=1 / ALPHA,
+    )  # fmt: skip
+    order = RollbackOrder(expected=guard.calibrator, why=why)
+    asked_by = Trigger(TriggerKind.GUARD, guard.calibrator)
+    return job_of(model, "rollback", asked_by, guard.scope, now, details=order.as_details)
 
 
 def _watching(connection: duckdb.DuckDBPyConnection, model: str) -> list[Guard]:

@@ -9,9 +9,9 @@ import duckdb
 
 from monitor.config.settings import Model
 from monitor.model import Job, JobState, Slice, finest_scope
-from monitor.model.durations import format_duration
+from monitor.model.reasons import Code, Reason
+from monitor.model.refits import RefitRecord, SampleSpan
 from monitor.model.samples import Samples
-from monitor.model.wording import first_few
 from monitor.recalibration.artefacts import SampleWindow
 from monitor.recalibration.guard import begin_guard
 from monitor.recalibration.refit import Refit, Refitting, within
@@ -23,6 +23,7 @@ from monitor.store.samples import Loaded, load_samples
 from monitor.store.sql import statement
 from monitor.store.thresholds import load_thresholds, store_thresholds
 
+NAMED = 3  # slices in a reason: there may be hundreds
 AS_WIDE = 0.8  # of a scope's samples: alerts over more of them are about the scope itself
 
 
@@ -33,7 +34,7 @@ def alarmed_within(connection: duckdb.DuckDBPyConnection, model: str, version: s
     return tuple(one for one in slices if scope.contains(one) and one != scope)
 
 
-def standing_apart(loaded: Loaded, alarmed: Sequence[Slice]) -> tuple[tuple[Slice, ...], tuple[str, ...]]:
+def standing_apart(loaded: Loaded, alarmed: Sequence[Slice]) -> tuple[tuple[Slice, ...], tuple[Reason, ...]]:
     """The finest slices that this refit leaves to refits of their own, and what to say of it.
 
     What is wrong in one slice would otherwise bend the calibrator of all slices around it, and the gate would accept that
@@ -44,9 +45,15 @@ def standing_apart(loaded: Loaded, alarmed: Sequence[Slice]) -> tuple[tuple[Slic
     others = int(within(loaded.samples, loaded.slices, apart).sum())
     if not others or others > AS_WIDE * len(loaded.samples):
         return (), ()
-    names = first_few([one.text for one in alarmed])
+    names = [one.text for one in alarmed]
     return apart, (
-        f"left {others:,} of {len(loaded.samples):,} samples to refits of their own, which alerts there ask for: {names}",
+        Reason.of(
+            Code.SAMPLES_LEFT_TO_REFITS,
+            left=others,
+            samples=len(loaded.samples),
+            slices=names[:NAMED],
+            count=len(names),
+        ),
     )
 
 
@@ -70,7 +77,7 @@ def gather(
         counted = fit_cells(connection, registry, model, version, fitted, loaded.samples, first)
     served = _served_apart(registry, job.scope, [*charge, job.scope])
     told = (*served, *left, *(() if counted is None else (_on_counted(counted, model),)))
-    since = f"samples since {start:%Y-%m-%d %H:%M} UTC" + (" (estimated onset)" if start == job.onset else "")
+    since = Reason.of(Code.SAMPLES_SINCE, start=start, is_onset=start == job.onset)
     standing = [one for one in load_thresholds(connection, model.name) if one.scope == job.scope and not one.per]
     return Refitting(
         model, job.scope, loaded.samples, loaded.slices, charge, now, (since, *loaded.notes, *told), apart,
@@ -96,18 +103,17 @@ def fit_cells(
     return FitCells(cells, starts[0], border) if len(starts) >= MIN_UNITS else None
 
 
-def _on_counted(counted: FitCells, model: Model) -> str:
-    return (
-        f"selected and fitted on all {counted.n:,} samples from {counted.start:%Y-%m-%d %H:%M} to "
-        f"{counted.border:%Y-%m-%d %H:%M} UTC, as counted per {format_duration(model.bucket)} and score"
+def _on_counted(counted: FitCells, model: Model) -> Reason:
+    return Reason.of(
+        Code.SAMPLES_AS_COUNTED, samples=counted.n, start=counted.start, end=counted.border, bucket=model.bucket
     )
 
 
-def _served_apart(registry: Registry, scope: Slice, scopes: list[Slice]) -> tuple[str, ...]:
-    """A sentence on the slices inside ``scope`` that a finer calibrator is in charge of."""
+def _served_apart(registry: Registry, scope: Slice, scopes: list[Slice]) -> tuple[Reason, ...]:
+    """The slices inside ``scope`` that a finer calibrator is in charge of."""
     own = {one.text for slice_ in registry.slices if scope.contains(slice_) and (one := finest_scope(slice_, scopes))}
     own.discard(scope.text)
-    return (f"left to calibrators of their own: {first_few(sorted(own))}",) if own else ()
+    return (Reason.of(Code.SAMPLES_LEFT_TO_CALIBRATORS, scopes=sorted(own)[:NAMED], count=len(own)),) if own else ()
 
 
 def newest_version(connection: duckdb.DuckDBPyConnection, model_id: int) -> str:
@@ -116,11 +122,12 @@ def newest_version(connection: duckdb.DuckDBPyConnection, model_id: int) -> str:
     return str(row[0]) if row else ""
 
 
-def judged(job: Job, found: Refit, notes: tuple[str, ...], now: datetime) -> Job:
+def judged(job: Job, found: Refit, notes: tuple[Reason, ...], now: datetime) -> Job:
     """The job as the gate decided it."""
     state = JobState.PROMOTED if found.accepted else JobState.REJECTED
-    details = {**job.details, **_details(found)}
-    return replace(job, state=state, finished_at=now, reasons=(*notes, *found.reasons), details=details)
+    record = _record(found)
+    details = {**job.details, **(record.as_details if record else {})}
+    return replace(job, state=state, finished_at=now, why=(*notes, *found.why), details=details)
 
 
 def write_accepted(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: Model, found: Refit) -> None:
@@ -147,20 +154,16 @@ def record_accepted(
     )  # fmt: skip
 
 
-def _details(found: Refit) -> dict[str, object]:
+def _record(found: Refit) -> RefitRecord | None:
     if found.artefact is None:
-        return {}
-    artefact = found.artefact
-    return {
-        "calibrator": artefact.id, "method": artefact.method, "parameters": dict(artefact.parameters),
-        "before": dict(artefact.before), "after": dict(artefact.after),
-        "fit": _span(artefact.fit_window), "gate": _span(artefact.gate_window), "thresholds": _span(found.threshold_window),
-        "threshold": found.threshold.threshold if found.threshold else None,
-        "bars": {"before": found.bars_before, "after": found.bars_after},
-    }  # fmt: skip
-
-
-def _span(window: SampleWindow | None) -> dict[str, object] | None:
-    if window is None:
         return None
-    return {"start": window.start.isoformat(), "end": window.end.isoformat(), "samples": window.n}
+    artefact = found.artefact
+    return RefitRecord(
+        artefact.id, artefact.method, artefact.parameters, artefact.before, artefact.after, _span(artefact.fit_window),
+        _span(artefact.gate_window), _span(found.threshold_window), found.threshold.threshold if found.threshold else None,
+        found.bars_before, found.bars_after,
+    )  # fmt: skip
+
+
+def _span(window: SampleWindow | None) -> SampleSpan | None:
+    return None if window is None else SampleSpan(window.start, window.end, window.n)

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from monitor.config.settings import Model
 from monitor.model import Slice, ThresholdInUse, finest_scope
+from monitor.model.reasons import Code, Reason
 from monitor.model.samples import Samples
+from monitor.model.words import tell_reasons
 from monitor.recalibration.artefacts import Artefact, SampleWindow
 from monitor.recalibration.calibrators import Calibrator, Identity
 from monitor.recalibration.gate import Verdict, bars, judge, split_in_time
@@ -36,7 +38,7 @@ class Refitting:
     slices: tuple[Slice, ...]
     charge: Mapping[Slice, tuple[str, Calibrator]]  # scope → (artefact id, calibrator) in charge
     now: datetime
-    notes: tuple[str, ...]  # since when, and what was left out
+    notes: tuple[Reason, ...]  # since when, and what was left out
     apart: tuple[Slice, ...] = ()  # of ``slices``, those that await refits of their own
     standing: ThresholdInUse | None = None  # the threshold in force for the scope
     counted: FitCells | None = None  # all samples of the fit window, where ``samples`` are a choice
@@ -47,13 +49,18 @@ class Refit:
     """What a refit found. ``artefact`` is the candidate, to be promoted if ``accepted``; None when none could be fitted."""
 
     accepted: bool
-    reasons: tuple[str, ...]
+    why: tuple[Reason, ...]
     artefact: Artefact | None = None
     verdict: Verdict | None = None
     decided: tuple[Decided, ...] = ()  # thresholds: over all samples first, then per class
     threshold_window: SampleWindow | None = None  # kept for them: what they are measured on
     bars_before: tuple[tuple[float | None, ...], ...] = ()  # of the gate's samples, as they were scored; see ``bars``
     bars_after: tuple[tuple[float | None, ...], ...] = ()  # and as the candidate scores them
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Return a sentence for each reason."""
+        return tell_reasons(self.why)
 
     @property
     def threshold(self) -> ThresholdInUse | None:
@@ -85,9 +92,7 @@ def refit(
     settings = model.recalibration
     own = len(samples) - int(within(samples, slices, apart).sum())
     if own < settings.min_samples:
-        return Refit(
-            False, (f"rejected: needs {settings.min_samples:,} labelled samples, has {own:,}; nothing changes",)
-        )
+        return Refit(False, (Reason.of(Code.REFIT_FEW_SAMPLES, needed=settings.min_samples, found=own),))
     border = counted.border if counted else None
     early, late, last = windows(samples, settings.gate_fraction, thresholds=model.threshold is not None, border=border)
     fitting, others = early.subset(~within(early, slices, apart)), within(late, slices, apart)
@@ -98,22 +103,22 @@ def refit(
         else:
             chosen = select(settings.method, fitting, confidence=settings.confidence)
     except ValueError as missing:
-        return Refit(False, (f"rejected: {settings.method} cannot be fitted: {missing}; nothing changes",))
+        return Refit(False, (Reason.of(Code.REFIT_UNFIT, method=settings.method, problem=str(missing)),))
     current = current_scores(late, slices, in_use)
     candidate = chosen.calibrator.apply(late.score, late.logits)
     names = [slice_.text for slice_ in slices]
     verdict = judge(current, candidate, late, names, apart=others, confidence=settings.confidence)
-    judged = reasons_with_straddling(verdict, samples, early, late, last)
+    why = *chosen.why, *reasons_with_straddling(verdict, samples, early, late, last)
     parent = finest_scope(scope, list(in_use))
     artefact = Artefact(
         model=model.name, scope=scope, method=chosen.calibrator.method, parameters=chosen.calibrator.parameters(),
         task=model.task, fitted_at=now, fit_window=_fit_window(fitting, counted), gate_window=_window(judging),
         parent=in_use[parent][0] if parent is not None else None, calwatch_version=calwatch_version,
-        before=verdict.before, after=verdict.after, reasons=(*chosen.reasons, *judged),
+        before=verdict.before, after=verdict.after, reasons=tell_reasons(why),
         logits_are=samples.about_logits.held if chosen.calibrator.needs_logits else "logits",
     )  # fmt: skip
     decided: tuple[Decided, ...] = ()
-    said: tuple[str, ...] = ()
+    said: tuple[Reason, ...] = ()
     if verdict.accepted:
         decided, said = decide(model, scope, chosen.calibrator, early, last, artefact.id, now)
     elif (stays := _stays(scope, in_use)) is not None and is_due(model, standing, stays, last):
@@ -121,7 +126,7 @@ def refit(
     last_window = _window(last) if len(last) else None
     before, after = (bars(score[~others], judging) for score in (current, candidate))
     return Refit(
-        verdict.accepted, (*artefact.reasons, *said), artefact, verdict, decided, last_window, before, after
+        verdict.accepted, (*why, *said), artefact, verdict, decided, last_window, before, after
     )  # fmt: skip
 
 

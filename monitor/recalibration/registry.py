@@ -12,7 +12,8 @@ from monitor.config.settings import Model
 from monitor.model import CalibratorInUse, Job, JobState, Slice, finest_scope
 from monitor.model.errors import ArtefactError
 from monitor.model.files import directory_name
-from monitor.model.refits import PROMOTED, ROLLED_BACK
+from monitor.model.reasons import Code, Reason
+from monitor.model.refits import PROMOTED, ROLLED_BACK, RollbackOrder
 from monitor.recalibration.artefacts import (
     Artefact,
     artefact_path,
@@ -181,9 +182,6 @@ def _seen_since(
     return [(Slice.of(labels), calibrator, moment) for labels, calibrator, moment in rows]
 
 
-_NONE = "no calibrator (scores as they come)"
-
-
 def promoted_so_far(connection: duckdb.DuckDBPyConnection, model: str, scope: Slice) -> list[str]:
     """What leads to the calibrator in charge of the scope, which is last: each was promoted over the one before it.
 
@@ -208,7 +206,8 @@ def roll_back(connection: duckdb.DuckDBPyConnection, state_dir: Path, job: Job, 
     Returns the job done. Raises ArtefactError when there is nothing to roll back, or what is to come back was never
     promoted, is for another scope, or its file is damaged.
     """
-    named = str(job.details.get("to") or "")
+    order = RollbackOrder.of(job.details)
+    named = order.target
     path = promoted_so_far(connection, job.model, job.scope)
     if not path and not (named and _ever_in_charge(connection, job.model, job.scope)):
         raise ArtefactError(
@@ -216,17 +215,16 @@ def roll_back(connection: duckdb.DuckDBPyConnection, state_dir: Path, job: Job, 
             'see who is: calwatch status; to bring an earlier one back, name it with "--to ID"',
         )
     present = path[-1] if path else ""
-    expected = job.details.get("expected")
+    expected = order.expected
     if expected is not None and expected != present:
         raise ArtefactError(f"calibrator {expected} is no longer in charge of {job.scope.text}, nothing to roll back")
     target = named or (path[-2] if len(path) > 1 else "")
     if target:
         _demand_usable(connection, state_dir, job, target)
     take_charge(connection, job.model, job.scope, target, now, cause=ROLLED_BACK)
-    reason = f"rolled back from {present or 'no calibrator'} to {target or _NONE}"
-    why = [str(job.details["why"])] if job.details.get("why") else []
+    why = [Reason.of(Code.ROLLED_BACK, present=present, target=target), *([order.why] if order.why else [])]
     details = {**job.details, "from": present, "to": target}
-    return replace(job, state=JobState.DONE, finished_at=now, reasons=(reason, *why), details=details)
+    return replace(job, state=JobState.DONE, finished_at=now, why=tuple(why), details=details)
 
 
 def _ever_in_charge(connection: duckdb.DuckDBPyConnection, model: str, scope: Slice) -> bool:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
 from monitor.model.methods import METHOD_NAMES, METHODS, method_named
+from monitor.model.reasons import Code, Reason
 from monitor.model.samples import Samples
-from monitor.model.wording import amount
+from monitor.model.words import tell_reasons
 from monitor.recalibration.fit_cells import ON_SCORES, ByOutcome, fit_by_outcome, fit_from_cells
 from monitor.recalibration.methods import Calibrator, part_of
 from monitor.statistics.cells import Cells
@@ -29,8 +30,13 @@ class Selection:
     """The chosen method fitted on all the samples, why, and the cross-validated mean log-loss of each candidate."""
 
     calibrator: Calibrator
-    reasons: tuple[str, ...]
+    why: tuple[Reason, ...]
     log_loss: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Return a sentence for each reason."""
+        return tell_reasons(self.why)
 
 
 def select(method: str, samples: Samples, *, folds: int = 5, confidence: float = 0.95) -> Selection:
@@ -50,24 +56,24 @@ def select(method: str, samples: Samples, *, folds: int = 5, confidence: float =
     """
     if method not in (*METHOD_NAMES, "auto"):
         raise ValueError(f"method must be one of {', '.join(METHOD_NAMES)} or auto (got {method!r})")
-    reasons = _note_on_logits(method, samples)
+    why = _note_on_logits(method, samples)
     if method != "auto":
-        return Selection(_fit(method, samples, None), (*reasons, f"{method} chosen: asked for by name"))
+        return Selection(_fit(method, samples, None), (*why, Reason.of(Code.METHOD_ASKED_FOR, method=method)))
     fitted: dict[str, Calibrator] = {}
     for name in ON_LOGITS if samples.has_all_logits else ON_SCORES:
         try:
             _require_candidate(name, samples)
             fitted[name] = _fit(name, samples, fitted.get("temperature"))
         except ValueError as missing:
-            reasons.append(f"{name} rejected: {missing}")
+            why.append(_unfit(name, missing))
     losses, unfit = _held_out_losses(fitted, samples, time_folds(samples, folds))
-    reasons += [f"{name} rejected: {missing}" for name, missing in unfit.items()]
+    why += [_unfit(name, missing) for name, missing in unfit.items()]
     units = samples.units()
     return decide(
         {name: fitted[name] for name in losses},
         {name: float(np.average(loss, weights=samples.n)) for name, loss in losses.items()} if len(samples) else {},
         lambda name, best: improvement(losses[name] - losses[best], units, confidence, samples.n),
-        reasons,
+        why,
     )
 
 
@@ -75,27 +81,31 @@ def decide(
     fitted: Mapping[str, Calibrator],
     means: Mapping[str, float],
     behind: Callable[[str, str], Improvement],
-    reasons: Sequence[str],
+    why: Sequence[Reason],
 ) -> Selection:
     """The first of ``fitted`` (simplest first, identity always there) not significantly behind the best mean log-loss.
 
     ``behind(name, best)``: by how much, and how surely, the best improves on the log-loss of ``name``.
     """
-    said = list(reasons)
+    said = list(why)
     if len(fitted) == 1:
-        return Selection(fitted["identity"], (*said, "identity chosen: no other method can be fitted"))
+        return Selection(fitted["identity"], (*said, Reason.of(Code.METHOD_ALONE, method="identity")))
     best = min(fitted, key=lambda name: means[name])
     for name in fitted:
         if name == best:
-            said.append(f"{name} chosen: best cross-validated log-loss ({means[name]:.4f})")
+            said.append(Reason.of(Code.METHOD_BEST, method=name, log_loss=means[name]))
             return Selection(fitted[name], tuple(said), means)
         found = behind(name, best)
-        by = f"{amount(found.mean)} ± {amount(found.mean - found.lower)}"
+        behind_by = {"method": name, "best": best, "by": found.mean, "reach": found.mean - found.lower}
         if not found.lower > 0:
-            said.append(f"{name} chosen: {best} is better by {by}, which may be chance")
+            said.append(Reason.of(Code.METHOD_SIMPLER, **behind_by))
             return Selection(fitted[name], tuple(said), means)
-        said.append(f"{name} rejected: {best} is better by {by}")
+        said.append(Reason.of(Code.METHOD_BEHIND, **behind_by))
     raise AssertionError("the best candidate is among those fitted")
+
+
+def _unfit(name: str, missing: ValueError | str) -> Reason:
+    return Reason.of(Code.METHOD_UNFIT, method=name, problem=str(missing))
 
 
 def _fit(method: str, samples: Samples, near: Calibrator | None) -> Calibrator:
@@ -112,20 +122,19 @@ def _fit(method: str, samples: Samples, near: Calibrator | None) -> Calibrator:
     return fitted
 
 
-def _note_on_logits(method: str, samples: Samples) -> list[str]:
+def _note_on_logits(method: str, samples: Samples) -> list[Reason]:
     """Why what could be fitted on logits is fitted on scores; nothing for methods that are of one kind alone."""
     able = [each.name for each in METHODS if each.fit and each.fit_logits and each.name != "identity"]
     if method not in (*able, "auto"):
         return []
     if samples.about_logits.said:
-        return [samples.about_logits.said]
+        return [Reason.of(Code.LOGITS, text=samples.about_logits.said)]
     if samples.logits is None or samples.has_all_logits:
         return []
-    fitted = f"{' and '.join(able)} {'is' if len(able) == 1 else 'are'} fitted on scores"
     if samples.label_index is None:
-        return [f"{fitted}: logits come without the index of the true class"]
+        return [Reason.of(Code.LOGITS_WITHOUT_CLASS, methods=able)]
     lacking = int(np.isnan(samples.logits).any(axis=1).sum())
-    return [f"{fitted}: {lacking:,} of {len(samples):,} samples have no logits"]
+    return [Reason.of(Code.LOGITS_LACKING, methods=able, lacking=lacking, samples=len(samples))]
 
 
 def _require_candidate(method: str, samples: Samples) -> None:
@@ -209,29 +218,29 @@ def select_from_cells(method: str, cells: Cells, *, folds: int = 5, confidence: 
     ``fit_from_cells``.
     """
     if method != "auto":
-        return Selection(fit_from_cells(method, cells), (f"{method} chosen: asked for by name",))
+        return Selection(fit_from_cells(method, cells), (Reason.of(Code.METHOD_ASKED_FOR, method=method),))
     units, codes = np.unique(cells.unit, return_inverse=True)
     parts = ByOutcome.of(cells)
-    reasons = []
+    why = []
     fitted: dict[str, Calibrator] = {}
     for name in ON_SCORES:
         try:
             require_outcomes(name, float(cells.outcome.sum()), float((cells.n - cells.outcome).sum()))
             fitted[name] = fit_by_outcome(name, parts)
         except ValueError as missing:
-            reasons.append(f"{name} rejected: {missing}")
+            why.append(_unfit(name, missing))
     if len(fitted) > 1 and len(units) < MIN_UNITS:
-        needed = f"identity chosen: a comparison needs samples of {MIN_UNITS} time buckets, has {len(units)}"
-        return Selection(fitted["identity"], (*reasons, needed))
+        few = Reason.of(Code.METHOD_FEW_BUCKETS, method="identity", needed=MIN_UNITS, found=len(units))
+        return Selection(fitted["identity"], (*why, few))
     count = np.bincount(codes, weights=cells.n).astype(np.float64)
     fold = _folds(count, folds)[codes]
     losses, unfit = _held_out_losses_of_cells(fitted, parts, codes, fold)
-    reasons += [f"{name} rejected: {missing}" for name, missing in unfit.items()]
+    why += [_unfit(name, missing) for name, missing in unfit.items()]
     return decide(
         {name: fitted[name] for name in losses},
         {name: float(loss.sum() / count.sum()) for name, loss in losses.items()} if len(cells) else {},
         lambda name, best: _improvement(losses[name] - losses[best], count, confidence),
-        reasons,
+        why,
     )
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from monitor.config.settings import Model
 from monitor.model import Slice, ThresholdInUse
+from monitor.model.reasons import Code, Reason
 from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator
 from monitor.statistics.thresholds.choice import Scored, ThresholdChoice, choose_threshold, is_broken
@@ -16,6 +17,7 @@ from monitor.statistics.thresholds.curves import ThresholdCurve
 from monitor.statistics.thresholds.policies import Policy, parse_policy
 
 Floats = NDArray[np.float64]
+NAMED = 5  # classes without a threshold of their own, in a reason
 MIN_CLASS_SAMPLES = 50  # later samples below which a class gets no threshold of its own
 
 
@@ -29,8 +31,8 @@ class Decided:
 
 def decide(
     model: Model, scope: Slice, calibrator: Calibrator, early: Samples, late: Samples, artefact_id: str, now: datetime
-) -> tuple[tuple[Decided, ...], tuple[str, ...]]:
-    """Thresholds for ``[model.threshold]`` with their figures on ``late``, and sentences; nothing without the section.
+) -> tuple[tuple[Decided, ...], tuple[Reason, ...]]:
+    """Thresholds for ``[model.threshold]`` with their figures on ``late``, and reasons; nothing without the section.
 
     ``early`` fitted the calibrator, ``late`` neither fitted nor judged it.
 
@@ -46,7 +48,7 @@ def decide(
     whole = choose_threshold(policy, later, confidence=settings.confidence, chosen_on=earlier)
     base = ThresholdInUse(model.name, scope, policy.text, None, None, None, artefact_id, now)
     decided = [Decided(_in_use(base, whole), whole.curve)]
-    reasons = list(whole.reasons)
+    why = [whole.why]
     for per in settings.per:
         parts = list(_of_classes(model, per, calibrator, early, late))
         found: list[Decided] = []
@@ -58,8 +60,8 @@ def decide(
             choice = choose_threshold(policy, part_late, confidence=settings.confidence, chosen_on=part_early)
             found.append(Decided(_in_use(replace(base, per=per, class_name=name), choice), choice.curve))
         decided += found
-        reasons.append(_on_classes(policy, settings.confidence, per, found, few))
-    return tuple(decided), tuple(reasons)
+        why.append(_on_classes(policy, settings.confidence, per, found, few))
+    return tuple(decided), tuple(why)
 
 
 def is_due(model: Model, standing: ThresholdInUse | None, stays: tuple[str, Calibrator], late: Samples) -> bool:
@@ -89,7 +91,7 @@ def _in_use(base: ThresholdInUse, choice: ThresholdChoice) -> ThresholdInUse:
         precision_upper=choice.precision.upper,
         recall=choice.recall.estimate, recall_lower=choice.recall.lower, recall_upper=choice.recall.upper,
         share=choice.share, fp_per_group=choice.fp_per_group.estimate, best=choice.best,
-        best_threshold=choice.best_threshold, empirical=choice.empirical, reason="; ".join(choice.reasons),
+        best_threshold=choice.best_threshold, empirical=choice.empirical, why=choice.why,
     )  # fmt: skip
 
 
@@ -129,19 +131,18 @@ def class_probabilities(calibrator: Calibrator, samples: Samples) -> Floats | No
     return probabilities
 
 
-def _on_classes(policy: Policy, confidence: float, per: str, found: list[Decided], few: list[str]) -> str:
+def _on_classes(policy: Policy, confidence: float, per: str, found: list[Decided], few: list[str]) -> Reason:
     """What the thresholds per class say one by one, and what all of them say together."""
     if not found and not few:
-        needs = "a predicted_class in every sample" if per == "predicted_class" else "logits and a calibrator on them"
-        return f"no thresholds per {per}: that needs {needs}"
-    said = f"thresholds per {per}: {len(found)} classes"
-    if few:
-        said += f", {len(few)} with too few later samples or one outcome only ({', '.join(few[:5])}{'…' if few[5:] else ''})"
-    if not policy.promises:
-        return said
-    kept = sum(each.threshold.kept is True for each in found)
-    together = 1 - kept * (1 - confidence)
-    said += f"; {kept} promise {policy.text}, each by itself with {100 * confidence:g} % confidence"
-    if kept > 1:
-        said += f", all at once with at least {max(100 * together, 0):.3g} %"
-    return said
+        return Reason.of(Code.CLASSES_UNKNOWN, per=per)
+    kept = sum(each.threshold.kept is True for each in found) if policy.promises else None
+    return Reason.of(
+        Code.CLASSES,
+        per=per,
+        found=len(found),
+        few=len(few),
+        such=few[:NAMED],
+        policy=policy.text,
+        kept=kept,
+        confidence=confidence,
+    )

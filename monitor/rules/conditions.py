@@ -1,6 +1,6 @@
-"""What a rule sees in the current readings: for each version and slice whether its condition holds, and its words.
+"""What a rule sees in the current readings: for each version and slice whether its condition holds, and why.
 
-The state machine in ``alerts`` decides what follows from it.
+The state machine in ``state`` decides what follows from it.
 """
 
 import math
@@ -25,8 +25,7 @@ from monitor.model import (
     ThresholdRule,
     quiet_for,
 )
-from monitor.model.durations import format_duration
-from monitor.model.wording import counted, frequency, lasted, minute, moment, number, rounded, signed, times
+from monitor.model.reasons import Code, Reason
 
 AlertKey = tuple[str, Slice]  # (version, slice)
 ALL_VERSIONS = ""  # version of an absence alert: sources and cameras fall silent, not model versions
@@ -34,11 +33,11 @@ ALL_VERSIONS = ""  # version of an absence alert: sources and cameras fall silen
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one evaluation sees: whether the condition holds (None: cannot be known), and the words for it."""
+    """What one evaluation sees: whether the condition holds (None: cannot be known), and why."""
 
     holds: bool | None
     value: float | None
-    text: str  # "ece_lower 0.083 is above 0.05 over 24h (1,204 samples)"
+    why: Reason
     onset: datetime | None = None  # where the trouble began at the latest evaluation, if it holds
 
 
@@ -65,19 +64,21 @@ def _compare(rule: ThresholdRule, reading: Reading, before: Alert | None) -> Fin
     value = reading.value(metric)
     too_few = metric not in COUNTS and reading.state is ReadingState.INSUFFICIENT
     if value is None or not math.isfinite(value) or too_few or reading.samples < rule.min_samples:
-        needed = f", {rule.min_samples:,} needed" if reading.samples < rule.min_samples else ""
-        text = f"{metric} is unknown over {rule.window} ({counted(reading.samples)}{needed})"
-        return Finding(None, before.value if before else None, text)
+        needed = rule.min_samples if reading.samples < rule.min_samples else None
+        why = Reason.of(
+            Code.THRESHOLD_UNKNOWN, metric=metric, window=rule.window, samples=reading.samples, needed=needed
+        )
+        return Finding(None, before.value if before else None, why)
     upward = rule.above is not None
     start, clear = rule.bounds
     holds, bound = (value > start if upward else value < start), start
     if not holds and clear is not None and before is not None and before.state is AlertState.FIRING:
         holds, bound = (value >= clear if upward else value <= clear), clear
-    word = "above" if value > bound else "below" if value < bound else "at"
-    clearing = ", where it clears," if holds and bound != start else ""
-    text = f"{metric} {_told(value, bound)} is {word} {rounded(bound)}{clearing} over {rule.window}"
-    text += "" if metric == "samples" else f" ({counted(reading.samples)})"
-    return Finding(holds, value, text, reading.window_start)
+    why = Reason.of(
+        Code.THRESHOLD, metric=metric, value=value, bound=bound, clears=holds and bound != start, window=rule.window,
+        samples=None if metric == "samples" else reading.samples,
+    )  # fmt: skip
+    return Finding(holds, value, why, reading.window_start)
 
 
 def disparity_findings(
@@ -99,41 +100,21 @@ def disparity_findings(
 
 
 def _against_rest(rule: DisparityRule, held: Disparity, before: Alert | None) -> Finding:
-    name = "calibration gap" if held.measure == "gap" else "debiased ECE"
-    counts = f"({counted(held.samples)}, rest {held.rest_samples:,}"
+    compared = {
+        "measure": held.measure, "window": held.window, "samples": held.samples, "rest_samples": held.rest_samples
+    }  # fmt: skip
     if held.difference is None or held.lower is None or held.lower_alone is None:
         few = min(held.samples, held.rest_samples) < held.needed_samples
-        needed = f"; {held.needed_samples:,} needed in both" if few else ""
-        text = f"{name} against the rest of the model is unknown over {held.window} {counts}{needed})"
-        return Finding(None, before.value if before else None, text)
+        why = Reason.of(Code.DISPARITY_UNKNOWN, **compared, needed=held.needed_samples if few else None)
+        return Finding(None, before.value if before else None, why)
     least = rule.above
     holds = held.lower >= least
     kept = not holds and before is not None and before.state is AlertState.FIRING and held.lower_alone >= least
-    form = signed if held.measure == "gap" else number
-    text = (
-        f"{name} {form(held.own)} against {form(held.rest)} in the rest of the model: "
-        f"{'worse' if held.difference > 0 else 'better'} by {abs(held.difference):.3f}"
-        f"{_certainty(rule, held, kept)} over {held.window} {counts})"
-    )
-    return Finding(holds or kept, held.difference, text, held.window_start)
-
-
-def _certainty(rule: DisparityRule, held: Disparity, kept: bool) -> str:
-    """How surely a slice is worse, in parentheses; nothing for one that is better."""
-    least, level = rule.above, rule.level
-    allowed = f", {rounded(least)} is allowed" if least else ""
-    together = f"{held.slices:,} slice{'' if held.slices == 1 else 's'}"
-    if kept:
-        bound = _told(held.lower_alone or 0.0, least)
-        return f" (still at least {bound} with {_percent(1 - 2 * level)} confidence for this slice alone{allowed})"
-    if held.lower is not None and (held.lower > 0 or held.lower >= least):
-        bound = _told(held.lower, least)
-        return f" (at least {bound} with {_percent(1 - level)} confidence over {together}{allowed})"
-    return f" (which luck can bring among {together})" if (held.difference or 0) > 0 else ""
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.4g} %"
+    why = Reason.of(
+        Code.DISPARITY, **compared, own=held.own, rest=held.rest, difference=held.difference, least=least,
+        level=rule.level, slices=held.slices, lower=held.lower, lower_alone=held.lower_alone, is_kept=kept,
+    )  # fmt: skip
+    return Finding(holds or kept, held.difference, why, held.window_start)
 
 
 def absence_findings(
@@ -183,10 +164,8 @@ def drift_findings(
         before = prior.get(key)
         fires = before is not None and before.state is AlertState.FIRING
         began = (before.onset if before is not None and fires else None) or held.began or held.onset
-        text = _alarm(rule, held, began, held.alarm_ratio)
-        if is_over:
-            text = f"no further drift alarm since {moment(held.alarm_at)}"
-        found[key] = Finding(not is_over, held.ratio, text, began)
+        over = Reason.of(Code.DRIFT_OVER, alarm_at=held.alarm_at)
+        found[key] = Finding(not is_over, held.ratio, over if is_over else _alarm(rule, held, began), began)
     return found
 
 
@@ -199,38 +178,27 @@ def _is_quiet(held: Evidence, alarm_at: datetime, onset: datetime, now: datetime
     return now - alarm_at >= quiet and (held.until - alarm_at >= quiet or now - (held.told_at or alarm_at) >= quiet)
 
 
-def _no_alarm(held: Evidence) -> str:
-    under = f"calibrator {held.calibrator}" if held.calibrator else "scores as they come"
+def _no_alarm(held: Evidence) -> Reason:
+    under = {"calibrator": held.calibrator, "opened": held.opened}
     if held.reference_missing:
-        missing = counted(held.reference_missing, "labelled sample")
-        return f"drift is not judged yet: its reference lacks {missing}, {under} since {moment(held.opened)}"
-    return f"drift evidence is {rounded(held.ratio)} of what raises an alarm, {under} since {moment(held.opened)}"
+        return Reason.of(Code.DRIFT_NOT_JUDGED, lacking=held.reference_missing, **under)
+    return Reason.of(Code.DRIFT_NONE, ratio=held.ratio, **under)
 
 
-def _alarm(rule: DriftRule, held: Evidence, began: datetime, ratio: float) -> str:
-    """Two sentences: what has drifted since when, and how sure that is. Ends so that "since …" can follow."""
-    whose = f"Scores of {'all traffic' if held.slice.order == 0 else held.slice.text}"
-    how = f"are {held.direction}" if held.direction else "have drifted"
-    counts = counted(held.samples_since_onset or 0, "labelled sample")
-    counts = f"{counts} since" if began == held.onset else f"newest alarm {minute(held.alarm_at)} UTC, on {counts}"
-    sound = "a model that stays as it was deployed" if rule.reference == "deployment" else "a calibrated model"
-    often = frequency(rule.false_alarms_per_year)
-    doubt = f", which is not guaranteed while {held.caveat}" if held.caveat else ""
-    return (
-        f"{whose} {how} since about {moment(began)} ({counts}). The evidence reached {times(ratio)} what raises an "
-        f"alarm; {sound} raises such an alarm at most {often} over all its slices{doubt}. In force"
-    )
+def _alarm(rule: DriftRule, held: Evidence, began: datetime) -> Reason:
+    return Reason.of(
+        Code.DRIFT, slice=held.slice.text, direction=held.direction, began=began,
+        newest_at=None if began == held.onset else held.alarm_at, samples=held.samples_since_onset or 0,
+        ratio=held.alarm_ratio, reference=rule.reference, per_year=rule.false_alarms_per_year, caveat=held.caveat,
+    )  # fmt: skip
 
 
 def _silent_since(rule: AbsenceRule, seen_at: datetime, now: datetime) -> Finding:
     patience = rule.longer_than
     silent = max(now - seen_at, timedelta(0))
-    last = f"(last at {moment(seen_at)})"
-    if silent > patience:
-        text = f"no {rule.absent} for {lasted(silent)} {last}, longer than {format_duration(patience)}"
-        return Finding(True, silent.total_seconds(), text, seen_at)
-    text = f"newest {rule.absent} are {lasted(silent)} old {last}, not older than {format_duration(patience)}"
-    return Finding(False, silent.total_seconds(), text)
+    code = Code.ABSENT if silent > patience else Code.PRESENT
+    why = Reason.of(code, absent=rule.absent, silent=silent, last=seen_at, patience=patience)
+    return Finding(silent > patience, silent.total_seconds(), why, seen_at if silent > patience else None)
 
 
 def _never_seen(
@@ -245,14 +213,7 @@ def _never_seen(
         waiting_since = remembered or now
     already_missed = before is not None and before.state in (AlertState.PENDING, AlertState.FIRING)
     if already_missed or now - waiting_since > patience:
-        text = f"no {rule.absent} were ever seen, in longer than {format_duration(patience)}"
-        return Finding(True, None, text, waiting_since)
-    text = f"no {rule.absent} were seen yet, waiting since {moment(waiting_since)}"
-    return Finding(None, None, text, waiting_since)
-
-
-def _told(value: float, bound: float) -> str:
-    """The value with as many digits as tell it from the bound: never "0.05 is above 0.05"."""
-    if value == bound or rounded(value) != rounded(bound):
-        return rounded(value)
-    return next((t for d in range(1, 17) if (t := number(value, d)) != number(bound, d)), repr(value))
+        why = Reason.of(Code.NEVER_SEEN, absent=rule.absent, patience=patience)
+        return Finding(True, None, why, waiting_since)
+    why = Reason.of(Code.NOT_SEEN_YET, absent=rule.absent, waiting_since=waiting_since)
+    return Finding(None, None, why, waiting_since)

@@ -23,8 +23,7 @@ from monitor.model import (
     RuleKind,
     WindowRule,
 )
-from monitor.model.durations import format_duration
-from monitor.model.wording import moment
+from monitor.model.reasons import Code, Reason
 from monitor.rules.conditions import (
     ALL_VERSIONS,
     AlertKey,
@@ -37,11 +36,6 @@ from monitor.rules.conditions import (
 )
 
 RESOLVED_SHOWN = timedelta(hours=24)  # how long an alert stays resolved, for people to see, before it is inactive
-
-
-_FORGOTTEN = (
-    "nothing of this slice was observed within retention: its place is free, and it is watched again once it comes back"
-)
 
 
 def step(
@@ -101,13 +95,14 @@ def step(
         if before is not None and before.evaluated_at >= now:
             after: Alert | None = before
         elif not applies(rule, key[1]):
-            after = _leave(blank, now, f'rule "{rule.name}" no longer covers this slice')
+            after = _leave(blank, now, Reason.of(Code.RULE_ELSEWHERE, rule=rule.name))
         elif key in found:
             after = _advance(rule, blank, found[key], now)
         elif key in present or not present:
             after = _advance(rule, blank, Finding(None, blank.value, _silence(rule)), now)
         else:
-            after = _leave(blank, now, _FORGOTTEN if key in forgotten else _gone(rule, key, present))
+            gone = Reason.of(Code.SLICE_FORGOTTEN) if key in forgotten else _gone(rule, key, present)
+            after = _leave(blank, now, gone)
         if after is not None and (before is not None or after.state is not AlertState.INACTIVE or after.since):
             alerts.append(after)
     return tuple(alerts)
@@ -135,9 +130,9 @@ def acted(alert: Alert, now: datetime) -> Alert:
     return replace(alert, last_action_at=now)
 
 
-def retire(alert: Alert, now: datetime, reason: str) -> Alert | None:
-    """The alert of a rule that is no more: firing turns resolved with ``reason``; None when nothing is to be shown."""
-    return _leave(alert, now, reason)
+def retire(alert: Alert, now: datetime, why: Reason) -> Alert | None:
+    """The alert of a rule that is no more: firing turns resolved with ``why``; None when nothing is to be shown."""
+    return _leave(alert, now, why)
 
 
 def _blank(rule: Rule, key: AlertKey, model: str, now: datetime) -> Alert:
@@ -149,7 +144,7 @@ def _blank(rule: Rule, key: AlertKey, model: str, now: datetime) -> Alert:
         severity=rule.severity,
         state=AlertState.INACTIVE,
         health=Health.OK,
-        reason="",
+        why=Reason(""),
         value=None,
         since=None,
         fired_at=None,
@@ -164,8 +159,9 @@ def _advance(rule: Rule, before: Alert, found: Finding, now: datetime) -> Alert:
     alert = replace(before, severity=rule.severity, evaluated_at=now)
     if found.holds is None:
         if before.state is AlertState.INACTIVE:  # `onset`: an absence waits from here for its first sight
-            return replace(alert, health=Health.UNKNOWN, value=found.value, since=found.onset, reason=found.text)
-        return replace(alert, health=Health.UNKNOWN, value=found.value, reason=f"{found.text}; stays {before.state}")
+            return replace(alert, health=Health.UNKNOWN, value=found.value, since=found.onset, why=found.why)
+        stays = found.why.with_values(stays=before.state)
+        return replace(alert, health=Health.UNKNOWN, value=found.value, why=stays)
     alert = replace(alert, health=Health.OK, value=found.value)
     if found.holds:
         return _raised(rule, before, alert, found, now)
@@ -173,36 +169,35 @@ def _advance(rule: Rule, before: Alert, found: Finding, now: datetime) -> Alert:
         case AlertState.FIRING:
             last_true = before.last_true_at or now
             if now - last_true < rule.keep_firing_for:
-                until = moment(last_true + rule.keep_firing_for)
-                return replace(alert, reason=f"{found.text}; kept firing until {until}")
-            return replace(alert, state=AlertState.RESOLVED, resolved_at=now, reason=found.text)
+                return replace(alert, why=found.why.with_values(kept_until=last_true + rule.keep_firing_for))
+            return replace(alert, state=AlertState.RESOLVED, resolved_at=now, why=found.why)
         case AlertState.RESOLVED if before.resolved_at and now - before.resolved_at < RESOLVED_SHOWN:
-            return replace(alert, reason=found.text)
+            return replace(alert, why=found.why)
         case _:
-            return replace(alert, state=AlertState.INACTIVE, since=None, reason=found.text)
+            return replace(alert, state=AlertState.INACTIVE, since=None, why=found.why)
 
 
 def _raised(rule: Rule, before: Alert, alert: Alert, found: Finding, now: datetime) -> Alert:
     """The condition holds: pending and the clock started, pending on, or firing."""
     if before.state is AlertState.FIRING:
         since = before.since or now
-        return replace(alert, last_true_at=now, reason=f"{found.text} since {moment(since)}")
+        return replace(alert, last_true_at=now, why=found.why.with_values(since=since))
     since = now
     if before.state is AlertState.PENDING and before.since and before.last_true_at:
         # Time that nobody saw does not count towards `for`: the start moves on by the length of the silence.
         unseen = now - before.last_true_at if before.health is Health.UNKNOWN else timedelta(0)
         since = before.since + unseen
-    alert = replace(alert, since=since, last_true_at=now, reason=f"{found.text} since {moment(since)}")
+    alert = replace(alert, since=since, last_true_at=now, why=found.why.with_values(since=since))
     if now - since < rule.hold:
-        waits = f"{alert.reason}; fires after {format_duration(rule.hold)}"
-        return replace(alert, state=AlertState.PENDING, reason=waits, fired_at=None, resolved_at=None, onset=None)
+        waits = alert.why.with_values(fires_after=rule.hold)
+        return replace(alert, state=AlertState.PENDING, why=waits, fired_at=None, resolved_at=None, onset=None)
     onset = found.onset - (now - since) if found.onset and isinstance(rule, WindowRule) else found.onset
     return replace(alert, state=AlertState.FIRING, fired_at=now, resolved_at=None, onset=onset)
 
 
-def _leave(before: Alert, now: datetime, reason: str) -> Alert | None:
+def _leave(before: Alert, now: datetime, why: Reason) -> Alert | None:
     """What becomes of an alert that is evaluated no more."""
-    alert = replace(before, health=Health.OK, evaluated_at=now, reason=reason)
+    alert = replace(before, health=Health.OK, evaluated_at=now, why=why)
     match before.state:
         case AlertState.FIRING:
             return replace(alert, state=AlertState.RESOLVED, resolved_at=now)
@@ -223,22 +218,23 @@ def _is_forgotten(rule: AbsenceRule, seen: LastSeen, now: datetime, since: datet
     return seen.observed_at < since
 
 
-def _gone(rule: Rule, key: AlertKey, present: Iterable[AlertKey]) -> str:
+def _gone(rule: Rule, key: AlertKey, present: Iterable[AlertKey]) -> Reason:
     version, slice_ = key
     if version in {other for other, _ in present}:
-        return f"slice {slice_.text} has no samples in any window any more"
+        return Reason.of(Code.SLICE_GONE, slice=slice_.text)
     if rule.kind is RuleKind.DRIFT:
-        return "its stream of evidence is closed: another model version is in use"
+        return Reason.of(Code.STREAM_CLOSED)
     if version and isinstance(rule, WindowRule):
-        return f"version {version} has no samples in any window any more"
-    return f'rule "{rule.name}" is now of kind "{rule.kind}"'
+        return Reason.of(Code.VERSION_GONE, version=version)
+    return Reason.of(Code.RULE_OTHER_KIND, rule=rule.name, kind=rule.kind)
 
 
-def _silence(rule: Rule) -> str:
-    if rule.kind is RuleKind.THRESHOLD:
-        return f"{rule.metric} is unknown: no reading over {rule.window}"
-    if rule.kind is RuleKind.DRIFT:
-        return "drift evidence is unknown for this slice"
-    if rule.kind is RuleKind.DISPARITY:
-        return f"the difference from the rest of the model is unknown: no reading over {rule.window}"
-    return f"{rule.absent} are unknown for this slice"
+def _silence(rule: Rule) -> Reason:
+    match rule.kind:
+        case RuleKind.THRESHOLD:
+            return Reason.of(Code.NO_READING, metric=rule.metric, window=rule.window)
+        case RuleKind.DRIFT:
+            return Reason.of(Code.NO_EVIDENCE)
+        case RuleKind.DISPARITY:
+            return Reason.of(Code.NO_COMPARISON, window=rule.window)
+    return Reason.of(Code.NO_SIGHT, absent=rule.absent)

@@ -246,7 +246,7 @@ def look_at(
     auto = config.model_copy(update={"format": "auto"})
     found = look(connection, str(path), auto, slices, needs, pushed=True)
     if isinstance(found, Refused):
-        return found.why.replace(str(path), "the body")
+        return found.of_body(path)
     if found.rows > MAX_ROWS:
         return f"has {found.rows:,} rows, a push takes {MAX_ROWS:,}: send it in parts"
     return found

@@ -5,6 +5,7 @@ import errno
 import os
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeVar
 
 import duckdb
@@ -36,6 +37,15 @@ class Refused:
     why: str
     perhaps_unfinished: bool = False  # somebody may still be writing it
 
+    def of_body(self, path: Path) -> str:
+        """Return why nothing of a push can be taken: readers and proposed commands name the file that holds it."""
+        return hide_path(self.why, path)
+
+
+def hide_path(text: str, path: Path) -> str:
+    """Return what a reader said of the file that holds a push, for those who know it as the body they sent."""
+    return text.replace(str(path), "the body")
+
 
 def look(
     connection: duckdb.DuckDBPyConnection,
@@ -59,7 +69,7 @@ def look(
         is_here = not isinstance(error, OSError) or error.errno not in _NOT_OF_WRITING
         return Refused("unreadable_file", f"cannot be read ({told.splitlines()[0]})", perhaps_unfinished=is_here)
     except SourceError as error:
-        return Refused("unreadable_file", f"cannot be read: {error.message.removeprefix(f'{path}: ')}")
+        return Refused("unreadable_file", f"cannot be read: {error.problem}")
     missing = lacking(layout.has, config.holds, needs)
     if missing:
         proposal = own_names.proposed(

@@ -11,6 +11,7 @@ from fastapi import HTTPException
 
 from monitor.sources.formats.relations import Layout
 from monitor.sources.inbox import MAX_ROWS
+from monitor.sources.inspect import hide_path
 from monitor.store.connection import literal
 
 _HEADER_TYPE, _HEADER = 1, 2  # fields of Message
@@ -210,7 +211,7 @@ def demand_modest(connection: duckdb.DuckDBPyConnection, path: Path, layout: Lay
     except duckdb.OutOfMemoryException:
         raise HTTPException(413, "takes too much memory once unpacked: send it in parts") from None
     except duckdb.Error as error:
-        first_line = str(error).splitlines()[0].replace(str(path), "the body")
+        first_line = hide_path(str(error).splitlines()[0], path)
         raise HTTPException(422, f"cannot be read ({first_line}); nothing of the push was taken") from None
     size = int(found[0]) if found else 0
     if size > UNPACKED:

@@ -1,6 +1,5 @@
 """Frozen values ↔ table rows: readings, alerts, jobs."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -26,17 +25,14 @@ from monitor.model import (
 )
 from monitor.statistics.cells import SCORE_BINS
 from monitor.store.connection import aware, load_table, naive, quoted
+from monitor.store.reasons import JOB, REASON, job_from, job_row, reason_columns, reason_of
 
 _READING_KEYS = ("model", "version", "slice", "window", "window_start", "window_end", "computed_at", "state")
 READING_COLUMNS = (*_READING_KEYS, *COUNTS, *METRICS)
 _RELIABILITY = ("bin", "low", "high", "samples", "mean_score", "outcome_rate", "rate_lower", "rate_upper")
 _ALERT = (
-    "model", "version", "rule", "slice", "severity", "state", "health", "reason", "value", "since", "fired_at",
-    "last_true_at", "resolved_at", "evaluated_at", "onset", "last_action_at",
-)  # fmt: skip
-_JOB = (
-    "id", "model", "kind", "trigger", "scope", "requested_at", "state", "onset", "started_at", "finished_at", "reasons",
-    "details", "attempts", "next_attempt_at", "interruptions",
+    "model", "version", "rule", "slice", "severity", "state", "health", "value", "since", "fired_at", "last_true_at",
+    "resolved_at", "evaluated_at", "onset", "last_action_at",
 )  # fmt: skip
 
 
@@ -136,16 +132,16 @@ def _reading(row: Mapping[str, Any]) -> Reading:
 def load_alerts(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[Alert, ...]:
     """The alerts of a model as last stored."""
     rows = connection.execute(
-        f"SELECT {', '.join(_ALERT)} FROM alerts WHERE model = $model", {"model": model}
+        f"SELECT {', '.join((*_ALERT, *REASON))} FROM alerts WHERE model = $model", {"model": model}
     ).fetchall()
     alerts = []
     for row in rows:
-        held = dict(zip(_ALERT, row, strict=True))
+        held: dict[str, Any] = dict(zip(_ALERT, row, strict=False))
         for name in ("since", "fired_at", "last_true_at", "resolved_at", "evaluated_at", "onset", "last_action_at"):
             held[name] = aware(held[name])
         held["slice"] = Slice.parse(held["slice"])
         held["severity"], held["state"] = Severity(held["severity"]), AlertState(held["state"])
-        held["health"] = Health(held["health"])
+        held["health"], held["why"] = Health(held["health"]), reason_of(*row[len(_ALERT) :])
         alerts.append(Alert(**held))
     return tuple(alerts)
 
@@ -155,23 +151,23 @@ def store_alerts(
 ) -> None:
     """Replace the model's alert states; record each change of state as an event."""
     connection.execute("DELETE FROM alerts WHERE model = $model", {"model": model})
-    insert_columns(connection, "alerts", _ALERT, (_alert_row(alert) for alert in alerts))
+    insert_columns(connection, "alerts", (*_ALERT, *REASON), (_alert_row(alert) for alert in alerts))
     insert_columns(
         connection, "alert_events",
-        ("changed_at", "model", "version", "rule", "slice", "severity", "state", "reason", "onset"),
+        ("changed_at", "model", "version", "rule", "slice", "severity", "state", "onset", *REASON),
         (
             (alert.evaluated_at, alert.model, alert.version, alert.rule, alert.slice.text, alert.severity.value,
-             alert.state.value, alert.reason, alert.onset)
+             alert.state.value, alert.onset, *reason_columns(alert.why))
             for alert in changed
         ),
     )  # fmt: skip
 
 
 def _alert_row(alert: Alert) -> tuple[Any, ...]:
-    return tuple(
+    return *(
         value.text if isinstance(value, Slice) else getattr(value, "value", value)
         for value in (getattr(alert, name) for name in _ALERT)
-    )
+    ), *reason_columns(alert.why)  # fmt: skip
 
 
 def load_jobs(
@@ -180,32 +176,18 @@ def load_jobs(
 ) -> tuple[Job, ...]:  # fmt: skip
     """The model's jobs in these states, oldest first; with ``newest`` only so many, those asked for last."""
     rows = connection.execute(
-        f"SELECT {', '.join(_JOB)} FROM jobs WHERE model = $model AND list_contains($states, state) "
+        f"SELECT {', '.join(JOB)} FROM jobs WHERE model = $model AND list_contains($states, state) "
         "ORDER BY requested_at DESC, id DESC LIMIT $newest",
         {"model": model, "states": [state.value for state in states], "newest": newest or 2**40},
     ).fetchall()
-    jobs = []
-    for row in reversed(rows):
-        held = dict(zip(_JOB, row, strict=True))
-        for name in ("requested_at", "onset", "started_at", "finished_at", "next_attempt_at"):
-            held[name] = aware(held[name])
-        held["scope"], held["state"] = Slice.parse(held["scope"]), JobState(held["state"])
-        held["reasons"], held["details"] = tuple(held["reasons"]), json.loads(held["details"])
-        jobs.append(Job(**held))
-    return tuple(jobs)
+    return tuple(job_from(dict(zip(JOB, row, strict=True))) for row in reversed(rows))
 
 
 def store_job(connection: duckdb.DuckDBPyConnection, job: Job) -> None:
     """Insert the job, or replace the row of the same id."""
     connection.execute("DELETE FROM jobs WHERE id = $id", {"id": job.id})
-    values: dict[str, Any] = {name: getattr(job, name) for name in _JOB}
-    for name in ("requested_at", "onset", "started_at", "finished_at", "next_attempt_at"):
-        values[name] = naive(values[name])
-    values["scope"], values["state"] = job.scope.text, job.state.value
-    values["reasons"], values["details"] = list(job.reasons), json.dumps(job.details, default=str)
-    connection.execute(
-        f"INSERT INTO jobs ({', '.join(_JOB)}) VALUES ({', '.join('$' + name for name in _JOB)})", values
-    )
+    bound = ", ".join(f"${name}" for name in JOB)
+    connection.execute(f"INSERT INTO jobs ({', '.join(JOB)}) VALUES ({bound})", job_row(job))
 
 
 def load_last_seen(connection: duckdb.DuckDBPyConnection, model_id: int) -> tuple[LastSeen, ...]:

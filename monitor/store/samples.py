@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from monitor.config.settings import Model
 from monitor.model import Slice
+from monitor.model.reasons import Code, Reason
 from monitor.model.samples import AboutLogits, Samples
 from monitor.store.connection import naive, utc_day
 from monitor.store.dictionaries import Registry
@@ -28,7 +29,7 @@ class Loaded:
 
     samples: Samples
     slices: tuple[Slice, ...]
-    notes: tuple[str, ...]  # sentences: rows that take no part in a refit, and why
+    notes: tuple[Reason, ...]  # rows that take no part in a refit, and why
     of_cells: datetime | None = None  # thinned, but cells hold all there is to know of the rows, from this day on
 
 
@@ -56,12 +57,12 @@ def load_samples(
     notes = []
     if thinned:
         by = "id" if samples.group is None else "group"
-        each = f", each with {classes:,} logits" if classes > ROOMY else ""
-        notes.append(f"{len(samples):,} of {usable:,} samples{each}, chosen by a hash of their {by}")
+        logits = classes if classes > ROOMY else None
+        notes.append(Reason.of(Code.SAMPLES_CHOSEN, kept=len(samples), usable=usable, logits=logits, by=by))
     if without_raw:
-        notes.append(f"left out {without_raw:,} samples that carry a calibrated score but no raw_score or logits")
+        notes.append(Reason.of(Code.SAMPLES_WITHOUT_RAW, samples=without_raw))
     if samples.n is not None:
-        notes.append(f"{len(samples):,} rows, some pre-counted, for {samples.n.sum():,.0f} samples in all")
+        notes.append(Reason.of(Code.SAMPLES_PRECOUNTED, rows=len(samples), samples=samples.n.sum()))
     of_cells = utc_day(oldest.replace(tzinfo=UTC)) if thinned and not unlike_cells else None
     return Loaded(samples, slices, tuple(notes), of_cells)
 
@@ -85,7 +86,7 @@ def load_shares(
         yield _read(connection, registry, model, span, _SHARE if shares > 1 else "", wanted)[0]
 
 
-# to go on from refit_samples.sql
+# to go on from refit_samples
 _CHOSEN = "AND s.rowid IN (SELECT row_key FROM parts WHERE part <= $cut)"
 _SHARE = "AND hash(coalesce(s.group_id, s.sample_id)) % $shares::UBIGINT = $share::UBIGINT"  # else of 128 bits, slowly
 _IN_ORDER = "ORDER BY s.observed_at, s.sample_id"

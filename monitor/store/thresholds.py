@@ -1,7 +1,6 @@
 """How the thresholds in use did over a window: the cells of samples that their own calibrators scored."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -14,9 +13,10 @@ from monitor.model import Slice, ThresholdInUse
 from monitor.statistics.thresholds.curves import COLUMNS, ThresholdCurve
 from monitor.statistics.thresholds.live import design_effects, live_rates
 from monitor.store.cells import WindowCells, filled, shown_slices
-from monitor.store.connection import aware, naive
+from monitor.store.connection import naive
 from monitor.store.dictionaries import Registry
 from monitor.store.readings import insert_columns
+from monitor.store.reasons import REASON, THRESHOLD, reason_columns, threshold_from
 from monitor.store.sql import statement
 
 CLASS_DIMENSION = "predicted_class"
@@ -84,7 +84,6 @@ def threshold_of(slice_: Slice, calibrator: str, deciding: Sequence[ThresholdInU
     return None if best is None else best.threshold
 
 
-_THRESHOLD = tuple(each.name for each in fields(ThresholdInUse))
 _CURVE_KEYS = ("model", "scope", "policy", "per", "class_name", "calibrator", "chosen_at")
 
 
@@ -94,13 +93,14 @@ def store_thresholds(
     """Enter chosen thresholds with their curves, in place of earlier ones of the same calibrator, scope and class; to be
     called inside a transaction."""
     for threshold, curve in decided:
-        values = {name: _plain(getattr(threshold, name)) for name in _THRESHOLD}
+        values = {name: _plain(getattr(threshold, name)) for name in THRESHOLD}
+        values |= dict(zip(REASON, reason_columns(threshold.why), strict=True))
         same = " AND ".join(f"{name} = ${name}" for name in ("model", "scope", "calibrator", "per", "class_name"))
         own = {name: values[name] for name in ("model", "scope", "calibrator", "per", "class_name")}
         for table in ("thresholds", "threshold_curves"):
             connection.execute(f"DELETE FROM {table} WHERE {same}", own)
-        listed = ", ".join(f'"{name}"' for name in _THRESHOLD)
-        bound = ", ".join("$" + name for name in _THRESHOLD)
+        listed = ", ".join(f'"{name}"' for name in values)
+        bound = ", ".join("$" + name for name in values)
         connection.execute(f"INSERT INTO thresholds ({listed}) VALUES ({bound})", values)
         if curve is not None:
             keys = [values[name] for name in _CURVE_KEYS]
@@ -118,14 +118,9 @@ def _plain(value: Any) -> Any:
 
 def load_thresholds(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[ThresholdInUse, ...]:
     """The thresholds in force: those of the calibrators in charge, or of scores as they come where none is."""
-    listed = ", ".join(f'"{name}"' for name in _THRESHOLD)
+    listed = ", ".join(f'"{name}"' for name in (*THRESHOLD, *REASON))
     rows = connection.execute(
         f"SELECT {listed} FROM thresholds_in_force WHERE model = $model ORDER BY scope, policy, per, class_name",
         {"model": model},
     ).fetchall()
-    thresholds = []
-    for row in rows:
-        held = dict(zip(_THRESHOLD, row, strict=True))
-        held["scope"], held["chosen_at"] = Slice.parse(held["scope"]), aware(held["chosen_at"])
-        thresholds.append(ThresholdInUse(**held))
-    return tuple(thresholds)
+    return tuple(threshold_from(dict(zip((*THRESHOLD, *REASON), row, strict=True))) for row in rows)

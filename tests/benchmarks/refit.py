@@ -12,6 +12,7 @@ from scipy.special import expit, softmax
 from monitor.config.settings import Threshold
 from monitor.jobs.work import carry_out, refit_work
 from monitor.model import Slice
+from monitor.model.reasons import BY_HAND
 from monitor.model.refits import job_of
 from monitor.model.samples import Samples
 from monitor.recalibration.inputs import gather
@@ -77,7 +78,7 @@ def of_store(room: Path, limit: int) -> tuple[float, float, float, float, int, s
         }
     )
     connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=ENDED)
-    job = job_of(model.name, "recalibrate", "manual", Slice(), ENDED)
+    job = job_of(model.name, "recalibrate", BY_HAND, Slice(), ENDED)
     with timed() as gathering:
         task = gather(connection, Registry.load(connection, model, ENDED), model, job, ENDED, ENDED)
     row = connection.execute("SELECT count(*) FROM samples WHERE positives IS NOT NULL").fetchone()

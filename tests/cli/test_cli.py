@@ -21,7 +21,7 @@ from tests.worlds.process import calwatch
 COMMANDS = (
     "", "demo", "init", "check", "run", "once", "backtest", "status", "slices", "jobs", "retry",
     "jobs show", "jobs cancel", "recalibrate", "rollback",
-    "export", "report", "schema", "snapshot", "rules", "rules test", "token", "token new", "backup", "restore",
+    "export", "report", "schema", "docs", "snapshot", "rules", "rules test", "token", "token new", "backup", "restore",
 )  # fmt: skip
 CAMERA = "camera=c1"
 

@@ -145,7 +145,7 @@ def test_the_starter_names_schemas_that_init_writes_and_an_editor_finds(tmp_path
         ((), config_schema), (("--rules",), rules_schema), (("--artefact",), artefact_schema),
         (("--current",), current_schema), (("--payload",), payload_schema),
     ],
-    ids=str,
+    ids=["none", "rules", "artefact", "current", "payload"],
 )  # fmt: skip
 def test_each_schema_is_printed_on_demand(
     option: tuple[str, ...], schema: Callable[[], dict[str, Any]], capsys: pytest.CaptureFixture[str]

@@ -8,47 +8,50 @@ import pytest
 
 from monitor.cli.output import tell_refits, tell_status
 from monitor.model import Job, JobState, Slice, ThresholdInUse
+from monitor.model.reasons import BY_HAND, Code, Reason
 from monitor.store.published.queries import Snapshot
 from monitor.store.thresholds import store_thresholds
 from tests.worlds.line import BEGAN, HOUR, line, model_section
 
 AT = datetime(2026, 2, 1, tzinfo=UTC)
-CHOSEN = "isotonic rejected: 140 positives, needs 1,000"
-THRESHOLD = "threshold 0.8000 by cost:fp=4,fn=1; cheapest in the samples was 0.7617"
+CHOSEN = Reason.of(Code.METHOD_UNFIT, method="isotonic", problem="140 positives, needs 1,000")
+THRESHOLD = Reason.of(Code.THRESHOLD_NOT_CHOSEN, policy="f1")
+CHANGE = {"mean": 0.004, "lower": -0.001, "confidence": 0.95, "samples": 249}
+SLICE = Reason.of(Code.GATE_SLICE_WORSE, slice="camera=c3", by=0.007, reach=0.001, samples=200)
 
 
-def _job(*reasons: str, state: JobState = JobState.REJECTED) -> Job:
+def _job(*why: Reason, state: JobState = JobState.REJECTED) -> Job:
     return Job(
-        id="1", model="m", kind="recalibrate", scope=Slice(), trigger="manual", state=state, requested_at=AT,
-        finished_at=AT, reasons=reasons,
+        id="1", model="m", kind="recalibrate", scope=Slice(), asked_by=BY_HAND, state=state, requested_at=AT,
+        finished_at=AT, why=why,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("reasons", "kind"),
+    ("why", "kind"),
     [
-        (("rejected: log-loss better by 0.004 on 249 later samples, which may be chance", THRESHOLD),
-         "improvement may be chance"),
-        ((CHOSEN, "rejected: log-loss worse by 0.004 on 718 later samples", THRESHOLD), "log-loss would be worse"),
-        (("rejected: log-loss worse by 0.004", "rejected: slice camera=c3 log-loss worse by 0.007"), "log-loss would be worse"),
-        (("accepted: log-loss better by 0.01", "rejected: slice camera=c3 log-loss worse by 0.007"),
-         "a slice would become worse"),
-        ((CHOSEN, "rejected: needs 300 labelled samples, has 133; nothing changes"), "too little data"),
-        ((CHOSEN, "rejected: the candidate gives the same scores as the calibrator in use on 9 later samples"),
-         "nothing to mend (the candidate equals what is in use)"),
-        (("rejected: the moon is full", THRESHOLD), "the moon is full"),
+        ((Reason.of(Code.GATE_CHANCE, **CHANGE), THRESHOLD), "improvement may be chance"),
+        ((CHOSEN, Reason.of(Code.GATE_WORSE, **CHANGE), THRESHOLD), "log-loss would be worse"),
+        ((Reason.of(Code.GATE_WORSE, **CHANGE), SLICE), "log-loss would be worse"),
+        ((Reason.of(Code.GATE_BETTER, **CHANGE), SLICE), "a slice would become worse"),
+        ((CHOSEN, Reason.of(Code.REFIT_FEW_SAMPLES, needed=300, found=133)), "too little data"),
+        ((CHOSEN, Reason.of(Code.GATE_FEW_GROUPS, needed=20, found=3)), "too little data"),
+        ((CHOSEN, Reason.of(Code.GATE_SAME, samples=9)), "nothing to mend (the candidate equals what is in use)"),
+        ((Reason.of(Code.REFIT_UNFIT, method="beta", problem="the moon is full"), THRESHOLD),
+         "beta cannot be fitted: the moon is full; nothing changes"),
+        ((Reason.told("rejected: as an earlier release said"),), "rejected: as an earlier release said"),
         ((), "no reason recorded"),
     ],
 )  # fmt: skip
 def test_a_rejected_refit_is_counted_under_the_reason_that_turned_it_down(
-    reasons: tuple[str, ...], kind: str, capsys: pytest.CaptureFixture[str]
+    why: tuple[Reason, ...], kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell_refits([_job(*reasons)])
+    tell_refits([_job(*why)])
     assert f"    1 × rejected: {kind}\n" in capsys.readouterr().out
 
 
 def test_a_refit_that_failed_is_counted_under_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    tell_refits([_job(CHOSEN, "failed: took longer than 1h", state=JobState.FAILED)])
+    tell_refits([_job(CHOSEN, Reason.of(Code.FAILED, problem="took longer than 1h"), state=JobState.FAILED)])
     assert "    1 × failed: took longer than 1h\n" in capsys.readouterr().out
 
 

@@ -15,6 +15,7 @@ from monitor.jobs.actions.payload import payload_schema
 from monitor.jobs.actions.routing import alert_calls, job_calls, told_together
 from monitor.model import Alert, AlertState, Health, Job, JobState, Severity, Slice
 from monitor.model.errors import ConfigError
+from monitor.model.reasons import BY_HAND, Reason
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 5, tzinfo=UTC)
 NIGHT = Slice.of({"camera": "c3", "lighting": "night"})
@@ -103,14 +104,14 @@ def _actions(**settings: Any) -> list[Action]:
 
 def _alert(state: AlertState) -> Alert:
     return Alert(
-        "m", "v1", "ece-high", NIGHT, Severity.PAGE, state, Health.OK, "ECE at least 0.07", 0.07, NOW, NOW, NOW,
+        "m", "v1", "ece-high", NIGHT, Severity.PAGE, state, Health.OK, Reason.told("ECE at least 0.07"), 0.07, NOW, NOW, NOW,
         NOW if state is AlertState.RESOLVED else None, NOW, onset=NOW - timedelta(hours=3),
     )  # fmt: skip
 
 
 def _ended(state: JobState, kind: str = "recalibrate", **details: Any) -> Job:
     return Job(
-        "0123456789ab", "m", kind, "manual", NIGHT, NOW, state, finished_at=NOW, reasons=("accepted",), details=details,
+        "0123456789ab", "m", kind, BY_HAND, NIGHT, NOW, state, finished_at=NOW, why=(Reason.told("accepted"),), details=details,
         attempts=1,
     )  # fmt: skip
 

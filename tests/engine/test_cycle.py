@@ -18,6 +18,7 @@ from monitor.jobs.queue import enqueue
 from monitor.jobs.requests import leave
 from monitor.model import Alert, AlertState, Job, JobState, Slice
 from monitor.model.errors import ConfigError, StoreError
+from monitor.model.reasons import BY_HAND, Trigger, TriggerKind
 from monitor.model.refits import job_of
 from monitor.store import readings as rows
 from monitor.store.cells import window_cells
@@ -230,10 +231,10 @@ def test_the_refit_schedule_goes_by_the_models_time_zone(tmp_path: Path) -> None
 
 def test_a_scope_has_one_open_job_of_a_kind_and_the_same_job_is_taken_once(tmp_path: Path) -> None:
     with line(tmp_path) as held:
-        first = job_of("m", "recalibrate", "manual", HAZED, BEGAN)
-        same_scope = job_of("m", "recalibrate", "rule ece-high", HAZED, BEGAN + HOUR)
-        other_scope = job_of("m", "recalibrate", "rule ece-high", Slice(), BEGAN + HOUR)
-        other_kind = job_of("m", "rollback", "manual", HAZED, BEGAN + HOUR)
+        first = job_of("m", "recalibrate", BY_HAND, HAZED, BEGAN)
+        same_scope = job_of("m", "recalibrate", Trigger(TriggerKind.RULE, "ece-high"), HAZED, BEGAN + HOUR)
+        other_scope = job_of("m", "recalibrate", Trigger(TriggerKind.RULE, "ece-high"), Slice(), BEGAN + HOUR)
+        other_kind = job_of("m", "rollback", BY_HAND, HAZED, BEGAN + HOUR)
         assert enqueue(held.connection, [first, first]) == (first,)
         assert enqueue(held.connection, [same_scope, other_scope, other_kind]) == (other_scope, other_kind)
         rows.store_job(held.connection, replace(first, state=JobState.REJECTED))
@@ -246,7 +247,8 @@ def test_jobs_of_one_judgement_run_widest_slice_first(tmp_path: Path) -> None:
         Slice.parse(text) for text in ("all", "camera=c1", "camera=c3,lighting=night", "lighting=day", "camera=c2")
     ]
     with line(tmp_path) as held:
-        enqueue(held.connection, [job_of("m", "recalibrate", "rule ece-high", scope, BEGAN) for scope in scopes])
+        rule = Trigger(TriggerKind.RULE, "ece-high")
+        enqueue(held.connection, [job_of("m", "recalibrate", rule, scope, BEGAN) for scope in scopes])
         ticks = [held.tick(BEGAN + cycle * HOUR, publish=False).jobs["m"] for cycle in range(1, 5)]
         assert [[job.scope.text for job in jobs] for jobs in ticks] == [
             ["all"], ["camera=c1", "camera=c2", "lighting=day"], ["camera=c3,lighting=night"], [],
@@ -273,7 +275,7 @@ def test_a_request_file_is_taken_up_once_and_a_bad_one_is_set_aside(tmp_path: Pa
 
 def test_a_job_that_a_crash_interrupted_runs_again_at_the_next_start(tmp_path: Path) -> None:
     with line(tmp_path) as held:
-        job = job_of("m", "recalibrate", "manual", HAZED, BEGAN)
+        job = job_of("m", "recalibrate", BY_HAND, HAZED, BEGAN)
         rows.store_job(held.connection, replace(job, state=JobState.RUNNING, started_at=BEGAN))
     with line(tmp_path) as held:
         (done,) = held.tick(BEGAN + HOUR, publish=False).jobs["m"]

@@ -11,6 +11,7 @@ from monitor.jobs.queue import enqueue
 from monitor.jobs.requests import leave
 from monitor.jobs.runners import InlineRunner
 from monitor.model import JobState
+from monitor.model.reasons import Trigger
 from monitor.model.refits import job_of
 from monitor.store.readings import load_jobs
 from tests.jobs.actions.receiver import Receiver
@@ -90,7 +91,10 @@ def test_an_action_that_never_works_fails_after_its_attempts(tmp_path: Path) -> 
 
 def test_an_action_gone_from_the_configuration_fails_with_that_reason(tmp_path: Path) -> None:
     with line(tmp_path, MODEL) as held:
-        enqueue(held.connection, [job_of("m", "action", "x", ALL, NOW, details={"action": "gone", "payload": {}})])
+        enqueue(
+            held.connection,
+            [job_of("m", "action", Trigger("", "x"), ALL, NOW, details={"action": "gone", "payload": {}})],
+        )
         (job,) = held.tick(NOW, publish=False).jobs["m"]
         assert job.reasons == ('failed: the configuration has no action "gone" any more',)
 

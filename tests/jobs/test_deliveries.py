@@ -14,6 +14,7 @@ from monitor.jobs.queue import INTERRUPTIONS, LONGEST_PAUSE, begin, enqueue
 from monitor.jobs.runners import DELIVERIES, PatientRunner, ProcessRunner, _Child
 from monitor.jobs.work import Work, action_work
 from monitor.model import Job, JobState
+from monitor.model.reasons import Trigger, TriggerKind
 from monitor.model.refits import job_of
 from monitor.store.readings import load_jobs
 from tests.jobs.actions.receiver import Receiver
@@ -35,7 +36,9 @@ def _call(
     payload = {"event": f"alert.{state}", "alert": alert, **({"also": list(also)} if also else {})}
     at = NOW + minutes * timedelta(minutes=1)
     details = {"action": name, "payload": payload}
-    return job_of("m", "action", f"rule r {state}", ALL, at, details=details, key=f"{name} {slice_}")
+    return job_of(
+        "m", "action", Trigger(TriggerKind.RULE, "r", event=state), ALL, at, details=details, key=f"{name} {slice_}"
+    )
 
 
 def _jobs(held: Line) -> dict[str, Job]:

@@ -13,6 +13,7 @@ from monitor.jobs.requests import leave, leave_cancellation
 from monitor.jobs.runners import InlineRunner
 from monitor.jobs.work import Report
 from monitor.model import Job, JobState
+from monitor.model.reasons import BY_HAND
 from monitor.model.refits import job_of
 from monitor.recalibration.inputs import newest_version
 from monitor.recalibration.registry import promoted_so_far
@@ -179,7 +180,7 @@ def test_no_more_refits_run_at_once_than_configured(tmp_path: Path) -> None:
 def test_a_cancelled_job_does_not_run(tmp_path: Path) -> None:
     with line(tmp_path, MODEL) as held:
         held.arrive(BEGAN, NOW, 3000, temperature=3.0)
-        job = job_of("m", "recalibrate", "manual", ALL, NOW)
+        job = job_of("m", "recalibrate", BY_HAND, ALL, NOW)
         enqueue(held.connection, [job])
         leave_cancellation(held.cycle.config.state_dir, "m", job.id)
         (cancelled,) = held.tick(NOW, publish=False).jobs["m"]

@@ -11,6 +11,7 @@ from monitor.jobs.dispatcher import REFITS_A_CYCLE
 from monitor.jobs.queue import due_jobs, enqueue
 from monitor.jobs.requests import leave
 from monitor.model import Job, JobState, Slice
+from monitor.model.reasons import Trigger, TriggerKind
 from monitor.model.refits import job_of
 from monitor.store.readings import load_jobs
 from tests.worlds.jobs import ALL, CAMERA, MODEL, NIGHT, NOW
@@ -23,7 +24,10 @@ CROSSES = tuple(Slice.of({**camera.as_dict(), **light.as_dict()}) for camera in 
 
 def asked(held: Line, scopes: Sequence[Slice], *, model: str = "m", hours: int = 0) -> None:
     now = NOW + hours * HOUR
-    enqueue(held.connection, [job_of(model, "recalibrate", "rule drift", scope, now) for scope in scopes])
+    enqueue(
+        held.connection,
+        [job_of(model, "recalibrate", Trigger(TriggerKind.RULE, "drift"), scope, now) for scope in scopes],
+    )
 
 
 def ended(held: Line, cycle: int, model: str = "m") -> list[str]:

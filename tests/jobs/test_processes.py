@@ -17,12 +17,14 @@ from monitor.jobs.actions.delivery import Delivered, Delivery
 from monitor.jobs.runners import PatientRunner, ProcessRunner
 from monitor.jobs.work import Broken, Report, Work, action_work, carry_out, refit_work
 from monitor.model import Slice, Task
+from monitor.model.reasons import Reason
 from monitor.model.samples import Samples
 from monitor.recalibration.refit import Refit, Refitting
 from tests.worlds.process import wait_for
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SLEEP = "import os,time; open('pid','w').write(str(os.getpid())); time.sleep(600)"
+SINCE = Reason.told("since then")
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def _refit(n: int = 4_000, timeout: timedelta = timedelta(hours=1)) -> Work:
             "recalibration": {"method": "temperature", "timeout": timeout},
         }
     )  # fmt: skip
-    return refit_work("abcdef012345", Refitting(model, Slice(), samples, (Slice(),), {}, NOW, ("since then",)))
+    return refit_work("abcdef012345", Refitting(model, Slice(), samples, (Slice(),), {}, NOW, (SINCE,)))
 
 
 def _report(runner: ProcessRunner) -> Report:
@@ -88,7 +90,7 @@ def test_a_refit_in_a_process_finds_what_one_here_finds(runner: ProcessRunner, t
     work = _refit()
     runner.start(work)
     (running,) = runner.running()
-    assert (running.task, running.basis, running.notes) == (None, {}, ("since then",))
+    assert (running.task, running.basis, running.notes) == (None, {}, (SINCE,))
     report, here = _report(runner), carry_out(work).result
     assert isinstance(report.result, Refit)
     assert isinstance(here, Refit)

@@ -15,6 +15,7 @@ from monitor.jobs.queue import (
     requeue_interrupted,
 )
 from monitor.model import Job, JobState, Slice
+from monitor.model.reasons import BY_HAND
 from monitor.model.refits import job_of
 from monitor.store.readings import load_jobs, store_job
 from tests.worlds.line import BEGAN, HOUR, Line, line, model_section
@@ -24,7 +25,7 @@ SECOND = timedelta(seconds=1)
 
 
 def _job(kind: str = "recalibrate", scope: Slice = Slice(), key: str = "") -> Job:  # noqa: B008  # frozen
-    return job_of("m", kind, "manual", scope, BEGAN, key=key)
+    return job_of("m", kind, BY_HAND, scope, BEGAN, key=key)
 
 
 def _only(held: Line) -> Job:
@@ -141,7 +142,8 @@ def test_old_ended_jobs_and_their_log_go_with_the_history_and_open_ones_stay(tmp
         for job in (ended, kept):
             store_job(held.connection, job)
         held.connection.execute(
-            "INSERT INTO alert_events SELECT $old, 'm', '', 'r', 'all', 'page', 'firing', '', NULL", {"old": old}
+            "INSERT INTO alert_events SELECT $old, 'm', '', 'r', 'all', 'page', 'firing', '', NULL, NULL, NULL",
+            {"old": old},
         )
         held.tick(BEGAN + timedelta(days=40), publish=False)
         assert [job.id for job in load_jobs(held.connection, "m")] == ["open"]

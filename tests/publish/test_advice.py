@@ -18,6 +18,7 @@ from monitor.model import (
     Reading,
     Slice,
 )
+from monitor.model.reasons import Reason, Trigger, TriggerKind
 from monitor.publish.web.filters import asked_by
 from monitor.publish.web.pages.advice import DEEDS, advice
 from tests.worlds.page import Site
@@ -30,7 +31,8 @@ PATH = "/slice?model=digits&slice=camera%3Dc3%2Clighting%3Dnight"
 
 
 def job(name: str, state: JobState, at: datetime = AT - HOUR, scope: Slice = NIGHT, kind: str = "recalibrate") -> Job:
-    return Job(name, "digits", kind, "rule ece-high", scope, at, state, reasons=("first", f"{state.value}: because"))
+    why = (Reason.told("first"), Reason.told(f"{state.value}: because"))
+    return Job(name, "digits", kind, Trigger(TriggerKind.RULE, "ece-high"), scope, at, state, why=why)
 
 
 def charge(promoted_at: datetime, adopted: bool | None = None) -> CalibratorInUse:
@@ -133,7 +135,7 @@ def test_an_alert_that_is_over_stays_told_on_the_overview_the_model_and_the_slic
         state=AlertState.INACTIVE,
         since=None,
         resolved_at=AT - HOUR,
-        reason="ece_lower 0 is below 0.05",
+        why=Reason.told("ece_lower 0 is below 0.05"),
     )
     quiet = replace(digits, alerts=(over,))
     resolved = '2026-03-01 01:00</time> <span class="quiet">(60 min ago)'
@@ -149,7 +151,7 @@ def test_an_alert_that_is_over_stays_told_on_the_overview_the_model_and_the_slic
 
 
 def test_a_scheduled_job_tells_its_time_once() -> None:
-    nightly = replace(job("a", JobState.REJECTED), trigger="schedule 2026-03-01T02:00:00+00:00")
+    nightly = replace(job("a", JobState.REJECTED), asked_by=Trigger(TriggerKind.SCHEDULE, at=AT))
     assert (asked_by(nightly), asked_by(job("a", JobState.REJECTED))) == ("schedule", "rule ece-high")
 
 

@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from monitor.jobs.requests import REQUESTS
 from monitor.model import COUNTS, METRICS, Slice
 from monitor.model.errors import StoreError
+from monitor.model.reasons import BY_HAND
 from monitor.model.refits import job_of
 from monitor.store import readings as rows
 from monitor.store.published.snapshot import SNAPSHOT
@@ -254,7 +255,7 @@ def test_a_job_is_asked_for_by_a_request_file_and_the_open_one_is_named_instead(
         held.tick()
         assert get(held.client(), f"/jobs/{asked.json()['job']}")["trigger"] == "manual"
 
-        later = job_of("m", "recalibrate", "manual", Slice(), held.now)
+        later = job_of("m", "recalibrate", BY_HAND, Slice(), held.now)
         rows.store_job(held.connection, replace(later, attempts=1, next_attempt_at=held.now + timedelta(days=1)))
         held.tick()
         taken = writer.post(jobs, json={"kind": "recalibrate"})

@@ -15,6 +15,7 @@ import pytest
 
 from monitor.engine.http import HttpServer
 from monitor.model import Published, Reading, Slice
+from monitor.model.reasons import Reason
 from monitor.publish.web.app import create_app
 from tests.deploy.tools import needed
 from tests.worlds.page import EVIL, HAZED, Site, played
@@ -136,7 +137,7 @@ def test_names_of_any_length_and_script_stay_within_the_window(
     hostile = replace(
         digits, name=long, problem=long, readings=(reading(), *(reading(each, ece_lower=0.1) for each in slices)),
         alerts=tuple(
-            replace(digits.alerts[0], model=long, rule=long, reason=long, version=long, slice=each) for each in slices
+            replace(digits.alerts[0], model=long, rule=long, why=Reason.told(long), version=long, slice=each) for each in slices
         ),
     )  # fmt: skip
     site = Site(Published(small.at, (hostile,)), small.at)

@@ -20,6 +20,7 @@ from monitor.model import (
     Slice,
     ThresholdRule,
 )
+from monitor.model.reasons import Code, Reason
 from monitor.publish.web import filters as texts
 from monitor.publish.web.pages.digest import worst_first
 from tests.publish.outline import Outline, outline
@@ -113,12 +114,13 @@ def test_hostile_names_are_shown_and_do_nothing(small: Published, reading: Calla
     evil = "<script>alert(1)</script>\"'&,\n</svg>{{ 7 * 7 }}"
     slice_ = Slice.of({"camera": evil, "light": evil})
     digits = small.models[0]
+    said = Reason.told(evil)
     hostile = replace(
         digits, name=evil, dimensions=("camera", "light"), problem=evil, last_success={evil: AT},
         readings=(reading(slice_, ece_lower=0.1, version=evil), reading()),
-        alerts=tuple(replace(each, model=evil, reason=evil, rule=evil, version=evil, slice=slice_) for each in digits.alerts),
+        alerts=tuple(replace(each, model=evil, why=said, rule=evil, version=evil, slice=slice_) for each in digits.alerts),
         calibrators=tuple(replace(each, calibrator=evil, method=evil, scope=slice_) for each in digits.calibrators),
-        thresholds=tuple(replace(each, policy=evil, scope=slice_, class_name=evil, reason=evil) for each in digits.thresholds),
+        thresholds=tuple(replace(each, policy=evil, scope=slice_, class_name=evil, why=said) for each in digits.thresholds),
         evidence=tuple(replace(each, slice=slice_, rule=evil, direction=evil, caveat=evil) for each in digits.evidence),
     )  # fmt: skip
     published = Published(AT, (hostile,))
@@ -270,10 +272,10 @@ def test_what_there_is_not_is_not_found_and_the_page_says_what_there_is_and_lead
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("/?page=0", "Page: input should be greater than or equal to 1."),
-        (f"{MODEL}&page=x", "Page: input should be a valid integer"),
-        ("/model", "Model: field required."),
-        ("/slice?model=digits", "Slice: field required."),
+        ("/?page=0", "Page: Input should be greater than or equal to 1."),
+        (f"{MODEL}&page=x", "Page: Input should be a valid integer"),
+        ("/model", "Model: Field required."),
+        ("/slice?model=digits", "Slice: Field required."),
     ],
 )
 def test_an_address_that_cannot_be_read_is_refused_with_a_page(small: Published, path: str, told: str) -> None:
@@ -357,13 +359,20 @@ def test_many_alerts_are_cut_and_counted_firing_ones_first(small: Published, ale
 
 def test_an_alert_tells_each_time_once(small: Published, alert: Callable[..., Alert]) -> None:
     since, onset = "2026-02-28 23:00", "2026-02-27 20:00"
-    told = {
-        f"ece_lower 0.083 is above 0.05 over 24h (400 samples) since {since} UTC": ("It began about ", "(400 samples)</p>"),
-        f"Scores drifted since about {onset} UTC (9 samples). It is sure. In force since {since} UTC": ("", "It is sure.</p>"),
-        "ece_lower is unknown; stays firing": ("It began about ", "stays firing</p>"),
-    }  # fmt: skip
-    for reason, (began, ends) in told.items():
-        html = page(Published(AT, (replace(small.models[0], alerts=(alert(reason=reason),)),)))
+    made = alert()
+    off = made.why.with_values(since=made.since)
+    drift = Reason.of(
+        Code.DRIFT, slice="all", direction="", began=made.onset, newest_at=None, samples=9, ratio=2.0, reference="score",
+        per_year=1.0, caveat="", since=made.since,
+    )  # fmt: skip
+    silent = Reason.of(Code.NO_READING, metric="ece_lower", window="24h").with_values(stays="firing")
+    told = [
+        (off, "It began about ", "(400 samples)</p>"),
+        (drift, "", "over all its slices.</p>"),
+        (silent, "It began about ", "stays firing</p>"),
+    ]
+    for why, began, ends in told:
+        html = page(Published(AT, (replace(small.models[0], alerts=(alert(why=why),)),)))
         entry = re.sub(
             "<[^p>][^>]*>", "", html.partition('id="alerts">')[2].partition("</li>")[0].replace("</p>", "[/p]")
         )
@@ -372,11 +381,14 @@ def test_an_alert_tells_each_time_once(small: Published, alert: Callable[..., Al
         assert entry.count(onset) == 1, entry
         assert began in entry, entry
         assert ends in entry, entry
-    waits = f"ece_lower 0.083 is above 0.05 since {since} UTC; fires after 30m"
-    pending = replace(small.models[0], alerts=(alert(state=AlertState.PENDING, reason=waits),))
-    assert "<p>ece_lower 0.083 is above 0.05; fires after 30m</p>" in page(Published(AT, (pending,)))
-    past = f"no further drift alarm since {since} UTC"
-    assert texts.why(alert(state=AlertState.RESOLVED, reason=past)) == past, "that is another time"
+    waits = off.with_values(fires_after=timedelta(minutes=30))
+    pending = replace(small.models[0], alerts=(alert(state=AlertState.PENDING, why=waits),))
+    assert "<p>ece_lower 0.083 is above 0.05 over 24h (400 samples); fires after 30m</p>" in page(
+        Published(AT, (pending,))
+    )
+    past = Reason.of(Code.DRIFT_OVER, alarm_at=made.since)
+    over = alert(state=AlertState.RESOLVED, why=past)
+    assert texts.why(over) == f"no further drift alarm since {since} UTC", "that is another time"
 
 
 def test_a_count_that_is_no_number_is_unknown() -> None:

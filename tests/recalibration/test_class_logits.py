@@ -16,6 +16,7 @@ from scipy.special import expit, softmax
 
 from monitor.config.settings import Model, parse_config
 from monitor.model import Slice
+from monitor.model.reasons import BY_HAND
 from monitor.model.refits import job_of
 from monitor.recalibration.artefact_schema import artefact_schema
 from monitor.recalibration.artefacts import Artefact, read_artefact, write_artefact, write_current
@@ -83,7 +84,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 
 def task_of(world: World) -> Refitting:
-    job = job_of("m", "recalibrate", "by hand", Slice(), NOW)
+    job = job_of("m", "recalibrate", BY_HAND, Slice(), NOW)
     return gather(world.connection, world.registry(), world.model, job, NOW, NOW)
 
 

@@ -12,6 +12,7 @@ from monitor.config.settings import Model, parse_config
 from monitor.model import Slice
 from monitor.model.errors import ConfigError
 from monitor.model.samples import Samples
+from monitor.model.words import tell_reasons
 from monitor.recalibration.calibrators import Identity, Isotonic, Temperature, Vector
 from monitor.recalibration.thresholds import class_probabilities, decide
 from tests.worlds.line import model_section
@@ -54,7 +55,7 @@ def _three_classes(n: int, seed: int, *, known: bool = True) -> Samples:
 
 def test_a_promise_is_chosen_and_stated_on_the_later_samples(stream: Stream) -> None:
     early, late = stream(np.random.default_rng(1), 4000), stream(np.random.default_rng(2), 3000)
-    decided, reasons = decide(
+    decided, why = decide(
         _model('policy = "precision>=0.9", confidence = 0.9'), NIGHT, Identity(), early, late, "id", NOW
     )
     (one,) = decided
@@ -66,7 +67,7 @@ def test_a_promise_is_chosen_and_stated_on_the_later_samples(stream: Stream) -> 
     assert chosen.precision == pytest.approx(late.outcome[above].mean())
     assert chosen.precision_lower is not None
     assert chosen.precision_lower >= 0.9
-    assert reasons == (chosen.reason,)
+    assert tell_reasons(why) == (chosen.reason,)
     assert one.curve is not None
     # other early samples change nothing: they have no part in it
     again, _ = decide(_model('policy = "precision>=0.9", confidence = 0.9'), NIGHT, Identity(), late, late, "id", NOW)
@@ -86,16 +87,16 @@ def test_an_optimum_is_chosen_on_the_early_and_measured_on_the_later_samples(str
 
 def test_a_promise_none_can_make_is_recorded_as_such(stream: Stream) -> None:
     samples = stream(np.random.default_rng(5), 1000)
-    decided, reasons = decide(_model('policy = "precision>=0.999"'), Slice(), Identity(), samples, samples, "id", NOW)
+    decided, why = decide(_model('policy = "precision>=0.999"'), Slice(), Identity(), samples, samples, "id", NOW)
     assert (decided[0].threshold.threshold, decided[0].threshold.kept) == (None, False)
     assert decided[0].threshold.best is not None
-    assert "no threshold can promise" in reasons[0]
+    assert "no threshold can promise" in tell_reasons(why)[0]
 
 
 def test_each_predicted_class_gets_a_threshold_among_its_own_predictions() -> None:
     early, late = _three_classes(4000, 6), _three_classes(6000, 7)
     model = _model('policy = "accuracy>=0.8", per = ["predicted_class"]')
-    decided, reasons = decide(model, Slice(), Temperature(1.5, multiclass=True), early, late, "id", NOW)
+    decided, why = decide(model, Slice(), Temperature(1.5, multiclass=True), early, late, "id", NOW)
     assert [(each.threshold.per, each.threshold.class_name) for each in decided] == [
         ("", ""), ("predicted_class", "cat"), ("predicted_class", "dog"), ("predicted_class", "eel"),
     ]  # fmt: skip
@@ -106,7 +107,7 @@ def test_each_predicted_class_gets_a_threshold_among_its_own_predictions() -> No
     score = Temperature(1.5, multiclass=True).apply(late.score, late.logits)
     assert cat.threshold is not None
     assert cat.precision == pytest.approx(late.outcome[cats & (score >= cat.threshold)].mean())
-    assert reasons[-1] == (
+    assert tell_reasons(why)[-1] == (
         "thresholds per predicted_class: 3 classes; 3 promise accuracy>=0.8, each by itself with 95 % confidence, "
         "all at once with at least 85 %"
     )
@@ -130,15 +131,15 @@ def test_one_vs_rest_thresholds_are_on_the_calibrated_probability_of_the_class()
 def test_classes_that_cannot_be_told_or_are_too_few_are_named() -> None:
     early, late = _three_classes(2000, 10, known=False), _three_classes(2000, 11, known=False)
     model = _model('policy = "f1", per = ["predicted_class", "class"]')
-    decided, reasons = decide(model, Slice(), Isotonic((0.1, 0.9), (0.1, 0.9)), early, late, "id", NOW)
+    decided, why = decide(model, Slice(), Isotonic((0.1, 0.9), (0.1, 0.9)), early, late, "id", NOW)
     assert len(decided) == 1
-    assert "needs a predicted_class in every sample" in reasons[1]
-    assert "needs logits and a calibrator on them" in reasons[2]
+    assert "needs a predicted_class in every sample" in tell_reasons(why)[1]
+    assert "needs logits and a calibrator on them" in tell_reasons(why)[2]
     few = _three_classes(100, 12)
-    _, reasons = decide(_model('policy = "f1", per = ["predicted_class"]'), Slice(), Identity(), early, few, "id", NOW)
-    assert "needs a predicted_class" in reasons[1]
-    _, reasons = decide(_model('policy = "f1", per = ["predicted_class"]'), Slice(), Identity(), few, few, "id", NOW)
-    assert "3 with too few later samples or one outcome only (cat, dog, eel)" in reasons[1]
+    _, why = decide(_model('policy = "f1", per = ["predicted_class"]'), Slice(), Identity(), early, few, "id", NOW)
+    assert "needs a predicted_class" in tell_reasons(why)[1]
+    _, why = decide(_model('policy = "f1", per = ["predicted_class"]'), Slice(), Identity(), few, few, "id", NOW)
+    assert "3 with too few later samples or one outcome only (cat, dog, eel)" in tell_reasons(why)[1]
 
 
 def test_class_probabilities_agree_with_the_calibrated_score_of_the_predicted_class() -> None:

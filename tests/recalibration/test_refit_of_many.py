@@ -10,7 +10,9 @@ import pytest
 
 from monitor.jobs.requests import leave
 from monitor.model import Job, JobState, Slice
+from monitor.model.reasons import BY_HAND
 from monitor.model.refits import job_of
+from monitor.model.words import tell_reasons
 from monitor.recalibration.inputs import gather
 from monitor.recalibration.refit import Refitting, windows
 from monitor.recalibration.selection import select_from_cells
@@ -44,7 +46,7 @@ def _load(held: Line, limit: int | None = LIMIT, start: datetime = BEGAN) -> Loa
 
 def _gather(held: Line, onset: datetime | None = None, now: datetime = NOW) -> Refitting:
     model = held.cycle.config.model[0]
-    job = replace(job_of("m", "recalibrate", "manual", Slice(), now), onset=onset)
+    job = replace(job_of("m", "recalibrate", BY_HAND, Slice(), now), onset=onset)
     return gather(held.connection, Registry.load(held.connection, model, now), model, job, now, now)
 
 
@@ -61,7 +63,9 @@ def test_no_more_samples_than_the_limit_are_taken_and_about_as_many(tmp_path: Pa
         _take(held)
         loaded = _load(held)
         assert 0.97 * LIMIT <= len(loaded.samples) <= LIMIT
-        assert loaded.notes == (f"{len(loaded.samples):,} of 6,000 samples, chosen by a hash of their id",)
+        assert tell_reasons(loaded.notes) == (
+            f"{len(loaded.samples):,} of 6,000 samples, chosen by a hash of their id",
+        )
         assert (np.diff(loaded.samples.observed_at) >= 0).all()
         at_the_limit = _load(held, 6000)
         assert (len(at_the_limit.samples), at_the_limit.notes, at_the_limit.of_cells) == (6000, (), None)
@@ -72,7 +76,9 @@ def test_groups_are_taken_whole(tmp_path: Path) -> None:
         _take(held, _clips)
         loaded = _load(held)
         assert 0.9 * LIMIT <= len(loaded.samples) <= LIMIT
-        assert loaded.notes == (f"{len(loaded.samples):,} of 6,000 samples, chosen by a hash of their group",)
+        assert tell_reasons(loaded.notes) == (
+            f"{len(loaded.samples):,} of 6,000 samples, chosen by a hash of their group",
+        )
         everything = _load(held, None).samples
         assert everything.group is not None
         chosen = np.isin(everything.score, loaded.samples.score)  # no two scores are equal
@@ -138,7 +144,7 @@ def test_rows_of_many_logits_are_fewer(tmp_path: Path) -> None:
         _take(held, wide)
         loaded = _load(held)
         assert 0.97 * LIMIT * 50 / 75 <= len(loaded.samples) <= LIMIT * 50 / 75
-        assert loaded.notes == (
+        assert tell_reasons(loaded.notes) == (
             f"{len(loaded.samples):,} of 6,000 samples, each with 75 logits, chosen by a hash of their id",
         )
         assert loaded.of_cells is None
@@ -152,7 +158,7 @@ def test_one_group_beyond_the_limit_leaves_nothing_and_says_so(tmp_path: Path) -
         _take(held, one_clip)
         loaded = _load(held)
         assert len(loaded.samples) == 0
-        assert loaded.notes[0].startswith("0 of 6,000 samples")
+        assert tell_reasons(loaded.notes)[0].startswith("0 of 6,000 samples")
         assert _gather(held).counted is None
 
 
@@ -169,7 +175,7 @@ def test_cells_hold_every_sample_before_the_border_and_rows_from_there_on_judge(
             "SELECT count(*) FROM samples WHERE observed_at < $border", border=border.replace(tzinfo=None)
         )
         assert task.counted.n == before > LIMIT
-        assert task.notes[1:] == (
+        assert tell_reasons(task.notes)[1:] == (
             f"{len(task.samples):,} of 6,000 samples, chosen by a hash of their id",
             f"selected and fitted on all {before:,} samples from 2026-03-01 00:00 to {border:%Y-%m-%d %H:%M} UTC, "
             "as counted per 1h and score",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from monitor.cli.output import tell_refits
 from monitor.config.settings import Model, parse_config
 from monitor.model import Job, JobState, Slice
+from monitor.model.reasons import Trigger, TriggerKind
 from monitor.model.samples import Samples
 from monitor.recalibration.refit import Refit, refit
 from tests.worlds.line import model_section
@@ -68,6 +69,6 @@ def test_such_refits_are_counted_together_under_their_own_heading(
     stream: Stream, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = _refitted(stream, np.arange(4000) % 300)
-    job = Job("a", "m", "recalibrate", "rule r", Slice(), NOW, JobState.REJECTED, reasons=found.reasons)
+    job = Job("a", "m", "recalibrate", Trigger(TriggerKind.RULE, "r"), Slice(), NOW, JobState.REJECTED, why=found.why)
     tell_refits([job, replace(job, id="b")])
     assert "2 × rejected: groups lie on both sides of the cut: is group_id too wide?" in capsys.readouterr().out

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from monitor.model import Alert, AlertState, Health, LastSeen, ReadingState, Severity, Slice
+from monitor.model.reasons import Reason
 from monitor.rules.conditions import AlertKey, applies
 from monitor.rules.state import RESOLVED_SHOWN, acted, due_actions, is_transition, retire
 from tests.worlds.alerts import ALL, C3, HOUR, LABELS, NIGHT, RULE, START, evaluate, last, play, reading, states
@@ -160,10 +161,10 @@ def test_a_rule_that_no_longer_covers_a_slice_resolves_its_alert() -> None:
 
 def test_a_withdrawn_rule_resolves_what_fires_and_drops_what_is_inactive() -> None:
     firing = last(play(replace(RULE, hold=timedelta(0)), [0.09]))
-    retired = retire(firing, START + HOUR, "the rule was removed")
+    retired = retire(firing, START + HOUR, Reason.told("the rule was removed"))
     assert retired is not None
     assert (retired.state, retired.reason) == (AlertState.RESOLVED, "the rule was removed")
-    assert retire(replace(firing, state=AlertState.INACTIVE), START + HOUR, "the rule was removed") is None
+    assert retire(replace(firing, state=AlertState.INACTIVE), START + HOUR, Reason.told("the rule was removed")) is None
 
 
 def test_a_rule_covers_the_orders_it_names_inside_only() -> None:

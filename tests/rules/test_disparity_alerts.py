@@ -19,6 +19,7 @@ from monitor.model import (
     Severity,
     Slice,
 )
+from monitor.model.words import tell_reason
 from monitor.rules.conditions import AlertKey, disparity_findings
 from monitor.rules.state import step
 
@@ -131,7 +132,7 @@ def test_the_difference_that_is_allowed_is_told_and_must_be_passed_for_certain()
 )
 def test_what_is_not_certain_does_not_fire_and_says_so(held: Disparity, words: str) -> None:
     (found,) = disparity_findings(RULE, (held,), {}).values()
-    assert (found.holds, found.text) == (False, words)
+    assert (found.holds, tell_reason(found.why)) == (False, words)
     assert evaluate({}, START, held) == {}
 
 

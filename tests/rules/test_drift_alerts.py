@@ -18,6 +18,7 @@ from monitor.model import (
     Severity,
     Slice,
 )
+from monitor.model.words import tell_reason
 from monitor.rules.conditions import AlertKey, drift_findings
 from monitor.rules.state import RESOLVED_SHOWN, step
 
@@ -74,7 +75,7 @@ def test_an_alarm_fires_at_once_with_its_onset_and_says_what_scores_since_when_a
 
 def words(*evidence: Evidence, rule: DriftRule = RULE) -> str:
     (found,) = drift_findings(rule, evidence, {}, START).values()
-    return found.text
+    return tell_reason(found.why)
 
 
 def test_an_alarm_without_a_clear_direction_and_of_all_traffic_says_just_that() -> None:
@@ -94,7 +95,7 @@ def test_an_alarm_says_why_its_budget_is_not_guaranteed_while_that_is_so() -> No
     text = words(replace(ALARM, caveat=late))
     assert text.endswith(
         "raises such an alarm at most once a month over all its slices, which is not guaranteed while labels of negatives "
-        "arrive later than those of positives (median 9 h against 2 h). In force"
+        "arrive later than those of positives (median 9 h against 2 h)."
     )
 
 
@@ -108,9 +109,11 @@ def test_a_stream_whose_reference_does_not_stand_yet_is_not_judged() -> None:
 def test_evidence_without_an_alarm_says_how_much_there_is_and_of_what() -> None:
     (found,) = drift_findings(RULE, (QUIET,), {}, START).values()
     assert (found.holds, found.value, found.onset) == (False, 0.25, None)
-    assert found.text == ("drift evidence is 0.25 of what raises an alarm, calibrator cal-7 since 2025-12-23 03:00 UTC")
+    assert tell_reason(found.why) == (
+        "drift evidence is 0.25 of what raises an alarm, calibrator cal-7 since 2025-12-23 03:00 UTC"
+    )
     (bare,) = drift_findings(RULE, (replace(QUIET, calibrator=""),), {}, START).values()
-    assert bare.text == (
+    assert tell_reason(bare.why) == (
         "drift evidence is 0.25 of what raises an alarm, scores as they come since 2025-12-23 03:00 UTC"
     )
     assert evaluate({}, START, QUIET) == {}

@@ -214,6 +214,26 @@ BAD = {
         threshold(level="0.05"),
         'p.toml: rule 1 "r": level belongs to kind "disparity", and this rule is of kind "threshold"',
     ),
+    "kind of a later version, and more that no kind takes": (
+        threshold(kind='"season"', name='"ece high"', severity='"bad"', for_='"x"', foo="1", metric=""),
+        'p.toml: rule 1 "ece high": name must be letters, digits, ".", "_" and "-" (got "ece high")\n'
+        'p.toml: rule 1 "ece high": severity must be "info", "ticket" or "page" (got "bad")\n'
+        'p.toml: rule 1 "ece high": for must be a duration such as "30m" (got "x")\n'
+        'p.toml: rule 1 "ece high": kind "season" is not one this version knows ("threshold", "absence", "drift" and '
+        '"disparity")\n'
+        'p.toml: rule 1 "ece high": unknown key "foo", did you mean "for"?',
+    ),
+    "a name that is no text among actions": (
+        threshold(actions='["recalibrate", 3]'),
+        'p.toml: rule 1 "r": actions[2] must be text (got 3)',
+    ),
+    "a rule that is no table": ("rule = [3]", "p.toml: rule[1] must be a table (got 3)"),
+    "no rule in a list of none": ("rule = []", "p.toml: has no [[rule]]"),
+    "two bounds, one of them wrong": (
+        threshold(above='"x"', below="0.1"),
+        'p.toml: rule 1 "r": above must be a finite number (got "x")\n'
+        'p.toml: rule 1 "r": give either above or below (both are there)',
+    ),
     "no kind": (threshold(kind=""), 'p.toml: rule 1 "r": kind is missing: "threshold", "absence", "drift" or "disparity"'),
     "key of the other kind": (
         absence(above="0.1"),

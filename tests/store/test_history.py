@@ -101,7 +101,8 @@ def test_events_tell_the_slices_own_alerts_and_the_calibrators_of_scopes_that_ho
         (NOW - HOUR, "firing", Slice()),
     ):
         connection.execute(
-            "INSERT INTO alert_events VALUES ($at, 'm', 'v1', 'drift', $slice, 'page', $state, 'why', $onset)",
+            "INSERT INTO alert_events BY NAME SELECT $at AS changed_at, 'm' AS model, 'v1' AS version, 'drift' AS rule, "
+            "$slice AS slice, 'page' AS severity, $state AS state, 'why' AS reason, $onset AS onset",
             {"at": naive(at), "slice": slice_.text, "state": state, "onset": naive(at - 2 * day)},
         )
     for scope, cause in (("all", "promoted"), ("camera=c4", "promoted"), (NIGHT.text, "rolled back")):

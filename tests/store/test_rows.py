@@ -19,10 +19,13 @@ from monitor.model import (
     Severity,
     Slice,
 )
+from monitor.model.reasons import BY_HAND, Code, Reason
 from monitor.store import readings as rows
 from tests.worlds.store import HOUR, NOW, World, a_row
 
 NIGHT = Slice.of({"camera": 'c "1", x=y', "lighting": "night\n"})
+
+OFF = Reason.of(Code.THRESHOLD, metric="ece_lower", value=0.07, bound=0.05, clears=False, window="24h", samples=90)
 
 
 def a_reading(end: datetime = NOW, slice_: Slice = NIGHT, window: str = "24h") -> Reading:
@@ -38,14 +41,14 @@ def a_reading(end: datetime = NOW, slice_: Slice = NIGHT, window: str = "24h") -
 
 def an_alert(**values: object) -> Alert:
     alert = Alert(
-        "m", "v1", "ece-high", NIGHT, Severity.PAGE, AlertState.FIRING, Health.OK, "ece_lower 0.07 above 0.05", 0.07, NOW,
+        "m", "v1", "ece-high", NIGHT, Severity.PAGE, AlertState.FIRING, Health.OK, OFF, 0.07, NOW,
         NOW, NOW, None, NOW, None, None,
     )  # fmt: skip
     return replace(alert, **values)  # type: ignore[arg-type]  # any field may be named
 
 
 def a_job(**values: object) -> Job:
-    job = Job("j1", "m", "recalibrate", "manual", NIGHT, NOW, JobState.QUEUED)
+    job = Job("j1", "m", "recalibrate", BY_HAND, NIGHT, NOW, JobState.QUEUED)
     return replace(job, **values)  # type: ignore[arg-type]  # any field may be named
 
 
@@ -119,7 +122,8 @@ def test_alerts_come_back_as_they_were(world: World, alert: Alert) -> None:
     [
         a_job(),
         a_job(
-            state=JobState.REJECTED, onset=NOW, started_at=NOW, finished_at=NOW, reasons=("too few", 'says "no"'),
+            state=JobState.REJECTED, onset=NOW, started_at=NOW, finished_at=NOW,
+            why=(Reason.told("too few"), Reason.told('says "no"'), Reason.of(Code.ROLLED_BACK, present="", target="c0")),
             details={"calibrator": "c1", "ece": 0.03, "nothing": None}, scope=Slice(),
         ),
     ],

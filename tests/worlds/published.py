@@ -29,6 +29,7 @@ from monitor.model import (
     ThresholdRule,
     WaitingLabels,
 )
+from monitor.model.reasons import BY_HAND, Code, Reason, Trigger, TriggerKind
 
 AT = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -50,6 +51,9 @@ def make_reading(
     )  # fmt: skip
 
 
+OFF = Reason.of(Code.THRESHOLD, metric="ece_lower", value=0.083, bound=0.05, clears=False, window="24h", samples=400)
+
+
 def make_alert(
     slice_: Slice = NIGHT,
     state: AlertState = AlertState.FIRING,
@@ -58,11 +62,11 @@ def make_alert(
     rule: str = "ece-high",
     severity: Severity = Severity.TICKET,
     since: datetime | None = AT - 3 * HOUR,
-    reason: str = "ece_lower 0.083 is above 0.05 over 24h (400 samples)",
+    why: Reason = OFF,
 ) -> Alert:
     return Alert(
         model="digits", version="v1", rule=rule, slice=slice_, severity=severity, state=state, health=health,
-        reason=reason, value=0.083, since=since, fired_at=None, last_true_at=AT, resolved_at=None, evaluated_at=AT,
+        why=why, value=0.083, since=since, fired_at=None, last_true_at=AT, resolved_at=None, evaluated_at=AT,
         onset=AT - 30 * HOUR,
     )  # fmt: skip
 
@@ -137,12 +141,13 @@ def small() -> Published:
         ),
         jobs=(
             Job(
-                "a1b2c3d4e5f6", "digits", "recalibrate", "rule ece-high", NIGHT, AT - 2 * HOUR, JobState.REJECTED,
-                reasons=("rejected: needs 200 later samples, has 141",),
+                "a1b2c3d4e5f6", "digits", "recalibrate", Trigger(TriggerKind.RULE, "ece-high"), NIGHT, AT - 2 * HOUR,
+                JobState.REJECTED,
+                why=(Reason.of(Code.GATE_FEW_SAMPLES, needed=200, found=141),),
             ),
             Job(
-                "b1b2c3d4e5f6", "digits", "recalibrate", "manual", Slice(), AT - HOUR, JobState.PROMOTED,
-                reasons=("accepted: log-loss falls by 0.021",),
+                "b1b2c3d4e5f6", "digits", "recalibrate", BY_HAND, Slice(), AT - HOUR, JobState.PROMOTED,
+                why=(Reason.told("accepted: log-loss falls by 0.021"),),
                 details={"before": {"ece": 0.083, "log_loss": 0.41}, "after": {"ece": 0.012, "log_loss": 0.39}},
             ),
         ),

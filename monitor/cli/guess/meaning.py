@@ -132,7 +132,7 @@ def _guess_score(meaning: Meaning, task: Task) -> None:
         meaning.source.append(Guess("score_unit", "percent", f'"{score.name}" goes up to {highest:g}'))
     elif score.share(-1e-5, 1 + 1e-5) < 0.99:
         meaning.todo.append(("score", f'some values of "{score.name}" are above 1: are they probabilities?'))
-    if meaning.roles.other_scores and "several" in meaning.roles.reasons["score"]:
+    if meaning.roles.score_is_one_of_several:
         others = ", ".join(f'"{column.name}"' for column in meaning.roles.other_scores)
         meaning.todo.append(("score", f'"{score.name}" was taken; {others} could be meant too: look at the line'))
     label = meaning.roles.columns.get("label")

@@ -80,6 +80,7 @@ class Roles:
     overlap: Column | None = None
     probabilities: list[Column] = field(default_factory=list)  # one a class, where no single column is the score
     other_scores: list[Column] = field(default_factory=list)
+    score_is_one_of_several: bool = False  # whose names say the same: the first was taken
     truths: list[Column] = field(default_factory=list)  # several that could be the label
     labels: dict[str, Column] = field(default_factory=dict)  # of a source of labels, where there is one
     repeated_id: Column | None = None  # named as the id, and the same in several rows
@@ -286,7 +287,7 @@ def _find_scores(table: Table, roles: Roles) -> None:
         roles.take("score", chosen, f"{_reason(chosen, 'score')}{others and f'; {others} could be one too'}")
     elif named:
         roles.take("score", named[0], "its name, the first of several")
-        roles.other_scores = named[1:]
+        roles.other_scores, roles.score_is_one_of_several = named[1:], True
     else:
         between = [
             column for column in table.columns

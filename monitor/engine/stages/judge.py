@@ -20,6 +20,7 @@ from monitor.model import (
     Slice,
     WindowRule,
 )
+from monitor.model.reasons import Code, Reason, Trigger, TriggerKind
 from monitor.model.refits import job_of
 from monitor.rules.pack import Rulebook
 from monitor.rules.state import acted, due_actions, is_transition, retire, step
@@ -75,15 +76,13 @@ def judge(
             )
         except (ValueError, KeyError, ArithmeticError) as error:
             failed.append(rule.name)
-            reason = f"rule could not be evaluated: {error!r}"
-            alerts += [replace(alert, health=Health.ERROR, reason=reason) for alert in before.values()]
+            why = Reason.of(Code.RULE_FAILED, problem=repr(error))
+            alerts += [replace(alert, health=Health.ERROR, why=why) for alert in before.values()]
             continue
         alerts += [_with_onset(rule, before.get((alert.version, alert.slice)), alert, find_onset) for alert in found]
     known = {rule.name for rule in rulebook}
     retired = (
-        retire(alert, now, f'rule "{alert.rule}" is no longer in the packs of this model')
-        for alert in prior
-        if alert.rule not in known
+        retire(alert, now, Reason.of(Code.RULE_GONE, rule=alert.rule)) for alert in prior if alert.rule not in known
     )
     alerts += [alert for alert in retired if alert is not None]
     before_of = {(alert.rule, alert.version, alert.slice): alert for alert in prior}
@@ -114,7 +113,8 @@ def _act(
         rule = rules.get(alert.rule)
         due = due_actions(rule, alert, now) if rule else ()
         noted.append(acted(alert, now) if due else alert)
-        refit = job_of(alert.model, "recalibrate", f"rule {alert.rule}", alert.slice, now, onset=alert.onset)
+        asked_by = Trigger(TriggerKind.RULE, alert.rule)
+        refit = job_of(alert.model, "recalibrate", asked_by, alert.slice, now, onset=alert.onset)
         if "recalibrate" in due:
             jobs.append(refit)
         named = rule.actions if rule and id(alert) in resolved else due

@@ -63,7 +63,7 @@ def _picture(bins: Sequence[ReliabilityBin], shown: str) -> tuple[bytes | None, 
             "reliability", bins
         ), f"Reliability diagram of the slice {shown}: on the dashed line, scores can be taken at their word"
     except ChartError as error:
-        return None, f"no picture: {error.message[0].lower()}{error.message[1:]}"
+        return None, f"no picture: {error.message}"
 
 
 def _deeds(snapshot: Snapshot, payload: Mapping[str, Any]) -> tuple[str, ...]:

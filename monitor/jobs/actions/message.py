@@ -8,7 +8,9 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from monitor.jobs.actions.delivery import Delivery
-from monitor.model.wording import counted, first_few, moment, number
+from monitor.model.reasons import ABSENCES, CHOSEN, VERDICTS, Reason
+from monitor.model.wording import counted, first_few, moment
+from monitor.model.words import restore_reason, tell_change, tell_reason
 
 ALSO = 12  # slices that a message names beside its own
 UNDONE = "nothing by itself: its rule asks for no refit"
@@ -91,7 +93,7 @@ def _alert(payload: Mapping[str, Any], known: Known) -> tuple[str, list[tuple[st
 
 def _to_do(model: str, alert: Mapping[str, Any], *, asked: bool) -> str:
     """What is left for people while an alert fires; ``asked``: whether a refit was."""
-    if str(alert["reason"]).startswith("no "):  # of an absence
+    if alert.get("code") in ABSENCES:
         return "ask who delivers: something is missing, and no refit can mend that"
     since = f" since {_time(alert['onset'])}" if alert["onset"] else ""
     look = f"look at images of this slice{since}: dirt, light, a moved camera, a new product"
@@ -112,9 +114,11 @@ _NEXT = {
 }
 
 
-def _verdict(reasons: Sequence[str]) -> list[str]:
-    """What decided, without the steps that led there; all of them where none says so."""
-    return [each for each in reasons if each.startswith(("accepted: ", "rejected: ", "failed: "))] or list(reasons)
+def _reasons(job: Mapping[str, Any]) -> list[Reason]:
+    """The reasons of a job; an earlier release, which may have left the payload, told sentences alone."""
+    texts: Sequence[str] = job["reasons"]
+    codes, facts = job.get("codes") or [""] * len(texts), job.get("facts") or [{}] * len(texts)
+    return [restore_reason(*each) for each in zip(codes, facts, texts, strict=True)]
 
 
 def _job(payload: Mapping[str, Any], known: Known) -> tuple[str, list[tuple[str, str]], str]:
@@ -123,29 +127,22 @@ def _job(payload: Mapping[str, Any], known: Known) -> tuple[str, list[tuple[str,
     kind = "refit" if job["kind"] == "recalibrate" else job["kind"]
     title = f"[{state}] {payload['model']} {job['slice']}: {kind}"
     facts = [("where", f"{payload['model']}, slice {job['slice']}"), ("asked for by", f"{job['trigger']}")]
-    facts.append(("why", "; ".join(_verdict(job["reasons"])) or "no reason recorded"))
-    change = _change(job["before"], job["after"])
+    reasons = _reasons(job)
+    # what decided, without the steps that led there; all of them where none says so
+    verdict = [each for each in reasons if each.code in VERDICTS] or reasons
+    facts.append(("why", "; ".join(map(tell_reason, verdict)) or "no reason recorded"))
+    change = tell_change(job["before"] or {}, job["after"] or {}, ("ece", "log_loss"))
     if change:
         facts.append(("on later samples", change))
     if job["calibrator"]:
         facts.append(("calibrator", f"{job['calibrator']} ({job['method']})"))
-    threshold = next((each for each in job["reasons"] if each.startswith("threshold ")), None)
+    threshold = next((each for each in reasons if each.code in CHOSEN), None)
     if threshold is not None and state == "promoted":
-        facts.append(("threshold", threshold.removeprefix("threshold ")))
+        facts.append(("threshold", tell_reason(threshold, bare=True)))
     if known.sure:
         facts.append(("now", known.sure))
     facts.append(("to do", _NEXT.get(payload["event"]) or f"see what went wrong: calwatch jobs show {job['id']}"))
     return title, facts, f"{payload['model']} job {job['id']}"
-
-
-def _change(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
-    pairs = [
-        (name, (before or {}).get(key), (after or {}).get(key))
-        for key, name in (("ece", "ECE"), ("log_loss", "log-loss"))
-    ]
-    return ", ".join(
-        f"{name} {number(old)} → {number(new)}" for name, old, new in pairs if old is not None and new is not None
-    )
 
 
 def _link(base: str | None, payload: Mapping[str, Any]) -> str | None:

@@ -1,7 +1,6 @@
 """The JSON object that webhooks and commands receive; ``payload.schema.json`` beside this file describes it."""
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
@@ -27,7 +26,8 @@ def alert_payload(action: str, alert: Alert, now: datetime, refit: str | None = 
         "model": alert.model,
         "alert": {
             "rule": alert.rule, "severity": alert.severity.value, "state": alert.state.value, "version": alert.version,
-            **_slice(alert.slice), "reason": alert.reason, "value": alert.value, "since": _time(alert.since),
+            **_slice(alert.slice), "reason": alert.reason,
+            "code": alert.why.code, "facts": dict(alert.why.values), "value": alert.value, "since": _time(alert.since),
             "fired_at": _time(alert.fired_at), "resolved_at": _time(alert.resolved_at), "onset": _time(alert.onset),
             "refit": refit,
         },
@@ -36,24 +36,23 @@ def alert_payload(action: str, alert: Alert, now: datetime, refit: str | None = 
 
 def job_payload(action: str, job: Job, now: datetime) -> dict[str, object]:
     """What is told of a refit or rollback that ended."""
+    record = job.refit
     return {
         "schema_version": SCHEMA_VERSION, "event": f"job.{JOB_EVENT[job.state.value]}", "at": _time(now), "action": action,
         "model": job.model,
         "job": {
             "id": job.id, "kind": job.kind, "trigger": job.trigger, "state": job.state.value, **_slice(job.scope),
             "requested_at": _time(job.requested_at), "finished_at": _time(job.finished_at), "attempts": job.attempts,
-            "reasons": list(job.reasons), "calibrator": _text(job.details, "calibrator"),
-            "method": _text(job.details, "method"), "before": job.details.get("before"), "after": job.details.get("after"),
+            "reasons": list(job.reasons), "codes": [reason.code for reason in job.why],
+            "facts": [dict(reason.values) for reason in job.why], "calibrator": (record and record.calibrator) or None,
+            "method": (record and record.method) or None, "before": (record and dict(record.before)) or None,
+            "after": (record and dict(record.after)) or None,
         },
     }  # fmt: skip
 
 
 def _slice(slice_: Slice) -> dict[str, object]:
     return {"slice": slice_.text, "labels": slice_.as_dict()}
-
-
-def _text(details: Mapping[str, object], name: str) -> str | None:
-    return str(details[name]) if details.get(name) else None
 
 
 def _time(moment: datetime | None) -> str | None:

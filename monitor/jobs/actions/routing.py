@@ -8,6 +8,7 @@ from typing import Any
 from monitor.config.actions import TELLING, Action
 from monitor.jobs.actions.payload import JOB_EVENT, alert_payload, job_payload
 from monitor.model import Alert, AlertState, Job
+from monitor.model.reasons import Trigger, TriggerKind
 from monitor.model.refits import job_of
 
 
@@ -19,9 +20,10 @@ def alert_calls(
     if alert.state not in (AlertState.FIRING, AlertState.RESOLVED):
         return []
     names = set(named)
+    asked_by = Trigger(TriggerKind.RULE, alert.rule, event=alert.state.value)
     return [
         job_of(
-            alert.model, "action", f"rule {alert.rule} {alert.state.value}", alert.slice, now,
+            alert.model, "action", asked_by, alert.slice, now,
             details={"action": action.name, "payload": alert_payload(action.name, alert, now, refit)},
             key=f"{action.name} {alert.version}",
         )
@@ -39,17 +41,20 @@ def told_together(calls: Sequence[Job], actions: Sequence[Action]) -> list[Job]:
     telling = {action.name for action in actions if action.kind in TELLING}
     groups: dict[tuple[object, ...], list[Job]] = {}
     for call in calls:
-        payload: Mapping[str, Any] = call.details["payload"]  # type: ignore[assignment]  # as alert_calls put it there
-        one = (call.details["action"], call.trigger, payload["alert"]["version"])
+        one = (call.action, call.asked_by, _payload(call)["alert"]["version"])
         groups.setdefault(one if one[0] in telling else (call.id,), []).append(call)
     return [_leading(group) if len(group) > 1 else group[0] for group in groups.values()]
 
 
 def _leading(calls: list[Job]) -> Job:
     first, *others = sorted(calls, key=lambda call: (call.scope.order, call.scope.text))
-    payload: Mapping[str, Any] = first.details["payload"]  # type: ignore[assignment]  # as alert_calls put it there
     also = [call.scope.text for call in others]
-    return replace(first, details={**first.details, "payload": {**payload, "also": also}})
+    return replace(first, details={**first.details, "payload": {**_payload(first), "also": also}})
+
+
+def _payload(call: Job) -> Mapping[str, Any]:
+    assert call.payload is not None  # alert_calls put it there
+    return call.payload
 
 
 def job_calls(actions: Sequence[Action], job: Job, now: datetime) -> list[Job]:
@@ -57,9 +62,10 @@ def job_calls(actions: Sequence[Action], job: Job, now: datetime) -> list[Job]:
     event = JOB_EVENT.get(job.state.value)
     if event is None or job.kind == "action":
         return []
+    asked_by = Trigger(TriggerKind.JOB, job.id, event=event)
     return [
         job_of(
-            job.model, "action", f"job {job.id} {event}", job.scope, now,
+            job.model, "action", asked_by, job.scope, now,
             details={"action": action.name, "payload": job_payload(action.name, job, now)}, key=action.name,
         )
         for action in actions
@@ -69,9 +75,8 @@ def job_calls(actions: Sequence[Action], job: Job, now: datetime) -> list[Job]:
 
 def told_of(job: Job) -> frozenset[tuple[object, ...]]:
     """The alerts that a job which calls an action speaks of: firing and resolved of one alert have theirs in common."""
-    payload = job.details.get("payload")
-    about = payload.get("alert") if isinstance(payload, dict) else None
-    if not isinstance(payload, dict) or not isinstance(about, dict):
+    about = (job.payload or {}).get("alert")
+    if job.payload is None or not isinstance(about, dict):
         return frozenset({(job.id,)})
-    slices = (about.get("slice"), *payload.get("also", ()))
-    return frozenset((job.details.get("action"), about.get("rule"), about.get("version"), slice_) for slice_ in slices)
+    slices = (about.get("slice"), *job.payload.get("also", ()))
+    return frozenset((job.action, about.get("rule"), about.get("version"), slice_) for slice_ in slices)

@@ -11,6 +11,7 @@ from monitor.charts.heat import HeatCell, more_than_luck
 from monitor.model import Slice
 from monitor.model.errors import UsageError
 from monitor.publish.report.gather import Refitted, Report, SliceReport, ThresholdReport
+from monitor.statistics.thresholds.policies import promised_rate
 
 Chart = charts.Chart
 WIDE, SQUARE = 700, 270
@@ -54,10 +55,7 @@ def thresholds(threshold: ThresholdReport) -> Chart | None:
     """The trade-off curve; None where none was kept."""
     if not threshold.curve:
         return None
-    name, sign, bound = threshold.chosen.policy.partition(">=")
-    promise = ("precision" if name == "accuracy" else name, float(bound)) if sign else None
-    if promise is not None and promise[0] not in ("precision", "recall"):
-        promise = None
+    promise = promised_rate(threshold.chosen.policy)
     return charts.trade_off(threshold.curve, threshold.chosen.threshold, promise, width=WIDE, height=160)
 
 

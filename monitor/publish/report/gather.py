@@ -3,7 +3,7 @@
 The newest readings stand for the state at the period's end; where it ends before the snapshot, readings as of then do.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -130,7 +130,7 @@ def gather(
         worst=tuple(known[:WORST]),
         slices=tuple(_slice(snapshot, model, each, window, readings, since, until) for each in chosen),
         alerts=alerts, unsure=snapshot.unsure(model),
-        refits=tuple(Refitted(job, gate_bars(job, "before"), gate_bars(job, "after")) for job in accepted[:REFITS]),
+        refits=tuple(Refitted(job, *gate_bars(job)) for job in accepted[:REFITS]),
         others=tuple(job for job in jobs if job.kind != "action" and job not in accepted),
         calibrators=tuple(snapshot.in_charge(model)), thresholds=_thresholds(snapshot, model),
         disparities=tuple(each for each in snapshot.disparities(model) if each.lower is not None and each.lower > 0)[:ROWS],
@@ -174,13 +174,17 @@ def _thresholds(snapshot: Snapshot, model: str) -> tuple[ThresholdReport, ...]:
     )
 
 
-def gate_bars(job: Job, side: str) -> Bars:
-    """The bars that a refit left in its record; empty where it left none."""
-    held = job.details.get("bars")
-    rows = held.get(side, ()) if isinstance(held, Mapping) else ()
+def gate_bars(job: Job) -> tuple[Bars, Bars]:
+    """The bars before and after that a refit left in its record; empty where it left none."""
+    record = job.refit
+    return (_bars(record.bars_before), _bars(record.bars_after)) if record else ((), ())
+
+
+def _bars(rows: Sequence[tuple[float | None, ...]]) -> Bars:
     return tuple(
         ReliabilityBin(
-            place / SCORE_BINS, (place + 1) / SCORE_BINS, samples or 0.0, **dict(zip(COLUMNS[1:], rest, strict=True))
+            (place or 0) / SCORE_BINS, ((place or 0) + 1) / SCORE_BINS, samples or 0.0,
+            **dict(zip(COLUMNS[1:], rest, strict=True)),
         )
         for place, samples, *rest in rows
-    )
+    )  # fmt: skip

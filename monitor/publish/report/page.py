@@ -9,6 +9,8 @@ from markupsafe import Markup, escape
 from monitor import __version__
 from monitor.charts.client import can_draw
 from monitor.model import Slice, wording
+from monitor.model.reasons import Reason
+from monitor.model.words import tell_reason
 from monitor.publish.report.gather import CURVES, Report
 from monitor.publish.report.words import standing, summary, unknowns
 from monitor.publish.web import filters as texts
@@ -30,7 +32,7 @@ def report_page(report: Report, event: str | None = None) -> str:
 
         chart = getattr(reportcharts, name)(value)
         if chart is None:
-            return Markup('<p class="empty">Nothing to draw: {}.</p>').format(label[0].lower() + label[1:])
+            return Markup('<p class="empty">{}: nothing to draw.</p>').format(label)
         return Markup(reportcharts.inline(chart, next(numbers), str(escape(label))))
 
     style = (resources.files("monitor.publish.report") / "report.css").read_text("utf-8")
@@ -44,14 +46,14 @@ def report_page(report: Report, event: str | None = None) -> str:
 
 def _by_reason(report: Report) -> list[tuple[int, str, str]]:
     """Refits not accepted: how many of a kind of reason, the newest's last reason, and when."""
-    found: dict[str, list[tuple[str, str]]] = {}
+    found: dict[tuple[object, ...], list[tuple[str, str]]] = {}
     for job in report.others:
         if job.kind != "recalibrate":
             continue
-        last = next((each for each in reversed(job.reasons) if each.startswith(("rejected", "failed"))), "")
-        text = last or (job.reasons[-1] if job.reasons else "no reason recorded")
-        key = "".join(mark for mark in f"{job.state} {text}".partition("(")[0] if not mark.isdigit())
-        found.setdefault(key, []).append((text, f"{job.scope.text}, {wording.minute(job.requested_at)}"))
+        reason = job.verdict or (job.why[-1] if job.why else Reason.told("no reason recorded"))
+        # what a fit or a failure has to say comes from elsewhere: it is no kind of its own, so it is told apart as it is
+        key = job.state, reason.code, reason.values.get("problem") or reason.values.get("text")
+        found.setdefault(key, []).append((tell_reason(reason), f"{job.scope.text}, {wording.minute(job.requested_at)}"))
     return sorted(((len(rows), *rows[0]) for rows in found.values()), reverse=True)
 
 

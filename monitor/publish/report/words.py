@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from monitor.model.history import Firing
-from monitor.model.wording import counted, interval, minute, number, percent, signed, span
+from monitor.model.wording import counted, interval, minute, number, percent, sentence, signed, span
 from monitor.publish.report.gather import Report
 
 
@@ -135,7 +135,7 @@ def _unknowns(report: Report) -> Iterator[str]:
     if report.delays is None:
         yield "Whether label delay depends on the outcome: not looked at yet."
     elif report.delays["depends"] is None:
-        yield f"{str(report.delays['finding']).capitalize()}."
+        yield sentence(report.delays["finding"])
     elif report.delays["depends"]:
         yield f"The false-alarm budget is not guaranteed: {report.delays['finding']}."
     unlabelled = report.whole.unlabelled if report.whole is not None else 0

@@ -1,6 +1,6 @@
 """Names, readings and changes as people read them; with `wording`, the filters of the page's templates."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from math import isnan
 
@@ -21,7 +21,8 @@ from monitor.model import (
     WindowRule,
 )
 from monitor.model.durations import format_duration
-from monitor.model.wording import UNKNOWN, formatted, frequency, moment, number, rounded, span, told_delays
+from monitor.model.wording import UNKNOWN, formatted, frequency, number, rounded, sentence, span, told_delays
+from monitor.model.words import tell_change, tell_reason, tell_trigger
 
 _LONGEST = 120  # characters of a name shown in a table
 
@@ -46,43 +47,24 @@ def delays(found: LabelDelays, task: Task) -> str:
     return sentence(told_delays(found, task))
 
 
-def sentence(text: str) -> str:
-    """With a capital at its beginning and a stop at its end."""
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('?') else '.'}"
-
-
 def why(alert: Alert) -> str:
     """An alert's reason without the time that it is in force since, which a page shows beside it with its age."""
-    if alert.since is None or alert.state not in (AlertState.FIRING, AlertState.PENDING):
-        return alert.reason
-    since = f" since {moment(alert.since)}"
-    text, found, rest = alert.reason.rpartition(since)
-    if not found or not (rest == "" or rest.startswith("; fires after ")):
-        return alert.reason
-    return f"{text.removesuffix(' In force')}{rest}"
+    return tell_reason(alert.why, dated=alert.state not in (AlertState.FIRING, AlertState.PENDING))
 
 
 def began(alert: Alert) -> bool:
     """Whether there is an onset that the reason does not name yet."""
-    return alert.onset is not None and f"since about {moment(alert.onset)}" not in alert.reason
+    return alert.onset is not None and alert.why.time("began") != alert.onset
 
 
 def change(job: Job) -> str:
     """``ECE 0.083 → 0.012, log-loss 0.41 → 0.39`` on the gate's samples; empty when the job did not get that far."""
-    before, after = job.details.get("before"), job.details.get("after")
-    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
-        return ""
-    parts = []
-    for key, name in (("ece", "ECE"), ("log_loss", "log-loss"), ("brier", "Brier")):
-        old, new = before.get(key), after.get(key)
-        if isinstance(old, int | float) and isinstance(new, int | float):
-            parts.append(f"{name} {number(old)} → {number(new)}")
-    return ", ".join(parts)
+    return tell_change(job.refit.before, job.refit.after) if job.refit else ""
 
 
 def asked_by(job: Job) -> str:
     """Who asked for a job; a schedule without its time, which is that of the request."""
-    return "schedule" if job.trigger.startswith("schedule ") else job.trigger
+    return tell_trigger(replace(job.asked_by, at=None))
 
 
 def count(number_of: float | None) -> str:

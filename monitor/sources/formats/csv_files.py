@@ -91,7 +91,7 @@ def _header(path: str, lines: Sequence[str], wanted: set[str]) -> _Header:
             continue
         candidates.append(_parted(number, line, separator, wanted))
     if not candidates:
-        raise SourceError(f"{path}: its first lines are empty, so it names no columns")
+        raise SourceError("its first lines are empty, so it names no columns", where=path)
     plain = [each for each in candidates if not each.names[0].startswith("#")]
     if plain and wanted & set(plain[0].names):
         return plain[0]
@@ -139,8 +139,9 @@ def _fitting_names(path: str, header: _Header, rows: Sequence[Sequence[str]]) ->
             names.pop()
         elif len(rows) >= _SEVERAL:
             raise SourceError(
-                f'{path}: its header names {len(names)} columns parted by "{header.delimiter}", its rows have {count} fields '
-                f"{_misfit(count, len(names), header.delimiter)}"
+                f'its header names {len(names)} columns parted by "{header.delimiter}", its rows have {count} fields '
+                f"{_misfit(count, len(names), header.delimiter)}",
+                where=path,
             )
     named: list[str] = []
     seen: set[str] = set()
@@ -164,7 +165,8 @@ def _demand_closed_quotes(path: str, lines: Sequence[str]) -> None:
     for number, line in enumerate(lines, 1):
         if line.count('"') % 2 and _OPENED.search(line):
             raise SourceError(
-                f"{path}: opens a quote in line {number}, at or above its header, and does not close it there: leave it out"
+                f"opens a quote in line {number}, at or above its header, and does not close it there: leave it out",
+                where=path,
             )
 
 
@@ -175,7 +177,8 @@ def _demand_single_names(path: str, header: Sequence[str], wanted: Collection[st
     ours = {name.casefold() for name in wanted}
     if any(name.casefold() in ours for name in twice):
         raise SourceError(
-            f"{path}: names a column twice (upper and lower case are alike): {', '.join(twice)}; rename one"
+            f"names a column twice (upper and lower case are alike): {', '.join(twice)}; rename one",
+            where=path,
         )
 
 

@@ -44,6 +44,7 @@ def demand_agreement(
     if other:
         folder = f"{own}={_NO_VALUE if said is None else said}"
         raise SourceError(
-            f'{path}: has a column {own} that holds "{other[0]}", and lies in a folder {folder}: see which is right, and '
-            "rename the other"
+            f'has a column {own} that holds "{other[0]}", and lies in a folder {folder}: see which is right, and '
+            "rename the other",
+            where=path,
         )

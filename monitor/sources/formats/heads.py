@@ -64,7 +64,7 @@ def demand_readable_packing(path: str) -> None:
     """Raises SourceError with what to do when the name tells a packing that is not read."""
     stem, ending = os.path.splitext(path)  # noqa: PTH122  # may be an URL
     if remedy := _ENDINGS.get(ending.lower()):
-        raise SourceError(f"{path}: {_told(remedy, path, stem)}")
+        raise SourceError(_told(remedy, path, stem), where=path)
 
 
 def demand_packed(path: str) -> None:
@@ -83,7 +83,7 @@ def demand_packed(path: str) -> None:
         stem = path[: -len(ending)]
         known = (_told(remedy, path, stem) for mark, remedy in _PACKED if content.startswith(mark))
         what = next(known, "pack it, or let its name end as what it is" if _is_text(content) else "write it again")
-    raise SourceError(f"{path}: is not what {tool} writes, as its name says (it begins {content[:12]!r}); {what}")
+    raise SourceError(f"is not what {tool} writes, as its name says (it begins {content[:12]!r}); {what}", where=path)
 
 
 def piped(command: str, path: str) -> str:
@@ -110,17 +110,19 @@ def demand_utf8(path: str, head: Head, *, header: bool) -> None:
     demand_readable_packing(path)
     for mark, remedy in _PACKED:
         if head.content.startswith(mark):
-            raise SourceError(f"{path}: {_told(remedy, path, path)}")
+            raise SourceError(_told(remedy, path, path), where=path)
     if head.content and not head.content.strip(b"\0"):
         raise SourceError(
-            f"{path}: begins with zero bytes only: a copy that broke off, or a disk that lost it; write it again from "
-            "where it comes"
+            "begins with zero bytes only: a copy that broke off, or a disk that lost it; write it again from "
+            "where it comes",
+            where=path,
         )
     encoding = _wide_encoding(head.content)
     if encoding:
         raise SourceError(
-            f"{path}: is {encoding.upper()}; save as UTF-8 (in Excel: CSV UTF-8; elsewhere: "
-            f"{piped(f'iconv -f {encoding} -t utf-8', path)} > other-name)"
+            f"is {encoding.upper()}; save as UTF-8 (in Excel: CSV UTF-8; elsewhere: "
+            f"{piped(f'iconv -f {encoding} -t utf-8', path)} > other-name)",
+            where=path,
         )
     if not head.content.isascii():
         _demand_utf8_lines(path, head.content.removeprefix(b"\xef\xbb\xbf").splitlines(), header=header)
@@ -173,8 +175,9 @@ def _demand_utf8_lines(path: str, lines: Sequence[bytes], *, header: bool) -> No
     if bad and ((header and bad[0][0] == first) or len(bad) >= max(_FEW_BAD_LINES, len(lines) / 20)):
         number, line = bad[0]
         raise SourceError(
-            f"{path}: is not UTF-8 (line {number}: {line[:60]!r}); save as UTF-8 (in Excel: CSV UTF-8; elsewhere, "
-            f"where it is Western European: {piped('iconv -f windows-1252 -t utf-8', path)} > other-name)"
+            f"is not UTF-8 (line {number}: {line[:60]!r}); save as UTF-8 (in Excel: CSV UTF-8; elsewhere, "
+            f"where it is Western European: {piped('iconv -f windows-1252 -t utf-8', path)} > other-name)",
+            where=path,
         )
 
 

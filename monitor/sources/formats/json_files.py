@@ -146,15 +146,16 @@ def _demand_lines(
         has_rows = not first or (isinstance(alone, list) and any(isinstance(each, dict) for each in alone))
         if is_a_line and (objects or not has_rows or _has_object(connection, valid)):
             return
-        raise SourceError(f"{path}: is one JSON list; {_remedy('.[]', path)}")
+        raise SourceError(f"is one JSON list; {_remedy('.[]', path)}", where=path)
     if isinstance(_parsed(first.removesuffix(",")), dict) and first.endswith(",") and len(objects) <= 1:
         command = piped("sed 's/,$//'", path)
-        raise SourceError(f"{path}: its lines end with commas; take them away: {command} > lines.jsonl")
+        raise SourceError(f"its lines end with commas; take them away: {command} > lines.jsonl", where=path)
     if objects or not text.startswith("{") or not (first.endswith(("{", "[", ",")) or not _is_one_object(text)):
         return
     if not _has_object(connection, valid):
         raise SourceError(
-            f"{path}: is JSON over several lines, or several on one; {_remedy(_rows_within(text) or '.', path)}"
+            f"is JSON over several lines, or several on one; {_remedy(_rows_within(text) or '.', path)}",
+            where=path,
         )
 
 
@@ -162,7 +163,7 @@ def _demand_rows(path: str, head: Head, objects: Sequence[Mapping[str, Any]], sa
     """Raises SourceError when the only object holds whole columns."""
     is_alone = (len(objects) == 1 and head.whole) or not head.lines  # or longer than the head
     if is_alone and re.search(rf'"{re.escape(sample_id)}"\s*:\s*[\[{{]', head.text):
-        raise SourceError(f"{path}: holds whole columns; {_BY_PANDAS}")
+        raise SourceError(f"holds whole columns; {_BY_PANDAS}", where=path)
 
 
 def _hint(head: Head, objects: Sequence[Mapping[str, Any]]) -> str:

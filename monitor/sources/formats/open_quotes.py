@@ -21,8 +21,9 @@ def demand_quotes_closed(
     if found is not None:
         line, text = found
         raise SourceError(
-            f"{path}: line {line:,} opens a quote that is not closed within {longest:,} bytes, which would hide all rows "
-            f"behind it ({text!r}); close it, or write it twice where it is part of a text"
+            f"line {line:,} opens a quote that is not closed within {longest:,} bytes, which would hide all rows "
+            f"behind it ({text!r}); close it, or write it twice where it is part of a text",
+            where=path,
         )
 
 

@@ -22,7 +22,7 @@ def parquet_layout(
     own_types = {row[0]: row[1] for row in described}
     empty = {name for name, type_ in own_types.items() if type_.strip('"') == "NULL"}  # no value in it has a type
     if "file_row_number" in own_types:
-        raise SourceError(f"{path}: has a column file_row_number, a name that DuckDB keeps for its own; rename it")
+        raise SourceError("has a column file_row_number, a name that DuckDB keeps for its own; rename it", where=path)
     count = connection.execute(f"SELECT num_rows FROM parquet_file_metadata({read_path(path)})").fetchone()
     types, expressions = dict[str, str](), dict[str, str]()
     for name, own in wanted.items():

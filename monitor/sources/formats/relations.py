@@ -60,7 +60,7 @@ def _format_by_name(path: str) -> str:
     ):  # fmt: skip
         if name.endswith(ending):
             return format_
-    raise SourceError(f'{path}: its name does not tell the format; set format = "parquet", "csv" or "json"')
+    raise SourceError('its name does not tell the format; set format = "parquet", "csv" or "json"', where=path)
 
 
 def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:

@@ -36,10 +36,11 @@ def demand_no_lost_lines(connection: duckdb.DuckDBPyConnection, path: str, longe
         lost = 1
     if lost > 0:
         raise SourceError(
-            f"{path}: has at least {lost:,} line(s) of more than {longest:,} bytes, which cannot be told apart in a file "
+            f"has at least {lost:,} line(s) of more than {longest:,} bytes, which cannot be told apart in a file "
             "packed with zstd; leave out what calwatch does not need, or pack it with gzip, of which only such lines are set "
             "aside: "
-            f"{piped('gzip', path)} > other-name.gz"
+            f"{piped('gzip', path)} > other-name.gz",
+            where=path,
         )
 
 

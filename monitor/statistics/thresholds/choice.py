@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from monitor.model import Code, Reason, tell_reason
 from monitor.statistics.arrays import Floats, Ints
 from monitor.statistics.thresholds.counts import Counts, bin_edges, count_at, promise_grid
 from monitor.statistics.thresholds.curves import ThresholdCurve, curve_of, thinned
@@ -12,10 +13,6 @@ from monitor.statistics.thresholds.policies import Policy
 from monitor.statistics.thresholds.promise import promise
 
 EXACT, GROUPED = "clopper-pearson", "clopper-pearson at the effective size of groups"
-_GOALS = {
-    "precision": "precision >= {:g}", "recall": "recall >= {:g}", "accuracy": "accuracy >= {:g} among the kept",
-    "fp_per_image": "at most {:g} false positives per image",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,8 +63,13 @@ class ThresholdChoice:
     best: float | None = None
     best_threshold: float | None = None
     empirical: float | None = None  # cost: the threshold that was cheapest in the samples; above 1: predict nothing
-    reasons: tuple[str, ...] = ()
+    why: Reason = Reason("")  # noqa: RUF009  # frozen
     curve: ThresholdCurve | None = field(default=None, compare=False)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Return the reason as a sentence."""
+        return (tell_reason(self.why),)
 
 
 def choose_threshold(
@@ -90,8 +92,8 @@ def choose_threshold(
     if not 0.5 <= confidence < 1:
         raise ValueError(f"confidence must be at least 0.5 and below 1 (got {confidence:g})")
     if not len(judged) or (chosen_on is not None and not len(chosen_on)):
-        nothing = ("no threshold: there are no samples to choose and measure it on",)
-        return ThresholdChoice(policy, None, _kept(policy, None), confidence, EXACT, 0, 0, reasons=nothing)
+        nothing = Reason.of(Code.THRESHOLD_NO_SAMPLES)
+        return ThresholdChoice(policy, None, _kept(policy, None), confidence, EXACT, 0, 0, why=nothing)
     choose = _promised if policy.promises else _optimised
     return choose(policy, judged, confidence, judged if chosen_on is None else chosen_on)
 
@@ -129,7 +131,7 @@ def _promised(policy: Policy, judged: Scored, confidence: float, _: Scored) -> T
         best_threshold=None if found.best_index is None else float(tested.threshold[found.best_index]),
     )  # fmt: skip
     choice = _measured(choice, tested)
-    return replace(choice, reasons=(_on_promise(choice),))
+    return replace(choice, why=_on_promise(choice))
 
 
 def _optimised(policy: Policy, judged: Scored, confidence: float, chosen_on: Scored) -> ThresholdChoice:
@@ -145,7 +147,7 @@ def _optimised(policy: Policy, judged: Scored, confidence: float, chosen_on: Sco
         empirical=None if cheapest is None else cheapest.threshold,
     )  # fmt: skip
     choice = _measured(choice, counts, costs)
-    return replace(choice, reasons=(_on_optimum(choice, Policy.base_rate(points)),))
+    return replace(choice, why=_on_optimum(choice, Policy.base_rate(points)))
 
 
 def _kind(counts: Counts) -> str:
@@ -176,49 +178,36 @@ def _bounded(estimate: Floats, bounds: tuple[Floats, Floats]) -> Bounded:
     return Bounded(_known(estimate), *(_known(bound) for bound in bounds))
 
 
-def _on_promise(choice: ThresholdChoice) -> str:
-    sure = f"with {100 * choice.confidence:g} % confidence on {_samples(choice)}"
-    goal = _GOALS[choice.policy.kind].format(choice.policy.target)
+def _on_promise(choice: ThresholdChoice) -> Reason:
+    policy = choice.policy
+    goal = {"kind": policy.kind, "target": policy.target, "confidence": choice.confidence, **_measured_on(choice)}
     if choice.threshold is None:
-        best = "nothing can be bounded" if choice.best is None else f"the best bound is {choice.best:.4g}"
-        at = "" if choice.best_threshold is None else f", at {choice.best_threshold:.4g}"
-        return f"no threshold can promise {goal} {sure}: {best}{at}"
-    coverage = (
-        f"; it covers {100 * (choice.share or 0.0):.3g} % of all samples" if choice.policy.kind == "accuracy" else ""
-    )
-    return f"threshold {choice.threshold:.4f} promises {goal} {sure}: {_figures(choice)}{coverage}"
+        return Reason.of(Code.THRESHOLD_NOT_PROMISED, **goal, best=choice.best, best_at=choice.best_threshold)
+    return Reason.of(
+        Code.THRESHOLD_PROMISED, **goal, threshold=choice.threshold, figures=_figures(choice),
+        coverage=(choice.share or 0.0) if policy.kind == "accuracy" else None,
+    )  # fmt: skip
 
 
-def _on_optimum(choice: ThresholdChoice, rate: float | None) -> str:
+def _on_optimum(choice: ThresholdChoice, rate: float | None) -> Reason:
     policy = choice.policy
     if choice.threshold is None:
-        return f"no threshold for {policy.text}: the samples it is chosen on must hold both outcomes"
-    empirical = ""
-    if choice.empirical is not None:
-        value = "to predict nothing positive" if choice.empirical > 1 else f"{choice.empirical:.4f}"
-        empirical = f"; cheapest in the samples was {value}"
-    if policy.prior is not None and rate is not None:
-        empirical += (
-            f"; shifted from a base rate of {rate:.4g} to {policy.prior:g}, the figures are those at {rate:.4g}"
-        )
-    return f"threshold {choice.threshold:.4f} by {policy.text}{empirical}; on {_samples(choice)}: {_figures(choice)}"
+        return Reason.of(Code.THRESHOLD_NOT_CHOSEN, policy=policy.text)
+    return Reason.of(
+        Code.THRESHOLD_CHOSEN, threshold=choice.threshold, policy=policy.text, cheapest=choice.empirical, prior=policy.prior,
+        rate=rate, figures=_figures(choice), **_measured_on(choice),
+    )  # fmt: skip
 
 
-def _samples(choice: ThresholdChoice) -> str:
-    groups = f" in {choice.groups:,} groups" if choice.bound == GROUPED else ""
-    return f"{choice.n:,} samples{groups}"
+def _measured_on(choice: ThresholdChoice) -> dict[str, int | None]:
+    return {"samples": choice.n, "groups": choice.groups if choice.bound == GROUPED else None}
 
 
-def _figures(choice: ThresholdChoice) -> str:
-    shown = [("precision", choice.precision), ("recall", choice.recall)]
+def _figures(choice: ThresholdChoice) -> dict[str, tuple[float | None, ...]]:
+    """Estimate and bounds of what the policy is about."""
+    shown = {"precision": choice.precision, "recall": choice.recall}
     if choice.policy.kind == "accuracy":
-        shown = [("accuracy", choice.precision)]
+        shown = {"accuracy": choice.precision}
     if choice.policy.kind == "fp_per_image":
-        shown.append(("false positives per image", choice.fp_per_group))
-    return ", ".join(f"{name} {_told(bounded)}" for name, bounded in shown)
-
-
-def _told(bounded: Bounded) -> str:
-    if bounded.estimate is None or bounded.lower is None or bounded.upper is None:
-        return "unknown"
-    return f"{bounded.estimate:.4g} ({bounded.lower:.4g} to {bounded.upper:.4g})"
+        shown["fp_per_image"] = choice.fp_per_group
+    return {name: (bounded.estimate, bounded.lower, bounded.upper) for name, bounded in shown.items()}

@@ -92,6 +92,21 @@ def parse_policy(text: str) -> Policy:
     return policy
 
 
+def policy_kind(text: str) -> str:
+    """Return the kind of the policy a text names; "" where it names none."""
+    policy = _parsed(text)
+    return policy.kind if policy else ""
+
+
+def promised_rate(text: str) -> tuple[str, float] | None:
+    """Return which rate of a trade-off curve a policy promises, and how much: ``("precision", 0.95)``; the accuracy among
+    the kept is called precision there. None where it promises none."""
+    policy = _parsed(text)
+    if policy is None or policy.kind not in ("precision", "recall", "accuracy"):
+        return None
+    return "recall" if policy.kind == "recall" else "precision", policy.target
+
+
 def _parsed(text: str) -> Policy | None:
     if text == "f1":
         return Policy(text, "fbeta")

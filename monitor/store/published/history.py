@@ -4,7 +4,6 @@ The same statements serve the daemon's own database, through a cursor of its con
 read-only in another process, where two tables are called differently.
 """
 
-import json
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 import duckdb
 import numpy as np
 
-from monitor.model import MISSING, Job, JobState, ReliabilityBin, Slice
+from monitor.model import MISSING, Job, ReliabilityBin, Slice
 from monitor.model.history import (
     Attempt,
     CalibratorRow,
@@ -37,6 +36,7 @@ from monitor.statistics.calibration.reliability import reliability
 from monitor.statistics.cells import SCORE_BINS, SUMS, Cells, Clusters
 from monitor.store.cells import filled
 from monitor.store.connection import naive
+from monitor.store.reasons import job_from
 from monitor.store.sql import statement
 
 POINTS = 500  # of a course; more than a chart has pixels for
@@ -226,10 +226,7 @@ class History:
 
 def job_of_row(row: Row) -> Job:
     """Return the job of a row with ``job_columns``."""
-    held = {key: value for key, value in row.items() if key != "total"}
-    held["scope"], held["state"] = Slice.parse(held["scope"]), JobState(held["state"])
-    held["reasons"], held["details"] = tuple(held["reasons"]), json.loads(held["details"])
-    return Job(**held)
+    return job_from({name: value for name, value in row.items() if name != "total"})
 
 
 def _utc(value: Any) -> Any:

@@ -14,6 +14,7 @@ from monitor.model.history import Firing, SliceReading, Unsure
 from monitor.store.connection import naive
 from monitor.store.published.history import History, Row, job_of_row
 from monitor.store.published.snapshot import open_snapshot, unreadable
+from monitor.store.reasons import threshold_from
 
 NONE_YET = "no model has readings yet; what came in: calwatch status, what could: calwatch check"
 
@@ -167,11 +168,7 @@ class Snapshot(History):
     def chosen_thresholds(self, model: str) -> tuple[ThresholdInUse, ...]:
         """Thresholds in force, those over all classes first."""
         rows = self._rows("published_thresholds_chosen", model=model)
-        names = ThresholdInUse.__dataclass_fields__
-        return tuple(
-            ThresholdInUse(**{name: row[name] for name in names if name != "scope"}, scope=Slice.parse(row["scope"]))
-            for row in rows
-        )
+        return tuple(map(threshold_from, rows))
 
     def longest_window(self, model: str) -> str:
         """The longest window of the model's whole. Raises UsageError naming the models there are when it has no reading."""

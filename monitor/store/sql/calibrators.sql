@@ -16,9 +16,8 @@ HAVING NOT EXISTS (
 ORDER BY c.bucket;
 
 -- name: guard_labelled_rows
-SELECT floor(epoch(s.observed_at) / $seconds)::BIGINT AS bucket, count(*) FROM samples AS s JOIN streams AS t USING (stream_id)
-WHERE s.model_id = $model_id AND t.version = $version AND list_contains($covered, s.slice_id)
-  AND s.observed_at >= $start AND s.observed_at < $end AND s.positives IS NOT NULL
+SELECT floor(epoch(s.observed_at) / $seconds)::BIGINT AS bucket, count(*)
+/*labelled_rows*/
 GROUP BY ALL;
 
 -- name: guard_insert

@@ -57,7 +57,7 @@ LIMIT 50;
 
 -- name: job_columns
 id, model, kind, trigger, scope, requested_at, state, onset, started_at, finished_at, reasons, details, attempts,
-       next_attempt_at;
+       next_attempt_at, codes, facts, trigger_kind, trigger_name, trigger_at, trigger_event;
 
 -- name: history_jobs
 SELECT /*job_columns*/, count(*) OVER () AS total

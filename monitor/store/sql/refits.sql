@@ -1,5 +1,12 @@
 -- Samples that refits and thresholds are made from.
 
+-- name: labelled_rows
+-- rows `s` with a label, of a version and of finest slices, observed in [$start, $end), beside their streams `t`
+FROM samples AS s
+JOIN streams AS t ON t.stream_id = s.stream_id
+WHERE s.model_id = $model_id AND t.version = $version AND list_contains($covered, s.slice_id)
+  AND s.observed_at >= $start AND s.observed_at < $end AND s.positives IS NOT NULL;
+
 -- name: deployed_cells
 -- labelled sums per calibrator that scored the samples, for the precision and recall of its thresholds
 WITH own AS (
@@ -29,10 +36,7 @@ ORDER BY a.slice;
 SELECT count(*) FILTER (s.raw_score IS NOT NULL OR t.calibrator = ''),
        count(*) FILTER (s.raw_score IS NULL AND t.calibrator <> ''),
        min(s.observed_at)
-FROM samples AS s
-JOIN streams AS t ON t.stream_id = s.stream_id
-WHERE s.model_id = $model_id AND t.version = $version AND list_contains($covered, s.slice_id)
-  AND s.observed_at >= $start AND s.observed_at < $end AND s.positives IS NOT NULL;
+/*labelled_rows*/;
 
 -- name: refit_cut
 -- the last of the parts that together hold no more rows than asked for (-1: the first is too large already), and whether
@@ -44,10 +48,7 @@ FROM (SELECT part, sum(count(*)) OVER (ORDER BY part) AS together FROM parts GRO
 -- Groups fall into 65,536 parts by their hash alone: the rows a refit can take, of the parts up to $last.
 CREATE OR REPLACE TEMP TABLE parts AS
 SELECT s.rowid AS row_key, (hash(coalesce(s.group_id, s.sample_id)) >> 48)::USMALLINT AS part
-FROM samples AS s
-JOIN streams AS t ON t.stream_id = s.stream_id
-WHERE s.model_id = $model_id AND t.version = $version AND list_contains($covered, s.slice_id)
-  AND s.observed_at >= $start AND s.observed_at < $end AND s.positives IS NOT NULL
+/*labelled_rows*/
   AND (s.raw_score IS NOT NULL OR t.calibrator = '')
   AND hash(coalesce(s.group_id, s.sample_id)) >> 48 <= $last::UBIGINT;
 
@@ -55,19 +56,13 @@ WHERE s.model_id = $model_id AND t.version = $version AND list_contains($covered
 -- labelled rows with a score from before any calibration; to be continued by a choice among them, and an order
 SELECT epoch(s.observed_at) AS observed_at, s.slice_id, s.n, s.positives, s.label, s.logits, s.group_id, s.predicted_class,
        coalesce(s.raw_score, CASE WHEN t.calibrator = '' THEN s.score END) AS raw_score
-FROM samples AS s
-JOIN streams AS t ON t.stream_id = s.stream_id
-WHERE s.model_id = $model_id AND t.version = $version AND list_contains($covered, s.slice_id)
-  AND s.observed_at >= $start AND s.observed_at < $end AND s.positives IS NOT NULL
+/*labelled_rows*/
   AND (s.raw_score IS NOT NULL OR t.calibrator = '')
 
 -- name: refit_unlike_cells
 -- a labelled row whose cells tell less than the row, or another score; as a condition this reads half of what counting does
 SELECT 1
-FROM samples AS s
-JOIN streams AS t ON t.stream_id = s.stream_id
-WHERE s.model_id = $model_id AND t.version = $version AND list_contains($covered, s.slice_id)
-  AND s.observed_at >= $start AND s.observed_at < $end AND s.positives IS NOT NULL
+/*labelled_rows*/
   AND (t.calibrator <> '' OR s.raw_score <> s.score OR s.group_id IS NOT NULL OR s.logits IS NOT NULL OR s.n > 1)
 LIMIT 1;
 
@@ -86,8 +81,5 @@ LIMIT 1;
 
 -- name: refit_logits_length
 SELECT len(s.logits)
-FROM samples AS s
-JOIN streams AS t ON t.stream_id = s.stream_id
-WHERE s.model_id = $model_id AND t.version = $version AND list_contains($covered, s.slice_id)
-  AND s.observed_at >= $start AND s.observed_at < $end AND s.positives IS NOT NULL AND s.logits IS NOT NULL
+/*labelled_rows*/ AND s.logits IS NOT NULL
 LIMIT 1;

@@ -13,6 +13,8 @@ from monitor.jobs.actions.deliver import blind, carry
 from monitor.jobs.actions.delivery import Delivery
 from monitor.jobs.actions.message import Known, message_of
 from monitor.jobs.actions.slack import plain
+from monitor.model.reasons import Code, Reason
+from monitor.model.words import tell_reasons
 from tests.jobs.actions.receiver import Receiver
 from tests.jobs.actions.test_mail import ALERT, PAYLOAD, RESOLVED, SEEN
 
@@ -138,7 +140,9 @@ def test_an_alert_whose_rule_asks_for_nothing_says_so() -> None:
         ({}, "only where later samples prove it better"),
         ({"refit": None}, "ask for one: calwatch recalibrate digits --slice camera=c3"),
         ({"refit": None, "slice": "camera=a b"}, "calwatch recalibrate digits --slice 'camera=a b'"),
-        ({"refit": None, "reason": "no labels for 4d, longer than 3d"}, "ask who delivers"),
+        ({"refit": None, "reason": "no labels for 4d, longer than 3d", "code": "absent"}, "ask who delivers"),
+        ({"refit": None, "reason": "no labels were ever seen", "code": "never_seen"}, "ask who delivers"),
+        ({"reason": "no matter what it says"}, "look at images"),
     ],
 )
 def test_an_alert_that_fires_says_what_to_do(alert: dict[str, Any], told: str) -> None:
@@ -162,17 +166,31 @@ def test_a_job_that_ended_says_what_to_do(event: str, state: str, told: str) -> 
 
 
 def test_a_refit_is_told_by_what_decided_it_and_a_promoted_one_with_its_threshold() -> None:
-    steps = ["samples since 2026-02-01 19:00 UTC", "isotonic rejected: 140 positives, needs 1,000"]
-    reasons = [*steps, "rejected: log-loss worse by 0.01", "threshold 0.8 by f1"]
-    turned_down = {**JOB, "event": "job.rejected", "job": {**JOB["job"], "state": "rejected", "reasons": reasons}}
-    facts = dict(message_of(_delivery(turned_down), Known()).facts)
-    assert facts["why"] == "rejected: log-loss worse by 0.01"
+    steps = [
+        Reason.of(Code.SAMPLES_SINCE, start=AT, is_onset=False),
+        Reason.of(Code.METHOD_UNFIT, method="isotonic", problem="140 positives, needs 1,000"),
+    ]
+    change = {"mean": 0.05, "lower": 0.03, "confidence": 0.95, "samples": 203}
+    figures = {"precision": (0.9, 0.8, 1.0)}
+    chosen = Reason.of(
+        Code.THRESHOLD_CHOSEN, threshold=0.8, policy="f1", cheapest=None, prior=None, rate=None, samples=203, groups=None,
+        figures=figures,
+    )  # fmt: skip
+
+    def told(event: str, state: str, *why: Reason) -> dict[str, str]:
+        held = {"state": state, "reasons": list(tell_reasons(why)), "codes": [each.code for each in why],
+                "facts": [dict(each.values) for each in why]}  # fmt: skip
+        payload = {**JOB, "event": event, "job": {**JOB["job"], **held}}
+        return dict(message_of(_delivery(payload), Known()).facts)
+
+    worse = Reason.of(Code.GATE_WORSE, **{**change, "mean": -0.01})
+    facts = told("job.rejected", "rejected", *steps, worse, chosen)
+    assert facts["why"] == "rejected: log-loss worse by 0.010 on 203 later samples"
     assert "threshold" not in facts
-    taken = {
-        **JOB,
-        "job": {**JOB["job"], "reasons": [*steps, "accepted: log-loss better by 0.05", "threshold 0.8 by f1"]},
-    }
-    facts = dict(message_of(_delivery(taken), Known()).facts)
-    assert (facts["why"], facts["threshold"]) == ("accepted: log-loss better by 0.05", "0.8 by f1")
+    facts = told("job.promoted", "promoted", *steps, Reason.of(Code.GATE_ACCEPTED, **change), chosen)
+    assert (
+        facts["why"] == "accepted: log-loss better by 0.050 (at least 0.030 with 95 % confidence) on 203 later samples"
+    )
+    assert facts["threshold"] == "0.8000 by f1; on 203 samples: precision 0.9 (0.8 to 1)"
     bare = {**JOB, "event": "job.rolled_back", "job": {**JOB["job"], "state": "done", "reasons": ["asked for by hand"]}}
     assert dict(message_of(_delivery(bare), Known()).facts)["why"] == "asked for by hand"

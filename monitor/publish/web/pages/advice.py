@@ -10,8 +10,8 @@ from monitor.model.wording import moment
 
 DEEDS = 5  # shown, the newest
 _KINDS = ("recalibrate", "rollback")
-_LOOK = (
-    "Look at images of this slice since the trouble began: dirt, light, a moved camera, a new product. Where AUROC fell too, a "
+_AT = (
+    "at images of this slice since the trouble began: dirt, light, a moved camera, a new product. Where AUROC fell too, a "
     "refit does not help: retrain. Until it is cured, let no decision here rest on the score alone."
 )
 
@@ -54,13 +54,13 @@ def _next(deeds: Sequence[Job], charge: CalibratorInUse | None, since: datetime)
             return f"Reload the model server: calibrator {charge.calibrator} was promoted, and samples still carry another."
         return (
             f"Wait: a new calibrator is in charge since {moment(charge.promoted_at)}, and an alert resolves when what comes "
-            f"in since then is well. If it does not: {_LOOK[0].lower()}{_LOOK[1:]}"
+            f"in since then is well. If it does not: look {_AT}"
         )
     if not deeds:
-        return f"{_LOOK} No refit was asked for by itself; ask for one where a refit can help."
+        return f"Look {_AT} No refit was asked for by itself; ask for one where a refit can help."
     newest = deeds[0].state
     if newest in (JobState.QUEUED, JobState.RUNNING):
-        return f"A refit is on its way. Meanwhile: {_LOOK[0].lower()}{_LOOK[1:]}"
+        return f"A refit is on its way. Meanwhile: look {_AT}"
     if newest is JobState.FAILED:
-        return f"The newest refit failed: see its job. {_LOOK}"
-    return f"{_LOOK} The gate says above why it kept what is in charge; too few samples pass with time, so ask again later."
+        return f"The newest refit failed: see its job. Look {_AT}"
+    return f"Look {_AT} The gate says above why it kept what is in charge; too few samples pass with time, so ask again later."

@@ -18,6 +18,7 @@ from monitor.publish.report.gather import gate_bars
 from monitor.publish.web.pages.digest import Digests
 from monitor.publish.web.pages.slice import SPAN, in_charge, parsed, reading_of, span_of
 from monitor.publish.web.state import State
+from monitor.statistics.thresholds.policies import promised_rate
 
 WIDE, NARROW = 960, 330  # units of the drawing: the column of the page, a phone
 SQUARE = 360
@@ -155,7 +156,7 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
         def values() -> tuple[Sequence[Any], str]:
             with state.history() as past:
                 curve = past.threshold_curve(model, *where)
-            return (curve, chosen.threshold, _promised(policy)), "" if curve else "no curve was kept"
+            return (curve, chosen.threshold, promised_rate(policy)), "" if curve else "no curve was kept"
 
         width = NARROW if narrow else WIDE
         return gallery.show(("tradeoff", at, model, where, narrow), "trade_off", values, width=width)
@@ -165,7 +166,7 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
         def values() -> tuple[Sequence[Any], str]:
             with state.history() as past:
                 found = past.jobs(id=job_id, limit=1).jobs
-            after, before = (gate_bars(found[0], side) if found else () for side in ("after", "before"))
+            before, after = gate_bars(found[0]) if found else ((), ())
             return (after, before), "" if after and before else "no bars were kept"
 
         return gallery.show(("refit", snapshot().at, job_id), "reliability", values, width=SQUARE)
@@ -184,12 +185,6 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
         return gallery.show(key, "heat_map", values, width=NARROW if narrow else WIDE)
 
     return router
-
-
-def _promised(policy: str) -> tuple[str, float] | None:
-    """``("precision", 0.95)`` of the policy ``precision>=0.95``; None where nothing on the chart is promised."""
-    name, sign, bound = policy.partition(">=")
-    return ("precision" if name == "accuracy" else name, float(bound)) if sign else None
 
 
 def _compared(

@@ -66,7 +66,7 @@ def told_as_pages(state: State, digests: Digests, *, now: Callable[[], datetime]
                 except (UsageError, StoreError) as error:
                     return page(request, 503 if isinstance(error, StoreError) else 404, error.message, error.hint)
                 except RequestValidationError as error:
-                    wrong = (f"{each['loc'][-1]}: {each['msg'].lower()}" for each in error.errors())
+                    wrong = (f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
                     return page(request, 422, "; ".join(wrong), "")
 
             return answer

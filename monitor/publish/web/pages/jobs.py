@@ -36,7 +36,7 @@ def intake_page(
 
 
 JOBS = 20  # on one page
-_TOLD_ELSEWHERE = ("before", "after", "bars", "payload")
+_TOLD_ELSEWHERE = ("before", "after", "bars", "payload", "code", "facts")
 KINDS = ("recalibrate", "rollback", "action")
 
 
@@ -75,7 +75,7 @@ def job_page(digest: Digest | None, now: datetime, history: History, *, stale_af
     return render(
         "job.html", digest, now, stale_after=stale_after, model=found[0].model, job=found[0], attempts=history.attempts(job_id),
         details=[(name, value) for name, value in found[0].details.items() if name not in _TOLD_ELSEWHERE],
-        drawn="bars" in found[0].details, can_draw=can_draw(),
+        drawn=found[0].refit is not None and bool(found[0].refit.bars_after), can_draw=can_draw(),
     )  # fmt: skip
 
 

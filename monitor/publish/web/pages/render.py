@@ -12,6 +12,7 @@ from monitor.charts.heat import more_than_luck
 from monitor.model import wording
 from monitor.publish.web import filters as texts
 from monitor.publish.web.pages.digest import Digest
+from monitor.statistics.thresholds.policies import policy_kind
 
 Item = TypeVar("Item")
 
@@ -77,8 +78,8 @@ def _environment() -> Environment:
         number=wording.number, signed=wording.signed, share=wording.percent, minute=wording.minute, span=wording.span,
         count=texts.count, scale=texts.scale, shortened=texts.shortened, breakable=texts.breakable, lacking=texts.lacking,
         change=texts.change, asked_by=texts.asked_by, delays=texts.delays, condition=texts.condition, promise=texts.promise,
-        why=texts.why, sentence=texts.sentence, told_waiting=wording.told_waiting, told_spans=wording.told_spans,
-        in_quotes=wording.in_quotes, told_folded=wording.told_folded,
+        why=texts.why, sentence=wording.sentence, told_waiting=wording.told_waiting, told_spans=wording.told_spans,
+        in_quotes=wording.in_quotes, policy_kind=policy_kind, told_folded=wording.told_folded,
     )  # fmt: skip
     found.tests.update(untold_onset=texts.began)
     found.globals.update(link=link, more_than_luck=more_than_luck)

@@ -1,0 +1,1 @@
+"""What each reason says to people, by its code; reached by ``monitor.model.words``."""

@@ -1,0 +1,159 @@
+"""The sentences of alerts: what a rule found, or why it finds nothing. Reached by ``words``."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from monitor.model.reasons import Code
+from monitor.model.wording import (
+    counted,
+    frequency,
+    lasted,
+    number,
+    rounded,
+    signed,
+    times,
+    told_duration,
+    told_minute,
+    told_moment,
+)
+
+
+def _lasted(seconds: float) -> str:
+    return lasted(timedelta(seconds=seconds))
+
+
+def _apart(value: float, bound: float) -> str:
+    """The value with as many digits as tell it from the bound: never "0.05 is above 0.05"."""
+    if value == bound or rounded(value) != rounded(bound):
+        return rounded(value)
+    return next((t for d in range(1, 17) if (t := number(value, d)) != number(bound, d)), repr(value))
+
+
+def _threshold(
+    metric: str, value: float, bound: float, clears: bool, window: str, samples: int | None, **_: object
+) -> str:
+    word = "above" if value > bound else "below" if value < bound else "at"
+    text = f"{metric} {_apart(value, bound)} is {word} {rounded(bound)}{', where it clears,' if clears else ''} over {window}"
+    return text if samples is None else f"{text} ({counted(samples)})"
+
+
+def _threshold_unknown(metric: str, window: str, samples: int, needed: int | None, **_: object) -> str:
+    lacks = "" if needed is None else f", {needed:,} needed"
+    return f"{metric} is unknown over {window} ({counted(samples)}{lacks})"
+
+
+def _compared(measure: str) -> str:
+    return "calibration gap" if measure == "gap" else "debiased ECE"
+
+
+def _disparity_unknown(
+    measure: str, window: str, samples: int, rest_samples: int, needed: int | None, **_: object
+) -> str:
+    lacks = "" if needed is None else f"; {needed:,} needed in both"
+    counts = f"({counted(samples)}, rest {rest_samples:,}{lacks})"
+    return f"{_compared(measure)} against the rest of the model is unknown over {window} {counts}"
+
+
+def _disparity(
+    measure: str, own: float, rest: float, difference: float, window: str, samples: int, rest_samples: int, **values: Any
+) -> str:  # fmt: skip
+    form = signed if measure == "gap" else number
+    return (
+        f"{_compared(measure)} {form(own)} against {form(rest)} in the rest of the model: "
+        f"{'worse' if difference > 0 else 'better'} by {abs(difference):.3f}"
+        f"{_certainty(difference, **values)} over {window} ({counted(samples)}, rest {rest_samples:,})"
+    )
+
+
+def _certainty(
+    difference: float, least: float, level: float, slices: int, lower: float, lower_alone: float, is_kept: bool, **_: object
+) -> str:  # fmt: skip
+    """How surely a slice is worse, in parentheses; nothing for one that is better."""
+    allowed = f", {rounded(least)} is allowed" if least else ""
+    together = counted(slices, "slice")
+    if is_kept:
+        bound = _apart(lower_alone, least)
+        return f" (still at least {bound} with {_share(1 - 2 * level)} confidence for this slice alone{allowed})"
+    if lower > 0 or lower >= least:
+        return f" (at least {_apart(lower, least)} with {_share(1 - level)} confidence over {together}{allowed})"
+    return f" (which luck can bring among {together})" if difference > 0 else ""
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.4g} %"
+
+
+def _drift(
+    slice: str, direction: str, began: str, newest_at: str | None, samples: int, ratio: float, reference: str,  # noqa: A002
+    per_year: float, caveat: str, **_: object,
+) -> str:  # fmt: skip
+    """Two sentences: what has drifted since when, and how sure that is; with the stop of the second."""
+    how = f"are {direction}" if direction else "have drifted"
+    counts = counted(samples, "labelled sample")
+    counts = f"{counts} since" if newest_at is None else f"newest alarm {told_minute(newest_at)} UTC, on {counts}"
+    sound = "a model that stays as it was deployed" if reference == "deployment" else "a calibrated model"
+    doubt = f", which is not guaranteed while {caveat}" if caveat else ""
+    return (
+        f"Scores of {'all traffic' if slice == 'all' else slice} {how} since about {told_moment(began)} ({counts}). "
+        f"The evidence reached {times(ratio)} what raises an alarm; {sound} raises such an alarm at most "
+        f"{frequency(per_year)} over all its slices{doubt}."
+    )
+
+
+def _under(calibrator: str, opened: str) -> str:
+    return f"{f'calibrator {calibrator}' if calibrator else 'scores as they come'} since {told_moment(opened)}"
+
+
+def _drift_none(ratio: float, calibrator: str, opened: str, **_: object) -> str:
+    return f"drift evidence is {rounded(ratio)} of what raises an alarm, {_under(calibrator, opened)}"
+
+
+def _drift_not_judged(lacking: int, calibrator: str, opened: str, **_: object) -> str:
+    missing = counted(lacking, "labelled sample")
+    return f"drift is not judged yet: its reference lacks {missing}, {_under(calibrator, opened)}"
+
+
+def _absent(absent: str, silent: float, last: str, patience: float, **_: object) -> str:
+    return f"no {absent} for {_lasted(silent)} (last at {told_moment(last)}), longer than {told_duration(patience)}"
+
+
+def _present(absent: str, silent: float, last: str, patience: float, **_: object) -> str:
+    return f"newest {absent} are {_lasted(silent)} old (last at {told_moment(last)}), not older than {told_duration(patience)}"
+
+
+def _never_seen(absent: str, patience: float, **_: object) -> str:
+    return f"no {absent} were ever seen, in longer than {told_duration(patience)}"
+
+
+def _not_seen_yet(absent: str, waiting_since: str, **_: object) -> str:
+    return f"no {absent} were seen yet, waiting since {told_moment(waiting_since)}"
+
+
+OF_ALERTS: dict[Code, Callable[..., str]] = {
+    Code.THRESHOLD: _threshold,
+    Code.THRESHOLD_UNKNOWN: _threshold_unknown,
+    Code.DISPARITY: _disparity,
+    Code.DISPARITY_UNKNOWN: _disparity_unknown,
+    Code.DRIFT: _drift,
+    Code.DRIFT_NONE: _drift_none,
+    Code.DRIFT_OVER: lambda alarm_at, **_: f"no further drift alarm since {told_moment(alarm_at)}",
+    Code.DRIFT_NOT_JUDGED: _drift_not_judged,
+    Code.ABSENT: _absent,
+    Code.NEVER_SEEN: _never_seen,
+    Code.NOT_SEEN_YET: _not_seen_yet,
+    Code.PRESENT: _present,
+    Code.NO_READING: "{metric} is unknown: no reading over {window}".format,
+    Code.NO_COMPARISON: "the difference from the rest of the model is unknown: no reading over {window}".format,
+    Code.NO_EVIDENCE: "drift evidence is unknown for this slice".format,
+    Code.NO_SIGHT: "{absent} are unknown for this slice".format,
+    Code.RULE_FAILED: "rule could not be evaluated: {problem}".format,
+    Code.RULE_GONE: 'rule "{rule}" is no longer in the packs of this model'.format,
+    Code.RULE_ELSEWHERE: 'rule "{rule}" no longer covers this slice'.format,
+    Code.RULE_OTHER_KIND: 'rule "{rule}" is now of kind "{kind}"'.format,
+    Code.SLICE_GONE: "slice {slice} has no samples in any window any more".format,
+    Code.SLICE_FORGOTTEN: "nothing of this slice was observed within retention: its place is free, and it is watched again "
+    "once it comes back".format,
+    Code.STREAM_CLOSED: "its stream of evidence is closed: another model version is in use".format,
+    Code.VERSION_GONE: "version {version} has no samples in any window any more".format,
+}

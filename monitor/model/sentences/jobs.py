@@ -1,0 +1,233 @@
+"""The sentences of jobs: how a refit chose and was judged, what a threshold promises, how it ended. Reached by ``words``."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from monitor.model.reasons import Code
+from monitor.model.wording import amount, exact_percent, first_few, told_duration, told_minute
+
+
+def _samples_since(start: str, is_onset: bool) -> str:
+    return f"samples since {told_minute(start)} UTC{' (estimated onset)' if is_onset else ''}"
+
+
+def _samples_chosen(kept: int, usable: int, logits: int | None, by: str) -> str:
+    each = "" if logits is None else f", each with {logits:,} logits"
+    return f"{kept:,} of {usable:,} samples{each}, chosen by a hash of their {by}"
+
+
+def _left_to_refits(left: int, samples: int, slices: Sequence[str], count: int) -> str:
+    named = first_few(slices, count=count)
+    return f"left {left:,} of {samples:,} samples to refits of their own, which alerts there ask for: {named}"
+
+
+def _as_counted(samples: int, start: str, end: str, bucket: float) -> str:
+    return (
+        f"selected and fitted on all {samples:,} samples from {told_minute(start)} to {told_minute(end)} UTC, as counted per "
+        f"{told_duration(bucket)} and score"
+    )
+
+
+def _on_scores(methods: Sequence[str]) -> str:
+    return f"{' and '.join(methods)} {'is' if len(methods) == 1 else 'are'} fitted on scores"
+
+
+def _logits_lacking(methods: Sequence[str], lacking: int, samples: int) -> str:
+    return f"{_on_scores(methods)}: {lacking:,} of {samples:,} samples have no logits"
+
+
+def _method_behind(method: str, best: str, by: float, reach: float) -> str:
+    return f"{method} rejected: {best} is better by {amount(by)} ± {amount(reach)}"
+
+
+def _method_simpler(method: str, best: str, by: float, reach: float) -> str:
+    return f"{method} chosen: {best} is better by {amount(by)} ± {amount(reach)}, which may be chance"
+
+
+def _change(mean: float, samples: int, lower: float = 0.0, confidence: float = 0.0) -> tuple[str, str, str]:
+    """By how much log-loss changes, how much at least, and on what."""
+    return (
+        f"log-loss {'better' if mean > 0 else 'worse'} by {amount(abs(mean))}",
+        f"at least {amount(lower)} with {exact_percent(confidence)} confidence",
+        f"on {samples:,} later samples",
+    )
+
+
+def _gate_better(**values: Any) -> str:
+    change, sure, on = _change(**values)
+    return f"{change} ({sure}) {on}"
+
+
+def _gate_worse(**values: Any) -> str:
+    change, _, on = _change(**values)
+    return f"{change} {on}"
+
+
+def _gate_chance(**values: Any) -> str:
+    change, sure, on = _change(**values)
+    return f"{change} {on}, which may be chance (an improvement of {sure})"
+
+
+def _gate_straddled(lacks: str, groups: Mapping[str, Any], **values: Any) -> str:
+    return f"{OF_JOBS[Code(lacks)](**values)}: {OF_JOBS[Code.GROUPS_STRADDLE](**groups)}"
+
+
+def _slice_worse(slice: str, by: float, reach: float, samples: int) -> str:  # noqa: A002
+    return f"slice {slice} log-loss worse by {amount(by)} ± {amount(reach)} on {samples:,} samples"
+
+
+_GOALS = {
+    "precision": "precision >= {:g}", "recall": "recall >= {:g}", "accuracy": "accuracy >= {:g} among the kept",
+    "fp_per_image": "at most {:g} false positives per image",
+}  # fmt: skip
+_FIGURES = {
+    "precision": "precision", "recall": "recall", "accuracy": "accuracy", "fp_per_image": "false positives per image",
+}  # fmt: skip
+
+
+def _goal(kind: str, target: float, confidence: float, samples: int, groups: int | None, **_: object) -> str:
+    return f"{_GOALS[kind].format(target)} with {100 * confidence:g} % confidence on {_measured_on(samples, groups)}"
+
+
+def _measured_on(samples: int, groups: int | None) -> str:
+    return f"{samples:,} samples{'' if groups is None else f' in {groups:,} groups'}"
+
+
+def _figures(figures: Mapping[str, Sequence[float | None]]) -> str:
+    return ", ".join(
+        f"{_FIGURES[name]} "
+        + ("unknown" if None in held else f"{held[0]:.4g} ({held[1]:.4g} to {held[2]:.4g})")
+        for name, held in figures.items()
+    )  # fmt: skip
+
+
+def _promised(
+    threshold: float, figures: Mapping[str, Sequence[float | None]], coverage: float | None, **goal: Any
+) -> str:
+    covers = "" if coverage is None else f"; it covers {100 * coverage:.3g} % of all samples"
+    return f"{threshold:.4f} promises {_goal(**goal)}: {_figures(figures)}{covers}"
+
+
+def _not_promised(best: float | None, best_at: float | None, **goal: Any) -> str:
+    bound = "nothing can be bounded" if best is None else f"the best bound is {best:.4g}"
+    at = "" if best_at is None else f", at {best_at:.4g}"
+    return f"no threshold can promise {_goal(**goal)}: {bound}{at}"
+
+
+def _chosen(
+    threshold: float, policy: str, cheapest: float | None, prior: float | None, rate: float | None, samples: int,
+    groups: int | None, figures: Mapping[str, Sequence[float | None]],
+) -> str:  # fmt: skip
+    beside = ""
+    if cheapest is not None:
+        beside = f"; cheapest in the samples was {'to predict nothing positive' if cheapest > 1 else f'{cheapest:.4f}'}"
+    if prior is not None and rate is not None:
+        beside += f"; shifted from a base rate of {rate:.4g} to {prior:g}, the figures are those at {rate:.4g}"
+    return f"{threshold:.4f} by {policy}{beside}; on {_measured_on(samples, groups)}: {_figures(figures)}"
+
+
+def _classes_unknown(per: str) -> str:
+    needs = "a predicted_class in every sample" if per == "predicted_class" else "logits and a calibrator on them"
+    return f"no thresholds per {per}: that needs {needs}"
+
+
+def _classes(
+    per: str, found: int, few: int, such: Sequence[str], policy: str, kept: int | None, confidence: float
+) -> str:
+    said = f"thresholds per {per}: {found} classes"
+    if few:
+        named = f"{', '.join(such)}{'…' if few > len(such) else ''}"
+        said += f", {few} with too few later samples or one outcome only ({named})"
+    if kept is None:
+        return said
+    said += f"; {kept} promise {policy}, each by itself with {100 * confidence:g} % confidence"
+    together = 1 - kept * (1 - confidence)
+    return f"{said}, all at once with at least {max(100 * together, 0):.3g} %" if kept > 1 else said
+
+
+def _failed(problem: str, attempt: int | None = None, attempts: int | None = None) -> str:
+    return problem if attempts is None else f"{problem} (attempt {attempt} of {attempts})"
+
+
+def _tried_again(problem: str, attempt: int, attempts: int, pause: float) -> str:
+    return f"attempt {attempt} of {attempts}: {problem}; tried again in about {told_duration(pause)}"
+
+
+_INTERRUPTED = "interrupted: calwatch ended, or lost its disk, meanwhile"
+
+
+def _interrupted(times: int, pause: float | None) -> str:
+    when = "at once" if pause is None else f"in about {told_duration(pause)}"
+    return f"{_INTERRUPTED}{'' if times == 1 else f', {times} times'}; tried again {when}, which uses up no attempt"
+
+
+def _interrupted_too_often(times: int) -> str:
+    return f"{_INTERRUPTED}, {times} times; it may be what ends calwatch: try it by hand, mend it, and ask again"
+
+
+def _rolled_back(present: str, target: str) -> str:
+    return f"rolled back from {present or 'no calibrator'} to {target or 'no calibrator (scores as they come)'}"
+
+
+def _guard_worse(calibrator: str, parent: str, by: float, samples: int, evidence: float, limit: float) -> str:
+    return (
+        f"calibrator {calibrator} does worse than {parent or 'none'} since its promotion: log-loss higher by {amount(by)} on "
+        f"{samples:,} samples; evidence {evidence:.3g}, limit {limit:g}"
+    )
+
+
+OF_JOBS: dict[Code, Callable[..., str]] = {
+    Code.SAMPLES_SINCE: _samples_since,
+    Code.SAMPLES_CHOSEN: _samples_chosen,
+    Code.SAMPLES_WITHOUT_RAW: "left out {samples:,} samples that carry a calibrated score but no raw_score or logits".format,
+    Code.SAMPLES_PRECOUNTED: "{rows:,} rows, some pre-counted, for {samples:,.0f} samples in all".format,
+    Code.SAMPLES_LEFT_TO_REFITS: _left_to_refits,
+    Code.SAMPLES_LEFT_TO_CALIBRATORS: lambda scopes, count: (
+        f"left to calibrators of their own: {first_few(scopes, count=count)}"
+    ),
+    Code.SAMPLES_AS_COUNTED: _as_counted,
+    Code.LOGITS: "{text}".format,
+    Code.LOGITS_WITHOUT_CLASS: lambda methods: (
+        f"{_on_scores(methods)}: logits come without the index of the true class"
+    ),
+    Code.LOGITS_LACKING: _logits_lacking,
+    Code.METHOD_ASKED_FOR: "{method} chosen: asked for by name".format,
+    Code.METHOD_UNFIT: "{method} rejected: {problem}".format,
+    Code.METHOD_ALONE: "{method} chosen: no other method can be fitted".format,
+    Code.METHOD_BEST: "{method} chosen: best cross-validated log-loss ({log_loss:.4f})".format,
+    Code.METHOD_BEHIND: _method_behind,
+    Code.METHOD_SIMPLER: _method_simpler,
+    Code.METHOD_FEW_BUCKETS: "{method} chosen: a comparison needs samples of {needed} time buckets, has {found}".format,
+    Code.REFIT_FEW_SAMPLES: "needs {needed:,} labelled samples, has {found:,}; nothing changes".format,
+    Code.REFIT_UNFIT: "{method} cannot be fitted: {problem}; nothing changes".format,
+    Code.GATE_NO_SAMPLES: "there are no later samples".format,
+    Code.GATE_FEW_SAMPLES: "needs {needed:,} later samples, has {found:,}".format,
+    Code.GATE_FEW_GROUPS: "needs later samples of {needed} groups (images, clips), has {found}".format,
+    Code.GATE_STRADDLED: _gate_straddled,
+    Code.GATE_SAME: "the candidate gives the same scores as the calibrator in use on {samples:,} later samples".format,
+    Code.GATE_WORSE: _gate_worse,
+    Code.GATE_CHANCE: _gate_chance,
+    Code.GATE_SLICE_WORSE: _slice_worse,
+    Code.GATE_BETTER: lambda **values: f"on the whole: {_gate_better(**values)}",
+    Code.GATE_ACCEPTED: _gate_better,
+    Code.GATE_NO_SLICE_WORSE: "no slice is significantly worse ({slices:,} with at least {needed:,} samples)".format,
+    Code.GROUPS_STRADDLE: "{left_out:,} of {later:,} later samples are in groups that lie on both sides of the cut in time and "
+    "take part in neither ({straddling:,} of {groups:,} groups lie so); is group_id the patient rather than the visit?".format,
+    Code.THRESHOLD_PROMISED: _promised,
+    Code.THRESHOLD_NOT_PROMISED: _not_promised,
+    Code.THRESHOLD_CHOSEN: _chosen,
+    Code.THRESHOLD_NOT_CHOSEN: "no threshold for {policy}: the samples it is chosen on must hold both outcomes".format,
+    Code.THRESHOLD_NO_SAMPLES: "no threshold: there are no samples to choose and measure it on".format,
+    Code.CLASSES: _classes,
+    Code.CLASSES_UNKNOWN: _classes_unknown,
+    Code.FAILED: _failed,
+    Code.TRIED_AGAIN: _tried_again,
+    Code.INTERRUPTED: _interrupted,
+    Code.INTERRUPTED_TOO_OFTEN: _interrupted_too_often,
+    Code.NOT_BEGUN: "calwatch ended while it waited for its turn; nothing of it had begun".format,
+    Code.OUTDATED: "calibrators in charge changed while it ran; it runs again".format,
+    Code.CANCELLED: lambda was_running: f"cancelled by hand {'while' if was_running else 'before'} it ran",
+    Code.DELIVERED: "{text}".format,
+    Code.ROLLED_BACK: _rolled_back,
+    Code.GUARD_WORSE: _guard_worse,
+}

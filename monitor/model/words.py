@@ -1,0 +1,95 @@
+"""The one place where reasons and triggers become words: for the text columns of the tables, messages, pages, commands.
+
+Nothing reads these sentences but people: whoever decides by a reason asks for its code and values.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from monitor.model.reasons import CHOSEN, VERDICTS, Code, Reason, Trigger, TriggerKind
+from monitor.model.sentences.alerts import OF_ALERTS
+from monitor.model.sentences.jobs import OF_JOBS
+from monitor.model.wording import number, told_duration, told_moment
+
+SENTENCES: dict[Code, Callable[..., str]] = {**OF_ALERTS, **OF_JOBS}
+_CODES = frozenset(Code)
+TRIGGERS: dict[str, Callable[[Trigger], str]] = {
+    TriggerKind.MANUAL: lambda trigger: "manual",
+    TriggerKind.SCHEDULE: lambda trigger: f"schedule {trigger.at.isoformat()}" if trigger.at else "schedule",
+    TriggerKind.RULE: lambda trigger: " ".join(filter(None, ("rule", trigger.name, trigger.event))),
+    TriggerKind.GUARD: lambda trigger: f"guard of {trigger.name}",
+    TriggerKind.JOB: lambda trigger: " ".join(filter(None, ("job", trigger.name, trigger.event))),
+}
+
+
+def tell_reason(reason: Reason, *, bare: bool = False, dated: bool = True) -> str:
+    """Return the sentence of a reason, without its stop.
+
+    ``bare``: without the word that says whose it is, "rejected: " or "threshold ". ``dated``: with the time since when the
+    condition of an alert holds.
+    """
+    values = dict(reason.values)
+    if not reason.code:
+        return _told_only(values) + _course(reason, values, dated=dated)
+    said = SENTENCES[Code(reason.code)](**values) + _course(reason, values, dated=dated)
+    return said if bare else _whose(reason.code) + said
+
+
+def tell_reasons(reasons: Sequence[Reason]) -> tuple[str, ...]:
+    """Return the sentence of each."""
+    return tuple(tell_reason(reason) for reason in reasons)
+
+
+def restore_reason(code: str | None, values: Mapping[str, Any], text: str) -> Reason:
+    """Return the reason that a table or a payload keeps; by its text alone where this release does not know the code, or
+    needs other values for its sentence than the release that left it."""
+    if code not in _CODES:
+        return Reason.told(text)
+    reason = Reason(Code(code), dict(values))
+    try:
+        tell_reason(reason)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return Reason.told(text)
+    return reason
+
+
+def tell_trigger(trigger: Trigger) -> str:
+    """Return who asked for a job, in a few words."""
+    return TRIGGERS[trigger.kind](trigger) if trigger.kind in TRIGGERS else trigger.name
+
+
+_MEASURES = {"ece": "ECE", "log_loss": "log-loss", "brier": "Brier"}
+
+
+def tell_change(
+    before: Mapping[str, float | None], after: Mapping[str, float | None], names: Sequence[str] = tuple(_MEASURES)
+) -> str:
+    """Return ``ECE 0.083 → 0.012, log-loss 0.410 → 0.390`` of the gate's numbers ``names`` that are known on both sides."""
+    known = [(_MEASURES[name], before.get(name), after.get(name)) for name in names]
+    return ", ".join(
+        f"{name} {number(old)} → {number(new)}" for name, old, new in known if old is not None and new is not None
+    )
+
+
+def _told_only(values: Mapping[str, Any]) -> str:
+    return str(values.get("text", ""))
+
+
+def _whose(code: str) -> str:
+    if code in VERDICTS:
+        return f"{VERDICTS[code]}: "
+    return "threshold " if code in CHOSEN else ""
+
+
+def _course(reason: Reason, values: Mapping[str, Any], *, dated: bool) -> str:
+    """What the state machine of alerts adds to what a rule found."""
+    said = ""
+    if dated and "since" in values:
+        said += f"{' In force' if reason.code == Code.DRIFT else ''} since {told_moment(values['since'])}"
+    if "fires_after" in values:
+        said += f"; fires after {told_duration(values['fires_after'])}"
+    if "kept_until" in values:
+        said += f"; kept firing until {told_moment(values['kept_until'])}"
+    if "stays" in values:
+        said += f"; stays {values['stays']}"
+    return said

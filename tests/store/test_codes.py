@@ -1,0 +1,101 @@
+"""Codes and triggers beside the texts: stored, read back, and read once out of what earlier releases left."""
+
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from monitor.jobs.queue import enqueue
+from monitor.model import Code, Job, Reason, Slice, Trigger, TriggerKind
+from monitor.model.reasons import BY_HAND
+from monitor.model.refits import job_of
+from monitor.store.connection import LIVE, open_live
+from monitor.store.readings import load_alerts, load_jobs, store_job
+from tests.worlds.levels import LEVELS, NEWEST, left_by
+from tests.worlds.store import NOW, World
+
+TOKYO = datetime(2026, 3, 5, 2, tzinfo=timezone(timedelta(hours=9)))
+OLD = {  # kind and trigger of a job as an earlier release wrote them
+    "a": ("recalibrate", "manual", BY_HAND),
+    "b": ("recalibrate", "schedule 2026-03-05T02:00:00+09:00", Trigger(TriggerKind.SCHEDULE, at=TOKYO)),
+    "c": ("recalibrate", "rule Tilt high", Trigger(TriggerKind.RULE, "Tilt high")),
+    "d": ("recalibrate", "rule always firing", Trigger(TriggerKind.RULE, "always firing")),
+    "e": ("action", "rule Tilt high firing", Trigger(TriggerKind.RULE, "Tilt high", event="firing")),
+    "f": ("action", "rule firing resolved", Trigger(TriggerKind.RULE, "firing", event="resolved")),
+    "g": ("action", "job 0123456789ab rolled_back", Trigger(TriggerKind.JOB, "0123456789ab", event="rolled_back")),
+    "h": ("rollback", "guard of 0123456789abcdef", Trigger(TriggerKind.GUARD, "0123456789abcdef")),
+    "i": ("recalibrate", "guard", Trigger("", "guard")),
+}
+
+
+def test_who_asked_for_the_jobs_of_an_earlier_release_is_read_once(tmp_path: Path) -> None:
+    state = left_by(tmp_path, NEWEST)
+    with duckdb.connect(str(state / LIVE)) as old:
+        for name, (kind, trigger, _) in OLD.items():
+            old.execute(
+                "INSERT INTO jobs BY NAME SELECT $id AS id, 'old' AS model, $kind AS kind, $trigger AS trigger, "
+                "'all' AS scope, $now AS requested_at, 'queued' AS state, ['it waits'] AS reasons, "
+                "'{}' AS details, 0 AS attempts",
+                {"id": name, "kind": kind, "trigger": trigger, "now": NOW.replace(tzinfo=None)},
+            )
+    with open_live(state, now=NOW) as connection:
+        held = {job.id: job for job in load_jobs(connection, "old")}
+        assert {name: job.asked_by for name, job in held.items()} == {
+            name: asked for name, (_, _, asked) in OLD.items()
+        }
+        assert {name: job.trigger for name, job in held.items()} == {name: told for name, (_, told, _) in OLD.items()}
+        assert {job.reasons for job in held.values()} == {("it waits",)}
+        nightly = connection.execute("SELECT count(*) FROM jobs WHERE trigger_kind = 'schedule' AND model = 'old'")
+        assert nightly.fetchone() == (1,)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_texts_of_earlier_releases_are_shown_as_they_are(tmp_path: Path, level: str) -> None:
+    state = left_by(tmp_path, level)
+    with duckdb.connect(str(state / LIVE)) as old:
+        alerts = sorted(old.execute("SELECT model, reason FROM alerts").fetchall())
+        jobs = sorted(old.execute("SELECT id, trigger, reasons FROM jobs").fetchall())
+        models = {model for model, _ in alerts} | {row[0] for row in old.execute("SELECT model FROM jobs").fetchall()}
+    with open_live(state, now=NOW) as connection:
+        held = [alert for model in models for alert in load_alerts(connection, model)]
+        assert sorted((alert.model, alert.reason) for alert in held) == alerts
+        assert {alert.why.code for alert in held} <= {""}
+        found = [job for model in models for job in load_jobs(connection, model)]
+        assert sorted((job.id, job.trigger, list(job.reasons)) for job in found) == jobs
+        assert all(job.asked_by.kind for job in found)
+
+
+def _job(trigger: Trigger, *why: Reason) -> Job:
+    return replace(job_of("m", "recalibrate", trigger, Slice(), NOW), why=why)
+
+
+@pytest.mark.parametrize("trigger", [asked for _, _, asked in OLD.values()])
+def test_a_job_comes_back_with_its_trigger_and_its_reasons(world: World, trigger: Trigger) -> None:
+    job = _job(
+        trigger, Reason.of(Code.SAMPLES_SINCE, start=NOW, is_onset=False), Reason.told("said elsewhere"),
+        Reason.of(Code.GATE_FEW_SAMPLES, needed=200, found=3),
+    )  # fmt: skip
+    store_job(world.connection, job)
+    assert load_jobs(world.connection, "m") == (job,)
+    row = world.rows("SELECT trigger, trigger_kind, reasons, codes, facts FROM jobs")[0]
+    assert row[:4] == (job.trigger, trigger.kind, list(job.reasons), ["samples_since", "", "gate_few_samples"])
+    assert json.loads(row[4])[2] == {"needed": 200, "found": 3}
+
+
+def test_a_row_whose_codes_do_not_fit_its_reasons_is_told_by_its_texts(world: World) -> None:
+    job = _job(BY_HAND, Reason.of(Code.NOT_BEGUN))
+    store_job(world.connection, job)
+    world.connection.execute("UPDATE jobs SET reasons = ['one', 'two']")
+    (held,) = load_jobs(world.connection, "m")
+    assert held.why == (Reason.told("one"), Reason.told("two"))
+
+
+def test_a_person_hastens_a_job_whoever_asked_first(world: World) -> None:
+    enqueue(world.connection, [_job(Trigger(TriggerKind.SCHEDULE, at=TOKYO))])
+    assert enqueue(world.connection, [_job(Trigger(TriggerKind.RULE, "manual"))]) == ()
+    assert [job.details for job in load_jobs(world.connection, "m")] == [{}], "a rule of that name is no person"
+    assert enqueue(world.connection, [_job(BY_HAND)]) == ()
+    assert [job.details for job in load_jobs(world.connection, "m")] == [{"hastened": True}]
