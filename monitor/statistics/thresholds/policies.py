@@ -93,14 +93,22 @@ def parse_policy(text: str) -> Policy:
 
 
 def policy_kind(text: str) -> str:
-    """Return the kind of the policy a text names; "" where it names none."""
+    """Return the kind of the policy a text names; "" where it names none.
+
+    >>> policy_kind("precision>=0.95"), policy_kind("best")
+    ('precision', '')
+    """
     policy = _parsed(text)
     return policy.kind if policy else ""
 
 
 def promised_rate(text: str) -> tuple[str, float] | None:
     """Return which rate of a trade-off curve a policy promises, and how much: ``("precision", 0.95)``; the accuracy among
-    the kept is called precision there. None where it promises none."""
+    the kept is called precision there. None where it promises none.
+
+    >>> promised_rate("accuracy>=0.9"), promised_rate("f1")
+    (('precision', 0.9), None)
+    """
     policy = _parsed(text)
     if policy is None or policy.kind not in ("precision", "recall", "accuracy"):
         return None
