@@ -1,6 +1,7 @@
 """Small numbers for models, streams and slices: the columns of samples and cells hold these, not texts."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,9 @@ from monitor.store.connection import atomic, load_table, naive
 from monitor.store.sql import statement
 from monitor.store.values import normalize_word
 
-_LONGEST_VALUE = 120  # characters of a slice value that are kept; a longer one ends in its hash
+LONGEST_SLICE_VALUE = 120  # characters of a slice value that are kept; a longer one ends in its hash
+
+_STUMP = re.compile(rf".{{{LONGEST_SLICE_VALUE}}}…[0-9a-f]{{8}}", re.DOTALL)  # of a value that was cut as it came in
 
 
 class LostNumberError(Exception):
@@ -27,8 +30,8 @@ def plain_value(value: str) -> str:
     value = normalize_word(value)
     if value in ("", MISSING):
         return MISSING
-    if len(value) > _LONGEST_VALUE and value != OTHER:
-        return f"{value[:_LONGEST_VALUE]}…{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+    if len(value) > LONGEST_SLICE_VALUE and value != OTHER and not _STUMP.fullmatch(value):
+        return f"{value[:LONGEST_SLICE_VALUE]}…{hashlib.sha256(value.encode()).hexdigest()[:8]}"
     return value
 
 
@@ -122,7 +125,7 @@ class Registry:
                 labels[dimension] = self._value(connection, dimension, value, model.max_slice_values)
                 if labels[dimension] == OTHER != value:
                     count, examples = self.folded.get(dimension, (0, []))
-                    self.folded[dimension] = count + rows, [*examples[:2], value[:_LONGEST_VALUE]]
+                    self.folded[dimension] = count + rows, [*examples[:2], value[:LONGEST_SLICE_VALUE]]
             keys.append(key)
             slice_ = Slice.of(labels)
             ids.append(self.number_slice(connection, slice_))

@@ -31,11 +31,18 @@ _INTEGERS = (
     "UHUGEINT",
 )
 _LARGEST_EXACT = 1 << 53  # whole numbers up to here are exact in a DOUBLE
+# bytes: what is longer is cut before anything else looks at it, since an expression holds 2,048 rows of it at a time
+ENORMOUS = 4_000
 
 
 def is_integer_type(kind: str) -> bool:
     """Whether a column of this SQL type holds whole numbers."""
     return kind in _INTEGERS
+
+
+def cut_enormous(text: str) -> str:
+    """SQL: a text (SQL) of at most some thousand characters, which is too long to be taken wherever it was cut."""
+    return f"(CASE WHEN strlen({text}) > {ENORMOUS} THEN left({text}, {ENORMOUS}) || '…' ELSE {text} END)"
 
 
 def plain_text(column: str, kind: str) -> str:
@@ -146,7 +153,7 @@ def outcome_expression(rules: LabelRules, kind: str) -> tuple[str, str]:
     if not (rules.true or rules.false or rules.own_missing) and (is_integer_type(kind) or kind in ("DOUBLE", "FLOAT")):
         says = f"{column} IS NOT NULL" if is_integer_type(kind) else f"{column} IS NOT NULL AND NOT isnan({column})"
         return says, f"CASE {column} WHEN 0 THEN 0 WHEN 1 THEN 1 WHEN -1 THEN -1 END"
-    text = plain_text(column, kind)
+    text = plain_text(cut_enormous(column) if kind == "VARCHAR" else column, kind)
     # a class may be called "none"; an outcome that says so is none
     nameless = LabelRules(rules.task, None, rules.true, rules.false, rules.missing)
     return f"coalesce(NOT {nameless.missing_sql(text)}, false)", rules.outcome_sql(text)

@@ -4,13 +4,15 @@
     classes (predicted_class, label)    120, beyond: quarantine
     versions, calibrators               120, beyond: the first 111, "…" and eight digits of their hash, so that two long
                                         paths to two models stay two versions
-    slice values                        as versions, with the first 120 (registry.py)
+    slice values                        as versions, with the first 120 (store/dictionaries.py)
     what quarantine keeps of a row      300 of each value, 4,000 of all
 
 Lengths are asked of bytes first: a text of few bytes has no more characters, and nearly all are short.
 """
 
 from monitor.store.connection import quoted
+from monitor.store.dictionaries import LONGEST_SLICE_VALUE
+from monitor.store.values import ENORMOUS
 
 LONGEST_ID = 500
 LONGEST_CLASS = 120
@@ -22,6 +24,12 @@ _HASH = 8
 def is_longer(text: str, most: int) -> str:
     """SQL: whether a text (SQL) has more than ``most`` characters; false where it is NULL."""
     return f"coalesce(strlen({text}) > {most} AND length({text}) > {most}, false)"
+
+
+def cut_slice_value(text: str) -> str:
+    """SQL: a slice value (SQL, text), in the form that ``dictionaries.plain_value`` gives it where it is enormous."""
+    kept = f"left({text}, {LONGEST_SLICE_VALUE}) || '…' || left(sha256({text}), {_HASH})"
+    return f"CASE WHEN strlen({text}) > {ENORMOUS} THEN {kept} ELSE {text} END"
 
 
 def cut_version(text: str) -> str:

@@ -8,7 +8,14 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from monitor.sources.batch import Batch
-from monitor.sources.ingest.lengths import LONGEST_CLASS, LONGEST_ID, cut_version, is_longer, kept_value
+from monitor.sources.ingest.lengths import (
+    LONGEST_CLASS,
+    LONGEST_ID,
+    cut_slice_value,
+    cut_version,
+    is_longer,
+    kept_value,
+)
 from monitor.sources.times.expressions import CLOCK_SKEW as CLOCK_SKEW
 from monitor.sources.times.expressions import other_expression, time_expression
 from monitor.sources.times.folds import has_folds, settle_folds, settle_labels
@@ -16,7 +23,7 @@ from monitor.store.blame import is_disk_full
 from monitor.store.connection import literal, naive, quoted
 from monitor.store.damage import is_of_the_database
 from monitor.store.sql import statement
-from monitor.store.values import BLANKS, LabelRules, normalized_text, outcome_expression, plain_text
+from monitor.store.values import BLANKS, LabelRules, cut_enormous, normalized_text, outcome_expression, plain_text
 
 QUARANTINE_REASONS = (
     "unreadable_line", "missing_sample_id", "unreadable_time", "time_before_1970", "time_in_future", "older_than_retention",
@@ -193,7 +200,10 @@ def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monito
         )
 
     def text(name: str) -> str:
-        return plain_text(quoted(name), types[name]) if name in types else "NULL::VARCHAR"
+        if name not in types:
+            return "NULL::VARCHAR"
+        column = quoted(name)
+        return plain_text(cut_enormous(column) if types[name] == "VARCHAR" else column, types[name])
 
     def has(name: str) -> str:
         if name not in types:
@@ -208,6 +218,8 @@ def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monito
         outcome_expression(rules, types["outcome"]) if "outcome" in types else ("false", "NULL::INTEGER")
     )
     own_calibrators = "calibrator" in types and not monitor_applies
+    # whole, as versions are: what is cut of them ends in the hash of all
+    calibrator = plain_text(quoted("calibrator"), types["calibrator"]) if own_calibrators else ""
     key = ", ".join(f"replace(coalesce({_slice_value(name, types)}, ''), {_SEPARATOR}, ' ')" for name in slices)
     version = text("version") if types.get("version") != "VARCHAR" else f"nullif(trim(version, {literal(BLANKS)}), '')"
     return {
@@ -221,7 +233,7 @@ def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monito
         "clipped": f"coalesce({_slightly_outside(score)}, false) OR coalesce({_slightly_outside(raw)}, false)",
         "logits": f"TRY_CAST({own('logits', 'FLOAT[]')} AS FLOAT[])",
         "version": cut_version(f"({version})") if "version" in types else version,
-        "calibrator": cut_version(f"({text('calibrator')})") if own_calibrators else "NULL::VARCHAR",
+        "calibrator": cut_version(f"({calibrator})") if own_calibrators else "NULL::VARCHAR",
         "group_id": text("group_id"),
         "predicted_class": text("predicted_class"),
         "label": text("label"),
@@ -245,7 +257,8 @@ def _slice_value(name: str, types: Mapping[str, str]) -> str:
     """Texts stay as they are: the few different ones are brought into one form when they get their slice."""
     if name not in types:
         return "NULL::VARCHAR"
-    return quoted(name) if types[name] == "VARCHAR" else plain_text(quoted(name), types[name])
+    column = quoted(name)
+    return cut_slice_value(column) if types[name] == "VARCHAR" else plain_text(column, types[name])
 
 
 def _says(name: str, types: Mapping[str, str], rules: LabelRules) -> str:

@@ -5,11 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from monitor.model import OTHER
 from monitor.store.cells import fold_and_drop, window_cells
 from monitor.store.connection import literal, open_live
+from monitor.store.dictionaries import plain_value
 from monitor.store.folded import load_folded
 from monitor.store.places import placed_versions
 from monitor.store.published.snapshot import SNAPSHOT, Publisher
@@ -301,3 +304,48 @@ def test_places_are_freed_with_the_samples_not_before(make_world: MakeWorld) -> 
     kept = NOW + timedelta(days=39)
     fold_and_drop(world.connection, world.registry(kept), world.model, kept)
     assert placed_versions(world.connection, 1) == {"v1"}
+
+
+@pytest.mark.parametrize(
+    ("column", "becomes"),
+    [
+        ("observed_at", "unreadable_time"), ("sample_id", "too_long"), ("group_id", "too_long"),
+        ("outcome", "unknown_outcome"), ("camera", ""), ("version", ""), ("calibrator", ""),
+    ],
+)  # fmt: skip
+def test_three_gigabytes_of_text_in_three_kilobytes_are_judged_row_by_row(
+    world: World, column: str, becomes: str
+) -> None:
+    n = 3_000
+    world.connection.execute("SET memory_limit = '512MB'")
+    row = {**a_row("a", group_id="g", calibrator="c"), "outcome": "1"}
+    texts = {name: [str(value)] * n for name, value in row.items() if isinstance(value, str)}
+    texts["sample_id"] = [f"s{index}" for index in range(n)]
+    table = {name: pa.array(values).dictionary_encode() for name, values in texts.items()}
+    enormous = pa.DictionaryArray.from_arrays(pa.array([0] * n, type=pa.int32()), pa.array(["x" * 1_000_000]))
+    pq.write_table(
+        pa.table({**table, "score": [0.5] * n, column: enormous}),
+        world.base / "in" / "bomb.parquet",
+        compression="zstd",
+    )
+    assert (world.base / "in" / "bomb.parquet").stat().st_size < 50_000
+    brought = world.take()
+    assert brought.quarantined == ({becomes: n} if becomes else {})
+    assert world.one("SELECT count(*) FROM samples") == (0 if becomes else n)
+
+
+@pytest.mark.parametrize("column", ["camera", "calibrator", "version"])
+@pytest.mark.parametrize("length", [121, 5_000])
+def test_long_values_alike_but_for_their_end_stay_two_whenever_they_were_cut(
+    world: World, column: str, length: int
+) -> None:
+    long = "x" * length
+    world.take(a_row("a", **{column: long + "1"}), a_row("b", **{column: long + "2"}), ending="parquet")
+    world.take(a_row("c", **{column: long + "1"}), ending="csv")
+    held = "slice_id" if column == "camera" else "stream_id"
+    assert sorted(n for (n,) in world.rows(f"SELECT count(*) FROM samples GROUP BY {held}")) == [1, 2]
+
+
+@pytest.mark.parametrize("value", ["x" * 5_000, "y" * 121, "short"])
+def test_a_slice_value_that_was_cut_is_not_cut_again(value: str) -> None:
+    assert plain_value(plain_value(value)) == plain_value(value)
