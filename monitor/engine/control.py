@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from monitor.config.settings import Config, load_config
 from monitor.engine.backups import ask_backup, load_backup
-from monitor.engine.cycle import watch
+from monitor.engine.cycle import Watched, watch
 from monitor.jobs import requests
 from monitor.model import Slice
-from monitor.model.errors import CalwatchError
+from monitor.model.errors import CalwatchError, ConfigError
 from monitor.model.reasons import BY_HAND
 from monitor.model.refits import job_of
 from monitor.publish.web.access import Access
@@ -19,11 +20,12 @@ from monitor.store.backup.create import BACKUPS
 class Levers:
     """Of one daemon. ``hold`` gives it the configuration in force, at the start and after each reload."""
 
-    def __init__(self, path: Path, reload: Callable[[], bool], now: Callable[[], datetime], config: Config) -> None:
-        self._path = path
+    def __init__(
+        self, reload: Callable[[], list[str]], now: Callable[[], datetime], config: Config, access: Access
+    ) -> None:
         self._reload = reload
         self._now = now
-        self.hold(config, access_of(config, config.monitor.listen))
+        self.hold(config, access)
 
     def hold(self, config: Config, access: Access) -> None:
         """Swap what is in force."""
@@ -56,20 +58,27 @@ class Levers:
         return found.state, Path(found.file).name, found.bytes, problem
 
     def reload(self) -> list[str]:
-        """The mistakes that keep the old configuration in force; none when the new one is."""
-        mistakes = []
-        try:
-            config = load_config(self._path)
-            watch(config)
-            access_of(config, self._config.monitor.listen)
-        except CalwatchError as error:
-            mistakes = str(error).split("\n")
-        if self._reload():
-            return []
-        return mistakes or ["reload failed, the log says why"]
+        """Read configuration and rules anew; returns the mistakes for which the old ones stay in force."""
+        return self._reload()
 
 
-def access_of(config: Config, listen: str) -> Access:
-    """``listen``: the address that is bound, which may no longer be the one configured. Raises SecretError when a token's
-    hash is not where the configuration says."""
-    return Access.of(config.server, listen, config.base)
+class Loaded(NamedTuple):
+    """All that is read from the configuration: at the start, on SIGHUP and when the API asks for it."""
+
+    config: Config
+    watched: list[Watched]
+    access: Access
+
+
+def load_all(path: Path, listen: str | None = None) -> Loaded:
+    """Read the configuration with its rules and who may ask. Raises CalwatchError with every mistake in one of them.
+
+    ``listen``: the address that is bound already, which may no longer be the one configured.
+    """
+    config = load_config(path)
+    return Loaded(config, watch(config), Access.of(config.server, listen or config.monitor.listen, config.base))
+
+
+def mistakes_of(error: CalwatchError) -> list[str]:
+    """Return what is wrong, each mistake with its place."""
+    return error.mistakes if isinstance(error, ConfigError) else [error.message]

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import Config, Monitor, load_config
 from monitor.engine.backups import BackupDesk
-from monitor.engine.control import Levers, access_of
+from monitor.engine.control import Levers, load_all, mistakes_of
 from monitor.engine.cycle import Cycle, Tick, Watched, tell_mapped_windows, watch
 from monitor.engine.http import HttpServer
 from monitor.engine.logs import configure_logging
@@ -62,14 +62,13 @@ class Daemon:
         self._wake = threading.Event()
         self._ticking = threading.Lock()
         self._reloading = threading.Lock()
-        self._config = load_config(config_path)
+        self._config, watched, access = load_all(config_path)
         configure_logging(self._config.monitor.log_format)
-        watched = watch(self._config)
         self._registry = CollectorRegistry()
         self._instruments = Instruments(self._registry)
         self._shown = Shown(self._registry, _stale_after(self._config), self._config.monitor.max_series)
         self._shown.config = self._config
-        self._levers = Levers(config_path, self.reload, clock, self._config)
+        self._levers = Levers(self.reload, clock, self._config, access)
         self._connection = self._open()
         self._runner = ProcessRunner(self._config.state_dir)
         self._runner.clear_leftovers()
@@ -128,7 +127,7 @@ class Daemon:
                 if self._reload.is_set():
                     self._reload.clear()
                     manager.reloading(timedelta(microseconds=time.monotonic_ns() // 1000))
-                    manager.ready(self._told() if self.reload() else "reload failed, the old configuration stays")
+                    manager.ready("reload failed, the old configuration stays" if self.reload() else self._told())
         finally:
             manager.stopping()
             self._shut_down(server)
@@ -189,20 +188,22 @@ class Daemon:
         for each in self._cycle.watched:
             self._instruments.cycle_failed(each.model.name)
 
-    def reload(self) -> bool:
-        """Read the configuration and rules again and swap them in whole; on any mistake the old ones stay."""
+    def reload(self) -> list[str]:
+        """Read the configuration and rules again and swap them in whole: the one way for SIGHUP and POST.
+
+        Returns the mistakes for which the old ones stay in force; none when the new ones are.
+        """
         with self._reloading:
             return self._reload_now()
 
-    def _reload_now(self) -> bool:
+    def _reload_now(self) -> list[str]:
         try:
-            config = load_config(self._path)
-            watched = watch(config)
-            access = access_of(config, self._config.monitor.listen)
+            config, watched, access = load_all(self._path, self._config.monitor.listen)
         except CalwatchError as error:
-            log.error("reload failed, the old configuration stays", mistakes=str(error).split("\n"))
+            mistakes = mistakes_of(error)
+            log.error("reload failed, the old configuration stays", mistakes=mistakes)
             self._instruments.reloaded(False, self._clock())
-            return False
+            return mistakes
         fixed = [
             name for name in ("state_dir", "listen", "log_format", "memory_limit")
             if getattr(config.monitor, name) != getattr(self._config.monitor, name)
@@ -212,7 +213,7 @@ class Daemon:
         if fixed:
             log.warning("these take effect only after a restart", settings=fixed)
         if not self._between_ticks():
-            return False
+            return ["calwatch is stopping"]
         try:
             kept = config.monitor.model_copy(
                 update={name: getattr(self._config.monitor, name) for name in fixed if name in Monitor.model_fields}
@@ -233,7 +234,7 @@ class Daemon:
         self._instruments.reloaded(True, self._clock())
         log.info("reloaded", models=len(watched))
         tell_mapped_windows(watched)
-        return True
+        return []
 
     def _between_ticks(self) -> bool:
         """Hold the lock that ticks hold; False when told to stop meanwhile: a reload must not delay the stop."""

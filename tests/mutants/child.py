@@ -16,7 +16,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import load_config
-from monitor.engine.control import Levers
+from monitor.engine.control import Levers, load_all
 from monitor.engine.cycle import Cycle, watch
 from monitor.engine.http import HttpServer
 from monitor.model import Published
@@ -46,7 +46,7 @@ class Child:
         self.registry = CollectorRegistry()
         self.collector = MetricsCollector(self.registry)
         self.cycle = Cycle(self.config, watch(self.config), self.connection, Instruments(self.registry))
-        self.levers = Levers(base / "calwatch.toml", lambda: True, self._clock, self.config)
+        self.levers = Levers(list, self._clock, self.config, load_all(base / "calwatch.toml").access)
         app = create_app(self, now=self._clock, access=self.levers.access, control=self.levers)
         self.server = HttpServer(app, self.config.monitor.listen)
 

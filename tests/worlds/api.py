@@ -12,9 +12,10 @@ from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import Config, load_config
 from monitor.config.tokens import hash_of, new_token
-from monitor.engine.control import Levers
+from monitor.engine.control import Levers, load_all, mistakes_of
 from monitor.engine.cycle import Cycle, Tick, watch
 from monitor.model import Published
+from monitor.model.errors import CalwatchError
 from monitor.publish.metrics.instruments import Instruments
 from monitor.publish.web.app import create_app
 from monitor.store.published.history import History
@@ -60,11 +61,15 @@ class World:
     levers: Levers = field(init=False)
 
     def __post_init__(self) -> None:
-        self.levers = Levers(self.path, self._reload, lambda: self.now, self.config)
+        self.levers = Levers(self._reload, lambda: self.now, self.config, load_all(self.path).access)
 
-    def _reload(self) -> bool:
+    def _reload(self) -> list[str]:
+        try:
+            load_all(self.path)
+        except CalwatchError as error:
+            return mistakes_of(error)
         self.reloads += 1
-        return True
+        return []
 
     def exposition(self) -> bytes:
         return b"calwatch_up 1\n"
