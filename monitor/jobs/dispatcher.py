@@ -90,7 +90,7 @@ class Dispatcher:
         ):  # fmt: skip
             yield Ended(job, INTERRUPTED if job.state is JobState.QUEUED else job.state.value)
         yield from self._take()
-        has_turn, refitted = self._has_turn(), list[Slice]()
+        has_turn, refitted = self._take_turn(), list[Slice]()
         while True:
             while (begun := self._start_next(has_turn, refitted)) is not None:
                 if begun.job.kind == "recalibrate" and not is_by_hand(begun.job):
@@ -106,12 +106,13 @@ class Dispatcher:
         # and a current.json that cannot be written now is written by the next cycle
         write_files(self.connection, self.config.state_dir, self.model.name, None)
 
-    def _has_turn(self) -> bool:
-        """Whether this model may start refits in this tick: not while one runs, nor right after one if others wait."""
+    def _take_turn(self) -> bool:
+        """Return whether this model may start refits in this tick: not while one runs, nor right after one if others wait."""
         if any(work.lane == f"{self.model.name}/refit" for work in self.runner.running()):
             return False
-        just_had = self.runner.had_last_refit(self.model.name)
-        return not (just_had and refits_wait_elsewhere(self.connection, self.model.name, self.now))
+        # passed once, whether or not anybody takes it
+        passes = self.runner.forget_last_refit(self.model.name)
+        return not (passes and refits_wait_elsewhere(self.connection, self.model.name, self.now))
 
     def _deliver(self) -> Generator[Ended, None, bool]:
         """Hand every delivery that is due to the runner, which carries out several at once; returns whether there were any.

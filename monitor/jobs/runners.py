@@ -179,7 +179,7 @@ class ProcessRunner:
             self._serve()
         return [*(self._report(child) for child in ended), *unstarted]
 
-    def had_last_refit(self, model: str) -> bool:
+    def forget_last_refit(self, model: str) -> bool:
         was_last = self._last_refit == model
         self._last_refit = None if was_last else self._last_refit
         return was_last
@@ -261,7 +261,7 @@ class PatientRunner(ProcessRunner):
                 self._serve()
         return found
 
-    def had_last_refit(self, model: str) -> bool:
+    def forget_last_refit(self, model: str) -> bool:
         return False  # no other model waits for its turn in a later cycle
 
 
@@ -314,8 +314,8 @@ class Runner(Protocol):
         """Wait for deliveries where there is no later tick to bring their reports; whether there were any."""
         ...
 
-    def had_last_refit(self, model: str) -> bool:
-        """Whether places for refits are few and this model had the last one; asked again, it counts as forgotten."""
+    def forget_last_refit(self, model: str) -> bool:
+        """Forget that this model had the last of few places for refits; returns whether it had."""
         ...
 
     def cancel(self, job: str) -> None:
@@ -351,7 +351,7 @@ class InlineRunner:
     def settle(self) -> bool:
         return False
 
-    def had_last_refit(self, model: str) -> bool:
+    def forget_last_refit(self, model: str) -> bool:
         return False
 
     def cancel(self, job: str) -> None:

@@ -118,7 +118,7 @@ def test_one_cycle_in_the_foreground_waits_for_its_refits_and_ends_those_beyond_
             assert isinstance(report.result, Refit if timeout > timedelta(seconds=1) else Broken)
         assert isinstance(report.result, Broken)
         assert report.result.message.startswith("timed out")
-        assert not runner.had_last_refit(work.model)
+        assert not runner.forget_last_refit(work.model)
     finally:
         runner.stop(patience=5)
 

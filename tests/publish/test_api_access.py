@@ -206,9 +206,8 @@ def test_a_hash_may_stand_in_a_file_or_in_the_environment(tmp_path: Path, monkey
         assert caller.name == name
 
 
-def test_a_reload_with_mistakes_tells_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reload_with_mistakes_tells_them(tmp_path: Path) -> None:
     with api_world(tmp_path) as world:
-        monkeypatch.setattr(world.levers, "_reload", lambda: False)
         world.path.write_text(world.path.read_text("utf-8") + "\n[monitr]\n")
         answer = world.client("admin").post(RELOAD)
         assert answer.status_code == 422
