@@ -1,6 +1,6 @@
 """What several commands share: their options, and what these mean."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,21 +19,38 @@ StateDirOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 DEFAULT_CONFIG = Path("calwatch.toml")
+CYCLES_UNTIL_OLD = 10
+YOUNG = timedelta(minutes=10)  # never old until then, however short cycles are
 
 
 def open_snapshot(config: Path, state_dir: Path | None = None) -> "Snapshot":
-    """Open the published snapshot; where the database beside it is lost, that is told on standard error."""
+    """Open the published snapshot. Where it is old, or the database beside it lost, that is told on standard error."""
     from monitor.config.settings import load_config
-    from monitor.store.damage import refuse_lost
+    from monitor.store.damage import refuse_lost, refuse_no_database
     from monitor.store.published.queries import Snapshot
 
-    found = state_dir or load_config(config).state_dir
+    loaded = None if state_dir else load_config(config)
+    found = loaded.state_dir if loaded else Path(state_dir or "")
     snapshot = Snapshot(found)
     try:
         refuse_lost(found, found / "live.duckdb")
+        refuse_no_database(found / "live.duckdb")
     except StoreError as error:
         console.warn(f"this is what was published last: {error.message}", error.hint)
+    if loaded is not None and not snapshot.is_played():
+        _warn_of_age(snapshot.published_at(), loaded.monitor.cycle)
     return snapshot
+
+
+def _warn_of_age(published: datetime, cycle: timedelta) -> None:
+    from monitor.engine.daemon import utc_now
+    from monitor.model.wording import span
+
+    age = utc_now() - published
+    if age > max(CYCLES_UNTIL_OLD * cycle, YOUNG):
+        console.warn(
+            f"this is OLD: published {span(age)} ago, and no cycle has ended since", "does the daemon run? calwatch run"
+        )
 
 
 def parse_time(option: str, text: str) -> datetime:

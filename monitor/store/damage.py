@@ -14,6 +14,7 @@ _WAL_BEGINS = b"\x64\x00\x62"  # field 100, type 98: the version, first in every
 _OF_THE_DATABASE = (
     duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException,
 )  # fmt: skip
+_MARK = slice(8, 12)  # where a database says that it is one, behind the checksum of its first block
 _TELLING = ("Corrupt", "Could not read", "Failed to read", "checksum", "not a valid DuckDB database")
 
 
@@ -30,6 +31,17 @@ def refuse_lost(state_dir: Path, live: Path) -> None:
             f"{live}: is missing beside calibrators: a new one would know none of them and empty every current.json",
             REMEDY,
         )
+
+
+def refuse_no_database(live: Path) -> None:
+    """Raises StoreError where ``live`` is there and does not begin as a DuckDB database does."""
+    try:
+        with live.open("rb") as file:
+            head = file.read(_MARK.stop)
+    except OSError:
+        return
+    if head[_MARK] != b"DUCK":
+        raise StoreError(f"{live}: is no DuckDB database", REMEDY)
 
 
 def refuse_empty(state_dir: Path, connection: duckdb.DuckDBPyConnection, live: Path) -> None:

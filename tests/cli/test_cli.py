@@ -348,3 +348,17 @@ def test_whatever_is_asked_of_what_was_published_says_that_the_database_beside_i
     assert "note: this is what was published last: " in after.err
     assert "live.duckdb: is missing beside calibrators" in after.err
     assert "try: restore a backup: calwatch restore FILE" in after.err
+    (state / "live.duckdb").write_bytes(b"no database at all, but some text")
+    assert "live.duckdb: is no DuckDB database" in say(*command.split()).err
+
+
+@pytest.mark.parametrize(("age", "old"), [(timedelta(minutes=9), False), (timedelta(hours=3), True)])
+def test_a_snapshot_that_no_cycle_has_renewed_is_told_to_be_old(
+    say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: timedelta, old: bool
+) -> None:
+    _line(tmp_path)
+    assert say("once").code == 0
+    monkeypatch.setattr("monitor.engine.daemon.utc_now", lambda: datetime.now(UTC) + age)
+    said = say("status")
+    assert (said.code, "this is OLD: published 3 h ago" in said.err, said.err == "") == (0, old, not old)
+    assert say("status", "--state-dir", "state").err == ""
