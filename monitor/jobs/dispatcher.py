@@ -7,6 +7,7 @@ transaction. Nothing a job does shows before that, so a job that dies has change
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from time import perf_counter
 
 import duckdb
@@ -214,7 +215,7 @@ class Dispatcher:
             found = load_jobs(self.connection, self.model.name, states=(JobState.RUNNING,))
             job = next((job for job in found if job.id == report.work.job), None)
             if job is not None:
-                yield self._or_failed(job, lambda job=job, report=report: self._apply(job, report), report)  # type: ignore[misc]  # bound
+                yield self._or_failed(job, partial(self._apply, job, report), report)
 
     def _apply(self, job: Job, report: Report) -> Ended:
         match report.result:

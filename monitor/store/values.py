@@ -40,9 +40,14 @@ def is_integer_type(kind: str) -> bool:
     return kind in _INTEGERS
 
 
+def is_enormous(text: str) -> str:
+    """SQL: whether a text (SQL) is to be cut before anything else looks at it; not what blanks around it may make long."""
+    return f"strlen({text}) > {ENORMOUS} AND {text}[-1] > ' ' AND {text}[1] > ' '"
+
+
 def cut_enormous(text: str) -> str:
     """SQL: a text (SQL) of at most some thousand characters, which is too long to be taken wherever it was cut."""
-    return f"(CASE WHEN strlen({text}) > {ENORMOUS} THEN left({text}, {ENORMOUS}) || '…' ELSE {text} END)"
+    return f"(CASE WHEN {is_enormous(text)} THEN left({text}, {ENORMOUS}) || '…' ELSE {text} END)"
 
 
 def plain_text(column: str, kind: str) -> str:

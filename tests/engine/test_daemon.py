@@ -164,11 +164,13 @@ def test_a_reload_that_waits_for_a_long_tick_gives_way_to_the_stop(tmp_path: Pat
     try:
         before = daemon._config
         with daemon._ticking:  # as a tick does
-            reload = threading.Thread(target=daemon.reload, daemon=True)
+            mistakes = list[str]()
+            reload = threading.Thread(target=lambda: mistakes.extend(daemon.reload()), daemon=True)
             reload.start()
             daemon._on_stop(signal.SIGTERM, None)
             reload.join(10)
             assert not reload.is_alive()
+        assert mistakes == ["calwatch is stopping"]
         assert daemon._config is before
     finally:
         daemon._connection.close()

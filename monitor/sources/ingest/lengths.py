@@ -12,7 +12,7 @@ Lengths are asked of bytes first: a text of few bytes has no more characters, an
 
 from monitor.store.connection import quoted
 from monitor.store.dictionaries import LONGEST_SLICE_VALUE
-from monitor.store.values import ENORMOUS
+from monitor.store.values import is_enormous
 
 LONGEST_ID = 500
 LONGEST_CLASS = 120
@@ -29,7 +29,7 @@ def is_longer(text: str, most: int) -> str:
 def cut_slice_value(text: str) -> str:
     """SQL: a slice value (SQL, text), in the form that ``dictionaries.plain_value`` gives it where it is enormous."""
     kept = f"left({text}, {LONGEST_SLICE_VALUE}) || '…' || left(sha256({text}), {_HASH})"
-    return f"CASE WHEN strlen({text}) > {ENORMOUS} THEN {kept} ELSE {text} END"
+    return f"CASE WHEN {is_enormous(text)} THEN {kept} ELSE {text} END"
 
 
 def cut_version(text: str) -> str:

@@ -181,7 +181,8 @@ def _time(name: str, batch: Batch) -> str:
     unit = batch.meaning.time_unit
     number = f"WHEN TRY_CAST({column} AS DOUBLE) IS NOT NULL THEN {_text_since_1970(column, unit)} " if unit else ""
     return (
-        f"CASE WHEN strlen({column}) > {_LONGEST} THEN NULL {number}WHEN regexp_full_match({column}, {literal(_NAIVE)}) "
+        f"CASE WHEN strlen({column}) > {_LONGEST} AND {column}[-1] > ' ' THEN NULL "
+        f"{number}WHEN regexp_full_match({column}, {literal(_NAIVE)}) "
         f"THEN {_earlier(f'TRY_CAST({column} AS TIMESTAMP)', zone)} "
         f"WHEN regexp_full_match({column}, {literal(_OWN_OFFSET)}) "
         f"THEN make_timestamp(epoch_us(TRY_CAST({column} AS TIMESTAMPTZ))) "

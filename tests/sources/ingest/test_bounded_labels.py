@@ -1,7 +1,7 @@
 """Texts from outside are bounded: versions and calibrators by places, all of them by length."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -17,7 +17,7 @@ from monitor.store.folded import load_folded
 from monitor.store.places import placed_versions
 from monitor.store.published.snapshot import SNAPSHOT, Publisher
 from tests.worlds.fixtures import MakeWorld
-from tests.worlds.store import DAY, HOUR, NOW, World, a_row, assert_cells_match_their_samples
+from tests.worlds.store import DAY, HOUR, NOW, World, a_row, assert_cells_match_their_samples, write_parquet
 
 FORMATS = ["csv", "jsonl", "parquet"]
 HUGE = "x" * 10_000_000
@@ -349,3 +349,21 @@ def test_long_values_alike_but_for_their_end_stay_two_whenever_they_were_cut(
 @pytest.mark.parametrize("value", ["x" * 5_000, "y" * 121, "short"])
 def test_a_slice_value_that_was_cut_is_not_cut_again(value: str) -> None:
     assert plain_value(plain_value(value)) == plain_value(value)
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+@pytest.mark.parametrize("width", [400, 8_000])
+def test_columns_of_a_fixed_width_are_read_without_their_blanks(world: World, width: int, ending: str) -> None:
+    row = {**a_row("a", group_id="g", camera="c3"), "outcome": "1"}
+    padded = {name: f"{value:{width}}" if isinstance(value, str) else value for name, value in row.items()}
+    padded["observed_at"] = f"{'2026-03-10 06:00:00':{width}}"
+    if ending == "parquet":
+        write_parquet(world.base / "in" / "wide.parquet", [padded], {"outcome": "VARCHAR", "observed_at": "VARCHAR"})
+        brought = world.take()
+    else:
+        brought = world.take(padded, ending=ending)
+    assert (brought.quarantined, brought.new) == ({}, 1)
+    assert world.rows("SELECT sample_id, group_id, positives, observed_at FROM samples") == [
+        ("a", "g", 1, datetime(2026, 3, 10, 6))  # noqa: DTZ001  # as the store has it
+    ]
+    assert world.one("SELECT labels['camera'] FROM slices WHERE slice_id = (SELECT slice_id FROM samples)") == "c3"
