@@ -49,6 +49,7 @@ from monitor.store.damage import refuse_damage
 from monitor.store.dictionaries import Registry
 from monitor.store.folded import load_folded
 from monitor.store.label_delays import load_label_delays
+from monitor.store.model_store import ModelStore
 from monitor.store.played import is_played
 from monitor.store.published.snapshot import Publisher
 from monitor.store.readings import store_disparities
@@ -198,7 +199,7 @@ class Cycle:
         requests.take_retries(self.connection, self.config.state_dir, model.name)
         with self.instruments.stage(model.name, "pull"):
             serving = serving_intervals(self.connection, model)
-            brought = pull(self.connection, registry, model, each.sources, serving, now)
+            brought = pull(ModelStore(self.connection, registry, model), each.sources, serving, now)
         for source, pulled in brought.items():
             self._count_pull(each, source, pulled)
         problems = [problem for pulled in brought.values() for problem in pulled.problems]
@@ -242,8 +243,8 @@ class Cycle:
             found: list[Reading] = []
             compared: list[Disparity] = []
             for name, width in model.window_names.items():
-                held = window_cells(self.connection, registry, model, end - width, end)
-                live = deployed_rates(self.connection, registry, model, thresholds, held, end - width, end)
+                held = window_cells(ModelStore(self.connection, registry, model), end - width, end)
+                live = deployed_rates(ModelStore(self.connection, registry, model), thresholds, held, end - width, end)
                 found += readings_of(model, name, end - width, end, held, now, live)
                 compared += disparities_of(model, each.rulebook, name, end - width, end, held)
             with atomic(self.connection):
@@ -255,7 +256,7 @@ class Cycle:
     def _weigh(self, each: Watched, registry: Registry, now: datetime) -> tuple[Evidence, ...]:
         """Newly closed buckets into the drift evidence; again from a checkpoint where late labels changed cells."""
         with self.instruments.stage(each.model.name, "weigh"):
-            found = weigh(self.connection, registry, each.model, each.rulebook, now)
+            found = weigh(ModelStore(self.connection, registry, each.model), each.rulebook, now)
         each.succeeded["weigh"] = now
         if each.delays is None:  # after a start; an answer that was unknown is looked for again
             stored = load_label_delays(self.connection, each.model.name)
@@ -317,7 +318,7 @@ class Cycle:
             finished += [self._told(Ended(cancelled, cancelled.state.value))] if cancelled else []
             path.unlink(missing_ok=True)
         if each.guarded is None or each.guarded != each.measured:
-            guarded = keep_guard(self.connection, registry, model, now, end)
+            guarded = keep_guard(ModelStore(self.connection, registry, model), now, end)
             for note in guarded.notes:
                 log.warning("calibrator not guarded", model=model.name, problem=note)
             with atomic(self.connection):
@@ -347,14 +348,14 @@ class Cycle:
 
     def _fold(self, each: Watched, registry: Registry, now: datetime) -> None:
         with self.instruments.stage(each.model.name, "fold"):
-            fold_and_drop(self.connection, registry, each.model, now)
+            fold_and_drop(ModelStore(self.connection, registry, each.model), now)
         each.succeeded["fold"] = now
 
     def _delays(self, each: Watched, registry: Registry, now: datetime) -> LabelDelays:
         """Whether label delay depends on the outcome, once a day, and what does not fit together of what came in."""
         with self.instruments.stage(each.model.name, "delays"):
-            found = watch_delays(self.connection, registry, each.model, now, each.delays)
-            each.intake = watch_intake(self.connection, registry, each.model, now, each.intake)
+            found = watch_delays(ModelStore(self.connection, registry, each.model), now, each.delays)
+            each.intake = watch_intake(ModelStore(self.connection, registry, each.model), now, each.intake)
         each.succeeded["delays"] = now
         before = each.delays.depends if each.delays else None
         if found.depends and not before:

@@ -39,6 +39,7 @@ from monitor.recalibration.registry import in_use, roll_back, write_files
 from monitor.store.connection import atomic, is_ctrl_c
 from monitor.store.damage import refuse_damage
 from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.readings import load_jobs, store_job
 
 # Of the refits that rules and schedules ask for, a cycle starts so many, the widest scopes first, and none inside a scope
@@ -196,7 +197,7 @@ class Dispatcher:
 
     def _work(self, job: Job) -> Work:
         if job.kind == "recalibrate":
-            task = gather(self.connection, self.registry, self.model, job, self.now, self.end)
+            task = gather(ModelStore(self.connection, self.registry, self.model), job, self.now, self.end)
             return refit_work(job.id, task)
         payload = job.payload
         action = next((each for each in self.config.action if each.name == job.action), None)
@@ -236,7 +237,9 @@ class Dispatcher:
         write_accepted(self.connection, self.config.state_dir, self.model, found)
         done = judged(job, found, report.work.notes, self.now)
         return self._finish(
-            done, report, also=lambda: record_accepted(self.connection, self.registry, self.model, found, self.now)
+            done,
+            report,
+            also=lambda: record_accepted(ModelStore(self.connection, self.registry, self.model), found, self.now),
         )
 
     def _outdated(self, job: Job, report: Report) -> Ended:

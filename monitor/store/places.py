@@ -21,6 +21,7 @@ from monitor.model.wording import told_folded
 from monitor.store.connection import load_table, naive
 from monitor.store.dictionaries import Registry
 from monitor.store.folded import forget_folded_before, note_folded
+from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
 _NEEDS_NONE = frozenset({"", OTHER})
@@ -44,29 +45,27 @@ class _Places:
         return value
 
 
-def map_streams(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime
-) -> list[Problem]:
+def map_streams(store: ModelStore, now: datetime) -> list[Problem]:
     """Fill the temporary table stream_keys (version, calibrator → kept version, stream_id) for `fresh`, entering new streams.
 
     Frequent versions first, so that those get the places. Returns what is to be told: that versions, calibrators or slice
     values begin to fold.
     """
-    rows = connection.execute(statement("streams_met")).fetchall()
+    rows = store.execute(statement("streams_met")).fetchall()
     counts = {(version, calibrator): count for version, calibrator, count in rows}
     known = {
         (version, calibrator): (number, placed)
-        for version, calibrator, number, placed in connection.execute(
+        for version, calibrator, number, placed in store.execute(
             "SELECT version, calibrator, stream_id, placed FROM streams WHERE model_id = $model_id",
-            {"model_id": registry.model_id},
+            {"model_id": store.model_id},
         ).fetchall()
     }
     placed = [pair for pair, (_, own) in known.items() if own]
-    versions = _keep({version for version, _ in placed}, model.max_versions, _NEEDS_NONE, counts, 0)
-    _, free = needing_none(connection, model)
-    calibrators = _keep({calibrator for _, calibrator in placed}, model.max_versions, free, counts, 1)
+    versions = _keep({version for version, _ in placed}, store.model.max_versions, _NEEDS_NONE, counts, 0)
+    _, free = needing_none(store.connection, store.model)
+    calibrators = _keep({calibrator for _, calibrator in placed}, store.model.max_versions, free, counts, 1)
     kept = {pair: (versions[pair[0]], calibrators[pair[1]]) for pair in counts}
-    numbers = _enter(connection, registry, set(kept.values()), known, now)
+    numbers = _enter(store.connection, store.registry, set(kept.values()), known, now)
     columns = {
         "version": np.array([version for version, _ in kept], dtype=object),
         "calibrator": np.array([calibrator for _, calibrator in kept], dtype=object),
@@ -74,16 +73,16 @@ def map_streams(
         "stream_id": np.array([numbers[pair] for pair in kept.values()], dtype=np.int32),
     }
     if kept:
-        load_table(connection, "stream_keys", columns)
+        load_table(store.connection, "stream_keys", columns)
     else:  # labels alone
-        connection.execute(
+        store.execute(
             "CREATE OR REPLACE TEMP TABLE stream_keys (version VARCHAR, calibrator VARCHAR, kept VARCHAR, stream_id INTEGER)"
         )
     folded = [
-        *_folded(connection, model, "version", (versions, counts, 0), now),
-        *_folded(connection, model, "calibrator", (calibrators, counts, 1), now),
+        *_folded(store.connection, store.model, "version", (versions, counts, 0), now),
+        *_folded(store.connection, store.model, "calibrator", (calibrators, counts, 1), now),
     ]
-    return [*folded, *_folded_slices(connection, registry, model, now)]
+    return [*folded, *_folded_slices(store, now)]
 
 
 _Counts = Mapping[tuple[str, str], int]  # rows by (version, calibrator)
@@ -149,14 +148,14 @@ def _folded(
     return [Problem(kind, "values_folded", told_folded(told))] if told else []
 
 
-def _folded_slices(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime
-) -> list[Problem]:
+def _folded_slices(store: ModelStore, now: datetime) -> list[Problem]:
     problems = []
-    for dimension, (rows, examples) in registry.folded.items():
-        told = note_folded(connection, model.name, "slice", dimension, model.max_slice_values, examples, rows, now)
+    for dimension, (rows, examples) in store.registry.folded.items():
+        told = note_folded(
+            store.connection, store.model.name, "slice", dimension, store.model.max_slice_values, examples, rows, now
+        )
         problems += [Problem(dimension, "values_folded", told_folded(told))] if told else []
-    registry.folded = {}
+    store.registry.folded = {}
     return problems
 
 
@@ -173,14 +172,14 @@ def placed_pairs(connection: duckdb.DuckDBPyConnection, model_id: int) -> list[t
     ).fetchall()
 
 
-def free_places(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, oldest: datetime) -> None:
+def free_places(store: ModelStore, oldest: datetime) -> None:
     """Let versions, calibrators and slice values go that have no sample any more, once those before ``oldest`` (naive UTC)
     are deleted. Call it inside a transaction."""
-    where = {"model_id": registry.model_id}
-    connection.execute(statement("places_free_streams"), where)
-    connection.execute(statement("places_free_values"), where)
-    registry.load_values(connection)
-    forget_folded_before(connection, model.name, oldest)
+    where = {"model_id": store.model_id}
+    store.execute(statement("places_free_streams"), where)
+    store.execute(statement("places_free_values"), where)
+    store.registry.load_values(store.connection)
+    forget_folded_before(store.connection, store.model.name, oldest)
 
 
 def placed_versions(connection: duckdb.DuckDBPyConnection, model_id: int) -> set[str]:

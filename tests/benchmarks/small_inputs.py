@@ -21,6 +21,7 @@ from monitor.sources.inbox import Inbox
 from monitor.sources.pull import configured_sources, pull
 from monitor.store.connection import literal, open_live
 from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 
 from .figures import MEMORY_LIMIT, Figure, apart, median
 from .scale import Scale
@@ -173,7 +174,7 @@ def _take(config: Config, base: Path, inputs: int) -> Run:
     registry = Registry.load(connection, model, _NOW)
     sources = configured_sources(model, base, config.state_dir)
     began = process_time()
-    brought = pull(connection, registry, model, sources, (), _NOW)
+    brought = pull(ModelStore(connection, registry, model), sources, (), _NOW)
     seconds = process_time() - began
     taken = sum(pulled.files for pulled in brought.values())
     if taken != inputs:

@@ -26,6 +26,7 @@ from monitor.recalibration.onnx import export_onnx
 from monitor.recalibration.refit import Refit, Refitting, refit
 from monitor.recalibration.registry import ever_promoted, record_artefact, take_charge
 from monitor.store.connection import naive, open_live
+from monitor.store.model_store import ModelStore
 from monitor.store.scores.logits import RAW_UNTIL
 from monitor.store.source_facts import store_fact
 from tests.recalibration.examples import EVERY_METHOD
@@ -85,7 +86,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 def task_of(world: World) -> Refitting:
     job = job_of("m", "recalibrate", BY_HAND, Slice(), NOW)
-    return gather(world.connection, world.registry(), world.model, job, NOW, NOW)
+    return gather(ModelStore(world.connection, world.registry(), world.model), job, NOW, NOW)
 
 
 def refitted(world: World) -> Refit:

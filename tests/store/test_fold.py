@@ -8,6 +8,7 @@ import pytest
 
 from monitor.model import Slice
 from monitor.store.cells import bucket_cells, fold_and_drop, shown_slices
+from monitor.store.model_store import ModelStore
 from tests.worlds.fixtures import MakeWorld
 from tests.worlds.store import DAY, HOUR, NOW, Row, World, a_row, at, cells_of_whole
 
@@ -32,7 +33,7 @@ def aged(make_world: MakeWorld) -> World:
 
 
 def folded(world: World, now: datetime = NOW) -> bool:
-    return fold_and_drop(world.connection, world.registry(), world.model, now)
+    return fold_and_drop(ModelStore(world.connection, world.registry(), world.model), now)
 
 
 SPAN = (datetime(2026, 2, 1, tzinfo=NOW.tzinfo), NOW)

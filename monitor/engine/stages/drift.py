@@ -46,58 +46,56 @@ from monitor.store.evidence import streams as held
 from monitor.store.evidence.alarms import AlarmRow, newest_alarms, store_alarms, store_words
 from monitor.store.evidence.streams import Judged, Stream, Traffic
 from monitor.store.folded import forget_folded, note_folded
+from monitor.store.model_store import ModelStore
 
 log = structlog.get_logger("calwatch")
 
 
-def weigh(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, rulebook: Rulebook, now: datetime
-) -> tuple[Evidence, ...]:
+def weigh(store: ModelStore, rulebook: Rulebook, now: datetime) -> tuple[Evidence, ...]:
     """Judge what is new for every drift rule of the model, and return the evidence of all open streams."""
     rules = [rule for rule in rulebook if isinstance(rule, DriftRule)]
     if not rules:
         return ()
-    end = window_end(now, model)
-    floor, changed = held.evidence_start(connection, registry.model_id)
+    end = window_end(now, store.model)
+    floor, changed = held.evidence_start(store.connection, store.model_id)
     if floor is None or floor >= end:
         return ()
-    with atomic(connection):
+    with atomic(store.connection):
         for rule in rules:
-            _weigh_rule(connection, registry, model, rule, floor, changed, end, now)
-        held.forget_changes(connection, registry.model_id, end)
-    return tuple(one for rule in rules for one in _shown(connection, model, rule, floor))
+            _weigh_rule(store, rule, floor, changed, end, now)
+        held.forget_changes(store.connection, store.model_id, end)
+    return tuple(one for rule in rules for one in _shown(store.connection, store.model, rule, floor))
 
 
 def _weigh_rule(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, rule: DriftRule, floor: datetime,
-    changed: datetime | None, end: datetime, now: datetime,
-) -> None:  # fmt: skip
-    basis = _basis(rule, model)
-    reach = held.load_reach(connection, model.name, rule.name, basis)
+    store: ModelStore, rule: DriftRule, floor: datetime, changed: datetime | None, end: datetime, now: datetime
+) -> None:
+    basis = _basis(rule, store.model)
+    reach = held.load_reach(store.connection, store.model.name, rule.name, basis)
     start, kept = reach or floor, None
     if reach is not None and changed is not None and changed < reach:
-        start, kept = held.load_checkpoint(connection, model.name, rule.name, max(changed, floor))
+        start, kept = held.load_checkpoint(store.connection, store.model.name, rule.name, max(changed, floor))
     if start >= end:
         return
-    traffic = held.load_traffic(connection, registry, start, end)
+    traffic = held.load_traffic(store.connection, store.registry, start, end)
     if not traffic.buckets and kept is None:
-        held.store_reach(connection, model.name, rule.name, basis, end)
+        held.store_reach(store.connection, store.model.name, rule.name, basis, end)
         return
-    members = members_of(model, traffic)
-    streams = streams_of(connection, registry, model, rule, traffic, members, start, end)
-    _note_refused(connection, model, rule, streams, end)
-    run = _run(model, rule, streams, traffic.buckets, kept)
-    run = replace(run, telling=telling_of(connection, run, traffic, start, reach, kept))
-    held.store_streams(connection, model.name, rule.name, run.streams, streams.closed)
-    held.forget_from(connection, model.name, rule.name, start, utc_day(floor))
-    run, path, alarms, told = _judge_days(connection, registry, run, traffic, members)
-    held.store_streams(connection, model.name, rule.name, _listed(run), ())
-    held.store_path(connection, model.name, rule.name, run.streams, path)
-    store_alarms(connection, model.name, rule.name, alarms)
-    store_alarms(connection, model.name, rule.name, told, told_at=now)
-    _explain_newest(connection, registry, run, floor)
-    explain_told(connection, registry, run, max(floor, start))
-    held.store_reach(connection, model.name, rule.name, basis, end)
+    members = members_of(store.model, traffic)
+    streams = streams_of(store, rule, traffic, members, start, end)
+    _note_refused(store.connection, store.model, rule, streams, end)
+    run = _run(store.model, rule, streams, traffic.buckets, kept)
+    run = replace(run, telling=telling_of(store.connection, run, traffic, start, reach, kept))
+    held.store_streams(store.connection, store.model.name, rule.name, run.streams, streams.closed)
+    held.forget_from(store.connection, store.model.name, rule.name, start, utc_day(floor))
+    run, path, alarms, told = _judge_days(store.connection, store.registry, run, traffic, members)
+    held.store_streams(store.connection, store.model.name, rule.name, _listed(run), ())
+    held.store_path(store.connection, store.model.name, rule.name, run.streams, path)
+    store_alarms(store.connection, store.model.name, rule.name, alarms)
+    store_alarms(store.connection, store.model.name, rule.name, told, told_at=now)
+    _explain_newest(store.connection, store.registry, run, floor)
+    explain_told(store.connection, store.registry, run, max(floor, start))
+    held.store_reach(store.connection, store.model.name, rule.name, basis, end)
 
 
 def _note_refused(

@@ -25,6 +25,7 @@ from monitor.sources.isolation.room import Room, spill_room
 from monitor.store.blame import first_line, is_of_the_disk, is_unexpected, lacks_room
 from monitor.store.connection import set_up
 from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 
 _REASON = 300  # characters
 _SHORTER = (
@@ -69,7 +70,9 @@ def _try(trial: Trial, item: str, room: Room) -> None:
         found = trial.source.single(connection, item, trial.now)
         if isinstance(found, Batch):
             registry = Registry.load(connection, trial.model, trial.now)
-            ingest(connection, registry, trial.model, trial.source.name, trial.source.holds, found, trial.now)
+            ingest(
+                ModelStore(connection, registry, trial.model), trial.source.name, trial.source.holds, found, trial.now
+            )
 
 
 def _failed(trial: Trial, error: BaseException, kind: str, item: str = "") -> dict[str, str]:

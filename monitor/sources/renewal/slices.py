@@ -7,10 +7,10 @@ from datetime import datetime
 import duckdb
 import numpy as np
 
-from monitor.config.settings import Model
 from monitor.model import MISSING, Slice
 from monitor.store.connection import load_table, naive
 from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.sql import run_script, statement
 from monitor.store.values import normalize_word
 
@@ -77,50 +77,48 @@ def load_moved(connection: duckdb.DuckDBPyConnection, slices: SlicesRenewed) -> 
     load_table(connection, "moved_slices", columns)
 
 
-def finish_slices(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, slices: SlicesRenewed, now: datetime
-) -> None:
+def finish_slices(store: ModelStore, slices: SlicesRenewed, now: datetime) -> None:
     """After the samples: cells that have outlived theirs, the slices themselves, and all that names them."""
     if not slices.renamed:
         return
-    where = {"model_id": registry.model_id}
+    where = {"model_id": store.model_id}
     if slices.moved:
-        run_script(connection, "renewal_cells", where)
-        connection.execute(
+        run_script(store.connection, "renewal_cells", where)
+        store.execute(
             "DELETE FROM slices WHERE model_id = $model_id AND slice_id IN (SELECT slice_id FROM moved_slices)", where
         )
-    for plain, number in registry.slices.items():
-        connection.execute(
+    for plain, number in store.registry.slices.items():
+        store.execute(
             statement("renewal_slice_labels"),
             {
                 **where, "number": number, "names": [name for name, _ in plain.labels],
                 "texts": [text for _, text in plain.labels],
             },
         )  # fmt: skip
-    _renew_values(connection, registry)
-    _rename_groups(connection, registry.model_id)
+    _renew_values(store.connection, store.registry)
+    _rename_groups(store.connection, store.model_id)
     for table in _NEWEST:
-        connection.execute(f"DELETE FROM {table} WHERE model = $model", {"model": model.name})
+        store.execute(f"DELETE FROM {table} WHERE model = $model", {"model": store.model.name})
     for table, column in _HISTORIES:
-        for old, new in _renamed(connection, table, column, model.name).items():
-            _rename(connection, table, column, model.name, old, new)
-            if table == "serving" and _is_in_charge(connection, model.name, new):
+        for old, new in _renamed(store.connection, table, column, store.model.name).items():
+            _rename(store.connection, table, column, store.model.name, old, new)
+            if table == "serving" and _is_in_charge(store.connection, store.model.name, new):
                 slices.scopes[old] = new
     for table, column, key in _STATES:
-        for old, new in _renamed(connection, table, column, model.name).items():
+        for old, new in _renamed(store.connection, table, column, store.model.name).items():
             same = " AND ".join(f"t.{name} IS NOT DISTINCT FROM {table}.{name}" for name in key)
             _rename(
-                connection, table, column, model.name, old, new,
+                store.connection, table, column, store.model.name, old, new,
                 f"AND NOT EXISTS (FROM {table} AS t WHERE t.model = $model AND t.{column} = $new AND {same})",
             )  # fmt: skip
     # what is known under the new text too stays there; an alert goes on until its slice is found to be gone
     for table, column in (("thresholds", "scope"), ("threshold_curves", "scope"), ("readings", "slice")):
-        for old in _renamed(connection, table, column, model.name):
-            connection.execute(
-                f"DELETE FROM {table} WHERE model = $model AND {column} = $old", {"model": model.name, "old": old}
+        for old in _renamed(store.connection, table, column, store.model.name):
+            store.execute(
+                f"DELETE FROM {table} WHERE model = $model AND {column} = $old", {"model": store.model.name, "old": old}
             )
     # of two calibrators in charge of what is one scope now, the newer
-    connection.execute(statement("renewal_serving_end"), {"model": model.name, "now": naive(now)})
+    store.execute(statement("renewal_serving_end"), {"model": store.model.name, "now": naive(now)})
 
 
 def _renamed(connection: duckdb.DuckDBPyConnection, table: str, column: str, model: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from scipy.special import xlog1py, xlogy
 from monitor.model import Slice
 from monitor.statistics.cells import LOG_LOSS_CLIP, Cells, bin_of, fine_edges
 from monitor.store.cells import bucket_cells, shown_slices, window_cells
+from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 from tests.worlds.store import DAY, HOUR, NOW, Row, World, a_row, assert_cells_match_their_samples
 
@@ -148,7 +149,7 @@ def test_a_long_random_stream_gives_the_same_cells_as_its_final_rows(world: Worl
 def assert_windows_match_samples(world: World) -> None:
     """Each version and shown slice of a window sums exactly its samples."""
     start, end = NOW - 2 * DAY, NOW - 6 * HOUR
-    found = window_cells(world.connection, world.registry(), world.model, start, end)
+    found = window_cells(ModelStore(world.connection, world.registry(), world.model), start, end)
     rows = world.rows(
         "SELECT t.version, l.labels, s.score, s.positives FROM samples AS s JOIN streams AS t USING (stream_id) "
         f"JOIN slices AS l USING (slice_id) WHERE observed_at >= TIMESTAMP '{start:%Y-%m-%d %H:%M:%S}' "
