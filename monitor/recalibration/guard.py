@@ -74,23 +74,24 @@ def begin_guard(
 
 def keep_guard(store: ModelStore, now: datetime, end: datetime) -> Guarded:
     """Look at what came in for every guard of the model. ``end``: samples observed before then are mature."""
+    connection, model = store.connection, store.model
     rollbacks, notes = [], []
-    for guard in _watching(store.connection, store.model.name):
-        with atomic(store.connection):
-            if not _in_charge(store.connection, store.model.name, guard):
-                _settle(store.connection, store.model.name, guard, "over")
+    for guard in _watching(connection, model.name):
+        with atomic(connection):
+            if not _in_charge(connection, model.name, guard):
+                _settle(connection, model.name, guard, "over")
                 continue
             blind = _look(store, guard, min(end, guard.until))
-            found, left_out = _sum(store.connection, store.model.name, guard)
+            found, left_out = _sum(connection, model.name, guard)
             state = "worse" if found.is_worse else ("over" if end >= guard.until else "watching")
-            _settle(store.connection, store.model.name, guard, state, found, left_out)
+            _settle(connection, model.name, guard, state, found, left_out)
         if blind and not guard.was_blind and not found.samples:
             notes.append(
                 f"calibrator {guard.calibrator} of {guard.scope.text} cannot be compared with the one before: samples carry "
                 "no raw_score or logits, so it is not rolled back should it do worse"
             )
         if state == "worse":
-            rollbacks.append(_rollback(store.model.name, guard, found, now))
+            rollbacks.append(_rollback(model.name, guard, found, now))
     return Guarded(tuple(rollbacks), tuple(notes))
 
 
@@ -124,18 +125,19 @@ def _in_charge(connection: duckdb.DuckDBPyConnection, model: str, guard: Guard) 
 
 def _look(store: ModelStore, guard: Guard, end: datetime) -> bool:
     """Compare anew what changed; whether some samples could not be compared."""
+    model = store.model
     scopes = [
         Slice.parse(scope)
         for (scope,) in store.execute(
             "SELECT scope FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''",
-            {"model": store.model.name},
+            {"model": model.name},
         ).fetchall()
     ]
     covered = store.registry.slices_in_charge_of(guard.scope, scopes)
     where: dict[str, object] = {
-        "model_id": store.model_id, "version": guard.version, "covered": covered, "model": store.model.name,
+        "model_id": store.model_id, "version": guard.version, "covered": covered, "model": model.name,
         "calibrator": guard.calibrator, "since": naive(guard.since),
-        "first": naive(_bucket_of(guard.since, store.model.bucket)), "end": naive(end),
+        "first": naive(_bucket_of(guard.since, model.bucket)), "end": naive(end),
     }  # fmt: skip
     changed = {
         bucket.replace(tzinfo=UTC): mark
@@ -143,15 +145,13 @@ def _look(store: ModelStore, guard: Guard, end: datetime) -> bool:
     }
     if not changed:
         return False
-    known = ever_promoted(store.connection, store.model.name)
+    known = ever_promoted(store.connection, model.name)
     pair = known[guard.calibrator], known.get(guard.parent) or Identity()
     blind = False
-    for run in _runs(list(changed), store.model.bucket):
+    for run in _runs(list(changed), model.bucket):
         found = _compare_run(store, guard, covered, run, pair)
         blind = blind or any(left_out > 0 for _, left_out in found.values())
-        _store_run(
-            store.connection, store.model.name, guard, {bucket: (changed[bucket], *found[bucket]) for bucket in run}
-        )
+        _store_run(store.connection, model.name, guard, {bucket: (changed[bucket], *found[bucket]) for bucket in run})
     return blind
 
 

@@ -60,13 +60,14 @@ def standing_apart(loaded: Loaded, alarmed: Sequence[Slice]) -> tuple[tuple[Slic
 
 def gather(store: ModelStore, job: Job, now: datetime, end: datetime) -> Refitting:
     """The inputs of a refit as the database has them now. ``end``: newest labelled samples that are mature."""
-    charge = in_use(store.connection, store.model.name)
+    model = store.model
+    charge = in_use(store.connection, model.name)
     # samples that a finer calibrator serves stay with it, so they have no say here
     covered = store.registry.slices_in_charge_of(job.scope, [*charge, job.scope])
-    start = max(filter(None, (end - store.model.recalibration.fit_window, job.onset)))
+    start = max(filter(None, (end - model.recalibration.fit_window, job.onset)))
     version = newest_version(store.connection, store.model_id)
-    loaded = load_samples(store, version, covered, start, end, store.model.recalibration.max_samples)
-    alarmed = alarmed_within(store.connection, store.model.name, version, job.scope)
+    loaded = load_samples(store, version, covered, start, end, model.recalibration.max_samples)
+    alarmed = alarmed_within(store.connection, model.name, version, job.scope)
     apart, left = standing_apart(loaded, alarmed)
     counted = None
     if loaded.of_cells is not None:
@@ -75,13 +76,11 @@ def gather(store: ModelStore, job: Job, now: datetime, end: datetime) -> Refitti
         fitted = [slice_id for slice_id in covered if slice_id not in left_out]
         counted = fit_cells(store, version, fitted, loaded.samples, first)
     served = _served_apart(store.registry, job.scope, [*charge, job.scope])
-    told = (*served, *left, *(() if counted is None else (_on_counted(counted, store.model),)))
+    told = (*served, *left, *(() if counted is None else (_on_counted(counted, model),)))
     since = Reason.of(Code.SAMPLES_SINCE, start=start, is_onset=start == job.onset)
-    standing = [
-        one for one in load_thresholds(store.connection, store.model.name) if one.scope == job.scope and not one.per
-    ]
+    standing = [one for one in load_thresholds(store.connection, model.name) if one.scope == job.scope and not one.per]
     return Refitting(
-        store.model, job.scope, loaded.samples, loaded.slices, charge, now, (since, *loaded.notes, *told), apart,
+        model, job.scope, loaded.samples, loaded.slices, charge, now, (since, *loaded.notes, *told), apart,
         standing[0] if standing else None, counted,
     )  # fmt: skip
 
@@ -99,7 +98,7 @@ def fit_cells(
         return None
     divide = samples.observed_at[int((1 - store.model.recalibration.gate_fraction) * len(samples))]
     border = bucket_start(store, datetime.fromtimestamp(float(divide), UTC))
-    starts, cells = covered_cells(store.connection, store.registry, version, covered, start, border)
+    starts, cells = covered_cells(store, version, covered, start, border)
     return FitCells(cells, starts[0], border) if len(starts) >= MIN_UNITS else None
 
 
@@ -139,16 +138,17 @@ def write_accepted(connection: duckdb.DuckDBPyConnection, state_dir: Path, model
 
 def record_accepted(store: ModelStore, found: Refit, now: datetime) -> None:
     """Put what the gate accepted in charge, and thresholds in force; to be called inside a transaction."""
+    connection = store.connection
     if not found.accepted or found.artefact is None:
-        store_thresholds(store.connection, [(each.threshold, each.curve) for each in found.decided])
+        store_thresholds(connection, [(each.threshold, each.curve) for each in found.decided])
         return
     artefact = found.artefact
-    record_artefact(store.connection, artefact)
-    take_charge(store.connection, store.model.name, artefact.scope, artefact.id, now)
-    store_thresholds(store.connection, [(each.threshold, each.curve) for each in found.decided])
+    record_artefact(connection, artefact)
+    take_charge(connection, store.model.name, artefact.scope, artefact.id, now)
+    store_thresholds(connection, [(each.threshold, each.curve) for each in found.decided])
     begin_guard(
-        store.connection, store.model, artefact.scope, artefact.id, artefact.parent or "",
-        newest_version(store.connection, store.model_id), now,
+        connection, store.model, artefact.scope, artefact.id, artefact.parent or "",
+        newest_version(connection, store.model_id), now,
     )  # fmt: skip
 
 

@@ -66,10 +66,11 @@ SOURCE_FAILED = ("source_unreachable", "directory_missing")
 
 def pull(store: ModelStore, sources: Sequence[Source], serving: Sequence[Serving], now: datetime) -> dict[str, Pulled]:
     """What each source brought, by its name. Each batch is committed with its cursor before the next is read."""
+    connection = store.connection
     brought: dict[str, Pulled] = {}
-    take_up_journal(store.connection, Journal.beside(store.connection), now)
+    take_up_journal(connection, Journal.beside(connection), now)
     mended = mend_orphans(store, sources[0].name, now)
-    drop_unknown(store.connection, store.model.name, [source.name for source in sources])
+    drop_unknown(connection, store.model.name, [source.name for source in sources])
     renewed = renew_meaning(store, sources, now)
     cut_short = was_cut_short(store)
     for source in sources:
@@ -80,21 +81,22 @@ def pull(store: ModelStore, sources: Sequence[Source], serving: Sequence[Serving
     brought[sources[0].name].problems += [*mended, *renewed.problems]
     for name, pulled in brought.items():
         pulled.problems += [*_set_aside(name, pulled), *_not_judged(name, pulled, store.model)]
-        if pulled.files or _told(pulled) or _troubled(store.connection, store.model.name, name):
-            _record(store.connection, store.model.name, name, pulled, now)
+        if pulled.files or _told(pulled) or _troubled(connection, store.model.name, name):
+            _record(connection, store.model.name, name, pulled, now)
     return brought
 
 
 def _pull_source(store: ModelStore, source: Source, serving: Sequence[Serving], now: datetime) -> Pulled:
+    connection = store.connection
     total = Pulled()
-    cursor = read_cursor(store.connection, store.model_id, source.name)
+    cursor = read_cursor(connection, store.model_id, source.name)
     guard: FileGuard | None = None
     try:
         if isinstance(source, Guarded):
-            guard = FileGuard(store.connection, store.model, source, Journal.beside(store.connection), now, cursor)
-            read = source.read(store.connection, cursor, now, guard)
+            guard = FileGuard(connection, store.model, source, Journal.beside(connection), now, cursor)
+            read = source.read(connection, cursor, now, guard)
         else:
-            read = source.read(store.connection, cursor, now)
+            read = source.read(connection, cursor, now)
         for found in read:
             if isinstance(found, Batch):
                 total.add(_ingest(store, source, found, serving, now, guard))
@@ -102,8 +104,8 @@ def _pull_source(store: ModelStore, source: Source, serving: Sequence[Serving], 
             total.problems.append(found)
             if guard is not None:
                 guard.settled([found.item])
-            with atomic(store.connection):
-                write_cursor(store.connection, store.model_id, source.name, found.cursor, now)
+            with atomic(connection):
+                write_cursor(connection, store.model_id, source.name, found.cursor, now)
     except SourceError as error:
         total.problems.append(Problem(source.name, "source_unreachable", error.message))
     finally:

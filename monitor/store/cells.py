@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from monitor.model import MISSING, Slice
 from monitor.statistics.cells import SUMS, Cells, Clusters
 from monitor.store.connection import load_table, naive
-from monitor.store.dictionaries import Registry
 from monitor.store.model_store import ModelStore
 from monitor.store.places import free_places
 from monitor.store.sql import statement
@@ -28,7 +27,7 @@ def renew_cells(store: ModelStore, first: datetime, beyond: datetime) -> None:
         span = {**own, "first": _midnight(first), "beyond": _midnight(beyond) + timedelta(days=1)}
         _recompute(store, {**buckets, **span})
     else:
-        _add_and_subtract(store.connection, store.registry, buckets)
+        _add_and_subtract(store, buckets)
     store.execute(statement("cells_revision"), own)
 
 
@@ -43,23 +42,23 @@ def _is_grouped(connection: duckdb.DuckDBPyConnection, own: Mapping[str, object]
     )
 
 
-def _add_and_subtract(connection: duckdb.DuckDBPyConnection, registry: Registry, buckets: Mapping[str, object]) -> None:
+def _add_and_subtract(store: ModelStore, buckets: Mapping[str, object]) -> None:
     """The cells of independent samples: plus the batch's rows, less those they replace. No other sample is read."""
-    connection.execute(statement("cells_added"), buckets)
-    reach = _reach(connection, registry, "renewed")
-    carried = connection.execute(statement("cells_carry"), reach).fetchone()
+    store.execute(statement("cells_added"), buckets)
+    reach = _reach(store, "renewed")
+    carried = store.execute(statement("cells_carry"), reach).fetchone()
     if carried and carried[0]:
-        connection.execute(statement("cells_delete_carried"), reach)
-        connection.execute(statement("cells_insert"))
+        store.execute(statement("cells_delete_carried"), reach)
+        store.execute(statement("cells_insert"))
     else:  # nothing to add up with what was there
-        connection.execute("INSERT INTO cells FROM renewed WHERE n <> 0 OR unlabelled <> 0")
+        store.execute("INSERT INTO cells FROM renewed WHERE n <> 0 OR unlabelled <> 0")
 
 
 def _recompute(store: ModelStore, span: Mapping[str, object]) -> None:
     """The cells of samples that come in groups, whole buckets at a time: a new member changes the weight of its group."""
     store.execute(statement("cells_touched"), {name: span[name] for name in ("bucket_seconds", "folded_until")})
     store.execute(statement("cells_touched_groups"), span)
-    reach = _reach(store.connection, store.registry, "touched")
+    reach = _reach(store, "touched")
     store.execute(statement("cells_recomputed"), span)
     store.execute(statement("cells_delete_touched"), reach)
     store.execute(statement("cells_insert"))
@@ -77,11 +76,11 @@ def _recompute(store: ModelStore, span: Mapping[str, object]) -> None:
     store.execute(statement("group_cells_insert"), span)
 
 
-def _reach(connection: duckdb.DuckDBPyConnection, registry: Registry, table: str) -> dict[str, object]:
+def _reach(store: ModelStore, table: str) -> dict[str, object]:
     """The model and the buckets between which a temporary table lies, so that row groups are pruned by time."""
-    edges = connection.execute(f"SELECT min(bucket), max(bucket) FROM {table}").fetchone()
+    edges = store.execute(f"SELECT min(bucket), max(bucket) FROM {table}").fetchone()
     assert edges is not None
-    return {"model_id": registry.model_id, "first_bucket": edges[0], "last_bucket": edges[1]}
+    return {"model_id": store.model_id, "first_bucket": edges[0], "last_bucket": edges[1]}
 
 
 def _midnight(moment: datetime) -> datetime:
@@ -167,26 +166,20 @@ def _window_clusters(
 
 
 def bucket_cells(
-    connection: duckdb.DuckDBPyConnection,
-    registry: Registry,
-    version: str,
-    scope: Slice,
-    start: datetime,
-    end: datetime,
+    store: ModelStore, version: str, scope: Slice, start: datetime, end: datetime
 ) -> tuple[tuple[datetime, ...], Cells]:
     """The buckets of a slice in [start, end) in order, and their cells with the bucket's index as unit."""
-    return covered_cells(connection, registry, version, registry.slices_inside(scope), start, end)
+    return covered_cells(store, version, store.registry.slices_inside(scope), start, end)
 
 
 def covered_cells(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, version: str, covered: Sequence[int], start: datetime,
-    end: datetime,
-) -> tuple[tuple[datetime, ...], Cells]:  # fmt: skip
+    store: ModelStore, version: str, covered: Sequence[int], start: datetime, end: datetime
+) -> tuple[tuple[datetime, ...], Cells]:
     """As ``bucket_cells``, of the finest slices with these ids."""
-    found = connection.execute(
+    found = store.execute(
         statement("bucket_cells"),
         {
-            "model_id": registry.model_id, "version": version, "covered": list(covered),
+            "model_id": store.model_id, "version": version, "covered": list(covered),
             "start": naive(start), "end": naive(end),
         },
     ).fetchnumpy()  # fmt: skip

@@ -19,7 +19,6 @@ from monitor.model import OTHER
 from monitor.model.problems import Problem
 from monitor.model.wording import told_folded
 from monitor.store.connection import load_table, naive
-from monitor.store.dictionaries import Registry
 from monitor.store.folded import forget_folded_before, note_folded
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
@@ -51,6 +50,7 @@ def map_streams(store: ModelStore, now: datetime) -> list[Problem]:
     Frequent versions first, so that those get the places. Returns what is to be told: that versions, calibrators or slice
     values begin to fold.
     """
+    model = store.model
     rows = store.execute(statement("streams_met")).fetchall()
     counts = {(version, calibrator): count for version, calibrator, count in rows}
     known = {
@@ -61,11 +61,11 @@ def map_streams(store: ModelStore, now: datetime) -> list[Problem]:
         ).fetchall()
     }
     placed = [pair for pair, (_, own) in known.items() if own]
-    versions = _keep({version for version, _ in placed}, store.model.max_versions, _NEEDS_NONE, counts, 0)
-    _, free = needing_none(store.connection, store.model)
-    calibrators = _keep({calibrator for _, calibrator in placed}, store.model.max_versions, free, counts, 1)
+    versions = _keep({version for version, _ in placed}, model.max_versions, _NEEDS_NONE, counts, 0)
+    _, free = needing_none(store.connection, model)
+    calibrators = _keep({calibrator for _, calibrator in placed}, model.max_versions, free, counts, 1)
     kept = {pair: (versions[pair[0]], calibrators[pair[1]]) for pair in counts}
-    numbers = _enter(store.connection, store.registry, set(kept.values()), known, now)
+    numbers = _enter(store, set(kept.values()), known, now)
     columns = {
         "version": np.array([version for version, _ in kept], dtype=object),
         "calibrator": np.array([calibrator for _, calibrator in kept], dtype=object),
@@ -79,8 +79,8 @@ def map_streams(store: ModelStore, now: datetime) -> list[Problem]:
             "CREATE OR REPLACE TEMP TABLE stream_keys (version VARCHAR, calibrator VARCHAR, kept VARCHAR, stream_id INTEGER)"
         )
     folded = [
-        *_folded(store.connection, store.model, "version", (versions, counts, 0), now),
-        *_folded(store.connection, store.model, "calibrator", (calibrators, counts, 1), now),
+        *_folded(store.connection, model, "version", (versions, counts, 0), now),
+        *_folded(store.connection, model, "calibrator", (calibrators, counts, 1), now),
     ]
     return [*folded, *_folded_slices(store, now)]
 
@@ -99,17 +99,16 @@ def _keep(held: set[str], most: int, free: Iterable[str], counts: _Counts, part:
 
 
 def _enter(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, wanted: set[tuple[str, str]],
-    known: Mapping[tuple[str, str], tuple[int, bool]], now: datetime,
-) -> dict[tuple[str, str], int]:  # fmt: skip
+    store: ModelStore, wanted: set[tuple[str, str]], known: Mapping[tuple[str, str], tuple[int, bool]], now: datetime
+) -> dict[tuple[str, str], int]:
     """The numbers of streams; new ones are entered, and those that had freed their place have one again."""
     again = [known[pair][0] for pair in wanted if pair in known and not known[pair][1]]
     if again:
-        connection.execute("UPDATE streams SET placed = true WHERE list_contains($again, stream_id)", {"again": again})
+        store.execute("UPDATE streams SET placed = true WHERE list_contains($again, stream_id)", {"again": again})
     numbers = {pair: number for pair, (number, _) in known.items()}
     new = sorted(wanted - known.keys())
     if new:
-        row = connection.execute("SELECT coalesce(max(stream_id), 0) FROM streams").fetchone()
+        row = store.execute("SELECT coalesce(max(stream_id), 0) FROM streams").fetchone()
         assert row is not None  # an aggregate always gives a row
         numbers |= {pair: row[0] + 1 + place for place, pair in enumerate(new)}
         columns = {
@@ -117,10 +116,10 @@ def _enter(
             "version": np.array([version for version, _ in new], dtype=object),
             "calibrator": np.array([calibrator for _, calibrator in new], dtype=object),
         }
-        load_table(connection, "new_streams", columns)
-        connection.execute(
+        load_table(store.connection, "new_streams", columns)
+        store.execute(
             "INSERT INTO streams SELECT stream_id, $model_id, version, calibrator, $now, true FROM new_streams",
-            {"model_id": registry.model_id, "now": naive(now)},
+            {"model_id": store.model_id, "now": naive(now)},
         )
     return numbers
 

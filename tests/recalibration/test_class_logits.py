@@ -26,7 +26,6 @@ from monitor.recalibration.onnx import export_onnx
 from monitor.recalibration.refit import Refit, Refitting, refit
 from monitor.recalibration.registry import ever_promoted, record_artefact, take_charge
 from monitor.store.connection import naive, open_live
-from monitor.store.model_store import ModelStore
 from monitor.store.scores.logits import RAW_UNTIL
 from monitor.store.source_facts import store_fact
 from tests.recalibration.examples import EVERY_METHOD
@@ -86,15 +85,11 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 def task_of(world: World) -> Refitting:
     job = job_of("m", "recalibrate", BY_HAND, Slice(), NOW)
-    return gather(ModelStore(world.connection, world.registry(), world.model), job, NOW, NOW)
+    return gather(world.store(), job, NOW, NOW)
 
 
 def refitted(world: World) -> Refit:
-    task = task_of(world)
-    return refit(
-        task.model, task.scope, task.samples, task.slices, task.charge, task.now, calwatch_version="1", apart=task.apart,
-        standing=task.standing, counted=task.counted,
-    )  # fmt: skip
+    return refit(task_of(world), calwatch_version="1")
 
 
 def artefact_of(found: Refit) -> Artefact:

@@ -8,7 +8,6 @@ import pytest
 
 from monitor.model import Slice
 from monitor.store.cells import bucket_cells, fold_and_drop, shown_slices
-from monitor.store.model_store import ModelStore
 from tests.worlds.fixtures import MakeWorld
 from tests.worlds.store import DAY, HOUR, NOW, Row, World, a_row, at, cells_of_whole
 
@@ -33,7 +32,7 @@ def aged(make_world: MakeWorld) -> World:
 
 
 def folded(world: World, now: datetime = NOW) -> bool:
-    return fold_and_drop(ModelStore(world.connection, world.registry(), world.model), now)
+    return fold_and_drop(world.store(), now)
 
 
 SPAN = (datetime(2026, 2, 1, tzinfo=NOW.tzinfo), NOW)
@@ -155,7 +154,7 @@ def test_one_models_folding_leaves_another_alone(aged: World) -> None:
 def test_onsets_see_folded_and_unfolded_buckets_in_order(aged: World) -> None:
     aged.take(*old_rows(), a_row("recent"))
     folded(aged)
-    starts, _ = bucket_cells(aged.connection, aged.registry(), "v1", Slice(), SPAN[0], SPAN[1])
+    starts, _ = bucket_cells(aged.store(), "v1", Slice(), SPAN[0], SPAN[1])
     assert [(start.day, start.hour) for start in starts] == [(3, 0), (10, 10)]
 
 

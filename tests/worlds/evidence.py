@@ -12,7 +12,6 @@ from monitor.rules.pack import Rulebook, parse_pack
 from monitor.statistics.drift.eprocess import EvidenceState
 from monitor.statistics.drift.reference import Gathering
 from monitor.store.connection import open_live
-from monitor.store.model_store import ModelStore
 from tests.worlds.store import HOUR, NOW, Row, World, a_row
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=NOW.tzinfo)
@@ -58,7 +57,7 @@ def some(rng: np.random.Generator, hours: Iterable[float], count: int = 6, **val
 
 def weighed(world: World, book: Rulebook, now: datetime) -> dict[str, Evidence]:
     """Judge at ``now``; evidence by slice text, of the first rule."""
-    found = weigh(ModelStore(world.connection, world.registry(now), world.model), book, now)
+    found = weigh(world.store(now), book, now)
     return {one.slice.text: one for one in found if one.rule == "r0"}
 
 

@@ -44,6 +44,7 @@ class Intake:
 
 def watch_intake(store: ModelStore, now: datetime, known: Intake) -> Intake:
     """What is found now, stored and, where it is a trouble that was not ``known``, logged."""
+    model = store.model
     before = {each.source: each for each in known.waiting}
     waiting = tuple(
         _looked_into(store, source, held, before.get(source), now) for source, held in count_waiting(store, now).items()
@@ -51,13 +52,13 @@ def watch_intake(store: ModelStore, now: datetime, known: Intake) -> Intake:
     found = replace(known, waiting=waiting)
     if waiting != known.waiting:
         with atomic(store.connection):
-            store_waiting(store.connection, store.model.name, waiting, [told_waiting(each) for each in waiting])
-    if _due(known, store.model, now):
+            store_waiting(store.connection, model.name, waiting, [told_waiting(each) for each in waiting])
+    if _due(known, model, now):
         spans = load_spans(store, now)
         with atomic(store.connection):
-            store_spans(store.connection, store.model.name, spans, told_spans(spans) if spans else "")
-        found = replace(found, spans=spans, groups_at=now, bucket=store.model.bucket)
-    _tell(store.model.name, before, known.spans, found)
+            store_spans(store.connection, model.name, spans, told_spans(spans) if spans else "")
+        found = replace(found, spans=spans, groups_at=now, bucket=model.bucket)
+    _tell(model.name, before, known.spans, found)
     return found
 
 
@@ -95,10 +96,10 @@ def _compared(store: ModelStore, counts: WaitingLabels, now: datetime) -> Waitin
     """The same with ids of both sides, and why they do not meet where that can be seen."""
     source = counts.source
     labels = load_newest_waiting(store, source, now)
-    predictions = load_newest_predictions(store.connection, store.registry, labelled=False)
+    predictions = load_newest_predictions(store, labelled=False)
     guess = _guess(labels, predictions, store.model.label_horizon)
     if not guess:  # of predictions that have labels by another source, too
-        others = load_newest_predictions(store.connection, store.registry, labelled=True)
+        others = load_newest_predictions(store, labelled=True)
         guess = _guess(labels, others, store.model.label_horizon, bold=False)
     there = {name for name, _, _ in predictions}
     lonely = [name for name, _, _ in labels if name not in there]

@@ -61,21 +61,22 @@ def streams_of(
     store: ModelStore, rule: DriftRule, traffic: Traffic, members: Members, start: datetime, end: datetime
 ) -> Streams:
     """The streams of a rule for the traffic in [start, end): those that were open, and new ones for what is seen now."""
-    numbers = held.stream_numbers(store.connection, store.model_id)
-    retired = _retired(numbers, held.versions_since(store.connection, store.model_id, end - RETIRED_AFTER))
+    connection, model = store.connection, store.model
+    numbers = held.stream_numbers(connection, store.model_id)
+    retired = _retired(numbers, held.versions_since(connection, store.model_id, end - RETIRED_AFTER))
     fleet = _Fleet(
-        traffic, members, held.calibrator_scopes(store.connection, store.model.name), numbers,
-        held.calibrators_since(store.connection, store.model_id, end - MIXED_FOR),
+        traffic, members, held.calibrator_scopes(connection, model.name), numbers,
+        held.calibrators_since(connection, store.model_id, end - MIXED_FOR),
     )  # fmt: skip
-    placed = placed_versions(store.connection, store.model_id)
-    open_ = {(s.version, s.slice): s for s in held.load_streams(store.connection, store.model.name, rule.name)}
-    ranks = _Ranks(rule, store.model)
+    placed = placed_versions(connection, store.model_id)
+    open_ = {(s.version, s.slice): s for s in held.load_streams(connection, model.name, rule.name)}
+    ranks = _Ranks(rule, model)
 
     def is_over(stream: Stream) -> bool:
         if stream.version in retired or stream.version not in placed or stream.version == OTHER:
             return True
         return not (
-            _covers(rule, store.model, stream.slice) and store.registry.has_place(stream.slice) and ranks.allow(stream)
+            _covers(rule, model, stream.slice) and store.registry.has_place(stream.slice) and ranks.allow(stream)
         )
 
     closed = [(open_.pop(key), start) for key in [key for key, stream in open_.items() if is_over(stream)]]
@@ -102,7 +103,7 @@ def streams_of(
         else:
             refused.append(version)
     over = (
-        *held.closed_streams(store.connection, store.model.name, rule.name),
+        *held.closed_streams(connection, model.name, rule.name),
         *(replace(stream, closed=at) for stream, at in closed),
     )
     return Streams(

@@ -78,73 +78,72 @@ def ingest(
     Raises SourceError when a file of the batch turns out to be damaged while it is read, ApartError when several have to be
     taken in parts, one after the other, and RefusedError when the values of its one file make no sense together.
     """
-    monitor_applies = store.model.recalibration.apply == "monitor"
+    connection, model = store.connection, store.model
+    monitor_applies = model.recalibration.apply == "monitor"
     staged = _stage(store, holds, batch, now)
     rules, close = staged.rules, staged.done.close
-    facts = {**load_facts(store.connection, store.model_id, source), **batch.facts}
+    facts = {**load_facts(connection, store.model_id, source), **batch.facts}
     files = [item for item, fingerprint in batch.cursor.items() if fingerprint is not None and batch.whole]
     if not batch.whole:
         files = [file for (file,) in store.execute("SELECT DISTINCT file FROM staged").fetchall()]
-    with atomic(store.connection):
-        numbers = number_files(store.connection, store.model_id, source, files, pushed=batch.settled is not None)
+    with atomic(connection):
+        numbers = number_files(connection, store.model_id, source, files, pushed=batch.settled is not None)
     found = Review({}, {})
     if batch.whole:
-        found = review_files(store.connection, rules, batch, facts, numbers, now=now)
+        found = review_files(connection, rules, batch, facts, numbers, now=now)
     if found.refused:
         if batch.files == 1:
             raise RefusedError(next(iter(found.refused)), found)
         demand_none_refused(batch, found.refused)
-    has_logits = "logits" in batch.columns and has_vectors(store.connection)
-    followed = follow_logits(store.connection, batch, facts) if has_logits else None
+    has_logits = "logits" in batch.columns and has_vectors(connection)
+    followed = follow_logits(connection, batch, facts) if has_logits else None
     demand_places(store, batch)
     if not (found.facts or has_logits):  # what is being found of a source depends on the order of its files
-        demand_few_words(store.connection, batch, holds)
-    shares = Shares.of(store.connection, batch)
+        demand_few_words(connection, batch, holds)
+    shares = Shares.of(connection, batch)
     with store.transaction():
         pulled = Pulled(files=batch.files)
         count = store.execute("SELECT count(*) FROM staged").fetchone()
         pulled.rows = int(count[0]) if count else 0
         pulled.ambiguous_times = staged.done.ambiguous
-        load_file_numbers(store.connection, numbers, placed=batch.whole)
+        load_file_numbers(connection, numbers, placed=batch.whole)
         for fact, value in {**batch.facts, **found.facts}.items():
-            store_fact(store.connection, store.model_id, source, fact, value, now)
+            store_fact(connection, store.model_id, source, fact, value, now)
         if has_logits and (
-            said := settle_logits(store.connection, store.model_id, source, batch.meaning, now, followed=followed)
+            said := settle_logits(connection, store.model_id, source, batch.meaning, now, followed=followed)
         ):
             pulled.problems.append(Problem(source, "logits_are", said))
         if batch.reread:
-            keep_said(store.connection, holds)
+            keep_said(connection, holds)
         if holds == "labels":
-            delay_labels(store.connection, now)
+            delay_labels(connection, now)
             pulled.parked = join_labels(store, source, now)
-        store.registry.map_slices(store.connection, store.model)
+        store.registry.map_slices(connection, model)
         if monitor_applies:
-            calibrate(store.connection, store.registry, serving, len(store.model.classes))
+            calibrate(store, serving, len(model.classes))
         pulled.removed += take_back_conflicting(store)
-        pulled.bad, pulled.quarantined = quarantine(
-            store.connection, store.model.name, source, now, by_file=batch.part is not None
-        )
+        pulled.bad, pulled.quarantined = quarantine(connection, model.name, source, now, by_file=batch.part is not None)
         if holds == "labels":  # their predictions' times are known only now
-            settle_labels(store.connection)
-            close = find_repeated(store.connection)
+            settle_labels(connection)
+            close = find_repeated(connection)
         arrived = Arrived(batch, numbers)
-        for round_ in rounds(store.connection, batch, repeated=close):
+        for round_ in rounds(connection, batch, repeated=close):
             take(store, rules, now, pulled, repeated=round_.repeated)
-            note_repeats(store.connection, store.registry, batch, numbers)
+            note_repeats(store, batch, numbers)
             if shares:
-                shares.count_round(store.connection)
-            arrived.count_round(store.connection, round_, changed=pulled.changed_predictions, new=pulled.new)
-        pulled.shares = shares.outcomes(store.connection, bad=bool(pulled.bad)) if shares else {}
-        told = arrived.changed_predictions(store.connection)
-        told += arrived.near_repeats(store.connection, store.model_id, now, within=close)
+                shares.count_round(connection)
+            arrived.count_round(connection, round_, changed=pulled.changed_predictions, new=pulled.new)
+        pulled.shares = shares.outcomes(connection, bad=bool(pulled.bad)) if shares else {}
+        told = arrived.changed_predictions(connection)
+        told += arrived.near_repeats(connection, store.model_id, now, within=close)
         pulled.problems += sorted(told, key=lambda problem: list(numbers).index(problem.item))  # as if one by one
         if batch.reread:
             pulled.problems += settle_withdrawn(store, batch, holds, numbers)
-        remember_words(store.connection, store.registry, staged.words)
+        remember_words(store, staged.words)
         pulled.labelled += judge_words_again(store, rules, staged.new_words)
         if pulled.problems:  # what is told once must not be lost between here and the end of the pull
-            store_notes(store.connection, store.model.name, source, pulled.problems, now)
-        write_cursor(store.connection, store.model_id, source, batch.cursor, now)
+            store_notes(connection, model.name, source, pulled.problems, now)
+        write_cursor(connection, store.model_id, source, batch.cursor, now)
     return pulled
 
 
@@ -163,24 +162,25 @@ class _Understood:
 
 def _stage(store: ModelStore, holds: str, batch: Batch, now: datetime) -> _Understood:
     """Fill `staged`, again where it predicts classes under words that were taken for missing labels."""
-    known = load_rules(store.connection, store.model_id, store.model, batch.meaning, now)
+    connection, model = store.connection, store.model
+    known = load_rules(connection, store.model_id, model, batch.meaning, now)
     rules = known
     words: dict[str, datetime] = {}
     done = Staged(False, 0)
     try:
         for _ in range(2):
-            define_missing(store.connection, rules)
+            define_missing(connection, rules)
             done = stage(
-                store.connection, batch, store.model.slices, rules, holds=holds,
-                monitor_applies=store.model.recalibration.apply == "monitor", horizon=store.model.label_horizon,
-                oldest=now - store.model.retention, now=now, model_id=store.model_id,
+                connection, batch, model.slices, rules, holds=holds,
+                monitor_applies=model.recalibration.apply == "monitor", horizon=model.label_horizon,
+                oldest=now - model.retention, now=now, model_id=store.model_id,
             )  # fmt: skip
             if done.folded:
-                demand_no_folds(store.connection, batch)
-            words = words_predicted(store.connection) if "predicted_class" in batch.columns else {}
+                demand_no_folds(connection, batch)
+            words = words_predicted(connection) if "predicted_class" in batch.columns else {}
             if rules.own_missing or words.keys() <= rules.classes:
                 break
-            demand_known_words(store.connection, batch, words.keys() - rules.classes)
+            demand_known_words(connection, batch, words.keys() - rules.classes)
             rules = rules.with_classes(words)
     except duckdb.Error as error:  # damaged pages raise many kinds, some of them the base class
         if not blames_the_file(error):

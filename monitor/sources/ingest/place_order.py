@@ -26,19 +26,20 @@ def demand_places(store: ModelStore, batch: Batch) -> None:
 
 
 def _slices_met(store: ModelStore) -> Iterable[int]:
-    held = {dimension: store.registry.values.get(dimension, set()) for dimension in store.model.slices}
-    if all(len(known) >= store.model.max_slice_values for known in held.values()):
+    model = store.model
+    held = {dimension: store.registry.values.get(dimension, set()) for dimension in model.slices}
+    if all(len(known) >= model.max_slice_values for known in held.values()):
         return
     rows = store.execute(
         f"SELECT slice_key, min({PLACE}) AS place FROM staged WHERE reason IS NULL AND slice_key IS NOT NULL "
         "GROUP BY slice_key ORDER BY place"
     ).fetchall()
-    if all(len(known) + len(rows) <= store.model.max_slice_values for known in held.values()):
+    if all(len(known) + len(rows) <= model.max_slice_values for known in held.values()):
         return
     came = [(key.split("\x1f"), place) for key, place in rows]
-    for index, dimension in enumerate(store.model.slices):
+    for index, dimension in enumerate(model.slices):
         values = ((plain_value(raw[index]), place) for raw, place in came)
-        yield from _met(values, held[dimension], {MISSING, OTHER}, store.model.max_slice_values)
+        yield from _met(values, held[dimension], {MISSING, OTHER}, model.max_slice_values)
 
 
 def _streams_met(store: ModelStore) -> Iterable[int]:

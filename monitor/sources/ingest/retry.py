@@ -15,31 +15,30 @@ from monitor.store.sql import statement
 
 def retry_parked(store: ModelStore, now: datetime) -> Pulled:
     """Join parked labels with predictions that have come since; quarantine those past the horizon."""
+    connection, model = store.connection, store.model
     pulled = Pulled()
     if not store.execute(
         "SELECT 1 FROM parked_labels WHERE model_id = $model_id LIMIT 1", {"model_id": store.model_id}
     ).fetchone():
         return pulled
-    meaning = {each.name: each for each in store.model.source}
-    pushed = {each.name for each in store.model.source if each.kind == "http"}
+    meaning = {each.name: each for each in model.source}
+    pushed = {each.name for each in model.source if each.kind == "http"}
     with store.transaction():
         store.execute(
-            statement("parked_stage"), {"model_id": store.model_id, "too_old": naive(now - store.model.label_horizon)}
+            statement("parked_stage"), {"model_id": store.model_id, "too_old": naive(now - model.label_horizon)}
         )
         sources = [row[0] for row in store.execute("SELECT DISTINCT source FROM parked").fetchall()]
         store.execute("DELETE FROM parked_labels WHERE model_id = $model_id", {"model_id": store.model_id})
         for source in sources:
-            rules = load_rules(
-                store.connection, store.model_id, store.model, meaning.get(source, store.model.source[0]), now
-            )
-            define_missing(store.connection, rules)
+            rules = load_rules(connection, store.model_id, model, meaning.get(source, model.source[0]), now)
+            define_missing(connection, rules)
             store.execute(statement("parked_stage_of_source"), {"source": source})
             files = [file for (file,) in store.execute("SELECT DISTINCT file FROM staged").fetchall()]
-            numbers = number_files(store.connection, store.model_id, source, files, pushed=source in pushed)
-            load_file_numbers(store.connection, numbers)
+            numbers = number_files(connection, store.model_id, source, files, pushed=source in pushed)
+            load_file_numbers(connection, numbers)
             part = Pulled(parked=join_labels(store, source, now))
-            _, part.quarantined = quarantine(store.connection, store.model.name, source, now)
-            store.registry.map_slices(store.connection, store.model)
-            take(store, rules, now, part, repeated=find_repeated(store.connection))
+            _, part.quarantined = quarantine(connection, model.name, source, now)
+            store.registry.map_slices(connection, model)
+            take(store, rules, now, part, repeated=find_repeated(connection))
             pulled.add(part)
     return pulled

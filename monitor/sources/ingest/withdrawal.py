@@ -11,7 +11,6 @@ import duckdb
 from monitor.model.problems import Problem, ProblemReason
 from monitor.model.wording import counted
 from monitor.sources.batch import Batch
-from monitor.store.dictionaries import Registry
 from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import rewrite_samples, take_out
 from monitor.store.sql import statement
@@ -26,23 +25,21 @@ def keep_said(connection: duckdb.DuckDBPyConnection, holds: str) -> None:
     )
 
 
-def note_repeats(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, batch: Batch, numbers: Mapping[str, int]
-) -> None:
+def note_repeats(store: ModelStore, batch: Batch, numbers: Mapping[str, int]) -> None:
     """Remember which rows of this batch other files hold too: whichever of them loses one, the others still say it."""
     if not batch.whole:
         return
     again = [numbers[file] for file in batch.reread if file in numbers]
     if again:
-        connection.execute("DELETE FROM repeated_rows WHERE list_contains($files, file_id)", {"files": again})
+        store.execute("DELETE FROM repeated_rows WHERE list_contains($files, file_id)", {"files": again})
     if len(numbers) == 1:
         (own,) = numbers.values()
         foreign = "SELECT 1 FROM existing WHERE file_id <> $own OR label_file_id <> $own LIMIT 1"
-        found = connection.execute(foreign, {"own": own}).fetchone()
+        found = store.execute(foreign, {"own": own}).fetchone()
     else:
-        found = connection.execute("SELECT 1 FROM existing UNION ALL SELECT 1 FROM repeated LIMIT 1").fetchone()
+        found = store.execute("SELECT 1 FROM existing UNION ALL SELECT 1 FROM repeated LIMIT 1").fetchone()
     if found:
-        connection.execute(statement("repeated_rows_insert"), {"model_id": registry.model_id})
+        store.execute(statement("repeated_rows_insert"), {"model_id": store.model_id})
 
 
 def take_back_conflicting(store: ModelStore) -> int:
@@ -66,17 +63,12 @@ def settle_withdrawn(store: ModelStore, batch: Batch, holds: str, numbers: Mappi
     if holds == "samples":
         store.execute(statement("missed_rows"), own)
         said = "SELECT number_of_file(position, file) AS file_id, sample_id, observed_at FROM staged "
-        _find_gone(
-            store.connection,
-            store.registry,
-            f"{said} WHERE observed_at IN (SELECT observed_at FROM missed)",
-            labels=False,
-        )
+        _find_gone(store, f"{said} WHERE observed_at IN (SELECT observed_at FROM missed)", labels=False)
         rows = _hand_over(store.connection, "file_id")
         if remove and rows:
             _take_out_gone(store)
     store.execute(statement("missed_labels"), {**own, "labels": holds == "labels"})
-    _find_gone(store.connection, store.registry, "FROM said", labels=True)
+    _find_gone(store, "FROM said", labels=True)
     labels = _hand_over(store.connection, "label_file_id")
     if remove and labels:
         _take_labels_out(store)
@@ -91,13 +83,13 @@ def settle_withdrawn(store: ModelStore, batch: Batch, holds: str, numbers: Mappi
     ]
 
 
-def _find_gone(connection: duckdb.DuckDBPyConnection, registry: Registry, said: str, *, labels: bool) -> None:
+def _find_gone(store: ModelStore, said: str, *, labels: bool) -> None:
     """Fill `gone` with those of `missed` that ``said`` (SQL: file_id, sample_id, observed_at) does not say either."""
-    if connection.execute("SELECT 1 FROM missed LIMIT 1").fetchone():
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW still_said AS {said}")
-        connection.execute(statement("missed_gone"), {"model_id": registry.model_id, "labels": labels})
+    if store.execute("SELECT 1 FROM missed LIMIT 1").fetchone():
+        store.execute(f"CREATE OR REPLACE TEMP VIEW still_said AS {said}")
+        store.execute(statement("missed_gone"), {"model_id": store.model_id, "labels": labels})
     else:
-        connection.execute("CREATE OR REPLACE TEMP TABLE gone AS SELECT row_key, file_id, file_id AS heir FROM missed")
+        store.execute("CREATE OR REPLACE TEMP TABLE gone AS SELECT row_key, file_id, file_id AS heir FROM missed")
 
 
 def _told(file: str, noun: str, gone: int, *, remove: bool) -> str:

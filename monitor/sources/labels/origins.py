@@ -18,7 +18,6 @@ from monitor.sources.cursors import read_cursor
 from monitor.sources.ingest.review import ONE_SIDED_ROWS
 from monitor.sources.labels.basis import Basis, by_source
 from monitor.store.connection import literal, quoted
-from monitor.store.dictionaries import Registry
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -66,24 +65,22 @@ def ask_sources(store: ModelStore, sources: Sequence[Source], now: datetime) -> 
     To be called outside a transaction: reading may fail.
     """
     files = {each.name for each in store.model.source if each.kind == "files"}
-    asked = {
-        source.name: _ask(store.connection, store.registry, source, now) for source in sources if source.name in files
-    }
+    asked = {source.name: _ask(store, source, now) for source in sources if source.name in files}
     return {name: said for name, said in asked.items() if said is not None}
 
 
-def _ask(connection: duckdb.DuckDBPyConnection, registry: Registry, source: Source, now: datetime) -> Says | None:
-    cursor = read_cursor(connection, registry.model_id, source.name)
-    newest = connection.execute(
+def _ask(store: ModelStore, source: Source, now: datetime) -> Says | None:
+    cursor = read_cursor(store.connection, store.model_id, source.name)
+    newest = store.execute(
         "SELECT item FROM cursors WHERE model_id = $model_id AND source = $source ORDER BY read_at DESC LIMIT $most",
-        {"model_id": registry.model_id, "source": source.name, "most": _PEEKED},
+        {"model_id": store.model_id, "source": source.name, "most": _PEEKED},
     ).fetchall()
     for (item,) in newest:
         del cursor[item]
     try:
-        for found in source.read(connection, cursor, now):
+        for found in source.read(store.connection, cursor, now):
             if isinstance(found, Batch):
-                return _says(connection, found)
+                return _says(store.connection, found)
     except (SourceError, duckdb.Error):  # it will be told when it is pulled
         pass
     return None

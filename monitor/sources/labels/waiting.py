@@ -10,7 +10,6 @@ from monitor.config.sources import Source
 from monitor.model import WaitingLabels
 from monitor.sources.labels.rules import define_missing, load_rules
 from monitor.store.connection import aware, naive
-from monitor.store.dictionaries import Registry
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -82,14 +81,12 @@ def load_newest_waiting(store: ModelStore, source: str, now: datetime) -> list[t
     return [(name, aware(labelled) or labelled, aware(said)) for name, labelled, said in rows]
 
 
-def load_newest_predictions(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, *, labelled: bool
-) -> list[tuple[str, datetime, str | None]]:
+def load_newest_predictions(store: ModelStore, *, labelled: bool) -> list[tuple[str, datetime, str | None]]:
     """The model's newest predictions without a label, or with ``labelled`` those that have one: sample_id, observed_at and
     group_id."""
-    rows = connection.execute(
+    rows = store.execute(
         statement("waiting_predictions"),
-        {"model_id": registry.model_id, "labelled": labelled, "most": COMPARED_PREDICTIONS},
+        {"model_id": store.model_id, "labelled": labelled, "most": COMPARED_PREDICTIONS},
     ).fetchall()
     return [(name, aware(at) or at, group) for name, at, group in rows]
 

@@ -70,37 +70,35 @@ class _Meaning:
 
 
 def _renew(store: ModelStore, says: Mapping[str, Says], before: str | None, now: datetime) -> list[Problem]:
+    connection, model = store.connection, store.model
     slices = SlicesRenewed()
     if before is None:
         slices = plan_slices(store.registry)
-        _remember_words(store.connection, store.model_id)
-    load_moved(store.connection, slices)
+        _remember_words(connection, store.model_id)
+    load_moved(connection, slices)
     store.execute(
         "CREATE OR REPLACE TEMP TABLE renewal_files AS SELECT file_id, source FROM files WHERE model_id = $model_id",
         {"model_id": store.model_id},
     )
     basis = Basis.of(
-        store.model,
-        {
-            each.name: load_rules(store.connection, store.model_id, store.model, each, now)
-            for each in store.model.source
-        },
+        model,
+        {each.name: load_rules(connection, store.model_id, model, each, now) for each in model.source},
     )
     old = Basis.from_json(before) if before else Basis.before_any()
     origins = find_origins(store, says, old)
-    meaning = _Meaning(basis, origins, _minus(store.connection, store.model_id))
+    meaning = _Meaning(basis, origins, _minus(connection, store.model_id))
     counts = Counts()
     if before is None or basis.precision or origins.any_follows:
-        for span in _spans(store.connection, store.model_id, basis):
+        for span in _spans(connection, store.model_id, basis):
             counts += _renew_span(store, meaning, span, now)
-    counts += Counts(waiting=_waiting(store.connection, store.model_id, meaning))
-    _renew_parked(store.connection, store.model_id, meaning)
+    counts += Counts(waiting=_waiting(connection, store.model_id, meaning))
+    _renew_parked(connection, store.model_id, meaning)
     finish_slices(store, slices, now)
     if before is None:
-        _renew_class_names(store.connection, store.model.name)
+        _renew_class_names(connection, model.name)
     if counts.judged or counts.merged or slices.renamed:
-        store.execute("DELETE FROM evidence_reach WHERE model = $model", {"model": store.model.name})
-    return tell_renewal(store.connection, store.model, counts, slices, origins)
+        store.execute("DELETE FROM evidence_reach WHERE model = $model", {"model": model.name})
+    return tell_renewal(connection, model, counts, slices, origins)
 
 
 def _remember_words(connection: duckdb.DuckDBPyConnection, model_id: int) -> None:

@@ -79,11 +79,12 @@ def load_moved(connection: duckdb.DuckDBPyConnection, slices: SlicesRenewed) -> 
 
 def finish_slices(store: ModelStore, slices: SlicesRenewed, now: datetime) -> None:
     """After the samples: cells that have outlived theirs, the slices themselves, and all that names them."""
+    connection, model = store.connection, store.model
     if not slices.renamed:
         return
     where = {"model_id": store.model_id}
     if slices.moved:
-        run_script(store.connection, "renewal_cells", where)
+        run_script(connection, "renewal_cells", where)
         store.execute(
             "DELETE FROM slices WHERE model_id = $model_id AND slice_id IN (SELECT slice_id FROM moved_slices)", where
         )
@@ -95,30 +96,30 @@ def finish_slices(store: ModelStore, slices: SlicesRenewed, now: datetime) -> No
                 "texts": [text for _, text in plain.labels],
             },
         )  # fmt: skip
-    _renew_values(store.connection, store.registry)
-    _rename_groups(store.connection, store.model_id)
+    _renew_values(store)
+    _rename_groups(connection, store.model_id)
     for table in _NEWEST:
-        store.execute(f"DELETE FROM {table} WHERE model = $model", {"model": store.model.name})
+        store.execute(f"DELETE FROM {table} WHERE model = $model", {"model": model.name})
     for table, column in _HISTORIES:
-        for old, new in _renamed(store.connection, table, column, store.model.name).items():
-            _rename(store.connection, table, column, store.model.name, old, new)
-            if table == "serving" and _is_in_charge(store.connection, store.model.name, new):
+        for old, new in _renamed(connection, table, column, model.name).items():
+            _rename(connection, table, column, model.name, old, new)
+            if table == "serving" and _is_in_charge(connection, model.name, new):
                 slices.scopes[old] = new
     for table, column, key in _STATES:
-        for old, new in _renamed(store.connection, table, column, store.model.name).items():
+        for old, new in _renamed(connection, table, column, model.name).items():
             same = " AND ".join(f"t.{name} IS NOT DISTINCT FROM {table}.{name}" for name in key)
             _rename(
-                store.connection, table, column, store.model.name, old, new,
+                connection, table, column, model.name, old, new,
                 f"AND NOT EXISTS (FROM {table} AS t WHERE t.model = $model AND t.{column} = $new AND {same})",
             )  # fmt: skip
     # what is known under the new text too stays there; an alert goes on until its slice is found to be gone
     for table, column in (("thresholds", "scope"), ("threshold_curves", "scope"), ("readings", "slice")):
-        for old in _renamed(store.connection, table, column, store.model.name):
+        for old in _renamed(connection, table, column, model.name):
             store.execute(
-                f"DELETE FROM {table} WHERE model = $model AND {column} = $old", {"model": store.model.name, "old": old}
+                f"DELETE FROM {table} WHERE model = $model AND {column} = $old", {"model": model.name, "old": old}
             )
     # of two calibrators in charge of what is one scope now, the newer
-    store.execute(statement("renewal_serving_end"), {"model": store.model.name, "now": naive(now)})
+    store.execute(statement("renewal_serving_end"), {"model": model.name, "now": naive(now)})
 
 
 def _renamed(connection: duckdb.DuckDBPyConnection, table: str, column: str, model: str) -> dict[str, str]:
@@ -165,15 +166,15 @@ def _rename_groups(connection: duckdb.DuckDBPyConnection, model_id: int) -> None
     run_script(connection, "renewal_groups", {"model_id": model_id})
 
 
-def _renew_values(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
-    pairs = sorted((name, value) for name, known in registry.values.items() for value in known)
-    connection.execute("DELETE FROM slice_values WHERE model_id = $model_id", {"model_id": registry.model_id})
+def _renew_values(store: ModelStore) -> None:
+    pairs = sorted((name, value) for name, known in store.registry.values.items() for value in known)
+    store.execute("DELETE FROM slice_values WHERE model_id = $model_id", {"model_id": store.model_id})
     columns = {
         "dimension": np.array([name for name, _ in pairs], dtype=object),
         "value": np.array([value for _, value in pairs], dtype=object),
     }
-    load_table(connection, "plain_values", columns)
-    connection.execute(
+    load_table(store.connection, "plain_values", columns)
+    store.execute(
         "INSERT INTO slice_values SELECT $model_id, dimension::VARCHAR, value::VARCHAR FROM plain_values",
-        {"model_id": registry.model_id},
+        {"model_id": store.model_id},
     )

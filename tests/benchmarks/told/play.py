@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from monitor.engine.stages.drift import weigh
 from monitor.model import DriftRule
 from monitor.rules.pack import Rulebook, parse_pack
-from monitor.store.model_store import ModelStore
 from tests.worlds.store import World
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -86,7 +85,7 @@ def play(plan: Plan, seed: int, room: Path) -> Counted:
             if arrived.any():
                 write_samples(world.base / "in" / f"{look:06}.parquet", samples, arrived)
                 world.pull(now)
-            weigh(ModelStore(world.connection, world.registry(now), world.model), book, now)
+            weigh(world.store(now), book, now)
             ever.update(world.rows("SELECT slice, bucket FROM evidence_alarms"))
         told, scratch = (world.one(f"SELECT count(*) FROM {table}") for table in ("told_alarms", "evidence_alarms"))
         return Counted(told, len(ever), scratch)

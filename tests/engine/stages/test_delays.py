@@ -57,7 +57,7 @@ def fill(
 
 
 def found(world: World, now: datetime = NOW) -> LabelDelays:
-    return watch_delays(ModelStore(world.connection, world.registry(now), world.model), now, None)
+    return watch_delays(world.store(now), now, None)
 
 
 def test_labels_of_outcome_0_that_come_later_are_found_with_their_medians(world: World) -> None:
@@ -132,7 +132,7 @@ def test_young_samples_with_quick_labels_only_do_not_count(world: World) -> None
 
 def test_of_a_group_one_sample_is_taken(world: World) -> None:
     fill(world, group=8)
-    held = load_delayed(ModelStore(world.connection, world.registry(), world.model), NOW, 20_000)
+    held = load_delayed(world.store(), NOW, 20_000)
     assert held is not None
     assert len(held.score) == 250
 
@@ -197,10 +197,10 @@ def test_it_is_looked_at_once_a_day_and_when_label_maturity_changes(
     known: LabelDelays | None = None
     for hours in (0, 1, 11, 12, 20):  # from noon
         now = NOW + hours * HOUR
-        known = watch_delays(ModelStore(world.connection, world.registry(now), world.model), now, known)
+        known = watch_delays(world.store(now), now, known)
     assert looks == [NOW, NOW + 12 * HOUR]
     world.model = model_of(world.base, 'label_maturity = "6h"')
-    watch_delays(ModelStore(world.connection, world.registry(now), world.model), now, known)
+    watch_delays(world.store(now), now, known)
     assert looks[2:] == [NOW + 20 * HOUR]
 
 

@@ -254,7 +254,7 @@ def test_a_folded_day_is_final(tmp_path: Path) -> None:
     for day in range(5):
         now = hour(24 * day + 20)
         taken(world, rules(), now, some(rng, range(24 * day + 8, 24 * day + 20)))
-        fold_and_drop(ModelStore(world.connection, world.registry(now), world.model), now)
+        fold_and_drop(world.store(now), now)
     before = held(world)
     now = hour(24 * 4 + 21)
     shown = taken(world, rules(), now, some(rng, [24 * 1 + 10], 50, shift=-4))

@@ -19,7 +19,6 @@ from monitor.statistics.drift.eprocess import Block, EvidenceState, advance
 from monitor.statistics.drift.explain import BinDrift, direction, explain
 from monitor.store.cells import fold_and_drop
 from monitor.store.connection import open_live
-from monitor.store.model_store import ModelStore
 from monitor.store.published.snapshot import Publisher
 from tests.worlds.evidence import afresh, assert_same, held, hour, rules, some, stamp, taken
 from tests.worlds.store import DAY, HOUR, Row, World
@@ -200,7 +199,7 @@ def test_an_alarm_that_becomes_the_newest_after_its_buckets_were_folded_is_said_
     now = hour(91)
     taken(world, BOOK, now, rows)
     first = alarms_of(world, "camera=c1")
-    assert fold_and_drop(ModelStore(world.connection, world.registry(now), world.model), now)
+    assert fold_and_drop(world.store(now), now)
     corrected = mended(rng, rows, 80, told_at=91)
     shown = taken(world, BOOK, hour(92), corrected)["camera=c1"]
     assert shown.alarm_at is not None

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from monitor.store.cells import fold_and_drop
-from monitor.store.model_store import ModelStore
 from tests.worlds.store import DAY, NOW, World, a_row
 
 LABELS = '[[model.source]]\npath = "in/*"\n[[model.source]]\nname = "labels"\npath = "labels/*"\nholds = "labels"\n'
@@ -17,7 +16,7 @@ def folded(base: Path, source: str = "") -> World:
     world = World.make(base, source=source)
     old = a_row("old", observed_at="2026-02-10 10:00:00", outcome=None, labelled_at=None)
     assert world.take(old, a_row("new", outcome=None, labelled_at=None)).problems == []
-    assert fold_and_drop(ModelStore(world.connection, world.registry(), world.model), NOW)
+    assert fold_and_drop(world.store(), NOW)
     return world
 
 
