@@ -34,6 +34,7 @@ from monitor.publish.metrics.instruments import Instruments
 from monitor.recalibration.guard import keep_guard
 from monitor.recalibration.registry import calibrators_in_use, serving_intervals
 from monitor.rules.pack import Rulebook, load_rules
+from monitor.rules.state import Observed
 from monitor.rules.windows import fit_windows
 from monitor.sources.batch import Source
 from monitor.sources.files import FileSource
@@ -266,14 +267,14 @@ class Cycle:
         """Rules on readings; the refits they ask for, those of the schedule and of people are queued."""
         model = each.model
         with self.instruments.stage(model.name, "judge"):
-            judged = judge(
-                model, each.rulebook, each.readings,
+            observed = Observed(
+                self._first_seen(store, now), each.readings,
                 shown_last_seen(model, rows.load_last_seen(self.connection, store.model_id)),
-                rows.load_alerts(self.connection, model.name), now,
-                first_seen_at=self._first_seen(store, now),
-                last_pull=each.succeeded.get("pull"),
-                evidence=each.evidence, disparities=each.disparities, actions=self.config.action,
-                find_onset=lambda version, slice_: self._onset(each, store, version, slice_, now),
+                each.succeeded.get("pull"), each.evidence, each.disparities,
+            )  # fmt: skip
+            judged = judge(
+                model, each.rulebook, observed, rows.load_alerts(self.connection, model.name), now,
+                find_onset=lambda version, slice_: self._onset(each, store, version, slice_, now), actions=self.config.action,
             )  # fmt: skip
             asked = list(requests.waiting(self.config.state_dir, model.name))
             jobs = [*judged.jobs, *self._scheduled(each, store, now), *(job for _, job in asked)]

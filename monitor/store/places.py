@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 
 from monitor.config.settings import Model
-from monitor.model import OTHER
+from monitor.model import OTHER, FoldedKind, FoldedValues
 from monitor.model.problems import Problem
 from monitor.model.wording import told_folded
 from monitor.store.connection import load_table, naive
@@ -125,7 +125,7 @@ def _enter(
 
 
 def _folded(
-    connection: duckdb.DuckDBPyConnection, model: Model, kind: str, found: tuple[Mapping[str, str], _Counts, int],
+    connection: duckdb.DuckDBPyConnection, model: Model, kind: FoldedKind, found: tuple[Mapping[str, str], _Counts, int],
     now: datetime,
 ) -> list[Problem]:  # fmt: skip
     kept, counts, part = found
@@ -134,25 +134,16 @@ def _folded(
         return []
     left_out = set(beyond)
     rows = sum(count for pair, count in counts.items() if pair[part] in left_out)
-    told = note_folded(
-        connection,
-        model.name,
-        "version" if kind == "version" else "calibrator",
-        "",
-        model.max_versions,
-        beyond,
-        rows,
-        now,
-    )
+    met = FoldedValues(kind, "", model.max_versions, now, now, rows, tuple(beyond))
+    told = note_folded(connection, model.name, met)
     return [Problem(kind, "values_folded", told_folded(told))] if told else []
 
 
 def _folded_slices(store: ModelStore, now: datetime) -> list[Problem]:
     problems = []
     for dimension, (rows, examples) in store.registry.folded.items():
-        told = note_folded(
-            store.connection, store.model.name, "slice", dimension, store.model.max_slice_values, examples, rows, now
-        )
+        met = FoldedValues("slice", dimension, store.model.max_slice_values, now, now, rows, tuple(examples))
+        told = note_folded(store.connection, store.model.name, met)
         problems += [Problem(dimension, "values_folded", told_folded(told))] if told else []
     store.registry.folded = {}
     return problems

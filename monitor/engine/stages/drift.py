@@ -31,7 +31,7 @@ from monitor.engine.stages.drift_run import (
 from monitor.engine.stages.drift_told import explain_told, telling_of
 from monitor.engine.stages.measure import window_end
 from monitor.engine.stages.streams import Members, Streams, limits_of, members_of, streams_of
-from monitor.model import DriftRule, Evidence
+from monitor.model import DriftRule, Evidence, FoldedValues
 from monitor.model.durations import format_duration
 from monitor.model.wording import told_folded
 from monitor.rules.pack import Rulebook
@@ -104,9 +104,8 @@ def _note_refused(
     """Keep which versions are not judged, as of this span, and log it when that begins."""
     if streams.refused:
         judged = len({stream.version for stream in streams.open if not stream.slice.order})
-        told = note_folded(
-            connection, model.name, "drift", rule.name, judged, streams.refused, len(streams.refused), end
-        )
+        met = FoldedValues("drift", rule.name, judged, end, end, len(streams.refused), streams.refused)
+        told = note_folded(connection, model.name, met)
         if told:
             log.warning("versions not judged", model=model.name, rule=rule.name, finding=told_folded(told))
     elif not streams.full:

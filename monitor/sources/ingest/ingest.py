@@ -171,10 +171,14 @@ def _stage(store: ModelStore, holds: str, batch: Batch, now: datetime) -> _Under
         for _ in range(2):
             define_missing(connection, rules)
             done = stage(
-                connection, batch, model.slices, rules, holds=holds,
-                monitor_applies=model.recalibration.apply == "monitor", horizon=model.label_horizon,
-                oldest=now - model.retention, now=now, model_id=store.model_id,
-            )  # fmt: skip
+                connection,
+                model,
+                batch,
+                rules,
+                holds=holds,
+                times=(now - model.retention, now),
+                model_id=store.model_id,
+            )
             if done.folded:
                 demand_no_folds(connection, batch)
             words = words_predicted(connection) if "predicted_class" in batch.columns else {}

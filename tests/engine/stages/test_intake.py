@@ -14,8 +14,8 @@ from monitor.engine.stages.intake import Intake, watch_intake
 from monitor.model import WaitingLabels
 from monitor.model.wording import told_waiting
 from monitor.sources.labels.waiting import load_newest_waiting
-from monitor.store.model_store import ModelStore
 from monitor.store.group_spans import share_of_straddling
+from monitor.store.model_store import ModelStore
 from tests.sources.labels.test_labels import TWO_TABLES, label, prediction
 from tests.worlds.store import DAY, HOUR, NOW, World, a_row, at
 
