@@ -268,7 +268,7 @@ class Cycle:
         model = each.model
         with self.instruments.stage(model.name, "judge"):
             observed = Observed(
-                self._first_seen(store, now), each.readings,
+                store.load_first_seen() or now, each.readings,
                 shown_last_seen(model, rows.load_last_seen(self.connection, store.model_id)),
                 each.succeeded.get("pull"), each.evidence, each.disparities,
             )  # fmt: skip
@@ -302,7 +302,7 @@ class Cycle:
             "SELECT max(requested_at) FROM jobs WHERE model = $model AND trigger_kind = 'schedule'",
             {"model": each.model.name},
         ).fetchone()
-        after = aware(last[0]) if last and last[0] else self._first_seen(store, now)
+        after = aware(last[0]) if last and last[0] else store.load_first_seen() or now
         due = latest_due(schedule, each.model.time_zone, after, now) if after else None
         if due is None:
             return []
@@ -376,12 +376,6 @@ class Cycle:
             return None
         found = estimate_onset(*bucket_residuals(cells, len(buckets)))
         return buckets[found.bucket] if found.statistic > 0 else None
-
-    def _first_seen(self, store: ModelStore, now: datetime) -> datetime:
-        row = store.execute(
-            "SELECT first_seen_at FROM models WHERE model_id = $model_id", {"model_id": store.model_id}
-        ).fetchone()
-        return (aware(row[0]) if row else None) or now
 
     def _status(self, each: Watched, store: ModelStore | None) -> ModelStatus:
         """What there is to show of a model; of one that failed, what was known before."""

@@ -8,6 +8,7 @@ from datetime import datetime
 import duckdb
 
 from monitor.config.settings import Model
+from monitor.store.connection import aware
 from monitor.store.dictionaries import Registry
 
 
@@ -31,6 +32,12 @@ class ModelStore:
     def execute(self, query: str, values: Mapping[str, object] | None = None) -> duckdb.DuckDBPyConnection:
         """Run one statement. Raises duckdb.Error."""
         return self.connection.execute(query, values)
+
+    def load_first_seen(self) -> datetime | None:
+        """Return when calwatch first looked at the model."""
+        own = {"model_id": self.model_id}
+        row = self.execute("SELECT first_seen_at FROM models WHERE model_id = $model_id", own).fetchone()
+        return aware(row[0]) if row else None
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return one transaction, which the numbers follow (see ``Registry.transaction``)."""

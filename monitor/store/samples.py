@@ -126,7 +126,7 @@ def _read(
     n = np.asarray(rows["n"], dtype=np.float64)
     outcome = np.asarray(rows["positives"], dtype=np.float64) / n
     predicted = _names(rows["predicted_class"])
-    held = load_holdings(store.connection, store.model_id, store.model)
+    held = load_holdings(store)
     logits, label_index, said = class_logits(rows["logits"], rows["label"], predicted, outcome, store.model, held)
     samples = Samples(
         score=np.asarray(rows["raw_score"], dtype=np.float64),

@@ -163,7 +163,7 @@ class _Understood:
 def _stage(store: ModelStore, holds: str, batch: Batch, now: datetime) -> _Understood:
     """Fill `staged`, again where it predicts classes under words that were taken for missing labels."""
     connection, model = store.connection, store.model
-    known = load_rules(connection, store.model_id, model, batch.meaning, now)
+    known = load_rules(store, batch.meaning, now)
     rules = known
     words: dict[str, datetime] = {}
     done = Staged(False, 0)

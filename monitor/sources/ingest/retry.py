@@ -30,7 +30,7 @@ def retry_parked(store: ModelStore, now: datetime) -> Pulled:
         sources = [row[0] for row in store.execute("SELECT DISTINCT source FROM parked").fetchall()]
         store.execute("DELETE FROM parked_labels WHERE model_id = $model_id", {"model_id": store.model_id})
         for source in sources:
-            rules = load_rules(connection, store.model_id, model, meaning.get(source, model.source[0]), now)
+            rules = load_rules(store, meaning.get(source, model.source[0]), now)
             define_missing(connection, rules)
             store.execute(statement("parked_stage_of_source"), {"source": source})
             files = [file for (file,) in store.execute("SELECT DISTINCT file FROM staged").fetchall()]

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from monitor.config.settings import Model
 from monitor.config.sources import Source as SourceConfig
 from monitor.store.connection import literal, naive
 from monitor.store.model_store import ModelStore
@@ -13,15 +12,13 @@ from monitor.store.values import MISSING_WORDS, LabelRules
 _STALE = timedelta(days=1)  # a time kept that is older than this is renewed: not with every batch
 
 
-def load_rules(
-    connection: duckdb.DuckDBPyConnection, model_id: int, model: Model, meaning: SourceConfig, now: datetime
-) -> LabelRules:
+def load_rules(store: ModelStore, meaning: SourceConfig, now: datetime) -> LabelRules:
     """The rules, with the words that were predicted as classes within retention."""
-    words = connection.execute(
+    words = store.execute(
         "SELECT DISTINCT word FROM class_words WHERE model_id = $model_id AND last_observed_at >= $oldest",
-        {"model_id": model_id, "oldest": naive(now - model.retention)},
+        {"model_id": store.model_id, "oldest": naive(now - store.model.retention)},
     ).fetchall()
-    return LabelRules.of(model, meaning, [word for (word,) in words])
+    return LabelRules.of(store.model, meaning, [word for (word,) in words])
 
 
 def define_missing(connection: duckdb.DuckDBPyConnection, rules: LabelRules) -> None:

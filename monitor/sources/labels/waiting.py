@@ -94,9 +94,7 @@ def load_newest_predictions(store: ModelStore, *, labelled: bool) -> list[tuple[
 def _of(store: ModelStore, source: str, now: datetime) -> dict[str, object]:
     """Whose labels, to be bound. The macro ``label_missing`` is then that of the source."""
     meaning = next((each for each in store.model.source if each.name == source), None)
-    rules = load_rules(
-        store.connection, store.model_id, store.model, meaning or Source.model_validate({"kind": "http"}), now
-    )
+    rules = load_rules(store, meaning or Source.model_validate({"kind": "http"}), now)
     define_missing(store.connection, rules)
     return {"model_id": store.model_id, "source": source}
 

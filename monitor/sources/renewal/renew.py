@@ -80,10 +80,7 @@ def _renew(store: ModelStore, says: Mapping[str, Says], before: str | None, now:
         "CREATE OR REPLACE TEMP TABLE renewal_files AS SELECT file_id, source FROM files WHERE model_id = $model_id",
         {"model_id": store.model_id},
     )
-    basis = Basis.of(
-        model,
-        {each.name: load_rules(connection, store.model_id, model, each, now) for each in model.source},
-    )
+    basis = Basis.of(model, {each.name: load_rules(store, each, now) for each in model.source})
     old = Basis.from_json(before) if before else Basis.before_any()
     origins = find_origins(store, says, old)
     meaning = _Meaning(basis, origins, _minus(connection, store.model_id))
