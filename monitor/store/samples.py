@@ -14,7 +14,6 @@ from monitor.model import Slice
 from monitor.model.reasons import Code, Reason
 from monitor.model.samples import AboutLogits, Samples
 from monitor.store.connection import naive, utc_day
-from monitor.store.dictionaries import Registry
 from monitor.store.model_store import ModelStore
 from monitor.store.scores.class_logits import class_logits
 from monitor.store.scores.logits import PROBABILITIES, load_holdings
@@ -47,7 +46,7 @@ def load_samples(
     sample has no group: about so many, never more. Where a row has more than 50 logits, they are fewer by as much. A
     choice holds for one version of DuckDB, whose hash it is.
     """
-    span = _span(store.registry, version, covered, start, end)
+    span = _span(store, version, covered, start, end)
     counts = store.execute(statement("refit_counts"), span).fetchone()
     assert counts is not None  # an aggregate always gives a row
     usable, without_raw, oldest = counts
@@ -79,7 +78,7 @@ def load_shares(
 
     A share holds about ``max_samples`` rows at most (fewer where they have many logits), or one group that is larger.
     """
-    span = _span(store.registry, version, covered, start, end)
+    span = _span(store, version, covered, start, end)
     counts = store.execute(statement("refit_counts"), span).fetchone()
     assert counts is not None  # an aggregate always gives a row
     most = max_samples * ROOMY // max(_logits_each(store.connection, span), ROOMY)
@@ -96,11 +95,9 @@ _IN_ORDER = "ORDER BY s.observed_at, s.sample_id"
 _PARTS = 1 << 16
 
 
-def _span(
-    registry: Registry, version: str, covered: Sequence[int], start: datetime, end: datetime
-) -> dict[str, object]:
+def _span(store: ModelStore, version: str, covered: Sequence[int], start: datetime, end: datetime) -> dict[str, object]:
     return {
-        "model_id": registry.model_id, "version": version, "covered": list(covered), "start": naive(start), "end": naive(end)
+        "model_id": store.model_id, "version": version, "covered": list(covered), "start": naive(start), "end": naive(end)
     }  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def _load(held: Line, limit: int | None = LIMIT, start: datetime = BEGAN) -> Loa
 def _gather(held: Line, onset: datetime | None = None, now: datetime = NOW) -> Refitting:
     model = held.cycle.config.model[0]
     job = replace(job_of("m", "recalibrate", BY_HAND, Slice(), now), onset=onset)
-    return gather(ModelStore(held.connection, Registry.load(held.connection, model, now), model), job, now, now)
+    return gather(ModelStore.load(held.connection, model, now), job, now, now)
 
 
 def _clips(columns: Columns) -> None:
