@@ -128,7 +128,7 @@ def _seen(held: Line, jobs: list[Job], alerts: list[Alert], deliveries: list[Job
         "jobs": _sorted(_of_job(job) for job in jobs), "all jobs": _sorted(_of_job(job) for job in status.jobs),
         "messages": _sorted(_of_message(held, job) for job in deliveries),
         "thresholds": [(each.threshold, each.kept, each.why.code, each.why.values) for each in status.thresholds],
-        "report": _of_report(report), "firing": [(row["code"], row["facts"], row["onset"]) for row in firing],
+        "report": _of_report(report), "firing": [(row["code"], json.loads(row["facts"]), row["onset"]) for row in firing],
         "advice": [_of_advice(status, alert) for alert in status.alerts],
         "page": [(filters.began(alert), filters.why(alert) != "") for alert in status.alerts],
         "changes": _sorted(filters.change(job) for job in status.jobs),

@@ -103,7 +103,7 @@ KILLED = """
 import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from monitor.store import backup
+from monitor.store.backup import create as backup
 from monitor.store.connection import open_live
 backup.check_archive = lambda path: os.kill(os.getpid(), signal.SIGKILL)
 state, now = Path(sys.argv[1]), datetime(2026, 3, 10, 12, 0, tzinfo=UTC)

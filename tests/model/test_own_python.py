@@ -76,4 +76,4 @@ def test_the_same_calwatch_is_found_though_it_is_not_installed(tmp_path: Path) -
 
 def test_no_process_of_python_is_started_in_another_way() -> None:
     named = [path for path in PACKAGE.rglob("*.py") if "sys.executable" in path.read_text("utf-8")]
-    assert named == [PACKAGE / "ownpython.py"]
+    assert named == [PACKAGE / "model" / "own_python.py"]

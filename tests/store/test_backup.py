@@ -255,7 +255,7 @@ import os, sys, signal, importlib
 from datetime import UTC, datetime
 from pathlib import Path
 step, count = sys.argv[1], int(sys.argv[2])
-from monitor.store import backup, restore
+from monitor.store.backup import create as backup, restore
 from monitor.store.connection import open_live
 import pathlib, shutil, tarfile
 owner, _, name = step.rpartition(".")

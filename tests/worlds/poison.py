@@ -4,6 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -58,7 +59,21 @@ def packed_list(path: Path) -> None:
 
 
 def struct_bomb(path: Path) -> None:
-    """A slice column within a STRUCT, whose texts are of a megabyte each: 3 KB of Parquet that unpack to 400 MB."""
+    """A slice column within a STRUCT, and logits of a quarter of a million classes: few KB of Parquet that unpack to 400 MB."""
+    rows, classes = 400, 250_000
+    logits = pa.ListArray.from_arrays(
+        pa.array(range(0, (rows + 1) * classes, classes), pa.int32()), pa.array(np.zeros(rows * classes, np.float32))
+    )
+    columns = {
+        "sample_id": [f"p{row}" for row in range(rows)], "score": [0.7] * rows, "outcome": [1] * rows,
+        "observed_at": pa.array([at("2026-03-10 10:00:00")] * rows, pa.timestamp("us")),
+        "place": pa.StructArray.from_arrays([pa.array(["p"] * rows)], ["camera"]), "logits": logits,
+    }  # fmt: skip
+    pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+def text_bomb(path: Path) -> None:
+    """Texts of a megabyte each within a STRUCT that nobody reads: 3 KB of Parquet that would unpack to 400 MB."""
     rows = 400
     text = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["p" * 1_000_000]))
     columns = {

@@ -1,5 +1,6 @@
 """One bad file stops nothing: it is tried alone, named, and set aside after two tries, while all others are read."""
 
+import json
 import os
 import shutil
 from datetime import datetime
@@ -15,7 +16,7 @@ from monitor.sources.isolation import alone, patience
 from monitor.sources.isolation.journal import JOURNAL, Entry, Journal
 from monitor.sources.isolation.set_aside import load_set_aside, release, take_up_journal
 from monitor.sources.pulled import Pulled
-from tests.worlds.poison import FUZZED, MEMORY, POISON, flat_list, poison_readers
+from tests.worlds.poison import FUZZED, MEMORY, POISON, flat_list, poison_readers, text_bomb
 from tests.worlds.store import HOUR, NOW, World, a_row, model_of, write_csv, write_json_lines, write_parquet
 
 STRUCT = '[[model.source]]\npath = "in/**/*"\ncolumns = { camera = "place.camera" }\n'
@@ -90,13 +91,13 @@ def test_poison_among_good_files_is_named_and_they_are_read_in_the_same_cycle(
 
 
 def test_poison_in_folders_that_speak_stops_none_of_the_files_of_its_kind(tmp_path: Path) -> None:
-    world = world_of(tmp_path, STRUCT)
+    world = world_of(tmp_path)
     for at, day in enumerate(("2026-03-08", "2026-03-09", "2026-03-10")):
         folder = world.base / "in" / f"day={day}"
         folder.mkdir(parents=True)
-        write_parquet(folder / "good.parquet", [a_row(f"g{at}")])
-        number(world, folder / "good.parquet", 2 * at)
-    path = poison(world, "struct.parquet", 3, folder="in/day=2026-03-09")
+        (folder / "good.jsonl").write_text(json.dumps(a_row(f"g{at}"), default=str) + "\n", "utf-8")
+        number(world, folder / "good.jsonl", 2 * at)
+    path = poison(world, "flat.jsonl", 3, folder="in/day=2026-03-09")
     brought = world.take()
     assert taken(world) == {"g0", "g1", "g2"}
     assert [problem.item for problem in brought.problems if problem.reason == "file_set_aside"] == [str(path)]
@@ -140,7 +141,7 @@ def test_a_file_whose_statistics_lie_is_read_and_its_impossible_rows_are_set_asi
 
 def test_a_bomb_in_a_column_that_nobody_reads_is_no_poison(tmp_path: Path) -> None:
     world = world_of(tmp_path)
-    POISON["struct.parquet"](world.base / "in" / "unused.parquet")
+    text_bomb(world.base / "in" / "unused.parquet")
     assert world.take().new == 400
 
 

@@ -67,7 +67,12 @@ class Item(BaseModel):
 def item_of(noun: type) -> type[Item]:
     """Return the item with the fields of a dataclass, each required: numbers that may be unknown, slices and words of a list
     as the API shows them."""
-    shown = {name: _SHOWN.get(kind, kind) for name, kind in get_type_hints(noun).items()}
+    # a typed reason is shown in words, as its noun tells it
+    told = {
+        "reason" if name == "why" else name: str if name == "why" else kind
+        for name, kind in get_type_hints(noun).items()
+    }
+    shown = {name: _SHOWN.get(kind, kind) for name, kind in told.items()}
     wanted: Any = {name: (str if isinstance(kind, EnumType) else kind, ...) for name, kind in shown.items()}
     return create_model(f"{noun.__name__}Fields", __base__=Item, **wanted)
 
