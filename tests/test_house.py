@@ -144,6 +144,41 @@ def test_every_file_and_every_public_function_says_what_it_is() -> None:
     assert silent == [], "no docstring"
 
 
+# Functions that take more: what calls them names each of these by itself, so that nothing would be bundled but their list.
+TAKE_MORE = {
+    "cli/report.py report",  # a command: each is an option of its own
+    "publish/web/api/read.py readings",  # an address: each is a parameter of the query
+}
+
+
+def test_no_function_takes_more_than_seven_parameters() -> None:
+    many = {
+        f"{path.relative_to(PACKAGE)} {node.name}"
+        for path in FILES
+        for node in ast.walk(_tree(path))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and len(_parameters(node.args)) > 7
+    }
+    assert many == TAKE_MORE
+    assert len(TAKE_MORE) <= 5
+
+
+def test_a_models_connection_numbers_and_configuration_travel_as_one() -> None:
+    apart = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for path in FILES
+        for node in ast.walk(_tree(path))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        if {"connection", "registry"} <= set(_parameters(node.args))
+    ]
+    assert apart == [], "takes the parts of a ModelStore"
+
+
+def _parameters(taken: ast.arguments) -> list[str]:
+    """Names of all parameters but the receiver, and ``**_``, which takes what is not used."""
+    found = [*taken.posonlyargs, *taken.args, *taken.kwonlyargs, *filter(None, (taken.vararg, taken.kwarg))]
+    return [each.arg for each in found if each.arg not in ("self", "cls", "_")]
+
+
 def _says_itself(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """A body of one return needs no words."""
     return len(node.body) == 1 and isinstance(node.body[0], ast.Return)

@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 
@@ -17,6 +18,7 @@ from monitor.sources.isolation.alone import Failed
 from monitor.sources.isolation.apart import answer_apart, work_apart
 from monitor.sources.isolation.journal import Entry, Journal
 from monitor.sources.isolation.patience import seconds_for
+from monitor.sources.replay.guard import ReplayGuard
 from monitor.store.blame import first_line
 from monitor.store.connection import LIVE
 
@@ -57,10 +59,8 @@ def _play(
     config, state_dir, began, ended, step = asked
     try:
         with progress(began, ended, "backtest") as advance:
-            return play(
-                config, state_dir, began, ended, step, each_tick=lambda now, tick: advance(now), known=known,
-                journal=journal,
-            )  # fmt: skip
+            guard = partial(ReplayGuard, known=known, journal=journal)
+            return play(config, state_dir, began, ended, step, each_tick=lambda now, tick: advance(now), guard=guard)
     except duckdb.FatalException as error:  # the database is spoilt; where a file did it, the journal names it
         sys.exit(first_line(error))
 

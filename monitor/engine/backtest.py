@@ -1,9 +1,8 @@
 """History through the same cycle on a simulated clock, into a state directory of its own."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -16,8 +15,6 @@ from monitor.model.errors import UsageError
 from monitor.model.problems import NOTHING_TAKEN, Problem
 from monitor.publish.metrics.instruments import Instruments
 from monitor.sources.batch import Source
-from monitor.sources.isolation.alone import Failed
-from monitor.sources.isolation.journal import Journal
 from monitor.sources.pulled import Pulled
 from monitor.sources.replay.guard import ReplayGuard
 from monitor.sources.replay.source import ReplaySource
@@ -57,12 +54,11 @@ def play(
     step: timedelta,
     *,
     each_tick: Callable[[datetime, Tick], None] = lambda now, tick: None,
-    known: Mapping[str, Failed] | None = None,
-    journal: Journal | None = None,
+    guard: Callable[[str, str], ReplayGuard] = ReplayGuard,
 ) -> Played:
     """Tick at ``began``, ``began + step`` … ``ended`` over all that arrived by then.
 
-    ``known``: files that ended or hung a process that played them → how; ``journal``: where to note which one is being read.
+    ``guard``: makes the guard over the files of a source, by the names of its model and its own.
     Raises UsageError when the span is empty or the state directory already holds a database.
     """
     if not began < ended or step <= timedelta(0):
@@ -76,8 +72,7 @@ def play(
     own = config.model_copy(
         update={"base": state_dir, "monitor": config.monitor.model_copy(update={"state_dir": Path()})}
     )
-    guarded = partial(ReplayGuard, known=known or {}, journal=journal or Journal(None))
-    watched = watch(config, lambda model: _replayed(model, config.base, guarded))
+    watched = watch(config, lambda model: _replayed(model, config.base, guard))
     connection = open_live(state_dir, memory_limit=config.monitor.memory_limit, now=began)
     try:
         mark_played(connection)

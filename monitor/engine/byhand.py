@@ -25,8 +25,8 @@ from monitor.model import Evidence, Job, LabelDelays
 from monitor.publish.metrics.instruments import Instruments
 from monitor.sources.pulled import Pulled
 from monitor.store.connection import atomic, ctrl_c_interrupts, open_live
-from monitor.store.dictionaries import Registry
 from monitor.store.label_delays import load_label_delays
+from monitor.store.model_store import ModelStore
 from monitor.store.played import is_played, played_until
 
 NO_PULL = ("rollback", requests.CANCEL)  # also in a live state
@@ -66,16 +66,16 @@ class HandCycle(Cycle):
         super().__init__(config, watched, connection, instruments, InlineRunner(rehearsal=True))
         self.kind = kind
 
-    def _pull(self, each: Watched, registry: Registry, now: datetime) -> Mapping[str, Pulled]:
+    def _pull(self, each: Watched, store: ModelStore, now: datetime) -> Mapping[str, Pulled]:
         return {}
 
-    def _measure(self, each: Watched, registry: Registry, now: datetime) -> None:
+    def _measure(self, each: Watched, store: ModelStore, now: datetime) -> None:
         return None
 
-    def _weigh(self, each: Watched, registry: Registry, now: datetime) -> tuple[Evidence, ...]:
+    def _weigh(self, each: Watched, store: ModelStore, now: datetime) -> tuple[Evidence, ...]:
         return each.evidence
 
-    def _judge(self, each: Watched, registry: Registry, now: datetime) -> Judged:
+    def _judge(self, each: Watched, store: ModelStore, now: datetime) -> Judged:
         """Only the requests of this kind; others wait for a cycle."""
         asked = [
             (path, job)
@@ -88,7 +88,7 @@ class HandCycle(Cycle):
             path.unlink(missing_ok=True)
         return Judged((), (), (), ())
 
-    def _recalibrate(self, each: Watched, registry: Registry, now: datetime) -> tuple[Job, ...]:
+    def _recalibrate(self, each: Watched, store: ModelStore, now: datetime) -> tuple[Job, ...]:
         finished = []
         if self.kind == requests.CANCEL:
             for path, job_id in list(requests.cancellations(self.config.state_dir, each.model.name)):
@@ -97,9 +97,7 @@ class HandCycle(Cycle):
                 path.unlink(missing_ok=True)
             return tuple(finished)
         end = window_end(now, each.model)
-        dispatcher = Dispatcher(
-            self.connection, registry, self.config, each.model, self.runner, now, end, chosen=self._is_asked_for
-        )
+        dispatcher = Dispatcher(store, self.config, self.runner, now, end, chosen=self._is_asked_for)
         for ended in dispatcher.advance():
             job = self._told(ended)
             finished += [job] if ended.is_over else []
@@ -108,10 +106,10 @@ class HandCycle(Cycle):
     def _is_asked_for(self, job: Job) -> bool:
         return (job.kind == self.kind and is_by_hand(job)) or (job.kind == "action" and self.played)
 
-    def _fold(self, each: Watched, registry: Registry, now: datetime) -> None:
+    def _fold(self, each: Watched, store: ModelStore, now: datetime) -> None:
         return None
 
-    def _delays(self, each: Watched, registry: Registry, now: datetime) -> LabelDelays:
+    def _delays(self, each: Watched, store: ModelStore, now: datetime) -> LabelDelays:
         return cast(LabelDelays, load_label_delays(self.connection, each.model.name))  # None where never looked at
 
 

@@ -34,6 +34,7 @@ from monitor.publish.metrics.instruments import Instruments
 from monitor.recalibration.guard import keep_guard
 from monitor.recalibration.registry import calibrators_in_use, serving_intervals
 from monitor.rules.pack import Rulebook, load_rules
+from monitor.rules.state import Observed
 from monitor.rules.windows import fit_windows
 from monitor.sources.batch import Source
 from monitor.sources.files import FileSource
@@ -46,9 +47,9 @@ from monitor.store import readings as rows
 from monitor.store.cells import bucket_cells, fold_and_drop, window_cells
 from monitor.store.connection import atomic, aware, is_ctrl_c
 from monitor.store.damage import refuse_damage
-from monitor.store.dictionaries import Registry
 from monitor.store.folded import load_folded
 from monitor.store.label_delays import load_label_delays
+from monitor.store.model_store import ModelStore
 from monitor.store.played import is_played
 from monitor.store.published.snapshot import Publisher
 from monitor.store.readings import store_disparities
@@ -153,17 +154,17 @@ class Cycle:
         statuses = []
         for each in self.watched:
             name = each.model.name
-            registry = None
+            store = None
             try:
-                registry = Registry.load(self.connection, each.model, now)
+                store = ModelStore.load(self.connection, each.model, now)
                 each.succeeded = each.succeeded or rows.load_successes(self.connection, name)
-                pulled[name] = self._pull(each, registry, now)
-                self._measure(each, registry, now)
-                each.evidence = self._weigh(each, registry, now)
-                judged[name] = self._judge(each, registry, now)
-                jobs[name] = self._recalibrate(each, registry, now)
-                self._fold(each, registry, now)
-                each.delays = self._delays(each, registry, now)
+                pulled[name] = self._pull(each, store, now)
+                self._measure(each, store, now)
+                each.evidence = self._weigh(each, store, now)
+                judged[name] = self._judge(each, store, now)
+                jobs[name] = self._recalibrate(each, store, now)
+                self._fold(each, store, now)
+                each.delays = self._delays(each, store, now)
                 each.problem = None
                 with atomic(self.connection):
                     rows.store_successes(self.connection, name, each.succeeded)
@@ -176,7 +177,7 @@ class Cycle:
                 each.problem = f"{type(error).__name__}: {error}"[:_LONGEST_PROBLEM]
                 log.exception("cycle failed", model=name)
                 self.instruments.cycle_failed(name)
-            statuses.append(self._status(each, registry))
+            statuses.append(self._status(each, store))
         problem = self._publish(now, {each.model.name: each.problem for each in self.watched}) if publish else None
         return Tick(pulled, judged, jobs, Published(now, tuple(statuses), problem, self.played))
 
@@ -192,13 +193,13 @@ class Cycle:
             return error.message
         return None
 
-    def _pull(self, each: Watched, registry: Registry, now: datetime) -> Mapping[str, Pulled]:
+    def _pull(self, each: Watched, store: ModelStore, now: datetime) -> Mapping[str, Pulled]:
         """Everything new from the sources into samples and cells."""
         model = each.model
         requests.take_retries(self.connection, self.config.state_dir, model.name)
         with self.instruments.stage(model.name, "pull"):
             serving = serving_intervals(self.connection, model)
-            brought = pull(self.connection, registry, model, each.sources, serving, now)
+            brought = pull(store, each.sources, serving, now)
         for source, pulled in brought.items():
             self._count_pull(each, source, pulled)
         problems = [problem for pulled in brought.values() for problem in pulled.problems]
@@ -227,12 +228,12 @@ class Cycle:
                 quarantined=sum(pulled.quarantined.values()),
             )  # fmt: skip
 
-    def _measure(self, each: Watched, registry: Registry, now: datetime) -> None:
+    def _measure(self, each: Watched, store: ModelStore, now: datetime) -> None:
         """Cells → readings of every window and slice, and disparities; nothing where neither cells nor windows moved."""
         model = each.model
         end = window_end(now, model)
-        revision = self.connection.execute(
-            "SELECT revision FROM models WHERE model_id = $model_id", {"model_id": registry.model_id}
+        revision = store.execute(
+            "SELECT revision FROM models WHERE model_id = $model_id", {"model_id": store.model_id}
         ).fetchone()
         thresholds = load_thresholds(self.connection, model.name)
         basis = (end, revision, thresholds)
@@ -242,8 +243,8 @@ class Cycle:
             found: list[Reading] = []
             compared: list[Disparity] = []
             for name, width in model.window_names.items():
-                held = window_cells(self.connection, registry, model, end - width, end)
-                live = deployed_rates(self.connection, registry, model, thresholds, held, end - width, end)
+                held = window_cells(store, end - width, end)
+                live = deployed_rates(store, thresholds, held, end - width, end)
                 found += readings_of(model, name, end - width, end, held, now, live)
                 compared += disparities_of(model, each.rulebook, name, end - width, end, held)
             with atomic(self.connection):
@@ -252,31 +253,31 @@ class Cycle:
         each.succeeded["measure"] = now
         each.readings, each.disparities, each.measured = tuple(found), tuple(compared), basis
 
-    def _weigh(self, each: Watched, registry: Registry, now: datetime) -> tuple[Evidence, ...]:
+    def _weigh(self, each: Watched, store: ModelStore, now: datetime) -> tuple[Evidence, ...]:
         """Newly closed buckets into the drift evidence; again from a checkpoint where late labels changed cells."""
         with self.instruments.stage(each.model.name, "weigh"):
-            found = weigh(self.connection, registry, each.model, each.rulebook, now)
+            found = weigh(store, each.rulebook, now)
         each.succeeded["weigh"] = now
         if each.delays is None:  # after a start; an answer that was unknown is looked for again
             stored = load_label_delays(self.connection, each.model.name)
             each.delays = stored if stored and stored.depends is not None else None
         return with_caveat(found, each.model, each.delays, each.intake.spans)
 
-    def _judge(self, each: Watched, registry: Registry, now: datetime) -> Judged:
+    def _judge(self, each: Watched, store: ModelStore, now: datetime) -> Judged:
         """Rules on readings; the refits they ask for, those of the schedule and of people are queued."""
         model = each.model
         with self.instruments.stage(model.name, "judge"):
+            observed = Observed(
+                store.load_first_seen() or now, each.readings,
+                shown_last_seen(model, rows.load_last_seen(self.connection, store.model_id)),
+                each.succeeded.get("pull"), each.evidence, each.disparities,
+            )  # fmt: skip
             judged = judge(
-                model, each.rulebook, each.readings,
-                shown_last_seen(model, rows.load_last_seen(self.connection, registry.model_id)),
-                rows.load_alerts(self.connection, model.name), now,
-                first_seen_at=self._first_seen(registry, now),
-                last_pull=each.succeeded.get("pull"),
-                evidence=each.evidence, disparities=each.disparities, actions=self.config.action,
-                find_onset=lambda version, slice_: self._onset(each, registry, version, slice_, now),
+                model, each.rulebook, observed, rows.load_alerts(self.connection, model.name), now,
+                find_onset=lambda version, slice_: self._onset(each, store, version, slice_, now), actions=self.config.action,
             )  # fmt: skip
             asked = list(requests.waiting(self.config.state_dir, model.name))
-            jobs = [*judged.jobs, *self._scheduled(each, registry, now), *(job for _, job in asked)]
+            jobs = [*judged.jobs, *self._scheduled(each, store, now), *(job for _, job in asked)]
             with atomic(self.connection):
                 rows.store_alerts(self.connection, model.name, judged.alerts, judged.changed)
                 enqueue(self.connection, jobs)
@@ -292,7 +293,7 @@ class Cycle:
             log.error("rule failed", model=model.name, rule=rule)
         return judged
 
-    def _scheduled(self, each: Watched, registry: Registry, now: datetime) -> list[Job]:
+    def _scheduled(self, each: Watched, store: ModelStore, now: datetime) -> list[Job]:
         """The nightly refit when one is due; runs missed while nobody was there become one."""
         schedule = each.model.recalibration.schedule
         if schedule is None:
@@ -301,13 +302,13 @@ class Cycle:
             "SELECT max(requested_at) FROM jobs WHERE model = $model AND trigger_kind = 'schedule'",
             {"model": each.model.name},
         ).fetchone()
-        after = aware(last[0]) if last and last[0] else self._first_seen(registry, now)
+        after = aware(last[0]) if last and last[0] else store.load_first_seen() or now
         due = latest_due(schedule, each.model.time_zone, after, now) if after else None
         if due is None:
             return []
         return [job_of(each.model.name, "recalibrate", Trigger(TriggerKind.SCHEDULE, at=due), Slice(), due)]
 
-    def _recalibrate(self, each: Watched, registry: Registry, now: datetime) -> tuple[Job, ...]:
+    def _recalibrate(self, each: Watched, store: ModelStore, now: datetime) -> tuple[Job, ...]:
         """Cancel what people ask to, look at promoted calibrators, take what jobs brought, start those that are due."""
         model, end = each.model, window_end(now, each.model)
         finished = []
@@ -317,13 +318,13 @@ class Cycle:
             finished += [self._told(Ended(cancelled, cancelled.state.value))] if cancelled else []
             path.unlink(missing_ok=True)
         if each.guarded is None or each.guarded != each.measured:
-            guarded = keep_guard(self.connection, registry, model, now, end)
+            guarded = keep_guard(store, now, end)
             for note in guarded.notes:
                 log.warning("calibrator not guarded", model=model.name, problem=note)
             with atomic(self.connection):
                 enqueue(self.connection, guarded.rollbacks)
             each.guarded = each.measured
-        dispatcher = Dispatcher(self.connection, registry, self.config, model, self.runner, now, end)
+        dispatcher = Dispatcher(store, self.config, self.runner, now, end)
         for ended in dispatcher.advance():
             job = self._told(ended)
             finished += [job] if ended.is_over else []
@@ -345,16 +346,16 @@ class Cycle:
             log.error("job failed by a mistake in calwatch, please report it", job=job.id, trace=ended.trace)
         return job
 
-    def _fold(self, each: Watched, registry: Registry, now: datetime) -> None:
+    def _fold(self, each: Watched, store: ModelStore, now: datetime) -> None:
         with self.instruments.stage(each.model.name, "fold"):
-            fold_and_drop(self.connection, registry, each.model, now)
+            fold_and_drop(store, now)
         each.succeeded["fold"] = now
 
-    def _delays(self, each: Watched, registry: Registry, now: datetime) -> LabelDelays:
+    def _delays(self, each: Watched, store: ModelStore, now: datetime) -> LabelDelays:
         """Whether label delay depends on the outcome, once a day, and what does not fit together of what came in."""
         with self.instruments.stage(each.model.name, "delays"):
-            found = watch_delays(self.connection, registry, each.model, now, each.delays)
-            each.intake = watch_intake(self.connection, registry, each.model, now, each.intake)
+            found = watch_delays(store, now, each.delays)
+            each.intake = watch_intake(store, now, each.intake)
         each.succeeded["delays"] = now
         before = each.delays.depends if each.delays else None
         if found.depends and not before:
@@ -366,23 +367,17 @@ class Cycle:
             log.info("label delay", model=each.model.name, finding=told_delays(found, each.model.task))
         return found
 
-    def _onset(self, each: Watched, registry: Registry, version: str, slice_: Slice, now: datetime) -> datetime | None:
+    def _onset(self, each: Watched, store: ModelStore, version: str, slice_: Slice, now: datetime) -> datetime | None:
         """When the slice's miscalibration most likely began; None when the evidence names no time."""
         end = window_end(now, each.model)
         start = end - each.model.recalibration.fit_window - max(each.model.windows)
-        buckets, cells = bucket_cells(self.connection, registry, version, slice_, start, end)
+        buckets, cells = bucket_cells(store, version, slice_, start, end)
         if not buckets:
             return None
         found = estimate_onset(*bucket_residuals(cells, len(buckets)))
         return buckets[found.bucket] if found.statistic > 0 else None
 
-    def _first_seen(self, registry: Registry, now: datetime) -> datetime:
-        row = self.connection.execute(
-            "SELECT first_seen_at FROM models WHERE model_id = $model_id", {"model_id": registry.model_id}
-        ).fetchone()
-        return (aware(row[0]) if row else None) or now
-
-    def _status(self, each: Watched, registry: Registry | None) -> ModelStatus:
+    def _status(self, each: Watched, store: ModelStore | None) -> ModelStatus:
         """What there is to show of a model; of one that failed, what was known before."""
         model = each.model
         connection = self.connection
@@ -390,7 +385,7 @@ class Cycle:
             name=model.name, task=model.task, dimensions=model.slices, min_samples=model.min_samples,
             readings=each.readings or rows.load_readings(connection, model.name),
             alerts=rows.load_alerts(connection, model.name), rules=tuple(each.rulebook),
-            calibrators=calibrators_in_use(connection, registry.model_id, model) if registry else (),
+            calibrators=calibrators_in_use(connection, store.model_id, model) if store else (),
             evidence=each.evidence, label_delays=each.delays, waiting_labels=each.intake.waiting,
             group_spans=each.intake.spans, folded=load_folded(connection, model.name),
             files_set_aside=load_set_aside(connection, model.name),

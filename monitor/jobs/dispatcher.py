@@ -12,7 +12,7 @@ from time import perf_counter
 
 import duckdb
 
-from monitor.config.settings import Config, Model
+from monitor.config.settings import Config
 from monitor.jobs.actions.delivery import Delivered, Delivery
 from monitor.jobs.actions.routing import job_calls, told_of
 from monitor.jobs.queue import (
@@ -39,7 +39,7 @@ from monitor.recalibration.refit import Refit
 from monitor.recalibration.registry import in_use, roll_back, write_files
 from monitor.store.connection import atomic, is_ctrl_c
 from monitor.store.damage import refuse_damage
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.readings import load_jobs, store_job
 
 # Of the refits that rules and schedules ask for, a cycle starts so many, the widest scopes first, and none inside a scope
@@ -68,10 +68,8 @@ class Ended:
 class Dispatcher:
     """The jobs of one model in one tick."""
 
-    connection: duckdb.DuckDBPyConnection
-    registry: Registry
+    store: ModelStore
     config: Config
-    model: Model
     runner: Runner
     now: datetime
     end: datetime  # labelled samples observed before then are mature
@@ -86,7 +84,7 @@ class Dispatcher:
         """
         running = [work.job for work in self.runner.running()]
         for job in requeue_interrupted(
-            self.connection, self.model.name, self.now, limit=self._interruptions, running=running,
+            self.store.connection, self.store.model.name, self.now, limit=self._interruptions, running=running,
             begun=lambda job: job.kind != "action" or self.runner.had_begun(job.id),
         ):  # fmt: skip
             yield Ended(job, INTERRUPTED if job.state is JobState.QUEUED else job.state.value)
@@ -105,22 +103,22 @@ class Dispatcher:
             yield from self._take()
         # the files follow the database, also when a crash or a person left them behind: what is promoted stays promoted,
         # and a current.json that cannot be written now is written by the next cycle
-        write_files(self.connection, self.config.state_dir, self.model.name, None)
+        write_files(self.store.connection, self.config.state_dir, self.store.model.name, None)
 
     def _take_turn(self) -> bool:
         """Return whether this model may start refits in this tick: not while one runs, nor right after one if others wait."""
-        if any(work.lane == f"{self.model.name}/refit" for work in self.runner.running()):
+        if any(work.lane == f"{self.store.model.name}/refit" for work in self.runner.running()):
             return False
         # passed once, whether or not anybody takes it
-        passes = self.runner.forget_last_refit(self.model.name)
-        return not (passes and refits_wait_elsewhere(self.connection, self.model.name, self.now))
+        passes = self.runner.forget_last_refit(self.store.model.name)
+        return not (passes and refits_wait_elsewhere(self.store.connection, self.store.model.name, self.now))
 
     def _deliver(self) -> Generator[Ended, None, bool]:
         """Hand every delivery that is due to the runner, which carries out several at once; returns whether there were any.
 
         What is told of one alert goes out in its order: it waits while something earlier is under way, or to be tried again.
         """
-        found = load_jobs(self.connection, self.model.name, states=OPEN)
+        found = load_jobs(self.store.connection, self.store.model.name, states=OPEN)
         deliveries = sorted((job for job in found if job.kind == "action"), key=lambda job: (job.requested_at, job.id))
         begun, tried = set[tuple[object, ...]](), False
         for job in deliveries:
@@ -145,13 +143,15 @@ class Dispatcher:
     def _attempts(self, job: Job) -> int:
         if job.kind == "action":
             return next((each.attempts for each in self.config.action if each.name == job.action), 1)
-        return self.model.recalibration.attempts
+        return self.store.model.recalibration.attempts
 
     def waiting(self) -> int:
         """How many refits are due and wait for a later cycle, though none of this model runs."""
-        if any(work.lane == f"{self.model.name}/refit" for work in self.runner.running()):
+        if any(work.lane == f"{self.store.model.name}/refit" for work in self.runner.running()):
             return 0
-        return sum(job.kind == "recalibrate" for job in due_jobs(self.connection, self.model.name, self.now))
+        return sum(
+            job.kind == "recalibrate" for job in due_jobs(self.store.connection, self.store.model.name, self.now)
+        )
 
     def _start_next(self, has_turn: bool, refitted: Sequence[Slice]) -> Ended | None:
         """Start the first refit or rollback that is due and has its lane free; None when there is none. Returns how that went.
@@ -160,8 +160,10 @@ class Dispatcher:
         """
         busy = {work.lane for work in self.runner.running()}
         refits = sum(work.is_refit for work in self.runner.running())
-        is_free = has_turn and f"{self.model.name}/refit" not in busy and refits < self.config.monitor.parallel_refits
-        due = filter(self.chosen, due_jobs(self.connection, self.model.name, self.now))
+        is_free = (
+            has_turn and f"{self.store.model.name}/refit" not in busy and refits < self.config.monitor.parallel_refits
+        )
+        due = filter(self.chosen, due_jobs(self.store.connection, self.store.model.name, self.now))
         for job in sorted(due, key=lambda job: job.kind != "rollback"):
             if job.kind == "rollback":
                 return self._guarded(job, self._finish_rollback)
@@ -172,7 +174,7 @@ class Dispatcher:
 
     def _guarded(self, job: Job, step: Callable[[Job], Ended]) -> Ended:
         """Begin an attempt and take one step of it; what goes wrong ends the attempt."""
-        job = begin(self.connection, job, self.now)
+        job = begin(self.store.connection, job, self.now)
         return self._or_failed(job, lambda: step(job))
 
     def _or_failed(self, job: Job, step: Callable[[], Ended], report: Report | None = None) -> Ended:
@@ -197,7 +199,7 @@ class Dispatcher:
 
     def _work(self, job: Job) -> Work:
         if job.kind == "recalibrate":
-            task = gather(self.connection, self.registry, self.model, job, self.now, self.end)
+            task = gather(self.store, job, self.now, self.end)
             return refit_work(job.id, task)
         payload = job.payload
         action = next((each for each in self.config.action if each.name == job.action), None)
@@ -207,12 +209,12 @@ class Dispatcher:
             action, payload, job.id, job.attempts, self.now, self.config.base, self.config.state_dir,
             self.config.monitor.external_url,
         )  # fmt: skip
-        return action_work(job.id, self.model.name, delivery)
+        return action_work(job.id, self.store.model.name, delivery)
 
     def _take(self) -> Iterator[Ended]:
         """Apply what the runner has brought to an end."""
-        for report in self.runner.finished(self.model.name):
-            found = load_jobs(self.connection, self.model.name, states=(JobState.RUNNING,))
+        for report in self.runner.finished(self.store.model.name):
+            found = load_jobs(self.store.connection, self.store.model.name, states=(JobState.RUNNING,))
             job = next((job for job in found if job.id == report.work.job), None)
             if job is not None:
                 yield self._or_failed(job, partial(self._apply, job, report), report)
@@ -231,35 +233,37 @@ class Dispatcher:
                 return self._failed(job, broken.message, broken.may_pass, report, trace=broken.trace)
 
     def _apply_refit(self, job: Job, found: Refit, report: Report) -> Ended:
-        charge = {scope.text: id_ for scope, (id_, _) in in_use(self.connection, self.model.name).items()}
+        charge = {scope.text: id_ for scope, (id_, _) in in_use(self.store.connection, self.store.model.name).items()}
         if charge != report.work.basis:
             return self._outdated(job, report)
-        write_accepted(self.connection, self.config.state_dir, self.model, found)
+        write_accepted(self.store.connection, self.config.state_dir, self.store.model, found)
         done = judged(job, found, report.work.notes, self.now)
         return self._finish(
-            done, report, also=lambda: record_accepted(self.connection, self.registry, self.model, found, self.now)
+            done,
+            report,
+            also=lambda: record_accepted(self.store, found, self.now),
         )
 
     def _outdated(self, job: Job, report: Report) -> Ended:
         """The calibrator it was judged against is in charge no more: judged again, as if it had not begun."""
         why = Reason.of(Code.OUTDATED)
         again = replace(job, state=JobState.QUEUED, started_at=None, attempts=job.attempts - 1, why=(why,))
-        with atomic(self.connection):
-            store_job(self.connection, again)
-            log_attempt(self.connection, job, self._attempt(job, OUTDATED, tell_reason(why), report))
+        with atomic(self.store.connection):
+            store_job(self.store.connection, again)
+            log_attempt(self.store.connection, job, self._attempt(job, OUTDATED, tell_reason(why), report))
         return Ended(again, OUTDATED, report.seconds)
 
     def _finish_rollback(self, job: Job) -> Ended:
         began = perf_counter()
-        with atomic(self.connection):
-            done = roll_back(self.connection, self.config.state_dir, job, self.now)
+        with atomic(self.store.connection):
+            done = roll_back(self.store.connection, self.config.state_dir, job, self.now)
             self._record(done, None)
         return Ended(done, done.state.value, perf_counter() - began)
 
     def _finish(
         self, job: Job, report: Report | None, output: str = "", *, also: Callable[[], None] = lambda: None
     ) -> Ended:
-        with atomic(self.connection):
+        with atomic(self.store.connection):
             also()
             self._record(job, report, output)
         return Ended(job, job.state.value, report.seconds if report else None)
@@ -269,7 +273,7 @@ class Dispatcher:
         output: str = "", trace: str = "",
     ) -> Ended:  # fmt: skip
         after = after_failure(job, problem, self.now, attempts=self._attempts(job), may_pass=may_pass, wait=wait)
-        with atomic(self.connection):
+        with atomic(self.store.connection):
             self._record(after, report, output, job)
         over = after.state is JobState.FAILED
         seconds = report.seconds if report else None
@@ -279,10 +283,10 @@ class Dispatcher:
         """The job as it is now, its attempt, and the actions that its end calls; inside a transaction."""
         attempted = attempted or job
         outcome = RETRIED if job.state is JobState.QUEUED else job.state.value
-        store_job(self.connection, job)
+        store_job(self.store.connection, job)
         message = job.reasons[-1] if job.reasons else ""
-        log_attempt(self.connection, attempted, self._attempt(attempted, outcome, message, report, output))
-        enqueue(self.connection, job_calls(self.config.action, job, self.now))
+        log_attempt(self.store.connection, attempted, self._attempt(attempted, outcome, message, report, output))
+        enqueue(self.store.connection, job_calls(self.config.action, job, self.now))
 
     def _attempt(self, job: Job, outcome: str, message: str, report: Report | None, output: str = "") -> Attempt:
         return Attempt(

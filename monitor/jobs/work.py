@@ -106,7 +106,4 @@ def _refitted(task: "Refitting") -> "Refit":
     from monitor import __version__
     from monitor.recalibration.refit import refit
 
-    return refit(
-        task.model, task.scope, task.samples, task.slices, task.charge, task.now, calwatch_version=__version__,
-        apart=task.apart, standing=task.standing, counted=task.counted,
-    )  # fmt: skip
+    return refit(task, calwatch_version=__version__)

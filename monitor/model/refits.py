@@ -173,7 +173,7 @@ class RollbackOrder:
 
 
 def job_of(
-    model: str, kind: str, asked_by: Trigger, scope: Slice, now: datetime, *, onset: datetime | None = None,
+    model: str, kind: str, asked_by: Trigger, scope: Slice, now: datetime, *,
     details: Mapping[str, object] | None = None, key: str = "",
 ) -> Job:  # fmt: skip
     """A queued job. Its id follows from what it is, so asking twice for the same is asking once.
@@ -183,7 +183,7 @@ def job_of(
     parts = [model, kind, asked_by.key, scope.text, now.isoformat(), *([key] if key else [])]
     return Job(
         id=hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12], model=model, kind=kind, asked_by=asked_by,
-        scope=scope, requested_at=now, state=JobState.QUEUED, onset=onset, details=details or {},
+        scope=scope, requested_at=now, state=JobState.QUEUED, details=details or {},
     )  # fmt: skip
 
 

@@ -53,9 +53,19 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-MIN_SAMPLES = 200  # later samples below which nothing is judged
 MIN_GROUPS = 20  # a variance from fewer clusters is too uncertain to promote on
 MIN_SLICE_GROUPS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """Later samples below which nothing is judged, and those below which a slice is not."""
+
+    samples: int = 200
+    slice_samples: int = 100
+
+
+NEEDED = Needed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +126,7 @@ def judge(
     *,
     apart: Bools | None = None,
     confidence: float = 0.95,
-    min_samples: int = MIN_SAMPLES,
-    min_slice_samples: int = 100,
+    needed: Needed = NEEDED,
 ) -> Verdict:
     """Whether ``candidate`` scores may replace ``current`` scores, both (N,) on samples later than the fit window.
 
@@ -125,7 +134,7 @@ def judge(
     whole, nor in ``before`` and ``after``, but none of their slices may become worse.
 
     ``slices[samples.slice_index[i]]`` is the canonical text of sample i's finest slice. Judged are these and all the
-    slices around them (``camera=c1`` around ``camera=c1,lighting=night``) with at least ``min_slice_samples`` samples
+    slices around them (``camera=c1`` around ``camera=c1,lighting=night``) with at least ``needed.slice_samples`` samples
     and 5 groups. Raises ValueError when lengths, scores or slice indices do not fit.
     """
     _check(current, candidate, samples, slices)
@@ -135,21 +144,21 @@ def judge(
     before, after = (_metrics(score[own], mine) for score in (current, candidate))
     n, groups = len(mine), len(np.unique(units[own]))
     missing = []
-    if n < min_samples:
-        missing.append(Reason.of(Code.GATE_FEW_SAMPLES, needed=min_samples, found=n))
+    if n < needed.samples:
+        missing.append(Reason.of(Code.GATE_FEW_SAMPLES, needed=needed.samples, found=n))
     if n and groups < MIN_GROUPS:
         missing.append(Reason.of(Code.GATE_FEW_GROUPS, needed=MIN_GROUPS, found=groups))
     if missing or n == 0:
         return Verdict(False, tuple(missing) or (Reason.of(Code.GATE_NO_SAMPLES),), before, after)
     gain = log_losses(current, samples.outcome) - log_losses(candidate, samples.outcome)
     overall = improvement(gain[own], units[own], confidence, mine.n)
-    judged = _slice_improvements(gain, samples, slices, confidence, min_slice_samples)
+    judged = _slice_improvements(gain, samples, slices, confidence, needed.slice_samples)
     worse = [each for each in judged if each.improvement.upper < 0]
     accepted = overall.lower > 0 and not worse
     why = [_on_the_whole(overall, bool(np.array_equal(current[own], candidate[own])), accepted)]
     why += [_on_slice(each) for each in worse]
     if accepted and judged:
-        why.append(Reason.of(Code.GATE_NO_SLICE_WORSE, slices=len(judged), needed=min_slice_samples))
+        why.append(Reason.of(Code.GATE_NO_SLICE_WORSE, slices=len(judged), needed=needed.slice_samples))
     worst = min(judged, key=lambda each: each.improvement.upper, default=None)
     return Verdict(accepted, tuple(why), before, after, overall, worst, len(judged))
 

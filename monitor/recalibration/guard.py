@@ -21,7 +21,7 @@ from monitor.recalibration.calibrators import Calibrator, Identity
 from monitor.recalibration.registry import ever_promoted
 from monitor.statistics.sequential_comparison import ALPHA, BOUND, NOTHING, Compared, compare, most_better
 from monitor.store.connection import atomic, naive
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.samples import load_shares
 from monitor.store.sql import statement
 
@@ -72,17 +72,16 @@ def begin_guard(
     )  # fmt: skip
 
 
-def keep_guard(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime, end: datetime
-) -> Guarded:
+def keep_guard(store: ModelStore, now: datetime, end: datetime) -> Guarded:
     """Look at what came in for every guard of the model. ``end``: samples observed before then are mature."""
+    connection, model = store.connection, store.model
     rollbacks, notes = [], []
     for guard in _watching(connection, model.name):
         with atomic(connection):
             if not _in_charge(connection, model.name, guard):
                 _settle(connection, model.name, guard, "over")
                 continue
-            blind = _look(connection, registry, model, guard, min(end, guard.until))
+            blind = _look(store, guard, min(end, guard.until))
             found, left_out = _sum(connection, model.name, guard)
             state = "worse" if found.is_worse else ("over" if end >= guard.until else "watching")
             _settle(connection, model.name, guard, state, found, left_out)
@@ -124,34 +123,35 @@ def _in_charge(connection: duckdb.DuckDBPyConnection, model: str, guard: Guard) 
     return found is not None
 
 
-def _look(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, guard: Guard, end: datetime) -> bool:
+def _look(store: ModelStore, guard: Guard, end: datetime) -> bool:
     """Compare anew what changed; whether some samples could not be compared."""
+    model = store.model
     scopes = [
         Slice.parse(scope)
-        for (scope,) in connection.execute(
+        for (scope,) in store.execute(
             "SELECT scope FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''",
             {"model": model.name},
         ).fetchall()
     ]
-    covered = registry.slices_in_charge_of(guard.scope, scopes)
+    covered = store.registry.slices_in_charge_of(guard.scope, scopes)
     where: dict[str, object] = {
-        "model_id": registry.model_id, "version": guard.version, "covered": covered, "model": model.name,
+        "model_id": store.model_id, "version": guard.version, "covered": covered, "model": model.name,
         "calibrator": guard.calibrator, "since": naive(guard.since),
         "first": naive(_bucket_of(guard.since, model.bucket)), "end": naive(end),
     }  # fmt: skip
     changed = {
         bucket.replace(tzinfo=UTC): mark
-        for bucket, mark in connection.execute(statement("guard_changed_buckets"), where).fetchall()
+        for bucket, mark in store.execute(statement("guard_changed_buckets"), where).fetchall()
     }
     if not changed:
         return False
-    known = ever_promoted(connection, model.name)
+    known = ever_promoted(store.connection, model.name)
     pair = known[guard.calibrator], known.get(guard.parent) or Identity()
     blind = False
     for run in _runs(list(changed), model.bucket):
-        found = _compare_run(connection, registry, model, guard, covered, run, pair)
+        found = _compare_run(store, guard, covered, run, pair)
         blind = blind or any(left_out > 0 for _, left_out in found.values())
-        _store_run(connection, model.name, guard, {bucket: (changed[bucket], *found[bucket]) for bucket in run})
+        _store_run(store.connection, model.name, guard, {bucket: (changed[bucket], *found[bucket]) for bucket in run})
     return blind
 
 
@@ -188,21 +188,21 @@ def _bucket_of(moment: datetime, width: timedelta) -> datetime:
 
 
 def _compare_run(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, guard: Guard, covered: list[int],
-    run: list[datetime], pair: tuple[Calibrator, Calibrator],
-) -> dict[datetime, tuple[Compared, int]]:  # fmt: skip
+    store: ModelStore, guard: Guard, covered: list[int], run: list[datetime], pair: tuple[Calibrator, Calibrator]
+) -> dict[datetime, tuple[Compared, int]]:
     """For each bucket: (what its samples say, how many cannot be compared)."""
-    start, end = max(run[0], guard.since), run[-1] + model.bucket
+    start, end = max(run[0], guard.since), run[-1] + store.model.bucket
     span = {
-        "model_id": registry.model_id, "version": guard.version, "covered": covered, "start": naive(start),
-        "end": naive(end), "seconds": model.bucket.total_seconds(),
+        "model_id": store.model_id, "version": guard.version, "covered": covered, "start": naive(start),
+        "end": naive(end), "seconds": store.model.bucket.total_seconds(),
     }  # fmt: skip
-    labelled = dict(connection.execute(statement("guard_labelled_rows"), span).fetchall())
+    labelled = dict(store.execute(statement("guard_labelled_rows"), span).fetchall())
     found = {
-        bucket: (NOTHING, labelled.get(int(bucket.timestamp() // model.bucket.total_seconds()), 0)) for bucket in run
+        bucket: (NOTHING, labelled.get(int(bucket.timestamp() // store.model.bucket.total_seconds()), 0))
+        for bucket in run
     }
-    for samples in load_shares(connection, registry, model, guard.version, covered, start, end, SHARE_ROWS):
-        for bucket, compared, taken in _compare_share(samples, run, model.bucket, pair):
+    for samples in load_shares(store, guard.version, covered, start, end, SHARE_ROWS):
+        for bucket, compared, taken in _compare_share(samples, run, store.model.bucket, pair):
             so_far, left_out = found[bucket]
             found[bucket] = so_far + compared, left_out - taken
     return found

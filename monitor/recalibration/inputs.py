@@ -19,6 +19,7 @@ from monitor.recalibration.registry import in_use, record_artefact, take_charge,
 from monitor.recalibration.selection import MIN_UNITS, FitCells
 from monitor.store.cells import bucket_start, covered_cells
 from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.samples import Loaded, load_samples
 from monitor.store.sql import statement
 from monitor.store.thresholds import load_thresholds, store_thresholds
@@ -57,28 +58,27 @@ def standing_apart(loaded: Loaded, alarmed: Sequence[Slice]) -> tuple[tuple[Slic
     )
 
 
-def gather(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, job: Job, now: datetime, end: datetime
-) -> Refitting:
+def gather(store: ModelStore, job: Job, now: datetime, end: datetime) -> Refitting:
     """The inputs of a refit as the database has them now. ``end``: newest labelled samples that are mature."""
-    charge = in_use(connection, model.name)
+    model = store.model
+    charge = in_use(store.connection, model.name)
     # samples that a finer calibrator serves stay with it, so they have no say here
-    covered = registry.slices_in_charge_of(job.scope, [*charge, job.scope])
+    covered = store.registry.slices_in_charge_of(job.scope, [*charge, job.scope])
     start = max(filter(None, (end - model.recalibration.fit_window, job.onset)))
-    version = newest_version(connection, registry.model_id)
-    loaded = load_samples(connection, registry, model, version, covered, start, end, model.recalibration.max_samples)
-    alarmed = alarmed_within(connection, model.name, version, job.scope)
+    version = newest_version(store.connection, store.model_id)
+    loaded = load_samples(store, version, covered, start, end, model.recalibration.max_samples)
+    alarmed = alarmed_within(store.connection, model.name, version, job.scope)
     apart, left = standing_apart(loaded, alarmed)
     counted = None
     if loaded.of_cells is not None:
         first = max(start, loaded.of_cells)
-        left_out = {registry.slices[one] for one in apart}
+        left_out = {store.registry.slices[one] for one in apart}
         fitted = [slice_id for slice_id in covered if slice_id not in left_out]
-        counted = fit_cells(connection, registry, model, version, fitted, loaded.samples, first)
-    served = _served_apart(registry, job.scope, [*charge, job.scope])
+        counted = fit_cells(store, version, fitted, loaded.samples, first)
+    served = _served_apart(store.registry, job.scope, [*charge, job.scope])
     told = (*served, *left, *(() if counted is None else (_on_counted(counted, model),)))
     since = Reason.of(Code.SAMPLES_SINCE, start=start, is_onset=start == job.onset)
-    standing = [one for one in load_thresholds(connection, model.name) if one.scope == job.scope and not one.per]
+    standing = [one for one in load_thresholds(store.connection, model.name) if one.scope == job.scope and not one.per]
     return Refitting(
         model, job.scope, loaded.samples, loaded.slices, charge, now, (since, *loaded.notes, *told), apart,
         standing[0] if standing else None, counted,
@@ -86,20 +86,19 @@ def gather(
 
 
 def fit_cells(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, version: str, covered: list[int],
-    samples: Samples, start: datetime,
-) -> FitCells | None:  # fmt: skip
+    store: ModelStore, version: str, covered: list[int], samples: Samples, start: datetime
+) -> FitCells | None:
     """The cells from ``start`` to about where ``samples`` divide into fit and gate; None where these are too few buckets,
     or the method needs rows.
 
     The border is where a bucket begins, or a day where buckets have been folded into days: no sample of these cells lies
     beyond it, and none before it is left to the gate.
     """
-    if model.recalibration.method == "vector" or not len(samples):
+    if store.model.recalibration.method == "vector" or not len(samples):
         return None
-    divide = samples.observed_at[int((1 - model.recalibration.gate_fraction) * len(samples))]
-    border = bucket_start(connection, registry, model, datetime.fromtimestamp(float(divide), UTC))
-    starts, cells = covered_cells(connection, registry, version, covered, start, border)
+    divide = samples.observed_at[int((1 - store.model.recalibration.gate_fraction) * len(samples))]
+    border = bucket_start(store, datetime.fromtimestamp(float(divide), UTC))
+    starts, cells = covered_cells(store, version, covered, start, border)
     return FitCells(cells, starts[0], border) if len(starts) >= MIN_UNITS else None
 
 
@@ -137,20 +136,19 @@ def write_accepted(connection: duckdb.DuckDBPyConnection, state_dir: Path, model
         write_files(connection, state_dir, model.name, found.artefact)
 
 
-def record_accepted(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, found: Refit, now: datetime
-) -> None:
+def record_accepted(store: ModelStore, found: Refit, now: datetime) -> None:
     """Put what the gate accepted in charge, and thresholds in force; to be called inside a transaction."""
+    connection = store.connection
     if not found.accepted or found.artefact is None:
         store_thresholds(connection, [(each.threshold, each.curve) for each in found.decided])
         return
     artefact = found.artefact
     record_artefact(connection, artefact)
-    take_charge(connection, model.name, artefact.scope, artefact.id, now)
+    take_charge(connection, store.model.name, artefact.scope, artefact.id, now)
     store_thresholds(connection, [(each.threshold, each.curve) for each in found.decided])
     begin_guard(
-        connection, model, artefact.scope, artefact.id, artefact.parent or "",
-        newest_version(connection, registry.model_id), now,
+        connection, store.model, artefact.scope, artefact.id, artefact.parent or "",
+        newest_version(connection, store.model_id), now,
     )  # fmt: skip
 
 

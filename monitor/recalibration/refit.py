@@ -68,34 +68,23 @@ class Refit:
         return self.decided[0].threshold if self.decided else None
 
 
-def refit(
-    model: Model,
-    scope: Slice,
-    samples: Samples,
-    slices: Sequence[Slice],
-    in_use: Mapping[Slice, tuple[str, Calibrator]],
-    now: datetime,
-    *,
-    calwatch_version: str,
-    apart: Collection[Slice] = (),
-    standing: ThresholdInUse | None = None,
-    counted: FitCells | None = None,
-) -> Refit:
+def refit(task: Refitting, *, calwatch_version: str) -> Refit:
     """Fit on the earlier samples, judge on the later ones against what is in use for them; nothing is written.
 
-    ``in_use``: scope → (artefact id, calibrator) in charge now; ``slices``: the finest slice of each slice_index;
-    ``apart``: those of them that await refits of their own: nothing is fitted on them, but they must not become worse;
-    ``standing``: the threshold in force for the scope; ``counted``: all samples of the fit window, where ``samples`` are
-    a choice of them, to select and fit on in their place. When nothing is promoted a threshold is chosen for what stays
-    in charge if there is none yet, or if the promise of the standing one is broken.
+    On samples of the slices ``apart`` nothing is fitted, but they must not become worse. Where samples are a choice,
+    all that ``counted`` holds is selected and fitted on in their place. When nothing is promoted a threshold is chosen
+    for what stays in charge if there is none yet, or if the promise of the standing one is broken.
     """
+    model, scope, samples, in_use, apart, counted = (
+        task.model, task.scope, task.samples, task.charge, task.apart, task.counted
+    )  # fmt: skip
     settings = model.recalibration
-    own = len(samples) - int(within(samples, slices, apart).sum())
+    own = len(samples) - int(within(samples, task.slices, apart).sum())
     if own < settings.min_samples:
         return Refit(False, (Reason.of(Code.REFIT_FEW_SAMPLES, needed=settings.min_samples, found=own),))
     border = counted.border if counted else None
     early, late, last = windows(samples, settings.gate_fraction, thresholds=model.threshold is not None, border=border)
-    fitting, others = early.subset(~within(early, slices, apart)), within(late, slices, apart)
+    fitting, others = early.subset(~within(early, task.slices, apart)), within(late, task.slices, apart)
     judging = late.subset(~others)
     try:
         if counted:
@@ -104,15 +93,15 @@ def refit(
             chosen = select(settings.method, fitting, confidence=settings.confidence)
     except ValueError as missing:
         return Refit(False, (Reason.of(Code.REFIT_UNFIT, method=settings.method, problem=str(missing)),))
-    current = current_scores(late, slices, in_use)
+    current = current_scores(late, task.slices, in_use)
     candidate = chosen.calibrator.apply(late.score, late.logits)
-    names = [slice_.text for slice_ in slices]
+    names = [slice_.text for slice_ in task.slices]
     verdict = judge(current, candidate, late, names, apart=others, confidence=settings.confidence)
     why = *chosen.why, *reasons_with_straddling(verdict, samples, early, late, last)
     parent = finest_scope(scope, list(in_use))
     artefact = Artefact(
         model=model.name, scope=scope, method=chosen.calibrator.method, parameters=chosen.calibrator.parameters(),
-        task=model.task, fitted_at=now, fit_window=_fit_window(fitting, counted), gate_window=_window(judging),
+        task=model.task, fitted_at=task.now, fit_window=_fit_window(fitting, counted), gate_window=_window(judging),
         parent=in_use[parent][0] if parent is not None else None, calwatch_version=calwatch_version,
         before=verdict.before, after=verdict.after, reasons=tell_reasons(why),
         logits_are=samples.about_logits.held if chosen.calibrator.needs_logits else "logits",
@@ -120,9 +109,9 @@ def refit(
     decided: tuple[Decided, ...] = ()
     said: tuple[Reason, ...] = ()
     if verdict.accepted:
-        decided, said = decide(model, scope, chosen.calibrator, early, last, artefact.id, now)
-    elif (stays := _stays(scope, in_use)) is not None and is_due(model, standing, stays, last):
-        decided, said = decide(model, scope, stays[1], early, last, stays[0], now)
+        decided, said = decide(model, scope, chosen.calibrator, early, last, artefact.id, task.now)
+    elif (stays := _stays(scope, in_use)) is not None and is_due(model, task.standing, stays, last):
+        decided, said = decide(model, scope, stays[1], early, last, stays[0], task.now)
     last_window = _window(last) if len(last) else None
     before, after = (bars(score[~others], judging) for score in (current, candidate))
     return Refit(

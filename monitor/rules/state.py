@@ -6,8 +6,8 @@ Health is apart from state: silence (no reading, too few samples, an unknown val
 leaves its state alone, so that a firing alert never heals because nobody looks.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from monitor.model import (
@@ -38,28 +38,26 @@ from monitor.rules.conditions import (
 RESOLVED_SHOWN = timedelta(hours=24)  # how long an alert stays resolved, for people to see, before it is inactive
 
 
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the rules of a model are evaluated on: what is known of it now, of all slices."""
+
+    first_seen_at: datetime  # when the monitor first looked at the model
+    readings: Collection[Reading] = ()  # the current ones, of all versions and windows
+    last_seen: Collection[LastSeen] = ()  # newest times per slice; used by absence rules
+    last_pull: datetime | None = None  # last successful one; None when there never was one
+    evidence: Collection[Evidence] = ()  # of all drift rules, which use it
+    disparities: Collection[Disparity] = ()  # of all disparity rules, which use them; computed with the readings
+
+
 def step(
-    rule: Rule,
-    readings: Iterable[Reading],
-    last_seen: Iterable[LastSeen],
-    prior: Mapping[AlertKey, Alert],
-    now: datetime,
-    *,
-    model: str,
-    first_seen_at: datetime,
-    last_pull: datetime | None = None,
-    evidence: Iterable[Evidence] = (),
-    disparities: Iterable[Disparity] = (),
+    rule: Rule, observed: Observed, prior: Mapping[AlertKey, Alert], now: datetime, *, model: str,
     seen_since: datetime | None = None,
-) -> tuple[Alert, ...]:
+) -> tuple[Alert, ...]:  # fmt: skip
     """Evaluate one rule for every version and slice it covers; at most one transition each.
 
-    ``readings``: the model's current ones, of all versions and windows. ``last_seen``: newest times per slice (used by
-    absence rules). ``prior``: what the last step returned for this rule, by (version, slice). ``first_seen_at``: when
-    the monitor first looked at the model. ``last_pull``: last successful pull, None when there never was one.
-    ``evidence``: of all slices and drift rules of the model (used by drift rules). ``disparities``: of all slices and
-    disparity rules, computed with the readings (used by disparity rules). ``seen_since``: slices that were last observed
-    before are watched for absence no more, except the whole and a slice that the rule names; None: all are.
+    ``prior``: what the last step returned for this rule, by (version, slice). ``seen_since``: slices that were last
+    observed before are watched for absence no more, except the whole and a slice that the rule names; None: all are.
 
     Returns, ordered by version and slice, the alerts that take the place of *all* of ``prior``: everything that is
     pending, firing or resolved, or was so before, and absences that still wait for a first sight (inactive, unknown).
@@ -69,25 +67,20 @@ def step(
     """
     forgotten: set[AlertKey] = set()
     if isinstance(rule, WindowRule):
-        readings = tuple(readings)
         found = (
-            threshold_findings(rule, readings, prior)
+            threshold_findings(rule, tuple(observed.readings), prior)
             if rule.kind is RuleKind.THRESHOLD
-            else disparity_findings(rule, tuple(disparities), prior)
+            else disparity_findings(rule, tuple(observed.disparities), prior)
         )
-        present = {(reading.version, reading.slice) for reading in readings}
+        present = {(reading.version, reading.slice) for reading in observed.readings}
     elif rule.kind is RuleKind.DRIFT:
-        evidence = tuple(evidence)
-        found = drift_findings(rule, evidence, prior, now)
-        present = {(held.version, held.slice) for held in evidence}
+        found = drift_findings(rule, tuple(observed.evidence), prior, now)
+        present = {(held.version, held.slice) for held in observed.evidence}
     else:
-        everything = tuple(last_seen)
-        last_seen = tuple(seen for seen in everything if not _is_forgotten(rule, seen, now, seen_since))
-        forgotten = {(ALL_VERSIONS, seen.slice) for seen in everything} - {
-            (ALL_VERSIONS, seen.slice) for seen in last_seen
-        }
-        found = absence_findings(rule, last_seen, prior, now, first_seen_at, last_pull)
-        present = {(ALL_VERSIONS, seen.slice) for seen in last_seen}
+        watched = tuple(seen for seen in observed.last_seen if not _is_forgotten(rule, seen, now, seen_since))
+        present = {(ALL_VERSIONS, seen.slice) for seen in watched}
+        forgotten = {(ALL_VERSIONS, seen.slice) for seen in observed.last_seen} - present
+        found = absence_findings(rule, watched, prior, now, observed.first_seen_at, observed.last_pull)
     alerts = []
     for key in sorted({*found, *prior}):
         before = prior.get(key)

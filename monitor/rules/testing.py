@@ -95,18 +95,11 @@ def _history(rule: Rule, case: Case, last_step: int) -> list[_Moment]:
     current: dict[AlertKey, Alert] = {}
     for step in range(last_step + 1):
         now = case.start + step * case.interval
-        after = alerts.step(
-            rule,
-            _readings(case, step, now),
-            _last_seen(arrivals, step),
-            current,
-            now,
-            model="model",
-            first_seen_at=case.start,
-            last_pull=_newest(arrivals, step, "pulls", Slice()),
-            evidence=[held for stream in streams if (held := stream[step]) is not None],
-            disparities=_disparities(rule, case, step, now),
-        )
+        observed = alerts.Observed(
+            case.start, _readings(case, step, now), _last_seen(arrivals, step), _newest(arrivals, step, "pulls", Slice()),
+            [held for stream in streams if (held := stream[step]) is not None], _disparities(rule, case, step, now),
+        )  # fmt: skip
+        after = alerts.step(rule, observed, current, now, model="model")
         actions = {(alert.version, alert.slice): alerts.due_actions(rule, alert, now) for alert in after}
         current = {
             (alert.version, alert.slice): alerts.acted(alert, now) if actions[alert.version, alert.slice] else alert

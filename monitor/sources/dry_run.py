@@ -74,13 +74,9 @@ class Trial:
         self.batches += 1
         self.meaning = batch.meaning
         some = replace(batch, relation=f"SELECT * FROM ({batch.relation}) LIMIT {ROWS}")
-        oldest, now = EVER
         rules = LabelRules.of(model, batch.meaning, ())
         for _ in range(2):
-            stage(
-                connection, some, model.slices, rules, holds=holds, horizon=model.label_horizon, oldest=oldest, now=now,
-                monitor_applies=model.recalibration.apply == "monitor",
-            )  # fmt: skip
+            stage(connection, model, some, rules, holds=holds, times=EVER)
             words = words_predicted(connection) if "predicted_class" in batch.types else {}
             if rules.own_missing or words.keys() <= rules.classes:
                 break

@@ -32,7 +32,7 @@ from monitor.sources.remedies import REMEDIES
 from monitor.sources.renewal.orphans import mend_orphans
 from monitor.sources.renewal.renew import renew_meaning
 from monitor.store.connection import atomic, naive
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.scores.served import Serving
 from monitor.store.sql import statement
 
@@ -48,11 +48,11 @@ def configured_sources(model: Model, base: Path, state_dir: Path) -> Sequence[So
     ]
 
 
-def was_cut_short(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model) -> bool:
+def was_cut_short(store: ModelStore) -> bool:
     """Whether something was taken since the last pull on record: calwatch was killed, or a later source failed, before parked
     labels could be tried on the new rows. Nothing else would try them until more rows come."""
-    row = connection.execute(
-        statement("pull_unfinished"), {"model_id": registry.model_id, "model": model.name}
+    row = store.execute(
+        statement("pull_unfinished"), {"model_id": store.model_id, "model": store.model.name}
     ).fetchone()
     return bool(row and row[0])
 
@@ -64,56 +64,48 @@ _LONGEST_PROBLEM = 20_000  # characters of what a pull tells of all its files
 SOURCE_FAILED = ("source_unreachable", "directory_missing")
 
 
-def pull(
-    connection: duckdb.DuckDBPyConnection,
-    registry: Registry,
-    model: Model,
-    sources: Sequence[Source],
-    serving: Sequence[Serving],
-    now: datetime,
-) -> dict[str, Pulled]:
+def pull(store: ModelStore, sources: Sequence[Source], serving: Sequence[Serving], now: datetime) -> dict[str, Pulled]:
     """What each source brought, by its name. Each batch is committed with its cursor before the next is read."""
+    connection = store.connection
     brought: dict[str, Pulled] = {}
     take_up_journal(connection, Journal.beside(connection), now)
-    mended = mend_orphans(connection, registry, model, sources[0].name, now)
-    drop_unknown(connection, model.name, [source.name for source in sources])
-    renewed = renew_meaning(connection, registry, model, sources, now)
-    cut_short = was_cut_short(connection, registry, model)
+    mended = mend_orphans(store, sources[0].name, now)
+    drop_unknown(connection, store.model.name, [source.name for source in sources])
+    renewed = renew_meaning(store, sources, now)
+    cut_short = was_cut_short(store)
     for source in sources:
-        brought[source.name] = _pull_source(connection, registry, model, source, serving, now)
+        brought[source.name] = _pull_source(store, source, serving, now)
     tried_again = renewed.done or cut_short or any(pulled.new for pulled in brought.values())
-    if tried_again or parked_past_horizon(connection, registry, model, now):
-        brought[sources[0].name].add(retry_parked(connection, registry, model, now))
+    if tried_again or parked_past_horizon(store, now):
+        brought[sources[0].name].add(retry_parked(store, now))
     brought[sources[0].name].problems += [*mended, *renewed.problems]
     for name, pulled in brought.items():
-        pulled.problems += [*_set_aside(name, pulled), *_not_judged(name, pulled, model)]
-        if pulled.files or _told(pulled) or _troubled(connection, model.name, name):
-            _record(connection, model.name, name, pulled, now)
+        pulled.problems += [*_set_aside(name, pulled), *_not_judged(name, pulled, store.model)]
+        if pulled.files or _told(pulled) or _troubled(connection, store.model.name, name):
+            _record(connection, store.model.name, name, pulled, now)
     return brought
 
 
-def _pull_source(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: Source, serving: Sequence[Serving],
-    now: datetime,
-) -> Pulled:  # fmt: skip
+def _pull_source(store: ModelStore, source: Source, serving: Sequence[Serving], now: datetime) -> Pulled:
+    connection = store.connection
     total = Pulled()
-    cursor = read_cursor(connection, registry.model_id, source.name)
+    cursor = read_cursor(connection, store.model_id, source.name)
     guard: FileGuard | None = None
     try:
         if isinstance(source, Guarded):
-            guard = FileGuard(connection, model, source, Journal.beside(connection), now, cursor)
+            guard = FileGuard(connection, store.model, source, Journal.beside(connection), now, cursor)
             read = source.read(connection, cursor, now, guard)
         else:
             read = source.read(connection, cursor, now)
         for found in read:
             if isinstance(found, Batch):
-                total.add(_ingest(connection, registry, model, source, found, serving, now, guard))
+                total.add(_ingest(store, source, found, serving, now, guard))
                 continue
             total.problems.append(found)
             if guard is not None:
                 guard.settled([found.item])
             with atomic(connection):
-                write_cursor(connection, registry.model_id, source.name, found.cursor, now)
+                write_cursor(connection, store.model_id, source.name, found.cursor, now)
     except SourceError as error:
         total.problems.append(Problem(source.name, "source_unreachable", error.message))
     finally:
@@ -124,20 +116,24 @@ def _pull_source(
 
 
 def _ingest(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: Source, batch: Batch,
-    serving: Sequence[Serving], now: datetime, guard: FileGuard | None = None,
-) -> Pulled:  # fmt: skip
+    store: ModelStore,
+    source: Source,
+    batch: Batch,
+    serving: Sequence[Serving],
+    now: datetime,
+    guard: FileGuard | None = None,
+) -> Pulled:
     """One batch; in rounds when later files speak of rows of earlier ones, and in parts when one is damaged inside."""
     items = [item for item, fingerprint in batch.cursor.items() if fingerprint is not None]
     try:
         with guard.reading(items) if guard else nullcontext():
-            pulled = ingest(connection, registry, model, source.name, source.holds, batch, now, serving=serving)
+            pulled = ingest(store, source.name, source.holds, batch, now, serving=serving)
     except ApartError as error:
         members: Sequence[Batch] = error.batches
     except RefusedError as error:
         if guard is not None:
             guard.settled(items)
-        return refuse(connection, registry, model, source.name, batch, error.file, error.review, now)
+        return refuse(store, source.name, batch, error.file, error.review, now)
     except SourceError as error:
         members = split_damaged(batch, error.message)
         if not members and guard is not None:
@@ -167,7 +163,7 @@ def _ingest(
         return pulled
     total = Pulled()
     for member in members:
-        total.add(_ingest(connection, registry, model, source, member, serving, now, guard))
+        total.add(_ingest(store, source, member, serving, now, guard))
     return total
 
 

@@ -8,30 +8,27 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.config.settings import Model
 from monitor.model import MISSING, Slice
 from monitor.statistics.cells import SUMS, Cells, Clusters
 from monitor.store.connection import load_table, naive
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.places import free_places
 from monitor.store.sql import statement
 
 
-def renew_cells(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, first: datetime, beyond: datetime
-) -> None:
+def renew_cells(store: ModelStore, first: datetime, beyond: datetime) -> None:
     """Bring the cells of all rows in `incoming` (observed in [first, beyond), naive UTC) up to date."""
-    own = {"model_id": registry.model_id}
-    folded = connection.execute("SELECT folded_until FROM models WHERE model_id = $model_id", own).fetchone()
+    own = {"model_id": store.model_id}
+    folded = store.execute("SELECT folded_until FROM models WHERE model_id = $model_id", own).fetchone()
     assert folded is not None
-    buckets = {"bucket_seconds": int(model.bucket.total_seconds()), "folded_until": folded[0]}
-    if _is_grouped(connection, own):
+    buckets = {"bucket_seconds": int(store.model.bucket.total_seconds()), "folded_until": folded[0]}
+    if _is_grouped(store.connection, own):
         # samples of the touched buckets reach beyond the rows themselves, at most to the ends of their days
         span = {**own, "first": _midnight(first), "beyond": _midnight(beyond) + timedelta(days=1)}
-        _recompute(connection, registry, model, {**buckets, **span})
+        _recompute(store, {**buckets, **span})
     else:
-        _add_and_subtract(connection, registry, buckets)
-    connection.execute(statement("cells_revision"), own)
+        _add_and_subtract(store, buckets)
+    store.execute(statement("cells_revision"), own)
 
 
 def _is_grouped(connection: duckdb.DuckDBPyConnection, own: Mapping[str, object]) -> bool:
@@ -45,47 +42,45 @@ def _is_grouped(connection: duckdb.DuckDBPyConnection, own: Mapping[str, object]
     )
 
 
-def _add_and_subtract(connection: duckdb.DuckDBPyConnection, registry: Registry, buckets: Mapping[str, object]) -> None:
+def _add_and_subtract(store: ModelStore, buckets: Mapping[str, object]) -> None:
     """The cells of independent samples: plus the batch's rows, less those they replace. No other sample is read."""
-    connection.execute(statement("cells_added"), buckets)
-    reach = _reach(connection, registry, "renewed")
-    carried = connection.execute(statement("cells_carry"), reach).fetchone()
+    store.execute(statement("cells_added"), buckets)
+    reach = _reach(store, "renewed")
+    carried = store.execute(statement("cells_carry"), reach).fetchone()
     if carried and carried[0]:
-        connection.execute(statement("cells_delete_carried"), reach)
-        connection.execute(statement("cells_insert"))
+        store.execute(statement("cells_delete_carried"), reach)
+        store.execute(statement("cells_insert"))
     else:  # nothing to add up with what was there
-        connection.execute("INSERT INTO cells FROM renewed WHERE n <> 0 OR unlabelled <> 0")
+        store.execute("INSERT INTO cells FROM renewed WHERE n <> 0 OR unlabelled <> 0")
 
 
-def _recompute(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, span: Mapping[str, object]
-) -> None:
+def _recompute(store: ModelStore, span: Mapping[str, object]) -> None:
     """The cells of samples that come in groups, whole buckets at a time: a new member changes the weight of its group."""
-    connection.execute(statement("cells_touched"), {name: span[name] for name in ("bucket_seconds", "folded_until")})
-    connection.execute(statement("cells_touched_groups"), span)
-    reach = _reach(connection, registry, "touched")
-    connection.execute(statement("cells_recomputed"), span)
-    connection.execute(statement("cells_delete_touched"), reach)
-    connection.execute(statement("cells_insert"))
+    store.execute(statement("cells_touched"), {name: span[name] for name in ("bucket_seconds", "folded_until")})
+    store.execute(statement("cells_touched_groups"), span)
+    reach = _reach(store, "touched")
+    store.execute(statement("cells_recomputed"), span)
+    store.execute(statement("cells_delete_touched"), reach)
+    store.execute(statement("cells_insert"))
     members = [
         (slice_id, shown.text)
-        for finest, slice_id in registry.slices.items()
-        for shown in shown_slices([finest], model.slices, model.max_order)
+        for finest, slice_id in store.registry.slices.items()
+        for shown in shown_slices([finest], store.model.slices, store.model.max_order)
     ]
     columns = {
         "slice_id": np.array([slice_id for slice_id, _ in members], dtype=np.int32),
         "slice": np.array([text for _, text in members], dtype=object),
     }
-    load_table(connection, "slice_members", columns)
-    connection.execute(statement("group_cells_delete"), reach)
-    connection.execute(statement("group_cells_insert"), span)
+    load_table(store.connection, "slice_members", columns)
+    store.execute(statement("group_cells_delete"), reach)
+    store.execute(statement("group_cells_insert"), span)
 
 
-def _reach(connection: duckdb.DuckDBPyConnection, registry: Registry, table: str) -> dict[str, object]:
+def _reach(store: ModelStore, table: str) -> dict[str, object]:
     """The model and the buckets between which a temporary table lies, so that row groups are pruned by time."""
-    edges = connection.execute(f"SELECT min(bucket), max(bucket) FROM {table}").fetchone()
+    edges = store.execute(f"SELECT min(bucket), max(bucket) FROM {table}").fetchone()
     assert edges is not None
-    return {"model_id": registry.model_id, "first_bucket": edges[0], "last_bucket": edges[1]}
+    return {"model_id": store.model_id, "first_bucket": edges[0], "last_bucket": edges[1]}
 
 
 def _midnight(moment: datetime) -> datetime:
@@ -114,18 +109,16 @@ class WindowCells:
     lag: NDArray[np.float64]  # (units,) sum of label lags in seconds
 
 
-def window_cells(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, start: datetime, end: datetime
-) -> WindowCells:
+def window_cells(store: ModelStore, start: datetime, end: datetime) -> WindowCells:
     """Sums over the buckets in [start, end), per version and shown slice."""
-    span = {"model_id": registry.model_id, "start": naive(start), "end": naive(end)}
-    found = connection.execute(statement("window_cells"), span).fetchnumpy()
+    span = {"model_id": store.model_id, "start": naive(start), "end": naive(end)}
+    found = store.execute(statement("window_cells"), span).fetchnumpy()
     versions = dict(
-        connection.execute(
-            "SELECT stream_id, version FROM streams WHERE model_id = $model_id", {"model_id": registry.model_id}
+        store.execute(
+            "SELECT stream_id, version FROM streams WHERE model_id = $model_id", {"model_id": store.model_id}
         ).fetchall()
     )
-    finest_of_id = {slice_id: finest for finest, slice_id in registry.slices.items()}
+    finest_of_id = {slice_id: finest for finest, slice_id in store.registry.slices.items()}
     pairs, own_unit = np.unique(
         found["version_key"].astype(np.int64) << 32 | found["slice_id"].astype(np.int64), return_inverse=True
     )
@@ -133,7 +126,7 @@ def window_cells(
     links: list[tuple[int, int]] = []
     for index, pair in enumerate(pairs.tolist()):
         version, slice_id = versions[pair >> 32], pair & 0xFFFFFFFF
-        shown = shown_slices([finest_of_id[slice_id]], model.slices, model.max_order)
+        shown = shown_slices([finest_of_id[slice_id]], store.model.slices, store.model.max_order)
         links += [(index, units.setdefault((version, slice_), len(units))) for slice_ in shown]
     mapping = np.array(links, dtype=np.int64).reshape(-1, 2)
     finest = Cells(
@@ -146,7 +139,7 @@ def window_cells(
         np.add.at(sums, mapping[:, 1], per_pair[mapping[:, 0]])
     return WindowCells(
         tuple(version for version, _ in units), tuple(shown for _, shown in units), finest.regrouped(mapping),
-        _window_clusters(connection, span, units), extra["unlabelled"], extra["lag"],
+        _window_clusters(store.connection, span, units), extra["unlabelled"], extra["lag"],
     )  # fmt: skip
 
 
@@ -173,26 +166,20 @@ def _window_clusters(
 
 
 def bucket_cells(
-    connection: duckdb.DuckDBPyConnection,
-    registry: Registry,
-    version: str,
-    scope: Slice,
-    start: datetime,
-    end: datetime,
+    store: ModelStore, version: str, scope: Slice, start: datetime, end: datetime
 ) -> tuple[tuple[datetime, ...], Cells]:
     """The buckets of a slice in [start, end) in order, and their cells with the bucket's index as unit."""
-    return covered_cells(connection, registry, version, registry.slices_inside(scope), start, end)
+    return covered_cells(store, version, store.registry.slices_inside(scope), start, end)
 
 
 def covered_cells(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, version: str, covered: Sequence[int], start: datetime,
-    end: datetime,
-) -> tuple[tuple[datetime, ...], Cells]:  # fmt: skip
+    store: ModelStore, version: str, covered: Sequence[int], start: datetime, end: datetime
+) -> tuple[tuple[datetime, ...], Cells]:
     """As ``bucket_cells``, of the finest slices with these ids."""
-    found = connection.execute(
+    found = store.execute(
         statement("bucket_cells"),
         {
-            "model_id": registry.model_id, "version": version, "covered": list(covered),
+            "model_id": store.model_id, "version": version, "covered": list(covered),
             "start": naive(start), "end": naive(end),
         },
     ).fetchnumpy()  # fmt: skip
@@ -203,18 +190,18 @@ def covered_cells(
     return tuple(moment.replace(tzinfo=UTC) for moment in starts.astype("datetime64[us]").tolist()), cells
 
 
-def bucket_start(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, moment: datetime) -> datetime:
+def bucket_start(store: ModelStore, moment: datetime) -> datetime:
     """The beginning of the bucket that samples observed at ``moment`` are counted in."""
-    row = connection.execute(
+    row = store.execute(
         "SELECT bucket_of($moment::TIMESTAMP, $seconds, folded_until) FROM models WHERE model_id = $model_id",
-        {"moment": naive(moment), "seconds": int(model.bucket.total_seconds()), "model_id": registry.model_id},
+        {"moment": naive(moment), "seconds": int(store.model.bucket.total_seconds()), "model_id": store.model_id},
     ).fetchone()
     assert row is not None
     found: datetime = row[0]
     return found.replace(tzinfo=UTC)
 
 
-def fold_and_drop(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime) -> bool:
+def fold_and_drop(store: ModelStore, now: datetime) -> bool:
     """Once a day: fold cells older than fold_after into daily ones, delete what is older than its limits.
 
     Returns whether anything was due. Sums stay the same, so no reading of a folded day changes.
@@ -222,29 +209,25 @@ def fold_and_drop(connection: duckdb.DuckDBPyConnection, registry: Registry, mod
     today = naive(now)
     assert today is not None
     midnight = _midnight(today)
-    until = _midnight(midnight - model.fold_after)
-    where = {"model_id": registry.model_id}
-    row = connection.execute("SELECT folded_until FROM models WHERE model_id = $model_id", where).fetchone()
+    until = _midnight(midnight - store.model.fold_after)
+    where = {"model_id": store.model_id}
+    row = store.execute("SELECT folded_until FROM models WHERE model_id = $model_id", where).fetchone()
     assert row is not None
     if row[0] >= until:
         return False
-    with registry.transaction(connection):
+    with store.transaction():
         span = {**where, "since": row[0], "until": until}
-        connection.execute(statement("fold_collect"), span)
-        connection.execute(
-            "DELETE FROM cells WHERE model_id = $model_id AND bucket >= $since AND bucket < $until", span
-        )
-        connection.execute("INSERT INTO cells SELECT * FROM folded")
-        connection.execute(statement("fold_groups_collect"), span)
-        connection.execute(
+        store.execute(statement("fold_collect"), span)
+        store.execute("DELETE FROM cells WHERE model_id = $model_id AND bucket >= $since AND bucket < $until", span)
+        store.execute("INSERT INTO cells SELECT * FROM folded")
+        store.execute(statement("fold_groups_collect"), span)
+        store.execute(
             "DELETE FROM group_cells WHERE model_id = $model_id AND bucket >= $since AND bucket < $until", span
         )
-        connection.execute("INSERT INTO group_cells SELECT * FROM folded_groups")
-        connection.execute(
-            "UPDATE models SET folded_until = $until WHERE model_id = $model_id", {**where, "until": until}
-        )
-        _drop_old(connection, registry, model, midnight)
-        free_places(connection, registry, model, _midnight(midnight - model.retention))
+        store.execute("INSERT INTO group_cells SELECT * FROM folded_groups")
+        store.execute("UPDATE models SET folded_until = $until WHERE model_id = $model_id", {**where, "until": until})
+        _drop_old(store, midnight)
+        free_places(store, _midnight(midnight - store.model.retention))
     return True
 
 
@@ -256,14 +239,14 @@ _TIMED = (
 )  # fmt: skip
 
 
-def _drop_old(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, midnight: datetime) -> None:
+def _drop_old(store: ModelStore, midnight: datetime) -> None:
     # whole days: a folded day may have to be recomputed, for which it needs all its samples
-    by_id = {"model_id": registry.model_id, "limit": _midnight(midnight - model.retention)}
+    by_id = {"model_id": store.model_id, "limit": _midnight(midnight - store.model.retention)}
     for table, column in (("samples", "observed_at"), ("repeated_rows", "day"), ("class_words", "last_observed_at")):
-        connection.execute(f"DELETE FROM {table} WHERE model_id = $model_id AND {column} < $limit", by_id)
-    by_id["limit"] = midnight - model.history
+        store.execute(f"DELETE FROM {table} WHERE model_id = $model_id AND {column} < $limit", by_id)
+    by_id["limit"] = midnight - store.model.history
     for table in ("cells", "group_cells"):
-        connection.execute(f"DELETE FROM {table} WHERE model_id = $model_id AND bucket < $limit", by_id)
-    by_name = {"model": model.name, "limit": midnight - model.history}
+        store.execute(f"DELETE FROM {table} WHERE model_id = $model_id AND bucket < $limit", by_id)
+    by_name = {"model": store.model.name, "limit": midnight - store.model.history}
     for table, column in _TIMED:
-        connection.execute(f"DELETE FROM {table} WHERE model = $model AND {column} < $limit", by_name)
+        store.execute(f"DELETE FROM {table} WHERE model = $model AND {column} < $limit", by_name)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from monitor import __version__
 from monitor.model.errors import StoreError, StoreInUseError
 from monitor.store.damage import REMEDY, is_damage, refuse_empty, refuse_lost, says_one_of, told_damage
-from monitor.store.early import mend_early_meaning
+from monitor.store.migrations.early import mend_early_meaning
 from monitor.store.restoring import finish_restore
 from monitor.store.sql import statement
 

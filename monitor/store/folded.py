@@ -1,6 +1,6 @@
 """What is beyond a limit of a model, as it is told: versions, calibrators and slice values that fold, versions not judged."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import duckdb
@@ -13,25 +13,24 @@ from monitor.store.sql import statement
 _EXAMPLES = 3
 
 
-def note_folded(
-    connection: duckdb.DuckDBPyConnection, model: str, kind: FoldedKind, name: str, most: int, examples: Sequence[str],
-    rows: int, now: datetime,
-) -> FoldedValues | None:  # fmt: skip
-    """Count ``rows`` more of a kind; what is to be told where that begins, None where it goes on.
+def note_folded(connection: duckdb.DuckDBPyConnection, model: str, met: FoldedValues) -> FoldedValues | None:
+    """Count what was ``met`` to what is on record of its kind and name; returns what is to be told where that begins, None
+    where it goes on.
 
-    Of kind "drift", ``rows`` are versions and take the place of those counted before. Call it inside a transaction.
+    Of kind "drift", rows are versions and take the place of those counted before. Call it inside a transaction.
     """
-    before = next((each for each in load_folded(connection, model) if (each.kind, each.name) == (kind, name)), None)
-    found = FoldedValues(
-        kind, name, most, before.began_at if before else now, now,
-        rows + (before.rows if before and kind != "drift" else 0), tuple(examples[:_EXAMPLES]),
+    known = load_folded(connection, model)
+    before = next((each for each in known if (each.kind, each.name) == (met.kind, met.name)), None)
+    found = replace(
+        met, began_at=before.began_at if before else met.began_at, examples=met.examples[:_EXAMPLES],
+        rows=met.rows + (before.rows if before and met.kind != "drift" else 0),
     )  # fmt: skip
-    forget_folded(connection, model, kind, name)
+    forget_folded(connection, model, met.kind, met.name)
     connection.execute(
         "INSERT INTO folded_values VALUES ($model, $kind, $name, $most, $began, $newest, $rows, $examples, $finding)",
         {
-            "model": model, "kind": kind, "name": name, "most": most, "began": naive(found.began_at), "newest": naive(now),
-            "rows": found.rows, "examples": list(found.examples), "finding": told_folded(found),
+            "model": model, "kind": met.kind, "name": met.name, "most": met.most, "began": naive(found.began_at),
+            "newest": naive(met.newest_at), "rows": found.rows, "examples": list(found.examples), "finding": told_folded(found),
         },
     )  # fmt: skip
     return None if before else found

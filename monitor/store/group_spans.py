@@ -5,10 +5,9 @@ from math import ceil
 
 import duckdb
 
-from monitor.config.settings import Model
 from monitor.model import GroupSpans, Straddling
 from monitor.store.connection import naive, quoted, utc_day
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
 BACK = timedelta(days=30)
@@ -53,21 +52,19 @@ def share_of_straddling(
     )  # fmt: skip
 
 
-def load_spans(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime
-) -> GroupSpans | None:
+def load_spans(store: ModelStore, now: datetime) -> GroupSpans | None:
     """What the rows of the last 30 days say, fewer where retention is shorter; None where none of them has a group."""
-    since = utc_day(now - min(BACK, model.retention))
-    where = f"model_id = {registry.model_id} AND observed_at >= TIMESTAMP '{naive(since)}'"
-    counts = connection.execute(f"SELECT count(*), count(group_id) FROM samples WHERE {where}").fetchone()
+    since = utc_day(now - min(BACK, store.model.retention))
+    where = f"model_id = {store.model_id} AND observed_at >= TIMESTAMP '{naive(since)}'"
+    counts = store.execute(f"SELECT count(*), count(group_id) FROM samples WHERE {where}").fetchone()
     assert counts is not None  # an aggregate always gives a row
     rows, grouped = counts
     if not grouped:
         return None
     found = share_of_straddling(
-        connection, "samples", model.bucket, where=where, rows=rows, every=ceil(grouped / EXAMINED)
+        store.connection, "samples", store.model.bucket, where=where, rows=rows, every=ceil(grouped / EXAMINED)
     )
-    return GroupSpans(model.name, now, since, model.bucket, found)
+    return GroupSpans(store.model.name, now, since, store.model.bucket, found)
 
 
 def store_spans(connection: duckdb.DuckDBPyConnection, model: str, found: GroupSpans | None, finding: str) -> None:

@@ -8,10 +8,9 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.config.settings import Model
 from monitor.model import LabelDelays
 from monitor.store.connection import aware, naive, utc_day
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
 _COLUMNS = (
@@ -35,26 +34,24 @@ class Delayed:
     stream: NDArray[np.int64]  # version and calibrator
 
 
-def load_delayed(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime, wanted: int
-) -> Delayed | None:
+def load_delayed(store: ModelStore, now: datetime, wanted: int) -> Delayed | None:
     """The newest days older than ``label_horizon`` with ``wanted`` labelled samples, thinned to at most about so many.
 
     What is read is that many samples and whole days, however long the history. None without a labelled sample of that
     age, be it that none is so old or that none is kept so long.
     """
-    until = utc_day(now - model.label_horizon)
-    own = {"model_id": registry.model_id, "until": naive(until)}
-    row = connection.execute(
-        statement("label_delay_span"), {**own, "oldest": naive(utc_day(now - model.retention)), "wanted": wanted}
+    until = utc_day(now - store.model.label_horizon)
+    own = {"model_id": store.model_id, "until": naive(until)}
+    row = store.execute(
+        statement("label_delay_span"), {**own, "oldest": naive(utc_day(now - store.model.retention)), "wanted": wanted}
     ).fetchone()
     if row is None or row[0] is None:
         return None
-    found = connection.execute(
+    found = store.execute(
         statement("label_delays"),
         {
             **own, "since": row[0], "every": max(ceil(row[1] / wanted), 1),
-            "bucket_seconds": int(model.bucket.total_seconds()),
+            "bucket_seconds": int(store.model.bucket.total_seconds()),
         },
     ).fetchnumpy()  # fmt: skip
     score, outcome, delay, wait = (

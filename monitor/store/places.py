@@ -15,12 +15,12 @@ import duckdb
 import numpy as np
 
 from monitor.config.settings import Model
-from monitor.model import OTHER
+from monitor.model import OTHER, FoldedKind, FoldedValues
 from monitor.model.problems import Problem
 from monitor.model.wording import told_folded
 from monitor.store.connection import load_table, naive
-from monitor.store.dictionaries import Registry
 from monitor.store.folded import forget_folded_before, note_folded
+from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
 _NEEDS_NONE = frozenset({"", OTHER})
@@ -44,29 +44,28 @@ class _Places:
         return value
 
 
-def map_streams(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime
-) -> list[Problem]:
+def map_streams(store: ModelStore, now: datetime) -> list[Problem]:
     """Fill the temporary table stream_keys (version, calibrator → kept version, stream_id) for `fresh`, entering new streams.
 
     Frequent versions first, so that those get the places. Returns what is to be told: that versions, calibrators or slice
     values begin to fold.
     """
-    rows = connection.execute(statement("streams_met")).fetchall()
+    model = store.model
+    rows = store.execute(statement("streams_met")).fetchall()
     counts = {(version, calibrator): count for version, calibrator, count in rows}
     known = {
         (version, calibrator): (number, placed)
-        for version, calibrator, number, placed in connection.execute(
+        for version, calibrator, number, placed in store.execute(
             "SELECT version, calibrator, stream_id, placed FROM streams WHERE model_id = $model_id",
-            {"model_id": registry.model_id},
+            {"model_id": store.model_id},
         ).fetchall()
     }
     placed = [pair for pair, (_, own) in known.items() if own]
     versions = _keep({version for version, _ in placed}, model.max_versions, _NEEDS_NONE, counts, 0)
-    _, free = needing_none(connection, model)
+    _, free = needing_none(store.connection, model)
     calibrators = _keep({calibrator for _, calibrator in placed}, model.max_versions, free, counts, 1)
     kept = {pair: (versions[pair[0]], calibrators[pair[1]]) for pair in counts}
-    numbers = _enter(connection, registry, set(kept.values()), known, now)
+    numbers = _enter(store, set(kept.values()), known, now)
     columns = {
         "version": np.array([version for version, _ in kept], dtype=object),
         "calibrator": np.array([calibrator for _, calibrator in kept], dtype=object),
@@ -74,16 +73,16 @@ def map_streams(
         "stream_id": np.array([numbers[pair] for pair in kept.values()], dtype=np.int32),
     }
     if kept:
-        load_table(connection, "stream_keys", columns)
+        load_table(store.connection, "stream_keys", columns)
     else:  # labels alone
-        connection.execute(
+        store.execute(
             "CREATE OR REPLACE TEMP TABLE stream_keys (version VARCHAR, calibrator VARCHAR, kept VARCHAR, stream_id INTEGER)"
         )
     folded = [
-        *_folded(connection, model, "version", (versions, counts, 0), now),
-        *_folded(connection, model, "calibrator", (calibrators, counts, 1), now),
+        *_folded(store.connection, model, "version", (versions, counts, 0), now),
+        *_folded(store.connection, model, "calibrator", (calibrators, counts, 1), now),
     ]
-    return [*folded, *_folded_slices(connection, registry, model, now)]
+    return [*folded, *_folded_slices(store, now)]
 
 
 _Counts = Mapping[tuple[str, str], int]  # rows by (version, calibrator)
@@ -100,17 +99,16 @@ def _keep(held: set[str], most: int, free: Iterable[str], counts: _Counts, part:
 
 
 def _enter(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, wanted: set[tuple[str, str]],
-    known: Mapping[tuple[str, str], tuple[int, bool]], now: datetime,
-) -> dict[tuple[str, str], int]:  # fmt: skip
+    store: ModelStore, wanted: set[tuple[str, str]], known: Mapping[tuple[str, str], tuple[int, bool]], now: datetime
+) -> dict[tuple[str, str], int]:
     """The numbers of streams; new ones are entered, and those that had freed their place have one again."""
     again = [known[pair][0] for pair in wanted if pair in known and not known[pair][1]]
     if again:
-        connection.execute("UPDATE streams SET placed = true WHERE list_contains($again, stream_id)", {"again": again})
+        store.execute("UPDATE streams SET placed = true WHERE list_contains($again, stream_id)", {"again": again})
     numbers = {pair: number for pair, (number, _) in known.items()}
     new = sorted(wanted - known.keys())
     if new:
-        row = connection.execute("SELECT coalesce(max(stream_id), 0) FROM streams").fetchone()
+        row = store.execute("SELECT coalesce(max(stream_id), 0) FROM streams").fetchone()
         assert row is not None  # an aggregate always gives a row
         numbers |= {pair: row[0] + 1 + place for place, pair in enumerate(new)}
         columns = {
@@ -118,16 +116,16 @@ def _enter(
             "version": np.array([version for version, _ in new], dtype=object),
             "calibrator": np.array([calibrator for _, calibrator in new], dtype=object),
         }
-        load_table(connection, "new_streams", columns)
-        connection.execute(
+        load_table(store.connection, "new_streams", columns)
+        store.execute(
             "INSERT INTO streams SELECT stream_id, $model_id, version, calibrator, $now, true FROM new_streams",
-            {"model_id": registry.model_id, "now": naive(now)},
+            {"model_id": store.model_id, "now": naive(now)},
         )
     return numbers
 
 
 def _folded(
-    connection: duckdb.DuckDBPyConnection, model: Model, kind: str, found: tuple[Mapping[str, str], _Counts, int],
+    connection: duckdb.DuckDBPyConnection, model: Model, kind: FoldedKind, found: tuple[Mapping[str, str], _Counts, int],
     now: datetime,
 ) -> list[Problem]:  # fmt: skip
     kept, counts, part = found
@@ -136,27 +134,18 @@ def _folded(
         return []
     left_out = set(beyond)
     rows = sum(count for pair, count in counts.items() if pair[part] in left_out)
-    told = note_folded(
-        connection,
-        model.name,
-        "version" if kind == "version" else "calibrator",
-        "",
-        model.max_versions,
-        beyond,
-        rows,
-        now,
-    )
+    met = FoldedValues(kind, "", model.max_versions, now, now, rows, tuple(beyond))
+    told = note_folded(connection, model.name, met)
     return [Problem(kind, "values_folded", told_folded(told))] if told else []
 
 
-def _folded_slices(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime
-) -> list[Problem]:
+def _folded_slices(store: ModelStore, now: datetime) -> list[Problem]:
     problems = []
-    for dimension, (rows, examples) in registry.folded.items():
-        told = note_folded(connection, model.name, "slice", dimension, model.max_slice_values, examples, rows, now)
+    for dimension, (rows, examples) in store.registry.folded.items():
+        met = FoldedValues("slice", dimension, store.model.max_slice_values, now, now, rows, tuple(examples))
+        told = note_folded(store.connection, store.model.name, met)
         problems += [Problem(dimension, "values_folded", told_folded(told))] if told else []
-    registry.folded = {}
+    store.registry.folded = {}
     return problems
 
 
@@ -173,14 +162,14 @@ def placed_pairs(connection: duckdb.DuckDBPyConnection, model_id: int) -> list[t
     ).fetchall()
 
 
-def free_places(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, oldest: datetime) -> None:
+def free_places(store: ModelStore, oldest: datetime) -> None:
     """Let versions, calibrators and slice values go that have no sample any more, once those before ``oldest`` (naive UTC)
     are deleted. Call it inside a transaction."""
-    where = {"model_id": registry.model_id}
-    connection.execute(statement("places_free_streams"), where)
-    connection.execute(statement("places_free_values"), where)
-    registry.load_values(connection)
-    forget_folded_before(connection, model.name, oldest)
+    where = {"model_id": store.model_id}
+    store.execute(statement("places_free_streams"), where)
+    store.execute(statement("places_free_values"), where)
+    store.registry.load_values(store.connection)
+    forget_folded_before(store.connection, store.model.name, oldest)
 
 
 def placed_versions(connection: duckdb.DuckDBPyConnection, model_id: int) -> set[str]:

@@ -10,12 +10,11 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.config.settings import Model
 from monitor.model import Slice
 from monitor.model.reasons import Code, Reason
 from monitor.model.samples import AboutLogits, Samples
 from monitor.store.connection import naive, utc_day
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.scores.class_logits import class_logits
 from monitor.store.scores.logits import PROBABILITIES, load_holdings
 from monitor.store.sql import statement
@@ -34,26 +33,30 @@ class Loaded:
 
 
 def load_samples(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, version: str, covered: Sequence[int],
-    start: datetime, end: datetime, max_samples: int | None = None,
-) -> Loaded:  # fmt: skip
+    store: ModelStore,
+    version: str,
+    covered: Sequence[int],
+    start: datetime,
+    end: datetime,
+    max_samples: int | None = None,
+) -> Loaded:
     """Labelled rows of a version in the finest slices ``covered``, observed in [start, end), in time order.
 
     Of more than ``max_samples`` rows whole groups are taken, chosen by a hash of group_id, or of sample_id where a
     sample has no group: about so many, never more. Where a row has more than 50 logits, they are fewer by as much. A
     choice holds for one version of DuckDB, whose hash it is.
     """
-    span = _span(registry, version, covered, start, end)
-    counts = connection.execute(statement("refit_counts"), span).fetchone()
+    span = _span(store, version, covered, start, end)
+    counts = store.execute(statement("refit_counts"), span).fetchone()
     assert counts is not None  # an aggregate always gives a row
     usable, without_raw, oldest = counts
-    classes = _logits_each(connection, span) if max_samples else 0
+    classes = _logits_each(store.connection, span) if max_samples else 0
     most = max_samples * ROOMY // max(classes, ROOMY) if max_samples else usable
     thinned = usable > most
-    unlike_cells = thinned and connection.execute(statement("refit_unlike_cells"), span).fetchone() is not None
-    chosen = {"cut": _choose(connection, span, usable, most)} if thinned else {}
-    samples, slices = _read(connection, registry, model, span, _CHOSEN if thinned else "", chosen)
-    connection.execute("DROP TABLE IF EXISTS parts")
+    unlike_cells = thinned and store.execute(statement("refit_unlike_cells"), span).fetchone() is not None
+    chosen = {"cut": _choose(store.connection, span, usable, most)} if thinned else {}
+    samples, slices = _read(store, span, _CHOSEN if thinned else "", chosen)
+    store.execute("DROP TABLE IF EXISTS parts")
     notes = []
     if thinned:
         by = "id" if samples.group is None else "group"
@@ -68,22 +71,21 @@ def load_samples(
 
 
 def load_shares(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, version: str, covered: Sequence[int],
-    start: datetime, end: datetime, max_samples: int,
-) -> Iterator[Samples]:  # fmt: skip
+    store: ModelStore, version: str, covered: Sequence[int], start: datetime, end: datetime, max_samples: int
+) -> Iterator[Samples]:
     """All rows that ``load_samples`` gives, in shares of whole groups, each in time order: what needs no more than sums
     over groups needs the memory of one share.
 
     A share holds about ``max_samples`` rows at most (fewer where they have many logits), or one group that is larger.
     """
-    span = _span(registry, version, covered, start, end)
-    counts = connection.execute(statement("refit_counts"), span).fetchone()
+    span = _span(store, version, covered, start, end)
+    counts = store.execute(statement("refit_counts"), span).fetchone()
     assert counts is not None  # an aggregate always gives a row
-    most = max_samples * ROOMY // max(_logits_each(connection, span), ROOMY)
+    most = max_samples * ROOMY // max(_logits_each(store.connection, span), ROOMY)
     shares = math.ceil(counts[0] / (0.9 * most))  # they are not quite equal
     for share in range(shares):
         wanted = {"shares": shares, "share": share} if shares > 1 else {}
-        yield _read(connection, registry, model, span, _SHARE if shares > 1 else "", wanted)[0]
+        yield _read(store, span, _SHARE if shares > 1 else "", wanted)[0]
 
 
 # to go on from refit_samples
@@ -93,11 +95,9 @@ _IN_ORDER = "ORDER BY s.observed_at, s.sample_id"
 _PARTS = 1 << 16
 
 
-def _span(
-    registry: Registry, version: str, covered: Sequence[int], start: datetime, end: datetime
-) -> dict[str, object]:
+def _span(store: ModelStore, version: str, covered: Sequence[int], start: datetime, end: datetime) -> dict[str, object]:
     return {
-        "model_id": registry.model_id, "version": version, "covered": list(covered), "start": naive(start), "end": naive(end)
+        "model_id": store.model_id, "version": version, "covered": list(covered), "start": naive(start), "end": naive(end)
     }  # fmt: skip
 
 
@@ -115,17 +115,16 @@ def _choose(connection: duckdb.DuckDBPyConnection, span: Mapping[str, object], u
 
 
 def _read(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, span: Mapping[str, object], choice: str,
-    values: Mapping[str, object],
-) -> tuple[Samples, tuple[Slice, ...]]:  # fmt: skip
-    rows = connection.execute(f"{statement('refit_samples')} {choice} {_IN_ORDER}", {**span, **values}).fetchnumpy()
-    finest = {slice_id: slice_ for slice_, slice_id in registry.slices.items()}
+    store: ModelStore, span: Mapping[str, object], choice: str, values: Mapping[str, object]
+) -> tuple[Samples, tuple[Slice, ...]]:
+    rows = store.execute(f"{statement('refit_samples')} {choice} {_IN_ORDER}", {**span, **values}).fetchnumpy()
+    finest = {slice_id: slice_ for slice_, slice_id in store.registry.slices.items()}
     ids, index = np.unique(rows["slice_id"], return_inverse=True)
     n = np.asarray(rows["n"], dtype=np.float64)
     outcome = np.asarray(rows["positives"], dtype=np.float64) / n
     predicted = _names(rows["predicted_class"])
-    held = load_holdings(connection, registry.model_id, model)
-    logits, label_index, said = class_logits(rows["logits"], rows["label"], predicted, outcome, model, held)
+    held = load_holdings(store)
+    logits, label_index, said = class_logits(rows["logits"], rows["label"], predicted, outcome, store.model, held)
     samples = Samples(
         score=np.asarray(rows["raw_score"], dtype=np.float64),
         outcome=outcome,

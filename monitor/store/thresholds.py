@@ -8,13 +8,12 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.config.settings import Model
 from monitor.model import Slice, ThresholdInUse
 from monitor.statistics.thresholds.curves import COLUMNS, ThresholdCurve
 from monitor.statistics.thresholds.live import design_effects, live_rates
 from monitor.store.cells import WindowCells, filled, shown_slices
 from monitor.store.connection import naive
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.readings import insert_columns
 from monitor.store.reasons import REASON, THRESHOLD, reason_columns, threshold_from
 from monitor.store.sql import statement
@@ -23,9 +22,8 @@ CLASS_DIMENSION = "predicted_class"
 
 
 def deployed_rates(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, thresholds: Sequence[ThresholdInUse],
-    held: WindowCells, start: datetime, end: datetime,
-) -> Mapping[str, NDArray[np.float64]]:  # fmt: skip
+    store: ModelStore, thresholds: Sequence[ThresholdInUse], held: WindowCells, start: datetime, end: datetime
+) -> Mapping[str, NDArray[np.float64]]:
     """THRESHOLD_METRICS of each unit of ``held``, the same window; NaN where none of its samples met a threshold.
 
     Each finest slice is decided by the threshold of the calibrator that scored its samples, so a slice that several
@@ -39,19 +37,19 @@ def deployed_rates(
     }
     if not deciding or not units:
         return {}
-    found = connection.execute(
+    found = store.execute(
         statement("deployed_cells"),
         {
-            "model_id": registry.model_id, "start": naive(start), "end": naive(end),
+            "model_id": store.model_id, "start": naive(start), "end": naive(end),
             "calibrators": sorted({each.calibrator for each in deciding}),
         },
     ).fetchnumpy()  # fmt: skip
     versions = dict(
-        connection.execute(
-            "SELECT stream_id, version FROM streams WHERE model_id = $model_id", {"model_id": registry.model_id}
+        store.execute(
+            "SELECT stream_id, version FROM streams WHERE model_id = $model_id", {"model_id": store.model_id}
         ).fetchall()
     )
-    finest = {slice_id: slice_ for slice_, slice_id in registry.slices.items()}
+    finest = {slice_id: slice_ for slice_, slice_id in store.registry.slices.items()}
     names, calibrator = np.unique(found["calibrator"].astype(str), return_inverse=True)
     keys = np.stack([found["version_key"], calibrator, found["slice_id"]], axis=1).astype(np.int64)
     parts, part = np.unique(keys, axis=0, return_inverse=True)
@@ -62,7 +60,7 @@ def deployed_rates(
         if threshold is None:
             continue
         own[index] = threshold
-        for shown in shown_slices([finest[slice_id]], model.slices, model.max_order):
+        for shown in shown_slices([finest[slice_id]], store.model.slices, store.model.max_order):
             unit = units.get((versions[version_key], shown))
             if unit is not None:
                 links.append((index, unit))

@@ -8,7 +8,7 @@ from monitor.engine.stages.drift import weigh
 from monitor.rules.pack import Rulebook, parse_pack
 from monitor.sources.pull import pull
 from monitor.store.connection import open_live
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 
 from .figures import MEMORY_LIMIT, Figure, apart, median, spread, timed
 from .scale import Scale
@@ -39,8 +39,13 @@ def measure(scale: Scale, room: Path) -> list[Figure]:
 def _take(room: Path) -> None:
     config = configuration(room)
     connection = open_live(config.state_dir, memory_limit=MEMORY_LIMIT, now=BEGAN)
-    registry = Registry.load(connection, config.model[0], BEGAN)
-    pull(connection, registry, config.model[0], file_sources(config.model[0], room), (), BEGAN + timedelta(days=_DAYS))
+    store = ModelStore.load(connection, config.model[0], BEGAN)
+    pull(
+        store,
+        file_sources(config.model[0], room),
+        (),
+        BEGAN + timedelta(days=_DAYS),
+    )
     connection.close()
 
 
@@ -49,16 +54,16 @@ def weigh_hours(room: Path, reference: str, repeats: int) -> tuple[list[float], 
     config = configuration(room)
     model = config.model[0]
     connection = open_live(config.state_dir, memory_limit=MEMORY_LIMIT, now=BEGAN)
-    registry = Registry.load(connection, model, BEGAN)
+    store = ModelStore.load(connection, model, BEGAN)
     connection.execute("UPDATE models SET changed_from = NULL")
     book = Rulebook(parse_pack(_RULE + _REFERENCES[reference], "own.toml"))
     spent = []
     for start in (_FIRST, _FIRST + timedelta(days=5)):
-        weigh(connection, registry, model, book, start)
+        weigh(store, book, start)
         laps = []
         for hour in range(1, repeats + 1):
             with timed() as lap:
-                weigh(connection, registry, model, book, start + hour * _HOUR)
+                weigh(store, book, start + hour * _HOUR)
             laps.append(lap.seconds)
         spent.append(laps)
     row = connection.execute(

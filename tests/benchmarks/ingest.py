@@ -9,7 +9,7 @@ import duckdb
 from monitor.engine.cycle import file_sources
 from monitor.sources.pull import pull
 from monitor.store.connection import LIVE, literal, open_live
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
 from .figures import MEMORY_LIMIT, Figure, apart, median, peak_megabytes, spread, timed
@@ -68,9 +68,9 @@ def take(room: Path, turn: int) -> Run:
     config = configuration(base)
     model = config.model[0]
     connection = open_live(config.state_dir, memory_limit=MEMORY_LIMIT, now=_NOW)
-    registry = Registry.load(connection, model, _NOW)
+    store = ModelStore.load(connection, model, _NOW)
     with timed() as lap:
-        pulled = pull(connection, registry, model, file_sources(model, base), (), _NOW)["samples"]
+        pulled = pull(store, file_sources(model, base), (), _NOW)["samples"]
     cells = connection.execute("SELECT count(*) FROM cells").fetchone()
     connection.close()
     assert cells is not None

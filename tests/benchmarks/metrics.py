@@ -16,6 +16,7 @@ from monitor.statistics.calibration.reliability import reliability
 from monitor.store.cells import window_cells
 from monitor.store.connection import naive, open_live
 from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
 from .figures import MEMORY_LIMIT, Figure, apart, median, spread, timed
@@ -49,7 +50,7 @@ def take_readings(room: Path, runs: int) -> tuple[dict[str, list[float]], dict[s
     model = config.model[0]
     connection = open_live(config.state_dir, memory_limit=MEMORY_LIMIT, now=BEGAN)
     registry = Registry.load(connection, model, _NOW)
-    pull(connection, registry, model, file_sources(model, room), (), _NOW)
+    pull(ModelStore(connection, registry, model), file_sources(model, room), (), _NOW)
     seconds: dict[str, list[float]] = defaultdict(list)
     found: list[Reading] = []
     for _ in range(runs):
@@ -67,7 +68,7 @@ def take_readings(room: Path, runs: int) -> tuple[dict[str, list[float]], dict[s
 def _readings(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model) -> list[Reading]:
     found: list[Reading] = []
     for name, width in model.window_names.items():
-        held = window_cells(connection, registry, model, _END - width, _END)
+        held = window_cells(ModelStore(connection, registry, model), _END - width, _END)
         found += readings_of(model, name, _END - width, _END, held, _NOW)
     return found
 
@@ -81,7 +82,7 @@ def _parts(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Mod
         with timed() as sql:
             connection.execute(statement("window_cells"), span).fetchnumpy()
         with timed() as cells:
-            held = window_cells(connection, registry, model, start, _END)
+            held = window_cells(ModelStore(connection, registry, model), start, _END)
         with timed() as numbers:
             all_metrics(held.cells, len(held.slices), held.clusters, min_samples=model.min_samples)
             reliability(held.cells, len(held.slices), held.clusters)

@@ -20,7 +20,7 @@ from monitor.recalibration.refit import Refit
 from monitor.recalibration.selection import select, select_from_cells
 from monitor.statistics.cells import SUMS, Cells, bin_of, fine_bin_middle
 from monitor.store.connection import open_live
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 
 from .figures import Figure, apart, peak_megabytes, timed
 from .scale import Scale
@@ -80,7 +80,7 @@ def of_store(room: Path, limit: int) -> tuple[float, float, float, float, int, s
     connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=ENDED)
     job = job_of(model.name, "recalibrate", BY_HAND, Slice(), ENDED)
     with timed() as gathering:
-        task = gather(connection, Registry.load(connection, model, ENDED), model, job, ENDED, ENDED)
+        task = gather(ModelStore.load(connection, model, ENDED), job, ENDED, ENDED)
     row = connection.execute("SELECT count(*) FROM samples WHERE positives IS NOT NULL").fetchone()
     connection.close()
     assert row is not None

@@ -9,7 +9,7 @@ from monitor.model import METRICS
 from monitor.sources.pull import pull
 from monitor.store.cells import window_cells
 from monitor.store.connection import open_live
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 
 from .figures import MEMORY_LIMIT, Figure, apart, median, spread, timed
 from .scale import Scale
@@ -43,14 +43,14 @@ def daily_metrics(room: Path, turn: int) -> tuple[float, float, int]:
     config = configuration(base)
     model = config.model[0]
     connection = open_live(config.state_dir, memory_limit=MEMORY_LIMIT, now=BEGAN)
-    registry = Registry.load(connection, model, _NOW)
+    store = ModelStore.load(connection, model, _NOW)
     with timed() as ingesting:
-        pull(connection, registry, model, file_sources(model, base), (), _NOW)
+        pull(store, file_sources(model, base), (), _NOW)
     readings = 0
     with timed() as measuring:
         for day in range(DAYS):
             start = BEGAN + day * _DAY
-            held = window_cells(connection, registry, model, start, start + _DAY)
+            held = window_cells(store, start, start + _DAY)
             readings += len(readings_of(model, "24h", start, start + _DAY, held, _NOW))
     connection.close()
     return ingesting.seconds, measuring.seconds, readings

@@ -20,7 +20,7 @@ from monitor.config.tokens import hash_of
 from monitor.sources.inbox import Inbox
 from monitor.sources.pull import configured_sources, pull
 from monitor.store.connection import literal, open_live
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 
 from .figures import MEMORY_LIMIT, Figure, apart, median
 from .scale import Scale
@@ -170,10 +170,10 @@ def take_one(room: Path, turn: int) -> Run:
 def _take(config: Config, base: Path, inputs: int) -> Run:
     model = config.model[0]
     connection = open_live(config.state_dir, memory_limit=MEMORY_LIMIT, now=_NOW)
-    registry = Registry.load(connection, model, _NOW)
+    store = ModelStore.load(connection, model, _NOW)
     sources = configured_sources(model, base, config.state_dir)
     began = process_time()
-    brought = pull(connection, registry, model, sources, (), _NOW)
+    brought = pull(store, sources, (), _NOW)
     seconds = process_time() - began
     taken = sum(pulled.files for pulled in brought.values())
     if taken != inputs:

@@ -12,6 +12,7 @@ from monitor.config.settings import Config, Model, parse_config
 from monitor.store.cells import renew_cells
 from monitor.store.connection import atomic, literal, naive, open_live
 from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 
 from .figures import MEMORY_LIMIT
 
@@ -112,7 +113,7 @@ def write_history(base: Path, rows: int, now: datetime) -> None:
             first, beyond = naive(start), naive(start + width - timedelta(microseconds=1))
             assert first is not None
             assert beyond is not None
-            renew_cells(connection, registry, model, first, beyond)
+            renew_cells(ModelStore(connection, registry, model), first, beyond)
     connection.execute("UPDATE slices SET last_observed_at = $now, last_labelled_at = $now", {"now": naive(ENDED)})
     connection.close()
 

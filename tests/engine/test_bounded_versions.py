@@ -38,7 +38,7 @@ def make(tmp_path: Path, request: pytest.FixtureRequest) -> MakeOne:
 
 
 def judged(world: World, book: Rulebook, index: float) -> tuple[Evidence, ...]:
-    return weigh(world.connection, world.registry(hour(index)), world.model, book, hour(index))
+    return weigh(world.store(hour(index)), book, hour(index))
 
 
 def opened_at(world: World) -> dict[tuple[str, Slice], Stream]:
@@ -95,7 +95,7 @@ def test_what_is_not_seen_for_retention_gives_its_rank_and_its_share_to_those_th
     judged(world, book, 2)
     assert max(stream.rank for stream in load_streams(world.connection, "m", "r0")) == 150
     later = 24 * 41 + 2
-    fold_and_drop(world.connection, world.registry(hour(later)), world.model, hour(later))
+    fold_and_drop(world.store(hour(later)), hour(later))
     world.take(*some(rng, [later - 1], version="new", camera="c1"), now=hour(later + 1))
     judged(world, book, later + 1)
     assert {key[0] for key in opened_at(world)} == {"new"}
@@ -155,7 +155,7 @@ def test_a_version_that_comes_back_after_retention_begins_anew(make: MakeOne) ->
     judged(world, book, 2)
     later = 24 * 41 + 2
     now = hour(later + 1)
-    fold_and_drop(world.connection, world.registry(now), world.model, now)
+    fold_and_drop(world.store(now), now)
     world.take(*some(rng, [later - 1], version="v2"), now=now)
     assert {one.version for one in judged(world, book, later + 1)} == {"v2"}
     world.take(*some(rng, [later], version="v1"), now=hour(later + 2))

@@ -22,6 +22,7 @@ from monitor.model.reasons import BY_HAND, Trigger, TriggerKind
 from monitor.model.refits import job_of
 from monitor.store import readings as rows
 from monitor.store.cells import window_cells
+from monitor.store.model_store import ModelStore
 from monitor.store.published.queries import Snapshot
 from monitor.store.published.snapshot import Publisher
 from tests.worlds.line import BEGAN, DAY, HOUR, line, model_section, write_config
@@ -113,10 +114,10 @@ def test_a_model_that_fails_is_told_and_counted_and_the_other_goes_on(
 ) -> None:
     measured = window_cells
 
-    def fails_for_one(connection: Any, registry: Any, model: Any, start: Any, end: Any) -> Any:
-        if model.name == "broken":
+    def fails_for_one(store: ModelStore, start: Any, end: Any) -> Any:
+        if store.model.name == "broken":
             raise RuntimeError("no such luck")
-        return measured(connection, registry, model, start, end)
+        return measured(store, start, end)
 
     with line(tmp_path, model_section("broken"), model_section("well")) as held:
         held.arrive(BEGAN, BEGAN + DAY, 1000)

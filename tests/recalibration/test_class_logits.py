@@ -85,15 +85,11 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 def task_of(world: World) -> Refitting:
     job = job_of("m", "recalibrate", BY_HAND, Slice(), NOW)
-    return gather(world.connection, world.registry(), world.model, job, NOW, NOW)
+    return gather(world.store(), job, NOW, NOW)
 
 
 def refitted(world: World) -> Refit:
-    task = task_of(world)
-    return refit(
-        task.model, task.scope, task.samples, task.slices, task.charge, task.now, calwatch_version="1", apart=task.apart,
-        standing=task.standing, counted=task.counted,
-    )  # fmt: skip
+    return refit(task_of(world), calwatch_version="1")
 
 
 def artefact_of(found: Refit) -> Artefact:

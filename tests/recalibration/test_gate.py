@@ -7,7 +7,7 @@ from scipy.special import expit, logit
 
 from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Temperature
-from monitor.recalibration.gate import judge, split_in_time
+from monitor.recalibration.gate import Needed, judge, split_in_time
 from monitor.recalibration.selection import select
 
 Stream = Callable[..., Samples]
@@ -100,7 +100,7 @@ def test_no_samples_at_all_are_rejected_with_unknown_metrics(stream: Stream) -> 
     verdict = judge(nothing.score, nothing.score, nothing, [])
     assert verdict.reasons == ("rejected: needs 200 later samples, has 0",)
     assert verdict.before == {"n": 0, "log_loss": None, "ece": None, "brier": None}
-    assert not judge(nothing.score, nothing.score, nothing, [], min_samples=0).accepted
+    assert not judge(nothing.score, nothing.score, nothing, [], needed=Needed(samples=0)).accepted
 
 
 def _mixed(rng: np.random.Generator, stream: Stream) -> Samples:
@@ -135,7 +135,11 @@ def test_a_slice_around_the_finest_ones_is_judged_where_those_are_too_small(stre
     index = samples.slice_index * hours + np.arange(8000) // 4 % hours
     finest = [f"{camera},hour={hour}" for camera in CAMERAS for hour in range(hours)]
     verdict = judge(
-        samples.score, _softened(samples, 2.5), replace(samples, slice_index=index), finest, min_slice_samples=100
+        samples.score,
+        _softened(samples, 2.5),
+        replace(samples, slice_index=index),
+        finest,
+        needed=Needed(slice_samples=100),
     )
     assert verdict.slices_judged == 4 + hours
     assert any(reason.startswith("rejected: slice camera=c1 ") for reason in verdict.reasons)
@@ -143,7 +147,7 @@ def test_a_slice_around_the_finest_ones_is_judged_where_those_are_too_small(stre
 
 def test_a_slice_with_too_few_samples_does_not_block(stream: Stream) -> None:
     samples = _mixed(np.random.default_rng(9), stream)
-    verdict = judge(samples.score, _softened(samples, 2.5), samples, CAMERAS, min_slice_samples=2001)
+    verdict = judge(samples.score, _softened(samples, 2.5), samples, CAMERAS, needed=Needed(slice_samples=2001))
     assert verdict.accepted
     assert verdict.slices_judged == 0
     assert verdict.worst_slice is None
@@ -267,7 +271,11 @@ def test_slices_that_are_no_worse_block_at_most_one_promotion_in_twenty(stream: 
         outcome = (rng.random(4000) < truth).astype(np.float64)
         judged = replace(samples, outcome=outcome)
         verdict = judge(
-            expit(logit(samples.score) + one), expit(logit(samples.score) + other), judged, slices, min_samples=1
+            expit(logit(samples.score) + one),
+            expit(logit(samples.score) + other),
+            judged,
+            slices,
+            needed=Needed(samples=1),
         )
         blocked += any("slice" in reason and reason.startswith("rejected") for reason in verdict.reasons)
     # nominal 5 %, Monte Carlo error 1.1 %, three of them allowed

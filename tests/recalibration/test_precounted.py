@@ -15,7 +15,7 @@ from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator, Platt, Temperature
 from monitor.recalibration.fit_scores import fit_isotonic
 from monitor.recalibration.gate import bars, judge
-from monitor.recalibration.refit import refit
+from monitor.recalibration.refit import Refitting, refit
 from monitor.recalibration.selection import select
 from monitor.statistics.paired_loss import improvement, log_losses
 from monitor.statistics.sequential_comparison import compare
@@ -163,7 +163,7 @@ def _model(policy: str) -> Model:
 
 def test_a_refit_of_masks_is_promoted_and_promises_a_threshold() -> None:
     samples = replace(_masks(7, temperature=3.0), slice_index=np.zeros(IMAGES * PER_IMAGE, dtype=np.int64))
-    found = refit(_model("precision>=0.55"), Slice(), samples, (Slice(),), {}, NOW, calwatch_version="1")
+    found = refit(Refitting(_model("precision>=0.55"), Slice(), samples, (Slice(),), {}, NOW, ()), calwatch_version="1")
     assert found.accepted, found.reasons
     assert found.threshold is not None
     assert found.threshold.bound == "clopper-pearson at the effective size of groups"

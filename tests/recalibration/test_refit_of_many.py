@@ -17,6 +17,7 @@ from monitor.recalibration.inputs import gather
 from monitor.recalibration.refit import Refitting, windows
 from monitor.recalibration.selection import select_from_cells
 from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.samples import Loaded, load_samples, load_shares
 from tests.worlds.line import BEGAN, DAY, HOUR, Columns, Line, line, model_section, traffic, write_file
 
@@ -41,13 +42,13 @@ def _load(held: Line, limit: int | None = LIMIT, start: datetime = BEGAN) -> Loa
     model = held.cycle.config.model[0]
     registry = Registry.load(held.connection, model, NOW)
     covered = list(registry.slices.values())
-    return load_samples(held.connection, registry, model, "", covered, start, NOW, limit)
+    return load_samples(ModelStore(held.connection, registry, model), "", covered, start, NOW, limit)
 
 
 def _gather(held: Line, onset: datetime | None = None, now: datetime = NOW) -> Refitting:
     model = held.cycle.config.model[0]
     job = replace(job_of("m", "recalibrate", BY_HAND, Slice(), now), onset=onset)
-    return gather(held.connection, Registry.load(held.connection, model, now), model, job, now, now)
+    return gather(ModelStore.load(held.connection, model, now), job, now, now)
 
 
 def _clips(columns: Columns) -> None:
@@ -112,7 +113,7 @@ def test_shares_hold_every_row_once_groups_whole_and_none_more_than_the_limit(tm
         registry = Registry.load(held.connection, model, NOW)
         shares = list(
             load_shares(
-                held.connection, registry, model, "", list(registry.slices.values()), BEGAN, NOW, 1000
+                ModelStore(held.connection, registry, model), "", list(registry.slices.values()), BEGAN, NOW, 1000
             )
         )  # fmt: skip
         assert len(shares) == 7

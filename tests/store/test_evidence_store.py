@@ -105,22 +105,22 @@ def test_traffic_holds_the_labelled_cells_of_the_span_by_version_calibrator_and_
     rows = some(rng, [1, 3], 4) + some(rng, [2], 3, camera="c2", version="v2", calibrator="k")
     unlabelled = [{**row, "outcome": None, "labelled_at": None} for row in some(rng, [2], 2, camera="c3")]
     world.take(*rows, *unlabelled, now=hour(9))
-    found = held.load_traffic(world.connection, world.registry(), hour(1), hour(4))
+    found = held.load_traffic(world.store(), hour(1), hour(4))
     assert found.buckets == (hour(1), hour(2), hour(3))
     groups = dict(zip(found.groups, zip(found.first, found.last, strict=True), strict=True))
     assert groups == {
         ("v1", "", Slice.of({"camera": "c1"})): (hour(1), hour(3)),
         ("v2", "k", Slice.of({"camera": "c2"})): (hour(2), hour(2)),
     }
-    cells = held.load_cells(world.connection, world.registry(), found, found.buckets)
+    cells = held.load_cells(world.store(), found, found.buckets)
     counts = np.bincount(cells.unit, weights=cells.n, minlength=6).reshape(2, 3)
     assert {group[0]: row.tolist() for group, row in zip(found.groups, counts, strict=True)} == {
         "v1": [4.0, 0.0, 4.0], "v2": [0.0, 3.0, 0.0],
     }  # fmt: skip
-    later = held.load_cells(world.connection, world.registry(), found, found.buckets[1:])
+    later = held.load_cells(world.store(), found, found.buckets[1:])
     assert np.bincount(later.unit, weights=later.n, minlength=4).tolist() == counts[:, 1:].reshape(-1).tolist()
-    assert held.load_traffic(world.connection, world.registry(), hour(1), hour(3)).buckets == (hour(1), hour(2))
-    none = held.load_traffic(world.connection, world.registry(), hour(5), hour(6))
+    assert held.load_traffic(world.store(), hour(1), hour(3)).buckets == (hour(1), hour(2))
+    none = held.load_traffic(world.store(), hour(5), hour(6))
     assert none.buckets == none.groups == ()
 
 
@@ -129,11 +129,11 @@ def test_sums_by_detector_bin_are_those_of_the_cells(world: World) -> None:
     rows = some(rng, [1, 3, 4], 60) + some(rng, [2], 30, camera="c2")
     copies = [{**row, "sample_id": f"{row['sample_id']}-b", "group_id": "g"} for row in rows[:20]]
     world.take(*rows, *copies, now=hour(9))
-    found = held.load_traffic(world.connection, world.registry(), hour(1), hour(5))
+    found = held.load_traffic(world.store(), hour(1), hour(5))
     for buckets in (found.buckets, found.buckets[1:3]):
-        cells = held.load_cells(world.connection, world.registry(), found, buckets)
+        cells = held.load_cells(world.store(), found, buckets)
         theirs = BinSums.from_cells(cells, 2, len(buckets))
-        mine = held.load_sums(world.connection, world.registry(), found, buckets)
+        mine = held.load_sums(world.store(), found, buckets)
         for name in ("weight", "score", "outcome", "samples"):
             np.testing.assert_allclose(getattr(mine, name), getattr(theirs, name), rtol=1e-12, err_msg=name)
 

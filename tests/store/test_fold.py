@@ -32,7 +32,7 @@ def aged(make_world: MakeWorld) -> World:
 
 
 def folded(world: World, now: datetime = NOW) -> bool:
-    return fold_and_drop(world.connection, world.registry(), world.model, now)
+    return fold_and_drop(world.store(), now)
 
 
 SPAN = (datetime(2026, 2, 1, tzinfo=NOW.tzinfo), NOW)
@@ -154,7 +154,7 @@ def test_one_models_folding_leaves_another_alone(aged: World) -> None:
 def test_onsets_see_folded_and_unfolded_buckets_in_order(aged: World) -> None:
     aged.take(*old_rows(), a_row("recent"))
     folded(aged)
-    starts, _ = bucket_cells(aged.connection, aged.registry(), "v1", Slice(), SPAN[0], SPAN[1])
+    starts, _ = bucket_cells(aged.store(), "v1", Slice(), SPAN[0], SPAN[1])
     assert [(start.day, start.hour) for start in starts] == [(3, 0), (10, 10)]
 
 

@@ -47,7 +47,7 @@ def oracle(world: World) -> dict[tuple[str, int], tuple[float, float]]:
 
 
 def assert_clusters_match(world: World) -> None:
-    found = window_cells(world.connection, world.registry(), world.model, NOW - timedelta(days=1), NOW)
+    found = window_cells(world.store(), NOW - timedelta(days=1), NOW)
     assert found.clusters is not None
     clusters = found.clusters
     mine = {
@@ -103,5 +103,5 @@ def test_rows_without_group_in_a_grouped_model_are_groups_of_one(world: World, t
 
 def test_a_model_without_groups_has_no_clusters(world: World) -> None:
     world.take(a_row("a"))
-    assert window_cells(world.connection, world.registry(), world.model, NOW - 3 * HOUR, NOW).clusters is None
+    assert window_cells(world.store(), NOW - 3 * HOUR, NOW).clusters is None
     assert world.one("SELECT count(*) FROM group_cells") == 0

@@ -136,7 +136,7 @@ def test_probabilities_are_stored_as_their_logarithm_and_this_is_told_once(world
     assert told(world, *rows_of(values[100:], first=100)) == []
     assert_stored(world, logarithm(values))
     assert fact(world) == "probabilities"
-    assert load_holdings(world.connection, 1, world.model) == {"probabilities"}
+    assert load_holdings(world.store()) == {"probabilities"}
 
 
 def test_a_probability_of_zero_is_floored(world: World) -> None:
@@ -174,14 +174,14 @@ def test_the_configuration_has_the_last_word(make_world: MakeWorld, values: Floa
     world = make_world(source=SURELY_LOGITS)
     assert told(world, *rows_of(values)) == []
     assert_stored(world, values)
-    assert load_holdings(world.connection, 1, world.model) == {"logits"}
+    assert load_holdings(world.store()) == {"logits"}
 
 
 def test_a_single_row_counts_where_the_configuration_speaks(make_world: MakeWorld) -> None:
     world = make_world(source=PROBABLY)
     told(world, *rows_of(np.array([[0.2, 0.3]])))
     assert_stored(world, np.log([[0.2, 0.3]]))
-    assert load_holdings(world.connection, 1, world.model) == {"probabilities"}
+    assert load_holdings(world.store()) == {"probabilities"}
 
 
 @pytest.mark.parametrize("source", [PROBABLY, ""])
@@ -268,7 +268,7 @@ def test_sources_are_told_apart(make_world: MakeWorld) -> None:
     world.send(*rows_of(z(30), 30), folder="labels")
     world.take()
     assert_stored(world, np.vstack([logarithm(q(30)), z(30)]))
-    assert load_holdings(world.connection, 1, world.model) == {"probabilities", "logits"}
+    assert load_holdings(world.store()) == {"probabilities", "logits"}
 
 
 def test_what_was_stored_before_anybody_looked_is_put_right_and_calibrators_of_then_are_known(world: World) -> None:

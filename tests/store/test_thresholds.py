@@ -14,6 +14,7 @@ from monitor.recalibration.registry import take_charge
 from monitor.statistics.thresholds.choice import Scored, choose_threshold
 from monitor.statistics.thresholds.curves import COLUMNS
 from monitor.statistics.thresholds.policies import parse_policy
+from monitor.store.model_store import ModelStore
 from monitor.store.samples import load_samples
 from monitor.store.thresholds import load_thresholds, store_thresholds, threshold_of
 from tests.worlds.line import BEGAN, DAY, Line, line, model_section
@@ -196,12 +197,12 @@ def test_refit_samples_carry_the_predicted_class_and_those_without_one_have_none
     )
     registry = world.registry()
     loaded = load_samples(
-        world.connection, registry, world.model, "v1", list(registry.slices.values()), NOW - DAY, NOW
+        ModelStore(world.connection, registry, world.model), "v1", list(registry.slices.values()), NOW - DAY, NOW
     ).samples
     assert loaded.predicted_class is not None
     assert loaded.predicted_class.tolist() == ["dog", "", ""]
     assert loaded.subset(np.array([0])).predicted_class == np.array(["dog"])
     later = load_samples(
-        world.connection, registry, world.model, "v1", list(registry.slices.values()), NOW - 2 * HOUR, NOW
+        ModelStore(world.connection, registry, world.model), "v1", list(registry.slices.values()), NOW - 2 * HOUR, NOW
     ).samples
     assert later.predicted_class is None

@@ -57,7 +57,7 @@ def some(rng: np.random.Generator, hours: Iterable[float], count: int = 6, **val
 
 def weighed(world: World, book: Rulebook, now: datetime) -> dict[str, Evidence]:
     """Judge at ``now``; evidence by slice text, of the first rule."""
-    found = weigh(world.connection, world.registry(now), world.model, book, now)
+    found = weigh(world.store(now), book, now)
     return {one.slice.text: one for one in found if one.rule == "r0"}
 
 

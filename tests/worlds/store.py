@@ -20,6 +20,7 @@ from monitor.sources.pulled import Pulled
 from monitor.statistics.cells import Cells
 from monitor.store.connection import literal, open_live, quoted
 from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.scores.served import Serving
 from tests.worlds.base import DAY as DAY
 from tests.worlds.base import HOUR as HOUR
@@ -108,6 +109,9 @@ class World:
     def registry(self, now: datetime = NOW) -> Registry:
         return Registry.load(self.connection, self.model, now)
 
+    def store(self, now: datetime = NOW) -> ModelStore:
+        return ModelStore.load(self.connection, self.model, now)
+
     def send(self, *rows: Row, ending: str = "jsonl", name: str = "", folder: str = "in") -> Path:
         """Write the rows as a new file, or over the file called ``name``."""
         self.written += 1
@@ -119,7 +123,7 @@ class World:
         self, now: datetime = NOW, serving: Sequence[Serving] = (), sources: Sequence[Source] = ()
     ) -> dict[str, Pulled]:
         chosen = sources or file_sources(self.model, self.base)
-        return pull(self.connection, self.registry(now), self.model, chosen, serving, now)
+        return pull(self.store(now), chosen, serving, now)
 
     def take(self, *rows: Row, now: datetime = NOW, serving: Sequence[Serving] = (), ending: str = "jsonl") -> Pulled:
         """Send the rows, if any, as a new file and pull; what all sources brought together."""
@@ -177,7 +181,7 @@ class World:
         rows = [{**dict(zip(columns, row, strict=False)), **self._labels(row[-1])} for row in self.samples()]
         if rows:
             write_parquet(base / "in" / "all.parquet", rows)
-            brought = pull(other.connection, other.registry(), other.model, file_sources(other.model, base), (), NOW)
+            brought = pull(other.store(), file_sources(other.model, base), (), NOW)
             assert sum(each.new for each in brought.values()) == len(rows), brought
         return other
 
@@ -216,6 +220,6 @@ def unreadable(problems: Sequence[Problem]) -> list[str]:
 def cells_of_whole(world: World, start: datetime, end: datetime) -> Cells:
     from monitor.store.cells import window_cells
 
-    found = window_cells(world.connection, world.registry(), world.model, start, end)
+    found = window_cells(world.store(), start, end)
     whole = found.slices.index(Slice())
     return found.cells.regrouped(np.array([[whole, 0]]))

@@ -11,6 +11,7 @@ import numpy as np
 from monitor.config.settings import Model, parse_config
 from monitor.store.cells import renew_cells
 from monitor.store.connection import LIVE, naive, open_live
+from monitor.store.model_store import ModelStore
 from tests.worlds.store import NOW, SUMS, World
 
 DATA = Path(__file__).parents[1] / "data" / "upgrade"
@@ -73,7 +74,7 @@ def assert_cells_follow_samples(world: World) -> None:
             "SELECT min(observed_at), max(observed_at) + INTERVAL 1 SECOND FROM samples"
         ).fetchone()
         assert span is not None
-        renew_cells(connection, registry, world.model, *span)
+        renew_cells(ModelStore(connection, registry, world.model), *span)
         afresh = world.cells(), world.group_cells()
     finally:
         connection.execute("ROLLBACK")

@@ -31,7 +31,7 @@ from monitor.engine.stages.drift_run import (
 from monitor.engine.stages.drift_told import explain_told, telling_of
 from monitor.engine.stages.measure import window_end
 from monitor.engine.stages.streams import Members, Streams, limits_of, members_of, streams_of
-from monitor.model import DriftRule, Evidence
+from monitor.model import DriftRule, Evidence, FoldedValues
 from monitor.model.durations import format_duration
 from monitor.model.wording import told_folded
 from monitor.rules.pack import Rulebook
@@ -41,37 +41,35 @@ from monitor.statistics.drift.eprocess import Advance, Alarm, Block, advance
 from monitor.statistics.drift.explain import direction, explain
 from monitor.statistics.drift.reference import Gathering
 from monitor.store.connection import atomic, naive, utc_day
-from monitor.store.dictionaries import Registry
 from monitor.store.evidence import streams as held
 from monitor.store.evidence.alarms import AlarmRow, newest_alarms, store_alarms, store_words
 from monitor.store.evidence.streams import Judged, Stream, Traffic
 from monitor.store.folded import forget_folded, note_folded
+from monitor.store.model_store import ModelStore
 
 log = structlog.get_logger("calwatch")
 
 
-def weigh(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, rulebook: Rulebook, now: datetime
-) -> tuple[Evidence, ...]:
+def weigh(store: ModelStore, rulebook: Rulebook, now: datetime) -> tuple[Evidence, ...]:
     """Judge what is new for every drift rule of the model, and return the evidence of all open streams."""
     rules = [rule for rule in rulebook if isinstance(rule, DriftRule)]
     if not rules:
         return ()
-    end = window_end(now, model)
-    floor, changed = held.evidence_start(connection, registry.model_id)
+    end = window_end(now, store.model)
+    floor, changed = held.evidence_start(store.connection, store.model_id)
     if floor is None or floor >= end:
         return ()
-    with atomic(connection):
+    with atomic(store.connection):
         for rule in rules:
-            _weigh_rule(connection, registry, model, rule, floor, changed, end, now)
-        held.forget_changes(connection, registry.model_id, end)
-    return tuple(one for rule in rules for one in _shown(connection, model, rule, floor))
+            _weigh_rule(store, rule, floor, changed, end, now)
+        held.forget_changes(store.connection, store.model_id, end)
+    return tuple(one for rule in rules for one in _shown(store.connection, store.model, rule, floor))
 
 
 def _weigh_rule(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, rule: DriftRule, floor: datetime,
-    changed: datetime | None, end: datetime, now: datetime,
-) -> None:  # fmt: skip
+    store: ModelStore, rule: DriftRule, floor: datetime, changed: datetime | None, end: datetime, now: datetime
+) -> None:
+    connection, model = store.connection, store.model
     basis = _basis(rule, model)
     reach = held.load_reach(connection, model.name, rule.name, basis)
     start, kept = reach or floor, None
@@ -79,24 +77,24 @@ def _weigh_rule(
         start, kept = held.load_checkpoint(connection, model.name, rule.name, max(changed, floor))
     if start >= end:
         return
-    traffic = held.load_traffic(connection, registry, start, end)
+    traffic = held.load_traffic(store, start, end)
     if not traffic.buckets and kept is None:
         held.store_reach(connection, model.name, rule.name, basis, end)
         return
     members = members_of(model, traffic)
-    streams = streams_of(connection, registry, model, rule, traffic, members, start, end)
+    streams = streams_of(store, rule, traffic, members, start, end)
     _note_refused(connection, model, rule, streams, end)
     run = _run(model, rule, streams, traffic.buckets, kept)
     run = replace(run, telling=telling_of(connection, run, traffic, start, reach, kept))
     held.store_streams(connection, model.name, rule.name, run.streams, streams.closed)
     held.forget_from(connection, model.name, rule.name, start, utc_day(floor))
-    run, path, alarms, told = _judge_days(connection, registry, run, traffic, members)
+    run, path, alarms, told = _judge_days(store, run, traffic, members)
     held.store_streams(connection, model.name, rule.name, _listed(run), ())
     held.store_path(connection, model.name, rule.name, run.streams, path)
     store_alarms(connection, model.name, rule.name, alarms)
     store_alarms(connection, model.name, rule.name, told, told_at=now)
-    _explain_newest(connection, registry, run, floor)
-    explain_told(connection, registry, run, max(floor, start))
+    _explain_newest(store, run, floor)
+    explain_told(store, run, max(floor, start))
     held.store_reach(connection, model.name, rule.name, basis, end)
 
 
@@ -106,9 +104,8 @@ def _note_refused(
     """Keep which versions are not judged, as of this span, and log it when that begins."""
     if streams.refused:
         judged = len({stream.version for stream in streams.open if not stream.slice.order})
-        told = note_folded(
-            connection, model.name, "drift", rule.name, judged, streams.refused, len(streams.refused), end
-        )
+        met = FoldedValues("drift", rule.name, judged, end, end, len(streams.refused), streams.refused)
+        told = note_folded(connection, model.name, met)
         if told:
             log.warning("versions not judged", model=model.name, rule=rule.name, finding=told_folded(told))
     elif not streams.full:
@@ -136,7 +133,7 @@ def _run(
 
 
 def _judge_days(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, run: Run, traffic: Traffic, members: Members
+    store: ModelStore, run: Run, traffic: Traffic, members: Members
 ) -> tuple[Run, list[Judged], list[AlarmRow], list[AlarmRow]]:
     """Advance day by day, with a checkpoint before each; returns the run with its new state, the path, the alarms, and
     those of them, or others, that are to be told."""
@@ -144,14 +141,14 @@ def _judge_days(
     alarms: list[AlarmRow] = []
     told: list[AlarmRow] = []
     model, rule = run.model, run.rule
-    links = links_of(connection, model, run.streams, traffic, members)
-    kept = held.checkpoint_days(connection, model.name, rule.name)
+    links = links_of(store.connection, model, run.streams, traffic, members)
+    kept = held.checkpoint_days(store.connection, model.name, rule.name)
     for day in sorted({utc_day(bucket) for bucket in traffic.buckets}):
         columns = [i for i, bucket in enumerate(traffic.buckets) if day <= bucket < day + DAY]
         buckets = [traffic.buckets[i] for i in columns]
         if day not in kept:
-            held.store_checkpoint(connection, model.name, rule.name, day, run.checkpoint())
-        gathering, block = block_of(connection, registry, run, traffic, links, buckets)
+            held.store_checkpoint(store.connection, model.name, rule.name, day, run.checkpoint())
+        gathering, block = block_of(store, run, traffic, links, buckets)
         limits = run.limits[:, columns]
         step = advance(run.state, block, limits, model.bucket / DAY)
         path.append(_path(step, block, limits, buckets))
@@ -183,29 +180,29 @@ def _alarm(run: Run, alarm: Alarm, limit: float) -> AlarmRow:
     return AlarmRow(run.streams[alarm.row], at, ratio, onset, int(alarm.samples))
 
 
-def _explain_newest(connection: duckdb.DuckDBPyConnection, registry: Registry, run: Run, floor: datetime) -> None:
+def _explain_newest(store: ModelStore, run: Run, floor: datetime) -> None:
     """Put the newest alarm of each stream into words. Those before it are counted only: scores that are off from the start
     raise thousands.
 
     When late labels take back the newest, the one before it is explained then, unless its buckets have been folded.
     """
     rows = {stream.key: row for row, stream in enumerate(run.streams)}
-    newest = newest_alarms(connection, run.model.name, run.rule.name, run.model.bucket)
+    newest = newest_alarms(store.connection, run.model.name, run.rule.name, run.model.bucket)
     explained = [
-        replace(alarms.newest, direction=_words(connection, registry, run, rows[key], alarms.newest))
+        replace(alarms.newest, direction=_words(store, run, rows[key], alarms.newest))
         for key, alarms in newest.items()
         if not alarms.newest.explained and alarms.newest.bucket >= floor
     ]
-    store_words(connection, run.model.name, run.rule.name, explained)
+    store_words(store.connection, run.model.name, run.rule.name, explained)
 
 
-def _words(connection: duckdb.DuckDBPyConnection, registry: Registry, run: Run, row: int, alarm: AlarmRow) -> str:
+def _words(store: ModelStore, run: Run, row: int, alarm: AlarmRow) -> str:
     """The direction of an alarm of the stream ``row``, from the cells since its onset."""
     model, stream = run.model, run.streams[row]
-    since = held.load_traffic(connection, registry, alarm.onset, alarm.bucket + model.bucket)
-    links = links_of(connection, model, [stream], since, members_of(model, since))
+    since = held.load_traffic(store, alarm.onset, alarm.bucket + model.bucket)
+    links = links_of(store.connection, model, [stream], since, members_of(model, since))
     alone = replace(run, streams=(stream,), gathering=None if run.gathering is None else (run.gathering[row],))
-    _, block = block_of(connection, registry, alone, since, links, since.buckets)
+    _, block = block_of(store, alone, since, links, since.buckets)
     onset, at = ((moment - EPOCH) // model.bucket for moment in (alarm.onset, alarm.bucket))
     # a tilt shapes contributions alone, which are not told
     words = direction(explain(block, 0, 0, onset, at))

@@ -14,9 +14,9 @@ from monitor.model import DriftRule, Slice
 from monitor.statistics.drift.bets import BinSums, Tolerance
 from monitor.statistics.drift.eprocess import NEVER, Block, EvidenceState, Told
 from monitor.statistics.drift.reference import Gathering, gather, reference_bands
-from monitor.store.dictionaries import Registry
 from monitor.store.evidence import streams as held
 from monitor.store.evidence.streams import Stream, Traffic
+from monitor.store.model_store import ModelStore
 
 Floats = NDArray[np.float64]
 DAY = timedelta(days=1)
@@ -101,9 +101,8 @@ def links_of(
 
 
 def block_of(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, run: Run, traffic: Traffic, links: NDArray[np.int64],
-    buckets: Sequence[datetime],
-) -> tuple[tuple[Gathering, ...] | None, Block]:  # fmt: skip
+    store: ModelStore, run: Run, traffic: Traffic, links: NDArray[np.int64], buckets: Sequence[datetime]
+) -> tuple[tuple[Gathering, ...] | None, Block]:
     """What is to be judged of some buckets of the traffic, each stream from its opening on, and the references after them."""
     rule, width = run.rule, len(buckets)
     index = [(bucket - EPOCH) // run.model.bucket for bucket in buckets]
@@ -115,10 +114,10 @@ def block_of(
     opened = np.array([[bucket >= stream.opened for bucket in buckets] for stream in run.streams], dtype=np.bool_)
     opened = opened.reshape(len(run.streams), width)
     if run.gathering is None:
-        sums = held.load_sums(connection, registry, traffic, buckets).regrouped(links, len(run.streams))
+        sums = held.load_sums(store, traffic, buckets).regrouped(links, len(run.streams))
         return None, Block.against_scores(sums.only(opened), index, tolerance)
     mapping = (links[:, None, :] * width + np.arange(width)[None, :, None]).reshape(-1, 2)
-    cells = held.load_cells(connection, registry, traffic, buckets).regrouped(mapping)
+    cells = held.load_cells(store, traffic, buckets).regrouped(mapping)
     cells = cells.picked(opened.reshape(-1)[cells.unit])
     gathering, judged = gather(run.gathering, cells, width, rule.reference_samples)
     lower, upper = reference_bands([one.reference for one in gathering], cells, width, tolerance)

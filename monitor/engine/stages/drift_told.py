@@ -26,10 +26,10 @@ from monitor.statistics.drift.bets import DETECTOR_BINS
 from monitor.statistics.drift.eprocess import NEVER, Told
 from monitor.statistics.drift.explain import direction, span_sums, summed_bins
 from monitor.store.connection import utc_day
-from monitor.store.dictionaries import Registry
 from monitor.store.evidence import streams as held
 from monitor.store.evidence.alarms import StreamAlarms, newest_alarms, newest_told, store_words
 from monitor.store.evidence.streams import Traffic
+from monitor.store.model_store import ModelStore
 
 _TOLD_OVER = timedelta(days=1)  # before an alarm: what is told of it is seen over so long, if its drift is as old
 
@@ -51,7 +51,7 @@ def telling_of(
     return Telling(joined([told or state for state, _, told in blobs]), Told(np.array(ahead, dtype=np.int64), since))
 
 
-def explain_told(connection: duckdb.DuckDBPyConnection, registry: Registry, run: Run, since: datetime) -> None:
+def explain_told(store: ModelStore, run: Run, since: datetime) -> None:
     """Put the newest alarm told of each stream into words; again where labels of its time may have come since.
 
     They speak of the time since its drift began, of at least a day of it if it is as old: so they are the same for who
@@ -60,17 +60,15 @@ def explain_told(connection: duckdb.DuckDBPyConnection, registry: Registry, run:
     """
     model = run.model
     rows = {stream.key: row for row, stream in enumerate(run.streams)}
-    newest = newest_alarms(connection, model.name, run.rule.name, model.bucket, "told_alarms")
+    newest = newest_alarms(store.connection, model.name, run.rule.name, model.bucket, "told_alarms")
     wanted = {rows[key]: alarms for key, alarms in newest.items() if alarms.newest.bucket >= since}
-    words = _told_words(connection, registry, run, wanted)
+    words = _told_words(store, run, wanted)
     explained = [replace(wanted[row].newest, direction=text) for row, text in words.items()
                  if text or not wanted[row].newest.explained]  # fmt: skip
-    store_words(connection, model.name, run.rule.name, explained, "told_alarms")
+    store_words(store.connection, model.name, run.rule.name, explained, "told_alarms")
 
 
-def _told_words(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, run: Run, wanted: dict[int, StreamAlarms]
-) -> dict[int, str]:
+def _told_words(store: ModelStore, run: Run, wanted: dict[int, StreamAlarms]) -> dict[int, str]:
     """The directions of told alarms by row of their stream, read day by day for all of them together."""
     model, order = run.model, sorted(wanted)
     if not order:
@@ -90,10 +88,10 @@ def _told_words(
     for day in sorted(
         {utc_day(start) + count * DAY for start, at in spans for count in range((at - utc_day(start)).days + 1)}
     ):
-        traffic = held.load_traffic(connection, registry, day, day + DAY)
+        traffic = held.load_traffic(store, day, day + DAY)
         if traffic.buckets:
-            links = links_of(connection, model, alone.streams, traffic, members_of(model, traffic))
-            sums += span_sums(block_of(connection, registry, alone, traffic, links, traffic.buckets)[1], first, last)
+            links = links_of(store.connection, model, alone.streams, traffic, members_of(model, traffic))
+            sums += span_sums(block_of(store, alone, traffic, links, traffic.buckets)[1], first, last)
     suffix = "" if run.gathering is None else " compared with its first samples"
     words = {row: direction(summed_bins(sums[:, place])) for place, row in enumerate(order)}
     return {row: text and text + suffix for row, text in words.items()}

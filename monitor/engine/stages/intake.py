@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-import duckdb
 import structlog
 
 from monitor.config.settings import Model
@@ -26,8 +25,8 @@ from monitor.sources.labels.waiting import (
     store_waiting,
 )
 from monitor.store.connection import atomic, utc_day
-from monitor.store.dictionaries import Registry
 from monitor.store.group_spans import load_spans, store_spans
+from monitor.store.model_store import ModelStore
 
 log = structlog.get_logger("calwatch")
 LOOKED_AGAIN = timedelta(hours=1)
@@ -43,23 +42,21 @@ class Intake:
     bucket: timedelta | None = None
 
 
-def watch_intake(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime, known: Intake
-) -> Intake:
+def watch_intake(store: ModelStore, now: datetime, known: Intake) -> Intake:
     """What is found now, stored and, where it is a trouble that was not ``known``, logged."""
+    model = store.model
     before = {each.source: each for each in known.waiting}
     waiting = tuple(
-        _looked_into(connection, registry, model, source, held, before.get(source), now)
-        for source, held in count_waiting(connection, registry, model, now).items()
+        _looked_into(store, source, held, before.get(source), now) for source, held in count_waiting(store, now).items()
     )
     found = replace(known, waiting=waiting)
     if waiting != known.waiting:
-        with atomic(connection):
-            store_waiting(connection, model.name, waiting, [told_waiting(each) for each in waiting])
+        with atomic(store.connection):
+            store_waiting(store.connection, model.name, waiting, [told_waiting(each) for each in waiting])
     if _due(known, model, now):
-        spans = load_spans(connection, registry, model, now)
-        with atomic(connection):
-            store_spans(connection, model.name, spans, told_spans(spans) if spans else "")
+        spans = load_spans(store, now)
+        with atomic(store.connection):
+            store_spans(store.connection, model.name, spans, told_spans(spans) if spans else "")
         found = replace(found, spans=spans, groups_at=now, bucket=model.bucket)
     _tell(model.name, before, known.spans, found)
     return found
@@ -75,18 +72,17 @@ def _due(known: Intake, model: Model, now: datetime) -> bool:
 
 
 def _looked_into(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str, held: Waiting,
-    before: WaitingLabels | None, now: datetime,
-) -> WaitingLabels:  # fmt: skip
-    counts = WaitingLabels(model.name, source, held.labels, held.oldest_at, held.newest_at)
+    store: ModelStore, source: str, held: Waiting, before: WaitingLabels | None, now: datetime
+) -> WaitingLabels:
+    counts = WaitingLabels(store.model.name, source, held.labels, held.oldest_at, held.newest_at)
     if not held.labels:
         return counts
     if before is not None and before.labels:
         counts = replace(before, labels=held.labels, oldest_at=held.oldest_at, newest_at=held.newest_at)
     if counts.looked_at is None or now - counts.looked_at >= LOOKED_AGAIN:
-        due, joined = count_due(connection, registry, model, source, now)
+        due, joined = count_due(store, source, now)
         counts = replace(counts, due=due, joined=joined, looked_at=now)
-    return _compared(connection, registry, model, counts, now) if _compare_again(counts, now) else counts
+    return _compared(store, counts, now) if _compare_again(counts, now) else counts
 
 
 def _compare_again(counts: WaitingLabels, now: datetime) -> bool:
@@ -96,17 +92,15 @@ def _compare_again(counts: WaitingLabels, now: datetime) -> bool:
     return now - counts.compared_at >= after
 
 
-def _compared(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, counts: WaitingLabels, now: datetime
-) -> WaitingLabels:
+def _compared(store: ModelStore, counts: WaitingLabels, now: datetime) -> WaitingLabels:
     """The same with ids of both sides, and why they do not meet where that can be seen."""
     source = counts.source
-    labels = load_newest_waiting(connection, registry, model, source, now)
-    predictions = load_newest_predictions(connection, registry, labelled=False)
-    guess = _guess(labels, predictions, model.label_horizon)
+    labels = load_newest_waiting(store, source, now)
+    predictions = load_newest_predictions(store, labelled=False)
+    guess = _guess(labels, predictions, store.model.label_horizon)
     if not guess:  # of predictions that have labels by another source, too
-        others = load_newest_predictions(connection, registry, labelled=True)
-        guess = _guess(labels, others, model.label_horizon, bold=False)
+        others = load_newest_predictions(store, labelled=True)
+        guess = _guess(labels, others, store.model.label_horizon, bold=False)
     there = {name for name, _, _ in predictions}
     lonely = [name for name, _, _ in labels if name not in there]
     return replace(

@@ -10,12 +10,9 @@ from monitor.jobs.actions.routing import alert_calls, told_together
 from monitor.model import (
     Alert,
     AlertState,
-    Disparity,
-    Evidence,
     Health,
     Job,
     LastSeen,
-    Reading,
     Rule,
     Slice,
     WindowRule,
@@ -23,7 +20,7 @@ from monitor.model import (
 from monitor.model.reasons import Code, Reason, Trigger, TriggerKind
 from monitor.model.refits import job_of
 from monitor.rules.pack import Rulebook
-from monitor.rules.state import acted, due_actions, is_transition, retire, step
+from monitor.rules.state import Observed, acted, due_actions, is_transition, retire, step
 from monitor.store.cells import shown_slices
 from monitor.store.connection import utc_day
 
@@ -41,39 +38,17 @@ class Judged:
 
 
 def judge(
-    model: Model,
-    rulebook: Rulebook,
-    readings: Sequence[Reading],
-    last_seen: Sequence[LastSeen],
-    prior: Sequence[Alert],
-    now: datetime,
-    *,
-    first_seen_at: datetime,
-    last_pull: datetime | None,
-    find_onset: FindOnset,
-    evidence: Sequence[Evidence] = (),
-    disparities: Sequence[Disparity] = (),
+    model: Model, rulebook: Rulebook, observed: Observed, prior: Sequence[Alert], now: datetime, *, find_onset: FindOnset,
     actions: Sequence[Action] = (),
-) -> Judged:
+) -> Judged:  # fmt: skip
     """Evaluate all rules. A rule that cannot be evaluated keeps its alerts as they were, with health "error"."""
     alerts: list[Alert] = []
     failed: list[str] = []
     for rule in rulebook:
         before = {(alert.version, alert.slice): alert for alert in prior if alert.rule == rule.name}
         try:
-            found = step(
-                rule,
-                readings,
-                last_seen,
-                before,
-                now,
-                model=model.name,
-                first_seen_at=first_seen_at,
-                last_pull=last_pull,
-                evidence=evidence,
-                disparities=disparities,
-                seen_since=utc_day(utc_day(now) - model.retention),
-            )
+            oldest = utc_day(utc_day(now) - model.retention)
+            found = step(rule, observed, before, now, model=model.name, seen_since=oldest)
         except (ValueError, KeyError, ArithmeticError) as error:
             failed.append(rule.name)
             why = Reason.of(Code.RULE_FAILED, problem=repr(error))
@@ -114,7 +89,7 @@ def _act(
         due = due_actions(rule, alert, now) if rule else ()
         noted.append(acted(alert, now) if due else alert)
         asked_by = Trigger(TriggerKind.RULE, alert.rule)
-        refit = job_of(alert.model, "recalibrate", asked_by, alert.slice, now, onset=alert.onset)
+        refit = replace(job_of(alert.model, "recalibrate", asked_by, alert.slice, now), onset=alert.onset)
         if "recalibrate" in due:
             jobs.append(refit)
         named = rule.actions if rule and id(alert) in resolved else due

@@ -20,7 +20,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import duckdb
 import numpy as np
 
 from monitor.config.settings import Model
@@ -29,8 +28,8 @@ from monitor.model.durations import format_duration
 from monitor.model.wording import later_labels, over_buckets, told_delays
 from monitor.statistics.drift.label_delay import LEAST_OF_EACH, compare_delays
 from monitor.store.connection import atomic, utc_day
-from monitor.store.dictionaries import Registry
 from monitor.store.label_delays import Delayed, load_delayed, store_label_delays
+from monitor.store.model_store import ModelStore
 
 COMPARED = 20_000  # samples at most: tells a difference of 5 points in a hundred pairs from none many times over
 MISSING_ALLOWED = 0.005  # part of the labels of either outcome that may be missing when a bucket is first judged
@@ -38,15 +37,17 @@ LEVEL = 0.001
 _BLOCK = 1000  # samples of one version that are compared with one another: neighbours in time
 
 
-def watch_delays(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime, known: LabelDelays | None
-) -> LabelDelays:
+def watch_delays(store: ModelStore, now: datetime, known: LabelDelays | None) -> LabelDelays:
     """What is ``known`` when it is of today and of the same ``label_maturity``, else what is found now, and stored."""
-    if known is not None and known.label_maturity == model.label_maturity and utc_day(known.checked_at) == utc_day(now):
+    if (
+        known is not None
+        and known.label_maturity == store.model.label_maturity
+        and utc_day(known.checked_at) == utc_day(now)
+    ):
         return known
-    found = compared(model, load_delayed(connection, registry, model, now, COMPARED), now)
-    with atomic(connection):
-        store_label_delays(connection, found, told_delays(found, model.task))
+    found = compared(store.model, load_delayed(store, now, COMPARED), now)
+    with atomic(store.connection):
+        store_label_delays(store.connection, found, told_delays(found, store.model.task))
     return found
 
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,9 +18,9 @@ from monitor.model import OTHER, DriftRule, Slice
 from monitor.rules.conditions import applies
 from monitor.statistics.drift.budget import MOST_THRESHOLD, slice_threshold
 from monitor.store.cells import shown_slices
-from monitor.store.dictionaries import Registry
 from monitor.store.evidence import streams as held
 from monitor.store.evidence.streams import Stream, Traffic
+from monitor.store.model_store import ModelStore
 from monitor.store.places import placed_versions
 
 Floats = NDArray[np.float64]
@@ -59,24 +58,26 @@ def members_of(model: Model, traffic: Traffic) -> Members:
 
 
 def streams_of(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, rule: DriftRule, traffic: Traffic,
-    members: Members, start: datetime, end: datetime,
-) -> Streams:  # fmt: skip
+    store: ModelStore, rule: DriftRule, traffic: Traffic, members: Members, start: datetime, end: datetime
+) -> Streams:
     """The streams of a rule for the traffic in [start, end): those that were open, and new ones for what is seen now."""
-    numbers = held.stream_numbers(connection, registry.model_id)
-    retired = _retired(numbers, held.versions_since(connection, registry.model_id, end - RETIRED_AFTER))
+    connection, model = store.connection, store.model
+    numbers = held.stream_numbers(connection, store.model_id)
+    retired = _retired(numbers, held.versions_since(connection, store.model_id, end - RETIRED_AFTER))
     fleet = _Fleet(
         traffic, members, held.calibrator_scopes(connection, model.name), numbers,
-        held.calibrators_since(connection, registry.model_id, end - MIXED_FOR),
+        held.calibrators_since(connection, store.model_id, end - MIXED_FOR),
     )  # fmt: skip
-    placed = placed_versions(connection, registry.model_id)
+    placed = placed_versions(connection, store.model_id)
     open_ = {(s.version, s.slice): s for s in held.load_streams(connection, model.name, rule.name)}
     ranks = _Ranks(rule, model)
 
     def is_over(stream: Stream) -> bool:
         if stream.version in retired or stream.version not in placed or stream.version == OTHER:
             return True
-        return not (_covers(rule, model, stream.slice) and registry.has_place(stream.slice) and ranks.allow(stream))
+        return not (
+            _covers(rule, model, stream.slice) and store.registry.has_place(stream.slice) and ranks.allow(stream)
+        )
 
     closed = [(open_.pop(key), start) for key in [key for key, stream in open_.items() if is_over(stream)]]
     for stream in open_.values():

@@ -56,13 +56,13 @@ def _disparity_unknown(
 
 
 def _disparity(
-    measure: str, own: float, rest: float, difference: float, window: str, samples: int, rest_samples: int, **values: Any
-) -> str:  # fmt: skip
-    form = signed if measure == "gap" else number
+    measure: str, own: float, rest: float, window: str, samples: int, rest_samples: int, **found: Any
+) -> str:
+    form, difference = signed if measure == "gap" else number, found["difference"]
     return (
         f"{_compared(measure)} {form(own)} against {form(rest)} in the rest of the model: "
         f"{'worse' if difference > 0 else 'better'} by {abs(difference):.3f}"
-        f"{_certainty(difference, **values)} over {window} ({counted(samples)}, rest {rest_samples:,})"
+        f"{_certainty(**found)} over {window} ({counted(samples)}, rest {rest_samples:,})"
     )
 
 
@@ -84,18 +84,24 @@ def _share(share: float) -> str:
     return f"{100 * share:.4g} %"
 
 
-def _drift(
-    slice: str, direction: str, began: str, newest_at: str | None, samples: int, ratio: float, reference: str,  # noqa: A002
-    per_year: float, caveat: str, **_: object,
-) -> str:  # fmt: skip
+def _drift(**values: Any) -> str:
     """Two sentences: what has drifted since when, and how sure that is; with the stop of the second."""
+    return f"{_drifted(**values)} {_alarmed(**values)}"
+
+
+def _drifted(
+    slice: str, direction: str, began: str, newest_at: str | None, samples: int, **_: object  # noqa: A002
+) -> str:  # fmt: skip
     how = f"are {direction}" if direction else "have drifted"
     counts = counted(samples, "labelled sample")
     counts = f"{counts} since" if newest_at is None else f"newest alarm {told_minute(newest_at)} UTC, on {counts}"
+    return f"Scores of {'all traffic' if slice == 'all' else slice} {how} since about {told_moment(began)} ({counts})."
+
+
+def _alarmed(ratio: float, reference: str, per_year: float, caveat: str, **_: object) -> str:
     sound = "a model that stays as it was deployed" if reference == "deployment" else "a calibrated model"
     doubt = f", which is not guaranteed while {caveat}" if caveat else ""
     return (
-        f"Scores of {'all traffic' if slice == 'all' else slice} {how} since about {told_moment(began)} ({counts}). "
         f"The evidence reached {times(ratio)} what raises an alarm; {sound} raises such an alarm at most "
         f"{frequency(per_year)} over all its slices{doubt}."
     )

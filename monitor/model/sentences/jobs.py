@@ -115,15 +115,15 @@ def _not_promised(best: float | None, best_at: float | None, **goal: Any) -> str
 
 
 def _chosen(
-    threshold: float, policy: str, cheapest: float | None, prior: float | None, rate: float | None, samples: int,
-    groups: int | None, figures: Mapping[str, Sequence[float | None]],
+    threshold: float, policy: str, cheapest: float | None, prior: float | None, rate: float | None,
+    figures: Mapping[str, Sequence[float | None]], **measured: Any,
 ) -> str:  # fmt: skip
     beside = ""
     if cheapest is not None:
         beside = f"; cheapest in the samples was {'to predict nothing positive' if cheapest > 1 else f'{cheapest:.4f}'}"
     if prior is not None and rate is not None:
         beside += f"; shifted from a base rate of {rate:.4g} to {prior:g}, the figures are those at {rate:.4g}"
-    return f"{threshold:.4f} by {policy}{beside}; on {_measured_on(samples, groups)}: {_figures(figures)}"
+    return f"{threshold:.4f} by {policy}{beside}; on {_measured_on(**measured)}: {_figures(figures)}"
 
 
 def _classes_unknown(per: str) -> str:

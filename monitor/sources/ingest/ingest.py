@@ -19,7 +19,6 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from monitor.config.settings import Model
 from monitor.model.errors import SourceError
 from monitor.model.problems import Problem
 from monitor.sources.batch import Batch
@@ -49,7 +48,7 @@ from monitor.sources.notes import store_notes
 from monitor.sources.pulled import Pulled
 from monitor.sources.times.folds import delay_labels, settle_labels
 from monitor.store.connection import atomic, naive
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.places import map_streams
 from monitor.store.rewriting import rewrite_samples
 from monitor.store.scores.logits import has_vectors, settle_logits
@@ -72,30 +71,23 @@ class RefusedError(Exception):
 
 
 def ingest(
-    connection: duckdb.DuckDBPyConnection,
-    registry: Registry,
-    model: Model,
-    source: str,
-    holds: str,
-    batch: Batch,
-    now: datetime,
-    *,
-    serving: Sequence[Serving] = (),
+    store: ModelStore, source: str, holds: str, batch: Batch, now: datetime, *, serving: Sequence[Serving] = ()
 ) -> Pulled:
     """Take one batch. Nothing of it stays when it fails; run again, it changes nothing.
 
     Raises SourceError when a file of the batch turns out to be damaged while it is read, ApartError when several have to be
     taken in parts, one after the other, and RefusedError when the values of its one file make no sense together.
     """
+    connection, model = store.connection, store.model
     monitor_applies = model.recalibration.apply == "monitor"
-    staged = _stage(connection, registry, model, holds, batch, now)
+    staged = _stage(store, holds, batch, now)
     rules, close = staged.rules, staged.done.close
-    facts = {**load_facts(connection, registry.model_id, source), **batch.facts}
+    facts = {**load_facts(connection, store.model_id, source), **batch.facts}
     files = [item for item, fingerprint in batch.cursor.items() if fingerprint is not None and batch.whole]
     if not batch.whole:
-        files = [file for (file,) in connection.execute("SELECT DISTINCT file FROM staged").fetchall()]
+        files = [file for (file,) in store.execute("SELECT DISTINCT file FROM staged").fetchall()]
     with atomic(connection):
-        numbers = number_files(connection, registry.model_id, source, files, pushed=batch.settled is not None)
+        numbers = number_files(connection, store.model_id, source, files, pushed=batch.settled is not None)
     found = Review({}, {})
     if batch.whole:
         found = review_files(connection, rules, batch, facts, numbers, now=now)
@@ -105,53 +97,53 @@ def ingest(
         demand_none_refused(batch, found.refused)
     has_logits = "logits" in batch.columns and has_vectors(connection)
     followed = follow_logits(connection, batch, facts) if has_logits else None
-    demand_places(connection, registry, model, batch)
+    demand_places(store, batch)
     if not (found.facts or has_logits):  # what is being found of a source depends on the order of its files
         demand_few_words(connection, batch, holds)
     shares = Shares.of(connection, batch)
-    with registry.transaction(connection):
+    with store.transaction():
         pulled = Pulled(files=batch.files)
-        count = connection.execute("SELECT count(*) FROM staged").fetchone()
+        count = store.execute("SELECT count(*) FROM staged").fetchone()
         pulled.rows = int(count[0]) if count else 0
         pulled.ambiguous_times = staged.done.ambiguous
         load_file_numbers(connection, numbers, placed=batch.whole)
         for fact, value in {**batch.facts, **found.facts}.items():
-            store_fact(connection, registry.model_id, source, fact, value, now)
+            store_fact(connection, store.model_id, source, fact, value, now)
         if has_logits and (
-            said := settle_logits(connection, registry.model_id, source, batch.meaning, now, followed=followed)
+            said := settle_logits(connection, store.model_id, source, batch.meaning, now, followed=followed)
         ):
             pulled.problems.append(Problem(source, "logits_are", said))
         if batch.reread:
             keep_said(connection, holds)
         if holds == "labels":
             delay_labels(connection, now)
-            pulled.parked = join_labels(connection, registry, model, source, now)
-        registry.map_slices(connection, model)
+            pulled.parked = join_labels(store, source, now)
+        store.registry.map_slices(connection, model)
         if monitor_applies:
-            calibrate(connection, registry, serving, len(model.classes))
-        pulled.removed += take_back_conflicting(connection, registry, model)
+            calibrate(store, serving, len(model.classes))
+        pulled.removed += take_back_conflicting(store)
         pulled.bad, pulled.quarantined = quarantine(connection, model.name, source, now, by_file=batch.part is not None)
         if holds == "labels":  # their predictions' times are known only now
             settle_labels(connection)
             close = find_repeated(connection)
         arrived = Arrived(batch, numbers)
         for round_ in rounds(connection, batch, repeated=close):
-            take(connection, registry, model, rules, now, pulled, repeated=round_.repeated)
-            note_repeats(connection, registry, batch, numbers)
+            take(store, rules, now, pulled, repeated=round_.repeated)
+            note_repeats(store, batch, numbers)
             if shares:
                 shares.count_round(connection)
             arrived.count_round(connection, round_, changed=pulled.changed_predictions, new=pulled.new)
         pulled.shares = shares.outcomes(connection, bad=bool(pulled.bad)) if shares else {}
         told = arrived.changed_predictions(connection)
-        told += arrived.near_repeats(connection, registry.model_id, now, within=close)
+        told += arrived.near_repeats(connection, store.model_id, now, within=close)
         pulled.problems += sorted(told, key=lambda problem: list(numbers).index(problem.item))  # as if one by one
         if batch.reread:
-            pulled.problems += settle_withdrawn(connection, registry, model, batch, holds, numbers)
-        remember_words(connection, registry, staged.words)
-        pulled.labelled += judge_words_again(connection, registry, model, rules, staged.new_words)
+            pulled.problems += settle_withdrawn(store, batch, holds, numbers)
+        remember_words(store, staged.words)
+        pulled.labelled += judge_words_again(store, rules, staged.new_words)
         if pulled.problems:  # what is told once must not be lost between here and the end of the pull
             store_notes(connection, model.name, source, pulled.problems, now)
-        write_cursor(connection, registry.model_id, source, batch.cursor, now)
+        write_cursor(connection, store.model_id, source, batch.cursor, now)
     return pulled
 
 
@@ -168,11 +160,10 @@ class _Understood:
     done: Staged
 
 
-def _stage(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, holds: str, batch: Batch, now: datetime
-) -> _Understood:
+def _stage(store: ModelStore, holds: str, batch: Batch, now: datetime) -> _Understood:
     """Fill `staged`, again where it predicts classes under words that were taken for missing labels."""
-    known = load_rules(connection, registry.model_id, model, batch.meaning, now)
+    connection, model = store.connection, store.model
+    known = load_rules(store, batch.meaning, now)
     rules = known
     words: dict[str, datetime] = {}
     done = Staged(False, 0)
@@ -180,10 +171,14 @@ def _stage(
         for _ in range(2):
             define_missing(connection, rules)
             done = stage(
-                connection, batch, model.slices, rules, holds=holds,
-                monitor_applies=model.recalibration.apply == "monitor", horizon=model.label_horizon,
-                oldest=now - model.retention, now=now, model_id=registry.model_id,
-            )  # fmt: skip
+                connection,
+                model,
+                batch,
+                rules,
+                holds=holds,
+                times=(now - model.retention, now),
+                model_id=store.model_id,
+            )
             if done.folded:
                 demand_no_folds(connection, batch)
             words = words_predicted(connection) if "predicted_class" in batch.columns else {}
@@ -198,25 +193,22 @@ def _stage(
     return _Understood(rules, words, rules.classes - known.classes, done)
 
 
-def take(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, rules: LabelRules, now: datetime, pulled: Pulled,
-    *, repeated: bool,
-) -> None:  # fmt: skip
+def take(store: ModelStore, rules: LabelRules, now: datetime, pulled: Pulled, *, repeated: bool) -> None:
     """Everything between `staged` and the tables it changes. ``repeated``: whether `repeated` may hold anything."""
-    repeated = repeated and connection.execute("SELECT 1 FROM repeated LIMIT 1").fetchone() is not None
-    connection.execute(statement("ingest_fresh_joined" if repeated else "ingest_fresh_single"))
-    pulled.problems += map_streams(connection, registry, model, now)
-    _find_existing(connection, registry.model_id)
-    known = connection.execute("SELECT 1 FROM existing LIMIT 1").fetchone() is not None
-    own = {"model_id": registry.model_id, "now": naive(now)}
+    repeated = repeated and store.execute("SELECT 1 FROM repeated LIMIT 1").fetchone() is not None
+    store.execute(statement("ingest_fresh_joined" if repeated else "ingest_fresh_single"))
+    pulled.problems += map_streams(store, now)
+    _find_existing(store.connection, store.model_id)
+    known = store.execute("SELECT 1 FROM existing LIMIT 1").fetchone() is not None
+    own = {"model_id": store.model_id, "now": naive(now)}
     if known:
-        connection.execute(
+        store.execute(
             statement("ingest_incoming"),
-            {**own, "from_names": rules.from_names, "own_scores": model.recalibration.apply != "monitor"},
+            {**own, "from_names": rules.from_names, "own_scores": store.model.recalibration.apply != "monitor"},
         )
     else:
-        connection.execute(statement("ingest_incoming_new"), own)
-    counts = connection.execute(statement("ingest_counts"), {"model_id": registry.model_id}).fetchone()
+        store.execute(statement("ingest_incoming_new"), own)
+    counts = store.execute(statement("ingest_counts"), {"model_id": store.model_id}).fetchone()
     assert counts is not None  # an aggregate always gives a row
     new, labelled, corrected, seen, incoming, differing, changed, clipped, late = (int(value) for value in counts)
     pulled.new += new
@@ -226,9 +218,9 @@ def take(
     pulled.clipped += clipped
     pulled.labelled_late += late
     pulled.duplicates += max(seen - incoming - differing, 0)
-    connection.execute(statement("ingest_replaced"))
+    store.execute(statement("ingest_replaced"))
     if incoming:
-        rewrite_samples(connection, registry, model)
+        rewrite_samples(store)
 
 
 def _find_existing(connection: duckdb.DuckDBPyConnection, model_id: int) -> None:

@@ -6,32 +6,31 @@ in parts: the files before the one that meets the limit, then that one, where fr
 
 from collections.abc import Collection, Iterable
 
-import duckdb
-
-from monitor.config.settings import Model
 from monitor.model import MISSING, OTHER
 from monitor.sources.batch import Batch
 from monitor.sources.ingest.parting import apart_around
-from monitor.store.dictionaries import Registry, plain_value
+from monitor.store.dictionaries import plain_value
+from monitor.store.model_store import ModelStore
 from monitor.store.places import needing_none, placed_pairs
 from monitor.store.scores.logits import PLACE
 
 
-def demand_places(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, batch: Batch) -> None:
+def demand_places(store: ModelStore, batch: Batch) -> None:
     """Raises ApartError where the places of versions, calibrators or values of a slice run out within several files of
     `staged`."""
     if batch.part is None:
         return
-    met = [*_slices_met(connection, registry, model), *_streams_met(connection, registry, model)]
+    met = [*_slices_met(store), *_streams_met(store)]
     if met:
         raise apart_around(batch, {min(met)})
 
 
-def _slices_met(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model) -> Iterable[int]:
-    held = {dimension: registry.values.get(dimension, set()) for dimension in model.slices}
+def _slices_met(store: ModelStore) -> Iterable[int]:
+    model = store.model
+    held = {dimension: store.registry.values.get(dimension, set()) for dimension in model.slices}
     if all(len(known) >= model.max_slice_values for known in held.values()):
         return
-    rows = connection.execute(
+    rows = store.execute(
         f"SELECT slice_key, min({PLACE}) AS place FROM staged WHERE reason IS NULL AND slice_key IS NOT NULL "
         "GROUP BY slice_key ORDER BY place"
     ).fetchall()
@@ -43,17 +42,19 @@ def _slices_met(connection: duckdb.DuckDBPyConnection, registry: Registry, model
         yield from _met(values, held[dimension], {MISSING, OTHER}, model.max_slice_values)
 
 
-def _streams_met(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model) -> Iterable[int]:
-    placed = placed_pairs(connection, registry.model_id)
-    for part, (column, free) in enumerate(zip(("version", "calibrator"), needing_none(connection, model), strict=True)):
+def _streams_met(store: ModelStore) -> Iterable[int]:
+    placed = placed_pairs(store.connection, store.model_id)
+    for part, (column, free) in enumerate(
+        zip(("version", "calibrator"), needing_none(store.connection, store.model), strict=True)
+    ):
         held = {pair[part] for pair in placed} - free
-        if len(held) >= model.max_versions:
+        if len(held) >= store.model.max_versions:
             continue
-        rows = connection.execute(
+        rows = store.execute(
             f"SELECT {column}, min({PLACE}) AS place FROM staged WHERE reason IS NULL AND {column} IS NOT NULL "
             f"GROUP BY {column} ORDER BY place"
         ).fetchall()
-        yield from _met(rows, held, free, model.max_versions)
+        yield from _met(rows, held, free, store.model.max_versions)
 
 
 def _met(came: Iterable[tuple[str, int]], held: Collection[str], free: Collection[str], most: int) -> Iterable[int]:

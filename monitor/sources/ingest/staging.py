@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 
+from monitor.config.settings import Model
 from monitor.sources.batch import Batch
 from monitor.sources.ingest.lengths import (
     LONGEST_CLASS,
@@ -55,28 +56,27 @@ class Staged:
 
 def stage(
     connection: duckdb.DuckDBPyConnection,
+    model: Model,
     batch: Batch,
-    slices: tuple[str, ...],
     rules: LabelRules,
     *,
     holds: str,
-    monitor_applies: bool,
-    horizon: timedelta,
-    oldest: datetime,
-    now: datetime,
+    times: tuple[datetime, datetime],
     model_id: int | None = None,
 ) -> Staged:
-    """Fill `staged` from the batch, and of samples `repeated` too. ``model_id``: whose stored samples tell which of two
-    readings a time has that clocks showed twice; None: nothing is stored.
+    """Fill `staged` from the batch, and of samples `repeated` too. ``times``: the oldest of a sample that is taken, and now;
+    ``model_id``: whose stored samples tell which of two readings a time has that clocks showed twice; None: nothing is stored.
 
-    Reasons, one a row, are the labels of calwatch_quarantined_samples_total. With ``monitor_applies`` the source's score
-    is kept as raw_score, which a calibrator then turns into the score. Outcomes written as −1 count as 0 here, and
+    Reasons, one a row, are the labels of calwatch_quarantined_samples_total. Where calwatch applies the calibrators, the
+    source's score is kept as raw_score, which one then turns into the score. Outcomes written as −1 count as 0 here, and
     ``minus`` marks them.
     """
-    checks = _sample_checks(horizon, oldest, now) if holds == "samples" else _label_checks(rules, now)
+    oldest, now = times
+    monitor_applies = model.recalibration.apply == "monitor"
+    checks = _sample_checks(model.label_horizon, oldest, now) if holds == "samples" else _label_checks(rules, now)
     checks += (("conflicting_identity", "conflicting"),)
     cases = "\n        ".join(f"WHEN {condition} THEN {literal(reason)}" for reason, condition in checks)
-    shapes = [(shape, _columns(shape, slices, rules, monitor_applies=monitor_applies)) for shape in batch.shapes]
+    shapes = [(shape, _columns(shape, model.slices, rules, monitor_applies=monitor_applies)) for shape in batch.shapes]
     forget_rejects(connection)  # of a file before this one that turned out to be damaged
     with _believing_values_only(connection):
         rows = "\nUNION ALL\n".join(_typed_rows(shape, columns, cases) for shape, columns in shapes)

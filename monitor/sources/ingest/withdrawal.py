@@ -8,11 +8,10 @@ from collections.abc import Mapping
 
 import duckdb
 
-from monitor.config.settings import Model
 from monitor.model.problems import Problem, ProblemReason
 from monitor.model.wording import counted
 from monitor.sources.batch import Batch
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import rewrite_samples, take_out
 from monitor.store.sql import statement
 
@@ -26,58 +25,53 @@ def keep_said(connection: duckdb.DuckDBPyConnection, holds: str) -> None:
     )
 
 
-def note_repeats(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, batch: Batch, numbers: Mapping[str, int]
-) -> None:
+def note_repeats(store: ModelStore, batch: Batch, numbers: Mapping[str, int]) -> None:
     """Remember which rows of this batch other files hold too: whichever of them loses one, the others still say it."""
     if not batch.whole:
         return
     again = [numbers[file] for file in batch.reread if file in numbers]
     if again:
-        connection.execute("DELETE FROM repeated_rows WHERE list_contains($files, file_id)", {"files": again})
+        store.execute("DELETE FROM repeated_rows WHERE list_contains($files, file_id)", {"files": again})
     if len(numbers) == 1:
         (own,) = numbers.values()
         foreign = "SELECT 1 FROM existing WHERE file_id <> $own OR label_file_id <> $own LIMIT 1"
-        found = connection.execute(foreign, {"own": own}).fetchone()
+        found = store.execute(foreign, {"own": own}).fetchone()
     else:
-        found = connection.execute("SELECT 1 FROM existing UNION ALL SELECT 1 FROM repeated LIMIT 1").fetchone()
+        found = store.execute("SELECT 1 FROM existing UNION ALL SELECT 1 FROM repeated LIMIT 1").fetchone()
     if found:
-        connection.execute(statement("repeated_rows_insert"), {"model_id": registry.model_id})
+        store.execute(statement("repeated_rows_insert"), {"model_id": store.model_id})
 
 
-def take_back_conflicting(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model) -> int:
+def take_back_conflicting(store: ModelStore) -> int:
     """Take out rows that an earlier version of a file brought and that now stand in it twice, with other predictions."""
-    if not connection.execute("SELECT 1 FROM staged WHERE reason = 'conflicting_identity' LIMIT 1").fetchone():
+    if not store.execute("SELECT 1 FROM staged WHERE reason = 'conflicting_identity' LIMIT 1").fetchone():
         return 0
-    connection.execute(statement("conflicting_rows"), {"model_id": registry.model_id})
-    _hand_over(connection, "file_id")
-    return _take_out_gone(connection, registry, model)
+    store.execute(statement("conflicting_rows"), {"model_id": store.model_id})
+    _hand_over(store.connection, "file_id")
+    return _take_out_gone(store)
 
 
-def settle_withdrawn(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, batch: Batch, holds: str,
-    numbers: Mapping[str, int],
-) -> list[Problem]:  # fmt: skip
+def settle_withdrawn(store: ModelStore, batch: Batch, holds: str, numbers: Mapping[str, int]) -> list[Problem]:
     """Compare the files that were read before with what they said then; tell what is gone, and remove it where so configured.
 
     To be called inside the transaction that takes the rows of `staged`, with `said` as it was before that.
     """
     remove = batch.meaning.withdrawn == "remove"
     files = [numbers[file] for file in batch.reread]
-    own = {"model_id": registry.model_id, "files": files}
+    own = {"model_id": store.model_id, "files": files}
     rows: dict[int, int] = {}
     if holds == "samples":
-        connection.execute(statement("missed_rows"), own)
+        store.execute(statement("missed_rows"), own)
         said = "SELECT number_of_file(position, file) AS file_id, sample_id, observed_at FROM staged "
-        _find_gone(connection, registry, f"{said} WHERE observed_at IN (SELECT observed_at FROM missed)", labels=False)
-        rows = _hand_over(connection, "file_id")
+        _find_gone(store, f"{said} WHERE observed_at IN (SELECT observed_at FROM missed)", labels=False)
+        rows = _hand_over(store.connection, "file_id")
         if remove and rows:
-            _take_out_gone(connection, registry, model)
-    connection.execute(statement("missed_labels"), {**own, "labels": holds == "labels"})
-    _find_gone(connection, registry, "FROM said", labels=True)
-    labels = _hand_over(connection, "label_file_id")
+            _take_out_gone(store)
+    store.execute(statement("missed_labels"), {**own, "labels": holds == "labels"})
+    _find_gone(store, "FROM said", labels=True)
+    labels = _hand_over(store.connection, "label_file_id")
     if remove and labels:
-        _take_labels_out(connection, registry, model)
+        _take_labels_out(store)
     kinds: tuple[tuple[ProblemReason, str, dict[int, int]], ...] = (
         ("withdrawn_rows", "row", rows), ("withdrawn_labels", "label", labels),
     )  # fmt: skip
@@ -89,13 +83,13 @@ def settle_withdrawn(
     ]
 
 
-def _find_gone(connection: duckdb.DuckDBPyConnection, registry: Registry, said: str, *, labels: bool) -> None:
+def _find_gone(store: ModelStore, said: str, *, labels: bool) -> None:
     """Fill `gone` with those of `missed` that ``said`` (SQL: file_id, sample_id, observed_at) does not say either."""
-    if connection.execute("SELECT 1 FROM missed LIMIT 1").fetchone():
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW still_said AS {said}")
-        connection.execute(statement("missed_gone"), {"model_id": registry.model_id, "labels": labels})
+    if store.execute("SELECT 1 FROM missed LIMIT 1").fetchone():
+        store.execute(f"CREATE OR REPLACE TEMP VIEW still_said AS {said}")
+        store.execute(statement("missed_gone"), {"model_id": store.model_id, "labels": labels})
     else:
-        connection.execute("CREATE OR REPLACE TEMP TABLE gone AS SELECT row_key, file_id, file_id AS heir FROM missed")
+        store.execute("CREATE OR REPLACE TEMP TABLE gone AS SELECT row_key, file_id, file_id AS heir FROM missed")
 
 
 def _told(file: str, noun: str, gone: int, *, remove: bool) -> str:
@@ -104,10 +98,10 @@ def _told(file: str, noun: str, gone: int, *, remove: bool) -> str:
     return f"{file}: was written anew, and {counted(gone, noun)} of its earlier version {verb} no longer in it; {what}"
 
 
-def _take_labels_out(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model) -> None:
-    connection.execute(statement("withdrawn_rows"))
-    connection.execute(statement("withdrawn_labels"))
-    rewrite_samples(connection, registry, model)
+def _take_labels_out(store: ModelStore) -> None:
+    store.execute(statement("withdrawn_rows"))
+    store.execute(statement("withdrawn_labels"))
+    rewrite_samples(store)
 
 
 def _hand_over(connection: duckdb.DuckDBPyConnection, column: str) -> dict[int, int]:
@@ -120,5 +114,5 @@ def _hand_over(connection: duckdb.DuckDBPyConnection, column: str) -> dict[int, 
     return {file_id: lost for file_id, lost in counts.items() if lost}
 
 
-def _take_out_gone(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model) -> int:
-    return take_out(connection, registry, model, "s.rowid IN (SELECT row_key FROM gone WHERE heir IS NULL)", {})
+def _take_out_gone(store: ModelStore) -> int:
+    return take_out(store, "s.rowid IN (SELECT row_key FROM gone WHERE heir IS NULL)", {})

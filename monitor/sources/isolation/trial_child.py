@@ -24,7 +24,7 @@ from monitor.sources.isolation.child import end_with_stdin, give_way, limit_memo
 from monitor.sources.isolation.room import Room, spill_room
 from monitor.store.blame import first_line, is_of_the_disk, is_unexpected, lacks_room
 from monitor.store.connection import set_up
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 
 _REASON = 300  # characters
 _SHORTER = (
@@ -68,8 +68,8 @@ def _try(trial: Trial, item: str, room: Room) -> None:
         set_up(connection, trial.now)
         found = trial.source.single(connection, item, trial.now)
         if isinstance(found, Batch):
-            registry = Registry.load(connection, trial.model, trial.now)
-            ingest(connection, registry, trial.model, trial.source.name, trial.source.holds, found, trial.now)
+            store = ModelStore.load(connection, trial.model, trial.now)
+            ingest(store, trial.source.name, trial.source.holds, found, trial.now)
 
 
 def _failed(trial: Trial, error: BaseException, kind: str, item: str = "") -> dict[str, str]:

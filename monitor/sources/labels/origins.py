@@ -11,7 +11,6 @@ from typing import Literal
 
 import duckdb
 
-from monitor.config.settings import Model
 from monitor.model import Task
 from monitor.model.errors import SourceError
 from monitor.sources.batch import Batch, Source
@@ -19,7 +18,7 @@ from monitor.sources.cursors import read_cursor
 from monitor.sources.ingest.review import ONE_SIDED_ROWS
 from monitor.sources.labels.basis import Basis, by_source
 from monitor.store.connection import literal, quoted
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
 Says = Literal["labels", "outcomes", "neither"]
@@ -60,30 +59,28 @@ def _sql(value: bool) -> str:
     return "true" if value else "false"
 
 
-def ask_sources(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, sources: Sequence[Source], now: datetime
-) -> dict[str, Says]:
+def ask_sources(store: ModelStore, sources: Sequence[Source], now: datetime) -> dict[str, Says]:
     """What one file of each source says of labels, by its columns; sources of which none can be looked at are left out.
 
     To be called outside a transaction: reading may fail.
     """
-    files = {each.name for each in model.source if each.kind == "files"}
-    asked = {source.name: _ask(connection, registry, source, now) for source in sources if source.name in files}
+    files = {each.name for each in store.model.source if each.kind == "files"}
+    asked = {source.name: _ask(store, source, now) for source in sources if source.name in files}
     return {name: said for name, said in asked.items() if said is not None}
 
 
-def _ask(connection: duckdb.DuckDBPyConnection, registry: Registry, source: Source, now: datetime) -> Says | None:
-    cursor = read_cursor(connection, registry.model_id, source.name)
-    newest = connection.execute(
+def _ask(store: ModelStore, source: Source, now: datetime) -> Says | None:
+    cursor = read_cursor(store.connection, store.model_id, source.name)
+    newest = store.execute(
         "SELECT item FROM cursors WHERE model_id = $model_id AND source = $source ORDER BY read_at DESC LIMIT $most",
-        {"model_id": registry.model_id, "source": source.name, "most": _PEEKED},
+        {"model_id": store.model_id, "source": source.name, "most": _PEEKED},
     ).fetchall()
     for (item,) in newest:
         del cursor[item]
     try:
-        for found in source.read(connection, cursor, now):
+        for found in source.read(store.connection, cursor, now):
             if isinstance(found, Batch):
-                return _says(connection, found)
+                return _says(store.connection, found)
     except (SourceError, duckdb.Error):  # it will be told when it is pulled
         pass
     return None
@@ -102,16 +99,18 @@ def _says(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Says:
     return "outcomes" if row and row[0] else "labels"
 
 
-def find_origins(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, says: Mapping[str, Says], old: Basis
-) -> Origins:
+def find_origins(store: ModelStore, says: Mapping[str, Says], old: Basis) -> Origins:
     """``says``: see ``ask_sources``; ``old``: what outcomes were derived by so far. The table renewal_files is there."""
-    pushes = [each.name for each in model.source if each.kind == "http"]
+    pushes = [each.name for each in store.model.source if each.kind == "http"]
     pushed = pushes[0] if len(pushes) == 1 else None
-    names = [each.name for each in model.source]
-    if old.other.from_names and model.task is Task.BINARY and (odd := _of_predicted(connection, registry.model_id)):
+    names = [each.name for each in store.model.source]
+    if (
+        old.other.from_names
+        and store.model.task is Task.BINARY
+        and (odd := _of_predicted(store.connection, store.model_id))
+    ):
         return Origins(dict.fromkeys(names, False), False, pushed, of_predicted=odd)
-    by_rows = _Rows(connection, registry.model_id, old, Origins({}, False, pushed))
+    by_rows = _Rows(store.connection, store.model_id, old, Origins({}, False, pushed))
     follows = {}
     for name in names:
         follows[name] = says[name] != "outcomes" if name in says else by_rows.follow(name)

@@ -2,49 +2,44 @@
 
 from datetime import datetime
 
-import duckdb
-
-from monitor.config.settings import Model
 from monitor.store.connection import naive
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
 
-def join_labels(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str, now: datetime
-) -> int:
+def join_labels(store: ModelStore, source: str, now: datetime) -> int:
     """Give each staged label its prediction's time; park those whose prediction has not come. Returns how many.
 
     Rows that say nothing, because nobody has looked yet, are dropped.
     """
-    connection.execute("DELETE FROM staged WHERE reason IS NULL AND NOT labelled AND label IS NULL")
-    own = {"model_id": registry.model_id, "source": source}
-    connection.execute(statement("labels_arrival"), {**own, "now": naive(now)})
-    connection.execute("UPDATE staged SET slice_key = NULL, score = NULL, raw_score = NULL, n = NULL")
-    span = connection.execute(
-        statement("labels_span"), {"horizon_seconds": model.label_horizon.total_seconds()}
+    store.execute("DELETE FROM staged WHERE reason IS NULL AND NOT labelled AND label IS NULL")
+    own = {"model_id": store.model_id, "source": source}
+    store.execute(statement("labels_arrival"), {**own, "now": naive(now)})
+    store.execute("UPDATE staged SET slice_key = NULL, score = NULL, raw_score = NULL, n = NULL")
+    span = store.execute(
+        statement("labels_span"), {"horizon_seconds": store.model.label_horizon.total_seconds()}
     ).fetchone()
     first, last = span if span and span[0] is not None else (naive(now), naive(now))
-    connection.execute(
+    store.execute(
         statement("ingest_labels_found"),
         {
-            "model_id": registry.model_id, "first": first, "last": last,
-            "horizon_seconds": model.label_horizon.total_seconds(),
+            "model_id": store.model_id, "first": first, "last": last,
+            "horizon_seconds": store.model.label_horizon.total_seconds(),
         },
     )  # fmt: skip
-    connection.execute(statement("labels_join"))
-    connection.execute(statement("parked_delete"), own)
-    connection.execute(statement("parked_insert"), own)
-    gone = connection.execute(
+    store.execute(statement("labels_join"))
+    store.execute(statement("parked_delete"), own)
+    store.execute(statement("parked_insert"), own)
+    gone = store.execute(
         "DELETE FROM staged WHERE reason IS NULL AND position NOT IN (SELECT position FROM labels_found)"
     ).fetchone()
     return int(gone[0]) if gone else 0
 
 
-def parked_past_horizon(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime) -> bool:
+def parked_past_horizon(store: ModelStore, now: datetime) -> bool:
     """Whether a parked label has waited longer than label_horizon."""
-    row = connection.execute(
+    row = store.execute(
         "SELECT 1 FROM parked_labels WHERE model_id = $model_id AND labelled_at < $too_old LIMIT 1",
-        {"model_id": registry.model_id, "too_old": naive(now - model.label_horizon)},
+        {"model_id": store.model_id, "too_old": naive(now - store.model.label_horizon)},
     ).fetchone()
     return row is not None

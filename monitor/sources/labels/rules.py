@@ -4,24 +4,21 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from monitor.config.settings import Model
 from monitor.config.sources import Source as SourceConfig
 from monitor.store.connection import literal, naive
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.values import MISSING_WORDS, LabelRules
 
 _STALE = timedelta(days=1)  # a time kept that is older than this is renewed: not with every batch
 
 
-def load_rules(
-    connection: duckdb.DuckDBPyConnection, model_id: int, model: Model, meaning: SourceConfig, now: datetime
-) -> LabelRules:
+def load_rules(store: ModelStore, meaning: SourceConfig, now: datetime) -> LabelRules:
     """The rules, with the words that were predicted as classes within retention."""
-    words = connection.execute(
+    words = store.execute(
         "SELECT DISTINCT word FROM class_words WHERE model_id = $model_id AND last_observed_at >= $oldest",
-        {"model_id": model_id, "oldest": naive(now - model.retention)},
+        {"model_id": store.model_id, "oldest": naive(now - store.model.retention)},
     ).fetchall()
-    return LabelRules.of(model, meaning, [word for (word,) in words])
+    return LabelRules.of(store.model, meaning, [word for (word,) in words])
 
 
 def define_missing(connection: duckdb.DuckDBPyConnection, rules: LabelRules) -> None:
@@ -43,14 +40,14 @@ def words_predicted(connection: duckdb.DuckDBPyConnection) -> dict[str, datetime
     )
 
 
-def remember_words(connection: duckdb.DuckDBPyConnection, registry: Registry, seen: dict[str, datetime]) -> None:
+def remember_words(store: ModelStore, seen: dict[str, datetime]) -> None:
     """Keep the words with the newest time of each; to be called inside the transaction that takes their rows."""
     for word, last in seen.items():
-        where = {"model_id": registry.model_id, "word": word}
-        row = connection.execute(
+        where = {"model_id": store.model_id, "word": word}
+        row = store.execute(
             "SELECT max(last_observed_at) FROM class_words WHERE model_id = $model_id AND word = $word", where
         ).fetchone()
         known = row[0] if row else None
         if known is None or known + _STALE < last:
-            connection.execute("DELETE FROM class_words WHERE model_id = $model_id AND word = $word", where)
-            connection.execute("INSERT INTO class_words VALUES ($model_id, $word, $last)", {**where, "last": last})
+            store.execute("DELETE FROM class_words WHERE model_id = $model_id AND word = $word", where)
+            store.execute("INSERT INTO class_words VALUES ($model_id, $word, $last)", {**where, "last": last})

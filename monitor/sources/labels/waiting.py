@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from monitor.config.settings import Model
 from monitor.config.sources import Source
 from monitor.model import WaitingLabels
 from monitor.sources.labels.rules import define_missing, load_rules
 from monitor.store.connection import aware, naive
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
 COMPARED_LABELS, COMPARED_PREDICTIONS = 1_000, 5_000  # ids looked at for why, the newest
@@ -28,21 +27,19 @@ class Waiting:
     newest_at: datetime | None = None
 
 
-def count_waiting(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime
-) -> dict[str, Waiting]:
+def count_waiting(store: ModelStore, now: datetime) -> dict[str, Waiting]:
     """Of each source that holds labels, and of others that have labels waiting, how many wait; 0 is a true 0."""
-    held = connection.execute(
+    held = store.execute(
         "SELECT DISTINCT source FROM parked_labels WHERE model_id = $model_id ORDER BY source",
-        {"model_id": registry.model_id},
+        {"model_id": store.model_id},
     ).fetchall()
-    names = [each.name for each in model.source if each.holds == "labels"]
+    names = [each.name for each in store.model.source if each.holds == "labels"]
     found = dict.fromkeys(names, Waiting())
     for (source,) in held:
-        row = connection.execute(
+        row = store.execute(
             "SELECT count(DISTINCT hash(sample_id, observed_at)), min(labelled_at), max(labelled_at) FROM parked_labels "
             f"WHERE model_id = $model_id AND source = $source AND {_IS_LABEL}",
-            _of(connection, registry, model, source, now),
+            _of(store, source, now),
         ).fetchone()
         assert row is not None  # an aggregate always gives a row
         if row[0] or source in names:
@@ -50,64 +47,56 @@ def count_waiting(
     return found
 
 
-def count_due(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str, now: datetime
-) -> tuple[int, int]:
+def count_due(store: ModelStore, source: str, now: datetime) -> tuple[int, int]:
     """(labels that wait though their prediction should be there, labels of the same time that found theirs).
 
     A label speaks of a prediction from before it. Once predictions have come that were observed after it, its own should
     be there. Of those that wait so the newest hundred are counted; labels known to be of another source are not.
     """
-    row = connection.execute(
+    row = store.execute(
         statement("waiting_due"),
         {
-            **_of(connection, registry, model, source, now),
+            **_of(store, source, now),
             "under_way": _UNDER_WAY.total_seconds(),
             "newest": NEWEST_DUE,
         },
     ).fetchone()
     if row is None or not row[0]:
         return 0, 0
-    joined = connection.execute(
+    joined = store.execute(
         statement("waiting_joined"),
-        {"model_id": registry.model_id, "source": source, "first": row[1], "last": row[2]},
+        {"model_id": store.model_id, "source": source, "first": row[1], "last": row[2]},
     ).fetchone()
     return int(row[0]), int(joined[0]) if joined else 0
 
 
-def load_newest_waiting(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str, now: datetime
-) -> list[tuple[str, datetime, datetime | None]]:
+def load_newest_waiting(store: ModelStore, source: str, now: datetime) -> list[tuple[str, datetime, datetime | None]]:
     """The newest labels of a source that wait: sample_id, labelled_at and the observed_at they name."""
-    rows = connection.execute(
+    rows = store.execute(
         "SELECT sample_id, max(labelled_at) AS labelled_at, max(observed_at) FROM parked_labels "
         f"WHERE model_id = $model_id AND source = $source AND {_IS_LABEL} "
         "GROUP BY sample_id ORDER BY labelled_at DESC, sample_id LIMIT $most",
-        {**_of(connection, registry, model, source, now), "most": COMPARED_LABELS},
+        {**_of(store, source, now), "most": COMPARED_LABELS},
     ).fetchall()
     return [(name, aware(labelled) or labelled, aware(said)) for name, labelled, said in rows]
 
 
-def load_newest_predictions(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, *, labelled: bool
-) -> list[tuple[str, datetime, str | None]]:
+def load_newest_predictions(store: ModelStore, *, labelled: bool) -> list[tuple[str, datetime, str | None]]:
     """The model's newest predictions without a label, or with ``labelled`` those that have one: sample_id, observed_at and
     group_id."""
-    rows = connection.execute(
+    rows = store.execute(
         statement("waiting_predictions"),
-        {"model_id": registry.model_id, "labelled": labelled, "most": COMPARED_PREDICTIONS},
+        {"model_id": store.model_id, "labelled": labelled, "most": COMPARED_PREDICTIONS},
     ).fetchall()
     return [(name, aware(at) or at, group) for name, at, group in rows]
 
 
-def _of(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str, now: datetime
-) -> dict[str, object]:
+def _of(store: ModelStore, source: str, now: datetime) -> dict[str, object]:
     """Whose labels, to be bound. The macro ``label_missing`` is then that of the source."""
-    meaning = next((each for each in model.source if each.name == source), None)
-    rules = load_rules(connection, registry.model_id, model, meaning or Source.model_validate({"kind": "http"}), now)
-    define_missing(connection, rules)
-    return {"model_id": registry.model_id, "source": source}
+    meaning = next((each for each in store.model.source if each.name == source), None)
+    rules = load_rules(store, meaning or Source.model_validate({"kind": "http"}), now)
+    define_missing(store.connection, rules)
+    return {"model_id": store.model_id, "source": source}
 
 
 # a label whose word means "not labelled yet" waits for a label, not for a prediction

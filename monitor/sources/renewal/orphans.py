@@ -10,14 +10,13 @@ from datetime import datetime
 
 import duckdb
 
-from monitor.config.settings import Model
 from monitor.model import OTHER, Slice
 from monitor.model.problems import Problem
 from monitor.model.wording import counted
 from monitor.sources.notes import store_notes
 from monitor.sources.renewal.slices import SlicesRenewed, load_moved
 from monitor.store.connection import naive
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import rewrite_samples
 from monitor.store.source_facts import load_facts, store_fact
 from monitor.store.sql import run_script, statement
@@ -25,32 +24,30 @@ from monitor.store.sql import run_script, statement
 _ANY_SOURCE, _LOOKED = "", "slices_looked_at"  # a fact of a model
 
 
-def mend_orphans(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, source: str, now: datetime
-) -> list[Problem]:
+def mend_orphans(store: ModelStore, source: str, now: datetime) -> list[Problem]:
     """Give them a slice and a stream again, and have their files read again; told, and noted for ``source``. Cells are looked
     at, not samples: each sample has one. Once for a model: since then none can come in."""
-    if _LOOKED in load_facts(connection, registry.model_id, _ANY_SOURCE):
+    if _LOOKED in load_facts(store.connection, store.model_id, _ANY_SOURCE):
         return []
-    where = {"model_id": registry.model_id}
+    where = {"model_id": store.model_id}
     slices, streams = (
-        [number for (number,) in connection.execute(statement(name), where).fetchall()]
+        [number for (number,) in store.execute(statement(name), where).fetchall()]
         for name in ("orphan_slices", "orphan_streams")
     )
     told: list[Problem] = []
-    with registry.transaction(connection):
-        store_fact(connection, registry.model_id, _ANY_SOURCE, _LOOKED, "", now)
+    with store.transaction():
+        store_fact(store.connection, store.model_id, _ANY_SOURCE, _LOOKED, "", now)
         if not slices and not streams:
             return told
-        connection.execute(
+        store.execute(
             "INSERT INTO streams SELECT unnest($streams), $model_id, $other, '', $now, false",
             {**where, "streams": streams, "other": OTHER, "now": naive(now)},
         )
-        rows, again = _note_files(connection, registry.model_id, slices, streams)
+        rows, again = _note_files(store.connection, store.model_id, slices, streams)
         if slices:
-            _move_slices(connection, registry, model, slices)
+            _move_slices(store, slices)
         told = [Problem(source, "slices_mended", _told(rows, again))]
-        store_notes(connection, model.name, source, told, now)
+        store_notes(store.connection, store.model.name, source, told, now)
     return told
 
 
@@ -66,16 +63,16 @@ def _note_files(
     return int(counts[0]), int(counts[1])
 
 
-def _move_slices(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, lost: Sequence[int]) -> None:
-    others = registry.number_slice(connection, Slice.of(dict.fromkeys(model.slices, OTHER)))
-    connection.execute(statement("orphans_replaced"), {"model_id": registry.model_id, "lost": lost})
-    connection.execute(
+def _move_slices(store: ModelStore, lost: Sequence[int]) -> None:
+    others = store.registry.number_slice(store.connection, Slice.of(dict.fromkeys(store.model.slices, OTHER)))
+    store.execute(statement("orphans_replaced"), {"model_id": store.model_id, "lost": lost})
+    store.execute(
         "CREATE OR REPLACE TEMP TABLE incoming AS SELECT * REPLACE ($others::INTEGER AS slice_id) FROM replaced",
         {"others": others},
     )
-    rewrite_samples(connection, registry, model)
-    load_moved(connection, SlicesRenewed(moved=dict.fromkeys(lost, others)))
-    run_script(connection, "renewal_cells", {"model_id": registry.model_id})  # of days whose samples are gone
+    rewrite_samples(store)
+    load_moved(store.connection, SlicesRenewed(moved=dict.fromkeys(lost, others)))
+    run_script(store.connection, "renewal_cells", {"model_id": store.model_id})  # of days whose samples are gone
 
 
 def _told(rows: int, again: int) -> str:

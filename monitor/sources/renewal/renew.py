@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from monitor.config.settings import Model
 from monitor.model.problems import Problem
 from monitor.sources.batch import Source
 from monitor.sources.labels.basis import Basis
@@ -21,7 +20,7 @@ from monitor.sources.notes import store_notes
 from monitor.sources.renewal.slices import SlicesRenewed, finish_slices, load_moved, plan_slices
 from monitor.sources.renewal.told import Counts, tell_renewal
 from monitor.store.connection import literal, naive
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import rewrite_samples
 from monitor.store.sql import run_script, statement
 from monitor.store.values import MISSING_WORDS, LabelRules, normalized_text
@@ -39,27 +38,25 @@ class Renewal:
     problems: list[Problem] = field(default_factory=list)
 
 
-def renew_meaning(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, sources: Sequence[Source], now: datetime
-) -> Renewal:
+def renew_meaning(store: ModelStore, sources: Sequence[Source], now: datetime) -> Renewal:
     """Bring what is stored of the model up to what its rows mean now. One transaction: all of it, or nothing."""
-    where = {"model_id": registry.model_id}
-    row = connection.execute("SELECT label_basis FROM models WHERE model_id = $model_id", where).fetchone()
+    where = {"model_id": store.model_id}
+    row = store.execute("SELECT label_basis FROM models WHERE model_id = $model_id", where).fetchone()
     assert row is not None
-    basis = Basis.of(model, {each.name: LabelRules.of(model, each, ()) for each in model.source}).to_json()
+    basis = Basis.of(
+        store.model, {each.name: LabelRules.of(store.model, each, ()) for each in store.model.source}
+    ).to_json()
     if row[0] == basis:
         return Renewal()
-    filled = connection.execute(statement("renewal_is_due"), where).fetchone()
+    filled = store.execute(statement("renewal_is_due"), where).fetchone()
     told: list[Problem] = []
     done = bool(filled and filled[0])
-    says = ask_sources(connection, registry, model, sources, now) if done else {}
-    with registry.transaction(connection):
+    says = ask_sources(store, sources, now) if done else {}
+    with store.transaction():
         if done:
-            told = _renew(connection, registry, model, says, row[0], now)
-            store_notes(connection, model.name, sources[0].name, told, now)
-        connection.execute(
-            "UPDATE models SET label_basis = $basis WHERE model_id = $model_id", {**where, "basis": basis}
-        )
+            told = _renew(store, says, row[0], now)
+            store_notes(store.connection, store.model.name, sources[0].name, told, now)
+        store.execute("UPDATE models SET label_basis = $basis WHERE model_id = $model_id", {**where, "basis": basis})
     return Renewal(done, told)
 
 
@@ -72,40 +69,32 @@ class _Meaning:
     minus: str  # SQL: what an outcome written −1 stands for
 
 
-def _renew(
-    connection: duckdb.DuckDBPyConnection,
-    registry: Registry,
-    model: Model,
-    says: Mapping[str, Says],
-    before: str | None,
-    now: datetime,
-) -> list[Problem]:
+def _renew(store: ModelStore, says: Mapping[str, Says], before: str | None, now: datetime) -> list[Problem]:
+    connection, model = store.connection, store.model
     slices = SlicesRenewed()
     if before is None:
-        slices = plan_slices(registry)
-        _remember_words(connection, registry.model_id)
+        slices = plan_slices(store.registry)
+        _remember_words(connection, store.model_id)
     load_moved(connection, slices)
-    connection.execute(
+    store.execute(
         "CREATE OR REPLACE TEMP TABLE renewal_files AS SELECT file_id, source FROM files WHERE model_id = $model_id",
-        {"model_id": registry.model_id},
+        {"model_id": store.model_id},
     )
-    basis = Basis.of(
-        model, {each.name: load_rules(connection, registry.model_id, model, each, now) for each in model.source}
-    )
+    basis = Basis.of(model, {each.name: load_rules(store, each, now) for each in model.source})
     old = Basis.from_json(before) if before else Basis.before_any()
-    origins = find_origins(connection, registry, model, says, old)
-    meaning = _Meaning(basis, origins, _minus(connection, registry.model_id))
+    origins = find_origins(store, says, old)
+    meaning = _Meaning(basis, origins, _minus(connection, store.model_id))
     counts = Counts()
     if before is None or basis.precision or origins.any_follows:
-        for span in _spans(connection, registry.model_id, basis):
-            counts += _renew_span(connection, registry, model, meaning, span, now)
-    counts += Counts(waiting=_waiting(connection, registry.model_id, meaning))
-    _renew_parked(connection, registry.model_id, meaning)
-    finish_slices(connection, registry, model, slices, now)
+        for span in _spans(connection, store.model_id, basis):
+            counts += _renew_span(store, meaning, span, now)
+    counts += Counts(waiting=_waiting(connection, store.model_id, meaning))
+    _renew_parked(connection, store.model_id, meaning)
+    finish_slices(store, slices, now)
     if before is None:
         _renew_class_names(connection, model.name)
     if counts.judged or counts.merged or slices.renamed:
-        connection.execute("DELETE FROM evidence_reach WHERE model = $model", {"model": model.name})
+        store.execute("DELETE FROM evidence_reach WHERE model = $model", {"model": model.name})
     return tell_renewal(connection, model, counts, slices, origins)
 
 
@@ -146,14 +135,7 @@ def _spans(connection: duckdb.DuckDBPyConnection, model_id: int, basis: Basis) -
     return spans
 
 
-def _renew_span(
-    connection: duckdb.DuckDBPyConnection,
-    registry: Registry,
-    model: Model,
-    meaning: _Meaning,
-    days: tuple[datetime, datetime],
-    now: datetime,
-) -> Counts:
+def _renew_span(store: ModelStore, meaning: _Meaning, days: tuple[datetime, datetime], now: datetime) -> Counts:
     basis, origins = meaning.basis, meaning.origins
     texts = ", ".join(f"{normalized_text(f's.{name}')} AS new_{name}" for name in _TEXTS)
     outcome = basis.outcome_sql("label_source", "new_label", "new_predicted_class")
@@ -166,26 +148,26 @@ def _renew_span(
     }
     first, beyond = days
     latest = beyond + basis.longest_precision()
-    span = {"model_id": registry.model_id, "first": first, "beyond": beyond, "latest": latest}
-    connection.execute(statement("renewal_found", **parts), span)
-    found = connection.execute(
+    span = {"model_id": store.model_id, "first": first, "beyond": beyond, "latest": latest}
+    store.execute(statement("renewal_found", **parts), span)
+    found = store.execute(
         "SELECT count(*), count(*) FILTER (judged), count(*) FILTER (unlabelled), coalesce(bool_or(moved), false) FROM renewed"
     ).fetchone()
     assert found is not None  # an aggregate always gives a row
     if not found[0]:
         return Counts()
     if found[3]:
-        run_script(connection, "renewal_met", span)
-    whole = {"model_id": registry.model_id, "first": first, "latest": latest, "now": naive(now)}
-    run_script(connection, "renewal_rows", whole)
+        run_script(store.connection, "renewal_met", span)
+    whole = {"model_id": store.model_id, "first": first, "latest": latest, "now": naive(now)}
+    run_script(store.connection, "renewal_rows", whole)
     differing = 0
     if found[3]:
-        _merge(connection, from_names=basis.other.from_names)
-        row = connection.execute("SELECT count(*) FROM renewal_several WHERE differs").fetchone()
+        _merge(store.connection, from_names=basis.other.from_names)
+        row = store.execute("SELECT count(*) FROM renewal_several WHERE differs").fetchone()
         differing = int(row[0]) if row else 0
-    sizes = connection.execute("SELECT (SELECT count(*) FROM replaced), (SELECT count(*) FROM incoming)").fetchone()
+    sizes = store.execute("SELECT (SELECT count(*) FROM replaced), (SELECT count(*) FROM incoming)").fetchone()
     assert sizes is not None
-    rewrite_samples(connection, registry, model)
+    rewrite_samples(store)
     return Counts(int(found[1]), int(found[2]), int(sizes[0] - sizes[1]), differing)
 
 

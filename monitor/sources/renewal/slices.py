@@ -7,10 +7,10 @@ from datetime import datetime
 import duckdb
 import numpy as np
 
-from monitor.config.settings import Model
 from monitor.model import MISSING, Slice
 from monitor.store.connection import load_table, naive
 from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.sql import run_script, statement
 from monitor.store.values import normalize_word
 
@@ -77,30 +77,29 @@ def load_moved(connection: duckdb.DuckDBPyConnection, slices: SlicesRenewed) -> 
     load_table(connection, "moved_slices", columns)
 
 
-def finish_slices(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, slices: SlicesRenewed, now: datetime
-) -> None:
+def finish_slices(store: ModelStore, slices: SlicesRenewed, now: datetime) -> None:
     """After the samples: cells that have outlived theirs, the slices themselves, and all that names them."""
+    connection, model = store.connection, store.model
     if not slices.renamed:
         return
-    where = {"model_id": registry.model_id}
+    where = {"model_id": store.model_id}
     if slices.moved:
         run_script(connection, "renewal_cells", where)
-        connection.execute(
+        store.execute(
             "DELETE FROM slices WHERE model_id = $model_id AND slice_id IN (SELECT slice_id FROM moved_slices)", where
         )
-    for plain, number in registry.slices.items():
-        connection.execute(
+    for plain, number in store.registry.slices.items():
+        store.execute(
             statement("renewal_slice_labels"),
             {
                 **where, "number": number, "names": [name for name, _ in plain.labels],
                 "texts": [text for _, text in plain.labels],
             },
         )  # fmt: skip
-    _renew_values(connection, registry)
-    _rename_groups(connection, registry.model_id)
+    _renew_values(store)
+    _rename_groups(connection, store.model_id)
     for table in _NEWEST:
-        connection.execute(f"DELETE FROM {table} WHERE model = $model", {"model": model.name})
+        store.execute(f"DELETE FROM {table} WHERE model = $model", {"model": model.name})
     for table, column in _HISTORIES:
         for old, new in _renamed(connection, table, column, model.name).items():
             _rename(connection, table, column, model.name, old, new)
@@ -116,11 +115,11 @@ def finish_slices(
     # what is known under the new text too stays there; an alert goes on until its slice is found to be gone
     for table, column in (("thresholds", "scope"), ("threshold_curves", "scope"), ("readings", "slice")):
         for old in _renamed(connection, table, column, model.name):
-            connection.execute(
+            store.execute(
                 f"DELETE FROM {table} WHERE model = $model AND {column} = $old", {"model": model.name, "old": old}
             )
     # of two calibrators in charge of what is one scope now, the newer
-    connection.execute(statement("renewal_serving_end"), {"model": model.name, "now": naive(now)})
+    store.execute(statement("renewal_serving_end"), {"model": model.name, "now": naive(now)})
 
 
 def _renamed(connection: duckdb.DuckDBPyConnection, table: str, column: str, model: str) -> dict[str, str]:
@@ -167,15 +166,15 @@ def _rename_groups(connection: duckdb.DuckDBPyConnection, model_id: int) -> None
     run_script(connection, "renewal_groups", {"model_id": model_id})
 
 
-def _renew_values(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
-    pairs = sorted((name, value) for name, known in registry.values.items() for value in known)
-    connection.execute("DELETE FROM slice_values WHERE model_id = $model_id", {"model_id": registry.model_id})
+def _renew_values(store: ModelStore) -> None:
+    pairs = sorted((name, value) for name, known in store.registry.values.items() for value in known)
+    store.execute("DELETE FROM slice_values WHERE model_id = $model_id", {"model_id": store.model_id})
     columns = {
         "dimension": np.array([name for name, _ in pairs], dtype=object),
         "value": np.array([value for _, value in pairs], dtype=object),
     }
-    load_table(connection, "plain_values", columns)
-    connection.execute(
+    load_table(store.connection, "plain_values", columns)
+    store.execute(
         "INSERT INTO slice_values SELECT $model_id, dimension::VARCHAR, value::VARCHAR FROM plain_values",
-        {"model_id": registry.model_id},
+        {"model_id": store.model_id},
     )

@@ -135,13 +135,9 @@ class ReplaySource:
     def _review(self, connection: duckdb.DuckDBPyConnection, batch: Batch, taken: dict[str, Batch]) -> Refusal | None:
         """Why nothing of a batch of one file may be taken; files taken before it that are of the same kind are let go."""
         rules = LabelRules.of(self.model, batch.meaning, ())
-        oldest, latest = EVER
         file = next(iter(batch.cursor))
         try:
-            stage(
-                connection, batch, self.model.slices, rules, holds=self.holds, horizon=self.model.label_horizon,
-                monitor_applies=self.model.recalibration.apply == "monitor", oldest=oldest, now=latest,
-            )  # fmt: skip
+            stage(connection, self.model, batch, rules, holds=self.holds, times=EVER)
         except duckdb.Error as error:
             if not blames_the_file(error):
                 raise

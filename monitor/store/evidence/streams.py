@@ -14,7 +14,7 @@ from monitor.statistics.cells import FINE_BINS, SUMS, Cells
 from monitor.statistics.drift.bets import DETECTOR_BINS, BinSums, detector_bin_of
 from monitor.store.cells import filled
 from monitor.store.connection import aware, naive
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.readings import insert_arrays, insert_columns
 from monitor.store.sql import statement
 
@@ -64,13 +64,13 @@ class Judged:
     ratio: NDArray[np.float64]
 
 
-def load_traffic(connection: duckdb.DuckDBPyConnection, registry: Registry, start: datetime, end: datetime) -> Traffic:
+def load_traffic(store: ModelStore, start: datetime, end: datetime) -> Traffic:
     """The labelled traffic of the buckets in [start, end)."""
-    span = {"model_id": registry.model_id, "start": naive(start), "end": naive(end)}
-    found = connection.execute(statement("evidence_traffic"), span).fetchnumpy()
-    buckets = connection.execute(statement("evidence_buckets"), span).fetchnumpy()["bucket"]
-    finest = {slice_id: slice_ for slice_, slice_id in registry.slices.items()}
-    streams = {number: pair for pair, number in stream_numbers(connection, registry.model_id).items()}
+    span = {"model_id": store.model_id, "start": naive(start), "end": naive(end)}
+    found = store.execute(statement("evidence_traffic"), span).fetchnumpy()
+    buckets = store.execute(statement("evidence_buckets"), span).fetchnumpy()["bucket"]
+    finest = {slice_id: slice_ for slice_, slice_id in store.registry.slices.items()}
+    streams = {number: pair for pair, number in stream_numbers(store.connection, store.model_id).items()}
     ids = _group_id(found["stream_id"], found["slice_id"])
     return Traffic(
         ids,
@@ -81,15 +81,13 @@ def load_traffic(connection: duckdb.DuckDBPyConnection, registry: Registry, star
     )
 
 
-def load_cells(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, traffic: Traffic, buckets: Sequence[datetime]
-) -> Cells:
+def load_cells(store: ModelStore, traffic: Traffic, buckets: Sequence[datetime]) -> Cells:
     """All labelled cells of consecutive buckets of the traffic; unit = group · len(buckets) + place among ``buckets``.
 
     With all sums and fine bins, as gathering a reference needs; judging needs ``load_sums`` alone.
     """
-    span = {"model_id": registry.model_id, "first": naive(buckets[0]), "last": naive(buckets[-1])}
-    found = connection.execute(statement("evidence_cells"), span).fetchnumpy()
+    span = {"model_id": store.model_id, "first": naive(buckets[0]), "last": naive(buckets[-1])}
+    found = store.execute(statement("evidence_cells"), span).fetchnumpy()
     group, place = _places(found, traffic, buckets)
     return Cells(
         unit=(group * len(buckets) + place).astype(np.int64), bin=found["bin"].astype(np.int16),
@@ -97,12 +95,10 @@ def load_cells(
     )  # fmt: skip
 
 
-def load_sums(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, traffic: Traffic, buckets: Sequence[datetime]
-) -> BinSums:
+def load_sums(store: ModelStore, traffic: Traffic, buckets: Sequence[datetime]) -> BinSums:
     """What ``load_cells`` holds, by detector bin, (groups, len(buckets), 12): a seventh of the rows."""
-    span = {"model_id": registry.model_id, "first": naive(buckets[0]), "last": naive(buckets[-1]), "part": _PARTS}
-    found = connection.execute(statement("evidence_sums"), span).fetchnumpy()
+    span = {"model_id": store.model_id, "first": naive(buckets[0]), "last": naive(buckets[-1]), "part": _PARTS}
+    found = store.execute(statement("evidence_sums"), span).fetchnumpy()
     at = (*_places(found, traffic, buckets), found["part"])
     shape = (len(traffic.groups), len(buckets), DETECTOR_BINS)
     sums = {name: np.zeros(shape) for name in ("weight", "score", "outcome", "samples")}

@@ -11,8 +11,8 @@ from datetime import datetime
 
 import duckdb
 
-from monitor.config.settings import Model
 from monitor.config.sources import Source
+from monitor.store.model_store import ModelStore
 from monitor.store.scores.agreement import ENOUGH, Agreement, told_agreement
 from monitor.store.source_facts import load_facts, store_fact
 from monitor.store.sql import statement
@@ -214,11 +214,11 @@ def _mend_stored(connection: duckdb.DuckDBPyConnection, model_id: int, source: s
         store_fact(connection, model_id, source, RAW_UNTIL, now.isoformat(), now)
 
 
-def load_holdings(connection: duckdb.DuckDBPyConnection, model_id: int, model: Model) -> set[str]:
+def load_holdings(store: ModelStore) -> set[str]:
     """What the sources of a model's samples hold, as configured or found; empty where nothing has been found yet."""
     found = (
-        each.logits_are or load_facts(connection, model_id, each.name).get(FACT)
-        for each in model.source
+        each.logits_are or load_facts(store.connection, store.model_id, each.name).get(FACT)
+        for each in store.model.source
         if each.holds == "samples"
     )
     return {each for each in found if each is not None}

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model import Slice
 from monitor.store.connection import load_table, naive
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
 Apply = Callable[[NDArray[np.float64], NDArray[np.float64] | None], NDArray[np.float64]]
@@ -29,13 +28,11 @@ class Serving:
     needs_logits: bool = False
 
 
-def calibrate(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, serving: Sequence[Serving], classes: int
-) -> None:
+def calibrate(store: ModelStore, serving: Sequence[Serving], classes: int) -> None:
     """Turn raw scores into scores by the calibrator that was in charge when each was observed; the finest scope wins,
     among equals the first in canonical order, as for a refit."""
     for interval in sorted(serving, key=lambda interval: (-interval.scope.order, interval.scope.labels)):
-        covered = registry.slices_inside(interval.scope)
+        covered = store.registry.slices_inside(interval.scope)
         span = {"since": naive(interval.since), "until": naive(interval.until or datetime.max.replace(tzinfo=UTC))}
         due = (
             "s.reason IS NULL AND s.calibrator IS NULL AND list_contains($covered, k.slice_id) "
@@ -43,7 +40,7 @@ def calibrate(
         )
         if interval.needs_logits:
             # all vectors of a stack have one length: that of the classes, or else the most frequent
-            connection.execute(
+            store.execute(
                 "UPDATE staged SET reason = CASE WHEN lacking.length IS NULL THEN 'missing_logits' ELSE 'bad_logits' END "
                 "FROM (SELECT s.position, len(s.logits) AS length FROM staged AS s "
                 f"JOIN slice_keys AS k ON k.slice_key = s.slice_key WHERE {due} "
@@ -51,7 +48,7 @@ def calibrate(
                 "WHERE staged.position = lacking.position",
                 {**span, "covered": covered, "classes": classes},
             )
-        rows = connection.execute(
+        rows = store.execute(
             "SELECT s.position, s.raw_score, s.logits FROM staged AS s JOIN slice_keys AS k ON k.slice_key = s.slice_key "
             f"WHERE {due}",
             {**span, "covered": covered},
@@ -59,8 +56,8 @@ def calibrate(
         if not len(rows["position"]):
             continue
         scores = interval.apply(rows["raw_score"], stacked(rows["logits"]))
-        load_table(connection, "calibrated", {"position": rows["position"], "score": scores})
-        connection.execute(statement("ingest_calibrated"), {"calibrator": interval.calibrator})
+        load_table(store.connection, "calibrated", {"position": rows["position"], "score": scores})
+        store.execute(statement("ingest_calibrated"), {"calibrator": interval.calibrator})
 
 
 def stacked(logits: object) -> NDArray[np.float64] | None:

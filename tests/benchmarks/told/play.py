@@ -85,7 +85,7 @@ def play(plan: Plan, seed: int, room: Path) -> Counted:
             if arrived.any():
                 write_samples(world.base / "in" / f"{look:06}.parquet", samples, arrived)
                 world.pull(now)
-            weigh(world.connection, world.registry(now), world.model, book, now)
+            weigh(world.store(now), book, now)
             ever.update(world.rows("SELECT slice, bucket FROM evidence_alarms"))
         told, scratch = (world.one(f"SELECT count(*) FROM {table}") for table in ("told_alarms", "evidence_alarms"))
         return Counted(told, len(ever), scratch)

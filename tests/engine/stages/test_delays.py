@@ -14,6 +14,7 @@ from monitor.engine.stages.label_delays import compared, watch_delays, with_cave
 from monitor.model import Evidence, LabelDelays, Slice
 from monitor.store.connection import load_table, naive
 from monitor.store.label_delays import Delayed, load_delayed, load_label_delays, store_label_delays
+from monitor.store.model_store import ModelStore
 from tests.worlds.store import DAY, HOUR, NOW, World, model_of
 
 OLD = NOW.replace(hour=0) - 40 * DAY  # labels of this day should all have arrived
@@ -56,7 +57,7 @@ def fill(
 
 
 def found(world: World, now: datetime = NOW) -> LabelDelays:
-    return watch_delays(world.connection, world.registry(now), world.model, now, None)
+    return watch_delays(world.store(now), now, None)
 
 
 def test_labels_of_outcome_0_that_come_later_are_found_with_their_medians(world: World) -> None:
@@ -131,7 +132,7 @@ def test_young_samples_with_quick_labels_only_do_not_count(world: World) -> None
 
 def test_of_a_group_one_sample_is_taken(world: World) -> None:
     fill(world, group=8)
-    held = load_delayed(world.connection, world.registry(), world.model, NOW, 20_000)
+    held = load_delayed(world.store(), NOW, 20_000)
     assert held is not None
     assert len(held.score) == 250
 
@@ -141,8 +142,8 @@ def test_only_the_newest_days_are_read_and_thinned_to_what_is_wanted(world: Worl
     registry = world.registry()
     sizes = {}
     for wanted in (100, 400, 2000, 20_000):
-        held = load_delayed(world.connection, registry, world.model, NOW, wanted)
-        again = load_delayed(world.connection, registry, world.model, NOW, wanted)
+        held = load_delayed(ModelStore(world.connection, registry, world.model), NOW, wanted)
+        again = load_delayed(ModelStore(world.connection, registry, world.model), NOW, wanted)
         assert held is not None
         assert again is not None
         np.testing.assert_array_equal(held.score, again.score)
@@ -196,10 +197,10 @@ def test_it_is_looked_at_once_a_day_and_when_label_maturity_changes(
     known: LabelDelays | None = None
     for hours in (0, 1, 11, 12, 20):  # from noon
         now = NOW + hours * HOUR
-        known = watch_delays(world.connection, world.registry(now), world.model, now, known)
+        known = watch_delays(world.store(now), now, known)
     assert looks == [NOW, NOW + 12 * HOUR]
     world.model = model_of(world.base, 'label_maturity = "6h"')
-    watch_delays(world.connection, world.registry(now), world.model, now, known)
+    watch_delays(world.store(now), now, known)
     assert looks[2:] == [NOW + 20 * HOUR]
 
 

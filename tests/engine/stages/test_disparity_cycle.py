@@ -15,7 +15,7 @@ from monitor.rules.pack import parse_pack
 from monitor.statistics.calibration.disparity import compare_with_rest, judged
 from monitor.statistics.cells import Cells, Clusters
 from monitor.store.cells import window_cells
-from monitor.store.dictionaries import Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.published.snapshot import SNAPSHOT
 from tests.worlds.line import BEGAN, DAY, HOUR, line, model_section, write_file
 
@@ -149,8 +149,8 @@ def test_groups_inside_cameras_and_across_lightings_are_told_apart_by_the_sums_i
         write_file(tmp_path / "in" / "g.parquet", columns)
         held.tick(BEGAN + DAY, publish=False)
         model = held.cycle.watched[0].model
-        registry = Registry.load(held.connection, model, BEGAN + DAY)
-        window = window_cells(held.connection, registry, model, BEGAN, BEGAN + DAY)
+        store = ModelStore.load(held.connection, model, BEGAN + DAY)
+        window = window_cells(store, BEGAN, BEGAN + DAY)
         rules = parse_pack(WORSE, "worse.toml")
         found = {d.slice.text: d for d in disparities_of(model, rules[1:], "24h", BEGAN, BEGAN + DAY, window)}
 

@@ -15,6 +15,7 @@ from monitor.model import WaitingLabels
 from monitor.model.wording import told_waiting
 from monitor.sources.labels.waiting import load_newest_waiting
 from monitor.store.group_spans import share_of_straddling
+from monitor.store.model_store import ModelStore
 from tests.sources.labels.test_labels import TWO_TABLES, label, prediction
 from tests.worlds.store import DAY, HOUR, NOW, World, a_row, at
 
@@ -37,7 +38,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def look(world: World, known: Intake | None = None, now: object = NOW) -> Intake:
     assert isinstance(now, type(NOW))
-    return watch_intake(world.connection, world.registry(now), world.model, now, known or Intake())
+    return watch_intake(world.store(now), now, known or Intake())
 
 
 def waiting(world: World, known: Intake | None = None) -> WaitingLabels:
@@ -210,9 +211,9 @@ def test_labels_that_name_another_time_are_told_by_it(two: World) -> None:
 def test_counts_are_of_now_and_ids_are_compared_ever_more_rarely(two: World, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[str] = []
 
-    def counted(connection: object, registry: object, model: object, source: str, now: datetime) -> list[Any]:
+    def counted(store: ModelStore, source: str, now: datetime) -> list[Any]:
         compared.append(source)
-        return load_newest_waiting(two.connection, two.registry(), two.model, source, now)
+        return load_newest_waiting(store, source, now)
 
     monkeypatch.setattr(intake, "load_newest_waiting", counted)
     two.send(*(label(f"x{i}", labelled_at="2026-03-10 11:30:00") for i in range(25)), folder="labels")

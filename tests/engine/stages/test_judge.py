@@ -12,7 +12,7 @@ from monitor.config.settings import Model, parse_config
 from monitor.engine.stages.judge import Judged, judge, shown_last_seen
 from monitor.model import Alert, AlertState, Evidence, Health, LastSeen, Reading, ReadingState, Rule, Slice
 from monitor.rules.pack import Rulebook, load_rules
-from monitor.rules.state import step
+from monitor.rules.state import Observed, step
 from tests.worlds.line import model_section
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -57,10 +57,8 @@ def _reading(slice_: str, now: datetime, ece_lower: float, gap_lower: float = 0.
 
 
 def _judged(book: Rulebook, readings: list[Reading], prior: tuple[Alert, ...] = (), now: datetime = NOW) -> Judged:
-    return judge(
-        _model(), book, readings, (), prior, now, first_seen_at=NOW - timedelta(days=9), last_pull=now,
-        find_onset=lambda version, slice_: ONSET,
-    )  # fmt: skip
+    observed = Observed(NOW - timedelta(days=9), readings, last_pull=now)
+    return judge(_model(), book, observed, prior, now, find_onset=lambda version, slice_: ONSET)
 
 
 def test_a_rule_that_raises_keeps_its_alerts_with_health_error_and_is_named(
@@ -138,17 +136,8 @@ def test_the_onset_is_looked_for_only_when_an_alert_begins_to_fire(tmp_path: Pat
     prior: tuple[Alert, ...] = ()
     for hours, ece in ((0, 0.2), (1, 0.2), (2, 0.0), (3, 0.2)):
         now = NOW + hours * HOUR
-        judged = judge(
-            _model(),
-            book,
-            [_reading("all", now, ece)],
-            (),
-            prior,
-            now,
-            first_seen_at=NOW,
-            last_pull=now,
-            find_onset=found,
-        )
+        observed = Observed(NOW, [_reading("all", now, ece)], last_pull=now)
+        judged = judge(_model(), book, observed, prior, now, find_onset=found)
         prior = judged.alerts
     assert asked == ["all", "all"]
 
@@ -174,10 +163,8 @@ def test_a_drift_asks_for_a_refit_from_the_onset_of_its_evidence_and_looks_for_n
     drifted = replace(
         quiet, slice=Slice.parse("camera=c2"), alarm_at=NOW, alarm_ratio=1.2, onset=began, direction="over-confident"
     )
-    judged = judge(
-        _model(), _book(tmp_path, DRIFT), (), (), (), NOW, first_seen_at=NOW - timedelta(days=9), last_pull=NOW,
-        find_onset=none_to_find, evidence=(quiet, drifted),
-    )  # fmt: skip
+    observed = Observed(NOW - timedelta(days=9), last_pull=NOW, evidence=(quiet, drifted))
+    judged = judge(_model(), _book(tmp_path, DRIFT), observed, (), NOW, find_onset=none_to_find)
     (alert,) = judged.alerts
     assert (alert.slice, alert.state, alert.onset) == (drifted.slice, AlertState.FIRING, began)
     (job,) = judged.jobs

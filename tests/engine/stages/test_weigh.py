@@ -13,6 +13,7 @@ from monitor.model import Slice
 from monitor.statistics.drift.budget import slice_threshold
 from monitor.store.cells import fold_and_drop
 from monitor.store.connection import load_table
+from monitor.store.model_store import ModelStore
 from tests.worlds.evidence import (
     afresh,
     assert_same,
@@ -253,7 +254,7 @@ def test_a_folded_day_is_final(tmp_path: Path) -> None:
     for day in range(5):
         now = hour(24 * day + 20)
         taken(world, rules(), now, some(rng, range(24 * day + 8, 24 * day + 20)))
-        fold_and_drop(world.connection, world.registry(now), world.model, now)
+        fold_and_drop(world.store(now), now)
     before = held(world)
     now = hour(24 * 4 + 21)
     shown = taken(world, rules(), now, some(rng, [24 * 1 + 10], 50, shift=-4))
@@ -387,7 +388,7 @@ def test_a_tick_costs_as_many_statements_after_a_long_history_as_after_a_short_o
         counting = Counting(world.connection)
         # tables are loaded by the real connection
         with patch("monitor.store.readings.load_table", lambda c, *rest: load_table(c.connection, *rest)):
-            weigh(counting, world.registry(), world.model, rules('slices = "marginals"'), hour(until + 1))  # type: ignore[arg-type]  # stands in
+            weigh(ModelStore(counting, world.registry(), world.model), rules('slices = "marginals"'), hour(until + 1))  # type: ignore[arg-type]  # stands in
         counts.append(counting.count)
     assert counts[0] == counts[1] <= 40
     assert world.one("SELECT count(*) FROM evidence_alarms") == 0, "alarms cost statements of their own"

@@ -199,7 +199,7 @@ def test_an_alarm_that_becomes_the_newest_after_its_buckets_were_folded_is_said_
     now = hour(91)
     taken(world, BOOK, now, rows)
     first = alarms_of(world, "camera=c1")
-    assert fold_and_drop(world.connection, world.registry(now), world.model, now)
+    assert fold_and_drop(world.store(now), now)
     corrected = mended(rng, rows, 80, told_at=91)
     shown = taken(world, BOOK, hour(92), corrected)["camera=c1"]
     assert shown.alarm_at is not None

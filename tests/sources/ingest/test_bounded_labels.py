@@ -49,7 +49,7 @@ def test_versions_beyond_the_limit_fold_and_the_most_frequent_have_the_places(
     held = versions(world)
     assert len(held) == limit + 1
     assert (held["often"], held[OTHER]) == (3, 53 - 3 - (limit - 1))
-    shown = window_cells(world.connection, world.registry(), world.model, NOW - 12 * HOUR, NOW)
+    shown = window_cells(world.store(), NOW - 12 * HOUR, NOW)
     assert OTHER in shown.versions
     assert_cells_match_their_samples(world, world.base / "again")
 
@@ -118,10 +118,10 @@ def test_versions_and_slice_values_not_seen_for_retention_free_their_places(make
     later = NOW + 20 * DAY
     row = {"observed_at": "2026-03-30 10:00:00", "labelled_at": "2026-03-30 11:00:00"}
     world.take(a_row("folds", version="v1", **row), now=later)
-    fold_and_drop(world.connection, world.registry(later), world.model, later)
+    fold_and_drop(world.store(later), later)
     assert versions(world)[OTHER] == 498
     free = NOW + 41 * DAY
-    fold_and_drop(world.connection, world.registry(free), world.model, free)
+    fold_and_drop(world.store(free), free)
     assert world.one("SELECT count(*) FROM slice_values") == 0  # of the row that folded none has one
     assert placed_versions(world.connection, 1) == {OTHER}
     row = {"observed_at": "2026-04-20 10:00:00", "labelled_at": "2026-04-20 11:00:00"}
@@ -142,7 +142,7 @@ def test_eighty_thousand_values_pushed_once_take_no_place_for_good(make_world: M
         )
     assert world.take().new == 80_000
     free = NOW + 41 * DAY
-    fold_and_drop(world.connection, world.registry(free), world.model, free)
+    fold_and_drop(world.store(free), free)
     row = {"observed_at": "2026-04-20 10:00:00", "labelled_at": "2026-04-20 11:00:00"}
     told = world.take(*(a_row(f"r{n}", camera=f"real{n}", **row) for n in range(100)), now=free)
     assert world.one("SELECT count(*) FROM slice_values WHERE value LIKE 'real%'") == 100
@@ -249,7 +249,7 @@ def test_two_thousand_versions_of_an_earlier_release_are_kept_and_free_their_pla
     assert (len(versions(narrow)), versions(narrow)[OTHER], versions(narrow)["v999"]) == (1001, 1, 2)
     assert [problem.reason for problem in told.problems] == ["values_folded"]
     free = NOW + 41 * DAY
-    fold_and_drop(narrow.connection, narrow.registry(free), narrow.model, free)
+    fold_and_drop(narrow.store(free), free)
     row = {"observed_at": "2026-04-20 10:00:00", "labelled_at": "2026-04-20 11:00:00"}
     narrow.take(a_row("newest", version="new", **row), now=free)
     assert versions(narrow) == {"new": 1}
@@ -302,7 +302,7 @@ def test_places_are_freed_with_the_samples_not_before(make_world: MakeWorld) -> 
     world = make_world('retention = "40d"\nmax_versions = 1\n')
     world.take(a_row("a", version="v1"))
     kept = NOW + timedelta(days=39)
-    fold_and_drop(world.connection, world.registry(kept), world.model, kept)
+    fold_and_drop(world.store(kept), kept)
     assert placed_versions(world.connection, 1) == {"v1"}
 
 

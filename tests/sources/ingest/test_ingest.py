@@ -286,4 +286,4 @@ def test_a_label_past_the_horizon_is_quarantined_with_its_row(world: World) -> N
 
 
 def test_nothing_parked_is_nothing_to_retry(world: World) -> None:
-    assert not retry_parked(world.connection, world.registry(), world.model, NOW + timedelta(days=99)).changed
+    assert not retry_parked(world.store(), NOW + timedelta(days=99)).changed

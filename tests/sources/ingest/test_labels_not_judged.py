@@ -16,7 +16,7 @@ def folded(base: Path, source: str = "") -> World:
     world = World.make(base, source=source)
     old = a_row("old", observed_at="2026-02-10 10:00:00", outcome=None, labelled_at=None)
     assert world.take(old, a_row("new", outcome=None, labelled_at=None)).problems == []
-    assert fold_and_drop(world.connection, world.registry(), world.model, NOW)
+    assert fold_and_drop(world.store(), NOW)
     return world
 
 

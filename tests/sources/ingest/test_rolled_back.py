@@ -16,6 +16,7 @@ from monitor.sources.isolation.patience import OverdueError
 from monitor.sources.renewal import renew as renewal
 from monitor.store.cells import fold_and_drop
 from monitor.store.dictionaries import LostNumberError, Registry
+from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import rewrite_samples
 from tests.sources.ingest.test_small_inputs import both_ways, left
 from tests.worlds.fixtures import MakeWorld
@@ -182,16 +183,18 @@ def test_no_sample_comes_in_under_a_number_that_stands_for_nothing(world: World,
         f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT * REPLACE (99::INTEGER AS {column}) FROM replaced"
     )
     with pytest.raises(LostNumberError, match="sample s1"), registry.transaction(world.connection):
-        rewrite_samples(world.connection, registry, world.model)
+        rewrite_samples(ModelStore(world.connection, registry, world.model))
     assert len(world.samples()) == 1
 
 
 def retry_all(world: World, registry: Registry) -> None:
-    retry.retry_parked(world.connection, registry, world.model, NOW)
+    retry.retry_parked(ModelStore(world.connection, registry, world.model), NOW)
 
 
 def renew_all(world: World, registry: Registry) -> None:
-    renewal.renew_meaning(world.connection, registry, world.model, file_sources(world.model, world.base), NOW)
+    renewal.renew_meaning(
+        ModelStore(world.connection, registry, world.model), file_sources(world.model, world.base), NOW
+    )
 
 
 @pytest.mark.parametrize(("act", "module", "step"), [(retry_all, retry, "take"), (renew_all, renewal, "store_notes")])
@@ -227,7 +230,7 @@ def test_a_fold_that_fails_gives_no_place_away(world: World, monkeypatch: pytest
 
     monkeypatch.setattr("monitor.store.places.forget_folded_before", stop)
     with pytest.raises(RuntimeError, match="stopped"):
-        fold_and_drop(world.connection, registry, world.model, later)
+        fold_and_drop(ModelStore(world.connection, registry, world.model), later)
     assert registry.values == {"camera": {"c1"}}
     assert world.rows("SELECT value FROM slice_values") == [("c1",)]
 

@@ -148,7 +148,7 @@ def test_a_long_random_stream_gives_the_same_cells_as_its_final_rows(world: Worl
 def assert_windows_match_samples(world: World) -> None:
     """Each version and shown slice of a window sums exactly its samples."""
     start, end = NOW - 2 * DAY, NOW - 6 * HOUR
-    found = window_cells(world.connection, world.registry(), world.model, start, end)
+    found = window_cells(world.store(), start, end)
     rows = world.rows(
         "SELECT t.version, l.labels, s.score, s.positives FROM samples AS s JOIN streams AS t USING (stream_id) "
         f"JOIN slices AS l USING (slice_id) WHERE observed_at >= TIMESTAMP '{start:%Y-%m-%d %H:%M:%S}' "
@@ -187,11 +187,11 @@ def test_the_cells_of_a_slice_bucket_by_bucket_sum_to_its_window(world: World) -
             for index in range(50)
         )
     )
-    starts, cells = bucket_cells(world.connection, world.registry(), "v1", Slice.parse("camera=c1"), NOW - DAY, NOW)
+    starts, cells = bucket_cells(world.store(), "v1", Slice.parse("camera=c1"), NOW - DAY, NOW)
     assert [start.hour for start in starts] == [1, 3, 5, 7, 9]
     assert all(start.tzinfo is not None for start in starts)
     assert np.bincount(cells.unit, weights=cells.n).tolist() == [5.0] * 5
-    assert bucket_cells(world.connection, world.registry(), "v2", Slice(), NOW - DAY, NOW)[0] == ()
+    assert bucket_cells(world.store(), "v2", Slice(), NOW - DAY, NOW)[0] == ()
 
 
 def macros() -> duckdb.DuckDBPyConnection:

@@ -190,7 +190,7 @@ def ingesting(monkeypatch: pytest.MonkeyPatch) -> list[Exception | None]:
     real = ingest_batch
 
     def ingest(*arguments: Any, **named: Any) -> Pulled:
-        batch = arguments[5]
+        batch = arguments[3]
         if raised[0] is not None and any("bad" in item for item in batch.cursor):
             raise raised[0]
         return real(*arguments, **named)
@@ -305,7 +305,7 @@ def test_a_statement_that_never_ends_is_interrupted_and_stops_no_other_file(
     real = ingest_batch
 
     def ingest(*arguments: Any, **named: Any) -> Pulled:
-        connection, batch = arguments[0], arguments[5]
+        connection, batch = arguments[0].connection, arguments[3]
         if any("bad" in item for item in batch.cursor):
             connection.execute(
                 "SELECT count(*) FROM range(100000000) AS a, range(100000000) AS b WHERE a.range + b.range < 0"

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 
 from monitor.model.errors import StoreError, UsageError
 from monitor.publish.web.pages.digest import Digests
-from monitor.publish.web.pages.render import render
+from monitor.publish.web.pages.render import PageContext
 from monitor.publish.web.state import State
 
 _HEADINGS = {404: "There is no such page", 422: "This address cannot be read", 503: "This cannot be shown now"}
@@ -29,9 +29,8 @@ class NoSuchPage:
         path = request.scope["path"]
         if path == "/api" or path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
             return None
-        html = render(
-            "missing.html", self._digests.of(self._state.published), self._now(), stale_after=self._state.stale_after,
-            heading=_HEADINGS[404], message="nothing is served under this address", hint="", up=_up(request),
+        html = PageContext.of(self._state, self._digests, self._now).render(
+            "missing.html", heading=_HEADINGS[404], message="nothing is served under this address", hint="", up=_up(request),
         )  # fmt: skip
         return HTMLResponse(html, 404, {"Vary": "Accept"})
 
@@ -47,11 +46,11 @@ def told_as_pages(state: State, digests: Digests, *, now: Callable[[], datetime]
     503 for a database that cannot be asked now."""
 
     def page(request: Request, status: int, message: str, hint: str) -> Response:
-        digest = digests.of(state.published)
+        context = PageContext.of(state, digests, now)
         model = request.query_params.get("model", "")
-        known = model if digest is not None and model in digest.models else None
-        html = render(
-            "missing.html", digest, now(), stale_after=state.stale_after, model=known, heading=_HEADINGS[status],
+        known = model if context.digest is not None and model in context.digest.models else None
+        html = context.render(
+            "missing.html", model=known, heading=_HEADINGS[status],
             message=message, hint=hint,
         )  # fmt: skip
         return HTMLResponse(html, status)

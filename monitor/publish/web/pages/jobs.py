@@ -1,12 +1,11 @@
 """Jobs with the gate's reasons and the log of each, and thresholds with their trade-off curves."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from monitor.charts.client import can_draw
 from monitor.model import JobState
 from monitor.model.errors import UsageError
-from monitor.publish.web.pages.digest import Digest
-from monitor.publish.web.pages.render import link, part_of, render
+from monitor.publish.web.pages.render import PageContext, link, part_of
 from monitor.store.published.history import History
 
 BACK = timedelta(days=7)
@@ -14,18 +13,18 @@ SOURCES, PULLS, COUNTS, ROWS = 200, 30, 200, 25
 
 
 def intake_page(
-    digest: Digest | None, now: datetime, history: History, *, stale_after: timedelta, model: str | None = None,
-    source: str | None = None, reason: str | None = None,
+    context: PageContext, history: History, *, model: str | None = None, source: str | None = None, reason: str | None = None
 ) -> str:  # fmt: skip
     """Of one model or of all; with ``model`` also rows that were set aside. Raises UsageError for a model there is not."""
+    digest = context.digest
     if digest is not None and model is not None:
         digest.model(model)
-    at = digest.published.at if digest else now
+    at = digest.published.at if digest else context.now
     held = [each for each in digest.published.models if model in (None, each.name)] if digest else []
     waiting = [each for status in held for each in status.waiting_labels]
     counts = history.quarantine_counts(model, limit=COUNTS)
-    return render(
-        "intake.html", digest, now, stale_after=stale_after, model=model, source=source, reason=reason, back=BACK,
+    return context.render(
+        "intake.html", model=model, source=source, reason=reason, back=BACK,
         sources=history.sources(at - BACK, model, limit=SOURCES), most_sources=SOURCES,
         notes=history.notes(at - BACK, model, limit=PULLS), pulls=history.pulls(at - BACK, model, limit=PULLS), counts=counts,
         set_aside=history.quarantined(model, source, reason, limit=ROWS) if model is not None else (),
@@ -41,21 +40,21 @@ KINDS = ("recalibrate", "rollback", "action")
 
 
 def jobs_page(
-    digest: Digest | None, now: datetime, history: History, *, stale_after: timedelta, model: str | None = None,
-    kind: str | None = None, state: str | None = None, page: int = 1,
+    context: PageContext, history: History, *, model: str | None = None, kind: str | None = None, state: str | None = None,
+    page: int = 1,
 ) -> str:  # fmt: skip
     """Jobs of a model or of all, newest first; a ``page`` beyond the last shows the first. Raises UsageError for a model,
     kind or state there is not."""
-    if digest is not None and model is not None:
-        digest.model(model)
+    if context.digest is not None and model is not None:
+        context.digest.model(model)
     _one_of("kind", kind, KINDS)
     _one_of("state", state, tuple(JobState))
     found = history.jobs(model, kind=kind, state=state, limit=JOBS, skip=(page - 1) * JOBS)
     if not found.jobs and page > 1:
         page, found = 1, history.jobs(model, kind=kind, state=state, limit=JOBS)
     asked = {"model": model, "kind": kind, "state": state}
-    return render(
-        "jobs.html", digest, now, stale_after=stale_after, model=model,
+    return context.render(
+        "jobs.html", model=model,
         jobs=part_of(found.jobs, found.total, page, JOBS, lambda number: link("jobs", **asked, page=number)),
         kind=kind, state=state, kinds=KINDS, states=tuple(JobState),
         guards=history.guards(model) if model is not None else (),
@@ -67,25 +66,26 @@ def _one_of(what: str, got: str | None, known: tuple[str, ...]) -> None:
         raise UsageError(f'there is no {what} "{got}"', f"known: {', '.join(known)}")
 
 
-def job_page(digest: Digest | None, now: datetime, history: History, *, stale_after: timedelta, job_id: str) -> str:
+def job_page(context: PageContext, history: History, *, job_id: str) -> str:
     """One job with every attempt. Raises UsageError when there is none of this id."""
     found = history.jobs(id=job_id, limit=1).jobs
     if not found:
         raise UsageError(f'there is no job "{job_id}"', "jobs older than [[model]] history are gone")
-    return render(
-        "job.html", digest, now, stale_after=stale_after, model=found[0].model, job=found[0], attempts=history.attempts(job_id),
+    return context.render(
+        "job.html", model=found[0].model, job=found[0], attempts=history.attempts(job_id),
         details=[(name, value) for name, value in found[0].details.items() if name not in _TOLD_ELSEWHERE],
         drawn=found[0].refit is not None and bool(found[0].refit.bars_after), can_draw=can_draw(),
     )  # fmt: skip
 
 
-def thresholds_page(digest: Digest | None, now: datetime, *, stale_after: timedelta, can_draw: bool, model: str) -> str:
+def thresholds_page(context: PageContext, *, model: str) -> str:
     """Every threshold in use with what it promises, how it did, and what others would have done."""
+    digest = context.digest
     if digest is None:
-        return render("overview.html", None, now, stale_after=stale_after)
+        return context.render("overview.html")
     status = digest.model(model)
-    return render(
-        "thresholds.html", digest, now, stale_after=stale_after, model=model, status=status, can_draw=can_draw,
+    return context.render(
+        "thresholds.html", model=model, status=status, can_draw=can_draw(),
         live=[reading for reading in status.readings
               if reading.slice.order == 0 and reading.metrics.get("threshold_precision") is not None],
     )  # fmt: skip

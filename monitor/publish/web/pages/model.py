@@ -2,15 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
 from math import isnan
 
 from monitor.charts.client import can_draw
 from monitor.charts.heat import heat_dimensions
 from monitor.model import AlertState, ModelStatus, Reading, ReadingState, RuleKind, Slice
 from monitor.model.errors import UsageError
-from monitor.publish.web.pages.digest import Digest, Shown, open_alerts
-from monitor.publish.web.pages.render import link, part, render
+from monitor.publish.web.pages.digest import Shown, open_alerts
+from monitor.publish.web.pages.render import PageContext, link, part
 from monitor.publish.web.summary import resolved
 
 ROWS = 100  # slices on one page
@@ -43,13 +42,14 @@ SORTS: Mapping[str, tuple[str, Value | None, bool]] = {
 
 
 def model_page(
-    digest: Digest | None, now: datetime, *, stale_after: timedelta, model: str, window: str | None = None,
-    sort: str = WORST, find: str = "", show: str = "", page: int = 1,
+    context: PageContext, *, model: str, window: str | None = None, sort: str = WORST, find: str = "", show: str = "",
+    page: int = 1,
 ) -> str:  # fmt: skip
     """``sort``: a name of SORTS, with ``-`` before it the other way round; ``find``: words a slice's text must hold all of;
     ``show``: "firing", "unknown" or all. Raises UsageError for a model, window or sort there is not."""
+    digest = context.digest
     if digest is None:
-        return render("overview.html", None, now, stale_after=stale_after)
+        return context.render("overview.html")
     status = digest.model(model)
     names = list(dict.fromkeys(reading.window for reading in status.readings))
     window = chosen_window(status, names, window)
@@ -62,8 +62,8 @@ def model_page(
     def to(number: int) -> str:
         return link("model", **asked, sort="" if sort == WORST else sort, page=number) + "#slices"
 
-    return render(
-        "model.html", digest, now, stale_after=stale_after, model=model, status=status, summary=digest.summaries[model],
+    return context.render(
+        "model.html", model=model, status=status, summary=digest.summaries[model],
         window=window, windows=[(name, link("model", **{**asked, "window": name}) + "#slices") for name in names],
         slices=part(ordered, page, ROWS, to), all_slices=len(digest.slices(status, window)), firing=firing,
         evidence=evidence, versions=len({row.reading.version for row in rows}) > 1, find=find, show=show, sort=sort,

@@ -11,7 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from monitor.charts.heat import more_than_luck
 from monitor.model import wording
 from monitor.publish.web import filters as texts
-from monitor.publish.web.pages.digest import Digest
+from monitor.publish.web.pages.digest import Digest, Digests
+from monitor.publish.web.state import State
 from monitor.statistics.thresholds.policies import policy_kind
 
 Item = TypeVar("Item")
@@ -50,23 +51,27 @@ def part_of(items: Sequence[Item], total: int, number: int, size: int, to: Calla
     )
 
 
-def render(
-    template: str,
-    digest: Digest | None,
-    now: datetime,
-    *,
-    stale_after: timedelta,
-    model: str | None = None,
-    up: str = "",
-    **held: Any,
-) -> str:
-    """A page as of ``now``. ``model``: the one it is about, for the links to its other pages; ``up``: leads to the level of
-    the pages from one that stands below it."""
-    age = now - digest.published.at if digest else None
-    return _TEMPLATES.get_template(template).render(
-        published=digest.published if digest else None, now=now, age=age, stale=age is not None and age > stale_after,
-        model_name=model, place=template.removesuffix(".html"), up=up, **held,
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class PageContext:
+    """What every page shows beside its own: what was published last, None before anything was, as of ``now``."""
+
+    digest: Digest | None
+    now: datetime
+    stale_after: timedelta
+
+    @classmethod
+    def of(cls, state: State, digests: Digests, now: Callable[[], datetime]) -> "PageContext":
+        return cls(digests.of(state.published), now(), state.stale_after)
+
+    def render(self, template: str, *, model: str | None = None, up: str = "", **held: Any) -> str:
+        """Return a page as HTML. ``model``: the one it is about, for the links to its other pages; ``up``: leads to the
+        level of the pages from one that stands below it."""
+        published = self.digest.published if self.digest else None
+        age = self.now - published.at if published else None
+        return _TEMPLATES.get_template(template).render(
+            published=published, now=self.now, age=age, stale=age is not None and age > self.stale_after, model_name=model,
+            place=template.removesuffix(".html"), up=up, **held,
+        )  # fmt: skip
 
 
 def _environment() -> Environment:

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, Response
 
-from monitor.charts.client import Drawer, can_draw
+from monitor.charts.client import Drawer
 from monitor.model.errors import StoreError
 from monitor.publish.web.pages.charts import SliceText, pictures_router
 from monitor.publish.web.pages.digest import Digests
@@ -17,6 +17,7 @@ from monitor.publish.web.pages.errors import told_as_pages
 from monitor.publish.web.pages.jobs import intake_page, job_page, jobs_page, thresholds_page
 from monitor.publish.web.pages.model import WORST, model_page
 from monitor.publish.web.pages.overview import overview_page
+from monitor.publish.web.pages.render import PageContext
 from monitor.publish.web.pages.rules import rules_page
 from monitor.publish.web.pages.settings import settings_page
 from monitor.publish.web.pages.slice import SPAN, slice_page
@@ -38,13 +39,14 @@ def pages_router(
     style = (resources.files("monitor.publish.web") / "templates" / "style.css").read_text("utf-8")
     router.include_router(pictures_router(state, digests, drawer or Drawer()))
 
+    def context() -> PageContext:
+        return PageContext.of(state, digests, now)
+
     @router.get("/")
     def overview(find: str = "", state_: Annotated[Text, Query(alias="state")] = None, page: Number = 1) -> str:
         """All models, those in trouble first."""
         wanted = Condition(state_) if state_ in tuple(Condition) else None
-        return overview_page(
-            digests.of(state.published), now(), stale_after=state.stale_after, find=find, state=wanted, page=page
-        )
+        return overview_page(context(), find=find, state=wanted, page=page)
 
     @router.get("/model")
     def model(
@@ -52,7 +54,7 @@ def pages_router(
     ) -> str:
         """One model with its slices."""
         return model_page(
-            digests.of(state.published), now(), stale_after=state.stale_after, model=model, window=window, sort=sort,
+            context(), model=model, window=window, sort=sort,
             find=find, show=show, page=page,
         )  # fmt: skip
 
@@ -64,8 +66,7 @@ def pages_router(
             with suppress(StoreError):  # the present can be shown without the past
                 past = held.enter_context(state.history())
             return slice_page(
-                digests.of(state.published), now(), past, stale_after=state.stale_after, can_draw=can_draw(),
-                model=model, slice_text=slice_, version=version, window=window, span=span,
+                context(), past, model=model, slice_text=slice_, version=version, window=window, span=span,
             )  # fmt: skip
 
     @router.get("/jobs")
@@ -75,7 +76,7 @@ def pages_router(
         """Jobs, newest first."""
         with state.history() as past:
             return jobs_page(
-                digests.of(state.published), now(), past, stale_after=state.stale_after, model=model or None,
+                context(), past, model=model or None,
                 kind=kind or None, state=state_ or None, page=page,
             )  # fmt: skip
 
@@ -83,13 +84,12 @@ def pages_router(
     def job(job_id: Annotated[str, Query(alias="id", max_length=100)]) -> str:
         """One job with its attempts."""
         with state.history() as past:
-            return job_page(digests.of(state.published), now(), past, stale_after=state.stale_after, job_id=job_id)
+            return job_page(context(), past, job_id=job_id)
 
     @router.get("/thresholds")
     def thresholds(model: str) -> str:
         """Thresholds in use."""
-        digest = digests.of(state.published)
-        return thresholds_page(digest, now(), stale_after=state.stale_after, can_draw=can_draw(), model=model)
+        return thresholds_page(context(), model=model)
 
     @router.get("/rules")
     def rules(
@@ -99,7 +99,7 @@ def pages_router(
         """Rules and their states."""
         with state.history() as past:
             return rules_page(
-                digests.of(state.published), now(), past, stale_after=state.stale_after, model=model, rule=rule or None,
+                context(), past, model=model, rule=rule or None,
                 state=state_ or None, page=page, look=look,
             )  # fmt: skip
 
@@ -108,16 +108,14 @@ def pages_router(
         """Sources and what was set aside."""
         with state.history() as past:
             return intake_page(
-                digests.of(state.published), now(), past, stale_after=state.stale_after, model=model or None,
+                context(), past, model=model or None,
                 source=source or None, reason=reason or None,
             )  # fmt: skip
 
     @router.get("/settings")
     def settings(model: Text = None) -> str:
         """The configuration in force."""
-        return settings_page(
-            digests.of(state.published), now(), state.config, stale_after=state.stale_after, model=model
-        )
+        return settings_page(context(), state.config, model=model)
 
     @router.get("/style.css")
     def style_sheet() -> Response:

@@ -1,13 +1,11 @@
 """Rules and the state of each on every slice, health apart from state; drift evidence; disparities."""
 
 from collections import Counter
-from datetime import datetime, timedelta
 from math import isnan
 
 from monitor.model import AlertState, Evidence, Health, ModelStatus
 from monitor.model.errors import UsageError
-from monitor.publish.web.pages.digest import Digest
-from monitor.publish.web.pages.render import link, part, render
+from monitor.publish.web.pages.render import PageContext, link, part
 from monitor.publish.web.summary import urgency
 from monitor.store.published.history import History
 
@@ -17,12 +15,13 @@ _HEALTHS = (Health.ERROR, Health.UNKNOWN, Health.OK)
 
 
 def rules_page(
-    digest: Digest | None, now: datetime, history: History, *, stale_after: timedelta, model: str, rule: str | None = None,
-    state: str | None = None, page: int = 1, look: int = 1,
+    context: PageContext, history: History, *, model: str, rule: str | None = None, state: str | None = None,
+    page: int = 1, look: int = 1,
 ) -> str:  # fmt: skip
     """``page`` of the alerts, ``look``: page of the evidence. Raises UsageError for a model, rule or state there is not."""
+    digest = context.digest
     if digest is None:
-        return render("overview.html", None, now, stale_after=stale_after)
+        return context.render("overview.html")
     status = digest.model(model)
     names = [each.name for each in status.rules]
     if rule is not None and rule not in names:
@@ -38,8 +37,8 @@ def rules_page(
     )
     asked = {"model": model, "rule": rule, "state": state}
     evidence = sorted((each for each in status.evidence if rule in (None, each.rule)), key=_by_evidence)
-    return render(
-        "rules.html", digest, now, stale_after=stale_after, model=model, status=status, rule=rule, state=state,
+    return context.render(
+        "rules.html", model=model, status=status, rule=rule, state=state,
         counts=_counts(status), states=(*_ORDER, Health.UNKNOWN, Health.ERROR),
         alerts=part(alerts, page, ROWS, lambda number: link("rules", **asked, page=number) + "#states"),
         evidence=part(evidence, look, ROWS, lambda number: link("rules", **asked, look=number) + "#evidence"),

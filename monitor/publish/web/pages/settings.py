@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,8 +12,7 @@ from pydantic import BaseModel
 from monitor.config.secrets import is_reference
 from monitor.config.settings import Config
 from monitor.model.durations import format_duration
-from monitor.publish.web.pages.digest import Digest
-from monitor.publish.web.pages.render import render
+from monitor.publish.web.pages.render import PageContext
 
 MASKED = "set, not shown"
 _SECRET = re.compile(r"secret|token|password|passwd|credential|api_?key|private|hash|salt|dsn", re.IGNORECASE)
@@ -31,16 +30,14 @@ class Setting:
     meaning: str
 
 
-def settings_page(
-    digest: Digest | None, now: datetime, config: Config | None, *, stale_after: timedelta, model: str | None = None
-) -> str:
+def settings_page(context: PageContext, config: Config | None, *, model: str | None = None) -> str:
     """``[monitor]``, the actions, and one model: the one asked for or the first."""
     chosen = None
     if config is not None:
         chosen = (config.model_named(model) if model is not None else None) or config.model[0]
     sections = list(_sections(config, chosen)) if config is not None and chosen is not None else []
-    return render(
-        "settings.html", digest, now, stale_after=stale_after, model=chosen.name if chosen else model, sections=sections,
+    return context.render(
+        "settings.html", model=chosen.name if chosen else model, sections=sections,
         names=[each.name for each in config.model] if config is not None else [],
     )  # fmt: skip
 

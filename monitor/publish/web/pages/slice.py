@@ -1,13 +1,14 @@
 """One slice: its reliability, its calibration error over time with what happened meanwhile, its drift evidence."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+from monitor.charts.client import can_draw
 from monitor.model import Alert, AlertState, CalibratorInUse, ModelStatus, Reading, ReadingState, Slice
 from monitor.model.errors import UsageError
 from monitor.publish.web.pages.advice import advice
-from monitor.publish.web.pages.digest import Digest, open_alerts
+from monitor.publish.web.pages.digest import open_alerts
 from monitor.publish.web.pages.model import chosen_window
-from monitor.publish.web.pages.render import link, render
+from monitor.publish.web.pages.render import PageContext, link
 from monitor.publish.web.summary import resolved
 from monitor.store.published.history import History
 
@@ -17,12 +18,13 @@ EVENTS = 30
 
 
 def slice_page(
-    digest: Digest | None, now: datetime, history: History | None, *, stale_after: timedelta, can_draw: bool, model: str,
-    slice_text: str, version: str | None = None, window: str | None = None, span: str = SPAN,
+    context: PageContext, history: History | None, *, model: str, slice_text: str, version: str | None = None,
+    window: str | None = None, span: str = SPAN,
 ) -> str:  # fmt: skip
     """``span``: how far the courses go back, one of SPANS. Raises UsageError for anything there is not."""
+    digest = context.digest
     if digest is None:
-        return render("overview.html", None, now, stale_after=stale_after)
+        return context.render("overview.html")
     status = digest.model(model)
     chosen = parsed(slice_text)
     own = [reading for reading in status.readings if reading.slice == chosen]
@@ -38,8 +40,8 @@ def slice_page(
     alerts = [alert for alert in status.alerts if alert.slice == chosen]
     charge = in_charge(status, chosen)
     firing = {alert.slice for alert in status.alerts if alert.state is AlertState.FIRING}
-    return render(
-        "slice.html", digest, now, stale_after=stale_after, model=model, status=status, slice=chosen, reading=reading,
+    return context.render(
+        "slice.html", model=model, status=status, slice=chosen, reading=reading,
         windows=[(name, link("slice", **{**asked, "window": name})) for name in dict.fromkeys(each.window for each in own)],
         versions=[(name, link("slice", **{**asked, "version": name})) for name in dict.fromkeys(each.version for each in own)],
         spans=[(name, link("slice", **{**asked, "span": name}) + "#course") for name in SPANS], span=span, asked=asked,
@@ -49,7 +51,7 @@ def slice_page(
         evidence=[each for each in status.evidence if each.slice == chosen],
         charge=charge,
         thresholds=[each for each in status.thresholds if each.scope.contains(chosen)],
-        events=None if events is None else events[::-1][:EVENTS], more_events=len(events or ()) - EVENTS, can_draw=can_draw,
+        events=None if events is None else events[::-1][:EVENTS], more_events=len(events or ()) - EVENTS, can_draw=can_draw(),
         parents=[(part, link("slice", **{**asked, "slice": part.text}), part in firing) for part in _around(chosen)],
     )  # fmt: skip
 
