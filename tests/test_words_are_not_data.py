@@ -13,8 +13,8 @@ import pytest
 
 from monitor.cli.output import tell_refits
 from monitor.jobs.actions.delivery import Delivery
-from monitor.jobs.actions.message import Known, message_of
-from monitor.jobs.requests import leave
+from monitor.jobs.actions.message import EventContext, message_of
+from monitor.jobs.requests import leave_request
 from monitor.jobs.runners import InlineRunner
 from monitor.model import Alert, AlertState, Code, Job, JobState, Slice, tell_reason, words
 from monitor.model.reasons import ABSENCES, BY_HAND, CHOSEN, VERDICTS, Reason, Trigger, TriggerKind, Verdict
@@ -99,20 +99,20 @@ def play(base: Path) -> Any:
             told = held.tick(now)
             assert told.failed == {}
             jobs.extend(told.jobs["m"])
-            alerts.extend(told.judged["m"].changed)
+            alerts.extend(told.rule_results["m"].changed)
 
         state = held.cycle.config.state_dir
-        leave(state, "m", "recalibrate", Slice(), BEGAN + HOUR)
+        leave_request(state, "m", "recalibrate", Slice(), BEGAN + HOUR)
         tick(BEGAN + HOUR)  # too few samples
         held.arrive(BEGAN, NOW, 3000, temperature=3.0)
         tick(NOW)
-        leave(state, "m", "recalibrate", Slice(), NOW + HOUR)
+        leave_request(state, "m", "recalibrate", Slice(), NOW + HOUR)
         tick(NOW + HOUR)  # nothing left to mend
         for hour in range(6, 25, 6):  # the drift is gone, but for one corner: what was promoted does worse
             held.arrive(NOW + (hour - 6) * HOUR, NOW + hour * HOUR, 600, planted={("c3", "night"): 0.2})
             tick(NOW + hour * HOUR)
         tick(NOW + 2 * DAY)  # silence
-        leave(state, "m", "rollback", Slice(), NOW + 2 * DAY)
+        leave_request(state, "m", "rollback", Slice(), NOW + 2 * DAY)
         tick(NOW + 2 * DAY + HOUR)  # nothing to roll back
         deliveries = [job for job in rows.load_jobs(held.connection, "m") if job.kind == "action"]
         return _seen(held, jobs, alerts, deliveries)
@@ -173,7 +173,7 @@ def _of_payload(payload: Mapping[str, Any]) -> Any:
 def _of_message(held: Line, job: Job) -> Any:
     assert job.payload is not None
     config = held.cycle.config
-    told = message_of(Delivery(config.action[0], job.payload, job.id, 1, NOW, config.base), Known())
+    told = message_of(Delivery(config.action[0], job.payload, job.id, 1, NOW, config.base), EventContext())
     advice_ = [text for name, text in told.facts if name in ("to do", "calwatch did")]
     return told.title, [name for name, _ in told.facts], told.colour, told.thread, advice_
 

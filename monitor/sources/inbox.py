@@ -19,7 +19,7 @@ from typing import Literal
 
 import duckdb
 
-from monitor.config.settings import Source as SourceConfig
+from monitor.config.sources import SourceSettings
 from monitor.model.errors import StoreError
 from monitor.model.files import directory_name, flush_directory
 from monitor.model.problems import Outcome, Problem
@@ -238,7 +238,7 @@ def _keep_newest(directory: Path, kept: int) -> None:
 def look_at(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
-    config: SourceConfig,
+    config: SourceSettings,
     slices: tuple[str, ...],
     needs: Needs,
 ) -> "formats.Layout | str":
@@ -256,7 +256,7 @@ def look_at(
 class InboxSource:
     """Takes what was pushed, in order: small pushes together in one transaction, each with a receipt of its own."""
 
-    config: SourceConfig
+    config: SourceSettings
     inbox: Inbox
     slices: tuple[str, ...]
     needs: Needs = field(default_factory=Needs)

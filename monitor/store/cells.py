@@ -93,7 +93,7 @@ def shown_slices(finest: Sequence[Slice], dimensions: Sequence[str], max_order: 
     for slice_ in finest:
         labels = slice_.as_dict()
         own = Slice.of({name: labels.get(name, MISSING) for name in dimensions})
-        shown.update((Slice(), *own.enclosing(max_order)))
+        shown.update((Slice(), *own.wider_slices(max_order)))
     return sorted(shown, key=lambda slice_: (slice_.order, slice_.labels))
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import duckdb
 
 from monitor.model import FoldedKind, FoldedValues
-from monitor.model.wording import told_folded
+from monitor.model.wording import describe_folded
 from monitor.store.connection import aware, naive
 from monitor.store.sql import statement
 
@@ -30,7 +30,8 @@ def note_folded(connection: duckdb.DuckDBPyConnection, model: str, met: FoldedVa
         "INSERT INTO folded_values VALUES ($model, $kind, $name, $most, $began, $newest, $rows, $examples, $finding)",
         {
             "model": model, "kind": met.kind, "name": met.name, "most": met.most, "began": naive(found.began_at),
-            "newest": naive(met.newest_at), "rows": found.rows, "examples": list(found.examples), "finding": told_folded(found),
+            "newest": naive(met.newest_at), "rows": found.rows, "examples": list(found.examples),
+            "finding": describe_folded(found),
         },
     )  # fmt: skip
     return None if before else found

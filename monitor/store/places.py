@@ -17,7 +17,7 @@ import numpy as np
 from monitor.config.settings import Model
 from monitor.model import OTHER, FoldedKind, FoldedValues
 from monitor.model.problems import Problem
-from monitor.model.wording import told_folded
+from monitor.model.wording import describe_folded
 from monitor.store.connection import load_table, naive
 from monitor.store.folded import forget_folded_before, note_folded
 from monitor.store.model_store import ModelStore
@@ -136,7 +136,7 @@ def _folded(
     rows = sum(count for pair, count in counts.items() if pair[part] in left_out)
     met = FoldedValues(kind, "", model.max_versions, now, now, rows, tuple(beyond))
     told = note_folded(connection, model.name, met)
-    return [Problem(kind, "values_folded", told_folded(told))] if told else []
+    return [Problem(kind, "values_folded", describe_folded(told))] if told else []
 
 
 def _folded_slices(store: ModelStore, now: datetime) -> list[Problem]:
@@ -144,7 +144,7 @@ def _folded_slices(store: ModelStore, now: datetime) -> list[Problem]:
     for dimension, (rows, examples) in store.registry.folded.items():
         met = FoldedValues("slice", dimension, store.model.max_slice_values, now, now, rows, tuple(examples))
         told = note_folded(store.connection, store.model.name, met)
-        problems += [Problem(dimension, "values_folded", told_folded(told))] if told else []
+        problems += [Problem(dimension, "values_folded", describe_folded(told))] if told else []
     store.registry.folded = {}
     return problems
 

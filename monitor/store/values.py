@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from monitor.config.settings import Model
 from monitor.config.sources import Outcomes
-from monitor.config.sources import Source as SourceConfig
+from monitor.config.sources import SourceSettings as SourceConfig
 from monitor.model import Task
 from monitor.store.connection import literal, quoted
 

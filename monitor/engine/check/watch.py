@@ -32,7 +32,7 @@ class CheckWatch:
             source.read(connection, {}, now, self) if isinstance(source, Guarded) else source.read(connection, {}, now)
         )
 
-    def taken(self, batch: Batch, take: Callable[[Batch], None]) -> Iterator[Batch]:
+    def try_batch(self, batch: Batch, take: Callable[[Batch], None]) -> Iterator[Batch]:
         """The batch once it could be taken, or of its files those that could. Raises what says that a file is damaged."""
         items = [item for item, fingerprint in batch.cursor.items() if fingerprint is not None]
         try:
@@ -44,7 +44,7 @@ class CheckWatch:
             if batch.files == 1:
                 self._why[items[0]] = _said(error)
             for member in batch.alone:
-                yield from self.taken(member, take)
+                yield from self.try_batch(member, take)
             return
         yield batch
 
@@ -74,7 +74,7 @@ class CheckWatch:
         """See ``monitor.sources.batch.Guard``."""
         return False
 
-    def told(self) -> list[str]:
+    def take_problems(self) -> list[str]:
         """A sentence for each file that could not be read since this was asked last."""
         said = [f"{item}: {why}" for item, why in self._why.items()]
         self._why.clear()

@@ -19,7 +19,7 @@ from monitor.model import (
     Rule,
     Slice,
 )
-from monitor.rules.conditions import applies
+from monitor.rules.conditions import is_covered
 from monitor.statistics.calibration.disparity import Comparison, compare_with_rest, judged
 from monitor.statistics.calibration.metrics import measure
 from monitor.statistics.calibration.reliability import reliability
@@ -107,7 +107,7 @@ def _disparities(
     model: Model, rule: DisparityRule, start: datetime, end: datetime, held: WindowCells, compared: Comparison
 ) -> list[Disparity]:
     needed = max(rule.min_samples, model.min_samples)
-    covered = np.array([applies(rule, slice_) for slice_ in held.slices])
+    covered = np.array([is_covered(rule, slice_) for slice_ in held.slices])
     enough = np.minimum(compared.samples, compared.rest_samples) >= needed
     verdict = judged(compared, covered & enough, level=rule.level, above=rule.above)
     known = np.isfinite(verdict.lower)

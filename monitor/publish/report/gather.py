@@ -17,10 +17,10 @@ from monitor.model.history import (
     Firing,
     PullRow,
     QuarantineCount,
-    Quarantined,
+    QuarantinedRow,
     ReadingPoint,
     SliceReading,
-    Unsure,
+    UnsureAlert,
 )
 from monitor.recalibration.gate import COLUMNS
 from monitor.statistics.cells import SCORE_BINS
@@ -76,7 +76,7 @@ class Report:
     worst: tuple[SliceReading, ...]
     slices: tuple[SliceReport, ...]
     alerts: tuple[Firing, ...]  # that fired in the period or fire now, the newest first
-    unsure: tuple[Unsure, ...]  # alerts whose rule could not be evaluated
+    unsure: tuple[UnsureAlert, ...]  # alerts whose rule could not be evaluated
     refits: tuple[Refitted, ...]
     others: tuple[Job, ...]  # refits not accepted, rollbacks
     calibrators: tuple[Row, ...]
@@ -86,7 +86,7 @@ class Report:
     problem: Row | None
     pulls: tuple[PullRow, ...]
     quarantine: tuple[QuarantineCount, ...]
-    set_aside: tuple[Quarantined, ...]
+    set_aside: tuple[QuarantinedRow, ...]
     readings: tuple[SliceReading, ...]  # the last of every slice in the period, the worst first, insufficient ones last
 
     @property

@@ -50,7 +50,7 @@ def _by_reason(report: Report) -> list[tuple[int, str, str]]:
     for job in report.others:
         if job.kind != "recalibrate":
             continue
-        reason = job.verdict or (job.why[-1] if job.why else Reason.told("no reason recorded"))
+        reason = job.verdict or (job.why[-1] if job.why else Reason.from_text("no reason recorded"))
         # what a fit or a failure has to say comes from elsewhere: it is no kind of its own, so it is told apart as it is
         key = job.state, reason.code, reason.values.get("problem") or reason.values.get("text")
         found.setdefault(key, []).append((tell_reason(reason), f"{job.scope.text}, {wording.minute(job.requested_at)}"))
@@ -63,8 +63,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     found.filters.update(
-        number=wording.number, signed=wording.signed, share=wording.percent, minute=wording.minute, interval=wording.interval,
-        count=texts.count, change=texts.change, breakable=texts.breakable,
+        number=wording.number, signed=wording.signed_number, share=wording.percent, minute=wording.minute,
+        interval=wording.interval, count=texts.count, change=texts.change, breakable=texts.breakable,
     )  # fmt: skip
     return found
 

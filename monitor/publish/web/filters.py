@@ -21,7 +21,16 @@ from monitor.model import (
     WindowRule,
 )
 from monitor.model.durations import format_duration
-from monitor.model.wording import UNKNOWN, formatted, frequency, number, rounded, sentence, span, told_delays
+from monitor.model.wording import (
+    UNKNOWN,
+    describe_delays,
+    format_number,
+    frequency,
+    number,
+    sentence,
+    short_number,
+    span,
+)
 from monitor.model.words import tell_change, tell_reason, tell_trigger
 
 _LONGEST = 120  # characters of a name shown in a table
@@ -44,7 +53,7 @@ def lacking(reading: Reading, needed: int) -> str:
 
 def delays(found: LabelDelays, task: Task) -> str:
     """What is known of label delays, as a sentence."""
-    return sentence(told_delays(found, task))
+    return sentence(describe_delays(found, task))
 
 
 def why(alert: Alert) -> str:
@@ -69,7 +78,7 @@ def asked_by(job: Job) -> str:
 
 def count(number_of: float | None) -> str:
     """``12,345``; a dash when it is not known."""
-    return formatted(number_of, ",.0f")
+    return format_number(number_of, ",.0f")
 
 
 def scale(ratio: float | None) -> str:
@@ -80,7 +89,7 @@ def scale(ratio: float | None) -> str:
         return "over a million"
     if 0 < ratio < 1e-4:
         return "under 0.0001"
-    return f"{ratio:.4f}" if ratio < 0.01 else rounded(ratio)
+    return f"{ratio:.4f}" if ratio < 0.01 else short_number(ratio)
 
 
 def promise(threshold: ThresholdInUse) -> str:
@@ -121,4 +130,4 @@ def _condition(rule: Rule) -> str:
 
 def _bound(rule: ThresholdRule, bound: float) -> str:
     """A time where the metric is one."""
-    return span(timedelta(seconds=bound)) if rule.metric == "label_lag_seconds" else formatted(bound, "g")
+    return span(timedelta(seconds=bound)) if rule.metric == "label_lag_seconds" else format_number(bound, "g")

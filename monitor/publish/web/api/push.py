@@ -16,7 +16,7 @@ import structlog
 from fastapi import HTTPException, Request
 
 from monitor.config.settings import Config, Model
-from monitor.config.settings import Source as SourceConfig
+from monitor.config.sources import SourceSettings
 from monitor.model.errors import StoreError
 from monitor.sources.formats.layout import Needs
 from monitor.sources.inbox import Inbox, Receipt, look_at, receipt_of
@@ -36,7 +36,7 @@ class Push:
     """One body, and where it goes."""
 
     model: Model
-    source: SourceConfig
+    source: SourceSettings
     media: str
     body: bytes
     key: str | None  # Idempotency-Key
@@ -199,7 +199,7 @@ def _demand_readable(push: Push, path: Path) -> None:
         demand_modest(connection, path, found)
 
 
-def source_for(model: Model, name: str | None) -> SourceConfig:
+def source_for(model: Model, name: str | None) -> SourceSettings:
     """The source of kind http that a push goes to. HTTPException 404 or 422 when there is none, or not one alone."""
     fitting = [source for source in model.source if source.kind == "http" and name in (None, source.name)]
     if not fitting:

@@ -80,11 +80,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     found.filters.update(
-        number=wording.number, signed=wording.signed, share=wording.percent, minute=wording.minute, span=wording.span,
+        number=wording.number, signed=wording.signed_number, share=wording.percent, minute=wording.minute, span=wording.span,
         count=texts.count, scale=texts.scale, shortened=texts.shortened, breakable=texts.breakable, lacking=texts.lacking,
         change=texts.change, asked_by=texts.asked_by, delays=texts.delays, condition=texts.condition, promise=texts.promise,
-        why=texts.why, sentence=wording.sentence, told_waiting=wording.told_waiting, told_spans=wording.told_spans,
-        in_quotes=wording.in_quotes, policy_kind=policy_kind, told_folded=wording.told_folded,
+        why=texts.why, sentence=wording.sentence, told_waiting=wording.describe_waiting, told_spans=wording.describe_spans,
+        in_quotes=wording.quote_names, policy_kind=policy_kind, told_folded=wording.describe_folded,
     )  # fmt: skip
     found.tests.update(untold_onset=texts.began)
     found.globals.update(link=link, more_than_luck=more_than_luck)
