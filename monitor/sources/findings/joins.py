@@ -231,8 +231,8 @@ def _parts_told(met: Mapping[str, Sequence[str]], labels: Sequence[str], *, labe
     if several:
         return (
             f"{_how_many(some, labels, a_part=True)} of several predictions': {quote_names([short])} of "
-            f"{quote_names(longer[:2])}; sample_id must name one prediction, such as a box, not what holds them all, such as the "
-            "image"
+            f"{quote_names(longer[:2])}; sample_id must name one prediction, such as a box, not what holds them all, such as "
+            "the image"
         )
     label, prediction = (longer[0], short) if label_is_wide else (short, longer[0])
     what = "what stands behind" if front else "what stands in front"
