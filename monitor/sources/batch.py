@@ -43,7 +43,7 @@ class Batch:
     marked: bool = False  # whether the relation has the column _conflicting
     rejects: str | None = None  # SELECT giving _file, _row, _unreadable, _reason, once the relation has been read
     alone: tuple["Batch", ...] = ()  # the same files one by one, for when one of several turns out to be damaged
-    settled: Callable[[Mapping[str, Outcome]], None] | None = None  # told by _file: committed, or refused
+    on_completed: Callable[[Mapping[str, Outcome]], None] | None = None  # told by _file: committed, or refused
     inbox: str = ""  # of pushes: the directory they lie in, from the state directory
     # of several that are taken as if one by one: those with these indices
     part: Callable[[Sequence[int]], "Batch"] | None = None
@@ -75,7 +75,7 @@ class Batch:
         return self.rejects is not None
 
     @property
-    def alike(self) -> tuple["Batch", ...]:
+    def uniform_batches(self) -> tuple["Batch", ...]:
         """Itself where it is of Parquet files of one layout, else its files one by one."""
         return self.alone if self.alone and (self.others or self.holds_text) else (self,)
 
@@ -83,12 +83,12 @@ class Batch:
 class Guard(Protocol):
     """Stands between a source and its files: one that cannot be read must not stop the others. Items are as in cursors."""
 
-    def listed(self, files: Mapping[str, str]) -> None:
-        """To be told all files there are with their fingerprints, before any of them is looked at."""
+    def note_files(self, files: Mapping[str, str]) -> None:
+        """Take note of all files there are, with their fingerprints; called before any of them is inspected."""
 
-    def look(self, item: str, look: Callable[[], T]) -> T | None:
-        """What ``look`` finds at the item; None when it is not to be looked at now, or looking failed unexpectedly: the guard
-        tells of that."""
+    def inspect_item(self, item: str, inspect: Callable[[], T]) -> T | None:
+        """Return what ``inspect`` finds at the item; None when it is not to be inspected now, or that failed unexpectedly: the
+        guard tells of that."""
 
     def why_set_aside(self, item: str) -> str:
         """Why the item is no longer to be read, with what to do; "" where it is, or is tried again."""
@@ -100,11 +100,11 @@ class Guard(Protocol):
 class Unguarded:
     """For those who read a source once, and can fail."""
 
-    def listed(self, files: Mapping[str, str]) -> None:
+    def note_files(self, files: Mapping[str, str]) -> None:
         pass
 
-    def look(self, item: str, look: Callable[[], T]) -> T | None:
-        return look()
+    def inspect_item(self, item: str, inspect: Callable[[], T]) -> T | None:
+        return inspect()
 
     def why_set_aside(self, item: str) -> str:
         return ""
@@ -125,7 +125,7 @@ class Source(Protocol):
     @property
     def holds(self) -> Literal["samples", "labels"]: ...
 
-    def read(
+    def read_batches(
         self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime
     ) -> Iterator[Batch | Problem]:
         """What is new since ``cursor`` (item → fingerprint as last committed), in order of arrival."""
@@ -133,15 +133,15 @@ class Source(Protocol):
 
 
 @runtime_checkable
-class Guarded(Source, Protocol):
+class GuardedSource(Source, Protocol):
     """A source whose files can be tried one by one, in another process: it can be pickled."""
 
-    def read(
+    def read_batches(
         self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED
     ) -> Iterator[Batch | Problem]: ...
 
-    def single(self, connection: duckdb.DuckDBPyConnection, item: str, now: datetime) -> Batch | Problem:
-        """One of its files alone, as ``read`` would give it; nothing is settled."""
+    def read_single(self, connection: duckdb.DuckDBPyConnection, item: str, now: datetime) -> Batch | Problem:
+        """One of its files alone, as ``read_batches`` would give it; nothing is completed."""
         ...
 
     def path_of(self, item: str) -> str:
@@ -152,7 +152,7 @@ class Guarded(Source, Protocol):
 KEPT_REFUSED = 100  # of one source
 
 
-def told_kept(directory: str, name: str) -> str:
+def tell_where_kept(directory: str, name: str) -> str:
     """Sentences without the last full stop. ``directory``: of the source's pushes, from the state directory; ``name``: the
     push's file, as cursors name it."""
     return (

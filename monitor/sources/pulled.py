@@ -25,9 +25,11 @@ class Pulled:
     bad: dict[str, int] = field(default_factory=dict)  # all rows set aside, by reason: those known from before too
     quarantined: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    shares: dict[str, Outcome] = field(default_factory=dict)  # of each file, where several are settled in one batch
+    file_outcomes: dict[str, Outcome] = field(
+        default_factory=dict
+    )  # of each file, where several are settled in one batch
 
-    def add(self, other: "Pulled") -> None:
+    def add_counts(self, other: "Pulled") -> None:
         """Count in what another batch brought."""
         self.files += other.files
         self.rows += other.rows
@@ -48,7 +50,7 @@ class Pulled:
         self.problems += other.problems
 
     @property
-    def changed(self) -> bool:
+    def has_changes(self) -> bool:
         """Whether any cell can have changed."""
         return bool(self.new or self.labelled or self.corrected or self.removed)
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 import duckdb
 
 from monitor.model.problems import Problem
-from monitor.sources.batch import Batch, Guarded, Source
+from monitor.sources.batch import Batch, GuardedSource, Source
 from monitor.sources.isolation.guard import REMEDIES
 from monitor.sources.isolation.journal import Entry, Journal
 from monitor.store.blame import first_line, is_unexpected
@@ -29,7 +29,9 @@ class CheckWatch:
         """All files of a source."""
         now = datetime.max.replace(tzinfo=UTC)
         return (
-            source.read(connection, {}, now, self) if isinstance(source, Guarded) else source.read(connection, {}, now)
+            source.read_batches(connection, {}, now, self)
+            if isinstance(source, GuardedSource)
+            else source.read_batches(connection, {}, now)
         )
 
     def taken(self, batch: Batch, take: Callable[[Batch], None]) -> Iterator[Batch]:
@@ -48,17 +50,17 @@ class CheckWatch:
             return
         yield batch
 
-    def listed(self, files: Mapping[str, str]) -> None:
+    def note_files(self, files: Mapping[str, str]) -> None:
         """See ``monitor.sources.batch.Guard``."""
         self._files = files
 
-    def look(self, item: str, look: Callable[[], T]) -> T | None:
+    def inspect_item(self, item: str, inspect: Callable[[], T]) -> T | None:
         """See ``monitor.sources.batch.Guard``."""
         if item in self.known:
             self._why[item] = self.known[item]
             return None
         try:
-            return self._noted([item], look)
+            return self._noted([item], inspect)
         # looking at a file may raise anything: it is named, and the next is looked at
         except Exception as error:
             if not is_unexpected(error):
@@ -81,11 +83,11 @@ class CheckWatch:
         return said
 
     def _noted(self, items: list[str], act: Callable[[], T]) -> T:
-        self.journal.note(Entry("", "", {item: self._files.get(item, "") for item in items}))
+        self.journal.note_entry(Entry("", "", {item: self._files.get(item, "") for item in items}))
         try:
             return act()
         finally:
-            self.journal.clear()
+            self.journal.clear_entry()
 
 
 def _says_damaged(error: Exception) -> bool:

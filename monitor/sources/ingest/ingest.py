@@ -33,8 +33,8 @@ from monitor.sources.ingest.parting import (
 from monitor.sources.ingest.place_order import demand_places
 from monitor.sources.ingest.repeats import Arrived
 from monitor.sources.ingest.review import Review, review_files
-from monitor.sources.ingest.rounds import Shares, demand_few_words, rounds
-from monitor.sources.ingest.staging import Staged, blames_the_file, find_repeated, stage
+from monitor.sources.ingest.rounds import FileCounts, demand_few_words, split_rounds
+from monitor.sources.ingest.staging import StagingResult, blames_the_file, find_repeated, stage_batch
 from monitor.sources.ingest.withdrawal import (
     keep_said,
     note_repeats,
@@ -42,7 +42,7 @@ from monitor.sources.ingest.withdrawal import (
     take_back_conflicting,
 )
 from monitor.sources.labels.parking import join_labels
-from monitor.sources.labels.rejudging import judge_words_again
+from monitor.sources.labels.rejudging import derive_outcomes_again
 from monitor.sources.labels.rules import define_missing, load_rules, remember_words, words_predicted
 from monitor.sources.notes import store_notes
 from monitor.sources.pulled import Pulled
@@ -70,7 +70,7 @@ class RefusedError(Exception):
         self.review = review
 
 
-def ingest(
+def ingest_batch(
     store: ModelStore, source: str, holds: str, batch: Batch, now: datetime, *, serving: Sequence[Serving] = ()
 ) -> Pulled:
     """Take one batch. Nothing of it stays when it fails; run again, it changes nothing.
@@ -87,7 +87,7 @@ def ingest(
     if not batch.whole:
         files = [file for (file,) in store.execute("SELECT DISTINCT file FROM staged").fetchall()]
     with atomic(connection):
-        numbers = number_files(connection, store.model_id, source, files, pushed=batch.settled is not None)
+        numbers = number_files(connection, store.model_id, source, files, pushed=batch.on_completed is not None)
     found = Review({}, {})
     if batch.whole:
         found = review_files(connection, rules, batch, facts, numbers, now=now)
@@ -100,7 +100,7 @@ def ingest(
     demand_places(store, batch)
     if not (found.facts or has_logits):  # what is being found of a source depends on the order of its files
         demand_few_words(connection, batch, holds)
-    shares = Shares.of(connection, batch)
+    shares = FileCounts.of(connection, batch)
     with store.transaction():
         pulled = Pulled(files=batch.files)
         count = store.execute("SELECT count(*) FROM staged").fetchone()
@@ -122,25 +122,27 @@ def ingest(
         if monitor_applies:
             calibrate(store, serving, len(model.classes))
         pulled.removed += take_back_conflicting(store)
-        pulled.bad, pulled.quarantined = quarantine(connection, model.name, source, now, by_file=batch.part is not None)
+        pulled.bad, pulled.quarantined = quarantine_rows(
+            connection, model.name, source, now, by_file=batch.part is not None
+        )
         if holds == "labels":  # their predictions' times are known only now
             settle_labels(connection)
             close = find_repeated(connection)
         arrived = Arrived(batch, numbers)
-        for round_ in rounds(connection, batch, repeated=close):
-            take(store, rules, now, pulled, repeated=round_.repeated)
+        for round_ in split_rounds(connection, batch, repeated=close):
+            merge_staged(store, rules, now, pulled, repeated=round_.repeated)
             note_repeats(store, batch, numbers)
             if shares:
                 shares.count_round(connection)
             arrived.count_round(connection, round_, changed=pulled.changed_predictions, new=pulled.new)
-        pulled.shares = shares.outcomes(connection, bad=bool(pulled.bad)) if shares else {}
+        pulled.file_outcomes = shares.outcomes(connection, bad=bool(pulled.bad)) if shares else {}
         told = arrived.changed_predictions(connection)
         told += arrived.near_repeats(connection, store.model_id, now, within=close)
         pulled.problems += sorted(told, key=lambda problem: list(numbers).index(problem.item))  # as if one by one
         if batch.reread:
             pulled.problems += settle_withdrawn(store, batch, holds, numbers)
         remember_words(store, staged.words)
-        pulled.labelled += judge_words_again(store, rules, staged.new_words)
+        pulled.labelled += derive_outcomes_again(store, rules, staged.new_words)
         if pulled.problems:  # what is told once must not be lost between here and the end of the pull
             store_notes(connection, model.name, source, pulled.problems, now)
         write_cursor(connection, store.model_id, source, batch.cursor, now)
@@ -157,7 +159,7 @@ class _Understood:
     rules: LabelRules
     words: dict[str, datetime]
     new_words: frozenset[str]
-    done: Staged
+    done: StagingResult
 
 
 def _stage(store: ModelStore, holds: str, batch: Batch, now: datetime) -> _Understood:
@@ -166,11 +168,11 @@ def _stage(store: ModelStore, holds: str, batch: Batch, now: datetime) -> _Under
     known = load_rules(store, batch.meaning, now)
     rules = known
     words: dict[str, datetime] = {}
-    done = Staged(False, 0)
+    done = StagingResult(False, 0)
     try:
         for _ in range(2):
             define_missing(connection, rules)
-            done = stage(
+            done = stage_batch(
                 connection,
                 model,
                 batch,
@@ -193,7 +195,7 @@ def _stage(store: ModelStore, holds: str, batch: Batch, now: datetime) -> _Under
     return _Understood(rules, words, rules.classes - known.classes, done)
 
 
-def take(store: ModelStore, rules: LabelRules, now: datetime, pulled: Pulled, *, repeated: bool) -> None:
+def merge_staged(store: ModelStore, rules: LabelRules, now: datetime, pulled: Pulled, *, repeated: bool) -> None:
     """Everything between `staged` and the tables it changes. ``repeated``: whether `repeated` may hold anything."""
     repeated = repeated and store.execute("SELECT 1 FROM repeated LIMIT 1").fetchone() is not None
     store.execute(statement("ingest_fresh_joined" if repeated else "ingest_fresh_single"))
@@ -245,7 +247,7 @@ def day_runs(days: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
     return runs
 
 
-def quarantine(
+def quarantine_rows(
     connection: duckdb.DuckDBPyConnection, model: str, source: str, now: datetime, *, by_file: bool = False
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Keep the bad rows (a file read again brings its bad rows again: those are known). Counts by reason: of all, of news.

@@ -68,12 +68,12 @@ def follow_logits(connection: duckdb.DuckDBPyConnection, batch: Batch, facts: Ma
     return recent
 
 
-def split_damaged(batch: Batch, told: str) -> Sequence[Batch]:
+def split_damaged(batch: Batch, message: str) -> Sequence[Batch]:
     """Parts of a batch one of whose files cannot be read: around the one that the error names, or else halves. None of one
     file."""
     if batch.part is None:
         return batch.alone
-    named = [place for place, file in enumerate(_files(batch)) if file in told]
+    named = [place for place, file in enumerate(_files(batch)) if file in message]
     if len(named) == 1:
         return apart_around(batch, named).batches
     half = batch.files // 2

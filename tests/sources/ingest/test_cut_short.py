@@ -28,7 +28,7 @@ class Killing:
     name = "killing"
     holds: Literal["samples", "labels"] = "samples"
 
-    def read(
+    def read_batches(
         self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime
     ) -> Iterator[Batch | Problem]:
         raise Killed
