@@ -65,6 +65,11 @@ class Batch:
         )
 
     @property
+    def items(self) -> list[str]:
+        """The files whose rows it has, in order of their places, by their names in cursors."""
+        return [item for item, fingerprint in self.cursor.items() if fingerprint is not None]
+
+    @property
     def columns(self) -> frozenset[str]:
         """The names of ours that any of its rows have a column for."""
         return frozenset(self.types).union(*(rows.types for rows in self.others))
@@ -80,8 +85,11 @@ class Batch:
         return self.alone if self.alone and (self.others or self.holds_text) else (self,)
 
 
-class Guard(Protocol):
-    """Stands between a source and its files: one that cannot be read must not stop the others. Items are as in cursors."""
+class Guard:
+    """Stands between a source and its files, so that one that cannot be read does not stop the others. Items are as in cursors.
+
+    This one lets everything through, for those who read a source once, and can fail.
+    """
 
     def note_files(self, files: Mapping[str, str]) -> None:
         """Take note of all files there are, with their fingerprints; called before any of them is inspected."""
@@ -89,31 +97,18 @@ class Guard(Protocol):
     def inspect_item(self, item: str, inspect: Callable[[], T]) -> T | None:
         """Return what ``inspect`` finds at the item; None when it is not to be inspected now, or that failed unexpectedly: the
         guard tells of that."""
-
-    def why_set_aside(self, item: str) -> str:
-        """Why the item is no longer to be read, with what to do; "" where it is, or is tried again."""
-
-    def wants_alone(self, item: str) -> bool:
-        """Whether the item is to be a batch of its own."""
-
-
-class Unguarded:
-    """For those who read a source once, and can fail."""
-
-    def note_files(self, files: Mapping[str, str]) -> None:
-        pass
-
-    def inspect_item(self, item: str, inspect: Callable[[], T]) -> T | None:
         return inspect()
 
     def why_set_aside(self, item: str) -> str:
+        """Return why the item is no longer to be read, with what to do; "" where it is, or is tried again."""
         return ""
 
     def wants_alone(self, item: str) -> bool:
+        """Whether the item is to be a batch of its own."""
         return False
 
 
-UNGUARDED = Unguarded()
+UNGUARDED = Guard()
 
 
 class Source(Protocol):
@@ -126,19 +121,15 @@ class Source(Protocol):
     def holds(self) -> Literal["samples", "labels"]: ...
 
     def read_batches(
-        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime
+        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED
     ) -> Iterator[Batch | Problem]:
-        """What is new since ``cursor`` (item → fingerprint as last committed), in order of arrival."""
+        """Give what is new since ``cursor`` (item → fingerprint as last committed), in order of arrival."""
         ...
 
 
 @runtime_checkable
 class GuardedSource(Source, Protocol):
     """A source whose files can be tried one by one, in another process: it can be pickled."""
-
-    def read_batches(
-        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED
-    ) -> Iterator[Batch | Problem]: ...
 
     def read_single(self, connection: duckdb.DuckDBPyConnection, item: str, now: datetime) -> Batch | Problem:
         """One of its files alone, as ``read_batches`` would give it; nothing is completed."""
@@ -147,6 +138,20 @@ class GuardedSource(Source, Protocol):
     def path_of(self, item: str) -> str:
         """Where that file lies."""
         ...
+
+
+class ConfiguredSource:
+    """What sources have of their configuration."""
+
+    config: SourceConfig
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def holds(self) -> Literal["samples", "labels"]:
+        return self.config.holds
 
 
 KEPT_REFUSED = 100  # of one source

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 
@@ -16,7 +16,7 @@ from monitor.config.settings import Source as SourceConfig
 from monitor.model.errors import SourceError
 from monitor.model.problems import Problem
 from monitor.model.wording import visible
-from monitor.sources.batch import UNGUARDED, Batch, Guard
+from monitor.sources.batch import UNGUARDED, Batch, ConfiguredSource, Guard
 from monitor.sources.formats import relations as formats
 from monitor.sources.formats.layout import Needs
 from monitor.sources.formats.mixed import relations_of
@@ -78,21 +78,13 @@ class _File:
 
 
 @dataclass(frozen=True, slots=True)
-class FileSource:
+class FileSource(ConfiguredSource):
     """One glob. Paths are relative to ``base``, the directory of the configuration file."""
 
     config: SourceConfig
     base: Path
     slices: tuple[str, ...]
     needs: Needs = field(default_factory=Needs)
-
-    @property
-    def name(self) -> str:
-        return self.config.name
-
-    @property
-    def holds(self) -> Literal["samples", "labels"]:
-        return self.config.holds
 
     def read_batches(
         self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED

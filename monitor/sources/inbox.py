@@ -23,7 +23,7 @@ from monitor.config.settings import Source as SourceConfig
 from monitor.model.errors import StoreError
 from monitor.model.files import directory_name, flush_directory
 from monitor.model.problems import Outcome, Problem
-from monitor.sources.batch import KEPT_REFUSED, UNGUARDED, Batch, Guard, tell_where_kept
+from monitor.sources.batch import KEPT_REFUSED, UNGUARDED, Batch, ConfiguredSource, Guard, tell_where_kept
 from monitor.sources.formats import relations as formats
 from monitor.sources.formats.layout import Needs
 from monitor.sources.formats.mixed import relations_of
@@ -257,21 +257,13 @@ def inspect_push(
 
 
 @dataclass(frozen=True, slots=True)
-class InboxSource:
+class InboxSource(ConfiguredSource):
     """Takes what was pushed, in order: small pushes together in one transaction, each with a receipt of its own."""
 
     config: SourceConfig
     inbox: Inbox
     slices: tuple[str, ...]
     needs: Needs = field(default_factory=Needs)
-
-    @property
-    def name(self) -> str:
-        return self.config.name
-
-    @property
-    def holds(self) -> Literal["samples", "labels"]:
-        return self.config.holds
 
     def read_batches(
         self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED

@@ -12,7 +12,7 @@ from monitor.model.durations import format_duration
 from monitor.model.errors import SourceError
 from monitor.model.problems import Outcome, Problem
 from monitor.model.wording import counted, first_few
-from monitor.sources.batch import Batch, GuardedSource, Source, tell_where_kept
+from monitor.sources.batch import UNGUARDED, Batch, GuardedSource, Source, tell_where_kept
 from monitor.sources.cursors import read_cursor, write_cursor
 from monitor.sources.files import FileSource
 from monitor.sources.formats.layout import Needs
@@ -96,10 +96,7 @@ def _pull_source(store: ModelStore, source: Source, serving: Sequence[Serving], 
     try:
         if isinstance(source, GuardedSource):
             guard = FileGuard(connection, store.model, source, Journal.beside_database(connection), now, cursor)
-            read = source.read_batches(connection, cursor, now, guard)
-        else:
-            read = source.read_batches(connection, cursor, now)
-        for found in read:
+        for found in source.read_batches(connection, cursor, now, guard or UNGUARDED):
             if isinstance(found, Batch):
                 total.add_counts(_ingest(store, source, found, serving, now, guard))
                 continue
@@ -126,22 +123,21 @@ def _ingest(
     guard: FileGuard | None = None,
 ) -> Pulled:
     """One batch; in rounds when later files speak of rows of earlier ones, and in parts when one is damaged inside."""
-    items = [item for item, fingerprint in batch.cursor.items() if fingerprint is not None]
     try:
-        with guard.note_reading(items) if guard else nullcontext():
+        with guard.note_reading(batch.items) if guard else nullcontext():
             pulled = ingest_batch(store, source.name, source.holds, batch, now, serving=serving)
     except ApartError as error:
         members: Sequence[Batch] = error.batches
     except RefusedError as error:
         if guard is not None:
-            guard.forget_failures(items)
+            guard.forget_failures(batch.items)
         return refuse_file(store, source.name, batch, error.file, error.review, now)
     except SourceError as error:
         members = split_damaged(batch, error.message)
         if not members and guard is not None:
-            guard.forget_failures(items)
+            guard.forget_failures(batch.items)
         if batch.on_completed and not members:  # it will not get better: nobody writes it any more
-            item = _item(batch)
+            item = batch.items[0]
             batch.on_completed({item: Outcome(refused=error.message)})
             return Pulled(problems=[Problem(item, "unreadable_file", error.message)])
         if not members:
@@ -154,14 +150,14 @@ def _ingest(
             raise
         members = split_damaged(batch, str(error))
         if not members:
-            if not guard.may_try_again(_item(batch), error):
+            if not guard.may_try_again(batch.items[0], error):
                 return _held(batch, guard)
             members = [batch]
     else:
         if batch.on_completed:
-            batch.on_completed(pulled.file_outcomes or {_item(batch): _outcome(pulled)})
+            batch.on_completed(pulled.file_outcomes or {batch.items[0]: _outcome(pulled)})
         if guard is not None:
-            guard.forget_failures(items)
+            guard.forget_failures(batch.items)
         return pulled
     total = Pulled()
     for member in members:
@@ -171,7 +167,7 @@ def _ingest(
 
 def _held(batch: Batch, guard: FileGuard) -> Pulled:
     """Of the batch's one file nothing is taken now. A push that has had its tries is refused."""
-    item = _item(batch)
+    item = batch.items[0]
     why = guard.why_set_aside(item)
     if not (why and batch.on_completed):
         return Pulled()
@@ -179,11 +175,6 @@ def _held(batch: Batch, guard: FileGuard) -> Pulled:
     guard.forget_failures([item])
     text = f"push {item}: {why}. {tell_where_kept(batch.inbox, item)}"
     return Pulled(problems=[Problem(item, "push_set_aside", text)])
-
-
-def _item(batch: Batch) -> str:
-    """The one file of a batch."""
-    return next(item for item, fingerprint in batch.cursor.items() if fingerprint is not None)
 
 
 def _outcome(pulled: Pulled) -> Outcome:

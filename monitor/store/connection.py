@@ -189,6 +189,20 @@ def load_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Mappin
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS SELECT * FROM held")
 
 
+def fetch_row(connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | None = None) -> Any:
+    """Return the first row of a query that always gives one, such as an aggregate or a setting, as a tuple."""
+    row = connection.execute(query, values).fetchone()
+    assert row is not None
+    return row
+
+
+def fetch_column(
+    connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | None = None
+) -> list[Any]:
+    """Return the first value of each row of a query."""
+    return [row[0] for row in connection.execute(query, values).fetchall()]
+
+
 def naive(moment: datetime | None) -> datetime | None:
     """UTC without its marker, as the TIMESTAMP columns hold it."""
     return moment.astimezone(UTC).replace(tzinfo=None) if moment is not None else None

@@ -8,7 +8,7 @@ from typing import TypeVar
 import duckdb
 
 from monitor.model.problems import Problem
-from monitor.sources.batch import Batch, GuardedSource, Source
+from monitor.sources.batch import Batch, Guard, Source
 from monitor.sources.isolation.guard import REMEDIES
 from monitor.sources.isolation.journal import Entry, Journal
 from monitor.store.blame import first_line, is_unexpected
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class CheckWatch:
+class CheckWatch(Guard):
     """``known``: files found out before, in a process that ended over them → why; ``journal``: where to note what is read."""
 
     known: Mapping[str, str] = field(default_factory=dict)
@@ -28,15 +28,11 @@ class CheckWatch:
     def read(self, connection: duckdb.DuckDBPyConnection, source: Source) -> Iterator[Batch | Problem]:
         """All files of a source."""
         now = datetime.max.replace(tzinfo=UTC)
-        return (
-            source.read_batches(connection, {}, now, self)
-            if isinstance(source, GuardedSource)
-            else source.read_batches(connection, {}, now)
-        )
+        return source.read_batches(connection, {}, now, self)
 
     def taken(self, batch: Batch, take: Callable[[Batch], None]) -> Iterator[Batch]:
         """The batch once it could be taken, or of its files those that could. Raises what says that a file is damaged."""
-        items = [item for item, fingerprint in batch.cursor.items() if fingerprint is not None]
+        items = batch.items
         try:
             self._noted(items, lambda: take(batch))
         # a file may raise anything: it is named, and the others are tried
@@ -71,10 +67,6 @@ class CheckWatch:
     def why_set_aside(self, item: str) -> str:
         """See ``monitor.sources.batch.Guard``."""
         return self._why.get(item, "")
-
-    def wants_alone(self, item: str) -> bool:
-        """See ``monitor.sources.batch.Guard``."""
-        return False
 
     def told(self) -> list[str]:
         """A sentence for each file that could not be read since this was asked last."""

@@ -1,5 +1,6 @@
 """A file whose values make no sense together: told, left where it is, and what earlier ones of its kind brought taken back."""
 
+from collections import Counter
 from datetime import datetime
 
 from monitor.model.problems import Outcome, Problem
@@ -25,7 +26,7 @@ def refuse_file(store: ModelStore, source: str, batch: Batch, file: str, review:
             store_fact(store.connection, store.model_id, source, fact, value, now)
         if review.take_back:
             removed = _take_back(store, source, review, now)
-    aside = {"taken_back": removed} if removed else {}
+    aside = Counter({"taken_back": removed} if removed else {})
     back = f"; {removed:,} rows of files before it, taken as if they were not, are set aside" if removed else ""
     if batch.on_completed is not None:
         name = file

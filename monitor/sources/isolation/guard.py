@@ -19,7 +19,7 @@ import duckdb
 
 from monitor.config.settings import Model
 from monitor.model.problems import Problem
-from monitor.sources.batch import GuardedSource
+from monitor.sources.batch import Guard, GuardedSource
 from monitor.sources.isolation import alone
 from monitor.sources.isolation.alone import Failure, FailureKind, NotTriedError
 from monitor.sources.isolation.journal import Entry, Journal
@@ -56,7 +56,7 @@ _ONCE_MORE = 10  # times the usual patience with a file that a process of its ow
 _MEMORY = (MemoryError, duckdb.OutOfMemoryException)
 
 
-class FileGuard:
+class FileGuard(Guard):
     """Over one source in one cycle. ``problems`` grows by what there is to tell."""
 
     def __init__(

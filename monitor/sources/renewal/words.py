@@ -1,6 +1,7 @@
 """What a renewal of stored rows changed, in words."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from operator import add
 
 import duckdb
 
@@ -24,10 +25,7 @@ class Counts:
     waiting: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            self.rederived + other.rederived, self.unlabelled + other.unlabelled, self.merged + other.merged,
-            self.differing + other.differing, self.waiting + other.waiting,
-        )  # fmt: skip
+        return Counts(*map(add, astuple(self), astuple(other)))
 
 
 def tell_renewal(

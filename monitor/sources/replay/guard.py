@@ -12,6 +12,7 @@ from typing import TypeVar
 import duckdb
 
 from monitor.model.problems import Problem
+from monitor.sources.batch import Guard
 from monitor.sources.isolation.alone import Failure
 from monitor.sources.isolation.guard import REMEDIES
 from monitor.sources.isolation.journal import Entry, Journal
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class ReplayGuard:
+class ReplayGuard(Guard):
     """Over one source. ``known``: files that ended or hung a process before this one → how; ``journal``: where to note what is
     being read."""
 
@@ -55,10 +56,6 @@ class ReplayGuard:
         """See ``monitor.sources.batch.Guard``."""
         failed = self._failed.get(item)
         return f"{failed.reason}. {REMEDIES[failed.kind]}" if failed else ""
-
-    def wants_alone(self, item: str) -> bool:
-        """See ``monitor.sources.batch.Guard``."""
-        return False
 
     @contextmanager
     def note_reading(self, item: str) -> Iterator[None]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from monitor.config.settings import Model
 from monitor.model.problems import Problem
-from monitor.sources.batch import Batch, GuardedSource, Source
+from monitor.sources.batch import UNGUARDED, Batch, Guard, Source
 from monitor.sources.ingest.review import Refusal, review_files
 from monitor.sources.ingest.staging import EVER, blames_the_file, forget_rejects, stage_batch
 from monitor.sources.replay.guard import ReplayGuard
@@ -53,7 +53,7 @@ class ReplaySource:
         return self.inner.holds
 
     def read_batches(
-        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime
+        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED
     ) -> Iterator[Batch | Problem]:
         if self.tables is None:
             self.tables = self._load(connection, now)
@@ -76,13 +76,7 @@ class ReplaySource:
         connection.execute("CREATE SCHEMA IF NOT EXISTS replay.history")
         tables: dict[object, tuple[str, Batch]] = {}
         batches: list[Batch] = []
-        inner = self.inner
-        read = (
-            inner.read_batches(connection, {}, now, self.guard)
-            if isinstance(inner, GuardedSource)
-            else inner.read_batches(connection, {}, now)
-        )
-        for found in read:
+        for found in self.inner.read_batches(connection, {}, now, self.guard):
             if isinstance(found, Problem):
                 self.problems.append(found)
             else:

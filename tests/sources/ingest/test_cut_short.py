@@ -29,7 +29,7 @@ class Killing:
     holds: Literal["samples", "labels"] = "samples"
 
     def read_batches(
-        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime
+        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: object = None
     ) -> Iterator[Batch | Problem]:
         raise Killed
         yield  # a generator, as sources are
