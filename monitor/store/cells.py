@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from monitor.model import MISSING, Slice
 from monitor.statistics.cells import SUMS, Cells, Clusters
-from monitor.store.connection import load_table, naive
+from monitor.store.connection import load_table, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.places import free_places
 from monitor.store.sql import statement
@@ -65,7 +65,7 @@ def _recompute(store: ModelStore, span: Mapping[str, object]) -> None:
     members = [
         (slice_id, shown.text)
         for finest, slice_id in store.registry.slices.items()
-        for shown in shown_slices([finest], store.model.slices, store.model.max_order)
+        for shown in list_measured_slices([finest], store.model.slices, store.model.max_order)
     ]
     columns = {
         "slice_id": np.array([slice_id for slice_id, _ in members], dtype=np.int32),
@@ -87,7 +87,7 @@ def _midnight(moment: datetime) -> datetime:
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def shown_slices(finest: Sequence[Slice], dimensions: Sequence[str], max_order: int) -> list[Slice]:
+def list_measured_slices(finest: Sequence[Slice], dimensions: Sequence[str], max_order: int) -> list[Slice]:
     """All slices that readings are made for: the whole, marginals and crosses up to ``max_order``, sorted."""
     shown: set[Slice] = set()
     for slice_ in finest:
@@ -109,9 +109,9 @@ class WindowCells:
     lag: NDArray[np.float64]  # (units,) sum of label lags in seconds
 
 
-def window_cells(store: ModelStore, start: datetime, end: datetime) -> WindowCells:
+def load_window_cells(store: ModelStore, start: datetime, end: datetime) -> WindowCells:
     """Sums over the buckets in [start, end), per version and shown slice."""
-    span = {"model_id": store.model_id, "start": naive(start), "end": naive(end)}
+    span = {"model_id": store.model_id, "start": make_naive(start), "end": make_naive(end)}
     found = store.execute(statement("window_cells"), span).fetchnumpy()
     versions = dict(
         store.execute(
@@ -126,24 +126,24 @@ def window_cells(store: ModelStore, start: datetime, end: datetime) -> WindowCel
     links: list[tuple[int, int]] = []
     for index, pair in enumerate(pairs.tolist()):
         version, slice_id = versions[pair >> 32], pair & 0xFFFFFFFF
-        shown = shown_slices([finest_of_id[slice_id]], store.model.slices, store.model.max_order)
+        shown = list_measured_slices([finest_of_id[slice_id]], store.model.slices, store.model.max_order)
         links += [(index, units.setdefault((version, slice_), len(units))) for slice_ in shown]
     mapping = np.array(links, dtype=np.int64).reshape(-1, 2)
     finest = Cells(
         unit=own_unit.astype(np.int64), bin=found["bin"].astype(np.int16),
-        **{name: filled(found[name]) for name in SUMS},
+        **{name: fill_masked(found[name]) for name in SUMS},
     )  # fmt: skip
     extra = {name: np.zeros(len(units)) for name in ("unlabelled", "lag")}
     for name, sums in extra.items():
-        per_pair = np.bincount(own_unit, weights=filled(found[name]), minlength=len(pairs))
+        per_pair = np.bincount(own_unit, weights=fill_masked(found[name]), minlength=len(pairs))
         np.add.at(sums, mapping[:, 1], per_pair[mapping[:, 0]])
     return WindowCells(
-        tuple(version for version, _ in units), tuple(shown for _, shown in units), finest.regrouped(mapping),
+        tuple(version for version, _ in units), tuple(shown for _, shown in units), finest.regroup(mapping),
         _window_clusters(store.connection, span, units), extra["unlabelled"], extra["lag"],
     )  # fmt: skip
 
 
-def filled(column: NDArray[np.float64]) -> NDArray[np.float64]:
+def fill_masked(column: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.ma.filled(column, 0.0), dtype=np.float64)
 
 
@@ -165,36 +165,38 @@ def _window_clusters(
     )  # fmt: skip
 
 
-def bucket_cells(
+def load_bucket_cells(
     store: ModelStore, version: str, scope: Slice, start: datetime, end: datetime
 ) -> tuple[tuple[datetime, ...], Cells]:
     """The buckets of a slice in [start, end) in order, and their cells with the bucket's index as unit."""
-    return covered_cells(store, version, store.registry.slices_inside(scope), start, end)
+    return load_covered_cells(store, version, store.registry.slices_inside(scope), start, end)
 
 
-def covered_cells(
+def load_covered_cells(
     store: ModelStore, version: str, covered: Sequence[int], start: datetime, end: datetime
 ) -> tuple[tuple[datetime, ...], Cells]:
-    """As ``bucket_cells``, of the finest slices with these ids."""
+    """As ``load_bucket_cells``, of the finest slices with these ids."""
     found = store.execute(
         statement("bucket_cells"),
         {
             "model_id": store.model_id, "version": version, "covered": list(covered),
-            "start": naive(start), "end": naive(end),
+            "start": make_naive(start), "end": make_naive(end),
         },
     ).fetchnumpy()  # fmt: skip
     starts, unit = np.unique(found["bucket"], return_inverse=True)
     cells = Cells(
-        unit=unit.astype(np.int64), bin=found["bin"].astype(np.int16), **{name: filled(found[name]) for name in SUMS}
+        unit=unit.astype(np.int64),
+        bin=found["bin"].astype(np.int16),
+        **{name: fill_masked(found[name]) for name in SUMS},
     )
     return tuple(moment.replace(tzinfo=UTC) for moment in starts.astype("datetime64[us]").tolist()), cells
 
 
-def bucket_start(store: ModelStore, moment: datetime) -> datetime:
+def find_bucket_start(store: ModelStore, moment: datetime) -> datetime:
     """The beginning of the bucket that samples observed at ``moment`` are counted in."""
     row = store.execute(
         "SELECT bucket_of($moment::TIMESTAMP, $seconds, folded_until) FROM models WHERE model_id = $model_id",
-        {"moment": naive(moment), "seconds": int(store.model.bucket.total_seconds()), "model_id": store.model_id},
+        {"moment": make_naive(moment), "seconds": int(store.model.bucket.total_seconds()), "model_id": store.model_id},
     ).fetchone()
     assert row is not None
     found: datetime = row[0]
@@ -206,7 +208,7 @@ def fold_and_drop(store: ModelStore, now: datetime) -> bool:
 
     Returns whether anything was due. Sums stay the same, so no reading of a folded day changes.
     """
-    today = naive(now)
+    today = make_naive(now)
     assert today is not None
     midnight = _midnight(today)
     until = _midnight(midnight - store.model.fold_after)

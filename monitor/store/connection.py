@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from monitor import __version__
 from monitor.model.errors import StoreError, StoreInUseError
-from monitor.store.damage import REMEDY, is_damage, refuse_empty, refuse_lost, says_one_of, told_damage
+from monitor.store.damage import REMEDY, describe_damage, has_errno, is_damage, refuse_empty, refuse_lost
 from monitor.store.migrations.early import mend_early_meaning
 from monitor.store.restoring import finish_restore
 from monitor.store.sql import statement
@@ -69,23 +69,23 @@ def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> d
         if is_new:
             _keep_from_others(path)
         refuse_empty(state_dir, connection, path)
-        set_up(connection, now, path)
+        prepare_database(connection, now, path)
     except duckdb.Error as error:
         connection.close()
-        raise told_damage(path, error) if is_damage(error) else _not_migrated(path, error) from error
+        raise describe_damage(path, error) if is_damage(error) else _not_migrated(path, error) from error
     except BaseException:  # also KeyboardInterrupt: or this process would keep the database locked
         connection.close()
         raise
     return connection
 
 
-def set_up(connection: duckdb.DuckDBPyConnection, now: datetime, path: Path = Path(LIVE)) -> None:
+def prepare_database(connection: duckdb.DuckDBPyConnection, now: datetime, path: Path = Path(LIVE)) -> None:
     """Settings, macros and tables of a database that rows are taken into."""
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")
     for name in ("macro_bin", "macro_log_loss", "macro_bucket"):
         connection.execute(statement(name))
-    migrate(connection, now, path)
+    migrate_database(connection, now, path)
 
 
 def _keep_from_others(path: Path) -> None:
@@ -102,13 +102,13 @@ def _cannot_open(path: Path, error: duckdb.Error) -> StoreError:
             f"{path}: in use by process {holder[2]} ({holder[1]})",
             f"stop that process, or ask the running daemon instead: status, slices and jobs read {path.parent}/metrics.duckdb",
         )
-    of_the_system = says_one_of(error, errno.EACCES, errno.ENOSPC, errno.EDQUOT) or "set lock" in text
+    of_the_system = has_errno(error, errno.EACCES, errno.ENOSPC, errno.EDQUOT) or "set lock" in text
     if isinstance(error, duckdb.IOException) and of_the_system:
         return StoreError(f"{path}: cannot be opened: {text.splitlines()[0]}", _MODES)
-    return told_damage(path, error)
+    return describe_damage(path, error)
 
 
-def migrate(connection: duckdb.DuckDBPyConnection, now: datetime, path: Path = Path(LIVE)) -> list[str]:
+def migrate_database(connection: duckdb.DuckDBPyConnection, now: datetime, path: Path = Path(LIVE)) -> list[str]:
     """Apply the named migrations that are missing, each in one transaction with its own record. Returns their names.
 
     Raises StoreError naming both versions when the database has migrations that this calwatch does not know.
@@ -126,12 +126,12 @@ def migrate(connection: duckdb.DuckDBPyConnection, now: datetime, path: Path = P
         )
     missing = sorted(scripts.keys() - applied)
     if _EARLY in applied and missing:
-        with atomic(connection):
+        with transaction(connection):
             mend_early_meaning(connection)
     for name in missing:
-        with atomic(connection):
+        with transaction(connection):
             connection.execute(scripts[name])
-            connection.execute("INSERT INTO migrations VALUES ($name, $now)", {"name": name, "now": naive(now)})
+            connection.execute("INSERT INTO migrations VALUES ($name, $now)", {"name": name, "now": make_naive(now)})
     if _writer(connection) != __version__:
         connection.execute("UPDATE state SET calwatch_version = $version", {"version": __version__})
     return missing
@@ -165,7 +165,7 @@ def _writer(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 @contextmanager
-def atomic(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """One transaction: committed at the end of the block, rolled back when the block raises."""
     connection.execute("BEGIN TRANSACTION")
     try:
@@ -186,15 +186,15 @@ def load_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Mappin
     """Make the temporary table ``name`` from numpy columns of equal length (masked = NULL)."""
     # by the name of the variable: to register it is refused while the connection has a result that was not read to its end
     held = dict(columns)  # noqa: F841
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS SELECT * FROM held")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {quote_name(name)} AS SELECT * FROM held")
 
 
-def naive(moment: datetime | None) -> datetime | None:
+def make_naive(moment: datetime | None) -> datetime | None:
     """UTC without its marker, as the TIMESTAMP columns hold it."""
     return moment.astimezone(UTC).replace(tzinfo=None) if moment is not None else None
 
 
-def aware(moment: datetime | None) -> datetime | None:
+def make_aware(moment: datetime | None) -> datetime | None:
     """A TIMESTAMP column's value with its UTC marker."""
     return moment.replace(tzinfo=UTC) if moment is not None else None
 
@@ -204,12 +204,12 @@ def utc_day(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def quoted(identifier: str) -> str:
+def quote_name(identifier: str) -> str:
     """An SQL identifier in quotes."""
     return '"' + identifier.replace('"', '""') + '"'
 
 
-def literal(text: str) -> str:
+def quote_text(text: str) -> str:
     """An SQL string literal, for the places where DuckDB takes no bound parameter."""
     return "'" + text.replace("'", "''") + "'"
 

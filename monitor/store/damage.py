@@ -26,7 +26,7 @@ def refuse_lost(state_dir: Path, live: Path) -> None:
         return
     if wal.exists() and wal.is_file() and wal.stat().st_size:
         raise StoreError(f"{live}: is missing, and {wal.name} beside it holds what was written last", REMEDY)
-    if holds_calibrators(state_dir):
+    if has_calibrators(state_dir):
         raise StoreError(
             f"{live}: is missing beside calibrators: a new one would know none of them and empty every current.json",
             REMEDY,
@@ -59,11 +59,11 @@ def refuse_empty(state_dir: Path, connection: duckdb.DuckDBPyConnection, live: P
         )
     if tables:
         raise StoreError(f"{live}: is a database of another program (it has a table {min(tables)!r})", REMEDY)
-    if holds_calibrators(state_dir):
+    if has_calibrators(state_dir):
         raise StoreError(f"{live}: is empty beside calibrators: a new state would empty every current.json", REMEDY)
 
 
-def holds_calibrators(state_dir: Path) -> bool:
+def has_calibrators(state_dir: Path) -> bool:
     """Whether anything is kept in calibrators/."""
     return any(path.is_file() for path in (state_dir / "calibrators").rglob("*"))
 
@@ -74,7 +74,7 @@ def is_damage(error: duckdb.Error, live: Path | None = None) -> bool:
     return "Corrupt database file" in text or (any(word in text for word in _TELLING) and str(live or "") in text)
 
 
-def says_one_of(error: BaseException, *codes: int) -> bool:
+def has_errno(error: BaseException, *codes: int) -> bool:
     """Whether an error's text holds the system's own words for one of these ``errno`` codes: DuckDB keeps no number."""
     text = str(error).casefold()
     return any(os.strerror(code).casefold() in text for code in codes)
@@ -103,7 +103,7 @@ def demand_sound(connection: duckdb.DuckDBPyConnection) -> None:
         except duckdb.InterruptException:
             raise
         except duckdb.Error as error:
-            raise told_damage(live or Path("live.duckdb"), error) from error
+            raise describe_damage(live or Path("live.duckdb"), error) from error
 
 
 def refuse_damage(error: Exception, state_dir: Path) -> None:
@@ -112,10 +112,10 @@ def refuse_damage(error: Exception, state_dir: Path) -> None:
     if isinstance(error, DamageError):
         raise error
     if isinstance(error, duckdb.Error) and is_damage(error, live):
-        raise told_damage(live, error) from error
+        raise describe_damage(live, error) from error
 
 
-def as_damage(error: Exception, state_dir: Path) -> Exception:
+def find_damage(error: Exception, state_dir: Path) -> Exception:
     """The error, or the DamageError that ``refuse_damage`` raises in its place."""
     try:
         refuse_damage(error, state_dir)
@@ -124,7 +124,7 @@ def as_damage(error: Exception, state_dir: Path) -> Exception:
     return error
 
 
-def told_damage(live: Path, error: duckdb.Error) -> StoreError:
+def describe_damage(live: Path, error: duckdb.Error) -> StoreError:
     """What to tell a person of an error that DuckDB raised over a file it opened, or could not."""
     first_line = str(error).splitlines()[0]
     if "version number" in first_line or "newer version" in first_line.lower():

@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.config.settings import Model
 from monitor.model import MISSING, OTHER, Slice, finest_scope
-from monitor.store.connection import atomic, load_table, naive
+from monitor.store.connection import load_table, make_naive, transaction
 from monitor.store.sql import statement
 from monitor.store.values import normalize_word
 
@@ -52,7 +52,7 @@ class Registry:
         """Look the model up, or enter it."""
         row = connection.execute("SELECT model_id FROM models WHERE name = $name", {"name": model.name}).fetchone()
         if row is None:
-            row = connection.execute(statement("model_insert"), {"name": model.name, "now": naive(now)}).fetchone()
+            row = connection.execute(statement("model_insert"), {"name": model.name, "now": make_naive(now)}).fetchone()
         assert row is not None
         registry = cls(row[0])
         registry._load_all(connection)
@@ -67,13 +67,13 @@ class Registry:
 
     @contextmanager
     def transaction(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """One transaction (see ``atomic``) which the registry follows: rolled back, it knows what it knew before.
+        """One transaction (see ``transaction``) which the registry follows: rolled back, it knows what it knew before.
 
         A number kept of a rolled-back transaction would stand in samples without a row of its own, and be given out again.
         """
         slices, values = dict(self.slices), {name: set(known) for name, known in self.values.items()}
         try:
-            with atomic(connection):
+            with transaction(connection):
                 if self._is_doubtful:
                     self._load_all(connection)
                 self._is_open = True

@@ -7,7 +7,7 @@ import duckdb
 
 from monitor.model import FoldedKind, FoldedValues
 from monitor.model.wording import told_folded
-from monitor.store.connection import aware, naive
+from monitor.store.connection import make_aware, make_naive
 from monitor.store.sql import statement
 
 _EXAMPLES = 3
@@ -29,8 +29,9 @@ def note_folded(connection: duckdb.DuckDBPyConnection, model: str, met: FoldedVa
     connection.execute(
         "INSERT INTO folded_values VALUES ($model, $kind, $name, $most, $began, $newest, $rows, $examples, $finding)",
         {
-            "model": model, "kind": met.kind, "name": met.name, "most": met.most, "began": naive(found.began_at),
-            "newest": naive(met.newest_at), "rows": found.rows, "examples": list(found.examples), "finding": told_folded(found),
+            "model": model, "kind": met.kind, "name": met.name, "most": met.most, "began": make_naive(found.began_at),
+            "newest": make_naive(met.newest_at), "rows": found.rows, "examples": list(found.examples),
+            "finding": told_folded(found),
         },
     )  # fmt: skip
     return None if before else found
@@ -56,6 +57,6 @@ def load_folded(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[Fold
     """All that is told of a model, in order of kind and name."""
     rows = connection.execute(statement("folded_values_known"), {"model": model}).fetchall()
     return tuple(
-        FoldedValues(kind, name, most, aware(began) or began, aware(newest) or newest, count, tuple(examples))
+        FoldedValues(kind, name, most, make_aware(began) or began, make_aware(newest) or newest, count, tuple(examples))
         for kind, name, most, began, newest, count, examples in rows
     )

@@ -6,7 +6,7 @@ from math import ceil
 import duckdb
 
 from monitor.model import GroupSpans, Straddling
-from monitor.store.connection import naive, quoted, utc_day
+from monitor.store.connection import make_naive, quote_name, utc_day
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -15,7 +15,7 @@ EXAMINED = 2_000_000  # rows with a group, about, beyond which groups are chosen
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def share_of_straddling(
+def measure_straddling(
     connection: duckdb.DuckDBPyConnection, table: str, bucket: timedelta, *, where: str = "reason IS NULL",
     rows: int | None = None, every: int = 1,
 ) -> Straddling:  # fmt: skip
@@ -26,7 +26,7 @@ def share_of_straddling(
     id; shares and counts are then estimates.
     """
     chosen = f" AND hash(group_id) % {every}::UBIGINT = 0" if every > 1 else ""
-    source = f"SELECT group_id, observed_at FROM {quoted(table)} WHERE ({where})"
+    source = f"SELECT group_id, observed_at FROM {quote_name(table)} WHERE ({where})"
     if rows is None:
         counts = connection.execute(f"SELECT count(*) FROM ({source})").fetchone()
         rows = int(counts[0]) if counts else 0
@@ -55,13 +55,13 @@ def share_of_straddling(
 def load_spans(store: ModelStore, now: datetime) -> GroupSpans | None:
     """What the rows of the last 30 days say, fewer where retention is shorter; None where none of them has a group."""
     since = utc_day(now - min(BACK, store.model.retention))
-    where = f"model_id = {store.model_id} AND observed_at >= TIMESTAMP '{naive(since)}'"
+    where = f"model_id = {store.model_id} AND observed_at >= TIMESTAMP '{make_naive(since)}'"
     counts = store.execute(f"SELECT count(*), count(group_id) FROM samples WHERE {where}").fetchone()
     assert counts is not None  # an aggregate always gives a row
     rows, grouped = counts
     if not grouped:
         return None
-    found = share_of_straddling(
+    found = measure_straddling(
         store.connection, "samples", store.model.bucket, where=where, rows=rows, every=ceil(grouped / EXAMINED)
     )
     return GroupSpans(store.model.name, now, since, store.model.bucket, found)
@@ -74,7 +74,7 @@ def store_spans(connection: duckdb.DuckDBPyConnection, model: str, found: GroupS
         return
     held = found.straddling
     values = {
-        "model": model, "checked_at": naive(found.checked_at), "since": naive(found.since),
+        "model": model, "checked_at": make_naive(found.checked_at), "since": make_naive(found.since),
         "bucket_seconds": int(found.bucket.total_seconds()), "rows": held.rows, "grouped": held.grouped,
         "groups": held.groups, "over_buckets": held.over_buckets, "over_days": held.over_days,
         "examples": list(held.examples), "example_rows": list(held.example_rows),

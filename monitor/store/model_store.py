@@ -8,7 +8,7 @@ from datetime import datetime
 import duckdb
 
 from monitor.config.settings import Model
-from monitor.store.connection import aware
+from monitor.store.connection import make_aware
 from monitor.store.dictionaries import Registry
 
 
@@ -37,7 +37,7 @@ class ModelStore:
         """Return when calwatch first looked at the model."""
         own = {"model_id": self.model_id}
         row = self.execute("SELECT first_seen_at FROM models WHERE model_id = $model_id", own).fetchone()
-        return aware(row[0]) if row else None
+        return make_aware(row[0]) if row else None
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return one transaction, which the numbers follow (see ``Registry.transaction``)."""

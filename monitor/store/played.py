@@ -7,7 +7,7 @@ import duckdb
 
 from monitor.model.errors import UsageError
 from monitor.model.wording import minute
-from monitor.store.connection import atomic, aware
+from monitor.store.connection import make_aware, transaction
 from monitor.store.sql import statement
 
 
@@ -19,14 +19,14 @@ def is_played(connection: duckdb.DuckDBPyConnection) -> bool:
 
 def mark_played(connection: duckdb.DuckDBPyConnection) -> None:
     """Say that all that follows is played."""
-    with atomic(connection):
+    with transaction(connection):
         connection.execute("UPDATE state SET played = true")
 
 
 def played_until(connection: duckdb.DuckDBPyConnection) -> datetime:
     """The time of the last cycle: that of the state, where it is played. Of a state without a cycle, when it was made."""
     row = connection.execute(statement("played_until")).fetchone()
-    found = aware(row[0]) if row else None
+    found = make_aware(row[0]) if row else None
     assert found is not None  # open_live leaves at least one migration
     return found
 

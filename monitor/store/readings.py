@@ -24,7 +24,7 @@ from monitor.model import (
     Slice,
 )
 from monitor.statistics.cells import SCORE_BINS
-from monitor.store.connection import aware, load_table, naive, quoted
+from monitor.store.connection import load_table, make_aware, make_naive, quote_name
 from monitor.store.reasons import JOB, REASON, job_from, job_row, reason_columns, reason_of
 
 _READING_KEYS = ("model", "version", "slice", "window", "window_start", "window_end", "computed_at", "state")
@@ -49,14 +49,14 @@ def insert_columns(
 def insert_arrays(connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, NDArray[Any]]) -> None:
     """Insert rows that come as columns of equal length (masked = NULL)."""
     load_table(connection, "loaded", columns)
-    listed = ", ".join(quoted(name) for name in columns)
+    listed = ", ".join(quote_name(name) for name in columns)
     connection.execute(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM loaded")
 
 
 def _column(values: Sequence[Any]) -> Any:
     present = next((value for value in values if value is not None), None)
     if isinstance(present, datetime):
-        return np.array([naive(value) for value in values], dtype="datetime64[us]")
+        return np.array([make_naive(value) for value in values], dtype="datetime64[us]")
     if any(isinstance(value, float) for value in values):
         return np.ma.masked_invalid(
             np.array([np.nan if value is None else value for value in values], dtype=np.float64)
@@ -68,7 +68,7 @@ def _column(values: Sequence[Any]) -> Any:
 
 def store_readings(connection: duckdb.DuckDBPyConnection, model: str, readings: Sequence[Reading]) -> None:
     """Make these the newest readings of the model. Those they replace become history when their window has moved on."""
-    end = naive(max((reading.window_end for reading in readings), default=None))
+    end = make_naive(max((reading.window_end for reading in readings), default=None))
     listed = ", ".join(f'"{name}"' for name in READING_COLUMNS)
     connection.execute(
         f"INSERT INTO readings ({listed}) SELECT {listed} FROM newest_readings WHERE model = $model "
@@ -117,7 +117,7 @@ def load_readings(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[Re
 
 
 def _reading(row: Mapping[str, Any]) -> Reading:
-    start, end, computed = (aware(row[name]) for name in ("window_start", "window_end", "computed_at"))
+    start, end, computed = (make_aware(row[name]) for name in ("window_start", "window_end", "computed_at"))
     assert start is not None
     assert end is not None
     assert computed is not None
@@ -138,7 +138,7 @@ def load_alerts(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[Aler
     for row in rows:
         held: dict[str, Any] = dict(zip(_ALERT, row, strict=False))
         for name in ("since", "fired_at", "last_true_at", "resolved_at", "evaluated_at", "onset", "last_action_at"):
-            held[name] = aware(held[name])
+            held[name] = make_aware(held[name])
         held["slice"] = Slice.parse(held["slice"])
         held["severity"], held["state"] = Severity(held["severity"]), AlertState(held["state"])
         held["health"], held["why"] = Health(held["health"]), reason_of(*row[len(_ALERT) :])
@@ -196,7 +196,9 @@ def load_last_seen(connection: duckdb.DuckDBPyConnection, model_id: int) -> tupl
         "SELECT labels, last_observed_at, last_labelled_at FROM slices WHERE model_id = $model_id",
         {"model_id": model_id},
     ).fetchall()
-    return tuple(LastSeen(Slice.of(labels), aware(observed), aware(labelled)) for labels, observed, labelled in rows)
+    return tuple(
+        LastSeen(Slice.of(labels), make_aware(observed), make_aware(labelled)) for labels, observed, labelled in rows
+    )
 
 
 def store_successes(connection: duckdb.DuckDBPyConnection, model: str, succeeded: Mapping[str, datetime]) -> None:
@@ -215,7 +217,7 @@ def load_successes(connection: duckdb.DuckDBPyConnection, model: str) -> dict[st
     rows = connection.execute(
         "SELECT stage, succeeded_at FROM stages WHERE model = $model", {"model": model}
     ).fetchall()
-    return {stage: moment for stage, at in rows if (moment := aware(at)) is not None}
+    return {stage: moment for stage, at in rows if (moment := make_aware(at)) is not None}
 
 
 _COLUMNS = (
@@ -241,7 +243,7 @@ def store_disparities(connection: duckdb.DuckDBPyConnection, model: str, dispari
 def load_problems(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[datetime | None, str]]:
     """(since, problem) of each failing model."""
     rows = connection.execute("SELECT model, since, problem FROM problems").fetchall()
-    return {model: (aware(since), problem) for model, since, problem in rows}
+    return {model: (make_aware(since), problem) for model, since, problem in rows}
 
 
 def store_problems(
@@ -262,5 +264,5 @@ def store_problems(
     connection.execute("DELETE FROM problems")
     insert_columns(
         connection, "problems", ("model", "since", "problem"),
-        ((model, naive(since), problem) for model, (since, problem) in failing.items()),
+        ((model, make_naive(since), problem) for model, (since, problem) in failing.items()),
     )  # fmt: skip

@@ -32,7 +32,7 @@ def rewrite_samples(store: ModelStore) -> None:
     renew_cells(store, first, beyond)
 
 
-def take_out(store: ModelStore, chosen: str, values: Mapping[str, object]) -> int:
+def remove_samples(store: ModelStore, chosen: str, values: Mapping[str, object]) -> int:
     """Remove the samples that ``chosen`` (SQL over the columns of `samples`, called s) names, with their sums; how many."""
     store.execute(
         f"CREATE OR REPLACE TEMP TABLE replaced AS SELECT s.rowid AS row_key, s.* FROM samples AS s WHERE {chosen}",

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from monitor.model import Slice
 from monitor.model.reasons import Code, Reason
 from monitor.model.samples import AboutLogits, Samples
-from monitor.store.connection import naive, utc_day
+from monitor.store.connection import make_naive, utc_day
 from monitor.store.model_store import ModelStore
-from monitor.store.scores.class_logits import class_logits
+from monitor.store.scores.class_logits import match_class_logits
 from monitor.store.scores.logits import PROBABILITIES, load_holdings
 from monitor.store.sql import statement
 
@@ -23,7 +23,7 @@ ROOMY = 50  # logits of a row that need about as much memory as its other column
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedSamples:
     """``samples`` with scores from before any calibration; ``slices[samples.slice_index[i]]`` is sample i's finest."""
 
     samples: Samples
@@ -39,7 +39,7 @@ def load_samples(
     start: datetime,
     end: datetime,
     max_samples: int | None = None,
-) -> Loaded:
+) -> LoadedSamples:
     """Labelled rows of a version in the finest slices ``covered``, observed in [start, end), in time order.
 
     Of more than ``max_samples`` rows whole groups are taken, chosen by a hash of group_id, or of sample_id where a
@@ -67,10 +67,10 @@ def load_samples(
     if samples.n is not None:
         notes.append(Reason.of(Code.SAMPLES_PRECOUNTED, rows=len(samples), samples=samples.n.sum()))
     of_cells = utc_day(oldest.replace(tzinfo=UTC)) if thinned and not unlike_cells else None
-    return Loaded(samples, slices, tuple(notes), of_cells)
+    return LoadedSamples(samples, slices, tuple(notes), of_cells)
 
 
-def load_shares(
+def load_batches(
     store: ModelStore, version: str, covered: Sequence[int], start: datetime, end: datetime, max_samples: int
 ) -> Iterator[Samples]:
     """All rows that ``load_samples`` gives, in shares of whole groups, each in time order: what needs no more than sums
@@ -97,7 +97,8 @@ _PARTS = 1 << 16
 
 def _span(store: ModelStore, version: str, covered: Sequence[int], start: datetime, end: datetime) -> dict[str, object]:
     return {
-        "model_id": store.model_id, "version": version, "covered": list(covered), "start": naive(start), "end": naive(end)
+        "model_id": store.model_id, "version": version, "covered": list(covered), "start": make_naive(start),
+        "end": make_naive(end),
     }  # fmt: skip
 
 
@@ -124,7 +125,7 @@ def _read(
     outcome = np.asarray(rows["positives"], dtype=np.float64) / n
     predicted = _names(rows["predicted_class"])
     held = load_holdings(store)
-    logits, label_index, said = class_logits(rows["logits"], rows["label"], predicted, outcome, store.model, held)
+    logits, label_index, said = match_class_logits(rows["logits"], rows["label"], predicted, outcome, store.model, held)
     samples = Samples(
         score=np.asarray(rows["raw_score"], dtype=np.float64),
         outcome=outcome,

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import duckdb
 
-from monitor.store.connection import naive
+from monitor.store.connection import make_naive
 
 
 def load_facts(connection: duckdb.DuckDBPyConnection, model_id: int, source: str) -> dict[str, str]:
@@ -27,5 +27,5 @@ def store_fact(
     )
     connection.execute(
         "INSERT INTO source_facts VALUES ($model_id, $source, $fact, $value, $now)",
-        {**where, "value": value, "now": naive(now)},
+        {**where, "value": value, "now": make_naive(now)},
     )

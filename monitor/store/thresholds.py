@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from monitor.model import Slice, ThresholdInUse
 from monitor.statistics.thresholds.curves import COLUMNS, ThresholdCurve
 from monitor.statistics.thresholds.live import design_effects, live_rates
-from monitor.store.cells import WindowCells, filled, shown_slices
-from monitor.store.connection import naive
+from monitor.store.cells import WindowCells, fill_masked, list_measured_slices
+from monitor.store.connection import make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.readings import insert_columns
 from monitor.store.reasons import REASON, THRESHOLD, reason_columns, threshold_from
@@ -40,7 +40,7 @@ def deployed_rates(
     found = store.execute(
         statement("deployed_cells"),
         {
-            "model_id": store.model_id, "start": naive(start), "end": naive(end),
+            "model_id": store.model_id, "start": make_naive(start), "end": make_naive(end),
             "calibrators": sorted({each.calibrator for each in deciding}),
         },
     ).fetchnumpy()  # fmt: skip
@@ -60,13 +60,14 @@ def deployed_rates(
         if threshold is None:
             continue
         own[index] = threshold
-        for shown in shown_slices([finest[slice_id]], store.model.slices, store.model.max_order):
+        for shown in list_measured_slices([finest[slice_id]], store.model.slices, store.model.max_order):
             unit = units.get((versions[version_key], shown))
             if unit is not None:
                 links.append((index, unit))
     return live_rates(
-        part.reshape(-1).astype(np.int64), found["bin"].astype(np.int64), filled(found["n"]), filled(found["outcome"]),
-        own, np.array(links, dtype=np.int64).reshape(-1, 2), design_effects(held.cells, held.clusters, len(units)),
+        part.reshape(-1).astype(np.int64), found["bin"].astype(np.int64), fill_masked(found["n"]),
+        fill_masked(found["outcome"]), own,
+        np.array(links, dtype=np.int64).reshape(-1, 2), design_effects(held.cells, held.clusters, len(units)),
     )  # fmt: skip
 
 
@@ -111,7 +112,7 @@ def store_thresholds(
 def _plain(value: Any) -> Any:
     if isinstance(value, Slice):
         return value.text
-    return naive(value) if isinstance(value, datetime) else value
+    return make_naive(value) if isinstance(value, datetime) else value
 
 
 def load_thresholds(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[ThresholdInUse, ...]:

@@ -11,7 +11,7 @@ from monitor.config.settings import Model
 from monitor.config.sources import Outcomes
 from monitor.config.sources import Source as SourceConfig
 from monitor.model import Task
-from monitor.store.connection import literal, quoted
+from monitor.store.connection import quote_name, quote_text
 
 # What people and programs write where there is no label yet, in lower case; an empty value is missing anyhow.
 MISSING_WORDS = (
@@ -65,7 +65,7 @@ def plain_text(column: str, kind: str) -> str:
 
 def normalized_text(text: str) -> str:
     """The same for an SQL expression that is text: ``" 12.0 "`` → ``12``, ``"1.10"`` stays, ``""`` → NULL."""
-    bare = f"trim({text}, {literal(BLANKS)})"
+    bare = f"trim({text}, {quote_text(BLANKS)})"
     # nearly all values are as they should be: comparisons that cost little send only the others through the rest
     last = f"{text}[-1]"
     odd = f"{text} < '!' OR {text} >= chr(160) OR contains({text}, '.') OR {last} <= ' ' OR {last} >= chr(160)"
@@ -146,13 +146,13 @@ class LabelRules:
         assert self.positive is not None
         alike = {word for word in self.classes if word.lower() == self.positive.lower()}
         if alike <= {self.positive}:
-            return f"lower({label}) = lower({literal(self.positive)})"
-        return f"{label} = {literal(self.positive)}"
+            return f"lower({label}) = lower({quote_text(self.positive)})"
+        return f"{label} = {quote_text(self.positive)}"
 
 
 def outcome_expression(rules: LabelRules, kind: str) -> tuple[str, str]:
     """(SQL: whether the column ``outcome`` of this type says anything, SQL: 0, 1, −1 as written, or NULL)."""
-    column = quoted("outcome")
+    column = quote_name("outcome")
     if kind == "BOOLEAN" and not (rules.true or rules.false):
         return f"{column} IS NOT NULL", f"{column}::INTEGER"
     if not (rules.true or rules.false or rules.own_missing) and (is_integer_type(kind) or kind in ("DOUBLE", "FLOAT")):
@@ -184,4 +184,4 @@ def _lowered(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def _listed(words: Iterable[str]) -> str:
-    return ", ".join(literal(word) for word in words)
+    return ", ".join(quote_text(word) for word in words)

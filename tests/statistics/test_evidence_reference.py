@@ -5,7 +5,7 @@ from scipy.special import expit, logit
 
 from monitor.statistics.cells import Cells, fine_bin_middle
 from monitor.statistics.drift.bets import BinSums, Tolerance, bin_middles
-from monitor.statistics.drift.eprocess import Block, EvidenceState, advance
+from monitor.statistics.drift.eprocess import Block, EvidenceState, advance_evidence
 from monitor.statistics.drift.reference import Reference, fit_reference
 
 Floats = NDArray[np.float64]
@@ -72,7 +72,7 @@ def test_bins_without_samples_tolerate_anything() -> None:
 def alarms(reference: Reference, stream: Cells, slices: int, buckets: int) -> int:
     sums = BinSums.from_cells(stream, slices, buckets)
     block = Block.of(sums, np.arange(buckets), *reference.bands(stream, slices, buckets, Tolerance()))
-    return len(advance(EvidenceState.fresh(slices), block, 50.0, 1.0).alarms)
+    return len(advance_evidence(EvidenceState.begin(slices), block, 50.0, 1.0).alarms)
 
 
 @pytest.mark.slow

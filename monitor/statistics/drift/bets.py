@@ -170,7 +170,7 @@ class BinSums:
         samples = totals(cells.unit, cells.n, slices * buckets).reshape(slices, buckets)
         return cls(weight, score, outcome, samples)
 
-    def regrouped(self, links: NDArray[np.int64], slices: int) -> "BinSums":
+    def regroup(self, links: NDArray[np.int64], slices: int) -> "BinSums":
         """Sums of other slices: ``links`` holds (from, to) pairs, shape (pairs, 2); one may feed many."""
         links = links[np.argsort(links[:, 1], kind="stable")]
         fed, first = np.unique(links[:, 1], return_index=True)
@@ -183,7 +183,7 @@ class BinSums:
 
         return BinSums(summed(self.weight), summed(self.score), summed(self.outcome), summed(self.samples))
 
-    def only(self, kept: NDArray[np.bool_]) -> "BinSums":
+    def select_buckets(self, kept: NDArray[np.bool_]) -> "BinSums":
         """With nothing in the (slices, buckets) that ``kept`` does not hold."""
         shown = kept[:, :, None]
         weight, score, outcome = (np.where(shown, column, 0.0) for column in (self.weight, self.score, self.outcome))
@@ -215,13 +215,13 @@ class Tolerance:
     def probability(cls, margin: float) -> "Tolerance":
         return cls("probability", margin)
 
-    def lower(self, rate: Floats) -> Floats:
+    def lower_rate(self, rate: Floats) -> Floats:
         """The lowest tolerated outcome rate where ``rate`` is expected; same shape, in [0, 1]."""
         if self.kind == "odds":
             return rate / (rate + self.size * (1 - rate))
         return np.maximum(rate - self.size, 0.0)
 
-    def upper(self, rate: Floats) -> Floats:
+    def upper_rate(self, rate: Floats) -> Floats:
         """The highest tolerated outcome rate where ``rate`` is expected; same shape, in [0, 1]."""
         if self.kind == "odds":
             return self.size * rate / (1 - rate + self.size * rate)

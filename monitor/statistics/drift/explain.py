@@ -29,7 +29,7 @@ class BinDrift:
     contribution: float
 
 
-def explain(
+def explain_drift(
     block: Block, row: int, tilt: int, onset: int, alarm: int, bank: Bank | None = None
 ) -> tuple[BinDrift, ...]:
     """The twelve bins of slice ``row`` from bucket ``onset`` to bucket ``alarm``, both included, under one tilt.
@@ -40,7 +40,7 @@ def explain(
     >>> day, shape = np.array([0]), (1, 1, 12)
     >>> ten, nine, half = (np.full(shape, value) for value in (10.0, 9.0, 0.5))
     >>> block = Block(day, ten, nine, half, half, np.full((1, 1), 120.0))
-    >>> found = explain(block, 0, tilt=0, onset=0, alarm=0)
+    >>> found = explain_drift(block, 0, tilt=0, onset=0, alarm=0)
     >>> found[0].weight, found[0].mean_rate, found[0].outcome_rate
     (10.0, 0.5, 0.9)
     """

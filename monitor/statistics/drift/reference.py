@@ -80,7 +80,7 @@ def reference_bands(
         rate = totals(slot, weights * expit(centre + bound[unit // max(buckets, 1), fine]), size)
         mean = np.divide(rate, weight, out=np.full(size, otherwise), where=weight > 0)
         sides.append(np.clip(mean, 0.0, 1.0).reshape(len(references), buckets, DETECTOR_BINS))
-    return tolerance.lower(sides[0]), tolerance.upper(sides[1])
+    return tolerance.lower_rate(sides[0]), tolerance.upper_rate(sides[1])
 
 
 def fit_reference(cells: Cells, confidence: float = 0.99) -> Reference:
@@ -198,7 +198,7 @@ def _nothing() -> Floats:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Gathering:
+class ReferencePool:
     """One slice: ``sums`` (3, 192) Σw, Σwp, Σwy per fine bin so far; or ``reference``, once there are enough."""
 
     sums: Floats = field(default_factory=_nothing)
@@ -222,7 +222,7 @@ class Gathering:
         return _HEAD.pack(_MAGIC, len(head)) + head + np.asarray(arrays, dtype="<f8").tobytes()
 
     @classmethod
-    def from_bytes(cls, checkpoint: bytes) -> "Gathering":
+    def from_bytes(cls, checkpoint: bytes) -> "ReferencePool":
         """The inverse of ``to_bytes``. Raises ValueError when the bytes are not of this format."""
         magic, length = _HEAD.unpack_from(checkpoint) if len(checkpoint) >= _HEAD.size else (b"", 0)
         if magic != _MAGIC:
@@ -236,9 +236,9 @@ class Gathering:
         return cls(_nothing(), Reference(kind, arrays[0], arrays[1], described["samples"], described["fit_p"]))
 
 
-def gather(
-    gathering: Sequence[Gathering], cells: Cells, buckets: int, needed: float, confidence: float = 0.99
-) -> tuple[list[Gathering], NDArray[np.bool_]]:
+def pool_reference(
+    gathering: Sequence[ReferencePool], cells: Cells, buckets: int, needed: float, confidence: float = 0.99
+) -> tuple[list[ReferencePool], NDArray[np.bool_]]:
     """Take buckets in order into the references of slices that have none yet.
 
     ``cells.unit`` is ``slice · buckets + bucket``. Returns the slices after the last bucket, and (slices, buckets) which
@@ -246,7 +246,7 @@ def gather(
 
     >>> from monitor.statistics.cells import Cells
     >>> cells = Cells.from_samples([0.2, 0.8] * 50, [0, 1] * 50, unit=np.arange(100) // 50)
-    >>> found, judged = gather([Gathering()], cells, 2, needed=40)
+    >>> found, judged = pool_reference([ReferencePool()], cells, 2, needed=40)
     >>> found[0].reference is not None, judged.tolist()
     (True, [[False, True]])
     """
@@ -265,7 +265,7 @@ def gather(
     found = list(gathering)
     for index in np.flatnonzero(open_).tolist():
         sums = gathering[index].sums + news[:, index]
-        found[index] = Gathering(_nothing(), _fitted(sums, confidence)) if reached[index] else Gathering(sums)
+        found[index] = ReferencePool(_nothing(), _fitted(sums, confidence)) if reached[index] else ReferencePool(sums)
     judged: NDArray[np.bool_] = np.arange(buckets)[None, :] > last[:, None]
     return found, judged
 

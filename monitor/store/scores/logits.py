@@ -13,7 +13,7 @@ import duckdb
 
 from monitor.config.sources import Source
 from monitor.store.model_store import ModelStore
-from monitor.store.scores.agreement import ENOUGH, Agreement, told_agreement
+from monitor.store.scores.agreement import ENOUGH, Agreement, describe_agreement
 from monitor.store.source_facts import load_facts, store_fact
 from monitor.store.sql import statement
 
@@ -83,7 +83,7 @@ class Kinds:
         return Kinds(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
 
-def kinds(connection: duckdb.DuckDBPyConnection) -> Kinds:
+def count_kinds(connection: duckdb.DuckDBPyConnection) -> Kinds:
     """Of the good rows of `staged`, before they are settled."""
     found = connection.execute(f"""
 SELECT count(*) FILTER (kind = 'l'), count(*) FILTER (kind = 'p'), count(*) FILTER (kind = 'o'), count(*) FILTER (kind = 'u'),
@@ -105,8 +105,9 @@ def has_vectors(connection: duckdb.DuckDBPyConnection) -> bool:
 def follow_files(
     connection: duckdb.DuckDBPyConnection, meaning: Source, facts: Mapping[str, str]
 ) -> tuple[int | None, str]:
-    """Go through the files of `staged`, several taken as if one by one, as ``settle_logits`` would. Returns the place (from 0)
-    of the first that changes what the source is known to hold, None where none does, and the kinds of the last vectors then."""
+    """Go through the files of `staged`, several taken as if one by one, as ``normalize_logits`` would. Returns the place (from
+    0) of the first that changes what the source is known to hold, None where none does, and the kinds of the last vectors
+    then."""
     rows = connection.execute(f"""
 SELECT {PLACE} AS place, string_agg(kind, '' ORDER BY position)
 FROM (SELECT position, CASE WHEN obvious THEN 'l' ELSE {_KIND} END AS kind
@@ -121,7 +122,7 @@ WHERE kind <> 's' GROUP BY place ORDER BY place""").fetchall()
     return None, recent
 
 
-def settle_logits(
+def normalize_logits(
     connection: duckdb.DuckDBPyConnection, model_id: int, source: str, meaning: Source, now: datetime, *,
     followed: str | None = None,
 ) -> str | None:  # fmt: skip
@@ -132,7 +133,7 @@ def settle_logits(
     `bad_logits`. When a source is found to hold probabilities, what was stored of the model's before becomes logarithms too.
     ``followed``: of several files that were followed and change nothing, the kinds of the last vectors.
     """
-    seen = kinds(connection)
+    seen = count_kinds(connection)
     if not seen.vectors:
         return None
     facts = load_facts(connection, model_id, source)
@@ -169,7 +170,7 @@ def settle_logits(
         return None
     if found == LOGITS and before in (None, NEITHER, MIXED):
         return None
-    return _told(found, before, seen)
+    return _describe_holding(found, before, seen)
 
 
 def _verdict(
@@ -230,7 +231,7 @@ def load_raw_until(connection: duckdb.DuckDBPyConnection, model: str) -> datetim
     return row[0] if row else None
 
 
-def _told(found: str, before: str | None, seen: Kinds) -> str:
+def _describe_holding(found: str, before: str | None, seen: Kinds) -> str:
     held = f", which held {before} so far," if before in (LOGITS, PROBABILITIES) else ""
     if found == PROBABILITIES:
         return f"the column logits{held} holds {_probabilities(seen)}: their logarithm is used; {_FOR_GOOD}"
@@ -266,7 +267,7 @@ def _neither(seen: Kinds) -> str:
 
 
 def remark_logits(seen: Kinds, meaning: Source) -> list[str]:
-    """Mere notes for ``calwatch check``, of the ``kinds`` tried; sentences without their stop."""
+    """Mere notes for ``calwatch check``, of the ``count_kinds`` tried; sentences without their stop."""
     if seen.single and not seen.vectors:
         return ["the column logits holds one number a row, which no refit uses: scores go to score or raw_score"]
     found = _first_verdict(seen)
@@ -283,7 +284,7 @@ def suspect_logits(seen: Kinds, agreed: Agreement, classes: Iterable[str], meani
     said = []
     found = _first_verdict(seen)
     if meaning.logits_are is None and found in (NEITHER, MIXED):
-        said.append(_told(found, None, seen))
+        said.append(_describe_holding(found, None, seen))
     taken = meaning.logits_are or found
     if taken == PROBABILITIES and seen.impossible:
         said.append(
@@ -291,7 +292,7 @@ def suspect_logits(seen: Kinds, agreed: Agreement, classes: Iterable[str], meani
             "would be set aside as bad_logits: is logits_are right?"
         )
     if agreed.is_broken:
-        said.append(f"{told_agreement(agreed, tuple(classes))}. Until then refits use scores, not logits")
+        said.append(f"{describe_agreement(agreed, tuple(classes))}. Until then refits use scores, not logits")
     return said
 
 
