@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from monitor.model import MISSING, Slice
 from monitor.statistics.cells import SUMS, Cells, Clusters
-from monitor.store.connection import load_table, make_naive
+from monitor.store.connection import load_table, make_aware, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.places import free_places
 from monitor.store.sql import statement
@@ -19,9 +19,8 @@ from monitor.store.sql import statement
 def renew_cells(store: ModelStore, first: datetime, beyond: datetime) -> None:
     """Bring the cells of all rows in `incoming` (observed in [first, beyond), naive UTC) up to date."""
     own = {"model_id": store.model_id}
-    folded = store.execute("SELECT folded_until FROM models WHERE model_id = $model_id", own).fetchone()
-    assert folded is not None
-    buckets = {"bucket_seconds": int(store.model.bucket.total_seconds()), "folded_until": folded[0]}
+    (folded,) = store.fetch_row("SELECT folded_until FROM models WHERE model_id = $model_id", own)
+    buckets = {"bucket_seconds": int(store.model.bucket.total_seconds()), "folded_until": folded}
     if _is_grouped(store.connection, own):
         # samples of the touched buckets reach beyond the rows themselves, at most to the ends of their days
         span = {**own, "first": _midnight(first), "beyond": _midnight(beyond) + timedelta(days=1)}
@@ -78,9 +77,8 @@ def _recompute(store: ModelStore, span: Mapping[str, object]) -> None:
 
 def _reach(store: ModelStore, table: str) -> dict[str, object]:
     """The model and the buckets between which a temporary table lies, so that row groups are pruned by time."""
-    edges = store.execute(f"SELECT min(bucket), max(bucket) FROM {table}").fetchone()
-    assert edges is not None
-    return {"model_id": store.model_id, "first_bucket": edges[0], "last_bucket": edges[1]}
+    first, last = store.fetch_row(f"SELECT min(bucket), max(bucket) FROM {table}")
+    return {"model_id": store.model_id, "first_bucket": first, "last_bucket": last}
 
 
 def _midnight(moment: datetime) -> datetime:
@@ -194,13 +192,12 @@ def load_covered_cells(
 
 def find_bucket_start(store: ModelStore, moment: datetime) -> datetime:
     """The beginning of the bucket that samples observed at ``moment`` are counted in."""
-    row = store.execute(
+    (found,) = store.fetch_row(
         "SELECT bucket_of($moment::TIMESTAMP, $seconds, folded_until) FROM models WHERE model_id = $model_id",
         {"moment": make_naive(moment), "seconds": int(store.model.bucket.total_seconds()), "model_id": store.model_id},
-    ).fetchone()
-    assert row is not None
-    found: datetime = row[0]
-    return found.replace(tzinfo=UTC)
+    )
+    start: datetime = make_aware(found)
+    return start
 
 
 def fold_and_drop(store: ModelStore, now: datetime) -> bool:
@@ -208,17 +205,14 @@ def fold_and_drop(store: ModelStore, now: datetime) -> bool:
 
     Returns whether anything was due. Sums stay the same, so no reading of a folded day changes.
     """
-    today = make_naive(now)
-    assert today is not None
-    midnight = _midnight(today)
+    midnight = _midnight(make_naive(now))
     until = _midnight(midnight - store.model.fold_after)
     where = {"model_id": store.model_id}
-    row = store.execute("SELECT folded_until FROM models WHERE model_id = $model_id", where).fetchone()
-    assert row is not None
-    if row[0] >= until:
+    (since,) = store.fetch_row("SELECT folded_until FROM models WHERE model_id = $model_id", where)
+    if since >= until:
         return False
     with store.transaction():
-        span = {**where, "since": row[0], "until": until}
+        span = {**where, "since": since, "until": until}
         store.execute(statement("fold_collect"), span)
         store.execute("DELETE FROM cells WHERE model_id = $model_id AND bucket >= $since AND bucket < $until", span)
         store.execute("INSERT INTO cells SELECT * FROM folded")

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from monitor.store.restoring import finish_restore
 from monitor.store.sql import statement
 
 LIVE = "live.duckdb"
+Moment = TypeVar("Moment", bound=datetime | None)
 _MODES = "check permissions, free space and the disk, or choose another [monitor] state_dir"
 _EARLY = "0009_meaning"  # changed before it was left as it is
 
@@ -189,14 +190,48 @@ def load_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Mappin
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {quote_name(name)} AS SELECT * FROM held")
 
 
-def make_naive(moment: datetime | None) -> datetime | None:
-    """UTC without its marker, as the TIMESTAMP columns hold it."""
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment is not None else None
+def fetch_row(
+    connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | None = None
+) -> tuple[Any, ...]:
+    """Return the row of a statement that always gives one, such as an aggregate. Raises duckdb.Error."""
+    row: tuple[Any, ...] | None = connection.execute(query, values).fetchone()
+    assert row is not None
+    return row
 
 
-def make_aware(moment: datetime | None) -> datetime | None:
-    """A TIMESTAMP column's value with its UTC marker."""
-    return moment.replace(tzinfo=UTC) if moment is not None else None
+def fetch_dicts(
+    connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows of a statement by the names of their columns, times with their UTC marker. Raises duckdb.Error."""
+    cursor = connection.execute(query, values)
+    names = [column[0] for column in cursor.description or ()]
+    return [
+        {
+            name: make_aware(value) if isinstance(value, datetime) else value
+            for name, value in zip(names, row, strict=True)
+        }
+        for row in cursor.fetchall()
+    ]
+
+
+def insert_row(connection: duckdb.DuckDBPyConnection, table: str, values: Mapping[str, object]) -> None:
+    """Insert one row by the names of its columns; times with a zone become UTC without. Raises duckdb.Error."""
+    names, marks = ", ".join(map(quote_name, values)), ", ".join(f"${name}" for name in values)
+    plain = {
+        name: make_naive(value) if isinstance(value, datetime) and value.tzinfo else value
+        for name, value in values.items()
+    }
+    connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", plain)
+
+
+def make_naive(moment: Moment) -> Moment:
+    """Return UTC without its marker, as the TIMESTAMP columns hold it; None stays None."""
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment is not None else moment
+
+
+def make_aware(moment: Moment) -> Moment:
+    """Return a TIMESTAMP column's value with its UTC marker; None stays None."""
+    return moment.replace(tzinfo=UTC) if moment is not None else moment
 
 
 def utc_day(moment: datetime) -> datetime:

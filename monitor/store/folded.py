@@ -1,13 +1,13 @@
 """What is beyond a limit of a model, as it is told: versions, calibrators and slice values that fold, versions not judged."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 
 import duckdb
 
 from monitor.model import FoldedKind, FoldedValues
 from monitor.model.wording import told_folded
-from monitor.store.connection import make_aware, make_naive
+from monitor.store.connection import fetch_dicts, insert_row
 from monitor.store.sql import statement
 
 _EXAMPLES = 3
@@ -26,14 +26,8 @@ def note_folded(connection: duckdb.DuckDBPyConnection, model: str, met: FoldedVa
         rows=met.rows + (before.rows if before and met.kind != "drift" else 0),
     )  # fmt: skip
     forget_folded(connection, model, met.kind, met.name)
-    connection.execute(
-        "INSERT INTO folded_values VALUES ($model, $kind, $name, $most, $began, $newest, $rows, $examples, $finding)",
-        {
-            "model": model, "kind": met.kind, "name": met.name, "most": met.most, "began": make_naive(found.began_at),
-            "newest": make_naive(met.newest_at), "rows": found.rows, "examples": list(found.examples),
-            "finding": told_folded(found),
-        },
-    )  # fmt: skip
+    values = asdict(found) | {"model": model, "examples": list(found.examples), "finding": told_folded(found)}
+    insert_row(connection, "folded_values", values)
     return None if before else found
 
 
@@ -55,8 +49,5 @@ def forget_folded_before(connection: duckdb.DuckDBPyConnection, model: str, olde
 
 def load_folded(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[FoldedValues, ...]:
     """All that is told of a model, in order of kind and name."""
-    rows = connection.execute(statement("folded_values_known"), {"model": model}).fetchall()
-    return tuple(
-        FoldedValues(kind, name, most, make_aware(began) or began, make_aware(newest) or newest, count, tuple(examples))
-        for kind, name, most, began, newest, count, examples in rows
-    )
+    rows = fetch_dicts(connection, statement("folded_values_known"), {"model": model})
+    return tuple(FoldedValues(**row | {"examples": tuple(row["examples"])}) for row in rows)

@@ -1,12 +1,13 @@
 """How far groups (group_id) reach: which share of rows lies in groups that span buckets, and days."""
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from math import ceil
 
 import duckdb
 
 from monitor.model import GroupSpans, Straddling
-from monitor.store.connection import make_naive, quote_name, utc_day
+from monitor.store.connection import fetch_row, insert_row, make_naive, quote_name, utc_day
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -28,21 +29,16 @@ def measure_straddling(
     chosen = f" AND hash(group_id) % {every}::UBIGINT = 0" if every > 1 else ""
     source = f"SELECT group_id, observed_at FROM {quote_name(table)} WHERE ({where})"
     if rows is None:
-        counts = connection.execute(f"SELECT count(*) FROM ({source})").fetchone()
-        rows = int(counts[0]) if counts else 0
+        rows = int(fetch_row(connection, f"SELECT count(*) FROM ({source})")[0])
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW grouped_rows AS SELECT * FROM ({source}) WHERE group_id IS NOT NULL{chosen}"
     )
     try:
         lengths = {"bucket": bucket // _MICROSECOND, "day": timedelta(days=1) // _MICROSECOND}
-        found = connection.execute(statement("group_spans"), lengths).fetchone()
+        *counts, longest = fetch_row(connection, statement("group_spans"), lengths)
     finally:
         connection.execute("DROP VIEW grouped_rows")
-    assert found is not None  # an aggregate always gives a row
-    grouped, groups, over_buckets, over_days, longest = found
-    grouped, groups, over_buckets, over_days = (
-        int(each) * every for each in (grouped, groups, over_buckets, over_days)
-    )
+    grouped, groups, over_buckets, over_days = (int(each) * every for each in counts)
     examples = [each for each in longest or [] if each["seconds"] > 0]
     of = max(rows, 1)
     return Straddling(
@@ -56,9 +52,7 @@ def load_spans(store: ModelStore, now: datetime) -> GroupSpans | None:
     """What the rows of the last 30 days say, fewer where retention is shorter; None where none of them has a group."""
     since = utc_day(now - min(BACK, store.model.retention))
     where = f"model_id = {store.model_id} AND observed_at >= TIMESTAMP '{make_naive(since)}'"
-    counts = store.execute(f"SELECT count(*), count(group_id) FROM samples WHERE {where}").fetchone()
-    assert counts is not None  # an aggregate always gives a row
-    rows, grouped = counts
+    rows, grouped = store.fetch_row(f"SELECT count(*), count(group_id) FROM samples WHERE {where}")
     if not grouped:
         return None
     found = measure_straddling(
@@ -74,12 +68,11 @@ def store_spans(connection: duckdb.DuckDBPyConnection, model: str, found: GroupS
         return
     held = found.straddling
     values = {
-        "model": model, "checked_at": make_naive(found.checked_at), "since": make_naive(found.since),
-        "bucket_seconds": int(found.bucket.total_seconds()), "rows": held.rows, "grouped": held.grouped,
-        "groups": held.groups, "over_buckets": held.over_buckets, "over_days": held.over_days,
-        "examples": list(held.examples), "example_rows": list(held.example_rows),
+        "model": model, "checked_at": found.checked_at, "since": found.since,
+        "bucket_seconds": int(found.bucket.total_seconds()), **asdict(held), "examples": list(held.examples),
+        "example_rows": list(held.example_rows),
         "example_seconds": [each.total_seconds() for each in held.example_lengths], "suspicious": held.suspicious,
         "finding": finding,
     }  # fmt: skip
-    marks = ", ".join(f"${name}" for name in values)
-    connection.execute(f"INSERT INTO group_spans ({', '.join(values)}) VALUES ({marks})", values)
+    del values["example_lengths"]
+    insert_row(connection, "group_spans", values)

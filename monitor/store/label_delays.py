@@ -1,6 +1,6 @@
 """Label delays in the store: labelled samples old enough to compare, and what was found last."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
@@ -9,15 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model import LabelDelays
-from monitor.store.connection import make_aware, make_naive, utc_day
+from monitor.store.connection import fetch_dicts, insert_row, make_naive, utc_day
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
-_COLUMNS = (
-    "model", "checked_at", "label_maturity", "depends", "unknown", "samples", "observed_from", "observed_until", "earlier",
-    "p_value", "median_true", "median_false", "settled",
-)  # fmt: skip
-_TIMES = ("checked_at", "observed_from", "observed_until")
 _LENGTHS = ("label_maturity", "median_true", "median_false", "settled")
 
 
@@ -65,28 +60,14 @@ def load_delayed(store: ModelStore, now: datetime, wanted: int) -> DelayedSample
 def store_label_delays(connection: duckdb.DuckDBPyConnection, found: LabelDelays, finding: str) -> None:
     """Replace what was found of the model before; ``finding`` says it in words."""
     connection.execute("DELETE FROM label_delays WHERE model = $model", {"model": found.model})
-    values = {name: getattr(found, name) for name in _COLUMNS}
-    values |= {name: make_naive(values[name]) for name in _TIMES}
-    values |= {name: _seconds(values[name]) for name in _LENGTHS}
-    values["finding"] = finding
-    marks = ", ".join(f"${name}" for name in values)
-    connection.execute(f"INSERT INTO label_delays ({', '.join(values)}) VALUES ({marks})", values)
-
-
-def _seconds(length: timedelta | None) -> float | None:
-    return None if length is None else length.total_seconds()
+    values = {name: v.total_seconds() if isinstance(v, timedelta) else v for name, v in asdict(found).items()}
+    insert_row(connection, "label_delays", values | {"finding": finding})
 
 
 def load_label_delays(connection: duckdb.DuckDBPyConnection, model: str) -> LabelDelays | None:
     """What was found last; None when nothing is stored."""
-    row = connection.execute(
-        f"SELECT {', '.join(_COLUMNS)} FROM label_delays WHERE model = $model", {"model": model}
-    ).fetchone()
-    if row is None:
+    rows = fetch_dicts(connection, "SELECT * EXCLUDE finding FROM label_delays WHERE model = $model", {"model": model})
+    if not rows:
         return None
-    held = dict(zip(_COLUMNS, row, strict=True))
-    for name in _TIMES:
-        held[name] = make_aware(held[name])
-    for name in _LENGTHS:
-        held[name] = None if held[name] is None else timedelta(seconds=held[name])
-    return LabelDelays(**held)
+    lengths = {name: timedelta(seconds=rows[0][name]) for name in _LENGTHS if rows[0][name] is not None}
+    return LabelDelays(**rows[0] | lengths)

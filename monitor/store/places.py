@@ -108,9 +108,8 @@ def _enter(
     numbers = {pair: number for pair, (number, _) in known.items()}
     new = sorted(wanted - known.keys())
     if new:
-        row = store.execute("SELECT coalesce(max(stream_id), 0) FROM streams").fetchone()
-        assert row is not None  # an aggregate always gives a row
-        numbers |= {pair: row[0] + 1 + place for place, pair in enumerate(new)}
+        (last,) = store.fetch_row("SELECT coalesce(max(stream_id), 0) FROM streams")
+        numbers |= {pair: number for number, pair in enumerate(new, last + 1)}
         columns = {
             "stream_id": np.array([numbers[pair] for pair in new], dtype=np.int32),
             "version": np.array([version for version, _ in new], dtype=object),

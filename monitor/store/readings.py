@@ -24,7 +24,7 @@ from monitor.model import (
     Slice,
 )
 from monitor.statistics.cells import SCORE_BINS
-from monitor.store.connection import load_table, make_aware, make_naive, quote_name
+from monitor.store.connection import fetch_dicts, insert_row, load_table, make_aware, make_naive, quote_name
 from monitor.store.reasons import JOB, REASON, job_from, job_row, reason_columns, reason_of
 
 _READING_KEYS = ("model", "version", "slice", "window", "window_start", "window_end", "computed_at", "state")
@@ -112,38 +112,30 @@ def _reading_row(reading: Reading) -> tuple[Any, ...]:
 def load_readings(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[Reading, ...]:
     """The newest readings, without reliability bars: what a restart has before its first measurement."""
     listed = ", ".join(f'"{name}"' for name in READING_COLUMNS)
-    rows = connection.execute(f"SELECT {listed} FROM newest_readings WHERE model = $model", {"model": model}).fetchall()
-    return tuple(_reading(dict(zip(READING_COLUMNS, row, strict=True))) for row in rows)
-
-
-def _reading(row: Mapping[str, Any]) -> Reading:
-    start, end, computed = (make_aware(row[name]) for name in ("window_start", "window_end", "computed_at"))
-    assert start is not None
-    assert end is not None
-    assert computed is not None
-    return Reading(
-        model=row["model"], version=row["version"], slice=Slice.parse(row["slice"]), window=row["window"],
-        window_start=start, window_end=end, computed_at=computed, state=ReadingState(row["state"]),
-        samples=row["samples"], unlabelled=row["unlabelled"], label_lag_seconds=row["label_lag_seconds"],
-        metrics={name: row[name] for name in METRICS},
+    rows = fetch_dicts(connection, f"SELECT {listed} FROM newest_readings WHERE model = $model", {"model": model})
+    own = (*_READING_KEYS, "samples", "unlabelled", "label_lag_seconds")
+    return tuple(
+        Reading(**{name: row[name] for name in own} | {
+            "slice": Slice.parse(row["slice"]), "state": ReadingState(row["state"]),
+            "metrics": {name: row[name] for name in METRICS},
+        })
+        for row in rows
     )  # fmt: skip
 
 
 def load_alerts(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[Alert, ...]:
     """The alerts of a model as last stored."""
-    rows = connection.execute(
-        f"SELECT {', '.join((*_ALERT, *REASON))} FROM alerts WHERE model = $model", {"model": model}
-    ).fetchall()
-    alerts = []
-    for row in rows:
-        held: dict[str, Any] = dict(zip(_ALERT, row, strict=False))
-        for name in ("since", "fired_at", "last_true_at", "resolved_at", "evaluated_at", "onset", "last_action_at"):
-            held[name] = make_aware(held[name])
-        held["slice"] = Slice.parse(held["slice"])
-        held["severity"], held["state"] = Severity(held["severity"]), AlertState(held["state"])
-        held["health"], held["why"] = Health(held["health"]), reason_of(*row[len(_ALERT) :])
-        alerts.append(Alert(**held))
-    return tuple(alerts)
+    rows = fetch_dicts(
+        connection, f"SELECT {', '.join((*_ALERT, *REASON))} FROM alerts WHERE model = $model", {"model": model}
+    )
+    kinds = {"slice": Slice.parse, "severity": Severity, "state": AlertState, "health": Health}
+    return tuple(
+        Alert(
+            **{name: row[name] for name in _ALERT} | {name: kind(row[name]) for name, kind in kinds.items()},
+            why=reason_of(*(row[name] for name in REASON)),
+        )
+        for row in rows
+    )
 
 
 def store_alerts(
@@ -175,19 +167,19 @@ def load_jobs(
     newest: int | None = None,
 ) -> tuple[Job, ...]:  # fmt: skip
     """The model's jobs in these states, oldest first; with ``newest`` only so many, those asked for last."""
-    rows = connection.execute(
+    rows = fetch_dicts(
+        connection,
         f"SELECT {', '.join(JOB)} FROM jobs WHERE model = $model AND list_contains($states, state) "
         "ORDER BY requested_at DESC, id DESC LIMIT $newest",
         {"model": model, "states": [state.value for state in states], "newest": newest or 2**40},
-    ).fetchall()
-    return tuple(job_from(dict(zip(JOB, row, strict=True))) for row in reversed(rows))
+    )
+    return tuple(map(job_from, reversed(rows)))
 
 
 def store_job(connection: duckdb.DuckDBPyConnection, job: Job) -> None:
     """Insert the job, or replace the row of the same id."""
     connection.execute("DELETE FROM jobs WHERE id = $id", {"id": job.id})
-    bound = ", ".join(f"${name}" for name in JOB)
-    connection.execute(f"INSERT INTO jobs ({', '.join(JOB)}) VALUES ({bound})", job_row(job))
+    insert_row(connection, "jobs", job_row(job))
 
 
 def load_last_seen(connection: duckdb.DuckDBPyConnection, model_id: int) -> tuple[LastSeen, ...]:
@@ -217,7 +209,7 @@ def load_successes(connection: duckdb.DuckDBPyConnection, model: str) -> dict[st
     rows = connection.execute(
         "SELECT stage, succeeded_at FROM stages WHERE model = $model", {"model": model}
     ).fetchall()
-    return {stage: moment for stage, at in rows if (moment := make_aware(at)) is not None}
+    return {stage: make_aware(at) for stage, at in rows}
 
 
 _COLUMNS = (

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from monitor.model import Slice
 from monitor.model.reasons import Code, Reason
 from monitor.model.samples import AboutLogits, Samples
-from monitor.store.connection import make_naive, utc_day
+from monitor.store.connection import fetch_row, make_naive, utc_day
 from monitor.store.model_store import ModelStore
 from monitor.store.scores.class_logits import match_class_logits
 from monitor.store.scores.logits import PROBABILITIES, load_holdings
@@ -47,9 +47,7 @@ def load_samples(
     choice holds for one version of DuckDB, whose hash it is.
     """
     span = _span(store, version, covered, start, end)
-    counts = store.execute(statement("refit_counts"), span).fetchone()
-    assert counts is not None  # an aggregate always gives a row
-    usable, without_raw, oldest = counts
+    usable, without_raw, oldest = store.fetch_row(statement("refit_counts"), span)
     classes = _logits_each(store.connection, span) if max_samples else 0
     most = max_samples * ROOMY // max(classes, ROOMY) if max_samples else usable
     thinned = usable > most
@@ -79,8 +77,7 @@ def load_batches(
     A share holds about ``max_samples`` rows at most (fewer where they have many logits), or one group that is larger.
     """
     span = _span(store, version, covered, start, end)
-    counts = store.execute(statement("refit_counts"), span).fetchone()
-    assert counts is not None  # an aggregate always gives a row
+    counts = store.fetch_row(statement("refit_counts"), span)
     most = max_samples * ROOMY // max(_logits_each(store.connection, span), ROOMY)
     shares = math.ceil(counts[0] / (0.9 * most))  # they are not quite equal
     for share in range(shares):
@@ -108,10 +105,9 @@ def _choose(connection: duckdb.DuckDBPyConnection, span: Mapping[str, object], u
     while True:
         last = min(last + last // 4 + 1, _PARTS - 1)
         connection.execute(statement("refit_parts"), {**span, "last": last})
-        row = connection.execute(statement("refit_cut"), {"max_samples": most}).fetchone()
-        assert row is not None  # an aggregate always gives a row
-        if row[1] or last == _PARTS - 1:
-            return int(row[0])
+        cut, is_enough = fetch_row(connection, statement("refit_cut"), {"max_samples": most})
+        if is_enough or last == _PARTS - 1:
+            return int(cut)
         last *= 2  # most rows are of a few groups, further on
 
 

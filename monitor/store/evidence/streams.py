@@ -158,7 +158,8 @@ def load_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, bas
         "SELECT basis, until FROM evidence_reach WHERE model = $model AND rule = $rule", where
     ).fetchone()
     if row is not None and row[0] == basis:
-        return make_aware(row[1])
+        until: datetime = make_aware(row[1])
+        return until
     for table in ("evidence_streams", "evidence_checkpoints", "evidence_reach", "evidence", "evidence_alarms"):
         connection.execute(f"DELETE FROM {table} WHERE model = $model AND rule = $rule", where)
     if row is not None:

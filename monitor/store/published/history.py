@@ -35,7 +35,7 @@ from monitor.model.refits import ROLLED_BACK
 from monitor.statistics.calibration.reliability import reliability
 from monitor.statistics.cells import SCORE_BINS, SUMS, Cells, Clusters
 from monitor.store.cells import fill_masked
-from monitor.store.connection import make_naive
+from monitor.store.connection import fetch_dicts, make_naive
 from monitor.store.reasons import job_from
 from monitor.store.sql import statement
 
@@ -215,9 +215,7 @@ class History:
 
     def _rows(self, name: str, **parameters: object) -> list[Row]:
         """What a statement gives, each row by the names of its columns; times with their UTC marker."""
-        cursor = self._connection.execute(statement(name, **self._tables), parameters)
-        names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, map(_utc, row), strict=True)) for row in cursor.fetchall()]
+        return fetch_dicts(self._connection, statement(name, **self._tables), parameters)
 
     def _as(self, kind: type[Noun], name: str, **parameters: object) -> tuple[Noun, ...]:
         own = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # all are dataclasses
@@ -227,10 +225,6 @@ class History:
 def job_of_row(row: Row) -> Job:
     """Return the job of a row with ``job_columns``."""
     return job_from({name: value for name, value in row.items() if name != "total"})
-
-
-def _utc(value: Any) -> Any:
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
 def _span(since: datetime, until: datetime, points: int) -> float:

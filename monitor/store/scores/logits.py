@@ -12,6 +12,7 @@ from datetime import datetime
 import duckdb
 
 from monitor.config.sources import Source
+from monitor.store.connection import fetch_row
 from monitor.store.model_store import ModelStore
 from monitor.store.scores.agreement import ENOUGH, Agreement, describe_agreement
 from monitor.store.source_facts import load_facts, store_fact
@@ -85,16 +86,14 @@ class Kinds:
 
 def count_kinds(connection: duckdb.DuckDBPyConnection) -> Kinds:
     """Of the good rows of `staged`, before they are settled."""
-    found = connection.execute(f"""
+    found = fetch_row(connection, f"""
 SELECT count(*) FILTER (kind = 'l'), count(*) FILTER (kind = 'p'), count(*) FILTER (kind = 'o'), count(*) FILTER (kind = 'u'),
     count(*) FILTER (kind = 's'), count(*) FILTER (kind = 'p' AND high > 1.00001),
     count(*) FILTER (kind <> 's' AND NOT {_POSSIBLE})
 FROM (SELECT *, {_KIND} AS kind FROM (
-    SELECT {_MEASURES} FROM staged WHERE reason IS NULL AND len(logits) > 0 AND NOT {_OBVIOUS}))""").fetchone()
-    rest = connection.execute(f"SELECT count(*) FROM staged WHERE reason IS NULL AND {_OBVIOUS}").fetchone()
-    assert found is not None  # an aggregate always gives a row
-    assert rest is not None
-    return Kinds(*found) + Kinds(logits=rest[0], impossible=rest[0])
+    SELECT {_MEASURES} FROM staged WHERE reason IS NULL AND len(logits) > 0 AND NOT {_OBVIOUS}))""")  # fmt: skip
+    (rest,) = fetch_row(connection, f"SELECT count(*) FROM staged WHERE reason IS NULL AND {_OBVIOUS}")
+    return Kinds(*found) + Kinds(logits=rest, impossible=rest)
 
 
 def has_vectors(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -199,11 +198,9 @@ def _mend_stored(connection: duckdb.DuckDBPyConnection, model_id: int, source: s
     """Take the logarithm of the model's stored probabilities, which came before anybody knew; where they are most of what
     is stored, calibrators fitted so far took them for logits: remember that too."""
     stored = f"(SELECT rowid AS row_key, {_MEASURES} FROM samples WHERE model_id = $model_id AND len(logits) > 1)"
-    counts = connection.execute(
-        f"SELECT count(*), count(*) FILTER ({which}) FROM {stored}", {"model_id": model_id}
-    ).fetchone()
-    assert counts is not None  # an aggregate always gives a row
-    vectors, probabilities = counts
+    vectors, probabilities = fetch_row(
+        connection, f"SELECT count(*), count(*) FILTER ({which}) FROM {stored}", {"model_id": model_id}
+    )
     if not probabilities:
         return
     connection.execute(
