@@ -18,9 +18,9 @@ from monitor.model.reasons import Code, Reason, Trigger, TriggerKind
 from monitor.model.refits import RollbackOrder, job_of
 from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator, Identity
-from monitor.recalibration.registry import load_promoted
+from monitor.recalibration.registry import load_promoted, load_serving
 from monitor.statistics.sequential_comparison import ALPHA, BOUND, NOTHING, LossComparison, bound_gain, compare_losses
-from monitor.store.connection import make_naive, transaction
+from monitor.store.connection import fetch_dicts, make_naive, transaction
 from monitor.store.model_store import ModelStore
 from monitor.store.samples import load_batches
 from monitor.store.sql import statement
@@ -78,7 +78,7 @@ def run_guards(store: ModelStore, now: datetime, end: datetime) -> GuardResult:
     rollbacks, notes = [], []
     for guard in _watching(connection, model.name):
         with transaction(connection):
-            if not _in_charge(connection, model.name, guard):
+            if load_serving(connection, model.name).get(guard.scope.text) != guard.calibrator:
                 _store_state(connection, model.name, guard, "over")
                 continue
             blind = _compare_changed(store, guard, min(end, guard.until))
@@ -106,38 +106,19 @@ def _rollback(model: str, guard: Guard, found: LossComparison, now: datetime) ->
 
 
 def _watching(connection: duckdb.DuckDBPyConnection, model: str) -> list[Guard]:
-    rows = connection.execute(statement("guards_watching"), {"model": model}).fetchall()
-    return [
-        Guard(
-            Slice.parse(row[0]), row[1], row[2], row[3], row[4].replace(tzinfo=UTC), row[5].replace(tzinfo=UTC), row[6]
-        )
-        for row in rows
-    ]
-
-
-def _in_charge(connection: duckdb.DuckDBPyConnection, model: str, guard: Guard) -> bool:
-    found = connection.execute(
-        "SELECT 1 FROM serving WHERE model = $model AND scope = $scope AND calibrator = $calibrator AND until IS NULL",
-        {"model": model, "scope": guard.scope.text, "calibrator": guard.calibrator},
-    ).fetchone()
-    return found is not None
+    rows = fetch_dicts(connection, statement("guards_watching"), {"model": model})
+    return [Guard(**row | {"scope": Slice.parse(row["scope"])}) for row in rows]
 
 
 def _compare_changed(store: ModelStore, guard: Guard, end: datetime) -> bool:
     """Compare anew what changed; whether some samples could not be compared."""
     model = store.model
-    scopes = [
-        Slice.parse(scope)
-        for (scope,) in store.execute(
-            "SELECT scope FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''",
-            {"model": model.name},
-        ).fetchall()
-    ]
+    scopes = list(map(Slice.parse, load_serving(store.connection, model.name)))
     covered = store.registry.slices_in_charge_of(guard.scope, scopes)
     where: dict[str, object] = {
         "model_id": store.model_id, "version": guard.version, "covered": covered, "model": model.name,
         "calibrator": guard.calibrator, "since": make_naive(guard.since),
-        "first": make_naive(_bucket_of(guard.since, model.bucket)), "end": make_naive(end),
+        "first": make_naive(guard.since - (guard.since - _EPOCH) % model.bucket), "end": make_naive(end),
     }  # fmt: skip
     changed = {
         bucket.replace(tzinfo=UTC): mark
@@ -181,10 +162,6 @@ def _store_run(
             "samples": [each.samples for each in compared], "losses": [each.loss for each in compared],
         },
     )  # fmt: skip
-
-
-def _bucket_of(moment: datetime, width: timedelta) -> datetime:
-    return moment - (moment - _EPOCH) % width
 
 
 def _compare_run(
@@ -248,21 +225,14 @@ def _store_state(
     connection: duckdb.DuckDBPyConnection, model: str, guard: Guard, state: str, found: LossComparison | None = None,
     left_out: int = 0,
 ) -> None:  # fmt: skip
-    where: dict[str, object] = {
-        "model": model, "calibrator": guard.calibrator, "since": make_naive(guard.since), "state": state
-    }  # fmt: skip
+    where = {"model": model, "calibrator": guard.calibrator, "since": make_naive(guard.since)}
     mine = "WHERE model = $model AND calibrator = $calibrator AND since = $since"
-    connection.execute(f"UPDATE guards SET state = $state {mine}", where)
+    new: dict[str, object] = {"state": state}
     if found is not None:
-        connection.execute(
-            f"UPDATE guards SET evidence = $evidence, groups = $groups, samples = $samples, loss = $loss, "
-            f"left_out = $left_out {mine}",
-            {
-                **{name: value for name, value in where.items() if name != "state"}, "evidence": found.evidence,
-                "groups": found.groups, "samples": found.samples,
-                "loss": found.loss / found.groups if found.groups else None, "left_out": left_out,
-            },
-        )  # fmt: skip
+        loss = found.loss / found.groups if found.groups else None
+        new |= {"evidence": found.evidence, "groups": found.groups, "samples": found.samples}
+        new |= {"loss": loss, "left_out": left_out}
+    changes = ", ".join(f"{name} = ${name}" for name in new)
+    connection.execute(f"UPDATE guards SET {changes} {mine}", where | new)
     if state != "watching":
-        where.pop("state")
         connection.execute(f"DELETE FROM guard_buckets {mine}", where)

@@ -25,7 +25,7 @@ from monitor.recalibration.artefacts import (
 )
 from monitor.recalibration.calibrators import Calibrator, OnProbabilities
 from monitor.recalibration.methods import calibrator_from
-from monitor.store.connection import make_aware, make_naive
+from monitor.store.connection import delete_rows, fetch_row, insert_row, make_aware, make_naive
 from monitor.store.scores.logits import load_raw_until
 from monitor.store.scores.served import Serving
 from monitor.store.sql import statement
@@ -37,12 +37,8 @@ ADOPTION_WINDOW = timedelta(days=1)  # of the newest traffic, in which productio
 
 def load_charge(connection: duckdb.DuckDBPyConnection, model: str) -> dict[Slice, tuple[str, Calibrator]]:
     """Scope → (artefact id, calibrator) in charge now."""
-    rows = connection.execute(
-        "SELECT scope, calibrator FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''",
-        {"model": model},
-    ).fetchall()
     promoted = load_promoted(connection, model)
-    return {Slice.parse(scope): (id_, promoted[id_]) for scope, id_ in rows}
+    return {Slice.parse(scope): (id_, promoted[id_]) for scope, id_ in load_serving(connection, model).items()}
 
 
 def load_promoted(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, Calibrator]:
@@ -69,15 +65,12 @@ def load_intervals(connection: duckdb.DuckDBPyConnection, model: Model) -> list[
         {"model": model.name},
     ).fetchall()
     promoted = load_promoted(connection, model.name)
-    intervals = []
-    for scope, id_, since, until in rows:
-        began = make_aware(since)
-        assert began is not None
-        calibrator = promoted[id_]
-        intervals.append(
-            Serving(Slice.parse(scope), id_, began, make_aware(until), calibrator.apply, calibrator.needs_logits)
+    return [
+        Serving(
+            Slice.parse(scope), id_, make_aware(since), make_aware(until), promoted[id_].apply, promoted[id_].needs_logits
         )
-    return intervals
+        for scope, id_, since, until in rows
+    ]  # fmt: skip
 
 
 def take_charge(
@@ -89,18 +82,14 @@ def take_charge(
     connection.execute(
         "UPDATE serving SET until = $now WHERE model = $model AND scope = $scope AND until IS NULL", where
     )
-    connection.execute(
-        "INSERT INTO serving (model, scope, calibrator, since, cause) VALUES ($model, $scope, $id, $now, $cause)",
-        {**where, "id": artefact_id, "cause": cause},
-    )
+    row = {"model": model, "scope": scope.text, "calibrator": artefact_id, "since": now, "cause": cause}
+    insert_row(connection, "serving", row)
 
 
 def record_artefact(connection: duckdb.DuckDBPyConnection, artefact: Artefact) -> None:
     """Enter a written artefact into the table; to be called inside a transaction."""
     gate = artefact.gate_window or artefact.fit_window
-    connection.execute(
-        "DELETE FROM calibrators WHERE id = $id AND model = $model", {"id": artefact.id, "model": artefact.model}
-    )
+    delete_rows(connection, "calibrators", {"id": artefact.id, "model": artefact.model})
     connection.execute(
         statement("calibrator_insert"),
         {
@@ -117,8 +106,8 @@ def record_artefact(connection: duckdb.DuckDBPyConnection, artefact: Artefact) -
 def record_document(connection: duckdb.DuckDBPyConnection, artefact: Artefact) -> None:
     """Keep the text of the artefact's file, from which it can be written again; to be called inside a transaction."""
     where = {"id": artefact.id, "model": artefact.model}
-    connection.execute("DELETE FROM artefacts WHERE id = $id AND model = $model", where)
-    connection.execute("INSERT INTO artefacts VALUES ($id, $model, $text)", {**where, "text": document_of(artefact)})
+    delete_rows(connection, "artefacts", where)
+    insert_row(connection, "artefacts", where | {"document": document_of(artefact)})
 
 
 def load_serving(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, str]:
@@ -158,12 +147,10 @@ def calibrators_in_use(
     seen = _seen_since(connection, model_id, min((row[4] for row in rows), default=None))
     charge = []
     for scope, (_, id_, method, fitted, since) in zip(scopes, rows, strict=True):
-        fitted_at, promoted_at = make_aware(fitted), make_aware(since)
-        assert fitted_at is not None
-        assert promoted_at is not None
         own = {used for slice_, used, newest in seen if newest > since and finest_scope(slice_, scopes) == scope}
         adopted = True if id_ in own else (False if own and model.recalibration.apply == "serving" else None)
-        charge.append(CalibratorInUse(model.name, scope, id_, method, fitted_at, promoted_at, adopted))
+        times = make_aware(fitted), make_aware(since)
+        charge.append(CalibratorInUse(model.name, scope, id_, method, *times, adopted))
     return tuple(charge)
 
 
@@ -171,13 +158,13 @@ def _seen_since(
     connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime | None
 ) -> list[tuple[Slice, str, datetime]]:
     """(finest slice, calibrator that serving named, newest sample), of the newest day of traffic since then."""
-    newest = connection.execute(
-        "SELECT max(last_observed_at) FROM slices WHERE model_id = $model_id", {"model_id": model_id}
-    ).fetchone()
-    if since is None or newest is None or newest[0] is None:
+    (newest,) = fetch_row(
+        connection, "SELECT max(last_observed_at) FROM slices WHERE model_id = $model_id", {"model_id": model_id}
+    )
+    if since is None or newest is None:
         return []
     rows = connection.execute(
-        statement("calibrators_seen"), {"model_id": model_id, "since": max(since, newest[0] - ADOPTION_WINDOW)}
+        statement("calibrators_seen"), {"model_id": model_id, "since": max(since, newest - ADOPTION_WINDOW)}
     ).fetchall()
     return [(Slice.of(labels), calibrator, moment) for labels, calibrator, moment in rows]
 
@@ -209,7 +196,10 @@ def roll_back_calibrator(connection: duckdb.DuckDBPyConnection, state_dir: Path,
     order = RollbackOrder.of(job.details)
     named = order.target
     path = load_path(connection, job.model, job.scope)
-    if not path and not (named and _ever_in_charge(connection, job.model, job.scope)):
+    was_in_charge = connection.execute(
+        "SELECT 1 FROM serving WHERE model = $model AND scope = $scope", {"model": job.model, "scope": job.scope.text}
+    ).fetchone()
+    if not path and not (named and was_in_charge):
         raise ArtefactError(
             f'model "{job.model}": no calibrator is in charge of {job.scope.text}, nothing to roll back',
             'see who is: calwatch status; to bring an earlier one back, name it with "--to ID"',
@@ -225,13 +215,6 @@ def roll_back_calibrator(connection: duckdb.DuckDBPyConnection, state_dir: Path,
     why = [Reason.of(Code.ROLLED_BACK, present=present, target=target), *([order.why] if order.why else [])]
     details = {**job.details, "from": present, "to": target}
     return replace(job, state=JobState.DONE, finished_at=now, why=tuple(why), details=details)
-
-
-def _ever_in_charge(connection: duckdb.DuckDBPyConnection, model: str, scope: Slice) -> bool:
-    found = connection.execute(
-        "SELECT 1 FROM serving WHERE model = $model AND scope = $scope", {"model": model, "scope": scope.text}
-    ).fetchone()
-    return found is not None
 
 
 def _demand_usable(connection: duckdb.DuckDBPyConnection, state_dir: Path, job: Job, target: str) -> None:

@@ -6,7 +6,6 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
 
 from monitor.model.methods import METHOD_NAMES, METHODS, method_named
 from monitor.model.reasons import Code, Reason
@@ -15,7 +14,7 @@ from monitor.model.words import tell_reasons
 from monitor.recalibration.fit_cells import ON_SCORES, ByOutcome, fit_by_outcome, fit_from_cells
 from monitor.recalibration.methods import Calibrator, part_of
 from monitor.statistics.cells import Cells
-from monitor.statistics.paired_loss import Improvement, improvement, log_losses
+from monitor.statistics.paired_loss import Improvement, bound_improvement, improvement, log_losses
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -276,10 +275,7 @@ def _held_out_losses_of_cells(
 
 
 def _improvement(gain: Floats, count: Floats, confidence: float) -> Improvement:
-    """As ``improvement.improvement``, from the sum of gains and the number of samples of each cluster (units,)."""
-    n, groups = float(count.sum()), len(count)
+    """As ``improvement``, from the sum of gains and the number of samples of each cluster (units,)."""
+    n = float(count.sum())
     mean = float(gain.sum()) / n
-    residual = gain - mean * count
-    standard_error = float(np.sqrt(groups / (groups - 1) * (residual @ residual))) / n
-    reach = float(student_t.ppf(confidence, groups - 1)) * standard_error
-    return Improvement(mean, mean - reach, mean + reach, confidence, int(n), groups)
+    return bound_improvement(mean, gain - mean * count, n, confidence, int(n))

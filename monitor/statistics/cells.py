@@ -91,19 +91,6 @@ def fine_edges() -> Floats:
     return edges
 
 
-SUMS = (  # the columns of Cells that are added up
-    "n",
-    "score",
-    "outcome",
-    "score_squared",
-    "score_outcome",
-    "log_loss",
-    "weight",
-    "weight_score",
-    "weight_outcome",
-)
-
-
 def _column(values: ArrayLike | None, rows: int, default: float, name: str) -> Floats:
     """``values`` as one float64 per row, or ``default`` in every row. Raises ValueError when the length differs."""
     if values is None:
@@ -240,6 +227,7 @@ class Cells:
         return Cells._of(unit, self.bin[rows], self._sums[:, rows]).merge()
 
 
+SUMS = tuple(name for name in Cells.__dataclass_fields__ if name not in ("unit", "bin"))  # what is added up
 ALL_BINS = -1  # Clusters.score_bin of the level at which all score bins are together
 
 
@@ -313,7 +301,7 @@ class Clusters:
         )
 
     def regroup(self, mapping: NDArray[np.int64]) -> "Clusters":
-        """Merged clusters of other units, as ``Cells.regrouped``.
+        """Merged clusters of other units, as ``Cells.regroup``.
 
         Exact when no group has members in two sources of one target; a group that has is counted as two.
         """

@@ -217,11 +217,18 @@ def fetch_dicts(
 def insert_row(connection: duckdb.DuckDBPyConnection, table: str, values: Mapping[str, object]) -> None:
     """Insert one row by the names of its columns; times with a zone become UTC without. Raises duckdb.Error."""
     names, marks = ", ".join(map(quote_name, values)), ", ".join(f"${name}" for name in values)
-    plain = {
-        name: make_naive(value) if isinstance(value, datetime) and value.tzinfo else value
-        for name, value in values.items()
-    }
-    connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", plain)
+    connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", _strip_zones(values))
+
+
+def delete_rows(connection: duckdb.DuckDBPyConnection, table: str, where: Mapping[str, object]) -> None:
+    """Delete the rows whose columns have these values, times as in ``insert_row``. Raises duckdb.Error."""
+    same = " AND ".join(f"{quote_name(name)} = ${name}" for name in where)
+    connection.execute(f"DELETE FROM {table} WHERE {same}", _strip_zones(where))
+
+
+def _strip_zones(values: Mapping[str, object]) -> dict[str, object]:
+    zoned = {name: make_naive(v) for name, v in values.items() if isinstance(v, datetime) and v.tzinfo}
+    return {**values, **zoned}
 
 
 def make_naive(moment: Moment) -> Moment:

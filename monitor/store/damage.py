@@ -93,9 +93,7 @@ def demand_sound(connection: duckdb.DuckDBPyConnection) -> None:
     """
     row = connection.execute("SELECT path FROM duckdb_databases() WHERE database_name = current_database()").fetchone()
     live = Path(row[0]) if row and row[0] else None
-    tables = connection.execute(statement("tables_stored")).fetchall()
-    for names in tables:
-        table = ".".join('"' + name.replace('"', '""') + '"' for name in names)
+    for table in _stored_tables(connection):
         try:
             connection.execute(f"SELECT max(hash(t)) FROM {table} AS t").fetchall()
         except duckdb.OutOfMemoryException:
@@ -145,20 +143,20 @@ def describe_damage(live: Path, error: duckdb.Error) -> StoreError:
 def has_unreadable_rows(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether some rows of the connection's own database cannot be read for damage; reads all of them. For errors that name
     no file, while others are attached."""
-    (name,) = connection.execute("SELECT current_database()").fetchone() or ("",)
-    tables = connection.execute(
-        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = $name AND NOT temporary",
-        {"name": name},
-    ).fetchall()
     try:
-        for parts in tables:
-            table = ".".join('"' + part.replace('"', '""') + '"' for part in (name, *parts))
+        for table in _stored_tables(connection):
             connection.execute(f"SELECT count(hash(held)) FROM {table} AS held").fetchone()
     except duckdb.Error as error:
         if is_damage(error):
             return True
         raise
     return False
+
+
+def _stored_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The tables of the connection's own database, as SQL names them."""
+    tables = connection.execute(statement("tables_stored")).fetchall()
+    return [".".join('"' + name.replace('"', '""') + '"' for name in names) for names in tables]
 
 
 def _refuse_foreign_log(live: Path, wal: Path) -> None:

@@ -7,7 +7,7 @@ import duckdb
 
 from monitor.model import FoldedKind, FoldedValues
 from monitor.model.wording import told_folded
-from monitor.store.connection import fetch_dicts, insert_row
+from monitor.store.connection import delete_rows, fetch_dicts, insert_row
 from monitor.store.sql import statement
 
 _EXAMPLES = 3
@@ -33,10 +33,7 @@ def note_folded(connection: duckdb.DuckDBPyConnection, model: str, met: FoldedVa
 
 def forget_folded(connection: duckdb.DuckDBPyConnection, model: str, kind: FoldedKind, name: str) -> None:
     """It is over."""
-    connection.execute(
-        "DELETE FROM folded_values WHERE model = $model AND kind = $kind AND name = $name",
-        {"model": model, "kind": kind, "name": name},
-    )
+    delete_rows(connection, "folded_values", {"model": model, "kind": kind, "name": name})
 
 
 def forget_folded_before(connection: duckdb.DuckDBPyConnection, model: str, oldest: datetime) -> None:

@@ -7,7 +7,7 @@ from math import ceil
 import duckdb
 
 from monitor.model import GroupSpans, Straddling
-from monitor.store.connection import fetch_row, insert_row, make_naive, quote_name, utc_day
+from monitor.store.connection import delete_rows, fetch_row, insert_row, make_naive, quote_name, utc_day
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -63,7 +63,7 @@ def load_spans(store: ModelStore, now: datetime) -> GroupSpans | None:
 
 def store_spans(connection: duckdb.DuckDBPyConnection, model: str, found: GroupSpans | None, finding: str) -> None:
     """Replace what was found of the model before; ``finding`` says it in words. None: it has no groups any more."""
-    connection.execute("DELETE FROM group_spans WHERE model = $model", {"model": model})
+    delete_rows(connection, "group_spans", {"model": model})
     if found is None:
         return
     held = found.straddling

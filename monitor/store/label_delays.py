@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model import LabelDelays
-from monitor.store.connection import fetch_dicts, insert_row, make_naive, utc_day
+from monitor.store.connection import delete_rows, fetch_dicts, insert_row, make_naive, utc_day
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -59,7 +59,7 @@ def load_delayed(store: ModelStore, now: datetime, wanted: int) -> DelayedSample
 
 def store_label_delays(connection: duckdb.DuckDBPyConnection, found: LabelDelays, finding: str) -> None:
     """Replace what was found of the model before; ``finding`` says it in words."""
-    connection.execute("DELETE FROM label_delays WHERE model = $model", {"model": found.model})
+    delete_rows(connection, "label_delays", {"model": found.model})
     values = {name: v.total_seconds() if isinstance(v, timedelta) else v for name, v in asdict(found).items()}
     insert_row(connection, "label_delays", values | {"finding": finding})
 

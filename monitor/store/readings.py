@@ -24,7 +24,15 @@ from monitor.model import (
     Slice,
 )
 from monitor.statistics.cells import SCORE_BINS
-from monitor.store.connection import fetch_dicts, insert_row, load_table, make_aware, make_naive, quote_name
+from monitor.store.connection import (
+    delete_rows,
+    fetch_dicts,
+    insert_row,
+    load_table,
+    make_aware,
+    make_naive,
+    quote_name,
+)
 from monitor.store.reasons import JOB, REASON, job_from, job_row, reason_columns, reason_of
 
 _READING_KEYS = ("model", "version", "slice", "window", "window_start", "window_end", "computed_at", "state")
@@ -76,7 +84,7 @@ def store_readings(connection: duckdb.DuckDBPyConnection, model: str, readings: 
         {"model": model, "end": end},
     )
     for table in ("newest_readings", "reliability"):
-        connection.execute(f"DELETE FROM {table} WHERE model = $model", {"model": model})
+        delete_rows(connection, table, {"model": model})
     insert_columns(connection, "newest_readings", READING_COLUMNS, (_reading_row(reading) for reading in readings))
     _store_labels(connection, {reading.slice for reading in readings})
     insert_columns(
@@ -142,7 +150,7 @@ def store_alerts(
     connection: duckdb.DuckDBPyConnection, model: str, alerts: Sequence[Alert], changed: Sequence[Alert]
 ) -> None:
     """Replace the model's alert states; record each change of state as an event."""
-    connection.execute("DELETE FROM alerts WHERE model = $model", {"model": model})
+    delete_rows(connection, "alerts", {"model": model})
     insert_columns(connection, "alerts", (*_ALERT, *REASON), (_alert_row(alert) for alert in alerts))
     insert_columns(
         connection, "alert_events",
@@ -178,7 +186,7 @@ def load_jobs(
 
 def store_job(connection: duckdb.DuckDBPyConnection, job: Job) -> None:
     """Insert the job, or replace the row of the same id."""
-    connection.execute("DELETE FROM jobs WHERE id = $id", {"id": job.id})
+    delete_rows(connection, "jobs", {"id": job.id})
     insert_row(connection, "jobs", job_row(job))
 
 
@@ -195,7 +203,7 @@ def load_last_seen(connection: duckdb.DuckDBPyConnection, model_id: int) -> tupl
 
 def store_successes(connection: duckdb.DuckDBPyConnection, model: str, succeeded: Mapping[str, datetime]) -> None:
     """Remember when each stage last went well, also across restarts."""
-    connection.execute("DELETE FROM stages WHERE model = $model", {"model": model})
+    delete_rows(connection, "stages", {"model": model})
     insert_columns(
         connection,
         "stages",
@@ -220,7 +228,7 @@ _COLUMNS = (
 
 def store_disparities(connection: duckdb.DuckDBPyConnection, model: str, disparities: Sequence[Disparity]) -> None:
     """Make these the disparities of the model, in place of those before."""
-    connection.execute("DELETE FROM disparities WHERE model = $model", {"model": model})
+    delete_rows(connection, "disparities", {"model": model})
     insert_columns(
         connection,
         "disparities",

@@ -11,7 +11,7 @@ from monitor.model import Slice, ThresholdInUse
 from monitor.statistics.thresholds.curves import COLUMNS, ThresholdCurve
 from monitor.statistics.thresholds.live import design_effects, live_rates
 from monitor.store.cells import WindowCells, fill_masked, list_measured_slices
-from monitor.store.connection import fetch_dicts, insert_row, make_naive
+from monitor.store.connection import delete_rows, fetch_dicts, insert_row, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.readings import insert_columns
 from monitor.store.reasons import REASON, THRESHOLD, reason_columns, threshold_from
@@ -94,9 +94,8 @@ def store_thresholds(
         values = {name: getattr(threshold, name) for name in THRESHOLD} | {"scope": threshold.scope.text}
         values |= dict(zip(REASON, reason_columns(threshold.why), strict=True))
         own = {name: values[name] for name in ("model", "scope", "calibrator", "per", "class_name")}
-        same = " AND ".join(f"{name} = ${name}" for name in own)
         for table in ("thresholds", "threshold_curves"):
-            connection.execute(f"DELETE FROM {table} WHERE {same}", own)
+            delete_rows(connection, table, own)
         insert_row(connection, "thresholds", values)
         if curve is not None:
             keys = [values[name] for name in _CURVE_KEYS]

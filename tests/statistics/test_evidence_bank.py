@@ -12,8 +12,8 @@ from monitor.statistics.drift.bets import (
     bin_middles,
     default_bank,
     detector_bin_of,
-    detector_edges,
 )
+from tests.worlds.statistics import detector_edges
 
 
 def test_weights_are_positive_and_sum_to_one() -> None:

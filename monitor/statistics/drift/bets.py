@@ -11,10 +11,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import logit
 
 from monitor.statistics.arrays import Floats, Ints, totals
-from monitor.statistics.cells import FINE_BINS, Bins, Cells, fine_bin_middle, fine_bin_of
+from monitor.statistics.cells import Bins, Cells, fine_bin_middle, fine_bin_of
 
 EDGES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 1.0)
 DETECTOR_BINS = len(EDGES) - 1
@@ -36,17 +36,6 @@ def detector_bin_of(bin: Bins) -> Ints:  # noqa: A002 - the column is called bin
     table = np.searchsorted(np.asarray(EDGES[1:-1]), fine_bin_middle(), side="right")
     bins: Ints = table[fine_bin_of(bin)].astype(np.int64)
     return bins
-
-
-def detector_edges() -> Floats:
-    """The 13 scores that really bound the detector bins: ``EDGES`` on the grid of fine bins.
-
-    >>> detector_edges()[[0, 6, 12]].round(3).tolist()
-    [0.0, 0.5, 1.0]
-    """
-    table = detector_bin_of(np.arange(FINE_BINS).astype(np.int16))
-    first = np.searchsorted(table, np.arange(1, DETECTOR_BINS))
-    return np.concatenate([[0.0], expit(-12.0 + first / 8), [1.0]])
 
 
 def bin_middles() -> Floats:

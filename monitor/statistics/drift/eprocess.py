@@ -138,7 +138,10 @@ class EvidenceState:
 
     def drop(self, rows: Ints) -> "EvidenceState":
         """The state with no evidence left of some slices, as after an alarm."""
-        return _reset(self, rows)
+        log_mass, log_best = self.log_mass.copy(), self.log_best.copy()
+        start, since = self.start.copy(), self.since_start.copy()
+        log_mass[rows], log_best[rows], start[rows], since[rows] = -np.inf, -np.inf, NEVER, 0.0
+        return EvidenceState(log_mass, log_best, start, since, self.log_standing, self.last_scored)
 
     def log_evidence(self, bank: Bank | None = None) -> Floats:
         """log M (S,); −inf right after an alarm and before the first sample."""
@@ -236,11 +239,11 @@ def advance_evidence(
     for position, bucket in enumerate(block.bucket.tolist()):
         looked = block.weight[:, position].sum(axis=1) > 0
         if told is not None:
-            state = _reset(state, np.flatnonzero((told.newest != NEVER) & (told.newest < bucket)))
+            state = state.drop(np.flatnonzero((told.newest != NEVER) & (told.newest < bucket)))
             told = told.pass_bucket(bucket - 1)
         state = _step(state, block, position, bucket_days, bank)
         if told is not None:
-            state = _reset(state, np.flatnonzero(told.newest == bucket))
+            state = state.drop(np.flatnonzero(told.newest == bucket))
             # late labels of other buckets may have raised the evidence of a slice without labels in this one
             looked = (looked | (bucket == told.since)) & (bucket >= told.since) & (told.newest <= bucket)
             told = told.pass_bucket(bucket)
@@ -248,7 +251,7 @@ def advance_evidence(
         rows = np.flatnonzero(looked & (path[:, position] >= limit[:, position]))
         if rows.size:
             alarms += _alarms(state, rows, bucket, path[rows, position], bank)
-            state = _reset(state, rows)
+            state = state.drop(rows)
     return Advance(state, path, tuple(alarms))
 
 
@@ -302,10 +305,3 @@ def _alarms(state: EvidenceState, rows: Ints, bucket: int, log_evidence: Floats,
     starts = pairs[onset] % stride + NEVER
     columns = (rows.tolist(), log_evidence.tolist(), starts.tolist(), samples.tolist(), tilt.tolist())
     return [Alarm(row, bucket, *numbers) for row, *numbers in zip(*columns, strict=True)]
-
-
-def _reset(state: EvidenceState, rows: Ints) -> EvidenceState:
-    log_mass, log_best = state.log_mass.copy(), state.log_best.copy()
-    start, since = state.start.copy(), state.since_start.copy()
-    log_mass[rows], log_best[rows], start[rows], since[rows] = -np.inf, -np.inf, NEVER, 0.0
-    return EvidenceState(log_mass, log_best, start, since, state.log_standing, state.last_scored)

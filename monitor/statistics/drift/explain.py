@@ -1,7 +1,7 @@
 """An alarm in words: which scores drifted, in which direction, and how much each part of the range contributed."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,18 +54,8 @@ def explain_drift(
     rate = np.where(size > 0, upper, lower)
     contribution = (size * outcome - weight * np.log1p(rate * np.expm1(size))).sum(axis=0)
     middle = (weight * (lower + upper) / 2).sum(axis=0)
-    total, happened = weight.sum(axis=0), outcome.sum(axis=0)
-    return tuple(
-        BinDrift(
-            EDGES[b],
-            EDGES[b + 1],
-            float(total[b]),
-            float(middle[b] / total[b]) if total[b] > 0 else None,
-            float(happened[b] / total[b]) if total[b] > 0 else None,
-            float(contribution[b]),
-        )
-        for b in range(DETECTOR_BINS)
-    )
+    bins = summed_bins(np.stack([weight.sum(axis=0), middle, outcome.sum(axis=0)]))
+    return tuple(replace(one, contribution=own) for one, own in zip(bins, contribution.tolist(), strict=True))
 
 
 def span_sums(block: Block, first: Ints, last: Ints) -> Floats:

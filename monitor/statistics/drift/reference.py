@@ -39,13 +39,6 @@ class Reference:
     samples: float
     fit_p: float | None
 
-    def bands(self, cells: Cells, slices: int, buckets: int, tolerance: Tolerance) -> tuple[Floats, Floats]:
-        """(lower, upper) tolerated rates per slice, bucket and detector bin, each (slices, buckets, 12), for ``Block``.
-
-        As ``reference_bands``, with this reference for every slice.
-        """
-        return reference_bands([self] * slices, cells, buckets, tolerance)
-
 
 def reference_bands(
     references: Sequence[Reference | None], cells: Cells, buckets: int, tolerance: Tolerance
@@ -83,27 +76,14 @@ def reference_bands(
     return tolerance.lower_rate(sides[0]), tolerance.upper_rate(sides[1])
 
 
-def fit_reference(cells: Cells, confidence: float = 0.99) -> Reference:
-    """The band of one slice's curve from the cells of its first matured samples (units are ignored).
+def fit_fine_sums(weight: Floats, score: Floats, outcome: Floats, confidence: float = 0.99) -> Reference:
+    """Return the band of one slice's curve from its first matured samples, as the sums Σw, Σwp and Σwy per fine bin (192,).
 
     Logistic band: logit(rate) = α + β·logit(p) by weighted maximum likelihood, ± √(χ²_{2, confidence})·sd, which holds
     at all scores at once (Scheffé). Used when a χ² test over detector bins does not find it lacking (p ≥ 0.1) and
     each outcome was seen ten times. Otherwise bins: Clopper–Pearson per detector bin with the error split over 12 bins,
     taken as an offset from the bin's mean score. Weights of 1/m per sample of a group of m make both conservative.
     Raises ValueError without samples, or unless confidence lies in (0, 1).
-
-    >>> from monitor.statistics.cells import Cells
-    >>> fitted = fit_reference(Cells.from_samples([0.2, 0.8] * 500, [0, 1] * 400 + [1, 0] * 100))
-    >>> fitted.kind, fitted.samples
-    ('logistic', 1000.0)
-    """
-    fine = fine_bin_of(cells.bin)
-    weight, score, outcome = (totals(fine, column, FINE_BINS) for column in _weighed(cells))
-    return fit_fine_sums(weight, score, outcome, confidence)
-
-
-def fit_fine_sums(weight: Floats, score: Floats, outcome: Floats, confidence: float = 0.99) -> Reference:
-    """As ``fit_reference``, from the sums Σw, Σwp and Σwy per fine bin, each (192,).
 
     >>> weight = np.zeros(FINE_BINS)
     >>> weight[96] = 100.0
@@ -130,10 +110,6 @@ def fit_fine_sums(weight: Floats, score: Floats, outcome: Floats, confidence: fl
     lower, upper = _bin_offsets(column, centre, weight, outcome, confidence)
     by_fine = detector_bin_of(np.arange(FINE_BINS).astype(np.int16))
     return Reference("bins", lower[by_fine], upper[by_fine], total, fit_p)
-
-
-def _weighed(cells: Cells) -> tuple[Floats, Floats, Floats]:
-    return cells.weight, cells.weight_score, cells.weight_outcome
 
 
 def _logistic(centre: Floats, weight: Floats, outcome: Floats) -> tuple[Floats, Floats] | None:
@@ -265,10 +241,8 @@ def pool_reference(
     found = list(gathering)
     for index in np.flatnonzero(open_).tolist():
         sums = gathering[index].sums + news[:, index]
-        found[index] = ReferencePool(_nothing(), _fitted(sums, confidence)) if reached[index] else ReferencePool(sums)
+        found[index] = ReferencePool(sums)
+        if reached[index]:
+            found[index] = ReferencePool(_nothing(), fit_fine_sums(sums[0], sums[1], sums[2], confidence))
     judged: NDArray[np.bool_] = np.arange(buckets)[None, :] > last[:, None]
     return found, judged
-
-
-def _fitted(sums: Floats, confidence: float) -> Reference:
-    return fit_fine_sums(sums[0], sums[1], sums[2], confidence)

@@ -13,7 +13,7 @@ from monitor.model import Slice
 from monitor.statistics.cells import FINE_BINS, SUMS, Cells
 from monitor.statistics.drift.bets import DETECTOR_BINS, BinSums, detector_bin_of
 from monitor.store.cells import fill_masked
-from monitor.store.connection import make_aware, make_naive
+from monitor.store.connection import delete_rows, insert_row, make_aware, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.readings import insert_arrays, insert_columns
 from monitor.store.sql import statement
@@ -161,7 +161,7 @@ def load_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, bas
         until: datetime = make_aware(row[1])
         return until
     for table in ("evidence_streams", "evidence_checkpoints", "evidence_reach", "evidence", "evidence_alarms"):
-        connection.execute(f"DELETE FROM {table} WHERE model = $model AND rule = $rule", where)
+        delete_rows(connection, table, where)
     if row is not None:
         connection.execute("UPDATE told_alarms SET superseded = true WHERE model = $model AND rule = $rule", where)
     return None
@@ -170,11 +170,8 @@ def load_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, bas
 def store_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, basis: str, until: datetime) -> None:
     """Remember the first bucket that the rule has not judged."""
     where = {"model": model, "rule": rule}
-    connection.execute("DELETE FROM evidence_reach WHERE model = $model AND rule = $rule", where)
-    connection.execute(
-        "INSERT INTO evidence_reach VALUES ($model, $rule, $basis, $until)",
-        {**where, "basis": basis, "until": make_naive(until)},
-    )
+    delete_rows(connection, "evidence_reach", where)
+    insert_row(connection, "evidence_reach", where | {"basis": basis, "until": until})
 
 
 def load_streams(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> list[Stream]:
@@ -294,10 +291,7 @@ def store_checkpoint(
     connection: duckdb.DuckDBPyConnection, model: str, rule: str, day: datetime, streams: Sequence[Stream]
 ) -> None:
     """The open streams as they are before the first judged bucket of ``day``."""
-    connection.execute(
-        "DELETE FROM evidence_checkpoints WHERE model = $model AND rule = $rule AND day = $day",
-        {"model": model, "rule": rule, "day": make_naive(day)},
-    )
+    delete_rows(connection, "evidence_checkpoints", {"model": model, "rule": rule, "day": day})
     insert_columns(
         connection, "evidence_checkpoints",
         ("model", "rule", "version", "calibrator", "slice", "day", "state", "reference", "told"),

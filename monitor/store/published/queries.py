@@ -49,30 +49,23 @@ class Snapshot(History):
 
     def status(self, configured: Sequence[str]) -> Row:
         """Return all that `calwatch status` tells; ``configured``: names of the models that there should be."""
-        models = self.models()
+        models = self._rows("published_models")
         seen = {row["model"] for row in models}
         return {
             "published_at": self.published_at(), "played": self.is_played(), "models": models, "firing": self.firing_alerts(),
-            "unknown": self.unknown_alerts(),
+            "unknown": self._rows("published_unknown"),
             "waiting": [name for name in configured if name not in seen],
-            "calibrators": self.serving_calibrators(), "thresholds": self.thresholds(), "troubles": self.troubles(),
-            "quarantined": self.quarantined_by_source(), "failing": self.failing_models(), "label_delays": self.label_delays(),
-            "waiting_labels": self.waiting_labels(), "group_spans": self.group_spans(),
-            "folded": self.folded_values(),
+            "calibrators": self.serving_calibrators(), "thresholds": self._rows("published_thresholds"),
+            "troubles": self.troubles(), "quarantined": self._rows("published_quarantined"),
+            "failing": self.failing_models(), "label_delays": self.label_delays(),
+            "waiting_labels": self._rows("published_waiting_labels"), "group_spans": self._rows("published_group_spans"),
+            "folded": self._rows("published_folded"),
             "files_set_aside": self.files_set_aside(),
         }  # fmt: skip
-
-    def models(self) -> list[Row]:
-        """One row per model: its whole, over its longest window, and how many alerts fire, are pending or unknown."""
-        return self._rows("published_models")
 
     def firing_alerts(self) -> list[Row]:
         """Alerts that fire now."""
         return self._rows("published_firing")
-
-    def unknown_alerts(self) -> list[Row]:
-        """Alerts that are not inactive and whose rule could not be evaluated."""
-        return self._rows("published_unknown")
 
     def slices(self, model: str | None, window: str | None, limit: int) -> list[Row]:
         """Slices worst first; windows other than the asked one are left out, insufficient ones come last."""
@@ -94,10 +87,6 @@ class Snapshot(History):
         """Calibrators in charge now."""
         return self._rows("published_calibrators", model=model)
 
-    def thresholds(self) -> list[Row]:
-        """Thresholds that decide now over all samples of their scope (those for single classes are many), or that none can."""
-        return self._rows("published_thresholds")
-
     def troubles(self) -> list[Row]:
         """What could not be read at the newest pull of each source, and what pulls of the last days told once."""
         return self._rows("published_troubles")
@@ -110,25 +99,9 @@ class Snapshot(History):
         """Whether label delay depends on the outcome (None: unknown), by model, with what was compared, in words too."""
         return self._rows("published_label_delays")
 
-    def waiting_labels(self) -> list[Row]:
-        """Labels that wait for their prediction, by model and source, in words too; sources of which none waits included."""
-        return self._rows("published_waiting_labels")
-
     def files_set_aside(self) -> list[Row]:
         """Files that are no longer read, by model and source, with why and what to do."""
         return self._rows("published_files_set_aside")
-
-    def group_spans(self) -> list[Row]:
-        """How far groups reach, by model, in words too; models without groups have no row."""
-        return self._rows("published_group_spans")
-
-    def folded_values(self) -> list[Row]:
-        """Versions, calibrators and slice values beyond their limits, by model, in words too."""
-        return self._rows("published_folded")
-
-    def quarantined_by_source(self) -> list[Row]:
-        """What was quarantined, by source and reason."""
-        return self._rows("published_quarantined")
 
     def newest_reading(self, model: str, slice_: Slice, version: str = "") -> SliceReading | None:
         """The newest reading of a slice with enough samples, over the longest window that has one, of any version unless
