@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from monitor.model import MISSING, Slice
 from monitor.statistics.cells import SUMS, Cells, Clusters
-from monitor.store.connection import load_table, make_aware, make_naive
+from monitor.store.connection import fetch_row, load_table, make_aware, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.places import free_places
 from monitor.store.sql import statement
@@ -32,13 +33,7 @@ def renew_cells(store: ModelStore, first: datetime, beyond: datetime) -> None:
 
 def _is_grouped(connection: duckdb.DuckDBPyConnection, own: Mapping[str, object]) -> bool:
     """Whether the model's samples come in groups; then they do also where this batch names none."""
-    return any(
-        connection.execute(query, values).fetchone() is not None
-        for query, values in (
-            ("SELECT 1 FROM incoming WHERE group_id IS NOT NULL LIMIT 1", {}),
-            ("SELECT 1 FROM group_cells WHERE model_id = $model_id LIMIT 1", own),
-        )
-    )
+    return bool(fetch_row(connection, statement("cells_grouped"), own)[0])
 
 
 def _add_and_subtract(store: ModelStore, buckets: Mapping[str, object]) -> None:
@@ -127,10 +122,7 @@ def load_window_cells(store: ModelStore, start: datetime, end: datetime) -> Wind
         shown = list_measured_slices([finest_of_id[slice_id]], store.model.slices, store.model.max_order)
         links += [(index, units.setdefault((version, slice_), len(units))) for slice_ in shown]
     mapping = np.array(links, dtype=np.int64).reshape(-1, 2)
-    finest = Cells(
-        unit=own_unit.astype(np.int64), bin=found["bin"].astype(np.int16),
-        **{name: fill_masked(found[name]) for name in SUMS},
-    )  # fmt: skip
+    finest = build_cells(found, own_unit)
     extra = {name: np.zeros(len(units)) for name in ("unlabelled", "lag")}
     for name, sums in extra.items():
         per_pair = np.bincount(own_unit, weights=fill_masked(found[name]), minlength=len(pairs))
@@ -139,6 +131,12 @@ def load_window_cells(store: ModelStore, start: datetime, end: datetime) -> Wind
         tuple(version for version, _ in units), tuple(shown for _, shown in units), finest.regroup(mapping),
         _window_clusters(store.connection, span, units), extra["unlabelled"], extra["lag"],
     )  # fmt: skip
+
+
+def build_cells(found: Mapping[str, NDArray[Any]], unit: NDArray[np.integer]) -> Cells:
+    """Return the cells of fetched rows with the columns ``bin`` and ``SUMS``, of these units (rows,)."""
+    sums = {name: fill_masked(found[name]) for name in SUMS}
+    return Cells(unit.astype(np.int64), found["bin"].astype(np.int16), **sums)
 
 
 def fill_masked(column: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -182,12 +180,7 @@ def load_covered_cells(
         },
     ).fetchnumpy()  # fmt: skip
     starts, unit = np.unique(found["bucket"], return_inverse=True)
-    cells = Cells(
-        unit=unit.astype(np.int64),
-        bin=found["bin"].astype(np.int16),
-        **{name: fill_masked(found[name]) for name in SUMS},
-    )
-    return tuple(moment.replace(tzinfo=UTC) for moment in starts.astype("datetime64[us]").tolist()), cells
+    return tuple(map(make_aware, starts.astype("datetime64[us]").tolist())), build_cells(found, unit)
 
 
 def find_bucket_start(store: ModelStore, moment: datetime) -> datetime:
@@ -213,14 +206,14 @@ def fold_and_drop(store: ModelStore, now: datetime) -> bool:
         return False
     with store.transaction():
         span = {**where, "since": since, "until": until}
-        store.execute(statement("fold_collect"), span)
-        store.execute("DELETE FROM cells WHERE model_id = $model_id AND bucket >= $since AND bucket < $until", span)
-        store.execute("INSERT INTO cells SELECT * FROM folded")
-        store.execute(statement("fold_groups_collect"), span)
-        store.execute(
-            "DELETE FROM group_cells WHERE model_id = $model_id AND bucket >= $since AND bucket < $until", span
-        )
-        store.execute("INSERT INTO group_cells SELECT * FROM folded_groups")
+        for table, collect, daily in (
+            ("cells", "fold_collect", "folded"), ("group_cells", "fold_groups_collect", "folded_groups")
+        ):  # fmt: skip
+            store.execute(statement(collect), span)
+            store.execute(
+                f"DELETE FROM {table} WHERE model_id = $model_id AND bucket >= $since AND bucket < $until", span
+            )
+            store.execute(f"INSERT INTO {table} SELECT * FROM {daily}")
         store.execute("UPDATE models SET folded_until = $until WHERE model_id = $model_id", {**where, "until": until})
         _drop_old(store, midnight)
         free_places(store, _midnight(midnight - store.model.retention))

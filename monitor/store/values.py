@@ -4,6 +4,7 @@
 0, 1, 0.0, "True", " false "    outcomes; −1 is told apart, what it means is decided for a whole source
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -18,18 +19,7 @@ MISSING_WORDS = (
     "nan", "none", "null", "na", "n/a", "<na>", "\\n", "-", "nat", "#n/a", "#na", "n.a.", "<null>", "(null)", "<none>",
 )  # fmt: skip
 BLANKS = " \t\n\x0b\x0c\r\u00a0\u2007\u202f\u3000\u200b\ufeff"  # of programs, typography and East Asian keyboards
-_INTEGERS = (
-    "TINYINT",
-    "SMALLINT",
-    "INTEGER",
-    "BIGINT",
-    "HUGEINT",
-    "UTINYINT",
-    "USMALLINT",
-    "UINTEGER",
-    "UBIGINT",
-    "UHUGEINT",
-)
+_INTEGER = re.compile("U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)")
 _LARGEST_EXACT = 1 << 53  # whole numbers up to here are exact in a DOUBLE
 # bytes: what is longer is cut before anything else looks at it, since an expression holds 2,048 rows of it at a time
 ENORMOUS = 4_000
@@ -37,7 +27,7 @@ ENORMOUS = 4_000
 
 def is_integer_type(kind: str) -> bool:
     """Whether a column of this SQL type holds whole numbers."""
-    return kind in _INTEGERS
+    return _INTEGER.fullmatch(kind) is not None
 
 
 def is_enormous(text: str) -> str:
@@ -95,8 +85,8 @@ class LabelRules:
         """``class_words``: classes that were predicted under a name that else means "not labelled yet"."""
         outcomes = meaning.outcomes or Outcomes()
         own = meaning.missing_labels
-        positive = _normalized(model.positive) if model.positive is not None else None
-        named = {*map(_normalized, model.classes), *class_words, *([positive] if positive is not None else [])}
+        positive = normalize_word(model.positive) if model.positive is not None else None
+        named = {*map(normalize_word, model.classes), *class_words, *([positive] if positive is not None else [])}
         return cls(
             model.task, positive, _lowered(outcomes.true), _lowered(outcomes.false),
             MISSING_WORDS if own is None else tuple(word for word in _lowered(own) if word),
@@ -164,8 +154,8 @@ def outcome_expression(rules: LabelRules, kind: str) -> tuple[str, str]:
     return f"coalesce(NOT {nameless.missing_sql(text)}, false)", rules.outcome_sql(text)
 
 
-def _normalized(word: str) -> str:
-    """What ``normalized_text`` makes of it."""
+def normalize_word(word: str) -> str:
+    """Return what ``normalized_text`` makes of it: ``" 3.0 "`` → ``3``."""
     bare = word.strip(BLANKS)
     head, dot, tail = bare.partition(".")
     whole = (
@@ -174,13 +164,8 @@ def _normalized(word: str) -> str:
     return head if whole else bare
 
 
-def normalize_word(word: str) -> str:
-    """``" 3.0 "`` → ``3``: the Python of ``normalized_text``."""
-    return _normalized(word)
-
-
 def _lowered(words: Iterable[str]) -> tuple[str, ...]:
-    return tuple(_normalized(word).lower() for word in words)
+    return tuple(normalize_word(word).lower() for word in words)
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model import Slice
-from monitor.statistics.cells import FINE_BINS, SUMS, Cells
+from monitor.statistics.cells import FINE_BINS, Cells
 from monitor.statistics.drift.bets import DETECTOR_BINS, BinSums, detector_bin_of
-from monitor.store.cells import fill_masked
+from monitor.store.cells import build_cells, fill_masked
 from monitor.store.connection import delete_rows, insert_row, make_aware, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.readings import insert_arrays, insert_columns
@@ -89,10 +89,7 @@ def load_cells(store: ModelStore, traffic: Traffic, buckets: Sequence[datetime])
     span = {"model_id": store.model_id, "first": make_naive(buckets[0]), "last": make_naive(buckets[-1])}
     found = store.execute(statement("evidence_cells"), span).fetchnumpy()
     group, place = _places(found, traffic, buckets)
-    return Cells(
-        unit=(group * len(buckets) + place).astype(np.int64), bin=found["bin"].astype(np.int16),
-        **{name: fill_masked(found[name]) for name in SUMS},
-    )  # fmt: skip
+    return build_cells(found, group * len(buckets) + place)
 
 
 def load_sums(store: ModelStore, traffic: Traffic, buckets: Sequence[datetime]) -> BinSums:

@@ -4,6 +4,7 @@ The same statements serve the daemon's own database, through a cursor of its con
 read-only in another process, where two tables are called differently.
 """
 
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -33,8 +34,8 @@ from monitor.model.history import (
 )
 from monitor.model.refits import ROLLED_BACK
 from monitor.statistics.calibration.reliability import reliability
-from monitor.statistics.cells import SCORE_BINS, SUMS, Cells, Clusters
-from monitor.store.cells import fill_masked
+from monitor.statistics.cells import SCORE_BINS, Clusters
+from monitor.store.cells import build_cells, fill_masked
 from monitor.store.connection import fetch_dicts, make_naive
 from monitor.store.reasons import job_from
 from monitor.store.sql import statement
@@ -174,9 +175,8 @@ class History:
 
     def calibrators(self, model: str | None = None, *, limit: int = 50, skip: int = 0) -> Calibrators:
         """Every calibrator that was ever put in charge, the newest first."""
-        where = {"model": model, "limit": limit, "skip": skip}
-        rows = self._rows("history_calibrators", **where)
-        return Calibrators(self._as(CalibratorRow, "history_calibrators", **where), rows[0]["total"] if rows else 0)
+        rows = self._rows("history_calibrators", model=model, limit=limit, skip=skip)
+        return Calibrators(_nouns(CalibratorRow, rows), rows[0]["total"] if rows else 0)
 
     def disparities(self, model: str, *, limit: int = 200) -> tuple[DisparityRow, ...]:
         """The newest verdicts of the disparity rules, the surest first."""
@@ -201,10 +201,7 @@ class History:
         ).fetchnumpy()
         names = sorted({str(name) for name in held["calibrator"]})
         index = {name: place for place, name in enumerate(names)}
-        cells = Cells(
-            unit=_units(held["calibrator"], index), bin=held["bin"].astype("int16"),
-            **{name: fill_masked(held[name]) for name in SUMS},
-        )  # fmt: skip
+        cells = build_cells(held, _units(held["calibrator"], index))
         known = [str(name) in index for name in groups["calibrator"]]
         clusters = Clusters(
             unit=_units(groups["calibrator"][known], index), score_bin=groups["score_bin"][known].astype("int16"),
@@ -218,8 +215,12 @@ class History:
         return fetch_dicts(self._connection, statement(name, **self._tables), parameters)
 
     def _as(self, kind: type[Noun], name: str, **parameters: object) -> tuple[Noun, ...]:
-        own = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # all are dataclasses
-        return tuple(kind(**{key: row[key] for key in own}) for row in self._rows(name, **parameters))
+        return _nouns(kind, self._rows(name, **parameters))
+
+
+def _nouns(kind: type[Noun], rows: Sequence[Row]) -> tuple[Noun, ...]:
+    own = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # all are dataclasses
+    return tuple(kind(**{key: row[key] for key in own}) for row in rows)
 
 
 def job_of_row(row: Row) -> Job:
