@@ -122,7 +122,7 @@ def _seen(held: Line, jobs: list[Job], alerts: list[Alert], deliveries: list[Job
     status = held.tick(NOW + 2 * DAY + 2 * HOUR).published.models[0]
     with Snapshot(held.cycle.config.state_dir) as snapshot:
         report = gather(snapshot, "m")
-        firing = snapshot.firing()
+        firing = snapshot.firing_alerts()
     seen = {
         "alerts": [_of_alert(alert) for alert in alerts], "standing": [_of_alert(alert) for alert in status.alerts],
         "jobs": _sorted(_of_job(job) for job in jobs), "all jobs": _sorted(_of_job(job) for job in status.jobs),

@@ -31,8 +31,8 @@ from monitor.model.reasons import Trigger, TriggerKind
 from monitor.model.refits import job_of
 from monitor.model.wording import told_delays
 from monitor.publish.metrics.instruments import Instruments
-from monitor.recalibration.guard import keep_guard
-from monitor.recalibration.registry import calibrators_in_use, serving_intervals
+from monitor.recalibration.guard import run_guards
+from monitor.recalibration.registry import calibrators_in_use, load_intervals
 from monitor.rules.pack import Rulebook, load_rules
 from monitor.rules.state import Observed
 from monitor.rules.windows import fit_windows
@@ -44,8 +44,8 @@ from monitor.sources.pull import SOURCE_FAILED, configured_sources, pull_sources
 from monitor.sources.pulled import Pulled
 from monitor.statistics.drift.onset import bucket_residuals, estimate_onset
 from monitor.store import readings as rows
-from monitor.store.cells import bucket_cells, fold_and_drop, window_cells
-from monitor.store.connection import atomic, aware, is_ctrl_c
+from monitor.store.cells import fold_and_drop, load_bucket_cells, load_window_cells
+from monitor.store.connection import is_ctrl_c, make_aware, transaction
 from monitor.store.damage import refuse_damage
 from monitor.store.folded import load_folded
 from monitor.store.label_delays import load_label_delays
@@ -166,7 +166,7 @@ class Cycle:
                 self._fold(each, store, now)
                 each.delays = self._delays(each, store, now)
                 each.problem = None
-                with atomic(self.connection):
+                with transaction(self.connection):
                     rows.store_successes(self.connection, name, each.succeeded)
             except (duckdb.InterruptException, duckdb.FatalException):
                 raise  # asked to stop, or the database must be opened anew: rolled back, nothing is half done
@@ -198,7 +198,7 @@ class Cycle:
         model = each.model
         requests.take_retries(self.connection, self.config.state_dir, model.name)
         with self.instruments.stage(model.name, "pull"):
-            serving = serving_intervals(self.connection, model)
+            serving = load_intervals(self.connection, model)
             brought = pull_sources(store, each.sources, serving, now)
         for source, pulled in brought.items():
             self._count_pull(each, source, pulled)
@@ -243,11 +243,11 @@ class Cycle:
             found: list[Reading] = []
             compared: list[Disparity] = []
             for name, width in model.window_names.items():
-                held = window_cells(store, end - width, end)
+                held = load_window_cells(store, end - width, end)
                 live = deployed_rates(store, thresholds, held, end - width, end)
                 found += readings_of(model, name, end - width, end, held, now, live)
                 compared += disparities_of(model, each.rulebook, name, end - width, end, held)
-            with atomic(self.connection):
+            with transaction(self.connection):
                 rows.store_readings(self.connection, model.name, found)
                 store_disparities(self.connection, model.name, compared)
         each.succeeded["measure"] = now
@@ -278,7 +278,7 @@ class Cycle:
             )  # fmt: skip
             asked = list(requests.waiting(self.config.state_dir, model.name))
             jobs = [*judged.jobs, *self._scheduled(each, store, now), *(job for _, job in asked)]
-            with atomic(self.connection):
+            with transaction(self.connection):
                 rows.store_alerts(self.connection, model.name, judged.alerts, judged.changed)
                 enqueue(self.connection, jobs)
             for path, _ in asked:
@@ -302,7 +302,7 @@ class Cycle:
             "SELECT max(requested_at) FROM jobs WHERE model = $model AND trigger_kind = 'schedule'",
             {"model": each.model.name},
         ).fetchone()
-        after = aware(last[0]) if last and last[0] else store.load_first_seen() or now
+        after = make_aware(last[0]) if last and last[0] else store.load_first_seen() or now
         due = latest_due(schedule, each.model.time_zone, after, now) if after else None
         if due is None:
             return []
@@ -318,10 +318,10 @@ class Cycle:
             finished += [self._told(Ended(cancelled, cancelled.state.value))] if cancelled else []
             path.unlink(missing_ok=True)
         if each.guarded is None or each.guarded != each.measured:
-            guarded = keep_guard(store, now, end)
+            guarded = run_guards(store, now, end)
             for note in guarded.notes:
                 log.warning("calibrator not guarded", model=model.name, problem=note)
-            with atomic(self.connection):
+            with transaction(self.connection):
                 enqueue(self.connection, guarded.rollbacks)
             each.guarded = each.measured
         dispatcher = Dispatcher(store, self.config, self.runner, now, end)
@@ -371,7 +371,7 @@ class Cycle:
         """When the slice's miscalibration most likely began; None when the evidence names no time."""
         end = window_end(now, each.model)
         start = end - each.model.recalibration.fit_window - max(each.model.windows)
-        buckets, cells = bucket_cells(store, version, slice_, start, end)
+        buckets, cells = load_bucket_cells(store, version, slice_, start, end)
         if not buckets:
             return None
         found = estimate_onset(*bucket_residuals(cells, len(buckets)))

@@ -34,7 +34,7 @@ from monitor.publish.web.app import create_app
 from monitor.sources.ingest.staging import QUARANTINE_REASONS
 from monitor.sources.isolation.journal import JOURNAL, Journal
 from monitor.store.connection import ctrl_c_interrupts, open_live
-from monitor.store.damage import as_damage, refuse_damage
+from monitor.store.damage import find_damage, refuse_damage
 from monitor.store.played import is_played, played_until
 from monitor.store.published.reader_pool import Archive
 from monitor.store.published.snapshot import SNAPSHOT, Publisher
@@ -157,7 +157,7 @@ class Daemon:
                 return None
             except (duckdb.Error, StoreError) as error:
                 self._broken = True
-                self._tell_broken(as_damage(error, self._config.state_dir))
+                self._tell_broken(find_damage(error, self._config.state_dir))
                 return None
             self._shown.swap(tick.published)
             return tick

@@ -19,10 +19,10 @@ from monitor.sources.ingest.staging import CLOCK_SKEW, EVER, stage_batch
 from monitor.sources.labels.rules import words_predicted
 from monitor.sources.remedies import REMEDIES
 from monitor.sources.times.expressions import contrary_zone
-from monitor.store.connection import aware, naive, quoted
-from monitor.store.group_spans import share_of_straddling
-from monitor.store.scores.agreement import Agreement, agreement
-from monitor.store.scores.logits import Kinds, kinds, remark_logits, suspect_logits
+from monitor.store.connection import make_aware, make_naive, quote_name
+from monitor.store.group_spans import measure_straddling
+from monitor.store.scores.agreement import Agreement, count_agreement
+from monitor.store.scores.logits import Kinds, count_kinds, remark_logits, suspect_logits
 from monitor.store.sql import statement
 from monitor.store.values import LabelRules, plain_text
 
@@ -83,8 +83,8 @@ class Trial:
             rules = rules.with_classes(words)
         self._review(connection, some, rules)
         if "logits" in batch.types and holds == "samples":
-            self.logits += kinds(connection)
-            self.agreed += Agreement() if model.task is Task.BINARY else agreement(connection, model.classes)
+            self.logits += count_kinds(connection)
+            self.agreed += Agreement() if model.task is Task.BINARY else count_agreement(connection, model.classes)
         contrary = contrary_zone(connection, some)
         if contrary is not None and contrary.name not in self.contrary:
             self.contrary[contrary.name] = contrary.sentence
@@ -99,7 +99,7 @@ class Trial:
         if self.batches > BATCHES or left <= 0 or "sample_id" not in batch.types:
             self.ids_are_all = False
             return
-        text = plain_text(quoted("sample_id"), batch.types["sample_id"])
+        text = plain_text(quote_name("sample_id"), batch.types["sample_id"])
         rows = connection.execute(f"SELECT {text} FROM ({batch.relation}) LIMIT {left + 1}").fetchall()
         self.ids_are_all &= len(rows) <= left
         self.ids.update(dict.fromkeys(id_ for (id_,) in rows if id_ is not None))
@@ -127,12 +127,12 @@ class Trial:
                 "UPDATE tried SET reason = 'refused' WHERE list_contains($files, file)", {"files": list(self.refused)}
             )
         found = connection.execute(
-            statement("tried_counts"), {"oldest": naive(oldest), "latest": naive(now)}
+            statement("tried_counts"), {"oldest": make_naive(oldest), "latest": make_naive(now)}
         ).fetchone()
         assert found is not None  # an aggregate always gives a row
         self.rows, self.labelled, first, last, self.named, self.bare, self.old, self.ahead = found[:8]
         self.clipped, self.minus, self.identities = found[8:]
-        self.first, self.last = aware(first), aware(last)
+        self.first, self.last = make_aware(first), make_aware(last)
         reasons = connection.execute(statement("tried_reasons")).fetchall()
         for reason, count, file, row, record in reasons:
             self.bad[reason] = count
@@ -157,7 +157,7 @@ class Trial:
             "SELECT DISTINCT group_id FROM tried WHERE reason IS NULL AND group_id IS NOT NULL LIMIT 100000"
         ).fetchall()
         self.groups = tuple(group for (group,) in rows)
-        spans = share_of_straddling(connection, "tried", model.bucket)
+        spans = measure_straddling(connection, "tried", model.bucket)
         if spans.suspicious:
             self.findings.append(Finding(Weight.SUSPICIOUS, told_straddling(spans, model.bucket)))
         elif spans.over_buckets:
@@ -238,7 +238,7 @@ def _missing_words(connection: duckdb.DuckDBPyConnection, batch: Batch, rules: L
     for name in ("outcome", "label"):
         if name not in batch.types:
             continue
-        kind, column = batch.types[name], quoted(name)
+        kind, column = batch.types[name], quote_name(name)
         own = replace(rules, classes=frozenset()) if name == "outcome" else rules
         text = plain_text(column, kind)
         if kind in ("DOUBLE", "FLOAT"):  # NaN has no word of its own

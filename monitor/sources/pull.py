@@ -31,7 +31,7 @@ from monitor.sources.pulled import Pulled
 from monitor.sources.remedies import REMEDIES
 from monitor.sources.renewal.orphans import mend_orphans
 from monitor.sources.renewal.renew import renew_meaning
-from monitor.store.connection import atomic, naive
+from monitor.store.connection import make_naive, transaction
 from monitor.store.model_store import ModelStore
 from monitor.store.scores.served import Serving
 from monitor.store.sql import statement
@@ -103,7 +103,7 @@ def _pull_source(store: ModelStore, source: Source, serving: Sequence[Serving], 
             total.problems.append(found)
             if guard is not None:
                 guard.forget_failures([found.item])
-            with atomic(connection):
+            with transaction(connection):
                 write_cursor(connection, store.model_id, source.name, found.cursor, now)
     except SourceError as error:
         total.problems.append(Problem(source.name, "source_unreachable", error.message))
@@ -231,7 +231,7 @@ def _record(connection: duckdb.DuckDBPyConnection, model: str, source: str, pull
     connection.execute(
         statement("pull_insert"),
         {
-            "model": model, "source": source, "now": naive(now), "files": pulled.files, "rows": pulled.rows,
+            "model": model, "source": source, "now": make_naive(now), "files": pulled.files, "rows": pulled.rows,
             "new": pulled.new, "labelled": pulled.labelled, "duplicates": pulled.duplicates,
             "corrected": pulled.corrected, "quarantined": sum(pulled.quarantined.values()), "problem": problem or None,
             "changed_predictions": pulled.changed_predictions, "clipped": pulled.clipped,

@@ -146,7 +146,7 @@ class GroupSums:
         """Σa / Σm; NaN without trials."""
         return ratio(self.successes, self.trials)
 
-    def effective(self, confidence: float) -> Floats:
+    def count_effective(self, confidence: float) -> Floats:
         """The number of independent trials that tell as much about the rate: Σm over the design effect, at most Σm.
 
         The design effect is the variance of Σa/Σm between groups over that of independent trials (Kish 1965), at
@@ -169,5 +169,5 @@ class GroupSums:
 
     def bounds(self, confidence: float, *, grouped: bool) -> tuple[Floats, Floats]:
         """(lower, upper) of the rate, each one-sided: Clopper–Pearson, at the effective size where ``grouped``."""
-        n = self.effective(confidence) if grouped else self.trials
+        n = self.count_effective(confidence) if grouped else self.trials
         return clopper_pearson(ratio(self.successes, self.trials, 0.0) * n, n, confidence)

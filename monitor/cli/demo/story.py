@@ -11,9 +11,9 @@ from monitor.cli.output import say, table, tell_alerts, tell_pulled, tell_refits
 from monitor.engine.backtest import Played
 from monitor.model import AlertState, Slice
 from monitor.model.wording import interval, minute, number, signed
-from monitor.statistics.calibration.metrics import measure
+from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.cells import Cells
-from monitor.store.connection import LIVE, naive
+from monitor.store.connection import LIVE, make_naive
 from monitor.store.published.queries import Snapshot
 from monitor.store.published.snapshot import SNAPSHOT
 from monitor.store.sql import statement
@@ -93,10 +93,11 @@ def _raw_metrics(directory: Path, played: Played) -> dict[str, float]:
     """The metrics of the last 7 days' scores as the model gave them, before any calibrator."""
     with duckdb.connect(str(directory / LIVE), read_only=True) as connection:
         rows = connection.execute(
-            statement("demo_scores"), {"start": naive(played.ended - timedelta(days=7)), "end": naive(played.ended)}
+            statement("demo_scores"),
+            {"start": make_naive(played.ended - timedelta(days=7)), "end": make_naive(played.ended)},
         ).fetchnumpy()
     cells = Cells.from_samples(rows["raw_score"], rows["positives"])
-    return {name: float(values[0]) for name, values in measure(cells, 1).items()}
+    return {name: float(values[0]) for name, values in measure_calibration(cells, 1).items()}
 
 
 def _tell_now(played: Played) -> None:

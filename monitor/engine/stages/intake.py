@@ -24,7 +24,7 @@ from monitor.sources.labels.waiting import (
     load_newest_waiting,
     store_waiting,
 )
-from monitor.store.connection import atomic, utc_day
+from monitor.store.connection import transaction, utc_day
 from monitor.store.group_spans import load_spans, store_spans
 from monitor.store.model_store import ModelStore
 
@@ -51,11 +51,11 @@ def watch_intake(store: ModelStore, now: datetime, known: Intake) -> Intake:
     )
     found = replace(known, waiting=waiting)
     if waiting != known.waiting:
-        with atomic(store.connection):
+        with transaction(store.connection):
             store_waiting(store.connection, model.name, waiting, [told_waiting(each) for each in waiting])
     if _due(known, model, now):
         spans = load_spans(store, now)
-        with atomic(store.connection):
+        with transaction(store.connection):
             store_spans(store.connection, model.name, spans, told_spans(spans) if spans else "")
         found = replace(found, spans=spans, groups_at=now, bucket=model.bucket)
     _tell(model.name, before, known.spans, found)

@@ -21,7 +21,7 @@ from monitor.model.reasons import Code, Reason, Trigger, TriggerKind
 from monitor.model.refits import job_of
 from monitor.rules.pack import Rulebook
 from monitor.rules.state import Observed, acted, due_actions, is_transition, retire, step
-from monitor.store.cells import shown_slices
+from monitor.store.cells import list_measured_slices
 from monitor.store.connection import utc_day
 
 FindOnset = Callable[[str, Slice], datetime | None]  # version, slice → estimated start of the miscalibration
@@ -101,7 +101,7 @@ def shown_last_seen(model: Model, finest: Sequence[LastSeen]) -> tuple[LastSeen,
     """Newest times of every shown slice from those of the finest."""
     newest: dict[Slice, LastSeen] = {}
     for seen in finest:
-        for slice_ in shown_slices([seen.slice], model.slices, model.max_order):
+        for slice_ in list_measured_slices([seen.slice], model.slices, model.max_order):
             known = newest.get(slice_)
             newest[slice_] = LastSeen(
                 slice_,

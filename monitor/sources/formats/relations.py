@@ -16,7 +16,7 @@ from monitor.sources.formats.json_files import json_layout, json_relation
 from monitor.sources.formats.layout import TIMES, Layout, Needs, missing_columns, time_unit
 from monitor.sources.formats.parquet_files import parquet_layout, parquet_relation
 from monitor.sources.formats.zstd_lines import demand_no_lost_lines
-from monitor.store.connection import quoted
+from monitor.store.connection import quote_name
 
 __all__ = ["Layout", "layout_of", "relation_of", "wrong_types"]
 
@@ -65,7 +65,7 @@ def _format_by_name(path: str) -> str:
 
 def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
     """The SELECT over these files (CSV only one), and the SELECT of lines that made no row."""
-    columns = "".join(f", {expression} AS {quoted(name)}" for name, expression in layout.expressions.items())
+    columns = "".join(f", {expression} AS {quote_name(name)}" for name, expression in layout.expressions.items())
     if layout.format == "parquet":
         return parquet_relation(paths, columns), None
     if layout.format == "csv":

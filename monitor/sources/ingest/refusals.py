@@ -7,9 +7,9 @@ from monitor.model.problems import Outcome, Problem
 from monitor.sources.batch import Batch, tell_where_kept
 from monitor.sources.ingest.review import Review
 from monitor.sources.pulled import Pulled
-from monitor.store.connection import naive
+from monitor.store.connection import make_naive
 from monitor.store.model_store import ModelStore
-from monitor.store.rewriting import take_out
+from monitor.store.rewriting import remove_samples
 from monitor.store.source_facts import store_fact
 from monitor.store.sql import statement
 
@@ -43,10 +43,12 @@ def refuse_file(store: ModelStore, source: str, batch: Batch, file: str, review:
 def _take_back(store: ModelStore, source: str, review: Review, now: datetime) -> int:
     """Samples of earlier files back out of the store and into quarantine, and their files to be read again."""
     numbers = sorted(review.take_back)
-    removed = take_out(
+    removed = remove_samples(
         store, "s.model_id = $model_id AND list_contains($numbers, s.file_id)",
         {"model_id": store.model_id, "numbers": numbers})  # fmt: skip
     own = {"model_id": store.model_id, "source": source, "numbers": numbers}
-    store.execute(statement("taken_back_quarantine"), {"model": store.model.name, "source": source, "now": naive(now)})
+    store.execute(
+        statement("taken_back_quarantine"), {"model": store.model.name, "source": source, "now": make_naive(now)}
+    )
     store.execute(statement("taken_back_cursors_delete"), own)
     return removed

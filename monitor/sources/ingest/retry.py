@@ -8,7 +8,7 @@ from monitor.sources.ingest.staging import find_repeated
 from monitor.sources.labels.parking import join_labels
 from monitor.sources.labels.rules import define_missing, load_rules
 from monitor.sources.pulled import Pulled
-from monitor.store.connection import naive
+from monitor.store.connection import make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -25,7 +25,7 @@ def retry_parked(store: ModelStore, now: datetime) -> Pulled:
     pushed = {each.name for each in model.source if each.kind == "http"}
     with store.transaction():
         store.execute(
-            statement("parked_stage"), {"model_id": store.model_id, "too_old": naive(now - model.label_horizon)}
+            statement("parked_stage"), {"model_id": store.model_id, "too_old": make_naive(now - model.label_horizon)}
         )
         sources = [row[0] for row in store.execute("SELECT DISTINCT source FROM parked").fetchall()]
         store.execute("DELETE FROM parked_labels WHERE model_id = $model_id", {"model_id": store.model_id})

@@ -21,7 +21,7 @@ from monitor.sources.times.expressions import CLOCK_SKEW as CLOCK_SKEW
 from monitor.sources.times.expressions import other_expression, time_expression
 from monitor.sources.times.folds import has_folds, settle_folds, settle_labels
 from monitor.store.blame import is_disk_full
-from monitor.store.connection import literal, naive, quoted
+from monitor.store.connection import make_naive, quote_name, quote_text
 from monitor.store.damage import is_of_the_database
 from monitor.store.sql import statement
 from monitor.store.values import BLANKS, LabelRules, cut_enormous, normalized_text, outcome_expression, plain_text
@@ -75,7 +75,7 @@ def stage_batch(
     monitor_applies = model.recalibration.apply == "monitor"
     checks = _sample_checks(model.label_horizon, oldest, now) if holds == "samples" else _label_checks(rules, now)
     checks += (("conflicting_identity", "conflicting"),)
-    cases = "\n        ".join(f"WHEN {condition} THEN {literal(reason)}" for reason, condition in checks)
+    cases = "\n        ".join(f"WHEN {condition} THEN {quote_text(reason)}" for reason, condition in checks)
     shapes = [(shape, _columns(shape, model.slices, rules, monitor_applies=monitor_applies)) for shape in batch.shapes]
     forget_rejects(connection)  # of a file before this one that turned out to be damaged
     with _believing_values_only(connection):
@@ -99,7 +99,7 @@ def _typed_rows(batch: Batch, columns: Mapping[str, str], cases: str) -> str:
     """The SELECT of a batch's rows of one shape as `staged` holds them. The text of bad rows is made at once where files are
     many and small, so that none is read again for it; else ``stage_batch`` reads them again if there are any."""
     typed = ",\n        ".join(f"{expression} AS {name}" for name, expression in columns.items())
-    values = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in batch.types)
+    values = ", ".join(f"{quote_name(name)} := {quote_name(name)}" for name in batch.types)
     at_once = batch.part is not None
     record = f"CASE WHEN reason IS NOT NULL THEN coalesce(unreadable, {_record(batch, 'own.')}) END"
     rows = statement(
@@ -113,7 +113,7 @@ def _typed_rows(batch: Batch, columns: Mapping[str, str], cases: str) -> str:
 
 def _record(batch: Batch, of: str = "") -> str:
     """SQL of what a row says, as text, from its own columns (``of`` a struct)."""
-    values = ", ".join(f"{quoted(name)} := {kept_value(name, of)}" for name in batch.types)
+    values = ", ".join(f"{quote_name(name)} := {kept_value(name, of)}" for name in batch.types)
     return f"to_json(struct_pack({values}))::VARCHAR"
 
 
@@ -186,7 +186,7 @@ def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monito
     types = batch.types
 
     def own(name: str, sql_type: str) -> str:
-        return quoted(name) if name in types else f"NULL::{sql_type}"
+        return quote_name(name) if name in types else f"NULL::{sql_type}"
 
     def number(name: str, sql_type: str) -> str:
         return f"TRY_CAST({own(name, sql_type)} AS {sql_type})"
@@ -202,13 +202,17 @@ def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monito
     def text(name: str) -> str:
         if name not in types:
             return "NULL::VARCHAR"
-        column = quoted(name)
+        column = quote_name(name)
         return plain_text(cut_enormous(column) if types[name] == "VARCHAR" else column, types[name])
 
     def has(name: str) -> str:
         if name not in types:
             return "false"
-        return f"coalesce({quoted(name)} <> '', false)" if types[name] == "VARCHAR" else f"{quoted(name)} IS NOT NULL"
+        return (
+            f"coalesce({quote_name(name)} <> '', false)"
+            if types[name] == "VARCHAR"
+            else f"{quote_name(name)} IS NOT NULL"
+        )
 
     unit = " / 100" if batch.meaning.score_unit == "percent" else ""
     score, raw = number("score", "DOUBLE") + unit, number("raw_score", "DOUBLE") + unit
@@ -219,9 +223,11 @@ def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monito
     )
     own_calibrators = "calibrator" in types and not monitor_applies
     # whole, as versions are: what is cut of them ends in the hash of all
-    calibrator = plain_text(quoted("calibrator"), types["calibrator"]) if own_calibrators else ""
+    calibrator = plain_text(quote_name("calibrator"), types["calibrator"]) if own_calibrators else ""
     key = ", ".join(f"replace(coalesce({_slice_value(name, types)}, ''), {_SEPARATOR}, ' ')" for name in slices)
-    version = text("version") if types.get("version") != "VARCHAR" else f"nullif(trim(version, {literal(BLANKS)}), '')"
+    version = (
+        text("version") if types.get("version") != "VARCHAR" else f"nullif(trim(version, {quote_text(BLANKS)}), '')"
+    )
     return {
         "sample_id": text("sample_id"),
         "observed_at": time_expression("observed_at", batch),
@@ -257,7 +263,7 @@ def _slice_value(name: str, types: Mapping[str, str]) -> str:
     """Texts stay as they are: the few different ones are brought into one form when they get their slice."""
     if name not in types:
         return "NULL::VARCHAR"
-    column = quoted(name)
+    column = quote_name(name)
     return cut_slice_value(column) if types[name] == "VARCHAR" else plain_text(column, types[name])
 
 
@@ -266,7 +272,7 @@ def _says(name: str, types: Mapping[str, str], rules: LabelRules) -> str:
     if types.get(name) != "VARCHAR":
         return "false"
     nameless = LabelRules(rules.task, missing=rules.missing)
-    return f"coalesce({quoted(name)} <> '' AND NOT {nameless.missing_sql(quoted(name))}, false)"
+    return f"coalesce({quote_name(name)} <> '' AND NOT {nameless.missing_sql(quote_name(name))}, false)"
 
 
 def _slightly_outside(score: str) -> str:
@@ -278,7 +284,7 @@ def _clipped(score: str) -> str:
 
 
 def _stamp(moment: datetime) -> str:
-    return f"TIMESTAMP {literal(str(naive(moment)))}"
+    return f"TIMESTAMP {quote_text(str(make_naive(moment)))}"
 
 
 def _sample_checks(horizon: timedelta, oldest: datetime, now: datetime) -> tuple[tuple[str, str], ...]:

@@ -10,7 +10,7 @@ from monitor import __version__
 from monitor.model import FileSetAside
 from monitor.sources.isolation.journal import Journal
 from monitor.sources.isolation.room import Room
-from monitor.store.connection import atomic, aware, naive
+from monitor.store.connection import make_aware, make_naive, transaction
 from monitor.store.sql import statement
 
 MOST_TRIES = 2  # that fail, one a cycle; then a file is set aside
@@ -46,7 +46,7 @@ class Suspect:
     def waits_until(self) -> datetime | None:
         """When it may be read again, where calwatch ended so often over it alone that its cause may be something else, and
         that others must be read meanwhile; else None."""
-        more, last = self.crashes_alone - MOST_CRASHES, aware(self.last_tried_at)
+        more, last = self.crashes_alone - MOST_CRASHES, make_aware(self.last_tried_at)
         if more < 0 or last is None:
             return None
         doubled: int = 1 << min(more, 10)
@@ -93,22 +93,22 @@ def load_suspects(connection: duckdb.DuckDBPyConnection, model: str, source: str
 def store_suspect(connection: duckdb.DuckDBPyConnection, model: str, source: str, held: Suspect, now: datetime) -> None:
     """Enter one file, or renew what is held of it."""
     where = {"model": model, "source": source, "item": held.item, "fingerprint": held.fingerprint}
-    with atomic(connection):
+    with transaction(connection):
         row = connection.execute(statement("set_aside_since"), where).fetchone()
         _drop(connection, model, source, [held.item])
         connection.execute(
             statement("set_aside_insert"),
             {
                 **where, "tries": held.tries, "crashes": held.crashes, "set_aside": held.set_aside, "kind": held.kind,
-                "reason": held.reason, "remedy": held.remedy, "first": row[0] if row and row[0] else naive(now),
-                "now": naive(now), "tried_with": held.tried_with,
+                "reason": held.reason, "remedy": held.remedy, "first": row[0] if row and row[0] else make_naive(now),
+                "now": make_naive(now), "tried_with": held.tried_with,
             },
         )  # fmt: skip
 
 
 def drop_suspects(connection: duckdb.DuckDBPyConnection, model: str, source: str, items: Sequence[str]) -> None:
     """Forget files that were read, have changed or are gone."""
-    with atomic(connection):
+    with transaction(connection):
         _drop(connection, model, source, items)
 
 
@@ -137,7 +137,7 @@ def load_set_aside(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[F
 
 
 def _utc(moment: datetime) -> datetime:
-    found = aware(moment)
+    found = make_aware(moment)
     assert found is not None  # the column holds no NULL
     return found
 
@@ -159,16 +159,16 @@ def take_up_journal(connection: duckdb.DuckDBPyConnection, journal: Journal, now
     where = {"model": entry.model, "source": entry.source}
     known = load_suspects(connection, entry.model, entry.source)
     new = {item: fingerprint for item, fingerprint in entry.items.items() if item not in known}
-    with atomic(connection):
+    with transaction(connection):
         if new:
             connection.execute(
                 statement("set_aside_crash_insert"),
-                {**where, "items": list(new), "fingerprints": list(new.values()), "now": naive(now)},
+                {**where, "items": list(new), "fingerprints": list(new.values()), "now": make_naive(now)},
             )
         connection.execute(
             statement("set_aside_crashed"),
             {
-                **where, "items": list(entry.items), "together": len(entry.items) > 1, "most": TOGETHER, "now": naive(now),
+                **where, "items": list(entry.items), "together": len(entry.items) > 1, "most": TOGETHER, "now": make_naive(now),
             },
         )  # fmt: skip
     journal.clear_entry()

@@ -47,14 +47,14 @@ def fixed_sequence(passes: NDArray[np.bool_], order: Ints) -> int | None:
     return kept
 
 
-def promise(kind: str, target: float, counts: Counts, confidence: float) -> Promise:
+def find_promise(kind: str, target: float, counts: Counts, confidence: float) -> Promise:
     """The lowest threshold with precision >= target (``precision``, ``accuracy``), the highest with recall >= target
     (``recall``), or the lowest with false positives per group <= target (``fp_per_image``), with confidence.
 
     >>> from monitor.statistics.thresholds.counts import count_at
     >>> score, outcome = np.repeat([0.2, 0.9], 200), np.repeat([0.0, 1.0], 200)
     >>> counts = count_at(np.array([0.0, 0.5]), score, outcome)
-    >>> promise("precision", 0.95, counts, 0.95).index
+    >>> find_promise("precision", 0.95, counts, 0.95).index
     1
     """
     every = np.arange(len(counts), dtype=np.int64)

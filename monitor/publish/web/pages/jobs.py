@@ -27,7 +27,7 @@ def intake_page(
         "intake.html", model=model, source=source, reason=reason, back=BACK,
         sources=history.sources(at - BACK, model, limit=SOURCES), most_sources=SOURCES,
         notes=history.notes(at - BACK, model, limit=PULLS), pulls=history.pulls(at - BACK, model, limit=PULLS), counts=counts,
-        set_aside=history.quarantined(model, source, reason, limit=ROWS) if model is not None else (),
+        set_aside=history.quarantined_rows(model, source, reason, limit=ROWS) if model is not None else (),
         waiting=sorted(waiting, key=lambda each: (not each.suspicious, -each.labels))[:SOURCES],
         held_files=[status for status in held if status.files_set_aside],
         statuses=[digest.models[model]] if digest and model is not None else [],
