@@ -30,7 +30,7 @@ def test_even_odds_leave_one_degree_less_than_there_are_groups_and_one_group_non
     assert freedom.tolist() == pytest.approx([19.0, 0.0, 0.0])
 
 
-def test_sharing_is_believed_until_the_groups_tell_otherwise() -> None:
+def test_capping_is_believed_until_the_groups_tell_otherwise() -> None:
     found = sharing(np.zeros(3), np.ones(3), np.array([0.0, 1.0, 1e6]), 1.0, 1.0)
     assert found.tolist() == pytest.approx([1.0, 0.5, 0.0], abs=1e-5)
 
