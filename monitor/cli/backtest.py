@@ -10,7 +10,7 @@ from shutil import rmtree
 
 import duckdb
 
-from monitor.cli.output import progress
+from monitor.cli.output import show_progress
 from monitor.config.settings import Config
 from monitor.engine.backtest import REPLAY, Played, play
 from monitor.engine.logs import configure_logging
@@ -58,7 +58,7 @@ def _play(
 ) -> Played:
     config, state_dir, began, ended, step = asked
     try:
-        with progress(began, ended, "backtest") as advance:
+        with show_progress(began, ended, "backtest") as advance:
             guard = partial(ReplayGuard, known=known, journal=journal)
             return play(config, state_dir, began, ended, step, each_tick=lambda now, tick: advance(now), guard=guard)
     except duckdb.FatalException as error:  # the database is spoilt; where a file did it, the journal names it

@@ -176,7 +176,7 @@ class Cycle:
                 refuse_damage(error, self.config.state_dir)
                 each.problem = f"{type(error).__name__}: {error}"[:_LONGEST_PROBLEM]
                 log.exception("cycle failed", model=name)
-                self.instruments.cycle_failed(name)
+                self.instruments.increase_counter("cycle_failures", name)
             statuses.append(self._status(each, store))
         problem = self._publish(now, {each.model.name: each.problem for each in self.watched}) if publish else None
         return Tick(pulled, judged, jobs, Published(now, tuple(statuses), problem, self.played))
@@ -184,12 +184,12 @@ class Cycle:
     def _publish(self, now: datetime, problems: Mapping[str, str | None]) -> str | None:
         """Replace the snapshot for ops; what keeps it from being replaced, for example a full disk, is returned."""
         try:
-            with self.instruments.stage("all", "publish"):
+            with self.instruments.time_stage("publish"):
                 self.publisher.publish(self.connection, now, problems)
         except StoreError as error:
             refuse_damage(error, self.config.state_dir)
             log.error("snapshot not published", problem=error.message, hint=error.hint)
-            self.instruments.cycle_failed("all")
+            self.instruments.increase_counter("cycle_failures", "all")
             return error.message
         return None
 
@@ -197,7 +197,7 @@ class Cycle:
         """Everything new from the sources into samples and cells."""
         model = each.model
         requests.take_retries(self.connection, self.config.state_dir, model.name)
-        with self.instruments.stage(model.name, "pull"):
+        with self.instruments.time_stage("pull"):
             serving = load_intervals(self.connection, model)
             brought = pull_sources(store, each.sources, serving, now)
         for source, pulled in brought.items():
@@ -210,15 +210,15 @@ class Cycle:
 
     def _count_pull(self, each: Watched, source: str, pulled: Pulled) -> None:
         name = each.model.name
-        self.instruments.pulled(name, source, pulled.rows)
-        self.instruments.corrected(name, pulled.corrected)
-        self.instruments.changed_predictions(name, pulled.changed_predictions)
-        self.instruments.clipped(name, pulled.clipped)
-        self.instruments.ambiguous_times(name, pulled.ambiguous_times)
+        self.instruments.increase_counter("pulled_samples", name, source, by=pulled.rows)
+        self.instruments.increase_counter("corrected_samples", name, by=pulled.corrected)
+        self.instruments.increase_counter("changed_predictions", name, by=pulled.changed_predictions)
+        self.instruments.increase_counter("clipped_scores", name, by=pulled.clipped)
+        self.instruments.increase_counter("ambiguous_times", name, by=pulled.ambiguous_times)
         for reason, count in pulled.quarantined.items():
-            self.instruments.quarantined(name, reason, count)
+            self.instruments.increase_counter("quarantined_samples", name, reason, by=count)
         for problem in (each for each in pulled.problems if each.news):
-            self.instruments.source_problem(name, source, problem.reason)
+            self.instruments.increase_counter("source_problems", name, source, problem.reason)
             if problem.message not in each.told:
                 log.warning("source problem", model=name, source=source, reason=problem.reason, message=problem.message)
         if pulled.rows:
@@ -239,7 +239,7 @@ class Cycle:
         basis = (end, revision, thresholds)
         if basis == each.measured:
             return
-        with self.instruments.stage(model.name, "measure"):
+        with self.instruments.time_stage("measure"):
             found: list[Reading] = []
             compared: list[Disparity] = []
             for name, width in model.window_names.items():
@@ -255,7 +255,7 @@ class Cycle:
 
     def _weigh(self, each: Watched, store: ModelStore, now: datetime) -> tuple[Evidence, ...]:
         """Newly closed buckets into the drift evidence; again from a checkpoint where late labels changed cells."""
-        with self.instruments.stage(each.model.name, "weigh"):
+        with self.instruments.time_stage("weigh"):
             found = weigh(store, each.rulebook, now)
         each.succeeded["weigh"] = now
         if each.delays is None:  # after a start; an answer that was unknown is looked for again
@@ -266,7 +266,7 @@ class Cycle:
     def _judge(self, each: Watched, store: ModelStore, now: datetime) -> Judged:
         """Rules on readings; the refits they ask for, those of the schedule and of people are queued."""
         model = each.model
-        with self.instruments.stage(model.name, "judge"):
+        with self.instruments.time_stage("judge"):
             observed = Observed(
                 store.load_first_seen() or now, each.readings,
                 shown_last_seen(model, rows.load_last_seen(self.connection, store.model_id)),
@@ -289,7 +289,7 @@ class Cycle:
                 "alert", model=model.name, rule=alert.rule, slice=alert.slice.text, state=alert.state.value, reason=alert.reason
             )  # fmt: skip
         for rule in judged.failed_rules:
-            self.instruments.rule_failed(model.name, rule)
+            self.instruments.increase_counter("rule_evaluation_failures", model.name, rule)
             log.error("rule failed", model=model.name, rule=rule)
         return judged
 
@@ -336,7 +336,7 @@ class Cycle:
     def _told(self, ended: Ended) -> Job:
         """Count and log an attempt that ended."""
         job = ended.job
-        self.instruments.job_finished(job.model, job.kind, ended.outcome, ended.seconds)
+        self.instruments.record_job(job.model, job.kind, ended.outcome, ended.seconds)
         log.info(
             "job", model=job.model, job=job.id, kind=job.kind, trigger=job.trigger, scope=job.scope.text,
             outcome=ended.outcome, attempts=job.attempts, seconds=ended.seconds and round(ended.seconds, 3),
@@ -347,13 +347,13 @@ class Cycle:
         return job
 
     def _fold(self, each: Watched, store: ModelStore, now: datetime) -> None:
-        with self.instruments.stage(each.model.name, "fold"):
+        with self.instruments.time_stage("fold"):
             fold_and_drop(store, now)
         each.succeeded["fold"] = now
 
     def _delays(self, each: Watched, store: ModelStore, now: datetime) -> LabelDelays:
         """Whether label delay depends on the outcome, once a day, and what does not fit together of what came in."""
-        with self.instruments.stage(each.model.name, "delays"):
+        with self.instruments.time_stage("delays"):
             found = watch_delays(store, now, each.delays)
             each.intake = watch_intake(store, now, each.intake)
         each.succeeded["delays"] = now

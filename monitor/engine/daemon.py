@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -77,7 +78,7 @@ class Daemon:
         )  # fmt: skip
         self._broken = False  # whether the database must be opened anew
         self._cycle = self._cycle_over(self._config, watched)
-        self._instruments.reloaded(True, self._clock())
+        self._instruments.record_reload(True, self._clock())
         self._scheduler = self._schedule()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
@@ -96,7 +97,7 @@ class Daemon:
 
     def _cycle_over(self, config: Config, watched: list[Watched]) -> Cycle:
         for each in watched:
-            self._instruments.expect(
+            self._instruments.expect_model(
                 each.model.name,
                 sources=[source.name for source in each.sources],
                 rules=[rule.name for rule in each.rulebook],
@@ -186,7 +187,7 @@ class Daemon:
         hint = (error.hint if isinstance(error, StoreError) else "") or "check free space and the disk"
         log.error("database unusable, to be opened anew", problem=problem, hint=hint)
         for each in self._cycle.watched:
-            self._instruments.cycle_failed(each.model.name)
+            self._instruments.increase_counter("cycle_failures", each.model.name)
 
     def reload(self) -> list[str]:
         """Read the configuration and rules again and swap them in whole: the one way for SIGHUP and POST.
@@ -202,7 +203,7 @@ class Daemon:
         except CalwatchError as error:
             mistakes = mistakes_of(error)
             log.error("reload failed, the old configuration stays", mistakes=mistakes)
-            self._instruments.reloaded(False, self._clock())
+            self._instruments.record_reload(False, self._clock())
             return mistakes
         fixed = [
             name for name in ("state_dir", "listen", "log_format", "memory_limit")
@@ -224,14 +225,14 @@ class Daemon:
             self._cycle = self._cycle_over(self._config, watched)
             for model in gone:
                 self._runner.forget(model)
-                self._instruments.forget(model)
+                self._instruments.forget_model(model)
             self._levers.hold(self._config, access)
             self._shown.stale_after = _stale_after(self._config)
             self._shown.limit_series(self._config.monitor.max_series)
         finally:
             self._ticking.release()
         self._plan(self._scheduler)
-        self._instruments.reloaded(True, self._clock())
+        self._instruments.record_reload(True, self._clock())
         log.info("reloaded", models=len(watched))
         tell_mapped_windows(watched)
         return []
@@ -254,7 +255,7 @@ class Daemon:
             self._ticking.release()
 
     def _schedule(self) -> BackgroundScheduler:
-        scheduler = make_scheduler(self._instruments.scheduler_event)
+        scheduler = make_scheduler(partial(self._instruments.increase_counter, "scheduler_events"))
         self._plan(scheduler)
         return scheduler
 

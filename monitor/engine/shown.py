@@ -26,7 +26,7 @@ class Shown:
         self._collector = MetricsCollector(registry, max_series=max_series)
 
     def swap(self, published: Published) -> None:
-        self._collector.swap(published)
+        self._collector.swap_snapshot(published)
         self.published = published
 
     def limit_series(self, max_series: int) -> None:

@@ -63,7 +63,7 @@ def cycle_on(room: Path, cycles: int, settled: int) -> tuple[float, float, int]:
             taken += pulled.new
             if pulled.bad or pulled.problems:
                 raise AssertionError(f"rows were set aside: {pulled.bad or pulled.problems}")
-        collector.swap(tick.published)
+        collector.swap_snapshot(tick.published)
         exposition(registry)
         if number == settled:
             early = _resident_megabytes()

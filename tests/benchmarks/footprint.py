@@ -48,7 +48,7 @@ def live_a_day(room: Path, hourly_rows: int, hours: int) -> tuple[float, float, 
         maker.execute(f"COPY ({new}) TO {quote_text(str(room / 'files' / f'hour-{hour:03}.parquet'))} (FORMAT parquet)")
         if tick.failed:
             raise AssertionError(f"a cycle failed: {tick.failed}")
-        collector.swap(tick.published)
+        collector.swap_snapshot(tick.published)
         exposition(registry)
         pulled = pulled or peak_megabytes()
     connection.close()

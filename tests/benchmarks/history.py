@@ -33,8 +33,8 @@ class Stopwatch(Instruments):
         super().__init__(CollectorRegistry())
         self.seconds: dict[str, float] = defaultdict(float)
 
-    def stage(self, model: str, stage: str) -> AbstractContextManager[object]:
-        return self._kept(stage, super().stage(model, stage))
+    def time_stage(self, stage: str) -> AbstractContextManager[object]:
+        return self._kept(stage, super().time_stage(stage))
 
     @contextmanager
     def _kept(self, stage: str, inner: AbstractContextManager[object]) -> Iterator[None]:

@@ -204,7 +204,7 @@ def _in_directory(root: Path) -> Iterator[Found]:
         yield Found(f"{glob.escape(str(folder))}/{inside}{ending}", tuple(files))
 
 
-def merged(founds: list[Found], root: str) -> Found:
+def merge_folders(founds: list[Found], root: str) -> Found:
     """Return the files of several folders below ``root`` as one."""
     ending = _ending(founds[0].files[0])
     return Found(f"{glob.escape(root)}/**/*{ending}", tuple(path for found in founds for path in found.files))

@@ -207,7 +207,7 @@ def _take(
 def _server_mistakes(config: Config) -> list[str]:
     """What would keep the HTTP server from starting."""
     try:
-        Access.of(config.server, config.monitor.listen, config.base)
+        Access.from_server(config.server, config.monitor.listen, config.base)
         tls = config.tls
         if tls is not None:
             demand_usable(*tls)

@@ -63,7 +63,7 @@ class Desk:
     _waitlists: dict[Path, Waitlist] = field(default_factory=dict)
 
     @asynccontextmanager
-    async def body(self, request: Request, limit: int) -> AsyncIterator[bytes]:
+    async def receive_body(self, request: Request, limit: int) -> AsyncIterator[bytes]:
         """The body, at most ``limit`` bytes, counted while the block runs. HTTPException 413 beyond it, 408 when it comes too
         slowly, 422 when empty, 429 when those of others take all the room."""
         too_large = HTTPException(
@@ -93,7 +93,7 @@ class Desk:
         finally:
             self._held -= len(body)
 
-    def take(self, push: Push, config: Config) -> tuple[Receipt, bool]:
+    def accept_push(self, push: Push, config: Config) -> tuple[Receipt, bool]:
         """What is known of the push, and whether it is new. Raises HTTPException: 409, 413, 415, 422, 429, 507."""
         inbox = Inbox.of(config.state_dir, push.model.name, push.source.name)
         written: Path | None = None
@@ -122,7 +122,7 @@ class Desk:
                 written.unlink(missing_ok=True)
         return receipt_of(put), True
 
-    def receipt(self, inbox: Inbox, push_id: str) -> Receipt | None:
+    def find_receipt(self, inbox: Inbox, push_id: str) -> Receipt | None:
         """What is known of a push. Raises StoreError when its receipt is damaged."""
         with self._lock:
             return self._waitlist(inbox).find_receipt(push_id)
