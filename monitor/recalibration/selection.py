@@ -6,7 +6,7 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from monitor.model.methods import METHOD_NAMES, METHODS, method_named
 from monitor.model.reasons import Code, Reason
@@ -281,5 +281,5 @@ def _improvement(gain: Floats, count: Floats, confidence: float) -> Improvement:
     mean = float(gain.sum()) / n
     residual = gain - mean * count
     standard_error = float(np.sqrt(groups / (groups - 1) * (residual @ residual))) / n
-    reach = float(student_t.ppf(confidence, groups - 1)) * standard_error
+    reach = float(stdtrit(groups - 1, confidence)) * standard_error
     return Improvement(mean, mean - reach, mean + reach, confidence, int(n), groups)

@@ -243,7 +243,9 @@ def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monito
     from_label = rules.label_sql(text("label"), text("predicted_class")) if "label" in types else "NULL::INTEGER"
     has_label = f"coalesce(NOT {rules.missing_sql(text('label'))}, false)" if "label" in types else "false"
     has_outcome, outcome = (
-        outcome_expression(rules, types["outcome"], "_plain_outcome") if "outcome" in types else ("false", "NULL::INTEGER")
+        outcome_expression(rules, types["outcome"], "_plain_outcome")
+        if "outcome" in types
+        else ("false", "NULL::INTEGER")
     )
     key = ", ".join(f"replace(coalesce({_slice_value(name, types)}, ''), {_SEPARATOR}, ' ')" for name in slices)
     logits = quoted("logits") if "logits" in types else "NULL"
