@@ -20,11 +20,11 @@ from monitor.model import Alert, AlertState, Code, Job, JobState, Slice, tell_re
 from monitor.model.reasons import ABSENCES, BY_HAND, CHOSEN, VERDICTS, Reason, Trigger, TriggerKind, Verdict
 from monitor.model.refits import RefitRecord, RollbackOrder, SampleSpan, job_of
 from monitor.model.words import SENTENCES, TRIGGERS, restore_reason, tell_trigger
-from monitor.publish.report.gather import Report, gather
+from monitor.publish.report.collect import Report, collect_report
 from monitor.publish.report.page import _by_reason
-from monitor.publish.report.words import standing
+from monitor.publish.report.words import name_state
 from monitor.publish.web import filters
-from monitor.publish.web.pages.advice import advice
+from monitor.publish.web.pages.advice import make_advice
 from monitor.statistics.thresholds.policies import promised_rate
 from monitor.store import readings as rows
 from monitor.store.published.queries import Snapshot
@@ -121,8 +121,8 @@ def play(base: Path) -> Any:
 def _seen(held: Line, jobs: list[Job], alerts: list[Alert], deliveries: list[Job]) -> Any:
     status = held.tick(NOW + 2 * DAY + 2 * HOUR).published.models[0]
     with Snapshot(held.cycle.config.state_dir) as snapshot:
-        report = gather(snapshot, "m")
-        firing = snapshot.firing()
+        report = collect_report(snapshot, "m")
+        firing = snapshot.firing_alerts()
     seen = {
         "alerts": [_of_alert(alert) for alert in alerts], "standing": [_of_alert(alert) for alert in status.alerts],
         "jobs": _sorted(_of_job(job) for job in jobs), "all jobs": _sorted(_of_job(job) for job in status.jobs),
@@ -130,8 +130,8 @@ def _seen(held: Line, jobs: list[Job], alerts: list[Alert], deliveries: list[Job
         "thresholds": [(each.threshold, each.kept, each.why.code, each.why.values) for each in status.thresholds],
         "report": _of_report(report), "firing": [(row["code"], json.loads(row["facts"]), row["onset"]) for row in firing],
         "advice": [_of_advice(status, alert) for alert in status.alerts],
-        "page": [(filters.began(alert), filters.why(alert) != "") for alert in status.alerts],
-        "changes": _sorted(filters.change(job) for job in status.jobs),
+        "page": [(filters.has_untold_onset(alert), filters.explain_alert(alert) != "") for alert in status.alerts],
+        "changes": _sorted(filters.describe_change(job) for job in status.jobs),
     }  # fmt: skip
     return _named_in_order(json.loads(json.dumps(seen, default=str)))
 
@@ -180,14 +180,14 @@ def _of_message(held: Line, job: Job) -> Any:
 
 def _of_report(report: Report) -> Any:
     return {
-        "standing": standing(report), "alerts": len(report.alerts), "refits": len(report.refits),
+        "standing": name_state(report), "alerts": len(report.alerts), "refits": len(report.refits),
         "rejected": sorted(count for count, _, _ in _by_reason(report)),
         "bars": [(len(each.before), len(each.after)) for each in report.refits],
     }  # fmt: skip
 
 
 def _of_advice(status: Any, alert: Alert) -> Any:
-    found = advice(status, alert.slice, None)
+    found = make_advice(status, alert.slice, None)
     return found and (len(found.deeds), found.more, found.command)
 
 

@@ -10,11 +10,11 @@ from shutil import rmtree
 
 import duckdb
 
-from monitor.cli.output import progress
+from monitor.cli.output import show_progress
 from monitor.config.settings import Config
 from monitor.engine.backtest import REPLAY, Playback, play_history
 from monitor.engine.logs import configure_logging
-from monitor.sources.isolation.alone import Failed
+from monitor.sources.isolation.alone import Failure
 from monitor.sources.isolation.apart import answer_apart, work_apart
 from monitor.sources.isolation.journal import Entry, Journal
 from monitor.sources.isolation.patience import seconds_for
@@ -54,11 +54,11 @@ def main(directory: Path) -> None:
 
 
 def _play(
-    asked: tuple[Config, Path, datetime, datetime, timedelta], known: Mapping[str, Failed], journal: Journal
-) -> Playback:
+    asked: tuple[Config, Path, datetime, datetime, timedelta], known: Mapping[str, Failure], journal: Journal
+) -> Played:
     config, state_dir, began, ended, step = asked
     try:
-        with progress(began, ended, "backtest") as advance:
+        with show_progress(began, ended, "backtest") as advance:
             guard = partial(ReplayGuard, known=known, journal=journal)
             return play_history(
                 config, state_dir, began, ended, step, each_tick=lambda now, tick: advance(now), guard=guard

@@ -56,11 +56,11 @@ def docs(
 ) -> None:
     """Show the documents: what goes in, what is measured, every key of the configuration."""
     if not topic:
-        console.say(list_topics())
+        console.print_line(list_topics())
     elif topic.lower() == "deploy":
-        console.say(say_where_deploy_is())
+        console.print_line(say_where_deploy_is())
     else:
-        console.markdown(find_chapter(topic))
+        console.print_markdown(find_chapter(topic))
 
 
 def list_topics() -> str:

@@ -18,7 +18,7 @@ from monitor.sources.batch import Source
 from monitor.sources.pulled import Pulled
 from monitor.sources.replay.guard import ReplayGuard
 from monitor.sources.replay.source import ReplaySource
-from monitor.store.connection import LIVE, ctrl_c_interrupts, literal, open_live
+from monitor.store.connection import LIVE, ctrl_c_interrupts, open_live, quote_text
 from monitor.store.played import mark_played
 
 REPLAY = "replay.duckdb"
@@ -76,7 +76,7 @@ def play_history(
     connection = open_live(state_dir, memory_limit=config.monitor.memory_limit, now=began)
     try:
         mark_played(connection)
-        connection.execute(f"ATTACH {literal(str(state_dir / REPLAY))} AS replay")
+        connection.execute(f"ATTACH {quote_text(str(state_dir / REPLAY))} AS replay")
         runner = InlineRunner(rehearsal=True)  # webhooks and commands are recorded, not run
         cycle = Cycle(own, watched, connection, Instruments(CollectorRegistry()), runner)
         with ctrl_c_interrupts(connection):
@@ -125,7 +125,7 @@ def _run(
         count += 1
         for model, by_source in tick.pulled.items():
             for brought in by_source.values():
-                pulled.setdefault(model, Pulled()).add(brought)
+                pulled.setdefault(model, Pulled()).add_counts(brought)
                 problems += brought.problems
         for judged in tick.rule_results.values():
             alerts += [alert for alert in judged.changed if alert.state in (AlertState.FIRING, AlertState.RESOLVED)]

@@ -24,7 +24,7 @@ from monitor.jobs.runners import InlineRunner
 from monitor.model import Evidence, Job, LabelDelays
 from monitor.publish.metrics.instruments import Instruments
 from monitor.sources.pulled import Pulled
-from monitor.store.connection import atomic, ctrl_c_interrupts, open_live
+from monitor.store.connection import ctrl_c_interrupts, open_live, transaction
 from monitor.store.label_delays import load_label_delays
 from monitor.store.model_store import ModelStore
 from monitor.store.played import is_played, played_until
@@ -82,8 +82,8 @@ class HandCycle(Cycle):
             for path, job in requests.waiting_requests(self.config.state_dir, each.model.name)
             if job.kind == self.kind
         ]
-        with atomic(self.connection):
-            enqueue_jobs(self.connection, [_at(job, now) if self.played else job for _, job in asked])
+        with transaction(self.connection):
+            enqueue(self.connection, [_at(job, now) if self.played else job for _, job in asked])
         for path, _ in asked:
             path.unlink(missing_ok=True)
         return RuleResults((), (), (), ())

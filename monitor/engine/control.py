@@ -35,7 +35,7 @@ class DaemonControl:
         """Who may ask what, by the configuration in force."""
         return self._access
 
-    def ask(self, model: str, kind: str, scope: Slice, to: str | None) -> str:
+    def ask_job(self, model: str, kind: str, scope: Slice, to: str | None) -> str:
         """Leave a request for a job; returns the id the job will have. Raises StoreError when it cannot be written."""
         now = self._now()
         requests.leave_request(self._config.state_dir, model, kind, scope, now, to=to)
@@ -45,11 +45,11 @@ class DaemonControl:
         """Leave a request to cancel a job. Raises StoreError when it cannot be written."""
         requests.leave_cancellation(self._config.state_dir, model, job)
 
-    def backup(self, name: str) -> str:
+    def ask_backup(self, name: str) -> str:
         """Leave a request for a backup in ``backups/NAME`` of the state directory; returns its id. Raises StoreError."""
         return ask_backup(self._config.state_dir, (self._config.state_dir / BACKUPS / name).absolute())
 
-    def backup_told(self, token: str) -> tuple[str, str, int | None, str | None] | None:
+    def find_backup(self, token: str) -> tuple[str, str, int | None, str | None] | None:
         """(state, file name, bytes, problem) of a backup; None when it is not known."""
         found = load_backup(self._config.state_dir, token)
         if found is None:
@@ -76,8 +76,8 @@ def load_all(path: Path, listen: str | None = None) -> LoadedConfig:
     ``listen``: the address that is bound already, which may no longer be the one configured.
     """
     config = load_config(path)
-    return LoadedConfig(
-        config, build_watched(config), Access.of(config.server, listen or config.monitor.listen, config.base)
+    return Loaded(
+        config, watch(config), Access.from_server(config.server, listen or config.monitor.listen, config.base)
     )
 
 

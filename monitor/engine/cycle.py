@@ -31,8 +31,8 @@ from monitor.model.reasons import Trigger, TriggerKind
 from monitor.model.refits import job_of
 from monitor.model.wording import describe_delays
 from monitor.publish.metrics.instruments import Instruments
-from monitor.recalibration.guard import keep_guard
-from monitor.recalibration.registry import calibrators_in_use, serving_intervals
+from monitor.recalibration.guard import run_guards
+from monitor.recalibration.registry import calibrators_in_use, load_intervals
 from monitor.rules.pack import Rulebook, load_rules
 from monitor.rules.state import Observations
 from monitor.rules.windows import fit_windows
@@ -40,12 +40,12 @@ from monitor.sources.batch import Source
 from monitor.sources.files import FileSource
 from monitor.sources.formats.layout import Needs
 from monitor.sources.isolation.set_aside import load_set_aside
-from monitor.sources.pull import SOURCE_FAILED, configured_sources, pull
+from monitor.sources.pull import SOURCE_FAILED, configured_sources, pull_sources
 from monitor.sources.pulled import Pulled
 from monitor.statistics.drift.onset import bucket_residuals, estimate_onset
 from monitor.store import readings as rows
-from monitor.store.cells import bucket_cells, fold_and_drop, window_cells
-from monitor.store.connection import atomic, aware, is_ctrl_c
+from monitor.store.cells import fold_and_drop, load_bucket_cells, load_window_cells
+from monitor.store.connection import is_ctrl_c, make_aware, transaction
 from monitor.store.damage import refuse_damage
 from monitor.store.folded import load_folded
 from monitor.store.label_delays import load_label_delays
@@ -166,7 +166,7 @@ class Cycle:
                 self._fold(each, store, now)
                 each.delays = self._delays(each, store, now)
                 each.problem = None
-                with atomic(self.connection):
+                with transaction(self.connection):
                     rows.store_successes(self.connection, name, each.succeeded)
             except (duckdb.InterruptException, duckdb.FatalException):
                 raise  # asked to stop, or the database must be opened anew: rolled back, nothing is half done
@@ -176,7 +176,7 @@ class Cycle:
                 refuse_damage(error, self.config.state_dir)
                 each.problem = f"{type(error).__name__}: {error}"[:_LONGEST_PROBLEM]
                 log.exception("cycle failed", model=name)
-                self.instruments.cycle_failed(name)
+                self.instruments.increase_counter("cycle_failures", name)
             statuses.append(self._status(each, store))
         problem = self._publish(now, {each.model.name: each.problem for each in self.watched}) if publish else None
         return Tick(pulled, judged, jobs, Published(now, tuple(statuses), problem, self.played))
@@ -184,12 +184,12 @@ class Cycle:
     def _publish(self, now: datetime, problems: Mapping[str, str | None]) -> str | None:
         """Replace the snapshot for ops; what keeps it from being replaced, for example a full disk, is returned."""
         try:
-            with self.instruments.stage("all", "publish"):
+            with self.instruments.time_stage("publish"):
                 self.publisher.publish(self.connection, now, problems)
         except StoreError as error:
             refuse_damage(error, self.config.state_dir)
             log.error("snapshot not published", problem=error.message, hint=error.hint)
-            self.instruments.cycle_failed("all")
+            self.instruments.increase_counter("cycle_failures", "all")
             return error.message
         return None
 
@@ -197,29 +197,29 @@ class Cycle:
         """Everything new from the sources into samples and cells."""
         model = each.model
         requests.take_retries(self.connection, self.config.state_dir, model.name)
-        with self.instruments.stage(model.name, "pull"):
-            serving = serving_intervals(self.connection, model)
-            brought = pull(store, each.sources, serving, now)
+        with self.instruments.time_stage("pull"):
+            serving = load_intervals(self.connection, model)
+            brought = pull_sources(store, each.sources, serving, now)
         for source, pulled in brought.items():
             self._count_pull(each, source, pulled)
         problems = [problem for pulled in brought.values() for problem in pulled.problems]
-        each.logged = {problem.message for problem in problems if not problem.is_held}
+        each.told = {problem.message for problem in problems if not problem.is_listed}
         if not any(problem.reason in SOURCE_FAILED for problem in problems):
             each.succeeded["pull"] = now
         return brought
 
     def _count_pull(self, each: WatchedModel, source: str, pulled: Pulled) -> None:
         name = each.model.name
-        self.instruments.pulled(name, source, pulled.rows)
-        self.instruments.corrected(name, pulled.corrected)
-        self.instruments.changed_predictions(name, pulled.changed_predictions)
-        self.instruments.clipped(name, pulled.clipped)
-        self.instruments.ambiguous_times(name, pulled.ambiguous_times)
+        self.instruments.increase_counter("pulled_samples", name, source, by=pulled.rows)
+        self.instruments.increase_counter("corrected_samples", name, by=pulled.corrected)
+        self.instruments.increase_counter("changed_predictions", name, by=pulled.changed_predictions)
+        self.instruments.increase_counter("clipped_scores", name, by=pulled.clipped)
+        self.instruments.increase_counter("ambiguous_times", name, by=pulled.ambiguous_times)
         for reason, count in pulled.quarantined.items():
-            self.instruments.quarantined(name, reason, count)
+            self.instruments.increase_counter("quarantined_samples", name, reason, by=count)
         for problem in (each for each in pulled.problems if each.news):
-            self.instruments.source_problem(name, source, problem.reason)
-            if problem.message not in each.logged:
+            self.instruments.increase_counter("source_problems", name, source, problem.reason)
+            if problem.message not in each.told:
                 log.warning("source problem", model=name, source=source, reason=problem.reason, message=problem.message)
         if pulled.rows:
             log.info(
@@ -239,15 +239,15 @@ class Cycle:
         basis = (end, revision, thresholds)
         if basis == each.measured:
             return
-        with self.instruments.stage(model.name, "measure"):
+        with self.instruments.time_stage("measure"):
             found: list[Reading] = []
             compared: list[Disparity] = []
             for name, width in model.window_names.items():
-                held = window_cells(store, end - width, end)
+                held = load_window_cells(store, end - width, end)
                 live = deployed_rates(store, thresholds, held, end - width, end)
                 found += readings_of(model, name, end - width, end, held, now, live)
                 compared += disparities_of(model, each.rulebook, name, end - width, end, held)
-            with atomic(self.connection):
+            with transaction(self.connection):
                 rows.store_readings(self.connection, model.name, found)
                 store_disparities(self.connection, model.name, compared)
         each.succeeded["measure"] = now
@@ -255,8 +255,8 @@ class Cycle:
 
     def _weigh(self, each: WatchedModel, store: ModelStore, now: datetime) -> tuple[Evidence, ...]:
         """Newly closed buckets into the drift evidence; again from a checkpoint where late labels changed cells."""
-        with self.instruments.stage(each.model.name, "weigh"):
-            found = weigh_evidence(store, each.rulebook, now)
+        with self.instruments.time_stage("weigh"):
+            found = weigh(store, each.rulebook, now)
         each.succeeded["weigh"] = now
         if each.delays is None:  # after a start; an answer that was unknown is looked for again
             stored = load_label_delays(self.connection, each.model.name)
@@ -266,8 +266,8 @@ class Cycle:
     def _judge(self, each: WatchedModel, store: ModelStore, now: datetime) -> RuleResults:
         """Rules on readings; the refits they ask for, those of the schedule and of people are queued."""
         model = each.model
-        with self.instruments.stage(model.name, "judge"):
-            observed = Observations(
+        with self.instruments.time_stage("judge"):
+            observed = Observed(
                 store.load_first_seen() or now, each.readings,
                 last_seen_of_slices(model, rows.load_last_seen(self.connection, store.model_id)),
                 each.succeeded.get("pull"), each.evidence, each.disparities,
@@ -278,7 +278,7 @@ class Cycle:
             )  # fmt: skip
             asked = list(requests.waiting_requests(self.config.state_dir, model.name))
             jobs = [*judged.jobs, *self._scheduled(each, store, now), *(job for _, job in asked)]
-            with atomic(self.connection):
+            with transaction(self.connection):
                 rows.store_alerts(self.connection, model.name, judged.alerts, judged.changed)
                 enqueue_jobs(self.connection, jobs)
             for path, _ in asked:
@@ -289,7 +289,7 @@ class Cycle:
                 "alert", model=model.name, rule=alert.rule, slice=alert.slice.text, state=alert.state.value, reason=alert.reason
             )  # fmt: skip
         for rule in judged.failed_rules:
-            self.instruments.rule_failed(model.name, rule)
+            self.instruments.increase_counter("rule_evaluation_failures", model.name, rule)
             log.error("rule failed", model=model.name, rule=rule)
         return judged
 
@@ -302,7 +302,7 @@ class Cycle:
             "SELECT max(requested_at) FROM jobs WHERE model = $model AND trigger_kind = 'schedule'",
             {"model": each.model.name},
         ).fetchone()
-        after = aware(last[0]) if last and last[0] else store.load_first_seen() or now
+        after = make_aware(last[0]) if last and last[0] else store.load_first_seen() or now
         due = latest_due(schedule, each.model.time_zone, after, now) if after else None
         if due is None:
             return []
@@ -318,11 +318,11 @@ class Cycle:
             finished += [self._note_ended(EndedAttempt(cancelled, cancelled.state.value))] if cancelled else []
             path.unlink(missing_ok=True)
         if each.guarded is None or each.guarded != each.measured:
-            guarded = keep_guard(store, now, end)
+            guarded = run_guards(store, now, end)
             for note in guarded.notes:
                 log.warning("calibrator not guarded", model=model.name, problem=note)
-            with atomic(self.connection):
-                enqueue_jobs(self.connection, guarded.rollbacks)
+            with transaction(self.connection):
+                enqueue(self.connection, guarded.rollbacks)
             each.guarded = each.measured
         dispatcher = Dispatcher(store, self.config, self.runner, now, end)
         for ended in dispatcher.advance_jobs():
@@ -336,7 +336,7 @@ class Cycle:
     def _note_ended(self, ended: EndedAttempt) -> Job:
         """Count and log an attempt that ended."""
         job = ended.job
-        self.instruments.job_finished(job.model, job.kind, ended.outcome, ended.seconds)
+        self.instruments.record_job(job.model, job.kind, ended.outcome, ended.seconds)
         log.info(
             "job", model=job.model, job=job.id, kind=job.kind, trigger=job.trigger, scope=job.scope.text,
             outcome=ended.outcome, attempts=job.attempts, seconds=ended.seconds and round(ended.seconds, 3),
@@ -346,14 +346,14 @@ class Cycle:
             log.error("job failed by a mistake in calwatch, please report it", job=job.id, trace=ended.trace)
         return job
 
-    def _fold(self, each: WatchedModel, store: ModelStore, now: datetime) -> None:
-        with self.instruments.stage(each.model.name, "fold"):
+    def _fold(self, each: Watched, store: ModelStore, now: datetime) -> None:
+        with self.instruments.time_stage("fold"):
             fold_and_drop(store, now)
         each.succeeded["fold"] = now
 
     def _delays(self, each: WatchedModel, store: ModelStore, now: datetime) -> LabelDelays:
         """Whether label delay depends on the outcome, once a day, and what does not fit together of what came in."""
-        with self.instruments.stage(each.model.name, "delays"):
+        with self.instruments.time_stage("delays"):
             found = watch_delays(store, now, each.delays)
             each.intake = watch_intake(store, now, each.intake)
         each.succeeded["delays"] = now
@@ -373,7 +373,7 @@ class Cycle:
         """When the slice's miscalibration most likely began; None when the evidence names no time."""
         end = window_end(now, each.model)
         start = end - each.model.recalibration.fit_window - max(each.model.windows)
-        buckets, cells = bucket_cells(store, version, slice_, start, end)
+        buckets, cells = load_bucket_cells(store, version, slice_, start, end)
         if not buckets:
             return None
         found = estimate_onset(*bucket_residuals(cells, len(buckets)))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -34,7 +35,7 @@ from monitor.publish.web.app import create_app
 from monitor.sources.ingest.staging import QUARANTINE_REASONS
 from monitor.sources.isolation.journal import JOURNAL, Journal
 from monitor.store.connection import ctrl_c_interrupts, open_live
-from monitor.store.damage import as_damage, refuse_damage
+from monitor.store.damage import find_damage, refuse_damage
 from monitor.store.played import is_played, played_until
 from monitor.store.published.reader_pool import Archive
 from monitor.store.published.snapshot import SNAPSHOT, Publisher
@@ -77,7 +78,7 @@ class Daemon:
         )  # fmt: skip
         self._broken = False  # whether the database must be opened anew
         self._cycle = self._cycle_over(self._config, watched)
-        self._instruments.reloaded(True, self._clock())
+        self._instruments.record_reload(True, self._clock())
         self._scheduler = self._schedule()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
@@ -96,7 +97,7 @@ class Daemon:
 
     def _cycle_over(self, config: Config, watched: list[WatchedModel]) -> Cycle:
         for each in watched:
-            self._instruments.expect(
+            self._instruments.expect_model(
                 each.model.name,
                 sources=[source.name for source in each.sources],
                 rules=[rule.name for rule in each.rulebook],
@@ -159,7 +160,7 @@ class Daemon:
                 return None
             except (duckdb.Error, StoreError) as error:
                 self._broken = True
-                self._tell_broken(as_damage(error, self._config.state_dir))
+                self._tell_broken(find_damage(error, self._config.state_dir))
                 return None
             self._shown.swap_published(tick.published)
             return tick
@@ -188,7 +189,7 @@ class Daemon:
         hint = (error.hint if isinstance(error, StoreError) else "") or "check free space and the disk"
         log.error("database unusable, to be opened anew", problem=problem, hint=hint)
         for each in self._cycle.watched:
-            self._instruments.cycle_failed(each.model.name)
+            self._instruments.increase_counter("cycle_failures", each.model.name)
 
     def reload(self) -> list[str]:
         """Read the configuration and rules again and swap them in whole: the one way for SIGHUP and POST.
@@ -204,7 +205,7 @@ class Daemon:
         except CalwatchError as error:
             mistakes = mistakes_of(error)
             log.error("reload failed, the old configuration stays", mistakes=mistakes)
-            self._instruments.reloaded(False, self._clock())
+            self._instruments.record_reload(False, self._clock())
             return mistakes
         fixed = [
             name for name in ("state_dir", "listen", "log_format", "memory_limit")
@@ -225,15 +226,15 @@ class Daemon:
             self._shown.config = self._config
             self._cycle = self._cycle_over(self._config, watched)
             for model in gone:
-                self._runner.forget_model(model)
-                self._instruments.forget(model)
-            self._levers.swap_config(self._config, access)
+                self._runner.forget(model)
+                self._instruments.forget_model(model)
+            self._levers.hold(self._config, access)
             self._shown.stale_after = _stale_after(self._config)
             self._shown.limit_series(self._config.monitor.max_series)
         finally:
             self._ticking.release()
         self._plan(self._scheduler)
-        self._instruments.reloaded(True, self._clock())
+        self._instruments.record_reload(True, self._clock())
         log.info("reloaded", models=len(watched))
         tell_mapped_windows(watched)
         return []
@@ -256,7 +257,7 @@ class Daemon:
             self._ticking.release()
 
     def _schedule(self) -> BackgroundScheduler:
-        scheduler = make_scheduler(self._instruments.scheduler_event)
+        scheduler = make_scheduler(partial(self._instruments.increase_counter, "scheduler_events"))
         self._plan(scheduler)
         return scheduler
 
@@ -286,7 +287,7 @@ class Daemon:
             self._scheduler.pause()
         if not self._ticking.acquire(timeout=STOP_PATIENCE) and not self._interrupted():
             log.warning("a tick is still running; leaving it to the next start")
-            Journal(self._config.state_dir / JOURNAL).clear()  # what it reads is not to blame
+            Journal(self._config.state_dir / JOURNAL).clear_entry()  # what it reads is not to blame
             os._exit(0)  # its thread would keep the process; the database survives this as it survives a kill
         self._ticking.release()  # a tick still queued sees the stop and returns; waiting, it would keep the process
         server.stop()

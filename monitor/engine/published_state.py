@@ -25,8 +25,8 @@ class PublishedState:
         self._registry = registry
         self._collector = MetricsCollector(registry, max_series=max_series)
 
-    def swap_published(self, published: Published) -> None:
-        self._collector.swap(published)
+    def swap(self, published: Published) -> None:
+        self._collector.swap_snapshot(published)
         self.published = published
 
     def limit_series(self, max_series: int) -> None:

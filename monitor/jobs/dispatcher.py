@@ -34,10 +34,10 @@ from monitor.model import Job, JobState, Slice
 from monitor.model.errors import CalwatchError, StoreError
 from monitor.model.reasons import Code, Reason
 from monitor.model.words import tell_reason
-from monitor.recalibration.inputs import gather, judged, record_accepted, write_accepted
+from monitor.recalibration.inputs import conclude_job, gather_inputs, record_accepted, write_accepted
 from monitor.recalibration.refit import Refit
-from monitor.recalibration.registry import in_use, roll_back, write_files
-from monitor.store.connection import atomic, is_ctrl_c
+from monitor.recalibration.registry import load_charge, roll_back_calibrator, write_files
+from monitor.store.connection import is_ctrl_c, transaction
 from monitor.store.damage import refuse_damage
 from monitor.store.model_store import ModelStore
 from monitor.store.readings import load_jobs, store_job
@@ -199,7 +199,7 @@ class Dispatcher:
 
     def _work(self, job: Job) -> Work:
         if job.kind == "recalibrate":
-            task = gather(self.store, job, self.now, self.end)
+            task = gather_inputs(self.store, job, self.now, self.end)
             return refit_work(job.id, task)
         payload = job.payload
         action = next((each for each in self.config.action if each.name == job.action), None)
@@ -232,12 +232,14 @@ class Dispatcher:
             case Breakdown() as broken:
                 return self._failed(job, broken.message, broken.may_pass, report, trace=broken.trace)
 
-    def _apply_refit(self, job: Job, found: Refit, report: WorkResult) -> EndedAttempt:
-        charge = {scope.text: id_ for scope, (id_, _) in in_use(self.store.connection, self.store.model.name).items()}
+    def _apply_refit(self, job: Job, found: Refit, report: Report) -> Ended:
+        charge = {
+            scope.text: id_ for scope, (id_, _) in load_charge(self.store.connection, self.store.model.name).items()
+        }
         if charge != report.work.basis:
             return self._outdated(job, report)
         write_accepted(self.store.connection, self.config.state_dir, self.store.model, found)
-        done = judged(job, found, report.work.notes, self.now)
+        done = conclude_job(job, found, report.work.notes, self.now)
         return self._finish(
             done,
             report,
@@ -248,22 +250,22 @@ class Dispatcher:
         """The calibrator it was judged against is in charge no more: judged again, as if it had not begun."""
         why = Reason.of(Code.OUTDATED)
         again = replace(job, state=JobState.QUEUED, started_at=None, attempts=job.attempts - 1, why=(why,))
-        with atomic(self.store.connection):
+        with transaction(self.store.connection):
             store_job(self.store.connection, again)
             log_attempt(self.store.connection, job, self._attempt(job, OUTDATED, tell_reason(why), report))
         return EndedAttempt(again, OUTDATED, report.seconds)
 
     def _finish_rollback(self, job: Job) -> EndedAttempt:
         began = perf_counter()
-        with atomic(self.store.connection):
-            done = roll_back(self.store.connection, self.config.state_dir, job, self.now)
+        with transaction(self.store.connection):
+            done = roll_back_calibrator(self.store.connection, self.config.state_dir, job, self.now)
             self._record(done, None)
         return EndedAttempt(done, done.state.value, perf_counter() - began)
 
     def _finish(
-        self, job: Job, report: WorkResult | None, output: str = "", *, also: Callable[[], None] = lambda: None
-    ) -> EndedAttempt:
-        with atomic(self.store.connection):
+        self, job: Job, report: Report | None, output: str = "", *, also: Callable[[], None] = lambda: None
+    ) -> Ended:
+        with transaction(self.store.connection):
             also()
             self._record(job, report, output)
         return EndedAttempt(job, job.state.value, report.seconds if report else None)
@@ -273,7 +275,7 @@ class Dispatcher:
         output: str = "", trace: str = "",
     ) -> EndedAttempt:  # fmt: skip
         after = after_failure(job, problem, self.now, attempts=self._attempts(job), may_pass=may_pass, wait=wait)
-        with atomic(self.store.connection):
+        with transaction(self.store.connection):
             self._record(after, report, output, job)
         over = after.state is JobState.FAILED
         seconds = report.seconds if report else None

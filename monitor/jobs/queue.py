@@ -9,7 +9,7 @@ import duckdb
 
 from monitor.model import Job, JobState
 from monitor.model.reasons import BY_HAND, Code, Reason
-from monitor.store.connection import atomic, naive
+from monitor.store.connection import make_naive, transaction
 from monitor.store.readings import load_jobs, store_job
 from monitor.store.sql import statement
 
@@ -34,8 +34,8 @@ def log_attempt(connection: duckdb.DuckDBPyConnection, job: Job, attempt: JobAtt
     connection.execute(
         statement("job_attempt_insert"),
         {
-            "job": job.id, "model": job.model, "attempt": job.attempts, "started_at": naive(attempt.started_at),
-            "finished_at": naive(attempt.finished_at), "seconds": attempt.seconds, "peak_memory": attempt.peak_memory,
+            "job": job.id, "model": job.model, "attempt": job.attempts, "started_at": make_naive(attempt.started_at),
+            "finished_at": make_naive(attempt.finished_at), "seconds": attempt.seconds, "peak_memory": attempt.peak_memory,
             "outcome": attempt.outcome, "message": attempt.message, "output": attempt.output,
         },
     )  # fmt: skip
@@ -71,7 +71,7 @@ def due_jobs(connection: duckdb.DuckDBPyConnection, model: str, now: datetime) -
 
 def refits_wait_elsewhere(connection: duckdb.DuckDBPyConnection, model: str, now: datetime) -> bool:
     """Whether another model has a refit that is due."""
-    found = connection.execute(statement("jobs_elsewhere"), {"model": model, "now": naive(now)}).fetchone()
+    found = connection.execute(statement("jobs_elsewhere"), {"model": model, "now": make_naive(now)}).fetchone()
     return found is not None
 
 
@@ -122,7 +122,7 @@ def retry_pause(job: Job) -> timedelta:
 def begin_attempt(connection: duckdb.DuckDBPyConnection, job: Job, now: datetime) -> Job:
     """The job running, one attempt counted, on record before anything happens: so a crash is noticed."""
     running = replace(job, state=JobState.RUNNING, started_at=now, attempts=job.attempts + 1, next_attempt_at=None)
-    with atomic(connection):
+    with transaction(connection):
         store_job(connection, running)
     return running
 
@@ -161,7 +161,7 @@ def requeue_interrupted(
         after = _after_interruption(job, now, limit(job)) if has_begun else _as_before(job)
         found.append(after)
         started = job.started_at or now
-        with atomic(connection):
+        with transaction(connection):
             store_job(connection, after)
             if has_begun:
                 log_attempt(connection, job, JobAttempt("interrupted", after.reasons[0], started, now))
@@ -193,7 +193,7 @@ def cancel_job(connection: duckdb.DuckDBPyConnection, model: str, job_id: str, n
         return None
     why = (Reason.of(Code.CANCELLED, was_running=found.state is JobState.RUNNING),)
     cancelled = replace(found, state=JobState.CANCELLED, finished_at=now, next_attempt_at=None, why=why)
-    with atomic(connection):
+    with transaction(connection):
         store_job(connection, cancelled)
         if found.state is JobState.RUNNING:
             log_attempt(connection, found, JobAttempt("cancelled", cancelled.reasons[0], found.started_at or now, now))

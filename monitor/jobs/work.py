@@ -16,8 +16,8 @@ from monitor.model.errors import CalwatchError
 from monitor.model.reasons import Reason
 
 if TYPE_CHECKING:
-    from monitor.jobs.actions.message import EventContext
-    from monitor.recalibration.refit import Refit, Refitting
+    from monitor.jobs.actions.message import Known
+    from monitor.recalibration.refit import Refit, RefitInputs
 
 CLEARING_AWAY = timedelta(seconds=30)  # what an action may take beyond its timeout, to end what it began
 
@@ -30,7 +30,7 @@ class Work:
     model: str
     lane: str
     timeout: timedelta
-    task: "Refitting | Delivery | None"  # None: inputs are elsewhere, or no longer needed
+    task: "RefitInputs | Delivery | None"  # None: inputs are elsewhere, or no longer needed
     basis: Mapping[str, str] | None = None  # of a refit: scope → id of the calibrator in charge when it began
     notes: tuple[Reason, ...] = ()  # what to say of a refit's samples, before its own reasons
     destination: str = ""  # of a delivery: the action it calls
@@ -40,7 +40,7 @@ class Work:
         return self.basis is not None
 
 
-def refit_work(job: str, task: "Refitting") -> Work:
+def refit_work(job: str, task: "RefitInputs") -> Work:
     """The refits of a model run one at a time."""
     basis = {scope.text: id_ for scope, (id_, _) in task.charge.items()}
     return Work(
@@ -83,7 +83,7 @@ def carry_out_work(work: Work) -> WorkResult:
     return WorkResult(replace(work, task=None), result, perf_counter() - began)
 
 
-def _result(task: "Refitting | Delivery") -> "Refit | DeliveryResult | Breakdown":
+def _result(task: "RefitInputs | Delivery") -> "Refit | Delivered | Broken":
     try:
         if isinstance(task, Delivery):
             return deliver_event(task, _load_context)
@@ -102,8 +102,8 @@ def _load_context(delivery: Delivery, *, draw: bool) -> "EventContext":
     return load_context(delivery, draw=draw)
 
 
-def _refitted(task: "Refitting") -> "Refit":
+def _refitted(task: "RefitInputs") -> "Refit":
     from monitor import __version__
-    from monitor.recalibration.refit import refit
+    from monitor.recalibration.refit import run_refit
 
-    return refit(task, calwatch_version=__version__)
+    return run_refit(task, calwatch_version=__version__)

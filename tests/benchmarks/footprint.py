@@ -9,7 +9,7 @@ from monitor.engine.cycle import Cycle, build_watched
 from monitor.publish.metrics.collector import MetricsCollector
 from monitor.publish.metrics.exposition import exposition
 from monitor.publish.metrics.instruments import Instruments
-from monitor.store.connection import LIVE, literal, open_live
+from monitor.store.connection import LIVE, open_live, quote_text
 from monitor.store.published.snapshot import SNAPSHOT
 
 from .figures import Figure, apart, peak_megabytes
@@ -45,10 +45,10 @@ def live_a_day(room: Path, hourly_rows: int, hours: int) -> tuple[float, float, 
     for hour in range(hours):
         tick = cycle.tick(ENDED + timedelta(hours=3 + hour))
         new = rows_between(_NUMBER + hour * hourly_rows, hourly_rows, ENDED + hour * _HOUR, _HOUR)
-        maker.execute(f"COPY ({new}) TO {literal(str(room / 'files' / f'hour-{hour:03}.parquet'))} (FORMAT parquet)")
+        maker.execute(f"COPY ({new}) TO {quote_text(str(room / 'files' / f'hour-{hour:03}.parquet'))} (FORMAT parquet)")
         if tick.failed:
             raise AssertionError(f"a cycle failed: {tick.failed}")
-        collector.swap(tick.published)
+        collector.swap_snapshot(tick.published)
         exposition(registry)
         pulled = pulled or peak_megabytes()
     connection.close()

@@ -59,7 +59,7 @@ def measure(scale: Scale, room: Path) -> list[Figure]:
         archive = Archive(connection)
         published = _fleet(scale.page_slices)
         with timed() as digesting:
-            Digest.of(published)
+            Digest.from_published(published)
         drawer = Drawer(timeout=120)
         listen = f"127.0.0.1:{_free_port()}"
         server = HttpServer(create_app(Shown(published, archive), now=lambda: BEGAN, drawer=drawer), listen)
@@ -97,11 +97,11 @@ def _pages(address: str, published: Published) -> Iterator[Figure]:
 def _charts(drawer: Drawer, published: Published) -> list[Figure]:
     bins = published.models[0].readings[0].reliability
     with timed() as first:
-        drawer.svg("reliability", bins)
+        drawer.draw_svg("reliability", bins)
     laps = []
     for _ in range(_RUNS):
         with timed() as lap:
-            drawer.svg("reliability", bins)
+            drawer.draw_svg("reliability", bins)
         laps.append(lap.seconds)
     return [
         Figure("the first chart, with its process", first.seconds * 1000, "ms"),

@@ -83,7 +83,9 @@ def _play(base: Path) -> list[tuple[datetime, str]]:
     told: list[tuple[datetime, str]] = []
 
     def each_tick(now: datetime, tick: Tick) -> None:
-        gauges.swap(replace(tick.published, played=False))  # as a daemon shows it: alerts leave out what is played
+        gauges.swap_snapshot(
+            replace(tick.published, played=False)
+        )  # as a daemon shows it: alerts leave out what is played
         told.append((now, exposition(registry).decode()))
 
     with as_file(files("monitor.cli.demo")) as bundled:
@@ -93,9 +95,9 @@ def _play(base: Path) -> list[tuple[datetime, str]]:
         (base / "rules.toml").write_text((bundled / "rules.toml").read_text("utf-8"), "utf-8")
         (base / "calwatch.toml").write_text(text, "utf-8")
         config = load_config(base / "calwatch.toml")
-        instruments.reloaded(True, BEGAN)  # from here to expect(): what the daemon does when it starts
-        for each in build_watched(config):
-            instruments.expect(
+        instruments.record_reload(True, BEGAN)  # from here to expect(): what the daemon does when it starts
+        for each in watch(config):
+            instruments.expect_model(
                 each.model.name, sources=["samples"], rules=[rule.name for rule in each.rulebook],
                 quarantine_reasons=QUARANTINE_REASONS, problem_reasons=PROBLEM_REASONS,
             )  # fmt: skip

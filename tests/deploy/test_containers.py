@@ -120,7 +120,7 @@ def test_compose_shows_without_a_token_only_what_prometheus_and_the_health_check
     for name, value in compose()["services"]["calwatch"]["environment"].items():
         monkeypatch.setenv(name, value)
     config = load_config(DEPLOY / "compose" / "calwatch.toml")
-    access = Access.of(config.server, config.monitor.listen, config.base)
+    access = Access.from_server(config.server, config.monitor.listen, config.base)
     assert access.without_token == {"health", "metrics"}
     assert access.tokens == ((FILLED["CALWATCH_TOKEN_HASH"], Caller("people", Role.READ)),)
 

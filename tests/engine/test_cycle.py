@@ -21,7 +21,7 @@ from monitor.model.errors import ConfigError, StoreError
 from monitor.model.reasons import BY_HAND, Trigger, TriggerKind
 from monitor.model.refits import job_of
 from monitor.store import readings as rows
-from monitor.store.cells import window_cells
+from monitor.store.cells import load_window_cells
 from monitor.store.model_store import ModelStore
 from monitor.store.published.queries import Snapshot
 from monitor.store.published.snapshot import Publisher
@@ -112,7 +112,7 @@ def test_adoption_by_production_is_unknown_then_missing_then_seen(tmp_path: Path
 def test_a_model_that_fails_is_told_and_counted_and_the_other_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measured = window_cells
+    measured = load_window_cells
 
     def fails_for_one(store: ModelStore, start: Any, end: Any) -> Any:
         if store.model.name == "broken":
@@ -121,7 +121,7 @@ def test_a_model_that_fails_is_told_and_counted_and_the_other_goes_on(
 
     with line(tmp_path, model_section("broken"), model_section("well")) as held:
         held.arrive(BEGAN, BEGAN + DAY, 1000)
-        monkeypatch.setattr(monitor.engine.cycle, "window_cells", fails_for_one)
+        monkeypatch.setattr(monitor.engine.cycle, "load_window_cells", fails_for_one)
         tick = held.tick(BEGAN + DAY)
         assert tick.failed == {"broken": "RuntimeError: no such luck"}
         broken, well = tick.published.models
@@ -164,7 +164,7 @@ def test_ctrl_c_during_a_query_ends_the_cycle_and_is_no_failure_of_a_model(
 
     with line(tmp_path) as held:
         held.arrive(BEGAN, BEGAN + DAY, 1000)
-        monkeypatch.setattr(monitor.engine.cycle, "window_cells", stopped)
+        monkeypatch.setattr(monitor.engine.cycle, "load_window_cells", stopped)
         with pytest.raises(KeyboardInterrupt):
             held.tick(BEGAN + DAY)
 
@@ -176,7 +176,7 @@ def test_a_failed_model_keeps_its_last_readings_on_show(tmp_path: Path, monkeypa
     with line(tmp_path) as held:
         held.arrive(BEGAN, BEGAN + DAY, 1000)
         before = held.tick(BEGAN + DAY, publish=False).published.models[0]
-        monkeypatch.setattr(monitor.engine.cycle, "window_cells", fails)
+        monkeypatch.setattr(monitor.engine.cycle, "load_window_cells", fails)
         after = held.tick(BEGAN + DAY + HOUR, publish=False).published.models[0]
         assert after.problem == "OSError: gone"
         assert after.readings == before.readings
@@ -202,7 +202,7 @@ def test_a_fatal_error_of_the_database_leaves_the_tick_at_once(tmp_path: Path, m
     def invalidated(*_: Any, **__: Any) -> Any:
         raise duckdb.FatalException("database has been invalidated")
 
-    monkeypatch.setattr(monitor.engine.cycle, "pull", invalidated)
+    monkeypatch.setattr(monitor.engine.cycle, "pull_sources", invalidated)
     with line(tmp_path) as held, pytest.raises(duckdb.FatalException, match="invalidated"):
         held.tick(BEGAN + DAY)
 

@@ -16,7 +16,7 @@ from monitor.model import Job, JobState
 from monitor.model.reasons import BY_HAND
 from monitor.model.refits import job_of
 from monitor.recalibration.inputs import newest_version
-from monitor.recalibration.registry import promoted_so_far
+from monitor.recalibration.registry import load_path
 from monitor.store.thresholds import load_thresholds
 from tests.worlds.jobs import ALL, CAMERA, MODEL, NIGHT, NOW, ask, calibrator_of, in_charge, two_promotions
 from tests.worlds.line import BEGAN, DAY, HOUR, line, model_section, traffic, write_file
@@ -129,9 +129,9 @@ def test_rollbacks_repeated_walk_further_back_and_a_promotion_begins_from_there(
         assert ask(held, now + 2 * HOUR, "rollback").state is JobState.FAILED
         assert ask(held, now + 3 * HOUR, "rollback", to=second).state is JobState.DONE
         assert ask(held, now + 4 * HOUR, "rollback", to=first).state is JobState.DONE
-        assert promoted_so_far(held.connection, "m", ALL) == [second, first]
+        assert load_path(held.connection, "m", ALL) == [second, first]
         assert ask(held, now + 5 * HOUR, "rollback").reasons == (f"rolled back from {first} to {second}",)
-        assert promoted_so_far(held.connection, "m", ALL) == [second]
+        assert load_path(held.connection, "m", ALL) == [second]
 
 
 def test_a_refit_whose_rival_changed_meanwhile_is_judged_again(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from monitor.jobs.work import Breakdown, Work, WorkResult, action_work, carry_ou
 from monitor.model import Slice, Task
 from monitor.model.reasons import Reason
 from monitor.model.samples import Samples
-from monitor.recalibration.refit import Refit, Refitting
+from monitor.recalibration.refit import Refit, RefitInputs
 from tests.worlds.process import wait_for
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -54,7 +54,7 @@ def _refit(n: int = 4_000, timeout: timedelta = timedelta(hours=1)) -> Work:
             "recalibration": {"method": "temperature", "timeout": timeout},
         }
     )  # fmt: skip
-    return refit_work("abcdef012345", Refitting(model, Slice(), samples, (Slice(),), {}, NOW, (SINCE,)))
+    return refit_work("abcdef012345", RefitInputs(model, Slice(), samples, (Slice(),), {}, NOW, (SINCE,)))
 
 
 def _report(runner: ProcessRunner) -> WorkResult:

@@ -64,7 +64,7 @@ class Child:
         self.now = NOW + timedelta(minutes=minute)
         began = perf_counter()
         tick = self.cycle.tick(self.now)
-        self.collector.swap(tick.published)
+        self.collector.swap_snapshot(tick.published)
         self.published = tick.published
         self.exposition()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -99,7 +99,7 @@ def test_a_camera_taken_down_is_told_until_retention_and_then_takes_its_series_a
         assert [state for state, _ in told] == ["firing", "resolved"]
         assert "within retention" in told[1][1]
         registry = CollectorRegistry()
-        MetricsCollector(registry).swap(tick.published)
+        MetricsCollector(registry).swap_snapshot(tick.published)
         text = generate_latest(registry).decode()
         assert 'calwatch_samples{camera="c1"' in text
         assert ('camera="c2"' in text) is comes_back

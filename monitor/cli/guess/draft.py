@@ -10,7 +10,7 @@ from pathlib import Path
 from monitor.cli.guess.columns import Table
 from monitor.cli.guess.found import Guess, Meaning
 from monitor.cli.guess.meaning import guess_meaning
-from monitor.cli.guess.reading import Found, find_files, merged, read_table
+from monitor.cli.guess.reading import Found, find_files, merge_folders, read_table
 from monitor.cli.guess.roles import find_roles
 from monitor.cli.guess.times import guess_times
 from monitor.cli.guess.writing import Part, write_config
@@ -61,7 +61,7 @@ def draft_config(asked: str, directory: Path) -> Draft:
     read = " and ".join(f"{quantity(rows.rows, 'row')} of {_named(found, len(tried) > 1)}" for found, rows in tried)
     head = files("monitor.cli.starter").joinpath("calwatch.toml").read_text("utf-8")
     text = write_config(head, f"{asked}, from {read}", model, parts, meaning.todo)
-    guesses = [*model, *(guess for part in parts for guess in part.told())]
+    guesses = [*model, *(guess for part in parts for guess in part.list_guesses())]
     return Draft(text, read, guesses, [name for part in parts for name in part.same], meaning.todo)
 
 
@@ -75,7 +75,7 @@ def _merge(tables: Sequence[tuple[Found, Table]], asked: str) -> Iterator[tuple[
         if len(alike) == 1:
             yield alike[0]
             continue
-        whole = merged([found for found, _ in alike], str(Path(asked).resolve()))
+        whole = merge_folders([found for found, _ in alike], str(Path(asked).resolve()))
         yield whole, read_table(whole)
 
 

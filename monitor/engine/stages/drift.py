@@ -37,13 +37,13 @@ from monitor.model.wording import describe_folded
 from monitor.rules.pack import Rulebook
 from monitor.statistics.drift.bets import BANK
 from monitor.statistics.drift.budget import drifted_slices
-from monitor.statistics.drift.eprocess import Advance, Alarm, Block, advance
-from monitor.statistics.drift.explain import direction, explain
-from monitor.statistics.drift.reference import Gathering
-from monitor.store.connection import atomic, naive, utc_day
+from monitor.statistics.drift.eprocess import Advance, Alarm, Block, advance_evidence
+from monitor.statistics.drift.explain import direction, explain_drift
+from monitor.statistics.drift.reference import ReferencePool
+from monitor.store.connection import make_naive, transaction, utc_day
 from monitor.store.evidence import streams as held
-from monitor.store.evidence.alarms import AlarmRow, newest_alarms, store_alarms, store_words
-from monitor.store.evidence.streams import Judged, Stream, Traffic
+from monitor.store.evidence.alarms import AlarmRow, load_newest_alarms, store_alarms, store_words
+from monitor.store.evidence.streams import EvidencePath, Stream, Traffic
 from monitor.store.folded import forget_folded, note_folded
 from monitor.store.model_store import ModelStore
 
@@ -59,7 +59,7 @@ def weigh_evidence(store: ModelStore, rulebook: Rulebook, now: datetime) -> tupl
     floor, changed = held.evidence_start(store.connection, store.model_id)
     if floor is None or floor >= end:
         return ()
-    with atomic(store.connection):
+    with transaction(store.connection):
         for rule in rules:
             _weigh_rule(store, rule, floor, changed, end, now)
         held.forget_changes(store.connection, store.model_id, end)
@@ -127,17 +127,17 @@ def _run(
     blobs = blobs_of(streams.open, kept)
     gathering = None
     if rule.reference == "deployment":
-        gathering = tuple(Gathering.from_bytes(blob) if blob else Gathering() for _, blob, _ in blobs)
+        gathering = tuple(ReferencePool.from_bytes(blob) if blob else ReferencePool() for _, blob, _ in blobs)
     limits = limits_of(rule, model, streams, buckets)
     return Run(model, rule, streams.open, limits, join_states([state for state, *_ in blobs]), gathering)
 
 
 def _judge_days(
     store: ModelStore, run: Run, traffic: Traffic, members: Members
-) -> tuple[Run, list[Judged], list[AlarmRow], list[AlarmRow]]:
+) -> tuple[Run, list[EvidencePath], list[AlarmRow], list[AlarmRow]]:
     """Advance day by day, with a checkpoint before each; returns the run with its new state, the path, the alarms, and
     those of them, or others, that are to be told."""
-    path: list[Judged] = []
+    path: list[EvidencePath] = []
     alarms: list[AlarmRow] = []
     told: list[AlarmRow] = []
     model, rule = run.model, run.rule
@@ -150,7 +150,7 @@ def _judge_days(
             held.store_checkpoint(store.connection, model.name, rule.name, day, run.checkpoint())
         gathering, block = block_of(store, run, traffic, links, buckets)
         limits = run.limits[:, columns]
-        step = advance(run.state, block, limits, model.bucket / DAY)
+        step = advance_evidence(run.state, block, limits, model.bucket / DAY)
         path.append(_path(step, block, limits, buckets))
         run = replace(run, state=step.state, gathering=gathering)
         at = {bucket: column for column, bucket in enumerate(block.bucket.tolist())}
@@ -159,18 +159,18 @@ def _judge_days(
         if run.told_run is None:
             told += found
             continue
-        step = advance(run.told_run.state, block, limits, model.bucket / DAY, told=run.told_run.told)
+        step = advance_evidence(run.telling.state, block, limits, model.bucket / DAY, told=run.telling.told)
         told += [_alarm(run, alarm, float(limits[alarm.row, at[alarm.bucket]])) for alarm in step.alarms]
-        run = replace(run, told_run=ToldRun(step.state, run.told_run.told.after(int(block.bucket[-1]))))
-    return replace(run, told_run=run.told_run.drop_ended() if run.told_run else None), path, alarms, told
+        run = replace(run, telling=Telling(step.state, run.telling.told.pass_bucket(int(block.bucket[-1]))))
+    return replace(run, telling=run.telling.ended() if run.telling else None), path, alarms, told
 
 
-def _path(step: Advance, block: Block, limits: Floats, buckets: Sequence[datetime]) -> Judged:
+def _path(step: Advance, block: Block, limits: Floats, buckets: Sequence[datetime]) -> EvidencePath:
     ratio = np.exp(np.minimum(step.log_evidence - np.log(limits), 700.0))
     row, column = np.nonzero(block.samples > 0)
-    starts = np.array([naive(bucket) for bucket in buckets], dtype="datetime64[us]")
+    starts = np.array([make_naive(bucket) for bucket in buckets], dtype="datetime64[us]")
     samples = block.samples[row, column].astype(np.int64)
-    return Judged(row, starts[column], samples, ratio[row, column])
+    return EvidencePath(row, starts[column], samples, ratio[row, column])
 
 
 def _alarm(run: Run, alarm: Alarm, limit: float) -> AlarmRow:
@@ -187,7 +187,7 @@ def _explain_newest(store: ModelStore, run: Run, floor: datetime) -> None:
     When late labels take back the newest, the one before it is explained then, unless its buckets have been folded.
     """
     rows = {stream.key: row for row, stream in enumerate(run.streams)}
-    newest = newest_alarms(store.connection, run.model.name, run.rule.name, run.model.bucket)
+    newest = load_newest_alarms(store.connection, run.model.name, run.rule.name, run.model.bucket)
     explained = [
         replace(alarms.newest, direction=_words(store, run, rows[key], alarms.newest))
         for key, alarms in newest.items()
@@ -205,7 +205,7 @@ def _words(store: ModelStore, run: Run, row: int, alarm: AlarmRow) -> str:
     _, block = block_of(store, alone, since, links, since.buckets)
     onset, at = ((moment - EPOCH) // model.bucket for moment in (alarm.onset, alarm.bucket))
     # a tilt shapes contributions alone, which are not told
-    words = direction(explain(block, 0, 0, onset, at))
+    words = direction(explain_drift(block, 0, 0, onset, at))
     return f"{words} compared with its first samples" if words and run.gathering is not None else words
 
 
@@ -216,7 +216,7 @@ def _listed(run: Run) -> list[Stream]:
 
 
 def _shown(connection: duckdb.DuckDBPyConnection, model: Model, rule: DriftRule, floor: datetime) -> list[Evidence]:
-    alarms = newest_alarms(connection, model.name, rule.name, model.bucket, "told_alarms")
+    alarms = load_newest_alarms(connection, model.name, rule.name, model.bucket, "told_alarms")
     ratios = held.newest_ratios(connection, model.name, rule.name, floor)
     shown = []
     for stream in held.load_streams(connection, model.name, rule.name):
@@ -243,5 +243,5 @@ def _missing(rule: DriftRule, stream: Stream) -> int | None:
     """Samples that the reference of a stream still lacks; None when it is judged."""
     if rule.reference != "deployment":
         return None
-    gathering = Gathering.from_bytes(stream.reference) if stream.reference else Gathering()
+    gathering = ReferencePool.from_bytes(stream.reference) if stream.reference else ReferencePool()
     return None if gathering.reference is not None else max(math.ceil(rule.reference_samples - gathering.weight), 1)

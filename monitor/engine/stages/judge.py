@@ -20,8 +20,8 @@ from monitor.model import (
 from monitor.model.reasons import Code, Reason, Trigger, TriggerKind
 from monitor.model.refits import job_of
 from monitor.rules.pack import Rulebook
-from monitor.rules.state import Observations, due_actions, evaluate_rule, is_transition, note_actions, retire_alert
-from monitor.store.cells import shown_slices
+from monitor.rules.state import Observed, acted, due_actions, is_transition, retire, step
+from monitor.store.cells import list_measured_slices
 from monitor.store.connection import utc_day
 
 FindOnset = Callable[[str, Slice], datetime | None]  # version, slice → estimated start of the miscalibration
@@ -103,7 +103,7 @@ def last_seen_of_slices(model: Model, finest: Sequence[LastSeen]) -> tuple[LastS
     """Newest times of every shown slice from those of the finest."""
     newest: dict[Slice, LastSeen] = {}
     for seen in finest:
-        for slice_ in shown_slices([seen.slice], model.slices, model.max_order):
+        for slice_ in list_measured_slices([seen.slice], model.slices, model.max_order):
             known = newest.get(slice_)
             newest[slice_] = LastSeen(
                 slice_,

@@ -27,8 +27,8 @@ from monitor.model import Evidence, GroupSpans, LabelDelays
 from monitor.model.durations import format_duration
 from monitor.model.wording import describe_bucket_spans, describe_delays, describe_later_labels
 from monitor.statistics.drift.label_delay import LEAST_OF_EACH, compare_delays
-from monitor.store.connection import atomic, utc_day
-from monitor.store.label_delays import Delayed, load_delayed, store_label_delays
+from monitor.store.connection import transaction, utc_day
+from monitor.store.label_delays import DelayedSamples, load_delayed, store_label_delays
 from monitor.store.model_store import ModelStore
 
 COMPARED = 20_000  # samples at most: tells a difference of 5 points in a hundred pairs from none many times over
@@ -45,13 +45,13 @@ def watch_delays(store: ModelStore, now: datetime, known: LabelDelays | None) ->
         and utc_day(known.checked_at) == utc_day(now)
     ):
         return known
-    found = find_dependence(store.model, load_delayed(store, now, COMPARED), now)
-    with atomic(store.connection):
-        store_label_delays(store.connection, found, describe_delays(found, store.model.task))
+    found = compared(store.model, load_delayed(store, now, COMPARED), now)
+    with transaction(store.connection):
+        store_label_delays(store.connection, found, told_delays(found, store.model.task))
     return found
 
 
-def find_dependence(model: Model, held: Delayed | None, now: datetime) -> LabelDelays:
+def compared(model: Model, held: DelayedSamples | None, now: datetime) -> LabelDelays:
     """The answer from the samples of a store; ``depends`` is None where they do not allow one, and says why."""
     answer = LabelDelays(model.name, now, model.label_maturity, depends=None)
     horizon = format_duration(model.label_horizon)
@@ -80,7 +80,7 @@ def find_dependence(model: Model, held: Delayed | None, now: datetime) -> LabelD
     return replace(answer, depends=found.depends(LEVEL))
 
 
-def _strata(held: Delayed) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _strata(held: DelayedSamples) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Versions, each cut into blocks of neighbours in time: what changes over the weeks is no dependence."""
     _, stream = np.unique(held.stream, return_inverse=True)
     rank = np.zeros(len(stream), dtype=np.int64)

@@ -17,7 +17,7 @@ from monitor.config.settings import Model
 from monitor.model import OTHER, DriftRule, Slice
 from monitor.rules.conditions import is_covered
 from monitor.statistics.drift.budget import MOST_THRESHOLD, slice_threshold
-from monitor.store.cells import shown_slices
+from monitor.store.cells import list_measured_slices
 from monitor.store.evidence import streams as held
 from monitor.store.evidence.streams import Stream, Traffic
 from monitor.store.model_store import ModelStore
@@ -52,7 +52,7 @@ def members_of(model: Model, traffic: Traffic) -> Members:
     """Which groups of the traffic belong to each shown slice."""
     members: Members = {}
     for group, (version, _, finest) in enumerate(traffic.groups):
-        for shown in shown_slices([finest], model.slices, model.max_order):
+        for shown in list_measured_slices([finest], model.slices, model.max_order):
             members.setdefault((version, shown), []).append(group)
     return members
 

@@ -65,12 +65,12 @@ class SnapshotFamily(GaugeMetricFamily):
         self._lines = [f"# HELP {name} {explanation}\n# TYPE {name} gauge\n"]
         self.text = b""
 
-    def add(self, labels: LabelSet, value: float) -> None:
+    def add_series(self, labels: LabelSet, value: float) -> None:
         self.samples.append(Sample(self.name, labels.values, value))
         number = floatToGoString(value)  # type: ignore[no-untyped-call]  # the library ships it without types
         self._lines.append(f"{self.name}{labels.text} {number}\n")
 
-    def finish(self) -> None:
+    def render_text(self) -> None:
         """Render ``text``; called once, after the last series."""
         self.text = "".join(self._lines).encode()
         self._lines = []

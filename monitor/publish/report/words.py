@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from monitor.model.history import Firing
-from monitor.model.wording import interval, minute, number, percent, quantity, sentence, signed_number, span
-from monitor.publish.report.gather import Report
+from monitor.model.wording import counted, interval, minute, number, percent, sentence, signed, span
+from monitor.publish.report.collect import Report
 
 
-def standing(report: Report) -> str:
+def name_state(report: Report) -> str:
     """One word for the state at the end of the period: ``firing``, ``unknown`` or ``quiet``."""
     if any(row.resolved_at is None for row in report.alerts):
         return "firing"
@@ -17,7 +17,7 @@ def standing(report: Report) -> str:
     )
 
 
-def summary(report: Report) -> list[str]:
+def summarise_report(report: Report) -> list[str]:
     """The report in a few sentences, the most important first."""
     return [*_alerts(report), *_calibration(report), *_worst(report), *_refits(report), *_labels(report)]
 
@@ -117,7 +117,7 @@ def _length(seconds: float) -> str:
     return span(timedelta(seconds=seconds))
 
 
-def unknowns(report: Report) -> list[str]:
+def list_unknowns(report: Report) -> list[str]:
     """What nobody can say, and why; at least the limits of the report itself."""
     return list(_unknowns(report))
 

@@ -1,6 +1,6 @@
 """Labels and predicted classes that do not speak of the same classes, in rows that could be taken.
 
-All functions read the temporary table `tried`, as those of findings.py do.
+All functions read the temporary table `tried`, as those of rows.py do.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from monitor.config.sources import SourceSettings as SourceConfig
 from monitor.model.wording import first_few, percent, quantity
 from monitor.sources.findings.finding import Finding, Weight
 from monitor.sources.findings.scores import ALIKE, LUCK
-from monitor.store.connection import quoted
+from monitor.store.connection import quote_name
 from monitor.store.sql import statement
 from monitor.store.values import normalize_word
 
@@ -113,8 +113,9 @@ def _written_twice(connection: duckdb.DuckDBPyConnection, where: str) -> list[tu
 
 
 def _names(connection: duckdb.DuckDBPyConnection, column: str, where: str) -> list[str]:
+    name = quote_name(column)
     rows = connection.execute(
-        f"SELECT {quoted(column)} FROM tried WHERE {where} GROUP BY 1 ORDER BY TRY_CAST({quoted(column)} AS BIGINT), 1 LIMIT 50"
+        f"SELECT {name} FROM tried WHERE {where} GROUP BY 1 ORDER BY TRY_CAST({name} AS BIGINT), 1 LIMIT 50"
     ).fetchall()
     return [name for (name,) in rows]
 

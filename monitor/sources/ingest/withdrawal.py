@@ -12,7 +12,7 @@ from monitor.model.problems import Problem, ProblemReason
 from monitor.model.wording import quantity
 from monitor.sources.batch import Batch
 from monitor.store.model_store import ModelStore
-from monitor.store.rewriting import rewrite_samples, take_out
+from monitor.store.rewriting import remove_samples, rewrite_samples
 from monitor.store.sql import statement
 
 
@@ -115,4 +115,4 @@ def _hand_over(connection: duckdb.DuckDBPyConnection, column: str) -> dict[int, 
 
 
 def _take_out_gone(store: ModelStore) -> int:
-    return take_out(store, "s.rowid IN (SELECT row_key FROM gone WHERE heir IS NULL)", {})
+    return remove_samples(store, "s.rowid IN (SELECT row_key FROM gone WHERE heir IS NULL)", {})

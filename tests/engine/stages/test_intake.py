@@ -14,7 +14,7 @@ from monitor.engine.stages.intake import Intake, watch_intake
 from monitor.model import WaitingLabels
 from monitor.model.wording import describe_waiting
 from monitor.sources.labels.waiting import load_newest_waiting
-from monitor.store.group_spans import share_of_straddling
+from monitor.store.group_spans import measure_straddling
 from monitor.store.model_store import ModelStore
 from tests.sources.labels.test_labels import TWO_TABLES, label, prediction
 from tests.worlds.store import DAY, HOUR, NOW, World, a_row, at
@@ -353,8 +353,8 @@ def test_the_share_of_a_table_of_tried_rows_needs_no_store_and_leaves_bad_rows_o
     rows = [("p", night, None), ("p", midnight, None), ("q", night, None), ("q", midnight, "bad")]
     with duckdb.connect() as connection:
         connection.execute("CREATE TEMP TABLE staged (group_id VARCHAR, observed_at TIMESTAMP, reason VARCHAR)")
-        found = share_of_straddling(connection, "staged", HOUR)
+        found = measure_straddling(connection, "staged", HOUR)
         assert (found.rows, found.over_buckets, found.over_days, found.examples) == (0, 0.0, 0.0, ())
         connection.executemany("INSERT INTO staged VALUES (?, ?, ?)", rows)
-        found = share_of_straddling(connection, "staged", HOUR)
+        found = measure_straddling(connection, "staged", HOUR)
     assert (found.rows, found.groups, found.over_buckets, found.over_days) == (3, 2, 2 / 3, 2 / 3)

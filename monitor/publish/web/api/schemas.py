@@ -92,11 +92,12 @@ class Listed(BaseModel, Generic[T]):
     items: list[T]
 
 
-class Problem(BaseModel):
+class ProblemDetail(BaseModel):
     """Why a request was refused, the same for every refusal."""
 
     model_config = ConfigDict(
-        json_schema_extra={"example": {"detail": "there is no model 'defect': /models lists those there are"}}
+        title="Problem",
+        json_schema_extra={"example": {"detail": "there is no model 'defect': /models lists those there are"}},
     )
 
     detail: str = Field(description="in a sentence, what is wrong and what to do")
