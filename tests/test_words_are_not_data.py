@@ -291,16 +291,16 @@ def test_records_of_refits_and_orders_of_rollbacks_come_back_from_details() -> N
     record = RefitRecord(
         "c1", "temperature", {"temperature": 1.5}, {"ece": 0.1}, {"ece": None}, span, span, None, 0.8, ((1.0, 9.0),), ()
     )
-    assert RefitRecord.of(json.loads(json.dumps(record.as_details))) == record
-    assert RefitRecord.of({"to": "c0"}) is None
-    old = RefitRecord.of({"calibrator": "c1", "method": "platt", "before": {}, "after": {}})
+    assert RefitRecord.from_details(json.loads(json.dumps(record.as_details))) == record
+    assert RefitRecord.from_details({"to": "c0"}) is None
+    old = RefitRecord.from_details({"calibrator": "c1", "method": "platt", "before": {}, "after": {}})
     assert old is not None
     assert (old.gate, old.bars_before, old.threshold) == (None, (), None)
     order = RollbackOrder("c0", "c1", Reason.of(Code.ROLLED_BACK, present="c1", target="c0"))
-    assert RollbackOrder.of(json.loads(json.dumps(order.as_details))) == order
-    assert RollbackOrder.of({}) == RollbackOrder()
+    assert RollbackOrder.from_details(json.loads(json.dumps(order.as_details))) == order
+    assert RollbackOrder.from_details({}) == RollbackOrder()
     assert order.as_details["why"] == "rolled back from c1 to c0", "in words too, for whoever reads details"
-    told = RollbackOrder.of({"why": "calibrator c1 does worse", "expected": "c1"}).why
+    told = RollbackOrder.from_details({"why": "calibrator c1 does worse", "expected": "c1"}).why
     assert told is not None
     assert tell_reason(told) == "calibrator c1 does worse", "of an earlier release, whose job waits in the queue"
 

@@ -305,8 +305,8 @@ def rules_test(
     for path in test_files:
         for result in ruletest.run_tests(path):
             count += 1
-            failed += not result.passed
-            console.print_line(f"{'ok    ' if result.passed else 'FAILED'} {result.place}")
+            failed += not result.has_passed
+            console.print_line(f"{'ok    ' if result.has_passed else 'FAILED'} {result.place}")
             for failure in result.failures:
                 console.print_line(f"       {failure}")
     console.print_line(f"{count} tests, {failed} failed")

@@ -55,7 +55,7 @@ def main(directory: Path) -> None:
 
 def _play(
     asked: tuple[Config, Path, datetime, datetime, timedelta], known: Mapping[str, Failure], journal: Journal
-) -> Played:
+) -> Playback:
     config, state_dir, began, ended, step = asked
     try:
         with show_progress(began, ended, "backtest") as advance:

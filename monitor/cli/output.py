@@ -144,7 +144,7 @@ def tell_status(answers: Mapping[str, Any]) -> None:
             )
     for row in answers["files_set_aside"]:
         print_line(
-            f"SET ASIDE {row['model']}/{row['source']}: {told_set_aside(row['item'], row['reason'], row['remedy'])}"
+            f"SET ASIDE {row['model']}/{row['source']}: {describe_set_aside(row['item'], row['reason'], row['remedy'])}"
         )
     for row in answers["troubles"]:
         print_line(f"source {row['model']}/{row['source']}, {minute(row['noted_at'])}: {row['problem']}")

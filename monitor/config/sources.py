@@ -36,7 +36,7 @@ class Outcomes(Section):
 class SourceSettings(Section):
     """Where samples come from, and how its columns are called there."""
 
-    model_config = ConfigDict(title="Source")  # as the published schema calls it
+    model_config = ConfigDict(title="SourceSettings")  # as the published schema calls it
 
     name: Name = Field("samples", description="names the source in metrics, logs and messages")
     kind: Literal["files", "http"] = Field(

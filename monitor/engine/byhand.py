@@ -83,7 +83,7 @@ class HandCycle(Cycle):
             if job.kind == self.kind
         ]
         with transaction(self.connection):
-            enqueue(self.connection, [_at(job, now) if self.played else job for _, job in asked])
+            enqueue_jobs(self.connection, [_at(job, now) if self.played else job for _, job in asked])
         for path, _ in asked:
             path.unlink(missing_ok=True)
         return RuleResults((), (), (), ())

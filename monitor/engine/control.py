@@ -76,8 +76,8 @@ def load_all(path: Path, listen: str | None = None) -> LoadedConfig:
     ``listen``: the address that is bound already, which may no longer be the one configured.
     """
     config = load_config(path)
-    return Loaded(
-        config, watch(config), Access.from_server(config.server, listen or config.monitor.listen, config.base)
+    return LoadedConfig(
+        config, build_watched(config), Access.from_server(config.server, listen or config.monitor.listen, config.base)
     )
 
 

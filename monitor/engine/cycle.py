@@ -203,7 +203,7 @@ class Cycle:
         for source, pulled in brought.items():
             self._count_pull(each, source, pulled)
         problems = [problem for pulled in brought.values() for problem in pulled.problems]
-        each.told = {problem.message for problem in problems if not problem.is_listed}
+        each.logged = {problem.message for problem in problems if not problem.is_listed}
         if not any(problem.reason in SOURCE_FAILED for problem in problems):
             each.succeeded["pull"] = now
         return brought
@@ -219,7 +219,7 @@ class Cycle:
             self.instruments.increase_counter("quarantined_samples", name, reason, by=count)
         for problem in (each for each in pulled.problems if each.news):
             self.instruments.increase_counter("source_problems", name, source, problem.reason)
-            if problem.message not in each.told:
+            if problem.message not in each.logged:
                 log.warning("source problem", model=name, source=source, reason=problem.reason, message=problem.message)
         if pulled.rows:
             log.info(
@@ -256,7 +256,7 @@ class Cycle:
     def _weigh(self, each: WatchedModel, store: ModelStore, now: datetime) -> tuple[Evidence, ...]:
         """Newly closed buckets into the drift evidence; again from a checkpoint where late labels changed cells."""
         with self.instruments.time_stage("weigh"):
-            found = weigh(store, each.rulebook, now)
+            found = weigh_evidence(store, each.rulebook, now)
         each.succeeded["weigh"] = now
         if each.delays is None:  # after a start; an answer that was unknown is looked for again
             stored = load_label_delays(self.connection, each.model.name)
@@ -267,7 +267,7 @@ class Cycle:
         """Rules on readings; the refits they ask for, those of the schedule and of people are queued."""
         model = each.model
         with self.instruments.time_stage("judge"):
-            observed = Observed(
+            observed = Observations(
                 store.load_first_seen() or now, each.readings,
                 last_seen_of_slices(model, rows.load_last_seen(self.connection, store.model_id)),
                 each.succeeded.get("pull"), each.evidence, each.disparities,
@@ -322,7 +322,7 @@ class Cycle:
             for note in guarded.notes:
                 log.warning("calibrator not guarded", model=model.name, problem=note)
             with transaction(self.connection):
-                enqueue(self.connection, guarded.rollbacks)
+                enqueue_jobs(self.connection, guarded.rollbacks)
             each.guarded = each.measured
         dispatcher = Dispatcher(store, self.config, self.runner, now, end)
         for ended in dispatcher.advance_jobs():
@@ -346,7 +346,7 @@ class Cycle:
             log.error("job failed by a mistake in calwatch, please report it", job=job.id, trace=ended.trace)
         return job
 
-    def _fold(self, each: Watched, store: ModelStore, now: datetime) -> None:
+    def _fold(self, each: WatchedModel, store: ModelStore, now: datetime) -> None:
         with self.instruments.time_stage("fold"):
             fold_and_drop(store, now)
         each.succeeded["fold"] = now

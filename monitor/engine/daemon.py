@@ -226,9 +226,9 @@ class Daemon:
             self._shown.config = self._config
             self._cycle = self._cycle_over(self._config, watched)
             for model in gone:
-                self._runner.forget(model)
+                self._runner.forget_model(model)
                 self._instruments.forget_model(model)
-            self._levers.hold(self._config, access)
+            self._levers.swap_config(self._config, access)
             self._shown.stale_after = _stale_after(self._config)
             self._shown.limit_series(self._config.monitor.max_series)
         finally:

@@ -32,7 +32,7 @@ def serve_published(published: Published, listen: str, state_dir: Path, config: 
     if list(server_settings.mistakes(listen)):
         raise UsageError(f"--listen {listen} can be reached from elsewhere", "name a loopback address: 127.0.0.1:9464")
     access = Access.from_server(server_settings, listen, Path())
-    shown = Shown(CollectorRegistry(), timedelta(days=1), 50_000)
+    shown = PublishedState(CollectorRegistry(), timedelta(days=1), 50_000)
     shown.config = config
     shown.archive = Archive(duckdb.connect(str(state_dir / LIVE), read_only=True))
     shown.swap_published(published)

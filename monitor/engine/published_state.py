@@ -25,7 +25,7 @@ class PublishedState:
         self._registry = registry
         self._collector = MetricsCollector(registry, max_series=max_series)
 
-    def swap(self, published: Published) -> None:
+    def swap_published(self, published: Published) -> None:
         self._collector.swap_snapshot(published)
         self.published = published
 

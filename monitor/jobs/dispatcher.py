@@ -232,7 +232,7 @@ class Dispatcher:
             case Breakdown() as broken:
                 return self._failed(job, broken.message, broken.may_pass, report, trace=broken.trace)
 
-    def _apply_refit(self, job: Job, found: Refit, report: Report) -> Ended:
+    def _apply_refit(self, job: Job, found: Refit, report: WorkResult) -> EndedAttempt:
         charge = {
             scope.text: id_ for scope, (id_, _) in load_charge(self.store.connection, self.store.model.name).items()
         }
@@ -263,8 +263,8 @@ class Dispatcher:
         return EndedAttempt(done, done.state.value, perf_counter() - began)
 
     def _finish(
-        self, job: Job, report: Report | None, output: str = "", *, also: Callable[[], None] = lambda: None
-    ) -> Ended:
+        self, job: Job, report: WorkResult | None, output: str = "", *, also: Callable[[], None] = lambda: None
+    ) -> EndedAttempt:
         with transaction(self.store.connection):
             also()
             self._record(job, report, output)

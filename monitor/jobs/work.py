@@ -16,7 +16,7 @@ from monitor.model.errors import CalwatchError
 from monitor.model.reasons import Reason
 
 if TYPE_CHECKING:
-    from monitor.jobs.actions.message import Known
+    from monitor.jobs.actions.message import EventContext
     from monitor.recalibration.refit import Refit, RefitInputs
 
 CLEARING_AWAY = timedelta(seconds=30)  # what an action may take beyond its timeout, to end what it began
@@ -83,7 +83,7 @@ def carry_out_work(work: Work) -> WorkResult:
     return WorkResult(replace(work, task=None), result, perf_counter() - began)
 
 
-def _result(task: "RefitInputs | Delivery") -> "Refit | Delivered | Broken":
+def _result(task: "RefitInputs | Delivery") -> "Refit | DeliveryResult | Breakdown":
     try:
         if isinstance(task, Delivery):
             return deliver_event(task, _load_context)

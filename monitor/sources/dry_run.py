@@ -222,11 +222,11 @@ class Trial:
 
     def summary(self, holds: str) -> str:
         """What can be taken, in one sentence."""
-        said = f"{counted(self.acceptable, 'row')} of {self.rows:,} tried can be taken"
+        said = f"{quantity(self.acceptable, 'row')} of {self.rows:,} tried can be taken"
         if holds == "labels":
             return said
         if self.identities < self.acceptable:
-            said += f" (they name {counted(self.identities, 'prediction')}: the others come again)"
+            said += f" (they name {quantity(self.identities, 'prediction')}: the others come again)"
         if self.first is not None and self.last is not None:
             said += f", observed {minute(self.first)} to {minute(self.last)} UTC"
         return f"{said}, {self.labelled:,} with an outcome"

@@ -15,7 +15,7 @@ import duckdb
 from monitor.config.sources import SourceSettings
 from monitor.model.errors import SourceError
 from monitor.model.problems import Problem
-from monitor.model.wording import visible
+from monitor.model.wording import make_visible
 from monitor.sources.batch import UNGUARDED, Batch, ConfiguredSource, Guard
 from monitor.sources.formats import relations as formats
 from monitor.sources.formats.layout import Needs

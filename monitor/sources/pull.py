@@ -11,7 +11,7 @@ from monitor.config.settings import Model
 from monitor.model.durations import format_duration
 from monitor.model.errors import SourceError
 from monitor.model.problems import Outcome, Problem
-from monitor.model.wording import counted, first_few
+from monitor.model.wording import first_few, quantity
 from monitor.sources.batch import UNGUARDED, Batch, GuardedSource, Source, tell_where_kept
 from monitor.sources.cursors import read_cursor, write_cursor
 from monitor.sources.files import FileSource

@@ -17,7 +17,7 @@ import numpy as np
 from monitor.config.settings import Model
 from monitor.model import OTHER, FoldedKind, FoldedValues
 from monitor.model.problems import Problem
-from monitor.model.wording import told_folded
+from monitor.model.wording import describe_folded
 from monitor.store.connection import load_table, make_naive
 from monitor.store.folded import forget_folded_before, note_folded
 from monitor.store.model_store import ModelStore

@@ -96,7 +96,7 @@ def _play(base: Path) -> list[tuple[datetime, str]]:
         (base / "calwatch.toml").write_text(text, "utf-8")
         config = load_config(base / "calwatch.toml")
         instruments.record_reload(True, BEGAN)  # from here to expect(): what the daemon does when it starts
-        for each in watch(config):
+        for each in build_watched(config):
             instruments.expect_model(
                 each.model.name, sources=["samples"], rules=[rule.name for rule in each.rulebook],
                 quarantine_reasons=QUARANTINE_REASONS, problem_reasons=PROBLEM_REASONS,

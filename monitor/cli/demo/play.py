@@ -28,7 +28,9 @@ def play_demo(directory: Path, ended: datetime = STREAM_ENDED) -> Playback:
     with as_file(files("monitor.cli.demo")) as bundled:
         config = load_config(bundled / "calwatch.toml")
         with show_progress(STREAM_BEGAN, ended, f"playing {(ended - STREAM_BEGAN).days} days") as advance:
-            played = play(config, directory, STREAM_BEGAN, ended, STEP, each_tick=lambda now, tick: advance(now))
+            played = play_history(
+                config, directory, STREAM_BEGAN, ended, STEP, each_tick=lambda now, tick: advance(now)
+            )
         _leave_config(bundled, directory / CONFIG)
     return played
 

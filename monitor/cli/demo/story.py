@@ -8,9 +8,9 @@ import duckdb
 from monitor.cli.demo import DISCLOSURES, HAZE_BEGAN, SECOND_SITE_BEGAN, SECOND_SITE_FULL
 from monitor.cli.demo.play import CONFIG
 from monitor.cli.output import print_line, print_table, tell_alerts, tell_pulled, tell_refits
-from monitor.engine.backtest import Played
+from monitor.engine.backtest import Playback
 from monitor.model import AlertState, Slice
-from monitor.model.wording import interval, minute, number, signed
+from monitor.model.wording import interval, minute, number, signed_number
 from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.cells import Cells
 from monitor.store.connection import LIVE, make_naive
@@ -21,7 +21,7 @@ from monitor.store.sql import statement
 HAZED = Slice.of({"camera": "c3", "lighting": "night"})
 
 
-def tell_story(played: Played, directory: Path) -> None:
+def tell_story(played: Playback, directory: Path) -> None:
     """Print the story of one played demo."""
     print_line("A digit reader on a parcel line: 4 cameras × 3 lightings, 60 days, one cycle every 8 simulated hours.")
     for sentence in DISCLOSURES:
@@ -122,7 +122,7 @@ def _tell_now(played: Playback) -> None:
     )  # fmt: skip
 
 
-def _tell_files(played: Played, directory: Path) -> None:
+def _tell_files(played: Playback, directory: Path) -> None:
     print_line("it left:")
     print_line(
         f"  {directory / SNAPSHOT}    DuckDB for your questions, e.g. FROM drift_now; FROM worst_slices; FROM last_refits"

@@ -21,7 +21,7 @@ def check_in_process(path: Path, at: datetime | None) -> CheckResult:
     )  # fmt: skip
 
 
-def _check(asked: tuple[Path, datetime | None], known: Mapping[str, Failure], journal: Journal) -> Checked:
+def _check(asked: tuple[Path, datetime | None], known: Mapping[str, Failure], journal: Journal) -> CheckResult:
     why = {item: f"{failed.reason}. {REMEDIES[failed.kind]}" for item, failed in known.items()}
     return check_config(*asked, CheckWatch(why, journal))
 

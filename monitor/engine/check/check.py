@@ -173,7 +173,7 @@ def _look(
         for found in held.read(connection, source):
             if isinstance(found, Batch):
                 for alike in found.uniform_batches:
-                    for batch in held.taken(
+                    for batch in held.try_batch(
                         alike, lambda batch: _take(connection, looked, batch, model, source, apart=apart)
                     ):
                         looked.files += batch.files

@@ -159,10 +159,10 @@ def _judge_days(
         if run.told_run is None:
             told += found
             continue
-        step = advance_evidence(run.telling.state, block, limits, model.bucket / DAY, told=run.telling.told)
+        step = advance_evidence(run.told_run.state, block, limits, model.bucket / DAY, told=run.told_run.told)
         told += [_alarm(run, alarm, float(limits[alarm.row, at[alarm.bucket]])) for alarm in step.alarms]
-        run = replace(run, telling=Telling(step.state, run.telling.told.pass_bucket(int(block.bucket[-1]))))
-    return replace(run, telling=run.telling.ended() if run.telling else None), path, alarms, told
+        run = replace(run, told_run=ToldRun(step.state, run.told_run.told.pass_bucket(int(block.bucket[-1]))))
+    return replace(run, told_run=run.told_run.drop_ended() if run.told_run else None), path, alarms, told
 
 
 def _path(step: Advance, block: Block, limits: Floats, buckets: Sequence[datetime]) -> EvidencePath:

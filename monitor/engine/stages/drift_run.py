@@ -45,7 +45,7 @@ class Run:
     limits: Floats
     state: EvidenceState
     gathering: tuple[ReferencePool, ...] | None  # None: judged against the scores themselves
-    telling: Telling | None = None  # None: the same as the evidence
+    told_run: ToldRun | None = None  # None: the same as the evidence
 
     def checkpoint(self) -> tuple[Stream, ...]:
         """The streams with what is held of them now."""

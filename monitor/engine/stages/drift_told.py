@@ -40,7 +40,7 @@ def told_run_of(
 ) -> ToldRun | None:  # fmt: skip
     """The run for alarms to be told, from ``start``; None where it is that of the evidence: as long as nothing is judged
     again and it has never differed. What was judged before ``reach`` is looked at where it ends."""
-    blobs = kept_of(run.streams, kept)
+    blobs = blobs_of(run.streams, kept)
     newest = load_newest_told(connection, run.model.name, run.rule.name, start)
     known = [bucket for bucket in traffic.buckets if reach is not None and bucket < reach]
     if not (newest or known or any(told for *_, told in blobs)):
@@ -48,8 +48,8 @@ def told_run_of(
     width = run.model.bucket
     ahead = [(newest[s.key] - EPOCH) // width if s.key in newest else NEVER for s in run.streams]
     since = (known[-1] - EPOCH) // width if known else 0
-    return Telling(
-        joined([told or state for state, _, told in blobs]), ToldAlarms(np.array(ahead, dtype=np.int64), since)
+    return ToldRun(
+        join_states([told or state for state, _, told in blobs]), ToldAlarms(np.array(ahead, dtype=np.int64), since)
     )
 
 

@@ -52,11 +52,11 @@ def watch_intake(store: ModelStore, now: datetime, known: Intake) -> Intake:
     found = replace(known, waiting=waiting)
     if waiting != known.waiting:
         with transaction(store.connection):
-            store_waiting(store.connection, model.name, waiting, [told_waiting(each) for each in waiting])
+            store_waiting(store.connection, model.name, waiting, [describe_waiting(each) for each in waiting])
     if _due(known, model, now):
         spans = load_spans(store, now)
         with transaction(store.connection):
-            store_spans(store.connection, model.name, spans, told_spans(spans) if spans else "")
+            store_spans(store.connection, model.name, spans, describe_spans(spans) if spans else "")
         found = replace(found, spans=spans, groups_at=now, bucket=model.bucket)
     _tell(model.name, before, known.spans, found)
     return found

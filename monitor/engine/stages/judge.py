@@ -20,7 +20,7 @@ from monitor.model import (
 from monitor.model.reasons import Code, Reason, Trigger, TriggerKind
 from monitor.model.refits import job_of
 from monitor.rules.pack import Rulebook
-from monitor.rules.state import Observed, acted, due_actions, is_transition, retire, step
+from monitor.rules.state import Observations, due_actions, evaluate_rule, is_transition, note_actions, retire_alert
 from monitor.store.cells import list_measured_slices
 from monitor.store.connection import utc_day
 

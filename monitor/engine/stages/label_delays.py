@@ -45,13 +45,13 @@ def watch_delays(store: ModelStore, now: datetime, known: LabelDelays | None) ->
         and utc_day(known.checked_at) == utc_day(now)
     ):
         return known
-    found = compared(store.model, load_delayed(store, now, COMPARED), now)
+    found = find_dependence(store.model, load_delayed(store, now, COMPARED), now)
     with transaction(store.connection):
-        store_label_delays(store.connection, found, told_delays(found, store.model.task))
+        store_label_delays(store.connection, found, describe_delays(found, store.model.task))
     return found
 
 
-def compared(model: Model, held: DelayedSamples | None, now: datetime) -> LabelDelays:
+def find_dependence(model: Model, held: DelayedSamples | None, now: datetime) -> LabelDelays:
     """The answer from the samples of a store; ``depends`` is None where they do not allow one, and says why."""
     answer = LabelDelays(model.name, now, model.label_maturity, depends=None)
     horizon = format_duration(model.label_horizon)

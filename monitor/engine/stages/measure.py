@@ -19,7 +19,7 @@ from monitor.model import (
     Rule,
     Slice,
 )
-from monitor.rules.conditions import applies
+from monitor.rules.conditions import is_covered
 from monitor.statistics.calibration.disparity import Comparison, assess_disparities, compare_with_rest
 from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.calibration.reliability import reliability

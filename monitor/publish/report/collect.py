@@ -76,7 +76,7 @@ class Report:
     worst: tuple[SliceReading, ...]
     slices: tuple[SliceReport, ...]
     alerts: tuple[Firing, ...]  # that fired in the period or fire now, the newest first
-    unsure: tuple[Unsure, ...]  # alerts whose rule could not be evaluated
+    unsure: tuple[UnsureAlert, ...]  # alerts whose rule could not be evaluated
     refits: tuple[AcceptedRefit, ...]
     others: tuple[Job, ...]  # refits not accepted, rollbacks
     calibrators: tuple[Row, ...]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from monitor.model.history import Firing
-from monitor.model.wording import counted, interval, minute, number, percent, sentence, signed, span
+from monitor.model.wording import interval, minute, number, percent, quantity, sentence, signed_number, span
 from monitor.publish.report.collect import Report
 
 

@@ -25,7 +25,6 @@ from monitor.model import (
 from monitor.model.durations import format_duration
 from monitor.model.wording import (
     UNKNOWN,
-    describe_delays,
     format_number,
     frequency,
     number,
@@ -56,7 +55,7 @@ def describe_lack(reading: Reading, needed: int) -> str:
 
 def describe_delays(found: LabelDelays, task: Task) -> str:
     """What is known of label delays, as a sentence."""
-    return sentence(describe_delays(found, task))
+    return sentence(wording.describe_delays(found, task))
 
 
 def explain_alert(alert: Alert) -> str:
@@ -133,16 +132,16 @@ def _condition(rule: Rule) -> str:
 
 def _bound(rule: ThresholdRule, bound: float) -> str:
     """A time where the metric is one."""
-    return span(timedelta(seconds=bound)) if rule.metric == "label_lag_seconds" else formatted(bound, "g")
+    return span(timedelta(seconds=bound)) if rule.metric == "label_lag_seconds" else format_number(bound, "g")
 
 
 _FILTERS = {
     "asked_by": name_asker, "breakable": break_at_commas, "change": describe_change, "condition": describe_condition,
-    "count": format_count, "delays": describe_delays, "in_quotes": wording.in_quotes, "interval": wording.interval,
+    "count": format_count, "delays": describe_delays, "in_quotes": wording.quote_names, "interval": wording.interval,
     "lacking": describe_lack, "minute": wording.minute, "number": wording.number, "policy_kind": policy_kind,
     "promise": describe_promise, "scale": format_ratio, "sentence": wording.sentence, "share": wording.percent,
-    "shortened": shorten_name, "signed": wording.signed, "span": wording.span, "told_folded": wording.told_folded,
-    "told_spans": wording.told_spans, "told_waiting": wording.told_waiting, "why": explain_alert,
+    "shortened": shorten_name, "signed": wording.signed_number, "span": wording.span, "told_folded": wording.describe_folded,
+    "told_spans": wording.describe_spans, "told_waiting": wording.describe_waiting, "why": explain_alert,
 }  # fmt: skip
 
 

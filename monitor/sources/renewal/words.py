@@ -50,7 +50,7 @@ def _outcomes(model: Model, counts: Counts) -> list[str]:
         how = f'the label is positive = "{model.positive}"'
     else:
         how = "the label is 1 or true"
-    text = f"Outcomes of {counted(counts.rederived, 'stored sample')} follow from their labels anew: {how}"
+    text = f"Outcomes of {quantity(counts.rederived, 'stored sample')} follow from their labels anew: {how}"
     if counts.unlabelled:
         text += f"; {counts.unlabelled:,} of them have none now, and count as unlabelled"
         if model.task is not Task.BINARY:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import duckdb
 
-from monitor.config.sources import Source
+from monitor.config.sources import SourceSettings
 from monitor.store.connection import fetch_row
 from monitor.store.model_store import ModelStore
 from monitor.store.scores.agreement import ENOUGH, Agreement, describe_agreement
@@ -122,7 +122,7 @@ WHERE kind <> 's' GROUP BY place ORDER BY place""").fetchall()
 
 
 def normalize_logits(
-    connection: duckdb.DuckDBPyConnection, model_id: int, source: str, meaning: Source, now: datetime, *,
+    connection: duckdb.DuckDBPyConnection, model_id: int, source: str, meaning: SourceSettings, now: datetime, *,
     followed: str | None = None,
 ) -> str | None:  # fmt: skip
     """Make `staged` hold logits: probabilities are replaced by their logarithm.
@@ -263,7 +263,7 @@ def _neither(seen: Kinds) -> str:
     )
 
 
-def remark_logits(seen: Kinds, meaning: Source) -> list[str]:
+def remark_logits(seen: Kinds, meaning: SourceSettings) -> list[str]:
     """Mere notes for ``calwatch check``, of the ``count_kinds`` tried; sentences without their stop."""
     if seen.single and not seen.vectors:
         return ["the column logits holds one number a row, which no refit uses: scores go to score or raw_score"]

@@ -161,7 +161,7 @@ def test_a_slow_week_in_which_much_goes_wrong_is_no_dependence() -> None:
     outcome = (rng.random(n) < np.where(bad, 0.4, 0.8)).astype(np.float64)
     delay = rng.exponential(np.where(bad, 30_000.0, 6000.0))
     held = DelayedSamples(OLD, OLD + DAY, np.full(n, 0.8), outcome, delay, delay, np.ones(n, dtype=np.int64))
-    assert compared(model_of(Path()), held, NOW).depends is False
+    assert find_dependence(model_of(Path()), held, NOW).depends is False
     slower = replace(held, delay=delay * (2 - outcome), wait=delay)
     assert find_dependence(model_of(Path()), slower, NOW).depends is True
 
@@ -180,7 +180,7 @@ def test_outcomes_that_never_share_a_score_are_no_answer() -> None:
     outcome = (np.arange(n) % 2).astype(np.float64)
     delay = np.arange(n, dtype=np.float64) * 3600
     held = DelayedSamples(OLD, OLD + DAY, 0.1 + 0.8 * outcome, outcome, delay, delay, np.ones(n, dtype=np.int64))
-    seen = compared(model_of(Path()), held, NOW)
+    seen = find_dependence(model_of(Path()), held, NOW)
     assert (seen.depends, seen.unknown) == (None, "no two samples of different outcome have about the same score")
 
 
