@@ -21,7 +21,7 @@ from monitor.model.history import Attempt
 from monitor.model.reasons import Code
 from monitor.model.wording import describe_set_aside, interval, make_visible, minute, number, percent, signed_number
 from monitor.model.words import tell_reason, tell_trigger
-from monitor.sources.remedies import REMEDIES
+from monitor.sources.remedies import tell_remedy
 from monitor.store.published.snapshot import SNAPSHOT
 
 out = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 160)
@@ -109,8 +109,8 @@ def tell_status(answers: Mapping[str, Any]) -> None:
         print_line("PLAYED: a demo or a backtest on a simulated clock, nothing live")
     if answers["models"]:
         _tell_models(answers["models"])
-    for model in answers["waiting"]:
-        print_line(f"{model}: no samples yet")
+    for model, silence in answers["silent"].items():
+        print_line(f"{model}: {silence}")
     for row in answers["failing"]:
         print_line(
             f"FAILED {row['model']}, every cycle since {minute(row['since'])} UTC, so its numbers are old: {row['problem']}"
@@ -149,7 +149,7 @@ def tell_status(answers: Mapping[str, Any]) -> None:
     for row in answers["troubles"]:
         print_line(f"source {row['model']}/{row['source']}, {minute(row['noted_at'])}: {row['problem']}")
     for row in answers["quarantined"]:
-        remedy = f" ({REMEDIES[row['reason']]})" if row["reason"] in REMEDIES else ""
+        remedy = tell_remedy(row["reason"])
         newest = minute(row["newest_at"])
         print_line(
             f"quarantined {row['model']}/{row['source']}: {row['rows']:,} × {row['reason']}, newest {newest}{remedy}"

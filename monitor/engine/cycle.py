@@ -385,6 +385,7 @@ class Cycle:
         connection = self.connection
         return ModelStatus(
             name=model.name, task=model.task, dimensions=model.slices, min_samples=model.min_samples,
+            last_sample_at=rows.load_last_sample(connection, model.name), longest_window=model.longest_window,
             readings=each.readings or rows.load_readings(connection, model.name),
             alerts=rows.load_alerts(connection, model.name), rules=tuple(each.rulebook),
             calibrators=calibrators_in_use(connection, store.model_id, model) if store else (),

@@ -9,15 +9,16 @@ import duckdb
 
 from monitor.config.settings import Model
 from monitor.config.sources import SourceSettings as SourceConfig
-from monitor.model import Task
+from monitor.model import Slice, Task
 from monitor.model.durations import format_duration
 from monitor.model.wording import describe_straddling, first_few, minute, quantity
 from monitor.sources.batch import Batch
+from monitor.sources.findings.delays import find_short_spans, keep_delays
 from monitor.sources.findings.rows import Finding, Weight, find_oddities
 from monitor.sources.ingest.review import Refusal, mapped_signs, review_files
 from monitor.sources.ingest.staging import CLOCK_SKEW, EVER, stage_batch
 from monitor.sources.labels.rules import words_predicted
-from monitor.sources.remedies import REMEDIES
+from monitor.sources.remedies import Lateness, tell_remedy
 from monitor.sources.times.expressions import contrary_zone
 from monitor.store.connection import make_aware, make_naive, quote_name
 from monitor.store.group_spans import measure_straddling
@@ -59,9 +60,11 @@ class Trial:
     facts: dict[str, str] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    late: list[Lateness] = field(default_factory=list)
     ids: dict[str, None] = field(default_factory=dict)  # of predictions, or of labels that say something
     groups: tuple[str, ...] = ()
     ids_are_all: bool = True
+    slices: set[Slice] = field(default_factory=set)  # whose predictions can be taken; some of them where there are many
     contrary: dict[str, str] = field(default_factory=dict)  # zone names at times of the year when clocks show another
     meaning: SourceConfig | None = None
     logits: Kinds = field(default_factory=Kinds)
@@ -138,6 +141,9 @@ class Trial:
             self.bad[reason] = count
             self.examples[reason] = f"row {row} of {file}: {(record or '')[:300]}"
         self.findings += find_oddities(connection, model, holds, self.meaning)
+        if holds == "samples":
+            self.late = keep_delays(connection)
+            self.findings += find_short_spans(connection, model)
         if holds == "labels":
             rows = connection.execute(
                 "SELECT sample_id FROM tried WHERE reason IS NULL AND labelled ORDER BY place"
@@ -157,6 +163,8 @@ class Trial:
             "SELECT DISTINCT group_id FROM tried WHERE reason IS NULL AND group_id IS NOT NULL LIMIT 100000"
         ).fetchall()
         self.groups = tuple(group for (group,) in rows)
+        keys = connection.execute("SELECT DISTINCT slice_key FROM tried WHERE reason IS NULL LIMIT 10000").fetchall()
+        self.slices = {Slice.of(dict(zip(model.slices, key.split("\x1f"), strict=False))) for (key,) in keys}
         spans = measure_straddling(connection, "tried", model.bucket)
         if spans.suspicious:
             self.findings.append(Finding(Weight.SUSPICIOUS, describe_straddling(spans, model.bucket)))
@@ -170,12 +178,12 @@ class Trial:
 
     def list_findings(self, at: datetime | None, model: Model, time_zone: str) -> list[Finding]:
         """All that is worth knowing; sentences go on from the source's name. ``time_zone``: the source's."""
-        return [*self._mistakes(), *self._set_aside(), *self.findings, *self._notes(at, model, time_zone)]
+        return [*self._mistakes(), *self._set_aside(model), *self.findings, *self._notes(at, model, time_zone)]
 
     def _mistakes(self) -> list[Finding]:
         return [Finding(Weight.MISTAKE, f"{file}: {refusal.why}") for file, refusal in self.refused.items()]
 
-    def _set_aside(self) -> list[Finding]:
+    def _set_aside(self, model: Model) -> list[Finding]:
         """A sentence for each reason to set rows aside, the most frequent first."""
         looked = self.rows - self.bad["refused"]
         few = self.acceptable >= LEAST_TAKEN * looked
@@ -184,7 +192,7 @@ class Trial:
             Finding(
                 weight,
                 f"{count:,} of the {quantity(looked, 'row')} tried would be set aside as {reason}, "
-                f"such as {self.examples[reason]}" + (f" ({REMEDIES[reason]})" if reason in REMEDIES else ""),
+                f"such as {self.examples[reason]}{tell_remedy(reason, self.late, model.label_horizon)}",
             )
             for reason, count in self.bad.most_common()
             if reason != "refused"

@@ -120,9 +120,7 @@ def ingest_batch(
         if monitor_applies:
             calibrate_staged(store, serving, len(model.classes))
         pulled.removed += take_back_conflicting(store)
-        pulled.bad, pulled.quarantined = quarantine_rows(
-            connection, model.name, source, now, by_file=batch.part is not None
-        )
+        quarantine_rows(connection, model.name, source, now, pulled, by_file=batch.part is not None)
         if holds == "labels":  # their predictions' times are known only now
             settle_labels(connection)
             close = find_repeated(connection)
@@ -221,19 +219,26 @@ def day_runs(days: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
 
 
 def quarantine_rows(
-    connection: duckdb.DuckDBPyConnection, model: str, source: str, now: datetime, *, by_file: bool = False
-) -> tuple[Counter[str], Counter[str]]:
-    """Keep the bad rows (a file read again brings its bad rows again: those are known). Counts by reason: of all, of news.
+    connection: duckdb.DuckDBPyConnection,
+    model: str,
+    source: str,
+    now: datetime,
+    pulled: Pulled,
+    *,
+    by_file: bool = False,
+) -> None:
+    """Keep the bad rows (a file read again brings its bad rows again: those are known) and count them in ``pulled``.
     ``by_file``: whether so many of each file keep their text."""
-    bad = _count_reasons(connection, "staged WHERE reason IS NOT NULL")
-    if not bad:
-        return bad, Counter()
+    pulled.bad = _count_reasons(connection, "staged WHERE reason IS NOT NULL")
+    if not pulled.bad:
+        return
+    if pulled.bad["label_too_late"]:
+        pulled.late.append(fetch_row(connection, statement("labels_too_late")))
     where = {"model": model, "source": source}
     connection.execute(statement("quarantine_news"), where)
-    counts = _count_reasons(connection, "quarantine_news")
+    pulled.quarantined = _count_reasons(connection, "quarantine_news")
     kept = {"kept": KEPT_RECORDS, "by_file": by_file}
     connection.execute(statement("quarantine_insert"), {**where, "now": make_naive(now), **kept})
-    return bad, counts
 
 
 def _count_reasons(connection: duckdb.DuckDBPyConnection, rows: str) -> Counter[str]:

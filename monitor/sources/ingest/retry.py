@@ -8,15 +8,16 @@ from monitor.sources.ingest.staging import find_repeated
 from monitor.sources.labels.parking import join_labels
 from monitor.sources.labels.rules import define_missing, load_rules
 from monitor.sources.pulled import Pulled
-from monitor.store.connection import make_naive
+from monitor.store.connection import fetch_row
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
 
-def retry_parked(store: ModelStore, now: datetime) -> Pulled:
-    """Join parked labels with predictions that have come since; quarantine those past the horizon."""
+def retry_parked(store: ModelStore, now: datetime) -> dict[str, Pulled]:
+    """Join parked labels with predictions that have come since; quarantine those past the horizon. What came of it, by the
+    source of the labels, which may be configured no more."""
     connection, model = store.connection, store.model
-    pulled = Pulled()
+    pulled: dict[str, Pulled] = {}
     if not store.execute(
         "SELECT 1 FROM parked_labels WHERE model_id = $model_id LIMIT 1", {"model_id": store.model_id}
     ).fetchone():
@@ -24,9 +25,7 @@ def retry_parked(store: ModelStore, now: datetime) -> Pulled:
     meaning = {each.name: each for each in model.source}
     pushed = {each.name for each in model.source if each.kind == "http"}
     with store.transaction():
-        store.execute(
-            statement("parked_stage"), {"model_id": store.model_id, "too_old": make_naive(now - model.label_horizon)}
-        )
+        store.execute(statement("parked_stage"), {"model_id": store.model_id})
         sources = [row[0] for row in store.execute("SELECT DISTINCT source FROM parked").fetchall()]
         store.execute("DELETE FROM parked_labels WHERE model_id = $model_id", {"model_id": store.model_id})
         for source in sources:
@@ -36,9 +35,10 @@ def retry_parked(store: ModelStore, now: datetime) -> Pulled:
             files = [file for (file,) in store.execute("SELECT DISTINCT file FROM staged").fetchall()]
             numbers = number_files(connection, store.model_id, source, files, pushed=source in pushed)
             load_file_numbers(connection, numbers)
-            part = Pulled(parked=join_labels(store, source, now))
-            _, part.quarantined = quarantine_rows(connection, model.name, source, now)
+            part = pulled[source] = Pulled()
+            (part.tried_again,) = fetch_row(connection, "SELECT count(*) FROM staged")
+            join_labels(store, source, now, last_try=True)
+            quarantine_rows(connection, model.name, source, now, part)
             store.registry.map_slices(connection, model)
             merge_staged(store, rules, now, part, repeated=find_repeated(connection))
-            pulled.add_counts(part)
     return pulled

@@ -7,27 +7,35 @@ from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
 
-def join_labels(store: ModelStore, source: str, now: datetime) -> int:
+def join_labels(store: ModelStore, source: str, now: datetime, *, last_try: bool = False) -> int:
     """Give each staged label its prediction's time; park those whose prediction has not come. Returns how many.
 
-    Rows that say nothing, because nobody has looked yet, are dropped.
+    Rows that say nothing, because nobody has looked yet, are dropped. ``last_try``: labels past label_horizon get their
+    reason, once all that came with them is stored: it may hold their predictions.
     """
+    horizon = store.model.label_horizon
     store.execute("DELETE FROM staged WHERE reason IS NULL AND NOT labelled AND label IS NULL")
     own = {"model_id": store.model_id, "source": source}
     store.execute(statement("labels_arrival"), {**own, "now": make_naive(now)})
     store.execute("UPDATE staged SET slice_key = NULL, score = NULL, raw_score = NULL, n = NULL")
-    span = store.execute(
-        statement("labels_span"), {"horizon_seconds": store.model.label_horizon.total_seconds()}
-    ).fetchone()
+    span = store.execute(statement("labels_span"), {"horizon_seconds": horizon.total_seconds()}).fetchone()
     first, last = span if span and span[0] is not None else (make_naive(now), make_naive(now))
     store.execute(
         statement("ingest_labels_found"),
         {
             "model_id": store.model_id, "first": first, "last": last,
-            "horizon_seconds": store.model.label_horizon.total_seconds(),
+            "horizon_seconds": horizon.total_seconds(),
         },
     )  # fmt: skip
     store.execute(statement("labels_join"))
+    if last_try:
+        store.execute(
+            statement("labels_past_horizon"),
+            {
+                "model_id": store.model_id, "too_old": make_naive(now - horizon),
+                "horizon_seconds": horizon.total_seconds(),
+            },
+        )  # fmt: skip
     store.execute(statement("parked_delete"), own)
     store.execute(statement("parked_insert"), own)
     gone = store.execute(
