@@ -3,7 +3,7 @@ those that would be taken. Nothing is kept."""
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 
@@ -51,6 +51,7 @@ class Trial:
     clipped: int = 0
     minus: int = 0
     identities: int = 0
+    dated: list[int] = field(default_factory=lambda: [0, 0])  # labels, and those that say no time
     first: datetime | None = None
     last: datetime | None = None
     bad: Counter[str] = field(default_factory=Counter)
@@ -134,7 +135,7 @@ class Trial:
         ).fetchone()
         assert found is not None  # an aggregate always gives a row
         self.rows, self.labelled, first, last, self.named, self.bare, self.old, self.ahead = found[:8]
-        self.clipped, self.minus, self.identities = found[8:]
+        self.clipped, self.minus, self.identities, *self.dated = found[8:]
         self.first, self.last = make_aware(first), make_aware(last)
         reasons = connection.execute(statement("tried_reasons")).fetchall()
         for reason, count, file, row, record in reasons:
@@ -214,6 +215,14 @@ class Trial:
             said.append(
                 f"{quantity(self.clipped, 'score')} tried lie a hair outside 0 to 1, as rounding of a softmax gives them, and "
                 "count as 0 or 1"
+            )
+        labels, undated = self.dated
+        long = self.first is None or self.last is None or self.last - self.first > timedelta(days=1)
+        if undated > labels / 2 and long:
+            said.append(
+                f"{undated:,} of {quantity(labels, 'label')} tried say no labelled_at, and count as given when calwatch first "
+                "reads them: how long those that are there now took is unknown, and so is label lag until windows begin after "
+                "that; map labelled_at where it is known"
             )
         if at is not None and self.ahead:
             said.append(

@@ -49,6 +49,8 @@ def _threshold(
 
 def _threshold_unknown(metric: str, window: str, samples: int, needed: int | None, **_: object) -> str:
     lacks = "" if needed is None else f", {needed:,} needed"
+    if metric in SECONDS and samples and needed is None:
+        lacks = ", among them labels from before calwatch first read their source, which say no labelled_at"
     return f"{metric} is unknown over {window} ({quantity(samples)}{lacks})"
 
 

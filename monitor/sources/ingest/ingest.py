@@ -41,6 +41,7 @@ from monitor.sources.ingest.withdrawal import (
     settle_withdrawn,
     take_back_conflicting,
 )
+from monitor.sources.labels.history import note_undated
 from monitor.sources.labels.parking import join_labels
 from monitor.sources.labels.rejudging import derive_outcomes_again
 from monitor.sources.labels.rules import define_missing, load_rules, remember_words, words_predicted
@@ -113,6 +114,8 @@ def ingest_batch(
             pulled.problems.append(Problem(source, "logits_are", said))
         if batch.reread:
             keep_said(connection, holds)
+        if batch.on_completed is None:
+            note_undated(store, source, now)
         if holds == "labels":
             delay_labels(connection, now)
             pulled.parked = join_labels(store, source, now)

@@ -6,7 +6,8 @@ SELECT count(*), count(positives) FILTER (taken), min(observed_at) FILTER (taken
     count(*) FILTER (taken AND observed_at < $oldest),
     count(*) FILTER (taken AND greatest(observed_at, labelled_at) > $latest),
     count(*) FILTER (taken AND clipped), count(*) FILTER (taken AND minus),
-    count(DISTINCT (sample_id, observed_at)) FILTER (taken)
+    count(DISTINCT (sample_id, observed_at)) FILTER (taken),
+    count(*) FILTER (taken AND labelled), count(*) FILTER (taken AND labelled AND labelled_at IS NULL)
 FROM (SELECT *, reason IS NULL AS taken FROM tried);
 
 -- name: tried_reasons
