@@ -16,6 +16,7 @@ from monitor.model import ModelStatus, Published, Reading, ReliabilityBin
 from monitor.model.errors import StoreError, UsageError
 from monitor.publish.report.collect import gate_bars
 from monitor.publish.web.pages.digest import Digests
+from monitor.publish.web.pages.render import SliceText
 from monitor.publish.web.pages.slice import SPAN, calibrator_of, parse_slice, reading_of, span_of
 from monitor.publish.web.state import State
 from monitor.statistics.thresholds.policies import promised_rate
@@ -27,8 +28,6 @@ WAITING = 12  # requests for pictures at once; more would take the threads that 
 BEFORE = timedelta(days=14)  # how far before a promotion samples are taken for the comparison
 # A picture may be opened by itself: its own style sheet then is all it needs.
 _HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
-
-SliceText = Annotated[str, Query(alias="slice", max_length=4000)]
 
 
 async def _width_for(narrow: Annotated[bool, Query(description="for a phone")] = False) -> int:
