@@ -106,12 +106,14 @@ def _slice_rows(models: Iterable[ModelStatus]) -> Iterator[SliceRows]:
     """The series of each slice of each model, in the order in which the cap keeps those of one model."""
     held: dict[tuple[str, Slice], list[Sliced]] = defaultdict(list)
     dimensions: set[str] = set()
-    firing = set()
+    firing: set[tuple[str, Slice]] = set()
     for model in models:
         dimensions.update(model.dimensions)
-        for each in (*model.readings, *model.alerts, *model.evidence):
+        of_slices: tuple[Reading | Alert | Evidence, ...] = (*model.readings, *model.alerts, *model.evidence)
+        for each in of_slices:
             held[model.name, each.slice].append(each)
-        for used in (*model.calibrators, *model.thresholds):
+        in_use: tuple[CalibratorInUse | ThresholdInUse, ...] = (*model.calibrators, *model.thresholds)
+        for used in in_use:
             held[model.name, used.scope].append(used)
         firing.update((model.name, alert.slice) for alert in model.alerts if alert.state is AlertState.FIRING)
     for _, slice_ in held:  # alerts and calibrators outlive a dimension that was taken out of the configuration

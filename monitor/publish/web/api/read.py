@@ -216,11 +216,11 @@ def read_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
         with state.history() if curve else nullcontext() as past:
 
             def show(t: ThresholdInUse) -> schemas.ThresholdAnswer:
-                item = schemas.ThresholdAnswer.model_validate(t)
-                if past is None:
-                    return item
-                points = past.threshold_curve(t.model, t.scope, t.policy, t.calibrator, t.per, t.class_name)
-                return item.model_copy(update={"curve": _items(schemas.CurveItem, points)})
+                item: schemas.ThresholdAnswer = schemas.ThresholdAnswer.model_validate(t)
+                if past is not None:
+                    points = past.threshold_curve(t.model, t.scope, t.policy, t.calibrator, t.per, t.class_name)
+                    item = item.model_copy(update={"curve": _items(schemas.CurveItem, points)})
+                return item
 
             return page(held, show, limit, offset)
 

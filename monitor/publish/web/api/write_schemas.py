@@ -25,6 +25,12 @@ class PushItem(item_of(Receipt, without=("digest",))):  # type: ignore[misc]  # 
     quarantined: dict[str, int] | None = Field(description="by reason; the rows are under /quarantine, by position")
 
 
+def push_item(receipt: Receipt) -> PushItem:
+    """Return what is known of a push."""
+    found: PushItem = PushItem.model_validate(receipt)
+    return found
+
+
 class JobRequest(BaseModel):
     """A refit or a rollback to ask for."""
 

@@ -1,7 +1,7 @@
 """Jobs with the gate's reasons and the log of each, and thresholds with their trade-off curves."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query
 
@@ -25,7 +25,7 @@ def intake_page(
     held = [each for each in digest.published.models if model in (None, each.name)] if digest else []
     waiting = [each for status in held for each in status.waiting_labels]
     with past() as history:
-        found = {
+        found: dict[str, Any] = {
             "sources": history.sources(at - BACK, model, limit=SOURCES), "notes": history.notes(at - BACK, model, limit=PULLS),
             "pulls": history.pulls(at - BACK, model, limit=PULLS), "counts": history.quarantine_counts(model, limit=COUNTS),
             "set_aside": history.quarantined(model, source, reason, limit=ROWS) if model is not None else (),
