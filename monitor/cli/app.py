@@ -97,16 +97,16 @@ app.command()(init)
 @app.command()
 def check(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Configuration, rules and the first rows of the sources: every mistake at once."""
-    from monitor.engine.check.apart import check_apart
-    from monitor.engine.check.check import Checked
+    from monitor.engine.check.apart import check_in_process
+    from monitor.engine.check.check import CheckResult
     from monitor.engine.daemon import utc_now
 
     try:
-        found = check_apart(config, utc_now())
+        found = check_in_process(config, utc_now())
     except ConfigError as error:
         if not json:
             raise
-        found = Checked(error.mistakes, [], [], "")
+        found = CheckResult(error.mistakes, [], [], "")
     if json:
         console.print_json(
             {
@@ -292,8 +292,8 @@ def rules_test(
     for path in test_files:
         for result in ruletest.run_tests(path):
             count += 1
-            failed += not result.passed
-            console.print_line(f"{'ok    ' if result.passed else 'FAILED'} {result.place}")
+            failed += not result.has_passed
+            console.print_line(f"{'ok    ' if result.has_passed else 'FAILED'} {result.place}")
             for failure in result.failures:
                 console.print_line(f"       {failure}")
     console.print_line(f"{count} tests, {failed} failed")

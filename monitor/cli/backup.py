@@ -59,7 +59,7 @@ def restore(
     from monitor.config.settings import load_config
     from monitor.engine.daemon import utc_now
     from monitor.model.wording import minute
-    from monitor.store.backup.restore import restore as put_back
+    from monitor.store.backup.restore import restore_backup as put_back
 
     loaded = load_config(config)
     held = put_back(file, loaded.state_dir, utc_now(), replace=replace, memory_limit=loaded.monitor.memory_limit)

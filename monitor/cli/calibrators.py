@@ -73,14 +73,14 @@ def export(
 
 
 def _ask(config: Path, model: str, kind: str, slice_: str, to: str | None) -> None:
-    from monitor.engine.byhand import carry_out
+    from monitor.engine.byhand import run_by_hand
     from monitor.engine.daemon import utc_now
-    from monitor.jobs.requests import leave
+    from monitor.jobs.requests import leave_request
 
     loaded, scope = named_scope(config, model, slice_)
-    left = leave(loaded.state_dir, model, kind, scope, utc_now(), to=to)
+    left = leave_request(loaded.state_dir, model, kind, scope, utc_now(), to=to)
     try:
-        tick = carry_out(config, kind)
+        tick = run_by_hand(config, kind)
     except StoreInUseError:
         console.print_line(f"asked for: {kind} {model} {scope.text}; the running daemon takes it up in its next cycle")
         console.print_line("see: calwatch jobs")

@@ -60,7 +60,7 @@ def cancel(
 ) -> None:
     """Cancel a queued or running job; the daemon does it in its next cycle, or it is done here when there is none."""
     from monitor.config.settings import load_config
-    from monitor.engine.byhand import carry_out
+    from monitor.engine.byhand import run_by_hand
     from monitor.jobs.requests import CANCEL, leave_cancellation
 
     with open_snapshot(config) as held:
@@ -69,7 +69,7 @@ def cancel(
         raise UsageError(f"job {job} has ended already: {row['state']}", "see: calwatch jobs")
     leave_cancellation(load_config(config).state_dir, row["model"], job)
     try:
-        tick = carry_out(config, CANCEL)
+        tick = run_by_hand(config, CANCEL)
     except StoreInUseError:
         console.print_line(f"asked to cancel {job}; the running daemon does it in its next cycle (see: calwatch jobs)")
         return

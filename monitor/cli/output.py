@@ -15,11 +15,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from monitor.engine.backtest import Played
+from monitor.engine.backtest import Playback
 from monitor.model import Alert, AlertState, Job, JobState
 from monitor.model.history import Attempt
 from monitor.model.reasons import Code
-from monitor.model.wording import interval, minute, number, percent, signed, told_set_aside, visible
+from monitor.model.wording import describe_set_aside, interval, make_visible, minute, number, percent, signed_number
 from monitor.model.words import tell_reason, tell_trigger
 from monitor.sources.remedies import REMEDIES
 from monitor.store.published.snapshot import SNAPSHOT
@@ -38,13 +38,13 @@ def print_table(
     for column in columns:
         shown.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*(escape(visible(cell)) for cell in row))
+        shown.add_row(*(escape(make_visible(cell)) for cell in row))
     out.print(shown)
 
 
 def print_line(text: str = "") -> None:
     """One line of prose."""
-    out.print(escape(visible(text, lines=True)), soft_wrap=True)
+    out.print(escape(make_visible(text, lines=True)), soft_wrap=True)
 
 
 def print_markdown(text: str) -> None:
@@ -91,7 +91,7 @@ def print_error(message: str, hint: str) -> None:
 
 def _print_with_hint(word: str, message: str, hint: str) -> None:
     for line in message.split("\n"):
-        err.print(f"{word} {escape(visible(line))}")
+        err.print(f"{word} {escape(make_visible(line))}")
     if hint:
         err.print(f"[bold]try:[/] {escape(hint)}")
 
@@ -153,7 +153,7 @@ def tell_status(answers: Mapping[str, Any]) -> None:
             )
     for row in answers["files_set_aside"]:
         print_line(
-            f"SET ASIDE {row['model']}/{row['source']}: {told_set_aside(row['item'], row['reason'], row['remedy'])}"
+            f"SET ASIDE {row['model']}/{row['source']}: {describe_set_aside(row['item'], row['reason'], row['remedy'])}"
         )
     for row in answers["troubles"]:
         print_line(f"source {row['model']}/{row['source']}, {minute(row['noted_at'])}: {row['problem']}")
@@ -181,7 +181,7 @@ def _tell_models(rows: Sequence[Row]) -> None:
             (
                 row["model"], row["version"] or "–", row["window"], f"{row['samples']:,}", percent(row["label_coverage"]),
                 "insufficient" if row["state"] != "ok" else number(row["ece"]),
-                interval(row["ece_lower"], row["ece_upper"]), signed(row["calibration_gap"]), str(row["firing"]),
+                interval(row["ece_lower"], row["ece_upper"]), signed_number(row["calibration_gap"]), str(row["firing"]),
                 str(row["pending"]), str(row["unknown"]),
             )
             for row in rows
@@ -209,7 +209,7 @@ def tell_slices(rows: Sequence[Row]) -> None:
                 row["model"], row["slice"], row["window"], f"{row['samples']:,}",
                 "insufficient" if row["state"] != "ok" else number(row["ece"]), number(row["ece_debiased"]),
                 interval(row["ece_lower"], row["ece_upper"]), number(row["ece_null_quantile"]),
-                signed(row["calibration_gap"]), number(row["brier_score"]), number(row["auroc"]),
+                signed_number(row["calibration_gap"]), number(row["brier_score"]), number(row["auroc"]),
             )
             for row in rows
         ),
@@ -241,7 +241,7 @@ def tell_attempts(attempts: Sequence[Attempt]) -> None:
             print_line(f"    | {line}")
 
 
-def tell_backtest(played: Played, directory: Path) -> None:
+def tell_backtest(played: Playback, directory: Path) -> None:
     """All of a backtest: rows taken, alerts, refits, problems."""
     print_line(f"played {minute(played.began)} to {minute(played.ended)} UTC in {played.ticks:,} cycles")
     tell_pulled(played)
@@ -252,7 +252,7 @@ def tell_backtest(played: Played, directory: Path) -> None:
     print_line(f"its state: {directory} (DuckDB: {directory / SNAPSHOT})")
 
 
-def tell_pulled(played: Played) -> None:
+def tell_pulled(played: Playback) -> None:
     """What each model's sources brought."""
     for model, pulled in played.pulled.items():
         if not pulled.rows:
@@ -363,7 +363,7 @@ def _refit_row(job: Job) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def backtest_json(played: Played) -> dict[str, Any]:
+def backtest_json(played: Playback) -> dict[str, Any]:
     """The same for machines."""
     return {
         "from": played.began, "to": played.ended, "cycles": played.ticks, "failures": played.failures,

@@ -6,7 +6,7 @@ from datetime import datetime
 import duckdb
 import numpy as np
 
-from monitor.store.connection import load_table, naive
+from monitor.store.connection import load_table, make_naive
 
 
 def write_cursor(
@@ -24,7 +24,7 @@ def write_cursor(
     )
     connection.execute(
         "INSERT INTO cursors SELECT $model_id, $source, item, fingerprint, $now FROM items WHERE fingerprint IS NOT NULL",
-        {**where, "now": naive(now)},
+        {**where, "now": make_naive(now)},
     )
 
 

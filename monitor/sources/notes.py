@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import duckdb
 
 from monitor.model.problems import NOTED_REASONS, Problem
-from monitor.store.connection import naive
+from monitor.store.connection import make_naive
 from monitor.store.sql import statement
 
 NOTED_FOR = timedelta(days=7)
@@ -27,6 +27,8 @@ def store_notes(
         )
         connection.execute(
             "INSERT INTO source_notes VALUES ($model, $source, $reason, $item, $message, $now)",
-            {**note, "message": message, "now": naive(now)},
+            {**note, "message": message, "now": make_naive(now)},
         )
-    connection.execute(statement("source_notes_prune"), {**where, "oldest": naive(now - NOTED_FOR), "most": MOST_NOTES})
+    connection.execute(
+        statement("source_notes_prune"), {**where, "oldest": make_naive(now - NOTED_FOR), "most": MOST_NOTES}
+    )

@@ -4,9 +4,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from monitor.engine.cycle import file_sources
-from monitor.engine.stages.drift import weigh
+from monitor.engine.stages.drift import weigh_evidence
 from monitor.rules.pack import Rulebook, parse_pack
-from monitor.sources.pull import pull
+from monitor.sources.pull import pull_sources
 from monitor.store.connection import open_live
 from monitor.store.model_store import ModelStore
 
@@ -40,7 +40,7 @@ def _take(room: Path) -> None:
     config = configuration(room)
     connection = open_live(config.state_dir, memory_limit=MEMORY_LIMIT, now=BEGAN)
     store = ModelStore.load(connection, config.model[0], BEGAN)
-    pull(
+    pull_sources(
         store,
         file_sources(config.model[0], room),
         (),
@@ -59,11 +59,11 @@ def weigh_hours(room: Path, reference: str, repeats: int) -> tuple[list[float], 
     book = Rulebook(parse_pack(_RULE + _REFERENCES[reference], "own.toml"))
     spent = []
     for start in (_FIRST, _FIRST + timedelta(days=5)):
-        weigh(store, book, start)
+        weigh_evidence(store, book, start)
         laps = []
         for hour in range(1, repeats + 1):
             with timed() as lap:
-                weigh(store, book, start + hour * _HOUR)
+                weigh_evidence(store, book, start + hour * _HOUR)
             laps.append(lap.seconds)
         spent.append(laps)
     row = connection.execute(

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor.charts.client import Drawer, can_draw
 from monitor.config.settings import Config, load_config
-from monitor.engine.cycle import Cycle, watch
+from monitor.engine.cycle import Cycle, build_watched
 from monitor.engine.http import HttpServer
 from monitor.model import METRICS, ModelStatus, Published, Reading, ReadingState, ReliabilityBin, Slice, Task
 from monitor.publish.metrics.instruments import Instruments
@@ -55,7 +55,7 @@ def measure(scale: Scale, room: Path) -> list[Figure]:
     rng = np.random.default_rng(1)
     connection = open_live(config.state_dir, now=BEGAN)
     try:
-        cycle = Cycle(config, watch(config), connection, Instruments(CollectorRegistry()))
+        cycle = Cycle(config, build_watched(config), connection, Instruments(CollectorRegistry()))
         archive = Archive(connection)
         published = _fleet(scale.page_slices)
         with timed() as digesting:

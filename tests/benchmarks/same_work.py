@@ -6,8 +6,8 @@ from pathlib import Path
 from monitor.engine.cycle import file_sources
 from monitor.engine.stages.measure import readings_of
 from monitor.model import METRICS
-from monitor.sources.pull import pull
-from monitor.store.cells import window_cells
+from monitor.sources.pull import pull_sources
+from monitor.store.cells import load_window_cells
 from monitor.store.connection import open_live
 from monitor.store.model_store import ModelStore
 
@@ -45,12 +45,12 @@ def daily_metrics(room: Path, turn: int) -> tuple[float, float, int]:
     connection = open_live(config.state_dir, memory_limit=MEMORY_LIMIT, now=BEGAN)
     store = ModelStore.load(connection, model, _NOW)
     with timed() as ingesting:
-        pull(store, file_sources(model, base), (), _NOW)
+        pull_sources(store, file_sources(model, base), (), _NOW)
     readings = 0
     with timed() as measuring:
         for day in range(DAYS):
             start = BEGAN + day * _DAY
-            held = window_cells(store, start, start + _DAY)
+            held = load_window_cells(store, start, start + _DAY)
             readings += len(readings_of(model, "24h", start, start + _DAY, held, _NOW))
     connection.close()
     return ingesting.seconds, measuring.seconds, readings

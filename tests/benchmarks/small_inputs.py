@@ -18,8 +18,8 @@ import numpy as np
 from monitor.config.settings import Config, parse_config
 from monitor.config.tokens import hash_of
 from monitor.sources.inbox import Inbox
-from monitor.sources.pull import configured_sources, pull
-from monitor.store.connection import literal, open_live
+from monitor.sources.pull import configured_sources, pull_sources
+from monitor.store.connection import open_live, quote_text
 from monitor.store.model_store import ModelStore
 
 from .figures import MEMORY_LIMIT, Figure, apart, median
@@ -118,7 +118,7 @@ def _write(
 def _parquet(maker: duckdb.DuckDBPyConnection, path: Path, rows: Sequence[dict[str, Any]]) -> None:
     held = {name: np.array([row[name] for row in rows]) for name in _COLUMNS}  # noqa: F841  # DuckDB finds it by its name
     times = ", ".join(f"{name}::TIMESTAMP AS {name}" for name in _COLUMNS[1:3])
-    maker.execute(f"COPY (SELECT * REPLACE ({times}) FROM held) TO {literal(str(path))} (FORMAT parquet)")
+    maker.execute(f"COPY (SELECT * REPLACE ({times}) FROM held) TO {quote_text(str(path))} (FORMAT parquet)")
 
 
 def configuration(base: Path) -> Config:
@@ -153,9 +153,9 @@ def take_many(room: Path, turn: int, inputs: int) -> Run:
     config = configuration(base)
     box = Inbox.of(config.state_dir, "line", "pushed")
     for number, path in enumerate(sorted((room / "pushes").iterdir())):
-        written = box.temporary(path.name)
+        written = box.temporary_path(path.name)
         shutil.copyfile(path, written)
-        box.put(written, f"{number:032x}", "d" * 32, BEGAN)
+        box.add_push(written, f"{number:032x}", "d" * 32, BEGAN)
     return _take(config, base, inputs)
 
 
@@ -173,7 +173,7 @@ def _take(config: Config, base: Path, inputs: int) -> Run:
     store = ModelStore.load(connection, model, _NOW)
     sources = configured_sources(model, base, config.state_dir)
     began = process_time()
-    brought = pull(store, sources, (), _NOW)
+    brought = pull_sources(store, sources, (), _NOW)
     seconds = process_time() - began
     taken = sum(pulled.files for pulled in brought.values())
     if taken != inputs:
@@ -193,7 +193,7 @@ def read_each(room: Path) -> Run:
     began = process_time()
     for folder in ("in", "pushes"):
         for path in sorted((room / folder).iterdir()):
-            connection.execute(f"INSERT INTO samples BY NAME SELECT {', '.join(_COLUMNS)} FROM {literal(str(path))}")
+            connection.execute(f"INSERT INTO samples BY NAME SELECT {', '.join(_COLUMNS)} FROM {quote_text(str(path))}")
     seconds = process_time() - began
     rows = connection.execute("SELECT count(*) FROM samples").fetchone()
     connection.close()

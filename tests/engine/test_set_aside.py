@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 
 from monitor.cli.app import main
-from monitor.engine.check.apart import check_apart
+from monitor.engine.check.apart import check_in_process
 from monitor.engine.check.check import check_config
 from monitor.jobs.requests import leave_retry
 from monitor.model import FileSetAside, ModelStatus, Published, Task
@@ -164,7 +164,7 @@ def test_check_names_files_that_end_it(tmp_path: Path, monkeypatch: pytest.Monke
     for name in ("crasher", "good", "killer"):
         _good(tmp_path / "in" / f"{name}.csv", name)
     poison_readers(tmp_path, monkeypatch)
-    found = check_apart(path, None)
+    found = check_in_process(path, None)
     named = [mistake for mistake in found.mistakes if "ended the process that read it" in mistake]
     assert sorted(("SIGSEGV" in each, "crasher.csv" in each) for each in named) == [(False, False), (True, True)]
     assert any("1 row of 1 tried can be taken" in source for source in found.sources)

@@ -31,7 +31,7 @@ PATH = "/slice?model=digits&slice=camera%3Dc3%2Clighting%3Dnight"
 
 
 def job(name: str, state: JobState, at: datetime = AT - HOUR, scope: Slice = NIGHT, kind: str = "recalibrate") -> Job:
-    why = (Reason.told("first"), Reason.told(f"{state.value}: because"))
+    why = (Reason.from_text("first"), Reason.from_text(f"{state.value}: because"))
     return Job(name, "digits", kind, Trigger(TriggerKind.RULE, "ece-high"), scope, at, state, why=why)
 
 
@@ -135,7 +135,7 @@ def test_an_alert_that_is_over_stays_told_on_the_overview_the_model_and_the_slic
         state=AlertState.INACTIVE,
         since=None,
         resolved_at=AT - HOUR,
-        why=Reason.told("ece_lower 0 is below 0.05"),
+        why=Reason.from_text("ece_lower 0 is below 0.05"),
     )
     quiet = replace(digits, alerts=(over,))
     resolved = '2026-03-01 01:00</time> <span class="quiet">(60 min ago)'

@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from monitor.sources.inbox import Inbox
-from monitor.store.connection import literal
+from monitor.store.connection import quote_text
 from tests.worlds.api import World, api_world
 
 SAMPLES = "/api/v1/models/m/samples"
@@ -33,7 +33,7 @@ def parquet(held: list[dict[str, Any]], path: Path) -> bytes:
     path.write_text("\n".join(map(json.dumps, held)))
     with duckdb.connect() as connection:
         connection.execute(
-            f"COPY (FROM read_json({literal(str(path))}, format = 'nd')) TO {literal(f'{path}.pq')} (FORMAT parquet)"
+            f"COPY (FROM read_json({quote_text(str(path))}, format = 'nd')) TO {quote_text(f'{path}.pq')} (FORMAT parquet)"
         )
     return Path(f"{path}.pq").read_bytes()
 
@@ -68,7 +68,7 @@ def test_a_push_waits_is_taken_by_the_next_cycle_and_says_so(world: World, write
     counts = {"rows": 3, "new": 3, "labelled": 0, "duplicates": 0, "corrected": 0, "quarantined": {}, "problem": None}
     assert taken == {**waiting, **counts, "state": "taken", "settled_at": "2026-03-02T00:01:00Z"}
     assert stored(world) == [("s1", 1), ("s2", 0), ("s3", 1)]
-    assert inbox(world).waiting() == []
+    assert inbox(world).list_waiting() == []
 
 
 def test_the_same_body_again_is_the_same_push_before_and_after_it_was_taken(world: World, writer: TestClient) -> None:

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from monitor.model import GroupSpans, ModelStatus, Published, Straddling, Task, WaitingLabels
 from monitor.publish.metrics.collector import MetricsCollector
 from monitor.publish.web.summary import Condition, summarise_model
-from monitor.store.connection import naive
+from monitor.store.connection import make_naive
 from tests.publish.outline import outline
 from tests.worlds.api import api_world
 from tests.worlds.page import EVIL, Site
@@ -78,7 +78,7 @@ def test_what_pulls_told_once_stands_among_the_sources_for_a_week(digits: ModelS
         for days, text in ((1, f"a.csv: was written anew {EVIL}"), (6, "b.csv: older"), (8, "c.csv: long ago")):
             world.connection.execute(
                 "INSERT INTO source_notes VALUES ('digits', 'lake', 'withdrawn_rows', 'a.csv', $text, $at)",
-                {"text": text, "at": naive(AT - timedelta(days=days))},
+                {"text": text, "at": make_naive(AT - timedelta(days=days))},
             )
         site = Site(Published(AT, (digits,)), AT)
         site.history = world.history  # type: ignore[method-assign]

@@ -114,7 +114,7 @@ def test_hostile_names_are_shown_and_do_nothing(small: Published, reading: Calla
     evil = "<script>alert(1)</script>\"'&,\n</svg>{{ 7 * 7 }}"
     slice_ = Slice.of({"camera": evil, "light": evil})
     digits = small.models[0]
-    said = Reason.told(evil)
+    said = Reason.from_text(evil)
     hostile = replace(
         digits, name=evil, dimensions=("camera", "light"), problem=evil, last_success={evil: AT},
         readings=(reading(slice_, ece_lower=0.1, version=evil), reading()),

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from monitor.config.settings import load_config
-from monitor.engine.backtest import play
+from monitor.engine.backtest import play_history
 from monitor.model import Slice
 from monitor.model.errors import UsageError
 from monitor.publish.report import page as reportpage
@@ -34,7 +34,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's days around the haze."""
     directory = tmp_path_factory.mktemp("report") / "state"
     config = load_config(ROOT / "monitor" / "cli" / "demo" / "calwatch.toml")
-    play(config, directory, BEGAN, ENDED, timedelta(hours=8))
+    play_history(config, directory, BEGAN, ENDED, timedelta(hours=8))
     return directory
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from monitor.cli.demo import STREAM_BEGAN, STREAM_ENDED
 from monitor.cli.output import show_progress
 from monitor.config.settings import load_config
-from monitor.engine.backtest import Played, play
+from monitor.engine.backtest import Playback, play_history
 from monitor.engine.logs import configure_logging
 from monitor.model.errors import UsageError
 from monitor.store.connection import LIVE
@@ -23,7 +23,7 @@ _OWN = {
 }  # fmt: skip
 
 
-def play_demo(directory: Path, ended: datetime = STREAM_ENDED) -> Played:
+def play_demo(directory: Path, ended: datetime = STREAM_ENDED) -> Playback:
     """Play the stream until ``ended`` into ``directory``, with a configuration for the commands that look at it. What an
     earlier demo left there is replaced, anything else is not touched."""
     _clear(directory)
@@ -31,7 +31,9 @@ def play_demo(directory: Path, ended: datetime = STREAM_ENDED) -> Played:
     with as_file(files("monitor.cli.demo")) as bundled:
         config = load_config(bundled / "calwatch.toml")
         with show_progress(STREAM_BEGAN, ended, f"playing {(ended - STREAM_BEGAN).days} days") as advance:
-            played = play(config, directory, STREAM_BEGAN, ended, STEP, each_tick=lambda now, tick: advance(now))
+            played = play_history(
+                config, directory, STREAM_BEGAN, ended, STEP, each_tick=lambda now, tick: advance(now)
+            )
         _leave_config(bundled, directory / CONFIG)
     return played
 

@@ -16,7 +16,7 @@ from monitor.cli.guess.times import guess_times
 from monitor.cli.guess.writing import Part, write_config
 from monitor.config.sources import CANONICAL_COLUMNS
 from monitor.model.errors import UsageError
-from monitor.model.wording import counted
+from monitor.model.wording import quantity
 
 _MOST_FOLDERS = 12  # of a directory that are looked into
 _PLAIN_NAMES = {"data", "samples", "input", "export", "test"}
@@ -58,7 +58,7 @@ def draft_config(asked: str, directory: Path) -> Draft:
         parts.append(_part("labels", labels[0], meaning, labels[1], directory))
     model = [_name(main[0]), meaning.task, *meaning.model, _slices(meaning)]
     tried = [main] if labels is None else [main, labels]
-    read = " and ".join(f"{counted(rows.rows, 'row')} of {_named(found, len(tried) > 1)}" for found, rows in tried)
+    read = " and ".join(f"{quantity(rows.rows, 'row')} of {_named(found, len(tried) > 1)}" for found, rows in tried)
     head = files("monitor.cli.starter").joinpath("calwatch.toml").read_text("utf-8")
     text = write_config(head, f"{asked}, from {read}", model, parts, meaning.todo)
     guesses = [*model, *(guess for part in parts for guess in part.list_guesses())]
@@ -138,7 +138,7 @@ def _tell_rest(meaning: Meaning, main: Found, rest: list[Found], folders: int) -
     if beside and "*" not in main.pattern:
         meaning.leave_open(
             "path",
-            f"only {file.name} is read: for {counted(len(beside), 'other file')} beside it, and later ones, write "
+            f"only {file.name} is read: for {quantity(len(beside), 'other file')} beside it, and later ones, write "
             f'a glob such as "*{file.suffix}"',
         )
 

@@ -11,21 +11,21 @@ from monitor.config.secrets import missing_secrets
 from monitor.config.server import host_of, is_loopback
 from monitor.config.settings import Config, Model, load_config
 from monitor.engine.check.watch import CheckWatch
-from monitor.engine.cycle import watch
+from monitor.engine.cycle import build_watched
 from monitor.engine.http import demand_usable
 from monitor.model.errors import CalwatchError, SourceError
 from monitor.model.problems import Problem
-from monitor.model.wording import counted
+from monitor.model.wording import quantity
 from monitor.publish.web.access import Access
 from monitor.sources.batch import Batch, Source
 from monitor.sources.dry_run import Trial
 from monitor.sources.findings.joins import compare_ids
-from monitor.sources.findings.rows import Weight, find_together, keep_for_both
+from monitor.sources.findings.rows import Weight, find_odd_pairs, keep_tried_rows
 from monitor.sources.inbox import InboxSource
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckResult:
     """``mistakes`` keep calwatch from working, or make numbers that are certainly wrong; ``suspicions`` may; ``notes`` are
     worth knowing; ``sources`` say what rows can be taken of each; ``summary`` is said when all is well."""
 
@@ -37,12 +37,12 @@ class Checked:
     hint: str = "mend the lines named above, then run: calwatch check"
 
 
-def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch | None = None) -> Checked:
+def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch | None = None) -> CheckResult:
     """Look at everything. ``at``: when the rows would be pulled; None: whether they are old or ahead is not asked;
     ``watch_files``: what is known of files that cannot be read, and where to note which one is being read. Raises ConfigError
     when the configuration or a rule pack itself cannot be read."""
     config = load_config(path)
-    watched = watch(config)
+    watched = build_watched(config)
     mistakes: list[str] = []
     mistakes += _server_mistakes(config)
     notes = [override for each in watched for override in each.rulebook.overrides]
@@ -54,7 +54,7 @@ def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch
         )
     for action in config.action:
         notes += [f'action "{action.name}": {problem}' for problem in missing_secrets(action.secrets, config.base)]
-    found = Checked(mistakes, notes, [], "")
+    found = CheckResult(mistakes, notes, [], "")
     held = watch_files or CheckWatch()
     memory = config.monitor.memory_limit
     files = sum(_try_sources(each.model, each.sources, config.base, at, found, held, memory) for each in watched)
@@ -66,7 +66,7 @@ def _try_sources(
     sources: Sequence[Source],
     base: Path,
     at: datetime | None,
-    found: Checked,
+    found: CheckResult,
     held: CheckWatch,
     memory: str,
 ) -> int:
@@ -78,7 +78,7 @@ def _try_sources(
 
 def _try_each(
     connection: duckdb.DuckDBPyConnection, model: Model, sources: Sequence[Source], base: Path, at: datetime | None,
-    found: Checked, held: CheckWatch,
+    found: CheckResult, held: CheckWatch,
 ) -> int:  # fmt: skip
     files = 0
     trials: dict[str, list[Trial]] = {"samples": [], "labels": []}
@@ -95,15 +95,15 @@ def _try_each(
         found.suspicions.extend(f"{where}: {text}" for text in looked.suspicions)
         if looked.files:
             zone = next(own.time_zone for own in model.source if own.name == source.name)
-            for told in trial.told(at, model, zone):
+            for told in trial.list_findings(at, model, zone):
                 _lists(found)[told.weight].append(f"{where}: {told.text}")
         if trial.rows:
             found.sources.append(f"{where}: {trial.summary(source.holds)}")
         trials[source.holds].append(trial)
         if source.holds == "labels" and trial.bare:
             bare.append(f'"{source.name}"')
-    predictions = sum(each.taken for each in trials["samples"])
-    labels = sum(each.taken for each in trials["labels"])
+    predictions = sum(each.acceptable for each in trials["samples"])
+    labels = sum(each.acceptable for each in trials["labels"])
     if predictions and bare and not any(each.named for each in trials["samples"]):
         found.mistakes.append(
             f'model "{model.name}": the labels of source {", ".join(bare)} are names of classes, and no prediction tried has a '
@@ -112,7 +112,7 @@ def _try_each(
         )
     if predictions and labels:
         _compare_ids(model, trials, found)
-        for told in find_together(connection, model):
+        for told in find_odd_pairs(connection, model):
             _lists(found)[told.weight].append(f'model "{model.name}": labels beside predictions: {told.text}')
     tried = labels or any(each.rows for each in trials["labels"])  # those that are refused are told as such
     if predictions and not tried and not any(each.labelled for each in trials["samples"]):
@@ -123,11 +123,11 @@ def _try_each(
     return files
 
 
-def _lists(found: Checked) -> Mapping[Weight, list[str]]:
+def _lists(found: CheckResult) -> Mapping[Weight, list[str]]:
     return {Weight.NOTE: found.notes, Weight.SUSPICIOUS: found.suspicions, Weight.MISTAKE: found.mistakes}
 
 
-def _compare_ids(model: Model, trials: Mapping[str, Sequence[Trial]], found: Checked) -> None:
+def _compare_ids(model: Model, trials: Mapping[str, Sequence[Trial]], found: CheckResult) -> None:
     """How many of the labels tried find a prediction among those that are there."""
     predictions = [id_ for trial in trials["samples"] for id_ in trial.ids]
     compared = compare_ids(
@@ -137,7 +137,7 @@ def _compare_ids(model: Model, trials: Mapping[str, Sequence[Trial]], found: Che
     if compared.share is None:
         return
     are_all = all(trial.ids_are_all for trial in trials["samples"])
-    said = f'model "{model.name}": {compared.told}'
+    said = f'model "{model.name}": {compared.sentence}'
     if compared.guess or (are_all and compared.share < _JOINED):
         found.suspicions.append(said)
     else:
@@ -172,8 +172,8 @@ def _look(
     try:
         for found in held.read(connection, source):
             if isinstance(found, Batch):
-                for alike in found.alike:
-                    for batch in held.taken(
+                for alike in found.uniform_batches:
+                    for batch in held.try_batch(
                         alike, lambda batch: _take(connection, looked, batch, model, source, apart=apart)
                     ):
                         looked.files += batch.files
@@ -184,9 +184,9 @@ def _look(
                 }  # fmt: skip
                 lists.get(found.reason, looked.mistakes).append(found.message)
         looked.mistakes += held.told()
-        looked.trial.finish(connection, model, source.holds, at)
+        looked.trial.inspect_tried(connection, model, source.holds, at)
         if apart and looked.trial.batches:
-            keep_for_both(connection, source.holds)
+            keep_tried_rows(connection, source.holds)
     except SourceError as error:
         looked.mistakes.append(error.message)
     except duckdb.Error as error:  # a file turned out to be damaged
@@ -199,7 +199,7 @@ def _look(
 def _take(
     connection: duckdb.DuckDBPyConnection, looked: _Looked, batch: Batch, model: Model, source: Source, *, apart: bool
 ) -> None:
-    looked.trial.take(connection, batch, model, source.holds)
+    looked.trial.try_batch(connection, batch, model, source.holds)
     if apart and source.holds == "samples":
         looked.trial.keep_ids(connection, batch)
 
@@ -224,4 +224,6 @@ def _looked_for(model: Model, source: str, base: Path) -> str:
 
 
 def _summary(config: Config, rules: int, files: int) -> str:
-    return f"fine: {counted(len(config.model), 'model')}, {counted(rules, 'rule')}, {counted(files, 'readable file')}"
+    return (
+        f"fine: {quantity(len(config.model), 'model')}, {quantity(rules, 'rule')}, {quantity(files, 'readable file')}"
+    )

@@ -49,7 +49,7 @@ def _by_reason(report: Report) -> list[tuple[int, str, str]]:
     for job in report.others:
         if job.kind != "recalibrate":
             continue
-        reason = job.verdict or (job.why[-1] if job.why else Reason.told("no reason recorded"))
+        reason = job.verdict or (job.why[-1] if job.why else Reason.from_text("no reason recorded"))
         # what a fit or a failure has to say comes from elsewhere: it is no kind of its own, so it is told apart as it is
         key = job.state, reason.code, reason.values.get("problem") or reason.values.get("text")
         found.setdefault(key, []).append((tell_reason(reason), f"{job.scope.text}, {wording.minute(job.requested_at)}"))

@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from monitor.config.secrets import SecretError, is_reference, reveal
+from monitor.config.secrets import SecretError, is_reference, reveal_secret
 from monitor.config.server import Server, host_of
 from monitor.config.tokens import Role, hash_of, is_hash, is_token
 from monitor.publish.web.middleware import raw_path, refusal_response
@@ -80,7 +80,7 @@ class Access:
 def _revealed(held: str, base: Path) -> str:
     if not is_reference(held):
         return held
-    value = reveal(held, base)
+    value = reveal_secret(held, base)
     if not is_hash(value):
         raise SecretError(f"{held}: is not a token's hash", "write there what calwatch token new prints: sha256:…")
     return value
@@ -129,7 +129,7 @@ class AccessGuard:
         elif _SHOWN_WITHOUT.get(scope["path"], "reading") in access.without_token:
             return None
         caller = self._authenticated(access, headers, scope, reads=reads)
-        if not reads and not caller.role.covers(Role.WRITE):
+        if not reads and not caller.role.is_at_least(Role.WRITE):
             raise Refusal(403, f"the role {caller.role.value} only reads")
         return caller
 
@@ -213,7 +213,7 @@ def demand_role(needed: Role) -> Callable[[Request], Caller]:
         found = request.scope.get(CALLER)
         if not isinstance(found, Caller):
             raise Refusal(401, "needs a token: Authorization: Bearer …", challenge=True)
-        if not found.role.covers(needed):
+        if not found.role.is_at_least(needed):
             raise Refusal(403, f"needs the role {needed.value} (the token has {found.role.value})")
         return found
 

@@ -23,7 +23,15 @@ from monitor.model import (
     wording,
 )
 from monitor.model.durations import format_duration
-from monitor.model.wording import UNKNOWN, formatted, frequency, number, rounded, sentence, span, told_delays
+from monitor.model.wording import (
+    UNKNOWN,
+    format_number,
+    frequency,
+    number,
+    sentence,
+    short_number,
+    span,
+)
 from monitor.model.words import tell_change, tell_reason, tell_trigger
 from monitor.statistics.thresholds.policies import policy_kind
 
@@ -47,7 +55,7 @@ def describe_lack(reading: Reading, needed: int) -> str:
 
 def describe_delays(found: LabelDelays, task: Task) -> str:
     """What is known of label delays, as a sentence."""
-    return sentence(told_delays(found, task))
+    return sentence(wording.describe_delays(found, task))
 
 
 def explain_alert(alert: Alert) -> str:
@@ -72,7 +80,7 @@ def name_asker(job: Job) -> str:
 
 def format_count(number_of: float | None) -> str:
     """``12,345``; a dash when it is not known."""
-    return formatted(number_of, ",.0f")
+    return format_number(number_of, ",.0f")
 
 
 def format_ratio(ratio: float | None) -> str:
@@ -83,7 +91,7 @@ def format_ratio(ratio: float | None) -> str:
         return "over a million"
     if 0 < ratio < 1e-4:
         return "under 0.0001"
-    return f"{ratio:.4f}" if ratio < 0.01 else rounded(ratio)
+    return f"{ratio:.4f}" if ratio < 0.01 else short_number(ratio)
 
 
 def describe_promise(threshold: ThresholdInUse) -> str:
@@ -124,16 +132,16 @@ def _condition(rule: Rule) -> str:
 
 def _bound(rule: ThresholdRule, bound: float) -> str:
     """A time where the metric is one."""
-    return span(timedelta(seconds=bound)) if rule.metric == "label_lag_seconds" else formatted(bound, "g")
+    return span(timedelta(seconds=bound)) if rule.metric == "label_lag_seconds" else format_number(bound, "g")
 
 
 _FILTERS = {
     "asked_by": name_asker, "breakable": break_at_commas, "change": describe_change, "condition": describe_condition,
-    "count": format_count, "delays": describe_delays, "in_quotes": wording.in_quotes, "interval": wording.interval,
+    "count": format_count, "delays": describe_delays, "in_quotes": wording.quote_names, "interval": wording.interval,
     "lacking": describe_lack, "minute": wording.minute, "number": wording.number, "policy_kind": policy_kind,
     "promise": describe_promise, "scale": format_ratio, "sentence": wording.sentence, "share": wording.percent,
-    "shortened": shorten_name, "signed": wording.signed, "span": wording.span, "told_folded": wording.told_folded,
-    "told_spans": wording.told_spans, "told_waiting": wording.told_waiting, "why": explain_alert,
+    "shortened": shorten_name, "signed": wording.signed_number, "span": wording.span, "told_folded": wording.describe_folded,
+    "told_spans": wording.describe_spans, "told_waiting": wording.describe_waiting, "why": explain_alert,
 }  # fmt: skip
 
 

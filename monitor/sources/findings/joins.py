@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from urllib.parse import unquote
 
-from monitor.model.wording import counted, in_quotes, span
+from monitor.model.wording import quantity, quote_names, span
 
 COMPARED_LABELS = 2_000  # ids that find nothing, compared for a guess; spread evenly over those given
 COMPARED_PREDICTIONS = 50_000
@@ -40,14 +40,12 @@ class Compared:
         return self.found / self.labels if self.labels else None
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         """How many find a prediction, with examples and the guess, as a sentence without its stop."""
-        said = f"of {counted(self.labels, 'label')} tried {self.found or 'none':{',' if self.found else ''}}"
+        said = f"of {quantity(self.labels, 'label')} tried {self.found or 'none':{',' if self.found else ''}}"
         said += f" {'find' if self.found > 1 else 'finds'} a prediction among the {self.predictions:,} tried"
         if self.label_examples and self.prediction_examples:
-            said += (
-                f": labels of {in_quotes(self.label_examples)}, predictions of {in_quotes(self.prediction_examples)}"
-            )
+            said += f": labels of {quote_names(self.label_examples)}, predictions of {quote_names(self.prediction_examples)}"
         return f"{said}; {self.guess}" if self.guess else said
 
 
@@ -176,7 +174,7 @@ class _Side:
     def of(cls, ids: Sequence[str]) -> "_Side":
         return cls(ids, [_written(each, _BASE) for each in ids])
 
-    def written(self, names: Sequence[str]) -> tuple[Sequence[str], tuple[str, str]]:
+    def rewrite_ids(self, names: Sequence[str]) -> tuple[Sequence[str], tuple[str, str]]:
         """The ids under a chain, and what all of them began and ended with, where the chain takes that off."""
         if "common" not in names:
             return [_written(each, names) for each in self.plain], ("", "")
@@ -188,8 +186,8 @@ class _Side:
 
 def _under(names: Sequence[str], labels: _Side, predictions: _Side) -> str:
     """What is said where labels find predictions when both are written so; "" where too few do, or too many at once."""
-    own, common_own = labels.written(names)
-    others, common_others = predictions.written(names)
+    own, common_own = labels.rewrite_ids(names)
+    others, common_others = predictions.rewrite_ids(names)
     held: dict[str, list[str]] = {}
     for key, each in zip(others, predictions.ids, strict=True):
         held.setdefault(key, []).append(each)
@@ -232,8 +230,9 @@ def _parts_told(met: Mapping[str, Sequence[str]], labels: Sequence[str], *, labe
     short, longer = next(iter(met.items()))
     if several:
         return (
-            f"{_how_many(some, labels, a_part=True)} of several predictions': {in_quotes([short])} of {in_quotes(longer[:2])}; "
-            "sample_id must name one prediction, such as a box, not what holds them all, such as the image"
+            f"{_how_many(some, labels, a_part=True)} of several predictions': {quote_names([short])} of "
+            f"{quote_names(longer[:2])}; sample_id must name one prediction, such as a box, not what holds them all, such as "
+            "the image"
         )
     label, prediction = (longer[0], short) if label_is_wide else (short, longer[0])
     what = "what stands behind" if front else "what stands in front"
@@ -280,7 +279,7 @@ def _without(text: str, common: tuple[str, str]) -> str:
 
 def _common_told(*sides: tuple[str, str]) -> str:
     told = [
-        f"{in_quotes([part])} {place} of {side}"
+        f"{quote_names([part])} {place} of {side}"
         for side, ends in zip(("labels", "predictions"), sides, strict=True)
         for part, place in zip(ends, ("in front", "at the end"), strict=True)
         if part
@@ -317,7 +316,7 @@ def _how_many(some: int, labels: Sequence[str], *, a_part: bool = False) -> str:
 
 
 def _pair(label: str, prediction: str) -> str:
-    return f"label {in_quotes([label])}, prediction {in_quotes([prediction])}"
+    return f"label {quote_names([label])}, prediction {quote_names([prediction])}"
 
 
 def _listed(words: Sequence[str]) -> str:

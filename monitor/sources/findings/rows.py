@@ -1,6 +1,6 @@
 """What looks wrong in rows that could be taken: numbers that would be computed without complaint, and mean something else.
 
-All functions read the temporary table `tried` (see trial.py): the first rows of one source, those that can be taken with
+All functions read the temporary table `tried` (see dry_run.py): the first rows of one source, those that can be taken with
 ``reason`` NULL. Sentences go on from the source's name and have no stop at their end.
 """
 
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import duckdb
 
 from monitor.config.settings import Model
-from monitor.config.sources import Source as SourceConfig
+from monitor.config.sources import SourceSettings as SourceConfig
 from monitor.model import Task
-from monitor.model.wording import counted, first_few
+from monitor.model.wording import first_few, quantity
 from monitor.sources.findings.finding import Finding as Finding
 from monitor.sources.findings.finding import Weight as Weight
 from monitor.sources.findings.labels import find_contradictions, find_odd_labels
@@ -29,16 +29,16 @@ _KEPT = {  # of the rows tried: what is asked where labels come by themselves
 }
 
 
-def keep_for_both(connection: duckdb.DuckDBPyConnection, holds: str) -> None:
-    """Keep what ``find_together`` needs of the source whose rows are in `tried`."""
+def keep_tried_rows(connection: duckdb.DuckDBPyConnection, holds: str) -> None:
+    """Keep what ``find_odd_pairs`` needs of the source whose rows are in `tried`."""
     listed = ", ".join(column.split()[0] for column in _KEPT[holds].split(", "))
     labelled = " AND labelled" if holds == "labels" else ""
     connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS tried_{holds} ({_KEPT[holds]})")
     connection.execute(f"INSERT INTO tried_{holds} SELECT {listed} FROM tried WHERE reason IS NULL{labelled}")
 
 
-def find_together(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
-    """What looks wrong once labels of a source of their own stand beside their predictions; after ``keep_for_both`` of both."""
+def find_odd_pairs(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
+    """Find what looks wrong once labels of another source stand beside their predictions; after ``keep_tried_rows`` of both."""
     connection.execute(statement("tried_joined"))
     yield from find_odd_scores(connection, model, apart=True)
     yield from _missed_objects(connection, model)
@@ -55,7 +55,7 @@ def _pair_unmet(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(statement("tried_paired"))
 
 
-def find(
+def find_oddities(
     connection: duckdb.DuckDBPyConnection, model: Model, holds: str, meaning: SourceConfig | None
 ) -> Iterator[Finding]:
     """All of them, for the rows of one source; ``meaning``: its configuration."""
@@ -80,7 +80,7 @@ def _identities(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
         changed, tried = sum(row[1] for row in rows), sum(row[2] for row in rows)
         yield Finding(
             Weight.SUSPICIOUS,
-            f"{changed:,} of {counted(tried, 'row')} of {first_few([row[0] for row in rows])} give another prediction to a "
+            f"{changed:,} of {quantity(tried, 'row')} of {first_few([row[0] for row in rows])} give another prediction to a "
             "sample_id and observed_at of a file before them, and would take its place: where ids start anew in each file, "
             "make them differ, such as by the camera in front",
         )
@@ -93,7 +93,7 @@ def _close_times(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     if not found or found[0] <= 0.01 * found[1]:
         return
     near, rows, alike, seconds, films = found
-    head = f"{near:,} of {counted(rows, 'row')} have a sample_id that comes again within a second"
+    head = f"{near:,} of {quantity(rows, 'row')} have a sample_id that comes again within a second"
     if alike >= near / 2 and films < seconds / 2:
         yield Finding(
             Weight.SUSPICIOUS,
@@ -116,8 +116,8 @@ def _missed_objects(connection: duckdb.DuckDBPyConnection, model: Model) -> Iter
     if found and found[0] >= 2 and found[0] >= _MISSED * found[1]:
         yield Finding(
             Weight.SUSPICIOUS,
-            f"{found[0]:,} of {counted(found[1], 'row')} have score 0 and outcome 1: objects that were missed, put in as rows? "
-            "They are no detections, and spoil the calibration error: leave them out",
+            f"{found[0]:,} of {quantity(found[1], 'row')} have score 0 and outcome 1: objects that were missed, put in as "
+            "rows? They are no detections, and spoil the calibration error: leave them out",
         )
 
 
@@ -132,7 +132,7 @@ def _versions(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     if versions > _VERSIONS or (versions >= _VERSIONS // 2 and versions > rows / 2):
         yield Finding(
             Weight.SUSPICIOUS if few else Weight.NOTE,
-            f"{versions:,} versions in {counted(rows, 'row')}, such as {example}: each is watched by itself, with "
+            f"{versions:,} versions in {quantity(rows, 'row')}, such as {example}: each is watched by itself, with "
             f"{'as few samples' if few else 'its own samples'}. version names the model that was released, not the build or "
             "the request",
         )

@@ -9,10 +9,10 @@ import duckdb
 
 from monitor.model.errors import SourceError
 from monitor.sources.formats.folders import demand_agreement
-from monitor.sources.formats.heads import Head, demand_utf8, piped, read_head
-from monitor.sources.formats.layout import TIMES, Layout, hold_numbers, hold_times, lines_of, rejects_of
+from monitor.sources.formats.heads import Head, demand_utf8, pipe_command, read_head
+from monitor.sources.formats.layout import TIMES, Layout, are_numbers, are_times, lines_of, rejects_of
 from monitor.sources.formats.paths import is_reached, json_text, nested_values, split_path
-from monitor.store.connection import literal, quoted
+from monitor.store.connection import quote_name, quote_text
 
 _LOOKED = 100  # objects whose values are looked at
 _ENOUGH = 20  # objects, where they have all that is asked for
@@ -55,8 +55,8 @@ def json_layout(
         (*told, *(own for own in folders if own not in told)),
         0,
         absent=frozenset(absent),
-        times=tuple(own for own, held in told.items() if hold_times(held)),
-        numbered={name: held[0] for name, held in times.items() if hold_numbers(held)},
+        times=tuple(own for own, held in told.items() if are_times(held)),
+        numbered={name: held[0] for name, held in times.items() if are_numbers(held)},
         nested=_nested(objects, wanted),
         hint=_hint(head, objects) if absent else "",
     )
@@ -119,13 +119,14 @@ def _nested(objects: Sequence[Mapping[str, Any]], wanted: Mapping[str, str]) -> 
 def _expression(own: str, folders: Mapping[str, str | None]) -> str:
     text = json_text("valid", own)
     value = folders.get(own)
-    return text if value is None else f"coalesce({text}, CASE WHEN valid IS NOT NULL THEN {literal(value)} END)"
+    return text if value is None else f"coalesce({text}, CASE WHEN valid IS NOT NULL THEN {quote_text(value)} END)"
 
 
 def _absent(connection: duckdb.DuckDBPyConnection, valid: str, unseen: Mapping[str, str]) -> set[str]:
     """Of these, the names that no line of the file has; none where no line is an object."""
     has = ", ".join(
-        f"coalesce(bool_or({json_text('valid', own)} IS NOT NULL OR json_exists(valid, {literal('$.' + quoted(own))})), false)"
+        f"coalesce(bool_or({json_text('valid', own)} IS NOT NULL "
+        f"OR json_exists(valid, {quote_text('$.' + quote_name(own))})), false)"
         for own in unseen.values()
     )
     found = connection.execute(
@@ -148,7 +149,7 @@ def _demand_lines(
             return
         raise SourceError(f"is one JSON list; {_remedy('.[]', path)}", where=path)
     if isinstance(_parsed(first.removesuffix(",")), dict) and first.endswith(",") and len(objects) <= 1:
-        command = piped("sed 's/,$//'", path)
+        command = pipe_command("sed 's/,$//'", path)
         raise SourceError(f"its lines end with commas; take them away: {command} > lines.jsonl", where=path)
     if objects or not text.startswith("{") or not (first.endswith(("{", "[", ",")) or not _is_one_object(text)):
         return
@@ -185,7 +186,7 @@ def _rows_within(text: str) -> str:
 
 def _remedy(filter_: str, path: str) -> str:
     by_pandas = "" if filter_ not in (".", ".[]") else ', or with pandas to_json(orient="records", lines=True)'
-    command = piped(f"jq -c '{filter_}'", path or "…")
+    command = pipe_command(f"jq -c '{filter_}'", path or "…")
     return f"calwatch reads one object a line: {command} > lines.jsonl{by_pandas}"
 
 
@@ -204,7 +205,7 @@ def _has_object(connection: duckdb.DuckDBPyConnection, valid: str) -> bool:
 
 def json_relation(paths: Sequence[str], columns: str) -> tuple[str, str]:
     """The SELECT over these files, and the SELECT of lines that made no row."""
-    listed = ", ".join(literal(path) for path in paths)
+    listed = ", ".join(quote_text(path) for path in paths)
     row = "number - min(number) OVER (PARTITION BY _path)" if len(paths) > 1 else "number"
     return (
         f"SELECT _path AS _file, _row, (list_position([{listed}], _path)::BIGINT << 40) + _row AS _position, "

@@ -8,7 +8,7 @@ from monitor.config.settings import Model
 from monitor.model import Task
 from monitor.sources.formats import long_lines
 from monitor.sources.formats.long_lines import LongLine
-from monitor.store.connection import literal
+from monitor.store.connection import quote_text
 from monitor.store.sql import statement
 
 TIMES = ("observed_at", "labelled_at")
@@ -47,7 +47,7 @@ class Layout:
         return self.signature if self.format == "parquet" else object()
 
     @property
-    def has(self) -> frozenset[str]:
+    def present(self) -> frozenset[str]:
         """The canonical and slice names that the file has."""
         return frozenset(self.types) - self.absent
 
@@ -65,7 +65,7 @@ class Needs:
         return cls(model.recalibration.apply == "monitor", model.task is Task.BINARY)
 
 
-def lacking(has: Collection[str], holds: str, needs: Needs) -> dict[str, str]:
+def missing_columns(has: Collection[str], holds: str, needs: Needs) -> dict[str, str]:
     """The required columns that a file does not have, each with a word on what else would do, or ""."""
     missing = {} if "sample_id" in has else {"sample_id": ""}
     if holds == "labels":
@@ -85,7 +85,7 @@ def lacking(has: Collection[str], holds: str, needs: Needs) -> dict[str, str]:
 
 def read_path(path: str) -> str:
     """SQL text of a path to read: DuckDB takes ``data[1].csv`` for a pattern, and would read ``data1.csv`` in its place."""
-    return literal(re.sub(r"[*?\[]", r"[\g<0>]", path))
+    return quote_text(re.sub(r"[*?\[]", r"[\g<0>]", path))
 
 
 def lines_of(paths: Sequence[str]) -> str:
@@ -95,8 +95,8 @@ def lines_of(paths: Sequence[str]) -> str:
     # not strict: else lines that end now in LF, now in CRLF cannot be read
     return (
         f"read_csv([{listed}], filename = '_path', columns = {{'line': 'VARCHAR'}}, delim = chr(1), quote = '', "
-        f"escape = '', header = false, auto_detect = false, {long_lines.limits(long_lines.JSON_LINE)}, store_rejects = true, "
-        "rejects_limit = 0, hive_partitioning = false, strict_mode = false)"
+        f"escape = '', header = false, auto_detect = false, {long_lines.line_limits(long_lines.JSON_LINE)}, "
+        "store_rejects = true, rejects_limit = 0, hive_partitioning = false, strict_mode = false)"
     )
 
 
@@ -108,7 +108,9 @@ def rejects_of(first: int | str, long: Sequence[tuple[str, LongLine]] = ()) -> s
         return (
             f"SELECT file_path AS _file, line - {first} AS _row, text AS _unreadable, reason AS _reason FROM ({told})"
         )
-    values = ", ".join(f"({literal(path)}, {each.number}, {each.start}, {literal(each.told)})" for path, each in long)
+    values = ", ".join(
+        f"({quote_text(path)}, {each.number}, {each.start}, {quote_text(each.description)})" for path, each in long
+    )
     return statement("csv_rejects_listed", told=told, values=values, first=str(first))
 
 
@@ -118,12 +120,12 @@ _UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _EARLIEST, _LATEST = 0.9e9, 4.2e9  # 1998 to 2103: no number means a time there in two units
 
 
-def hold_times(values: Sequence[str]) -> bool:
+def are_times(values: Sequence[str]) -> bool:
     """Whether all values are times of day with their date, and there are any."""
     return bool(values) and all(_TIME.fullmatch(value) for value in values)
 
 
-def hold_numbers(values: Sequence[str]) -> bool:
+def are_numbers(values: Sequence[str]) -> bool:
     """Whether all values are numbers that count since 1970 in one unit, and there are any."""
     return len({time_unit(value) for value in values}) == 1 and time_unit(values[0]) != ""
 

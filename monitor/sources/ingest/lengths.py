@@ -10,7 +10,7 @@
 Lengths are asked of bytes first: a text of few bytes has no more characters, and nearly all are short.
 """
 
-from monitor.store.connection import quoted
+from monitor.store.connection import quote_name
 from monitor.store.dictionaries import LONGEST_SLICE_VALUE
 from monitor.store.values import is_enormous
 
@@ -40,5 +40,5 @@ def cut_version(text: str) -> str:
 
 def kept_value(name: str, of: str = "") -> str:
     """SQL: the beginning of a column's value, as text, for quarantine; ``of``: the struct that has it, with its dot."""
-    text = f"{of}{quoted(name)}::VARCHAR"
+    text = f"{of}{quote_name(name)}::VARCHAR"
     return f"CASE WHEN {is_longer(text, KEPT_VALUE)} THEN left({text}, {KEPT_VALUE}) || '…' ELSE {text} END"

@@ -10,7 +10,7 @@ from monitor import __version__
 from monitor.model import FileSetAside
 from monitor.sources.isolation.journal import Journal
 from monitor.sources.isolation.room import Room
-from monitor.store.connection import atomic, aware, naive
+from monitor.store.connection import make_aware, make_naive, transaction
 from monitor.store.sql import statement
 
 MOST_TRIES = 2  # that fail, one a cycle; then a file is set aside
@@ -23,7 +23,7 @@ _COLUMNS = "item, fingerprint, tries, crashes, set_aside, kind, reason, remedy, 
 
 
 @dataclass(slots=True)
-class Held:
+class Suspect:
     """One row of the table: a file that failed, or was being read when calwatch ended. ``tries`` = 0: not tried alone yet;
     ``crashes``: up to TOGETHER those over several files, beyond it those over this one alone."""
 
@@ -46,19 +46,19 @@ class Held:
     def waits_until(self) -> datetime | None:
         """When it may be read again, where calwatch ended so often over it alone that its cause may be something else, and
         that others must be read meanwhile; else None."""
-        more, last = self.crashes_alone - MOST_CRASHES, aware(self.last_tried_at)
+        more, last = self.crashes_alone - MOST_CRASHES, make_aware(self.last_tried_at)
         if more < 0 or last is None:
             return None
         doubled: int = 1 << min(more, 10)
         return last + min(LONGEST_WAIT, FIRST_WAIT * doubled)
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         """Why it is not read, and what to do; goes on from the file's name."""
         return f"{self.reason}. {self.remedy}"
 
 
-def tried_with(connection: duckdb.DuckDBPyConnection) -> str:
+def describe_circumstances(connection: duckdb.DuckDBPyConnection) -> str:
     """What decides besides a file whether it can be read: with another version, or more memory, it is tried again."""
     return f"calwatch {__version__}, memory_limit {memory_limit(connection)}"
 
@@ -68,7 +68,7 @@ def note_room(circumstances: str, room: int) -> str:
     return f"{circumstances}, room {room}"
 
 
-def has_more_room(held: Held, circumstances: str, room: Room) -> bool:
+def has_more_room(held: Suspect, circumstances: str, room: Room) -> bool:
     """Whether a file for which the disk had too little room may fit now; or something else has changed since."""
     before, _, had = held.tried_with.partition(", room ")
     return before != circumstances or not room.is_short or room.size >= MORE_ROOM * int(had or 0)
@@ -81,34 +81,34 @@ def memory_limit(connection: duckdb.DuckDBPyConnection) -> str:
     return str(row[0])
 
 
-def load_held(connection: duckdb.DuckDBPyConnection, model: str, source: str) -> dict[str, Held]:
+def load_suspects(connection: duckdb.DuckDBPyConnection, model: str, source: str) -> dict[str, Suspect]:
     """The files of a source that are held, by name."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM files_set_aside WHERE model = $model AND source = $source ORDER BY item",
         {"model": model, "source": source},
     ).fetchall()
-    return {row[0]: Held(*row) for row in rows}
+    return {row[0]: Suspect(*row) for row in rows}
 
 
-def store_held(connection: duckdb.DuckDBPyConnection, model: str, source: str, held: Held, now: datetime) -> None:
+def store_suspect(connection: duckdb.DuckDBPyConnection, model: str, source: str, held: Suspect, now: datetime) -> None:
     """Enter one file, or renew what is held of it."""
     where = {"model": model, "source": source, "item": held.item, "fingerprint": held.fingerprint}
-    with atomic(connection):
+    with transaction(connection):
         row = connection.execute(statement("set_aside_since"), where).fetchone()
         _drop(connection, model, source, [held.item])
         connection.execute(
             statement("set_aside_insert"),
             {
                 **where, "tries": held.tries, "crashes": held.crashes, "set_aside": held.set_aside, "kind": held.kind,
-                "reason": held.reason, "remedy": held.remedy, "first": row[0] if row and row[0] else naive(now),
-                "now": naive(now), "tried_with": held.tried_with,
+                "reason": held.reason, "remedy": held.remedy, "first": row[0] if row and row[0] else make_naive(now),
+                "now": make_naive(now), "tried_with": held.tried_with,
             },
         )  # fmt: skip
 
 
-def drop_held(connection: duckdb.DuckDBPyConnection, model: str, source: str, items: Sequence[str]) -> None:
+def drop_suspects(connection: duckdb.DuckDBPyConnection, model: str, source: str, items: Sequence[str]) -> None:
     """Forget files that were read, have changed or are gone."""
-    with atomic(connection):
+    with transaction(connection):
         _drop(connection, model, source, items)
 
 
@@ -137,12 +137,12 @@ def load_set_aside(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[F
 
 
 def _utc(moment: datetime) -> datetime:
-    found = aware(moment)
+    found = make_aware(moment)
     assert found is not None  # the column holds no NULL
     return found
 
 
-def release(connection: duckdb.DuckDBPyConnection, model: str, source: str | None, item: str | None) -> int:
+def release_files(connection: duckdb.DuckDBPyConnection, model: str, source: str | None, item: str | None) -> int:
     """Let files be tried again, once more alone before they are read; how many. Of all, those that are not read now: the
     others have their next try anyhow."""
     row = connection.execute(
@@ -153,22 +153,22 @@ def release(connection: duckdb.DuckDBPyConnection, model: str, source: str | Non
 
 def take_up_journal(connection: duckdb.DuckDBPyConnection, journal: Journal, now: datetime) -> None:
     """What was being read when the process before this one ended is held from now on, and tried alone first."""
-    entry = journal.left()
+    entry = journal.load_entry()
     if entry is None:
         return
     where = {"model": entry.model, "source": entry.source}
-    known = load_held(connection, entry.model, entry.source)
+    known = load_suspects(connection, entry.model, entry.source)
     new = {item: fingerprint for item, fingerprint in entry.items.items() if item not in known}
-    with atomic(connection):
+    with transaction(connection):
         if new:
             connection.execute(
                 statement("set_aside_crash_insert"),
-                {**where, "items": list(new), "fingerprints": list(new.values()), "now": naive(now)},
+                {**where, "items": list(new), "fingerprints": list(new.values()), "now": make_naive(now)},
             )
         connection.execute(
             statement("set_aside_crashed"),
             {
-                **where, "items": list(entry.items), "together": len(entry.items) > 1, "most": TOGETHER, "now": naive(now),
+                **where, "items": list(entry.items), "together": len(entry.items) > 1, "most": TOGETHER, "now": make_naive(now),
             },
         )  # fmt: skip
-    journal.clear()
+    journal.clear_entry()

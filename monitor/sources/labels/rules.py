@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from monitor.config.sources import Source as SourceConfig
-from monitor.store.connection import literal, naive
+from monitor.config.sources import SourceSettings as SourceConfig
+from monitor.store.connection import make_naive, quote_text
 from monitor.store.model_store import ModelStore
 from monitor.store.values import MISSING_WORDS, LabelRules
 
@@ -16,7 +16,7 @@ def load_rules(store: ModelStore, meaning: SourceConfig, now: datetime) -> Label
     """The rules, with the words that were predicted as classes within retention."""
     words = store.execute(
         "SELECT DISTINCT word FROM class_words WHERE model_id = $model_id AND last_observed_at >= $oldest",
-        {"model_id": store.model_id, "oldest": naive(now - store.model.retention)},
+        {"model_id": store.model_id, "oldest": make_naive(now - store.model.retention)},
     ).fetchall()
     return LabelRules.of(store.model, meaning, [word for (word,) in words])
 
@@ -30,7 +30,7 @@ def define_missing(connection: duckdb.DuckDBPyConnection, rules: LabelRules) -> 
 
 def words_predicted(connection: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
     """Words that else mean "not labelled yet" and are predicted as classes in `staged`, each with when last (UTC, naive)."""
-    words = ", ".join(literal(word) for word in MISSING_WORDS)
+    words = ", ".join(quote_text(word) for word in MISSING_WORDS)
     return dict(
         connection.execute(
             "SELECT predicted_class, max(observed_at) FROM staged "

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from monitor.config.sources import Source
+from monitor.config.sources import SourceSettings
 from monitor.model import WaitingLabels
 from monitor.sources.labels.rules import define_missing, load_rules
-from monitor.store.connection import aware, naive
+from monitor.store.connection import make_aware, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -19,7 +19,7 @@ _UNDER_WAY = timedelta(hours=1)  # predictions may come so much later than other
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingCount:
     """Labels of a source that wait; ``at`` of the oldest and the newest, None where none does."""
 
     labels: int = 0
@@ -27,14 +27,14 @@ class Waiting:
     newest_at: datetime | None = None
 
 
-def count_waiting(store: ModelStore, now: datetime) -> dict[str, Waiting]:
+def count_waiting(store: ModelStore, now: datetime) -> dict[str, WaitingCount]:
     """Of each source that holds labels, and of others that have labels waiting, how many wait; 0 is a true 0."""
     held = store.execute(
         "SELECT DISTINCT source FROM parked_labels WHERE model_id = $model_id ORDER BY source",
         {"model_id": store.model_id},
     ).fetchall()
     names = [each.name for each in store.model.source if each.holds == "labels"]
-    found = dict.fromkeys(names, Waiting())
+    found = dict.fromkeys(names, WaitingCount())
     for (source,) in held:
         row = store.execute(
             "SELECT count(DISTINCT hash(sample_id, observed_at)), min(labelled_at), max(labelled_at) FROM parked_labels "
@@ -43,7 +43,7 @@ def count_waiting(store: ModelStore, now: datetime) -> dict[str, Waiting]:
         ).fetchone()
         assert row is not None  # an aggregate always gives a row
         if row[0] or source in names:
-            found[source] = Waiting(row[0], aware(row[1]), aware(row[2]))
+            found[source] = WaitingCount(row[0], make_aware(row[1]), make_aware(row[2]))
     return found
 
 
@@ -78,7 +78,7 @@ def load_newest_waiting(store: ModelStore, source: str, now: datetime) -> list[t
         "GROUP BY sample_id ORDER BY labelled_at DESC, sample_id LIMIT $most",
         {**_of(store, source, now), "most": COMPARED_LABELS},
     ).fetchall()
-    return [(name, aware(labelled) or labelled, aware(said)) for name, labelled, said in rows]
+    return [(name, make_aware(labelled) or labelled, make_aware(said)) for name, labelled, said in rows]
 
 
 def load_newest_predictions(store: ModelStore, *, labelled: bool) -> list[tuple[str, datetime, str | None]]:
@@ -88,13 +88,13 @@ def load_newest_predictions(store: ModelStore, *, labelled: bool) -> list[tuple[
         statement("waiting_predictions"),
         {"model_id": store.model_id, "labelled": labelled, "most": COMPARED_PREDICTIONS},
     ).fetchall()
-    return [(name, aware(at) or at, group) for name, at, group in rows]
+    return [(name, make_aware(at) or at, group) for name, at, group in rows]
 
 
 def _of(store: ModelStore, source: str, now: datetime) -> dict[str, object]:
     """Whose labels, to be bound. The macro ``label_missing`` is then that of the source."""
     meaning = next((each for each in store.model.source if each.name == source), None)
-    rules = load_rules(store, meaning or Source.model_validate({"kind": "http"}), now)
+    rules = load_rules(store, meaning or SourceSettings.model_validate({"kind": "http"}), now)
     define_missing(store.connection, rules)
     return {"model_id": store.model_id, "source": source}
 
@@ -115,7 +115,7 @@ def store_waiting(
     connection.execute("DELETE FROM waiting_labels WHERE model = $model", {"model": model})
     for each, finding in zip(found, findings, strict=True):
         values = {name: getattr(each, name) for name in _COLUMNS}
-        values |= {name: naive(values[name]) for name in _TIMES}
+        values |= {name: make_naive(values[name]) for name in _TIMES}
         values |= {name: list(values[name]) for name in ("label_examples", "prediction_examples")}
         values |= {"suspicious": each.suspicious, "finding": finding}
         marks = ", ".join(f"${name}" for name in values)

@@ -2,7 +2,7 @@
 
 Values come into the one form they have since (``values.py``), outcomes that followed from labels follow from them by the
 rules as they are now, and identities that become one are one row. What was derived by is kept with the model
-(``label_basis.py``); where it is the same as before nothing is done. Drift evidence that rests on what changed starts afresh.
+(``basis.py``); where it is the same as before nothing is done. Drift evidence that rests on what changed starts afresh.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +18,8 @@ from monitor.sources.labels.origins import Origins, Says, ask_sources, find_orig
 from monitor.sources.labels.rules import load_rules
 from monitor.sources.notes import store_notes
 from monitor.sources.renewal.slices import SlicesRenewed, finish_slices, load_moved, plan_slices
-from monitor.sources.renewal.told import Counts, tell_renewal
-from monitor.store.connection import literal, naive
+from monitor.sources.renewal.words import Counts, tell_renewal
+from monitor.store.connection import make_naive, quote_text
 from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import rewrite_samples
 from monitor.store.sql import run_script, statement
@@ -93,7 +93,7 @@ def _renew(store: ModelStore, says: Mapping[str, Says], before: str | None, now:
     finish_slices(store, slices, now)
     if before is None:
         _renew_class_names(connection, model.name)
-    if counts.judged or counts.merged or slices.renamed:
+    if counts.rederived or counts.merged or slices.renamed:
         store.execute("DELETE FROM evidence_reach WHERE model = $model", {"model": model.name})
     return tell_renewal(connection, model, counts, slices, origins)
 
@@ -103,7 +103,7 @@ def _remember_words(connection: duckdb.DuckDBPyConnection, model_id: int) -> Non
     connection.execute(
         f"INSERT INTO class_words SELECT $model_id, word, max(observed_at) FROM (SELECT {normalized_text('predicted_class')} "
         "AS word, observed_at FROM samples WHERE model_id = $model_id AND predicted_class IS NOT NULL) "
-        f"WHERE lower(word) IN ({', '.join(map(literal, MISSING_WORDS))}) AND word NOT IN "
+        f"WHERE lower(word) IN ({', '.join(map(quote_text, MISSING_WORDS))}) AND word NOT IN "
         "(SELECT word FROM class_words WHERE model_id = $model_id) GROUP BY word",
         {"model_id": model_id},
     )
@@ -158,7 +158,7 @@ def _renew_span(store: ModelStore, meaning: _Meaning, days: tuple[datetime, date
         return Counts()
     if found[3]:
         run_script(store.connection, "renewal_met", span)
-    whole = {"model_id": store.model_id, "first": first, "latest": latest, "now": naive(now)}
+    whole = {"model_id": store.model_id, "first": first, "latest": latest, "now": make_naive(now)}
     run_script(store.connection, "renewal_rows", whole)
     differing = 0
     if found[3]:

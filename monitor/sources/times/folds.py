@@ -1,6 +1,6 @@
 """Times that clocks showed twice in autumn, read as one of the two moments that they may mean.
 
-They come in `staged` with two readings: ``observed_at``, the earlier, and ``observed_other``, the later (times.py).
+They come in `staged` with two readings: ``observed_at``, the earlier, and ``observed_other``, the later (expressions.py).
 """
 
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from monitor.sources.times.expressions import CLOCK_SKEW
-from monitor.store.connection import naive
+from monitor.store.connection import make_naive
 from monitor.store.sql import statement
 
 
@@ -69,4 +69,4 @@ def _labels_of_two_readings(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _latest(now: datetime) -> datetime | None:
-    return naive(min(now, datetime.max.replace(tzinfo=UTC) - CLOCK_SKEW) + CLOCK_SKEW)
+    return make_naive(min(now, datetime.max.replace(tzinfo=UTC) - CLOCK_SKEW) + CLOCK_SKEW)

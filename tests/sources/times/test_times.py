@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from monitor.config.sources import Source
+from monitor.config.sources import SourceSettings
 from monitor.sources.batch import Batch
 from monitor.sources.times.expressions import (
     contrary_zone,
@@ -19,7 +19,7 @@ from monitor.sources.times.expressions import (
     time_expression,
 )
 from monitor.sources.times.zones import zone_of, zones_meant
-from monitor.store.connection import literal
+from monitor.store.connection import quote_text
 
 ZONES = (
     "UTC", "Europe/Berlin", "Europe/London", "Europe/Dublin", "Europe/Moscow", "Europe/Istanbul", "America/New_York",
@@ -37,7 +37,10 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def a_batch(relation: str, kind: str = "VARCHAR", **meaning: Any) -> Batch:
     return Batch(
-        f"SELECT * FROM ({relation})", {"observed_at": kind}, {}, Source.model_validate({"path": "x", **meaning})
+        f"SELECT * FROM ({relation})",
+        {"observed_at": kind},
+        {},
+        SourceSettings.model_validate({"path": "x", **meaning}),
     )
 
 
@@ -49,7 +52,7 @@ def readings(connection: duckdb.DuckDBPyConnection, batch: Batch) -> list[tuple[
 
 
 def read(connection: duckdb.DuckDBPyConnection, text: str, **meaning: Any) -> datetime | None:
-    return readings(connection, a_batch(f"SELECT {literal(text)} AS observed_at", **meaning))[0][0]
+    return readings(connection, a_batch(f"SELECT {quote_text(text)} AS observed_at", **meaning))[0][0]
 
 
 def utc(text: str) -> datetime:
@@ -63,7 +66,7 @@ def moments(zone: str) -> list[datetime]:
         utc("1971-01-01") + timedelta(microseconds=int(each)) for each in draw.integers(0, 1_700_000_000_000_000, 300)
     ]
     around = [
-        fold.local(minutes * 60)
+        fold.local_time(minutes * 60)
         for fold in zone_of(zone).folds
         if 1995 < fold.year < 2025  # Python and DuckDB may have rules of different years for what is to come
         for minutes in range(-70, 140, 10)
@@ -168,7 +171,7 @@ def test_twenty_four_hours_are_the_next_day(connection: duckdb.DuckDBPyConnectio
     ],
 )  # fmt: skip
 def test_texts_that_may_mean_anything_are_unreadable(connection: duckdb.DuckDBPyConnection, text: str) -> None:
-    batch = a_batch(f"SELECT {literal(text)} AS observed_at", time_zone="Europe/Berlin")
+    batch = a_batch(f"SELECT {quote_text(text)} AS observed_at", time_zone="Europe/Berlin")
     assert readings(connection, batch) == [(None, None)]
     assert refused_zone(connection, batch) is None
 
@@ -244,7 +247,7 @@ def test_abbreviations_of_the_sources_own_zone_are_taken_at_their_word(
 def test_an_abbreviation_tells_which_of_two_times_is_meant(
     connection: duckdb.DuckDBPyConnection, text: str, zone: str, first: str, second: str | None
 ) -> None:
-    batch = a_batch(f"SELECT {literal(text)} AS observed_at", time_zone=zone)
+    batch = a_batch(f"SELECT {quote_text(text)} AS observed_at", time_zone=zone)
     expected = utc(f"2026-10-25 {first}"), second and utc(f"2026-10-25 {second}")
     assert readings(connection, batch) == [expected]
 
@@ -261,7 +264,7 @@ def test_an_abbreviation_tells_which_of_two_times_is_meant(
 def test_an_abbreviation_of_the_other_season_is_told(
     connection: duckdb.DuckDBPyConnection, text: str, zone: str, offset: str
 ) -> None:
-    told = contrary_zone(connection, a_batch(f"SELECT {literal(text)} AS observed_at", time_zone=zone))
+    told = contrary_zone(connection, a_batch(f"SELECT {quote_text(text)} AS observed_at", time_zone=zone))
     assert told is not None
     assert told.rows == 1
     assert f"taken as {offset}" in told.sentence
@@ -272,7 +275,8 @@ def test_an_abbreviation_of_the_other_season_is_told(
 )
 def test_an_abbreviation_in_its_season_is_not_told(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     assert (
-        contrary_zone(connection, a_batch(f"SELECT {literal(text)} AS observed_at", time_zone="Europe/Berlin")) is None
+        contrary_zone(connection, a_batch(f"SELECT {quote_text(text)} AS observed_at", time_zone="Europe/Berlin"))
+        is None
     )
 
 
@@ -370,9 +374,11 @@ def test_observed_at_is_cut_down_to_a_multiple_of_time_precision(
 ) -> None:
     text = "2026-03-12 10:17:05.987654"
     assert read(connection, text, time_precision=precision) == utc(expected)
-    batch = Batch("", {"labelled_at": "VARCHAR"}, {}, Source.model_validate({"path": "x", "time_precision": precision}))
+    batch = Batch(
+        "", {"labelled_at": "VARCHAR"}, {}, SourceSettings.model_validate({"path": "x", "time_precision": precision})
+    )
     expression = time_expression("labelled_at", batch)
-    row = connection.execute(f"SELECT {expression} FROM (SELECT {literal(text)} AS labelled_at)").fetchone()
+    row = connection.execute(f"SELECT {expression} FROM (SELECT {quote_text(text)} AS labelled_at)").fetchone()
     assert row == (utc(text),)
 
 

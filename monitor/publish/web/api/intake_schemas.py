@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from monitor.model import FileSetAside, FoldedKind, FoldedValues, GroupSpans, WaitingLabels
 from monitor.model.durations import format_duration
-from monitor.model.wording import told_folded, told_spans, told_waiting
+from monitor.model.wording import describe_folded, describe_spans, describe_waiting
 
 
 class GroupSpansItem(BaseModel):
@@ -32,7 +32,7 @@ def group_spans_item(spans: GroupSpans | None) -> GroupSpansItem | None:
         return None
     return GroupSpansItem(
         **asdict(spans.straddling), checked_at=spans.checked_at, since=spans.since, bucket=format_duration(spans.bucket),
-        suspicious=spans.straddling.suspicious, finding=told_spans(spans),
+        suspicious=spans.straddling.suspicious, finding=describe_spans(spans),
     )  # fmt: skip
 
 
@@ -56,7 +56,7 @@ class WaitingLabelsItem(BaseModel):
 def waiting_labels_item(waiting: WaitingLabels) -> WaitingLabelsItem:
     """With its share and its finding."""
     return WaitingLabelsItem(
-        **asdict(waiting), share=waiting.share, suspicious=waiting.suspicious, finding=told_waiting(waiting)
+        **asdict(waiting), share=waiting.share, suspicious=waiting.suspicious, finding=describe_waiting(waiting)
     )
 
 
@@ -94,4 +94,4 @@ class FoldedValuesItem(BaseModel):
 
 def folded_values_item(model: str, held: FoldedValues) -> FoldedValuesItem:
     """With its finding."""
-    return FoldedValuesItem(**asdict(held), model=model, finding=told_folded(held))
+    return FoldedValuesItem(**asdict(held), model=model, finding=describe_folded(held))

@@ -263,7 +263,7 @@ def read_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
         """How many rows were set aside and why; with a model named, its newest ones, as they were read."""
         with state.history() as past:
             counts = past.quarantine_counts(model)
-            newest = past.quarantined(model, source, reason, limit=limit, skip=offset) if model is not None else ()
+            newest = past.quarantined_rows(model, source, reason, limit=limit, skip=offset) if model is not None else ()
             total = past.quarantined_total(model, source, reason) if model is not None else None
         kept = [
             count for count in counts

@@ -31,7 +31,7 @@ from monitor.model.history import (
     EvidencePoint,
     PullRow,
     QuarantineCount,
-    Quarantined,
+    QuarantinedRow,
     ReadingPoint,
 )
 from monitor.publish.web.api.intake_schemas import GroupSpansItem, group_spans_item
@@ -310,7 +310,7 @@ class QuarantineCountItem(item_of(QuarantineCount)):  # type: ignore[misc]  # it
     pass
 
 
-class QuarantinedItem(item_of(Quarantined)):  # type: ignore[misc]  # its fields are those of the noun
+class QuarantinedItem(item_of(QuarantinedRow)):  # type: ignore[misc]  # its fields are those of the noun
     row: int = Field(description="from 0, within the file or push")
 
 

@@ -28,7 +28,7 @@ def intake_page(
         found: dict[str, Any] = {
             "sources": history.sources(at - BACK, model, limit=SOURCES), "notes": history.notes(at - BACK, model, limit=PULLS),
             "pulls": history.pulls(at - BACK, model, limit=PULLS), "counts": history.quarantine_counts(model, limit=COUNTS),
-            "set_aside": history.quarantined(model, source, reason, limit=ROWS) if model is not None else (),
+            "set_aside": history.quarantined_rows(model, source, reason, limit=ROWS) if model is not None else (),
         }  # fmt: skip
     return context.render_page(
         "intake.html", model=model, source=source, reason=reason, back=BACK, most_sources=SOURCES, **found,

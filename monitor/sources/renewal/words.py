@@ -1,13 +1,14 @@
 """What a renewal of stored rows changed, in words."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from operator import add
 
 import duckdb
 
 from monitor.config.settings import Model
 from monitor.model import Task
 from monitor.model.problems import Problem
-from monitor.model.wording import counted, first_few
+from monitor.model.wording import first_few, quantity
 from monitor.sources.labels.origins import Origins
 from monitor.sources.renewal.slices import SlicesRenewed
 
@@ -17,17 +18,14 @@ class Counts:
     """Rows whose outcome changed, those of them that have none any more, rows that became one with another, and identities
     of which such rows predicted differently. ``waiting``: labelled rows without an outcome, as nothing says what it is."""
 
-    judged: int = 0
+    rederived: int = 0
     unlabelled: int = 0
     merged: int = 0
     differing: int = 0
     waiting: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            self.judged + other.judged, self.unlabelled + other.unlabelled, self.merged + other.merged,
-            self.differing + other.differing, self.waiting + other.waiting,
-        )  # fmt: skip
+        return Counts(*map(add, astuple(self), astuple(other)))
 
 
 def tell_renewal(
@@ -44,7 +42,7 @@ def tell_renewal(
 
 
 def _outcomes(model: Model, counts: Counts) -> list[str]:
-    if not counts.judged:
+    if not counts.rederived:
         return []
     if model.task is not Task.BINARY:
         how = "the label names the predicted class, compared as values"
@@ -52,7 +50,7 @@ def _outcomes(model: Model, counts: Counts) -> list[str]:
         how = f'the label is positive = "{model.positive}"'
     else:
         how = "the label is 1 or true"
-    text = f"Outcomes of {counted(counts.judged, 'stored sample')} follow from their labels anew: {how}"
+    text = f"Outcomes of {quantity(counts.rederived, 'stored sample')} follow from their labels anew: {how}"
     if counts.unlabelled:
         text += f"; {counts.unlabelled:,} of them have none now, and count as unlabelled"
         if model.task is not Task.BINARY:
@@ -64,7 +62,7 @@ def _waiting(counts: Counts) -> list[str]:
     if not counts.waiting:
         return []
     return [
-        f"Labels of {counted(counts.waiting, 'stored sample')} are names, and nothing says which of them the score is the "
+        f"Labels of {quantity(counts.waiting, 'stored sample')} are names, and nothing says which of them the score is the "
         "probability of: they count as unlabelled until positive is set in [[model]]"
     ]
 
@@ -72,7 +70,7 @@ def _waiting(counts: Counts) -> list[str]:
 def _rows(counts: Counts) -> list[str]:
     if not counts.merged:
         return []
-    text = f"{counted(counts.merged, 'stored row')} became one with another of the same sample_id and time"
+    text = f"{quantity(counts.merged, 'stored row')} became one with another of the same sample_id and time"
     if counts.differing:
         text += f"; of {counts.differing:,} of these the rows predicted differently, and the newest counts"
     return [text]
@@ -82,7 +80,7 @@ def _slices(slices: SlicesRenewed) -> list[str]:
     said = []
     if slices.moved:
         said.append(
-            f"{counted(len(slices.moved), 'slice')} whose values were written in two ways became one with another"
+            f"{quantity(len(slices.moved), 'slice')} whose values were written in two ways became one with another"
         )
     if slices.scopes:
         said.append(
@@ -94,7 +92,7 @@ def _slices(slices: SlicesRenewed) -> list[str]:
 
 
 def _calibrators(connection: duckdb.DuckDBPyConnection, model: Model, counts: Counts) -> list[str]:
-    if not counts.judged:
+    if not counts.rederived:
         return []
     rows = connection.execute(
         "SELECT scope FROM serving WHERE model = $model AND until IS NULL AND calibrator <> '' ORDER BY scope",
@@ -113,7 +111,7 @@ def _kept(origins: Origins) -> list[str]:
     said = []
     if origins.of_predicted:
         said.append(
-            f"Outcomes of {counted(origins.of_predicted, 'stored sample')} stay as they are: no score is below 0.5, whichever "
+            f"Outcomes of {quantity(origins.of_predicted, 'stored sample')} stay as they are: no score is below 0.5, whichever "
             'class is predicted, so scores speak of the predicted class: set task = "multiclass"'
         )
     if origins.mixed:
