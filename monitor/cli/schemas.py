@@ -39,7 +39,7 @@ def config_schema() -> Schema:
     told = model["source"].get("description", "")
     model["source"] = {
         "description": told,
-        "anyOf": [{"type": "array", "minItems": 1, "items": _to("Source")}, _to("Source")],
+        "anyOf": [{"type": "array", "minItems": 1, "items": _to("SourceSettings")}, _to("SourceSettings")],
     }
     model["rules"]["items"] = {"anyOf": [{"enum": list(shipped_packs())}, {"type": "string", "pattern": r"/|\.toml$"}]}
     for (section, key), pattern in _PATTERNS.items():
