@@ -143,7 +143,7 @@ def once(
     json: JsonOption = False,
 ) -> None:
     """One cycle in the foreground; the exit code tells how it went."""
-    from monitor.engine.daemon import run_once
+    from monitor.engine.once import run_once
     from monitor.sources.pulled import NotRead
 
     tick = run_once(config)
@@ -282,7 +282,7 @@ def snapshot(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Publish metrics.duckdb anew (when no daemon does), and copy it to a file of your own."""
-    from monitor.engine.daemon import publish_now
+    from monitor.engine.once import publish_now
 
     path = publish_now(config)
     if target is not None:

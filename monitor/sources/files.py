@@ -110,7 +110,7 @@ class FileSource(ConfiguredSource):
         return layout if isinstance(layout, Problem) else self._batch([(file, layout)])
 
     def path_of(self, item: str) -> str:
-        """See ``monitor.sources.batch.Guarded``."""
+        """See ``monitor.sources.batch.GuardedSource``."""
         return item
 
     def _local(self) -> list[_File]:

@@ -301,7 +301,7 @@ class InboxSource(ConfiguredSource):
         return Problem(item, "unreadable_file", f"push {item}: is gone, or nothing of it can be taken")
 
     def path_of(self, item: str) -> str:
-        """See ``monitor.sources.batch.Guarded``."""
+        """See ``monitor.sources.batch.GuardedSource``."""
         return str(self.inbox.directory / item)
 
     def _looked(
