@@ -13,13 +13,14 @@ from monitor.model import Task
 from monitor.model.durations import format_duration
 from monitor.model.wording import counted, first_few, minute, told_straddling
 from monitor.sources.batch import Batch
-from monitor.sources.findings.rows import Finding, Weight, find_oddities
+from monitor.sources.findings import Finding, Weight
+from monitor.sources.findings.rows import find_oddities
 from monitor.sources.ingest.review import Refusal, mapped_signs, review_files
 from monitor.sources.ingest.staging import CLOCK_SKEW, EVER, stage_batch
 from monitor.sources.labels.rules import words_predicted
 from monitor.sources.remedies import REMEDIES
 from monitor.sources.times.expressions import contrary_zone
-from monitor.store.connection import aware, naive, quoted
+from monitor.store.connection import aware, fetch_column, fetch_row, naive, quoted
 from monitor.store.group_spans import share_of_straddling
 from monitor.store.scores.agreement import Agreement, agreement
 from monitor.store.scores.logits import Kinds, kinds, remark_logits, suspect_logits
@@ -100,12 +101,12 @@ class Trial:
             self.ids_are_all = False
             return
         text = plain_text(quoted("sample_id"), batch.types["sample_id"])
-        rows = connection.execute(f"SELECT {text} FROM ({batch.relation}) LIMIT {left + 1}").fetchall()
-        self.ids_are_all &= len(rows) <= left
-        self.ids.update(dict.fromkeys(id_ for (id_,) in rows if id_ is not None))
+        ids = fetch_column(connection, f"SELECT {text} FROM ({batch.relation}) LIMIT {left + 1}")
+        self.ids_are_all &= len(ids) <= left
+        self.ids.update(dict.fromkeys(id_ for id_ in ids if id_ is not None))
 
     def _review(self, connection: duckdb.DuckDBPyConnection, batch: Batch, rules: LabelRules) -> None:
-        files = [file for (file,) in connection.execute("SELECT DISTINCT file FROM staged").fetchall()]
+        files = fetch_column(connection, "SELECT DISTINCT file FROM staged")
         numbers = {file: self.files.setdefault(file, len(self.files)) for file in files}
         found = review_files(connection, rules, batch, self.facts, numbers)
         self.facts |= found.facts
@@ -126,10 +127,7 @@ class Trial:
             connection.execute(
                 "UPDATE tried SET reason = 'refused' WHERE list_contains($files, file)", {"files": list(self.refused)}
             )
-        found = connection.execute(
-            statement("tried_counts"), {"oldest": naive(oldest), "latest": naive(now)}
-        ).fetchone()
-        assert found is not None  # an aggregate always gives a row
+        found = fetch_row(connection, statement("tried_counts"), {"oldest": naive(oldest), "latest": naive(now)})
         self.rows, self.labelled, first, last, self.named, self.bare, self.old, self.ahead = found[:8]
         self.clipped, self.minus, self.identities = found[8:]
         self.first, self.last = aware(first), aware(last)
@@ -139,10 +137,8 @@ class Trial:
             self.examples[reason] = f"row {row} of {file}: {(record or '')[:300]}"
         self.findings += find_oddities(connection, model, holds, self.meaning)
         if holds == "labels":
-            rows = connection.execute(
-                "SELECT sample_id FROM tried WHERE reason IS NULL AND labelled ORDER BY place"
-            ).fetchall()
-            self.ids = dict.fromkeys(id_ for (id_,) in rows)
+            labelled = "SELECT sample_id FROM tried WHERE reason IS NULL AND labelled ORDER BY place"
+            self.ids = dict.fromkeys(fetch_column(connection, labelled))
         else:
             self._look_at_groups(connection, model)
         self.findings += [Finding(Weight.SUSPICIOUS, text) for text in self.contrary.values()]
@@ -153,15 +149,12 @@ class Trial:
             self.findings += [Finding(Weight.NOTE, text) for text in remark_logits(self.logits, meaning)]
 
     def _look_at_groups(self, connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-        rows = connection.execute(
-            "SELECT DISTINCT group_id FROM tried WHERE reason IS NULL AND group_id IS NOT NULL LIMIT 100000"
-        ).fetchall()
-        self.groups = tuple(group for (group,) in rows)
+        groups = "SELECT DISTINCT group_id FROM tried WHERE reason IS NULL AND group_id IS NOT NULL LIMIT 100000"
+        self.groups = tuple(fetch_column(connection, groups))
         spans = share_of_straddling(connection, "tried", model.bucket)
-        if spans.suspicious:
-            self.findings.append(Finding(Weight.SUSPICIOUS, told_straddling(spans, model.bucket)))
-        elif spans.over_buckets:
-            self.findings.append(Finding(Weight.NOTE, told_straddling(spans, model.bucket)))
+        if spans.suspicious or spans.over_buckets:
+            weight = Weight.SUSPICIOUS if spans.suspicious else Weight.NOTE
+            self.findings.append(Finding(weight, told_straddling(spans, model.bucket)))
 
     @property
     def acceptable(self) -> int:

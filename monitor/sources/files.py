@@ -27,8 +27,7 @@ from monitor.sources.inspect import (
     group_runs,
     inspect_file,
     is_small,
-    missing_mapped,
-    missing_slices,
+    tell_missing,
     unmapped_outcomes,
 )
 
@@ -110,7 +109,7 @@ class FileSource(ConfiguredSource):
         return layout if isinstance(layout, Problem) else self._batch([(file, layout)])
 
     def path_of(self, item: str) -> str:
-        """See ``monitor.sources.batch.Guarded``."""
+        """See ``monitor.sources.batch.GuardedSource``."""
         return item
 
     def _local(self) -> list[_File]:
@@ -189,7 +188,10 @@ class FileSource(ConfiguredSource):
             if isinstance(layout, Problem):
                 problems.append(layout)
                 continue
-            problems += self._missing(file, layout)
+            problems += [
+                Problem(file.path, reason, f"{file.path}: {told}")
+                for reason, told in tell_missing(layout, self.config, self.slices).items()
+            ]
             # what a file written anew no longer says is told of it alone
             small = not file.known and is_small(layout, file.path, file.size)
             kind: Hashable = object() if guard.wants_alone(file.path) else SMALL if small else layout.run
@@ -211,13 +213,6 @@ class FileSource(ConfiguredSource):
             else "nothing of the file was taken, it is tried again"
         )  # fmt: skip
         return Problem(file.path, found.reason, f"{file.path}: {found.why}; {then}")
-
-    def _missing(self, file: _File, layout: "formats.Layout") -> Iterator[Problem]:
-        """What rows are taken without."""
-        if told := missing_slices(layout, self.config, self.slices):
-            yield Problem(file.path, "missing_slice_column", f"{file.path}: {told}")
-        if told := missing_mapped(layout, self.config, self.slices):
-            yield Problem(file.path, "missing_mapped_column", f"{file.path}: {told}")
 
     def _batch(self, members: Sequence[tuple[_File, "formats.Layout"]]) -> Batch:
         def part(chosen: Sequence[int]) -> Batch:

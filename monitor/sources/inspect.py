@@ -12,6 +12,7 @@ import duckdb
 
 from monitor.config.settings import Source as SourceConfig
 from monitor.model.errors import SourceError
+from monitor.model.problems import ProblemReason
 from monitor.sources import column_hints as own_names
 from monitor.sources.formats import relations as formats
 from monitor.sources.formats.layout import Needs, missing_columns
@@ -36,10 +37,6 @@ class UnusableFile:
     reason: Literal["unreadable_file", "missing_column", "wrong_type"]
     why: str
     perhaps_unfinished: bool = False  # somebody may still be writing it
-
-    def of_body(self, path: Path) -> str:
-        """Return why nothing of a push can be taken: readers and proposed commands name the file that holds it."""
-        return hide_path(self.why, path)
 
 
 def hide_path(text: str, path: Path) -> str:
@@ -100,26 +97,25 @@ def unmapped_outcomes(layout: "formats.Layout", config: SourceConfig) -> str:
     return own_names.propose_columns(_also_unmapped(layout, config), config.columns, layout.found)
 
 
-def missing_slices(layout: "formats.Layout", config: SourceConfig, slices: Sequence[str]) -> str:
-    """A sentence about slice columns that a file does not have, which goes on from its name; "" where it has all."""
-    absent = {dimension: "" for dimension in slices if dimension not in layout.present}
-    if not absent or config.holds != "samples":
-        return ""
-    proposal = own_names.propose_columns(absent, config.columns, layout.found)
-    return (
-        f"has no column {own_names.name_missing(absent, config.columns)}; its rows count under the slice value __missing__"
-        f"{proposal and f'. Perhaps meant: {proposal}'}"
-    )
+def tell_missing(layout: "formats.Layout", config: SourceConfig, slices: Sequence[str]) -> dict[ProblemReason, str]:
+    """Return what rows of a file are taken without: slice columns, and others that ``columns`` names. Sentences go on from the
+    file's name."""
+    absent_slices = [name for name in slices if name not in layout.present and config.holds == "samples"]
+    absent_mapped = [name for name in config.columns if name not in layout.present and name not in slices]
+    told: dict[ProblemReason, str] = {}
+    if absent_slices:
+        told["missing_slice_column"] = _without(
+            absent_slices, "count under the slice value __missing__", layout, config
+        )
+    if absent_mapped:
+        told["missing_mapped_column"] = _without(absent_mapped, "are taken without", layout, config)
+    return told
 
 
-def missing_mapped(layout: "formats.Layout", config: SourceConfig, slices: Sequence[str]) -> str:
-    """A sentence about columns that ``columns`` names and a file does not have; "" where it has all."""
-    absent = {name: "" for name in config.columns if name not in layout.present and name not in slices}
-    if not absent:
-        return ""
+def _without(absent: Sequence[str], consequence: str, layout: "formats.Layout", config: SourceConfig) -> str:
     proposal = own_names.propose_columns(absent, config.columns, layout.found)
     return (
-        f"has no column {own_names.name_missing(absent, config.columns)}; its rows are taken without"
+        f"has no column {own_names.name_missing(dict.fromkeys(absent, ''), config.columns)}; its rows {consequence}"
         f"{proposal and f'. Perhaps meant: {proposal}'}"
     )
 

@@ -1,5 +1,6 @@
 """The pull stage: everything new from a model's sources into the store, problems told apart from failures."""
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime
@@ -13,27 +14,27 @@ from monitor.model.errors import SourceError
 from monitor.model.problems import Outcome, Problem
 from monitor.model.wording import counted, first_few
 from monitor.sources.batch import UNGUARDED, Batch, GuardedSource, Source, tell_where_kept
-from monitor.sources.cursors import read_cursor, write_cursor
 from monitor.sources.files import FileSource
 from monitor.sources.formats.layout import Needs
 from monitor.sources.inbox import Inbox, InboxSource
-from monitor.sources.ingest.ingest import RefusedError, ingest_batch
+from monitor.sources.ingest.ingest import RefusedError, ingest_batch, retry_parked
 from monitor.sources.ingest.parting import split_damaged
-from monitor.sources.ingest.refusals import refuse_file
-from monitor.sources.ingest.retry import retry_parked
+from monitor.sources.ingest.review import Review
 from monitor.sources.ingest.rounds import ApartError
 from monitor.sources.isolation.guard import FileGuard
 from monitor.sources.isolation.journal import Journal
 from monitor.sources.isolation.set_aside import drop_unknown, take_up_journal
 from monitor.sources.labels.parking import parked_past_horizon
-from monitor.sources.notes import store_notes
 from monitor.sources.pulled import Pulled
+from monitor.sources.records import read_cursor, store_notes, write_cursor
 from monitor.sources.remedies import REMEDIES
 from monitor.sources.renewal.orphans import mend_orphans
 from monitor.sources.renewal.renew import renew_meaning
 from monitor.store.connection import atomic, naive
 from monitor.store.model_store import ModelStore
+from monitor.store.rewriting import take_out
 from monitor.store.scores.served import Serving
+from monitor.store.source_facts import store_fact
 from monitor.store.sql import statement
 
 
@@ -131,7 +132,7 @@ def _ingest(
     except RefusedError as error:
         if guard is not None:
             guard.forget_failures(batch.items)
-        return refuse_file(store, source.name, batch, error.file, error.review, now)
+        return _refuse(store, source.name, batch, error.file, error.review, now)
     except SourceError as error:
         members = split_damaged(batch, error.message)
         if not members and guard is not None:
@@ -163,6 +164,44 @@ def _ingest(
     for member in members:
         total.add_counts(_ingest(store, source, member, serving, now, guard))
     return total
+
+
+def _refuse(store: ModelStore, source: str, batch: Batch, file: str, review: Review, now: datetime) -> Pulled:
+    """Take nothing of the batch's one file, remember what it says of its source; files are tried again every cycle.
+
+    A push that another one can settle waits; others are settled as refused.
+    """
+    refusal = review.refused[file]
+    removed = 0
+    with store.transaction():
+        for fact, value in review.facts.items():
+            store_fact(store.connection, store.model_id, source, fact, value, now)
+        if review.take_back:
+            removed = _take_back(store, source, review, now)
+    aside = Counter({"taken_back": removed} if removed else {})
+    back = f"; {removed:,} rows of files before it, taken as if they were not, are set aside" if removed else ""
+    if batch.on_completed is not None:
+        name = file
+        if refusal.may_pass:
+            text = f"push {name}: {refusal.why}; it waits in the inbox"
+        else:
+            batch.on_completed({file: Outcome(refused=refusal.why)})
+            text = f"push {name}: {refusal.why}. {tell_where_kept(batch.inbox, name)}"
+        return Pulled(problems=[Problem(name, refusal.reason, text + back)], removed=removed, quarantined=aside)
+    text = f"{file}: {refusal.why}; it is tried again every cycle{back}"
+    return Pulled(problems=[Problem(file, refusal.reason, text)], removed=removed, quarantined=aside)
+
+
+def _take_back(store: ModelStore, source: str, review: Review, now: datetime) -> int:
+    """Samples of earlier files back out of the store and into quarantine, and their files to be read again."""
+    numbers = sorted(review.take_back)
+    removed = take_out(
+        store, "s.model_id = $model_id AND list_contains($numbers, s.file_id)",
+        {"model_id": store.model_id, "numbers": numbers})  # fmt: skip
+    own = {"model_id": store.model_id, "source": source, "numbers": numbers}
+    store.execute(statement("taken_back_quarantine"), {"model": store.model.name, "source": source, "now": naive(now)})
+    store.execute(statement("taken_back_cursors_delete"), own)
+    return removed
 
 
 def _held(batch: Batch, guard: FileGuard) -> Pulled:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from monitor.config.settings import Model
 from monitor.model import Task
 from monitor.model.wording import counted, percent
-from monitor.sources.findings.finding import Finding, Weight
+from monitor.sources.findings import Finding, Weight
+from monitor.store.connection import fetch_row
 from monitor.store.sql import statement
 
 ALIKE = 20  # so many outcomes that are all the same are worth a word
@@ -93,9 +94,8 @@ def _blind(
 def _agrees_by_chance(connection: duckdb.DuckDBPyConnection, rate: float, area: float) -> bool:
     """Whether labels equal predicted classes no more often than if both were drawn at random; where there are no names,
     whether scores do not tell the outcomes apart."""
-    row = connection.execute(statement("tried_agreement_by_chance")).fetchone()
-    assert row is not None  # an aggregate always gives a row
-    return rate - row[1] < _BY_CHANCE if row[0] >= _ENOUGH else area < _BLIND
+    rows, by_chance = fetch_row(connection, statement("tried_agreement_by_chance"))
+    return rate - by_chance < _BY_CHANCE if rows >= _ENOUGH else area < _BLIND
 
 
 def _stuck(score: NDArray[np.float64], outcome: NDArray[np.bool_]) -> Iterator[Finding]:
@@ -128,12 +128,12 @@ def _auroc(score: NDArray[np.float64], outcome: NDArray[np.bool_]) -> float:
 
 
 def _alike(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
-    found = connection.execute(statement("tried_sums")).fetchone()
-    if found and found[0] >= ALIKE and found[1] in (0, found[0]):
-        other = found[0] - found[2] if found[1] else found[2]
+    labelled, positives, expected = fetch_row(connection, statement("tried_sums"))
+    if labelled >= ALIKE and positives in (0, labelled):
+        other = labelled - expected if positives else expected
         yield Finding(
             Weight.SUSPICIOUS if other >= LUCK else Weight.NOTE,
-            f"every outcome of {counted(found[0], 'sample')} tried is {int(found[1] > 0)}: where the other should occur too, "
+            f"every outcome of {counted(labelled, 'sample')} tried is {int(positives > 0)}: where the other should occur too, "
             "see how it is written, and what is set aside",
         )
 

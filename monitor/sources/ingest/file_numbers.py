@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import duckdb
 import numpy as np
 
-from monitor.store.connection import literal, load_table
+from monitor.store.connection import fetch_row, literal, load_table
 from monitor.store.sql import statement
 
 
@@ -23,9 +23,8 @@ def number_files(
     )
     new = [file for file in dict.fromkeys(files) if file not in known]
     if new:
-        row = connection.execute("SELECT coalesce(max(file_id), 0) FROM files").fetchone()
-        assert row is not None  # an aggregate always gives a row
-        numbers = range(row[0] + 1, row[0] + 1 + len(new))
+        (last,) = fetch_row(connection, "SELECT coalesce(max(file_id), 0) FROM files")
+        numbers = range(last + 1, last + 1 + len(new))
         load_table(
             connection, "new_files", {"file_id": np.array(numbers, dtype=np.int32), "path": np.array(new, dtype=object)}
         )

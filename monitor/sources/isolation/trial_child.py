@@ -20,8 +20,7 @@ from monitor.sources.formats.long_lines import describe_longest_line
 from monitor.sources.ingest.ingest import RefusedError, ingest_batch
 from monitor.sources.ingest.rounds import ApartError
 from monitor.sources.isolation.alone import TrialOrder
-from monitor.sources.isolation.child import end_with_stdin, give_way, limit_memory
-from monitor.sources.isolation.room import Room, spill_room
+from monitor.sources.isolation.room import Room, end_with_stdin, give_way, limit_memory, spill_room
 from monitor.store.blame import first_line, is_of_the_disk, is_unexpected, lacks_room
 from monitor.store.connection import set_up
 from monitor.store.model_store import ModelStore

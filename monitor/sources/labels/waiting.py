@@ -9,7 +9,7 @@ import duckdb
 from monitor.config.sources import Source
 from monitor.model import WaitingLabels
 from monitor.sources.labels.rules import define_missing, load_rules
-from monitor.store.connection import aware, naive
+from monitor.store.connection import aware, fetch_column, fetch_row, naive
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -29,21 +29,22 @@ class WaitingCount:
 
 def count_waiting(store: ModelStore, now: datetime) -> dict[str, WaitingCount]:
     """Of each source that holds labels, and of others that have labels waiting, how many wait; 0 is a true 0."""
-    held = store.execute(
+    held = fetch_column(
+        store.connection,
         "SELECT DISTINCT source FROM parked_labels WHERE model_id = $model_id ORDER BY source",
         {"model_id": store.model_id},
-    ).fetchall()
+    )
     names = [each.name for each in store.model.source if each.holds == "labels"]
     found = dict.fromkeys(names, WaitingCount())
-    for (source,) in held:
-        row = store.execute(
+    for source in held:
+        labels, oldest, newest = fetch_row(
+            store.connection,
             "SELECT count(DISTINCT hash(sample_id, observed_at)), min(labelled_at), max(labelled_at) FROM parked_labels "
             f"WHERE model_id = $model_id AND source = $source AND {_IS_LABEL}",
             _of(store, source, now),
-        ).fetchone()
-        assert row is not None  # an aggregate always gives a row
-        if row[0] or source in names:
-            found[source] = WaitingCount(row[0], aware(row[1]), aware(row[2]))
+        )
+        if labels or source in names:
+            found[source] = WaitingCount(labels, aware(oldest), aware(newest))
     return found
 
 
@@ -53,21 +54,13 @@ def count_due(store: ModelStore, source: str, now: datetime) -> tuple[int, int]:
     A label speaks of a prediction from before it. Once predictions have come that were observed after it, its own should
     be there. Of those that wait so the newest hundred are counted; labels known to be of another source are not.
     """
-    row = store.execute(
-        statement("waiting_due"),
-        {
-            **_of(store, source, now),
-            "under_way": _UNDER_WAY.total_seconds(),
-            "newest": NEWEST_DUE,
-        },
-    ).fetchone()
-    if row is None or not row[0]:
+    own = _of(store, source, now)
+    newest = {"under_way": _UNDER_WAY.total_seconds(), "newest": NEWEST_DUE}
+    due, first, last = fetch_row(store.connection, statement("waiting_due"), {**own, **newest})
+    if not due:
         return 0, 0
-    joined = store.execute(
-        statement("waiting_joined"),
-        {"model_id": store.model_id, "source": source, "first": row[1], "last": row[2]},
-    ).fetchone()
-    return int(row[0]), int(joined[0]) if joined else 0
+    (joined,) = fetch_row(store.connection, statement("waiting_joined"), {**own, "first": first, "last": last})
+    return int(due), int(joined)
 
 
 def load_newest_waiting(store: ModelStore, source: str, now: datetime) -> list[tuple[str, datetime, datetime | None]]:
