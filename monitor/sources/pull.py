@@ -137,13 +137,12 @@ def _ingest(
         members = split_damaged(batch, error.message)
         if not members and guard is not None:
             guard.forget_failures(batch.items)
-        if batch.on_completed and not members:  # it will not get better: nobody writes it any more
-            item = batch.items[0]
-            batch.on_completed({item: Outcome(refused=error.message)})
-            return Pulled(problems=[Problem(item, "unreadable_file", error.message)])
         if not members:
-            item = next(iter(batch.cursor), source.name)
-            text = f"{item}: cannot be read to its end ({error.message}); nothing of it was taken, it is tried again"
+            item, text = next(iter(batch.items), source.name), error.message
+            if batch.on_completed:  # it will not get better: nobody writes it any more
+                batch.on_completed({item: Outcome(refused=text)})
+            else:
+                text = f"{item}: cannot be read to its end ({text}); nothing of it was taken, it is tried again"
             return Pulled(problems=[Problem(item, "unreadable_file", text)])
     except Exception as error:
         # what no file should be able to cause stops no other file; anything else goes on to the boundary of the cycle
@@ -180,16 +179,14 @@ def _refuse(store: ModelStore, source: str, batch: Batch, file: str, review: Rev
             removed = _take_back(store, source, review, now)
     aside = Counter({"taken_back": removed} if removed else {})
     back = f"; {removed:,} rows of files before it, taken as if they were not, are set aside" if removed else ""
-    if batch.on_completed is not None:
-        name = file
-        if refusal.may_pass:
-            text = f"push {name}: {refusal.why}; it waits in the inbox"
-        else:
-            batch.on_completed({file: Outcome(refused=refusal.why)})
-            text = f"push {name}: {refusal.why}. {tell_where_kept(batch.inbox, name)}"
-        return Pulled(problems=[Problem(name, refusal.reason, text + back)], removed=removed, quarantined=aside)
-    text = f"{file}: {refusal.why}; it is tried again every cycle{back}"
-    return Pulled(problems=[Problem(file, refusal.reason, text)], removed=removed, quarantined=aside)
+    if batch.on_completed is None:
+        text = f"{file}: {refusal.why}; it is tried again every cycle"
+    elif refusal.may_pass:
+        text = f"push {file}: {refusal.why}; it waits in the inbox"
+    else:
+        batch.on_completed({file: Outcome(refused=refusal.why)})
+        text = f"push {file}: {refusal.why}. {tell_where_kept(batch.inbox, file)}"
+    return Pulled(problems=[Problem(file, refusal.reason, text + back)], removed=removed, quarantined=aside)
 
 
 def _take_back(store: ModelStore, source: str, review: Review, now: datetime) -> int:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 import duckdb
-import numpy as np
 
 from monitor.model.problems import NOTED_REASONS, Problem
 from monitor.store.connection import load_table, naive
@@ -40,8 +39,7 @@ def write_cursor(
     """Remember what has been read (None: forget it); to be called inside the transaction that took its rows."""
     if not cursor:
         return
-    items = {"item": np.array(list(cursor), dtype=object), "fingerprint": np.array(list(cursor.values()), dtype=object)}
-    load_table(connection, "items", items)
+    load_table(connection, "items", {"item": cursor.keys(), "fingerprint": cursor.values()})
     where = {"model_id": model_id, "source": source}
     connection.execute(
         "DELETE FROM cursors WHERE model_id = $model_id AND source = $source AND item IN (SELECT item FROM items)",

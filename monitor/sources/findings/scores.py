@@ -38,10 +38,7 @@ def find_odd_scores(connection: duckdb.DuckDBPyConnection, model: Model, *, apar
 
 def _ranking(connection: duckdb.DuckDBPyConnection, model: Model, *, apart: bool = False) -> Iterator[Finding]:
     """Scores that rank the outcomes the wrong way round, or that are far above what comes true."""
-    rows = connection.execute(
-        "SELECT score, positives, clipped FROM tried WHERE reason IS NULL AND positives IS NOT NULL AND n = 1"
-    ).fetchnumpy()
-    score, outcome = np.asarray(rows["score"], dtype=np.float64), np.asarray(rows["positives"]) > 0
+    score, outcome, has_clipped = _load_scored(connection)
     true, false = int(outcome.sum()), int((~outcome).sum())
     if true + false >= ALIKE and len(score) and float(score.min()) == float(score.max()):
         yield Finding(Weight.SUSPICIOUS, f"every score of {counted(len(score), 'sample')} tried is {score[0]:g}")
@@ -53,7 +50,7 @@ def _ranking(connection: duckdb.DuckDBPyConnection, model: Model, *, apart: bool
             "Map the probability",
         )
         return
-    if model.task is not Task.DETECTION and not np.asarray(rows["clipped"]).any():
+    if model.task is not Task.DETECTION and not has_clipped:
         yield from _stuck(score, outcome)
     if true + false >= _ENOUGH and min(true, false) >= ALIKE // 2 and _auroc(score, outcome) < 0.4:
         # the standard error of an area is at most that of a rate in the smaller class
@@ -68,6 +65,15 @@ def _ranking(connection: duckdb.DuckDBPyConnection, model: Model, *, apart: bool
             return
     if true + false >= _ENOUGH and true and false:
         yield from _blind(connection, model, score, outcome, apart=apart)
+
+
+def _load_scored(connection: duckdb.DuckDBPyConnection) -> tuple[NDArray[np.float64], NDArray[np.bool_], bool]:
+    """Scores and outcomes of single samples, and whether any score was a hair outside 0 to 1."""
+    rows = connection.execute(
+        "SELECT score, positives, clipped FROM tried WHERE reason IS NULL AND positives IS NOT NULL AND n = 1"
+    ).fetchnumpy()
+    outcome = np.asarray(rows["positives"]) > 0
+    return np.asarray(rows["score"], dtype=np.float64), outcome, bool(np.asarray(rows["clipped"]).any())
 
 
 def _blind(
@@ -141,10 +147,7 @@ def _alike(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
 def _one_sided(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     """No score below one half, far fewer positives than they say, and none more of them where scores are high: scores of the
     class that was predicted. A model that is merely too sure of what it flags ranks it still."""
-    rows = connection.execute(
-        "SELECT score, positives FROM tried WHERE reason IS NULL AND positives IS NOT NULL AND n = 1"
-    ).fetchnumpy()
-    score, outcome = np.asarray(rows["score"], dtype=np.float64), np.asarray(rows["positives"]) > 0
+    score, outcome, _ = _load_scored(connection)
     if len(score) < _ENOUGH or float(score.min()) < 0.5 or outcome.all() or not outcome.any():
         return
     if float(score.mean() - outcome.mean()) > _ABOVE and _auroc(score, outcome) < _BLIND:

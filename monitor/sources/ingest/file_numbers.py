@@ -25,9 +25,7 @@ def number_files(
     if new:
         (last,) = fetch_row(connection, "SELECT coalesce(max(file_id), 0) FROM files")
         numbers = range(last + 1, last + 1 + len(new))
-        load_table(
-            connection, "new_files", {"file_id": np.array(numbers, dtype=np.int32), "path": np.array(new, dtype=object)}
-        )
+        load_table(connection, "new_files", {"file_id": np.array(numbers, dtype=np.int32), "path": new})
         connection.execute("INSERT INTO files SELECT file_id, $model_id, $source, path FROM new_files", where)
         known |= dict(zip(new, numbers, strict=True))
     return {file: known[file] for file in files}
@@ -45,14 +43,8 @@ def load_file_numbers(
     ``placed``: whether the files stand in order, so that a position tells which it is (see ``formats.relation_of``): texts need
     not be compared.
     """
-    load_table(
-        connection,
-        "file_numbers",
-        {
-            "file": np.array(list(numbers), dtype=object),
-            "file_id": np.array(list(numbers.values()), dtype=np.int32),
-        },
-    )
+    numbered = np.array(list(numbers.values()), dtype=np.int32)
+    load_table(connection, "file_numbers", {"file": numbers.keys(), "file_id": numbered})
     if len(numbers) == 1:
         number = str(next(iter(numbers.values())))
     elif placed:

@@ -207,10 +207,10 @@ class FileGuard(Guard):
         )
         if kind == "no_room":
             why = f"needs more room to be taken than the disk of the state directory has ({first_line(error)})"
-            self._blame(item, Failure(kind, why))
-            return False
-        said = first_line(error) if kind == "timed_out" else f"{type(error).__name__}: {first_line(error)}"
-        self._blame(item, Failure(kind, f"can be read by itself, but not be taken into the store: {said}"))
+        else:
+            said = first_line(error) if kind == "timed_out" else f"{type(error).__name__}: {first_line(error)}"
+            why = f"can be read by itself, but not be taken into the store: {said}"
+        self._blame(item, Failure(kind, why))
         return False
 
     def forget_failures(self, items: Sequence[str]) -> None:
@@ -239,22 +239,17 @@ class FileGuard(Guard):
     def _blame(self, item: str, failed: Failure) -> None:
         """One try has failed."""
         held = self._held.get(item) or Suspect(item, self._fingerprints.get(item, ""))
-        if failed.kind == "no_room":  # no try: a push waits, and a file is read once there is room
-            remedy = failed.remedy or REMEDIES[failed.kind]
-            with_room = note_room(describe_circumstances(self._connection), self._room.size)
-            self._held[item] = held = replace(
-                held, kind=failed.kind, reason=failed.reason, remedy=remedy, tried_with=with_room
-            )
-            store_suspect(self._connection, self._model.name, self._source.name, held, self._now)
-            self._tell_short(held, news=True)
-            return
-        tries = held.tries + 1
+        is_try = failed.kind != "no_room"  # else a push waits, and a file is read once there is room
+        tries, circumstances = held.tries + is_try, describe_circumstances(self._connection)
         self._held[item] = held = replace(
-            held, tries=tries, set_aside=tries >= MOST_TRIES, kind=failed.kind, reason=failed.reason,
-            remedy=failed.remedy or REMEDIES[failed.kind], tried_with=describe_circumstances(self._connection),
+            held, tries=tries, set_aside=tries >= MOST_TRIES if is_try else held.set_aside, kind=failed.kind,
+            reason=failed.reason, remedy=failed.remedy or REMEDIES[failed.kind],
+            tried_with=circumstances if is_try else note_room(circumstances, self._room.size),
         )  # fmt: skip
         store_suspect(self._connection, self._model.name, self._source.name, held, self._now)
-        if not (self._pushed and held.set_aside):  # the source refuses it, and tells
+        if not is_try:
+            self._tell_short(held, news=True)
+        elif not (self._pushed and held.set_aside):  # the source refuses it, and tells
             self._tell(held, news=True)
 
     def _tell_short(self, held: Suspect, *, news: bool) -> None:

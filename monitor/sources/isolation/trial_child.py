@@ -74,16 +74,15 @@ def _try(trial: TrialOrder, item: str, room: Room) -> None:
 def _failed(trial: TrialOrder, error: BaseException, kind: str, item: str = "") -> dict[str, str]:
     """Why the file cannot be read."""
     text = first_line(error)[:_REASON]
+    longest = describe_longest_line(trial.source.path_of(item)) if kind == "out_of_memory" else ""
     if kind == "no_room":
-        return {"kind": kind, "reason": f"needs more room to be read than the disk of the state directory has ({text})"}
-    if kind == "out_of_memory":
-        if longest := describe_longest_line(trial.source.path_of(item)):
-            return {
-                "kind": kind, "remedy": _SHORTER,
-                "reason": f"takes more memory to read than memory_limit, {trial.memory_limit}: {longest}",
-            }  # fmt: skip
-        return {"kind": kind, "reason": f"takes more memory to read than memory_limit, {trial.memory_limit} ({text})"}
-    return {"kind": kind, "reason": f"cannot be read: {type(error).__name__}: {text}"}
+        reason = f"needs more room to be read than the disk of the state directory has ({text})"
+    elif kind == "out_of_memory":
+        limit = f"takes more memory to read than memory_limit, {trial.memory_limit}"
+        reason = f"{limit}: {longest}" if longest else f"{limit} ({text})"
+    else:
+        reason = f"cannot be read: {type(error).__name__}: {text}"
+    return {"kind": kind, "reason": reason, "remedy": _SHORTER if longest else ""}
 
 
 def _answer(answers: IO[str], value: object) -> None:
