@@ -163,10 +163,8 @@ class Trial:
 
     def list_findings(self, at: datetime | None, model: Model, time_zone: str) -> list[Finding]:
         """All that is worth knowing; sentences go on from the source's name. ``time_zone``: the source's."""
-        return [*self._mistakes(), *self._set_aside(), *self.findings, *self._notes(at, model, time_zone)]
-
-    def _mistakes(self) -> list[Finding]:
-        return [Finding(Weight.MISTAKE, f"{file}: {refusal.why}") for file, refusal in self.refused.items()]
+        mistakes = [Finding(Weight.MISTAKE, f"{file}: {refusal.why}") for file, refusal in self.refused.items()]
+        return [*mistakes, *self._set_aside(), *self.findings, *self._notes(at, model, time_zone)]
 
     def _set_aside(self) -> list[Finding]:
         """A sentence for each reason to set rows aside, the most frequent first."""

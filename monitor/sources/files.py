@@ -24,7 +24,7 @@ from monitor.sources.inspect import (
     SMALL,
     UnusableFile,
     estimated_rows,
-    group_runs,
+    give_batches,
     inspect_file,
     is_small,
     tell_missing,
@@ -98,7 +98,7 @@ class FileSource(ConfiguredSource):
             (replace(file, known=file.path in cursor) for file in listed if cursor.get(file.path) != file.fingerprint),
             key=lambda file: (file.changed, file.path),
         )
-        yield from self._batches(connection, fresh, guard)
+        yield from give_batches(self._inspected(connection, fresh, guard), self._batch)
 
     def read_single(self, connection: duckdb.DuckDBPyConnection, item: str, now: datetime) -> Batch | Problem:
         """One file alone, as ``read_batches`` would give it."""
@@ -167,31 +167,17 @@ class FileSource(ConfiguredSource):
                 files.append(_File(f"{protocol}://{path.lstrip('/')}", f"{status.get('size')}:{stamp}", seconds))
         return files
 
-    def _batches(
+    def _inspected(
         self, connection: duckdb.DuckDBPyConnection, fresh: Sequence[_File], guard: Guard
-    ) -> Iterator[Batch | Problem]:
-        problems: list[Problem] = []
-        for members in group_runs(self._looked(connection, fresh, problems, guard)):
-            yield from problems
-            problems.clear()
-            yield self._batch(members)
-        yield from problems
-
-    def _looked(
-        self, connection: duckdb.DuckDBPyConnection, fresh: Sequence[_File], problems: list[Problem], guard: Guard
-    ) -> Iterator[tuple[tuple[_File, "formats.Layout"], Hashable, int]]:
-        """The files that rows can be taken from, each with its kind and rows; ``problems`` grows by those of the others."""
+    ) -> Iterator[Problem | tuple[tuple[_File, "formats.Layout"], Hashable, int]]:
+        """The files that rows can be taken from, each with its kind and rows, and problems, most of them of the others."""
         for file in fresh:
             layout = guard.inspect_item(file.path, partial(self._layout, connection, file))
-            if layout is None:
+            if layout is None or isinstance(layout, Problem):
+                yield from [layout] if layout else []
                 continue
-            if isinstance(layout, Problem):
-                problems.append(layout)
-                continue
-            problems += [
-                Problem(file.path, reason, f"{file.path}: {told}")
-                for reason, told in tell_missing(layout, self.config, self.slices).items()
-            ]
+            for reason, told in tell_missing(layout, self.config, self.slices).items():
+                yield Problem(file.path, reason, f"{file.path}: {told}")
             # what a file written anew no longer says is told of it alone
             small = not file.known and is_small(layout, file.path, file.size)
             kind: Hashable = object() if guard.wants_alone(file.path) else SMALL if small else layout.run

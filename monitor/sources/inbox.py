@@ -31,7 +31,7 @@ from monitor.sources.inspect import (
     SMALL,
     UnusableFile,
     estimated_rows,
-    group_runs,
+    give_batches,
     hide_path,
     inspect_file,
     is_small,
@@ -271,14 +271,14 @@ class InboxSource(ConfiguredSource):
         if taken:
             self.inbox.complete_pushes(taken, None, now)
         guard.note_files({file.path.name: file.digest for file in fresh})
-        problems: list[Problem] = []
         missing: list[Mapping[ProblemReason, str]] = []
-        for members in group_runs(self._looked(connection, fresh, now, problems, missing, guard)):
-            yield from problems
-            problems.clear()
-            yield self._batch(members, gone, now)
-            gone = {}
-        yield from problems
+
+        def batch_of(members: Sequence[tuple[WaitingPush, "formats.Layout"]]) -> Batch:
+            forgotten = dict(gone)
+            gone.clear()  # the first batch forgets them all
+            return self._batch(members, forgotten, now)
+
+        yield from give_batches(self._inspected(connection, fresh, now, missing, guard), batch_of)
         for reason, told in missing[0].items() if missing else ():
             if all(reason in each for each in missing):  # a row may well lack a key, all of them hardly
                 yield Problem(fresh[0].path.name, reason, f"{_pushes(fresh)}: {told}")
@@ -298,15 +298,10 @@ class InboxSource(ConfiguredSource):
         """See ``monitor.sources.batch.GuardedSource``."""
         return str(self.inbox.directory / item)
 
-    def _looked(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        files: Sequence[WaitingPush],
-        now: datetime,
-        problems: list[Problem],
-        missing: list[Mapping[ProblemReason, str]],
-        guard: Guard,
-    ) -> Iterator[tuple[tuple[WaitingPush, "formats.Layout"], Hashable, int]]:
+    def _inspected(
+        self, connection: duckdb.DuckDBPyConnection, files: Sequence[WaitingPush], now: datetime,
+        missing: list[Mapping[ProblemReason, str]], guard: Guard,
+    ) -> Iterator[Problem | tuple[tuple[WaitingPush, "formats.Layout"], Hashable, int]]:  # fmt: skip
         """The files that rows can be taken from, each with its kind and rows; the others are refused and told. ``missing``
         grows by what each of those lacks, slices and mapped columns."""
         for file in files:
@@ -319,15 +314,12 @@ class InboxSource(ConfiguredSource):
                     self.inbox.complete_pushes([file], {file.path.name: Outcome(refused=why)}, now)
                     reason: ProblemReason = "unreadable_file" if layout else "push_set_aside"
                     kept = tell_where_kept(self.inbox.relative_path, file.path.name)
-                    problems.append(Problem(file.path.name, reason, f"push {file.id}: {why}. {kept}"))
+                    yield Problem(file.path.name, reason, f"push {file.id}: {why}. {kept}")
                 continue
             missing.append(tell_missing(layout, self.config, self.slices))
             size = file.path.stat().st_size
-            kind: Hashable = layout.signature
-            if guard.wants_alone(file.path.name):
-                kind = object()
-            elif is_small(layout, file.path.name, size):
-                kind = SMALL
+            kind = SMALL if is_small(layout, file.path.name, size) else layout.signature
+            kind = object() if guard.wants_alone(file.path.name) else kind
             yield (file, layout), kind, estimated_rows(layout, file.path.name, size)
 
     def _batch(

@@ -3,7 +3,7 @@ together."""
 
 import errno
 import os
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -12,8 +12,9 @@ import duckdb
 
 from monitor.config.settings import Source as SourceConfig
 from monitor.model.errors import SourceError
-from monitor.model.problems import ProblemReason
+from monitor.model.problems import Problem, ProblemReason
 from monitor.sources import column_hints as own_names
+from monitor.sources.batch import Batch
 from monitor.sources.formats import relations as formats
 from monitor.sources.formats.layout import Needs, missing_columns
 from monitor.store.blame import is_grave
@@ -136,6 +137,26 @@ def estimated_rows(layout: "formats.Layout", path: str, size: int) -> int:
 def is_small(layout: "formats.Layout", path: str, size: int) -> bool:
     """Whether a file goes together with others of any kind."""
     return max(estimated_rows(layout, path, size), size // _LINE_BYTES) <= SMALL_ROWS
+
+
+def give_batches(
+    inspected: Iterable[Problem | tuple[T, Hashable, int]], batch_of: Callable[[list[T]], Batch]
+) -> Iterator[Batch | Problem]:
+    """Give files that were inspected as batches, each run as one; problems of other files come before the batch after them."""
+    problems: list[Problem] = []
+
+    def sort_out() -> Iterator[tuple[T, Hashable, int]]:
+        for each in inspected:
+            if isinstance(each, Problem):
+                problems.append(each)
+            else:
+                yield each
+
+    for members in group_runs(sort_out()):
+        yield from problems
+        problems.clear()
+        yield batch_of(members)
+    yield from problems
 
 
 def group_runs(looked: Iterable[tuple[T, Hashable, int]]) -> Iterator[list[T]]:

@@ -30,7 +30,7 @@ from monitor.sources.records import read_cursor, store_notes, write_cursor
 from monitor.sources.remedies import REMEDIES
 from monitor.sources.renewal.orphans import mend_orphans
 from monitor.sources.renewal.renew import renew_meaning
-from monitor.store.connection import atomic, naive
+from monitor.store.connection import atomic, fetch_row, naive
 from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import take_out
 from monitor.store.scores.served import Serving
@@ -52,10 +52,8 @@ def configured_sources(model: Model, base: Path, state_dir: Path) -> Sequence[So
 def was_cut_short(store: ModelStore) -> bool:
     """Whether something was taken since the last pull on record: calwatch was killed, or a later source failed, before parked
     labels could be tried on the new rows. Nothing else would try them until more rows come."""
-    row = store.execute(
-        statement("pull_unfinished"), {"model_id": store.model_id, "model": store.model.name}
-    ).fetchone()
-    return bool(row and row[0])
+    own = {"model_id": store.model_id, "model": store.model.name}
+    return bool(fetch_row(store.connection, statement("pull_unfinished"), own)[0])
 
 
 SET_ASIDE_SHARE = 0.05  # of the rows of a cycle

@@ -223,8 +223,8 @@ class FileGuard(Guard):
         self._room = self._room_now()
         try:
             for item, failed in alone.try_alone(
-                self._source, self._model, [(item, 2 * seconds_for(self._size_of(item))) for item in items], self._now,
-                memory_limit=memory_limit(self._connection), spill=self._spill(),
+                self._source, self._model, [(item, 2 * seconds_for(_size(self._fingerprints.get(item, "")))) for item in items],
+                self._now, memory_limit=memory_limit(self._connection), spill=self._spill(),
             ):  # fmt: skip
                 if failed is None:
                     self._passed.add(item)
@@ -274,9 +274,6 @@ class FileGuard(Guard):
             drop_suspects(self._connection, self._model.name, self._source.name, items)
             for item in items:
                 del self._held[item]
-
-    def _size_of(self, item: str) -> int:
-        return _size(self._fingerprints.get(item, ""))
 
     def _spill(self) -> Path:
         (directory,) = fetch_row(self._connection, "SELECT current_setting('temp_directory')")

@@ -1,7 +1,7 @@
 """Labels whose prediction has not come: how many, since when, and the ids of both sides that say why."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 import duckdb
@@ -94,10 +94,6 @@ def _of(store: ModelStore, source: str, now: datetime) -> dict[str, object]:
 
 # a label whose word means "not labelled yet" waits for a label, not for a prediction
 _IS_LABEL = "(positives IS NOT NULL OR label IS NOT NULL AND NOT label_missing(label))"
-_COLUMNS = (
-    "model", "source", "labels", "oldest_at", "newest_at", "due", "joined", "label_examples", "prediction_examples", "guess",
-    "compared_at",
-)  # fmt: skip
 _TIMES = ("oldest_at", "newest_at", "compared_at")
 
 
@@ -107,7 +103,8 @@ def store_waiting(
     """Replace what was found of the model before; each finding says one of them in words."""
     connection.execute("DELETE FROM waiting_labels WHERE model = $model", {"model": model})
     for each, finding in zip(found, findings, strict=True):
-        values = {name: getattr(each, name) for name in _COLUMNS}
+        values = asdict(each)
+        del values["looked_at"]
         values |= {name: naive(values[name]) for name in _TIMES}
         values |= {name: list(values[name]) for name in ("label_examples", "prediction_examples")}
         values |= {"suspicious": each.suspicious, "finding": finding}
