@@ -195,7 +195,7 @@ def schema(
         out.write_text(text, "utf-8")
     except OSError as error:
         raise CalwatchError(f"{out}: cannot be written: {error.strerror}") from error
-    console.say(f"wrote {out}")
+    console.print_line(f"wrote {out}")
 
 
 def write_schemas(config: Path, rules: Path) -> None:
@@ -203,7 +203,7 @@ def write_schemas(config: Path, rules: Path) -> None:
 
     for target, held in ((config, config_schema()), (rules, rules_schema())):
         target.write_text(_text(held), "utf-8")
-        console.say(f"wrote {target}")
+        console.print_line(f"wrote {target}")
 
 
 def _text(held: dict[str, Any]) -> str:

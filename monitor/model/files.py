@@ -3,7 +3,7 @@
 import errno
 import os
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 _CANNOT = (errno.EINVAL, errno.ENOTSUP)  # what file systems say that flush no directories
 
@@ -27,8 +27,3 @@ def directory_name(model: str) -> str:
     if model in (".", ".."):
         return "%2E" * len(model)
     return quote(model, safe="")
-
-
-def model_of(directory: str) -> str:
-    """The model whose ``directory_name`` this is."""
-    return unquote(directory)

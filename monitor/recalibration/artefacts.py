@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from monitor import __version__
 from monitor.model import Slice, Task
@@ -225,64 +225,44 @@ def _window_object(window: SampleWindow) -> dict[str, object]:
     return {"start": _time_text(window.start), "end": _time_text(window.end), "n": int(window.n)}
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected a text, got {value!r}")
+_NAMES = {str: "a text", dict: "an object", int: "a count", list: "a list", float: "a number"}
+
+
+def _take(content: Any, name: str | int, kind: type) -> Any:
+    """Return the value of a key. Raises KeyError where there is none, TypeError where it is of another kind."""
+    value = content[name]
+    if not isinstance(value, (int, float) if kind is float else kind):
+        raise TypeError(f"expected {_NAMES[kind]} as {name}, got {value!r}")
     return value
 
 
-def _mapping(value: object) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise TypeError(f"expected an object, got {value!r}")
-    return value
+def _take_window(content: Mapping[str, object], name: str) -> SampleWindow:
+    window = _take(content, name, dict)
+    start, end = (datetime.fromisoformat(_take(window, edge, str)) for edge in ("start", "end"))
+    return SampleWindow(start, end, _take(window, "n", int))
 
 
-def _window_of(value: object) -> SampleWindow:
-    window = _mapping(value)
-    n = window["n"]
-    if not isinstance(n, int):
-        raise TypeError(f"expected a count, got {n!r}")
-    start, end = (datetime.fromisoformat(_text(window[edge])) for edge in ("start", "end"))
-    return SampleWindow(start, end, n)
-
-
-def _metrics_of(value: object) -> dict[str, float | None]:
-    metrics = {}
-    for name, number in _mapping(value).items():
-        if number is not None and not isinstance(number, (int, float)):
-            raise TypeError(f"expected a number as {name}, got {number!r}")
-        metrics[name] = number
-    return metrics
+def _take_metrics(content: Mapping[str, object], name: str) -> dict[str, float | None]:
+    metrics = _take(content, name, dict)
+    return {key: None if metrics[key] is None else _take(metrics, key, float) for key in metrics}
 
 
 def _artefact_of(content: Mapping[str, object]) -> Artefact:
-    gate, parent, reasons = content["gate_window"], content["parent"], content["reasons"]
-    if not isinstance(reasons, list):
-        raise TypeError(f"expected a list of reasons, got {reasons!r}")
-    return Artefact(
-        model=_text(content["model"]),
-        scope=Slice.parse(_text(content["scope"])),
-        method=_text(content["method"]),
-        parameters=_mapping(content["parameters"]),
-        task=Task(_text(content["task"])),
-        fitted_at=datetime.fromisoformat(_text(content["fitted_at"])),
-        fit_window=_window_of(content["fit_window"]),
-        gate_window=None if gate is None else _window_of(gate),
-        parent=None if parent is None else _text(parent),
-        calwatch_version=_text(content["calwatch_version"]),
-        before=_metrics_of(content["before"]),
-        after=_metrics_of(content["after"]),
-        reasons=tuple(_text(reason) for reason in reasons),
-        logits_are=_logits_are(content.get("logits_are", "logits")),
+    model, scope, method, task, fitted_at, version = (
+        _take(content, name, str) for name in ("model", "scope", "method", "task", "fitted_at", "calwatch_version")
     )
-
-
-def _logits_are(value: object) -> Literal["logits", "probabilities"]:
-    if value == "logits":
-        return "logits"
-    if value == "probabilities":
-        return "probabilities"
-    raise ValueError(f'logits_are must be "logits" or "probabilities" (got {value!r})')
+    logits_are = content.get("logits_are", "logits")
+    if logits_are not in ("logits", "probabilities"):
+        raise ValueError(f'logits_are must be "logits" or "probabilities" (got {logits_are!r})')
+    reasons = _take(content, "reasons", list)
+    return Artefact(
+        model=model, scope=Slice.parse(scope), method=method, parameters=_take(content, "parameters", dict),
+        task=Task(task), fitted_at=datetime.fromisoformat(fitted_at), fit_window=_take_window(content, "fit_window"),
+        gate_window=None if content["gate_window"] is None else _take_window(content, "gate_window"),
+        parent=None if content["parent"] is None else _take(content, "parent", str), calwatch_version=version,
+        before=_take_metrics(content, "before"), after=_take_metrics(content, "after"),
+        reasons=tuple(_take(reasons, place, str) for place in range(len(reasons))), logits_are=logits_are,
+    )  # fmt: skip
 
 
 def _read_object(path: Path, what: str, hint: str = _ELSEWHERE) -> dict[str, object]:

@@ -90,7 +90,7 @@ class ByOutcome:
         sides = (Side(side.count[mask], side.doubt[mask], side.lost[mask]) for side in (self.positives, self.negatives))
         return ByOutcome(self.bin[mask], *sides)
 
-    def pooled(self) -> "ByOutcome":
+    def pool(self) -> "ByOutcome":
         """One row per bin that has samples."""
         size = SCORE_BINS * FINE_BINS
         filled = np.unique(self.bin)
@@ -119,7 +119,7 @@ class ByOutcome:
 
 def fit_by_outcome(method: str, cells: ByOutcome) -> Calibrator:
     """``method`` fitted on cells, pooled by bin. Raises ValueError when samples are too few."""
-    together = cells.pooled()
+    together = cells.pool()
     own = method_named(method)
     fit = part_of(own.fit)
     fitted: Calibrator

@@ -16,7 +16,7 @@ from monitor.model import Slice
 from monitor.model.reasons import Code, Reason
 from monitor.model.samples import Samples
 from monitor.model.words import tell_reasons
-from monitor.statistics.calibration.metrics import measure
+from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.calibration.reliability import reliability
 from monitor.statistics.cells import Cells, Clusters
 from monitor.statistics.paired_loss import Improvement, improvement, log_losses
@@ -24,23 +24,23 @@ from monitor.statistics.paired_loss import Improvement, improvement, log_losses
 COLUMNS = ("samples", "mean_score", "outcome_rate", "rate_lower", "rate_upper")  # of a bar, after the number of its bin
 
 
-def bars(score: NDArray[np.float64], samples: Samples) -> tuple[tuple[float | None, ...], ...]:
+def count_bars(score: NDArray[np.float64], samples: Samples) -> tuple[tuple[float | None, ...], ...]:
     """For each of the 15 bins that holds samples its number (from 0) and COLUMNS, rounded to six digits; None = unknown.
 
     ``score`` (N,): what a calibrator makes of the samples' own.
     """
-    held = reliability(*counted(score, samples))
+    held = reliability(*count_cells(score, samples))
     return tuple(
         (float(place), *(_rounded(float(held[name][0, place])) for name in COLUMNS))
         for place in np.flatnonzero(held["samples"][0]).tolist()
     )
 
 
-def counted(score: NDArray[np.float64], samples: Samples) -> tuple[Cells, int, Clusters | None]:
+def count_cells(score: NDArray[np.float64], samples: Samples) -> tuple[Cells, int, Clusters | None]:
     """Cells of the samples under other scores (N,), that it is one unit, and clusters where samples may depend."""
     n, positives = samples.n, samples.positives
     clusters = None
-    if samples.depends:
+    if samples.are_dependent:
         clusters = Clusters.from_samples(score, None, samples.units(), n=n, positives=positives)
     return Cells.from_samples(score, n=n, positives=positives), 1, clusters
 
@@ -58,14 +58,14 @@ MIN_SLICE_GROUPS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Needed:
+class Minimums:
     """Later samples below which nothing is judged, and those below which a slice is not."""
 
     samples: int = 200
     slice_samples: int = 100
 
 
-NEEDED = Needed()
+MINIMUMS = Minimums()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def split_in_time(samples: Samples, fraction: float = 0.6) -> tuple[Samples, Sam
     return samples.subset(early), samples.subset(~early & ~straddling)
 
 
-def judge(
+def judge_candidate(
     current: Floats,
     candidate: Floats,
     samples: Samples,
@@ -126,7 +126,7 @@ def judge(
     *,
     apart: Bools | None = None,
     confidence: float = 0.95,
-    needed: Needed = NEEDED,
+    needed: Minimums = MINIMUMS,
 ) -> Verdict:
     """Whether ``candidate`` scores may replace ``current`` scores, both (N,) on samples later than the fit window.
 
@@ -179,7 +179,7 @@ def _metrics(score: Floats, samples: Samples) -> dict[str, float | None]:
     n = len(samples)
     if n == 0:
         return {"n": 0, "log_loss": None, "ece": None, "brier": None}
-    found = measure(*counted(score, samples))
+    found = measure_calibration(*count_cells(score, samples))
     loss = improvement(log_losses(score, samples.outcome), samples.units(), 0.975, samples.n)
     return {
         "n": n, "log_loss": loss.mean, "log_loss_lower": _known(loss.lower), "log_loss_upper": _known(loss.upper),
@@ -201,7 +201,7 @@ def _slice_improvements(
     rows_of = np.split(order, np.searchsorted(slice_index[order], np.arange(1, len(slices))))
     members: dict[str, list[int]] = {}
     for index in np.unique(slice_index):
-        for around in Slice.parse(slices[index]).enclosing():
+        for around in Slice.parse(slices[index]).wider_slices():
             members.setdefault(around.text, []).append(int(index))
     enough: dict[str, Ints] = {}
     for name, indices in members.items():

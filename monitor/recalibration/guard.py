@@ -18,11 +18,11 @@ from monitor.model.reasons import Code, Reason, Trigger, TriggerKind
 from monitor.model.refits import RollbackOrder, job_of
 from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator, Identity
-from monitor.recalibration.registry import ever_promoted
-from monitor.statistics.sequential_comparison import ALPHA, BOUND, NOTHING, Compared, compare, most_better
-from monitor.store.connection import atomic, naive
+from monitor.recalibration.registry import load_promoted, load_serving
+from monitor.statistics.sequential_comparison import ALPHA, BOUND, NOTHING, LossComparison, bound_gain, compare_losses
+from monitor.store.connection import fetch_dicts, make_naive, transaction
 from monitor.store.model_store import ModelStore
-from monitor.store.samples import load_shares
+from monitor.store.samples import load_batches
 from monitor.store.sql import statement
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,7 +45,7 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
-class Guarded:
+class GuardResult:
     """What one look found: the rollbacks to ask for, and what people should know."""
 
     rollbacks: tuple[Job, ...] = ()
@@ -66,25 +66,25 @@ def begin_guard(
     connection.execute(
         statement("guard_insert"),
         {
-            **where, "calibrator": calibrator, "parent": parent, "version": version, "since": naive(now),
-            "until": naive(now + model.recalibration.guard),
+            **where, "calibrator": calibrator, "parent": parent, "version": version, "since": make_naive(now),
+            "until": make_naive(now + model.recalibration.guard),
         },
     )  # fmt: skip
 
 
-def keep_guard(store: ModelStore, now: datetime, end: datetime) -> Guarded:
+def run_guards(store: ModelStore, now: datetime, end: datetime) -> GuardResult:
     """Look at what came in for every guard of the model. ``end``: samples observed before then are mature."""
     connection, model = store.connection, store.model
     rollbacks, notes = [], []
     for guard in _watching(connection, model.name):
-        with atomic(connection):
-            if not _in_charge(connection, model.name, guard):
-                _settle(connection, model.name, guard, "over")
+        with transaction(connection):
+            if load_serving(connection, model.name).get(guard.scope.text) != guard.calibrator:
+                _store_state(connection, model.name, guard, "over")
                 continue
-            blind = _look(store, guard, min(end, guard.until))
-            found, left_out = _sum(connection, model.name, guard)
+            blind = _compare_changed(store, guard, min(end, guard.until))
+            found, left_out = _sum_buckets(connection, model.name, guard)
             state = "worse" if found.is_worse else ("over" if end >= guard.until else "watching")
-            _settle(connection, model.name, guard, state, found, left_out)
+            _store_state(connection, model.name, guard, state, found, left_out)
         if blind and not guard.was_blind and not found.samples:
             notes.append(
                 f"calibrator {guard.calibrator} of {guard.scope.text} cannot be compared with the one before: samples carry "
@@ -92,10 +92,10 @@ def keep_guard(store: ModelStore, now: datetime, end: datetime) -> Guarded:
             )
         if state == "worse":
             rollbacks.append(_rollback(model.name, guard, found, now))
-    return Guarded(tuple(rollbacks), tuple(notes))
+    return GuardResult(tuple(rollbacks), tuple(notes))
 
 
-def _rollback(model: str, guard: Guard, found: Compared, now: datetime) -> Job:
+def _rollback(model: str, guard: Guard, found: LossComparison, now: datetime) -> Job:
     why = Reason.of(
         Code.GUARD_WORSE, calibrator=guard.calibrator, parent=guard.parent, by=found.loss / found.groups,
         samples=found.samples, evidence=found.evidence, limit=1 / ALPHA,
@@ -106,38 +106,19 @@ def _rollback(model: str, guard: Guard, found: Compared, now: datetime) -> Job:
 
 
 def _watching(connection: duckdb.DuckDBPyConnection, model: str) -> list[Guard]:
-    rows = connection.execute(statement("guards_watching"), {"model": model}).fetchall()
-    return [
-        Guard(
-            Slice.parse(row[0]), row[1], row[2], row[3], row[4].replace(tzinfo=UTC), row[5].replace(tzinfo=UTC), row[6]
-        )
-        for row in rows
-    ]
+    rows = fetch_dicts(connection, statement("guards_watching"), {"model": model})
+    return [Guard(**row | {"scope": Slice.parse(row["scope"])}) for row in rows]
 
 
-def _in_charge(connection: duckdb.DuckDBPyConnection, model: str, guard: Guard) -> bool:
-    found = connection.execute(
-        "SELECT 1 FROM serving WHERE model = $model AND scope = $scope AND calibrator = $calibrator AND until IS NULL",
-        {"model": model, "scope": guard.scope.text, "calibrator": guard.calibrator},
-    ).fetchone()
-    return found is not None
-
-
-def _look(store: ModelStore, guard: Guard, end: datetime) -> bool:
+def _compare_changed(store: ModelStore, guard: Guard, end: datetime) -> bool:
     """Compare anew what changed; whether some samples could not be compared."""
     model = store.model
-    scopes = [
-        Slice.parse(scope)
-        for (scope,) in store.execute(
-            "SELECT scope FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''",
-            {"model": model.name},
-        ).fetchall()
-    ]
+    scopes = list(map(Slice.parse, load_serving(store.connection, model.name)))
     covered = store.registry.slices_in_charge_of(guard.scope, scopes)
     where: dict[str, object] = {
         "model_id": store.model_id, "version": guard.version, "covered": covered, "model": model.name,
-        "calibrator": guard.calibrator, "since": naive(guard.since),
-        "first": naive(_bucket_of(guard.since, model.bucket)), "end": naive(end),
+        "calibrator": guard.calibrator, "since": make_naive(guard.since),
+        "first": make_naive(guard.since - (guard.since - _EPOCH) % model.bucket), "end": make_naive(end),
     }  # fmt: skip
     changed = {
         bucket.replace(tzinfo=UTC): mark
@@ -145,7 +126,7 @@ def _look(store: ModelStore, guard: Guard, end: datetime) -> bool:
     }
     if not changed:
         return False
-    known = ever_promoted(store.connection, model.name)
+    known = load_promoted(store.connection, model.name)
     pair = known[guard.calibrator], known.get(guard.parent) or Identity()
     blind = False
     for run in _runs(list(changed), model.bucket):
@@ -168,40 +149,36 @@ def _runs(buckets: list[datetime], width: timedelta) -> Iterator[list[datetime]]
 
 def _store_run(
     connection: duckdb.DuckDBPyConnection, model: str, guard: Guard,
-    found: Mapping[datetime, tuple[str, Compared, int]],
+    found: Mapping[datetime, tuple[str, LossComparison, int]],
 ) -> None:  # fmt: skip
-    own = {"model": model, "calibrator": guard.calibrator, "since": naive(guard.since)}
-    connection.execute(statement("guard_buckets_delete"), {**own, "buckets": [naive(bucket) for bucket in found]})
+    own = {"model": model, "calibrator": guard.calibrator, "since": make_naive(guard.since)}
+    connection.execute(statement("guard_buckets_delete"), {**own, "buckets": [make_naive(bucket) for bucket in found]})
     marks, compared, left_out = zip(*found.values(), strict=True)
     connection.execute(
         statement("guard_buckets_insert"),
         {
-            **own, "buckets": [naive(bucket) for bucket in found], "marks": list(marks), "left_out": list(left_out),
+            **own, "buckets": [make_naive(bucket) for bucket in found], "marks": list(marks), "left_out": list(left_out),
             "factors": [list(each.log_factors) for each in compared], "groups": [each.groups for each in compared],
             "samples": [each.samples for each in compared], "losses": [each.loss for each in compared],
         },
     )  # fmt: skip
 
 
-def _bucket_of(moment: datetime, width: timedelta) -> datetime:
-    return moment - (moment - _EPOCH) % width
-
-
 def _compare_run(
     store: ModelStore, guard: Guard, covered: list[int], run: list[datetime], pair: tuple[Calibrator, Calibrator]
-) -> dict[datetime, tuple[Compared, int]]:
+) -> dict[datetime, tuple[LossComparison, int]]:
     """For each bucket: (what its samples say, how many cannot be compared)."""
     start, end = max(run[0], guard.since), run[-1] + store.model.bucket
     span = {
-        "model_id": store.model_id, "version": guard.version, "covered": covered, "start": naive(start),
-        "end": naive(end), "seconds": store.model.bucket.total_seconds(),
+        "model_id": store.model_id, "version": guard.version, "covered": covered, "start": make_naive(start),
+        "end": make_naive(end), "seconds": store.model.bucket.total_seconds(),
     }  # fmt: skip
     labelled = dict(store.execute(statement("guard_labelled_rows"), span).fetchall())
     found = {
         bucket: (NOTHING, labelled.get(int(bucket.timestamp() // store.model.bucket.total_seconds()), 0))
         for bucket in run
     }
-    for samples in load_shares(store, guard.version, covered, start, end, SHARE_ROWS):
+    for samples in load_batches(store, guard.version, covered, start, end, SHARE_ROWS):
         for bucket, compared, taken in _compare_share(samples, run, store.model.bucket, pair):
             so_far, left_out = found[bucket]
             found[bucket] = so_far + compared, left_out - taken
@@ -210,7 +187,7 @@ def _compare_run(
 
 def _compare_share(
     samples: Samples, run: list[datetime], width: timedelta, pair: tuple[Calibrator, Calibrator]
-) -> Iterator[tuple[datetime, Compared, int]]:
+) -> Iterator[tuple[datetime, LossComparison, int]]:
     """For each bucket: what these samples, whole groups, say of it, and how many of them could be compared."""
     needs_logits = any(each.needs_logits for each in pair)
     if needs_logits:
@@ -219,46 +196,43 @@ def _compare_share(
         samples = samples.subset(known)
     if not len(samples):
         return
-    bound = BOUND if needs_logits else most_better(pair[0].apply, pair[1].apply)
+    bound = BOUND if needs_logits else bound_gain(pair[0].apply, pair[1].apply)
     ours, theirs = (each.apply(samples.score, samples.logits) for each in pair)
     units = samples.units()
     for bucket in run:
         first = bucket.timestamp()
         rows = np.flatnonzero((samples.observed_at >= first) & (samples.observed_at < first + width.total_seconds()))
         here = None if samples.n is None else samples.n[rows]
-        yield bucket, compare(ours[rows], theirs[rows], samples.outcome[rows], units[rows], bound, here), len(rows)
+        yield (
+            bucket,
+            compare_losses(ours[rows], theirs[rows], samples.outcome[rows], units[rows], bound, here),
+            len(rows),
+        )
 
 
-def _sum(connection: duckdb.DuckDBPyConnection, model: str, guard: Guard) -> tuple[Compared, int]:
+def _sum_buckets(connection: duckdb.DuckDBPyConnection, model: str, guard: Guard) -> tuple[LossComparison, int]:
     rows = connection.execute(
-        statement("guard_buckets"), {"model": model, "calibrator": guard.calibrator, "since": naive(guard.since)}
+        statement("guard_buckets"), {"model": model, "calibrator": guard.calibrator, "since": make_naive(guard.since)}
     ).fetchall()
     found, left_out = NOTHING, 0
     for factors, groups, samples, loss, left in rows:
-        found += Compared(tuple(factors), groups, samples, loss)
+        found += LossComparison(tuple(factors), groups, samples, loss)
         left_out += left
     return found, left_out
 
 
-def _settle(
-    connection: duckdb.DuckDBPyConnection, model: str, guard: Guard, state: str, found: Compared | None = None,
+def _store_state(
+    connection: duckdb.DuckDBPyConnection, model: str, guard: Guard, state: str, found: LossComparison | None = None,
     left_out: int = 0,
 ) -> None:  # fmt: skip
-    where: dict[str, object] = {
-        "model": model, "calibrator": guard.calibrator, "since": naive(guard.since), "state": state
-    }  # fmt: skip
+    where = {"model": model, "calibrator": guard.calibrator, "since": make_naive(guard.since)}
     mine = "WHERE model = $model AND calibrator = $calibrator AND since = $since"
-    connection.execute(f"UPDATE guards SET state = $state {mine}", where)
+    new: dict[str, object] = {"state": state}
     if found is not None:
-        connection.execute(
-            f"UPDATE guards SET evidence = $evidence, groups = $groups, samples = $samples, loss = $loss, "
-            f"left_out = $left_out {mine}",
-            {
-                **{name: value for name, value in where.items() if name != "state"}, "evidence": found.evidence,
-                "groups": found.groups, "samples": found.samples,
-                "loss": found.loss / found.groups if found.groups else None, "left_out": left_out,
-            },
-        )  # fmt: skip
+        loss = found.loss / found.groups if found.groups else None
+        new |= {"evidence": found.evidence, "groups": found.groups, "samples": found.samples}
+        new |= {"loss": loss, "left_out": left_out}
+    changes = ", ".join(f"{name} = ${name}" for name in new)
+    connection.execute(f"UPDATE guards SET {changes} {mine}", where | new)
     if state != "watching":
-        where.pop("state")
         connection.execute(f"DELETE FROM guard_buckets {mine}", where)

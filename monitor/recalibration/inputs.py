@@ -14,13 +14,13 @@ from monitor.model.refits import RefitRecord, SampleSpan
 from monitor.model.samples import Samples
 from monitor.recalibration.artefacts import SampleWindow
 from monitor.recalibration.guard import begin_guard
-from monitor.recalibration.refit import Refit, Refitting, within
-from monitor.recalibration.registry import in_use, record_artefact, take_charge, write_files
+from monitor.recalibration.refit import Refit, RefitInputs, mask_slices
+from monitor.recalibration.registry import load_charge, record_artefact, take_charge, write_files
 from monitor.recalibration.selection import MIN_UNITS, FitCells
-from monitor.store.cells import bucket_start, covered_cells
+from monitor.store.cells import find_bucket_start, load_covered_cells
 from monitor.store.dictionaries import Registry
 from monitor.store.model_store import ModelStore
-from monitor.store.samples import Loaded, load_samples
+from monitor.store.samples import LoadedSamples, load_samples
 from monitor.store.sql import statement
 from monitor.store.thresholds import load_thresholds, store_thresholds
 
@@ -28,14 +28,16 @@ NAMED = 3  # slices in a reason: there may be hundreds
 AS_WIDE = 0.8  # of a scope's samples: alerts over more of them are about the scope itself
 
 
-def alarmed_within(connection: duckdb.DuckDBPyConnection, model: str, version: str, scope: Slice) -> tuple[Slice, ...]:
+def load_alarmed_slices(
+    connection: duckdb.DuckDBPyConnection, model: str, version: str, scope: Slice
+) -> tuple[Slice, ...]:
     """The slices inside ``scope``, itself excepted, with a firing alert that asks for a refit there."""
     rows = connection.execute(statement("refit_alarmed"), {"model": model, "version": version}).fetchall()
     slices = [Slice.parse(text) for (text,) in rows]
     return tuple(one for one in slices if scope.contains(one) and one != scope)
 
 
-def standing_apart(loaded: Loaded, alarmed: Sequence[Slice]) -> tuple[tuple[Slice, ...], tuple[Reason, ...]]:
+def find_slices_apart(loaded: LoadedSamples, alarmed: Sequence[Slice]) -> tuple[tuple[Slice, ...], tuple[Reason, ...]]:
     """The finest slices that this refit leaves to refits of their own, and what to say of it.
 
     What is wrong in one slice would otherwise bend the calibrator of all slices around it, and the gate would accept that
@@ -43,7 +45,7 @@ def standing_apart(loaded: Loaded, alarmed: Sequence[Slice]) -> tuple[tuple[Slic
     nothing is left out.
     """
     apart = tuple(own for own in loaded.slices if any(one.contains(own) for one in alarmed))
-    others = int(within(loaded.samples, loaded.slices, apart).sum())
+    others = int(mask_slices(loaded.samples, loaded.slices, apart).sum())
     if not others or others > AS_WIDE * len(loaded.samples):
         return (), ()
     names = [one.text for one in alarmed]
@@ -58,34 +60,34 @@ def standing_apart(loaded: Loaded, alarmed: Sequence[Slice]) -> tuple[tuple[Slic
     )
 
 
-def gather(store: ModelStore, job: Job, now: datetime, end: datetime) -> Refitting:
+def gather_inputs(store: ModelStore, job: Job, now: datetime, end: datetime) -> RefitInputs:
     """The inputs of a refit as the database has them now. ``end``: newest labelled samples that are mature."""
     model = store.model
-    charge = in_use(store.connection, model.name)
+    charge = load_charge(store.connection, model.name)
     # samples that a finer calibrator serves stay with it, so they have no say here
     covered = store.registry.slices_in_charge_of(job.scope, [*charge, job.scope])
     start = max(filter(None, (end - model.recalibration.fit_window, job.onset)))
     version = newest_version(store.connection, store.model_id)
     loaded = load_samples(store, version, covered, start, end, model.recalibration.max_samples)
-    alarmed = alarmed_within(store.connection, model.name, version, job.scope)
-    apart, left = standing_apart(loaded, alarmed)
+    alarmed = load_alarmed_slices(store.connection, model.name, version, job.scope)
+    apart, left = find_slices_apart(loaded, alarmed)
     counted = None
     if loaded.of_cells is not None:
         first = max(start, loaded.of_cells)
         left_out = {store.registry.slices[one] for one in apart}
         fitted = [slice_id for slice_id in covered if slice_id not in left_out]
-        counted = fit_cells(store, version, fitted, loaded.samples, first)
+        counted = load_fit_cells(store, version, fitted, loaded.samples, first)
     served = _served_apart(store.registry, job.scope, [*charge, job.scope])
     told = (*served, *left, *(() if counted is None else (_on_counted(counted, model),)))
     since = Reason.of(Code.SAMPLES_SINCE, start=start, is_onset=start == job.onset)
     standing = [one for one in load_thresholds(store.connection, model.name) if one.scope == job.scope and not one.per]
-    return Refitting(
+    return RefitInputs(
         model, job.scope, loaded.samples, loaded.slices, charge, now, (since, *loaded.notes, *told), apart,
         standing[0] if standing else None, counted,
     )  # fmt: skip
 
 
-def fit_cells(
+def load_fit_cells(
     store: ModelStore, version: str, covered: list[int], samples: Samples, start: datetime
 ) -> FitCells | None:
     """The cells from ``start`` to about where ``samples`` divide into fit and gate; None where these are too few buckets,
@@ -97,8 +99,8 @@ def fit_cells(
     if store.model.recalibration.method == "vector" or not len(samples):
         return None
     divide = samples.observed_at[int((1 - store.model.recalibration.gate_fraction) * len(samples))]
-    border = bucket_start(store, datetime.fromtimestamp(float(divide), UTC))
-    starts, cells = covered_cells(store, version, covered, start, border)
+    border = find_bucket_start(store, datetime.fromtimestamp(float(divide), UTC))
+    starts, cells = load_covered_cells(store, version, covered, start, border)
     return FitCells(cells, starts[0], border) if len(starts) >= MIN_UNITS else None
 
 
@@ -121,7 +123,7 @@ def newest_version(connection: duckdb.DuckDBPyConnection, model_id: int) -> str:
     return str(row[0]) if row else ""
 
 
-def judged(job: Job, found: Refit, notes: tuple[Reason, ...], now: datetime) -> Job:
+def conclude_job(job: Job, found: Refit, notes: tuple[Reason, ...], now: datetime) -> Job:
     """The job as the gate decided it."""
     state = JobState.PROMOTED if found.accepted else JobState.REJECTED
     record = _record(found)

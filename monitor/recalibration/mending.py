@@ -31,7 +31,7 @@ from monitor.recalibration.artefacts import (
     write_current,
 )
 from monitor.recalibration.registry import CALIBRATORS, load_serving, record_document
-from monitor.store.connection import atomic, aware
+from monitor.store.connection import make_aware, transaction
 from monitor.store.sql import statement
 
 _VERSIONS = (__version__, "0.1.0", "0+unknown")  # of calwatch, that may have fitted what no text was kept of
@@ -39,14 +39,14 @@ _SPOILT = ".spoilt"
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
+class Repairs:
     """What was found wrong: sentences on what was written again, and on what could not be."""
 
     written: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
 
 
-def mend_files(connection: duckdb.DuckDBPyConnection, state_dir: Path) -> Mended:
+def mend_files(connection: duckdb.DuckDBPyConnection, state_dir: Path) -> Repairs:
     """Check every calibrator's file against its id, and each current.json against the database; write what differs.
 
     Raises StoreError when the database knows no calibrator though files say that some are in charge, and when a file cannot
@@ -77,11 +77,11 @@ def mend_files(connection: duckdb.DuckDBPyConnection, state_dir: Path) -> Mended
             written.append(f"{error.message}: written again from the database")
             artefact = found
         if (model, id_) not in documents:
-            with atomic(connection):
+            with transaction(connection):
                 record_document(connection, artefact)
     for model in sorted({model for model, _ in rows}):
         written += _mend_current(connection, directory, model)
-    return Mended(tuple(written), tuple(lost))
+    return Repairs(tuple(written), tuple(lost))
 
 
 def _refuse_forgotten(connection: duckdb.DuckDBPyConnection, directory: Path) -> None:
@@ -154,7 +154,7 @@ def _supposed(model: str, row: tuple[Any, ...]) -> Iterator[Artefact]:
     """All that it may have been: what jobs do not record is its version, its task, and where its own reasons end."""
     scope, method, parent, fitted_at, parameters, before, after, reasons, details = row
     held = json.loads(details)
-    fitted = aware(fitted_at)
+    fitted = make_aware(fitted_at)
     try:
         fit, gate = _window(held["fit"]), _window(held["gate"]) if held["gate"] else None
     except (KeyError, TypeError, ValueError):

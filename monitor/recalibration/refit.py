@@ -19,17 +19,17 @@ from monitor.model.samples import Samples
 from monitor.model.words import tell_reasons
 from monitor.recalibration.artefacts import Artefact, SampleWindow
 from monitor.recalibration.calibrators import Calibrator, Identity
-from monitor.recalibration.gate import Verdict, bars, judge, split_in_time
-from monitor.recalibration.selection import FitCells, select, select_from_cells
+from monitor.recalibration.gate import Verdict, count_bars, judge_candidate, split_in_time
+from monitor.recalibration.selection import FitCells, select_calibrator, select_calibrator_from_cells
 from monitor.recalibration.straddling import reasons_with_straddling
-from monitor.recalibration.thresholds import Decided, decide, is_due
+from monitor.recalibration.thresholds import ChosenThreshold, choose_thresholds, is_choice_due
 
 Floats = NDArray[np.float64]
 THRESHOLD_SHARE = 0.2  # of all samples, the newest, where thresholds are asked for
 
 
 @dataclass(frozen=True, slots=True)
-class Refitting:
+class RefitInputs:
     """A refit's inputs, as they were in the database when the job began."""
 
     model: Model
@@ -52,9 +52,11 @@ class Refit:
     why: tuple[Reason, ...]
     artefact: Artefact | None = None
     verdict: Verdict | None = None
-    decided: tuple[Decided, ...] = ()  # thresholds: over all samples first, then per class
+    decided: tuple[ChosenThreshold, ...] = ()  # thresholds: over all samples first, then per class
     threshold_window: SampleWindow | None = None  # kept for them: what they are measured on
-    bars_before: tuple[tuple[float | None, ...], ...] = ()  # of the gate's samples, as they were scored; see ``bars``
+    bars_before: tuple[
+        tuple[float | None, ...], ...
+    ] = ()  # of the gate's samples, as they were scored; see ``count_bars``
     bars_after: tuple[tuple[float | None, ...], ...] = ()  # and as the candidate scores them
 
     @property
@@ -68,7 +70,7 @@ class Refit:
         return self.decided[0].threshold if self.decided else None
 
 
-def refit(task: Refitting, *, calwatch_version: str) -> Refit:
+def run_refit(task: RefitInputs, *, calwatch_version: str) -> Refit:
     """Fit on the earlier samples, judge on the later ones against what is in use for them; nothing is written.
 
     On samples of the slices ``apart`` nothing is fitted, but they must not become worse. Where samples are a choice,
@@ -79,24 +81,26 @@ def refit(task: Refitting, *, calwatch_version: str) -> Refit:
         task.model, task.scope, task.samples, task.charge, task.apart, task.counted
     )  # fmt: skip
     settings = model.recalibration
-    own = len(samples) - int(within(samples, task.slices, apart).sum())
+    own = len(samples) - int(mask_slices(samples, task.slices, apart).sum())
     if own < settings.min_samples:
         return Refit(False, (Reason.of(Code.REFIT_FEW_SAMPLES, needed=settings.min_samples, found=own),))
     border = counted.border if counted else None
-    early, late, last = windows(samples, settings.gate_fraction, thresholds=model.threshold is not None, border=border)
-    fitting, others = early.subset(~within(early, task.slices, apart)), within(late, task.slices, apart)
+    early, late, last = split_windows(
+        samples, settings.gate_fraction, thresholds=model.threshold is not None, border=border
+    )
+    fitting, others = early.subset(~mask_slices(early, task.slices, apart)), mask_slices(late, task.slices, apart)
     judging = late.subset(~others)
     try:
         if counted:
-            chosen = select_from_cells(settings.method, counted.cells, confidence=settings.confidence)
+            chosen = select_calibrator_from_cells(settings.method, counted.cells, confidence=settings.confidence)
         else:
-            chosen = select(settings.method, fitting, confidence=settings.confidence)
+            chosen = select_calibrator(settings.method, fitting, confidence=settings.confidence)
     except ValueError as missing:
         return Refit(False, (Reason.of(Code.REFIT_UNFIT, method=settings.method, problem=str(missing)),))
     current = current_scores(late, task.slices, in_use)
     candidate = chosen.calibrator.apply(late.score, late.logits)
     names = [slice_.text for slice_ in task.slices]
-    verdict = judge(current, candidate, late, names, apart=others, confidence=settings.confidence)
+    verdict = judge_candidate(current, candidate, late, names, apart=others, confidence=settings.confidence)
     why = *chosen.why, *reasons_with_straddling(verdict, samples, early, late, last)
     parent = finest_scope(scope, list(in_use))
     artefact = Artefact(
@@ -106,20 +110,20 @@ def refit(task: Refitting, *, calwatch_version: str) -> Refit:
         before=verdict.before, after=verdict.after, reasons=tell_reasons(why),
         logits_are=samples.about_logits.held if chosen.calibrator.needs_logits else "logits",
     )  # fmt: skip
-    decided: tuple[Decided, ...] = ()
+    decided: tuple[ChosenThreshold, ...] = ()
     said: tuple[Reason, ...] = ()
     if verdict.accepted:
-        decided, said = decide(model, scope, chosen.calibrator, early, last, artefact.id, task.now)
-    elif (stays := _stays(scope, in_use)) is not None and is_due(model, task.standing, stays, last):
-        decided, said = decide(model, scope, stays[1], early, last, stays[0], task.now)
+        decided, said = choose_thresholds(model, scope, chosen.calibrator, early, last, artefact.id, task.now)
+    elif (stays := _stays(scope, in_use)) is not None and is_choice_due(model, task.standing, stays, last):
+        decided, said = choose_thresholds(model, scope, stays[1], early, last, stays[0], task.now)
     last_window = _window(last) if len(last) else None
-    before, after = (bars(score[~others], judging) for score in (current, candidate))
+    before, after = (count_bars(score[~others], judging) for score in (current, candidate))
     return Refit(
         verdict.accepted, (*why, *said), artefact, verdict, decided, last_window, before, after
     )  # fmt: skip
 
 
-def windows(
+def split_windows(
     samples: Samples, later: float, *, thresholds: bool, border: datetime | None = None
 ) -> tuple[Samples, Samples, Samples]:
     """(fit, gate, thresholds): the last share ``later`` of the samples is the gate's. With ``thresholds`` the newest
@@ -142,7 +146,7 @@ def windows(
     return early, gate, last
 
 
-def within(samples: Samples, slices: Sequence[Slice], some: Collection[Slice]) -> NDArray[np.bool_]:
+def mask_slices(samples: Samples, slices: Sequence[Slice], some: Collection[Slice]) -> NDArray[np.bool_]:
     """(N,) whether each sample's finest slice is one of ``some``."""
     return np.isin(samples.slice_index, [index for index, own in enumerate(slices) if own in some])
 
@@ -157,7 +161,9 @@ def current_scores(samples: Samples, slices: Sequence[Slice], in_use: Mapping[Sl
     scores = samples.score.copy()
     charge = [finest_scope(slice_, list(in_use)) for slice_ in slices]
     for scope in {scope for scope in charge if scope is not None}:
-        rows = within(samples, slices, [own for own, serving in zip(slices, charge, strict=True) if serving == scope])
+        rows = mask_slices(
+            samples, slices, [own for own, serving in zip(slices, charge, strict=True) if serving == scope]
+        )
         part = samples.subset(rows)
         scores[rows] = in_use[scope][1].apply(part.score, part.logits)
     return scores

@@ -25,7 +25,7 @@ from monitor.recalibration.artefacts import (
 )
 from monitor.recalibration.calibrators import Calibrator, OnProbabilities
 from monitor.recalibration.methods import calibrator_from
-from monitor.store.connection import aware, naive
+from monitor.store.connection import delete_rows, fetch_row, insert_row, make_aware, make_naive
 from monitor.store.scores.logits import load_raw_until
 from monitor.store.scores.served import Serving
 from monitor.store.sql import statement
@@ -35,17 +35,13 @@ CALIBRATORS = "calibrators"  # directory under the state directory
 ADOPTION_WINDOW = timedelta(days=1)  # of the newest traffic, in which production is looked for using a calibrator
 
 
-def in_use(connection: duckdb.DuckDBPyConnection, model: str) -> dict[Slice, tuple[str, Calibrator]]:
+def load_charge(connection: duckdb.DuckDBPyConnection, model: str) -> dict[Slice, tuple[str, Calibrator]]:
     """Scope → (artefact id, calibrator) in charge now."""
-    rows = connection.execute(
-        "SELECT scope, calibrator FROM serving WHERE model = $model AND until IS NULL AND calibrator <> ''",
-        {"model": model},
-    ).fetchall()
-    promoted = ever_promoted(connection, model)
-    return {Slice.parse(scope): (id_, promoted[id_]) for scope, id_ in rows}
+    promoted = load_promoted(connection, model)
+    return {Slice.parse(scope): (id_, promoted[id_]) for scope, id_ in load_serving(connection, model).items()}
 
 
-def ever_promoted(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, Calibrator]:
+def load_promoted(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, Calibrator]:
     """Every calibrator ever in charge, by id, from the database: a damaged file must not keep samples out.
 
     All apply to logits as they are stored, which are the logarithm of what serving has where that is probabilities.
@@ -60,7 +56,7 @@ def ever_promoted(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str
     return known
 
 
-def serving_intervals(connection: duckdb.DuckDBPyConnection, model: Model) -> list[Serving]:
+def load_intervals(connection: duckdb.DuckDBPyConnection, model: Model) -> list[Serving]:
     """For models whose calibrator calwatch applies: who was in charge of what and when, as ingest needs it."""
     if model.recalibration.apply != "monitor":
         return []
@@ -68,16 +64,13 @@ def serving_intervals(connection: duckdb.DuckDBPyConnection, model: Model) -> li
         "SELECT scope, calibrator, since, until FROM serving WHERE model = $model AND calibrator <> '' ORDER BY since",
         {"model": model.name},
     ).fetchall()
-    promoted = ever_promoted(connection, model.name)
-    intervals = []
-    for scope, id_, since, until in rows:
-        began = aware(since)
-        assert began is not None
-        calibrator = promoted[id_]
-        intervals.append(
-            Serving(Slice.parse(scope), id_, began, aware(until), calibrator.apply, calibrator.needs_logits)
+    promoted = load_promoted(connection, model.name)
+    return [
+        Serving(
+            Slice.parse(scope), id_, make_aware(since), make_aware(until), promoted[id_].apply, promoted[id_].needs_logits
         )
-    return intervals
+        for scope, id_, since, until in rows
+    ]  # fmt: skip
 
 
 def take_charge(
@@ -85,29 +78,25 @@ def take_charge(
     *, cause: str = PROMOTED,
 ) -> None:  # fmt: skip
     """From now on ``artefact_id`` ("" = none) serves the scope; to be called inside a transaction."""
-    where = {"model": model, "scope": scope.text, "now": naive(now)}
+    where = {"model": model, "scope": scope.text, "now": make_naive(now)}
     connection.execute(
         "UPDATE serving SET until = $now WHERE model = $model AND scope = $scope AND until IS NULL", where
     )
-    connection.execute(
-        "INSERT INTO serving (model, scope, calibrator, since, cause) VALUES ($model, $scope, $id, $now, $cause)",
-        {**where, "id": artefact_id, "cause": cause},
-    )
+    row = {"model": model, "scope": scope.text, "calibrator": artefact_id, "since": now, "cause": cause}
+    insert_row(connection, "serving", row)
 
 
 def record_artefact(connection: duckdb.DuckDBPyConnection, artefact: Artefact) -> None:
     """Enter a written artefact into the table; to be called inside a transaction."""
     gate = artefact.gate_window or artefact.fit_window
-    connection.execute(
-        "DELETE FROM calibrators WHERE id = $id AND model = $model", {"id": artefact.id, "model": artefact.model}
-    )
+    delete_rows(connection, "calibrators", {"id": artefact.id, "model": artefact.model})
     connection.execute(
         statement("calibrator_insert"),
         {
             "id": artefact.id, "model": artefact.model, "scope": artefact.scope.text, "method": artefact.method,
-            "parent": artefact.parent, "fitted_at": naive(artefact.fitted_at),
-            "fit_start": naive(artefact.fit_window.start), "fit_end": naive(artefact.fit_window.end),
-            "gate_start": naive(gate.start), "gate_end": naive(gate.end), "before": json.dumps(dict(artefact.before)),
+            "parent": artefact.parent, "fitted_at": make_naive(artefact.fitted_at),
+            "fit_start": make_naive(artefact.fit_window.start), "fit_end": make_naive(artefact.fit_window.end),
+            "gate_start": make_naive(gate.start), "gate_end": make_naive(gate.end), "before": json.dumps(dict(artefact.before)),
             "after": json.dumps(dict(artefact.after)), "parameters": json.dumps(dict(artefact.parameters)),
         },
     )  # fmt: skip
@@ -117,8 +106,8 @@ def record_artefact(connection: duckdb.DuckDBPyConnection, artefact: Artefact) -
 def record_document(connection: duckdb.DuckDBPyConnection, artefact: Artefact) -> None:
     """Keep the text of the artefact's file, from which it can be written again; to be called inside a transaction."""
     where = {"id": artefact.id, "model": artefact.model}
-    connection.execute("DELETE FROM artefacts WHERE id = $id AND model = $model", where)
-    connection.execute("INSERT INTO artefacts VALUES ($id, $model, $text)", {**where, "text": document_of(artefact)})
+    delete_rows(connection, "artefacts", where)
+    insert_row(connection, "artefacts", where | {"document": document_of(artefact)})
 
 
 def load_serving(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, str]:
@@ -158,12 +147,10 @@ def calibrators_in_use(
     seen = _seen_since(connection, model_id, min((row[4] for row in rows), default=None))
     charge = []
     for scope, (_, id_, method, fitted, since) in zip(scopes, rows, strict=True):
-        fitted_at, promoted_at = aware(fitted), aware(since)
-        assert fitted_at is not None
-        assert promoted_at is not None
         own = {used for slice_, used, newest in seen if newest > since and finest_scope(slice_, scopes) == scope}
         adopted = True if id_ in own else (False if own and model.recalibration.apply == "serving" else None)
-        charge.append(CalibratorInUse(model.name, scope, id_, method, fitted_at, promoted_at, adopted))
+        times = make_aware(fitted), make_aware(since)
+        charge.append(CalibratorInUse(model.name, scope, id_, method, *times, adopted))
     return tuple(charge)
 
 
@@ -171,18 +158,18 @@ def _seen_since(
     connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime | None
 ) -> list[tuple[Slice, str, datetime]]:
     """(finest slice, calibrator that serving named, newest sample), of the newest day of traffic since then."""
-    newest = connection.execute(
-        "SELECT max(last_observed_at) FROM slices WHERE model_id = $model_id", {"model_id": model_id}
-    ).fetchone()
-    if since is None or newest is None or newest[0] is None:
+    (newest,) = fetch_row(
+        connection, "SELECT max(last_observed_at) FROM slices WHERE model_id = $model_id", {"model_id": model_id}
+    )
+    if since is None or newest is None:
         return []
     rows = connection.execute(
-        statement("calibrators_seen"), {"model_id": model_id, "since": max(since, newest[0] - ADOPTION_WINDOW)}
+        statement("calibrators_seen"), {"model_id": model_id, "since": max(since, newest - ADOPTION_WINDOW)}
     ).fetchall()
     return [(Slice.of(labels), calibrator, moment) for labels, calibrator, moment in rows]
 
 
-def promoted_so_far(connection: duckdb.DuckDBPyConnection, model: str, scope: Slice) -> list[str]:
+def load_path(connection: duckdb.DuckDBPyConnection, model: str, scope: Slice) -> list[str]:
     """What leads to the calibrator in charge of the scope, which is last: each was promoted over the one before it.
 
     A rollback takes back what it undoes; one to a calibrator that had been taken back puts it on top again. Empty when
@@ -200,16 +187,19 @@ def promoted_so_far(connection: duckdb.DuckDBPyConnection, model: str, scope: Sl
     return path
 
 
-def roll_back(connection: duckdb.DuckDBPyConnection, state_dir: Path, job: Job, now: datetime) -> Job:
+def roll_back_calibrator(connection: duckdb.DuckDBPyConnection, state_dir: Path, job: Job, now: datetime) -> Job:
     """Put the calibrator ``details["to"]``, the one before, or none back in charge; to be called inside a transaction.
 
     Returns the job done. Raises ArtefactError when there is nothing to roll back, or what is to come back was never
     promoted, is for another scope, or its file is damaged.
     """
-    order = RollbackOrder.of(job.details)
+    order = RollbackOrder.from_details(job.details)
     named = order.target
-    path = promoted_so_far(connection, job.model, job.scope)
-    if not path and not (named and _ever_in_charge(connection, job.model, job.scope)):
+    path = load_path(connection, job.model, job.scope)
+    was_in_charge = connection.execute(
+        "SELECT 1 FROM serving WHERE model = $model AND scope = $scope", {"model": job.model, "scope": job.scope.text}
+    ).fetchone()
+    if not path and not (named and was_in_charge):
         raise ArtefactError(
             f'model "{job.model}": no calibrator is in charge of {job.scope.text}, nothing to roll back',
             'see who is: calwatch status; to bring an earlier one back, name it with "--to ID"',
@@ -225,13 +215,6 @@ def roll_back(connection: duckdb.DuckDBPyConnection, state_dir: Path, job: Job, 
     why = [Reason.of(Code.ROLLED_BACK, present=present, target=target), *([order.why] if order.why else [])]
     details = {**job.details, "from": present, "to": target}
     return replace(job, state=JobState.DONE, finished_at=now, why=tuple(why), details=details)
-
-
-def _ever_in_charge(connection: duckdb.DuckDBPyConnection, model: str, scope: Slice) -> bool:
-    found = connection.execute(
-        "SELECT 1 FROM serving WHERE model = $model AND scope = $scope", {"model": model, "scope": scope.text}
-    ).fetchone()
-    return found is not None
 
 
 def _demand_usable(connection: duckdb.DuckDBPyConnection, state_dir: Path, job: Job, target: str) -> None:

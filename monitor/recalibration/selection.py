@@ -6,7 +6,6 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
 
 from monitor.model.methods import METHOD_NAMES, METHODS, method_named
 from monitor.model.reasons import Code, Reason
@@ -15,7 +14,7 @@ from monitor.model.words import tell_reasons
 from monitor.recalibration.fit_cells import ON_SCORES, ByOutcome, fit_by_outcome, fit_from_cells
 from monitor.recalibration.methods import Calibrator, part_of
 from monitor.statistics.cells import Cells
-from monitor.statistics.paired_loss import Improvement, improvement, log_losses
+from monitor.statistics.paired_loss import Improvement, bound_improvement, improvement, log_losses
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -39,7 +38,7 @@ class Selection:
         return tell_reasons(self.why)
 
 
-def select(method: str, samples: Samples, *, folds: int = 5, confidence: float = 0.95) -> Selection:
+def select_calibrator(method: str, samples: Samples, *, folds: int = 5, confidence: float = 0.95) -> Selection:
     """Fit ``method``, or with ``"auto"`` the simplest candidate not significantly worse than the best.
 
     Candidates are ``ON_LOGITS`` where every sample has logits and its true class, else ``ON_SCORES``; each only from
@@ -69,7 +68,7 @@ def select(method: str, samples: Samples, *, folds: int = 5, confidence: float =
     losses, unfit = _held_out_losses(fitted, samples, time_folds(samples, folds))
     why += [_unfit(name, missing) for name, missing in unfit.items()]
     units = samples.units()
-    return decide(
+    return select_method(
         {name: fitted[name] for name in losses},
         {name: float(np.average(loss, weights=samples.n)) for name, loss in losses.items()} if len(samples) else {},
         lambda name, best: improvement(losses[name] - losses[best], units, confidence, samples.n),
@@ -77,7 +76,7 @@ def select(method: str, samples: Samples, *, folds: int = 5, confidence: float =
     )
 
 
-def decide(
+def select_method(
     fitted: Mapping[str, Calibrator],
     means: Mapping[str, float],
     behind: Callable[[str, str], Improvement],
@@ -208,7 +207,7 @@ class FitCells:
         return int(self.cells.n.sum())
 
 
-def select_from_cells(method: str, cells: Cells, *, folds: int = 5, confidence: float = 0.95) -> Selection:
+def select_calibrator_from_cells(method: str, cells: Cells, *, folds: int = 5, confidence: float = 0.95) -> Selection:
     """As ``selection.select`` on scores, from cells whose units are time buckets, numbered in the order of time.
 
     Folds are contiguous blocks of buckets with about equally many samples. The buckets are also the clusters of the
@@ -236,7 +235,7 @@ def select_from_cells(method: str, cells: Cells, *, folds: int = 5, confidence: 
     fold = _folds(count, folds)[codes]
     losses, unfit = _held_out_losses_of_cells(fitted, parts, codes, fold)
     why += [_unfit(name, missing) for name, missing in unfit.items()]
-    return decide(
+    return select_method(
         {name: fitted[name] for name in losses},
         {name: float(loss.sum() / count.sum()) for name, loss in losses.items()} if len(cells) else {},
         lambda name, best: _improvement(losses[name] - losses[best], count, confidence),
@@ -260,7 +259,7 @@ def _held_out_losses_of_cells(
     unfit: dict[str, str] = {}
     for held_out in np.unique(fold):
         inside = fold == held_out
-        rest = parts.subset(~inside).pooled()
+        rest = parts.subset(~inside).pool()
         score, outcome, count, cell = parts.subset(inside).rows()
         unit = codes[inside][cell]
         for name in list(losses):
@@ -276,10 +275,7 @@ def _held_out_losses_of_cells(
 
 
 def _improvement(gain: Floats, count: Floats, confidence: float) -> Improvement:
-    """As ``improvement.improvement``, from the sum of gains and the number of samples of each cluster (units,)."""
-    n, groups = float(count.sum()), len(count)
+    """As ``improvement``, from the sum of gains and the number of samples of each cluster (units,)."""
+    n = float(count.sum())
     mean = float(gain.sum()) / n
-    residual = gain - mean * count
-    standard_error = float(np.sqrt(groups / (groups - 1) * (residual @ residual))) / n
-    reach = float(student_t.ppf(confidence, groups - 1)) * standard_error
-    return Improvement(mean, mean - reach, mean + reach, confidence, int(n), groups)
+    return bound_improvement(mean, gain - mean * count, n, confidence, int(n))

@@ -12,7 +12,7 @@ from monitor.model import Slice, ThresholdInUse
 from monitor.model.reasons import Code, Reason
 from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator
-from monitor.statistics.thresholds.choice import Scored, ThresholdChoice, choose_threshold, is_broken
+from monitor.statistics.thresholds.choice import ScoredSamples, ThresholdChoice, choose_threshold, is_broken
 from monitor.statistics.thresholds.curves import ThresholdCurve
 from monitor.statistics.thresholds.policies import Policy, parse_policy
 
@@ -22,16 +22,16 @@ MIN_CLASS_SAMPLES = 50  # later samples below which a class gets no threshold of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Decided:
+class ChosenThreshold:
     """A chosen threshold (or the answer that none can promise it) and its trade-off curve."""
 
     threshold: ThresholdInUse
     curve: ThresholdCurve | None
 
 
-def decide(
+def choose_thresholds(
     model: Model, scope: Slice, calibrator: Calibrator, early: Samples, late: Samples, artefact_id: str, now: datetime
-) -> tuple[tuple[Decided, ...], tuple[Reason, ...]]:
+) -> tuple[tuple[ChosenThreshold, ...], tuple[Reason, ...]]:
     """Thresholds for ``[model.threshold]`` with their figures on ``late``, and reasons; nothing without the section.
 
     ``early`` fitted the calibrator, ``late`` neither fitted nor judged it.
@@ -47,24 +47,24 @@ def decide(
     earlier, later = _scored(calibrator, early), _scored(calibrator, late)
     whole = choose_threshold(policy, later, confidence=settings.confidence, chosen_on=earlier)
     base = ThresholdInUse(model.name, scope, policy.text, None, None, None, artefact_id, now)
-    decided = [Decided(_in_use(base, whole), whole.curve)]
+    decided = [ChosenThreshold(_in_use(base, whole), whole.curve)]
     why = [whole.why]
     for per in settings.per:
         parts = list(_of_classes(model, per, calibrator, early, late))
-        found: list[Decided] = []
+        found: list[ChosenThreshold] = []
         few: list[str] = []
         for name, part_early, part_late in parts:
             if len(part_late) < MIN_CLASS_SAMPLES or not 0 < part_late.outcome.sum() < len(part_late):
                 few.append(name)
                 continue
             choice = choose_threshold(policy, part_late, confidence=settings.confidence, chosen_on=part_early)
-            found.append(Decided(_in_use(replace(base, per=per, class_name=name), choice), choice.curve))
+            found.append(ChosenThreshold(_in_use(replace(base, per=per, class_name=name), choice), choice.curve))
         decided += found
         why.append(_on_classes(policy, settings.confidence, per, found, few))
     return tuple(decided), tuple(why)
 
 
-def is_due(model: Model, standing: ThresholdInUse | None, stays: tuple[str, Calibrator], late: Samples) -> bool:
+def is_choice_due(model: Model, standing: ThresholdInUse | None, stays: tuple[str, Calibrator], late: Samples) -> bool:
     """Whether what stays in charge, (id, calibrator), needs a threshold: it has none by this policy, or on ``late`` the
     promise of ``standing`` is surely broken, its bound being on the wrong side."""
     settings = model.threshold
@@ -73,14 +73,14 @@ def is_due(model: Model, standing: ThresholdInUse | None, stays: tuple[str, Cali
     policy = parse_policy(settings.policy)
     if standing is None or (standing.calibrator, standing.policy) != (stays[0], policy.text):
         return True
-    if not policy.promises or standing.threshold is None:
+    if not policy.is_promise or standing.threshold is None:
         return standing.threshold is None
     scored = _scored(stays[1], late)
     return is_broken(policy, standing.threshold, scored, settings.confidence)
 
 
-def _scored(calibrator: Calibrator, samples: Samples) -> Scored:
-    return Scored(calibrator.apply(samples.score, samples.logits), samples.outcome, samples.group, samples.n)
+def _scored(calibrator: Calibrator, samples: Samples) -> ScoredSamples:
+    return ScoredSamples(calibrator.apply(samples.score, samples.logits), samples.outcome, samples.group, samples.n)
 
 
 def _in_use(base: ThresholdInUse, choice: ThresholdChoice) -> ThresholdInUse:
@@ -97,7 +97,7 @@ def _in_use(base: ThresholdInUse, choice: ThresholdChoice) -> ThresholdInUse:
 
 def _of_classes(
     model: Model, per: str, calibrator: Calibrator, early: Samples, late: Samples
-) -> Iterator[tuple[str, Scored, Scored]]:
+) -> Iterator[tuple[str, ScoredSamples, ScoredSamples]]:
     """(class, scored early, scored late) of each class that the later samples know; none where that cannot be told."""
     if per == "predicted_class":
         if early.predicted_class is None or late.predicted_class is None:
@@ -114,8 +114,8 @@ def _of_classes(
         name = model.classes[index] if index < len(model.classes) else str(index)
         yield (
             name,
-            Scored(scores[0][:, index], (early.label_index == index).astype(np.float64), early.group),
-            Scored(scores[1][:, index], (late.label_index == index).astype(np.float64), late.group),
+            ScoredSamples(scores[0][:, index], (early.label_index == index).astype(np.float64), early.group),
+            ScoredSamples(scores[1][:, index], (late.label_index == index).astype(np.float64), late.group),
         )
 
 
@@ -131,11 +131,11 @@ def class_probabilities(calibrator: Calibrator, samples: Samples) -> Floats | No
     return probabilities
 
 
-def _on_classes(policy: Policy, confidence: float, per: str, found: list[Decided], few: list[str]) -> Reason:
+def _on_classes(policy: Policy, confidence: float, per: str, found: list[ChosenThreshold], few: list[str]) -> Reason:
     """What the thresholds per class say one by one, and what all of them say together."""
     if not found and not few:
         return Reason.of(Code.CLASSES_UNKNOWN, per=per)
-    kept = sum(each.threshold.kept is True for each in found) if policy.promises else None
+    kept = sum(each.threshold.kept is True for each in found) if policy.is_promise else None
     return Reason.of(
         Code.CLASSES,
         per=per,

@@ -8,10 +8,10 @@ from datetime import datetime
 import duckdb
 
 from monitor.config.settings import Model
-from monitor.config.sources import Source as SourceConfig
+from monitor.config.sources import SourceSettings as SourceConfig
 from monitor.model import Task
 from monitor.model.durations import format_duration
-from monitor.model.wording import counted, first_few, minute, told_straddling
+from monitor.model.wording import describe_straddling, first_few, minute, quantity
 from monitor.sources.batch import Batch
 from monitor.sources.findings import Finding, Weight
 from monitor.sources.findings.rows import find_oddities
@@ -20,10 +20,10 @@ from monitor.sources.ingest.staging import CLOCK_SKEW, EVER, stage_batch
 from monitor.sources.labels.rules import words_predicted
 from monitor.sources.remedies import REMEDIES
 from monitor.sources.times.expressions import contrary_zone
-from monitor.store.connection import aware, fetch_column, fetch_row, naive, quoted
-from monitor.store.group_spans import share_of_straddling
-from monitor.store.scores.agreement import Agreement, agreement
-from monitor.store.scores.logits import Kinds, kinds, remark_logits, suspect_logits
+from monitor.store.connection import fetch_column, fetch_row, make_aware, make_naive, quote_name
+from monitor.store.group_spans import measure_straddling
+from monitor.store.scores.agreement import Agreement, count_agreement
+from monitor.store.scores.logits import Kinds, count_kinds, remark_logits, suspect_logits
 from monitor.store.sql import statement
 from monitor.store.values import LabelRules, plain_text
 
@@ -84,8 +84,8 @@ class Trial:
             rules = rules.with_classes(words)
         self._review(connection, some, rules)
         if "logits" in batch.types and holds == "samples":
-            self.logits += kinds(connection)
-            self.agreed += Agreement() if model.task is Task.BINARY else agreement(connection, model.classes)
+            self.logits += count_kinds(connection)
+            self.agreed += Agreement() if model.task is Task.BINARY else count_agreement(connection, model.classes)
         contrary = contrary_zone(connection, some)
         if contrary is not None and contrary.name not in self.contrary:
             self.contrary[contrary.name] = contrary.sentence
@@ -100,7 +100,7 @@ class Trial:
         if self.batches > BATCHES or left <= 0 or "sample_id" not in batch.types:
             self.ids_are_all = False
             return
-        text = plain_text(quoted("sample_id"), batch.types["sample_id"])
+        text = plain_text(quote_name("sample_id"), batch.types["sample_id"])
         ids = fetch_column(connection, f"SELECT {text} FROM ({batch.relation}) LIMIT {left + 1}")
         self.ids_are_all &= len(ids) <= left
         self.ids.update(dict.fromkeys(id_ for id_ in ids if id_ is not None))
@@ -127,10 +127,12 @@ class Trial:
             connection.execute(
                 "UPDATE tried SET reason = 'refused' WHERE list_contains($files, file)", {"files": list(self.refused)}
             )
-        found = fetch_row(connection, statement("tried_counts"), {"oldest": naive(oldest), "latest": naive(now)})
+        found = fetch_row(
+            connection, statement("tried_counts"), {"oldest": make_naive(oldest), "latest": make_naive(now)}
+        )
         self.rows, self.labelled, first, last, self.named, self.bare, self.old, self.ahead = found[:8]
         self.clipped, self.minus, self.identities = found[8:]
-        self.first, self.last = aware(first), aware(last)
+        self.first, self.last = make_aware(first), make_aware(last)
         reasons = connection.execute(statement("tried_reasons")).fetchall()
         for reason, count, file, row, record in reasons:
             self.bad[reason] = count
@@ -151,10 +153,10 @@ class Trial:
     def _look_at_groups(self, connection: duckdb.DuckDBPyConnection, model: Model) -> None:
         groups = "SELECT DISTINCT group_id FROM tried WHERE reason IS NULL AND group_id IS NOT NULL LIMIT 100000"
         self.groups = tuple(fetch_column(connection, groups))
-        spans = share_of_straddling(connection, "tried", model.bucket)
+        spans = measure_straddling(connection, "tried", model.bucket)
         if spans.suspicious or spans.over_buckets:
             weight = Weight.SUSPICIOUS if spans.suspicious else Weight.NOTE
-            self.findings.append(Finding(weight, told_straddling(spans, model.bucket)))
+            self.findings.append(Finding(weight, describe_straddling(spans, model.bucket)))
 
     @property
     def acceptable(self) -> int:
@@ -174,7 +176,7 @@ class Trial:
         return [
             Finding(
                 weight,
-                f"{count:,} of the {counted(looked, 'row')} tried would be set aside as {reason}, "
+                f"{count:,} of the {quantity(looked, 'row')} tried would be set aside as {reason}, "
                 f"such as {self.examples[reason]}" + (f" ({REMEDIES[reason]})" if reason in REMEDIES else ""),
             )
             for reason, count in self.bad.most_common()
@@ -188,24 +190,24 @@ class Trial:
         if self.missing:
             words = first_few([f'"{word}" ({count:,})' for word, count in self.missing.most_common()], 5)
             said.append(
-                f"{counted(self.missing.total(), 'label')} tried were taken as missing, not labelled yet, by their word: "
+                f"{quantity(self.missing.total(), 'label')} tried were taken as missing, not labelled yet, by their word: "
                 f"{words}. missing_labels in [model.source] names other words"
             )
         if self.minus and mapped_signs(self.facts):
-            said.append(f"{counted(self.minus, 'outcome')} tried are written −1, beside 1: they count as 0")
+            said.append(f"{quantity(self.minus, 'outcome')} tried are written −1, beside 1: they count as 0")
         if self.clipped:
             said.append(
-                f"{counted(self.clipped, 'score')} tried lie a hair outside 0 to 1, as rounding of a softmax gives them, and "
+                f"{quantity(self.clipped, 'score')} tried lie a hair outside 0 to 1, as rounding of a softmax gives them, and "
                 "count as 0 or 1"
             )
         if at is not None and self.ahead:
             said.append(
-                f"{self.ahead:,} of the {counted(self.rows, 'row')} tried are ahead of now, {minute(at)} UTC, and would be set "
-                f'aside as time_in_future: is time_zone = "{time_zone}" that of its times?'
+                f"{self.ahead:,} of the {quantity(self.rows, 'row')} tried are ahead of now, {minute(at)} UTC, and would be "
+                f'set aside as time_in_future: is time_zone = "{time_zone}" that of its times?'
             )
         if at is not None and self.old:
             said.append(
-                f"{self.old:,} of the {counted(self.rows, 'row')} tried are older than retention "
+                f"{self.old:,} of the {quantity(self.rows, 'row')} tried are older than retention "
                 f"({format_duration(model.retention)}) and would be set aside as older_than_retention by run and once: "
                 "calwatch backtest plays them at their own time"
             )
@@ -213,11 +215,11 @@ class Trial:
 
     def summary(self, holds: str) -> str:
         """What can be taken, in one sentence."""
-        said = f"{counted(self.acceptable, 'row')} of {self.rows:,} tried can be taken"
+        said = f"{quantity(self.acceptable, 'row')} of {self.rows:,} tried can be taken"
         if holds == "labels":
             return said
         if self.identities < self.acceptable:
-            said += f" (they name {counted(self.identities, 'prediction')}: the others come again)"
+            said += f" (they name {quantity(self.identities, 'prediction')}: the others come again)"
         if self.first is not None and self.last is not None:
             said += f", observed {minute(self.first)} to {minute(self.last)} UTC"
         return f"{said}, {self.labelled:,} with an outcome"
@@ -229,7 +231,7 @@ def _missing_words(connection: duckdb.DuckDBPyConnection, batch: Batch, rules: L
     for name in ("outcome", "label"):
         if name not in batch.types:
             continue
-        kind, column = batch.types[name], quoted(name)
+        kind, column = batch.types[name], quote_name(name)
         own = replace(rules, classes=frozenset()) if name == "outcome" else rules
         text = plain_text(column, kind)
         if kind in ("DOUBLE", "FLOAT"):  # NaN has no word of its own

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 import duckdb
 
-from monitor.config.settings import Source as SourceConfig
+from monitor.config.sources import SourceSettings
 from monitor.model.errors import SourceError
 from monitor.model.problems import Problem, ProblemReason
 from monitor.sources import column_hints as own_names
@@ -48,7 +48,7 @@ def hide_path(text: str, path: Path) -> str:
 def inspect_file(
     connection: duckdb.DuckDBPyConnection,
     path: str,
-    config: SourceConfig,
+    config: SourceSettings,
     slices: tuple[str, ...],
     needs: Needs,
     *,
@@ -83,7 +83,7 @@ def inspect_file(
     return UnusableFile("wrong_type", wrong) if wrong else layout
 
 
-def _also_unmapped(layout: "formats.Layout", config: SourceConfig) -> dict[str, str]:
+def _also_unmapped(layout: "formats.Layout", config: SourceSettings) -> dict[str, str]:
     """Columns that a file can do without, for a proposal that maps all of it at once."""
     has = layout.present if layout.format != "json" else set(layout.found)
     if config.columns.keys() & own_names.OUTCOMES or not has.isdisjoint(own_names.OUTCOMES):
@@ -91,14 +91,14 @@ def _also_unmapped(layout: "formats.Layout", config: SourceConfig) -> dict[str, 
     return dict.fromkeys(own_names.OUTCOMES, "")
 
 
-def unmapped_outcomes(layout: "formats.Layout", config: SourceConfig) -> str:
+def unmapped_outcomes(layout: "formats.Layout", config: SourceSettings) -> str:
     """``columns = {…}`` with what seems to say what came true, where a file has none of it by our names; else ""."""
     if config.holds != "samples":
         return ""
     return own_names.propose_columns(_also_unmapped(layout, config), config.columns, layout.found)
 
 
-def tell_missing(layout: "formats.Layout", config: SourceConfig, slices: Sequence[str]) -> dict[ProblemReason, str]:
+def tell_missing(layout: "formats.Layout", config: SourceSettings, slices: Sequence[str]) -> dict[ProblemReason, str]:
     """Return what rows of a file are taken without: slice columns, and others that ``columns`` names. Sentences go on from the
     file's name."""
     absent_slices = [name for name in slices if name not in layout.present and config.holds == "samples"]
@@ -113,7 +113,7 @@ def tell_missing(layout: "formats.Layout", config: SourceConfig, slices: Sequenc
     return told
 
 
-def _without(absent: Sequence[str], consequence: str, layout: "formats.Layout", config: SourceConfig) -> str:
+def _without(absent: Sequence[str], consequence: str, layout: "formats.Layout", config: SourceSettings) -> str:
     proposal = own_names.propose_columns(absent, config.columns, layout.found)
     return (
         f"has no column {own_names.name_missing(dict.fromkeys(absent, ''), config.columns)}; its rows {consequence}"

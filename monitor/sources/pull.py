@@ -12,7 +12,7 @@ from monitor.config.settings import Model
 from monitor.model.durations import format_duration
 from monitor.model.errors import SourceError
 from monitor.model.problems import Outcome, Problem
-from monitor.model.wording import counted, first_few
+from monitor.model.wording import first_few, quantity
 from monitor.sources.batch import UNGUARDED, Batch, GuardedSource, Source, tell_where_kept
 from monitor.sources.files import FileSource
 from monitor.sources.formats.layout import Needs
@@ -30,9 +30,9 @@ from monitor.sources.records import read_cursor, store_notes, write_cursor
 from monitor.sources.remedies import REMEDIES
 from monitor.sources.renewal.orphans import mend_orphans
 from monitor.sources.renewal.renew import renew_meaning
-from monitor.store.connection import atomic, fetch_row, naive
+from monitor.store.connection import fetch_row, make_naive, transaction
 from monitor.store.model_store import ModelStore
-from monitor.store.rewriting import take_out
+from monitor.store.rewriting import remove_samples
 from monitor.store.scores.served import Serving
 from monitor.store.source_facts import store_fact
 from monitor.store.sql import statement
@@ -102,7 +102,7 @@ def _pull_source(store: ModelStore, source: Source, serving: Sequence[Serving], 
             total.problems.append(found)
             if guard is not None:
                 guard.forget_failures([found.item])
-            with atomic(connection):
+            with transaction(connection):
                 write_cursor(connection, store.model_id, source.name, found.cursor, now)
     except SourceError as error:
         total.problems.append(Problem(source.name, "source_unreachable", error.message))
@@ -190,11 +190,13 @@ def _refuse(store: ModelStore, source: str, batch: Batch, file: str, review: Rev
 def _take_back(store: ModelStore, source: str, review: Review, now: datetime) -> int:
     """Samples of earlier files back out of the store and into quarantine, and their files to be read again."""
     numbers = sorted(review.take_back)
-    removed = take_out(
+    removed = remove_samples(
         store, "s.model_id = $model_id AND list_contains($numbers, s.file_id)",
         {"model_id": store.model_id, "numbers": numbers})  # fmt: skip
     own = {"model_id": store.model_id, "source": source, "numbers": numbers}
-    store.execute(statement("taken_back_quarantine"), {"model": store.model.name, "source": source, "now": naive(now)})
+    store.execute(
+        statement("taken_back_quarantine"), {"model": store.model.name, "source": source, "now": make_naive(now)}
+    )
     store.execute(statement("taken_back_cursors_delete"), own)
     return removed
 
@@ -225,7 +227,7 @@ def _set_aside(source: str, pulled: Pulled) -> list[Problem]:
     reasons = sorted(pulled.bad.items(), key=lambda pair: (-pair[1], pair[0]))
     remedy = f" ({REMEDIES[reasons[0][0]]})" if reasons[0][0] in REMEDIES else ""
     named = first_few([f"{count:,} {reason}" for reason, count in reasons])
-    text = f"{bad:,} of {counted(pulled.rows, 'row')} that came were set aside: {named}{remedy}"
+    text = f"{bad:,} of {quantity(pulled.rows, 'row')} that came were set aside: {named}{remedy}"
     return [Problem(source, "rows_set_aside", text)]
 
 
@@ -234,8 +236,8 @@ def _not_judged(source: str, pulled: Pulled, model: Model) -> list[Problem]:
     if not pulled.labelled_late:
         return []
     text = (
-        f"{counted(pulled.labelled_late, 'label')} came later than fold_after ({format_duration(model.fold_after)}): measured, "
-        "but not judged for drift; set fold_after longer than labels take"
+        f"{quantity(pulled.labelled_late, 'label')} came later than fold_after ({format_duration(model.fold_after)}): "
+        "measured, but not judged for drift; set fold_after longer than labels take"
     )
     return [Problem(source, "labels_not_judged", text)]
 
@@ -258,14 +260,14 @@ def _record(connection: duckdb.DuckDBPyConnection, model: str, source: str, pull
     told = _told(pulled)
     problem = "; ".join(told)
     if len(problem) > _LONGEST_PROBLEM:
-        problem = f"{counted(len(told), 'problem')}: {problem[:_LONGEST_PROBLEM]}…"
+        problem = f"{quantity(len(told), 'problem')}: {problem[:_LONGEST_PROBLEM]}…"
     if not pulled.files and problem and problem == _troubled(connection, model, source):
         return  # the same trouble as in the last cycle: one row tells it
     store_notes(connection, model, source, pulled.problems, now)
     connection.execute(
         statement("pull_insert"),
         {
-            "model": model, "source": source, "now": naive(now), "files": pulled.files, "rows": pulled.rows,
+            "model": model, "source": source, "now": make_naive(now), "files": pulled.files, "rows": pulled.rows,
             "new": pulled.new, "labelled": pulled.labelled, "duplicates": pulled.duplicates,
             "corrected": pulled.corrected, "quarantined": sum(pulled.quarantined.values()), "problem": problem or None,
             "changed_predictions": pulled.changed_predictions, "clipped": pulled.clipped,

@@ -12,7 +12,7 @@ from fastapi import HTTPException
 from monitor.sources.formats.relations import Layout
 from monitor.sources.inbox import MAX_ROWS
 from monitor.sources.inspect import hide_path
-from monitor.store.connection import literal
+from monitor.store.connection import quote_text
 
 _HEADER_TYPE, _HEADER = 1, 2  # fields of Message
 _DICTIONARY_BATCH, _RECORD_BATCH = 2, 3  # types of header
@@ -207,7 +207,7 @@ def demand_modest(connection: duckdb.DuckDBPyConnection, path: Path, layout: Lay
         return
     total = " + ".join(f"coalesce(sum({length}), 0)" for length in lengths)
     try:
-        found = connection.execute(f"SELECT {total} FROM read_parquet({literal(str(path))})").fetchone()
+        found = connection.execute(f"SELECT {total} FROM read_parquet({quote_text(str(path))})").fetchone()
     except duckdb.OutOfMemoryException:
         raise HTTPException(413, "takes too much memory once unpacked: send it in parts") from None
     except duckdb.Error as error:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import duckdb
 
 from monitor.model.problems import NOTED_REASONS, Problem
-from monitor.store.connection import load_table, naive
+from monitor.store.connection import load_table, make_naive
 from monitor.store.sql import statement
 
 NOTED_FOR = timedelta(days=7)
@@ -28,9 +28,11 @@ def store_notes(
         )
         connection.execute(
             "INSERT INTO source_notes VALUES ($model, $source, $reason, $item, $message, $now)",
-            {**note, "message": message, "now": naive(now)},
+            {**note, "message": message, "now": make_naive(now)},
         )
-    connection.execute(statement("source_notes_prune"), {**where, "oldest": naive(now - NOTED_FOR), "most": MOST_NOTES})
+    connection.execute(
+        statement("source_notes_prune"), {**where, "oldest": make_naive(now - NOTED_FOR), "most": MOST_NOTES}
+    )
 
 
 def write_cursor(
@@ -47,7 +49,7 @@ def write_cursor(
     )
     connection.execute(
         "INSERT INTO cursors SELECT $model_id, $source, item, fingerprint, $now FROM items WHERE fingerprint IS NOT NULL",
-        {**where, "now": naive(now)},
+        {**where, "now": make_naive(now)},
     )
 
 

@@ -21,13 +21,13 @@ def sum_by_key(key: Ints, sums: Floats) -> tuple[Ints, Floats]:
     return ordered[starts], np.add.reduceat(sums[:, order], starts, axis=1)
 
 
-def spread(unit: Ints, mapping: Ints) -> tuple[Ints, Ints]:
+def expand_units(unit: Ints, mapping: Ints) -> tuple[Ints, Ints]:
     """For rows of ``unit`` and (from, to) pairs: indices of the rows to copy, and the unit each copy belongs to.
 
     A row whose unit is no ``from`` is left out; one whose unit is named k times is copied k times. A pair that is
     listed twice counts once. Raises ValueError unless ``mapping`` has the shape (pairs, 2).
 
-    >>> spread(np.array([0, 1]), np.array([[0, 5], [0, 6]]))
+    >>> expand_units(np.array([0, 1]), np.array([[0, 5], [0, 6]]))
     (array([0, 0]), array([5, 6]))
     """
     mapping = np.asarray(mapping, dtype=np.int64)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, xlog1py, xlogy
 
-from monitor.statistics.arrays import Floats, Ints, spread, sum_by_key
+from monitor.statistics.arrays import Floats, Ints, expand_units, sum_by_key
 
 SCORE_BINS = 15
 FINE_BINS = 192
@@ -89,19 +89,6 @@ def fine_edges() -> Floats:
     edges: Floats = expit(-LOGIT_LIMIT + np.arange(FINE_BINS + 1) / FINE_PER_LOGIT)
     edges[0], edges[-1] = 0.0, 1.0
     return edges
-
-
-SUMS = (  # the columns of Cells that are added up
-    "n",
-    "score",
-    "outcome",
-    "score_squared",
-    "score_outcome",
-    "log_loss",
-    "weight",
-    "weight_score",
-    "weight_outcome",
-)
 
 
 def _column(values: ArrayLike | None, rows: int, default: float, name: str) -> Floats:
@@ -208,15 +195,15 @@ class Cells:
                 each * hits,
             ]
         )
-        return cls._of(_units(unit, rows), bin_of(scores), sums).merged()
+        return cls._of(_units(unit, rows), bin_of(scores), sums).merge()
 
-    def merged(self) -> "Cells":
+    def merge(self) -> "Cells":
         """One row per (unit, bin), in that order."""
         stride = SCORE_BINS * FINE_BINS
         key, sums = sum_by_key(self.unit * stride + self.bin, self._sums)
         return Cells._of(key // stride, (key % stride).astype(np.int16), sums)
 
-    def concatenated(self, others: Iterable["Cells"]) -> "Cells":
+    def concatenate(self, others: Iterable["Cells"]) -> "Cells":
         """The rows of this and the others, one after another, not merged."""
         parts = [self, *others]
         return Cells._of(
@@ -225,21 +212,22 @@ class Cells:
             np.concatenate([part._sums for part in parts], axis=1),
         )
 
-    def picked(self, rows: NDArray[np.bool_], unit: Ints | None = None) -> "Cells":
+    def pick(self, rows: NDArray[np.bool_], unit: Ints | None = None) -> "Cells":
         """The rows that a mask picks; ``unit``, one per row before picking, takes the place of theirs."""
         units = self.unit if unit is None else unit
         return Cells._of(units[rows], self.bin[rows], self._sums[:, rows])
 
-    def regrouped(self, mapping: NDArray[np.int64]) -> "Cells":
+    def regroup(self, mapping: NDArray[np.int64]) -> "Cells":
         """Merged cells of other units: ``mapping`` holds (from_unit, to_unit) pairs, shape (pairs, 2).
 
         One source may feed many targets (a fine slice its marginals, crosses and the whole); sources that no pair
         names are left out. Raises ValueError on another shape.
         """
-        rows, unit = spread(self.unit, mapping)
-        return Cells._of(unit, self.bin[rows], self._sums[:, rows]).merged()
+        rows, unit = expand_units(self.unit, mapping)
+        return Cells._of(unit, self.bin[rows], self._sums[:, rows]).merge()
 
 
+SUMS = tuple(name for name in Cells.__dataclass_fields__ if name not in ("unit", "bin"))  # what is added up
 ALL_BINS = -1  # Clusters.score_bin of the level at which all score bins are together
 
 
@@ -294,15 +282,15 @@ class Clusters:
             slot = key // max(names.size, 1)
             score_bin = (slot % (SCORE_BINS + 1) - 1).astype(np.int16)
             parts.append(cls(slot // (SCORE_BINS + 1), score_bin, sums[0] ** 2, np.ones(slot.size)))
-        return cls.empty().concatenated(parts).merged()
+        return cls.empty().concatenate(parts).merge()
 
-    def merged(self) -> "Clusters":
+    def merge(self) -> "Clusters":
         """One row per (unit, level), in that order."""
         stride = SCORE_BINS + 1
         key, sums = sum_by_key(self.unit * stride + self.score_bin + 1, np.stack([self.squared_residual, self.groups]))
         return Clusters(key // stride, (key % stride - 1).astype(np.int16), sums[0], sums[1])
 
-    def concatenated(self, others: Iterable["Clusters"]) -> "Clusters":
+    def concatenate(self, others: Iterable["Clusters"]) -> "Clusters":
         """The rows of this and the others, one after another, not merged."""
         parts = [self, *others]
         return Clusters(
@@ -312,10 +300,10 @@ class Clusters:
             np.concatenate([part.groups for part in parts]),
         )
 
-    def regrouped(self, mapping: NDArray[np.int64]) -> "Clusters":
-        """Merged clusters of other units, as ``Cells.regrouped``.
+    def regroup(self, mapping: NDArray[np.int64]) -> "Clusters":
+        """Merged clusters of other units, as ``Cells.regroup``.
 
         Exact when no group has members in two sources of one target; a group that has is counted as two.
         """
-        rows, unit = spread(self.unit, mapping)
-        return Clusters(unit, self.score_bin[rows], self.squared_residual[rows], self.groups[rows]).merged()
+        rows, unit = expand_units(self.unit, mapping)
+        return Clusters(unit, self.score_bin[rows], self.squared_residual[rows], self.groups[rows]).merge()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from monitor.statistics.cells import LOG_LOSS_CLIP
 
@@ -54,9 +54,18 @@ def improvement(gain: Floats, units: Ints, confidence: float, weight: Floats | N
     mean = float(gain.mean() if weight is None else gain @ weight / total)
     _, codes = np.unique(units, return_inverse=True)
     sums = np.bincount(codes, weights=gain - mean if weight is None else weight * (gain - mean))
-    groups = len(sums)
+    return bound_improvement(mean, sums.astype(np.float64), total, confidence, n)
+
+
+def bound_improvement(mean: float, residual: Floats, total: float, confidence: float, n: int) -> Improvement:
+    """Return the improvement with a ``mean`` over ``total`` samples, given each group's sum of deviations from it (G,).
+
+    >>> bound_improvement(0.2, np.array([-0.1, 0.1, 0.0, 0.0]), 4, 0.975, 4).groups
+    4
+    """
+    groups = len(residual)
     if groups < 2:
         return Improvement(mean, float("nan"), float("nan"), confidence, n, groups)
-    standard_error = float(np.sqrt(groups / (groups - 1) * (sums @ sums))) / total
-    reach = float(student_t.ppf(confidence, groups - 1)) * standard_error
+    standard_error = float(np.sqrt(groups / (groups - 1) * (residual @ residual))) / total
+    reach = float(stdtrit(groups - 1, confidence)) * standard_error
     return Improvement(mean, mean - reach, mean + reach, confidence, n, groups)

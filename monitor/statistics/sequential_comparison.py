@@ -2,7 +2,7 @@
 
 Null hypothesis: at every time, given all that came before, the promoted calibrator's expected log-loss on the next group
 is no larger than its parent's, both with scores clipped to [0.001, 0.999]. Let d be the group's mean difference (promoted
-minus parent). By score and outcome of a sample the promoted one can be better by no more than some B (``most_better``, from
+minus parent). By score and outcome of a sample the promoted one can be better by no more than some B (``bound_gain``, from
 the two calibrators alone; at most ln 999), so d ≥ −B, and for every bet b in (0, 1/B) the wealth Π(1 + b·d) is a
 non-negative supermartingale under the null, and so is the mean of the wealths of several bets. By Ville's inequality it
 ever reaches 1/α with probability at most α, however often one looks (Waudby-Smith & Ramdas 2024, "Estimating means of
@@ -35,7 +35,7 @@ _SCORES = np.concatenate([[0.0, 1.0], expit(np.linspace(-40, 40, 40_001))])
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class LossComparison:
     """What some samples say; adds up over disjoint sets of groups."""
 
     log_factors: tuple[float, ...]  # one per bet: by how much its log-wealth grew
@@ -43,9 +43,9 @@ class Compared:
     samples: int
     loss: float  # sum over groups of their mean log-loss difference in nats; above 0 = the promoted one is worse
 
-    def __add__(self, other: "Compared") -> "Compared":
+    def __add__(self, other: "LossComparison") -> "LossComparison":
         factors = tuple(one + two for one, two in zip(self.log_factors, other.log_factors, strict=True))
-        return Compared(factors, self.groups + other.groups, self.samples + other.samples, self.loss + other.loss)
+        return LossComparison(factors, self.groups + other.groups, self.samples + other.samples, self.loss + other.loss)
 
     @property
     def evidence(self) -> float:
@@ -59,15 +59,15 @@ class Compared:
         return self.evidence >= 1 / ALPHA
 
 
-NOTHING = Compared((0.0,) * len(BETS), 0, 0, 0.0)
+NOTHING = LossComparison((0.0,) * len(BETS), 0, 0, 0.0)
 
 
-def most_better(promoted: Apply, parent: Apply) -> float:
+def bound_gain(promoted: Apply, parent: Apply) -> float:
     """B: by how much less log-loss the promoted one can have on a sample, over all scores and both outcomes, in nats.
 
     Both take scores (N,) in [0, 1] to calibrated ones; looked up on a grid that is dense in log-odds, with a margin.
 
-    >>> round(most_better(lambda score: score, lambda score: 0.5 + 0 * score), 3)
+    >>> round(bound_gain(lambda score: score, lambda score: 0.5 + 0 * score), 3)
     0.706
     """
     ours, theirs = (np.clip(apply(_SCORES), CLIP, 1 - CLIP) for apply in (promoted, parent))
@@ -75,15 +75,15 @@ def most_better(promoted: Apply, parent: Apply) -> float:
     return min(BOUND, max(1.02 * float(better.max()), LEAST_BOUND))
 
 
-def compare(
+def compare_losses(
     promoted: Floats, parent: Floats, outcome: Floats, units: Ints, bound: float = BOUND, n: Floats | None = None
-) -> Compared:
+) -> LossComparison:
     """Compare calibrated scores (N,) in [0, 1] of the same samples; ``units`` (N,): codes of what is independent.
 
     ``bound``: the B of the two calibrators, the same for all that is added up. ``n`` (N,): with pre-counted rows, the
     samples in each; outcomes are then shares.
 
-    >>> found = compare(np.full(50, 0.9), np.full(50, 0.5), np.zeros(50), np.arange(50))
+    >>> found = compare_losses(np.full(50, 0.9), np.full(50, 0.5), np.zeros(50), np.arange(50))
     >>> found.groups, round(found.loss, 2), found.is_worse
     (50, 80.47, True)
     """
@@ -95,4 +95,4 @@ def compare(
     weight = np.ones(len(outcome)) if n is None else n
     difference = np.bincount(codes, weights=weight * (losses[0] - losses[1])) / np.bincount(codes, weights=weight)
     factors = np.log1p(BETS[:, None] / bound * np.maximum(difference, -bound)[None, :]).sum(axis=1)
-    return Compared(tuple(factors.tolist()), len(difference), len(outcome), float(difference.sum()))
+    return LossComparison(tuple(factors.tolist()), len(difference), len(outcome), float(difference.sum()))

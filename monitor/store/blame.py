@@ -6,17 +6,17 @@ import duckdb
 
 from monitor.model.errors import CalwatchError
 from monitor.store.connection import is_ctrl_c
-from monitor.store.damage import is_of_the_database, says_one_of
+from monitor.store.damage import has_errno, is_of_the_database
 
 
 def is_disk_full(error: BaseException) -> bool:
     """Whether there was no room left to write to, on the disk or in the user's share of it."""
-    return says_one_of(error, errno.ENOSPC, errno.EDQUOT)
+    return has_errno(error, errno.ENOSPC, errno.EDQUOT)
 
 
 def is_of_the_disk(error: BaseException) -> bool:
     """Whether DuckDB gave up because of the disk that its database or its spilled rows lie on."""
-    return is_disk_full(error) or says_one_of(error, errno.EIO, errno.EROFS)
+    return is_disk_full(error) or has_errno(error, errno.EIO, errno.EROFS)
 
 
 def lacks_room(error: BaseException) -> bool:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from monitor.model import MISSING, Slice
 from monitor.statistics.cells import SUMS, Cells, Clusters
-from monitor.store.connection import load_table, naive
+from monitor.store.connection import fetch_row, load_table, make_aware, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.places import free_places
 from monitor.store.sql import statement
@@ -19,9 +20,8 @@ from monitor.store.sql import statement
 def renew_cells(store: ModelStore, first: datetime, beyond: datetime) -> None:
     """Bring the cells of all rows in `incoming` (observed in [first, beyond), naive UTC) up to date."""
     own = {"model_id": store.model_id}
-    folded = store.execute("SELECT folded_until FROM models WHERE model_id = $model_id", own).fetchone()
-    assert folded is not None
-    buckets = {"bucket_seconds": int(store.model.bucket.total_seconds()), "folded_until": folded[0]}
+    (folded,) = store.fetch_row("SELECT folded_until FROM models WHERE model_id = $model_id", own)
+    buckets = {"bucket_seconds": int(store.model.bucket.total_seconds()), "folded_until": folded}
     if _is_grouped(store.connection, own):
         # samples of the touched buckets reach beyond the rows themselves, at most to the ends of their days
         span = {**own, "first": _midnight(first), "beyond": _midnight(beyond) + timedelta(days=1)}
@@ -33,13 +33,7 @@ def renew_cells(store: ModelStore, first: datetime, beyond: datetime) -> None:
 
 def _is_grouped(connection: duckdb.DuckDBPyConnection, own: Mapping[str, object]) -> bool:
     """Whether the model's samples come in groups; then they do also where this batch names none."""
-    return any(
-        connection.execute(query, values).fetchone() is not None
-        for query, values in (
-            ("SELECT 1 FROM incoming WHERE group_id IS NOT NULL LIMIT 1", {}),
-            ("SELECT 1 FROM group_cells WHERE model_id = $model_id LIMIT 1", own),
-        )
-    )
+    return bool(fetch_row(connection, statement("cells_grouped"), own)[0])
 
 
 def _add_and_subtract(store: ModelStore, buckets: Mapping[str, object]) -> None:
@@ -65,7 +59,7 @@ def _recompute(store: ModelStore, span: Mapping[str, object]) -> None:
     members = [
         (slice_id, shown.text)
         for finest, slice_id in store.registry.slices.items()
-        for shown in shown_slices([finest], store.model.slices, store.model.max_order)
+        for shown in list_measured_slices([finest], store.model.slices, store.model.max_order)
     ]
     columns = {
         "slice_id": np.array([slice_id for slice_id, _ in members], dtype=np.int32),
@@ -78,22 +72,21 @@ def _recompute(store: ModelStore, span: Mapping[str, object]) -> None:
 
 def _reach(store: ModelStore, table: str) -> dict[str, object]:
     """The model and the buckets between which a temporary table lies, so that row groups are pruned by time."""
-    edges = store.execute(f"SELECT min(bucket), max(bucket) FROM {table}").fetchone()
-    assert edges is not None
-    return {"model_id": store.model_id, "first_bucket": edges[0], "last_bucket": edges[1]}
+    first, last = store.fetch_row(f"SELECT min(bucket), max(bucket) FROM {table}")
+    return {"model_id": store.model_id, "first_bucket": first, "last_bucket": last}
 
 
 def _midnight(moment: datetime) -> datetime:
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def shown_slices(finest: Sequence[Slice], dimensions: Sequence[str], max_order: int) -> list[Slice]:
+def list_measured_slices(finest: Sequence[Slice], dimensions: Sequence[str], max_order: int) -> list[Slice]:
     """All slices that readings are made for: the whole, marginals and crosses up to ``max_order``, sorted."""
     shown: set[Slice] = set()
     for slice_ in finest:
         labels = slice_.as_dict()
         own = Slice.of({name: labels.get(name, MISSING) for name in dimensions})
-        shown.update((Slice(), *own.enclosing(max_order)))
+        shown.update((Slice(), *own.wider_slices(max_order)))
     return sorted(shown, key=lambda slice_: (slice_.order, slice_.labels))
 
 
@@ -109,9 +102,9 @@ class WindowCells:
     lag: NDArray[np.float64]  # (units,) sum of label lags in seconds
 
 
-def window_cells(store: ModelStore, start: datetime, end: datetime) -> WindowCells:
+def load_window_cells(store: ModelStore, start: datetime, end: datetime) -> WindowCells:
     """Sums over the buckets in [start, end), per version and shown slice."""
-    span = {"model_id": store.model_id, "start": naive(start), "end": naive(end)}
+    span = {"model_id": store.model_id, "start": make_naive(start), "end": make_naive(end)}
     found = store.execute(statement("window_cells"), span).fetchnumpy()
     versions = dict(
         store.execute(
@@ -126,24 +119,27 @@ def window_cells(store: ModelStore, start: datetime, end: datetime) -> WindowCel
     links: list[tuple[int, int]] = []
     for index, pair in enumerate(pairs.tolist()):
         version, slice_id = versions[pair >> 32], pair & 0xFFFFFFFF
-        shown = shown_slices([finest_of_id[slice_id]], store.model.slices, store.model.max_order)
+        shown = list_measured_slices([finest_of_id[slice_id]], store.model.slices, store.model.max_order)
         links += [(index, units.setdefault((version, slice_), len(units))) for slice_ in shown]
     mapping = np.array(links, dtype=np.int64).reshape(-1, 2)
-    finest = Cells(
-        unit=own_unit.astype(np.int64), bin=found["bin"].astype(np.int16),
-        **{name: filled(found[name]) for name in SUMS},
-    )  # fmt: skip
+    finest = build_cells(found, own_unit)
     extra = {name: np.zeros(len(units)) for name in ("unlabelled", "lag")}
     for name, sums in extra.items():
-        per_pair = np.bincount(own_unit, weights=filled(found[name]), minlength=len(pairs))
+        per_pair = np.bincount(own_unit, weights=fill_masked(found[name]), minlength=len(pairs))
         np.add.at(sums, mapping[:, 1], per_pair[mapping[:, 0]])
     return WindowCells(
-        tuple(version for version, _ in units), tuple(shown for _, shown in units), finest.regrouped(mapping),
+        tuple(version for version, _ in units), tuple(shown for _, shown in units), finest.regroup(mapping),
         _window_clusters(store.connection, span, units), extra["unlabelled"], extra["lag"],
     )  # fmt: skip
 
 
-def filled(column: NDArray[np.float64]) -> NDArray[np.float64]:
+def build_cells(found: Mapping[str, NDArray[Any]], unit: NDArray[np.integer]) -> Cells:
+    """Return the cells of fetched rows with the columns ``bin`` and ``SUMS``, of these units (rows,)."""
+    sums = {name: fill_masked(found[name]) for name in SUMS}
+    return Cells(unit.astype(np.int64), found["bin"].astype(np.int16), **sums)
+
+
+def fill_masked(column: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.ma.filled(column, 0.0), dtype=np.float64)
 
 
@@ -165,40 +161,36 @@ def _window_clusters(
     )  # fmt: skip
 
 
-def bucket_cells(
+def load_bucket_cells(
     store: ModelStore, version: str, scope: Slice, start: datetime, end: datetime
 ) -> tuple[tuple[datetime, ...], Cells]:
     """The buckets of a slice in [start, end) in order, and their cells with the bucket's index as unit."""
-    return covered_cells(store, version, store.registry.slices_inside(scope), start, end)
+    return load_covered_cells(store, version, store.registry.slices_inside(scope), start, end)
 
 
-def covered_cells(
+def load_covered_cells(
     store: ModelStore, version: str, covered: Sequence[int], start: datetime, end: datetime
 ) -> tuple[tuple[datetime, ...], Cells]:
-    """As ``bucket_cells``, of the finest slices with these ids."""
+    """As ``load_bucket_cells``, of the finest slices with these ids."""
     found = store.execute(
         statement("bucket_cells"),
         {
             "model_id": store.model_id, "version": version, "covered": list(covered),
-            "start": naive(start), "end": naive(end),
+            "start": make_naive(start), "end": make_naive(end),
         },
     ).fetchnumpy()  # fmt: skip
     starts, unit = np.unique(found["bucket"], return_inverse=True)
-    cells = Cells(
-        unit=unit.astype(np.int64), bin=found["bin"].astype(np.int16), **{name: filled(found[name]) for name in SUMS}
-    )
-    return tuple(moment.replace(tzinfo=UTC) for moment in starts.astype("datetime64[us]").tolist()), cells
+    return tuple(map(make_aware, starts.astype("datetime64[us]").tolist())), build_cells(found, unit)
 
 
-def bucket_start(store: ModelStore, moment: datetime) -> datetime:
+def find_bucket_start(store: ModelStore, moment: datetime) -> datetime:
     """The beginning of the bucket that samples observed at ``moment`` are counted in."""
-    row = store.execute(
+    (found,) = store.fetch_row(
         "SELECT bucket_of($moment::TIMESTAMP, $seconds, folded_until) FROM models WHERE model_id = $model_id",
-        {"moment": naive(moment), "seconds": int(store.model.bucket.total_seconds()), "model_id": store.model_id},
-    ).fetchone()
-    assert row is not None
-    found: datetime = row[0]
-    return found.replace(tzinfo=UTC)
+        {"moment": make_naive(moment), "seconds": int(store.model.bucket.total_seconds()), "model_id": store.model_id},
+    )
+    start: datetime = make_aware(found)
+    return start
 
 
 def fold_and_drop(store: ModelStore, now: datetime) -> bool:
@@ -206,25 +198,22 @@ def fold_and_drop(store: ModelStore, now: datetime) -> bool:
 
     Returns whether anything was due. Sums stay the same, so no reading of a folded day changes.
     """
-    today = naive(now)
-    assert today is not None
-    midnight = _midnight(today)
+    midnight = _midnight(make_naive(now))
     until = _midnight(midnight - store.model.fold_after)
     where = {"model_id": store.model_id}
-    row = store.execute("SELECT folded_until FROM models WHERE model_id = $model_id", where).fetchone()
-    assert row is not None
-    if row[0] >= until:
+    (since,) = store.fetch_row("SELECT folded_until FROM models WHERE model_id = $model_id", where)
+    if since >= until:
         return False
     with store.transaction():
-        span = {**where, "since": row[0], "until": until}
-        store.execute(statement("fold_collect"), span)
-        store.execute("DELETE FROM cells WHERE model_id = $model_id AND bucket >= $since AND bucket < $until", span)
-        store.execute("INSERT INTO cells SELECT * FROM folded")
-        store.execute(statement("fold_groups_collect"), span)
-        store.execute(
-            "DELETE FROM group_cells WHERE model_id = $model_id AND bucket >= $since AND bucket < $until", span
-        )
-        store.execute("INSERT INTO group_cells SELECT * FROM folded_groups")
+        span = {**where, "since": since, "until": until}
+        for table, collect, daily in (
+            ("cells", "fold_collect", "folded"), ("group_cells", "fold_groups_collect", "folded_groups")
+        ):  # fmt: skip
+            store.execute(statement(collect), span)
+            store.execute(
+                f"DELETE FROM {table} WHERE model_id = $model_id AND bucket >= $since AND bucket < $until", span
+            )
+            store.execute(f"INSERT INTO {table} SELECT * FROM {daily}")
         store.execute("UPDATE models SET folded_until = $until WHERE model_id = $model_id", {**where, "until": until})
         _drop_old(store, midnight)
         free_places(store, _midnight(midnight - store.model.retention))

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import numpy as np
@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from monitor import __version__
 from monitor.model.errors import StoreError, StoreInUseError
-from monitor.store.damage import REMEDY, is_damage, refuse_empty, refuse_lost, says_one_of, told_damage
+from monitor.store.damage import REMEDY, describe_damage, has_errno, is_damage, refuse_empty, refuse_lost
 from monitor.store.migrations.early import mend_early_meaning
 from monitor.store.restoring import finish_restore
 from monitor.store.sql import statement
 
 LIVE = "live.duckdb"
+Moment = TypeVar("Moment", bound=datetime | None)
 _MODES = "check permissions, free space and the disk, or choose another [monitor] state_dir"
 _EARLY = "0009_meaning"  # changed before it was left as it is
 
@@ -70,23 +71,23 @@ def open_live(state_dir: Path, *, memory_limit: str = "1GB", now: datetime) -> d
         if is_new:
             _keep_from_others(path)
         refuse_empty(state_dir, connection, path)
-        set_up(connection, now, path)
+        prepare_database(connection, now, path)
     except duckdb.Error as error:
         connection.close()
-        raise told_damage(path, error) if is_damage(error) else _not_migrated(path, error) from error
+        raise describe_damage(path, error) if is_damage(error) else _not_migrated(path, error) from error
     except BaseException:  # also KeyboardInterrupt: or this process would keep the database locked
         connection.close()
         raise
     return connection
 
 
-def set_up(connection: duckdb.DuckDBPyConnection, now: datetime, path: Path = Path(LIVE)) -> None:
+def prepare_database(connection: duckdb.DuckDBPyConnection, now: datetime, path: Path = Path(LIVE)) -> None:
     """Settings, macros and tables of a database that rows are taken into."""
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")
     for name in ("macro_bin", "macro_log_loss", "macro_bucket"):
         connection.execute(statement(name))
-    migrate(connection, now, path)
+    migrate_database(connection, now, path)
 
 
 def _keep_from_others(path: Path) -> None:
@@ -103,13 +104,13 @@ def _cannot_open(path: Path, error: duckdb.Error) -> StoreError:
             f"{path}: in use by process {holder[2]} ({holder[1]})",
             f"stop that process, or ask the running daemon instead: status, slices and jobs read {path.parent}/metrics.duckdb",
         )
-    of_the_system = says_one_of(error, errno.EACCES, errno.ENOSPC, errno.EDQUOT) or "set lock" in text
+    of_the_system = has_errno(error, errno.EACCES, errno.ENOSPC, errno.EDQUOT) or "set lock" in text
     if isinstance(error, duckdb.IOException) and of_the_system:
         return StoreError(f"{path}: cannot be opened: {text.splitlines()[0]}", _MODES)
-    return told_damage(path, error)
+    return describe_damage(path, error)
 
 
-def migrate(connection: duckdb.DuckDBPyConnection, now: datetime, path: Path = Path(LIVE)) -> list[str]:
+def migrate_database(connection: duckdb.DuckDBPyConnection, now: datetime, path: Path = Path(LIVE)) -> list[str]:
     """Apply the named migrations that are missing, each in one transaction with its own record. Returns their names.
 
     Raises StoreError naming both versions when the database has migrations that this calwatch does not know.
@@ -127,12 +128,12 @@ def migrate(connection: duckdb.DuckDBPyConnection, now: datetime, path: Path = P
         )
     missing = sorted(scripts.keys() - applied)
     if _EARLY in applied and missing:
-        with atomic(connection):
+        with transaction(connection):
             mend_early_meaning(connection)
     for name in missing:
-        with atomic(connection):
+        with transaction(connection):
             connection.execute(scripts[name])
-            connection.execute("INSERT INTO migrations VALUES ($name, $now)", {"name": name, "now": naive(now)})
+            connection.execute("INSERT INTO migrations VALUES ($name, $now)", {"name": name, "now": make_naive(now)})
     if _writer(connection) != __version__:
         connection.execute("UPDATE state SET calwatch_version = $version", {"version": __version__})
     return missing
@@ -166,7 +167,7 @@ def _writer(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 @contextmanager
-def atomic(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """One transaction: committed at the end of the block, rolled back when the block raises."""
     connection.execute("BEGIN TRANSACTION")
     try:
@@ -192,12 +193,14 @@ def load_table(
         column: values if isinstance(values, np.ndarray) else np.array(list(values), dtype=object)
         for column, values in columns.items()
     }
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS SELECT * FROM held")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {quote_name(name)} AS SELECT * FROM held")
 
 
-def fetch_row(connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | None = None) -> Any:
+def fetch_row(
+    connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | None = None
+) -> tuple[Any, ...]:
     """Return the first row of a query that always gives one, such as an aggregate or a setting, as a tuple."""
-    row = connection.execute(query, values).fetchone()
+    row: tuple[Any, ...] | None = connection.execute(query, values).fetchone()
     assert row is not None
     return row
 
@@ -209,14 +212,46 @@ def fetch_column(
     return [row[0] for row in connection.execute(query, values).fetchall()]
 
 
-def naive(moment: datetime | None) -> datetime | None:
-    """UTC without its marker, as the TIMESTAMP columns hold it."""
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment is not None else None
+def fetch_dicts(
+    connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows of a statement by the names of their columns, times with their UTC marker. Raises duckdb.Error."""
+    cursor = connection.execute(query, values)
+    names = [column[0] for column in cursor.description or ()]
+    return [
+        {
+            name: make_aware(value) if isinstance(value, datetime) else value
+            for name, value in zip(names, row, strict=True)
+        }
+        for row in cursor.fetchall()
+    ]
 
 
-def aware(moment: datetime | None) -> datetime | None:
-    """A TIMESTAMP column's value with its UTC marker."""
-    return moment.replace(tzinfo=UTC) if moment is not None else None
+def insert_row(connection: duckdb.DuckDBPyConnection, table: str, values: Mapping[str, object]) -> None:
+    """Insert one row by the names of its columns; times with a zone become UTC without. Raises duckdb.Error."""
+    names, marks = ", ".join(map(quote_name, values)), ", ".join(f"${name}" for name in values)
+    connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", _strip_zones(values))
+
+
+def delete_rows(connection: duckdb.DuckDBPyConnection, table: str, where: Mapping[str, object]) -> None:
+    """Delete the rows whose columns have these values, times as in ``insert_row``. Raises duckdb.Error."""
+    same = " AND ".join(f"{quote_name(name)} = ${name}" for name in where)
+    connection.execute(f"DELETE FROM {table} WHERE {same}", _strip_zones(where))
+
+
+def _strip_zones(values: Mapping[str, object]) -> dict[str, object]:
+    zoned = {name: make_naive(v) for name, v in values.items() if isinstance(v, datetime) and v.tzinfo}
+    return {**values, **zoned}
+
+
+def make_naive(moment: Moment) -> Moment:
+    """Return UTC without its marker, as the TIMESTAMP columns hold it; None stays None."""
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment is not None else moment
+
+
+def make_aware(moment: Moment) -> Moment:
+    """Return a TIMESTAMP column's value with its UTC marker; None stays None."""
+    return moment.replace(tzinfo=UTC) if moment is not None else moment
 
 
 def utc_day(moment: datetime) -> datetime:
@@ -224,12 +259,12 @@ def utc_day(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def quoted(identifier: str) -> str:
+def quote_name(identifier: str) -> str:
     """An SQL identifier in quotes."""
     return '"' + identifier.replace('"', '""') + '"'
 
 
-def literal(text: str) -> str:
+def quote_text(text: str) -> str:
     """An SQL string literal, for the places where DuckDB takes no bound parameter."""
     return "'" + text.replace("'", "''") + "'"
 

@@ -26,7 +26,7 @@ def refuse_lost(state_dir: Path, live: Path) -> None:
         return
     if wal.exists() and wal.is_file() and wal.stat().st_size:
         raise StoreError(f"{live}: is missing, and {wal.name} beside it holds what was written last", REMEDY)
-    if holds_calibrators(state_dir):
+    if has_calibrators(state_dir):
         raise StoreError(
             f"{live}: is missing beside calibrators: a new one would know none of them and empty every current.json",
             REMEDY,
@@ -59,11 +59,11 @@ def refuse_empty(state_dir: Path, connection: duckdb.DuckDBPyConnection, live: P
         )
     if tables:
         raise StoreError(f"{live}: is a database of another program (it has a table {min(tables)!r})", REMEDY)
-    if holds_calibrators(state_dir):
+    if has_calibrators(state_dir):
         raise StoreError(f"{live}: is empty beside calibrators: a new state would empty every current.json", REMEDY)
 
 
-def holds_calibrators(state_dir: Path) -> bool:
+def has_calibrators(state_dir: Path) -> bool:
     """Whether anything is kept in calibrators/."""
     return any(path.is_file() for path in (state_dir / "calibrators").rglob("*"))
 
@@ -74,7 +74,7 @@ def is_damage(error: duckdb.Error, live: Path | None = None) -> bool:
     return "Corrupt database file" in text or (any(word in text for word in _TELLING) and str(live or "") in text)
 
 
-def says_one_of(error: BaseException, *codes: int) -> bool:
+def has_errno(error: BaseException, *codes: int) -> bool:
     """Whether an error's text holds the system's own words for one of these ``errno`` codes: DuckDB keeps no number."""
     text = str(error).casefold()
     return any(os.strerror(code).casefold() in text for code in codes)
@@ -93,9 +93,7 @@ def demand_sound(connection: duckdb.DuckDBPyConnection) -> None:
     """
     row = connection.execute("SELECT path FROM duckdb_databases() WHERE database_name = current_database()").fetchone()
     live = Path(row[0]) if row and row[0] else None
-    tables = connection.execute(statement("tables_stored")).fetchall()
-    for names in tables:
-        table = ".".join('"' + name.replace('"', '""') + '"' for name in names)
+    for table in _stored_tables(connection):
         try:
             connection.execute(f"SELECT max(hash(t)) FROM {table} AS t").fetchall()
         except duckdb.OutOfMemoryException:
@@ -103,7 +101,7 @@ def demand_sound(connection: duckdb.DuckDBPyConnection) -> None:
         except duckdb.InterruptException:
             raise
         except duckdb.Error as error:
-            raise told_damage(live or Path("live.duckdb"), error) from error
+            raise describe_damage(live or Path("live.duckdb"), error) from error
 
 
 def refuse_damage(error: Exception, state_dir: Path) -> None:
@@ -112,10 +110,10 @@ def refuse_damage(error: Exception, state_dir: Path) -> None:
     if isinstance(error, DamageError):
         raise error
     if isinstance(error, duckdb.Error) and is_damage(error, live):
-        raise told_damage(live, error) from error
+        raise describe_damage(live, error) from error
 
 
-def as_damage(error: Exception, state_dir: Path) -> Exception:
+def find_damage(error: Exception, state_dir: Path) -> Exception:
     """The error, or the DamageError that ``refuse_damage`` raises in its place."""
     try:
         refuse_damage(error, state_dir)
@@ -124,7 +122,7 @@ def as_damage(error: Exception, state_dir: Path) -> Exception:
     return error
 
 
-def told_damage(live: Path, error: duckdb.Error) -> StoreError:
+def describe_damage(live: Path, error: duckdb.Error) -> StoreError:
     """What to tell a person of an error that DuckDB raised over a file it opened, or could not."""
     first_line = str(error).splitlines()[0]
     if "version number" in first_line or "newer version" in first_line.lower():
@@ -145,20 +143,20 @@ def told_damage(live: Path, error: duckdb.Error) -> StoreError:
 def has_unreadable_rows(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether some rows of the connection's own database cannot be read for damage; reads all of them. For errors that name
     no file, while others are attached."""
-    (name,) = connection.execute("SELECT current_database()").fetchone() or ("",)
-    tables = connection.execute(
-        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = $name AND NOT temporary",
-        {"name": name},
-    ).fetchall()
     try:
-        for parts in tables:
-            table = ".".join('"' + part.replace('"', '""') + '"' for part in (name, *parts))
+        for table in _stored_tables(connection):
             connection.execute(f"SELECT count(hash(held)) FROM {table} AS held").fetchone()
     except duckdb.Error as error:
         if is_damage(error):
             return True
         raise
     return False
+
+
+def _stored_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The tables of the connection's own database, as SQL names them."""
+    tables = connection.execute(statement("tables_stored")).fetchall()
+    return [".".join('"' + name.replace('"', '""') + '"' for name in names) for names in tables]
 
 
 def _refuse_foreign_log(live: Path, wal: Path) -> None:

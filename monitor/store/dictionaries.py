@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.config.settings import Model
 from monitor.model import MISSING, OTHER, Slice, finest_scope
-from monitor.store.connection import atomic, load_table, naive
+from monitor.store.connection import fetch_row, insert_row, load_table, make_naive, transaction
 from monitor.store.sql import statement
 from monitor.store.values import normalize_word
 
@@ -52,8 +52,7 @@ class Registry:
         """Look the model up, or enter it."""
         row = connection.execute("SELECT model_id FROM models WHERE name = $name", {"name": model.name}).fetchone()
         if row is None:
-            row = connection.execute(statement("model_insert"), {"name": model.name, "now": naive(now)}).fetchone()
-        assert row is not None
+            row = fetch_row(connection, statement("model_insert"), {"name": model.name, "now": make_naive(now)})
         registry = cls(row[0])
         registry._load_all(connection)
         return registry
@@ -67,13 +66,13 @@ class Registry:
 
     @contextmanager
     def transaction(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """One transaction (see ``atomic``) which the registry follows: rolled back, it knows what it knew before.
+        """One transaction (see ``transaction``) which the registry follows: rolled back, it knows what it knew before.
 
         A number kept of a rolled-back transaction would stand in samples without a row of its own, and be given out again.
         """
         slices, values = dict(self.slices), {name: set(known) for name, known in self.values.items()}
         try:
-            with atomic(connection):
+            with transaction(connection):
                 if self._is_doubtful:
                     self._load_all(connection)
                 self._is_open = True
@@ -157,10 +156,7 @@ class Registry:
             return OTHER
         self._demand_open()
         known.add(value)
-        connection.execute(
-            "INSERT INTO slice_values VALUES ($model_id, $dimension, $value)",
-            {"model_id": self.model_id, "dimension": dimension, "value": value},
-        )
+        insert_row(connection, "slice_values", {"model_id": self.model_id, "dimension": dimension, "value": value})
         return value
 
     def number_slice(self, connection: duckdb.DuckDBPyConnection, wanted: Slice) -> int:
@@ -169,17 +165,10 @@ class Registry:
         if known is not None:
             return known
         self._demand_open()
-        row = connection.execute(
-            statement("slice_insert"),
-            {
-                "model_id": self.model_id,
-                "names": [name for name, _ in wanted.labels],
-                "texts": [text for _, text in wanted.labels],
-            },
-        ).fetchone()
-        assert row is not None
-        self.slices[wanted] = int(row[0])
-        return int(row[0])
+        labels = {"names": [name for name, _ in wanted.labels], "texts": [text for _, text in wanted.labels]}
+        (number,) = fetch_row(connection, statement("slice_insert"), {"model_id": self.model_id, **labels})
+        self.slices[wanted] = int(number)
+        return int(number)
 
     def _demand_open(self) -> None:
         if not self._is_open:

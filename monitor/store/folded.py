@@ -1,13 +1,13 @@
 """What is beyond a limit of a model, as it is told: versions, calibrators and slice values that fold, versions not judged."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 
 import duckdb
 
 from monitor.model import FoldedKind, FoldedValues
-from monitor.model.wording import told_folded
-from monitor.store.connection import aware, naive
+from monitor.model.wording import describe_folded
+from monitor.store.connection import delete_rows, fetch_dicts, insert_row
 from monitor.store.sql import statement
 
 _EXAMPLES = 3
@@ -26,22 +26,14 @@ def note_folded(connection: duckdb.DuckDBPyConnection, model: str, met: FoldedVa
         rows=met.rows + (before.rows if before and met.kind != "drift" else 0),
     )  # fmt: skip
     forget_folded(connection, model, met.kind, met.name)
-    connection.execute(
-        "INSERT INTO folded_values VALUES ($model, $kind, $name, $most, $began, $newest, $rows, $examples, $finding)",
-        {
-            "model": model, "kind": met.kind, "name": met.name, "most": met.most, "began": naive(found.began_at),
-            "newest": naive(met.newest_at), "rows": found.rows, "examples": list(found.examples), "finding": told_folded(found),
-        },
-    )  # fmt: skip
+    values = asdict(found) | {"model": model, "examples": list(found.examples), "finding": describe_folded(found)}
+    insert_row(connection, "folded_values", values)
     return None if before else found
 
 
 def forget_folded(connection: duckdb.DuckDBPyConnection, model: str, kind: FoldedKind, name: str) -> None:
     """It is over."""
-    connection.execute(
-        "DELETE FROM folded_values WHERE model = $model AND kind = $kind AND name = $name",
-        {"model": model, "kind": kind, "name": name},
-    )
+    delete_rows(connection, "folded_values", {"model": model, "kind": kind, "name": name})
 
 
 def forget_folded_before(connection: duckdb.DuckDBPyConnection, model: str, oldest: datetime) -> None:
@@ -54,8 +46,5 @@ def forget_folded_before(connection: duckdb.DuckDBPyConnection, model: str, olde
 
 def load_folded(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[FoldedValues, ...]:
     """All that is told of a model, in order of kind and name."""
-    rows = connection.execute(statement("folded_values_known"), {"model": model}).fetchall()
-    return tuple(
-        FoldedValues(kind, name, most, aware(began) or began, aware(newest) or newest, count, tuple(examples))
-        for kind, name, most, began, newest, count, examples in rows
-    )
+    rows = fetch_dicts(connection, statement("folded_values_known"), {"model": model})
+    return tuple(FoldedValues(**row | {"examples": tuple(row["examples"])}) for row in rows)

@@ -1,12 +1,13 @@
 """How far groups (group_id) reach: which share of rows lies in groups that span buckets, and days."""
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from math import ceil
 
 import duckdb
 
 from monitor.model import GroupSpans, Straddling
-from monitor.store.connection import naive, quoted, utc_day
+from monitor.store.connection import delete_rows, fetch_row, insert_row, make_naive, quote_name, utc_day
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -15,7 +16,7 @@ EXAMINED = 2_000_000  # rows with a group, about, beyond which groups are chosen
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def share_of_straddling(
+def measure_straddling(
     connection: duckdb.DuckDBPyConnection, table: str, bucket: timedelta, *, where: str = "reason IS NULL",
     rows: int | None = None, every: int = 1,
 ) -> Straddling:  # fmt: skip
@@ -26,23 +27,18 @@ def share_of_straddling(
     id; shares and counts are then estimates.
     """
     chosen = f" AND hash(group_id) % {every}::UBIGINT = 0" if every > 1 else ""
-    source = f"SELECT group_id, observed_at FROM {quoted(table)} WHERE ({where})"
+    source = f"SELECT group_id, observed_at FROM {quote_name(table)} WHERE ({where})"
     if rows is None:
-        counts = connection.execute(f"SELECT count(*) FROM ({source})").fetchone()
-        rows = int(counts[0]) if counts else 0
+        rows = int(fetch_row(connection, f"SELECT count(*) FROM ({source})")[0])
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW grouped_rows AS SELECT * FROM ({source}) WHERE group_id IS NOT NULL{chosen}"
     )
     try:
         lengths = {"bucket": bucket // _MICROSECOND, "day": timedelta(days=1) // _MICROSECOND}
-        found = connection.execute(statement("group_spans"), lengths).fetchone()
+        *counts, longest = fetch_row(connection, statement("group_spans"), lengths)
     finally:
         connection.execute("DROP VIEW grouped_rows")
-    assert found is not None  # an aggregate always gives a row
-    grouped, groups, over_buckets, over_days, longest = found
-    grouped, groups, over_buckets, over_days = (
-        int(each) * every for each in (grouped, groups, over_buckets, over_days)
-    )
+    grouped, groups, over_buckets, over_days = (int(each) * every for each in counts)
     examples = [each for each in longest or [] if each["seconds"] > 0]
     of = max(rows, 1)
     return Straddling(
@@ -55,13 +51,11 @@ def share_of_straddling(
 def load_spans(store: ModelStore, now: datetime) -> GroupSpans | None:
     """What the rows of the last 30 days say, fewer where retention is shorter; None where none of them has a group."""
     since = utc_day(now - min(BACK, store.model.retention))
-    where = f"model_id = {store.model_id} AND observed_at >= TIMESTAMP '{naive(since)}'"
-    counts = store.execute(f"SELECT count(*), count(group_id) FROM samples WHERE {where}").fetchone()
-    assert counts is not None  # an aggregate always gives a row
-    rows, grouped = counts
+    where = f"model_id = {store.model_id} AND observed_at >= TIMESTAMP '{make_naive(since)}'"
+    rows, grouped = store.fetch_row(f"SELECT count(*), count(group_id) FROM samples WHERE {where}")
     if not grouped:
         return None
-    found = share_of_straddling(
+    found = measure_straddling(
         store.connection, "samples", store.model.bucket, where=where, rows=rows, every=ceil(grouped / EXAMINED)
     )
     return GroupSpans(store.model.name, now, since, store.model.bucket, found)
@@ -69,17 +63,16 @@ def load_spans(store: ModelStore, now: datetime) -> GroupSpans | None:
 
 def store_spans(connection: duckdb.DuckDBPyConnection, model: str, found: GroupSpans | None, finding: str) -> None:
     """Replace what was found of the model before; ``finding`` says it in words. None: it has no groups any more."""
-    connection.execute("DELETE FROM group_spans WHERE model = $model", {"model": model})
+    delete_rows(connection, "group_spans", {"model": model})
     if found is None:
         return
     held = found.straddling
     values = {
-        "model": model, "checked_at": naive(found.checked_at), "since": naive(found.since),
-        "bucket_seconds": int(found.bucket.total_seconds()), "rows": held.rows, "grouped": held.grouped,
-        "groups": held.groups, "over_buckets": held.over_buckets, "over_days": held.over_days,
-        "examples": list(held.examples), "example_rows": list(held.example_rows),
+        "model": model, "checked_at": found.checked_at, "since": found.since,
+        "bucket_seconds": int(found.bucket.total_seconds()), **asdict(held), "examples": list(held.examples),
+        "example_rows": list(held.example_rows),
         "example_seconds": [each.total_seconds() for each in held.example_lengths], "suspicious": held.suspicious,
         "finding": finding,
     }  # fmt: skip
-    marks = ", ".join(f"${name}" for name in values)
-    connection.execute(f"INSERT INTO group_spans ({', '.join(values)}) VALUES ({marks})", values)
+    del values["example_lengths"]
+    insert_row(connection, "group_spans", values)

@@ -1,6 +1,6 @@
 """Label delays in the store: labelled samples old enough to compare, and what was found last."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
@@ -9,20 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model import LabelDelays
-from monitor.store.connection import aware, naive, utc_day
+from monitor.store.connection import delete_rows, fetch_dicts, insert_row, make_naive, utc_day
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
-_COLUMNS = (
-    "model", "checked_at", "label_maturity", "depends", "unknown", "samples", "observed_from", "observed_until", "earlier",
-    "p_value", "median_true", "median_false", "settled",
-)  # fmt: skip
-_TIMES = ("checked_at", "observed_from", "observed_until")
 _LENGTHS = ("label_maturity", "median_true", "median_false", "settled")
 
 
 @dataclass(frozen=True, slots=True)
-class Delayed:
+class DelayedSamples:
     """Labelled samples (N,) in order of time, observed in [since, until): one of each group, none pre-counted."""
 
     since: datetime
@@ -34,16 +29,17 @@ class Delayed:
     stream: NDArray[np.int64]  # version and calibrator
 
 
-def load_delayed(store: ModelStore, now: datetime, wanted: int) -> Delayed | None:
+def load_delayed(store: ModelStore, now: datetime, wanted: int) -> DelayedSamples | None:
     """The newest days older than ``label_horizon`` with ``wanted`` labelled samples, thinned to at most about so many.
 
     What is read is that many samples and whole days, however long the history. None without a labelled sample of that
     age, be it that none is so old or that none is kept so long.
     """
     until = utc_day(now - store.model.label_horizon)
-    own = {"model_id": store.model_id, "until": naive(until)}
+    own = {"model_id": store.model_id, "until": make_naive(until)}
     row = store.execute(
-        statement("label_delay_span"), {**own, "oldest": naive(utc_day(now - store.model.retention)), "wanted": wanted}
+        statement("label_delay_span"),
+        {**own, "oldest": make_naive(utc_day(now - store.model.retention)), "wanted": wanted},
     ).fetchone()
     if row is None or row[0] is None:
         return None
@@ -58,34 +54,20 @@ def load_delayed(store: ModelStore, now: datetime, wanted: int) -> Delayed | Non
         np.asarray(found[name], dtype=np.float64) for name in ("score", "outcome", "delay", "wait")
     )
     stream = np.asarray(found["stream_id"], dtype=np.int64)
-    return Delayed(row[0].replace(tzinfo=UTC), until, score, outcome, delay, wait, stream)
+    return DelayedSamples(row[0].replace(tzinfo=UTC), until, score, outcome, delay, wait, stream)
 
 
 def store_label_delays(connection: duckdb.DuckDBPyConnection, found: LabelDelays, finding: str) -> None:
     """Replace what was found of the model before; ``finding`` says it in words."""
-    connection.execute("DELETE FROM label_delays WHERE model = $model", {"model": found.model})
-    values = {name: getattr(found, name) for name in _COLUMNS}
-    values |= {name: naive(values[name]) for name in _TIMES}
-    values |= {name: _seconds(values[name]) for name in _LENGTHS}
-    values["finding"] = finding
-    marks = ", ".join(f"${name}" for name in values)
-    connection.execute(f"INSERT INTO label_delays ({', '.join(values)}) VALUES ({marks})", values)
-
-
-def _seconds(length: timedelta | None) -> float | None:
-    return None if length is None else length.total_seconds()
+    delete_rows(connection, "label_delays", {"model": found.model})
+    values = {name: v.total_seconds() if isinstance(v, timedelta) else v for name, v in asdict(found).items()}
+    insert_row(connection, "label_delays", values | {"finding": finding})
 
 
 def load_label_delays(connection: duckdb.DuckDBPyConnection, model: str) -> LabelDelays | None:
     """What was found last; None when nothing is stored."""
-    row = connection.execute(
-        f"SELECT {', '.join(_COLUMNS)} FROM label_delays WHERE model = $model", {"model": model}
-    ).fetchone()
-    if row is None:
+    rows = fetch_dicts(connection, "SELECT * EXCLUDE finding FROM label_delays WHERE model = $model", {"model": model})
+    if not rows:
         return None
-    held = dict(zip(_COLUMNS, row, strict=True))
-    for name in _TIMES:
-        held[name] = aware(held[name])
-    for name in _LENGTHS:
-        held[name] = None if held[name] is None else timedelta(seconds=held[name])
-    return LabelDelays(**held)
+    lengths = {name: timedelta(seconds=rows[0][name]) for name in _LENGTHS if rows[0][name] is not None}
+    return LabelDelays(**rows[0] | lengths)

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import duckdb
 
 from monitor.config.settings import Model
-from monitor.store.connection import aware
+from monitor.store.connection import fetch_row, make_aware
 from monitor.store.dictionaries import Registry
 
 
@@ -33,11 +34,15 @@ class ModelStore:
         """Run one statement. Raises duckdb.Error."""
         return self.connection.execute(query, values)
 
+    def fetch_row(self, query: str, values: Mapping[str, object] | None = None) -> tuple[Any, ...]:
+        """Return the row of a statement that always gives one. Raises duckdb.Error."""
+        return fetch_row(self.connection, query, values)
+
     def load_first_seen(self) -> datetime | None:
         """Return when calwatch first looked at the model."""
         own = {"model_id": self.model_id}
         row = self.execute("SELECT first_seen_at FROM models WHERE model_id = $model_id", own).fetchone()
-        return aware(row[0]) if row else None
+        return make_aware(row[0]) if row else None
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return one transaction, which the numbers follow (see ``Registry.transaction``)."""

@@ -17,8 +17,8 @@ import numpy as np
 from monitor.config.settings import Model
 from monitor.model import OTHER, FoldedKind, FoldedValues
 from monitor.model.problems import Problem
-from monitor.model.wording import told_folded
-from monitor.store.connection import load_table, naive
+from monitor.model.wording import describe_folded
+from monitor.store.connection import load_table, make_naive
 from monitor.store.folded import forget_folded_before, note_folded
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
@@ -62,7 +62,7 @@ def map_streams(store: ModelStore, now: datetime) -> list[Problem]:
     }
     placed = [pair for pair, (_, own) in known.items() if own]
     versions = _keep({version for version, _ in placed}, model.max_versions, _NEEDS_NONE, counts, 0)
-    _, free = needing_none(store.connection, model)
+    _, free = load_placeless(store.connection, model)
     calibrators = _keep({calibrator for _, calibrator in placed}, model.max_versions, free, counts, 1)
     kept = {pair: (versions[pair[0]], calibrators[pair[1]]) for pair in counts}
     numbers = _enter(store, set(kept.values()), known, now)
@@ -108,9 +108,8 @@ def _enter(
     numbers = {pair: number for pair, (number, _) in known.items()}
     new = sorted(wanted - known.keys())
     if new:
-        row = store.execute("SELECT coalesce(max(stream_id), 0) FROM streams").fetchone()
-        assert row is not None  # an aggregate always gives a row
-        numbers |= {pair: row[0] + 1 + place for place, pair in enumerate(new)}
+        (last,) = store.fetch_row("SELECT coalesce(max(stream_id), 0) FROM streams")
+        numbers |= {pair: number for number, pair in enumerate(new, last + 1)}
         columns = {
             "stream_id": np.array([numbers[pair] for pair in new], dtype=np.int32),
             "version": np.array([version for version, _ in new], dtype=object),
@@ -119,7 +118,7 @@ def _enter(
         load_table(store.connection, "new_streams", columns)
         store.execute(
             "INSERT INTO streams SELECT stream_id, $model_id, version, calibrator, $now, true FROM new_streams",
-            {"model_id": store.model_id, "now": naive(now)},
+            {"model_id": store.model_id, "now": make_naive(now)},
         )
     return numbers
 
@@ -136,7 +135,7 @@ def _folded(
     rows = sum(count for pair, count in counts.items() if pair[part] in left_out)
     met = FoldedValues(kind, "", model.max_versions, now, now, rows, tuple(beyond))
     told = note_folded(connection, model.name, met)
-    return [Problem(kind, "values_folded", told_folded(told))] if told else []
+    return [Problem(kind, "values_folded", describe_folded(told))] if told else []
 
 
 def _folded_slices(store: ModelStore, now: datetime) -> list[Problem]:
@@ -144,12 +143,12 @@ def _folded_slices(store: ModelStore, now: datetime) -> list[Problem]:
     for dimension, (rows, examples) in store.registry.folded.items():
         met = FoldedValues("slice", dimension, store.model.max_slice_values, now, now, rows, tuple(examples))
         told = note_folded(store.connection, store.model.name, met)
-        problems += [Problem(dimension, "values_folded", told_folded(told))] if told else []
+        problems += [Problem(dimension, "values_folded", describe_folded(told))] if told else []
     store.registry.folded = {}
     return problems
 
 
-def needing_none(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[frozenset[str], frozenset[str]]:
+def load_placeless(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[frozenset[str], frozenset[str]]:
     """The versions, and the calibrators, that need no place."""
     own = connection.execute("SELECT id FROM calibrators WHERE model = $model", {"model": model.name}).fetchall()
     return _NEEDS_NONE, _NEEDS_NONE | {id_ for (id_,) in own}

@@ -7,27 +7,25 @@ import duckdb
 
 from monitor.model.errors import UsageError
 from monitor.model.wording import minute
-from monitor.store.connection import atomic, aware
+from monitor.store.connection import fetch_row, make_aware, transaction
 from monitor.store.sql import statement
 
 
 def is_played(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the state is a demo's or a backtest's."""
-    row = connection.execute("SELECT played FROM state").fetchone()
-    return bool(row and row[0])
+    return bool(fetch_row(connection, "SELECT played FROM state")[0])
 
 
 def mark_played(connection: duckdb.DuckDBPyConnection) -> None:
     """Say that all that follows is played."""
-    with atomic(connection):
+    with transaction(connection):
         connection.execute("UPDATE state SET played = true")
 
 
 def played_until(connection: duckdb.DuckDBPyConnection) -> datetime:
     """The time of the last cycle: that of the state, where it is played. Of a state without a cycle, when it was made."""
-    row = connection.execute(statement("played_until")).fetchone()
-    found = aware(row[0]) if row else None
-    assert found is not None  # open_live leaves at least one migration
+    # open_live leaves at least one migration
+    found: datetime = make_aware(fetch_row(connection, statement("played_until"))[0])
     return found
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from enum import Enum
+from operator import attrgetter
 from typing import Any
 
 import duckdb
@@ -24,7 +26,15 @@ from monitor.model import (
     Slice,
 )
 from monitor.statistics.cells import SCORE_BINS
-from monitor.store.connection import aware, load_table, naive, quoted
+from monitor.store.connection import (
+    delete_rows,
+    fetch_dicts,
+    insert_row,
+    load_table,
+    make_aware,
+    make_naive,
+    quote_name,
+)
 from monitor.store.reasons import JOB, REASON, job_from, job_row, reason_columns, reason_of
 
 _READING_KEYS = ("model", "version", "slice", "window", "window_start", "window_end", "computed_at", "state")
@@ -39,7 +49,8 @@ _ALERT = (
 def insert_columns(
     connection: duckdb.DuckDBPyConnection, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> None:
-    """Insert rows by column: one numpy array a column is 4,000 times as fast as executemany."""
+    """Insert rows by column: one numpy array a column is 4,000 times as fast as executemany. Slices are stored as their
+    texts, states as their values; columns of those have no None."""
     columns = list(zip(*rows, strict=True))
     if not columns:
         return
@@ -49,14 +60,18 @@ def insert_columns(
 def insert_arrays(connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, NDArray[Any]]) -> None:
     """Insert rows that come as columns of equal length (masked = NULL)."""
     load_table(connection, "loaded", columns)
-    listed = ", ".join(quoted(name) for name in columns)
+    listed = ", ".join(quote_name(name) for name in columns)
     connection.execute(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM loaded")
 
 
 def _column(values: Sequence[Any]) -> Any:
     present = next((value for value in values if value is not None), None)
+    if isinstance(present, Slice):
+        return np.array([value.text for value in values], dtype=object)
+    if isinstance(present, Enum):
+        return np.array([value.value for value in values], dtype=object)
     if isinstance(present, datetime):
-        return np.array([naive(value) for value in values], dtype="datetime64[us]")
+        return np.array([make_naive(value) for value in values], dtype="datetime64[us]")
     if any(isinstance(value, float) for value in values):
         return np.ma.masked_invalid(
             np.array([np.nan if value is None else value for value in values], dtype=np.float64)
@@ -68,7 +83,7 @@ def _column(values: Sequence[Any]) -> Any:
 
 def store_readings(connection: duckdb.DuckDBPyConnection, model: str, readings: Sequence[Reading]) -> None:
     """Make these the newest readings of the model. Those they replace become history when their window has moved on."""
-    end = naive(max((reading.window_end for reading in readings), default=None))
+    end = make_naive(max((reading.window_end for reading in readings), default=None))
     listed = ", ".join(f'"{name}"' for name in READING_COLUMNS)
     connection.execute(
         f"INSERT INTO readings ({listed}) SELECT {listed} FROM newest_readings WHERE model = $model "
@@ -76,8 +91,10 @@ def store_readings(connection: duckdb.DuckDBPyConnection, model: str, readings: 
         {"model": model, "end": end},
     )
     for table in ("newest_readings", "reliability"):
-        connection.execute(f"DELETE FROM {table} WHERE model = $model", {"model": model})
-    insert_columns(connection, "newest_readings", READING_COLUMNS, (_reading_row(reading) for reading in readings))
+        delete_rows(connection, table, {"model": model})
+    read = attrgetter(*_READING_KEYS, *COUNTS)
+    rows = ((*read(reading), *(reading.metrics.get(name) for name in METRICS)) for reading in readings)
+    insert_columns(connection, "newest_readings", READING_COLUMNS, rows)
     _store_labels(connection, {reading.slice for reading in readings})
     insert_columns(
         connection, "reliability", ("model", "version", "slice", "window", *_RELIABILITY),
@@ -101,73 +118,52 @@ def _store_labels(connection: duckdb.DuckDBPyConnection, slices: set[Slice]) -> 
         )  # fmt: skip
 
 
-def _reading_row(reading: Reading) -> tuple[Any, ...]:
-    return (
-        reading.model, reading.version, reading.slice.text, reading.window, reading.window_start, reading.window_end,
-        reading.computed_at, reading.state.value, reading.samples, reading.unlabelled,
-        reading.label_coverage, reading.label_lag_seconds, *(reading.metrics.get(name) for name in METRICS),
-    )  # fmt: skip
-
-
 def load_readings(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[Reading, ...]:
     """The newest readings, without reliability bars: what a restart has before its first measurement."""
     listed = ", ".join(f'"{name}"' for name in READING_COLUMNS)
-    rows = connection.execute(f"SELECT {listed} FROM newest_readings WHERE model = $model", {"model": model}).fetchall()
-    return tuple(_reading(dict(zip(READING_COLUMNS, row, strict=True))) for row in rows)
-
-
-def _reading(row: Mapping[str, Any]) -> Reading:
-    start, end, computed = (aware(row[name]) for name in ("window_start", "window_end", "computed_at"))
-    assert start is not None
-    assert end is not None
-    assert computed is not None
-    return Reading(
-        model=row["model"], version=row["version"], slice=Slice.parse(row["slice"]), window=row["window"],
-        window_start=start, window_end=end, computed_at=computed, state=ReadingState(row["state"]),
-        samples=row["samples"], unlabelled=row["unlabelled"], label_lag_seconds=row["label_lag_seconds"],
-        metrics={name: row[name] for name in METRICS},
+    rows = fetch_dicts(connection, f"SELECT {listed} FROM newest_readings WHERE model = $model", {"model": model})
+    own = (*_READING_KEYS, "samples", "unlabelled", "label_lag_seconds")
+    return tuple(
+        Reading(**{name: row[name] for name in own} | {
+            "slice": Slice.parse(row["slice"]), "state": ReadingState(row["state"]),
+            "metrics": {name: row[name] for name in METRICS},
+        })
+        for row in rows
     )  # fmt: skip
 
 
 def load_alerts(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[Alert, ...]:
     """The alerts of a model as last stored."""
-    rows = connection.execute(
-        f"SELECT {', '.join((*_ALERT, *REASON))} FROM alerts WHERE model = $model", {"model": model}
-    ).fetchall()
-    alerts = []
-    for row in rows:
-        held: dict[str, Any] = dict(zip(_ALERT, row, strict=False))
-        for name in ("since", "fired_at", "last_true_at", "resolved_at", "evaluated_at", "onset", "last_action_at"):
-            held[name] = aware(held[name])
-        held["slice"] = Slice.parse(held["slice"])
-        held["severity"], held["state"] = Severity(held["severity"]), AlertState(held["state"])
-        held["health"], held["why"] = Health(held["health"]), reason_of(*row[len(_ALERT) :])
-        alerts.append(Alert(**held))
-    return tuple(alerts)
+    rows = fetch_dicts(
+        connection, f"SELECT {', '.join((*_ALERT, *REASON))} FROM alerts WHERE model = $model", {"model": model}
+    )
+    kinds = {"slice": Slice.parse, "severity": Severity, "state": AlertState, "health": Health}
+    return tuple(
+        Alert(
+            **{name: row[name] for name in _ALERT} | {name: kind(row[name]) for name, kind in kinds.items()},
+            why=reason_of(*(row[name] for name in REASON)),
+        )
+        for row in rows
+    )
 
 
 def store_alerts(
     connection: duckdb.DuckDBPyConnection, model: str, alerts: Sequence[Alert], changed: Sequence[Alert]
 ) -> None:
     """Replace the model's alert states; record each change of state as an event."""
-    connection.execute("DELETE FROM alerts WHERE model = $model", {"model": model})
-    insert_columns(connection, "alerts", (*_ALERT, *REASON), (_alert_row(alert) for alert in alerts))
-    insert_columns(
-        connection, "alert_events",
-        ("changed_at", "model", "version", "rule", "slice", "severity", "state", "onset", *REASON),
-        (
-            (alert.evaluated_at, alert.model, alert.version, alert.rule, alert.slice.text, alert.severity.value,
-             alert.state.value, alert.onset, *reason_columns(alert.why))
-            for alert in changed
-        ),
-    )  # fmt: skip
+    delete_rows(connection, "alerts", {"model": model})
+    _insert_alerts(connection, "alerts", alerts, {name: name for name in _ALERT})
+    own = ("model", "version", "rule", "slice", "severity", "state", "onset")
+    _insert_alerts(connection, "alert_events", changed, {"changed_at": "evaluated_at", **{name: name for name in own}})
 
 
-def _alert_row(alert: Alert) -> tuple[Any, ...]:
-    return *(
-        value.text if isinstance(value, Slice) else getattr(value, "value", value)
-        for value in (getattr(alert, name) for name in _ALERT)
-    ), *reason_columns(alert.why)  # fmt: skip
+def _insert_alerts(
+    connection: duckdb.DuckDBPyConnection, table: str, alerts: Sequence[Alert], columns: Mapping[str, str]
+) -> None:
+    """Insert one row an alert; ``columns``: column → attribute, beside those of its reason."""
+    read = attrgetter(*columns.values())
+    rows = ((*read(alert), *reason_columns(alert.why)) for alert in alerts)
+    insert_columns(connection, table, (*columns, *REASON), rows)
 
 
 def load_jobs(
@@ -175,19 +171,19 @@ def load_jobs(
     newest: int | None = None,
 ) -> tuple[Job, ...]:  # fmt: skip
     """The model's jobs in these states, oldest first; with ``newest`` only so many, those asked for last."""
-    rows = connection.execute(
+    rows = fetch_dicts(
+        connection,
         f"SELECT {', '.join(JOB)} FROM jobs WHERE model = $model AND list_contains($states, state) "
         "ORDER BY requested_at DESC, id DESC LIMIT $newest",
         {"model": model, "states": [state.value for state in states], "newest": newest or 2**40},
-    ).fetchall()
-    return tuple(job_from(dict(zip(JOB, row, strict=True))) for row in reversed(rows))
+    )
+    return tuple(map(job_from, reversed(rows)))
 
 
 def store_job(connection: duckdb.DuckDBPyConnection, job: Job) -> None:
     """Insert the job, or replace the row of the same id."""
-    connection.execute("DELETE FROM jobs WHERE id = $id", {"id": job.id})
-    bound = ", ".join(f"${name}" for name in JOB)
-    connection.execute(f"INSERT INTO jobs ({', '.join(JOB)}) VALUES ({bound})", job_row(job))
+    delete_rows(connection, "jobs", {"id": job.id})
+    insert_row(connection, "jobs", job_row(job))
 
 
 def load_last_seen(connection: duckdb.DuckDBPyConnection, model_id: int) -> tuple[LastSeen, ...]:
@@ -196,18 +192,16 @@ def load_last_seen(connection: duckdb.DuckDBPyConnection, model_id: int) -> tupl
         "SELECT labels, last_observed_at, last_labelled_at FROM slices WHERE model_id = $model_id",
         {"model_id": model_id},
     ).fetchall()
-    return tuple(LastSeen(Slice.of(labels), aware(observed), aware(labelled)) for labels, observed, labelled in rows)
+    return tuple(
+        LastSeen(Slice.of(labels), make_aware(observed), make_aware(labelled)) for labels, observed, labelled in rows
+    )
 
 
 def store_successes(connection: duckdb.DuckDBPyConnection, model: str, succeeded: Mapping[str, datetime]) -> None:
     """Remember when each stage last went well, also across restarts."""
-    connection.execute("DELETE FROM stages WHERE model = $model", {"model": model})
-    insert_columns(
-        connection,
-        "stages",
-        ("model", "stage", "succeeded_at"),
-        ((model, stage, at) for stage, at in succeeded.items()),
-    )
+    delete_rows(connection, "stages", {"model": model})
+    rows = ((model, stage, at) for stage, at in succeeded.items())
+    insert_columns(connection, "stages", ("model", "stage", "succeeded_at"), rows)
 
 
 def load_successes(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, datetime]:
@@ -215,7 +209,7 @@ def load_successes(connection: duckdb.DuckDBPyConnection, model: str) -> dict[st
     rows = connection.execute(
         "SELECT stage, succeeded_at FROM stages WHERE model = $model", {"model": model}
     ).fetchall()
-    return {stage: moment for stage, at in rows if (moment := aware(at)) is not None}
+    return {stage: make_aware(at) for stage, at in rows}
 
 
 _COLUMNS = (
@@ -226,22 +220,14 @@ _COLUMNS = (
 
 def store_disparities(connection: duckdb.DuckDBPyConnection, model: str, disparities: Sequence[Disparity]) -> None:
     """Make these the disparities of the model, in place of those before."""
-    connection.execute("DELETE FROM disparities WHERE model = $model", {"model": model})
-    insert_columns(
-        connection,
-        "disparities",
-        _COLUMNS,
-        (
-            tuple(held.slice.text if name == "slice" else getattr(held, name) for name in _COLUMNS)
-            for held in disparities
-        ),
-    )
+    delete_rows(connection, "disparities", {"model": model})
+    insert_columns(connection, "disparities", _COLUMNS, map(attrgetter(*_COLUMNS), disparities))
 
 
 def load_problems(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[datetime | None, str]]:
     """(since, problem) of each failing model."""
     rows = connection.execute("SELECT model, since, problem FROM problems").fetchall()
-    return {model: (aware(since), problem) for model, since, problem in rows}
+    return {model: (make_aware(since), problem) for model, since, problem in rows}
 
 
 def store_problems(
@@ -262,5 +248,5 @@ def store_problems(
     connection.execute("DELETE FROM problems")
     insert_columns(
         connection, "problems", ("model", "since", "problem"),
-        ((model, naive(since), problem) for model, (since, problem) in failing.items()),
+        ((model, make_naive(since), problem) for model, (since, problem) in failing.items()),
     )  # fmt: skip

@@ -8,7 +8,6 @@ from typing import Any
 from monitor.model import Job, JobState, Slice, ThresholdInUse
 from monitor.model.reasons import Reason, Trigger
 from monitor.model.words import restore_reason, tell_reason
-from monitor.store.connection import aware, naive
 
 REASON = ("reason", "code", "facts")
 THRESHOLD = tuple(name for name in ThresholdInUse.__dataclass_fields__ if name != "why")
@@ -31,11 +30,11 @@ def reason_of(text: str | None, code: str | None, facts: str | None) -> Reason:
 
 
 def job_row(job: Job) -> dict[str, Any]:
-    """Return the columns ``JOB`` of a job."""
+    """Return the columns ``JOB`` of a job; times with their UTC marker."""
     asked_by = job.asked_by
     return {
         "id": job.id, "model": job.model, "kind": job.kind, "trigger": job.trigger, "scope": job.scope.text,
-        "state": job.state.value, **{name: naive(getattr(job, name)) for name in _TIMES}, "reasons": list(job.reasons),
+        "state": job.state.value, **{name: getattr(job, name) for name in _TIMES}, "reasons": list(job.reasons),
         "details": json.dumps(job.details, default=str), "attempts": job.attempts, "interruptions": job.interruptions,
         "codes": [reason.code for reason in job.why], "facts": json.dumps([dict(reason.values) for reason in job.why]),
         "trigger_kind": asked_by.kind, "trigger_name": asked_by.name,
@@ -44,7 +43,7 @@ def job_row(job: Job) -> dict[str, Any]:
 
 
 def job_from(row: Mapping[str, Any]) -> Job:
-    """Return the job of a row with the columns ``JOB``; ``interruptions`` may be missing."""
+    """Return the job of a row with the columns ``JOB``, times with their UTC marker; ``interruptions`` may be missing."""
     held = dict(row)
     texts, codes, facts = held.pop("reasons"), held.pop("codes"), json.loads(held.pop("facts") or "[]")
     known = codes is not None and len(codes) == len(facts) == len(texts)
@@ -55,15 +54,14 @@ def job_from(row: Mapping[str, Any]) -> Job:
     )
     held["why"] = tuple(
         restore_reason(*each) for each in zip(codes, facts, texts, strict=True)
-    ) if known else tuple(map(Reason.told, texts))  # fmt: skip
-    held |= {each: aware(held[each]) for each in _TIMES}
+    ) if known else tuple(map(Reason.from_text, texts))  # fmt: skip
     return Job(**held | {
         "scope": Slice.parse(held["scope"]), "state": JobState(held["state"]), "details": json.loads(held["details"])
     })  # fmt: skip
 
 
 def threshold_from(row: Mapping[str, Any]) -> ThresholdInUse:
-    """Return the threshold of a row with the columns ``THRESHOLD`` and ``REASON``."""
+    """Return the threshold of a row with the columns ``THRESHOLD`` and ``REASON``, times with their UTC marker."""
     held = {name: row[name] for name in THRESHOLD}
-    held |= {"scope": Slice.parse(row["scope"]), "chosen_at": aware(row["chosen_at"])}
+    held["scope"] = Slice.parse(row["scope"])
     return ThresholdInUse(**held, why=reason_of(*(row[name] for name in REASON)))

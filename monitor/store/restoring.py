@@ -84,7 +84,7 @@ _GIVE_WAY = ("live.duckdb.wal", *(f".snapshot-{letter}.duckdb{wal}" for letter i
 
 
 @contextmanager
-def restoring(state_dir: Path) -> Iterator[Path]:
+def prepare_restore(state_dir: Path) -> Iterator[Path]:
     """The empty directory that is to hold the new state. What is in it without ``put_in_place`` goes again.
 
     Raises StoreInUseError while another process restores, StoreError where a part of the old state cannot give way, and
@@ -101,8 +101,8 @@ def restoring(state_dir: Path) -> Iterator[Path]:
 
 
 def put_in_place(state_dir: Path) -> None:
-    """Replace the state by what is in ``new``, whole by now; within ``restoring``. Raises OSError; then the old state is in
-    place again."""
+    """Replace the state by what is in ``new``, whole by now; within ``prepare_restore``. Raises OSError; then the old state is
+    in place again."""
     directory = state_dir / RESTORE
     for part in PARTS:
         if not (directory / NEW / part).exists() and not part.endswith(".duckdb"):

@@ -17,22 +17,21 @@ def rewrite_samples(store: ModelStore) -> None:
     To be called inside a transaction. Nothing happens when both are empty. Raises LostNumberError where a row to come in has
     a slice or stream that is not stored.
     """
-    span = store.execute(statement("ingest_span")).fetchone()
-    assert span is not None  # an aggregate always gives a row
-    if span[0] is None:
+    first, last, is_replacing = store.fetch_row(statement("ingest_span"))
+    if first is None:
         return
     lost = store.execute(statement("ingest_lost"), {"model_id": store.model_id}).fetchone()
     if lost is not None:
         raise LostNumberError(f"sample {lost[0]} has slice {lost[1]} and stream {lost[2]}, of which one is not stored")
-    first, beyond = span[0], span[1] + _MICROSECOND
-    if span[2]:
+    beyond = last + _MICROSECOND
+    if is_replacing:
         store.execute(statement("ingest_delete_replaced"), {"first": first, "beyond": beyond})
     store.execute(statement("ingest_insert"))
     store.execute(statement("ingest_last_seen"), {"model_id": store.model_id})
     renew_cells(store, first, beyond)
 
 
-def take_out(store: ModelStore, chosen: str, values: Mapping[str, object]) -> int:
+def remove_samples(store: ModelStore, chosen: str, values: Mapping[str, object]) -> int:
     """Remove the samples that ``chosen`` (SQL over the columns of `samples`, called s) names, with their sums; how many."""
     store.execute(
         f"CREATE OR REPLACE TEMP TABLE replaced AS SELECT s.rowid AS row_key, s.* FROM samples AS s WHERE {chosen}",
@@ -40,5 +39,4 @@ def take_out(store: ModelStore, chosen: str, values: Mapping[str, object]) -> in
     )
     store.execute("CREATE OR REPLACE TEMP TABLE incoming AS SELECT * FROM replaced LIMIT 0")
     rewrite_samples(store)
-    gone = store.execute("SELECT count(*) FROM replaced").fetchone()
-    return int(gone[0]) if gone else 0
+    return int(store.fetch_row("SELECT count(*) FROM replaced")[0])

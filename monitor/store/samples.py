@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from monitor.model import Slice
 from monitor.model.reasons import Code, Reason
 from monitor.model.samples import AboutLogits, Samples
-from monitor.store.connection import naive, utc_day
+from monitor.store.connection import fetch_row, make_naive, utc_day
 from monitor.store.model_store import ModelStore
-from monitor.store.scores.class_logits import class_logits
+from monitor.store.scores.class_logits import match_class_logits
 from monitor.store.scores.logits import PROBABILITIES, load_holdings
 from monitor.store.sql import statement
 
@@ -23,7 +23,7 @@ ROOMY = 50  # logits of a row that need about as much memory as its other column
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedSamples:
     """``samples`` with scores from before any calibration; ``slices[samples.slice_index[i]]`` is sample i's finest."""
 
     samples: Samples
@@ -39,7 +39,7 @@ def load_samples(
     start: datetime,
     end: datetime,
     max_samples: int | None = None,
-) -> Loaded:
+) -> LoadedSamples:
     """Labelled rows of a version in the finest slices ``covered``, observed in [start, end), in time order.
 
     Of more than ``max_samples`` rows whole groups are taken, chosen by a hash of group_id, or of sample_id where a
@@ -47,9 +47,7 @@ def load_samples(
     choice holds for one version of DuckDB, whose hash it is.
     """
     span = _span(store, version, covered, start, end)
-    counts = store.execute(statement("refit_counts"), span).fetchone()
-    assert counts is not None  # an aggregate always gives a row
-    usable, without_raw, oldest = counts
+    usable, without_raw, oldest = store.fetch_row(statement("refit_counts"), span)
     classes = _logits_each(store.connection, span) if max_samples else 0
     most = max_samples * ROOMY // max(classes, ROOMY) if max_samples else usable
     thinned = usable > most
@@ -67,10 +65,10 @@ def load_samples(
     if samples.n is not None:
         notes.append(Reason.of(Code.SAMPLES_PRECOUNTED, rows=len(samples), samples=samples.n.sum()))
     of_cells = utc_day(oldest.replace(tzinfo=UTC)) if thinned and not unlike_cells else None
-    return Loaded(samples, slices, tuple(notes), of_cells)
+    return LoadedSamples(samples, slices, tuple(notes), of_cells)
 
 
-def load_shares(
+def load_batches(
     store: ModelStore, version: str, covered: Sequence[int], start: datetime, end: datetime, max_samples: int
 ) -> Iterator[Samples]:
     """All rows that ``load_samples`` gives, in shares of whole groups, each in time order: what needs no more than sums
@@ -79,8 +77,7 @@ def load_shares(
     A share holds about ``max_samples`` rows at most (fewer where they have many logits), or one group that is larger.
     """
     span = _span(store, version, covered, start, end)
-    counts = store.execute(statement("refit_counts"), span).fetchone()
-    assert counts is not None  # an aggregate always gives a row
+    counts = store.fetch_row(statement("refit_counts"), span)
     most = max_samples * ROOMY // max(_logits_each(store.connection, span), ROOMY)
     shares = math.ceil(counts[0] / (0.9 * most))  # they are not quite equal
     for share in range(shares):
@@ -97,7 +94,8 @@ _PARTS = 1 << 16
 
 def _span(store: ModelStore, version: str, covered: Sequence[int], start: datetime, end: datetime) -> dict[str, object]:
     return {
-        "model_id": store.model_id, "version": version, "covered": list(covered), "start": naive(start), "end": naive(end)
+        "model_id": store.model_id, "version": version, "covered": list(covered), "start": make_naive(start),
+        "end": make_naive(end),
     }  # fmt: skip
 
 
@@ -107,10 +105,9 @@ def _choose(connection: duckdb.DuckDBPyConnection, span: Mapping[str, object], u
     while True:
         last = min(last + last // 4 + 1, _PARTS - 1)
         connection.execute(statement("refit_parts"), {**span, "last": last})
-        row = connection.execute(statement("refit_cut"), {"max_samples": most}).fetchone()
-        assert row is not None  # an aggregate always gives a row
-        if row[1] or last == _PARTS - 1:
-            return int(row[0])
+        cut, is_enough = fetch_row(connection, statement("refit_cut"), {"max_samples": most})
+        if is_enough or last == _PARTS - 1:
+            return int(cut)
         last *= 2  # most rows are of a few groups, further on
 
 
@@ -124,7 +121,7 @@ def _read(
     outcome = np.asarray(rows["positives"], dtype=np.float64) / n
     predicted = _names(rows["predicted_class"])
     held = load_holdings(store)
-    logits, label_index, said = class_logits(rows["logits"], rows["label"], predicted, outcome, store.model, held)
+    logits, label_index, said = match_class_logits(rows["logits"], rows["label"], predicted, outcome, store.model, held)
     samples = Samples(
         score=np.asarray(rows["raw_score"], dtype=np.float64),
         outcome=outcome,

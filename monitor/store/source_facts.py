@@ -4,7 +4,7 @@ from datetime import datetime
 
 import duckdb
 
-from monitor.store.connection import naive
+from monitor.store.connection import delete_rows, insert_row
 
 
 def load_facts(connection: duckdb.DuckDBPyConnection, model_id: int, source: str) -> dict[str, str]:
@@ -22,10 +22,5 @@ def store_fact(
 ) -> None:
     """Remember it in place of what was remembered; to be called inside the transaction that rests on it."""
     where = {"model_id": model_id, "source": source, "fact": fact}
-    connection.execute(
-        "DELETE FROM source_facts WHERE model_id = $model_id AND source = $source AND fact = $fact", where
-    )
-    connection.execute(
-        "INSERT INTO source_facts VALUES ($model_id, $source, $fact, $value, $now)",
-        {**where, "value": value, "now": naive(now)},
-    )
+    delete_rows(connection, "source_facts", where)
+    insert_row(connection, "source_facts", where | {"value": value, "decided_at": now})

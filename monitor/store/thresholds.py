@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -11,8 +10,8 @@ from numpy.typing import NDArray
 from monitor.model import Slice, ThresholdInUse
 from monitor.statistics.thresholds.curves import COLUMNS, ThresholdCurve
 from monitor.statistics.thresholds.live import design_effects, live_rates
-from monitor.store.cells import WindowCells, filled, shown_slices
-from monitor.store.connection import naive
+from monitor.store.cells import WindowCells, fill_masked, list_measured_slices
+from monitor.store.connection import delete_rows, fetch_dicts, insert_row, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.readings import insert_columns
 from monitor.store.reasons import REASON, THRESHOLD, reason_columns, threshold_from
@@ -40,7 +39,7 @@ def deployed_rates(
     found = store.execute(
         statement("deployed_cells"),
         {
-            "model_id": store.model_id, "start": naive(start), "end": naive(end),
+            "model_id": store.model_id, "start": make_naive(start), "end": make_naive(end),
             "calibrators": sorted({each.calibrator for each in deciding}),
         },
     ).fetchnumpy()  # fmt: skip
@@ -60,13 +59,14 @@ def deployed_rates(
         if threshold is None:
             continue
         own[index] = threshold
-        for shown in shown_slices([finest[slice_id]], store.model.slices, store.model.max_order):
+        for shown in list_measured_slices([finest[slice_id]], store.model.slices, store.model.max_order):
             unit = units.get((versions[version_key], shown))
             if unit is not None:
                 links.append((index, unit))
     return live_rates(
-        part.reshape(-1).astype(np.int64), found["bin"].astype(np.int64), filled(found["n"]), filled(found["outcome"]),
-        own, np.array(links, dtype=np.int64).reshape(-1, 2), design_effects(held.cells, held.clusters, len(units)),
+        part.reshape(-1).astype(np.int64), found["bin"].astype(np.int64), fill_masked(found["n"]),
+        fill_masked(found["outcome"]), own,
+        np.array(links, dtype=np.int64).reshape(-1, 2), design_effects(held.cells, held.clusters, len(units)),
     )  # fmt: skip
 
 
@@ -91,15 +91,12 @@ def store_thresholds(
     """Enter chosen thresholds with their curves, in place of earlier ones of the same calibrator, scope and class; to be
     called inside a transaction."""
     for threshold, curve in decided:
-        values = {name: _plain(getattr(threshold, name)) for name in THRESHOLD}
+        values = {name: getattr(threshold, name) for name in THRESHOLD} | {"scope": threshold.scope.text}
         values |= dict(zip(REASON, reason_columns(threshold.why), strict=True))
-        same = " AND ".join(f"{name} = ${name}" for name in ("model", "scope", "calibrator", "per", "class_name"))
         own = {name: values[name] for name in ("model", "scope", "calibrator", "per", "class_name")}
         for table in ("thresholds", "threshold_curves"):
-            connection.execute(f"DELETE FROM {table} WHERE {same}", own)
-        listed = ", ".join(f'"{name}"' for name in values)
-        bound = ", ".join("$" + name for name in values)
-        connection.execute(f"INSERT INTO thresholds ({listed}) VALUES ({bound})", values)
+            delete_rows(connection, table, own)
+        insert_row(connection, "thresholds", values)
         if curve is not None:
             keys = [values[name] for name in _CURVE_KEYS]
             points = zip(*(getattr(curve, name).tolist() for name in COLUMNS), strict=True)
@@ -108,17 +105,12 @@ def store_thresholds(
             )
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Slice):
-        return value.text
-    return naive(value) if isinstance(value, datetime) else value
-
-
 def load_thresholds(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[ThresholdInUse, ...]:
     """The thresholds in force: those of the calibrators in charge, or of scores as they come where none is."""
     listed = ", ".join(f'"{name}"' for name in (*THRESHOLD, *REASON))
-    rows = connection.execute(
+    rows = fetch_dicts(
+        connection,
         f"SELECT {listed} FROM thresholds_in_force WHERE model = $model ORDER BY scope, policy, per, class_name",
         {"model": model},
-    ).fetchall()
-    return tuple(threshold_from(dict(zip((*THRESHOLD, *REASON), row, strict=True))) for row in rows)
+    )
+    return tuple(map(threshold_from, rows))

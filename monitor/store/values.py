@@ -4,32 +4,22 @@
 0, 1, 0.0, "True", " false "    outcomes; −1 is told apart, what it means is decided for a whole source
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from monitor.config.settings import Model
 from monitor.config.sources import Outcomes
-from monitor.config.sources import Source as SourceConfig
+from monitor.config.sources import SourceSettings as SourceConfig
 from monitor.model import Task
-from monitor.store.connection import literal, quoted
+from monitor.store.connection import quote_name, quote_text
 
 # What people and programs write where there is no label yet, in lower case; an empty value is missing anyhow.
 MISSING_WORDS = (
     "nan", "none", "null", "na", "n/a", "<na>", "\\n", "-", "nat", "#n/a", "#na", "n.a.", "<null>", "(null)", "<none>",
 )  # fmt: skip
 BLANKS = " \t\n\x0b\x0c\r\u00a0\u2007\u202f\u3000\u200b\ufeff"  # of programs, typography and East Asian keyboards
-_INTEGERS = (
-    "TINYINT",
-    "SMALLINT",
-    "INTEGER",
-    "BIGINT",
-    "HUGEINT",
-    "UTINYINT",
-    "USMALLINT",
-    "UINTEGER",
-    "UBIGINT",
-    "UHUGEINT",
-)
+_INTEGER = re.compile("U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)")
 _LARGEST_EXACT = 1 << 53  # whole numbers up to here are exact in a DOUBLE
 # bytes: what is longer is cut before anything else looks at it, since an expression holds 2,048 rows of it at a time
 ENORMOUS = 4_000
@@ -37,7 +27,7 @@ ENORMOUS = 4_000
 
 def is_integer_type(kind: str) -> bool:
     """Whether a column of this SQL type holds whole numbers."""
-    return kind in _INTEGERS
+    return _INTEGER.fullmatch(kind) is not None
 
 
 def is_enormous(text: str) -> str:
@@ -65,7 +55,7 @@ def plain_text(column: str, kind: str) -> str:
 
 def normalized_text(text: str) -> str:
     """The same for an SQL expression that is text: ``" 12.0 "`` → ``12``, ``"1.10"`` stays, ``""`` → NULL."""
-    bare = f"trim({text}, {literal(BLANKS)})"
+    bare = f"trim({text}, {quote_text(BLANKS)})"
     # nearly all values are as they should be: comparisons that cost little send only the others through the rest
     last = f"{text}[-1]"
     odd = f"{text} < '!' OR {text} >= chr(160) OR contains({text}, '.') OR {last} <= ' ' OR {last} >= chr(160)"
@@ -95,8 +85,8 @@ class LabelRules:
         """``class_words``: classes that were predicted under a name that else means "not labelled yet"."""
         outcomes = meaning.outcomes or Outcomes()
         own = meaning.missing_labels
-        positive = _normalized(model.positive) if model.positive is not None else None
-        named = {*map(_normalized, model.classes), *class_words, *([positive] if positive is not None else [])}
+        positive = normalize_word(model.positive) if model.positive is not None else None
+        named = {*map(normalize_word, model.classes), *class_words, *([positive] if positive is not None else [])}
         return cls(
             model.task, positive, _lowered(outcomes.true), _lowered(outcomes.false),
             MISSING_WORDS if own is None else tuple(word for word in _lowered(own) if word),
@@ -146,26 +136,28 @@ class LabelRules:
         assert self.positive is not None
         alike = {word for word in self.classes if word.lower() == self.positive.lower()}
         if alike <= {self.positive}:
-            return f"lower({label}) = lower({literal(self.positive)})"
-        return f"{label} = {literal(self.positive)}"
+            return f"lower({label}) = lower({quote_text(self.positive)})"
+        return f"{label} = {quote_text(self.positive)}"
 
 
-def outcome_expression(rules: LabelRules, kind: str) -> tuple[str, str]:
-    """(SQL: whether the column ``outcome`` of this type says anything, SQL: 0, 1, −1 as written, or NULL)."""
-    column = quoted("outcome")
+def outcome_expression(rules: LabelRules, kind: str, text: str) -> tuple[str, str]:
+    """Return SQL: whether the column ``outcome`` of this type says anything; and SQL: 0, 1, −1 as written, or NULL.
+
+    ``text``: the same as plain text (SQL).
+    """
+    column = quote_name("outcome")
     if kind == "BOOLEAN" and not (rules.true or rules.false):
         return f"{column} IS NOT NULL", f"{column}::INTEGER"
     if not (rules.true or rules.false or rules.own_missing) and (is_integer_type(kind) or kind in ("DOUBLE", "FLOAT")):
         says = f"{column} IS NOT NULL" if is_integer_type(kind) else f"{column} IS NOT NULL AND NOT isnan({column})"
         return says, f"CASE {column} WHEN 0 THEN 0 WHEN 1 THEN 1 WHEN -1 THEN -1 END"
-    text = plain_text(cut_enormous(column) if kind == "VARCHAR" else column, kind)
     # a class may be called "none"; an outcome that says so is none
     nameless = LabelRules(rules.task, None, rules.true, rules.false, rules.missing)
     return f"coalesce(NOT {nameless.missing_sql(text)}, false)", rules.outcome_sql(text)
 
 
-def _normalized(word: str) -> str:
-    """What ``normalized_text`` makes of it."""
+def normalize_word(word: str) -> str:
+    """Return what ``normalized_text`` makes of it: ``" 3.0 "`` → ``3``."""
     bare = word.strip(BLANKS)
     head, dot, tail = bare.partition(".")
     whole = (
@@ -174,14 +166,9 @@ def _normalized(word: str) -> str:
     return head if whole else bare
 
 
-def normalize_word(word: str) -> str:
-    """``" 3.0 "`` → ``3``: the Python of ``normalized_text``."""
-    return _normalized(word)
-
-
 def _lowered(words: Iterable[str]) -> tuple[str, ...]:
-    return tuple(_normalized(word).lower() for word in words)
+    return tuple(normalize_word(word).lower() for word in words)
 
 
 def _listed(words: Iterable[str]) -> str:
-    return ", ".join(literal(word) for word in words)
+    return ", ".join(quote_text(word) for word in words)

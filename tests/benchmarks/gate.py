@@ -16,7 +16,7 @@ from monitor.config.settings import Model, parse_config
 from monitor.model import Slice
 from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator, Identity
-from monitor.recalibration.refit import Refitting, refit
+from monitor.recalibration.refit import RefitInputs, run_refit
 
 from .figures import Figure
 from .scale import Scale
@@ -70,7 +70,9 @@ def nights(rng: np.random.Generator, count: int, temperature: float, per_night: 
             slice_index=np.arange(n, dtype=np.int64) % len(_SLICES),
         )  # fmt: skip
         now = _START + timedelta(days=night)
-        decided = refit(Refitting(model, Slice(), samples, _SLICES, serving, now, ()), calwatch_version="benchmark")
+        decided = run_refit(
+            RefitInputs(model, Slice(), samples, _SLICES, serving, now, ()), calwatch_version="benchmark"
+        )
         if not decided.accepted or decided.artefact is None:
             found.append(Night(False, 0.0))
             continue

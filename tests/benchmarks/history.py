@@ -10,9 +10,9 @@ from time import perf_counter
 
 from prometheus_client import CollectorRegistry
 
-from monitor.engine.cycle import Cycle, watch
+from monitor.engine.cycle import Cycle, build_watched
 from monitor.publish.metrics.instruments import Instruments
-from monitor.store.connection import LIVE, literal, naive, open_live
+from monitor.store.connection import LIVE, make_naive, open_live, quote_text
 
 from .figures import Figure, apart, median, peak_megabytes, spread, timed
 from .scale import Scale
@@ -33,8 +33,8 @@ class Stopwatch(Instruments):
         super().__init__(CollectorRegistry())
         self.seconds: dict[str, float] = defaultdict(float)
 
-    def stage(self, model: str, stage: str) -> AbstractContextManager[object]:
-        return self._kept(stage, super().stage(model, stage))
+    def time_stage(self, stage: str) -> AbstractContextManager[object]:
+        return self._kept(stage, super().time_stage(stage))
 
     @contextmanager
     def _kept(self, stage: str, inner: AbstractContextManager[object]) -> Iterator[None]:
@@ -107,7 +107,7 @@ def prepare(base: Path, rows: int, late_rows: int, now: datetime) -> None:
     """Build the history, and pick the rows of its last 20 days that will be sent again, as ``base``/late.parquet."""
     write_history(base, rows, now)
     connection = connection_with_traffic(open_live(base / "state", memory_limit="4GB", now=now))
-    since = naive(now - timedelta(days=min(LATE_DAYS, DAYS)))
+    since = make_naive(now - timedelta(days=min(LATE_DAYS, DAYS)))
     for name, condition in (("unlabelled", "IS NULL"), ("labelled", "IS NOT NULL")):
         connection.execute(
             f"CREATE TEMP TABLE {name} AS SELECT sample_id, observed_at, score, positives, slice_id FROM samples "
@@ -119,7 +119,7 @@ COPY (
     SELECT row_number() OVER (ORDER BY hash(sample_id, 1)) - 1 AS number, p.* EXCLUDE (slice_id, positives),
            coalesce(1 - p.positives, 1) AS outcome, s.labels['camera'] AS camera, s.labels['lighting'] AS lighting
     FROM (FROM unlabelled UNION ALL FROM labelled) AS p JOIN slices AS s USING (slice_id)
-) TO {literal(str(base / "late.parquet"))} (FORMAT parquet)""")
+) TO {quote_text(str(base / "late.parquet"))} (FORMAT parquet)""")
     connection.close()
 
 
@@ -128,7 +128,7 @@ def run_cycles(base: Path, rows: int, count: int, now: datetime) -> tuple[dict[s
     config = configuration(base)
     instruments = Stopwatch()
     connection = connection_with_traffic(open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now))
-    cycle = Cycle(config, watch(config), connection, instruments)
+    cycle = Cycle(config, build_watched(config), connection, instruments)
     found: dict[str, Seconds] = {variant: defaultdict(list) for variant in _VARIANTS}
     for turn, variant in enumerate([_NEWEST] * _WARM_UP + list(_VARIANTS) * count):
         moment = now + turn * _STEP
@@ -151,15 +151,15 @@ def run_cycles(base: Path, rows: int, count: int, now: datetime) -> tuple[dict[s
 
 def _write_rows(base: Path, turn: int, rows: int, now: datetime, late: tuple[int, int] | None) -> None:
     """New rows of the last two hours, labelled up to now, and the given late ones, as one Parquet file."""
-    arrived = f"TIMESTAMP {literal(str(naive(now)))}"
+    arrived = f"TIMESTAMP {quote_text(str(make_naive(now)))}"
     new = rows_between(_NUMBER + turn * 1_000_000, rows, now - 2 * _STEP, 2 * _STEP)
     select = f"SELECT * REPLACE (least(labelled_at, {arrived}) AS labelled_at) FROM ({new})"
     if late:
         select += (
             f" UNION ALL BY NAME SELECT * EXCLUDE (number), {arrived} AS labelled_at "
-            f"FROM {literal(str(base / 'late.parquet'))} WHERE number >= {late[0]} AND number < {late[1]}"
+            f"FROM {quote_text(str(base / 'late.parquet'))} WHERE number >= {late[0]} AND number < {late[1]}"
         )
     connection = connection_with_traffic()
     path = base / "files" / f"cycle-{turn:03}.parquet"
-    connection.execute(f"COPY ({select}) TO {literal(str(path))} (FORMAT parquet)")
+    connection.execute(f"COPY ({select}) TO {quote_text(str(path))} (FORMAT parquet)")
     connection.close()

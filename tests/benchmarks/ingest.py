@@ -8,7 +8,7 @@ import duckdb
 
 from monitor.engine.cycle import file_sources
 from monitor.sources.pull import pull_sources
-from monitor.store.connection import LIVE, literal, open_live
+from monitor.store.connection import LIVE, open_live, quote_text
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -85,7 +85,7 @@ def baseline(room: Path, path: Path) -> Run:
         connection.execute(statement(macro))
     with timed() as lap:
         connection.execute(
-            f"CREATE TABLE samples AS SELECT * FROM read_parquet({literal(str(room / 'files/*.parquet'))})"
+            f"CREATE TABLE samples AS SELECT * FROM read_parquet({quote_text(str(room / 'files/*.parquet'))})"
         )
         connection.execute("""
 CREATE TABLE cells AS

@@ -11,10 +11,10 @@ from monitor.engine.cycle import file_sources
 from monitor.engine.stages.measure import readings_of
 from monitor.model import Reading
 from monitor.sources.pull import pull_sources
-from monitor.statistics.calibration.metrics import measure as all_metrics
+from monitor.statistics.calibration.metrics import measure_calibration as all_metrics
 from monitor.statistics.calibration.reliability import reliability
-from monitor.store.cells import window_cells
-from monitor.store.connection import naive, open_live
+from monitor.store.cells import load_window_cells
+from monitor.store.connection import make_naive, open_live
 from monitor.store.dictionaries import Registry
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
@@ -68,7 +68,7 @@ def take_readings(room: Path, runs: int) -> tuple[dict[str, list[float]], dict[s
 def _readings(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model) -> list[Reading]:
     found: list[Reading] = []
     for name, width in model.window_names.items():
-        held = window_cells(ModelStore(connection, registry, model), _END - width, _END)
+        held = load_window_cells(ModelStore(connection, registry, model), _END - width, _END)
         found += readings_of(model, name, _END - width, _END, held, _NOW)
     return found
 
@@ -78,11 +78,11 @@ def _parts(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Mod
     spent: dict[str, float] = defaultdict(float)
     for name, width in model.window_names.items():
         start = _END - width
-        span = {"model_id": registry.model_id, "start": naive(start), "end": naive(_END)}
+        span = {"model_id": registry.model_id, "start": make_naive(start), "end": make_naive(_END)}
         with timed() as sql:
             connection.execute(statement("window_cells"), span).fetchnumpy()
         with timed() as cells:
-            held = window_cells(ModelStore(connection, registry, model), start, _END)
+            held = load_window_cells(ModelStore(connection, registry, model), start, _END)
         with timed() as numbers:
             all_metrics(held.cells, len(held.slices), held.clusters, min_samples=model.min_samples)
             reliability(held.cells, len(held.slices), held.clusters)

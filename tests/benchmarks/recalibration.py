@@ -18,7 +18,7 @@ from rich.table import Table
 
 from monitor.model.methods import METHOD_NAMES as METHODS
 from monitor.model.samples import Samples
-from monitor.recalibration.selection import select
+from monitor.recalibration.selection import select_calibrator
 from monitor.statistics.cells import SCORE_BINS, bin_of, score_bin_of
 from monitor.statistics.paired_loss import log_losses
 
@@ -64,13 +64,13 @@ def compared(name: str, samples: Samples) -> Result:
     found: dict[str, tuple[float, float] | str] = {}
     for method in METHODS:
         try:
-            calibrator = select(method, first).calibrator
+            calibrator = select_calibrator(method, first).calibrator
         except ValueError:
             found[method] = "–" if first.logits is None else "too few rows"
             continue
         score = calibrator.apply(later.score, later.logits)
         found[method] = (ece(score, later.outcome), float(log_losses(score, later.outcome).mean()))
-    return Result(name, len(later), found, select("auto", first).calibrator.method)
+    return Result(name, len(later), found, select_calibrator("auto", first).calibrator.method)
 
 
 def ece(score: Floats, outcome: Floats) -> float:

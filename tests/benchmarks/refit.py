@@ -10,14 +10,14 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from monitor.config.settings import Threshold
-from monitor.jobs.work import carry_out, refit_work
+from monitor.jobs.work import carry_out_work, refit_work
 from monitor.model import Slice
 from monitor.model.reasons import BY_HAND
 from monitor.model.refits import job_of
 from monitor.model.samples import Samples
-from monitor.recalibration.inputs import gather
+from monitor.recalibration.inputs import gather_inputs
 from monitor.recalibration.refit import Refit
-from monitor.recalibration.selection import select, select_from_cells
+from monitor.recalibration.selection import select_calibrator, select_calibrator_from_cells
 from monitor.statistics.cells import SUMS, Cells, bin_of, fine_bin_middle
 from monitor.store.connection import open_live
 from monitor.store.model_store import ModelStore
@@ -62,7 +62,7 @@ def of_logits(rows: int) -> tuple[float, float, float, str]:
     samples = Samples(score, outcome, logits, label, clips, np.arange(rows, dtype=np.float64), np.zeros(rows, np.int64))
     began = process_time()
     with timed() as lap:
-        found = select("auto", samples)
+        found = select_calibrator("auto", samples)
     return lap.seconds, process_time() - began, peak_megabytes(), found.reasons[-1]
 
 
@@ -80,7 +80,7 @@ def of_store(room: Path, limit: int) -> tuple[float, float, float, float, int, s
     connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=ENDED)
     job = job_of(model.name, "recalibrate", BY_HAND, Slice(), ENDED)
     with timed() as gathering:
-        task = gather(ModelStore.load(connection, model, ENDED), job, ENDED, ENDED)
+        task = gather_inputs(ModelStore.load(connection, model, ENDED), job, ENDED, ENDED)
     row = connection.execute("SELECT count(*) FROM samples WHERE positives IS NOT NULL").fetchone()
     connection.close()
     assert row is not None
@@ -88,7 +88,7 @@ def of_store(room: Path, limit: int) -> tuple[float, float, float, float, int, s
     laps = []
     for each in (task, replace(task, counted=None)):
         with timed() as lap:
-            result = carry_out(refit_work("job", each)).result
+            result = carry_out_work(refit_work("job", each)).result
         assert isinstance(result, Refit), result
         laps.append((lap.seconds, result.reasons))
     return gathering.seconds, laps[0][0], laps[1][0], peak_megabytes(), int(row[0]), "; ".join(laps[0][1][:-1])
@@ -98,7 +98,7 @@ def of_cells(samples: int) -> tuple[float, str, int, int]:
     """Seconds, what was chosen, and how many cells and samples there were."""
     cells = _cells(samples)
     with timed() as lap:
-        found = select_from_cells("auto", cells)
+        found = select_calibrator_from_cells("auto", cells)
     return lap.seconds, found.reasons[-1], len(cells), int(cells.n.sum())
 
 

@@ -7,7 +7,7 @@ from monitor.engine.cycle import file_sources
 from monitor.engine.stages.measure import readings_of
 from monitor.model import METRICS
 from monitor.sources.pull import pull_sources
-from monitor.store.cells import window_cells
+from monitor.store.cells import load_window_cells
 from monitor.store.connection import open_live
 from monitor.store.model_store import ModelStore
 
@@ -50,7 +50,7 @@ def daily_metrics(room: Path, turn: int) -> tuple[float, float, int]:
     with timed() as measuring:
         for day in range(DAYS):
             start = BEGAN + day * _DAY
-            held = window_cells(store, start, start + _DAY)
+            held = load_window_cells(store, start, start + _DAY)
             readings += len(readings_of(model, "24h", start, start + _DAY, held, _NOW))
     connection.close()
     return ingesting.seconds, measuring.seconds, readings

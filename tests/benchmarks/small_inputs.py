@@ -19,7 +19,7 @@ from monitor.config.settings import Config, parse_config
 from monitor.config.tokens import hash_of
 from monitor.sources.inbox import Inbox
 from monitor.sources.pull import configured_sources, pull_sources
-from monitor.store.connection import literal, open_live
+from monitor.store.connection import open_live, quote_text
 from monitor.store.model_store import ModelStore
 
 from .figures import MEMORY_LIMIT, Figure, apart, median
@@ -118,7 +118,7 @@ def _write(
 def _parquet(maker: duckdb.DuckDBPyConnection, path: Path, rows: Sequence[dict[str, Any]]) -> None:
     held = {name: np.array([row[name] for row in rows]) for name in _COLUMNS}  # noqa: F841  # DuckDB finds it by its name
     times = ", ".join(f"{name}::TIMESTAMP AS {name}" for name in _COLUMNS[1:3])
-    maker.execute(f"COPY (SELECT * REPLACE ({times}) FROM held) TO {literal(str(path))} (FORMAT parquet)")
+    maker.execute(f"COPY (SELECT * REPLACE ({times}) FROM held) TO {quote_text(str(path))} (FORMAT parquet)")
 
 
 def configuration(base: Path) -> Config:
@@ -193,7 +193,7 @@ def read_each(room: Path) -> Run:
     began = process_time()
     for folder in ("in", "pushes"):
         for path in sorted((room / folder).iterdir()):
-            connection.execute(f"INSERT INTO samples BY NAME SELECT {', '.join(_COLUMNS)} FROM {literal(str(path))}")
+            connection.execute(f"INSERT INTO samples BY NAME SELECT {', '.join(_COLUMNS)} FROM {quote_text(str(path))}")
     seconds = process_time() - began
     rows = connection.execute("SELECT count(*) FROM samples").fetchone()
     connection.close()

@@ -10,7 +10,7 @@ import duckdb
 
 from monitor.model import METRICS, Reading, ReadingState, ReliabilityBin, Slice
 from monitor.store import readings as rows
-from monitor.store.connection import LIVE, atomic, open_live
+from monitor.store.connection import LIVE, open_live, transaction
 from monitor.store.published.snapshot import SNAPSHOT, Publisher
 
 from .figures import MEMORY_LIMIT, Figure, apart, median, peak_megabytes, spread, timed
@@ -118,7 +118,7 @@ def _store(connection: duckdb.DuckDBPyConnection, readings: list[Reading], now: 
         replace(reading, window_start=now - _WINDOWS[reading.window], window_end=now, computed_at=now)
         for reading in readings
     ]
-    with atomic(connection):
+    with transaction(connection):
         rows.store_readings(connection, "line", moved)
 
 

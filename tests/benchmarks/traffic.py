@@ -10,7 +10,7 @@ import duckdb
 
 from monitor.config.settings import Config, Model, parse_config
 from monitor.store.cells import renew_cells
-from monitor.store.connection import atomic, literal, naive, open_live
+from monitor.store.connection import make_naive, open_live, quote_text, transaction
 from monitor.store.dictionaries import Registry
 from monitor.store.model_store import ModelStore
 
@@ -39,7 +39,7 @@ def rows_between(
     """
     rate = "score_of(i)" if honest else "0.5"
     step = width / timedelta(microseconds=1) / max(rows, 1)
-    at = f"TIMESTAMP {literal(str(naive(start)))} + to_microseconds(((i - {first}) * {step})::BIGINT)"
+    at = f"TIMESTAMP {quote_text(str(make_naive(start)))} + to_microseconds(((i - {first}) * {step})::BIGINT)"
     return f"""
 SELECT 's' || lpad(hex(hash(i)), 16, '0') AS sample_id, {at} AS observed_at,
        {at} + to_seconds((7200 * chance(i, 4))::BIGINT) AS labelled_at, score_of(i) AS score,
@@ -69,7 +69,7 @@ def write_files(
         select = rows_between(
             day * each, each, BEGAN + day * _DAY, _DAY, cameras=cameras, lightings=lightings, honest=honest
         )
-        path = literal(str(directory / f"day-{day:03}.parquet"))
+        path = quote_text(str(directory / f"day-{day:03}.parquet"))
         connection.execute(f"COPY ({select}) TO {path} (FORMAT parquet, COMPRESSION zstd)")
     connection.close()
     return each * days
@@ -105,24 +105,24 @@ def write_history(base: Path, rows: int, now: datetime) -> None:
     each, width = rows // parts, _DAY * DAYS // parts
     for part in range(parts):
         start = BEGAN + part * width
-        with atomic(connection):
+        with transaction(connection):
             connection.execute(_incoming(rows_between(part * each, each, start, width), registry.model_id))
             connection.execute(
                 "INSERT INTO samples BY NAME SELECT * EXCLUDE (row_key, newly_labelled, corrects) FROM incoming"
             )
-            first, beyond = naive(start), naive(start + width - timedelta(microseconds=1))
+            first, beyond = make_naive(start), make_naive(start + width - timedelta(microseconds=1))
             assert first is not None
             assert beyond is not None
             renew_cells(ModelStore(connection, registry, model), first, beyond)
-    connection.execute("UPDATE slices SET last_observed_at = $now, last_labelled_at = $now", {"now": naive(ENDED)})
+    connection.execute("UPDATE slices SET last_observed_at = $now, last_labelled_at = $now", {"now": make_naive(ENDED)})
     connection.close()
 
 
 def _enter_slices(connection: duckdb.DuckDBPyConnection, registry: Registry, model: Model, now: datetime) -> None:
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    connection.execute("UPDATE models SET folded_until = $until", {"until": naive(midnight - model.fold_after)})
+    connection.execute("UPDATE models SET folded_until = $until", {"until": make_naive(midnight - model.fold_after)})
     connection.execute(
-        "INSERT INTO streams VALUES (1, $id, '', '', $now, true)", {"id": registry.model_id, "now": naive(BEGAN)}
+        "INSERT INTO streams VALUES (1, $id, '', '', $now, true)", {"id": registry.model_id, "now": make_naive(BEGAN)}
     )
     keys = [f"c{camera}\x1fl{lighting}" for camera in range(CAMERAS) for lighting in range(LIGHTINGS)]
     connection.execute("CREATE TEMP TABLE staged (slice_key VARCHAR, reason VARCHAR)")

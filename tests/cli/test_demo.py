@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from monitor.cli.demo import HAZE_BEGAN, SECOND_SITE_BEGAN, STREAM_BEGAN, STREAM_ENDED
-from monitor.store.connection import literal, naive
+from monitor.store.connection import make_naive, quote_text
 from tests.worlds.process import Running, calwatch, free_port, wait_for
 
 pytestmark = pytest.mark.slow
@@ -51,7 +51,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 def _utc(moment: datetime) -> datetime:
-    found = naive(moment)
+    found = make_naive(moment)
     assert found is not None
     return found
 
@@ -99,7 +99,7 @@ def test_new_duplicate_corrected_and_bad_rows_are_counted_as_planted(demo: Demo)
         expected = connection.execute(
             "WITH arrived AS (SELECT *, sample_id IS NOT NULL AND score BETWEEN 0 AND 1 AND NOT isnan(score) "
             "AND observed_at < TIMESTAMPTZ '2030-01-01' AS fit "
-            f"FROM read_parquet({literal(pattern)}) WHERE observed_at > TIMESTAMPTZ '2030-01-01' AND labelled_at IS NULL "
+            f"FROM read_parquet({quote_text(pattern)}) WHERE observed_at > TIMESTAMPTZ '2030-01-01' AND labelled_at IS NULL "
             f"OR coalesce(labelled_at, observed_at) <= TIMESTAMPTZ '{STREAM_ENDED.isoformat()}') "
             "SELECT count(*), count(DISTINCT (sample_id, observed_at)) FILTER (fit), "
             "count(DISTINCT (sample_id, observed_at, labelled_at)) FILTER (fit) - "

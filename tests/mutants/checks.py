@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from monitor.sources.times.expressions import CLOCK_SKEW
-from monitor.store.connection import literal, naive
+from monitor.store.connection import make_naive, quote_text
 
 from .known import Known
 
@@ -40,7 +40,7 @@ _SUMS = ("n", "unlabelled", "score", "outcome", "score_outcome", "log_loss")
 
 def broken_samples(connection: duckdb.DuckDBPyConnection, now: datetime, retention: timedelta) -> list[str]:
     """Samples that no store may hold."""
-    edges = {"oldest": naive(now - retention), "latest": naive(now + CLOCK_SKEW)}
+    edges = {"oldest": make_naive(now - retention), "latest": make_naive(now + CLOCK_SKEW)}
     found = []
     for name, condition in _NEVER_SAMPLES.items():
         own = {key: value for key, value in edges.items() if f"${key}" in condition}
@@ -90,7 +90,7 @@ def missing_honest(connection: duckdb.DuckDBPyConnection, honest: Sequence[Seque
     """``honest``: (id, score) of rows beside the mutants, each of which must be there as it is."""
     if not honest:
         return []
-    listed = ", ".join(f"({literal(str(name))}, {float(score)!r}::DOUBLE)" for name, score in honest)
+    listed = ", ".join(f"({quote_text(str(name))}, {float(score)!r}::DOUBLE)" for name, score in honest)
     rows = connection.execute(
         f"SELECT h.id, h.score, s.score FROM (VALUES {listed}) AS h(id, score) LEFT JOIN samples AS s ON s.sample_id = h.id "
         "WHERE s.score IS NULL OR abs(s.score - h.score) > 1e-9"

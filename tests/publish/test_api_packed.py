@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 
 from monitor.publish.web.api import push as pushing
 from monitor.sources.push_body import ARROW, PARQUET, FrameError, unpacked_size
-from monitor.store.connection import literal
+from monitor.store.connection import quote_text
 from tests.worlds.api import World, api_world
 
 SAMPLES = "/api/v1/models/m/samples"
@@ -100,7 +100,7 @@ def test_parquet_whose_rows_share_one_long_text_is_refused(writer: TestClient, t
     with duckdb.connect() as connection:
         connection.execute(
             "COPY (SELECT repeat('a', 100000) AS sample_id, '2026-03-01T06:00:00Z' AS observed_at, 0.5 AS score "
-            f"FROM range(20000)) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
+            f"FROM range(20000)) TO {quote_text(str(path))} (FORMAT parquet, COMPRESSION zstd)"
         )
     assert path.stat().st_size < MEGABYTE
     answer = writer.post(SAMPLES, content=path.read_bytes(), headers={"Content-Type": PARQUET})

@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from monitor.sources.inbox import Inbox
-from monitor.store.connection import literal
+from monitor.store.connection import quote_text
 from tests.worlds.api import World, api_world
 
 SAMPLES = "/api/v1/models/m/samples"
@@ -33,7 +33,7 @@ def parquet(held: list[dict[str, Any]], path: Path) -> bytes:
     path.write_text("\n".join(map(json.dumps, held)))
     with duckdb.connect() as connection:
         connection.execute(
-            f"COPY (FROM read_json({literal(str(path))}, format = 'nd')) TO {literal(f'{path}.pq')} (FORMAT parquet)"
+            f"COPY (FROM read_json({quote_text(str(path))}, format = 'nd')) TO {quote_text(f'{path}.pq')} (FORMAT parquet)"
         )
     return Path(f"{path}.pq").read_bytes()
 

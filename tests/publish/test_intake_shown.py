@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from monitor.model import GroupSpans, ModelStatus, Published, Straddling, Task, WaitingLabels
 from monitor.publish.metrics.collector import MetricsCollector
-from monitor.publish.web.summary import Condition, summarise
-from monitor.store.connection import naive
+from monitor.publish.web.summary import Condition, summarise_model
+from monitor.store.connection import make_naive
 from tests.publish.outline import outline
 from tests.worlds.api import api_world
 from tests.worlds.page import EVIL, Site
@@ -78,7 +78,7 @@ def test_what_pulls_told_once_stands_among_the_sources_for_a_week(digits: ModelS
         for days, text in ((1, f"a.csv: was written anew {EVIL}"), (6, "b.csv: older"), (8, "c.csv: long ago")):
             world.connection.execute(
                 "INSERT INTO source_notes VALUES ('digits', 'lake', 'withdrawn_rows', 'a.csv', $text, $at)",
-                {"text": text, "at": naive(AT - timedelta(days=days))},
+                {"text": text, "at": make_naive(AT - timedelta(days=days))},
             )
         site = Site(Published(AT, (digits,)), AT)
         site.history = world.history  # type: ignore[method-assign]
@@ -117,15 +117,17 @@ def test_groups_that_reach_too_far_are_a_banner_and_others_a_quiet_line(page: Ca
 
 
 def test_a_model_whose_labels_find_no_prediction_is_unknown_with_why(digits: ModelStatus) -> None:
-    assert summarise(digits).condition is Condition.HEALTHY, "early ones are no doubt"
-    found = summarise(replace(digits, waiting_labels=(LOST,)))
+    assert summarise_model(digits).condition is Condition.HEALTHY, "early ones are no doubt"
+    found = summarise_model(replace(digits, waiting_labels=(LOST,)))
     assert found.condition is Condition.UNKNOWN
     assert found.reasons[0].startswith("labels of verdicts find no prediction: 600 labels wait")
 
 
 def _gauges(*waiting: WaitingLabels) -> Callable[[str, str], float | None]:
     registry = CollectorRegistry()
-    MetricsCollector(registry).swap(Published(AT, (ModelStatus("digits", Task.BINARY, (), waiting_labels=waiting),)))
+    MetricsCollector(registry).swap_snapshot(
+        Published(AT, (ModelStatus("digits", Task.BINARY, (), waiting_labels=waiting),))
+    )
     return lambda name, source: registry.get_sample_value(
         f"calwatch_waiting_labels{name}", {"model": "digits", "source": source}
     )

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from monitor.config.settings import Model, parse_config
-from monitor.jobs.requests import leave
+from monitor.jobs.requests import leave_request
 from monitor.model import Job, JobState, Slice
 from monitor.model.samples import Samples
-from monitor.recalibration.gate import judge
-from monitor.recalibration.refit import Refitting, refit
+from monitor.recalibration.gate import judge_candidate
+from monitor.recalibration.refit import RefitInputs, run_refit
 from tests.worlds.jobs import drained
 from tests.worlds.line import BEGAN, DAY, Line, line, model_section
 
@@ -40,10 +40,10 @@ def _local(stream: Stream, night: float = 4.0, day: float = 1.0, share: float = 
 
 def test_trouble_at_night_bends_the_whole_cameras_calibrator_unless_it_stands_apart(stream: Stream) -> None:
     samples, slices = _local(stream, night=4.0, share=0.7), (NIGHT, DAYLIGHT)
-    together = refit(Refitting(_model(), CAMERA, samples, slices, {}, NOW, ()), calwatch_version="1")
+    together = run_refit(RefitInputs(_model(), CAMERA, samples, slices, {}, NOW, ()), calwatch_version="1")
     assert together.artefact is not None
     assert float(together.artefact.parameters["temperature"]) > 1.8  # type: ignore[arg-type]  # a number
-    left = refit(Refitting(_model(), CAMERA, samples, slices, {}, NOW, (), apart=(NIGHT,)), calwatch_version="1")
+    left = run_refit(RefitInputs(_model(), CAMERA, samples, slices, {}, NOW, (), apart=(NIGHT,)), calwatch_version="1")
     assert left.artefact is not None
     assert left.artefact.parameters["temperature"] == pytest.approx(1.0, abs=0.15)
     assert not left.accepted
@@ -55,7 +55,7 @@ def test_trouble_at_night_bends_the_whole_cameras_calibrator_unless_it_stands_ap
 
 def test_what_is_wrong_everywhere_is_mended_by_what_remains(stream: Stream) -> None:
     samples, slices = _local(stream, night=2.5, day=2.5), (NIGHT, DAYLIGHT)
-    found = refit(Refitting(_model(), CAMERA, samples, slices, {}, NOW, (), apart=(NIGHT,)), calwatch_version="1")
+    found = run_refit(RefitInputs(_model(), CAMERA, samples, slices, {}, NOW, (), apart=(NIGHT,)), calwatch_version="1")
     assert found.accepted, found.reasons
     assert found.artefact is not None
     assert found.artefact.parameters["temperature"] == pytest.approx(2.5, rel=0.2)
@@ -66,7 +66,7 @@ def test_a_calibrator_that_would_harm_the_slice_apart_is_rejected(stream: Stream
         _local(stream, night=4.0, day=0.4),
         (NIGHT, DAYLIGHT),
     )  # what sharpens the day makes night worse yet
-    found = refit(Refitting(_model(), CAMERA, samples, slices, {}, NOW, (), apart=(NIGHT,)), calwatch_version="1")
+    found = run_refit(RefitInputs(_model(), CAMERA, samples, slices, {}, NOW, (), apart=(NIGHT,)), calwatch_version="1")
     assert not found.accepted
     assert found.verdict is not None
     assert found.verdict.improvement is not None
@@ -77,10 +77,10 @@ def test_a_calibrator_that_would_harm_the_slice_apart_is_rejected(stream: Stream
 def test_too_little_besides_what_stands_apart_is_said_with_the_number_that_remains(stream: Stream) -> None:
     samples, slices = _local(stream, share=0.95, n=4000), (NIGHT, DAYLIGHT)
     day = int((samples.slice_index == 1).sum())
-    found = refit(Refitting(_model(), CAMERA, samples, slices, {}, NOW, (), apart=(NIGHT,)), calwatch_version="1")
+    found = run_refit(RefitInputs(_model(), CAMERA, samples, slices, {}, NOW, (), apart=(NIGHT,)), calwatch_version="1")
     assert found.reasons == (f"rejected: needs 400 labelled samples, has {day:,}; nothing changes",)
     no_say = np.ones(len(samples), dtype=np.bool_)
-    verdict = judge(samples.score, samples.score, samples, [NIGHT.text, DAYLIGHT.text], apart=no_say)
+    verdict = judge_candidate(samples.score, samples.score, samples, [NIGHT.text, DAYLIGHT.text], apart=no_say)
     assert verdict.reasons == ("rejected: needs 200 later samples, has 0",)
 
 
@@ -99,7 +99,7 @@ actions = ["recalibrate"]
 
 
 def _asked(held: Line, scope: Slice, now: datetime) -> dict[Slice, Job]:
-    leave(held.cycle.config.state_dir, "m", "recalibrate", scope, now)
+    leave_request(held.cycle.config.state_dir, "m", "recalibrate", scope, now)
     tick = held.tick(now, publish=False)
     assert tick.failed == {}
     return {job.scope: job for job in tick.jobs["m"]}

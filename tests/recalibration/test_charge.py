@@ -12,9 +12,9 @@ from monitor.recalibration.artefacts import Artefact, SampleWindow, read_current
 from monitor.recalibration.calibrators import Temperature
 from monitor.recalibration.registry import (
     calibrators_in_use,
-    in_use,
+    load_charge,
+    load_intervals,
     record_artefact,
-    serving_intervals,
     take_charge,
     write_files,
 )
@@ -47,15 +47,14 @@ def test_taking_charge_ends_the_reign_of_the_one_before_and_leaves_other_scopes(
         second = _promote(held, _artefact(4.0), BEGAN + DAY)
         model = held.cycle.config.model[0]
         reigns = {
-            (each.scope, each.calibrator): (each.since, each.until)
-            for each in serving_intervals(held.connection, model)
+            (each.scope, each.calibrator): (each.since, each.until) for each in load_intervals(held.connection, model)
         }
         assert reigns == {
             (Slice(), first): (BEGAN, BEGAN + DAY),
             (NIGHT, night): (BEGAN, None),
             (Slice(), second): (BEGAN + DAY, None),
         }
-        assert {scope: id_ for scope, (id_, _) in in_use(held.connection, "m").items()} == {
+        assert {scope: id_ for scope, (id_, _) in load_charge(held.connection, "m").items()} == {
             Slice(): second,
             NIGHT: night,
         }
@@ -66,7 +65,7 @@ def test_intervals_apply_the_very_calibrator_that_was_promoted(tmp_path: Path) -
     temperature = 1.0 + 1 / 3
     with line(tmp_path, MONITOR) as held:
         _promote(held, _artefact(temperature), BEGAN)
-        (interval,) = serving_intervals(held.connection, held.cycle.config.model[0])
+        (interval,) = load_intervals(held.connection, held.cycle.config.model[0])
         assert not interval.needs_logits
         np.testing.assert_array_equal(interval.apply(score, None), Temperature(temperature).apply(score))
 
@@ -74,7 +73,7 @@ def test_intervals_apply_the_very_calibrator_that_was_promoted(tmp_path: Path) -
 def test_a_model_whose_serving_applies_the_calibrator_has_no_intervals(tmp_path: Path) -> None:
     with line(tmp_path, model_section(rules="")) as held:
         _promote(held, _artefact(2.0), BEGAN)
-        assert serving_intervals(held.connection, held.cycle.config.model[0]) == []
+        assert load_intervals(held.connection, held.cycle.config.model[0]) == []
 
 
 def test_going_back_to_no_calibrator_leaves_a_gap_between_reigns(tmp_path: Path) -> None:
@@ -82,9 +81,9 @@ def test_going_back_to_no_calibrator_leaves_a_gap_between_reigns(tmp_path: Path)
         id_ = _promote(held, _artefact(2.0), BEGAN)
         take_charge(held.connection, "m", Slice(), "", BEGAN + DAY)
         take_charge(held.connection, "m", Slice(), id_, BEGAN + 2 * DAY)
-        reigns = [(each.since, each.until) for each in serving_intervals(held.connection, held.cycle.config.model[0])]
+        reigns = [(each.since, each.until) for each in load_intervals(held.connection, held.cycle.config.model[0])]
         assert reigns == [(BEGAN, BEGAN + DAY), (BEGAN + 2 * DAY, None)]
-        assert list(in_use(held.connection, "m")) == [Slice()]
+        assert list(load_charge(held.connection, "m")) == [Slice()]
 
 
 def test_current_json_follows_the_database_also_when_it_was_damaged(tmp_path: Path) -> None:

@@ -21,11 +21,11 @@ from monitor.model.refits import job_of
 from monitor.recalibration.artefact_schema import artefact_schema
 from monitor.recalibration.artefacts import Artefact, read_artefact, write_artefact, write_current
 from monitor.recalibration.calibrators import Calibrator, OnProbabilities, Temperature, Vector
-from monitor.recalibration.inputs import gather
+from monitor.recalibration.inputs import gather_inputs
 from monitor.recalibration.onnx import export_onnx
-from monitor.recalibration.refit import Refit, Refitting, refit
-from monitor.recalibration.registry import ever_promoted, record_artefact, take_charge
-from monitor.store.connection import naive, open_live
+from monitor.recalibration.refit import Refit, RefitInputs, run_refit
+from monitor.recalibration.registry import load_promoted, record_artefact, take_charge
+from monitor.store.connection import make_naive, open_live
 from monitor.store.scores.logits import RAW_UNTIL
 from monitor.store.source_facts import store_fact
 from tests.recalibration.examples import EVERY_METHOD
@@ -63,7 +63,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
         rows: list[dict[str, Any]] = []
         for place in range(n):
             row: dict[str, Any] = {
-                "sample_id": f"s{place}", "observed_at": str(naive(NOW - timedelta(minutes=3 * (n - place)))),
+                "sample_id": f"s{place}", "observed_at": str(make_naive(NOW - timedelta(minutes=3 * (n - place)))),
                 "score": float(softmax(z[place]).max()), "label": PARTS[label[place]],
                 "predicted_class": PARTS[z[place].argmax()], "logits": logged[place].tolist(),
             }  # fmt: skip
@@ -83,13 +83,13 @@ def make(tmp_path: Path) -> Iterator[Make]:
         each.connection.close()
 
 
-def task_of(world: World) -> Refitting:
+def task_of(world: World) -> RefitInputs:
     job = job_of("m", "recalibrate", BY_HAND, Slice(), NOW)
-    return gather(world.store(), job, NOW, NOW)
+    return gather_inputs(world.store(), job, NOW, NOW)
 
 
 def refitted(world: World) -> Refit:
-    return refit(task_of(world), calwatch_version="1")
+    return run_refit(task_of(world), calwatch_version="1")
 
 
 def artefact_of(found: Refit) -> Artefact:
@@ -326,7 +326,7 @@ def test_a_calibrator_that_took_probabilities_for_logits_goes_on_doing_so(make: 
         record_artefact(world.connection, each)
         take_charge(world.connection, "m", Slice(), each.id, NOW)
     store_fact(world.connection, 1, "samples", RAW_UNTIL, NOW.isoformat(), NOW)
-    known = ever_promoted(world.connection, "m")
+    known = load_promoted(world.connection, "m")
     assert known == {old.id: OnProbabilities(calibrator), new.id: calibrator}
     samples = task_of(world).samples
     assert samples.logits is not None

@@ -14,7 +14,7 @@ from monitor.model.errors import ConfigError
 from monitor.model.samples import Samples
 from monitor.model.words import tell_reasons
 from monitor.recalibration.calibrators import Identity, Isotonic, Temperature, Vector
-from monitor.recalibration.thresholds import class_probabilities, decide
+from monitor.recalibration.thresholds import choose_thresholds, class_probabilities
 from tests.worlds.line import model_section
 
 Stream = Callable[..., Samples]
@@ -55,7 +55,7 @@ def _three_classes(n: int, seed: int, *, known: bool = True) -> Samples:
 
 def test_a_promise_is_chosen_and_stated_on_the_later_samples(stream: Stream) -> None:
     early, late = stream(np.random.default_rng(1), 4000), stream(np.random.default_rng(2), 3000)
-    decided, why = decide(
+    decided, why = choose_thresholds(
         _model('policy = "precision>=0.9", confidence = 0.9'), NIGHT, Identity(), early, late, "id", NOW
     )
     (one,) = decided
@@ -70,14 +70,16 @@ def test_a_promise_is_chosen_and_stated_on_the_later_samples(stream: Stream) -> 
     assert tell_reasons(why) == (chosen.reason,)
     assert one.curve is not None
     # other early samples change nothing: they have no part in it
-    again, _ = decide(_model('policy = "precision>=0.9", confidence = 0.9'), NIGHT, Identity(), late, late, "id", NOW)
+    again, _ = choose_thresholds(
+        _model('policy = "precision>=0.9", confidence = 0.9'), NIGHT, Identity(), late, late, "id", NOW
+    )
     assert again[0].threshold == chosen
 
 
 def test_an_optimum_is_chosen_on_the_early_and_measured_on_the_later_samples(stream: Stream) -> None:
     early, late = stream(np.random.default_rng(3), 4000), stream(np.random.default_rng(4), 2000, temperature=3.0)
-    decided, _ = decide(_model('policy = "f1"'), Slice(), Identity(), early, late, "id", NOW)
-    own, _ = decide(_model('policy = "f1"'), Slice(), Identity(), early, early, "id", NOW)
+    decided, _ = choose_thresholds(_model('policy = "f1"'), Slice(), Identity(), early, late, "id", NOW)
+    own, _ = choose_thresholds(_model('policy = "f1"'), Slice(), Identity(), early, early, "id", NOW)
     assert decided[0].threshold.threshold == own[0].threshold.threshold
     assert decided[0].threshold.kept is None
     assert decided[0].threshold.threshold is not None
@@ -87,7 +89,9 @@ def test_an_optimum_is_chosen_on_the_early_and_measured_on_the_later_samples(str
 
 def test_a_promise_none_can_make_is_recorded_as_such(stream: Stream) -> None:
     samples = stream(np.random.default_rng(5), 1000)
-    decided, why = decide(_model('policy = "precision>=0.999"'), Slice(), Identity(), samples, samples, "id", NOW)
+    decided, why = choose_thresholds(
+        _model('policy = "precision>=0.999"'), Slice(), Identity(), samples, samples, "id", NOW
+    )
     assert (decided[0].threshold.threshold, decided[0].threshold.kept) == (None, False)
     assert decided[0].threshold.best is not None
     assert "no threshold can promise" in tell_reasons(why)[0]
@@ -96,7 +100,7 @@ def test_a_promise_none_can_make_is_recorded_as_such(stream: Stream) -> None:
 def test_each_predicted_class_gets_a_threshold_among_its_own_predictions() -> None:
     early, late = _three_classes(4000, 6), _three_classes(6000, 7)
     model = _model('policy = "accuracy>=0.8", per = ["predicted_class"]')
-    decided, why = decide(model, Slice(), Temperature(1.5, multiclass=True), early, late, "id", NOW)
+    decided, why = choose_thresholds(model, Slice(), Temperature(1.5, multiclass=True), early, late, "id", NOW)
     assert [(each.threshold.per, each.threshold.class_name) for each in decided] == [
         ("", ""), ("predicted_class", "cat"), ("predicted_class", "dog"), ("predicted_class", "eel"),
     ]  # fmt: skip
@@ -116,7 +120,7 @@ def test_each_predicted_class_gets_a_threshold_among_its_own_predictions() -> No
 def test_one_vs_rest_thresholds_are_on_the_calibrated_probability_of_the_class() -> None:
     early, late = _three_classes(3000, 8), _three_classes(5000, 9)
     model = _model('policy = "recall>=0.8", per = ["class"]', ("cat", "dog", "eel"))
-    decided, _ = decide(model, Slice(), Temperature(1.5, multiclass=True), early, late, "id", NOW)
+    decided, _ = choose_thresholds(model, Slice(), Temperature(1.5, multiclass=True), early, late, "id", NOW)
     dog = decided[2].threshold
     assert (dog.per, dog.class_name, dog.samples) == ("class", "dog", 5000)
     assert late.logits is not None
@@ -131,14 +135,18 @@ def test_one_vs_rest_thresholds_are_on_the_calibrated_probability_of_the_class()
 def test_classes_that_cannot_be_told_or_are_too_few_are_named() -> None:
     early, late = _three_classes(2000, 10, known=False), _three_classes(2000, 11, known=False)
     model = _model('policy = "f1", per = ["predicted_class", "class"]')
-    decided, why = decide(model, Slice(), Isotonic((0.1, 0.9), (0.1, 0.9)), early, late, "id", NOW)
+    decided, why = choose_thresholds(model, Slice(), Isotonic((0.1, 0.9), (0.1, 0.9)), early, late, "id", NOW)
     assert len(decided) == 1
     assert "needs a predicted_class in every sample" in tell_reasons(why)[1]
     assert "needs logits and a calibrator on them" in tell_reasons(why)[2]
     few = _three_classes(100, 12)
-    _, why = decide(_model('policy = "f1", per = ["predicted_class"]'), Slice(), Identity(), early, few, "id", NOW)
+    _, why = choose_thresholds(
+        _model('policy = "f1", per = ["predicted_class"]'), Slice(), Identity(), early, few, "id", NOW
+    )
     assert "needs a predicted_class" in tell_reasons(why)[1]
-    _, why = decide(_model('policy = "f1", per = ["predicted_class"]'), Slice(), Identity(), few, few, "id", NOW)
+    _, why = choose_thresholds(
+        _model('policy = "f1", per = ["predicted_class"]'), Slice(), Identity(), few, few, "id", NOW
+    )
     assert "3 with too few later samples or one outcome only (cat, dog, eel)" in tell_reasons(why)[1]
 
 
@@ -159,9 +167,9 @@ def test_class_probabilities_agree_with_the_calibrated_score_of_the_predicted_cl
 def test_without_the_section_or_later_samples_nothing_is_decided(stream: Stream) -> None:
     samples = stream(np.random.default_rng(14), 100)
     bare = parse_config(model_section(), "calwatch.toml", Path()).model[0]
-    assert decide(bare, Slice(), Identity(), samples, samples, "id", NOW) == ((), ())
+    assert choose_thresholds(bare, Slice(), Identity(), samples, samples, "id", NOW) == ((), ())
     nobody = samples.subset(np.zeros(100, dtype=np.bool_))
-    assert decide(_model('policy = "f1"'), Slice(), Identity(), samples, nobody, "id", NOW) == ((), ())
+    assert choose_thresholds(_model('policy = "f1"'), Slice(), Identity(), samples, nobody, "id", NOW) == ((), ())
 
 
 @pytest.mark.parametrize(

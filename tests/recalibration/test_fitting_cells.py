@@ -95,7 +95,7 @@ def test_weights_of_cells_count_as_those_of_rows(stream: Stream) -> None:
 def test_ten_times_the_cells_are_the_same_fit(stream: Stream) -> None:
     samples = stream(np.random.default_rng(24), 3000, temperature=1.5)
     cells = Cells.from_samples(samples.score, samples.outcome)
-    many = cells.concatenated([cells] * 9)
+    many = cells.concatenate([cells] * 9)
     one, ten = (fit_from_cells("beta", each).apply(samples.score) for each in (cells, many))
     np.testing.assert_allclose(one, ten, rtol=1e-6)
 

@@ -7,8 +7,8 @@ from scipy.special import expit, logit
 
 from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Temperature
-from monitor.recalibration.gate import Needed, judge, split_in_time
-from monitor.recalibration.selection import select
+from monitor.recalibration.gate import Minimums, judge_candidate, split_in_time
+from monitor.recalibration.selection import select_calibrator
 
 Stream = Callable[..., Samples]
 CAMERAS = ["camera=c0", "camera=c1", "camera=c2", "camera=c3"]
@@ -20,7 +20,7 @@ def _softened(samples: Samples, temperature: float) -> np.ndarray:
 
 def test_a_clear_improvement_is_accepted_with_its_numbers(stream: Stream) -> None:
     samples = stream(np.random.default_rng(1), 4000, temperature=2.0, slices=4)
-    verdict = judge(samples.score, _softened(samples, 2.0), samples, CAMERAS)
+    verdict = judge_candidate(samples.score, _softened(samples, 2.0), samples, CAMERAS)
     assert verdict.accepted
     assert verdict.improvement is not None
     found = verdict.improvement
@@ -42,7 +42,7 @@ def test_metrics_before_and_after_are_those_of_the_samples() -> None:
         observed_at=np.arange(4.0),
         slice_index=np.zeros(4, dtype=np.int64),
     )
-    verdict = judge(samples.score, np.full(4, 0.5), samples, ["all"])
+    verdict = judge_candidate(samples.score, np.full(4, 0.5), samples, ["all"])
     assert verdict.before["n"] == 4
     assert verdict.before["log_loss"] == pytest.approx((-2 * np.log(0.9) - np.log(0.1)) / 4)
     assert verdict.before["ece"] == pytest.approx((0.8 + 0.1 + 0.0) / 4)
@@ -60,7 +60,7 @@ def test_metrics_before_and_after_are_those_of_the_samples() -> None:
 
 def test_a_worse_candidate_is_rejected(stream: Stream) -> None:
     samples = stream(np.random.default_rng(2), 2000)
-    verdict = judge(samples.score, _softened(samples, 2.0), samples, ["all"])
+    verdict = judge_candidate(samples.score, _softened(samples, 2.0), samples, ["all"])
     assert not verdict.accepted
     assert verdict.improvement is not None
     assert verdict.reasons == (f"rejected: log-loss worse by {-verdict.improvement.mean:.3f} on 2,000 later samples",)
@@ -68,7 +68,7 @@ def test_a_worse_candidate_is_rejected(stream: Stream) -> None:
 
 def test_an_improvement_that_may_be_chance_is_rejected(stream: Stream) -> None:
     samples = stream(np.random.default_rng(3), 300, temperature=1.2)
-    verdict = judge(samples.score, _softened(samples, 1.3), samples, ["all"])
+    verdict = judge_candidate(samples.score, _softened(samples, 1.3), samples, ["all"])
     assert verdict.improvement is not None
     assert verdict.improvement.lower < 0 < verdict.improvement.mean
     assert not verdict.accepted
@@ -77,7 +77,7 @@ def test_an_improvement_that_may_be_chance_is_rejected(stream: Stream) -> None:
 
 def test_the_same_scores_are_no_improvement(stream: Stream) -> None:
     samples = stream(np.random.default_rng(4), 500)
-    verdict = judge(samples.score, samples.score.copy(), samples, ["all"])
+    verdict = judge_candidate(samples.score, samples.score.copy(), samples, ["all"])
     assert not verdict.accepted
     assert verdict.reasons == (
         "rejected: the candidate gives the same scores as the calibrator in use on 500 later samples",
@@ -86,21 +86,21 @@ def test_the_same_scores_are_no_improvement(stream: Stream) -> None:
 
 def test_too_few_samples_or_groups_are_not_enough_and_the_need_is_named(stream: Stream) -> None:
     samples = stream(np.random.default_rng(5), 140, temperature=3.0)
-    verdict = judge(samples.score, _softened(samples, 3.0), samples, ["all"])
+    verdict = judge_candidate(samples.score, _softened(samples, 3.0), samples, ["all"])
     assert not verdict.accepted
     assert verdict.reasons == ("rejected: needs 200 later samples, has 140",)
     assert verdict.improvement is None
     clips = stream(np.random.default_rng(5), 3000, temperature=3.0, clip=250)
-    verdict = judge(clips.score, _softened(clips, 3.0), clips, ["all"])
+    verdict = judge_candidate(clips.score, _softened(clips, 3.0), clips, ["all"])
     assert verdict.reasons == ("rejected: needs later samples of 20 groups (images, clips), has 12",)
 
 
 def test_no_samples_at_all_are_rejected_with_unknown_metrics(stream: Stream) -> None:
     nothing = stream(np.random.default_rng(6), 0)
-    verdict = judge(nothing.score, nothing.score, nothing, [])
+    verdict = judge_candidate(nothing.score, nothing.score, nothing, [])
     assert verdict.reasons == ("rejected: needs 200 later samples, has 0",)
     assert verdict.before == {"n": 0, "log_loss": None, "ece": None, "brier": None}
-    assert not judge(nothing.score, nothing.score, nothing, [], needed=Needed(samples=0)).accepted
+    assert not judge_candidate(nothing.score, nothing.score, nothing, [], needed=Minimums(samples=0)).accepted
 
 
 def _mixed(rng: np.random.Generator, stream: Stream) -> Samples:
@@ -113,7 +113,7 @@ def _mixed(rng: np.random.Generator, stream: Stream) -> Samples:
 
 def test_a_slice_that_becomes_worse_blocks_what_is_better_on_the_whole(stream: Stream) -> None:
     samples = _mixed(np.random.default_rng(7), stream)
-    verdict = judge(samples.score, _softened(samples, 2.5), samples, CAMERAS)
+    verdict = judge_candidate(samples.score, _softened(samples, 2.5), samples, CAMERAS)
     assert verdict.improvement is not None
     assert verdict.improvement.lower > 0
     assert not verdict.accepted
@@ -134,12 +134,12 @@ def test_a_slice_around_the_finest_ones_is_judged_where_those_are_too_small(stre
     hours = 25  # 80 samples each in camera × hour, too few for themselves
     index = samples.slice_index * hours + np.arange(8000) // 4 % hours
     finest = [f"{camera},hour={hour}" for camera in CAMERAS for hour in range(hours)]
-    verdict = judge(
+    verdict = judge_candidate(
         samples.score,
         _softened(samples, 2.5),
         replace(samples, slice_index=index),
         finest,
-        needed=Needed(slice_samples=100),
+        needed=Minimums(slice_samples=100),
     )
     assert verdict.slices_judged == 4 + hours
     assert any(reason.startswith("rejected: slice camera=c1 ") for reason in verdict.reasons)
@@ -147,7 +147,9 @@ def test_a_slice_around_the_finest_ones_is_judged_where_those_are_too_small(stre
 
 def test_a_slice_with_too_few_samples_does_not_block(stream: Stream) -> None:
     samples = _mixed(np.random.default_rng(9), stream)
-    verdict = judge(samples.score, _softened(samples, 2.5), samples, CAMERAS, needed=Needed(slice_samples=2001))
+    verdict = judge_candidate(
+        samples.score, _softened(samples, 2.5), samples, CAMERAS, needed=Minimums(slice_samples=2001)
+    )
     assert verdict.accepted
     assert verdict.slices_judged == 0
     assert verdict.worst_slice is None
@@ -165,12 +167,12 @@ def _one_piece_of_news_per_clip(stream: Stream, clips: int) -> tuple[Samples, np
 
 def test_many_samples_of_few_clips_are_no_proof_of_an_improvement(stream: Stream) -> None:
     samples, candidate = _one_piece_of_news_per_clip(stream, 30)
-    verdict = judge(samples.score, candidate, samples, ["all"])
+    verdict = judge_candidate(samples.score, candidate, samples, ["all"])
     assert verdict.improvement is not None
     assert verdict.improvement.lower < 0 < verdict.improvement.mean
     assert not verdict.accepted
     alone = replace(samples, group=None)
-    assert judge(alone.score, candidate, alone, ["all"]).accepted
+    assert judge_candidate(alone.score, candidate, alone, ["all"]).accepted
 
 
 def test_many_samples_of_few_clips_are_no_proof_that_a_slice_is_worse(stream: Stream) -> None:
@@ -179,19 +181,19 @@ def test_many_samples_of_few_clips_are_no_proof_that_a_slice_is_worse(stream: St
     in_c1 = samples.group < 30
     turned = np.where(in_c1, 1 - candidate, 0.9)  # camera c1 worse in 6 clips of 10, camera c2 much better
     sliced = replace(samples, slice_index=np.where(in_c1, 0, 1))
-    assert judge(sliced.score, turned, sliced, CAMERAS[1:3]).accepted
+    assert judge_candidate(sliced.score, turned, sliced, CAMERAS[1:3]).accepted
     alone = replace(sliced, group=None)
-    assert "slice camera=c1" in judge(alone.score, turned, alone, CAMERAS[1:3]).reasons[1]
+    assert "slice camera=c1" in judge_candidate(alone.score, turned, alone, CAMERAS[1:3]).reasons[1]
 
 
 def test_scores_and_slices_that_do_not_fit_are_refused(stream: Stream) -> None:
     samples = stream(np.random.default_rng(10), 300, slices=4)
     with pytest.raises(ValueError, match=r"candidate must have one score per sample, 300 \(got shape \(299,\)\)"):
-        judge(samples.score, samples.score[1:], samples, CAMERAS)
+        judge_candidate(samples.score, samples.score[1:], samples, CAMERAS)
     with pytest.raises(ValueError, match="current scores must lie in"):
-        judge(np.full(300, np.nan), samples.score, samples, CAMERAS)
+        judge_candidate(np.full(300, np.nan), samples.score, samples, CAMERAS)
     with pytest.raises(ValueError, match=r"slice_index must lie in 0\.\.2 \(got 0\.\.3\)"):
-        judge(samples.score, samples.score, samples, CAMERAS[:3])
+        judge_candidate(samples.score, samples.score, samples, CAMERAS[:3])
 
 
 def test_the_split_puts_every_gate_sample_after_every_fit_sample(stream: Stream) -> None:
@@ -238,8 +240,8 @@ def _promoted(stream: Stream, runs: int, seed: int, temperature: float, method: 
     for run in range(runs):
         samples = stream(np.random.default_rng([seed, run]), 4000, temperature=temperature, slices=4, clip=clip)
         fit, gate = split_in_time(samples, 0.5)
-        candidate = select(method, fit).calibrator
-        count += judge(gate.score, candidate.apply(gate.score), gate, CAMERAS).accepted
+        candidate = select_calibrator(method, fit).calibrator
+        count += judge_candidate(gate.score, candidate.apply(gate.score), gate, CAMERAS).accepted
     return count / runs
 
 
@@ -270,12 +272,12 @@ def test_slices_that_are_no_worse_block_at_most_one_promotion_in_twenty(stream: 
         truth = expit(logit(samples.score) + one + other)
         outcome = (rng.random(4000) < truth).astype(np.float64)
         judged = replace(samples, outcome=outcome)
-        verdict = judge(
+        verdict = judge_candidate(
             expit(logit(samples.score) + one),
             expit(logit(samples.score) + other),
             judged,
             slices,
-            needed=Needed(samples=1),
+            needed=Minimums(samples=1),
         )
         blocked += any("slice" in reason and reason.startswith("rejected") for reason in verdict.reasons)
     # nominal 5 %, Monte Carlo error 1.1 %, three of them allowed

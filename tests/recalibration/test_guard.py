@@ -14,9 +14,9 @@ from monitor.statistics.sequential_comparison import (
     BOUND,
     LEAST_BOUND,
     NOTHING,
-    Compared,
-    compare,
-    most_better,
+    LossComparison,
+    bound_gain,
+    compare_losses,
 )
 
 Floats = NDArray[np.float64]
@@ -39,7 +39,7 @@ def _losses(score: Floats, outcome: Truths) -> Floats:
 def test_the_walk_of_these_tests_is_that_of_the_guard() -> None:
     rng = np.random.default_rng(1)
     ours, theirs, outcome = rng.random(50), rng.random(50), (rng.random(50) < 0.5).astype(float)
-    found = compare(ours, theirs, outcome, np.arange(50))
+    found = compare_losses(ours, theirs, outcome, np.arange(50))
     difference = _losses(ours[None], outcome[None] > 0.5) - _losses(theirs[None], outcome[None] > 0.5)
     by_hand = np.exp(np.log1p(BETS[:, None] / BOUND * difference).sum(axis=1)).mean()
     assert found.evidence == pytest.approx(by_hand)
@@ -75,7 +75,7 @@ def test_a_good_temperature_over_an_over_confident_parent_is_safe() -> None:
     rng = np.random.default_rng(3)
     raw = rng.normal(1.5, 2.5, (1_000, 2_000))
     outcome = rng.random(raw.shape) < expit(raw / 2)
-    bound = most_better(_scaled(1 / 2.1), _scaled(1))
+    bound = bound_gain(_scaled(1 / 2.1), _scaled(1))
     assert not _walk(bound, _losses(expit(raw / 2.1), outcome) - _losses(expit(raw), outcome)).any()
 
 
@@ -91,7 +91,7 @@ def test_calibrators_equally_far_from_the_truth_are_kept_as_promised(factor: flo
     outcome = rng.random(raw.shape) < np.where(raw > 0, right, 1 - right)
     difference = _losses(ours, outcome) - _losses(theirs, outcome)
     assert abs(difference.mean()) < 3 * difference.std() / math.sqrt(difference.size)
-    false = _walk(most_better(_scaled(factor), _scaled(1)), difference).mean()
+    false = _walk(bound_gain(_scaled(factor), _scaled(1)), difference).mean()
     assert 0 < false <= ALPHA + 3 * math.sqrt(ALPHA * (1 - ALPHA) / len(raw))
 
 
@@ -101,46 +101,49 @@ def test_a_bad_promotion_is_found_within_a_night_of_labels(factor: float, sample
     raw = rng.normal(0.5, 1.5, (200, samples))
     outcome = rng.random(raw.shape) < expit(raw)
     worse = _losses(expit(raw * factor), outcome) - _losses(expit(raw), outcome)  # twice too sure, half as sure
-    found = _walk(most_better(_scaled(factor), _scaled(1)), worse).mean()
+    found = _walk(bound_gain(_scaled(factor), _scaled(1)), worse).mean()
     assert found >= 0.9
 
 
 def test_the_bound_is_never_exceeded() -> None:
     score = np.concatenate([[0.0, 1.0], np.random.default_rng(7).random(50_000)])
     for one, other in ((_scaled(2), _scaled(1)), (_scaled(0.5), _scaled(1)), (_scaled(1), lambda p: p**2)):
-        bound = most_better(one, other)
+        bound = bound_gain(one, other)
         for outcome in (True, False):
             full = np.full((1, len(score)), outcome)
             assert (_losses(other(score)[None], full) - _losses(one(score)[None], full)).max() <= bound
-    assert most_better(_scaled(1), _scaled(1)) == LEAST_BOUND
+    assert bound_gain(_scaled(1), _scaled(1)) == LEAST_BOUND
 
 
 def test_groups_count_once() -> None:
     outcome = np.zeros(1_000)
     ours, theirs = np.full(1_000, 0.9), np.full(1_000, 0.1)
-    one = compare(ours, theirs, outcome, np.zeros(1_000, dtype=np.int64))
+    one = compare_losses(ours, theirs, outcome, np.zeros(1_000, dtype=np.int64))
     assert (one.groups, one.samples) == (1, 1_000)
     assert not one.is_worse
-    assert compare(ours, theirs, outcome, np.arange(1_000)).is_worse
+    assert compare_losses(ours, theirs, outcome, np.arange(1_000)).is_worse
 
 
 def test_parts_add_up_to_the_whole_in_any_order() -> None:
     rng = np.random.default_rng(5)
     ours, theirs, outcome = rng.random(300), rng.random(300), (rng.random(300) < 0.5).astype(float)
     units = np.arange(300)
-    whole = compare(ours, theirs, outcome, units)
-    parts = [compare(*(x[span] for x in (ours, theirs, outcome, units))) for span in (slice(200, 300), slice(0, 200))]  # type: ignore[arg-type]  # one array a column
+    whole = compare_losses(ours, theirs, outcome, units)
+    parts = [
+        compare_losses(ours[span], theirs[span], outcome[span], units[span])
+        for span in (slice(200, 300), slice(0, 200))
+    ]
     summed = parts[0] + parts[1] + NOTHING
     assert summed.log_factors == pytest.approx(whole.log_factors)
     assert (summed.groups, summed.samples) == (whole.groups, whole.samples)
 
 
 def test_wealth_stays_positive_whatever_happens_and_evidence_stays_a_number() -> None:
-    sure = compare(np.zeros(1), np.ones(1), np.ones(1), np.zeros(1, dtype=np.int64))  # the largest loss there is
+    sure = compare_losses(np.zeros(1), np.ones(1), np.ones(1), np.zeros(1, dtype=np.int64))  # the largest loss there is
     assert sure.loss == pytest.approx(BOUND)
-    lucky = compare(np.ones(1), np.zeros(1), np.ones(1), np.zeros(1, dtype=np.int64))
+    lucky = compare_losses(np.ones(1), np.zeros(1), np.ones(1), np.zeros(1, dtype=np.int64))
     assert all(math.isfinite(factor) for factor in lucky.log_factors)
-    assert Compared((1e6,) * len(BETS), 1, 1, 1.0).evidence == pytest.approx(math.exp(690))
+    assert LossComparison((1e6,) * len(BETS), 1, 1, 1.0).evidence == pytest.approx(math.exp(690))
     assert NOTHING.evidence == 1
     assert not NOTHING.is_worse
     assert logit(0.999) == pytest.approx(BOUND)

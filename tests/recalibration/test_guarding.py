@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import monitor.recalibration.guard
-from monitor.jobs.requests import leave
+from monitor.jobs.requests import leave_request
 from monitor.model import Job, JobState, Slice
 from monitor.model.samples import Samples
-from monitor.store.samples import load_shares
+from monitor.store.samples import load_batches
 from tests.worlds.line import BEGAN, DAY, HOUR, Line, line, model_section
 
 NOW = BEGAN + DAY
@@ -20,7 +20,7 @@ MODEL = model_section(rules="", recalibration='method = "temperature"')
 
 def _promoted(held: Line, now: datetime = NOW, temperature: float = 3.0) -> str:
     held.arrive(now - DAY, now, 3000, temperature=temperature)
-    leave(held.cycle.config.state_dir, "m", "recalibrate", Slice(), now)
+    leave_request(held.cycle.config.state_dir, "m", "recalibrate", Slice(), now)
     job = held.tick(now, publish=False).jobs["m"][-1]
     assert job.state is JobState.PROMOTED, job.reasons
     return str(job.details["calibrator"])
@@ -54,7 +54,7 @@ def test_a_calibrator_that_does_better_stays_and_buckets_are_read_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: list[datetime] = []
-    real = load_shares
+    real = load_batches
 
     def counted(*arguments: object) -> object:
         reads.append(arguments[-3])  # type: ignore[arg-type]  # the start of the span
@@ -62,7 +62,7 @@ def test_a_calibrator_that_does_better_stays_and_buckets_are_read_once(
 
     with line(tmp_path, MODEL) as held:
         _promoted(held)
-        monkeypatch.setattr(monitor.recalibration.guard, "load_shares", counted)
+        monkeypatch.setattr(monitor.recalibration.guard, "load_batches", counted)
         for hour in range(3, 25, 3):
             held.arrive(NOW + (hour - 3) * HOUR, NOW + hour * HOUR, 375, temperature=3.0)
             assert _jobs_of(held, NOW + hour * HOUR) == ()
@@ -80,14 +80,14 @@ def test_a_calibrator_that_does_better_stays_and_buckets_are_read_once(
 def test_a_huge_day_is_compared_in_bounded_shares_with_the_evidence_of_all_its_samples(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, found, sizes = load_shares, list[list[Any]](), list[int]()
+    real, found, sizes = load_batches, list[list[Any]](), list[int]()
 
     def counted(*arguments: object) -> Iterator[Samples]:
         for share in real(*arguments):  # type: ignore[arg-type]  # passed through
             sizes.append(len(share))
             yield share
 
-    monkeypatch.setattr(monitor.recalibration.guard, "load_shares", counted)
+    monkeypatch.setattr(monitor.recalibration.guard, "load_batches", counted)
     for rows in (1_000_000, 800):
         monkeypatch.setattr(monitor.recalibration.guard, "SHARE_ROWS", rows)
         with line(tmp_path / str(rows), MODEL) as held:

@@ -9,17 +9,17 @@ import pytest
 from scipy.special import expit
 
 from monitor.config.settings import Model, parse_config
-from monitor.jobs.requests import leave
+from monitor.jobs.requests import leave_request
 from monitor.model import JobState, Slice
 from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator, Platt, Temperature
 from monitor.recalibration.fit_scores import fit_isotonic
-from monitor.recalibration.gate import bars, judge
-from monitor.recalibration.refit import Refitting, refit
-from monitor.recalibration.selection import select
+from monitor.recalibration.gate import count_bars, judge_candidate
+from monitor.recalibration.refit import RefitInputs, run_refit
+from monitor.recalibration.selection import select_calibrator
 from monitor.statistics.paired_loss import improvement, log_losses
-from monitor.statistics.sequential_comparison import compare
-from monitor.statistics.thresholds.choice import Scored, choose_threshold, is_broken
+from monitor.statistics.sequential_comparison import compare_losses
+from monitor.statistics.thresholds.choice import ScoredSamples, choose_threshold, is_broken
 from monitor.statistics.thresholds.policies import parse_policy
 from tests.worlds.line import BEGAN, DAY, Columns, line, model_section, write_file
 
@@ -56,7 +56,10 @@ def _one_by_one(samples: Samples) -> Samples:
 @pytest.mark.parametrize("method", ["temperature", "platt", "beta", "isotonic"])
 def test_a_fit_is_that_of_the_pixels_one_by_one(method: str) -> None:
     samples = _masks()
-    one, other = select(method, samples).calibrator, select(method, _one_by_one(samples)).calibrator
+    one, other = (
+        select_calibrator(method, samples).calibrator,
+        select_calibrator(method, _one_by_one(samples)).calibrator,
+    )
     asked = np.linspace(0.01, 0.99, 50)
     np.testing.assert_allclose(one.apply(asked), other.apply(asked), atol=1e-7)
 
@@ -64,12 +67,14 @@ def test_a_fit_is_that_of_the_pixels_one_by_one(method: str) -> None:
 def test_auto_weighs_candidates_by_pixels_and_asks_isotonic_for_rows() -> None:
     rng = np.random.default_rng(4)
     samples = _masks(2)
-    assert "isotonic" not in select("auto", samples).log_loss  # 960 rows, though 15,000 pixels
+    assert "isotonic" not in select_calibrator("auto", samples).log_loss  # 960 rows, though 15,000 pixels
     heavy = np.where(samples.score > 0.5, 1e4, 1.0)  # weight decides what is best: above one half it is a shift
     score = np.where(samples.score > 0.5, samples.score, rng.random(len(samples)) / 2)
     tilted = replace(samples, score=score, n=heavy, outcome=np.where(score > 0.5, expit(0.8), 1.0))
     assert fit_isotonic(tilted.score, tilted.outcome, tilted.n).y[-1] == pytest.approx(float(expit(0.8)), abs=1e-3)
-    assert select("auto", tilted).calibrator.apply(np.array([0.9]))[0] == pytest.approx(float(expit(0.8)), abs=0.05)
+    assert select_calibrator("auto", tilted).calibrator.apply(np.array([0.9]))[0] == pytest.approx(
+        float(expit(0.8)), abs=0.05
+    )
 
 
 @pytest.mark.parametrize("groups", [True, False])
@@ -85,8 +90,8 @@ def test_improvement_bars_and_gate_are_those_of_the_pixels_in_groups(groups: boo
         verdicts.append(
             (
                 improvement(gain, each.units(), 0.95, each.n),
-                judge(each.score, candidate, each, names),
-                bars(candidate, each),
+                judge_candidate(each.score, candidate, each, names),
+                count_bars(candidate, each),
             )
         )
     (one, decided, drawn), (other, decided_too, drawn_too) = verdicts
@@ -110,10 +115,10 @@ def test_improvement_bars_and_gate_are_those_of_the_pixels_in_groups(groups: boo
 def test_thresholds_and_their_bounds_are_those_of_the_pixels_in_groups(policy: str) -> None:
     chosen = []
     for each in (_masks(3), _one_by_one(_masks(3))):
-        scored = Scored(each.score, each.outcome, each.group, each.n)
+        scored = ScoredSamples(each.score, each.outcome, each.group, each.n)
         found = choose_threshold(parse_policy(policy), scored, confidence=0.9)
         chosen.append(found)
-        if found.threshold is not None and parse_policy(policy).promises:
+        if found.threshold is not None and parse_policy(policy).is_promise:
             assert not is_broken(parse_policy(policy), found.threshold, scored, 0.9)
     one, other = chosen
     assert one.threshold == pytest.approx(other.threshold, abs=1e-9)
@@ -127,7 +132,7 @@ def test_thresholds_and_their_bounds_are_those_of_the_pixels_in_groups(policy: s
 
 def test_rows_without_a_group_are_groups_of_their_own_for_a_promise() -> None:
     samples = _masks(5, groups=False)
-    alone = Scored(samples.score, samples.outcome, None, samples.n)
+    alone = ScoredSamples(samples.score, samples.outcome, None, samples.n)
     found = choose_threshold(parse_policy("precision>=0.6"), alone, confidence=0.9)
     assert found.bound != "clopper-pearson"
     assert found.groups == IMAGES * PER_IMAGE
@@ -138,7 +143,7 @@ def test_the_guard_hears_an_image_once_however_many_pixels_it_has(groups: bool) 
     samples = _masks(6, groups=groups)
     pixels = _one_by_one(samples)
     one, other = (
-        compare(Platt(1.0, 0.5).apply(each.score), each.score, each.outcome, each.units(), n=each.n)
+        compare_losses(Platt(1.0, 0.5).apply(each.score), each.score, each.outcome, each.units(), n=each.n)
         for each in (samples, pixels)
     )
     assert one.log_factors == pytest.approx(other.log_factors, rel=1e-9)
@@ -163,7 +168,9 @@ def _model(policy: str) -> Model:
 
 def test_a_refit_of_masks_is_promoted_and_promises_a_threshold() -> None:
     samples = replace(_masks(7, temperature=3.0), slice_index=np.zeros(IMAGES * PER_IMAGE, dtype=np.int64))
-    found = refit(Refitting(_model("precision>=0.55"), Slice(), samples, (Slice(),), {}, NOW, ()), calwatch_version="1")
+    found = run_refit(
+        RefitInputs(_model("precision>=0.55"), Slice(), samples, (Slice(),), {}, NOW, ()), calwatch_version="1"
+    )
     assert found.accepted, found.reasons
     assert found.threshold is not None
     assert found.threshold.bound == "clopper-pearson at the effective size of groups"
@@ -184,7 +191,7 @@ def test_masks_that_a_segmenter_logs_are_refitted_by_the_daemon(tmp_path: Path) 
     section = model_section(rules="", recalibration='method = "temperature"').replace("binary", "segmentation")
     with line(tmp_path, section) as held:
         write_file(tmp_path / "in" / "masks.parquet", columns)
-        leave(held.cycle.config.state_dir, "m", "recalibrate", Slice(), BEGAN + DAY)
+        leave_request(held.cycle.config.state_dir, "m", "recalibrate", Slice(), BEGAN + DAY)
         tick = held.tick(BEGAN + DAY, publish=False)
         assert tick.failed == {}
         (job,) = tick.jobs["m"]

@@ -14,7 +14,7 @@ from monitor.config.settings import Model, parse_config
 from monitor.model import Slice, finest_scope
 from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator, Identity, Temperature
-from monitor.recalibration.refit import Refitting, current_scores, refit, windows
+from monitor.recalibration.refit import RefitInputs, current_scores, run_refit, split_windows
 from tests.worlds.line import model_section
 
 Stream = Callable[..., Samples]
@@ -48,8 +48,9 @@ def test_each_sample_is_scored_by_the_calibrator_in_charge_of_its_slice(stream: 
 
 def test_an_over_confident_stream_gets_a_higher_temperature_a_parent_and_a_threshold(stream: Stream) -> None:
     samples = stream(np.random.default_rng(2), 4000, temperature=3.0, slices=2)
-    found = refit(
-        Refitting(_model(), Slice(), samples, SLICES, {Slice(): ("before", Identity())}, NOW, ()), calwatch_version="1"
+    found = run_refit(
+        RefitInputs(_model(), Slice(), samples, SLICES, {Slice(): ("before", Identity())}, NOW, ()),
+        calwatch_version="1",
     )
     assert found.accepted
     assert found.artefact is not None
@@ -69,8 +70,8 @@ def test_precision_and_recall_of_the_threshold_are_those_on_samples_the_fit_neve
     late = np.arange(4000) >= 2400
     sorted_out = np.where(late, (samples.score > 0.5).astype(np.float64), samples.outcome)
     changed = Samples(samples.score, sorted_out, None, None, None, samples.observed_at, samples.slice_index)
-    found = refit(
-        Refitting(_model(policy="cost:fp=1,fn=1"), Slice(), changed, (Slice(),), {}, NOW, ()), calwatch_version="1"
+    found = run_refit(
+        RefitInputs(_model(policy="cost:fp=1,fn=1"), Slice(), changed, (Slice(),), {}, NOW, ()), calwatch_version="1"
     )
     assert found.threshold is not None
     assert found.threshold.precision == pytest.approx(1.0, abs=0.05)  # on the fit part it is 0.85
@@ -81,8 +82,8 @@ def test_precision_and_recall_of_the_threshold_are_those_on_samples_the_fit_neve
 
 
 def test_too_few_samples_name_both_numbers_and_make_no_candidate(stream: Stream) -> None:
-    found = refit(
-        Refitting(_model(), Slice(), stream(np.random.default_rng(4), 399), (Slice(),), {}, NOW, ()),
+    found = run_refit(
+        RefitInputs(_model(), Slice(), stream(np.random.default_rng(4), 399), (Slice(),), {}, NOW, ()),
         calwatch_version="1",
     )
     assert not found.accepted
@@ -93,14 +94,16 @@ def test_too_few_samples_name_both_numbers_and_make_no_candidate(stream: Stream)
 def test_a_method_that_cannot_be_fitted_is_a_rejection_with_its_reason(stream: Stream) -> None:
     samples = stream(np.random.default_rng(5), 500)
     one_class = Samples(samples.score, np.ones(500), None, None, None, samples.observed_at, samples.slice_index)
-    found = refit(Refitting(_model("isotonic"), Slice(), one_class, (Slice(),), {}, NOW, ()), calwatch_version="1")
+    found = run_refit(
+        RefitInputs(_model("isotonic"), Slice(), one_class, (Slice(),), {}, NOW, ()), calwatch_version="1"
+    )
     assert not found.accepted
     assert found.reasons[-1].startswith("rejected")
 
 
 def test_a_candidate_equal_to_what_is_in_use_is_rejected(stream: Stream) -> None:
     samples = stream(np.random.default_rng(6), 2000)
-    found = refit(Refitting(_model("identity"), Slice(), samples, (Slice(),), {}, NOW, ()), calwatch_version="1")
+    found = run_refit(RefitInputs(_model("identity"), Slice(), samples, (Slice(),), {}, NOW, ()), calwatch_version="1")
     assert not found.accepted
     assert "same scores as the calibrator in use" in found.reasons[-2]
 
@@ -108,24 +111,26 @@ def test_a_candidate_equal_to_what_is_in_use_is_rejected(stream: Stream) -> None
 def test_what_stays_in_charge_gets_a_threshold_once_and_anew_when_its_promise_is_broken(stream: Stream) -> None:
     samples = stream(np.random.default_rng(8), 6000)
     model = _model("identity", "precision>=0.8")
-    found = refit(Refitting(model, Slice(), samples, (Slice(),), {}, NOW, ()), calwatch_version="1")
+    found = run_refit(RefitInputs(model, Slice(), samples, (Slice(),), {}, NOW, ()), calwatch_version="1")
     assert not found.accepted
     assert found.threshold is not None
     assert (found.threshold.calibrator, found.threshold.kept) == ("", True)
-    again = refit(
-        Refitting(model, Slice(), samples, (Slice(),), {}, NOW, (), standing=found.threshold), calwatch_version="1"
+    again = run_refit(
+        RefitInputs(model, Slice(), samples, (Slice(),), {}, NOW, (), standing=found.threshold), calwatch_version="1"
     )
     assert again.decided == ()
     too_low = replace(found.threshold, threshold=0.3)
-    anew = refit(Refitting(model, Slice(), samples, (Slice(),), {}, NOW, (), standing=too_low), calwatch_version="1")
+    anew = run_refit(
+        RefitInputs(model, Slice(), samples, (Slice(),), {}, NOW, (), standing=too_low), calwatch_version="1"
+    )
     assert anew.threshold == found.threshold
-    other = refit(
-        Refitting(_model("identity", "f1"), Slice(), samples, (Slice(),), {}, NOW, (), standing=too_low),
+    other = run_refit(
+        RefitInputs(_model("identity", "f1"), Slice(), samples, (Slice(),), {}, NOW, (), standing=too_low),
         calwatch_version="1",
     )
     assert other.threshold is not None
     assert other.threshold.policy == "f1"
-    finer = refit(Refitting(model, SLICES[0], samples, SLICES, {}, NOW, ()), calwatch_version="1")
+    finer = run_refit(RefitInputs(model, SLICES[0], samples, SLICES, {}, NOW, ()), calwatch_version="1")
     assert finer.decided == ()  # the slice has no calibrator of its own: the threshold of the whole decides there
 
 
@@ -137,7 +142,7 @@ def test_the_windows_follow_each_other_and_share_no_group(seed: int, clip: int, 
     at = np.sort(rng.integers(0, 200, n)).astype(np.float64)
     group = rng.permutation(np.arange(n) // clip)  # groups lie all over the time, across every border
     samples = Samples(rng.random(n), np.ones(n), None, None, group, at, np.zeros(n, np.int64))
-    parts = windows(samples, later, thresholds=True)
+    parts = split_windows(samples, later, thresholds=True)
     for first, second in ((0, 1), (0, 2), (1, 2)):
         one, other = parts[first], parts[second]
         assert one.group is not None
@@ -151,7 +156,7 @@ def test_a_group_planted_across_each_border_is_kept_on_one_side(stream: Stream) 
     samples = stream(np.random.default_rng(9), 1000)
     group = np.full(1000, -1, np.int64)
     group[[470, 490]], group[[790, 810]], group[[100, 900]] = 1, 2, 3
-    early, gate, last = windows(replace(samples, group=group), 0.4, thresholds=True)
+    early, gate, last = split_windows(replace(samples, group=group), 0.4, thresholds=True)
     held = [set(part.group.tolist()) if part.group is not None else set() for part in (early, gate, last)]
     assert held == [{-1, 1, 3}, {-1, 2}, {-1}]
     assert (len(early), len(gate), len(last)) == (480, 318, 199)
@@ -159,6 +164,6 @@ def test_a_group_planted_across_each_border_is_kept_on_one_side(stream: Stream) 
 
 def test_without_a_policy_no_threshold_is_chosen(stream: Stream) -> None:
     samples = stream(np.random.default_rng(7), 4000, temperature=3.0)
-    found = refit(Refitting(_model(policy=None), Slice(), samples, (Slice(),), {}, NOW, ()), calwatch_version="1")
+    found = run_refit(RefitInputs(_model(policy=None), Slice(), samples, (Slice(),), {}, NOW, ()), calwatch_version="1")
     assert found.accepted
     assert found.threshold is None

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.jobs.requests import leave
+from monitor.jobs.requests import leave_request
 from monitor.model import Job, JobState, Slice
 from monitor.model.reasons import BY_HAND
 from monitor.model.refits import job_of
 from monitor.model.words import tell_reasons
-from monitor.recalibration.inputs import gather
-from monitor.recalibration.refit import Refitting, windows
-from monitor.recalibration.selection import select_from_cells
+from monitor.recalibration.inputs import gather_inputs
+from monitor.recalibration.refit import RefitInputs, split_windows
+from monitor.recalibration.selection import select_calibrator_from_cells
 from monitor.store.dictionaries import Registry
 from monitor.store.model_store import ModelStore
-from monitor.store.samples import Loaded, load_samples, load_shares
+from monitor.store.samples import LoadedSamples, load_batches, load_samples
 from tests.worlds.line import BEGAN, DAY, HOUR, Columns, Line, line, model_section, traffic, write_file
 
 NOW = BEGAN + 2 * DAY
@@ -38,17 +38,17 @@ def _take(held: Line, change: Callable[[Columns], None] = lambda columns: None, 
     assert held.tick(NOW, publish=False).failed == {}
 
 
-def _load(held: Line, limit: int | None = LIMIT, start: datetime = BEGAN) -> Loaded:
+def _load(held: Line, limit: int | None = LIMIT, start: datetime = BEGAN) -> LoadedSamples:
     model = held.cycle.config.model[0]
     registry = Registry.load(held.connection, model, NOW)
     covered = list(registry.slices.values())
     return load_samples(ModelStore(held.connection, registry, model), "", covered, start, NOW, limit)
 
 
-def _gather(held: Line, onset: datetime | None = None, now: datetime = NOW) -> Refitting:
+def _gather(held: Line, onset: datetime | None = None, now: datetime = NOW) -> RefitInputs:
     model = held.cycle.config.model[0]
     job = replace(job_of("m", "recalibrate", BY_HAND, Slice(), now), onset=onset)
-    return gather(ModelStore.load(held.connection, model, now), job, now, now)
+    return gather_inputs(ModelStore.load(held.connection, model, now), job, now, now)
 
 
 def _clips(columns: Columns) -> None:
@@ -112,7 +112,7 @@ def test_shares_hold_every_row_once_groups_whole_and_none_more_than_the_limit(tm
         model = held.cycle.config.model[0]
         registry = Registry.load(held.connection, model, NOW)
         shares = list(
-            load_shares(
+            load_batches(
                 ModelStore(held.connection, registry, model), "", list(registry.slices.values()), BEGAN, NOW, 1000
             )
         )  # fmt: skip
@@ -181,7 +181,7 @@ def test_cells_hold_every_sample_before_the_border_and_rows_from_there_on_judge(
             f"selected and fitted on all {before:,} samples from 2026-03-01 00:00 to {border:%Y-%m-%d %H:%M} UTC, "
             "as counted per 1h and score",
         )
-        early, gate, last = windows(task.samples, 0.4, thresholds=True, border=border)
+        early, gate, last = split_windows(task.samples, 0.4, thresholds=True, border=border)
         assert early.observed_at.max() < border.timestamp() <= gate.observed_at.min()
         assert gate.observed_at.max() < last.observed_at.min()
         assert len(early) + len(gate) + len(last) == len(task.samples)
@@ -266,10 +266,10 @@ def test_a_refit_from_cells_is_promoted_and_its_windows_tell_what_it_was_fitted_
         _take(held)
         task = _gather(held)
         assert task.counted is not None
-        leave(held.cycle.config.state_dir, "m", "recalibrate", Slice(), NOW)
+        leave_request(held.cycle.config.state_dir, "m", "recalibrate", Slice(), NOW)
         (job,) = held.tick(NOW + timedelta(seconds=1), publish=False).jobs["m"]
         assert job.state is JobState.PROMOTED, job.reasons
-        wanted = select_from_cells("auto", task.counted.cells)
+        wanted = select_calibrator_from_cells("auto", task.counted.cells)
         assert job.details["parameters"] == dict(wanted.calibrator.parameters())
         assert job.details["fit"] == {
             "start": BEGAN.isoformat(), "end": task.counted.border.isoformat(), "samples": task.counted.n

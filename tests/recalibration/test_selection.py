@@ -11,7 +11,7 @@ from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Beta, Identity, Isotonic, Temperature, Vector
 from monitor.recalibration.fit_logits import fit_temperature_multiclass, fit_vector
 from monitor.recalibration.fit_scores import fit_beta, fit_isotonic, fit_platt, fit_temperature
-from monitor.recalibration.selection import select, time_folds
+from monitor.recalibration.selection import select_calibrator, time_folds
 
 Stream = Callable[..., Samples]
 Outputs = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
@@ -39,14 +39,14 @@ def _top_label(outputs: Outputs, rows: slice) -> Samples:
 
 
 def test_auto_leaves_calibrated_scores_alone(stream: Stream) -> None:
-    selection = select("auto", stream(np.random.default_rng(1), 6000))
+    selection = select_calibrator("auto", stream(np.random.default_rng(1), 6000))
     assert selection.calibrator == Identity()
     assert selection.reasons[-1].startswith("identity chosen: ")
     assert list(selection.log_loss) == ["identity", "temperature", "platt", "beta", "isotonic"]
 
 
 def test_auto_takes_the_simpler_method_where_the_best_is_better_by_chance(stream: Stream) -> None:
-    selection = select("auto", stream(np.random.default_rng(12), 900))
+    selection = select_calibrator("auto", stream(np.random.default_rng(12), 900))
     assert selection.log_loss["temperature"] < selection.log_loss["identity"]
     assert selection.calibrator == Identity()
     assert re.fullmatch(
@@ -56,14 +56,14 @@ def test_auto_takes_the_simpler_method_where_the_best_is_better_by_chance(stream
 
 def test_auto_takes_temperature_for_a_drift_of_temperature_though_isotonic_is_about_as_good(stream: Stream) -> None:
     samples = stream(np.random.default_rng(2), 6000, temperature=1.6)
-    selection = select("auto", samples)
+    selection = select_calibrator("auto", samples)
     assert selection.calibrator == fit_temperature(samples.score, samples.outcome)
     assert re.fullmatch(r"identity rejected: \w+ is better by 0\.\d+ ± 0\.\d+", selection.reasons[0])
 
 
 def test_auto_takes_platt_for_a_shift(stream: Stream) -> None:
     samples = stream(np.random.default_rng(2), 6000, shift=-1.0)
-    selection = select("auto", samples)
+    selection = select_calibrator("auto", samples)
     assert selection.calibrator == fit_platt(samples.score, samples.outcome)
     assert [reason.split(":")[0] for reason in selection.reasons] == [
         "identity rejected", "temperature rejected", "platt chosen",
@@ -75,12 +75,12 @@ def test_auto_takes_beta_where_the_two_ends_are_off_by_different_factors() -> No
     score = expit(rng.normal(0, 2.5, 20_000))
     outcome = (rng.random(20_000) < Beta(0.3, 1.8, 0.5).apply(score)).astype(np.float64)
     samples = Samples(score, outcome, None, None, None, np.arange(20_000.0), np.zeros(20_000, dtype=np.int64))
-    assert select("auto", samples).calibrator == fit_beta(score, outcome)
+    assert select_calibrator("auto", samples).calibrator == fit_beta(score, outcome)
 
 
 def test_auto_takes_isotonic_where_nothing_simpler_fits() -> None:
     samples = _curved(np.random.default_rng(3), 8000)
-    selection = select("auto", samples)
+    selection = select_calibrator("auto", samples)
     assert selection.calibrator == fit_isotonic(samples.score, samples.outcome)
     assert [reason.split(":")[0] for reason in selection.reasons] == [
         "identity rejected",
@@ -95,15 +95,15 @@ def test_isotonic_is_no_candidate_below_a_thousand_of_each_outcome() -> None:
     samples = _curved(np.random.default_rng(4), 2600)
     positives = int(samples.outcome.sum())
     assert positives < 1000 < 2600 - positives
-    selection = select("auto", samples)
+    selection = select_calibrator("auto", samples)
     assert f"isotonic rejected: {positives} positives, needs 1,000" in selection.reasons
     assert not isinstance(selection.calibrator, Isotonic)
     turned = replace(samples, outcome=1 - samples.outcome)
-    assert f"isotonic rejected: {positives} negatives, needs 1,000" in select("auto", turned).reasons
+    assert f"isotonic rejected: {positives} negatives, needs 1,000" in select_calibrator("auto", turned).reasons
 
 
 def test_auto_with_too_few_samples_keeps_identity_and_says_what_is_missing(stream: Stream) -> None:
-    selection = select("auto", stream(np.random.default_rng(5), 40))
+    selection = select_calibrator("auto", stream(np.random.default_rng(5), 40))
     assert selection.calibrator == Identity()
     assert selection.reasons[0].startswith("temperature rejected: temperature needs at least 50 samples")
     assert selection.reasons[-1] == "identity chosen: no other method can be fitted"
@@ -111,37 +111,39 @@ def test_auto_with_too_few_samples_keeps_identity_and_says_what_is_missing(strea
 
 def test_auto_without_any_samples_keeps_identity(stream: Stream) -> None:
     nothing = stream(np.random.default_rng(5), 0)
-    assert select("auto", nothing).calibrator == Identity()
+    assert select_calibrator("auto", nothing).calibrator == Identity()
 
 
 def test_auto_with_a_single_group_keeps_identity(stream: Stream) -> None:
     samples = stream(np.random.default_rng(5), 300, temperature=3.0, clip=300)
-    assert select("auto", samples).calibrator == Identity()
+    assert select_calibrator("auto", samples).calibrator == Identity()
 
 
 def test_a_method_asked_for_by_name_is_fitted_or_says_what_it_needs(stream: Stream) -> None:
     samples = stream(np.random.default_rng(6), 600)
-    assert select("identity", samples).calibrator == Identity()
-    assert select("temperature", samples).calibrator == fit_temperature(samples.score, samples.outcome)
-    assert select("platt", samples).calibrator == fit_platt(samples.score, samples.outcome)
-    assert select("beta", samples).calibrator == fit_beta(samples.score, samples.outcome)
-    assert select("isotonic", samples).calibrator == fit_isotonic(samples.score, samples.outcome)
+    assert select_calibrator("identity", samples).calibrator == Identity()
+    assert select_calibrator("temperature", samples).calibrator == fit_temperature(samples.score, samples.outcome)
+    assert select_calibrator("platt", samples).calibrator == fit_platt(samples.score, samples.outcome)
+    assert select_calibrator("beta", samples).calibrator == fit_beta(samples.score, samples.outcome)
+    assert select_calibrator("isotonic", samples).calibrator == fit_isotonic(samples.score, samples.outcome)
     with pytest.raises(ValueError, match="vector scaling needs logits and the true class of every sample"):
-        select("vector", samples)
+        select_calibrator("vector", samples)
     with pytest.raises(ValueError, match="temperature needs at least 50 samples"):
-        select("temperature", samples.subset(np.arange(600) < 30))
+        select_calibrator("temperature", samples.subset(np.arange(600) < 30))
     with pytest.raises(ValueError, match=r"one of identity, .*, vector or auto \(got 'magic'\)"):
-        select("magic", samples)
+        select_calibrator("magic", samples)
 
 
 def test_with_logits_in_every_row_temperature_is_fitted_on_the_vectors(cifar: Callable[[str], Outputs]) -> None:
     samples = _top_label(cifar("wideresnet-16-4-cifar-10"), slice(0, 2000))
-    selection = select("auto", samples)
+    selection = select_calibrator("auto", samples)
     assert samples.logits is not None
     assert samples.label_index is not None
     assert list(selection.log_loss) == ["identity", "temperature", "vector"]
     assert selection.log_loss["temperature"] < selection.log_loss["identity"] - 0.05
-    assert select("temperature", samples).calibrator == fit_temperature_multiclass(samples.logits, samples.label_index)
+    assert select_calibrator("temperature", samples).calibrator == fit_temperature_multiclass(
+        samples.logits, samples.label_index
+    )
 
 
 def _biased(rng: np.random.Generator, n: int, bias: float) -> Samples:
@@ -156,7 +158,7 @@ def _biased(rng: np.random.Generator, n: int, bias: float) -> Samples:
 
 def test_auto_takes_vector_where_one_class_is_favoured_and_temperature_where_none_is() -> None:
     samples = _biased(np.random.default_rng(13), 6000, bias=1.5)
-    selection = select("auto", samples)
+    selection = select_calibrator("auto", samples)
     assert samples.logits is not None
     assert samples.label_index is not None
     assert isinstance(selection.calibrator, Vector)
@@ -166,14 +168,14 @@ def test_auto_takes_vector_where_one_class_is_favoured_and_temperature_where_non
     assert [reason.split(" is better")[0] for reason in selection.reasons[:2]] == [
         "identity rejected: vector", "temperature rejected: vector",
     ]  # fmt: skip
-    assert select("auto", _biased(np.random.default_rng(14), 6000, bias=0.0)).calibrator == Identity()
+    assert select_calibrator("auto", _biased(np.random.default_rng(14), 6000, bias=0.0)).calibrator == Identity()
 
 
 def test_vector_is_no_candidate_without_a_hundred_rows_of_each_class() -> None:
     samples = _biased(np.random.default_rng(15), 900, bias=1.5)
     assert samples.label_index is not None
     kept = (samples.label_index != 2) | (np.cumsum(samples.label_index == 2) <= 42)
-    selection = select("auto", samples.subset(kept))
+    selection = select_calibrator("auto", samples.subset(kept))
     assert "vector rejected: 42 rows of class 2, needs 100 of each class" in selection.reasons
     assert not isinstance(selection.calibrator, Vector)
 
@@ -184,11 +186,11 @@ def test_with_a_row_that_has_no_logits_temperature_is_fitted_on_scores_and_this_
     samples = _top_label(cifar("wideresnet-16-4-cifar-10"), slice(0, 2000))
     assert samples.logits is not None
     samples.logits[[3, 8]] = np.nan
-    selection = select("temperature", samples)
+    selection = select_calibrator("temperature", samples)
     assert isinstance(selection.calibrator, Temperature)
     assert not selection.calibrator.multiclass
     assert selection.reasons[0] == "temperature is fitted on scores: 2 of 2,000 samples have no logits"
-    without_labels = select("temperature", replace(samples, label_index=None))
+    without_labels = select_calibrator("temperature", replace(samples, label_index=None))
     assert "without the index of the true class" in without_labels.reasons[0]
 
 

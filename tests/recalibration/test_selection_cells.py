@@ -9,7 +9,7 @@ import pytest
 from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Identity, Isotonic, Platt
 from monitor.recalibration.fit_cells import fit_from_cells
-from monitor.recalibration.selection import select, select_from_cells
+from monitor.recalibration.selection import select_calibrator, select_calibrator_from_cells
 from monitor.statistics.cells import Cells
 
 Stream = Callable[..., Samples]
@@ -25,7 +25,7 @@ def test_cells_lead_to_the_method_and_the_losses_that_rows_lead_to(
     stream: Stream, temperature: float, shift: float
 ) -> None:
     samples = stream(np.random.default_rng(31), 12_000, temperature=temperature, shift=shift)
-    rows, cells = select("auto", samples), select_from_cells("auto", _hourly(samples))
+    rows, cells = select_calibrator("auto", samples), select_calibrator_from_cells("auto", _hourly(samples))
     assert cells.calibrator.method == rows.calibrator.method
     assert list(cells.log_loss) == list(rows.log_loss)
     for method, loss in rows.log_loss.items():
@@ -35,11 +35,11 @@ def test_cells_lead_to_the_method_and_the_losses_that_rows_lead_to(
 
 def test_the_order_in_which_cells_come_does_not_matter(stream: Stream) -> None:
     cells = _hourly(stream(np.random.default_rng(32), 6000, shift=-1.0))
-    halves = [cells.regrouped(np.array([[unit, unit] for unit in units])) for units in (range(30, 60), range(30))]
-    assert isinstance(select_from_cells("auto", cells).calibrator, Platt)
+    halves = [cells.regroup(np.array([[unit, unit] for unit in units])) for units in (range(30, 60), range(30))]
+    assert isinstance(select_calibrator_from_cells("auto", cells).calibrator, Platt)
     assert (
-        select_from_cells("auto", halves[0].concatenated([halves[1]])).reasons
-        == select_from_cells("auto", cells).reasons
+        select_calibrator_from_cells("auto", halves[0].concatenate([halves[1]])).reasons
+        == select_calibrator_from_cells("auto", cells).reasons
     )
 
 
@@ -51,40 +51,43 @@ def test_outcomes_that_hang_together_within_an_hour_do_not_make_chance_significa
     outcome = np.repeat((rng.random(hours) < 0.7).astype(np.float64), each)
     unit = np.repeat(np.arange(hours), each)
     assert abs(outcome.mean() - 0.6) > 0.03
-    found = select_from_cells("auto", Cells.from_samples(score, outcome, unit=unit))
+    found = select_calibrator_from_cells("auto", Cells.from_samples(score, outcome, unit=unit))
     assert found.calibrator == Identity()
     mixed = rng.permutation(hours * each)
-    assert select_from_cells("auto", Cells.from_samples(score, outcome[mixed], unit=unit)).calibrator != Identity()
+    assert (
+        select_calibrator_from_cells("auto", Cells.from_samples(score, outcome[mixed], unit=unit)).calibrator
+        != Identity()
+    )
 
 
 def test_fewer_than_twenty_buckets_keep_identity_and_say_so(stream: Stream) -> None:
     samples = stream(np.random.default_rng(34), 4000, temperature=3.0)
-    found = select_from_cells("auto", _hourly(samples, hours=19))
+    found = select_calibrator_from_cells("auto", _hourly(samples, hours=19))
     assert found.calibrator == Identity()
     assert found.reasons[-1] == "identity chosen: a comparison needs samples of 20 time buckets, has 19"
-    assert select_from_cells("auto", _hourly(samples, hours=20)).calibrator != Identity()
+    assert select_calibrator_from_cells("auto", _hourly(samples, hours=20)).calibrator != Identity()
 
 
 def test_isotonic_is_no_candidate_below_a_thousand_of_each_outcome(stream: Stream) -> None:
     samples = stream(np.random.default_rng(35), 2400)
     negatives = int(2400 - samples.outcome.sum())
     assert negatives < 1000
-    found = select_from_cells("auto", _hourly(samples))
+    found = select_calibrator_from_cells("auto", _hourly(samples))
     assert f"isotonic rejected: {negatives} negatives, needs 1,000" in found.reasons
     assert not isinstance(found.calibrator, Isotonic)
 
 
 def test_no_cells_and_too_few_samples_keep_identity(stream: Stream) -> None:
-    assert select_from_cells("auto", Cells.empty()).calibrator == Identity()
-    found = select_from_cells("auto", _hourly(stream(np.random.default_rng(36), 40)))
+    assert select_calibrator_from_cells("auto", Cells.empty()).calibrator == Identity()
+    found = select_calibrator_from_cells("auto", _hourly(stream(np.random.default_rng(36), 40)))
     assert found.calibrator == Identity()
     assert found.reasons[-1] == "identity chosen: no other method can be fitted"
 
 
 def test_a_method_asked_for_by_name_is_fitted(stream: Stream) -> None:
     cells = _hourly(stream(np.random.default_rng(37), 2000))
-    found = select_from_cells("beta", cells)
+    found = select_calibrator_from_cells("beta", cells)
     assert found.calibrator == fit_from_cells("beta", cells)
     assert re.fullmatch("beta chosen: asked for by name", found.reasons[0])
     with pytest.raises(ValueError, match="needs logit vectors"):
-        select_from_cells("vector", cells)
+        select_calibrator_from_cells("vector", cells)

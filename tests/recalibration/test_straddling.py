@@ -14,7 +14,7 @@ from monitor.config.settings import Model, parse_config
 from monitor.model import Job, JobState, Slice
 from monitor.model.reasons import Trigger, TriggerKind
 from monitor.model.samples import Samples
-from monitor.recalibration.refit import Refit, Refitting, refit
+from monitor.recalibration.refit import Refit, RefitInputs, run_refit
 from tests.worlds.line import model_section
 
 Stream = Callable[..., Samples]
@@ -30,7 +30,7 @@ def _model(policy: str | None = None) -> Model:
 
 def _refitted(stream: Stream, group: NDArray[np.int64] | None, policy: str | None = None, n: int = 4000) -> Refit:
     samples = replace(stream(np.random.default_rng(11), n, temperature=3.0), group=group)
-    return refit(Refitting(_model(policy), Slice(), samples, (Slice(),), {}, NOW, ()), calwatch_version="1")
+    return run_refit(RefitInputs(_model(policy), Slice(), samples, (Slice(),), {}, NOW, ()), calwatch_version="1")
 
 
 def test_patients_that_come_again_and_again_leave_nothing_to_judge_by_and_the_reason_says_so(stream: Stream) -> None:

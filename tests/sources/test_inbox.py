@@ -11,7 +11,7 @@ import pytest
 from monitor.model.problems import Outcome
 from monitor.sources import inbox as inbox_module
 from monitor.sources.inbox import Inbox, WaitingPush
-from monitor.store.connection import naive
+from monitor.store.connection import make_naive
 from tests.worlds.api import World, api_world
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -172,7 +172,7 @@ def test_columns_and_time_zone_of_the_source_hold_for_pushes(tmp_path: Path) -> 
         put(box(world), "a", {"sample_id": "x", "observed_at": "2026-03-01T06:00:00", "confidence": 0.5, "outcome": 1})
         world.tick()
         found = world.connection.execute("SELECT observed_at, score FROM samples").fetchall()
-        assert found == [(naive(datetime(2026, 3, 1, 5, tzinfo=UTC)), 0.5)]
+        assert found == [(make_naive(datetime(2026, 3, 1, 5, tzinfo=UTC)), 0.5)]
 
 
 def test_a_push_that_lacks_a_required_key_throughout_is_refused_and_one_that_has_it_once_is_taken(world: World) -> None:

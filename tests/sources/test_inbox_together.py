@@ -15,7 +15,7 @@ import pytest
 from monitor.model.problems import Outcome
 from monitor.sources import pull as pull_module
 from monitor.sources.inbox import Inbox, WaitingPush
-from monitor.store.connection import literal
+from monitor.store.connection import quote_text
 from tests.worlds.api import World, api_world
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -46,8 +46,8 @@ def leave(world: World, pushes: Pushes, now: datetime = NOW) -> None:
         written.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in held))
         if ending == "parquet":
             with duckdb.connect() as connection:
-                target = literal(str(written.with_suffix(".parquet")))
-                connection.execute(f"COPY (FROM read_json({literal(str(written))}, format = 'nd')) TO {target}")
+                target = quote_text(str(written.with_suffix(".parquet")))
+                connection.execute(f"COPY (FROM read_json({quote_text(str(written))}, format = 'nd')) TO {target}")
             written = written.with_suffix(".parquet")
         box.add_push(written, f"{number:032x}", "d" * 32, now)
 

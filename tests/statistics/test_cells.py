@@ -133,16 +133,16 @@ def test_a_column_of_another_length_is_refused_by_name() -> None:
 @given(SAMPLES, SAMPLES, SAMPLES)
 def test_merging_is_associative_and_commutative(one: Drawn, two: Drawn, three: Drawn) -> None:
     a, b, c = cells_of(one), cells_of(two), cells_of(three)
-    left = a.concatenated([b]).merged().concatenated([c]).merged()
-    right = a.concatenated([b.concatenated([c]).merged()]).merged()
+    left = a.concatenate([b]).merge().concatenate([c]).merge()
+    right = a.concatenate([b.concatenate([c]).merge()]).merge()
     assert_equal(left, right)
-    assert_equal(left, c.concatenated([b, a]).merged())
+    assert_equal(left, c.concatenate([b, a]).merge())
 
 
 @given(SAMPLES, st.integers(0, 40))
 def test_a_batch_equals_its_parts_added_one_after_another(samples: Drawn, cut: int) -> None:
-    parts = cells_of(samples[:cut]).concatenated([cells_of(samples[cut:])])
-    assert_equal(cells_of(samples), parts.merged())
+    parts = cells_of(samples[:cut]).concatenate([cells_of(samples[cut:])])
+    assert_equal(cells_of(samples), parts.merge())
 
 
 @given(SAMPLES)
@@ -151,17 +151,17 @@ def test_cells_of_slices_regrouped_equal_cells_of_regrouped_samples(samples: Dra
     direct = [
         (score, outcome, target) for score, outcome, unit in samples for source, target in mapping if source == unit
     ]
-    assert_equal(cells_of(samples).regrouped(mapping), cells_of(direct))
+    assert_equal(cells_of(samples).regroup(mapping), cells_of(direct))
 
 
 def test_a_pair_listed_twice_counts_once() -> None:
-    cells = Cells.from_samples([0.5], [1]).regrouped(np.array([(0, 3), (0, 3)]))
+    cells = Cells.from_samples([0.5], [1]).regroup(np.array([(0, 3), (0, 3)]))
     assert (cells.unit.tolist(), cells.n.tolist()) == ([3], [1])
 
 
 def test_a_mapping_of_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="pairs, 2"):
-        Cells.empty().regrouped(np.array([1, 2, 3]))
+        Cells.empty().regroup(np.array([1, 2, 3]))
 
 
 def cluster_value(clusters: Clusters, score_bin: int, unit: int = 0) -> tuple[float, float]:
@@ -196,13 +196,13 @@ def test_clusters_regroup_and_merge_as_cells_do() -> None:
     unit: NDArray[np.int64] = group % 3  # whole groups per unit
     parts = Clusters.from_samples(score, outcome, group, unit)
     whole = Clusters.from_samples(score, outcome, group)
-    regrouped = parts.regrouped(np.array([(0, 0), (1, 0), (2, 0)]))
+    regrouped = parts.regroup(np.array([(0, 0), (1, 0), (2, 0)]))
     assert regrouped.score_bin.tolist() == whole.score_bin.tolist()
     assert regrouped.groups.tolist() == whole.groups.tolist()
     np.testing.assert_allclose(regrouped.squared_residual, whole.squared_residual)
 
 
 def test_nothing_gives_empty_cells_and_clusters() -> None:
-    assert len(Cells.from_samples([], []).merged()) == 0
-    assert len(Clusters.from_samples([], [], []).merged()) == 0
-    assert len(Cells.empty().regrouped(np.array([(0, 1)]))) == 0
+    assert len(Cells.from_samples([], []).merge()) == 0
+    assert len(Clusters.from_samples([], [], []).merge()) == 0
+    assert len(Cells.empty().regroup(np.array([(0, 1)]))) == 0

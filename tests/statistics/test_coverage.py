@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from monitor.statistics.calibration.metrics import measure
+from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.cells import Cells, Clusters, bin_of, score_bin_of
 
 Floats = NDArray[np.float64]
@@ -51,7 +51,7 @@ def test_intervals_cover_the_truth_for_independent_samples(world: str, n: int) -
     logit = rng.normal(0.5, 1.5, REPETITIONS * n)
     outcome = rng.random(logit.size) < WORLDS[world](logit)
     cells = Cells.from_samples(expit(logit), outcome, unit=np.repeat(np.arange(REPETITIONS), n))
-    metrics = measure(cells, REPETITIONS)
+    metrics = measure_calibration(cells, REPETITIONS)
     assert_covered(metrics, truth_of(rng.normal(0.5, 1.5, 1_000_000), WORLDS[world]))
 
 
@@ -65,9 +65,9 @@ def test_intervals_cover_the_truth_for_clips_with_a_shared_outcome(world: str) -
     unit = np.repeat(np.arange(REPETITIONS), n)
     cells = Cells.from_samples(expit(logit), outcome, unit=unit)
     truth = truth_of(rng.normal(0.5, 1.5, 1_000_000), WORLDS[world])
-    metrics = measure(cells, REPETITIONS, Clusters.from_samples(expit(logit), outcome, clip, unit))
+    metrics = measure_calibration(cells, REPETITIONS, Clusters.from_samples(expit(logit), outcome, clip, unit))
     assert_covered(metrics, truth)
-    naive = measure(cells, REPETITIONS)
+    naive = measure_calibration(cells, REPETITIONS)
     assert ((naive["gap_lower"] <= truth["gap"]) & (truth["gap"] <= naive["gap_upper"])).mean() < 0.7
 
 
@@ -77,6 +77,6 @@ def test_a_calibrated_stream_exceeds_its_null_quantile_once_in_twenty() -> None:
     n = 500
     logit = rng.normal(0.5, 1.5, 2000 * n)
     cells = Cells.from_samples(expit(logit), rng.random(logit.size) < expit(logit), unit=np.repeat(np.arange(2000), n))
-    metrics = measure(cells, 2000)
+    metrics = measure_calibration(cells, 2000)
     exceeded = (metrics["ece"] > metrics["ece_null_quantile"]).mean()
     assert 0.035 <= exceeded <= 0.068  # 5 %, Monte Carlo error 0.5 points

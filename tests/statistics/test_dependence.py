@@ -6,9 +6,9 @@ from monitor.statistics.calibration.bins import (
     ScoreBins,
     belief_weight,
     effect_freedom,
+    estimate_sharing,
     group_freedom,
-    sharing,
-    student,
+    student_quantile,
 )
 from monitor.statistics.cells import Cells, Clusters
 
@@ -31,13 +31,13 @@ def test_even_odds_leave_one_degree_less_than_there_are_groups_and_one_group_non
 
 
 def test_sharing_is_believed_until_the_groups_tell_otherwise() -> None:
-    found = sharing(np.zeros(3), np.ones(3), np.array([0.0, 1.0, 1e6]), 1.0, 1.0)
+    found = estimate_sharing(np.zeros(3), np.ones(3), np.array([0.0, 1.0, 1e6]), 1.0, 1.0)
     assert found.tolist() == pytest.approx([1.0, 0.5, 0.0], abs=1e-5)
 
 
 def test_independent_samples_keep_the_normal_quantile_and_few_groups_do_not() -> None:
     freedom = effect_freedom(np.array([3.0, 3.0]), np.array([1.0, 8.0]))
-    quantile = student(freedom, 0.95)
+    quantile = student_quantile(freedom, 0.95)
     assert quantile[0] == pytest.approx(1.95996, abs=1e-5)
     assert 2.0 < quantile[1] < 2.3
 

@@ -9,7 +9,7 @@ from scipy.special import expit, logsumexp
 
 from monitor.statistics.cells import Cells
 from monitor.statistics.drift.bets import DETECTOR_BINS, Bank, BinSums, Tolerance, bin_middles, default_bank
-from monitor.statistics.drift.eprocess import NEVER, Advance, Block, EvidenceState, advance
+from monitor.statistics.drift.eprocess import NEVER, Advance, Block, EvidenceState, advance_evidence
 
 NONE = Tolerance()
 Floats = NDArray[np.float64]
@@ -27,7 +27,7 @@ def drawn(rng: np.random.Generator, slices: int, buckets: int, samples: int, shi
 def run(sums: BinSums, tolerance: Tolerance = NONE, threshold: float = 365.0) -> Advance:
     slices, buckets = sums.samples.shape
     block = Block.against_scores(sums, np.arange(buckets), tolerance)
-    return advance(EvidenceState.fresh(slices), block, threshold, 1.0)
+    return advance_evidence(EvidenceState.begin(slices), block, threshold, 1.0)
 
 
 def part(sums: BinSums, first: int, last: int) -> BinSums:
@@ -78,9 +78,9 @@ def test_rerun_from_a_checkpoint_equals_a_run_from_scratch(seed: int, checkpoint
     before = run(part(sums, 0, checkpoint), threshold=20.0)
     sums.outcome[:, max(changed, checkpoint)] = 0.0  # a correction that arrives after the checkpoint was written
     saved = [before.state.to_bytes(row) for row in range(3)]
-    state = EvidenceState.joined([EvidenceState.from_bytes(one) for one in saved])
+    state = EvidenceState.join([EvidenceState.from_bytes(one) for one in saved])
     again = Block.against_scores(part(sums, checkpoint, 20), np.arange(checkpoint, 20), NONE)
-    resumed, scratch = advance(state, again, 20.0, 1.0), run(sums, threshold=20.0)
+    resumed, scratch = advance_evidence(state, again, 20.0, 1.0), run(sums, threshold=20.0)
     np.testing.assert_allclose(resumed.log_evidence, scratch.log_evidence[:, checkpoint:], atol=1e-9)
     np.testing.assert_allclose(resumed.state.log_standing, scratch.state.log_standing, atol=1e-9)
     np.testing.assert_array_equal(resumed.state.start, scratch.state.start)
@@ -102,9 +102,9 @@ def test_buckets_without_samples_may_be_left_out_or_kept() -> None:
     wide = nothing(2, 42)
     wide.weight[:, busy], wide.score[:, busy] = sums.weight, sums.score
     wide.outcome[:, busy], wide.samples[:, busy] = sums.outcome, sums.samples
-    fresh = EvidenceState.fresh(2)
-    sparse = advance(fresh, Block.against_scores(sums, busy, NONE), 365.0, 1 / 24)
-    dense = advance(fresh, Block.against_scores(wide, np.arange(42), NONE), 365.0, 1 / 24)
+    fresh = EvidenceState.begin(2)
+    sparse = advance_evidence(fresh, Block.against_scores(sums, busy, NONE), 365.0, 1 / 24)
+    dense = advance_evidence(fresh, Block.against_scores(wide, np.arange(42), NONE), 365.0, 1 / 24)
     np.testing.assert_allclose(dense.log_evidence[:, busy], sparse.log_evidence, atol=1e-12)
     np.testing.assert_allclose(dense.state.log_mass, sparse.state.log_mass, atol=1e-12)
 
@@ -112,8 +112,8 @@ def test_buckets_without_samples_may_be_left_out_or_kept() -> None:
 def test_start_mass_is_the_time_since_the_last_score_and_at_most_one_day() -> None:
     empty = nothing(1, 3)
     empty.weight[:] = 1e-300  # scored, and without any evidence either way
-    state = EvidenceState.fresh(1)
-    got = advance(state, Block.against_scores(empty, [0, 6, 100], NONE), 365.0, 1 / 24)
+    state = EvidenceState.begin(1)
+    got = advance_evidence(state, Block.against_scores(empty, [0, 6, 100], NONE), 365.0, 1 / 24)
     np.testing.assert_allclose(np.exp(got.log_evidence[0]), [1 / 24, 7 / 24, 31 / 24], atol=1e-12)
 
 
@@ -130,7 +130,9 @@ def test_after_an_alarm_evidence_starts_from_later_buckets_only() -> None:
     first = got.alarms[0].bucket
     assert first in (10, 11)
     fresh = part(sums, first + 1, 30)
-    later = advance(EvidenceState.fresh(1), Block.against_scores(fresh, np.arange(first + 1, 30), NONE), 365.0, 1.0)
+    later = advance_evidence(
+        EvidenceState.begin(1), Block.against_scores(fresh, np.arange(first + 1, 30), NONE), 365.0, 1.0
+    )
     np.testing.assert_allclose(got.log_evidence[:, first + 1 :], later.log_evidence, atol=1e-9)
 
 
@@ -179,7 +181,7 @@ def test_no_tilt_expects_to_win_on_outcomes_that_follow_the_scores() -> None:
     bank = default_bank()
     middle = bin_middles()
     for tolerance in (NONE, Tolerance.odds(1.2), Tolerance.probability(0.03)):
-        low, high = tolerance.lower(middle), tolerance.upper(middle)
+        low, high = tolerance.lower_rate(middle), tolerance.upper_rate(middle)
         rate = np.where(bank.tilts > 0, high, low)
         for true in (low, (low + high) / 2, high):
             mean = (1 - true + true * np.exp(bank.tilts)) / (1 - rate + rate * np.exp(bank.tilts))
@@ -206,7 +208,7 @@ def test_a_bucket_that_was_already_taken_is_refused() -> None:
     sums = drawn(np.random.default_rng(12), 1, 3, 5, 0.0)
     state = run(sums).state
     with pytest.raises(ValueError, match="is not after"):
-        advance(state, Block.against_scores(sums, [2, 3, 4], NONE), 365.0, 1.0)
+        advance_evidence(state, Block.against_scores(sums, [2, 3, 4], NONE), 365.0, 1.0)
     with pytest.raises(ValueError, match="ascending"):
         Block.against_scores(sums, [3, 3, 4], NONE)
 
@@ -222,6 +224,6 @@ def test_a_bank_with_other_tilts_can_be_used_throughout() -> None:
     bank = Bank.of(np.stack([np.full(12, -0.5), np.full(12, 0.5)]), np.array([0.5, 0.5]))
     sums = drawn(np.random.default_rng(13), 2, 40, 60, -0.5, since=5)
     block = Block.against_scores(sums, np.arange(40), NONE)
-    got = advance(EvidenceState.fresh(2, bank), block, 365.0, 1.0, bank)
+    got = advance_evidence(EvidenceState.begin(2, bank), block, 365.0, 1.0, bank)
     assert {alarm.row for alarm in got.alarms} == {0, 1}
     assert all(alarm.tilt == 0 for alarm in got.alarms)

@@ -11,9 +11,9 @@ from monitor.statistics.calibration.disparity import (
     Comparison,
     Disparities,
     Measure,
+    assess_disparities,
     compare_with_rest,
     holm,
-    judged,
 )
 from monitor.statistics.cells import Cells, Clusters
 
@@ -54,12 +54,12 @@ class Drawn:
 
     @property
     def cells(self) -> Cells:
-        return Cells.from_samples(self.score, self.outcome, unit=self.cross).regrouped(FINEST_TO_SHOWN)
+        return Cells.from_samples(self.score, self.outcome, unit=self.cross).regroup(FINEST_TO_SHOWN)
 
     @property
     def clusters(self) -> Clusters:
         found = Clusters.from_samples(self.score, self.outcome, self.group, self.cross)
-        return found.regrouped(FINEST_TO_SHOWN)
+        return found.regroup(FINEST_TO_SHOWN)
 
     def compared(self, measure: Measure, *, grouped: bool = False) -> Comparison:
         return compare_with_rest(self.cells, self.clusters if grouped else None, OF_WHOLE, KIN, measure)
@@ -76,7 +76,7 @@ def drawn(rng: np.random.Generator, groups: int, size: int = 1, shift: float = 0
 
 def verdict(found: Comparison, above: float = 0.0, least: int = 100) -> Disparities:
     enough = np.minimum(found.samples, found.rest_samples) >= least
-    return judged(found, enough & (np.arange(1 + SLICES) > 0), level=LEVEL, above=above)
+    return assess_disparities(found, enough & (np.arange(1 + SLICES) > 0), level=LEVEL, above=above)
 
 
 def named(found: Disparities, above: float = 0.0) -> set[int]:
@@ -99,8 +99,8 @@ def test_the_rest_by_subtraction_equals_the_rest_computed_from_its_samples(measu
     inside = held.cross == BAD
     unit = inside.astype(np.int64)  # 1 the slice, 0 the rest: two units that are each other's rest, and their whole
     pairs = np.array([[0, 0], [1, 0], [0, 1], [1, 2]])
-    cells = Cells.from_samples(held.score, held.outcome, unit=unit).regrouped(pairs)
-    clusters = Clusters.from_samples(held.score, held.outcome, held.group, unit).regrouped(pairs)
+    cells = Cells.from_samples(held.score, held.outcome, unit=unit).regroup(pairs)
+    clusters = Clusters.from_samples(held.score, held.outcome, held.group, unit).regroup(pairs)
     two = compare_with_rest(
         cells, clusters if grouped else None, np.zeros(3, dtype=np.int64), np.array([0, 1, 1]), measure
     )
@@ -117,12 +117,12 @@ def test_the_gap_is_compared_in_size_whichever_sign_it_has() -> None:
     score = np.full(4000, 0.5)
     outcome = np.concatenate([np.arange(2000) % 5 < 4, np.arange(2000) % 5 < 1]).astype(np.float64)
     cells = Cells.from_samples(score, outcome, unit=np.repeat([0, 1], 2000))
-    cells = cells.regrouped(np.array([[0, 0], [1, 0], [0, 1], [1, 2]]))
+    cells = cells.regroup(np.array([[0, 0], [1, 0], [0, 1], [1, 2]]))
     found = compare_with_rest(cells, None, np.zeros(3, dtype=np.int64), np.array([0, 1, 1]), "gap")
     np.testing.assert_allclose(found.own[1:], [-0.3, 0.3])
     np.testing.assert_allclose(found.difference[1:], 0.0, atol=1e-12)
     np.testing.assert_allclose(np.sort(found.contrasts[:, 1]), [0.0, 0.6], atol=1e-12)
-    assert judged(found, np.array([False, True, True]), level=LEVEL).p_value[1:].min() > 0.9
+    assert assess_disparities(found, np.array([False, True, True]), level=LEVEL).p_value[1:].min() > 0.9
 
 
 def test_groups_that_span_slices_are_seen_by_their_numbers_and_taken_at_their_worst() -> None:
@@ -132,13 +132,13 @@ def test_groups_that_span_slices_are_seen_by_their_numbers_and_taken_at_their_wo
     score, outcome = expit(logit), (rng.random(2000) < expit(logit)).astype(np.float64)
     unit = np.repeat([0, 1], 1000)
     pairs = np.array([[0, 1], [1, 2]])
-    cells = Cells.from_samples(score, outcome, unit=unit).regrouped(np.array([[0, 0], [1, 0], [0, 1], [1, 2]]))
+    cells = Cells.from_samples(score, outcome, unit=unit).regroup(np.array([[0, 0], [1, 0], [0, 1], [1, 2]]))
     whole, kin = np.zeros(3, dtype=np.int64), np.array([0, 1, 1])
     found = {}
     for name, group in (("inside", np.arange(2000) // 2), ("across", np.arange(2000) % 1000)):
-        parts = Clusters.from_samples(score, outcome, group, unit).regrouped(pairs)
+        parts = Clusters.from_samples(score, outcome, group, unit).regroup(pairs)
         together = Clusters.from_samples(score, outcome, group, np.zeros(2000, dtype=np.int64))
-        found[name] = compare_with_rest(cells, together.concatenated([parts]), whole, kin, "gap").deviations[0, 1]
+        found[name] = compare_with_rest(cells, together.concatenate([parts]), whole, kin, "gap").deviations[0, 1]
     independent = np.sqrt(np.mean((score - outcome) ** 2) * (1 / 1000 + 1 / 1000))
     assert found["inside"] == pytest.approx(independent, rel=0.1)
     # sd(slice) + sd(whole) + sd(slice) over 1,000 samples each, against sd(slice)·√2: (2 + √2)/√2 times as much
@@ -149,7 +149,7 @@ def test_a_slice_that_is_its_whole_model_has_no_rest() -> None:
     cells = drawn(np.random.default_rng(5), 300).cells
     found = compare_with_rest(cells, None, np.arange(1 + SLICES), KIN, "error")
     assert np.isnan(found.difference).all()
-    assert np.isnan(judged(found, np.ones(1 + SLICES, dtype=np.bool_), level=LEVEL).p_value).all()
+    assert np.isnan(assess_disparities(found, np.ones(1 + SLICES, dtype=np.bool_), level=LEVEL).p_value).all()
 
 
 # ── the verdict ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -178,7 +178,7 @@ def test_a_slice_not_to_be_judged_is_unknown_and_costs_the_others_nothing(measur
     found = drawn(np.random.default_rng(4), 3000, bad=-1.0).compared(measure)
     some, all_of_them = np.zeros(1 + SLICES, dtype=np.bool_), np.ones(1 + SLICES, dtype=np.bool_)
     some[[BAD_UNIT, 1]] = True
-    few, many = judged(found, some, level=LEVEL), judged(found, all_of_them, level=LEVEL)
+    few, many = assess_disparities(found, some, level=LEVEL), assess_disparities(found, all_of_them, level=LEVEL)
     assert (few.family, many.family) == (2, SLICES)  # the whole has no rest
     assert np.isnan(few.lower[~some]).all()
     assert np.isnan(few.p_value[~some]).all()
@@ -247,9 +247,9 @@ def test_images_whose_boxes_lie_in_two_slices_name_none_by_luck(measure: Measure
     for _ in range(runs):
         logit, luck = rng.normal(0.5, 1.5, 1200), rng.random(200)[group]
         outcome = (np.where((unit == 1) & (not together), 1 - luck, luck) < expit(logit)).astype(np.float64)
-        cells = Cells.from_samples(expit(logit), outcome, unit=unit).regrouped(pairs)
+        cells = Cells.from_samples(expit(logit), outcome, unit=unit).regroup(pairs)
         whole = Clusters.from_samples(expit(logit), outcome, group)
-        clusters = whole.concatenated([Clusters.from_samples(expit(logit), outcome, group, unit + 1)])
+        clusters = whole.concatenate([Clusters.from_samples(expit(logit), outcome, group, unit + 1)])
         found = compare_with_rest(cells, clusters, np.zeros(3, dtype=np.int64), np.array([0, 1, 1]), measure)
-        wrong += bool((judged(found, np.array([False, True, True]), level=LEVEL).lower >= 0).any())
+        wrong += bool((assess_disparities(found, np.array([False, True, True]), level=LEVEL).lower >= 0).any())
     assert within_monte_carlo_error(wrong, runs)

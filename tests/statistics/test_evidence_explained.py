@@ -4,8 +4,8 @@ from scipy.special import expit
 
 from monitor.statistics.cells import Cells
 from monitor.statistics.drift.bets import EDGES, BinSums, Tolerance, default_bank
-from monitor.statistics.drift.eprocess import Alarm, Block, EvidenceState, advance
-from monitor.statistics.drift.explain import BinDrift, direction, explain
+from monitor.statistics.drift.eprocess import Alarm, Block, EvidenceState, advance_evidence
+from monitor.statistics.drift.explain import BinDrift, direction, explain_drift
 
 
 def alarm_after(slope: float, shift: float, above: float = -np.inf, seed: int = 1) -> tuple[Block, Alarm]:
@@ -16,11 +16,11 @@ def alarm_after(slope: float, shift: float, above: float = -np.inf, seed: int = 
     outcome = rng.random(score.shape) < expit(truth)
     cells = Cells.from_samples(expit(score).ravel(), outcome.ravel(), unit=np.repeat(np.arange(40), 500))
     block = Block.against_scores(BinSums.from_cells(cells, 1, 40), np.arange(40), Tolerance())
-    return block, advance(EvidenceState.fresh(1), block, 1e6, 1.0).alarms[0]
+    return block, advance_evidence(EvidenceState.begin(1), block, 1e6, 1.0).alarms[0]
 
 
 def words(block: Block, alarm: Alarm) -> str:
-    return direction(explain(block, 0, alarm.tilt, alarm.onset, alarm.bucket))
+    return direction(explain_drift(block, 0, alarm.tilt, alarm.onset, alarm.bucket))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_over_confidence_above_one_half_is_named_with_its_range() -> None:
 def test_over_confidence_above_four_fifths_is_told_from_that_above_one_half() -> None:
     block, alarm = alarm_after(1.0, -0.8, above=float(np.log(4)))
     text = words(block, alarm)
-    high = explain(block, 0, alarm.tilt, alarm.onset, alarm.bucket)[8:]
+    high = explain_drift(block, 0, alarm.tilt, alarm.onset, alarm.bucket)[8:]
     weight = sum(one.weight for one in high)
     expected = sum(one.weight * (one.mean_rate or 0) for one in high) / weight
     happened = sum(one.weight * (one.outcome_rate or 0) for one in high) / weight
@@ -67,7 +67,7 @@ def test_too_steep_scores_are_over_confident_above_and_under_confident_below() -
 
 def test_contributions_add_up_to_the_evidence_of_the_tilt_since_the_onset() -> None:
     block, alarm = alarm_after(1.0, -0.4)
-    bins = explain(block, 0, alarm.tilt, alarm.onset, alarm.bucket)
+    bins = explain_drift(block, 0, alarm.tilt, alarm.onset, alarm.bucket)
     span = range(alarm.onset, alarm.bucket + 1)
     total = sum(block.increments(t, default_bank())[0, alarm.tilt] for t in span)
     assert sum(one.contribution for one in bins) == pytest.approx(total)
@@ -77,7 +77,7 @@ def test_contributions_add_up_to_the_evidence_of_the_tilt_since_the_onset() -> N
 def test_an_empty_bin_has_unknown_rates() -> None:
     cells = Cells.from_samples([0.7], [0])
     block = Block.against_scores(BinSums.from_cells(cells, 1, 1), [0], Tolerance())
-    bins = explain(block, 0, 0, 0, 0)
+    bins = explain_drift(block, 0, 0, 0, 0)
     assert bins[0].outcome_rate is None
     assert bins[0].mean_rate is None
     assert bins[7].outcome_rate == 0
@@ -91,4 +91,4 @@ def test_no_evidence_has_no_clear_direction() -> None:
 def test_buckets_that_the_block_lacks_are_refused() -> None:
     block, _ = alarm_after(1.0, -0.6)
     with pytest.raises(ValueError, match="no bucket in"):
-        explain(block, 0, 0, 50, 60)
+        explain_drift(block, 0, 0, 50, 60)

@@ -5,8 +5,9 @@ from scipy.special import expit, logit
 
 from monitor.statistics.cells import Cells, fine_bin_middle
 from monitor.statistics.drift.bets import BinSums, Tolerance, bin_middles
-from monitor.statistics.drift.eprocess import Block, EvidenceState, advance
-from monitor.statistics.drift.reference import Reference, fit_reference
+from monitor.statistics.drift.eprocess import Block, EvidenceState, advance_evidence
+from monitor.statistics.drift.reference import Reference, reference_bands
+from tests.worlds.statistics import fit_reference
 
 Floats = NDArray[np.float64]
 SEEN = slice(60, 140)  # fine bins from p = 0.01 to 0.996
@@ -57,22 +58,22 @@ def test_more_samples_give_a_narrower_band() -> None:
 def test_the_band_of_a_bin_is_that_of_its_mean_score_widened_by_the_tolerance() -> None:
     exact = Reference("logistic", np.full(192, -0.5), np.full(192, 0.1), 1000.0, 1.0)
     cells = Cells.from_samples(bin_middles(), np.zeros(12))
-    lower, upper = exact.bands(cells, 1, 1, Tolerance.odds(1.1))
+    lower, upper = reference_bands([exact], cells, 1, Tolerance.odds(1.1))
     np.testing.assert_allclose(logit(lower[0, 0]), logit(bin_middles()) - 0.5 - np.log(1.1))
     np.testing.assert_allclose(logit(upper[0, 0]), logit(bin_middles()) + 0.1 + np.log(1.1))
 
 
 def test_bins_without_samples_tolerate_anything() -> None:
     reference = fit_reference(samples(np.random.default_rng(4), 1000))
-    lower, upper = reference.bands(Cells.from_samples([0.99], [1]), 1, 1, Tolerance())
+    lower, upper = reference_bands([reference], Cells.from_samples([0.99], [1]), 1, Tolerance())
     assert lower[0, 0, 0] == 0
     assert upper[0, 0, 0] == 1
 
 
 def alarms(reference: Reference, stream: Cells, slices: int, buckets: int) -> int:
     sums = BinSums.from_cells(stream, slices, buckets)
-    block = Block.of(sums, np.arange(buckets), *reference.bands(stream, slices, buckets, Tolerance()))
-    return len(advance(EvidenceState.fresh(slices), block, 50.0, 1.0).alarms)
+    block = Block.of(sums, np.arange(buckets), *reference_bands([reference] * slices, stream, buckets, Tolerance()))
+    return len(advance_evidence(EvidenceState.begin(slices), block, 50.0, 1.0).alarms)
 
 
 @pytest.mark.slow

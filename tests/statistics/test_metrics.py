@@ -5,7 +5,7 @@ from scipy.special import expit
 from scipy.stats import rankdata
 
 from monitor.model import CALIBRATION_METRICS
-from monitor.statistics.calibration.metrics import measure, reliability
+from monitor.statistics.calibration.metrics import measure_calibration, reliability
 from monitor.statistics.cells import Cells, Clusters
 
 Floats = NDArray[np.float64]
@@ -19,11 +19,13 @@ def sample(n: int, seed: int = 1) -> tuple[Floats, Floats]:
 
 
 def metrics_of(score: Floats, outcome: Floats) -> dict[str, float]:
-    return {name: float(values[0]) for name, values in measure(Cells.from_samples(score, outcome), 1).items()}
+    return {
+        name: float(values[0]) for name, values in measure_calibration(Cells.from_samples(score, outcome), 1).items()
+    }
 
 
 def test_measure_names_every_metric_of_the_model_and_samples() -> None:
-    assert set(measure(Cells.from_samples([0.5], [1]), 1)) == {*CALIBRATION_METRICS, "samples"}
+    assert set(measure_calibration(Cells.from_samples([0.5], [1]), 1)) == {*CALIBRATION_METRICS, "samples"}
 
 
 def test_metrics_follow_their_definitions_on_samples() -> None:
@@ -82,7 +84,7 @@ def test_units_are_measured_as_if_they_were_alone() -> None:
     both = Cells.from_samples(
         np.concatenate([second[0], first[0]]), np.concatenate([second[1], first[1]]), unit=[2] * 300 + [0] * 80
     )
-    together = measure(both, 4)
+    together = measure_calibration(both, 4)
     for unit, (score, outcome) in ((0, first), (2, second)):
         for name, value in metrics_of(score, outcome).items():
             assert together[name][unit] == pytest.approx(value, rel=1e-9, abs=1e-12), name
@@ -90,14 +92,14 @@ def test_units_are_measured_as_if_they_were_alone() -> None:
 
 
 def test_an_empty_unit_is_unknown_not_zero() -> None:
-    metrics = measure(Cells.empty(), 2)
+    metrics = measure_calibration(Cells.empty(), 2)
     assert metrics["samples"].tolist() == [0, 0]
     assert all(np.isnan(metrics[name]).all() for name in CALIBRATION_METRICS)
 
 
 def test_too_few_samples_leave_every_metric_unknown_but_the_count() -> None:
     cells = Cells.from_samples(np.full(30, 0.7), np.repeat([0, 1], 15), unit=np.repeat([0, 1], [10, 20]))
-    metrics = measure(cells, 2, min_samples=20)
+    metrics = measure_calibration(cells, 2, min_samples=20)
     assert metrics["samples"].tolist() == [10, 20]
     assert all(np.isnan(metrics[name][0]) for name in CALIBRATION_METRICS)
     assert np.isfinite(metrics["ece"][1])
@@ -127,8 +129,8 @@ def test_groups_widen_the_intervals_and_raise_the_null_quantile() -> None:
     score = np.repeat(expit(rng.normal(0.5, 1.5, 100)), 10)
     outcome = np.repeat((rng.random(100) < score[::10]).astype(float), 10)
     cells = Cells.from_samples(score, outcome)
-    alone = measure(cells, 1)
-    grouped = measure(cells, 1, Clusters.from_samples(score, outcome, np.arange(1000) // 10))
+    alone = measure_calibration(cells, 1)
+    grouped = measure_calibration(cells, 1, Clusters.from_samples(score, outcome, np.arange(1000) // 10))
     for name in ("ece", "gap", "ece_squared"):
         width = grouped[f"{name}_upper"] - grouped[f"{name}_lower"]
         assert width > 1.5 * (alone[f"{name}_upper"] - alone[f"{name}_lower"]), name
@@ -140,8 +142,8 @@ def test_groups_widen_the_intervals_and_raise_the_null_quantile() -> None:
 def test_groups_of_one_give_the_intervals_of_independent_samples() -> None:
     score, outcome = sample(400)
     cells = Cells.from_samples(score, outcome)
-    alone = measure(cells, 1)
-    grouped = measure(cells, 1, Clusters.from_samples(score, outcome, np.arange(400)))
+    alone = measure_calibration(cells, 1)
+    grouped = measure_calibration(cells, 1, Clusters.from_samples(score, outcome, np.arange(400)))
     for name in ("ece_lower", "ece_upper", "gap_lower", "gap_upper", "ece_debiased"):
         assert grouped[name][0] == pytest.approx(alone[name][0], abs=1e-7), name
 
@@ -149,14 +151,17 @@ def test_groups_of_one_give_the_intervals_of_independent_samples() -> None:
 def test_a_unit_without_clusters_is_taken_sample_by_sample() -> None:
     score, outcome = sample(400)
     cells = Cells.from_samples(score, outcome)
-    alone, beside = measure(cells, 1), measure(cells, 1, Clusters.from_samples([0.5], [1], [0], unit=[7]))
+    alone, beside = (
+        measure_calibration(cells, 1),
+        measure_calibration(cells, 1, Clusters.from_samples([0.5], [1], [0], unit=[7])),
+    )
     for name in CALIBRATION_METRICS:
         assert beside[name][0] == pytest.approx(alone[name][0], rel=1e-12), name
 
 
 def test_a_unit_beyond_the_announced_number_is_refused() -> None:
     with pytest.raises(ValueError, match="units up to 3, but only 3"):
-        measure(Cells.from_samples([0.5], [1], unit=[3]), 3)
+        measure_calibration(Cells.from_samples([0.5], [1], unit=[3]), 3)
 
 
 def test_reliability_has_exact_intervals_and_unknown_empty_bins() -> None:
@@ -189,7 +194,7 @@ def test_a_sure_gap_lifts_the_lower_bound_of_the_ece() -> None:
     # Every bin is off by about its own noise: no bin shows it, all together do.
     score = (np.arange(15) + 0.5) / 15
     n = np.full(15, 60.0)
-    metrics = measure(Cells.from_samples(score, n=n, positives=np.maximum(60 * (score - 0.06), 0)), 1)
+    metrics = measure_calibration(Cells.from_samples(score, n=n, positives=np.maximum(60 * (score - 0.06), 0)), 1)
     assert 0 < metrics["ece_lower"][0] < metrics["gap_lower"][0]
     assert metrics["ece_lower"][0] == pytest.approx(0.057 - 2.576 * 0.0136, abs=0.004)
 
@@ -198,5 +203,7 @@ def test_the_squared_error_is_never_allowed_more_than_the_ece() -> None:
     rng = np.random.default_rng(7)
     score = np.repeat(expit(rng.normal(-4, 1.4, 12)), 8)
     outcome = np.repeat((rng.random(12) < score[::8]).astype(float), 8)
-    metrics = measure(Cells.from_samples(score, outcome), 1, Clusters.from_samples(score, outcome, np.arange(96) // 8))
+    metrics = measure_calibration(
+        Cells.from_samples(score, outcome), 1, Clusters.from_samples(score, outcome, np.arange(96) // 8)
+    )
     assert metrics["ece_squared_upper"][0] <= metrics["ece_upper"][0] < 1

@@ -7,7 +7,7 @@ from scipy.special import expit
 from scipy.stats import beta
 
 from monitor.statistics.thresholds.counts import Counts, count_at, promise_grid
-from monitor.statistics.thresholds.promise import fixed_sequence, promise
+from monitor.statistics.thresholds.promise import find_promise, fixed_sequence
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -46,7 +46,7 @@ def test_the_walk_ends_before_the_first_threshold_that_does_not_pass() -> None:
 
 def test_the_promised_threshold_passes_the_exact_test_and_so_do_all_from_where_the_walk_began() -> None:
     score, outcome, _ = traffic(np.random.default_rng(1), 5000)
-    found = promise("precision", 0.9, count_at(GRID, score, outcome), 0.9)
+    found = find_promise("precision", 0.9, count_at(GRID, score, outcome), 0.9)
     assert found.index is not None
     above = score >= GRID[found.index]
     tp, n = outcome[above].sum(), above.sum()
@@ -59,20 +59,20 @@ def test_the_promised_threshold_passes_the_exact_test_and_so_do_all_from_where_t
 def test_no_outcome_has_a_say_in_where_the_walk_begins() -> None:
     score, outcome, _ = traffic(np.random.default_rng(2), 3000)
     # outcomes that pass everywhere show the whole walk: from its beginning down to the lowest threshold
-    everywhere = promise("precision", 0.9, count_at(GRID, score, np.ones(3000)), 0.9)
+    everywhere = find_promise("precision", 0.9, count_at(GRID, score, np.ones(3000)), 0.9)
     assert everywhere.index == 0
     # outcomes that fail at the beginning stop it at once, however well they do above and below
     counts = count_at(GRID, score, outcome)
     above = score >= 0.98
     planted = np.where(above, 1.0, 0.0)
-    assert promise("precision", 0.9, count_at(GRID, score, planted), 0.9).index is None
-    assert promise("precision", 0.9, counts, 0.9).index is not None
+    assert find_promise("precision", 0.9, count_at(GRID, score, planted), 0.9).index is None
+    assert find_promise("precision", 0.9, counts, 0.9).index is not None
 
 
 def test_where_none_can_promise_the_best_bound_is_named() -> None:
     score, outcome, _ = traffic(np.random.default_rng(3), 2000)
     counts = count_at(GRID, score, outcome)
-    found = promise("precision", 0.999, counts, 0.95)
+    found = find_promise("precision", 0.999, counts, 0.95)
     assert found.index is None
     assert found.best_index is not None
     assert found.best == pytest.approx(np.nanmax(counts.precision_bounds(0.95)[0]))
@@ -82,20 +82,20 @@ def test_where_none_can_promise_the_best_bound_is_named() -> None:
 def test_recall_takes_the_highest_threshold_and_false_alarms_the_lowest() -> None:
     score, outcome, group = traffic(np.random.default_rng(4), 8000, clip=8)
     counts = count_at(GRID, score, outcome, group)
-    recall = promise("recall", 0.95, counts, 0.95)
+    recall = find_promise("recall", 0.95, counts, 0.95)
     assert recall.index is not None
     assert counts.recall_bounds(0.95)[0][recall.index] >= 0.95 > counts.recall_bounds(0.95)[0][recall.index + 1]
-    alarms = promise("fp_per_image", 0.5, counts, 0.95)
+    alarms = find_promise("fp_per_image", 0.5, counts, 0.95)
     assert alarms.index is not None
     upper = counts.false_positives_bounds(0.95)[1]
     assert upper[alarms.index] <= 0.5 < upper[alarms.index - 1]
 
 
 def test_without_positives_no_recall_can_be_promised() -> None:
-    found = promise("recall", 0.5, count_at(GRID, np.array([0.2, 0.7]), np.zeros(2)), 0.9)
+    found = find_promise("recall", 0.5, count_at(GRID, np.array([0.2, 0.7]), np.zeros(2)), 0.9)
     assert (found.index, found.best) == (None, None)
     with pytest.raises(ValueError, match="a promise is about"):
-        promise("f1", 0.5, count_at(GRID, np.array([0.2]), np.zeros(1)), 0.9)
+        find_promise("f1", 0.5, count_at(GRID, np.array([0.2]), np.zeros(1)), 0.9)
 
 
 def _broken(kind: str, target: float, confidence: float, n: int, runs: int, clip: int = 1) -> tuple[float, list[float]]:
@@ -106,7 +106,7 @@ def _broken(kind: str, target: float, confidence: float, n: int, runs: int, clip
     lost: list[float] = []
     for _ in range(runs):
         counts: Counts = count_at(GRID, *traffic(rng, n, clip=clip))
-        index = promise(kind, target, counts, confidence).index
+        index = find_promise(kind, target, counts, confidence).index
         if index is None:
             continue
         if kind == "precision":

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.statistics.calibration.metrics import measure
+from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.cells import Cells
 
 EXTRACTS = Path(__file__).parents[1] / "data"
@@ -14,7 +14,7 @@ EXTRACTS = Path(__file__).parents[1] / "data"
 def metric(folder: str, model: str, name: str) -> float:
     with np.load(EXTRACTS / folder / "scores.npz") as columns:
         cells = Cells.from_samples(columns[f"{model}_score"], columns[f"{model}_right"])
-    return float(measure(cells, 1)[name][0])
+    return float(measure_calibration(cells, 1)[name][0])
 
 
 @pytest.mark.parametrize(

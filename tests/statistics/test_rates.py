@@ -55,24 +55,24 @@ def _sums(successes: list[int], trials: list[int]) -> GroupSums:
 def test_groups_that_are_all_or_nothing_count_once_each() -> None:
     sums = _sums([5] * 80 + [0] * 20, [5] * 100)
     assert one(sums.rate) == 0.8
-    assert one(sums.effective(0.95)) == pytest.approx(100, rel=0.05)
+    assert one(sums.count_effective(0.95)) == pytest.approx(100, rel=0.05)
 
 
 def test_groups_whose_members_differ_count_by_their_members() -> None:
     rng = np.random.default_rng(1)
     sums = _sums(rng.binomial(5, 0.8, 2000).tolist(), [5] * 2000)
-    assert one(sums.effective(0.95)) == pytest.approx(10_000, rel=0.05)
+    assert one(sums.count_effective(0.95)) == pytest.approx(10_000, rel=0.05)
 
 
 def test_groups_without_a_failure_are_not_taken_for_independent_samples() -> None:
     clean = _sums([10] * 50, [10] * 50)
-    assert one(clean.effective(0.95)) < 75  # one failure still unseen would have been a whole group
+    assert one(clean.count_effective(0.95)) < 75  # one failure still unseen would have been a whole group
     none = _sums([0] * 50, [10] * 50)
-    assert one(none.effective(0.95)) <= 50
+    assert one(none.count_effective(0.95)) <= 50
 
 
 def test_samples_that_stand_alone_keep_their_number() -> None:
     alone = _sums([1] * 900 + [0] * 100, [1] * 1000)
     lower, _ = alone.bounds(0.95, grouped=False)
     assert one(lower) == one(clopper_pearson(np.array([900.0]), np.array([1000.0]), 0.95)[0])
-    assert one(alone.effective(0.95)) == pytest.approx(1000, rel=0.01)
+    assert one(alone.count_effective(0.95)) == pytest.approx(1000, rel=0.01)

@@ -24,10 +24,10 @@ POINTS = operating_points(SCORES, LABELS)
 )
 def test_policies_parse_and_choose(text: str, policy: Policy, threshold: float) -> None:
     assert parse_policy(text).text == policy.text
-    chosen = parse_policy(text).choose(POINTS)
+    chosen = parse_policy(text).choose_point(POINTS)
     assert chosen is not None
     assert chosen.threshold == pytest.approx(threshold)
-    assert not parse_policy(text).promises
+    assert not parse_policy(text).is_promise
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,9 @@ def test_policies_parse_and_choose(text: str, policy: Policy, threshold: float) 
 )
 def test_promises_parse_and_leave_the_choice_to_confidence(text: str, kind: str, target: float) -> None:
     policy = parse_policy(text)
-    assert (policy.kind, policy.target, policy.promises) == (kind, target, True)
+    assert (policy.kind, policy.target, policy.is_promise) == (kind, target, True)
     with pytest.raises(ValueError, match="is a promise"):
-        policy.choose(POINTS)
+        policy.choose_point(POINTS)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_policy_that_is_none_says_what_is_allowed(text: str) -> None:
 
 def test_a_prior_needs_both_outcomes_and_reweighs_what_is_cheapest() -> None:
     policy = parse_policy("cost:fp=1,fn=4,prior=0.02")
-    assert policy.choose(operating_points([0.2, 0.9], [1, 1])) is None
+    assert policy.choose_point(operating_points([0.2, 0.9], [1, 1])) is None
     assert policy.weights(POINTS) == pytest.approx((0.98 / 0.5, 4 * 0.02 / 0.5))
     # by hand: thresholds .95 .80 … cost 0.16·misses + 1.96·false alarms; .80 misses two of four and raises none
     cheapest = minimum_cost(POINTS, *policy.weights(POINTS))
@@ -76,7 +76,7 @@ def test_the_shifted_threshold_costs_least_where_the_event_is_rarer() -> None:
     outcome = (rng.random(score.size) < score).astype(np.float64)
     points = operating_points(score, outcome)
     policy = parse_policy("cost:fp=1,fn=4,prior=0.1")
-    chosen, cheapest = policy.choose(points), minimum_cost(points, *policy.weights(points))
+    chosen, cheapest = policy.choose_point(points), minimum_cost(points, *policy.weights(points))
     assert chosen is not None
     assert cheapest is not None
     assert chosen.threshold == pytest.approx(9 / 13, abs=0.005)  # odds 1/4 times 1 over 1/9

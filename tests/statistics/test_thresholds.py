@@ -3,18 +3,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.statistics.cells import Cells
 from monitor.statistics.thresholds.operating_points import (
     NEVER,
     OperatingPoint,
-    best_f1,
     best_fbeta,
     cost_threshold,
     minimum_cost,
     operating_points,
-    operating_points_of_cells,
     youden,
 )
+from tests.worlds.statistics import rate_fbeta, rate_precision, rate_recall
 
 SCORES = [0.95, 0.80, 0.60, 0.55, 0.52, 0.40, 0.35, 0.20]
 LABELS = [1, 1, 0, 1, 0, 0, 1, 0]
@@ -23,17 +21,17 @@ SAMPLES = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_si
 
 
 def test_worked_example_has_its_best_f1_at_55_hundredths() -> None:
-    best = best_f1(POINTS)
+    best = best_fbeta(POINTS, 1.0)
     assert best == OperatingPoint(0.55, tp=3, fp=1, fn=1, tn=3)
-    assert (best.f1, best.precision, best.recall) == (0.75, 0.75, 0.75)
+    assert (rate_fbeta(best, 1.0), rate_precision(best), rate_recall(best)) == (0.75, 0.75, 0.75)
 
 
 def test_beta_above_one_values_recall_and_below_one_precision() -> None:
     lenient, strict = best_fbeta(POINTS, 2), best_fbeta(POINTS, 0.5)
     assert lenient == OperatingPoint(0.35, tp=4, fp=3, fn=0, tn=1)
-    assert lenient.fbeta(2) == pytest.approx(20 / 23)
+    assert rate_fbeta(lenient, 2) == pytest.approx(20 / 23)
     assert strict == OperatingPoint(0.80, tp=2, fp=0, fn=2, tn=4)
-    assert strict.fbeta(0.5) == pytest.approx(2.5 / 3)
+    assert rate_fbeta(strict, 0.5) == pytest.approx(2.5 / 3)
 
 
 def test_youden_takes_the_higher_threshold_on_a_tie() -> None:
@@ -61,16 +59,16 @@ def test_never_predicting_positive_can_be_the_cheapest() -> None:
     best = minimum_cost(operating_points([0.9, 0.8], [0, 0]), 1, 1)
     assert best == OperatingPoint(NEVER, tp=0, fp=0, fn=0, tn=2)
     assert best.threshold > 1
-    assert best.precision is None
-    assert best.recall is None
-    assert best.f1 is None
+    assert rate_precision(best) is None
+    assert rate_recall(best) is None
+    assert rate_fbeta(best, 1.0) is None
 
 
 def test_what_samples_cannot_determine_is_none() -> None:
-    assert best_f1(operating_points([0.4], [0])) is None
+    assert best_fbeta(operating_points([0.4], [0]), 1.0) is None
     assert youden(operating_points([0.4], [1])) is None
     nothing = operating_points([], [])
-    assert (best_f1(nothing), youden(nothing), minimum_cost(nothing, 1, 1)) == (None, None, None)
+    assert (best_fbeta(nothing, 1.0), youden(nothing), minimum_cost(nothing, 1, 1)) == (None, None, None)
 
 
 def test_equal_scores_are_one_candidate_and_counts_weigh_rows() -> None:
@@ -95,30 +93,10 @@ def test_counts_at_any_threshold_are_those_of_the_rule(threshold: float) -> None
 @given(SAMPLES)
 def test_best_f1_is_not_beaten_by_any_observed_threshold(samples: list[tuple[float, bool]]) -> None:
     score, outcome = np.array([s for s, _ in samples]), np.array([y for _, y in samples])
-    best = best_f1(operating_points(score, outcome))
+    best = best_fbeta(operating_points(score, outcome), 1.0)
     values = [2 * (outcome & (score >= t)).sum() / (outcome.sum() + (score >= t).sum()) for t in score if outcome.any()]
     assert (best is None) == (not outcome.any())
-    assert best is None or best.f1 == pytest.approx(max(values))
-
-
-@given(SAMPLES)
-def test_candidates_of_cells_count_exactly_what_their_threshold_selects(samples: list[tuple[float, bool]]) -> None:
-    # Middles of bins, since an edge computed as a score may differ from the bin rule in the last digit.
-    score = np.array([0.03 + 0.94 * round(s * 50) / 50 for s, _ in samples])
-    outcome = np.array([y for _, y in samples])
-    points = operating_points_of_cells(Cells.from_samples(score, outcome, unit=np.arange(score.size) % 2))
-    for i in range(len(points)):
-        point = points[i]
-        assert point.tp == (outcome & (score >= point.threshold)).sum()
-        assert point.fp == (~outcome & (score >= point.threshold)).sum()
-        assert point.tp + point.fn == outcome.sum()
-
-
-def test_cells_find_the_worked_optimum_up_to_a_fine_bin() -> None:
-    best = best_f1(operating_points_of_cells(Cells.from_samples(SCORES, LABELS)))
-    assert best is not None
-    assert (best.tp, best.fp, best.fn, best.tn) == (3, 1, 1, 3)
-    assert 0.52 < best.threshold <= 0.55
+    assert best is None or rate_fbeta(best, 1.0) == pytest.approx(max(values))
 
 
 def test_costs_and_scores_out_of_range_are_refused() -> None:

@@ -17,9 +17,9 @@ import pytest
 
 from monitor.model.errors import StoreError, StoreInUseError, UsageError
 from monitor.sources.inbox import Inbox
-from monitor.store.backup.archive import MANIFEST, check_archive, id_of
+from monitor.store.backup.archive import MANIFEST, check_archive, hash_manifest
 from monitor.store.backup.create import write_backup
-from monitor.store.backup.restore import restore
+from monitor.store.backup.restore import restore_backup
 from monitor.store.connection import LIVE, open_live
 from tests.worlds.daemon import configured, running, sampled
 from tests.worlds.levels import MINUTE, NEWEST, files_below, left_by, run_cycle, tables_of
@@ -58,7 +58,7 @@ def test_a_restored_state_is_the_same_and_goes_on_without_doubling_rows(
     shutil.copytree(state.parent, tmp_path / "line")
     base, other = tmp_path / "line", tmp_path / "line" / "state"
     shutil.rmtree(other)
-    held = restore(archive, other, NOW, replace=False)
+    held = restore_backup(archive, other, NOW, replace=False)
     assert held.played
     assert tables_of(other / LIVE) == tables_of(state / LIVE)
     for part in ("calibrators", "inbox"):
@@ -75,7 +75,7 @@ def test_a_restored_state_is_the_same_and_goes_on_without_doubling_rows(
 def test_modes_keep_a_restored_state_from_others(made: tuple[Path, Path], tmp_path: Path) -> None:
     _, archive = made
     assert archive.stat().st_mode & 0o777 == 0o600
-    restore(archive, tmp_path / "state", NOW, replace=False)
+    restore_backup(archive, tmp_path / "state", NOW, replace=False)
     assert (tmp_path / "state").stat().st_mode & 0o007 == 0
     assert (tmp_path / "state" / LIVE).stat().st_mode & 0o007 == 0
     assert not list((tmp_path / "state").glob(".restore"))
@@ -89,9 +89,9 @@ def test_a_state_is_not_restored_over_without_being_told_to(made: tuple[Path, Pa
     (target / "calibrators" / "old.json").write_text("{}")
     before = files_below(target)
     with pytest.raises(UsageError, match="holds a state already"):
-        restore(archive, target, NOW, replace=False)
+        restore_backup(archive, target, NOW, replace=False)
     assert files_below(target) == before
-    restore(archive, target, NOW, replace=True)
+    restore_backup(archive, target, NOW, replace=True)
     assert not (target / "calibrators" / "old.json").exists()
     assert len(tables_of(target / LIVE)["samples"]) == 1600
 
@@ -102,7 +102,7 @@ def test_a_snapshot_of_the_replaced_state_is_not_gone_on_with(made: tuple[Path, 
     with duckdb.connect(str(tmp_path / "state" / LIVE)) as moved:
         moved.execute("UPDATE cursors SET item = replace(item, ?, ?)", [str(state.parent), str(tmp_path)])
     run_cycle(tmp_path, NOW + 90 * MINUTE)
-    restore(archive, tmp_path / "state", NOW, replace=True)
+    restore_backup(archive, tmp_path / "state", NOW, replace=True)
     with duckdb.connect(str(tmp_path / "state" / "metrics.duckdb"), read_only=True) as snapshot:
         shown = snapshot.execute("SELECT max(sequence), count(*) FROM slice_history").fetchall()
     readings = tables_of(tmp_path / "state" / LIVE)["readings"]
@@ -122,7 +122,7 @@ def test_while_another_process_holds_the_database_nothing_is_restored(made: tupl
         holder.stdout.readline()
         before = files_below(tmp_path)
         with pytest.raises(StoreInUseError, match="in use"):
-            restore(archive, tmp_path, NOW, replace=True)
+            restore_backup(archive, tmp_path, NOW, replace=True)
         assert files_below(tmp_path) == before
     finally:
         holder.communicate(b"\n")
@@ -174,7 +174,7 @@ def test_a_broken_archive_is_one_clear_error_and_changes_nothing(
     open_live(target, now=NOW).close()
     before = files_below(target)
     with pytest.raises(StoreError) as raised:
-        restore(archive, target, NOW, replace=True)
+        restore_backup(archive, target, NOW, replace=True)
     assert raised.value.message.startswith(f"{archive}: is ")
     assert raised.value.hint
     assert files_below(target) == before
@@ -196,7 +196,7 @@ def test_no_name_leads_out_of_the_state(made: tuple[Path, Path], tmp_path: Path,
     archive = tmp_path / "hostile.tar"
     archive.write_bytes(_with(made[1].read_bytes(), name, b"x", _member(name, b"x")))
     with pytest.raises(StoreError, match="no part of a state"):
-        restore(archive, tmp_path / "state", NOW, replace=False)
+        restore_backup(archive, tmp_path / "state", NOW, replace=False)
     assert not (tmp_path / "escaped").exists()
     assert not Path("/tmp/escaped").exists()
     assert not (tmp_path / "state" / LIVE).exists()
@@ -209,7 +209,7 @@ def test_only_plain_files_are_taken(made: tuple[Path, Path], tmp_path: Path, kin
     archive = tmp_path / "hostile.tar"
     archive.write_bytes(_with(made[1].read_bytes(), "calibrators/m/link.json", b"", member))
     with pytest.raises(StoreError, match="is damaged"):
-        restore(archive, tmp_path / "state", NOW, replace=False)
+        restore_backup(archive, tmp_path / "state", NOW, replace=False)
     assert not (tmp_path / "state" / LIVE).exists()
 
 
@@ -224,7 +224,7 @@ def test_an_archive_of_a_newer_calwatch_is_refused_with_both_versions_named(
 
     archive.write_bytes(_changed(made[1].read_bytes(), newer))
     with pytest.raises(StoreError, match=r"newer calwatch, 9\.8\.7 .* this is calwatch \d"):
-        restore(archive, tmp_path / "state", NOW, replace=False)
+        restore_backup(archive, tmp_path / "state", NOW, replace=False)
 
 
 def test_a_file_that_is_no_backup_is_not_written_over(made: tuple[Path, Path], tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ if sys.argv[3] == "backup":
     backup.write_backup(connection, state, archive, now)
 else:
     setattr(part, name, stepped)
-    restore.restore(archive, state, now, replace=True)
+    restore.restore_backup(archive, state, now, replace=True)
 """
 
 
@@ -396,7 +396,7 @@ def _changed(
         manifest = json.loads(held.read())
     del manifest["id"]
     change(manifest)
-    return _packed(content, adding, json.dumps({"id": id_of(manifest), **manifest}).encode())
+    return _packed(content, adding, json.dumps({"id": hash_manifest(manifest), **manifest}).encode())
 
 
 def _with(content: bytes, name: str, body: bytes, member: tarfile.TarInfo) -> bytes:

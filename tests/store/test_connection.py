@@ -12,15 +12,15 @@ from monitor.model.errors import StoreError
 from monitor.store import migrations
 from monitor.store.connection import (
     LIVE,
-    atomic,
-    aware,
     is_ctrl_c,
-    literal,
     load_table,
-    migrate,
-    naive,
+    make_aware,
+    make_naive,
+    migrate_database,
     open_live,
-    quoted,
+    quote_name,
+    quote_text,
+    transaction,
 )
 from tests.worlds.store import NOW, at
 
@@ -35,9 +35,9 @@ MIGRATIONS = sorted(path.stem for path in Path(migrations.__file__).parent.glob(
 def test_a_fresh_database_has_every_migration_once(tmp_path: Path) -> None:
     with open_live(tmp_path / "deep" / "state", now=NOW) as connection:
         assert connection.execute("SELECT name, applied_at FROM migrations").fetchall() == [
-            (name, naive(NOW)) for name in MIGRATIONS
+            (name, make_naive(NOW)) for name in MIGRATIONS
         ]
-        assert migrate(connection, NOW) == []
+        assert migrate_database(connection, NOW) == []
     with open_live(tmp_path / "deep" / "state", now=NOW) as connection:
         assert connection.execute("SELECT count(*) FROM migrations").fetchone() == (len(MIGRATIONS),)
 
@@ -64,7 +64,7 @@ def test_a_migration_that_fails_is_not_recorded(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("monitor.store.connection.files", lambda package: tmp_path)
     with duckdb.connect() as connection:
         with pytest.raises(duckdb.CatalogException):
-            migrate(connection, NOW)
+            migrate_database(connection, NOW)
         assert connection.execute("SELECT name FROM migrations").fetchall() == [("0001_good",)]
         assert connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall() == [
             ("good",), ("migrations",),
@@ -111,13 +111,13 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 
 
 def insert_and_stop(connection: duckdb.DuckDBPyConnection) -> None:
-    with atomic(connection):
+    with transaction(connection):
         connection.execute("INSERT INTO t VALUES (2)")
         raise KeyboardInterrupt
 
 
 def insert_two(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> None:
-    with atomic(connection):
+    with transaction(connection):
         connection.execute(f"INSERT INTO t VALUES ({one})")
         connection.execute(f"INSERT INTO t VALUES ({other})")
 
@@ -125,14 +125,14 @@ def insert_two(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> N
 def test_atomic_keeps_all_or_nothing() -> None:
     with duckdb.connect() as connection:
         connection.execute("CREATE TABLE t (x INTEGER)")
-        with atomic(connection):
+        with transaction(connection):
             connection.execute("INSERT INTO t VALUES (1)")
         with pytest.raises(KeyboardInterrupt):
             insert_and_stop(connection)
         with pytest.raises(duckdb.ConversionException):
             insert_two(connection, "3", "'x'")
         assert connection.execute("SELECT x FROM t").fetchall() == [(1,)]
-        with atomic(connection):  # no transaction lingers
+        with transaction(connection):  # no transaction lingers
             connection.execute("INSERT INTO t VALUES (4)")
         assert connection.execute("SELECT count(*) FROM t").fetchone() == (2,)
 
@@ -149,7 +149,7 @@ def test_a_table_is_made_of_columns_and_leaves_no_other_name_behind() -> None:
 def test_columns_become_a_table_also_while_a_result_is_read_and_after_a_transaction_that_failed() -> None:
     with duckdb.connect() as connection:
         connection.execute("CREATE TEMP VIEW taken AS SELECT 1")
-        with pytest.raises(duckdb.CatalogException, match="taken"), atomic(connection):
+        with pytest.raises(duckdb.CatalogException, match="taken"), transaction(connection):
             load_table(connection, "taken", {"id": np.arange(2)})
         assert connection.execute("FROM range(3)").fetchone() == (0,)
         load_table(connection, "free", {"id": np.arange(2)})
@@ -157,15 +157,15 @@ def test_columns_become_a_table_also_while_a_result_is_read_and_after_a_transact
 
 
 def test_times_go_in_without_and_come_out_with_their_zone() -> None:
-    assert naive(None) is None
-    assert aware(None) is None
-    assert naive(NOW) == at("2026-03-10 12:00:00")
-    assert aware(naive(NOW)) == NOW
+    assert make_naive(None) is None
+    assert make_aware(None) is None
+    assert make_naive(NOW) == at("2026-03-10 12:00:00")
+    assert make_aware(make_naive(NOW)) == NOW
 
 
 def test_quotes_inside_identifiers_and_texts_are_doubled() -> None:
-    assert quoted('a"b') == '"a""b"'
-    assert literal("it's") == "'it''s'"
+    assert quote_name('a"b') == '"a""b"'
+    assert quote_text("it's") == "'it''s'"
 
 
 def test_ctrl_c_during_a_query_is_told_from_other_errors() -> None:

@@ -11,7 +11,7 @@ import pytest
 from monitor.model.errors import DamageError, StoreError
 from monitor.store.backup.create import write_backup
 from monitor.store.connection import LIVE, open_live
-from monitor.store.damage import as_damage, has_unreadable_rows
+from monitor.store.damage import find_damage, has_unreadable_rows
 from monitor.store.published.snapshot import SNAPSHOT, Publisher
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -113,7 +113,7 @@ def test_what_duckdb_says_is_taken_for_damage_where_it_is_of_the_database(
     tmp_path: Path, text: str, damage: bool
 ) -> None:
     error = duckdb.IOException(text.format(live=tmp_path / LIVE))
-    assert isinstance(as_damage(error, tmp_path), DamageError) == damage
+    assert isinstance(find_damage(error, tmp_path), DamageError) == damage
 
 
 def test_where_a_directory_stands_in_place_of_the_snapshot_that_is_said(sound: Path, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from monitor.model import Slice
 from monitor.statistics.drift.bets import BinSums
 from monitor.statistics.drift.eprocess import EvidenceState
 from monitor.store.evidence import streams as held
-from monitor.store.evidence.alarms import AlarmRow, newest_alarms, store_alarms, store_words
-from monitor.store.evidence.streams import Judged, Stream
+from monitor.store.evidence.alarms import AlarmRow, load_newest_alarms, store_alarms, store_words
+from monitor.store.evidence.streams import EvidencePath, Stream
 from tests.worlds.evidence import TABLES, hour, some
 from tests.worlds.store import HOUR, World
 
@@ -19,18 +19,18 @@ WHOLE = Stream("v1", "", Slice(), 1, hour(0))
 
 def checkpoint(world: World, *days: int) -> None:
     for day in days:
-        state = EvidenceState.fresh(1)
+        state = EvidenceState.begin(1)
         state.last_scored[:] = day
         held.store_checkpoint(
             world.connection, "m", "r", hour(24 * day), [replace(WHOLE, state=state.to_bytes(0), reference=b"r")]
         )
 
 
-def path(*hours: int) -> list[Judged]:
+def path(*hours: int) -> list[EvidencePath]:
     """Of one stream: five samples an hour, and evidence that rises by a tenth of the limit."""
     index = np.array(hours, dtype=np.int64)
     start = np.array([hour(one).replace(tzinfo=None) for one in hours], dtype="datetime64[us]")
-    return [Judged(np.zeros(index.size, np.int64), start, np.full(index.size, 5), 0.1 * index.astype(np.float64))]
+    return [EvidencePath(np.zeros(index.size, np.int64), start, np.full(index.size, 5), 0.1 * index.astype(np.float64))]
 
 
 def test_a_change_starts_again_at_the_newest_checkpoint_up_to_it(world: World) -> None:
@@ -59,7 +59,7 @@ def test_a_checkpoint_stored_again_takes_the_place_of_the_first(world: World) ->
 
 
 def test_streams_come_back_as_they_were_stored_and_closed_ones_stay_on_record(world: World) -> None:
-    state = EvidenceState.fresh(1).to_bytes(0)
+    state = EvidenceState.begin(1).to_bytes(0)
     odd = Stream("v,1", "cal=1", Slice.of({"camera": "a,b=c\\"}), 3, hour(5), state, b"curve", listed=True)
     held.store_streams(world.connection, "m", "r", [WHOLE, odd], [])
     assert sorted(held.load_streams(world.connection, "m", "r"), key=lambda s: s.rank) == [WHOLE, odd]
@@ -147,19 +147,19 @@ def test_of_the_alarms_of_a_stream_the_newest_comes_back_with_their_number_and_w
         onsets = {9: 1, 300: 280, 350: 310, 850: 400}
         alarms = [AlarmRow(stream, hour(at), 1.5, hour(onset), at) for at, onset in onsets.items()]
         store_alarms(world.connection, "m", "r", alarms)
-    found = newest_alarms(world.connection, "m", "r", HOUR)
+    found = load_newest_alarms(world.connection, "m", "r", HOUR)
     assert {key[2]: (one.count, one.began, one.newest.bucket) for key, one in found.items()} == {
         "all": (4, hour(400), hour(850)), "camera=c1": (1, hour(400), hour(850)),
     }  # fmt: skip
     assert {one.newest.stream for one in found.values()} == {WHOLE, again}
     late = AlarmRow(WHOLE, hour(1100), 1.2, hour(1000), 7)
     store_alarms(world.connection, "m", "r", [late])
-    assert newest_alarms(world.connection, "m", "r", HOUR)[WHOLE.key].began == hour(400), "within 3 x 451 hours"
+    assert load_newest_alarms(world.connection, "m", "r", HOUR)[WHOLE.key].began == hour(400), "within 3 x 451 hours"
     store_words(world.connection, "m", "r", [replace(late, direction="over-confident at all scores")])
-    newest = newest_alarms(world.connection, "m", "r", HOUR)[WHOLE.key].newest
+    newest = load_newest_alarms(world.connection, "m", "r", HOUR)[WHOLE.key].newest
     assert newest == replace(late, direction="over-confident at all scores", explained=True)
     assert world.one("SELECT count(*) FROM evidence_alarms WHERE explained") == 1
-    assert newest_alarms(world.connection, "m", "other", HOUR) == {}
+    assert load_newest_alarms(world.connection, "m", "other", HOUR) == {}
 
 
 def test_versions_count_as_in_use_also_without_labels(world: World) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from monitor.model import Slice
-from monitor.store.cells import bucket_cells, fold_and_drop, shown_slices
+from monitor.store.cells import fold_and_drop, list_measured_slices, load_bucket_cells
 from tests.worlds.fixtures import MakeWorld
 from tests.worlds.store import DAY, HOUR, NOW, Row, World, a_row, at, cells_of_whole
 
@@ -154,14 +154,14 @@ def test_one_models_folding_leaves_another_alone(aged: World) -> None:
 def test_onsets_see_folded_and_unfolded_buckets_in_order(aged: World) -> None:
     aged.take(*old_rows(), a_row("recent"))
     folded(aged)
-    starts, _ = bucket_cells(aged.store(), "v1", Slice(), SPAN[0], SPAN[1])
+    starts, _ = load_bucket_cells(aged.store(), "v1", Slice(), SPAN[0], SPAN[1])
     assert [(start.day, start.hour) for start in starts] == [(3, 0), (10, 10)]
 
 
 def test_slices_shown_are_the_whole_marginals_and_crosses_up_to_the_order() -> None:
     finest = [Slice.of({"camera": "c1", "lighting": "night", "shift": "a"})]
-    by_order = [len(shown_slices(finest, ("camera", "lighting", "shift"), order)) for order in range(4)]
+    by_order = [len(list_measured_slices(finest, ("camera", "lighting", "shift"), order)) for order in range(4)]
     assert by_order == [1, 4, 7, 8]
-    assert [slice_.text for slice_ in shown_slices([Slice.of({"camera": "c1"})], ("camera", "lighting"), 1)] == [
+    assert [slice_.text for slice_ in list_measured_slices([Slice.of({"camera": "c1"})], ("camera", "lighting"), 1)] == [
         "all", "camera=c1", "lighting=__missing__",
     ]  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 
 from monitor.model import Slice
 from monitor.statistics.cells import Clusters
-from monitor.store.cells import shown_slices, window_cells
+from monitor.store.cells import list_measured_slices, load_window_cells
 from tests.worlds.store import HOUR, NOW, Row, World, a_row, assert_cells_match_their_samples
 
 
@@ -36,7 +36,7 @@ def oracle(world: World) -> dict[tuple[str, int], tuple[float, float]]:
     )
     sums: dict[tuple[str, int], tuple[float, float]] = {}
     finest = sorted({Slice.of({"camera": camera}) for *_, camera in found})
-    for shown in shown_slices(finest, ("camera",), 2):
+    for shown in list_measured_slices(finest, ("camera",), 2):
         own = [row for row in found if shown.contains(Slice.of({"camera": row[3]}))]
         score, outcome, group = (np.array([row[index] for row in own]) for index in range(3))
         clusters = Clusters.from_samples(score, outcome.astype(float), group)
@@ -47,7 +47,7 @@ def oracle(world: World) -> dict[tuple[str, int], tuple[float, float]]:
 
 
 def assert_clusters_match(world: World) -> None:
-    found = window_cells(world.store(), NOW - timedelta(days=1), NOW)
+    found = load_window_cells(world.store(), NOW - timedelta(days=1), NOW)
     assert found.clusters is not None
     clusters = found.clusters
     mine = {
@@ -103,5 +103,5 @@ def test_rows_without_group_in_a_grouped_model_are_groups_of_one(world: World, t
 
 def test_a_model_without_groups_has_no_clusters(world: World) -> None:
     world.take(a_row("a"))
-    assert window_cells(world.store(), NOW - 3 * HOUR, NOW).clusters is None
+    assert load_window_cells(world.store(), NOW - 3 * HOUR, NOW).clusters is None
     assert world.one("SELECT count(*) FROM group_cells") == 0

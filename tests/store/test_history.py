@@ -168,7 +168,7 @@ def test_the_snapshot_answers_as_the_live_database_does(connection: duckdb.DuckD
             lambda past: past.attempts("j"),
             lambda past: past.threshold_curve("m", Slice(), "f1", "c"),
             lambda past: past.quarantine_counts(),
-            lambda past: past.quarantined("m", reason="bad"),
+            lambda past: past.quarantined_rows("m", reason="bad"),
             lambda past: past.sources(NOW - HOUR),
             lambda past: past.pulls(NOW - HOUR),
             lambda past: past.disparities("m"),

@@ -10,17 +10,17 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
-from monitor.config.sources import Source
+from monitor.config.sources import SourceSettings
 from monitor.model import Slice
 from monitor.recalibration.calibrators import Temperature
-from monitor.store.scores.agreement import Agreement, agreement_of
+from monitor.store.scores.agreement import Agreement, compare_classes
 from monitor.store.scores.logits import (
     Kinds,
-    kinds,
+    count_kinds,
     load_holdings,
     load_raw_until,
+    normalize_logits,
     remark_logits,
-    settle_logits,
     suspect_logits,
 )
 from monitor.store.scores.served import Serving
@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 PROBABLY = '[[model.source]]\npath = "in/*"\nlogits_are = "probabilities"\n'
 SURELY_LOGITS = '[[model.source]]\npath = "in/*"\nlogits_are = "logits"\n'
 OPEN, TAKEN_AS_PROBABILITIES, TAKEN_AS_LOGITS = (
-    Source.model_validate({"path": "in/*", "logits_are": each}) for each in (None, "probabilities", "logits")
+    SourceSettings.model_validate({"path": "in/*", "logits_are": each}) for each in (None, "probabilities", "logits")
 )
 
 
@@ -88,7 +88,7 @@ def seen(values: Floats) -> Kinds:
             "INSERT INTO staged VALUES (?, ?, ?)",
             [*rows, [-1, "bad_count", [0.5, 0.5]], [-2, None, None], [-3, None, []]],
         )
-        return kinds(connection)
+        return count_kinds(connection)
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -304,7 +304,7 @@ def test_a_settled_fact_is_not_written_again(world: World) -> None:
     before = world.rows("SELECT * FROM source_facts ORDER BY ALL")
     world.connection.execute("CREATE OR REPLACE TEMP TABLE staged (position BIGINT, reason VARCHAR, logits FLOAT[])")
     world.connection.execute("INSERT INTO staged SELECT range, NULL, [range, -range, 0.0] FROM range(1, 100)")
-    assert settle_logits(world.connection, 1, "samples", OPEN, NOW + timedelta(days=1)) is None
+    assert normalize_logits(world.connection, 1, "samples", OPEN, NOW + timedelta(days=1)) is None
     world.connection.execute("ROLLBACK")
     assert world.rows("SELECT * FROM source_facts ORDER BY ALL") == before
 
@@ -323,14 +323,14 @@ def test_check_notes_probabilities_and_suspects_nothing() -> None:
 def test_check_has_nothing_to_say_of_logits_in_the_order_of_their_classes() -> None:
     predicted = z().argmax(axis=1).astype(str)
     assert remark_logits(seen(z()), OPEN) == []
-    assert suspect_logits(seen(z()), agreement_of(predicted, z(), ()), (), OPEN) == []
+    assert suspect_logits(seen(z()), compare_classes(predicted, z(), ()), (), OPEN) == []
     assert suspect_logits(Kinds(), Agreement(), (), OPEN) == []
 
 
 def test_check_suspects_classes_in_another_order() -> None:
     classes = ("crack", "dent", "scratch", "stain")
     predicted = np.array(["scratch", "dent", "stain", "crack"])[z().argmax(axis=1)]
-    (said,) = suspect_logits(seen(z()), agreement_of(predicted, z(), classes), classes, OPEN)
+    (said,) = suspect_logits(seen(z()), compare_classes(predicted, z(), classes), classes, OPEN)
     assert 'set classes = ["scratch", "dent", "stain", "crack"]' in said
     assert said.endswith("Until then refits use scores, not logits")
 

@@ -11,7 +11,7 @@ import pytest
 from monitor.model.errors import StoreError
 from monitor.store import restoring as movable
 from monitor.store.backup.create import write_backup
-from monitor.store.backup.restore import restore
+from monitor.store.backup.restore import restore_backup
 from monitor.store.connection import LIVE, open_live
 from tests.worlds.levels import files_below, tables_of
 
@@ -53,7 +53,7 @@ def test_what_a_link_leads_to_is_not_replaced_without_a_word(
     _through_a_link(name)(state)
     before = files_below(tmp_path)
     with pytest.raises(StoreError, match=r"is a symbolic link to .*elsewhere") as refused:
-        restore(archive, state, NOW, replace=True)
+        restore_backup(archive, state, NOW, replace=True)
     assert "nothing was changed" in refused.value.hint
     assert files_below(tmp_path) == before
     assert (state / name).is_symlink()
@@ -70,7 +70,7 @@ def test_a_mount_point_is_refused_before_anything_is_moved(
     monkeypatch.setattr(movable, "_MOUNTS", listed)
     before = files_below(state)
     with pytest.raises(StoreError, match=f"{name}: is a mount point"):
-        restore(archive, state, NOW, replace=True)
+        restore_backup(archive, state, NOW, replace=True)
     assert files_below(state) == before
 
 
@@ -91,11 +91,11 @@ def test_a_restore_that_cannot_move_a_part_leaves_the_old_state_usable(
 
     monkeypatch.setattr(Path, "rename", busy)
     if count > 8:  # four parts, each moved away and in; then all went well
-        restore(archive, state, NOW, replace=True)
+        restore_backup(archive, state, NOW, replace=True)
         assert (state / "calibrators" / "m" / "of_the_backup.json").exists()
         return
     with pytest.raises(StoreError, match="Device or resource busy"):
-        restore(archive, state, NOW, replace=True)
+        restore_backup(archive, state, NOW, replace=True)
     assert files_below(state).keys() == before.keys()
     open_live(state, now=NOW).close()
     assert tables_of(state / LIVE) == tables
@@ -112,7 +112,7 @@ def test_an_interrupted_restore_that_cannot_be_finished_is_told_and_undone(
     with monkeypatch.context() as patched:
         patched.setattr("monitor.store.restoring._replace", _interrupted)
         with pytest.raises(KeyboardInterrupt):
-            restore(archive, state, NOW, replace=True)
+            restore_backup(archive, state, NOW, replace=True)
     monkeypatch.setattr(shutil, "rmtree", whole)
     assert (state / ".restore" / "ready").exists()
     with monkeypatch.context() as patched:

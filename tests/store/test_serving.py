@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from monitor.model import Slice, finest_scope
 from monitor.recalibration.calibrators import Temperature
-from monitor.store.scores.served import Apply, Serving, stacked
+from monitor.store.scores.served import Apply, Serving, stack_logits
 from tests.worlds.fixtures import MakeWorld
 from tests.worlds.store import HOUR, NOW, World, a_row
 
@@ -125,10 +125,10 @@ def test_a_calibrator_on_scores_takes_rows_with_and_without_logits(raw: World) -
 def test_logits_stack_only_when_all_rows_have_equally_many() -> None:
     rows = np.empty(2, dtype=object)
     rows[:] = [[1.0, 2.0], [3.0, 4.0]]
-    whole = stacked(rows)
+    whole = stack_logits(rows)
     assert whole is not None
     assert whole.tolist() == [[1.0, 2.0], [3.0, 4.0]]
-    assert stacked(np.ma.array(rows, mask=[False, True])) is None
+    assert stack_logits(np.ma.array(rows, mask=[False, True])) is None
     rows[1] = [3.0]
-    assert stacked(rows) is None
-    assert stacked(np.empty(0, dtype=object)) is None
+    assert stack_logits(rows) is None
+    assert stack_logits(np.empty(0, dtype=object)) is None

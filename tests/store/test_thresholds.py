@@ -11,7 +11,7 @@ import pytest
 from monitor.model import THRESHOLD_METRICS, Reading, Slice, ThresholdInUse
 from monitor.model.reasons import Reason
 from monitor.recalibration.registry import take_charge
-from monitor.statistics.thresholds.choice import Scored, choose_threshold
+from monitor.statistics.thresholds.choice import ScoredSamples, choose_threshold
 from monitor.statistics.thresholds.curves import COLUMNS
 from monitor.statistics.thresholds.policies import parse_policy
 from monitor.store.model_store import ModelStore
@@ -24,7 +24,7 @@ QUIET = model_section(rules="")
 CHOSEN = ThresholdInUse(
     "m", Slice(), "precision>=0.9", 0.6, 0.92, 0.7, "cal", BEGAN, kept=True, confidence=0.9, bound="clopper-pearson",
     samples=1200, groups=300, precision_lower=0.901, precision_upper=0.94, recall_lower=0.66, recall_upper=0.74,
-    share=0.4, fp_per_group=0.03, best=0.95, best_threshold=0.8, why=Reason.told("threshold 0.6 promises"),
+    share=0.4, fp_per_group=0.03, best=0.95, best_threshold=0.8, why=Reason.from_text("threshold 0.6 promises"),
 )  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def test_thresholds_come_back_as_they_were_stored_with_what_is_unknown_unknown(t
 def test_the_same_calibrator_scope_and_class_has_one_threshold_and_one_curve(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     score = rng.uniform(0, 1, 2000)
-    samples = Scored(score, (rng.random(2000) < score).astype(np.float64))
+    samples = ScoredSamples(score, (rng.random(2000) < score).astype(np.float64))
     curve = choose_threshold(parse_policy("f1"), samples).curve
     assert curve is not None
     with line(tmp_path, QUIET) as held:
@@ -144,7 +144,9 @@ def test_ops_see_the_curve_of_a_threshold_on_scores_as_they_come_until_a_calibra
 ) -> None:
     rng = np.random.default_rng(2)
     score = rng.uniform(0, 1, 2000)
-    curve = choose_threshold(parse_policy("f1"), Scored(score, (rng.random(2000) < score).astype(np.float64))).curve
+    curve = choose_threshold(
+        parse_policy("f1"), ScoredSamples(score, (rng.random(2000) < score).astype(np.float64))
+    ).curve
     assert curve is not None
 
     def shown(held: Line) -> set[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from monitor.store.connection import literal
+from monitor.store.connection import quote_text
 from tests.worlds.line import model_section, traffic, write_config, write_file
 from tests.worlds.process import Running
 
@@ -33,11 +33,11 @@ def many(path: Path, n: int, ended: datetime) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as connection:
         connection.execute(
-            f"COPY (SELECT '{path.stem}-' || i AS sample_id, TIMESTAMP {literal(str(ended.replace(tzinfo=None)))} "
+            f"COPY (SELECT '{path.stem}-' || i AS sample_id, TIMESTAMP {quote_text(str(ended.replace(tzinfo=None)))} "
             "- to_seconds(60 + (i * 7919) % 72000) AS observed_at, observed_at + INTERVAL 30 SECOND AS labelled_at, "
             "'c' || (i % 3) AS camera, CASE WHEN i % 2 = 0 THEN 'day' ELSE 'night' END AS lighting, "
             "(hash(i) % 1000003) / 1000003.0 AS score, ((hash(i + 77) % 1000003) / 1000003.0 < score)::INTEGER AS outcome "
-            f"FROM range({n}) AS t(i)) TO {literal(str(path))} (FORMAT parquet)"
+            f"FROM range({n}) AS t(i)) TO {quote_text(str(path))} (FORMAT parquet)"
         )
 
 

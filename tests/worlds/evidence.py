@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from monitor.engine.stages.drift import weigh
+from monitor.engine.stages.drift import weigh_evidence
 from monitor.model import Evidence
 from monitor.rules.pack import Rulebook, parse_pack
 from monitor.statistics.drift.eprocess import EvidenceState
-from monitor.statistics.drift.reference import Gathering
+from monitor.statistics.drift.reference import ReferencePool
 from monitor.store.connection import open_live
 from tests.worlds.store import HOUR, NOW, Row, World, a_row
 
@@ -57,7 +57,7 @@ def some(rng: np.random.Generator, hours: Iterable[float], count: int = 6, **val
 
 def weighed(world: World, book: Rulebook, now: datetime) -> dict[str, Evidence]:
     """Judge at ``now``; evidence by slice text, of the first rule."""
-    found = weigh(world.store(now), book, now)
+    found = weigh_evidence(world.store(now), book, now)
     return {one.slice.text: one for one in found if one.rule == "r0"}
 
 
@@ -101,12 +101,12 @@ def held(world: World) -> Held:
             )
         )
         assert tuple(key) not in found, "a stream is open twice"
-        against = Gathering.from_bytes(reference) if reference else Gathering()
+        against = ReferencePool.from_bytes(reference) if reference else ReferencePool()
         found[tuple(key)] = rank, opened, EvidenceState.from_bytes(state), path, alarms, against
     return found
 
 
-def assert_same_reference(mine: Gathering, theirs: Gathering) -> None:
+def assert_same_reference(mine: ReferencePool, theirs: ReferencePool) -> None:
     np.testing.assert_allclose(mine.sums, theirs.sums, rtol=1e-9, atol=1e-9)
     assert (mine.reference is None) == (theirs.reference is None)
     if mine.reference is not None and theirs.reference is not None:

@@ -14,9 +14,9 @@ from prometheus_client import CollectorRegistry
 from scipy.special import expit
 
 from monitor.config.settings import load_config
-from monitor.engine.cycle import Cycle, Tick, watch
+from monitor.engine.cycle import Cycle, Tick, build_watched
 from monitor.publish.metrics.instruments import Instruments
-from monitor.store.connection import literal, load_table, naive
+from monitor.store.connection import load_table, make_naive, quote_text
 from tests.worlds.base import DAY as DAY
 from tests.worlds.base import HOUR as HOUR
 from tests.worlds.base import open_blank
@@ -49,7 +49,7 @@ def traffic(
     T is ``temperature``, or what is ``planted`` for a (camera, lighting). Labels come a minute after predictions.
     """
     offsets = np.sort(rng.integers(0, int((ended - began).total_seconds()) - 60, n))
-    first = naive(began)
+    first = make_naive(began)
     assert first is not None
     observed = np.datetime64(first, "us") + offsets.astype("timedelta64[s]")
     camera, lighting = rng.choice(np.array(cameras), n), rng.choice(np.array(lightings), n)
@@ -75,7 +75,7 @@ def write_file(path: Path, columns: Columns) -> Path:
     with duckdb.connect() as connection:
         load_table(connection, "rows", columns)
         form = "FORMAT parquet" if path.suffix == ".parquet" else "FORMAT csv, HEADER"
-        connection.execute(f"COPY rows TO {literal(str(aside))} ({form})")
+        connection.execute(f"COPY rows TO {quote_text(str(aside))} ({form})")
     return aside.replace(path)
 
 
@@ -151,7 +151,7 @@ def line(base: Path, *sections: str, seed: int = 1, now: datetime = BEGAN) -> It
     config = load_config(path)
     registry = CollectorRegistry()
     instruments = Instruments(registry)
-    watched = watch(config)
+    watched = build_watched(config)
     connection = open_blank(config.state_dir, now)
     try:
         cycle = Cycle(config, watched, connection, instruments)

@@ -18,7 +18,7 @@ from monitor.sources.batch import Source
 from monitor.sources.pull import pull_sources
 from monitor.sources.pulled import Pulled
 from monitor.statistics.cells import Cells
-from monitor.store.connection import literal, open_live, quoted
+from monitor.store.connection import open_live, quote_name, quote_text
 from monitor.store.dictionaries import Registry
 from monitor.store.model_store import ModelStore
 from monitor.store.scores.served import Serving
@@ -82,10 +82,12 @@ def write_parquet(path: Path, rows: Sequence[Mapping[str, Any]], types: Mapping[
     }  # fmt: skip
     chosen = {name: (types or {}).get(name, known.get(name, "VARCHAR")) for name in rows[0]}
     with duckdb.connect() as connection:
-        connection.execute(f"CREATE TABLE t ({', '.join(f'{quoted(name)} {type_}' for name, type_ in chosen.items())})")
+        connection.execute(
+            f"CREATE TABLE t ({', '.join(f'{quote_name(name)} {type_}' for name, type_ in chosen.items())})"
+        )
         marks = ", ".join("?" for _ in chosen)
         connection.executemany(f"INSERT INTO t VALUES ({marks})", [[row.get(name) for name in chosen] for row in rows])
-        connection.execute(f"COPY t TO {literal(str(path))} (FORMAT parquet)")
+        connection.execute(f"COPY t TO {quote_text(str(path))} (FORMAT parquet)")
 
 
 WRITERS = {"csv": write_csv, "jsonl": write_json_lines, "parquet": write_parquet}
@@ -186,7 +188,7 @@ class World:
         return other
 
     def _labels(self, text: str) -> dict[str, str]:
-        names = self.rows(f"SELECT unnest(map_entries(labels)) FROM slices WHERE labels::VARCHAR = {literal(text)}")
+        names = self.rows(f"SELECT unnest(map_entries(labels)) FROM slices WHERE labels::VARCHAR = {quote_text(text)}")
         return {entry["key"]: "" if entry["value"] == "__missing__" else entry["value"] for (entry,) in names}
 
 
@@ -218,8 +220,8 @@ def unreadable(problems: Sequence[Problem]) -> list[str]:
 
 
 def cells_of_whole(world: World, start: datetime, end: datetime) -> Cells:
-    from monitor.store.cells import window_cells
+    from monitor.store.cells import load_window_cells
 
-    found = window_cells(world.store(), start, end)
+    found = load_window_cells(world.store(), start, end)
     whole = found.slices.index(Slice())
-    return found.cells.regrouped(np.array([[whole, 0]]))
+    return found.cells.regroup(np.array([[whole, 0]]))

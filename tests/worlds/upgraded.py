@@ -10,7 +10,7 @@ import numpy as np
 
 from monitor.config.settings import Model, parse_config
 from monitor.store.cells import renew_cells
-from monitor.store.connection import LIVE, naive, open_live
+from monitor.store.connection import LIVE, make_naive, open_live
 from monitor.store.model_store import ModelStore
 from tests.worlds.store import NOW, SUMS, World
 
@@ -33,7 +33,7 @@ def left_by_old(base: Path, kind: str, **settings: str) -> World:
         for script in sorted(scripts, key=lambda entry: entry.name):
             if script.name[:4] <= _LAST:
                 old.execute(script.read_text("utf-8"))
-                old.execute("INSERT INTO migrations VALUES (?, ?)", [script.name.removesuffix(".sql"), naive(NOW)])
+                old.execute("INSERT INTO migrations VALUES (?, ?)", [script.name.removesuffix(".sql"), make_naive(NOW)])
         old.execute((base / "stored.sql").read_text("utf-8").replace("{folder}", str(base)))
         for item, fingerprint in old.execute("SELECT item, fingerprint FROM cursors").fetchall():
             changed = int(fingerprint.partition(":")[2])

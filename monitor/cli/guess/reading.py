@@ -13,12 +13,12 @@ from urllib.parse import unquote
 import duckdb
 
 from monitor.cli.guess.columns import Table, table_of
-from monitor.config.sources import Source
+from monitor.config.sources import SourceSettings
 from monitor.model.errors import CalwatchError, UsageError
 from monitor.sources.formats import relations as formats
 from monitor.sources.formats.layout import Needs
 from monitor.store.blame import first_line
-from monitor.store.connection import literal, quoted
+from monitor.store.connection import quote_name, quote_text
 
 MEMORY_LIMIT = "1GB"  # of reading one file
 ROWS, FILES = 10_000, 5  # tried: so many rows of so many files at most
@@ -82,7 +82,7 @@ def read_table(found: Found) -> Table:
     times: set[str] = set()
     for number, path in enumerate(chosen):
         with duckdb.connect() as connection:
-            spill = literal(str(spill_directory(os.getpid())))
+            spill = quote_text(str(spill_directory(os.getpid())))
             connection.execute(
                 f"SET TimeZone = 'UTC'; SET memory_limit = '{MEMORY_LIMIT}'; SET temp_directory = {spill}; "
                 f"SET max_temp_directory_size = '{MEMORY_LIMIT}'"
@@ -108,7 +108,7 @@ def _rows(
     connection: duckdb.DuckDBPyConnection, path: Path, found: Found, most: int
 ) -> tuple[list[dict[str, object]], set[str]]:
     """Rows of one file, and which of their columns are times by type."""
-    config = Source.model_validate({"path": found.pattern, "format": found.format or "auto"})
+    config = SourceSettings.model_validate({"path": found.pattern, "format": found.format or "auto"})
     layout = formats.layout_of(connection, str(path), config, (), Needs())
     if layout.format == "json":
         return list(_json_rows(connection, path, most)), set()
@@ -116,7 +116,7 @@ def _rows(
     layout = formats.layout_of(connection, str(path), config, own, Needs())
     relation, _ = formats.relation_of([str(path)], layout)
     own = [name for name in own if name in layout.types]
-    picked = ", ".join(f"{_readable(name, layout.types[name])} AS {quoted(name)}" for name in own)
+    picked = ", ".join(f"{_readable(name, layout.types[name])} AS {quote_name(name)}" for name in own)
     rows = _sampled(connection, f"SELECT _row, {picked} FROM ({relation})", most)
     nested = [name for name in own if _is_nested(layout.types[name])]
     records: list[dict[str, object]] = [dict(zip(own, row[1:], strict=True)) for row in rows]
@@ -128,9 +128,9 @@ def _rows(
 def _readable(name: str, type_: str) -> str:
     """A column as something that Python takes without further packages."""
     if _is_nested(type_):
-        return f"to_json({quoted(name)})::VARCHAR"
+        return f"to_json({quote_name(name)})::VARCHAR"
     plain = type_.split("(")[0] in ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "BLOB")
-    return quoted(name) if plain else f"{quoted(name)}::VARCHAR"
+    return quote_name(name) if plain else f"{quote_name(name)}::VARCHAR"
 
 
 def _is_nested(type_: str) -> bool:
@@ -149,9 +149,9 @@ def _sampled(connection: duckdb.DuckDBPyConnection, select: str, most: int) -> l
 
 def _json_rows(connection: duckdb.DuckDBPyConnection, path: Path, most: int) -> Iterator[dict[str, object]]:
     lines = (
-        f"SELECT row_number() OVER () - 1 AS _row, line FROM read_csv({literal(str(path))}, columns = {{'line': 'VARCHAR'}}, "
-        f"delim = chr(1), quote = '', escape = '', header = false, auto_detect = false, max_line_size = {_LINE_BYTES}, "
-        "ignore_errors = true)"
+        f"SELECT row_number() OVER () - 1 AS _row, line FROM read_csv({quote_text(str(path))}, "
+        f"columns = {{'line': 'VARCHAR'}}, delim = chr(1), quote = '', escape = '', header = false, auto_detect = false, "
+        f"max_line_size = {_LINE_BYTES}, ignore_errors = true)"
     )
     folders: dict[str, object] = {
         unquote(key): unquote(value) for key, mark, value in (part.partition("=") for part in path.parts[:-1]) if mark
@@ -204,7 +204,7 @@ def _in_directory(root: Path) -> Iterator[Found]:
         yield Found(f"{glob.escape(str(folder))}/{inside}{ending}", tuple(files))
 
 
-def merged(founds: list[Found], root: str) -> Found:
+def merge_folders(founds: list[Found], root: str) -> Found:
     """Return the files of several folders below ``root`` as one."""
     ending = _ending(founds[0].files[0])
     return Found(f"{glob.escape(root)}/**/*{ending}", tuple(path for found in founds for path in found.files))

@@ -2,7 +2,7 @@
 
 Every open stream (``evidence_streams``) is advanced bucket by bucket. Cells that changed in buckets already judged (late
 or corrected labels) are judged again from the day's checkpoint, so that the evidence is that of a run from scratch.
-Buckets folded into days are final. Alarms that are told come from a run beside it (``weigh_told``): judging again does not
+Buckets folded into days are final. Alarms that are told come from a run beside it (``drift_told``): judging again does not
 take them back, and they keep the budget however late labels come. A rule with reference "deployment" judges a stream
 against the curve of its own first samples, which are gathered before anything is judged.
 """
@@ -22,35 +22,35 @@ from monitor.engine.stages.drift_run import (
     EPOCH,
     Floats,
     Run,
-    Telling,
+    ToldRun,
+    blobs_of,
     block_of,
-    joined,
-    kept_of,
+    join_states,
     links_of,
 )
-from monitor.engine.stages.drift_told import explain_told, telling_of
+from monitor.engine.stages.drift_told import explain_told_alarms, told_run_of
 from monitor.engine.stages.measure import window_end
 from monitor.engine.stages.streams import Members, Streams, limits_of, members_of, streams_of
 from monitor.model import DriftRule, Evidence, FoldedValues
 from monitor.model.durations import format_duration
-from monitor.model.wording import told_folded
+from monitor.model.wording import describe_folded
 from monitor.rules.pack import Rulebook
 from monitor.statistics.drift.bets import BANK
 from monitor.statistics.drift.budget import drifted_slices
-from monitor.statistics.drift.eprocess import Advance, Alarm, Block, advance
-from monitor.statistics.drift.explain import direction, explain
-from monitor.statistics.drift.reference import Gathering
-from monitor.store.connection import atomic, naive, utc_day
+from monitor.statistics.drift.eprocess import Advance, Alarm, Block, advance_evidence
+from monitor.statistics.drift.explain import direction, explain_drift
+from monitor.statistics.drift.reference import ReferencePool
+from monitor.store.connection import make_naive, transaction, utc_day
 from monitor.store.evidence import streams as held
-from monitor.store.evidence.alarms import AlarmRow, newest_alarms, store_alarms, store_words
-from monitor.store.evidence.streams import Judged, Stream, Traffic
+from monitor.store.evidence.alarms import AlarmRow, load_newest_alarms, store_alarms, store_words
+from monitor.store.evidence.streams import EvidencePath, Stream, Traffic
 from monitor.store.folded import forget_folded, note_folded
 from monitor.store.model_store import ModelStore
 
 log = structlog.get_logger("calwatch")
 
 
-def weigh(store: ModelStore, rulebook: Rulebook, now: datetime) -> tuple[Evidence, ...]:
+def weigh_evidence(store: ModelStore, rulebook: Rulebook, now: datetime) -> tuple[Evidence, ...]:
     """Judge what is new for every drift rule of the model, and return the evidence of all open streams."""
     rules = [rule for rule in rulebook if isinstance(rule, DriftRule)]
     if not rules:
@@ -59,7 +59,7 @@ def weigh(store: ModelStore, rulebook: Rulebook, now: datetime) -> tuple[Evidenc
     floor, changed = held.evidence_start(store.connection, store.model_id)
     if floor is None or floor >= end:
         return ()
-    with atomic(store.connection):
+    with transaction(store.connection):
         for rule in rules:
             _weigh_rule(store, rule, floor, changed, end, now)
         held.forget_changes(store.connection, store.model_id, end)
@@ -85,7 +85,7 @@ def _weigh_rule(
     streams = streams_of(store, rule, traffic, members, start, end)
     _note_refused(connection, model, rule, streams, end)
     run = _run(model, rule, streams, traffic.buckets, kept)
-    run = replace(run, telling=telling_of(connection, run, traffic, start, reach, kept))
+    run = replace(run, told_run=told_run_of(connection, run, traffic, start, reach, kept))
     held.store_streams(connection, model.name, rule.name, run.streams, streams.closed)
     held.forget_from(connection, model.name, rule.name, start, utc_day(floor))
     run, path, alarms, told = _judge_days(store, run, traffic, members)
@@ -94,7 +94,7 @@ def _weigh_rule(
     store_alarms(connection, model.name, rule.name, alarms)
     store_alarms(connection, model.name, rule.name, told, told_at=now)
     _explain_newest(store, run, floor)
-    explain_told(store, run, max(floor, start))
+    explain_told_alarms(store, run, max(floor, start))
     held.store_reach(connection, model.name, rule.name, basis, end)
 
 
@@ -107,7 +107,7 @@ def _note_refused(
         met = FoldedValues("drift", rule.name, judged, end, end, len(streams.refused), streams.refused)
         told = note_folded(connection, model.name, met)
         if told:
-            log.warning("versions not judged", model=model.name, rule=rule.name, finding=told_folded(told))
+            log.warning("versions not judged", model=model.name, rule=rule.name, finding=describe_folded(told))
     elif not streams.full:
         forget_folded(connection, model.name, "drift", rule.name)
 
@@ -124,20 +124,20 @@ def _run(
     kept: held.Checkpoint | None,
 ) -> Run:  # fmt: skip
     """What is held of the streams: now, or at a checkpoint, where those that came later had nothing yet."""
-    blobs = kept_of(streams.open, kept)
+    blobs = blobs_of(streams.open, kept)
     gathering = None
     if rule.reference == "deployment":
-        gathering = tuple(Gathering.from_bytes(blob) if blob else Gathering() for _, blob, _ in blobs)
+        gathering = tuple(ReferencePool.from_bytes(blob) if blob else ReferencePool() for _, blob, _ in blobs)
     limits = limits_of(rule, model, streams, buckets)
-    return Run(model, rule, streams.open, limits, joined([state for state, *_ in blobs]), gathering)
+    return Run(model, rule, streams.open, limits, join_states([state for state, *_ in blobs]), gathering)
 
 
 def _judge_days(
     store: ModelStore, run: Run, traffic: Traffic, members: Members
-) -> tuple[Run, list[Judged], list[AlarmRow], list[AlarmRow]]:
+) -> tuple[Run, list[EvidencePath], list[AlarmRow], list[AlarmRow]]:
     """Advance day by day, with a checkpoint before each; returns the run with its new state, the path, the alarms, and
     those of them, or others, that are to be told."""
-    path: list[Judged] = []
+    path: list[EvidencePath] = []
     alarms: list[AlarmRow] = []
     told: list[AlarmRow] = []
     model, rule = run.model, run.rule
@@ -150,27 +150,27 @@ def _judge_days(
             held.store_checkpoint(store.connection, model.name, rule.name, day, run.checkpoint())
         gathering, block = block_of(store, run, traffic, links, buckets)
         limits = run.limits[:, columns]
-        step = advance(run.state, block, limits, model.bucket / DAY)
+        step = advance_evidence(run.state, block, limits, model.bucket / DAY)
         path.append(_path(step, block, limits, buckets))
         run = replace(run, state=step.state, gathering=gathering)
         at = {bucket: column for column, bucket in enumerate(block.bucket.tolist())}
         found = [_alarm(run, alarm, float(limits[alarm.row, at[alarm.bucket]])) for alarm in step.alarms]
         alarms += found
-        if run.telling is None:
+        if run.told_run is None:
             told += found
             continue
-        step = advance(run.telling.state, block, limits, model.bucket / DAY, told=run.telling.told)
+        step = advance_evidence(run.told_run.state, block, limits, model.bucket / DAY, told=run.told_run.told)
         told += [_alarm(run, alarm, float(limits[alarm.row, at[alarm.bucket]])) for alarm in step.alarms]
-        run = replace(run, telling=Telling(step.state, run.telling.told.after(int(block.bucket[-1]))))
-    return replace(run, telling=run.telling.ended() if run.telling else None), path, alarms, told
+        run = replace(run, told_run=ToldRun(step.state, run.told_run.told.pass_bucket(int(block.bucket[-1]))))
+    return replace(run, told_run=run.told_run.drop_ended() if run.told_run else None), path, alarms, told
 
 
-def _path(step: Advance, block: Block, limits: Floats, buckets: Sequence[datetime]) -> Judged:
+def _path(step: Advance, block: Block, limits: Floats, buckets: Sequence[datetime]) -> EvidencePath:
     ratio = np.exp(np.minimum(step.log_evidence - np.log(limits), 700.0))
     row, column = np.nonzero(block.samples > 0)
-    starts = np.array([naive(bucket) for bucket in buckets], dtype="datetime64[us]")
+    starts = np.array([make_naive(bucket) for bucket in buckets], dtype="datetime64[us]")
     samples = block.samples[row, column].astype(np.int64)
-    return Judged(row, starts[column], samples, ratio[row, column])
+    return EvidencePath(row, starts[column], samples, ratio[row, column])
 
 
 def _alarm(run: Run, alarm: Alarm, limit: float) -> AlarmRow:
@@ -187,7 +187,7 @@ def _explain_newest(store: ModelStore, run: Run, floor: datetime) -> None:
     When late labels take back the newest, the one before it is explained then, unless its buckets have been folded.
     """
     rows = {stream.key: row for row, stream in enumerate(run.streams)}
-    newest = newest_alarms(store.connection, run.model.name, run.rule.name, run.model.bucket)
+    newest = load_newest_alarms(store.connection, run.model.name, run.rule.name, run.model.bucket)
     explained = [
         replace(alarms.newest, direction=_words(store, run, rows[key], alarms.newest))
         for key, alarms in newest.items()
@@ -205,7 +205,7 @@ def _words(store: ModelStore, run: Run, row: int, alarm: AlarmRow) -> str:
     _, block = block_of(store, alone, since, links, since.buckets)
     onset, at = ((moment - EPOCH) // model.bucket for moment in (alarm.onset, alarm.bucket))
     # a tilt shapes contributions alone, which are not told
-    words = direction(explain(block, 0, 0, onset, at))
+    words = direction(explain_drift(block, 0, 0, onset, at))
     return f"{words} compared with its first samples" if words and run.gathering is not None else words
 
 
@@ -216,7 +216,7 @@ def _listed(run: Run) -> list[Stream]:
 
 
 def _shown(connection: duckdb.DuckDBPyConnection, model: Model, rule: DriftRule, floor: datetime) -> list[Evidence]:
-    alarms = newest_alarms(connection, model.name, rule.name, model.bucket, "told_alarms")
+    alarms = load_newest_alarms(connection, model.name, rule.name, model.bucket, "told_alarms")
     ratios = held.newest_ratios(connection, model.name, rule.name, floor)
     shown = []
     for stream in held.load_streams(connection, model.name, rule.name):
@@ -243,5 +243,5 @@ def _missing(rule: DriftRule, stream: Stream) -> int | None:
     """Samples that the reference of a stream still lacks; None when it is judged."""
     if rule.reference != "deployment":
         return None
-    gathering = Gathering.from_bytes(stream.reference) if stream.reference else Gathering()
+    gathering = ReferencePool.from_bytes(stream.reference) if stream.reference else ReferencePool()
     return None if gathering.reference is not None else max(math.ceil(rule.reference_samples - gathering.weight), 1)

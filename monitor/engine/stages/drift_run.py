@@ -12,8 +12,8 @@ from monitor.config.settings import Model
 from monitor.engine.stages.streams import Members
 from monitor.model import DriftRule, Slice
 from monitor.statistics.drift.bets import BinSums, Tolerance
-from monitor.statistics.drift.eprocess import NEVER, Block, EvidenceState, Told
-from monitor.statistics.drift.reference import Gathering, gather, reference_bands
+from monitor.statistics.drift.eprocess import NEVER, Block, EvidenceState, ToldAlarms
+from monitor.statistics.drift.reference import ReferencePool, pool_reference, reference_bands
 from monitor.store.evidence import streams as held
 from monitor.store.evidence.streams import Stream, Traffic
 from monitor.store.model_store import ModelStore
@@ -24,15 +24,15 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class ToldRun:
     """The run for alarms to be told, where it is not that of the evidence."""
 
     state: EvidenceState
-    told: Told
+    told: ToldAlarms
 
-    def ended(self) -> "Telling":
+    def drop_ended(self) -> "ToldRun":
         """With nothing left of streams whose newest told alarm lies behind the newest bucket there is."""
-        return replace(self, state=self.state.without(np.flatnonzero(self.told.newest != NEVER)))
+        return replace(self, state=self.state.drop(np.flatnonzero(self.told.newest != NEVER)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class Run:
     streams: tuple[Stream, ...]
     limits: Floats
     state: EvidenceState
-    gathering: tuple[Gathering, ...] | None  # None: judged against the scores themselves
-    telling: Telling | None = None  # None: the same as the evidence
+    gathering: tuple[ReferencePool, ...] | None  # None: judged against the scores themselves
+    told_run: ToldRun | None = None  # None: the same as the evidence
 
     def checkpoint(self) -> tuple[Stream, ...]:
         """The streams with what is held of them now."""
@@ -60,13 +60,13 @@ class Run:
         )
 
     def _told(self, row: int) -> bytes | None:
-        if self.telling is None:
+        if self.told_run is None:
             return None
-        told = self.telling.state.to_bytes(row)
+        told = self.told_run.state.to_bytes(row)
         return None if told == self.state.to_bytes(row) else told
 
 
-def kept_of(
+def blobs_of(
     streams: Sequence[Stream], kept: held.Checkpoint | None
 ) -> list[tuple[bytes | None, bytes | None, bytes | None]]:
     """(state, reference, told) of each stream, now or at a checkpoint, where those that came later had nothing yet."""
@@ -75,10 +75,10 @@ def kept_of(
     return [kept.get(stream.key, (None, None, None)) for stream in streams]
 
 
-def joined(states: Sequence[bytes | None]) -> EvidenceState:
+def join_states(states: Sequence[bytes | None]) -> EvidenceState:
     """The states of several streams as one; None is a stream of which nothing is known yet."""
-    parts = [EvidenceState.from_bytes(state) if state else EvidenceState.fresh(1) for state in states]
-    return EvidenceState.joined(parts) if parts else EvidenceState.fresh(0)
+    parts = [EvidenceState.from_bytes(state) if state else EvidenceState.begin(1) for state in states]
+    return EvidenceState.join(parts) if parts else EvidenceState.begin(0)
 
 
 def links_of(
@@ -102,7 +102,7 @@ def links_of(
 
 def block_of(
     store: ModelStore, run: Run, traffic: Traffic, links: NDArray[np.int64], buckets: Sequence[datetime]
-) -> tuple[tuple[Gathering, ...] | None, Block]:
+) -> tuple[tuple[ReferencePool, ...] | None, Block]:
     """What is to be judged of some buckets of the traffic, each stream from its opening on, and the references after them."""
     rule, width = run.rule, len(buckets)
     index = [(bucket - EPOCH) // run.model.bucket for bucket in buckets]
@@ -114,12 +114,12 @@ def block_of(
     opened = np.array([[bucket >= stream.opened for bucket in buckets] for stream in run.streams], dtype=np.bool_)
     opened = opened.reshape(len(run.streams), width)
     if run.gathering is None:
-        sums = held.load_sums(store, traffic, buckets).regrouped(links, len(run.streams))
-        return None, Block.against_scores(sums.only(opened), index, tolerance)
+        sums = held.load_sums(store, traffic, buckets).regroup(links, len(run.streams))
+        return None, Block.against_scores(sums.select_buckets(opened), index, tolerance)
     mapping = (links[:, None, :] * width + np.arange(width)[None, :, None]).reshape(-1, 2)
-    cells = held.load_cells(store, traffic, buckets).regrouped(mapping)
-    cells = cells.picked(opened.reshape(-1)[cells.unit])
-    gathering, judged = gather(run.gathering, cells, width, rule.reference_samples)
+    cells = held.load_cells(store, traffic, buckets).regroup(mapping)
+    cells = cells.pick(opened.reshape(-1)[cells.unit])
+    gathering, judged = pool_reference(run.gathering, cells, width, rule.reference_samples)
     lower, upper = reference_bands([one.reference for one in gathering], cells, width, tolerance)
-    sums = BinSums.from_cells(cells, len(run.streams), width).only(judged)
+    sums = BinSums.from_cells(cells, len(run.streams), width).select_buckets(judged)
     return tuple(gathering), Block.of(sums, index, lower, upper)

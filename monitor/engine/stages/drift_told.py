@@ -15,43 +15,45 @@ from monitor.engine.stages.drift_run import (
     EPOCH,
     Floats,
     Run,
-    Telling,
+    ToldRun,
+    blobs_of,
     block_of,
-    joined,
-    kept_of,
+    join_states,
     links_of,
 )
 from monitor.engine.stages.streams import members_of
 from monitor.statistics.drift.bets import DETECTOR_BINS
-from monitor.statistics.drift.eprocess import NEVER, Told
+from monitor.statistics.drift.eprocess import NEVER, ToldAlarms
 from monitor.statistics.drift.explain import direction, span_sums, summed_bins
 from monitor.store.connection import utc_day
 from monitor.store.evidence import streams as held
-from monitor.store.evidence.alarms import StreamAlarms, newest_alarms, newest_told, store_words
+from monitor.store.evidence.alarms import StreamAlarms, load_newest_alarms, load_newest_told, store_words
 from monitor.store.evidence.streams import Traffic
 from monitor.store.model_store import ModelStore
 
 _TOLD_OVER = timedelta(days=1)  # before an alarm: what is told of it is seen over so long, if its drift is as old
 
 
-def telling_of(
+def told_run_of(
     connection: duckdb.DuckDBPyConnection, run: Run, traffic: Traffic, start: datetime, reach: datetime | None,
     kept: held.Checkpoint | None,
-) -> Telling | None:  # fmt: skip
+) -> ToldRun | None:  # fmt: skip
     """The run for alarms to be told, from ``start``; None where it is that of the evidence: as long as nothing is judged
     again and it has never differed. What was judged before ``reach`` is looked at where it ends."""
-    blobs = kept_of(run.streams, kept)
-    newest = newest_told(connection, run.model.name, run.rule.name, start)
+    blobs = blobs_of(run.streams, kept)
+    newest = load_newest_told(connection, run.model.name, run.rule.name, start)
     known = [bucket for bucket in traffic.buckets if reach is not None and bucket < reach]
     if not (newest or known or any(told for *_, told in blobs)):
         return None
     width = run.model.bucket
     ahead = [(newest[s.key] - EPOCH) // width if s.key in newest else NEVER for s in run.streams]
     since = (known[-1] - EPOCH) // width if known else 0
-    return Telling(joined([told or state for state, _, told in blobs]), Told(np.array(ahead, dtype=np.int64), since))
+    return ToldRun(
+        join_states([told or state for state, _, told in blobs]), ToldAlarms(np.array(ahead, dtype=np.int64), since)
+    )
 
 
-def explain_told(store: ModelStore, run: Run, since: datetime) -> None:
+def explain_told_alarms(store: ModelStore, run: Run, since: datetime) -> None:
     """Put the newest alarm told of each stream into words; again where labels of its time may have come since.
 
     They speak of the time since its drift began, of at least a day of it if it is as old: so they are the same for who
@@ -60,7 +62,7 @@ def explain_told(store: ModelStore, run: Run, since: datetime) -> None:
     """
     model = run.model
     rows = {stream.key: row for row, stream in enumerate(run.streams)}
-    newest = newest_alarms(store.connection, model.name, run.rule.name, model.bucket, "told_alarms")
+    newest = load_newest_alarms(store.connection, model.name, run.rule.name, model.bucket, "told_alarms")
     wanted = {rows[key]: alarms for key, alarms in newest.items() if alarms.newest.bucket >= since}
     words = _told_words(store, run, wanted)
     explained = [replace(wanted[row].newest, direction=text) for row, text in words.items()

@@ -19,9 +19,9 @@ from monitor.model import (
     Rule,
     Slice,
 )
-from monitor.rules.conditions import applies
-from monitor.statistics.calibration.disparity import Comparison, compare_with_rest, judged
-from monitor.statistics.calibration.metrics import measure
+from monitor.rules.conditions import is_covered
+from monitor.statistics.calibration.disparity import Comparison, assess_disparities, compare_with_rest
+from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.calibration.reliability import reliability
 from monitor.statistics.cells import SCORE_BINS
 from monitor.store.cells import WindowCells
@@ -50,7 +50,7 @@ def readings_of(
     units = len(held.slices)
     if not units:
         return ()
-    metrics = measure(held.cells, units, held.clusters, min_samples=model.min_samples)
+    metrics = measure_calibration(held.cells, units, held.clusters, min_samples=model.min_samples)
     bars = reliability(held.cells, units, held.clusters)
     unknown = np.full(units, np.nan)
     samples = metrics["samples"]
@@ -107,9 +107,9 @@ def _disparities(
     model: Model, rule: DisparityRule, start: datetime, end: datetime, held: WindowCells, compared: Comparison
 ) -> list[Disparity]:
     needed = max(rule.min_samples, model.min_samples)
-    covered = np.array([applies(rule, slice_) for slice_ in held.slices])
+    covered = np.array([is_covered(rule, slice_) for slice_ in held.slices])
     enough = np.minimum(compared.samples, compared.rest_samples) >= needed
-    verdict = judged(compared, covered & enough, level=rule.level, above=rule.above)
+    verdict = assess_disparities(compared, covered & enough, level=rule.level, above=rule.above)
     known = np.isfinite(verdict.lower)
     columns = {
         "own": compared.own, "rest": compared.rest, "difference": compared.difference, "lower": verdict.lower,

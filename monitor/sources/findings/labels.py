@@ -9,7 +9,7 @@ import duckdb
 
 from monitor.config.settings import Model
 from monitor.model import Task
-from monitor.model.wording import counted, first_few
+from monitor.model.wording import first_few, quantity
 from monitor.sources.findings import Finding, Weight
 from monitor.store.connection import fetch_row
 from monitor.store.sql import statement
@@ -39,7 +39,7 @@ def find_contradictions(connection: duckdb.DuckDBPyConnection) -> Iterator[Findi
     if contradicting and contradicting >= _FEW * labelled:
         yield Finding(
             Weight.SUSPICIOUS,
-            f"{contradicting:,} of {counted(labelled, 'labelled prediction')} have labels that contradict each other within "
+            f"{contradicting:,} of {quantity(labelled, 'labelled prediction')} have labels that contradict each other within "
             "one file, and nothing in labelled_at tells which came later: the last row counts. Where several people label, "
             "decide before; where labels are corrected, give labelled_at",
         )

@@ -15,7 +15,7 @@ from monitor.sources.formats.heads import Head, demand_utf8, read_head
 from monitor.sources.formats.layout import TIMES, Layout, are_numbers, are_times, read_path, rejects_of
 from monitor.sources.formats.open_quotes import demand_quotes_closed
 from monitor.sources.formats.paths import parted_paths, text_in_text
-from monitor.store.connection import literal, quoted
+from monitor.store.connection import quote_name, quote_text
 
 _DELIMITERS = ",;\t|"
 _LOOKED = 100  # rows of the head that are looked at
@@ -47,10 +47,10 @@ def csv_layout(
     escape = "\\" if _escapes_by_backslash(head.lines[header.line + 1 :], header.delimiter, len(names)) else '"'
     if escape == '"':
         demand_quotes_closed(path, long_lines.CSV_LINE, header.delimiter, connection)
-    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+    columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in names)
     mixed = _mixes_line_ends(head.text)  # which a strict reader stops at, or reads no row of
     dialect = (
-        f"columns = {{{columns}}}, delim = {literal(header.delimiter)}, quote = '\"', escape = {literal(escape)}, "
+        f"columns = {{{columns}}}, delim = {quote_text(header.delimiter)}, quote = '\"', escape = {quote_text(escape)}, "
         f"header = false, skip = {header.line + 1}, auto_detect = false, hive_partitioning = false, null_padding = false, "
         f"{long_lines.line_limits(long_lines.CSV_LINE)}, "
         f"store_rejects = true, rejects_limit = 0, nullstr = ''{', strict_mode = false' if mixed else ''}"
@@ -59,7 +59,7 @@ def csv_layout(
     expressions = _expressions(connection, relation, wanted, names, folders)
     for name in expressions.keys() - set(TIMES):
         if (own := wanted[name]) in folders and own in names:
-            demand_agreement(connection, path, relation, quoted(own), own, folders[own])
+            demand_agreement(connection, path, relation, quote_name(own), own, folders[own])
     values = {
         name: [row[at].strip() for row in rows if at < len(row) and row[at].strip()] for at, name in enumerate(names)
     }
@@ -217,13 +217,13 @@ def _expressions(
     found = {}
     for name, own in wanted.items():
         if own in names:
-            found[name] = f"trim({quoted(own)})"
+            found[name] = f"trim({quote_name(own)})"
         elif own in folders:
             value = folders[own]
-            found[name] = "NULL::VARCHAR" if value is None else literal(value)
+            found[name] = "NULL::VARCHAR" if value is None else quote_text(value)
         else:
             column, steps = next(((column, steps) for column, steps in parted_paths(own) if column in names), ("", ()))
-            text = text_in_text(quoted(column), steps) if column else ""
+            text = text_in_text(quote_name(column), steps) if column else ""
             if text and connection.execute(f"SELECT 1 FROM {relation} WHERE {text} IS NOT NULL LIMIT 1").fetchone():
                 found[name] = f"trim({text})"
     return found
@@ -242,6 +242,6 @@ def csv_relation(path: str, layout: Layout, columns: str) -> tuple[str, str]:
     """The SELECT over a file, and the SELECT of lines that made no row."""
     number = "row_number() OVER () - 1"  # DuckDB keeps the order of lines
     return (
-        f"SELECT {literal(path)} AS _file, {number} AS _row, {number} AS _position{columns} "
+        f"SELECT {quote_text(path)} AS _file, {number} AS _row, {number} AS _position{columns} "
         f"FROM read_csv({read_path(path)}, {layout.dialect})"
     ), rejects_of(layout.skipped + 1)

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 import duckdb
 
 from monitor.model.errors import SourceError
-from monitor.store.connection import literal
+from monitor.store.connection import quote_text
 
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
@@ -28,7 +28,7 @@ def folder_values(path: str) -> dict[str, str | None]:
 def folder_value(own: str, path_column: str) -> str:
     """SQL giving what the folders of the file in ``path_column`` say of ``own``, for files of several folders at once."""
     pattern = f"/{re.escape(own)}=([^/=?]*)/"
-    return f"nullif(url_decode(regexp_extract({path_column}, {literal(pattern)}, 1)), '{_NO_VALUE}')"
+    return f"nullif(url_decode(regexp_extract({path_column}, {quote_text(pattern)}, 1)), '{_NO_VALUE}')"
 
 
 def demand_agreement(

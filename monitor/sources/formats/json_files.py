@@ -12,7 +12,7 @@ from monitor.sources.formats.folders import demand_agreement
 from monitor.sources.formats.heads import Head, demand_utf8, pipe_command, read_head
 from monitor.sources.formats.layout import TIMES, Layout, are_numbers, are_times, lines_of, rejects_of
 from monitor.sources.formats.paths import is_reached, json_text, nested_values, parse_json, split_path
-from monitor.store.connection import literal, quoted
+from monitor.store.connection import quote_name, quote_text
 
 _LOOKED = 100  # objects whose values are looked at
 _ENOUGH = 20  # objects, where they have all that is asked for
@@ -112,13 +112,14 @@ def _nested(objects: Sequence[Mapping[str, Any]], wanted: Mapping[str, str]) -> 
 def _expression(own: str, folders: Mapping[str, str | None]) -> str:
     text = json_text("valid", own)
     value = folders.get(own)
-    return text if value is None else f"coalesce({text}, CASE WHEN valid IS NOT NULL THEN {literal(value)} END)"
+    return text if value is None else f"coalesce({text}, CASE WHEN valid IS NOT NULL THEN {quote_text(value)} END)"
 
 
 def _absent(connection: duckdb.DuckDBPyConnection, valid: str, unseen: Mapping[str, str]) -> set[str]:
     """Of these, the names that no line of the file has; none where no line is an object."""
     has = ", ".join(
-        f"coalesce(bool_or({json_text('valid', own)} IS NOT NULL OR json_exists(valid, {literal('$.' + quoted(own))})), false)"
+        f"coalesce(bool_or({json_text('valid', own)} IS NOT NULL "
+        f"OR json_exists(valid, {quote_text('$.' + quote_name(own))})), false)"
         for own in unseen.values()
     )
     found = connection.execute(
@@ -197,7 +198,7 @@ def _has_object(connection: duckdb.DuckDBPyConnection, valid: str) -> bool:
 
 def json_relation(paths: Sequence[str], columns: str) -> tuple[str, str]:
     """The SELECT over these files, and the SELECT of lines that made no row."""
-    listed = ", ".join(literal(path) for path in paths)
+    listed = ", ".join(quote_text(path) for path in paths)
     row = "number - min(number) OVER (PARTITION BY _path)" if len(paths) > 1 else "number"
     return (
         f"SELECT _path AS _file, _row, (list_position([{listed}], _path)::BIGINT << 40) + _row AS _position, "

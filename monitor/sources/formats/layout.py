@@ -8,7 +8,7 @@ from monitor.config.settings import Model
 from monitor.model import Task
 from monitor.sources.formats import long_lines
 from monitor.sources.formats.long_lines import LongLine
-from monitor.store.connection import literal
+from monitor.store.connection import quote_text
 from monitor.store.sql import statement
 
 TIMES = ("observed_at", "labelled_at")
@@ -85,7 +85,7 @@ def missing_columns(has: Collection[str], holds: str, needs: Needs) -> dict[str,
 
 def read_path(path: str) -> str:
     """SQL text of a path to read: DuckDB takes ``data[1].csv`` for a pattern, and would read ``data1.csv`` in its place."""
-    return literal(re.sub(r"[*?\[]", r"[\g<0>]", path))
+    return quote_text(re.sub(r"[*?\[]", r"[\g<0>]", path))
 
 
 def lines_of(paths: Sequence[str], longest: int = long_lines.JSON_LINE, options: str = "") -> str:
@@ -109,7 +109,7 @@ def rejects_of(first: int | str, long: Sequence[tuple[str, LongLine]] = ()) -> s
             f"SELECT file_path AS _file, line - {first} AS _row, text AS _unreadable, reason AS _reason FROM ({told})"
         )
     values = ", ".join(
-        f"({literal(path)}, {each.number}, {each.start}, {literal(each.description)})" for path, each in long
+        f"({quote_text(path)}, {each.number}, {each.start}, {quote_text(each.description)})" for path, each in long
     )
     return statement("csv_rejects_listed", told=told, values=values, first=str(first))
 

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 from monitor.sources.batch import Rows
 from monitor.sources.formats import relations as formats
 from monitor.sources.formats.layout import Layout, rejects_of
-from monitor.store.connection import literal
+from monitor.store.connection import quote_text
 
 _ROW_BITS = 40  # of a position: above them is the place of the file
 
@@ -53,5 +53,5 @@ def _rejects(files: Sequence[tuple[str, Layout]]) -> str:
     long = [(path, line) for path, layout in files for line in layout.long]
     if len(set(first)) == 1:
         return rejects_of(first[0], long)
-    paths = ", ".join(literal(path) for path, _ in files)
+    paths = ", ".join(quote_text(path) for path, _ in files)
     return rejects_of(f"list_extract({first}, list_position([{paths}], file_path))", long)

@@ -8,7 +8,7 @@ from monitor.model.errors import SourceError
 from monitor.sources.formats.folders import demand_agreement, folder_value
 from monitor.sources.formats.layout import TIMES, Layout, read_path
 from monitor.sources.formats.paths import field_of, parted_paths, type_names
-from monitor.store.connection import literal, quoted
+from monitor.store.connection import quote_name, quote_text
 
 _LOOKED_INTO = ("json_", "element_at", "list_extract")  # SQL of what may be in some rows, and a type does not tell
 
@@ -28,9 +28,9 @@ def parquet_layout(
     for name, own in wanted.items():
         if own in own_types:
             types[name] = "VARCHAR" if own in empty else own_types[own]
-            expressions[name] = f"{quoted(own)}::VARCHAR" if own in empty else quoted(own)
+            expressions[name] = f"{quote_name(own)}::VARCHAR" if own in empty else quote_name(own)
             if own in folders and name not in TIMES:
-                demand_agreement(connection, path, file, quoted(own), own, folders[own])
+                demand_agreement(connection, path, file, quote_name(own), own, folders[own])
         elif own in folders:
             types[name], expressions[name] = "VARCHAR", folder_value(own, "_path")
         elif reached := _nested(connection, file, own, own_types):
@@ -55,8 +55,8 @@ def _nested(
     column, steps = next(((column, steps) for column, steps in parted_paths(own) if column in own_types), ("", ()))
     if not column:
         return None
-    (type_,) = connection.sql(f"SELECT {quoted(column)} FROM {file}").types
-    reached = field_of(quoted(column), type_, steps)
+    (type_,) = connection.sql(f"SELECT {quote_name(column)} FROM {file}").types
+    reached = field_of(quote_name(column), type_, steps)
     if reached is None or not any(word in reached[0] for word in _LOOKED_INTO):
         return reached
     found = connection.execute(f"SELECT 1 FROM {file} WHERE {reached[0]} IS NOT NULL LIMIT 1").fetchone()
@@ -91,7 +91,7 @@ def _numbers(connection: duckdb.DuckDBPyConnection, file: str, expressions: Mapp
 
 def parquet_relation(paths: Sequence[str], columns: str) -> str:
     """The SELECT over these files."""
-    listed, read = ", ".join(map(literal, paths)), ", ".join(map(read_path, paths))
+    listed, read = ", ".join(map(quote_text, paths)), ", ".join(map(read_path, paths))
     return (
         f"SELECT _path AS _file, file_row_number AS _row, (list_position([{listed}], _path)::BIGINT << 40) "
         f"+ file_row_number AS _position{columns} FROM read_parquet([{read}], filename = '_path', file_row_number = true, "

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from monitor.store.connection import literal, quoted
+from monitor.store.connection import quote_name, quote_text
 
 _STEP = re.compile(r"[^.\[\]]+|\[\d+\]")
 
@@ -37,7 +37,7 @@ def parted_paths(own: str) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def json_text(document: str, own: str) -> str:
     """SQL giving the text of a key or a path in the JSON ``document``; a key that holds the dots itself wins."""
-    flat = f"json_extract_string({document}, {literal('$.' + quoted(own))})"
+    flat = f"json_extract_string({document}, {quote_text('$.' + quote_name(own))})"
     steps = split_path(own)
     return flat if len(steps) < 2 else f"coalesce({flat}, {', '.join(_reached(document, steps))})"
 
@@ -50,11 +50,11 @@ def text_in_text(text: str, steps: Sequence[str]) -> str:
 def _reached(document: str, steps: Sequence[str]) -> Iterator[str]:
     """In one go, and with each way to stop at a text between that holds JSON itself; COALESCE tries one after the other."""
     for as_index in (True, False) if any(step.isdecimal() for step in steps) else (True,):
-        yield f"json_extract_string({document}, {literal(_json_path(steps, as_index=as_index))})"
+        yield f"json_extract_string({document}, {quote_text(_json_path(steps, as_index=as_index))})"
         for stop in range(1, len(steps)):
-            text = f"json_extract_string({document}, {literal(_json_path(steps[:stop], as_index=as_index))})"
+            text = f"json_extract_string({document}, {quote_text(_json_path(steps[:stop], as_index=as_index))})"
             rest = _json_path(steps[stop:], as_index=as_index)
-            yield f"json_extract_string({_opened(text)}, {literal(rest)})"
+            yield f"json_extract_string({_opened(text)}, {quote_text(rest)})"
 
 
 def _opened(text: str) -> str:
@@ -65,7 +65,7 @@ def _opened(text: str) -> str:
 
 def _json_path(steps: Sequence[str], *, as_index: bool) -> str:
     return "$" + "".join(
-        f"[{int(step)}]" if as_index and step.isdecimal() else step if step.startswith("[") else "." + quoted(step)
+        f"[{int(step)}]" if as_index and step.isdecimal() else step if step.startswith("[") else "." + quote_name(step)
         for step in steps
     )
 
@@ -119,13 +119,13 @@ def field_of(column: str, type_: Any, steps: Sequence[str]) -> tuple[str, str] |
     if kind == "struct":
         for name, inner in type_.children:
             if name == first or name.casefold() == first.casefold():
-                return field_of(f"struct_extract({column}, {literal(name)})", inner, rest)
+                return field_of(f"struct_extract({column}, {quote_text(name)})", inner, rest)
         return None
     if kind in ("list", "array") and index.isdecimal():
         inner = type_.children[0][1]
         return field_of(f"list_extract({column}, {int(index) + 1})", inner, rest)
     if kind == "map":
-        return field_of(f"element_at({column}, {literal(first)})[1]", type_.children[1][1], rest)
+        return field_of(f"element_at({column}, {quote_text(first)})[1]", type_.children[1][1], rest)
     return (text_in_text(f"{column}::VARCHAR", steps), "VARCHAR") if kind == "varchar" else None
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import duckdb
 
 from monitor.config.settings import CANONICAL_COLUMNS
-from monitor.config.settings import Source as SourceConfig
+from monitor.config.sources import SourceSettings
 from monitor.model.errors import SourceError
 from monitor.sources.formats import long_lines
 from monitor.sources.formats.csv_files import csv_layout, csv_relation
@@ -16,7 +16,7 @@ from monitor.sources.formats.json_files import json_layout, json_relation
 from monitor.sources.formats.layout import TIMES, Layout, Needs, missing_columns, time_unit
 from monitor.sources.formats.parquet_files import parquet_layout, parquet_relation
 from monitor.sources.formats.zstd_lines import demand_no_lost_lines
-from monitor.store.connection import quoted
+from monitor.store.connection import quote_name
 
 __all__ = ["Layout", "layout_of", "relation_of", "wrong_types"]
 
@@ -28,7 +28,7 @@ _NUMERIC_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYI
 
 
 def layout_of(
-    connection: duckdb.DuckDBPyConnection, path: str, config: SourceConfig, slices: Sequence[str],
+    connection: duckdb.DuckDBPyConnection, path: str, config: SourceSettings, slices: Sequence[str],
     needs: Needs, *, pushed: bool = False,
 ) -> Layout:  # fmt: skip
     """Look at one file; of one that was ``pushed``, folders say nothing. Raises duckdb.Error, OSError or SourceError when it is
@@ -63,7 +63,7 @@ def _format_by_name(path: str) -> str:
 
 def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
     """The SELECT over these files (CSV only one), and the SELECT of lines that made no row."""
-    columns = "".join(f", {expression} AS {quoted(name)}" for name, expression in layout.expressions.items())
+    columns = "".join(f", {expression} AS {quote_name(name)}" for name, expression in layout.expressions.items())
     if layout.format == "parquet":
         return parquet_relation(paths, columns), None
     if layout.format == "csv":
@@ -72,7 +72,7 @@ def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
     return json_relation(paths, columns)
 
 
-def wrong_types(layout: Layout, config: SourceConfig, slices: Sequence[str] = ()) -> str:
+def wrong_types(layout: Layout, config: SourceSettings, slices: Sequence[str] = ()) -> str:
     """A sentence about a column whose type holds no such value; "" when all fit."""
     for name, type_ in layout.types.items():
         kind = type_.split("(")[0]
@@ -98,7 +98,7 @@ def wrong_types(layout: Layout, config: SourceConfig, slices: Sequence[str] = ()
     return ""
 
 
-def _wrong_unit(layout: Layout, name: str, config: SourceConfig) -> str:
+def _wrong_unit(layout: Layout, name: str, config: SourceSettings) -> str:
     """What to do about a time column of numbers; "" where it holds none, or they are in the unit that is set."""
     kind, number = layout.types[name].split("(")[0], layout.numbered.get(name, "")
     guess = time_unit(number)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import duckdb
 import numpy as np
 
-from monitor.store.connection import fetch_row, literal, load_table
+from monitor.store.connection import fetch_row, load_table, quote_text
 from monitor.store.sql import statement
 
 
@@ -50,5 +50,5 @@ def load_file_numbers(
     elif placed:
         number = f"list_extract({list(numbers.values())}, (position >> 40)::BIGINT)"
     else:
-        number = f"map([{', '.join(map(literal, numbers))}]::VARCHAR[], {list(numbers.values())}::INTEGER[])[file]"
+        number = f"map([{', '.join(map(quote_text, numbers))}]::VARCHAR[], {list(numbers.values())}::INTEGER[])[file]"
     connection.execute(f"CREATE OR REPLACE TEMP MACRO number_of_file(position, file) AS ({number})::INTEGER")

@@ -51,12 +51,12 @@ from monitor.sources.labels.rules import (
 from monitor.sources.pulled import Pulled
 from monitor.sources.records import store_notes, write_cursor
 from monitor.sources.times.folds import delay_labels, settle_labels
-from monitor.store.connection import atomic, fetch_column, fetch_row, naive
+from monitor.store.connection import fetch_column, fetch_row, make_naive, transaction
 from monitor.store.model_store import ModelStore
 from monitor.store.places import map_streams
 from monitor.store.rewriting import rewrite_samples
-from monitor.store.scores.logits import has_vectors, settle_logits
-from monitor.store.scores.served import Serving, calibrate
+from monitor.store.scores.logits import has_vectors, normalize_logits
+from monitor.store.scores.served import Serving, calibrate_staged
 from monitor.store.source_facts import load_facts, store_fact
 from monitor.store.sql import statement
 from monitor.store.values import LabelRules
@@ -89,7 +89,7 @@ def ingest_batch(
     close = done.close
     facts = {**load_facts(connection, store.model_id, source), **batch.facts}
     files = batch.items if batch.whole else fetch_column(connection, "SELECT DISTINCT file FROM staged")
-    with atomic(connection):
+    with transaction(connection):
         numbers = number_files(connection, store.model_id, source, files, pushed=batch.on_completed is not None)
     found = Review()
     if batch.whole:
@@ -112,7 +112,7 @@ def ingest_batch(
         for fact, value in {**batch.facts, **found.facts}.items():
             store_fact(connection, store.model_id, source, fact, value, now)
         if has_logits and (
-            said := settle_logits(connection, store.model_id, source, batch.meaning, now, followed=followed)
+            said := normalize_logits(connection, store.model_id, source, batch.meaning, now, followed=followed)
         ):
             pulled.problems.append(Problem(source, "logits_are", said))
         if batch.reread:
@@ -122,7 +122,7 @@ def ingest_batch(
             pulled.parked = join_labels(store, source, now)
         store.registry.map_slices(connection, model)
         if monitor_applies:
-            calibrate(store, serving, len(model.classes))
+            calibrate_staged(store, serving, len(model.classes))
         pulled.removed += take_back_conflicting(store)
         pulled.bad, pulled.quarantined = quarantine_rows(
             connection, model.name, source, now, by_file=batch.part is not None
@@ -182,7 +182,7 @@ def merge_staged(store: ModelStore, rules: LabelRules, now: datetime, pulled: Pu
     pulled.problems += map_streams(store, now)
     _find_existing(store.connection, store.model_id)
     known = store.execute("SELECT 1 FROM existing LIMIT 1").fetchone() is not None
-    own = {"model_id": store.model_id, "now": naive(now)}
+    own = {"model_id": store.model_id, "now": make_naive(now)}
     if known:
         store.execute(
             statement("ingest_incoming"),
@@ -236,7 +236,7 @@ def quarantine_rows(
     connection.execute(statement("quarantine_news"), where)
     counts = _count_reasons(connection, "quarantine_news")
     kept = {"kept": KEPT_RECORDS, "by_file": by_file}
-    connection.execute(statement("quarantine_insert"), {**where, "now": naive(now), **kept})
+    connection.execute(statement("quarantine_insert"), {**where, "now": make_naive(now), **kept})
     return bad, counts
 
 
@@ -254,7 +254,7 @@ def retry_parked(store: ModelStore, now: datetime) -> Pulled:
     meaning = {each.name: each for each in model.source}
     pushed = {each.name for each in model.source if each.kind == "http"}
     with store.transaction():
-        store.execute(statement("parked_stage"), {**own, "too_old": naive(now - model.label_horizon)})
+        store.execute(statement("parked_stage"), {**own, "too_old": make_naive(now - model.label_horizon)})
         store.execute("DELETE FROM parked_labels WHERE model_id = $model_id", own)
         for source in fetch_column(connection, "SELECT DISTINCT source FROM parked"):
             rules = load_rules(store, meaning.get(source, model.source[0]), now)

@@ -58,8 +58,8 @@ def demand_none_refused(batch: Batch, refused: Collection[str]) -> None:
 
 
 def follow_logits(connection: duckdb.DuckDBPyConnection, batch: Batch, facts: Mapping[str, str]) -> str | None:
-    """What ``settle_logits`` is to be told of several files; None of one. Raises ApartError where the vectors of a file change
-    what the source is known to hold."""
+    """What ``normalize_logits`` is to be told of several files; None of one. Raises ApartError where the vectors of a file
+    change what the source is known to hold."""
     if batch.part is None:
         return None
     changing, recent = follow_files(connection, batch.meaning, facts)

@@ -11,7 +11,7 @@ from monitor.sources.batch import Batch
 from monitor.sources.ingest.parting import apart_around
 from monitor.store.dictionaries import plain_value
 from monitor.store.model_store import ModelStore
-from monitor.store.places import needing_none, placed_pairs
+from monitor.store.places import load_placeless, placed_pairs
 from monitor.store.scores.logits import PLACE
 
 
@@ -45,7 +45,7 @@ def _slices_met(store: ModelStore) -> Iterable[int]:
 def _streams_met(store: ModelStore) -> Iterable[int]:
     placed = placed_pairs(store.connection, store.model_id)
     for part, (column, free) in enumerate(
-        zip(("version", "calibrator"), needing_none(store.connection, store.model), strict=True)
+        zip(("version", "calibrator"), load_placeless(store.connection, store.model), strict=True)
     ):
         held = {pair[part] for pair in placed} - free
         if len(held) >= store.model.max_versions:

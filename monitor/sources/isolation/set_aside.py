@@ -10,7 +10,7 @@ from monitor import __version__
 from monitor.model import FileSetAside
 from monitor.sources.isolation.journal import Journal
 from monitor.sources.isolation.room import Room
-from monitor.store.connection import atomic, aware, fetch_row, naive
+from monitor.store.connection import fetch_row, make_aware, make_naive, transaction
 from monitor.store.sql import statement
 
 MOST_TRIES = 2  # that fail, one a cycle; then a file is set aside
@@ -46,7 +46,7 @@ class Suspect:
     def waits_until(self) -> datetime | None:
         """When it may be read again, where calwatch ended so often over it alone that its cause may be something else, and
         that others must be read meanwhile; else None."""
-        more, last = self.crashes_alone - MOST_CRASHES, aware(self.last_tried_at)
+        more, last = self.crashes_alone - MOST_CRASHES, make_aware(self.last_tried_at)
         if more < 0 or last is None:
             return None
         doubled: int = 1 << min(more, 10)
@@ -93,16 +93,16 @@ def store_suspect(connection: duckdb.DuckDBPyConnection, model: str, source: str
     where = {"model": model, "source": source, "item": held.item, "fingerprint": held.fingerprint}
     own = {**where, **asdict(held)}
     del own["last_tried_at"]
-    with atomic(connection):
+    with transaction(connection):
         row = connection.execute(statement("set_aside_since"), where).fetchone()
         _drop(connection, model, source, [held.item])
-        first = row[0] if row and row[0] else naive(now)
-        connection.execute(statement("set_aside_insert"), {**own, "first": first, "now": naive(now)})
+        first = row[0] if row and row[0] else make_naive(now)
+        connection.execute(statement("set_aside_insert"), {**own, "first": first, "now": make_naive(now)})
 
 
 def drop_suspects(connection: duckdb.DuckDBPyConnection, model: str, source: str, items: Sequence[str]) -> None:
     """Forget files that were read, have changed or are gone."""
-    with atomic(connection):
+    with transaction(connection):
         _drop(connection, model, source, items)
 
 
@@ -145,16 +145,16 @@ def take_up_journal(connection: duckdb.DuckDBPyConnection, journal: Journal, now
     where = {"model": entry.model, "source": entry.source}
     known = load_suspects(connection, entry.model, entry.source)
     new = {item: fingerprint for item, fingerprint in entry.items.items() if item not in known}
-    with atomic(connection):
+    with transaction(connection):
         if new:
             connection.execute(
                 statement("set_aside_crash_insert"),
-                {**where, "items": list(new), "fingerprints": list(new.values()), "now": naive(now)},
+                {**where, "items": list(new), "fingerprints": list(new.values()), "now": make_naive(now)},
             )
         connection.execute(
             statement("set_aside_crashed"),
             {
-                **where, "items": list(entry.items), "together": len(entry.items) > 1, "most": TOGETHER, "now": naive(now),
+                **where, "items": list(entry.items), "together": len(entry.items) > 1, "most": TOGETHER, "now": make_naive(now),
             },
         )  # fmt: skip
     journal.clear_entry()

@@ -22,7 +22,7 @@ from monitor.sources.ingest.rounds import ApartError
 from monitor.sources.isolation.alone import TrialOrder
 from monitor.sources.isolation.room import Room, end_with_stdin, give_way, limit_memory, spill_room
 from monitor.store.blame import first_line, is_of_the_disk, is_unexpected, lacks_room
-from monitor.store.connection import set_up
+from monitor.store.connection import prepare_database
 from monitor.store.model_store import ModelStore
 
 _REASON = 300  # characters
@@ -64,7 +64,7 @@ def _try(trial: TrialOrder, item: str, room: Room) -> None:
     """Look at one file, and take its rows into a store of its own."""
     limits = {"memory_limit": trial.memory_limit, "temp_directory": trial.spill, "max_temp_directory_size": room.limit}
     with duckdb.connect(config={**limits}) as connection:
-        set_up(connection, trial.now)
+        prepare_database(connection, trial.now)
         found = trial.source.read_single(connection, item, trial.now)
         if isinstance(found, Batch):
             store = ModelStore.load(connection, trial.model, trial.now)

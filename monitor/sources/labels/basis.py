@@ -12,7 +12,7 @@ from typing import Any
 
 from monitor.config.settings import Model
 from monitor.model import Task
-from monitor.store.connection import literal
+from monitor.store.connection import quote_text
 from monitor.store.values import MISSING_WORDS, LabelRules
 
 _VALUES = 1  # the form that values have; grows when it changes
@@ -74,7 +74,7 @@ class Basis:
 
 def by_source(source: str, values: Mapping[str, str], other: str) -> str:
     """An SQL expression that depends on the source of a row (SQL, NULL = not known)."""
-    cases = [f"WHEN {literal(name)} THEN {value}" for name, value in values.items() if value != other]
+    cases = [f"WHEN {quote_text(name)} THEN {value}" for name, value in values.items() if value != other]
     return f"CASE {source} {' '.join(cases)} ELSE {other} END" if cases else other
 
 

@@ -18,7 +18,7 @@ from monitor.sources.batch import Batch, Source
 from monitor.sources.ingest.review import ONE_SIDED_ROWS
 from monitor.sources.labels.basis import Basis, by_source
 from monitor.sources.records import read_cursor
-from monitor.store.connection import fetch_column, fetch_row, literal, quoted
+from monitor.store.connection import fetch_column, fetch_row, quote_name, quote_text
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -50,7 +50,7 @@ class Origins:
         """The source (SQL, NULL = not known) of a row of the file with this number, and what the table of files says of it."""
         if self.pushed is None:
             return source
-        return f"CASE WHEN {file_id} < 0 THEN {literal(self.pushed)} ELSE {source} END"
+        return f"CASE WHEN {file_id} < 0 THEN {quote_text(self.pushed)} ELSE {source} END"
 
     def follows_sql(self, source: str) -> str:
         return by_source(
@@ -90,7 +90,7 @@ def _says(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Says:
     """By its columns, and whether those for outcomes hold anything in its first rows."""
     if "label" not in batch.types:
         return "neither"
-    own = [f"nullif(trim({quoted(name)}::VARCHAR), '')" for name in ("outcome", "positives") if name in batch.types]
+    own = [f"nullif(trim({quote_name(name)}::VARCHAR), '')" for name in ("outcome", "positives") if name in batch.types]
     if not own:
         return "labels"
     row = connection.execute(

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from monitor.store.connection import fetch_row, naive
+from monitor.store.connection import fetch_row, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -14,11 +14,11 @@ def join_labels(store: ModelStore, source: str, now: datetime) -> int:
     """
     store.execute("DELETE FROM staged WHERE reason IS NULL AND NOT labelled AND label IS NULL")
     own = {"model_id": store.model_id, "source": source}
-    store.execute(statement("labels_arrival"), {**own, "now": naive(now)})
+    store.execute(statement("labels_arrival"), {**own, "now": make_naive(now)})
     store.execute("UPDATE staged SET slice_key = NULL, score = NULL, raw_score = NULL, n = NULL")
     horizon = {"horizon_seconds": store.model.label_horizon.total_seconds()}
     first, last = fetch_row(store.connection, statement("labels_span"), horizon)
-    span = {"first": first or naive(now), "last": last or naive(now)}
+    span = {"first": first or make_naive(now), "last": last or make_naive(now)}
     store.execute(statement("ingest_labels_found"), {"model_id": store.model_id, **span, **horizon})
     store.execute(statement("labels_join"))
     store.execute(statement("parked_delete"), own)
@@ -34,6 +34,6 @@ def parked_past_horizon(store: ModelStore, now: datetime) -> bool:
     """Whether a parked label has waited longer than label_horizon."""
     row = store.execute(
         "SELECT 1 FROM parked_labels WHERE model_id = $model_id AND labelled_at < $too_old LIMIT 1",
-        {"model_id": store.model_id, "too_old": naive(now - store.model.label_horizon)},
+        {"model_id": store.model_id, "too_old": make_naive(now - store.model.label_horizon)},
     ).fetchone()
     return row is not None

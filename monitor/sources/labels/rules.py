@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from monitor.config.sources import Source as SourceConfig
-from monitor.store.connection import fetch_column, fetch_row, literal, naive
+from monitor.config.sources import SourceSettings as SourceConfig
+from monitor.store.connection import fetch_column, fetch_row, make_naive, quote_text
 from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import rewrite_samples
 from monitor.store.values import MISSING_WORDS, LabelRules
@@ -20,7 +20,7 @@ def load_rules(store: ModelStore, meaning: SourceConfig, now: datetime) -> Label
     words = fetch_column(
         store.connection,
         "SELECT DISTINCT word FROM class_words WHERE model_id = $model_id AND last_observed_at >= $oldest",
-        {"model_id": store.model_id, "oldest": naive(now - store.model.retention)},
+        {"model_id": store.model_id, "oldest": make_naive(now - store.model.retention)},
     )
     return LabelRules.of(store.model, meaning, words)
 
@@ -34,7 +34,7 @@ def define_missing(connection: duckdb.DuckDBPyConnection, rules: LabelRules) -> 
 
 def words_predicted(connection: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
     """Words that else mean "not labelled yet" and are predicted as classes in `staged`, each with when last (UTC, naive)."""
-    words = ", ".join(literal(word) for word in MISSING_WORDS)
+    words = ", ".join(quote_text(word) for word in MISSING_WORDS)
     return dict(
         connection.execute(
             "SELECT predicted_class, max(observed_at) FROM staged "

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from monitor.config.sources import Source
+from monitor.config.sources import SourceSettings
 from monitor.model import WaitingLabels
 from monitor.sources.labels.rules import define_missing, load_rules
-from monitor.store.connection import aware, fetch_column, fetch_row, naive
+from monitor.store.connection import fetch_column, fetch_row, make_aware, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -44,7 +44,7 @@ def count_waiting(store: ModelStore, now: datetime) -> dict[str, WaitingCount]:
             _of(store, source, now),
         )
         if labels or source in names:
-            found[source] = WaitingCount(labels, aware(oldest), aware(newest))
+            found[source] = WaitingCount(labels, make_aware(oldest), make_aware(newest))
     return found
 
 
@@ -71,7 +71,7 @@ def load_newest_waiting(store: ModelStore, source: str, now: datetime) -> list[t
         "GROUP BY sample_id ORDER BY labelled_at DESC, sample_id LIMIT $most",
         {**_of(store, source, now), "most": COMPARED_LABELS},
     ).fetchall()
-    return [(name, aware(labelled) or labelled, aware(said)) for name, labelled, said in rows]
+    return [(name, make_aware(labelled) or labelled, make_aware(said)) for name, labelled, said in rows]
 
 
 def load_newest_predictions(store: ModelStore, *, labelled: bool) -> list[tuple[str, datetime, str | None]]:
@@ -81,13 +81,13 @@ def load_newest_predictions(store: ModelStore, *, labelled: bool) -> list[tuple[
         statement("waiting_predictions"),
         {"model_id": store.model_id, "labelled": labelled, "most": COMPARED_PREDICTIONS},
     ).fetchall()
-    return [(name, aware(at) or at, group) for name, at, group in rows]
+    return [(name, make_aware(at) or at, group) for name, at, group in rows]
 
 
 def _of(store: ModelStore, source: str, now: datetime) -> dict[str, object]:
     """Whose labels, to be bound. The macro ``label_missing`` is then that of the source."""
     meaning = next((each for each in store.model.source if each.name == source), None)
-    rules = load_rules(store, meaning or Source.model_validate({"kind": "http"}), now)
+    rules = load_rules(store, meaning or SourceSettings.model_validate({"kind": "http"}), now)
     define_missing(store.connection, rules)
     return {"model_id": store.model_id, "source": source}
 
@@ -105,7 +105,7 @@ def store_waiting(
     for each, finding in zip(found, findings, strict=True):
         values = asdict(each)
         del values["looked_at"]
-        values |= {name: naive(values[name]) for name in _TIMES}
+        values |= {name: make_naive(values[name]) for name in _TIMES}
         values |= {name: list(values[name]) for name in ("label_examples", "prediction_examples")}
         values |= {"suspicious": each.suspicious, "finding": finding}
         marks = ", ".join(f"${name}" for name in values)

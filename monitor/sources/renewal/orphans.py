@@ -12,10 +12,10 @@ import duckdb
 
 from monitor.model import OTHER, Slice
 from monitor.model.problems import Problem
-from monitor.model.wording import counted
+from monitor.model.wording import quantity
 from monitor.sources.records import store_notes
 from monitor.sources.renewal.slices import SlicesRenewed, load_moved
-from monitor.store.connection import fetch_column, fetch_row, naive
+from monitor.store.connection import fetch_column, fetch_row, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import rewrite_samples
 from monitor.store.source_facts import load_facts, store_fact
@@ -39,7 +39,7 @@ def mend_orphans(store: ModelStore, source: str, now: datetime) -> list[Problem]
             return told
         store.execute(
             "INSERT INTO streams SELECT unnest($streams), $model_id, $other, '', $now, false",
-            {**where, "streams": streams, "other": OTHER, "now": naive(now)},
+            {**where, "streams": streams, "other": OTHER, "now": make_naive(now)},
         )
         rows, again = _note_files(store.connection, store.model_id, slices, streams)
         if slices:
@@ -74,7 +74,7 @@ def _move_slices(store: ModelStore, lost: Sequence[int]) -> None:
 
 def _told(rows: int, again: int) -> str:
     lost = rows - again
-    text = f"{counted(rows, 'row')} had lost their slice or version in an earlier release: counted under {OTHER} now"
+    text = f"{quantity(rows, 'row')} had lost their slice or version in an earlier release: counted under {OTHER} now"
     if again:
         text += f"; the files of {again:,} are read again, which puts each where it belongs"
     if lost:

@@ -19,7 +19,7 @@ from monitor.sources.labels.rules import load_rules
 from monitor.sources.records import store_notes
 from monitor.sources.renewal.slices import SlicesRenewed, finish_slices, load_moved, plan_slices
 from monitor.sources.renewal.words import Counts, tell_renewal
-from monitor.store.connection import fetch_row, literal, naive
+from monitor.store.connection import fetch_row, make_naive, quote_text
 from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import rewrite_samples
 from monitor.store.sql import run_script, statement
@@ -101,7 +101,7 @@ def _remember_words(connection: duckdb.DuckDBPyConnection, model_id: int) -> Non
     connection.execute(
         f"INSERT INTO class_words SELECT $model_id, word, max(observed_at) FROM (SELECT {normalized_text('predicted_class')} "
         "AS word, observed_at FROM samples WHERE model_id = $model_id AND predicted_class IS NOT NULL) "
-        f"WHERE lower(word) IN ({', '.join(map(literal, MISSING_WORDS))}) AND word NOT IN "
+        f"WHERE lower(word) IN ({', '.join(map(quote_text, MISSING_WORDS))}) AND word NOT IN "
         "(SELECT word FROM class_words WHERE model_id = $model_id) GROUP BY word",
         {"model_id": model_id},
     )
@@ -156,7 +156,7 @@ def _renew_span(store: ModelStore, meaning: _Meaning, days: tuple[datetime, date
         return Counts()
     if moved:
         run_script(store.connection, "renewal_met", span)
-    whole = {"model_id": store.model_id, "first": first, "latest": latest, "now": naive(now)}
+    whole = {"model_id": store.model_id, "first": first, "latest": latest, "now": make_naive(now)}
     run_script(store.connection, "renewal_rows", whole)
     differing = 0
     if moved:

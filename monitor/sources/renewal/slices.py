@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 
 from monitor.model import MISSING, Slice
-from monitor.store.connection import fetch_column, load_table, naive
+from monitor.store.connection import fetch_column, load_table, make_naive
 from monitor.store.dictionaries import Registry
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import run_script, statement
@@ -116,7 +116,7 @@ def finish_slices(store: ModelStore, slices: SlicesRenewed, now: datetime) -> No
                 f"DELETE FROM {table} WHERE model = $model AND {column} = $old", {"model": model.name, "old": old}
             )
     # of two calibrators in charge of what is one scope now, the newer
-    store.execute(statement("renewal_serving_end"), {"model": model.name, "now": naive(now)})
+    store.execute(statement("renewal_serving_end"), {"model": model.name, "now": make_naive(now)})
 
 
 def _renamed(connection: duckdb.DuckDBPyConnection, table: str, column: str, model: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from monitor.sources.ingest.staging import EVER, blames_the_file, forget_rejects
 from monitor.sources.replay.guard import ReplayGuard
 from monitor.sources.replay.times import settle_history
 from monitor.sources.times.expressions import time_expression
-from monitor.store.connection import atomic, fetch_column, load_table, naive, quoted
+from monitor.store.connection import fetch_column, load_table, make_naive, quote_name, transaction
 from monitor.store.values import LabelRules
 
 _ITEM = "replay"
@@ -58,7 +58,7 @@ class ReplaySource:
         if self.tables is None:
             self.tables = self._load(connection, now)
             yield from self.problems
-        since, until = cursor.get(_ITEM, "-infinity"), str(naive(now))
+        since, until = cursor.get(_ITEM, "-infinity"), str(make_naive(now))
         span = f"_arrival > TIMESTAMP '{since}' AND _arrival <= TIMESTAMP '{until}'"
         due = [
             (f"SELECT * EXCLUDE (_arrival) FROM {table} WHERE {span}", batch)
@@ -147,7 +147,7 @@ class ReplaySource:
     ) -> None:
         """One batch into the table of its kind; when one of its files is damaged inside, its files one by one."""
         try:
-            with atomic(connection):
+            with transaction(connection):
                 self._insert(connection, tables, batch)
         except duckdb.Error as error:  # damaged pages raise many kinds, some of them the base class
             if not blames_the_file(error):
@@ -176,7 +176,7 @@ class ReplaySource:
             name = tables[signature][0]
             connection.execute(f"INSERT INTO {name} BY NAME {rows}")
         else:
-            name = f"replay.history.{quoted(f'{self.key}-{len(tables)}')}"
+            name = f"replay.history.{quote_name(f'{self.key}-{len(tables)}')}"
             connection.execute(f"CREATE OR REPLACE TABLE {name} AS {rows}")
         if batch.rejects is not None:
             connection.execute(

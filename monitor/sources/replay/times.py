@@ -12,7 +12,7 @@ import duckdb
 from monitor.sources.batch import Batch
 from monitor.sources.times.expressions import other_expression, time_expression
 from monitor.sources.times.folds import settle_folds, settle_labels
-from monitor.store.connection import quoted
+from monitor.store.connection import quote_name
 
 _NEVER = "NULL::TIMESTAMP"
 
@@ -43,7 +43,7 @@ FROM {table}""")
     connection.execute("DELETE FROM staged WHERE observed_other IS NULL AND labelled_other IS NULL")
     types: Mapping[str, str] = batch.types
     for name in (name for name in settled if others[name] != _NEVER):
-        column, other = quoted(name), "observed_other" if name == "observed_at" else "labelled_other"
+        column, other = quote_name(name), "observed_other" if name == "observed_at" else "labelled_other"
         reading = f"s.{name} AT TIME ZONE 'UTC'"
         if types[name] == "VARCHAR":
             reading = f"strftime(s.{name}, '%Y-%m-%d %H:%M:%S.%fZ')"

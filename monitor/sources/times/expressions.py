@@ -14,10 +14,10 @@ from datetime import timedelta
 
 import duckdb
 
-from monitor.model.wording import counted
+from monitor.model.wording import quantity
 from monitor.sources.batch import Batch
 from monitor.sources.times.zones import Zone, zone_of, zones_meant
-from monitor.store.connection import literal, quoted
+from monitor.store.connection import quote_name, quote_text
 
 # texts as they mostly are
 _STRICT = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?"
@@ -61,10 +61,10 @@ def foreign_expression(name: str, batch: Batch) -> str:
     """SQL of the zone name that keeps a text from being read, as it is written there; NULL of all others."""
     if batch.types.get(name) != "VARCHAR":
         return "NULL::VARCHAR"
-    column = quoted(name)
-    own = f"nullif(regexp_extract(left({column}, {_LONGEST}), {literal(_NAME)}, 1), '')"
+    column = quote_name(name)
+    own = f"nullif(regexp_extract(left({column}, {_LONGEST}), {quote_text(_NAME)}, 1), '')"
     pattern = rf"^{_TIME}\s*{_NAME}"
-    dated = _let_text(column, f"regexp_matches(_text, {literal(pattern)})")
+    dated = _let_text(column, f"regexp_matches(_text, {quote_text(pattern)})")
     return f"CASE WHEN ({_time(name, batch)}) IS NULL AND {dated} AND upper({own}) NOT IN {_listed(_HALVES)} THEN {own} END"
 
 
@@ -96,7 +96,7 @@ def refused_zone(connection: duckdb.DuckDBPyConnection, batch: Batch) -> NamedZo
         zones = " or ".join(f'time_zone = "{zone}"' for zone in meant)
         what = f'no abbreviation of time_zone = "{own}"'
         do = f"set {zones or 'time_zone'} in [model.source]{'' if meant else ' to the zone that is meant'}"
-    said = f"{counted(rows, 'time')} {_say(rows)} {name}, which is {what}: {do}, or write offsets such as +01:00"
+    said = f"{quantity(rows, 'time')} {_say(rows)} {name}, which is {what}: {do}, or write offsets such as +01:00"
     return NamedZone(name, rows, said)
 
 
@@ -107,13 +107,13 @@ def contrary_zone(connection: duckdb.DuckDBPyConnection, batch: Batch) -> NamedZ
     if zone.constant_offset is not None:
         return None
     names = [*_fixed(zone), "GMT"]
-    shown = f"({_text_time(zone)}) AT TIME ZONE 'UTC' AT TIME ZONE {literal(zone.name)}"
+    shown = f"({_text_time(zone)}) AT TIME ZONE 'UTC' AT TIME ZONE {quote_text(zone.name)}"
     contrary = f"{_ends_in(names)} AND {shown} <> TRY_CAST(_text AS TIMESTAMP)"
-    said = f"upper(regexp_extract(_text, {literal(_NAME)}, 1))"
+    said = f"upper(regexp_extract(_text, {quote_text(_NAME)}, 1))"
     found = _most_frequent(
         connection,
         batch,
-        [_let_text(quoted(name), f"CASE WHEN {contrary} THEN {said} END") for name in _texts(batch)],
+        [_let_text(quote_name(name), f"CASE WHEN {contrary} THEN {said} END") for name in _texts(batch)],
     )
     if found is None:
         return None
@@ -122,7 +122,7 @@ def contrary_zone(connection: duckdb.DuckDBPyConnection, batch: Batch) -> NamedZ
     return NamedZone(
         name,
         rows,
-        f'{counted(rows, "time")} {_say(rows)} {name} at a time of the year when clocks in time_zone = "{zone.name}" do not: '
+        f'{quantity(rows, "time")} {_say(rows)} {name} at a time of the year when clocks in time_zone = "{zone.name}" do not: '
         f"taken as {_written(offset)}, whatever the season; if local time is meant, leave {name} out",
     )
 
@@ -161,7 +161,7 @@ def _cut(name: str, batch: Batch, time: str) -> str:
 
 
 def _time(name: str, batch: Batch) -> str:
-    column, kind = quoted(name), batch.types[name]
+    column, kind = quote_name(name), batch.types[name]
     zone = zone_of(batch.meaning.time_zone)
     if _carries_its_zone(kind):
         return f"make_timestamp(epoch_us({column}::TIMESTAMPTZ))"
@@ -173,9 +173,9 @@ def _time(name: str, batch: Batch) -> str:
     number = f"WHEN TRY_CAST({column} AS DOUBLE) IS NOT NULL THEN {_text_since_1970(column, unit)} " if unit else ""
     return (
         f"CASE WHEN strlen({column}) > {_LONGEST} AND {column}[-1] > ' ' THEN NULL "
-        f"{number}WHEN regexp_full_match({column}, {literal(_NAIVE)}) "
+        f"{number}WHEN regexp_full_match({column}, {quote_text(_NAIVE)}) "
         f"THEN {_earlier(f'TRY_CAST({column} AS TIMESTAMP)', zone)} "
-        f"WHEN regexp_full_match({column}, {literal(_OWN_OFFSET)}) "
+        f"WHEN regexp_full_match({column}, {quote_text(_OWN_OFFSET)}) "
         f"THEN make_timestamp(epoch_us(TRY_CAST({column} AS TIMESTAMPTZ))) "
         f"ELSE {_let_text(column, _text_time(zone))} END"
     )
@@ -183,7 +183,7 @@ def _time(name: str, batch: Batch) -> str:
 
 def _other(name: str, batch: Batch) -> str | None:
     """None where no value of the column can have two readings."""
-    column, kind = quoted(name), batch.types[name]
+    column, kind = quote_name(name), batch.types[name]
     zone = zone_of(batch.meaning.time_zone)
     if kind.startswith("TIMESTAMP") or kind == "DATE":
         return None if _carries_its_zone(kind) else _later(_as_timestamp(column, kind), zone)
@@ -192,11 +192,11 @@ def _other(name: str, batch: Batch) -> str | None:
     later = _later(f"TRY_CAST({column} AS TIMESTAMP)", zone)
     perhaps = [f"contains({column}, '/')"]  # Europe/Paris
     if later:
-        perhaps += [f"{column} LIKE {literal(pattern)}" for pattern in _patterns(zone)]
+        perhaps += [f"{column} LIKE {quote_text(pattern)}" for pattern in _patterns(zone)]
     return (
         f"CASE WHEN strlen({column}) <= {_LONGEST} AND ({' OR '.join(perhaps)}) THEN CASE "
-        f"WHEN regexp_full_match({column}, {literal(_NAIVE)}) THEN {later or 'NULL'} "
-        f"WHEN regexp_full_match({column}, {literal(_OWN_OFFSET)}) THEN NULL "
+        f"WHEN regexp_full_match({column}, {quote_text(_NAIVE)}) THEN {later or 'NULL'} "
+        f"WHEN regexp_full_match({column}, {quote_text(_OWN_OFFSET)}) THEN NULL "
         f"ELSE {_let_text(column, _text_other(zone))} END END"
     )
 
@@ -215,7 +215,7 @@ def _earlier(wall: str, zone: Zone) -> str:
     if zone.constant_offset is not None:
         return f"({wall} - to_seconds({zone.constant_offset}))" if zone.constant_offset else wall
     # going back through AT TIME ZONE 'UTC' would cost as much again
-    once = f"make_timestamp(epoch_us({wall} AT TIME ZONE {literal(zone.name)}))"
+    once = f"make_timestamp(epoch_us({wall} AT TIME ZONE {quote_text(zone.name)}))"
     if not zone.folds:
         return once
     cases = " ".join(
@@ -275,14 +275,14 @@ def _let_text(column: str, expression: str) -> str:
 def _text_time(zone: Zone) -> str:
     """The time in UTC of _text."""
     wall = "TRY_CAST(_text AS TIMESTAMP)"  # takes no notice of a name behind
-    offset = f"regexp_replace(_text, {literal(_OFFSET)}, '\\1 GMT\\2')"
+    offset = f"regexp_replace(_text, {quote_text(_OFFSET)}, '\\1 GMT\\2')"
     fixed = " ".join(
         f"WHEN {_ends_in([name])} THEN {wall} - to_seconds({ahead})" for name, ahead in _fixed(zone).items()
     )
     return (
         f"CASE WHEN {_is_naive(zone)} THEN {_earlier(wall, zone)} WHEN {_ends_in(_UTC)} THEN {wall} "
-        f"WHEN regexp_matches(_text, {literal(_OFFSET)}) THEN make_timestamp(epoch_us(TRY_CAST({offset} AS TIMESTAMPTZ))) "
-        f"{fixed} WHEN regexp_full_match(_text, {literal(_NAMED)}) "
+        f"WHEN regexp_matches(_text, {quote_text(_OFFSET)}) THEN make_timestamp(epoch_us(TRY_CAST({offset} AS TIMESTAMPTZ))) "
+        f"{fixed} WHEN regexp_full_match(_text, {quote_text(_NAMED)}) "
         f"THEN make_timestamp(epoch_us({_LATER_NAMED}) - CASE WHEN {_shown_twice_named()} THEN 3600000000 ELSE 0 END) END"
     )
 
@@ -291,7 +291,7 @@ def _text_other(zone: Zone) -> str:
     """The later reading of _text."""
     later = _later("TRY_CAST(_text AS TIMESTAMP)", zone)
     naive = f"WHEN {_is_naive(zone)} THEN {later} " if later else ""
-    named = f"regexp_full_match(_text, {literal(_NAMED)}) AND {_shown_twice_named()}"
+    named = f"regexp_full_match(_text, {quote_text(_NAMED)}) AND {_shown_twice_named()}"
     return f"CASE {naive}WHEN {named} THEN make_timestamp(epoch_us({_LATER_NAMED})) END"
 
 
@@ -301,13 +301,13 @@ def _is_naive(zone: Zone) -> str:
     names = "|".join(re.escape(name) for name in several if name not in _UTC)
     named = rf"(?:\s*(?i:{names}))?" if names else ""
     pattern = rf"(?:{_DAY}|{_TIME}{named})\s*"
-    return f"regexp_full_match(_text, {literal(pattern)})"
+    return f"regexp_full_match(_text, {quote_text(pattern)})"
 
 
 def _ends_in(names: Sequence[str]) -> str:
     """Whether _text is a time with one of the names behind."""
     pattern = rf"{_TIME}\s*(?i:{'|'.join(names)})\s*"
-    return f"regexp_full_match(_text, {literal(pattern)})"
+    return f"regexp_full_match(_text, {quote_text(pattern)})"
 
 
 def _fixed(zone: Zone) -> dict[str, int]:
@@ -356,7 +356,7 @@ def _fraction_since_1970(number: str, unit: str) -> str:
 def _listed(texts: object) -> str:
     """An SQL list for IN."""
     assert isinstance(texts, (list, tuple, dict))
-    return f"({', '.join(literal(text) for text in texts) or 'NULL'})"
+    return f"({', '.join(quote_text(text) for text in texts) or 'NULL'})"
 
 
 def _joined(numbers: list[int]) -> str:

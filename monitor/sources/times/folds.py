@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from monitor.sources.times.expressions import CLOCK_SKEW
-from monitor.store.connection import fetch_row, naive
+from monitor.store.connection import fetch_row, make_naive
 from monitor.store.sql import statement
 
 
@@ -68,4 +68,4 @@ def _labels_of_two_readings(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _latest(now: datetime) -> datetime | None:
-    return naive(min(now, datetime.max.replace(tzinfo=UTC) - CLOCK_SKEW) + CLOCK_SKEW)
+    return make_naive(min(now, datetime.max.replace(tzinfo=UTC) - CLOCK_SKEW) + CLOCK_SKEW)

@@ -45,12 +45,12 @@ def belief_weight(groups: Floats, variance: Floats) -> Floats:
     return weight
 
 
-def sharing(
+def estimate_sharing(
     observed: Floats, possible: Floats, freedom: Floats, belief: Floats | float, weight: Floats | float
 ) -> Floats:
     """ρ: observed/possible (0 where nothing is possible) with ``freedom``, mixed with ``belief`` of ``weight``.
 
-    >>> sharing(np.array([2.0]), np.array([4.0]), np.array([6.0]), 1.0, 2.0).tolist()
+    >>> estimate_sharing(np.array([2.0]), np.array([4.0]), np.array([6.0]), 1.0, 2.0).tolist()
     [0.625]
     """
     found = np.clip(ratio(observed, possible, 0.0), 0.0, _LARGEST_SHARING)
@@ -68,10 +68,10 @@ def effect_freedom(freedom: Floats, effect: Floats) -> Floats:
     return np.minimum(ratio(freedom + _GRANTED_FREEDOM, uncertain, ENDLESS), ENDLESS)
 
 
-def student(freedom: Floats, confidence: float) -> Floats:
+def student_quantile(freedom: Floats, confidence: float) -> Floats:
     """Two-sided Student quantile: 1.96 for 0.95 with endless degrees of freedom.
 
-    >>> student(np.array([4.0, ENDLESS]), 0.95).round(3).tolist()
+    >>> student_quantile(np.array([4.0, ENDLESS]), 0.95).round(3).tolist()
     [2.776, 1.96]
     """
     quantile: Floats = stdtrit(freedom, (1 + confidence) / 2)
@@ -194,7 +194,7 @@ class ResidualVariance:
         return self._student(self.total_freedom, confidence)
 
     def _student(self, freedom: Floats | None, confidence: float) -> Floats:
-        return student(np.full(self.groups.shape, ENDLESS) if freedom is None else freedom, confidence)
+        return student_quantile(np.full(self.groups.shape, ENDLESS) if freedom is None else freedom, confidence)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -229,12 +229,12 @@ class _Level:
         """ρ over the bins of each unit, (units,)."""
         beyond = np.where(self.several, self.between - self.independent, 0.0)
         possible = np.where(self.several, self.independent * self.others, 0.0)
-        return sharing(beyond.sum(axis=1), possible.sum(axis=1), all_bins.freedom, 1.0, all_bins.weight)
+        return estimate_sharing(beyond.sum(axis=1), possible.sum(axis=1), all_bins.freedom, 1.0, all_bins.weight)
 
     def effect(self, belief: Floats | float, weight: Floats | float) -> Floats:
         """The design effect d, its ρ drawn towards ``belief``."""
         beyond, possible = self.between - self.independent, self.independent * self.others
-        return 1 + self.others * sharing(beyond, possible, self.freedom, belief, weight)
+        return 1 + self.others * estimate_sharing(beyond, possible, self.freedom, belief, weight)
 
 
 def _grouped(clusters: Clusters, bins: ScoreBins) -> tuple[NDArray[np.bool_], Floats, Floats, Floats, Floats]:

@@ -47,7 +47,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Disparities:
-    """What ``judged`` says of each unit, shape (units,); NaN where it is unknown or was not to be judged.
+    """What ``assess_disparities`` says of each unit, shape (units,); NaN where it is unknown or was not to be judged.
 
     With probability 1 − level at least, *all* slices are worse than their rest by ``lower`` or more: naming those with
     lower ≥ above names any slice wrongly with probability ≤ level. ``p_value`` is Holm's adjusted one of "worse by no
@@ -81,7 +81,7 @@ def compare_with_rest(cells: Cells, clusters: Clusters | None, whole: Ints, kin:
     >>> score, unit = np.full(600, 0.8), np.repeat([1, 2], 300)
     >>> outcome = np.concatenate([np.arange(300) % 5 > 0, np.arange(300) % 2 > 0]).astype(float)
     >>> parts = Cells.from_samples(score, outcome, unit=unit)
-    >>> cells = parts.regrouped(np.array([[1, 0], [2, 0], [1, 1], [2, 2]]))
+    >>> cells = parts.regroup(np.array([[1, 0], [2, 0], [1, 1], [2, 2]]))
     >>> found = compare_with_rest(cells, None, np.zeros(3, np.int64), np.array([0, 1, 1]), "gap")
     >>> found.own.round(2).tolist(), found.rest.round(2).tolist()
     ([0.15, 0.0, 0.3], [nan, 0.3, 0.0])
@@ -113,7 +113,7 @@ def compare_with_rest(cells: Cells, clusters: Clusters | None, whole: Ints, kin:
     )
 
 
-def judged(found: Comparison, chosen: Flags, *, level: float, above: float = 0.0) -> Disparities:
+def assess_disparities(found: Comparison, chosen: Flags, *, level: float, above: float = 0.0) -> Disparities:
     """Which of the ``chosen`` (units,) are worse than their rest by more than ``above``, all at once at ``level``.
 
     For the gap an intersection–union test: both contrasts beyond ``above``, doubled for the two signs own can have.
@@ -123,9 +123,9 @@ def judged(found: Comparison, chosen: Flags, *, level: float, above: float = 0.0
     >>> score, unit = np.full(600, 0.8), np.repeat([1, 2], 300)
     >>> outcome = np.concatenate([np.arange(300) % 5 > 0, np.arange(300) % 2 > 0]).astype(float)
     >>> parts = Cells.from_samples(score, outcome, unit=unit)
-    >>> cells = parts.regrouped(np.array([[1, 0], [2, 0], [1, 1], [2, 2]]))
+    >>> cells = parts.regroup(np.array([[1, 0], [2, 0], [1, 1], [2, 2]]))
     >>> found = compare_with_rest(cells, None, np.zeros(3, np.int64), np.array([0, 1, 1]), "gap")
-    >>> named = judged(found, np.array([False, True, True]), level=0.05)
+    >>> named = assess_disparities(found, np.array([False, True, True]), level=0.05)
     >>> named.family, (named.lower > 0).tolist()
     (2, [False, False, True])
     """

@@ -19,10 +19,10 @@ from monitor.statistics.calibration.smooth import smooth_ece
 from monitor.statistics.cells import Cells, Clusters
 from monitor.statistics.intervals import gap_interval
 
-__all__ = ["measure", "reliability"]
+__all__ = ["measure_calibration", "reliability"]
 
 
-def measure(
+def measure_calibration(
     cells: Cells, units: int, clusters: Clusters | None = None, *, min_samples: int = 1
 ) -> dict[str, NDArray[np.float64]]:
     """``samples`` and every metric of ``monitor.model.CALIBRATION_METRICS``, each an array of shape (units,).
@@ -36,11 +36,11 @@ def measure(
     lower bound never below what the gap's 99 % interval excludes. The squared error is at most the ECE, and so is its
     upper bound.
 
-    >>> found = measure(Cells.from_samples([0.9] * 10, [1] * 7 + [0] * 3), units=1)
+    >>> found = measure_calibration(Cells.from_samples([0.9] * 10, [1] * 7 + [0] * 3), units=1)
     >>> float(found["samples"][0]), round(float(found["ece"][0]), 3), round(float(found["brier_score"][0]), 3)
     (10.0, 0.2, 0.25)
     """
-    merged = cells.merged()
+    merged = cells.merge()
     bins = ScoreBins.from_cells(merged, units)
     variance = ResidualVariance.estimate(bins, clusters)
     samples = bins.n.sum(axis=1)

@@ -22,7 +22,7 @@ def smooth_ece(cells: Cells, units: int) -> Floats:
     Each cell's residual sits at its mean score: features narrower than a fine bin (1/8 in logit, at most 0.031) cannot
     be seen. σ is not taken below the grid's width 1/256.
 
-    >>> smooth_ece(Cells.from_samples([0.9] * 1000, [1] * 700 + [0] * 300).merged(), units=1).round(2).tolist()
+    >>> smooth_ece(Cells.from_samples([0.9] * 1000, [1] * 700 + [0] * 300).merge(), units=1).round(2).tolist()
     [0.2]
     """
     residual = _on_grid(cells, units) / _WIDTH

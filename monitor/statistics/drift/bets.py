@@ -11,10 +11,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import logit
 
 from monitor.statistics.arrays import Floats, Ints, totals
-from monitor.statistics.cells import FINE_BINS, Bins, Cells, fine_bin_middle, fine_bin_of
+from monitor.statistics.cells import Bins, Cells, fine_bin_middle, fine_bin_of
 
 EDGES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 1.0)
 DETECTOR_BINS = len(EDGES) - 1
@@ -36,17 +36,6 @@ def detector_bin_of(bin: Bins) -> Ints:  # noqa: A002 - the column is called bin
     table = np.searchsorted(np.asarray(EDGES[1:-1]), fine_bin_middle(), side="right")
     bins: Ints = table[fine_bin_of(bin)].astype(np.int64)
     return bins
-
-
-def detector_edges() -> Floats:
-    """The 13 scores that really bound the detector bins: ``EDGES`` on the grid of fine bins.
-
-    >>> detector_edges()[[0, 6, 12]].round(3).tolist()
-    [0.0, 0.5, 1.0]
-    """
-    table = detector_bin_of(np.arange(FINE_BINS).astype(np.int16))
-    first = np.searchsorted(table, np.arange(1, DETECTOR_BINS))
-    return np.concatenate([[0.0], expit(-12.0 + first / 8), [1.0]])
 
 
 def bin_middles() -> Floats:
@@ -170,7 +159,7 @@ class BinSums:
         samples = totals(cells.unit, cells.n, slices * buckets).reshape(slices, buckets)
         return cls(weight, score, outcome, samples)
 
-    def regrouped(self, links: NDArray[np.int64], slices: int) -> "BinSums":
+    def regroup(self, links: NDArray[np.int64], slices: int) -> "BinSums":
         """Sums of other slices: ``links`` holds (from, to) pairs, shape (pairs, 2); one may feed many."""
         links = links[np.argsort(links[:, 1], kind="stable")]
         fed, first = np.unique(links[:, 1], return_index=True)
@@ -183,7 +172,7 @@ class BinSums:
 
         return BinSums(summed(self.weight), summed(self.score), summed(self.outcome), summed(self.samples))
 
-    def only(self, kept: NDArray[np.bool_]) -> "BinSums":
+    def select_buckets(self, kept: NDArray[np.bool_]) -> "BinSums":
         """With nothing in the (slices, buckets) that ``kept`` does not hold."""
         shown = kept[:, :, None]
         weight, score, outcome = (np.where(shown, column, 0.0) for column in (self.weight, self.score, self.outcome))
@@ -215,13 +204,13 @@ class Tolerance:
     def probability(cls, margin: float) -> "Tolerance":
         return cls("probability", margin)
 
-    def lower(self, rate: Floats) -> Floats:
+    def lower_rate(self, rate: Floats) -> Floats:
         """The lowest tolerated outcome rate where ``rate`` is expected; same shape, in [0, 1]."""
         if self.kind == "odds":
             return rate / (rate + self.size * (1 - rate))
         return np.maximum(rate - self.size, 0.0)
 
-    def upper(self, rate: Floats) -> Floats:
+    def upper_rate(self, rate: Floats) -> Floats:
         """The highest tolerated outcome rate where ``rate`` is expected; same shape, in [0, 1]."""
         if self.kind == "odds":
             return self.size * rate / (1 - rate + self.size * rate)

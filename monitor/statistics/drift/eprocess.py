@@ -16,7 +16,7 @@ Start mass. γ_t is the time in days since the slice was last scored, at most on
 and 0 in buckets without labelled samples: at most 1 per day in total, and quiet hours are not lost to the busy ones.
 r_jt (``Bank.start_shares``) deals it out over the tilts by what the bucket's scores can tell of each; Σ_j w_j r_jt = 1.
 
-Late labels. ``advance`` from a checkpoint gives the evidence of a run from scratch on what is known now; told again at
+Late labels. ``advance_evidence`` from a checkpoint gives the evidence of a run from scratch on what is known now; told again at
 every look, its alarms would be those of as many tests of the same buckets, which no budget covers. Alarms that are told
 come from a run of their own (``told``): mass is thrown away at alarms that were told and at nothing else, and is looked
 at where time goes on alone, at the end of what was looked at before and in the buckets after that. In the order in
@@ -69,7 +69,7 @@ class Block:
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = np.where(sums.weight > 0, sums.score / sums.weight, 0.5)
         mean = np.clip(mean, 0.0, 1.0)
-        return cls.of(sums, bucket, tolerance.lower(mean), tolerance.upper(mean))
+        return cls.of(sums, bucket, tolerance.lower_rate(mean), tolerance.upper_rate(mean))
 
     @classmethod
     def of(cls, sums: BinSums, bucket: ArrayLike, lower: Floats, upper: Floats) -> "Block":
@@ -116,7 +116,7 @@ class EvidenceState:
     last_scored: Ints  # (S,), bucket index or NEVER
 
     @classmethod
-    def fresh(cls, slices: int, bank: Bank | None = None) -> "EvidenceState":
+    def begin(cls, slices: int, bank: Bank | None = None) -> "EvidenceState":
         """The state of slices of which nothing is known yet."""
         shape = (slices, len(bank or default_bank()))
         none = np.full(shape, -np.inf)
@@ -132,13 +132,16 @@ class EvidenceState:
         return EvidenceState(*(getattr(self, field.name)[index] for field in fields(self)))
 
     @classmethod
-    def joined(cls, parts: Sequence["EvidenceState"]) -> "EvidenceState":
+    def join(cls, parts: Sequence["EvidenceState"]) -> "EvidenceState":
         """The slices of all parts, in order; parts must not be empty and share one bank."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
-    def without(self, rows: Ints) -> "EvidenceState":
+    def drop(self, rows: Ints) -> "EvidenceState":
         """The state with no evidence left of some slices, as after an alarm."""
-        return _reset(self, rows)
+        log_mass, log_best = self.log_mass.copy(), self.log_best.copy()
+        start, since = self.start.copy(), self.since_start.copy()
+        log_mass[rows], log_best[rows], start[rows], since[rows] = -np.inf, -np.inf, NEVER, 0.0
+        return EvidenceState(log_mass, log_best, start, since, self.log_standing, self.last_scored)
 
     def log_evidence(self, bank: Bank | None = None) -> Floats:
         """log M (S,); −inf right after an alarm and before the first sample."""
@@ -194,21 +197,21 @@ class Advance:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Told:
+class ToldAlarms:
     """What a run for alarms to be told respects: the bucket ``newest`` (S,) of each slice's newest alarm that was told
     and whose bucket is still ahead (NEVER: none), at which its mass goes; and ``since``, the first bucket to look at."""
 
     newest: Ints
     since: int
 
-    def after(self, bucket: int) -> "Told":
+    def pass_bucket(self, bucket: int) -> "ToldAlarms":
         """What is still ahead after the bucket."""
-        return Told(np.where(self.newest <= bucket, NEVER, self.newest), self.since)
+        return ToldAlarms(np.where(self.newest <= bucket, NEVER, self.newest), self.since)
 
 
-def advance(
+def advance_evidence(
     state: EvidenceState, block: Block, threshold: ArrayLike, bucket_days: float, bank: Bank | None = None,
-    told: Told | None = None,
+    told: ToldAlarms | None = None,
 ) -> Advance:  # fmt: skip
     """Take the buckets of ``block`` into the evidence, in order.
 
@@ -220,7 +223,7 @@ def advance(
     >>> day, shape = np.array([0]), (1, 1, 12)
     >>> ten, nine, half = (np.full(shape, value) for value in (10.0, 9.0, 0.5))
     >>> block = Block(day, ten, nine, half, half, np.full((1, 1), 120.0))
-    >>> taken = advance(EvidenceState.fresh(1), block, 365.0, 1.0)
+    >>> taken = advance_evidence(EvidenceState.begin(1), block, 365.0, 1.0)
     >>> len(taken.alarms), taken.alarms[0].bucket
     (1, 0)
     """
@@ -236,19 +239,19 @@ def advance(
     for position, bucket in enumerate(block.bucket.tolist()):
         looked = block.weight[:, position].sum(axis=1) > 0
         if told is not None:
-            state = _reset(state, np.flatnonzero((told.newest != NEVER) & (told.newest < bucket)))
-            told = told.after(bucket - 1)
+            state = state.drop(np.flatnonzero((told.newest != NEVER) & (told.newest < bucket)))
+            told = told.pass_bucket(bucket - 1)
         state = _step(state, block, position, bucket_days, bank)
         if told is not None:
-            state = _reset(state, np.flatnonzero(told.newest == bucket))
+            state = state.drop(np.flatnonzero(told.newest == bucket))
             # late labels of other buckets may have raised the evidence of a slice without labels in this one
             looked = (looked | (bucket == told.since)) & (bucket >= told.since) & (told.newest <= bucket)
-            told = told.after(bucket)
+            told = told.pass_bucket(bucket)
         path[:, position] = state.log_evidence(bank)
         rows = np.flatnonzero(looked & (path[:, position] >= limit[:, position]))
         if rows.size:
             alarms += _alarms(state, rows, bucket, path[rows, position], bank)
-            state = _reset(state, rows)
+            state = state.drop(rows)
     return Advance(state, path, tuple(alarms))
 
 
@@ -302,10 +305,3 @@ def _alarms(state: EvidenceState, rows: Ints, bucket: int, log_evidence: Floats,
     starts = pairs[onset] % stride + NEVER
     columns = (rows.tolist(), log_evidence.tolist(), starts.tolist(), samples.tolist(), tilt.tolist())
     return [Alarm(row, bucket, *numbers) for row, *numbers in zip(*columns, strict=True)]
-
-
-def _reset(state: EvidenceState, rows: Ints) -> EvidenceState:
-    log_mass, log_best = state.log_mass.copy(), state.log_best.copy()
-    start, since = state.start.copy(), state.since_start.copy()
-    log_mass[rows], log_best[rows], start[rows], since[rows] = -np.inf, -np.inf, NEVER, 0.0
-    return EvidenceState(log_mass, log_best, start, since, state.log_standing, state.last_scored)

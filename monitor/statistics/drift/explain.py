@@ -1,7 +1,7 @@
 """An alarm in words: which scores drifted, in which direction, and how much each part of the range contributed."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class BinDrift:
     contribution: float
 
 
-def explain(
+def explain_drift(
     block: Block, row: int, tilt: int, onset: int, alarm: int, bank: Bank | None = None
 ) -> tuple[BinDrift, ...]:
     """The twelve bins of slice ``row`` from bucket ``onset`` to bucket ``alarm``, both included, under one tilt.
@@ -40,7 +40,7 @@ def explain(
     >>> day, shape = np.array([0]), (1, 1, 12)
     >>> ten, nine, half = (np.full(shape, value) for value in (10.0, 9.0, 0.5))
     >>> block = Block(day, ten, nine, half, half, np.full((1, 1), 120.0))
-    >>> found = explain(block, 0, tilt=0, onset=0, alarm=0)
+    >>> found = explain_drift(block, 0, tilt=0, onset=0, alarm=0)
     >>> found[0].weight, found[0].mean_rate, found[0].outcome_rate
     (10.0, 0.5, 0.9)
     """
@@ -54,18 +54,8 @@ def explain(
     rate = np.where(size > 0, upper, lower)
     contribution = (size * outcome - weight * np.log1p(rate * np.expm1(size))).sum(axis=0)
     middle = (weight * (lower + upper) / 2).sum(axis=0)
-    total, happened = weight.sum(axis=0), outcome.sum(axis=0)
-    return tuple(
-        BinDrift(
-            EDGES[b],
-            EDGES[b + 1],
-            float(total[b]),
-            float(middle[b] / total[b]) if total[b] > 0 else None,
-            float(happened[b] / total[b]) if total[b] > 0 else None,
-            float(contribution[b]),
-        )
-        for b in range(DETECTOR_BINS)
-    )
+    bins = summed_bins(np.stack([weight.sum(axis=0), middle, outcome.sum(axis=0)]))
+    return tuple(replace(one, contribution=own) for one, own in zip(bins, contribution.tolist(), strict=True))
 
 
 def span_sums(block: Block, first: Ints, last: Ints) -> Floats:

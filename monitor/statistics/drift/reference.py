@@ -13,8 +13,7 @@ from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
-from scipy.stats import beta, chi2
+from scipy.special import betainccinv, betaincinv, chdtrc, expit, gammaincinv, logit
 
 from monitor.statistics.arrays import Floats, Ints, totals
 from monitor.statistics.cells import FINE_BINS, LOGIT_LIMIT, Cells, fine_bin_middle, fine_bin_of
@@ -38,13 +37,6 @@ class Reference:
     upper: Floats
     samples: float
     fit_p: float | None
-
-    def bands(self, cells: Cells, slices: int, buckets: int, tolerance: Tolerance) -> tuple[Floats, Floats]:
-        """(lower, upper) tolerated rates per slice, bucket and detector bin, each (slices, buckets, 12), for ``Block``.
-
-        As ``reference_bands``, with this reference for every slice.
-        """
-        return reference_bands([self] * slices, cells, buckets, tolerance)
 
 
 def reference_bands(
@@ -80,30 +72,17 @@ def reference_bands(
         rate = totals(slot, weights * expit(centre + bound[unit // max(buckets, 1), fine]), size)
         mean = np.divide(rate, weight, out=np.full(size, otherwise), where=weight > 0)
         sides.append(np.clip(mean, 0.0, 1.0).reshape(len(references), buckets, DETECTOR_BINS))
-    return tolerance.lower(sides[0]), tolerance.upper(sides[1])
+    return tolerance.lower_rate(sides[0]), tolerance.upper_rate(sides[1])
 
 
-def fit_reference(cells: Cells, confidence: float = 0.99) -> Reference:
-    """The band of one slice's curve from the cells of its first matured samples (units are ignored).
+def fit_fine_sums(weight: Floats, score: Floats, outcome: Floats, confidence: float = 0.99) -> Reference:
+    """Return the band of one slice's curve from its first matured samples, as the sums Σw, Σwp and Σwy per fine bin (192,).
 
     Logistic band: logit(rate) = α + β·logit(p) by weighted maximum likelihood, ± √(χ²_{2, confidence})·sd, which holds
     at all scores at once (Scheffé). Used when a χ² test over detector bins does not find it lacking (p ≥ 0.1) and
     each outcome was seen ten times. Otherwise bins: Clopper–Pearson per detector bin with the error split over 12 bins,
     taken as an offset from the bin's mean score. Weights of 1/m per sample of a group of m make both conservative.
     Raises ValueError without samples, or unless confidence lies in (0, 1).
-
-    >>> from monitor.statistics.cells import Cells
-    >>> fitted = fit_reference(Cells.from_samples([0.2, 0.8] * 500, [0, 1] * 400 + [1, 0] * 100))
-    >>> fitted.kind, fitted.samples
-    ('logistic', 1000.0)
-    """
-    fine = fine_bin_of(cells.bin)
-    weight, score, outcome = (totals(fine, column, FINE_BINS) for column in _weighed(cells))
-    return fit_fine_sums(weight, score, outcome, confidence)
-
-
-def fit_fine_sums(weight: Floats, score: Floats, outcome: Floats, confidence: float = 0.99) -> Reference:
-    """As ``fit_reference``, from the sums Σw, Σwp and Σwy per fine bin, each (192,).
 
     >>> weight = np.zeros(FINE_BINS)
     >>> weight[96] = 100.0
@@ -130,10 +109,6 @@ def fit_fine_sums(weight: Floats, score: Floats, outcome: Floats, confidence: fl
     lower, upper = _bin_offsets(column, centre, weight, outcome, confidence)
     by_fine = detector_bin_of(np.arange(FINE_BINS).astype(np.int16))
     return Reference("bins", lower[by_fine], upper[by_fine], total, fit_p)
-
-
-def _weighed(cells: Cells) -> tuple[Floats, Floats, Floats]:
-    return cells.weight, cells.weight_score, cells.weight_outcome
 
 
 def _logistic(centre: Floats, weight: Floats, outcome: Floats) -> tuple[Floats, Floats] | None:
@@ -164,13 +139,13 @@ def _fit_p(coefficient: Floats, centre: Floats, weight: Floats, outcome: Floats,
             joined.append(kept[0] ** 2 / kept[1])
             kept = np.zeros(2)
     freedom = len(joined) - 2
-    return float(chi2.sf(sum(joined), freedom)) if freedom > 0 else 1.0
+    return float(chdtrc(freedom, sum(joined))) if freedom > 0 else 1.0
 
 
 def _scheffe(coefficient: Floats, covariance: Floats, confidence: float) -> tuple[Floats, Floats]:
     x = logit(fine_bin_middle())
     design = np.stack([np.ones(FINE_BINS), x], axis=1)
-    spread = np.sqrt(np.einsum("fi,ij,fj->f", design, covariance, design) * chi2.ppf(confidence, 2))
+    spread = np.sqrt(np.einsum("fi,ij,fj->f", design, covariance, design) * 2 * gammaincinv(1.0, confidence))
     offset = design @ coefficient - x
     return offset - spread, offset + spread
 
@@ -182,8 +157,8 @@ def _bin_offsets(
     slot, tail = column, (1 - confidence) / (2 * DETECTOR_BINS)
     n, hits = totals(slot, weight, DETECTOR_BINS), totals(slot, outcome, DETECTOR_BINS)
     misses = np.maximum(n - hits, 0.0)
-    low = np.where(hits > 0, beta.ppf(tail, np.maximum(hits, 1e-9), misses + 1), 0.0)
-    high = np.where(misses > 0, beta.isf(tail, hits + 1, np.maximum(misses, 1e-9)), 1.0)
+    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-9), misses + 1, tail), 0.0)
+    high = np.where(misses > 0, betainccinv(hits + 1, np.maximum(misses, 1e-9), tail), 1.0)
     score = np.divide(totals(slot, weight * expit(centre), DETECTOR_BINS), n, out=np.full(n.size, 0.5), where=n > 0)
     with np.errstate(divide="ignore"):
         return logit(low) - logit(score), logit(high) - logit(score)
@@ -198,7 +173,7 @@ def _nothing() -> Floats:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Gathering:
+class ReferencePool:
     """One slice: ``sums`` (3, 192) Σw, Σwp, Σwy per fine bin so far; or ``reference``, once there are enough."""
 
     sums: Floats = field(default_factory=_nothing)
@@ -222,7 +197,7 @@ class Gathering:
         return _HEAD.pack(_MAGIC, len(head)) + head + np.asarray(arrays, dtype="<f8").tobytes()
 
     @classmethod
-    def from_bytes(cls, checkpoint: bytes) -> "Gathering":
+    def from_bytes(cls, checkpoint: bytes) -> "ReferencePool":
         """The inverse of ``to_bytes``. Raises ValueError when the bytes are not of this format."""
         magic, length = _HEAD.unpack_from(checkpoint) if len(checkpoint) >= _HEAD.size else (b"", 0)
         if magic != _MAGIC:
@@ -236,9 +211,9 @@ class Gathering:
         return cls(_nothing(), Reference(kind, arrays[0], arrays[1], described["samples"], described["fit_p"]))
 
 
-def gather(
-    gathering: Sequence[Gathering], cells: Cells, buckets: int, needed: float, confidence: float = 0.99
-) -> tuple[list[Gathering], NDArray[np.bool_]]:
+def pool_reference(
+    gathering: Sequence[ReferencePool], cells: Cells, buckets: int, needed: float, confidence: float = 0.99
+) -> tuple[list[ReferencePool], NDArray[np.bool_]]:
     """Take buckets in order into the references of slices that have none yet.
 
     ``cells.unit`` is ``slice · buckets + bucket``. Returns the slices after the last bucket, and (slices, buckets) which
@@ -246,7 +221,7 @@ def gather(
 
     >>> from monitor.statistics.cells import Cells
     >>> cells = Cells.from_samples([0.2, 0.8] * 50, [0, 1] * 50, unit=np.arange(100) // 50)
-    >>> found, judged = gather([Gathering()], cells, 2, needed=40)
+    >>> found, judged = pool_reference([ReferencePool()], cells, 2, needed=40)
     >>> found[0].reference is not None, judged.tolist()
     (True, [[False, True]])
     """
@@ -265,10 +240,8 @@ def gather(
     found = list(gathering)
     for index in np.flatnonzero(open_).tolist():
         sums = gathering[index].sums + news[:, index]
-        found[index] = Gathering(_nothing(), _fitted(sums, confidence)) if reached[index] else Gathering(sums)
+        found[index] = ReferencePool(sums)
+        if reached[index]:
+            found[index] = ReferencePool(_nothing(), fit_fine_sums(sums[0], sums[1], sums[2], confidence))
     judged: NDArray[np.bool_] = np.arange(buckets)[None, :] > last[:, None]
     return found, judged
-
-
-def _fitted(sums: Floats, confidence: float) -> Reference:
-    return fit_fine_sums(sums[0], sums[1], sums[2], confidence)

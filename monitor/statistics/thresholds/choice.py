@@ -7,16 +7,16 @@ import numpy as np
 from monitor.model import Code, Reason, tell_reason
 from monitor.statistics.arrays import Floats, Ints
 from monitor.statistics.thresholds.counts import Counts, bin_edges, count_at, promise_grid
-from monitor.statistics.thresholds.curves import ThresholdCurve, curve_of, thinned
+from monitor.statistics.thresholds.curves import ThresholdCurve, curve_of, thin_curve
 from monitor.statistics.thresholds.operating_points import minimum_cost, operating_points
 from monitor.statistics.thresholds.policies import Policy
-from monitor.statistics.thresholds.promise import promise
+from monitor.statistics.thresholds.promise import find_promise
 
 EXACT, GROUPED = "clopper-pearson", "clopper-pearson at the effective size of groups"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scored:
+class ScoredSamples:
     """N samples with calibrated scores in [0, 1], outcomes 0 or 1, and codes of groups (negative: alone; None: all).
 
     With ``n`` (N,) they are pre-counted rows of so many samples each, and outcomes the shares that are positive.
@@ -32,7 +32,7 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounded:
+class Estimate:
     """An estimate and its one-sided bounds, each at the choice's confidence; None where unknown."""
 
     estimate: float | None = None
@@ -56,9 +56,9 @@ class ThresholdChoice:
     bound: str  # kind of the bounds: EXACT or GROUPED
     n: int
     groups: int
-    precision: Bounded = Bounded()
-    recall: Bounded = Bounded()
-    fp_per_group: Bounded = Bounded()
+    precision: Estimate = Estimate()
+    recall: Estimate = Estimate()
+    fp_per_group: Estimate = Estimate()
     share: float | None = None  # predicted positive; for abstention the coverage
     best: float | None = None
     best_threshold: float | None = None
@@ -73,60 +73,60 @@ class ThresholdChoice:
 
 
 def choose_threshold(
-    policy: Policy, judged: Scored, *, confidence: float = 0.95, chosen_on: Scored | None = None
+    policy: Policy, later: ScoredSamples, *, confidence: float = 0.95, chosen_on: ScoredSamples | None = None
 ) -> ThresholdChoice:
-    """The threshold of ``policy``, and its precision, recall and curve on ``judged``.
+    """The threshold of ``policy``, and its precision, recall and curve on ``later``.
 
-    A promise is made on ``judged``, which must not have served to fit the calibrator: its statement is valid on the
+    A promise is made on ``later``, which must not have served to fit the calibrator: its statement is valid on the
     samples it was chosen on (see ``promises``). Every other policy chooses on ``chosen_on`` and is measured on
-    ``judged``; without ``chosen_on`` it is both, and the figures are a little too good.
+    ``later``; without ``chosen_on`` it is both, and the figures are a little too good.
     Raises ValueError on scores or outcomes out of range, and unless 0.5 <= confidence < 1.
 
     >>> from monitor.statistics.thresholds.policies import parse_policy
-    >>> judged = Scored(np.array([0.2, 0.4, 0.6, 0.9] * 50), np.array([0.0, 1.0, 0.0, 1.0] * 50))
-    >>> choose_threshold(parse_policy("f1"), judged).threshold
+    >>> later = ScoredSamples(np.array([0.2, 0.4, 0.6, 0.9] * 50), np.array([0.0, 1.0, 0.0, 1.0] * 50))
+    >>> choose_threshold(parse_policy("f1"), later).threshold
     0.4
-    >>> choose_threshold(parse_policy("precision>=0.9"), judged).kept
+    >>> choose_threshold(parse_policy("precision>=0.9"), later).kept
     True
     """
     if not 0.5 <= confidence < 1:
         raise ValueError(f"confidence must be at least 0.5 and below 1 (got {confidence:g})")
-    if not len(judged) or (chosen_on is not None and not len(chosen_on)):
+    if not len(later) or (chosen_on is not None and not len(chosen_on)):
         nothing = Reason.of(Code.THRESHOLD_NO_SAMPLES)
         return ThresholdChoice(policy, None, _kept(policy, None), confidence, EXACT, 0, 0, why=nothing)
-    choose = _promised if policy.promises else _optimised
-    return choose(policy, judged, confidence, judged if chosen_on is None else chosen_on)
+    choose = _promised if policy.is_promise else _optimised
+    return choose(policy, later, confidence, later if chosen_on is None else chosen_on)
 
 
-def is_broken(policy: Policy, threshold: float, judged: Scored, confidence: float) -> bool:
+def is_broken(policy: Policy, threshold: float, later: ScoredSamples, confidence: float) -> bool:
     """Whether samples show, with confidence, that a threshold does not keep what the policy promises.
 
     >>> from monitor.statistics.thresholds.policies import parse_policy
-    >>> judged = Scored(np.full(100, 0.9), np.array([0.0, 1.0] * 50))
-    >>> is_broken(parse_policy("precision>=0.9"), 0.5, judged, 0.95)
+    >>> later = ScoredSamples(np.full(100, 0.9), np.array([0.0, 1.0] * 50))
+    >>> is_broken(parse_policy("precision>=0.9"), 0.5, later, 0.95)
     True
     """
-    counts = _counted(np.array([threshold]), judged)
+    counts = _counted(np.array([threshold]), later)
     if policy.kind == "fp_per_image":
         return bool(counts.false_positives_bounds(confidence)[0][0] > policy.target)
     bounds = counts.recall_bounds if policy.kind == "recall" else counts.precision_bounds
     return bool(bounds(confidence)[1][0] < policy.target)
 
 
-def _counted(thresholds: Floats, judged: Scored) -> Counts:
-    return count_at(thresholds, judged.score, judged.outcome, judged.group, judged.n)
+def _counted(thresholds: Floats, later: ScoredSamples) -> Counts:
+    return count_at(thresholds, later.score, later.outcome, later.group, later.n)
 
 
 def _kept(policy: Policy, threshold: float | None) -> bool | None:
-    return threshold is not None if policy.promises else None
+    return threshold is not None if policy.is_promise else None
 
 
-def _promised(policy: Policy, judged: Scored, confidence: float, _: Scored) -> ThresholdChoice:
-    tested = _counted(promise_grid(), judged)
-    found = promise(policy.kind, policy.target, tested, confidence)
+def _promised(policy: Policy, later: ScoredSamples, confidence: float, _: ScoredSamples) -> ThresholdChoice:
+    tested = _counted(promise_grid(), later)
+    found = find_promise(policy.kind, policy.target, tested, confidence)
     threshold = None if found.index is None else float(tested.threshold[found.index])
     choice = ThresholdChoice(
-        policy, threshold, _kept(policy, threshold), confidence, _kind(tested), len(judged), int(tested.groups),
+        policy, threshold, _kept(policy, threshold), confidence, _kind(tested), len(later), int(tested.groups),
         best=found.best,
         best_threshold=None if found.best_index is None else float(tested.threshold[found.best_index]),
     )  # fmt: skip
@@ -134,16 +134,16 @@ def _promised(policy: Policy, judged: Scored, confidence: float, _: Scored) -> T
     return replace(choice, why=_on_promise(choice))
 
 
-def _optimised(policy: Policy, judged: Scored, confidence: float, chosen_on: Scored) -> ThresholdChoice:
+def _optimised(policy: Policy, later: ScoredSamples, confidence: float, chosen_on: ScoredSamples) -> ThresholdChoice:
     points = operating_points(chosen_on.score, chosen_on.outcome, n=chosen_on.n)
-    point = policy.choose(points)
+    point = policy.choose_point(points)
     threshold = point.threshold if point is not None and point.threshold <= 1 else None
     candidates = np.union1d(bin_edges(), [] if threshold is None else [threshold])
-    counts = _counted(candidates, judged)
+    counts = _counted(candidates, later)
     costs = policy.weights(points) if policy.kind == "cost" else None
     cheapest = None if costs is None else minimum_cost(points, *costs)
     choice = ThresholdChoice(
-        policy, threshold, None, confidence, _kind(counts), len(judged), int(counts.groups),
+        policy, threshold, None, confidence, _kind(counts), len(later), int(counts.groups),
         empirical=None if cheapest is None else cheapest.threshold,
     )  # fmt: skip
     choice = _measured(choice, counts, costs)
@@ -157,7 +157,7 @@ def _kind(counts: Counts) -> str:
 def _measured(choice: ThresholdChoice, counts: Counts, costs: tuple[float, float] | None = None) -> ThresholdChoice:
     """With the figures at its threshold, and the curve over the bin edges and that threshold."""
     shown = np.isin(counts.threshold, bin_edges()) | (counts.threshold == choice.threshold)
-    curve = curve_of(thinned(counts.at(shown), choice.threshold), choice.confidence, costs)
+    curve = curve_of(thin_curve(counts.at(shown), choice.threshold), choice.confidence, costs)
     if choice.threshold is None:
         return replace(choice, curve=curve)
     own = counts.at(counts.threshold == choice.threshold)
@@ -174,8 +174,8 @@ def _known(values: Floats) -> float | None:
     return float(values[0]) if np.isfinite(values[0]) else None
 
 
-def _bounded(estimate: Floats, bounds: tuple[Floats, Floats]) -> Bounded:
-    return Bounded(_known(estimate), *(_known(bound) for bound in bounds))
+def _bounded(estimate: Floats, bounds: tuple[Floats, Floats]) -> Estimate:
+    return Estimate(_known(estimate), *(_known(bound) for bound in bounds))
 
 
 def _on_promise(choice: ThresholdChoice) -> Reason:

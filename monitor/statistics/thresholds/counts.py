@@ -1,6 +1,7 @@
 """What each of many thresholds does with samples that may come in groups: counts, and their squares over groups."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,11 +115,9 @@ class Counts:
 
     def at(self, index: Ints | NDArray[np.bool_]) -> "Counts":
         """The thresholds that an index array or a mask picks."""
-        return replace(
-            self, threshold=self.threshold[index], tp=self.tp[index], fp=self.fp[index], aa=self.aa[index],
-            af=self.af[index], ff=self.ff[index], aq=self.aq[index], touched=self.touched[index],
-            score=self.score[index],
-        )  # fmt: skip
+        held = {field.name: getattr(self, field.name) for field in fields(self)}
+        some: dict[str, Any] = {name: all_[index] for name, all_ in held.items() if isinstance(all_, np.ndarray)}
+        return replace(self, **some)
 
 
 def count_at(

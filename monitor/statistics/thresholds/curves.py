@@ -61,12 +61,12 @@ def curve_of(counts: Counts, confidence: float, costs: tuple[float, float] | Non
     )  # fmt: skip
 
 
-def thinned(counts: Counts, keep: float | None, most: int = MOST_POINTS) -> Counts:
+def thin_curve(counts: Counts, keep: float | None, most: int = MOST_POINTS) -> Counts:
     """Those thresholds from which on another sample is predicted positive, evenly thinned to ``most``; ``keep`` stays.
 
     >>> from monitor.statistics.thresholds.counts import count_at
     >>> counts = count_at(np.array([0.0, 0.1, 0.5]), np.array([0.2, 0.9]), np.array([0.0, 1.0]))
-    >>> thinned(counts, None).threshold.tolist()
+    >>> thin_curve(counts, None).threshold.tolist()
     [0.1, 0.5]
     """
     predicted = counts.tp + counts.fp

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import logit
 
-from monitor.statistics.arrays import Floats, Ints, ratio, spread, totals
+from monitor.statistics.arrays import Floats, Ints, expand_units, ratio, totals
 from monitor.statistics.calibration.bins import ResidualVariance, ScoreBins
 from monitor.statistics.cells import (
     FINE_PER_LOGIT,
@@ -89,7 +89,7 @@ def live_rates(
     >>> rates["threshold_precision"].tolist(), rates["threshold_recall"].round(3).tolist()
     ([0.8], [0.941])
     """
-    rows, unit = spread(part, mapping)
+    rows, unit = expand_units(part, mapping)
     above = part_above(bin[rows], threshold[part[rows]])
     n, outcome = n[rows], outcome[rows]
     units = effects.shape[1]

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from monitor.statistics.arrays import Floats, ratio, totals
-from monitor.statistics.cells import FINE_BINS, SCORE_BINS, Cells, fine_bin_of, fine_edges, score_bin_of
 
 NEVER = float(np.nextafter(1.0, 2.0))  # the threshold no score reaches
 
@@ -21,25 +20,6 @@ class OperatingPoint:
     fp: float
     fn: float
     tn: float
-
-    @property
-    def precision(self) -> float | None:
-        """tp/(tp + fp); None when nothing is predicted positive."""
-        return self.tp / (self.tp + self.fp) if self.tp + self.fp else None
-
-    @property
-    def recall(self) -> float | None:
-        """tp/(tp + fn); None when nothing is positive."""
-        return self.tp / (self.tp + self.fn) if self.tp + self.fn else None
-
-    @property
-    def f1(self) -> float | None:
-        return self.fbeta(1.0)
-
-    def fbeta(self, beta: float) -> float | None:
-        """(1 + β²)tp / ((1 + β²)tp + β²fn + fp); None when nothing is positive or predicted so."""
-        below = (1 + beta**2) * self.tp + beta**2 * self.fn + self.fp
-        return (1 + beta**2) * self.tp / below if below else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,8 +42,7 @@ class OperatingPoints:
     def at(self, threshold: float) -> OperatingPoint:
         """The counts at any threshold: those of the smallest candidate not below it.
 
-        Exact for candidates that are all observed scores; for cells, samples between the threshold and the next bin
-        edge above it count as predicted negative.
+        Exact, as candidates are all observed scores.
         """
         index = max(int(np.searchsorted(-self.threshold, -threshold, side="right")) - 1, 0)
         point = self[index]
@@ -100,23 +79,6 @@ def operating_points(
     return _points(distinct[::-1], per_score[::-1], true[::-1])
 
 
-def operating_points_of_cells(cells: Cells) -> OperatingPoints:
-    """Candidates at the lower edge of each occupied bin; all units of ``cells`` together.
-
-    The edge is the larger of the score bin's and the fine bin's, so a score in the bin is ≥ t (up to the last digit).
-
-    >>> points = operating_points_of_cells(Cells.from_samples([0.2, 0.9], [0, 1]))
-    >>> points.threshold[1:].round(3).tolist(), points.tp.tolist()
-    ([0.893, 0.2], [0.0, 1.0, 1.0])
-    """
-    stride = SCORE_BINS * FINE_BINS
-    n = totals(cells.bin.astype(np.int64), cells.n, stride)
-    outcome = totals(cells.bin.astype(np.int64), cells.outcome, stride)
-    occupied = np.flatnonzero(n > 0)[::-1]
-    edge = np.maximum(score_bin_of(occupied) / SCORE_BINS, fine_edges()[fine_bin_of(occupied)])
-    return _points(edge, n[occupied], outcome[occupied])
-
-
 def _best(points: OperatingPoints, value: Floats) -> OperatingPoint | None:
     """The candidate with the largest value, the higher threshold on a tie; None when no value is known."""
     return None if np.isnan(value).all() else points[int(np.nanargmax(value))]
@@ -133,16 +95,6 @@ def best_fbeta(points: OperatingPoints, beta: float) -> OperatingPoint | None:
         return None
     weighted = (1 + beta**2) * points.tp
     return _best(points, ratio(weighted, weighted + beta**2 * points.fn + points.fp))
-
-
-def best_f1(points: OperatingPoints) -> OperatingPoint | None:
-    """Largest F1 = 2tp / (2tp + fn + fp). None without positives; ties go to the higher threshold.
-
-    >>> points = operating_points([0.2, 0.4, 0.6, 0.9], [0, 1, 0, 1])
-    >>> best_f1(points).threshold, round(best_f1(points).f1, 3)
-    (0.4, 0.8)
-    """
-    return best_fbeta(points, 1.0)
 
 
 def youden(points: OperatingPoints) -> OperatingPoint | None:

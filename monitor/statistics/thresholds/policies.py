@@ -32,11 +32,11 @@ class Policy:
     target: float = math.nan  # of a promise
 
     @property
-    def promises(self) -> bool:
+    def is_promise(self) -> bool:
         """Whether the policy is a bound to be kept with confidence, and not something to be optimised."""
         return self.kind in PROMISES
 
-    def choose(self, points: OperatingPoints) -> OperatingPoint | None:
+    def choose_point(self, points: OperatingPoints) -> OperatingPoint | None:
         """The operating point it takes; None when the samples do not determine one.
 
         ``cost`` takes the threshold of ``cost_threshold``, right for calibrated scores. Raises ValueError for a

@@ -48,19 +48,19 @@ def check_archive(path: Path) -> Manifest:
     return _read(path, None)
 
 
-def unpack(path: Path, into: Path) -> Manifest:
+def unpack_archive(path: Path, into: Path) -> Manifest:
     """Write the files of a backup below an empty directory, each compared on the way. Raises StoreError, and OSError where
     it cannot be written."""
     return _read(path, into)
 
 
-def digest_of(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def id_of(manifest: Mapping[str, Any]) -> str:
+def hash_manifest(manifest: Mapping[str, Any]) -> str:
     """SHA-256 of a manifest's content, so that an edited one is found."""
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
@@ -107,7 +107,7 @@ def _manifest(tar: tarfile.TarFile, bytes_: int) -> Manifest:
             f"it is of format {held['format']}, written by calwatch {str(held.get('calwatch_version'))[:40]}; this calwatch "
             f"reads up to {FORMAT}"
         )
-    if held.pop("id", None) != id_of(held):
+    if held.pop("id", None) != hash_manifest(held):
         raise _MistakeError("its manifest was edited")
     try:
         files = {str(name): (int(each["bytes"]), str(each["sha256"])) for name, each in held["files"].items()}

@@ -28,8 +28,8 @@ import duckdb
 from monitor import __version__
 from monitor.model.errors import StoreError, StoreInUseError
 from monitor.model.files import flush_directory
-from monitor.store.backup.archive import FORMAT, KEPT, MANIFEST, check_archive, digest_of, id_of
-from monitor.store.connection import LIVE, literal, quoted
+from monitor.store.backup.archive import FORMAT, KEPT, MANIFEST, check_archive, hash_file, hash_manifest
+from monitor.store.connection import LIVE, quote_name, quote_text
 from monitor.store.damage import refuse_damage
 from monitor.store.played import is_played
 
@@ -43,7 +43,7 @@ _BUSY = "wait until it has ended"
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class Backup:
     """A backup that was written and checked."""
 
     path: Path
@@ -58,7 +58,7 @@ def write_backup(
     now: datetime,
     *,
     between_cycles: AbstractContextManager[object] | None = None,
-) -> Written:
+) -> Backup:
     """Write ``target``: aside first, checked, then renamed; a backup that is there already gives way, nothing else does.
 
     ``connection``: a cursor of its own on the database. ``between_cycles`` is held only while files are linked and the
@@ -78,13 +78,13 @@ def write_backup(
             about = {
                 "format": FORMAT, "calwatch_version": __version__, "written_at": now.isoformat(), "played": played,
                 "migrations": migrations,
-                "files": {name: {"bytes": (work / name).stat().st_size, "sha256": digest_of(work / name)} for name in files},
+                "files": {name: {"bytes": (work / name).stat().st_size, "sha256": hash_file(work / name)} for name in files},
             }  # fmt: skip
             _pack(work, about, aside)
             check_archive(aside)
             aside.replace(target)
         flush_directory(target.parent)
-        return Written(target, target.stat().st_size, len(files))
+        return Backup(target, target.stat().st_size, len(files))
     except OSError as error:
         raise StoreError(
             f"{target}: cannot be written: {error.strerror}", "check the path, its permissions and free space"
@@ -192,7 +192,7 @@ def _link_tree(source: Path, target: Path) -> None:
 
 def _begin_copy(connection: duckdb.DuckDBPyConnection, target: Path) -> tuple[bool, list[str]]:
     """Begin the transaction whose view of the rows is copied. Returns whether they were played, and their migrations."""
-    connection.execute(f"ATTACH {literal(str(target))} AS {_COPY}")
+    connection.execute(f"ATTACH {quote_text(str(target))} AS {_COPY}")
     connection.execute("BEGIN TRANSACTION")
     migrations = [name for (name,) in connection.execute("SELECT name FROM migrations ORDER BY name").fetchall()]
     return is_played(connection), migrations
@@ -202,13 +202,13 @@ def _copy_database(connection: duckdb.DuckDBPyConnection) -> None:
     """Copy all tables and count them; ends the transaction."""
     try:
         (name,) = connection.execute("SELECT current_database()").fetchone() or ("",)
-        connection.execute(f"COPY FROM DATABASE {quoted(name)} TO {_COPY}")
+        connection.execute(f"COPY FROM DATABASE {quote_name(name)} TO {_COPY}")
         tables = connection.execute(
             "SELECT table_name FROM duckdb_tables() WHERE database_name = $name ORDER BY table_name", {"name": name}
         ).fetchall()
         for (table,) in tables:
             of_both = [
-                connection.execute(f"SELECT count(*) FROM {quoted(database)}.{quoted(table)}").fetchone()
+                connection.execute(f"SELECT count(*) FROM {quote_name(database)}.{quote_name(table)}").fetchone()
                 for database in (name, _COPY)
             ]
             if of_both[0] != of_both[1]:
@@ -231,7 +231,7 @@ def _listed(work: Path) -> list[str]:
 
 def _pack(work: Path, manifest: Mapping[str, Any], target: Path) -> None:
     """One tar archive, readable for this user only, durable when it is whole."""
-    text = json.dumps({"id": id_of(manifest), **manifest}, indent=1).encode()
+    text = json.dumps({"id": hash_manifest(manifest), **manifest}, indent=1).encode()
     target.unlink(missing_ok=True)
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:

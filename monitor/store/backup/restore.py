@@ -11,16 +11,18 @@ import duckdb
 
 from monitor import __version__
 from monitor.model.errors import StoreError, StoreInUseError, UsageError
-from monitor.store.backup.archive import KEPT, Manifest, check_archive, unpack
+from monitor.store.backup.archive import KEPT, Manifest, check_archive, unpack_archive
 from monitor.store.connection import LIVE, known_migrations, make_state_dir, open_live
 from monitor.store.played import played_until
 from monitor.store.published.snapshot import SNAPSHOT, Publisher
-from monitor.store.restoring import finish_restore, put_in_place, restoring
+from monitor.store.restoring import finish_restore, prepare_restore, put_in_place
 
 _STATE = (LIVE, f"{LIVE}.wal", SNAPSHOT)
 
 
-def restore(archive: Path, state_dir: Path, now: datetime, *, replace: bool, memory_limit: str = "1GB") -> Manifest:
+def restore_backup(
+    archive: Path, state_dir: Path, now: datetime, *, replace: bool, memory_limit: str = "1GB"
+) -> Manifest:
     """Make ``state_dir`` what the archive holds, with metrics.duckdb published from it.
 
     Raises UsageError when a state is there already and ``replace`` is not given, StoreInUseError while a process holds its
@@ -33,13 +35,13 @@ def restore(archive: Path, state_dir: Path, now: datetime, *, replace: bool, mem
         make_state_dir(state_dir)
         with _without_daemon(state_dir / LIVE):
             finish_restore(state_dir)
-            if not replace and (held := held_state(state_dir)):
+            if not replace and (held := find_state(state_dir)):
                 raise UsageError(
                     f"{state_dir}: holds a state already ({held})",
                     "move it away, or let it be replaced, for good: calwatch restore --replace FILE",
                 )
-            with restoring(state_dir) as new:
-                unpack(archive, new)
+            with prepare_restore(state_dir) as new:
+                unpack_archive(archive, new)
                 _publish(new, now, memory_limit)
                 _give_to_owner(state_dir, new)
                 put_in_place(state_dir)
@@ -51,7 +53,7 @@ def restore(archive: Path, state_dir: Path, now: datetime, *, replace: bool, mem
     return manifest
 
 
-def held_state(state_dir: Path) -> str:
+def find_state(state_dir: Path) -> str:
     """What of a state is in the directory, by its first name; "" where there is none."""
     for name in _STATE:
         if os.path.lexists(state_dir / name):

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model import QUIET_AFTER_DRIFT, QUIET_TIMES
-from monitor.store.connection import aware, load_table, naive
+from monitor.store.connection import load_table, make_aware, make_naive
 from monitor.store.evidence.streams import Stream, load_streams
 from monitor.store.readings import insert_columns
 from monitor.store.sql import statement
@@ -82,12 +82,12 @@ def store_words(
         "slice": [a.stream.slice.text for a in alarms], "direction": [a.direction for a in alarms],
     }  # fmt: skip
     columns: dict[str, NDArray[Any]] = {name: np.array(column, dtype=object) for name, column in texts.items()}
-    columns["bucket"] = np.array([naive(a.bucket) for a in alarms], dtype="datetime64[us]")
+    columns["bucket"] = np.array([make_naive(a.bucket) for a in alarms], dtype="datetime64[us]")
     load_table(connection, "words", columns)
     connection.execute(statement("evidence_alarms_explain", table=table), {"model": model, "rule": rule})
 
 
-def newest_alarms(
+def load_newest_alarms(
     connection: duckdb.DuckDBPyConnection, model: str, rule: str, width: timedelta, table: Table = "evidence_alarms"
 ) -> dict[tuple[str, str, str], StreamAlarms]:
     """The alarms of each open stream by its key; streams without any are left out. ``width``: of a bucket."""
@@ -100,16 +100,16 @@ def newest_alarms(
     for *key, count, began, bucket, ratio, onset, samples, direction, explained, told_at in rows:
         stream = streams[key[0], key[1], key[2]]
         at, onset_at = bucket.replace(tzinfo=UTC), onset.replace(tzinfo=UTC)
-        newest = AlarmRow(stream, at, ratio, onset_at, samples, direction, explained, aware(told_at))
+        newest = AlarmRow(stream, at, ratio, onset_at, samples, direction, explained, make_aware(told_at))
         found[stream.key] = StreamAlarms(newest, count, began.replace(tzinfo=UTC))
     return found
 
 
-def newest_told(
+def load_newest_told(
     connection: duckdb.DuckDBPyConnection, model: str, rule: str, since: datetime
 ) -> dict[tuple[str, str, str], datetime]:
     """Bucket of the newest alarm told of each stream by its key, from the bucket ``since`` on."""
     rows = connection.execute(
-        statement("alarms_told"), {"model": model, "rule": rule, "since": naive(since)}
+        statement("alarms_told"), {"model": model, "rule": rule, "since": make_naive(since)}
     ).fetchall()
     return {(version, calibrator, text): bucket.replace(tzinfo=UTC) for version, calibrator, text, bucket in rows}

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model import Slice
-from monitor.statistics.cells import FINE_BINS, SUMS, Cells
+from monitor.statistics.cells import FINE_BINS, Cells
 from monitor.statistics.drift.bets import DETECTOR_BINS, BinSums, detector_bin_of
-from monitor.store.cells import filled
-from monitor.store.connection import aware, naive
+from monitor.store.cells import build_cells, fill_masked
+from monitor.store.connection import delete_rows, insert_row, make_aware, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.readings import insert_arrays, insert_columns
 from monitor.store.sql import statement
@@ -54,7 +54,7 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class EvidencePath:
     """Steps of the path: evidence of the streams ``row`` after a ``bucket`` with so many labelled samples, and its ratio
     to what raises an alarm; columns of one length."""
 
@@ -66,7 +66,7 @@ class Judged:
 
 def load_traffic(store: ModelStore, start: datetime, end: datetime) -> Traffic:
     """The labelled traffic of the buckets in [start, end)."""
-    span = {"model_id": store.model_id, "start": naive(start), "end": naive(end)}
+    span = {"model_id": store.model_id, "start": make_naive(start), "end": make_naive(end)}
     found = store.execute(statement("evidence_traffic"), span).fetchnumpy()
     buckets = store.execute(statement("evidence_buckets"), span).fetchnumpy()["bucket"]
     finest = {slice_id: slice_ for slice_, slice_id in store.registry.slices.items()}
@@ -86,24 +86,26 @@ def load_cells(store: ModelStore, traffic: Traffic, buckets: Sequence[datetime])
 
     With all sums and fine bins, as gathering a reference needs; judging needs ``load_sums`` alone.
     """
-    span = {"model_id": store.model_id, "first": naive(buckets[0]), "last": naive(buckets[-1])}
+    span = {"model_id": store.model_id, "first": make_naive(buckets[0]), "last": make_naive(buckets[-1])}
     found = store.execute(statement("evidence_cells"), span).fetchnumpy()
     group, place = _places(found, traffic, buckets)
-    return Cells(
-        unit=(group * len(buckets) + place).astype(np.int64), bin=found["bin"].astype(np.int16),
-        **{name: filled(found[name]) for name in SUMS},
-    )  # fmt: skip
+    return build_cells(found, group * len(buckets) + place)
 
 
 def load_sums(store: ModelStore, traffic: Traffic, buckets: Sequence[datetime]) -> BinSums:
     """What ``load_cells`` holds, by detector bin, (groups, len(buckets), 12): a seventh of the rows."""
-    span = {"model_id": store.model_id, "first": naive(buckets[0]), "last": naive(buckets[-1]), "part": _PARTS}
+    span = {
+        "model_id": store.model_id,
+        "first": make_naive(buckets[0]),
+        "last": make_naive(buckets[-1]),
+        "part": _PARTS,
+    }
     found = store.execute(statement("evidence_sums"), span).fetchnumpy()
     at = (*_places(found, traffic, buckets), found["part"])
     shape = (len(traffic.groups), len(buckets), DETECTOR_BINS)
     sums = {name: np.zeros(shape) for name in ("weight", "score", "outcome", "samples")}
     for name, column in sums.items():
-        column[at] = filled(found[name])
+        column[at] = fill_masked(found[name])
     return BinSums(sums["weight"], sums["score"], sums["outcome"], sums["samples"].sum(axis=2))
 
 
@@ -111,7 +113,7 @@ def _places(
     found: Mapping[str, NDArray[Any]], traffic: Traffic, buckets: Sequence[datetime]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Of each row its group in the traffic, and its place among the buckets."""
-    starts = np.array([naive(bucket) for bucket in buckets], dtype="datetime64[us]")
+    starts = np.array([make_naive(bucket) for bucket in buckets], dtype="datetime64[us]")
     return (
         np.searchsorted(traffic.ids, _group_id(found["stream_id"], found["slice_id"])),
         np.searchsorted(starts, found["bucket"].astype("datetime64[us]")),
@@ -143,7 +145,7 @@ def stream_numbers(connection: duckdb.DuckDBPyConnection, model_id: int) -> dict
 def evidence_start(connection: duckdb.DuckDBPyConnection, model_id: int) -> tuple[datetime | None, datetime | None]:
     """(first bucket that has not been folded into a day, earliest bucket changed since evidence last looked)."""
     row = connection.execute(statement("evidence_horizon"), {"model_id": model_id}).fetchone()
-    return (aware(row[0]), aware(row[1])) if row else (None, None)
+    return (make_aware(row[0]), make_aware(row[1])) if row else (None, None)
 
 
 def load_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, basis: str) -> datetime | None:
@@ -153,9 +155,10 @@ def load_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, bas
         "SELECT basis, until FROM evidence_reach WHERE model = $model AND rule = $rule", where
     ).fetchone()
     if row is not None and row[0] == basis:
-        return aware(row[1])
+        until: datetime = make_aware(row[1])
+        return until
     for table in ("evidence_streams", "evidence_checkpoints", "evidence_reach", "evidence", "evidence_alarms"):
-        connection.execute(f"DELETE FROM {table} WHERE model = $model AND rule = $rule", where)
+        delete_rows(connection, table, where)
     if row is not None:
         connection.execute("UPDATE told_alarms SET superseded = true WHERE model = $model AND rule = $rule", where)
     return None
@@ -164,11 +167,8 @@ def load_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, bas
 def store_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, basis: str, until: datetime) -> None:
     """Remember the first bucket that the rule has not judged."""
     where = {"model": model, "rule": rule}
-    connection.execute("DELETE FROM evidence_reach WHERE model = $model AND rule = $rule", where)
-    connection.execute(
-        "INSERT INTO evidence_reach VALUES ($model, $rule, $basis, $until)",
-        {**where, "basis": basis, "until": naive(until)},
-    )
+    delete_rows(connection, "evidence_reach", where)
+    insert_row(connection, "evidence_reach", where | {"basis": basis, "until": until})
 
 
 def load_streams(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> list[Stream]:
@@ -226,11 +226,11 @@ def load_checkpoint(
     states hold then; without any nothing was judged since, and the present states hold: None.
     """
     where = {"model": model, "rule": rule}
-    row = connection.execute(statement("evidence_checkpoint_day"), {**where, "changed": naive(changed)}).fetchone()
-    day = aware(row[0]) if row else None
+    row = connection.execute(statement("evidence_checkpoint_day"), {**where, "changed": make_naive(changed)}).fetchone()
+    day = make_aware(row[0]) if row else None
     if day is None:
         return changed, None
-    states = connection.execute(statement("evidence_checkpoint"), {**where, "day": naive(day)}).fetchall()
+    states = connection.execute(statement("evidence_checkpoint"), {**where, "day": make_naive(day)}).fetchall()
     kept = {(version, calibrator, text): tuple(held) for version, calibrator, text, *held in states}
     return min(day, changed), kept
 
@@ -248,19 +248,23 @@ def forget_changes(connection: duckdb.DuckDBPyConnection, model_id: int, end: da
     """Changed buckets before ``end`` have been judged again."""
     connection.execute(
         "UPDATE models SET changed_from = NULL WHERE model_id = $model_id AND changed_from < $end",
-        {"model_id": model_id, "end": naive(end)},
+        {"model_id": model_id, "end": make_naive(end)},
     )
 
 
 def versions_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime) -> set[str]:
     """Versions with a sample, labelled or not, in a bucket from ``since`` on."""
-    rows = connection.execute(statement("evidence_versions"), {"model_id": model_id, "since": naive(since)}).fetchall()
+    rows = connection.execute(
+        statement("evidence_versions"), {"model_id": model_id, "since": make_naive(since)}
+    ).fetchall()
     return {version for (version,) in rows}
 
 
 def calibrators_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime) -> set[tuple[str, str]]:
     """(version, calibrator) pairs with a sample, labelled or not, in a bucket from ``since`` on."""
-    rows = connection.execute(statement("evidence_scorers"), {"model_id": model_id, "since": naive(since)}).fetchall()
+    rows = connection.execute(
+        statement("evidence_scorers"), {"model_id": model_id, "since": make_naive(since)}
+    ).fetchall()
     return {(version, calibrator) for version, calibrator in rows}
 
 
@@ -268,7 +272,7 @@ def forget_from(
     connection: duckdb.DuckDBPyConnection, model: str, rule: str, start: datetime, oldest: datetime
 ) -> None:
     """Before judging again from ``start``: drop what was said of those buckets by streams still open, and old checkpoints."""
-    where = {"model": model, "rule": rule, "start": naive(start)}
+    where = {"model": model, "rule": rule, "start": make_naive(start)}
     open_ = statement("evidence_of_open_streams")
     for table in ("evidence", "evidence_alarms"):
         connection.execute(
@@ -276,7 +280,7 @@ def forget_from(
         )
     connection.execute(
         "DELETE FROM evidence_checkpoints WHERE model = $model AND rule = $rule AND (day >= $start OR day < $oldest)",
-        {**where, "oldest": naive(oldest)},
+        {**where, "oldest": make_naive(oldest)},
     )
 
 
@@ -284,10 +288,7 @@ def store_checkpoint(
     connection: duckdb.DuckDBPyConnection, model: str, rule: str, day: datetime, streams: Sequence[Stream]
 ) -> None:
     """The open streams as they are before the first judged bucket of ``day``."""
-    connection.execute(
-        "DELETE FROM evidence_checkpoints WHERE model = $model AND rule = $rule AND day = $day",
-        {"model": model, "rule": rule, "day": naive(day)},
-    )
+    delete_rows(connection, "evidence_checkpoints", {"model": model, "rule": rule, "day": day})
     insert_columns(
         connection, "evidence_checkpoints",
         ("model", "rule", "version", "calibrator", "slice", "day", "state", "reference", "told"),
@@ -296,7 +297,11 @@ def store_checkpoint(
 
 
 def store_path(
-    connection: duckdb.DuckDBPyConnection, model: str, rule: str, streams: Sequence[Stream], path: Sequence[Judged]
+    connection: duckdb.DuckDBPyConnection,
+    model: str,
+    rule: str,
+    streams: Sequence[Stream],
+    path: Sequence[EvidencePath],
 ) -> None:
     """Append judged buckets."""
     row = np.concatenate([part.row for part in path]) if path else np.empty(0, np.int64)
@@ -316,6 +321,6 @@ def newest_ratios(
 ) -> dict[tuple[str, str, str], tuple[datetime, float]]:
     """Newest judged bucket from ``since`` on and its ratio, by stream key."""
     rows = connection.execute(
-        statement("evidence_newest"), {"model": model, "rule": rule, "since": naive(since)}
+        statement("evidence_newest"), {"model": model, "rule": rule, "since": make_naive(since)}
     ).fetchall()
     return {(v, c, s): (bucket.replace(tzinfo=UTC), ratio) for v, c, s, bucket, ratio in rows}

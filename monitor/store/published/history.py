@@ -4,6 +4,7 @@ The same statements serve the daemon's own database, through a cursor of its con
 read-only in another process, where two tables are called differently.
 """
 
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -26,16 +27,16 @@ from monitor.model.history import (
     NoteRow,
     PullRow,
     QuarantineCount,
-    Quarantined,
+    QuarantinedRow,
     ReadingPoint,
     ScoredBy,
     SourceState,
 )
 from monitor.model.refits import ROLLED_BACK
 from monitor.statistics.calibration.reliability import reliability
-from monitor.statistics.cells import SCORE_BINS, SUMS, Cells, Clusters
-from monitor.store.cells import filled
-from monitor.store.connection import naive
+from monitor.statistics.cells import SCORE_BINS, Clusters
+from monitor.store.cells import build_cells, fill_masked
+from monitor.store.connection import fetch_dicts, make_naive
 from monitor.store.reasons import job_from
 from monitor.store.sql import statement
 
@@ -74,8 +75,8 @@ class History:
             extent = self.extent(model, slice_, window)
             since = extent[0] - timedelta(seconds=1) if extent else until
         return self._as(
-            ReadingPoint, "history_readings", model=model, slice=slice_.text, window=window, since=naive(since),
-            until=naive(until), span=_span(since, until, points),
+            ReadingPoint, "history_readings", model=model, slice=slice_.text, window=window, since=make_naive(since),
+            until=make_naive(until), span=_span(since, until, points),
         )  # fmt: skip
 
     def evidence(
@@ -83,7 +84,7 @@ class History:
     ) -> tuple[EvidencePoint, ...]:
         """The paths of drift evidence of a slice in (since, until], oldest first, at most ``points`` of each stream."""
         return self._as(
-            EvidencePoint, "history_evidence", model=model, slice=slice_.text, since=naive(since), until=naive(until),
+            EvidencePoint, "history_evidence", model=model, slice=slice_.text, since=make_naive(since), until=make_naive(until),
             span=_span(since, until, points),
         )  # fmt: skip
 
@@ -92,7 +93,7 @@ class History:
     ) -> tuple[Event, ...]:
         """What happened to a slice (None: to any) in (since, until], oldest first: its alerts with the onsets they estimate,
         and the calibrators put in charge of scopes that hold it."""
-        span = {"model": model, "since": naive(since), "until": naive(until), "limit": limit}
+        span = {"model": model, "since": make_naive(since), "until": make_naive(until), "limit": limit}
         found = []
         for row in self._rows("history_alert_events", **span, slice=slice_.text if slice_ is not None else None):
             kind = _EVENTS.get(row["state"])
@@ -142,12 +143,12 @@ class History:
         """How many rows were set aside, by model, source and reason, the newest first."""
         return self._as(QuarantineCount, "history_quarantine_counts", model=model, limit=limit)
 
-    def quarantined(
+    def quarantined_rows(
         self, model: str, source: str | None = None, reason: str | None = None, *, limit: int = 50, skip: int = 0
-    ) -> tuple[Quarantined, ...]:
+    ) -> tuple[QuarantinedRow, ...]:
         """The newest rows that were set aside."""
         return self._as(
-            Quarantined, "history_quarantined", model=model, source=source, reason=reason, limit=limit, skip=skip
+            QuarantinedRow, "history_quarantined", model=model, source=source, reason=reason, limit=limit, skip=skip
         )  # fmt: skip
 
     def quarantined_total(self, model: str, source: str | None = None, reason: str | None = None) -> int:
@@ -156,27 +157,26 @@ class History:
 
     def sources(self, since: datetime, model: str | None = None, *, limit: int = 2000) -> tuple[SourceState, ...]:
         """Each source pulled since then, those in trouble first."""
-        return self._as(SourceState, "history_sources", since=naive(since), model=model, limit=limit)
+        return self._as(SourceState, "history_sources", since=make_naive(since), model=model, limit=limit)
 
     def notes(self, since: datetime, model: str | None = None, *, limit: int = 50) -> tuple[NoteRow, ...]:
         """What pulls told once of their sources, the newest first."""
-        return self._as(NoteRow, "history_notes", since=naive(since), model=model, limit=limit)
+        return self._as(NoteRow, "history_notes", since=make_naive(since), model=model, limit=limit)
 
     def pulls(
         self, since: datetime, model: str | None = None, *, limit: int = 50, skip: int = 0
     ) -> tuple[PullRow, ...]:
         """The newest pulls that brought rows or met a problem."""
-        return self._as(PullRow, "history_pulls", since=naive(since), model=model, limit=limit, skip=skip)
+        return self._as(PullRow, "history_pulls", since=make_naive(since), model=model, limit=limit, skip=skip)
 
     def pulls_total(self, since: datetime, model: str | None = None) -> int:
         """How many such pulls there were."""
-        return int(self._rows("history_pulls_total", since=naive(since), model=model)[0]["total"])
+        return int(self._rows("history_pulls_total", since=make_naive(since), model=model)[0]["total"])
 
     def calibrators(self, model: str | None = None, *, limit: int = 50, skip: int = 0) -> Calibrators:
         """Every calibrator that was ever put in charge, the newest first."""
-        where = {"model": model, "limit": limit, "skip": skip}
-        rows = self._rows("history_calibrators", **where)
-        return Calibrators(self._as(CalibratorRow, "history_calibrators", **where), rows[0]["total"] if rows else 0)
+        rows = self._rows("history_calibrators", model=model, limit=limit, skip=skip)
+        return Calibrators(_nouns(CalibratorRow, rows), rows[0]["total"] if rows else 0)
 
     def disparities(self, model: str, *, limit: int = 200) -> tuple[DisparityRow, ...]:
         """The newest verdicts of the disparity rules, the surest first."""
@@ -191,7 +191,7 @@ class History:
         which holds no cells."""
         if not self._live:
             return None
-        span = {"model": model, "version": version, "since": naive(since), "until": naive(until)}
+        span = {"model": model, "version": version, "since": make_naive(since), "until": make_naive(until)}
         pairs = [list(label) for label in slice_.labels]
         held = self._connection.execute(
             statement("history_scored_by"), {**span, "pairs": pairs, "missing": MISSING}
@@ -201,36 +201,31 @@ class History:
         ).fetchnumpy()
         names = sorted({str(name) for name in held["calibrator"]})
         index = {name: place for place, name in enumerate(names)}
-        cells = Cells(
-            unit=_units(held["calibrator"], index), bin=held["bin"].astype("int16"),
-            **{name: filled(held[name]) for name in SUMS},
-        )  # fmt: skip
+        cells = build_cells(held, _units(held["calibrator"], index))
         known = [str(name) in index for name in groups["calibrator"]]
         clusters = Clusters(
             unit=_units(groups["calibrator"][known], index), score_bin=groups["score_bin"][known].astype("int16"),
-            squared_residual=filled(groups["squared_residual"][known]), groups=filled(groups["groups"][known]),
+            squared_residual=fill_masked(groups["squared_residual"][known]), groups=fill_masked(groups["groups"][known]),
         )  # fmt: skip
         curves = reliability(cells, len(names), clusters if len(clusters) else None)
         return ScoredBy({name: _bars(curves, place) for name, place in index.items()})
 
     def _rows(self, name: str, **parameters: object) -> list[Row]:
         """What a statement gives, each row by the names of its columns; times with their UTC marker."""
-        cursor = self._connection.execute(statement(name, **self._tables), parameters)
-        names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, map(_utc, row), strict=True)) for row in cursor.fetchall()]
+        return fetch_dicts(self._connection, statement(name, **self._tables), parameters)
 
     def _as(self, kind: type[Noun], name: str, **parameters: object) -> tuple[Noun, ...]:
-        own = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # all are dataclasses
-        return tuple(kind(**{key: row[key] for key in own}) for row in self._rows(name, **parameters))
+        return _nouns(kind, self._rows(name, **parameters))
+
+
+def _nouns(kind: type[Noun], rows: Sequence[Row]) -> tuple[Noun, ...]:
+    own = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # all are dataclasses
+    return tuple(kind(**{key: row[key] for key in own}) for row in rows)
 
 
 def job_of_row(row: Row) -> Job:
     """Return the job of a row with ``job_columns``."""
     return job_from({name: value for name, value in row.items() if name != "total"})
-
-
-def _utc(value: Any) -> Any:
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
 def _span(since: datetime, until: datetime, points: int) -> float:

@@ -10,10 +10,10 @@ import duckdb
 
 from monitor.model import Job, ReliabilityBin, Slice, ThresholdInUse
 from monitor.model.errors import UsageError
-from monitor.model.history import Firing, SliceReading, Unsure
-from monitor.store.connection import naive
+from monitor.model.history import Firing, SliceReading, UnsureAlert
+from monitor.store.connection import make_naive
 from monitor.store.published.history import History, Row, job_of_row
-from monitor.store.published.snapshot import open_snapshot, unreadable
+from monitor.store.published.snapshot import describe_unreadable, open_snapshot
 from monitor.store.reasons import threshold_from
 
 NONE_YET = "no model has readings yet; what came in: calwatch status, what could: calwatch check"
@@ -37,7 +37,7 @@ class Snapshot(History):
         """Raises StoreError in place of what DuckDB raises over bytes that are not what they were."""
         self._connection.close()
         if isinstance(error, duckdb.Error):
-            raise unreadable(self._state_dir, error) from error
+            raise describe_unreadable(self._state_dir, error) from error
 
     def published_at(self) -> datetime:
         """Return when the snapshot was written."""
@@ -49,30 +49,23 @@ class Snapshot(History):
 
     def status(self, configured: Sequence[str]) -> Row:
         """Return all that `calwatch status` tells; ``configured``: names of the models that there should be."""
-        models = self.models()
+        models = self._rows("published_models")
         seen = {row["model"] for row in models}
         return {
-            "published_at": self.published_at(), "played": self.is_played(), "models": models, "firing": self.firing(),
-            "unknown": self.unknown(),
+            "published_at": self.published_at(), "played": self.is_played(), "models": models, "firing": self.firing_alerts(),
+            "unknown": self._rows("published_unknown"),
             "waiting": [name for name in configured if name not in seen],
-            "calibrators": self.in_charge(), "thresholds": self.thresholds(), "troubles": self.troubles(),
-            "quarantined": self.quarantined_by_source(), "failing": self.failing(), "label_delays": self.label_delays(),
-            "waiting_labels": self.waiting_labels(), "group_spans": self.group_spans(),
-            "folded": self.folded(),
+            "calibrators": self.serving_calibrators(), "thresholds": self._rows("published_thresholds"),
+            "troubles": self.troubles(), "quarantined": self._rows("published_quarantined"),
+            "failing": self.failing_models(), "label_delays": self.label_delays(),
+            "waiting_labels": self._rows("published_waiting_labels"), "group_spans": self._rows("published_group_spans"),
+            "folded": self._rows("published_folded"),
             "files_set_aside": self.files_set_aside(),
         }  # fmt: skip
 
-    def models(self) -> list[Row]:
-        """One row per model: its whole, over its longest window, and how many alerts fire, are pending or unknown."""
-        return self._rows("published_models")
-
-    def firing(self) -> list[Row]:
+    def firing_alerts(self) -> list[Row]:
         """Alerts that fire now."""
         return self._rows("published_firing")
-
-    def unknown(self) -> list[Row]:
-        """Alerts that are not inactive and whose rule could not be evaluated."""
-        return self._rows("published_unknown")
 
     def slices(self, model: str | None, window: str | None, limit: int) -> list[Row]:
         """Slices worst first; windows other than the asked one are left out, insufficient ones come last."""
@@ -90,19 +83,15 @@ class Snapshot(History):
             raise UsageError(f"there is no job {job_id!r}", "ids are printed by: calwatch jobs")
         return {**found[0], "details": json.loads(found[0]["details"])}
 
-    def in_charge(self, model: str | None = None) -> list[Row]:
+    def serving_calibrators(self, model: str | None = None) -> list[Row]:
         """Calibrators in charge now."""
         return self._rows("published_calibrators", model=model)
-
-    def thresholds(self) -> list[Row]:
-        """Thresholds that decide now over all samples of their scope (those for single classes are many), or that none can."""
-        return self._rows("published_thresholds")
 
     def troubles(self) -> list[Row]:
         """What could not be read at the newest pull of each source, and what pulls of the last days told once."""
         return self._rows("published_troubles")
 
-    def failing(self) -> list[Row]:
+    def failing_models(self) -> list[Row]:
         """Models whose newest cycle failed, since when and why: what the snapshot has of them is old."""
         return self._rows("published_failing")
 
@@ -110,25 +99,9 @@ class Snapshot(History):
         """Whether label delay depends on the outcome (None: unknown), by model, with what was compared, in words too."""
         return self._rows("published_label_delays")
 
-    def waiting_labels(self) -> list[Row]:
-        """Labels that wait for their prediction, by model and source, in words too; sources of which none waits included."""
-        return self._rows("published_waiting_labels")
-
     def files_set_aside(self) -> list[Row]:
         """Files that are no longer read, by model and source, with why and what to do."""
         return self._rows("published_files_set_aside")
-
-    def group_spans(self) -> list[Row]:
-        """How far groups reach, by model, in words too; models without groups have no row."""
-        return self._rows("published_group_spans")
-
-    def folded(self) -> list[Row]:
-        """Versions, calibrators and slice values beyond their limits, by model, in words too."""
-        return self._rows("published_folded")
-
-    def quarantined_by_source(self) -> list[Row]:
-        """What was quarantined, by source and reason."""
-        return self._rows("published_quarantined")
 
     def newest_reading(self, model: str, slice_: Slice, version: str = "") -> SliceReading | None:
         """The newest reading of a slice with enough samples, over the longest window that has one, of any version unless
@@ -138,32 +111,32 @@ class Snapshot(History):
 
     def reading_at(self, model: str, slice_: Slice, window: str, moment: datetime) -> SliceReading | None:
         """The reading of a slice whose window ended last by then; None when there was none."""
-        asked: Row = {"model": model, "slice": slice_.text, "window": window, "moment": naive(moment)}
+        asked: Row = {"model": model, "slice": slice_.text, "window": window, "moment": make_naive(moment)}
         return next(iter(self._as(SliceReading, "published_reading_at", **asked)), None)
 
     def readings_in(self, model: str, window: str, since: datetime, until: datetime) -> tuple[SliceReading, ...]:
         """The last reading of each slice whose window ended in (since, until], the worst first, insufficient ones last."""
-        asked: Row = {"model": model, "window": window, "since": naive(since), "until": naive(until)}
+        asked: Row = {"model": model, "window": window, "since": make_naive(since), "until": make_naive(until)}
         return self._as(SliceReading, "published_readings", **asked)
 
     def bars_of(self, model: str, reading: SliceReading) -> tuple[ReliabilityBin, ...]:
         """The reliability diagram of a reading; empty where it is not the newest, or has none."""
         return self._as(
             ReliabilityBin, "published_bars", model=model, slice=reading.slice, version=reading.version,
-            window=reading.window, window_end=naive(reading.window_end),
+            window=reading.window, window_end=make_naive(reading.window_end),
         )  # fmt: skip
 
     def firings(self, model: str, since: datetime, until: datetime) -> tuple[Firing, ...]:
         """Each time an alert fired in (since, until], or before and was not over then, the newest first."""
-        return self._as(Firing, "published_firings", model=model, since=naive(since), until=naive(until))
+        return self._as(Firing, "published_firings", model=model, since=make_naive(since), until=make_naive(until))
 
-    def unsure(self, model: str) -> tuple[Unsure, ...]:
+    def unsure_alerts(self, model: str) -> tuple[UnsureAlert, ...]:
         """Alerts whose rule could not be evaluated."""
-        return self._as(Unsure, "published_unsure", model=model)
+        return self._as(UnsureAlert, "published_unsure", model=model)
 
     def deeds(self, model: str, since: datetime) -> tuple[Job, ...]:
         """Refits and rollbacks asked for since then, the first ones first."""
-        return tuple(job_of_row(row) for row in self._rows("published_deeds", model=model, since=naive(since)))
+        return tuple(job_of_row(row) for row in self._rows("published_deeds", model=model, since=make_naive(since)))
 
     def chosen_thresholds(self, model: str) -> tuple[ThresholdInUse, ...]:
         """Thresholds in force, those over all classes first."""

@@ -18,8 +18,8 @@ import duckdb
 from monitor import __version__
 from monitor.model.errors import StoreError
 from monitor.store.blame import first_line
-from monitor.store.connection import LIVE, atomic, literal, naive
-from monitor.store.damage import has_unreadable_rows, is_damage, told_damage
+from monitor.store.connection import LIVE, make_naive, quote_text, transaction
+from monitor.store.damage import describe_damage, has_unreadable_rows, is_damage
 from monitor.store.readings import store_problems
 from monitor.store.sql import statement
 
@@ -59,7 +59,7 @@ class Publisher:
         aside: Path | None = None
         try:
             if problems is not None:
-                with atomic(connection):
+                with transaction(connection):
                     store_problems(connection, problems, now)
             connection.execute("DETACH DATABASE IF EXISTS snap")  # left by a publication that failed
             aside = self._attach(connection, target)
@@ -75,7 +75,7 @@ class Publisher:
                 _remove(aside)  # it may be what is damaged, or what fills the disk: the next one is built afresh
             if isinstance(error, duckdb.Error) and is_damage(error):
                 if has_unreadable_rows(connection):
-                    raise told_damage(self.state_dir / LIVE, error) from error
+                    raise describe_damage(self.state_dir / LIVE, error) from error
                 for name in (target, *self.free_files(target)):
                     _remove(name)  # it is the copy, of which the next one would be made
                 raise StoreError(
@@ -119,7 +119,7 @@ class Publisher:
 
 
 def _attach_statement(aside: Path) -> str:
-    return f"ATTACH {literal(str(aside))} AS snap (STORAGE_VERSION {literal(_STORAGE_VERSION)})"
+    return f"ATTACH {quote_text(str(aside))} AS snap (STORAGE_VERSION {quote_text(_STORAGE_VERSION)})"
 
 
 def _attached(connection: duckdb.DuckDBPyConnection, aside: Path) -> bool:
@@ -158,7 +158,7 @@ def _is_ours(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
-    with atomic(connection):
+    with transaction(connection):
         connection.execute("CREATE TABLE IF NOT EXISTS snap.slice_history AS FROM readings LIMIT 0")
         connection.execute(statement("snapshot_slice_history"))
         live, copied = (
@@ -172,7 +172,7 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, now: datetime) -> N
             connection.execute(f"CREATE OR REPLACE TABLE snap.{table} AS FROM {table}")
         for name in _SELECTED:
             connection.execute(statement(name))
-        connection.execute(statement("snapshot_head"), {"version": SCHEMA_VERSION, "now": naive(now)})
+        connection.execute(statement("snapshot_head"), {"version": SCHEMA_VERSION, "now": make_naive(now)})
 
 
 def _renew_evidence(connection: duckdb.DuckDBPyConnection) -> None:
@@ -216,7 +216,7 @@ def open_snapshot(state_dir: Path) -> duckdb.DuckDBPyConnection:
     except duckdb.Error as error:
         if connection is not None:
             connection.close()
-        raise unreadable(state_dir, error) from error
+        raise describe_unreadable(state_dir, error) from error
     held = dict(zip(names, row or (), strict=False))
     version = held.get("schema_version")
     if version != SCHEMA_VERSION:
@@ -230,7 +230,7 @@ def open_snapshot(state_dir: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def unreadable(state_dir: Path, error: duckdb.Error) -> StoreError:
+def describe_unreadable(state_dir: Path, error: duckdb.Error) -> StoreError:
     """What to tell a person of an error met when the snapshot was opened, or asked."""
     path = state_dir / SNAPSHOT
     what = "is a directory" if path.is_dir() else f"cannot be read: {str(error).splitlines()[0]}"

@@ -45,7 +45,7 @@ class Agreement:
         return Agreement(pairs, self.agreeing + other.agreeing, max(self.width, other.width))
 
 
-def agreement(connection: duckdb.DuckDBPyConnection, classes: Sequence[str]) -> Agreement:
+def count_agreement(connection: duckdb.DuckDBPyConnection, classes: Sequence[str]) -> Agreement:
     """Of the good rows of `staged`, whether their logits are as they came or settled. Not for binary tasks, whose
     predicted class goes by a threshold."""
     index = "list_position($classes, predicted_class)" if classes else "TRY_CAST(predicted_class AS INTEGER) + 1"
@@ -61,7 +61,7 @@ def agreement(connection: duckdb.DuckDBPyConnection, classes: Sequence[str]) -> 
     return total
 
 
-def agreement_of(predicted: NDArray[np.str_], logits: NDArray[np.floating], classes: Sequence[str]) -> Agreement:
+def compare_classes(predicted: NDArray[np.str_], logits: NDArray[np.floating], classes: Sequence[str]) -> Agreement:
     """The same of predicted classes (N,), "" where a row has none, and logits (N, C)."""
     named = predicted != ""
     predicted, logits = predicted[named], logits[named]
@@ -92,7 +92,7 @@ def class_names(classes: Sequence[str], width: int) -> Sequence[str]:
     return classes or [str(place) for place in range(width)]
 
 
-def told_agreement(found: Agreement, classes: Sequence[str], noun: str = "row") -> str:
+def describe_agreement(found: Agreement, classes: Sequence[str], noun: str = "row") -> str:
     """How many agree, and if that is too few what is probably the matter, as a sentence without its stop."""
     if found.share is None:
         return ""

@@ -12,19 +12,19 @@ from monitor.model.wording import first_few
 from monitor.store.scores.agreement import (
     ENOUGH,
     Agreement,
-    agreement_of,
     class_names,
+    compare_classes,
+    describe_agreement,
     name_codes,
-    told_agreement,
 )
 from monitor.store.scores.logits import LOGITS, PROBABILITIES
-from monitor.store.scores.served import stacked
+from monitor.store.scores.served import stack_logits
 
 Floats = NDArray[np.float64]
 Names = NDArray[np.str_]
 
 
-def class_logits(
+def match_class_logits(
     column: object, labels: object, predicted: Names | None, outcome: Floats, model: Model, held: Collection[str]
 ) -> tuple[Floats | None, NDArray[np.int64] | None, str]:
     """(N, C) logits, the index (N,) of each true class, and what to say of them, "" for nothing.
@@ -32,7 +32,7 @@ def class_logits(
     No logits unless every row has as many, and an index only where a calibrator may be fitted on them. ``predicted`` (N,)
     names, "" where a sample has none; ``outcome`` (N,) 1 where the prediction was right; ``held``: what the sources hold.
     """
-    logits = stacked(column)
+    logits = stack_logits(column)
     if logits is None:
         return None, None, ""
     texts: np.ma.MaskedArray[Any, Any] = np.ma.asarray(labels)
@@ -48,7 +48,7 @@ def class_logits(
         return logits, None, f"logits are not used: {int(absent.sum()):,} of {len(logits):,} samples have no label"
     names = np.ma.getdata(texts).astype(str)
     found = _agreement(logits, names, predicted, outcome, model.classes)
-    said = told_agreement(found, model.classes, "sample")
+    said = describe_agreement(found, model.classes, "sample")
     if found.is_broken:
         return logits, None, f"logits are not used: {said}"
     known = {name: place for place, name in enumerate(class_names(model.classes, logits.shape[1]))}
@@ -88,7 +88,7 @@ def _agreement(
     """Where no predicted class is logged, a right prediction tells it: it was the label."""
     if predicted is None:
         predicted = np.where(outcome == 1, labels, "")
-    return agreement_of(predicted, logits, classes)
+    return compare_classes(predicted, logits, classes)
 
 
 def _foreign(names: list[str], classes: Sequence[str], width: int) -> str:

@@ -11,9 +11,10 @@ from datetime import datetime
 
 import duckdb
 
-from monitor.config.sources import Source
+from monitor.config.sources import SourceSettings
+from monitor.store.connection import fetch_row
 from monitor.store.model_store import ModelStore
-from monitor.store.scores.agreement import ENOUGH, Agreement, told_agreement
+from monitor.store.scores.agreement import ENOUGH, Agreement, describe_agreement
 from monitor.store.source_facts import load_facts, store_fact
 from monitor.store.sql import statement
 
@@ -83,18 +84,16 @@ class Kinds:
         return Kinds(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
 
-def kinds(connection: duckdb.DuckDBPyConnection) -> Kinds:
+def count_kinds(connection: duckdb.DuckDBPyConnection) -> Kinds:
     """Of the good rows of `staged`, before they are settled."""
-    found = connection.execute(f"""
+    found = fetch_row(connection, f"""
 SELECT count(*) FILTER (kind = 'l'), count(*) FILTER (kind = 'p'), count(*) FILTER (kind = 'o'), count(*) FILTER (kind = 'u'),
     count(*) FILTER (kind = 's'), count(*) FILTER (kind = 'p' AND high > 1.00001),
     count(*) FILTER (kind <> 's' AND NOT {_POSSIBLE})
 FROM (SELECT *, {_KIND} AS kind FROM (
-    SELECT {_MEASURES} FROM staged WHERE reason IS NULL AND len(logits) > 0 AND NOT {_OBVIOUS}))""").fetchone()
-    rest = connection.execute(f"SELECT count(*) FROM staged WHERE reason IS NULL AND {_OBVIOUS}").fetchone()
-    assert found is not None  # an aggregate always gives a row
-    assert rest is not None
-    return Kinds(*found) + Kinds(logits=rest[0], impossible=rest[0])
+    SELECT {_MEASURES} FROM staged WHERE reason IS NULL AND len(logits) > 0 AND NOT {_OBVIOUS}))""")  # fmt: skip
+    (rest,) = fetch_row(connection, f"SELECT count(*) FROM staged WHERE reason IS NULL AND {_OBVIOUS}")
+    return Kinds(*found) + Kinds(logits=rest, impossible=rest)
 
 
 def has_vectors(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -103,10 +102,11 @@ def has_vectors(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def follow_files(
-    connection: duckdb.DuckDBPyConnection, meaning: Source, facts: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection, meaning: SourceSettings, facts: Mapping[str, str]
 ) -> tuple[int | None, str]:
-    """Go through the files of `staged`, several taken as if one by one, as ``settle_logits`` would. Returns the place (from 0)
-    of the first that changes what the source is known to hold, None where none does, and the kinds of the last vectors then."""
+    """Go through the files of `staged`, several taken as if one by one, as ``normalize_logits`` would. Returns the place (from
+    0) of the first that changes what the source is known to hold, None where none does, and the kinds of the last vectors
+    then."""
     rows = connection.execute(f"""
 SELECT {PLACE} AS place, string_agg(kind, '' ORDER BY position)
 FROM (SELECT position, CASE WHEN obvious THEN 'l' ELSE {_KIND} END AS kind
@@ -121,8 +121,8 @@ WHERE kind <> 's' GROUP BY place ORDER BY place""").fetchall()
     return None, recent
 
 
-def settle_logits(
-    connection: duckdb.DuckDBPyConnection, model_id: int, source: str, meaning: Source, now: datetime, *,
+def normalize_logits(
+    connection: duckdb.DuckDBPyConnection, model_id: int, source: str, meaning: SourceSettings, now: datetime, *,
     followed: str | None = None,
 ) -> str | None:  # fmt: skip
     """Make `staged` hold logits: probabilities are replaced by their logarithm.
@@ -132,7 +132,7 @@ def settle_logits(
     `bad_logits`. When a source is found to hold probabilities, what was stored of the model's before becomes logarithms too.
     ``followed``: of several files that were followed and change nothing, the kinds of the last vectors.
     """
-    seen = kinds(connection)
+    seen = count_kinds(connection)
     if not seen.vectors:
         return None
     facts = load_facts(connection, model_id, source)
@@ -169,7 +169,7 @@ def settle_logits(
         return None
     if found == LOGITS and before in (None, NEITHER, MIXED):
         return None
-    return _told(found, before, seen)
+    return _describe_holding(found, before, seen)
 
 
 def _verdict(
@@ -198,11 +198,9 @@ def _mend_stored(connection: duckdb.DuckDBPyConnection, model_id: int, source: s
     """Take the logarithm of the model's stored probabilities, which came before anybody knew; where they are most of what
     is stored, calibrators fitted so far took them for logits: remember that too."""
     stored = f"(SELECT rowid AS row_key, {_MEASURES} FROM samples WHERE model_id = $model_id AND len(logits) > 1)"
-    counts = connection.execute(
-        f"SELECT count(*), count(*) FILTER ({which}) FROM {stored}", {"model_id": model_id}
-    ).fetchone()
-    assert counts is not None  # an aggregate always gives a row
-    vectors, probabilities = counts
+    vectors, probabilities = fetch_row(
+        connection, f"SELECT count(*), count(*) FILTER ({which}) FROM {stored}", {"model_id": model_id}
+    )
     if not probabilities:
         return
     connection.execute(
@@ -230,7 +228,7 @@ def load_raw_until(connection: duckdb.DuckDBPyConnection, model: str) -> datetim
     return row[0] if row else None
 
 
-def _told(found: str, before: str | None, seen: Kinds) -> str:
+def _describe_holding(found: str, before: str | None, seen: Kinds) -> str:
     held = f", which held {before} so far," if before in (LOGITS, PROBABILITIES) else ""
     if found == PROBABILITIES:
         return f"the column logits{held} holds {_probabilities(seen)}: their logarithm is used; {_FOR_GOOD}"
@@ -265,8 +263,8 @@ def _neither(seen: Kinds) -> str:
     )
 
 
-def remark_logits(seen: Kinds, meaning: Source) -> list[str]:
-    """Mere notes for ``calwatch check``, of the ``kinds`` tried; sentences without their stop."""
+def remark_logits(seen: Kinds, meaning: SourceSettings) -> list[str]:
+    """Mere notes for ``calwatch check``, of the ``count_kinds`` tried; sentences without their stop."""
     if seen.single and not seen.vectors:
         return ["the column logits holds one number a row, which no refit uses: scores go to score or raw_score"]
     found = _first_verdict(seen)
@@ -277,13 +275,13 @@ def remark_logits(seen: Kinds, meaning: Source) -> list[str]:
     return [f"the column logits holds {_probabilities(seen)}: their logarithm is used; {_FOR_GOOD}"]
 
 
-def suspect_logits(seen: Kinds, agreed: Agreement, classes: Iterable[str], meaning: Source) -> list[str]:
+def suspect_logits(seen: Kinds, agreed: Agreement, classes: Iterable[str], meaning: SourceSettings) -> list[str]:
     """What is suspicious of the vectors tried, for ``calwatch check``; sentences without their stop. ``agreed``: none for
     binary tasks."""
     said = []
     found = _first_verdict(seen)
     if meaning.logits_are is None and found in (NEITHER, MIXED):
-        said.append(_told(found, None, seen))
+        said.append(_describe_holding(found, None, seen))
     taken = meaning.logits_are or found
     if taken == PROBABILITIES and seen.impossible:
         said.append(
@@ -291,7 +289,7 @@ def suspect_logits(seen: Kinds, agreed: Agreement, classes: Iterable[str], meani
             "would be set aside as bad_logits: is logits_are right?"
         )
     if agreed.is_broken:
-        said.append(f"{told_agreement(agreed, tuple(classes))}. Until then refits use scores, not logits")
+        said.append(f"{describe_agreement(agreed, tuple(classes))}. Until then refits use scores, not logits")
     return said
 
 

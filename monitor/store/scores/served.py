@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model import Slice
-from monitor.store.connection import load_table, naive
+from monitor.store.connection import load_table, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -28,12 +28,15 @@ class Serving:
     needs_logits: bool = False
 
 
-def calibrate(store: ModelStore, serving: Sequence[Serving], classes: int) -> None:
+def calibrate_staged(store: ModelStore, serving: Sequence[Serving], classes: int) -> None:
     """Turn raw scores into scores by the calibrator that was in charge when each was observed; the finest scope wins,
     among equals the first in canonical order, as for a refit."""
     for interval in sorted(serving, key=lambda interval: (-interval.scope.order, interval.scope.labels)):
         covered = store.registry.slices_inside(interval.scope)
-        span = {"since": naive(interval.since), "until": naive(interval.until or datetime.max.replace(tzinfo=UTC))}
+        span = {
+            "since": make_naive(interval.since),
+            "until": make_naive(interval.until or datetime.max.replace(tzinfo=UTC)),
+        }
         due = (
             "s.reason IS NULL AND s.calibrator IS NULL AND list_contains($covered, k.slice_id) "
             "AND s.observed_at >= $since AND s.observed_at < $until"
@@ -55,12 +58,12 @@ def calibrate(store: ModelStore, serving: Sequence[Serving], classes: int) -> No
         ).fetchnumpy()
         if not len(rows["position"]):
             continue
-        scores = interval.apply(rows["raw_score"], stacked(rows["logits"]))
+        scores = interval.apply(rows["raw_score"], stack_logits(rows["logits"]))
         load_table(store.connection, "calibrated", {"position": rows["position"], "score": scores})
         store.execute(statement("ingest_calibrated"), {"calibrator": interval.calibrator})
 
 
-def stacked(logits: object) -> NDArray[np.float64] | None:
+def stack_logits(logits: object) -> NDArray[np.float64] | None:
     """A column of lists as an (N, C) array; None unless every row has the same number of logits."""
     column: np.ma.MaskedArray[Any, Any] = np.ma.asarray(logits)
     if np.ma.getmaskarray(column).any() or not len(column):

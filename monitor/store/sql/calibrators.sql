@@ -34,7 +34,7 @@ SELECT $model, $calibrator, $since, unnest($buckets::TIMESTAMP[]), unnest($marks
        unnest($groups::BIGINT[]), unnest($samples::BIGINT[]), unnest($losses::DOUBLE[]), unnest($left_out::BIGINT[]);
 
 -- name: guards_watching
-SELECT scope, calibrator, parent, version, since, until, left_out > 0
+SELECT scope, calibrator, parent, version, since, until, left_out > 0 AS was_blind
 FROM guards
 WHERE model = $model AND state = 'watching'
 ORDER BY since, scope;

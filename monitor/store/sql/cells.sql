@@ -147,3 +147,6 @@ UPDATE models
 SET revision = revision + 1,
     changed_from = least(changed_from, (SELECT min(bucket) FROM renewed WHERE bucket >= models.folded_until))
 WHERE model_id = $model_id;
+
+-- name: cells_grouped
+SELECT EXISTS (FROM incoming WHERE group_id IS NOT NULL) OR EXISTS (FROM group_cells WHERE model_id = $model_id);

@@ -20,7 +20,7 @@ WHERE model_id = $model_id
   );
 
 -- name: tables_stored
-SELECT schema_name, table_name
+SELECT database_name, schema_name, table_name
 FROM duckdb_tables()
 WHERE database_name = current_database() AND NOT temporary
 ORDER BY ALL;

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.statistics.calibration.bins import ScoreBins
-from monitor.statistics.calibration.metrics import measure
+from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.calibration.reliability import reliability
 from monitor.statistics.cells import Cells, Clusters
 from monitor.statistics.intervals import GroupSums
@@ -75,7 +75,7 @@ def _misses(rng: np.random.Generator, world: World, truth: Known, slices: int, w
     cells = Cells.from_samples(*flat, unit=unit)
     grouped = with_groups and world.grouping.clip > 1
     clusters = Clusters.from_samples(*flat, group.ravel(), unit) if grouped else None
-    metrics = measure(cells, slices, clusters)
+    metrics = measure_calibration(cells, slices, clusters)
     found = {
         "ECE": _missed(metrics["ece_lower"], metrics["ece_upper"], truth.ece),
         "squared error": _missed(metrics["ece_squared_lower"], metrics["ece_squared_upper"], truth.ece_squared),

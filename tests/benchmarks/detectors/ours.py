@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from monitor.statistics.cells import Cells
 from monitor.statistics.drift.bets import BinSums, Tolerance
 from monitor.statistics.drift.budget import DAYS_PER_YEAR, slice_threshold
-from monitor.statistics.drift.eprocess import Block, EvidenceState, advance
+from monitor.statistics.drift.eprocess import Block, EvidenceState, advance_evidence
 from tests.benchmarks.detectors.streams import Floats, Stream, nested
 
 ROWS_AT_A_TIME = 400_000  # slices x buckets in memory at once
@@ -32,7 +32,7 @@ def calwatch(stream: Stream, tolerance: Tolerance, per_year: float = 1.0) -> NDA
         columns = [_summed(inside, column) for column in (sums.weight, sums.score, sums.outcome, sums.samples)]
         block = Block.against_scores(BinSums(*columns), np.arange(buckets), tolerance)
         threshold = np.tile(limits[first : first + at_once], runs)
-        for alarm in advance(EvidenceState.fresh(runs * len(some)), block, threshold, 1.0).alarms:
+        for alarm in advance_evidence(EvidenceState.begin(runs * len(some)), block, threshold, 1.0).alarms:
             alarms[alarm.row // len(some), alarm.bucket] += 1
     return alarms
 

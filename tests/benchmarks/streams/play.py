@@ -7,8 +7,8 @@ import numpy as np
 from monitor.statistics.cells import Cells
 from monitor.statistics.drift.bets import BinSums, Tolerance
 from monitor.statistics.drift.budget import slice_threshold
-from monitor.statistics.drift.eprocess import Block, EvidenceState, advance
-from monitor.statistics.drift.explain import direction, explain
+from monitor.statistics.drift.eprocess import Block, EvidenceState, advance_evidence
+from monitor.statistics.drift.explain import direction, explain_drift
 from tests.benchmarks.streams.curve import Curve
 from tests.benchmarks.streams.real import RealStream
 
@@ -52,14 +52,14 @@ def play(stream: RealStream, tolerance: Tolerance) -> list[Played]:
     marginals = len(masks) - 1
     limits = [slice_threshold(1.0, 0, 1, min(marginals, 1), 1)]
     limits += [slice_threshold(1.0, 1, rank, 1, marginals) for rank in range(1, marginals + 1)]
-    alarms = advance(EvidenceState.fresh(len(masks)), block, limits, 1.0).alarms
+    alarms = advance_evidence(EvidenceState.begin(len(masks)), block, limits, 1.0).alarms
     change = days if stream.change is None else stream.change
     found = []
     for row, (name, mask) in enumerate(masks.items()):
         own = [alarm for alarm in alarms if alarm.row == row]
         after = next((alarm for alarm in own if alarm.bucket >= change), None)
         told = after or (own[0] if own else None)
-        words = direction(explain(block, row, told.tilt, told.onset, told.bucket)) if told else ""
+        words = direction(explain_drift(block, row, told.tilt, told.onset, told.bucket)) if told else ""
         found.append(
             Played(
                 stream.name, name, int(mask.sum()), change, tuple(a.bucket for a in own if a.bucket < change),

@@ -17,7 +17,7 @@ from monitor.config.sources import CANONICAL_COLUMNS, OWN_COLUMNS
 from monitor.engine.check.check import check_config
 from monitor.model import NO_DIMENSIONS, RESERVED_LABELS
 from monitor.model.errors import ConfigError, UsageError
-from monitor.store.connection import literal
+from monitor.store.connection import quote_text
 from tests.cli.guess.people import Rows, binary, csv_file, json_file, times, top_label
 from tests.cli.guess.test_meaning import KINDS, nested, unlabelled
 
@@ -36,7 +36,7 @@ def parquet_file(path: Path, select: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"COPY ({select}) TO {literal(str(path))} (FORMAT parquet)")
+        connection.execute(f"COPY ({select}) TO {quote_text(str(path))} (FORMAT parquet)")
     return path
 
 
@@ -84,13 +84,13 @@ def as_packed_json_lines(base: Path) -> Path:
 
 def as_parquet(base: Path) -> Path:
     source = csv_file(base / "tmp.csv", rows())
-    return parquet_file(base / "in" / "a.parquet", f"SELECT * FROM read_csv({literal(str(source))})")
+    return parquet_file(base / "in" / "a.parquet", f"SELECT * FROM read_csv({quote_text(str(source))})")
 
 
 def as_parquet_with_zones(base: Path) -> Path:
     source = csv_file(base / "tmp.csv", rows())
     select = (
-        f"SELECT * REPLACE (time::TIMESTAMPTZ AS time, outcome = 1 AS outcome) FROM read_csv({literal(str(source))})"
+        f"SELECT * REPLACE (time::TIMESTAMPTZ AS time, outcome = 1 AS outcome) FROM read_csv({quote_text(str(source))})"
     )
     return parquet_file(base / "in" / "a.parquet", select)
 
@@ -139,7 +139,7 @@ def test_numbers_of_time_are_told_by_their_size(unit: str, tmp_path: Path) -> No
     ]
     model = guessed(csv_file(tmp_path / "a.csv", written), tmp_path / "watch")
     assert model.source[0].time_unit == unit
-    source = literal(str(tmp_path / "a.csv"))
+    source = quote_text(str(tmp_path / "a.csv"))
     model = guessed(parquet_file(tmp_path / "p" / "a.parquet", f"SELECT * FROM read_csv({source})"), tmp_path / "again")
     assert model.source[0].time_unit == unit
 

@@ -12,9 +12,9 @@ from monitor.engine.cycle import Tick
 from monitor.engine.stages.measure import disparities_of
 from monitor.model import Alert, AlertState, Disparity, Slice
 from monitor.rules.pack import parse_pack
-from monitor.statistics.calibration.disparity import compare_with_rest, judged
+from monitor.statistics.calibration.disparity import assess_disparities, compare_with_rest
 from monitor.statistics.cells import Cells, Clusters
-from monitor.store.cells import window_cells
+from monitor.store.cells import load_window_cells
 from monitor.store.model_store import ModelStore
 from monitor.store.published.snapshot import SNAPSHOT
 from tests.worlds.line import BEGAN, DAY, HOUR, line, model_section, write_file
@@ -150,7 +150,7 @@ def test_groups_inside_cameras_and_across_lightings_are_told_apart_by_the_sums_i
         held.tick(BEGAN + DAY, publish=False)
         model = held.cycle.watched[0].model
         store = ModelStore.load(held.connection, model, BEGAN + DAY)
-        window = window_cells(store, BEGAN, BEGAN + DAY)
+        window = load_window_cells(store, BEGAN, BEGAN + DAY)
         rules = parse_pack(WORSE, "worse.toml")
         found = {d.slice.text: d for d in disparities_of(model, rules[1:], "24h", BEGAN, BEGAN + DAY, window)}
 
@@ -161,12 +161,12 @@ def test_groups_inside_cameras_and_across_lightings_are_told_apart_by_the_sums_i
     ):
         assert bool(len(np.intersect1d(image[inside], image[~inside]))) == spanning
         unit = inside.astype(np.int64)
-        clusters = Clusters.from_samples(score, outcome, image).concatenated(
+        clusters = Clusters.from_samples(score, outcome, image).concatenate(
             [Clusters.from_samples(score, outcome, image, unit + 1)]
         )
-        cells = Cells.from_samples(score, outcome, unit=unit).regrouped(pairs)
+        cells = Cells.from_samples(score, outcome, unit=unit).regroup(pairs)
         expected = compare_with_rest(cells, clusters, np.zeros(3, dtype=np.int64), np.array([0, 1, 1]), "gap")
-        alone = judged(expected, np.array([False, False, True]), level=0.05)
+        alone = assess_disparities(expected, np.array([False, False, True]), level=0.05)
         assert found[text].difference == pytest.approx(expected.difference[2], abs=1e-9)
         assert found[text].lower_alone == pytest.approx(alone.lower_alone[2], abs=1e-9)
         assert found[text].rest_samples == (~inside).sum()

@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 from monitor.engine.stages import intake
 from monitor.engine.stages.intake import Intake, watch_intake
 from monitor.model import WaitingLabels
-from monitor.model.wording import told_waiting
+from monitor.model.wording import describe_waiting
 from monitor.sources.labels.waiting import load_newest_waiting
-from monitor.store.group_spans import share_of_straddling
+from monitor.store.group_spans import measure_straddling
 from monitor.store.model_store import ModelStore
 from tests.sources.labels.test_labels import TWO_TABLES, label, prediction
 from tests.worlds.store import DAY, HOUR, NOW, World, a_row, at
@@ -94,7 +94,7 @@ def test_labels_that_join_nothing_are_counted_with_ids_of_both_sides_and_why(
     assert f"but for {why}: label " in found.guess
     row = two.one("SELECT labels, oldest_at, label_examples, suspicious, finding FROM waiting_labels")
     assert row[:4] == (40, at("2026-03-10 09:00:00"), list(found.label_examples), True)
-    assert row[4] == told_waiting(found)
+    assert row[4] == describe_waiting(found)
     assert row[4].startswith(
         "40 labels wait for their prediction, the oldest since 2026-03-10 09:00 UTC; of the newest 40 whose prediction "
         "should be there 40 found none; ids of labels "
@@ -353,8 +353,8 @@ def test_the_share_of_a_table_of_tried_rows_needs_no_store_and_leaves_bad_rows_o
     rows = [("p", night, None), ("p", midnight, None), ("q", night, None), ("q", midnight, "bad")]
     with duckdb.connect() as connection:
         connection.execute("CREATE TEMP TABLE staged (group_id VARCHAR, observed_at TIMESTAMP, reason VARCHAR)")
-        found = share_of_straddling(connection, "staged", HOUR)
+        found = measure_straddling(connection, "staged", HOUR)
         assert (found.rows, found.over_buckets, found.over_days, found.examples) == (0, 0.0, 0.0, ())
         connection.executemany("INSERT INTO staged VALUES (?, ?, ?)", rows)
-        found = share_of_straddling(connection, "staged", HOUR)
+        found = measure_straddling(connection, "staged", HOUR)
     assert (found.rows, found.groups, found.over_buckets, found.over_days) == (3, 2, 2 / 3, 2 / 3)

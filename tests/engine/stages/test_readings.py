@@ -10,7 +10,7 @@ from monitor.config.settings import Model, parse_config
 from monitor.engine.stages.measure import disparities_of, readings_of, window_end
 from monitor.model import METRICS, ReadingState, Slice
 from monitor.rules.pack import parse_pack
-from monitor.statistics.calibration.metrics import measure
+from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.cells import Cells
 from monitor.store.cells import WindowCells
 from tests.worlds.line import model_section
@@ -74,7 +74,7 @@ def test_each_slice_gets_a_reading_with_the_state_its_samples_allow() -> None:
 def test_metrics_are_those_of_the_statistics_and_unknown_is_none_never_zero() -> None:
     held = _held()
     enough, few, none = readings_of(_model(), "24h", NOW - timedelta(days=1), NOW, held, NOW)
-    expected = measure(held.cells, 3, None, min_samples=100)
+    expected = measure_calibration(held.cells, 3, None, min_samples=100)
     assert set(enough.metrics) == set(METRICS)
     assert enough.metrics["ece"] == expected["ece"][0]
     assert enough.metrics["brier_score"] == expected["brier_score"][0]

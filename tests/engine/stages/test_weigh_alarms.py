@@ -15,8 +15,8 @@ from monitor.model import Slice
 from monitor.statistics.cells import Cells
 from monitor.statistics.drift.bets import DETECTOR_BINS, EDGES, BinSums, Tolerance
 from monitor.statistics.drift.budget import slice_threshold
-from monitor.statistics.drift.eprocess import Block, EvidenceState, advance
-from monitor.statistics.drift.explain import BinDrift, direction, explain
+from monitor.statistics.drift.eprocess import Block, EvidenceState, advance_evidence
+from monitor.statistics.drift.explain import BinDrift, direction, explain_drift
 from monitor.store.cells import fold_and_drop
 from monitor.store.connection import open_live
 from monitor.store.published.snapshot import Publisher
@@ -51,11 +51,11 @@ def oracle(rows: Sequence[Row], slice_: str, rank: int, marginals: int) -> list[
     sums = BinSums.from_cells(cells, 1, int(grid[-1]) + 1)
     block = Block.against_scores(sums, np.arange(int(grid[-1]) + 1), Tolerance.odds(1.1))
     limit = slice_threshold(1.0, Slice.parse(slice_).order, rank, 1, marginals if slice_ != "all" else 1)
-    found = advance(EvidenceState.fresh(1), block, limit, 1 / 24).alarms
+    found = advance_evidence(EvidenceState.begin(1), block, limit, 1 / 24).alarms
     return [
         (
             hour(a.bucket), hour(a.onset), int(a.samples), float(np.exp(min(a.log_evidence - np.log(limit), 700))), True,
-            direction(explain(block, 0, a.tilt, a.onset, a.bucket)),
+            direction(explain_drift(block, 0, a.tilt, a.onset, a.bucket)),
         )
         for a in found
     ]  # fmt: skip
@@ -134,7 +134,7 @@ def test_all_alarms_have_the_numbers_and_the_newest_the_words_of_an_oracle_that_
 
 def test_one_alarm_of_each_stream_is_explained_however_many_there_are(world: World) -> None:
     rng = np.random.default_rng(3)
-    with patch.object(stage, "explain", wraps=explain) as explained:
+    with patch.object(stage, "explain_drift", wraps=explain_drift) as explained:
         taken(world, BOOK, hour(100), off(rng, range(100)))
         assert world.one("SELECT count(*) FROM evidence_alarms") > 30
         assert explained.call_count == 3
@@ -250,7 +250,7 @@ def test_alarms_that_an_earlier_version_stored_count_as_explained(tmp_path: Path
     world.connection.execute("DELETE FROM migrations WHERE name LIKE '%_alarms_explained'")
     world.connection.close()
     again = World(world.base, world.model, open_live(world.base / "state", now=hour(60)))
-    with patch.object(stage, "explain", wraps=explain) as explained:
+    with patch.object(stage, "explain_drift", wraps=explain_drift) as explained:
         shown = taken(again, BOOK, hour(61), some(rng, [60], 6, camera="c3"))["camera=c1"]
     assert explained.call_count == 0
     assert (shown.direction, shown.explained) == ("over-confident at all scores", True)

@@ -10,7 +10,7 @@ import pytest
 from monitor.model import Slice
 from monitor.statistics.drift.budget import slice_threshold
 from monitor.statistics.drift.eprocess import EvidenceState
-from monitor.statistics.drift.reference import Gathering
+from monitor.statistics.drift.reference import ReferencePool
 from tests.worlds.evidence import afresh, assert_same, held, hour, rules, some, taken
 from tests.worlds.store import Row, World
 
@@ -72,11 +72,11 @@ def test_hour_by_hour_the_reference_is_that_of_one_run(world: World) -> None:
 
 def test_a_reference_on_the_way_and_a_finished_one_come_back_from_bytes() -> None:
     sums = np.abs(np.random.default_rng(4).normal(size=(3, 192)))
-    back = Gathering.from_bytes(Gathering(sums).to_bytes())
+    back = ReferencePool.from_bytes(ReferencePool(sums).to_bytes())
     assert back.reference is None
     np.testing.assert_array_equal(back.sums, sums)
     with pytest.raises(ValueError, match="not a reference checkpoint"):
-        Gathering.from_bytes(b"something else")
+        ReferencePool.from_bytes(b"something else")
 
 
 def test_a_rule_with_another_reference_starts_afresh(world: World) -> None:

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from monitor.engine.check.check import check_config
-from monitor.store.connection import literal
+from monitor.store.connection import quote_text
 from tests.worlds.fixtures import MakeWorld
 from tests.worlds.store import World, reasons, unreadable
 
@@ -188,7 +188,7 @@ def test_what_is_packed_with_gzip_or_zstd_is_read(world: World, name: str) -> No
     path = world.base / "in" / name
     with duckdb.connect() as connection:
         connection.execute(
-            f"COPY (SELECT 'a' AS sample_id, '{TIME}' AS observed_at, 0.7 AS score, 'c1' AS camera) TO {literal(str(path))} "
+            f"COPY (SELECT 'a' AS sample_id, '{TIME}' AS observed_at, 0.7 AS score, 'c1' AS camera) TO {quote_text(str(path))} "
             f"(FORMAT {'csv' if 'csv' in name else 'json'}, COMPRESSION {'gzip' if name.endswith('gz') else 'zstd'})"
         )
     brought = world.take()

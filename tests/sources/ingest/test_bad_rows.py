@@ -7,7 +7,7 @@ import pytest
 
 from monitor.model import MISSING, OTHER, Slice
 from monitor.sources.ingest.staging import QUARANTINE_REASONS
-from monitor.store.cells import window_cells
+from monitor.store.cells import load_window_cells
 from tests.worlds.fixtures import MakeWorld
 from tests.worlds.store import HOUR, NOW, Row, World, a_row, at, unreadable, write_parquet
 
@@ -204,7 +204,7 @@ AWKWARD = ['"quoted"', "a,b", "line\nbreak", "a=b", "back\\slash", "it's", "naï
 @pytest.mark.parametrize("ending", FORMATS)
 def test_awkward_slice_values_are_slices_of_their_own(world: World, ending: str) -> None:
     world.take(*(a_row(f"s{index}", camera=value) for index, value in enumerate(AWKWARD)), ending=ending)
-    shown = window_cells(world.store(), NOW - 12 * HOUR, NOW).slices
+    shown = load_window_cells(world.store(), NOW - 12 * HOUR, NOW).slices
     assert {slice_.as_dict()["camera"] for slice_ in shown if slice_.order} == set(AWKWARD)
     assert all(Slice.parse(slice_.text) == slice_ for slice_ in shown)
 

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitor.model import OTHER
-from monitor.store.cells import fold_and_drop, window_cells
-from monitor.store.connection import literal, open_live
+from monitor.store.cells import fold_and_drop, load_window_cells
+from monitor.store.connection import open_live, quote_text
 from monitor.store.dictionaries import plain_value
 from monitor.store.folded import load_folded
 from monitor.store.places import placed_versions
@@ -49,7 +49,7 @@ def test_versions_beyond_the_limit_fold_and_the_most_frequent_have_the_places(
     held = versions(world)
     assert len(held) == limit + 1
     assert (held["often"], held[OTHER]) == (3, 53 - 3 - (limit - 1))
-    shown = window_cells(world.store(), NOW - 12 * HOUR, NOW)
+    shown = load_window_cells(world.store(), NOW - 12 * HOUR, NOW)
     assert OTHER in shown.versions
     assert_cells_match_their_samples(world, world.base / "again")
 
@@ -138,7 +138,7 @@ def test_eighty_thousand_values_pushed_once_take_no_place_for_good(make_world: M
     with duckdb.connect() as connection:
         connection.execute(
             "COPY (SELECT 's' || range AS sample_id, TIMESTAMP '2026-03-10 10:00:00' AS observed_at, 0.7 AS score, "
-            f"1 AS outcome, 'c' || range AS camera FROM range(80000)) TO {literal(str(world.base / 'in' / 'many.parquet'))}"
+            f"1 AS outcome, 'c' || range AS camera FROM range(80000)) TO {quote_text(str(world.base / 'in' / 'many.parquet'))}"
         )
     assert world.take().new == 80_000
     free = NOW + 41 * DAY

@@ -14,7 +14,7 @@ from scipy.special import xlog1py, xlogy
 
 from monitor.model import Slice
 from monitor.statistics.cells import LOG_LOSS_CLIP, Cells, bin_of, fine_edges
-from monitor.store.cells import bucket_cells, shown_slices, window_cells
+from monitor.store.cells import list_measured_slices, load_bucket_cells, load_window_cells
 from monitor.store.sql import statement
 from tests.worlds.store import DAY, HOUR, NOW, Row, World, a_row, assert_cells_match_their_samples
 
@@ -148,7 +148,7 @@ def test_a_long_random_stream_gives_the_same_cells_as_its_final_rows(world: Worl
 def assert_windows_match_samples(world: World) -> None:
     """Each version and shown slice of a window sums exactly its samples."""
     start, end = NOW - 2 * DAY, NOW - 6 * HOUR
-    found = window_cells(world.store(), start, end)
+    found = load_window_cells(world.store(), start, end)
     rows = world.rows(
         "SELECT t.version, l.labels, s.score, s.positives FROM samples AS s JOIN streams AS t USING (stream_id) "
         f"JOIN slices AS l USING (slice_id) WHERE observed_at >= TIMESTAMP '{start:%Y-%m-%d %H:%M:%S}' "
@@ -157,7 +157,7 @@ def assert_windows_match_samples(world: World) -> None:
     units = {
         (version, shown)
         for version, labels, *_ in rows
-        for shown in shown_slices([Slice.of(labels)], world.model.slices, world.model.max_order)
+        for shown in list_measured_slices([Slice.of(labels)], world.model.slices, world.model.max_order)
     }
     assert set(zip(found.versions, found.slices, strict=True)) == units
     for unit, (version, shown) in enumerate(zip(found.versions, found.slices, strict=True)):
@@ -167,7 +167,7 @@ def assert_windows_match_samples(world: World) -> None:
         if not labelled:
             continue
         oracle = Cells.from_samples([pair[0] for pair in labelled], [pair[1] for pair in labelled])
-        mine = found.cells.regrouped(np.array([[unit, 0]]))
+        mine = found.cells.regroup(np.array([[unit, 0]]))
         keep = mine.n > 0  # cells of unlabelled rows alone have no sums
         assert mine.bin[keep].tolist() == oracle.bin.tolist()
         for name in ("n", "score", "outcome", "score_squared", "score_outcome", "log_loss", "weight"):
@@ -187,11 +187,11 @@ def test_the_cells_of_a_slice_bucket_by_bucket_sum_to_its_window(world: World) -
             for index in range(50)
         )
     )
-    starts, cells = bucket_cells(world.store(), "v1", Slice.parse("camera=c1"), NOW - DAY, NOW)
+    starts, cells = load_bucket_cells(world.store(), "v1", Slice.parse("camera=c1"), NOW - DAY, NOW)
     assert [start.hour for start in starts] == [1, 3, 5, 7, 9]
     assert all(start.tzinfo is not None for start in starts)
     assert np.bincount(cells.unit, weights=cells.n).tolist() == [5.0] * 5
-    assert bucket_cells(world.store(), "v2", Slice(), NOW - DAY, NOW)[0] == ()
+    assert load_bucket_cells(world.store(), "v2", Slice(), NOW - DAY, NOW)[0] == ()
 
 
 def macros() -> duckdb.DuckDBPyConnection:

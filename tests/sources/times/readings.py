@@ -5,18 +5,21 @@ from typing import Any
 
 import duckdb
 
-from monitor.config.sources import Source
+from monitor.config.sources import SourceSettings
 from monitor.sources.batch import Batch
 from monitor.sources.times.expressions import (
     other_expression,
     time_expression,
 )
-from monitor.store.connection import literal
+from monitor.store.connection import quote_text
 
 
 def a_batch(relation: str, kind: str = "VARCHAR", **meaning: Any) -> Batch:
     return Batch(
-        f"SELECT * FROM ({relation})", {"observed_at": kind}, {}, Source.model_validate({"path": "x", **meaning})
+        f"SELECT * FROM ({relation})",
+        {"observed_at": kind},
+        {},
+        SourceSettings.model_validate({"path": "x", **meaning}),
     )
 
 
@@ -28,7 +31,7 @@ def readings(connection: duckdb.DuckDBPyConnection, batch: Batch) -> list[tuple[
 
 
 def read(connection: duckdb.DuckDBPyConnection, text: str, **meaning: Any) -> datetime | None:
-    return readings(connection, a_batch(f"SELECT {literal(text)} AS observed_at", **meaning))[0][0]
+    return readings(connection, a_batch(f"SELECT {quote_text(text)} AS observed_at", **meaning))[0][0]
 
 
 def utc(text: str) -> datetime:

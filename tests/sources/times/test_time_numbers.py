@@ -3,13 +3,13 @@
 import duckdb
 import pytest
 
-from monitor.config.sources import Source
+from monitor.config.sources import SourceSettings
 from monitor.sources.batch import Batch
 from monitor.sources.times.expressions import (
     other_expression,
     time_expression,
 )
-from monitor.store.connection import literal
+from monitor.store.connection import quote_text
 from tests.sources.times.readings import a_batch, read, readings, utc
 
 NUMBER = 1_773_136_800_123_456_789  # ns: 2026-03-10 10:00:00.123456789
@@ -99,9 +99,11 @@ def test_observed_at_is_cut_down_to_a_multiple_of_time_precision(
 ) -> None:
     text = "2026-03-12 10:17:05.987654"
     assert read(connection, text, time_precision=precision) == utc(expected)
-    batch = Batch("", {"labelled_at": "VARCHAR"}, {}, Source.model_validate({"path": "x", "time_precision": precision}))
+    batch = Batch(
+        "", {"labelled_at": "VARCHAR"}, {}, SourceSettings.model_validate({"path": "x", "time_precision": precision})
+    )
     expression = time_expression("labelled_at", batch)
-    row = connection.execute(f"SELECT {expression} FROM (SELECT {literal(text)} AS labelled_at)").fetchone()
+    row = connection.execute(f"SELECT {expression} FROM (SELECT {quote_text(text)} AS labelled_at)").fetchone()
     assert row == (utc(text),)
 
 

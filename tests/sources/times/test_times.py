@@ -13,7 +13,7 @@ from monitor.sources.times.expressions import (
     refused_zone,
 )
 from monitor.sources.times.zones import zone_of, zones_meant
-from monitor.store.connection import literal
+from monitor.store.connection import quote_text
 from tests.sources.times.readings import a_batch, read, readings, utc
 
 ZONES = (
@@ -135,7 +135,7 @@ def test_twenty_four_hours_are_the_next_day(connection: duckdb.DuckDBPyConnectio
     ],
 )  # fmt: skip
 def test_texts_that_may_mean_anything_are_unreadable(connection: duckdb.DuckDBPyConnection, text: str) -> None:
-    batch = a_batch(f"SELECT {literal(text)} AS observed_at", time_zone="Europe/Berlin")
+    batch = a_batch(f"SELECT {quote_text(text)} AS observed_at", time_zone="Europe/Berlin")
     assert readings(connection, batch) == [(None, None)]
     assert refused_zone(connection, batch) is None
 
@@ -211,7 +211,7 @@ def test_abbreviations_of_the_sources_own_zone_are_taken_at_their_word(
 def test_an_abbreviation_tells_which_of_two_times_is_meant(
     connection: duckdb.DuckDBPyConnection, text: str, zone: str, first: str, second: str | None
 ) -> None:
-    batch = a_batch(f"SELECT {literal(text)} AS observed_at", time_zone=zone)
+    batch = a_batch(f"SELECT {quote_text(text)} AS observed_at", time_zone=zone)
     expected = utc(f"2026-10-25 {first}"), second and utc(f"2026-10-25 {second}")
     assert readings(connection, batch) == [expected]
 
@@ -228,7 +228,7 @@ def test_an_abbreviation_tells_which_of_two_times_is_meant(
 def test_an_abbreviation_of_the_other_season_is_told(
     connection: duckdb.DuckDBPyConnection, text: str, zone: str, offset: str
 ) -> None:
-    told = contrary_zone(connection, a_batch(f"SELECT {literal(text)} AS observed_at", time_zone=zone))
+    told = contrary_zone(connection, a_batch(f"SELECT {quote_text(text)} AS observed_at", time_zone=zone))
     assert told is not None
     assert told.rows == 1
     assert f"taken as {offset}" in told.sentence
@@ -239,7 +239,8 @@ def test_an_abbreviation_of_the_other_season_is_told(
 )
 def test_an_abbreviation_in_its_season_is_not_told(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     assert (
-        contrary_zone(connection, a_batch(f"SELECT {literal(text)} AS observed_at", time_zone="Europe/Berlin")) is None
+        contrary_zone(connection, a_batch(f"SELECT {quote_text(text)} AS observed_at", time_zone="Europe/Berlin"))
+        is None
     )
 
 
