@@ -8,7 +8,7 @@ from datetime import datetime
 import duckdb
 
 from monitor.config.settings import Model
-from monitor.config.sources import SourceSettings as SourceConfig
+from monitor.config.sources import SourceSettings
 from monitor.model import Task
 from monitor.model.durations import format_duration
 from monitor.model.wording import describe_straddling, first_few, minute, quantity
@@ -64,7 +64,7 @@ class Trial:
     groups: tuple[str, ...] = ()
     ids_are_all: bool = True
     contrary: dict[str, str] = field(default_factory=dict)  # zone names at times of the year when clocks show another
-    meaning: SourceConfig | None = None
+    meaning: SourceSettings | None = None
     logits: Kinds = field(default_factory=Kinds)
     agreed: Agreement = field(default_factory=Agreement)
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import duckdb
 
 from monitor.model.problems import NOTED_REASONS, Problem
-from monitor.store.connection import load_table, make_naive
+from monitor.store.connection import delete_rows, insert_row, load_table, make_naive
 from monitor.store.sql import statement
 
 NOTED_FOR = timedelta(days=7)
@@ -22,14 +22,8 @@ def store_notes(
     told = {(problem.reason, problem.item): problem.message for problem in problems if problem.reason in NOTED_REASONS}
     for (reason, item), message in list(told.items())[-MOST_NOTES:]:
         note = {**where, "reason": reason, "item": item}
-        connection.execute(
-            "DELETE FROM source_notes WHERE model = $model AND source = $source AND reason = $reason AND item = $item",
-            note,
-        )
-        connection.execute(
-            "INSERT INTO source_notes VALUES ($model, $source, $reason, $item, $message, $now)",
-            {**note, "message": message, "now": make_naive(now)},
-        )
+        delete_rows(connection, "source_notes", note)
+        insert_row(connection, "source_notes", {**note, "message": message, "noted_at": now})
     connection.execute(
         statement("source_notes_prune"), {**where, "oldest": make_naive(now - NOTED_FOR), "most": MOST_NOTES}
     )

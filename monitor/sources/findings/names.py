@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import duckdb
 
 from monitor.config.settings import Model
-from monitor.config.sources import Outcomes
-from monitor.config.sources import SourceSettings as SourceConfig
+from monitor.config.sources import Outcomes, SourceSettings
 from monitor.model.wording import first_few, percent, quantity
 from monitor.sources.findings import Finding, Weight
 from monitor.sources.findings.scores import ALIKE, LUCK
@@ -25,7 +24,7 @@ _TWO_CLASSES = ', or set task = "binary" and positive to the label that the scor
 
 
 def find_odd_positives(
-    connection: duckdb.DuckDBPyConnection, model: Model, meaning: SourceConfig | None
+    connection: duckdb.DuckDBPyConnection, model: Model, meaning: SourceSettings | None
 ) -> Iterator[Finding]:
     """Labels beside ``positive``; those that ``outcomes`` names are explained."""
     if model.positive is None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import duckdb
 
 from monitor.config.settings import Model
-from monitor.config.sources import SourceSettings as SourceConfig
+from monitor.config.sources import SourceSettings
 from monitor.model import Task
 from monitor.model.wording import first_few, quantity
 from monitor.sources.findings import Finding, Weight
@@ -55,7 +55,7 @@ def _pair_unmet(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def find_oddities(
-    connection: duckdb.DuckDBPyConnection, model: Model, holds: str, meaning: SourceConfig | None
+    connection: duckdb.DuckDBPyConnection, model: Model, holds: str, meaning: SourceSettings | None
 ) -> Iterator[Finding]:
     """All of them, for the rows of one source; ``meaning``: its configuration."""
     if holds == "samples":

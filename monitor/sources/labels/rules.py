@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from monitor.config.sources import SourceSettings as SourceConfig
+from monitor.config.sources import SourceSettings
 from monitor.store.connection import fetch_column, fetch_row, make_naive, quote_text
 from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import rewrite_samples
@@ -15,7 +15,7 @@ from monitor.store.values import MISSING_WORDS, LabelRules
 _STALE = timedelta(days=1)  # a time kept that is older than this is renewed: not with every batch
 
 
-def load_rules(store: ModelStore, meaning: SourceConfig, now: datetime) -> LabelRules:
+def load_rules(store: ModelStore, meaning: SourceSettings, now: datetime) -> LabelRules:
     """The rules, with the words that were predicted as classes within retention."""
     words = fetch_column(
         store.connection,

@@ -9,7 +9,7 @@ import duckdb
 from monitor.config.sources import SourceSettings
 from monitor.model import WaitingLabels
 from monitor.sources.labels.rules import define_missing, load_rules
-from monitor.store.connection import fetch_column, fetch_row, make_aware, make_naive
+from monitor.store.connection import delete_rows, fetch_column, fetch_row, insert_row, make_aware
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -94,19 +94,15 @@ def _of(store: ModelStore, source: str, now: datetime) -> dict[str, object]:
 
 # a label whose word means "not labelled yet" waits for a label, not for a prediction
 _IS_LABEL = "(positives IS NOT NULL OR label IS NOT NULL AND NOT label_missing(label))"
-_TIMES = ("oldest_at", "newest_at", "compared_at")
 
 
 def store_waiting(
     connection: duckdb.DuckDBPyConnection, model: str, found: Sequence[WaitingLabels], findings: Sequence[str]
 ) -> None:
     """Replace what was found of the model before; each finding says one of them in words."""
-    connection.execute("DELETE FROM waiting_labels WHERE model = $model", {"model": model})
+    delete_rows(connection, "waiting_labels", {"model": model})
     for each, finding in zip(found, findings, strict=True):
         values = asdict(each)
         del values["looked_at"]
-        values |= {name: make_naive(values[name]) for name in _TIMES}
         values |= {name: list(values[name]) for name in ("label_examples", "prediction_examples")}
-        values |= {"suspicious": each.suspicious, "finding": finding}
-        marks = ", ".join(f"${name}" for name in values)
-        connection.execute(f"INSERT INTO waiting_labels ({', '.join(values)}) VALUES ({marks})", values)
+        insert_row(connection, "waiting_labels", {**values, "suspicious": each.suspicious, "finding": finding})
