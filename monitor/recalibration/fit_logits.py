@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitor.recalibration.calibrators import Calibrator, Temperature, Vector
 from monitor.recalibration.fit_scores import TEMPERATURE_RANGE, find_root, require_enough
+from monitor.statistics.arrays import Floats, Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Block = tuple[Floats, Ints, Floats]
 
 MIN_ROWS_PER_CLASS = 10  # of a class never seen, bias and weight are the ridge's alone

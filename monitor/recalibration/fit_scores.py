@@ -1,10 +1,10 @@
 """Fits of calibrators on scores by maximum likelihood (log-loss); pure functions on rows.
 
 A weight is the number of samples a row stands for (default 1); groups may enter with 1/m per member. An outcome may be a
-rate in [0, 1] where a row stands for several samples: so cells are fitted too (``fitting_cells``).
+rate in [0, 1] where a row stands for several samples: so cells are fitted too (``fit_cells``).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -13,8 +13,7 @@ from scipy.optimize import isotonic_regression
 from scipy.special import expit
 
 from monitor.recalibration.calibrators import Beta, Calibrator, Identity, Isotonic, Platt, Temperature
-
-Floats = NDArray[np.float64]
+from monitor.statistics.arrays import Floats
 
 RIDGE = 2e-6  # per sample: moves a coefficient of real samples by about 1e-5, and bounds those of separable ones
 REACH = 589.0  # no coefficient ends further from its origin: RIDGE·‖θ − θ₀‖² ≤ ln 2 + 2·RIDGE, the loss of θ = 0
@@ -38,7 +37,8 @@ def fit_logistic(
     near = middle if start is None else np.asarray(start, dtype=np.float64)
     own = tuple(k for k in nonnegative if near[k] == 0)
     best: tuple[float, Floats] | None = None
-    for at_zero in (own, *(face for face in _faces(nonnegative) if face != own)):
+    faces = [face for size in range(len(nonnegative) + 1) for face in combinations(nonnegative, size)]
+    for at_zero in (own, *(face for face in faces if face != own)):
         free = np.ones(len(features), dtype=np.bool_)
         free[list(at_zero)] = False
         theta, loss, gradient = _newton(features, outcome, scaled, middle, free, near)
@@ -49,11 +49,6 @@ def fit_logistic(
                 best = (loss, theta)
     assert best is not None  # the last face has every bounded coefficient at 0, which is feasible
     return best[1]
-
-
-def _faces(nonnegative: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    for size in range(len(nonnegative) + 1):
-        yield from combinations(nonnegative, size)
 
 
 def _newton(

@@ -16,6 +16,7 @@ from monitor.model import Slice
 from monitor.model.reasons import Code, Reason
 from monitor.model.samples import Samples
 from monitor.model.words import tell_reasons
+from monitor.statistics.arrays import Floats, Ints
 from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.calibration.reliability import reliability
 from monitor.statistics.cells import Cells, Clusters
@@ -49,8 +50,6 @@ def _rounded(value: float) -> float | None:
     return round(value, 6) if math.isfinite(value) else None
 
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 MIN_GROUPS = 20  # a variance from fewer clusters is too uncertain to promote on

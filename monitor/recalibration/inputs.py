@@ -10,14 +10,13 @@ import duckdb
 from monitor.config.settings import Model
 from monitor.model import Job, JobState, Slice, finest_scope
 from monitor.model.reasons import Code, Reason
-from monitor.model.refits import RefitRecord, SampleSpan
+from monitor.model.refits import RefitRecord
 from monitor.model.samples import Samples
-from monitor.recalibration.artefacts import SampleWindow
 from monitor.recalibration.guard import begin_guard
 from monitor.recalibration.refit import Refit, RefitInputs, mask_slices
 from monitor.recalibration.registry import load_charge, record_artefact, take_charge, write_files
 from monitor.recalibration.selection import MIN_UNITS, FitCells
-from monitor.store.cells import find_bucket_start, load_covered_cells
+from monitor.store.cells import find_bucket_start, load_bucket_cells
 from monitor.store.dictionaries import Registry
 from monitor.store.model_store import ModelStore
 from monitor.store.samples import LoadedSamples, load_samples
@@ -100,7 +99,7 @@ def load_fit_cells(
         return None
     divide = samples.observed_at[int((1 - store.model.recalibration.gate_fraction) * len(samples))]
     border = find_bucket_start(store, datetime.fromtimestamp(float(divide), UTC))
-    starts, cells = load_covered_cells(store, version, covered, start, border)
+    starts, cells = load_bucket_cells(store, version, covered, start, border)
     return FitCells(cells, starts[0], border) if len(starts) >= MIN_UNITS else None
 
 
@@ -159,11 +158,7 @@ def _record(found: Refit) -> RefitRecord | None:
         return None
     artefact = found.artefact
     return RefitRecord(
-        artefact.id, artefact.method, artefact.parameters, artefact.before, artefact.after, _span(artefact.fit_window),
-        _span(artefact.gate_window), _span(found.threshold_window), found.threshold.threshold if found.threshold else None,
+        artefact.id, artefact.method, artefact.parameters, artefact.before, artefact.after, artefact.fit_window,
+        artefact.gate_window, found.threshold_window, found.threshold.threshold if found.threshold else None,
         found.bars_before, found.bars_after,
     )  # fmt: skip
-
-
-def _span(window: SampleWindow | None) -> SampleSpan | None:
-    return None if window is None else SampleSpan(window.start, window.end, window.n)

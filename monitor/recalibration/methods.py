@@ -6,15 +6,11 @@ from dataclasses import fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from monitor.model.methods import method_named
+from monitor.statistics.arrays import Floats
 
 if TYPE_CHECKING:
     from monitor.recalibration.onnx import Graph
-
-Floats = NDArray[np.float64]
 
 
 class Calibrator(ABC):

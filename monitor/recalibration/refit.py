@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 from monitor.config.settings import Model
 from monitor.model import Slice, ThresholdInUse, finest_scope
 from monitor.model.reasons import Code, Reason
+from monitor.model.refits import SampleSpan
 from monitor.model.samples import Samples
 from monitor.model.words import tell_reasons
-from monitor.recalibration.artefacts import Artefact, SampleWindow
+from monitor.recalibration.artefacts import Artefact
 from monitor.recalibration.calibrators import Calibrator, Identity
 from monitor.recalibration.gate import Verdict, count_bars, judge_candidate, split_in_time
 from monitor.recalibration.selection import FitCells, select_calibrator, select_calibrator_from_cells
 from monitor.recalibration.straddling import reasons_with_straddling
 from monitor.recalibration.thresholds import ChosenThreshold, choose_thresholds, is_choice_due
+from monitor.statistics.arrays import Floats
 
-Floats = NDArray[np.float64]
 THRESHOLD_SHARE = 0.2  # of all samples, the newest, where thresholds are asked for
 
 
@@ -53,7 +54,7 @@ class Refit:
     artefact: Artefact | None = None
     verdict: Verdict | None = None
     decided: tuple[ChosenThreshold, ...] = ()  # thresholds: over all samples first, then per class
-    threshold_window: SampleWindow | None = None  # kept for them: what they are measured on
+    threshold_window: SampleSpan | None = None  # kept for them: what they are measured on
     bars_before: tuple[
         tuple[float | None, ...], ...
     ] = ()  # of the gate's samples, as they were scored; see ``count_bars``
@@ -103,9 +104,10 @@ def run_refit(task: RefitInputs, *, calwatch_version: str) -> Refit:
     verdict = judge_candidate(current, candidate, late, names, apart=others, confidence=settings.confidence)
     why = *chosen.why, *reasons_with_straddling(verdict, samples, early, late, last)
     parent = finest_scope(scope, list(in_use))
+    fit_window = SampleSpan(counted.start, counted.border, counted.n) if counted else _window(fitting)
     artefact = Artefact(
         model=model.name, scope=scope, method=chosen.calibrator.method, parameters=chosen.calibrator.parameters(),
-        task=model.task, fitted_at=task.now, fit_window=_fit_window(fitting, counted), gate_window=_window(judging),
+        task=model.task, fitted_at=task.now, fit_window=fit_window, gate_window=_window(judging),
         parent=in_use[parent][0] if parent is not None else None, calwatch_version=calwatch_version,
         before=verdict.before, after=verdict.after, reasons=tell_reasons(why),
         logits_are=samples.about_logits.held if chosen.calibrator.needs_logits else "logits",
@@ -169,15 +171,9 @@ def current_scores(samples: Samples, slices: Sequence[Slice], in_use: Mapping[Sl
     return scores
 
 
-def _fit_window(early: Samples, counted: FitCells | None) -> SampleWindow:
-    return SampleWindow(counted.start, counted.border, counted.n) if counted else _window(early)
-
-
-def _window(samples: Samples) -> SampleWindow:
+def _window(samples: Samples) -> SampleSpan:
     if not len(samples):
         epoch = datetime.fromtimestamp(0, UTC)
-        return SampleWindow(epoch, epoch, 0)
-    first, last = (
-        datetime.fromtimestamp(float(edge), UTC) for edge in (samples.observed_at[0], samples.observed_at[-1])
-    )
-    return SampleWindow(first, last, len(samples))
+        return SampleSpan(epoch, epoch, 0)
+    first, last = (datetime.fromtimestamp(float(samples.observed_at[edge]), UTC) for edge in (0, -1))
+    return SampleSpan(first, last, len(samples))

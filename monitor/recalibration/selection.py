@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitor.model.methods import METHOD_NAMES, METHODS, method_named
 from monitor.model.reasons import Code, Reason
@@ -13,11 +12,9 @@ from monitor.model.samples import Samples
 from monitor.model.words import tell_reasons
 from monitor.recalibration.fit_cells import ON_SCORES, ByOutcome, fit_by_outcome, fit_from_cells
 from monitor.recalibration.methods import Calibrator, part_of
+from monitor.statistics.arrays import Floats, Ints
 from monitor.statistics.cells import Cells
 from monitor.statistics.paired_loss import Improvement, bound_improvement, improvement, log_losses
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 ON_LOGITS = tuple(
     method.name for method in METHODS if method.fit_logits

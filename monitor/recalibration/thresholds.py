@@ -5,18 +5,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitor.config.settings import Model
 from monitor.model import Slice, ThresholdInUse
 from monitor.model.reasons import Code, Reason
 from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator
+from monitor.statistics.arrays import Floats
 from monitor.statistics.thresholds.choice import ScoredSamples, ThresholdChoice, choose_threshold, is_broken
 from monitor.statistics.thresholds.curves import ThresholdCurve
 from monitor.statistics.thresholds.policies import Policy, parse_policy
 
-Floats = NDArray[np.float64]
 NAMED = 5  # classes without a threshold of their own, in a reason
 MIN_CLASS_SAMPLES = 50  # later samples below which a class gets no threshold of its own
 

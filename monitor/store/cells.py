@@ -162,16 +162,10 @@ def _window_clusters(
 
 
 def load_bucket_cells(
-    store: ModelStore, version: str, scope: Slice, start: datetime, end: datetime
-) -> tuple[tuple[datetime, ...], Cells]:
-    """The buckets of a slice in [start, end) in order, and their cells with the bucket's index as unit."""
-    return load_covered_cells(store, version, store.registry.slices_inside(scope), start, end)
-
-
-def load_covered_cells(
     store: ModelStore, version: str, covered: Sequence[int], start: datetime, end: datetime
 ) -> tuple[tuple[datetime, ...], Cells]:
-    """As ``load_bucket_cells``, of the finest slices with these ids."""
+    """Return the buckets in [start, end) of the finest slices with the ids ``covered``, in order, and their cells with the
+    bucket's index as unit."""
     found = store.execute(
         statement("bucket_cells"),
         {

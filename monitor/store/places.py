@@ -7,8 +7,7 @@ keeps its place, and frees it like all others.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 
 import duckdb
@@ -24,24 +23,6 @@ from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
 _NEEDS_NONE = frozenset({"", OTHER})
-
-
-@dataclass(slots=True)
-class _Places:
-    """The places of one kind while a batch is looked at."""
-
-    held: set[str]
-    most: int
-    free: frozenset[str]  # these need no place
-
-    def keep(self, value: str) -> str:
-        """The value, or ``__other__`` where all places are taken."""
-        if value in self.free or value in self.held:
-            return value
-        if len(self.held) >= self.most:
-            return OTHER
-        self.held.add(value)
-        return value
 
 
 def map_streams(store: ModelStore, now: datetime) -> list[Problem]:
@@ -88,14 +69,18 @@ def map_streams(store: ModelStore, now: datetime) -> list[Problem]:
 _Counts = Mapping[tuple[str, str], int]  # rows by (version, calibrator)
 
 
-def _keep(held: set[str], most: int, free: Iterable[str], counts: _Counts, part: int) -> dict[str, str]:
-    """What is kept of each version (``part`` 0) or calibrator (1)."""
-    needless = frozenset(free)
-    places = _Places(held - needless, most, needless)
+def _keep(held: set[str], most: int, free: frozenset[str], counts: _Counts, part: int) -> dict[str, str]:
+    """What is kept of each version (``part`` 0) or calibrator (1): itself, or ``__other__`` where all places are taken. Those
+    that are ``free`` need none."""
     rows: Counter[str] = Counter()
     for pair, count in counts.items():
         rows[pair[part]] += count
-    return {value: places.keep(value) for value in sorted(rows, key=lambda value: (-rows[value], value))}
+    places, kept = held - free, {}
+    for value in sorted(rows, key=lambda value: (-rows[value], value)):
+        if value not in free and len(places) < most:
+            places.add(value)
+        kept[value] = value if value in free or value in places else OTHER
+    return kept
 
 
 def _enter(

@@ -49,8 +49,8 @@ def test_trouble_at_night_bends_the_whole_cameras_calibrator_unless_it_stands_ap
     assert not left.accepted
     assert left.artefact.gate_window is not None
     day = int((samples.slice_index == 1).sum())
-    assert left.artefact.fit_window.n + left.artefact.gate_window.n == day
-    assert left.artefact.before["n"] == left.artefact.gate_window.n
+    assert left.artefact.fit_window.samples + left.artefact.gate_window.samples == day
+    assert left.artefact.before["n"] == left.artefact.gate_window.samples
 
 
 def test_what_is_wrong_everywhere_is_mended_by_what_remains(stream: Stream) -> None:

@@ -57,7 +57,7 @@ def test_an_over_confident_stream_gets_a_higher_temperature_a_parent_and_a_thres
     assert found.artefact.parameters["temperature"] == pytest.approx(3.0, rel=0.15)
     assert found.artefact.parent == "before"
     assert found.artefact.gate_window is not None
-    assert (found.artefact.fit_window.n, found.artefact.gate_window.n) == (1920, 1280)
+    assert (found.artefact.fit_window.samples, found.artefact.gate_window.samples) == (1920, 1280)
     assert found.threshold is not None
     assert found.threshold.threshold is not None
     assert 0 < found.threshold.threshold < 1

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from monitor.config.settings import Model
 from monitor.model import Task
 from monitor.model.wording import first_few
+from monitor.statistics.arrays import Floats
 from monitor.store.scores.agreement import (
     ENOUGH,
     Agreement,
@@ -20,7 +21,6 @@ from monitor.store.scores.agreement import (
 from monitor.store.scores.logits import LOGITS, PROBABILITIES
 from monitor.store.scores.served import stack_logits
 
-Floats = NDArray[np.float64]
 Names = NDArray[np.str_]
 
 
