@@ -14,7 +14,7 @@ from monitor.cli.output import progress
 from monitor.config.settings import Config
 from monitor.engine.backtest import REPLAY, Played, play
 from monitor.engine.logs import configure_logging
-from monitor.sources.isolation.alone import Failed
+from monitor.sources.isolation.alone import Failure
 from monitor.sources.isolation.apart import answer_apart, work_apart
 from monitor.sources.isolation.journal import Entry, Journal
 from monitor.sources.isolation.patience import seconds_for
@@ -54,7 +54,7 @@ def main(directory: Path) -> None:
 
 
 def _play(
-    asked: tuple[Config, Path, datetime, datetime, timedelta], known: Mapping[str, Failed], journal: Journal
+    asked: tuple[Config, Path, datetime, datetime, timedelta], known: Mapping[str, Failure], journal: Journal
 ) -> Played:
     config, state_dir, began, ended, step = asked
     try:

@@ -125,7 +125,7 @@ def _run(
         count += 1
         for model, by_source in tick.pulled.items():
             for brought in by_source.values():
-                pulled.setdefault(model, Pulled()).add(brought)
+                pulled.setdefault(model, Pulled()).add_counts(brought)
                 problems += brought.problems
         for judged in tick.judged.values():
             alerts += [alert for alert in judged.changed if alert.state in (AlertState.FIRING, AlertState.RESOLVED)]

@@ -40,7 +40,7 @@ from monitor.sources.batch import Source
 from monitor.sources.files import FileSource
 from monitor.sources.formats.layout import Needs
 from monitor.sources.isolation.set_aside import load_set_aside
-from monitor.sources.pull import SOURCE_FAILED, configured_sources, pull
+from monitor.sources.pull import SOURCE_FAILED, configured_sources, pull_sources
 from monitor.sources.pulled import Pulled
 from monitor.statistics.drift.onset import bucket_residuals, estimate_onset
 from monitor.store import readings as rows
@@ -199,11 +199,11 @@ class Cycle:
         requests.take_retries(self.connection, self.config.state_dir, model.name)
         with self.instruments.stage(model.name, "pull"):
             serving = load_intervals(self.connection, model)
-            brought = pull(store, each.sources, serving, now)
+            brought = pull_sources(store, each.sources, serving, now)
         for source, pulled in brought.items():
             self._count_pull(each, source, pulled)
         problems = [problem for pulled in brought.values() for problem in pulled.problems]
-        each.told = {problem.message for problem in problems if not problem.is_held}
+        each.told = {problem.message for problem in problems if not problem.is_listed}
         if not any(problem.reason in SOURCE_FAILED for problem in problems):
             each.succeeded["pull"] = now
         return brought

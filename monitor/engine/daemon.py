@@ -284,7 +284,7 @@ class Daemon:
             self._scheduler.pause()
         if not self._ticking.acquire(timeout=STOP_PATIENCE) and not self._interrupted():
             log.warning("a tick is still running; leaving it to the next start")
-            Journal(self._config.state_dir / JOURNAL).clear()  # what it reads is not to blame
+            Journal(self._config.state_dir / JOURNAL).clear_entry()  # what it reads is not to blame
             os._exit(0)  # its thread would keep the process; the database survives this as it survives a kill
         self._ticking.release()  # a tick still queued sees the stop and returns; waiting, it would keep the process
         server.stop()

@@ -20,7 +20,7 @@ from monitor.model import Job, Slice
 from monitor.model.errors import StoreError
 from monitor.model.reasons import BY_HAND
 from monitor.model.refits import RollbackOrder, job_of
-from monitor.sources.isolation.set_aside import release
+from monitor.sources.isolation.set_aside import release_files
 from monitor.store.connection import make_state_dir
 
 log = structlog.get_logger("calwatch")
@@ -90,7 +90,7 @@ def take_retries(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: 
     """Release the files of a model that are asked to be tried again."""
     for path, asked in list(_asked(state_dir, model)):
         if isinstance(asked, Retry):
-            release(connection, model, asked.source, asked.item)
+            release_files(connection, model, asked.source, asked.item)
             path.unlink(missing_ok=True)
 
 

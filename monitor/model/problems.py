@@ -59,7 +59,7 @@ class Problem:
     message: str
     cursor: Mapping[str, str] = field(default_factory=dict)  # committed, so that a final problem is told once
     news: bool = True  # False: told again of what is no longer tried
-    is_held: bool = False  # of a file that is set aside: the list of those files tells it from now on
+    is_listed: bool = False  # of a file that is set aside: the list of those files tells it from now on
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "message", _cut(self.message))

@@ -43,7 +43,7 @@ class Batch:
     marked: bool = False  # whether the relation has the column _conflicting
     rejects: str | None = None  # SELECT giving _file, _row, _unreadable, _reason, once the relation has been read
     alone: tuple["Batch", ...] = ()  # the same files one by one, for when one of several turns out to be damaged
-    settled: Callable[[Mapping[str, Outcome]], None] | None = None  # told by _file: committed, or refused
+    on_completed: Callable[[Mapping[str, Outcome]], None] | None = None  # told by _file: committed, or refused
     inbox: str = ""  # of pushes: the directory they lie in, from the state directory
     # of several that are taken as if one by one: those with these indices
     part: Callable[[Sequence[int]], "Batch"] | None = None
@@ -65,6 +65,11 @@ class Batch:
         )
 
     @property
+    def items(self) -> list[str]:
+        """The files whose rows it has, in order of their places, by their names in cursors."""
+        return [item for item, fingerprint in self.cursor.items() if fingerprint is not None]
+
+    @property
     def columns(self) -> frozenset[str]:
         """The names of ours that any of its rows have a column for."""
         return frozenset(self.types).union(*(rows.types for rows in self.others))
@@ -75,45 +80,35 @@ class Batch:
         return self.rejects is not None
 
     @property
-    def alike(self) -> tuple["Batch", ...]:
+    def uniform_batches(self) -> tuple["Batch", ...]:
         """Itself where it is of Parquet files of one layout, else its files one by one."""
         return self.alone if self.alone and (self.others or self.holds_text) else (self,)
 
 
-class Guard(Protocol):
-    """Stands between a source and its files: one that cannot be read must not stop the others. Items are as in cursors."""
+class Guard:
+    """Stands between a source and its files, so that one that cannot be read does not stop the others. Items are as in cursors.
 
-    def listed(self, files: Mapping[str, str]) -> None:
-        """To be told all files there are with their fingerprints, before any of them is looked at."""
+    This one lets everything through, for those who read a source once, and can fail.
+    """
 
-    def look(self, item: str, look: Callable[[], T]) -> T | None:
-        """What ``look`` finds at the item; None when it is not to be looked at now, or looking failed unexpectedly: the guard
-        tells of that."""
+    def note_files(self, files: Mapping[str, str]) -> None:
+        """Take note of all files there are, with their fingerprints; called before any of them is inspected."""
 
-    def why_set_aside(self, item: str) -> str:
-        """Why the item is no longer to be read, with what to do; "" where it is, or is tried again."""
-
-    def wants_alone(self, item: str) -> bool:
-        """Whether the item is to be a batch of its own."""
-
-
-class Unguarded:
-    """For those who read a source once, and can fail."""
-
-    def listed(self, files: Mapping[str, str]) -> None:
-        pass
-
-    def look(self, item: str, look: Callable[[], T]) -> T | None:
-        return look()
+    def inspect_item(self, item: str, inspect: Callable[[], T]) -> T | None:
+        """Return what ``inspect`` finds at the item; None when it is not to be inspected now, or that failed unexpectedly: the
+        guard tells of that."""
+        return inspect()
 
     def why_set_aside(self, item: str) -> str:
+        """Return why the item is no longer to be read, with what to do; "" where it is, or is tried again."""
         return ""
 
     def wants_alone(self, item: str) -> bool:
+        """Whether the item is to be a batch of its own."""
         return False
 
 
-UNGUARDED = Unguarded()
+UNGUARDED = Guard()
 
 
 class Source(Protocol):
@@ -125,23 +120,19 @@ class Source(Protocol):
     @property
     def holds(self) -> Literal["samples", "labels"]: ...
 
-    def read(
-        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime
+    def read_batches(
+        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED
     ) -> Iterator[Batch | Problem]:
-        """What is new since ``cursor`` (item → fingerprint as last committed), in order of arrival."""
+        """Give what is new since ``cursor`` (item → fingerprint as last committed), in order of arrival."""
         ...
 
 
 @runtime_checkable
-class Guarded(Source, Protocol):
+class GuardedSource(Source, Protocol):
     """A source whose files can be tried one by one, in another process: it can be pickled."""
 
-    def read(
-        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED
-    ) -> Iterator[Batch | Problem]: ...
-
-    def single(self, connection: duckdb.DuckDBPyConnection, item: str, now: datetime) -> Batch | Problem:
-        """One of its files alone, as ``read`` would give it; nothing is settled."""
+    def read_single(self, connection: duckdb.DuckDBPyConnection, item: str, now: datetime) -> Batch | Problem:
+        """One of its files alone, as ``read_batches`` would give it; nothing is completed."""
         ...
 
     def path_of(self, item: str) -> str:
@@ -149,10 +140,24 @@ class Guarded(Source, Protocol):
         ...
 
 
+class ConfiguredSource:
+    """What sources have of their configuration."""
+
+    config: SourceConfig
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def holds(self) -> Literal["samples", "labels"]:
+        return self.config.holds
+
+
 KEPT_REFUSED = 100  # of one source
 
 
-def told_kept(directory: str, name: str) -> str:
+def tell_where_kept(directory: str, name: str) -> str:
     """Sentences without the last full stop. ``directory``: of the source's pushes, from the state directory; ``name``: the
     push's file, as cursors name it."""
     return (

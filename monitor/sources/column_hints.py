@@ -31,7 +31,7 @@ _NEAR = 0.8  # of difflib: "observer" is not near to observed_at, "kamera" is to
 _SHORT, _SHORTENED = 3, 0.65  # letters of an abbreviation, and how near it still is: cam for camera
 
 
-def told(missing: Mapping[str, str], mapped: Mapping[str, str]) -> str:
+def name_missing(missing: Mapping[str, str], mapped: Mapping[str, str]) -> str:
     """The missing columns, each with the name it was looked for under and what else would do: ``outcome (or label)``."""
     said = []
     for name, else_ in missing.items():
@@ -41,7 +41,7 @@ def told(missing: Mapping[str, str], mapped: Mapping[str, str]) -> str:
     return ", ".join(said)
 
 
-def proposed(
+def propose_columns(
     missing: Iterable[str], mapped: Mapping[str, str], found: Collection[str], times: Sequence[str] = ()
 ) -> str:
     """``columns = { sample_id = "Part No" }`` with what looks like the missing ones; "" where nothing does.

@@ -13,9 +13,9 @@ from monitor.model import Task
 from monitor.model.durations import format_duration
 from monitor.model.wording import counted, first_few, minute, told_straddling
 from monitor.sources.batch import Batch
-from monitor.sources.findings.rows import Finding, Weight, find
+from monitor.sources.findings.rows import Finding, Weight, find_oddities
 from monitor.sources.ingest.review import Refusal, mapped_signs, review_files
-from monitor.sources.ingest.staging import CLOCK_SKEW, EVER, stage
+from monitor.sources.ingest.staging import CLOCK_SKEW, EVER, stage_batch
 from monitor.sources.labels.rules import words_predicted
 from monitor.sources.remedies import REMEDIES
 from monitor.sources.times.expressions import contrary_zone
@@ -67,7 +67,7 @@ class Trial:
     logits: Kinds = field(default_factory=Kinds)
     agreed: Agreement = field(default_factory=Agreement)
 
-    def take(self, connection: duckdb.DuckDBPyConnection, batch: Batch, model: Model, holds: str) -> None:
+    def try_batch(self, connection: duckdb.DuckDBPyConnection, batch: Batch, model: Model, holds: str) -> None:
         """Try the first rows of one more batch, unless enough were tried. Raises duckdb.Error where they cannot be read."""
         if self.batches == BATCHES:
             return
@@ -76,7 +76,7 @@ class Trial:
         some = replace(batch, relation=f"SELECT * FROM ({batch.relation}) LIMIT {ROWS}")
         rules = LabelRules.of(model, batch.meaning, ())
         for _ in range(2):
-            stage(connection, model, some, rules, holds=holds, times=EVER)
+            stage_batch(connection, model, some, rules, holds=holds, times=EVER)
             words = words_predicted(connection) if "predicted_class" in batch.types else {}
             if rules.own_missing or words.keys() <= rules.classes:
                 break
@@ -115,7 +115,9 @@ class Trial:
         }
         self.refused |= found.refused
 
-    def finish(self, connection: duckdb.DuckDBPyConnection, model: Model, holds: str, at: datetime | None) -> None:
+    def inspect_tried(
+        self, connection: duckdb.DuckDBPyConnection, model: Model, holds: str, at: datetime | None
+    ) -> None:
         """Look at all that was tried; ``at``: when the rows would be pulled, None: whether they are old is not asked."""
         if not self.batches:
             return
@@ -135,7 +137,7 @@ class Trial:
         for reason, count, file, row, record in reasons:
             self.bad[reason] = count
             self.examples[reason] = f"row {row} of {file}: {(record or '')[:300]}"
-        self.findings += find(connection, model, holds, self.meaning)
+        self.findings += find_oddities(connection, model, holds, self.meaning)
         if holds == "labels":
             rows = connection.execute(
                 "SELECT sample_id FROM tried WHERE reason IS NULL AND labelled ORDER BY place"
@@ -162,11 +164,11 @@ class Trial:
             self.findings.append(Finding(Weight.NOTE, told_straddling(spans, model.bucket)))
 
     @property
-    def taken(self) -> int:
+    def acceptable(self) -> int:
         """Rows that calwatch would take."""
         return self.rows - self.bad.total()
 
-    def told(self, at: datetime | None, model: Model, time_zone: str) -> list[Finding]:
+    def list_findings(self, at: datetime | None, model: Model, time_zone: str) -> list[Finding]:
         """All that is worth knowing; sentences go on from the source's name. ``time_zone``: the source's."""
         return [*self._mistakes(), *self._set_aside(), *self.findings, *self._notes(at, model, time_zone)]
 
@@ -176,8 +178,8 @@ class Trial:
     def _set_aside(self) -> list[Finding]:
         """A sentence for each reason to set rows aside, the most frequent first."""
         looked = self.rows - self.bad["refused"]
-        few = self.taken >= LEAST_TAKEN * looked
-        weight = Weight.NOTE if few else Weight.SUSPICIOUS if self.taken else Weight.MISTAKE
+        few = self.acceptable >= LEAST_TAKEN * looked
+        weight = Weight.NOTE if few else Weight.SUSPICIOUS if self.acceptable else Weight.MISTAKE
         return [
             Finding(
                 weight,
@@ -220,10 +222,10 @@ class Trial:
 
     def summary(self, holds: str) -> str:
         """What can be taken, in one sentence."""
-        said = f"{counted(self.taken, 'row')} of {self.rows:,} tried can be taken"
+        said = f"{counted(self.acceptable, 'row')} of {self.rows:,} tried can be taken"
         if holds == "labels":
             return said
-        if self.identities < self.taken:
+        if self.identities < self.acceptable:
             said += f" (they name {counted(self.identities, 'prediction')}: the others come again)"
         if self.first is not None and self.last is not None:
             said += f", observed {minute(self.first)} to {minute(self.last)} UTC"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 
@@ -16,19 +16,19 @@ from monitor.config.settings import Source as SourceConfig
 from monitor.model.errors import SourceError
 from monitor.model.problems import Problem
 from monitor.model.wording import visible
-from monitor.sources.batch import UNGUARDED, Batch, Guard
+from monitor.sources.batch import UNGUARDED, Batch, ConfiguredSource, Guard
 from monitor.sources.formats import relations as formats
 from monitor.sources.formats.layout import Needs
 from monitor.sources.formats.mixed import relations_of
 from monitor.sources.inspect import (
     SMALL,
-    Refused,
+    UnusableFile,
     estimated_rows,
+    group_runs,
+    inspect_file,
     is_small,
-    look,
     missing_mapped,
     missing_slices,
-    together,
     unmapped_outcomes,
 )
 
@@ -78,7 +78,7 @@ class _File:
 
 
 @dataclass(frozen=True, slots=True)
-class FileSource:
+class FileSource(ConfiguredSource):
     """One glob. Paths are relative to ``base``, the directory of the configuration file."""
 
     config: SourceConfig
@@ -86,15 +86,7 @@ class FileSource:
     slices: tuple[str, ...]
     needs: Needs = field(default_factory=Needs)
 
-    @property
-    def name(self) -> str:
-        return self.config.name
-
-    @property
-    def holds(self) -> Literal["samples", "labels"]:
-        return self.config.holds
-
-    def read(
+    def read_batches(
         self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED
     ) -> Iterator[Batch | Problem]:
         try:
@@ -102,15 +94,15 @@ class FileSource:
         except FileNotFoundError as error:
             yield Problem(str(error), "directory_missing", f"{error}: no such directory")
             return
-        guard.listed({file.path: file.fingerprint for file in listed})
+        guard.note_files({file.path: file.fingerprint for file in listed})
         fresh = sorted(
             (replace(file, known=file.path in cursor) for file in listed if cursor.get(file.path) != file.fingerprint),
             key=lambda file: (file.changed, file.path),
         )
         yield from self._batches(connection, fresh, guard)
 
-    def single(self, connection: duckdb.DuckDBPyConnection, item: str, now: datetime) -> Batch | Problem:
-        """One file alone, as ``read`` would give it."""
+    def read_single(self, connection: duckdb.DuckDBPyConnection, item: str, now: datetime) -> Batch | Problem:
+        """One file alone, as ``read_batches`` would give it."""
         if "://" in item:
             self._remote(connection)  # makes its file system known to DuckDB
         file = _File(item, "alone", 0.0)
@@ -180,7 +172,7 @@ class FileSource:
         self, connection: duckdb.DuckDBPyConnection, fresh: Sequence[_File], guard: Guard
     ) -> Iterator[Batch | Problem]:
         problems: list[Problem] = []
-        for members in together(self._looked(connection, fresh, problems, guard)):
+        for members in group_runs(self._looked(connection, fresh, problems, guard)):
             yield from problems
             problems.clear()
             yield self._batch(members)
@@ -191,7 +183,7 @@ class FileSource:
     ) -> Iterator[tuple[tuple[_File, "formats.Layout"], Hashable, int]]:
         """The files that rows can be taken from, each with its kind and rows; ``problems`` grows by those of the others."""
         for file in fresh:
-            layout = guard.look(file.path, partial(self._layout, connection, file))
+            layout = guard.inspect_item(file.path, partial(self._layout, connection, file))
             if layout is None:
                 continue
             if isinstance(layout, Problem):
@@ -211,8 +203,8 @@ class FileSource:
             return Problem(file.path, "unreadable_file", f"{file.path}: {told}; looked at again when it changes", final)
         if file.fingerprint.startswith("0:") and ("://" in file.path or os.path.isfile(file.path)):  # noqa: PTH113  # see above
             return Problem(file.path, "empty_file", f"{file.path}: is empty; looked at again when it changes", final)
-        found = look(connection, file.path, self.config, self.slices, self.needs)
-        if not isinstance(found, Refused):
+        found = inspect_file(connection, file.path, self.config, self.slices, self.needs)
+        if not isinstance(found, UnusableFile):
             return found
         then = (
             "perhaps it is still being written: tried again next cycle" if found.perhaps_unfinished

@@ -23,19 +23,19 @@ from monitor.config.settings import Source as SourceConfig
 from monitor.model.errors import StoreError
 from monitor.model.files import directory_name, flush_directory
 from monitor.model.problems import Outcome, Problem
-from monitor.sources.batch import KEPT_REFUSED, UNGUARDED, Batch, Guard, told_kept
+from monitor.sources.batch import KEPT_REFUSED, UNGUARDED, Batch, ConfiguredSource, Guard, tell_where_kept
 from monitor.sources.formats import relations as formats
 from monitor.sources.formats.layout import Needs
 from monitor.sources.formats.mixed import relations_of
 from monitor.sources.inspect import (
     SMALL,
-    Refused,
+    UnusableFile,
     estimated_rows,
+    group_runs,
+    inspect_file,
     is_small,
-    look,
     missing_mapped,
     missing_slices,
-    together,
 )
 
 # several times what may wait ([server] max_inbox_files): whoever asks a few minutes later, or sends again, is answered
@@ -47,7 +47,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingPush:
     """A push that has not been taken yet."""
 
     path: Path
@@ -88,7 +88,7 @@ class Inbox:
     def of(cls, state_dir: Path, model: str, source: str) -> "Inbox":
         return cls(state_dir / "inbox" / directory_name(model) / directory_name(source))
 
-    def waiting(self) -> list[Waiting]:
+    def list_waiting(self) -> list[WaitingPush]:
         """What has not been taken yet, in order of arrival."""
         try:
             names = sorted(entry.name for entry in os.scandir(self.directory) if not entry.name.startswith("."))
@@ -99,19 +99,19 @@ class Inbox:
             stem, suffix = os.path.splitext(name)  # noqa: PTH122  # a name, not a path
             parts = stem.split("-")
             if suffix in SUFFIXES and len(parts) == 3 and parts[0].isdecimal():
-                found.append(Waiting(self.directory / name, int(parts[0]), parts[1], parts[2]))
+                found.append(WaitingPush(self.directory / name, int(parts[0]), parts[1], parts[2]))
         return found
 
-    def receipt(self, push_id: str) -> Receipt | None:
+    def find_receipt(self, push_id: str) -> Receipt | None:
         """What is known of a push; None when it never came, or so long ago that its receipt is gone.
 
         Raises StoreError when its receipt is damaged.
         """
         # first what waits: a push that is settled between the two looks has its receipt by then
-        waits = next((each for each in self.waiting() if each.id == push_id), None)
-        return receipt_of(waits) if waits is not None else self.settled(push_id)
+        waits = next((each for each in self.list_waiting() if each.id == push_id), None)
+        return receipt_of(waits) if waits is not None else self.load_receipt(push_id)
 
-    def settled(self, push_id: str) -> Receipt | None:
+    def load_receipt(self, push_id: str) -> Receipt | None:
         """What became of a push that has been taken or refused; None when it was not, or so long ago that its receipt is
         gone. Raises StoreError when its receipt is damaged."""
         path = self.directory / "receipts" / f"{push_id}.json"
@@ -135,7 +135,7 @@ class Inbox:
                 "send it again under another Idempotency-Key: rows that are in count once",
             ) from error
 
-    def temporary(self, name: str) -> Path:
+    def temporary_path(self, name: str) -> Path:
         """Where a body is written before it is put in place; the directory is made, and made durable. Raises OSError."""
         if not self.directory.exists():
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -143,29 +143,31 @@ class Inbox:
                 flush_directory(parent)
         return self.directory / f".{name}"
 
-    def put(self, written: Path, push_id: str, digest: str, now: datetime, *, newest: int | None = None) -> Waiting:
-        """Make a file written by ``temporary`` durable and visible. Not to be called twice at once. Raises OSError.
+    def add_push(
+        self, written: Path, push_id: str, digest: str, now: datetime, *, newest: int | None = None
+    ) -> WaitingPush:
+        """Make a file written by ``temporary_path`` durable and visible. Not to be called twice at once. Raises OSError.
 
         ``newest``: the order of the last one that waits, for who knows it; None: the directory is listed.
         """
         if newest is None:
-            newest = max((each.order for each in self.waiting()), default=0)
+            newest = max((each.order for each in self.list_waiting()), default=0)
         order = max((now - _EPOCH) // timedelta(microseconds=1), newest + 1)
         target = self.directory / f"{order:018d}-{push_id}-{digest}{written.suffix}"
         with written.open("rb") as held:
             os.fsync(held.fileno())
         written.replace(target)
         flush_directory(self.directory)
-        return Waiting(target, order, push_id, digest)
+        return WaitingPush(target, order, push_id, digest)
 
-    def sweep(self) -> None:
+    def sweep_leftovers(self) -> None:
         """Remove bodies that a crash left half written, and marks of looks it ended. Not to be called while something is
         written."""
         for left in self.directory.glob(".*"):
             if left.is_symlink() or not left.is_dir():
                 left.unlink(missing_ok=True)
 
-    def settle(self, file: Waiting, outcome: Outcome | None, now: datetime) -> None:
+    def complete_push(self, file: WaitingPush, outcome: Outcome | None, now: datetime) -> None:
         """Leave the receipt, then remove the file, or keep it aside when it was refused. None: taken, counts unknown."""
         receipt = Receipt(file.id, file.digest, "taken", file.received_at, now)
         if outcome is not None and outcome.refused is not None:
@@ -193,18 +195,20 @@ class Inbox:
             file.path.unlink(missing_ok=True)
 
     @property
-    def inside(self) -> str:
+    def relative_path(self) -> str:
         """The directory, from the state directory."""
         return "/".join(self.directory.parts[-3:])
 
     def kept(self, name: str) -> str:
         """Where a refused push is kept, and what to do with it, in sentences."""
-        return told_kept(self.inside, name)
+        return tell_where_kept(self.relative_path, name)
 
-    def settle_all(self, files: Sequence[Waiting], outcomes: Mapping[str, Outcome] | None, now: datetime) -> None:
-        """``settle`` each, by its name; a file that nothing is said of had no rows. None: taken, counts unknown."""
+    def complete_pushes(
+        self, files: Sequence[WaitingPush], outcomes: Mapping[str, Outcome] | None, now: datetime
+    ) -> None:
+        """``complete_push`` each, by its name; a file that nothing is said of had no rows. None: taken, counts unknown."""
         for file in files:
-            self.settle(file, outcomes.get(file.path.name, Outcome()) if outcomes is not None else None, now)
+            self.complete_push(file, outcomes.get(file.path.name, Outcome()) if outcomes is not None else None, now)
 
     def forget_oldest(self) -> None:
         """Drop receipts and refused files beyond those that are kept. Lists both directories: once a cycle is enough."""
@@ -212,7 +216,7 @@ class Inbox:
         _keep_newest(self.directory / "refused", KEPT_REFUSED)
 
 
-def receipt_of(push: Waiting) -> Receipt:
+def receipt_of(push: WaitingPush) -> Receipt:
     """The receipt of a push that waits."""
     return Receipt(push.id, push.digest, "waiting", push.received_at)
 
@@ -235,7 +239,7 @@ def _keep_newest(directory: Path, kept: int) -> None:
         path.unlink(missing_ok=True)
 
 
-def look_at(
+def inspect_push(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
     config: SourceConfig,
@@ -244,8 +248,8 @@ def look_at(
 ) -> "formats.Layout | str":
     """How to read a pushed file, or in a sentence why nothing of it can be taken."""
     auto = config.model_copy(update={"format": "auto"})
-    found = look(connection, str(path), auto, slices, needs, pushed=True)
-    if isinstance(found, Refused):
+    found = inspect_file(connection, str(path), auto, slices, needs, pushed=True)
+    if isinstance(found, UnusableFile):
         return found.of_body(path)
     if found.rows > MAX_ROWS:
         return f"has {found.rows:,} rows, a push takes {MAX_ROWS:,}: send it in parts"
@@ -253,7 +257,7 @@ def look_at(
 
 
 @dataclass(frozen=True, slots=True)
-class InboxSource:
+class InboxSource(ConfiguredSource):
     """Takes what was pushed, in order: small pushes together in one transaction, each with a receipt of its own."""
 
     config: SourceConfig
@@ -261,28 +265,20 @@ class InboxSource:
     slices: tuple[str, ...]
     needs: Needs = field(default_factory=Needs)
 
-    @property
-    def name(self) -> str:
-        return self.config.name
-
-    @property
-    def holds(self) -> Literal["samples", "labels"]:
-        return self.config.holds
-
-    def read(
+    def read_batches(
         self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED
     ) -> Iterator[Batch | Problem]:
         """What waits, in order. Names in the cursor were committed before a crash: those files are only removed."""
-        files = self.inbox.waiting()
+        files = self.inbox.list_waiting()
         gone: dict[str, str | None] = dict.fromkeys(cursor.keys() - {file.path.name for file in files})
         fresh = [file for file in files if file.path.name not in cursor]
         taken = [file for file in files if file.path.name in cursor]
         if taken:
-            self.inbox.settle_all(taken, None, now)
-        guard.listed({file.path.name: file.digest for file in fresh})
+            self.inbox.complete_pushes(taken, None, now)
+        guard.note_files({file.path.name: file.digest for file in fresh})
         problems: list[Problem] = []
         missing: list[tuple[str, str]] = []
-        for members in together(self._looked(connection, fresh, now, problems, missing, guard)):
+        for members in group_runs(self._looked(connection, fresh, now, problems, missing, guard)):
             yield from problems
             problems.clear()
             yield self._batch(members, gone, now)
@@ -295,11 +291,11 @@ class InboxSource:
         if files:  # all that could be settled is by now
             self.inbox.forget_oldest()
 
-    def single(self, connection: duckdb.DuckDBPyConnection, item: str, now: datetime) -> Batch | Problem:
-        """One push that waits, alone, as ``read`` would give it."""
-        for file in self.inbox.waiting():
+    def read_single(self, connection: duckdb.DuckDBPyConnection, item: str, now: datetime) -> Batch | Problem:
+        """One push that waits, alone, as ``read_batches`` would give it."""
+        for file in self.inbox.list_waiting():
             if file.path.name == item:
-                layout = look_at(connection, file.path, self.config, self.slices, self.needs)
+                layout = inspect_push(connection, file.path, self.config, self.slices, self.needs)
                 if not isinstance(layout, str):
                     return self._batch([(file, layout)], {}, now)
         return Problem(item, "unreadable_file", f"push {item}: is gone, or nothing of it can be taken")
@@ -311,26 +307,26 @@ class InboxSource:
     def _looked(
         self,
         connection: duckdb.DuckDBPyConnection,
-        files: Sequence[Waiting],
+        files: Sequence[WaitingPush],
         now: datetime,
         problems: list[Problem],
         missing: list[tuple[str, str]],
         guard: Guard,
-    ) -> Iterator[tuple[tuple[Waiting, "formats.Layout"], Hashable, int]]:
+    ) -> Iterator[tuple[tuple[WaitingPush, "formats.Layout"], Hashable, int]]:
         """The files that rows can be taken from, each with its kind and rows; the others are refused and told. ``missing``
         grows by what each of those lacks, slices and mapped columns."""
         for file in files:
-            layout = guard.look(
-                file.path.name, partial(look_at, connection, file.path, self.config, self.slices, self.needs)
+            layout = guard.inspect_item(
+                file.path.name, partial(inspect_push, connection, file.path, self.config, self.slices, self.needs)
             )
             if layout is None:  # it waits for its second try, or has had it
                 if why := guard.why_set_aside(file.path.name):
-                    self.inbox.settle_all([file], {file.path.name: Outcome(refused=why)}, now)
+                    self.inbox.complete_pushes([file], {file.path.name: Outcome(refused=why)}, now)
                     text = f"push {file.id}: {why}. {self.inbox.kept(file.path.name)}"
                     problems.append(Problem(file.path.name, "push_set_aside", text))
                 continue
             if isinstance(layout, str):
-                self.inbox.settle_all([file], {file.path.name: Outcome(refused=layout)}, now)
+                self.inbox.complete_pushes([file], {file.path.name: Outcome(refused=layout)}, now)
                 problems.append(
                     Problem(
                         file.path.name,
@@ -352,7 +348,7 @@ class InboxSource:
 
     def _batch(
         self,
-        members: Sequence[tuple[Waiting, "formats.Layout"]],
+        members: Sequence[tuple[WaitingPush, "formats.Layout"]],
         gone: Mapping[str, str | None],
         now: datetime,
     ) -> Batch:
@@ -367,13 +363,12 @@ class InboxSource:
         return Batch(
             relation=first.relation, types=first.types, files=len(files), others=tuple(others),
             cursor={**gone, **{file.path.name: file.digest for file in files}}, unreadable=first.unreadable,
-            rejects=rejects and _named(rejects), meaning=self.config,
-            settled=lambda outcomes: self.inbox.settle_all(files, outcomes, now), part=part if len(files) > 1 else None,
-            inbox=self.inbox.inside,
+            rejects=rejects and _named(rejects), meaning=self.config, part=part if len(files) > 1 else None,
+            on_completed=lambda outcomes: self.inbox.complete_pushes(files, outcomes, now), inbox=self.inbox.relative_path,
         )  # fmt: skip
 
 
-def _pushes(files: Sequence[Waiting]) -> str:
+def _pushes(files: Sequence[WaitingPush]) -> str:
     beyond = len(files) - 1
     return f"push {files[0].id}" + (f" and {beyond:,} more" if beyond else "")
 

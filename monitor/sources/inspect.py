@@ -14,7 +14,7 @@ from monitor.config.settings import Source as SourceConfig
 from monitor.model.errors import SourceError
 from monitor.sources import column_hints as own_names
 from monitor.sources.formats import relations as formats
-from monitor.sources.formats.layout import Needs, lacking
+from monitor.sources.formats.layout import Needs, missing_columns
 from monitor.store.blame import is_grave
 
 BATCH_ROWS = 1_000_000  # rows of one transaction: bounds memory, keeps progress when a first pull is huge
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class UnusableFile:
     """Nothing of a file can be taken. ``why`` goes on from the file's name: "has no column score; it has …"."""
 
     reason: Literal["unreadable_file", "missing_column", "wrong_type"]
@@ -47,7 +47,7 @@ def hide_path(text: str, path: Path) -> str:
     return text.replace(str(path), "the body")
 
 
-def look(
+def inspect_file(
     connection: duckdb.DuckDBPyConnection,
     path: str,
     config: SourceConfig,
@@ -55,11 +55,11 @@ def look(
     needs: Needs,
     *,
     pushed: bool = False,
-) -> "formats.Layout | Refused":
+) -> "formats.Layout | UnusableFile":
     """``needs``: what the model asks of the columns; ``pushed``: whether it came as the body of a push. Raises what no file
     should be able to cause, such as duckdb.OutOfMemoryException."""
     if "://" not in path and os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113  # a plain string
-        return Refused("unreadable_file", "is a pipe, a socket or a device, not a file: nothing of it can be read")
+        return UnusableFile("unreadable_file", "is a pipe, a socket or a device, not a file: nothing of it can be read")
     try:
         layout = formats.layout_of(connection, path, config, slices, needs, pushed=pushed)
     except (duckdb.Error, OSError) as error:
@@ -67,27 +67,27 @@ def look(
             raise
         told = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         is_here = not isinstance(error, OSError) or error.errno not in _NOT_OF_WRITING
-        return Refused("unreadable_file", f"cannot be read ({told.splitlines()[0]})", perhaps_unfinished=is_here)
+        return UnusableFile("unreadable_file", f"cannot be read ({told.splitlines()[0]})", perhaps_unfinished=is_here)
     except SourceError as error:
-        return Refused("unreadable_file", f"cannot be read: {error.problem}")
-    missing = lacking(layout.has, config.holds, needs)
+        return UnusableFile("unreadable_file", f"cannot be read: {error.problem}")
+    missing = missing_columns(layout.present, config.holds, needs)
     if missing:
-        proposal = own_names.proposed(
+        proposal = own_names.propose_columns(
             {**missing, **_also_unmapped(layout, config)}, config.columns, layout.found, layout.times
         )
-        return Refused(
+        return UnusableFile(
             "missing_column",
-            f"has no column {own_names.told(missing, config.columns)}; it has {_listed(layout.found) or 'none'}. Map your own "
-            f'names in [model.source] columns of source "{config.name}"{proposal and f", perhaps {proposal}"}'
+            f"has no column {own_names.name_missing(missing, config.columns)}; it has {_listed(layout.found) or 'none'}. Map "
+            f'your own names in [model.source] columns of source "{config.name}"{proposal and f", perhaps {proposal}"}'
             f"{layout.hint and f'; {layout.hint}'}",
         )
     wrong = formats.wrong_types(layout, config, slices)
-    return Refused("wrong_type", wrong) if wrong else layout
+    return UnusableFile("wrong_type", wrong) if wrong else layout
 
 
 def _also_unmapped(layout: "formats.Layout", config: SourceConfig) -> dict[str, str]:
     """Columns that a file can do without, for a proposal that maps all of it at once."""
-    has = layout.has if layout.format != "json" else set(layout.found)
+    has = layout.present if layout.format != "json" else set(layout.found)
     if config.columns.keys() & own_names.OUTCOMES or not has.isdisjoint(own_names.OUTCOMES):
         return {}
     return dict.fromkeys(own_names.OUTCOMES, "")
@@ -97,29 +97,29 @@ def unmapped_outcomes(layout: "formats.Layout", config: SourceConfig) -> str:
     """``columns = {…}`` with what seems to say what came true, where a file has none of it by our names; else ""."""
     if config.holds != "samples":
         return ""
-    return own_names.proposed(_also_unmapped(layout, config), config.columns, layout.found)
+    return own_names.propose_columns(_also_unmapped(layout, config), config.columns, layout.found)
 
 
 def missing_slices(layout: "formats.Layout", config: SourceConfig, slices: Sequence[str]) -> str:
     """A sentence about slice columns that a file does not have, which goes on from its name; "" where it has all."""
-    absent = {dimension: "" for dimension in slices if dimension not in layout.has}
+    absent = {dimension: "" for dimension in slices if dimension not in layout.present}
     if not absent or config.holds != "samples":
         return ""
-    proposal = own_names.proposed(absent, config.columns, layout.found)
+    proposal = own_names.propose_columns(absent, config.columns, layout.found)
     return (
-        f"has no column {own_names.told(absent, config.columns)}; its rows count under the slice value __missing__"
+        f"has no column {own_names.name_missing(absent, config.columns)}; its rows count under the slice value __missing__"
         f"{proposal and f'. Perhaps meant: {proposal}'}"
     )
 
 
 def missing_mapped(layout: "formats.Layout", config: SourceConfig, slices: Sequence[str]) -> str:
     """A sentence about columns that ``columns`` names and a file does not have; "" where it has all."""
-    absent = {name: "" for name in config.columns if name not in layout.has and name not in slices}
+    absent = {name: "" for name in config.columns if name not in layout.present and name not in slices}
     if not absent:
         return ""
-    proposal = own_names.proposed(absent, config.columns, layout.found)
+    proposal = own_names.propose_columns(absent, config.columns, layout.found)
     return (
-        f"has no column {own_names.told(absent, config.columns)}; its rows are taken without"
+        f"has no column {own_names.name_missing(absent, config.columns)}; its rows are taken without"
         f"{proposal and f'. Perhaps meant: {proposal}'}"
     )
 
@@ -142,7 +142,7 @@ def is_small(layout: "formats.Layout", path: str, size: int) -> bool:
     return max(estimated_rows(layout, path, size), size // _LINE_BYTES) <= SMALL_ROWS
 
 
-def together(looked: Iterable[tuple[T, Hashable, int]]) -> Iterator[list[T]]:
+def group_runs(looked: Iterable[tuple[T, Hashable, int]]) -> Iterator[list[T]]:
     """Things with their kind and their rows → runs of one kind that one transaction takes, in order; small ones at most
     ``BATCH_FILES``."""
     run: list[T] = []

@@ -12,14 +12,14 @@ from monitor.model.durations import format_duration
 from monitor.model.errors import SourceError
 from monitor.model.problems import Outcome, Problem
 from monitor.model.wording import counted, first_few
-from monitor.sources.batch import Batch, Guarded, Source, told_kept
+from monitor.sources.batch import UNGUARDED, Batch, GuardedSource, Source, tell_where_kept
 from monitor.sources.cursors import read_cursor, write_cursor
 from monitor.sources.files import FileSource
 from monitor.sources.formats.layout import Needs
 from monitor.sources.inbox import Inbox, InboxSource
-from monitor.sources.ingest.ingest import RefusedError, ingest
+from monitor.sources.ingest.ingest import RefusedError, ingest_batch
 from monitor.sources.ingest.parting import split_damaged
-from monitor.sources.ingest.refusals import refuse
+from monitor.sources.ingest.refusals import refuse_file
 from monitor.sources.ingest.retry import retry_parked
 from monitor.sources.ingest.rounds import ApartError
 from monitor.sources.isolation.guard import FileGuard
@@ -64,11 +64,13 @@ _LONGEST_PROBLEM = 20_000  # characters of what a pull tells of all its files
 SOURCE_FAILED = ("source_unreachable", "directory_missing")
 
 
-def pull(store: ModelStore, sources: Sequence[Source], serving: Sequence[Serving], now: datetime) -> dict[str, Pulled]:
+def pull_sources(
+    store: ModelStore, sources: Sequence[Source], serving: Sequence[Serving], now: datetime
+) -> dict[str, Pulled]:
     """What each source brought, by its name. Each batch is committed with its cursor before the next is read."""
     connection = store.connection
     brought: dict[str, Pulled] = {}
-    take_up_journal(connection, Journal.beside(connection), now)
+    take_up_journal(connection, Journal.beside_database(connection), now)
     mended = mend_orphans(store, sources[0].name, now)
     drop_unknown(connection, store.model.name, [source.name for source in sources])
     renewed = renew_meaning(store, sources, now)
@@ -77,7 +79,7 @@ def pull(store: ModelStore, sources: Sequence[Source], serving: Sequence[Serving
         brought[source.name] = _pull_source(store, source, serving, now)
     tried_again = renewed.done or cut_short or any(pulled.new for pulled in brought.values())
     if tried_again or parked_past_horizon(store, now):
-        brought[sources[0].name].add(retry_parked(store, now))
+        brought[sources[0].name].add_counts(retry_parked(store, now))
     brought[sources[0].name].problems += [*mended, *renewed.problems]
     for name, pulled in brought.items():
         pulled.problems += [*_set_aside(name, pulled), *_not_judged(name, pulled, store.model)]
@@ -92,18 +94,15 @@ def _pull_source(store: ModelStore, source: Source, serving: Sequence[Serving], 
     cursor = read_cursor(connection, store.model_id, source.name)
     guard: FileGuard | None = None
     try:
-        if isinstance(source, Guarded):
-            guard = FileGuard(connection, store.model, source, Journal.beside(connection), now, cursor)
-            read = source.read(connection, cursor, now, guard)
-        else:
-            read = source.read(connection, cursor, now)
-        for found in read:
+        if isinstance(source, GuardedSource):
+            guard = FileGuard(connection, store.model, source, Journal.beside_database(connection), now, cursor)
+        for found in source.read_batches(connection, cursor, now, guard or UNGUARDED):
             if isinstance(found, Batch):
-                total.add(_ingest(store, source, found, serving, now, guard))
+                total.add_counts(_ingest(store, source, found, serving, now, guard))
                 continue
             total.problems.append(found)
             if guard is not None:
-                guard.settled([found.item])
+                guard.forget_failures([found.item])
             with transaction(connection):
                 write_cursor(connection, store.model_id, source.name, found.cursor, now)
     except SourceError as error:
@@ -124,23 +123,22 @@ def _ingest(
     guard: FileGuard | None = None,
 ) -> Pulled:
     """One batch; in rounds when later files speak of rows of earlier ones, and in parts when one is damaged inside."""
-    items = [item for item, fingerprint in batch.cursor.items() if fingerprint is not None]
     try:
-        with guard.reading(items) if guard else nullcontext():
-            pulled = ingest(store, source.name, source.holds, batch, now, serving=serving)
+        with guard.note_reading(batch.items) if guard else nullcontext():
+            pulled = ingest_batch(store, source.name, source.holds, batch, now, serving=serving)
     except ApartError as error:
         members: Sequence[Batch] = error.batches
     except RefusedError as error:
         if guard is not None:
-            guard.settled(items)
-        return refuse(store, source.name, batch, error.file, error.review, now)
+            guard.forget_failures(batch.items)
+        return refuse_file(store, source.name, batch, error.file, error.review, now)
     except SourceError as error:
         members = split_damaged(batch, error.message)
         if not members and guard is not None:
-            guard.settled(items)
-        if batch.settled and not members:  # it will not get better: nobody writes it any more
-            item = _item(batch)
-            batch.settled({item: Outcome(refused=error.message)})
+            guard.forget_failures(batch.items)
+        if batch.on_completed and not members:  # it will not get better: nobody writes it any more
+            item = batch.items[0]
+            batch.on_completed({item: Outcome(refused=error.message)})
             return Pulled(problems=[Problem(item, "unreadable_file", error.message)])
         if not members:
             item = next(iter(batch.cursor), source.name)
@@ -148,40 +146,35 @@ def _ingest(
             return Pulled(problems=[Problem(item, "unreadable_file", text)])
     except Exception as error:
         # what no file should be able to cause stops no other file; anything else goes on to the boundary of the cycle
-        if guard is None or not guard.concerns(error):
+        if guard is None or not guard.is_fault_of_file(error):
             raise
         members = split_damaged(batch, str(error))
         if not members:
-            if not guard.may_try_again(_item(batch), error):
+            if not guard.may_try_again(batch.items[0], error):
                 return _held(batch, guard)
             members = [batch]
     else:
-        if batch.settled:
-            batch.settled(pulled.shares or {_item(batch): _outcome(pulled)})
+        if batch.on_completed:
+            batch.on_completed(pulled.file_outcomes or {batch.items[0]: _outcome(pulled)})
         if guard is not None:
-            guard.settled(items)
+            guard.forget_failures(batch.items)
         return pulled
     total = Pulled()
     for member in members:
-        total.add(_ingest(store, source, member, serving, now, guard))
+        total.add_counts(_ingest(store, source, member, serving, now, guard))
     return total
 
 
 def _held(batch: Batch, guard: FileGuard) -> Pulled:
     """Of the batch's one file nothing is taken now. A push that has had its tries is refused."""
-    item = _item(batch)
+    item = batch.items[0]
     why = guard.why_set_aside(item)
-    if not (why and batch.settled):
+    if not (why and batch.on_completed):
         return Pulled()
-    batch.settled({item: Outcome(refused=why)})
-    guard.settled([item])
-    text = f"push {item}: {why}. {told_kept(batch.inbox, item)}"
+    batch.on_completed({item: Outcome(refused=why)})
+    guard.forget_failures([item])
+    text = f"push {item}: {why}. {tell_where_kept(batch.inbox, item)}"
     return Pulled(problems=[Problem(item, "push_set_aside", text)])
-
-
-def _item(batch: Batch) -> str:
-    """The one file of a batch."""
-    return next(item for item, fingerprint in batch.cursor.items() if fingerprint is not None)
 
 
 def _outcome(pulled: Pulled) -> Outcome:
@@ -224,7 +217,7 @@ def _troubled(connection: duckdb.DuckDBPyConnection, model: str, source: str) ->
 
 def _told(pulled: Pulled) -> list[str]:
     """What a row in ``pulls`` tells: files that are set aside have a table of their own."""
-    return [problem.message for problem in pulled.problems if not problem.is_held]
+    return [problem.message for problem in pulled.problems if not problem.is_listed]
 
 
 def _record(connection: duckdb.DuckDBPyConnection, model: str, source: str, pulled: Pulled, now: datetime) -> None:

@@ -1,7 +1,8 @@
 """What a pull brought, in numbers."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from monitor.model.problems import NOTHING_TAKEN, Outcome, Problem
 
@@ -22,33 +23,21 @@ class Pulled:
     labelled_late: int = 0  # labels of days that are final: measured, not judged for drift
     ambiguous_times: int = 0  # in the doubled hour of autumn, decided without a hint
     removed: int = 0  # samples taken out again
-    bad: dict[str, int] = field(default_factory=dict)  # all rows set aside, by reason: those known from before too
-    quarantined: dict[str, int] = field(default_factory=dict)
+    bad: Counter[str] = field(default_factory=Counter)  # all rows set aside, by reason: those known from before too
+    quarantined: Counter[str] = field(default_factory=Counter)
     problems: list[Problem] = field(default_factory=list)
-    shares: dict[str, Outcome] = field(default_factory=dict)  # of each file, where several are settled in one batch
+    file_outcomes: dict[str, Outcome] = field(
+        default_factory=dict
+    )  # of each file, where several are settled in one batch
 
-    def add(self, other: "Pulled") -> None:
+    def add_counts(self, other: "Pulled") -> None:
         """Count in what another batch brought."""
-        self.files += other.files
-        self.rows += other.rows
-        self.new += other.new
-        self.labelled += other.labelled
-        self.duplicates += other.duplicates
-        self.corrected += other.corrected
-        self.parked += other.parked
-        self.changed_predictions += other.changed_predictions
-        self.clipped += other.clipped
-        self.labelled_late += other.labelled_late
-        self.ambiguous_times += other.ambiguous_times
-        self.removed += other.removed
-        for reason, count in other.quarantined.items():
-            self.quarantined[reason] = self.quarantined.get(reason, 0) + count
-        for reason, count in other.bad.items():
-            self.bad[reason] = self.bad.get(reason, 0) + count
-        self.problems += other.problems
+        for each in fields(self):
+            if each.name != "file_outcomes":
+                setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
     @property
-    def changed(self) -> bool:
+    def has_changes(self) -> bool:
         """Whether any cell can have changed."""
         return bool(self.new or self.labelled or self.corrected or self.removed)
 

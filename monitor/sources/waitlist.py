@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from monitor.sources.inbox import Inbox, Receipt, Waiting, receipt_of
+from monitor.sources.inbox import Inbox, Receipt, WaitingPush, receipt_of
 
 _NEVER = -1
 
@@ -22,12 +22,12 @@ class Waitlist:
     """
 
     inbox: Inbox
-    _waiting: dict[str, tuple[Waiting, int]] = field(default_factory=dict)  # by id, in order; with bytes
+    _waiting: dict[str, tuple[WaitingPush, int]] = field(default_factory=dict)  # by id, in order; with bytes
     _bytes: int = 0
     _newest: int = 0  # order of the last push that came
     _changed: int = _NEVER  # the directory's time of change when it was listed
 
-    def load(self) -> tuple[int, int]:
+    def count_waiting(self) -> tuple[int, int]:
         """(pushes, bytes) that wait: never too few; too many where some were taken out of order."""
         if self._changed == _NEVER:
             self._list()
@@ -35,30 +35,30 @@ class Waitlist:
             self._drop(push_id)
         return len(self._waiting), self._bytes
 
-    def load_exact(self) -> tuple[int, int]:
-        """``load`` of what is in the directory now."""
+    def count_waiting_exactly(self) -> tuple[int, int]:
+        """``count_waiting`` of what is in the directory now."""
         if self._changed != self._time_of_change():
             self._list()
-        return self.load()
+        return self.count_waiting()
 
-    def receipt(self, push_id: str) -> Receipt | None:
+    def find_receipt(self, push_id: str) -> Receipt | None:
         """What is known of a push; None when it never came, or so long ago that its receipt is gone.
 
         Raises StoreError when its receipt is damaged.
         """
-        self.load()
+        self.count_waiting()
         held = self._waiting.get(push_id)
         # first what waits: a push that is settled between the two looks has its receipt by then
         if held is not None and held[0].path.exists():
             return receipt_of(held[0])
         self._drop(push_id)
-        return self.inbox.settled(push_id)
+        return self.inbox.load_receipt(push_id)
 
-    def put(self, written: Path, push_id: str, digest: str, now: datetime) -> Waiting:
-        """Make a file written by ``Inbox.temporary`` durable and visible. Raises OSError."""
-        self.load()
+    def add_push(self, written: Path, push_id: str, digest: str, now: datetime) -> WaitingPush:
+        """Make a file written by ``Inbox.temporary_path`` durable and visible. Raises OSError."""
+        self.count_waiting()
         size = written.stat().st_size
-        put = self.inbox.put(written, push_id, digest, now, newest=self._newest)
+        put = self.inbox.add_push(written, push_id, digest, now, newest=self._newest)
         self._drop(push_id)
         self._add(put, size)
         return put
@@ -68,12 +68,12 @@ class Waitlist:
         changed = self._time_of_change()
         self._waiting.clear()
         self._bytes = 0
-        for each in self.inbox.waiting():
+        for each in self.inbox.list_waiting():
             with suppress(FileNotFoundError):  # taken meanwhile
                 self._add(each, each.path.stat().st_size)
         self._changed = changed
 
-    def _add(self, push: Waiting, size: int) -> None:
+    def _add(self, push: WaitingPush, size: int) -> None:
         self._waiting[push.id] = push, size
         self._bytes += size
         self._newest = max(self._newest, push.order)

@@ -193,10 +193,17 @@ def load_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Mappin
 def fetch_row(
     connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | None = None
 ) -> tuple[Any, ...]:
-    """Return the row of a statement that always gives one, such as an aggregate. Raises duckdb.Error."""
+    """Return the first row of a query that always gives one, such as an aggregate or a setting, as a tuple."""
     row: tuple[Any, ...] | None = connection.execute(query, values).fetchone()
     assert row is not None
     return row
+
+
+def fetch_column(
+    connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | None = None
+) -> list[Any]:
+    """Return the first value of each row of a query."""
+    return [row[0] for row in connection.execute(query, values).fetchall()]
 
 
 def fetch_dicts(

@@ -6,7 +6,7 @@ from pathlib import Path
 from monitor.engine.cycle import file_sources
 from monitor.engine.stages.drift import weigh
 from monitor.rules.pack import Rulebook, parse_pack
-from monitor.sources.pull import pull
+from monitor.sources.pull import pull_sources
 from monitor.store.connection import open_live
 from monitor.store.model_store import ModelStore
 
@@ -40,7 +40,7 @@ def _take(room: Path) -> None:
     config = configuration(room)
     connection = open_live(config.state_dir, memory_limit=MEMORY_LIMIT, now=BEGAN)
     store = ModelStore.load(connection, config.model[0], BEGAN)
-    pull(
+    pull_sources(
         store,
         file_sources(config.model[0], room),
         (),

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from monitor.engine.cycle import file_sources
-from monitor.sources.pull import pull
+from monitor.sources.pull import pull_sources
 from monitor.store.connection import LIVE, open_live, quote_text
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
@@ -70,7 +70,7 @@ def take(room: Path, turn: int) -> Run:
     connection = open_live(config.state_dir, memory_limit=MEMORY_LIMIT, now=_NOW)
     store = ModelStore.load(connection, model, _NOW)
     with timed() as lap:
-        pulled = pull(store, file_sources(model, base), (), _NOW)["samples"]
+        pulled = pull_sources(store, file_sources(model, base), (), _NOW)["samples"]
     cells = connection.execute("SELECT count(*) FROM cells").fetchone()
     connection.close()
     assert cells is not None

@@ -10,7 +10,7 @@ from monitor.config.settings import Model
 from monitor.engine.cycle import file_sources
 from monitor.engine.stages.measure import readings_of
 from monitor.model import Reading
-from monitor.sources.pull import pull
+from monitor.sources.pull import pull_sources
 from monitor.statistics.calibration.metrics import measure_calibration as all_metrics
 from monitor.statistics.calibration.reliability import reliability
 from monitor.store.cells import load_window_cells
@@ -50,7 +50,7 @@ def take_readings(room: Path, runs: int) -> tuple[dict[str, list[float]], dict[s
     model = config.model[0]
     connection = open_live(config.state_dir, memory_limit=MEMORY_LIMIT, now=BEGAN)
     registry = Registry.load(connection, model, _NOW)
-    pull(ModelStore(connection, registry, model), file_sources(model, room), (), _NOW)
+    pull_sources(ModelStore(connection, registry, model), file_sources(model, room), (), _NOW)
     seconds: dict[str, list[float]] = defaultdict(list)
     found: list[Reading] = []
     for _ in range(runs):

@@ -6,7 +6,7 @@ from pathlib import Path
 from monitor.engine.cycle import file_sources
 from monitor.engine.stages.measure import readings_of
 from monitor.model import METRICS
-from monitor.sources.pull import pull
+from monitor.sources.pull import pull_sources
 from monitor.store.cells import load_window_cells
 from monitor.store.connection import open_live
 from monitor.store.model_store import ModelStore
@@ -45,7 +45,7 @@ def daily_metrics(room: Path, turn: int) -> tuple[float, float, int]:
     connection = open_live(config.state_dir, memory_limit=MEMORY_LIMIT, now=BEGAN)
     store = ModelStore.load(connection, model, _NOW)
     with timed() as ingesting:
-        pull(store, file_sources(model, base), (), _NOW)
+        pull_sources(store, file_sources(model, base), (), _NOW)
     readings = 0
     with timed() as measuring:
         for day in range(DAYS):

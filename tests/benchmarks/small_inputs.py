@@ -18,7 +18,7 @@ import numpy as np
 from monitor.config.settings import Config, parse_config
 from monitor.config.tokens import hash_of
 from monitor.sources.inbox import Inbox
-from monitor.sources.pull import configured_sources, pull
+from monitor.sources.pull import configured_sources, pull_sources
 from monitor.store.connection import open_live, quote_text
 from monitor.store.model_store import ModelStore
 
@@ -153,9 +153,9 @@ def take_many(room: Path, turn: int, inputs: int) -> Run:
     config = configuration(base)
     box = Inbox.of(config.state_dir, "line", "pushed")
     for number, path in enumerate(sorted((room / "pushes").iterdir())):
-        written = box.temporary(path.name)
+        written = box.temporary_path(path.name)
         shutil.copyfile(path, written)
-        box.put(written, f"{number:032x}", "d" * 32, BEGAN)
+        box.add_push(written, f"{number:032x}", "d" * 32, BEGAN)
     return _take(config, base, inputs)
 
 
@@ -173,7 +173,7 @@ def _take(config: Config, base: Path, inputs: int) -> Run:
     store = ModelStore.load(connection, model, _NOW)
     sources = configured_sources(model, base, config.state_dir)
     began = process_time()
-    brought = pull(store, sources, (), _NOW)
+    brought = pull_sources(store, sources, (), _NOW)
     seconds = process_time() - began
     taken = sum(pulled.files for pulled in brought.values())
     if taken != inputs:

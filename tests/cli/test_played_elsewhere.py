@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from monitor.cli.app import main
-from monitor.sources.isolation.set_aside import Held, store_held
+from monitor.sources.isolation.set_aside import Suspect, store_suspect
 from monitor.store.connection import LIVE, open_live
 from monitor.store.published.snapshot import Publisher
 from tests.documents import PATHS
@@ -102,8 +102,8 @@ def test_retry_leaves_a_state_alone_that_it_must_not_go_on_with(
 ) -> None:
     state = left_by(tmp_path, NEWEST, live=live)
     connection = open_live(state, now=AT)
-    held = Held(str(tmp_path / "in" / "poison.csv"), "1:1", 2, 0, True, "failed", "cannot be read", "Mend it", "")
-    store_held(connection, "m", "samples", held, AT)
+    held = Suspect(str(tmp_path / "in" / "poison.csv"), "1:1", 2, 0, True, "failed", "cannot be read", "Mend it", "")
+    store_suspect(connection, "m", "samples", held, AT)
     Publisher(state).publish(connection, AT)
     connection.close()
     spoil(state)

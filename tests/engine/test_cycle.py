@@ -202,7 +202,7 @@ def test_a_fatal_error_of_the_database_leaves_the_tick_at_once(tmp_path: Path, m
     def invalidated(*_: Any, **__: Any) -> Any:
         raise duckdb.FatalException("database has been invalidated")
 
-    monkeypatch.setattr(monitor.engine.cycle, "pull", invalidated)
+    monkeypatch.setattr(monitor.engine.cycle, "pull_sources", invalidated)
     with line(tmp_path) as held, pytest.raises(duckdb.FatalException, match="invalidated"):
         held.tick(BEGAN + DAY)
 

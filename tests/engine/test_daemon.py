@@ -124,7 +124,7 @@ def test_after_a_fatal_error_the_database_is_opened_anew_and_the_next_tick_goes_
     sampled(tmp_path, 1, 500, now - HOUR)
     daemon = Daemon(configured(tmp_path, free_port()), clock=lambda: now)
     try:
-        monkeypatch.setattr(monitor.engine.cycle, "pull", invalidated)
+        monkeypatch.setattr(monitor.engine.cycle, "pull_sources", invalidated)
         assert daemon.tick() is None
         monkeypatch.undo()
         monkeypatch.setattr(monitor.engine.daemon, "open_live", no_space)

@@ -68,7 +68,7 @@ def test_a_push_waits_is_taken_by_the_next_cycle_and_says_so(world: World, write
     counts = {"rows": 3, "new": 3, "labelled": 0, "duplicates": 0, "corrected": 0, "quarantined": {}, "problem": None}
     assert taken == {**waiting, **counts, "state": "taken", "settled_at": "2026-03-02T00:01:00Z"}
     assert stored(world) == [("s1", 1), ("s2", 0), ("s3", 1)]
-    assert inbox(world).waiting() == []
+    assert inbox(world).list_waiting() == []
 
 
 def test_the_same_body_again_is_the_same_push_before_and_after_it_was_taken(world: World, writer: TestClient) -> None:

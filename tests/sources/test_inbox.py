@@ -10,7 +10,7 @@ import pytest
 
 from monitor.model.problems import Outcome
 from monitor.sources import inbox as inbox_module
-from monitor.sources.inbox import Inbox, Waiting
+from monitor.sources.inbox import Inbox, WaitingPush
 from monitor.store.connection import make_naive
 from tests.worlds.api import World, api_world
 
@@ -27,11 +27,11 @@ def box(world: World) -> Inbox:
     return Inbox.of(world.config.state_dir, "m", "pushed")
 
 
-def put(held: Inbox, name: str, *rows: dict[str, Any] | str, now: datetime = NOW) -> Waiting:
+def put(held: Inbox, name: str, *rows: dict[str, Any] | str, now: datetime = NOW) -> WaitingPush:
     """Leave rows as the HTTP server would; text as it is."""
-    written = held.temporary(f"{name}.jsonl")
+    written = held.temporary_path(f"{name}.jsonl")
     written.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
-    return held.put(written, name * 32, "d" * 32, now)
+    return held.add_push(written, name * 32, "d" * 32, now)
 
 
 def row(name: str, **changed: Any) -> dict[str, Any]:
@@ -59,11 +59,11 @@ def test_a_crash_between_commit_and_deletion_counts_nothing_twice(
     first = put(box(world), "a", row("x", outcome=1), row("bad", score=7))
     second = put(box(world), "b", row("x", outcome=0))
 
-    def crash(self: Inbox, file: Waiting, outcome: Outcome | None, now: datetime) -> None:
+    def crash(self: Inbox, file: WaitingPush, outcome: Outcome | None, now: datetime) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Inbox, "settle", crash)
+        patched.setattr(Inbox, "complete_push", crash)
         with pytest.raises(KeyboardInterrupt):
             world.tick()
     assert samples(world) == [("x", 0)], "both pushes are one transaction"
@@ -73,7 +73,7 @@ def test_a_crash_between_commit_and_deletion_counts_nothing_twice(
     assert samples(world) == [("x", 0), ("y", 1)], "the first push, read again, would have taken the correction back"
     assert not any(push.path.exists() for push in (first, second, third))
     assert world.connection.execute("SELECT count(*) FROM quarantine").fetchone() == (1,)
-    receipts = [box(world).receipt(name * 32) for name in "abc"]
+    receipts = [box(world).find_receipt(name * 32) for name in "abc"]
     assert [receipt and (receipt.state, receipt.rows) for receipt in receipts] == [
         ("taken", None), ("taken", None), ("taken", 1),
     ], "what a crash took is unknown, not nought"  # fmt: skip
@@ -105,24 +105,24 @@ def test_what_has_been_deleted_is_forgotten_so_that_the_cursor_stays_small(world
 
 @pytest.mark.parametrize("name", ["half.jsonl", "half.parquet", f"looking-{64 * 'd'}"])
 def test_half_written_bodies_and_marks_are_not_read_and_are_swept_away(world: World, name: str) -> None:
-    left = box(world).temporary(name)
+    left = box(world).temporary_path(name)
     left.write_text(json.dumps(row("x")))
     world.tick()
     assert samples(world) == []
-    box(world).sweep()
+    box(world).sweep_leftovers()
     assert not left.exists()
 
 
 def test_a_file_that_cannot_be_read_is_kept_aside_with_a_receipt_and_the_next_is_taken(world: World) -> None:
-    written = box(world).temporary("a.parquet")
+    written = box(world).temporary_path("a.parquet")
     written.write_bytes(b"PAR1 damaged")
-    put_aside = box(world).put(written, "a" * 32, "d" * 32, NOW)
+    put_aside = box(world).add_push(written, "a" * 32, "d" * 32, NOW)
     put(box(world), "b", row("x"))
     tick = world.tick()
     assert samples(world) == [("x", 1)]
     (problem,) = tick.pulled["m"]["pushed"].problems
     assert problem.reason == "unreadable_file"
-    receipt = box(world).receipt("a" * 32)
+    receipt = box(world).find_receipt("a" * 32)
     assert receipt is not None
     assert receipt.state == "refused"
     assert "cannot be read" in (receipt.problem or "")
@@ -141,7 +141,7 @@ def test_lines_that_are_no_rows_are_quarantined_by_their_number(world: World) ->
 def test_order_is_that_of_arrival_even_when_the_clock_goes_back(world: World) -> None:
     put(box(world), "a", row("x", outcome=1), now=NOW)
     put(box(world), "b", row("x", outcome=0), now=NOW - timedelta(hours=1))
-    assert [each.id[0] for each in box(world).waiting()] == ["a", "b"]
+    assert [each.id[0] for each in box(world).list_waiting()] == ["a", "b"]
     world.tick()
     assert samples(world) == [("x", 0)]
 
@@ -151,7 +151,7 @@ def test_receipts_are_kept_up_to_a_number(world: World, monkeypatch: pytest.Monk
     for name in "abcdef":
         put(box(world), name, row(name))
     world.tick()
-    kept = [name for name in "abcdef" if box(world).receipt(name * 32)]
+    kept = [name for name in "abcdef" if box(world).find_receipt(name * 32)]
     assert kept == ["d", "e", "f"]
 
 
@@ -181,7 +181,7 @@ def test_a_push_that_lacks_a_required_key_throughout_is_refused_and_one_that_has
     put(box(world), "b", *lacking)
     put(box(world), "c", *lacking, row("whole"))
     tick = world.tick()
-    told = {name: box(world).receipt(name * 32) for name in "abc"}
+    told = {name: box(world).find_receipt(name * 32) for name in "abc"}
     assert {name: receipt and receipt.state for name, receipt in told.items()} == {
         "a": "taken", "b": "refused", "c": "taken",
     }  # fmt: skip
@@ -197,7 +197,7 @@ def test_a_push_of_which_no_line_is_a_row_is_taken_line_by_line(world: World, li
     put(box(world), "a", *lines)
     tick = world.tick()
     assert tick.pulled["m"]["pushed"].quarantined == {"unreadable_line": len(lines)}
-    receipt = box(world).receipt("a" * 32)
+    receipt = box(world).find_receipt("a" * 32)
     assert receipt
     assert (receipt.state, receipt.rows) == ("taken", len(lines))
 

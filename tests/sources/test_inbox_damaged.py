@@ -7,29 +7,29 @@ import pytest
 
 from monitor.model.errors import StoreError
 from monitor.model.problems import Outcome
-from monitor.sources.inbox import Inbox, Waiting
+from monitor.sources.inbox import Inbox, WaitingPush
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 NAME = "a" * 32
 
 
-def settled(base: Path) -> tuple[Inbox, Waiting]:
+def settled(base: Path) -> tuple[Inbox, WaitingPush]:
     inbox = Inbox.of(base, "m", "pushed")
-    written = inbox.temporary("one.jsonl")
+    written = inbox.temporary_path("one.jsonl")
     written.write_text("{}\n")
-    file = inbox.put(written, NAME, "d" * 64, NOW)
+    file = inbox.add_push(written, NAME, "d" * 64, NOW)
     return inbox, file
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"7", b'{"id": 1}', b"\xff" * 9, b"[" * 100_000, None])
 def test_a_damaged_receipt_says_so_and_what_to_do(tmp_path: Path, content: bytes | None) -> None:
     inbox, file = settled(tmp_path)
-    inbox.settle(file, Outcome(rows=1), NOW)
+    inbox.complete_push(file, Outcome(rows=1), NOW)
     path = inbox.directory / "receipts" / f"{NAME}.json"
     path.unlink()
     path.mkdir() if content is None else path.write_bytes(content)
     with pytest.raises(StoreError, match="is damaged") as raised:
-        inbox.receipt(NAME)
+        inbox.find_receipt(NAME)
     assert "send it again" in raised.value.hint
 
 
@@ -40,8 +40,8 @@ def test_something_in_the_place_of_a_directory_or_a_receipt_holds_up_nobody(tmp_
         (inbox.directory / "receipts" / f"{NAME}.json" / "deep").mkdir(parents=True)
     else:
         (inbox.directory / what).write_text("in the way")
-    inbox.settle(file, Outcome(refused="no rows"), NOW)
-    receipt = inbox.receipt(NAME)
+    inbox.complete_push(file, Outcome(refused="no rows"), NOW)
+    receipt = inbox.find_receipt(NAME)
     assert receipt is not None
     assert receipt.state == "refused"
-    assert inbox.waiting() == []
+    assert inbox.list_waiting() == []

@@ -14,7 +14,7 @@ import pytest
 
 from monitor.model.problems import Outcome
 from monitor.sources import pull as pull_module
-from monitor.sources.inbox import Inbox, Waiting
+from monitor.sources.inbox import Inbox, WaitingPush
 from monitor.store.connection import quote_text
 from tests.worlds.api import World, api_world
 
@@ -27,7 +27,7 @@ Pushes = list[tuple[str, str, list[dict[str, Any] | str]]]  # source, ending, ro
 def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """The numbers of files of the batches that are ingested."""
     sizes: list[int] = []
-    ingest = pull_module.ingest  # type: ignore[attr-defined]  # the name that is patched
+    ingest = pull_module.ingest_batch  # type: ignore[attr-defined]  # the name that is patched
 
     def counted(*arguments: Any, **named: Any) -> Any:
         found = ingest(*arguments, **named)
@@ -35,21 +35,21 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return found
 
     with monkeypatch.context() as patched:
-        patched.setattr(pull_module, "ingest", counted)
+        patched.setattr(pull_module, "ingest_batch", counted)
         yield sizes
 
 
 def leave(world: World, pushes: Pushes, now: datetime = NOW) -> None:
     for number, (source, ending, held) in enumerate(pushes):
         box = Inbox.of(world.config.state_dir, "m", source)
-        written = box.temporary(f"{number}.jsonl")
+        written = box.temporary_path(f"{number}.jsonl")
         written.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in held))
         if ending == "parquet":
             with duckdb.connect() as connection:
                 target = quote_text(str(written.with_suffix(".parquet")))
                 connection.execute(f"COPY (FROM read_json({quote_text(str(written))}, format = 'nd')) TO {target}")
             written = written.with_suffix(".parquet")
-        box.put(written, f"{number:032x}", "d" * 32, now)
+        box.add_push(written, f"{number:032x}", "d" * 32, now)
 
 
 def row(number: int, **changed: Any) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def receipts(world: World) -> list[dict[str, Any]]:
     for source in ("pushed", "late"):
         box = Inbox.of(world.config.state_dir, "m", source)
         for path in sorted((box.directory / "receipts").glob("*.json")):
-            receipt = box.receipt(path.stem)
+            receipt = box.find_receipt(path.stem)
             assert receipt is not None
             found.append({**asdict(receipt), "source": source})
     return found
@@ -169,7 +169,7 @@ def test_many_corrections_are_taken_in_order_and_counted_where_they_came(
 def test_one_damaged_push_among_several_is_refused_alone(tmp_path: Path) -> None:
     with api_world(tmp_path) as world:
         leave(world, [("pushed", "parquet", [row(number)]) for number in range(3)])
-        damaged = Inbox.of(world.config.state_dir, "m", "pushed").waiting()[1].path
+        damaged = Inbox.of(world.config.state_dir, "m", "pushed").list_waiting()[1].path
         held = bytearray(damaged.read_bytes())
         held[4:60] = b"\xff" * 56  # its pages; the description at its end stays whole
         damaged.write_bytes(held)
@@ -181,23 +181,23 @@ def test_one_damaged_push_among_several_is_refused_alone(tmp_path: Path) -> None
 def test_a_crash_after_the_commit_of_many_counts_none_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with api_world(tmp_path) as world:
         leave(world, [("pushed", "jsonl", [row(number)]) for number in range(5)])
-        settle, settled = Inbox.settle, list[Waiting]()
+        settle, settled = Inbox.complete_push, list[WaitingPush]()
 
-        def crash(self: Inbox, file: Waiting, outcome: Outcome | None, now: datetime) -> None:
+        def crash(self: Inbox, file: WaitingPush, outcome: Outcome | None, now: datetime) -> None:
             if len(settled) == 2:
                 raise KeyboardInterrupt
             settled.append(file)
             settle(self, file, outcome, now)
 
         with monkeypatch.context() as patched:
-            patched.setattr(Inbox, "settle", crash)
+            patched.setattr(Inbox, "complete_push", crash)
             with pytest.raises(KeyboardInterrupt):
                 world.tick()
         tick = world.tick()
         assert tick.pulled["m"]["pushed"].rows == 0
         assert [receipt["new"] for receipt in receipts(world)] == [1, 1, None, None, None]
         assert {receipt["state"] for receipt in receipts(world)} == {"taken"}
-        assert Inbox.of(world.config.state_dir, "m", "pushed").waiting() == []
+        assert Inbox.of(world.config.state_dir, "m", "pushed").list_waiting() == []
         leave(world, [("pushed", "jsonl", [row(9)])], NOW + timedelta(minutes=1))
         world.tick()
         assert world.connection.execute("SELECT count(*) FROM cursors").fetchone() == (1,), "what is gone is forgotten"

@@ -129,7 +129,7 @@ def test_numbers_run_together_are_no_reason() -> None:
     ],
 )
 def test_what_came_of_it_is_a_sentence(found: Compared, told: str) -> None:
-    assert found.told == told
+    assert found.sentence == told
 
 
 def test_the_share_of_no_labels_is_unknown() -> None:

@@ -34,9 +34,9 @@ def backed_up(base: Path) -> tuple[Path, Path]:
     state = left_by(base, NEWEST)
     run_cycle(base, NOW)
     inbox = Inbox.of(state, "m", "pushed")
-    written = inbox.temporary("one.jsonl")
+    written = inbox.temporary_path("one.jsonl")
     written.write_bytes(ROW)
-    inbox.put(written, "a" * 32, "d" * 64, NOW)
+    inbox.add_push(written, "a" * 32, "d" * 64, NOW)
     archive = base / "backup.tar"
     connection = open_live(state, now=NOW)
     try:

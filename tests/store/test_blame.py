@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from monitor.model.errors import DamageError, StoreError
-from monitor.sources.ingest.ingest import ingest as ingest_batch
+from monitor.sources.ingest.ingest import ingest_batch as ingest_batch
 from monitor.sources.isolation.room import Room
 from monitor.sources.pulled import Pulled
 from monitor.store.blame import is_disk_full, is_of_the_disk
@@ -27,7 +27,7 @@ def _fail_after_reading(patch: pytest.MonkeyPatch, error: Exception) -> None:
     def ingest(*arguments: Any, **named: Any) -> Pulled:
         raise error
 
-    patch.setattr("monitor.sources.pull.ingest", ingest)
+    patch.setattr("monitor.sources.pull.ingest_batch", ingest)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_damaged_database_is_no_files_fault_whatever_the_error_is_called(
         with pytest.raises(kind, match="Corrupt database file"):
             world.take()
     assert world.one("SELECT count(*) FROM files_set_aside") == 0
-    monkeypatch.setattr("monitor.sources.pull.ingest", ingest_batch)
+    monkeypatch.setattr("monitor.sources.pull.ingest_batch", ingest_batch)
     assert world.take().new == 1
 
 
@@ -111,7 +111,7 @@ def test_a_file_for_which_the_disk_has_too_little_room_is_not_blamed_and_is_read
         assert "Make room on the disk" in told.message
         assert told.news is news
     assert world.rows("SELECT tries, set_aside FROM files_set_aside") == [(0, False)]
-    monkeypatch.setattr("monitor.sources.pull.ingest", ingest_batch)
+    monkeypatch.setattr("monitor.sources.pull.ingest_batch", ingest_batch)
     rooms.append(Room(11 * 10**8, is_short=True))
     assert world.take().new == 0, "hardly more than there was"
     rooms.append(Room(2 * 10**9, is_short=False))

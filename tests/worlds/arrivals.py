@@ -20,9 +20,9 @@ PUSHED = (
 def push(world: World, *rows: Row, source: str = "pushed", now: datetime = NOW) -> None:
     """Leave the rows as one push in the inbox of the model's source."""
     box = Inbox.of(world.base / "state", world.model.name, source)
-    written = box.temporary(f"{world.written}.jsonl")
+    written = box.temporary_path(f"{world.written}.jsonl")
     written.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    box.put(written, f"{world.written:032x}", "d" * 32, now)
+    box.add_push(written, f"{world.written:032x}", "d" * 32, now)
     world.written += 1
 
 
@@ -30,7 +30,7 @@ def take_pushed(world: World, now: datetime = NOW) -> Pulled:
     """Pull whatever waits, of files too; what all sources brought together."""
     total = Pulled()
     for brought in world.pull(now, sources=configured_sources(world.model, world.base, world.base / "state")).values():
-        total.add(brought)
+        total.add_counts(brought)
     return total
 
 
@@ -51,7 +51,7 @@ def play(world: World, began: datetime, ended: datetime = NOW, step: timedelta =
     while moment <= ended:
         total = Pulled()
         for each in world.pull(moment, sources=sources).values():
-            total.add(each)
+            total.add_counts(each)
         brought.append(total)
         moment += step
     return brought

@@ -15,7 +15,7 @@ from monitor.engine.cycle import file_sources
 from monitor.model import Slice
 from monitor.model.problems import Problem
 from monitor.sources.batch import Source
-from monitor.sources.pull import pull
+from monitor.sources.pull import pull_sources
 from monitor.sources.pulled import Pulled
 from monitor.statistics.cells import Cells
 from monitor.store.connection import open_live, quote_name, quote_text
@@ -125,7 +125,7 @@ class World:
         self, now: datetime = NOW, serving: Sequence[Serving] = (), sources: Sequence[Source] = ()
     ) -> dict[str, Pulled]:
         chosen = sources or file_sources(self.model, self.base)
-        return pull(self.store(now), chosen, serving, now)
+        return pull_sources(self.store(now), chosen, serving, now)
 
     def take(self, *rows: Row, now: datetime = NOW, serving: Sequence[Serving] = (), ending: str = "jsonl") -> Pulled:
         """Send the rows, if any, as a new file and pull; what all sources brought together."""
@@ -133,7 +133,7 @@ class World:
             self.send(*rows, ending=ending)
         total = Pulled()
         for brought in self.pull(now, serving).values():
-            total.add(brought)
+            total.add_counts(brought)
         return total
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -183,7 +183,7 @@ class World:
         rows = [{**dict(zip(columns, row, strict=False)), **self._labels(row[-1])} for row in self.samples()]
         if rows:
             write_parquet(base / "in" / "all.parquet", rows)
-            brought = pull(other.store(), file_sources(other.model, base), (), NOW)
+            brought = pull_sources(other.store(), file_sources(other.model, base), (), NOW)
             assert sum(each.new for each in brought.values()) == len(rows), brought
         return other
 

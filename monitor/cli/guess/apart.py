@@ -18,7 +18,7 @@ from monitor.cli.guess.draft import Draft, draft_config
 from monitor.cli.guess.reading import MEMORY_LIMIT, find_files, spill_directory
 from monitor.model.errors import CalwatchError, UsageError
 from monitor.model.own_python import own_environment, own_python
-from monitor.sources.isolation.alone import told_death
+from monitor.sources.isolation.alone import describe_death
 from monitor.sources.isolation.child import end_with_stdin, give_way, limit_memory
 from monitor.sources.isolation.guard import REMEDIES
 from monitor.sources.isolation.patience import seconds_for
@@ -57,7 +57,7 @@ def draft_apart(asked: str, directory: Path) -> Draft:
             told = f"was not read within {seconds:,.0f} seconds"
             raise UsageError(f"--from {asked}: {told}", REMEDIES["timed_out"] + _ANOTHER)
         if process.returncode or not held:
-            raise UsageError(f"--from {asked}: {told_death(process, words)}", REMEDIES["crashed"] + _ANOTHER)
+            raise UsageError(f"--from {asked}: {describe_death(process, words)}", REMEDIES["crashed"] + _ANOTHER)
     found = pickle.loads(held)
     if isinstance(found, BaseException):
         raise found

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from monitor.engine.check.check import Checked, check_config
 from monitor.engine.check.watch import CheckWatch
-from monitor.sources.isolation.alone import Failed
+from monitor.sources.isolation.alone import Failure
 from monitor.sources.isolation.apart import answer_apart, work_apart
 from monitor.sources.isolation.guard import REMEDIES
 from monitor.sources.isolation.journal import Journal
@@ -21,7 +21,7 @@ def check_apart(path: Path, at: datetime | None) -> Checked:
     )  # fmt: skip
 
 
-def _check(asked: tuple[Path, datetime | None], known: Mapping[str, Failed], journal: Journal) -> Checked:
+def _check(asked: tuple[Path, datetime | None], known: Mapping[str, Failure], journal: Journal) -> Checked:
     why = {item: f"{failed.reason}. {REMEDIES[failed.kind]}" for item, failed in known.items()}
     return check_config(*asked, CheckWatch(why, journal))
 

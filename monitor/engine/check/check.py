@@ -20,7 +20,7 @@ from monitor.publish.web.access import Access
 from monitor.sources.batch import Batch, Source
 from monitor.sources.dry_run import Trial
 from monitor.sources.findings.joins import compare_ids
-from monitor.sources.findings.rows import Weight, find_together, keep_for_both
+from monitor.sources.findings.rows import Weight, find_odd_pairs, keep_tried_rows
 from monitor.sources.inbox import InboxSource
 
 
@@ -95,15 +95,15 @@ def _try_each(
         found.suspicions.extend(f"{where}: {text}" for text in looked.suspicions)
         if looked.files:
             zone = next(own.time_zone for own in model.source if own.name == source.name)
-            for told in trial.told(at, model, zone):
+            for told in trial.list_findings(at, model, zone):
                 _lists(found)[told.weight].append(f"{where}: {told.text}")
         if trial.rows:
             found.sources.append(f"{where}: {trial.summary(source.holds)}")
         trials[source.holds].append(trial)
         if source.holds == "labels" and trial.bare:
             bare.append(f'"{source.name}"')
-    predictions = sum(each.taken for each in trials["samples"])
-    labels = sum(each.taken for each in trials["labels"])
+    predictions = sum(each.acceptable for each in trials["samples"])
+    labels = sum(each.acceptable for each in trials["labels"])
     if predictions and bare and not any(each.named for each in trials["samples"]):
         found.mistakes.append(
             f'model "{model.name}": the labels of source {", ".join(bare)} are names of classes, and no prediction tried has a '
@@ -112,7 +112,7 @@ def _try_each(
         )
     if predictions and labels:
         _compare_ids(model, trials, found)
-        for told in find_together(connection, model):
+        for told in find_odd_pairs(connection, model):
             _lists(found)[told.weight].append(f'model "{model.name}": labels beside predictions: {told.text}')
     tried = labels or any(each.rows for each in trials["labels"])  # those that are refused are told as such
     if predictions and not tried and not any(each.labelled for each in trials["samples"]):
@@ -137,7 +137,7 @@ def _compare_ids(model: Model, trials: Mapping[str, Sequence[Trial]], found: Che
     if compared.share is None:
         return
     are_all = all(trial.ids_are_all for trial in trials["samples"])
-    said = f'model "{model.name}": {compared.told}'
+    said = f'model "{model.name}": {compared.sentence}'
     if compared.guess or (are_all and compared.share < _JOINED):
         found.suspicions.append(said)
     else:
@@ -172,7 +172,7 @@ def _look(
     try:
         for found in held.read(connection, source):
             if isinstance(found, Batch):
-                for alike in found.alike:
+                for alike in found.uniform_batches:
                     for batch in held.taken(
                         alike, lambda batch: _take(connection, looked, batch, model, source, apart=apart)
                     ):
@@ -184,9 +184,9 @@ def _look(
                 }  # fmt: skip
                 lists.get(found.reason, looked.mistakes).append(found.message)
         looked.mistakes += held.told()
-        looked.trial.finish(connection, model, source.holds, at)
+        looked.trial.inspect_tried(connection, model, source.holds, at)
         if apart and looked.trial.batches:
-            keep_for_both(connection, source.holds)
+            keep_tried_rows(connection, source.holds)
     except SourceError as error:
         looked.mistakes.append(error.message)
     except duckdb.Error as error:  # a file turned out to be damaged
@@ -199,7 +199,7 @@ def _look(
 def _take(
     connection: duckdb.DuckDBPyConnection, looked: _Looked, batch: Batch, model: Model, source: Source, *, apart: bool
 ) -> None:
-    looked.trial.take(connection, batch, model, source.holds)
+    looked.trial.try_batch(connection, batch, model, source.holds)
     if apart and source.holds == "samples":
         looked.trial.keep_ids(connection, batch)
 

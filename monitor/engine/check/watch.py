@@ -8,7 +8,7 @@ from typing import TypeVar
 import duckdb
 
 from monitor.model.problems import Problem
-from monitor.sources.batch import Batch, Guarded, Source
+from monitor.sources.batch import Batch, Guard, Source
 from monitor.sources.isolation.guard import REMEDIES
 from monitor.sources.isolation.journal import Entry, Journal
 from monitor.store.blame import first_line, is_unexpected
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class CheckWatch:
+class CheckWatch(Guard):
     """``known``: files found out before, in a process that ended over them → why; ``journal``: where to note what is read."""
 
     known: Mapping[str, str] = field(default_factory=dict)
@@ -28,13 +28,11 @@ class CheckWatch:
     def read(self, connection: duckdb.DuckDBPyConnection, source: Source) -> Iterator[Batch | Problem]:
         """All files of a source."""
         now = datetime.max.replace(tzinfo=UTC)
-        return (
-            source.read(connection, {}, now, self) if isinstance(source, Guarded) else source.read(connection, {}, now)
-        )
+        return source.read_batches(connection, {}, now, self)
 
     def taken(self, batch: Batch, take: Callable[[Batch], None]) -> Iterator[Batch]:
         """The batch once it could be taken, or of its files those that could. Raises what says that a file is damaged."""
-        items = [item for item, fingerprint in batch.cursor.items() if fingerprint is not None]
+        items = batch.items
         try:
             self._noted(items, lambda: take(batch))
         # a file may raise anything: it is named, and the others are tried
@@ -48,17 +46,17 @@ class CheckWatch:
             return
         yield batch
 
-    def listed(self, files: Mapping[str, str]) -> None:
+    def note_files(self, files: Mapping[str, str]) -> None:
         """See ``monitor.sources.batch.Guard``."""
         self._files = files
 
-    def look(self, item: str, look: Callable[[], T]) -> T | None:
+    def inspect_item(self, item: str, inspect: Callable[[], T]) -> T | None:
         """See ``monitor.sources.batch.Guard``."""
         if item in self.known:
             self._why[item] = self.known[item]
             return None
         try:
-            return self._noted([item], look)
+            return self._noted([item], inspect)
         # looking at a file may raise anything: it is named, and the next is looked at
         except Exception as error:
             if not is_unexpected(error):
@@ -70,10 +68,6 @@ class CheckWatch:
         """See ``monitor.sources.batch.Guard``."""
         return self._why.get(item, "")
 
-    def wants_alone(self, item: str) -> bool:
-        """See ``monitor.sources.batch.Guard``."""
-        return False
-
     def told(self) -> list[str]:
         """A sentence for each file that could not be read since this was asked last."""
         said = [f"{item}: {why}" for item, why in self._why.items()]
@@ -81,11 +75,11 @@ class CheckWatch:
         return said
 
     def _noted(self, items: list[str], act: Callable[[], T]) -> T:
-        self.journal.note(Entry("", "", {item: self._files.get(item, "") for item in items}))
+        self.journal.note_entry(Entry("", "", {item: self._files.get(item, "") for item in items}))
         try:
             return act()
         finally:
-            self.journal.clear()
+            self.journal.clear_entry()
 
 
 def _says_damaged(error: Exception) -> bool:

@@ -17,7 +17,7 @@ from monitor.model import GroupSpans, WaitingLabels
 from monitor.model.wording import told_spans, told_waiting
 from monitor.sources.findings.joins import guess_difference, guess_times
 from monitor.sources.labels.waiting import (
-    Waiting,
+    WaitingCount,
     count_due,
     count_waiting,
     load_newest_predictions,
@@ -72,7 +72,7 @@ def _due(known: Intake, model: Model, now: datetime) -> bool:
 
 
 def _looked_into(
-    store: ModelStore, source: str, held: Waiting, before: WaitingLabels | None, now: datetime
+    store: ModelStore, source: str, held: WaitingCount, before: WaitingLabels | None, now: datetime
 ) -> WaitingLabels:
     counts = WaitingLabels(store.model.name, source, held.labels, held.oldest_at, held.newest_at)
     if not held.labels:

@@ -40,7 +40,7 @@ class Compared:
         return self.found / self.labels if self.labels else None
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         """How many find a prediction, with examples and the guess, as a sentence without its stop."""
         said = f"of {counted(self.labels, 'label')} tried {self.found or 'none':{',' if self.found else ''}}"
         said += f" {'find' if self.found > 1 else 'finds'} a prediction among the {self.predictions:,} tried"
@@ -176,7 +176,7 @@ class _Side:
     def of(cls, ids: Sequence[str]) -> "_Side":
         return cls(ids, [_written(each, _BASE) for each in ids])
 
-    def written(self, names: Sequence[str]) -> tuple[Sequence[str], tuple[str, str]]:
+    def rewrite_ids(self, names: Sequence[str]) -> tuple[Sequence[str], tuple[str, str]]:
         """The ids under a chain, and what all of them began and ended with, where the chain takes that off."""
         if "common" not in names:
             return [_written(each, names) for each in self.plain], ("", "")
@@ -188,8 +188,8 @@ class _Side:
 
 def _under(names: Sequence[str], labels: _Side, predictions: _Side) -> str:
     """What is said where labels find predictions when both are written so; "" where too few do, or too many at once."""
-    own, common_own = labels.written(names)
-    others, common_others = predictions.written(names)
+    own, common_own = labels.rewrite_ids(names)
+    others, common_others = predictions.rewrite_ids(names)
     held: dict[str, list[str]] = {}
     for key, each in zip(others, predictions.ids, strict=True):
         held.setdefault(key, []).append(each)

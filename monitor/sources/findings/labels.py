@@ -1,6 +1,6 @@
 """Labels that look wrong in rows that could be taken: words for "not known", labels that contradict each other.
 
-All functions read the temporary table `tried`, as those of findings.py do.
+All functions read the temporary table `tried`, as those of rows.py do.
 """
 
 from collections.abc import Iterator

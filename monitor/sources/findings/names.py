@@ -1,6 +1,6 @@
 """Labels and predicted classes that do not speak of the same classes, in rows that could be taken.
 
-All functions read the temporary table `tried`, as those of findings.py do.
+All functions read the temporary table `tried`, as those of rows.py do.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """What looks wrong in rows that could be taken: numbers that would be computed without complaint, and mean something else.
 
-All functions read the temporary table `tried` (see trial.py): the first rows of one source, those that can be taken with
+All functions read the temporary table `tried` (see dry_run.py): the first rows of one source, those that can be taken with
 ``reason`` NULL. Sentences go on from the source's name and have no stop at their end.
 """
 
@@ -29,16 +29,16 @@ _KEPT = {  # of the rows tried: what is asked where labels come by themselves
 }
 
 
-def keep_for_both(connection: duckdb.DuckDBPyConnection, holds: str) -> None:
-    """Keep what ``find_together`` needs of the source whose rows are in `tried`."""
+def keep_tried_rows(connection: duckdb.DuckDBPyConnection, holds: str) -> None:
+    """Keep what ``find_odd_pairs`` needs of the source whose rows are in `tried`."""
     listed = ", ".join(column.split()[0] for column in _KEPT[holds].split(", "))
     labelled = " AND labelled" if holds == "labels" else ""
     connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS tried_{holds} ({_KEPT[holds]})")
     connection.execute(f"INSERT INTO tried_{holds} SELECT {listed} FROM tried WHERE reason IS NULL{labelled}")
 
 
-def find_together(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
-    """What looks wrong once labels of a source of their own stand beside their predictions; after ``keep_for_both`` of both."""
+def find_odd_pairs(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
+    """Find what looks wrong once labels of another source stand beside their predictions; after ``keep_tried_rows`` of both."""
     connection.execute(statement("tried_joined"))
     yield from find_odd_scores(connection, model, apart=True)
     yield from _missed_objects(connection, model)
@@ -55,7 +55,7 @@ def _pair_unmet(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(statement("tried_paired"))
 
 
-def find(
+def find_oddities(
     connection: duckdb.DuckDBPyConnection, model: Model, holds: str, meaning: SourceConfig | None
 ) -> Iterator[Finding]:
     """All of them, for the rows of one source; ``meaning``: its configuration."""

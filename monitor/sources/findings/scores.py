@@ -1,6 +1,6 @@
 """Scores and outcomes that do not go together in rows that could be taken.
 
-All functions read the temporary table `tried`, as those of findings.py do.
+All functions read the temporary table `tried`, as those of rows.py do.
 """
 
 from collections.abc import Iterator

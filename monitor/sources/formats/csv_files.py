@@ -12,7 +12,7 @@ from monitor.model.errors import SourceError
 from monitor.sources.formats import long_lines
 from monitor.sources.formats.folders import demand_agreement
 from monitor.sources.formats.heads import Head, demand_utf8, read_head
-from monitor.sources.formats.layout import TIMES, Layout, hold_numbers, hold_times, read_path, rejects_of
+from monitor.sources.formats.layout import TIMES, Layout, are_numbers, are_times, read_path, rejects_of
 from monitor.sources.formats.open_quotes import demand_quotes_closed
 from monitor.sources.formats.paths import parted_paths, text_in_text
 from monitor.store.connection import quote_name, quote_text
@@ -52,7 +52,7 @@ def csv_layout(
     dialect = (
         f"columns = {{{columns}}}, delim = {quote_text(header.delimiter)}, quote = '\"', escape = {quote_text(escape)}, "
         f"header = false, skip = {header.line + 1}, auto_detect = false, hive_partitioning = false, null_padding = false, "
-        f"{long_lines.limits(long_lines.CSV_LINE)}, "
+        f"{long_lines.line_limits(long_lines.CSV_LINE)}, "
         f"store_rejects = true, rejects_limit = 0, nullstr = ''{', strict_mode = false' if mixed else ''}"
     )
     relation = f"read_csv({read_path(path)}, {dialect})"
@@ -71,9 +71,9 @@ def csv_layout(
         0,
         dialect,
         skipped=header.line + 1,
-        times=tuple(name for name, held in values.items() if hold_times(held)),
+        times=tuple(name for name, held in values.items() if are_times(held)),
         numbered={
-            name: values[own][0] for name, own in wanted.items() if name in TIMES and hold_numbers(values.get(own, []))
+            name: values[own][0] for name, own in wanted.items() if name in TIMES and are_numbers(values.get(own, []))
         },
         hint=_hint(header.names),
     )
@@ -233,7 +233,7 @@ def _hint(names: Sequence[str]) -> str:
     if len(names) == 1:
         return 'its first line has none of the delimiters "," ";" "|" and tab'
     numbers = sum(bool(re.fullmatch(r"-?\d+([.,]\d+)?", name)) for name in names)
-    if any(hold_times([name]) for name in names) or numbers > len(names) / 2:
+    if any(are_times([name]) for name in names) or numbers > len(names) / 2:
         return "its first line seems to hold values: put a header above it that names the columns"
     return ""
 

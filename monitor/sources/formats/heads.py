@@ -86,7 +86,7 @@ def demand_packed(path: str) -> None:
     raise SourceError(f"is not what {tool} writes, as its name says (it begins {content[:12]!r}); {what}", where=path)
 
 
-def piped(command: str, path: str) -> str:
+def pipe_command(command: str, path: str) -> str:
     """The command with what the file holds, unpacked, as its input: for messages."""
     packed = next((tool for ending, tool in _UNPACK.items() if path.lower().endswith(ending)), "")
     return f"{packed} {_base(path)} | {command}" if packed else f"{command} {_base(path)}"
@@ -121,7 +121,7 @@ def demand_utf8(path: str, head: Head, *, header: bool) -> None:
     if encoding:
         raise SourceError(
             f"is {encoding.upper()}; save as UTF-8 (in Excel: CSV UTF-8; elsewhere: "
-            f"{piped(f'iconv -f {encoding} -t utf-8', path)} > other-name)",
+            f"{pipe_command(f'iconv -f {encoding} -t utf-8', path)} > other-name)",
             where=path,
         )
     if not head.content.isascii():
@@ -176,7 +176,7 @@ def _demand_utf8_lines(path: str, lines: Sequence[bytes], *, header: bool) -> No
         number, line = bad[0]
         raise SourceError(
             f"is not UTF-8 (line {number}: {line[:60]!r}); save as UTF-8 (in Excel: CSV UTF-8; elsewhere, "
-            f"where it is Western European: {piped('iconv -f windows-1252 -t utf-8', path)} > other-name)",
+            f"where it is Western European: {pipe_command('iconv -f windows-1252 -t utf-8', path)} > other-name)",
             where=path,
         )
 

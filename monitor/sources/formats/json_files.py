@@ -9,8 +9,8 @@ import duckdb
 
 from monitor.model.errors import SourceError
 from monitor.sources.formats.folders import demand_agreement
-from monitor.sources.formats.heads import Head, demand_utf8, piped, read_head
-from monitor.sources.formats.layout import TIMES, Layout, hold_numbers, hold_times, lines_of, rejects_of
+from monitor.sources.formats.heads import Head, demand_utf8, pipe_command, read_head
+from monitor.sources.formats.layout import TIMES, Layout, are_numbers, are_times, lines_of, rejects_of
 from monitor.sources.formats.paths import is_reached, json_text, nested_values, split_path
 from monitor.store.connection import quote_name, quote_text
 
@@ -55,8 +55,8 @@ def json_layout(
         (*told, *(own for own in folders if own not in told)),
         0,
         absent=frozenset(absent),
-        times=tuple(own for own, held in told.items() if hold_times(held)),
-        numbered={name: held[0] for name, held in times.items() if hold_numbers(held)},
+        times=tuple(own for own, held in told.items() if are_times(held)),
+        numbered={name: held[0] for name, held in times.items() if are_numbers(held)},
         nested=_nested(objects, wanted),
         hint=_hint(head, objects) if absent else "",
     )
@@ -149,7 +149,7 @@ def _demand_lines(
             return
         raise SourceError(f"is one JSON list; {_remedy('.[]', path)}", where=path)
     if isinstance(_parsed(first.removesuffix(",")), dict) and first.endswith(",") and len(objects) <= 1:
-        command = piped("sed 's/,$//'", path)
+        command = pipe_command("sed 's/,$//'", path)
         raise SourceError(f"its lines end with commas; take them away: {command} > lines.jsonl", where=path)
     if objects or not text.startswith("{") or not (first.endswith(("{", "[", ",")) or not _is_one_object(text)):
         return
@@ -186,7 +186,7 @@ def _rows_within(text: str) -> str:
 
 def _remedy(filter_: str, path: str) -> str:
     by_pandas = "" if filter_ not in (".", ".[]") else ', or with pandas to_json(orient="records", lines=True)'
-    command = piped(f"jq -c '{filter_}'", path or "…")
+    command = pipe_command(f"jq -c '{filter_}'", path or "…")
     return f"calwatch reads one object a line: {command} > lines.jsonl{by_pandas}"
 
 

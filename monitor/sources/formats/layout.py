@@ -47,7 +47,7 @@ class Layout:
         return self.signature if self.format == "parquet" else object()
 
     @property
-    def has(self) -> frozenset[str]:
+    def present(self) -> frozenset[str]:
         """The canonical and slice names that the file has."""
         return frozenset(self.types) - self.absent
 
@@ -65,7 +65,7 @@ class Needs:
         return cls(model.recalibration.apply == "monitor", model.task is Task.BINARY)
 
 
-def lacking(has: Collection[str], holds: str, needs: Needs) -> dict[str, str]:
+def missing_columns(has: Collection[str], holds: str, needs: Needs) -> dict[str, str]:
     """The required columns that a file does not have, each with a word on what else would do, or ""."""
     missing = {} if "sample_id" in has else {"sample_id": ""}
     if holds == "labels":
@@ -95,8 +95,8 @@ def lines_of(paths: Sequence[str]) -> str:
     # not strict: else lines that end now in LF, now in CRLF cannot be read
     return (
         f"read_csv([{listed}], filename = '_path', columns = {{'line': 'VARCHAR'}}, delim = chr(1), quote = '', "
-        f"escape = '', header = false, auto_detect = false, {long_lines.limits(long_lines.JSON_LINE)}, store_rejects = true, "
-        "rejects_limit = 0, hive_partitioning = false, strict_mode = false)"
+        f"escape = '', header = false, auto_detect = false, {long_lines.line_limits(long_lines.JSON_LINE)}, "
+        "store_rejects = true, rejects_limit = 0, hive_partitioning = false, strict_mode = false)"
     )
 
 
@@ -109,7 +109,7 @@ def rejects_of(first: int | str, long: Sequence[tuple[str, LongLine]] = ()) -> s
             f"SELECT file_path AS _file, line - {first} AS _row, text AS _unreadable, reason AS _reason FROM ({told})"
         )
     values = ", ".join(
-        f"({quote_text(path)}, {each.number}, {each.start}, {quote_text(each.told)})" for path, each in long
+        f"({quote_text(path)}, {each.number}, {each.start}, {quote_text(each.description)})" for path, each in long
     )
     return statement("csv_rejects_listed", told=told, values=values, first=str(first))
 
@@ -120,12 +120,12 @@ _UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _EARLIEST, _LATEST = 0.9e9, 4.2e9  # 1998 to 2103: no number means a time there in two units
 
 
-def hold_times(values: Sequence[str]) -> bool:
+def are_times(values: Sequence[str]) -> bool:
     """Whether all values are times of day with their date, and there are any."""
     return bool(values) and all(_TIME.fullmatch(value) for value in values)
 
 
-def hold_numbers(values: Sequence[str]) -> bool:
+def are_numbers(values: Sequence[str]) -> bool:
     """Whether all values are numbers that count since 1970 in one unit, and there are any."""
     return len({time_unit(value) for value in values}) == 1 and time_unit(values[0]) != ""
 

@@ -13,7 +13,7 @@ _AT_ONCE = 1 << 20
 _MOST = 1 << 30  # bytes that are looked at
 
 
-def told_longest_line(path: str) -> str:
+def describe_longest_line(path: str) -> str:
     """``its line 51 has 8.4 MB``, counted from 1, in bytes; "" where no line is long, or it is no local text file."""
     if "://" in path or path.lower().endswith((".parquet", ".zst")):
         return ""
@@ -75,12 +75,12 @@ class LongLine:
     beginning: str
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """What is kept of it."""
         return f"a line of {self.size:,} bytes, which begins {self.beginning}"
 
 
-def limits(longest: int) -> str:
+def line_limits(longest: int) -> str:
     """The options of read_csv by which lines of more than ``longest`` bytes are not read."""
     return f"max_line_size = {longest}, buffer_size = {BUFFER_LINES * longest}"
 

@@ -13,7 +13,7 @@ from monitor.sources.formats.csv_files import csv_layout, csv_relation
 from monitor.sources.formats.folders import folder_values
 from monitor.sources.formats.heads import demand_readable_packing
 from monitor.sources.formats.json_files import json_layout, json_relation
-from monitor.sources.formats.layout import TIMES, Layout, Needs, lacking, time_unit
+from monitor.sources.formats.layout import TIMES, Layout, Needs, missing_columns, time_unit
 from monitor.sources.formats.parquet_files import parquet_layout, parquet_relation
 from monitor.sources.formats.zstd_lines import demand_no_lost_lines
 from monitor.store.connection import quote_name
@@ -45,7 +45,7 @@ def layout_of(
     asked_for = {*config.columns, *(slices if config.holds == "samples" else ())}
 
     def is_enough(has: Collection[str]) -> bool:
-        return asked_for <= set(has) and not lacking(has, config.holds, needs)
+        return asked_for <= set(has) and not missing_columns(has, config.holds, needs)
 
     layout = json_layout(connection, path, wanted, folders, is_enough, pushed=pushed)
     return replace(layout, long=long_lines.find_long_lines(path, long_lines.JSON_LINE))

@@ -10,9 +10,9 @@ from collections.abc import Generator
 import duckdb
 
 from monitor.model.errors import SourceError
-from monitor.sources.formats.heads import piped
+from monitor.sources.formats.heads import pipe_command
 from monitor.sources.formats.layout import read_path
-from monitor.sources.formats.long_lines import BUFFER_LINES, limits, open_file
+from monitor.sources.formats.long_lines import BUFFER_LINES, line_limits, open_file
 
 _FRAME = b"\x28\xb5\x2f\xfd"
 _SKIPPED = b"\x2a\x4d\x18"  # behind a byte from 0x50 to 0x5f: a frame that is no text
@@ -39,7 +39,7 @@ def demand_no_lost_lines(connection: duckdb.DuckDBPyConnection, path: str, longe
             f"has at least {lost:,} line(s) of more than {longest:,} bytes, which cannot be told apart in a file "
             "packed with zstd; leave out what calwatch does not need, or pack it with gzip, of which only such lines are set "
             "aside: "
-            f"{piped('gzip', path)} > other-name.gz",
+            f"{pipe_command('gzip', path)} > other-name.gz",
             where=path,
         )
 
@@ -107,7 +107,7 @@ def _lines_of(path: str, longest: int) -> str:
     """As ``layout.lines_of``, with rejects of its own: those of the rows are counted."""
     return (
         f"read_csv({read_path(path)}, columns = {{'line': 'VARCHAR'}}, delim = chr(1), quote = '', escape = '', "
-        f"header = false, auto_detect = false, {limits(longest)}, store_rejects = true, rejects_limit = 0, "
+        f"header = false, auto_detect = false, {line_limits(longest)}, store_rejects = true, rejects_limit = 0, "
         "rejects_table = 'zstd_rejects', rejects_scan = 'zstd_scans', hive_partitioning = false, strict_mode = false, "
         "compression = 'zstd')"
     )

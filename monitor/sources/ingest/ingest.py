@@ -13,8 +13,8 @@ The steps hand each other temporary tables:
     touched, renewed    cells that change, and what they hold then (cells.py)
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import duckdb
@@ -33,8 +33,8 @@ from monitor.sources.ingest.parting import (
 from monitor.sources.ingest.place_order import demand_places
 from monitor.sources.ingest.repeats import Arrived
 from monitor.sources.ingest.review import Review, review_files
-from monitor.sources.ingest.rounds import Shares, demand_few_words, rounds
-from monitor.sources.ingest.staging import Staged, blames_the_file, find_repeated, stage
+from monitor.sources.ingest.rounds import FileCounts, demand_few_words, split_rounds
+from monitor.sources.ingest.staging import StagingResult, blames_the_file, find_repeated, stage_batch
 from monitor.sources.ingest.withdrawal import (
     keep_said,
     note_repeats,
@@ -42,12 +42,12 @@ from monitor.sources.ingest.withdrawal import (
     take_back_conflicting,
 )
 from monitor.sources.labels.parking import join_labels
-from monitor.sources.labels.rejudging import judge_words_again
+from monitor.sources.labels.rejudging import derive_outcomes_again
 from monitor.sources.labels.rules import define_missing, load_rules, remember_words, words_predicted
 from monitor.sources.notes import store_notes
 from monitor.sources.pulled import Pulled
 from monitor.sources.times.folds import delay_labels, settle_labels
-from monitor.store.connection import make_naive, transaction
+from monitor.store.connection import fetch_column, fetch_row, make_naive, transaction
 from monitor.store.model_store import ModelStore
 from monitor.store.places import map_streams
 from monitor.store.rewriting import rewrite_samples
@@ -70,7 +70,7 @@ class RefusedError(Exception):
         self.review = review
 
 
-def ingest(
+def ingest_batch(
     store: ModelStore, source: str, holds: str, batch: Batch, now: datetime, *, serving: Sequence[Serving] = ()
 ) -> Pulled:
     """Take one batch. Nothing of it stays when it fails; run again, it changes nothing.
@@ -80,15 +80,14 @@ def ingest(
     """
     connection, model = store.connection, store.model
     monitor_applies = model.recalibration.apply == "monitor"
-    staged = _stage(store, holds, batch, now)
-    rules, close = staged.rules, staged.done.close
+    known = load_rules(store, batch.meaning, now)
+    done, rules, words = _stage(store, holds, batch, known, now)
+    close = done.close
     facts = {**load_facts(connection, store.model_id, source), **batch.facts}
-    files = [item for item, fingerprint in batch.cursor.items() if fingerprint is not None and batch.whole]
-    if not batch.whole:
-        files = [file for (file,) in store.execute("SELECT DISTINCT file FROM staged").fetchall()]
+    files = batch.items if batch.whole else fetch_column(connection, "SELECT DISTINCT file FROM staged")
     with transaction(connection):
-        numbers = number_files(connection, store.model_id, source, files, pushed=batch.settled is not None)
-    found = Review({}, {})
+        numbers = number_files(connection, store.model_id, source, files, pushed=batch.on_completed is not None)
+    found = Review()
     if batch.whole:
         found = review_files(connection, rules, batch, facts, numbers, now=now)
     if found.refused:
@@ -100,12 +99,11 @@ def ingest(
     demand_places(store, batch)
     if not (found.facts or has_logits):  # what is being found of a source depends on the order of its files
         demand_few_words(connection, batch, holds)
-    shares = Shares.of(connection, batch)
+    shares = FileCounts.of(connection, batch)
     with store.transaction():
         pulled = Pulled(files=batch.files)
-        count = store.execute("SELECT count(*) FROM staged").fetchone()
-        pulled.rows = int(count[0]) if count else 0
-        pulled.ambiguous_times = staged.done.ambiguous
+        (pulled.rows,) = fetch_row(connection, "SELECT count(*) FROM staged")
+        pulled.ambiguous_times = done.ambiguous
         load_file_numbers(connection, numbers, placed=batch.whole)
         for fact, value in {**batch.facts, **found.facts}.items():
             store_fact(connection, store.model_id, source, fact, value, now)
@@ -122,78 +120,58 @@ def ingest(
         if monitor_applies:
             calibrate_staged(store, serving, len(model.classes))
         pulled.removed += take_back_conflicting(store)
-        pulled.bad, pulled.quarantined = quarantine(connection, model.name, source, now, by_file=batch.part is not None)
+        pulled.bad, pulled.quarantined = quarantine_rows(
+            connection, model.name, source, now, by_file=batch.part is not None
+        )
         if holds == "labels":  # their predictions' times are known only now
             settle_labels(connection)
             close = find_repeated(connection)
         arrived = Arrived(batch, numbers)
-        for round_ in rounds(connection, batch, repeated=close):
-            take(store, rules, now, pulled, repeated=round_.repeated)
+        for round_ in split_rounds(connection, batch, repeated=close):
+            merge_staged(store, rules, now, pulled, repeated=round_.repeated)
             note_repeats(store, batch, numbers)
             if shares:
                 shares.count_round(connection)
             arrived.count_round(connection, round_, changed=pulled.changed_predictions, new=pulled.new)
-        pulled.shares = shares.outcomes(connection, bad=bool(pulled.bad)) if shares else {}
+        pulled.file_outcomes = shares.outcomes(connection, bad=bool(pulled.bad)) if shares else {}
         told = arrived.changed_predictions(connection)
         told += arrived.near_repeats(connection, store.model_id, now, within=close)
         pulled.problems += sorted(told, key=lambda problem: list(numbers).index(problem.item))  # as if one by one
         if batch.reread:
             pulled.problems += settle_withdrawn(store, batch, holds, numbers)
-        remember_words(store, staged.words)
-        pulled.labelled += judge_words_again(store, rules, staged.new_words)
+        remember_words(store, words)
+        pulled.labelled += derive_outcomes_again(store, rules, rules.classes - known.classes)
         if pulled.problems:  # what is told once must not be lost between here and the end of the pull
             store_notes(connection, model.name, source, pulled.problems, now)
         write_cursor(connection, store.model_id, source, batch.cursor, now)
     return pulled
 
 
-@dataclass(frozen=True, slots=True)
-class _Understood:
-    """How the rows of `staged` were understood.
-
-    ``words``: classes predicted under words for missing labels, with when last; ``new_words``: those that are news.
-    """
-
-    rules: LabelRules
-    words: dict[str, datetime]
-    new_words: frozenset[str]
-    done: Staged
-
-
-def _stage(store: ModelStore, holds: str, batch: Batch, now: datetime) -> _Understood:
-    """Fill `staged`, again where it predicts classes under words that were taken for missing labels."""
-    connection, model = store.connection, store.model
-    known = load_rules(store, batch.meaning, now)
-    rules = known
-    words: dict[str, datetime] = {}
-    done = Staged(False, 0)
+def _stage(
+    store: ModelStore, holds: str, batch: Batch, known: LabelRules, now: datetime
+) -> tuple[StagingResult, LabelRules, dict[str, datetime]]:
+    """Fill `staged`, again where it predicts classes under words that were taken for missing labels; gives the rules with
+    these as classes, and the classes predicted under words for missing labels, each with when last."""
+    connection, model, rules = store.connection, store.model, known
+    times = now - model.retention, now
     try:
-        for _ in range(2):
+        while True:
             define_missing(connection, rules)
-            done = stage(
-                connection,
-                model,
-                batch,
-                rules,
-                holds=holds,
-                times=(now - model.retention, now),
-                model_id=store.model_id,
-            )
+            done = stage_batch(connection, model, batch, rules, holds=holds, times=times, model_id=store.model_id)
             if done.folded:
                 demand_no_folds(connection, batch)
             words = words_predicted(connection) if "predicted_class" in batch.columns else {}
-            if rules.own_missing or words.keys() <= rules.classes:
-                break
+            if rules is not known or rules.own_missing or words.keys() <= rules.classes:
+                return done, rules, words
             demand_known_words(connection, batch, words.keys() - rules.classes)
             rules = rules.with_classes(words)
     except duckdb.Error as error:  # damaged pages raise many kinds, some of them the base class
         if not blames_the_file(error):
             raise
         raise SourceError(str(error).splitlines()[0]) from error
-    return _Understood(rules, words, rules.classes - known.classes, done)
 
 
-def take(store: ModelStore, rules: LabelRules, now: datetime, pulled: Pulled, *, repeated: bool) -> None:
+def merge_staged(store: ModelStore, rules: LabelRules, now: datetime, pulled: Pulled, *, repeated: bool) -> None:
     """Everything between `staged` and the tables it changes. ``repeated``: whether `repeated` may hold anything."""
     repeated = repeated and store.execute("SELECT 1 FROM repeated LIMIT 1").fetchone() is not None
     store.execute(statement("ingest_fresh_joined" if repeated else "ingest_fresh_single"))
@@ -208,16 +186,15 @@ def take(store: ModelStore, rules: LabelRules, now: datetime, pulled: Pulled, *,
         )
     else:
         store.execute(statement("ingest_incoming_new"), own)
-    counts = store.execute(statement("ingest_counts"), {"model_id": store.model_id}).fetchone()
-    assert counts is not None  # an aggregate always gives a row
-    new, labelled, corrected, seen, incoming, differing, changed, clipped, late = (int(value) for value in counts)
-    pulled.new += new
-    pulled.labelled += labelled
-    pulled.corrected += corrected
-    pulled.changed_predictions += changed
-    pulled.clipped += clipped
-    pulled.labelled_late += late
-    pulled.duplicates += max(seen - incoming - differing, 0)
+    new, labelled, corrected, seen, incoming, differing, changed, clipped, late = map(
+        int, fetch_row(store.connection, statement("ingest_counts"), {"model_id": store.model_id})
+    )
+    pulled.add_counts(
+        Pulled(
+            new=new, labelled=labelled, duplicates=max(seen - incoming - differing, 0), corrected=corrected,
+            changed_predictions=changed, clipped=clipped, labelled_late=late,
+        )
+    )  # fmt: skip
     store.execute(statement("ingest_replaced"))
     if incoming:
         rewrite_samples(store)
@@ -225,10 +202,8 @@ def take(store: ModelStore, rules: LabelRules, now: datetime, pulled: Pulled, *,
 
 def _find_existing(connection: duckdb.DuckDBPyConnection, model_id: int) -> None:
     connection.execute(statement("ingest_existing_empty"))
-    days = connection.execute(
-        "SELECT DISTINCT date_trunc('day', observed_at)::TIMESTAMP FROM fresh ORDER BY 1"
-    ).fetchall()
-    for first, beyond in day_runs(day for (day,) in days):
+    days = fetch_column(connection, "SELECT DISTINCT date_trunc('day', observed_at)::TIMESTAMP FROM fresh ORDER BY 1")
+    for first, beyond in day_runs(days):
         span = {"first": first, "beyond": beyond}
         connection.execute(statement("ingest_candidates"), span)
         connection.execute(statement("ingest_existing"), {**span, "model_id": model_id})
@@ -245,19 +220,21 @@ def day_runs(days: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
     return runs
 
 
-def quarantine(
+def quarantine_rows(
     connection: duckdb.DuckDBPyConnection, model: str, source: str, now: datetime, *, by_file: bool = False
-) -> tuple[dict[str, int], dict[str, int]]:
+) -> tuple[Counter[str], Counter[str]]:
     """Keep the bad rows (a file read again brings its bad rows again: those are known). Counts by reason: of all, of news.
     ``by_file``: whether so many of each file keep their text."""
-    bad = dict(
-        connection.execute("SELECT reason, count(*) FROM staged WHERE reason IS NOT NULL GROUP BY reason").fetchall()
-    )
+    bad = _count_reasons(connection, "staged WHERE reason IS NOT NULL")
     if not bad:
-        return {}, {}
+        return bad, Counter()
     where = {"model": model, "source": source}
     connection.execute(statement("quarantine_news"), where)
-    counts = dict(connection.execute("SELECT reason, count(*) FROM quarantine_news GROUP BY reason").fetchall())
+    counts = _count_reasons(connection, "quarantine_news")
     kept = {"kept": KEPT_RECORDS, "by_file": by_file}
     connection.execute(statement("quarantine_insert"), {**where, "now": make_naive(now), **kept})
     return bad, counts
+
+
+def _count_reasons(connection: duckdb.DuckDBPyConnection, rows: str) -> Counter[str]:
+    return Counter(dict(connection.execute(f"SELECT reason, count(*) FROM {rows} GROUP BY reason").fetchall()))

@@ -47,13 +47,13 @@ def demand_no_folds(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None
         return
     rows = connection.execute("SELECT DISTINCT file FROM folded").fetchall()
     folded = {file for (file,) in rows}
-    raise apart_around(batch, {place for place, file in enumerate(_files(batch)) if file in folded})
+    raise apart_around(batch, {place for place, file in enumerate(batch.items) if file in folded})
 
 
 def demand_none_refused(batch: Batch, refused: Collection[str]) -> None:
     """Raises ApartError where some of several files are refused."""
     if batch.part is not None:
-        raise apart_around(batch, {place for place, file in enumerate(_files(batch)) if file in refused})
+        raise apart_around(batch, {place for place, file in enumerate(batch.items) if file in refused})
     raise ApartError(batch.alone)
 
 
@@ -68,18 +68,13 @@ def follow_logits(connection: duckdb.DuckDBPyConnection, batch: Batch, facts: Ma
     return recent
 
 
-def split_damaged(batch: Batch, told: str) -> Sequence[Batch]:
+def split_damaged(batch: Batch, message: str) -> Sequence[Batch]:
     """Parts of a batch one of whose files cannot be read: around the one that the error names, or else halves. None of one
     file."""
     if batch.part is None:
         return batch.alone
-    named = [place for place, file in enumerate(_files(batch)) if file in told]
+    named = [place for place, file in enumerate(batch.items) if file in message]
     if len(named) == 1:
         return apart_around(batch, named).batches
     half = batch.files // 2
     return [batch.part(range(half)), batch.part(range(half, batch.files))]
-
-
-def _files(batch: Batch) -> list[str]:
-    """In order of their places."""
-    return [item for item, fingerprint in batch.cursor.items() if fingerprint is not None]

@@ -25,9 +25,9 @@ class Refusal:
 class Review:
     """What was found of the files of a batch. ``take_back``: numbers of earlier files that turn out to be of the same kind."""
 
-    refused: Mapping[str, Refusal]  # by file
-    facts: Mapping[str, str]  # of the source, that are new
-    take_back: Mapping[int, RefusalReason] = field(default_factory=dict)
+    refused: dict[str, Refusal] = field(default_factory=dict)  # by file
+    facts: dict[str, str] = field(default_factory=dict)  # of the source, that are new
+    take_back: dict[int, RefusalReason] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ class Seen:
     percent: int
     low: int  # scores below one half
     classed: int  # rows with a predicted class
-    classes: tuple[str, ...]  # the first and the last of them
     minus: int
     plus: int
     zero: int
     understood: int  # labels that are outcomes
+    classes: tuple[str, ...]  # the first and the last predicted class
     names: tuple[str, ...]  # labels that are no outcomes, the first and the last
 
 
@@ -56,11 +56,8 @@ HELD_DAYS = 1  # a refused file that is no longer tried speaks for so long again
 PERCENT = "recent_percentages"  # a fact
 
 
-def review_percent(
-    seen: Sequence[Seen], facts: Mapping[str, str], refused: dict[str, Refusal], found: dict[str, str],
-    take_back: dict[int, RefusalReason], today: int,
-) -> None:  # fmt: skip
-    """Fill ``refused`` (by file), ``found`` (facts) and ``take_back`` (numbers of earlier files). ``today``: a day's number.
+def review_percent(seen: Sequence[Seen], facts: Mapping[str, str], found: Review, today: int) -> None:
+    """Add to ``found`` which files hold percentages. ``today``: a day's number.
 
     ``clean``: rows before any percentage, up to ``RECENT_ROWS``: from then on files are remembered from the first that
     holds one. ``recent``: [number, rows, percentages] of files, oldest first. ``held``: those refused for what others hold,
@@ -75,7 +72,7 @@ def review_percent(
         if not one.scores:
             continue
         if one.percent >= PERCENT_ROWS and one.percent >= PERCENT_SHARE * one.scores:
-            refused[one.file] = _percentages(f"{one.percent:,} of {counted(one.scores, 'score')} lie")
+            found.refused[one.file] = _percentages(f"{one.percent:,} of {counted(one.scores, 'score')} lie")
             continue
         key = str(one.file_id)
         recent = _newest(recent, [one.file_id, one.scores, one.percent])
@@ -84,12 +81,12 @@ def review_percent(
         outside, rows = sum(entry[2] for entry in recent), sum(entry[1] for entry in recent)
         together = sum(entry[0] for entry in held.values())
         if outside >= PERCENT_ROWS and outside >= PERCENT_SHARE * rows:
-            refused[one.file] = _percentages(f"{outside:,} of the source's newest {counted(rows, 'score')} lie")
-            take_back.update({number: "percentages" for number, *_ in recent if number != one.file_id})
+            found.refused[one.file] = _percentages(f"{outside:,} of the source's newest {counted(rows, 'score')} lie")
+            found.take_back.update({number: "percentages" for number, *_ in recent if number != one.file_id})
             # pushes (below 0) do not come again
             held |= {str(number): [percent, today] for number, _, percent in recent if number >= 0}
         elif key in held and together >= PERCENT_ROWS:
-            refused[one.file] = _percentages(f"{together:,} scores of the files that are refused with it lie")
+            found.refused[one.file] = _percentages(f"{together:,} scores of the files that are refused with it lie")
         else:
             held.pop(key, None)
         if not outside:
@@ -97,7 +94,7 @@ def review_percent(
             recent = recent if state["clean"] < RECENT_ROWS else []
     news = json.dumps({"clean": state["clean"], "recent": recent, "held": held})
     if news != told:
-        found[PERCENT] = news
+        found.facts[PERCENT] = news
 
 
 def _percentages(where: str) -> Refusal:

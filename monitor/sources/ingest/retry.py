@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from monitor.sources.ingest.file_numbers import load_file_numbers, number_files
-from monitor.sources.ingest.ingest import quarantine, take
+from monitor.sources.ingest.ingest import merge_staged, quarantine_rows
 from monitor.sources.ingest.staging import find_repeated
 from monitor.sources.labels.parking import join_labels
 from monitor.sources.labels.rules import define_missing, load_rules
@@ -37,8 +37,8 @@ def retry_parked(store: ModelStore, now: datetime) -> Pulled:
             numbers = number_files(connection, store.model_id, source, files, pushed=source in pushed)
             load_file_numbers(connection, numbers)
             part = Pulled(parked=join_labels(store, source, now))
-            _, part.quarantined = quarantine(connection, model.name, source, now)
+            _, part.quarantined = quarantine_rows(connection, model.name, source, now)
             store.registry.map_slices(connection, model)
-            take(store, rules, now, part, repeated=find_repeated(connection))
-            pulled.add(part)
+            merge_staged(store, rules, now, part, repeated=find_repeated(connection))
+            pulled.add_counts(part)
     return pulled

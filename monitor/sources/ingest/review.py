@@ -19,7 +19,7 @@ import duckdb
 from monitor.model import Task
 from monitor.model.wording import counted, first_few
 from monitor.sources.batch import Batch
-from monitor.sources.ingest.percentages import RECENT_ROWS, RefusalReason, Seen, review_percent
+from monitor.sources.ingest.percentages import RECENT_ROWS, Seen, review_percent
 from monitor.sources.ingest.percentages import Refusal as Refusal
 from monitor.sources.ingest.percentages import Review as Review
 from monitor.sources.ingest.staging import CLIPPED
@@ -40,73 +40,45 @@ def review_files(
     together are let go once some of them are gone, None: they are not.
 
     Files taken as if one by one are judged by what those before them said, not by what those after them say."""
-    seen = _look(connection, numbers)
-    if batch.part is None:
-        return _review(connection, rules, batch, facts, seen, now)
-    refused: dict[str, Refusal] = {}
-    found: dict[str, str] = {}
-    take_back: dict[int, RefusalReason] = {}
+    seen = _load_seen(connection, numbers)
     arrival = {file: place for place, file in enumerate(numbers)}
-    for one in sorted(seen, key=lambda one: arrival[one.file]):  # lines that made no row stand before all rows
-        each = _review(connection, rules, batch, {**facts, **found}, [one], now)
-        refused |= each.refused
-        found |= each.facts
-        take_back |= each.take_back
-    return Review(refused, found, take_back)
-
-
-def _review(
-    connection: duckdb.DuckDBPyConnection, rules: LabelRules, batch: Batch, facts: Mapping[str, str], seen: Sequence[Seen],
-    now: datetime | None,
-) -> Review:  # fmt: skip
-    refused: dict[str, Refusal] = {}
-    found: dict[str, str] = {}
-    take_back: dict[int, RefusalReason] = {}
-    if batch.meaning.score_unit == "probability":
-        review_percent(seen, facts, refused, found, take_back, now.toordinal() if now else 0)
-    if rules.task is Task.BINARY:
-        _review_one_sided(seen, facts, refused, found, take_back)
-        _review_names(seen, rules, facts, refused)
-    _review_zones(connection, batch, seen, refused)
-    _review_signs(seen, facts, refused, found)
-    return Review(refused, found, take_back)
-
-
-def _look(connection: duckdb.DuckDBPyConnection, numbers: Mapping[str, int]) -> list[Seen]:
-    rows = connection.execute(statement("review_files"), {"percent": 1 + CLIPPED, "half": 0.5 - CLIPPED}).fetchall()
-    found = []
-    for file, *counts, first, last, first_name, last_name in rows:
-        total, timeless, scores, percent, low, classed, minus, plus, zero, understood = counts
-        found.append(
-            Seen(
-                file, numbers.get(file, 0), total, timeless, scores, percent, low, classed, _different(first, last), minus,
-                plus, zero, understood, _different(first_name, last_name),
-            )
-        )  # fmt: skip
+    # lines that made no row stand before all rows
+    groups = [seen] if batch.part is None else [[one] for one in sorted(seen, key=lambda one: arrival[one.file])]
+    found = Review()
+    for group in groups:
+        known = {**facts, **found.facts}
+        if batch.meaning.score_unit == "probability":
+            review_percent(group, known, found, now.toordinal() if now else 0)
+        if rules.task is Task.BINARY:
+            _review_one_sided(group, known, found)
+            _review_names(group, rules, known, found)
+        _review_zones(connection, batch, group, found)
+        _review_signs(group, known, found)
     return found
+
+
+def _load_seen(connection: duckdb.DuckDBPyConnection, numbers: Mapping[str, int]) -> list[Seen]:
+    rows = connection.execute(statement("review_files"), {"percent": 1 + CLIPPED, "half": 0.5 - CLIPPED}).fetchall()
+    return [
+        Seen(*(file, numbers.get(file, 0), *counts, _different(first, last), _different(first_name, last_name)))
+        for file, *counts, first, last, first_name, last_name in rows
+    ]
 
 
 def _different(*texts: str | None) -> tuple[str, ...]:
     return tuple(sorted({text for text in texts if text is not None}))
 
 
-def _review_zones(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, seen: Sequence[Seen], refused: dict[str, Refusal]
-) -> None:
+def _review_zones(connection: duckdb.DuckDBPyConnection, batch: Batch, seen: Sequence[Seen], found: Review) -> None:
     unread = [one for one in seen if one.timeless > FOREIGN_SHARE * one.total]
-    if not unread:
-        return
-    named = refused_zone(connection, batch)
+    named = refused_zone(connection, batch) if unread else None
     if named is None:
         return
     for one in unread:  # of several files, which will be looked at one by one
-        refused[one.file] = Refusal("foreign_zone", f"{named.sentence}; nothing of it was taken")
+        found.refused[one.file] = Refusal("foreign_zone", f"{named.sentence}; nothing of it was taken")
 
 
-def _review_one_sided(
-    seen: Sequence[Seen], facts: Mapping[str, str], refused: dict[str, Refusal], found: dict[str, str],
-    take_back: dict[int, RefusalReason],
-) -> None:  # fmt: skip
+def _review_one_sided(seen: Sequence[Seen], facts: Mapping[str, str], found: Review) -> None:
     state = json.loads(facts.get(ONE_SIDED, '{"rows": 0, "classes": [], "files": []}'))
     if state.get("two_sided"):
         return
@@ -119,13 +91,13 @@ def _review_one_sided(
             continue
         rows, classes = state["rows"] + one.classed, {*state["classes"], *one.classes}
         if rows >= ONE_SIDED_ROWS and len(classes) > 1:
-            refused[one.file] = Refusal(
+            found.refused[one.file] = Refusal(
                 "scores_of_predicted_class",
                 f"no score of {counted(rows, 'prediction')} is below 0.5, whether {' or '.join(sorted(classes)[:2])} is "
                 'predicted, so scores speak of the predicted class; nothing of it was taken. Set task = "multiclass", or give '
                 "the probability of the positive class as score",
             )
-            take_back.update(dict.fromkeys(state["files"], "scores_of_predicted_class"))
+            found.take_back.update(dict.fromkeys(state["files"], "scores_of_predicted_class"))
             state = {**state, "files": []}
         else:
             state = {
@@ -133,12 +105,10 @@ def _review_one_sided(
                 "files": [*state["files"], one.file_id][-RECENT_ROWS:],
             }  # fmt: skip
     if json.dumps(state) != known:
-        found[ONE_SIDED] = json.dumps(state)
+        found.facts[ONE_SIDED] = json.dumps(state)
 
 
-def _review_names(
-    seen: Sequence[Seen], rules: LabelRules, facts: Mapping[str, str], refused: dict[str, Refusal]
-) -> None:
+def _review_names(seen: Sequence[Seen], rules: LabelRules, facts: Mapping[str, str], found: Review) -> None:
     if rules.positive is not None:
         return
     zeros = "0" in facts.get(SIGNS, "")
@@ -150,7 +120,7 @@ def _review_names(
             names = ["1", *names]
         if one.names and (counted_from_1 or not (one.understood or one.minus or one.plus or one.zero)):
             named = first_few([f'"{name}"' for name in names])
-            refused[one.file] = Refusal(
+            found.refused[one.file] = Refusal(
                 "unknown_positive",
                 f"labels are names ({named}), and nothing says which of them the score is the probability of; nothing of it "
                 f"was taken. Set {_choice(names)} in [[model]], or outcomes in [model.source]; where "
@@ -167,44 +137,41 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
-def _review_signs(
-    seen: Sequence[Seen], facts: Mapping[str, str], refused: dict[str, Refusal], found: dict[str, str]
-) -> None:
+def _review_signs(seen: Sequence[Seen], facts: Mapping[str, str], found: Review) -> None:
     known = set(facts.get(SIGNS, ""))
-    asked = [one for one in seen if one.file not in refused and (one.minus or one.plus or one.zero)]
-    if not asked:
-        return
-    here = {sign for one in asked for sign, count in (("-", one.minus), ("0", one.zero), ("+", one.plus)) if count}
+    asked = [one for one in seen if one.file not in found.refused]
+    here = _signs(asked)
     decided = "-" in known  # −1 stands for 0 in this source
     both = known | here
     remedy = 'say what they mean in [model.source]: outcomes = { false = ["-1"] }, or missing_labels = ["-1"]'
     for one in asked:
         if one.minus and not decided and "0" in both:
-            refused[one.file] = Refusal(
+            found.refused[one.file] = Refusal(
                 "undecided_outcome",
                 f"{counted(one.minus, 'outcome')} of it are −1, in a source that has 0 and −1; nothing of it was taken: "
                 f"{remedy}",
             )
         elif one.minus and not decided and "+" not in both:
-            refused[one.file] = Refusal(
+            found.refused[one.file] = Refusal(
                 "undecided_outcome",
                 f"{counted(one.minus, 'outcome')} of it are −1 and none is 1, so −1 may be the other outcome or a missing "
                 f"label; nothing of it was taken until both were seen, or {remedy}",
                 may_pass=True,
             )
         elif one.zero and decided:
-            refused[one.file] = Refusal(
+            found.refused[one.file] = Refusal(
                 "undecided_outcome",
                 f"{counted(one.zero, 'outcome')} of it are 0, in a source whose outcomes are −1 and 1 so far; nothing of it "
                 f"was taken: {remedy.replace('what they mean', 'what 0 and −1 mean')}",
             )
-    taken = {
-        sign
-        for one in asked if one.file not in refused
-        for sign, count in (("-", one.minus), ("0", one.zero), ("+", one.plus)) if count
-    }  # fmt: skip
+    taken = _signs([one for one in asked if one.file not in found.refused])
     if taken - known:
-        found[SIGNS] = "".join(sorted(known | taken))
+        found.facts[SIGNS] = "".join(sorted(known | taken))
+
+
+def _signs(seen: Sequence[Seen]) -> set[str]:
+    """The outcomes, as they are written, that any of these files has."""
+    return {sign for one in seen for sign, count in (("-", one.minus), ("0", one.zero), ("+", one.plus)) if count}
 
 
 def mapped_signs(facts: Mapping[str, str]) -> bool:

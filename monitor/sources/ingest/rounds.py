@@ -32,7 +32,7 @@ class ApartError(Exception):
 def demand_few_words(connection: duckdb.DuckDBPyConnection, batch: Batch, holds: str) -> None:
     """Raises ApartError where pushes speak of rows of earlier ones, and few rounds of whole pushes will do. To be called once
     the batch is staged."""
-    if batch.settled is None or batch.part is None:
+    if batch.on_completed is None or batch.part is None:
         return
     before = connection.execute(statement("ingest_spoken_before"), {"labels": holds == "labels"}).fetchall()
     if before and len(chosen := _rounds(before, batch.files)) <= _WHOLE_ROUNDS:
@@ -56,7 +56,7 @@ class Round:
     repeated: bool
 
 
-def rounds(connection: duckdb.DuckDBPyConnection, batch: Batch, *, repeated: bool) -> Iterator[Round]:
+def split_rounds(connection: duckdb.DuckDBPyConnection, batch: Batch, *, repeated: bool) -> Iterator[Round]:
     """Fill `staged` and `repeated` for each round; ``repeated``: whether the latter may hold anything now. Afterwards `staged`
     is as it was."""
     if batch.part is None or not repeated or not _part_rounds(connection):
@@ -82,7 +82,7 @@ def _part_rounds(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 @dataclass(slots=True)
-class Shares:
+class FileCounts:
     """What each of several files had: ``rows`` as they were staged, and of those taken so far, new ones, labelled, corrected
     and repeated ones."""
 
@@ -90,9 +90,9 @@ class Shares:
     taken: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, connection: duckdb.DuckDBPyConnection, batch: Batch) -> "Shares | None":
+    def of(cls, connection: duckdb.DuckDBPyConnection, batch: Batch) -> "FileCounts | None":
         """To be called once the batch is staged; None: nobody asks."""
-        if batch.settled is None or batch.part is None:
+        if batch.on_completed is None or batch.part is None:
             return None
         return cls(dict(connection.execute("SELECT file, count(*) FROM staged GROUP BY file").fetchall()))
 

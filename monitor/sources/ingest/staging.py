@@ -45,7 +45,7 @@ _NEVER = "NULL::TIMESTAMP"  # of a column whose times have one reading
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
+class StagingResult:
     """``close``: whether an id comes twice within a second; ``ambiguous``: times whose reading had to be guessed; ``folded``:
     whether there were any of two readings, which are in `folded` then."""
 
@@ -54,7 +54,7 @@ class Staged:
     folded: bool = False
 
 
-def stage(
+def stage_batch(
     connection: duckdb.DuckDBPyConnection,
     model: Model,
     batch: Batch,
@@ -63,7 +63,7 @@ def stage(
     holds: str,
     times: tuple[datetime, datetime],
     model_id: int | None = None,
-) -> Staged:
+) -> StagingResult:
     """Fill `staged` from the batch, and of samples `repeated` too. ``times``: the oldest of a sample that is taken, and now;
     ``model_id``: whose stored samples tell which of two readings a time has that clocks showed twice; None: nothing is stored.
 
@@ -92,12 +92,12 @@ def stage(
             connection.execute(statement("stage_records", record=_record(shape), rows=shape.relation))
     if batch.rejects is not None:
         _take_rejects(connection, batch.rejects)
-    return Staged(close, ambiguous, folded)
+    return StagingResult(close, ambiguous, folded)
 
 
 def _typed_rows(batch: Batch, columns: Mapping[str, str], cases: str) -> str:
     """The SELECT of a batch's rows of one shape as `staged` holds them. The text of bad rows is made at once where files are
-    many and small, so that none is read again for it; else ``stage`` reads them again if there are any."""
+    many and small, so that none is read again for it; else ``stage_batch`` reads them again if there are any."""
     typed = ",\n        ".join(f"{expression} AS {name}" for name, expression in columns.items())
     values = ", ".join(f"{quote_name(name)} := {quote_name(name)}" for name in batch.types)
     at_once = batch.part is not None

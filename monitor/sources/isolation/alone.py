@@ -19,7 +19,7 @@ from typing import IO, Literal
 from monitor.config.settings import Model
 from monitor.model.errors import CalwatchError
 from monitor.model.own_python import own_environment, own_python
-from monitor.sources.batch import Guarded
+from monitor.sources.batch import GuardedSource
 from monitor.sources.isolation.journal import Entry, Journal
 
 CHILD = "monitor.sources.isolation.trial_child"
@@ -37,10 +37,10 @@ class NotTriedError(CalwatchError):
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class TrialOrder:
     """What the process is to do: read these files of a source one by one, each into an empty database in memory."""
 
-    source: Guarded
+    source: GuardedSource
     model: Model
     items: tuple[str, ...]
     now: datetime
@@ -49,7 +49,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class Failure:
     """Why a file cannot be read; ``reason`` goes on from its name."""
 
     kind: FailureKind
@@ -58,15 +58,21 @@ class Failed:
 
 
 def try_alone(
-    source: Guarded, model: Model, items: Sequence[tuple[str, float]], now: datetime, *, memory_limit: str, spill: Path
-) -> Iterator[tuple[str, Failed | None]]:
+    source: GuardedSource,
+    model: Model,
+    items: Sequence[tuple[str, float]],
+    now: datetime,
+    *,
+    memory_limit: str,
+    spill: Path,
+) -> Iterator[tuple[str, Failure | None]]:
     """Each item, which may take so many seconds, with why it cannot be read; None where it can.
 
     Those that can be read share a process; one that fails had one for itself alone. Raises NotTriedError.
     """
     waiting = list(items)
     while waiting:
-        trial = Trial(source, model, tuple(item for item, _ in waiting), now, memory_limit, str(spill))
+        trial = TrialOrder(source, model, tuple(item for item, _ in waiting), now, memory_limit, str(spill))
         done = 0
         for failed in _answers(trial, [seconds for _, seconds in waiting]):
             if failed is not None and done:
@@ -76,7 +82,7 @@ def try_alone(
         del waiting[:done]
 
 
-def _answers(trial: Trial, limits: Sequence[float]) -> Iterator[Failed | None]:
+def _answers(trial: TrialOrder, limits: Sequence[float]) -> Iterator[Failure | None]:
     """What one process says of its items, in order; ends with the first that fails."""
     spill = Path(trial.spill)
     with tempfile.TemporaryFile() as words:
@@ -90,10 +96,10 @@ def _answers(trial: Trial, limits: Sequence[float]) -> Iterator[Failed | None]:
         try:
             lines = _Lines(process)
             _send(process, trial)
-            if lines.next(START) is None:
+            if lines.read_line(START) is None:
                 raise NotTriedError(f"the process that was to try it did not begin: {_last_words(words)}")
             for limit in limits:
-                failed = _understood(lines.next(limit), process, limit, words)
+                failed = _understood(lines.read_line(limit), process, limit, words)
                 if failed is not None and disk_is_full(spill.parent):
                     raise NotTriedError("the disk of the state directory is full")
                 yield failed
@@ -112,7 +118,7 @@ class _Lines:
         self._pipe = process.stdout.fileno()
         self._held = b""
 
-    def next(self, seconds: float) -> str | None:
+    def read_line(self, seconds: float) -> str | None:
         """None when the process has ended, or is late."""
         began = perf_counter()
         while b"\n" not in self._held:
@@ -127,7 +133,7 @@ class _Lines:
         return line.decode("utf-8", "replace")
 
 
-def _send(process: "subprocess.Popen[bytes]", trial: Trial) -> None:
+def _send(process: "subprocess.Popen[bytes]", trial: TrialOrder) -> None:
     """The pipe stays open: its end tells the process that nobody waits for it any more."""
     assert process.stdin is not None
     with suppress(OSError):  # it has ended already: what it says next, nothing, tells
@@ -135,28 +141,28 @@ def _send(process: "subprocess.Popen[bytes]", trial: Trial) -> None:
         process.stdin.flush()
 
 
-def _understood(line: str | None, process: "subprocess.Popen[bytes]", limit: float, words: IO[bytes]) -> Failed | None:
+def _understood(line: str | None, process: "subprocess.Popen[bytes]", limit: float, words: IO[bytes]) -> Failure | None:
     if line is not None:
         with suppress(ValueError, KeyError, TypeError):
             held = json.loads(line)
-            return Failed(held["kind"], str(held["reason"]), str(held.get("remedy", ""))) if held is not None else None
+            return Failure(held["kind"], str(held["reason"]), str(held.get("remedy", ""))) if held is not None else None
     with suppress(subprocess.TimeoutExpired):
         process.wait(1.0)  # the pipe ends a moment before the process does
     if process.returncode is None:
-        return Failed("timed_out", f"was not read within {limit:,.0f} seconds")
-    return Failed("crashed", told_death(process, words))
+        return Failure("timed_out", f"was not read within {limit:,.0f} seconds")
+    return Failure("crashed", describe_death(process, words))
 
 
 def wait_while_it_reads(
     process: "subprocess.Popen[bytes]", journal: Journal, seconds_of: Callable[[Entry], float]
 ) -> bool:
     """Wait until the process ends, or reads what its journal names for longer than that may take; whether it did."""
-    reading, seconds = journal.left(), 0.0
+    reading, seconds = journal.load_entry(), 0.0
     while True:
         try:
             process.wait(_LOOKED)
         except subprocess.TimeoutExpired:
-            now = journal.left()
+            now = journal.load_entry()
             seconds = seconds + _LOOKED if now is not None and now == reading else 0.0
             reading = now
             if now is not None and seconds > seconds_of(now):
@@ -165,7 +171,7 @@ def wait_while_it_reads(
             return False
 
 
-def told_death(process: "subprocess.Popen[bytes]", words: IO[bytes]) -> str:
+def describe_death(process: "subprocess.Popen[bytes]", words: IO[bytes]) -> str:
     """How a process ended that was not to end; ``words``: what it wrote."""
     code = process.returncode
     if code >= 0:

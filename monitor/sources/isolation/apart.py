@@ -14,7 +14,7 @@ from typing import IO, Any, TypeVar
 
 from monitor.model.errors import CalwatchError
 from monitor.model.own_python import own_environment, own_python
-from monitor.sources.isolation.alone import Failed, told_death, wait_while_it_reads
+from monitor.sources.isolation.alone import Failure, describe_death, wait_while_it_reads
 from monitor.sources.isolation.child import end_with_stdin, give_way
 from monitor.sources.isolation.journal import JOURNAL, Entry, Journal
 
@@ -38,7 +38,7 @@ def work_apart(
     what the process writes to stderr is for people, else its last line says how it ended. Raises what the work raises, and
     CalwatchError, naming ``name``, when the process ends over no file.
     """
-    known: dict[str, Failed] = {}
+    known: dict[str, Failure] = {}
     while True:
         with ExitStack() as stack:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="calwatch-apart-")))
@@ -52,10 +52,10 @@ def work_apart(
                     raise found
                 assert isinstance(found, result)
                 return found
-            death, entry = told_death(process, words or io.BytesIO()), journal.left()
+            death, entry = describe_death(process, words or io.BytesIO()), journal.load_entry()
         if entry is None or not entry.items.keys() - known.keys():
             raise CalwatchError(f"{name} {death}", "see what stands above, and please report it with these lines")
-        failed = Failed("timed_out", "takes too long to read") if late else Failed("crashed", death)
+        failed = Failure("timed_out", "takes too long to read") if late else Failure("crashed", death)
         known |= dict.fromkeys(entry.items, failed)
         clear_away()
 
@@ -77,7 +77,7 @@ def _run(
             process.stdin.close()
 
 
-def answer_apart(directory: Path, work: Callable[[Any, Mapping[str, Failed], Journal], object]) -> None:
+def answer_apart(directory: Path, work: Callable[[Any, Mapping[str, Failure], Journal], object]) -> None:
     """In that process: do the work that is asked for and leave what it gives, or the CalwatchError that it raises.
 
     ``work`` is given what was asked, the files that failed before with why, and the journal for what it reads.

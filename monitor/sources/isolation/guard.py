@@ -19,23 +19,23 @@ import duckdb
 
 from monitor.config.settings import Model
 from monitor.model.problems import Problem
-from monitor.sources.batch import Guarded
+from monitor.sources.batch import Guard, GuardedSource
 from monitor.sources.isolation import alone
-from monitor.sources.isolation.alone import Failed, FailureKind, NotTriedError
+from monitor.sources.isolation.alone import Failure, FailureKind, NotTriedError
 from monitor.sources.isolation.journal import Entry, Journal
 from monitor.sources.isolation.patience import OverdueError, Patience, seconds_for
 from monitor.sources.isolation.room import Room, spill_room
 from monitor.sources.isolation.set_aside import (
     MOST_TRIES,
     TOGETHER,
-    Held,
-    drop_held,
+    Suspect,
+    describe_circumstances,
+    drop_suspects,
     has_more_room,
-    load_held,
+    load_suspects,
     memory_limit,
     note_room,
-    store_held,
-    tried_with,
+    store_suspect,
 )
 from monitor.store.blame import first_line, is_of_the_disk, is_unexpected, lacks_room
 from monitor.store.damage import demand_sound, is_of_the_database
@@ -56,17 +56,17 @@ _ONCE_MORE = 10  # times the usual patience with a file that a process of its ow
 _MEMORY = (MemoryError, duckdb.OutOfMemoryException)
 
 
-class FileGuard:
+class FileGuard(Guard):
     """Over one source in one cycle. ``problems`` grows by what there is to tell."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, model: Model, source: Guarded, journal: Journal, now: datetime,
+        self, connection: duckdb.DuckDBPyConnection, model: Model, source: GuardedSource, journal: Journal, now: datetime,
         cursor: Mapping[str, str],
     ) -> None:  # fmt: skip
         self.problems: list[Problem] = []
         self._connection, self._model, self._source, self._now = connection, model, source, now
         self._journal, self._cursor = journal, cursor
-        self._held = load_held(connection, model.name, source.name)
+        self._held = load_suspects(connection, model.name, source.name)
         self._fingerprints: Mapping[str, str] = {}
         self._passed: set[str] = set()  # alone, in this cycle
         self._patience = Patience(connection)
@@ -78,7 +78,7 @@ class FileGuard:
         """To be called at the end of the cycle's reading."""
         self._patience.close()
 
-    def listed(self, files: Mapping[str, str]) -> None:
+    def note_files(self, files: Mapping[str, str]) -> None:
         """Forget what is held of other files; try those alone that failed once, or were read when calwatch ended."""
         self._fingerprints = files
         if not self._held:
@@ -90,7 +90,7 @@ class FileGuard:
                 if files.get(item) != held.fingerprint or self._cursor.get(item) == held.fingerprint
             ]
         )  # fmt: skip
-        circumstances = tried_with(self._connection)
+        circumstances = describe_circumstances(self._connection)
         for held in self._held.values():
             if held.set_aside and held.tried_with == circumstances:
                 if not self._pushed:
@@ -100,9 +100,11 @@ class FileGuard:
         suspects = [held for held in self._held.values() if not held.set_aside and not self._waits(held)]
         self._try_alone([held.item for held in suspects])
 
-    def _waits(self, held: Held) -> bool:
+    def _waits(self, held: Suspect) -> bool:
         """Whether the file is not to be read yet, though nothing is known against it: that is told."""
-        if held.kind == "no_room" and not has_more_room(held, tried_with(self._connection), self._room_now()):
+        if held.kind == "no_room" and not has_more_room(
+            held, describe_circumstances(self._connection), self._room_now()
+        ):
             self._tell_short(held, news=False)
             return True
         until = held.waits_until()
@@ -130,22 +132,22 @@ class FileGuard:
     def _room_now(self) -> Room:
         return spill_room(self._spill(), memory_limit(self._connection))
 
-    def look(self, item: str, look: Callable[[], T]) -> T | None:
+    def inspect_item(self, item: str, inspect: Callable[[], T]) -> T | None:
         """See ``monitor.sources.batch.Guard``."""
         if item in self._held and item not in self._passed:
             return None
         try:
-            with self.reading([item]):
-                return look()
+            with self.note_reading([item]):
+                return inspect()
         except Exception as error:  # noqa: BLE001  # what is no fault of a file is raised again
             if not self.may_try_again(item, error):
                 return None
-        return self.look(item, look)
+        return self.inspect_item(item, inspect)
 
     def why_set_aside(self, item: str) -> str:
         """See ``monitor.sources.batch.Guard``."""
         held = self._held.get(item)
-        return held.told if held is not None and held.set_aside else ""
+        return held.sentence if held is not None and held.set_aside else ""
 
     def wants_alone(self, item: str) -> bool:
         """See ``monitor.sources.batch.Guard``."""
@@ -153,31 +155,31 @@ class FileGuard:
         return held is not None and held.crashes >= TOGETHER
 
     @contextmanager
-    def reading(self, items: Sequence[str]) -> Iterator[None]:
+    def note_reading(self, items: Sequence[str]) -> Iterator[None]:
         """Within the block they are being read: should it never end, they are found. Raises OverdueError."""
         files = {item: self._fingerprints.get(item, "") for item in items}
         seconds = seconds_for(sum(map(_size, files.values())))
         if self._passed.issuperset(items):  # in the time that a process of its own had: this one may be slower
             seconds *= _ONCE_MORE
         self._bound_spilling()
-        self._journal.note(Entry(self._model.name, self._source.name, files))
+        self._journal.note_entry(Entry(self._model.name, self._source.name, files))
         try:
-            with self._patience.within(seconds):
+            with self._patience.limit_time(seconds):
                 yield
         except duckdb.FatalException as error:
             if is_of_the_disk(error) or is_of_the_database(error):
-                self._journal.clear()
+                self._journal.clear_entry()
             raise  # the database must be opened anew; then the journal names them
         except duckdb.InternalException:
             self._connection.execute("SELECT 1")  # FatalException where the mistake has made the database unusable
-            self._journal.clear()
+            self._journal.clear_entry()
             raise
         except BaseException:
-            self._journal.clear()
+            self._journal.clear_entry()
             raise
-        self._journal.clear()
+        self._journal.clear_entry()
 
-    def concerns(self, error: Exception) -> bool:
+    def is_fault_of_file(self, error: Exception) -> bool:
         """Whether an error met while files were read is one that no file should be able to cause."""
         return isinstance(error, OverdueError) or is_unexpected(error)
 
@@ -186,10 +188,10 @@ class FileGuard:
 
         Raises the error where it is no fault of a file, and DamageError where the database cannot be read.
         """
-        if not self.concerns(error):
+        if not self.is_fault_of_file(error):
             raise error
         if item not in self._passed:
-            self._held.setdefault(item, Held(item, self._fingerprints.get(item, "")))
+            self._held.setdefault(item, Suspect(item, self._fingerprints.get(item, "")))
             self._try_alone([item])
             return item in self._passed
         if alone.disk_is_full(self._spill().parent):
@@ -208,13 +210,13 @@ class FileGuard:
         )
         if kind == "no_room":
             why = f"needs more room to be taken than the disk of the state directory has ({first_line(error)})"
-            self._blame(item, Failed(kind, why))
+            self._blame(item, Failure(kind, why))
             return False
         said = first_line(error) if kind == "timed_out" else f"{type(error).__name__}: {first_line(error)}"
-        self._blame(item, Failed(kind, f"can be read by itself, but not be taken into the store: {said}"))
+        self._blame(item, Failure(kind, f"can be read by itself, but not be taken into the store: {said}"))
         return False
 
-    def settled(self, items: Sequence[str]) -> None:
+    def forget_failures(self, items: Sequence[str]) -> None:
         """They were read, or refused as files are: nothing is held of them any more."""
         self._forget([item for item in items if item in self._held])
 
@@ -237,45 +239,45 @@ class FileGuard:
                 text = f"{item}: could not be tried in a process of its own ({error.message}); it is tried again"
                 self.problems.append(Problem(item, "unreadable_file", text))
 
-    def _blame(self, item: str, failed: Failed) -> None:
+    def _blame(self, item: str, failed: Failure) -> None:
         """One try has failed."""
-        held = self._held.get(item) or Held(item, self._fingerprints.get(item, ""))
+        held = self._held.get(item) or Suspect(item, self._fingerprints.get(item, ""))
         if failed.kind == "no_room":  # no try: a push waits, and a file is read once there is room
             remedy = failed.remedy or REMEDIES[failed.kind]
-            with_room = note_room(tried_with(self._connection), self._room.size)
+            with_room = note_room(describe_circumstances(self._connection), self._room.size)
             self._held[item] = held = replace(
                 held, kind=failed.kind, reason=failed.reason, remedy=remedy, tried_with=with_room
             )
-            store_held(self._connection, self._model.name, self._source.name, held, self._now)
+            store_suspect(self._connection, self._model.name, self._source.name, held, self._now)
             self._tell_short(held, news=True)
             return
         tries = held.tries + 1
         self._held[item] = held = replace(
-            held, tries=tries, set_aside=tries >= MOST_TRIES, kind=failed.kind,
-            reason=failed.reason, remedy=failed.remedy or REMEDIES[failed.kind], tried_with=tried_with(self._connection),
+            held, tries=tries, set_aside=tries >= MOST_TRIES, kind=failed.kind, reason=failed.reason,
+            remedy=failed.remedy or REMEDIES[failed.kind], tried_with=describe_circumstances(self._connection),
         )  # fmt: skip
-        store_held(self._connection, self._model.name, self._source.name, held, self._now)
+        store_suspect(self._connection, self._model.name, self._source.name, held, self._now)
         if not (self._pushed and held.set_aside):  # the source refuses it, and tells
             self._tell(held, news=True)
 
-    def _tell_short(self, held: Held, *, news: bool) -> None:
+    def _tell_short(self, held: Suspect, *, news: bool) -> None:
         name = f"push {held.item}" if self._pushed else held.item
-        text = f"{name}: {held.told}: once there is more, it is read. Nothing of it was taken"
+        text = f"{name}: {held.sentence}: once there is more, it is read. Nothing of it was taken"
         self.problems.append(Problem(held.item, "unreadable_file", text, news=news))
 
-    def _tell(self, held: Held, *, news: bool) -> None:
+    def _tell(self, held: Suspect, *, news: bool) -> None:
         name = f"push {held.item}" if self._pushed else held.item
         then = (
             f"it is set aside until it changes, or is let go by: calwatch retry {self._model.name}" if held.set_aside
             else "tried once; it is tried once more in the next cycle, and then "
             f"{'refused' if self._pushed else 'set aside'}"
         )  # fmt: skip
-        text = f"{name}: {held.told}. Nothing of it was taken; {then}"
-        self.problems.append(Problem(held.item, "file_set_aside", text, news=news, is_held=held.set_aside))
+        text = f"{name}: {held.sentence}. Nothing of it was taken; {then}"
+        self.problems.append(Problem(held.item, "file_set_aside", text, news=news, is_listed=held.set_aside))
 
     def _forget(self, items: Sequence[str]) -> None:
         if items:
-            drop_held(self._connection, self._model.name, self._source.name, items)
+            drop_suspects(self._connection, self._model.name, self._source.name, items)
             for item in items:
                 del self._held[item]
 

@@ -30,27 +30,27 @@ class Journal:
         self._path = path
 
     @classmethod
-    def beside(cls, connection: duckdb.DuckDBPyConnection) -> "Journal":
+    def beside_database(cls, connection: duckdb.DuckDBPyConnection) -> "Journal":
         """The one in the directory of the connection's database; of one in memory there is none."""
         row = connection.execute(
             "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
         ).fetchone()
         return cls(Path(row[0]).with_name(JOURNAL) if row and row[0] else None)
 
-    def note(self, entry: Entry) -> None:
+    def note_entry(self, entry: Entry) -> None:
         """These are being read from now on. A disk that does not take it is told by what needs it more."""
         if self._path is not None:
             text = json.dumps({"model": entry.model, "source": entry.source, "items": dict(entry.items)})
             with suppress(OSError):
                 self._path.write_text(text, "utf-8", "surrogateescape")
 
-    def clear(self) -> None:
+    def clear_entry(self) -> None:
         """None is being read any more."""
         if self._path is not None:
             with suppress(OSError):
                 self._path.write_bytes(b"")
 
-    def left(self) -> Entry | None:
+    def load_entry(self) -> Entry | None:
         """What was being read when the process before this one ended; None where it read nothing."""
         if self._path is None:
             return None

@@ -27,7 +27,7 @@ class Patience:
         self._overdue = False
 
     @contextmanager
-    def within(self, seconds: float) -> Iterator[None]:
+    def limit_time(self, seconds: float) -> Iterator[None]:
         """Raises OverdueError when the block takes longer and a statement of it can be interrupted."""
         with self._lock:
             self._left, self._overdue = seconds, False

@@ -23,7 +23,7 @@ _COLUMNS = "item, fingerprint, tries, crashes, set_aside, kind, reason, remedy, 
 
 
 @dataclass(slots=True)
-class Held:
+class Suspect:
     """One row of the table: a file that failed, or was being read when calwatch ended. ``tries`` = 0: not tried alone yet;
     ``crashes``: up to TOGETHER those over several files, beyond it those over this one alone."""
 
@@ -53,12 +53,12 @@ class Held:
         return last + min(LONGEST_WAIT, FIRST_WAIT * doubled)
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         """Why it is not read, and what to do; goes on from the file's name."""
         return f"{self.reason}. {self.remedy}"
 
 
-def tried_with(connection: duckdb.DuckDBPyConnection) -> str:
+def describe_circumstances(connection: duckdb.DuckDBPyConnection) -> str:
     """What decides besides a file whether it can be read: with another version, or more memory, it is tried again."""
     return f"calwatch {__version__}, memory_limit {memory_limit(connection)}"
 
@@ -68,7 +68,7 @@ def note_room(circumstances: str, room: int) -> str:
     return f"{circumstances}, room {room}"
 
 
-def has_more_room(held: Held, circumstances: str, room: Room) -> bool:
+def has_more_room(held: Suspect, circumstances: str, room: Room) -> bool:
     """Whether a file for which the disk had too little room may fit now; or something else has changed since."""
     before, _, had = held.tried_with.partition(", room ")
     return before != circumstances or not room.is_short or room.size >= MORE_ROOM * int(had or 0)
@@ -81,16 +81,16 @@ def memory_limit(connection: duckdb.DuckDBPyConnection) -> str:
     return str(row[0])
 
 
-def load_held(connection: duckdb.DuckDBPyConnection, model: str, source: str) -> dict[str, Held]:
+def load_suspects(connection: duckdb.DuckDBPyConnection, model: str, source: str) -> dict[str, Suspect]:
     """The files of a source that are held, by name."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM files_set_aside WHERE model = $model AND source = $source ORDER BY item",
         {"model": model, "source": source},
     ).fetchall()
-    return {row[0]: Held(*row) for row in rows}
+    return {row[0]: Suspect(*row) for row in rows}
 
 
-def store_held(connection: duckdb.DuckDBPyConnection, model: str, source: str, held: Held, now: datetime) -> None:
+def store_suspect(connection: duckdb.DuckDBPyConnection, model: str, source: str, held: Suspect, now: datetime) -> None:
     """Enter one file, or renew what is held of it."""
     where = {"model": model, "source": source, "item": held.item, "fingerprint": held.fingerprint}
     with transaction(connection):
@@ -106,7 +106,7 @@ def store_held(connection: duckdb.DuckDBPyConnection, model: str, source: str, h
         )  # fmt: skip
 
 
-def drop_held(connection: duckdb.DuckDBPyConnection, model: str, source: str, items: Sequence[str]) -> None:
+def drop_suspects(connection: duckdb.DuckDBPyConnection, model: str, source: str, items: Sequence[str]) -> None:
     """Forget files that were read, have changed or are gone."""
     with transaction(connection):
         _drop(connection, model, source, items)
@@ -142,7 +142,7 @@ def _utc(moment: datetime) -> datetime:
     return found
 
 
-def release(connection: duckdb.DuckDBPyConnection, model: str, source: str | None, item: str | None) -> int:
+def release_files(connection: duckdb.DuckDBPyConnection, model: str, source: str | None, item: str | None) -> int:
     """Let files be tried again, once more alone before they are read; how many. Of all, those that are not read now: the
     others have their next try anyhow."""
     row = connection.execute(
@@ -153,11 +153,11 @@ def release(connection: duckdb.DuckDBPyConnection, model: str, source: str | Non
 
 def take_up_journal(connection: duckdb.DuckDBPyConnection, journal: Journal, now: datetime) -> None:
     """What was being read when the process before this one ended is held from now on, and tried alone first."""
-    entry = journal.left()
+    entry = journal.load_entry()
     if entry is None:
         return
     where = {"model": entry.model, "source": entry.source}
-    known = load_held(connection, entry.model, entry.source)
+    known = load_suspects(connection, entry.model, entry.source)
     new = {item: fingerprint for item, fingerprint in entry.items.items() if item not in known}
     with transaction(connection):
         if new:
@@ -171,4 +171,4 @@ def take_up_journal(connection: duckdb.DuckDBPyConnection, journal: Journal, now
                 **where, "items": list(entry.items), "together": len(entry.items) > 1, "most": TOGETHER, "now": make_naive(now),
             },
         )  # fmt: skip
-    journal.clear()
+    journal.clear_entry()

@@ -16,10 +16,10 @@ from typing import IO
 import duckdb
 
 from monitor.sources.batch import Batch
-from monitor.sources.formats.long_lines import told_longest_line
-from monitor.sources.ingest.ingest import RefusedError, ingest
+from monitor.sources.formats.long_lines import describe_longest_line
+from monitor.sources.ingest.ingest import RefusedError, ingest_batch
 from monitor.sources.ingest.rounds import ApartError
-from monitor.sources.isolation.alone import Trial
+from monitor.sources.isolation.alone import TrialOrder
 from monitor.sources.isolation.child import end_with_stdin, give_way, limit_memory
 from monitor.sources.isolation.room import Room, spill_room
 from monitor.store.blame import first_line, is_of_the_disk, is_unexpected, lacks_room
@@ -37,7 +37,7 @@ def main() -> None:
     """Try the files of the trial on stdin, one after the other."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print is no answer
-    trial: Trial = pickle.load(sys.stdin.buffer)
+    trial: TrialOrder = pickle.load(sys.stdin.buffer)
     end_with_stdin()
     give_way()
     with suppress(OSError):
@@ -61,24 +61,24 @@ def main() -> None:
             _answer(answers, None)
 
 
-def _try(trial: Trial, item: str, room: Room) -> None:
+def _try(trial: TrialOrder, item: str, room: Room) -> None:
     """Look at one file, and take its rows into a store of its own."""
     limits = {"memory_limit": trial.memory_limit, "temp_directory": trial.spill, "max_temp_directory_size": room.limit}
     with duckdb.connect(config={**limits}) as connection:
         prepare_database(connection, trial.now)
-        found = trial.source.single(connection, item, trial.now)
+        found = trial.source.read_single(connection, item, trial.now)
         if isinstance(found, Batch):
             store = ModelStore.load(connection, trial.model, trial.now)
-            ingest(store, trial.source.name, trial.source.holds, found, trial.now)
+            ingest_batch(store, trial.source.name, trial.source.holds, found, trial.now)
 
 
-def _failed(trial: Trial, error: BaseException, kind: str, item: str = "") -> dict[str, str]:
+def _failed(trial: TrialOrder, error: BaseException, kind: str, item: str = "") -> dict[str, str]:
     """Why the file cannot be read."""
     text = first_line(error)[:_REASON]
     if kind == "no_room":
         return {"kind": kind, "reason": f"needs more room to be read than the disk of the state directory has ({text})"}
     if kind == "out_of_memory":
-        if longest := told_longest_line(trial.source.path_of(item)):
+        if longest := describe_longest_line(trial.source.path_of(item)):
             return {
                 "kind": kind, "remedy": _SHORTER,
                 "reason": f"takes more memory to read than memory_limit, {trial.memory_limit}: {longest}",

@@ -78,7 +78,7 @@ def _ask(store: ModelStore, source: Source, now: datetime) -> Says | None:
     for (item,) in newest:
         del cursor[item]
     try:
-        for found in source.read(store.connection, cursor, now):
+        for found in source.read_batches(store.connection, cursor, now):
             if isinstance(found, Batch):
                 return _says(store.connection, found)
     except (SourceError, duckdb.Error):  # it will be told when it is pulled
@@ -113,7 +113,7 @@ def find_origins(store: ModelStore, says: Mapping[str, Says], old: Basis) -> Ori
     by_rows = _Rows(store.connection, store.model_id, old, Origins({}, False, pushed))
     follows = {}
     for name in names:
-        follows[name] = says[name] != "outcomes" if name in says else by_rows.follow(name)
+        follows[name] = says[name] != "outcomes" if name in says else by_rows.outcomes_follow(name)
     speaking = [name for name in names if says.get(name) != "neither"]
     kinds = {says.get(name) for name in speaking}
     if kinds == {"labels"}:
@@ -121,9 +121,9 @@ def find_origins(store: ModelStore, says: Mapping[str, Says], old: Basis) -> Ori
     elif kinds == {"outcomes"}:
         other = False
     else:
-        other = by_rows.follow(None) and "outcomes" not in kinds
+        other = by_rows.outcomes_follow(None) and "outcomes" not in kinds
     mixed = tuple(name for name in speaking if says.get(name) != "outcomes")
-    is_mixed = "outcomes" in kinds and mixed and by_rows.seen(None)
+    is_mixed = "outcomes" in kinds and mixed and by_rows.has_rows(None)
     return Origins(follows, other, pushed, mixed if is_mixed else ())
 
 
@@ -156,11 +156,11 @@ class _Rows:
             self._counts = {source: (count, odd) for source, count, odd in rows}
         return self._counts
 
-    def seen(self, source: str | None) -> bool:
+    def has_rows(self, source: str | None) -> bool:
         """Whether there are labelled rows of it; None: of no known source."""
         return self._counted().get(source, (0, 0))[0] > 0
 
-    def follow(self, source: str | None) -> bool:
+    def outcomes_follow(self, source: str | None) -> bool:
         """Whether outcomes followed from labels: those that were given differ from them in more than stray rows."""
         count, odd = self._counted().get(source, (0, 0))
         return odd <= _STRAY * count

@@ -7,7 +7,7 @@ from monitor.store.rewriting import rewrite_samples
 from monitor.store.values import LabelRules
 
 
-def judge_words_again(store: ModelStore, rules: LabelRules, words: Collection[str]) -> int:
+def derive_outcomes_again(store: ModelStore, rules: LabelRules, words: Collection[str]) -> int:
     """Give samples that are stored with such a word as label, and without an outcome, the outcome it stands for; how many.
 
     To be called inside a transaction. ``rules`` know the words as classes.

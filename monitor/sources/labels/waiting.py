@@ -19,7 +19,7 @@ _UNDER_WAY = timedelta(hours=1)  # predictions may come so much later than other
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingCount:
     """Labels of a source that wait; ``at`` of the oldest and the newest, None where none does."""
 
     labels: int = 0
@@ -27,14 +27,14 @@ class Waiting:
     newest_at: datetime | None = None
 
 
-def count_waiting(store: ModelStore, now: datetime) -> dict[str, Waiting]:
+def count_waiting(store: ModelStore, now: datetime) -> dict[str, WaitingCount]:
     """Of each source that holds labels, and of others that have labels waiting, how many wait; 0 is a true 0."""
     held = store.execute(
         "SELECT DISTINCT source FROM parked_labels WHERE model_id = $model_id ORDER BY source",
         {"model_id": store.model_id},
     ).fetchall()
     names = [each.name for each in store.model.source if each.holds == "labels"]
-    found = dict.fromkeys(names, Waiting())
+    found = dict.fromkeys(names, WaitingCount())
     for (source,) in held:
         row = store.execute(
             "SELECT count(DISTINCT hash(sample_id, observed_at)), min(labelled_at), max(labelled_at) FROM parked_labels "
@@ -43,7 +43,7 @@ def count_waiting(store: ModelStore, now: datetime) -> dict[str, Waiting]:
         ).fetchone()
         assert row is not None  # an aggregate always gives a row
         if row[0] or source in names:
-            found[source] = Waiting(row[0], make_aware(row[1]), make_aware(row[2]))
+            found[source] = WaitingCount(row[0], make_aware(row[1]), make_aware(row[2]))
     return found
 
 

@@ -2,7 +2,7 @@
 
 Values come into the one form they have since (``values.py``), outcomes that followed from labels follow from them by the
 rules as they are now, and identities that become one are one row. What was derived by is kept with the model
-(``label_basis.py``); where it is the same as before nothing is done. Drift evidence that rests on what changed starts afresh.
+(``basis.py``); where it is the same as before nothing is done. Drift evidence that rests on what changed starts afresh.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from monitor.sources.labels.origins import Origins, Says, ask_sources, find_orig
 from monitor.sources.labels.rules import load_rules
 from monitor.sources.notes import store_notes
 from monitor.sources.renewal.slices import SlicesRenewed, finish_slices, load_moved, plan_slices
-from monitor.sources.renewal.told import Counts, tell_renewal
+from monitor.sources.renewal.words import Counts, tell_renewal
 from monitor.store.connection import make_naive, quote_text
 from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import rewrite_samples
@@ -93,7 +93,7 @@ def _renew(store: ModelStore, says: Mapping[str, Says], before: str | None, now:
     finish_slices(store, slices, now)
     if before is None:
         _renew_class_names(connection, model.name)
-    if counts.judged or counts.merged or slices.renamed:
+    if counts.rederived or counts.merged or slices.renamed:
         store.execute("DELETE FROM evidence_reach WHERE model = $model", {"model": model.name})
     return tell_renewal(connection, model, counts, slices, origins)
 

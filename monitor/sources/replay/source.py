@@ -10,9 +10,9 @@ import numpy as np
 
 from monitor.config.settings import Model
 from monitor.model.problems import Problem
-from monitor.sources.batch import Batch, Guarded, Source
+from monitor.sources.batch import UNGUARDED, Batch, Guard, Source
 from monitor.sources.ingest.review import Refusal, review_files
-from monitor.sources.ingest.staging import EVER, blames_the_file, forget_rejects, stage
+from monitor.sources.ingest.staging import EVER, blames_the_file, forget_rejects, stage_batch
 from monitor.sources.replay.guard import ReplayGuard
 from monitor.sources.replay.times import settle_history
 from monitor.sources.times.expressions import time_expression
@@ -52,8 +52,8 @@ class ReplaySource:
     def holds(self) -> Literal["samples", "labels"]:
         return self.inner.holds
 
-    def read(
-        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime
+    def read_batches(
+        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED
     ) -> Iterator[Batch | Problem]:
         if self.tables is None:
             self.tables = self._load(connection, now)
@@ -76,13 +76,7 @@ class ReplaySource:
         connection.execute("CREATE SCHEMA IF NOT EXISTS replay.history")
         tables: dict[object, tuple[str, Batch]] = {}
         batches: list[Batch] = []
-        inner = self.inner
-        read = (
-            inner.read(connection, {}, now, self.guard)
-            if isinstance(inner, Guarded)
-            else inner.read(connection, {}, now)
-        )
-        for found in read:
+        for found in self.inner.read_batches(connection, {}, now, self.guard):
             if isinstance(found, Problem):
                 self.problems.append(found)
             else:
@@ -90,12 +84,12 @@ class ReplaySource:
         for batch in self._accepted(connection, batches):
             file = next(iter(batch.cursor))
             try:
-                with self.guard.reading(file):
+                with self.guard.note_reading(file):
                     self._take(connection, tables, batch)
             except Exception as error:  # noqa: BLE001  # what is no fault of a file is raised again
                 self.guard.leave_out(file, error)
                 forget_rejects(connection)
-        self.problems += self.guard.tell(connection, now)
+        self.problems += self.guard.enter_left_out(connection, now)
         settled = [(name, settle_history(connection, name, batch, self.holds)) for name, batch in tables.values()]
         for name, _ in settled:
             connection.execute(
@@ -114,7 +108,7 @@ class ReplaySource:
             for batch in _one_by_one(waiting):
                 file = next(iter(batch.cursor))
                 try:
-                    with self.guard.reading(file):
+                    with self.guard.note_reading(file):
                         refusal = self._review(connection, batch, taken)
                 except Exception as error:  # noqa: BLE001  # what is no fault of a file is raised again
                     self.guard.leave_out(file, error)
@@ -137,7 +131,7 @@ class ReplaySource:
         rules = LabelRules.of(self.model, batch.meaning, ())
         file = next(iter(batch.cursor))
         try:
-            stage(connection, self.model, batch, rules, holds=self.holds, times=EVER)
+            stage_batch(connection, self.model, batch, rules, holds=self.holds, times=EVER)
         except duckdb.Error as error:
             if not blames_the_file(error):
                 raise

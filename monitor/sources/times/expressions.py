@@ -113,7 +113,7 @@ def contrary_zone(connection: duckdb.DuckDBPyConnection, batch: Batch) -> NamedZ
     """The most frequent abbreviation at a time of the year when clocks of the source's zone show another, such as CET in July
     in Berlin or GMT in London: taken at its word, though local time may be meant. Reads the batch anew."""
     zone = zone_of(batch.meaning.time_zone)
-    if zone.constant is not None:
+    if zone.constant_offset is not None:
         return None
     names = [*_fixed(zone), "GMT"]
     shown = f"({_text_time(zone)}) AT TIME ZONE 'UTC' AT TIME ZONE {quote_text(zone.name)}"
@@ -221,8 +221,8 @@ def _as_timestamp(column: str, kind: str) -> str:
 
 def _earlier(wall: str, zone: Zone) -> str:
     """A local time of the zone in UTC."""
-    if zone.constant is not None:
-        return f"({wall} - to_seconds({zone.constant}))" if zone.constant else wall
+    if zone.constant_offset is not None:
+        return f"({wall} - to_seconds({zone.constant_offset}))" if zone.constant_offset else wall
     # going back through AT TIME ZONE 'UTC' would cost as much again
     once = f"make_timestamp(epoch_us({wall} AT TIME ZONE {quote_text(zone.name)}))"
     if not zone.folds:
@@ -242,7 +242,7 @@ def _later(wall: str, zone: Zone) -> str | None:
 
 
 def _months_and_hours(zone: Zone) -> tuple[list[int], list[int]]:
-    times = [fold.local(seconds) for fold in zone.folds for seconds in range(0, fold.width, 1800)]
+    times = [fold.local_time(seconds) for fold in zone.folds for seconds in range(0, fold.width, 1800)]
     return sorted({time.month for time in times}), sorted({time.hour for time in times})
 
 

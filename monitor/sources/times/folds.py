@@ -1,6 +1,6 @@
 """Times that clocks showed twice in autumn, read as one of the two moments that they may mean.
 
-They come in `staged` with two readings: ``observed_at``, the earlier, and ``observed_other``, the later (times.py).
+They come in `staged` with two readings: ``observed_at``, the earlier, and ``observed_other``, the later (expressions.py).
 """
 
 from datetime import UTC, datetime

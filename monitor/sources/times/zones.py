@@ -31,9 +31,9 @@ class Fold:
 
     @property
     def year(self) -> int:
-        return self.local(0).year
+        return self.local_time(0).year
 
-    def local(self, seconds: int) -> datetime:
+    def local_time(self, seconds: int) -> datetime:
         """The local time that many seconds after the start, without a marker."""
         return _EPOCH.replace(tzinfo=None) + timedelta(seconds=self.start + seconds)
 
@@ -48,7 +48,7 @@ class Zone:
     names: Mapping[str, frozenset[int]]  # abbreviation in capitals → the offsets it stood for
 
     @property
-    def constant(self) -> int | None:
+    def constant_offset(self) -> int | None:
         """The one offset that the zone ever had."""
         return next(iter(self.offsets)) if len(self.offsets) == 1 else None
 

@@ -224,7 +224,7 @@ def test_a_file_that_vanishes_between_listing_and_reading_is_told(world: World, 
     gone = world.send(a_row("a"), name=f"a.{ending}")
     world.send(a_row("b"), name=f"b.{ending}")
     source = FileSource(world.model.source[0], world.base, world.model.slices)
-    found = source.read(world.connection, {}, NOW)
+    found = source.read_batches(world.connection, {}, NOW)
     gone.unlink()  # nothing has been listed yet: the generator has not begun
     first = next(found)
     assert isinstance(first, Batch)
@@ -284,9 +284,9 @@ def test_parquet_files_of_one_layout_make_one_batch_and_large_ones_are_parted(
     for index in range(4):
         world.send(a_row(f"a{index}"), a_row(f"b{index}"), ending="parquet")
     source = FileSource(world.model.source[0], world.base, world.model.slices)
-    assert [batch.files for batch in source.read(world.connection, {}, NOW) if isinstance(batch, Batch)] == [4]
+    assert [batch.files for batch in source.read_batches(world.connection, {}, NOW) if isinstance(batch, Batch)] == [4]
     monkeypatch.setattr("monitor.sources.inspect.BATCH_ROWS", 4)
-    batches = [batch for batch in source.read(world.connection, {}, NOW) if not isinstance(batch, Problem)]
+    batches = [batch for batch in source.read_batches(world.connection, {}, NOW) if not isinstance(batch, Problem)]
     assert [batch.files for batch in batches] == [2, 2]
 
 

@@ -130,7 +130,7 @@ def test_what_is_kept_of_a_long_line_says_how_long_it_is(tmp_path: Path, end: st
     path.write_text(("a" * 500 + end) * 700 + "b" * 400_000 + end + "c", newline="")
     (found,) = long_lines.find_long_lines(str(path), LIMIT)
     assert (found.number, found.start, found.size - len(end) + 1) == (701, 700 * (500 + len(end)), 400_000)
-    assert "400,00" in found.told
+    assert "400,00" in found.description
     assert found.beginning == "b" * 1000
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.sources.formats.long_lines import told_longest_line
+from monitor.sources.formats.long_lines import describe_longest_line
 from tests.worlds.poison import MEMORY
 from tests.worlds.store import World, a_row, write_json_lines
 
@@ -19,12 +19,12 @@ from tests.worlds.store import World, a_row, write_json_lines
 def test_the_longest_line_is_told_where_it_is_long(tmp_path: Path, name: str, lines: list[int], told: str) -> None:
     content = b"\n".join(b"x" * size for size in lines)
     (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-    assert told_longest_line(str(tmp_path / name)) == told
+    assert describe_longest_line(str(tmp_path / name)) == told
 
 
 @pytest.mark.parametrize("path", ["s3://bucket/a.jsonl", "/nowhere/a.jsonl", "a.parquet"])
 def test_of_what_is_no_local_text_nothing_is_told(path: str) -> None:
-    assert told_longest_line(path) == ""
+    assert describe_longest_line(path) == ""
 
 
 def test_a_row_that_takes_more_than_the_memory_is_named_with_a_remedy_that_helps(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from monitor.engine.cycle import file_sources
 from monitor.sources.batch import Batch
-from monitor.sources.column_hints import proposed, told
+from monitor.sources.column_hints import name_missing, propose_columns
 from tests.worlds.fixtures import MakeWorld
 from tests.worlds.store import NOW, World, a_row, write_parquet
 
@@ -25,7 +25,7 @@ from tests.worlds.store import NOW, World, a_row, write_parquet
 def test_what_looks_like_the_missing_column_is_proposed_and_nothing_else(
     missing: str, mapped: dict[str, str], found: list[str], proposal: str
 ) -> None:
-    assert proposed([missing], mapped, found) == proposal
+    assert propose_columns([missing], mapped, found) == proposal
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_looks_like_the_missing_column_is_proposed_and_nothing_else(
 )
 def test_usual_names_are_known(missing: str, own: str) -> None:
     found = ["unrelated", own, "meta.temperature"]
-    assert proposed([missing], {}, found) == f'columns = {{ {missing} = "{own}" }}'
+    assert propose_columns([missing], {}, found) == f'columns = {{ {missing} = "{own}" }}'
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_usual_names_are_known(missing: str, own: str) -> None:
     ],
 )  # fmt: skip
 def test_names_that_are_only_alike_are_not_proposed(missing: str, own: str) -> None:
-    assert proposed([missing], {}, [own]) == ""
+    assert propose_columns([missing], {}, [own]) == ""
 
 
 @pytest.mark.parametrize(
@@ -75,11 +75,11 @@ def test_names_that_are_only_alike_are_not_proposed(missing: str, own: str) -> N
 def test_where_several_may_be_meant_they_are_named_and_none_is_proposed(
     missing: str, found: list[str], told: str
 ) -> None:
-    assert proposed([missing], {}, found) == told
+    assert propose_columns([missing], {}, found) == told
 
 
 def test_one_column_is_not_proposed_for_two() -> None:
-    assert proposed(["outcome_a", "outcome_b"], {}, ["outcome_c"]) == ""
+    assert propose_columns(["outcome_a", "outcome_b"], {}, ["outcome_c"]) == ""
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_one_column_is_not_proposed_for_two() -> None:
     ],
 )
 def test_the_only_column_of_times_may_be_when_it_was_observed(times: list[str], proposal: str) -> None:
-    assert proposed(["observed_at"], {"labelled_at": "used"}, ["x", *times], times) == proposal
+    assert propose_columns(["observed_at"], {"labelled_at": "used"}, ["x", *times], times) == proposal
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
@@ -112,14 +112,14 @@ def test_a_file_of_another_tool_comes_with_a_mapping_of_all_of_it(world: World, 
 
 
 def test_several_are_proposed_in_one_mapping() -> None:
-    mapping = proposed(["sample_id", "observed_at", "score"], {}, ["uid", "ts", "prob", "cam"])
+    mapping = propose_columns(["sample_id", "observed_at", "score"], {}, ["uid", "ts", "prob", "cam"])
     assert mapping == 'columns = { sample_id = "uid", observed_at = "ts", score = "prob" }'
 
 
 def test_the_missing_are_told_with_what_was_looked_for_and_what_else_would_do() -> None:
     missing = {"sample_id": "", "outcome": "or label"}
-    assert told(missing, {"sample_id": "PartNo"}) == 'sample_id (looked for as "PartNo"), outcome (or label)'
-    assert told(missing, {"outcome": "ok"}) == 'sample_id, outcome (looked for as "ok"; or label)'
+    assert name_missing(missing, {"sample_id": "PartNo"}) == 'sample_id (looked for as "PartNo"), outcome (or label)'
+    assert name_missing(missing, {"outcome": "ok"}) == 'sample_id, outcome (looked for as "ok"; or label)'
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
@@ -140,7 +140,7 @@ def test_what_seems_to_be_an_outcome_is_passed_on_where_there_is_none(
     row = a_row("a")
     del row["outcome"]
     world.send({**row, **own}, ending=ending)
-    (batch,) = (each for each in file_sources(world.model, world.base)[0].read(world.connection, {}, NOW))
+    (batch,) = (each for each in file_sources(world.model, world.base)[0].read_batches(world.connection, {}, NOW))
     assert isinstance(batch, Batch)
     assert batch.unmapped == unmapped
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.sources.formats.heads import piped
+from monitor.sources.formats.heads import pipe_command
 from tests.worlds.store import World
 
 LINE = '{"sample_id": "a", "observed_at": "2026-03-10 10:00:00", "score": 0.7, "outcome": 1, "camera": "c1"}\n'
@@ -37,7 +37,7 @@ def test_what_is_said_of_a_packed_file_in_another_encoding_makes_it_readable(wor
     [("a.csv", "jq x a.csv"), ("a.csv.gz", "zcat a.csv.gz | jq x"), ("a.jsonl.zst", "zstdcat a.jsonl.zst | jq x")],
 )
 def test_a_command_is_given_what_a_file_holds_unpacked(name: str, expected: str) -> None:
-    assert piped("jq x", f"/somewhere/{name}") == expected
+    assert pipe_command("jq x", f"/somewhere/{name}") == expected
 
 
 def test_a_packed_list_is_unpacked_before_jq_reads_it(world: World) -> None:

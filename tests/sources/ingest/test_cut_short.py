@@ -28,8 +28,8 @@ class Killing:
     name = "killing"
     holds: Literal["samples", "labels"] = "samples"
 
-    def read(
-        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime
+    def read_batches(
+        self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: object = None
     ) -> Iterator[Batch | Problem]:
         raise Killed
         yield  # a generator, as sources are

@@ -31,9 +31,9 @@ ERRORS = [
 ]
 STEPS = [
     "map_streams",
-    "take",
+    "merge_staged",
     "take_back_conflicting",
-    "quarantine",
+    "quarantine_rows",
     "rewrite_samples",
     "remember_words",
     "write_cursor",
@@ -122,7 +122,7 @@ def test_an_ingest_tried_again_leaves_what_one_without_an_error_leaves(
 def test_whatever_the_error_no_row_is_lost_or_counted_elsewhere(
     world: World, monkeypatch: pytest.MonkeyPatch, unfailed: dict[bool, dict[str, Any]], error: Exception
 ) -> None:
-    fail_once(monkeypatch, ingesting, "take", error, after=True)
+    fail_once(monkeypatch, ingesting, "merge_staged", error, after=True)
     assert left_after(world, monkeypatch, together=False) == unfailed[False]
 
 
@@ -197,7 +197,9 @@ def renew_all(world: World, registry: Registry) -> None:
     )
 
 
-@pytest.mark.parametrize(("act", "module", "step"), [(retry_all, retry, "take"), (renew_all, renewal, "store_notes")])
+@pytest.mark.parametrize(
+    ("act", "module", "step"), [(retry_all, retry, "merge_staged"), (renew_all, renewal, "store_notes")]
+)
 def test_other_transactions_give_the_registry_back_too(
     make_world: MakeWorld,
     monkeypatch: pytest.MonkeyPatch,

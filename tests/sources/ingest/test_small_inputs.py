@@ -25,14 +25,14 @@ LABELS = '[[model.source]]\npath = "in/*"\n[[model.source]]\nname = "late"\npath
 def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """The numbers of files of the batches that are tried."""
     sizes: list[int] = []
-    ingest = pull_module.ingest  # type: ignore[attr-defined]  # the name that is patched
+    ingest = pull_module.ingest_batch  # type: ignore[attr-defined]  # the name that is patched
 
     def counted(*arguments: Any, **named: Any) -> Any:
         sizes.append(next(each.files for each in arguments if isinstance(each, Batch)))
         return ingest(*arguments, **named)
 
     with monkeypatch.context() as patched:
-        patched.setattr(pull_module, "ingest", counted)
+        patched.setattr(pull_module, "ingest_batch", counted)
         yield sizes
 
 

@@ -70,7 +70,7 @@ def test_damaged_files_are_told_and_all_others_are_taken(
 def test_what_taking_one_file_raises_stops_no_other(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, error: Exception, place: int
 ) -> None:
-    real = pull_module.ingest  # type: ignore[attr-defined]  # the name that is patched
+    real = pull_module.ingest_batch  # type: ignore[attr-defined]  # the name that is patched
 
     def ingest(*arguments: Any, **named: Any) -> Any:
         batch = next(each for each in arguments if isinstance(each, Batch))
@@ -78,7 +78,7 @@ def test_what_taking_one_file_raises_stops_no_other(
             raise error
         return real(*arguments, **named)
 
-    monkeypatch.setattr("monitor.sources.pull.ingest", ingest)
+    monkeypatch.setattr("monitor.sources.pull.ingest_batch", ingest)
 
     def files(world: World, number: int) -> None:
         rng = np.random.default_rng([place, number])

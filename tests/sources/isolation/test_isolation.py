@@ -11,10 +11,10 @@ import duckdb
 import pytest
 
 from monitor.model import FileSetAside
-from monitor.sources.ingest.ingest import ingest as ingest_batch
+from monitor.sources.ingest.ingest import ingest_batch as ingest_batch
 from monitor.sources.isolation import alone, patience
 from monitor.sources.isolation.journal import JOURNAL, Entry, Journal
-from monitor.sources.isolation.set_aside import load_set_aside, release, take_up_journal
+from monitor.sources.isolation.set_aside import load_set_aside, release_files, take_up_journal
 from monitor.sources.pulled import Pulled
 from tests.worlds.poison import FUZZED, MEMORY, POISON, flat_list, poison_readers, text_bomb
 from tests.worlds.store import HOUR, NOW, World, a_row, model_of, write_csv, write_json_lines, write_parquet
@@ -170,9 +170,9 @@ def test_a_file_that_changes_is_read_again_and_one_that_is_gone_is_forgotten(tmp
 def test_a_file_that_is_let_go_or_gets_more_memory_is_tried_again(tmp_path: Path) -> None:
     world = world_of(tmp_path)
     _set_aside(world)
-    assert release(world.connection, "m", "other", None) == 0
-    assert release(world.connection, "m", None, "other.jsonl") == 0
-    assert release(world.connection, "m", "samples", None) == 1
+    assert release_files(world.connection, "m", "other", None) == 0
+    assert release_files(world.connection, "m", None, "other.jsonl") == 0
+    assert release_files(world.connection, "m", "samples", None) == 1
     (told,) = world.take().problems
     assert told.news
     assert aside(world) == []
@@ -195,7 +195,7 @@ def ingesting(monkeypatch: pytest.MonkeyPatch) -> list[Exception | None]:
             raise raised[0]
         return real(*arguments, **named)
 
-    monkeypatch.setattr("monitor.sources.pull.ingest", ingest)
+    monkeypatch.setattr("monitor.sources.pull.ingest_batch", ingest)
     return raised
 
 
@@ -258,7 +258,7 @@ def test_a_half_written_file_is_tried_every_cycle_and_never_set_aside(
 def _ended_over(world: World, *paths: Path) -> None:
     """As a process leaves the journal that was killed while it read these."""
     items = {str(path): f"{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in paths}
-    Journal(world.base / "state" / JOURNAL).note(Entry("m", "samples", items))
+    Journal(world.base / "state" / JOURNAL).note_entry(Entry("m", "samples", items))
 
 
 @pytest.mark.parametrize(("name", "by"), [("killer.csv", "SIGKILL"), ("crasher.csv", "SIGSEGV")])
@@ -312,7 +312,7 @@ def test_a_statement_that_never_ends_is_interrupted_and_stops_no_other_file(
             )
         return real(*arguments, **named)
 
-    monkeypatch.setattr("monitor.sources.pull.ingest", ingest)
+    monkeypatch.setattr("monitor.sources.pull.ingest_batch", ingest)
     world = world_of(tmp_path)
     for name in ("a", "bad", "z"):
         write_parquet(world.base / "in" / f"{name}.parquet", [a_row(name)])
@@ -331,7 +331,7 @@ def test_files_that_were_read_when_calwatch_was_killed_are_read_in_their_order_a
     world.take()
     assert world.rows("SELECT score FROM samples") == [(0.3,)]
     assert world.one("SELECT count(*) FROM files_set_aside") == 0
-    assert Journal(world.base / "state" / JOURNAL).left() is None
+    assert Journal(world.base / "state" / JOURNAL).load_entry() is None
 
 
 def test_a_file_over_which_calwatch_ends_again_and_again_waits_and_is_not_blamed_where_others_can_read_it(
@@ -344,7 +344,7 @@ def test_a_file_over_which_calwatch_ends_again_and_again_waits_and_is_not_blamed
 
     def crash(*over: Path, now: datetime = NOW) -> None:
         _ended_over(world, *over)
-        take_up_journal(world.connection, Journal.beside(world.connection), now)
+        take_up_journal(world.connection, Journal.beside_database(world.connection), now)
 
     for _ in range(5):  # together with others no file is to blame, however often
         crash(*paths)
@@ -374,7 +374,7 @@ def test_a_file_is_read_however_often_calwatch_ended_over_several_and_less_than_
     write_parquet(path, [a_row("good")])
     for _ in range(alone):
         _ended_over(world, path)
-        take_up_journal(world.connection, Journal.beside(world.connection), NOW)
+        take_up_journal(world.connection, Journal.beside_database(world.connection), NOW)
     assert world.take().problems == []
     assert taken(world) == {"good"}
 

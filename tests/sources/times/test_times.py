@@ -63,7 +63,7 @@ def moments(zone: str) -> list[datetime]:
         utc("1971-01-01") + timedelta(microseconds=int(each)) for each in draw.integers(0, 1_700_000_000_000_000, 300)
     ]
     around = [
-        fold.local(minutes * 60)
+        fold.local_time(minutes * 60)
         for fold in zone_of(zone).folds
         if 1995 < fold.year < 2025  # Python and DuckDB may have rules of different years for what is to come
         for minutes in range(-70, 140, 10)

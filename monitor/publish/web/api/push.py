@@ -19,7 +19,7 @@ from monitor.config.settings import Config, Model
 from monitor.config.settings import Source as SourceConfig
 from monitor.model.errors import StoreError
 from monitor.sources.formats.layout import Needs
-from monitor.sources.inbox import Inbox, Receipt, look_at, receipt_of
+from monitor.sources.inbox import Inbox, Receipt, inspect_push, receipt_of
 from monitor.sources.push_body import JSON, LINES, MEDIA, MEGABYTE, demand_modest, write_rows
 from monitor.sources.waitlist import Waitlist
 from monitor.store.blame import first_line
@@ -104,7 +104,7 @@ class Desk:
                 if known is not None:
                     return known, False
                 _demand_room(waits, len(push.body), config)
-                written = inbox.temporary(secrets.token_hex(8) + _suffix(push.media))
+                written = inbox.temporary_path(secrets.token_hex(8) + _suffix(push.media))
             with self._unpacking:  # one at a time: each may take a few times its size
                 write_rows(push.media, push.body, written)
                 _look_once(inbox, push, written)
@@ -113,7 +113,7 @@ class Desk:
                 if known is not None:
                     return known, False
                 _demand_room(waits, written.stat().st_size, config)
-                put = waits.put(written, push.id, push.digest, self.now())
+                put = waits.add_push(written, push.id, push.digest, self.now())
         except OSError as error:
             log.error("push not written", model=push.model.name, problem=str(error))
             raise HTTPException(507, f"cannot be written: {error.strerror}; send it again later") from error
@@ -125,12 +125,12 @@ class Desk:
     def receipt(self, inbox: Inbox, push_id: str) -> Receipt | None:
         """What is known of a push. Raises StoreError when its receipt is damaged."""
         with self._lock:
-            return self._waitlist(inbox).receipt(push_id)
+            return self._waitlist(inbox).find_receipt(push_id)
 
     def _waitlist(self, inbox: Inbox) -> Waitlist:
         """Made at the first look, when nothing is being written yet: what a crash left half written goes."""
         if inbox.directory not in self._waitlists:
-            inbox.sweep()
+            inbox.sweep_leftovers()
             self._waitlists[inbox.directory] = Waitlist(inbox)
         return self._waitlists[inbox.directory]
 
@@ -142,7 +142,7 @@ def _suffix(media: str) -> str:
 def _known(waits: Waitlist, push: Push) -> Receipt | None:
     """The receipt of the same push sent before; one that was refused may be tried again."""
     try:
-        held = waits.receipt(push.id)
+        held = waits.find_receipt(push.id)
     except StoreError:  # its receipt is damaged: taken once more, its rows count once
         return None
     if held is None or held.state == "refused":
@@ -158,7 +158,7 @@ def _demand_room(waits: Waitlist, size: int, config: Config) -> None:
     def full(files: int, held: int) -> bool:
         return files >= server.max_inbox_files or held + size > server.max_inbox_megabytes * MEGABYTE
 
-    if full(*waits.load()) and full(*(found := waits.load_exact())):
+    if full(*waits.count_waiting()) and full(*(found := waits.count_waiting_exactly())):
         files, held = found
         wait = max(1, int(config.monitor.cycle.total_seconds()))
         raise HTTPException(
@@ -186,7 +186,7 @@ def _demand_readable(push: Push, path: Path) -> None:
         return  # line by line; bad ones are set aside with their place
     with duckdb.connect(config={"memory_limit": "256MB", "threads": 1}) as connection:
         try:
-            found = look_at(connection, path, push.source, push.model.slices, Needs.of(push.model))
+            found = inspect_push(connection, path, push.source, push.model.slices, Needs.of(push.model))
         except (
             duckdb.Error
         ) as error:  # out of memory, or a mistake in DuckDB: of this body alone, on a connection of its own

@@ -1,6 +1,7 @@
 """What a renewal of stored rows changed, in words."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from operator import add
 
 import duckdb
 
@@ -17,17 +18,14 @@ class Counts:
     """Rows whose outcome changed, those of them that have none any more, rows that became one with another, and identities
     of which such rows predicted differently. ``waiting``: labelled rows without an outcome, as nothing says what it is."""
 
-    judged: int = 0
+    rederived: int = 0
     unlabelled: int = 0
     merged: int = 0
     differing: int = 0
     waiting: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            self.judged + other.judged, self.unlabelled + other.unlabelled, self.merged + other.merged,
-            self.differing + other.differing, self.waiting + other.waiting,
-        )  # fmt: skip
+        return Counts(*map(add, astuple(self), astuple(other)))
 
 
 def tell_renewal(
@@ -44,7 +42,7 @@ def tell_renewal(
 
 
 def _outcomes(model: Model, counts: Counts) -> list[str]:
-    if not counts.judged:
+    if not counts.rederived:
         return []
     if model.task is not Task.BINARY:
         how = "the label names the predicted class, compared as values"
@@ -52,7 +50,7 @@ def _outcomes(model: Model, counts: Counts) -> list[str]:
         how = f'the label is positive = "{model.positive}"'
     else:
         how = "the label is 1 or true"
-    text = f"Outcomes of {counted(counts.judged, 'stored sample')} follow from their labels anew: {how}"
+    text = f"Outcomes of {counted(counts.rederived, 'stored sample')} follow from their labels anew: {how}"
     if counts.unlabelled:
         text += f"; {counts.unlabelled:,} of them have none now, and count as unlabelled"
         if model.task is not Task.BINARY:
@@ -94,7 +92,7 @@ def _slices(slices: SlicesRenewed) -> list[str]:
 
 
 def _calibrators(connection: duckdb.DuckDBPyConnection, model: Model, counts: Counts) -> list[str]:
-    if not counts.judged:
+    if not counts.rederived:
         return []
     rows = connection.execute(
         "SELECT scope FROM serving WHERE model = $model AND until IS NULL AND calibrator <> '' ORDER BY scope",
