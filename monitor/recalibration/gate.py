@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from monitor.model import Slice
 from monitor.model.reasons import Code, Reason
 from monitor.model.samples import Samples
-from monitor.model.words import tell_reasons
 from monitor.statistics.arrays import Floats, Ints
 from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.calibration.reliability import reliability
@@ -92,11 +91,6 @@ class Verdict:
     improvement: Improvement | None = None
     worst_slice: SliceImprovement | None = None
     slices_judged: int = 0
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Return a sentence for each reason."""
-        return tell_reasons(self.why)
 
 
 def split_in_time(samples: Samples, fraction: float = 0.6) -> tuple[Samples, Samples]:

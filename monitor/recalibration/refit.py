@@ -61,11 +61,6 @@ class Refit:
     bars_after: tuple[tuple[float | None, ...], ...] = ()  # and as the candidate scores them
 
     @property
-    def reasons(self) -> tuple[str, ...]:
-        """Return a sentence for each reason."""
-        return tell_reasons(self.why)
-
-    @property
     def threshold(self) -> ThresholdInUse | None:
         """The threshold over all samples; None where none was asked for."""
         return self.decided[0].threshold if self.decided else None

@@ -9,7 +9,6 @@ import numpy as np
 from monitor.model.methods import METHOD_NAMES, METHODS, method_named
 from monitor.model.reasons import Code, Reason
 from monitor.model.samples import Samples
-from monitor.model.words import tell_reasons
 from monitor.recalibration.fit_cells import ON_SCORES, ByOutcome, fit_by_outcome, fit_from_cells
 from monitor.recalibration.methods import Calibrator, part_of
 from monitor.statistics.arrays import Floats, Ints
@@ -28,11 +27,6 @@ class Selection:
     calibrator: Calibrator
     why: tuple[Reason, ...]
     log_loss: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Return a sentence for each reason."""
-        return tell_reasons(self.why)
 
 
 def select_calibrator(method: str, samples: Samples, *, folds: int = 5, confidence: float = 0.95) -> Selection:

@@ -139,7 +139,7 @@ def _guess(found: Agreement, classes: Sequence[str], names: Sequence[str]) -> tu
     for order, how in (
         (sorted(class_names(classes, found.width)), "which is sorted alphabetically"),
         (
-            sorted(classes, key=_by_number) if classes and all(map(_is_number, classes)) else [],
+            sorted(classes, key=int) if all(name.isascii() and name.isdigit() for name in classes) else [],
             "which is sorted by number",
         ),
         ([str(int(number) + 1) for number in numbers] if not classes else [], "which counts from 1"),
@@ -149,14 +149,6 @@ def _guess(found: Agreement, classes: Sequence[str], names: Sequence[str]) -> tu
         if order and _hits(found, order) >= ENOUGH * found.rows:
             return order, how
     return None, ""
-
-
-def _is_number(name: str) -> bool:
-    return name.isascii() and name.isdigit()
-
-
-def _by_number(name: str) -> int:
-    return int(name)
 
 
 def _hits(found: Agreement, order: Sequence[str]) -> int:
