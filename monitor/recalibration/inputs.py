@@ -77,11 +77,14 @@ def gather_inputs(store: ModelStore, job: Job, now: datetime, end: datetime) -> 
         fitted = [slice_id for slice_id in covered if slice_id not in left_out]
         counted = load_fit_cells(store, version, fitted, loaded.samples, first)
     served = _served_apart(store.registry, job.scope, [*charge, job.scope])
-    told = (*served, *left, *(() if counted is None else (_on_counted(counted, model),)))
+    notes = [*loaded.notes, *served, *left]
+    if counted is not None:
+        span = {"start": counted.start, "end": counted.border, "bucket": model.bucket}
+        notes.append(Reason.of(Code.SAMPLES_AS_COUNTED, samples=counted.n, **span))
     since = Reason.of(Code.SAMPLES_SINCE, start=start, is_onset=start == job.onset)
     standing = [one for one in load_thresholds(store.connection, model.name) if one.scope == job.scope and not one.per]
     return RefitInputs(
-        model, job.scope, loaded.samples, loaded.slices, charge, now, (since, *loaded.notes, *told), apart,
+        model, job.scope, loaded.samples, loaded.slices, charge, now, (since, *notes), apart,
         standing[0] if standing else None, counted,
     )  # fmt: skip
 
@@ -101,12 +104,6 @@ def load_fit_cells(
     border = find_bucket_start(store, datetime.fromtimestamp(float(divide), UTC))
     starts, cells = load_bucket_cells(store, version, covered, start, border)
     return FitCells(cells, starts[0], border) if len(starts) >= MIN_UNITS else None
-
-
-def _on_counted(counted: FitCells, model: Model) -> Reason:
-    return Reason.of(
-        Code.SAMPLES_AS_COUNTED, samples=counted.n, start=counted.start, end=counted.border, bucket=model.bucket
-    )
 
 
 def _served_apart(registry: Registry, scope: Slice, scopes: list[Slice]) -> tuple[Reason, ...]:

@@ -182,20 +182,10 @@ class Cells:
         each = _column(weight, rows, 1.0, "weight")
         clipped = np.clip(scores, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
         log_loss = -(xlogy(hits, clipped) + xlog1py(count - hits, -clipped))
-        sums = np.stack(
-            [
-                count,
-                count * scores,
-                hits,
-                count * scores**2,
-                hits * scores,
-                log_loss,
-                each * count,
-                each * count * scores,
-                each * hits,
-            ]
-        )
-        return cls._of(_units(unit, rows), bin_of(scores), sums).merge()
+        return cls(
+            _units(unit, rows), bin_of(scores), count, count * scores, hits, count * scores**2, hits * scores, log_loss,
+            each * count, each * count * scores, each * hits,
+        ).merge()  # fmt: skip
 
     def merge(self) -> "Cells":
         """One row per (unit, bin), in that order."""

@@ -106,11 +106,7 @@ def load_window_cells(store: ModelStore, start: datetime, end: datetime) -> Wind
     """Sums over the buckets in [start, end), per version and shown slice."""
     span = {"model_id": store.model_id, "start": make_naive(start), "end": make_naive(end)}
     found = store.execute(statement("window_cells"), span).fetchnumpy()
-    versions = dict(
-        store.execute(
-            "SELECT stream_id, version FROM streams WHERE model_id = $model_id", {"model_id": store.model_id}
-        ).fetchall()
-    )
+    versions = store.load_versions()
     finest_of_id = {slice_id: finest for finest, slice_id in store.registry.slices.items()}
     pairs, own_unit = np.unique(
         found["version_key"].astype(np.int64) << 32 | found["slice_id"].astype(np.int64), return_inverse=True

@@ -59,11 +59,11 @@ def map_streams(store: ModelStore, now: datetime) -> list[Problem]:
         store.execute(
             "CREATE OR REPLACE TEMP TABLE stream_keys (version VARCHAR, calibrator VARCHAR, kept VARCHAR, stream_id INTEGER)"
         )
-    folded = [
-        *_folded(store.connection, model, "version", (versions, counts, 0), now),
-        *_folded(store.connection, model, "calibrator", (calibrators, counts, 1), now),
+    return [
+        *_note_streams(store, "version", (versions, counts, 0), now),
+        *_note_streams(store, "calibrator", (calibrators, counts, 1), now),
+        *_note_slices(store, now),
     ]
-    return [*folded, *_folded_slices(store, now)]
 
 
 _Counts = Mapping[tuple[str, str], int]  # rows by (version, calibrator)
@@ -108,29 +108,31 @@ def _enter(
     return numbers
 
 
-def _folded(
-    connection: duckdb.DuckDBPyConnection, model: Model, kind: FoldedKind, found: tuple[Mapping[str, str], _Counts, int],
-    now: datetime,
-) -> list[Problem]:  # fmt: skip
+def _note_streams(
+    store: ModelStore, kind: FoldedKind, found: tuple[Mapping[str, str], _Counts, int], now: datetime
+) -> list[Problem]:
     kept, counts, part = found
     beyond = [value for value, own in kept.items() if own == OTHER != value]
     if not beyond:
         return []
     left_out = set(beyond)
     rows = sum(count for pair, count in counts.items() if pair[part] in left_out)
-    met = FoldedValues(kind, "", model.max_versions, now, now, rows, tuple(beyond))
-    told = note_folded(connection, model.name, met)
-    return [Problem(kind, "values_folded", told_folded(told))] if told else []
+    return _note(store, FoldedValues(kind, "", store.model.max_versions, now, now, rows, tuple(beyond)))
 
 
-def _folded_slices(store: ModelStore, now: datetime) -> list[Problem]:
-    problems = []
-    for dimension, (rows, examples) in store.registry.folded.items():
-        met = FoldedValues("slice", dimension, store.model.max_slice_values, now, now, rows, tuple(examples))
-        told = note_folded(store.connection, store.model.name, met)
-        problems += [Problem(dimension, "values_folded", told_folded(told))] if told else []
-    store.registry.folded = {}
-    return problems
+def _note_slices(store: ModelStore, now: datetime) -> list[Problem]:
+    folded, store.registry.folded = store.registry.folded, {}
+    most = store.model.max_slice_values
+    return [
+        problem
+        for dimension, (rows, examples) in folded.items()
+        for problem in _note(store, FoldedValues("slice", dimension, most, now, now, rows, tuple(examples)))
+    ]
+
+
+def _note(store: ModelStore, met: FoldedValues) -> list[Problem]:
+    begun = note_folded(store.connection, store.model.name, met)
+    return [Problem(met.name or met.kind, "values_folded", told_folded(begun))] if begun else []
 
 
 def load_placeless(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[frozenset[str], frozenset[str]]:

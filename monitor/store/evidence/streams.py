@@ -126,7 +126,7 @@ def _group_id(stream: NDArray[np.integer[Any]], slice_: NDArray[np.integer[Any]]
 
 
 def _moments(found: NDArray[np.datetime64]) -> tuple[datetime, ...]:
-    return tuple(moment.replace(tzinfo=UTC) for moment in found.astype("datetime64[us]").tolist())
+    return tuple(map(make_aware, found.astype("datetime64[us]").tolist()))
 
 
 def calibrator_scopes(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, Slice]:
