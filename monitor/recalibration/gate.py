@@ -31,7 +31,7 @@ def count_bars(score: NDArray[np.float64], samples: Samples) -> tuple[tuple[floa
     """
     held = reliability(*count_cells(score, samples))
     return tuple(
-        (float(place), *(_rounded(float(held[name][0, place])) for name in COLUMNS))
+        (float(place), *(round(v, 6) if math.isfinite(v := float(held[name][0, place])) else None for name in COLUMNS))
         for place in np.flatnonzero(held["samples"][0]).tolist()
     )
 
@@ -43,10 +43,6 @@ def count_cells(score: NDArray[np.float64], samples: Samples) -> tuple[Cells, in
     if samples.depends:
         clusters = Clusters.from_samples(score, None, samples.units(), n=n, positives=positives)
     return Cells.from_samples(score, n=n, positives=positives), 1, clusters
-
-
-def _rounded(value: float) -> float | None:
-    return round(value, 6) if math.isfinite(value) else None
 
 
 Bools = NDArray[np.bool_]

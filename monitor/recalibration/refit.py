@@ -107,11 +107,13 @@ def run_refit(task: RefitInputs, *, calwatch_version: str) -> Refit:
         before=verdict.before, after=verdict.after, reasons=tell_reasons(why),
         logits_are=samples.about_logits.held if chosen.calibrator.needs_logits else "logits",
     )  # fmt: skip
+    # for the whole it may be that nothing stays in charge, which leaves scores as they are
+    stays = in_use.get(scope) or (("", Identity()) if not scope.order else None)
     decided: tuple[ChosenThreshold, ...] = ()
     said: tuple[Reason, ...] = ()
     if verdict.accepted:
         decided, said = choose_thresholds(model, scope, chosen.calibrator, early, last, artefact.id, task.now)
-    elif (stays := _stays(scope, in_use)) is not None and is_choice_due(model, task.standing, stays, last):
+    elif stays is not None and is_choice_due(model, task.standing, stays, last):
         decided, said = choose_thresholds(model, scope, stays[1], early, last, stays[0], task.now)
     last_window = _window(last) if len(last) else None
     before, after = (count_bars(score[~others], judging) for score in (current, candidate))
@@ -146,11 +148,6 @@ def split_windows(
 def mask_slices(samples: Samples, slices: Sequence[Slice], some: Collection[Slice]) -> NDArray[np.bool_]:
     """(N,) whether each sample's finest slice is one of ``some``."""
     return np.isin(samples.slice_index, [index for index, own in enumerate(slices) if own in some])
-
-
-def _stays(scope: Slice, in_use: Mapping[Slice, tuple[str, Calibrator]]) -> tuple[str, Calibrator] | None:
-    """What stays in charge of exactly this scope; for the whole that may be nothing, which leaves scores as they are."""
-    return in_use.get(scope) or (("", Identity()) if not scope.order else None)
 
 
 def current_scores(samples: Samples, slices: Sequence[Slice], in_use: Mapping[Slice, tuple[str, Calibrator]]) -> Floats:
