@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model.wording import first_few
+from monitor.store.sql import statement
 
 ENOUGH = 0.99  # of the rows, below which logits are not used
 _LISTED = 20  # classes that a sentence names in full
@@ -49,12 +50,8 @@ def count_agreement(connection: duckdb.DuckDBPyConnection, classes: Sequence[str
     """Of the good rows of `staged`, whether their logits are as they came or settled. Not for binary tasks, whose
     predicted class goes by a threshold."""
     index = "list_position($classes, predicted_class)" if classes else "TRY_CAST(predicted_class AS INTEGER) + 1"
-    found = connection.execute(
-        f"SELECT predicted_class, list_position(logits, top) - 1, coalesce(logits[{index}] = top, false), max(len(logits)), "
-        "count(*) FROM (SELECT predicted_class, logits, list_max(logits) AS top FROM staged "
-        "WHERE reason IS NULL AND predicted_class IS NOT NULL AND len(logits) > 0) GROUP BY ALL",
-        {"classes": list(classes)} if classes else {},
-    ).fetchall()
+    query = statement("logits_agreement", place=index)
+    found = connection.execute(query, {"classes": list(classes)} if classes else {}).fetchall()
     total = Agreement()
     for predicted, top, agrees, width, count in found:
         total += Agreement({(predicted, top): count}, count if agrees else 0, width)
