@@ -156,9 +156,8 @@ def time_folds(samples: Samples, folds: int) -> Ints:
     np.minimum.at(first_seen, units, samples.observed_at)
     order = np.argsort(first_seen, kind="stable")
     size = np.bincount(units, minlength=count)[order]
-    middle = np.cumsum(size) - size / 2
     fold_of_unit = np.empty(count, dtype=np.int64)
-    fold_of_unit[order] = np.floor(middle * folds / max(len(units), 1)).astype(np.int64)
+    fold_of_unit[order] = _folds(size.astype(np.float64), folds)
     return fold_of_unit[units]
 
 
@@ -235,7 +234,7 @@ def select_calibrator_from_cells(method: str, cells: Cells, *, folds: int = 5, c
 
 
 def _folds(count: Floats, folds: int) -> Ints:
-    """(units,) fold of each bucket, by the samples before its middle."""
+    """(units,) fold of each bucket or group, in the order of time, by the samples before its middle."""
     middle = np.cumsum(count) - count / 2
     fold: Ints = np.floor(middle * folds / max(count.sum(), 1.0)).astype(np.int64)
     return fold

@@ -67,13 +67,23 @@ def ratio(above: Floats, below: Floats, otherwise: float = np.nan) -> Floats:
 
 
 def concatenate_columns(parts: Sequence[Columns]) -> Columns:
-    """Return the rows of all parts, at least one, one after another."""
+    """Return the rows of all parts, at least one, one after another.
+
+    >>> from monitor.statistics.cells import Cells
+    >>> concatenate_columns([Cells.from_samples([0.2], [0]), Cells.from_samples([0.9], [1])]).outcome.tolist()
+    [0.0, 1.0]
+    """
     kind = type(parts[0])
     joined: Columns = kind(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(kind)))
     return joined
 
 
 def pick_rows(columns: Columns, rows: NDArray[np.bool_] | Ints) -> Columns:
-    """Return the rows that a mask or indices pick."""
+    """Return the rows that a mask or indices pick.
+
+    >>> from monitor.statistics.cells import Cells
+    >>> pick_rows(Cells.from_samples([0.2, 0.9], [0, 1]), np.array([False, True])).outcome.tolist()
+    [1.0]
+    """
     picked: Columns = type(columns)(*(getattr(columns, each.name)[rows] for each in fields(columns)))
     return picked

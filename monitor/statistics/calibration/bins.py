@@ -238,7 +238,12 @@ class _Level:
 
 
 def sum_levels(clusters: Clusters, units: int) -> tuple[Floats, Floats]:
-    """Return (groups, squared residuals), each (units, 16): all bins together, then each bin; other units are left out."""
+    """Return (groups, squared residuals), each (units, 16): all bins together, then each bin; other units are left out.
+
+    >>> groups, squares = sum_levels(Clusters.from_samples([0.9, 0.9], [1, 0], group=["a", "b"]), 1)
+    >>> groups[0, [0, 14]].tolist(), squares[0, [0, 14]].round(2).tolist()
+    ([2.0, 2.0], [0.82, 0.82])
+    """
     inside = (clusters.unit >= 0) & (clusters.unit < units)
     slot = (clusters.unit * (SCORE_BINS + 1) + clusters.score_bin - ALL_BINS)[inside]
     size = units * (SCORE_BINS + 1)

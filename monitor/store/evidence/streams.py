@@ -250,10 +250,8 @@ def versions_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: 
 
 def calibrators_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime) -> set[tuple[str, str]]:
     """(version, calibrator) pairs with a sample, labelled or not, in a bucket from ``since`` on."""
-    rows = connection.execute(
-        statement("evidence_scorers"), {"model_id": model_id, "since": make_naive(since)}
-    ).fetchall()
-    return {(version, calibrator) for version, calibrator in rows}
+    span = {"model_id": model_id, "since": make_naive(since)}
+    return set(connection.execute(statement("evidence_scorers"), span).fetchall())
 
 
 def forget_from(
