@@ -14,10 +14,10 @@ from tests.documents import write_generated
 def metrics_table() -> str:
     """One Markdown table over all metric families with their HELP texts."""
     instruments = Instruments(CollectorRegistry())
-    instruments.expect("m", sources=["s"], rules=["r"], quarantine_reasons=["q"], problem_reasons=["p"])
-    instruments.job_finished("m", "recalibrate", "promoted", 1.0)
-    instruments.stage("m", "pull")
-    instruments.reloaded(True, datetime(2026, 1, 1, tzinfo=UTC))
+    instruments.expect_model("m", sources=["s"], rules=["r"], quarantine_reasons=["q"], problem_reasons=["p"])
+    instruments.record_job("m", "recalibrate", "promoted", 1.0)
+    instruments.time_stage("pull")
+    instruments.record_reload(True, datetime(2026, 1, 1, tzinfo=UTC))
     families = {family.name: family for family in instruments.collect()}
     suffix = {"counter": "_total"}
     live = {name + suffix.get(family.type, ""): family.documentation for name, family in families.items()}

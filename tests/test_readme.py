@@ -15,7 +15,7 @@ from monitor.cli.app import app
 from monitor.config.actions import ALERT_EVENTS, JOB_EVENTS
 from monitor.config.reference import configuration_table, methods_table, rules_table
 from monitor.config.settings import load_config, parse_config
-from monitor.engine.backtest import play
+from monitor.engine.backtest import play_history
 from monitor.jobs.actions.webhook import signature
 from monitor.model import COUNTS, METRICS, RuleKind
 from monitor.model.problems import PROBLEM_REASONS
@@ -34,7 +34,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDB
     """The snapshot of the demo's days around the haze, opened as ops would."""
     state = tmp_path_factory.mktemp("readme") / "state"
     config = load_config(ROOT / "monitor" / "cli" / "demo" / "calwatch.toml")
-    play(config, state, datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 8, tzinfo=UTC), timedelta(hours=12))
+    play_history(config, state, datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 8, tzinfo=UTC), timedelta(hours=12))
     with duckdb.connect(str(state / SNAPSHOT), read_only=True) as connection:
         yield connection
 

@@ -13,18 +13,18 @@ import pytest
 
 from monitor.cli.output import tell_refits
 from monitor.jobs.actions.delivery import Delivery
-from monitor.jobs.actions.message import Known, message_of
-from monitor.jobs.requests import leave
+from monitor.jobs.actions.message import EventContext, message_of
+from monitor.jobs.requests import leave_request
 from monitor.jobs.runners import InlineRunner
 from monitor.model import Alert, AlertState, Code, Job, JobState, Slice, tell_reason, words
 from monitor.model.reasons import ABSENCES, BY_HAND, CHOSEN, VERDICTS, Reason, Trigger, TriggerKind, Verdict
 from monitor.model.refits import RefitRecord, RollbackOrder, SampleSpan, job_of
 from monitor.model.words import SENTENCES, TRIGGERS, restore_reason, tell_trigger
-from monitor.publish.report.gather import Report, gather
+from monitor.publish.report.collect import Report, collect_report
 from monitor.publish.report.page import _by_reason
-from monitor.publish.report.words import standing
+from monitor.publish.report.words import name_state
 from monitor.publish.web import filters
-from monitor.publish.web.pages.advice import advice
+from monitor.publish.web.pages.advice import make_advice
 from monitor.statistics.thresholds.policies import promised_rate
 from monitor.store import readings as rows
 from monitor.store.published.queries import Snapshot
@@ -99,20 +99,20 @@ def play(base: Path) -> Any:
             told = held.tick(now)
             assert told.failed == {}
             jobs.extend(told.jobs["m"])
-            alerts.extend(told.judged["m"].changed)
+            alerts.extend(told.rule_results["m"].changed)
 
         state = held.cycle.config.state_dir
-        leave(state, "m", "recalibrate", Slice(), BEGAN + HOUR)
+        leave_request(state, "m", "recalibrate", Slice(), BEGAN + HOUR)
         tick(BEGAN + HOUR)  # too few samples
         held.arrive(BEGAN, NOW, 3000, temperature=3.0)
         tick(NOW)
-        leave(state, "m", "recalibrate", Slice(), NOW + HOUR)
+        leave_request(state, "m", "recalibrate", Slice(), NOW + HOUR)
         tick(NOW + HOUR)  # nothing left to mend
         for hour in range(6, 25, 6):  # the drift is gone, but for one corner: what was promoted does worse
             held.arrive(NOW + (hour - 6) * HOUR, NOW + hour * HOUR, 600, planted={("c3", "night"): 0.2})
             tick(NOW + hour * HOUR)
         tick(NOW + 2 * DAY)  # silence
-        leave(state, "m", "rollback", Slice(), NOW + 2 * DAY)
+        leave_request(state, "m", "rollback", Slice(), NOW + 2 * DAY)
         tick(NOW + 2 * DAY + HOUR)  # nothing to roll back
         deliveries = [job for job in rows.load_jobs(held.connection, "m") if job.kind == "action"]
         return _seen(held, jobs, alerts, deliveries)
@@ -121,7 +121,7 @@ def play(base: Path) -> Any:
 def _seen(held: Line, jobs: list[Job], alerts: list[Alert], deliveries: list[Job]) -> Any:
     status = held.tick(NOW + 2 * DAY + 2 * HOUR).published.models[0]
     with Snapshot(held.cycle.config.state_dir) as snapshot:
-        report = gather(snapshot, "m")
+        report = collect_report(snapshot, "m")
         firing = snapshot.firing_alerts()
     seen = {
         "alerts": [_of_alert(alert) for alert in alerts], "standing": [_of_alert(alert) for alert in status.alerts],
@@ -130,8 +130,8 @@ def _seen(held: Line, jobs: list[Job], alerts: list[Alert], deliveries: list[Job
         "thresholds": [(each.threshold, each.kept, each.why.code, each.why.values) for each in status.thresholds],
         "report": _of_report(report), "firing": [(row["code"], json.loads(row["facts"]), row["onset"]) for row in firing],
         "advice": [_of_advice(status, alert) for alert in status.alerts],
-        "page": [(filters.began(alert), filters.why(alert) != "") for alert in status.alerts],
-        "changes": _sorted(filters.change(job) for job in status.jobs),
+        "page": [(filters.has_untold_onset(alert), filters.explain_alert(alert) != "") for alert in status.alerts],
+        "changes": _sorted(filters.describe_change(job) for job in status.jobs),
     }  # fmt: skip
     return _named_in_order(json.loads(json.dumps(seen, default=str)))
 
@@ -173,21 +173,21 @@ def _of_payload(payload: Mapping[str, Any]) -> Any:
 def _of_message(held: Line, job: Job) -> Any:
     assert job.payload is not None
     config = held.cycle.config
-    told = message_of(Delivery(config.action[0], job.payload, job.id, 1, NOW, config.base), Known())
+    told = message_of(Delivery(config.action[0], job.payload, job.id, 1, NOW, config.base), EventContext())
     advice_ = [text for name, text in told.facts if name in ("to do", "calwatch did")]
     return told.title, [name for name, _ in told.facts], told.colour, told.thread, advice_
 
 
 def _of_report(report: Report) -> Any:
     return {
-        "standing": standing(report), "alerts": len(report.alerts), "refits": len(report.refits),
+        "standing": name_state(report), "alerts": len(report.alerts), "refits": len(report.refits),
         "rejected": sorted(count for count, _, _ in _by_reason(report)),
         "bars": [(len(each.before), len(each.after)) for each in report.refits],
     }  # fmt: skip
 
 
 def _of_advice(status: Any, alert: Alert) -> Any:
-    found = advice(status, alert.slice, None)
+    found = make_advice(status, alert.slice, None)
     return found and (len(found.deeds), found.more, found.command)
 
 
@@ -291,16 +291,16 @@ def test_records_of_refits_and_orders_of_rollbacks_come_back_from_details() -> N
     record = RefitRecord(
         "c1", "temperature", {"temperature": 1.5}, {"ece": 0.1}, {"ece": None}, span, span, None, 0.8, ((1.0, 9.0),), ()
     )
-    assert RefitRecord.of(json.loads(json.dumps(record.as_details))) == record
-    assert RefitRecord.of({"to": "c0"}) is None
-    old = RefitRecord.of({"calibrator": "c1", "method": "platt", "before": {}, "after": {}})
+    assert RefitRecord.from_details(json.loads(json.dumps(record.as_details))) == record
+    assert RefitRecord.from_details({"to": "c0"}) is None
+    old = RefitRecord.from_details({"calibrator": "c1", "method": "platt", "before": {}, "after": {}})
     assert old is not None
     assert (old.gate, old.bars_before, old.threshold) == (None, (), None)
     order = RollbackOrder("c0", "c1", Reason.of(Code.ROLLED_BACK, present="c1", target="c0"))
-    assert RollbackOrder.of(json.loads(json.dumps(order.as_details))) == order
-    assert RollbackOrder.of({}) == RollbackOrder()
+    assert RollbackOrder.from_details(json.loads(json.dumps(order.as_details))) == order
+    assert RollbackOrder.from_details({}) == RollbackOrder()
     assert order.as_details["why"] == "rolled back from c1 to c0", "in words too, for whoever reads details"
-    told = RollbackOrder.of({"why": "calibrator c1 does worse", "expected": "c1"}).why
+    told = RollbackOrder.from_details({"why": "calibrator c1 does worse", "expected": "c1"}).why
     assert told is not None
     assert tell_reason(told) == "calibrator c1 does worse", "of an earlier release, whose job waits in the queue"
 

@@ -33,7 +33,7 @@ def draw_png(chart: str, *values: object) -> bytes:
     """Draw one chart as PNG in a process that ends with it. Raises ChartError as ``Drawer`` does."""
     drawer = Drawer(timeout=TIMEOUT)
     try:
-        return drawer.draw("png", chart, *values)
+        return drawer.draw_chart("png", chart, *values)
     finally:
         drawer.close()
 
@@ -48,11 +48,11 @@ class Drawer:
         self._ended: int | None = None  # the exit code of the newest that has ended
         self._turn = threading.Lock()
 
-    def svg(self, chart: str, *values: object, **options: object) -> bytes:
+    def draw_svg(self, chart: str, *values: object, **options: object) -> bytes:
         """Draw the chart as SVG; see ``draw``."""
-        return self.draw("svg", chart, *values, **options)
+        return self.draw_chart("svg", chart, *values, **options)
 
-    def draw(self, form: Form, chart: str, *values: object, **options: object) -> bytes:
+    def draw_chart(self, form: Form, chart: str, *values: object, **options: object) -> bytes:
         """Return the picture of the chart named ``chart`` in ``monitor.charts.charts``, of these values.
 
         Raises ChartError when it cannot be drawn in time, or at all.

@@ -40,10 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=arguments, prog_name="calwatch", standalone_mode=True)
     except (ConfigError, UsageError) as error:
-        console.fail(error.message, error.hint)
+        console.print_error(error.message, error.hint)
         sys.exit(EXIT_MISUSE)
     except CalwatchError as error:
-        console.fail(error.message, error.hint)
+        console.print_error(error.message, error.hint)
         sys.exit(EXIT_FAILED)
     except RuntimeError as error:
         from monitor.store.connection import is_ctrl_c
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _version(asked: bool) -> None:
     if asked:
-        console.say(f"calwatch {__version__}")
+        console.print_line(f"calwatch {__version__}")
         raise typer.Exit
 
 
@@ -77,10 +77,10 @@ def demo(
 ) -> None:
     """The whole loop on bundled real data; nothing to configure."""
     from monitor.cli.demo.play import play_demo
-    from monitor.cli.demo.story import tell
+    from monitor.cli.demo.story import tell_story
 
     played = play_demo(directory)
-    tell(played, directory)
+    tell_story(played, directory)
     if played.failures:
         raise CalwatchError("\n".join(played.failures), "the demo should not fail: please report it with these lines")
     if serve:
@@ -97,35 +97,35 @@ app.command()(init)
 @app.command()
 def check(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Configuration, rules and the first rows of the sources: every mistake at once."""
-    from monitor.engine.check.apart import check_apart
-    from monitor.engine.check.check import Checked
-    from monitor.engine.daemon import utc_now
+    from monitor.engine.check.apart import check_in_process
+    from monitor.engine.check.check import CheckResult
+    from monitor.engine.clock import utc_now
 
     try:
-        found = check_apart(config, utc_now())
+        found = check_in_process(config, utc_now())
     except ConfigError as error:
         if not json:
             raise
-        found = Checked(error.mistakes, [], [], "")
+        found = CheckResult(error.mistakes, [], [], "")
     if json:
-        console.as_json(
+        console.print_json(
             {
                 "mistakes": found.mistakes, "suspicions": found.suspicions, "notes": found.notes, "sources": found.sources,
             }
         )  # fmt: skip
         raise typer.Exit(EXIT_MISUSE if found.mistakes else EXIT_FAILED if found.suspicions else 0)
     for line in found.sources:
-        console.say(line)
+        console.print_line(line)
     for note in found.notes:
-        console.say(f"note: {note}")
+        console.print_line(f"note: {note}")
     for suspicion in found.suspicions:
-        console.say(f"suspicious: {suspicion}")
+        console.print_line(f"suspicious: {suspicion}")
     if found.mistakes:
         raise ConfigError(found.mistakes, found.hint)
     if found.suspicions:
-        console.say(f"{config}: not fine: see what is suspicious above; numbers may come out wrong")
+        console.print_line(f"{config}: not fine: see what is suspicious above; numbers may come out wrong")
         raise typer.Exit(EXIT_FAILED)
-    console.say(f"{config}: {found.summary}")
+    console.print_line(f"{config}: {found.summary}")
 
 
 @app.command()
@@ -150,7 +150,7 @@ def once(
     not_read = NotRead.of(tick.pulled)
     firing = [alert for model in tick.published.models for alert in model.alerts if alert.state == "firing"]
     if json:
-        console.as_json(
+        console.print_json(
             {
                 "failed": tick.failed, "snapshot_problem": tick.published.problem,
                 "firing": [{"model": a.model, "rule": a.rule, "slice": a.slice.text, "reason": a.reason} for a in firing],
@@ -161,17 +161,17 @@ def once(
         )  # fmt: skip
     else:
         for alert in firing:
-            console.say(f"firing: {alert.model} {alert.rule} {alert.slice.text}: {alert.reason}")
+            console.print_line(f"firing: {alert.model} {alert.rule} {alert.slice.text}: {alert.reason}")
         for sentence in (*not_read.new, *not_read.aside):
-            console.say(f"not read: {sentence}")
+            console.print_line(f"not read: {sentence}")
         count, alerts = len(tick.published.models), len(firing)
-        console.say(
+        console.print_line(
             f"{count} model{'s' * (count != 1)}, {alerts} alert{'s' * (alerts != 1)} firing, {len(tick.failed)} failed"
         )
     for model, problem in tick.failed.items():
-        console.fail(f'model "{model}": {problem}', "")
+        console.print_error(f'model "{model}": {problem}', "")
     if not_read.read_nothing:
-        console.fail(
+        console.print_error(
             "nothing that was new could be read: see what was not read above", "calwatch check names every mistake"
         )
     if tick.failed or tick.published.problem or not_read.read_nothing:
@@ -206,16 +206,16 @@ def backtest(
     directory = state_dir or Path("calwatch-backtest")
     played = play_apart(loaded, directory, first, last, width)
     if json:
-        console.as_json(backtest_json(played))
+        console.print_json(backtest_json(played))
     else:
         tell_backtest(played, directory)
         if directory.resolve() == loaded.state_dir.resolve():
-            console.say(
+            console.print_line(
                 f"note: that is the state_dir of {config} too, and run and once refuse what was played: before you go live "
                 "name another, or move this one away"
             )
         else:
-            console.say(f"look at it: calwatch status, slices, jobs or report, with --state-dir {directory}")
+            console.print_line(f"look at it: calwatch status, slices, jobs or report, with --state-dir {directory}")
     if played.failures:
         raise CalwatchError("\n".join(played.failures), "the models named above failed in at least one cycle")
     if played.read_nothing:
@@ -232,7 +232,7 @@ def status(state_dir: StateDirOption = None, config: ConfigOption = DEFAULT_CONF
     with open_snapshot(config, state_dir) as held:
         answers = held.status(_model_names(config))
     if json:
-        console.as_json(answers)
+        console.print_json(answers)
     else:
         tell_status(answers)
 
@@ -256,7 +256,7 @@ def slices(
             held.demand_window(window)
         rows = held.slices(model, window, limit)
     if json:
-        console.as_json(rows)
+        console.print_json(rows)
     else:
         tell_slices(rows)
 
@@ -290,7 +290,7 @@ def snapshot(
             shutil.copyfile(path, target)
         except OSError as error:
             raise CalwatchError(f"{target}: cannot be written: {error.strerror}") from error
-    console.say(str(target or path))
+    console.print_line(str(target or path))
 
 
 @rules_app.command("test")
@@ -305,11 +305,11 @@ def rules_test(
     for path in test_files:
         for result in ruletest.run_tests(path):
             count += 1
-            failed += not result.passed
-            console.say(f"{'ok    ' if result.passed else 'FAILED'} {result.place}")
+            failed += not result.has_passed
+            console.print_line(f"{'ok    ' if result.has_passed else 'FAILED'} {result.place}")
             for failure in result.failures:
-                console.say(f"       {failure}")
-    console.say(f"{count} tests, {failed} failed")
+                console.print_line(f"       {failure}")
+    console.print_line(f"{count} tests, {failed} failed")
     if failed:
         raise typer.Exit(EXIT_FAILED)
 

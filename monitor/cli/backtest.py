@@ -10,9 +10,9 @@ from shutil import rmtree
 
 import duckdb
 
-from monitor.cli.output import progress
+from monitor.cli.output import show_progress
 from monitor.config.settings import Config
-from monitor.engine.backtest import REPLAY, Played, play
+from monitor.engine.backtest import REPLAY, Playback, play_history
 from monitor.engine.logs import configure_logging
 from monitor.sources.isolation.alone import Failure
 from monitor.sources.isolation.apart import answer_apart, work_apart
@@ -25,11 +25,11 @@ from monitor.store.connection import LIVE
 _LEFT = (LIVE, f"{LIVE}.wal", REPLAY, f"{REPLAY}.wal")  # of a process that ended while it read
 
 
-def play_apart(config: Config, state_dir: Path, began: datetime, ended: datetime, step: timedelta) -> Played:
+def play_apart(config: Config, state_dir: Path, began: datetime, ended: datetime, step: timedelta) -> Playback:
     """What ``play`` gives, with its progress on a terminal. Raises what it raises, and CalwatchError when the process ends over
     no file."""
     return work_apart(
-        "monitor.cli.backtest", (config, state_dir, began, ended, step), Played, name="the backtest",
+        "monitor.cli.backtest", (config, state_dir, began, ended, step), Playback, name="the backtest",
         seconds_of=lambda entry: 2 * seconds_for(_size(entry)), clear_away=lambda: _sweep(state_dir), shows=True,
     )  # fmt: skip
 
@@ -55,12 +55,14 @@ def main(directory: Path) -> None:
 
 def _play(
     asked: tuple[Config, Path, datetime, datetime, timedelta], known: Mapping[str, Failure], journal: Journal
-) -> Played:
+) -> Playback:
     config, state_dir, began, ended, step = asked
     try:
-        with progress(began, ended, "backtest") as advance:
+        with show_progress(began, ended, "backtest") as advance:
             guard = partial(ReplayGuard, known=known, journal=journal)
-            return play(config, state_dir, began, ended, step, each_tick=lambda now, tick: advance(now), guard=guard)
+            return play_history(
+                config, state_dir, began, ended, step, each_tick=lambda now, tick: advance(now), guard=guard
+            )
     except duckdb.FatalException as error:  # the database is spoilt; where a file did it, the journal names it
         sys.exit(first_line(error))
 

@@ -23,7 +23,7 @@ def backup(
     import duckdb
 
     from monitor.config.settings import load_config
-    from monitor.engine.daemon import utc_now
+    from monitor.engine.clock import utc_now
     from monitor.engine.opening import make_ready
     from monitor.store.backup.create import write_backup
     from monitor.store.connection import LIVE, open_live
@@ -47,7 +47,7 @@ def backup(
         raise
     finally:
         connection.close()
-    console.say(f"{target}: {done.bytes:,} bytes, {done.files:,} files")
+    console.print_line(f"{target}: {done.bytes:,} bytes, {done.files:,} files")
 
 
 def restore(
@@ -57,17 +57,17 @@ def restore(
 ) -> None:
     """Make the state directory what a backup holds; no daemon may run."""
     from monitor.config.settings import load_config
-    from monitor.engine.daemon import utc_now
+    from monitor.engine.clock import utc_now
     from monitor.model.wording import minute
     from monitor.store.backup.restore import restore_backup as put_back
 
     loaded = load_config(config)
     held = put_back(file, loaded.state_dir, utc_now(), replace=replace, memory_limit=loaded.monitor.memory_limit)
-    console.say(
+    console.print_line(
         f"{loaded.state_dir}: restored as it was at {minute(held.written_at)} UTC ({len(held.files):,} files, written by "
         f"calwatch {held.calwatch_version}{', played' if held.played else ''})"
     )
-    console.say("calwatch.toml, rules and secrets are not part of a backup")
+    console.print_line("calwatch.toml, rules and secrets are not part of a backup")
 
 
 def _by_daemon(state_dir: Path, target: Path, wait: int) -> None:
@@ -79,7 +79,7 @@ def _by_daemon(state_dir: Path, target: Path, wait: int) -> None:
     for _ in range(int(wait / _LOOK_EVERY)):
         found = load_backup(state_dir, token)
         if found is not None and found.state == "done":
-            console.say(f"{target}: {found.bytes or 0:,} bytes, written by the running daemon")
+            console.print_line(f"{target}: {found.bytes or 0:,} bytes, written by the running daemon")
             return
         if found is not None and found.state == "failed":
             raise CalwatchError(found.problem or f"{target}: failed", found.hint)

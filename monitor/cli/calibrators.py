@@ -1,19 +1,23 @@
 """The commands about calibrators: ``calwatch recalibrate``, ``rollback``, ``export``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from monitor.cli import output as console
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
-from monitor.config.settings import Config, load_config
 from monitor.model import Slice
 from monitor.model.errors import CalwatchError, StoreInUseError, UsageError
 
+if TYPE_CHECKING:
+    from monitor.config.settings import Config
 
-def named_scope(config: Path, model: str, slice_: str) -> tuple[Config, Slice]:
+
+def named_scope(config: Path, model: str, slice_: str) -> "tuple[Config, Slice]":
     """The configuration, and the slice ``--slice`` means; UsageError lists what there is where a name is unknown."""
+    from monitor.config.settings import load_config
+
     loaded = load_config(config)
     named = loaded.model_named(model)
     if named is None:
@@ -68,31 +72,31 @@ def export(
     export_onnx(artefact, file, "double" if double else "float")
     held = ", which hold probabilities" if artefact.logits_are == "probabilities" else ""
     source = f"logits (N, C){held}" if artefact.calibrator.needs_logits else "score (N,)"
-    console.say(f"wrote {file}: {artefact.method} {artefact.id} of {model} {artefact.scope.text}")
-    console.say(f"input {source}, output calibrated (N,), {'float64' if double else 'float32'}")
+    console.print_line(f"wrote {file}: {artefact.method} {artefact.id} of {model} {artefact.scope.text}")
+    console.print_line(f"input {source}, output calibrated (N,), {'float64' if double else 'float32'}")
 
 
 def _ask(config: Path, model: str, kind: str, slice_: str, to: str | None) -> None:
-    from monitor.engine.byhand import carry_out
-    from monitor.engine.daemon import utc_now
-    from monitor.jobs.requests import leave
+    from monitor.engine.byhand import run_by_hand
+    from monitor.engine.clock import utc_now
+    from monitor.jobs.requests import leave_request
 
     loaded, scope = named_scope(config, model, slice_)
-    left = leave(loaded.state_dir, model, kind, scope, utc_now(), to=to)
+    left = leave_request(loaded.state_dir, model, kind, scope, utc_now(), to=to)
     try:
-        tick = carry_out(config, kind)
+        tick = run_by_hand(config, kind)
     except StoreInUseError:
-        console.say(f"asked for: {kind} {model} {scope.text}; the running daemon takes it up in its next cycle")
-        console.say("see: calwatch jobs")
+        console.print_line(f"asked for: {kind} {model} {scope.text}; the running daemon takes it up in its next cycle")
+        console.print_line("see: calwatch jobs")
         return
     except CalwatchError:
         left.unlink(missing_ok=True)  # told as failed: it must not be done later
         raise
     done = [job for job in tick.jobs.get(model, ()) if job.kind == kind and job.scope == scope]
     for job in done:
-        console.say(f"{job.kind} {job.scope.text}: {job.state.value}")
+        console.print_line(f"{job.kind} {job.scope.text}: {job.state.value}")
         for reason in job.reasons:
-            console.say(f"  {reason}")
+            console.print_line(f"  {reason}")
     if model in tick.failed:
         raise CalwatchError(f'{kind}: the cycle failed for model "{model}": {tick.failed[model]}', "see: calwatch jobs")
     if not done or any(job.state == "failed" for job in done):

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli import output as console
-from monitor.config.toml import nearest
+from monitor.config.toml import suggest_nearest
 from monitor.model.errors import UsageError
 
 # topic → where it stands in the repository
@@ -56,11 +56,11 @@ def docs(
 ) -> None:
     """Show the documents: what goes in, what is measured, every key of the configuration."""
     if not topic:
-        console.say(list_topics())
+        console.print_line(list_topics())
     elif topic.lower() == "deploy":
-        console.say(say_where_deploy_is())
+        console.print_line(say_where_deploy_is())
     else:
-        console.markdown(find_chapter(topic))
+        console.print_markdown(find_chapter(topic))
 
 
 def list_topics() -> str:
@@ -95,7 +95,7 @@ def find_chapter(topic: str) -> str:
     found = found or [chapter for chapter in below if asked and asked in chapter.anchor]
     if not found:
         known = [*DOCUMENTS, "deploy", *(chapter.anchor for chapter in below)]
-        raise UsageError(f'docs: no topic "{topic}"{nearest(asked, known)}', "calwatch docs lists them")
+        raise UsageError(f'docs: no topic "{topic}"{suggest_nearest(asked, known)}', "calwatch docs lists them")
     if len(found) > 1:
         named = ", ".join(chapter.anchor for chapter in found)
         raise UsageError(f'docs: "{topic}" is in several topics: {named}', "calwatch docs, with one of these")

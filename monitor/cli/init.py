@@ -45,7 +45,7 @@ def init(
             target.parent.mkdir(parents=True, exist_ok=True)
             text = draft.text if draft and target == written else starter.joinpath(name).read_text("utf-8")
             target.write_text(text, "utf-8")
-            console.say(f"wrote {target}")
+            console.print_line(f"wrote {target}")
         write_schemas(directory / "calwatch.schema.json", directory / "rules" / "rules.schema.json")
         if draft is None:
             (directory / "samples").mkdir(exist_ok=True)
@@ -54,25 +54,25 @@ def init(
             f"{error.filename}: cannot be written: {error.strerror}", "choose another directory"
         ) from error
     if draft is None:
-        console.say(
+        console.print_line(
             f"next: put Parquet into {directory / 'samples'} (for CSV or JSON Lines change `path` in calwatch.toml), then"
         )
     else:
         _tell(draft, written)
-    console.say(f"{'      ' if draft is None else 'next: '}calwatch check --config {written}")
+    console.print_line(f"{'      ' if draft is None else 'next: '}calwatch check --config {written}")
 
 
 def _tell(draft: "Draft", written: Path) -> None:
     """Every guess with its reason, and what was not guessed with what to do."""
     from monitor.cli.guess.writing import toml_value
 
-    console.say()
-    console.say(f"guessed from {draft.read}; each is a comment in {written}:")
+    console.print_line()
+    console.print_line(f"guessed from {draft.read}; each is a comment in {written}:")
     for guess in draft.guesses:
-        console.say(f"  {guess.key} = {toml_value(guess.value)}: {guess.why}")
+        console.print_line(f"  {guess.key} = {toml_value(guess.value)}: {guess.why}")
     if draft.by_name:
-        console.say(f"  taken by their names: {', '.join(draft.by_name)}")
+        console.print_line(f"  taken by their names: {', '.join(draft.by_name)}")
     if draft.todo:
-        console.say("not guessed, and left to you:")
+        console.print_line("not guessed, and left to you:")
         for key, what in draft.todo:
-            console.say(f"  {key}: {what}")
+            console.print_line(f"  {key}: {what}")

@@ -31,7 +31,7 @@ def jobs(
             held.demand_model(model)
         rows = held.job_rows(model, limit)
     if json:
-        console.as_json(rows)
+        console.print_json(rows)
     else:
         tell_jobs(rows)
 
@@ -50,7 +50,7 @@ def show(
         row = held.job_row(job)
         attempts = held.attempts(job)
     if json:
-        console.as_json({**row, "log": [asdict(attempt) for attempt in attempts]})
+        console.print_json({**row, "log": [asdict(attempt) for attempt in attempts]})
         return
     tell_jobs([row])
     tell_attempts(attempts)
@@ -63,7 +63,7 @@ def cancel(
 ) -> None:
     """Cancel a queued or running job; the daemon does it in its next cycle, or it is done here when there is none."""
     from monitor.config.settings import load_config
-    from monitor.engine.byhand import carry_out
+    from monitor.engine.byhand import run_by_hand
     from monitor.jobs.requests import CANCEL, leave_cancellation
 
     with open_snapshot(config) as held:
@@ -72,12 +72,12 @@ def cancel(
         raise UsageError(f"job {job} has ended already: {row['state']}", "see: calwatch jobs")
     leave_cancellation(load_config(config).state_dir, row["model"], job)
     try:
-        tick = carry_out(config, CANCEL)
+        tick = run_by_hand(config, CANCEL)
     except StoreInUseError:
-        console.say(f"asked to cancel {job}; the running daemon does it in its next cycle (see: calwatch jobs)")
+        console.print_line(f"asked to cancel {job}; the running daemon does it in its next cycle (see: calwatch jobs)")
         return
     for each in tick.jobs.get(row["model"], ()):
         if each.id == job:
-            console.say(f"{each.kind} {each.scope.text}: {each.state.value}")
+            console.print_line(f"{each.kind} {each.scope.text}: {each.state.value}")
             return
     raise CalwatchError(f"job {job} was not cancelled", "it may have ended meanwhile, see: calwatch jobs")

@@ -36,19 +36,19 @@ def open_snapshot(config: Path, state_dir: Path | None = None) -> "Snapshot":
         refuse_lost(found, found / "live.duckdb")
         refuse_no_database(found / "live.duckdb")
     except StoreError as error:
-        console.warn(f"this is what was published last: {error.message}", error.hint)
+        console.print_note(f"this is what was published last: {error.message}", error.hint)
     if loaded is not None and not snapshot.is_played():
         _warn_of_age(snapshot.published_at(), loaded.monitor.cycle)
     return snapshot
 
 
 def _warn_of_age(published: datetime, cycle: timedelta) -> None:
-    from monitor.engine.daemon import utc_now
+    from monitor.engine.clock import utc_now
     from monitor.model.wording import span
 
     age = utc_now() - published
     if age > max(CYCLES_UNTIL_OLD * cycle, YOUNG):
-        console.warn(
+        console.print_note(
             f"this is OLD: published {span(age)} ago, and no cycle has ended since", "does the daemon run? calwatch run"
         )
 

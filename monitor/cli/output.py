@@ -8,43 +8,45 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from monitor.engine.backtest import Played
 from monitor.model import Alert, AlertState, Job, JobState
 from monitor.model.history import Attempt
 from monitor.model.reasons import Code
-from monitor.model.wording import interval, minute, number, percent, signed, told_set_aside, visible
+from monitor.model.wording import describe_set_aside, interval, make_visible, minute, number, percent, signed_number
 from monitor.model.words import tell_reason, tell_trigger
-from monitor.sources.remedies import REMEDIES
-from monitor.store.published.snapshot import SNAPSHOT
+
+if TYPE_CHECKING:  # what plays the past loads numpy, scipy and more, which most commands do without
+    from monitor.engine.backtest import Playback
 
 out = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: Iterable[str] = ()) -> None:
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: Iterable[str] = ()
+) -> None:
     """Print a table; columns named in ``numeric`` are set flush right."""
     shown = Table(title=title, title_justify="left", header_style="bold")
     right = set(numeric)
     for column in columns:
         shown.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*(escape(visible(cell)) for cell in row))
+        shown.add_row(*(escape(make_visible(cell)) for cell in row))
     out.print(shown)
 
 
-def say(text: str = "") -> None:
+def print_line(text: str = "") -> None:
     """One line of prose."""
-    out.print(escape(visible(text, lines=True)), soft_wrap=True)
+    out.print(escape(make_visible(text, lines=True)), soft_wrap=True)
 
 
-def markdown(text: str) -> None:
+def print_markdown(text: str) -> None:
     """A document: set on a terminal, as it is written in a pipe."""
     if not out.is_terminal:
         sys.stdout.write(text.rstrip("\n") + "\n")
@@ -54,7 +56,7 @@ def markdown(text: str) -> None:
     out.print(Markdown(text))
 
 
-def as_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """The value as JSON on standard output: times in ISO 8601 with their UTC marker."""
     text = json.dumps(value, indent=2, default=_plain, ensure_ascii=False)
     sys.stdout.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
@@ -68,19 +70,19 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def warn(message: str, hint: str) -> None:
+def print_note(message: str, hint: str) -> None:
     """Print what is to be known beside the answer as ``note:`` and ``try:`` on standard error."""
     _print_with_hint("[bold yellow]note:[/]", message, hint)
 
 
-def fail(message: str, hint: str) -> None:
+def print_error(message: str, hint: str) -> None:
     """Print ``error:`` and ``try:`` on standard error."""
     _print_with_hint("[bold red]error:[/]", message, hint)
 
 
 def _print_with_hint(word: str, message: str, hint: str) -> None:
     for line in message.split("\n"):
-        err.print(f"{word} {escape(visible(line))}")
+        err.print(f"{word} {escape(make_visible(line))}")
     if hint:
         err.print(f"[bold]try:[/] {escape(hint)}")
 
@@ -89,7 +91,7 @@ Row = Mapping[str, Any]
 
 
 @contextmanager
-def progress(first: datetime, last: datetime, what: str) -> Iterator[Callable[[datetime], None]]:
+def show_progress(first: datetime, last: datetime, what: str) -> Iterator[Callable[[datetime], None]]:
     """A bar of simulated time on a terminal; nothing in a pipe."""
     if not sys.stderr.isatty():
         yield lambda now: None
@@ -102,50 +104,58 @@ def progress(first: datetime, last: datetime, what: str) -> Iterator[Callable[[d
 
 def tell_status(answers: Mapping[str, Any]) -> None:
     """Models in a table, then what fails, fires, is unknown, who is in charge, and troubles with labels and sources."""
-    say(f"as of {minute(answers['published_at'])} UTC")
+    from monitor.sources.remedies import REMEDIES
+
+    print_line(f"as of {minute(answers['published_at'])} UTC")
     if answers["played"]:
-        say("PLAYED: a demo or a backtest on a simulated clock, nothing live")
+        print_line("PLAYED: a demo or a backtest on a simulated clock, nothing live")
     if answers["models"]:
         _tell_models(answers["models"])
     for model in answers["waiting"]:
-        say(f"{model}: no samples yet")
+        print_line(f"{model}: no samples yet")
     for row in answers["failing"]:
-        say(
+        print_line(
             f"FAILED {row['model']}, every cycle since {minute(row['since'])} UTC, so its numbers are old: {row['problem']}"
         )
     for row in answers["firing"]:
-        say(f"FIRING [{row['severity']}] {row['model']} {row['rule']} on {row['slice']}: {_explained(row)}")
+        print_line(f"FIRING [{row['severity']}] {row['model']} {row['rule']} on {row['slice']}: {_explained(row)}")
     if not answers["firing"]:
-        say("no alert fires")
+        print_line("no alert fires")
     for row in answers["unknown"]:
-        say(f"UNKNOWN {row['model']} {row['rule']} on {row['slice']}: {row['reason']}")
+        print_line(f"UNKNOWN {row['model']} {row['rule']} on {row['slice']}: {row['reason']}")
     for row in answers["calibrators"]:
-        say(
+        print_line(
             f"in charge of {row['model']} {row['scope']}: {row['id']} ({row['method']}, fitted {minute(row['fitted_at'])}, "
             f"promoted {minute(row['promoted_at'])})"
         )
     for row in answers["thresholds"]:
-        say(_threshold(row))
+        print_line(_threshold(row))
     for row in answers["label_delays"]:
         if row["depends"]:
-            say(f"WARNING {row['model']}: {row['finding']}")
+            print_line(f"WARNING {row['model']}: {row['finding']}")
         elif row["depends"] is None and row["model"] not in answers["waiting"]:
-            say(f"UNKNOWN {row['model']}: {row['finding']}")
+            print_line(f"UNKNOWN {row['model']}: {row['finding']}")
     for row in answers["group_spans"]:
-        say(f"{'WARNING' if row['suspicious'] else 'groups of'} {row['model']}: {row['finding']}")
+        print_line(f"{'WARNING' if row['suspicious'] else 'groups of'} {row['model']}: {row['finding']}")
     for row in answers["folded"]:
-        say(f"WARNING {row['model']}: {row['finding']}")
+        print_line(f"WARNING {row['model']}: {row['finding']}")
     for row in answers["waiting_labels"]:
         if row["finding"]:
-            say(f"{'WARNING' if row['suspicious'] else 'labels of'} {row['model']}/{row['source']}: {row['finding']}")
+            print_line(
+                f"{'WARNING' if row['suspicious'] else 'labels of'} {row['model']}/{row['source']}: {row['finding']}"
+            )
     for row in answers["files_set_aside"]:
-        say(f"SET ASIDE {row['model']}/{row['source']}: {told_set_aside(row['item'], row['reason'], row['remedy'])}")
+        print_line(
+            f"SET ASIDE {row['model']}/{row['source']}: {describe_set_aside(row['item'], row['reason'], row['remedy'])}"
+        )
     for row in answers["troubles"]:
-        say(f"source {row['model']}/{row['source']}, {minute(row['noted_at'])}: {row['problem']}")
+        print_line(f"source {row['model']}/{row['source']}, {minute(row['noted_at'])}: {row['problem']}")
     for row in answers["quarantined"]:
         remedy = f" ({REMEDIES[row['reason']]})" if row["reason"] in REMEDIES else ""
         newest = minute(row["newest_at"])
-        say(f"quarantined {row['model']}/{row['source']}: {row['rows']:,} × {row['reason']}, newest {newest}{remedy}")
+        print_line(
+            f"quarantined {row['model']}/{row['source']}: {row['rows']:,} × {row['reason']}, newest {newest}{remedy}"
+        )
 
 
 def _threshold(row: Row) -> str:
@@ -157,14 +167,14 @@ def _threshold(row: Row) -> str:
 
 
 def _tell_models(rows: Sequence[Row]) -> None:
-    table(
+    print_table(
         "models",
         ("model", "version", "window", "samples", "labelled", "ECE", "95 % interval", "gap", "firing", "pending", "unknown"),
         (
             (
                 row["model"], row["version"] or "–", row["window"], f"{row['samples']:,}", percent(row["label_coverage"]),
                 "insufficient" if row["state"] != "ok" else number(row["ece"]),
-                interval(row["ece_lower"], row["ece_upper"]), signed(row["calibration_gap"]), str(row["firing"]),
+                interval(row["ece_lower"], row["ece_upper"]), signed_number(row["calibration_gap"]), str(row["firing"]),
                 str(row["pending"]), str(row["unknown"]),
             )
             for row in rows
@@ -182,9 +192,9 @@ def _explained(row: Row) -> str:
 def tell_slices(rows: Sequence[Row]) -> None:
     """Readings in a table."""
     if not rows:
-        say("no readings yet; what came in: calwatch status, what could: calwatch check")
+        print_line("no readings yet; what came in: calwatch status, what could: calwatch check")
         return
-    table(
+    print_table(
         "slices, worst first (by the lower bound of ECE)",
         ("model", "slice", "window", "samples", "ECE", "debiased", "95 % interval", "by luck", "gap", "Brier", "AUROC"),
         (
@@ -192,26 +202,26 @@ def tell_slices(rows: Sequence[Row]) -> None:
                 row["model"], row["slice"], row["window"], f"{row['samples']:,}",
                 "insufficient" if row["state"] != "ok" else number(row["ece"]), number(row["ece_debiased"]),
                 interval(row["ece_lower"], row["ece_upper"]), number(row["ece_null_quantile"]),
-                signed(row["calibration_gap"]), number(row["brier_score"]), number(row["auroc"]),
+                signed_number(row["calibration_gap"]), number(row["brier_score"]), number(row["auroc"]),
             )
             for row in rows
         ),
         numeric=("samples", "ECE", "debiased", "by luck", "gap", "Brier", "AUROC"),
     )  # fmt: skip
-    say("by luck: the ECE that 5 % of perfectly calibrated slices of this size would exceed")
+    print_line("by luck: the ECE that 5 % of perfectly calibrated slices of this size would exceed")
 
 
 def tell_jobs(rows: Sequence[Row]) -> None:
     """Each job on a line, its reasons below."""
     if not rows:
-        say("no jobs yet")
+        print_line("no jobs yet")
     for row in rows:
-        say(
+        print_line(
             f"{minute(row['requested_at'])}  {row['kind']} {row['model']} {row['scope']}  {row['state']}  "
             f"({row['trigger']})  id {row['id']}"
         )
         for reason in row["reasons"]:
-            say(f"    {reason}")
+            print_line(f"    {reason}")
 
 
 def tell_attempts(attempts: Sequence[Attempt]) -> None:
@@ -219,35 +229,37 @@ def tell_attempts(attempts: Sequence[Attempt]) -> None:
     for each in attempts:
         took = "" if each.seconds is None else f" in {each.seconds:.1f} s"
         memory = "" if each.peak_memory is None else f", {each.peak_memory / 1e6:,.0f} MB"
-        say(f"  attempt {each.attempt}, {minute(each.started_at)}: {each.outcome}{took}{memory}")
+        print_line(f"  attempt {each.attempt}, {minute(each.started_at)}: {each.outcome}{took}{memory}")
         for line in (each.output or "").splitlines():
-            say(f"    | {line}")
+            print_line(f"    | {line}")
 
 
-def tell_backtest(played: Played, directory: Path) -> None:
+def tell_backtest(played: "Playback", directory: Path) -> None:
     """All of a backtest: rows taken, alerts, refits, problems."""
-    say(f"played {minute(played.began)} to {minute(played.ended)} UTC in {played.ticks:,} cycles")
+    from monitor.store.published.snapshot import SNAPSHOT
+
+    print_line(f"played {minute(played.began)} to {minute(played.ended)} UTC in {played.ticks:,} cycles")
     tell_pulled(played)
     tell_alerts(played.alerts)
     tell_refits(played.jobs)
     for message in dict.fromkeys(problem.message for problem in played.problems):
-        say(f"source problem: {message}")
-    say(f"its state: {directory} (DuckDB: {directory / SNAPSHOT})")
+        print_line(f"source problem: {message}")
+    print_line(f"its state: {directory} (DuckDB: {directory / SNAPSHOT})")
 
 
-def tell_pulled(played: Played) -> None:
+def tell_pulled(played: "Playback") -> None:
     """What each model's sources brought."""
     for model, pulled in played.pulled.items():
         if not pulled.rows:
-            say(f"{model}: no rows in this time; what there is: calwatch check")
+            print_line(f"{model}: no rows in this time; what there is: calwatch check")
             continue
-        say(
+        print_line(
             f"{model}: {pulled.rows:,} rows, {pulled.new:,} new, {pulled.labelled:,} labelled later, "
             f"{pulled.duplicates:,} duplicates, {pulled.corrected:,} corrected, "
             f"{sum(pulled.quarantined.values()):,} quarantined"
         )
         if pulled.quarantined:
-            say(
+            print_line(
                 "    quarantined: "
                 + ", ".join(f"{count:,} {reason}" for reason, count in sorted(pulled.quarantined.items()))
             )
@@ -259,10 +271,10 @@ def tell_alerts(alerts: Sequence[Alert]) -> None:
     resolved = {(alert.model, alert.rule, alert.version, alert.slice, alert.fired_at): alert for alert in alerts
                 if alert.state is AlertState.RESOLVED}  # fmt: skip
     if not fired:
-        say("no alert would have fired")
+        print_line("no alert would have fired")
         return
     several = len({alert.model for alert in fired}) > 1
-    table(
+    print_table(
         "alerts",
         (*_model_column(several), "rule", "severity", "slice", "began (estimate)", "fired", "resolved", "reason when it fired"),
         (
@@ -281,14 +293,14 @@ def tell_refits(jobs: Sequence[Job]) -> None:
     """The promoted refits in a table, the rejected ones counted with their last reason; then rollbacks and actions."""
     for job in jobs:
         if job.kind == "rollback":
-            say(f"{minute(job.finished_at)} {job.scope.text} ({job.trigger}): {'; '.join(job.reasons)}")
+            print_line(f"{minute(job.finished_at)} {job.scope.text} ({job.trigger}): {'; '.join(job.reasons)}")
     called = Counter(f"{job.action} on {job.trigger}" for job in jobs if job.kind == "action")
     jobs = [job for job in jobs if job.kind == "recalibrate"]
     promoted = [job for job in jobs if job.state is JobState.PROMOTED]
     others = [job for job in jobs if job.state is not JobState.PROMOTED]
     several = len({job.model for job in jobs}) > 1
     if promoted:
-        table(
+        print_table(
             "refits that the gate accepted (before → after on samples later than the fit)",
             (
                 *_model_column(several), "when", "asked by", "scope", "calibrator", "ECE", "log-loss", "threshold",
@@ -296,15 +308,15 @@ def tell_refits(jobs: Sequence[Job]) -> None:
             ),
             ((*_model_column(several, job.model), *_refit_row(job)) for job in promoted),
         )  # fmt: skip
-    say(f"{len(jobs):,} refits asked for, {len(promoted):,} promoted, {len(others):,} not")
+    print_line(f"{len(jobs):,} refits asked for, {len(promoted):,} promoted, {len(others):,} not")
     by_reason: dict[str, int] = {}
     for job in others:
         key = job.state.value + ": " + _kind_of_reason(job)
         by_reason[key] = by_reason.get(key, 0) + 1
     for key, count in sorted(by_reason.items(), key=lambda pair: -pair[1]):
-        say(f"    {count:,} × {key}")
+        print_line(f"    {count:,} × {key}")
     for what, count in called.items():
-        say(f"would run {count:,} × {what}")
+        print_line(f"would run {count:,} × {what}")
 
 
 def _model_column(several: bool, text: str = "model") -> tuple[str, ...]:
@@ -346,7 +358,7 @@ def _refit_row(job: Job) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def backtest_json(played: Played) -> dict[str, Any]:
+def backtest_json(played: "Playback") -> dict[str, Any]:
     """The same for machines."""
     return {
         "from": played.began, "to": played.ended, "cycles": played.ticks, "failures": played.failures,

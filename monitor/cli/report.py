@@ -11,7 +11,7 @@ from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, open_snapshot, par
 from monitor.model.errors import CalwatchError, UsageError
 
 if TYPE_CHECKING:
-    from monitor.publish.report.gather import Report
+    from monitor.publish.report.collect import Report
 
 
 class ChartName(StrEnum):
@@ -48,7 +48,7 @@ def report(
     """Write one self-contained HTML file about a model and a period, made to be printed; or one chart as PNG."""
     from monitor.config.settings import load_config
     from monitor.model import Slice
-    from monitor.publish.report.gather import gather
+    from monitor.publish.report.collect import collect_report
 
     since = parse_time("--from", began) if began is not None else None
     until = parse_time("--to", ended) if ended is not None else None
@@ -58,11 +58,11 @@ def report(
         raise UsageError(f"--slice: {error}") from error
     loaded = load_config(config)
     with open_snapshot(config, state_dir) as snapshot:
-        found = gather(snapshot, model, since=since, until=until, slice_=scope)
+        found = collect_report(snapshot, model, since=since, until=until, slice_=scope)
     if png is not None:
         target = out or Path(f"{_file_name(model)}-{png.value}.png")
         _write(target, _png(found, png))
-        console.say(f"wrote {target}: {png.value} of {model}, {found.slices[0].slice.text}")
+        console.print_line(f"wrote {target}: {png.value} of {model}, {found.slices[0].slice.text}")
         return
     from monitor.charts.client import can_draw
     from monitor.publish.report.page import NO_CHARTS, report_page
@@ -70,9 +70,9 @@ def report(
     named = loaded.model_named(model)
     target = out or Path(f"{_file_name(model)}.html")
     _write(target, report_page(found, named.task.event if named else None).encode())
-    console.say(f"wrote {target}: {model}, {found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC")
+    console.print_line(f"wrote {target}: {model}, {found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC")
     if not can_draw():
-        console.say(f"note: {NO_CHARTS}")
+        console.print_line(f"note: {NO_CHARTS}")
 
 
 def _png(found: "Report", chart: ChartName) -> bytes:
@@ -83,7 +83,7 @@ def _png(found: "Report", chart: ChartName) -> bytes:
     from monitor.charts import render as rendering
     from monitor.publish.report import charts as reportcharts
 
-    return rendering.png(reportcharts.named(found, chart.value))
+    return rendering.png(reportcharts.make_titled_chart(found, chart.value))
 
 
 def _write(target: Path, content: bytes) -> None:

@@ -20,7 +20,8 @@ def retry(
 ) -> None:
     """Try files again that were set aside; the daemon does it in its next cycle, or it is done here when there is none."""
     from monitor.config.settings import load_config
-    from monitor.engine.daemon import run_once, utc_now
+    from monitor.engine.clock import utc_now
+    from monitor.engine.daemon import run_once
     from monitor.engine.opening import demand_live
     from monitor.jobs.requests import leave_retry
     from monitor.model.problems import NOTHING_TAKEN
@@ -51,7 +52,7 @@ def retry(
     if not rows:
         for each in chosen if file is None else ():  # those that wait for their turn are held, not set aside
             leave_retry(loaded.state_dir, each.name, source, None)
-        console.say("no file is set aside; one that waits to be tried again is tried in the next cycle")
+        console.print_line("no file is set aside; one that waits to be tried again is tried in the next cycle")
         return
     left = [leave_retry(loaded.state_dir, row["model"], row["source"], row["item"]) for row in rows]
     try:
@@ -60,8 +61,8 @@ def retry(
         tick = run_once(config)
     except StoreInUseError:
         for row in rows:
-            console.say(f"asked for: {row['item']}; the running daemon tries it again in its next cycle")
-        console.say("see: calwatch status")
+            console.print_line(f"asked for: {row['item']}; the running daemon tries it again in its next cycle")
+        console.print_line("see: calwatch status")
         return
     except CalwatchError:
         for path in left:  # told as failed: it must not be done later
@@ -72,10 +73,12 @@ def retry(
         pulled = tick.pulled.get(row["model"], {}).get(row["source"])
         problems = pulled.problems if pulled else []
         told = [each for each in problems if each.item == row["item"] and each.reason in NOTHING_TAKEN]
-        console.say(f"released and tried again: {row['item']}: {'; '.join(each.message for each in told) or 'taken'}")
+        console.print_line(
+            f"released and tried again: {row['item']}: {'; '.join(each.message for each in told) or 'taken'}"
+        )
         failed += bool(told) or pulled is None
     for name, problem in tick.failed.items():
-        console.fail(f'model "{name}": {problem}', "")
+        console.print_error(f'model "{name}": {problem}', "")
     if failed or tick.failed:
         raise CalwatchError(f"{failed} of {len(rows)} could not be taken", "see the reasons above")
 

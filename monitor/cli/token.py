@@ -22,12 +22,12 @@ def new(
     token = new_token()
     named = name or role.value
     if json:
-        console.as_json({"token": token, "name": named, "role": role.value, "hash": hash_of(token)})
+        console.print_json({"token": token, "name": named, "role": role.value, "hash": hash_of(token)})
         return
-    console.say(f"token, shown only now: {token}")
-    console.say(f"add to {config}, then reload (SIGHUP):")
-    console.say("")
-    console.say("[[server.token]]")
-    console.say("name = " + '"' + named.replace("\\", "\\\\").replace('"', '\\"') + '"')
-    console.say(f'role = "{role.value}"')
-    console.say(f'hash = "{hash_of(token)}"')
+    console.print_line(f"token, shown only now: {token}")
+    console.print_line(f"add to {config}, then reload (SIGHUP):")
+    console.print_line("")
+    console.print_line("[[server.token]]")
+    console.print_line("name = " + '"' + named.replace("\\", "\\\\").replace('"', '\\"') + '"')
+    console.print_line(f'role = "{role.value}"')
+    console.print_line(f'hash = "{hash_of(token)}"')

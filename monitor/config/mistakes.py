@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from monitor.config.tables import choices_of, item_of, keys_of, members_of, table_of
-from monitor.config.toml import listed, nearest, shown
+from monitor.config.toml import list_words, quote_value, suggest_nearest
 
 M = TypeVar("M", bound=BaseModel)
 _MUST = {  # error type of pydantic → what must be, its context filled in
@@ -62,7 +62,7 @@ class Voice:
 
 
 CONFIGURATION = Voice()
-RULES = Voice(shown, numbered=True)
+RULES = Voice(quote_value, numbered=True)
 
 
 def read_tables(
@@ -210,7 +210,7 @@ class _Printer:
         if place.field is not None and not place.is_item and (own := words_of(place.field).must):
             return f"must {own}"
         if type_ in ("literal_error", "enum") and place.field is not None:
-            return f"must be {listed(choices_of(place.field.annotation), quoted=self.voice.quoted)}"
+            return f"must be {list_words(choices_of(place.field.annotation), quoted=self.voice.quoted)}"
         if type_ in ("string_too_short", "string_too_long"):
             count, word = context.get("min_length") or context["max_length"], type_.removeprefix("string_too_")
             return f"must have at {'least' if word == 'short' else 'most'} {count} character{'' if count == 1 else 's'}"
@@ -222,7 +222,7 @@ class _Printer:
         if place.holds_tables:
             return f"has no [[{'.'.join([*place.tables, place.key])}]]"
         found = place.field
-        what = found and (words_of(found).missing or _example(found) or listed(choices_of(found.annotation)))
+        what = found and (words_of(found).missing or _example(found) or list_words(choices_of(found.annotation)))
         return f"{place.key} is missing{f': {what}' if what else ''}"
 
     def _unknown(self, place: _Place) -> str:
@@ -230,20 +230,20 @@ class _Printer:
         owners = [kind for kind, table in place.union.items() if key in keys_of(table)]
         if owners:
             own = next(kind for kind, table in place.union.items() if table is place.holder)
-            return f'{key} belongs to kind {listed(owners)}, and this {place.tables[-1]} is of kind "{own}"'
+            return f'{key} belongs to kind {list_words(owners)}, and this {place.tables[-1]} is of kind "{own}"'
         known = {key for table in (place.union.values() or [place.holder]) for key in keys_of(table)}
-        return f'unknown key "{key}"{nearest(key, known)}'
+        return f'unknown key "{key}"{suggest_nearest(key, known)}'
 
     def _of_no_kind(self, place: _Place, table: Mapping[str, object]) -> Iterator[str]:
         kinds = list(place.members)
         if "kind" not in table:
-            yield f"kind is missing: {listed(kinds)}"
+            yield f"kind is missing: {list_words(kinds)}"
         else:
             kind = table["kind"]
-            near = nearest(kind, kinds) if isinstance(kind, str) else ""
-            yield f"kind {self.voice.quoted(kind)} is not one this version knows ({listed(kinds, 'and')}){near}"
+            near = suggest_nearest(kind, kinds) if isinstance(kind, str) else ""
+            yield f"kind {self.voice.quoted(kind)} is not one this version knows ({list_words(kinds, 'and')}){near}"
         known = {key for member in place.members.values() for key in keys_of(member)}
-        yield from (f'unknown key "{key}"{nearest(key, known)}' for key in table if key not in known)
+        yield from (f'unknown key "{key}"{suggest_nearest(key, known)}' for key in table if key not in known)
 
 
 def words_of(found: FieldInfo) -> Words:

@@ -32,7 +32,7 @@ def _reference(value: Any) -> Any:
 SecretName = Annotated[str, BeforeValidator(_reference)]
 
 
-def reveal(reference: str, base: Path) -> str:
+def reveal_secret(reference: str, base: Path) -> str:
     """The secret's text, without the newline at its end. ``base``: where relative paths start. Raises SecretError."""
     kind, _, name = reference.partition(":")
     if kind == "env":
@@ -56,13 +56,13 @@ def missing_secrets(references: Iterable[str], base: Path) -> list[str]:
     problems = []
     for reference in references:
         try:
-            reveal(reference, base)
+            reveal_secret(reference, base)
         except SecretError as error:
             problems.append(error.message)
     return problems
 
 
-def masked(text: str, secrets: list[str]) -> str:
+def mask_secrets(text: str, secrets: list[str]) -> str:
     """The text with every secret that occurs in it blotted out."""
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= 4:  # shorter ones would blot out ordinary words

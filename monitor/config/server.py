@@ -96,7 +96,7 @@ class Server(Section):
 
     def has_role(self, needed: Role) -> bool:
         """Whether some token may do what needs this role."""
-        return any(token.role.covers(needed) for token in self.token)
+        return any(token.role.is_at_least(needed) for token in self.token)
 
 
 def host_of(listen: str) -> str:

@@ -26,10 +26,9 @@ from monitor.config.fields import (
 from monitor.config.mistakes import CONFIGURATION, read_tables
 from monitor.config.server import Server
 from monitor.config.sources import CANONICAL_COLUMNS as CANONICAL_COLUMNS
-from monitor.config.sources import OWN_COLUMNS
-from monitor.config.sources import Source as Source
+from monitor.config.sources import OWN_COLUMNS, SourceSettings
 from monitor.config.tokens import Role
-from monitor.config.toml import nearest, parse_toml
+from monitor.config.toml import parse_toml, suggest_nearest
 from monitor.model import NO_DIMENSIONS, Task
 from monitor.model.durations import format_duration
 from monitor.model.errors import ConfigError
@@ -133,7 +132,7 @@ class Model(Section):
     positive: str | None = Field(
         None, min_length=1, description="binary: the label that the score is the probability of, where labels are names"
     )
-    source: tuple[Source, ...] = Field(min_length=1, description="one table, or several")
+    source: tuple[SourceSettings, ...] = Field(min_length=1, description="one table, or several")
     recalibration: Recalibration = Field(default_factory=Recalibration)  # type: ignore[arg-type]  # pydantic fills it
     threshold: Threshold | None = None
 
@@ -212,8 +211,8 @@ class Model(Section):
                     )
                 elif column not in known:
                     yield (
-                        f'source "{source.name}": columns maps unknown "{column}"{nearest(column, known)}; the names on '
-                        "the left are calwatch's or a slice dimension"
+                        f'source "{source.name}": columns maps unknown "{column}"{suggest_nearest(column, known)}; the names '
+                        "on the left are calwatch's or a slice dimension"
                     )
 
     @property
@@ -260,7 +259,9 @@ class Config(Section):
         for action in self.action:
             for name in action.models:
                 if name not in names:
-                    raise ValueError(f'action "{action.name}": there is no model "{name}"{nearest(name, names)}')
+                    raise ValueError(
+                        f'action "{action.name}": there is no model "{name}"{suggest_nearest(name, names)}'
+                    )
         return self
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from monitor.config.fields import Duration, Name, Section, TimeZone
 
@@ -33,8 +33,10 @@ class Outcomes(Section):
         return self
 
 
-class Source(Section):
+class SourceSettings(Section):
     """Where samples come from, and how its columns are called there."""
+
+    model_config = ConfigDict(title="SourceSettings")  # as the published schema calls it
 
     name: Name = Field("samples", description="names the source in metrics, logs and messages")
     kind: Literal["files", "http"] = Field(
@@ -78,7 +80,7 @@ class Source(Section):
     )
 
     @model_validator(mode="after")
-    def _fits_its_kind(self) -> "Source":
+    def _fits_its_kind(self) -> "SourceSettings":
         if self.kind == "files" and not self.path:
             raise ValueError('needs "path"')
         wrong = [key for key in ("path", "format") if self.kind == "http" and key in self.model_fields_set]

@@ -22,7 +22,7 @@ class Role(StrEnum):
     WRITE = "write"  # push samples, ask for jobs, cancel them
     ADMIN = "admin"  # reload the configuration
 
-    def covers(self, needed: "Role") -> bool:
+    def is_at_least(self, needed: "Role") -> bool:
         order = list(Role)
         return order.index(self) >= order.index(needed)
 

@@ -22,7 +22,7 @@ def parse_toml(text: str, origin: str) -> dict[str, object]:
         raise ConfigError([f"{origin}: line {line}, column {column}: not TOML: {problem}"]) from error
 
 
-def shown(value: object) -> str:
+def quote_value(value: object) -> str:
     """A TOML value as its author wrote it, near enough to find it: text in double quotes, ``true``, ``a list``."""
     match value:
         case bool() | str():
@@ -37,13 +37,13 @@ def shown(value: object) -> str:
             return "a table"
 
 
-def listed(names: Iterable[str], last: str = "or", *, quoted: Callable[[str], str] = shown) -> str:
+def list_words(names: Iterable[str], last: str = "or", *, quoted: Callable[[str], str] = quote_value) -> str:
     """``"a", "b" or "c"``, each as ``quoted`` writes it; nothing for none."""
     *front, final = [quoted(name) for name in names] or [""]
     return f"{', '.join(front)} {last} {final}" if front else final
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def suggest_nearest(word: str, known: Iterable[str]) -> str:
     """``, did you mean "threshold"?`` for a word close to a known one, else nothing."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f', did you mean "{found[0]}"?' if found else ""

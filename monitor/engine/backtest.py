@@ -8,7 +8,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import Config, Model
-from monitor.engine.cycle import Cycle, Tick, file_sources, watch
+from monitor.engine.cycle import Cycle, Tick, build_watched, file_sources
 from monitor.jobs.runners import InlineRunner
 from monitor.model import Alert, AlertState, Job, Published
 from monitor.model.errors import UsageError
@@ -25,7 +25,7 @@ REPLAY = "replay.duckdb"
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
+class Playback:
     """What would have happened: alerts that changed state, jobs that ended, rows taken; and the last state."""
 
     began: datetime
@@ -46,7 +46,7 @@ class Played:
         )
 
 
-def play(
+def play_history(
     config: Config,
     state_dir: Path,
     began: datetime,
@@ -55,7 +55,7 @@ def play(
     *,
     each_tick: Callable[[datetime, Tick], None] = lambda now, tick: None,
     guard: Callable[[str, str], ReplayGuard] = ReplayGuard,
-) -> Played:
+) -> Playback:
     """Tick at ``began``, ``began + step`` … ``ended`` over all that arrived by then.
 
     ``guard``: makes the guard over the files of a source, by the names of its model and its own.
@@ -72,7 +72,7 @@ def play(
     own = config.model_copy(
         update={"base": state_dir, "monitor": config.monitor.model_copy(update={"state_dir": Path()})}
     )
-    watched = watch(config, lambda model: _replayed(model, config.base, guard))
+    watched = build_watched(config, lambda model: _replayed(model, config.base, guard))
     connection = open_live(state_dir, memory_limit=config.monitor.memory_limit, now=began)
     try:
         mark_played(connection)
@@ -101,7 +101,7 @@ def _replayed(model: Model, base: Path, guarded: Callable[[str, str], ReplayGuar
     ]
 
 
-def times(began: datetime, ended: datetime, step: timedelta) -> Iterator[datetime]:
+def tick_times(began: datetime, ended: datetime, step: timedelta) -> Iterator[datetime]:
     """``began``, then each step, and ``ended`` last."""
     now = began
     while now < ended:
@@ -112,7 +112,7 @@ def times(began: datetime, ended: datetime, step: timedelta) -> Iterator[datetim
 
 def _run(
     cycle: Cycle, began: datetime, ended: datetime, step: timedelta, each_tick: Callable[[datetime, Tick], None]
-) -> Played:
+) -> Playback:
     pulled: dict[str, Pulled] = {}
     alerts: list[Alert] = []
     jobs: list[Job] = []
@@ -120,20 +120,20 @@ def _run(
     failures: dict[str, None] = {}
     count = 0
     tick = None
-    for now in times(began, ended, step):
+    for now in tick_times(began, ended, step):
         tick = cycle.tick(now, publish=now == ended)
         count += 1
         for model, by_source in tick.pulled.items():
             for brought in by_source.values():
                 pulled.setdefault(model, Pulled()).add_counts(brought)
                 problems += brought.problems
-        for judged in tick.judged.values():
+        for judged in tick.rule_results.values():
             alerts += [alert for alert in judged.changed if alert.state in (AlertState.FIRING, AlertState.RESOLVED)]
         for done in tick.jobs.values():
             jobs += done
         failures.update(dict.fromkeys(f"{model}: {problem}" for model, problem in tick.failed.items()))
         each_tick(now, tick)
     assert tick is not None  # times() yields at least `ended`
-    return Played(
+    return Playback(
         began, ended, count, pulled, tuple(alerts), tuple(jobs), tuple(problems), tuple(failures), tick.published
     )

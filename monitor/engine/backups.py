@@ -30,7 +30,7 @@ _PATIENCE = 2.0  # seconds for a copy that is interrupted
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BackupRequest:
     """A backup and what became of it. ``state``: waiting, done or failed."""
 
     id: str
@@ -54,7 +54,7 @@ def ask_backup(state_dir: Path, target: Path) -> str:
     return token
 
 
-def load_backup(state_dir: Path, token: str) -> Asked | None:
+def load_backup(state_dir: Path, token: str) -> BackupRequest | None:
     """What is known of a backup; None when it was never asked for, or so long ago that this is gone."""
     directory = state_dir / BACKUPS
     for _ in range(2):  # between the two looks it may have ended
@@ -62,9 +62,9 @@ def load_backup(state_dir: Path, token: str) -> Asked | None:
         done = _read(directory / f"{token}.done")
         with suppress(KeyError, TypeError):
             if done is not None:
-                return Asked(**done)
+                return BackupRequest(**done)
             if asked is not None:
-                return Asked(token, "waiting", str(asked["file"]))
+                return BackupRequest(token, "waiting", str(asked["file"]))
     return None
 
 
@@ -102,7 +102,7 @@ class BackupDesk:
         self._stop = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
-        self._settled: dict[str, Asked] = {}  # written, or failed, and not told yet
+        self._finished: dict[str, BackupRequest] = {}  # written, or failed, and not told yet
         self._cursor: duckdb.DuckDBPyConnection | None = None
         self._thread = threading.Thread(target=self._run, name="backups", daemon=True)
 
@@ -125,21 +125,21 @@ class BackupDesk:
             if self._idle.wait(0.1) or cursor is None:
                 return
 
-    def take_up(self) -> None:
+    def take_requests(self) -> None:
         """Do what is asked for by now."""
         for token, target in list(self._waiting()):
             if self._stop.is_set():
                 return
             self._idle.clear()
             try:
-                outcome = self._settled[token] = self._settled.get(token) or self._written(token, target)
+                outcome = self._finished[token] = self._finished.get(token) or self._written(token, target)
             finally:
                 self._idle.set()
             directory = self._state_dir / BACKUPS
             try:
                 _write(directory / f"{token}.done", asdict(outcome))
                 (directory / f"{token}.json").unlink(missing_ok=True)
-                del self._settled[token]
+                del self._finished[token]
                 for old in sorted(directory.glob("*.done"), key=lambda path: path.stat().st_mtime_ns)[:-_KEPT]:
                     old.unlink(missing_ok=True)
             except OSError as error:
@@ -156,7 +156,7 @@ class BackupDesk:
                 continue
             yield path.stem, Path(held["file"])
 
-    def _written(self, token: str, target: Path) -> Asked:
+    def _written(self, token: str, target: Path) -> BackupRequest:
         try:
             self._cursor = self._connect().cursor()
             try:
@@ -172,20 +172,20 @@ class BackupDesk:
             log.exception("backup failed by a mistake in calwatch, please report it", file=str(target))
             return _failed(token, target, error)
         log.info("backup written", file=str(target), bytes=done.bytes, files=done.files)
-        return Asked(token, "done", str(target), done.bytes)
+        return BackupRequest(token, "done", str(target), done.bytes)
 
     def _run(self) -> None:
         while not self._stop.wait(_LOOK_EVERY):
             try:
-                self.take_up()
+                self.take_requests()
             except Exception:  # a thread that ends would leave backups waiting without a word
                 log.exception("backups failed")
 
 
-def _failed(token: str, target: Path, error: Exception) -> Asked:
+def _failed(token: str, target: Path, error: Exception) -> BackupRequest:
     problem = first_line(error)
     if not isinstance(error, CalwatchError):
         problem = f"{target}: {type(error).__name__}: {problem}"
     hint = getattr(error, "hint", "") or "ask for it again"
     log.error("backup failed", file=str(target), problem=problem, hint=hint)
-    return Asked(token, "failed", str(target), problem=problem, hint=hint)
+    return BackupRequest(token, "failed", str(target), problem=problem, hint=hint)

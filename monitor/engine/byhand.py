@@ -11,15 +11,16 @@ import duckdb
 from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import Config, load_config
-from monitor.engine.cycle import Cycle, Tick, Watched, watch
-from monitor.engine.daemon import run_once, utc_now
+from monitor.engine.clock import utc_now
+from monitor.engine.cycle import Cycle, Tick, WatchedModel, build_watched
+from monitor.engine.daemon import run_once
 from monitor.engine.logs import configure_logging
 from monitor.engine.opening import make_ready
-from monitor.engine.stages.judge import Judged
+from monitor.engine.stages.judge import RuleResults
 from monitor.engine.stages.measure import window_end
 from monitor.jobs import requests
-from monitor.jobs.dispatcher import Dispatcher, Ended
-from monitor.jobs.queue import cancel, enqueue, is_by_hand
+from monitor.jobs.dispatcher import Dispatcher, EndedAttempt
+from monitor.jobs.queue import cancel_job, enqueue_jobs, is_by_hand
 from monitor.jobs.runners import InlineRunner
 from monitor.model import Evidence, Job, LabelDelays
 from monitor.publish.metrics.instruments import Instruments
@@ -32,14 +33,14 @@ from monitor.store.played import is_played, played_until
 NO_PULL = ("rollback", requests.CANCEL)  # also in a live state
 
 
-def carry_out(config_path: Path, kind: str) -> Tick:
+def run_by_hand(config_path: Path, kind: str) -> Tick:
     """Do what the spool asks for, of one kind: ``recalibrate``, ``rollback`` or ``cancel``.
 
     A refit of a live state is a whole cycle. Raises StoreInUseError when a daemon runs, which then does it, and StoreError.
     """
     config = load_config(config_path)
     configure_logging(config.monitor.log_format)
-    watched = watch(config)
+    watched = build_watched(config)
     now = utc_now()
     connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
     make_ready(connection, config.state_dir)
@@ -60,56 +61,56 @@ class HandCycle(Cycle):
     as ones that would run."""
 
     def __init__(
-        self, config: Config, watched: list[Watched], connection: duckdb.DuckDBPyConnection, instruments: Instruments, *,
+        self, config: Config, watched: list[WatchedModel], connection: duckdb.DuckDBPyConnection, instruments: Instruments, *,
         kind: str,
     ) -> None:  # fmt: skip
         super().__init__(config, watched, connection, instruments, InlineRunner(rehearsal=True))
         self.kind = kind
 
-    def _pull(self, each: Watched, store: ModelStore, now: datetime) -> Mapping[str, Pulled]:
+    def _pull(self, each: WatchedModel, store: ModelStore, now: datetime) -> Mapping[str, Pulled]:
         return {}
 
-    def _measure(self, each: Watched, store: ModelStore, now: datetime) -> None:
+    def _measure(self, each: WatchedModel, store: ModelStore, now: datetime) -> None:
         return None
 
-    def _weigh(self, each: Watched, store: ModelStore, now: datetime) -> tuple[Evidence, ...]:
+    def _weigh(self, each: WatchedModel, store: ModelStore, now: datetime) -> tuple[Evidence, ...]:
         return each.evidence
 
-    def _judge(self, each: Watched, store: ModelStore, now: datetime) -> Judged:
+    def _judge(self, each: WatchedModel, store: ModelStore, now: datetime) -> RuleResults:
         """Only the requests of this kind; others wait for a cycle."""
         asked = [
             (path, job)
-            for path, job in requests.waiting(self.config.state_dir, each.model.name)
+            for path, job in requests.waiting_requests(self.config.state_dir, each.model.name)
             if job.kind == self.kind
         ]
         with transaction(self.connection):
-            enqueue(self.connection, [_at(job, now) if self.played else job for _, job in asked])
+            enqueue_jobs(self.connection, [_at(job, now) if self.played else job for _, job in asked])
         for path, _ in asked:
             path.unlink(missing_ok=True)
-        return Judged((), (), (), ())
+        return RuleResults((), (), (), ())
 
-    def _recalibrate(self, each: Watched, store: ModelStore, now: datetime) -> tuple[Job, ...]:
+    def _recalibrate(self, each: WatchedModel, store: ModelStore, now: datetime) -> tuple[Job, ...]:
         finished = []
         if self.kind == requests.CANCEL:
             for path, job_id in list(requests.cancellations(self.config.state_dir, each.model.name)):
-                if (done := cancel(self.connection, each.model.name, job_id, now)) is not None:
-                    finished.append(self._told(Ended(done, done.state.value)))
+                if (done := cancel_job(self.connection, each.model.name, job_id, now)) is not None:
+                    finished.append(self._note_ended(EndedAttempt(done, done.state.value)))
                 path.unlink(missing_ok=True)
             return tuple(finished)
         end = window_end(now, each.model)
         dispatcher = Dispatcher(store, self.config, self.runner, now, end, chosen=self._is_asked_for)
-        for ended in dispatcher.advance():
-            job = self._told(ended)
+        for ended in dispatcher.advance_jobs():
+            job = self._note_ended(ended)
             finished += [job] if ended.is_over else []
         return tuple(finished)
 
     def _is_asked_for(self, job: Job) -> bool:
         return (job.kind == self.kind and is_by_hand(job)) or (job.kind == "action" and self.played)
 
-    def _fold(self, each: Watched, store: ModelStore, now: datetime) -> None:
+    def _fold(self, each: WatchedModel, store: ModelStore, now: datetime) -> None:
         return None
 
-    def _delays(self, each: Watched, store: ModelStore, now: datetime) -> LabelDelays:
+    def _delays(self, each: WatchedModel, store: ModelStore, now: datetime) -> LabelDelays:
         return cast(LabelDelays, load_label_delays(self.connection, each.model.name))  # None where never looked at
 
 

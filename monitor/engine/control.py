@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from monitor.config.settings import Config, load_config
 from monitor.engine.backups import ask_backup, load_backup
-from monitor.engine.cycle import Watched, watch
+from monitor.engine.cycle import WatchedModel, build_watched
 from monitor.jobs import requests
 from monitor.model import Slice
 from monitor.model.errors import CalwatchError, ConfigError
@@ -17,17 +17,17 @@ from monitor.publish.web.access import Access
 from monitor.store.backup.create import BACKUPS
 
 
-class Levers:
-    """Of one daemon. ``hold`` gives it the configuration in force, at the start and after each reload."""
+class DaemonControl:
+    """Of one daemon. ``swap_config`` gives it the configuration in force, at the start and after each reload."""
 
     def __init__(
         self, reload: Callable[[], list[str]], now: Callable[[], datetime], config: Config, access: Access
     ) -> None:
         self._reload = reload
         self._now = now
-        self.hold(config, access)
+        self.swap_config(config, access)
 
-    def hold(self, config: Config, access: Access) -> None:
+    def swap_config(self, config: Config, access: Access) -> None:
         """Swap what is in force."""
         self._config, self._access = config, access
 
@@ -35,21 +35,21 @@ class Levers:
         """Who may ask what, by the configuration in force."""
         return self._access
 
-    def ask(self, model: str, kind: str, scope: Slice, to: str | None) -> str:
+    def ask_job(self, model: str, kind: str, scope: Slice, to: str | None) -> str:
         """Leave a request for a job; returns the id the job will have. Raises StoreError when it cannot be written."""
         now = self._now()
-        requests.leave(self._config.state_dir, model, kind, scope, now, to=to)
+        requests.leave_request(self._config.state_dir, model, kind, scope, now, to=to)
         return job_of(model, kind, BY_HAND, scope, now).id
 
     def cancel(self, model: str, job: str) -> None:
         """Leave a request to cancel a job. Raises StoreError when it cannot be written."""
         requests.leave_cancellation(self._config.state_dir, model, job)
 
-    def backup(self, name: str) -> str:
+    def ask_backup(self, name: str) -> str:
         """Leave a request for a backup in ``backups/NAME`` of the state directory; returns its id. Raises StoreError."""
         return ask_backup(self._config.state_dir, (self._config.state_dir / BACKUPS / name).absolute())
 
-    def backup_told(self, token: str) -> tuple[str, str, int | None, str | None] | None:
+    def find_backup(self, token: str) -> tuple[str, str, int | None, str | None] | None:
         """(state, file name, bytes, problem) of a backup; None when it is not known."""
         found = load_backup(self._config.state_dir, token)
         if found is None:
@@ -62,21 +62,23 @@ class Levers:
         return self._reload()
 
 
-class Loaded(NamedTuple):
+class LoadedConfig(NamedTuple):
     """All that is read from the configuration: at the start, on SIGHUP and when the API asks for it."""
 
     config: Config
-    watched: list[Watched]
+    watched: list[WatchedModel]
     access: Access
 
 
-def load_all(path: Path, listen: str | None = None) -> Loaded:
+def load_all(path: Path, listen: str | None = None) -> LoadedConfig:
     """Read the configuration with its rules and who may ask. Raises CalwatchError with every mistake in one of them.
 
     ``listen``: the address that is bound already, which may no longer be the one configured.
     """
     config = load_config(path)
-    return Loaded(config, watch(config), Access.of(config.server, listen or config.monitor.listen, config.base))
+    return LoadedConfig(
+        config, build_watched(config), Access.from_server(config.server, listen or config.monitor.listen, config.base)
+    )
 
 
 def mistakes_of(error: CalwatchError) -> list[str]:

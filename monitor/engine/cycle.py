@@ -16,25 +16,25 @@ import structlog
 
 from monitor.config.cron import latest_due
 from monitor.config.settings import Config, Model
-from monitor.engine.stages.drift import weigh
+from monitor.engine.stages.drift import weigh_evidence
 from monitor.engine.stages.intake import Intake, watch_intake
-from monitor.engine.stages.judge import Judged, judge, shown_last_seen
-from monitor.engine.stages.label_delays import watch_delays, with_caveat
+from monitor.engine.stages.judge import RuleResults, evaluate_rules, last_seen_of_slices
+from monitor.engine.stages.label_delays import add_caveat, watch_delays
 from monitor.engine.stages.measure import disparities_of, readings_of, window_end
 from monitor.jobs import requests
-from monitor.jobs.dispatcher import Dispatcher, Ended
-from monitor.jobs.queue import cancel, enqueue
+from monitor.jobs.dispatcher import Dispatcher, EndedAttempt
+from monitor.jobs.queue import cancel_job, enqueue_jobs
 from monitor.jobs.runners import InlineRunner, Runner
 from monitor.model import Disparity, Evidence, Job, LabelDelays, ModelStatus, Published, Reading, Slice
 from monitor.model.errors import ConfigError, StoreError
 from monitor.model.reasons import Trigger, TriggerKind
 from monitor.model.refits import job_of
-from monitor.model.wording import told_delays
+from monitor.model.wording import describe_delays
 from monitor.publish.metrics.instruments import Instruments
 from monitor.recalibration.guard import run_guards
 from monitor.recalibration.registry import calibrators_in_use, load_intervals
 from monitor.rules.pack import Rulebook, load_rules
-from monitor.rules.state import Observed
+from monitor.rules.state import Observations
 from monitor.rules.windows import fit_windows
 from monitor.sources.batch import Source
 from monitor.sources.files import FileSource
@@ -62,7 +62,7 @@ SourcesOf = Callable[[Model], Sequence[Source]]
 
 
 @dataclass(slots=True)
-class Watched:
+class WatchedModel:
     """One model with what is built from its configuration, and what the last tick left to compare with."""
 
     model: Model
@@ -77,7 +77,7 @@ class Watched:
     intake: Intake = field(default_factory=Intake)
     problem: str | None = None
     succeeded: dict[str, datetime] = field(default_factory=dict)  # last success by stage, also across restarts
-    told: set[str] = field(default_factory=set)  # problems already logged
+    logged: set[str] = field(default_factory=set)  # problems already logged
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Tick:
     """What one tick did, by model."""
 
     pulled: Mapping[str, Mapping[str, Pulled]]
-    judged: Mapping[str, Judged]
+    rule_results: Mapping[str, RuleResults]
     jobs: Mapping[str, tuple[Job, ...]]
     published: Published
 
@@ -100,7 +100,7 @@ def file_sources(model: Model, base: Path) -> list[Source]:
     return [FileSource(source, base, model.slices, needs) for source in model.source if source.kind == "files"]
 
 
-def watch(config: Config, sources_of: SourcesOf | None = None) -> list[Watched]:
+def build_watched(config: Config, sources_of: SourcesOf | None = None) -> list[WatchedModel]:
     """Everything that is built from the configuration. Raises ConfigError with all mistakes of all rule packs."""
     mistakes: list[str] = []
     watched = []
@@ -114,13 +114,13 @@ def watch(config: Config, sources_of: SourcesOf | None = None) -> list[Watched]:
         found = rulebook.mistakes(windows=model.window_names, dimensions=model.slices, actions=actions)
         mistakes += [f'model "{model.name}": {mistake}' for mistake in found]
         sources = sources_of(model) if sources_of else configured_sources(model, config.base, config.state_dir)
-        watched.append(Watched(model, rulebook, sources))
+        watched.append(WatchedModel(model, rulebook, sources))
     if mistakes:
         raise ConfigError(mistakes, "mend the rules named above, then run: calwatch check")
     return watched
 
 
-def tell_mapped_windows(watched: Sequence[Watched]) -> None:
+def tell_mapped_windows(watched: Sequence[WatchedModel]) -> None:
     """Log which windows stand in for those of shipped rules: once at each start and reload."""
     for each in watched:
         for sentence in each.rulebook.mapped:
@@ -131,7 +131,7 @@ class Cycle:
     """The stages over one database. ``tick`` is the only thing that happens; time is its argument."""
 
     def __init__(
-        self, config: Config, watched: list[Watched], connection: duckdb.DuckDBPyConnection, instruments: Instruments,
+        self, config: Config, watched: list[WatchedModel], connection: duckdb.DuckDBPyConnection, instruments: Instruments,
         runner: Runner | None = None,
     ) -> None:  # fmt: skip
         self.config = config
@@ -149,7 +149,7 @@ class Cycle:
         anew, as after a checkpoint that a full disk cut short, and DamageError when bytes of the database are damaged.
         """
         pulled: dict[str, Mapping[str, Pulled]] = {}
-        judged: dict[str, Judged] = {}
+        judged: dict[str, RuleResults] = {}
         jobs: dict[str, tuple[Job, ...]] = {}
         statuses = []
         for each in self.watched:
@@ -176,7 +176,7 @@ class Cycle:
                 refuse_damage(error, self.config.state_dir)
                 each.problem = f"{type(error).__name__}: {error}"[:_LONGEST_PROBLEM]
                 log.exception("cycle failed", model=name)
-                self.instruments.cycle_failed(name)
+                self.instruments.increase_counter("cycle_failures", name)
             statuses.append(self._status(each, store))
         problem = self._publish(now, {each.model.name: each.problem for each in self.watched}) if publish else None
         return Tick(pulled, judged, jobs, Published(now, tuple(statuses), problem, self.played))
@@ -184,42 +184,42 @@ class Cycle:
     def _publish(self, now: datetime, problems: Mapping[str, str | None]) -> str | None:
         """Replace the snapshot for ops; what keeps it from being replaced, for example a full disk, is returned."""
         try:
-            with self.instruments.stage("all", "publish"):
+            with self.instruments.time_stage("publish"):
                 self.publisher.publish(self.connection, now, problems)
         except StoreError as error:
             refuse_damage(error, self.config.state_dir)
             log.error("snapshot not published", problem=error.message, hint=error.hint)
-            self.instruments.cycle_failed("all")
+            self.instruments.increase_counter("cycle_failures", "all")
             return error.message
         return None
 
-    def _pull(self, each: Watched, store: ModelStore, now: datetime) -> Mapping[str, Pulled]:
+    def _pull(self, each: WatchedModel, store: ModelStore, now: datetime) -> Mapping[str, Pulled]:
         """Everything new from the sources into samples and cells."""
         model = each.model
         requests.take_retries(self.connection, self.config.state_dir, model.name)
-        with self.instruments.stage(model.name, "pull"):
+        with self.instruments.time_stage("pull"):
             serving = load_intervals(self.connection, model)
             brought = pull_sources(store, each.sources, serving, now)
         for source, pulled in brought.items():
             self._count_pull(each, source, pulled)
         problems = [problem for pulled in brought.values() for problem in pulled.problems]
-        each.told = {problem.message for problem in problems if not problem.is_listed}
+        each.logged = {problem.message for problem in problems if not problem.is_listed}
         if not any(problem.reason in SOURCE_FAILED for problem in problems):
             each.succeeded["pull"] = now
         return brought
 
-    def _count_pull(self, each: Watched, source: str, pulled: Pulled) -> None:
+    def _count_pull(self, each: WatchedModel, source: str, pulled: Pulled) -> None:
         name = each.model.name
-        self.instruments.pulled(name, source, pulled.rows)
-        self.instruments.corrected(name, pulled.corrected)
-        self.instruments.changed_predictions(name, pulled.changed_predictions)
-        self.instruments.clipped(name, pulled.clipped)
-        self.instruments.ambiguous_times(name, pulled.ambiguous_times)
+        self.instruments.increase_counter("pulled_samples", name, source, by=pulled.rows)
+        self.instruments.increase_counter("corrected_samples", name, by=pulled.corrected)
+        self.instruments.increase_counter("changed_predictions", name, by=pulled.changed_predictions)
+        self.instruments.increase_counter("clipped_scores", name, by=pulled.clipped)
+        self.instruments.increase_counter("ambiguous_times", name, by=pulled.ambiguous_times)
         for reason, count in pulled.quarantined.items():
-            self.instruments.quarantined(name, reason, count)
+            self.instruments.increase_counter("quarantined_samples", name, reason, by=count)
         for problem in (each for each in pulled.problems if each.news):
-            self.instruments.source_problem(name, source, problem.reason)
-            if problem.message not in each.told:
+            self.instruments.increase_counter("source_problems", name, source, problem.reason)
+            if problem.message not in each.logged:
                 log.warning("source problem", model=name, source=source, reason=problem.reason, message=problem.message)
         if pulled.rows:
             log.info(
@@ -228,7 +228,7 @@ class Cycle:
                 quarantined=sum(pulled.quarantined.values()),
             )  # fmt: skip
 
-    def _measure(self, each: Watched, store: ModelStore, now: datetime) -> None:
+    def _measure(self, each: WatchedModel, store: ModelStore, now: datetime) -> None:
         """Cells → readings of every window and slice, and disparities; nothing where neither cells nor windows moved."""
         model = each.model
         end = window_end(now, model)
@@ -239,7 +239,7 @@ class Cycle:
         basis = (end, revision, thresholds)
         if basis == each.measured:
             return
-        with self.instruments.stage(model.name, "measure"):
+        with self.instruments.time_stage("measure"):
             found: list[Reading] = []
             compared: list[Disparity] = []
             for name, width in model.window_names.items():
@@ -253,34 +253,34 @@ class Cycle:
         each.succeeded["measure"] = now
         each.readings, each.disparities, each.measured = tuple(found), tuple(compared), basis
 
-    def _weigh(self, each: Watched, store: ModelStore, now: datetime) -> tuple[Evidence, ...]:
+    def _weigh(self, each: WatchedModel, store: ModelStore, now: datetime) -> tuple[Evidence, ...]:
         """Newly closed buckets into the drift evidence; again from a checkpoint where late labels changed cells."""
-        with self.instruments.stage(each.model.name, "weigh"):
-            found = weigh(store, each.rulebook, now)
+        with self.instruments.time_stage("weigh"):
+            found = weigh_evidence(store, each.rulebook, now)
         each.succeeded["weigh"] = now
         if each.delays is None:  # after a start; an answer that was unknown is looked for again
             stored = load_label_delays(self.connection, each.model.name)
             each.delays = stored if stored and stored.depends is not None else None
-        return with_caveat(found, each.model, each.delays, each.intake.spans)
+        return add_caveat(found, each.model, each.delays, each.intake.spans)
 
-    def _judge(self, each: Watched, store: ModelStore, now: datetime) -> Judged:
+    def _judge(self, each: WatchedModel, store: ModelStore, now: datetime) -> RuleResults:
         """Rules on readings; the refits they ask for, those of the schedule and of people are queued."""
         model = each.model
-        with self.instruments.stage(model.name, "judge"):
-            observed = Observed(
+        with self.instruments.time_stage("judge"):
+            observed = Observations(
                 store.load_first_seen() or now, each.readings,
-                shown_last_seen(model, rows.load_last_seen(self.connection, store.model_id)),
+                last_seen_of_slices(model, rows.load_last_seen(self.connection, store.model_id)),
                 each.succeeded.get("pull"), each.evidence, each.disparities,
             )  # fmt: skip
-            judged = judge(
+            judged = evaluate_rules(
                 model, each.rulebook, observed, rows.load_alerts(self.connection, model.name), now,
                 find_onset=lambda version, slice_: self._onset(each, store, version, slice_, now), actions=self.config.action,
             )  # fmt: skip
-            asked = list(requests.waiting(self.config.state_dir, model.name))
+            asked = list(requests.waiting_requests(self.config.state_dir, model.name))
             jobs = [*judged.jobs, *self._scheduled(each, store, now), *(job for _, job in asked)]
             with transaction(self.connection):
                 rows.store_alerts(self.connection, model.name, judged.alerts, judged.changed)
-                enqueue(self.connection, jobs)
+                enqueue_jobs(self.connection, jobs)
             for path, _ in asked:
                 path.unlink(missing_ok=True)
         each.succeeded["judge"] = now
@@ -289,11 +289,11 @@ class Cycle:
                 "alert", model=model.name, rule=alert.rule, slice=alert.slice.text, state=alert.state.value, reason=alert.reason
             )  # fmt: skip
         for rule in judged.failed_rules:
-            self.instruments.rule_failed(model.name, rule)
+            self.instruments.increase_counter("rule_evaluation_failures", model.name, rule)
             log.error("rule failed", model=model.name, rule=rule)
         return judged
 
-    def _scheduled(self, each: Watched, store: ModelStore, now: datetime) -> list[Job]:
+    def _scheduled(self, each: WatchedModel, store: ModelStore, now: datetime) -> list[Job]:
         """The nightly refit when one is due; runs missed while nobody was there become one."""
         schedule = each.model.recalibration.schedule
         if schedule is None:
@@ -308,35 +308,35 @@ class Cycle:
             return []
         return [job_of(each.model.name, "recalibrate", Trigger(TriggerKind.SCHEDULE, at=due), Slice(), due)]
 
-    def _recalibrate(self, each: Watched, store: ModelStore, now: datetime) -> tuple[Job, ...]:
+    def _recalibrate(self, each: WatchedModel, store: ModelStore, now: datetime) -> tuple[Job, ...]:
         """Cancel what people ask to, look at promoted calibrators, take what jobs brought, start those that are due."""
         model, end = each.model, window_end(now, each.model)
         finished = []
         for path, job_id in list(requests.cancellations(self.config.state_dir, model.name)):
             self.runner.cancel(job_id)
-            cancelled = cancel(self.connection, model.name, job_id, now)
-            finished += [self._told(Ended(cancelled, cancelled.state.value))] if cancelled else []
+            cancelled = cancel_job(self.connection, model.name, job_id, now)
+            finished += [self._note_ended(EndedAttempt(cancelled, cancelled.state.value))] if cancelled else []
             path.unlink(missing_ok=True)
         if each.guarded is None or each.guarded != each.measured:
             guarded = run_guards(store, now, end)
             for note in guarded.notes:
                 log.warning("calibrator not guarded", model=model.name, problem=note)
             with transaction(self.connection):
-                enqueue(self.connection, guarded.rollbacks)
+                enqueue_jobs(self.connection, guarded.rollbacks)
             each.guarded = each.measured
         dispatcher = Dispatcher(store, self.config, self.runner, now, end)
-        for ended in dispatcher.advance():
-            job = self._told(ended)
+        for ended in dispatcher.advance_jobs():
+            job = self._note_ended(ended)
             finished += [job] if ended.is_over else []
-        if waiting := dispatcher.waiting():
+        if waiting := dispatcher.count_waiting():
             log.info("refits wait for later cycles", model=model.name, waiting=waiting)
         each.succeeded["recalibrate"] = now
         return tuple(finished)
 
-    def _told(self, ended: Ended) -> Job:
+    def _note_ended(self, ended: EndedAttempt) -> Job:
         """Count and log an attempt that ended."""
         job = ended.job
-        self.instruments.job_finished(job.model, job.kind, ended.outcome, ended.seconds)
+        self.instruments.record_job(job.model, job.kind, ended.outcome, ended.seconds)
         log.info(
             "job", model=job.model, job=job.id, kind=job.kind, trigger=job.trigger, scope=job.scope.text,
             outcome=ended.outcome, attempts=job.attempts, seconds=ended.seconds and round(ended.seconds, 3),
@@ -346,14 +346,14 @@ class Cycle:
             log.error("job failed by a mistake in calwatch, please report it", job=job.id, trace=ended.trace)
         return job
 
-    def _fold(self, each: Watched, store: ModelStore, now: datetime) -> None:
-        with self.instruments.stage(each.model.name, "fold"):
+    def _fold(self, each: WatchedModel, store: ModelStore, now: datetime) -> None:
+        with self.instruments.time_stage("fold"):
             fold_and_drop(store, now)
         each.succeeded["fold"] = now
 
-    def _delays(self, each: Watched, store: ModelStore, now: datetime) -> LabelDelays:
+    def _delays(self, each: WatchedModel, store: ModelStore, now: datetime) -> LabelDelays:
         """Whether label delay depends on the outcome, once a day, and what does not fit together of what came in."""
-        with self.instruments.stage(each.model.name, "delays"):
+        with self.instruments.time_stage("delays"):
             found = watch_delays(store, now, each.delays)
             each.intake = watch_intake(store, now, each.intake)
         each.succeeded["delays"] = now
@@ -361,13 +361,15 @@ class Cycle:
         if found.depends and not before:
             log.warning(
                 "label delay depends on the outcome", model=each.model.name, samples=found.samples,
-                finding=told_delays(found, each.model.task),
+                finding=describe_delays(found, each.model.task),
             )  # fmt: skip
         elif before and not found.depends:
-            log.info("label delay", model=each.model.name, finding=told_delays(found, each.model.task))
+            log.info("label delay", model=each.model.name, finding=describe_delays(found, each.model.task))
         return found
 
-    def _onset(self, each: Watched, store: ModelStore, version: str, slice_: Slice, now: datetime) -> datetime | None:
+    def _onset(
+        self, each: WatchedModel, store: ModelStore, version: str, slice_: Slice, now: datetime
+    ) -> datetime | None:
         """When the slice's miscalibration most likely began; None when the evidence names no time."""
         end = window_end(now, each.model)
         start = end - each.model.recalibration.fit_window - max(each.model.windows)
@@ -377,7 +379,7 @@ class Cycle:
         found = estimate_onset(*bucket_residuals(cells, len(buckets)))
         return buckets[found.bucket] if found.statistic > 0 else None
 
-    def _status(self, each: Watched, store: ModelStore | None) -> ModelStatus:
+    def _status(self, each: WatchedModel, store: ModelStore | None) -> ModelStatus:
         """What there is to show of a model; of one that failed, what was known before."""
         model = each.model
         connection = self.connection
@@ -391,5 +393,5 @@ class Cycle:
             files_set_aside=load_set_aside(connection, model.name),
             sources=tuple(source.name for source in each.sources), thresholds=load_thresholds(connection, model.name),
             jobs=rows.load_jobs(connection, model.name, newest=SHOWN_JOBS),
-            last_success=dict(each.succeeded), source_problems=tuple(sorted(each.told)), problem=each.problem,
+            last_success=dict(each.succeeded), source_problems=tuple(sorted(each.logged)), problem=each.problem,
         )  # fmt: skip

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -18,13 +19,14 @@ from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import Config, Monitor, load_config
 from monitor.engine.backups import BackupDesk
-from monitor.engine.control import Levers, load_all, mistakes_of
-from monitor.engine.cycle import Cycle, Tick, Watched, tell_mapped_windows, watch
+from monitor.engine.clock import utc_now
+from monitor.engine.control import DaemonControl, load_all, mistakes_of
+from monitor.engine.cycle import Cycle, Tick, WatchedModel, build_watched, tell_mapped_windows
 from monitor.engine.http import HttpServer
 from monitor.engine.logs import configure_logging
 from monitor.engine.opening import make_ready
 from monitor.engine.overlaps import make_scheduler
-from monitor.engine.shown import Shown
+from monitor.engine.published_state import PublishedState
 from monitor.engine.systemd import ServiceManager
 from monitor.jobs.runners import PatientRunner, ProcessRunner
 from monitor.model.errors import CalwatchError, StoreError, StoreInUseError
@@ -46,11 +48,6 @@ JOBS_PATIENCE = 1.0  # seconds for the processes of jobs to end; those that do n
 STOP_LIMIT = 9.0  # seconds after which we leave whatever runs; its transaction is then rolled back by the next start
 
 
-def utc_now() -> datetime:
-    """The wall clock, in UTC."""
-    return datetime.now(UTC)
-
-
 class Daemon:
     """Runs until told to stop. Raises CalwatchError when it cannot start."""
 
@@ -66,9 +63,9 @@ class Daemon:
         configure_logging(self._config.monitor.log_format)
         self._registry = CollectorRegistry()
         self._instruments = Instruments(self._registry)
-        self._shown = Shown(self._registry, _stale_after(self._config), self._config.monitor.max_series)
+        self._shown = PublishedState(self._registry, _stale_after(self._config), self._config.monitor.max_series)
         self._shown.config = self._config
-        self._levers = Levers(self.reload, clock, self._config, access)
+        self._levers = DaemonControl(self.reload, clock, self._config, access)
         self._connection = self._open()
         self._runner = ProcessRunner(self._config.state_dir)
         self._runner.clear_leftovers()
@@ -77,7 +74,7 @@ class Daemon:
         )  # fmt: skip
         self._broken = False  # whether the database must be opened anew
         self._cycle = self._cycle_over(self._config, watched)
-        self._instruments.reloaded(True, self._clock())
+        self._instruments.record_reload(True, self._clock())
         self._scheduler = self._schedule()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
@@ -94,9 +91,9 @@ class Daemon:
         self._desk.interrupt()
         self._connection.close()
 
-    def _cycle_over(self, config: Config, watched: list[Watched]) -> Cycle:
+    def _cycle_over(self, config: Config, watched: list[WatchedModel]) -> Cycle:
         for each in watched:
-            self._instruments.expect(
+            self._instruments.expect_model(
                 each.model.name,
                 sources=[source.name for source in each.sources],
                 rules=[rule.name for rule in each.rulebook],
@@ -117,22 +114,24 @@ class Daemon:
         manager = ServiceManager.from_environment(os.environ, os.getpid())
         log.info("started", models=len(self._cycle.watched), listen=self._config.monitor.listen)
         tell_mapped_windows(self._cycle.watched)
-        manager.ready(self._told())
+        manager.tell_ready(self._status_line())
         try:
             while not self._stop.is_set():
-                if self._shown.in_time(self._clock(), started_at):
-                    manager.alive()
+                if self._shown.is_in_time(self._clock(), started_at):
+                    manager.tell_alive()
                 self._wake.wait(manager.interval)
                 self._wake.clear()
                 if self._reload.is_set():
                     self._reload.clear()
-                    manager.reloading(timedelta(microseconds=time.monotonic_ns() // 1000))
-                    manager.ready("reload failed, the old configuration stays" if self.reload() else self._told())
+                    manager.tell_reloading(timedelta(microseconds=time.monotonic_ns() // 1000))
+                    manager.tell_ready(
+                        "reload failed, the old configuration stays" if self.reload() else self._status_line()
+                    )
         finally:
-            manager.stopping()
+            manager.tell_stopping()
             self._shut_down(server)
 
-    def _told(self) -> str:
+    def _status_line(self) -> str:
         return f"models: {len(self._cycle.watched)}; serving on {self._config.monitor.listen}"
 
     def _listen(self) -> HttpServer:
@@ -159,7 +158,7 @@ class Daemon:
                 self._broken = True
                 self._tell_broken(find_damage(error, self._config.state_dir))
                 return None
-            self._shown.swap(tick.published)
+            self._shown.swap_published(tick.published)
             return tick
 
     def _tick_twice(self) -> Tick:
@@ -186,7 +185,7 @@ class Daemon:
         hint = (error.hint if isinstance(error, StoreError) else "") or "check free space and the disk"
         log.error("database unusable, to be opened anew", problem=problem, hint=hint)
         for each in self._cycle.watched:
-            self._instruments.cycle_failed(each.model.name)
+            self._instruments.increase_counter("cycle_failures", each.model.name)
 
     def reload(self) -> list[str]:
         """Read the configuration and rules again and swap them in whole: the one way for SIGHUP and POST.
@@ -202,7 +201,7 @@ class Daemon:
         except CalwatchError as error:
             mistakes = mistakes_of(error)
             log.error("reload failed, the old configuration stays", mistakes=mistakes)
-            self._instruments.reloaded(False, self._clock())
+            self._instruments.record_reload(False, self._clock())
             return mistakes
         fixed = [
             name for name in ("state_dir", "listen", "log_format", "memory_limit")
@@ -223,15 +222,15 @@ class Daemon:
             self._shown.config = self._config
             self._cycle = self._cycle_over(self._config, watched)
             for model in gone:
-                self._runner.forget(model)
-                self._instruments.forget(model)
-            self._levers.hold(self._config, access)
+                self._runner.forget_model(model)
+                self._instruments.forget_model(model)
+            self._levers.swap_config(self._config, access)
             self._shown.stale_after = _stale_after(self._config)
             self._shown.limit_series(self._config.monitor.max_series)
         finally:
             self._ticking.release()
         self._plan(self._scheduler)
-        self._instruments.reloaded(True, self._clock())
+        self._instruments.record_reload(True, self._clock())
         log.info("reloaded", models=len(watched))
         tell_mapped_windows(watched)
         return []
@@ -254,7 +253,7 @@ class Daemon:
             self._ticking.release()
 
     def _schedule(self) -> BackgroundScheduler:
-        scheduler = make_scheduler(self._instruments.scheduler_event)
+        scheduler = make_scheduler(partial(self._instruments.increase_counter, "scheduler_events"))
         self._plan(scheduler)
         return scheduler
 
@@ -313,7 +312,7 @@ def run_once(config_path: Path) -> Tick:
     KeyboardInterrupt on Ctrl-C, also where DuckDB was at work."""
     config = load_config(config_path)
     configure_logging(config.monitor.log_format)
-    watched = watch(config)
+    watched = build_watched(config)
     now = utc_now()
     runner = PatientRunner(config.state_dir)
     try:
@@ -334,7 +333,7 @@ def run_once(config_path: Path) -> Tick:
         runner.stop(patience=5)
 
 
-def _tick_once(config: Config, watched: list[Watched], runner: PatientRunner, now: datetime) -> Tick:
+def _tick_once(config: Config, watched: list[WatchedModel], runner: PatientRunner, now: datetime) -> Tick:
     connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
     try:
         make_ready(connection, config.state_dir, live_only="once")

@@ -37,7 +37,7 @@ def configure_logging(log_format: Literal["text", "json"], *, level: int = loggi
     root.addHandler(_Libraries(steps, max(level, logging.WARNING)))
 
 
-def escaped(text: str) -> str:
+def escape_text(text: str) -> str:
     """The text in one line: what is not printable as Python writes it, ``\\n``, ``\\x1b``."""
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
@@ -68,7 +68,7 @@ class _Quoted:
 
 
 def _in_one_line(logger: Any, method: str, event: EventDict) -> EventDict:
-    return {escaped(name): _shown(name, value) for name, value in event.items()}
+    return {escape_text(name): _shown(name, value) for name, value in event.items()}
 
 
 def _shown(name: str, value: Any) -> Any:
@@ -77,14 +77,14 @@ def _shown(name: str, value: Any) -> Any:
     value = _cut(value)
     if value.isprintable():
         return value
-    return escaped(value) if name == "event" else _Quoted(value)
+    return escape_text(value) if name == "event" else _Quoted(value)
 
 
 def _traceback(sink: TextIO, exc_info: ExcInfo) -> None:
     written = io.StringIO()
     structlog.dev.plain_traceback(written, exc_info)
     for line in written.getvalue().strip("\n").split("\n"):
-        sink.write(f"\n{_INDENT}{escaped(_cut(line))}")
+        sink.write(f"\n{_INDENT}{escape_text(_cut(line))}")
 
 
 def _valid(logger: Any, method: str, event: EventDict) -> EventDict:

@@ -29,7 +29,7 @@ _SCHEDULER_LOG.setLevel(logging.ERROR)
 def make_scheduler(count: Callable[[SchedulerEvent], None]) -> BackgroundScheduler:
     """One of one thread, in UTC, whose runs are watched in place of its own warnings, one for each turn that it skips."""
     scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)}, logger=_SCHEDULER_LOG)
-    scheduler.add_listener(RunWatch(count).take, EVENT_JOB_EXECUTED | sum(_KINDS))
+    scheduler.add_listener(RunWatch(count).note_event, EVENT_JOB_EXECUTED | sum(_KINDS))
     return scheduler
 
 
@@ -40,7 +40,7 @@ class RunWatch:
         self._count = count
         self._overlapped = False  # whether that is told of the run under way
 
-    def take(self, event: JobEvent) -> None:
+    def note_event(self, event: JobEvent) -> None:
         """Count and tell one event."""
         kind = _KINDS.get(event.code)
         if kind == "overlapped":

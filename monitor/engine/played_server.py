@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from monitor.config.server import Server
 from monitor.config.settings import Config
 from monitor.engine.http import HttpServer
-from monitor.engine.shown import Shown
+from monitor.engine.published_state import PublishedState
 from monitor.model import Published
 from monitor.model.errors import UsageError
 from monitor.publish.web.access import Access
@@ -31,11 +31,11 @@ def serve_published(published: Published, listen: str, state_dir: Path, config: 
     server_settings = Server.model_validate({})
     if list(server_settings.mistakes(listen)):
         raise UsageError(f"--listen {listen} can be reached from elsewhere", "name a loopback address: 127.0.0.1:9464")
-    access = Access.of(server_settings, listen, Path())
-    shown = Shown(CollectorRegistry(), timedelta(days=1), 50_000)
+    access = Access.from_server(server_settings, listen, Path())
+    shown = PublishedState(CollectorRegistry(), timedelta(days=1), 50_000)
     shown.config = config
     shown.archive = Archive(duckdb.connect(str(state_dir / LIVE), read_only=True))
-    shown.swap(published)
+    shown.swap_published(published)
     server = HttpServer(create_app(shown, now=lambda: published.at, access=lambda: access), listen)
     log.info("serving", page=f"http://{listen}/", metrics=f"http://{listen}/metrics", stop="Ctrl-C")
     stop = threading.Event()

@@ -36,19 +36,19 @@ class ServiceManager:
         """Seconds between two signs of life, a third of what is allowed; None where nobody waits for them."""
         return None if self.watchdog is None else self.watchdog.total_seconds() / 3
 
-    def ready(self, status: str) -> None:
+    def tell_ready(self, status: str) -> None:
         """We serve; also ends a reload."""
         self._send("READY=1", f"STATUS={status}")
 
-    def alive(self) -> None:
+    def tell_alive(self) -> None:
         """The sign of life: the watchdog counts from here on."""
         self._send("WATCHDOG=1")
 
-    def reloading(self, monotonic: timedelta) -> None:
-        """The configuration is being read again; ``monotonic`` is what CLOCK_MONOTONIC shows. ``ready`` ends it."""
+    def tell_reloading(self, monotonic: timedelta) -> None:
+        """The configuration is being read again; ``monotonic`` is what CLOCK_MONOTONIC shows. ``tell_ready`` ends it."""
         self._send("RELOADING=1", f"MONOTONIC_USEC={monotonic // timedelta(microseconds=1)}")
 
-    def stopping(self) -> None:
+    def tell_stopping(self) -> None:
         """We end because we were told to."""
         self._send("STOPPING=1", "STATUS=stopping")
 

@@ -13,23 +13,23 @@ from time import perf_counter
 import duckdb
 
 from monitor.config.settings import Config
-from monitor.jobs.actions.delivery import Delivered, Delivery
-from monitor.jobs.actions.routing import job_calls, told_of
+from monitor.jobs.actions.delivery import Delivery, DeliveryResult
+from monitor.jobs.actions.routing import job_calls, subjects_of
 from monitor.jobs.queue import (
     INTERRUPTIONS,
     OPEN,
-    Attempt,
+    JobAttempt,
     after_failure,
-    begin,
+    begin_attempt,
     due_jobs,
-    enqueue,
+    enqueue_jobs,
     is_by_hand,
     log_attempt,
     refits_wait_elsewhere,
     requeue_interrupted,
 )
 from monitor.jobs.runners import Runner
-from monitor.jobs.work import Broken, Report, Work, action_work, refit_work
+from monitor.jobs.work import Breakdown, Work, WorkResult, action_work, refit_work
 from monitor.model import Job, JobState, Slice
 from monitor.model.errors import CalwatchError, StoreError
 from monitor.model.reasons import Code, Reason
@@ -50,7 +50,7 @@ RETRIED, INTERRUPTED, OUTDATED = "retried", "interrupted", "outdated"  # outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedAttempt:
     """An attempt that ended. ``outcome``: the job's state, or that it is queued again, and why."""
 
     job: Job
@@ -75,19 +75,19 @@ class Dispatcher:
     end: datetime  # labelled samples observed before then are mature
     chosen: Callable[[Job], bool] = field(default=lambda job: True)  # which of the jobs that are due may start
 
-    def advance(self) -> Iterator[Ended]:
+    def advance_jobs(self) -> Iterator[EndedAttempt]:
         """Take what has ended, start what is due, until nothing is left to do now; yields each attempt that ended.
 
         Of refits that nobody asked for by hand it starts at most ``REFITS_A_CYCLE``, of scopes apart from each other.
         A mistake of ours while a job is prepared or applied is recorded, and raised. Raises duckdb.InterruptException and
         FatalException, and DamageError, which leave the job as running, to be queued again as interrupted.
         """
-        running = [work.job for work in self.runner.running()]
+        running = [work.job for work in self.runner.running_work()]
         for job in requeue_interrupted(
             self.store.connection, self.store.model.name, self.now, limit=self._interruptions, running=running,
             begun=lambda job: job.kind != "action" or self.runner.had_begun(job.id),
         ):  # fmt: skip
-            yield Ended(job, INTERRUPTED if job.state is JobState.QUEUED else job.state.value)
+            yield EndedAttempt(job, INTERRUPTED if job.state is JobState.QUEUED else job.state.value)
         yield from self._take()
         has_turn, refitted = self._take_turn(), list[Slice]()
         while True:
@@ -98,7 +98,7 @@ class Dispatcher:
                     yield begun
                 yield from self._take()
             tried = yield from self._deliver()
-            if not (self.runner.settle() or tried):
+            if not (self.runner.wait_deliveries() or tried):
                 break
             yield from self._take()
         # the files follow the database, also when a crash or a person left them behind: what is promoted stays promoted,
@@ -107,13 +107,13 @@ class Dispatcher:
 
     def _take_turn(self) -> bool:
         """Return whether this model may start refits in this tick: not while one runs, nor right after one if others wait."""
-        if any(work.lane == f"{self.store.model.name}/refit" for work in self.runner.running()):
+        if any(work.lane == f"{self.store.model.name}/refit" for work in self.runner.running_work()):
             return False
         # passed once, whether or not anybody takes it
         passes = self.runner.forget_last_refit(self.store.model.name)
         return not (passes and refits_wait_elsewhere(self.store.connection, self.store.model.name, self.now))
 
-    def _deliver(self) -> Generator[Ended, None, bool]:
+    def _deliver(self) -> Generator[EndedAttempt, None, bool]:
         """Hand every delivery that is due to the runner, which carries out several at once; returns whether there were any.
 
         What is told of one alert goes out in its order: it waits while something earlier is under way, or to be tried again.
@@ -122,7 +122,7 @@ class Dispatcher:
         deliveries = sorted((job for job in found if job.kind == "action"), key=lambda job: (job.requested_at, job.id))
         begun, tried = set[tuple[object, ...]](), False
         for job in deliveries:
-            subjects = told_of(job)
+            subjects = subjects_of(job)
             is_due = job.next_attempt_at is None or job.next_attempt_at <= self.now
             if begun.isdisjoint(subjects) and job.state is JobState.QUEUED and is_due:
                 tried = True
@@ -145,21 +145,21 @@ class Dispatcher:
             return next((each.attempts for each in self.config.action if each.name == job.action), 1)
         return self.store.model.recalibration.attempts
 
-    def waiting(self) -> int:
+    def count_waiting(self) -> int:
         """How many refits are due and wait for a later cycle, though none of this model runs."""
-        if any(work.lane == f"{self.store.model.name}/refit" for work in self.runner.running()):
+        if any(work.lane == f"{self.store.model.name}/refit" for work in self.runner.running_work()):
             return 0
         return sum(
             job.kind == "recalibrate" for job in due_jobs(self.store.connection, self.store.model.name, self.now)
         )
 
-    def _start_next(self, has_turn: bool, refitted: Sequence[Slice]) -> Ended | None:
+    def _start_next(self, has_turn: bool, refitted: Sequence[Slice]) -> EndedAttempt | None:
         """Start the first refit or rollback that is due and has its lane free; None when there is none. Returns how that went.
 
         ``refitted``: scopes of the refits that this tick began, save those asked for by hand.
         """
-        busy = {work.lane for work in self.runner.running()}
-        refits = sum(work.is_refit for work in self.runner.running())
+        busy = {work.lane for work in self.runner.running_work()}
+        refits = sum(work.is_refit for work in self.runner.running_work())
         is_free = (
             has_turn and f"{self.store.model.name}/refit" not in busy and refits < self.config.monitor.parallel_refits
         )
@@ -172,12 +172,12 @@ class Dispatcher:
             return self._guarded(job, self._start)
         return None
 
-    def _guarded(self, job: Job, step: Callable[[Job], Ended]) -> Ended:
+    def _guarded(self, job: Job, step: Callable[[Job], EndedAttempt]) -> EndedAttempt:
         """Begin an attempt and take one step of it; what goes wrong ends the attempt."""
-        job = begin(self.store.connection, job, self.now)
+        job = begin_attempt(self.store.connection, job, self.now)
         return self._or_failed(job, lambda: step(job))
 
-    def _or_failed(self, job: Job, step: Callable[[], Ended], report: Report | None = None) -> Ended:
+    def _or_failed(self, job: Job, step: Callable[[], EndedAttempt], report: WorkResult | None = None) -> EndedAttempt:
         try:
             return step()
         except (duckdb.InterruptException, duckdb.FatalException):
@@ -193,9 +193,9 @@ class Dispatcher:
             self._failed(job, f"{error!r}", False, report)
             raise
 
-    def _start(self, job: Job) -> Ended:
+    def _start(self, job: Job) -> EndedAttempt:
         self.runner.start(self._work(job))
-        return Ended(job, JobState.RUNNING.value)
+        return EndedAttempt(job, JobState.RUNNING.value)
 
     def _work(self, job: Job) -> Work:
         if job.kind == "recalibrate":
@@ -211,28 +211,28 @@ class Dispatcher:
         )  # fmt: skip
         return action_work(job.id, self.store.model.name, delivery)
 
-    def _take(self) -> Iterator[Ended]:
+    def _take(self) -> Iterator[EndedAttempt]:
         """Apply what the runner has brought to an end."""
-        for report in self.runner.finished(self.store.model.name):
+        for report in self.runner.take_finished(self.store.model.name):
             found = load_jobs(self.store.connection, self.store.model.name, states=(JobState.RUNNING,))
             job = next((job for job in found if job.id == report.work.job), None)
             if job is not None:
                 yield self._or_failed(job, partial(self._apply, job, report), report)
 
-    def _apply(self, job: Job, report: Report) -> Ended:
+    def _apply(self, job: Job, report: WorkResult) -> EndedAttempt:
         match report.result:
             case Refit() as found:
                 return self._apply_refit(job, found, report)
-            case Delivered(done=True) as told:
+            case DeliveryResult(done=True) as told:
                 state = JobState.WOULD_RUN if self.runner.rehearsal else JobState.DONE
                 why = (Reason.of(Code.DELIVERED, text=told.message),)
                 return self._finish(replace(job, state=state, finished_at=self.now, why=why), report, told.output)
-            case Delivered() as told:
+            case DeliveryResult() as told:
                 return self._failed(job, told.message, told.may_pass, report, told.wait, told.output)
-            case Broken() as broken:
+            case Breakdown() as broken:
                 return self._failed(job, broken.message, broken.may_pass, report, trace=broken.trace)
 
-    def _apply_refit(self, job: Job, found: Refit, report: Report) -> Ended:
+    def _apply_refit(self, job: Job, found: Refit, report: WorkResult) -> EndedAttempt:
         charge = {
             scope.text: id_ for scope, (id_, _) in load_charge(self.store.connection, self.store.model.name).items()
         }
@@ -246,52 +246,52 @@ class Dispatcher:
             also=lambda: record_accepted(self.store, found, self.now),
         )
 
-    def _outdated(self, job: Job, report: Report) -> Ended:
+    def _outdated(self, job: Job, report: WorkResult) -> EndedAttempt:
         """The calibrator it was judged against is in charge no more: judged again, as if it had not begun."""
         why = Reason.of(Code.OUTDATED)
         again = replace(job, state=JobState.QUEUED, started_at=None, attempts=job.attempts - 1, why=(why,))
         with transaction(self.store.connection):
             store_job(self.store.connection, again)
             log_attempt(self.store.connection, job, self._attempt(job, OUTDATED, tell_reason(why), report))
-        return Ended(again, OUTDATED, report.seconds)
+        return EndedAttempt(again, OUTDATED, report.seconds)
 
-    def _finish_rollback(self, job: Job) -> Ended:
+    def _finish_rollback(self, job: Job) -> EndedAttempt:
         began = perf_counter()
         with transaction(self.store.connection):
             done = roll_back_calibrator(self.store.connection, self.config.state_dir, job, self.now)
             self._record(done, None)
-        return Ended(done, done.state.value, perf_counter() - began)
+        return EndedAttempt(done, done.state.value, perf_counter() - began)
 
     def _finish(
-        self, job: Job, report: Report | None, output: str = "", *, also: Callable[[], None] = lambda: None
-    ) -> Ended:
+        self, job: Job, report: WorkResult | None, output: str = "", *, also: Callable[[], None] = lambda: None
+    ) -> EndedAttempt:
         with transaction(self.store.connection):
             also()
             self._record(job, report, output)
-        return Ended(job, job.state.value, report.seconds if report else None)
+        return EndedAttempt(job, job.state.value, report.seconds if report else None)
 
     def _failed(
-        self, job: Job, problem: str, may_pass: bool, report: Report | None = None, wait: timedelta | None = None,
+        self, job: Job, problem: str, may_pass: bool, report: WorkResult | None = None, wait: timedelta | None = None,
         output: str = "", trace: str = "",
-    ) -> Ended:  # fmt: skip
+    ) -> EndedAttempt:  # fmt: skip
         after = after_failure(job, problem, self.now, attempts=self._attempts(job), may_pass=may_pass, wait=wait)
         with transaction(self.store.connection):
             self._record(after, report, output, job)
         over = after.state is JobState.FAILED
         seconds = report.seconds if report else None
-        return Ended(after, after.state.value if over else RETRIED, seconds, trace)
+        return EndedAttempt(after, after.state.value if over else RETRIED, seconds, trace)
 
-    def _record(self, job: Job, report: Report | None, output: str = "", attempted: Job | None = None) -> None:
+    def _record(self, job: Job, report: WorkResult | None, output: str = "", attempted: Job | None = None) -> None:
         """The job as it is now, its attempt, and the actions that its end calls; inside a transaction."""
         attempted = attempted or job
         outcome = RETRIED if job.state is JobState.QUEUED else job.state.value
         store_job(self.store.connection, job)
         message = job.reasons[-1] if job.reasons else ""
         log_attempt(self.store.connection, attempted, self._attempt(attempted, outcome, message, report, output))
-        enqueue(self.store.connection, job_calls(self.config.action, job, self.now))
+        enqueue_jobs(self.store.connection, job_calls(self.config.action, job, self.now))
 
-    def _attempt(self, job: Job, outcome: str, message: str, report: Report | None, output: str = "") -> Attempt:
-        return Attempt(
+    def _attempt(self, job: Job, outcome: str, message: str, report: WorkResult | None, output: str = "") -> JobAttempt:
+        return JobAttempt(
             outcome, message, job.started_at or self.now, self.now, report.seconds if report else None,
             report.peak_memory if report else None, output or None,
         )  # fmt: skip

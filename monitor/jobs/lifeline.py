@@ -16,21 +16,21 @@ from monitor.model.own_python import own_python
 _ending: list[Callable[[], None]] = []  # what to do at the end, once there is something to clear away
 
 
-def lead() -> None:
+def lead_module() -> None:
     """Run the module that the first argument names as the program of this process, which ends when its stdin does."""
     threading.Thread(target=_watch, daemon=True).start()
     module = sys.argv.pop(1)
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-def at_the_end(clear_away: Callable[[], None]) -> None:
+def call_at_end(clear_away: Callable[[], None]) -> None:
     """Have this called, in a thread of its own, when stdin ends; until then the process just ends."""
     _ending.append(clear_away)
 
 
 def command_line(module: str, *arguments: str) -> list[str]:
     """The command that leads the module, with its arguments."""
-    return own_python("-c", "from monitor.jobs.lifeline import lead; lead()", module, *arguments)
+    return own_python("-c", "from monitor.jobs.lifeline import lead_module; lead_module()", module, *arguments)
 
 
 def _watch() -> None:

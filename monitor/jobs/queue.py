@@ -17,7 +17,7 @@ OPEN = (JobState.QUEUED, JobState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class JobAttempt:
     """One attempt of a job that ended: how long it ran, what it took, what came out."""
 
     outcome: str  # a state of jobs, or "retried", "interrupted", "outdated"
@@ -29,7 +29,7 @@ class Attempt:
     output: str | None = None
 
 
-def log_attempt(connection: duckdb.DuckDBPyConnection, job: Job, attempt: Attempt) -> None:
+def log_attempt(connection: duckdb.DuckDBPyConnection, job: Job, attempt: JobAttempt) -> None:
     """Enter an attempt; to be called inside the transaction that records its outcome."""
     connection.execute(
         statement("job_attempt_insert"),
@@ -82,7 +82,7 @@ LONGEST_PAUSE = timedelta(minutes=2)  # after an interruption
 JITTER = 0.2  # of it, so that what failed together is not tried together
 
 
-def enqueue(connection: duckdb.DuckDBPyConnection, jobs: Sequence[Job]) -> tuple[Job, ...]:
+def enqueue_jobs(connection: duckdb.DuckDBPyConnection, jobs: Sequence[Job]) -> tuple[Job, ...]:
     """Store the jobs that are new and whose scope has no open job of the same kind; returns those.
 
     One that a person asks for hastens the one that waits already. Actions are told apart by their id only: each event is
@@ -112,14 +112,14 @@ def _hasten(connection: duckdb.DuckDBPyConnection, asked: Job) -> None:
             store_job(connection, replace(job, details={**job.details, "hastened": True}))
 
 
-def back_off(job: Job) -> timedelta:
+def retry_pause(job: Job) -> timedelta:
     """How long a job waits after its newest attempt: 30 s, 1 min, 2 min … 1 h, each 20 % up or down by its id."""
     wait = min(BACK_OFF * 2.0 ** min(job.attempts - 1, 20), LONGEST_BACK_OFF)
     draw = int(hashlib.sha256(f"{job.id} {job.attempts}".encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
     return timedelta(seconds=round(wait.total_seconds() * (1 + JITTER * (2 * draw - 1)), 3))
 
 
-def begin(connection: duckdb.DuckDBPyConnection, job: Job, now: datetime) -> Job:
+def begin_attempt(connection: duckdb.DuckDBPyConnection, job: Job, now: datetime) -> Job:
     """The job running, one attempt counted, on record before anything happens: so a crash is noticed."""
     running = replace(job, state=JobState.RUNNING, started_at=now, attempts=job.attempts + 1, next_attempt_at=None)
     with transaction(connection):
@@ -134,7 +134,7 @@ def after_failure(
     that calwatch itself ended not counted."""
     count = job.attempts - job.interruptions
     if may_pass and count < attempts:
-        pause = min(max(back_off(job), wait or timedelta(0)), LONGEST_BACK_OFF)
+        pause = min(max(retry_pause(job), wait or timedelta(0)), LONGEST_BACK_OFF)
         why = Reason.of(Code.TRIED_AGAIN, problem=problem, attempt=count, attempts=attempts, pause=pause)
         return replace(job, state=JobState.QUEUED, started_at=None, next_attempt_at=now + pause, why=(why,))
     last = {"attempt": count, "attempts": attempts} if may_pass and attempts > 1 else {}
@@ -164,7 +164,7 @@ def requeue_interrupted(
         with transaction(connection):
             store_job(connection, after)
             if has_begun:
-                log_attempt(connection, job, Attempt("interrupted", after.reasons[0], started, now))
+                log_attempt(connection, job, JobAttempt("interrupted", after.reasons[0], started, now))
     return tuple(found)
 
 
@@ -179,14 +179,14 @@ def _after_interruption(job: Job, now: datetime, limit: int | None) -> Job:
     if limit is not None and count >= limit:
         why = (Reason.of(Code.INTERRUPTED_TOO_OFTEN, times=count),)
         return replace(job, state=JobState.FAILED, finished_at=now, next_attempt_at=None, interruptions=count, why=why)
-    pause = min(back_off(replace(job, attempts=count - 1)), LONGEST_PAUSE) if count > 1 else None
+    pause = min(retry_pause(replace(job, attempts=count - 1)), LONGEST_PAUSE) if count > 1 else None
     return replace(
         job, state=JobState.QUEUED, started_at=None, next_attempt_at=None if pause is None else now + pause,
         interruptions=count, why=(Reason.of(Code.INTERRUPTED, times=count, pause=pause),),
     )  # fmt: skip
 
 
-def cancel(connection: duckdb.DuckDBPyConnection, model: str, job_id: str, now: datetime) -> Job | None:
+def cancel_job(connection: duckdb.DuckDBPyConnection, model: str, job_id: str, now: datetime) -> Job | None:
     """The job cancelled; None when the model has no such job, or it has ended already."""
     found = next((job for job in load_jobs(connection, model, states=OPEN) if job.id == job_id), None)
     if found is None:
@@ -196,5 +196,5 @@ def cancel(connection: duckdb.DuckDBPyConnection, model: str, job_id: str, now: 
     with transaction(connection):
         store_job(connection, cancelled)
         if found.state is JobState.RUNNING:
-            log_attempt(connection, found, Attempt("cancelled", cancelled.reasons[0], found.started_at or now, now))
+            log_attempt(connection, found, JobAttempt("cancelled", cancelled.reasons[0], found.started_at or now, now))
     return cancelled

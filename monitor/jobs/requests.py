@@ -38,7 +38,9 @@ class Retry:
     item: str | None
 
 
-def leave(state_dir: Path, model: str, kind: str, scope: Slice, now: datetime, *, to: str | None = None) -> Path:
+def leave_request(
+    state_dir: Path, model: str, kind: str, scope: Slice, now: datetime, *, to: str | None = None
+) -> Path:
     """Write one request for a job. Raises StoreError when the state directory cannot be written."""
     return _write(
         state_dir, {"model": model, "kind": kind, "scope": scope.text, "requested_at": now.isoformat(), "to": to}
@@ -69,7 +71,7 @@ def _write(state_dir: Path, text: Mapping[str, str | None]) -> Path:
     return path
 
 
-def waiting(state_dir: Path, model: str) -> Iterator[tuple[Path, Job]]:
+def waiting_requests(state_dir: Path, model: str) -> Iterator[tuple[Path, Job]]:
     """The requests for jobs of a model, each with the job it asks for.
 
     A file that cannot be read or is no request is renamed to ``.bad``, so that it is in nobody's way.

@@ -24,9 +24,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Protocol
 
-from monitor.jobs.actions.delivery import Delivered, Delivery
+from monitor.jobs.actions.delivery import Delivery, DeliveryResult
 from monitor.jobs.lifeline import command_line
-from monitor.jobs.work import Broken, Report, Work, carry_out
+from monitor.jobs.work import Breakdown, Work, WorkResult, carry_out_work
 from monitor.jobs.worker import LAST_MOMENTS, REPORT, WORK, Outcome, write_pickle
 from monitor.model.durations import format_duration
 from monitor.model.own_python import own_environment
@@ -58,7 +58,7 @@ class ProcessRunner:
         self._leaving: list[tuple[_Child, float]] = []
         self._waiting: deque[Work] = deque()  # deliveries
         self._handed: dict[str, float] = {}  # when each of them was, by its job
-        self._unstarted: list[Report] = []
+        self._unstarted: list[WorkResult] = []
         self._lock = threading.RLock()
         self._attention = threading.Event()
         self._attendant: threading.Thread | None = None
@@ -77,7 +77,7 @@ class ProcessRunner:
         with self._lock:
             return job in self._begun
 
-    def running(self) -> Collection[Work]:
+    def running_work(self) -> Collection[Work]:
         with self._lock:
             waiting = [replace(work, task=None) for work in self._waiting]
             return [
@@ -99,7 +99,7 @@ class ProcessRunner:
             self._serve()
         self._attend()
 
-    def settle(self) -> bool:
+    def wait_deliveries(self) -> bool:
         return False
 
     def _attend(self) -> None:
@@ -133,8 +133,8 @@ class ProcessRunner:
             try:
                 self._launch(self._as_of_now(work))
             except OSError as error:
-                broken = Broken(f"{type(error).__name__}: {error}", may_pass=True)
-                self._unstarted.append(Report(replace(work, task=None), broken))
+                broken = Breakdown(f"{type(error).__name__}: {error}", may_pass=True)
+                self._unstarted.append(WorkResult(replace(work, task=None), broken))
 
     def _as_of_now(self, work: Work) -> Work:
         """With its time moved on by what it waited: receivers refuse signatures with old times."""
@@ -164,7 +164,7 @@ class ProcessRunner:
         self._last_refit = work.model if work.is_refit else self._last_refit
         self._children[work.job] = _Child(replace(work, task=None), process, directory, perf_counter())
 
-    def finished(self, model: str) -> list[Report]:
+    def take_finished(self, model: str) -> list[WorkResult]:
         with self._lock:
             self._reap()
             ended = [
@@ -194,9 +194,9 @@ class ProcessRunner:
                 self._leaving.append((child, perf_counter()))
                 self._reap()
 
-    def forget(self, model: str) -> None:
+    def forget_model(self, model: str) -> None:
         """Cancel all work of a model."""
-        for work in list(self.running()):
+        for work in list(self.running_work()):
             if work.model == model:
                 self.cancel(work.job)
 
@@ -214,16 +214,16 @@ class ProcessRunner:
                 child.process.wait(max(0.0, deadline - perf_counter()))
         self._reap()
 
-    def _report(self, child: _Child) -> Report:
+    def _report(self, child: _Child) -> WorkResult:
         _let_go(child)
         seconds = perf_counter() - child.began
         try:
             with (child.directory / REPORT).open("rb") as file:
                 outcome: Outcome = pickle.load(file)
             result, own_seconds, peak = outcome
-            return Report(child.work, result, own_seconds, peak)
+            return WorkResult(child.work, result, own_seconds, peak)
         except (OSError, EOFError, pickle.UnpicklingError):
-            return Report(child.work, _death(child), seconds)
+            return WorkResult(child.work, _death(child), seconds)
         finally:
             shutil.rmtree(child.directory, ignore_errors=True)
 
@@ -250,7 +250,7 @@ class PatientRunner(ProcessRunner):
         if work.is_refit:
             self._children[work.job].process.wait()
 
-    def settle(self) -> bool:
+    def wait_deliveries(self) -> bool:
         found = False
         while left := [child for child in self._children.values() if child.process.poll() is None] or self._waiting:
             found = True
@@ -272,29 +272,29 @@ def _let_go(child: _Child) -> None:
             child.process.stdin.close()
 
 
-def _death(child: _Child) -> Broken:
+def _death(child: _Child) -> Breakdown:
     """Why a process left no report."""
     code = child.process.returncode
     if code in (-signal.SIGALRM, 128 + signal.SIGALRM):
         limit = format_duration(child.work.timeout)
-        return Broken(f"timed out after {limit}", may_pass=not child.work.is_refit)
+        return Breakdown(f"timed out after {limit}", may_pass=not child.work.is_refit)
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
     hint = ": out of memory?" if code == -signal.SIGKILL else ""
     with suppress(OSError):
         words = (child.directory / "stderr").read_text("utf-8", "replace").strip()[-_TOLD:]
         hint += f": {words}" if words else ""
-    return Broken(f"its process {how}{hint}", may_pass=True)
+    return Breakdown(f"its process {how}{hint}", may_pass=True)
 
 
 class Runner(Protocol):
-    """Work goes in by ``start``; its report comes out of ``finished`` once, now or at a later tick."""
+    """Work goes in by ``start``; its report comes out of ``take_finished`` once, now or at a later tick."""
 
     @property
     def rehearsal(self) -> bool:
         """Whether actions are only recorded, as in a backtest."""
         ...
 
-    def running(self) -> Collection[Work]:
+    def running_work(self) -> Collection[Work]:
         """What has been started and not been reported."""
         ...
 
@@ -302,7 +302,7 @@ class Runner(Protocol):
         """Raises OSError when it cannot be started."""
         ...
 
-    def finished(self, model: str) -> list[Report]:
+    def take_finished(self, model: str) -> list[WorkResult]:
         """The reports of a model's work that has ended since the last call."""
         ...
 
@@ -310,7 +310,7 @@ class Runner(Protocol):
         """Whether a process was at a job when the calwatch before this one ended; False where it only waited for its turn."""
         ...
 
-    def settle(self) -> bool:
+    def wait_deliveries(self) -> bool:
         """Wait for deliveries where there is no later tick to bring their reports; whether there were any."""
         ...
 
@@ -328,19 +328,19 @@ class InlineRunner:
 
     def __init__(self, *, rehearsal: bool = False) -> None:
         self.rehearsal = rehearsal
-        self._reports: list[Report] = []
+        self._reports: list[WorkResult] = []
 
-    def running(self) -> Collection[Work]:
+    def running_work(self) -> Collection[Work]:
         return [report.work for report in self._reports]
 
     def start(self, work: Work) -> None:
         if self.rehearsal and isinstance(work.task, Delivery):
-            result = Delivered(True, f"would run {work.task.action.kind} {work.task.action.where}")
-            self._reports.append(Report(work, result, 0.0))
+            result = DeliveryResult(True, f"would run {work.task.action.kind} {work.task.action.where}")
+            self._reports.append(WorkResult(work, result, 0.0))
         else:
-            self._reports.append(carry_out(work))
+            self._reports.append(carry_out_work(work))
 
-    def finished(self, model: str) -> list[Report]:
+    def take_finished(self, model: str) -> list[WorkResult]:
         ended = [report for report in self._reports if report.work.model == model]
         self._reports = [report for report in self._reports if report.work.model != model]
         return ended
@@ -348,7 +348,7 @@ class InlineRunner:
     def had_begun(self, job: str) -> bool:
         return True  # it does not wait here
 
-    def settle(self) -> bool:
+    def wait_deliveries(self) -> bool:
         return False
 
     def forget_last_refit(self, model: str) -> bool:

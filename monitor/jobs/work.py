@@ -10,13 +10,13 @@ from datetime import timedelta
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from monitor.jobs.actions.deliver import carry
-from monitor.jobs.actions.delivery import Delivered, Delivery
+from monitor.jobs.actions.deliver import deliver_event
+from monitor.jobs.actions.delivery import Delivery, DeliveryResult
 from monitor.model.errors import CalwatchError
 from monitor.model.reasons import Reason
 
 if TYPE_CHECKING:
-    from monitor.jobs.actions.message import Known
+    from monitor.jobs.actions.message import EventContext
     from monitor.recalibration.refit import Refit, RefitInputs
 
 CLEARING_AWAY = timedelta(seconds=30)  # what an action may take beyond its timeout, to end what it began
@@ -57,7 +57,7 @@ def action_work(job: str, model: str, task: Delivery) -> Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class Breakdown:
     """An attempt that came to no result. ``may_pass``: memory, disk, a process that died; not a mistake."""
 
     message: str
@@ -66,40 +66,40 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class WorkResult:
     """What came of one attempt."""
 
     work: Work
-    result: "Refit | Delivered | Broken"
+    result: "Refit | DeliveryResult | Breakdown"
     seconds: float | None = None  # None: unknown
     peak_memory: int | None = None  # bytes, of a process of its own
 
 
-def carry_out(work: Work) -> Report:
+def carry_out_work(work: Work) -> WorkResult:
     """Do it, to its end. Whatever goes wrong is part of the report."""
     began = perf_counter()
     assert work.task is not None
     result = _result(work.task)
-    return Report(replace(work, task=None), result, perf_counter() - began)
+    return WorkResult(replace(work, task=None), result, perf_counter() - began)
 
 
-def _result(task: "RefitInputs | Delivery") -> "Refit | Delivered | Broken":
+def _result(task: "RefitInputs | Delivery") -> "Refit | DeliveryResult | Breakdown":
     try:
         if isinstance(task, Delivery):
-            return carry(task, _look)
+            return deliver_event(task, _load_context)
         return _refitted(task)
     except (CalwatchError, ValueError) as error:
-        return Broken(str(error), may_pass=False)
+        return Breakdown(str(error), may_pass=False)
     except (OSError, MemoryError) as error:
-        return Broken(f"{type(error).__name__}: {error}".rstrip(": "), may_pass=True)
+        return Breakdown(f"{type(error).__name__}: {error}".rstrip(": "), may_pass=True)
     except Exception as error:  # noqa: BLE001  # a mistake of ours is told with its trace; it must not end the cycle
-        return Broken(f"{error!r}", may_pass=False, trace=traceback.format_exc())
+        return Breakdown(f"{error!r}", may_pass=False, trace=traceback.format_exc())
 
 
-def _look(delivery: Delivery, *, draw: bool) -> "Known":
-    from monitor.jobs.actions.context import look
+def _load_context(delivery: Delivery, *, draw: bool) -> "EventContext":
+    from monitor.jobs.actions.context import load_context
 
-    return look(delivery, draw=draw)
+    return load_context(delivery, draw=draw)
 
 
 def _refitted(task: "RefitInputs") -> "Refit":

@@ -13,18 +13,20 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from monitor.jobs.actions.command import leave
-from monitor.jobs.lifeline import at_the_end
-from monitor.jobs.work import Work, carry_out
+from monitor.jobs.actions.command import leave_process
+from monitor.jobs.lifeline import call_at_end
+from monitor.jobs.work import Work, carry_out_work
 
 if TYPE_CHECKING:
-    from monitor.jobs.actions.delivery import Delivered
-    from monitor.jobs.work import Broken
+    from monitor.jobs.actions.delivery import DeliveryResult
+    from monitor.jobs.work import Breakdown
     from monitor.recalibration.refit import Refit
 
 WORK, REPORT = "work", "report"
 LAST_MOMENTS = 10.0  # seconds until a process that was told to end is ended
-Outcome: TypeAlias = "tuple[Refit | Delivered | Broken, float | None, int]"  # result, seconds, peak memory in bytes
+Outcome: TypeAlias = (
+    "tuple[Refit | DeliveryResult | Breakdown, float | None, int]"  # result, seconds, peak memory in bytes
+)
 _NICE = 5  # refits give way to the cycle
 
 
@@ -42,15 +44,15 @@ def main(directory: Path) -> None:
     with (directory / WORK).open("rb") as file:
         work: Work = pickle.load(file)
     (directory / WORK).unlink()
-    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGTERM, leave_process)
     if not work.is_refit:
-        at_the_end(_end_commands)
+        call_at_end(_end_commands)
     if work.is_refit:
         os.nice(_NICE)
     else:
-        signal.signal(signal.SIGALRM, leave)  # what it runs is to be ended too; a refit ends where it is
+        signal.signal(signal.SIGALRM, leave_process)  # what it runs is to be ended too; a refit ends where it is
     signal.setitimer(signal.ITIMER_REAL, max(work.timeout.total_seconds(), 0.001))
-    report = carry_out(work)
+    report = carry_out_work(work)
     signal.setitimer(signal.ITIMER_REAL, 0)
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

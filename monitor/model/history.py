@@ -66,7 +66,7 @@ class Firing:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsure:
+class UnsureAlert:
     """An alert whose rule could not be evaluated, and why."""
 
     rule: str
@@ -178,7 +178,7 @@ class QuarantineCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Quarantined:
+class QuarantinedRow:
     """A row that was set aside: where it stood, why, and its text as read."""
 
     model: str

@@ -89,16 +89,11 @@ class Reading:
         return self.samples / predictions if predictions else None
 
     def value(self, metric: str) -> float | None:
-        """The value a rule sees: a member of METRICS or COUNTS; None when it is unknown."""
-        if metric == "samples":
-            return float(self.samples)
-        if metric == "unlabelled":
-            return float(self.unlabelled)
-        if metric == "label_coverage":
-            return self.label_coverage
-        if metric == "label_lag_seconds":
-            return self.label_lag_seconds
-        return self.metrics.get(metric)
+        """Return the value a rule sees of a member of METRICS or COUNTS; None when it is unknown."""
+        if metric not in COUNTS:
+            return self.metrics.get(metric)
+        count = getattr(self, metric)
+        return None if count is None else float(count)
 
 
 @dataclass(frozen=True, slots=True)

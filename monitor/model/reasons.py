@@ -129,7 +129,7 @@ class Reason:
         return cls(code, {name: _plain(value) for name, value in values.items()})
 
     @classmethod
-    def told(cls, text: str) -> "Reason":
+    def from_text(cls, text: str) -> "Reason":
         """Return what is known as a text only."""
         return cls("", {"text": text} if text else {})
 

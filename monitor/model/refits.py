@@ -64,7 +64,7 @@ class Job:
     @property
     def refit(self) -> "RefitRecord | None":
         """Return what a refit left on record; None where it fitted no candidate."""
-        return RefitRecord.of(self.details)
+        return RefitRecord.from_details(self.details)
 
     @property
     def action(self) -> str:
@@ -125,7 +125,7 @@ class RefitRecord:
         }  # fmt: skip
 
     @classmethod
-    def of(cls, details: Mapping[str, Any]) -> "RefitRecord | None":
+    def from_details(cls, details: Mapping[str, Any]) -> "RefitRecord | None":
         """Return the record that ``details`` hold; None where they hold none."""
         if details.keys().isdisjoint(("calibrator", "before", "after")):
             return None
@@ -165,7 +165,7 @@ class RollbackOrder:
         return named | {"why": tell_reason(self.why), "code": self.why.code, "facts": dict(self.why.values)}
 
     @classmethod
-    def of(cls, details: Mapping[str, Any]) -> "RollbackOrder":
+    def from_details(cls, details: Mapping[str, Any]) -> "RollbackOrder":
         """Return the order that ``details`` hold."""
         text = details.get("why")
         why = restore_reason(details.get("code"), details.get("facts") or {}, text) if text else None

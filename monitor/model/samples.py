@@ -91,7 +91,7 @@ class Samples:
         return self.outcome if self.n is None else self.n * self.outcome
 
     @property
-    def depends(self) -> bool:
+    def are_dependent(self) -> bool:
         """Whether some samples may depend on each other: those of one group, or of one pre-counted row."""
         return self.n is not None or (self.group is not None and len(np.unique(self.units())) < len(self))
 

@@ -69,7 +69,7 @@ class Slice:
         """Whether every sample of ``other`` is one of this slice, by the labels they name."""
         return set(self.labels) <= set(other.labels)
 
-    def enclosing(self, most: int | None = None) -> Iterator["Slice"]:
+    def wider_slices(self, most: int | None = None) -> Iterator["Slice"]:
         """Yield every slice named by some of these labels, by at most ``most`` of them, itself included but not the whole."""
         for order in range(1, min(self.order, self.order if most is None else most) + 1):
             yield from map(Slice, combinations(self.labels, order))

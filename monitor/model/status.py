@@ -31,14 +31,12 @@ class ModelStatus:
     group_spans: GroupSpans | None = None  # None = no groups, or not looked at yet
     folded: tuple[FoldedValues, ...] = ()  # versions, calibrators and slice values beyond their limits
     sources: tuple[str, ...] = ()  # names, as configured
-    files_set_aside: tuple[
-        FileSetAside, ...
-    ] = ()  # that are no longer read; what is in them is missing from all numbers
+    # that are no longer read; what is in them is missing from all numbers
+    files_set_aside: tuple[FileSetAside, ...] = ()
     jobs: tuple[Job, ...] = ()  # newest last
     last_success: Mapping[str, datetime] = field(default_factory=dict)  # by stage
-    source_problems: tuple[
-        str, ...
-    ] = ()  # what the last cycle could not take of its sources, and other troubles of them
+    # what the last cycle could not take of its sources, and other troubles of them
+    source_problems: tuple[str, ...] = ()
     problem: str | None = None  # why the last cycle failed for this model; None = it went well
 
 

@@ -21,7 +21,7 @@ _OUTCOMES = {  # what outcome 1 and outcome 0 are called
 }
 
 
-def formatted(value: float | None, form: str) -> str:
+def format_number(value: float | None, form: str) -> str:
     """By Python's format ``form``, with a true minus sign; a dash when it is not known: None or NaN."""
     if value is None or isnan(value):
         return UNKNOWN
@@ -31,10 +31,10 @@ def formatted(value: float | None, form: str) -> str:
 
 def number(value: float | None, digits: int = 3) -> str:
     """Rounded, with a true minus sign; a dash when it is not known."""
-    return formatted(value, f".{digits}f")
+    return format_number(value, f".{digits}f")
 
 
-def lasted(duration: timedelta) -> str:
+def rough_duration(duration: timedelta) -> str:
     """As people would say how long it has been: ``294d15h``, ``2h5m``, ``40s``; what is below that is left out."""
     unit = timedelta(hours=1) if duration >= timedelta(days=1) else timedelta(minutes=1)
     return format_duration(duration // unit * unit if duration >= timedelta(hours=1) else duration)
@@ -46,21 +46,21 @@ def first_few(names: Sequence[str], most: int = 3, count: int | None = None) -> 
     return ", ".join(names[:most]) + (f" and {beyond:,} more" if beyond > 0 else "")
 
 
-def signed(value: float | None) -> str:
+def signed_number(value: float | None) -> str:
     """``+0.083`` or ``−0.250``."""
-    return formatted(value, "+.3f")
+    return format_number(value, "+.3f")
 
 
 def percent(value: float | None) -> str:
     """``83 %``."""
-    return formatted(value, ".0%").replace("%", " %")
+    return format_number(value, ".0%").replace("%", " %")
 
 
 def amount(nats: float) -> str:
     """For reasons in words: three decimals, or two significant digits where those would all be zeros."""
     if not 0 < abs(nats) < 0.001:
-        return formatted(nats, ".3f")
-    return formatted(nats, f".{1 - floor(log10(abs(nats)))}f")
+        return format_number(nats, ".3f")
+    return format_number(nats, f".{1 - floor(log10(abs(nats)))}f")
 
 
 def exact_percent(confidence: float) -> str:
@@ -86,17 +86,17 @@ def moment(at: datetime) -> str:
     return f"{minute(at)} UTC"
 
 
-def told_moment(text: str) -> str:
+def moment_of(text: str) -> str:
     """Return ``2026-02-01 03:00 UTC`` of a time in ISO 8601."""
     return moment(datetime.fromisoformat(text))
 
 
-def told_minute(text: str) -> str:
+def minute_of(text: str) -> str:
     """Return ``2026-02-01 03:00`` of a time in ISO 8601."""
     return minute(datetime.fromisoformat(text))
 
 
-def told_duration(seconds: float) -> str:
+def duration_of(seconds: float) -> str:
     """Return ``30m`` of so many seconds."""
     return format_duration(timedelta(seconds=seconds))
 
@@ -110,19 +110,19 @@ def span(length: timedelta) -> str:
     return f"{seconds:.0f} s"
 
 
-def counted(count: int, noun: str = "sample") -> str:
+def quantity(count: int, noun: str = "sample") -> str:
     """``1 sample``, ``1,204 samples``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def rounded(value: float) -> str:
+def short_number(value: float) -> str:
     """Three digits, and no fraction from a thousand on: ``0.0833``, ``3.2``, ``12,345``, ``−0.05``."""
-    return formatted(value, ",.0f" if abs(value) >= 1000 else ".3g")
+    return format_number(value, ",.0f" if abs(value) >= 1000 else ".3g")
 
 
-def times(ratio: float) -> str:
+def multiple(ratio: float) -> str:
     """``3.2 times``; beyond a million the digits say nothing."""
-    return "more than a million times" if ratio > 1e6 else f"{rounded(ratio)} times"
+    return "more than a million times" if ratio > 1e6 else f"{short_number(ratio)} times"
 
 
 def frequency(per_year: float) -> str:
@@ -136,7 +136,7 @@ def frequency(per_year: float) -> str:
         if count > 0.999 and abs(count - round(count)) < 0.001 * count:
             return f"{_how_often(round(count))} a {name}"
     if per_year > 1:
-        return f"{rounded(per_year)} times a year"
+        return f"{short_number(per_year)} times a year"
     years = 1 / per_year
     whole = abs(years - round(years)) < 0.001 * years
     return f"once in {_in_words(round(years)) if whole else f'{years:.2g}'} years"
@@ -150,7 +150,7 @@ def _in_words(count: int) -> str:
     return _WORDS[count] if count < len(_WORDS) else f"{count:,}"
 
 
-def later_labels(delays: LabelDelays, task: Task) -> str:
+def describe_later_labels(delays: LabelDelays, task: Task) -> str:
     """Whose labels arrive later, for delays that depend on the outcome: ``labels of wrong predictions arrive later …``."""
     earlier = 0.5 if delays.earlier is None else delays.earlier
     pairs = [(_OUTCOMES[task][0], delays.median_true), (_OUTCOMES[task][1], delays.median_false)]
@@ -166,16 +166,18 @@ def later_labels(delays: LabelDelays, task: Task) -> str:
     return f"labels of {late} arrive later than those of {early} ({how})"
 
 
-def told_delays(delays: LabelDelays, task: Task) -> str:
+def describe_delays(delays: LabelDelays, task: Task) -> str:
     """What is known of a model's label delays, and what to do, as a sentence without its stop."""
     if delays.depends is None:
         return f"whether label delay depends on the outcome is unknown: {delays.unknown}"
     if delays.depends:
         cure = "" if delays.settled is None else f'; label_maturity = "{_maturity(delays.settled)}" would wait for them'
-        return f"{later_labels(delays, task)}, so the false-alarm budget of drift rules is not guaranteed{cure}"
+        return (
+            f"{describe_later_labels(delays, task)}, so the false-alarm budget of drift rules is not guaranteed{cure}"
+        )
     if delays.settled is not None and delays.settled <= delays.label_maturity:
-        return f"labels arrive before their bucket is judged, as far as {counted(delays.samples)} show"
-    return f"label delay does not depend on the outcome, as far as {counted(delays.samples)} show"
+        return f"labels arrive before their bucket is judged, as far as {quantity(delays.samples)} show"
+    return f"label delay does not depend on the outcome, as far as {quantity(delays.samples)} show"
 
 
 def _maturity(settled: timedelta) -> str:
@@ -189,40 +191,40 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('?') else '.'}"
 
 
-def in_quotes(names: Sequence[str]) -> str:
+def quote_names(names: Sequence[str]) -> str:
     """``"0.0", "1.0"``, long ones shortened."""
     return ", ".join(f'"{each if len(each) <= 60 else each[:59] + "…"}"' for each in names)
 
 
-def told_set_aside(item: str, reason: str, remedy: str) -> str:
+def describe_set_aside(item: str, reason: str, remedy: str) -> str:
     """Why a file is no longer read, and what to do."""
     return f"{item}: {reason}. {remedy}. It is read again when it changes, or after: calwatch retry"
 
 
-def told_waiting(waiting: WaitingLabels) -> str:
+def describe_waiting(waiting: WaitingLabels) -> str:
     """How many labels wait, since when, ids of both sides and why, as a sentence without its stop; "" where none waits."""
     if not waiting.labels or waiting.oldest_at is None:
         return ""
     one = waiting.labels == 1
-    said = f"{counted(waiting.labels, 'label')} {'waits for its' if one else 'wait for their'} prediction, "
+    said = f"{quantity(waiting.labels, 'label')} {'waits for its' if one else 'wait for their'} prediction, "
     said += f"since {moment(waiting.oldest_at)}" if one else f"the oldest since {moment(waiting.oldest_at)}"
     if waiting.share is not None:
         whole = waiting.due + waiting.joined
         said += f"; of the newest {whole:,} whose prediction should be there {waiting.due:,} found none"
     if waiting.label_examples:
-        said += f"; ids of labels {in_quotes(waiting.label_examples)}"
-        unlabelled = in_quotes(waiting.prediction_examples)
+        said += f"; ids of labels {quote_names(waiting.label_examples)}"
+        unlabelled = quote_names(waiting.prediction_examples)
         said += f", of predictions without a label {unlabelled}" if unlabelled else ", and no prediction lacks a label"
     return f"{said}; {waiting.guess}" if waiting.guess else said
 
 
-def told_straddling(found: Straddling, bucket: timedelta) -> str:
+def describe_straddling(found: Straddling, bucket: timedelta) -> str:
     """Which share of rows lies in groups that span buckets and days, and what that means, as a sentence without its stop."""
-    said = f"{over_buckets(found, bucket)}, {_part(found.over_days)} in groups that span days"
+    said = f"{describe_bucket_spans(found, bucket)}, {_part(found.over_days)} in groups that span days"
     if not found.suspicious:
         return said
     longest = ", ".join(
-        f"{in_quotes([name])} with {counted(rows, 'row')} over {span(length)}"
+        f"{quote_names([name])} with {quantity(rows, 'row')} over {span(length)}"
         for name, rows, length in zip(found.examples, found.example_rows, found.example_lengths, strict=True)
     )
     return (
@@ -231,14 +233,14 @@ def told_straddling(found: Straddling, bucket: timedelta) -> str:
     )
 
 
-def over_buckets(found: Straddling, bucket: timedelta) -> str:
+def describe_bucket_spans(found: Straddling, bucket: timedelta) -> str:
     """``97 % of the rows lie in groups that span buckets of 1h``."""
     return f"{_part(found.over_buckets)} of the rows lie in groups that span buckets of {format_duration(bucket)}"
 
 
-def told_spans(spans: GroupSpans) -> str:
+def describe_spans(spans: GroupSpans) -> str:
     """The same of a model's newest rows."""
-    return f"{told_straddling(spans.straddling, spans.bucket)} (rows since {minute(spans.since)} UTC)"
+    return f"{describe_straddling(spans.straddling, spans.bucket)} (rows since {minute(spans.since)} UTC)"
 
 
 _FOLDED = {  # what more than a limit means, and what to do
@@ -251,26 +253,26 @@ _FOLDED = {  # what more than a limit means, and what to do
 }
 
 
-def told_folded(folded: FoldedValues) -> str:
+def describe_folded(folded: FoldedValues) -> str:
     """What is beyond a limit, what that means and what to do, as a sentence."""
-    such = f", such as {in_quotes([visible(each) for each in folded.examples])}" if folded.examples else ""
+    such = f", such as {quote_names([make_visible(each) for each in folded.examples])}" if folded.examples else ""
     if folded.kind == "drift":
         return (
-            f"{counted(folded.rows, 'version')}{such}: not judged for drift by rule {folded.name}, since its budget "
+            f"{quantity(folded.rows, 'version')}{such}: not judged for drift by rule {folded.name}, since its budget "
             f"of false alarms cannot be shared among so many at once: is version that of the model, and not of each row?"
         )
     what = f"values of {folded.name}" if folded.kind == "slice" else f"{folded.kind}s"
     limit = "max_slice_values" if folded.kind == "slice" else "max_versions"
     return (
-        f"more than {folded.most:,} {what} within retention ({limit}), {counted(folded.rows, 'row')} of others{such}, the last "
-        f"{moment(folded.newest_at)}; {_FOLDED[folded.kind]}"
+        f"more than {folded.most:,} {what} within retention ({limit}), {quantity(folded.rows, 'row')} of others{such}, the "
+        f"last {moment(folded.newest_at)}; {_FOLDED[folded.kind]}"
     )
 
 
 _PICTURES = {code: 0x2400 + code for code in range(32)} | {127: 0x2421} | dict.fromkeys(range(128, 160), 0xFFFD)
 
 
-def visible(text: str, *, lines: bool = False) -> str:
+def make_visible(text: str, *, lines: bool = False) -> str:
     """The text with signs for control characters, which would command a terminal or end a line: ``\\x1b`` → ``␛``.
 
     With ``lines``, line breaks stay. What is no text at all, such as half of a character, becomes a question mark.

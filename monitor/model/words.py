@@ -9,7 +9,7 @@ from typing import Any
 from monitor.model.reasons import CHOSEN, VERDICTS, Code, Reason, Trigger, TriggerKind
 from monitor.model.sentences.alerts import OF_ALERTS
 from monitor.model.sentences.jobs import OF_JOBS
-from monitor.model.wording import number, told_duration, told_moment
+from monitor.model.wording import duration_of, moment_of, number
 
 SENTENCES: dict[Code, Callable[..., str]] = {**OF_ALERTS, **OF_JOBS}
 _CODES = frozenset(Code)
@@ -44,12 +44,12 @@ def restore_reason(code: str | None, values: Mapping[str, Any], text: str) -> Re
     """Return the reason that a table or a payload keeps; by its text alone where this release does not know the code, or
     needs other values for its sentence than the release that left it."""
     if code not in _CODES:
-        return Reason.told(text)
+        return Reason.from_text(text)
     reason = Reason(Code(code), dict(values))
     try:
         tell_reason(reason)
     except (LookupError, TypeError, ValueError, AttributeError):
-        return Reason.told(text)
+        return Reason.from_text(text)
     return reason
 
 
@@ -85,11 +85,11 @@ def _course(reason: Reason, values: Mapping[str, Any], *, dated: bool) -> str:
     """What the state machine of alerts adds to what a rule found."""
     said = ""
     if dated and "since" in values:
-        said += f"{' In force' if reason.code == Code.DRIFT else ''} since {told_moment(values['since'])}"
+        said += f"{' In force' if reason.code == Code.DRIFT else ''} since {moment_of(values['since'])}"
     if "fires_after" in values:
-        said += f"; fires after {told_duration(values['fires_after'])}"
+        said += f"; fires after {duration_of(values['fires_after'])}"
     if "kept_until" in values:
-        said += f"; kept firing until {told_moment(values['kept_until'])}"
+        said += f"; kept firing until {moment_of(values['kept_until'])}"
     if "stays" in values:
         said += f"; stays {values['stays']}"
     return said

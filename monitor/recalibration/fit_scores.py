@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression
 from scipy.special import expit
 
 from monitor.recalibration.calibrators import Beta, Calibrator, Identity, Isotonic, Platt, Temperature
@@ -256,6 +255,9 @@ def fit_isotonic(
     1: log-loss stays finite, by as much as the piece's own size can support, and the fit decides itself how far the
     correction reaches. No ``start`` saves time. Raises ValueError for fewer than 50 samples or 5 of an outcome.
     """
+    # here, since every command would wait for it else
+    from scipy.optimize import isotonic_regression
+
     score, outcome, weight = _checked(score, outcome, weight)
     happened = float(weight @ outcome)
     require_enough(happened, float(weight.sum()) - happened, "isotonic", ("positives", "negatives"))

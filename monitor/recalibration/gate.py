@@ -40,7 +40,7 @@ def count_cells(score: NDArray[np.float64], samples: Samples) -> tuple[Cells, in
     """Cells of the samples under other scores (N,), that it is one unit, and clusters where samples may depend."""
     n, positives = samples.n, samples.positives
     clusters = None
-    if samples.depends:
+    if samples.are_dependent:
         clusters = Clusters.from_samples(score, None, samples.units(), n=n, positives=positives)
     return Cells.from_samples(score, n=n, positives=positives), 1, clusters
 
@@ -190,7 +190,7 @@ def _slice_improvements(
     rows_of = np.split(order, np.searchsorted(slice_index[order], np.arange(1, len(slices))))
     members: dict[str, list[int]] = {}
     for index in np.unique(slice_index):
-        for around in Slice.parse(slices[index]).enclosing():
+        for around in Slice.parse(slices[index]).wider_slices():
             members.setdefault(around.text, []).append(int(index))
     enough: dict[str, Ints] = {}
     for name, indices in members.items():

@@ -153,7 +153,7 @@ def _supposed(model: str, row: tuple[Any, ...]) -> Iterator[Artefact]:
     """All that it may have been: what jobs do not record is its version, its task, and where its own reasons end."""
     scope, method, parent, fitted_at, parameters, before, after, reasons, details = row
     try:
-        record = RefitRecord.of(json.loads(details))
+        record = RefitRecord.from_details(json.loads(details))
     except (KeyError, TypeError, ValueError):
         return
     if record is None or record.fit is None:

@@ -187,7 +187,7 @@ def roll_back_calibrator(connection: duckdb.DuckDBPyConnection, state_dir: Path,
     Returns the job done. Raises ArtefactError when there is nothing to roll back, or what is to come back was never
     promoted, is for another scope, or its file is damaged.
     """
-    order = RollbackOrder.of(job.details)
+    order = RollbackOrder.from_details(job.details)
     named = order.target
     path = load_path(connection, job.model, job.scope)
     was_in_charge = connection.execute(

@@ -41,7 +41,7 @@ class Finding:
     onset: datetime | None = None  # where the trouble began at the latest evaluation, if it holds
 
 
-def applies(rule: Rule, slice_: Slice) -> bool:
+def is_covered(rule: Rule, slice_: Slice) -> bool:
     """Whether the rule covers the slice: by order (2 stands for every order from 2 on), and inside ``only``."""
     return min(slice_.order, 2) in rule.orders and rule.only.contains(slice_)
 
@@ -52,7 +52,7 @@ def threshold_findings(
     """What a threshold rule finds in each reading of its window that it covers."""
     found = {}
     for reading in readings:
-        if reading.window == rule.window and applies(rule, reading.slice):
+        if reading.window == rule.window and is_covered(rule, reading.slice):
             before = prior.get((reading.version, reading.slice))
             found[(reading.version, reading.slice)] = _compare(rule, reading, before)
     return found
@@ -93,7 +93,7 @@ def disparity_findings(
     """
     found = {}
     for held in disparities:
-        if held.rule == rule.name and applies(rule, held.slice):
+        if held.rule == rule.name and is_covered(rule, held.slice):
             key = (held.version, held.slice)
             found[key] = _against_rest(rule, held, prior.get(key))
     return found
@@ -134,7 +134,7 @@ def absence_findings(
     found = {}
     for slice_, seen_at in newest.items():
         before = prior.get((ALL_VERSIONS, slice_))
-        if applies(rule, slice_):
+        if is_covered(rule, slice_):
             found[(ALL_VERSIONS, slice_)] = (
                 _never_seen(rule, slice_, before, now, first_seen_at)
                 if seen_at is None
@@ -154,7 +154,7 @@ def drift_findings(
     """
     found = {}
     for held in evidence:
-        if held.rule != rule.name or not applies(rule, held.slice):
+        if held.rule != rule.name or not is_covered(rule, held.slice):
             continue
         key = (held.version, held.slice)
         if held.alarm_at is None or held.onset is None or held.alarm_ratio is None:

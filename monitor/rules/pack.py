@@ -7,7 +7,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from monitor.config.mistakes import RULES, read_tables
-from monitor.config.toml import listed, nearest, parse_toml
+from monitor.config.toml import list_words, parse_toml, suggest_nearest
 from monitor.model import DisparityRule, Rule, ThresholdRule
 from monitor.model.errors import ConfigError
 from monitor.rules.tables import BUILT_IN_ACTIONS, Pack
@@ -39,16 +39,18 @@ class Rulebook:
         for rule in self.rules:
             place = f'{rule.origin} "{rule.name}"'
             if isinstance(rule, ThresholdRule | DisparityRule) and rule.window not in windows:
-                offered = listed(windows) if windows else "none"
+                offered = list_words(windows) if windows else "none"
                 found.append(f'{place}: window "{rule.window}" is none of the model\'s windows ({offered})')
             found += [
-                f'{place}: only.{name}: "{name}" is no slice dimension of the model{nearest(name, dimensions)}'
+                f'{place}: only.{name}: "{name}" is no slice dimension of the model{suggest_nearest(name, dimensions)}'
                 for name, _ in rule.only.labels
                 if name not in dimensions
             ]
             known = (*BUILT_IN_ACTIONS, *actions)
             found += [
-                f'{place}: unknown action "{name}"{nearest(name, known)}' for name in rule.actions if name not in known
+                f'{place}: unknown action "{name}"{suggest_nearest(name, known)}'
+                for name in rule.actions
+                if name not in known
             ]
         return found
 
@@ -93,8 +95,8 @@ def load_pack(name_or_path: str, *, base: Path) -> tuple[Rule, ...]:
     shipped = shipped_packs()
     if name_or_path not in shipped:
         raise ConfigError(
-            [f'rule pack "{name_or_path}" does not ship with calwatch{nearest(name_or_path, shipped)}'],
-            f"use one of {listed(shipped)}, or a path that ends in .toml",
+            [f'rule pack "{name_or_path}" does not ship with calwatch{suggest_nearest(name_or_path, shipped)}'],
+            f"use one of {list_words(shipped)}, or a path that ends in .toml",
         )
     file_name = f"{name_or_path}.toml"
     return parse_pack(read_text(_shipped_folder() / file_name, file_name), file_name)
@@ -119,7 +121,7 @@ def parse_pack(text: str, origin: str) -> tuple[Rule, ...]:
             mistakes.append(f'{origin}: rule {number} "{name}": has the name of rule {first[name]}')
     if mistakes or pack is None:
         raise ConfigError(mistakes)
-    return tuple(table.rule(f"{origin}: rule {number}") for number, table in enumerate(pack.rule, start=1))
+    return tuple(table.make_rule(f"{origin}: rule {number}") for number, table in enumerate(pack.rule, start=1))
 
 
 def read_text(file: Traversable, shown_as: str) -> str:

@@ -29,9 +29,9 @@ from monitor.rules.conditions import (
     AlertKey,
     Finding,
     absence_findings,
-    applies,
     disparity_findings,
     drift_findings,
+    is_covered,
     threshold_findings,
 )
 
@@ -39,7 +39,7 @@ RESOLVED_SHOWN = timedelta(hours=24)  # how long an alert stays resolved, for pe
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class Observations:
     """What the rules of a model are evaluated on: what is known of it now, of all slices."""
 
     first_seen_at: datetime  # when the monitor first looked at the model
@@ -50,8 +50,8 @@ class Observed:
     disparities: Collection[Disparity] = ()  # of all disparity rules, which use them; computed with the readings
 
 
-def step(
-    rule: Rule, observed: Observed, prior: Mapping[AlertKey, Alert], now: datetime, *, model: str,
+def evaluate_rule(
+    rule: Rule, observed: Observations, prior: Mapping[AlertKey, Alert], now: datetime, *, model: str,
     seen_since: datetime | None = None,
 ) -> tuple[Alert, ...]:  # fmt: skip
     """Evaluate one rule for every version and slice it covers; at most one transition each.
@@ -87,7 +87,7 @@ def step(
         blank = before or _blank(rule, key, model, now)
         if before is not None and before.evaluated_at >= now:
             after: Alert | None = before
-        elif not applies(rule, key[1]):
+        elif not is_covered(rule, key[1]):
             after = _leave(blank, now, Reason.of(Code.RULE_ELSEWHERE, rule=rule.name))
         elif key in found:
             after = _advance(rule, blank, found[key], now)
@@ -109,7 +109,7 @@ def is_transition(prior: Alert | None, new: Alert) -> bool:
 def due_actions(rule: Rule, alert: Alert, now: datetime) -> tuple[str, ...]:
     """The rule's actions when they are to run now, else none: once for each time it fires (also when a crash kept
     them from running at the transition), and again every ``cooldown`` while the condition still holds.
-    Persist ``acted(alert, now)`` after starting them."""
+    Persist ``note_actions(alert, now)`` after starting them."""
     if alert.state is not AlertState.FIRING or alert.fired_at is None:
         return ()
     if alert.last_action_at is None or alert.last_action_at < alert.fired_at:
@@ -118,12 +118,12 @@ def due_actions(rule: Rule, alert: Alert, now: datetime) -> tuple[str, ...]:
     return rule.actions if still_holds and now - alert.last_action_at >= rule.cooldown else ()
 
 
-def acted(alert: Alert, now: datetime) -> Alert:
+def note_actions(alert: Alert, now: datetime) -> Alert:
     """The alert with its actions noted as run at ``now``."""
     return replace(alert, last_action_at=now)
 
 
-def retire(alert: Alert, now: datetime, why: Reason) -> Alert | None:
+def retire_alert(alert: Alert, now: datetime, why: Reason) -> Alert | None:
     """The alert of a rule that is no more: firing turns resolved with ``why``; None when nothing is to be shown."""
     return _leave(alert, now, why)
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, Wit
 
 from monitor.config.fields import DURATION_SCHEMA, Section
 from monitor.config.mistakes import MustError, Words
-from monitor.config.toml import listed, nearest
+from monitor.config.toml import list_words, suggest_nearest
 from monitor.model import (
     COUNTS,
     METRICS,
@@ -56,7 +56,7 @@ def _window(value: str) -> str:
 def known_metric(value: str, others: Iterable[str] = ()) -> str:
     """Return the name of a metric as it is. Raises ValueError, with the nearest of all and ``others``, for any other name."""
     if value not in (*METRICS, *COUNTS):
-        near = nearest(value, (*METRICS, *COUNTS, *others)) or f"; one of {', '.join((*METRICS, *COUNTS))}"
+        near = suggest_nearest(value, (*METRICS, *COUNTS, *others)) or f"; one of {', '.join((*METRICS, *COUNTS))}"
         raise ValueError(f'unknown metric "{value}"{near}')
     return value
 
@@ -72,7 +72,7 @@ def _orders(value: Any) -> Any:
     names = value if isinstance(value, list) else [value]
     if not names or not all(isinstance(name, str) and name in ORDERS for name in names):
         wrong = next((name for name in names if not isinstance(name, str) or name not in ORDERS), value)
-        raise MustError(f"be {listed(ORDERS)}, or a list of them", got=wrong)
+        raise MustError(f"be {list_words(ORDERS)}, or a list of them", got=wrong)
     return tuple(names)
 
 
@@ -153,7 +153,7 @@ class RuleTable(Section):
             raise ValueError(f"slices leaves out every slice inside only ({only.text})")
         return slices
 
-    def rule(self, origin: str) -> Rule:
+    def make_rule(self, origin: str) -> Rule:
         """Return the rule that the table describes; ``origin`` is its place in messages."""
         values = self._values()
         slices, only = values.pop("slices"), Slice.of(values.pop("only"))

@@ -49,7 +49,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo,
 
 from monitor.config.fields import Section
 from monitor.config.mistakes import RULES, AnotherFileError, MustError, Words, read_tables
-from monitor.config.toml import nearest, parse_toml
+from monitor.config.toml import parse_toml, suggest_nearest
 from monitor.model import AlertState, Health, Rule, RuleKind, Slice
 from monitor.model.durations import parse_duration
 from monitor.model.errors import ConfigError
@@ -257,7 +257,7 @@ class Expectation(Section):
     def _is_in_the_pack(cls, name: str, info: ValidationInfo) -> str:
         names = [rule.name for rule in _before(info).rules]
         if names and name not in names:
-            raise ValueError(f'the pack has no rule "{name}"{nearest(name, names)}')
+            raise ValueError(f'the pack has no rule "{name}"{suggest_nearest(name, names)}')
         return name
 
     @field_validator("version", mode="before")

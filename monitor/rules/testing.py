@@ -25,7 +25,7 @@ from monitor.model import (
 )
 from monitor.model.durations import parse_duration
 from monitor.rules import state as alerts
-from monitor.rules.conditions import AlertKey, applies
+from monitor.rules.conditions import AlertKey, is_covered
 from monitor.rules.tables import Absent
 from monitor.rules.test_format import (
     ArrivalSeries,
@@ -52,7 +52,7 @@ class TestResult:
     failures: tuple[str, ...]
 
     @property
-    def passed(self) -> bool:
+    def has_passed(self) -> bool:
         return not self.failures
 
 
@@ -95,14 +95,16 @@ def _history(rule: Rule, case: Case, last_step: int) -> list[_Moment]:
     current: dict[AlertKey, Alert] = {}
     for step in range(last_step + 1):
         now = case.start + step * case.interval
-        observed = alerts.Observed(
+        observed = alerts.Observations(
             case.start, _readings(case, step, now), _last_seen(arrivals, step), _newest(arrivals, step, "pulls", Slice()),
             [held for stream in streams if (held := stream[step]) is not None], _disparities(rule, case, step, now),
         )  # fmt: skip
-        after = alerts.step(rule, observed, current, now, model="model")
+        after = alerts.evaluate_rule(rule, observed, current, now, model="model")
         actions = {(alert.version, alert.slice): alerts.due_actions(rule, alert, now) for alert in after}
         current = {
-            (alert.version, alert.slice): alerts.acted(alert, now) if actions[alert.version, alert.slice] else alert
+            (alert.version, alert.slice): alerts.note_actions(alert, now)
+            if actions[alert.version, alert.slice]
+            else alert
             for alert in after
         }
         history.append(_Moment(current, actions))
@@ -215,7 +217,7 @@ def _disparities(rule: Rule, case: Case, step: int, now: datetime) -> list[Dispa
     found = [
         _disparity(series, rule, step, now)
         for series in case.series
-        if isinstance(series, DisparitySeries) and series.window == rule.window and applies(rule, series.slice)
+        if isinstance(series, DisparitySeries) and series.window == rule.window and is_covered(rule, series.slice)
         and _at(series.values, step) is not None
     ]  # fmt: skip
     together = sum(held.difference is not None for held in found)

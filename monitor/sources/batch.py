@@ -7,7 +7,7 @@ from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import duckdb
 
-from monitor.config.sources import Source as SourceConfig
+from monitor.config.sources import SourceSettings as SourceConfig
 from monitor.model.problems import Outcome, Problem
 
 T = TypeVar("T")

@@ -8,10 +8,10 @@ from datetime import datetime
 import duckdb
 
 from monitor.config.settings import Model
-from monitor.config.sources import Source as SourceConfig
+from monitor.config.sources import SourceSettings as SourceConfig
 from monitor.model import Task
 from monitor.model.durations import format_duration
-from monitor.model.wording import counted, first_few, minute, told_straddling
+from monitor.model.wording import describe_straddling, first_few, minute, quantity
 from monitor.sources.batch import Batch
 from monitor.sources.findings.rows import Finding, Weight, find_oddities
 from monitor.sources.ingest.review import Refusal, mapped_signs, review_files
@@ -159,9 +159,9 @@ class Trial:
         self.groups = tuple(group for (group,) in rows)
         spans = measure_straddling(connection, "tried", model.bucket)
         if spans.suspicious:
-            self.findings.append(Finding(Weight.SUSPICIOUS, told_straddling(spans, model.bucket)))
+            self.findings.append(Finding(Weight.SUSPICIOUS, describe_straddling(spans, model.bucket)))
         elif spans.over_buckets:
-            self.findings.append(Finding(Weight.NOTE, told_straddling(spans, model.bucket)))
+            self.findings.append(Finding(Weight.NOTE, describe_straddling(spans, model.bucket)))
 
     @property
     def acceptable(self) -> int:
@@ -183,7 +183,7 @@ class Trial:
         return [
             Finding(
                 weight,
-                f"{count:,} of the {counted(looked, 'row')} tried would be set aside as {reason}, "
+                f"{count:,} of the {quantity(looked, 'row')} tried would be set aside as {reason}, "
                 f"such as {self.examples[reason]}" + (f" ({REMEDIES[reason]})" if reason in REMEDIES else ""),
             )
             for reason, count in self.bad.most_common()
@@ -197,24 +197,24 @@ class Trial:
         if self.missing:
             words = first_few([f'"{word}" ({count:,})' for word, count in self.missing.most_common()], 5)
             said.append(
-                f"{counted(self.missing.total(), 'label')} tried were taken as missing, not labelled yet, by their word: "
+                f"{quantity(self.missing.total(), 'label')} tried were taken as missing, not labelled yet, by their word: "
                 f"{words}. missing_labels in [model.source] names other words"
             )
         if self.minus and mapped_signs(self.facts):
-            said.append(f"{counted(self.minus, 'outcome')} tried are written −1, beside 1: they count as 0")
+            said.append(f"{quantity(self.minus, 'outcome')} tried are written −1, beside 1: they count as 0")
         if self.clipped:
             said.append(
-                f"{counted(self.clipped, 'score')} tried lie a hair outside 0 to 1, as rounding of a softmax gives them, and "
+                f"{quantity(self.clipped, 'score')} tried lie a hair outside 0 to 1, as rounding of a softmax gives them, and "
                 "count as 0 or 1"
             )
         if at is not None and self.ahead:
             said.append(
-                f"{self.ahead:,} of the {counted(self.rows, 'row')} tried are ahead of now, {minute(at)} UTC, and would be set "
-                f'aside as time_in_future: is time_zone = "{time_zone}" that of its times?'
+                f"{self.ahead:,} of the {quantity(self.rows, 'row')} tried are ahead of now, {minute(at)} UTC, and would be "
+                f'set aside as time_in_future: is time_zone = "{time_zone}" that of its times?'
             )
         if at is not None and self.old:
             said.append(
-                f"{self.old:,} of the {counted(self.rows, 'row')} tried are older than retention "
+                f"{self.old:,} of the {quantity(self.rows, 'row')} tried are older than retention "
                 f"({format_duration(model.retention)}) and would be set aside as older_than_retention by run and once: "
                 "calwatch backtest plays them at their own time"
             )
@@ -222,11 +222,11 @@ class Trial:
 
     def summary(self, holds: str) -> str:
         """What can be taken, in one sentence."""
-        said = f"{counted(self.acceptable, 'row')} of {self.rows:,} tried can be taken"
+        said = f"{quantity(self.acceptable, 'row')} of {self.rows:,} tried can be taken"
         if holds == "labels":
             return said
         if self.identities < self.acceptable:
-            said += f" (they name {counted(self.identities, 'prediction')}: the others come again)"
+            said += f" (they name {quantity(self.identities, 'prediction')}: the others come again)"
         if self.first is not None and self.last is not None:
             said += f", observed {minute(self.first)} to {minute(self.last)} UTC"
         return f"{said}, {self.labelled:,} with an outcome"

@@ -12,10 +12,10 @@ from typing import Any
 
 import duckdb
 
-from monitor.config.settings import Source as SourceConfig
+from monitor.config.sources import SourceSettings
 from monitor.model.errors import SourceError
 from monitor.model.problems import Problem
-from monitor.model.wording import visible
+from monitor.model.wording import make_visible
 from monitor.sources.batch import UNGUARDED, Batch, ConfiguredSource, Guard
 from monitor.sources.formats import relations as formats
 from monitor.sources.formats.layout import Needs
@@ -44,7 +44,7 @@ _NOTHING_TO_READ = {
 
 def unusable_name(path: str) -> str:
     """Why a file of this name cannot be taken, as a sentence that is safe to print; "" where it can."""
-    shown = visible(path[:_SHOWN]) + ("…" if len(path) > _SHOWN else "")
+    shown = make_visible(path[:_SHOWN]) + ("…" if len(path) > _SHOWN else "")
     if len(path) > LONGEST_PATH:
         return f"{shown}: its path has {len(path):,} characters, at most {LONGEST_PATH:,} are read; move it"
     try:
@@ -81,7 +81,7 @@ class _File:
 class FileSource(ConfiguredSource):
     """One glob. Paths are relative to ``base``, the directory of the configuration file."""
 
-    config: SourceConfig
+    config: SourceSettings
     base: Path
     slices: tuple[str, ...]
     needs: Needs = field(default_factory=Needs)
@@ -198,7 +198,7 @@ class FileSource(ConfiguredSource):
     def _layout(self, connection: duckdb.DuckDBPyConnection, file: _File) -> "formats.Layout | Problem":
         final = {file.path: file.fingerprint}
         if told := unusable_name(file.path):
-            return Problem(visible(file.path[:_SHOWN]), "unreadable_file", told)
+            return Problem(make_visible(file.path[:_SHOWN]), "unreadable_file", told)
         if told := _NOTHING_TO_READ.get(file.fingerprint, ""):
             return Problem(file.path, "unreadable_file", f"{file.path}: {told}; looked at again when it changes", final)
         if file.fingerprint.startswith("0:") and ("://" in file.path or os.path.isfile(file.path)):  # noqa: PTH113  # see above

@@ -19,7 +19,7 @@ from typing import Literal
 
 import duckdb
 
-from monitor.config.settings import Source as SourceConfig
+from monitor.config.sources import SourceSettings
 from monitor.model.errors import StoreError
 from monitor.model.files import directory_name, flush_directory
 from monitor.model.problems import Outcome, Problem
@@ -242,7 +242,7 @@ def _keep_newest(directory: Path, kept: int) -> None:
 def inspect_push(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
-    config: SourceConfig,
+    config: SourceSettings,
     slices: tuple[str, ...],
     needs: Needs,
 ) -> "formats.Layout | str":
@@ -260,7 +260,7 @@ def inspect_push(
 class InboxSource(ConfiguredSource):
     """Takes what was pushed, in order: small pushes together in one transaction, each with a receipt of its own."""
 
-    config: SourceConfig
+    config: SourceSettings
     inbox: Inbox
     slices: tuple[str, ...]
     needs: Needs = field(default_factory=Needs)

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 import duckdb
 
-from monitor.config.settings import Source as SourceConfig
+from monitor.config.sources import SourceSettings
 from monitor.model.errors import SourceError
 from monitor.sources import column_hints as own_names
 from monitor.sources.formats import relations as formats
@@ -50,7 +50,7 @@ def hide_path(text: str, path: Path) -> str:
 def inspect_file(
     connection: duckdb.DuckDBPyConnection,
     path: str,
-    config: SourceConfig,
+    config: SourceSettings,
     slices: tuple[str, ...],
     needs: Needs,
     *,
@@ -85,7 +85,7 @@ def inspect_file(
     return UnusableFile("wrong_type", wrong) if wrong else layout
 
 
-def _also_unmapped(layout: "formats.Layout", config: SourceConfig) -> dict[str, str]:
+def _also_unmapped(layout: "formats.Layout", config: SourceSettings) -> dict[str, str]:
     """Columns that a file can do without, for a proposal that maps all of it at once."""
     has = layout.present if layout.format != "json" else set(layout.found)
     if config.columns.keys() & own_names.OUTCOMES or not has.isdisjoint(own_names.OUTCOMES):
@@ -93,14 +93,14 @@ def _also_unmapped(layout: "formats.Layout", config: SourceConfig) -> dict[str, 
     return dict.fromkeys(own_names.OUTCOMES, "")
 
 
-def unmapped_outcomes(layout: "formats.Layout", config: SourceConfig) -> str:
+def unmapped_outcomes(layout: "formats.Layout", config: SourceSettings) -> str:
     """``columns = {…}`` with what seems to say what came true, where a file has none of it by our names; else ""."""
     if config.holds != "samples":
         return ""
     return own_names.propose_columns(_also_unmapped(layout, config), config.columns, layout.found)
 
 
-def missing_slices(layout: "formats.Layout", config: SourceConfig, slices: Sequence[str]) -> str:
+def missing_slices(layout: "formats.Layout", config: SourceSettings, slices: Sequence[str]) -> str:
     """A sentence about slice columns that a file does not have, which goes on from its name; "" where it has all."""
     absent = {dimension: "" for dimension in slices if dimension not in layout.present}
     if not absent or config.holds != "samples":
@@ -112,7 +112,7 @@ def missing_slices(layout: "formats.Layout", config: SourceConfig, slices: Seque
     )
 
 
-def missing_mapped(layout: "formats.Layout", config: SourceConfig, slices: Sequence[str]) -> str:
+def missing_mapped(layout: "formats.Layout", config: SourceSettings, slices: Sequence[str]) -> str:
     """A sentence about columns that ``columns`` names and a file does not have; "" where it has all."""
     absent = {name: "" for name in config.columns if name not in layout.present and name not in slices}
     if not absent:

@@ -11,7 +11,7 @@ from monitor.config.settings import Model
 from monitor.model.durations import format_duration
 from monitor.model.errors import SourceError
 from monitor.model.problems import Outcome, Problem
-from monitor.model.wording import counted, first_few
+from monitor.model.wording import first_few, quantity
 from monitor.sources.batch import UNGUARDED, Batch, GuardedSource, Source, tell_where_kept
 from monitor.sources.cursors import read_cursor, write_cursor
 from monitor.sources.files import FileSource
@@ -191,7 +191,7 @@ def _set_aside(source: str, pulled: Pulled) -> list[Problem]:
     reasons = sorted(pulled.bad.items(), key=lambda pair: (-pair[1], pair[0]))
     remedy = f" ({REMEDIES[reasons[0][0]]})" if reasons[0][0] in REMEDIES else ""
     named = first_few([f"{count:,} {reason}" for reason, count in reasons])
-    text = f"{bad:,} of {counted(pulled.rows, 'row')} that came were set aside: {named}{remedy}"
+    text = f"{bad:,} of {quantity(pulled.rows, 'row')} that came were set aside: {named}{remedy}"
     return [Problem(source, "rows_set_aside", text)]
 
 
@@ -200,8 +200,8 @@ def _not_judged(source: str, pulled: Pulled, model: Model) -> list[Problem]:
     if not pulled.labelled_late:
         return []
     text = (
-        f"{counted(pulled.labelled_late, 'label')} came later than fold_after ({format_duration(model.fold_after)}): measured, "
-        "but not judged for drift; set fold_after longer than labels take"
+        f"{quantity(pulled.labelled_late, 'label')} came later than fold_after ({format_duration(model.fold_after)}): "
+        "measured, but not judged for drift; set fold_after longer than labels take"
     )
     return [Problem(source, "labels_not_judged", text)]
 
@@ -224,7 +224,7 @@ def _record(connection: duckdb.DuckDBPyConnection, model: str, source: str, pull
     told = _told(pulled)
     problem = "; ".join(told)
     if len(problem) > _LONGEST_PROBLEM:
-        problem = f"{counted(len(told), 'problem')}: {problem[:_LONGEST_PROBLEM]}…"
+        problem = f"{quantity(len(told), 'problem')}: {problem[:_LONGEST_PROBLEM]}…"
     if not pulled.files and problem and problem == _troubled(connection, model, source):
         return  # the same trouble as in the last cycle: one row tells it
     store_notes(connection, model, source, pulled.problems, now)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import beta, gamma, t
+from scipy.special import betaincinv, gammaincinv, stdtrit
 
 from monitor.statistics.arrays import Floats, ratio
 from monitor.statistics.calibration.bins import PRIOR_SAMPLES, ResidualVariance, ScoreBins
@@ -99,8 +99,8 @@ def clopper_pearson(successes: Floats, trials: Floats, confidence: float) -> tup
     hits, n = np.broadcast_arrays(np.asarray(successes, np.float64), np.asarray(trials, np.float64))
     misses = np.maximum(n - hits, 0.0)
     with np.errstate(invalid="ignore"):
-        lower = np.where(hits > 0, beta.ppf(1 - confidence, np.maximum(hits, 1e-300), misses + 1), 0.0)
-        upper = np.where(misses > 0, beta.ppf(confidence, hits + 1, np.maximum(misses, 1e-300)), 1.0)
+        lower = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-300), misses + 1, 1 - confidence), 0.0)
+        upper = np.where(misses > 0, betaincinv(hits + 1, np.maximum(misses, 1e-300), confidence), 1.0)
     known = n > 0
     return np.where(known, lower, np.nan), np.where(known, upper, np.nan)
 
@@ -111,7 +111,7 @@ def poisson_upper(events: Floats, exposure: Floats, confidence: float) -> Floats
     >>> poisson_upper(np.array([0.0, 3.0]), np.array([1.0, 1.0]), 0.95).round(3).tolist()
     [2.996, 7.754]
     """
-    bound: Floats = ratio(gamma.ppf(confidence, np.asarray(events, np.float64) + 1), np.asarray(exposure, np.float64))
+    bound: Floats = ratio(gammaincinv(np.asarray(events, np.float64) + 1, confidence), np.asarray(exposure, np.float64))
     return bound
 
 
@@ -122,7 +122,7 @@ def poisson_lower(events: Floats, exposure: Floats, confidence: float) -> Floats
     [0.0, 0.818]
     """
     count = np.asarray(events, np.float64)
-    least = np.where(count > 0, gamma.ppf(1 - confidence, np.maximum(count, 1e-300)), 0.0)
+    least = np.where(count > 0, gammaincinv(np.maximum(count, 1e-300), 1 - confidence), 0.0)
     bound: Floats = ratio(least, np.asarray(exposure, np.float64))
     return bound
 
@@ -162,8 +162,8 @@ class GroupSums:
         within = n * rate * (1 - rate)
         spread = np.maximum(ratio(between * ratio(groups, groups - 1, 1.0), within, np.nan), 1.0)
         design = np.where(np.isnan(spread), size, spread)
-        normal = t.ppf(confidence, np.maximum(self.trials - 1, 1))
-        student = t.ppf(confidence, np.maximum(self.groups - 1, 1))
+        normal = stdtrit(np.maximum(self.trials - 1, 1), confidence)
+        student = stdtrit(np.maximum(self.groups - 1, 1), confidence)
         size_left: Floats = np.minimum(self.trials / design * (normal / student) ** 2, self.trials)
         return size_left
 

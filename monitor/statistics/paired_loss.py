@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from monitor.statistics.arrays import Floats, Ints
 from monitor.statistics.cells import LOG_LOSS_CLIP
@@ -64,5 +64,5 @@ def bound_improvement(mean: float, residual: Floats, total: float, confidence: f
     if groups < 2:
         return Improvement(mean, float("nan"), float("nan"), confidence, n, groups)
     standard_error = float(np.sqrt(groups / (groups - 1) * (residual @ residual))) / total
-    reach = float(student_t.ppf(confidence, groups - 1)) * standard_error
+    reach = float(stdtrit(groups - 1, confidence)) * standard_error
     return Improvement(mean, mean - reach, mean + reach, confidence, n, groups)

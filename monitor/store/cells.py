@@ -82,7 +82,7 @@ def list_measured_slices(finest: Sequence[Slice], dimensions: Sequence[str], max
     for slice_ in finest:
         labels = slice_.as_dict()
         own = Slice.of({name: labels.get(name, MISSING) for name in dimensions})
-        shown.update((Slice(), *own.enclosing(max_order)))
+        shown.update((Slice(), *own.wider_slices(max_order)))
     return sorted(shown, key=lambda slice_: (slice_.order, slice_.labels))
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import duckdb
 
 from monitor.model import FoldedKind, FoldedValues
-from monitor.model.wording import told_folded
+from monitor.model.wording import describe_folded
 from monitor.store.connection import delete_rows, fetch_dicts, insert_row
 from monitor.store.sql import statement
 
@@ -26,7 +26,7 @@ def note_folded(connection: duckdb.DuckDBPyConnection, model: str, met: FoldedVa
         rows=met.rows + (before.rows if before and met.kind != "drift" else 0),
     )  # fmt: skip
     forget_folded(connection, model, met.kind, met.name)
-    values = asdict(found) | {"model": model, "examples": list(found.examples), "finding": told_folded(found)}
+    values = asdict(found) | {"model": model, "examples": list(found.examples), "finding": describe_folded(found)}
     insert_row(connection, "folded_values", values)
     return None if before else found
 

@@ -16,7 +16,7 @@ import numpy as np
 from monitor.config.settings import Model
 from monitor.model import OTHER, FoldedKind, FoldedValues
 from monitor.model.problems import Problem
-from monitor.model.wording import told_folded
+from monitor.model.wording import describe_folded
 from monitor.store.connection import load_table, make_naive
 from monitor.store.folded import forget_folded_before, note_folded
 from monitor.store.model_store import ModelStore
@@ -132,7 +132,7 @@ def _note_slices(store: ModelStore, now: datetime) -> list[Problem]:
 
 def _note(store: ModelStore, met: FoldedValues) -> list[Problem]:
     begun = note_folded(store.connection, store.model.name, met)
-    return [Problem(met.name or met.kind, "values_folded", told_folded(begun))] if begun else []
+    return [Problem(met.name or met.kind, "values_folded", describe_folded(begun))] if begun else []
 
 
 def load_placeless(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[frozenset[str], frozenset[str]]:

@@ -54,7 +54,7 @@ def job_from(row: Mapping[str, Any]) -> Job:
     )
     held["why"] = tuple(
         restore_reason(*each) for each in zip(codes, facts, texts, strict=True)
-    ) if known else tuple(map(Reason.told, texts))  # fmt: skip
+    ) if known else tuple(map(Reason.from_text, texts))  # fmt: skip
     return Job(**held | {
         "scope": Slice.parse(held["scope"]), "state": JobState(held["state"]), "details": json.loads(held["details"])
     })  # fmt: skip

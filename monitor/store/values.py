@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from monitor.config.settings import Model
 from monitor.config.sources import Outcomes
-from monitor.config.sources import Source as SourceConfig
+from monitor.config.sources import SourceSettings as SourceConfig
 from monitor.model import Task
 from monitor.store.connection import quote_name, quote_text
 
@@ -140,15 +140,17 @@ class LabelRules:
         return f"{label} = {quote_text(self.positive)}"
 
 
-def outcome_expression(rules: LabelRules, kind: str) -> tuple[str, str]:
-    """(SQL: whether the column ``outcome`` of this type says anything, SQL: 0, 1, −1 as written, or NULL)."""
+def outcome_expression(rules: LabelRules, kind: str, text: str) -> tuple[str, str]:
+    """Return SQL: whether the column ``outcome`` of this type says anything; and SQL: 0, 1, −1 as written, or NULL.
+
+    ``text``: the same as plain text (SQL).
+    """
     column = quote_name("outcome")
     if kind == "BOOLEAN" and not (rules.true or rules.false):
         return f"{column} IS NOT NULL", f"{column}::INTEGER"
     if not (rules.true or rules.false or rules.own_missing) and (is_integer_type(kind) or kind in ("DOUBLE", "FLOAT")):
         says = f"{column} IS NOT NULL" if is_integer_type(kind) else f"{column} IS NOT NULL AND NOT isnan({column})"
         return says, f"CASE {column} WHEN 0 THEN 0 WHEN 1 THEN 1 WHEN -1 THEN -1 END"
-    text = plain_text(cut_enormous(column) if kind == "VARCHAR" else column, kind)
     # a class may be called "none"; an outcome that says so is none
     nameless = LabelRules(rules.task, None, rules.true, rules.false, rules.missing)
     return f"coalesce(NOT {nameless.missing_sql(text)}, false)", rules.outcome_sql(text)

@@ -8,7 +8,7 @@ from time import process_time
 
 from prometheus_client import CollectorRegistry
 
-from monitor.engine.cycle import Cycle, watch
+from monitor.engine.cycle import Cycle, build_watched
 from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import open_live
 
@@ -60,7 +60,7 @@ def first_load(room: Path, turn: int) -> dict[str, float]:
     config = configuration(base)
     connection = open_live(config.state_dir, memory_limit=MEMORY_LIMIT, now=BEGAN)
     registry = CollectorRegistry()
-    cycle = Cycle(config, watch(config), connection, Instruments(registry))
+    cycle = Cycle(config, build_watched(config), connection, Instruments(registry))
     began = process_time()
     with timed() as lap:
         tick = cycle.tick(ENDED)

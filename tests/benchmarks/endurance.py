@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 from prometheus_client import CollectorRegistry
 
-from monitor.engine.cycle import Cycle, watch
+from monitor.engine.cycle import Cycle, build_watched
 from monitor.publish.metrics.collector import MetricsCollector
 from monitor.publish.metrics.exposition import exposition
 from monitor.publish.metrics.instruments import Instruments
@@ -45,7 +45,7 @@ def cycle_on(room: Path, cycles: int, settled: int) -> tuple[float, float, int]:
     registry = CollectorRegistry()
     collector = MetricsCollector(registry)
     connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=ENDED)
-    cycle = Cycle(config, watch(config), connection, Instruments(registry))
+    cycle = Cycle(config, build_watched(config), connection, Instruments(registry))
     maker = connection_with_traffic()
     early, written, taken = 0.0, 0, 0
     for number in range(cycles):
@@ -63,7 +63,7 @@ def cycle_on(room: Path, cycles: int, settled: int) -> tuple[float, float, int]:
             taken += pulled.new
             if pulled.bad or pulled.problems:
                 raise AssertionError(f"rows were set aside: {pulled.bad or pulled.problems}")
-        collector.swap(tick.published)
+        collector.swap_snapshot(tick.published)
         exposition(registry)
         if number == settled:
             early = _resident_megabytes()

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from monitor.engine.cycle import file_sources
-from monitor.engine.stages.drift import weigh
+from monitor.engine.stages.drift import weigh_evidence
 from monitor.rules.pack import Rulebook, parse_pack
 from monitor.sources.pull import pull_sources
 from monitor.store.connection import open_live
@@ -59,11 +59,11 @@ def weigh_hours(room: Path, reference: str, repeats: int) -> tuple[list[float], 
     book = Rulebook(parse_pack(_RULE + _REFERENCES[reference], "own.toml"))
     spent = []
     for start in (_FIRST, _FIRST + timedelta(days=5)):
-        weigh(store, book, start)
+        weigh_evidence(store, book, start)
         laps = []
         for hour in range(1, repeats + 1):
             with timed() as lap:
-                weigh(store, book, start + hour * _HOUR)
+                weigh_evidence(store, book, start + hour * _HOUR)
             laps.append(lap.seconds)
         spent.append(laps)
     row = connection.execute(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from monitor.engine.cycle import Cycle, watch
+from monitor.engine.cycle import Cycle, build_watched
 from monitor.publish.metrics.collector import MetricsCollector
 from monitor.publish.metrics.exposition import exposition
 from monitor.publish.metrics.instruments import Instruments
@@ -39,7 +39,7 @@ def live_a_day(room: Path, hourly_rows: int, hours: int) -> tuple[float, float, 
     registry = CollectorRegistry()
     collector = MetricsCollector(registry)
     connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=ENDED)
-    cycle = Cycle(config, watch(config), connection, Instruments(registry))
+    cycle = Cycle(config, build_watched(config), connection, Instruments(registry))
     pulled = 0.0
     maker = connection_with_traffic()
     for hour in range(hours):
@@ -48,7 +48,7 @@ def live_a_day(room: Path, hourly_rows: int, hours: int) -> tuple[float, float, 
         maker.execute(f"COPY ({new}) TO {quote_text(str(room / 'files' / f'hour-{hour:03}.parquet'))} (FORMAT parquet)")
         if tick.failed:
             raise AssertionError(f"a cycle failed: {tick.failed}")
-        collector.swap(tick.published)
+        collector.swap_snapshot(tick.published)
         exposition(registry)
         pulled = pulled or peak_megabytes()
     connection.close()

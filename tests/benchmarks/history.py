@@ -10,7 +10,7 @@ from time import perf_counter
 
 from prometheus_client import CollectorRegistry
 
-from monitor.engine.cycle import Cycle, watch
+from monitor.engine.cycle import Cycle, build_watched
 from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import LIVE, make_naive, open_live, quote_text
 
@@ -33,8 +33,8 @@ class Stopwatch(Instruments):
         super().__init__(CollectorRegistry())
         self.seconds: dict[str, float] = defaultdict(float)
 
-    def stage(self, model: str, stage: str) -> AbstractContextManager[object]:
-        return self._kept(stage, super().stage(model, stage))
+    def time_stage(self, stage: str) -> AbstractContextManager[object]:
+        return self._kept(stage, super().time_stage(stage))
 
     @contextmanager
     def _kept(self, stage: str, inner: AbstractContextManager[object]) -> Iterator[None]:
@@ -128,7 +128,7 @@ def run_cycles(base: Path, rows: int, count: int, now: datetime) -> tuple[dict[s
     config = configuration(base)
     instruments = Stopwatch()
     connection = connection_with_traffic(open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now))
-    cycle = Cycle(config, watch(config), connection, instruments)
+    cycle = Cycle(config, build_watched(config), connection, instruments)
     found: dict[str, Seconds] = {variant: defaultdict(list) for variant in _VARIANTS}
     for turn, variant in enumerate([_NEWEST] * _WARM_UP + list(_VARIANTS) * count):
         moment = now + turn * _STEP

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor.charts.client import Drawer, can_draw
 from monitor.config.settings import Config, load_config
-from monitor.engine.cycle import Cycle, watch
+from monitor.engine.cycle import Cycle, build_watched
 from monitor.engine.http import HttpServer
 from monitor.model import METRICS, ModelStatus, Published, Reading, ReadingState, ReliabilityBin, Slice, Task
 from monitor.publish.metrics.instruments import Instruments
@@ -55,11 +55,11 @@ def measure(scale: Scale, room: Path) -> list[Figure]:
     rng = np.random.default_rng(1)
     connection = open_live(config.state_dir, now=BEGAN)
     try:
-        cycle = Cycle(config, watch(config), connection, Instruments(CollectorRegistry()))
+        cycle = Cycle(config, build_watched(config), connection, Instruments(CollectorRegistry()))
         archive = Archive(connection)
         published = _fleet(scale.page_slices)
         with timed() as digesting:
-            Digest.of(published)
+            Digest.from_published(published)
         drawer = Drawer(timeout=120)
         listen = f"127.0.0.1:{_free_port()}"
         server = HttpServer(create_app(Shown(published, archive), now=lambda: BEGAN, drawer=drawer), listen)
@@ -97,11 +97,11 @@ def _pages(address: str, published: Published) -> Iterator[Figure]:
 def _charts(drawer: Drawer, published: Published) -> list[Figure]:
     bins = published.models[0].readings[0].reliability
     with timed() as first:
-        drawer.svg("reliability", bins)
+        drawer.draw_svg("reliability", bins)
     laps = []
     for _ in range(_RUNS):
         with timed() as lap:
-            drawer.svg("reliability", bins)
+            drawer.draw_svg("reliability", bins)
         laps.append(lap.seconds)
     return [
         Figure("the first chart, with its process", first.seconds * 1000, "ms"),

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from monitor.config.settings import Threshold
-from monitor.jobs.work import carry_out, refit_work
+from monitor.jobs.work import carry_out_work, refit_work
 from monitor.model import Slice
 from monitor.model.reasons import BY_HAND
 from monitor.model.refits import job_of
@@ -89,7 +89,7 @@ def of_store(room: Path, limit: int) -> tuple[float, float, float, float, int, s
     laps = []
     for each in (task, replace(task, counted=None)):
         with timed() as lap:
-            result = carry_out(refit_work("job", each)).result
+            result = carry_out_work(refit_work("job", each)).result
         assert isinstance(result, Refit), result
         laps.append((lap.seconds, sentences(result)))
     return gathering.seconds, laps[0][0], laps[1][0], peak_megabytes(), int(row[0]), "; ".join(laps[0][1][:-1])

@@ -53,17 +53,17 @@ def measure(scale: Scale, room: Path) -> list[Figure]:
 def scrapes(series: int) -> tuple[list[float], list[float], list[float], int, int]:
     """Seconds for the text, for a scrape over HTTP, and for a swap; then the number of series and of bytes."""
     registry = CollectorRegistry()
-    Instruments(registry).expect("line", sources=("samples",))
+    Instruments(registry).expect_model("line", sources=("samples",))
     collector = MetricsCollector(registry)
     published = _published(series)
-    collector.swap(published)
+    collector.swap_snapshot(published)
     swap, text, over_http = [], [], []
     listen = f"127.0.0.1:{_free_port()}"
     server = HttpServer(create_app(Shown(published, registry), now=lambda: _NOW), listen)
     body = b""
     for _ in range(_RUNS):
         with timed() as lap:
-            collector.swap(published)
+            collector.swap_snapshot(published)
         swap.append(lap.seconds)
         with timed() as lap:
             exposition(registry)

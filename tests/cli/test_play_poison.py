@@ -12,7 +12,7 @@ from monitor.cli import backtest as playapart
 from monitor.cli.app import main
 from monitor.cli.backtest import play_apart
 from monitor.config.settings import load_config
-from monitor.engine.backtest import Played, play
+from monitor.engine.backtest import Playback, play_history
 from monitor.sources.batch import Batch
 from monitor.sources.replay.source import ReplaySource
 from tests.worlds.line import model_section, write_config
@@ -44,7 +44,7 @@ def _taken(state: Path) -> set[str]:
         return {sample for (sample,) in held.execute("SELECT sample_id FROM samples").fetchall()}
 
 
-def _told(played: Played) -> dict[str, str]:
+def _told(played: Playback) -> dict[str, str]:
     return {Path(each.item).name: each.message for each in played.problems if each.reason == "file_set_aside"}
 
 
@@ -53,7 +53,7 @@ def test_a_file_that_takes_all_memory_is_named_and_the_others_are_played(tmp_pat
     config = _config(tmp_path, source=STRUCT if name == "struct.parquet" else "")
     _good(tmp_path, "a.csv", "m.jsonl", "z.csv")
     POISON[name](tmp_path / "in" / name)
-    played = play(load_config(config), tmp_path / "played", *SPAN)
+    played = play_history(load_config(config), tmp_path / "played", *SPAN)
     assert played.failures == ()
     assert _taken(tmp_path / "played") == {"a.csv", "m.jsonl", "z.csv"}
     assert list(_told(played)) == [name]
@@ -80,7 +80,7 @@ def test_what_no_file_should_cause_is_told_of_the_file_at_which_it_comes(
         return real(self, *arguments)
 
     monkeypatch.setattr(ReplaySource, step, failing)
-    played = play(load_config(config), tmp_path / "played", *SPAN)
+    played = play_history(load_config(config), tmp_path / "played", *SPAN)
     assert (played.failures, list(_told(played))) == ((), ["bad.csv"])
     assert _taken(tmp_path / "played") == {"a.csv", "z.csv"}
 
@@ -96,7 +96,7 @@ def test_a_full_disk_is_no_fault_of_a_file(tmp_path: Path, monkeypatch: pytest.M
         raise error
 
     monkeypatch.setattr(ReplaySource, "_take", failing)
-    played = play(load_config(config), tmp_path / "played", *SPAN)
+    played = play_history(load_config(config), tmp_path / "played", *SPAN)
     assert "No space left" in played.failures[0]
     assert _told(played) == {}
 

@@ -39,7 +39,7 @@ def _job(*why: Reason, state: JobState = JobState.REJECTED) -> Job:
         ((CHOSEN, Reason.of(Code.GATE_SAME, samples=9)), "nothing to mend (the candidate equals what is in use)"),
         ((Reason.of(Code.REFIT_UNFIT, method="beta", problem="the moon is full"), THRESHOLD),
          "beta cannot be fitted: the moon is full; nothing changes"),
-        ((Reason.told("rejected: as an earlier release said"),), "rejected: as an earlier release said"),
+        ((Reason.from_text("rejected: as an earlier release said"),), "rejected: as an earlier release said"),
         ((), "no reason recorded"),
     ],
 )  # fmt: skip

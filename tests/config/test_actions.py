@@ -12,7 +12,7 @@ from monitor.config.actions import Action
 from monitor.config.settings import parse_config
 from monitor.engine.check.check import check_config
 from monitor.jobs.actions.payload import payload_schema
-from monitor.jobs.actions.routing import alert_calls, job_calls, told_together
+from monitor.jobs.actions.routing import alert_calls, job_calls, merge_calls
 from monitor.model import Alert, AlertState, Health, Job, JobState, Severity, Slice
 from monitor.model.errors import ConfigError
 from monitor.model.reasons import BY_HAND, Reason
@@ -104,15 +104,15 @@ def _actions(**settings: Any) -> list[Action]:
 
 def _alert(state: AlertState) -> Alert:
     return Alert(
-        "m", "v1", "ece-high", NIGHT, Severity.PAGE, state, Health.OK, Reason.told("ECE at least 0.07"), 0.07, NOW, NOW, NOW,
-        NOW if state is AlertState.RESOLVED else None, NOW, onset=NOW - timedelta(hours=3),
+        "m", "v1", "ece-high", NIGHT, Severity.PAGE, state, Health.OK, Reason.from_text("ECE at least 0.07"), 0.07, NOW, NOW,
+        NOW, NOW if state is AlertState.RESOLVED else None, NOW, onset=NOW - timedelta(hours=3),
     )  # fmt: skip
 
 
 def _ended(state: JobState, kind: str = "recalibrate", **details: Any) -> Job:
     return Job(
-        "0123456789ab", "m", kind, BY_HAND, NIGHT, NOW, state, finished_at=NOW, why=(Reason.told("accepted"),), details=details,
-        attempts=1,
+        "0123456789ab", "m", kind, BY_HAND, NIGHT, NOW, state, finished_at=NOW, why=(Reason.from_text("accepted"),),
+        details=details, attempts=1,
     )  # fmt: skip
 
 
@@ -172,7 +172,7 @@ def test_people_are_told_of_one_rule_once_a_cycle_and_programs_of_each_slice() -
     scopes = [NIGHT, Slice.of({"lighting": "night"}), Slice.of({"camera": "c3"})]
     alerts = [replace(firing, slice=scope) for scope in scopes] + [replace(firing, version="v2")]
     alerts += [replace(firing, rule="gap")]
-    calls = told_together([job for one in alerts for job in alert_calls(actions, ["mail", "a"], one, NOW)], actions)
+    calls = merge_calls([job for one in alerts for job in alert_calls(actions, ["mail", "a"], one, NOW)], actions)
     programs = [job for job in calls if job.details["action"] == "a"]
     assert [job.scope for job in programs] == [one.slice for one in alerts]
     told: Any = [(job.trigger, job.scope, job.details["payload"]) for job in calls if job.details["action"] == "mail"]

@@ -35,7 +35,7 @@ def test_tokens_differ_and_have_the_form_that_is_taken() -> None:
 
 
 def test_each_role_covers_those_before_it() -> None:
-    covered = {role: [other for other in Role if role.covers(other)] for role in Role}
+    covered = {role: [other for other in Role if role.is_at_least(other)] for role in Role}
     assert covered == {
         Role.READ: [Role.READ], Role.WRITE: [Role.READ, Role.WRITE], Role.ADMIN: [Role.READ, Role.WRITE, Role.ADMIN],
     }  # fmt: skip

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import load_config
 from monitor.engine import backtest
-from monitor.engine.cycle import Tick, watch
+from monitor.engine.cycle import Tick, build_watched
 from monitor.model.problems import PROBLEM_REASONS
 from monitor.publish.metrics.collector import MetricsCollector
 from monitor.publish.metrics.exposition import exposition
@@ -73,7 +73,7 @@ def _seconds(at: datetime) -> str:
 
 def times() -> Sequence[datetime]:
     """When the played calwatch ended a cycle."""
-    return list(backtest.times(BEGAN, ENDED, STEP))
+    return list(backtest.tick_times(BEGAN, ENDED, STEP))
 
 
 def _play(base: Path) -> list[tuple[datetime, str]]:
@@ -83,7 +83,9 @@ def _play(base: Path) -> list[tuple[datetime, str]]:
     told: list[tuple[datetime, str]] = []
 
     def each_tick(now: datetime, tick: Tick) -> None:
-        gauges.swap(replace(tick.published, played=False))  # as a daemon shows it: alerts leave out what is played
+        gauges.swap_snapshot(
+            replace(tick.published, played=False)
+        )  # as a daemon shows it: alerts leave out what is played
         told.append((now, exposition(registry).decode()))
 
     with as_file(files("monitor.cli.demo")) as bundled:
@@ -93,15 +95,15 @@ def _play(base: Path) -> list[tuple[datetime, str]]:
         (base / "rules.toml").write_text((bundled / "rules.toml").read_text("utf-8"), "utf-8")
         (base / "calwatch.toml").write_text(text, "utf-8")
         config = load_config(base / "calwatch.toml")
-        instruments.reloaded(True, BEGAN)  # from here to expect(): what the daemon does when it starts
-        for each in watch(config):
-            instruments.expect(
+        instruments.record_reload(True, BEGAN)  # from here to expect(): what the daemon does when it starts
+        for each in build_watched(config):
+            instruments.expect_model(
                 each.model.name, sources=["samples"], rules=[rule.name for rule in each.rulebook],
                 quarantine_reasons=QUARANTINE_REASONS, problem_reasons=PROBLEM_REASONS,
             )  # fmt: skip
         # backtest keeps its counters to itself
         with patch.object(backtest, "Instruments", lambda _: instruments):
-            result = backtest.play(config, base / "state", BEGAN, ENDED, STEP, each_tick=each_tick)
+            result = backtest.play_history(config, base / "state", BEGAN, ENDED, STEP, each_tick=each_tick)
     assert not result.failures, result.failures
     return told
 
@@ -116,7 +118,7 @@ def _scraped(told: Sequence[tuple[datetime, str]], path: Path) -> None:
                 f"scrape_samples_scraped{{{JOB}}} {len(rows)}",
                 f"scrape_duration_seconds{{{JOB}}} 0.02",
             ]
-            for at in backtest.times(now, now + STEP - SCRAPE, SCRAPE):
+            for at in backtest.tick_times(now, now + STEP - SCRAPE, SCRAPE):
                 stamp = int(at.timestamp())
                 sink.writelines(f"{row} {stamp}\n" for row in rows)
         sink.write("# EOF\n")

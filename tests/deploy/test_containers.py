@@ -14,7 +14,7 @@ import yaml
 
 from monitor.config.settings import load_config
 from monitor.config.tokens import Role, hash_of
-from monitor.engine.cycle import watch
+from monitor.engine.cycle import build_watched
 from monitor.publish.web.access import Access, Caller
 from tests.deploy.prometheus_rule import TARGET, prometheus_rule
 from tests.deploy.tools import DEPLOY, run
@@ -84,7 +84,7 @@ def test_the_health_check_of_the_image_is_well_only_when_healthz_says_so(status:
 @pytest.mark.parametrize("path", ["compose/calwatch.toml", "kubernetes/calwatch.toml"])
 def test_the_shipped_configurations_are_valid_and_fit_the_containers(path: str) -> None:
     config = load_config(DEPLOY / path)
-    watch(config)
+    build_watched(config)
     assert str(config.state_dir) == "/var/lib/calwatch"
     assert config.monitor.listen.endswith(":9464")
 
@@ -120,7 +120,7 @@ def test_compose_shows_without_a_token_only_what_prometheus_and_the_health_check
     for name, value in compose()["services"]["calwatch"]["environment"].items():
         monkeypatch.setenv(name, value)
     config = load_config(DEPLOY / "compose" / "calwatch.toml")
-    access = Access.of(config.server, config.monitor.listen, config.base)
+    access = Access.from_server(config.server, config.monitor.listen, config.base)
     assert access.without_token == {"health", "metrics"}
     assert access.tokens == ((FILLED["CALWATCH_TOKEN_HASH"], Caller("people", Role.READ)),)
 

@@ -13,7 +13,7 @@ import typer.main
 
 from monitor.cli.app import app
 from monitor.config.settings import load_config
-from monitor.engine.backtest import play
+from monitor.engine.backtest import play_history
 from monitor.store.published.snapshot import SNAPSHOT
 from tests.deploy.test_prometheus_rules import NAMES, RECORDED
 from tests.deploy.tools import DEPLOY
@@ -39,7 +39,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDB
     """A snapshot of two days of the demo, opened as ops would."""
     state = tmp_path_factory.mktemp("runbooks") / "state"
     config = load_config(ROOT / "monitor" / "cli" / "demo" / "calwatch.toml")
-    play(config, state, datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 3, tzinfo=UTC), timedelta(hours=12))
+    play_history(config, state, datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 3, tzinfo=UTC), timedelta(hours=12))
     with duckdb.connect(str(state / SNAPSHOT), read_only=True) as connection:
         yield connection
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from monitor.config.settings import load_config
-from monitor.engine.backtest import Played, play, times
+from monitor.engine.backtest import Playback, play_history, tick_times
 from monitor.model import Alert, Job
 from monitor.model.errors import ConfigError, UsageError
 from monitor.store.connection import open_live
@@ -46,8 +46,8 @@ def _history(base: Path) -> Path:
     return path
 
 
-def _play(base: Path, state: str) -> Played:
-    return play(load_config(base / "calwatch.toml"), base / state, BEGAN, ENDED, STEP)
+def _play(base: Path, state: str) -> Playback:
+    return play_history(load_config(base / "calwatch.toml"), base / state, BEGAN, ENDED, STEP)
 
 
 def _cells(state: Path) -> list[Any]:
@@ -69,12 +69,12 @@ def test_a_backtest_equals_a_live_run_over_the_same_arrivals_and_itself(tmp_path
     with line(tmp_path / "live", SECTION) as held:
         parts = iter(_parts(np.random.default_rng(7)))
         arrived = 0
-        for now in times(BEGAN, ENDED, STEP):
+        for now in tick_times(BEGAN, ENDED, STEP):
             if now > BEGAN:
                 arrived += 1
                 write_file(tmp_path / "live" / "in" / f"{arrived:03}.parquet", next(parts)[1])
             tick = held.tick(now, publish=False)
-            alerts += [alert for alert in tick.judged["m"].changed if alert.state in ("firing", "resolved")]
+            alerts += [alert for alert in tick.rule_results["m"].changed if alert.state in ("firing", "resolved")]
             jobs += tick.jobs["m"]
         live_cells = held.connection.execute(CELLS).fetchall()
     assert any(alert.slice.text == "camera=c3,lighting=night" for alert in one.alerts)
@@ -101,15 +101,15 @@ def test_a_label_is_seen_only_once_the_clock_reaches_it(tmp_path: Path) -> None:
     def note(now: datetime, tick: Any) -> None:
         seen[now] = tick.pulled["m"]["samples"].new
 
-    played = play(load_config(path), tmp_path / "state", BEGAN, BEGAN + 2 * DAY, 6 * HOUR, each_tick=note)
+    played = play_history(load_config(path), tmp_path / "state", BEGAN, BEGAN + 2 * DAY, 6 * HOUR, each_tick=note)
     assert {now: new for now, new in seen.items() if new} == {BEGAN + 6 * HOUR: 250, BEGAN + 30 * HOUR: 50}
     assert (played.pulled["m"].rows, played.pulled["m"].new) == (300, 300)
     assert played.ticks == 9
 
 
 def test_the_last_tick_is_at_the_end_whatever_the_step(tmp_path: Path) -> None:
-    assert list(times(BEGAN, BEGAN + 5 * HOUR, 2 * HOUR)) == [BEGAN + n * HOUR for n in (0, 2, 4, 5)]
-    assert list(times(BEGAN, BEGAN + HOUR, DAY)) == [BEGAN, BEGAN + HOUR]
+    assert list(tick_times(BEGAN, BEGAN + 5 * HOUR, 2 * HOUR)) == [BEGAN + n * HOUR for n in (0, 2, 4, 5)]
+    assert list(tick_times(BEGAN, BEGAN + HOUR, DAY)) == [BEGAN, BEGAN + HOUR]
 
 
 def test_bad_rows_and_rows_without_a_readable_time_are_quarantined_once(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_bad_rows_and_rows_without_a_readable_time_are_quarantined_once(tmp_path
     rows += [f"a{n},2026-03-01 0{n}:00:00,2026-03-01 0{n}:30:00,0.5,1,c1,day" for n in range(9)]
     rows += ["b1,never,2026-03-01 03:00:00,0.5,1,c1,day", "b2,2026-03-01 05:00:00,2026-03-01 06:00:00,1.5,1,c1,day"]
     (tmp_path / "in" / "a.csv").write_text("\n".join(rows) + "\n", "utf-8")
-    played = play(load_config(path), tmp_path / "state", BEGAN, BEGAN + DAY, HOUR)
+    played = play_history(load_config(path), tmp_path / "state", BEGAN, BEGAN + DAY, HOUR)
     assert played.pulled["m"].new == 9
     assert played.pulled["m"].quarantined == {"unreadable_time": 1, "score_outside_0_1": 1}
 
@@ -133,7 +133,7 @@ def test_a_damaged_file_is_told_and_the_others_are_played(tmp_path: Path) -> Non
     held[100 : len(held) // 2] = bytes(len(held) // 2 - 100)  # the footer stays whole, the pages do not
     damaged.write_bytes(held)
     (tmp_path / "in" / "c.parquet").write_bytes(b"PAR1")
-    played = play(load_config(path), tmp_path / "state", BEGAN, BEGAN + DAY, 6 * HOUR)
+    played = play_history(load_config(path), tmp_path / "state", BEGAN, BEGAN + DAY, 6 * HOUR)
     assert played.failures == ()
     assert played.pulled["m"].new == 3000
     assert {(Path(problem.item).name, problem.reason) for problem in played.problems} == {
@@ -144,14 +144,14 @@ def test_a_damaged_file_is_told_and_the_others_are_played(tmp_path: Path) -> Non
 def test_a_used_directory_and_an_empty_span_are_refused(tmp_path: Path) -> None:
     path = write_config(tmp_path, model_section(rules=""))
     config = load_config(path)
-    play(config, tmp_path / "state", BEGAN, BEGAN + HOUR, HOUR)
+    play_history(config, tmp_path / "state", BEGAN, BEGAN + HOUR, HOUR)
     assert not (tmp_path / "state" / "replay.duckdb").exists()
     with pytest.raises(UsageError, match="holds a database already"):
-        play(config, tmp_path / "state", BEGAN, BEGAN + HOUR, HOUR)
+        play_history(config, tmp_path / "state", BEGAN, BEGAN + HOUR, HOUR)
     with pytest.raises(UsageError, match="nothing to play"):
-        play(config, tmp_path / "other", BEGAN, BEGAN, HOUR)
+        play_history(config, tmp_path / "other", BEGAN, BEGAN, HOUR)
     with pytest.raises(UsageError, match="nothing to play"):
-        play(config, tmp_path / "other", BEGAN, ENDED, timedelta(0))
+        play_history(config, tmp_path / "other", BEGAN, ENDED, timedelta(0))
     assert not (tmp_path / "other").exists()
 
 
@@ -159,13 +159,13 @@ def test_a_mistake_in_a_rule_leaves_no_directory_in_the_way(tmp_path: Path) -> N
     path = write_config(tmp_path, model_section())
     (tmp_path / "own.toml").write_text("[[rule]]\nname = 'x'\n", "utf-8")
     with pytest.raises(ConfigError):
-        play(load_config(path), tmp_path / "state", BEGAN, ENDED, STEP)
+        play_history(load_config(path), tmp_path / "state", BEGAN, ENDED, STEP)
     assert not (tmp_path / "state").exists()
 
 
 def test_a_backtest_leaves_the_state_of_the_daemon_alone(tmp_path: Path) -> None:
     path = write_config(tmp_path, model_section(rules=""))
-    play(load_config(path), tmp_path / "elsewhere", BEGAN, BEGAN + HOUR, HOUR)
+    play_history(load_config(path), tmp_path / "elsewhere", BEGAN, BEGAN + HOUR, HOUR)
     assert not (tmp_path / "state").exists()
     with duckdb.connect(str(tmp_path / "elsewhere" / "metrics.duckdb"), read_only=True) as held:
         assert held.execute("SELECT published_at FROM snapshot").fetchone() == ((BEGAN + HOUR).replace(tzinfo=None),)

@@ -59,7 +59,7 @@ def test_a_request_that_cannot_be_done_fails_with_its_reason_and_the_next_is_don
     try:
         first = ask_backup(state, bad(tmp_path))  # type: ignore[operator]
         second = ask_backup(state, tmp_path / "good.tar")
-        BackupDesk(state, lambda: connection, nullcontext, lambda: NOW).take_up()
+        BackupDesk(state, lambda: connection, nullcontext, lambda: NOW).take_requests()
     finally:
         connection.close()
     failed, done = load_backup(state, first), load_backup(state, second)
@@ -80,7 +80,7 @@ def test_even_a_mistake_of_ours_is_told_to_whoever_asked(tmp_path: Path, monkeyp
     connection = open_live(tmp_path, now=NOW)
     try:
         token = ask_backup(tmp_path, tmp_path / "b.tar")
-        BackupDesk(tmp_path, lambda: connection, nullcontext, lambda: NOW).take_up()
+        BackupDesk(tmp_path, lambda: connection, nullcontext, lambda: NOW).take_requests()
     finally:
         connection.close()
     told = load_backup(tmp_path, token)

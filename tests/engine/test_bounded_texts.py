@@ -32,7 +32,7 @@ def arrive(held: Line, name: str, **values: object) -> None:
 def metrics(held: Line, now: datetime = NOW) -> bytes:
     """What a scrape gives after a cycle."""
     collector = MetricsCollector(held.registry)
-    collector.swap(held.tick(now).published)
+    collector.swap_snapshot(held.tick(now).published)
     return exposition(held.registry)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.engine.stages.drift import weigh
+from monitor.engine.stages.drift import weigh_evidence
 from monitor.engine.stages.streams import Streams, limits_of
 from monitor.model import OTHER, DriftRule, Evidence, Slice
 from monitor.rules.pack import Rulebook
@@ -38,7 +38,7 @@ def make(tmp_path: Path, request: pytest.FixtureRequest) -> MakeOne:
 
 
 def judged(world: World, book: Rulebook, index: float) -> tuple[Evidence, ...]:
-    return weigh(world.store(hour(index)), book, hour(index))
+    return weigh_evidence(world.store(hour(index)), book, hour(index))
 
 
 def opened_at(world: World) -> dict[tuple[str, Slice], Stream]:

@@ -13,9 +13,9 @@ from structlog.testing import capture_logs
 import monitor.engine.cycle
 import monitor.recalibration.inputs
 from monitor.config.settings import load_config
-from monitor.engine.cycle import Tick, watch
-from monitor.jobs.queue import enqueue
-from monitor.jobs.requests import leave
+from monitor.engine.cycle import Tick, build_watched
+from monitor.jobs.queue import enqueue_jobs
+from monitor.jobs.requests import leave_request
 from monitor.model import Alert, AlertState, Job, JobState, Slice
 from monitor.model.errors import ConfigError, StoreError
 from monitor.model.reasons import BY_HAND, Trigger, TriggerKind
@@ -57,7 +57,7 @@ def test_planted_drift_is_found_dated_refitted_and_resolved_while_quiet_traffic_
             tick = held.tick(now, publish=False)
             assert not tick.failed
             assert now > began or not _firing(tick), "an alert fired on quiet traffic"
-            alerts += [(now, alert) for alert in tick.judged["m"].changed]
+            alerts += [(now, alert) for alert in tick.rule_results["m"].changed]
             jobs += tick.jobs["m"]
             last = _ece(tick, HAZED)
             worst = max(worst, last)
@@ -94,7 +94,7 @@ def test_adoption_by_production_is_unknown_then_missing_then_seen(tmp_path: Path
     with line(tmp_path, model_section(rules="")) as held:
         now = BEGAN + DAY
         held.arrive(BEGAN, now, 3000, temperature=3.0)
-        leave(held.cycle.config.state_dir, "m", "recalibrate", Slice(), now)
+        leave_request(held.cycle.config.state_dir, "m", "recalibrate", Slice(), now)
         first = held.tick(now, publish=False)
         promoted = [job for job in first.jobs["m"] if job.state is JobState.PROMOTED]
         assert promoted
@@ -236,11 +236,11 @@ def test_a_scope_has_one_open_job_of_a_kind_and_the_same_job_is_taken_once(tmp_p
         same_scope = job_of("m", "recalibrate", Trigger(TriggerKind.RULE, "ece-high"), HAZED, BEGAN + HOUR)
         other_scope = job_of("m", "recalibrate", Trigger(TriggerKind.RULE, "ece-high"), Slice(), BEGAN + HOUR)
         other_kind = job_of("m", "rollback", BY_HAND, HAZED, BEGAN + HOUR)
-        assert enqueue(held.connection, [first, first]) == (first,)
-        assert enqueue(held.connection, [same_scope, other_scope, other_kind]) == (other_scope, other_kind)
+        assert enqueue_jobs(held.connection, [first, first]) == (first,)
+        assert enqueue_jobs(held.connection, [same_scope, other_scope, other_kind]) == (other_scope, other_kind)
         rows.store_job(held.connection, replace(first, state=JobState.REJECTED))
-        assert enqueue(held.connection, [first]) == ()
-        assert enqueue(held.connection, [same_scope]) == (same_scope,)
+        assert enqueue_jobs(held.connection, [first]) == ()
+        assert enqueue_jobs(held.connection, [same_scope]) == (same_scope,)
 
 
 def test_jobs_of_one_judgement_run_widest_slice_first(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_jobs_of_one_judgement_run_widest_slice_first(tmp_path: Path) -> None:
     ]
     with line(tmp_path) as held:
         rule = Trigger(TriggerKind.RULE, "ece-high")
-        enqueue(held.connection, [job_of("m", "recalibrate", rule, scope, BEGAN) for scope in scopes])
+        enqueue_jobs(held.connection, [job_of("m", "recalibrate", rule, scope, BEGAN) for scope in scopes])
         ticks = [held.tick(BEGAN + cycle * HOUR, publish=False).jobs["m"] for cycle in range(1, 5)]
         assert [[job.scope.text for job in jobs] for jobs in ticks] == [
             ["all"], ["camera=c1", "camera=c2", "lighting=day"], ["camera=c3,lighting=night"], [],
@@ -259,13 +259,13 @@ def test_jobs_of_one_judgement_run_widest_slice_first(tmp_path: Path) -> None:
 def test_a_request_file_is_taken_up_once_and_a_bad_one_is_set_aside(tmp_path: Path) -> None:
     with line(tmp_path) as held:
         state = held.cycle.config.state_dir
-        path = leave(state, "m", "recalibrate", HAZED, BEGAN)
+        path = leave_request(state, "m", "recalibrate", HAZED, BEGAN)
         held_text = path.read_text("utf-8")
         bad = path.with_name("broken.json")
         bad.write_text('{"model": "m"', "utf-8")
         unknown = path.with_name("kind.json")
         unknown.write_text(json.dumps({**json.loads(held_text), "kind": "explode"}), "utf-8")
-        stranger = leave(state, "other", "recalibrate", Slice(), BEGAN)
+        stranger = leave_request(state, "other", "recalibrate", Slice(), BEGAN)
         (job,) = held.tick(BEGAN + HOUR, publish=False).jobs["m"]
         assert (job.kind, job.trigger, job.scope, job.requested_at) == ("recalibrate", "manual", HAZED, BEGAN)
         assert sorted(each.name for each in path.parent.iterdir()) == sorted(["broken.bad", "kind.bad", stranger.name])
@@ -291,7 +291,7 @@ def test_a_job_that_the_disk_interrupted_runs_again_in_the_next_cycle(
         raise duckdb.IOException("No space left on device")
 
     with line(tmp_path) as held:
-        leave(held.cycle.config.state_dir, "m", "recalibrate", Slice(), BEGAN)
+        leave_request(held.cycle.config.state_dir, "m", "recalibrate", Slice(), BEGAN)
         monkeypatch.setattr(monitor.recalibration.inputs, "load_samples", full)
         assert held.tick(BEGAN + HOUR, publish=False).jobs["m"] == ()
         (job,) = rows.load_jobs(held.connection, "m")
@@ -310,7 +310,7 @@ def test_a_job_that_fails_by_our_own_mistake_is_recorded_told_and_not_tried_for_
         raise TypeError("unexpected")
 
     with line(tmp_path) as held:
-        leave(held.cycle.config.state_dir, "m", "recalibrate", Slice(), BEGAN)
+        leave_request(held.cycle.config.state_dir, "m", "recalibrate", Slice(), BEGAN)
         monkeypatch.setattr(monitor.recalibration.inputs, "load_samples", mistaken)
         assert held.tick(BEGAN + HOUR, publish=False).failed == {"m": "TypeError: unexpected"}
         (job,) = rows.load_jobs(held.connection, "m")
@@ -341,7 +341,7 @@ def test_rules_that_do_not_fit_their_model_are_all_told_at_once(tmp_path: Path) 
         "utf-8",
     )
     with pytest.raises(ConfigError) as caught:
-        watch(load_config(path))
+        build_watched(load_config(path))
     text = str(caught.value)
     for part in ('model "one"', 'model "two"', "3h", "factory"):
         assert part in text

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import load_config
-from monitor.engine.cycle import Cycle, watch
+from monitor.engine.cycle import Cycle, build_watched
 from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import open_live
 from tests.worlds.daemon import HOUR, configured, gone, many, running, sampled, told
@@ -84,7 +84,7 @@ def test_kills_at_random_moments_neither_lose_nor_double_anything(tmp_path: Path
         sampled(tmp_path / "whole", number, 20_000, ended, drift=True)
     loaded = load_config(tmp_path / "whole" / "calwatch.toml")
     with open_live(loaded.state_dir, now=datetime.now(UTC)) as connection:
-        cycle = Cycle(loaded, watch(loaded), connection, Instruments(CollectorRegistry()))
+        cycle = Cycle(loaded, build_watched(loaded), connection, Instruments(CollectorRegistry()))
         for _ in range(10):  # a cycle starts a few refits, the others follow
             assert not cycle.tick(datetime.now(UTC)).failed
             if connection.execute("SELECT count(*) FROM jobs WHERE state = 'queued'").fetchone() == (0,):

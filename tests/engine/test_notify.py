@@ -26,10 +26,10 @@ def told(received: socket.socket) -> str:
 
 def test_each_message_is_one_datagram_in_the_words_of_sd_notify(received: socket.socket) -> None:
     manager = ServiceManager(received.getsockname())
-    manager.ready("models: 2")
-    manager.alive()
-    manager.reloading(timedelta(seconds=90, microseconds=7))
-    manager.stopping()
+    manager.tell_ready("models: 2")
+    manager.tell_alive()
+    manager.tell_reloading(timedelta(seconds=90, microseconds=7))
+    manager.tell_stopping()
     assert [told(received) for _ in range(4)] == [
         "READY=1\nSTATUS=models: 2",
         "WATCHDOG=1",
@@ -43,13 +43,13 @@ def test_an_abstract_socket_is_reached_too(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
         end.bind("\0" + name)
         end.settimeout(10)
-        ServiceManager("@" + name).alive()
+        ServiceManager("@" + name).tell_alive()
         assert told(end) == "WATCHDOG=1"
 
 
 def test_nobody_to_tell_is_no_trouble() -> None:
     manager = ServiceManager.from_environment({}, PID)
-    manager.ready("fine")
+    manager.tell_ready("fine")
     assert manager == ServiceManager(None, None)
     assert manager.interval is None
 
@@ -57,7 +57,7 @@ def test_nobody_to_tell_is_no_trouble() -> None:
 def test_a_manager_that_has_gone_is_logged_and_stops_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ServiceManager(str(tmp_path / "gone")).alive()
+    ServiceManager(str(tmp_path / "gone")).tell_alive()
     said = capsys.readouterr()
     assert "service manager not told" in said.out + said.err
 

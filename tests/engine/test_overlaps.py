@@ -27,7 +27,7 @@ def test_a_long_cycle_is_told_once_and_each_missed_turn_is_counted() -> None:
     watch = RunWatch(counted.append)
     with structlog.testing.capture_logs() as lines:
         for code in (EVENT_JOB_MAX_INSTANCES,) * 3 + (EVENT_JOB_EXECUTED,) * 2 + (EVENT_JOB_MAX_INSTANCES,) * 2:
-            watch.take(_event(code))
+            watch.note_event(_event(code))
     assert counted == ["overlapped"] * 5
     assert [line["event"] for line in lines] == ["scheduled run overlapped"] * 2
     assert {line["job"] for line in lines} == {"cycle"}
@@ -38,8 +38,8 @@ def test_a_run_that_failed_is_told_with_its_error_and_a_missed_one_without() -> 
     counted: list[str] = []
     watch = RunWatch(counted.append)
     with structlog.testing.capture_logs() as lines:
-        watch.take(JobExecutionEvent(EVENT_JOB_ERROR, "cycle", "default", None, exception=ValueError("no")))
-        watch.take(_event(EVENT_JOB_MISSED))
+        watch.note_event(JobExecutionEvent(EVENT_JOB_ERROR, "cycle", "default", None, exception=ValueError("no")))
+        watch.note_event(_event(EVENT_JOB_MISSED))
     assert counted == ["failed", "missed"]
     assert lines[0]["problem"] == "ValueError('no')"
     assert "problem" not in lines[1]

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from monitor.config.settings import load_config
-from monitor.engine.backtest import play
+from monitor.engine.backtest import play_history
 from monitor.recalibration.artefacts import read_current
 from monitor.store.connection import LIVE, open_live
 from monitor.store.played import is_played, played_until
@@ -121,7 +121,7 @@ def test_a_rollback_of_a_live_state_pulls_nothing_and_judges_nothing(tmp_path: P
 def test_a_backtest_marks_its_state_and_what_it_publishes(tmp_path: Path) -> None:
     left_by(tmp_path / "line", NEWEST)
     config = load_config(tmp_path / "line" / "calwatch.toml")
-    played = play(config, tmp_path / "played", ENDED - timedelta(days=1), ENDED, timedelta(hours=12))
+    played = play_history(config, tmp_path / "played", ENDED - timedelta(days=1), ENDED, timedelta(hours=12))
     assert played.published.played
     with duckdb.connect(str(tmp_path / "played" / "metrics.duckdb"), read_only=True) as held:
         assert held.execute("SELECT played FROM snapshot").fetchall() == [(True,)]

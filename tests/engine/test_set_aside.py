@@ -11,12 +11,12 @@ import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 
 from monitor.cli.app import main
-from monitor.engine.check.apart import check_apart
+from monitor.engine.check.apart import check_in_process
 from monitor.engine.check.check import check_config
 from monitor.jobs.requests import leave_retry
 from monitor.model import FileSetAside, ModelStatus, Published, Task
 from monitor.publish.metrics.collector import MetricsCollector
-from monitor.publish.web.summary import Condition, summarise
+from monitor.publish.web.summary import Condition, summarise_model
 from tests.worlds.api import api_world
 from tests.worlds.daemon import running
 from tests.worlds.line import model_section, write_config
@@ -164,7 +164,7 @@ def test_check_names_files_that_end_it(tmp_path: Path, monkeypatch: pytest.Monke
     for name in ("crasher", "good", "killer"):
         _good(tmp_path / "in" / f"{name}.csv", name)
     poison_readers(tmp_path, monkeypatch)
-    found = check_apart(path, None)
+    found = check_in_process(path, None)
     named = [mistake for mistake in found.mistakes if "ended the process that read it" in mistake]
     assert sorted(("SIGSEGV" in each, "crasher.csv" in each) for each in named) == [(False, False), (True, True)]
     assert any("1 row of 1 tried can be taken" in source for source in found.sources)
@@ -172,11 +172,11 @@ def test_check_names_files_that_end_it(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_model_with_a_file_set_aside_is_unknown_and_says_why() -> None:
     status = ModelStatus("m", Task.BINARY, (), files_set_aside=(HELD,), sources=("samples", "calm"))
-    found = summarise(status)
+    found = summarise_model(status)
     assert found.condition is Condition.UNKNOWN
     assert any("1 file set aside, and missing from every number: /in/flat.jsonl" in reason for reason in found.reasons)
     registry = CollectorRegistry()
-    MetricsCollector(registry).swap(Published(HELD.last_tried_at, (status,)))
+    MetricsCollector(registry).swap_snapshot(Published(HELD.last_tried_at, (status,)))
     text = generate_latest(registry).decode()
     assert f"{GAUGE} 1.0" in text
     assert 'calwatch_files_set_aside{model="m",source="calm"} 0.0' in text

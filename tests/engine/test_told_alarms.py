@@ -12,7 +12,7 @@ import pytest
 from monitor.model import Alert, AlertState, Evidence, Slice
 from monitor.rules.conditions import AlertKey
 from monitor.rules.pack import Rulebook
-from monitor.rules.state import Observed, step
+from monitor.rules.state import Observations, evaluate_rule
 from monitor.store.connection import open_live
 from monitor.store.published.snapshot import Publisher
 from tests.worlds.evidence import afresh, assert_same, held, hour, reopen, rules, sample, some, stamp, taken, weighed
@@ -39,7 +39,7 @@ class Watch:
         self.reasons: list[str] = []
 
     def look(self, found: Mapping[str, Evidence], now: datetime) -> Alert | None:
-        judged = step(self.rule, Observed(hour(0), evidence=found.values()), self.alerts, now, model="m")
+        judged = evaluate_rule(self.rule, Observations(hour(0), evidence=found.values()), self.alerts, now, model="m")
         before = self.alerts.get(("v1", C1))
         self.alerts = {(alert.version, alert.slice): alert for alert in judged}
         alert = self.alerts.get(("v1", C1))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from monitor.config.settings import load_config
-from monitor.engine.cycle import Cycle, watch
+from monitor.engine.cycle import Cycle, build_watched
 from tests.worlds.evidence import hour, sample, some, stamp
 from tests.worlds.line import Line, line
 from tests.worlds.store import DAY, HOUR, Row
@@ -174,7 +174,7 @@ def test_a_told_alert_holds_through_a_reload_of_rules_whose_evidence_means_the_s
     with fired(tmp_path) as (held, _):
         configure(tmp_path, rule=RULE.replace(*change))
         config = load_config(tmp_path / "calwatch.toml")
-        held.cycle = Cycle(config, watch(config), held.connection, held.cycle.instruments)
+        held.cycle = Cycle(config, build_watched(config), held.connection, held.cycle.instruments)
         feed(held, hour(60) + timedelta(minutes=1))
         quiet_out(held)
 
@@ -214,7 +214,7 @@ def test_a_rule_that_means_something_else_resolves_what_its_old_meaning_told(tmp
     with fired(tmp_path) as (held, _):
         configure(tmp_path, rule=RULE + "tolerance = { odds = 30.0 }\n")
         config = load_config(tmp_path / "calwatch.toml")
-        held.cycle = Cycle(config, watch(config), held.connection, held.cycle.instruments)
+        held.cycle = Cycle(config, build_watched(config), held.connection, held.cycle.instruments)
         feed(held, hour(61))
         assert changes(held) == ["firing", "resolved"]
 

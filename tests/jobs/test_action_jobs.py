@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from monitor.jobs.actions.webhook import signature
-from monitor.jobs.queue import enqueue
-from monitor.jobs.requests import leave
+from monitor.jobs.queue import enqueue_jobs
+from monitor.jobs.requests import leave_request
 from monitor.jobs.runners import InlineRunner
 from monitor.model import JobState
 from monitor.model.reasons import Trigger
@@ -31,7 +31,7 @@ attempts = 3
 def test_an_action_is_tried_again_with_back_off_and_the_same_payload(tmp_path: Path) -> None:
     with line(tmp_path, MODEL, ACTION) as held:
         held.arrive(BEGAN, NOW, 3000, temperature=3.0)
-        leave(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
+        leave_request(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
         (refit,) = held.tick(NOW, publish=False).jobs["m"]
         (action,) = load_jobs(held.connection, "m", states=(JobState.QUEUED,))
         assert (action.kind, action.trigger, action.attempts) == ("action", f"job {refit.id} promoted", 1)
@@ -63,7 +63,7 @@ def test_a_webhook_that_fails_twice_gets_the_same_event_a_third_time(
     try:
         with line(tmp_path, MODEL, action) as held:
             receiver.answers = [(503, {"Retry-After": "1200"}, b"busy"), (500, {}, b"worse")]
-            leave(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
+            leave_request(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
             ticks = [NOW + minutes * timedelta(minutes=1) for minutes in (0, 10, 21, 23, 40)]
             ended = [job for now in ticks for job in held.tick(now, publish=False).jobs["m"]]
         assert [(job.kind, job.state) for job in ended] == [
@@ -81,7 +81,7 @@ def test_a_webhook_that_fails_twice_gets_the_same_event_a_third_time(
 def test_an_action_that_never_works_fails_after_its_attempts(tmp_path: Path) -> None:
     with line(tmp_path, MODEL, ACTION) as held:
         held.arrive(BEGAN, NOW, 3000, temperature=3.0)
-        leave(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
+        leave_request(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
         ended = [job for hour in range(5) for job in held.tick(NOW + hour * HOUR, publish=False).jobs["m"]]
         assert [(job.kind, job.state) for job in ended] == [
             ("recalibrate", JobState.PROMOTED), ("action", JobState.FAILED),
@@ -91,7 +91,7 @@ def test_an_action_that_never_works_fails_after_its_attempts(tmp_path: Path) -> 
 
 def test_an_action_gone_from_the_configuration_fails_with_that_reason(tmp_path: Path) -> None:
     with line(tmp_path, MODEL) as held:
-        enqueue(
+        enqueue_jobs(
             held.connection,
             [job_of("m", "action", Trigger("", "x"), ALL, NOW, details={"action": "gone", "payload": {}})],
         )
@@ -103,7 +103,7 @@ def test_a_rehearsal_records_what_would_run_and_runs_nothing(tmp_path: Path) -> 
     with line(tmp_path, MODEL, ACTION) as held:
         held.cycle.runner = InlineRunner(rehearsal=True)
         held.arrive(BEGAN, NOW, 3000, temperature=3.0)
-        leave(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
+        leave_request(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
         refit, action = held.tick(NOW, publish=False).jobs["m"]
         assert (refit.state, action.state) == (JobState.PROMOTED, JobState.WOULD_RUN)
         assert action.reasons == ("would run command /bin/sh",)

@@ -9,8 +9,8 @@ import pytest
 
 from monitor.config.actions import Action
 from monitor.jobs.actions.delivery import Delivery
-from monitor.jobs.actions.routing import told_of
-from monitor.jobs.queue import INTERRUPTIONS, LONGEST_PAUSE, begin, enqueue
+from monitor.jobs.actions.routing import subjects_of
+from monitor.jobs.queue import INTERRUPTIONS, LONGEST_PAUSE, begin_attempt, enqueue_jobs
 from monitor.jobs.runners import DELIVERIES, PatientRunner, ProcessRunner, _Child
 from monitor.jobs.work import Work, action_work
 from monitor.model import Job, JobState
@@ -84,7 +84,7 @@ def test_eight_deliveries_are_under_way_at_once_and_the_next_begins_when_one_end
     for number in range(20):
         runner.start(_work(f"j{number:02}", "oncall"))
     assert runner.under_way() == [f"j{number:02}" for number in range(DELIVERIES)]
-    assert len(runner.running()) == 20
+    assert len(runner.running_work()) == 20
     runner.end("j03")
     assert runner.under_way()[-1] == f"j{DELIVERIES:02}"
 
@@ -118,15 +118,15 @@ def test_what_waits_can_be_cancelled_and_is_never_begun(tmp_path: Path) -> None:
         runner.start(_work(f"j{number}", "oncall"))
     runner.cancel(f"j{DELIVERIES}")
     runner.end("j0")
-    assert f"j{DELIVERIES}" not in {work.job for work in runner.running()}
+    assert f"j{DELIVERIES}" not in {work.job for work in runner.running_work()}
     assert f"j{DELIVERIES + 1}" in runner.under_way()
 
 
 def test_firing_and_resolved_of_one_alert_have_it_in_common_also_when_told_together() -> None:
     group = _call("chat", slice_="all", also=("camera=c1", "camera=c2"))
-    assert told_of(group) & told_of(_call("chat", slice_="camera=c1", state="resolved"))
-    assert not told_of(group) & told_of(_call("chat", slice_="camera=c3", state="resolved"))
-    assert not told_of(group) & told_of(_call("mail", slice_="all"))
+    assert subjects_of(group) & subjects_of(_call("chat", slice_="camera=c1", state="resolved"))
+    assert not subjects_of(group) & subjects_of(_call("chat", slice_="camera=c3", state="resolved"))
+    assert not subjects_of(group) & subjects_of(_call("mail", slice_="all"))
 
 
 def test_every_delivery_that_is_due_goes_out_in_one_cycle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ def test_every_delivery_that_is_due_goes_out_in_one_cycle(tmp_path: Path, monkey
     receiver = Receiver()
     try:
         with line(tmp_path, QUIET, _webhook("oncall", receiver.url)) as held:
-            enqueue(held.connection, [_call("oncall", slice_=f"camera=c{number}") for number in range(12)])
+            enqueue_jobs(held.connection, [_call("oncall", slice_=f"camera=c{number}") for number in range(12)])
             assert len(held.tick(NOW, publish=False).jobs["m"]) == 12
             assert {job.state for job in _jobs(held).values()} == {JobState.DONE}
     finally:
@@ -152,7 +152,7 @@ def test_resolved_waits_until_firing_of_the_same_alert_has_been_told(
         with line(tmp_path, QUIET, _webhook("oncall", receiver.url)) as held:
             firing, resolved = _call("oncall"), _call("oncall", state="resolved", minutes=1)
             other = _call("oncall", slice_="camera=c9", minutes=2)
-            enqueue(held.connection, [firing, resolved, other])
+            enqueue_jobs(held.connection, [firing, resolved, other])
             order = [
                 job.id for at in (3, 5, 6) for job in held.tick(NOW + timedelta(minutes=at), publish=False).jobs["m"]
             ]
@@ -169,12 +169,12 @@ def test_restarts_use_up_no_attempts(tmp_path: Path, kind: str) -> None:
         else _webhook("oncall", "http://127.0.0.1:9/", "attempts = 2")
     )
     with line(tmp_path, QUIET, action) as held:
-        enqueue(held.connection, [_call("oncall")])
+        enqueue_jobs(held.connection, [_call("oncall")])
         now = NOW
         for _ in range(12):
             (job,) = load_jobs(held.connection, "m")
             if job.state is JobState.QUEUED:
-                begin(held.connection, job, now)
+                begin_attempt(held.connection, job, now)
             held.cycle.runner = _Held(tmp_path / "apart")  # takes it up, and is gone before it has begun
             held.tick(now, publish=False)
             now += LONGEST_PAUSE * 2
@@ -185,7 +185,7 @@ def test_restarts_use_up_no_attempts(tmp_path: Path, kind: str) -> None:
 
 def _interrupted_often(held: Line, times: int) -> Job:
     (job,) = load_jobs(held.connection, "m")
-    begin(held.connection, replace(job, interruptions=times, attempts=times), NOW)
+    begin_attempt(held.connection, replace(job, interruptions=times, attempts=times), NOW)
     apart = held.cycle.config.state_dir / "apart"
     (apart / "work" / f"{job.id}-x").mkdir(parents=True, exist_ok=True)  # its process had been started
     runner = _Held(apart)
@@ -199,7 +199,7 @@ def _interrupted_often(held: Line, times: int) -> Job:
 def test_a_command_that_ends_calwatch_each_time_fails_at_last_and_says_why(tmp_path: Path) -> None:
     action = '[[action]]\nname = "oncall"\nkind = "command"\ncommand = ["/bin/true"]\n'
     with line(tmp_path, QUIET, action) as held:
-        enqueue(held.connection, [_call("oncall")])
+        enqueue_jobs(held.connection, [_call("oncall")])
         job = _interrupted_often(held, INTERRUPTIONS - 2)
         assert (job.state, job.next_attempt_at is not None) == (JobState.QUEUED, True)
         job = _interrupted_often(held, INTERRUPTIONS - 1)
@@ -210,7 +210,7 @@ def test_a_command_that_ends_calwatch_each_time_fails_at_last_and_says_why(tmp_p
 
 def test_words_are_never_given_up_for_restarts(tmp_path: Path) -> None:
     with line(tmp_path, QUIET, _webhook("oncall", "http://127.0.0.1:9/")) as held:
-        enqueue(held.connection, [_call("oncall")])
+        enqueue_jobs(held.connection, [_call("oncall")])
         job = _interrupted_often(held, 10 * INTERRUPTIONS)
         assert job.state is JobState.QUEUED
         assert job.next_attempt_at is not None
@@ -228,7 +228,7 @@ def test_an_endpoint_that_hangs_holds_up_neither_the_others_nor_the_cycle(
         held.cycle.runner = runner
         try:
             calls = [_call("dead", slice_=f"camera=c{number}") for number in range(3)]
-            enqueue(held.connection, [*calls, _call("alive"), _call("alive", slice_="camera=c1")])
+            enqueue_jobs(held.connection, [*calls, _call("alive"), _call("alive", slice_="camera=c1")])
             assert held.tick(NOW, publish=False).failed == {}
             wait_for(lambda: len(dead.got) == 3 and len(alive.got) == 2, "all to be called")
             wait_for(lambda: len(held.tick(NOW, publish=False).jobs["m"]) >= 0 and _done(held) == 2, "their outcome")
@@ -252,7 +252,7 @@ def test_one_cycle_in_the_foreground_delivers_all_before_it_ends(
         runner = PatientRunner(held.cycle.config.state_dir)
         held.cycle.runner = runner
         try:
-            enqueue(
+            enqueue_jobs(
                 held.connection,
                 [_call("oncall", slice_=f"camera=c{n}") for n in range(3)]
                 + [_call("oncall", slice_="camera=c0", state="resolved", minutes=1)],

@@ -7,7 +7,7 @@ import pytest
 
 import monitor.recalibration.inputs
 import monitor.recalibration.registry
-from monitor.jobs.requests import leave
+from monitor.jobs.requests import leave_request
 from monitor.model import JobState
 from monitor.model.errors import StoreError
 from tests.worlds.jobs import ALL, MODEL, NOW, ask, calibrator_of, in_charge, two_promotions
@@ -57,7 +57,7 @@ def test_a_crash_between_the_file_and_the_commit_leaves_no_promotion(
 
     with line(tmp_path, MODEL) as held:
         held.arrive(BEGAN, NOW, 3000, temperature=3.0)
-        leave(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
+        leave_request(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
         monkeypatch.setattr(monitor.recalibration.inputs, "record_artefact", cut)
         with pytest.raises(PowerCutError):
             held.tick(NOW, publish=False)
@@ -93,7 +93,7 @@ def test_a_promotion_whose_current_json_cannot_be_written_stays_a_promotion(
 
     with line(tmp_path, MODEL) as held:
         held.arrive(BEGAN, NOW, 3000, temperature=3.0)
-        leave(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
+        leave_request(held.cycle.config.state_dir, "m", "recalibrate", ALL, NOW)
         monkeypatch.setattr(monitor.recalibration.registry, "write_current", no_space)
         assert "No space left" in held.tick(NOW, publish=False).failed["m"]
         assert held.one("SELECT state FROM jobs") == "promoted"

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from monitor.config.settings import load_config
-from monitor.jobs.queue import enqueue
-from monitor.jobs.requests import leave, leave_cancellation
+from monitor.jobs.queue import enqueue_jobs
+from monitor.jobs.requests import leave_cancellation, leave_request
 from monitor.jobs.runners import InlineRunner
-from monitor.jobs.work import Report
+from monitor.jobs.work import WorkResult
 from monitor.model import Job, JobState
 from monitor.model.reasons import BY_HAND
 from monitor.model.refits import job_of
@@ -140,17 +140,17 @@ def test_a_refit_whose_rival_changed_meanwhile_is_judged_again(tmp_path: Path) -
 
         silent = True
 
-        def finished(self, model: str) -> list[Report]:
-            return [] if self.silent else super().finished(model)
+        def take_finished(self, model: str) -> list[WorkResult]:
+            return [] if self.silent else super().take_finished(model)
 
     with line(tmp_path, MODEL) as held:
         two_promotions(held)
         held.cycle.runner = runner = Slow()
         state, now = held.cycle.config.state_dir, NOW + 16 * DAY
-        leave(state, "m", "recalibrate", ALL, now)
+        leave_request(state, "m", "recalibrate", ALL, now)
         assert held.tick(now, publish=False).jobs["m"] == ()
         assert held.one("SELECT count(*) FROM jobs WHERE state = 'running'") == 1
-        leave(state, "m", "rollback", ALL, now)
+        leave_request(state, "m", "rollback", ALL, now)
         (rolled,) = held.tick(now + HOUR, publish=False).jobs["m"]  # at once, though a refit runs
         assert (rolled.kind, rolled.state) == ("rollback", JobState.DONE)
         runner.silent = False
@@ -163,14 +163,14 @@ def test_no_more_refits_run_at_once_than_configured(tmp_path: Path) -> None:
     class Busy(InlineRunner):
         """Never ends."""
 
-        def finished(self, model: str) -> list[Report]:
+        def take_finished(self, model: str) -> list[WorkResult]:
             return []
 
     with line(tmp_path, MODEL, model_section("second", rules="")) as held:
         held.cycle.runner = Busy()
         for model in ("m", "second"):
             for scope in (ALL, CAMERA):
-                leave(held.cycle.config.state_dir, model, "recalibrate", scope, NOW)
+                leave_request(held.cycle.config.state_dir, model, "recalibrate", scope, NOW)
         for _ in range(2):
             assert held.tick(NOW, publish=False).failed == {}
             found = held.connection.execute("SELECT model, scope FROM jobs WHERE state = 'running'").fetchall()
@@ -181,7 +181,7 @@ def test_a_cancelled_job_does_not_run(tmp_path: Path) -> None:
     with line(tmp_path, MODEL) as held:
         held.arrive(BEGAN, NOW, 3000, temperature=3.0)
         job = job_of("m", "recalibrate", BY_HAND, ALL, NOW)
-        enqueue(held.connection, [job])
+        enqueue_jobs(held.connection, [job])
         leave_cancellation(held.cycle.config.state_dir, "m", job.id)
         (cancelled,) = held.tick(NOW, publish=False).jobs["m"]
         assert (cancelled.id, cancelled.state) == (job.id, JobState.CANCELLED)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from monitor.config.settings import load_config
-from monitor.engine.backtest import play
+from monitor.engine.backtest import play_history
 from monitor.jobs.dispatcher import REFITS_A_CYCLE
-from monitor.jobs.queue import due_jobs, enqueue
-from monitor.jobs.requests import leave
+from monitor.jobs.queue import due_jobs, enqueue_jobs
+from monitor.jobs.requests import leave_request
 from monitor.model import Job, JobState, Slice
 from monitor.model.reasons import Trigger, TriggerKind
 from monitor.model.refits import job_of
@@ -24,7 +24,7 @@ CROSSES = tuple(Slice.of({**camera.as_dict(), **light.as_dict()}) for camera in 
 
 def asked(held: Line, scopes: Sequence[Slice], *, model: str = "m", hours: int = 0) -> None:
     now = NOW + hours * HOUR
-    enqueue(
+    enqueue_jobs(
         held.connection,
         [job_of(model, "recalibrate", Trigger(TriggerKind.RULE, "drift"), scope, now) for scope in scopes],
     )
@@ -92,7 +92,7 @@ def test_each_model_has_a_few_of_its_own(tmp_path: Path) -> None:
 def test_what_a_person_asks_for_does_not_wait(tmp_path: Path) -> None:
     with line(tmp_path, MODEL) as held:
         asked(held, [ALL, *CAMERAS])
-        leave(held.cycle.config.state_dir, "m", "recalibrate", NIGHT, NOW)
+        leave_request(held.cycle.config.state_dir, "m", "recalibrate", NIGHT, NOW)
         assert ended(held, 0) == texts(ALL, NIGHT)
 
 
@@ -100,7 +100,7 @@ def test_what_a_person_asks_for_does_not_wait(tmp_path: Path) -> None:
 def test_a_person_who_asks_for_what_waits_already_hastens_it(tmp_path: Path, scope: Slice) -> None:
     with line(tmp_path, MODEL) as held:
         asked(held, [ALL, *CAMERAS])
-        leave(held.cycle.config.state_dir, "m", "recalibrate", scope, NOW)
+        leave_request(held.cycle.config.state_dir, "m", "recalibrate", scope, NOW)
         assert ended(held, 0) == texts(ALL, scope)
         (done,) = (job for job in load_jobs(held.connection, "m") if job.scope == scope)  # asked for twice, done once
         assert (done.trigger, done.state) == ("rule drift", JobState.REJECTED)
@@ -143,7 +143,7 @@ def test_a_backtest_is_bounded_alike(tmp_path: Path) -> None:
         held.arrive(BEGAN, NOW, 6000, temperature=4.0)
     config = load_config(tmp_path / "calwatch.toml")
     counts: list[int] = []
-    play(
+    play_history(
         config, tmp_path / "past", NOW + 2 * HOUR, NOW + 12 * HOUR, HOUR,
         each_tick=lambda now, tick: counts.append(sum(job.kind == "recalibrate" for job in tick.jobs["m"])),
     )  # fmt: skip

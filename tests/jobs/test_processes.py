@@ -13,9 +13,9 @@ import pytest
 
 from monitor.config.actions import Action
 from monitor.config.settings import Model
-from monitor.jobs.actions.delivery import Delivered, Delivery
+from monitor.jobs.actions.delivery import Delivery, DeliveryResult
 from monitor.jobs.runners import PatientRunner, ProcessRunner
-from monitor.jobs.work import Broken, Report, Work, action_work, carry_out, refit_work
+from monitor.jobs.work import Breakdown, Work, WorkResult, action_work, carry_out_work, refit_work
 from monitor.model import Slice, Task
 from monitor.model.reasons import Reason
 from monitor.model.samples import Samples
@@ -24,7 +24,7 @@ from tests.worlds.process import wait_for
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SLEEP = "import os,time; open('pid','w').write(str(os.getpid())); time.sleep(600)"
-SINCE = Reason.told("since then")
+SINCE = Reason.from_text("since then")
 
 
 @pytest.fixture
@@ -57,11 +57,11 @@ def _refit(n: int = 4_000, timeout: timedelta = timedelta(hours=1)) -> Work:
     return refit_work("abcdef012345", RefitInputs(model, Slice(), samples, (Slice(),), {}, NOW, (SINCE,)))
 
 
-def _report(runner: ProcessRunner) -> Report:
-    found: list[Report] = []
+def _report(runner: ProcessRunner) -> WorkResult:
+    found: list[WorkResult] = []
 
     def ended() -> bool:
-        found.extend(runner.finished("m"))
+        found.extend(runner.take_finished("m"))
         return bool(found)
 
     wait_for(ended, "the process to end")
@@ -89,9 +89,9 @@ def _gone(number: int) -> Callable[[], bool]:
 def test_a_refit_in_a_process_finds_what_one_here_finds(runner: ProcessRunner, tmp_path: Path) -> None:
     work = _refit()
     runner.start(work)
-    (running,) = runner.running()
+    (running,) = runner.running_work()
     assert (running.task, running.basis, running.notes) == (None, {}, (SINCE,))
-    report, here = _report(runner), carry_out(work).result
+    report, here = _report(runner), carry_out_work(work).result
     assert isinstance(report.result, Refit)
     assert isinstance(here, Refit)
     assert report.result.accepted
@@ -100,12 +100,12 @@ def test_a_refit_in_a_process_finds_what_one_here_finds(runner: ProcessRunner, t
     assert report.peak_memory is not None
     assert report.peak_memory > 20e6
     assert list((tmp_path / "state" / "work").iterdir()) == []
-    assert list(runner.running()) == []
+    assert list(runner.running_work()) == []
 
 
 def test_a_refit_beyond_its_timeout_is_ended_and_not_tried_again(runner: ProcessRunner) -> None:
     runner.start(_refit(timeout=timedelta(milliseconds=1)))
-    assert _report(runner).result == Broken("timed out after 0s", may_pass=False)
+    assert _report(runner).result == Breakdown("timed out after 0s", may_pass=False)
 
 
 def test_one_cycle_in_the_foreground_waits_for_its_refits_and_ends_those_beyond_their_timeout(tmp_path: Path) -> None:
@@ -114,9 +114,9 @@ def test_one_cycle_in_the_foreground_waits_for_its_refits_and_ends_those_beyond_
         for timeout in (timedelta(hours=1), timedelta(milliseconds=1)):
             work = _refit(timeout=timeout)
             runner.start(work)
-            (report,) = runner.finished(work.model)  # there at once
-            assert isinstance(report.result, Refit if timeout > timedelta(seconds=1) else Broken)
-        assert isinstance(report.result, Broken)
+            (report,) = runner.take_finished(work.model)  # there at once
+            assert isinstance(report.result, Refit if timeout > timedelta(seconds=1) else Breakdown)
+        assert isinstance(report.result, Breakdown)
         assert report.result.message.startswith("timed out")
         assert not runner.forget_last_refit(work.model)
     finally:
@@ -126,7 +126,7 @@ def test_one_cycle_in_the_foreground_waits_for_its_refits_and_ends_those_beyond_
 def test_a_command_in_a_process_reports_its_output(runner: ProcessRunner, tmp_path: Path) -> None:
     runner.start(_command(tmp_path, "print('hello')"))
     report = _report(runner)
-    assert isinstance(report.result, Delivered)
+    assert isinstance(report.result, DeliveryResult)
     assert (report.result.done, report.result.output) == (True, "hello\n")
 
 
@@ -135,9 +135,11 @@ def test_cancelling_ends_the_command_and_reports_nothing(runner: ProcessRunner, 
     number = _pid(tmp_path)
     runner.cancel("0123456789ab")
     runner.cancel("0123456789ab")  # again, and no harm done
-    assert list(runner.running()) == []
+    assert list(runner.running_work()) == []
     wait_for(_gone(number), "the command to be gone")
-    wait_for(lambda: runner.finished("m") == [] and not list((tmp_path / "state" / "work").iterdir()), "clearing away")
+    wait_for(
+        lambda: runner.take_finished("m") == [] and not list((tmp_path / "state" / "work").iterdir()), "clearing away"
+    )
 
 
 def test_a_process_that_is_killed_may_be_tried_again(runner: ProcessRunner, tmp_path: Path) -> None:
@@ -146,7 +148,7 @@ def test_a_process_that_is_killed_may_be_tried_again(runner: ProcessRunner, tmp_
     (child,) = runner._children.values()
     os.kill(child.process.pid, signal.SIGKILL)
     result = _report(runner).result
-    assert isinstance(result, Broken)
+    assert isinstance(result, Breakdown)
     assert (result.may_pass, result.message) == (True, "its process was killed by SIGKILL: out of memory?")
     os.kill(number, signal.SIGKILL)
 

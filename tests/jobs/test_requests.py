@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.jobs.requests import leave, waiting
+from monitor.jobs.requests import leave_request, waiting_requests
 from monitor.model import JobState, Slice
 from monitor.model.errors import StoreError
 
@@ -15,21 +15,21 @@ NIGHT = Slice.of({"camera": "c,1", "lighting": "ni=ght"})
 
 
 def test_a_request_comes_back_as_the_job_it_asks_for(tmp_path: Path) -> None:
-    path = leave(tmp_path / "state", "m", "rollback", NIGHT, NOW, to="0123456789abcdef")
-    ((found, job),) = waiting(tmp_path / "state", "m")
+    path = leave_request(tmp_path / "state", "m", "rollback", NIGHT, NOW, to="0123456789abcdef")
+    ((found, job),) = waiting_requests(tmp_path / "state", "m")
     assert found == path
     assert (job.model, job.kind, job.scope, job.requested_at) == ("m", "rollback", NIGHT, NOW)
     assert (job.trigger, job.state, job.details) == ("manual", JobState.QUEUED, {"to": "0123456789abcdef"})
-    ((_, again),) = waiting(tmp_path / "state", "m")
+    ((_, again),) = waiting_requests(tmp_path / "state", "m")
     assert again.id == job.id
 
 
 def test_each_model_sees_its_own_requests_and_no_directory_is_no_request(tmp_path: Path) -> None:
-    assert list(waiting(tmp_path, "m")) == []
+    assert list(waiting_requests(tmp_path, "m")) == []
     for model in ("m", "other", "m"):
-        leave(tmp_path, model, "recalibrate", Slice(), NOW)
-    assert len(list(waiting(tmp_path, "m"))) == 2
-    assert len(list(waiting(tmp_path, "other"))) == 1
+        leave_request(tmp_path, model, "recalibrate", Slice(), NOW)
+    assert len(list(waiting_requests(tmp_path, "m"))) == 2
+    assert len(list(waiting_requests(tmp_path, "other"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def test_each_model_sees_its_own_requests_and_no_directory_is_no_request(tmp_pat
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_request_is_set_aside_and_kept(text: str, tmp_path: Path) -> None:
-    good = leave(tmp_path, "m", "recalibrate", Slice(), NOW)
+    good = leave_request(tmp_path, "m", "recalibrate", Slice(), NOW)
     (good.parent / "0.json").write_text(text, "utf-8")
-    assert [path for path, _ in waiting(tmp_path, "m")] == [good]
+    assert [path for path, _ in waiting_requests(tmp_path, "m")] == [good]
     assert (good.parent / "0.bad").read_text("utf-8") == text
     assert not (good.parent / "0.json").exists()
 
@@ -54,19 +54,19 @@ def test_a_file_that_is_no_request_is_set_aside_and_kept(text: str, tmp_path: Pa
 def test_bytes_that_are_no_text_are_set_aside(tmp_path: Path) -> None:
     (tmp_path / "requests").mkdir()
     (tmp_path / "requests" / "0.json").write_bytes(b"\xff\xfe\x00")
-    assert list(waiting(tmp_path, "m")) == []
+    assert list(waiting_requests(tmp_path, "m")) == []
     assert (tmp_path / "requests" / "0.bad").exists()
 
 
 def test_something_that_cannot_be_read_is_set_aside_and_holds_up_nobody(tmp_path: Path) -> None:
-    good = leave(tmp_path, "m", "recalibrate", Slice(), NOW)
+    good = leave_request(tmp_path, "m", "recalibrate", Slice(), NOW)
     (good.parent / "0.json").mkdir()  # reading a directory fails, for root too
-    assert [path for path, _ in waiting(tmp_path, "m")] == [good]
+    assert [path for path, _ in waiting_requests(tmp_path, "m")] == [good]
     assert (good.parent / "0.bad").is_dir()
 
 
 def test_a_request_is_written_aside_and_put_in_place_whole(tmp_path: Path) -> None:
-    path = leave(tmp_path, "m", "recalibrate", Slice(), NOW)
+    path = leave_request(tmp_path, "m", "recalibrate", Slice(), NOW)
     assert [each.name for each in path.parent.iterdir()] == [path.name]
     assert json.loads(path.read_text("utf-8"))["scope"] == "all"
 
@@ -74,5 +74,5 @@ def test_a_request_is_written_aside_and_put_in_place_whole(tmp_path: Path) -> No
 def test_a_state_directory_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file", "utf-8")
     with pytest.raises(StoreError, match="cannot be written") as caught:
-        leave(tmp_path / "state", "m", "recalibrate", Slice(), NOW)
+        leave_request(tmp_path / "state", "m", "recalibrate", Slice(), NOW)
     assert caught.value.hint == "run it as the daemon's user"

@@ -19,7 +19,7 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import load_config
-from monitor.engine.cycle import Cycle, watch
+from monitor.engine.cycle import Cycle, build_watched
 from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import open_live
 from tests.jobs.actions.receiver import Receiver
@@ -305,7 +305,7 @@ def compare_from_scratch(base: Path, state: Path) -> list[str]:
     now = datetime.now(UTC)
     query = "SELECT sample_id, score, positives FROM samples WHERE sample_id LIKE 'f%' ORDER BY ALL"
     with open_live(state, now=now) as connection:
-        tick = Cycle(fresh, watch(fresh), connection, Instruments(CollectorRegistry())).tick(now, publish=False)
+        tick = Cycle(fresh, build_watched(fresh), connection, Instruments(CollectorRegistry())).tick(now, publish=False)
         assert not tick.failed, tick.failed
         afresh = connection.execute(query).fetchall()
     with open_live(loaded.state_dir, now=now) as connection:

@@ -44,13 +44,13 @@ def test_a_slice_contains_those_that_name_all_its_labels(one: dict[str, str], ot
 
 def test_the_slices_around_one_are_named_by_some_of_its_labels() -> None:
     own = Slice.of({"site": "b", "camera": "c1", "shift": "night"})
-    names = [each.text for each in own.enclosing(2)]
+    names = [each.text for each in own.wider_slices(2)]
     assert names == [
         "camera=c1", "shift=night", "site=b", "camera=c1,shift=night", "camera=c1,site=b", "shift=night,site=b",
     ]  # fmt: skip
-    assert list(own.enclosing())[len(names) :] == [own]
-    assert all(each.contains(own) for each in own.enclosing())
-    assert list(own.enclosing(0)) == list(Slice().enclosing()) == []
+    assert list(own.wider_slices())[len(names) :] == [own]
+    assert all(each.contains(own) for each in own.wider_slices())
+    assert list(own.wider_slices(0)) == list(Slice().wider_slices()) == []
 
 
 def test_the_order_of_a_slice_counts_its_labels() -> None:

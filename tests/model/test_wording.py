@@ -27,7 +27,7 @@ def test_a_budget_is_said_in_its_most_natural_period(per_year: float, text: str)
 
 
 def test_unknown_values_are_dashes_and_never_zero() -> None:
-    unknown = (wording.number(None), wording.signed(None), wording.percent(None), wording.minute(None))
+    unknown = (wording.number(None), wording.signed_number(None), wording.percent(None), wording.minute(None))
     assert unknown == ("–", "–", "–", "–")
     assert wording.interval(None, 0.5) == wording.interval(0.5, None) == "–"
 
@@ -36,25 +36,37 @@ def test_what_is_no_number_is_unknown_too() -> None:
     nan = float("nan")
     unknown = (
         wording.number(nan),
-        wording.signed(nan),
+        wording.signed_number(nan),
         wording.percent(nan),
-        wording.rounded(nan),
+        wording.short_number(nan),
         wording.interval(nan, 1),
     )
     assert unknown == ("–", "–", "–", "–", "–")
 
 
 def test_numbers_have_a_true_minus_sign_and_thousands_a_comma() -> None:
-    assert (wording.number(-0.25), wording.signed(-0.25), wording.signed(0.25)) == ("−0.250", "−0.250", "+0.250")
+    assert (wording.number(-0.25), wording.signed_number(-0.25), wording.signed_number(0.25)) == (
+        "−0.250",
+        "−0.250",
+        "+0.250",
+    )
     assert (wording.percent(0.0), wording.percent(0.834)) == ("0 %", "83 %")
     assert wording.interval(-0.012, 0.034) == "−0.012 to 0.034"
-    assert (wording.rounded(3.2), wording.rounded(0.08333), wording.rounded(12345.6)) == ("3.2", "0.0833", "12,346")
-    assert (wording.rounded(-0.05), wording.rounded(-12345.6), wording.rounded(1e-5)) == ("−0.05", "−12,346", "1e-05")
-    assert (wording.counted(1), wording.counted(1204, "label")) == ("1 sample", "1,204 labels")
+    assert (wording.short_number(3.2), wording.short_number(0.08333), wording.short_number(12345.6)) == (
+        "3.2",
+        "0.0833",
+        "12,346",
+    )
+    assert (wording.short_number(-0.05), wording.short_number(-12345.6), wording.short_number(1e-5)) == (
+        "−0.05",
+        "−12,346",
+        "1e-05",
+    )
+    assert (wording.quantity(1), wording.quantity(1204, "label")) == ("1 sample", "1,204 labels")
 
 
 def test_times_beyond_a_million_are_not_spelt_out() -> None:
-    assert (wording.times(1.371), wording.times(1e304)) == ("1.37 times", "more than a million times")
+    assert (wording.multiple(1.371), wording.multiple(1e304)) == ("1.37 times", "more than a million times")
 
 
 def test_a_moment_is_utc_whatever_zone_it_comes_in_and_naive_ones_are_utc_already() -> None:
@@ -64,19 +76,19 @@ def test_a_moment_is_utc_whatever_zone_it_comes_in_and_naive_ones_are_utc_alread
 
 
 def test_delays_that_depend_name_the_later_ones_and_the_maturity_that_would_wait_for_them() -> None:
-    assert wording.told_delays(LATE, Task.MULTICLASS) == (
+    assert wording.describe_delays(LATE, Task.MULTICLASS) == (
         "labels of wrong predictions arrive later than those of right predictions (median 9 h against 2 h), so the "
         'false-alarm budget of drift rules is not guaranteed; label_maturity = "1d2h" would wait for them'
     )
     mirrored = replace(LATE, earlier=0.38, median_true=9 * HOUR, median_false=2 * HOUR)
-    assert wording.later_labels(mirrored, Task.BINARY) == (
+    assert wording.describe_later_labels(mirrored, Task.BINARY) == (
         "labels of positives arrive later than those of negatives (median 9 h against 2 h)"
     )
 
 
 def test_medians_that_do_not_show_who_is_later_give_way_to_pairs() -> None:
     for median_false in (2 * HOUR, 2.1 * HOUR, HOUR):  # equal, equal as shown, and the other way round
-        text = wording.later_labels(replace(LATE, median_false=median_false), Task.DETECTION)
+        text = wording.describe_later_labels(replace(LATE, median_false=median_false), Task.DETECTION)
         assert text == (
             "labels of unmatched boxes arrive later than those of matched boxes (in 62 of 100 pairs with equal scores)"
         )
@@ -84,15 +96,15 @@ def test_medians_that_do_not_show_who_is_later_give_way_to_pairs() -> None:
 
 def test_delays_without_a_warning_say_what_is_known() -> None:
     independent = replace(LATE, depends=False)
-    assert wording.told_delays(independent, Task.BINARY) == (
+    assert wording.describe_delays(independent, Task.BINARY) == (
         "label delay does not depend on the outcome, as far as 12,345 samples show"
     )
     mature = replace(independent, label_maturity=26 * HOUR)
-    assert wording.told_delays(mature, Task.BINARY) == (
+    assert wording.describe_delays(mature, Task.BINARY) == (
         "labels arrive before their bucket is judged, as far as 12,345 samples show"
     )
     unknown = replace(LATE, depends=None, unknown="no labelled sample is older than label_horizon (30d) yet")
-    assert wording.told_delays(unknown, Task.BINARY) == (
+    assert wording.describe_delays(unknown, Task.BINARY) == (
         "whether label delay depends on the outcome is unknown: no labelled sample is older than label_horizon (30d) yet"
     )
 
@@ -120,4 +132,4 @@ def test_lengths_of_time_take_the_largest_unit_that_is_at_least_two(length: time
     ],
 )
 def test_how_long_it_has_been_leaves_out_what_nobody_would_say(duration: timedelta, text: str) -> None:
-    assert wording.lasted(duration) == text
+    assert wording.rough_duration(duration) == text

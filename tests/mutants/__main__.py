@@ -4,7 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from monitor.cli.output import say
+from monitor.cli.output import print_line
 
 from .herd import DiedError, Herd, make_mutant, run_batch, world_of
 
@@ -16,16 +16,16 @@ def main() -> None:
     chosen = parser.parse_args()
     for number in chosen.number:
         mutant = make_mutant(number)
-        say(f"{number}: {mutant.name}, {len(mutant.content):,} bytes, for {world_of(number).name}: {mutant.how}")
+        print_line(f"{number}: {mutant.name}, {len(mutant.content):,} bytes, for {world_of(number).name}: {mutant.how}")
         if chosen.keep:
             chosen.keep.mkdir(parents=True, exist_ok=True)
             (chosen.keep / mutant.name).write_bytes(mutant.content)
         with tempfile.TemporaryDirectory() as room:
             herd = Herd(Path(room) / "state", world_of(number))
             try:
-                say("  " + ("\n  ".join(run_batch(herd, [number], None)) or "all is well"))
+                print_line("  " + ("\n  ".join(run_batch(herd, [number], None)) or "all is well"))
             except DiedError as error:
-                say(f"  {error}")
+                print_line(f"  {error}")
             finally:
                 herd.end()
 

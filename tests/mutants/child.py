@@ -16,8 +16,8 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import load_config
-from monitor.engine.control import Levers, load_all
-from monitor.engine.cycle import Cycle, watch
+from monitor.engine.control import DaemonControl, load_all
+from monitor.engine.cycle import Cycle, build_watched
 from monitor.engine.http import HttpServer
 from monitor.model import Published
 from monitor.publish.metrics.collector import MetricsCollector
@@ -45,8 +45,8 @@ class Child:
         self.archive = Archive(self.connection)
         self.registry = CollectorRegistry()
         self.collector = MetricsCollector(self.registry)
-        self.cycle = Cycle(self.config, watch(self.config), self.connection, Instruments(self.registry))
-        self.levers = Levers(list, self._clock, self.config, load_all(base / "calwatch.toml").access)
+        self.cycle = Cycle(self.config, build_watched(self.config), self.connection, Instruments(self.registry))
+        self.levers = DaemonControl(list, self._clock, self.config, load_all(base / "calwatch.toml").access)
         app = create_app(self, now=self._clock, access=self.levers.access, control=self.levers)
         self.server = HttpServer(app, self.config.monitor.listen)
 
@@ -64,7 +64,7 @@ class Child:
         self.now = NOW + timedelta(minutes=minute)
         began = perf_counter()
         tick = self.cycle.tick(self.now)
-        self.collector.swap(tick.published)
+        self.collector.swap_snapshot(tick.published)
         self.published = tick.published
         self.exposition()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -19,8 +19,8 @@ from monitor.model import (
     Slice,
 )
 from monitor.model.reasons import Reason, Trigger, TriggerKind
-from monitor.publish.web.filters import asked_by
-from monitor.publish.web.pages.advice import DEEDS, advice
+from monitor.publish.web.filters import name_asker
+from monitor.publish.web.pages.advice import DEEDS, make_advice
 from tests.worlds.page import Site
 
 AT = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
@@ -31,7 +31,7 @@ PATH = "/slice?model=digits&slice=camera%3Dc3%2Clighting%3Dnight"
 
 
 def job(name: str, state: JobState, at: datetime = AT - HOUR, scope: Slice = NIGHT, kind: str = "recalibrate") -> Job:
-    why = (Reason.told("first"), Reason.told(f"{state.value}: because"))
+    why = (Reason.from_text("first"), Reason.from_text(f"{state.value}: because"))
     return Job(name, "digits", kind, Trigger(TriggerKind.RULE, "ece-high"), scope, at, state, why=why)
 
 
@@ -56,7 +56,7 @@ def test_only_refits_and_rollbacks_that_hold_the_slice_and_came_since_it_fired_c
         job("whole", JobState.REJECTED, scope=Slice(), at=AT - 2 * HOUR),
         job("own", JobState.REJECTED),
     )
-    found = advice(replace(digits, jobs=jobs), NIGHT, None)
+    found = make_advice(replace(digits, jobs=jobs), NIGHT, None)
     assert found is not None
     assert [each.id for each in found.deeds] == ["own", "whole"]
     assert found.more == 0
@@ -64,7 +64,7 @@ def test_only_refits_and_rollbacks_that_hold_the_slice_and_came_since_it_fired_c
 
 def test_many_deeds_are_cut_and_counted(digits: ModelStatus) -> None:
     jobs = tuple(job(str(number), JobState.REJECTED) for number in range(DEEDS + 2))
-    found = advice(replace(digits, jobs=jobs), NIGHT, None)
+    found = make_advice(replace(digits, jobs=jobs), NIGHT, None)
     assert found is not None
     assert (len(found.deeds), found.more) == (DEEDS, 2)
 
@@ -84,7 +84,7 @@ def test_many_deeds_are_cut_and_counted(digits: ModelStatus) -> None:
 def test_what_to_do_follows_from_what_was_done(
     digits: ModelStatus, jobs: tuple[Job, ...], used: CalibratorInUse | None, told: str
 ) -> None:
-    found = advice(replace(digits, jobs=jobs), NIGHT, used)
+    found = make_advice(replace(digits, jobs=jobs), NIGHT, used)
     assert found is not None
     assert told in found.next
     assert found.command == "calwatch recalibrate digits --slice camera=c3,lighting=night"
@@ -94,7 +94,7 @@ def test_a_command_with_a_hostile_name_is_quoted_for_the_shell(
     digits: ModelStatus, alert: Callable[..., Alert]
 ) -> None:
     evil = Slice.of({"camera": "$(rm x)"})
-    found = advice(replace(digits, alerts=(alert(evil),)), evil, None)
+    found = make_advice(replace(digits, alerts=(alert(evil),)), evil, None)
     assert found is not None
     assert found.command == "calwatch recalibrate digits --slice 'camera=$(rm x)'"
 
@@ -102,7 +102,7 @@ def test_a_command_with_a_hostile_name_is_quoted_for_the_shell(
 def test_what_is_absent_is_no_matter_for_a_refit(digits: ModelStatus) -> None:
     (rule,) = digits.rules
     absence = AbsenceRule(rule.name, rule.severity, rule.origin, absent="samples", longer_than=2 * HOUR)
-    found = advice(replace(digits, rules=(absence,)), NIGHT, None)
+    found = make_advice(replace(digits, rules=(absence,)), NIGHT, None)
     assert found is not None
     assert (found.next.startswith("Ask who delivers"), found.command) == (True, "")
 
@@ -135,7 +135,7 @@ def test_an_alert_that_is_over_stays_told_on_the_overview_the_model_and_the_slic
         state=AlertState.INACTIVE,
         since=None,
         resolved_at=AT - HOUR,
-        why=Reason.told("ece_lower 0 is below 0.05"),
+        why=Reason.from_text("ece_lower 0 is below 0.05"),
     )
     quiet = replace(digits, alerts=(over,))
     resolved = '2026-03-01 01:00</time> <span class="quiet">(60 min ago)'
@@ -152,7 +152,7 @@ def test_an_alert_that_is_over_stays_told_on_the_overview_the_model_and_the_slic
 
 def test_a_scheduled_job_tells_its_time_once() -> None:
     nightly = replace(job("a", JobState.REJECTED), asked_by=Trigger(TriggerKind.SCHEDULE, at=AT))
-    assert (asked_by(nightly), asked_by(job("a", JobState.REJECTED))) == ("schedule", "rule ece-high")
+    assert (name_asker(nightly), name_asker(job("a", JobState.REJECTED))) == ("schedule", "rule ece-high")
 
 
 def test_a_slice_with_too_few_samples_is_unknown_and_not_healthy(digits: ModelStatus) -> None:

@@ -190,8 +190,8 @@ def test_no_log_and_no_answer_holds_a_token(tmp_path: Path) -> None:
 def test_a_token_is_one_whose_hash_is_kept_and_has_the_form_of_those_made_here() -> None:
     word = "secret-word"
     server = Server.model_validate({"token": [{"name": "w", "role": "admin", "hash": hash_of(word)}]})
-    access = Access.of(server, "127.0.0.1:1", Path())
-    assert access.caller(word) is None
+    access = Access.from_server(server, "127.0.0.1:1", Path())
+    assert access.find_caller(word) is None
 
 
 def test_a_hash_may_stand_in_a_file_or_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,9 +199,9 @@ def test_a_hash_may_stand_in_a_file_or_in_the_environment(tmp_path: Path, monkey
     (tmp_path / "hash").write_text(hash_of(token) + "\n")
     monkeypatch.setenv("READ_HASH", hash_of(TOKENS["read"]))
     held = [{"name": "f", "role": "write", "hash": "file:hash"}, {"name": "e", "role": "read", "hash": "env:READ_HASH"}]
-    access = Access.of(Server.model_validate({"token": held}), "127.0.0.1:1", tmp_path)
+    access = Access.from_server(Server.model_validate({"token": held}), "127.0.0.1:1", tmp_path)
     for sent, name in ((token, "f"), (TOKENS["read"], "e")):
-        caller = access.caller(sent)
+        caller = access.find_caller(sent)
         assert caller is not None
         assert caller.name == name
 
@@ -219,6 +219,6 @@ def test_a_reload_with_mistakes_tells_them(tmp_path: Path) -> None:
 
 def test_losing_its_tokens_by_a_reload_closes_an_address_that_others_reach() -> None:
     open_ = Server.model_validate({"without_token": ["health", "reading"]})
-    access = Access.of(open_, "0.0.0.0:9464", Path())
+    access = Access.from_server(open_, "0.0.0.0:9464", Path())
     assert access.without_token == {"health"}
-    assert access.caller(TOKENS["admin"]) is None
+    assert access.find_caller(TOKENS["admin"]) is None

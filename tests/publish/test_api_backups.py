@@ -24,7 +24,7 @@ def test_an_admin_gets_a_backup_and_is_told_of_it(tmp_path: Path) -> None:
         told = asked.json()
         assert admin.get(f"{PATH}/{told['backup']}").json() == told
         assert told["state"] == "waiting"
-        desk_of(world).take_up()
+        desk_of(world).take_requests()
         done = admin.get(f"{PATH}/{told['backup']}").json()
         assert done["state"] == "done"
         assert done["problem"] is None
@@ -62,7 +62,7 @@ def test_a_request_that_is_none_is_set_aside_and_the_next_one_served(tmp_path: P
         token = ask_backup(state, tmp_path / "b.tar")
         bad = state / "backups" / "0bad.json"
         bad.mkdir() if content is None else bad.write_bytes(content)
-        desk_of(world).take_up()
+        desk_of(world).take_requests()
         assert not bad.exists()
         assert (state / "backups" / "0bad.bad").exists()
         found = load_backup(state, token)
@@ -74,7 +74,7 @@ def test_a_request_that_is_none_is_set_aside_and_the_next_one_served(tmp_path: P
 def test_a_backup_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) -> None:
     with api_world(tmp_path) as world:
         token = ask_backup(world.config.state_dir, tmp_path / "nowhere" / "b.tar")
-        desk_of(world).take_up()
+        desk_of(world).take_requests()
         found = load_backup(world.config.state_dir, token)
         assert found is not None
         assert found.state == "failed"

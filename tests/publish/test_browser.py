@@ -137,7 +137,8 @@ def test_names_of_any_length_and_script_stay_within_the_window(
     hostile = replace(
         digits, name=long, problem=long, readings=(reading(), *(reading(each, ece_lower=0.1) for each in slices)),
         alerts=tuple(
-            replace(digits.alerts[0], model=long, rule=long, why=Reason.told(long), version=long, slice=each) for each in slices
+            replace(digits.alerts[0], model=long, rule=long, why=Reason.from_text(long), version=long, slice=each)
+            for each in slices
         ),
     )  # fmt: skip
     site = Site(Published(small.at, (hostile,)), small.at)

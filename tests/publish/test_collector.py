@@ -33,7 +33,7 @@ ALL = {"camera": "", "lighting": "", "station": ""}
 
 def show(published: Published | None, max_series: int = 50_000) -> CollectorRegistry:
     registry = CollectorRegistry()
-    MetricsCollector(registry, version="1.2.3", max_series=max_series).swap(published)
+    MetricsCollector(registry, version="1.2.3", max_series=max_series).swap_snapshot(published)
     return registry
 
 
@@ -45,13 +45,13 @@ def full(small: Published) -> CollectorRegistry:
     """Everything at once, with fixed durations."""
     registry = CollectorRegistry()
     instruments = Instruments(registry)
-    instruments.expect("digits", sources=["lake"], rules=["ece-high"])
-    instruments.pulled("digits", "lake", 448)
-    instruments.quarantined("digits", "score_outside_0_1", 3)
-    instruments.source_problem("digits", "lake", "empty_file")
-    instruments.job_finished("digits", "recalibrate", "promoted", 4.5)
-    instruments.reloaded(True, AT)
-    MetricsCollector(registry, version="1.2.3").swap(small)
+    instruments.expect_model("digits", sources=["lake"], rules=["ece-high"])
+    instruments.increase_counter("pulled_samples", "digits", "lake", by=448)
+    instruments.increase_counter("quarantined_samples", "digits", "score_outside_0_1", by=3)
+    instruments.increase_counter("source_problems", "digits", "lake", "empty_file")
+    instruments.record_job("digits", "recalibrate", "promoted", 4.5)
+    instruments.record_reload(True, AT)
+    MetricsCollector(registry, version="1.2.3").swap_snapshot(small)
     return registry
 
 
@@ -131,11 +131,13 @@ def test_an_insufficient_reading_has_counts_and_no_metrics(reading: Callable[...
 def test_a_slice_that_is_gone_takes_its_series_along(reading: Callable[..., Reading]) -> None:
     registry = CollectorRegistry()
     collector = MetricsCollector(registry)
-    collector.swap(of(reading(Slice.of({"camera": "c1"}), ece=0.1), reading(Slice.of({"camera": "c2"}), ece=0.1)))
+    collector.swap_snapshot(
+        of(reading(Slice.of({"camera": "c1"}), ece=0.1), reading(Slice.of({"camera": "c2"}), ece=0.1))
+    )
     assert b'camera="c2"' in exposition(registry)
-    collector.swap(of(reading(Slice.of({"camera": "c1"}), ece=0.1)))
+    collector.swap_snapshot(of(reading(Slice.of({"camera": "c1"}), ece=0.1)))
     assert b'camera="c2"' not in exposition(registry)
-    collector.swap(None)
+    collector.swap_snapshot(None)
     assert b"digits" not in exposition(registry)
 
 

@@ -24,20 +24,20 @@ def names(registry: CollectorRegistry) -> set[str]:
 
 
 def test_rows_are_counted_by_model_and_source(registry: CollectorRegistry, instruments: Instruments) -> None:
-    instruments.pulled("digits", "lake", 10)
-    instruments.pulled("digits", "lake", 5)
-    instruments.pulled("digits", "labels", 1)
+    instruments.increase_counter("pulled_samples", "digits", "lake", by=10)
+    instruments.increase_counter("pulled_samples", "digits", "lake", by=5)
+    instruments.increase_counter("pulled_samples", "digits", "labels", by=1)
     assert registry.get_sample_value("calwatch_pulled_samples_total", {"model": "digits", "source": "lake"}) == 15
     assert registry.get_sample_value("calwatch_pulled_samples_total", {"model": "digits", "source": "labels"}) == 1
 
 
 def test_each_event_raises_its_own_counter(registry: CollectorRegistry, instruments: Instruments) -> None:
-    instruments.quarantined("digits", "score_range", 3)
-    instruments.corrected("digits", 2)
-    instruments.source_problem("digits", "lake", "empty_file")
-    instruments.rule_failed("digits", "ece-high")
-    instruments.cycle_failed("digits")
-    instruments.scheduler_event("overlapped")
+    instruments.increase_counter("quarantined_samples", "digits", "score_range", by=3)
+    instruments.increase_counter("corrected_samples", "digits", by=2)
+    instruments.increase_counter("source_problems", "digits", "lake", "empty_file")
+    instruments.increase_counter("rule_evaluation_failures", "digits", "ece-high")
+    instruments.increase_counter("cycle_failures", "digits")
+    instruments.increase_counter("scheduler_events", "overlapped")
     counted = {
         sample.name: (sample.labels, sample.value)
         for family in registry.collect()
@@ -55,7 +55,7 @@ def test_each_event_raises_its_own_counter(registry: CollectorRegistry, instrume
 
 
 def test_what_is_expected_starts_at_zero(registry: CollectorRegistry, instruments: Instruments) -> None:
-    instruments.expect(
+    instruments.expect_model(
         "digits",
         sources=["lake"],
         rules=["ece-high"],
@@ -76,8 +76,8 @@ def test_what_is_expected_starts_at_zero(registry: CollectorRegistry, instrument
 
 
 def test_expecting_again_keeps_the_counts(registry: CollectorRegistry, instruments: Instruments) -> None:
-    instruments.pulled("digits", "lake", 7)
-    instruments.expect("digits", sources=["lake"])
+    instruments.increase_counter("pulled_samples", "digits", "lake", by=7)
+    instruments.expect_model("digits", sources=["lake"])
     assert registry.get_sample_value("calwatch_pulled_samples_total", {"model": "digits", "source": "lake"}) == 7
 
 
@@ -86,11 +86,11 @@ def test_rules_that_a_reload_took_out_lose_their_series(registry: CollectorRegis
         return registry.get_sample_value("calwatch_rule_evaluation_failures_total", {"model": model, "rule": rule})
 
     for model in ("digits", "seams"):
-        instruments.expect(model, rules=["ece-high", "old"])
-    instruments.rule_failed("digits", "ece-high")
-    instruments.expect("digits", rules=["ece-high"])
+        instruments.expect_model(model, rules=["ece-high", "old"])
+    instruments.increase_counter("rule_evaluation_failures", "digits", "ece-high")
+    instruments.expect_model("digits", rules=["ece-high"])
     assert (failures("digits", "ece-high"), failures("digits", "old"), failures("seams", "old")) == (1, None, 0)
-    instruments.expect("digits")
+    instruments.expect_model("digits")
     assert failures("digits", "ece-high") is None
 
 
@@ -98,17 +98,17 @@ def test_a_forgotten_model_has_no_series_until_it_is_expected_again(
     registry: CollectorRegistry, instruments: Instruments
 ) -> None:
     labels = {"model": "digits", "source": "lake"}
-    instruments.pulled("digits", "lake", 7)
-    instruments.pulled("seams", "lake", 1)
-    instruments.forget("digits")
+    instruments.increase_counter("pulled_samples", "digits", "lake", by=7)
+    instruments.increase_counter("pulled_samples", "seams", "lake", by=1)
+    instruments.forget_model("digits")
     assert registry.get_sample_value("calwatch_pulled_samples_total", labels) is None
     assert registry.get_sample_value("calwatch_pulled_samples_total", {**labels, "model": "seams"}) == 1
-    instruments.expect("digits", sources=["lake"])
+    instruments.expect_model("digits", sources=["lake"])
     assert registry.get_sample_value("calwatch_pulled_samples_total", labels) == 7
 
 
 def test_a_stage_that_raises_is_timed_and_raises(registry: CollectorRegistry, instruments: Instruments) -> None:
-    with pytest.raises(ZeroDivisionError), instruments.stage("digits", "pull"):
+    with pytest.raises(ZeroDivisionError), instruments.time_stage("pull"):
         raise ZeroDivisionError
     assert registry.get_sample_value("calwatch_cycle_duration_seconds_count", {"stage": "pull"}) == 1
 
@@ -116,7 +116,7 @@ def test_a_stage_that_raises_is_timed_and_raises(registry: CollectorRegistry, in
 def test_stage_buckets_reach_from_five_milliseconds_to_five_minutes(
     registry: CollectorRegistry, instruments: Instruments
 ) -> None:
-    with instruments.stage("digits", "pull"):
+    with instruments.time_stage("pull"):
         pass
     edges = [
         float(sample.labels["le"])
@@ -131,8 +131,8 @@ def test_stage_buckets_reach_from_five_milliseconds_to_five_minutes(
 def test_an_attempt_of_a_job_is_counted_by_its_outcome_and_timed(
     registry: CollectorRegistry, instruments: Instruments
 ) -> None:
-    instruments.job_finished("digits", "recalibrate", "promoted", 2.0)
-    instruments.job_finished("digits", "recalibrate", "interrupted", None)  # how long it ran is unknown
+    instruments.record_job("digits", "recalibrate", "promoted", 2.0)
+    instruments.record_job("digits", "recalibrate", "interrupted", None)  # how long it ran is unknown
     labels = {"model": "digits", "kind": "recalibrate"}
     assert registry.get_sample_value("calwatch_jobs_total", {**labels, "outcome": "promoted"}) == 1
     assert registry.get_sample_value("calwatch_jobs_total", {**labels, "outcome": "interrupted"}) == 1
@@ -144,20 +144,20 @@ def test_a_failed_reload_keeps_the_time_of_the_last_good_one(
     registry: CollectorRegistry, instruments: Instruments
 ) -> None:
     assert "calwatch_config_last_reload_successful" not in names(registry)
-    instruments.reloaded(True, AT)
-    instruments.reloaded(False, AT.replace(hour=5))
+    instruments.record_reload(True, AT)
+    instruments.record_reload(False, AT.replace(hour=5))
     assert registry.get_sample_value("calwatch_config_last_reload_successful") == 0
     stamp = registry.get_sample_value("calwatch_config_last_reload_success_timestamp_seconds")
     assert stamp == AT.timestamp()
 
 
 def test_a_first_read_that_fails_has_no_time(registry: CollectorRegistry, instruments: Instruments) -> None:
-    instruments.reloaded(False, AT)
+    instruments.record_reload(False, AT)
     assert registry.get_sample_value("calwatch_config_last_reload_successful") == 0
     assert "calwatch_config_last_reload_success_timestamp_seconds" not in names(registry)
 
 
 def test_no_created_series_are_exposed(registry: CollectorRegistry, instruments: Instruments) -> None:
-    instruments.cycle_failed("digits")
-    instruments.job_finished("digits", "rollback", "done", 1.0)
+    instruments.increase_counter("cycle_failures", "digits")
+    instruments.record_job("digits", "rollback", "done", 1.0)
     assert b"_created" not in exposition(registry)

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor.model import GroupSpans, ModelStatus, Published, Straddling, Task, WaitingLabels
 from monitor.publish.metrics.collector import MetricsCollector
-from monitor.publish.web.summary import Condition, summarise
+from monitor.publish.web.summary import Condition, summarise_model
 from monitor.store.connection import make_naive
 from tests.publish.outline import outline
 from tests.worlds.api import api_world
@@ -117,15 +117,17 @@ def test_groups_that_reach_too_far_are_a_banner_and_others_a_quiet_line(page: Ca
 
 
 def test_a_model_whose_labels_find_no_prediction_is_unknown_with_why(digits: ModelStatus) -> None:
-    assert summarise(digits).condition is Condition.HEALTHY, "early ones are no doubt"
-    found = summarise(replace(digits, waiting_labels=(LOST,)))
+    assert summarise_model(digits).condition is Condition.HEALTHY, "early ones are no doubt"
+    found = summarise_model(replace(digits, waiting_labels=(LOST,)))
     assert found.condition is Condition.UNKNOWN
     assert found.reasons[0].startswith("labels of verdicts find no prediction: 600 labels wait")
 
 
 def _gauges(*waiting: WaitingLabels) -> Callable[[str, str], float | None]:
     registry = CollectorRegistry()
-    MetricsCollector(registry).swap(Published(AT, (ModelStatus("digits", Task.BINARY, (), waiting_labels=waiting),)))
+    MetricsCollector(registry).swap_snapshot(
+        Published(AT, (ModelStatus("digits", Task.BINARY, (), waiting_labels=waiting),))
+    )
     return lambda name, source: registry.get_sample_value(
         f"calwatch_waiting_labels{name}", {"model": "digits", "source": source}
     )

@@ -22,7 +22,7 @@ from monitor.model import (
 )
 from monitor.model.reasons import Code, Reason
 from monitor.publish.web import filters as texts
-from monitor.publish.web.pages.digest import worst_first
+from monitor.publish.web.pages.digest import sort_worst_first
 from tests.publish.outline import Outline, outline
 from tests.worlds.page import Site
 
@@ -114,7 +114,7 @@ def test_hostile_names_are_shown_and_do_nothing(small: Published, reading: Calla
     evil = "<script>alert(1)</script>\"'&,\n</svg>{{ 7 * 7 }}"
     slice_ = Slice.of({"camera": evil, "light": evil})
     digits = small.models[0]
-    said = Reason.told(evil)
+    said = Reason.from_text(evil)
     hostile = replace(
         digits, name=evil, dimensions=("camera", "light"), problem=evil, last_success={evil: AT},
         readings=(reading(slice_, ece_lower=0.1, version=evil), reading()),
@@ -152,7 +152,7 @@ def test_slices_are_ordered_by_lower_bound_then_estimate_and_unknown_ones_come_l
         camera("second", ece_lower=0.0, ece_debiased=0.02),
         camera("first", ece_lower=0.01, ece_debiased=0.015),
     )
-    names = [reading.slice.as_dict()["camera"] for reading in worst_first(readings)]
+    names = [reading.slice.as_dict()["camera"] for reading in sort_worst_first(readings)]
     assert names == ["first", "second", "third", "unknown", "insufficient"]
 
 
@@ -223,9 +223,9 @@ def test_the_window_of_a_firing_rule_comes_before_one_with_more_readings(
 
 
 def test_evidence_that_is_not_known_is_a_dash_and_comes_last() -> None:
-    assert texts.scale(float("nan")) == "–"
-    assert texts.scale(None) == "–"
-    assert texts.scale(float("inf")) == "over a million"
+    assert texts.format_ratio(float("nan")) == "–"
+    assert texts.format_ratio(None) == "–"
+    assert texts.format_ratio(float("inf")) == "over a million"
 
 
 def test_evidence_is_an_alarm_while_its_rule_fires_there(small: Published) -> None:
@@ -388,11 +388,15 @@ def test_an_alert_tells_each_time_once(small: Published, alert: Callable[..., Al
     )
     past = Reason.of(Code.DRIFT_OVER, alarm_at=made.since)
     over = alert(state=AlertState.RESOLVED, why=past)
-    assert texts.why(over) == f"no further drift alarm since {since} UTC", "that is another time"
+    assert texts.explain_alert(over) == f"no further drift alarm since {since} UTC", "that is another time"
 
 
 def test_a_count_that_is_no_number_is_unknown() -> None:
-    assert (texts.count(float("nan")), texts.count(None), texts.count(-1234.0)) == ("–", "–", "−1,234")
+    assert (texts.format_count(float("nan")), texts.format_count(None), texts.format_count(-1234.0)) == (
+        "–",
+        "–",
+        "−1,234",
+    )
 
 
 def test_a_quiet_model_says_that_nothing_fires(small: Published) -> None:
@@ -410,8 +414,8 @@ def test_label_delays_that_were_not_looked_at_are_unknown(small: Published) -> N
 
 def test_a_job_without_comparable_metrics_claims_no_change(small: Published) -> None:
     first, second = small.models[0].jobs
-    assert texts.change(first) == ""
-    assert texts.change(replace(second, details={"before": {"ece": None}, "after": {"ece": 0.1}})) == ""
+    assert texts.describe_change(first) == ""
+    assert texts.describe_change(replace(second, details={"before": {"ece": None}, "after": {"ece": 0.1}})) == ""
 
 
 def test_without_the_extra_the_pages_say_what_charts_need(small: Published, monkeypatch: pytest.MonkeyPatch) -> None:

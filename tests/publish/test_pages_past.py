@@ -131,7 +131,7 @@ def test_pictures_are_drawn_once_for_a_snapshot(site: Site, path: str, monkeypat
         drawn.append((chart, len(first)))
         return b"<svg/>"
 
-    monkeypatch.setattr("monitor.charts.client.Drawer.svg", svg)
+    monkeypatch.setattr("monitor.charts.client.Drawer.draw_svg", svg)
     client = site.client
     promoted = client.get("/jobs?model=m&state=promoted").text.partition('href="job?id=')[2].partition('"')[0]
     path = path.replace("PROMOTED", promoted)

@@ -14,13 +14,13 @@ import duckdb
 import pytest
 
 from monitor.config.settings import load_config
-from monitor.engine.backtest import play
+from monitor.engine.backtest import play_history
 from monitor.model import Slice
 from monitor.model.errors import UsageError
 from monitor.publish.report import page as reportpage
-from monitor.publish.report.gather import Report, gather
+from monitor.publish.report.collect import Report, collect_report
 from monitor.publish.report.page import NO_CHARTS, report_page
-from monitor.publish.report.words import standing, summary, unknowns
+from monitor.publish.report.words import list_unknowns, name_state, summarise_report
 from monitor.store.published.queries import Snapshot
 from monitor.store.published.snapshot import SNAPSHOT
 
@@ -34,7 +34,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's days around the haze."""
     directory = tmp_path_factory.mktemp("report") / "state"
     config = load_config(ROOT / "monitor" / "cli" / "demo" / "calwatch.toml")
-    play(config, directory, BEGAN, ENDED, timedelta(hours=8))
+    play_history(config, directory, BEGAN, ENDED, timedelta(hours=8))
     return directory
 
 
@@ -46,7 +46,7 @@ def snapshot(state: Path) -> Iterator[Snapshot]:
 
 @pytest.fixture(scope="module")
 def report(snapshot: Snapshot) -> Report:
-    return gather(snapshot, "digits")
+    return collect_report(snapshot, "digits")
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +57,14 @@ def page(report: Report) -> str:
 
 def test_it_covers_thirty_days_up_to_the_snapshot_unless_told(snapshot: Snapshot, report: Report) -> None:
     assert (report.until, report.since) == (ENDED, ENDED - timedelta(days=30))
-    told = gather(snapshot, "digits", since=BEGAN, until=datetime(2026, 2, 5, tzinfo=UTC))
+    told = collect_report(snapshot, "digits", since=BEGAN, until=datetime(2026, 2, 5, tzinfo=UTC))
     assert (told.since, told.until) == (BEGAN, datetime(2026, 2, 5, tzinfo=UTC))
     assert told.whole is not None
     assert told.whole.window_end <= told.until
     assert all(row.fired_at <= told.until for row in told.alerts)
     assert all(point.at <= told.until for part in told.slices for point in part.points)
     assert not any(part.bars for part in told.slices)  # the snapshot keeps bars of the newest reading only
-    assert any("bars of readings before the newest" in text for text in unknowns(told))
+    assert any("bars of readings before the newest" in text for text in list_unknowns(told))
 
 
 def test_slices_in_trouble_are_told_in_full_and_one_asked_for_is_the_only_one(
@@ -73,7 +73,7 @@ def test_slices_in_trouble_are_told_in_full_and_one_asked_for_is_the_only_one(
     names = [part.slice.text for part in report.slices]
     assert names[0] == "all"
     assert NIGHT.text in names
-    only = gather(snapshot, "digits", slice_=NIGHT)
+    only = collect_report(snapshot, "digits", slice_=NIGHT)
     assert [part.slice for part in only.slices] == [NIGHT]
     assert {event.slice for event in only.slices[0].events} <= {NIGHT.text, "camera=c3", "lighting=night", "all"}
 
@@ -98,14 +98,14 @@ def test_a_refit_shows_the_same_samples_before_and_after(report: Report) -> None
 
 
 def test_the_summary_says_how_it_stands_since_when_and_how_sure(report: Report) -> None:
-    text = " ".join(summary(report))
-    assert standing(report) == "firing"
+    text = " ".join(summarise_report(report))
+    assert name_state(report) == "firing"
     assert re.search(r"\d+ alerts fire at the end of the period, the longest since 2026-02-0\d", text)
     assert re.search(r"All traffic over 7d until 2026-02-\d\d 00:00 UTC: debiased ECE 0\.\d{3} \(95 % interval", text)
     assert "labelled samples" in text
     quiet = replace(report, alerts=(), unsure=())
-    assert standing(quiet) == "quiet"
-    assert summary(quiet)[0] == "No alert fired in the period."
+    assert name_state(quiet) == "quiet"
+    assert summarise_report(quiet)[0] == "No alert fired in the period."
 
 
 def test_what_is_unknown_is_said_and_never_a_zero(report: Report) -> None:
@@ -113,12 +113,12 @@ def test_what_is_unknown_is_said_and_never_a_zero(report: Report) -> None:
         report, whole=None, worst=(), slices=(), refits=(), others=(), delays=None, readings=(), pulls=(),
         problem={"since": ENDED, "problem": "the disk is full"}, alerts=(),
     )  # fmt: skip
-    assert standing(nothing) == "unknown"
-    assert "There is no reading of the whole in this period" in " ".join(summary(nothing))
-    said = " ".join(unknowns(nothing))
+    assert name_state(nothing) == "unknown"
+    assert "There is no reading of the whole in this period" in " ".join(summarise_report(nothing))
+    said = " ".join(list_unknowns(nothing))
     assert "the disk is full" in said
     assert "Whether label delay depends on the outcome: not looked at yet." in said
-    assert "0.000" not in " ".join(summary(nothing))
+    assert "0.000" not in " ".join(summarise_report(nothing))
     assert "No slice has enough labelled samples." in report_page(nothing)
 
 
@@ -168,12 +168,12 @@ def test_without_the_extra_it_is_tables_and_says_so(report: Report, monkeypatch:
 
 def test_a_model_a_slice_and_a_period_there_is_not_are_told(snapshot: Snapshot) -> None:
     with pytest.raises(UsageError, match='no readings of a model "digts"') as told:
-        gather(snapshot, "digts")
+        collect_report(snapshot, "digts")
     assert told.value.hint == "models with readings: digits"
     with pytest.raises(UsageError, match='no reading of slice "camera=c9"'):
-        gather(snapshot, "digits", slice_=Slice.of({"camera": "c9"}))
+        collect_report(snapshot, "digits", slice_=Slice.of({"camera": "c9"}))
     with pytest.raises(UsageError, match="must begin before it ends"):
-        gather(snapshot, "digits", since=ENDED)
+        collect_report(snapshot, "digits", since=ENDED)
 
 
 @pytest.mark.parametrize("chart", ["reliability", "ece", "evidence", "refit", "thresholds", "heat-map"])
@@ -185,8 +185,8 @@ def test_every_chart_comes_as_a_picture(snapshot: Snapshot, chart: str) -> None:
     shown = (
         Slice() if chart == "heat-map" else Slice.of({"camera": "c3", "lighting": "night"})
     )  # refitted in this period
-    whole = gather(snapshot, "digits", slice_=shown)
-    drawn = rendering.png(reportcharts.named(whole, chart), scale=1.0)
+    whole = collect_report(snapshot, "digits", slice_=shown)
+    drawn = rendering.png(reportcharts.make_titled_chart(whole, chart), scale=1.0)
     assert drawn.startswith(b"\x89PNG")
     assert int.from_bytes(drawn[16:20]) > 200  # its width
     if chart != "heat-map":
@@ -194,7 +194,7 @@ def test_every_chart_comes_as_a_picture(snapshot: Snapshot, chart: str) -> None:
             whole, refits=(), thresholds=(), slices=(replace(whole.slices[0], points=(), evidence=(), bars=()),)
         )
         with pytest.raises(UsageError, match=f"there is no {chart} chart of digits, {shown.text}"):
-            reportcharts.named(empty, chart)
+            reportcharts.make_titled_chart(empty, chart)
 
 
 def test_chromium_prints_it_on_paper_without_a_lost_heading(page: str, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from monitor.model import Alert, AlertState, Health, ModelStatus, Published, ReadingState, Severity, Slice
-from monitor.publish.web.summary import Condition, summarise
+from monitor.publish.web.summary import Condition, summarise_model
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def digits(small: Published) -> ModelStatus:
 
 
 def test_a_model_without_trouble_is_healthy_and_says_how_much_was_looked_at(digits: ModelStatus) -> None:
-    found = summarise(digits)
+    found = summarise_model(digits)
     assert found.condition is Condition.HEALTHY
     assert found.reasons == ("no rule fires (1 rule, 3 slices)",)
 
@@ -21,7 +21,7 @@ def test_a_model_without_trouble_is_healthy_and_says_how_much_was_looked_at(digi
 def test_a_firing_alert_outranks_a_failed_cycle_and_both_are_told(
     digits: ModelStatus, alert: Callable[..., Alert]
 ) -> None:
-    found = summarise(replace(digits, alerts=(alert(),), problem="SourceError: gone"))
+    found = summarise_model(replace(digits, alerts=(alert(),), problem="SourceError: gone"))
     assert found.condition is Condition.FIRING
     assert found.reasons == (
         "ece-high fires for camera=c3,lighting=night since 2026-02-28 23:00",
@@ -33,7 +33,7 @@ def test_pages_are_told_before_tickets_and_the_rest_is_counted(
     digits: ModelStatus, alert: Callable[..., Alert]
 ) -> None:
     alerts = [alert(Slice.of({"camera": f"c{number}"})) for number in range(5)]
-    found = summarise(replace(digits, alerts=(*alerts, alert(rule="ece-severe", severity=Severity.PAGE))))
+    found = summarise_model(replace(digits, alerts=(*alerts, alert(rule="ece-severe", severity=Severity.PAGE))))
     assert found.reasons[0].startswith("ece-severe fires")
     assert found.reasons[-1] == "and 3 more alerts fire"
     assert len(found.reasons) == 4
@@ -41,22 +41,22 @@ def test_pages_are_told_before_tickets_and_the_rest_is_counted(
 
 def test_too_few_labels_on_the_whole_make_a_model_unknown_not_healthy(digits: ModelStatus) -> None:
     readings = tuple(replace(each, state=ReadingState.INSUFFICIENT, samples=9) for each in digits.readings)
-    found = summarise(replace(digits, readings=readings))
+    found = summarise_model(replace(digits, readings=readings))
     assert found.condition is Condition.UNKNOWN
     assert found.reasons == ("too few labelled samples in every window (at most 9)",)
 
 
 def test_one_window_with_enough_labels_is_enough_to_know(digits: ModelStatus) -> None:
     short = replace(digits.readings[0], window="1h", state=ReadingState.INSUFFICIENT)
-    assert summarise(replace(digits, readings=(*digits.readings, short))).condition is Condition.HEALTHY
+    assert summarise_model(replace(digits, readings=(*digits.readings, short))).condition is Condition.HEALTHY
 
 
 def test_a_model_without_readings_is_unknown(digits: ModelStatus) -> None:
-    assert summarise(replace(digits, readings=())).reasons == ("there is no reading yet",)
+    assert summarise_model(replace(digits, readings=())).reasons == ("there is no reading yet",)
 
 
 def test_a_failed_cycle_makes_a_model_unknown(digits: ModelStatus) -> None:
-    assert summarise(replace(digits, problem="x")).condition is Condition.UNKNOWN
+    assert summarise_model(replace(digits, problem="x")).condition is Condition.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def test_a_failed_cycle_makes_a_model_unknown(digits: ModelStatus) -> None:
 def test_a_rule_nobody_can_evaluate_makes_a_model_unknown_when_it_matters(
     digits: ModelStatus, alert: Callable[..., Alert], state: AlertState, health: Health, condition: Condition
 ) -> None:
-    assert summarise(replace(digits, alerts=(alert(state=state, health=health),))).condition is condition
+    assert summarise_model(replace(digits, alerts=(alert(state=state, health=health),))).condition is condition
 
 
 def test_a_model_without_rules_is_told_to_be_unwatched(digits: ModelStatus) -> None:
-    assert summarise(replace(digits, rules=())).reasons == ("no rule watches this model",)
+    assert summarise_model(replace(digits, rules=())).reasons == ("no rule watches this model",)
 
 
 def test_what_a_source_could_not_give_is_told_whatever_the_state(
@@ -85,7 +85,7 @@ def test_what_a_source_could_not_give_is_told_whatever_the_state(
     troubles = ("a.csv: 199 of 200 scores lie between 1 and 100", "b.csv: has no column score")
     told = "2 troubles of its sources: a.csv: 199 of 200 scores lie between 1 and 100"
     troubled = replace(digits, source_problems=troubles)
-    healthy, firing = summarise(troubled), summarise(replace(troubled, alerts=(alert(),)))
+    healthy, firing = summarise_model(troubled), summarise_model(replace(troubled, alerts=(alert(),)))
     assert (healthy.condition, healthy.rest[-1]) == (Condition.HEALTHY, told)
     assert (firing.condition, firing.rest[-1]) == (Condition.FIRING, told)
-    assert summarise(replace(troubled, problem="x")).rest[-1] == told
+    assert summarise_model(replace(troubled, problem="x")).rest[-1] == told

@@ -45,7 +45,7 @@ def client(shown: Shown) -> TestClient:
 
 
 def test_metrics_are_text_of_the_version_prometheus_expects(client: TestClient, shown: Shown, small: Published) -> None:
-    shown.collector.swap(small)
+    shown.collector.swap_snapshot(small)
     answer = client.get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"

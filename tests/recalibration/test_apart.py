@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from monitor.config.settings import Model, parse_config
-from monitor.jobs.requests import leave
+from monitor.jobs.requests import leave_request
 from monitor.model import Job, JobState, Slice
 from monitor.model.samples import Samples
 from monitor.recalibration.gate import judge_candidate
@@ -102,7 +102,7 @@ actions = ["recalibrate"]
 
 
 def _asked(held: Line, scope: Slice, now: datetime) -> dict[Slice, Job]:
-    leave(held.cycle.config.state_dir, "m", "recalibrate", scope, now)
+    leave_request(held.cycle.config.state_dir, "m", "recalibrate", scope, now)
     tick = held.tick(now, publish=False)
     assert tick.failed == {}
     return {job.scope: job for job in tick.jobs["m"]}

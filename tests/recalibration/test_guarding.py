@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import monitor.recalibration.guard
-from monitor.jobs.requests import leave
+from monitor.jobs.requests import leave_request
 from monitor.model import Job, JobState, Slice
 from monitor.model.samples import Samples
 from monitor.store.samples import load_batches
@@ -20,7 +20,7 @@ MODEL = model_section(rules="", recalibration='method = "temperature"')
 
 def _promoted(held: Line, now: datetime = NOW, temperature: float = 3.0) -> str:
     held.arrive(now - DAY, now, 3000, temperature=temperature)
-    leave(held.cycle.config.state_dir, "m", "recalibrate", Slice(), now)
+    leave_request(held.cycle.config.state_dir, "m", "recalibrate", Slice(), now)
     job = held.tick(now, publish=False).jobs["m"][-1]
     assert job.state is JobState.PROMOTED, job.reasons
     return str(job.details["calibrator"])

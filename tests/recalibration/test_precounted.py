@@ -9,7 +9,7 @@ import pytest
 from scipy.special import expit
 
 from monitor.config.settings import Model, parse_config
-from monitor.jobs.requests import leave
+from monitor.jobs.requests import leave_request
 from monitor.model import JobState, Slice
 from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator, Platt, Temperature
@@ -192,7 +192,7 @@ def test_masks_that_a_segmenter_logs_are_refitted_by_the_daemon(tmp_path: Path) 
     section = model_section(rules="", recalibration='method = "temperature"').replace("binary", "segmentation")
     with line(tmp_path, section) as held:
         write_file(tmp_path / "in" / "masks.parquet", columns)
-        leave(held.cycle.config.state_dir, "m", "recalibrate", Slice(), BEGAN + DAY)
+        leave_request(held.cycle.config.state_dir, "m", "recalibrate", Slice(), BEGAN + DAY)
         tick = held.tick(BEGAN + DAY, publish=False)
         assert tick.failed == {}
         (job,) = tick.jobs["m"]

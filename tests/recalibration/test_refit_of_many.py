@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.jobs.requests import leave
+from monitor.jobs.requests import leave_request
 from monitor.model import Job, JobState, Slice
 from monitor.model.reasons import BY_HAND
 from monitor.model.refits import job_of
@@ -266,7 +266,7 @@ def test_a_refit_from_cells_is_promoted_and_its_windows_tell_what_it_was_fitted_
         _take(held)
         task = _gather(held)
         assert task.counted is not None
-        leave(held.cycle.config.state_dir, "m", "recalibrate", Slice(), NOW)
+        leave_request(held.cycle.config.state_dir, "m", "recalibrate", Slice(), NOW)
         (job,) = held.tick(NOW + timedelta(seconds=1), publish=False).jobs["m"]
         assert job.state is JobState.PROMOTED, job.reasons
         wanted = select_calibrator_from_cells("auto", task.counted.cells)

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from monitor.model import AbsenceRule, Alert, AlertState, LastSeen, Severity, Slice
 from monitor.publish.metrics.collector import MetricsCollector
-from monitor.rules.state import Observed, step
+from monitor.rules.state import Observations, evaluate_rule
 from tests.worlds.line import BEGAN, DAY, HOUR, line, model_section
 
 NOW = datetime(2026, 3, 20, 9, tzinfo=UTC)
@@ -33,11 +33,11 @@ def _stepped(
 ) -> Alert:
     """The alert of a slice that was firing since two days after it was seen last, one evaluation on."""
     seen = [LastSeen(slice_, seen_at, seen_at), LastSeen(FRESH, now, now)]
-    observed = Observed(seen_at, last_seen=seen)
-    before = step(rule, observed, {}, seen_at + 2 * DAY, model="m")
+    observed = Observations(seen_at, last_seen=seen)
+    before = evaluate_rule(rule, observed, {}, seen_at + 2 * DAY, model="m")
     prior = {(alert.version, alert.slice): alert for alert in before}
     assert prior["", slice_].state is AlertState.FIRING
-    found = step(rule, observed, prior, now, model="m", seen_since=since)
+    found = evaluate_rule(rule, observed, prior, now, model="m", seen_since=since)
     return next(alert for alert in found if alert.slice == slice_)
 
 
@@ -65,10 +65,10 @@ def test_the_whole_and_a_slice_that_a_rule_names_are_waited_for_for_ever() -> No
 def test_a_rule_that_waits_longer_than_retention_fires_all_the_same() -> None:
     rule = replace(RULE, longer_than=30 * DAY)
     seen = [LastSeen(GONE, NOW - 31 * DAY, None), LastSeen(FRESH, NOW, NOW)]
-    found = step(rule, Observed(SINCE, last_seen=seen), {}, NOW, model="m", seen_since=SINCE)
+    found = evaluate_rule(rule, Observations(SINCE, last_seen=seen), {}, NOW, model="m", seen_since=SINCE)
     assert [alert.slice for alert in found if alert.state is AlertState.FIRING] == [GONE]
     seen = [LastSeen(GONE, NOW - 45 * DAY, None), LastSeen(FRESH, NOW, NOW)]
-    found = step(rule, Observed(SINCE, last_seen=seen), {}, NOW, model="m", seen_since=SINCE)
+    found = evaluate_rule(rule, Observations(SINCE, last_seen=seen), {}, NOW, model="m", seen_since=SINCE)
     assert GONE not in {alert.slice for alert in found}
 
 
@@ -99,7 +99,7 @@ def test_a_camera_taken_down_is_told_until_retention_and_then_takes_its_series_a
         assert [state for state, _ in told] == ["firing", "resolved"]
         assert "within retention" in told[1][1]
         registry = CollectorRegistry()
-        MetricsCollector(registry).swap(tick.published)
+        MetricsCollector(registry).swap_snapshot(tick.published)
         text = generate_latest(registry).decode()
         assert 'calwatch_samples{camera="c1"' in text
         assert ('camera="c2"' in text) is comes_back

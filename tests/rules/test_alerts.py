@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from monitor.model import Alert, AlertState, Health, LastSeen, ReadingState, Severity, Slice
 from monitor.model.reasons import Reason
-from monitor.rules.conditions import AlertKey, applies
-from monitor.rules.state import RESOLVED_SHOWN, acted, due_actions, is_transition, retire
+from monitor.rules.conditions import AlertKey, is_covered
+from monitor.rules.state import RESOLVED_SHOWN, due_actions, is_transition, note_actions, retire_alert
 from tests.worlds.alerts import ALL, C3, HOUR, LABELS, NIGHT, RULE, START, evaluate, last, play, reading, states
 
 
@@ -161,17 +161,20 @@ def test_a_rule_that_no_longer_covers_a_slice_resolves_its_alert() -> None:
 
 def test_a_withdrawn_rule_resolves_what_fires_and_drops_what_is_inactive() -> None:
     firing = last(play(replace(RULE, hold=timedelta(0)), [0.09]))
-    retired = retire(firing, START + HOUR, Reason.told("the rule was removed"))
+    retired = retire_alert(firing, START + HOUR, Reason.from_text("the rule was removed"))
     assert retired is not None
     assert (retired.state, retired.reason) == (AlertState.RESOLVED, "the rule was removed")
-    assert retire(replace(firing, state=AlertState.INACTIVE), START + HOUR, Reason.told("the rule was removed")) is None
+    assert (
+        retire_alert(replace(firing, state=AlertState.INACTIVE), START + HOUR, Reason.from_text("the rule was removed"))
+        is None
+    )
 
 
 def test_a_rule_covers_the_orders_it_names_inside_only() -> None:
-    assert applies(replace(RULE, orders=(2,)), Slice.of({"a": "1", "b": "2", "c": "3"}))
-    assert not applies(replace(RULE, orders=(0, 1)), NIGHT)
-    assert applies(replace(RULE, only=C3), NIGHT)
-    assert not applies(replace(RULE, only=C3), ALL)
+    assert is_covered(replace(RULE, orders=(2,)), Slice.of({"a": "1", "b": "2", "c": "3"}))
+    assert not is_covered(replace(RULE, orders=(0, 1)), NIGHT)
+    assert is_covered(replace(RULE, only=C3), NIGHT)
+    assert not is_covered(replace(RULE, only=C3), ALL)
 
 
 def test_each_version_and_slice_has_its_own_alert_in_a_steady_order() -> None:
@@ -250,7 +253,7 @@ def test_actions_run_on_firing_and_again_every_cooldown_while_the_condition_hold
         alert = prior["v1", NIGHT]
         if due_actions(rule, alert, at):
             runs.append(hour)
-            prior = {("v1", NIGHT): acted(alert, at)}
+            prior = {("v1", NIGHT): note_actions(alert, at)}
     assert runs == [0, 24]  # not at 48: still firing, but the condition ended at 40
 
 
@@ -259,13 +262,13 @@ def test_actions_that_a_crash_kept_from_running_run_at_the_next_step() -> None:
     fired = evaluate(rule, {}, START, reading(0.09, START))
     later = evaluate(rule, fired, START + HOUR, reading(0.09, START + HOUR))["v1", NIGHT]
     assert due_actions(rule, later, START + HOUR) == ("recalibrate",)
-    assert due_actions(rule, acted(later, START + HOUR), START + HOUR) == ()
+    assert due_actions(rule, note_actions(later, START + HOUR), START + HOUR) == ()
 
 
 def test_actions_run_again_when_the_alert_fires_anew() -> None:
     rule = replace(RULE, hold=timedelta(0))
     prior = evaluate(rule, {}, START, reading(0.09, START))
-    prior = {key: acted(alert, START) for key, alert in prior.items()}
+    prior = {key: note_actions(alert, START) for key, alert in prior.items()}
     for hour, value in ((1, 0.01), (2, 0.09)):
         at = START + hour * HOUR
         prior = evaluate(rule, prior, at, reading(value, at))

@@ -21,7 +21,7 @@ from monitor.model import (
 )
 from monitor.model.words import tell_reason
 from monitor.rules.conditions import AlertKey, disparity_findings
-from monitor.rules.state import Observed, step
+from monitor.rules.state import Observations, evaluate_rule
 
 START = datetime(2026, 2, 1, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -68,7 +68,7 @@ def evaluate(
     rule: DisparityRule = RULE,
     readings: tuple[Reading, ...] = (),
 ) -> dict[AlertKey, Alert]:
-    found = step(rule, Observed(START, readings, disparities=held), prior, at, model="m")
+    found = evaluate_rule(rule, Observations(START, readings, disparities=held), prior, at, model="m")
     return {(alert.version, alert.slice): alert for alert in found}
 
 

@@ -20,7 +20,7 @@ from monitor.model import (
 )
 from monitor.model.words import tell_reason
 from monitor.rules.conditions import AlertKey, drift_findings
-from monitor.rules.state import RESOLVED_SHOWN, Observed, step
+from monitor.rules.state import RESOLVED_SHOWN, Observations, evaluate_rule
 
 START = datetime(2026, 2, 1, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -58,7 +58,7 @@ ALARM = replace(
 def evaluate(
     prior: Mapping[AlertKey, Alert], at: datetime, *evidence: Evidence, rule: DriftRule = RULE
 ) -> dict[AlertKey, Alert]:
-    found = step(rule, Observed(START, evidence=evidence), prior, at, model="m")
+    found = evaluate_rule(rule, Observations(START, evidence=evidence), prior, at, model="m")
     return {(alert.version, alert.slice): alert for alert in found}
 
 

@@ -114,7 +114,7 @@ def test_a_test_whose_expectations_hold_passes(tmp_path: Path) -> None:
         + expect(at='"3h"', rule='"ece-high"', slice='"camera=c3"', state='"firing"', actions='["recalibrate"]'),
     )
     assert result == ruletest.TestResult("t", 'p.test.toml: test 1 "t"', ())
-    assert result.passed
+    assert result.has_passed
 
 
 def test_every_difference_is_told_with_expected_and_got(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_every_difference_is_told_with_expected_and_got(tmp_path: Path) -> None:
         + expect(at='"3h"', rule='"ece-high"', slice='"camera=c3"', state='"pending"', actions="[]")
         + expect(at='"3h"', rule='"ece-high"', slice='"camera=c5"', state='"firing"', reason='"none"'),
     )
-    assert not result.passed
+    assert not result.has_passed
     why = "(ece_lower 0.09 is above 0.05 over 24h (1,000 samples) since 2026-01-01 02:00 UTC)"
     assert result.failures == (
         f'at 3h, rule "ece-high", slice camera=c3: state expected "pending", got "firing" {why}',
@@ -149,7 +149,7 @@ def test_versions_are_apart(tmp_path: Path) -> None:
     assert "slice camera=c3, version v2: not expected" in result.failures[0]
     both = expect(at='"4h"', rule='"ece-high"', slice='"camera=c3"', state='"firing"')
     both += expect(at='"4h"', rule='"ece-high"', slice='"camera=c3"', version='"v2"', state='"firing"')
-    assert outcome(tmp_path, second + both)[0].passed
+    assert outcome(tmp_path, second + both)[0].has_passed
 
 
 def test_two_series_of_a_window_make_one_reading_and_a_gap_in_one_leaves_that_metric_unknown(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import structlog
 
 from monitor.config.settings import load_config
 from monitor.engine.check.check import check_config
-from monitor.engine.cycle import tell_mapped_windows, watch
+from monitor.engine.cycle import build_watched, tell_mapped_windows
 from monitor.model import Rule, ThresholdRule, WindowRule
 from monitor.model.durations import parse_duration
 from monitor.model.errors import ConfigError
@@ -115,7 +115,7 @@ def test_an_own_pack_stays_strict_whatever_its_name(name: str, tmp_path: Path) -
     (tmp_path / name).write_text(threshold(window='"24h"'), "utf-8")
     path = configured(tmp_path, '["6h", "2d"]', f'["default", "{name}"]')
     with pytest.raises(ConfigError) as caught:
-        watch(load_config(path))
+        build_watched(load_config(path))
     assert caught.value.mistakes == [
         f'model "m": {name}: rule 1 "r": window "24h" is none of the model\'s windows ("6h" or "2d")'
     ]
@@ -123,7 +123,7 @@ def test_an_own_pack_stays_strict_whatever_its_name(name: str, tmp_path: Path) -
 
 def test_an_own_rule_in_the_place_of_a_shipped_one_is_not_moved(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(threshold(name='"ece-high"', window='"6h"'), "utf-8")
-    (each,) = watch(load_config(configured(tmp_path, '["6h", "2d"]', '["default", "own.toml"]')))
+    (each,) = build_watched(load_config(configured(tmp_path, '["6h", "2d"]', '["default", "own.toml"]')))
     assert {rule.name: rule.window for rule in each.rulebook if isinstance(rule, WindowRule)}["ece-high"] == "6h"
     assert "ece-high," not in each.rulebook.mapped[0]
 
@@ -144,7 +144,7 @@ def test_the_log_says_once_for_each_model_what_stands_in(tmp_path: Path) -> None
         path.read_text("utf-8") + MODEL.format(windows='["24h", "7d"]', rules='["default"]').replace('"m"', '"n"')
     )
     with structlog.testing.capture_logs() as logged:
-        tell_mapped_windows(watch(load_config(path)))
+        tell_mapped_windows(build_watched(load_config(path)))
     (line,) = logged
     assert (line["event"], line["model"], line["log_level"]) == ("windows of shipped rules", "m", "info")
     assert "24h -> 2d (nearest of 6h, 2d) for rules ece-high" in line["mapped"]

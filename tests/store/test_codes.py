@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from monitor.jobs.queue import enqueue
+from monitor.jobs.queue import enqueue_jobs
 from monitor.model import Code, Job, Reason, Slice, Trigger, TriggerKind
 from monitor.model.reasons import BY_HAND
 from monitor.model.refits import job_of
@@ -75,7 +75,7 @@ def _job(trigger: Trigger, *why: Reason) -> Job:
 @pytest.mark.parametrize("trigger", [asked for _, _, asked in OLD.values()])
 def test_a_job_comes_back_with_its_trigger_and_its_reasons(world: World, trigger: Trigger) -> None:
     job = _job(
-        trigger, Reason.of(Code.SAMPLES_SINCE, start=NOW, is_onset=False), Reason.told("said elsewhere"),
+        trigger, Reason.of(Code.SAMPLES_SINCE, start=NOW, is_onset=False), Reason.from_text("said elsewhere"),
         Reason.of(Code.GATE_FEW_SAMPLES, needed=200, found=3),
     )  # fmt: skip
     store_job(world.connection, job)
@@ -90,12 +90,12 @@ def test_a_row_whose_codes_do_not_fit_its_reasons_is_told_by_its_texts(world: Wo
     store_job(world.connection, job)
     world.connection.execute("UPDATE jobs SET reasons = ['one', 'two']")
     (held,) = load_jobs(world.connection, "m")
-    assert held.why == (Reason.told("one"), Reason.told("two"))
+    assert held.why == (Reason.from_text("one"), Reason.from_text("two"))
 
 
 def test_a_person_hastens_a_job_whoever_asked_first(world: World) -> None:
-    enqueue(world.connection, [_job(Trigger(TriggerKind.SCHEDULE, at=TOKYO))])
-    assert enqueue(world.connection, [_job(Trigger(TriggerKind.RULE, "manual"))]) == ()
+    enqueue_jobs(world.connection, [_job(Trigger(TriggerKind.SCHEDULE, at=TOKYO))])
+    assert enqueue_jobs(world.connection, [_job(Trigger(TriggerKind.RULE, "manual"))]) == ()
     assert [job.details for job in load_jobs(world.connection, "m")] == [{}], "a rule of that name is no person"
-    assert enqueue(world.connection, [_job(BY_HAND)]) == ()
+    assert enqueue_jobs(world.connection, [_job(BY_HAND)]) == ()
     assert [job.details for job in load_jobs(world.connection, "m")] == [{"hastened": True}]

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
-from monitor.config.sources import Source
+from monitor.config.sources import SourceSettings
 from monitor.model import Slice
 from monitor.recalibration.calibrators import Temperature
 from monitor.store.scores.agreement import Agreement, compare_classes
@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 PROBABLY = '[[model.source]]\npath = "in/*"\nlogits_are = "probabilities"\n'
 SURELY_LOGITS = '[[model.source]]\npath = "in/*"\nlogits_are = "logits"\n'
 OPEN, TAKEN_AS_PROBABILITIES, TAKEN_AS_LOGITS = (
-    Source.model_validate({"path": "in/*", "logits_are": each}) for each in (None, "probabilities", "logits")
+    SourceSettings.model_validate({"path": "in/*", "logits_are": each}) for each in (None, "probabilities", "logits")
 )
 
 

@@ -123,7 +123,9 @@ def test_alerts_come_back_as_they_were(world: World, alert: Alert) -> None:
         a_job(),
         a_job(
             state=JobState.REJECTED, onset=NOW, started_at=NOW, finished_at=NOW,
-            why=(Reason.told("too few"), Reason.told('says "no"'), Reason.of(Code.ROLLED_BACK, present="", target="c0")),
+            why=(
+                Reason.from_text("too few"), Reason.from_text('says "no"'), Reason.of(Code.ROLLED_BACK, present="", target="c0")
+            ),
             details={"calibrator": "c1", "ece": 0.03, "nothing": None}, scope=Slice(),
         ),
     ],

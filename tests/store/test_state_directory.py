@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.jobs.requests import leave
+from monitor.jobs.requests import leave_request
 from monitor.model import Slice
 from monitor.store.connection import LIVE, open_live
 
@@ -33,7 +33,7 @@ def test_a_state_directory_that_calwatch_makes_is_shut_to_the_world_and_those_ar
 
 
 def test_a_request_left_before_the_first_cycle_makes_it_so_too(tmp_path: Path) -> None:
-    leave(tmp_path / "state", "m", "recalibrate", Slice(), NOW)
+    leave_request(tmp_path / "state", "m", "recalibrate", Slice(), NOW)
     assert mode(tmp_path / "state") == 0o750
 
 

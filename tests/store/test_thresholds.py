@@ -24,7 +24,7 @@ QUIET = model_section(rules="")
 CHOSEN = ThresholdInUse(
     "m", Slice(), "precision>=0.9", 0.6, 0.92, 0.7, "cal", BEGAN, kept=True, confidence=0.9, bound="clopper-pearson",
     samples=1200, groups=300, precision_lower=0.901, precision_upper=0.94, recall_lower=0.66, recall_upper=0.74,
-    share=0.4, fp_per_group=0.03, best=0.95, best_threshold=0.8, why=Reason.told("threshold 0.6 promises"),
+    share=0.4, fp_per_group=0.03, best=0.95, best_threshold=0.8, why=Reason.from_text("threshold 0.6 promises"),
 )  # fmt: skip
 
 

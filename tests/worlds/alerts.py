@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from monitor.model import AbsenceRule, Alert, LastSeen, Reading, ReadingState, Rule, Severity, Slice, ThresholdRule
 from monitor.rules.conditions import AlertKey
-from monitor.rules.state import Observed, step
+from monitor.rules.state import Observations, evaluate_rule
 
 START = datetime(2026, 2, 1, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -71,7 +71,7 @@ def evaluate(
     last_seen: Sequence[LastSeen] = (),
     last_pull: datetime | None = None,
 ) -> dict[AlertKey, Alert]:
-    found = step(rule, Observed(START, readings, last_seen, last_pull), prior, at, model="m")
+    found = evaluate_rule(rule, Observations(START, readings, last_seen, last_pull), prior, at, model="m")
     return {(alert.version, alert.slice): alert for alert in found}
 
 

@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import Config, load_config
 from monitor.config.tokens import hash_of, new_token
-from monitor.engine.control import Levers, load_all, mistakes_of
-from monitor.engine.cycle import Cycle, Tick, watch
+from monitor.engine.control import DaemonControl, load_all, mistakes_of
+from monitor.engine.cycle import Cycle, Tick, build_watched
 from monitor.model import Published
 from monitor.model.errors import CalwatchError
 from monitor.publish.metrics.instruments import Instruments
@@ -58,10 +58,10 @@ class World:
     published: Published | None = None
     stale_after: timedelta = timedelta(hours=1)
     reloads: int = 0
-    levers: Levers = field(init=False)
+    levers: DaemonControl = field(init=False)
 
     def __post_init__(self) -> None:
-        self.levers = Levers(self._reload, lambda: self.now, self.config, load_all(self.path).access)
+        self.levers = DaemonControl(self._reload, lambda: self.now, self.config, load_all(self.path).access)
 
     def _reload(self) -> list[str]:
         try:
@@ -105,7 +105,7 @@ def api_world(base: Path, *sections: str, server: str = "", monitor: str = "", e
     config = load_config(path)
     connection = open_blank(config.state_dir, BEGAN)
     try:
-        cycle = Cycle(config, watch(config), connection, Instruments(CollectorRegistry()))
+        cycle = Cycle(config, build_watched(config), connection, Instruments(CollectorRegistry()))
         yield World(path, config, connection, cycle)
     finally:
         connection.close()

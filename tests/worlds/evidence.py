@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.engine.stages.drift import weigh
+from monitor.engine.stages.drift import weigh_evidence
 from monitor.model import Evidence
 from monitor.rules.pack import Rulebook, parse_pack
 from monitor.statistics.drift.eprocess import EvidenceState
@@ -57,7 +57,7 @@ def some(rng: np.random.Generator, hours: Iterable[float], count: int = 6, **val
 
 def weighed(world: World, book: Rulebook, now: datetime) -> dict[str, Evidence]:
     """Judge at ``now``; evidence by slice text, of the first rule."""
-    found = weigh(world.store(now), book, now)
+    found = weigh_evidence(world.store(now), book, now)
     return {one.slice.text: one for one in found if one.rule == "r0"}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from monitor.engine.check.check import Checked, check_config
+from monitor.engine.check.check import CheckResult, check_config
 
 NOW = datetime(2026, 11, 28, 12, 0)  # noqa: DTZ001  # as a file without offsets says it
 Random = np.random.Generator
@@ -46,7 +46,7 @@ def changed(made: Table, **columns: Sequence[object]) -> Table:
     return replace(made, columns={**made.columns, **{name: list(column) for name, column in columns.items()}})
 
 
-def checked(base: Path, *tables: Table) -> Checked:
+def checked(base: Path, *tables: Table) -> CheckResult:
     """What ``calwatch check`` finds in the files a.csv, b.csv …, all of one source."""
     for name, one in zip("abcdefgh", tables, strict=False):
         rows = zip(*one.columns.values(), strict=True)

@@ -3,7 +3,7 @@
 import json
 from datetime import datetime
 
-from monitor.jobs.requests import leave
+from monitor.jobs.requests import leave_request
 from monitor.model import Job, JobState, Slice
 from tests.worlds.line import BEGAN, DAY, Line, model_section
 
@@ -15,7 +15,7 @@ MODEL = model_section(rules="", extra='threshold = { policy = "f1" }', recalibra
 
 def ask(held: Line, now: datetime, kind: str = "recalibrate", scope: Slice = ALL, to: str | None = None) -> Job:
     """The finished job of one request, taken up by one tick."""
-    leave(held.cycle.config.state_dir, "m", kind, scope, now, to=to)
+    leave_request(held.cycle.config.state_dir, "m", kind, scope, now, to=to)
     tick = held.tick(now, publish=False)
     assert tick.failed == {}
     (job,) = tick.jobs["m"]

@@ -10,7 +10,7 @@ import duckdb
 from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import load_config
-from monitor.engine.cycle import Cycle, Tick, watch
+from monitor.engine.cycle import Cycle, Tick, build_watched
 from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import LIVE, open_live
 
@@ -44,7 +44,7 @@ def run_cycle(base: Path, now: datetime) -> Tick:
     config = load_config(base / "calwatch.toml")
     connection = open_live(config.state_dir, now=now)
     try:
-        cycle = Cycle(config, watch(config), connection, Instruments(CollectorRegistry()))
+        cycle = Cycle(config, build_watched(config), connection, Instruments(CollectorRegistry()))
         return cycle.tick(now)
     finally:
         connection.close()

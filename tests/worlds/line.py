@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from scipy.special import expit
 
 from monitor.config.settings import load_config
-from monitor.engine.cycle import Cycle, Tick, watch
+from monitor.engine.cycle import Cycle, Tick, build_watched
 from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import load_table, make_naive, quote_text
 from tests.worlds.base import DAY as DAY
@@ -151,7 +151,7 @@ def line(base: Path, *sections: str, seed: int = 1, now: datetime = BEGAN) -> It
     config = load_config(path)
     registry = CollectorRegistry()
     instruments = Instruments(registry)
-    watched = watch(config)
+    watched = build_watched(config)
     connection = open_blank(config.state_dir, now)
     try:
         cycle = Cycle(config, watched, connection, instruments)

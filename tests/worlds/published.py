@@ -147,7 +147,7 @@ def small() -> Published:
             ),
             Job(
                 "b1b2c3d4e5f6", "digits", "recalibrate", BY_HAND, Slice(), AT - HOUR, JobState.PROMOTED,
-                why=(Reason.told("accepted: log-loss falls by 0.021"),),
+                why=(Reason.from_text("accepted: log-loss falls by 0.021"),),
                 details={"before": {"ece": 0.083, "log_loss": 0.41}, "after": {"ece": 0.012, "log_loss": 0.39}},
             ),
         ),

@@ -8,9 +8,9 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from monitor.cli.demo import STREAM_BEGAN, STREAM_ENDED
-from monitor.cli.output import progress
+from monitor.cli.output import show_progress
 from monitor.config.settings import load_config
-from monitor.engine.backtest import Played, play
+from monitor.engine.backtest import Playback, play_history
 from monitor.engine.logs import configure_logging
 from monitor.model.errors import UsageError
 from monitor.store.connection import LIVE
@@ -20,15 +20,17 @@ STEP = timedelta(hours=8)
 CONFIG = "calwatch.toml"
 
 
-def play_demo(directory: Path, ended: datetime = STREAM_ENDED) -> Played:
+def play_demo(directory: Path, ended: datetime = STREAM_ENDED) -> Playback:
     """Play the stream until ``ended`` into ``directory``, with a configuration for the commands that look at it. What an
     earlier demo left there is replaced, anything else is not touched."""
     _clear(directory)
     configure_logging("text", level=logging.ERROR)
     with as_file(files("monitor.cli.demo")) as bundled:
         config = load_config(bundled / "calwatch.toml")
-        with progress(STREAM_BEGAN, ended, f"playing {(ended - STREAM_BEGAN).days} days") as advance:
-            played = play(config, directory, STREAM_BEGAN, ended, STEP, each_tick=lambda now, tick: advance(now))
+        with show_progress(STREAM_BEGAN, ended, f"playing {(ended - STREAM_BEGAN).days} days") as advance:
+            played = play_history(
+                config, directory, STREAM_BEGAN, ended, STEP, each_tick=lambda now, tick: advance(now)
+            )
         _leave_config(bundled, directory / CONFIG)
     return played
 

@@ -7,10 +7,10 @@ import duckdb
 
 from monitor.cli.demo import DISCLOSURES, HAZE_BEGAN, SECOND_SITE_BEGAN, SECOND_SITE_FULL
 from monitor.cli.demo.play import CONFIG
-from monitor.cli.output import say, table, tell_alerts, tell_pulled, tell_refits
-from monitor.engine.backtest import Played
+from monitor.cli.output import print_line, print_table, tell_alerts, tell_pulled, tell_refits
+from monitor.engine.backtest import Playback
 from monitor.model import AlertState, Slice
-from monitor.model.wording import interval, minute, number, signed
+from monitor.model.wording import interval, minute, number, signed_number
 from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.cells import Cells
 from monitor.store.connection import LIVE, make_naive
@@ -21,14 +21,14 @@ from monitor.store.sql import statement
 HAZED = Slice.of({"camera": "c3", "lighting": "night"})
 
 
-def tell(played: Played, directory: Path) -> None:
+def tell_story(played: Playback, directory: Path) -> None:
     """Print the story of one played demo."""
-    say("A digit reader on a parcel line: 4 cameras × 3 lightings, 60 days, one cycle every 8 simulated hours.")
+    print_line("A digit reader on a parcel line: 4 cameras × 3 lightings, 60 days, one cycle every 8 simulated hours.")
     for sentence in DISCLOSURES:
-        say(f"  · {sentence}")
-    say()
+        print_line(f"  · {sentence}")
+    print_line()
     tell_pulled(played)
-    say()
+    print_line()
     _tell_haze(played)
     _tell_second_site(played, directory)
     tell_alerts(played.alerts)
@@ -37,12 +37,12 @@ def tell(played: Played, directory: Path) -> None:
     _tell_files(played, directory)
 
 
-def _tell_haze(played: Played) -> None:
+def _tell_haze(played: Playback) -> None:
     """Planted times beside what calwatch found."""
     fired = next((a for a in played.alerts if a.slice == HAZED and a.state is AlertState.FIRING), None)
     cured = next((j for j in played.jobs if j.scope == HAZED and j.state.value == "promoted"), None)
     resolved = next((a for a in reversed(played.alerts) if a.slice == HAZED and a.state is AlertState.RESOLVED), None)
-    table(
+    print_table(
         f"the sharp story: {HAZED.text}",
         ("what", "when (UTC)", "after the planted start"),
         [
@@ -58,7 +58,7 @@ def _tell_haze(played: Played) -> None:
     )
 
 
-def _tell_second_site(played: Played, directory: Path) -> None:
+def _tell_second_site(played: Playback, directory: Path) -> None:
     """The whole stream's ECE at the turning points of the slow drift."""
     nightly = next(
         (
@@ -86,10 +86,10 @@ def _tell_second_site(played: Played, directory: Path) -> None:
         ("the end, had no refit been promoted", minute(played.ended), number(unmended["ece"]),
          interval(unmended["ece_lower"], unmended["ece_upper"]))
     )  # fmt: skip
-    table("the slow story: all", ("what", "when (UTC)", "ECE of the 7 days before", "95 % interval"), rows)
+    print_table("the slow story: all", ("what", "when (UTC)", "ECE of the 7 days before", "95 % interval"), rows)
 
 
-def _raw_metrics(directory: Path, played: Played) -> dict[str, float]:
+def _raw_metrics(directory: Path, played: Playback) -> dict[str, float]:
     """The metrics of the last 7 days' scores as the model gave them, before any calibrator."""
     with duckdb.connect(str(directory / LIVE), read_only=True) as connection:
         rows = connection.execute(
@@ -100,21 +100,21 @@ def _raw_metrics(directory: Path, played: Played) -> dict[str, float]:
     return {name: float(values[0]) for name, values in measure_calibration(cells, 1).items()}
 
 
-def _tell_now(played: Played) -> None:
+def _tell_now(played: Playback) -> None:
     (model,) = played.published.models
     longest = model.readings and max(model.readings, key=lambda r: r.window_end - r.window_start).window
     shown = sorted(
         (r for r in model.readings if r.window == longest and r.metrics["ece"] is not None),
         key=lambda r: -(r.metrics["ece_lower"] or 0),
     )[:6]
-    table(
+    print_table(
         f"the worst slices at the end, {longest} (event: {model.task.event})",
         ("slice", "samples", "ECE", "95 % interval", "by luck", "gap"),
         (
             (
                 r.slice.text, f"{r.samples:,}", number(r.metrics["ece"]),
                 interval(r.metrics["ece_lower"], r.metrics["ece_upper"]), number(r.metrics["ece_null_quantile"]),
-                signed(r.metrics["calibration_gap"]),
+                signed_number(r.metrics["calibration_gap"]),
             )
             for r in shown
         ),
@@ -122,12 +122,12 @@ def _tell_now(played: Played) -> None:
     )  # fmt: skip
 
 
-def _tell_files(played: Played, directory: Path) -> None:
-    say("it left:")
-    say(
+def _tell_files(played: Playback, directory: Path) -> None:
+    print_line("it left:")
+    print_line(
         f"  {directory / SNAPSHOT}    DuckDB for your questions, e.g. FROM drift_now; FROM worst_slices; FROM last_refits"
     )
     for path in sorted((directory / "calibrators").rglob("*.json")):
-        say(f"  {path}")
+        print_line(f"  {path}")
     config = directory / CONFIG
-    say(f"  {config}    for commands that look, such as: calwatch report digits --config {config}")
+    print_line(f"  {config}    for commands that look, such as: calwatch report digits --config {config}")

@@ -118,7 +118,7 @@ class Table:
     def rows(self) -> int:
         return len(self.files)
 
-    def named(self, name: str) -> Column | None:
+    def find_column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)
 
 
@@ -131,17 +131,17 @@ def table_of(records: Sequence[Mapping[str, object]], files: Sequence[int] = (),
     return Table(columns, tuple(files) or (0,) * len(records))
 
 
-def paired(one: Column, other: Column) -> list[tuple[str, str]]:
+def pair_values(one: Column, other: Column) -> list[tuple[str, str]]:
     """The values of two columns in the rows where both have one."""
     return [(a, b) for a, b in zip(one.cells, other.cells, strict=True) if a is not None and b is not None]
 
 
-def plain(name: str) -> str:
+def strip_marks(name: str) -> str:
     """A name without case and marks: ``"Part No."`` → ``partno``."""
     return re.sub(r"[\W_]", "", name.casefold())
 
 
-def words(name: str) -> list[str]:
+def split_words(name: str) -> list[str]:
     """The words of the last part of a name: ``"meta.modelVersion2"`` → model, version, 2."""
     last = name.rpartition(".")[2] or name
     spaced = re.sub(r"(?<=[a-zäöü])(?=[A-Z])|(?<=[^\W\d_])(?=\d)", " ", last)
@@ -238,9 +238,9 @@ _NOT = {"no", "non", "not", "without", "free", "kein", "nicht"}
 
 def sign_of(name: str) -> int:
     """1 for a usual name of the positive class, −1 of the negative one, 0 for neither; "not ok" and "defect-free" turn it."""
-    found = words(re.sub(r"\.", " ", name))
-    if plain(name) in _BAD | _GOOD:
-        return 1 if plain(name) in _BAD else -1
+    found = split_words(re.sub(r"\.", " ", name))
+    if strip_marks(name) in _BAD | _GOOD:
+        return 1 if strip_marks(name) in _BAD else -1
     if not found:
         return 0
     turned = -1 if _NOT & set(found) else 1

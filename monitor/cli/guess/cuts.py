@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from monitor.cli.guess.columns import Column, Table, paired, plain, words
+from monitor.cli.guess.columns import Column, Table, pair_values, split_words, strip_marks
 from monitor.cli.guess.roles import Roles
 from monitor.config.sources import CANONICAL_COLUMNS
 from monitor.model import NO_DIMENSIONS
@@ -53,13 +53,13 @@ def guess_slices(table: Table, roles: Roles) -> list[tuple[str, Column, str]]:
 
 
 def _slice_rank(column: Column) -> int | None:
-    found = {*words(column.name), plain(column.name.rpartition(".")[2])}
+    found = {*split_words(column.name), strip_marks(column.name.rpartition(".")[2])}
     return next((rank for rank, usual in enumerate(_USUAL_SLICES) if usual in found), None)
 
 
 def _says_same(one: Column, other: Column) -> bool:
     """Whether each value of one goes with one value of the other."""
-    pairs = set(paired(one, other))
+    pairs = set(pair_values(one, other))
     return 0 < len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from monitor.cli.guess.columns import Table
 from monitor.cli.guess.found import Guess, Meaning
 from monitor.cli.guess.meaning import guess_meaning
-from monitor.cli.guess.reading import Found, find_files, merged, read_table
+from monitor.cli.guess.reading import Found, find_files, merge_folders, read_table
 from monitor.cli.guess.roles import find_roles
 from monitor.cli.guess.times import guess_times
 from monitor.cli.guess.writing import Part, write_config
 from monitor.config.sources import CANONICAL_COLUMNS
 from monitor.model.errors import UsageError
-from monitor.model.wording import counted
+from monitor.model.wording import quantity
 
 _MOST_FOLDERS = 12  # of a directory that are looked into
 _PLAIN_NAMES = {"data", "samples", "input", "export", "test"}
@@ -58,10 +58,10 @@ def draft_config(asked: str, directory: Path) -> Draft:
         parts.append(_part("labels", labels[0], meaning, labels[1], directory))
     model = [_name(main[0]), meaning.task, *meaning.model, _slices(meaning)]
     tried = [main] if labels is None else [main, labels]
-    read = " and ".join(f"{counted(rows.rows, 'row')} of {_named(found, len(tried) > 1)}" for found, rows in tried)
+    read = " and ".join(f"{quantity(rows.rows, 'row')} of {_named(found, len(tried) > 1)}" for found, rows in tried)
     head = files("monitor.cli.starter").joinpath("calwatch.toml").read_text("utf-8")
     text = write_config(head, f"{asked}, from {read}", model, parts, meaning.todo)
-    guesses = [*model, *(guess for part in parts for guess in part.told())]
+    guesses = [*model, *(guess for part in parts for guess in part.list_guesses())]
     return Draft(text, read, guesses, [name for part in parts for name in part.same], meaning.todo)
 
 
@@ -75,7 +75,7 @@ def _merge(tables: Sequence[tuple[Found, Table]], asked: str) -> Iterator[tuple[
         if len(alike) == 1:
             yield alike[0]
             continue
-        whole = merged([found for found, _ in alike], str(Path(asked).resolve()))
+        whole = merge_folders([found for found, _ in alike], str(Path(asked).resolve()))
         yield whole, read_table(whole)
 
 
@@ -139,7 +139,7 @@ def _tell_rest(meaning: Meaning, main: Found, rest: list[Found], folders: int) -
     beside = [one for one in file.parent.glob(f"*{file.suffix}") if one.is_file() and one != file]
     if beside and "*" not in main.pattern:
         meaning.todo.append(
-            ("path", f"only {file.name} is read: for {counted(len(beside), 'other file')} beside it, and later ones, write "
+            ("path", f"only {file.name} is read: for {quantity(len(beside), 'other file')} beside it, and later ones, write "
              f'a glob such as "*{file.suffix}"')
         )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from monitor.cli.guess.columns import Column, Table, plain, words
+from monitor.cli.guess.columns import Column, Table, split_words, strip_marks
 from monitor.cli.guess.found import Guess, Meaning
 from monitor.model import Task
 
@@ -11,7 +11,9 @@ def guess_logits(table: Table, meaning: Meaning, task: Task) -> None:
     """Add the column of logits, what it holds and `classes`, where the task has several classes."""
     lists = [column for column in table.columns if column.kind == "list" and not _is_box(column)]
     named = [
-        column for column in lists if {"logit", "logits"} & set(words(column.name)) or "prob" in plain(column.name)
+        column
+        for column in lists
+        if {"logit", "logits"} & set(split_words(column.name)) or "prob" in strip_marks(column.name)
     ]
     if task is not Task.MULTICLASS or not named:
         return
@@ -20,7 +22,7 @@ def guess_logits(table: Table, meaning: Meaning, task: Task) -> None:
     rows = [row for row in by_row if row]
     if not rows or len({len(row) for row in rows}) != 1:
         return
-    meaning.roles.take("logits", logits, f"a list of {len(rows[0])} numbers in each row")
+    meaning.roles.assign_role("logits", logits, f"a list of {len(rows[0])} numbers in each row")
     if all(min(row) >= 0 and abs(sum(row) - 1) < 0.01 for row in rows):
         meaning.source.append(Guess("logits_are", "probabilities", f'the values of "{logits.name}" sum to 1'))
     predicted = meaning.roles.columns.get("predicted_class")
@@ -56,4 +58,4 @@ def _class_order(by_row: Sequence[Sequence[float]], predicted: Column, size: int
 
 
 def _is_box(column: Column) -> bool:
-    return "box" in plain(column.name)
+    return "box" in strip_marks(column.name)

@@ -1,6 +1,6 @@
 """What the values of a table say of its model: the task, what a label and a score are, which columns cut the traffic."""
 
-from monitor.cli.guess.columns import Column, Table, plain, sign_of, words
+from monitor.cli.guess.columns import Column, Table, sign_of, split_words, strip_marks
 from monitor.cli.guess.cuts import guess_slices
 from monitor.cli.guess.found import Guess, Meaning
 from monitor.cli.guess.logits import guess_logits
@@ -55,7 +55,7 @@ def _task(table: Table, roles: Roles) -> Guess:
             return guess(Task.BINARY, f'"{label.name}" holds {names or "nothing yet"}, and {goes}')
         return guess(Task.MULTICLASS, f'"{label.name}" holds {names}, and {goes}: it is of the predicted class')
     if outcome is not None:
-        if _RIGHT & {*words(outcome.name), plain(outcome.name)}:
+        if _RIGHT & {*split_words(outcome.name), strip_marks(outcome.name)}:
             return guess(Task.MULTICLASS, f'"{outcome.name}" says whether a prediction was right')
         if below or lowest is None:
             return guess(Task.BINARY, f'"{outcome.name}" holds two values, and scores go below 1/2')
@@ -103,8 +103,8 @@ def _settle_probabilities(meaning: Meaning, task: Task) -> None:
     roles, columns = meaning.roles, meaning.roles.probabilities
     names = ", ".join(f'"{column.name}"' for column in columns)
     if len(columns) == 2 and task is Task.BINARY:
-        signs = [sign_of(" ".join(word for word in words(column.name) if word != "p")) for column in columns]
-        last = [words(column.name)[-1] for column in columns]
+        signs = [sign_of(" ".join(word for word in split_words(column.name) if word != "p")) for column in columns]
+        last = [split_words(column.name)[-1] for column in columns]
         place = (
             signs.index(1) if signs.count(1) == 1
             else 1 - signs.index(-1) if signs.count(-1) == 1
@@ -113,7 +113,7 @@ def _settle_probabilities(meaning: Meaning, task: Task) -> None:
         )  # fmt: skip
         if place is not None:
             chosen = columns[place]
-            roles.take("score", chosen, f"of {names}, which sum to 1, the one of the positive class")
+            roles.assign_role("score", chosen, f"of {names}, which sum to 1, the one of the positive class")
             roles.other_scores, roles.probabilities = [column for column in columns if column is not chosen], []
             return
     largest = f"greatest({', '.join(column.name for column in columns)})"
@@ -155,7 +155,7 @@ def _tell_missing(table: Table, meaning: Meaning, task: Task) -> None:
     """What calwatch needs and what was not found."""
     roles, todo = meaning.roles, meaning.todo
     for name in ("outcome", "label", "predicted_class", "score", "observed_at"):
-        column = table.named(name)
+        column = table.find_column(name)
         if column is not None and column.filled and roles.is_free(column) and name not in {key for key, _ in todo}:
             some = ", ".join(column.values[:3])
             todo.append((name, f"the column of that name does not look like it: its values are {some}"))

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import duckdb
 
 from monitor.cli.guess.columns import Table, table_of
-from monitor.config.sources import Source
+from monitor.config.sources import SourceSettings
 from monitor.model.errors import CalwatchError, UsageError
 from monitor.sources.formats import relations as formats
 from monitor.sources.formats.layout import Needs
@@ -108,7 +108,7 @@ def _rows(
     connection: duckdb.DuckDBPyConnection, path: Path, found: Found, most: int
 ) -> tuple[list[dict[str, object]], set[str]]:
     """Rows of one file, and which of their columns are times by type."""
-    config = Source.model_validate({"path": found.pattern, "format": found.format or "auto"})
+    config = SourceSettings.model_validate({"path": found.pattern, "format": found.format or "auto"})
     layout = formats.layout_of(connection, str(path), config, (), Needs())
     if layout.format == "json":
         return list(_json_rows(connection, path, most)), set()
@@ -204,7 +204,7 @@ def _in_directory(root: Path) -> Iterator[Found]:
         yield Found(f"{glob.escape(str(folder))}/{inside}{ending}", tuple(files))
 
 
-def merged(founds: list[Found], root: str) -> Found:
+def merge_folders(founds: list[Found], root: str) -> Found:
     """Return the files of several folders below ``root`` as one."""
     ending = _ending(founds[0].files[0])
     return Found(f"{glob.escape(root)}/**/*{ending}", tuple(path for found in founds for path in found.files))

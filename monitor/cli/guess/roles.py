@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
-from monitor.cli.guess.columns import Column, Table, auroc, paired, plain, sign_of, words
+from monitor.cli.guess.columns import Column, Table, auroc, pair_values, sign_of, split_words, strip_marks
 from monitor.sources.column_hints import USUAL
 
 _WORDS = {  # words within a name, where the whole name is not a usual one
@@ -86,7 +86,7 @@ class Roles:
     repeated_id: Column | None = None  # named as the id, and the same in several rows
     repeated_in_files: Column | None = None  # an id that begins anew in each file
 
-    def take(self, role: str, column: Column, reason: str) -> None:
+    def assign_role(self, role: str, column: Column, reason: str) -> None:
         self.columns[role] = column
         self.reasons[role] = reason
 
@@ -113,11 +113,11 @@ def find_roles(table: Table) -> Roles:
 def name_rank(name: str, role: str) -> int | None:
     """How well a name says a role: 0 is calwatch's own, then what other tools call it, 1000 a word of it, None not at all."""
     last = name.rpartition(".")[2]
-    usual = [plain(role), *USUAL.get(role, ())]
-    for spelled in (plain(name), plain(last)):
+    usual = [strip_marks(role), *USUAL.get(role, ())]
+    for spelled in (strip_marks(name), strip_marks(last)):
         if spelled in usual:
             return 0 if name == role else 1 + usual.index(spelled)
-    return 1000 if _WORDS.get(role, set()) & set(words(name)) else None
+    return 1000 if _WORDS.get(role, set()) & set(split_words(name)) else None
 
 
 def _candidates(table: Table, roles: Roles, role: str, fits: Callable[[Column], bool]) -> list[Column]:
@@ -133,7 +133,7 @@ def _reason(column: Column, role: str) -> str:
 
 
 def _has(column: Column, some: Container[str]) -> bool:
-    return any(word in some for word in words(column.name)) or plain(column.name) in some
+    return any(word in some for word in split_words(column.name)) or strip_marks(column.name) in some
 
 
 def _find_boxes(table: Table, roles: Roles) -> None:
@@ -142,7 +142,7 @@ def _find_boxes(table: Table, roles: Roles) -> None:
         if corners <= by_corner.keys() and all(by_corner[corner].is_numeric for corner in corners):
             roles.boxes = [by_corner[corner] for corner in sorted(corners)]
             break
-    roles.boxes += [column for column in table.columns if plain(column.name.rpartition(".")[2]) in _BOXES]
+    roles.boxes += [column for column in table.columns if strip_marks(column.name.rpartition(".")[2]) in _BOXES]
     roles.overlap = next(
         (
             column
@@ -154,7 +154,7 @@ def _find_boxes(table: Table, roles: Roles) -> None:
 
 
 def _corner(name: str) -> str:
-    spelled = plain(name.rpartition(".")[2])
+    spelled = strip_marks(name.rpartition(".")[2])
     for prefix in ("boundingbox", "bbox", "box", "pred", "det"):
         spelled = spelled.removeprefix(prefix)
     return spelled
@@ -174,15 +174,15 @@ def _find_times(table: Table, roles: Roles) -> None:
     if named:
         beside = [f'"{other.name}"' for other in named[1:]]
         also = f"; {', '.join(beside)} hold{'s' * (len(beside) == 1)} times too" if beside else ""
-        roles.take("observed_at", named[0], f"{_reason(named[0], 'observed_at')}{also}")
+        roles.assign_role("observed_at", named[0], f"{_reason(named[0], 'observed_at')}{also}")
     elif alone or later:
         only = (alone or later)[0]
-        roles.take(
+        roles.assign_role(
             "observed_at", only, "the only times there are" if len(alone or later) == 1 else "the first times there are"
         )
     for column in later[:1]:
         if roles.is_free(column):
-            roles.take("labelled_at", column, _reason(column, "labelled_at"))
+            roles.assign_role("labelled_at", column, _reason(column, "labelled_at"))
 
 
 def _is_class_like(column: Column) -> bool:
@@ -209,7 +209,7 @@ def _find_truth(table: Table, roles: Roles) -> None:
         if role == "label" and "outcome" in roles.columns:  # label_source and the like are no labels beside an outcome
             found = [column for column in found if (name_rank(column.name, role) or 0) < 1000]
         if found:
-            roles.take(role, found[0], _reason(found[0], role))
+            roles.assign_role(role, found[0], _reason(found[0], role))
 
 
 def _find_truth_by_values(table: Table, roles: Roles) -> None:
@@ -227,20 +227,20 @@ def _find_truth_by_values(table: Table, roles: Roles) -> None:
             column for column in free if len(set(predicted.values) & set(column.values)) >= 0.8 * len(column.counts)
         ]
         if len(alike) == 1:
-            roles.take("label", alike[0], f'its values are those of "{predicted.name}"')
+            roles.assign_role("label", alike[0], f'its values are those of "{predicted.name}"')
         return
     scores = roles.columns.get("score") or next(iter(roles.probabilities), None)
     two = [column for column in free if len(column.counts) == 2 and scores is not None and _follows(column, scores)]
     named = [column for column in two if any(map(sign_of, column.values))]
     if len(named) == 1:
-        roles.take("label", named[0], "its two values go with the scores")
+        roles.assign_role("label", named[0], "its two values go with the scores")
     elif named:
         roles.truths = named
     else:
         flags = [column for column in two if {value.casefold() for value in column.values} in _FLAGS]
         roles.truths = flags if len(flags) > 1 else []
         for column in flags if len(flags) == 1 else []:
-            roles.take("outcome", column, "its two values go with the scores")
+            roles.assign_role("outcome", column, "its two values go with the scores")
 
 
 def _follows(column: Column, scores: Column) -> bool:
@@ -259,9 +259,9 @@ def _find_counts(table: Table, roles: Roles) -> None:
         found[role] = _candidates(table, roles, role, lambda column: column.is_whole and column.share(0, 1e12) == 1)
     if found["n"] and found["positives"]:
         total, part = found["n"][0], found["positives"][0]
-        if all(float(b) <= float(a) for a, b in paired(total, part)):
-            roles.take("n", total, _reason(total, "n"))
-            roles.take("positives", part, f'never above "{total.name}"')
+        if all(float(b) <= float(a) for a, b in pair_values(total, part)):
+            roles.assign_role("n", total, _reason(total, "n"))
+            roles.assign_role("positives", part, f'never above "{total.name}"')
 
 
 def _find_scores(table: Table, roles: Roles) -> None:
@@ -274,7 +274,7 @@ def _find_scores(table: Table, roles: Roles) -> None:
     ]
     named = [column for column in _candidates(table, roles, "score", is_probability) if column not in raw]
     if raw and (named or name_rank(raw[0].name, "raw_score") == 0):
-        roles.take("raw_score", raw[0], "its name")
+        roles.assign_role("raw_score", raw[0], "its name")
     elif raw:
         named = raw
     clear = [column for column in named if (name_rank(column.name, "score") or 0) < 1000]
@@ -284,9 +284,9 @@ def _find_scores(table: Table, roles: Roles) -> None:
         chosen = (clear or named)[0]
         roles.other_scores = [column for column in named if column is not chosen]
         others = ", ".join(f'"{column.name}"' for column in roles.other_scores)
-        roles.take("score", chosen, f"{_reason(chosen, 'score')}{others and f'; {others} could be one too'}")
+        roles.assign_role("score", chosen, f"{_reason(chosen, 'score')}{others and f'; {others} could be one too'}")
     elif named:
-        roles.take("score", named[0], "its name, the first of several")
+        roles.assign_role("score", named[0], "its name, the first of several")
         roles.other_scores, roles.score_is_one_of_several = named[1:], True
     else:
         between = [
@@ -294,7 +294,7 @@ def _find_scores(table: Table, roles: Roles) -> None:
             if roles.is_free(column) and column.is_numeric and not column.is_whole and column.share(-1e-5, 1 + 1e-5) == 1
         ]  # fmt: skip
         if len(between) == 1:
-            roles.take("score", between[0], "the only column of values between 0 and 1")
+            roles.assign_role("score", between[0], "the only column of values between 0 and 1")
 
 
 def _sum_to_one(columns: list[Column]) -> bool:
@@ -313,7 +313,7 @@ def _find_ids(table: Table, roles: Roles) -> None:
     named = _candidates(table, roles, "sample_id", is_id)
     ends = [
         column for column in table.columns
-        if roles.is_free(column) and is_id(column) and column not in named and _IDS & set(words(column.name)[-1:])
+        if roles.is_free(column) and is_id(column) and column not in named and _IDS & set(split_words(column.name)[-1:])
     ]  # fmt: skip
     rest = [
         column for column in table.columns
@@ -328,7 +328,9 @@ def _find_ids(table: Table, roles: Roles) -> None:
     alone += [column for column in rest if _distinct(table, column, None)]
     chosen = alone[0] if alone else None
     if chosen is not None:
-        roles.take("sample_id", chosen, _reason(chosen, "sample_id") if chosen in named else "no value comes twice")
+        roles.assign_role(
+            "sample_id", chosen, _reason(chosen, "sample_id") if chosen in named else "no value comes twice"
+        )
         if len(set(table.files)) > 1 and not _distinct(table, chosen, when, across=True):
             roles.repeated_in_files = chosen
     elif named:
@@ -348,10 +350,10 @@ def _find_group(table: Table, roles: Roles, together: list[Column]) -> None:
 
     for word in _GROUPS:
         for column in table.columns:
-            found = set(words(column.name))
-            is_named = plain(column.name) in (word, f"{word}id") or (word in found and bool(_IDS & found))
+            found = set(split_words(column.name))
+            is_named = strip_marks(column.name) in (word, f"{word}id") or (word in found and bool(_IDS & found))
             if repeats(column) and (is_named or column in together) and len(column.counts) > 20:
-                roles.take("group_id", column, f"{len(column.counts):,} values in {column.filled:,} rows")
+                roles.assign_role("group_id", column, f"{len(column.counts):,} values in {column.filled:,} rows")
                 return
 
 
@@ -365,11 +367,11 @@ def _distinct(table: Table, column: Column, when: Column | None, *, across: bool
 
 def _find_version(table: Table, roles: Roles) -> None:
     for column in table.columns:
-        if roles.is_free(column) and plain(column.name.rpartition(".")[2]) in _VERSIONS and column.filled:
-            roles.take("version", column, "its name")
+        if roles.is_free(column) and strip_marks(column.name.rpartition(".")[2]) in _VERSIONS and column.filled:
+            roles.assign_role("version", column, "its name")
             return
 
 
 def is_image_like(column: Column) -> bool:
     """Whether a name speaks of an image, of which there may be several rows."""
-    return bool(_IMAGES & set(words(column.name)))
+    return bool(_IMAGES & set(split_words(column.name)))

@@ -20,7 +20,7 @@ class Part:
     columns: Sequence[Guess]
     same: Sequence[str]
 
-    def told(self) -> list[Guess]:
+    def list_guesses(self) -> list[Guess]:
         """What was guessed of it, for a summary."""
         return [*(guess for guess in self.settings if guess.why), *self.columns]
 

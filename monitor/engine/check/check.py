@@ -11,11 +11,11 @@ from monitor.config.secrets import missing_secrets
 from monitor.config.server import host_of, is_loopback
 from monitor.config.settings import Config, Model, load_config
 from monitor.engine.check.watch import CheckWatch
-from monitor.engine.cycle import watch
+from monitor.engine.cycle import build_watched
 from monitor.engine.http import demand_usable
 from monitor.model.errors import CalwatchError, SourceError
 from monitor.model.problems import Problem
-from monitor.model.wording import counted
+from monitor.model.wording import quantity
 from monitor.publish.web.access import Access
 from monitor.sources.batch import Batch, Source
 from monitor.sources.dry_run import Trial
@@ -25,7 +25,7 @@ from monitor.sources.inbox import InboxSource
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckResult:
     """``mistakes`` keep calwatch from working, or make numbers that are certainly wrong; ``suspicions`` may; ``notes`` are
     worth knowing; ``sources`` say what rows can be taken of each; ``summary`` is said when all is well."""
 
@@ -37,12 +37,12 @@ class Checked:
     hint: str = "mend the lines named above, then run: calwatch check"
 
 
-def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch | None = None) -> Checked:
+def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch | None = None) -> CheckResult:
     """Look at everything. ``at``: when the rows would be pulled; None: whether they are old or ahead is not asked;
     ``watch_files``: what is known of files that cannot be read, and where to note which one is being read. Raises ConfigError
     when the configuration or a rule pack itself cannot be read."""
     config = load_config(path)
-    watched = watch(config)
+    watched = build_watched(config)
     mistakes: list[str] = []
     mistakes += _server_mistakes(config)
     notes = [override for each in watched for override in each.rulebook.overrides]
@@ -54,7 +54,7 @@ def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch
         )
     for action in config.action:
         notes += [f'action "{action.name}": {problem}' for problem in missing_secrets(action.secrets, config.base)]
-    found = Checked(mistakes, notes, [], "")
+    found = CheckResult(mistakes, notes, [], "")
     held = watch_files or CheckWatch()
     memory = config.monitor.memory_limit
     files = sum(_try_sources(each.model, each.sources, config.base, at, found, held, memory) for each in watched)
@@ -66,7 +66,7 @@ def _try_sources(
     sources: Sequence[Source],
     base: Path,
     at: datetime | None,
-    found: Checked,
+    found: CheckResult,
     held: CheckWatch,
     memory: str,
 ) -> int:
@@ -78,7 +78,7 @@ def _try_sources(
 
 def _try_each(
     connection: duckdb.DuckDBPyConnection, model: Model, sources: Sequence[Source], base: Path, at: datetime | None,
-    found: Checked, held: CheckWatch,
+    found: CheckResult, held: CheckWatch,
 ) -> int:  # fmt: skip
     files = 0
     trials: dict[str, list[Trial]] = {"samples": [], "labels": []}
@@ -123,11 +123,11 @@ def _try_each(
     return files
 
 
-def _lists(found: Checked) -> Mapping[Weight, list[str]]:
+def _lists(found: CheckResult) -> Mapping[Weight, list[str]]:
     return {Weight.NOTE: found.notes, Weight.SUSPICIOUS: found.suspicions, Weight.MISTAKE: found.mistakes}
 
 
-def _compare_ids(model: Model, trials: Mapping[str, Sequence[Trial]], found: Checked) -> None:
+def _compare_ids(model: Model, trials: Mapping[str, Sequence[Trial]], found: CheckResult) -> None:
     """How many of the labels tried find a prediction among those that are there."""
     predictions = [id_ for trial in trials["samples"] for id_ in trial.ids]
     compared = compare_ids(
@@ -173,7 +173,7 @@ def _look(
         for found in held.read(connection, source):
             if isinstance(found, Batch):
                 for alike in found.uniform_batches:
-                    for batch in held.taken(
+                    for batch in held.try_batch(
                         alike, lambda batch: _take(connection, looked, batch, model, source, apart=apart)
                     ):
                         looked.files += batch.files
@@ -207,7 +207,7 @@ def _take(
 def _server_mistakes(config: Config) -> list[str]:
     """What would keep the HTTP server from starting."""
     try:
-        Access.of(config.server, config.monitor.listen, config.base)
+        Access.from_server(config.server, config.monitor.listen, config.base)
         tls = config.tls
         if tls is not None:
             demand_usable(*tls)
@@ -224,4 +224,6 @@ def _looked_for(model: Model, source: str, base: Path) -> str:
 
 
 def _summary(config: Config, rules: int, files: int) -> str:
-    return f"fine: {counted(len(config.model), 'model')}, {counted(rules, 'rule')}, {counted(files, 'readable file')}"
+    return (
+        f"fine: {quantity(len(config.model), 'model')}, {quantity(rules, 'rule')}, {quantity(files, 'readable file')}"
+    )

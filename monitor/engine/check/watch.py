@@ -30,7 +30,7 @@ class CheckWatch(Guard):
         now = datetime.max.replace(tzinfo=UTC)
         return source.read_batches(connection, {}, now, self)
 
-    def taken(self, batch: Batch, take: Callable[[Batch], None]) -> Iterator[Batch]:
+    def try_batch(self, batch: Batch, take: Callable[[Batch], None]) -> Iterator[Batch]:
         """The batch once it could be taken, or of its files those that could. Raises what says that a file is damaged."""
         items = batch.items
         try:
@@ -42,7 +42,7 @@ class CheckWatch(Guard):
             if batch.files == 1:
                 self._why[items[0]] = _said(error)
             for member in batch.alone:
-                yield from self.taken(member, take)
+                yield from self.try_batch(member, take)
             return
         yield batch
 

@@ -2,7 +2,7 @@
 
 Every open stream (``evidence_streams``) is advanced bucket by bucket. Cells that changed in buckets already judged (late
 or corrected labels) are judged again from the day's checkpoint, so that the evidence is that of a run from scratch.
-Buckets folded into days are final. Alarms that are told come from a run beside it (``weigh_told``): judging again does not
+Buckets folded into days are final. Alarms that are told come from a run beside it (``drift_told``): judging again does not
 take them back, and they keep the budget however late labels come. A rule with reference "deployment" judges a stream
 against the curve of its own first samples, which are gathered before anything is judged.
 """
@@ -22,18 +22,18 @@ from monitor.engine.stages.drift_run import (
     EPOCH,
     Floats,
     Run,
-    Telling,
+    ToldRun,
+    blobs_of,
     block_of,
-    joined,
-    kept_of,
+    join_states,
     links_of,
 )
-from monitor.engine.stages.drift_told import explain_told, telling_of
+from monitor.engine.stages.drift_told import explain_told_alarms, told_run_of
 from monitor.engine.stages.measure import window_end
 from monitor.engine.stages.streams import Members, Streams, limits_of, members_of, streams_of
 from monitor.model import DriftRule, Evidence, FoldedValues
 from monitor.model.durations import format_duration
-from monitor.model.wording import told_folded
+from monitor.model.wording import describe_folded
 from monitor.rules.pack import Rulebook
 from monitor.statistics.drift.bets import BANK
 from monitor.statistics.drift.budget import drifted_slices
@@ -50,7 +50,7 @@ from monitor.store.model_store import ModelStore
 log = structlog.get_logger("calwatch")
 
 
-def weigh(store: ModelStore, rulebook: Rulebook, now: datetime) -> tuple[Evidence, ...]:
+def weigh_evidence(store: ModelStore, rulebook: Rulebook, now: datetime) -> tuple[Evidence, ...]:
     """Judge what is new for every drift rule of the model, and return the evidence of all open streams."""
     rules = [rule for rule in rulebook if isinstance(rule, DriftRule)]
     if not rules:
@@ -85,7 +85,7 @@ def _weigh_rule(
     streams = streams_of(store, rule, traffic, members, start, end)
     _note_refused(connection, model, rule, streams, end)
     run = _run(model, rule, streams, traffic.buckets, kept)
-    run = replace(run, telling=telling_of(connection, run, traffic, start, reach, kept))
+    run = replace(run, told_run=told_run_of(connection, run, traffic, start, reach, kept))
     held.store_streams(connection, model.name, rule.name, run.streams, streams.closed)
     held.forget_from(connection, model.name, rule.name, start, utc_day(floor))
     run, path, alarms, told = _judge_days(store, run, traffic, members)
@@ -94,7 +94,7 @@ def _weigh_rule(
     store_alarms(connection, model.name, rule.name, alarms)
     store_alarms(connection, model.name, rule.name, told, told_at=now)
     _explain_newest(store, run, floor)
-    explain_told(store, run, max(floor, start))
+    explain_told_alarms(store, run, max(floor, start))
     held.store_reach(connection, model.name, rule.name, basis, end)
 
 
@@ -107,7 +107,7 @@ def _note_refused(
         met = FoldedValues("drift", rule.name, judged, end, end, len(streams.refused), streams.refused)
         told = note_folded(connection, model.name, met)
         if told:
-            log.warning("versions not judged", model=model.name, rule=rule.name, finding=told_folded(told))
+            log.warning("versions not judged", model=model.name, rule=rule.name, finding=describe_folded(told))
     elif not streams.full:
         forget_folded(connection, model.name, "drift", rule.name)
 
@@ -124,12 +124,12 @@ def _run(
     kept: held.Checkpoint | None,
 ) -> Run:  # fmt: skip
     """What is held of the streams: now, or at a checkpoint, where those that came later had nothing yet."""
-    blobs = kept_of(streams.open, kept)
+    blobs = blobs_of(streams.open, kept)
     gathering = None
     if rule.reference == "deployment":
         gathering = tuple(ReferencePool.from_bytes(blob) if blob else ReferencePool() for _, blob, _ in blobs)
     limits = limits_of(rule, model, streams, buckets)
-    return Run(model, rule, streams.open, limits, joined([state for state, *_ in blobs]), gathering)
+    return Run(model, rule, streams.open, limits, join_states([state for state, *_ in blobs]), gathering)
 
 
 def _judge_days(
@@ -156,13 +156,13 @@ def _judge_days(
         at = {bucket: column for column, bucket in enumerate(block.bucket.tolist())}
         found = [_alarm(run, alarm, float(limits[alarm.row, at[alarm.bucket]])) for alarm in step.alarms]
         alarms += found
-        if run.telling is None:
+        if run.told_run is None:
             told += found
             continue
-        step = advance_evidence(run.telling.state, block, limits, model.bucket / DAY, told=run.telling.told)
+        step = advance_evidence(run.told_run.state, block, limits, model.bucket / DAY, told=run.told_run.told)
         told += [_alarm(run, alarm, float(limits[alarm.row, at[alarm.bucket]])) for alarm in step.alarms]
-        run = replace(run, telling=Telling(step.state, run.telling.told.pass_bucket(int(block.bucket[-1]))))
-    return replace(run, telling=run.telling.ended() if run.telling else None), path, alarms, told
+        run = replace(run, told_run=ToldRun(step.state, run.told_run.told.pass_bucket(int(block.bucket[-1]))))
+    return replace(run, told_run=run.told_run.drop_ended() if run.told_run else None), path, alarms, told
 
 
 def _path(step: Advance, block: Block, limits: Floats, buckets: Sequence[datetime]) -> EvidencePath:

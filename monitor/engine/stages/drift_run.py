@@ -24,13 +24,13 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class ToldRun:
     """The run for alarms to be told, where it is not that of the evidence."""
 
     state: EvidenceState
     told: ToldAlarms
 
-    def ended(self) -> "Telling":
+    def drop_ended(self) -> "ToldRun":
         """With nothing left of streams whose newest told alarm lies behind the newest bucket there is."""
         return replace(self, state=self.state.drop(np.flatnonzero(self.told.newest != NEVER)))
 
@@ -45,7 +45,7 @@ class Run:
     limits: Floats
     state: EvidenceState
     gathering: tuple[ReferencePool, ...] | None  # None: judged against the scores themselves
-    telling: Telling | None = None  # None: the same as the evidence
+    told_run: ToldRun | None = None  # None: the same as the evidence
 
     def checkpoint(self) -> tuple[Stream, ...]:
         """The streams with what is held of them now."""
@@ -60,13 +60,13 @@ class Run:
         )
 
     def _told(self, row: int) -> bytes | None:
-        if self.telling is None:
+        if self.told_run is None:
             return None
-        told = self.telling.state.to_bytes(row)
+        told = self.told_run.state.to_bytes(row)
         return None if told == self.state.to_bytes(row) else told
 
 
-def kept_of(
+def blobs_of(
     streams: Sequence[Stream], kept: held.Checkpoint | None
 ) -> list[tuple[bytes | None, bytes | None, bytes | None]]:
     """(state, reference, told) of each stream, now or at a checkpoint, where those that came later had nothing yet."""
@@ -75,7 +75,7 @@ def kept_of(
     return [kept.get(stream.key, (None, None, None)) for stream in streams]
 
 
-def joined(states: Sequence[bytes | None]) -> EvidenceState:
+def join_states(states: Sequence[bytes | None]) -> EvidenceState:
     """The states of several streams as one; None is a stream of which nothing is known yet."""
     parts = [EvidenceState.from_bytes(state) if state else EvidenceState.begin(1) for state in states]
     return EvidenceState.join(parts) if parts else EvidenceState.begin(0)

@@ -15,10 +15,10 @@ from monitor.engine.stages.drift_run import (
     EPOCH,
     Floats,
     Run,
-    Telling,
+    ToldRun,
+    blobs_of,
     block_of,
-    joined,
-    kept_of,
+    join_states,
     links_of,
 )
 from monitor.engine.stages.streams import members_of
@@ -34,13 +34,13 @@ from monitor.store.model_store import ModelStore
 _TOLD_OVER = timedelta(days=1)  # before an alarm: what is told of it is seen over so long, if its drift is as old
 
 
-def telling_of(
+def told_run_of(
     connection: duckdb.DuckDBPyConnection, run: Run, traffic: Traffic, start: datetime, reach: datetime | None,
     kept: held.Checkpoint | None,
-) -> Telling | None:  # fmt: skip
+) -> ToldRun | None:  # fmt: skip
     """The run for alarms to be told, from ``start``; None where it is that of the evidence: as long as nothing is judged
     again and it has never differed. What was judged before ``reach`` is looked at where it ends."""
-    blobs = kept_of(run.streams, kept)
+    blobs = blobs_of(run.streams, kept)
     newest = load_newest_told(connection, run.model.name, run.rule.name, start)
     known = [bucket for bucket in traffic.buckets if reach is not None and bucket < reach]
     if not (newest or known or any(told for *_, told in blobs)):
@@ -48,12 +48,12 @@ def telling_of(
     width = run.model.bucket
     ahead = [(newest[s.key] - EPOCH) // width if s.key in newest else NEVER for s in run.streams]
     since = (known[-1] - EPOCH) // width if known else 0
-    return Telling(
-        joined([told or state for state, _, told in blobs]), ToldAlarms(np.array(ahead, dtype=np.int64), since)
+    return ToldRun(
+        join_states([told or state for state, _, told in blobs]), ToldAlarms(np.array(ahead, dtype=np.int64), since)
     )
 
 
-def explain_told(store: ModelStore, run: Run, since: datetime) -> None:
+def explain_told_alarms(store: ModelStore, run: Run, since: datetime) -> None:
     """Put the newest alarm told of each stream into words; again where labels of its time may have come since.
 
     They speak of the time since its drift began, of at least a day of it if it is as old: so they are the same for who

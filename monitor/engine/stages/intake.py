@@ -14,7 +14,7 @@ import structlog
 
 from monitor.config.settings import Model
 from monitor.model import GroupSpans, WaitingLabels
-from monitor.model.wording import told_spans, told_waiting
+from monitor.model.wording import describe_spans, describe_waiting
 from monitor.sources.findings.joins import guess_difference, guess_times
 from monitor.sources.labels.waiting import (
     WaitingCount,
@@ -52,11 +52,11 @@ def watch_intake(store: ModelStore, now: datetime, known: Intake) -> Intake:
     found = replace(known, waiting=waiting)
     if waiting != known.waiting:
         with transaction(store.connection):
-            store_waiting(store.connection, model.name, waiting, [told_waiting(each) for each in waiting])
+            store_waiting(store.connection, model.name, waiting, [describe_waiting(each) for each in waiting])
     if _due(known, model, now):
         spans = load_spans(store, now)
         with transaction(store.connection):
-            store_spans(store.connection, model.name, spans, told_spans(spans) if spans else "")
+            store_spans(store.connection, model.name, spans, describe_spans(spans) if spans else "")
         found = replace(found, spans=spans, groups_at=now, bucket=model.bucket)
     _tell(model.name, before, known.spans, found)
     return found
@@ -130,9 +130,9 @@ def _tell(model: str, before: Mapping[str, WaitingLabels], spans: GroupSpans | N
     for each in found.waiting:
         was = each.source in before and before[each.source].suspicious
         if each.suspicious and not was:
-            log.warning("labels join nothing", model=model, source=each.source, finding=told_waiting(each))
+            log.warning("labels join nothing", model=model, source=each.source, finding=describe_waiting(each))
         elif was and not each.suspicious:
             log.info("labels join again", model=model, source=each.source, waiting=each.labels)
     far = found.spans is not None and found.spans.straddling.suspicious
     if found.spans is not None and far and not (spans is not None and spans.straddling.suspicious):
-        log.warning("groups reach too far", model=model, finding=told_spans(found.spans))
+        log.warning("groups reach too far", model=model, finding=describe_spans(found.spans))

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from monitor.config.actions import Action
 from monitor.config.settings import Model
-from monitor.jobs.actions.routing import alert_calls, told_together
+from monitor.jobs.actions.routing import alert_calls, merge_calls
 from monitor.model import (
     Alert,
     AlertState,
@@ -20,7 +20,7 @@ from monitor.model import (
 from monitor.model.reasons import Code, Reason, Trigger, TriggerKind
 from monitor.model.refits import job_of
 from monitor.rules.pack import Rulebook
-from monitor.rules.state import Observed, acted, due_actions, is_transition, retire, step
+from monitor.rules.state import Observations, due_actions, evaluate_rule, is_transition, note_actions, retire_alert
 from monitor.store.cells import list_measured_slices
 from monitor.store.connection import utc_day
 
@@ -28,7 +28,7 @@ FindOnset = Callable[[str, Slice], datetime | None]  # version, slice → estima
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class RuleResults:
     """All alerts of a model now, those whose state changed, the refits and actions they ask for, and rules that failed."""
 
     alerts: tuple[Alert, ...]
@@ -37,10 +37,10 @@ class Judged:
     failed_rules: tuple[str, ...]
 
 
-def judge(
-    model: Model, rulebook: Rulebook, observed: Observed, prior: Sequence[Alert], now: datetime, *, find_onset: FindOnset,
+def evaluate_rules(
+    model: Model, rulebook: Rulebook, observed: Observations, prior: Sequence[Alert], now: datetime, *, find_onset: FindOnset,
     actions: Sequence[Action] = (),
-) -> Judged:  # fmt: skip
+) -> RuleResults:  # fmt: skip
     """Evaluate all rules. A rule that cannot be evaluated keeps its alerts as they were, with health "error"."""
     alerts: list[Alert] = []
     failed: list[str] = []
@@ -48,7 +48,7 @@ def judge(
         before = {(alert.version, alert.slice): alert for alert in prior if alert.rule == rule.name}
         try:
             oldest = utc_day(utc_day(now) - model.retention)
-            found = step(rule, observed, before, now, model=model.name, seen_since=oldest)
+            found = evaluate_rule(rule, observed, before, now, model=model.name, seen_since=oldest)
         except (ValueError, KeyError, ArithmeticError) as error:
             failed.append(rule.name)
             why = Reason.of(Code.RULE_FAILED, problem=repr(error))
@@ -57,7 +57,9 @@ def judge(
         alerts += [_with_onset(rule, before.get((alert.version, alert.slice)), alert, find_onset) for alert in found]
     known = {rule.name for rule in rulebook}
     retired = (
-        retire(alert, now, Reason.of(Code.RULE_GONE, rule=alert.rule)) for alert in prior if alert.rule not in known
+        retire_alert(alert, now, Reason.of(Code.RULE_GONE, rule=alert.rule))
+        for alert in prior
+        if alert.rule not in known
     )
     alerts += [alert for alert in retired if alert is not None]
     before_of = {(alert.rule, alert.version, alert.slice): alert for alert in prior}
@@ -65,7 +67,7 @@ def judge(
         alert for alert in alerts if is_transition(before_of.get((alert.rule, alert.version, alert.slice)), alert)
     )
     acting, jobs = _act(rulebook, alerts, changed, actions, now)
-    return Judged(tuple(acting), changed, jobs, tuple(failed))
+    return RuleResults(tuple(acting), changed, jobs, tuple(failed))
 
 
 def _with_onset(rule: Rule, before: Alert | None, alert: Alert, find_onset: FindOnset) -> Alert:
@@ -87,17 +89,17 @@ def _act(
     for alert in alerts:
         rule = rules.get(alert.rule)
         due = due_actions(rule, alert, now) if rule else ()
-        noted.append(acted(alert, now) if due else alert)
+        noted.append(note_actions(alert, now) if due else alert)
         asked_by = Trigger(TriggerKind.RULE, alert.rule)
         refit = replace(job_of(alert.model, "recalibrate", asked_by, alert.slice, now), onset=alert.onset)
         if "recalibrate" in due:
             jobs.append(refit)
         named = rule.actions if rule and id(alert) in resolved else due
         calls += alert_calls(actions, named, alert, now, refit=refit.id if "recalibrate" in due else None)
-    return noted, (*jobs, *told_together(calls, actions))
+    return noted, (*jobs, *merge_calls(calls, actions))
 
 
-def shown_last_seen(model: Model, finest: Sequence[LastSeen]) -> tuple[LastSeen, ...]:
+def last_seen_of_slices(model: Model, finest: Sequence[LastSeen]) -> tuple[LastSeen, ...]:
     """Newest times of every shown slice from those of the finest."""
     newest: dict[Slice, LastSeen] = {}
     for seen in finest:

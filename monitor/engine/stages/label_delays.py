@@ -25,7 +25,7 @@ import numpy as np
 from monitor.config.settings import Model
 from monitor.model import Evidence, GroupSpans, LabelDelays
 from monitor.model.durations import format_duration
-from monitor.model.wording import later_labels, over_buckets, told_delays
+from monitor.model.wording import describe_bucket_spans, describe_delays, describe_later_labels
 from monitor.statistics.drift.label_delay import LEAST_OF_EACH, compare_delays
 from monitor.store.connection import transaction, utc_day
 from monitor.store.label_delays import DelayedSamples, load_delayed, store_label_delays
@@ -45,13 +45,13 @@ def watch_delays(store: ModelStore, now: datetime, known: LabelDelays | None) ->
         and utc_day(known.checked_at) == utc_day(now)
     ):
         return known
-    found = compared(store.model, load_delayed(store, now, COMPARED), now)
+    found = find_dependence(store.model, load_delayed(store, now, COMPARED), now)
     with transaction(store.connection):
-        store_label_delays(store.connection, found, told_delays(found, store.model.task))
+        store_label_delays(store.connection, found, describe_delays(found, store.model.task))
     return found
 
 
-def compared(model: Model, held: DelayedSamples | None, now: datetime) -> LabelDelays:
+def find_dependence(model: Model, held: DelayedSamples | None, now: datetime) -> LabelDelays:
     """The answer from the samples of a store; ``depends`` is None where they do not allow one, and says why."""
     answer = LabelDelays(model.name, now, model.label_maturity, depends=None)
     horizon = format_duration(model.label_horizon)
@@ -90,12 +90,12 @@ def _strata(held: DelayedSamples) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return np.asarray(stream * (len(stream) + 1) + rank // _BLOCK, dtype=np.int64)
 
 
-def with_caveat(
+def add_caveat(
     evidence: Iterable[Evidence], model: Model, delays: LabelDelays | None, spans: GroupSpans | None = None
 ) -> tuple[Evidence, ...]:
     """The evidence, with why its budget is not guaranteed: while label delay depends on the outcome, and while many rows
     lie in groups that span buckets."""
-    reasons = [later_labels(delays, model.task)] if delays and delays.depends else []
+    reasons = [describe_later_labels(delays, model.task)] if delays and delays.depends else []
     if spans is not None and spans.straddling.many_over_buckets:
-        reasons.append(over_buckets(spans.straddling, spans.bucket))
+        reasons.append(describe_bucket_spans(spans.straddling, spans.bucket))
     return tuple(replace(one, caveat=" and ".join(reasons)) for one in evidence)

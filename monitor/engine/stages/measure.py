@@ -18,7 +18,7 @@ from monitor.model import (
     Rule,
     Slice,
 )
-from monitor.rules.conditions import applies
+from monitor.rules.conditions import is_covered
 from monitor.statistics.calibration.disparity import Comparison, assess_disparities, compare_with_rest
 from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.calibration.reliability import list_bars, reliability
@@ -105,7 +105,7 @@ def _disparities(
     model: Model, rule: DisparityRule, start: datetime, end: datetime, held: WindowCells, compared: Comparison
 ) -> list[Disparity]:
     needed = max(rule.min_samples, model.min_samples)
-    covered = np.array([applies(rule, slice_) for slice_ in held.slices])
+    covered = np.array([is_covered(rule, slice_) for slice_ in held.slices])
     enough = np.minimum(compared.samples, compared.rest_samples) >= needed
     verdict = assess_disparities(compared, covered & enough, level=rule.level, above=rule.above)
     known = np.isfinite(verdict.lower)

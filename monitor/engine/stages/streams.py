@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from monitor.config.settings import Model
 from monitor.model import OTHER, DriftRule, Slice
-from monitor.rules.conditions import applies
+from monitor.rules.conditions import is_covered
 from monitor.statistics.drift.budget import MOST_THRESHOLD, slice_threshold
 from monitor.store.cells import list_measured_slices
 from monitor.store.evidence import streams as held
@@ -76,12 +76,12 @@ def streams_of(
         if stream.version in retired or stream.version not in placed or stream.version == OTHER:
             return True
         return not (
-            _covers(rule, model, stream.slice) and store.registry.has_place(stream.slice) and ranks.allow(stream)
+            _covers(rule, model, stream.slice) and store.registry.has_place(stream.slice) and ranks.has_share(stream)
         )
 
     closed = [(open_.pop(key), start) for key in [key for key, stream in open_.items() if is_over(stream)]]
     for stream in open_.values():
-        ranks.taken(stream.slice).add(stream.rank)
+        ranks.used_ranks(stream.slice).add(stream.rank)
     refused = []
     for version, slice_ in _seen(rule, traffic, members):
         known = open_.get((version, slice_))
@@ -94,11 +94,11 @@ def streams_of(
             continue
         if known is not None:
             closed.append((known, since))
-            ranks.free(known)
+            ranks.free_rank(known)
             del open_[version, slice_]
-        stream = Stream(version, calibrator, slice_, ranks.lowest(slice_), since)
-        if ranks.allow(stream):
-            ranks.taken(slice_).add(stream.rank)
+        stream = Stream(version, calibrator, slice_, ranks.lowest_free(slice_), since)
+        if ranks.has_share(stream):
+            ranks.used_ranks(slice_).add(stream.rank)
             open_[version, slice_] = stream
         else:
             refused.append(version)
@@ -108,7 +108,7 @@ def streams_of(
     )
     return Streams(
         tuple(sorted(open_.values(), key=lambda s: (s.version, s.slice.order, s.slice.labels))), tuple(closed), over,
-        tuple(dict.fromkeys([*(stream.version for stream, _ in closed if not ranks.allow(stream)), *refused])),
+        tuple(dict.fromkeys([*(stream.version for stream, _ in closed if not ranks.has_share(stream)), *refused])),
         not ranks.has_room(),
     )  # fmt: skip
 
@@ -167,33 +167,33 @@ class _Ranks:
     used: dict[int, set[int]] = field(default_factory=dict)
     next: dict[int, int] = field(default_factory=dict)
 
-    def taken(self, slice_: Slice) -> set[int]:
+    def used_ranks(self, slice_: Slice) -> set[int]:
         return self.used.setdefault(min(slice_.order, 2), set())
 
-    def lowest(self, slice_: Slice) -> int:
+    def lowest_free(self, slice_: Slice) -> int:
         """The lowest rank that is free."""
-        kind, taken = min(slice_.order, 2), self.taken(slice_)
+        kind, taken = min(slice_.order, 2), self.used_ranks(slice_)
         rank = self.next.get(kind, 1)
         while rank in taken:
             rank += 1
         self.next[kind] = rank
         return rank
 
-    def free(self, stream: Stream) -> None:
+    def free_rank(self, stream: Stream) -> None:
         """The rank of a stream that closes."""
         kind = min(stream.slice.order, 2)
-        self.taken(stream.slice).discard(stream.rank)
+        self.used_ranks(stream.slice).discard(stream.rank)
         self.next[kind] = min(self.next.get(kind, 1), stream.rank)
 
-    def allow(self, stream: Stream) -> bool:
+    def has_share(self, stream: Stream) -> bool:
         """Whether the share of a version of the whole is large enough to be compared with."""
-        return bool(stream.slice.order) or self._allow(stream.rank)
+        return bool(stream.slice.order) or self._is_large_enough(stream.rank)
 
     def has_room(self) -> bool:
         """Whether one more version would be judged."""
-        return self._allow(self.lowest(Slice()))
+        return self._is_large_enough(self.lowest_free(Slice()))
 
-    def _allow(self, rank: int) -> bool:
+    def _is_large_enough(self, rank: int) -> bool:
         budget = self.rule.false_alarms_per_year
         return slice_threshold(budget, 0, rank, _covered(self.rule, self.model)) < MOST_THRESHOLD
 
@@ -201,13 +201,13 @@ class _Ranks:
 def _seen(rule: DriftRule, traffic: Traffic, members: Members) -> list[tuple[str, Slice]]:
     """Versions and slices of the traffic that the rule covers: the coarse ones first, then as they appeared."""
     found = {pair: min(traffic.first[group] for group in inside) for pair, inside in members.items()
-             if applies(rule, pair[1])}  # fmt: skip
+             if is_covered(rule, pair[1])}  # fmt: skip
     return sorted(found, key=lambda pair: (pair[1].order, found[pair], pair[1].labels, pair[0]))
 
 
 def _covers(rule: DriftRule, model: Model, slice_: Slice) -> bool:
     """Whether the rule and the configuration, as they are now, still show the slice."""
-    return applies(rule, slice_) and slice_.order <= model.max_order and slice_.as_dict().keys() <= set(model.slices)
+    return is_covered(rule, slice_) and slice_.order <= model.max_order and slice_.as_dict().keys() <= set(model.slices)
 
 
 def _retired(numbers: dict[tuple[str, str], int], live: set[str]) -> set[str]:

@@ -10,8 +10,8 @@ from time import perf_counter
 from types import FrameType
 from typing import IO
 
-from monitor.config.secrets import SecretError, is_reference, masked, reveal
-from monitor.jobs.actions.delivery import OUTPUT_KEPT, Delivered, Delivery
+from monitor.config.secrets import SecretError, is_reference, mask_secrets, reveal_secret
+from monitor.jobs.actions.delivery import OUTPUT_KEPT, Delivery, DeliveryResult
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 GRACE = 5.0  # seconds between SIGTERM and SIGKILL
@@ -19,7 +19,7 @@ _LOOK_EVERY = 0.05  # seconds
 _put_off: list[int] = []  # depth of places that must not be left halfway, and the signals that came meanwhile
 
 
-def leave(number: int, frame: FrameType | None) -> None:
+def leave_process(number: int, frame: FrameType | None) -> None:
     """For SIGTERM and SIGALRM: leave the process through the clearing away of what it runs; never between a command's
     start and the place that ends it."""
     if _put_off:
@@ -40,14 +40,14 @@ def _not_left() -> Iterator[None]:
         raise SystemExit(128 + late[0])
 
 
-def run_command(delivery: Delivery) -> Delivered:
+def run_command(delivery: Delivery) -> DeliveryResult:
     """Run it to its end or to its timeout. Exit code 0 is success; any other may pass and is tried again."""
     action = delivery.action
     arguments = list(action.command or ())
     try:
-        known = {name: reveal(name, delivery.base) for name in action.secrets}
+        known = {name: reveal_secret(name, delivery.base) for name in action.secrets}
     except SecretError as error:
-        return Delivered(False, f"{error.message} ({error.hint})")
+        return DeliveryResult(False, f"{error.message} ({error.hint})")
     process: subprocess.Popen[bytes] | None = None
     try:
         with _not_left():
@@ -61,7 +61,7 @@ def run_command(delivery: Delivery) -> Delivered:
         raise
     except OSError as error:
         passing = isinstance(error, BlockingIOError | MemoryError)  # no process or memory left
-        return Delivered(False, f"{arguments[0]}: cannot be started: {error.strerror}", may_pass=passing)
+        return DeliveryResult(False, f"{arguments[0]}: cannot be started: {error.strerror}", may_pass=passing)
     try:
         in_time, output = _attend(process, delivery.body, action.timeout.total_seconds())
     finally:  # also when we ourselves are told to stop
@@ -71,13 +71,13 @@ def run_command(delivery: Delivery) -> Delivered:
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
-    text = masked(output.decode("utf-8", "replace"), list(known.values()))
+    text = mask_secrets(output.decode("utf-8", "replace"), list(known.values()))
     if not in_time:
         what = f"{arguments[0]}: killed after {action.timeout.total_seconds():g} s, with its children"
-        return Delivered(False, what, may_pass=True, output=text)
+        return DeliveryResult(False, what, may_pass=True, output=text)
     code = process.returncode
     ended = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
-    return Delivered(code == 0, f"{arguments[0]}: {ended}", may_pass=code != 0, output=text)
+    return DeliveryResult(code == 0, f"{arguments[0]}: {ended}", may_pass=code != 0, output=text)
 
 
 def _environment(delivery: Delivery, known: dict[str, str]) -> dict[str, str]:

@@ -9,50 +9,52 @@ import duckdb
 
 from monitor.charts.client import ChartError, draw_png
 from monitor.jobs.actions.delivery import Delivery
-from monitor.jobs.actions.message import Known
+from monitor.jobs.actions.message import EventContext
 from monitor.model import Job, ReliabilityBin, Slice
 from monitor.model.errors import CalwatchError
-from monitor.model.wording import counted, minute, number, signed
+from monitor.model.wording import minute, number, quantity, signed_number
 from monitor.store.published.queries import Snapshot
 from monitor.store.published.snapshot import SNAPSHOT
 
 DEEDS = 5  # told, the first ones
 
 
-def look(delivery: Delivery, *, draw: bool) -> Known:
+def load_context(delivery: Delivery, *, draw: bool) -> EventContext:
     """What is known of the slice that the delivery is about. A snapshot that cannot be read, or a chart that cannot be
     drawn, is a note in the message: news must not wait for it."""
     if delivery.state_dir is None:
-        return Known(note="no snapshot to look at")
+        return EventContext(note="no snapshot to look at")
     if not (delivery.state_dir / SNAPSHOT).exists():
-        return Known(note="no picture: no reading has been published yet" if draw else "")  # the very first cycle
+        return EventContext(
+            note="no picture: no reading has been published yet" if draw else ""
+        )  # the very first cycle
     about: Mapping[str, Any] = delivery.payload
     try:
         with Snapshot(delivery.state_dir) as snapshot:
             return _known(snapshot, about, draw)
     except CalwatchError as error:
-        return Known(note=f"no picture: {error.message}")
+        return EventContext(note=f"no picture: {error.message}")
     except (duckdb.Error, OSError) as error:
-        return Known(note=f"no picture: {type(error).__name__}: {str(error).splitlines()[0]}")
+        return EventContext(note=f"no picture: {type(error).__name__}: {str(error).splitlines()[0]}")
 
 
-def _known(snapshot: Snapshot, payload: Mapping[str, Any], draw: bool) -> Known:
+def _known(snapshot: Snapshot, payload: Mapping[str, Any], draw: bool) -> EventContext:
     about: Mapping[str, Any] = payload.get("alert") or payload["job"]
     model = payload["model"]
     deeds = _deeds(snapshot, payload)
     reading = snapshot.newest_reading(model, Slice.parse(about["slice"]), about.get("version", ""))
     if reading is None:
-        return Known(note="no picture: the slice has too few labelled samples" if draw else "", deeds=deeds)
+        return EventContext(note="no picture: the slice has too few labelled samples" if draw else "", deeds=deeds)
     interval = f", 95 % interval {number(reading.ece_lower)} to {number(reading.ece_upper)}"
     over = f"over {reading.window} until {minute(reading.window_end)} UTC"
     sure = (
-        f"ECE {number(reading.ece_debiased)} (debiased{interval}), gap {signed(reading.calibration_gap)}, "
-        f"{counted(reading.samples, 'labelled sample')} {over}"
+        f"ECE {number(reading.ece_debiased)} (debiased{interval}), gap {signed_number(reading.calibration_gap)}, "
+        f"{quantity(reading.samples, 'labelled sample')} {over}"
     )
     if not draw:
-        return Known(sure=sure, deeds=deeds)
+        return EventContext(sure=sure, deeds=deeds)
     picture, note = _picture(snapshot.bars_of(model, reading), over)
-    return Known(picture, note, sure, deeds)
+    return EventContext(picture, note, sure, deeds)
 
 
 def _picture(bins: Sequence[ReliabilityBin], shown: str) -> tuple[bytes | None, str]:

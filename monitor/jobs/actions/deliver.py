@@ -2,21 +2,21 @@
 
 from typing import TYPE_CHECKING
 
-from monitor.jobs.actions.delivery import Delivered, Delivery
+from monitor.jobs.actions.delivery import Delivery, DeliveryResult
 
 if TYPE_CHECKING:
-    from monitor.jobs.actions.message import Known, Look
+    from monitor.jobs.actions.message import ContextLoader, EventContext
 
 
-def blind(delivery: Delivery, *, draw: bool) -> "Known":
+def give_no_context(delivery: Delivery, *, draw: bool) -> "EventContext":
     """Where there is no snapshot to look at."""
-    from monitor.jobs.actions.message import Known
+    from monitor.jobs.actions.message import EventContext
 
-    return Known(note="calwatch had no snapshot to look at" if draw else "")
+    return EventContext(note="calwatch had no snapshot to look at" if draw else "")
 
 
-def carry(delivery: Delivery, look: "Look" = blind) -> Delivered:
-    """One attempt, to its end; what goes wrong is returned, not raised. ``look`` is asked where people are told."""
+def deliver_event(delivery: Delivery, load_context: "ContextLoader" = give_no_context) -> DeliveryResult:
+    """One attempt, to its end; what goes wrong is returned, not raised. ``load_context`` is asked where people are told."""
     match delivery.action.kind:
         case "webhook":
             from monitor.jobs.actions.webhook import call_webhook
@@ -29,8 +29,8 @@ def carry(delivery: Delivery, look: "Look" = blind) -> Delivered:
         case "slack":
             from monitor.jobs.actions.slack import call_slack
 
-            return call_slack(delivery, look(delivery, draw=False))
+            return call_slack(delivery, load_context(delivery, draw=False))
         case "email":
             from monitor.jobs.actions.email import send_mail
 
-            return send_mail(delivery, look(delivery, draw=True))
+            return send_mail(delivery, load_context(delivery, draw=True))

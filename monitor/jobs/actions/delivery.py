@@ -31,7 +31,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class DeliveryResult:
     """What came of it. ``may_pass``: whether trying again makes sense; ``wait``: how long the other side asks to."""
 
     done: bool

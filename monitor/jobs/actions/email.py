@@ -11,21 +11,21 @@ from email.utils import format_datetime
 from html import escape
 
 from monitor import __version__
-from monitor.config.secrets import SecretError, masked, reveal
-from monitor.jobs.actions.delivery import Delivered, Delivery
-from monitor.jobs.actions.message import Known, Message, message_of
+from monitor.config.secrets import SecretError, mask_secrets, reveal_secret
+from monitor.jobs.actions.delivery import Delivery, DeliveryResult
+from monitor.jobs.actions.message import EventContext, Message, message_of
 
 PICTURE = "reliability.png"
 
 
-def send_mail(delivery: Delivery, known: Known) -> Delivered:
+def send_mail(delivery: Delivery, known: EventContext) -> DeliveryResult:
     """Hand the mail to the server. Refusals for now (4xx) and broken connections may pass; others do not. What goes wrong
     is returned in words that hold no secret, not raised."""
     action = delivery.action
     try:
-        secrets = {name: reveal(name, delivery.base) for name in action.secrets}
+        secrets = {name: reveal_secret(name, delivery.base) for name in action.secrets}
     except SecretError as error:
-        return Delivered(False, f"{error.message} ({error.hint})")
+        return DeliveryResult(False, f"{error.message} ({error.hint})")
     held = list(secrets.values())
     mail = mail_of(delivery, known)
     try:
@@ -39,7 +39,7 @@ def send_mail(delivery: Delivery, known: Known) -> Delivered:
     except smtplib.SMTPResponseException as error:
         return _refused(action.where, error.smtp_code, error.smtp_error, held)
     except smtplib.SMTPNotSupportedError as error:
-        return Delivered(False, f"{action.where}: {error}; see encryption and user of the action")
+        return DeliveryResult(False, f"{action.where}: {error}; see encryption and user of the action")
     except (
         OSError,
         smtplib.SMTPException,
@@ -47,11 +47,11 @@ def send_mail(delivery: Delivery, known: Known) -> Delivered:
     ) as error:  # unreachable, too slow, TLS, an answer that is not SMTP
         seconds = action.timeout.total_seconds()
         what = f"no answer within {seconds:g} s" if isinstance(error, TimeoutError) else f"{error}"
-        return Delivered(False, masked(f"{action.where}: {what}", held), may_pass=True)
+        return DeliveryResult(False, mask_secrets(f"{action.where}: {what}", held), may_pass=True)
     note = "" if known.picture else f", without the picture: {known.note}"
     if refused:  # the others have it: another attempt would reach them twice
         note += f"; refused for {', '.join(sorted(refused))}"
-    return Delivered(True, f"{action.where}: sent{note}")
+    return DeliveryResult(True, f"{action.where}: sent{note}")
 
 
 def _connected(delivery: Delivery) -> smtplib.SMTP:
@@ -73,12 +73,12 @@ def _connected(delivery: Delivery) -> smtplib.SMTP:
     return server
 
 
-def _refused(where: str, code: int, text: bytes | str, secrets: list[str]) -> Delivered:
+def _refused(where: str, code: int, text: bytes | str, secrets: list[str]) -> DeliveryResult:
     said = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    return Delivered(False, masked(f"{where}: {code} {said}", secrets), may_pass=not 500 <= code < 600)
+    return DeliveryResult(False, mask_secrets(f"{where}: {code} {said}", secrets), may_pass=not 500 <= code < 600)
 
 
-def mail_of(delivery: Delivery, known: Known) -> EmailMessage:
+def mail_of(delivery: Delivery, known: EventContext) -> EmailMessage:
     """The mail. Its Message-ID is the same for every attempt; an alert's end is threaded with its beginning."""
     action, message = delivery.action, message_of(delivery, known)
     domain = (action.sender or "").rpartition("@")[2]
@@ -107,7 +107,7 @@ def _line(text: str) -> str:
     return line if len(line) <= 200 else f"{line[:199]}…"
 
 
-def _plain(message: Message, known: Known) -> str:
+def _plain(message: Message, known: EventContext) -> str:
     lines = [message.title, "", *(f"{heading}: {text}" for heading, text in message.facts)]
     if message.link is not None:
         lines += ["", message.link]
@@ -116,7 +116,7 @@ def _plain(message: Message, known: Known) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _html(message: Message, known: Known, cid: str) -> str:
+def _html(message: Message, known: EventContext, cid: str) -> str:
     """Tables and inline styles: mail programs know little else."""
     cell = "padding:4px 12px 4px 0;vertical-align:top"
     rows = "".join(

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from monitor.jobs.actions.delivery import Delivery
 from monitor.model.reasons import ABSENCES, CHOSEN, VERDICTS, Reason
-from monitor.model.wording import counted, first_few, moment
+from monitor.model.wording import first_few, moment, quantity
 from monitor.model.words import restore_reason, tell_change, tell_reason
 
 ALSO = 12  # slices that a message names beside its own
@@ -17,7 +17,7 @@ UNDONE = "nothing by itself: its rule asks for no refit"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class EventContext:
     """What the published snapshot adds to an event. ``note`` says what the picture shows, or why there is none."""
 
     picture: bytes | None = None  # PNG
@@ -26,10 +26,10 @@ class Known:
     deeds: tuple[str, ...] = ()  # what calwatch did about it since it fired
 
 
-class Look(Protocol):
+class ContextLoader(Protocol):
     """Looks at the snapshot; ``draw``: whether a picture is wanted."""
 
-    def __call__(self, delivery: Delivery, *, draw: bool) -> Known: ...  # pragma: no cover
+    def __call__(self, delivery: Delivery, *, draw: bool) -> EventContext: ...  # pragma: no cover
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +49,21 @@ _COLOURS: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def message_of(delivery: Delivery, known: Known) -> Message:
+def message_of(delivery: Delivery, known: EventContext) -> Message:
     """The event of a payload, told. Names in it are as the sources wrote them: whoever formats it escapes them."""
     payload: Mapping[str, Any] = delivery.payload
     event = str(payload["event"])
-    tell: Callable[[Mapping[str, Any], Known], tuple[str, list[tuple[str, str]], str]]
+    tell: Callable[[Mapping[str, Any], EventContext], tuple[str, list[tuple[str, str]], str]]
     tell = _alert if event.startswith("alert.") else _job
     title, facts, thread = tell(payload, known)
     return Message(title, tuple(facts), _COLOURS[event], _link(delivery.external_url, payload), thread)
 
 
-def _alert(payload: Mapping[str, Any], known: Known) -> tuple[str, list[tuple[str, str]], str]:
+def _alert(payload: Mapping[str, Any], known: EventContext) -> tuple[str, list[tuple[str, str]], str]:
     alert: Mapping[str, Any] = payload["alert"]
     fires = alert["state"] == "firing"
     also: Sequence[str] = payload.get("also", ())
-    wider = f" and {counted(len(also), 'more slice')}" if also else ""
+    wider = f" and {quantity(len(also), 'more slice')}" if also else ""
     title = (
         f"[{alert['severity'] if fires else 'resolved'}] {payload['model']} {alert['slice']}{wider}: {alert['rule']} "
     )
@@ -121,7 +121,7 @@ def _reasons(job: Mapping[str, Any]) -> list[Reason]:
     return [restore_reason(*each) for each in zip(codes, facts, texts, strict=True)]
 
 
-def _job(payload: Mapping[str, Any], known: Known) -> tuple[str, list[tuple[str, str]], str]:
+def _job(payload: Mapping[str, Any], known: EventContext) -> tuple[str, list[tuple[str, str]], str]:
     job: Mapping[str, Any] = payload["job"]
     state = "rolled back" if payload["event"] == "job.rolled_back" else job["state"]
     kind = "refit" if job["kind"] == "recalibrate" else job["kind"]

@@ -32,7 +32,7 @@ def alert_calls(
     ]  # fmt: skip
 
 
-def told_together(calls: Sequence[Job], actions: Sequence[Action]) -> list[Job]:
+def merge_calls(calls: Sequence[Job], actions: Sequence[Action]) -> list[Job]:
     """The same calls with one message for all slices that one rule fires on, or is over on, in one cycle.
 
     A drift of the whole fires on all its slices: twelve messages say no more than one. It speaks of the widest slice (first
@@ -73,7 +73,7 @@ def job_calls(actions: Sequence[Action], job: Job, now: datetime) -> list[Job]:
     ]  # fmt: skip
 
 
-def told_of(job: Job) -> frozenset[tuple[object, ...]]:
+def subjects_of(job: Job) -> frozenset[tuple[object, ...]]:
     """The alerts that a job which calls an action speaks of: firing and resolved of one alert have theirs in common."""
     about = (job.payload or {}).get("alert")
     if job.payload is None or not isinstance(about, dict):

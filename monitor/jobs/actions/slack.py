@@ -4,15 +4,15 @@ Slack's newer blocks only Slack does."""
 import json
 import re
 
-from monitor.jobs.actions.delivery import Delivered, Delivery
-from monitor.jobs.actions.message import Known, Message, message_of
+from monitor.jobs.actions.delivery import Delivery, DeliveryResult
+from monitor.jobs.actions.message import EventContext, Message, message_of
 from monitor.jobs.actions.webhook import call_webhook
 
 _LONGEST = 2500  # characters of one text; Slack cuts at 3,000 or refuses
 _FORMAT = re.compile(r"[*`~]|\](?=\()|(?<![^\W_])_|_(?![^\W_])")  # an underscore inside a word formats nothing
 
 
-def call_slack(delivery: Delivery, known: Known) -> Delivered:
+def call_slack(delivery: Delivery, known: EventContext) -> DeliveryResult:
     """POST the message, as webhooks are called: same timeout, same answers that are worth another attempt."""
     return call_webhook(
         delivery, json.dumps(slack_body(message_of(delivery, known), delivery), ensure_ascii=False).encode()
@@ -22,18 +22,18 @@ def call_slack(delivery: Delivery, known: Known) -> Delivered:
 def slack_body(message: Message, delivery: Delivery) -> dict[str, object]:
     """The JSON object that is sent. What sources named can neither mention people nor make links."""
     attachment: dict[str, object] = {
-        "fallback": plain(message.title), "color": message.colour, "title": plain(message.title),
+        "fallback": plain_text(message.title), "color": message.colour, "title": plain_text(message.title),
         "fields": [
-            {"title": heading, "value": plain(text), "short": False} for heading, text in message.facts
+            {"title": heading, "value": plain_text(text), "short": False} for heading, text in message.facts
         ],
         "footer": "calwatch", "ts": int(delivery.at.timestamp()),
     }  # fmt: skip
     if message.link is not None:
         attachment["title_link"] = message.link
-    return {"text": plain(message.title), "attachments": [attachment]}
+    return {"text": plain_text(message.title), "attachments": [attachment]}
 
 
-def plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """Text that shows as it is: no mention (@…, <!…>), no link, no emphasis."""
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]}…"

@@ -13,8 +13,8 @@ from typing import IO
 
 from monitor import __version__
 from monitor.config.actions import check_url
-from monitor.config.secrets import SecretError, masked, reveal
-from monitor.jobs.actions.delivery import Delivered, Delivery
+from monitor.config.secrets import SecretError, mask_secrets, reveal_secret
+from monitor.jobs.actions.delivery import Delivery, DeliveryResult
 
 ANSWER_KEPT = 2048  # bytes, the first ones
 _TRY_AGAIN = (408, 425, 429)  # beside every 5xx
@@ -26,17 +26,17 @@ def signature(secret: str, timestamp: int, body: bytes) -> str:
     return f"t={timestamp},v1={digest}"
 
 
-def call_webhook(delivery: Delivery, body: bytes | None = None) -> Delivered:
+def call_webhook(delivery: Delivery, body: bytes | None = None) -> DeliveryResult:
     """POST ``body``, by default the payload. Errors are returned in words that hold no secret, not raised."""
     action = delivery.action
     try:
-        known = {name: reveal(name, delivery.base) for name in action.secrets}
+        known = {name: reveal_secret(name, delivery.base) for name in action.secrets}
         url = known.get(action.url or "", action.url or "")
         check_url(url)
     except SecretError as error:
-        return Delivered(False, f"{error.message} ({error.hint})")
+        return DeliveryResult(False, f"{error.message} ({error.hint})")
     except ValueError as error:
-        return Delivered(False, f"{action.url}: {error}")
+        return DeliveryResult(False, f"{action.url}: {error}")
     secrets = list(known.values())
     body = delivery.body if body is None else body
     headers = {
@@ -49,27 +49,27 @@ def call_webhook(delivery: Delivery, body: bytes | None = None) -> Delivered:
     seconds = action.timeout.total_seconds()
     try:
         with _open(request, seconds) as answer:
-            return Delivered(
-                True, f"{action.where}: {answer.status}", output=masked(_beginning(answer, seconds), secrets)
+            return DeliveryResult(
+                True, f"{action.where}: {answer.status}", output=mask_secrets(_beginning(answer, seconds), secrets)
             )
     except urllib.error.HTTPError as error:
         with error:
-            return _refused(action.where, error, masked(_beginning(error, seconds), secrets))
+            return _refused(action.where, error, mask_secrets(_beginning(error, seconds), secrets))
     except (OSError, HTTPException, ValueError) as error:  # unreachable, too slow, TLS, an answer that is not HTTP
         cause = getattr(error, "reason", None) or error
         what = f"no answer within {seconds:g} s" if isinstance(cause, TimeoutError) else f"{cause}"
-        return Delivered(False, masked(f"{action.where}: {what}", secrets), may_pass=True)
+        return DeliveryResult(False, mask_secrets(f"{action.where}: {what}", secrets), may_pass=True)
 
 
-def _refused(where: str, error: urllib.error.HTTPError, answer: str) -> Delivered:
+def _refused(where: str, error: urllib.error.HTTPError, answer: str) -> DeliveryResult:
     if 300 <= error.code < 400:
-        return Delivered(
+        return DeliveryResult(
             False, f"{where}: {error.code}, a redirect, which is not followed: name the final URL", output=answer
         )
     may_pass = error.code >= 500 or error.code in _TRY_AGAIN
     text = (error.headers.get("Retry-After") or "").strip() if error.headers else ""
     wait = timedelta(seconds=min(int(text), 86_400)) if text.isdecimal() and len(text) < 8 else None
-    return Delivered(False, f"{where}: {error.code} {error.reason}", may_pass=may_pass, wait=wait, output=answer)
+    return DeliveryResult(False, f"{where}: {error.code} {error.reason}", may_pass=may_pass, wait=wait, output=answer)
 
 
 def _beginning(answer: "HTTPResponse | urllib.error.HTTPError", seconds: float) -> str:

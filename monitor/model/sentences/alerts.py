@@ -6,27 +6,27 @@ from typing import Any
 
 from monitor.model.reasons import Code
 from monitor.model.wording import (
-    counted,
+    duration_of,
     frequency,
-    lasted,
+    minute_of,
+    moment_of,
+    multiple,
     number,
-    rounded,
-    signed,
-    times,
-    told_duration,
-    told_minute,
-    told_moment,
+    quantity,
+    rough_duration,
+    short_number,
+    signed_number,
 )
 
 
 def _lasted(seconds: float) -> str:
-    return lasted(timedelta(seconds=seconds))
+    return rough_duration(timedelta(seconds=seconds))
 
 
 def _apart(value: float, bound: float) -> str:
     """The value with as many digits as tell it from the bound: never "0.05 is above 0.05"."""
-    if value == bound or rounded(value) != rounded(bound):
-        return rounded(value)
+    if value == bound or short_number(value) != short_number(bound):
+        return short_number(value)
     return next((t for d in range(1, 17) if (t := number(value, d)) != number(bound, d)), repr(value))
 
 
@@ -34,13 +34,14 @@ def _threshold(
     metric: str, value: float, bound: float, clears: bool, window: str, samples: int | None, **_: object
 ) -> str:
     word = "above" if value > bound else "below" if value < bound else "at"
-    text = f"{metric} {_apart(value, bound)} is {word} {rounded(bound)}{', where it clears,' if clears else ''} over {window}"
-    return text if samples is None else f"{text} ({counted(samples)})"
+    where = ", where it clears," if clears else ""
+    text = f"{metric} {_apart(value, bound)} is {word} {short_number(bound)}{where} over {window}"
+    return text if samples is None else f"{text} ({quantity(samples)})"
 
 
 def _threshold_unknown(metric: str, window: str, samples: int, needed: int | None, **_: object) -> str:
     lacks = "" if needed is None else f", {needed:,} needed"
-    return f"{metric} is unknown over {window} ({counted(samples)}{lacks})"
+    return f"{metric} is unknown over {window} ({quantity(samples)}{lacks})"
 
 
 def _compared(measure: str) -> str:
@@ -51,18 +52,18 @@ def _disparity_unknown(
     measure: str, window: str, samples: int, rest_samples: int, needed: int | None, **_: object
 ) -> str:
     lacks = "" if needed is None else f"; {needed:,} needed in both"
-    counts = f"({counted(samples)}, rest {rest_samples:,}{lacks})"
+    counts = f"({quantity(samples)}, rest {rest_samples:,}{lacks})"
     return f"{_compared(measure)} against the rest of the model is unknown over {window} {counts}"
 
 
 def _disparity(
     measure: str, own: float, rest: float, window: str, samples: int, rest_samples: int, **found: Any
 ) -> str:
-    form, difference = signed if measure == "gap" else number, found["difference"]
+    form, difference = signed_number if measure == "gap" else number, found["difference"]
     return (
         f"{_compared(measure)} {form(own)} against {form(rest)} in the rest of the model: "
         f"{'worse' if difference > 0 else 'better'} by {abs(difference):.3f}"
-        f"{_certainty(**found)} over {window} ({counted(samples)}, rest {rest_samples:,})"
+        f"{_certainty(**found)} over {window} ({quantity(samples)}, rest {rest_samples:,})"
     )
 
 
@@ -70,8 +71,8 @@ def _certainty(
     difference: float, least: float, level: float, slices: int, lower: float, lower_alone: float, is_kept: bool, **_: object
 ) -> str:  # fmt: skip
     """How surely a slice is worse, in parentheses; nothing for one that is better."""
-    allowed = f", {rounded(least)} is allowed" if least else ""
-    together = counted(slices, "slice")
+    allowed = f", {short_number(least)} is allowed" if least else ""
+    together = quantity(slices, "slice")
     if is_kept:
         bound = _apart(lower_alone, least)
         return f" (still at least {bound} with {_share(1 - 2 * level)} confidence for this slice alone{allowed})"
@@ -93,47 +94,49 @@ def _drifted(
     slice: str, direction: str, began: str, newest_at: str | None, samples: int, **_: object  # noqa: A002
 ) -> str:  # fmt: skip
     how = f"are {direction}" if direction else "have drifted"
-    counts = counted(samples, "labelled sample")
-    counts = f"{counts} since" if newest_at is None else f"newest alarm {told_minute(newest_at)} UTC, on {counts}"
-    return f"Scores of {'all traffic' if slice == 'all' else slice} {how} since about {told_moment(began)} ({counts})."
+    counts = quantity(samples, "labelled sample")
+    counts = f"{counts} since" if newest_at is None else f"newest alarm {minute_of(newest_at)} UTC, on {counts}"
+    return f"Scores of {'all traffic' if slice == 'all' else slice} {how} since about {moment_of(began)} ({counts})."
 
 
 def _alarmed(ratio: float, reference: str, per_year: float, caveat: str, **_: object) -> str:
     sound = "a model that stays as it was deployed" if reference == "deployment" else "a calibrated model"
     doubt = f", which is not guaranteed while {caveat}" if caveat else ""
     return (
-        f"The evidence reached {times(ratio)} what raises an alarm; {sound} raises such an alarm at most "
+        f"The evidence reached {multiple(ratio)} what raises an alarm; {sound} raises such an alarm at most "
         f"{frequency(per_year)} over all its slices{doubt}."
     )
 
 
 def _under(calibrator: str, opened: str) -> str:
-    return f"{f'calibrator {calibrator}' if calibrator else 'scores as they come'} since {told_moment(opened)}"
+    return f"{f'calibrator {calibrator}' if calibrator else 'scores as they come'} since {moment_of(opened)}"
 
 
 def _drift_none(ratio: float, calibrator: str, opened: str, **_: object) -> str:
-    return f"drift evidence is {rounded(ratio)} of what raises an alarm, {_under(calibrator, opened)}"
+    return f"drift evidence is {short_number(ratio)} of what raises an alarm, {_under(calibrator, opened)}"
 
 
 def _drift_not_judged(lacking: int, calibrator: str, opened: str, **_: object) -> str:
-    missing = counted(lacking, "labelled sample")
+    missing = quantity(lacking, "labelled sample")
     return f"drift is not judged yet: its reference lacks {missing}, {_under(calibrator, opened)}"
 
 
 def _absent(absent: str, silent: float, last: str, patience: float, **_: object) -> str:
-    return f"no {absent} for {_lasted(silent)} (last at {told_moment(last)}), longer than {told_duration(patience)}"
+    return f"no {absent} for {_lasted(silent)} (last at {moment_of(last)}), longer than {duration_of(patience)}"
 
 
 def _present(absent: str, silent: float, last: str, patience: float, **_: object) -> str:
-    return f"newest {absent} are {_lasted(silent)} old (last at {told_moment(last)}), not older than {told_duration(patience)}"
+    return (
+        f"newest {absent} are {_lasted(silent)} old (last at {moment_of(last)}), not older than {duration_of(patience)}"
+    )
 
 
 def _never_seen(absent: str, patience: float, **_: object) -> str:
-    return f"no {absent} were ever seen, in longer than {told_duration(patience)}"
+    return f"no {absent} were ever seen, in longer than {duration_of(patience)}"
 
 
 def _not_seen_yet(absent: str, waiting_since: str, **_: object) -> str:
-    return f"no {absent} were seen yet, waiting since {told_moment(waiting_since)}"
+    return f"no {absent} were seen yet, waiting since {moment_of(waiting_since)}"
 
 
 OF_ALERTS: dict[Code, Callable[..., str]] = {
@@ -143,7 +146,7 @@ OF_ALERTS: dict[Code, Callable[..., str]] = {
     Code.DISPARITY_UNKNOWN: _disparity_unknown,
     Code.DRIFT: _drift,
     Code.DRIFT_NONE: _drift_none,
-    Code.DRIFT_OVER: lambda alarm_at, **_: f"no further drift alarm since {told_moment(alarm_at)}",
+    Code.DRIFT_OVER: lambda alarm_at, **_: f"no further drift alarm since {moment_of(alarm_at)}",
     Code.DRIFT_NOT_JUDGED: _drift_not_judged,
     Code.ABSENT: _absent,
     Code.NEVER_SEEN: _never_seen,

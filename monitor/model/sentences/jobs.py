@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from monitor.model.reasons import Code
-from monitor.model.wording import amount, exact_percent, first_few, told_duration, told_minute
+from monitor.model.wording import amount, duration_of, exact_percent, first_few, minute_of
 
 
 def _samples_since(start: str, is_onset: bool) -> str:
-    return f"samples since {told_minute(start)} UTC{' (estimated onset)' if is_onset else ''}"
+    return f"samples since {minute_of(start)} UTC{' (estimated onset)' if is_onset else ''}"
 
 
 def _samples_chosen(kept: int, usable: int, logits: int | None, by: str) -> str:
@@ -23,8 +23,8 @@ def _left_to_refits(left: int, samples: int, slices: Sequence[str], count: int) 
 
 def _as_counted(samples: int, start: str, end: str, bucket: float) -> str:
     return (
-        f"selected and fitted on all {samples:,} samples from {told_minute(start)} to {told_minute(end)} UTC, as counted per "
-        f"{told_duration(bucket)} and score"
+        f"selected and fitted on all {samples:,} samples from {minute_of(start)} to {minute_of(end)} UTC, as counted per "
+        f"{duration_of(bucket)} and score"
     )
 
 
@@ -150,14 +150,14 @@ def _failed(problem: str, attempt: int | None = None, attempts: int | None = Non
 
 
 def _tried_again(problem: str, attempt: int, attempts: int, pause: float) -> str:
-    return f"attempt {attempt} of {attempts}: {problem}; tried again in about {told_duration(pause)}"
+    return f"attempt {attempt} of {attempts}: {problem}; tried again in about {duration_of(pause)}"
 
 
 _INTERRUPTED = "interrupted: calwatch ended, or lost its disk, meanwhile"
 
 
 def _interrupted(times: int, pause: float | None) -> str:
-    when = "at once" if pause is None else f"in about {told_duration(pause)}"
+    when = "at once" if pause is None else f"in about {duration_of(pause)}"
     return f"{_INTERRUPTED}{'' if times == 1 else f', {times} times'}; tried again {when}, which uses up no attempt"
 
 

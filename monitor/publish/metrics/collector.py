@@ -20,9 +20,9 @@ from monitor.model import (
     Slice,
     ThresholdInUse,
 )
+from monitor.publish.metrics.capping import Row, SliceRows, cap_series
 from monitor.publish.metrics.catalogue import HELP, ON_READINGS
 from monitor.publish.metrics.exposition import LabelSet, SnapshotFamily
-from monitor.publish.metrics.sharing import Row, SliceRows, share_out
 from monitor.statistics.thresholds.policies import parse_policy
 
 Sliced = Reading | Alert | Evidence | CalibratorInUse | ThresholdInUse
@@ -48,7 +48,7 @@ class MetricsCollector:
         self._families = self._rendered(None)
         registry.register(self)
 
-    def swap(self, published: Published | None) -> None:
+    def swap_snapshot(self, published: Published | None) -> None:
         """Show another snapshot; None when there is none. Scrapes see the old or the new one, never a mixture."""
         self._families = self._rendered(published)
 
@@ -60,7 +60,7 @@ class MetricsCollector:
 
         def add(rows: Iterable[Row]) -> None:
             for name, labels, value in rows:
-                families[name].add(labels, value)
+                families[name].add_series(labels, value)
 
         models = published.models if published else ()
         add([("calwatch_build_info", LabelSet({"version": self._version}), 1.0)])
@@ -69,14 +69,14 @@ class MetricsCollector:
             add([("calwatch_played", LabelSet({}), float(published.played))])
         for model in models:
             add(_model_rows(model))
-        shared = share_out(list(_slice_rows(models)), self.max_series)
+        shared = cap_series(list(_slice_rows(models)), self.max_series)
         add(shared.rows)
         add([("calwatch_series_capped", LabelSet({}), float(shared.capped))])
         if published:
             add([("calwatch_series_beyond_limit", LabelSet({}), float(shared.beyond))])
         filled = tuple(family for family in families.values() if family.samples)
         for family in filled:
-            family.finish()
+            family.render_text()
         return filled
 
 

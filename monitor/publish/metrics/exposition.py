@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
-from monitor.model.wording import visible
+from monitor.model.wording import make_visible
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -39,7 +39,7 @@ def _bounded(value: str) -> str:
         value = f"{value[: _LONGEST - 9]}…{digest}"
     if value.isprintable():
         return value
-    return "".join(each if each.isprintable() or each in _READABLE else visible(each) for each in value)
+    return "".join(each if each.isprintable() or each in _READABLE else make_visible(each) for each in value)
 
 
 class LabelSet:
@@ -65,12 +65,12 @@ class SnapshotFamily(GaugeMetricFamily):
         self._lines = [f"# HELP {name} {explanation}\n# TYPE {name} gauge\n"]
         self.text = b""
 
-    def add(self, labels: LabelSet, value: float) -> None:
+    def add_series(self, labels: LabelSet, value: float) -> None:
         self.samples.append(Sample(self.name, labels.values, value))
         number = floatToGoString(value)  # type: ignore[no-untyped-call]  # the library ships it without types
         self._lines.append(f"{self.name}{labels.text} {number}\n")
 
-    def finish(self) -> None:
+    def render_text(self) -> None:
         """Render ``text``; called once, after the last series."""
         self.text = "".join(self._lines).encode()
         self._lines = []

@@ -1,6 +1,6 @@
 """What happens, counted and timed as it happens: the counters and histograms of Prometheus."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Literal
@@ -19,6 +19,60 @@ JOB_OUTCOMES = {  # by kind; further ones appear when they occur: cancelled, int
 _CYCLE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _JOB_BUCKETS = (0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
+# name → labels, HELP text
+COUNTERS: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "pulled_samples": (
+        ("model", "source"),
+        "Rows read from a source, bad ones and repeats included. Flat for long = nothing arrives: look at the source.",
+    ),
+    "quarantined_samples": (
+        ("model", "reason"),
+        "Rows set aside because they cannot be taken, by reason. Rising = the producer writes something wrong; the "
+        "rows are in the table quarantine of metrics.duckdb.",
+    ),
+    "corrected_samples": (
+        ("model",),
+        "Rows that replaced an earlier row of the same prediction, such as a changed label.",
+    ),
+    "changed_predictions": (
+        ("model",),
+        "Of the rows that replaced an earlier one, those with another score, slice or version. Rising = files give "
+        "different predictions one sample_id, and each takes the place of the one before: calwatch status names them.",
+    ),
+    "clipped_scores": (
+        ("model",),
+        "Scores up to 0.00001 outside [0, 1], as rounding of a softmax gives them: taken as 0 or 1.",
+    ),
+    "ambiguous_times": (
+        ("model",),
+        "Times in the doubled hour of autumn that nothing told apart, taken as the later one. Write times with an offset.",
+    ),
+    "source_problems": (
+        ("model", "source", "reason"),
+        "Times a source, or one file of it, could not be read or makes no sense as a whole, or says what it should not, by "
+        "reason. Nothing is lost: the next cycle tries again what was not taken. The log names the file.",
+    ),
+    "cycle_failures": (
+        ("model",),
+        "Cycles that failed for a model; the other models go on. Rising = its numbers are old: read the log. "
+        'model="all": metrics.duckdb could not be replaced.',
+    ),
+    "rule_evaluation_failures": (
+        ("model", "rule"),
+        "Evaluations of a rule that failed. Rising = the rule watches nothing: read the log, mend the rule.",
+    ),
+    "jobs": (
+        ("model", "kind", "outcome"),
+        "Attempts of refits, rollbacks and actions that ended, by outcome. rejected = the gate said no, with its "
+        "reasons on the page; retried, interrupted, outdated = queued again.",
+    ),
+    "scheduler_events": (
+        ("kind",),
+        "Runs of the scheduler that went wrong: missed (started too late), failed, overlapped (the one before "
+        "still ran). overlapped rising = a cycle takes longer than its interval.",
+    ),
+}
+
 
 class Instruments:
     """All counters and histograms of one process, on the registry given, never on the global one. Thread-safe.
@@ -28,71 +82,10 @@ class Instruments:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"calwatch_{name}", text, labels, registry=None)
-
-        self._pulled = counter(
-            "pulled_samples_total",
-            "Rows read from a source, bad ones and repeats included. Flat for long = nothing arrives: look at the "
-            "source.",
-            "model", "source",
-        )  # fmt: skip
-        self._quarantined = counter(
-            "quarantined_samples_total",
-            "Rows set aside because they cannot be taken, by reason. Rising = the producer writes something wrong; the "
-            "rows are in the table quarantine of metrics.duckdb.",
-            "model", "reason",
-        )  # fmt: skip
-        self._corrected = counter(
-            "corrected_samples_total",
-            "Rows that replaced an earlier row of the same prediction, such as a changed label.",
-            "model",
-        )
-        self._changed = counter(
-            "changed_predictions_total",
-            "Of the rows that replaced an earlier one, those with another score, slice or version. Rising = files give "
-            "different predictions one sample_id, and each takes the place of the one before: calwatch status names them.",
-            "model",
-        )
-        self._clipped = counter(
-            "clipped_scores_total",
-            "Scores up to 0.00001 outside [0, 1], as rounding of a softmax gives them: taken as 0 or 1.",
-            "model",
-        )
-        self._ambiguous = counter(
-            "ambiguous_times_total",
-            "Times in the doubled hour of autumn that nothing told apart, taken as the later one. Write times with an offset.",
-            "model",
-        )
-        self._problems = counter(
-            "source_problems_total",
-            "Times a source, or one file of it, could not be read or makes no sense as a whole, or says what it should not, by "
-            "reason. Nothing is lost: the next cycle tries again what was not taken. The log names the file.",
-            "model", "source", "reason",
-        )  # fmt: skip
-        self._cycle_failures = counter(
-            "cycle_failures_total",
-            "Cycles that failed for a model; the other models go on. Rising = its numbers are old: read the log. "
-            'model="all": metrics.duckdb could not be replaced.',
-            "model",
-        )
-        self._rule_failures = counter(
-            "rule_evaluation_failures_total",
-            "Evaluations of a rule that failed. Rising = the rule watches nothing: read the log, mend the rule.",
-            "model", "rule",
-        )  # fmt: skip
-        self._jobs = counter(
-            "jobs_total",
-            "Attempts of refits, rollbacks and actions that ended, by outcome. rejected = the gate said no, with its "
-            "reasons on the page; retried, interrupted, outdated = queued again.",
-            "model", "kind", "outcome",
-        )  # fmt: skip
-        self._scheduler = counter(
-            "scheduler_events_total",
-            "Runs of the scheduler that went wrong: missed (started too late), failed, overlapped (the one before "
-            "still ran). overlapped rising = a cycle takes longer than its interval.",
-            "kind",
-        )
+        self._counters = {
+            name: Counter(f"calwatch_{name}_total", text, labels, registry=None)
+            for name, (labels, text) in COUNTERS.items()
+        }
         self._job_seconds = Histogram(
             "calwatch_job_duration_seconds", "Time an attempt of a refit, rollback or action took.",
             ("model", "kind"), buckets=_JOB_BUCKETS, registry=None,
@@ -105,10 +98,10 @@ class Instruments:
         self._reloaded_at: datetime | None = None
         self._forgotten: frozenset[str] = frozenset()
         for kind in SCHEDULER_EVENTS:
-            self._scheduler.labels(kind)
+            self._counters["scheduler_events"].labels(kind)
         registry.register(self)
 
-    def expect(
+    def expect_model(
         self, model: str, *, sources: Iterable[str] = (), rules: Iterable[str] = (),
         quarantine_reasons: Iterable[str] = (), problem_reasons: Iterable[str] = (),
     ) -> None:  # fmt: skip
@@ -117,90 +110,56 @@ class Instruments:
         Rules that a reload took out lose theirs.
         """
         self._forgotten -= {model}
-        for each in (self._corrected, self._changed, self._clipped, self._ambiguous):
-            each.labels(model)
-        self._cycle_failures.labels(model)
+        for name, (labels, _) in COUNTERS.items():
+            if labels == ("model",):
+                self._counters[name].labels(model)
         for kind, outcomes in JOB_OUTCOMES.items():
             for outcome in outcomes:
-                self._jobs.labels(model, kind, outcome)
-        rules = set(rules)
-        for rule in rules:
-            self._rule_failures.labels(model, rule)
-        for name, rule in self._rules_of(model) - {(model, rule) for rule in rules}:
-            self._rule_failures.remove(name, rule)  # alerts take its series for the sign that rules watch the model
+                self._counters["jobs"].labels(model, kind, outcome)
+        failures, expected = self._counters["rule_evaluation_failures"], set(rules)
+        for rule in expected:
+            failures.labels(model, rule)
+        for rule in self._rules_of(model) - expected:
+            failures.remove(model, rule)  # alerts take its series for the sign that rules watch the model
         for reason in quarantine_reasons:
-            self._quarantined.labels(model, reason)
+            self._counters["quarantined_samples"].labels(model, reason)
         problem_reasons = tuple(problem_reasons)
         for source in sources:
-            self._pulled.labels(model, source)
+            self._counters["pulled_samples"].labels(model, source)
             for reason in problem_reasons:
-                self._problems.labels(model, source, reason)
+                self._counters["source_problems"].labels(model, source, reason)
 
-    def _rules_of(self, model: str) -> set[tuple[str, str]]:
-        held = {
-            (sample.labels["model"], sample.labels["rule"])
-            for family in self._rule_failures.collect()
-            for sample in family.samples
-        }
-        return {each for each in held if each[0] == model}
+    def _rules_of(self, model: str) -> set[str]:
+        samples = (each for family in self._counters["rule_evaluation_failures"].collect() for each in family.samples)
+        return {sample.labels["rule"] for sample in samples if sample.labels["model"] == model}
 
-    def forget(self, model: str) -> None:
+    def forget_model(self, model: str) -> None:
         """Expose nothing of a model that a reload took out, until it is expected again; its counts then go on."""
         self._forgotten |= {model}
 
-    def pulled(self, model: str, source: str, rows: int) -> None:
-        self._pulled.labels(model, source).inc(rows)
+    def increase_counter(self, counter: str, *labels: str, by: int = 1) -> None:
+        """Add ``by`` to a counter of COUNTERS, in the series with these labels, in the order of the table."""
+        self._counters[counter].labels(*labels).inc(by)
 
-    def quarantined(self, model: str, reason: str, rows: int) -> None:
-        self._quarantined.labels(model, reason).inc(rows)
-
-    def corrected(self, model: str, rows: int) -> None:
-        self._corrected.labels(model).inc(rows)
-
-    def changed_predictions(self, model: str, rows: int) -> None:
-        self._changed.labels(model).inc(rows)
-
-    def clipped(self, model: str, rows: int) -> None:
-        self._clipped.labels(model).inc(rows)
-
-    def ambiguous_times(self, model: str, rows: int) -> None:
-        self._ambiguous.labels(model).inc(rows)
-
-    def source_problem(self, model: str, source: str, reason: str) -> None:
-        self._problems.labels(model, source, reason).inc()
-
-    def rule_failed(self, model: str, rule: str) -> None:
-        self._rule_failures.labels(model, rule).inc()
-
-    def cycle_failed(self, model: str) -> None:
-        self._cycle_failures.labels(model).inc()
-
-    def scheduler_event(self, kind: SchedulerEvent) -> None:
-        self._scheduler.labels(kind).inc()
-
-    def stage(self, model: str, stage: str) -> AbstractContextManager[object]:
-        """Times the stage, also when it raises. ``model`` is no label: a histogram per model and stage is too many."""
+    def time_stage(self, stage: str) -> AbstractContextManager[object]:
+        """Time the stage, also when it raises. The model is no label: a histogram per model and stage is too many."""
         return self._stage_seconds.labels(stage).time()
 
-    def job_finished(self, model: str, kind: str, outcome: str, seconds: float | None) -> None:
-        """An attempt of a job ended; ``seconds`` None: how long it ran is unknown."""
-        self._jobs.labels(model, kind, outcome).inc()
+    def record_job(self, model: str, kind: str, outcome: str, seconds: float | None) -> None:
+        """Count an attempt of a job that ended; ``seconds`` None: how long it ran is unknown."""
+        self.increase_counter("jobs", model, kind, outcome)
         if seconds is not None:
             self._job_seconds.labels(model, kind).observe(seconds)
 
-    def reloaded(self, successful: bool, at: datetime) -> None:
-        """The configuration was read, at the start or on a reload. A failed one keeps the old, and its time."""
+    def record_reload(self, successful: bool, at: datetime) -> None:
+        """Record that the configuration was read, at the start or on a reload. A failed one keeps the old, and its time."""
         self._reload = successful
         if successful:
             self._reloaded_at = at
 
     def collect(self) -> Iterable[Metric]:
         """Called by the registry at a scrape."""
-        for source in (
-            self._pulled, self._quarantined, self._corrected, self._changed, self._clipped, self._ambiguous, self._problems,
-            self._cycle_failures, self._rule_failures,
-            self._jobs, self._scheduler, self._job_seconds, self._stage_seconds,
-        ):  # fmt: skip
+        for source in (*self._counters.values(), self._job_seconds, self._stage_seconds):
             for family in source.collect():
                 family.samples = [
                     sample

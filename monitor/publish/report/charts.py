@@ -10,7 +10,7 @@ from monitor.charts import render as rendering
 from monitor.charts.heat import HeatCell, more_than_luck
 from monitor.model import Slice
 from monitor.model.errors import UsageError
-from monitor.publish.report.gather import Refitted, Report, SliceReport, ThresholdReport
+from monitor.publish.report.collect import AcceptedRefit, Report, SliceReport, ThresholdReport
 from monitor.statistics.thresholds.policies import promised_rate
 
 Chart = charts.Chart
@@ -18,7 +18,7 @@ WIDE, SQUARE = 700, 270
 HEAT_MAP = "heat-map"
 
 
-def inline(chart: Chart, number: int, label: str) -> str:
+def render_inline(chart: Chart, number: int, label: str) -> str:
     """The chart as SVG to stand inside HTML: light only, its ids made its own by ``number``, ``label`` for those who do not
     see it (already escaped)."""
     drawn: str = vl_convert.vegalite_to_svg(rendering.specification(chart), allowed_base_urls=[])
@@ -44,7 +44,7 @@ def evidence(part: SliceReport) -> Chart | None:
     return charts.evidence_path(part.evidence, part.events, width=WIDE, height=130) if part.evidence else None
 
 
-def refit(refitted: Refitted) -> Chart | None:
+def refit(refitted: AcceptedRefit) -> Chart | None:
     """Bars of the gate's samples before and after; None where the refit kept none."""
     if not refitted.before or not refitted.after:
         return None
@@ -82,7 +82,7 @@ _OF_SLICE: Mapping[str, tuple[str, Callable[[SliceReport], Chart | None]]] = {
 }  # fmt: skip
 
 
-def named(report: Report, name: str) -> Chart:
+def make_titled_chart(report: Report, name: str) -> Chart:
     """The chart called ``name``, of those that ``calwatch report --png`` offers: of the report's first slice, with a title
     that says what it is.
 

@@ -3,7 +3,6 @@
 from importlib import resources
 from itertools import count
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from monitor import __version__
@@ -11,9 +10,9 @@ from monitor.charts.client import can_draw
 from monitor.model import Slice, wording
 from monitor.model.reasons import Reason
 from monitor.model.words import tell_reason
-from monitor.publish.report.gather import CURVES, Report
-from monitor.publish.report.words import standing, summary, unknowns
-from monitor.publish.web import filters as texts
+from monitor.publish.report.collect import CURVES, Report
+from monitor.publish.report.words import list_unknowns, name_state, summarise_report
+from monitor.publish.web.filters import make_environment
 
 NO_CHARTS = "Charts need two more packages: pip install 'calwatch[charts]'. The numbers are all here."
 
@@ -33,12 +32,12 @@ def report_page(report: Report, event: str | None = None) -> str:
         chart = getattr(reportcharts, name)(value)
         if chart is None:
             return Markup('<p class="empty">{}: nothing to draw.</p>').format(label)
-        return Markup(reportcharts.inline(chart, next(numbers), str(escape(label))))
+        return Markup(reportcharts.render_inline(chart, next(numbers), str(escape(label))))
 
     style = (resources.files("monitor.publish.report") / "report.css").read_text("utf-8")
     return _TEMPLATES.get_template("report.html").render(
-        report=report, event=event, style=Markup(style), state=standing(report), summary=summary(report),
-        unknowns=unknowns(report), draw=draw, no_charts="" if can_draw() else NO_CHARTS, version=__version__,
+        report=report, event=event, style=Markup(style), state=name_state(report), summary=summarise_report(report),
+        unknowns=list_unknowns(report), draw=draw, no_charts="" if can_draw() else NO_CHARTS, version=__version__,
         rejected=_by_reason(report), curves_shown=CURVES,
         has_crossed=any(Slice.parse(reading.slice).order == 2 for reading in report.worst),
     )  # fmt: skip
@@ -50,23 +49,11 @@ def _by_reason(report: Report) -> list[tuple[int, str, str]]:
     for job in report.others:
         if job.kind != "recalibrate":
             continue
-        reason = job.verdict or (job.why[-1] if job.why else Reason.told("no reason recorded"))
+        reason = job.verdict or (job.why[-1] if job.why else Reason.from_text("no reason recorded"))
         # what a fit or a failure has to say comes from elsewhere: it is no kind of its own, so it is told apart as it is
         key = job.state, reason.code, reason.values.get("problem") or reason.values.get("text")
         found.setdefault(key, []).append((tell_reason(reason), f"{job.scope.text}, {wording.minute(job.requested_at)}"))
     return sorted(((len(rows), *rows[0]) for rows in found.values()), reverse=True)
 
 
-def _environment() -> Environment:
-    found = Environment(
-        loader=PackageLoader("monitor.publish.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    found.filters.update(
-        number=wording.number, signed=wording.signed, share=wording.percent, minute=wording.minute, interval=wording.interval,
-        count=texts.count, change=texts.change, breakable=texts.breakable,
-    )  # fmt: skip
-    return found
-
-
-_TEMPLATES = _environment()
+_TEMPLATES = make_environment("monitor.publish.report", "")

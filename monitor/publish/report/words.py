@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from monitor.model.history import Firing
-from monitor.model.wording import counted, interval, minute, number, percent, sentence, signed, span
-from monitor.publish.report.gather import Report
+from monitor.model.wording import interval, minute, number, percent, quantity, sentence, signed_number, span
+from monitor.publish.report.collect import Report
 
 
-def standing(report: Report) -> str:
+def name_state(report: Report) -> str:
     """One word for the state at the end of the period: ``firing``, ``unknown`` or ``quiet``."""
     if any(row.resolved_at is None for row in report.alerts):
         return "firing"
@@ -17,7 +17,7 @@ def standing(report: Report) -> str:
     )
 
 
-def summary(report: Report) -> list[str]:
+def summarise_report(report: Report) -> list[str]:
     """The report in a few sentences, the most important first."""
     return [*_alerts(report), *_calibration(report), *_worst(report), *_refits(report), *_labels(report)]
 
@@ -38,7 +38,7 @@ def _alerts(report: Report) -> Iterator[str]:
     if report.alerts:
         slices = {row.slice for row in report.alerts}
         yield (
-            f"{counted(len(report.alerts), 'alert')} fired on {counted(len(slices), 'slice')}, "
+            f"{quantity(len(report.alerts), 'alert')} fired on {quantity(len(slices), 'slice')}, "
             f"{sum(row.severity == 'page' for row in report.alerts):,} of severity page."
         )
 
@@ -70,13 +70,14 @@ def _calibration(report: Report) -> Iterator[str]:
     yield (
         f"All traffic {until}: debiased ECE {number(whole.ece_debiased)} (95 % interval "
         f"{interval(whole.ece_lower, whole.ece_upper)}, plug-in {number(whole.ece)}) on "
-        f"{counted(whole.samples, 'labelled sample')}; {verdict}."
+        f"{quantity(whole.samples, 'labelled sample')}; {verdict}."
     )
     gap, lower, upper = whole.calibration_gap, whole.gap_lower, whole.gap_upper
     if gap is not None:
         surely = lower is not None and upper is not None and (lower > 0 or upper < 0)
         way = ("over-confident" if gap > 0 else "under-confident") if surely else "not surely off to one side"
-        yield f"Scores are {way}: mean score − outcome rate is {signed(gap)} ({signed(lower)} to {signed(upper)})."
+        within = f"{signed_number(lower)} to {signed_number(upper)}"
+        yield f"Scores are {way}: mean score − outcome rate is {signed_number(gap)} ({within})."
 
 
 def _worst(report: Report) -> Iterator[str]:
@@ -88,7 +89,7 @@ def _worst(report: Report) -> Iterator[str]:
     row = surely[0]
     yield (
         f"Worst slice: {row.slice}, debiased ECE {number(row.ece_debiased)} "
-        f"({interval(row.ece_lower, row.ece_upper)}) on {counted(row.samples)}."
+        f"({interval(row.ece_lower, row.ece_upper)}) on {quantity(row.samples)}."
     )
 
 
@@ -98,9 +99,10 @@ def _refits(report: Report) -> Iterator[str]:
     if not asked:
         yield "No refit was asked for."
         return
-    said = f"{counted(asked, 'refit')} {'was' if asked == 1 else 'were'} asked for, {len(report.refits):,} accepted by the gate"
+    were = "was" if asked == 1 else "were"
+    said = f"{quantity(asked, 'refit')} {were} asked for, {len(report.refits):,} accepted by the gate"
     back = sum(job.kind == "rollback" and job.state == "done" for job in report.others)
-    yield said + (f", {counted(back, 'rollback')}." if back else ".")
+    yield said + (f", {quantity(back, 'rollback')}." if back else ".")
 
 
 def _labels(report: Report) -> Iterator[str]:
@@ -115,7 +117,7 @@ def _length(seconds: float) -> str:
     return span(timedelta(seconds=seconds))
 
 
-def unknowns(report: Report) -> list[str]:
+def list_unknowns(report: Report) -> list[str]:
     """What nobody can say, and why; at least the limits of the report itself."""
     return list(_unknowns(report))
 
@@ -131,7 +133,7 @@ def _unknowns(report: Report) -> Iterator[str]:
     if report.insufficient:
         named = ", ".join(f"{row.slice} ({row.samples:,})" for row in report.insufficient[:8])
         more = f" and {len(report.insufficient) - 8:,} more" if len(report.insufficient) > 8 else ""
-        yield f"The calibration of {counted(len(report.insufficient), 'slice')} with too few labelled samples: {named}{more}."
+        yield f"The calibration of {quantity(len(report.insufficient), 'slice')} with too few labelled samples: {named}{more}."
     if report.delays is None:
         yield "Whether label delay depends on the outcome: not looked at yet."
     elif report.delays["depends"] is None:
@@ -141,7 +143,7 @@ def _unknowns(report: Report) -> Iterator[str]:
     unlabelled = report.whole.unlabelled if report.whole is not None else 0
     if unlabelled:
         yield (
-            f"How the {counted(unlabelled, 'prediction')} of the last {report.window} without a label did: labels that come "
+            f"How the {quantity(unlabelled, 'prediction')} of the last {report.window} without a label did: labels that come "
             "later, or never, may differ from those that are there."
         )
     if any(not part.bars and part.reading is not None and part.reading.state == "ok" for part in report.slices):

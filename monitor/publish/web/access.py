@@ -24,10 +24,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from monitor.config.secrets import SecretError, is_reference, reveal
+from monitor.config.secrets import SecretError, is_reference, reveal_secret
 from monitor.config.server import Server, host_of
 from monitor.config.tokens import Role, hash_of, is_hash, is_token
-from monitor.publish.web.middleware import raw_path, told
+from monitor.publish.web.middleware import raw_path, refusal_response
 
 log = structlog.get_logger("calwatch")
 CALLER = "calwatch.caller"  # where the gate leaves whom it let in, for the routes
@@ -58,7 +58,7 @@ class Access:
     )  # names that may be asked for; None: any, since nothing of worth is shown without token
 
     @classmethod
-    def of(cls, server: Server, listen: str, base: Path) -> "Access":
+    def from_server(cls, server: Server, listen: str, base: Path) -> "Access":
         """``base``: where relative paths start. Raises SecretError when a hash is not where the configuration says."""
         host = host_of(listen)
         open_ = frozenset(server.open_on(listen))
@@ -67,7 +67,7 @@ class Access:
         tokens = tuple((_revealed(token.hash, base), Caller(token.name, token.role)) for token in server.token)
         return cls(tokens, open_, frozenset(names) if checked else None)
 
-    def caller(self, token: str) -> Caller | None:
+    def find_caller(self, token: str) -> Caller | None:
         """Whose token this is. All hashes are compared, each in constant time."""
         presented = hash_of(token)
         found = None
@@ -80,7 +80,7 @@ class Access:
 def _revealed(held: str, base: Path) -> str:
     if not is_reference(held):
         return held
-    value = reveal(held, base)
+    value = reveal_secret(held, base)
     if not is_hash(value):
         raise SecretError(f"{held}: is not a token's hash", "write there what calwatch token new prints: sha256:…")
     return value
@@ -94,7 +94,7 @@ class Refusal(Exception):  # noqa: N818  # it is an answer, not a mistake
         self.status, self.reason, self.challenge, self.retry_after = status, reason, challenge, retry_after
 
 
-class Gate:
+class AccessGuard:
     """ASGI application in front of ``app``."""
 
     def __init__(self, app: ASGIApp, access: Callable[[], Access], now: Callable[[], datetime]) -> None:
@@ -113,7 +113,7 @@ class Gate:
         try:
             scope[CALLER] = self._let_in(scope)
         except Refusal as refusal:
-            await refused(refusal, Headers(scope=scope))(scope, receive, send)
+            await answer_refusal(refusal, Headers(scope=scope))(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -129,7 +129,7 @@ class Gate:
         elif _SHOWN_WITHOUT.get(scope["path"], "reading") in access.without_token:
             return None
         caller = self._authenticated(access, headers, scope, reads=reads)
-        if not reads and not caller.role.covers(Role.WRITE):
+        if not reads and not caller.role.is_at_least(Role.WRITE):
             raise Refusal(403, f"the role {caller.role.value} only reads")
         return caller
 
@@ -138,7 +138,7 @@ class Gate:
         if len(sent) != 1:
             raise Refusal(401, "needs a token: Authorization: Bearer …", challenge=True)
         for token in _tokens(sent[0], reads=reads):
-            caller = access.caller(token)
+            caller = access.find_caller(token)
             if caller is not None:
                 return caller
         raise self._refused(scope, "the token is unknown")
@@ -200,7 +200,7 @@ def _tokens(authorization: str, *, reads: bool) -> Iterator[str]:
         yield decoded.partition(":")[2]
 
 
-def refused(refusal: Refusal, headers: Headers) -> JSONResponse:
+def answer_refusal(refusal: Refusal, headers: Headers) -> JSONResponse:
     """The answer to a request with these headers."""
     sent: dict[str, str] = {}
     if refusal.challenge:  # only a browser that shows a page is to ask for a password
@@ -208,17 +208,17 @@ def refused(refusal: Refusal, headers: Headers) -> JSONResponse:
         sent["WWW-Authenticate"] = 'Basic realm="calwatch", charset="UTF-8"' if page else 'Bearer realm="calwatch"'
     if refusal.retry_after is not None:
         sent["Retry-After"] = str(refusal.retry_after)
-    return told(refusal.status, refusal.reason, sent)
+    return refusal_response(refusal.status, refusal.reason, sent)
 
 
-def demand(needed: Role) -> Callable[[Request], Caller]:
+def demand_role(needed: Role) -> Callable[[Request], Caller]:
     """A dependency for routes that change something: the caller, whose role covers ``needed``. Closed without a gate."""
 
     def caller(request: Request) -> Caller:
         found = request.scope.get(CALLER)
         if not isinstance(found, Caller):
             raise Refusal(401, "needs a token: Authorization: Bearer …", challenge=True)
-        if not found.role.covers(needed):
+        if not found.role.is_at_least(needed):
             raise Refusal(403, f"needs the role {needed.value} (the token has {found.role.value})")
         return found
 

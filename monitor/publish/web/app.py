@@ -10,9 +10,9 @@ from starlette.exceptions import HTTPException
 from monitor import __version__
 from monitor.charts.client import Drawer
 from monitor.model.errors import CalwatchError, StoreError, UsageError
-from monitor.publish.web.access import Access, Gate
-from monitor.publish.web.api.app import PREFIX, add_refusals, create_api, plain
-from monitor.publish.web.api.openapi import describe, named
+from monitor.publish.web.access import Access, AccessGuard
+from monitor.publish.web.api.app import PREFIX, add_refusals, answer_http_error, create_api
+from monitor.publish.web.api.openapi import describe_refusals, operation_id
 from monitor.publish.web.api.write import reload_router
 from monitor.publish.web.middleware import Failures, HeadAsGet, SecurityHeaders, SmallBodies
 from monitor.publish.web.pages.digest import Digests
@@ -34,12 +34,12 @@ def create_app(
     # Redirects to a path with or without a slash would be built from the Host header: there are none.
     app = FastAPI(
         title="calwatch", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False,
-        generate_unique_id_function=named, description=f"Probes, metrics and reload; all else is under {PREFIX}.",
+        generate_unique_id_function=operation_id, description=f"Probes, metrics and reload; all else is under {PREFIX}.",
     )  # fmt: skip
     # from the inside out: the last one added is met first
     app.add_middleware(SmallBodies)
     if access is not None:
-        app.add_middleware(Gate, access=access, now=now)
+        app.add_middleware(AccessGuard, access=access, now=now)
     app.add_middleware(Failures)
     app.add_middleware(HeadAsGet)
     app.add_middleware(SecurityHeaders)
@@ -50,7 +50,7 @@ def create_app(
     digests = Digests()
     app.include_router(pages_router(state, digests, now=now, drawer=drawer))
     app.mount(PREFIX, create_api(state, control, now=now))
-    describe(app)
+    describe_refusals(app)
     app.add_exception_handler(UsageError, _plainly)
     app.add_exception_handler(StoreError, _plainly)
     _lead_back(app, NoSuchPage(state, digests, now))
@@ -62,8 +62,8 @@ def _lead_back(app: FastAPI, no_such_page: NoSuchPage) -> None:
 
     def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        page = no_such_page.answer(request) if error.status_code == 404 else None
-        return page or plain(request, error)
+        page = no_such_page.answer_request(request) if error.status_code == 404 else None
+        return page or answer_http_error(request, error)
 
     app.add_exception_handler(HTTPException, refused)
 

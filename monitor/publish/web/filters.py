@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from math import isnan
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from monitor.model import (
@@ -19,60 +20,70 @@ from monitor.model import (
     ThresholdInUse,
     ThresholdRule,
     WindowRule,
+    wording,
 )
 from monitor.model.durations import format_duration
-from monitor.model.wording import UNKNOWN, formatted, frequency, number, rounded, sentence, span, told_delays
+from monitor.model.wording import (
+    UNKNOWN,
+    format_number,
+    frequency,
+    number,
+    sentence,
+    short_number,
+    span,
+)
 from monitor.model.words import tell_change, tell_reason, tell_trigger
+from monitor.statistics.thresholds.policies import policy_kind
 
 _LONGEST = 120  # characters of a name shown in a table
 
 
-def shortened(name: str, longest: int = _LONGEST) -> str:
+def shorten_name(name: str, longest: int = _LONGEST) -> str:
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
-def breakable(text: str) -> Markup:
+def break_at_commas(text: str) -> Markup:
     """HTML in which a line may end after each comma; everything else is escaped."""
     return Markup(",<wbr>").join(text.split(","))
 
 
-def lacking(reading: Reading, needed: int) -> str:
+def describe_lack(reading: Reading, needed: int) -> str:
     """What an insufficient reading lacks, in words; ``needed`` is the model's min_samples."""
     waiting = f"{reading.unlabelled:,} wait for a label" if reading.unlabelled else "none waits for a label"
     return f"insufficient: {reading.samples:,} labelled of {needed:,} needed, {waiting}"
 
 
-def delays(found: LabelDelays, task: Task) -> str:
+def describe_delays(found: LabelDelays, task: Task) -> str:
     """What is known of label delays, as a sentence."""
-    return sentence(told_delays(found, task))
+    return sentence(wording.describe_delays(found, task))
 
 
-def why(alert: Alert) -> str:
+def explain_alert(alert: Alert) -> str:
     """An alert's reason without the time that it is in force since, which a page shows beside it with its age."""
     return tell_reason(alert.why, dated=alert.state not in (AlertState.FIRING, AlertState.PENDING))
 
 
-def began(alert: Alert) -> bool:
+def has_untold_onset(alert: Alert) -> bool:
     """Whether there is an onset that the reason does not name yet."""
     return alert.onset is not None and alert.why.time("began") != alert.onset
 
 
-def change(job: Job) -> str:
+def describe_change(job: Job) -> str:
     """``ECE 0.083 → 0.012, log-loss 0.41 → 0.39`` on the gate's samples; empty when the job did not get that far."""
     return tell_change(job.refit.before, job.refit.after) if job.refit else ""
 
 
-def asked_by(job: Job) -> str:
+def name_asker(job: Job) -> str:
     """Who asked for a job; a schedule without its time, which is that of the request."""
     return tell_trigger(replace(job.asked_by, at=None))
 
 
-def count(number_of: float | None) -> str:
+def format_count(number_of: float | None) -> str:
     """``12,345``; a dash when it is not known."""
-    return formatted(number_of, ",.0f")
+    return format_number(number_of, ",.0f")
 
 
-def scale(ratio: float | None) -> str:
+def format_ratio(ratio: float | None) -> str:
     """A ratio over many orders: ``0.42``, ``0.0012``, ``under 0.0001``, ``over a million``."""
     if ratio is None or isnan(ratio):
         return UNKNOWN
@@ -80,10 +91,10 @@ def scale(ratio: float | None) -> str:
         return "over a million"
     if 0 < ratio < 1e-4:
         return "under 0.0001"
-    return f"{ratio:.4f}" if ratio < 0.01 else rounded(ratio)
+    return f"{ratio:.4f}" if ratio < 0.01 else short_number(ratio)
 
 
-def promise(threshold: ThresholdInUse) -> str:
+def describe_promise(threshold: ThresholdInUse) -> str:
     """What a threshold's policy promises and whether that holds."""
     if threshold.kept is None:
         return "none made"
@@ -92,7 +103,7 @@ def promise(threshold: ThresholdInUse) -> str:
     return f"no threshold can: best bound {number(threshold.best)}"
 
 
-def condition(rule: Rule) -> str:
+def describe_condition(rule: Rule) -> str:
     """When a rule fires, in words."""
     said = [_condition(rule)]
     if rule.hold:
@@ -121,4 +132,25 @@ def _condition(rule: Rule) -> str:
 
 def _bound(rule: ThresholdRule, bound: float) -> str:
     """A time where the metric is one."""
-    return span(timedelta(seconds=bound)) if rule.metric == "label_lag_seconds" else formatted(bound, "g")
+    return span(timedelta(seconds=bound)) if rule.metric == "label_lag_seconds" else format_number(bound, "g")
+
+
+_FILTERS = {
+    "asked_by": name_asker, "breakable": break_at_commas, "change": describe_change, "condition": describe_condition,
+    "count": format_count, "delays": describe_delays, "in_quotes": wording.quote_names, "interval": wording.interval,
+    "lacking": describe_lack, "minute": wording.minute, "number": wording.number, "policy_kind": policy_kind,
+    "promise": describe_promise, "scale": format_ratio, "sentence": wording.sentence, "share": wording.percent,
+    "shortened": shorten_name, "signed": wording.signed_number, "span": wording.span, "told_folded": wording.describe_folded,
+    "told_spans": wording.describe_spans, "told_waiting": wording.describe_waiting, "why": explain_alert,
+}  # fmt: skip
+
+
+def make_environment(package: str, folder: str) -> Environment:
+    """Return the templates in a folder of a package, with the filters above; what is not given to one is an error."""
+    found = Environment(
+        loader=PackageLoader(package, folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    found.filters.update(_FILTERS)
+    found.tests["untold_onset"] = has_untold_onset
+    return found

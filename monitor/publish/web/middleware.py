@@ -49,10 +49,14 @@ class SmallBodies:
         except ClientDisconnect:
             return
         except TimeoutError:
-            await told(408, f"the body did not come within {PATIENCE:.0f} s: send it again")(scope, receive, send)
+            await refusal_response(408, f"the body did not come within {PATIENCE:.0f} s: send it again")(
+                scope, receive, send
+            )
             return
         except OverflowError:
-            await told(413, f"the body is larger than {SMALL} bytes: only pushes may be")(scope, receive, send)
+            await refusal_response(413, f"the body is larger than {SMALL} bytes: only pushes may be")(
+                scope, receive, send
+            )
             return
         sent = False
 
@@ -88,7 +92,7 @@ class Failures:
             log.exception("request failed by a mistake in calwatch, please report it", path=raw_path(scope))
             if started:
                 raise  # cut off, so that nobody takes half an answer for a whole one
-            await told(500, "this failed by a mistake in calwatch: its log says more")(scope, receive, send)
+            await refusal_response(500, "this failed by a mistake in calwatch: its log says more")(scope, receive, send)
 
 
 def raw_path(scope: Scope) -> str:
@@ -115,7 +119,7 @@ async def _read(receive: Receive, headers: Headers) -> bytes:
     return bytes(body)
 
 
-def told(status: int, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def refusal_response(status: int, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """The one form of every refusal: ``{"detail": "a sentence"}``."""
     return JSONResponse({"detail": sentence}, status, headers)
 

@@ -12,7 +12,7 @@ from monitor.store.published.history import History
 class Control(Protocol):
     """The levers. Called from several threads."""
 
-    def ask(self, model: str, kind: str, scope: Slice, to: str | None) -> str:
+    def ask_job(self, model: str, kind: str, scope: Slice, to: str | None) -> str:
         """Leave a request for a job; returns the id the job will have. Raises StoreError when it cannot be written."""
         ...
 
@@ -20,11 +20,11 @@ class Control(Protocol):
         """Leave a request to cancel a job. Raises StoreError when it cannot be written."""
         ...
 
-    def backup(self, name: str) -> str:
+    def ask_backup(self, name: str) -> str:
         """Leave a request for a backup under a file name; returns its id. Raises StoreError when it cannot be written."""
         ...
 
-    def backup_told(self, token: str) -> tuple[str, str, int | None, str | None] | None:
+    def find_backup(self, token: str) -> tuple[str, str, int | None, str | None] | None:
         """(waiting, done or failed; file name; bytes; problem) of a backup; None when it is not known."""
         ...
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from monitor.model import Alert, AlertState, Health, ModelStatus, ReadingState, Severity
-from monitor.model.wording import counted, minute, told_folded, told_set_aside, told_waiting
-from monitor.publish.web.filters import shortened
+from monitor.model.wording import describe_folded, describe_set_aside, describe_waiting, minute, quantity
+from monitor.publish.web.filters import shorten_name
 
 _REASONS_SHOWN = 3
 _TROUBLE_LENGTH = 300  # characters
@@ -42,19 +42,19 @@ def urgency(alert: Alert) -> tuple[int, datetime, str]:
     return _BY_SEVERITY.index(alert.severity), alert.since or _LONG_AGO, alert.slice.text
 
 
-def resolved(alerts: Iterable[Alert]) -> list[Alert]:
+def sort_resolved(alerts: Iterable[Alert]) -> list[Alert]:
     """Those that fired and are over, the last one to end first."""
     over = [alert for alert in alerts if alert.state in _OVER and alert.resolved_at is not None]
     return sorted(over, key=lambda alert: alert.resolved_at or _LONG_AGO, reverse=True)
 
 
-def summarise(model: ModelStatus) -> Summary:
+def summarise_model(model: ModelStatus) -> Summary:
     """The state of a model in one word, with its reasons: what fires first, then what is not known."""
     firing = sorted((alert for alert in model.alerts if alert.state is AlertState.FIRING), key=urgency)
     doubts = _doubts(model)
     if firing:
         lines = [
-            f"{shortened(alert.rule)} fires for {shortened(alert.slice.text)} since {minute(alert.since)}"
+            f"{shorten_name(alert.rule)} fires for {shorten_name(alert.slice.text)} since {minute(alert.since)}"
             for alert in firing
         ]
         return Summary(Condition.FIRING, _first(lines, "alerts fire"), (*doubts, *_troubles(model)))
@@ -65,11 +65,11 @@ def summarise(model: ModelStatus) -> Summary:
 
 def _troubles(model: ModelStatus) -> tuple[str, ...]:
     """Files that are not taken make no number wrong, but what is in them is missing from all; what folds counts together."""
-    folded = tuple(told_folded(each) for each in model.folded)
+    folded = tuple(describe_folded(each) for each in model.folded)
     if not model.source_problems:
         return folded
-    first = shortened(model.source_problems[0], _TROUBLE_LENGTH)
-    return (f"{counted(len(model.source_problems), 'trouble')} of its sources: {first}", *folded)
+    first = shorten_name(model.source_problems[0], _TROUBLE_LENGTH)
+    return (f"{quantity(len(model.source_problems), 'trouble')} of its sources: {first}", *folded)
 
 
 def _doubts(model: ModelStatus) -> tuple[str, ...]:
@@ -83,16 +83,18 @@ def _doubts(model: ModelStatus) -> tuple[str, ...]:
         most = max(reading.samples for reading in whole)
         doubts.append(f"too few labelled samples in every window (at most {most:,})")
     doubts += [
-        f"labels of {shortened(each.source)} find no prediction: {told_waiting(each)}"
+        f"labels of {shorten_name(each.source)} find no prediction: {describe_waiting(each)}"
         for each in model.waiting_labels
         if each.suspicious
     ]
     if model.files_set_aside:
         first = model.files_set_aside[0]
-        told = shortened(told_set_aside(first.item, first.reason, first.remedy), _TROUBLE_LENGTH)
-        doubts.append(f"{counted(len(model.files_set_aside), 'file')} set aside, and missing from every number: {told}")
+        told = shorten_name(describe_set_aside(first.item, first.reason, first.remedy), _TROUBLE_LENGTH)
+        doubts.append(
+            f"{quantity(len(model.files_set_aside), 'file')} set aside, and missing from every number: {told}"
+        )
     unsure = [
-        f"{shortened(alert.rule)} cannot be evaluated for {shortened(alert.slice.text)}: {alert.reason}"
+        f"{shorten_name(alert.rule)} cannot be evaluated for {shorten_name(alert.slice.text)}: {alert.reason}"
         for alert in sorted(model.alerts, key=urgency)
         if alert.health is Health.ERROR or (alert.health is Health.UNKNOWN and alert.state is AlertState.PENDING)
     ]
@@ -111,4 +113,4 @@ def _all_well(model: ModelStatus) -> str:
     slices = len({reading.slice for reading in model.readings})
     pending = sum(alert.state is AlertState.PENDING for alert in model.alerts)
     waits = f"; {pending:,} pending" if pending else ""
-    return f"no rule fires ({counted(len(model.rules), 'rule')}, {counted(slices, 'slice')}{waits})"
+    return f"no rule fires ({quantity(len(model.rules), 'rule')}, {quantity(slices, 'slice')}{waits})"

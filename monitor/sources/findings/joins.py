@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from urllib.parse import unquote
 
-from monitor.model.wording import counted, in_quotes, span
+from monitor.model.wording import quantity, quote_names, span
 
 COMPARED_LABELS = 2_000  # ids that find nothing, compared for a guess; spread evenly over those given
 COMPARED_PREDICTIONS = 50_000
@@ -42,12 +42,10 @@ class Compared:
     @property
     def sentence(self) -> str:
         """How many find a prediction, with examples and the guess, as a sentence without its stop."""
-        said = f"of {counted(self.labels, 'label')} tried {self.found or 'none':{',' if self.found else ''}}"
+        said = f"of {quantity(self.labels, 'label')} tried {self.found or 'none':{',' if self.found else ''}}"
         said += f" {'find' if self.found > 1 else 'finds'} a prediction among the {self.predictions:,} tried"
         if self.label_examples and self.prediction_examples:
-            said += (
-                f": labels of {in_quotes(self.label_examples)}, predictions of {in_quotes(self.prediction_examples)}"
-            )
+            said += f": labels of {quote_names(self.label_examples)}, predictions of {quote_names(self.prediction_examples)}"
         return f"{said}; {self.guess}" if self.guess else said
 
 
@@ -232,8 +230,9 @@ def _parts_told(met: Mapping[str, Sequence[str]], labels: Sequence[str], *, labe
     short, longer = next(iter(met.items()))
     if several:
         return (
-            f"{_how_many(some, labels, a_part=True)} of several predictions': {in_quotes([short])} of {in_quotes(longer[:2])}; "
-            "sample_id must name one prediction, such as a box, not what holds them all, such as the image"
+            f"{_how_many(some, labels, a_part=True)} of several predictions': {quote_names([short])} of "
+            f"{quote_names(longer[:2])}; sample_id must name one prediction, such as a box, not what holds them all, such as "
+            "the image"
         )
     label, prediction = (longer[0], short) if label_is_wide else (short, longer[0])
     what = "what stands behind" if front else "what stands in front"
@@ -280,7 +279,7 @@ def _without(text: str, common: tuple[str, str]) -> str:
 
 def _common_told(*sides: tuple[str, str]) -> str:
     told = [
-        f"{in_quotes([part])} {place} of {side}"
+        f"{quote_names([part])} {place} of {side}"
         for side, ends in zip(("labels", "predictions"), sides, strict=True)
         for part, place in zip(ends, ("in front", "at the end"), strict=True)
         if part
@@ -317,7 +316,7 @@ def _how_many(some: int, labels: Sequence[str], *, a_part: bool = False) -> str:
 
 
 def _pair(label: str, prediction: str) -> str:
-    return f"label {in_quotes([label])}, prediction {in_quotes([prediction])}"
+    return f"label {quote_names([label])}, prediction {quote_names([prediction])}"
 
 
 def _listed(words: Sequence[str]) -> str:

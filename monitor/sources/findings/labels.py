@@ -9,7 +9,7 @@ import duckdb
 
 from monitor.config.settings import Model
 from monitor.model import Task
-from monitor.model.wording import counted, first_few
+from monitor.model.wording import first_few, quantity
 from monitor.sources.findings.finding import Finding, Weight
 from monitor.store.sql import statement
 from monitor.store.values import normalize_word
@@ -38,7 +38,7 @@ def find_contradictions(connection: duckdb.DuckDBPyConnection) -> Iterator[Findi
     if found and found[0] and found[0] >= _FEW * found[1]:
         yield Finding(
             Weight.SUSPICIOUS,
-            f"{found[0]:,} of {counted(found[1], 'labelled prediction')} have labels that contradict each other within one "
+            f"{found[0]:,} of {quantity(found[1], 'labelled prediction')} have labels that contradict each other within one "
             "file, and nothing in labelled_at tells which came later: the last row counts. Where several people label, decide "
             "before; where labels are corrected, give labelled_at",
         )

@@ -9,8 +9,8 @@ import duckdb
 
 from monitor.config.settings import Model
 from monitor.config.sources import Outcomes
-from monitor.config.sources import Source as SourceConfig
-from monitor.model.wording import counted, first_few, percent
+from monitor.config.sources import SourceSettings as SourceConfig
+from monitor.model.wording import first_few, percent, quantity
 from monitor.sources.findings.finding import Finding, Weight
 from monitor.sources.findings.scores import ALIKE, LUCK
 from monitor.store.connection import quote_name
@@ -66,7 +66,7 @@ def find_other_classes(connection: duckdb.DuckDBPyConnection) -> Iterator[Findin
         if matching > same + _SHIFTED * rows or (matching == cased and cased > 0.02 * rows):
             yield Finding(
                 Weight.MISTAKE,
-                f"{sides}: {why}: {same:,} of {counted(rows, 'label')} tried equal their predicted class as they stand, "
+                f"{sides}: {why}: {same:,} of {quantity(rows, 'label')} tried equal their predicted class as they stand, "
                 f"{matching:,} would; write both alike",
             )
             return
@@ -77,7 +77,7 @@ def find_other_classes(connection: duckdb.DuckDBPyConnection) -> Iterator[Findin
     ):
         yield Finding(
             Weight.MISTAKE,
-            f"{sides}: an index on one side and a name on the other, so none of {counted(rows, 'label')} tried equals its "
+            f"{sides}: an index on one side and a name on the other, so none of {quantity(rows, 'label')} tried equals its "
             "predicted class; write both alike" + (_TWO_CLASSES if max(len(labels), len(classes)) <= 2 else ""),
         )
     elif not same:
@@ -85,14 +85,14 @@ def find_other_classes(connection: duckdb.DuckDBPyConnection) -> Iterator[Findin
         lucky = unpredicted < rows / 2 and expected < LUCK
         yield Finding(
             Weight.NOTE if lucky else Weight.MISTAKE,
-            f"{sides}: none of {counted(rows, 'label')} tried equals its predicted class; write both alike",
+            f"{sides}: none of {quantity(rows, 'label')} tried equals its predicted class; write both alike",
         )
     elif rows >= _ENOUGH and (twice := _written_twice(connection, where)):
         count = sum(each[2] for each in twice)
         pairs = first_few([f'"{label}" beside "{name}"' for label, name, _ in twice])
         yield Finding(
             Weight.SUSPICIOUS,
-            f"{count:,} of {counted(rows, 'label')} tried stand beside a predicted class that is never a label, and are never "
+            f"{count:,} of {quantity(rows, 'label')} tried stand beside a predicted class that is never a label, and are never "
             f"predicted themselves, time and again: {pairs}: are these the same, written in two ways?",
         )
     elif rows >= _ENOUGH and max(unpredicted, unlabelled) >= _MANY * rows:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import duckdb
 
 from monitor.config.settings import Model
-from monitor.config.sources import Source as SourceConfig
+from monitor.config.sources import SourceSettings as SourceConfig
 from monitor.model import Task
-from monitor.model.wording import counted, first_few
+from monitor.model.wording import first_few, quantity
 from monitor.sources.findings.finding import Finding as Finding
 from monitor.sources.findings.finding import Weight as Weight
 from monitor.sources.findings.labels import find_contradictions, find_odd_labels
@@ -80,7 +80,7 @@ def _identities(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
         changed, tried = sum(row[1] for row in rows), sum(row[2] for row in rows)
         yield Finding(
             Weight.SUSPICIOUS,
-            f"{changed:,} of {counted(tried, 'row')} of {first_few([row[0] for row in rows])} give another prediction to a "
+            f"{changed:,} of {quantity(tried, 'row')} of {first_few([row[0] for row in rows])} give another prediction to a "
             "sample_id and observed_at of a file before them, and would take its place: where ids start anew in each file, "
             "make them differ, such as by the camera in front",
         )
@@ -93,7 +93,7 @@ def _close_times(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     if not found or found[0] <= 0.01 * found[1]:
         return
     near, rows, alike, seconds, films = found
-    head = f"{near:,} of {counted(rows, 'row')} have a sample_id that comes again within a second"
+    head = f"{near:,} of {quantity(rows, 'row')} have a sample_id that comes again within a second"
     if alike >= near / 2 and films < seconds / 2:
         yield Finding(
             Weight.SUSPICIOUS,
@@ -116,8 +116,8 @@ def _missed_objects(connection: duckdb.DuckDBPyConnection, model: Model) -> Iter
     if found and found[0] >= 2 and found[0] >= _MISSED * found[1]:
         yield Finding(
             Weight.SUSPICIOUS,
-            f"{found[0]:,} of {counted(found[1], 'row')} have score 0 and outcome 1: objects that were missed, put in as rows? "
-            "They are no detections, and spoil the calibration error: leave them out",
+            f"{found[0]:,} of {quantity(found[1], 'row')} have score 0 and outcome 1: objects that were missed, put in as "
+            "rows? They are no detections, and spoil the calibration error: leave them out",
         )
 
 
@@ -132,7 +132,7 @@ def _versions(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     if versions > _VERSIONS or (versions >= _VERSIONS // 2 and versions > rows / 2):
         yield Finding(
             Weight.SUSPICIOUS if few else Weight.NOTE,
-            f"{versions:,} versions in {counted(rows, 'row')}, such as {example}: each is watched by itself, with "
+            f"{versions:,} versions in {quantity(rows, 'row')}, such as {example}: each is watched by itself, with "
             f"{'as few samples' if few else 'its own samples'}. version names the model that was released, not the build or "
             "the request",
         )

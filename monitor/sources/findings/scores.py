@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from monitor.config.settings import Model
 from monitor.model import Task
-from monitor.model.wording import counted, percent
+from monitor.model.wording import percent, quantity
 from monitor.sources.findings.finding import Finding, Weight
 from monitor.store.sql import statement
 
@@ -43,12 +43,12 @@ def _ranking(connection: duckdb.DuckDBPyConnection, model: Model, *, apart: bool
     score, outcome = np.asarray(rows["score"], dtype=np.float64), np.asarray(rows["positives"]) > 0
     true, false = int(outcome.sum()), int((~outcome).sum())
     if true + false >= ALIKE and len(score) and float(score.min()) == float(score.max()):
-        yield Finding(Weight.SUSPICIOUS, f"every score of {counted(len(score), 'sample')} tried is {score[0]:g}")
+        yield Finding(Weight.SUSPICIOUS, f"every score of {quantity(len(score), 'sample')} tried is {score[0]:g}")
         return
     if true and false and true + false >= ALIKE and np.isin(score, (0.0, 1.0)).all():
         yield Finding(
             Weight.SUSPICIOUS,
-            f"every score of {counted(len(score), 'sample')} tried is 0 or 1: is that what was predicted, not how sure it is? "
+            f"every score of {quantity(len(score), 'sample')} tried is 0 or 1: is that what was predicted, not how sure it is? "
             "Map the probability",
         )
         return
@@ -113,7 +113,7 @@ def _stuck(score: NDArray[np.float64], outcome: NDArray[np.bool_]) -> Iterator[F
     if counts[most] >= _STUCK * len(score) and abs(rate - values[most]) > _OFF and values[most] in (0.0, 0.5):
         yield Finding(
             Weight.SUSPICIOUS,
-            f"{counts[most]:,} of {counted(len(score), 'sample')} tried have the score {values[most]:g}, and {percent(rate)} "
+            f"{counts[most]:,} of {quantity(len(score), 'sample')} tried have the score {values[most]:g}, and {percent(rate)} "
             "of them come true: is it what is written where there is no score? Leave it empty there",
         )
 
@@ -133,7 +133,7 @@ def _alike(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
         other = found[0] - found[2] if found[1] else found[2]
         yield Finding(
             Weight.SUSPICIOUS if other >= LUCK else Weight.NOTE,
-            f"every outcome of {counted(found[0], 'sample')} tried is {int(found[1] > 0)}: where the other should occur too, "
+            f"every outcome of {quantity(found[0], 'sample')} tried is {int(found[1] > 0)}: where the other should occur too, "
             "see how it is written, and what is set aside",
         )
 
@@ -150,7 +150,7 @@ def _one_sided(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     if float(score.mean() - outcome.mean()) > _ABOVE and _auroc(score, outcome) < _BLIND:
         yield Finding(
             Weight.SUSPICIOUS,
-            f"no score of {counted(len(score), 'sample')} tried is below 0.5, they say {percent(float(score.mean()))} on "
+            f"no score of {quantity(len(score), 'sample')} tried is below 0.5, they say {percent(float(score.mean()))} on "
             f"average, and {percent(float(outcome.mean()))} come true: are scores those of the predicted class? Then task = "
             '"multiclass" with label and predicted_class, or give the probability of the positive class as score',
         )

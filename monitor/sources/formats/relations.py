@@ -6,7 +6,7 @@ from dataclasses import replace
 import duckdb
 
 from monitor.config.settings import CANONICAL_COLUMNS
-from monitor.config.settings import Source as SourceConfig
+from monitor.config.sources import SourceSettings
 from monitor.model.errors import SourceError
 from monitor.sources.formats import long_lines
 from monitor.sources.formats.csv_files import csv_layout, csv_relation
@@ -27,7 +27,7 @@ _NUMERIC_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYI
 
 
 def layout_of(
-    connection: duckdb.DuckDBPyConnection, path: str, config: SourceConfig, slices: Sequence[str],
+    connection: duckdb.DuckDBPyConnection, path: str, config: SourceSettings, slices: Sequence[str],
     needs: Needs, *, pushed: bool = False,
 ) -> Layout:  # fmt: skip
     """Look at one file; of one that was ``pushed``, folders say nothing. Raises duckdb.Error, OSError or SourceError when it is
@@ -74,7 +74,7 @@ def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
     return json_relation(paths, columns)
 
 
-def wrong_types(layout: Layout, config: SourceConfig, slices: Sequence[str] = ()) -> str:
+def wrong_types(layout: Layout, config: SourceSettings, slices: Sequence[str] = ()) -> str:
     """A sentence about a column whose type holds no such value; "" when all fit."""
     for name, type_ in layout.types.items():
         kind = type_.split("(")[0]
@@ -100,7 +100,7 @@ def wrong_types(layout: Layout, config: SourceConfig, slices: Sequence[str] = ()
     return ""
 
 
-def _wrong_unit(layout: Layout, name: str, config: SourceConfig) -> str:
+def _wrong_unit(layout: Layout, name: str, config: SourceSettings) -> str:
     """What to do about a time column of numbers; "" where it holds none, or they are in the unit that is set."""
     kind, number = layout.types[name].split("(")[0], layout.numbered.get(name, "")
     guess = time_unit(number)

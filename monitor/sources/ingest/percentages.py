@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from monitor.model.wording import counted
+from monitor.model.wording import quantity
 
 RefusalReason = Literal[
     "foreign_zone", "percentages", "scores_of_predicted_class", "undecided_outcome", "unknown_positive"
@@ -72,7 +72,7 @@ def review_percent(seen: Sequence[Seen], facts: Mapping[str, str], found: Review
         if not one.scores:
             continue
         if one.percent >= PERCENT_ROWS and one.percent >= PERCENT_SHARE * one.scores:
-            found.refused[one.file] = _percentages(f"{one.percent:,} of {counted(one.scores, 'score')} lie")
+            found.refused[one.file] = _percentages(f"{one.percent:,} of {quantity(one.scores, 'score')} lie")
             continue
         key = str(one.file_id)
         recent = _newest(recent, [one.file_id, one.scores, one.percent])
@@ -81,7 +81,7 @@ def review_percent(seen: Sequence[Seen], facts: Mapping[str, str], found: Review
         outside, rows = sum(entry[2] for entry in recent), sum(entry[1] for entry in recent)
         together = sum(entry[0] for entry in held.values())
         if outside >= PERCENT_ROWS and outside >= PERCENT_SHARE * rows:
-            found.refused[one.file] = _percentages(f"{outside:,} of the source's newest {counted(rows, 'score')} lie")
+            found.refused[one.file] = _percentages(f"{outside:,} of the source's newest {quantity(rows, 'score')} lie")
             found.take_back.update({number: "percentages" for number, *_ in recent if number != one.file_id})
             # pushes (below 0) do not come again
             held |= {str(number): [percent, today] for number, _, percent in recent if number >= 0}

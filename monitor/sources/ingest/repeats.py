@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import duckdb
 
 from monitor.model.problems import Problem
-from monitor.model.wording import counted
+from monitor.model.wording import quantity
 from monitor.sources.batch import Batch
 from monitor.sources.ingest.rounds import Round
 from monitor.store.source_facts import load_facts, store_fact
@@ -67,7 +67,7 @@ class Arrived:
         return [
             Problem(
                 file, "changed_predictions",
-                f"{file}: {count:,} of {counted(total, 'row')} give a known prediction another score, slice or version, and "
+                f"{file}: {count:,} of {quantity(total, 'row')} give a known prediction another score, slice or version, and "
                 "took its place: where these are other predictions, make sample_id differ, such as by the camera in front of "
                 "it",
             )
@@ -131,7 +131,7 @@ class Arrived:
         return [
             Problem(
                 file, "near_repeats",
-                f"{file}: {found:,} of {counted(probed, 'new row')} looked at have a sample_id that is known from within the "
+                f"{file}: {found:,} of {quantity(probed, 'new row')} looked at have a sample_id that is known from within the "
                 "same second, with other fractions of it: where the same predictions were exported twice they count twice now; "
                 'set time_precision = "1s" in every [model.source]',
             )

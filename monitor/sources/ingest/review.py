@@ -17,7 +17,7 @@ from datetime import datetime
 import duckdb
 
 from monitor.model import Task
-from monitor.model.wording import counted, first_few
+from monitor.model.wording import first_few, quantity
 from monitor.sources.batch import Batch
 from monitor.sources.ingest.percentages import RECENT_ROWS, Seen, review_percent
 from monitor.sources.ingest.percentages import Refusal as Refusal
@@ -93,7 +93,7 @@ def _review_one_sided(seen: Sequence[Seen], facts: Mapping[str, str], found: Rev
         if rows >= ONE_SIDED_ROWS and len(classes) > 1:
             found.refused[one.file] = Refusal(
                 "scores_of_predicted_class",
-                f"no score of {counted(rows, 'prediction')} is below 0.5, whether {' or '.join(sorted(classes)[:2])} is "
+                f"no score of {quantity(rows, 'prediction')} is below 0.5, whether {' or '.join(sorted(classes)[:2])} is "
                 'predicted, so scores speak of the predicted class; nothing of it was taken. Set task = "multiclass", or give '
                 "the probability of the positive class as score",
             )
@@ -148,20 +148,20 @@ def _review_signs(seen: Sequence[Seen], facts: Mapping[str, str], found: Review)
         if one.minus and not decided and "0" in both:
             found.refused[one.file] = Refusal(
                 "undecided_outcome",
-                f"{counted(one.minus, 'outcome')} of it are −1, in a source that has 0 and −1; nothing of it was taken: "
+                f"{quantity(one.minus, 'outcome')} of it are −1, in a source that has 0 and −1; nothing of it was taken: "
                 f"{remedy}",
             )
         elif one.minus and not decided and "+" not in both:
             found.refused[one.file] = Refusal(
                 "undecided_outcome",
-                f"{counted(one.minus, 'outcome')} of it are −1 and none is 1, so −1 may be the other outcome or a missing "
+                f"{quantity(one.minus, 'outcome')} of it are −1 and none is 1, so −1 may be the other outcome or a missing "
                 f"label; nothing of it was taken until both were seen, or {remedy}",
                 may_pass=True,
             )
         elif one.zero and decided:
             found.refused[one.file] = Refusal(
                 "undecided_outcome",
-                f"{counted(one.zero, 'outcome')} of it are 0, in a source whose outcomes are −1 and 1 so far; nothing of it "
+                f"{quantity(one.zero, 'outcome')} of it are 0, in a source whose outcomes are −1 and 1 so far; nothing of it "
                 f"was taken: {remedy.replace('what they mean', 'what 0 and −1 mean')}",
             )
     taken = _signs([one for one in asked if one.file not in found.refused])

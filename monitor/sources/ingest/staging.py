@@ -102,8 +102,13 @@ def _typed_rows(batch: Batch, columns: Mapping[str, str], cases: str) -> str:
     values = ", ".join(f"{quote_name(name)} := {quote_name(name)}" for name in batch.types)
     at_once = batch.part is not None
     record = f"CASE WHEN reason IS NOT NULL THEN coalesce(unreadable, {_record(batch, 'own.')}) END"
+    short, plain = (
+        "".join(f", {expression} AS {name}" for name, expression in layer.items())
+        for layer in (_short_texts(batch), _plain_values(batch))
+    )
     rows = statement(
-        "stage_rows", cases=cases, typed=typed, unreadable="_unreadable" if batch.unreadable else "NULL::VARCHAR",
+        "stage_rows", cases=cases, typed=typed, short=short, plain=plain,
+        unreadable="_unreadable" if batch.unreadable else "NULL::VARCHAR",
         record=record if at_once else "unreadable", conflicting="_conflicting" if batch.marked else "false",
         own=f"struct_pack({values})" if at_once else "NULL", rows="FROM held" if at_once else batch.relation,
     )  # fmt: skip
@@ -182,28 +187,53 @@ def forget_rejects(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("DROP TABLE IF EXISTS reject_scans")
 
 
+_TEXTS = ("sample_id", "group_id", "predicted_class", "label", "outcome", "calibrator", "version")
+_WHOLE = ("calibrator", "version")  # what is cut of them ends in the hash of all
+
+
+def _short_texts(batch: Batch) -> Mapping[str, str]:
+    """Return the expressions of ``_short_NAME``: a text as it is, or its beginning where it is enormous."""
+    return {
+        f"_short_{name}": quote_name(name) if name in _WHOLE else cut_enormous(quote_name(name))
+        for name in _TEXTS
+        if batch.types.get(name) == "VARCHAR"
+    }
+
+
+def _plain_values(batch: Batch) -> Mapping[str, str]:
+    """Return the expressions of ``_plain_NAME``, a text in the form in which texts are compared, and of ``_number_NAME``."""
+    types = batch.types
+    unit = " / 100" if batch.meaning.score_unit == "percent" else ""
+    plain = {
+        name: plain_text(f"_short_{name}" if types[name] == "VARCHAR" else quote_name(name), types[name])
+        for name in _TEXTS
+        if name in types
+    }
+    if types.get("version") == "VARCHAR":
+        plain["version"] = f"nullif(trim(_short_version, {quote_text(BLANKS)}), '')"
+    numbers = {
+        name: f"TRY_CAST({quote_name(name) if name in types else 'NULL'} AS DOUBLE)"
+        for name in ("score", "raw_score", "n", "positives")
+    }
+    for name in ("score", "raw_score"):
+        numbers[name] += unit
+    return {f"_plain_{name}": text for name, text in plain.items()} | {
+        f"_number_{name}": number for name, number in numbers.items()
+    }
+
+
 def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monitor_applies: bool) -> Mapping[str, str]:
+    """Return each column of `staged` as an expression over a row, ``_short_texts`` and ``_plain_values`` of it."""
     types = batch.types
 
-    def own(name: str, sql_type: str) -> str:
-        return quote_name(name) if name in types else f"NULL::{sql_type}"
-
-    def number(name: str, sql_type: str) -> str:
-        return f"TRY_CAST({own(name, sql_type)} AS {sql_type})"
-
     def count(name: str) -> str:  # a cast alone would round 2.7 to 3
-        value = number(name, "DOUBLE")
-        return (
-            f"CASE WHEN {value} = floor({value}) THEN TRY_CAST({value} AS BIGINT) END"
-            if name in types
-            else "NULL::BIGINT"
-        )
+        value = f"_number_{name}"
+        if name not in types:
+            return "NULL::BIGINT"
+        return f"CASE WHEN {value} = floor({value}) THEN TRY_CAST({value} AS BIGINT) END"
 
     def text(name: str) -> str:
-        if name not in types:
-            return "NULL::VARCHAR"
-        column = quote_name(name)
-        return plain_text(cut_enormous(column) if types[name] == "VARCHAR" else column, types[name])
+        return f"_plain_{name}" if name in types else "NULL::VARCHAR"
 
     def has(name: str) -> str:
         if name not in types:
@@ -214,20 +244,16 @@ def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monito
             else f"{quote_name(name)} IS NOT NULL"
         )
 
-    unit = " / 100" if batch.meaning.score_unit == "percent" else ""
-    score, raw = number("score", "DOUBLE") + unit, number("raw_score", "DOUBLE") + unit
+    score, raw = "_number_score", "_number_raw_score"
     from_label = rules.label_sql(text("label"), text("predicted_class")) if "label" in types else "NULL::INTEGER"
     has_label = f"coalesce(NOT {rules.missing_sql(text('label'))}, false)" if "label" in types else "false"
     has_outcome, outcome = (
-        outcome_expression(rules, types["outcome"]) if "outcome" in types else ("false", "NULL::INTEGER")
+        outcome_expression(rules, types["outcome"], "_plain_outcome")
+        if "outcome" in types
+        else ("false", "NULL::INTEGER")
     )
-    own_calibrators = "calibrator" in types and not monitor_applies
-    # whole, as versions are: what is cut of them ends in the hash of all
-    calibrator = plain_text(quote_name("calibrator"), types["calibrator"]) if own_calibrators else ""
     key = ", ".join(f"replace(coalesce({_slice_value(name, types)}, ''), {_SEPARATOR}, ' ')" for name in slices)
-    version = (
-        text("version") if types.get("version") != "VARCHAR" else f"nullif(trim(version, {quote_text(BLANKS)}), '')"
-    )
+    logits = quote_name("logits") if "logits" in types else "NULL"
     return {
         "sample_id": text("sample_id"),
         "observed_at": time_expression("observed_at", batch),
@@ -237,16 +263,16 @@ def _columns(batch: Batch, slices: tuple[str, ...], rules: LabelRules, *, monito
         "score": _clipped(f"coalesce({raw}, {score})" if monitor_applies else score),
         "raw_score": _clipped(f"coalesce({raw}, {score})" if monitor_applies else raw),
         "clipped": f"coalesce({_slightly_outside(score)}, false) OR coalesce({_slightly_outside(raw)}, false)",
-        "logits": f"TRY_CAST({own('logits', 'FLOAT[]')} AS FLOAT[])",
-        "version": cut_version(f"({version})") if "version" in types else version,
-        "calibrator": cut_version(f"({calibrator})") if own_calibrators else "NULL::VARCHAR",
+        "logits": f"TRY_CAST({logits} AS FLOAT[])",
+        "version": cut_version(text("version")),
+        "calibrator": "NULL::VARCHAR" if monitor_applies else cut_version(text("calibrator")),
         "group_id": text("group_id"),
         "predicted_class": text("predicted_class"),
         "label": text("label"),
         "n": f"coalesce({count('n')}, 1)",
         "slice_key": f"concat_ws({_SEPARATOR}, {key})" if slices else "''",
         "has_score": f"{has('score')} OR {has('raw_score')}",
-        "bad_raw_score": f"{_says('raw_score', types, rules)} AND {number('raw_score', 'DOUBLE')} IS NULL",
+        "bad_raw_score": f"{_says('raw_score', types, rules)} AND _number_raw_score IS NULL",
         "has_outcome": has_outcome,
         "has_label": has_label,
         "has_labelled_at": has("labelled_at"),

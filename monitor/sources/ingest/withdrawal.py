@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import duckdb
 
 from monitor.model.problems import Problem, ProblemReason
-from monitor.model.wording import counted
+from monitor.model.wording import quantity
 from monitor.sources.batch import Batch
 from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import remove_samples, rewrite_samples
@@ -95,7 +95,7 @@ def _find_gone(store: ModelStore, said: str, *, labels: bool) -> None:
 def _told(file: str, noun: str, gone: int, *, remove: bool) -> str:
     what = "taken out" if remove else 'kept (withdrawn = "remove" in [model.source] takes them out)'
     verb = "is" if gone == 1 else "are"
-    return f"{file}: was written anew, and {counted(gone, noun)} of its earlier version {verb} no longer in it; {what}"
+    return f"{file}: was written anew, and {quantity(gone, noun)} of its earlier version {verb} no longer in it; {what}"
 
 
 def _take_labels_out(store: ModelStore) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from monitor.config.sources import Source as SourceConfig
+from monitor.config.sources import SourceSettings as SourceConfig
 from monitor.store.connection import make_naive, quote_text
 from monitor.store.model_store import ModelStore
 from monitor.store.values import MISSING_WORDS, LabelRules

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from monitor.config.sources import Source
+from monitor.config.sources import SourceSettings
 from monitor.model import WaitingLabels
 from monitor.sources.labels.rules import define_missing, load_rules
 from monitor.store.connection import make_aware, make_naive
@@ -94,7 +94,7 @@ def load_newest_predictions(store: ModelStore, *, labelled: bool) -> list[tuple[
 def _of(store: ModelStore, source: str, now: datetime) -> dict[str, object]:
     """Whose labels, to be bound. The macro ``label_missing`` is then that of the source."""
     meaning = next((each for each in store.model.source if each.name == source), None)
-    rules = load_rules(store, meaning or Source.model_validate({"kind": "http"}), now)
+    rules = load_rules(store, meaning or SourceSettings.model_validate({"kind": "http"}), now)
     define_missing(store.connection, rules)
     return {"model_id": store.model_id, "source": source}
 

@@ -12,7 +12,7 @@ import duckdb
 
 from monitor.model import OTHER, Slice
 from monitor.model.problems import Problem
-from monitor.model.wording import counted
+from monitor.model.wording import quantity
 from monitor.sources.notes import store_notes
 from monitor.sources.renewal.slices import SlicesRenewed, load_moved
 from monitor.store.connection import make_naive
@@ -77,7 +77,7 @@ def _move_slices(store: ModelStore, lost: Sequence[int]) -> None:
 
 def _told(rows: int, again: int) -> str:
     lost = rows - again
-    text = f"{counted(rows, 'row')} had lost their slice or version in an earlier release: counted under {OTHER} now"
+    text = f"{quantity(rows, 'row')} had lost their slice or version in an earlier release: counted under {OTHER} now"
     if again:
         text += f"; the files of {again:,} are read again, which puts each where it belongs"
     if lost:

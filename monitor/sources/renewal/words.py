@@ -8,7 +8,7 @@ import duckdb
 from monitor.config.settings import Model
 from monitor.model import Task
 from monitor.model.problems import Problem
-from monitor.model.wording import counted, first_few
+from monitor.model.wording import first_few, quantity
 from monitor.sources.labels.origins import Origins
 from monitor.sources.renewal.slices import SlicesRenewed
 
@@ -50,7 +50,7 @@ def _outcomes(model: Model, counts: Counts) -> list[str]:
         how = f'the label is positive = "{model.positive}"'
     else:
         how = "the label is 1 or true"
-    text = f"Outcomes of {counted(counts.rederived, 'stored sample')} follow from their labels anew: {how}"
+    text = f"Outcomes of {quantity(counts.rederived, 'stored sample')} follow from their labels anew: {how}"
     if counts.unlabelled:
         text += f"; {counts.unlabelled:,} of them have none now, and count as unlabelled"
         if model.task is not Task.BINARY:
@@ -62,7 +62,7 @@ def _waiting(counts: Counts) -> list[str]:
     if not counts.waiting:
         return []
     return [
-        f"Labels of {counted(counts.waiting, 'stored sample')} are names, and nothing says which of them the score is the "
+        f"Labels of {quantity(counts.waiting, 'stored sample')} are names, and nothing says which of them the score is the "
         "probability of: they count as unlabelled until positive is set in [[model]]"
     ]
 
@@ -70,7 +70,7 @@ def _waiting(counts: Counts) -> list[str]:
 def _rows(counts: Counts) -> list[str]:
     if not counts.merged:
         return []
-    text = f"{counted(counts.merged, 'stored row')} became one with another of the same sample_id and time"
+    text = f"{quantity(counts.merged, 'stored row')} became one with another of the same sample_id and time"
     if counts.differing:
         text += f"; of {counts.differing:,} of these the rows predicted differently, and the newest counts"
     return [text]
@@ -80,7 +80,7 @@ def _slices(slices: SlicesRenewed) -> list[str]:
     said = []
     if slices.moved:
         said.append(
-            f"{counted(len(slices.moved), 'slice')} whose values were written in two ways became one with another"
+            f"{quantity(len(slices.moved), 'slice')} whose values were written in two ways became one with another"
         )
     if slices.scopes:
         said.append(
@@ -111,7 +111,7 @@ def _kept(origins: Origins) -> list[str]:
     said = []
     if origins.of_predicted:
         said.append(
-            f"Outcomes of {counted(origins.of_predicted, 'stored sample')} stay as they are: no score is below 0.5, whichever "
+            f"Outcomes of {quantity(origins.of_predicted, 'stored sample')} stay as they are: no score is below 0.5, whichever "
             'class is predicted, so scores speak of the predicted class: set task = "multiclass"'
         )
     if origins.mixed:

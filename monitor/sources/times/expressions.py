@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import duckdb
 
-from monitor.model.wording import counted
+from monitor.model.wording import quantity
 from monitor.sources.batch import Batch
 from monitor.sources.times.zones import Zone, zone_of, zones_meant
 from monitor.store.connection import quote_name, quote_text
@@ -106,7 +106,7 @@ def refused_zone(connection: duckdb.DuckDBPyConnection, batch: Batch) -> NamedZo
             f'no abbreviation of time_zone = "{own}"',
             "set time_zone in [model.source] to the zone that is meant, or write offsets such as +01:00",
         )
-    return NamedZone(name, rows, f"{counted(rows, 'time')} {_say(rows)} {name}, which is {what}: {do}")
+    return NamedZone(name, rows, f"{quantity(rows, 'time')} {_say(rows)} {name}, which is {what}: {do}")
 
 
 def contrary_zone(connection: duckdb.DuckDBPyConnection, batch: Batch) -> NamedZone | None:
@@ -131,7 +131,7 @@ def contrary_zone(connection: duckdb.DuckDBPyConnection, batch: Batch) -> NamedZ
     return NamedZone(
         name,
         rows,
-        f'{counted(rows, "time")} {_say(rows)} {name} at a time of the year when clocks in time_zone = "{zone.name}" do not: '
+        f'{quantity(rows, "time")} {_say(rows)} {name} at a time of the year when clocks in time_zone = "{zone.name}" do not: '
         f"taken as {_written(offset)}, whatever the season; if local time is meant, leave {name} out",
     )
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
-from scipy.stats import rankdata
 
 from monitor.statistics.arrays import Floats
 from monitor.statistics.cells import bin_of
@@ -78,9 +77,9 @@ def _ranked(delay: Floats, true: NDArray[np.bool_]) -> Floats | None:
     zeros = n - ones
     if min(ones, zeros) < 1:
         return None
-    ranks = rankdata(delay)
+    _, place, ties = np.unique(delay, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(ties) - (ties - 1) / 2)[place]
     later = float(ranks[true].sum()) - ones * (ones + 1) / 2  # pairs in which the true one comes later
-    _, ties = np.unique(delay, return_counts=True)
     spread = ones * zeros / 12 * ((n + 1) - float((ties.astype(np.float64) ** 3 - ties).sum()) / (n * (n - 1)))
     weight = 1 / (n + 1)
     return np.array([weight * (ones * zeros / 2 - later), weight**2 * spread, weight * ones * zeros])

@@ -13,8 +13,7 @@ from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
-from scipy.stats import beta, chi2
+from scipy.special import betainccinv, betaincinv, chdtrc, expit, gammaincinv, logit
 
 from monitor.statistics.arrays import Floats, Ints, totals
 from monitor.statistics.cells import FINE_BINS, LOGIT_LIMIT, Cells, fine_bin_middle, fine_bin_of
@@ -140,13 +139,13 @@ def _fit_p(coefficient: Floats, centre: Floats, weight: Floats, outcome: Floats,
             joined.append(kept[0] ** 2 / kept[1])
             kept = np.zeros(2)
     freedom = len(joined) - 2
-    return float(chi2.sf(sum(joined), freedom)) if freedom > 0 else 1.0
+    return float(chdtrc(freedom, sum(joined))) if freedom > 0 else 1.0
 
 
 def _scheffe(coefficient: Floats, covariance: Floats, confidence: float) -> tuple[Floats, Floats]:
     x = logit(fine_bin_middle())
     design = np.stack([np.ones(FINE_BINS), x], axis=1)
-    spread = np.sqrt(np.einsum("fi,ij,fj->f", design, covariance, design) * chi2.ppf(confidence, 2))
+    spread = np.sqrt(np.einsum("fi,ij,fj->f", design, covariance, design) * 2 * gammaincinv(1.0, confidence))
     offset = design @ coefficient - x
     return offset - spread, offset + spread
 
@@ -158,8 +157,8 @@ def _bin_offsets(
     slot, tail = column, (1 - confidence) / (2 * DETECTOR_BINS)
     n, hits = totals(slot, weight, DETECTOR_BINS), totals(slot, outcome, DETECTOR_BINS)
     misses = np.maximum(n - hits, 0.0)
-    low = np.where(hits > 0, beta.ppf(tail, np.maximum(hits, 1e-9), misses + 1), 0.0)
-    high = np.where(misses > 0, beta.isf(tail, hits + 1, np.maximum(misses, 1e-9)), 1.0)
+    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-9), misses + 1, tail), 0.0)
+    high = np.where(misses > 0, betainccinv(hits + 1, np.maximum(misses, 1e-9), tail), 1.0)
     score = np.divide(totals(slot, weight * expit(centre), DETECTOR_BINS), n, out=np.full(n.size, 0.5), where=n > 0)
     with np.errstate(divide="ignore"):
         return logit(low) - logit(score), logit(high) - logit(score)

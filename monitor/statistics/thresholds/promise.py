@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from monitor.statistics.arrays import Ints, ratio
 from monitor.statistics.thresholds.counts import Counts
@@ -91,7 +91,7 @@ def _from_the_surest(counts: Counts, target: float, confidence: float) -> Ints:
     expected = ratio(counts.score, n, 0.0)
     # a group counts once here: its size is known, the likeness of its outcomes must not be looked at
     independent = np.minimum(counts.touched, n)
-    ahead = (expected - target) * np.sqrt(independent) - norm.ppf(confidence) * np.sqrt(target * (1 - target))
+    ahead = (expected - target) * np.sqrt(independent) - ndtri(confidence) * np.sqrt(target * (1 - target))
     sureness = ahead / np.sqrt(np.maximum(expected * (1 - expected), 1e-9))
     start = int(np.argmax(np.where(n > 0, sureness, -np.inf)))
     return np.arange(start, -1, -1, dtype=np.int64)

@@ -27,7 +27,7 @@ from monitor.model.history import (
     NoteRow,
     PullRow,
     QuarantineCount,
-    Quarantined,
+    QuarantinedRow,
     ReadingPoint,
     ScoredBy,
     SourceState,
@@ -145,10 +145,10 @@ class History:
 
     def quarantined_rows(
         self, model: str, source: str | None = None, reason: str | None = None, *, limit: int = 50, skip: int = 0
-    ) -> tuple[Quarantined, ...]:
+    ) -> tuple[QuarantinedRow, ...]:
         """The newest rows that were set aside."""
         return self._as(
-            Quarantined, "history_quarantined", model=model, source=source, reason=reason, limit=limit, skip=skip
+            QuarantinedRow, "history_quarantined", model=model, source=source, reason=reason, limit=limit, skip=skip
         )  # fmt: skip
 
     def quarantined_total(self, model: str, source: str | None = None, reason: str | None = None) -> int:

@@ -10,7 +10,7 @@ import duckdb
 
 from monitor.model import Job, ReliabilityBin, Slice, ThresholdInUse
 from monitor.model.errors import UsageError
-from monitor.model.history import Firing, SliceReading, Unsure
+from monitor.model.history import Firing, SliceReading, UnsureAlert
 from monitor.store.connection import make_naive
 from monitor.store.published.history import History, Row, job_of_row
 from monitor.store.published.snapshot import describe_unreadable, open_snapshot
@@ -130,9 +130,9 @@ class Snapshot(History):
         """Each time an alert fired in (since, until], or before and was not over then, the newest first."""
         return self._as(Firing, "published_firings", model=model, since=make_naive(since), until=make_naive(until))
 
-    def unsure_alerts(self, model: str) -> tuple[Unsure, ...]:
+    def unsure_alerts(self, model: str) -> tuple[UnsureAlert, ...]:
         """Alerts whose rule could not be evaluated."""
-        return self._as(Unsure, "published_unsure", model=model)
+        return self._as(UnsureAlert, "published_unsure", model=model)
 
     def deeds(self, model: str, since: datetime) -> tuple[Job, ...]:
         """Refits and rollbacks asked for since then, the first ones first."""

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import duckdb
 
-from monitor.config.sources import Source
+from monitor.config.sources import SourceSettings
 from monitor.store.connection import fetch_row
 from monitor.store.model_store import ModelStore
 from monitor.store.scores.agreement import ENOUGH, Agreement, describe_agreement
@@ -77,7 +77,7 @@ def has_vectors(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def follow_files(
-    connection: duckdb.DuckDBPyConnection, meaning: Source, facts: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection, meaning: SourceSettings, facts: Mapping[str, str]
 ) -> tuple[int | None, str]:
     """Go through the files of `staged`, several taken as if one by one, as ``normalize_logits`` would. Returns the place (from
     0) of the first that changes what the source is known to hold, None where none does, and the kinds of the last vectors
@@ -93,7 +93,7 @@ def follow_files(
 
 
 def normalize_logits(
-    connection: duckdb.DuckDBPyConnection, model_id: int, source: str, meaning: Source, now: datetime, *,
+    connection: duckdb.DuckDBPyConnection, model_id: int, source: str, meaning: SourceSettings, now: datetime, *,
     followed: str | None = None,
 ) -> str | None:  # fmt: skip
     """Make `staged` hold logits: probabilities are replaced by their logarithm.
@@ -217,7 +217,7 @@ def _neither(seen: Kinds) -> str:
     )
 
 
-def remark_logits(seen: Kinds, meaning: Source) -> list[str]:
+def remark_logits(seen: Kinds, meaning: SourceSettings) -> list[str]:
     """Mere notes for ``calwatch check``, of the ``count_kinds`` tried; sentences without their stop."""
     if seen.single and not seen.vectors:
         return ["the column logits holds one number a row, which no refit uses: scores go to score or raw_score"]
@@ -229,7 +229,7 @@ def remark_logits(seen: Kinds, meaning: Source) -> list[str]:
     return [f"the column logits holds {_probabilities(seen)}: their logarithm is used; {_FOR_GOOD}"]
 
 
-def suspect_logits(seen: Kinds, agreed: Agreement, classes: Iterable[str], meaning: Source) -> list[str]:
+def suspect_logits(seen: Kinds, agreed: Agreement, classes: Iterable[str], meaning: SourceSettings) -> list[str]:
     """What is suspicious of the vectors tried, for ``calwatch check``; sentences without their stop. ``agreed``: none for
     binary tasks."""
     said = []

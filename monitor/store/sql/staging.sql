@@ -87,8 +87,10 @@ FROM (SELECT _position, /*record*/ AS record FROM (/*rows*/)) AS r
 WHERE staged.position = r._position AND staged.reason IS NOT NULL AND staged.record IS NULL;
 
 -- name: stage_rows
--- a batch's rows of one shape: `typed` are its columns as expressions, `own` all that it says, for the text of bad rows;
--- `cases` give each row the first reason for which it cannot be taken
+-- a batch's rows of one shape: `short` are its texts without what is enormous, `plain` the values that several columns are
+-- made of, written once, since an expression of expressions takes longer to plan than a small batch to read; `typed` are
+-- its columns as expressions, `own` all that it says, for the text of bad rows; `cases` give each row the first reason for
+-- which it cannot be taken
 SELECT * EXCLUDE (unreadable, conflicting, has_score, bad_raw_score, has_outcome, has_label, has_labelled_at, has_logits,
     has_count, has_positives, read_outcome, read_count, read_positives, own),
     coalesce(read_outcome = -1, false) AS minus, positives IS NOT NULL OR has_label AS labelled,
@@ -106,7 +108,7 @@ FROM (
             /*conflicting*/ AS conflicting,
             /*typed*/,
             /*own*/ AS own
-            FROM (/*rows*/)
+            FROM (SELECT */*plain*/ FROM (SELECT */*short*/ FROM (/*rows*/)))
         )
     )
 );

@@ -12,7 +12,7 @@ from statistics import median
 
 import numpy as np
 
-from monitor.engine.stages.drift import weigh
+from monitor.engine.stages.drift import weigh_evidence
 from tests.worlds.store import World
 
 from .play import BEGAN, DAY, HOUR, Plan, draw_samples, write_samples
@@ -46,7 +46,7 @@ def find(plan: Plan, seed: int, shift: float, room: Path) -> Found:
             if arrived.any():
                 write_samples(world.base / "in" / f"{look:06}.parquet", samples, arrived)
                 world.pull(now)
-            weigh(world.store(now), book, now)
+            weigh_evidence(world.store(now), book, now)
             if showed is None and world.one(f"SELECT count(*) {alarms.format('evidence_alarms')}"):
                 showed = float(look - began)
             if world.one(f"SELECT count(*) {alarms.format('told_alarms')}"):
@@ -55,7 +55,7 @@ def find(plan: Plan, seed: int, shift: float, room: Path) -> Found:
         rest, end = samples["labelled"] > seen, BEGAN + (plan.days + 5) * DAY
         write_samples(world.base / "in" / "rest.parquet", samples, rest)
         world.pull(end)
-        weigh(world.store(end), book, end)
+        weigh_evidence(world.store(end), book, end)
         (first,) = world.rows(f"SELECT min(bucket) {alarms.format('evidence_alarms')}")[0]
         on_time = None if first is None else (first.replace(tzinfo=BEGAN.tzinfo) + HOUR - since) / HOUR
         return Found(on_time, showed, told)

@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.engine.stages.drift import weigh
+from monitor.engine.stages.drift import weigh_evidence
 from monitor.model import DriftRule
 from monitor.rules.pack import Rulebook, parse_pack
 from tests.worlds.store import World
@@ -85,7 +85,7 @@ def play(plan: Plan, seed: int, room: Path) -> Counted:
             if arrived.any():
                 write_samples(world.base / "in" / f"{look:06}.parquet", samples, arrived)
                 world.pull(now)
-            weigh(world.store(now), book, now)
+            weigh_evidence(world.store(now), book, now)
             ever.update(world.rows("SELECT slice, bucket FROM evidence_alarms"))
         told, scratch = (world.one(f"SELECT count(*) FROM {table}") for table in ("told_alarms", "evidence_alarms"))
         return Counted(told, len(ever), scratch)

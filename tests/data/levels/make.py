@@ -19,7 +19,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import load_config
-from monitor.engine.cycle import Cycle, watch
+from monitor.engine.cycle import Cycle, build_watched
 from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import open_live
 
@@ -98,7 +98,7 @@ def main() -> None:
         path.unlink()
     config = load_config(LINE / "calwatch.toml")
     connection = open_live(LINE / "state", now=NOW - timedelta(days=3))
-    cycle = Cycle(config, watch(config), connection, Instruments(CollectorRegistry()))
+    cycle = Cycle(config, build_watched(config), connection, Instruments(CollectorRegistry()))
     for day, name in enumerate(sorted(held)):
         (LINE / "in" / name).write_bytes(held[name])
         os.utime(LINE / "in" / name, (CHANGED, CHANGED))

@@ -15,7 +15,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import load_config
-from monitor.engine.cycle import Cycle, watch
+from monitor.engine.cycle import Cycle, build_watched
 from monitor.publish.metrics.instruments import Instruments
 from monitor.store.connection import open_live
 
@@ -116,7 +116,7 @@ def store(folder: Path, *more: str) -> None:
     """Two cycles, then what SQL in ``more`` says that people and jobs did, then the text of all that is stored."""
     config = load_config(folder / "calwatch.toml")
     connection = open_live(folder / "state", now=NOW)
-    cycle = Cycle(config, watch(config), connection, Instruments(CollectorRegistry()))
+    cycle = Cycle(config, build_watched(config), connection, Instruments(CollectorRegistry()))
     for now in (NOW, NOW + timedelta(minutes=1)):
         assert not cycle.tick(now, publish=False).failed
     for sql in more:

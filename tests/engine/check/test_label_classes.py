@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.engine.check.check import Checked, check_config
+from monitor.engine.check.check import CheckResult, check_config
 
 CONFIG = """
 [[model]]
@@ -22,7 +22,7 @@ ROWS = 60
 
 def _checked(
     base: Path, classes: list[str], labels: list[str], *, config: str = CONFIG, first_label: int = 0
-) -> Checked:
+) -> CheckResult:
     """Predictions and labels take their classes in turn; ids of labels begin with ``first_label``."""
     for folder in ("in", "labels"):
         (base / folder).mkdir()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.engine.check.check import Checked, check_config
+from monitor.engine.check.check import CheckResult, check_config
 
 HEAD = '[[model]]\nname = "m"\ntask = "{task}"\n{more}\n'
 ONE = '  [model.source]\n  path = "a.csv"\n'
@@ -38,7 +38,7 @@ def _csv(path: Path, header: str, rows: Rows) -> None:
     path.write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n", "utf-8")
 
 
-def _check_one(base: Path, task: str, header: str, rows: Rows, more: str = "") -> Checked:
+def _check_one(base: Path, task: str, header: str, rows: Rows, more: str = "") -> CheckResult:
     _csv(base / "a.csv", header, rows)
     (base / "calwatch.toml").write_text(HEAD.format(task=task, more=more) + ONE, "utf-8")
     return check_config(base / "calwatch.toml")
@@ -46,14 +46,14 @@ def _check_one(base: Path, task: str, header: str, rows: Rows, more: str = "") -
 
 def _check_two(
     base: Path, task: str, predictions: tuple[str, Rows], labels: tuple[str, Rows], more: str = ""
-) -> Checked:
+) -> CheckResult:
     _csv(base / "p.csv", *predictions)
     _csv(base / "l.csv", *labels)
     (base / "calwatch.toml").write_text(HEAD.format(task=task, more=more) + TWO, "utf-8")
     return check_config(base / "calwatch.toml")
 
 
-def _labelled(base: Path, label: Callable[[int, object], object], more: str = "") -> Checked:
+def _labelled(base: Path, label: Callable[[int, object], object], more: str = "") -> CheckResult:
     score, predicted, labels = _classes()
     rows = [
         (place, at, score[place], predicted[place], label(place, labels[place])) for place, at in enumerate(_times())
@@ -61,7 +61,7 @@ def _labelled(base: Path, label: Callable[[int, object], object], more: str = ""
     return _check_one(base, "multiclass", "sample_id,observed_at,score,predicted_class,label", rows, more)
 
 
-def _labelled_apart(base: Path, label: Callable[[int, int], object], more: str = "") -> Checked:
+def _labelled_apart(base: Path, label: Callable[[int, int], object], more: str = "") -> CheckResult:
     score, predicted, labels = _classes()
     predictions = [(place, at, score[place], predicted[place]) for place, at in enumerate(_times())]
     return _check_two(
@@ -150,7 +150,7 @@ def test_calibrated_scores_of_which_only_those_above_one_half_were_kept_are_fine
     assert _check_one(tmp_path, "binary", "sample_id,observed_at,score,outcome", rows).suspicions == []
 
 
-def _told_twice(base: Path, changed: int, *, dated: bool) -> Checked:
+def _told_twice(base: Path, changed: int, *, dated: bool) -> CheckResult:
     score, outcome = _binary()
     at = ",2026-11-28 0{}:00:00".format if dated else lambda _: ""
     rows = [(place, when, score[place], f"{outcome[place]}{at(1)}") for place, when in enumerate(_times())]
@@ -168,7 +168,7 @@ def test_a_few_of_them_or_labels_that_say_which_came_later_are_corrections(tmp_p
     assert _told_twice(tmp_path, 80, dated=True).suspicions == []
 
 
-def _scored(base: Path, score: np.ndarray, outcome: np.ndarray) -> Checked:
+def _scored(base: Path, score: np.ndarray, outcome: np.ndarray) -> CheckResult:
     rows = list(zip(range(len(score)), _times(), score, outcome, strict=False))
     return _check_one(base, "binary", "sample_id,observed_at,score,outcome", rows)
 
@@ -201,7 +201,7 @@ def test_outcomes_that_are_all_alike_are_no_more_than_a_note_where_scores_say_so
     assert any(f"every outcome of 400 samples tried is {outcome}" in each for each in found.notes)
 
 
-def _seen_again(base: Path, second: Callable[[float], float]) -> Checked:
+def _seen_again(base: Path, second: Callable[[float], float]) -> CheckResult:
     score, outcome = _binary()
     rows = [
         (f"clip{place}", f"{at}{fraction}", change(score[place]), outcome[place])

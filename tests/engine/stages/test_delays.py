@@ -10,7 +10,7 @@ import pytest
 from scipy.special import expit
 
 from monitor.engine.stages import label_delays as delays
-from monitor.engine.stages.label_delays import compared, watch_delays, with_caveat
+from monitor.engine.stages.label_delays import add_caveat, find_dependence, watch_delays
 from monitor.model import Evidence, LabelDelays, Slice
 from monitor.store.connection import load_table, make_naive
 from monitor.store.label_delays import DelayedSamples, load_delayed, load_label_delays, store_label_delays
@@ -161,9 +161,9 @@ def test_a_slow_week_in_which_much_goes_wrong_is_no_dependence() -> None:
     outcome = (rng.random(n) < np.where(bad, 0.4, 0.8)).astype(np.float64)
     delay = rng.exponential(np.where(bad, 30_000.0, 6000.0))
     held = DelayedSamples(OLD, OLD + DAY, np.full(n, 0.8), outcome, delay, delay, np.ones(n, dtype=np.int64))
-    assert compared(model_of(Path()), held, NOW).depends is False
+    assert find_dependence(model_of(Path()), held, NOW).depends is False
     slower = replace(held, delay=delay * (2 - outcome), wait=delay)
-    assert compared(model_of(Path()), slower, NOW).depends is True
+    assert find_dependence(model_of(Path()), slower, NOW).depends is True
 
 
 def test_delays_that_are_all_equal_depend_on_nothing() -> None:
@@ -172,7 +172,7 @@ def test_delays_that_are_all_equal_depend_on_nothing() -> None:
     held = DelayedSamples(
         OLD, OLD + DAY, np.full(n, 0.8), (np.arange(n) % 2).astype(np.float64), delay, delay, np.ones(n, dtype=np.int64)
     )
-    assert compared(model_of(Path()), held, NOW).depends is False
+    assert find_dependence(model_of(Path()), held, NOW).depends is False
 
 
 def test_outcomes_that_never_share_a_score_are_no_answer() -> None:
@@ -180,7 +180,7 @@ def test_outcomes_that_never_share_a_score_are_no_answer() -> None:
     outcome = (np.arange(n) % 2).astype(np.float64)
     delay = np.arange(n, dtype=np.float64) * 3600
     held = DelayedSamples(OLD, OLD + DAY, 0.1 + 0.8 * outcome, outcome, delay, delay, np.ones(n, dtype=np.int64))
-    seen = compared(model_of(Path()), held, NOW)
+    seen = find_dependence(model_of(Path()), held, NOW)
     assert (seen.depends, seen.unknown) == (None, "no two samples of different outcome have about the same score")
 
 
@@ -193,7 +193,7 @@ def test_it_is_looked_at_once_a_day_and_when_label_maturity_changes(
         looks.append(now)
         return LabelDelays("m", now, world.model.label_maturity, depends=False)
 
-    monkeypatch.setattr(delays, "compared", counted)
+    monkeypatch.setattr(delays, "find_dependence", counted)
     known: LabelDelays | None = None
     for hours in (0, 1, 11, 12, 20):  # from noon
         now = NOW + hours * HOUR
@@ -218,7 +218,7 @@ def test_evidence_carries_the_caveat_only_while_delays_depend() -> None:
     one = Evidence("m", "v1", "", "drift", Slice(), OLD, NOW, 0.5)
     late = LabelDelays("m", NOW, HOUR, True, earlier=0.7, median_true=HOUR, median_false=9 * HOUR)
     model = model_of(Path())
-    (marked,) = with_caveat([one], model, late)
+    (marked,) = add_caveat([one], model, late)
     assert marked.caveat == "labels of negatives arrive later than those of positives (median 9 h against 60 min)"
     for known in (None, replace(late, depends=False), replace(late, depends=None)):
-        assert with_caveat([marked], model, known) == (one,)
+        assert add_caveat([marked], model, known) == (one,)

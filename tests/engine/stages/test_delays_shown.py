@@ -54,7 +54,7 @@ def reason(tick: Tick) -> str:
 
 def gauge(tick: Tick) -> float | None:
     registry = CollectorRegistry()
-    MetricsCollector(registry).swap(tick.published)
+    MetricsCollector(registry).swap_snapshot(tick.published)
     return registry.get_sample_value("calwatch_label_delay_depends_on_outcome", {"model": "m"})
 
 
@@ -80,7 +80,7 @@ def test_a_dependence_is_logged_once_and_shown_everywhere(base: Path, capsys: py
     for tick in (second, next_day, after_restart):
         assert DOUBT in reason(tick)
         assert gauge(tick) == 1.0
-    page = model_page(PageContext(Digest.of(after_restart.published), NOW + DAY + HOUR, HOUR), model="m")
+    page = model_page(PageContext(Digest.from_published(after_restart.published), NOW + DAY + HOUR, HOUR), model="m")
     assert '<p class="banner">L' + LATE in page
     told = status(base, capsys)
     assert "WARNING m: l" + LATE in told
@@ -120,7 +120,7 @@ def test_a_model_that_has_not_run_long_enough_is_unknown_and_says_so(
         "hether label delay depends on the outcome is unknown: no labelled sample is older than label_horizon (1d) yet"
     )
     assert "UNKNOWN m: w" + unknown in status(base, capsys)
-    assert "W" + unknown in model_page(PageContext(Digest.of(tick.published), NOW, HOUR), model="m")
+    assert "W" + unknown in model_page(PageContext(Digest.from_published(tick.published), NOW, HOUR), model="m")
 
 
 def test_an_answer_that_was_unknown_is_looked_for_again_after_a_restart(base: Path) -> None:

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from monitor.engine.stages import intake
 from monitor.engine.stages.intake import Intake, watch_intake
 from monitor.model import WaitingLabels
-from monitor.model.wording import told_waiting
+from monitor.model.wording import describe_waiting
 from monitor.sources.labels.waiting import load_newest_waiting
 from monitor.store.group_spans import measure_straddling
 from monitor.store.model_store import ModelStore
@@ -94,7 +94,7 @@ def test_labels_that_join_nothing_are_counted_with_ids_of_both_sides_and_why(
     assert f"but for {why}: label " in found.guess
     row = two.one("SELECT labels, oldest_at, label_examples, suspicious, finding FROM waiting_labels")
     assert row[:4] == (40, at("2026-03-10 09:00:00"), list(found.label_examples), True)
-    assert row[4] == told_waiting(found)
+    assert row[4] == describe_waiting(found)
     assert row[4].startswith(
         "40 labels wait for their prediction, the oldest since 2026-03-10 09:00 UTC; of the newest 40 whose prediction "
         "should be there 40 found none; ids of labels "

@@ -9,10 +9,10 @@ import pytest
 
 import monitor.engine.stages.judge
 from monitor.config.settings import Model, parse_config
-from monitor.engine.stages.judge import Judged, judge, shown_last_seen
+from monitor.engine.stages.judge import RuleResults, evaluate_rules, last_seen_of_slices
 from monitor.model import Alert, AlertState, Evidence, Health, LastSeen, Reading, ReadingState, Rule, Slice
 from monitor.rules.pack import Rulebook, load_rules
-from monitor.rules.state import Observed, step
+from monitor.rules.state import Observations, evaluate_rule
 from tests.worlds.line import model_section
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -56,9 +56,9 @@ def _reading(slice_: str, now: datetime, ece_lower: float, gap_lower: float = 0.
     )  # fmt: skip
 
 
-def _judged(book: Rulebook, readings: list[Reading], prior: tuple[Alert, ...] = (), now: datetime = NOW) -> Judged:
-    observed = Observed(NOW - timedelta(days=9), readings, last_pull=now)
-    return judge(_model(), book, observed, prior, now, find_onset=lambda version, slice_: ONSET)
+def _judged(book: Rulebook, readings: list[Reading], prior: tuple[Alert, ...] = (), now: datetime = NOW) -> RuleResults:
+    observed = Observations(NOW - timedelta(days=9), readings, last_pull=now)
+    return evaluate_rules(_model(), book, observed, prior, now, find_onset=lambda version, slice_: ONSET)
 
 
 def test_a_rule_that_raises_keeps_its_alerts_with_health_error_and_is_named(
@@ -67,7 +67,7 @@ def test_a_rule_that_raises_keeps_its_alerts_with_health_error_and_is_named(
     def fails_for_gap(rule: Rule, *arguments: Any, **options: Any) -> tuple[Alert, ...]:
         if rule.name == "gap":
             raise ZeroDivisionError("by zero")
-        return step(rule, *arguments, **options)
+        return evaluate_rule(rule, *arguments, **options)
 
     book = _book(tmp_path)
     before = _judged(book, [_reading("all", NOW, 0.2, 0.2)])
@@ -136,8 +136,8 @@ def test_the_onset_is_looked_for_only_when_an_alert_begins_to_fire(tmp_path: Pat
     prior: tuple[Alert, ...] = ()
     for hours, ece in ((0, 0.2), (1, 0.2), (2, 0.0), (3, 0.2)):
         now = NOW + hours * HOUR
-        observed = Observed(NOW, [_reading("all", now, ece)], last_pull=now)
-        judged = judge(_model(), book, observed, prior, now, find_onset=found)
+        observed = Observations(NOW, [_reading("all", now, ece)], last_pull=now)
+        judged = evaluate_rules(_model(), book, observed, prior, now, find_onset=found)
         prior = judged.alerts
     assert asked == ["all", "all"]
 
@@ -163,8 +163,8 @@ def test_a_drift_asks_for_a_refit_from_the_onset_of_its_evidence_and_looks_for_n
     drifted = replace(
         quiet, slice=Slice.parse("camera=c2"), alarm_at=NOW, alarm_ratio=1.2, onset=began, direction="over-confident"
     )
-    observed = Observed(NOW - timedelta(days=9), last_pull=NOW, evidence=(quiet, drifted))
-    judged = judge(_model(), _book(tmp_path, DRIFT), observed, (), NOW, find_onset=none_to_find)
+    observed = Observations(NOW - timedelta(days=9), last_pull=NOW, evidence=(quiet, drifted))
+    judged = evaluate_rules(_model(), _book(tmp_path, DRIFT), observed, (), NOW, find_onset=none_to_find)
     (alert,) = judged.alerts
     assert (alert.slice, alert.state, alert.onset) == (drifted.slice, AlertState.FIRING, began)
     (job,) = judged.jobs
@@ -176,7 +176,7 @@ def test_last_seen_of_a_shown_slice_is_the_newest_of_the_finest_inside_it() -> N
         times = [None if hours is None else NOW + hours * HOUR for hours in (observed, labelled)]
         return LastSeen(Slice.of({"camera": camera, "lighting": lighting}), *times)
 
-    shown = {each.slice.text: each for each in shown_last_seen(_model(), [
+    shown = {each.slice.text: each for each in last_seen_of_slices(_model(), [
         seen("c1", "day", 1, None), seen("c1", "night", 3, 2), seen("c2", "day", None, None),
     ])}  # fmt: skip
     assert (shown["all"].observed_at, shown["all"].labelled_at) == (NOW + 3 * HOUR, NOW + 2 * HOUR)

@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from monitor.engine.stages.drift import weigh
+from monitor.engine.stages.drift import weigh_evidence
 from monitor.model import Slice
 from monitor.statistics.drift.budget import slice_threshold
 from monitor.store.cells import fold_and_drop
@@ -388,7 +388,8 @@ def test_a_tick_costs_as_many_statements_after_a_long_history_as_after_a_short_o
         counting = Counting(world.connection)
         # tables are loaded by the real connection
         with patch("monitor.store.readings.load_table", lambda c, *rest: load_table(c.connection, *rest)):
-            weigh(ModelStore(counting, world.registry(), world.model), rules('slices = "marginals"'), hour(until + 1))  # type: ignore[arg-type]  # stands in
+            store = ModelStore(counting, world.registry(), world.model)  # type: ignore[arg-type]  # stands in
+            weigh_evidence(store, rules('slices = "marginals"'), hour(until + 1))
         counts.append(counting.count)
     assert counts[0] == counts[1] <= 40
     assert world.one("SELECT count(*) FROM evidence_alarms") == 0, "alarms cost statements of their own"

@@ -12,17 +12,19 @@ import pytest
 
 from monitor.config.actions import Action
 from monitor.jobs.actions import command
-from monitor.jobs.actions.deliver import carry
-from monitor.jobs.actions.delivery import OUTPUT_KEPT, Delivered, Delivery
+from monitor.jobs.actions.deliver import deliver_event
+from monitor.jobs.actions.delivery import OUTPUT_KEPT, Delivery, DeliveryResult
 from tests.worlds.process import wait_for
 
 PAYLOAD = {"event": "alert.firing", "model": "m", "alert": {"slice": "camera=c3", "rule": "ece-high"}}
 
 
-def _run(base: Path, arguments: Sequence[str], payload: dict[str, Any] | None = None, **settings: Any) -> Delivered:
+def _run(
+    base: Path, arguments: Sequence[str], payload: dict[str, Any] | None = None, **settings: Any
+) -> DeliveryResult:
     action = Action(name="retrain", kind="command", command=tuple(arguments), **settings)
     at = datetime(2026, 3, 1, tzinfo=UTC)
-    return carry(Delivery(action, payload or PAYLOAD, "0123456789ab", 2, at, base))
+    return deliver_event(Delivery(action, payload or PAYLOAD, "0123456789ab", 2, at, base))
 
 
 def _python(text: str) -> list[str]:

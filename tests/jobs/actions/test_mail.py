@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from monitor.config.actions import Action
-from monitor.jobs.actions.deliver import carry
-from monitor.jobs.actions.delivery import Delivered, Delivery
+from monitor.jobs.actions.deliver import deliver_event
+from monitor.jobs.actions.delivery import Delivery, DeliveryResult
 from monitor.jobs.actions.email import mail_of
-from monitor.jobs.actions.message import Known
+from monitor.jobs.actions.message import EventContext
 from tests.jobs.actions.mailbox import LOGIN, Mailbox, certificate
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -33,7 +33,9 @@ RESOLVED = {
     "alert": {**ALERT, "state": "resolved", "resolved_at": "2026-03-02T12:00:00Z", "refit": None},
 }  # fmt: skip
 PNG = b"\x89PNG not really"
-SEEN = Known(PNG, "Reliability diagram: so and so", "ECE 0.083, interval 0.061 to 0.104", ("refit of all promoted",))
+SEEN = EventContext(
+    PNG, "Reliability diagram: so and so", "ECE 0.083, interval 0.061 to 0.104", ("refit of all promoted",)
+)
 
 Open = Callable[..., Mailbox]
 
@@ -67,8 +69,8 @@ def _delivery(smtp: str, payload: dict[str, Any] = PAYLOAD, base: Path = Path(),
     return Delivery(action, payload, "feedfacecafe", 1, AT, base, external_url="https://watch.example.org/")
 
 
-def _sent(delivery: Delivery, known: Known = SEEN) -> Delivered:
-    return carry(delivery, lambda delivery, *, draw: known)
+def _sent(delivery: Delivery, known: EventContext = SEEN) -> DeliveryResult:
+    return deliver_event(delivery, lambda delivery, *, draw: known)
 
 
 def test_it_says_what_where_since_when_how_sure_and_what_was_done(mailbox: Open) -> None:
@@ -110,7 +112,7 @@ def test_the_picture_stands_inside_and_can_be_saved(mailbox: Open) -> None:
 def test_without_a_picture_it_goes_out_and_says_why(mailbox: Open) -> None:
     box = mailbox()
     note = "no picture: charts need two more packages"
-    found = _sent(_delivery(box.address), Known(note=note))
+    found = _sent(_delivery(box.address), EventContext(note=note))
     assert found.done
     assert found.message.endswith(f"sent, without the picture: {note}")
     (mail,) = box.mails

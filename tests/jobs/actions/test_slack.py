@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from monitor.config.actions import Action
-from monitor.jobs.actions.deliver import blind, carry
+from monitor.jobs.actions.deliver import deliver_event, give_no_context
 from monitor.jobs.actions.delivery import Delivery
-from monitor.jobs.actions.message import Known, message_of
-from monitor.jobs.actions.slack import plain
+from monitor.jobs.actions.message import EventContext, message_of
+from monitor.jobs.actions.slack import plain_text
 from monitor.model.reasons import Code, Reason
 from monitor.model.words import tell_reasons
 from tests.jobs.actions.receiver import Receiver
@@ -51,7 +51,7 @@ def _body(receiver: Receiver) -> dict[str, Any]:
 
 
 def test_the_message_has_text_and_one_attachment_with_the_facts(receiver: Receiver) -> None:
-    found = carry(_delivery(PAYLOAD), lambda delivery, *, draw: SEEN)
+    found = deliver_event(_delivery(PAYLOAD), lambda delivery, *, draw: SEEN)
     assert (found.done, found.message) == (True, "env:ROOM: 200")
     headers = receiver.got[0][0]
     assert (headers["content-type"], headers["idempotency-key"]) == ("application/json", "feedfacecafe")
@@ -69,16 +69,16 @@ def test_the_message_has_text_and_one_attachment_with_the_facts(receiver: Receiv
 def test_a_picture_is_not_asked_for() -> None:
     asked = []
 
-    def look(delivery: Delivery, *, draw: bool) -> Known:
+    def look(delivery: Delivery, *, draw: bool) -> EventContext:
         asked.append(draw)
-        return Known()
+        return EventContext()
 
-    assert not carry(_delivery(PAYLOAD), look).done  # nobody says where the room is
+    assert not deliver_event(_delivery(PAYLOAD), look).done  # nobody says where the room is
     assert asked == [False]
 
 
 def test_resolved_is_green_and_says_when(receiver: Receiver) -> None:
-    carry(_delivery(RESOLVED))
+    deliver_event(_delivery(RESOLVED))
     (shown,) = _body(receiver)["attachments"]
     assert shown["color"] == "#1c6b3c"
     assert "resolved 2026-03-02 12:00 UTC" in json.dumps(shown)
@@ -86,7 +86,7 @@ def test_resolved_is_green_and_says_when(receiver: Receiver) -> None:
 
 
 def test_a_refit_tells_what_the_gate_decided_and_leaves_out_what_is_unknown(receiver: Receiver) -> None:
-    carry(_delivery(JOB))
+    deliver_event(_delivery(JOB))
     body = _body(receiver)
     assert body["text"] == "[promoted] digits camera=c3: refit"
     facts = {each["title"]: each["value"] for each in body["attachments"][0]["fields"]}
@@ -96,30 +96,30 @@ def test_a_refit_tells_what_the_gate_decided_and_leaves_out_what_is_unknown(rece
 
 
 def test_without_an_address_there_is_no_link(receiver: Receiver) -> None:
-    carry(_delivery(PAYLOAD, None))
+    deliver_event(_delivery(PAYLOAD, None))
     assert "title_link" not in _body(receiver)["attachments"][0]
 
 
 def test_names_from_sources_mention_nobody_and_make_no_link(receiver: Receiver) -> None:
     evil = {**PAYLOAD, "alert": {**ALERT, "slice": "camera=<!channel> @all [x](https://e) *b*", "version": "<@U1>"}}
-    carry(_delivery(evil))
+    deliver_event(_delivery(evil))
     text = receiver.got[-1][1].decode()
     for mark in ("<!channel>", "@all", "<@U1>", "[x](", "*b*"):
         assert mark not in text
-    assert plain("[ticket] site_a=line_3") == "[ticket] site_a=line_3"  # names can be copied
-    assert plain("_a_") == "_\u2060a_\u2060"
+    assert plain_text("[ticket] site_a=line_3") == "[ticket] site_a=line_3"  # names can be copied
+    assert plain_text("_a_") == "_\u2060a_\u2060"
 
 
 def test_a_room_that_is_full_is_tried_again_and_one_that_is_gone_is_not(receiver: Receiver) -> None:
     receiver.answers = [(429, {"Retry-After": "7"}, b"slow down"), (410, {}, b"channel_is_archived")]
-    assert carry(_delivery(PAYLOAD)).may_pass
-    gone = carry(_delivery(PAYLOAD))
+    assert deliver_event(_delivery(PAYLOAD)).may_pass
+    gone = deliver_event(_delivery(PAYLOAD))
     assert (gone.done, gone.may_pass, gone.output) == (False, False, "channel_is_archived")
 
 
 def test_slices_that_fire_together_are_one_message_that_names_them(receiver: Receiver) -> None:
     others = ["camera=c4", *(f"camera=c4,lighting={number}" for number in range(20))]
-    carry(_delivery({**PAYLOAD, "also": others}))
+    deliver_event(_delivery({**PAYLOAD, "also": others}))
     (shown,) = _body(receiver)["attachments"]
     assert shown["title"] == "[page] digits camera=c3,lighting=night and 21 more slices: calibration-drift fires"
     facts = {field["title"]: field["value"] for field in shown["fields"]}
@@ -129,7 +129,7 @@ def test_slices_that_fire_together_are_one_message_that_names_them(receiver: Rec
 
 def test_an_alert_whose_rule_asks_for_nothing_says_so() -> None:
     payload = {**PAYLOAD, "alert": {**ALERT, "refit": None}}
-    facts = dict(message_of(_delivery(payload), blind(_delivery(payload), draw=False)).facts)
+    facts = dict(message_of(_delivery(payload), give_no_context(_delivery(payload), draw=False)).facts)
     assert facts["calwatch did"] == "nothing by itself: its rule asks for no refit"
 
 
@@ -147,7 +147,7 @@ def test_an_alert_whose_rule_asks_for_nothing_says_so() -> None:
 )
 def test_an_alert_that_fires_says_what_to_do(alert: dict[str, Any], told: str) -> None:
     payload = {**PAYLOAD, "alert": {**ALERT, **alert}}
-    facts = dict(message_of(_delivery(payload), Known()).facts)
+    facts = dict(message_of(_delivery(payload), EventContext()).facts)
     assert told in facts["to do"]
 
 
@@ -162,7 +162,7 @@ def test_an_alert_that_fires_says_what_to_do(alert: dict[str, Any], told: str) -
 )
 def test_a_job_that_ended_says_what_to_do(event: str, state: str, told: str) -> None:
     payload = {**JOB, "event": event, "job": {**JOB["job"], "state": state}}
-    assert told in dict(message_of(_delivery(payload), Known()).facts)["to do"]
+    assert told in dict(message_of(_delivery(payload), EventContext()).facts)["to do"]
 
 
 def test_a_refit_is_told_by_what_decided_it_and_a_promoted_one_with_its_threshold() -> None:
@@ -181,7 +181,7 @@ def test_a_refit_is_told_by_what_decided_it_and_a_promoted_one_with_its_threshol
         held = {"state": state, "reasons": list(tell_reasons(why)), "codes": [each.code for each in why],
                 "facts": [dict(each.values) for each in why]}  # fmt: skip
         payload = {**JOB, "event": event, "job": {**JOB["job"], **held}}
-        return dict(message_of(_delivery(payload), Known()).facts)
+        return dict(message_of(_delivery(payload), EventContext()).facts)
 
     worse = Reason.of(Code.GATE_WORSE, **{**change, "mean": -0.01})
     facts = told("job.rejected", "rejected", *steps, worse, chosen)
@@ -193,4 +193,4 @@ def test_a_refit_is_told_by_what_decided_it_and_a_promoted_one_with_its_threshol
     )
     assert facts["threshold"] == "0.8000 by f1; on 203 samples: precision 0.9 (0.8 to 1)"
     bare = {**JOB, "event": "job.rolled_back", "job": {**JOB["job"], "state": "done", "reasons": ["asked for by hand"]}}
-    assert dict(message_of(_delivery(bare), Known()).facts)["why"] == "asked for by hand"
+    assert dict(message_of(_delivery(bare), EventContext()).facts)["why"] == "asked for by hand"

@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from monitor.config.sources import Source
+from monitor.config.sources import SourceSettings
 from monitor.sources.batch import Batch
 from monitor.sources.times.expressions import other_expression, time_expression
 from monitor.sources.times.folds import delay_labels, settle_folds, settle_labels
@@ -51,7 +51,7 @@ def stage(connection: duckdb.DuckDBPyConnection, zone: str, files: Sequence[Sequ
         "slice_key": np.array(own.get("slices", [""] * sum(map(len, files))), dtype=object),
     }  # fmt: skip
     connection.register("held", held)
-    batch = Batch("", {"observed_at": "TIMESTAMP"}, {}, Source.model_validate({"path": "x", "time_zone": zone}))
+    batch = Batch("", {"observed_at": "TIMESTAMP"}, {}, SourceSettings.model_validate({"path": "x", "time_zone": zone}))
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE staged AS SELECT row_number() OVER () AS position, file, row, sample_id, slice_key, "
         f"{time_expression('observed_at', batch)} AS observed_at, {other_expression('observed_at', batch)} AS observed_other, "

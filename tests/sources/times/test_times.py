@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from monitor.config.sources import Source
+from monitor.config.sources import SourceSettings
 from monitor.sources.batch import Batch
 from monitor.sources.times.expressions import (
     contrary_zone,
@@ -37,7 +37,10 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def a_batch(relation: str, kind: str = "VARCHAR", **meaning: Any) -> Batch:
     return Batch(
-        f"SELECT * FROM ({relation})", {"observed_at": kind}, {}, Source.model_validate({"path": "x", **meaning})
+        f"SELECT * FROM ({relation})",
+        {"observed_at": kind},
+        {},
+        SourceSettings.model_validate({"path": "x", **meaning}),
     )
 
 
@@ -371,7 +374,9 @@ def test_observed_at_is_cut_down_to_a_multiple_of_time_precision(
 ) -> None:
     text = "2026-03-12 10:17:05.987654"
     assert read(connection, text, time_precision=precision) == utc(expected)
-    batch = Batch("", {"labelled_at": "VARCHAR"}, {}, Source.model_validate({"path": "x", "time_precision": precision}))
+    batch = Batch(
+        "", {"labelled_at": "VARCHAR"}, {}, SourceSettings.model_validate({"path": "x", "time_precision": precision})
+    )
     expression = time_expression("labelled_at", batch)
     row = connection.execute(f"SELECT {expression} FROM (SELECT {quote_text(text)} AS labelled_at)").fetchone()
     assert row == (utc(text),)

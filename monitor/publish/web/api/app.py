@@ -12,13 +12,13 @@ from starlette.responses import Response
 
 from monitor import __version__
 from monitor.model.errors import CalwatchError, StoreError
-from monitor.publish.web.access import Refusal, refused
+from monitor.publish.web.access import Refusal, answer_refusal
 from monitor.publish.web.api.backups import backup_router
-from monitor.publish.web.api.openapi import describe, named
-from monitor.publish.web.api.read import showing_router
-from monitor.publish.web.api.write import changing_router
+from monitor.publish.web.api.openapi import describe_refusals, operation_id
+from monitor.publish.web.api.read import read_router
+from monitor.publish.web.api.write import write_router
 from monitor.publish.web.api.write_schemas import MistakesError
-from monitor.publish.web.middleware import Failures, told
+from monitor.publish.web.middleware import Failures, refusal_response
 from monitor.publish.web.state import Control, State
 
 PREFIX = "/api/v1"
@@ -26,27 +26,27 @@ MOST_TOLD = 20  # mistakes of one request
 
 
 def create_api(state: State, control: Control | None, *, now: Callable[[], datetime]) -> FastAPI:
-    """To be mounted under PREFIX. Without ``control`` it only shows. A refusal is a ``schemas.Problem``."""
+    """To be mounted under PREFIX. Without ``control`` it only shows. A refusal is a ``schemas.ProblemDetail``."""
     api = FastAPI(
         title="calwatch", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False,
-        generate_unique_id_function=named,
+        generate_unique_id_function=operation_id,
         description="Calibration of vision models in production. Unknown numbers are null, never 0. "
         "Who may do what: roles read, write, admin; `Authorization: Bearer TOKEN`.",
     )  # fmt: skip
-    api.include_router(showing_router(state, now=now))
+    api.include_router(read_router(state, now=now))
     if control is not None:
-        api.include_router(changing_router(state, control, now=now))
+        api.include_router(write_router(state, control, now=now))
         api.include_router(backup_router(control, now=now))
     add_refusals(api)
     api.add_middleware(Failures)  # before this application's own answer to a mistake, which says nothing
-    describe(api)
+    describe_refusals(api)
     return api
 
 
 def add_refusals(app: FastAPI) -> None:
     """Answers for errors that routes raise."""
     app.add_exception_handler(Refusal, _refused)
-    app.add_exception_handler(HTTPException, plain)
+    app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(MistakesError, _mistaken)
     app.add_exception_handler(CalwatchError, _problem)
@@ -54,10 +54,10 @@ def add_refusals(app: FastAPI) -> None:
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    return refused(error, request.headers)
+    return answer_refusal(error, request.headers)
 
 
-def plain(request: Request, error: Exception) -> Response:
+def answer_http_error(request: Request, error: Exception) -> Response:
     """A refusal of the framework, in our form and words."""
     assert isinstance(error, HTTPException)
     text = error.detail
@@ -65,7 +65,7 @@ def plain(request: Request, error: Exception) -> Response:
         text = f"nothing is served under this path: {PREFIX}/openapi.json lists what is"
     if text == "Method Not Allowed":
         text = f"{request.method} is not for this path: {PREFIX}/openapi.json says what is"
-    return told(error.status_code, text, dict(error.headers or {}))
+    return refusal_response(error.status_code, text, dict(error.headers or {}))
 
 
 def _unfit(request: Request, error: Exception) -> Response:
@@ -89,4 +89,4 @@ def _mistaken(request: Request, error: Exception) -> Response:
 def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, CalwatchError)
     text = ": ".join(part for part in (error.message, error.hint) if part)
-    return told(503 if isinstance(error, StoreError) else 422, text)
+    return refusal_response(503 if isinstance(error, StoreError) else 422, text)

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Depends, HTTPException, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from monitor.config.tokens import Role
-from monitor.publish.web.access import Caller, demand
-from monitor.publish.web.api import schemas
+from monitor.publish.web.access import Caller, demand_role
+from monitor.publish.web.api.openapi import NOT_FOUND
 from monitor.publish.web.state import Control
 
 log = structlog.get_logger("calwatch")
-Admin = Annotated[Caller, Depends(demand(Role.ADMIN))]
+Admin = Annotated[Caller, Depends(demand_role(Role.ADMIN))]
 
 
 class BackupRequest(BaseModel):
@@ -48,14 +48,14 @@ def backup_router(control: Control, *, now: Callable[[], datetime]) -> APIRouter
         """Ask for a backup of the whole state; it is written within seconds of the cycle that runs. One of the same name
         is replaced."""
         name = asked.name or f"calwatch-{now().astimezone(UTC):%Y%m%dT%H%M%SZ}.tar"
-        token = control.backup(name)
+        token = control.ask_backup(name)
         log.info("backup asked for", file=name, backup=token, by=caller.name)
         return BackupItem(backup=token, state="waiting", file=name)
 
-    @router.get("/backups/{backup_id}", responses={404: {"model": schemas.Problem}})
+    @router.get("/backups/{backup_id}", responses=NOT_FOUND)
     def backed_up(backup_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> BackupItem:
         """What became of a backup; of the newest 100."""
-        found = control.backup_told(backup_id)
+        found = control.find_backup(backup_id)
         if found is None:
             raise HTTPException(404, "there is no such backup, or it was long ago")
         state, file, size, problem = found

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from monitor.model import FileSetAside, FoldedKind, FoldedValues, GroupSpans, WaitingLabels
 from monitor.model.durations import format_duration
-from monitor.model.wording import told_folded, told_spans, told_waiting
+from monitor.model.wording import describe_folded, describe_spans, describe_waiting
 
 
 class GroupSpansItem(BaseModel):
@@ -33,7 +33,7 @@ def group_spans_item(spans: GroupSpans | None) -> GroupSpansItem | None:
     return GroupSpansItem(
         checked_at=spans.checked_at, since=spans.since, bucket=format_duration(spans.bucket), rows=held.rows,
         grouped=held.grouped, groups=held.groups, over_buckets=held.over_buckets, over_days=held.over_days,
-        examples=list(held.examples), suspicious=held.suspicious, finding=told_spans(spans),
+        examples=list(held.examples), suspicious=held.suspicious, finding=describe_spans(spans),
     )  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def waiting_labels_item(waiting: WaitingLabels) -> WaitingLabelsItem:
         newest_at=waiting.newest_at, due=waiting.due, joined=waiting.joined, share=waiting.share,
         suspicious=waiting.suspicious, label_examples=list(waiting.label_examples),
         prediction_examples=list(waiting.prediction_examples), guess=waiting.guess, compared_at=waiting.compared_at,
-        finding=told_waiting(waiting),
+        finding=describe_waiting(waiting),
     )  # fmt: skip
 
 
@@ -104,5 +104,5 @@ def folded_values_item(model: str, held: FoldedValues) -> FoldedValuesItem:
     """With its finding."""
     return FoldedValuesItem(
         model=model, kind=held.kind, name=held.name, most=held.most, rows=held.rows, examples=list(held.examples),
-        began_at=held.began_at, newest_at=held.newest_at, finding=told_folded(held),
+        began_at=held.began_at, newest_at=held.newest_at, finding=describe_folded(held),
     )  # fmt: skip

@@ -3,10 +3,11 @@
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.encoders import jsonable_encoder
 from fastapi.routing import APIRoute
 
 from monitor.publish.web.api.examples import EXAMPLES
-from monitor.publish.web.api.schemas import Problem
+from monitor.publish.web.api.schemas import ProblemDetail
 
 _ALWAYS = {
     "400": "no HTTP request that is served, such as one without a Host",
@@ -17,7 +18,8 @@ _ALWAYS = {
     "500": "a mistake in calwatch; its log says more",
     "503": "the database cannot be asked now",
 }
-_UNUSED = ("HTTPValidationError", "ValidationError")  # what FastAPI would answer; here a Problem is
+_UNUSED = ("HTTPValidationError", "ValidationError")  # what FastAPI would answer; here a ProblemDetail is
+NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "Not Found"}}  # of routes that name one thing
 _CHANGES = {
     "403": "the token's role does not cover this, or a page of another site asks",
     "408": "the body came too slowly",
@@ -26,12 +28,12 @@ _CHANGES = {
 }
 
 
-def named(route: APIRoute) -> str:
+def operation_id(route: APIRoute) -> str:
     """The operation's id: clients are generated with it as the name of a function."""
     return route.name
 
 
-def describe(app: FastAPI) -> None:
+def describe_refusals(app: FastAPI) -> None:
     """Let the application describe tokens and refusals."""
     made = app.openapi
 
@@ -52,7 +54,7 @@ def _complete(described: dict[str, Any]) -> None:
         }
     }  # fmt: skip
     schemas = parts.setdefault("schemas", {})
-    schemas.setdefault("Problem", Problem.model_json_schema())
+    schemas["Problem"] = jsonable_encoder(ProblemDetail.model_json_schema(), exclude_none=True)
     for unused in _UNUSED:
         schemas.pop(unused, None)
     problem = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -61,10 +63,10 @@ def _complete(described: dict[str, Any]) -> None:
             operation["security"] = [{"token": []}] if method == "post" else [{}, {"token": []}]
             own = operation["responses"]
             for status, meaning in (_ALWAYS if method == "get" else {**_ALWAYS, **_CHANGES}).items():
-                held = own.setdefault(status, {"description": meaning})
-                if "content" not in held or _UNUSED[0] in str(held["content"]):
+                own.setdefault(status, {"description": meaning})
+            for status, held in own.items():
+                if status >= "400" and ("content" not in held or _UNUSED[0] in str(held["content"])):
                     held["content"] = problem
-                held["description"] = held.get("description") or meaning
             example = EXAMPLES.get(operation["operationId"])
             for status in ("200", "202"):
                 if example is not None and "application/json" in own.get(status, {}).get("content", {}):

@@ -16,7 +16,7 @@ import structlog
 from fastapi import HTTPException, Request
 
 from monitor.config.settings import Config, Model
-from monitor.config.settings import Source as SourceConfig
+from monitor.config.sources import SourceSettings
 from monitor.model.errors import StoreError
 from monitor.sources.formats.layout import Needs
 from monitor.sources.inbox import Inbox, Receipt, inspect_push, receipt_of
@@ -36,7 +36,7 @@ class Push:
     """One body, and where it goes."""
 
     model: Model
-    source: SourceConfig
+    source: SourceSettings
     media: str
     body: bytes
     key: str | None  # Idempotency-Key
@@ -63,7 +63,7 @@ class Desk:
     _waitlists: dict[Path, Waitlist] = field(default_factory=dict)
 
     @asynccontextmanager
-    async def body(self, request: Request, limit: int) -> AsyncIterator[bytes]:
+    async def receive_body(self, request: Request, limit: int) -> AsyncIterator[bytes]:
         """The body, at most ``limit`` bytes, counted while the block runs. HTTPException 413 beyond it, 408 when it comes too
         slowly, 422 when empty, 429 when those of others take all the room."""
         too_large = HTTPException(
@@ -93,7 +93,7 @@ class Desk:
         finally:
             self._held -= len(body)
 
-    def take(self, push: Push, config: Config) -> tuple[Receipt, bool]:
+    def accept_push(self, push: Push, config: Config) -> tuple[Receipt, bool]:
         """What is known of the push, and whether it is new. Raises HTTPException: 409, 413, 415, 422, 429, 507."""
         inbox = Inbox.of(config.state_dir, push.model.name, push.source.name)
         written: Path | None = None
@@ -122,7 +122,7 @@ class Desk:
                 written.unlink(missing_ok=True)
         return receipt_of(put), True
 
-    def receipt(self, inbox: Inbox, push_id: str) -> Receipt | None:
+    def find_receipt(self, inbox: Inbox, push_id: str) -> Receipt | None:
         """What is known of a push. Raises StoreError when its receipt is damaged."""
         with self._lock:
             return self._waitlist(inbox).find_receipt(push_id)
@@ -199,7 +199,7 @@ def _demand_readable(push: Push, path: Path) -> None:
         demand_modest(connection, path, found)
 
 
-def source_for(model: Model, name: str | None) -> SourceConfig:
+def source_for(model: Model, name: str | None) -> SourceSettings:
     """The source of kind http that a push goes to. HTTPException 404 or 422 when there is none, or not one alone."""
     fitting = [source for source in model.source if source.kind == "http" and name in (None, source.name)]
     if not fitting:

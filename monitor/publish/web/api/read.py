@@ -17,6 +17,7 @@ from monitor.publish.web.api.intake_schemas import (
     folded_values_item,
     waiting_labels_item,
 )
+from monitor.publish.web.api.openapi import NOT_FOUND
 from monitor.publish.web.api.schemas import Listed, Page
 from monitor.publish.web.api.write_schemas import SLICE_PATTERN
 from monitor.publish.web.state import State
@@ -50,7 +51,7 @@ LONGEST = timedelta(days=36_500)
 _FIRST_YEAR, _LAST_YEAR = 1971, 9000
 
 
-def showing_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
+def read_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
     """Everything that only shows."""
     router = APIRouter(tags=["show"])
 
@@ -174,7 +175,7 @@ def showing_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
             found = past.jobs(model, kind=kind, state=job_state and job_state.value, limit=limit, skip=offset)
         return stored(_items(schemas.JobItem, found.jobs), found.total, limit, offset)
 
-    @router.get("/jobs/{job}", responses={404: {"model": schemas.Problem}})
+    @router.get("/jobs/{job}", responses=NOT_FOUND)
     def job(job: Annotated[str, Path(description="its id")]) -> schemas.JobAnswer:
         """One job with its attempts."""
         with state.history() as past:

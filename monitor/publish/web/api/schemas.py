@@ -32,7 +32,7 @@ from monitor.model.history import (
     EvidencePoint,
     PullRow,
     QuarantineCount,
-    Quarantined,
+    QuarantinedRow,
     ReadingPoint,
 )
 from monitor.publish.web.api.intake_schemas import GroupSpansItem, group_spans_item
@@ -92,11 +92,12 @@ class Listed(BaseModel, Generic[T]):
     items: list[T]
 
 
-class Problem(BaseModel):
+class ProblemDetail(BaseModel):
     """Why a request was refused, the same for every refusal."""
 
     model_config = ConfigDict(
-        json_schema_extra={"example": {"detail": "there is no model 'defect': /models lists those there are"}}
+        title="Problem",
+        json_schema_extra={"example": {"detail": "there is no model 'defect': /models lists those there are"}},
     )
 
     detail: str = Field(description="in a sentence, what is wrong and what to do")
@@ -340,7 +341,7 @@ class QuarantineCountItem(item_of(QuarantineCount)):  # type: ignore[misc]  # it
     pass
 
 
-class QuarantinedItem(item_of(Quarantined)):  # type: ignore[misc]  # its fields are those of the noun
+class QuarantinedItem(item_of(QuarantinedRow)):  # type: ignore[misc]  # its fields are those of the noun
     row: int = Field(description="from 0, within the file or push")
 
 

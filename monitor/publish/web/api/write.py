@@ -11,17 +11,17 @@ from starlette.concurrency import run_in_threadpool
 from monitor.config.settings import Config, Model
 from monitor.config.tokens import Role
 from monitor.model import JobState, Slice
-from monitor.publish.web.access import Caller, demand
-from monitor.publish.web.api import schemas
+from monitor.publish.web.access import Caller, demand_role
 from monitor.publish.web.api import write_schemas as orders
+from monitor.publish.web.api.openapi import NOT_FOUND
 from monitor.publish.web.api.push import Desk, Push, idempotency_key, media_type, source_for
 from monitor.publish.web.state import Control, State
 from monitor.sources.inbox import Inbox
 from monitor.sources.push_body import ARROW, LINES, MEGABYTE, PARQUET
 
 log = structlog.get_logger("calwatch")
-Writer = Annotated[Caller, Depends(demand(Role.WRITE))]
-Admin = Annotated[Caller, Depends(demand(Role.ADMIN))]
+Writer = Annotated[Caller, Depends(demand_role(Role.WRITE))]
+Admin = Annotated[Caller, Depends(demand_role(Role.ADMIN))]
 ModelName = Annotated[str, Path(description="the model's name")]
 SourceName = Annotated[str | None, Query(description="which source of kind http, where there are several")]
 _ROW = {"sample_id": "a1", "observed_at": "2026-03-01T06:00:00Z", "score": 0.83, "outcome": 1, "camera": "c3"}
@@ -40,17 +40,17 @@ _KEY_HEADER = {
     "description": "names the push; sent again with the same body it is the same push. Default: the body's hash",
 }  # fmt: skip
 _REFUSALS = {
-    408: "the body came too slowly", 409: "the Idempotency-Key came with another body before",
+    404: "Not Found", 408: "the body came too slowly", 409: "the Idempotency-Key came with another body before",
     413: "the body is too large", 415: "no such type of body is taken", 422: "nothing of the body can be taken",
     429: "too much waits already: again after Retry-After seconds", 507: "the disk is full",
 }  # fmt: skip
 
 
 def _refusals(*statuses: int) -> dict[int | str, dict[str, object]]:
-    return {status: {"model": schemas.Problem, "description": _REFUSALS.get(status, "")} for status in statuses}
+    return {status: {"description": _REFUSALS[status]} for status in statuses}
 
 
-def changing_router(state: State, control: Control, *, now: Callable[[], datetime]) -> APIRouter:
+def write_router(state: State, control: Control, *, now: Callable[[], datetime]) -> APIRouter:
     """Everything that needs the role write, under /api/v1."""
     router = APIRouter(tags=["change"])
     desk = Desk(now)
@@ -75,14 +75,14 @@ def changing_router(state: State, control: Control, *, now: Callable[[], datetim
         held = _model(config, model)
         to = source_for(held, source)
         media, key = media_type(request), idempotency_key(request)
-        async with desk.body(request, config.server.max_push_megabytes * MEGABYTE) as body:
-            receipt, new = await run_in_threadpool(desk.take, Push(held, to, media, body, key), config)
+        async with desk.receive_body(request, config.server.max_push_megabytes * MEGABYTE) as body:
+            receipt, new = await run_in_threadpool(desk.accept_push, Push(held, to, media, body, key), config)
             if new:
                 log.info("pushed", model=model, source=to.name, push=receipt.id, bytes=len(body), by=caller.name)
         response.status_code = 202 if new else 200
         return orders.PushItem.model_validate(receipt)
 
-    @router.get("/models/{model:path}/samples/{push_id}", responses={404: {"model": schemas.Problem}})
+    @router.get("/models/{model:path}/samples/{push_id}", responses=NOT_FOUND)
     def pushed(
         model: ModelName, push_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")], source: SourceName = None
     ) -> orders.PushItem:
@@ -91,7 +91,7 @@ def changing_router(state: State, control: Control, *, now: Callable[[], datetim
         held = _model(config, model)
         for each in held.source:
             if each.kind == "http" and source in (None, each.name):
-                receipt = desk.receipt(Inbox.of(config.state_dir, held.name, each.name), push_id)
+                receipt = desk.find_receipt(Inbox.of(config.state_dir, held.name, each.name), push_id)
                 if receipt is not None:
                     return orders.PushItem.model_validate(receipt)
         raise HTTPException(404, "there is no such push, or it was long ago")
@@ -107,7 +107,7 @@ def changing_router(state: State, control: Control, *, now: Callable[[], datetim
             for each in same:
                 if each.state in (JobState.QUEUED, JobState.RUNNING):
                     raise HTTPException(409, f"job {each.id} does this already: it is {each.state.value}")
-        job_id = control.ask(model, asked.kind, scope, asked.to)
+        job_id = control.ask_job(model, asked.kind, scope, asked.to)
         log.info("job asked for", model=model, kind=asked.kind, scope=scope.text, job=job_id, by=caller.name)
         return orders.Asked(job=job_id)
 
@@ -131,7 +131,7 @@ def reload_router(control: Control) -> APIRouter:
     """``POST /-/reload``, as Prometheus has it."""
     router = APIRouter(tags=["change"])
 
-    @router.post("/-/reload", responses={422: {"model": schemas.Problem}})
+    @router.post("/-/reload", responses={422: {"description": "Unprocessable Entity"}})
     def reload(caller: Admin) -> orders.Reloaded:
         """Read configuration and rules anew; with mistakes in them (422) the old ones stay."""
         log.info("reload asked for", by=caller.name)

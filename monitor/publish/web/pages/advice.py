@@ -27,7 +27,7 @@ class Advice:
     command: str
 
 
-def advice(status: ModelStatus, slice_: Slice, charge: CalibratorInUse | None) -> Advice | None:
+def make_advice(status: ModelStatus, slice_: Slice, charge: CalibratorInUse | None) -> Advice | None:
     """None where no alert of the slice fires."""
     firing = [alert for alert in status.alerts if alert.slice == slice_ and alert.state is AlertState.FIRING]
     if not firing:

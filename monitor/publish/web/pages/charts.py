@@ -14,9 +14,9 @@ from monitor.charts.client import ChartError, Drawer
 from monitor.charts.heat import heat_cells
 from monitor.model import Published, Reading, ReliabilityBin
 from monitor.model.errors import StoreError, UsageError
-from monitor.publish.report.gather import gate_bars
+from monitor.publish.report.collect import gate_bars
 from monitor.publish.web.pages.digest import Digests
-from monitor.publish.web.pages.slice import SPAN, in_charge, parsed, reading_of, span_of
+from monitor.publish.web.pages.slice import SPAN, calibrator_of, parse_slice, reading_of, span_of
 from monitor.publish.web.state import State
 from monitor.statistics.thresholds.policies import promised_rate
 
@@ -52,7 +52,7 @@ class _Gallery:
                 raise StoreError("too many charts are being drawn", "reload in a moment")
             try:
                 taken, nothing = values()
-                held = _note(nothing) if nothing else self._drawer.svg(chart, *taken, **options)
+                held = _note(nothing) if nothing else self._drawer.draw_svg(chart, *taken, **options)
             except (ChartError, StoreError) as error:
                 return Response(_note(error.message), 503, media_type="image/svg+xml", headers=_HEADERS)
             finally:
@@ -76,9 +76,9 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
         return published
 
     def reading(model: str, slice_: str, window: str, version: str | None) -> Reading:
-        digest = digests.of(snapshot())
+        digest = digests.digest_published(snapshot())
         assert digest is not None
-        chosen = parsed(slice_)
+        chosen = parse_slice(slice_)
         own = [each for each in digest.model(model).readings if each.slice == chosen]
         return reading_of(own, window, version)
 
@@ -113,7 +113,7 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
         at = snapshot().at
 
         def values() -> tuple[Sequence[Any], str]:
-            chosen, since = parsed(slice_), at - span_of(span)
+            chosen, since = parse_slice(slice_), at - span_of(span)
             with state.history() as past:
                 points = past.readings(model, chosen, window, at, since)
                 points = tuple(point for point in points if version in (None, point.version))
@@ -130,7 +130,7 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
         at = snapshot().at
 
         def values() -> tuple[Sequence[Any], str]:
-            chosen, since = parsed(slice_), at - span_of(span)
+            chosen, since = parse_slice(slice_), at - span_of(span)
             with state.history() as past:
                 points = past.evidence(model, chosen, since, at)
                 return (points, past.events(model, chosen, since, at)), "" if points else "nothing was judged yet"
@@ -142,9 +142,9 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
     def tradeoff(model: str, scope: str, policy: str, calibrator: str = "", per: str = "", class_name: str = "",
                  narrow: Narrow = False) -> Response:  # fmt: skip
         at = snapshot().at
-        digest = digests.of(snapshot())
+        digest = digests.digest_published(snapshot())
         assert digest is not None
-        where = parsed(scope), policy, calibrator, per, class_name
+        where = parse_slice(scope), policy, calibrator, per, class_name
         chosen = next(
             (each for each in digest.model(model).thresholds
              if (each.scope, each.policy, each.calibrator, each.per, each.class_name) == where),
@@ -173,7 +173,7 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
 
     @router.get("/heatmap.svg")
     def heatmap(model: str, window: str, rows: str, columns: str, narrow: Narrow = False) -> Response:
-        digest = digests.of(snapshot())
+        digest = digests.digest_published(snapshot())
         assert digest is not None
         status = digest.model(model)
 
@@ -192,7 +192,7 @@ def _compared(
 ) -> tuple[tuple[ReliabilityBin, ...], tuple[ReliabilityBin, ...]]:
     """Bars of the samples that the calibrator in use scored, and of those before its promotion by the one with most."""
     status = next(each for each in published.models if each.name == model)
-    used = in_charge(status, shown.slice)
+    used = calibrator_of(status, shown.slice)
     if used is None:
         return (), ()
     with state.history() as past:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from monitor.model import Alert, AlertState, ModelStatus, Published, Reading, ReadingState, Slice
 from monitor.model.errors import UsageError
-from monitor.publish.web.summary import Condition, Summary, resolved, summarise, urgency
+from monitor.publish.web.summary import Condition, Summary, sort_resolved, summarise_model, urgency
 
 _OPEN = (AlertState.FIRING, AlertState.PENDING)
 
@@ -32,8 +32,8 @@ class Digest:
     _worst: dict[tuple[str, str], tuple[Shown, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, published: Published) -> "Digest":
-        summaries = {model.name: summarise(model) for model in published.models}
+    def from_published(cls, published: Published) -> "Digest":
+        summaries = {model.name: summarise_model(model) for model in published.models}
         order = list(Condition)
         cards = sorted(
             ((model, summaries[model.name]) for model in published.models),
@@ -42,7 +42,7 @@ class Digest:
         alerts = [alert for model in published.models for alert in model.alerts]
         return cls(
             published, {model.name: model for model in published.models}, summaries, tuple(cards),
-            tuple(open_alerts(alerts)), next(iter(resolved(alerts)), None),
+            tuple(open_alerts(alerts)), next(iter(sort_resolved(alerts)), None),
         )  # fmt: skip
 
     def model(self, name: str) -> ModelStatus:
@@ -53,7 +53,7 @@ class Digest:
             raise UsageError(f'there is no model "{name}"', f"known: {known or 'none yet'}")
         return found
 
-    def meanings(self, model: str) -> dict[str, str]:
+    def rule_summaries(self, model: str) -> dict[str, str]:
         """What each rule of a model says that its firing means."""
         return {rule.name: rule.summary for rule in self.models[model].rules}
 
@@ -62,7 +62,7 @@ class Digest:
         key = (model.name, window)
         found = self._worst.get(key)
         if found is None:
-            readings = worst_first(tuple(reading for reading in model.readings if reading.window == window))
+            readings = sort_worst_first(tuple(reading for reading in model.readings if reading.window == window))
             found = self._worst[key] = tuple(Shown(reading.slice.text, reading) for reading in readings)
         return found
 
@@ -82,17 +82,17 @@ class Digests:
         self._newest: Digest | None = None
         self._making = threading.Lock()
 
-    def of(self, published: Published | None) -> Digest | None:
+    def digest_published(self, published: Published | None) -> Digest | None:
         """None before the first cycle has ended."""
         if published is None:
             return None
         with self._making:
             if self._newest is None or self._newest.published is not published:
-                self._newest = Digest.of(published)
+                self._newest = Digest.from_published(published)
             return self._newest
 
 
-def worst_first(readings: tuple[Reading, ...]) -> list[Reading]:
+def sort_worst_first(readings: tuple[Reading, ...]) -> list[Reading]:
     """By ece_lower, then ece_debiased; then readings whose ECE is not known, and insufficient ones by samples."""
 
     def key(reading: Reading) -> tuple[bool, float, float, int, Slice, str]:

@@ -24,12 +24,12 @@ class NoSuchPage:
     def __init__(self, state: State, digests: Digests, now: Callable[[], datetime]) -> None:
         self._state, self._digests, self._now = state, digests, now
 
-    def answer(self, request: Request) -> Response | None:
+    def answer_request(self, request: Request) -> Response | None:
         """None for whoever does not ask for HTML, or asks below /api."""
         path = request.scope["path"]
         if path == "/api" or path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
             return None
-        html = PageContext.of(self._state, self._digests, self._now).render(
+        html = PageContext.from_state(self._state, self._digests, self._now).render_page(
             "missing.html", heading=_HEADINGS[404], message="nothing is served under this address", hint="", up=_up(request),
         )  # fmt: skip
         return HTMLResponse(html, 404, {"Vary": "Accept"})
@@ -41,15 +41,15 @@ def _up(request: Request) -> str:
     return "../" * (path.partition(b"?")[0].count(b"/") - 1)
 
 
-def told_as_pages(state: State, digests: Digests, *, now: Callable[[], datetime]) -> type[APIRoute]:
+def page_refusals(state: State, digests: Digests, *, now: Callable[[], datetime]) -> type[APIRoute]:
     """Routes whose refusals are pages that lead on: 404 for what does not exist, 422 for an address that cannot be read,
     503 for a database that cannot be asked now."""
 
     def page(request: Request, status: int, message: str, hint: str) -> Response:
-        context = PageContext.of(state, digests, now)
+        context = PageContext.from_state(state, digests, now)
         model = request.query_params.get("model", "")
         known = model if context.digest is not None and model in context.digest.models else None
-        html = context.render(
+        html = context.render_page(
             "missing.html", model=known, heading=_HEADINGS[status],
             message=message, hint=hint,
         )  # fmt: skip

@@ -5,7 +5,7 @@ from datetime import timedelta
 from monitor.charts.client import can_draw
 from monitor.model import JobState
 from monitor.model.errors import UsageError
-from monitor.publish.web.pages.render import PageContext, link, part_of
+from monitor.publish.web.pages.render import PageContext, make_link, make_part
 from monitor.store.published.history import History
 
 BACK = timedelta(days=7)
@@ -23,7 +23,7 @@ def intake_page(
     held = [each for each in digest.published.models if model in (None, each.name)] if digest else []
     waiting = [each for status in held for each in status.waiting_labels]
     counts = history.quarantine_counts(model, limit=COUNTS)
-    return context.render(
+    return context.render_page(
         "intake.html", model=model, source=source, reason=reason, back=BACK,
         sources=history.sources(at - BACK, model, limit=SOURCES), most_sources=SOURCES,
         notes=history.notes(at - BACK, model, limit=PULLS), pulls=history.pulls(at - BACK, model, limit=PULLS), counts=counts,
@@ -53,9 +53,9 @@ def jobs_page(
     if not found.jobs and page > 1:
         page, found = 1, history.jobs(model, kind=kind, state=state, limit=JOBS)
     asked = {"model": model, "kind": kind, "state": state}
-    return context.render(
+    return context.render_page(
         "jobs.html", model=model,
-        jobs=part_of(found.jobs, found.total, page, JOBS, lambda number: link("jobs", **asked, page=number)),
+        jobs=make_part(found.jobs, found.total, page, JOBS, lambda number: make_link("jobs", **asked, page=number)),
         kind=kind, state=state, kinds=KINDS, states=tuple(JobState),
         guards=history.guards(model) if model is not None else (),
     )  # fmt: skip
@@ -71,7 +71,7 @@ def job_page(context: PageContext, history: History, *, job_id: str) -> str:
     found = history.jobs(id=job_id, limit=1).jobs
     if not found:
         raise UsageError(f'there is no job "{job_id}"', "jobs older than [[model]] history are gone")
-    return context.render(
+    return context.render_page(
         "job.html", model=found[0].model, job=found[0], attempts=history.attempts(job_id),
         details=[(name, value) for name, value in found[0].details.items() if name not in _TOLD_ELSEWHERE],
         drawn=found[0].refit is not None and bool(found[0].refit.bars_after), can_draw=can_draw(),
@@ -82,9 +82,9 @@ def thresholds_page(context: PageContext, *, model: str) -> str:
     """Every threshold in use with what it promises, how it did, and what others would have done."""
     digest = context.digest
     if digest is None:
-        return context.render("overview.html")
+        return context.render_page("overview.html")
     status = digest.model(model)
-    return context.render(
+    return context.render_page(
         "thresholds.html", model=model, status=status, can_draw=can_draw(),
         live=[reading for reading in status.readings
               if reading.slice.order == 0 and reading.metrics.get("threshold_precision") is not None],

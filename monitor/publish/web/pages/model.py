@@ -9,8 +9,8 @@ from monitor.charts.heat import heat_dimensions
 from monitor.model import AlertState, ModelStatus, Reading, ReadingState, RuleKind, Slice
 from monitor.model.errors import UsageError
 from monitor.publish.web.pages.digest import Shown, open_alerts
-from monitor.publish.web.pages.render import PageContext, link, part
-from monitor.publish.web.summary import resolved
+from monitor.publish.web.pages.render import PageContext, cut_part, make_link
+from monitor.publish.web.summary import sort_resolved
 
 ROWS = 100  # slices on one page
 ALERTS = 3
@@ -49,10 +49,10 @@ def model_page(
     ``show``: "firing", "unknown" or all. Raises UsageError for a model, window or sort there is not."""
     digest = context.digest
     if digest is None:
-        return context.render("overview.html")
+        return context.render_page("overview.html")
     status = digest.model(model)
     names = list(dict.fromkeys(reading.window for reading in status.readings))
-    window = chosen_window(status, names, window)
+    window = choose_window(status, names, window)
     firing = _firing(status)
     evidence = _evidence(status, firing)
     rows = _filtered(digest.slices(status, window), find, show, firing)
@@ -60,20 +60,20 @@ def model_page(
     asked = {"model": model, "window": window, "find": find, "show": show}
 
     def to(number: int) -> str:
-        return link("model", **asked, sort="" if sort == WORST else sort, page=number) + "#slices"
+        return make_link("model", **asked, sort="" if sort == WORST else sort, page=number) + "#slices"
 
-    return context.render(
+    return context.render_page(
         "model.html", model=model, status=status, summary=digest.summaries[model],
-        window=window, windows=[(name, link("model", **{**asked, "window": name}) + "#slices") for name in names],
-        slices=part(ordered, page, ROWS, to), all_slices=len(digest.slices(status, window)), firing=firing,
+        window=window, windows=[(name, make_link("model", **{**asked, "window": name}) + "#slices") for name in names],
+        slices=cut_part(ordered, page, ROWS, to), all_slices=len(digest.slices(status, window)), firing=firing,
         evidence=evidence, versions=len({row.reading.version for row in rows}) > 1, find=find, show=show, sort=sort,
-        headings=[(name, *_heading(name, sort, asked)) for name in SORTS], worst=link("model", **asked) + "#slices",
-        dimensions=heat_dimensions(status), can_draw=can_draw(), meanings=digest.meanings(model),
-        alerts=open_alerts(status.alerts), over=resolved(status.alerts), most_alerts=ALERTS,
+        headings=[(name, *_heading(name, sort, asked)) for name in SORTS], worst=make_link("model", **asked) + "#slices",
+        dimensions=heat_dimensions(status), can_draw=can_draw(), meanings=digest.rule_summaries(model),
+        alerts=open_alerts(status.alerts), over=sort_resolved(status.alerts), most_alerts=ALERTS,
     )  # fmt: skip
 
 
-def chosen_window(model: ModelStatus, names: list[str], asked: str | None) -> str:
+def choose_window(model: ModelStatus, names: list[str], asked: str | None) -> str:
     """The window asked for, or of those that the firing rules watch (or else all rules), the one with the most known
     readings. Raises UsageError for one that the model has no readings over."""
     if asked is not None:
@@ -145,4 +145,4 @@ def _heading(name: str, sort: str, asked: Mapping[str, str]) -> tuple[str, str, 
     text, _, falling = SORTS[name]
     turned = f"-{name}" if sort == name else name
     now = "" if sort.removeprefix("-") != name else "descending" if falling is not sort.startswith("-") else "ascending"
-    return text, link("model", **asked, sort=turned) + "#slices", now
+    return text, make_link("model", **asked, sort=turned) + "#slices", now

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from monitor.model import AlertState
-from monitor.publish.web.pages.render import PageContext, link, part
+from monitor.publish.web.pages.render import PageContext, cut_part, make_link
 from monitor.publish.web.summary import Condition
 
 MODELS = 60  # on one page
@@ -14,17 +14,18 @@ def overview_page(context: PageContext, *, find: str = "", state: Condition | No
     """Models whose name holds ``find``, in ``state``. A ``page`` beyond the last shows the last."""
     digest = context.digest
     if digest is None:
-        return context.render("overview.html")
+        return context.render_page("overview.html")
     wanted = find.casefold()
     cards = [
         card for card in digest.cards
         if (state is None or card[1].condition is state) and wanted in card[0].name.casefold()
     ]  # fmt: skip
     counts = Counter(summary.condition for summary in digest.summaries.values())
-    return context.render(
-        "overview.html", models=part(cards, page, MODELS, lambda number: link("./", find=find, state=state, page=number)),
+    return context.render_page(
+        "overview.html",
+        models=cut_part(cards, page, MODELS, lambda number: make_link("./", find=find, state=state, page=number)),
         counts=[(condition, counts[condition]) for condition in Condition], find=find, state=state,
         alerts=digest.alerts[:ALERTS], all_alerts=len(digest.alerts), over=digest.over,
         firing=sum(alert.state is AlertState.FIRING for alert in digest.alerts),
-        summaries={model: digest.meanings(model) for model in {alert.model for alert in digest.alerts[:ALERTS]}},
+        summaries={model: digest.rule_summaries(model) for model in {alert.model for alert in digest.alerts[:ALERTS]}},
     )  # fmt: skip

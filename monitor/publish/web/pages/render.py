@@ -6,19 +6,15 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from monitor.charts.heat import more_than_luck
-from monitor.model import wording
-from monitor.publish.web import filters as texts
+from monitor.publish.web.filters import make_environment
 from monitor.publish.web.pages.digest import Digest, Digests
 from monitor.publish.web.state import State
-from monitor.statistics.thresholds.policies import policy_kind
 
 Item = TypeVar("Item")
 
 
-def link(path: str, /, **query: str | int | None) -> str:
+def make_link(path: str, /, **query: str | int | None) -> str:
     """``path?name=value…`` relative to the pages, which all stand on one level; what is None or empty is left out."""
     asked = {name: value for name, value in query.items() if value is not None and value != ""}
     return f"{path}?{urlencode(asked)}" if asked else path
@@ -36,14 +32,14 @@ class Part(Generic[Item]):
     next: str | None
 
 
-def part(items: Sequence[Item], number: int, size: int, to: Callable[[int], str]) -> Part[Item]:
+def cut_part(items: Sequence[Item], number: int, size: int, to: Callable[[int], str]) -> Part[Item]:
     """Page ``number`` (from 1) of a list that is all there; a number beyond the last shows the last."""
     pages = max(-(-len(items) // size), 1)
     number = min(number, pages)
-    return part_of(items[(number - 1) * size : number * size], len(items), number, size, to)
+    return make_part(items[(number - 1) * size : number * size], len(items), number, size, to)
 
 
-def part_of(items: Sequence[Item], total: int, number: int, size: int, to: Callable[[int], str]) -> Part[Item]:
+def make_part(items: Sequence[Item], total: int, number: int, size: int, to: Callable[[int], str]) -> Part[Item]:
     """The same where only the items of this page are there."""
     pages = max(-(-total // size), 1)
     return Part(
@@ -60,10 +56,10 @@ class PageContext:
     stale_after: timedelta
 
     @classmethod
-    def of(cls, state: State, digests: Digests, now: Callable[[], datetime]) -> "PageContext":
-        return cls(digests.of(state.published), now(), state.stale_after)
+    def from_state(cls, state: State, digests: Digests, now: Callable[[], datetime]) -> "PageContext":
+        return cls(digests.digest_published(state.published), now(), state.stale_after)
 
-    def render(self, template: str, *, model: str | None = None, up: str = "", **held: Any) -> str:
+    def render_page(self, template: str, *, model: str | None = None, up: str = "", **held: Any) -> str:
         """Return a page as HTML. ``model``: the one it is about, for the links to its other pages; ``up``: leads to the
         level of the pages from one that stands below it."""
         published = self.digest.published if self.digest else None
@@ -74,21 +70,5 @@ class PageContext:
         )  # fmt: skip
 
 
-def _environment() -> Environment:
-    found = Environment(
-        loader=PackageLoader("monitor.publish.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    found.filters.update(
-        number=wording.number, signed=wording.signed, share=wording.percent, minute=wording.minute, span=wording.span,
-        count=texts.count, scale=texts.scale, shortened=texts.shortened, breakable=texts.breakable, lacking=texts.lacking,
-        change=texts.change, asked_by=texts.asked_by, delays=texts.delays, condition=texts.condition, promise=texts.promise,
-        why=texts.why, sentence=wording.sentence, told_waiting=wording.told_waiting, told_spans=wording.told_spans,
-        in_quotes=wording.in_quotes, policy_kind=policy_kind, told_folded=wording.told_folded,
-    )  # fmt: skip
-    found.tests.update(untold_onset=texts.began)
-    found.globals.update(link=link, more_than_luck=more_than_luck)
-    return found
-
-
-_TEMPLATES = _environment()
+_TEMPLATES = make_environment("monitor.publish.web", "templates")
+_TEMPLATES.globals.update(link=make_link, more_than_luck=more_than_luck)

@@ -13,7 +13,7 @@ from monitor.charts.client import Drawer
 from monitor.model.errors import StoreError
 from monitor.publish.web.pages.charts import SliceText, pictures_router
 from monitor.publish.web.pages.digest import Digests
-from monitor.publish.web.pages.errors import told_as_pages
+from monitor.publish.web.pages.errors import page_refusals
 from monitor.publish.web.pages.jobs import intake_page, job_page, jobs_page, thresholds_page
 from monitor.publish.web.pages.model import WORST, model_page
 from monitor.publish.web.pages.overview import overview_page
@@ -34,13 +34,13 @@ def pages_router(
 ) -> APIRouter:
     """The pages for people, their charts and their style sheet. Reads snapshots and the past, changes nothing."""
     router = APIRouter(
-        default_response_class=HTMLResponse, include_in_schema=False, route_class=told_as_pages(state, digests, now=now)
+        default_response_class=HTMLResponse, include_in_schema=False, route_class=page_refusals(state, digests, now=now)
     )  # fmt: skip
     style = (resources.files("monitor.publish.web") / "templates" / "style.css").read_text("utf-8")
     router.include_router(pictures_router(state, digests, drawer or Drawer()))
 
     def context() -> PageContext:
-        return PageContext.of(state, digests, now)
+        return PageContext.from_state(state, digests, now)
 
     @router.get("/")
     def overview(find: str = "", state_: Annotated[Text, Query(alias="state")] = None, page: Number = 1) -> str:
@@ -94,13 +94,13 @@ def pages_router(
     @router.get("/rules")
     def rules(
         model: str, rule: Text = None, state_: Annotated[Text, Query(alias="state")] = None, page: Number = 1,
-        look: Number = 1,
+        evidence_page: Annotated[Number, Query(alias="look")] = 1,
     ) -> str:  # fmt: skip
         """Rules and their states."""
         with state.history() as past:
             return rules_page(
                 context(), past, model=model, rule=rule or None,
-                state=state_ or None, page=page, look=look,
+                state=state_ or None, page=page, evidence_page=evidence_page,
             )  # fmt: skip
 
     @router.get("/intake")

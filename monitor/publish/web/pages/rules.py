@@ -5,7 +5,7 @@ from math import isnan
 
 from monitor.model import AlertState, Evidence, Health, ModelStatus
 from monitor.model.errors import UsageError
-from monitor.publish.web.pages.render import PageContext, link, part
+from monitor.publish.web.pages.render import PageContext, cut_part, make_link
 from monitor.publish.web.summary import urgency
 from monitor.store.published.history import History
 
@@ -16,12 +16,12 @@ _HEALTHS = (Health.ERROR, Health.UNKNOWN, Health.OK)
 
 def rules_page(
     context: PageContext, history: History, *, model: str, rule: str | None = None, state: str | None = None,
-    page: int = 1, look: int = 1,
+    page: int = 1, evidence_page: int = 1,
 ) -> str:  # fmt: skip
-    """``page`` of the alerts, ``look``: page of the evidence. Raises UsageError for a model, rule or state there is not."""
+    """``page`` of the alerts, ``evidence_page`` of the evidence. Raises UsageError for a model, rule or state there is not."""
     digest = context.digest
     if digest is None:
-        return context.render("overview.html")
+        return context.render_page("overview.html")
     status = digest.model(model)
     names = [each.name for each in status.rules]
     if rule is not None and rule not in names:
@@ -37,11 +37,11 @@ def rules_page(
     )
     asked = {"model": model, "rule": rule, "state": state}
     evidence = sorted((each for each in status.evidence if rule in (None, each.rule)), key=_by_evidence)
-    return context.render(
+    return context.render_page(
         "rules.html", model=model, status=status, rule=rule, state=state,
         counts=_counts(status), states=(*_ORDER, Health.UNKNOWN, Health.ERROR),
-        alerts=part(alerts, page, ROWS, lambda number: link("rules", **asked, page=number) + "#states"),
-        evidence=part(evidence, look, ROWS, lambda number: link("rules", **asked, look=number) + "#evidence"),
+        alerts=cut_part(alerts, page, ROWS, lambda number: make_link("rules", **asked, page=number) + "#states"),
+        evidence=cut_part(evidence, evidence_page, ROWS, lambda number: make_link("rules", **asked, look=number) + "#evidence"),
         listed=sum(each.listed for each in status.evidence),
         disparities=[each for each in history.disparities(model) if rule in (None, each.rule)],
         rules={each.name: each for each in status.rules},

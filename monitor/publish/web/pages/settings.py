@@ -22,11 +22,11 @@ _USER = re.compile(r"(?<=://)[^/@\s]*@")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One key of a section; ``told`` whether the file names it, else ``value`` is the default."""
+    """One key of a section; ``is_set``: whether the file names it, else ``value`` is the default."""
 
     key: str
     value: str
-    told: bool
+    is_set: bool
     meaning: str
 
 
@@ -36,7 +36,7 @@ def settings_page(context: PageContext, config: Config | None, *, model: str | N
     if config is not None:
         chosen = (config.model_named(model) if model is not None else None) or config.model[0]
     sections = list(_sections(config, chosen)) if config is not None and chosen is not None else []
-    return context.render(
+    return context.render_page(
         "settings.html", model=chosen.name if chosen else model, sections=sections,
         names=[each.name for each in config.model] if config is not None else [],
     )  # fmt: skip
@@ -67,23 +67,25 @@ def _described(section: BaseModel, name: str) -> Iterator[tuple[str, list[Settin
         if isinstance(parts[0], BaseModel):
             inner += [(f"{name}.{key}", each) for each in parts]
             continue
-        settings.append(Setting(key, shown(key, value), key in section.model_fields_set, field.description or ""))
+        settings.append(Setting(key, mask_value(key, value), key in section.model_fields_set, field.description or ""))
     yield title, settings
     for path, each in inner:
         yield from _described(each, path)
 
 
-def shown(key: str, value: Any) -> str:
+def mask_value(key: str, value: Any) -> str:
     """A value as people may see it."""
     if value is None or value in ("", (), {}):
         return "–"
     if isinstance(value, Mapping):
         hidden = key in _TEXTS
-        return ", ".join(f"{name} = {_masked(text) if hidden else shown(name, text)}" for name, text in value.items())
+        return ", ".join(
+            f"{name} = {_masked(text) if hidden else mask_value(name, text)}" for name, text in value.items()
+        )
     if key == "command":
         return f"{value[0]}{' …' if len(value) > 1 else ''}"
     if isinstance(value, list | tuple):
-        return ", ".join(shown(key, each) for each in value)
+        return ", ".join(mask_value(key, each) for each in value)
     if isinstance(value, timedelta):
         return format_duration(value)
     if isinstance(value, bool):

@@ -5,11 +5,11 @@ from datetime import timedelta
 from monitor.charts.client import can_draw
 from monitor.model import Alert, AlertState, CalibratorInUse, ModelStatus, Reading, ReadingState, Slice
 from monitor.model.errors import UsageError
-from monitor.publish.web.pages.advice import advice
+from monitor.publish.web.pages.advice import make_advice
 from monitor.publish.web.pages.digest import open_alerts
-from monitor.publish.web.pages.model import chosen_window
-from monitor.publish.web.pages.render import PageContext, link
-from monitor.publish.web.summary import resolved
+from monitor.publish.web.pages.model import choose_window
+from monitor.publish.web.pages.render import PageContext, make_link
+from monitor.publish.web.summary import sort_resolved
 from monitor.store.published.history import History
 
 SPANS = {"7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90), "2y": timedelta(days=730)}
@@ -24,39 +24,44 @@ def slice_page(
     """``span``: how far the courses go back, one of SPANS. Raises UsageError for anything there is not."""
     digest = context.digest
     if digest is None:
-        return context.render("overview.html")
+        return context.render_page("overview.html")
     status = digest.model(model)
-    chosen = parsed(slice_text)
+    chosen = parse_slice(slice_text)
     own = [reading for reading in status.readings if reading.slice == chosen]
     if not own:
         raise UsageError(
             f'model "{model}" has no reading of slice "{slice_text}"', "its slices are on the model's page"
         )
-    window = chosen_window(status, list(dict.fromkeys(reading.window for reading in own)), window)
+    window = choose_window(status, list(dict.fromkeys(reading.window for reading in own)), window)
     reading = reading_of(own, window, version)
     asked = {"model": model, "slice": slice_text, "version": reading.version, "window": window, "span": span}
     since = digest.published.at - span_of(span)
+
+    def to(**changed: str) -> str:
+        return make_link("slice", **{**asked, **changed})
+
     events = history.events(model, chosen, since, digest.published.at) if history else None
     alerts = [alert for alert in status.alerts if alert.slice == chosen]
-    charge = in_charge(status, chosen)
+    charge = calibrator_of(status, chosen)
     firing = {alert.slice for alert in status.alerts if alert.state is AlertState.FIRING}
-    return context.render(
+    return context.render_page(
         "slice.html", model=model, status=status, slice=chosen, reading=reading,
-        windows=[(name, link("slice", **{**asked, "window": name})) for name in dict.fromkeys(each.window for each in own)],
-        versions=[(name, link("slice", **{**asked, "version": name})) for name in dict.fromkeys(each.version for each in own)],
-        spans=[(name, link("slice", **{**asked, "span": name}) + "#course") for name in SPANS], span=span, asked=asked,
+        windows=[(name, to(window=name)) for name in dict.fromkeys(each.window for each in own)],
+        versions=[(name, to(version=name)) for name in dict.fromkeys(each.version for each in own)],
+        spans=[(name, to(span=name) + "#course") for name in SPANS], span=span, asked=asked,
         bins=[(each, _misses(reading, place)) for place, each in enumerate(reading.reliability) if each.samples > 0],
-        alerts=[*open_alerts(alerts), *resolved(alerts)], meanings=digest.meanings(model), state=_state(reading, alerts),
-        advice=advice(status, chosen, charge),
+        alerts=[*open_alerts(alerts), *sort_resolved(alerts)],
+        meanings=digest.rule_summaries(model), state=_state(reading, alerts),
+        advice=make_advice(status, chosen, charge),
         evidence=[each for each in status.evidence if each.slice == chosen],
         charge=charge,
         thresholds=[each for each in status.thresholds if each.scope.contains(chosen)],
         events=None if events is None else events[::-1][:EVENTS], more_events=len(events or ()) - EVENTS, can_draw=can_draw(),
-        parents=[(part, link("slice", **{**asked, "slice": part.text}), part in firing) for part in _around(chosen)],
+        parents=[(part, to(slice=part.text), part in firing) for part in _around(chosen)],
     )  # fmt: skip
 
 
-def parsed(text: str) -> Slice:
+def parse_slice(text: str) -> Slice:
     """The slice of an address. Raises UsageError when the text names none."""
     try:
         return Slice.parse(text)
@@ -84,7 +89,7 @@ def reading_of(own: list[Reading], window: str, version: str | None) -> Reading:
     return max(fitting, key=lambda reading: reading.samples)
 
 
-def in_charge(status: ModelStatus, slice_: Slice) -> CalibratorInUse | None:
+def calibrator_of(status: ModelStatus, slice_: Slice) -> CalibratorInUse | None:
     """The calibrator whose samples a slice is compared over: that of the finest scope which holds it."""
     fitting = (each for each in status.calibrators if each.scope.contains(slice_))
     return max(fitting, key=lambda each: each.scope.order, default=None)

@@ -11,9 +11,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.model import Alert, AlertState, Health, ModelStatus, Published, Reading, Slice, Task
+from monitor.publish.metrics.capping import SliceRows, cap_series
 from monitor.publish.metrics.collector import MetricsCollector
 from monitor.publish.metrics.exposition import LabelSet, exposition
-from monitor.publish.metrics.sharing import SliceRows, share_out
 
 AT = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 
@@ -33,7 +33,7 @@ def show(
         readings = tuple(replace(reading(slice_, ece=0.1), model=name) for slice_ in slices)
         statuses.append(ModelStatus(name, Task.BINARY, ("camera",), readings=readings, alerts=held.get(name, ())))
     registry = CollectorRegistry()
-    MetricsCollector(registry, max_series=most).swap(Published(AT, tuple(statuses)))
+    MetricsCollector(registry, max_series=most).swap_snapshot(Published(AT, tuple(statuses)))
     return registry
 
 
@@ -88,7 +88,7 @@ def test_series_are_shared_out_fairly_for_any_models() -> None:
             rows(f"m{index}", int(rng.integers(0, 3)), 4) for index in range(5) for _ in range(rng.integers(0, 30))
         ]
         most = int(rng.integers(0, 400))
-        found = share_out(slices, most)
+        found = cap_series(slices, most)
         kept = sum(len(each.kept) for each in slices)
         wanted = Counter({each.model: 0 for each in slices})
         for each in slices:
@@ -101,7 +101,7 @@ def test_series_are_shared_out_fairly_for_any_models() -> None:
 
 
 def test_a_smaller_slice_of_another_model_takes_the_room_that_a_large_one_has_not() -> None:
-    found = share_out([rows("a", 0, 10), rows("a", 0, 10), rows("b", 0, 3), rows("b", 0, 3)], 17)
+    found = cap_series([rows("a", 0, 10), rows("a", 0, 10), rows("b", 0, 3), rows("b", 0, 3)], 17)
     assert (len(found.rows), found.capped) == (16, 10)
 
 
@@ -111,7 +111,9 @@ def test_labels_that_would_end_the_scrape_of_everything_become_signs(
 ) -> None:
     registry = CollectorRegistry()
     readings = (reading(Slice.of({"camera": value}), ece=0.1),)
-    MetricsCollector(registry).swap(Published(AT, (ModelStatus("m", Task.BINARY, ("camera",), readings=readings),)))
+    MetricsCollector(registry).swap_snapshot(
+        Published(AT, (ModelStatus("m", Task.BINARY, ("camera",), readings=readings),))
+    )
     text = exposition(registry)
     assert text == generate_latest(registry)
     assert not {0, 13, 27, 127} & set(text)

@@ -14,7 +14,7 @@ from monitor.store.published.history import History
 from monitor.store.published.reader_pool import Archive
 
 
-class Shown:
+class PublishedState:
     """Of one process. Implements ``publish.state.State``."""
 
     def __init__(self, registry: CollectorRegistry, stale_after: timedelta, max_series: int) -> None:
@@ -25,15 +25,15 @@ class Shown:
         self._registry = registry
         self._collector = MetricsCollector(registry, max_series=max_series)
 
-    def swap(self, published: Published) -> None:
-        self._collector.swap(published)
+    def swap_published(self, published: Published) -> None:
+        self._collector.swap_snapshot(published)
         self.published = published
 
     def limit_series(self, max_series: int) -> None:
         """Takes effect with the next swap."""
         self._collector.max_series = max_series
 
-    def in_time(self, now: datetime, started_at: datetime) -> bool:
+    def is_in_time(self, now: datetime, started_at: datetime) -> bool:
         """Whether cycles end in time: as /healthz says, and what the watchdog of a service manager is told."""
         return now - (self.published.at if self.published else started_at) <= self.stale_after
 

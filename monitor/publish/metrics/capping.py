@@ -19,7 +19,7 @@ class SliceRows:
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class CappedSeries:
     """What is shown; how many series are left out, and by how many those that are always shown are more than allowed."""
 
     rows: list[Row]
@@ -27,7 +27,7 @@ class Shared:
     beyond: int
 
 
-def share_out(slices: Sequence[SliceRows], most: int) -> Shared:
+def cap_series(slices: Sequence[SliceRows], most: int) -> CappedSeries:
     """Fill what the kept rows leave of ``most`` with the others, slice by slice in the given order, fairly between models.
 
     It is always the turn of the model that has the fewest of them so far; one whose next slice has no room gets no more, so
@@ -55,4 +55,4 @@ def share_out(slices: Sequence[SliceRows], most: int) -> Shared:
             heappush(turns, (have + count, model))
     rows = [row for place, each in enumerate(slices) for row in (*each.kept, *(each.others if place in shown else ()))]
     whole = sum(len(each.kept) + len(each.others) for each in slices)
-    return Shared(rows, whole - len(rows), max(kept - most, 0))
+    return CappedSeries(rows, whole - len(rows), max(kept - most, 0))

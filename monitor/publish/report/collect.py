@@ -17,10 +17,10 @@ from monitor.model.history import (
     Firing,
     PullRow,
     QuarantineCount,
-    Quarantined,
+    QuarantinedRow,
     ReadingPoint,
     SliceReading,
-    Unsure,
+    UnsureAlert,
 )
 from monitor.recalibration.gate import COLUMNS
 from monitor.statistics.cells import SCORE_BINS
@@ -46,7 +46,7 @@ class SliceReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Refitted:
+class AcceptedRefit:
     """A refit that the gate accepted, with the bars of its gate samples as they were scored and as it scores them."""
 
     job: Job
@@ -76,8 +76,8 @@ class Report:
     worst: tuple[SliceReading, ...]
     slices: tuple[SliceReport, ...]
     alerts: tuple[Firing, ...]  # that fired in the period or fire now, the newest first
-    unsure: tuple[Unsure, ...]  # alerts whose rule could not be evaluated
-    refits: tuple[Refitted, ...]
+    unsure: tuple[UnsureAlert, ...]  # alerts whose rule could not be evaluated
+    refits: tuple[AcceptedRefit, ...]
     others: tuple[Job, ...]  # refits not accepted, rollbacks
     calibrators: tuple[Row, ...]
     thresholds: tuple[ThresholdReport, ...]
@@ -86,7 +86,7 @@ class Report:
     problem: Row | None
     pulls: tuple[PullRow, ...]
     quarantine: tuple[QuarantineCount, ...]
-    set_aside: tuple[Quarantined, ...]
+    set_aside: tuple[QuarantinedRow, ...]
     readings: tuple[SliceReading, ...]  # the last of every slice in the period, the worst first, insufficient ones last
 
     @property
@@ -95,7 +95,7 @@ class Report:
         return tuple(reading for reading in self.readings if reading.state != "ok")
 
 
-def gather(
+def collect_report(
     snapshot: Snapshot, model: str, *, since: datetime | None = None, until: datetime | None = None,
     slice_: Slice | None = None,
 ) -> Report:  # fmt: skip
@@ -130,7 +130,7 @@ def gather(
         worst=tuple(known[:WORST]),
         slices=tuple(_slice(snapshot, model, each, window, readings, since, until) for each in chosen),
         alerts=alerts, unsure=snapshot.unsure_alerts(model),
-        refits=tuple(Refitted(job, *gate_bars(job)) for job in accepted[:REFITS]),
+        refits=tuple(AcceptedRefit(job, *gate_bars(job)) for job in accepted[:REFITS]),
         others=tuple(job for job in jobs if job.kind != "action" and job not in accepted),
         calibrators=tuple(snapshot.serving_calibrators(model)), thresholds=_thresholds(snapshot, model),
         disparities=tuple(each for each in snapshot.disparities(model) if each.lower is not None and each.lower > 0)[:ROWS],
