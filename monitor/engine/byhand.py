@@ -14,7 +14,7 @@ from monitor.config.settings import Config, load_config
 from monitor.engine.cycle import Cycle, Tick, WatchedModel, build_watched
 from monitor.engine.daemon import run_once, utc_now
 from monitor.engine.logs import configure_logging
-from monitor.engine.opening import make_ready
+from monitor.engine.opening import open_ready
 from monitor.engine.stages.judge import RuleResults
 from monitor.engine.stages.measure import window_end
 from monitor.jobs import requests
@@ -24,7 +24,7 @@ from monitor.jobs.runners import InlineRunner
 from monitor.model import Evidence, Job, LabelDelays
 from monitor.publish.metrics.instruments import Instruments
 from monitor.sources.pulled import Pulled
-from monitor.store.connection import ctrl_c_interrupts, open_live, transaction
+from monitor.store.connection import ctrl_c_interrupts, transaction
 from monitor.store.label_delays import load_label_delays
 from monitor.store.model_store import ModelStore
 from monitor.store.played import is_played, played_until
@@ -41,17 +41,13 @@ def run_by_hand(config_path: Path, kind: str) -> Tick:
     configure_logging(config.monitor.log_format)
     watched = build_watched(config)
     now = utc_now()
-    connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
-    make_ready(connection, config.state_dir)
-    try:
+    with open_ready(config, now) as connection:
         played = is_played(connection)
         if played or kind in NO_PULL:
             at = played_until(connection) if played else now
             cycle = HandCycle(config, watched, connection, Instruments(CollectorRegistry()), kind=kind)
             with ctrl_c_interrupts(connection):
                 return cycle.tick(at)
-    finally:
-        connection.close()
     return run_once(config_path)
 
 

@@ -23,7 +23,7 @@ from monitor.engine.control import DaemonControl, load_all, mistakes_of
 from monitor.engine.cycle import Cycle, Tick, WatchedModel, build_watched, tell_mapped_windows
 from monitor.engine.http import HttpServer
 from monitor.engine.logs import configure_logging
-from monitor.engine.opening import make_ready
+from monitor.engine.opening import make_ready, open_ready
 from monitor.engine.overlaps import make_scheduler
 from monitor.engine.published_state import PublishedState
 from monitor.engine.systemd import ServiceManager
@@ -338,14 +338,10 @@ def run_once(config_path: Path) -> Tick:
 
 
 def _tick_once(config: Config, watched: list[WatchedModel], runner: PatientRunner, now: datetime) -> Tick:
-    connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
-    try:
-        make_ready(connection, config.state_dir, live_only="once")
+    with open_ready(config, now, live_only="once") as connection:
         runner.clear_leftovers()
         with ctrl_c_interrupts(connection):
             return Cycle(config, watched, connection, Instruments(CollectorRegistry()), runner).tick(now)
-    finally:
-        connection.close()
 
 
 def publish_now(config_path: Path) -> Path:
@@ -353,18 +349,14 @@ def publish_now(config_path: Path) -> Path:
     config = load_config(config_path)
     now = utc_now()
     try:
-        connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
+        with open_ready(config, now) as connection:
+            at = played_until(connection) if is_played(connection) else now
+            return Publisher(config.state_dir).publish(connection, at)
     except StoreInUseError:
         path = config.state_dir / SNAPSHOT
         if path.exists():
             return path
         raise
-    make_ready(connection, config.state_dir)
-    try:
-        at = played_until(connection) if is_played(connection) else now
-        return Publisher(config.state_dir).publish(connection, at)
     except duckdb.Error as error:
         refuse_damage(error, config.state_dir)
         raise
-    finally:
-        connection.close()

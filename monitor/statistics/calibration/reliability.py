@@ -1,12 +1,18 @@
 """The reliability curve: what the scores of each bin said, and what happened."""
 
+import math
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.model import ReliabilityBin
 from monitor.statistics.arrays import Floats, ratio
 from monitor.statistics.calibration.bins import ResidualVariance, ScoreBins
-from monitor.statistics.cells import Cells, Clusters
+from monitor.statistics.cells import SCORE_BINS, Cells, Clusters
 from monitor.statistics.intervals import Z_95, clopper_pearson
+
+_COLUMNS = ("samples", "mean_score", "outcome_rate", "rate_lower", "rate_upper")
 
 
 def reliability(cells: Cells, units: int, clusters: Clusters | None = None) -> dict[str, NDArray[np.float64]]:
@@ -41,3 +47,15 @@ def _effective(bins: ScoreBins, clusters: Clusters) -> Floats:
     design = np.ones(bins.n.shape) if variance.design is None else variance.design
     left: Floats = bins.n / design * np.minimum((Z_95 / variance.quantile(0.95)) ** 2, 1.0)[:, None]
     return left
+
+
+def bins_of(curves: Mapping[str, NDArray[np.float64]], unit: int) -> tuple[ReliabilityBin, ...]:
+    """Return the bins of one unit of what ``reliability`` returns, those that hold samples; unknown values are None."""
+    rows = zip(*(curves[name][unit].tolist() for name in _COLUMNS), strict=True)
+    return tuple(
+        ReliabilityBin(
+            place / SCORE_BINS, (place + 1) / SCORE_BINS, samples,
+            *(value if math.isfinite(value) else None for value in rest),
+        )
+        for place, (samples, *rest) in enumerate(rows) if samples > 0
+    )  # fmt: skip
