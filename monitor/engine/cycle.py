@@ -276,7 +276,7 @@ class Cycle:
                 model, each.rulebook, observed, rows.load_alerts(self.connection, model.name), now,
                 find_onset=lambda version, slice_: self._onset(each, store, version, slice_, now), actions=self.config.action,
             )  # fmt: skip
-            asked = list(requests.waiting_requests(self.config.state_dir, model.name))
+            asked = list(requests.read_requests(self.config.state_dir, model.name, Job))
             jobs = [*judged.jobs, *self._scheduled(each, store, now), *(job for _, job in asked)]
             with transaction(self.connection):
                 rows.store_alerts(self.connection, model.name, judged.alerts, judged.changed)
@@ -311,12 +311,7 @@ class Cycle:
     def _recalibrate(self, each: WatchedModel, store: ModelStore, now: datetime) -> tuple[Job, ...]:
         """Cancel what people ask to, look at promoted calibrators, take what jobs brought, start those that are due."""
         model, end = each.model, window_end(now, each.model)
-        finished = []
-        for path, job_id in list(requests.cancellations(self.config.state_dir, model.name)):
-            self.runner.cancel(job_id)
-            cancelled = cancel_job(self.connection, model.name, job_id, now)
-            finished += [self._note_ended(EndedAttempt(cancelled, cancelled.state.value))] if cancelled else []
-            path.unlink(missing_ok=True)
+        finished = self._cancel_asked(model, now)
         if each.guarded is None or each.guarded != each.measured:
             guarded = run_guards(store, now, end)
             for note in guarded.notes:
@@ -325,13 +320,26 @@ class Cycle:
                 enqueue_jobs(self.connection, guarded.rollbacks)
             each.guarded = each.measured
         dispatcher = Dispatcher(store, self.config, self.runner, now, end)
-        for ended in dispatcher.advance_jobs():
-            job = self._note_ended(ended)
-            finished += [job] if ended.is_over else []
+        finished += self._advance_jobs(dispatcher)
         if waiting := dispatcher.count_waiting():
             log.info("refits wait for later cycles", model=model.name, waiting=waiting)
         each.succeeded["recalibrate"] = now
         return tuple(finished)
+
+    def _cancel_asked(self, model: Model, now: datetime) -> list[Job]:
+        """Cancel the jobs of a model that people ask to; return those that had not ended."""
+        finished = []
+        for path, job_id in list(requests.read_requests(self.config.state_dir, model.name, str)):
+            self.runner.cancel(job_id)
+            if (cancelled := cancel_job(self.connection, model.name, job_id, now)) is not None:
+                finished.append(self._note_ended(EndedAttempt(cancelled, cancelled.state.value)))
+            path.unlink(missing_ok=True)
+        return finished
+
+    def _advance_jobs(self, dispatcher: Dispatcher) -> list[Job]:
+        """Carry on with the jobs of a model; return those that ended."""
+        noted = ((self._note_ended(ended), ended) for ended in dispatcher.advance_jobs())
+        return [job for job, ended in noted if ended.is_over]
 
     def _note_ended(self, ended: EndedAttempt) -> Job:
         """Count and log an attempt that ended."""
