@@ -25,7 +25,7 @@ from monitor.jobs import requests
 from monitor.jobs.dispatcher import Dispatcher, EndedAttempt
 from monitor.jobs.queue import cancel_job, enqueue_jobs
 from monitor.jobs.runners import InlineRunner, Runner
-from monitor.model import Disparity, Evidence, Job, LabelDelays, ModelStatus, Published, Reading, Slice
+from monitor.model import Disparity, Evidence, Job, LabelDelays, ModelStatus, Published, Reading, Slice, ThresholdInUse
 from monitor.model.errors import ConfigError, StoreError
 from monitor.model.reasons import Trigger, TriggerKind
 from monitor.model.refits import job_of
@@ -59,6 +59,7 @@ log = structlog.get_logger("calwatch")
 SHOWN_JOBS = 50
 _LONGEST_PROBLEM = 2_000  # characters: an error may quote a value of 10 MB
 SourcesOf = Callable[[Model], Sequence[Source]]
+Basis = tuple[datetime, object, tuple[ThresholdInUse, ...]]  # end of the windows, revision of the cells, thresholds
 
 
 @dataclass(slots=True)
@@ -68,8 +69,8 @@ class WatchedModel:
     model: Model
     rulebook: Rulebook
     sources: Sequence[Source]
-    measured: object = None  # what the newest readings were computed from
-    guarded: object = None  # and what promoted calibrators were last compared on
+    measured: Basis | None = None  # what the newest readings were computed from
+    guarded: Basis | None = None  # and what promoted calibrators were last compared on
     readings: tuple[Reading, ...] = ()
     disparities: tuple[Disparity, ...] = ()
     evidence: tuple[Evidence, ...] = ()

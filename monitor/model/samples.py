@@ -107,5 +107,6 @@ class Samples:
 
     def subset(self, mask: NDArray[np.bool_] | Ints) -> "Samples":
         """The samples that a boolean mask (N,) or an index array picks, in its order."""
-        columns: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: each[mask] for name, each in columns.items() if isinstance(each, np.ndarray)})
+        held = {field.name: getattr(self, field.name) for field in fields(self)}
+        columns: dict[str, Any] = {name: each[mask] for name, each in held.items() if isinstance(each, np.ndarray)}
+        return replace(self, **columns)
