@@ -99,7 +99,7 @@ def check(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> No
     """Configuration, rules and the first rows of the sources: every mistake at once."""
     from monitor.engine.check.apart import check_in_process
     from monitor.engine.check.check import CheckResult
-    from monitor.engine.daemon import utc_now
+    from monitor.engine.clock import utc_now
 
     try:
         found = check_in_process(config, utc_now())

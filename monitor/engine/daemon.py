@@ -19,7 +19,8 @@ from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import Config, Monitor, load_config
 from monitor.engine.backups import BackupDesk
-from monitor.engine.control import DaemonControl, load_all
+from monitor.engine.clock import utc_now
+from monitor.engine.control import DaemonControl, load_all, mistakes_of
 from monitor.engine.cycle import Cycle, Tick, WatchedModel, build_watched, tell_mapped_windows
 from monitor.engine.http import HttpServer
 from monitor.engine.logs import configure_logging
@@ -45,11 +46,6 @@ STOP_PATIENCE = 5.0  # seconds a running tick may go on after SIGTERM before its
 INTERRUPT_EVERY = 0.2  # seconds
 JOBS_PATIENCE = 1.0  # seconds for the processes of jobs to end; those that do not are cut off and end by themselves
 STOP_LIMIT = 9.0  # seconds after which we leave whatever runs; its transaction is then rolled back by the next start
-
-
-def utc_now() -> datetime:
-    """The wall clock, in UTC."""
-    return datetime.now(UTC)
 
 
 class Daemon:

@@ -358,7 +358,7 @@ def test_a_snapshot_that_no_cycle_has_renewed_is_told_to_be_old(
 ) -> None:
     _line(tmp_path)
     assert say("once").code == 0
-    monkeypatch.setattr("monitor.engine.daemon.utc_now", lambda: datetime.now(UTC) + age)
+    monkeypatch.setattr("monitor.engine.clock.utc_now", lambda: datetime.now(UTC) + age)
     said = say("status")
     assert (said.code, "this is OLD: published 3 h ago" in said.err, said.err == "") == (0, old, not old)
     assert say("status", "--state-dir", "state").err == ""
