@@ -9,7 +9,6 @@ is logged, counted and marked unhealthy; the others go on.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 import duckdb
 import structlog
@@ -37,8 +36,6 @@ from monitor.rules.pack import Rulebook, load_rules
 from monitor.rules.state import Observations
 from monitor.rules.windows import fit_windows
 from monitor.sources.batch import Source
-from monitor.sources.files import FileSource
-from monitor.sources.formats.layout import Needs
 from monitor.sources.isolation.set_aside import load_set_aside
 from monitor.sources.pull import SOURCE_FAILED, configured_sources, pull_sources
 from monitor.sources.pulled import Pulled
@@ -93,12 +90,6 @@ class Tick:
     @property
     def failed(self) -> dict[str, str]:
         return {model.name: model.problem for model in self.published.models if model.problem is not None}
-
-
-def file_sources(model: Model, base: Path) -> list[Source]:
-    """The sources a model's configuration names that are files."""
-    needs = Needs.of(model)
-    return [FileSource(source, base, model.slices, needs) for source in model.source if source.kind == "files"]
 
 
 def build_watched(config: Config, sources_of: SourcesOf | None = None) -> list[WatchedModel]:

@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry
 from monitor.config.settings import Config, Monitor, load_config
 from monitor.engine.backups import BackupDesk
 from monitor.engine.clock import utc_now
-from monitor.engine.control import DaemonControl, load_all, mistakes_of
+from monitor.engine.control import DaemonControl, load_all
 from monitor.engine.cycle import Cycle, Tick, WatchedModel, build_watched, tell_mapped_windows
 from monitor.engine.http import HttpServer
 from monitor.engine.logs import configure_logging
