@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry
 from monitor.config.settings import Config, Monitor
 from monitor.engine.backups import BackupDesk
 from monitor.engine.clock import utc_now
-from monitor.engine.control import DaemonControl, load_all, mistakes_of
+from monitor.engine.control import DaemonControl, load_all
 from monitor.engine.cycle import Cycle, Tick, WatchedModel, tell_mapped_windows
 from monitor.engine.http import HttpServer
 from monitor.engine.logs import configure_logging
@@ -197,10 +197,9 @@ class Daemon:
         try:
             config, watched, access = load_all(self._path, self._config.monitor.listen)
         except CalwatchError as error:
-            mistakes = mistakes_of(error)
-            log.error("reload failed, the old configuration stays", mistakes=mistakes)
+            log.error("reload failed, the old configuration stays", mistakes=error.mistakes)
             self._instruments.record_reload(False, self._clock())
-            return mistakes
+            return error.mistakes
         fixed = [
             name for name in ("state_dir", "listen", "log_format", "memory_limit")
             if getattr(config.monitor, name) != getattr(self._config.monitor, name)

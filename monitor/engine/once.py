@@ -11,11 +11,11 @@ from monitor.config.settings import Config, load_config
 from monitor.engine.clock import utc_now
 from monitor.engine.cycle import Cycle, Tick, WatchedModel, build_watched
 from monitor.engine.logs import configure_logging
-from monitor.engine.opening import make_ready
+from monitor.engine.opening import open_ready
 from monitor.jobs.runners import PatientRunner
 from monitor.model.errors import StoreError, StoreInUseError
 from monitor.publish.metrics.instruments import Instruments
-from monitor.store.connection import ctrl_c_interrupts, open_live
+from monitor.store.connection import ctrl_c_interrupts
 from monitor.store.damage import refuse_damage
 from monitor.store.played import is_played, played_until
 from monitor.store.published.snapshot import SNAPSHOT, Publisher
@@ -50,33 +50,25 @@ def run_once(config_path: Path) -> Tick:
 
 
 def _tick_once(config: Config, watched: list[WatchedModel], runner: PatientRunner, now: datetime) -> Tick:
-    connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
-    try:
-        make_ready(connection, config.state_dir, live_only="once")
+    with open_ready(config, now, live_only="once") as connection:
         runner.clear_leftovers()
         with ctrl_c_interrupts(connection):
             return Cycle(config, watched, connection, Instruments(CollectorRegistry()), runner).tick(now)
-    finally:
-        connection.close()
 
 
 def publish_now(config_path: Path) -> Path:
-    """The snapshot's path: published anew when no daemon runs, else as the daemon last published it."""
+    """Return the snapshot's path: published anew when no daemon runs, else as the daemon last published it."""
     config = load_config(config_path)
     now = utc_now()
     try:
-        connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
+        with open_ready(config, now) as connection:
+            at = played_until(connection) if is_played(connection) else now
+            return Publisher(config.state_dir).publish(connection, at)
     except StoreInUseError:
         path = config.state_dir / SNAPSHOT
         if path.exists():
             return path
         raise
-    make_ready(connection, config.state_dir)
-    try:
-        at = played_until(connection) if is_played(connection) else now
-        return Publisher(config.state_dir).publish(connection, at)
     except duckdb.Error as error:
         refuse_damage(error, config.state_dir)
         raise
-    finally:
-        connection.close()

@@ -38,6 +38,12 @@ from monitor.store.source_facts import store_fact
 from monitor.store.sql import statement
 
 
+def file_sources(model: Model, base: Path) -> list[Source]:
+    """Return the sources that a model's configuration names that are files. ``base``: where relative paths start."""
+    needs = Needs.of(model)
+    return [FileSource(source, base, model.slices, needs) for source in model.source if source.kind == "files"]
+
+
 def configured_sources(model: Model, base: Path, state_dir: Path) -> Sequence[Source]:
     """One source each, in the order of the configuration. ``base``: where relative paths start."""
     needs = Needs.of(model)

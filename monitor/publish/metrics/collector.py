@@ -124,8 +124,9 @@ def _slice_rows(models: Iterable[ModelStatus]) -> Iterator[SliceRows]:
         always = not slice_.order or key in firing
         base = {"model": name, **unset, **{label_name(dimension): value for dimension, value in slice_.labels}}
         rows = SliceRows(name)
-        for each in held[key]:
-            (rows.kept if always or isinstance(each, Alert) else rows.others).extend(_ROWS[type(each)](each, base))
+        for shown in held[key]:
+            kept = rows.kept if always or isinstance(shown, Alert) else rows.others
+            kept.extend(_ROWS[type(shown)](shown, base))
         yield rows
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from monitor.engine.cycle import file_sources
 from monitor.sources.ingest import ingest as ingesting
 from monitor.sources.isolation.patience import OverdueError
+from monitor.sources.pull import file_sources
 from monitor.sources.renewal import renew as renewal
 from monitor.store.cells import fold_and_drop
 from monitor.store.dictionaries import LostNumberError, Registry
