@@ -99,7 +99,7 @@ def check(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> No
     """Configuration, rules and the first rows of the sources: every mistake at once."""
     from monitor.engine.check.apart import check_in_process
     from monitor.engine.check.check import CheckResult
-    from monitor.engine.daemon import utc_now
+    from monitor.engine.clock import utc_now
 
     try:
         found = check_in_process(config, utc_now())
@@ -143,7 +143,7 @@ def once(
     json: JsonOption = False,
 ) -> None:
     """One cycle in the foreground; the exit code tells how it went."""
-    from monitor.engine.daemon import run_once
+    from monitor.engine.once import run_once
     from monitor.sources.pulled import NotRead
 
     tick = run_once(config)
@@ -269,7 +269,7 @@ def snapshot(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Publish metrics.duckdb anew (when no daemon does), and copy it to a file of your own."""
-    from monitor.engine.daemon import publish_now
+    from monitor.engine.once import publish_now
 
     path = publish_now(config)
     if target is not None:

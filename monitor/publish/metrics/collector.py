@@ -125,7 +125,8 @@ def _slice_rows(models: Iterable[ModelStatus]) -> Iterator[SliceRows]:
         base = {"model": name, **unset, **{label_name(dimension): value for dimension, value in slice_.labels}}
         rows = SliceRows(name)
         for shown in held[key]:
-            (rows.kept if always or isinstance(shown, Alert) else rows.others).extend(_ROWS[type(shown)](shown, base))
+            kept = rows.kept if always or isinstance(shown, Alert) else rows.others
+            kept.extend(_ROWS[type(shown)](shown, base))
         yield rows
 
 
