@@ -78,7 +78,7 @@ SliceDimension = Annotated[
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
 
-def repeated(names: Iterable[str]) -> list[str]:
+def find_repeated(names: Iterable[str]) -> list[str]:
     """Return the names that are there more than once, sorted."""
     return sorted(name for name, count in Counter(names).items() if count > 1)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from monitor.config.fields import Name, Section, repeated
+from monitor.config.fields import Name, Section, find_repeated
 from monitor.config.secrets import is_reference
 from monitor.config.tokens import Role, is_hash
 
@@ -59,7 +59,7 @@ class Server(Section):
     def _mistakes(self) -> Iterator[str]:
         if (self.tls_certificate is None) != (self.tls_key is None):
             yield "[server] tls_certificate and tls_key go together: name both, or none"
-        for name in repeated(token.name for token in self.token):
+        for name in find_repeated(token.name for token in self.token):
             yield f'[server] two tokens are called "{name}"'
         for host in self.allowed_hosts:
             if not host or set(host) & set("/ @,") or (":" in host and not _is_address(host)):

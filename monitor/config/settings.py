@@ -22,7 +22,7 @@ from monitor.config.fields import (
     Section,
     SliceDimension,
     TimeZone,
-    repeated,
+    find_repeated,
 )
 from monitor.config.mistakes import CONFIGURATION, read_tables
 from monitor.config.server import Server
@@ -153,7 +153,7 @@ class Model(Section):
             yield f"recalibration: max_samples must not be below min_samples, {few} (got {many})"
         if self.positive is not None and self.task is not Task.BINARY:
             yield f'positive belongs to task "binary" (task is "{self.task.value}")'
-        if repeated(self.slices):
+        if find_repeated(self.slices):
             yield "slices names a dimension twice"
         for dimension in self.slices:
             if dimension in (*NO_DIMENSIONS, *OWN_COLUMNS):
@@ -261,7 +261,7 @@ class Config(Section):
     def _name_mistakes(self) -> Iterable[str]:
         names = [model.name for model in self.model]
         for noun, called in (("models", names), ("actions", [action.name for action in self.action])):
-            yield from (f'two {noun} are called "{name}"' for name in repeated(called))
+            yield from (f'two {noun} are called "{name}"' for name in find_repeated(called))
         for action in self.action:
             for name in action.models:
                 if name not in names:
