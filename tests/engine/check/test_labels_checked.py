@@ -86,7 +86,7 @@ def test_such_a_word_that_classes_names_is_a_class(tmp_path: Path) -> None:
     assert found.suspicions == []
 
 
-def test_a_third_of_all_labels_under_one_name_that_is_never_predicted_suspicious(tmp_path: Path) -> None:
+def test_a_third_of_all_labels_under_one_name_that_is_never_predicted_is_suspicious(tmp_path: Path) -> None:
     found = _labelled(tmp_path, lambda place, label: "later" if place % 3 == 0 else label)
     assert any('labels "later" (134) are never predicted' in each for each in found.suspicions)
 
@@ -179,7 +179,7 @@ def test_scores_that_are_only_0_and_1_are_suspicious(tmp_path: Path) -> None:
     assert "every score of 400 samples tried is 0 or 1" in suspicion
 
 
-def test_a_score_that_stands_where_there_is_none_suspicious(tmp_path: Path) -> None:
+def test_a_score_that_stands_where_there_is_none_is_suspicious(tmp_path: Path) -> None:
     score, outcome = _binary()
     found = _scored(tmp_path, np.where(np.arange(ROWS) % 3 == 0, 0.0, score), outcome)
     assert any("of 400 samples tried have the score 0," in each for each in found.suspicions)
@@ -210,7 +210,7 @@ def _seen_again(base: Path, second: Callable[[float], float]) -> CheckResult:
     return _check_one(base, "binary", "sample_id,observed_at,score,outcome", rows)
 
 
-def test_an_id_that_comes_again_within_a_second_with_its_score_suspicious(tmp_path: Path) -> None:
+def test_an_id_that_comes_again_within_a_second_with_its_score_is_suspicious(tmp_path: Path) -> None:
     (suspicion,) = _seen_again(tmp_path, lambda score: round(score, 3)).suspicions
     assert 'time_precision = "1s"' in suspicion
 

@@ -286,11 +286,7 @@ def test_groups_within_a_bucket_are_none(world: World) -> None:
     spans = look(world).spans
     assert spans is not None
     assert (spans.straddling.rows, spans.straddling.grouped, spans.straddling.groups) == (3, 2, 1)
-    assert (spans.straddling.over_buckets, spans.straddling.over_days, spans.straddling.suspicious) == (
-        0.0,
-        0.0,
-        False,
-    )
+    assert (spans.straddling.over_buckets, spans.straddling.over_days, spans.straddling.suspicious) == (0.0, 0.0, False)
     assert world.one("SELECT finding FROM group_spans") == (
         "none of the rows lie in groups that span buckets of 1h, none in groups that span days (rows since 2026-02-08 00:00 "
         "UTC)"
