@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -24,6 +24,7 @@ from monitor.model.words import tell_reason, tell_trigger
 if TYPE_CHECKING:  # what plays the past loads numpy, scipy and more, which most commands do without
     from monitor.engine.backtest import Playback
 
+T = TypeVar("T")
 out = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -60,6 +61,14 @@ def print_json(value: Any) -> None:
     """The value as JSON on standard output: times in ISO 8601 with their UTC marker."""
     text = json.dumps(value, indent=2, default=_plain, ensure_ascii=False)
     sys.stdout.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
+
+
+def print_answer(answer: T, tell: Callable[[T], None], *, as_json: bool) -> None:
+    """Print what a command found: for machines, or as ``tell`` tells it."""
+    if as_json:
+        print_json(answer)
+    else:
+        tell(answer)
 
 
 def _plain(value: Any) -> Any:

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry
 from monitor.config.settings import Config, load_config
 from monitor.engine.clock import utc_now
 from monitor.engine.cycle import Cycle, Tick, WatchedModel, build_watched
-from monitor.engine.daemon import run_once
 from monitor.engine.logs import configure_logging
+from monitor.engine.once import run_once
 from monitor.engine.opening import open_ready
 from monitor.engine.stages.judge import RuleResults
 from monitor.engine.stages.measure import window_end

@@ -373,7 +373,7 @@ class Cycle:
         """When the slice's miscalibration most likely began; None when the evidence names no time."""
         end = window_end(now, each.model)
         start = end - each.model.recalibration.fit_window - max(each.model.windows)
-        buckets, cells = load_bucket_cells(store, version, slice_, start, end)
+        buckets, cells = load_bucket_cells(store, version, store.registry.slices_inside(slice_), start, end)
         if not buckets:
             return None
         found = estimate_onset(*bucket_residuals(cells, len(buckets)))

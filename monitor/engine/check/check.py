@@ -19,8 +19,9 @@ from monitor.model.wording import quantity
 from monitor.publish.web.access import Access
 from monitor.sources.batch import Batch, Source
 from monitor.sources.dry_run import Trial
+from monitor.sources.findings import Weight
 from monitor.sources.findings.joins import compare_ids
-from monitor.sources.findings.rows import Weight, find_odd_pairs, keep_tried_rows
+from monitor.sources.findings.rows import find_odd_pairs, keep_tried_rows
 from monitor.sources.inbox import InboxSource
 
 

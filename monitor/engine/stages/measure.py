@@ -21,7 +21,7 @@ from monitor.model import (
 from monitor.rules.conditions import is_covered
 from monitor.statistics.calibration.disparity import Comparison, assess_disparities, compare_with_rest
 from monitor.statistics.calibration.metrics import measure_calibration
-from monitor.statistics.calibration.reliability import bins_of, reliability
+from monitor.statistics.calibration.reliability import list_bars, reliability
 from monitor.store.cells import WindowCells
 
 
@@ -68,7 +68,7 @@ def readings_of(
                 samples=int(samples[unit]), unlabelled=int(held.unlabelled[unit]),
                 label_lag_seconds=float(held.lag[unit] / samples[unit]) if samples[unit] else None,
                 metrics={name: column[unit] for name, column in columns.items()},
-                reliability=bins_of(bars, unit) if enough else (),
+                reliability=list_bars(bars, unit) if enough else (),
             )
         )  # fmt: skip
     return tuple(readings)

@@ -12,8 +12,6 @@ from monitor.statistics.calibration.bins import ResidualVariance, ScoreBins
 from monitor.statistics.cells import SCORE_BINS, Cells, Clusters
 from monitor.statistics.intervals import Z_95, clopper_pearson
 
-_COLUMNS = ("samples", "mean_score", "outcome_rate", "rate_lower", "rate_upper")
-
 
 def reliability(cells: Cells, units: int, clusters: Clusters | None = None) -> dict[str, NDArray[np.float64]]:
     """Per unit and equal-width score bin, each of shape (units, 15): ``samples``, ``mean_score``, ``outcome_rate``, and
@@ -41,21 +39,27 @@ def reliability(cells: Cells, units: int, clusters: Clusters | None = None) -> d
     }
 
 
+def list_bars(curves: Mapping[str, NDArray[np.float64]], unit: int) -> tuple[ReliabilityBin, ...]:
+    """Return the bins of one unit that hold samples, of the curves that ``reliability`` gives.
+
+    >>> curves = reliability(Cells.from_samples([0.9] * 10, [1] * 7 + [0] * 3), units=1)
+    >>> [(round(bar.low, 2), bar.samples) for bar in list_bars(curves, 0)]
+    [(0.87, 10.0)]
+    """
+    rows: dict[str, list[float]] = {name: values[unit].tolist() for name, values in curves.items()}
+    rest = ("mean_score", "outcome_rate", "rate_lower", "rate_upper")
+    return tuple(
+        ReliabilityBin(
+            place / SCORE_BINS, (place + 1) / SCORE_BINS, samples,
+            *(value if math.isfinite(value := rows[name][place]) else None for name in rest),
+        )
+        for place, samples in enumerate(rows["samples"]) if samples > 0
+    )  # fmt: skip
+
+
 def _effective(bins: ScoreBins, clusters: Clusters) -> Floats:
     """The independent samples that tell as much as those of each bin, (units, 15)."""
     variance = ResidualVariance.estimate(bins, clusters)
     design = np.ones(bins.n.shape) if variance.design is None else variance.design
     left: Floats = bins.n / design * np.minimum((Z_95 / variance.quantile(0.95)) ** 2, 1.0)[:, None]
     return left
-
-
-def bins_of(curves: Mapping[str, NDArray[np.float64]], unit: int) -> tuple[ReliabilityBin, ...]:
-    """Return the bins of one unit of what ``reliability`` returns, those that hold samples; unknown values are None."""
-    rows = zip(*(curves[name][unit].tolist() for name in _COLUMNS), strict=True)
-    return tuple(
-        ReliabilityBin(
-            place / SCORE_BINS, (place + 1) / SCORE_BINS, samples,
-            *(value if math.isfinite(value) else None for value in rest),
-        )
-        for place, (samples, *rest) in enumerate(rows) if samples > 0
-    )  # fmt: skip
