@@ -172,7 +172,7 @@ def _look(
                     "missing_mapped_column": looked.suspicions,
                 }  # fmt: skip
                 lists.get(found.reason, looked.mistakes).append(found.message)
-        looked.mistakes += held.told()
+        looked.mistakes += held.take_problems()
         looked.trial.inspect_tried(connection, model, source.holds, at)
         if apart and looked.trial.batches:
             keep_tried_rows(connection, source.holds)
