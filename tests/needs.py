@@ -6,12 +6,14 @@ database on disk or starts a process all the same fails, and is told which mark 
 
 import ast
 import multiprocessing.process
-import subprocess
+import re
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import _duckdb
 import duckdb
 import pytest
 
@@ -26,6 +28,15 @@ TELLING = {
         "tests.worlds.honest",
     ),
 }
+# what Python tells of itself before it starts one, however it was asked to
+STARTING = frozenset({"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"})
+# DuckDB opens files past Python, so its statements are looked at; of one in memory the path is empty or :memory:
+STATEMENTS = ("execute", "executemany", "from_query", "query", "sql")
+ATTACHING = re.compile(
+    r"\bATTACH\s+(?:OR\s+REPLACE\s+)?(?:DATABASE\s+)?(?:IF\s+NOT\s+EXISTS\s+)?"
+    r"(?!'(?::memory:[^']*)?')(?:e?['\"]|[$?(])",
+    re.IGNORECASE,
+)
 WHAT = {"process": "starts a process", "db": "opens a database on disk"}  # as errors tell it
 
 
@@ -60,12 +71,20 @@ def mark(items: list[pytest.Item]) -> None:
 class Guard:
     """Notes what a test does that its marks do not allow; the test then fails, whoever swallows errors inside it."""
 
+    KEY: ClassVar = pytest.StashKey["Guard"]()  # where a run keeps its own
+
     def __init__(self) -> None:
         self.allowed: set[str] | None = None
         self.noted: list[str] = []
-        self._wrap(subprocess.Popen, "__init__", lambda *_, **__: self._note("process"))
+        sys.addaudithook(self._hears)
+        # "spawn" and "forkserver" start one without a word
         self._wrap(multiprocessing.process.BaseProcess, "start", lambda *_, **__: self._note("process"))
-        self._wrap(duckdb, "connect", self._connects)
+        for module in (duckdb, _duckdb):
+            self._wrap(module, "connect", self._connects)
+        for owner in (duckdb, _duckdb, duckdb.DuckDBPyConnection):
+            for name in STATEMENTS:
+                if hasattr(owner, name):
+                    self._wrap(owner, name, self._states)
 
     def watch(self, item: pytest.Item) -> None:
         marks = {each.name for each in item.iter_markers()}
@@ -76,12 +95,23 @@ class Guard:
     def judge(self) -> None:
         """End watching; fail the test that did what its marks do not allow."""
         self.allowed, noted = None, sorted(set(self.noted))
+        self.noted.clear()
         for name in noted:
             pytest.fail(f"the test {WHAT[name]}: mark it @pytest.mark.{name}, or its file by pytestmark", pytrace=False)
 
     def _note(self, name: str) -> None:
         if self.allowed is not None and name not in self.allowed:
             self.noted.append(name)
+
+    def _hears(self, event: str, _: tuple[object, ...]) -> None:
+        if event in STARTING:
+            self._note("process")
+
+    def _states(self, *arguments: object, **named: object) -> None:
+        for each in (*arguments, *named.values()):
+            statement = getattr(each, "query", each)  # of one that was taken apart before
+            if isinstance(statement, str) and ATTACHING.search(statement):
+                self._note("db")
 
     def _connects(self, database: object = ":memory:", *_: object, **__: object) -> None:
         if not str(database).startswith(":memory:"):
