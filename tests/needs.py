@@ -6,7 +6,7 @@ database on disk or starts a process all the same fails, and is told which mark 
 
 import ast
 import multiprocessing.process
-import re
+import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache, wraps
@@ -30,13 +30,7 @@ TELLING = {
 }
 # what Python tells of itself before it starts one, however it was asked to
 STARTING = frozenset({"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"})
-# DuckDB opens files past Python, so its statements are looked at; of one in memory the path is empty or :memory:
-STATEMENTS = ("execute", "executemany", "from_query", "query", "sql")
-ATTACHING = re.compile(
-    r"\bATTACH\s+(?:OR\s+REPLACE\s+)?(?:DATABASE\s+)?(?:IF\s+NOT\s+EXISTS\s+)?"
-    r"(?!'(?::memory:[^']*)?')(?:e?['\"]|[$?(])",
-    re.IGNORECASE,
-)
+MAGIC = slice(8, 12), b"DUCK"  # where a file of DuckDB says what it is
 WHAT = {"process": "starts a process", "db": "opens a database on disk"}  # as errors tell it
 
 
@@ -76,24 +70,25 @@ class Guard:
     def __init__(self) -> None:
         self.allowed: set[str] | None = None
         self.noted: list[str] = []
+        self.made: set[Path] = set()  # directories, while a test is watched that may open no database
         sys.addaudithook(self._hears)
         # "spawn" and "forkserver" start one without a word
         self._wrap(multiprocessing.process.BaseProcess, "start", lambda *_, **__: self._note("process"))
         for module in (duckdb, _duckdb):
             self._wrap(module, "connect", self._connects)
-        for owner in (duckdb, _duckdb, duckdb.DuckDBPyConnection):
-            for name in STATEMENTS:
-                if hasattr(owner, name):
-                    self._wrap(owner, name, self._states)
 
     def watch(self, item: pytest.Item) -> None:
         marks = {each.name for each in item.iter_markers()}
         # with a database come the processes in which calwatch reads files
         self.allowed = {"db", "process"} if marks & {"db", "process", "server", "slow"} else set()
         self.noted.clear()
+        self.made.clear()
 
     def judge(self) -> None:
         """End watching; fail the test that did what its marks do not allow."""
+        for directory in tuple(self.made):
+            self._look_below(directory)
+        self.made.clear()
         self.allowed, noted = None, sorted(set(self.noted))
         self.noted.clear()
         for name in noted:
@@ -103,15 +98,23 @@ class Guard:
         if self.allowed is not None and name not in self.allowed:
             self.noted.append(name)
 
-    def _hears(self, event: str, _: tuple[object, ...]) -> None:
+    def _hears(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event in STARTING:
             self._note("process")
+        elif self.allowed is not None and "db" not in self.allowed:
+            # DuckDB opens files past Python, by ATTACH too: seen is what it leaves in directories made meanwhile
+            if event == "os.mkdir":
+                self.made.add(Path(os.fsdecode(arguments[0])))
+            elif event == "shutil.rmtree":
+                self._look_below(Path(os.fsdecode(arguments[0])))
 
-    def _states(self, *arguments: object, **named: object) -> None:
-        for each in (*arguments, *named.values()):
-            statement = getattr(each, "query", each)  # of one that was taken apart before
-            if isinstance(statement, str) and ATTACHING.search(statement):
-                self._note("db")
+    def _look_below(self, directory: Path) -> None:
+        place, magic = MAGIC
+        for file in directory.glob("*"):
+            if file.is_file():
+                with file.open("rb") as held:
+                    if held.read(place.stop)[place] == magic:
+                        self._note("db")
 
     def _connects(self, database: object = ":memory:", *_: object, **__: object) -> None:
         if not str(database).startswith(":memory:"):
