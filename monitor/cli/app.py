@@ -209,6 +209,7 @@ def backtest(
         console.print_json(backtest_json(played))
     else:
         tell_backtest(played, directory)
+    if not json and not played.absent:
         if directory.resolve() == loaded.state_dir.resolve():
             console.print_line(
                 f"note: that is the state_dir of {config} too, and run and once refuse what was played: before you go live "
@@ -221,6 +222,11 @@ def backtest(
     if played.read_nothing:
         raise CalwatchError(
             "nothing could be read: see the source problems above", "calwatch check names every mistake"
+        )
+    if played.absent:
+        raise CalwatchError(
+            played.absent,
+            "name a time with rows in it by --from and --to, or put your files where the configuration looks",
         )
 
 

@@ -249,11 +249,13 @@ def tell_backtest(played: "Playback", directory: Path) -> None:
 
     print_line(f"played {minute(played.began)} to {minute(played.ended)} UTC in {played.ticks:,} cycles")
     tell_pulled(played)
-    tell_alerts(played.alerts)
-    tell_refits(played.jobs)
+    if not played.absent:
+        tell_alerts(played.alerts)
+        tell_refits(played.jobs)
     for message in dict.fromkeys(problem.message for problem in played.problems):
         print_line(f"source problem: {message}")
-    print_line(f"its state: {directory} (DuckDB: {directory / SNAPSHOT})")
+    if not played.absent:
+        print_line(f"its state: {directory} (DuckDB: {directory / SNAPSHOT})")
 
 
 def tell_pulled(played: "Playback") -> None:
