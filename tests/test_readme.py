@@ -84,7 +84,7 @@ def test_every_metric_reason_rule_kind_and_pack_is_explained(word: str) -> None:
 def test_the_example_rules_are_valid() -> None:
     rules = [rule for block in find_blocks("toml") if "[[rule]]" in block for rule in parse_pack(block, "README.md")]
     assert [rule.name for rule in rules] == [
-        "night-cameras",
+        "camera-c2",
         "calibration-drift",
         "ece-high",
         "labels-absent",

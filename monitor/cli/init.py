@@ -38,6 +38,7 @@ def init(
     starter = files("monitor.cli.starter")
     targets = {
         "calwatch.toml": written, "own.toml": directory / "rules" / "own.toml",
+        "own.test.toml": directory / "rules" / "own.test.toml",
         "compose.yaml": directory / "compose.yaml", "prometheus.yml": directory / "prometheus.yml",
     }  # fmt: skip
     try:

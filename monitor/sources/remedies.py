@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-
-import numpy as np
+from itertools import accumulate
 
 from monitor.model.durations import format_duration
 from monitor.model.wording import rough_duration
@@ -56,8 +55,10 @@ def tell_remedy(reason: str, late: Sequence[Lateness] = (), horizon: timedelta |
 
 def describe_lateness(late: Sequence[Lateness], horizon: timedelta) -> str:
     """Return ``raise label_horizon (1h): …`` with how long labels that come too late take; ``late`` holds at least one."""
-    counts = np.array([count for *_, count in sorted(late)]).cumsum()
-    median = sorted(late)[int(counts.searchsorted(counts[-1] / 2))][0]
+    ranked = sorted(late)
+    half = sum(count for *_, count in ranked) / 2
+    counts = accumulate(count for *_, count in ranked)
+    median = next(each[0] for each, count in zip(ranked, counts, strict=True) if count >= half)
     longest = rough_duration(timedelta(seconds=max(longest for _, longest, _ in late)))
     return (
         f"raise label_horizon ({format_duration(horizon)}): labels that come later take "

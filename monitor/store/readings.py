@@ -200,6 +200,7 @@ def load_last_seen(connection: duckdb.DuckDBPyConnection, model_id: int) -> tupl
 
 def load_last_sample(connection: duckdb.DuckDBPyConnection, model: str) -> datetime | None:
     """When the model's newest sample was observed; None when it never had one."""
+    last: datetime | None
     (last,) = fetch_row(
         connection,
         "SELECT max(last_observed_at) FROM slices JOIN models USING (model_id) WHERE name = $model",

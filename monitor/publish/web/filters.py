@@ -146,8 +146,8 @@ _FILTERS = {
     "lacking": describe_lack, "minute": wording.minute, "number": wording.number, "policy_kind": policy_kind,
     "promise": describe_promise, "scale": format_ratio, "sentence": wording.sentence, "share": wording.percent,
     "shortened": shorten_name, "signed": wording.signed_number, "silence": _tell_silence, "span": wording.span,
-    "told_folded": wording.describe_folded,
-    "told_spans": wording.describe_spans, "told_waiting": wording.describe_waiting, "why": explain_alert,
+    "why": explain_alert, "describe_folded": wording.describe_folded, "describe_spans": wording.describe_spans,
+    "describe_waiting": wording.describe_waiting,
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import duckdb
 from monitor.config.settings import Model
 from monitor.model.durations import format_duration
 from monitor.model.wording import quantity, rough_duration
-from monitor.sources.findings.finding import Finding, Weight
+from monitor.sources.findings import Finding, Weight
 from monitor.sources.findings.joins import guess_times
 from monitor.sources.remedies import Lateness
 from monitor.store.connection import fetch_row, make_aware, make_naive

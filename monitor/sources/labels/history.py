@@ -26,6 +26,7 @@ def note_undated(store: ModelStore, source: str, now: datetime) -> None:
 
 def load_dated_since(store: ModelStore) -> datetime | None:
     """From when on times of labels are known; None: of all labels."""
+    since: datetime | None
     (since,) = fetch_row(
         store.connection,
         "SELECT max(value)::TIMESTAMP FROM source_facts WHERE model_id = $model_id AND fact = $fact",
