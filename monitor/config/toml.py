@@ -45,5 +45,7 @@ def list_words(names: Iterable[str], last: str = "or", *, quoted: Callable[[str]
 
 def suggest_nearest(word: str, known: Iterable[str]) -> str:
     """``, did you mean "threshold"?`` for a word close to a known one, else nothing."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    names = list(known)
+    alike = [name for name in names if name.casefold() == word.casefold()]
+    found = alike or difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return f', did you mean "{found[0]}"?' if found else ""
