@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from monitor.config.fields import Duration, Listen, Name, Section
 from monitor.config.secrets import SecretName, is_reference
@@ -135,13 +135,6 @@ class Action(Section):
     to: tuple[Address, ...] = Field((), description="email: addresses it goes to")
     timeout: Duration = Field(timedelta(seconds=30), description="of one attempt")
     attempts: int = Field(5, ge=1, le=100, description="until it counts as failed, with back-off from 30 s to 1 h")
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> "Action":
-        mistakes = list(self._mistakes())
-        if mistakes:
-            raise ValueError("\n".join(mistakes))
-        return self
 
     def _mistakes(self) -> Iterable[str]:
         given = self.model_fields_set

@@ -1,12 +1,14 @@
 """Types of configuration fields: durations, time zones, cron expressions, addresses, names; and the strict section."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from monitor.config.cron import cron_trigger
 from monitor.model.durations import parse_duration
@@ -76,7 +78,22 @@ SliceDimension = Annotated[
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
 
+def find_repeated(names: Iterable[str]) -> list[str]:
+    """Return the names that are there more than once, sorted."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)
+
+
 class Section(BaseModel):
     """A table of calwatch.toml: unknown keys are mistakes, and nothing changes once it is read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if mistakes := list(self._mistakes()):
+            raise ValueError("\n".join(mistakes))
+        return self
+
+    def _mistakes(self) -> Iterable[str]:
+        """Yield what does not fit together in the table, each mistake as it is to be told."""
+        return ()

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from monitor.config.fields import Name, Section
+from monitor.config.fields import Name, Section, find_repeated
 from monitor.config.secrets import is_reference
 from monitor.config.tokens import Role, is_hash
 
@@ -56,24 +56,14 @@ class Server(Section):
         20_000, ge=1, description="likewise, in pushes: 50 a second for more than six minutes of one cycle"
     )
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> "Server":
-        mistakes = []
+    def _mistakes(self) -> Iterator[str]:
         if (self.tls_certificate is None) != (self.tls_key is None):
-            mistakes.append("[server] tls_certificate and tls_key go together: name both, or none")
-        names = [token.name for token in self.token]
-        mistakes += [
-            f'[server] two tokens are called "{name}"'
-            for name in sorted({name for name in names if names.count(name) > 1})
-        ]
-        mistakes += [
-            f"[server] allowed_hosts must be names without scheme, port and path (got {host!r})"
-            for host in self.allowed_hosts
-            if not host or set(host) & set("/ @,") or (":" in host and not _is_address(host))
-        ]
-        if mistakes:
-            raise ValueError("\n".join(mistakes))
-        return self
+            yield "[server] tls_certificate and tls_key go together: name both, or none"
+        for name in find_repeated(token.name for token in self.token):
+            yield f'[server] two tokens are called "{name}"'
+        for host in self.allowed_hosts:
+            if not host or set(host) & set("/ @,") or (":" in host and not _is_address(host)):
+                yield f"[server] allowed_hosts must be names without scheme, port and path (got {host!r})"
 
     def open_on(self, listen: str) -> tuple[Open, ...]:
         """What needs no token when listening on ``host:port``."""

@@ -22,6 +22,7 @@ from monitor.config.fields import (
     Section,
     SliceDimension,
     TimeZone,
+    find_repeated,
 )
 from monitor.config.mistakes import CONFIGURATION, read_tables
 from monitor.config.server import Server
@@ -143,24 +144,20 @@ class Model(Section):
             return {**section, "source": [section["source"]]}
         return section
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> "Model":
-        mistakes = [*self._time_mistakes(), *self._source_mistakes(), *self._threshold_mistakes()]
+    def _mistakes(self) -> Iterable[str]:
+        yield from self._time_mistakes()
+        yield from self._source_mistakes()
+        yield from self._threshold_mistakes()
         few, many = self.recalibration.min_samples, self.recalibration.max_samples
         if many < few:
-            mistakes.append(f"recalibration: max_samples must not be below min_samples, {few} (got {many})")
+            yield f"recalibration: max_samples must not be below min_samples, {few} (got {many})"
         if self.positive is not None and self.task is not Task.BINARY:
-            mistakes.append(f'positive belongs to task "binary" (task is "{self.task.value}")')
-        if len(set(self.slices)) != len(self.slices):
-            mistakes.append("slices names a dimension twice")
-        mistakes += [
-            f'slices must not use the reserved name "{dimension}"; map it under another name'
-            for dimension in self.slices
-            if dimension in (*NO_DIMENSIONS, *OWN_COLUMNS)
-        ]
-        if mistakes:
-            raise ValueError("\n".join(mistakes))
-        return self
+            yield f'positive belongs to task "binary" (task is "{self.task.value}")'
+        if find_repeated(self.slices):
+            yield "slices names a dimension twice"
+        for dimension in self.slices:
+            if dimension in (*NO_DIMENSIONS, *OWN_COLUMNS):
+                yield f'slices must not use the reserved name "{dimension}"; map it under another name'
 
     def _time_mistakes(self) -> Iterable[str]:
         day = timedelta(days=1)
@@ -248,34 +245,27 @@ class Config(Section):
     server: Server = Field(default_factory=Server)  # type: ignore[arg-type]  # pydantic fills it
     base: SkipJsonSchema[Path] = Path()  # directory that relative paths start from; set by load_config
 
-    @model_validator(mode="after")
-    def _names_differ(self) -> "Config":
-        names = [model.name for model in self.model]
-        for name in sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f'two models are called "{name}"')
-        actions = [action.name for action in self.action]
-        for name in sorted({name for name in actions if actions.count(name) > 1}):
-            raise ValueError(f'two actions are called "{name}"')
-        for action in self.action:
-            for name in action.models:
-                if name not in names:
-                    raise ValueError(
-                        f'action "{action.name}": there is no model "{name}"{suggest_nearest(name, names)}'
-                    )
-        return self
-
-    @model_validator(mode="after")
-    def _who_may_ask(self) -> "Config":
-        mistakes = list(self.server.mistakes(self.monitor.listen))
+    def _mistakes(self) -> Iterable[str]:
+        """Yield the first of wrong names, or all that nobody may ask for."""
+        if (mistake := next(iter(self._name_mistakes()), None)) is not None:
+            yield mistake
+            return
+        yield from self.server.mistakes(self.monitor.listen)
         if not self.server.has_role(Role.WRITE):
-            mistakes += [
+            yield from (
                 f'model "{model.name}": source "{source.name}": nobody may push: it needs a [[server.token]] with '
                 'role = "write", see: calwatch token new --role write'
                 for model in self.model for source in model.source if source.kind == "http"
-            ]  # fmt: skip
-        if mistakes:
-            raise ValueError("\n".join(mistakes))
-        return self
+            )  # fmt: skip
+
+    def _name_mistakes(self) -> Iterable[str]:
+        names = [model.name for model in self.model]
+        for noun, called in (("models", names), ("actions", [action.name for action in self.action])):
+            yield from (f'two {noun} are called "{name}"' for name in find_repeated(called))
+        for action in self.action:
+            for name in action.models:
+                if name not in names:
+                    yield f'action "{action.name}": there is no model "{name}"{suggest_nearest(name, names)}'
 
     @property
     def state_dir(self) -> Path:

@@ -1,8 +1,9 @@
 """What `[[model.source]]` says: where rows come from, what their columns are called, and how values are to be read."""
 
+from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
 from monitor.config.fields import Duration, Name, Section, TimeZone
 
@@ -30,12 +31,10 @@ class Outcomes(Section):
     true: tuple[str, ...] = Field(default=(), description="words for: the event happened")
     false: tuple[str, ...] = Field(default=(), description="words for: it did not")
 
-    @model_validator(mode="after")
-    def _differ(self) -> "Outcomes":
+    def _mistakes(self) -> Iterable[str]:
         both = {word.strip().casefold() for word in self.true} & {word.strip().casefold() for word in self.false}
         if both:
-            raise ValueError(f"outcomes has {', '.join(map(repr, sorted(both)))} as true and as false")
-        return self
+            yield f"outcomes has {', '.join(map(repr, sorted(both)))} as true and as false"
 
 
 class SourceSettings(Section):
@@ -84,11 +83,9 @@ class SourceSettings(Section):
         description="rows and labels that are gone from a file that was written anew: kept and told, or taken out",
     )
 
-    @model_validator(mode="after")
-    def _fits_its_kind(self) -> "SourceSettings":
+    def _mistakes(self) -> Iterable[str]:
         if self.kind == "files" and not self.path:
-            raise ValueError('needs "path"')
-        wrong = [key for key in ("path", "format") if self.kind == "http" and key in self.model_fields_set]
-        if wrong:
-            raise ValueError("\n".join(f'kind "http" takes no "{key}": each push says what it is' for key in wrong))
-        return self
+            yield 'needs "path"'
+        for key in ("path", "format"):
+            if self.kind == "http" and key in self.model_fields_set:
+                yield f'kind "http" takes no "{key}": each push says what it is'

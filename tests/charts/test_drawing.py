@@ -7,6 +7,7 @@ import pytest
 from monitor.charts import client as drawing
 from monitor.charts.client import ChartError, Drawer
 from monitor.model import ReliabilityBin
+from monitor.model.own_python import own_python
 
 pytestmark = pytest.mark.process
 BINS = (ReliabilityBin(0.0, 1 / 15, 300.0, 0.03, 0.04, 0.02, 0.07),)
@@ -55,7 +56,7 @@ def answer_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Have the next process be a program that does this with ``line``, its end of the socket."""
 
     def answer(program: str) -> None:
-        own = drawing.own_python
+        own = own_python
         head = (
             "import os, signal, struct, sys, time\nfrom multiprocessing.connection import Connection\n"
             "line = Connection(int(sys.argv[-1]))\n"

@@ -140,8 +140,9 @@ _FILTERS = {
     "count": format_count, "delays": describe_delays, "in_quotes": wording.quote_names, "interval": wording.interval,
     "lacking": describe_lack, "minute": wording.minute, "number": wording.number, "policy_kind": policy_kind,
     "promise": describe_promise, "scale": format_ratio, "sentence": wording.sentence, "share": wording.percent,
-    "shortened": shorten_name, "signed": wording.signed_number, "span": wording.span, "told_folded": wording.describe_folded,
-    "told_spans": wording.describe_spans, "told_waiting": wording.describe_waiting, "why": explain_alert,
+    "shortened": shorten_name, "signed": wording.signed_number, "span": wording.span, "why": explain_alert,
+    "describe_folded": wording.describe_folded, "describe_spans": wording.describe_spans,
+    "describe_waiting": wording.describe_waiting,
 }  # fmt: skip
 
 
