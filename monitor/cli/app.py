@@ -236,7 +236,7 @@ def status(state_dir: StateDirOption = None, config: ConfigOption = DEFAULT_CONF
     from monitor.cli.output import tell_status
 
     with open_snapshot(config, state_dir) as held:
-        answers = held.status(_model_names(config))
+        answers = held.status(_longest_windows(config))
     console.print_answer(answers, tell_status, as_json=json)
 
 
@@ -307,7 +307,7 @@ def rules_test(
         raise typer.Exit(EXIT_FAILED)
 
 
-def _model_names(config: Path) -> list[str]:
+def _longest_windows(config: Path) -> dict[str, str]:
     from monitor.config.settings import load_config
 
-    return [model.name for model in load_config(config).model]
+    return {model.name: model.longest_window for model in load_config(config).model}

@@ -71,8 +71,8 @@ def _tell(draft: "Draft", written: Path) -> None:
     console.print_line(f"guessed from {draft.read}; each is a comment in {written}:")
     for guess in draft.guesses:
         console.print_line(f"  {guess.key} = {toml_value(guess.value)}: {guess.why}")
-    if draft.by_name:
-        console.print_line(f"  taken by their names: {', '.join(draft.by_name)}")
+    for said in draft.by_name:
+        console.print_line(f"  {said}")
     if draft.todo:
         console.print_line("not guessed, and left to you:")
         for key, what in draft.todo:

@@ -216,6 +216,10 @@ class Model(Section):
     def window_names(self) -> dict[str, timedelta]:
         return {window_name(window): window for window in self.windows}
 
+    @property
+    def longest_window(self) -> str:
+        return window_name(max(self.windows))
+
 
 class Monitor(Section):
     """The daemon itself."""

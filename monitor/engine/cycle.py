@@ -19,7 +19,7 @@ from monitor.engine.stages.drift import weigh_evidence
 from monitor.engine.stages.intake import Intake, watch_intake
 from monitor.engine.stages.judge import RuleResults, evaluate_rules, last_seen_of_slices
 from monitor.engine.stages.label_delays import add_caveat, watch_delays
-from monitor.engine.stages.measure import disparities_of, readings_of, window_end
+from monitor.engine.stages.measure import disparities_of, hide_lags, readings_of, window_end
 from monitor.jobs import requests
 from monitor.jobs.dispatcher import Dispatcher, EndedAttempt
 from monitor.jobs.queue import cancel_job, enqueue_jobs
@@ -37,6 +37,7 @@ from monitor.rules.state import Observations
 from monitor.rules.windows import fit_windows
 from monitor.sources.batch import Source
 from monitor.sources.isolation.set_aside import load_set_aside
+from monitor.sources.labels.history import load_dated_since
 from monitor.sources.pull import SOURCE_FAILED, configured_sources, pull_sources
 from monitor.sources.pulled import Pulled
 from monitor.statistics.drift.onset import bucket_residuals, estimate_onset
@@ -234,10 +235,11 @@ class Cycle:
         with self.instruments.time_stage("measure"):
             found: list[Reading] = []
             compared: list[Disparity] = []
+            dated_since = load_dated_since(store)
             for name, width in model.window_names.items():
                 held = load_window_cells(store, end - width, end)
                 live = deployed_rates(store, thresholds, held, end - width, end)
-                found += readings_of(model, name, end - width, end, held, now, live)
+                found += hide_lags(readings_of(model, name, end - width, end, held, now, live), dated_since)
                 compared += disparities_of(model, each.rulebook, name, end - width, end, held)
             with transaction(self.connection):
                 rows.store_readings(self.connection, model.name, found)
@@ -385,6 +387,7 @@ class Cycle:
         connection = self.connection
         return ModelStatus(
             name=model.name, task=model.task, dimensions=model.slices, min_samples=model.min_samples,
+            last_sample_at=rows.load_last_sample(connection, model.name), longest_window=model.longest_window,
             readings=each.readings or rows.load_readings(connection, model.name),
             alerts=rows.load_alerts(connection, model.name), rules=tuple(each.rulebook),
             calibrators=calibrators_in_use(connection, store.model_id, model) if store else (),

@@ -91,7 +91,7 @@ def test_the_example_rule_and_action_fit_its_model_and_the_rule_fires_on_the_fog
         assert check_config(config).mistakes == []
     began, ended = datetime(2026, 1, 17, tzinfo=UTC), datetime(2026, 1, 23, tzinfo=UTC)
     played = play_history(load_config(config), base / "with-rule", began, ended, timedelta(hours=12))
-    fired = [a for a in played.alerts if (a.rule, a.state) == ("camera-c2", AlertState.FIRING)]
-    assert [alert.slice.text for alert in fired] == ["camera=c2"]
-    assert fired[0].fired_at is not None
-    assert fired[0].fired_at >= datetime(2026, 1, 19, tzinfo=UTC)
+    (fired,) = [each for each in played.alerts if (each.rule, each.state) == ("camera-c2", AlertState.FIRING)]
+    assert fired.slice.text == "camera=c2"
+    assert fired.fired_at is not None
+    assert fired.fired_at >= datetime(2026, 1, 19, tzinfo=UTC)

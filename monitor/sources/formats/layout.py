@@ -31,6 +31,9 @@ class Layout:
     nested: Mapping[str, str] = field(
         default_factory=dict
     )  # JSON: column of ours that holds objects or lists → a path in them
+    lists: Mapping[str, int] = field(
+        default_factory=dict
+    )  # own columns that hold lists, as far as seen → how long one is
     hint: str = ""  # what to do where columns are missing, beyond mapping them
     long: tuple[LongLine, ...] = ()  # lines that are too long to be read
 
