@@ -25,9 +25,9 @@ Schema = dict[str, Any]
 DRAFT = "http://json-schema.org/draft-07/schema#"
 _REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"
 _PATTERNS = {  # checked by code that leaves no trace in the models: (section, key) → pattern
-    ("Monitor", "listen"): r"^.+:[0-9]{1,5}$", ("Monitor", "external_url"): r"^https?://",
-    ("Action", "smtp"): r"^.+:[0-9]{1,5}$", ("Action", "secret"): _REFERENCE, ("Action", "password"): _REFERENCE,
-    ("Action", "url"): r"^(https?://|env:|file:)", ("Action", "sender"): r"^[^@\s]+@[^@\s]+$",
+    ("Action", "secret"): _REFERENCE, ("Action", "password"): _REFERENCE,
+    ("Action", "url"): r"^([hH][tT][tT][pP][sS]?://|env:[A-Za-z_][A-Za-z0-9_]*$|file:)",
+    ("Recalibration", "schedule"): r"^\s*\S+(\s+\S+){4}\s*$", ("Token", "hash"): rf"^(sha256:[0-9a-f]{{64}}$)|{_REFERENCE}",
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from monitor.config.settings import Config, Monitor, load_config
 from monitor.engine.backups import BackupDesk
 from monitor.engine.clock import utc_now
 from monitor.engine.control import DaemonControl, load_all, mistakes_of
-from monitor.engine.cycle import Cycle, Tick, WatchedModel, build_watched, tell_mapped_windows
+from monitor.engine.cycle import Cycle, Tick, WatchedModel, load_watched, tell_mapped_windows
 from monitor.engine.http import HttpServer
 from monitor.engine.logs import configure_logging
 from monitor.engine.opening import make_ready
@@ -198,9 +198,14 @@ class Daemon:
     def _reload_now(self) -> list[str]:
         try:
             config, watched, access = load_all(self._path, self._config.monitor.listen)
-        except CalwatchError as error:
-            mistakes = mistakes_of(error)
-            log.error("reload failed, the old configuration stays", mistakes=mistakes)
+        except Exception as error:  # whatever it is: a file that somebody writes must not end what watches
+            unknown = [f"{self._path.name}: cannot be read: {type(error).__name__}: {error}"]
+            mistakes = mistakes_of(error) if isinstance(error, CalwatchError) else unknown
+            log.error(
+                "reload failed, the old configuration stays",
+                mistakes=mistakes,
+                exc_info=not isinstance(error, CalwatchError),
+            )
             self._instruments.record_reload(False, self._clock())
             return mistakes
         fixed = [
@@ -310,9 +315,8 @@ def _stale_after(config: Config) -> timedelta:
 def run_once(config_path: Path) -> Tick:
     """One cycle in the foreground. Raises StoreInUseError naming the daemon that holds the database, if one does, and
     KeyboardInterrupt on Ctrl-C, also where DuckDB was at work."""
-    config = load_config(config_path)
+    config, watched = load_watched(config_path)
     configure_logging(config.monitor.log_format)
-    watched = build_watched(config)
     now = utc_now()
     runner = PatientRunner(config.state_dir)
     try:
