@@ -31,7 +31,7 @@ def _duration(value: Any) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**63 else value
 
 
 def _zone(value: str) -> str:
@@ -79,7 +79,7 @@ POSITIVE_DURATION_SCHEMA = {
 }  # fmt: skip
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 # as in JSON Schema, 1.0 is a whole number; true and "1" are none
-Whole = Annotated[int, Field(strict=True), BeforeValidator(_whole)]
+Whole = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 TimeZone = Annotated[str, AfterValidator(_zone)]
 Cron = Annotated[str, AfterValidator(_cron)]

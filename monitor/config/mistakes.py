@@ -22,6 +22,7 @@ from monitor.config.toml import Location, find_lines, find_nearest, list_words, 
 
 M = TypeVar("M", bound=Section)
 CLOSE = 0.75  # of words where another may well be meant: values, and keys that are there already
+LONGEST_NAME = 100  # characters; a longer one is a mistake of its own
 FEW = 3  # keys of a table that are named where one is unknown
 _MUST = {  # error type of pydantic → what must be, its context filled in
     "greater_than": "be greater than {gt:g}", "greater_than_equal": "be greater than or equal to {ge:g}",
@@ -82,13 +83,13 @@ def _ordered(details: list[ErrorDetails], voice: Voice) -> list[ErrorDetails]:
 class _Place:
     """Where a mistake is: its location walked through the models and the document side by side."""
 
-    def __init__(self, model: type[BaseModel], document: Any, location: tuple[int | str, ...], voice: Voice) -> None:
+    def __init__(self, model: type[Section], document: Any, location: tuple[int | str, ...], voice: Voice) -> None:
         self.words: list[str] = []  # of the tables around it: ``model "defects"``, ``rule 2 "ece-high"``
         self.tables: list[str] = []  # keys of those that stand in lists
         self.key = ""
         self.is_item = False  # of the list that the key holds
         self.field: FieldInfo | None = None
-        self.holder: type[BaseModel] = model  # the table that has the key
+        self.holder: type[Section] = model  # the table that has the key
         self.union: dict[str, type[BaseModel]] = {}  # what else that table might have been
         self.table: Mapping[str, Any] = document  # that holder as it is written
         self.path: Location = ()  # as in the document
@@ -118,7 +119,7 @@ class _Place:
         usual = getattr(table_of(self._annotation), "model_fields", {}).get("name")
         if name is None and usual is not None and not usual.is_required():
             name = usual.default
-        named = "" if name is None or (voice.numbered and not isinstance(name, str)) else f' "{name}"'
+        named = "" if name is None or (voice.numbered and not isinstance(name, str)) else f' "{str(name)[:LONGEST_NAME]}"'
         self.words.append(self.key + (f" {index + 1}" if voice.numbered or not named else "") + named)
         self.tables.append(self.key)
         self.key = ""
@@ -127,7 +128,7 @@ class _Place:
         if self.key and not voice.numbered:
             self.words.append(self.key)
         self.key = f"{self.key}.{key}" if self.key and voice.numbered else key
-        if (table := table_of(self._annotation)) is not None:
+        if (table := table_of(self._annotation)) is not None and issubclass(table, Section):
             self.holder, self.table = table, self._node if isinstance(self._node, dict) else {}
         self.field = keys_of(table).get(key) if table else None
         self._annotation = self.field.annotation if self.field else None
@@ -149,7 +150,7 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Printer:
-    model: type[BaseModel]
+    model: type[Section]
     document: Mapping[str, Any]
     origin: str
     voice: Voice
@@ -244,8 +245,8 @@ class _Printer:
         if "kind" not in table:
             yield f"kind is missing: {list_words(kinds)}"
         else:
-            kind, meant = self.voice.quoted(table["kind"]), f', did you mean "{near}"?' if near else ""
-            yield f"kind {kind} is not one this version knows ({list_words(kinds, 'and')}){meant}"
+            kind, hint = self.voice.quoted(table["kind"]), f', did you mean "{near}"?' if near else ""
+            yield f"kind {kind} is not one this version knows ({list_words(kinds, 'and')}){hint}"
         known = {key for member in place.members.values() for key in keys_of(member)}
         meant = keys_of(place.members[near]) if near else known
         yield from (f"unknown key {quote_value(key)}{suggest_nearest(key, meant)}" for key in table if key not in known)

@@ -117,7 +117,9 @@ class Model(Section):
 
     name: Name = Field(description="the label `model` of its series")
     task: Task = Field(description="binary, multiclass, detection or segmentation: which event the score speaks of")
-    slices: tuple[SliceDimension, ...] = Field((), description="columns that cut the traffic into slices")
+    slices: tuple[SliceDimension, ...] = Field(
+        (), description="columns that cut the traffic into slices", json_schema_extra={"uniqueItems": True}
+    )
     max_order: Whole = Field(2, ge=0, le=4, description="how many dimensions a crossed slice may name")
     max_slice_values: Whole = Field(
         100, ge=1, le=100_000, description="per dimension; later ones fold into `__other__`"
@@ -135,7 +137,7 @@ class Model(Section):
     retention: Duration = Field(timedelta(days=90), description="how long samples are kept")
     history: Duration = Field(timedelta(days=730), description="how long cells and readings are kept")
     fold_after: Duration = Field(timedelta(days=14), description="cells older than this fold into daily ones")
-    rules: tuple[str, ...] = Field(("default",), description="shipped packs by name, own packs by path")
+    rules: tuple[PathText, ...] = Field(("default",), description="shipped packs by name, own packs by path")
     time_zone: TimeZone = Field("UTC", description="of the refit schedule")
     classes: tuple[str, ...] = Field(
         (), description="class of each logit, in order; not needed where labels are 0, 1, 2 …"

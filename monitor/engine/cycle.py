@@ -33,9 +33,10 @@ from monitor.model.wording import describe_delays
 from monitor.publish.metrics.instruments import Instruments
 from monitor.recalibration.guard import run_guards
 from monitor.recalibration.registry import calibrators_in_use, load_intervals
-from monitor.rules.offered import read_rulebooks
+from monitor.rules.offered import read_rules
 from monitor.rules.pack import Rulebook
 from monitor.rules.state import Observations
+from monitor.rules.windows import fit_windows
 from monitor.sources.batch import Source
 from monitor.sources.files import FileSource
 from monitor.sources.formats.layout import Needs
@@ -102,12 +103,13 @@ def file_sources(model: Model, base: Path) -> list[Source]:
 
 def build_watched(config: Config, sources_of: SourcesOf | None = None) -> list[WatchedModel]:
     """Everything that is built from the configuration. Raises ConfigError with all mistakes of all rule packs."""
-    rulebooks, mistakes = read_rulebooks(config)
+    read, mistakes = read_rules(config)
     if mistakes:
         raise ConfigError(mistakes, MEND)
     build = sources_of or (lambda model: configured_sources(model, config.base, config.state_dir))
     return [
-        WatchedModel(model, rulebook, build(model)) for model, rulebook in zip(config.model, rulebooks, strict=True)
+        WatchedModel(model, fit_windows(packs.make_rulebook(), model.window_names), build(model))
+        for model, packs in zip(config.model, read, strict=True)
     ]
 
 
@@ -115,7 +117,7 @@ def load_watched(path: Path, sources_of: SourcesOf | None = None) -> tuple[Confi
     """Read the configuration with its rules. Raises ConfigError with every mistake of both at once."""
     config, mistakes = read_config(path)
     if mistakes:
-        raise ConfigError([*mistakes, *read_rulebooks(config)[1]], MEND)
+        raise ConfigError([*mistakes, *read_rules(config)[1]], MEND)
     return config, build_watched(config, sources_of)
 
 

@@ -6,14 +6,15 @@ from functools import partial
 from monitor.config.section import UnreadError, judge_each
 from monitor.config.settings import Config, Model
 from monitor.config.toml import list_words, suggest_nearest
-from monitor.rules.pack import Packs, ReadRule, Rulebook, read_packs
+from monitor.rules.pack import Packs, ReadRule, read_packs
 from monitor.rules.tables import BUILT_IN_ACTIONS
-from monitor.rules.windows import fit_windows
 
 
-def read_rulebooks(config: Config) -> tuple[list[Rulebook], list[str]]:
-    """Return the rulebook of each model, fitted to its windows, and every mistake in rules or between them and the
-    configuration; no rulebook where there is one. Of a configuration that could be read in part only, what was read counts."""
+def read_rules(config: Config) -> tuple[list[Packs], list[str]]:
+    """Return the rule packs of each model, and every mistake in them or between them and the configuration.
+
+    Of a configuration that could be read in part only, what was read counts; a model whose ``rules`` could not be has no packs.
+    """
     mistakes: list[str] = []
     read: list[Packs] = []
     try:
@@ -28,11 +29,7 @@ def read_rulebooks(config: Config) -> tuple[list[Rulebook], list[str]]:
         read.append(packs)
         mistakes += [mistake for mistake in packs.mistakes if mistake not in mistakes]
         mistakes += [f"{_title(model, number)}: {lack}" for lack in list_lacks(packs, model, config)]
-    if mistakes:
-        return [], mistakes
-    return [
-        fit_windows(packs.make_rulebook(), model.window_names) for packs, model in zip(read, models, strict=True)
-    ], []
+    return read, mistakes
 
 
 def _title(model: Model, number: int) -> str:

@@ -95,7 +95,7 @@ WindowName = Annotated[
     Field(json_schema_extra={**POSITIVE_DURATION_SCHEMA}),
 ]
 Bound = Annotated[Number, Words("be a finite number")]
-Count = Annotated[Whole, Field(ge=0), Words("be a whole number of 0 or more")]
+Count = Annotated[Whole, Field(ge=0, json_schema_extra={"minimum": 0}), Words("be a whole number of 0 or more")]
 Absent = Literal["samples", "labels", "pulls"]
 Order = Literal["all", "marginals", "crosses"]
 Orders = Annotated[
@@ -256,7 +256,7 @@ class DriftTable(RuleTable):
     false_alarms_per_year: Annotated[
         float,
         BeforeValidator(_budget),
-        WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?/ ?(year|month|week|day)$"}),
+        WithJsonSchema({"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*/\s*(year|month|week|day)\s*$"}),
     ] = Field(
         1.0,
         alias="false_alarms",

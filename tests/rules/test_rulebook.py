@@ -9,7 +9,7 @@ from monitor.config.settings import parse_config
 from monitor.model import AbsenceRule, DisparityRule, DriftRule, Severity, Slice, ThresholdRule
 from monitor.model.errors import ConfigError
 from monitor.rules import pack as rulebook
-from monitor.rules.offered import read_rulebooks
+from monitor.rules.offered import read_rules
 from monitor.rules.pack import load_pack, load_rules, parse_pack, shipped_packs
 from tests.worlds.rule_texts import absence, disparity, drift, threshold
 
@@ -178,7 +178,7 @@ def _lacks(folder: Path, windows: list[str], dimensions: list[str], action: str)
         f'[[model]]\nname = "m"\ntask = "binary"\nwindows = {windows}\nslices = {dimensions}\nrules = ["p.toml"]\n'
         f'source = {{ path = "x" }}\n[[action]]\nname = "{action}"\nkind = "command"\ncommand = ["true"]\n'
     )
-    return read_rulebooks(parse_config(text, "calwatch.toml", folder))[1]
+    return read_rules(parse_config(text, "calwatch.toml", folder))[1]
 
 
 def test_a_model_is_told_which_windows_dimensions_and_actions_its_rules_miss(tmp_path: Path) -> None:
