@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -47,8 +48,10 @@ def _cron(value: str) -> str:
     return value
 
 
-def _path(value: str) -> str:
-    if "\0" in value:
+def _path(value: Any) -> Any:
+    if value == "":
+        raise MustError("have at least 1 character")
+    if isinstance(value, str) and "\0" in value:
         raise MustError("be a path, which holds no NUL")
     return value
 
@@ -90,6 +93,6 @@ SliceDimension = Annotated[
     str, Field(max_length=60), AfterValidator(_dimension), Field(json_schema_extra={"pattern": _DIMENSION})
 ]
 Probability = Annotated[Number, Field(gt=0, lt=1)]
-PathText = Annotated[
-    str, Field(min_length=1), AfterValidator(_path), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
-]
+_PATH = Field(json_schema_extra={"minLength": 1, "pattern": r"^[^\u0000]*$"})
+PathText = Annotated[str, BeforeValidator(_path), _PATH]  # or a glob, or an address of fsspec
+OwnPath = Annotated[Path, BeforeValidator(_path), _PATH]

@@ -119,7 +119,9 @@ class _Place:
         usual = getattr(table_of(self._annotation), "model_fields", {}).get("name")
         if name is None and usual is not None and not usual.is_required():
             name = usual.default
-        named = "" if name is None or (voice.numbered and not isinstance(name, str)) else f' "{str(name)[:LONGEST_NAME]}"'
+        named = (
+            "" if name is None or (voice.numbered and not isinstance(name, str)) else f' "{str(name)[:LONGEST_NAME]}"'
+        )
         self.words.append(self.key + (f" {index + 1}" if voice.numbered or not named else "") + named)
         self.tables.append(self.key)
         self.key = ""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from monitor.config.fields import Name, PathText, Whole
+from monitor.config.fields import Name, OwnPath, Whole
 from monitor.config.secrets import is_reference
 from monitor.config.section import Section
 from monitor.config.tokens import Role, is_hash
@@ -46,10 +46,10 @@ class Server(Section):
         (),
         description="names under which browsers may ask, without port; localhost and the address listened on always may",
     )
-    tls_certificate: PathText | None = Field(
+    tls_certificate: OwnPath | None = Field(
         None, description="PEM file with the certificate chain; relative to this file"
     )
-    tls_key: PathText | None = Field(None, description="PEM file with its key, without a passphrase")
+    tls_key: OwnPath | None = Field(None, description="PEM file with its key, without a passphrase")
     max_push_megabytes: Whole = Field(16, ge=1, le=1024, description="largest body of one push; beyond it: 413")
     max_inbox_megabytes: Whole = Field(
         1024, ge=1, description="pushed and not yet pulled, by source; beyond it: 429, try again later"

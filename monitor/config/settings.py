@@ -22,6 +22,7 @@ from monitor.config.fields import (
     Listen,
     Name,
     Number,
+    OwnPath,
     PathText,
     Probability,
     SliceDimension,

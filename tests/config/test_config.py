@@ -45,7 +45,7 @@ BAD = [
     ),
     (
         GOOD + '[model.source]\npath=""\n',
-        ["model \"m\": source \"samples\": path must have at least 1 character (got '')"],
+        ['model "m": source "samples": path must have at least 1 character (got \'\')'],
     ),
     (
         GOOD + "treshold=3\n" + SOURCE,
@@ -112,7 +112,7 @@ BAD = [
     ),
     (
         GOOD + 'history="80d"\n' + SOURCE,
-        ['model "m": history must not be shorter than retention (default retention \'90d\')'],
+        ["model \"m\": history must not be shorter than retention (default retention '90d')"],
     ),
     (
         GOOD + 'slices=["camera","camera"]\n' + SOURCE,

@@ -78,7 +78,13 @@ def _written(value: Any) -> str:
         return "{" + ", ".join(f"{json.dumps(key)} = {_written(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_written, value)) + "]"
-    return json.dumps(value) if isinstance(value, str) else str(value) if isinstance(value, int | float) else value.isoformat()
+    return (
+        json.dumps(value)
+        if isinstance(value, str)
+        else str(value)
+        if isinstance(value, int | float)
+        else value.isoformat()
+    )
 
 
 def _paths(schema: Any, value: Any, root: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
