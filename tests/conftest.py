@@ -49,6 +49,7 @@ LONG = (
     "tests/store/test_damage.py",
     "tests/store/test_snapshot.py",
     "tests/recalibration/test_gate.py",
+    "tests/store/test_archive.py",
     "tests/store/test_backup.py",
     "tests/engine/test_before_the_lock.py",
     "tests/engine/stages/test_weigh_alarms.py",
@@ -85,6 +86,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 guard = Guard()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[Guard.KEY] = guard
 
 
 @pytest.hookimpl(tryfirst=True)  # before those not asked for are taken out by their marks

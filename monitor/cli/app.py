@@ -143,7 +143,7 @@ def once(
     json: JsonOption = False,
 ) -> None:
     """One cycle in the foreground; the exit code tells how it went."""
-    from monitor.engine.daemon import run_once
+    from monitor.engine.once import run_once
     from monitor.sources.pulled import NotRead
 
     tick = run_once(config)
@@ -209,6 +209,7 @@ def backtest(
         console.print_json(backtest_json(played))
     else:
         tell_backtest(played, directory)
+    if not json and not played.absent:
         if directory.resolve() == loaded.state_dir.resolve():
             console.print_line(
                 f"note: that is the state_dir of {config} too, and run and once refuse what was played: before you go live "
@@ -222,6 +223,11 @@ def backtest(
         raise CalwatchError(
             "nothing could be read: see the source problems above", "calwatch check names every mistake"
         )
+    if played.absent:
+        raise CalwatchError(
+            played.absent,
+            "name a time with rows in it by --from and --to, or put your files where the configuration looks",
+        )
 
 
 @app.command()
@@ -230,11 +236,8 @@ def status(state_dir: StateDirOption = None, config: ConfigOption = DEFAULT_CONF
     from monitor.cli.output import tell_status
 
     with open_snapshot(config, state_dir) as held:
-        answers = held.status(_model_names(config))
-    if json:
-        console.print_json(answers)
-    else:
-        tell_status(answers)
+        answers = held.status(_longest_windows(config))
+    console.print_answer(answers, tell_status, as_json=json)
 
 
 @app.command()
@@ -255,25 +258,15 @@ def slices(
         if window is not None:
             held.demand_window(window)
         rows = held.slices(model, window, limit)
-    if json:
-        console.print_json(rows)
-    else:
-        tell_slices(rows)
+    console.print_answer(rows, tell_slices, as_json=json)
 
 
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(token_app, name="token")
 
 
-app.command()(recalibrate)
-app.command()(rollback)
-app.command()(backup)
-app.command()(restore)
-app.command()(retry)
-app.command()(export)
-app.command()(report)
-app.command()(schema)
-app.command()(docs)
+for command in (recalibrate, rollback, backup, restore, retry, export, report, schema, docs):
+    app.command()(command)
 
 
 @app.command()
@@ -282,7 +275,7 @@ def snapshot(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Publish metrics.duckdb anew (when no daemon does), and copy it to a file of your own."""
-    from monitor.engine.daemon import publish_now
+    from monitor.engine.once import publish_now
 
     path = publish_now(config)
     if target is not None:
@@ -314,7 +307,7 @@ def rules_test(
         raise typer.Exit(EXIT_FAILED)
 
 
-def _model_names(config: Path) -> list[str]:
+def _longest_windows(config: Path) -> dict[str, str]:
     from monitor.config.settings import load_config
 
-    return [model.name for model in load_config(config).model]
+    return {model.name: model.longest_window for model in load_config(config).model}

@@ -1,6 +1,8 @@
 """Types of configuration fields: numbers, durations, time zones, cron expressions, addresses, names, paths."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -96,3 +98,8 @@ Probability = Annotated[Number, Field(gt=0, lt=1)]
 _PATH = Field(json_schema_extra={"minLength": 1, "pattern": r"^[^\u0000]*$"})
 PathText = Annotated[str, BeforeValidator(_path), _PATH]  # or a glob, or an address of fsspec
 OwnPath = Annotated[Path, BeforeValidator(_path), _PATH]
+
+
+def find_repeated(names: Iterable[str]) -> list[str]:
+    """Return the names that are there more than once, sorted."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from monitor.config.fields import Name, OwnPath, Whole
+from monitor.config.fields import Name, OwnPath, Whole, find_repeated
 from monitor.config.secrets import is_reference
 from monitor.config.section import Section
 from monitor.config.tokens import Role, is_hash
@@ -63,8 +63,7 @@ class Server(Section):
             yield "[server] tls_certificate and tls_key go together: name both, or none"
 
     def _check_tokens(self) -> Iterator[str]:
-        names = [token.name for token in self.token]
-        for name in sorted({name for name in names if names.count(name) > 1}):
+        for name in find_repeated(token.name for token in self.token):
             yield f'[server] two tokens are called "{name}"'
 
     def _check_hosts(self) -> Iterator[str]:

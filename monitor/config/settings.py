@@ -4,7 +4,6 @@ The models here are the reference of the configuration: each field's description
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
@@ -28,6 +27,7 @@ from monitor.config.fields import (
     SliceDimension,
     TimeZone,
     Whole,
+    find_repeated,
 )
 from monitor.config.mistakes import CLOSE, CONFIGURATION, read_tables
 from monitor.config.partly import list_one
@@ -223,7 +223,7 @@ class Model(Section):
             yield f'positive belongs to task "binary" (task is "{self.task.value}")'
 
     def _check_slices(self) -> Iterator[str]:
-        if len(set(self.slices)) != len(self.slices):
+        if find_repeated(self.slices):
             yield "slices names a dimension twice"
         for dimension in self.slices:
             if dimension in (*NO_DIMENSIONS, *OWN_COLUMNS):
@@ -240,11 +240,17 @@ class Model(Section):
     def window_names(self) -> dict[str, timedelta]:
         return {window_name(window): window for window in self.windows}
 
+    @property
+    def longest_window(self) -> str:
+        return window_name(max(self.windows))
+
 
 class Monitor(Section):
     """The daemon itself."""
 
-    state_dir: PathText = Field("calwatch-state", description="database, snapshot, calibrators; relative to this file")
+    state_dir: OwnPath = Field(
+        Path("calwatch-state"), description="database, snapshot, calibrators; relative to this file"
+    )
     cycle: Duration = Field(timedelta(minutes=1), description="how often everything is looked at")
     log_format: Literal["text", "json"] = Field("text", description="json: one object a line")
     listen: Listen = Field("127.0.0.1:9464", description="host:port of /metrics and the page")
@@ -268,10 +274,12 @@ class Config(Section):
     base: SkipJsonSchema[Path] = Path()  # directory that relative paths start from; set by load_config
 
     def _check_model_names(self) -> Iterator[str]:
-        yield from _doubled("model", [model.name for model in self.model])
+        for name in find_repeated(model.name for model in self.model):
+            yield f'two models are called "{name}"'
 
     def _check_action_names(self) -> Iterator[str]:
-        yield from _doubled("action", [action.name for action in self.action])
+        for name in find_repeated(action.name for action in self.action):
+            yield f'two actions are called "{name}"'
 
     def _check_action_models(self) -> Iterator[str]:
         names = [model.name for model in self.model]
@@ -303,11 +311,6 @@ def window_name(window: timedelta) -> str:
     if window == timedelta(days=1):
         return "24h"
     return format_duration(window)
-
-
-def _doubled(what: str, names: list[str]) -> Iterator[str]:
-    counted = Counter(names)
-    yield from (f'two {what}s are called "{name}"' for name in sorted(counted) if counted[name] > 1)
 
 
 def load_config(path: Path) -> Config:

@@ -21,6 +21,11 @@ OWN_COLUMNS = (
 )  # never slices
 CANONICAL_COLUMNS = (*OWN_COLUMNS, "calibrator", "group_id", "predicted_class", "label", "n", "positives")
 
+# What people and programs write where there is no label yet, in whatever case; an empty value is missing anyhow.
+MISSING_LABELS = (
+    "nan", "None", "NULL", "NA", "N/A", "<NA>", "\\N", "-", "NaT", "#N/A", "#NA", "n.a.", "<null>", "(null)", "<None>",
+)  # fmt: skip
+
 
 class Outcomes(Section):
     """Words for the two outcomes, compared without case."""
@@ -68,7 +73,7 @@ class SourceSettings(Section):
     )
     missing_labels: tuple[str, ...] | None = Field(
         None,
-        description="words that mean not labelled yet; none: `nan`, `None`, `NULL`, `NA`, `N/A`, `<NA>`, `\\N`, `-` and "
+        description=f"words that mean not labelled yet; none: {', '.join(f'`{word}`' for word in MISSING_LABELS)} and "
         "empty, in any case",
     )
     logits_are: Literal["logits", "probabilities"] | None = Field(

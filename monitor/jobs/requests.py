@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import structlog
@@ -29,6 +29,8 @@ KINDS = ("recalibrate", "rollback")
 CANCEL = "cancel"
 RETRY = "retry"
 
+Request = TypeVar("Request")
+
 
 @dataclass(frozen=True, slots=True)
 class Retry:
@@ -42,61 +44,55 @@ def leave_request(
     state_dir: Path, model: str, kind: str, scope: Slice, now: datetime, *, to: str | None = None
 ) -> Path:
     """Write one request for a job. Raises StoreError when the state directory cannot be written."""
-    return _write(
+    return _leave(
         state_dir, {"model": model, "kind": kind, "scope": scope.text, "requested_at": now.isoformat(), "to": to}
     )
 
 
 def leave_cancellation(state_dir: Path, model: str, job_id: str) -> Path:
     """Ask for a job to be cancelled. Raises StoreError when the state directory cannot be written."""
-    return _write(state_dir, {"model": model, "kind": CANCEL, "job": job_id})
+    return _leave(state_dir, {"model": model, "kind": CANCEL, "job": job_id})
 
 
 def leave_retry(state_dir: Path, model: str, source: str | None, item: str | None) -> Path:
     """Ask for files that were set aside to be tried again. Raises StoreError when the state directory cannot be written."""
-    return _write(state_dir, {"model": model, "kind": RETRY, "source": source, "item": item})
+    return _leave(state_dir, {"model": model, "kind": RETRY, "source": source, "item": item})
 
 
-def _write(state_dir: Path, text: Mapping[str, str | None]) -> Path:
-    directory = state_dir / REQUESTS
-    path = directory / f"{secrets.token_hex(8)}.json"
-    aside = path.with_suffix(".tmp")
-    try:
-        make_state_dir(state_dir)
-        directory.mkdir(exist_ok=True)
-        aside.write_text(json.dumps(text), "utf-8")
-        aside.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror}", "run it as the daemon's user") from error
+def _leave(state_dir: Path, text: Mapping[str, str | None]) -> Path:
+    path = state_dir / REQUESTS / f"{secrets.token_hex(8)}.json"
+    write_request(path, text)
     return path
 
 
-def waiting_requests(state_dir: Path, model: str) -> Iterator[tuple[Path, Job]]:
-    """The requests for jobs of a model, each with the job it asks for.
+def write_request(path: Path, held: Mapping[str, Any], *, mode: int = 0o777) -> None:
+    """Put a JSON object in place whole, in a directory of the state directory, which is made with ``mode`` less the umask.
 
-    A file that cannot be read or is no request is renamed to ``.bad``, so that it is in nobody's way.
+    Raises StoreError when it cannot be written.
     """
-    for path, asked in _asked(state_dir, model):
-        if isinstance(asked, Job):
-            yield path, asked
-
-
-def cancellations(state_dir: Path, model: str) -> Iterator[tuple[Path, str]]:
-    """The jobs of a model that are to be cancelled, by id."""
-    for path, asked in _asked(state_dir, model):
-        if isinstance(asked, str):
-            yield path, asked
+    aside = path.with_suffix(".tmp")
+    try:
+        make_state_dir(path.parent.parent)
+        path.parent.mkdir(mode=mode, exist_ok=True)
+        aside.write_text(json.dumps(held), "utf-8")
+        aside.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror}", "run it as the daemon's user") from error
 
 
 def take_retries(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: str) -> None:
     """Release the files of a model that are asked to be tried again."""
-    for path, asked in list(_asked(state_dir, model)):
-        if isinstance(asked, Retry):
-            release_files(connection, model, asked.source, asked.item)
-            path.unlink(missing_ok=True)
+    for path, asked in list(read_requests(state_dir, model, Retry)):
+        release_files(connection, model, asked.source, asked.item)
+        path.unlink(missing_ok=True)
 
 
-def _asked(state_dir: Path, model: str) -> Iterator[tuple[Path, Job | str | Retry]]:
+def read_requests(state_dir: Path, model: str, kind: type[Request]) -> Iterator[tuple[Path, Request]]:
+    """Yield the requests of a model that are of one kind: a Job that is asked for, a str with the id of one to be cancelled, a
+    Retry.
+
+    A file that cannot be read or is no request is renamed to ``.bad``, so that it is in nobody's way.
+    """
     for path in sorted((state_dir / REQUESTS).glob("*.json")):
         try:
             held = json.loads(path.read_text("utf-8"))
@@ -111,7 +107,8 @@ def _asked(state_dir: Path, model: str) -> Iterator[tuple[Path, Job | str | Retr
             with suppress(OSError):  # one of that name is there already: this one stays and is told again
                 path.rename(aside)
             continue
-        yield path, asked
+        if isinstance(asked, kind):
+            yield path, asked
 
 
 def _read(held: Mapping[str, Any]) -> Job | str | Retry:

@@ -11,6 +11,7 @@ class CalwatchError(Exception):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
+        self.mistakes = [message]
         self.hint = hint
 
     def __str__(self) -> str:
@@ -21,8 +22,9 @@ class ConfigError(CalwatchError):
     """One or more mistakes in the configuration or in a rule pack; ``mistakes`` lists each with its place, each a line."""
 
     def __init__(self, mistakes: list[str], hint: str = "") -> None:
-        self.mistakes = [_escape(mistake) for mistake in mistakes]
-        super().__init__("\n".join(self.mistakes), hint)
+        escaped = [_escape(mistake) for mistake in mistakes]
+        super().__init__("\n".join(escaped), hint)
+        self.mistakes = escaped
 
 
 def _escape(text: str) -> str:

@@ -30,7 +30,7 @@ def tell_reason(reason: Reason, *, bare: bool = False, dated: bool = True) -> st
     """
     values = dict(reason.values)
     if not reason.code:
-        return _told_only(values) + _course(reason, values, dated=dated)
+        return str(values.get("text", "")) + _course(reason, values, dated=dated)
     said = SENTENCES[Code(reason.code)](**values) + _course(reason, values, dated=dated)
     return said if bare else _whose(reason.code) + said
 
@@ -69,10 +69,6 @@ def tell_change(
     return ", ".join(
         f"{name} {number(old)} → {number(new)}" for name, old, new in known if old is not None and new is not None
     )
-
-
-def _told_only(values: Mapping[str, Any]) -> str:
-    return str(values.get("text", ""))
 
 
 def _whose(code: str) -> str:

@@ -4,10 +4,11 @@ The state machine in ``state`` decides what follows from it.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from monitor.config.toml import suggest_nearest
 from monitor.model import (
     COUNTS,
     AbsenceRule,
@@ -26,6 +27,7 @@ from monitor.model import (
     quiet_for,
 )
 from monitor.model.reasons import Code, Reason
+from monitor.model.wording import first_few
 
 AlertKey = tuple[str, Slice]  # (version, slice)
 ALL_VERSIONS = ""  # version of an absence alert: sources and cameras fall silent, not model versions
@@ -46,16 +48,34 @@ def is_covered(rule: Rule, slice_: Slice) -> bool:
     return min(slice_.order, 2) in rule.orders and rule.only.contains(slice_)
 
 
+def unseen_only(rule: Rule, last_seen: Collection[LastSeen]) -> Reason | None:
+    """Return why the rule watches nothing: the model has samples, and none of the slice in ``only``. None: it has some, or
+    none at all."""
+    unseen = find_unseen(rule.only, [seen.slice for seen in last_seen])
+    return None if unseen is None else Reason.of(Code.ONLY_UNSEEN, slice=rule.only.text, known=unseen)
+
+
+def find_unseen(only: Slice, seen: Collection[Slice]) -> str | None:
+    """Return which values there are where none of the slices ``seen`` lies in ``only``; None where one does, or none is seen.
+
+    >>> find_unseen(Slice.of({"shift": "nigth"}), [Slice.of({"shift": "day"}), Slice.of({"shift": "night"})])
+    'shift="nigth" is not among day, night, did you mean "night"?'
+    """
+    if not only.order or not seen or any(only.contains(each) for each in seen):
+        return None
+    for name, value in only.labels:
+        values = sorted({held for each in seen for own, held in each.labels if own == name})
+        if value not in values:
+            return f'{name}="{value}" is not among {first_few(values, 5) or "none"}{suggest_nearest(value, values)}'
+    return "its values come, but never together"
+
+
 def threshold_findings(
     rule: ThresholdRule, readings: tuple[Reading, ...], prior: Mapping[AlertKey, Alert]
 ) -> dict[AlertKey, Finding]:
     """What a threshold rule finds in each reading of its window that it covers."""
-    found = {}
-    for reading in readings:
-        if reading.window == rule.window and is_covered(rule, reading.slice):
-            before = prior.get((reading.version, reading.slice))
-            found[(reading.version, reading.slice)] = _compare(rule, reading, before)
-    return found
+    keyed = {(reading.version, reading.slice): reading for reading in readings if reading.window == rule.window}
+    return {key: _compare(rule, reading, prior.get(key)) for key, reading in keyed.items() if is_covered(rule, key[1])}
 
 
 def _compare(rule: ThresholdRule, reading: Reading, before: Alert | None) -> Finding:
@@ -91,12 +111,8 @@ def disparity_findings(
     no longer worse by ``above`` for certain at twice the level: what is cured clears in nine of ten windows that share
     no sample, at the usual level of 0.05.
     """
-    found = {}
-    for held in disparities:
-        if held.rule == rule.name and is_covered(rule, held.slice):
-            key = (held.version, held.slice)
-            found[key] = _against_rest(rule, held, prior.get(key))
-    return found
+    keyed = {(held.version, held.slice): held for held in disparities if held.rule == rule.name}
+    return {key: _against_rest(rule, held, prior.get(key)) for key, held in keyed.items() if is_covered(rule, key[1])}
 
 
 def _against_rest(rule: DisparityRule, held: Disparity, before: Alert | None) -> Finding:

@@ -33,6 +33,7 @@ from monitor.rules.conditions import (
     drift_findings,
     is_covered,
     threshold_findings,
+    unseen_only,
 )
 
 RESOLVED_SHOWN = timedelta(hours=24)  # how long an alert stays resolved, for people to see, before it is inactive
@@ -82,20 +83,25 @@ def evaluate_rule(
         forgotten = {(ALL_VERSIONS, seen.slice) for seen in observed.last_seen} - present
         found = absence_findings(rule, watched, prior, now, observed.first_seen_at, observed.last_pull)
     alerts = []
+    unseen = unseen_only(rule, observed.last_seen)
+    if unseen is not None and (ALL_VERSIONS, rule.only) not in found:
+        found[ALL_VERSIONS, rule.only] = Finding(None, None, unseen, now)
     for key in sorted({*found, *prior}):
         before = prior.get(key)
         blank = before or _blank(rule, key, model, now)
         if before is not None and before.evaluated_at >= now:
             after: Alert | None = before
+        elif key in found and found[key].why is unseen:
+            after = _advance(rule, replace(blank, since=None), found[key], now)
         elif not is_covered(rule, key[1]):
-            after = _leave(blank, now, Reason.of(Code.RULE_ELSEWHERE, rule=rule.name))
+            after = retire_alert(blank, now, Reason.of(Code.RULE_ELSEWHERE, rule=rule.name))
         elif key in found:
             after = _advance(rule, blank, found[key], now)
         elif key in present or not present:
             after = _advance(rule, blank, Finding(None, blank.value, _silence(rule)), now)
         else:
             gone = Reason.of(Code.SLICE_FORGOTTEN) if key in forgotten else _gone(rule, key, present)
-            after = _leave(blank, now, gone)
+            after = retire_alert(blank, now, gone)
         if after is not None and (before is not None or after.state is not AlertState.INACTIVE or after.since):
             alerts.append(after)
     return tuple(alerts)
@@ -121,11 +127,6 @@ def due_actions(rule: Rule, alert: Alert, now: datetime) -> tuple[str, ...]:
 def note_actions(alert: Alert, now: datetime) -> Alert:
     """The alert with its actions noted as run at ``now``."""
     return replace(alert, last_action_at=now)
-
-
-def retire_alert(alert: Alert, now: datetime, why: Reason) -> Alert | None:
-    """The alert of a rule that is no more: firing turns resolved with ``why``; None when nothing is to be shown."""
-    return _leave(alert, now, why)
 
 
 def _blank(rule: Rule, key: AlertKey, model: str, now: datetime) -> Alert:
@@ -188,8 +189,9 @@ def _raised(rule: Rule, before: Alert, alert: Alert, found: Finding, now: dateti
     return replace(alert, state=AlertState.FIRING, fired_at=now, resolved_at=None, onset=onset)
 
 
-def _leave(before: Alert, now: datetime, why: Reason) -> Alert | None:
-    """What becomes of an alert that is evaluated no more."""
+def retire_alert(before: Alert, now: datetime, why: Reason) -> Alert | None:
+    """Return what becomes of an alert that is evaluated no more: firing turns resolved with ``why``; None: nothing is to be
+    shown."""
     alert = replace(before, health=Health.OK, evaluated_at=now, why=why)
     match before.state:
         case AlertState.FIRING:

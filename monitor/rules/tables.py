@@ -26,8 +26,10 @@ from monitor.model.durations import parse_duration
 from monitor.statistics.drift.budget import parse_budget
 
 BUILT_IN_ACTIONS = ("recalibrate",)
-ORDERS: dict[str, int] = {"all": 0, "marginals": 1, "crosses": 2}  # 2 stands for every order from 2 on
-DEFAULT_TOLERANCE_ODDS = 1.1  # differences smaller than this are real but wake nobody
+# 2 stands for every order from 2 on
+ORDERS: dict[str, int] = {"all": 0, "marginals": 1, "crosses": 2}
+# differences smaller than this are real but wake nobody
+DEFAULT_TOLERANCE_ODDS = 1.1
 LEAST_REFERENCE_SAMPLES = 200
 MAX_LEVEL = 0.25
 _UNBOUNDED = ("log_loss", "samples", "unlabelled", "label_lag_seconds")
@@ -41,7 +43,8 @@ _NOT_COUNTED_BY_LABELS = ("samples", "unlabelled", "label_coverage")
 def _duration(value: Any, *, positive: bool = False) -> Any:
     try:
         duration = value if isinstance(value, timedelta) else parse_duration(value if isinstance(value, str) else "")
-    except (ValueError, OverflowError):  # overflow: more years than a timedelta can hold
+    # overflow: more years than a timedelta can hold
+    except (ValueError, OverflowError):
         raise MustError('be a duration such as "30m"') from None
     if positive and not duration:
         raise MustError("be longer than nothing")
@@ -232,7 +235,8 @@ class AbsenceTable(RuleTable):
     """Nothing came."""
 
     made = AbsenceRule
-    default_orders = ()  # the slice that ``only`` names, which is the whole without it
+    # the slice that ``only`` names, which is the whole without it
+    default_orders = ()
 
     kind: Literal[RuleKind.ABSENCE] = Field(description="nothing came")
     absent: Absent = Field(alias="of", description="what does not come")

@@ -3,23 +3,25 @@ those that would be taken. Nothing is kept."""
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 
 from monitor.config.settings import Model
-from monitor.config.sources import SourceSettings as SourceConfig
-from monitor.model import Task
+from monitor.config.sources import SourceSettings
+from monitor.model import Slice, Task
 from monitor.model.durations import format_duration
 from monitor.model.wording import describe_straddling, first_few, minute, quantity
 from monitor.sources.batch import Batch
-from monitor.sources.findings.rows import Finding, Weight, find_oddities
+from monitor.sources.findings import Finding, Weight
+from monitor.sources.findings.delays import find_short_spans, keep_delays
+from monitor.sources.findings.rows import find_oddities
 from monitor.sources.ingest.review import Refusal, mapped_signs, review_files
 from monitor.sources.ingest.staging import CLOCK_SKEW, EVER, stage_batch
 from monitor.sources.labels.rules import words_predicted
-from monitor.sources.remedies import REMEDIES
+from monitor.sources.remedies import Lateness, tell_remedy
 from monitor.sources.times.expressions import contrary_zone
-from monitor.store.connection import make_aware, make_naive, quote_name
+from monitor.store.connection import fetch_column, fetch_row, make_aware, make_naive, quote_name
 from monitor.store.group_spans import measure_straddling
 from monitor.store.scores.agreement import Agreement, count_agreement
 from monitor.store.scores.logits import Kinds, count_kinds, remark_logits, suspect_logits
@@ -50,6 +52,7 @@ class Trial:
     clipped: int = 0
     minus: int = 0
     identities: int = 0
+    dated: list[int] = field(default_factory=lambda: [0, 0])  # labels, and those that say no time
     first: datetime | None = None
     last: datetime | None = None
     bad: Counter[str] = field(default_factory=Counter)
@@ -59,11 +62,13 @@ class Trial:
     facts: dict[str, str] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    late: list[Lateness] = field(default_factory=list)
     ids: dict[str, None] = field(default_factory=dict)  # of predictions, or of labels that say something
     groups: tuple[str, ...] = ()
     ids_are_all: bool = True
+    slices: set[Slice] = field(default_factory=set)  # whose predictions can be taken; some of them where there are many
     contrary: dict[str, str] = field(default_factory=dict)  # zone names at times of the year when clocks show another
-    meaning: SourceConfig | None = None
+    meaning: SourceSettings | None = None
     logits: Kinds = field(default_factory=Kinds)
     agreed: Agreement = field(default_factory=Agreement)
 
@@ -100,12 +105,12 @@ class Trial:
             self.ids_are_all = False
             return
         text = plain_text(quote_name("sample_id"), batch.types["sample_id"])
-        rows = connection.execute(f"SELECT {text} FROM ({batch.relation}) LIMIT {left + 1}").fetchall()
-        self.ids_are_all &= len(rows) <= left
-        self.ids.update(dict.fromkeys(id_ for (id_,) in rows if id_ is not None))
+        ids = fetch_column(connection, f"SELECT {text} FROM ({batch.relation}) LIMIT {left + 1}")
+        self.ids_are_all &= len(ids) <= left
+        self.ids.update(dict.fromkeys(id_ for id_ in ids if id_ is not None))
 
     def _review(self, connection: duckdb.DuckDBPyConnection, batch: Batch, rules: LabelRules) -> None:
-        files = [file for (file,) in connection.execute("SELECT DISTINCT file FROM staged").fetchall()]
+        files = fetch_column(connection, "SELECT DISTINCT file FROM staged")
         numbers = {file: self.files.setdefault(file, len(self.files)) for file in files}
         found = review_files(connection, rules, batch, self.facts, numbers)
         self.facts |= found.facts
@@ -126,23 +131,23 @@ class Trial:
             connection.execute(
                 "UPDATE tried SET reason = 'refused' WHERE list_contains($files, file)", {"files": list(self.refused)}
             )
-        found = connection.execute(
-            statement("tried_counts"), {"oldest": make_naive(oldest), "latest": make_naive(now)}
-        ).fetchone()
-        assert found is not None  # an aggregate always gives a row
+        found = fetch_row(
+            connection, statement("tried_counts"), {"oldest": make_naive(oldest), "latest": make_naive(now)}
+        )
         self.rows, self.labelled, first, last, self.named, self.bare, self.old, self.ahead = found[:8]
-        self.clipped, self.minus, self.identities = found[8:]
+        self.clipped, self.minus, self.identities, *self.dated = found[8:]
         self.first, self.last = make_aware(first), make_aware(last)
         reasons = connection.execute(statement("tried_reasons")).fetchall()
         for reason, count, file, row, record in reasons:
             self.bad[reason] = count
             self.examples[reason] = f"row {row} of {file}: {(record or '')[:300]}"
         self.findings += find_oddities(connection, model, holds, self.meaning)
+        if holds == "samples":
+            self.late = keep_delays(connection)
+            self.findings += find_short_spans(connection, model)
         if holds == "labels":
-            rows = connection.execute(
-                "SELECT sample_id FROM tried WHERE reason IS NULL AND labelled ORDER BY place"
-            ).fetchall()
-            self.ids = dict.fromkeys(id_ for (id_,) in rows)
+            labelled = "SELECT sample_id FROM tried WHERE reason IS NULL AND labelled ORDER BY place"
+            self.ids = dict.fromkeys(fetch_column(connection, labelled))
         else:
             self._look_at_groups(connection, model)
         self.findings += [Finding(Weight.SUSPICIOUS, text) for text in self.contrary.values()]
@@ -153,15 +158,14 @@ class Trial:
             self.findings += [Finding(Weight.NOTE, text) for text in remark_logits(self.logits, meaning)]
 
     def _look_at_groups(self, connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-        rows = connection.execute(
-            "SELECT DISTINCT group_id FROM tried WHERE reason IS NULL AND group_id IS NOT NULL LIMIT 100000"
-        ).fetchall()
-        self.groups = tuple(group for (group,) in rows)
+        groups = "SELECT DISTINCT group_id FROM tried WHERE reason IS NULL AND group_id IS NOT NULL LIMIT 100000"
+        self.groups = tuple(fetch_column(connection, groups))
+        keys = fetch_column(connection, "SELECT DISTINCT slice_key FROM tried WHERE reason IS NULL LIMIT 10000")
+        self.slices = {Slice.of(dict(zip(model.slices, key.split("\x1f"), strict=False))) for key in keys}
         spans = measure_straddling(connection, "tried", model.bucket)
-        if spans.suspicious:
-            self.findings.append(Finding(Weight.SUSPICIOUS, describe_straddling(spans, model.bucket)))
-        elif spans.over_buckets:
-            self.findings.append(Finding(Weight.NOTE, describe_straddling(spans, model.bucket)))
+        if spans.suspicious or spans.over_buckets:
+            weight = Weight.SUSPICIOUS if spans.suspicious else Weight.NOTE
+            self.findings.append(Finding(weight, describe_straddling(spans, model.bucket)))
 
     @property
     def acceptable(self) -> int:
@@ -170,12 +174,10 @@ class Trial:
 
     def list_findings(self, at: datetime | None, model: Model, time_zone: str) -> list[Finding]:
         """All that is worth knowing; sentences go on from the source's name. ``time_zone``: the source's."""
-        return [*self._mistakes(), *self._set_aside(), *self.findings, *self._notes(at, model, time_zone)]
+        mistakes = [Finding(Weight.MISTAKE, f"{file}: {refusal.why}") for file, refusal in self.refused.items()]
+        return [*mistakes, *self._set_aside(model), *self.findings, *self._notes(at, model, time_zone)]
 
-    def _mistakes(self) -> list[Finding]:
-        return [Finding(Weight.MISTAKE, f"{file}: {refusal.why}") for file, refusal in self.refused.items()]
-
-    def _set_aside(self) -> list[Finding]:
+    def _set_aside(self, model: Model) -> list[Finding]:
         """A sentence for each reason to set rows aside, the most frequent first."""
         looked = self.rows - self.bad["refused"]
         few = self.acceptable >= LEAST_TAKEN * looked
@@ -184,7 +186,7 @@ class Trial:
             Finding(
                 weight,
                 f"{count:,} of the {quantity(looked, 'row')} tried would be set aside as {reason}, "
-                f"such as {self.examples[reason]}" + (f" ({REMEDIES[reason]})" if reason in REMEDIES else ""),
+                f"such as {self.examples[reason]}{tell_remedy(reason, self.late, model.label_horizon)}",
             )
             for reason, count in self.bad.most_common()
             if reason != "refused"
@@ -206,6 +208,14 @@ class Trial:
             said.append(
                 f"{quantity(self.clipped, 'score')} tried lie a hair outside 0 to 1, as rounding of a softmax gives them, and "
                 "count as 0 or 1"
+            )
+        labels, undated = self.dated
+        long = self.first is None or self.last is None or self.last - self.first > timedelta(days=1)
+        if undated > labels / 2 and long:
+            said.append(
+                f"{undated:,} of {quantity(labels, 'label')} tried say no labelled_at, and count as given when calwatch first "
+                "reads them: how long those that are there now took is unknown, and so is label lag until windows begin after "
+                "that; map labelled_at where it is known"
             )
         if at is not None and self.ahead:
             said.append(

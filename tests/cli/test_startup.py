@@ -13,6 +13,7 @@ HEAVY = ("altair", "duckdb", "fastapi", "numpy", "onnx", "pyarrow", "pydantic", 
     [
         ("monitor.cli.app", HEAVY),
         ("monitor.jobs.worker", ("fastapi", "scipy", "uvicorn")),
+        ("monitor.engine.once", ("altair", "fastapi", "onnx", "pyarrow", "scipy.optimize", "scipy.stats", "uvicorn")),
         # its distributions take longer to load than all of calwatch: quantiles come from scipy.special
         ("monitor.engine.daemon", ("altair", "onnx", "pyarrow", "scipy.optimize", "scipy.stats")),
     ],

@@ -13,7 +13,8 @@ def guess_logits(table: Table, meaning: Meaning, task: Task) -> None:
     named = [
         column
         for column in lists
-        if {"logit", "logits"} & set(split_words(column.name)) or "prob" in strip_marks(column.name)
+        if {"logit", "logits", "softmax", "scores"} & set(split_words(column.name))
+        or "prob" in strip_marks(column.name)
     ]
     if task is not Task.MULTICLASS or not named:
         return
@@ -32,7 +33,7 @@ def guess_logits(table: Table, meaning: Meaning, task: Task) -> None:
     if order is not None:
         meaning.model.append(Guess("classes", order, f'"{predicted.name}" is where "{logits.name}" is largest'))
     else:
-        meaning.todo.append(("classes", f'name the classes in the order of "{logits.name}": classes = ["…"]'))
+        meaning.leave_open("classes", f'name the classes in the order of "{logits.name}": classes = ["…"]')
 
 
 def _numbers(cell: object) -> list[float]:

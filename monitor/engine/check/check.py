@@ -11,16 +11,18 @@ from monitor.config.secrets import missing_secrets
 from monitor.config.server import host_of, is_loopback
 from monitor.config.settings import MEND, Config, Model
 from monitor.engine.check.watch import CheckWatch
-from monitor.engine.cycle import load_watched
-from monitor.engine.http import demand_usable
+from monitor.engine.cycle import WatchedModel, load_watched
+from monitor.engine.http import load_certificate
 from monitor.model.errors import CalwatchError, SourceError
 from monitor.model.problems import Problem
 from monitor.model.wording import quantity
 from monitor.publish.web.access import Access
+from monitor.rules.conditions import find_unseen
 from monitor.sources.batch import Batch, Source
 from monitor.sources.dry_run import Trial
+from monitor.sources.findings import Weight
 from monitor.sources.findings.joins import compare_ids
-from monitor.sources.findings.rows import Weight, find_odd_pairs, keep_tried_rows
+from monitor.sources.findings.rows import find_odd_pairs, keep_tried_rows
 from monitor.sources.inbox import InboxSource
 
 
@@ -42,8 +44,7 @@ def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch
     ``watch_files``: what is known of files that cannot be read, and where to note which one is being read. Raises ConfigError
     when the configuration or a rule pack itself cannot be read."""
     config, watched = load_watched(path)
-    mistakes: list[str] = []
-    mistakes += _server_mistakes(config)
+    mistakes = _server_mistakes(config)
     notes = [override for each in watched for override in each.rulebook.overrides]
     notes += [f'model "{each.model.name}": {sentence}' for each in watched for sentence in each.rulebook.mapped]
     if not config.server.tls_certificate and not is_loopback(host_of(config.monitor.listen)):
@@ -55,34 +56,23 @@ def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch
         notes += [f'action "{action.name}": {problem}' for problem in missing_secrets(action.secrets, config.base)]
     found = CheckResult(mistakes, notes, [], "")
     held = watch_files or CheckWatch()
-    memory = config.monitor.memory_limit
-    files = sum(_try_sources(each.model, each.sources, config.base, at, found, held, memory) for each in watched)
+    files = 0
+    for each in watched:
+        with duckdb.connect(config={"memory_limit": config.monitor.memory_limit}) as connection:
+            files += _try_sources(connection, each, config.base, at, found, held)
     return replace(found, summary=_summary(config, sum(len(each.rulebook) for each in watched), files))
 
 
 def _try_sources(
-    model: Model,
-    sources: Sequence[Source],
-    base: Path,
-    at: datetime | None,
-    found: CheckResult,
+    connection: duckdb.DuckDBPyConnection, watched: WatchedModel, base: Path, at: datetime | None, found: CheckResult,
     held: CheckWatch,
-    memory: str,
-) -> int:
-    """Try the sources of one model and tell ``found`` of them; how many files can be read."""
-    with duckdb.connect(config={"memory_limit": memory}) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        return _try_each(connection, model, sources, base, at, found, held)
-
-
-def _try_each(
-    connection: duckdb.DuckDBPyConnection, model: Model, sources: Sequence[Source], base: Path, at: datetime | None,
-    found: CheckResult, held: CheckWatch,
 ) -> int:  # fmt: skip
-    files = 0
+    """Try the sources of one model and tell ``found`` of them; return how many files can be read."""
+    connection.execute("SET TimeZone = 'UTC'")
+    files, model = 0, watched.model
     trials: dict[str, list[Trial]] = {"samples": [], "labels": []}
     bare: list[str] = []  # sources whose labels need a predicted class beside them
-    for source in sources:
+    for source in watched.sources:
         if isinstance(source, InboxSource):
             continue  # what is there we wrote ourselves, and looked at when it came
         where = f'model "{model.name}": source "{source.name}"'
@@ -101,6 +91,12 @@ def _try_each(
         trials[source.holds].append(trial)
         if source.holds == "labels" and trial.bare:
             bare.append(f'"{source.name}"')
+    seen = {slice_ for each in trials["samples"] for slice_ in each.slices}
+    found.notes.extend(
+        f'model "{model.name}": {rule.origin} "{rule.name}": only: no row tried is of it: {unseen}'
+        for rule in watched.rulebook
+        if (unseen := find_unseen(rule.only, seen)) is not None
+    )
     predictions = sum(each.acceptable for each in trials["samples"])
     labels = sum(each.acceptable for each in trials["labels"])
     if predictions and bare and not any(each.named for each in trials["samples"]):
@@ -111,7 +107,7 @@ def _try_each(
         )
     if predictions and labels:
         _compare_ids(model, trials, found)
-        for told in find_odd_pairs(connection, model):
+        for told in find_odd_pairs(connection, model, at):
             _lists(found)[told.weight].append(f'model "{model.name}": labels beside predictions: {told.text}')
     tried = labels or any(each.rows for each in trials["labels"])  # those that are refused are told as such
     if predictions and not tried and not any(each.labelled for each in trials["samples"]):
@@ -182,7 +178,7 @@ def _look(
                     "missing_mapped_column": looked.suspicions,
                 }  # fmt: skip
                 lists.get(found.reason, looked.mistakes).append(found.message)
-        looked.mistakes += held.told()
+        looked.mistakes += held.take_problems()
         looked.trial.inspect_tried(connection, model, source.holds, at)
         if apart and looked.trial.batches:
             keep_tried_rows(connection, source.holds)
@@ -207,9 +203,8 @@ def _server_mistakes(config: Config) -> list[str]:
     """What would keep the HTTP server from starting."""
     try:
         Access.from_server(config.server, config.monitor.listen, config.base)
-        tls = config.tls
-        if tls is not None:
-            demand_usable(*tls)
+        if config.tls is not None:
+            load_certificate(*config.tls)
     except CalwatchError as error:
         return [f"server: {error.message}"]
     return []

@@ -20,6 +20,7 @@ from monitor.store.connection import quote_name
 
 __all__ = ["Layout", "layout_of", "relation_of", "wrong_types"]
 
+_ENDINGS = {"parquet": (".parquet", ".pq"), "csv": (".csv", ".tsv", ".txt"), "json": (".jsonl", ".ndjson", ".json")}
 _NUMBERS = ("score", "raw_score", "n", "positives")
 _PLAIN = ("sample_id", "observed_at", "score", "outcome")  # of which an object is nothing
 _NUMERIC_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
@@ -54,11 +55,8 @@ def layout_of(
 def _format_by_name(path: str) -> str:
     demand_readable_packing(path)
     name = path.lower().removesuffix(".gz").removesuffix(".zst")
-    for ending, format_ in (
-        (".parquet", "parquet"), (".pq", "parquet"), (".csv", "csv"), (".tsv", "csv"), (".txt", "csv"),
-        (".jsonl", "json"), (".ndjson", "json"), (".json", "json"),
-    ):  # fmt: skip
-        if name.endswith(ending):
+    for format_, endings in _ENDINGS.items():
+        if name.endswith(endings):
             return format_
     raise SourceError('its name does not tell the format; set format = "parquet", "csv" or "json"', where=path)
 
@@ -90,7 +88,8 @@ def wrong_types(layout: Layout, config: SourceSettings, slices: Sequence[str] = 
         if name in TIMES and not (kind.startswith("TIMESTAMP") or kind in ("DATE", "VARCHAR", *_NUMERIC_TYPES)):
             return f'column "{own}" is {type_}; {name} must be a time'
         if name in _NUMBERS and kind not in ("VARCHAR", "BOOLEAN", *_NUMERIC_TYPES):
-            return f'column "{own}" is {type_}; {name} must be a number'
+            one = f': name one in it, such as "{own}.1"' if type_.endswith("]") else ""
+            return f'column "{own}" is {type_}; {name} must be a number{one}'
         if name == "outcome" and kind not in ("VARCHAR", "BOOLEAN", *_NUMERIC_TYPES):
             return f'column "{own}" is {type_}; outcome must be 0 or 1'
         if name == "logits" and not type_.endswith("]") and kind != "VARCHAR":

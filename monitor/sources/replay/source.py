@@ -16,7 +16,15 @@ from monitor.sources.ingest.staging import EVER, blames_the_file, forget_rejects
 from monitor.sources.replay.guard import ReplayGuard
 from monitor.sources.replay.times import settle_history
 from monitor.sources.times.expressions import time_expression
-from monitor.store.connection import load_table, make_naive, quote_name, transaction
+from monitor.store.connection import (
+    fetch_column,
+    fetch_row,
+    load_table,
+    make_aware,
+    make_naive,
+    quote_name,
+    transaction,
+)
 from monitor.store.values import LabelRules
 
 _ITEM = "replay"
@@ -72,6 +80,23 @@ class ReplaySource:
                 relation, batch.types, moved, batch.meaning, unreadable=True, marked=True, whole=False, facts=self.facts
             )
 
+    def find_history(
+        self, connection: duckdb.DuckDBPyConnection, since: datetime, until: datetime
+    ) -> tuple[int, tuple[datetime, datetime] | None]:
+        """Return how many rows arrive after ``since`` and up to ``until``, or at no time that can be read; and when the first
+        and the last of all rows arrive, or None. Zero and None before the first read."""
+        count, times = 0, list[datetime]()
+        for table, _ in self.tables or ():
+            among, first, last = fetch_row(
+                connection,
+                f"SELECT count_if(_arrival = {_FIRST} OR (_arrival > $since AND _arrival <= $until)), "
+                f"min(_arrival) FILTER (_arrival > {_FIRST}), max(_arrival) FROM {table}",
+                {"since": make_naive(since), "until": make_naive(until)},
+            )
+            count += among
+            times += [make_aware(first), make_aware(last)] if first is not None else []
+        return count, (min(times), max(times)) if times else None
+
     def _load(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> list[tuple[str, Batch]]:
         connection.execute("CREATE SCHEMA IF NOT EXISTS replay.history")
         tables: dict[object, tuple[str, Batch]] = {}
@@ -83,12 +108,8 @@ class ReplaySource:
                 batches.append(found)
         for batch in self._accepted(connection, batches):
             file = next(iter(batch.cursor))
-            try:
-                with self.guard.note_reading(file):
-                    self._take(connection, tables, batch)
-            except Exception as error:  # noqa: BLE001  # what is no fault of a file is raised again
-                self.guard.leave_out(file, error)
-                forget_rejects(connection)
+            with self.guard.leave_out(file, connection), self.guard.note_reading(file):
+                self._take(connection, tables, batch)
         self.problems += self.guard.enter_left_out(connection, now)
         settled = [(name, settle_history(connection, name, batch, self.holds)) for name, batch in tables.values()]
         for name, _ in settled:
@@ -107,19 +128,16 @@ class ReplaySource:
             settled = len(taken)
             for batch in _one_by_one(waiting):
                 file = next(iter(batch.cursor))
-                try:
-                    with self.guard.note_reading(file):
-                        refusal = self._review(connection, batch, taken)
-                except Exception as error:  # noqa: BLE001  # what is no fault of a file is raised again
-                    self.guard.leave_out(file, error)
-                    forget_rejects(connection)
-                    continue
-                if refusal is None:
-                    taken[file] = batch
-                elif refusal.may_pass:
-                    later.append((batch, Problem(file, refusal.reason, f"{file}: {refusal.why}")))
-                else:
-                    self.problems.append(Problem(file, refusal.reason, f"{file}: {refusal.why}"))
+                with self.guard.leave_out(file, connection), self.guard.note_reading(file):
+                    refusal = self._review(connection, batch, taken)
+                    if refusal is None:
+                        taken[file] = batch
+                        continue
+                    problem = Problem(file, refusal.reason, f"{file}: {refusal.why}")
+                    if refusal.may_pass:
+                        later.append((batch, problem))
+                    else:
+                        self.problems.append(problem)
             if len(taken) == settled:  # nothing that came since can settle the rest
                 self.problems += [problem for _, problem in later]
                 break
@@ -140,8 +158,8 @@ class ReplaySource:
             connection, rules, batch, self.facts, {file: self.numbers.setdefault(file, len(self.numbers))}
         )
         self.facts |= found.facts
-        rows = connection.execute("SELECT position FROM staged WHERE reason = 'conflicting_identity'").fetchall()
-        self.conflicts[file] = [position for (position,) in rows]
+        conflicting = "SELECT position FROM staged WHERE reason = 'conflicting_identity'"
+        self.conflicts[file] = fetch_column(connection, conflicting)
         for number, reason in found.take_back.items():
             for earlier, at in self.numbers.items():
                 if at == number and taken.pop(earlier, None) is not None:

@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.sources.ingest.ingest import day_runs
-from monitor.sources.ingest.retry import retry_parked
+from monitor.sources.ingest.ingest import day_runs, retry_parked
 from tests.worlds.fixtures import MakeWorld
 from tests.worlds.store import DAY, HOUR, NOW, World, a_row, assert_cells_match_their_samples, at
 
@@ -286,4 +285,4 @@ def test_a_label_past_the_horizon_is_quarantined_with_its_row(world: World) -> N
 
 
 def test_nothing_parked_is_nothing_to_retry(world: World) -> None:
-    assert not retry_parked(world.store(), NOW + timedelta(days=99)).has_changes
+    assert retry_parked(world.store(), NOW + timedelta(days=99)) == {}
