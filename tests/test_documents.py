@@ -116,7 +116,7 @@ def test_the_places_to_touch_are_there_and_speak_of_what_they_are_named_for(row:
         assert EXAMPLES[thing] in texts.lower(), part
         for name in re.findall(r"`(\w+)`", part):
             assert re.search(rf"\b_?{name}\b", texts), name
-    assert EXAMPLES[thing] in _texts(test.strip("`"), ROOT / "tests").lower()
+    assert EXAMPLES[thing] in _texts(test.strip("`"), ROOT).lower()
 
 
 def test_each_kind_of_thing_to_add_has_its_example() -> None:

@@ -1,11 +1,13 @@
 """What `[[model.source]]` says: where rows come from, what their columns are called, and how values are to be read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from monitor.config.fields import Duration, Name, Section, TimeZone
+from monitor.config.fields import Duration, Name, PathText, TimeZone
+from monitor.config.section import At, Section
+from monitor.config.toml import suggest_nearest
 
 OWN_COLUMNS = (
     "sample_id",
@@ -31,7 +33,7 @@ class Outcomes(Section):
     true: tuple[str, ...] = Field(default=(), description="words for: the event happened")
     false: tuple[str, ...] = Field(default=(), description="words for: it did not")
 
-    def _mistakes(self) -> Iterable[str]:
+    def _check_words(self) -> Iterator[str]:
         both = {word.strip().casefold() for word in self.true} & {word.strip().casefold() for word in self.false}
         if both:
             yield f"outcomes has {', '.join(map(repr, sorted(both)))} as true and as false"
@@ -49,9 +51,8 @@ class SourceSettings(Section):
     holds: Literal["samples", "labels"] = Field(
         "samples", description="samples: predictions, labelled or not yet; labels: labels only, joined on sample_id"
     )
-    path: str = Field(
+    path: PathText = Field(
         "",
-        min_length=1,
         description="files: glob, relative to the configuration file, or an fsspec URL; required there",
     )
     format: Literal["auto", "parquet", "csv", "json"] = Field("auto", description="auto goes by each file's name")
@@ -83,9 +84,30 @@ class SourceSettings(Section):
         description="rows and labels that are gone from a file that was written anew: kept and told, or taken out",
     )
 
-    def _mistakes(self) -> Iterable[str]:
+    def _check_path(self) -> Iterator[str]:
         if self.kind == "files" and not self.path:
             yield 'needs "path"'
+
+    def _check_kind(self) -> Iterator[str]:
         for key in ("path", "format"):
             if self.kind == "http" and key in self.model_fields_set:
                 yield f'kind "http" takes no "{key}": each push says what it is'
+
+    @classmethod
+    def foreign_keys(cls, table: Mapping[str, object]) -> frozenset[str]:
+        """Return the keys that pushes do without."""
+        return frozenset(("path", "format") if table.get("kind") == "http" else ())
+
+    def column_mistakes(self, known: Iterable[str], number: int) -> Iterator[str]:
+        """Yield the names on the left of ``columns`` that are none of ``known``. ``number``: the source's in its model."""
+        known = tuple(known)
+        for column, own in self.columns.items():
+            if column in known:
+                continue
+            told = (
+                f'columns has "{column}" = "{own}" the wrong way round: calwatch\'s name comes first, {own} = "{column}"'
+                if own in known
+                else f'columns maps unknown "{column}"{suggest_nearest(column, known)}; the names on the left are calwatch\'s '
+                "or a slice dimension"
+            )
+            yield At(told, "source", number)

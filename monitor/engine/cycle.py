@@ -9,12 +9,13 @@ is logged, counted and marked unhealthy; the others go on.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 import duckdb
 import structlog
 
 from monitor.config.cron import latest_due
-from monitor.config.settings import Config, Model
+from monitor.config.settings import MEND, Config, Model, read_config
 from monitor.engine.stages.drift import weigh_evidence
 from monitor.engine.stages.intake import Intake, watch_intake
 from monitor.engine.stages.judge import RuleResults, evaluate_rules, last_seen_of_slices
@@ -32,7 +33,8 @@ from monitor.model.wording import describe_delays
 from monitor.publish.metrics.instruments import Instruments
 from monitor.recalibration.guard import run_guards
 from monitor.recalibration.registry import calibrators_in_use, load_intervals
-from monitor.rules.pack import Rulebook, load_rules
+from monitor.rules.offered import read_rules
+from monitor.rules.pack import Rulebook
 from monitor.rules.state import Observations
 from monitor.rules.windows import fit_windows
 from monitor.sources.batch import Source
@@ -95,22 +97,22 @@ class Tick:
 
 def build_watched(config: Config, sources_of: SourcesOf | None = None) -> list[WatchedModel]:
     """Everything that is built from the configuration. Raises ConfigError with all mistakes of all rule packs."""
-    mistakes: list[str] = []
-    watched = []
-    actions = [action.name for action in config.action]
-    for model in config.model:
-        try:
-            rulebook = fit_windows(load_rules(model.rules, config.base), model.window_names)
-        except ConfigError as error:
-            mistakes += [mistake for mistake in error.mistakes if mistake not in mistakes]
-            continue
-        found = rulebook.mistakes(windows=model.window_names, dimensions=model.slices, actions=actions)
-        mistakes += [f'model "{model.name}": {mistake}' for mistake in found]
-        sources = sources_of(model) if sources_of else configured_sources(model, config.base, config.state_dir)
-        watched.append(WatchedModel(model, rulebook, sources))
+    read, mistakes = read_rules(config)
     if mistakes:
-        raise ConfigError(mistakes, "mend the rules named above, then run: calwatch check")
-    return watched
+        raise ConfigError(mistakes, MEND)
+    build = sources_of or (lambda model: configured_sources(model, config.base, config.state_dir))
+    return [
+        WatchedModel(model, fit_windows(packs.make_rulebook(), model.window_names), build(model))
+        for model, packs in zip(config.model, read, strict=True)
+    ]
+
+
+def load_watched(path: Path, sources_of: SourcesOf | None = None) -> tuple[Config, list[WatchedModel]]:
+    """Read the configuration with its rules. Raises ConfigError with every mistake of both at once."""
+    config, mistakes = read_config(path)
+    if mistakes:
+        raise ConfigError([*mistakes, *read_rules(config)[1]], MEND)
+    return config, build_watched(config, sources_of)
 
 
 def tell_mapped_windows(watched: Sequence[WatchedModel]) -> None:

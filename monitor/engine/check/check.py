@@ -9,9 +9,9 @@ import duckdb
 
 from monitor.config.secrets import missing_secrets
 from monitor.config.server import host_of, is_loopback
-from monitor.config.settings import Config, Model, load_config
+from monitor.config.settings import MEND, Config, Model
 from monitor.engine.check.watch import CheckWatch
-from monitor.engine.cycle import WatchedModel, build_watched
+from monitor.engine.cycle import WatchedModel, load_watched
 from monitor.engine.http import load_certificate
 from monitor.model.errors import CalwatchError, SourceError
 from monitor.model.problems import Problem
@@ -36,15 +36,14 @@ class CheckResult:
     sources: list[str]
     summary: str
     suspicions: list[str] = field(default_factory=list)
-    hint: str = "mend the lines named above, then run: calwatch check"
+    hint: str = MEND
 
 
 def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch | None = None) -> CheckResult:
     """Look at everything. ``at``: when the rows would be pulled; None: whether they are old or ahead is not asked;
     ``watch_files``: what is known of files that cannot be read, and where to note which one is being read. Raises ConfigError
     when the configuration or a rule pack itself cannot be read."""
-    config = load_config(path)
-    watched = build_watched(config)
+    config, watched = load_watched(path)
     mistakes = _server_mistakes(config)
     notes = [override for each in watched for override in each.rulebook.overrides]
     notes += [f'model "{each.model.name}": {sentence}' for each in watched for sentence in each.rulebook.mapped]
