@@ -3,6 +3,7 @@
 Nothing reads these sentences but people: whoever decides by a reason asks for its code and values.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from monitor.model.wording import duration_of, moment_of, number
 
 SENTENCES: dict[Code, Callable[..., str]] = {**OF_ALERTS, **OF_JOBS}
 _CODES = frozenset(Code)
+_PARTICULAR = re.compile(r"\s*\([^()]*\)|[−+-]?\d+(?:[.,:]\d+)*")  # of one case alone: brackets and numbers
 TRIGGERS: dict[str, Callable[[Trigger], str]] = {
     TriggerKind.MANUAL: lambda trigger: "manual",
     TriggerKind.SCHEDULE: lambda trigger: f"schedule {trigger.at.isoformat()}" if trigger.at else "schedule",
@@ -29,9 +31,9 @@ def tell_reason(reason: Reason, *, bare: bool = False, dated: bool = True) -> st
     condition of an alert holds.
     """
     values = dict(reason.values)
-    if not reason.code:
-        return _told_only(values) + _course(reason, values, dated=dated)
-    said = SENTENCES[Code(reason.code)](**values) + _course(reason, values, dated=dated)
+    told = values.get("text", "")  # by an earlier release, or the world outside, in their own words
+    said = SENTENCES[Code(reason.code)](**values) if reason.code and not told else str(told)
+    said += _course(reason, values, dated=dated)
     return said if bare else _whose(reason.code) + said
 
 
@@ -53,6 +55,14 @@ def restore_reason(code: str | None, values: Mapping[str, Any], text: str) -> Re
     return reason
 
 
+def name_kind(reason: Reason) -> str:
+    """Return what reasons have in common that are counted together: the code, and what the world outside said; of a text
+    alone, the text without its numbers and what it puts in brackets."""
+    if reason.code:
+        return f"{reason.code} {reason.values.get('problem', '')}".strip()
+    return " ".join(_PARTICULAR.sub("…", str(reason.values.get("text", ""))).split())
+
+
 def tell_trigger(trigger: Trigger) -> str:
     """Return who asked for a job, in a few words."""
     return TRIGGERS[trigger.kind](trigger) if trigger.kind in TRIGGERS else trigger.name
@@ -69,10 +79,6 @@ def tell_change(
     return ", ".join(
         f"{name} {number(old)} → {number(new)}" for name, old, new in known if old is not None and new is not None
     )
-
-
-def _told_only(values: Mapping[str, Any]) -> str:
-    return str(values.get("text", ""))
 
 
 def _whose(code: str) -> str:

@@ -62,7 +62,7 @@ def test_texts_of_earlier_releases_are_shown_as_they_are(tmp_path: Path, level: 
     with open_live(state, now=NOW) as connection:
         held = [alert for model in models for alert in load_alerts(connection, model)]
         assert sorted((alert.model, alert.reason) for alert in held) == alerts
-        assert {alert.why.code for alert in held} <= {""}
+        assert all(alert.why.code for alert in held if alert.reason)
         found = [job for model in models for job in load_jobs(connection, model)]
         assert sorted((job.id, job.trigger, list(job.reasons)) for job in found) == jobs
         assert all(job.asked_by.kind for job in found)
