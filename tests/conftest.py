@@ -49,6 +49,7 @@ LONG = (
     "tests/store/test_damage.py",
     "tests/store/test_snapshot.py",
     "tests/recalibration/test_gate.py",
+    "tests/store/test_archive.py",
     "tests/store/test_backup.py",
     "tests/engine/test_before_the_lock.py",
     "tests/engine/stages/test_weigh_alarms.py",

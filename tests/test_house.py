@@ -87,11 +87,11 @@ def test_no_folder_has_more_than_twenty_files() -> None:
         assert len(list(folder.glob("*.py"))) <= 20, folder
 
 
-def test_only_the_daemon_reads_a_clock() -> None:
+def test_the_wall_clock_is_read_in_one_place() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno} reads a clock"
         for path in FILES
-        if path.name != "daemon.py"
+        if path.name != "clock.py"
         for node in ast.walk(_tree(path))
         if isinstance(node, (ast.Attribute, ast.ImportFrom)) and _reads_a_clock(node)
     ]

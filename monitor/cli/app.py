@@ -99,7 +99,7 @@ def check(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> No
     """Configuration, rules and the first rows of the sources: every mistake at once."""
     from monitor.engine.check.apart import check_in_process
     from monitor.engine.check.check import CheckResult
-    from monitor.engine.daemon import utc_now
+    from monitor.engine.clock import utc_now
 
     try:
         found = check_in_process(config, utc_now())
@@ -143,7 +143,7 @@ def once(
     json: JsonOption = False,
 ) -> None:
     """One cycle in the foreground; the exit code tells how it went."""
-    from monitor.engine.daemon import run_once
+    from monitor.engine.once import run_once
     from monitor.sources.pulled import NotRead
 
     tick = run_once(config)
@@ -231,10 +231,7 @@ def status(state_dir: StateDirOption = None, config: ConfigOption = DEFAULT_CONF
 
     with open_snapshot(config, state_dir) as held:
         answers = held.status(_model_names(config))
-    if json:
-        console.print_json(answers)
-    else:
-        tell_status(answers)
+    console.print_answer(answers, tell_status, as_json=json)
 
 
 @app.command()
@@ -255,25 +252,15 @@ def slices(
         if window is not None:
             held.demand_window(window)
         rows = held.slices(model, window, limit)
-    if json:
-        console.print_json(rows)
-    else:
-        tell_slices(rows)
+    console.print_answer(rows, tell_slices, as_json=json)
 
 
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(token_app, name="token")
 
 
-app.command()(recalibrate)
-app.command()(rollback)
-app.command()(backup)
-app.command()(restore)
-app.command()(retry)
-app.command()(export)
-app.command()(report)
-app.command()(schema)
-app.command()(docs)
+for command in (recalibrate, rollback, backup, restore, retry, export, report, schema, docs):
+    app.command()(command)
 
 
 @app.command()
@@ -282,7 +269,7 @@ def snapshot(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Publish metrics.duckdb anew (when no daemon does), and copy it to a file of your own."""
-    from monitor.engine.daemon import publish_now
+    from monitor.engine.once import publish_now
 
     path = publish_now(config)
     if target is not None:

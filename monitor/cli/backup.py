@@ -23,7 +23,7 @@ def backup(
     import duckdb
 
     from monitor.config.settings import load_config
-    from monitor.engine.daemon import utc_now
+    from monitor.engine.clock import utc_now
     from monitor.engine.opening import make_ready
     from monitor.store.backup.create import write_backup
     from monitor.store.connection import LIVE, open_live
@@ -57,7 +57,7 @@ def restore(
 ) -> None:
     """Make the state directory what a backup holds; no daemon may run."""
     from monitor.config.settings import load_config
-    from monitor.engine.daemon import utc_now
+    from monitor.engine.clock import utc_now
     from monitor.model.wording import minute
     from monitor.store.backup.restore import restore_backup as put_back
 

@@ -1,19 +1,23 @@
 """The commands about calibrators: ``calwatch recalibrate``, ``rollback``, ``export``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from monitor.cli import output as console
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
-from monitor.config.settings import Config, load_config
 from monitor.model import Slice
 from monitor.model.errors import CalwatchError, StoreInUseError, UsageError
 
+if TYPE_CHECKING:
+    from monitor.config.settings import Config
 
-def named_scope(config: Path, model: str, slice_: str) -> tuple[Config, Slice]:
+
+def named_scope(config: Path, model: str, slice_: str) -> "tuple[Config, Slice]":
     """The configuration, and the slice ``--slice`` means; UsageError lists what there is where a name is unknown."""
+    from monitor.config.settings import load_config
+
     loaded = load_config(config)
     named = loaded.model_named(model)
     if named is None:
@@ -74,7 +78,7 @@ def export(
 
 def _ask(config: Path, model: str, kind: str, slice_: str, to: str | None) -> None:
     from monitor.engine.byhand import run_by_hand
-    from monitor.engine.daemon import utc_now
+    from monitor.engine.clock import utc_now
     from monitor.jobs.requests import leave_request
 
     loaded, scope = named_scope(config, model, slice_)

@@ -30,10 +30,7 @@ def jobs(
         if model is not None:
             held.demand_model(model)
         rows = held.job_rows(model, limit)
-    if json:
-        console.print_json(rows)
-    else:
-        tell_jobs(rows)
+    console.print_answer(rows, tell_jobs, as_json=json)
 
 
 @jobs_app.command()

@@ -43,7 +43,7 @@ def open_snapshot(config: Path, state_dir: Path | None = None) -> "Snapshot":
 
 
 def _warn_of_age(published: datetime, cycle: timedelta) -> None:
-    from monitor.engine.daemon import utc_now
+    from monitor.engine.clock import utc_now
     from monitor.model.wording import span
 
     age = utc_now() - published

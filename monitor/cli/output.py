@@ -8,22 +8,23 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from monitor.engine.backtest import Playback
 from monitor.model import Alert, AlertState, Job, JobState
 from monitor.model.history import Attempt
 from monitor.model.reasons import Code, Reason
 from monitor.model.wording import describe_set_aside, interval, make_visible, minute, number, percent, signed_number
 from monitor.model.words import name_kind, tell_reason, tell_trigger
-from monitor.sources.remedies import REMEDIES
-from monitor.store.published.snapshot import SNAPSHOT
 
+if TYPE_CHECKING:  # what plays the past loads numpy, scipy and more, which most commands do without
+    from monitor.engine.backtest import Playback
+
+T = TypeVar("T")
 out = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -60,6 +61,14 @@ def print_json(value: Any) -> None:
     """The value as JSON on standard output: times in ISO 8601 with their UTC marker."""
     text = json.dumps(value, indent=2, default=_plain, ensure_ascii=False)
     sys.stdout.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
+
+
+def print_answer(answer: T, tell: Callable[[T], None], *, as_json: bool) -> None:
+    """Print what a command found: for machines, or as ``tell`` tells it."""
+    if as_json:
+        print_json(answer)
+    else:
+        tell(answer)
 
 
 def _plain(value: Any) -> Any:
@@ -104,6 +113,8 @@ def show_progress(first: datetime, last: datetime, what: str) -> Iterator[Callab
 
 def tell_status(answers: Mapping[str, Any]) -> None:
     """Models in a table, then what fails, fires, is unknown, who is in charge, and troubles with labels and sources."""
+    from monitor.sources.remedies import REMEDIES
+
     print_line(f"as of {minute(answers['published_at'])} UTC")
     if answers["played"]:
         print_line("PLAYED: a demo or a backtest on a simulated clock, nothing live")
@@ -232,8 +243,10 @@ def tell_attempts(attempts: Sequence[Attempt]) -> None:
             print_line(f"    | {line}")
 
 
-def tell_backtest(played: Playback, directory: Path) -> None:
+def tell_backtest(played: "Playback", directory: Path) -> None:
     """All of a backtest: rows taken, alerts, refits, problems."""
+    from monitor.store.published.snapshot import SNAPSHOT
+
     print_line(f"played {minute(played.began)} to {minute(played.ended)} UTC in {played.ticks:,} cycles")
     tell_pulled(played)
     tell_alerts(played.alerts)
@@ -243,7 +256,7 @@ def tell_backtest(played: Playback, directory: Path) -> None:
     print_line(f"its state: {directory} (DuckDB: {directory / SNAPSHOT})")
 
 
-def tell_pulled(played: Playback) -> None:
+def tell_pulled(played: "Playback") -> None:
     """What each model's sources brought."""
     for model, pulled in played.pulled.items():
         if not pulled.rows:
@@ -355,7 +368,7 @@ def _refit_row(job: Job) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def backtest_json(played: Playback) -> dict[str, Any]:
+def backtest_json(played: "Playback") -> dict[str, Any]:
     """The same for machines."""
     return {
         "from": played.began, "to": played.ended, "cycles": played.ticks, "failures": played.failures,

@@ -20,7 +20,8 @@ def retry(
 ) -> None:
     """Try files again that were set aside; the daemon does it in its next cycle, or it is done here when there is none."""
     from monitor.config.settings import load_config
-    from monitor.engine.daemon import run_once, utc_now
+    from monitor.engine.clock import utc_now
+    from monitor.engine.once import run_once
     from monitor.engine.opening import demand_live
     from monitor.jobs.requests import leave_retry
     from monitor.model.problems import NOTHING_TAKEN

@@ -251,11 +251,9 @@ class Config(Section):
     @model_validator(mode="after")
     def _names_differ(self) -> "Config":
         names = [model.name for model in self.model]
-        for name in sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f'two models are called "{name}"')
-        actions = [action.name for action in self.action]
-        for name in sorted({name for name in actions if actions.count(name) > 1}):
-            raise ValueError(f'two actions are called "{name}"')
+        for noun, called in (("models", names), ("actions", [action.name for action in self.action])):
+            for name in sorted({name for name in called if called.count(name) > 1}):
+                raise ValueError(f'two {noun} are called "{name}"')
         for action in self.action:
             for name in action.models:
                 if name not in names:

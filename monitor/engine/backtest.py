@@ -8,13 +8,14 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import Config, Model
-from monitor.engine.cycle import Cycle, Tick, build_watched, file_sources
+from monitor.engine.cycle import Cycle, Tick, build_watched
 from monitor.jobs.runners import InlineRunner
 from monitor.model import Alert, AlertState, Job, Published
 from monitor.model.errors import UsageError
 from monitor.model.problems import NOTHING_TAKEN, Problem
 from monitor.publish.metrics.instruments import Instruments
 from monitor.sources.batch import Source
+from monitor.sources.pull import file_sources
 from monitor.sources.pulled import Pulled
 from monitor.sources.replay.guard import ReplayGuard
 from monitor.sources.replay.source import ReplaySource

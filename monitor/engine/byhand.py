@@ -11,20 +11,21 @@ import duckdb
 from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import Config, load_config
+from monitor.engine.clock import utc_now
 from monitor.engine.cycle import Cycle, Tick, WatchedModel, build_watched
-from monitor.engine.daemon import run_once, utc_now
 from monitor.engine.logs import configure_logging
-from monitor.engine.opening import make_ready
+from monitor.engine.once import run_once
+from monitor.engine.opening import open_ready
 from monitor.engine.stages.judge import RuleResults
 from monitor.engine.stages.measure import window_end
 from monitor.jobs import requests
-from monitor.jobs.dispatcher import Dispatcher, EndedAttempt
-from monitor.jobs.queue import cancel_job, enqueue_jobs, is_by_hand
+from monitor.jobs.dispatcher import Dispatcher
+from monitor.jobs.queue import enqueue_jobs, is_by_hand
 from monitor.jobs.runners import InlineRunner
 from monitor.model import Evidence, Job, LabelDelays
 from monitor.publish.metrics.instruments import Instruments
 from monitor.sources.pulled import Pulled
-from monitor.store.connection import ctrl_c_interrupts, open_live, transaction
+from monitor.store.connection import ctrl_c_interrupts, transaction
 from monitor.store.label_delays import load_label_delays
 from monitor.store.model_store import ModelStore
 from monitor.store.played import is_played, played_until
@@ -41,17 +42,13 @@ def run_by_hand(config_path: Path, kind: str) -> Tick:
     configure_logging(config.monitor.log_format)
     watched = build_watched(config)
     now = utc_now()
-    connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
-    make_ready(connection, config.state_dir)
-    try:
+    with open_ready(config, now) as connection:
         played = is_played(connection)
         if played or kind in NO_PULL:
             at = played_until(connection) if played else now
             cycle = HandCycle(config, watched, connection, Instruments(CollectorRegistry()), kind=kind)
             with ctrl_c_interrupts(connection):
                 return cycle.tick(at)
-    finally:
-        connection.close()
     return run_once(config_path)
 
 
@@ -79,29 +76,23 @@ class HandCycle(Cycle):
         """Only the requests of this kind; others wait for a cycle."""
         asked = [
             (path, job)
-            for path, job in requests.waiting_requests(self.config.state_dir, each.model.name)
+            for path, job in requests.read_requests(self.config.state_dir, each.model.name, Job)
             if job.kind == self.kind
         ]
+        # asked for at the state's own time; ids stay those of the moment they were asked, so asking again is another job
+        jobs = [replace(job, requested_at=now) if self.played else job for _, job in asked]
         with transaction(self.connection):
-            enqueue_jobs(self.connection, [_at(job, now) if self.played else job for _, job in asked])
+            enqueue_jobs(self.connection, jobs)
         for path, _ in asked:
             path.unlink(missing_ok=True)
         return RuleResults((), (), (), ())
 
     def _recalibrate(self, each: WatchedModel, store: ModelStore, now: datetime) -> tuple[Job, ...]:
-        finished = []
         if self.kind == requests.CANCEL:
-            for path, job_id in list(requests.cancellations(self.config.state_dir, each.model.name)):
-                if (done := cancel_job(self.connection, each.model.name, job_id, now)) is not None:
-                    finished.append(self._note_ended(EndedAttempt(done, done.state.value)))
-                path.unlink(missing_ok=True)
-            return tuple(finished)
+            return tuple(self._cancel_asked(each.model, now))
         end = window_end(now, each.model)
         dispatcher = Dispatcher(store, self.config, self.runner, now, end, chosen=self._is_asked_for)
-        for ended in dispatcher.advance_jobs():
-            job = self._note_ended(ended)
-            finished += [job] if ended.is_over else []
-        return tuple(finished)
+        return tuple(self._advance_jobs(dispatcher))
 
     def _is_asked_for(self, job: Job) -> bool:
         return (job.kind == self.kind and is_by_hand(job)) or (job.kind == "action" and self.played)
@@ -111,8 +102,3 @@ class HandCycle(Cycle):
 
     def _delays(self, each: WatchedModel, store: ModelStore, now: datetime) -> LabelDelays:
         return cast(LabelDelays, load_label_delays(self.connection, each.model.name))  # None where never looked at
-
-
-def _at(job: Job, now: datetime) -> Job:
-    """Asked for at the state's own time; the id stays that of the moment it was asked, so asking again is another job."""
-    return replace(job, requested_at=now)

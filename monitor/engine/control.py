@@ -10,7 +10,6 @@ from monitor.engine.backups import ask_backup, load_backup
 from monitor.engine.cycle import WatchedModel, build_watched
 from monitor.jobs import requests
 from monitor.model import Slice
-from monitor.model.errors import CalwatchError, ConfigError
 from monitor.model.reasons import BY_HAND
 from monitor.model.refits import job_of
 from monitor.publish.web.access import Access
@@ -79,8 +78,3 @@ def load_all(path: Path, listen: str | None = None) -> LoadedConfig:
     return LoadedConfig(
         config, build_watched(config), Access.from_server(config.server, listen or config.monitor.listen, config.base)
     )
-
-
-def mistakes_of(error: CalwatchError) -> list[str]:
-    """Return what is wrong, each mistake with its place."""
-    return error.mistakes if isinstance(error, ConfigError) else [error.message]

@@ -9,7 +9,6 @@ is logged, counted and marked unhealthy; the others go on.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 import duckdb
 import structlog
@@ -25,7 +24,7 @@ from monitor.jobs import requests
 from monitor.jobs.dispatcher import Dispatcher, EndedAttempt
 from monitor.jobs.queue import cancel_job, enqueue_jobs
 from monitor.jobs.runners import InlineRunner, Runner
-from monitor.model import Disparity, Evidence, Job, LabelDelays, ModelStatus, Published, Reading, Slice
+from monitor.model import Disparity, Evidence, Job, LabelDelays, ModelStatus, Published, Reading, Slice, ThresholdInUse
 from monitor.model.errors import ConfigError, StoreError
 from monitor.model.reasons import Trigger, TriggerKind
 from monitor.model.refits import job_of
@@ -37,8 +36,6 @@ from monitor.rules.pack import Rulebook, load_rules
 from monitor.rules.state import Observations
 from monitor.rules.windows import fit_windows
 from monitor.sources.batch import Source
-from monitor.sources.files import FileSource
-from monitor.sources.formats.layout import Needs
 from monitor.sources.isolation.set_aside import load_set_aside
 from monitor.sources.pull import SOURCE_FAILED, configured_sources, pull_sources
 from monitor.sources.pulled import Pulled
@@ -59,6 +56,7 @@ log = structlog.get_logger("calwatch")
 SHOWN_JOBS = 50
 _LONGEST_PROBLEM = 2_000  # characters: an error may quote a value of 10 MB
 SourcesOf = Callable[[Model], Sequence[Source]]
+Basis = tuple[datetime, object, tuple[ThresholdInUse, ...]]  # end of the windows, revision of the cells, thresholds
 
 
 @dataclass(slots=True)
@@ -68,8 +66,8 @@ class WatchedModel:
     model: Model
     rulebook: Rulebook
     sources: Sequence[Source]
-    measured: object = None  # what the newest readings were computed from
-    guarded: object = None  # and what promoted calibrators were last compared on
+    measured: Basis | None = None  # what the newest readings were computed from
+    guarded: Basis | None = None  # and what promoted calibrators were last compared on
     readings: tuple[Reading, ...] = ()
     disparities: tuple[Disparity, ...] = ()
     evidence: tuple[Evidence, ...] = ()
@@ -92,12 +90,6 @@ class Tick:
     @property
     def failed(self) -> dict[str, str]:
         return {model.name: model.problem for model in self.published.models if model.problem is not None}
-
-
-def file_sources(model: Model, base: Path) -> list[Source]:
-    """The sources a model's configuration names that are files."""
-    needs = Needs.of(model)
-    return [FileSource(source, base, model.slices, needs) for source in model.source if source.kind == "files"]
 
 
 def build_watched(config: Config, sources_of: SourcesOf | None = None) -> list[WatchedModel]:
@@ -276,7 +268,7 @@ class Cycle:
                 model, each.rulebook, observed, rows.load_alerts(self.connection, model.name), now,
                 find_onset=lambda version, slice_: self._onset(each, store, version, slice_, now), actions=self.config.action,
             )  # fmt: skip
-            asked = list(requests.waiting_requests(self.config.state_dir, model.name))
+            asked = list(requests.read_requests(self.config.state_dir, model.name, Job))
             jobs = [*judged.jobs, *self._scheduled(each, store, now), *(job for _, job in asked)]
             with transaction(self.connection):
                 rows.store_alerts(self.connection, model.name, judged.alerts, judged.changed)
@@ -311,12 +303,7 @@ class Cycle:
     def _recalibrate(self, each: WatchedModel, store: ModelStore, now: datetime) -> tuple[Job, ...]:
         """Cancel what people ask to, look at promoted calibrators, take what jobs brought, start those that are due."""
         model, end = each.model, window_end(now, each.model)
-        finished = []
-        for path, job_id in list(requests.cancellations(self.config.state_dir, model.name)):
-            self.runner.cancel(job_id)
-            cancelled = cancel_job(self.connection, model.name, job_id, now)
-            finished += [self._note_ended(EndedAttempt(cancelled, cancelled.state.value))] if cancelled else []
-            path.unlink(missing_ok=True)
+        finished = self._cancel_asked(model, now)
         if each.guarded is None or each.guarded != each.measured:
             guarded = run_guards(store, now, end)
             for note in guarded.notes:
@@ -325,13 +312,26 @@ class Cycle:
                 enqueue_jobs(self.connection, guarded.rollbacks)
             each.guarded = each.measured
         dispatcher = Dispatcher(store, self.config, self.runner, now, end)
-        for ended in dispatcher.advance_jobs():
-            job = self._note_ended(ended)
-            finished += [job] if ended.is_over else []
+        finished += self._advance_jobs(dispatcher)
         if waiting := dispatcher.count_waiting():
             log.info("refits wait for later cycles", model=model.name, waiting=waiting)
         each.succeeded["recalibrate"] = now
         return tuple(finished)
+
+    def _cancel_asked(self, model: Model, now: datetime) -> list[Job]:
+        """Cancel the jobs of a model that people ask to; return those that had not ended."""
+        finished = []
+        for path, job_id in list(requests.read_requests(self.config.state_dir, model.name, str)):
+            self.runner.cancel(job_id)
+            if (cancelled := cancel_job(self.connection, model.name, job_id, now)) is not None:
+                finished.append(self._note_ended(EndedAttempt(cancelled, cancelled.state.value)))
+            path.unlink(missing_ok=True)
+        return finished
+
+    def _advance_jobs(self, dispatcher: Dispatcher) -> list[Job]:
+        """Carry on with the jobs of a model; return those that ended."""
+        noted = ((self._note_ended(ended), ended) for ended in dispatcher.advance_jobs())
+        return [job for job, ended in noted if ended.is_over]
 
     def _note_ended(self, ended: EndedAttempt) -> Job:
         """Count and log an attempt that ended."""
@@ -373,7 +373,7 @@ class Cycle:
         """When the slice's miscalibration most likely began; None when the evidence names no time."""
         end = window_end(now, each.model)
         start = end - each.model.recalibration.fit_window - max(each.model.windows)
-        buckets, cells = load_bucket_cells(store, version, slice_, start, end)
+        buckets, cells = load_bucket_cells(store, version, store.registry.slices_inside(slice_), start, end)
         if not buckets:
             return None
         found = estimate_onset(*bucket_residuals(cells, len(buckets)))

@@ -17,39 +17,33 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from prometheus_client import CollectorRegistry
 
-from monitor.config.settings import Config, Monitor, load_config
+from monitor.config.settings import Config, Monitor
 from monitor.engine.backups import BackupDesk
-from monitor.engine.control import DaemonControl, load_all, mistakes_of
-from monitor.engine.cycle import Cycle, Tick, WatchedModel, build_watched, tell_mapped_windows
+from monitor.engine.clock import utc_now
+from monitor.engine.control import DaemonControl, load_all
+from monitor.engine.cycle import Cycle, Tick, WatchedModel, tell_mapped_windows
 from monitor.engine.http import HttpServer
 from monitor.engine.logs import configure_logging
 from monitor.engine.opening import make_ready
 from monitor.engine.overlaps import make_scheduler
 from monitor.engine.published_state import PublishedState
 from monitor.engine.systemd import ServiceManager
-from monitor.jobs.runners import PatientRunner, ProcessRunner
-from monitor.model.errors import CalwatchError, StoreError, StoreInUseError
+from monitor.jobs.runners import ProcessRunner
+from monitor.model.errors import CalwatchError, StoreError
 from monitor.model.problems import PROBLEM_REASONS
 from monitor.publish.metrics.instruments import Instruments
 from monitor.publish.web.app import create_app
 from monitor.sources.ingest.staging import QUARANTINE_REASONS
 from monitor.sources.isolation.journal import JOURNAL, Journal
-from monitor.store.connection import ctrl_c_interrupts, open_live
-from monitor.store.damage import find_damage, refuse_damage
-from monitor.store.played import is_played, played_until
+from monitor.store.connection import open_live
+from monitor.store.damage import find_damage
 from monitor.store.published.reader_pool import Archive
-from monitor.store.published.snapshot import SNAPSHOT, Publisher
 
 log = structlog.get_logger("calwatch")
 STOP_PATIENCE = 5.0  # seconds a running tick may go on after SIGTERM before its statement is interrupted
 INTERRUPT_EVERY = 0.2  # seconds
 JOBS_PATIENCE = 1.0  # seconds for the processes of jobs to end; those that do not are cut off and end by themselves
 STOP_LIMIT = 9.0  # seconds after which we leave whatever runs; its transaction is then rolled back by the next start
-
-
-def utc_now() -> datetime:
-    """The wall clock, in UTC."""
-    return datetime.now(UTC)
 
 
 class Daemon:
@@ -203,10 +197,9 @@ class Daemon:
         try:
             config, watched, access = load_all(self._path, self._config.monitor.listen)
         except CalwatchError as error:
-            mistakes = mistakes_of(error)
-            log.error("reload failed, the old configuration stays", mistakes=mistakes)
+            log.error("reload failed, the old configuration stays", mistakes=error.mistakes)
             self._instruments.record_reload(False, self._clock())
-            return mistakes
+            return error.mistakes
         fixed = [
             name for name in ("state_dir", "listen", "log_format", "memory_limit")
             if getattr(config.monitor, name) != getattr(self._config.monitor, name)
@@ -309,62 +302,3 @@ class Daemon:
 def _stale_after(config: Config) -> timedelta:
     """How old the last tick may be before /healthz says so: three cycles and a minute."""
     return 3 * config.monitor.cycle + timedelta(minutes=1)
-
-
-def run_once(config_path: Path) -> Tick:
-    """One cycle in the foreground. Raises StoreInUseError naming the daemon that holds the database, if one does, and
-    KeyboardInterrupt on Ctrl-C, also where DuckDB was at work."""
-    config = load_config(config_path)
-    configure_logging(config.monitor.log_format)
-    watched = build_watched(config)
-    now = utc_now()
-    runner = PatientRunner(config.state_dir)
-    try:
-        try:
-            return _tick_once(config, watched, runner, now)
-        except duckdb.FatalException:  # where a file did it, the journal names it now: the others are read
-            return _tick_once(config, watched, runner, now)
-    except duckdb.Error as error:
-        refuse_damage(error, config.state_dir)
-        problem = str(error).splitlines()[0]
-        raise StoreError(
-            f"{config.state_dir}: {problem}", "check free space and the disk, then run it again"
-        ) from error
-    except KeyboardInterrupt:
-        log.warning("interrupted; what was under way is rolled back, the next cycle does it again")
-        raise
-    finally:
-        runner.stop(patience=5)
-
-
-def _tick_once(config: Config, watched: list[WatchedModel], runner: PatientRunner, now: datetime) -> Tick:
-    connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
-    try:
-        make_ready(connection, config.state_dir, live_only="once")
-        runner.clear_leftovers()
-        with ctrl_c_interrupts(connection):
-            return Cycle(config, watched, connection, Instruments(CollectorRegistry()), runner).tick(now)
-    finally:
-        connection.close()
-
-
-def publish_now(config_path: Path) -> Path:
-    """The snapshot's path: published anew when no daemon runs, else as the daemon last published it."""
-    config = load_config(config_path)
-    now = utc_now()
-    try:
-        connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
-    except StoreInUseError:
-        path = config.state_dir / SNAPSHOT
-        if path.exists():
-            return path
-        raise
-    make_ready(connection, config.state_dir)
-    try:
-        at = played_until(connection) if is_played(connection) else now
-        return Publisher(config.state_dir).publish(connection, at)
-    except duckdb.Error as error:
-        refuse_damage(error, config.state_dir)
-        raise
-    finally:
-        connection.close()

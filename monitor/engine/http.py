@@ -20,16 +20,11 @@ from monitor.model.errors import CalwatchError
 log = structlog.get_logger("calwatch")
 
 
-def demand_usable(certificate: Path, key: Path) -> None:
-    """Raises CalwatchError when the two files cannot serve TLS: missing, unreadable, no pair, or behind a passphrase."""
-    _loaded(certificate, key)
-
-
 def serving_context(certificate: Path, key: Path) -> ssl.SSLContext:
     """TLS 1.2 and newer. A renewed certificate is served from the next connection on; while the changed files are no pair,
-    the one before is. Raises CalwatchError as ``demand_usable`` does."""
+    the one before is. Raises CalwatchError as ``load_certificate`` does."""
     stamp = _stamp(certificate, key)
-    current = _loaded(certificate, key)
+    current = load_certificate(certificate, key)
 
     def renew(connection: ssl.SSLObject, name: str | None, asked: ssl.SSLContext) -> None:
         nonlocal stamp, current
@@ -37,13 +32,13 @@ def serving_context(certificate: Path, key: Path) -> ssl.SSLContext:
         if found != stamp:
             stamp = found
             try:
-                current = _loaded(certificate, key)
+                current = load_certificate(certificate, key)
                 log.info("certificate renewed", certificate=str(certificate))
             except CalwatchError as error:
                 log.error("certificate not renewed, the one before stays", problem=error.message, hint=error.hint)
         connection.context = current
 
-    listening = _loaded(certificate, key)
+    listening = load_certificate(certificate, key)
     listening.sni_callback = renew  # called with each handshake, also where no name is sent
     return listening
 
@@ -61,7 +56,9 @@ def _stamp(*paths: Path) -> tuple[tuple[int, int] | None, ...]:
     return tuple(found)
 
 
-def _loaded(certificate: Path, key: Path) -> ssl.SSLContext:
+def load_certificate(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return what serves TLS with two files. Raises CalwatchError when they cannot: missing, unreadable, no pair, or behind a
+    passphrase."""
     for path in (certificate, key):
         try:
             path.read_bytes()

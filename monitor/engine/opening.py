@@ -1,5 +1,7 @@
 """An opened database made ready for work: not a played one where that would spoil it, its calibrator files as it has them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -32,7 +34,7 @@ def make_ready(connection: duckdb.DuckDBPyConnection, state_dir: Path, *, live_o
         connection.close()
         refuse_damage(error, state_dir)
         raise StoreError(f"{state_dir / LIVE}: cannot be read: {str(error).splitlines()[0]}", REMEDY) from error
-    except BaseException:
+    except BaseException:  # also Ctrl-C: nobody else knows of the connection yet, and it would keep the database
         connection.close()
         raise
     for sentence in mended.written:
@@ -49,10 +51,22 @@ def _clear_cut_backups(state_dir: Path) -> None:
         log.warning("a backup that was cut off stays", file=str(error.filename or state_dir), problem=str(error))
 
 
+@contextmanager
+def open_ready(config: Config, now: datetime, *, live_only: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the database of a configuration and make it ready, until the end of the block.
+
+    Raises StoreInUseError where a daemon runs, and what ``make_ready`` raises.
+    """
+    connection = open_live(config.state_dir, memory_limit=config.monitor.memory_limit, now=now)
+    make_ready(connection, config.state_dir, live_only=live_only)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
 def demand_live(config: Config, command: str, now: datetime) -> None:
-    """Raises StoreInUseError where a daemon runs, which then does it, and what ``make_ready`` raises where the command must not
+    """Raise StoreInUseError where a daemon runs, which then does it, and what ``make_ready`` raises where the command must not
     go on with the state."""
-    state_dir = config.state_dir
-    connection = open_live(state_dir, memory_limit=config.monitor.memory_limit, now=now)
-    make_ready(connection, state_dir, live_only=command)
-    connection.close()
+    with open_ready(config, now, live_only=command):
+        return

@@ -18,7 +18,6 @@ from monitor.jobs.actions.routing import job_calls, subjects_of
 from monitor.jobs.queue import (
     INTERRUPTIONS,
     OPEN,
-    JobAttempt,
     after_failure,
     begin_attempt,
     due_jobs,
@@ -33,7 +32,6 @@ from monitor.jobs.work import Breakdown, Work, WorkResult, action_work, refit_wo
 from monitor.model import Job, JobState, Slice
 from monitor.model.errors import CalwatchError, StoreError
 from monitor.model.reasons import Code, Reason
-from monitor.model.words import tell_reason
 from monitor.recalibration.inputs import conclude_job, gather_inputs, record_accepted, write_accepted
 from monitor.recalibration.refit import Refit
 from monitor.recalibration.registry import load_charge, roll_back_calibrator, write_files
@@ -226,75 +224,56 @@ class Dispatcher:
             case DeliveryResult(done=True) as told:
                 state = JobState.WOULD_RUN if self.runner.rehearsal else JobState.DONE
                 why = (Reason.of(Code.DELIVERED, text=told.message),)
-                return self._finish(replace(job, state=state, finished_at=self.now, why=why), report, told.output)
+                done = replace(job, state=state, finished_at=self.now, why=why)
+                return self._end(job, lambda: done, report, output=told.output)
             case DeliveryResult() as told:
                 return self._failed(job, told.message, told.may_pass, report, told.wait, told.output)
             case Breakdown() as broken:
                 return self._failed(job, broken.message, broken.may_pass, report, trace=broken.trace)
 
     def _apply_refit(self, job: Job, found: Refit, report: WorkResult) -> EndedAttempt:
-        charge = {
-            scope.text: id_ for scope, (id_, _) in load_charge(self.store.connection, self.store.model.name).items()
-        }
+        connection, model = self.store.connection, self.store.model
+        charge = {scope.text: id_ for scope, (id_, _) in load_charge(connection, model.name).items()}
         if charge != report.work.basis:
-            return self._outdated(job, report)
-        write_accepted(self.store.connection, self.config.state_dir, self.store.model, found)
-        done = conclude_job(job, found, report.work.notes, self.now)
-        return self._finish(
-            done,
-            report,
-            also=lambda: record_accepted(self.store, found, self.now),
-        )
+            # the calibrator it was judged against is in charge no more: judged again, as if it had not begun
+            again = replace(job, state=JobState.QUEUED, started_at=None, attempts=job.attempts - 1)
+            again = replace(again, why=(Reason.of(Code.OUTDATED),))
+            return self._end(job, lambda: again, report, outcome=OUTDATED)
+        write_accepted(connection, self.config.state_dir, model, found)
 
-    def _outdated(self, job: Job, report: WorkResult) -> EndedAttempt:
-        """The calibrator it was judged against is in charge no more: judged again, as if it had not begun."""
-        why = Reason.of(Code.OUTDATED)
-        again = replace(job, state=JobState.QUEUED, started_at=None, attempts=job.attempts - 1, why=(why,))
-        with transaction(self.store.connection):
-            store_job(self.store.connection, again)
-            log_attempt(self.store.connection, job, self._attempt(job, OUTDATED, tell_reason(why), report))
-        return EndedAttempt(again, OUTDATED, report.seconds)
+        def accept() -> Job:
+            record_accepted(self.store, found, self.now)
+            return conclude_job(job, found, report.work.notes, self.now)
+
+        return self._end(job, accept, report)
 
     def _finish_rollback(self, job: Job) -> EndedAttempt:
         began = perf_counter()
-        with transaction(self.store.connection):
-            done = roll_back_calibrator(self.store.connection, self.config.state_dir, job, self.now)
-            self._record(done, None)
-        return EndedAttempt(done, done.state.value, perf_counter() - began)
-
-    def _finish(
-        self, job: Job, report: WorkResult | None, output: str = "", *, also: Callable[[], None] = lambda: None
-    ) -> EndedAttempt:
-        with transaction(self.store.connection):
-            also()
-            self._record(job, report, output)
-        return EndedAttempt(job, job.state.value, report.seconds if report else None)
+        ended = self._end(
+            job, lambda: roll_back_calibrator(self.store.connection, self.config.state_dir, job, self.now)
+        )
+        return replace(ended, seconds=perf_counter() - began)
 
     def _failed(
         self, job: Job, problem: str, may_pass: bool, report: WorkResult | None = None, wait: timedelta | None = None,
         output: str = "", trace: str = "",
     ) -> EndedAttempt:  # fmt: skip
         after = after_failure(job, problem, self.now, attempts=self._attempts(job), may_pass=may_pass, wait=wait)
-        with transaction(self.store.connection):
-            self._record(after, report, output, job)
-        over = after.state is JobState.FAILED
-        seconds = report.seconds if report else None
-        return EndedAttempt(after, after.state.value if over else RETRIED, seconds, trace)
+        return replace(self._end(job, lambda: after, report, output=output), trace=trace)
 
-    def _record(self, job: Job, report: WorkResult | None, output: str = "", attempted: Job | None = None) -> None:
-        """The job as it is now, its attempt, and the actions that its end calls; inside a transaction."""
-        attempted = attempted or job
-        outcome = RETRIED if job.state is JobState.QUEUED else job.state.value
-        store_job(self.store.connection, job)
-        message = job.reasons[-1] if job.reasons else ""
-        log_attempt(self.store.connection, attempted, self._attempt(attempted, outcome, message, report, output))
-        enqueue_jobs(self.store.connection, job_calls(self.config.action, job, self.now))
-
-    def _attempt(self, job: Job, outcome: str, message: str, report: WorkResult | None, output: str = "") -> JobAttempt:
-        return JobAttempt(
-            outcome, message, job.started_at or self.now, self.now, report.seconds if report else None,
-            report.peak_memory if report else None, output or None,
-        )  # fmt: skip
+    def _end(
+        self, job: Job, finish: Callable[[], Job], report: WorkResult | None = None, *, outcome: str = "", output: str = ""
+    ) -> EndedAttempt:  # fmt: skip
+        """Put on record in one transaction what ``finish`` makes of a job, its attempt, and the actions that its end calls."""
+        connection = self.store.connection
+        with transaction(connection):
+            after = finish()
+            outcome = outcome or (RETRIED if after.state is JobState.QUEUED else after.state.value)
+            store_job(connection, after)
+            message = after.reasons[-1] if after.reasons else ""
+            log_attempt(connection, job, self.now, outcome, message, report, output)
+            enqueue_jobs(connection, job_calls(self.config.action, after, self.now))
+        return EndedAttempt(after, outcome, report.seconds if report else None)
 
 
 def _is_next(job: Job, refitted: Sequence[Slice]) -> bool:

@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import duckdb
 
+from monitor.jobs.work import WorkResult
 from monitor.model import Job, JobState
 from monitor.model.reasons import BY_HAND, Code, Reason
 from monitor.store.connection import make_naive, transaction
@@ -16,27 +17,20 @@ from monitor.store.sql import statement
 OPEN = (JobState.QUEUED, JobState.RUNNING)
 
 
-@dataclass(frozen=True, slots=True)
-class JobAttempt:
-    """One attempt of a job that ended: how long it ran, what it took, what came out."""
+def log_attempt(
+    connection: duckdb.DuckDBPyConnection, job: Job, now: datetime, outcome: str, message: str,
+    report: WorkResult | None = None, output: str = "",
+) -> None:  # fmt: skip
+    """Enter the attempt of a running job that ended; to be called inside the transaction that records its outcome.
 
-    outcome: str  # a state of jobs, or "retried", "interrupted", "outdated"
-    message: str
-    started_at: datetime
-    finished_at: datetime
-    seconds: float | None = None
-    peak_memory: int | None = None  # bytes
-    output: str | None = None
-
-
-def log_attempt(connection: duckdb.DuckDBPyConnection, job: Job, attempt: JobAttempt) -> None:
-    """Enter an attempt; to be called inside the transaction that records its outcome."""
+    ``outcome``: a state of jobs, or "retried", "interrupted", "outdated".
+    """
     connection.execute(
         statement("job_attempt_insert"),
         {
-            "job": job.id, "model": job.model, "attempt": job.attempts, "started_at": make_naive(attempt.started_at),
-            "finished_at": make_naive(attempt.finished_at), "seconds": attempt.seconds, "peak_memory": attempt.peak_memory,
-            "outcome": attempt.outcome, "message": attempt.message, "output": attempt.output,
+            "job": job.id, "model": job.model, "attempt": job.attempts, "started_at": make_naive(job.started_at or now),
+            "finished_at": make_naive(now), "seconds": report and report.seconds,
+            "peak_memory": report and report.peak_memory, "outcome": outcome, "message": message, "output": output or None,
         },
     )  # fmt: skip
 
@@ -160,11 +154,10 @@ def requeue_interrupted(
         has_begun = begun(job)
         after = _after_interruption(job, now, limit(job)) if has_begun else _as_before(job)
         found.append(after)
-        started = job.started_at or now
         with transaction(connection):
             store_job(connection, after)
             if has_begun:
-                log_attempt(connection, job, JobAttempt("interrupted", after.reasons[0], started, now))
+                log_attempt(connection, job, now, "interrupted", after.reasons[0])
     return tuple(found)
 
 
@@ -196,5 +189,5 @@ def cancel_job(connection: duckdb.DuckDBPyConnection, model: str, job_id: str, n
     with transaction(connection):
         store_job(connection, cancelled)
         if found.state is JobState.RUNNING:
-            log_attempt(connection, found, JobAttempt("cancelled", cancelled.reasons[0], found.started_at or now, now))
+            log_attempt(connection, found, now, "cancelled", cancelled.reasons[0])
     return cancelled

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import structlog
@@ -28,6 +28,8 @@ REQUESTS = "requests"
 KINDS = ("recalibrate", "rollback")
 CANCEL = "cancel"
 RETRY = "retry"
+
+Request = TypeVar("Request")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,32 +73,19 @@ def _write(state_dir: Path, text: Mapping[str, str | None]) -> Path:
     return path
 
 
-def waiting_requests(state_dir: Path, model: str) -> Iterator[tuple[Path, Job]]:
-    """The requests for jobs of a model, each with the job it asks for.
+def take_retries(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: str) -> None:
+    """Release the files of a model that are asked to be tried again."""
+    for path, asked in list(read_requests(state_dir, model, Retry)):
+        release_files(connection, model, asked.source, asked.item)
+        path.unlink(missing_ok=True)
+
+
+def read_requests(state_dir: Path, model: str, kind: type[Request]) -> Iterator[tuple[Path, Request]]:
+    """Yield the requests of a model that are of one kind: a Job that is asked for, a str with the id of one to be cancelled, a
+    Retry.
 
     A file that cannot be read or is no request is renamed to ``.bad``, so that it is in nobody's way.
     """
-    for path, asked in _asked(state_dir, model):
-        if isinstance(asked, Job):
-            yield path, asked
-
-
-def cancellations(state_dir: Path, model: str) -> Iterator[tuple[Path, str]]:
-    """The jobs of a model that are to be cancelled, by id."""
-    for path, asked in _asked(state_dir, model):
-        if isinstance(asked, str):
-            yield path, asked
-
-
-def take_retries(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: str) -> None:
-    """Release the files of a model that are asked to be tried again."""
-    for path, asked in list(_asked(state_dir, model)):
-        if isinstance(asked, Retry):
-            release_files(connection, model, asked.source, asked.item)
-            path.unlink(missing_ok=True)
-
-
-def _asked(state_dir: Path, model: str) -> Iterator[tuple[Path, Job | str | Retry]]:
     for path in sorted((state_dir / REQUESTS).glob("*.json")):
         try:
             held = json.loads(path.read_text("utf-8"))
@@ -111,7 +100,8 @@ def _asked(state_dir: Path, model: str) -> Iterator[tuple[Path, Job | str | Retr
             with suppress(OSError):  # one of that name is there already: this one stays and is told again
                 path.rename(aside)
             continue
-        yield path, asked
+        if isinstance(asked, kind):
+            yield path, asked
 
 
 def _read(held: Mapping[str, Any]) -> Job | str | Retry:

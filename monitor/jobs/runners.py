@@ -27,7 +27,7 @@ from typing import Protocol
 from monitor.jobs.actions.delivery import Delivery, DeliveryResult
 from monitor.jobs.lifeline import command_line
 from monitor.jobs.work import Breakdown, Work, WorkResult, carry_out_work
-from monitor.jobs.worker import LAST_MOMENTS, REPORT, WORK, Outcome, write_pickle
+from monitor.jobs.worker import LAST_MOMENTS, REPORT, WORK, write_pickle
 from monitor.model.durations import format_duration
 from monitor.model.own_python import own_environment
 
@@ -219,9 +219,8 @@ class ProcessRunner:
         seconds = perf_counter() - child.began
         try:
             with (child.directory / REPORT).open("rb") as file:
-                outcome: Outcome = pickle.load(file)
-            result, own_seconds, peak = outcome
-            return WorkResult(child.work, result, own_seconds, peak)
+                result: WorkResult = pickle.load(file)
+            return result
         except (OSError, EOFError, pickle.UnpicklingError):
             return WorkResult(child.work, _death(child), seconds)
         finally:

@@ -10,27 +10,19 @@ import resource
 import signal
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
 
 from monitor.jobs.actions.command import leave_process
 from monitor.jobs.lifeline import call_at_end
-from monitor.jobs.work import Work, carry_out_work
-
-if TYPE_CHECKING:
-    from monitor.jobs.actions.delivery import DeliveryResult
-    from monitor.jobs.work import Breakdown
-    from monitor.recalibration.refit import Refit
+from monitor.jobs.work import Work, WorkResult, carry_out_work
 
 WORK, REPORT = "work", "report"
 LAST_MOMENTS = 10.0  # seconds until a process that was told to end is ended
-Outcome: TypeAlias = (
-    "tuple[Refit | DeliveryResult | Breakdown, float | None, int]"  # result, seconds, peak memory in bytes
-)
 _NICE = 5  # refits give way to the cycle
 
 
-def write_pickle(path: Path, value: "Work | Outcome") -> None:
+def write_pickle(path: Path, value: Work | WorkResult) -> None:
     """Put the file in place whole, readable for this user only."""
     aside = path.with_name(path.name + ".part")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -56,7 +48,7 @@ def main(directory: Path) -> None:
     signal.setitimer(signal.ITIMER_REAL, 0)
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    write_pickle(directory / REPORT, (report.result, report.seconds, peak))
+    write_pickle(directory / REPORT, replace(report, peak_memory=peak))
 
 
 def _end_commands() -> None:

@@ -11,6 +11,7 @@ class CalwatchError(Exception):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
+        self.mistakes = [message]
         self.hint = hint
 
     def __str__(self) -> str:

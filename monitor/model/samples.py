@@ -1,7 +1,7 @@
 """The labelled rows that calibrators are fitted on and judged by, column by column."""
 
-from dataclasses import dataclass, fields
-from typing import Literal
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,8 @@ class AboutLogits:
     """What is known of the logits of samples beside the numbers."""
 
     said: str = ""  # how often they agree with the predicted class, or why they are not used; "" = nothing to say
-    held: Literal["logits", "probabilities"] = (
-        "logits"  # what the source's column holds, of which these are the logarithm
-    )
+    # what the source's column holds, of which these are the logarithm
+    held: Literal["logits", "probabilities"] = "logits"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,15 +107,6 @@ class Samples:
 
     def subset(self, mask: NDArray[np.bool_] | Ints) -> "Samples":
         """The samples that a boolean mask (N,) or an index array picks, in its order."""
-        return Samples(
-            score=self.score[mask],
-            outcome=self.outcome[mask],
-            logits=None if self.logits is None else self.logits[mask],
-            label_index=None if self.label_index is None else self.label_index[mask],
-            group=None if self.group is None else self.group[mask],
-            observed_at=self.observed_at[mask],
-            slice_index=self.slice_index[mask],
-            predicted_class=None if self.predicted_class is None else self.predicted_class[mask],
-            n=None if self.n is None else self.n[mask],
-            about_logits=self.about_logits,
-        )
+        held = {field.name: getattr(self, field.name) for field in fields(self)}
+        columns: dict[str, Any] = {name: each[mask] for name, each in held.items() if isinstance(each, np.ndarray)}
+        return replace(self, **columns)

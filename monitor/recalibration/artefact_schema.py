@@ -3,7 +3,7 @@
 They describe what this release writes. Readers should ignore keys they do not know.
 """
 
-import json
+from copy import deepcopy
 
 from monitor.model import Task
 from monitor.model.methods import METHOD_NAMES, METHODS, Method
@@ -49,7 +49,7 @@ def artefact_schema() -> dict[str, object]:
             "description": "what z is made of: the logits that serving has, or ln(max(q, 1e-30)) of its probabilities q",
         }
     }
-    return _copied(
+    return deepcopy(
         {
             "$schema": _DRAFT,
             "title": "A calibrator of calwatch",
@@ -83,7 +83,7 @@ def artefact_schema() -> dict[str, object]:
 
 def current_schema() -> dict[str, object]:
     """Of ``<model>/current.json``."""
-    return _copied(
+    return deepcopy(
         {
             "$schema": _DRAFT,
             "title": "The calibrators of a model that are in charge",
@@ -119,9 +119,3 @@ def _of_method(method: Method) -> dict[str, object]:
             }
         },
     }
-
-
-def _copied(schema: dict[str, object]) -> dict[str, object]:
-    """The caller's own, with nothing shared: it may be changed freely."""
-    own: dict[str, object] = json.loads(json.dumps(schema))
-    return own

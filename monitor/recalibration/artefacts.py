@@ -20,6 +20,7 @@ from monitor import __version__
 from monitor.model import Slice, Task
 from monitor.model.errors import ArtefactError, StoreError
 from monitor.model.files import directory_name, flush_directory
+from monitor.model.refits import SampleSpan
 from monitor.recalibration.methods import Calibrator, calibrator_class, calibrator_from
 
 SCHEMA_VERSION = 3  # the newest this release reads; written is the oldest that can say it (see schema_version)
@@ -31,15 +32,6 @@ _ELSEWHERE = "restore it from a backup, or roll back to another calibrator"
 
 class NewerArtefactError(ArtefactError):
     """A file that a newer calwatch wrote: it is not to be written over."""
-
-
-@dataclass(frozen=True, slots=True)
-class SampleWindow:
-    """The samples a fit or a gate used: ``n`` of them, observed from ``start`` to ``end`` (UTC)."""
-
-    start: datetime
-    end: datetime
-    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +48,8 @@ class Artefact:
     parameters: Mapping[str, object]
     task: Task
     fitted_at: datetime
-    fit_window: SampleWindow
-    gate_window: SampleWindow | None  # None: never gated (the identity a model starts with)
+    fit_window: SampleSpan
+    gate_window: SampleSpan | None  # None: never gated (the identity a model starts with)
     parent: str | None  # id of the calibrator it replaced
     calwatch_version: str
     before: Mapping[str, float | None] = field(default_factory=dict)
@@ -221,8 +213,8 @@ def _time_text(time: datetime) -> str:
     return time.astimezone(UTC).isoformat()
 
 
-def _window_object(window: SampleWindow) -> dict[str, object]:
-    return {"start": _time_text(window.start), "end": _time_text(window.end), "n": int(window.n)}
+def _window_object(window: SampleSpan) -> dict[str, object]:
+    return {"start": _time_text(window.start), "end": _time_text(window.end), "n": int(window.samples)}
 
 
 _NAMES = {str: "a text", dict: "an object", int: "a count", list: "a list", float: "a number"}
@@ -236,10 +228,10 @@ def _take(content: Any, name: str | int, kind: type) -> Any:
     return value
 
 
-def _take_window(content: Mapping[str, object], name: str) -> SampleWindow:
+def _take_window(content: Mapping[str, object], name: str) -> SampleSpan:
     window = _take(content, name, dict)
     start, end = (datetime.fromisoformat(_take(window, edge, str)) for edge in ("start", "end"))
-    return SampleWindow(start, end, _take(window, "n", int))
+    return SampleSpan(start, end, _take(window, "n", int))
 
 
 def _take_metrics(content: Mapping[str, object], name: str) -> dict[str, float | None]:

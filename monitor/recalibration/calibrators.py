@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.recalibration.methods import Calibrator as Calibrator
+from monitor.statistics.arrays import Floats
 
 if TYPE_CHECKING:
     from monitor.recalibration.onnx import Graph
 
-Floats = NDArray[np.float64]
 
 MAX_EXPONENT = 1000.0  # 0.5^1000 is still a normal number, so p^a and (1 − p)^b are never both rounded to 0
 MAX_INTERCEPT = 700.0  # e^700 is finite, so that it times 0 is 0

@@ -1,5 +1,6 @@
 """Fits of calibrators on scores from cells: as many samples as one likes, at the cost of a few hundred rows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,29 +9,27 @@ from scipy.special import expit
 
 from monitor.model.methods import METHOD_NAMES, METHODS, method_named
 from monitor.recalibration.methods import Calibrator, part_of
+from monitor.statistics.arrays import Floats, Ints, totals
 from monitor.statistics.cells import FINE_BINS, LOGIT_LIMIT, SCORE_BINS, Cells, fine_bin_of
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 ON_SCORES = tuple(method.name for method in METHODS if method.fit)  # simplest first
 _TAIL_ROWS = 8  # rows that a saturated end bin's tail is spread over
 _FARTHEST = 36.0  # logit of the greatest float64 below 1
 
 
-def fit_from_cells(method: str, cells: Cells, *, weighted: bool = False) -> Calibrator:
+def fit_from_cells(method: str, cells: Cells) -> Calibrator:
     """``method`` fitted on cells of any units, pooled by bin; beside the fit on rows within the bounds below.
 
     Temperature is within 0.2 % of the fit on rows, and scores calibrated by Platt and beta within 0.001. Where many scores
     are saturated (a logit beyond 12, or exactly 1, which the fit on rows leaves out and cells cannot tell) it is 0.5 %
-    and 0.007. Isotonic is within 0.02 on average: its knots lie a bin apart. ``weighted``: by the cells' weights (groups
-    with 1/m per member) instead of counts.
+    and 0.007. Isotonic is within 0.02 on average: its knots lie a bin apart.
 
     Raises ValueError on an unknown method, on one of logits, which no cell holds, and when samples are too few.
     """
     if method in METHOD_NAMES and not (found := method_named(method)).fit:
         raise ValueError(f"{found.title or method} needs logit vectors, which cells do not hold: fit it on rows")
     method_named(method, ON_SCORES)
-    return fit_by_outcome(method, ByOutcome.of(cells, weighted=weighted))
+    return fit_by_outcome(method, ByOutcome.of(cells))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,35 +72,31 @@ class ByOutcome:
     negatives: Side
 
     @classmethod
-    def of(cls, cells: Cells, *, weighted: bool = False) -> "ByOutcome":
-        """Weighted sums over scores are those of the counts, scaled: cells do not tell them apart by outcome."""
-        failed = cells.n - cells.outcome
+    def of(cls, cells: Cells) -> "ByOutcome":
+        """Return the two sides of cells of any units, by their counts."""
         doubt = cells.outcome - cells.score_outcome
         hope = cells.score - cells.score_outcome
         # near p = 1, −ln p ≈ 1 − p of the positives; the rest of the log-loss is that of the negatives; and mirrored
         positives = Side(cells.outcome, doubt, cells.log_loss - hope)
-        negatives = Side(failed, hope, cells.log_loss - doubt)
-        if weighted:
-            positives = _scaled(positives, _ratio(cells.weight_outcome, cells.outcome))
-            negatives = _scaled(negatives, _ratio(cells.weight - cells.weight_outcome, failed))
+        negatives = Side(cells.n - cells.outcome, hope, cells.log_loss - doubt)
         return cls(cells.bin, positives, negatives)
 
     def subset(self, mask: NDArray[np.bool_]) -> "ByOutcome":
-        sides = (Side(side.count[mask], side.doubt[mask], side.lost[mask]) for side in (self.positives, self.negatives))
-        return ByOutcome(self.bin[mask], *sides)
+        return self._map(self.bin[mask], lambda column: column[mask])
 
     def pool(self) -> "ByOutcome":
         """One row per bin that has samples."""
         size = SCORE_BINS * FINE_BINS
         filled = np.unique(self.bin)
 
-        def pool(side: Side) -> Side:
-            def total(column: Floats) -> Floats:
-                return np.bincount(self.bin, weights=column, minlength=size).astype(np.float64)[filled]
+        return self._map(filled, lambda column: totals(self.bin.astype(np.int64), column, size)[filled])
 
-            return Side(total(side.count), total(side.doubt), total(side.lost))
-
-        return ByOutcome(filled, pool(self.positives), pool(self.negatives))
+    def _map(self, bin: NDArray[np.int16], change: Callable[[Floats], Floats]) -> "ByOutcome":  # noqa: A002 - as the field
+        """The same with other rows: ``change`` makes a column of them from one of these."""
+        sides = (
+            Side(change(side.count), change(side.doubt), change(side.lost)) for side in (self.positives, self.negatives)
+        )
+        return ByOutcome(bin, *sides)
 
     def rows(self) -> tuple[Floats, Floats, Floats, Ints]:
         """(score, outcome, number of samples, cell) of rows that stand for the samples in a likelihood."""
@@ -133,11 +128,3 @@ def fit_by_outcome(method: str, cells: ByOutcome) -> Calibrator:
         score, outcome, count, _ = together.rows()
         fitted = fit(score, outcome, count)
     return fitted
-
-
-def _scaled(side: Side, factor: Floats) -> Side:
-    return Side(side.count * factor, side.doubt * factor, side.lost * factor)
-
-
-def _ratio(total: Floats, count: Floats) -> Floats:
-    return np.divide(total, count, out=np.zeros(len(count)), where=count > 0)

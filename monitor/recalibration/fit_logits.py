@@ -8,18 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitor.recalibration.calibrators import Calibrator, Temperature, Vector
-from monitor.recalibration.fit_scores import TEMPERATURE_RANGE, find_root, require_enough
+from monitor.recalibration.fit_scores import find_temperature, require_enough, search_line
+from monitor.statistics.arrays import Floats, Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Block = tuple[Floats, Ints, Floats]
 
 MIN_ROWS_PER_CLASS = 10  # of a class never seen, bias and weight are the ridge's alone
 RIDGE = 2e-6  # per row, towards weights 1 and biases 0: settles what the likelihood leaves open (Σ of the biases)
-_LOG_BETA_RANGE = (-float(np.log(TEMPERATURE_RANGE[1])), -float(np.log(TEMPERATURE_RANGE[0])))
 _BLOCK_VALUES = 1 << 16  # logits worked on at a time: temporaries of half a megabyte
 _STEPS = 200
 _LAST_DECREMENT = 1e-9  # of the mean loss: after that step nothing is left of it in float64
@@ -92,10 +89,7 @@ def fit_temperature_multiclass(
             second += dd
         return first, beta * second
 
-    near = start.temperature if isinstance(start, Temperature) else 1.0
-    found = find_root(slope, -float(np.log(near)), *_LOG_BETA_RANGE)
-    ends = dict(zip(_LOG_BETA_RANGE, reversed(TEMPERATURE_RANGE), strict=True))
-    return Temperature(ends.get(found, float(np.exp(-found))), multiclass=True)
+    return find_temperature(slope, start, multiclass=True)
 
 
 def _slopes_of(beta: float, logits: Floats, labels: Ints, weights: Floats) -> tuple[float, float]:
@@ -147,14 +141,9 @@ def _newton(rows: _Rows, theta: Floats, origin: Floats) -> Floats:
         decrement = float(step @ gradient)
         if decrement < _LAST_DECREMENT:
             return theta - step
-        size = 1.0
-        while True:
-            trial = theta - size * step
-            new = _likelihood(rows, trial, origin, total)
-            if new[0] <= loss - 0.25 * size * decrement or size * decrement < _LAST_DECREMENT:
-                break
-            size /= 2
-        theta, (loss, gradient, curvature) = trial, new
+        theta, (loss, gradient, curvature) = search_line(
+            lambda trial: _likelihood(rows, trial, origin, total), theta, step, loss, decrement, _LAST_DECREMENT
+        )
     return theta
 
 

@@ -1,23 +1,24 @@
 """Fits of calibrators on scores by maximum likelihood (log-loss); pure functions on rows.
 
 A weight is the number of samples a row stands for (default 1); groups may enter with 1/m per member. An outcome may be a
-rate in [0, 1] where a row stands for several samples: so cells are fitted too (``fitting_cells``).
+rate in [0, 1] where a row stands for several samples: so cells are fitted too (``fit_cells``).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from monitor.recalibration.calibrators import Beta, Calibrator, Identity, Isotonic, Platt, Temperature
-
-Floats = NDArray[np.float64]
+from monitor.statistics.arrays import Floats
 
 RIDGE = 2e-6  # per sample: moves a coefficient of real samples by about 1e-5, and bounds those of separable ones
 REACH = 589.0  # no coefficient ends further from its origin: RIDGE·‖θ − θ₀‖² ≤ ln 2 + 2·RIDGE, the loss of θ = 0
 _STEPS = 200
+Evaluated = TypeVar("Evaluated", bound=tuple[Any, ...])
 _ENOUGH = 1e-17  # Newton decrement at which the mean loss cannot be told from its minimum in float64
 
 
@@ -37,7 +38,8 @@ def fit_logistic(
     near = middle if start is None else np.asarray(start, dtype=np.float64)
     own = tuple(k for k in nonnegative if near[k] == 0)
     best: tuple[float, Floats] | None = None
-    for at_zero in (own, *(face for face in _faces(nonnegative) if face != own)):
+    faces = [face for size in range(len(nonnegative) + 1) for face in combinations(nonnegative, size)]
+    for at_zero in (own, *(face for face in faces if face != own)):
         free = np.ones(len(features), dtype=np.bool_)
         free[list(at_zero)] = False
         theta, loss, gradient = _newton(features, outcome, scaled, middle, free, near)
@@ -48,11 +50,6 @@ def fit_logistic(
                 best = (loss, theta)
     assert best is not None  # the last face has every bounded coefficient at 0, which is feasible
     return best[1]
-
-
-def _faces(nonnegative: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    for size in range(len(nonnegative) + 1):
-        yield from combinations(nonnegative, size)
 
 
 def _newton(
@@ -73,16 +70,31 @@ def _newton(
         decrement = float(step @ gradient)
         if decrement < _ENOUGH:
             break
-        size = 1.0
-        while True:
-            trial = theta.copy()
-            trial[free] -= size * step
-            new_loss, new_rate = _loss(trial, features, outcome, weight, origin)
-            if new_loss <= loss - 0.25 * size * decrement or size * decrement < 1e-14:
-                break
-            size /= 2
-        theta, loss, rate = trial, new_loss, new_rate
+        whole = np.zeros(len(theta))
+        whole[free] = step
+        theta, (loss, rate) = search_line(
+            lambda trial: _loss(trial, features, outcome, weight, origin), theta, whole, loss, decrement, 1e-14
+        )
     return theta, loss, slopes
+
+
+def search_line(
+    evaluate: Callable[[Floats], Evaluated],
+    theta: Floats,
+    step: NDArray[np.floating],
+    loss: float,
+    decrement: float,
+    least: float,
+) -> tuple[Floats, Evaluated]:
+    """Return θ less the step, or the first of its halves that lowers the loss by enough of the Newton ``decrement``, and what
+    ``evaluate``, its loss first, says there. What would change the loss by less than ``least`` is taken as it is."""
+    size = 1.0
+    while True:
+        trial = theta - size * step
+        new = evaluate(trial)
+        if new[0] <= loss - 0.25 * size * decrement or size * decrement < least:
+            return trial, new
+        size /= 2
 
 
 def _loss(theta: Floats, features: Floats, outcome: Floats, weight: Floats, origin: Floats) -> tuple[float, Floats]:
@@ -184,11 +196,18 @@ def fit_temperature(
         rate = expit(beta * logit)
         return float(scaled @ rate) - happened, beta * float(squared @ (rate * (1 - rate)))
 
-    found = find_root(
-        slope, -float(np.log(start.temperature)) if isinstance(start, Temperature) else 0.0, *_LOG_BETA_RANGE
-    )
+    return find_temperature(slope, start)
+
+
+def find_temperature(
+    slope: Callable[[float], tuple[float, float]], start: Calibrator | None, *, multiclass: bool = False
+) -> Temperature:
+    """Return the temperature at which ``slope``, rising in log β = −log T, is 0, or the end of ``TEMPERATURE_RANGE`` beyond
+    which it would be; see ``find_root``. ``start`` may be nearly right and only saves time."""
+    near = start.temperature if isinstance(start, Temperature) else 1.0
+    found = find_root(slope, -float(np.log(near)), *_LOG_BETA_RANGE)
     ends = dict(zip(_LOG_BETA_RANGE, reversed(TEMPERATURE_RANGE), strict=True))
-    return Temperature(ends.get(found, float(np.exp(-found))))
+    return Temperature(ends.get(found, float(np.exp(-found))), multiclass)
 
 
 def fit_platt(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from monitor.model import Slice
 from monitor.model.reasons import Code, Reason
 from monitor.model.samples import Samples
-from monitor.model.words import tell_reasons
+from monitor.statistics.arrays import Floats, Ints
 from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.calibration.reliability import reliability
 from monitor.statistics.cells import Cells, Clusters
@@ -31,7 +31,7 @@ def count_bars(score: NDArray[np.float64], samples: Samples) -> tuple[tuple[floa
     """
     held = reliability(*count_cells(score, samples))
     return tuple(
-        (float(place), *(_rounded(float(held[name][0, place])) for name in COLUMNS))
+        (float(place), *(round(v, 6) if math.isfinite(v := float(held[name][0, place])) else None for name in COLUMNS))
         for place in np.flatnonzero(held["samples"][0]).tolist()
     )
 
@@ -45,12 +45,6 @@ def count_cells(score: NDArray[np.float64], samples: Samples) -> tuple[Cells, in
     return Cells.from_samples(score, n=n, positives=positives), 1, clusters
 
 
-def _rounded(value: float) -> float | None:
-    return round(value, 6) if math.isfinite(value) else None
-
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 MIN_GROUPS = 20  # a variance from fewer clusters is too uncertain to promote on
@@ -93,11 +87,6 @@ class Verdict:
     improvement: Improvement | None = None
     worst_slice: SliceImprovement | None = None
     slices_judged: int = 0
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Return a sentence for each reason."""
-        return tell_reasons(self.why)
 
 
 def split_in_time(samples: Samples, fraction: float = 0.6) -> tuple[Samples, Samples]:

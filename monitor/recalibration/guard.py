@@ -76,7 +76,8 @@ def run_guards(store: ModelStore, now: datetime, end: datetime) -> GuardResult:
     """Look at what came in for every guard of the model. ``end``: samples observed before then are mature."""
     connection, model = store.connection, store.model
     rollbacks, notes = [], []
-    for guard in _watching(connection, model.name):
+    watching = fetch_dicts(connection, statement("guards_watching"), {"model": model.name})
+    for guard in [Guard(**row | {"scope": Slice.parse(row["scope"])}) for row in watching]:
         with transaction(connection):
             if load_serving(connection, model.name).get(guard.scope.text) != guard.calibrator:
                 _store_state(connection, model.name, guard, "over")
@@ -103,11 +104,6 @@ def _rollback(model: str, guard: Guard, found: LossComparison, now: datetime) ->
     order = RollbackOrder(expected=guard.calibrator, why=why)
     asked_by = Trigger(TriggerKind.GUARD, guard.calibrator)
     return job_of(model, "rollback", asked_by, guard.scope, now, details=order.as_details)
-
-
-def _watching(connection: duckdb.DuckDBPyConnection, model: str) -> list[Guard]:
-    rows = fetch_dicts(connection, statement("guards_watching"), {"model": model})
-    return [Guard(**row | {"scope": Slice.parse(row["scope"])}) for row in rows]
 
 
 def _compare_changed(store: ModelStore, guard: Guard, end: datetime) -> bool:
@@ -214,11 +210,8 @@ def _sum_buckets(connection: duckdb.DuckDBPyConnection, model: str, guard: Guard
     rows = connection.execute(
         statement("guard_buckets"), {"model": model, "calibrator": guard.calibrator, "since": make_naive(guard.since)}
     ).fetchall()
-    found, left_out = NOTHING, 0
-    for factors, groups, samples, loss, left in rows:
-        found += LossComparison(tuple(factors), groups, samples, loss)
-        left_out += left
-    return found, left_out
+    parts = (LossComparison(tuple(factors), *sums) for factors, *sums, _ in rows)
+    return sum(parts, NOTHING), sum(left_out for *_, left_out in rows)
 
 
 def _store_state(

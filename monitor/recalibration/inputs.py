@@ -10,14 +10,13 @@ import duckdb
 from monitor.config.settings import Model
 from monitor.model import Job, JobState, Slice, finest_scope
 from monitor.model.reasons import Code, Reason
-from monitor.model.refits import RefitRecord, SampleSpan
+from monitor.model.refits import RefitRecord
 from monitor.model.samples import Samples
-from monitor.recalibration.artefacts import SampleWindow
 from monitor.recalibration.guard import begin_guard
 from monitor.recalibration.refit import Refit, RefitInputs, mask_slices
 from monitor.recalibration.registry import load_charge, record_artefact, take_charge, write_files
 from monitor.recalibration.selection import MIN_UNITS, FitCells
-from monitor.store.cells import find_bucket_start, load_covered_cells
+from monitor.store.cells import find_bucket_start, load_bucket_cells
 from monitor.store.dictionaries import Registry
 from monitor.store.model_store import ModelStore
 from monitor.store.samples import LoadedSamples, load_samples
@@ -78,11 +77,14 @@ def gather_inputs(store: ModelStore, job: Job, now: datetime, end: datetime) -> 
         fitted = [slice_id for slice_id in covered if slice_id not in left_out]
         counted = load_fit_cells(store, version, fitted, loaded.samples, first)
     served = _served_apart(store.registry, job.scope, [*charge, job.scope])
-    told = (*served, *left, *(() if counted is None else (_on_counted(counted, model),)))
+    notes = [*loaded.notes, *served, *left]
+    if counted is not None:
+        span = {"start": counted.start, "end": counted.border, "bucket": model.bucket}
+        notes.append(Reason.of(Code.SAMPLES_AS_COUNTED, samples=counted.n, **span))
     since = Reason.of(Code.SAMPLES_SINCE, start=start, is_onset=start == job.onset)
     standing = [one for one in load_thresholds(store.connection, model.name) if one.scope == job.scope and not one.per]
     return RefitInputs(
-        model, job.scope, loaded.samples, loaded.slices, charge, now, (since, *loaded.notes, *told), apart,
+        model, job.scope, loaded.samples, loaded.slices, charge, now, (since, *notes), apart,
         standing[0] if standing else None, counted,
     )  # fmt: skip
 
@@ -100,14 +102,8 @@ def load_fit_cells(
         return None
     divide = samples.observed_at[int((1 - store.model.recalibration.gate_fraction) * len(samples))]
     border = find_bucket_start(store, datetime.fromtimestamp(float(divide), UTC))
-    starts, cells = load_covered_cells(store, version, covered, start, border)
+    starts, cells = load_bucket_cells(store, version, covered, start, border)
     return FitCells(cells, starts[0], border) if len(starts) >= MIN_UNITS else None
-
-
-def _on_counted(counted: FitCells, model: Model) -> Reason:
-    return Reason.of(
-        Code.SAMPLES_AS_COUNTED, samples=counted.n, start=counted.start, end=counted.border, bucket=model.bucket
-    )
 
 
 def _served_apart(registry: Registry, scope: Slice, scopes: list[Slice]) -> tuple[Reason, ...]:
@@ -159,11 +155,7 @@ def _record(found: Refit) -> RefitRecord | None:
         return None
     artefact = found.artefact
     return RefitRecord(
-        artefact.id, artefact.method, artefact.parameters, artefact.before, artefact.after, _span(artefact.fit_window),
-        _span(artefact.gate_window), _span(found.threshold_window), found.threshold.threshold if found.threshold else None,
+        artefact.id, artefact.method, artefact.parameters, artefact.before, artefact.after, artefact.fit_window,
+        artefact.gate_window, found.threshold_window, found.threshold.threshold if found.threshold else None,
         found.bars_before, found.bars_after,
     )  # fmt: skip
-
-
-def _span(window: SampleWindow | None) -> SampleSpan | None:
-    return None if window is None else SampleSpan(window.start, window.end, window.n)

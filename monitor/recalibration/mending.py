@@ -5,9 +5,8 @@ together from what jobs recorded, and is right when its hash is the calibrator's
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,11 @@ from monitor import __version__
 from monitor.model import Slice, Task
 from monitor.model.errors import ArtefactError, StoreError
 from monitor.model.files import directory_name
+from monitor.model.refits import RefitRecord
 from monitor.recalibration.artefacts import (
     CURRENT,
     Artefact,
     NewerArtefactError,
-    SampleWindow,
     artefact_path,
     read_artefact,
     read_current,
@@ -153,26 +152,20 @@ def _rebuilt(connection: duckdb.DuckDBPyConnection, model: str, id_: str, docume
 def _supposed(model: str, row: tuple[Any, ...]) -> Iterator[Artefact]:
     """All that it may have been: what jobs do not record is its version, its task, and where its own reasons end."""
     scope, method, parent, fitted_at, parameters, before, after, reasons, details = row
-    held = json.loads(details)
-    fitted = make_aware(fitted_at)
     try:
-        fit, gate = _window(held["fit"]), _window(held["gate"]) if held["gate"] else None
+        record = RefitRecord.from_details(json.loads(details))
     except (KeyError, TypeError, ValueError):
         return
-    assert fitted is not None
+    if record is None or record.fit is None:
+        return
     spans = [(first, last) for first in range(len(reasons)) for last in range(len(reasons), first, -1)]
     for (first, last), version, task, logits in product(spans, _VERSIONS, Task, ("logits", "probabilities")):
         yield Artefact(
             model=model, scope=Slice.parse(scope), method=method, parameters=json.loads(parameters), task=task,
-            fitted_at=fitted, fit_window=fit, gate_window=gate, parent=parent, calwatch_version=version,
-            before=json.loads(before), after=json.loads(after), reasons=tuple(reasons[first:last]),
+            fitted_at=make_aware(fitted_at), fit_window=record.fit, gate_window=record.gate, parent=parent,
+            calwatch_version=version, before=json.loads(before), after=json.loads(after), reasons=tuple(reasons[first:last]),
             logits_are=logits,  # type: ignore[arg-type]  # one of its literals
         )  # fmt: skip
-
-
-def _window(held: Mapping[str, Any]) -> SampleWindow:
-    start, end = (datetime.fromisoformat(held[edge]).astimezone(UTC) for edge in ("start", "end"))
-    return SampleWindow(start, end, int(held["samples"]))
 
 
 def _id_or_none(artefact: Artefact) -> str | None:

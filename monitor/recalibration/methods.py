@@ -1,20 +1,16 @@
 """What every calibrator offers, and the calibrator that a method's name and parameters describe."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from monitor.model.methods import method_named
+from monitor.statistics.arrays import Floats
 
 if TYPE_CHECKING:
     from monitor.recalibration.onnx import Graph
-
-Floats = NDArray[np.float64]
 
 
 class Calibrator(ABC):
@@ -63,22 +59,19 @@ class Calibrator(ABC):
         raise ValueError(f"{self.method} has no ONNX form")
 
 
-def _number(value: object, name: str) -> float:
+def _read(value: object, kind: object, name: str) -> object:
+    """A parameter as its field holds it, from JSON. Raises ValueError where it is of another kind."""
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} must be true or false (got {value!r})")
+        return value
+    if kind is not float:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"{name} must be a list of numbers (got {value!r})")
+        return tuple(_read(item, float, name) for item in value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{name} must be a number (got {value!r})")
     return float(value)
-
-
-def _numbers(value: object, name: str) -> tuple[float, ...]:
-    if not isinstance(value, (list, tuple)):
-        raise ValueError(f"{name} must be a list of numbers (got {value!r})")
-    return tuple(_number(item, name) for item in value)
-
-
-def _flag(value: object, name: str) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} must be true or false (got {value!r})")
-    return value
 
 
 def part_of(place: str) -> Any:
@@ -103,5 +96,4 @@ def calibrator_from(method: str, parameters: Mapping[str, object]) -> Calibrator
     if parameters.keys() != kinds.keys():
         wanted = ", ".join(sorted(kinds)) or "none"
         raise ValueError(f"{method} takes the parameters {wanted} (got {', '.join(sorted(parameters)) or 'none'})")
-    readers: dict[object, Callable[[object, str], object]] = {float: _number, bool: _flag}
-    return made(*(readers.get(kind, _numbers)(parameters[name], name) for name, kind in kinds.items()))
+    return made(*(_read(parameters[name], kind, name) for name, kind in kinds.items()))

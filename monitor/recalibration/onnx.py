@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 from pathlib import Path
 
-from monitor.model import Slice
+from monitor.model import Slice, finest_scope
 from monitor.model.files import directory_name
 from monitor.recalibration.artefacts import Artefact, artefact_path, read_artefact, read_current
 
@@ -130,13 +130,12 @@ def artefact_to_export(directory: Path, model: str, slice_: Slice, artefact_id: 
     if artefact_id is not None:
         return read_artefact(artefact_path(directory, model, artefact_id))
     current = {Slice.parse(scope): id_ for scope, id_ in read_current(directory / directory_name(model)).items()}
-    around = [scope for scope in current if scope.contains(slice_)]
-    if not around:
+    finest = finest_scope(slice_, list(current))
+    if finest is None:
         raise CalwatchError(
             f'model "{model}": no calibrator is in charge of {slice_.text}',
             f"promote one with: calwatch recalibrate {model}; or name one with --id (calwatch jobs lists them)",
         )
-    finest = min(around, key=lambda scope: (-scope.order, scope.labels))
     return read_artefact(artefact_path(directory, model, current[finest]))
 
 

@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 from monitor.config.settings import Model
 from monitor.model import Slice, ThresholdInUse, finest_scope
 from monitor.model.reasons import Code, Reason
+from monitor.model.refits import SampleSpan
 from monitor.model.samples import Samples
 from monitor.model.words import tell_reasons
-from monitor.recalibration.artefacts import Artefact, SampleWindow
+from monitor.recalibration.artefacts import Artefact
 from monitor.recalibration.calibrators import Calibrator, Identity
 from monitor.recalibration.gate import Verdict, count_bars, judge_candidate, split_in_time
 from monitor.recalibration.selection import FitCells, select_calibrator, select_calibrator_from_cells
 from monitor.recalibration.straddling import reasons_with_straddling
 from monitor.recalibration.thresholds import ChosenThreshold, choose_thresholds, is_choice_due
+from monitor.statistics.arrays import Floats
 
-Floats = NDArray[np.float64]
 THRESHOLD_SHARE = 0.2  # of all samples, the newest, where thresholds are asked for
 
 
@@ -53,16 +54,11 @@ class Refit:
     artefact: Artefact | None = None
     verdict: Verdict | None = None
     decided: tuple[ChosenThreshold, ...] = ()  # thresholds: over all samples first, then per class
-    threshold_window: SampleWindow | None = None  # kept for them: what they are measured on
+    threshold_window: SampleSpan | None = None  # kept for them: what they are measured on
     bars_before: tuple[
         tuple[float | None, ...], ...
     ] = ()  # of the gate's samples, as they were scored; see ``count_bars``
     bars_after: tuple[tuple[float | None, ...], ...] = ()  # and as the candidate scores them
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Return a sentence for each reason."""
-        return tell_reasons(self.why)
 
     @property
     def threshold(self) -> ThresholdInUse | None:
@@ -103,18 +99,21 @@ def run_refit(task: RefitInputs, *, calwatch_version: str) -> Refit:
     verdict = judge_candidate(current, candidate, late, names, apart=others, confidence=settings.confidence)
     why = *chosen.why, *reasons_with_straddling(verdict, samples, early, late, last)
     parent = finest_scope(scope, list(in_use))
+    fit_window = SampleSpan(counted.start, counted.border, counted.n) if counted else _window(fitting)
     artefact = Artefact(
         model=model.name, scope=scope, method=chosen.calibrator.method, parameters=chosen.calibrator.parameters(),
-        task=model.task, fitted_at=task.now, fit_window=_fit_window(fitting, counted), gate_window=_window(judging),
+        task=model.task, fitted_at=task.now, fit_window=fit_window, gate_window=_window(judging),
         parent=in_use[parent][0] if parent is not None else None, calwatch_version=calwatch_version,
         before=verdict.before, after=verdict.after, reasons=tell_reasons(why),
         logits_are=samples.about_logits.held if chosen.calibrator.needs_logits else "logits",
     )  # fmt: skip
+    # for the whole it may be that nothing stays in charge, which leaves scores as they are
+    stays = in_use.get(scope) or (("", Identity()) if not scope.order else None)
     decided: tuple[ChosenThreshold, ...] = ()
     said: tuple[Reason, ...] = ()
     if verdict.accepted:
         decided, said = choose_thresholds(model, scope, chosen.calibrator, early, last, artefact.id, task.now)
-    elif (stays := _stays(scope, in_use)) is not None and is_choice_due(model, task.standing, stays, last):
+    elif stays is not None and is_choice_due(model, task.standing, stays, last):
         decided, said = choose_thresholds(model, scope, stays[1], early, last, stays[0], task.now)
     last_window = _window(last) if len(last) else None
     before, after = (count_bars(score[~others], judging) for score in (current, candidate))
@@ -151,11 +150,6 @@ def mask_slices(samples: Samples, slices: Sequence[Slice], some: Collection[Slic
     return np.isin(samples.slice_index, [index for index, own in enumerate(slices) if own in some])
 
 
-def _stays(scope: Slice, in_use: Mapping[Slice, tuple[str, Calibrator]]) -> tuple[str, Calibrator] | None:
-    """What stays in charge of exactly this scope; for the whole that may be nothing, which leaves scores as they are."""
-    return in_use.get(scope) or (("", Identity()) if not scope.order else None)
-
-
 def current_scores(samples: Samples, slices: Sequence[Slice], in_use: Mapping[Slice, tuple[str, Calibrator]]) -> Floats:
     """(N,) what each sample's raw score becomes under the calibrator in charge of its slice now."""
     scores = samples.score.copy()
@@ -169,15 +163,9 @@ def current_scores(samples: Samples, slices: Sequence[Slice], in_use: Mapping[Sl
     return scores
 
 
-def _fit_window(early: Samples, counted: FitCells | None) -> SampleWindow:
-    return SampleWindow(counted.start, counted.border, counted.n) if counted else _window(early)
-
-
-def _window(samples: Samples) -> SampleWindow:
+def _window(samples: Samples) -> SampleSpan:
     if not len(samples):
         epoch = datetime.fromtimestamp(0, UTC)
-        return SampleWindow(epoch, epoch, 0)
-    first, last = (
-        datetime.fromtimestamp(float(edge), UTC) for edge in (samples.observed_at[0], samples.observed_at[-1])
-    )
-    return SampleWindow(first, last, len(samples))
+        return SampleSpan(epoch, epoch, 0)
+    first, last = (datetime.fromtimestamp(float(samples.observed_at[edge]), UTC) for edge in (0, -1))
+    return SampleSpan(first, last, len(samples))

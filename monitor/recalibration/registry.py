@@ -88,18 +88,12 @@ def take_charge(
 
 def record_artefact(connection: duckdb.DuckDBPyConnection, artefact: Artefact) -> None:
     """Enter a written artefact into the table; to be called inside a transaction."""
-    gate = artefact.gate_window or artefact.fit_window
+    fit, gate = artefact.fit_window, artefact.gate_window or artefact.fit_window
+    own = {name: getattr(artefact, name) for name in ("id", "model", "method", "parent", "fitted_at")}
+    spans = {"fit_start": fit.start, "fit_end": fit.end, "gate_start": gate.start, "gate_end": gate.end}
+    texts = {name: json.dumps(dict(getattr(artefact, name))) for name in ("before", "after", "parameters")}
     delete_rows(connection, "calibrators", {"id": artefact.id, "model": artefact.model})
-    connection.execute(
-        statement("calibrator_insert"),
-        {
-            "id": artefact.id, "model": artefact.model, "scope": artefact.scope.text, "method": artefact.method,
-            "parent": artefact.parent, "fitted_at": make_naive(artefact.fitted_at),
-            "fit_start": make_naive(artefact.fit_window.start), "fit_end": make_naive(artefact.fit_window.end),
-            "gate_start": make_naive(gate.start), "gate_end": make_naive(gate.end), "before": json.dumps(dict(artefact.before)),
-            "after": json.dumps(dict(artefact.after)), "parameters": json.dumps(dict(artefact.parameters)),
-        },
-    )  # fmt: skip
+    insert_row(connection, "calibrators", {**own, "scope": artefact.scope.text, **spans, **texts})
     record_document(connection, artefact)
 
 

@@ -5,19 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitor.model.methods import METHOD_NAMES, METHODS, method_named
 from monitor.model.reasons import Code, Reason
 from monitor.model.samples import Samples
-from monitor.model.words import tell_reasons
 from monitor.recalibration.fit_cells import ON_SCORES, ByOutcome, fit_by_outcome, fit_from_cells
 from monitor.recalibration.methods import Calibrator, part_of
+from monitor.statistics.arrays import Floats, Ints
 from monitor.statistics.cells import Cells
 from monitor.statistics.paired_loss import Improvement, bound_improvement, improvement, log_losses
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 ON_LOGITS = tuple(
     method.name for method in METHODS if method.fit_logits
@@ -31,11 +27,6 @@ class Selection:
     calibrator: Calibrator
     why: tuple[Reason, ...]
     log_loss: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Return a sentence for each reason."""
-        return tell_reasons(self.why)
 
 
 def select_calibrator(method: str, samples: Samples, *, folds: int = 5, confidence: float = 0.95) -> Selection:
@@ -165,9 +156,8 @@ def time_folds(samples: Samples, folds: int) -> Ints:
     np.minimum.at(first_seen, units, samples.observed_at)
     order = np.argsort(first_seen, kind="stable")
     size = np.bincount(units, minlength=count)[order]
-    middle = np.cumsum(size) - size / 2
     fold_of_unit = np.empty(count, dtype=np.int64)
-    fold_of_unit[order] = np.floor(middle * folds / max(len(units), 1)).astype(np.int64)
+    fold_of_unit[order] = _folds(size.astype(np.float64), folds)
     return fold_of_unit[units]
 
 
@@ -244,7 +234,7 @@ def select_calibrator_from_cells(method: str, cells: Cells, *, folds: int = 5, c
 
 
 def _folds(count: Floats, folds: int) -> Ints:
-    """(units,) fold of each bucket, by the samples before its middle."""
+    """(units,) fold of each bucket or group, in the order of time, by the samples before its middle."""
     middle = np.cumsum(count) - count / 2
     fold: Ints = np.floor(middle * folds / max(count.sum(), 1.0)).astype(np.int64)
     return fold

@@ -5,19 +5,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitor.config.settings import Model
 from monitor.model import Slice, ThresholdInUse
 from monitor.model.reasons import Code, Reason
 from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator
+from monitor.statistics.arrays import Floats
 from monitor.statistics.thresholds.choice import ScoredSamples, ThresholdChoice, choose_threshold, is_broken
 from monitor.statistics.thresholds.curves import ThresholdCurve
 from monitor.statistics.thresholds.policies import Policy, parse_policy
 
-Floats = NDArray[np.float64]
 NAMED = 5  # classes without a threshold of their own, in a reason
+_SAME = ("threshold", "kept", "confidence", "bound", "groups", "share", "best", "best_threshold", "empirical", "why")
 MIN_CLASS_SAMPLES = 50  # later samples below which a class gets no threshold of its own
 
 
@@ -84,14 +84,11 @@ def _scored(calibrator: Calibrator, samples: Samples) -> ScoredSamples:
 
 
 def _in_use(base: ThresholdInUse, choice: ThresholdChoice) -> ThresholdInUse:
+    precision, recall, same = choice.precision, choice.recall, {name: getattr(choice, name) for name in _SAME}
     return replace(
-        base, threshold=choice.threshold, kept=choice.kept, confidence=choice.confidence, bound=choice.bound,
-        samples=choice.n, groups=choice.groups,
-        precision=choice.precision.estimate, precision_lower=choice.precision.lower,
-        precision_upper=choice.precision.upper,
-        recall=choice.recall.estimate, recall_lower=choice.recall.lower, recall_upper=choice.recall.upper,
-        share=choice.share, fp_per_group=choice.fp_per_group.estimate, best=choice.best,
-        best_threshold=choice.best_threshold, empirical=choice.empirical, why=choice.why,
+        base, **same, samples=choice.n, precision=precision.estimate, precision_lower=precision.lower,
+        precision_upper=precision.upper, recall=recall.estimate, recall_lower=recall.lower, recall_upper=recall.upper,
+        fp_per_group=choice.fp_per_group.estimate,
     )  # fmt: skip
 
 

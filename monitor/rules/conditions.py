@@ -50,12 +50,8 @@ def threshold_findings(
     rule: ThresholdRule, readings: tuple[Reading, ...], prior: Mapping[AlertKey, Alert]
 ) -> dict[AlertKey, Finding]:
     """What a threshold rule finds in each reading of its window that it covers."""
-    found = {}
-    for reading in readings:
-        if reading.window == rule.window and is_covered(rule, reading.slice):
-            before = prior.get((reading.version, reading.slice))
-            found[(reading.version, reading.slice)] = _compare(rule, reading, before)
-    return found
+    keyed = {(reading.version, reading.slice): reading for reading in readings if reading.window == rule.window}
+    return {key: _compare(rule, reading, prior.get(key)) for key, reading in keyed.items() if is_covered(rule, key[1])}
 
 
 def _compare(rule: ThresholdRule, reading: Reading, before: Alert | None) -> Finding:
@@ -91,12 +87,8 @@ def disparity_findings(
     no longer worse by ``above`` for certain at twice the level: what is cured clears in nine of ten windows that share
     no sample, at the usual level of 0.05.
     """
-    found = {}
-    for held in disparities:
-        if held.rule == rule.name and is_covered(rule, held.slice):
-            key = (held.version, held.slice)
-            found[key] = _against_rest(rule, held, prior.get(key))
-    return found
+    keyed = {(held.version, held.slice): held for held in disparities if held.rule == rule.name}
+    return {key: _against_rest(rule, held, prior.get(key)) for key, held in keyed.items() if is_covered(rule, key[1])}
 
 
 def _against_rest(rule: DisparityRule, held: Disparity, before: Alert | None) -> Finding:

@@ -88,14 +88,14 @@ def evaluate_rule(
         if before is not None and before.evaluated_at >= now:
             after: Alert | None = before
         elif not is_covered(rule, key[1]):
-            after = _leave(blank, now, Reason.of(Code.RULE_ELSEWHERE, rule=rule.name))
+            after = retire_alert(blank, now, Reason.of(Code.RULE_ELSEWHERE, rule=rule.name))
         elif key in found:
             after = _advance(rule, blank, found[key], now)
         elif key in present or not present:
             after = _advance(rule, blank, Finding(None, blank.value, _silence(rule)), now)
         else:
             gone = Reason.of(Code.SLICE_FORGOTTEN) if key in forgotten else _gone(rule, key, present)
-            after = _leave(blank, now, gone)
+            after = retire_alert(blank, now, gone)
         if after is not None and (before is not None or after.state is not AlertState.INACTIVE or after.since):
             alerts.append(after)
     return tuple(alerts)
@@ -121,11 +121,6 @@ def due_actions(rule: Rule, alert: Alert, now: datetime) -> tuple[str, ...]:
 def note_actions(alert: Alert, now: datetime) -> Alert:
     """The alert with its actions noted as run at ``now``."""
     return replace(alert, last_action_at=now)
-
-
-def retire_alert(alert: Alert, now: datetime, why: Reason) -> Alert | None:
-    """The alert of a rule that is no more: firing turns resolved with ``why``; None when nothing is to be shown."""
-    return _leave(alert, now, why)
 
 
 def _blank(rule: Rule, key: AlertKey, model: str, now: datetime) -> Alert:
@@ -188,8 +183,9 @@ def _raised(rule: Rule, before: Alert, alert: Alert, found: Finding, now: dateti
     return replace(alert, state=AlertState.FIRING, fired_at=now, resolved_at=None, onset=onset)
 
 
-def _leave(before: Alert, now: datetime, why: Reason) -> Alert | None:
-    """What becomes of an alert that is evaluated no more."""
+def retire_alert(before: Alert, now: datetime, why: Reason) -> Alert | None:
+    """Return what becomes of an alert that is evaluated no more: firing turns resolved with ``why``; None: nothing is to be
+    shown."""
     alert = replace(before, health=Health.OK, evaluated_at=now, why=why)
     match before.state:
         case AlertState.FIRING:

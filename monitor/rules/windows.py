@@ -54,15 +54,10 @@ def _doubled(rules: Iterable[Rule], shipped: Mapping[str, str], moved: Mapping[s
     doubled: dict[str, str] = {}
     own = [rule for rule in rules if rule.name in shipped and isinstance(rule, WindowRule)]
     for rule in reversed(own):  # of two that are alike the first stays
-        for other in own:
-            if (
-                other is not rule
-                and other.name not in doubled
-                and (rule.name in moved or other.name in moved)
-                and _says_all_of(other, rule)
-            ):
-                doubled[rule.name] = other.name
-                break
+        others = (other for other in own if other is not rule and other.name not in doubled)
+        near = (other for other in others if rule.name in moved or other.name in moved)
+        if (found := next((other for other in near if _says_all_of(other, rule)), None)) is not None:
+            doubled[rule.name] = found.name
     return doubled
 
 

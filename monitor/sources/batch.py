@@ -7,7 +7,7 @@ from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import duckdb
 
-from monitor.config.sources import SourceSettings as SourceConfig
+from monitor.config.sources import SourceSettings
 from monitor.model.problems import Outcome, Problem
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class Batch:
     relation: str
     types: Mapping[str, str]
     cursor: Mapping[str, str | None]  # item → fingerprint, committed with the rows; None: the item is forgotten
-    meaning: SourceConfig  # how its values are to be read
+    meaning: SourceSettings  # how its values are to be read
     files: int = 1
     unreadable: bool = False  # whether the relation has the column _unreadable
     marked: bool = False  # whether the relation has the column _conflicting
@@ -143,7 +143,7 @@ class GuardedSource(Source, Protocol):
 class ConfiguredSource:
     """What sources have of their configuration."""
 
-    config: SourceConfig
+    config: SourceSettings
 
     @property
     def name(self) -> str:

@@ -52,7 +52,7 @@ def propose_columns(
     free = [own for own in found if own not in mapped.values() and len(own) <= _LONGEST and not set(own) & _NO_LETTERS]
     meant = {name: _meant(name, mapped.get(name, name), free) for name in missing}
     if meant.get("observed_at") == [] and len(others := [own for own in times if own in free]) == 1:
-        meant["observed_at"] = [] if _is_usual(others[0], "labelled_at") else others
+        meant["observed_at"] = [] if _plain(others[0]) in {"labelledat", *USUAL["labelled_at"]} else others
     claims = Counter(own for owns in meant.values() if len(owns) == 1 for own in owns)
     pairs = [(name, owns[0]) for name, owns in meant.items() if len(owns) == 1 and claims[owns[0]] == 1]
     listed = ", ".join(f"{name} = {_written(own)}" for name, own in pairs)
@@ -81,10 +81,6 @@ def _is_near(form: str, wanted: str, name: str) -> bool:
     short, long = sorted((form, wanted), key=len)
     is_shortened = name not in USUAL and len(short) >= _SHORT and long.startswith(short) and ratio >= _SHORTENED
     return ratio >= _NEAR or is_shortened
-
-
-def _is_usual(own: str, name: str) -> bool:
-    return _plain(own) in {_plain(name), *USUAL[name]}
 
 
 def _written(own: str) -> str:

@@ -8,18 +8,19 @@ from datetime import datetime
 import duckdb
 
 from monitor.config.settings import Model
-from monitor.config.sources import SourceSettings as SourceConfig
+from monitor.config.sources import SourceSettings
 from monitor.model import Task
 from monitor.model.durations import format_duration
 from monitor.model.wording import describe_straddling, first_few, minute, quantity
 from monitor.sources.batch import Batch
-from monitor.sources.findings.rows import Finding, Weight, find_oddities
+from monitor.sources.findings import Finding, Weight
+from monitor.sources.findings.rows import find_oddities
 from monitor.sources.ingest.review import Refusal, mapped_signs, review_files
 from monitor.sources.ingest.staging import CLOCK_SKEW, EVER, stage_batch
 from monitor.sources.labels.rules import words_predicted
 from monitor.sources.remedies import REMEDIES
 from monitor.sources.times.expressions import contrary_zone
-from monitor.store.connection import make_aware, make_naive, quote_name
+from monitor.store.connection import fetch_column, fetch_row, make_aware, make_naive, quote_name
 from monitor.store.group_spans import measure_straddling
 from monitor.store.scores.agreement import Agreement, count_agreement
 from monitor.store.scores.logits import Kinds, count_kinds, remark_logits, suspect_logits
@@ -63,7 +64,7 @@ class Trial:
     groups: tuple[str, ...] = ()
     ids_are_all: bool = True
     contrary: dict[str, str] = field(default_factory=dict)  # zone names at times of the year when clocks show another
-    meaning: SourceConfig | None = None
+    meaning: SourceSettings | None = None
     logits: Kinds = field(default_factory=Kinds)
     agreed: Agreement = field(default_factory=Agreement)
 
@@ -100,12 +101,12 @@ class Trial:
             self.ids_are_all = False
             return
         text = plain_text(quote_name("sample_id"), batch.types["sample_id"])
-        rows = connection.execute(f"SELECT {text} FROM ({batch.relation}) LIMIT {left + 1}").fetchall()
-        self.ids_are_all &= len(rows) <= left
-        self.ids.update(dict.fromkeys(id_ for (id_,) in rows if id_ is not None))
+        ids = fetch_column(connection, f"SELECT {text} FROM ({batch.relation}) LIMIT {left + 1}")
+        self.ids_are_all &= len(ids) <= left
+        self.ids.update(dict.fromkeys(id_ for id_ in ids if id_ is not None))
 
     def _review(self, connection: duckdb.DuckDBPyConnection, batch: Batch, rules: LabelRules) -> None:
-        files = [file for (file,) in connection.execute("SELECT DISTINCT file FROM staged").fetchall()]
+        files = fetch_column(connection, "SELECT DISTINCT file FROM staged")
         numbers = {file: self.files.setdefault(file, len(self.files)) for file in files}
         found = review_files(connection, rules, batch, self.facts, numbers)
         self.facts |= found.facts
@@ -126,10 +127,9 @@ class Trial:
             connection.execute(
                 "UPDATE tried SET reason = 'refused' WHERE list_contains($files, file)", {"files": list(self.refused)}
             )
-        found = connection.execute(
-            statement("tried_counts"), {"oldest": make_naive(oldest), "latest": make_naive(now)}
-        ).fetchone()
-        assert found is not None  # an aggregate always gives a row
+        found = fetch_row(
+            connection, statement("tried_counts"), {"oldest": make_naive(oldest), "latest": make_naive(now)}
+        )
         self.rows, self.labelled, first, last, self.named, self.bare, self.old, self.ahead = found[:8]
         self.clipped, self.minus, self.identities = found[8:]
         self.first, self.last = make_aware(first), make_aware(last)
@@ -139,10 +139,8 @@ class Trial:
             self.examples[reason] = f"row {row} of {file}: {(record or '')[:300]}"
         self.findings += find_oddities(connection, model, holds, self.meaning)
         if holds == "labels":
-            rows = connection.execute(
-                "SELECT sample_id FROM tried WHERE reason IS NULL AND labelled ORDER BY place"
-            ).fetchall()
-            self.ids = dict.fromkeys(id_ for (id_,) in rows)
+            labelled = "SELECT sample_id FROM tried WHERE reason IS NULL AND labelled ORDER BY place"
+            self.ids = dict.fromkeys(fetch_column(connection, labelled))
         else:
             self._look_at_groups(connection, model)
         self.findings += [Finding(Weight.SUSPICIOUS, text) for text in self.contrary.values()]
@@ -153,15 +151,12 @@ class Trial:
             self.findings += [Finding(Weight.NOTE, text) for text in remark_logits(self.logits, meaning)]
 
     def _look_at_groups(self, connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-        rows = connection.execute(
-            "SELECT DISTINCT group_id FROM tried WHERE reason IS NULL AND group_id IS NOT NULL LIMIT 100000"
-        ).fetchall()
-        self.groups = tuple(group for (group,) in rows)
+        groups = "SELECT DISTINCT group_id FROM tried WHERE reason IS NULL AND group_id IS NOT NULL LIMIT 100000"
+        self.groups = tuple(fetch_column(connection, groups))
         spans = measure_straddling(connection, "tried", model.bucket)
-        if spans.suspicious:
-            self.findings.append(Finding(Weight.SUSPICIOUS, describe_straddling(spans, model.bucket)))
-        elif spans.over_buckets:
-            self.findings.append(Finding(Weight.NOTE, describe_straddling(spans, model.bucket)))
+        if spans.suspicious or spans.over_buckets:
+            weight = Weight.SUSPICIOUS if spans.suspicious else Weight.NOTE
+            self.findings.append(Finding(weight, describe_straddling(spans, model.bucket)))
 
     @property
     def acceptable(self) -> int:
@@ -170,10 +165,8 @@ class Trial:
 
     def list_findings(self, at: datetime | None, model: Model, time_zone: str) -> list[Finding]:
         """All that is worth knowing; sentences go on from the source's name. ``time_zone``: the source's."""
-        return [*self._mistakes(), *self._set_aside(), *self.findings, *self._notes(at, model, time_zone)]
-
-    def _mistakes(self) -> list[Finding]:
-        return [Finding(Weight.MISTAKE, f"{file}: {refusal.why}") for file, refusal in self.refused.items()]
+        mistakes = [Finding(Weight.MISTAKE, f"{file}: {refusal.why}") for file, refusal in self.refused.items()]
+        return [*mistakes, *self._set_aside(), *self.findings, *self._notes(at, model, time_zone)]
 
     def _set_aside(self) -> list[Finding]:
         """A sentence for each reason to set rows aside, the most frequent first."""

@@ -24,11 +24,10 @@ from monitor.sources.inspect import (
     SMALL,
     UnusableFile,
     estimated_rows,
-    group_runs,
+    give_batches,
     inspect_file,
     is_small,
-    missing_mapped,
-    missing_slices,
+    tell_missing,
     unmapped_outcomes,
 )
 
@@ -99,7 +98,7 @@ class FileSource(ConfiguredSource):
             (replace(file, known=file.path in cursor) for file in listed if cursor.get(file.path) != file.fingerprint),
             key=lambda file: (file.changed, file.path),
         )
-        yield from self._batches(connection, fresh, guard)
+        yield from give_batches(self._inspected(connection, fresh, guard), self._batch)
 
     def read_single(self, connection: duckdb.DuckDBPyConnection, item: str, now: datetime) -> Batch | Problem:
         """One file alone, as ``read_batches`` would give it."""
@@ -110,7 +109,7 @@ class FileSource(ConfiguredSource):
         return layout if isinstance(layout, Problem) else self._batch([(file, layout)])
 
     def path_of(self, item: str) -> str:
-        """See ``monitor.sources.batch.Guarded``."""
+        """See ``monitor.sources.batch.GuardedSource``."""
         return item
 
     def _local(self) -> list[_File]:
@@ -168,28 +167,17 @@ class FileSource(ConfiguredSource):
                 files.append(_File(f"{protocol}://{path.lstrip('/')}", f"{status.get('size')}:{stamp}", seconds))
         return files
 
-    def _batches(
+    def _inspected(
         self, connection: duckdb.DuckDBPyConnection, fresh: Sequence[_File], guard: Guard
-    ) -> Iterator[Batch | Problem]:
-        problems: list[Problem] = []
-        for members in group_runs(self._looked(connection, fresh, problems, guard)):
-            yield from problems
-            problems.clear()
-            yield self._batch(members)
-        yield from problems
-
-    def _looked(
-        self, connection: duckdb.DuckDBPyConnection, fresh: Sequence[_File], problems: list[Problem], guard: Guard
-    ) -> Iterator[tuple[tuple[_File, "formats.Layout"], Hashable, int]]:
-        """The files that rows can be taken from, each with its kind and rows; ``problems`` grows by those of the others."""
+    ) -> Iterator[Problem | tuple[tuple[_File, "formats.Layout"], Hashable, int]]:
+        """The files that rows can be taken from, each with its kind and rows, and problems, most of them of the others."""
         for file in fresh:
             layout = guard.inspect_item(file.path, partial(self._layout, connection, file))
-            if layout is None:
+            if layout is None or isinstance(layout, Problem):
+                yield from [layout] if layout else []
                 continue
-            if isinstance(layout, Problem):
-                problems.append(layout)
-                continue
-            problems += self._missing(file, layout)
+            for reason, told in tell_missing(layout, self.config, self.slices).items():
+                yield Problem(file.path, reason, f"{file.path}: {told}")
             # what a file written anew no longer says is told of it alone
             small = not file.known and is_small(layout, file.path, file.size)
             kind: Hashable = object() if guard.wants_alone(file.path) else SMALL if small else layout.run
@@ -211,13 +199,6 @@ class FileSource(ConfiguredSource):
             else "nothing of the file was taken, it is tried again"
         )  # fmt: skip
         return Problem(file.path, found.reason, f"{file.path}: {found.why}; {then}")
-
-    def _missing(self, file: _File, layout: "formats.Layout") -> Iterator[Problem]:
-        """What rows are taken without."""
-        if told := missing_slices(layout, self.config, self.slices):
-            yield Problem(file.path, "missing_slice_column", f"{file.path}: {told}")
-        if told := missing_mapped(layout, self.config, self.slices):
-            yield Problem(file.path, "missing_mapped_column", f"{file.path}: {told}")
 
     def _batch(self, members: Sequence[tuple[_File, "formats.Layout"]]) -> Batch:
         def part(chosen: Sequence[int]) -> Batch:

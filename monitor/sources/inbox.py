@@ -22,7 +22,7 @@ import duckdb
 from monitor.config.sources import SourceSettings
 from monitor.model.errors import StoreError
 from monitor.model.files import directory_name, flush_directory
-from monitor.model.problems import Outcome, Problem
+from monitor.model.problems import Outcome, Problem, ProblemReason
 from monitor.sources.batch import KEPT_REFUSED, UNGUARDED, Batch, ConfiguredSource, Guard, tell_where_kept
 from monitor.sources.formats import relations as formats
 from monitor.sources.formats.layout import Needs
@@ -31,11 +31,11 @@ from monitor.sources.inspect import (
     SMALL,
     UnusableFile,
     estimated_rows,
-    group_runs,
+    give_batches,
+    hide_path,
     inspect_file,
     is_small,
-    missing_mapped,
-    missing_slices,
+    tell_missing,
 )
 
 # several times what may wait ([server] max_inbox_files): whoever asks a few minutes later, or sends again, is answered
@@ -171,13 +171,12 @@ class Inbox:
         """Leave the receipt, then remove the file, or keep it aside when it was refused. None: taken, counts unknown."""
         receipt = Receipt(file.id, file.digest, "taken", file.received_at, now)
         if outcome is not None and outcome.refused is not None:
-            kept = self.kept(file.path.name)
+            kept = tell_where_kept(self.relative_path, file.path.name)
             receipt = replace(receipt, state="refused", problem=f"{outcome.refused.rstrip('.')}. {kept}")
         elif outcome is not None:
-            receipt = replace(
-                receipt, rows=outcome.rows, new=outcome.new, labelled=outcome.labelled, duplicates=outcome.duplicates,
-                corrected=outcome.corrected, quarantined=dict(outcome.quarantined),
-            )  # fmt: skip
+            counts = asdict(outcome)
+            del counts["refused"]
+            receipt = replace(receipt, **counts)
         receipts = self.directory / "receipts"
         _make_directory(receipts)
         path = receipts / f"{file.id}.json"
@@ -198,10 +197,6 @@ class Inbox:
     def relative_path(self) -> str:
         """The directory, from the state directory."""
         return "/".join(self.directory.parts[-3:])
-
-    def kept(self, name: str) -> str:
-        """Where a refused push is kept, and what to do with it, in sentences."""
-        return tell_where_kept(self.relative_path, name)
 
     def complete_pushes(
         self, files: Sequence[WaitingPush], outcomes: Mapping[str, Outcome] | None, now: datetime
@@ -250,7 +245,7 @@ def inspect_push(
     auto = config.model_copy(update={"format": "auto"})
     found = inspect_file(connection, str(path), auto, slices, needs, pushed=True)
     if isinstance(found, UnusableFile):
-        return found.of_body(path)
+        return hide_path(found.why, path)
     if found.rows > MAX_ROWS:
         return f"has {found.rows:,} rows, a push takes {MAX_ROWS:,}: send it in parts"
     return found
@@ -276,18 +271,17 @@ class InboxSource(ConfiguredSource):
         if taken:
             self.inbox.complete_pushes(taken, None, now)
         guard.note_files({file.path.name: file.digest for file in fresh})
-        problems: list[Problem] = []
-        missing: list[tuple[str, str]] = []
-        for members in group_runs(self._looked(connection, fresh, now, problems, missing, guard)):
-            yield from problems
-            problems.clear()
-            yield self._batch(members, gone, now)
-            gone = {}
-        yield from problems
-        if missing and all(told for told, _ in missing):  # a row may well lack a key, all of them hardly
-            yield Problem(fresh[0].path.name, "missing_slice_column", f"{_pushes(fresh)}: {missing[0][0]}")
-        if missing and all(told for _, told in missing):
-            yield Problem(fresh[0].path.name, "missing_mapped_column", f"{_pushes(fresh)}: {missing[0][1]}")
+        missing: list[Mapping[ProblemReason, str]] = []
+
+        def batch_of(members: Sequence[tuple[WaitingPush, "formats.Layout"]]) -> Batch:
+            forgotten = dict(gone)
+            gone.clear()  # the first batch forgets them all
+            return self._batch(members, forgotten, now)
+
+        yield from give_batches(self._inspected(connection, fresh, now, missing, guard), batch_of)
+        for reason, told in missing[0].items() if missing else ():
+            if all(reason in each for each in missing):  # a row may well lack a key, all of them hardly
+                yield Problem(fresh[0].path.name, reason, f"{_pushes(fresh)}: {told}")
         if files:  # all that could be settled is by now
             self.inbox.forget_oldest()
 
@@ -301,49 +295,31 @@ class InboxSource(ConfiguredSource):
         return Problem(item, "unreadable_file", f"push {item}: is gone, or nothing of it can be taken")
 
     def path_of(self, item: str) -> str:
-        """See ``monitor.sources.batch.Guarded``."""
+        """See ``monitor.sources.batch.GuardedSource``."""
         return str(self.inbox.directory / item)
 
-    def _looked(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        files: Sequence[WaitingPush],
-        now: datetime,
-        problems: list[Problem],
-        missing: list[tuple[str, str]],
-        guard: Guard,
-    ) -> Iterator[tuple[tuple[WaitingPush, "formats.Layout"], Hashable, int]]:
+    def _inspected(
+        self, connection: duckdb.DuckDBPyConnection, files: Sequence[WaitingPush], now: datetime,
+        missing: list[Mapping[ProblemReason, str]], guard: Guard,
+    ) -> Iterator[Problem | tuple[tuple[WaitingPush, "formats.Layout"], Hashable, int]]:  # fmt: skip
         """The files that rows can be taken from, each with its kind and rows; the others are refused and told. ``missing``
         grows by what each of those lacks, slices and mapped columns."""
         for file in files:
             layout = guard.inspect_item(
                 file.path.name, partial(inspect_push, connection, file.path, self.config, self.slices, self.needs)
             )
-            if layout is None:  # it waits for its second try, or has had it
-                if why := guard.why_set_aside(file.path.name):
+            if layout is None or isinstance(layout, str):
+                # without a layout it waits for its second try, or has had it
+                if why := layout or guard.why_set_aside(file.path.name):
                     self.inbox.complete_pushes([file], {file.path.name: Outcome(refused=why)}, now)
-                    text = f"push {file.id}: {why}. {self.inbox.kept(file.path.name)}"
-                    problems.append(Problem(file.path.name, "push_set_aside", text))
+                    reason: ProblemReason = "unreadable_file" if layout else "push_set_aside"
+                    kept = tell_where_kept(self.inbox.relative_path, file.path.name)
+                    yield Problem(file.path.name, reason, f"push {file.id}: {why}. {kept}")
                 continue
-            if isinstance(layout, str):
-                self.inbox.complete_pushes([file], {file.path.name: Outcome(refused=layout)}, now)
-                problems.append(
-                    Problem(
-                        file.path.name,
-                        "unreadable_file",
-                        f"push {file.id}: {layout}. {self.inbox.kept(file.path.name)}",
-                    )
-                )
-                continue
-            missing.append(
-                (missing_slices(layout, self.config, self.slices), missing_mapped(layout, self.config, self.slices))
-            )
+            missing.append(tell_missing(layout, self.config, self.slices))
             size = file.path.stat().st_size
-            kind: Hashable = layout.signature
-            if guard.wants_alone(file.path.name):
-                kind = object()
-            elif is_small(layout, file.path.name, size):
-                kind = SMALL
+            kind = SMALL if is_small(layout, file.path.name, size) else layout.signature
+            kind = object() if guard.wants_alone(file.path.name) else kind
             yield (file, layout), kind, estimated_rows(layout, file.path.name, size)
 
     def _batch(

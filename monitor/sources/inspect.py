@@ -3,7 +3,7 @@ together."""
 
 import errno
 import os
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -12,7 +12,9 @@ import duckdb
 
 from monitor.config.sources import SourceSettings
 from monitor.model.errors import SourceError
+from monitor.model.problems import Problem, ProblemReason
 from monitor.sources import column_hints as own_names
+from monitor.sources.batch import Batch
 from monitor.sources.formats import relations as formats
 from monitor.sources.formats.layout import Needs, missing_columns
 from monitor.store.blame import is_grave
@@ -36,10 +38,6 @@ class UnusableFile:
     reason: Literal["unreadable_file", "missing_column", "wrong_type"]
     why: str
     perhaps_unfinished: bool = False  # somebody may still be writing it
-
-    def of_body(self, path: Path) -> str:
-        """Return why nothing of a push can be taken: readers and proposed commands name the file that holds it."""
-        return hide_path(self.why, path)
 
 
 def hide_path(text: str, path: Path) -> str:
@@ -100,26 +98,25 @@ def unmapped_outcomes(layout: "formats.Layout", config: SourceSettings) -> str:
     return own_names.propose_columns(_also_unmapped(layout, config), config.columns, layout.found)
 
 
-def missing_slices(layout: "formats.Layout", config: SourceSettings, slices: Sequence[str]) -> str:
-    """A sentence about slice columns that a file does not have, which goes on from its name; "" where it has all."""
-    absent = {dimension: "" for dimension in slices if dimension not in layout.present}
-    if not absent or config.holds != "samples":
-        return ""
-    proposal = own_names.propose_columns(absent, config.columns, layout.found)
-    return (
-        f"has no column {own_names.name_missing(absent, config.columns)}; its rows count under the slice value __missing__"
-        f"{proposal and f'. Perhaps meant: {proposal}'}"
-    )
+def tell_missing(layout: "formats.Layout", config: SourceSettings, slices: Sequence[str]) -> dict[ProblemReason, str]:
+    """Return what rows of a file are taken without: slice columns, and others that ``columns`` names. Sentences go on from the
+    file's name."""
+    absent_slices = [name for name in slices if name not in layout.present and config.holds == "samples"]
+    absent_mapped = [name for name in config.columns if name not in layout.present and name not in slices]
+    told: dict[ProblemReason, str] = {}
+    if absent_slices:
+        told["missing_slice_column"] = _without(
+            absent_slices, "count under the slice value __missing__", layout, config
+        )
+    if absent_mapped:
+        told["missing_mapped_column"] = _without(absent_mapped, "are taken without", layout, config)
+    return told
 
 
-def missing_mapped(layout: "formats.Layout", config: SourceSettings, slices: Sequence[str]) -> str:
-    """A sentence about columns that ``columns`` names and a file does not have; "" where it has all."""
-    absent = {name: "" for name in config.columns if name not in layout.present and name not in slices}
-    if not absent:
-        return ""
+def _without(absent: Sequence[str], consequence: str, layout: "formats.Layout", config: SourceSettings) -> str:
     proposal = own_names.propose_columns(absent, config.columns, layout.found)
     return (
-        f"has no column {own_names.name_missing(absent, config.columns)}; its rows are taken without"
+        f"has no column {own_names.name_missing(dict.fromkeys(absent, ''), config.columns)}; its rows {consequence}"
         f"{proposal and f'. Perhaps meant: {proposal}'}"
     )
 
@@ -140,6 +137,26 @@ def estimated_rows(layout: "formats.Layout", path: str, size: int) -> int:
 def is_small(layout: "formats.Layout", path: str, size: int) -> bool:
     """Whether a file goes together with others of any kind."""
     return max(estimated_rows(layout, path, size), size // _LINE_BYTES) <= SMALL_ROWS
+
+
+def give_batches(
+    inspected: Iterable[Problem | tuple[T, Hashable, int]], batch_of: Callable[[list[T]], Batch]
+) -> Iterator[Batch | Problem]:
+    """Give files that were inspected as batches, each run as one; problems of other files come before the batch after them."""
+    problems: list[Problem] = []
+
+    def sort_out() -> Iterator[tuple[T, Hashable, int]]:
+        for each in inspected:
+            if isinstance(each, Problem):
+                problems.append(each)
+            else:
+                yield each
+
+    for members in group_runs(sort_out()):
+        yield from problems
+        problems.clear()
+        yield batch_of(members)
+    yield from problems
 
 
 def group_runs(looked: Iterable[tuple[T, Hashable, int]]) -> Iterator[list[T]]:

@@ -1,5 +1,6 @@
 """The pull stage: everything new from a model's sources into the store, problems told apart from failures."""
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime
@@ -13,28 +14,34 @@ from monitor.model.errors import SourceError
 from monitor.model.problems import Outcome, Problem
 from monitor.model.wording import first_few, quantity
 from monitor.sources.batch import UNGUARDED, Batch, GuardedSource, Source, tell_where_kept
-from monitor.sources.cursors import read_cursor, write_cursor
 from monitor.sources.files import FileSource
 from monitor.sources.formats.layout import Needs
 from monitor.sources.inbox import Inbox, InboxSource
-from monitor.sources.ingest.ingest import RefusedError, ingest_batch
+from monitor.sources.ingest.ingest import RefusedError, ingest_batch, retry_parked
 from monitor.sources.ingest.parting import split_damaged
-from monitor.sources.ingest.refusals import refuse_file
-from monitor.sources.ingest.retry import retry_parked
+from monitor.sources.ingest.review import Review
 from monitor.sources.ingest.rounds import ApartError
 from monitor.sources.isolation.guard import FileGuard
 from monitor.sources.isolation.journal import Journal
 from monitor.sources.isolation.set_aside import drop_unknown, take_up_journal
 from monitor.sources.labels.parking import parked_past_horizon
-from monitor.sources.notes import store_notes
 from monitor.sources.pulled import Pulled
+from monitor.sources.records import read_cursor, store_notes, write_cursor
 from monitor.sources.remedies import REMEDIES
 from monitor.sources.renewal.orphans import mend_orphans
 from monitor.sources.renewal.renew import renew_meaning
-from monitor.store.connection import make_naive, transaction
+from monitor.store.connection import fetch_row, make_naive, transaction
 from monitor.store.model_store import ModelStore
+from monitor.store.rewriting import remove_samples
 from monitor.store.scores.served import Serving
+from monitor.store.source_facts import store_fact
 from monitor.store.sql import statement
+
+
+def file_sources(model: Model, base: Path) -> list[Source]:
+    """Return the sources that a model's configuration names that are files. ``base``: where relative paths start."""
+    needs = Needs.of(model)
+    return [FileSource(source, base, model.slices, needs) for source in model.source if source.kind == "files"]
 
 
 def configured_sources(model: Model, base: Path, state_dir: Path) -> Sequence[Source]:
@@ -51,10 +58,8 @@ def configured_sources(model: Model, base: Path, state_dir: Path) -> Sequence[So
 def was_cut_short(store: ModelStore) -> bool:
     """Whether something was taken since the last pull on record: calwatch was killed, or a later source failed, before parked
     labels could be tried on the new rows. Nothing else would try them until more rows come."""
-    row = store.execute(
-        statement("pull_unfinished"), {"model_id": store.model_id, "model": store.model.name}
-    ).fetchone()
-    return bool(row and row[0])
+    own = {"model_id": store.model_id, "model": store.model.name}
+    return bool(fetch_row(store.connection, statement("pull_unfinished"), own)[0])
 
 
 SET_ASIDE_SHARE = 0.05  # of the rows of a cycle
@@ -131,18 +136,17 @@ def _ingest(
     except RefusedError as error:
         if guard is not None:
             guard.forget_failures(batch.items)
-        return refuse_file(store, source.name, batch, error.file, error.review, now)
+        return _refuse(store, source.name, batch, error.file, error.review, now)
     except SourceError as error:
         members = split_damaged(batch, error.message)
         if not members and guard is not None:
             guard.forget_failures(batch.items)
-        if batch.on_completed and not members:  # it will not get better: nobody writes it any more
-            item = batch.items[0]
-            batch.on_completed({item: Outcome(refused=error.message)})
-            return Pulled(problems=[Problem(item, "unreadable_file", error.message)])
         if not members:
-            item = next(iter(batch.cursor), source.name)
-            text = f"{item}: cannot be read to its end ({error.message}); nothing of it was taken, it is tried again"
+            item, text = next(iter(batch.items), source.name), error.message
+            if batch.on_completed:  # it will not get better: nobody writes it any more
+                batch.on_completed({item: Outcome(refused=text)})
+            else:
+                text = f"{item}: cannot be read to its end ({text}); nothing of it was taken, it is tried again"
             return Pulled(problems=[Problem(item, "unreadable_file", text)])
     except Exception as error:
         # what no file should be able to cause stops no other file; anything else goes on to the boundary of the cycle
@@ -163,6 +167,44 @@ def _ingest(
     for member in members:
         total.add_counts(_ingest(store, source, member, serving, now, guard))
     return total
+
+
+def _refuse(store: ModelStore, source: str, batch: Batch, file: str, review: Review, now: datetime) -> Pulled:
+    """Take nothing of the batch's one file, remember what it says of its source; files are tried again every cycle.
+
+    A push that another one can settle waits; others are settled as refused.
+    """
+    refusal = review.refused[file]
+    removed = 0
+    with store.transaction():
+        for fact, value in review.facts.items():
+            store_fact(store.connection, store.model_id, source, fact, value, now)
+        if review.take_back:
+            removed = _take_back(store, source, review, now)
+    aside = Counter({"taken_back": removed} if removed else {})
+    back = f"; {removed:,} rows of files before it, taken as if they were not, are set aside" if removed else ""
+    if batch.on_completed is None:
+        text = f"{file}: {refusal.why}; it is tried again every cycle"
+    elif refusal.may_pass:
+        text = f"push {file}: {refusal.why}; it waits in the inbox"
+    else:
+        batch.on_completed({file: Outcome(refused=refusal.why)})
+        text = f"push {file}: {refusal.why}. {tell_where_kept(batch.inbox, file)}"
+    return Pulled(problems=[Problem(file, refusal.reason, text + back)], removed=removed, quarantined=aside)
+
+
+def _take_back(store: ModelStore, source: str, review: Review, now: datetime) -> int:
+    """Samples of earlier files back out of the store and into quarantine, and their files to be read again."""
+    numbers = sorted(review.take_back)
+    removed = remove_samples(
+        store, "s.model_id = $model_id AND list_contains($numbers, s.file_id)",
+        {"model_id": store.model_id, "numbers": numbers})  # fmt: skip
+    own = {"model_id": store.model_id, "source": source, "numbers": numbers}
+    store.execute(
+        statement("taken_back_quarantine"), {"model": store.model.name, "source": source, "now": make_naive(now)}
+    )
+    store.execute(statement("taken_back_cursors_delete"), own)
+    return removed
 
 
 def _held(batch: Batch, guard: FileGuard) -> Pulled:

@@ -1,10 +1,10 @@
 """What waits in an inbox, known without listing its directory: a push costs the same however many wait."""
 
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 
 from monitor.sources.inbox import Inbox, Receipt, WaitingPush, receipt_of
@@ -83,13 +83,7 @@ class Waitlist:
         self._bytes -= size
 
     def _gone_in_front(self) -> list[str]:
-        def gone() -> Iterator[str]:
-            for push_id, (push, _) in self._waiting.items():
-                if push.path.exists():
-                    return
-                yield push_id
-
-        return list(gone())
+        return list(takewhile(lambda push_id: not self._waiting[push_id][0].path.exists(), self._waiting))
 
     def _time_of_change(self) -> int:
         try:

@@ -1,10 +1,15 @@
 """Array operations the statistics share: sums over rows with equal keys, and division that knows the unknown."""
 
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Columns = TypeVar("Columns", bound=Any)  # a dataclass whose fields are all arrays with one entry per row
 
 
 def sum_by_key(key: Ints, sums: Floats) -> tuple[Ints, Floats]:
@@ -59,3 +64,26 @@ def ratio(above: Floats, below: Floats, otherwise: float = np.nan) -> Floats:
     above, below = np.broadcast_arrays(above, below)
     quotient: Floats = np.divide(above, below, out=np.full(above.shape, otherwise), where=below > 0)
     return quotient
+
+
+def concatenate_columns(parts: Sequence[Columns]) -> Columns:
+    """Return the rows of all parts, at least one, one after another.
+
+    >>> from monitor.statistics.cells import Cells
+    >>> concatenate_columns([Cells.from_samples([0.2], [0]), Cells.from_samples([0.9], [1])]).outcome.tolist()
+    [0.0, 1.0]
+    """
+    kind = type(parts[0])
+    joined: Columns = kind(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(kind)))
+    return joined
+
+
+def pick_rows(columns: Columns, rows: NDArray[np.bool_] | Ints) -> Columns:
+    """Return the rows that a mask or indices pick.
+
+    >>> from monitor.statistics.cells import Cells
+    >>> pick_rows(Cells.from_samples([0.2, 0.9], [0, 1]), np.array([False, True])).outcome.tolist()
+    [1.0]
+    """
+    picked: Columns = type(columns)(*(getattr(columns, each.name)[rows] for each in fields(columns)))
+    return picked

@@ -5,13 +5,13 @@ associative and commutative up to rounding, so slices and windows are sums of ce
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, xlog1py, xlogy
 
-from monitor.statistics.arrays import Floats, Ints, expand_units, sum_by_key
+from monitor.statistics.arrays import Floats, Ints, concatenate_columns, expand_units, pick_rows, sum_by_key
 
 SCORE_BINS = 15
 FINE_BINS = 192
@@ -182,20 +182,10 @@ class Cells:
         each = _column(weight, rows, 1.0, "weight")
         clipped = np.clip(scores, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
         log_loss = -(xlogy(hits, clipped) + xlog1py(count - hits, -clipped))
-        sums = np.stack(
-            [
-                count,
-                count * scores,
-                hits,
-                count * scores**2,
-                hits * scores,
-                log_loss,
-                each * count,
-                each * count * scores,
-                each * hits,
-            ]
-        )
-        return cls._of(_units(unit, rows), bin_of(scores), sums).merge()
+        return cls(
+            _units(unit, rows), bin_of(scores), count, count * scores, hits, count * scores**2, hits * scores, log_loss,
+            each * count, each * count * scores, each * hits,
+        ).merge()  # fmt: skip
 
     def merge(self) -> "Cells":
         """One row per (unit, bin), in that order."""
@@ -205,17 +195,11 @@ class Cells:
 
     def concatenate(self, others: Iterable["Cells"]) -> "Cells":
         """The rows of this and the others, one after another, not merged."""
-        parts = [self, *others]
-        return Cells._of(
-            np.concatenate([part.unit for part in parts]),
-            np.concatenate([part.bin for part in parts]),
-            np.concatenate([part._sums for part in parts], axis=1),
-        )
+        return concatenate_columns([self, *others])
 
     def pick(self, rows: NDArray[np.bool_], unit: Ints | None = None) -> "Cells":
         """The rows that a mask picks; ``unit``, one per row before picking, takes the place of theirs."""
-        units = self.unit if unit is None else unit
-        return Cells._of(units[rows], self.bin[rows], self._sums[:, rows])
+        return pick_rows(self if unit is None else replace(self, unit=unit), rows)
 
     def regroup(self, mapping: NDArray[np.int64]) -> "Cells":
         """Merged cells of other units: ``mapping`` holds (from_unit, to_unit) pairs, shape (pairs, 2).
@@ -292,13 +276,7 @@ class Clusters:
 
     def concatenate(self, others: Iterable["Clusters"]) -> "Clusters":
         """The rows of this and the others, one after another, not merged."""
-        parts = [self, *others]
-        return Clusters(
-            np.concatenate([part.unit for part in parts]),
-            np.concatenate([part.score_bin for part in parts]),
-            np.concatenate([part.squared_residual for part in parts]),
-            np.concatenate([part.groups for part in parts]),
-        )
+        return concatenate_columns([self, *others])
 
     def regroup(self, mapping: NDArray[np.int64]) -> "Clusters":
         """Merged clusters of other units, as ``Cells.regroup``.

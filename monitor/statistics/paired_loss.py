@@ -3,13 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from monitor.statistics.arrays import Floats, Ints
 from monitor.statistics.cells import LOG_LOSS_CLIP
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 def log_losses(score: Floats, outcome: Floats) -> Floats:

@@ -17,13 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
+from monitor.statistics.arrays import Floats, Ints
 from monitor.statistics.paired_loss import log_losses
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Apply = Callable[[Floats], Floats]
 
 ALPHA = 0.01  # false rollbacks per promotion, at most

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from monitor.model import MISSING, Slice
 from monitor.statistics.cells import SUMS, Cells, Clusters
-from monitor.store.connection import fetch_row, load_table, make_aware, make_naive
+from monitor.store.connection import load_table, make_aware, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.places import free_places
 from monitor.store.sql import statement
@@ -22,18 +22,14 @@ def renew_cells(store: ModelStore, first: datetime, beyond: datetime) -> None:
     own = {"model_id": store.model_id}
     (folded,) = store.fetch_row("SELECT folded_until FROM models WHERE model_id = $model_id", own)
     buckets = {"bucket_seconds": int(store.model.bucket.total_seconds()), "folded_until": folded}
-    if _is_grouped(store.connection, own):
+    # where a batch names no group, samples may still come in groups
+    if store.fetch_row(statement("cells_grouped"), own)[0]:
         # samples of the touched buckets reach beyond the rows themselves, at most to the ends of their days
         span = {**own, "first": _midnight(first), "beyond": _midnight(beyond) + timedelta(days=1)}
         _recompute(store, {**buckets, **span})
     else:
         _add_and_subtract(store, buckets)
     store.execute(statement("cells_revision"), own)
-
-
-def _is_grouped(connection: duckdb.DuckDBPyConnection, own: Mapping[str, object]) -> bool:
-    """Whether the model's samples come in groups; then they do also where this batch names none."""
-    return bool(fetch_row(connection, statement("cells_grouped"), own)[0])
 
 
 def _add_and_subtract(store: ModelStore, buckets: Mapping[str, object]) -> None:
@@ -106,11 +102,7 @@ def load_window_cells(store: ModelStore, start: datetime, end: datetime) -> Wind
     """Sums over the buckets in [start, end), per version and shown slice."""
     span = {"model_id": store.model_id, "start": make_naive(start), "end": make_naive(end)}
     found = store.execute(statement("window_cells"), span).fetchnumpy()
-    versions = dict(
-        store.execute(
-            "SELECT stream_id, version FROM streams WHERE model_id = $model_id", {"model_id": store.model_id}
-        ).fetchall()
-    )
+    versions = store.load_versions()
     finest_of_id = {slice_id: finest for finest, slice_id in store.registry.slices.items()}
     pairs, own_unit = np.unique(
         found["version_key"].astype(np.int64) << 32 | found["slice_id"].astype(np.int64), return_inverse=True
@@ -162,16 +154,10 @@ def _window_clusters(
 
 
 def load_bucket_cells(
-    store: ModelStore, version: str, scope: Slice, start: datetime, end: datetime
-) -> tuple[tuple[datetime, ...], Cells]:
-    """The buckets of a slice in [start, end) in order, and their cells with the bucket's index as unit."""
-    return load_covered_cells(store, version, store.registry.slices_inside(scope), start, end)
-
-
-def load_covered_cells(
     store: ModelStore, version: str, covered: Sequence[int], start: datetime, end: datetime
 ) -> tuple[tuple[datetime, ...], Cells]:
-    """As ``load_bucket_cells``, of the finest slices with these ids."""
+    """Return the buckets in [start, end) of the finest slices with the ids ``covered``, in order, and their cells with the
+    bucket's index as unit."""
     found = store.execute(
         statement("bucket_cells"),
         {

@@ -6,7 +6,7 @@ import re
 import signal
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
+import numpy as np
 from numpy.typing import NDArray
 
 from monitor import __version__
@@ -183,10 +184,15 @@ def is_ctrl_c(error: BaseException) -> bool:
     return type(error) is RuntimeError and str(error) == "Query interrupted"
 
 
-def load_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, NDArray[Any]]) -> None:
-    """Make the temporary table ``name`` from numpy columns of equal length (masked = NULL)."""
+def load_table(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, NDArray[Any] | Collection[str | None]]
+) -> None:
+    """Make the temporary table ``name`` from columns of equal length: texts, or numpy's (masked = NULL)."""
     # by the name of the variable: to register it is refused while the connection has a result that was not read to its end
-    held = dict(columns)  # noqa: F841
+    held = {  # noqa: F841
+        column: values if isinstance(values, np.ndarray) else np.array(list(values), dtype=object)
+        for column, values in columns.items()
+    }
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {quote_name(name)} AS SELECT * FROM held")
 
 

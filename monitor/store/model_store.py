@@ -38,6 +38,11 @@ class ModelStore:
         """Return the row of a statement that always gives one. Raises duckdb.Error."""
         return fetch_row(self.connection, query, values)
 
+    def load_versions(self) -> dict[int, str]:
+        """Return the version of each stream, by its number."""
+        query = "SELECT stream_id, version FROM streams WHERE model_id = $model_id"
+        return dict(self.execute(query, {"model_id": self.model_id}).fetchall())
+
     def load_first_seen(self) -> datetime | None:
         """Return when calwatch first looked at the model."""
         own = {"model_id": self.model_id}

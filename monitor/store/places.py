@@ -7,8 +7,7 @@ keeps its place, and frees it like all others.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 
 import duckdb
@@ -24,24 +23,6 @@ from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
 _NEEDS_NONE = frozenset({"", OTHER})
-
-
-@dataclass(slots=True)
-class _Places:
-    """The places of one kind while a batch is looked at."""
-
-    held: set[str]
-    most: int
-    free: frozenset[str]  # these need no place
-
-    def keep(self, value: str) -> str:
-        """The value, or ``__other__`` where all places are taken."""
-        if value in self.free or value in self.held:
-            return value
-        if len(self.held) >= self.most:
-            return OTHER
-        self.held.add(value)
-        return value
 
 
 def map_streams(store: ModelStore, now: datetime) -> list[Problem]:
@@ -78,24 +59,28 @@ def map_streams(store: ModelStore, now: datetime) -> list[Problem]:
         store.execute(
             "CREATE OR REPLACE TEMP TABLE stream_keys (version VARCHAR, calibrator VARCHAR, kept VARCHAR, stream_id INTEGER)"
         )
-    folded = [
-        *_folded(store.connection, model, "version", (versions, counts, 0), now),
-        *_folded(store.connection, model, "calibrator", (calibrators, counts, 1), now),
+    return [
+        *_note_streams(store, "version", (versions, counts, 0), now),
+        *_note_streams(store, "calibrator", (calibrators, counts, 1), now),
+        *_note_slices(store, now),
     ]
-    return [*folded, *_folded_slices(store, now)]
 
 
 _Counts = Mapping[tuple[str, str], int]  # rows by (version, calibrator)
 
 
-def _keep(held: set[str], most: int, free: Iterable[str], counts: _Counts, part: int) -> dict[str, str]:
-    """What is kept of each version (``part`` 0) or calibrator (1)."""
-    needless = frozenset(free)
-    places = _Places(held - needless, most, needless)
+def _keep(held: set[str], most: int, free: frozenset[str], counts: _Counts, part: int) -> dict[str, str]:
+    """What is kept of each version (``part`` 0) or calibrator (1): itself, or ``__other__`` where all places are taken. Those
+    that are ``free`` need none."""
     rows: Counter[str] = Counter()
     for pair, count in counts.items():
         rows[pair[part]] += count
-    return {value: places.keep(value) for value in sorted(rows, key=lambda value: (-rows[value], value))}
+    places, kept = held - free, {}
+    for value in sorted(rows, key=lambda value: (-rows[value], value)):
+        if value not in free and len(places) < most:
+            places.add(value)
+        kept[value] = value if value in free or value in places else OTHER
+    return kept
 
 
 def _enter(
@@ -123,29 +108,31 @@ def _enter(
     return numbers
 
 
-def _folded(
-    connection: duckdb.DuckDBPyConnection, model: Model, kind: FoldedKind, found: tuple[Mapping[str, str], _Counts, int],
-    now: datetime,
-) -> list[Problem]:  # fmt: skip
+def _note_streams(
+    store: ModelStore, kind: FoldedKind, found: tuple[Mapping[str, str], _Counts, int], now: datetime
+) -> list[Problem]:
     kept, counts, part = found
     beyond = [value for value, own in kept.items() if own == OTHER != value]
     if not beyond:
         return []
     left_out = set(beyond)
     rows = sum(count for pair, count in counts.items() if pair[part] in left_out)
-    met = FoldedValues(kind, "", model.max_versions, now, now, rows, tuple(beyond))
-    told = note_folded(connection, model.name, met)
-    return [Problem(kind, "values_folded", describe_folded(told))] if told else []
+    return _note(store, FoldedValues(kind, "", store.model.max_versions, now, now, rows, tuple(beyond)))
 
 
-def _folded_slices(store: ModelStore, now: datetime) -> list[Problem]:
-    problems = []
-    for dimension, (rows, examples) in store.registry.folded.items():
-        met = FoldedValues("slice", dimension, store.model.max_slice_values, now, now, rows, tuple(examples))
-        told = note_folded(store.connection, store.model.name, met)
-        problems += [Problem(dimension, "values_folded", describe_folded(told))] if told else []
-    store.registry.folded = {}
-    return problems
+def _note_slices(store: ModelStore, now: datetime) -> list[Problem]:
+    folded, store.registry.folded = store.registry.folded, {}
+    most = store.model.max_slice_values
+    return [
+        problem
+        for dimension, (rows, examples) in folded.items()
+        for problem in _note(store, FoldedValues("slice", dimension, most, now, now, rows, tuple(examples)))
+    ]
+
+
+def _note(store: ModelStore, met: FoldedValues) -> list[Problem]:
+    begun = note_folded(store.connection, store.model.name, met)
+    return [Problem(met.name or met.kind, "values_folded", describe_folded(begun))] if begun else []
 
 
 def load_placeless(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[frozenset[str], frozenset[str]]:

@@ -66,12 +66,9 @@ def _mount_points() -> frozenset[Path]:
         lines = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
         return frozenset()
-    return frozenset(Path(_unescaped(line.split(" ")[4])) for line in lines if line.count(" ") > 4)
-
-
-def _unescaped(text: str) -> str:
-    """Blanks and backslashes are written in octal digits there."""
-    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)
+    named = (line.split(" ")[4] for line in lines if line.count(" ") > 4)
+    # blanks and backslashes are written in octal digits there
+    return frozenset(Path(re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), name)) for name in named)
 
 
 log = structlog.get_logger("calwatch")

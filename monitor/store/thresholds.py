@@ -43,11 +43,7 @@ def deployed_rates(
             "calibrators": sorted({each.calibrator for each in deciding}),
         },
     ).fetchnumpy()  # fmt: skip
-    versions = dict(
-        store.execute(
-            "SELECT stream_id, version FROM streams WHERE model_id = $model_id", {"model_id": store.model_id}
-        ).fetchall()
-    )
+    versions = store.load_versions()
     finest = {slice_id: slice_ for slice_, slice_id in store.registry.slices.items()}
     names, calibrator = np.unique(found["calibrator"].astype(str), return_inverse=True)
     keys = np.stack([found["version_key"], calibrator, found["slice_id"]], axis=1).astype(np.int64)

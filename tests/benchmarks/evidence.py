@@ -3,10 +3,9 @@
 from datetime import timedelta
 from pathlib import Path
 
-from monitor.engine.cycle import file_sources
 from monitor.engine.stages.drift import weigh_evidence
 from monitor.rules.pack import Rulebook, parse_pack
-from monitor.sources.pull import pull_sources
+from monitor.sources.pull import file_sources, pull_sources
 from monitor.store.connection import open_live
 from monitor.store.model_store import ModelStore
 

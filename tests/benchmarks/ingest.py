@@ -6,8 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from monitor.engine.cycle import file_sources
-from monitor.sources.pull import pull_sources
+from monitor.sources.pull import file_sources, pull_sources
 from monitor.store.connection import LIVE, open_live, quote_text
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement

@@ -7,10 +7,9 @@ from pathlib import Path
 import duckdb
 
 from monitor.config.settings import Model
-from monitor.engine.cycle import file_sources
 from monitor.engine.stages.measure import readings_of
 from monitor.model import Reading
-from monitor.sources.pull import pull_sources
+from monitor.sources.pull import file_sources, pull_sources
 from monitor.statistics.calibration.metrics import measure_calibration as all_metrics
 from monitor.statistics.calibration.reliability import reliability
 from monitor.store.cells import load_window_cells

@@ -21,6 +21,7 @@ from monitor.recalibration.selection import select_calibrator, select_calibrator
 from monitor.statistics.cells import SUMS, Cells, bin_of, fine_bin_middle
 from monitor.store.connection import open_live
 from monitor.store.model_store import ModelStore
+from tests.worlds.reasons import sentences
 
 from .figures import Figure, apart, peak_megabytes, timed
 from .scale import Scale
@@ -63,7 +64,7 @@ def of_logits(rows: int) -> tuple[float, float, float, str]:
     began = process_time()
     with timed() as lap:
         found = select_calibrator("auto", samples)
-    return lap.seconds, process_time() - began, peak_megabytes(), found.reasons[-1]
+    return lap.seconds, process_time() - began, peak_megabytes(), sentences(found)[-1]
 
 
 def of_store(room: Path, limit: int) -> tuple[float, float, float, float, int, str]:
@@ -90,7 +91,7 @@ def of_store(room: Path, limit: int) -> tuple[float, float, float, float, int, s
         with timed() as lap:
             result = carry_out_work(refit_work("job", each)).result
         assert isinstance(result, Refit), result
-        laps.append((lap.seconds, result.reasons))
+        laps.append((lap.seconds, sentences(result)))
     return gathering.seconds, laps[0][0], laps[1][0], peak_megabytes(), int(row[0]), "; ".join(laps[0][1][:-1])
 
 
@@ -99,7 +100,7 @@ def of_cells(samples: int) -> tuple[float, str, int, int]:
     cells = _cells(samples)
     with timed() as lap:
         found = select_calibrator_from_cells("auto", cells)
-    return lap.seconds, found.reasons[-1], len(cells), int(cells.n.sum())
+    return lap.seconds, sentences(found)[-1], len(cells), int(cells.n.sum())
 
 
 def _cells(samples: int) -> Cells:

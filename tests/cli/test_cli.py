@@ -212,7 +212,7 @@ def test_a_model_that_fails_is_exit_code_one_and_told(
     def fails(*_: Any) -> Any:
         raise RuntimeError("no such luck")
 
-    monkeypatch.setattr("monitor.engine.cycle.window_cells", fails)
+    monkeypatch.setattr("monitor.engine.cycle.load_window_cells", fails)
     _line(tmp_path)
     said = say("once")
     assert said.code == 1
@@ -358,7 +358,7 @@ def test_a_snapshot_that_no_cycle_has_renewed_is_told_to_be_old(
 ) -> None:
     _line(tmp_path)
     assert say("once").code == 0
-    monkeypatch.setattr("monitor.engine.daemon.utc_now", lambda: datetime.now(UTC) + age)
+    monkeypatch.setattr("monitor.engine.clock.utc_now", lambda: datetime.now(UTC) + age)
     said = say("status")
     assert (said.code, "this is OLD: published 3 h ago" in said.err, said.err == "") == (0, old, not old)
     assert say("status", "--state-dir", "state").err == ""

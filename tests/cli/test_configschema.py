@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 from monitor.cli.app import main
-from monitor.cli.schema import config_schema, rules_schema
+from monitor.cli.schemas import config_schema, rules_schema
 from monitor.config.reference import sections
 from monitor.config.settings import parse_config
 from monitor.config.tables import item_of, keys_of, members_of

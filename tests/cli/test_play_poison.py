@@ -125,7 +125,7 @@ def test_a_backtest_that_ends_over_no_file_says_so_and_is_not_begun_again(
     (tmp_path / "patch").mkdir()
     (tmp_path / "patch" / "sitecustomize.py").write_text(
         "import monitor.engine.backtest\ndef play(*arguments, **named): raise ValueError('a mistake')\n"
-        "monitor.engine.backtest.play = play\n",
+        "monitor.engine.backtest.play_history = play\n",
         "utf-8",
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "patch"))

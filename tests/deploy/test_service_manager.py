@@ -20,7 +20,8 @@ LATE = """
 import sys, threading
 from datetime import timedelta
 from pathlib import Path
-from monitor.engine.daemon import Daemon, utc_now
+from monitor.engine.clock import utc_now
+from monitor.engine.daemon import Daemon
 
 def clock():
     own = threading.current_thread() is threading.main_thread()

@@ -40,7 +40,7 @@ def pull(connection, *arguments, **named):
     Path("begun").write_text(str(os.getpid()))
     connection.execute("SELECT max(hash(a.range + b.range)) FROM range(10000000) AS a, range(10000000) AS b").fetchall()
 
-monitor.engine.cycle.pull = pull
+monitor.engine.cycle.pull_sources = pull
 """
 ENDLESS = f"{_ENDLESS_PULL}\nfrom monitor.cli.app import main\nmain(sys.argv[1:])\n"
 # The same in the process of its own that a backtest is.

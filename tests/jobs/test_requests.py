@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.jobs.requests import leave_request, waiting_requests
-from monitor.model import JobState, Slice
+from monitor.jobs.requests import leave_request, read_requests
+from monitor.model import Job, JobState, Slice
 from monitor.model.errors import StoreError
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
@@ -16,20 +16,20 @@ NIGHT = Slice.of({"camera": "c,1", "lighting": "ni=ght"})
 
 def test_a_request_comes_back_as_the_job_it_asks_for(tmp_path: Path) -> None:
     path = leave_request(tmp_path / "state", "m", "rollback", NIGHT, NOW, to="0123456789abcdef")
-    ((found, job),) = waiting_requests(tmp_path / "state", "m")
+    ((found, job),) = read_requests(tmp_path / "state", "m", Job)
     assert found == path
     assert (job.model, job.kind, job.scope, job.requested_at) == ("m", "rollback", NIGHT, NOW)
     assert (job.trigger, job.state, job.details) == ("manual", JobState.QUEUED, {"to": "0123456789abcdef"})
-    ((_, again),) = waiting_requests(tmp_path / "state", "m")
+    ((_, again),) = read_requests(tmp_path / "state", "m", Job)
     assert again.id == job.id
 
 
 def test_each_model_sees_its_own_requests_and_no_directory_is_no_request(tmp_path: Path) -> None:
-    assert list(waiting_requests(tmp_path, "m")) == []
+    assert list(read_requests(tmp_path, "m", Job)) == []
     for model in ("m", "other", "m"):
         leave_request(tmp_path, model, "recalibrate", Slice(), NOW)
-    assert len(list(waiting_requests(tmp_path, "m"))) == 2
-    assert len(list(waiting_requests(tmp_path, "other"))) == 1
+    assert len(list(read_requests(tmp_path, "m", Job))) == 2
+    assert len(list(read_requests(tmp_path, "other", Job))) == 1
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_each_model_sees_its_own_requests_and_no_directory_is_no_request(tmp_pat
 def test_a_file_that_is_no_request_is_set_aside_and_kept(text: str, tmp_path: Path) -> None:
     good = leave_request(tmp_path, "m", "recalibrate", Slice(), NOW)
     (good.parent / "0.json").write_text(text, "utf-8")
-    assert [path for path, _ in waiting_requests(tmp_path, "m")] == [good]
+    assert [path for path, _ in read_requests(tmp_path, "m", Job)] == [good]
     assert (good.parent / "0.bad").read_text("utf-8") == text
     assert not (good.parent / "0.json").exists()
 
@@ -54,14 +54,14 @@ def test_a_file_that_is_no_request_is_set_aside_and_kept(text: str, tmp_path: Pa
 def test_bytes_that_are_no_text_are_set_aside(tmp_path: Path) -> None:
     (tmp_path / "requests").mkdir()
     (tmp_path / "requests" / "0.json").write_bytes(b"\xff\xfe\x00")
-    assert list(waiting_requests(tmp_path, "m")) == []
+    assert list(read_requests(tmp_path, "m", Job)) == []
     assert (tmp_path / "requests" / "0.bad").exists()
 
 
 def test_something_that_cannot_be_read_is_set_aside_and_holds_up_nobody(tmp_path: Path) -> None:
     good = leave_request(tmp_path, "m", "recalibrate", Slice(), NOW)
     (good.parent / "0.json").mkdir()  # reading a directory fails, for root too
-    assert [path for path, _ in waiting_requests(tmp_path, "m")] == [good]
+    assert [path for path, _ in read_requests(tmp_path, "m", Job)] == [good]
     assert (good.parent / "0.bad").is_dir()
 
 

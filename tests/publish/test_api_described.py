@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
 from monitor.publish.web.api.app import create_api
-from monitor.publish.web.api.examples import EXAMPLES
+from monitor.publish.web.api.openapi import EXAMPLES
 from monitor.publish.web.app import create_app
 from tests.worlds.api import World, api_world
 

@@ -15,6 +15,7 @@ from monitor.recalibration.gate import judge_candidate
 from monitor.recalibration.refit import RefitInputs, run_refit
 from tests.worlds.jobs import drained
 from tests.worlds.line import BEGAN, DAY, Line, line, model_section
+from tests.worlds.reasons import sentences
 
 Stream = Callable[..., Samples]
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -49,14 +50,14 @@ def test_trouble_at_night_bends_the_whole_cameras_calibrator_unless_it_stands_ap
     assert not left.accepted
     assert left.artefact.gate_window is not None
     day = int((samples.slice_index == 1).sum())
-    assert left.artefact.fit_window.n + left.artefact.gate_window.n == day
-    assert left.artefact.before["n"] == left.artefact.gate_window.n
+    assert left.artefact.fit_window.samples + left.artefact.gate_window.samples == day
+    assert left.artefact.before["n"] == left.artefact.gate_window.samples
 
 
 def test_what_is_wrong_everywhere_is_mended_by_what_remains(stream: Stream) -> None:
     samples, slices = _local(stream, night=2.5, day=2.5), (NIGHT, DAYLIGHT)
     found = run_refit(RefitInputs(_model(), CAMERA, samples, slices, {}, NOW, (), apart=(NIGHT,)), calwatch_version="1")
-    assert found.accepted, found.reasons
+    assert found.accepted, sentences(found)
     assert found.artefact is not None
     assert found.artefact.parameters["temperature"] == pytest.approx(2.5, rel=0.2)
 
@@ -71,17 +72,19 @@ def test_a_calibrator_that_would_harm_the_slice_apart_is_rejected(stream: Stream
     assert found.verdict is not None
     assert found.verdict.improvement is not None
     assert found.verdict.improvement.lower > 0
-    assert any(reason.startswith("rejected: slice camera=c1,lighting=night log-loss worse") for reason in found.reasons)
+    assert any(
+        reason.startswith("rejected: slice camera=c1,lighting=night log-loss worse") for reason in sentences(found)
+    )
 
 
 def test_too_little_besides_what_stands_apart_is_said_with_the_number_that_remains(stream: Stream) -> None:
     samples, slices = _local(stream, share=0.95, n=4000), (NIGHT, DAYLIGHT)
     day = int((samples.slice_index == 1).sum())
     found = run_refit(RefitInputs(_model(), CAMERA, samples, slices, {}, NOW, (), apart=(NIGHT,)), calwatch_version="1")
-    assert found.reasons == (f"rejected: needs 400 labelled samples, has {day:,}; nothing changes",)
+    assert sentences(found) == (f"rejected: needs 400 labelled samples, has {day:,}; nothing changes",)
     no_say = np.ones(len(samples), dtype=np.bool_)
     verdict = judge_candidate(samples.score, samples.score, samples, [NIGHT.text, DAYLIGHT.text], apart=no_say)
-    assert verdict.reasons == ("rejected: needs 200 later samples, has 0",)
+    assert sentences(verdict) == ("rejected: needs 200 later samples, has 0",)
 
 
 RULES = """

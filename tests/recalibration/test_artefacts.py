@@ -17,9 +17,9 @@ from monitor import __version__
 from monitor.model import Slice, Task
 from monitor.model.errors import ArtefactError, StoreError
 from monitor.model.files import directory_name
+from monitor.model.refits import SampleSpan
 from monitor.recalibration.artefacts import (
     Artefact,
-    SampleWindow,
     artefact_path,
     read_artefact,
     read_current,
@@ -37,8 +37,8 @@ ARTEFACT = Artefact(
     parameters={"temperature": 1.5000000000000002, "multiclass": False},
     task=Task.MULTICLASS,
     fitted_at=MARCH + timedelta(days=3, microseconds=7),
-    fit_window=SampleWindow(MARCH, MARCH + timedelta(days=2), 2400),
-    gate_window=SampleWindow(MARCH + timedelta(days=2), MARCH + timedelta(days=3), 1204),
+    fit_window=SampleSpan(MARCH, MARCH + timedelta(days=2), 2400),
+    gate_window=SampleSpan(MARCH + timedelta(days=2), MARCH + timedelta(days=3), 1204),
     parent="0123456789abcdef",
     calwatch_version="0.1.0",
     before={"n": 1204, "log_loss": 0.51, "ece": 0.08, "brier": 0.17},

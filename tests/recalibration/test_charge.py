@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from monitor.model import Slice, Task, ThresholdInUse
-from monitor.model.refits import ROLLED_BACK
-from monitor.recalibration.artefacts import Artefact, SampleWindow, read_current
+from monitor.model.refits import ROLLED_BACK, SampleSpan
+from monitor.recalibration.artefacts import Artefact, read_current
 from monitor.recalibration.calibrators import Temperature
 from monitor.recalibration.registry import (
     calibrators_in_use,
@@ -26,7 +26,7 @@ NIGHT = Slice.of({"lighting": "night"})
 
 
 def _artefact(temperature: float, scope: Slice = Slice(), fitted_at: datetime = BEGAN) -> Artefact:  # noqa: B008  # frozen
-    window = SampleWindow(fitted_at - DAY, fitted_at, 1000)
+    window = SampleSpan(fitted_at - DAY, fitted_at, 1000)
     return Artefact(
         model="m", scope=scope, method="temperature", parameters={"temperature": temperature, "multiclass": False},
         task=Task.BINARY, fitted_at=fitted_at, fit_window=window, gate_window=window, parent=None, calwatch_version="1",

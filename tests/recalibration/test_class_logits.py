@@ -31,6 +31,7 @@ from monitor.store.source_facts import store_fact
 from tests.recalibration.examples import EVERY_METHOD
 from tests.recalibration.test_artefacts import ARTEFACT
 from tests.recalibration.test_reference_apply import CALIBRATED
+from tests.worlds.reasons import sentences
 from tests.worlds.store import NOW, World, write_json_lines
 
 Floats = NDArray[np.float64]
@@ -93,14 +94,14 @@ def refitted(world: World) -> Refit:
 
 
 def artefact_of(found: Refit) -> Artefact:
-    assert found.accepted, found.reasons
+    assert found.accepted, sentences(found)
     assert found.artefact is not None
     return found.artefact
 
 
 def test_with_logits_in_the_order_of_their_classes_the_job_says_how_many_agree(make: Make) -> None:
     found = refitted(make())
-    assert found.reasons[0] == "predicted_class is the class of the largest logit in 100 % of 1,500 samples"
+    assert sentences(found)[0] == "predicted_class is the class of the largest logit in 100 % of 1,500 samples"
     artefact = artefact_of(found)
     assert (artefact.parameters["multiclass"], artefact.logits_are) == (True, "logits")
     assert artefact.parameters["temperature"] == pytest.approx(2.0, rel=0.15)
@@ -112,8 +113,8 @@ SCRAMBLED = ("scratch", "dent", "stain", "crack")
 @pytest.mark.parametrize("method", ["auto", "temperature"])
 def test_with_classes_in_another_order_scores_are_fitted_and_the_job_says_why(make: Make, method: str) -> None:
     found = refitted(make(classes=SCRAMBLED, method=method))
-    assert found.reasons[0].startswith("logits are not used: predicted_class is the class of the largest logit in ")
-    assert 'set classes = ["crack", "dent", "scratch", "stain"], which is sorted alphabetically' in found.reasons[0]
+    assert sentences(found)[0].startswith("logits are not used: predicted_class is the class of the largest logit in ")
+    assert 'set classes = ["crack", "dent", "scratch", "stain"], which is sorted alphabetically' in sentences(found)[0]
     artefact = artefact_of(found)
     assert not artefact.calibrator.needs_logits
     assert artefact.after["ece"] < 0.5 * artefact.before["ece"]  # type: ignore[operator]  # both known
@@ -122,7 +123,7 @@ def test_with_classes_in_another_order_scores_are_fitted_and_the_job_says_why(ma
 def test_with_classes_in_another_order_vector_asked_for_by_name_is_refused_with_the_reason(make: Make) -> None:
     found = refitted(make(classes=SCRAMBLED, method="vector"))
     assert not found.accepted
-    (said,) = found.reasons
+    (said,) = sentences(found)
     assert said.startswith(
         "rejected: vector cannot be fitted: vector scaling needs logits and the true class of every sample: "
     )
@@ -136,7 +137,7 @@ def test_a_calibrator_on_logits_in_charge_goes_on_being_compared_when_the_order_
     record_artefact(world.connection, used)
     take_charge(world.connection, "m", Slice(), used.id, NOW - timedelta(days=9))
     found = refitted(world)
-    assert found.reasons[0].startswith("logits are not used: ")
+    assert sentences(found)[0].startswith("logits are not used: ")
     assert artefact_of(found).parent == used.id
 
 
@@ -144,7 +145,9 @@ def test_where_no_predicted_class_is_logged_right_predictions_tell_the_order(mak
     def change(row: dict[str, Any]) -> None:
         row["outcome"] = int(row["label"] == row.pop("predicted_class"))
 
-    assert refitted(make(change, classes=SCRAMBLED)).reasons[0].startswith("logits are not used: predicted_class is ")
+    assert sentences(refitted(make(change, classes=SCRAMBLED)))[0].startswith(
+        "logits are not used: predicted_class is "
+    )
 
 
 def test_where_no_predicted_class_is_logged_and_the_order_is_right_logits_are_used(make: Make) -> None:
@@ -162,7 +165,7 @@ def test_where_no_predicted_class_is_logged_and_the_order_is_right_logits_are_us
     ],
 )
 def test_classes_that_are_not_named_are_asked_for(make: Make, classes: tuple[str, ...], words: str) -> None:
-    assert words in refitted(make(classes=classes)).reasons[0]
+    assert words in sentences(refitted(make(classes=classes)))[0]
 
 
 def test_a_label_that_is_no_class_is_named(make: Make) -> None:
@@ -170,7 +173,7 @@ def test_a_label_that_is_no_class_is_named(make: Make) -> None:
         if row["sample_id"].endswith("7") and row["label"] != row["predicted_class"]:
             row["label"] = "hole"
 
-    said = refitted(make(change)).reasons[0]
+    said = sentences(refitted(make(change)))[0]
     assert said == "logits are not used: label says hole, which is none of the 4 classes that have a logit"
 
 
@@ -191,8 +194,8 @@ def test_vectors_that_are_no_logits_are_not_used(
     make: Make, head: Callable[[Floats], Floats], source: str, words: str
 ) -> None:
     found = refitted(make(head=head, source=source))
-    assert found.reasons[0].startswith("logits are not used: ")
-    assert words in found.reasons[0]
+    assert sentences(found)[0].startswith("logits are not used: ")
+    assert words in sentences(found)[0]
     assert not artefact_of(found).calibrator.needs_logits
 
 
@@ -205,8 +208,8 @@ def test_a_binary_task_uses_no_logits(make: Make) -> None:
     def change(row: dict[str, Any]) -> None:
         row["outcome"] = int(row["label"] == row["predicted_class"])
 
-    assert (
-        refitted(make(change, task="binary")).reasons[0].startswith("logits are not used: the score of a binary task")
+    assert sentences(refitted(make(change, task="binary")))[0].startswith(
+        "logits are not used: the score of a binary task"
     )
 
 
@@ -222,7 +225,7 @@ def test_probabilities_are_fitted_on_their_logarithm(make: Make, source: str) ->
     artefact = artefact_of(found)
     assert artefact.logits_are == "probabilities"
     assert artefact.parameters["temperature"] == pytest.approx(2.0, rel=0.15)
-    assert "the column logits holds probabilities: fitted on their logarithm" in found.reasons[0]
+    assert "the column logits holds probabilities: fitted on their logarithm" in sentences(found)[0]
 
 
 @pytest.mark.parametrize("method", ["temperature", "vector"])

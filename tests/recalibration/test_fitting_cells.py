@@ -80,18 +80,6 @@ def test_samples_in_the_open_end_bins_count_by_their_own_certainty(sign: int) ->
     assert fit_from_cells("temperature", cells).parameters()["temperature"] == pytest.approx(rows, rel=0.01)
 
 
-def test_weights_of_cells_count_as_those_of_rows(stream: Stream) -> None:
-    samples = stream(np.random.default_rng(23), 4000, temperature=1.5, shift=0.5)
-    weight = np.where(samples.score > 0.5, 0.25, 1.0)
-    weight[::7] *= 3
-    cells = Cells.from_samples(samples.score, samples.outcome, weight=weight)
-    rows = fit_platt(samples.score, samples.outcome, weight).apply(samples.score)
-    weighted = fit_from_cells("platt", cells, weighted=True).apply(samples.score)
-    counted = fit_from_cells("platt", cells).apply(samples.score)
-    assert np.abs(weighted - rows).max() < 2e-3
-    assert np.abs(counted - rows).max() > 5e-3  # else the weights would not matter here
-
-
 def test_ten_times_the_cells_are_the_same_fit(stream: Stream) -> None:
     samples = stream(np.random.default_rng(24), 3000, temperature=1.5)
     cells = Cells.from_samples(samples.score, samples.outcome)

@@ -9,6 +9,7 @@ from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Temperature
 from monitor.recalibration.gate import Minimums, judge_candidate, split_in_time
 from monitor.recalibration.selection import select_calibrator
+from tests.worlds.reasons import sentences
 
 Stream = Callable[..., Samples]
 CAMERAS = ["camera=c0", "camera=c1", "camera=c2", "camera=c3"]
@@ -24,7 +25,7 @@ def test_a_clear_improvement_is_accepted_with_its_numbers(stream: Stream) -> Non
     assert verdict.accepted
     assert verdict.improvement is not None
     found = verdict.improvement
-    assert verdict.reasons == (
+    assert sentences(verdict) == (
         f"accepted: log-loss better by {found.mean:.3f} (at least {found.lower:.3f} with 95 % confidence) "
         "on 4,000 later samples",
         "accepted: no slice is significantly worse (4 with at least 100 samples)",
@@ -63,7 +64,9 @@ def test_a_worse_candidate_is_rejected(stream: Stream) -> None:
     verdict = judge_candidate(samples.score, _softened(samples, 2.0), samples, ["all"])
     assert not verdict.accepted
     assert verdict.improvement is not None
-    assert verdict.reasons == (f"rejected: log-loss worse by {-verdict.improvement.mean:.3f} on 2,000 later samples",)
+    assert sentences(verdict) == (
+        f"rejected: log-loss worse by {-verdict.improvement.mean:.3f} on 2,000 later samples",
+    )
 
 
 def test_an_improvement_that_may_be_chance_is_rejected(stream: Stream) -> None:
@@ -72,14 +75,14 @@ def test_an_improvement_that_may_be_chance_is_rejected(stream: Stream) -> None:
     assert verdict.improvement is not None
     assert verdict.improvement.lower < 0 < verdict.improvement.mean
     assert not verdict.accepted
-    assert "which may be chance (an improvement of at least −0.0" in verdict.reasons[0]
+    assert "which may be chance (an improvement of at least −0.0" in sentences(verdict)[0]
 
 
 def test_the_same_scores_are_no_improvement(stream: Stream) -> None:
     samples = stream(np.random.default_rng(4), 500)
     verdict = judge_candidate(samples.score, samples.score.copy(), samples, ["all"])
     assert not verdict.accepted
-    assert verdict.reasons == (
+    assert sentences(verdict) == (
         "rejected: the candidate gives the same scores as the calibrator in use on 500 later samples",
     )
 
@@ -88,17 +91,17 @@ def test_too_few_samples_or_groups_are_not_enough_and_the_need_is_named(stream: 
     samples = stream(np.random.default_rng(5), 140, temperature=3.0)
     verdict = judge_candidate(samples.score, _softened(samples, 3.0), samples, ["all"])
     assert not verdict.accepted
-    assert verdict.reasons == ("rejected: needs 200 later samples, has 140",)
+    assert sentences(verdict) == ("rejected: needs 200 later samples, has 140",)
     assert verdict.improvement is None
     clips = stream(np.random.default_rng(5), 3000, temperature=3.0, clip=250)
     verdict = judge_candidate(clips.score, _softened(clips, 3.0), clips, ["all"])
-    assert verdict.reasons == ("rejected: needs later samples of 20 groups (images, clips), has 12",)
+    assert sentences(verdict) == ("rejected: needs later samples of 20 groups (images, clips), has 12",)
 
 
 def test_no_samples_at_all_are_rejected_with_unknown_metrics(stream: Stream) -> None:
     nothing = stream(np.random.default_rng(6), 0)
     verdict = judge_candidate(nothing.score, nothing.score, nothing, [])
-    assert verdict.reasons == ("rejected: needs 200 later samples, has 0",)
+    assert sentences(verdict) == ("rejected: needs 200 later samples, has 0",)
     assert verdict.before == {"n": 0, "log_loss": None, "ece": None, "brier": None}
     assert not judge_candidate(nothing.score, nothing.score, nothing, [], needed=Minimums(samples=0)).accepted
 
@@ -123,8 +126,8 @@ def test_a_slice_that_becomes_worse_blocks_what_is_better_on_the_whole(stream: S
     assert worst.improvement.n == 2000
     assert worst.improvement.confidence == pytest.approx(1 - 0.05 / 4)  # corrected for four slices
     reach = worst.improvement.upper - worst.improvement.mean
-    assert verdict.reasons[0].startswith("on the whole: log-loss better by ")
-    assert verdict.reasons[1:] == (
+    assert sentences(verdict)[0].startswith("on the whole: log-loss better by ")
+    assert sentences(verdict)[1:] == (
         f"rejected: slice camera=c1 log-loss worse by {-worst.improvement.mean:.3f} ± {reach:.3f} on 2,000 samples",
     )
 
@@ -142,7 +145,7 @@ def test_a_slice_around_the_finest_ones_is_judged_where_those_are_too_small(stre
         needed=Minimums(slice_samples=100),
     )
     assert verdict.slices_judged == 4 + hours
-    assert any(reason.startswith("rejected: slice camera=c1 ") for reason in verdict.reasons)
+    assert any(reason.startswith("rejected: slice camera=c1 ") for reason in sentences(verdict))
 
 
 def test_a_slice_with_too_few_samples_does_not_block(stream: Stream) -> None:
@@ -153,7 +156,7 @@ def test_a_slice_with_too_few_samples_does_not_block(stream: Stream) -> None:
     assert verdict.accepted
     assert verdict.slices_judged == 0
     assert verdict.worst_slice is None
-    assert len(verdict.reasons) == 1
+    assert len(sentences(verdict)) == 1
 
 
 def _one_piece_of_news_per_clip(stream: Stream, clips: int) -> tuple[Samples, np.ndarray]:
@@ -183,7 +186,7 @@ def test_many_samples_of_few_clips_are_no_proof_that_a_slice_is_worse(stream: St
     sliced = replace(samples, slice_index=np.where(in_c1, 0, 1))
     assert judge_candidate(sliced.score, turned, sliced, CAMERAS[1:3]).accepted
     alone = replace(sliced, group=None)
-    assert "slice camera=c1" in judge_candidate(alone.score, turned, alone, CAMERAS[1:3]).reasons[1]
+    assert "slice camera=c1" in sentences(judge_candidate(alone.score, turned, alone, CAMERAS[1:3]))[1]
 
 
 def test_scores_and_slices_that_do_not_fit_are_refused(stream: Stream) -> None:
@@ -279,6 +282,6 @@ def test_slices_that_are_no_worse_block_at_most_one_promotion_in_twenty(stream: 
             slices,
             needed=Minimums(samples=1),
         )
-        blocked += any("slice" in reason and reason.startswith("rejected") for reason in verdict.reasons)
+        blocked += any("slice" in reason and reason.startswith("rejected") for reason in sentences(verdict))
     # nominal 5 %, Monte Carlo error 1.1 %, three of them allowed
     assert blocked / runs <= 0.05 + 3 * 0.011

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from monitor.cli.schema import config_schema
+from monitor.cli.schemas import config_schema
 from monitor.config.settings import Recalibration
 from monitor.config.tables import choices_of
 from monitor.model.methods import METHOD_NAMES, METHODS, Method, method_named

@@ -22,6 +22,7 @@ from monitor.statistics.sequential_comparison import compare_losses
 from monitor.statistics.thresholds.choice import ScoredSamples, choose_threshold, is_broken
 from monitor.statistics.thresholds.policies import parse_policy
 from tests.worlds.line import BEGAN, DAY, Columns, line, model_section, write_file
+from tests.worlds.reasons import sentences
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 IMAGES, PER_IMAGE = 120, 8
@@ -171,7 +172,7 @@ def test_a_refit_of_masks_is_promoted_and_promises_a_threshold() -> None:
     found = run_refit(
         RefitInputs(_model("precision>=0.55"), Slice(), samples, (Slice(),), {}, NOW, ()), calwatch_version="1"
     )
-    assert found.accepted, found.reasons
+    assert found.accepted, sentences(found)
     assert found.threshold is not None
     assert found.threshold.bound == "clopper-pearson at the effective size of groups"
 

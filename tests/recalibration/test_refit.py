@@ -16,6 +16,7 @@ from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator, Identity, Temperature
 from monitor.recalibration.refit import RefitInputs, current_scores, run_refit, split_windows
 from tests.worlds.line import model_section
+from tests.worlds.reasons import sentences
 
 Stream = Callable[..., Samples]
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -57,7 +58,7 @@ def test_an_over_confident_stream_gets_a_higher_temperature_a_parent_and_a_thres
     assert found.artefact.parameters["temperature"] == pytest.approx(3.0, rel=0.15)
     assert found.artefact.parent == "before"
     assert found.artefact.gate_window is not None
-    assert (found.artefact.fit_window.n, found.artefact.gate_window.n) == (1920, 1280)
+    assert (found.artefact.fit_window.samples, found.artefact.gate_window.samples) == (1920, 1280)
     assert found.threshold is not None
     assert found.threshold.threshold is not None
     assert 0 < found.threshold.threshold < 1
@@ -88,7 +89,7 @@ def test_too_few_samples_name_both_numbers_and_make_no_candidate(stream: Stream)
     )
     assert not found.accepted
     assert found.artefact is None
-    assert found.reasons == ("rejected: needs 400 labelled samples, has 399; nothing changes",)
+    assert sentences(found) == ("rejected: needs 400 labelled samples, has 399; nothing changes",)
 
 
 def test_a_method_that_cannot_be_fitted_is_a_rejection_with_its_reason(stream: Stream) -> None:
@@ -98,14 +99,14 @@ def test_a_method_that_cannot_be_fitted_is_a_rejection_with_its_reason(stream: S
         RefitInputs(_model("isotonic"), Slice(), one_class, (Slice(),), {}, NOW, ()), calwatch_version="1"
     )
     assert not found.accepted
-    assert found.reasons[-1].startswith("rejected")
+    assert sentences(found)[-1].startswith("rejected")
 
 
 def test_a_candidate_equal_to_what_is_in_use_is_rejected(stream: Stream) -> None:
     samples = stream(np.random.default_rng(6), 2000)
     found = run_refit(RefitInputs(_model("identity"), Slice(), samples, (Slice(),), {}, NOW, ()), calwatch_version="1")
     assert not found.accepted
-    assert "same scores as the calibrator in use" in found.reasons[-2]
+    assert "same scores as the calibrator in use" in sentences(found)[-2]
 
 
 def test_what_stays_in_charge_gets_a_threshold_once_and_anew_when_its_promise_is_broken(stream: Stream) -> None:

@@ -12,6 +12,7 @@ from monitor.recalibration.calibrators import Beta, Identity, Isotonic, Temperat
 from monitor.recalibration.fit_logits import fit_temperature_multiclass, fit_vector
 from monitor.recalibration.fit_scores import fit_beta, fit_isotonic, fit_platt, fit_temperature
 from monitor.recalibration.selection import select_calibrator, time_folds
+from tests.worlds.reasons import sentences
 
 Stream = Callable[..., Samples]
 Outputs = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
@@ -41,7 +42,7 @@ def _top_label(outputs: Outputs, rows: slice) -> Samples:
 def test_auto_leaves_calibrated_scores_alone(stream: Stream) -> None:
     selection = select_calibrator("auto", stream(np.random.default_rng(1), 6000))
     assert selection.calibrator == Identity()
-    assert selection.reasons[-1].startswith("identity chosen: ")
+    assert sentences(selection)[-1].startswith("identity chosen: ")
     assert list(selection.log_loss) == ["identity", "temperature", "platt", "beta", "isotonic"]
 
 
@@ -50,7 +51,7 @@ def test_auto_takes_the_simpler_method_where_the_best_is_better_by_chance(stream
     assert selection.log_loss["temperature"] < selection.log_loss["identity"]
     assert selection.calibrator == Identity()
     assert re.fullmatch(
-        r"identity chosen: \w+ is better by 0\.\d+ ± 0\.\d+, which may be chance", selection.reasons[-1]
+        r"identity chosen: \w+ is better by 0\.\d+ ± 0\.\d+, which may be chance", sentences(selection)[-1]
     )
 
 
@@ -58,14 +59,14 @@ def test_auto_takes_temperature_for_a_drift_of_temperature_though_isotonic_is_ab
     samples = stream(np.random.default_rng(2), 6000, temperature=1.6)
     selection = select_calibrator("auto", samples)
     assert selection.calibrator == fit_temperature(samples.score, samples.outcome)
-    assert re.fullmatch(r"identity rejected: \w+ is better by 0\.\d+ ± 0\.\d+", selection.reasons[0])
+    assert re.fullmatch(r"identity rejected: \w+ is better by 0\.\d+ ± 0\.\d+", sentences(selection)[0])
 
 
 def test_auto_takes_platt_for_a_shift(stream: Stream) -> None:
     samples = stream(np.random.default_rng(2), 6000, shift=-1.0)
     selection = select_calibrator("auto", samples)
     assert selection.calibrator == fit_platt(samples.score, samples.outcome)
-    assert [reason.split(":")[0] for reason in selection.reasons] == [
+    assert [reason.split(":")[0] for reason in sentences(selection)] == [
         "identity rejected", "temperature rejected", "platt chosen",
     ]  # fmt: skip
 
@@ -82,7 +83,7 @@ def test_auto_takes_isotonic_where_nothing_simpler_fits() -> None:
     samples = _curved(np.random.default_rng(3), 8000)
     selection = select_calibrator("auto", samples)
     assert selection.calibrator == fit_isotonic(samples.score, samples.outcome)
-    assert [reason.split(":")[0] for reason in selection.reasons] == [
+    assert [reason.split(":")[0] for reason in sentences(selection)] == [
         "identity rejected",
         "temperature rejected",
         "platt rejected",
@@ -96,17 +97,17 @@ def test_isotonic_is_no_candidate_below_a_thousand_of_each_outcome() -> None:
     positives = int(samples.outcome.sum())
     assert positives < 1000 < 2600 - positives
     selection = select_calibrator("auto", samples)
-    assert f"isotonic rejected: {positives} positives, needs 1,000" in selection.reasons
+    assert f"isotonic rejected: {positives} positives, needs 1,000" in sentences(selection)
     assert not isinstance(selection.calibrator, Isotonic)
     turned = replace(samples, outcome=1 - samples.outcome)
-    assert f"isotonic rejected: {positives} negatives, needs 1,000" in select_calibrator("auto", turned).reasons
+    assert f"isotonic rejected: {positives} negatives, needs 1,000" in sentences(select_calibrator("auto", turned))
 
 
 def test_auto_with_too_few_samples_keeps_identity_and_says_what_is_missing(stream: Stream) -> None:
     selection = select_calibrator("auto", stream(np.random.default_rng(5), 40))
     assert selection.calibrator == Identity()
-    assert selection.reasons[0].startswith("temperature rejected: temperature needs at least 50 samples")
-    assert selection.reasons[-1] == "identity chosen: no other method can be fitted"
+    assert sentences(selection)[0].startswith("temperature rejected: temperature needs at least 50 samples")
+    assert sentences(selection)[-1] == "identity chosen: no other method can be fitted"
 
 
 def test_auto_without_any_samples_keeps_identity(stream: Stream) -> None:
@@ -165,7 +166,7 @@ def test_auto_takes_vector_where_one_class_is_favoured_and_temperature_where_non
     wanted = fit_vector(samples.logits, samples.label_index)
     np.testing.assert_allclose(selection.calibrator.biases, wanted.biases, atol=1e-6)
     assert selection.calibrator.biases[2] < selection.calibrator.biases[0] - 1
-    assert [reason.split(" is better")[0] for reason in selection.reasons[:2]] == [
+    assert [reason.split(" is better")[0] for reason in sentences(selection)[:2]] == [
         "identity rejected: vector", "temperature rejected: vector",
     ]  # fmt: skip
     assert select_calibrator("auto", _biased(np.random.default_rng(14), 6000, bias=0.0)).calibrator == Identity()
@@ -176,7 +177,7 @@ def test_vector_is_no_candidate_without_a_hundred_rows_of_each_class() -> None:
     assert samples.label_index is not None
     kept = (samples.label_index != 2) | (np.cumsum(samples.label_index == 2) <= 42)
     selection = select_calibrator("auto", samples.subset(kept))
-    assert "vector rejected: 42 rows of class 2, needs 100 of each class" in selection.reasons
+    assert "vector rejected: 42 rows of class 2, needs 100 of each class" in sentences(selection)
     assert not isinstance(selection.calibrator, Vector)
 
 
@@ -189,9 +190,9 @@ def test_with_a_row_that_has_no_logits_temperature_is_fitted_on_scores_and_this_
     selection = select_calibrator("temperature", samples)
     assert isinstance(selection.calibrator, Temperature)
     assert not selection.calibrator.multiclass
-    assert selection.reasons[0] == "temperature is fitted on scores: 2 of 2,000 samples have no logits"
+    assert sentences(selection)[0] == "temperature is fitted on scores: 2 of 2,000 samples have no logits"
     without_labels = select_calibrator("temperature", replace(samples, label_index=None))
-    assert "without the index of the true class" in without_labels.reasons[0]
+    assert "without the index of the true class" in sentences(without_labels)[0]
 
 
 def test_folds_are_blocks_of_time_that_divide_no_group(stream: Stream) -> None:

@@ -11,6 +11,7 @@ from monitor.recalibration.calibrators import Identity, Isotonic, Platt
 from monitor.recalibration.fit_cells import fit_from_cells
 from monitor.recalibration.selection import select_calibrator, select_calibrator_from_cells
 from monitor.statistics.cells import Cells
+from tests.worlds.reasons import sentences
 
 Stream = Callable[..., Samples]
 
@@ -37,9 +38,8 @@ def test_the_order_in_which_cells_come_does_not_matter(stream: Stream) -> None:
     cells = _hourly(stream(np.random.default_rng(32), 6000, shift=-1.0))
     halves = [cells.regroup(np.array([[unit, unit] for unit in units])) for units in (range(30, 60), range(30))]
     assert isinstance(select_calibrator_from_cells("auto", cells).calibrator, Platt)
-    assert (
-        select_calibrator_from_cells("auto", halves[0].concatenate([halves[1]])).reasons
-        == select_calibrator_from_cells("auto", cells).reasons
+    assert sentences(select_calibrator_from_cells("auto", halves[0].concatenate([halves[1]]))) == sentences(
+        select_calibrator_from_cells("auto", cells)
     )
 
 
@@ -64,7 +64,7 @@ def test_fewer_than_twenty_buckets_keep_identity_and_say_so(stream: Stream) -> N
     samples = stream(np.random.default_rng(34), 4000, temperature=3.0)
     found = select_calibrator_from_cells("auto", _hourly(samples, hours=19))
     assert found.calibrator == Identity()
-    assert found.reasons[-1] == "identity chosen: a comparison needs samples of 20 time buckets, has 19"
+    assert sentences(found)[-1] == "identity chosen: a comparison needs samples of 20 time buckets, has 19"
     assert select_calibrator_from_cells("auto", _hourly(samples, hours=20)).calibrator != Identity()
 
 
@@ -73,7 +73,7 @@ def test_isotonic_is_no_candidate_below_a_thousand_of_each_outcome(stream: Strea
     negatives = int(2400 - samples.outcome.sum())
     assert negatives < 1000
     found = select_calibrator_from_cells("auto", _hourly(samples))
-    assert f"isotonic rejected: {negatives} negatives, needs 1,000" in found.reasons
+    assert f"isotonic rejected: {negatives} negatives, needs 1,000" in sentences(found)
     assert not isinstance(found.calibrator, Isotonic)
 
 
@@ -81,13 +81,13 @@ def test_no_cells_and_too_few_samples_keep_identity(stream: Stream) -> None:
     assert select_calibrator_from_cells("auto", Cells.empty()).calibrator == Identity()
     found = select_calibrator_from_cells("auto", _hourly(stream(np.random.default_rng(36), 40)))
     assert found.calibrator == Identity()
-    assert found.reasons[-1] == "identity chosen: no other method can be fitted"
+    assert sentences(found)[-1] == "identity chosen: no other method can be fitted"
 
 
 def test_a_method_asked_for_by_name_is_fitted(stream: Stream) -> None:
     cells = _hourly(stream(np.random.default_rng(37), 2000))
     found = select_calibrator_from_cells("beta", cells)
     assert found.calibrator == fit_from_cells("beta", cells)
-    assert re.fullmatch("beta chosen: asked for by name", found.reasons[0])
+    assert re.fullmatch("beta chosen: asked for by name", sentences(found)[0])
     with pytest.raises(ValueError, match="needs logit vectors"):
         select_calibrator_from_cells("vector", cells)

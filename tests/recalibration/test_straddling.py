@@ -16,6 +16,7 @@ from monitor.model.reasons import Trigger, TriggerKind
 from monitor.model.samples import Samples
 from monitor.recalibration.refit import Refit, RefitInputs, run_refit
 from tests.worlds.line import model_section
+from tests.worlds.reasons import sentences
 
 Stream = Callable[..., Samples]
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -36,7 +37,7 @@ def _refitted(stream: Stream, group: NDArray[np.int64] | None, policy: str | Non
 def test_patients_that_come_again_and_again_leave_nothing_to_judge_by_and_the_reason_says_so(stream: Stream) -> None:
     found = _refitted(stream, np.arange(4000) % 300)
     assert not found.accepted
-    assert found.reasons[-1] == (
+    assert sentences(found)[-1] == (
         "rejected: needs 200 later samples, has 0: 1,600 of 1,600 "
         + NEITHER
         + " (300 of 300 groups lie so); is group_id the "
@@ -48,21 +49,21 @@ def test_some_patients_that_come_again_are_counted(stream: Stream) -> None:
     group = np.arange(4000)
     group[::2] = group[::2] % 500  # every other sample is of one of 250 patients, the others are alone
     found = _refitted(stream, group)
-    (told,) = [reason for reason in found.reasons if NEITHER in reason]
+    (told,) = [reason for reason in sentences(found) if NEITHER in reason]
     assert told.startswith("800 of 1,600 ")
     assert "(250 of 2,250 groups lie so)" in told
-    assert told in found.reasons[:-1], "the gate could judge: its own reason comes last"
+    assert told in sentences(found)[:-1], "the gate could judge: its own reason comes last"
 
 
 def test_a_threshold_that_takes_the_newest_fifth_counts_both_cuts(stream: Stream) -> None:
     found = _refitted(stream, np.arange(4000) % 300, policy="f1")
-    assert any("2,080 of 2,080 " + NEITHER in reason for reason in found.reasons)
+    assert any("2,080 of 2,080 " + NEITHER in reason for reason in sentences(found))
 
 
 @pytest.mark.parametrize("clip", [0, 1, 8])
 def test_clips_that_happen_to_lie_across_the_cut_are_not_worth_a_word(stream: Stream, clip: int) -> None:
     found = _refitted(stream, np.arange(4003)[3:] // clip if clip else None)
-    assert not any("both sides" in reason for reason in found.reasons)
+    assert not any("both sides" in reason for reason in sentences(found))
 
 
 def test_such_refits_are_counted_together_under_their_own_heading(

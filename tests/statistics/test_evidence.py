@@ -48,7 +48,7 @@ def rows(sums: BinSums, row: int) -> BinSums:
 def test_evidence_equals_the_sum_over_all_starts_and_tilts_written_out() -> None:
     rng = np.random.default_rng(1)
     sums, bank = drawn(rng, 1, 12, 30, -0.3), default_bank()
-    got = run(sums, Tolerance.odds(1.1), 1e9).log_evidence[0]
+    got = run(sums, Tolerance("odds", 1.1), 1e9).log_evidence[0]
     increments, growth = np.zeros((12, len(bank))), np.zeros((12, len(bank)))
     for t in range(12):
         for j in range(len(bank)):
@@ -146,13 +146,13 @@ def test_the_onset_lies_near_the_change_and_counts_the_samples_since() -> None:
 
 def test_miscalibration_inside_the_tolerance_raises_no_alarm() -> None:
     sums = drawn(np.random.default_rng(7), 20, 30, 1000, float(np.log(1.06)))
-    assert len(run(sums, Tolerance.odds(1.1)).alarms) == 0
+    assert len(run(sums, Tolerance("odds", 1.1)).alarms) == 0
     assert len(run(sums).alarms) > 5
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("tolerance", "shift"), [(NONE, 0.0), (Tolerance.odds(1.1), np.log(1.1)), (Tolerance.odds(1.1), -np.log(1.1))]
+    ("tolerance", "shift"), [(NONE, 0.0), (Tolerance("odds", 1.1), np.log(1.1)), (Tolerance("odds", 1.1), -np.log(1.1))]
 )
 def test_false_alarms_stay_within_the_budget(tolerance: Tolerance, shift: float) -> None:
     alarms = len(run(drawn(np.random.default_rng(8), 60, 400, 40, float(shift)), tolerance, 50.0).alarms)
@@ -180,7 +180,7 @@ def test_no_tilt_expects_to_win_on_outcomes_that_follow_the_scores() -> None:
     """E[e^inc] of one bucket with one sample, by enumeration, is at most 1 anywhere in the band."""
     bank = default_bank()
     middle = bin_middles()
-    for tolerance in (NONE, Tolerance.odds(1.2), Tolerance.probability(0.03)):
+    for tolerance in (NONE, Tolerance("odds", 1.2), Tolerance("probability", 0.03)):
         low, high = tolerance.lower_rate(middle), tolerance.upper_rate(middle)
         rate = np.where(bank.tilts > 0, high, low)
         for true in (low, (low + high) / 2, high):

@@ -58,7 +58,7 @@ def test_more_samples_give_a_narrower_band() -> None:
 def test_the_band_of_a_bin_is_that_of_its_mean_score_widened_by_the_tolerance() -> None:
     exact = Reference("logistic", np.full(192, -0.5), np.full(192, 0.1), 1000.0, 1.0)
     cells = Cells.from_samples(bin_middles(), np.zeros(12))
-    lower, upper = reference_bands([exact], cells, 1, Tolerance.odds(1.1))
+    lower, upper = reference_bands([exact], cells, 1, Tolerance("odds", 1.1))
     np.testing.assert_allclose(logit(lower[0, 0]), logit(bin_middles()) - 0.5 - np.log(1.1))
     np.testing.assert_allclose(logit(upper[0, 0]), logit(bin_middles()) + 0.1 + np.log(1.1))
 

@@ -9,6 +9,7 @@ from monitor.statistics.thresholds.choice import EXACT, GROUPED, Estimate, Score
 from monitor.statistics.thresholds.counts import bin_edges, count_at
 from monitor.statistics.thresholds.curves import COLUMNS, MOST_POINTS, curve_of, thin_curve
 from monitor.statistics.thresholds.policies import parse_policy
+from tests.worlds.reasons import sentences
 
 
 def _traffic(seed: int, n: int, clip: int = 1) -> ScoredSamples:
@@ -33,7 +34,7 @@ def test_worked_example_takes_55_hundredths_with_three_of_four_right() -> None:
     assert choice.precision == Estimate(0.75, low, high)
     cost = choose_threshold(parse_policy("cost:fp=1,fn=4"), WORKED)
     assert (cost.threshold, cost.empirical) == (0.2, 0.35)
-    assert "cheapest in the samples was 0.3500" in cost.reasons[0]
+    assert "cheapest in the samples was 0.3500" in sentences(cost)[0]
 
 
 def test_an_optimum_is_chosen_on_one_part_and_measured_on_the_other() -> None:
@@ -49,7 +50,7 @@ def test_a_kept_promise_states_it_with_its_confidence() -> None:
     assert choice.precision.lower is not None
     assert choice.precision.lower >= 0.9
     assert choice.bound == EXACT
-    assert f"threshold {choice.threshold:.4f} promises precision >= 0.9 with 90 % confidence" in choice.reasons[0]
+    assert f"threshold {choice.threshold:.4f} promises precision >= 0.9 with 90 % confidence" in sentences(choice)[0]
 
 
 def test_a_promise_that_none_can_make_says_how_near_the_best_comes() -> None:
@@ -58,10 +59,10 @@ def test_a_promise_that_none_can_make_says_how_near_the_best_comes() -> None:
     assert choice.precision == Estimate()
     assert choice.best is not None
     assert 0.9 < choice.best < 0.999
-    assert choice.reasons[0].startswith(
+    assert sentences(choice)[0].startswith(
         "no threshold can promise precision >= 0.999 with 95 % confidence on 2,000 samples"
     )
-    assert f"the best bound is {choice.best:.4g}" in choice.reasons[0]
+    assert f"the best bound is {choice.best:.4g}" in sentences(choice)[0]
     assert choice.curve is not None
 
 
@@ -79,7 +80,7 @@ def test_abstention_states_accuracy_among_the_kept_and_its_coverage() -> None:
     choice = choose_threshold(parse_policy("accuracy>=0.9"), _traffic(4, 8000))
     assert choice.kept
     assert choice.share is not None
-    assert f"it covers {100 * choice.share:.3g} % of all samples" in choice.reasons[0]
+    assert f"it covers {100 * choice.share:.3g} % of all samples" in sentences(choice)[0]
     assert choice.precision.lower is not None
     assert choice.precision.lower >= 0.9
 
@@ -87,7 +88,7 @@ def test_abstention_states_accuracy_among_the_kept_and_its_coverage() -> None:
 def test_what_samples_do_not_determine_is_none_with_the_reason() -> None:
     choice = choose_threshold(parse_policy("f1"), ScoredSamples(np.array([0.3, 0.4]), np.zeros(2)))
     assert choice.threshold is None
-    assert "must hold both outcomes" in choice.reasons[0]
+    assert "must hold both outcomes" in sentences(choice)[0]
     empty = ScoredSamples(np.empty(0), np.empty(0))
     assert choose_threshold(parse_policy("precision>=0.9"), empty).kept is False
     assert choose_threshold(parse_policy("f1"), empty).kept is None

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import Config, load_config
 from monitor.config.tokens import hash_of, new_token
-from monitor.engine.control import DaemonControl, load_all, mistakes_of
+from monitor.engine.control import DaemonControl, load_all
 from monitor.engine.cycle import Cycle, Tick, build_watched
 from monitor.model import Published
 from monitor.model.errors import CalwatchError
@@ -67,7 +67,7 @@ class World:
         try:
             load_all(self.path)
         except CalwatchError as error:
-            return mistakes_of(error)
+            return error.mistakes
         self.reloads += 1
         return []
 

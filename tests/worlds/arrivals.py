@@ -4,9 +4,8 @@ import json
 from datetime import datetime, timedelta
 
 from monitor.config.tokens import hash_of
-from monitor.engine.cycle import file_sources
 from monitor.sources.inbox import Inbox
-from monitor.sources.pull import configured_sources
+from monitor.sources.pull import configured_sources, file_sources
 from monitor.sources.pulled import Pulled
 from monitor.sources.replay.source import ReplaySource
 from tests.worlds.store import HOUR, NOW, Row, World

@@ -11,11 +11,10 @@ import duckdb
 import numpy as np
 
 from monitor.config.settings import Model, parse_config
-from monitor.engine.cycle import file_sources
 from monitor.model import Slice
 from monitor.model.problems import Problem
 from monitor.sources.batch import Source
-from monitor.sources.pull import pull_sources
+from monitor.sources.pull import file_sources, pull_sources
 from monitor.sources.pulled import Pulled
 from monitor.statistics.cells import Cells
 from monitor.store.connection import open_live, quote_name, quote_text

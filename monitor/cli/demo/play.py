@@ -18,6 +18,9 @@ from monitor.store.published.snapshot import SNAPSHOT
 
 STEP = timedelta(hours=8)
 CONFIG = "calwatch.toml"
+_OWN = {
+    LIVE, f"{LIVE}.wal", SNAPSHOT, CONFIG, "calibrators", "requests", "spill", "replay.duckdb", "replay.duckdb.wal",
+}  # fmt: skip
 
 
 def play_demo(directory: Path, ended: datetime = STREAM_ENDED) -> Playback:
@@ -47,19 +50,10 @@ def _leave_config(bundled: Path, target: Path) -> None:
 def _clear(directory: Path) -> None:
     if not directory.exists():
         return
-    own = {
-        LIVE,
-        f"{LIVE}.wal",
-        SNAPSHOT,
-        CONFIG,
-        "calibrators",
-        "requests",
-        "spill",
-        "replay.duckdb",
-        "replay.duckdb.wal",
-    }
     foreign = [
-        entry.name for entry in directory.iterdir() if entry.name not in own and not entry.name.startswith(".snapshot-")
+        entry.name
+        for entry in directory.iterdir()
+        if entry.name not in _OWN and not entry.name.startswith(".snapshot-")
     ]
     if foreign:
         raise UsageError(

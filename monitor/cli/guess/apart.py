@@ -19,9 +19,9 @@ from monitor.cli.guess.reading import MEMORY_LIMIT, find_files, spill_directory
 from monitor.model.errors import CalwatchError, UsageError
 from monitor.model.own_python import own_environment, own_python
 from monitor.sources.isolation.alone import describe_death
-from monitor.sources.isolation.child import end_with_stdin, give_way, limit_memory
 from monitor.sources.isolation.guard import REMEDIES
 from monitor.sources.isolation.patience import seconds_for
+from monitor.sources.isolation.room import end_with_stdin, give_way, limit_memory
 from monitor.store.blame import first_line, is_unexpected
 
 _ANOTHER = ", or name another file"

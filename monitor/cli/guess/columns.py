@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -150,21 +151,12 @@ def split_words(name: str) -> list[str]:
 
 def auroc(scores: Sequence[float], outcomes: Sequence[bool]) -> float | None:
     """Chance that a score with outcome true is above one with outcome false, ties half; None without 10 of each."""
-    true = sum(outcomes)
-    false = len(outcomes) - true
-    if min(true, false) < 10:
+    true = [score for score, outcome in zip(scores, outcomes, strict=True) if outcome]
+    false = sorted(score for score, outcome in zip(scores, outcomes, strict=True) if not outcome)
+    if min(len(true), len(false)) < 10:
         return None
-    order = sorted(range(len(scores)), key=lambda row: scores[row])
-    ranks, start = [0.0] * len(order), 0
-    while start < len(order):
-        end = start
-        while end + 1 < len(order) and scores[order[end + 1]] == scores[order[start]]:
-            end += 1
-        for place in range(start, end + 1):
-            ranks[order[place]] = (start + end) / 2 + 1
-        start = end + 1
-    above = sum(rank for rank, outcome in zip(ranks, outcomes, strict=True) if outcome)
-    return (above - true * (true + 1) / 2) / (true * false)
+    above = sum(bisect_left(false, score) + bisect_right(false, score) for score in true) / 2
+    return above / (len(true) * len(false))
 
 
 def _flat(record: Mapping[str, object], prefix: str = "") -> dict[str, object]:

@@ -130,18 +130,17 @@ def _settle_labels(meaning: Meaning, main: Table, labels: Table) -> None:
 
 def _tell_rest(meaning: Meaning, main: Found, rest: list[Found], folders: int) -> None:
     for found in rest:
-        meaning.todo.append(
-            ("path", f"{_named(found)} has other columns and is left out: add a [[model.source]] for it")
-        )
+        meaning.leave_open("path", f"{_named(found)} has other columns and is left out: add a [[model.source]] for it")
     if folders > _MOST_FOLDERS:
-        meaning.todo.append(("path", f"only the first {_MOST_FOLDERS} of {folders:,} folders were looked into"))
+        meaning.leave_open("path", f"only the first {_MOST_FOLDERS} of {folders:,} folders were looked into")
     file = main.files[0]
     beside = [one for one in file.parent.glob(f"*{file.suffix}") if one.is_file() and one != file]
     if beside and "*" not in main.pattern:
-        meaning.todo.append(
-            ("path", f"only {file.name} is read: for {quantity(len(beside), 'other file')} beside it, and later ones, write "
-             f'a glob such as "*{file.suffix}"')
-        )  # fmt: skip
+        meaning.leave_open(
+            "path",
+            f"only {file.name} is read: for {quantity(len(beside), 'other file')} beside it, and later ones, write "
+            f'a glob such as "*{file.suffix}"',
+        )
 
 
 def _part(holds: str, found: Found, meaning: Meaning, table: Table, directory: Path) -> Part:

@@ -1,4 +1,7 @@
-"""What was guessed of a table, each with its reason, and what is left to a person."""
+"""What was guessed of a table, each with its reason, and what is left to a person.
+
+A short file, since those who guess all fill it, and none of them comes before the others.
+"""
 
 from dataclasses import dataclass, field
 
@@ -25,3 +28,7 @@ class Meaning:
     model: list[Guess] = field(default_factory=list)  # further keys of [[model]]
     source: list[Guess] = field(default_factory=list)  # and of its source
     todo: list[tuple[str, str]] = field(default_factory=list)
+
+    def leave_open(self, key: str, what: str) -> None:
+        """Leave a setting to a person: ``what`` says why and what to do."""
+        self.todo.append((key, what))

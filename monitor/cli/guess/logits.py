@@ -32,7 +32,7 @@ def guess_logits(table: Table, meaning: Meaning, task: Task) -> None:
     if order is not None:
         meaning.model.append(Guess("classes", order, f'"{predicted.name}" is where "{logits.name}" is largest'))
     else:
-        meaning.todo.append(("classes", f'name the classes in the order of "{logits.name}": classes = ["…"]'))
+        meaning.leave_open("classes", f'name the classes in the order of "{logits.name}": classes = ["…"]')
 
 
 def _numbers(cell: object) -> list[float]:

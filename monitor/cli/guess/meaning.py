@@ -118,7 +118,7 @@ def _settle_probabilities(meaning: Meaning, task: Task) -> None:
             return
     largest = f"greatest({', '.join(column.name for column in columns)})"
     which = "that of the positive class" if task is Task.BINARY else f"the predicted class's, {largest}"
-    meaning.todo.append(("score", f"{names} hold a probability for each class; calwatch takes one: map {which}"))
+    meaning.leave_open("score", f"{names} hold a probability for each class; calwatch takes one: map {which}")
 
 
 def _guess_score(meaning: Meaning, task: Task) -> None:
@@ -126,15 +126,15 @@ def _guess_score(meaning: Meaning, task: Task) -> None:
     if score is None:
         return
     if score.has_decimal_commas:
-        meaning.todo.append(("score", f'"{score.name}" writes 0,83: calwatch reads 0.83, so write a decimal point'))
+        meaning.leave_open("score", f'"{score.name}" writes 0,83: calwatch reads 0.83, so write a decimal point')
     elif _is_percent(score):
         highest = max(number for number in score.numbers if number is not None)
         meaning.source.append(Guess("score_unit", "percent", f'"{score.name}" goes up to {highest:g}'))
     elif score.share(-1e-5, 1 + 1e-5) < 0.99:
-        meaning.todo.append(("score", f'some values of "{score.name}" are above 1: are they probabilities?'))
+        meaning.leave_open("score", f'some values of "{score.name}" are above 1: are they probabilities?')
     if meaning.roles.score_is_one_of_several:
         others = ", ".join(f'"{column.name}"' for column in meaning.roles.other_scores)
-        meaning.todo.append(("score", f'"{score.name}" was taken; {others} could be meant too: look at the line'))
+        meaning.leave_open("score", f'"{score.name}" was taken; {others} could be meant too: look at the line')
     label = meaning.roles.columns.get("label")
     predicted = meaning.roles.columns.get("predicted_class")
     if (
@@ -143,11 +143,9 @@ def _guess_score(meaning: Meaning, task: Task) -> None:
         and predicted is None
         and (_lowest(meaning.roles) or 0) >= _LOWEST_OF_TOP
     ):
-        meaning.todo.append(
-            (
-                "task",
-                'no score is below 1/2: where they are of the predicted class, map predicted_class and set task = "multiclass"',
-            )
+        meaning.leave_open(
+            "task",
+            'no score is below 1/2: where they are of the predicted class, map predicted_class and set task = "multiclass"',
         )
 
 
@@ -158,40 +156,44 @@ def _tell_missing(table: Table, meaning: Meaning, task: Task) -> None:
         column = table.find_column(name)
         if column is not None and column.filled and roles.is_free(column) and name not in {key for key, _ in todo}:
             some = ", ".join(column.values[:3])
-            todo.append((name, f"the column of that name does not look like it: its values are {some}"))
+            meaning.leave_open(name, f"the column of that name does not look like it: its values are {some}")
     told = {key for key, _ in todo}
     has = roles.columns.keys()
     repeated, in_files, version = roles.repeated_id, roles.repeated_in_files, roles.columns.get("version")
     if repeated is not None:
-        todo.append(
-            ("sample_id", f'"{repeated.name}" holds {len(repeated.counts):,} values in {table.rows:,} rows: if it is the '
-             "image, map it as group_id and give each row an id of its own, such as image and number of the box")
-        )  # fmt: skip
+        meaning.leave_open(
+            "sample_id",
+            f'"{repeated.name}" holds {len(repeated.counts):,} values in {table.rows:,} rows: if it is the '
+            "image, map it as group_id and give each row an id of its own, such as image and number of the box",
+        )
     elif "sample_id" not in has:
-        todo.append(
-            ("sample_id", "no column names each row once: add one, such as the part's number or the image's name")
+        meaning.leave_open(
+            "sample_id", "no column names each row once: add one, such as the part's number or the image's name"
         )
     if in_files is not None:
-        todo.append(
-            ("sample_id", f'"{in_files.name}" comes again in other files at the same time: the later would take the '
-             "earlier's place. Make ids that differ, such as file and number")
-        )  # fmt: skip
+        meaning.leave_open(
+            "sample_id",
+            f'"{in_files.name}" comes again in other files at the same time: the later would take the '
+            "earlier's place. Make ids that differ, such as file and number",
+        )
     if "observed_at" not in has and "observed_at" not in told:
-        todo.append(("observed_at", "no column holds times: add when each prediction was made"))
+        meaning.leave_open("observed_at", "no column holds times: add when each prediction was made")
     if "score" not in has and "score" not in told:
-        todo.append(("score", "no column holds probabilities, 0 to 1: add the one the model gave"))
+        meaning.leave_open("score", "no column holds probabilities, 0 to 1: add the one the model gave")
     if roles.overlap is not None and not {"outcome", "label"} & has:
-        todo.append(("outcome", f'write one from "{roles.overlap.name}", such as {roles.overlap.name} >= 0.5'))
+        meaning.leave_open("outcome", f'write one from "{roles.overlap.name}", such as {roles.overlap.name} >= 0.5')
     elif roles.truths:
         either = " or ".join(f'"{column.name}"' for column in roles.truths[:3])
-        todo.append(
-            ("label", f"{either} could say what was true: map label, and predicted_class if one is the prediction")
+        meaning.leave_open(
+            "label", f"{either} could say what was true: map label, and predicted_class if one is the prediction"
         )
     elif not {"outcome", "label", "positives"} & has and not {"outcome", "label"} & told:
         wanted = 'outcome (0 or 1) or label, or a [[model.source]] with holds = "labels"'
-        todo.append(("outcome", f"no column says what came true: add {wanted}"))
+        meaning.leave_open("outcome", f"no column says what came true: add {wanted}")
     if "label" in has and task is not Task.BINARY and not {"outcome", "predicted_class"} & has:
-        todo.append(("predicted_class", "a label needs the class predicted beside it: add it, or outcome (0 or 1)"))
+        meaning.leave_open(
+            "predicted_class", "a label needs the class predicted beside it: add it, or outcome (0 or 1)"
+        )
     if version is not None and len(version.counts) > max(20, table.rows // 10):
         count = len(version.counts)
-        todo.append(("version", f'"{version.name}" holds {count:,} values: each begins anew. Is it one a build?'))
+        meaning.leave_open("version", f'"{version.name}" holds {count:,} values: each begins anew. Is it one a build?')

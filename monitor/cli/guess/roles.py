@@ -6,51 +6,18 @@ from dataclasses import dataclass, field
 from monitor.cli.guess.columns import Column, Table, auroc, pair_values, sign_of, split_words, strip_marks
 from monitor.sources.column_hints import USUAL
 
-_WORDS = {  # words within a name, where the whole name is not a usual one
-    "observed_at": {
-        "time",
-        "timestamp",
-        "ts",
-        "date",
-        "datetime",
-        "datum",
-        "zeit",
-        "when",
-        "captured",
-        "observed",
-        "created",
-    },
-    "score": {
-        "score",
-        "scores",
-        "prob",
-        "probs",
-        "proba",
-        "probability",
-        "confidence",
-        "conf",
-        "likelihood",
-        "konfidenz",
-        "p",
-    },
-    "label": {
-        "label",
-        "truth",
-        "true",
-        "target",
-        "gt",
-        "groundtruth",
-        "actual",
-        "annotation",
-        "verdict",
-        "urteil",
-        "human",
-        "manual",
-    },
-    "predicted_class": {"pred", "prediction", "predicted", "yhat", "decision", "class", "ai"},
-    "outcome": {"outcome", "correct", "hit", "matched", "match", "tp", "right"},
-    "n": {"pixels", "npixels"},
-    "positives": {"positives", "npositives", "npos"},
+# words within a name, where the whole name is not a usual one
+_WORDS = {
+    role: set(names.split())
+    for role, names in {
+        "observed_at": "time timestamp ts date datetime datum zeit when captured observed created",
+        "score": "score scores prob probs proba probability confidence conf likelihood konfidenz p",
+        "label": "label truth true target gt groundtruth actual annotation verdict urteil human manual",
+        "predicted_class": "pred prediction predicted yhat decision class ai",
+        "outcome": "outcome correct hit matched match tp right",
+        "n": "pixels npixels",
+        "positives": "positives npositives npos",
+    }.items()
 }
 _OF_LABELS = {"label", "labeled", "labelled", "annotated", "reviewed", "verified", "checked", "graded", "label_time"}
 _OF_TRUTH = {"true", "truth", "gt", "groundtruth", "actual", "target"}

@@ -34,8 +34,8 @@ def _guess_positive(meaning: Meaning, label: Column) -> None:
         meaning.model.append(Guess("positive", chosen, why))
     else:
         names = " or ".join(f'"{value}"' for value in label.values[:2])
-        meaning.todo.append(
-            ("positive", f"{why}: set positive to the label that the score is the probability of, {names}")
+        meaning.leave_open(
+            "positive", f"{why}: set positive to the label that the score is the probability of, {names}"
         )
 
 
@@ -73,9 +73,7 @@ def _guess_outcomes(meaning: Meaning, outcome: Column, task: Task) -> None:
         meaning.source.append(Guess("outcomes", {"true": true, "false": false}, why))
     else:
         shown = ", ".join(f'"{value}"' for value in values[:4])
-        meaning.todo.append(
-            (
-                "outcomes",
-                f'"{outcome.name}" holds {shown}: say outcomes = {{ true = ["…"], false = ["…"] }} in [model.source]',
-            )
+        meaning.leave_open(
+            "outcomes",
+            f'"{outcome.name}" holds {shown}: say outcomes = {{ true = ["…"], false = ["…"] }} in [model.source]',
         )

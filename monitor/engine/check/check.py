@@ -12,15 +12,16 @@ from monitor.config.server import host_of, is_loopback
 from monitor.config.settings import Config, Model, load_config
 from monitor.engine.check.watch import CheckWatch
 from monitor.engine.cycle import build_watched
-from monitor.engine.http import demand_usable
+from monitor.engine.http import load_certificate
 from monitor.model.errors import CalwatchError, SourceError
 from monitor.model.problems import Problem
 from monitor.model.wording import quantity
 from monitor.publish.web.access import Access
 from monitor.sources.batch import Batch, Source
 from monitor.sources.dry_run import Trial
+from monitor.sources.findings import Weight
 from monitor.sources.findings.joins import compare_ids
-from monitor.sources.findings.rows import Weight, find_odd_pairs, keep_tried_rows
+from monitor.sources.findings.rows import find_odd_pairs, keep_tried_rows
 from monitor.sources.inbox import InboxSource
 
 
@@ -43,8 +44,7 @@ def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch
     when the configuration or a rule pack itself cannot be read."""
     config = load_config(path)
     watched = build_watched(config)
-    mistakes: list[str] = []
-    mistakes += _server_mistakes(config)
+    mistakes = _server_mistakes(config)
     notes = [override for each in watched for override in each.rulebook.overrides]
     notes += [f'model "{each.model.name}": {sentence}' for each in watched for sentence in each.rulebook.mapped]
     if not config.server.tls_certificate and not is_loopback(host_of(config.monitor.listen)):
@@ -56,30 +56,19 @@ def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch
         notes += [f'action "{action.name}": {problem}' for problem in missing_secrets(action.secrets, config.base)]
     found = CheckResult(mistakes, notes, [], "")
     held = watch_files or CheckWatch()
-    memory = config.monitor.memory_limit
-    files = sum(_try_sources(each.model, each.sources, config.base, at, found, held, memory) for each in watched)
+    files = 0
+    for each in watched:
+        with duckdb.connect(config={"memory_limit": config.monitor.memory_limit}) as connection:
+            files += _try_sources(connection, each.model, each.sources, config.base, at, found, held)
     return replace(found, summary=_summary(config, sum(len(each.rulebook) for each in watched), files))
 
 
 def _try_sources(
-    model: Model,
-    sources: Sequence[Source],
-    base: Path,
-    at: datetime | None,
-    found: CheckResult,
-    held: CheckWatch,
-    memory: str,
-) -> int:
-    """Try the sources of one model and tell ``found`` of them; how many files can be read."""
-    with duckdb.connect(config={"memory_limit": memory}) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        return _try_each(connection, model, sources, base, at, found, held)
-
-
-def _try_each(
     connection: duckdb.DuckDBPyConnection, model: Model, sources: Sequence[Source], base: Path, at: datetime | None,
     found: CheckResult, held: CheckWatch,
 ) -> int:  # fmt: skip
+    """Try the sources of one model and tell ``found`` of them; return how many files can be read."""
+    connection.execute("SET TimeZone = 'UTC'")
     files = 0
     trials: dict[str, list[Trial]] = {"samples": [], "labels": []}
     bare: list[str] = []  # sources whose labels need a predicted class beside them
@@ -208,9 +197,8 @@ def _server_mistakes(config: Config) -> list[str]:
     """What would keep the HTTP server from starting."""
     try:
         Access.from_server(config.server, config.monitor.listen, config.base)
-        tls = config.tls
-        if tls is not None:
-            demand_usable(*tls)
+        if config.tls is not None:
+            load_certificate(*config.tls)
     except CalwatchError as error:
         return [f"server: {error.message}"]
     return []

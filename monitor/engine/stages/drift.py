@@ -221,21 +221,19 @@ def _shown(connection: duckdb.DuckDBPyConnection, model: Model, rule: DriftRule,
     shown = []
     for stream in held.load_streams(connection, model.name, rule.name):
         bucket, ratio = ratios.get(stream.key, (stream.opened, 0.0))
-        own = alarms.get(stream.key)
-        alarm = own.newest if own else None
-        shown.append(
-            Evidence(
-                model=model.name, version=stream.version, calibrator=stream.calibrator, rule=rule.name, slice=stream.slice,
-                opened=stream.opened,
-                until=bucket + model.bucket, ratio=ratio,
-                alarm_at=alarm.bucket + model.bucket if alarm else None, alarm_ratio=alarm.ratio if alarm else None,
-                told_at=alarm.told_at if alarm else None,
-                onset=alarm.onset if alarm else None, began=own.began if own else None,
-                samples_since_onset=alarm.samples if alarm else None, alarms=own.count if own else 0,
-                direction=alarm.direction if alarm else "", explained=alarm is None or alarm.explained,
-                listed=stream.listed, reference_missing=_missing(rule, stream),
-            )
+        evidence = Evidence(
+            model=model.name, version=stream.version, calibrator=stream.calibrator, rule=rule.name, slice=stream.slice,
+            opened=stream.opened, until=bucket + model.bucket, ratio=ratio, listed=stream.listed,
+            reference_missing=_missing(rule, stream),
         )  # fmt: skip
+        if (own := alarms.get(stream.key)) is not None:
+            alarm = own.newest
+            evidence = replace(
+                evidence, alarm_at=alarm.bucket + model.bucket, alarm_ratio=alarm.ratio, told_at=alarm.told_at,
+                onset=alarm.onset, began=own.began, samples_since_onset=alarm.samples, alarms=own.count,
+                direction=alarm.direction, explained=alarm.explained,
+            )  # fmt: skip
+        shown.append(evidence)
     return shown
 
 

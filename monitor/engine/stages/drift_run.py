@@ -107,8 +107,8 @@ def block_of(
     rule, width = run.rule, len(buckets)
     index = [(bucket - EPOCH) // run.model.bucket for bucket in buckets]
     tolerance = (
-        Tolerance.odds(rule.tolerance_odds) if rule.tolerance_odds is not None
-        else Tolerance.probability(rule.tolerance_probability) if rule.tolerance_probability is not None
+        Tolerance("odds", rule.tolerance_odds) if rule.tolerance_odds is not None
+        else Tolerance("probability", rule.tolerance_probability) if rule.tolerance_probability is not None
         else Tolerance()
     )  # fmt: skip
     opened = np.array([[bucket >= stream.opened for bucket in buckets] for stream in run.streams], dtype=np.bool_)

@@ -15,15 +15,13 @@ from monitor.model import (
     DisparityRule,
     Reading,
     ReadingState,
-    ReliabilityBin,
     Rule,
     Slice,
 )
 from monitor.rules.conditions import is_covered
 from monitor.statistics.calibration.disparity import Comparison, assess_disparities, compare_with_rest
 from monitor.statistics.calibration.metrics import measure_calibration
-from monitor.statistics.calibration.reliability import reliability
-from monitor.statistics.cells import SCORE_BINS
+from monitor.statistics.calibration.reliability import list_bars, reliability
 from monitor.store.cells import WindowCells
 
 
@@ -70,7 +68,7 @@ def readings_of(
                 samples=int(samples[unit]), unlabelled=int(held.unlabelled[unit]),
                 label_lag_seconds=float(held.lag[unit] / samples[unit]) if samples[unit] else None,
                 metrics={name: column[unit] for name, column in columns.items()},
-                reliability=_bars(bars, unit) if enough else (),
+                reliability=list_bars(bars, unit) if enough else (),
             )
         )  # fmt: skip
     return tuple(readings)
@@ -129,16 +127,3 @@ def _disparities(
 
 def _known(column: NDArray[np.float64]) -> list[float | None]:
     return [value if math.isfinite(value) else None for value in column.tolist()]
-
-
-def _bars(bars: Mapping[str, NDArray[np.float64]], unit: int) -> tuple[ReliabilityBin, ...]:
-    rows = {name: _known(values[unit]) for name, values in bars.items()}
-    return tuple(
-        ReliabilityBin(
-            low=index / SCORE_BINS, high=(index + 1) / SCORE_BINS, samples=rows["samples"][index] or 0.0,
-            mean_score=rows["mean_score"][index], outcome_rate=rows["outcome_rate"][index],
-            rate_lower=rows["rate_lower"][index], rate_upper=rows["rate_upper"][index],
-        )
-        for index in range(SCORE_BINS)
-        if rows["samples"][index]
-    )  # fmt: skip

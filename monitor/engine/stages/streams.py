@@ -25,9 +25,8 @@ from monitor.store.places import placed_versions
 
 Floats = NDArray[np.float64]
 RETIRED_AFTER = timedelta(days=7)  # a version without samples for so long, while a newer one has some, is gone
-MIXED_FOR = timedelta(
-    hours=6
-)  # while two calibrators are seen within so long, servers are being updated: the newer counts
+# while two calibrators are seen within so long, servers are being updated: the newer counts
+MIXED_FOR = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)

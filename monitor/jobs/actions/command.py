@@ -10,7 +10,7 @@ from time import perf_counter
 from types import FrameType
 from typing import IO
 
-from monitor.config.secrets import SecretError, is_reference, mask_secrets, reveal_secret
+from monitor.config.secrets import is_reference, mask_secrets
 from monitor.jobs.actions.delivery import OUTPUT_KEPT, Delivery, DeliveryResult
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -40,19 +40,16 @@ def _not_left() -> Iterator[None]:
         raise SystemExit(128 + late[0])
 
 
-def run_command(delivery: Delivery) -> DeliveryResult:
-    """Run it to its end or to its timeout. Exit code 0 is success; any other may pass and is tried again."""
+def run_command(delivery: Delivery, secrets: dict[str, str]) -> DeliveryResult:
+    """Run it to its end or to its timeout. ``secrets``: the text of each, by its reference. Exit code 0 is success; any
+    other may pass and is tried again."""
     action = delivery.action
     arguments = list(action.command or ())
-    try:
-        known = {name: reveal_secret(name, delivery.base) for name in action.secrets}
-    except SecretError as error:
-        return DeliveryResult(False, f"{error.message} ({error.hint})")
     process: subprocess.Popen[bytes] | None = None
     try:
         with _not_left():
             process = subprocess.Popen(
-                arguments, cwd=delivery.base, env=_environment(delivery, known), stdin=subprocess.PIPE,
+                arguments, cwd=delivery.base, env=_environment(delivery, secrets), stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
     except SystemExit:
@@ -71,7 +68,7 @@ def run_command(delivery: Delivery) -> DeliveryResult:
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
-    text = mask_secrets(output.decode("utf-8", "replace"), list(known.values()))
+    text = mask_secrets(output.decode("utf-8", "replace"), list(secrets.values()))
     if not in_time:
         what = f"{arguments[0]}: killed after {action.timeout.total_seconds():g} s, with its children"
         return DeliveryResult(False, what, may_pass=True, output=text)
@@ -80,9 +77,9 @@ def run_command(delivery: Delivery) -> DeliveryResult:
     return DeliveryResult(code == 0, f"{arguments[0]}: {ended}", may_pass=code != 0, output=text)
 
 
-def _environment(delivery: Delivery, known: dict[str, str]) -> dict[str, str]:
+def _environment(delivery: Delivery, secrets: dict[str, str]) -> dict[str, str]:
     """All of it: nothing is inherited but what the configuration names."""
-    named = {name: known[text] if is_reference(text) else text for name, text in delivery.action.env.items()}
+    named = {name: secrets[text] if is_reference(text) else text for name, text in delivery.action.env.items()}
     payload = delivery.payload
     about = payload.get("alert") or payload.get("job")
     told = about if isinstance(about, dict) else {}

@@ -11,21 +11,17 @@ from email.utils import format_datetime
 from html import escape
 
 from monitor import __version__
-from monitor.config.secrets import SecretError, mask_secrets, reveal_secret
+from monitor.config.secrets import mask_secrets
 from monitor.jobs.actions.delivery import Delivery, DeliveryResult
 from monitor.jobs.actions.message import EventContext, Message, message_of
 
 PICTURE = "reliability.png"
 
 
-def send_mail(delivery: Delivery, known: EventContext) -> DeliveryResult:
+def send_mail(delivery: Delivery, secrets: dict[str, str], known: EventContext) -> DeliveryResult:
     """Hand the mail to the server. Refusals for now (4xx) and broken connections may pass; others do not. What goes wrong
     is returned in words that hold no secret, not raised."""
     action = delivery.action
-    try:
-        secrets = {name: reveal_secret(name, delivery.base) for name in action.secrets}
-    except SecretError as error:
-        return DeliveryResult(False, f"{error.message} ({error.hint})")
     held = list(secrets.values())
     mail = mail_of(delivery, known)
     try:
@@ -40,11 +36,8 @@ def send_mail(delivery: Delivery, known: EventContext) -> DeliveryResult:
         return _refused(action.where, error.smtp_code, error.smtp_error, held)
     except smtplib.SMTPNotSupportedError as error:
         return DeliveryResult(False, f"{action.where}: {error}; see encryption and user of the action")
-    except (
-        OSError,
-        smtplib.SMTPException,
-        ValueError,
-    ) as error:  # unreachable, too slow, TLS, an answer that is not SMTP
+    # unreachable, too slow, TLS, an answer that is not SMTP
+    except (OSError, smtplib.SMTPException, ValueError) as error:
         seconds = action.timeout.total_seconds()
         what = f"no answer within {seconds:g} s" if isinstance(error, TimeoutError) else f"{error}"
         return DeliveryResult(False, mask_secrets(f"{action.where}: {what}", held), may_pass=True)
@@ -66,7 +59,7 @@ def _connected(delivery: Delivery) -> smtplib.SMTP:
     if action.encryption == "starttls":
         try:
             server.starttls(context=ssl.create_default_context())
-        except BaseException:
+        except BaseException:  # whatever it is, also SystemExit at the timeout: nobody else closes what was opened
             with suppress(OSError):
                 server.close()
             raise

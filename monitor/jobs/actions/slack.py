@@ -12,11 +12,10 @@ _LONGEST = 2500  # characters of one text; Slack cuts at 3,000 or refuses
 _FORMAT = re.compile(r"[*`~]|\](?=\()|(?<![^\W_])_|_(?![^\W_])")  # an underscore inside a word formats nothing
 
 
-def call_slack(delivery: Delivery, known: EventContext) -> DeliveryResult:
+def call_slack(delivery: Delivery, secrets: dict[str, str], known: EventContext) -> DeliveryResult:
     """POST the message, as webhooks are called: same timeout, same answers that are worth another attempt."""
-    return call_webhook(
-        delivery, json.dumps(slack_body(message_of(delivery, known), delivery), ensure_ascii=False).encode()
-    )
+    body = json.dumps(slack_body(message_of(delivery, known), delivery), ensure_ascii=False).encode()
+    return call_webhook(delivery, secrets, body)
 
 
 def slack_body(message: Message, delivery: Delivery) -> dict[str, object]:

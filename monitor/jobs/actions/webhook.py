@@ -13,7 +13,7 @@ from typing import IO
 
 from monitor import __version__
 from monitor.config.actions import check_url
-from monitor.config.secrets import SecretError, mask_secrets, reveal_secret
+from monitor.config.secrets import mask_secrets
 from monitor.jobs.actions.delivery import Delivery, DeliveryResult
 
 ANSWER_KEPT = 2048  # bytes, the first ones
@@ -26,39 +26,36 @@ def signature(secret: str, timestamp: int, body: bytes) -> str:
     return f"t={timestamp},v1={digest}"
 
 
-def call_webhook(delivery: Delivery, body: bytes | None = None) -> DeliveryResult:
+def call_webhook(delivery: Delivery, secrets: dict[str, str], body: bytes | None = None) -> DeliveryResult:
     """POST ``body``, by default the payload. Errors are returned in words that hold no secret, not raised."""
     action = delivery.action
+    url = secrets.get(action.url or "", action.url or "")
     try:
-        known = {name: reveal_secret(name, delivery.base) for name in action.secrets}
-        url = known.get(action.url or "", action.url or "")
         check_url(url)
-    except SecretError as error:
-        return DeliveryResult(False, f"{error.message} ({error.hint})")
     except ValueError as error:
         return DeliveryResult(False, f"{action.url}: {error}")
-    secrets = list(known.values())
+    held = list(secrets.values())
     body = delivery.body if body is None else body
     headers = {
         "Content-Type": "application/json", "User-Agent": f"calwatch/{__version__}", "Idempotency-Key": delivery.key,
-        **{name: known.get(text, text) for name, text in action.headers.items()},
+        **{name: secrets.get(text, text) for name, text in action.headers.items()},
     }  # fmt: skip
     if action.secret is not None:
-        headers["Calwatch-Signature"] = signature(known[action.secret], int(delivery.at.timestamp()), body)
+        headers["Calwatch-Signature"] = signature(secrets[action.secret], int(delivery.at.timestamp()), body)
     request = urllib.request.Request(url, data=body, headers=headers, method="POST")
     seconds = action.timeout.total_seconds()
     try:
         with _open(request, seconds) as answer:
             return DeliveryResult(
-                True, f"{action.where}: {answer.status}", output=mask_secrets(_beginning(answer, seconds), secrets)
+                True, f"{action.where}: {answer.status}", output=mask_secrets(_beginning(answer, seconds), held)
             )
     except urllib.error.HTTPError as error:
         with error:
-            return _refused(action.where, error, mask_secrets(_beginning(error, seconds), secrets))
+            return _refused(action.where, error, mask_secrets(_beginning(error, seconds), held))
     except (OSError, HTTPException, ValueError) as error:  # unreachable, too slow, TLS, an answer that is not HTTP
         cause = getattr(error, "reason", None) or error
         what = f"no answer within {seconds:g} s" if isinstance(cause, TimeoutError) else f"{cause}"
-        return DeliveryResult(False, mask_secrets(f"{action.where}: {what}", secrets), may_pass=True)
+        return DeliveryResult(False, mask_secrets(f"{action.where}: {what}", held), may_pass=True)
 
 
 def _refused(where: str, error: urllib.error.HTTPError, answer: str) -> DeliveryResult:

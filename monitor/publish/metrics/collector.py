@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -105,21 +106,16 @@ def _slice_rows(models: Iterable[ModelStatus]) -> Iterator[SliceRows]:
     """The series of each slice of each model, in the order in which the cap keeps those of one model."""
     held: dict[tuple[str, Slice], list[Sliced]] = defaultdict(list)
     dimensions: set[str] = set()
-    firing = set()
+    firing: set[tuple[str, Slice]] = set()
     for model in models:
         dimensions.update(model.dimensions)
-        for reading in model.readings:
-            held[model.name, reading.slice].append(reading)
-        for alert in model.alerts:
-            held[model.name, alert.slice].append(alert)
-            if alert.state is AlertState.FIRING:
-                firing.add((model.name, alert.slice))
-        for evidence in model.evidence:
-            held[model.name, evidence.slice].append(evidence)
-        for calibrator in model.calibrators:
-            held[model.name, calibrator.scope].append(calibrator)
-        for threshold in model.thresholds:
-            held[model.name, threshold.scope].append(threshold)
+        of_slices: tuple[Reading | Alert | Evidence, ...] = (*model.readings, *model.alerts, *model.evidence)
+        for each in of_slices:
+            held[model.name, each.slice].append(each)
+        in_use: tuple[CalibratorInUse | ThresholdInUse, ...] = (*model.calibrators, *model.thresholds)
+        for used in in_use:
+            held[model.name, used.scope].append(used)
+        firing.update((model.name, alert.slice) for alert in model.alerts if alert.state is AlertState.FIRING)
     for _, slice_ in held:  # alerts and calibrators outlive a dimension that was taken out of the configuration
         dimensions.update(name for name, _ in slice_.labels)
     unset = {label_name(dimension): "" for dimension in dimensions}
@@ -128,23 +124,10 @@ def _slice_rows(models: Iterable[ModelStatus]) -> Iterator[SliceRows]:
         always = not slice_.order or key in firing
         base = {"model": name, **unset, **{label_name(dimension): value for dimension, value in slice_.labels}}
         rows = SliceRows(name)
-        for each in held[key]:
-            (rows.kept if always or isinstance(each, Alert) else rows.others).extend(_rows(each, base))
+        for shown in held[key]:
+            kept = rows.kept if always or isinstance(shown, Alert) else rows.others
+            kept.extend(_ROWS[type(shown)](shown, base))
         yield rows
-
-
-def _rows(shown: Sliced, base: dict[str, str]) -> Iterator[Row]:
-    match shown:
-        case Reading():
-            return _reading_rows(shown, base)
-        case Alert():
-            return _alert_rows(shown, base)
-        case Evidence():
-            return _evidence_rows(shown, base)
-        case CalibratorInUse():
-            return _calibrator_rows(shown, base)
-        case ThresholdInUse():
-            return _threshold_rows(shown, base)
 
 
 def _known(name: str, labels: LabelSet, value: float | None) -> Iterator[Row]:
@@ -209,3 +192,9 @@ def _bounded(name: str, labels: dict[str, str], values: Sequence[float | None]) 
     """A series for each of the lower bound, the estimate and the upper bound."""
     for bound, value in zip(("lower", "estimate", "upper"), values, strict=True):
         yield from _known(name, LabelSet({**labels, "bound": bound}), value)
+
+
+_ROWS: Mapping[type, Callable[[Any, dict[str, str]], Iterator[Row]]] = {
+    Reading: _reading_rows, Alert: _alert_rows, Evidence: _evidence_rows, CalibratorInUse: _calibrator_rows,
+    ThresholdInUse: _threshold_rows,
+}  # fmt: skip

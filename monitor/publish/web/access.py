@@ -160,16 +160,11 @@ class AccessGuard:
 
 
 def _host(headers: Headers) -> str:
-    """The name asked for, without port. Raises Refusal when there is none, or more than one."""
+    """Return the name asked for, without port; "" when it is none. Raises Refusal when there is no header, or several."""
     sent = headers.getlist("host")
     if len(sent) != 1:
         raise Refusal(400, "needs one Host header")
-    return _without_port(sent[0])
-
-
-def _without_port(host: str) -> str:
-    """The name in ``name:port``; "" when it is none."""
-    found = _HOST.fullmatch(host)
+    found = _HOST.fullmatch(sent[0])
     return found[1].strip("[]").lower().removesuffix(".") if found else ""
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response
@@ -17,6 +18,7 @@ from monitor.publish.web.api.write import reload_router
 from monitor.publish.web.middleware import Failures, HeadAsGet, SecurityHeaders, SmallBodies
 from monitor.publish.web.pages.digest import Digests
 from monitor.publish.web.pages.errors import NoSuchPage
+from monitor.publish.web.pages.render import PageContext
 from monitor.publish.web.pages.routes import pages_router
 from monitor.publish.web.probes import probes_router
 from monitor.publish.web.state import Control, State
@@ -48,12 +50,14 @@ def create_app(
     add_refusals(app)
     app.include_router(probes_router(state, now=now))
     digests = Digests()
-    app.include_router(pages_router(state, digests, now=now, drawer=drawer))
+    app.state.shown = state
+    app.state.open_context = partial(PageContext.from_state, state, digests, now)
+    app.include_router(pages_router(state, digests, app.state.open_context, drawer))
     app.mount(PREFIX, create_api(state, control, now=now))
     describe_refusals(app)
     app.add_exception_handler(UsageError, _plainly)
     app.add_exception_handler(StoreError, _plainly)
-    _lead_back(app, NoSuchPage(state, digests, now))
+    _lead_back(app, NoSuchPage(app.state.open_context))
     return app
 
 

@@ -14,11 +14,15 @@ SMALL = 65_536  # bytes of any body that is not a push
 PATIENCE = 10.0  # seconds in which such a body must have come
 
 
-class HeadAsGet:
-    """ASGI middleware: a HEAD is a GET without its body."""
+class _Around:
+    """ASGI middleware around ``app``."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+
+
+class HeadAsGet(_Around):
+    """ASGI middleware: a HEAD is a GET without its body."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "HEAD":
@@ -31,12 +35,9 @@ class HeadAsGet:
         await self.app({**scope, "method": "GET"}, receive, send_head)
 
 
-class SmallBodies:
+class SmallBodies(_Around):
     """ASGI middleware, inside the gate: whoever changes something sends a small body, all of it read before the route
     runs; pushes have limits of their own."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] == "GET" or scope["path"].endswith("/samples"):
@@ -70,11 +71,8 @@ class SmallBodies:
         await self.app(scope, replay, send)
 
 
-class Failures:
+class Failures(_Around):
     """ASGI middleware: a mistake of ours is logged with its traceback and answered without it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
@@ -136,11 +134,8 @@ SECURITY = {
 }
 
 
-class SecurityHeaders:
+class SecurityHeaders(_Around):
     """ASGI middleware: adds the headers above to every response that does not set them itself."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:

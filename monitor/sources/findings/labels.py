@@ -10,7 +10,8 @@ import duckdb
 from monitor.config.settings import Model
 from monitor.model import Task
 from monitor.model.wording import first_few, quantity
-from monitor.sources.findings.finding import Finding, Weight
+from monitor.sources.findings import Finding, Weight
+from monitor.store.connection import fetch_row
 from monitor.store.sql import statement
 from monitor.store.values import normalize_word
 
@@ -34,23 +35,22 @@ def find_odd_labels(connection: duckdb.DuckDBPyConnection, model: Model) -> Iter
 
 def find_contradictions(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     """One prediction with two labels in a file: which one holds only labelled_at could tell."""
-    found = connection.execute(statement("tried_label_twice")).fetchone()
-    if found and found[0] and found[0] >= _FEW * found[1]:
+    contradicting, labelled = fetch_row(connection, statement("tried_label_twice"))
+    if contradicting and contradicting >= _FEW * labelled:
         yield Finding(
             Weight.SUSPICIOUS,
-            f"{found[0]:,} of {quantity(found[1], 'labelled prediction')} have labels that contradict each other within one "
-            "file, and nothing in labelled_at tells which came later: the last row counts. Where several people label, decide "
-            "before; where labels are corrected, give labelled_at",
+            f"{contradicting:,} of {quantity(labelled, 'labelled prediction')} have labels that contradict each other within "
+            "one file, and nothing in labelled_at tells which came later: the last row counts. Where several people label, "
+            "decide before; where labels are corrected, give labelled_at",
         )
 
 
 def _words(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
     """Labels that are never predicted, and either say that there is none or are very many: they count as mistakes."""
     rows = connection.execute(statement("tried_labels_unlike_classes")).fetchall()
-    found = connection.execute(
-        "SELECT count(*) FROM tried WHERE reason IS NULL AND label IS NOT NULL AND labelled"
-    ).fetchone()
-    total = found[0] if found else 0
+    (total,) = fetch_row(
+        connection, "SELECT count(*) FROM tried WHERE reason IS NULL AND label IS NOT NULL AND labelled"
+    )
     classes = {normalize_word(name) for name in model.classes}
     said = [(word, count) for word, count in rows if word not in classes and word.lower() in UNTOLD]
     many = [(word, count) for word, count in rows if total >= _ENOUGH and count >= _MOST * total]

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 import duckdb
 
 from monitor.config.settings import Model
-from monitor.config.sources import Outcomes
-from monitor.config.sources import SourceSettings as SourceConfig
+from monitor.config.sources import Outcomes, SourceSettings
 from monitor.model.wording import first_few, percent, quantity
-from monitor.sources.findings.finding import Finding, Weight
+from monitor.sources.findings import Finding, Weight
 from monitor.sources.findings.scores import ALIKE, LUCK
-from monitor.store.connection import quote_name
+from monitor.store.connection import fetch_column, fetch_row, quote_name
 from monitor.store.sql import statement
 from monitor.store.values import normalize_word
 
@@ -25,7 +24,7 @@ _TWO_CLASSES = ', or set task = "binary" and positive to the label that the scor
 
 
 def find_odd_positives(
-    connection: duckdb.DuckDBPyConnection, model: Model, meaning: SourceConfig | None
+    connection: duckdb.DuckDBPyConnection, model: Model, meaning: SourceSettings | None
 ) -> Iterator[Finding]:
     """Labels beside ``positive``; those that ``outcomes`` names are explained."""
     if model.positive is None:
@@ -52,10 +51,11 @@ def find_odd_positives(
 def find_other_classes(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     """Labels and predicted classes that do not speak of the same classes."""
     where = "reason IS NULL AND label IS NOT NULL AND labelled AND predicted_class IS NOT NULL"
-    found = connection.execute(statement("tried_names", named=where)).fetchone()
-    if not found or found[0] < ALIKE:
+    rows, same, cased, above, below, label_numbers, class_numbers, unpredicted, unlabelled, expected = fetch_row(
+        connection, statement("tried_names", named=where)
+    )
+    if rows < ALIKE:
         return
-    rows, same, cased, above, below, label_numbers, class_numbers, unpredicted, unlabelled, expected = found
     labels, classes = _names(connection, "label", where), _names(connection, "predicted_class", where)
     sides = f"labels are {first_few(labels, 6)}, predicted classes {first_few(classes, 6)}"
     for matching, why in (
@@ -107,17 +107,15 @@ def _written_twice(connection: duckdb.DuckDBPyConnection, where: str) -> list[tu
     """(label, predicted class, rows) that go together, the one never predicted and the other never a label; none where they
     are but a few. Where there are hundreds of classes many names stand on one side only, but beside ever other ones."""
     found: list[tuple[str, str, int]] = connection.execute(statement("tried_written_twice", named=where)).fetchall()
-    row = connection.execute(f"SELECT count(*) FROM tried WHERE {where}").fetchone()
-    total = int(row[0]) if row else 0
+    (total,) = fetch_row(connection, f"SELECT count(*) FROM tried WHERE {where}")
     return found if sum(each[2] for each in found) >= _BOTH * total else []
 
 
 def _names(connection: duckdb.DuckDBPyConnection, column: str, where: str) -> list[str]:
     name = quote_name(column)
-    rows = connection.execute(
-        f"SELECT {name} FROM tried WHERE {where} GROUP BY 1 ORDER BY TRY_CAST({name} AS BIGINT), 1 LIMIT 50"
-    ).fetchall()
-    return [name for (name,) in rows]
+    return fetch_column(
+        connection, f"SELECT {name} FROM tried WHERE {where} GROUP BY 1 ORDER BY TRY_CAST({name} AS BIGINT), 1 LIMIT 50"
+    )
 
 
 def _never(connection: duckdb.DuckDBPyConnection, where: str) -> str:

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 import duckdb
 
 from monitor.config.settings import Model
-from monitor.config.sources import SourceSettings as SourceConfig
+from monitor.config.sources import SourceSettings
 from monitor.model import Task
 from monitor.model.wording import first_few, quantity
-from monitor.sources.findings.finding import Finding as Finding
-from monitor.sources.findings.finding import Weight as Weight
+from monitor.sources.findings import Finding, Weight
 from monitor.sources.findings.labels import find_contradictions, find_odd_labels
 from monitor.sources.findings.names import find_odd_positives, find_other_classes
 from monitor.sources.findings.scores import ALIKE as ALIKE
 from monitor.sources.findings.scores import find_odd_scores
+from monitor.store.connection import fetch_row
 from monitor.store.sql import statement
 
 _MISSED = 0.01  # rows with score 0 and outcome 1
@@ -50,13 +50,12 @@ def find_odd_pairs(connection: duckdb.DuckDBPyConnection, model: Model) -> Itera
 
 def _pair_unmet(connection: duckdb.DuckDBPyConnection) -> None:
     """Where hardly any of the ids met, names that nobody shares are told all the same: put them beside each other at will."""
-    met = connection.execute(statement("tried_met"), {"enough": ALIKE}).fetchone()
-    if met and not met[0]:
+    if not fetch_row(connection, statement("tried_met"), {"enough": ALIKE})[0]:
         connection.execute(statement("tried_paired"))
 
 
 def find_oddities(
-    connection: duckdb.DuckDBPyConnection, model: Model, holds: str, meaning: SourceConfig | None
+    connection: duckdb.DuckDBPyConnection, model: Model, holds: str, meaning: SourceSettings | None
 ) -> Iterator[Finding]:
     """All of them, for the rows of one source; ``meaning``: its configuration."""
     if holds == "samples":
@@ -89,10 +88,9 @@ def _identities(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
 def _close_times(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     """Ids that come again within a second: of exports with and without fractions there are as many as there are exports, of
     films many."""
-    found = connection.execute(statement("tried_near")).fetchone()
-    if not found or found[0] <= 0.01 * found[1]:
+    near, rows, alike, seconds, films = fetch_row(connection, statement("tried_near"))
+    if near <= 0.01 * rows:
         return
-    near, rows, alike, seconds, films = found
     head = f"{near:,} of {quantity(rows, 'row')} have a sample_id that comes again within a second"
     if alike >= near / 2 and films < seconds / 2:
         yield Finding(
@@ -110,24 +108,21 @@ def _close_times(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
 def _missed_objects(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
     if model.task is not Task.DETECTION:
         return
-    found = connection.execute(
-        "SELECT count(*) FILTER (score <= 1e-6 AND positives > 0), count(*) FROM tried WHERE reason IS NULL"
-    ).fetchone()
-    if found and found[0] >= 2 and found[0] >= _MISSED * found[1]:
+    missed, rows = fetch_row(
+        connection, "SELECT count(*) FILTER (score <= 1e-6 AND positives > 0), count(*) FROM tried WHERE reason IS NULL"
+    )
+    if missed >= max(2, _MISSED * rows):
         yield Finding(
             Weight.SUSPICIOUS,
-            f"{found[0]:,} of {quantity(found[1], 'row')} have score 0 and outcome 1: objects that were missed, put in as "
-            "rows? They are no detections, and spoil the calibration error: leave them out",
+            f"{missed:,} of {quantity(rows, 'row')} have score 0 and outcome 1: objects that were missed, put in as rows? "
+            "They are no detections, and spoil the calibration error: leave them out",
         )
 
 
 def _versions(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
-    found = connection.execute(
-        "SELECT count(DISTINCT version), count(*), any_value(version) FROM tried WHERE reason IS NULL"
-    ).fetchone()
-    if not found:
-        return
-    versions, rows, example = found
+    versions, rows, example = fetch_row(
+        connection, "SELECT count(DISTINCT version), count(*), any_value(version) FROM tried WHERE reason IS NULL"
+    )
     few = rows < _OF_A_VERSION * versions
     if versions > _VERSIONS or (versions >= _VERSIONS // 2 and versions > rows / 2):
         yield Finding(

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from monitor.config.settings import Model
 from monitor.model import Task
 from monitor.model.wording import percent, quantity
-from monitor.sources.findings.finding import Finding, Weight
+from monitor.sources.findings import Finding, Weight
+from monitor.store.connection import fetch_row
 from monitor.store.sql import statement
 
 ALIKE = 20  # so many outcomes that are all the same are worth a word
@@ -37,10 +38,7 @@ def find_odd_scores(connection: duckdb.DuckDBPyConnection, model: Model, *, apar
 
 def _ranking(connection: duckdb.DuckDBPyConnection, model: Model, *, apart: bool = False) -> Iterator[Finding]:
     """Scores that rank the outcomes the wrong way round, or that are far above what comes true."""
-    rows = connection.execute(
-        "SELECT score, positives, clipped FROM tried WHERE reason IS NULL AND positives IS NOT NULL AND n = 1"
-    ).fetchnumpy()
-    score, outcome = np.asarray(rows["score"], dtype=np.float64), np.asarray(rows["positives"]) > 0
+    score, outcome, has_clipped = _load_scored(connection)
     true, false = int(outcome.sum()), int((~outcome).sum())
     if true + false >= ALIKE and len(score) and float(score.min()) == float(score.max()):
         yield Finding(Weight.SUSPICIOUS, f"every score of {quantity(len(score), 'sample')} tried is {score[0]:g}")
@@ -52,7 +50,7 @@ def _ranking(connection: duckdb.DuckDBPyConnection, model: Model, *, apart: bool
             "Map the probability",
         )
         return
-    if model.task is not Task.DETECTION and not np.asarray(rows["clipped"]).any():
+    if model.task is not Task.DETECTION and not has_clipped:
         yield from _stuck(score, outcome)
     if true + false >= _ENOUGH and min(true, false) >= ALIKE // 2 and _auroc(score, outcome) < 0.4:
         # the standard error of an area is at most that of a rate in the smaller class
@@ -67,6 +65,15 @@ def _ranking(connection: duckdb.DuckDBPyConnection, model: Model, *, apart: bool
             return
     if true + false >= _ENOUGH and true and false:
         yield from _blind(connection, model, score, outcome, apart=apart)
+
+
+def _load_scored(connection: duckdb.DuckDBPyConnection) -> tuple[NDArray[np.float64], NDArray[np.bool_], bool]:
+    """Scores and outcomes of single samples, and whether any score was a hair outside 0 to 1."""
+    rows = connection.execute(
+        "SELECT score, positives, clipped FROM tried WHERE reason IS NULL AND positives IS NOT NULL AND n = 1"
+    ).fetchnumpy()
+    outcome = np.asarray(rows["positives"]) > 0
+    return np.asarray(rows["score"], dtype=np.float64), outcome, bool(np.asarray(rows["clipped"]).any())
 
 
 def _blind(
@@ -93,9 +100,8 @@ def _blind(
 def _agrees_by_chance(connection: duckdb.DuckDBPyConnection, rate: float, area: float) -> bool:
     """Whether labels equal predicted classes no more often than if both were drawn at random; where there are no names,
     whether scores do not tell the outcomes apart."""
-    row = connection.execute(statement("tried_agreement_by_chance")).fetchone()
-    assert row is not None  # an aggregate always gives a row
-    return rate - row[1] < _BY_CHANCE if row[0] >= _ENOUGH else area < _BLIND
+    rows, by_chance = fetch_row(connection, statement("tried_agreement_by_chance"))
+    return rate - by_chance < _BY_CHANCE if rows >= _ENOUGH else area < _BLIND
 
 
 def _stuck(score: NDArray[np.float64], outcome: NDArray[np.bool_]) -> Iterator[Finding]:
@@ -128,12 +134,12 @@ def _auroc(score: NDArray[np.float64], outcome: NDArray[np.bool_]) -> float:
 
 
 def _alike(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
-    found = connection.execute(statement("tried_sums")).fetchone()
-    if found and found[0] >= ALIKE and found[1] in (0, found[0]):
-        other = found[0] - found[2] if found[1] else found[2]
+    labelled, positives, expected = fetch_row(connection, statement("tried_sums"))
+    if labelled >= ALIKE and positives in (0, labelled):
+        other = labelled - expected if positives else expected
         yield Finding(
             Weight.SUSPICIOUS if other >= LUCK else Weight.NOTE,
-            f"every outcome of {quantity(found[0], 'sample')} tried is {int(found[1] > 0)}: where the other should occur too, "
+            f"every outcome of {quantity(labelled, 'sample')} tried is {int(positives > 0)}: where the other should occur too, "
             "see how it is written, and what is set aside",
         )
 
@@ -141,10 +147,7 @@ def _alike(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
 def _one_sided(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     """No score below one half, far fewer positives than they say, and none more of them where scores are high: scores of the
     class that was predicted. A model that is merely too sure of what it flags ranks it still."""
-    rows = connection.execute(
-        "SELECT score, positives FROM tried WHERE reason IS NULL AND positives IS NOT NULL AND n = 1"
-    ).fetchnumpy()
-    score, outcome = np.asarray(rows["score"], dtype=np.float64), np.asarray(rows["positives"]) > 0
+    score, outcome, _ = _load_scored(connection)
     if len(score) < _ENOUGH or float(score.min()) < 0.5 or outcome.all() or not outcome.any():
         return
     if float(score.mean() - outcome.mean()) > _ABOVE and _auroc(score, outcome) < _BLIND:

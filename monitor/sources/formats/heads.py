@@ -7,13 +7,12 @@ import zlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import IO, cast
 
 import duckdb
 
 from monitor.model.errors import SourceError
 from monitor.sources.formats.layout import lines_of
-from monitor.sources.formats.long_lines import open_file
+from monitor.sources.formats.long_lines import open_file, unpack_gzip
 
 HEAD_BYTES = 64 * 1024
 _HEAD_LINES = 1_000  # of a file packed with zstd, which DuckDB unpacks
@@ -135,7 +134,7 @@ def _first_bytes(connection: duckdb.DuckDBPyConnection, path: str) -> tuple[byte
     with ExitStack() as open_files:
         file = open_files.enter_context(open_file(path))
         if path.lower().endswith(".gz"):
-            file = cast(IO[bytes], open_files.enter_context(gzip.GzipFile(fileobj=file)))
+            file = unpack_gzip(file, open_files)
         content = b""
         try:
             while len(content) <= HEAD_BYTES and (more := file.read(HEAD_BYTES // 4)):

@@ -11,7 +11,7 @@ from monitor.model.errors import SourceError
 from monitor.sources.formats.folders import demand_agreement
 from monitor.sources.formats.heads import Head, demand_utf8, pipe_command, read_head
 from monitor.sources.formats.layout import TIMES, Layout, are_numbers, are_times, lines_of, rejects_of
-from monitor.sources.formats.paths import is_reached, json_text, nested_values, split_path
+from monitor.sources.formats.paths import is_reached, json_text, nested_values, parse_json, split_path
 from monitor.store.connection import quote_name, quote_text
 
 _LOOKED = 100  # objects whose values are looked at
@@ -73,7 +73,7 @@ def _first_objects(
     paths = [name for name, own in wanted.items() if len(split_path(own)) > 1]
     keys = set[str]()
     for line in lines:
-        value = _parsed(line)
+        value = parse_json(line)
         if not isinstance(value, dict):
             continue
         objects.append(value)
@@ -84,13 +84,6 @@ def _first_objects(
         if len(objects) >= _ENOUGH and is_enough(seen):
             break
     return objects, seen
-
-
-def _parsed(line: str) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _texts(objects: Sequence[Mapping[str, Any]], only: str = "") -> dict[str, list[str]]:
@@ -142,13 +135,13 @@ def _demand_lines(
     text = head.text.lstrip()
     first = next((line.strip() for line in head.lines if line.strip()), "")
     if text.startswith("["):
-        alone = _parsed(first)
+        alone = parse_json(first)
         is_a_line = isinstance(alone, list) or not first  # among others, or longer than the head
         has_rows = not first or (isinstance(alone, list) and any(isinstance(each, dict) for each in alone))
         if is_a_line and (objects or not has_rows or _has_object(connection, valid)):
             return
         raise SourceError(f"is one JSON list; {_remedy('.[]', path)}", where=path)
-    if isinstance(_parsed(first.removesuffix(",")), dict) and first.endswith(",") and len(objects) <= 1:
+    if isinstance(parse_json(first.removesuffix(",")), dict) and first.endswith(",") and len(objects) <= 1:
         command = pipe_command("sed 's/,$//'", path)
         raise SourceError(f"its lines end with commas; take them away: {command} > lines.jsonl", where=path)
     if objects or not text.startswith("{") or not (first.endswith(("{", "[", ",")) or not _is_one_object(text)):

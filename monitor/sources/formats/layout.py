@@ -88,15 +88,15 @@ def read_path(path: str) -> str:
     return quote_text(re.sub(r"[*?\[]", r"[\g<0>]", path))
 
 
-def lines_of(paths: Sequence[str]) -> str:
-    """Each line as one text beside its _path; those that are not UTF-8, or hold the delimiter, are rejected and told
-    apart."""
+def lines_of(paths: Sequence[str], longest: int = long_lines.JSON_LINE, options: str = "") -> str:
+    """Return the scan of each line as one text beside its _path; those that are not UTF-8, or hold the delimiter, are rejected
+    and told apart. ``options``: further ones of read_csv, each with a comma in front."""
     listed = ", ".join(map(read_path, paths))
     # not strict: else lines that end now in LF, now in CRLF cannot be read
     return (
         f"read_csv([{listed}], filename = '_path', columns = {{'line': 'VARCHAR'}}, delim = chr(1), quote = '', "
-        f"escape = '', header = false, auto_detect = false, {long_lines.line_limits(long_lines.JSON_LINE)}, "
-        "store_rejects = true, rejects_limit = 0, hive_partitioning = false, strict_mode = false)"
+        f"escape = '', header = false, auto_detect = false, {long_lines.line_limits(longest)}, "
+        f"store_rejects = true, rejects_limit = 0, hive_partitioning = false, strict_mode = false{options})"
     )
 
 

@@ -3,13 +3,13 @@
 import gzip
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import IO, Any, cast
 
 LONG = 1_000_000  # bytes of a line that are worth a word
-_AT_ONCE = 1 << 20
 _MOST = 1 << 30  # bytes that are looked at
 
 
@@ -17,29 +17,12 @@ def describe_longest_line(path: str) -> str:
     """``its line 51 has 8.4 MB``, counted from 1, in bytes; "" where no line is long, or it is no local text file."""
     if "://" in path or path.lower().endswith((".parquet", ".zst")):
         return ""
-    number, size = 0, 0
-    with suppress(OSError, EOFError, zlib.error):
-        number, size = _longest(path)
-    return f"its line {number:,} has {size / 1e6:,.1f} MB" if size >= LONG else ""
-
-
-def _longest(path: str) -> tuple[int, int]:
-    """The number of the longest line, from 1, and its bytes."""
-    longest = (0, 0)
-    number, held, seen = 1, 0, 0
-    with ExitStack() as files:
-        file: IO[bytes] = files.enter_context(open(path, "rb"))  # noqa: PTH123  # a plain string is what DuckDB is given too
-        if path.lower().endswith(".gz"):
-            file = cast(IO[bytes], files.enter_context(gzip.GzipFile(fileobj=file)))
-        while seen < _MOST and (content := file.read(_AT_ONCE)):
-            seen += len(content)
-            at = 0
-            while (end := content.find(b"\n", at)) >= 0:
-                if held + end - at > longest[1]:
-                    longest = number, held + end - at
-                number, held, at = number + 1, 0, end + 1
-            held += len(content) - at
-    return (number, held) if held > longest[1] else longest
+    with suppress(OSError), ExitStack() as open_files:
+        chunks = islice(chunks_of(path, LONG // 2, open_files), 2 * _MOST // LONG)
+        longest = max(_long_lines(chunks, LONG), key=lambda line: line.size, default=None)
+        if longest is not None:
+            return f"its line {longest.number:,} has {longest.size / 1e6:,.1f} MB"
+    return ""
 
 
 def open_file(path: str) -> IO[bytes]:
@@ -51,6 +34,11 @@ def open_file(path: str) -> IO[bytes]:
     filesystem, inside = url_to_fs(path)
     opened: Any = filesystem.open(inside, "rb")
     return cast(IO[bytes], opened)
+
+
+def unpack_gzip(file: IO[bytes], open_files: ExitStack) -> IO[bytes]:
+    """Return the text of a file packed with gzip, to be closed by ``open_files``."""
+    return cast(IO[bytes], open_files.enter_context(gzip.GzipFile(fileobj=file)))
 
 
 # DuckDB reads text in buffers of so many of its longest lines. A longer line is among its rejects while it lies in one buffer;
@@ -98,10 +86,10 @@ def find_long_lines(path: str, longest: int) -> tuple[LongLine, ...]:
         if name.endswith(".gz"):
             if size * _LEAST_PACKED < buffer:
                 return ()
-            file = cast(IO[bytes], open_files.enter_context(gzip.GzipFile(fileobj=file)))
+            file = unpack_gzip(file, open_files)
         elif size < buffer or not _may_have(file, size, longest):
             return ()
-        return tuple(_long_lines(file, longest))
+        return tuple(_long_lines(_chunks(file, min(_CHUNK, longest // 2)), longest))
 
 
 def _may_have(file: IO[bytes], size: int, longest: int) -> bool:
@@ -119,10 +107,10 @@ def _may_have(file: IO[bytes], size: int, longest: int) -> bool:
     return False
 
 
-def _long_lines(file: IO[bytes], longest: int) -> Iterator[LongLine]:
+def _long_lines(chunks: Iterable[bytes], longest: int) -> Iterator[LongLine]:
     number, start, at = 1, 0, 0  # of the line under way; of the chunk
     beginning = b""
-    for chunk in _chunks(file, min(_CHUNK, longest // 2)):
+    for chunk in chunks:
         end = b"\n" if b"\n" in chunk else b"\r"
         first, last = chunk.find(end), chunk.rfind(end)
         beginning += chunk[: max(0, _TOLD - len(beginning))]
@@ -144,7 +132,7 @@ def chunks_of(path: str, size: int, open_files: ExitStack) -> Iterator[bytes]:
     """The text of a file, unpacked where it is packed with gzip, in parts of at most ``size`` bytes. Raises OSError."""
     file = open_files.enter_context(open_file(path))
     if path.lower().endswith(".gz"):
-        file = cast(IO[bytes], open_files.enter_context(gzip.GzipFile(fileobj=file)))
+        file = unpack_gzip(file, open_files)
     return _chunks(file, size)
 
 

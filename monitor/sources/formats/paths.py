@@ -81,7 +81,8 @@ def is_reached(value: Any, own: str) -> bool:
         return False
     for step in steps:
         if isinstance(value, str):
-            value = _parsed(value)
+            # as ``_opened``
+            value = parse_json(value if value.lstrip().startswith(("[", "{")) else f"[{value}]")
         index = step.strip("[]")
         if isinstance(value, dict) and step in value:
             value = value[step]
@@ -92,10 +93,10 @@ def is_reached(value: Any, own: str) -> bool:
     return True
 
 
-def _parsed(text: str) -> Any:
-    """What ``_opened`` makes of a text."""
+def parse_json(text: str) -> Any:
+    """Return the JSON value that a text holds; None where it is none."""
     try:
-        return json.loads(text if text.lstrip().startswith(("[", "{")) else f"[{text}]")
+        return json.loads(text)
     except (ValueError, RecursionError):
         return None
 

@@ -20,6 +20,7 @@ from monitor.store.connection import quote_name
 
 __all__ = ["Layout", "layout_of", "relation_of", "wrong_types"]
 
+_ENDINGS = {"parquet": (".parquet", ".pq"), "csv": (".csv", ".tsv", ".txt"), "json": (".jsonl", ".ndjson", ".json")}
 _NUMBERS = ("score", "raw_score", "n", "positives")
 _PLAIN = ("sample_id", "observed_at", "score", "outcome")  # of which an object is nothing
 _NUMERIC_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
@@ -54,11 +55,8 @@ def layout_of(
 def _format_by_name(path: str) -> str:
     demand_readable_packing(path)
     name = path.lower().removesuffix(".gz").removesuffix(".zst")
-    for ending, format_ in (
-        (".parquet", "parquet"), (".pq", "parquet"), (".csv", "csv"), (".tsv", "csv"), (".txt", "csv"),
-        (".jsonl", "json"), (".ndjson", "json"), (".json", "json"),
-    ):  # fmt: skip
-        if name.endswith(ending):
+    for format_, endings in _ENDINGS.items():
+        if name.endswith(endings):
             return format_
     raise SourceError('its name does not tell the format; set format = "parquet", "csv" or "json"', where=path)
 

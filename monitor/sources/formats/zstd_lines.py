@@ -11,8 +11,9 @@ import duckdb
 
 from monitor.model.errors import SourceError
 from monitor.sources.formats.heads import pipe_command
-from monitor.sources.formats.layout import read_path
-from monitor.sources.formats.long_lines import BUFFER_LINES, line_limits, open_file
+from monitor.sources.formats.layout import lines_of, read_path
+from monitor.sources.formats.long_lines import BUFFER_LINES, open_file
+from monitor.store.connection import fetch_row
 
 _FRAME = b"\x28\xb5\x2f\xfd"
 _SKIPPED = b"\x2a\x4d\x18"  # behind a byte from 0x50 to 0x5f: a frame that is no text
@@ -72,10 +73,8 @@ def unpacked_at_most(path: str) -> int:
 
 def _count_all(connection: duckdb.DuckDBPyConnection, path: str) -> int:
     """The lines that are not blank, JSON or not."""
-    ((lines,),) = connection.execute(
-        f"SELECT count(*) FROM read_ndjson_objects({read_path(path)}, ignore_errors = true, compression = 'zstd')"
-    ).fetchall()
-    return int(lines)
+    objects = f"read_ndjson_objects({read_path(path)}, ignore_errors = true, compression = 'zstd')"
+    return int(fetch_row(connection, f"SELECT count(*) FROM {objects}")[0])
 
 
 def _count_read(connection: duckdb.DuckDBPyConnection, path: str, longest: int) -> int:
@@ -105,12 +104,8 @@ def texts_of(connection: duckdb.DuckDBPyConnection, path: str, longest: int, siz
 
 def _lines_of(path: str, longest: int) -> str:
     """As ``layout.lines_of``, with rejects of its own: those of the rows are counted."""
-    return (
-        f"read_csv({read_path(path)}, columns = {{'line': 'VARCHAR'}}, delim = chr(1), quote = '', escape = '', "
-        f"header = false, auto_detect = false, {line_limits(longest)}, store_rejects = true, rejects_limit = 0, "
-        "rejects_table = 'zstd_rejects', rejects_scan = 'zstd_scans', hive_partitioning = false, strict_mode = false, "
-        "compression = 'zstd')"
-    )
+    own = ", rejects_table = 'zstd_rejects', rejects_scan = 'zstd_scans', compression = 'zstd'"
+    return lines_of([path], longest, own)
 
 
 def _forget_rejects(connection: duckdb.DuckDBPyConnection) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import duckdb
 import numpy as np
 
-from monitor.store.connection import load_table, quote_text
+from monitor.store.connection import fetch_row, load_table, quote_text
 from monitor.store.sql import statement
 
 
@@ -23,12 +23,9 @@ def number_files(
     )
     new = [file for file in dict.fromkeys(files) if file not in known]
     if new:
-        row = connection.execute("SELECT coalesce(max(file_id), 0) FROM files").fetchone()
-        assert row is not None  # an aggregate always gives a row
-        numbers = range(row[0] + 1, row[0] + 1 + len(new))
-        load_table(
-            connection, "new_files", {"file_id": np.array(numbers, dtype=np.int32), "path": np.array(new, dtype=object)}
-        )
+        (last,) = fetch_row(connection, "SELECT coalesce(max(file_id), 0) FROM files")
+        numbers = range(last + 1, last + 1 + len(new))
+        load_table(connection, "new_files", {"file_id": np.array(numbers, dtype=np.int32), "path": new})
         connection.execute("INSERT INTO files SELECT file_id, $model_id, $source, path FROM new_files", where)
         known |= dict(zip(new, numbers, strict=True))
     return {file: known[file] for file in files}
@@ -46,14 +43,8 @@ def load_file_numbers(
     ``placed``: whether the files stand in order, so that a position tells which it is (see ``formats.relation_of``): texts need
     not be compared.
     """
-    load_table(
-        connection,
-        "file_numbers",
-        {
-            "file": np.array(list(numbers), dtype=object),
-            "file_id": np.array(list(numbers.values()), dtype=np.int32),
-        },
-    )
+    numbered = np.array(list(numbers.values()), dtype=np.int32)
+    load_table(connection, "file_numbers", {"file": numbers.keys(), "file_id": numbered})
     if len(numbers) == 1:
         number = str(next(iter(numbers.values())))
     elif placed:

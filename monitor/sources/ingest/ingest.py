@@ -22,7 +22,6 @@ import duckdb
 from monitor.model.errors import SourceError
 from monitor.model.problems import Problem
 from monitor.sources.batch import Batch
-from monitor.sources.cursors import write_cursor
 from monitor.sources.ingest.file_numbers import load_file_numbers, number_files
 from monitor.sources.ingest.parting import (
     demand_known_words,
@@ -42,10 +41,15 @@ from monitor.sources.ingest.withdrawal import (
     take_back_conflicting,
 )
 from monitor.sources.labels.parking import join_labels
-from monitor.sources.labels.rejudging import derive_outcomes_again
-from monitor.sources.labels.rules import define_missing, load_rules, remember_words, words_predicted
-from monitor.sources.notes import store_notes
+from monitor.sources.labels.rules import (
+    define_missing,
+    derive_outcomes_again,
+    load_rules,
+    remember_words,
+    words_predicted,
+)
 from monitor.sources.pulled import Pulled
+from monitor.sources.records import store_notes, write_cursor
 from monitor.sources.times.folds import delay_labels, settle_labels
 from monitor.store.connection import fetch_column, fetch_row, make_naive, transaction
 from monitor.store.model_store import ModelStore
@@ -238,3 +242,30 @@ def quarantine_rows(
 
 def _count_reasons(connection: duckdb.DuckDBPyConnection, rows: str) -> Counter[str]:
     return Counter(dict(connection.execute(f"SELECT reason, count(*) FROM {rows} GROUP BY reason").fetchall()))
+
+
+def retry_parked(store: ModelStore, now: datetime) -> Pulled:
+    """Join parked labels with predictions that have come since; quarantine those past the horizon."""
+    connection, model = store.connection, store.model
+    pulled = Pulled()
+    own = {"model_id": store.model_id}
+    if not store.execute("SELECT 1 FROM parked_labels WHERE model_id = $model_id LIMIT 1", own).fetchone():
+        return pulled
+    meaning = {each.name: each for each in model.source}
+    pushed = {each.name for each in model.source if each.kind == "http"}
+    with store.transaction():
+        store.execute(statement("parked_stage"), {**own, "too_old": make_naive(now - model.label_horizon)})
+        store.execute("DELETE FROM parked_labels WHERE model_id = $model_id", own)
+        for source in fetch_column(connection, "SELECT DISTINCT source FROM parked"):
+            rules = load_rules(store, meaning.get(source, model.source[0]), now)
+            define_missing(connection, rules)
+            store.execute(statement("parked_stage_of_source"), {"source": source})
+            files = fetch_column(connection, "SELECT DISTINCT file FROM staged")
+            numbers = number_files(connection, store.model_id, source, files, pushed=source in pushed)
+            load_file_numbers(connection, numbers)
+            part = Pulled(parked=join_labels(store, source, now))
+            _, part.quarantined = quarantine_rows(connection, model.name, source, now)
+            store.registry.map_slices(connection, model)
+            merge_staged(store, rules, now, part, repeated=find_repeated(connection))
+            pulled.add_counts(part)
+    return pulled

@@ -11,6 +11,7 @@ import duckdb
 
 from monitor.sources.batch import Batch
 from monitor.sources.ingest.rounds import ApartError
+from monitor.store.connection import fetch_column, fetch_row
 from monitor.store.scores.logits import PLACE, follow_files
 
 
@@ -27,17 +28,18 @@ def apart_around(batch: Batch, alone: Collection[int]) -> ApartError:
     return ApartError([batch.part(places) for places in chosen if places])
 
 
+def apart_files(batch: Batch, alone: Collection[str]) -> ApartError:
+    """Return the error that has a batch taken in parts around these files."""
+    return apart_around(batch, {place for place, file in enumerate(batch.items) if file in alone})
+
+
 def demand_known_words(connection: duckdb.DuckDBPyConnection, batch: Batch, new: Collection[str]) -> None:
     """Raises ApartError where one of several files of `staged` predicts such a word: labels of those before it that say so
     are to be judged again, and counted with it."""
     if batch.part is None or not new:
         return
-    first = connection.execute(
-        f"SELECT min({PLACE}) FROM staged WHERE reason IS NULL AND list_contains($words, predicted_class)",
-        {"words": sorted(new)},
-    ).fetchone()
-    assert first is not None  # an aggregate always gives a row
-    raise apart_around(batch, {first[0]})
+    first = f"SELECT min({PLACE}) FROM staged WHERE reason IS NULL AND list_contains($words, predicted_class)"
+    raise apart_around(batch, fetch_row(connection, first, {"words": sorted(new)}))
 
 
 def demand_no_folds(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
@@ -45,15 +47,13 @@ def demand_no_folds(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None
     which of the two they are."""
     if batch.part is None:
         return
-    rows = connection.execute("SELECT DISTINCT file FROM folded").fetchall()
-    folded = {file for (file,) in rows}
-    raise apart_around(batch, {place for place, file in enumerate(batch.items) if file in folded})
+    raise apart_files(batch, fetch_column(connection, "SELECT DISTINCT file FROM folded"))
 
 
 def demand_none_refused(batch: Batch, refused: Collection[str]) -> None:
     """Raises ApartError where some of several files are refused."""
     if batch.part is not None:
-        raise apart_around(batch, {place for place, file in enumerate(batch.items) if file in refused})
+        raise apart_files(batch, refused)
     raise ApartError(batch.alone)
 
 

@@ -1,6 +1,7 @@
 """The same predictions sent again in another form: with another score under the same identity, or with a time that is off by
 fractions of a second."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from monitor.model.problems import Problem
 from monitor.model.wording import quantity
 from monitor.sources.batch import Batch
 from monitor.sources.ingest.rounds import Round
+from monitor.store.connection import fetch_column, fetch_row
 from monitor.store.source_facts import load_facts, store_fact
 from monitor.store.sql import statement
 
@@ -32,7 +34,7 @@ class Arrived:
 
     batch: Batch
     numbers: Mapping[str, int]
-    changed: dict[int, int] = field(default_factory=dict)
+    changed: Counter[int] = field(default_factory=Counter)
     all_changed: int = 0
     new: int = 0
 
@@ -42,8 +44,7 @@ class Arrived:
             rows = connection.execute(
                 "SELECT own_file_id, count(*) FROM incoming WHERE changes_prediction GROUP BY own_file_id"
             ).fetchall()
-            for number, count in rows:
-                self.changed[number] = self.changed.get(number, 0) + count
+            self.changed.update(dict(rows))
         rows_of_round = "SELECT own_file_id, sample_id, observed_at FROM incoming WHERE row_key IS NULL"
         if round_.of == 1 and new:
             connection.execute(f"CREATE OR REPLACE TEMP VIEW arrived AS {rows_of_round}")
@@ -63,7 +64,7 @@ class Arrived:
         if not self.changed:
             return []
         totals = dict(connection.execute("SELECT file, count(*) FROM staged GROUP BY file").fetchall())
-        counts = [(file, self.changed.get(number, 0), totals.get(file, 0)) for file, number in self.numbers.items()]
+        counts = [(file, self.changed[number], totals.get(file, 0)) for file, number in self.numbers.items()]
         return [
             Problem(
                 file, "changed_predictions",
@@ -102,14 +103,9 @@ class Arrived:
     ) -> list[tuple[Sequence[int] | None, int, bool]]:
         """Of each file in turn, as its number, or of all (None) as one: decimal places, and whether rows in it are close."""
         if self.batch.part is None:
-            row = connection.execute(f"SELECT {_DIGITS} FROM arrived").fetchone()
-            assert row is not None  # an aggregate always gives a row
-            return [(None, row[0], within)]
+            return [(None, *fetch_row(connection, f"SELECT {_DIGITS} FROM arrived"), within)]
         digits = dict(connection.execute(f"SELECT own_file_id, {_DIGITS} FROM arrived GROUP BY own_file_id").fetchall())
-        close = set[str]()
-        if within:
-            rows = connection.execute(statement("near_in_batch")).fetchall()
-            close = {file for (file,) in rows}
+        close = fetch_column(connection, statement("near_in_batch")) if within else []
         return [([number], digits[number], file in close) for file, number in self.numbers.items() if number in digits]
 
     def _look(
@@ -118,13 +114,12 @@ class Arrived:
         """``files``: their numbers, None: all; beside rows of files that came before. ``unit``: microseconds."""
         order = list(self.numbers.values())
         later = order[order.index(files[-1]) + 1 :] if files else []
-        span = connection.execute(statement("near_span"), {"files": files}).fetchone()
-        assert span is not None  # an aggregate always gives a row
+        first, last = fetch_row(connection, statement("near_span"), {"files": files})
         second = timedelta(seconds=1)
         rows = connection.execute(
             statement("near_repeats"),
             {
-                "model_id": model_id, "first": span[0] - second, "last": span[1] + second, "probed": _PROBED,
+                "model_id": model_id, "first": first - second, "last": last + second, "probed": _PROBED,
                 "unit": unit, "files": files, "later": later,
             },
         ).fetchall()  # fmt: skip

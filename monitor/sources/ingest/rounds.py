@@ -16,6 +16,7 @@ import duckdb
 from monitor.model.problems import Outcome
 from monitor.sources.batch import Batch
 from monitor.sources.ingest.staging import find_repeated
+from monitor.store.connection import fetch_row
 from monitor.store.sql import statement
 
 _WHOLE_ROUNDS = 4  # each stages its pushes again
@@ -62,10 +63,8 @@ def split_rounds(connection: duckdb.DuckDBPyConnection, batch: Batch, *, repeate
     if batch.part is None or not repeated or not _part_rounds(connection):
         yield Round(0, 1, repeated)
         return
-    row = connection.execute("SELECT max(round) FROM round_of").fetchone()
-    assert row is not None  # an aggregate always gives a row
+    of = int(fetch_row(connection, "SELECT max(round) FROM round_of")[0]) + 1
     connection.execute("CREATE OR REPLACE TEMP TABLE staged_of_all AS FROM staged")
-    of = int(row[0]) + 1
     for number in range(of):
         connection.execute(statement("ingest_round_stage"), {"number": number})
         yield Round(number, of, find_repeated(connection))

@@ -1,4 +1,16 @@
-"""A batch's rows as one typed temporary table `staged`, each bad row with the reason it cannot be taken."""
+"""A batch's rows as one typed temporary table `staged`, each bad row with the reason it cannot be taken.
+
+How long texts from outside may be, in characters: what is longer goes to quarantine, or ends in its hash.
+
+    ids (sample_id, group_id)           500, beyond: quarantine
+    classes (predicted_class, label)    120, beyond: quarantine
+    versions, calibrators               120, beyond: the first 111, "…" and eight digits of their hash, so that two long
+                                        paths to two models stay two versions
+    slice values                        as versions, with the first 120 (store/dictionaries.py)
+    what quarantine keeps of a row      300 of each value, 4,000 of all
+
+Lengths are asked of bytes first: a text of few bytes has no more characters, and nearly all are short.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,22 +21,23 @@ import duckdb
 
 from monitor.config.settings import Model
 from monitor.sources.batch import Batch
-from monitor.sources.ingest.lengths import (
-    LONGEST_CLASS,
-    LONGEST_ID,
-    cut_slice_value,
-    cut_version,
-    is_longer,
-    kept_value,
-)
 from monitor.sources.times.expressions import CLOCK_SKEW as CLOCK_SKEW
 from monitor.sources.times.expressions import other_expression, time_expression
 from monitor.sources.times.folds import has_folds, settle_folds, settle_labels
 from monitor.store.blame import is_disk_full
-from monitor.store.connection import make_naive, quote_name, quote_text
+from monitor.store.connection import fetch_row, make_naive, quote_name, quote_text
 from monitor.store.damage import is_of_the_database
+from monitor.store.dictionaries import LONGEST_SLICE_VALUE
 from monitor.store.sql import statement
-from monitor.store.values import BLANKS, LabelRules, cut_enormous, normalized_text, outcome_expression, plain_text
+from monitor.store.values import (
+    BLANKS,
+    LabelRules,
+    cut_enormous,
+    is_enormous,
+    normalized_text,
+    outcome_expression,
+    plain_text,
+)
 
 QUARANTINE_REASONS = (
     "unreadable_line", "missing_sample_id", "unreadable_time", "time_before_1970", "time_in_future", "older_than_retention",
@@ -36,11 +49,13 @@ EVER = (
     datetime(9999, 1, 1, tzinfo=UTC),
 )  # times that are not asked whether they are old or ahead
 CLIPPED = 1e-5  # scores as far outside [0, 1] are rounding of the softmax, and count as 0 or 1
+LONGEST_ID = 500
+LONGEST_CLASS = 120
+LONGEST_VERSION = 120
+KEPT_VALUE = 300
+_HASH = 8
 _LARGEST_COUNT = 1_000_000_000_000  # of one row: sums of millions of such rows still fit BIGINT
-_LONG_LABELS = f"{is_longer('sample_id', LONGEST_ID)} OR {is_longer('label', LONGEST_CLASS)}"
 _SEPARATOR = "chr(31)"  # between slice values inside slice_key
-
-
 _NEVER = "NULL::TIMESTAMP"  # of a column whose times have one reading
 
 
@@ -135,11 +150,11 @@ def _believing_values_only(connection: duckdb.DuckDBPyConnection) -> Iterator[No
 def find_repeated(connection: duckdb.DuckDBPyConnection) -> bool:
     """Fill `repeated` with the identities that stand more than once in `staged`; whether there are any, or any that differ
     in fractions of a second only."""
-    counted = connection.execute(
-        "SELECT count(*), count(DISTINCT hash(sample_id, epoch_us(observed_at) // 1000000)) FROM staged WHERE reason IS NULL"
-    ).fetchone()
-    assert counted is not None  # an aggregate always gives a row
-    if counted[0] == counted[1]:
+    rows, different = fetch_row(
+        connection,
+        "SELECT count(*), count(DISTINCT hash(sample_id, epoch_us(observed_at) // 1000000)) FROM staged WHERE reason IS NULL",
+    )
+    if rows == different:
         connection.execute("CREATE OR REPLACE TEMP TABLE repeated AS SELECT sample_id, observed_at FROM staged LIMIT 0")
         return False
     connection.execute(statement("ingest_repeated"))
@@ -311,6 +326,32 @@ def _clipped(score: str) -> str:
 
 def _stamp(moment: datetime) -> str:
     return f"TIMESTAMP {quote_text(str(make_naive(moment)))}"
+
+
+def is_longer(text: str, most: int) -> str:
+    """SQL: whether a text (SQL) has more than ``most`` characters; false where it is NULL."""
+    return f"coalesce(strlen({text}) > {most} AND length({text}) > {most}, false)"
+
+
+def cut_slice_value(text: str) -> str:
+    """SQL: a slice value (SQL, text), in the form that ``dictionaries.plain_value`` gives it where it is enormous."""
+    kept = f"left({text}, {LONGEST_SLICE_VALUE}) || '…' || left(sha256({text}), {_HASH})"
+    return f"CASE WHEN {is_enormous(text)} THEN {kept} ELSE {text} END"
+
+
+def cut_version(text: str) -> str:
+    """SQL: a version or calibrator (SQL, text) as it is kept; what was cut differs where the whole does."""
+    kept = f"left({text}, {LONGEST_VERSION - 1 - _HASH}) || '…' || left(sha256({text}), {_HASH})"
+    return f"CASE WHEN {is_longer(text, LONGEST_VERSION)} THEN {kept} ELSE {text} END"
+
+
+def kept_value(name: str, of: str = "") -> str:
+    """SQL: the beginning of a column's value, as text, for quarantine; ``of``: the struct that has it, with its dot."""
+    text = f"{of}{quote_name(name)}::VARCHAR"
+    return f"CASE WHEN {is_longer(text, KEPT_VALUE)} THEN left({text}, {KEPT_VALUE}) || '…' ELSE {text} END"
+
+
+_LONG_LABELS = f"{is_longer('sample_id', LONGEST_ID)} OR {is_longer('label', LONGEST_CLASS)}"
 
 
 def _sample_checks(horizon: timedelta, oldest: datetime, now: datetime) -> tuple[tuple[str, str], ...]:

@@ -15,8 +15,8 @@ from typing import IO, Any, TypeVar
 from monitor.model.errors import CalwatchError
 from monitor.model.own_python import own_environment, own_python
 from monitor.sources.isolation.alone import Failure, describe_death, wait_while_it_reads
-from monitor.sources.isolation.child import end_with_stdin, give_way
 from monitor.sources.isolation.journal import JOURNAL, Entry, Journal
+from monitor.sources.isolation.room import end_with_stdin, give_way
 
 T = TypeVar("T")
 _ASKED, _FOUND = "asked", "found"

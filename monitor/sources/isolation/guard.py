@@ -18,7 +18,7 @@ from typing import TypeVar
 import duckdb
 
 from monitor.config.settings import Model
-from monitor.model.problems import Problem
+from monitor.model.problems import Problem, ProblemReason
 from monitor.sources.batch import Guard, GuardedSource
 from monitor.sources.isolation import alone
 from monitor.sources.isolation.alone import Failure, FailureKind, NotTriedError
@@ -38,6 +38,7 @@ from monitor.sources.isolation.set_aside import (
     store_suspect,
 )
 from monitor.store.blame import first_line, is_of_the_disk, is_unexpected, lacks_room
+from monitor.store.connection import fetch_row
 from monitor.store.damage import demand_sound, is_of_the_database
 
 T = TypeVar("T")
@@ -111,14 +112,13 @@ class FileGuard(Guard):
         if until is None or until <= self._now:
             return False
         demand_sound(self._connection)
-        name = f"push {held.item}" if self._pushed else held.item
         text = (
-            f"{name}: calwatch was ended {held.crashes_alone} times while it read it alone, though a process of its own can "
+            f"calwatch was ended {held.crashes_alone} times while it read it alone, though a process of its own can "
             "read it: look in the system's log whether it was killed, for memory or by a probe. Nothing of it was taken, and "
             f"nothing is held against it: it is read again after {until:%Y-%m-%d %H:%M} UTC, or by: calwatch retry "
             f"{self._model.name}"
         )
-        self.problems.append(Problem(held.item, "unreadable_file", text, news=False))
+        self._add_problem(held, "unreadable_file", text, news=False)
         return True
 
     def _bound_spilling(self) -> None:
@@ -166,16 +166,13 @@ class FileGuard(Guard):
         try:
             with self._patience.limit_time(seconds):
                 yield
-        except duckdb.FatalException as error:
-            if is_of_the_disk(error) or is_of_the_database(error):
+        except BaseException as error:
+            if isinstance(error, duckdb.InternalException):
+                # FatalException where the mistake has made the database unusable
+                self._connection.execute("SELECT 1")
+            # of a fatal one the database must be opened anew; then the journal names them
+            if not isinstance(error, duckdb.FatalException) or is_of_the_disk(error) or is_of_the_database(error):
                 self._journal.clear_entry()
-            raise  # the database must be opened anew; then the journal names them
-        except duckdb.InternalException:
-            self._connection.execute("SELECT 1")  # FatalException where the mistake has made the database unusable
-            self._journal.clear_entry()
-            raise
-        except BaseException:
-            self._journal.clear_entry()
             raise
         self._journal.clear_entry()
 
@@ -210,10 +207,10 @@ class FileGuard(Guard):
         )
         if kind == "no_room":
             why = f"needs more room to be taken than the disk of the state directory has ({first_line(error)})"
-            self._blame(item, Failure(kind, why))
-            return False
-        said = first_line(error) if kind == "timed_out" else f"{type(error).__name__}: {first_line(error)}"
-        self._blame(item, Failure(kind, f"can be read by itself, but not be taken into the store: {said}"))
+        else:
+            said = first_line(error) if kind == "timed_out" else f"{type(error).__name__}: {first_line(error)}"
+            why = f"can be read by itself, but not be taken into the store: {said}"
+        self._blame(item, Failure(kind, why))
         return False
 
     def forget_failures(self, items: Sequence[str]) -> None:
@@ -226,8 +223,8 @@ class FileGuard(Guard):
         self._room = self._room_now()
         try:
             for item, failed in alone.try_alone(
-                self._source, self._model, [(item, 2 * seconds_for(self._size_of(item))) for item in items], self._now,
-                memory_limit=memory_limit(self._connection), spill=self._spill(),
+                self._source, self._model, [(item, 2 * seconds_for(_size(self._fingerprints.get(item, "")))) for item in items],
+                self._now, memory_limit=memory_limit(self._connection), spill=self._spill(),
             ):  # fmt: skip
                 if failed is None:
                     self._passed.add(item)
@@ -242,38 +239,35 @@ class FileGuard(Guard):
     def _blame(self, item: str, failed: Failure) -> None:
         """One try has failed."""
         held = self._held.get(item) or Suspect(item, self._fingerprints.get(item, ""))
-        if failed.kind == "no_room":  # no try: a push waits, and a file is read once there is room
-            remedy = failed.remedy or REMEDIES[failed.kind]
-            with_room = note_room(describe_circumstances(self._connection), self._room.size)
-            self._held[item] = held = replace(
-                held, kind=failed.kind, reason=failed.reason, remedy=remedy, tried_with=with_room
-            )
-            store_suspect(self._connection, self._model.name, self._source.name, held, self._now)
-            self._tell_short(held, news=True)
-            return
-        tries = held.tries + 1
+        is_try = failed.kind != "no_room"  # else a push waits, and a file is read once there is room
+        tries, circumstances = held.tries + is_try, describe_circumstances(self._connection)
         self._held[item] = held = replace(
-            held, tries=tries, set_aside=tries >= MOST_TRIES, kind=failed.kind, reason=failed.reason,
-            remedy=failed.remedy or REMEDIES[failed.kind], tried_with=describe_circumstances(self._connection),
+            held, tries=tries, set_aside=tries >= MOST_TRIES if is_try else held.set_aside, kind=failed.kind,
+            reason=failed.reason, remedy=failed.remedy or REMEDIES[failed.kind],
+            tried_with=circumstances if is_try else note_room(circumstances, self._room.size),
         )  # fmt: skip
         store_suspect(self._connection, self._model.name, self._source.name, held, self._now)
-        if not (self._pushed and held.set_aside):  # the source refuses it, and tells
+        if not is_try:
+            self._tell_short(held, news=True)
+        elif not (self._pushed and held.set_aside):  # the source refuses it, and tells
             self._tell(held, news=True)
 
     def _tell_short(self, held: Suspect, *, news: bool) -> None:
-        name = f"push {held.item}" if self._pushed else held.item
-        text = f"{name}: {held.sentence}: once there is more, it is read. Nothing of it was taken"
-        self.problems.append(Problem(held.item, "unreadable_file", text, news=news))
+        text = f"{held.sentence}: once there is more, it is read. Nothing of it was taken"
+        self._add_problem(held, "unreadable_file", text, news=news)
 
     def _tell(self, held: Suspect, *, news: bool) -> None:
-        name = f"push {held.item}" if self._pushed else held.item
         then = (
             f"it is set aside until it changes, or is let go by: calwatch retry {self._model.name}" if held.set_aside
             else "tried once; it is tried once more in the next cycle, and then "
             f"{'refused' if self._pushed else 'set aside'}"
         )  # fmt: skip
-        text = f"{name}: {held.sentence}. Nothing of it was taken; {then}"
-        self.problems.append(Problem(held.item, "file_set_aside", text, news=news, is_listed=held.set_aside))
+        self._add_problem(held, "file_set_aside", f"{held.sentence}. Nothing of it was taken; {then}", news=news)
+
+    def _add_problem(self, held: Suspect, reason: ProblemReason, text: str, *, news: bool) -> None:
+        name = f"push {held.item}" if self._pushed else held.item
+        listed = held.set_aside and reason == "file_set_aside"
+        self.problems.append(Problem(held.item, reason, f"{name}: {text}", news=news, is_listed=listed))
 
     def _forget(self, items: Sequence[str]) -> None:
         if items:
@@ -281,12 +275,9 @@ class FileGuard(Guard):
             for item in items:
                 del self._held[item]
 
-    def _size_of(self, item: str) -> int:
-        return _size(self._fingerprints.get(item, ""))
-
     def _spill(self) -> Path:
-        row = self._connection.execute("SELECT current_setting('temp_directory')").fetchone()
-        return Path(str(row[0]) if row and row[0] else ".").with_name("spill-alone")
+        (directory,) = fetch_row(self._connection, "SELECT current_setting('temp_directory')")
+        return Path(directory or ".").with_name("spill-alone")
 
 
 def _size(fingerprint: str) -> int:

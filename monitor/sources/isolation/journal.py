@@ -6,10 +6,12 @@ Nothing is flushed to the disk: what was written outlives the process, and after
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import duckdb
+
+from monitor.store.connection import fetch_row
 
 JOURNAL = "reading.json"
 
@@ -32,15 +34,13 @@ class Journal:
     @classmethod
     def beside_database(cls, connection: duckdb.DuckDBPyConnection) -> "Journal":
         """The one in the directory of the connection's database; of one in memory there is none."""
-        row = connection.execute(
-            "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
-        ).fetchone()
-        return cls(Path(row[0]).with_name(JOURNAL) if row and row[0] else None)
+        (path,) = fetch_row(connection, "SELECT path FROM duckdb_databases() WHERE database_name = current_database()")
+        return cls(Path(path).with_name(JOURNAL) if path else None)
 
     def note_entry(self, entry: Entry) -> None:
         """These are being read from now on. A disk that does not take it is told by what needs it more."""
         if self._path is not None:
-            text = json.dumps({"model": entry.model, "source": entry.source, "items": dict(entry.items)})
+            text = json.dumps(asdict(entry))
             with suppress(OSError):
                 self._path.write_text(text, "utf-8", "surrogateescape")
 

@@ -1,8 +1,8 @@
 """Files that are tried alone, and those that are no longer read: the table `files_set_aside`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 
@@ -10,7 +10,7 @@ from monitor import __version__
 from monitor.model import FileSetAside
 from monitor.sources.isolation.journal import Journal
 from monitor.sources.isolation.room import Room
-from monitor.store.connection import make_aware, make_naive, transaction
+from monitor.store.connection import fetch_row, make_aware, make_naive, transaction
 from monitor.store.sql import statement
 
 MOST_TRIES = 2  # that fail, one a cycle; then a file is set aside
@@ -76,9 +76,7 @@ def has_more_room(held: Suspect, circumstances: str, room: Room) -> bool:
 
 def memory_limit(connection: duckdb.DuckDBPyConnection) -> str:
     """As DuckDB writes it: ``953.6 MiB``."""
-    row = connection.execute("SELECT current_setting('memory_limit')").fetchone()
-    assert row is not None  # a setting always has a value
-    return str(row[0])
+    return str(fetch_row(connection, "SELECT current_setting('memory_limit')")[0])
 
 
 def load_suspects(connection: duckdb.DuckDBPyConnection, model: str, source: str) -> dict[str, Suspect]:
@@ -93,17 +91,13 @@ def load_suspects(connection: duckdb.DuckDBPyConnection, model: str, source: str
 def store_suspect(connection: duckdb.DuckDBPyConnection, model: str, source: str, held: Suspect, now: datetime) -> None:
     """Enter one file, or renew what is held of it."""
     where = {"model": model, "source": source, "item": held.item, "fingerprint": held.fingerprint}
+    own = {**where, **asdict(held)}
+    del own["last_tried_at"]
     with transaction(connection):
         row = connection.execute(statement("set_aside_since"), where).fetchone()
         _drop(connection, model, source, [held.item])
-        connection.execute(
-            statement("set_aside_insert"),
-            {
-                **where, "tries": held.tries, "crashes": held.crashes, "set_aside": held.set_aside, "kind": held.kind,
-                "reason": held.reason, "remedy": held.remedy, "first": row[0] if row and row[0] else make_naive(now),
-                "now": make_naive(now), "tried_with": held.tried_with,
-            },
-        )  # fmt: skip
+        first = row[0] if row and row[0] else make_naive(now)
+        connection.execute(statement("set_aside_insert"), {**own, "first": first, "now": make_naive(now)})
 
 
 def drop_suspects(connection: duckdb.DuckDBPyConnection, model: str, source: str, items: Sequence[str]) -> None:
@@ -131,24 +125,16 @@ def load_set_aside(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[F
     """The files of a model that are no longer read."""
     rows = connection.execute(statement("set_aside_files"), {"model": model}).fetchall()
     return tuple(
-        FileSetAside(model, source, item, tries, kind, reason, remedy, _utc(first), _utc(last))
-        for model, source, item, tries, kind, reason, remedy, first, last in rows
+        FileSetAside(*(*described, first.replace(tzinfo=UTC), last.replace(tzinfo=UTC)))
+        for *described, first, last in rows
     )
-
-
-def _utc(moment: datetime) -> datetime:
-    found = make_aware(moment)
-    assert found is not None  # the column holds no NULL
-    return found
 
 
 def release_files(connection: duckdb.DuckDBPyConnection, model: str, source: str | None, item: str | None) -> int:
     """Let files be tried again, once more alone before they are read; how many. Of all, those that are not read now: the
     others have their next try anyhow."""
-    row = connection.execute(
-        statement("set_aside_release"), {"model": model, "source": source, "item": item}
-    ).fetchone()
-    return int(row[0]) if row else 0
+    which = {"model": model, "source": source, "item": item}
+    return int(fetch_row(connection, statement("set_aside_release"), which)[0])
 
 
 def take_up_journal(connection: duckdb.DuckDBPyConnection, journal: Journal, now: datetime) -> None:

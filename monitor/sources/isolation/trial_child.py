@@ -20,8 +20,7 @@ from monitor.sources.formats.long_lines import describe_longest_line
 from monitor.sources.ingest.ingest import RefusedError, ingest_batch
 from monitor.sources.ingest.rounds import ApartError
 from monitor.sources.isolation.alone import TrialOrder
-from monitor.sources.isolation.child import end_with_stdin, give_way, limit_memory
-from monitor.sources.isolation.room import Room, spill_room
+from monitor.sources.isolation.room import Room, end_with_stdin, give_way, limit_memory, spill_room
 from monitor.store.blame import first_line, is_of_the_disk, is_unexpected, lacks_room
 from monitor.store.connection import prepare_database
 from monitor.store.model_store import ModelStore
@@ -75,16 +74,15 @@ def _try(trial: TrialOrder, item: str, room: Room) -> None:
 def _failed(trial: TrialOrder, error: BaseException, kind: str, item: str = "") -> dict[str, str]:
     """Why the file cannot be read."""
     text = first_line(error)[:_REASON]
+    longest = describe_longest_line(trial.source.path_of(item)) if kind == "out_of_memory" else ""
     if kind == "no_room":
-        return {"kind": kind, "reason": f"needs more room to be read than the disk of the state directory has ({text})"}
-    if kind == "out_of_memory":
-        if longest := describe_longest_line(trial.source.path_of(item)):
-            return {
-                "kind": kind, "remedy": _SHORTER,
-                "reason": f"takes more memory to read than memory_limit, {trial.memory_limit}: {longest}",
-            }  # fmt: skip
-        return {"kind": kind, "reason": f"takes more memory to read than memory_limit, {trial.memory_limit} ({text})"}
-    return {"kind": kind, "reason": f"cannot be read: {type(error).__name__}: {text}"}
+        reason = f"needs more room to be read than the disk of the state directory has ({text})"
+    elif kind == "out_of_memory":
+        limit = f"takes more memory to read than memory_limit, {trial.memory_limit}"
+        reason = f"{limit}: {longest}" if longest else f"{limit} ({text})"
+    else:
+        reason = f"cannot be read: {type(error).__name__}: {text}"
+    return {"kind": kind, "reason": reason, "remedy": _SHORTER if longest else ""}
 
 
 def _answer(answers: IO[str], value: object) -> None:

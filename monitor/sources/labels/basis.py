@@ -58,9 +58,6 @@ class Basis:
         held = json.loads(text)
         return cls(_rules(held["labels"]), {name: _rules(plain) for name, plain in held["labels_of"].items()})
 
-    def rules_of(self, source: str) -> LabelRules:
-        return self.labels.get(source, self.other)
-
     def outcome_sql(self, source: str, label: str, predicted: str) -> str:
         """As ``LabelRules.label_sql``; ``source`` is SQL, and NULL where it is not known."""
         own = {name: rules.label_sql(label, predicted) for name, rules in self.labels.items()}

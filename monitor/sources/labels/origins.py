@@ -7,6 +7,7 @@ looked at (pushes, files that are gone) the stored rows tell: outcomes that were
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
 
 import duckdb
@@ -14,10 +15,10 @@ import duckdb
 from monitor.model import Task
 from monitor.model.errors import SourceError
 from monitor.sources.batch import Batch, Source
-from monitor.sources.cursors import read_cursor
 from monitor.sources.ingest.review import ONE_SIDED_ROWS
 from monitor.sources.labels.basis import Basis, by_source
-from monitor.store.connection import quote_name, quote_text
+from monitor.sources.records import read_cursor
+from monitor.store.connection import fetch_column, fetch_row, quote_name, quote_text
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -52,11 +53,9 @@ class Origins:
         return f"CASE WHEN {file_id} < 0 THEN {quote_text(self.pushed)} ELSE {source} END"
 
     def follows_sql(self, source: str) -> str:
-        return by_source(source, {name: _sql(own) for name, own in self.follows.items()}, _sql(self.other))
-
-
-def _sql(value: bool) -> str:
-    return "true" if value else "false"
+        return by_source(
+            source, {name: str(own).lower() for name, own in self.follows.items()}, str(self.other).lower()
+        )
 
 
 def ask_sources(store: ModelStore, sources: Sequence[Source], now: datetime) -> dict[str, Says]:
@@ -71,11 +70,12 @@ def ask_sources(store: ModelStore, sources: Sequence[Source], now: datetime) -> 
 
 def _ask(store: ModelStore, source: Source, now: datetime) -> Says | None:
     cursor = read_cursor(store.connection, store.model_id, source.name)
-    newest = store.execute(
+    newest = fetch_column(
+        store.connection,
         "SELECT item FROM cursors WHERE model_id = $model_id AND source = $source ORDER BY read_at DESC LIMIT $most",
         {"model_id": store.model_id, "source": source.name, "most": _PEEKED},
-    ).fetchall()
-    for (item,) in newest:
+    )
+    for item in newest:
         del cursor[item]
     try:
         for found in source.read_batches(store.connection, cursor, now):
@@ -123,44 +123,40 @@ def find_origins(store: ModelStore, says: Mapping[str, Says], old: Basis) -> Ori
     else:
         other = by_rows.outcomes_follow(None) and "outcomes" not in kinds
     mixed = tuple(name for name in speaking if says.get(name) != "outcomes")
-    is_mixed = "outcomes" in kinds and mixed and by_rows.has_rows(None)
+    is_mixed = "outcomes" in kinds and mixed and None in by_rows.counts
     return Origins(follows, other, pushed, mixed if is_mixed else ())
 
 
 def _of_predicted(connection: duckdb.DuckDBPyConnection, model_id: int) -> int:
     """How many rows have scores of the predicted class: none is below one half, whichever class is predicted."""
-    row = connection.execute(statement("labels_with_classes"), {"model_id": model_id}).fetchone()
-    assert row is not None  # an aggregate always gives a row
-    return int(row[0]) if row[0] >= ONE_SIDED_ROWS and row[1] > 1 and row[2] >= 0.5 else 0
+    rows, classes, lowest = fetch_row(connection, statement("labels_with_classes"), {"model_id": model_id})
+    return int(rows) if rows >= ONE_SIDED_ROWS and classes > 1 and lowest >= 0.5 else 0
 
 
+@dataclass(frozen=True)
 class _Rows:
     """What stored rows tell of where their outcomes are from. Counted when first asked."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, model_id: int, old: Basis, origins: Origins) -> None:
-        self._ask = (connection, model_id, old, origins)
-        self._counts: dict[str | None, tuple[int, int]] | None = None
+    connection: duckdb.DuckDBPyConnection
+    model_id: int
+    old: Basis
+    origins: Origins
 
-    def _counted(self) -> dict[str | None, tuple[int, int]]:
-        if self._counts is None:
-            connection, model_id, old, origins = self._ask
-            rows = connection.execute(
-                f"SELECT source, count(*), count(*) FILTER (positives <> outcome) FROM (SELECT source, positives, "
-                f"{old.outcome_sql('source', 'label', 'predicted_class')} AS outcome FROM (SELECT s.label, s.predicted_class, "
-                f"s.positives, {origins.source_sql('s.label_file_id', 'l.source')} AS source FROM samples AS s "
-                "LEFT JOIN renewal_files AS l ON l.file_id = s.label_file_id "
-                "WHERE s.model_id = $model_id AND s.label IS NOT NULL AND s.positives IS NOT NULL AND s.n = 1)) "
-                "GROUP BY source",
-                {"model_id": model_id},
-            ).fetchall()
-            self._counts = {source: (count, odd) for source, count, odd in rows}
-        return self._counts
-
-    def has_rows(self, source: str | None) -> bool:
-        """Whether there are labelled rows of it; None: of no known source."""
-        return self._counted().get(source, (0, 0))[0] > 0
+    @cached_property
+    def counts(self) -> dict[str | None, tuple[int, int]]:
+        """Labelled rows by source (None: not known), and those whose outcome is not what their label led to."""
+        rows = self.connection.execute(
+            f"SELECT source, count(*), count(*) FILTER (positives <> outcome) FROM (SELECT source, positives, "
+            f"{self.old.outcome_sql('source', 'label', 'predicted_class')} AS outcome FROM (SELECT s.label, s.predicted_class, "
+            f"s.positives, {self.origins.source_sql('s.label_file_id', 'l.source')} AS source FROM samples AS s "
+            "LEFT JOIN renewal_files AS l ON l.file_id = s.label_file_id "
+            "WHERE s.model_id = $model_id AND s.label IS NOT NULL AND s.positives IS NOT NULL AND s.n = 1)) "
+            "GROUP BY source",
+            {"model_id": self.model_id},
+        ).fetchall()
+        return {source: (count, odd) for source, count, odd in rows}
 
     def outcomes_follow(self, source: str | None) -> bool:
         """Whether outcomes followed from labels: those that were given differ from them in more than stray rows."""
-        count, odd = self._counted().get(source, (0, 0))
+        count, odd = self.counts.get(source, (0, 0))
         return odd <= _STRAY * count

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from monitor.store.connection import make_naive
+from monitor.store.connection import fetch_row, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -16,24 +16,18 @@ def join_labels(store: ModelStore, source: str, now: datetime) -> int:
     own = {"model_id": store.model_id, "source": source}
     store.execute(statement("labels_arrival"), {**own, "now": make_naive(now)})
     store.execute("UPDATE staged SET slice_key = NULL, score = NULL, raw_score = NULL, n = NULL")
-    span = store.execute(
-        statement("labels_span"), {"horizon_seconds": store.model.label_horizon.total_seconds()}
-    ).fetchone()
-    first, last = span if span and span[0] is not None else (make_naive(now), make_naive(now))
-    store.execute(
-        statement("ingest_labels_found"),
-        {
-            "model_id": store.model_id, "first": first, "last": last,
-            "horizon_seconds": store.model.label_horizon.total_seconds(),
-        },
-    )  # fmt: skip
+    horizon = {"horizon_seconds": store.model.label_horizon.total_seconds()}
+    first, last = fetch_row(store.connection, statement("labels_span"), horizon)
+    span = {"first": first or make_naive(now), "last": last or make_naive(now)}
+    store.execute(statement("ingest_labels_found"), {"model_id": store.model_id, **span, **horizon})
     store.execute(statement("labels_join"))
     store.execute(statement("parked_delete"), own)
     store.execute(statement("parked_insert"), own)
-    gone = store.execute(
-        "DELETE FROM staged WHERE reason IS NULL AND position NOT IN (SELECT position FROM labels_found)"
-    ).fetchone()
-    return int(gone[0]) if gone else 0
+    (gone,) = fetch_row(
+        store.connection,
+        "DELETE FROM staged WHERE reason IS NULL AND position NOT IN (SELECT position FROM labels_found)",
+    )
+    return int(gone)
 
 
 def parked_past_horizon(store: ModelStore, now: datetime) -> bool:

@@ -1,24 +1,28 @@
-"""How labels of a source are understood now: its configuration, and the classes that were predicted under odd names."""
+"""How labels of a source are understood now: its configuration, and the classes that were predicted under odd names; labels
+that were taken as missing get their outcome once their word turns out to name a class."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import duckdb
 
-from monitor.config.sources import SourceSettings as SourceConfig
-from monitor.store.connection import make_naive, quote_text
+from monitor.config.sources import SourceSettings
+from monitor.store.connection import fetch_column, fetch_row, make_naive, quote_text
 from monitor.store.model_store import ModelStore
+from monitor.store.rewriting import rewrite_samples
 from monitor.store.values import MISSING_WORDS, LabelRules
 
 _STALE = timedelta(days=1)  # a time kept that is older than this is renewed: not with every batch
 
 
-def load_rules(store: ModelStore, meaning: SourceConfig, now: datetime) -> LabelRules:
+def load_rules(store: ModelStore, meaning: SourceSettings, now: datetime) -> LabelRules:
     """The rules, with the words that were predicted as classes within retention."""
-    words = store.execute(
+    words = fetch_column(
+        store.connection,
         "SELECT DISTINCT word FROM class_words WHERE model_id = $model_id AND last_observed_at >= $oldest",
         {"model_id": store.model_id, "oldest": make_naive(now - store.model.retention)},
-    ).fetchall()
-    return LabelRules.of(store.model, meaning, [word for (word,) in words])
+    )
+    return LabelRules.of(store.model, meaning, words)
 
 
 def define_missing(connection: duckdb.DuckDBPyConnection, rules: LabelRules) -> None:
@@ -44,10 +48,31 @@ def remember_words(store: ModelStore, seen: dict[str, datetime]) -> None:
     """Keep the words with the newest time of each; to be called inside the transaction that takes their rows."""
     for word, last in seen.items():
         where = {"model_id": store.model_id, "word": word}
-        row = store.execute(
-            "SELECT max(last_observed_at) FROM class_words WHERE model_id = $model_id AND word = $word", where
-        ).fetchone()
-        known = row[0] if row else None
+        (known,) = fetch_row(
+            store.connection,
+            "SELECT max(last_observed_at) FROM class_words WHERE model_id = $model_id AND word = $word",
+            where,
+        )
         if known is None or known + _STALE < last:
             store.execute("DELETE FROM class_words WHERE model_id = $model_id AND word = $word", where)
             store.execute("INSERT INTO class_words VALUES ($model_id, $word, $last)", {**where, "last": last})
+
+
+def derive_outcomes_again(store: ModelStore, rules: LabelRules, words: Collection[str]) -> int:
+    """Give samples that are stored with such a word as label, and without an outcome, the outcome it stands for; how many.
+
+    To be called inside a transaction. ``rules`` know the words as classes.
+    """
+    if not words:
+        return 0
+    outcome = rules.label_sql("s.label", "s.predicted_class")
+    store.execute(
+        "CREATE OR REPLACE TEMP TABLE replaced AS SELECT s.rowid AS row_key, s.* FROM samples AS s "
+        f"WHERE s.model_id = $model_id AND s.positives IS NULL AND list_contains($words, s.label) AND ({outcome}) IN (0, 1)",
+        {"model_id": store.model_id, "words": sorted(words)},
+    )
+    store.execute(
+        f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT * REPLACE (({outcome})::BIGINT AS positives) FROM replaced AS s"
+    )
+    rewrite_samples(store)
+    return int(fetch_row(store.connection, "SELECT count(*) FROM incoming")[0])

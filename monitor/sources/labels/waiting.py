@@ -1,7 +1,7 @@
 """Labels whose prediction has not come: how many, since when, and the ids of both sides that say why."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 import duckdb
@@ -9,7 +9,7 @@ import duckdb
 from monitor.config.sources import SourceSettings
 from monitor.model import WaitingLabels
 from monitor.sources.labels.rules import define_missing, load_rules
-from monitor.store.connection import make_aware, make_naive
+from monitor.store.connection import delete_rows, fetch_column, fetch_row, insert_row, make_aware
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -29,21 +29,22 @@ class WaitingCount:
 
 def count_waiting(store: ModelStore, now: datetime) -> dict[str, WaitingCount]:
     """Of each source that holds labels, and of others that have labels waiting, how many wait; 0 is a true 0."""
-    held = store.execute(
+    held = fetch_column(
+        store.connection,
         "SELECT DISTINCT source FROM parked_labels WHERE model_id = $model_id ORDER BY source",
         {"model_id": store.model_id},
-    ).fetchall()
+    )
     names = [each.name for each in store.model.source if each.holds == "labels"]
     found = dict.fromkeys(names, WaitingCount())
-    for (source,) in held:
-        row = store.execute(
+    for source in held:
+        labels, oldest, newest = fetch_row(
+            store.connection,
             "SELECT count(DISTINCT hash(sample_id, observed_at)), min(labelled_at), max(labelled_at) FROM parked_labels "
             f"WHERE model_id = $model_id AND source = $source AND {_IS_LABEL}",
             _of(store, source, now),
-        ).fetchone()
-        assert row is not None  # an aggregate always gives a row
-        if row[0] or source in names:
-            found[source] = WaitingCount(row[0], make_aware(row[1]), make_aware(row[2]))
+        )
+        if labels or source in names:
+            found[source] = WaitingCount(labels, make_aware(oldest), make_aware(newest))
     return found
 
 
@@ -53,21 +54,13 @@ def count_due(store: ModelStore, source: str, now: datetime) -> tuple[int, int]:
     A label speaks of a prediction from before it. Once predictions have come that were observed after it, its own should
     be there. Of those that wait so the newest hundred are counted; labels known to be of another source are not.
     """
-    row = store.execute(
-        statement("waiting_due"),
-        {
-            **_of(store, source, now),
-            "under_way": _UNDER_WAY.total_seconds(),
-            "newest": NEWEST_DUE,
-        },
-    ).fetchone()
-    if row is None or not row[0]:
+    own = _of(store, source, now)
+    newest = {"under_way": _UNDER_WAY.total_seconds(), "newest": NEWEST_DUE}
+    due, first, last = fetch_row(store.connection, statement("waiting_due"), {**own, **newest})
+    if not due:
         return 0, 0
-    joined = store.execute(
-        statement("waiting_joined"),
-        {"model_id": store.model_id, "source": source, "first": row[1], "last": row[2]},
-    ).fetchone()
-    return int(row[0]), int(joined[0]) if joined else 0
+    (joined,) = fetch_row(store.connection, statement("waiting_joined"), {**own, "first": first, "last": last})
+    return int(due), int(joined)
 
 
 def load_newest_waiting(store: ModelStore, source: str, now: datetime) -> list[tuple[str, datetime, datetime | None]]:
@@ -101,22 +94,15 @@ def _of(store: ModelStore, source: str, now: datetime) -> dict[str, object]:
 
 # a label whose word means "not labelled yet" waits for a label, not for a prediction
 _IS_LABEL = "(positives IS NOT NULL OR label IS NOT NULL AND NOT label_missing(label))"
-_COLUMNS = (
-    "model", "source", "labels", "oldest_at", "newest_at", "due", "joined", "label_examples", "prediction_examples", "guess",
-    "compared_at",
-)  # fmt: skip
-_TIMES = ("oldest_at", "newest_at", "compared_at")
 
 
 def store_waiting(
     connection: duckdb.DuckDBPyConnection, model: str, found: Sequence[WaitingLabels], findings: Sequence[str]
 ) -> None:
     """Replace what was found of the model before; each finding says one of them in words."""
-    connection.execute("DELETE FROM waiting_labels WHERE model = $model", {"model": model})
+    delete_rows(connection, "waiting_labels", {"model": model})
     for each, finding in zip(found, findings, strict=True):
-        values = {name: getattr(each, name) for name in _COLUMNS}
-        values |= {name: make_naive(values[name]) for name in _TIMES}
+        values = asdict(each)
+        del values["looked_at"]
         values |= {name: list(values[name]) for name in ("label_examples", "prediction_examples")}
-        values |= {"suspicious": each.suspicious, "finding": finding}
-        marks = ", ".join(f"${name}" for name in values)
-        connection.execute(f"INSERT INTO waiting_labels ({', '.join(values)}) VALUES ({marks})", values)
+        insert_row(connection, "waiting_labels", {**values, "suspicious": each.suspicious, "finding": finding})

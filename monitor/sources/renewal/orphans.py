@@ -13,9 +13,9 @@ import duckdb
 from monitor.model import OTHER, Slice
 from monitor.model.problems import Problem
 from monitor.model.wording import quantity
-from monitor.sources.notes import store_notes
+from monitor.sources.records import store_notes
 from monitor.sources.renewal.slices import SlicesRenewed, load_moved
-from monitor.store.connection import make_naive
+from monitor.store.connection import fetch_column, fetch_row, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import rewrite_samples
 from monitor.store.source_facts import load_facts, store_fact
@@ -30,10 +30,8 @@ def mend_orphans(store: ModelStore, source: str, now: datetime) -> list[Problem]
     if _LOOKED in load_facts(store.connection, store.model_id, _ANY_SOURCE):
         return []
     where = {"model_id": store.model_id}
-    slices, streams = (
-        [number for (number,) in store.execute(statement(name), where).fetchall()]
-        for name in ("orphan_slices", "orphan_streams")
-    )
+    slices = fetch_column(store.connection, statement("orphan_slices"), where)
+    streams = fetch_column(store.connection, statement("orphan_streams"), where)
     told: list[Problem] = []
     with store.transaction():
         store_fact(store.connection, store.model_id, _ANY_SOURCE, _LOOKED, "", now)
@@ -57,10 +55,9 @@ def _note_files(
     """Forget that the files of such rows were read; how many rows there are, and how many of them have such a file."""
     where = {"model_id": model_id}
     connection.execute(statement("orphans_collect"), {**where, "slices": slices, "streams": streams})
-    counts = connection.execute(statement("orphans_counts"), where).fetchone()
+    rows, again = fetch_row(connection, statement("orphans_counts"), where)
     connection.execute(statement("orphans_cursors_delete"), where)
-    assert counts is not None  # an aggregate always gives a row
-    return int(counts[0]), int(counts[1])
+    return int(rows), int(again)
 
 
 def _move_slices(store: ModelStore, lost: Sequence[int]) -> None:

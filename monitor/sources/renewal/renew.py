@@ -16,10 +16,10 @@ from monitor.sources.batch import Source
 from monitor.sources.labels.basis import Basis
 from monitor.sources.labels.origins import Origins, Says, ask_sources, find_origins
 from monitor.sources.labels.rules import load_rules
-from monitor.sources.notes import store_notes
+from monitor.sources.records import store_notes
 from monitor.sources.renewal.slices import SlicesRenewed, finish_slices, load_moved, plan_slices
 from monitor.sources.renewal.words import Counts, tell_renewal
-from monitor.store.connection import make_naive, quote_text
+from monitor.store.connection import fetch_row, make_naive, quote_text
 from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import rewrite_samples
 from monitor.store.sql import run_script, statement
@@ -41,20 +41,18 @@ class Renewal:
 def renew_meaning(store: ModelStore, sources: Sequence[Source], now: datetime) -> Renewal:
     """Bring what is stored of the model up to what its rows mean now. One transaction: all of it, or nothing."""
     where = {"model_id": store.model_id}
-    row = store.execute("SELECT label_basis FROM models WHERE model_id = $model_id", where).fetchone()
-    assert row is not None
+    (before,) = fetch_row(store.connection, "SELECT label_basis FROM models WHERE model_id = $model_id", where)
     basis = Basis.of(
         store.model, {each.name: LabelRules.of(store.model, each, ()) for each in store.model.source}
     ).to_json()
-    if row[0] == basis:
+    if before == basis:
         return Renewal()
-    filled = store.execute(statement("renewal_is_due"), where).fetchone()
     told: list[Problem] = []
-    done = bool(filled and filled[0])
+    done = bool(fetch_row(store.connection, statement("renewal_is_due"), where)[0])
     says = ask_sources(store, sources, now) if done else {}
     with store.transaction():
         if done:
-            told = _renew(store, says, row[0], now)
+            told = _renew(store, says, before, now)
             store_notes(store.connection, store.model.name, sources[0].name, told, now)
         store.execute("UPDATE models SET label_basis = $basis WHERE model_id = $model_id", {**where, "basis": basis})
     return Renewal(done, told)
@@ -111,8 +109,8 @@ def _remember_words(connection: duckdb.DuckDBPyConnection, model_id: int) -> Non
 
 def _minus(connection: duckdb.DuckDBPyConnection, model_id: int) -> str:
     """−1 is the other outcome beside 1; beside 0, or alone, it may as well be a missing label: then it says nothing."""
-    found = connection.execute(statement("renewal_binary_words"), {"model_id": model_id}).fetchone()
-    return "0" if found and found[1] and not found[0] else "NULL"
+    has_zero, has_one = fetch_row(connection, statement("renewal_binary_words"), {"model_id": model_id})
+    return "0" if has_one and not has_zero else "NULL"
 
 
 def _spans(connection: duckdb.DuckDBPyConnection, model_id: int, basis: Basis) -> list[tuple[datetime, datetime]]:
@@ -150,25 +148,23 @@ def _renew_span(store: ModelStore, meaning: _Meaning, days: tuple[datetime, date
     latest = beyond + basis.longest_precision()
     span = {"model_id": store.model_id, "first": first, "beyond": beyond, "latest": latest}
     store.execute(statement("renewal_found", **parts), span)
-    found = store.execute(
-        "SELECT count(*), count(*) FILTER (judged), count(*) FILTER (unlabelled), coalesce(bool_or(moved), false) FROM renewed"
-    ).fetchone()
-    assert found is not None  # an aggregate always gives a row
-    if not found[0]:
+    rows, rederived, unlabelled, moved = fetch_row(
+        store.connection,
+        "SELECT count(*), count(*) FILTER (judged), count(*) FILTER (unlabelled), coalesce(bool_or(moved), false) FROM renewed",
+    )
+    if not rows:
         return Counts()
-    if found[3]:
+    if moved:
         run_script(store.connection, "renewal_met", span)
     whole = {"model_id": store.model_id, "first": first, "latest": latest, "now": make_naive(now)}
     run_script(store.connection, "renewal_rows", whole)
     differing = 0
-    if found[3]:
+    if moved:
         _merge(store.connection, from_names=basis.other.from_names)
-        row = store.execute("SELECT count(*) FROM renewal_several WHERE differs").fetchone()
-        differing = int(row[0]) if row else 0
-    sizes = store.execute("SELECT (SELECT count(*) FROM replaced), (SELECT count(*) FROM incoming)").fetchone()
-    assert sizes is not None
+        (differing,) = fetch_row(store.connection, "SELECT count(*) FROM renewal_several WHERE differs")
+    (merged,) = fetch_row(store.connection, "SELECT (SELECT count(*) FROM replaced) - (SELECT count(*) FROM incoming)")
     rewrite_samples(store)
-    return Counts(int(found[1]), int(found[2]), int(sizes[0] - sizes[1]), differing)
+    return Counts(rederived, unlabelled, merged, differing)
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, *, from_names: bool) -> None:
@@ -204,12 +200,13 @@ def _waiting(connection: duckdb.DuckDBPyConnection, model_id: int, meaning: _Mea
     other = meaning.basis.other
     if other.from_names or not meaning.origins.any_follows:
         return 0
-    row = connection.execute(
+    (rows,) = fetch_row(
+        connection,
         "SELECT count(*) FROM samples WHERE model_id = $model_id AND label IS NOT NULL AND positives IS NULL "
         f"AND NOT {other.missing_sql('label')} AND ({other.outcome_sql('label')}) IS NULL",
         {"model_id": model_id},
-    ).fetchone()
-    return int(row[0]) if row else 0
+    )
+    return int(rows)
 
 
 def _renew_class_names(connection: duckdb.DuckDBPyConnection, model: str) -> None:

@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 
 from monitor.model import MISSING, Slice
-from monitor.store.connection import load_table, make_naive
+from monitor.store.connection import fetch_column, load_table, make_naive
 from monitor.store.dictionaries import Registry
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import run_script, statement
@@ -91,11 +91,8 @@ def finish_slices(store: ModelStore, slices: SlicesRenewed, now: datetime) -> No
     for plain, number in store.registry.slices.items():
         store.execute(
             statement("renewal_slice_labels"),
-            {
-                **where, "number": number, "names": [name for name, _ in plain.labels],
-                "texts": [text for _, text in plain.labels],
-            },
-        )  # fmt: skip
+            {**where, "number": number, "names": list(dict(plain.labels)), "texts": list(dict(plain.labels).values())},
+        )
     _renew_values(store)
     _rename_groups(connection, store.model_id)
     for table in _NEWEST:
@@ -123,8 +120,8 @@ def finish_slices(store: ModelStore, slices: SlicesRenewed, now: datetime) -> No
 
 
 def _renamed(connection: duckdb.DuckDBPyConnection, table: str, column: str, model: str) -> dict[str, str]:
-    rows = connection.execute(f"SELECT DISTINCT {column} FROM {table} WHERE model = $model", {"model": model})
-    return _new_texts(text for (text,) in rows.fetchall())
+    query = f"SELECT DISTINCT {column} FROM {table} WHERE model = $model"
+    return _new_texts(fetch_column(connection, query, {"model": model}))
 
 
 def _new_texts(texts: Iterable[str]) -> dict[str, str]:
@@ -152,28 +149,19 @@ def _is_in_charge(connection: duckdb.DuckDBPyConnection, model: str, scope: str)
 
 def _rename_groups(connection: duckdb.DuckDBPyConnection, model_id: int) -> None:
     """Sums of groups have been made anew where there are samples; of older buckets they add up, as near as can be."""
-    rows = connection.execute(
-        "SELECT DISTINCT slice FROM group_cells WHERE model_id = $model_id", {"model_id": model_id}
-    )
-    texts = _new_texts(text for (text,) in rows.fetchall())
+    query = "SELECT DISTINCT slice FROM group_cells WHERE model_id = $model_id"
+    texts = _new_texts(fetch_column(connection, query, {"model_id": model_id}))
     if not texts:
         return
-    columns = {
-        "old": np.array(list(texts), dtype=object),
-        "new": np.array(list(texts.values()), dtype=object),
-    }
-    load_table(connection, "renamed_slices", columns)
+    load_table(connection, "renamed_slices", {"old": texts.keys(), "new": texts.values()})
     run_script(connection, "renewal_groups", {"model_id": model_id})
 
 
 def _renew_values(store: ModelStore) -> None:
     pairs = sorted((name, value) for name, known in store.registry.values.items() for value in known)
     store.execute("DELETE FROM slice_values WHERE model_id = $model_id", {"model_id": store.model_id})
-    columns = {
-        "dimension": np.array([name for name, _ in pairs], dtype=object),
-        "value": np.array([value for _, value in pairs], dtype=object),
-    }
-    load_table(store.connection, "plain_values", columns)
+    names, values = [name for name, _ in pairs], [value for _, value in pairs]
+    load_table(store.connection, "plain_values", {"dimension": names, "value": values})
     store.execute(
         "INSERT INTO slice_values SELECT $model_id, dimension::VARCHAR, value::VARCHAR FROM plain_values",
         {"model_id": store.model_id},

@@ -11,6 +11,7 @@ from monitor.model.problems import Problem
 from monitor.model.wording import first_few, quantity
 from monitor.sources.labels.origins import Origins
 from monitor.sources.renewal.slices import SlicesRenewed
+from monitor.store.connection import fetch_column
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +95,10 @@ def _slices(slices: SlicesRenewed) -> list[str]:
 def _calibrators(connection: duckdb.DuckDBPyConnection, model: Model, counts: Counts) -> list[str]:
     if not counts.rederived:
         return []
-    rows = connection.execute(
-        "SELECT scope FROM serving WHERE model = $model AND until IS NULL AND calibrator <> '' ORDER BY scope",
-        {"model": model.name},
-    ).fetchall()
-    if not rows:
+    in_charge = "SELECT scope FROM serving WHERE model = $model AND until IS NULL AND calibrator <> '' ORDER BY scope"
+    scopes = first_few(fetch_column(connection, in_charge, {"model": model.name}))
+    if not scopes:
         return []
-    scopes = first_few([scope for (scope,) in rows])
     return [
         f"Calibrators in charge ({scopes}) were fitted before: run calwatch recalibrate {model.name}, "
         f"or calwatch rollback {model.name}"

@@ -13,6 +13,7 @@ import duckdb
 
 from monitor.model.problems import Problem
 from monitor.sources.batch import Guard
+from monitor.sources.ingest.staging import forget_rejects
 from monitor.sources.isolation.alone import Failure
 from monitor.sources.isolation.guard import REMEDIES
 from monitor.sources.isolation.journal import Entry, Journal
@@ -63,21 +64,24 @@ class ReplayGuard(Guard):
         self.journal.note_entry(Entry(self.model, self.source, {item: self._files.get(item, "")}))
         try:
             yield
-        except duckdb.FatalException as error:
-            if is_of_the_disk(error):
+        except BaseException as error:
+            if not isinstance(error, duckdb.FatalException) or is_of_the_disk(error):
                 self.journal.clear_entry()
-            raise
-        except BaseException:
-            self.journal.clear_entry()
             raise
         self.journal.clear_entry()
 
-    def leave_out(self, item: str, error: Exception) -> None:
-        """Play without a file at which something failed that no file should be able to cause. Raises the error where that is
-        no fault of a file."""
-        if not is_unexpected(error):
-            raise error
-        self._failed[item] = _failure(error)
+    @contextmanager
+    def leave_out(self, item: str, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Play without a file at which something fails within the block that no file should be able to cause. Raises the error
+        where that is no fault of a file."""
+        try:
+            yield
+        # whatever it is, it is told of this file
+        except Exception as error:
+            if not is_unexpected(error):
+                raise
+            self._failed[item] = _failure(error)
+            forget_rejects(connection)
 
     def enter_left_out(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> list[Problem]:
         """Enter the files that are left out as set aside; a problem for each."""

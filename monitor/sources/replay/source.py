@@ -16,7 +16,7 @@ from monitor.sources.ingest.staging import EVER, blames_the_file, forget_rejects
 from monitor.sources.replay.guard import ReplayGuard
 from monitor.sources.replay.times import settle_history
 from monitor.sources.times.expressions import time_expression
-from monitor.store.connection import load_table, make_naive, quote_name, transaction
+from monitor.store.connection import fetch_column, load_table, make_naive, quote_name, transaction
 from monitor.store.values import LabelRules
 
 _ITEM = "replay"
@@ -83,12 +83,8 @@ class ReplaySource:
                 batches.append(found)
         for batch in self._accepted(connection, batches):
             file = next(iter(batch.cursor))
-            try:
-                with self.guard.note_reading(file):
-                    self._take(connection, tables, batch)
-            except Exception as error:  # noqa: BLE001  # what is no fault of a file is raised again
-                self.guard.leave_out(file, error)
-                forget_rejects(connection)
+            with self.guard.leave_out(file, connection), self.guard.note_reading(file):
+                self._take(connection, tables, batch)
         self.problems += self.guard.enter_left_out(connection, now)
         settled = [(name, settle_history(connection, name, batch, self.holds)) for name, batch in tables.values()]
         for name, _ in settled:
@@ -107,19 +103,16 @@ class ReplaySource:
             settled = len(taken)
             for batch in _one_by_one(waiting):
                 file = next(iter(batch.cursor))
-                try:
-                    with self.guard.note_reading(file):
-                        refusal = self._review(connection, batch, taken)
-                except Exception as error:  # noqa: BLE001  # what is no fault of a file is raised again
-                    self.guard.leave_out(file, error)
-                    forget_rejects(connection)
-                    continue
-                if refusal is None:
-                    taken[file] = batch
-                elif refusal.may_pass:
-                    later.append((batch, Problem(file, refusal.reason, f"{file}: {refusal.why}")))
-                else:
-                    self.problems.append(Problem(file, refusal.reason, f"{file}: {refusal.why}"))
+                with self.guard.leave_out(file, connection), self.guard.note_reading(file):
+                    refusal = self._review(connection, batch, taken)
+                    if refusal is None:
+                        taken[file] = batch
+                        continue
+                    problem = Problem(file, refusal.reason, f"{file}: {refusal.why}")
+                    if refusal.may_pass:
+                        later.append((batch, problem))
+                    else:
+                        self.problems.append(problem)
             if len(taken) == settled:  # nothing that came since can settle the rest
                 self.problems += [problem for _, problem in later]
                 break
@@ -140,8 +133,8 @@ class ReplaySource:
             connection, rules, batch, self.facts, {file: self.numbers.setdefault(file, len(self.numbers))}
         )
         self.facts |= found.facts
-        rows = connection.execute("SELECT position FROM staged WHERE reason = 'conflicting_identity'").fetchall()
-        self.conflicts[file] = [position for (position,) in rows]
+        conflicting = "SELECT position FROM staged WHERE reason = 'conflicting_identity'"
+        self.conflicts[file] = fetch_column(connection, conflicting)
         for number, reason in found.take_back.items():
             for earlier, at in self.numbers.items():
                 if at == number and taken.pop(earlier, None) is not None:

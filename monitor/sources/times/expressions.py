@@ -91,22 +91,13 @@ def refused_zone(connection: duckdb.DuckDBPyConnection, batch: Batch) -> NamedZo
     own = batch.meaning.time_zone
     meant = [zone for zone in zones_meant(name) if name.upper() in zone_of(zone).names]
     if "/" in name:
-        what, do = (
-            "no time zone that is known",
-            "see how it is spelt, a blank before it, or write offsets such as +01:00",
-        )
-    elif meant:
-        zones = " or ".join(f'time_zone = "{zone}"' for zone in meant)
-        what, do = (
-            f'no abbreviation of time_zone = "{own}"',
-            f"set {zones} in [model.source], or write offsets such as +01:00",
-        )
+        what, do = "no time zone that is known", "see how it is spelt, a blank before it"
     else:
-        what, do = (
-            f'no abbreviation of time_zone = "{own}"',
-            "set time_zone in [model.source] to the zone that is meant, or write offsets such as +01:00",
-        )
-    return NamedZone(name, rows, f"{quantity(rows, 'time')} {_say(rows)} {name}, which is {what}: {do}")
+        zones = " or ".join(f'time_zone = "{zone}"' for zone in meant)
+        what = f'no abbreviation of time_zone = "{own}"'
+        do = f"set {zones or 'time_zone'} in [model.source]{'' if meant else ' to the zone that is meant'}"
+    said = f"{quantity(rows, 'time')} {_say(rows)} {name}, which is {what}: {do}, or write offsets such as +01:00"
+    return NamedZone(name, rows, said)
 
 
 def contrary_zone(connection: duckdb.DuckDBPyConnection, batch: Batch) -> NamedZone | None:

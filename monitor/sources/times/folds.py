@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from monitor.sources.times.expressions import CLOCK_SKEW
-from monitor.store.connection import make_naive
+from monitor.store.connection import fetch_row, make_naive
 from monitor.store.sql import statement
 
 
@@ -44,8 +44,7 @@ def settle_folds(connection: duckdb.DuckDBPyConnection, model_id: int | None, no
     connection.execute(
         "UPDATE staged SET observed_at = s.observed_at FROM settled AS s WHERE staged.position = s.position"
     )
-    guessed = connection.execute("SELECT count(*) FILTER (guessed) FROM settled").fetchone()
-    return int(guessed[0]) if guessed else 0
+    return int(fetch_row(connection, "SELECT count(*) FILTER (guessed) FROM settled")[0])
 
 
 def settle_labels(connection: duckdb.DuckDBPyConnection) -> None:

@@ -237,14 +237,24 @@ class _Level:
         return 1 + self.others * estimate_sharing(beyond, possible, self.freedom, belief, weight)
 
 
-def _grouped(clusters: Clusters, bins: ScoreBins) -> tuple[NDArray[np.bool_], Floats, Floats, Floats, Floats]:
-    """Which units have clusters; groups per bin (units, 15) and in all, then C likewise, sample by sample without."""
-    units = bins.n.shape[0]
+def sum_levels(clusters: Clusters, units: int) -> tuple[Floats, Floats]:
+    """Return (groups, squared residuals), each (units, 16): all bins together, then each bin; other units are left out.
+
+    >>> groups, squares = sum_levels(Clusters.from_samples([0.9, 0.9], [1, 0], group=["a", "b"]), 1)
+    >>> groups[0, [0, 14]].tolist(), squares[0, [0, 14]].round(2).tolist()
+    ([2.0, 2.0], [0.82, 0.82])
+    """
     inside = (clusters.unit >= 0) & (clusters.unit < units)
     slot = (clusters.unit * (SCORE_BINS + 1) + clusters.score_bin - ALL_BINS)[inside]
     size = units * (SCORE_BINS + 1)
     groups = totals(slot, clusters.groups[inside], size).reshape(units, -1)
     squares = totals(slot, clusters.squared_residual[inside], size).reshape(units, -1)
+    return groups, squares
+
+
+def _grouped(clusters: Clusters, bins: ScoreBins) -> tuple[NDArray[np.bool_], Floats, Floats, Floats, Floats]:
+    """Which units have clusters; groups per bin (units, 15) and in all, then C likewise, sample by sample without."""
+    groups, squares = sum_levels(clusters, bins.n.shape[0])
     known = groups[:, 0] > 0
     per_bin = known[:, None]
     return (

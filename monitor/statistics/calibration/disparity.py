@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from monitor.statistics.arrays import Floats, Ints, ratio, totals
-from monitor.statistics.calibration.bins import ResidualVariance, ScoreBins
+from monitor.statistics.calibration.bins import ResidualVariance, ScoreBins, sum_levels
 from monitor.statistics.calibration.ece import debiased_ece, ece_interval
-from monitor.statistics.cells import ALL_BINS, SCORE_BINS, Cells, Clusters
+from monitor.statistics.cells import ALL_BINS, Cells, Clusters
 from monitor.statistics.intervals import gap_interval
 
 Measure = Literal["gap", "error"]
 Flags = NDArray[np.bool_]
-_LEVELS = SCORE_BINS + 1  # of a Clusters unit: all bins together, then each bin
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,7 +187,7 @@ def _rest(
     rest = ScoreBins(*(np.where(left, column[whole] - column, 0.0) for column in columns))
     if clusters is None:
         return rest, ResidualVariance.estimate(rest, None), np.zeros(whole.size, dtype=np.bool_)
-    groups, squares = _by_level(clusters, whole.size)
+    groups, squares = sum_levels(clusters, whole.size)
     counted = groups[:, 0]
     together = totals(kin, counted, whole.size)[kin]
     spanning = np.abs(together - counted[whole]) > 0.5
@@ -202,16 +201,6 @@ def _rest(
     # groups in the rest: those with no sample in the slice, and no fewer than an average slice of the others has
     at_least = np.maximum(counted[whole] - counted, ratio(together - counted, others, 0.0))
     return rest, _where(spanning, _widest(bins, rest, variance, whole, at_least), exact), spanning
-
-
-def _by_level(clusters: Clusters, units: int) -> tuple[Floats, Floats]:
-    """(groups, squared residuals), each (units, 16): all bins together, then each bin."""
-    slot = clusters.unit * _LEVELS + clusters.score_bin - ALL_BINS
-    groups, squares = (
-        totals(slot, column, units * _LEVELS).reshape(units, _LEVELS)
-        for column in (clusters.groups, clusters.squared_residual)
-    )
-    return groups, squares
 
 
 def _widest(

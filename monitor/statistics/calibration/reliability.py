@@ -1,11 +1,15 @@
 """The reliability curve: what the scores of each bin said, and what happened."""
 
+import math
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.model import ReliabilityBin
 from monitor.statistics.arrays import Floats, ratio
 from monitor.statistics.calibration.bins import ResidualVariance, ScoreBins
-from monitor.statistics.cells import Cells, Clusters
+from monitor.statistics.cells import SCORE_BINS, Cells, Clusters
 from monitor.statistics.intervals import Z_95, clopper_pearson
 
 
@@ -33,6 +37,24 @@ def reliability(cells: Cells, units: int, clusters: Clusters | None = None) -> d
         "rate_lower": lower,
         "rate_upper": upper,
     }
+
+
+def list_bars(curves: Mapping[str, NDArray[np.float64]], unit: int) -> tuple[ReliabilityBin, ...]:
+    """Return the bins of one unit that hold samples, of the curves that ``reliability`` gives.
+
+    >>> curves = reliability(Cells.from_samples([0.9] * 10, [1] * 7 + [0] * 3), units=1)
+    >>> [(round(bar.low, 2), bar.samples) for bar in list_bars(curves, 0)]
+    [(0.87, 10.0)]
+    """
+    rows: dict[str, list[float]] = {name: values[unit].tolist() for name, values in curves.items()}
+    rest = ("mean_score", "outcome_rate", "rate_lower", "rate_upper")
+    return tuple(
+        ReliabilityBin(
+            place / SCORE_BINS, (place + 1) / SCORE_BINS, samples,
+            *(value if math.isfinite(value := rows[name][place]) else None for name in rest),
+        )
+        for place, samples in enumerate(rows["samples"]) if samples > 0
+    )  # fmt: skip
 
 
 def _effective(bins: ScoreBins, clusters: Clusters) -> Floats:

@@ -196,14 +196,6 @@ class Tolerance:
         if self.kind == "probability" and not 0 <= self.size < 1:
             raise ValueError(f"a probability tolerance lies in [0, 1), such as 0.02 (got {self.size})")
 
-    @classmethod
-    def odds(cls, factor: float) -> "Tolerance":
-        return cls("odds", factor)
-
-    @classmethod
-    def probability(cls, margin: float) -> "Tolerance":
-        return cls("probability", margin)
-
     def lower_rate(self, rate: Floats) -> Floats:
         """The lowest tolerated outcome rate where ``rate`` is expected; same shape, in [0, 1]."""
         if self.kind == "odds":

@@ -39,7 +39,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike
 
-from monitor.statistics.arrays import Floats, Ints
+from monitor.statistics.arrays import Floats, Ints, concatenate_columns, pick_rows
 from monitor.statistics.drift.bets import Bank, BinSums, Tolerance, default_bank
 
 NEVER = -1  # a bucket index that means none
@@ -128,13 +128,12 @@ class EvidenceState:
 
     def select(self, rows: ArrayLike) -> "EvidenceState":
         """The state of some of the slices, by index."""
-        index = np.asarray(rows, dtype=np.int64)
-        return EvidenceState(*(getattr(self, field.name)[index] for field in fields(self)))
+        return pick_rows(self, np.asarray(rows, dtype=np.int64))
 
     @classmethod
     def join(cls, parts: Sequence["EvidenceState"]) -> "EvidenceState":
         """The slices of all parts, in order; parts must not be empty and share one bank."""
-        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+        return concatenate_columns(parts)
 
     def drop(self, rows: Ints) -> "EvidenceState":
         """The state with no evidence left of some slices, as after an alarm."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from monitor.model import Code, Reason, tell_reason
+from monitor.model import Code, Reason
 from monitor.statistics.arrays import Floats, Ints
 from monitor.statistics.thresholds.counts import Counts, bin_edges, count_at, promise_grid
 from monitor.statistics.thresholds.curves import ThresholdCurve, curve_of, thin_curve
@@ -65,11 +65,6 @@ class ThresholdChoice:
     empirical: float | None = None  # cost: the threshold that was cheapest in the samples; above 1: predict nothing
     why: Reason = Reason("")  # noqa: RUF009  # frozen
     curve: ThresholdCurve | None = field(default=None, compare=False)
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Return the reason as a sentence."""
-        return (tell_reason(self.why),)
 
 
 def choose_threshold(

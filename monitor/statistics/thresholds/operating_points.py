@@ -1,7 +1,7 @@
 """Decision thresholds: how each candidate does, and which is best by one measure. Predict positive when p ≥ t."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -45,8 +45,7 @@ class OperatingPoints:
         Exact, as candidates are all observed scores.
         """
         index = max(int(np.searchsorted(-self.threshold, -threshold, side="right")) - 1, 0)
-        point = self[index]
-        return OperatingPoint(threshold, point.tp, point.fp, point.fn, point.tn)
+        return replace(self[index], threshold=threshold)
 
 
 def _points(threshold: Floats, n: Floats, positives: Floats) -> OperatingPoints:

@@ -43,17 +43,6 @@ class _MistakeError(Exception):
     """What does not fit, in words that follow "is damaged: "."""
 
 
-def check_archive(path: Path) -> Manifest:
-    """The manifest of a backup of which every byte is as it was written. Raises StoreError saying what is wrong."""
-    return _read(path, None)
-
-
-def unpack_archive(path: Path, into: Path) -> Manifest:
-    """Write the files of a backup below an empty directory, each compared on the way. Raises StoreError, and OSError where
-    it cannot be written."""
-    return _read(path, into)
-
-
 def hash_file(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
@@ -65,7 +54,10 @@ def hash_manifest(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
-def _read(path: Path, into: Path | None) -> Manifest:
+def check_archive(path: Path, into: Path | None = None) -> Manifest:
+    """Return the manifest of a backup of which every byte is as it was written. ``into``: an empty directory below which its
+    files are written, each compared on the way. Raises StoreError saying what is wrong, and OSError where they cannot be
+    written."""
     try:
         file = path.open("rb")
     except FileNotFoundError:

@@ -3,15 +3,13 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
-import duckdb
-
 from monitor import __version__
 from monitor.model.errors import StoreError, StoreInUseError, UsageError
-from monitor.store.backup.archive import KEPT, Manifest, check_archive, unpack_archive
+from monitor.store.backup.archive import KEPT, Manifest, check_archive
 from monitor.store.connection import LIVE, known_migrations, make_state_dir, open_live
 from monitor.store.played import played_until
 from monitor.store.published.snapshot import SNAPSHOT, Publisher
@@ -41,8 +39,10 @@ def restore_backup(
                     "move it away, or let it be replaced, for good: calwatch restore --replace FILE",
                 )
             with prepare_restore(state_dir) as new:
-                unpack_archive(archive, new)
-                _publish(new, now, memory_limit)
+                check_archive(archive, new)
+                # opened where it is, which says whether it can be, and published as of its last cycle
+                with closing(open_live(new, memory_limit=memory_limit, now=now)) as connection:
+                    Publisher(new).publish(connection, played_until(connection))
                 _give_to_owner(state_dir, new)
                 put_in_place(state_dir)
     except OSError as error:
@@ -86,21 +86,6 @@ def _without_daemon(live: Path) -> Iterator[None]:
                 "stop it, then restore: nothing was changed",
             ) from None
         yield
-
-
-def _publish(new: Path, now: datetime, memory_limit: str) -> None:
-    """Open the database where it is, which says whether it can be opened, and publish it as of its last cycle."""
-    with _opened(new, now, memory_limit) as connection:
-        Publisher(new).publish(connection, played_until(connection))
-
-
-@contextmanager
-def _opened(new: Path, now: datetime, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = open_live(new, memory_limit=memory_limit, now=now)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def _give_to_owner(state_dir: Path, new: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 import duckdb
@@ -13,7 +14,7 @@ from monitor.model import Slice
 from monitor.statistics.cells import FINE_BINS, Cells
 from monitor.statistics.drift.bets import DETECTOR_BINS, BinSums, detector_bin_of
 from monitor.store.cells import build_cells, fill_masked
-from monitor.store.connection import delete_rows, insert_row, make_aware, make_naive
+from monitor.store.connection import delete_rows, fetch_dicts, insert_row, make_aware, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.readings import insert_arrays, insert_columns
 from monitor.store.sql import statement
@@ -125,7 +126,7 @@ def _group_id(stream: NDArray[np.integer[Any]], slice_: NDArray[np.integer[Any]]
 
 
 def _moments(found: NDArray[np.datetime64]) -> tuple[datetime, ...]:
-    return tuple(moment.replace(tzinfo=UTC) for moment in found.astype("datetime64[us]").tolist())
+    return tuple(map(make_aware, found.astype("datetime64[us]").tolist()))
 
 
 def calibrator_scopes(connection: duckdb.DuckDBPyConnection, model: str) -> dict[str, Slice]:
@@ -173,20 +174,17 @@ def store_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, ba
 
 def load_streams(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> list[Stream]:
     """The open streams of a rule."""
-    rows = connection.execute(statement("evidence_streams_open"), {"model": model, "rule": rule}).fetchall()
-    return [
-        Stream(version, calibrator, Slice.parse(text), rank, opened.replace(tzinfo=UTC), *held)
-        for version, calibrator, text, rank, opened, *held in rows
-    ]
+    return _streams(connection, "evidence_streams_open", model, rule)
 
 
 def closed_streams(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> list[Stream]:
     """The streams of a rule that are over: who they were, and since when."""
-    rows = connection.execute(statement("evidence_streams_closed"), {"model": model, "rule": rule}).fetchall()
-    return [
-        Stream(v, c, Slice.parse(text), rank, opened.replace(tzinfo=UTC), closed=closed.replace(tzinfo=UTC))
-        for v, c, text, rank, opened, closed in rows
-    ]
+    return _streams(connection, "evidence_streams_closed", model, rule)
+
+
+def _streams(connection: duckdb.DuckDBPyConnection, name: str, model: str, rule: str) -> list[Stream]:
+    rows = fetch_dicts(connection, statement(name), {"model": model, "rule": rule})
+    return [Stream(**row | {"slice": Slice.parse(row["slice"])}) for row in rows]
 
 
 def store_streams(
@@ -198,23 +196,13 @@ def store_streams(
         "DELETE FROM evidence_streams WHERE model = $model AND rule = $rule AND closed IS NULL",
         {"model": model, "rule": rule},
     )
-    columns = (
-        *("model", "rule", "version", "calibrator", "slice"),
-        *("rank", "opened", "closed", "state", "reference", "told", "listed"),
-    )
-    over = [(replace(stream, state=None, reference=None, told=None, listed=False), at) for stream, at in closed]
-    rows = [(stream, None) for stream in streams] + over
-    for part in ([row for row in rows if row[1] is None], [row for row in rows if row[1] is not None]):
+    own = ("version", "calibrator", "slice", "rank", "opened", "closed", "state", "reference", "told", "listed")
+    over = [replace(stream, state=None, reference=None, told=None, listed=False, closed=at) for stream, at in closed]
+    read = attrgetter(*own)
+    for part in (streams, over):
         insert_columns(
-            connection, "evidence_streams", columns,
-            (
-                (
-                    model, rule, *stream.key, stream.rank, stream.opened, at, stream.state, stream.reference, stream.told,
-                    stream.listed,
-                )
-                for stream, at in part
-            ),
-        )  # fmt: skip
+            connection, "evidence_streams", ("model", "rule", *own), ((model, rule, *read(stream)) for stream in part)
+        )
 
 
 def load_checkpoint(
@@ -262,10 +250,8 @@ def versions_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: 
 
 def calibrators_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime) -> set[tuple[str, str]]:
     """(version, calibrator) pairs with a sample, labelled or not, in a bucket from ``since`` on."""
-    rows = connection.execute(
-        statement("evidence_scorers"), {"model_id": model_id, "since": make_naive(since)}
-    ).fetchall()
-    return {(version, calibrator) for version, calibrator in rows}
+    span = {"model_id": model_id, "since": make_naive(since)}
+    return set(connection.execute(statement("evidence_scorers"), span).fetchall())
 
 
 def forget_from(

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import duckdb
 import numpy as np
 
-from monitor.model import MISSING, Job, ReliabilityBin, Slice
+from monitor.model import MISSING, Job, Slice
 from monitor.model.history import (
     Attempt,
     CalibratorRow,
@@ -33,8 +33,8 @@ from monitor.model.history import (
     SourceState,
 )
 from monitor.model.refits import ROLLED_BACK
-from monitor.statistics.calibration.reliability import reliability
-from monitor.statistics.cells import SCORE_BINS, Clusters
+from monitor.statistics.calibration.reliability import list_bars, reliability
+from monitor.statistics.cells import Clusters
 from monitor.store.cells import build_cells, fill_masked
 from monitor.store.connection import fetch_dicts, make_naive
 from monitor.store.reasons import job_from
@@ -199,16 +199,15 @@ class History:
         groups = self._connection.execute(
             statement("history_scored_groups"), {**span, "slice": slice_.text}
         ).fetchnumpy()
-        names = sorted({str(name) for name in held["calibrator"]})
-        index = {name: place for place, name in enumerate(names)}
-        cells = build_cells(held, _units(held["calibrator"], index))
-        known = [str(name) in index for name in groups["calibrator"]]
+        names, unit = np.unique(held["calibrator"].astype(str), return_inverse=True)
+        cells, of_groups = build_cells(held, unit), groups["calibrator"].astype(str)
+        known = np.isin(of_groups, names)
         clusters = Clusters(
-            unit=_units(groups["calibrator"][known], index), score_bin=groups["score_bin"][known].astype("int16"),
+            unit=np.searchsorted(names, of_groups[known]), score_bin=groups["score_bin"][known].astype("int16"),
             squared_residual=fill_masked(groups["squared_residual"][known]), groups=fill_masked(groups["groups"][known]),
         )  # fmt: skip
         curves = reliability(cells, len(names), clusters if len(clusters) else None)
-        return ScoredBy({name: _bars(curves, place) for name, place in index.items()})
+        return ScoredBy({name: list_bars(curves, place) for place, name in enumerate(names.tolist())})
 
     def _rows(self, name: str, **parameters: object) -> list[Row]:
         """What a statement gives, each row by the names of its columns; times with their UTC marker."""
@@ -231,21 +230,3 @@ def job_of_row(row: Row) -> Job:
 def _span(since: datetime, until: datetime, points: int) -> float:
     """Seconds of each of ``points`` equal spans; at least one."""
     return max((until - max(since, _LONG_AGO)).total_seconds() / points, 1.0)
-
-
-def _units(names: Any, index: dict[str, int]) -> Any:
-    return np.array([index[str(name)] for name in names], dtype=np.int64)
-
-
-def _bars(curves: dict[str, Any], unit: int) -> tuple[ReliabilityBin, ...]:
-    def known(name: str, place: int) -> float | None:
-        value = float(curves[name][unit, place])
-        return value if value == value else None
-
-    return tuple(
-        ReliabilityBin(
-            place / SCORE_BINS, (place + 1) / SCORE_BINS, float(curves["samples"][unit, place]),
-            *(known(name, place) for name in ("mean_score", "outcome_rate", "rate_lower", "rate_upper")),
-        )
-        for place in range(SCORE_BINS) if curves["samples"][unit, place] > 0
-    )  # fmt: skip

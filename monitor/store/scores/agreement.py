@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model.wording import first_few
+from monitor.store.sql import statement
 
 ENOUGH = 0.99  # of the rows, below which logits are not used
 _LISTED = 20  # classes that a sentence names in full
@@ -49,12 +50,8 @@ def count_agreement(connection: duckdb.DuckDBPyConnection, classes: Sequence[str
     """Of the good rows of `staged`, whether their logits are as they came or settled. Not for binary tasks, whose
     predicted class goes by a threshold."""
     index = "list_position($classes, predicted_class)" if classes else "TRY_CAST(predicted_class AS INTEGER) + 1"
-    found = connection.execute(
-        f"SELECT predicted_class, list_position(logits, top) - 1, coalesce(logits[{index}] = top, false), max(len(logits)), "
-        "count(*) FROM (SELECT predicted_class, logits, list_max(logits) AS top FROM staged "
-        "WHERE reason IS NULL AND predicted_class IS NOT NULL AND len(logits) > 0) GROUP BY ALL",
-        {"classes": list(classes)} if classes else {},
-    ).fetchall()
+    query = statement("logits_agreement", place=index)
+    found = connection.execute(query, {"classes": list(classes)} if classes else {}).fetchall()
     total = Agreement()
     for predicted, top, agrees, width, count in found:
         total += Agreement({(predicted, top): count}, count if agrees else 0, width)
@@ -139,7 +136,7 @@ def _guess(found: Agreement, classes: Sequence[str], names: Sequence[str]) -> tu
     for order, how in (
         (sorted(class_names(classes, found.width)), "which is sorted alphabetically"),
         (
-            sorted(classes, key=_by_number) if classes and all(map(_is_number, classes)) else [],
+            sorted(classes, key=int) if all(name.isascii() and name.isdigit() for name in classes) else [],
             "which is sorted by number",
         ),
         ([str(int(number) + 1) for number in numbers] if not classes else [], "which counts from 1"),
@@ -149,14 +146,6 @@ def _guess(found: Agreement, classes: Sequence[str], names: Sequence[str]) -> tu
         if order and _hits(found, order) >= ENOUGH * found.rows:
             return order, how
     return None, ""
-
-
-def _is_number(name: str) -> bool:
-    return name.isascii() and name.isdigit()
-
-
-def _by_number(name: str) -> int:
-    return int(name)
 
 
 def _hits(found: Agreement, order: Sequence[str]) -> int:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from monitor.config.settings import Model
 from monitor.model import Task
 from monitor.model.wording import first_few
+from monitor.statistics.arrays import Floats
 from monitor.store.scores.agreement import (
     ENOUGH,
-    Agreement,
     class_names,
     compare_classes,
     describe_agreement,
@@ -20,7 +20,6 @@ from monitor.store.scores.agreement import (
 from monitor.store.scores.logits import LOGITS, PROBABILITIES
 from monitor.store.scores.served import stack_logits
 
-Floats = NDArray[np.float64]
 Names = NDArray[np.str_]
 
 
@@ -47,7 +46,9 @@ def match_class_logits(
     if absent.any():
         return logits, None, f"logits are not used: {int(absent.sum()):,} of {len(logits):,} samples have no label"
     names = np.ma.getdata(texts).astype(str)
-    found = _agreement(logits, names, predicted, outcome, model.classes)
+    # where no predicted class is logged, a right prediction tells it: it was the label
+    logged = np.where(outcome == 1, names, "") if predicted is None else predicted
+    found = compare_classes(logged, logits, model.classes)
     said = describe_agreement(found, model.classes, "sample")
     if found.is_broken:
         return logits, None, f"logits are not used: {said}"
@@ -80,15 +81,6 @@ def _unusable(logits: Floats, held: Collection[str]) -> str:
         "they lie from 0 to 1, as independent sigmoids or one-hot vectors do; log what goes into the softmax, or set "
         'logits_are in [[model.source]] to "logits" or "probabilities" if that is what they are'
     )
-
-
-def _agreement(
-    logits: Floats, labels: Names, predicted: Names | None, outcome: Floats, classes: Sequence[str]
-) -> Agreement:
-    """Where no predicted class is logged, a right prediction tells it: it was the label."""
-    if predicted is None:
-        predicted = np.where(outcome == 1, labels, "")
-    return compare_classes(predicted, logits, classes)
 
 
 def _foreign(names: list[str], classes: Sequence[str], width: int) -> str:

@@ -21,31 +21,11 @@ from monitor.store.sql import statement
 FACT = "logits_are"
 LOGITS, PROBABILITIES = "logits", "probabilities"  # as the configuration says it
 NEITHER, MIXED = "neither", "mixed"
-FLOOR = 1e-30  # of a probability before its logarithm is taken
 PLACE = "(position >> 40) - 1"  # of a row's file in a batch of several, from 0
 DECIDING = 20  # vectors that settle what a source holds
 _MOSTLY = 0.8  # of the vectors: the rest may be failed inferences
 _RECENT = "logits_recent"  # fact: the kinds of the last vectors that came in small batches
 RAW_UNTIL = "logits_taken_raw_until"  # fact: until when stored probabilities were fitted on as if they were logits
-
-
-# l logits, p probabilities (also as percentages), o one-hot, u otherwise in [0, 1], s a single number
-_KIND = """CASE
-    WHEN length = 1 THEN 's'
-    WHEN low < -1e-6 THEN 'l'
-    WHEN high = 1 AND total = 1 THEN 'o'
-    WHEN high <= 1.00001 AND abs(total - 1) <= 0.05 THEN 'p'
-    WHEN high > 1.00001 AND high <= 100.001 AND abs(total - 100) <= 5 THEN 'p'
-    WHEN high <= 1.00001 THEN 'u'
-    ELSE 'l' END"""
-_SURE = "(low >= -1e-6 AND high < 1 AND abs(total - 1) <= 1e-3 OR high > 1.00001 AND low >= -1e-6 AND abs(total - 100) <= 0.1)"
-_POSSIBLE = "(low >= -1e-3 AND (total BETWEEN 0.5 AND 1.05 OR total BETWEEN 50 AND 105))"
-_MEASURES = "len(logits) AS length, list_min(logits) AS low, list_max(logits) AS high, list_sum(logits) AS total"
-# in float64 and rounded once, for staged and stored rows alike: a row that comes again must be recognised
-_LOGARITHM = f"list_transform(logits, lambda p: ln(greatest(p::DOUBLE, {FLOOR}))::FLOAT)"
-# most vectors of logits have a negative number near an end, and need no second look
-_OBVIOUS = "(len(logits) > 1 AND (logits[1] < -1e-3 OR logits[2] < -1e-3 OR logits[-1] < -1e-3))"
-_STAGED = f"(SELECT position, {_MEASURES} FROM staged WHERE reason IS NULL AND len(logits) > 0)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +66,8 @@ class Kinds:
 
 def count_kinds(connection: duckdb.DuckDBPyConnection) -> Kinds:
     """Of the good rows of `staged`, before they are settled."""
-    found = fetch_row(connection, f"""
-SELECT count(*) FILTER (kind = 'l'), count(*) FILTER (kind = 'p'), count(*) FILTER (kind = 'o'), count(*) FILTER (kind = 'u'),
-    count(*) FILTER (kind = 's'), count(*) FILTER (kind = 'p' AND high > 1.00001),
-    count(*) FILTER (kind <> 's' AND NOT {_POSSIBLE})
-FROM (SELECT *, {_KIND} AS kind FROM (
-    SELECT {_MEASURES} FROM staged WHERE reason IS NULL AND len(logits) > 0 AND NOT {_OBVIOUS}))""")  # fmt: skip
-    (rest,) = fetch_row(connection, f"SELECT count(*) FROM staged WHERE reason IS NULL AND {_OBVIOUS}")
+    found = fetch_row(connection, statement("logits_kinds"))
+    (rest,) = fetch_row(connection, statement("logits_obvious_rows"))
     return Kinds(*found) + Kinds(logits=rest, impossible=rest)
 
 
@@ -107,11 +82,7 @@ def follow_files(
     """Go through the files of `staged`, several taken as if one by one, as ``normalize_logits`` would. Returns the place (from
     0) of the first that changes what the source is known to hold, None where none does, and the kinds of the last vectors
     then."""
-    rows = connection.execute(f"""
-SELECT {PLACE} AS place, string_agg(kind, '' ORDER BY position)
-FROM (SELECT position, CASE WHEN obvious THEN 'l' ELSE {_KIND} END AS kind
-      FROM (SELECT position, {_OBVIOUS} AS obvious, {_MEASURES} FROM staged WHERE reason IS NULL AND len(logits) > 0))
-WHERE kind <> 's' GROUP BY place ORDER BY place""").fetchall()
+    rows = connection.execute(statement("logits_by_file", place=PLACE)).fetchall()
     recent, before = facts.get(_RECENT, ""), facts.get(FACT)
     for place, letters in rows:
         recent = "" if len(letters) >= DECIDING else (recent + letters)[-DECIDING:]
@@ -147,24 +118,15 @@ def normalize_logits(
         store_fact(connection, model_id, source, FACT, found, now)
         if found == PROBABILITIES:
             # what was logits by evidence has true ones in store, some of which may look like probabilities by chance
-            which = _SURE if before == LOGITS and meaning.logits_are is None else f"({_KIND}) IN ('p', 'o')"
+            is_sure = before == LOGITS and meaning.logits_are is None
+            which = statement("logits_sure") if is_sure else f"({statement('logits_kind')}) IN ('p', 'o')"
             _mend_stored(connection, model_id, source, which, now)
     if found == PROBABILITIES:
         if seen.impossible:
-            connection.execute(
-                f"UPDATE staged SET reason = 'bad_logits' FROM {_STAGED} AS m "
-                f"WHERE staged.position = m.position AND m.length > 1 AND NOT {_POSSIBLE}"
-            )
-        # written anew: to update nearly every row takes several times as long
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE staged AS SELECT * REPLACE "
-            f"(CASE WHEN reason IS NULL AND len(logits) > 1 THEN {_LOGARITHM} ELSE logits END AS logits) FROM staged"
-        )
+            connection.execute(statement("logits_impossible"))
+        connection.execute(statement("logits_from_probabilities"))
     elif found in (None, MIXED) and seen.probabilities:
-        connection.execute(
-            f"UPDATE staged SET logits = {_LOGARITHM} FROM {_STAGED} AS m "
-            f"WHERE staged.position = m.position AND m.length > 1 AND {_SURE}"
-        )
+        connection.execute(statement("logits_from_sure_probabilities"))
     if meaning.logits_are is not None or found == before or found is None:
         return None
     if found == LOGITS and before in (None, NEITHER, MIXED):
@@ -180,9 +142,7 @@ def _verdict(
     if seen.vectors >= DECIDING:
         newest = ""
     else:
-        rows = connection.execute(
-            f"SELECT kind FROM (SELECT position, {_KIND} AS kind FROM {_STAGED}) WHERE kind <> 's' ORDER BY position"
-        ).fetchall()
+        rows = connection.execute(statement("logits_in_order")).fetchall()
         newest = (recent + "".join(kind for (kind,) in rows))[-DECIDING:]
         seen = _of_letters(newest)
     if newest != recent:
@@ -197,17 +157,11 @@ def _of_letters(letters: str) -> Kinds:
 def _mend_stored(connection: duckdb.DuckDBPyConnection, model_id: int, source: str, which: str, now: datetime) -> None:
     """Take the logarithm of the model's stored probabilities, which came before anybody knew; where they are most of what
     is stored, calibrators fitted so far took them for logits: remember that too."""
-    stored = f"(SELECT rowid AS row_key, {_MEASURES} FROM samples WHERE model_id = $model_id AND len(logits) > 1)"
-    vectors, probabilities = fetch_row(
-        connection, f"SELECT count(*), count(*) FILTER ({which}) FROM {stored}", {"model_id": model_id}
-    )
+    own = {"model_id": model_id}
+    vectors, probabilities = fetch_row(connection, statement("logits_stored", which=which), own)
     if not probabilities:
         return
-    connection.execute(
-        f"UPDATE samples SET logits = {_LOGARITHM} FROM {stored} AS m "
-        f"WHERE samples.rowid = m.row_key AND samples.model_id = $model_id AND {which}",
-        {"model_id": model_id},
-    )
+    connection.execute(statement("logits_mend_stored", which=which), own)
     if 2 * probabilities >= vectors:
         store_fact(connection, model_id, source, RAW_UNTIL, now.isoformat(), now)
 

@@ -32,30 +32,12 @@ def calibrate_staged(store: ModelStore, serving: Sequence[Serving], classes: int
     """Turn raw scores into scores by the calibrator that was in charge when each was observed; the finest scope wins,
     among equals the first in canonical order, as for a refit."""
     for interval in sorted(serving, key=lambda interval: (-interval.scope.order, interval.scope.labels)):
+        until = make_naive(interval.until or datetime.max.replace(tzinfo=UTC))
         covered = store.registry.slices_inside(interval.scope)
-        span = {
-            "since": make_naive(interval.since),
-            "until": make_naive(interval.until or datetime.max.replace(tzinfo=UTC)),
-        }
-        due = (
-            "s.reason IS NULL AND s.calibrator IS NULL AND list_contains($covered, k.slice_id) "
-            "AND s.observed_at >= $since AND s.observed_at < $until"
-        )
+        span = {"covered": covered, "since": make_naive(interval.since), "until": until}
         if interval.needs_logits:
-            # all vectors of a stack have one length: that of the classes, or else the most frequent
-            store.execute(
-                "UPDATE staged SET reason = CASE WHEN lacking.length IS NULL THEN 'missing_logits' ELSE 'bad_logits' END "
-                "FROM (SELECT s.position, len(s.logits) AS length FROM staged AS s "
-                f"JOIN slice_keys AS k ON k.slice_key = s.slice_key WHERE {due} "
-                "QUALIFY length IS DISTINCT FROM coalesce(nullif($classes, 0), mode(length) OVER ()) OR length = 0) AS lacking "
-                "WHERE staged.position = lacking.position",
-                {**span, "covered": covered, "classes": classes},
-            )
-        rows = store.execute(
-            "SELECT s.position, s.raw_score, s.logits FROM staged AS s JOIN slice_keys AS k ON k.slice_key = s.slice_key "
-            f"WHERE {due}",
-            {**span, "covered": covered},
-        ).fetchnumpy()
+            store.execute(statement("ingest_lacking_logits"), {**span, "classes": classes})
+        rows = store.execute(statement("ingest_uncalibrated"), span).fetchnumpy()
         if not len(rows["position"]):
             continue
         scores = interval.apply(rows["raw_score"], stack_logits(rows["logits"]))

@@ -52,11 +52,6 @@ JOIN jobs AS j ON j.model = c.model AND j.details ->> 'calibrator' = c.id
 WHERE c.model = $model AND c.id = $id AND j.kind = 'recalibrate'
 LIMIT 1;
 
--- name: calibrator_insert
-INSERT INTO calibrators
-VALUES ($id, $model, $scope, $method, $parent, $fitted_at, $fit_start, $fit_end, $gate_start, $gate_end, $before, $after,
-    $parameters);
-
 -- name: calibrators_serving
 SELECT id, method, parameters, fitted_at
 FROM calibrators

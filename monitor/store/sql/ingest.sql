@@ -340,6 +340,25 @@ ORDER BY position;
 SELECT min(observed_at), max(observed_at), bool_or(old)
 FROM (SELECT observed_at, false AS old FROM incoming UNION ALL SELECT observed_at, true FROM replaced);
 
+-- name: ingest_due
+s.reason IS NULL AND s.calibrator IS NULL AND list_contains($covered, k.slice_id)
+    AND s.observed_at >= $since AND s.observed_at < $until;
+
+-- name: ingest_lacking_logits
+-- all vectors of a stack have one length: that of the classes, or else the most frequent
+UPDATE staged
+SET reason = CASE WHEN lacking.length IS NULL THEN 'missing_logits' ELSE 'bad_logits' END
+FROM (SELECT s.position, len(s.logits) AS length
+      FROM staged AS s JOIN slice_keys AS k ON k.slice_key = s.slice_key
+      WHERE /*ingest_due*/
+      QUALIFY length IS DISTINCT FROM coalesce(nullif($classes, 0), mode(length) OVER ()) OR length = 0) AS lacking
+WHERE staged.position = lacking.position;
+
+-- name: ingest_uncalibrated
+SELECT s.position, s.raw_score, s.logits
+FROM staged AS s JOIN slice_keys AS k ON k.slice_key = s.slice_key
+WHERE /*ingest_due*/;
+
 -- name: ingest_calibrated
 UPDATE staged
 SET score = c.score, calibrator = $calibrator

@@ -21,7 +21,7 @@ def detectors(with_river: bool) -> dict[str, Detector]:
     """By name. Those of river are there when it is installed and asked for."""
     found: dict[str, Detector] = {
         "calwatch": lambda stream: calwatch(stream, Tolerance()),
-        "calwatch, odds 1.1": lambda stream: calwatch(stream, Tolerance.odds(1.1)),
+        "calwatch, odds 1.1": lambda stream: calwatch(stream, Tolerance("odds", 1.1)),
         "two-chart EWMA (tuned)": two_chart_ewma,
         "rolling ECE > 0.05": rolling_ece,
         "rolling ECE > 2 x baseline": lambda stream: rolling_ece(stream, 2.0),

@@ -13,7 +13,7 @@ from monitor.statistics.drift.bets import Tolerance
 from tests.benchmarks.streams.play import Played, play
 from tests.benchmarks.streams.real import real_streams
 
-TOLERANCES = {"none": Tolerance(), "odds 1.1": Tolerance.odds(1.1)}
+TOLERANCES = {"none": Tolerance(), "odds 1.1": Tolerance("odds", 1.1)}
 TITLES = ("stream", "slice", "tolerance", "samples", "stable days", "alarms there", "change", "alarm", "delay", "onset")
 ROW = "{:<34} {:<8} {:<9} {:>7} {:>11} {:>12} {:>6} {:>6} {:>5} {:>5}  {}"
 

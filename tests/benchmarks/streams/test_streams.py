@@ -59,7 +59,7 @@ def test_marginals_are_judged_beside_the_whole(folder: Path) -> None:
     split = RealStream(
         "s", stream.score, stream.outcome, stream.day, stream.fitted, 30, None, {"low": low, "high": ~low}
     )
-    found = {one.slice: one for one in play(split, Tolerance.odds(1.1))}
+    found = {one.slice: one for one in play(split, Tolerance("odds", 1.1))}
     assert found["low"].samples + found["high"].samples == found["all"].samples
     assert found["all"].alarm is not None
 

@@ -138,7 +138,7 @@ def test_a_model_that_fails_is_in_the_status_with_its_first_failure_until_it_goe
     with line(base) as here:
         here.tick(NOW)
         assert "FAILED" not in status(base, capsys)
-        with patch.object(cycle, "weigh", side_effect=ValueError("no such cell")), capture_logs():
+        with patch.object(cycle, "weigh_evidence", side_effect=ValueError("no such cell")), capture_logs():
             for hours in (1, 2):
                 here.tick(NOW + hours * HOUR)
         assert (

@@ -72,7 +72,7 @@ def test_a_rule_that_raises_keeps_its_alerts_with_health_error_and_is_named(
     book = _book(tmp_path)
     before = _judged(book, [_reading("all", NOW, 0.2, 0.2)])
     assert {alert.rule: alert.state for alert in before.alerts} == {"high": AlertState.FIRING, "gap": AlertState.FIRING}
-    monkeypatch.setattr(monitor.engine.stages.judge, "step", fails_for_gap)
+    monkeypatch.setattr(monitor.engine.stages.judge, "evaluate_rule", fails_for_gap)
     later = NOW + HOUR
     after = _judged(book, [_reading("all", later, 0.0, 0.0)], before.alerts, later)
     assert after.failed_rules == ("gap",)
@@ -87,7 +87,7 @@ def test_a_failing_rule_without_alerts_is_still_named(tmp_path: Path, monkeypatc
     def fails(*_: Any, **__: Any) -> Any:
         raise KeyError("ece_lower")
 
-    monkeypatch.setattr(monitor.engine.stages.judge, "step", fails)
+    monkeypatch.setattr(monitor.engine.stages.judge, "evaluate_rule", fails)
     judged = _judged(_book(tmp_path), [_reading("all", NOW, 0.2)])
     assert judged.failed_rules == ("high", "gap")
     assert judged.alerts == ()

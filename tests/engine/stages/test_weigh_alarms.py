@@ -49,7 +49,7 @@ def oracle(rows: Sequence[Row], slice_: str, rank: int, marginals: int) -> list[
     cells = Cells.from_samples(*columns, unit=when)
     grid = np.unique(when)
     sums = BinSums.from_cells(cells, 1, int(grid[-1]) + 1)
-    block = Block.against_scores(sums, np.arange(int(grid[-1]) + 1), Tolerance.odds(1.1))
+    block = Block.against_scores(sums, np.arange(int(grid[-1]) + 1), Tolerance("odds", 1.1))
     limit = slice_threshold(1.0, Slice.parse(slice_).order, rank, 1, marginals if slice_ != "all" else 1)
     found = advance_evidence(EvidenceState.begin(1), block, limit, 1 / 24).alarms
     return [

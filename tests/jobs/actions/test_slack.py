@@ -66,14 +66,15 @@ def test_the_message_has_text_and_one_attachment_with_the_facts(receiver: Receiv
     assert "refit of all promoted" in facts["calwatch did"]
 
 
-def test_a_picture_is_not_asked_for() -> None:
+def test_a_picture_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROOM", "http://127.0.0.1:9/hook")
     asked = []
 
     def look(delivery: Delivery, *, draw: bool) -> EventContext:
         asked.append(draw)
         return EventContext()
 
-    assert not deliver_event(_delivery(PAYLOAD), look).done  # nobody says where the room is
+    assert not deliver_event(_delivery(PAYLOAD), look).done  # nobody is there
     assert asked == [False]
 
 

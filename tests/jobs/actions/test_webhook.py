@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from monitor.config.actions import Action
+from monitor.jobs.actions.deliver import deliver_event
 from monitor.jobs.actions.delivery import Delivery
-from monitor.jobs.actions.webhook import call_webhook
 from tests.jobs.actions.receiver import Receiver
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -37,7 +37,7 @@ def test_the_payload_arrives_signed_over_time_and_body_with_the_idempotency_key(
     receiver: Receiver, tmp_path: Path
 ) -> None:
     (tmp_path / "key").write_text(SECRET + "\n", "utf-8")
-    found = call_webhook(_delivery(receiver.url, tmp_path, secret="file:key", headers={"X-Team": "vision"}))
+    found = deliver_event(_delivery(receiver.url, tmp_path, secret="file:key", headers={"X-Team": "vision"}))
     assert (found.done, found.output) == (True, "thanks")
     ((headers, body),) = receiver.got
     assert json.loads(body) == PAYLOAD
@@ -58,34 +58,34 @@ def test_what_may_pass_is_to_be_tried_again_and_the_rest_is_not(
     receiver: Receiver, status: int, may_pass: bool
 ) -> None:
     receiver.answers = [(status, {"Retry-After": "7"}, b"why")]
-    found = call_webhook(_delivery(receiver.url))
+    found = deliver_event(_delivery(receiver.url))
     assert (found.done, found.may_pass, found.output, found.wait) == (False, may_pass, "why", timedelta(seconds=7))
     assert f": {status} " in found.message
 
 
 def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
     receiver.answers = [(307, {"Location": receiver.url}, b"")]
-    found = call_webhook(_delivery(receiver.url))
+    found = deliver_event(_delivery(receiver.url))
     assert (found.done, found.may_pass, len(receiver.got)) == (False, False, 1)
     assert "a redirect, which is not followed" in found.message
 
 
 def test_nobody_listening_and_no_answer_in_time_may_pass(receiver: Receiver) -> None:
     receiver.answers = [(0, {}, b"")]
-    slow = call_webhook(_delivery(receiver.url, timeout=timedelta(seconds=1)))
+    slow = deliver_event(_delivery(receiver.url, timeout=timedelta(seconds=1)))
     assert (slow.done, slow.may_pass) == (False, True)
     assert "no answer within 1 s" in slow.message
-    gone = call_webhook(_delivery("http://127.0.0.1:9/hook"))
+    gone = deliver_event(_delivery("http://127.0.0.1:9/hook"))
     assert (gone.done, gone.may_pass) == (False, True)
 
 
 def test_a_long_answer_is_cut(receiver: Receiver) -> None:
     receiver.answers = [(200, {}, b"x" * 100_000)]
-    assert len(call_webhook(_delivery(receiver.url)).output) == 2048
+    assert len(deliver_event(_delivery(receiver.url)).output) == 2048
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(receiver: Receiver) -> None:
-    found = call_webhook(_delivery(receiver.url.replace("http:", "https:")))  # not even TLS
+    found = deliver_event(_delivery(receiver.url.replace("http:", "https:")))  # not even TLS
     assert not found.done
     assert receiver.got == []
 
@@ -97,7 +97,7 @@ def test_secrets_show_neither_in_messages_nor_in_what_is_kept_of_the_answer(
     monkeypatch.setenv("KEY", SECRET)
     receiver.answers = [(500, {}, f"you sent {SECRET}".encode())]
     delivery = _delivery("env:HOOK", secret="env:KEY", headers={"Authorization": "env:KEY"})
-    found = call_webhook(delivery)
+    found = deliver_event(delivery)
     assert found.message == "env:HOOK: 500 Internal Server Error"
     assert found.output == "you sent ***"
     assert receiver.got[0][0]["authorization"] == SECRET
@@ -107,11 +107,11 @@ def test_secrets_show_neither_in_messages_nor_in_what_is_kept_of_the_answer(
 
 
 def test_a_secret_that_is_not_there_fails_for_good_and_says_where_it_should_be(tmp_path: Path) -> None:
-    found = call_webhook(_delivery("http://127.0.0.1:9/", tmp_path, secret="env:CALWATCH_TEST_NO_SUCH"))
+    found = deliver_event(_delivery("http://127.0.0.1:9/", tmp_path, secret="env:CALWATCH_TEST_NO_SUCH"))
     assert (found.done, found.may_pass) == (False, False)
     assert found.message.startswith("env:CALWATCH_TEST_NO_SUCH: the environment variable is not set")
     for content, problem in ((None, "cannot be read"), (b"\n", "is empty"), (b"\xff\xfe", "is not UTF-8")):
         if content is not None:
             (tmp_path / "key").write_bytes(content)
-        found = call_webhook(_delivery("http://127.0.0.1:9/", tmp_path, secret="file:key"))
+        found = deliver_event(_delivery("http://127.0.0.1:9/", tmp_path, secret="file:key"))
         assert problem in found.message

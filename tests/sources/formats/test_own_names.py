@@ -2,9 +2,9 @@
 
 import pytest
 
-from monitor.engine.cycle import file_sources
 from monitor.sources.batch import Batch
 from monitor.sources.column_hints import name_missing, propose_columns
+from monitor.sources.pull import file_sources
 from tests.worlds.fixtures import MakeWorld
 from tests.worlds.store import NOW, World, a_row, write_parquet
 

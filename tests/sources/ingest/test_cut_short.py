@@ -8,10 +8,10 @@ from typing import Literal
 import duckdb
 import pytest
 
-from monitor.engine.cycle import file_sources
 from monitor.model.problems import Problem
 from monitor.sources import pull as pulling
 from monitor.sources.batch import Batch, Source
+from monitor.sources.pull import file_sources
 from monitor.sources.pulled import Pulled
 from tests.sources.labels.test_labels import TWO_TABLES, label, prediction
 from tests.worlds.fixtures import MakeWorld

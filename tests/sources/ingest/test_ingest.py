@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.sources.ingest.ingest import day_runs
-from monitor.sources.ingest.retry import retry_parked
+from monitor.sources.ingest.ingest import day_runs, retry_parked
 from tests.worlds.fixtures import MakeWorld
 from tests.worlds.store import DAY, HOUR, NOW, World, a_row, assert_cells_match_their_samples, at
 

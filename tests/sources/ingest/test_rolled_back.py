@@ -9,10 +9,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from monitor.engine.cycle import file_sources
 from monitor.sources.ingest import ingest as ingesting
-from monitor.sources.ingest import retry
 from monitor.sources.isolation.patience import OverdueError
+from monitor.sources.pull import file_sources
 from monitor.sources.renewal import renew as renewal
 from monitor.store.cells import fold_and_drop
 from monitor.store.dictionaries import LostNumberError, Registry
@@ -188,7 +187,7 @@ def test_no_sample_comes_in_under_a_number_that_stands_for_nothing(world: World,
 
 
 def retry_all(world: World, registry: Registry) -> None:
-    retry.retry_parked(ModelStore(world.connection, registry, world.model), NOW)
+    ingesting.retry_parked(ModelStore(world.connection, registry, world.model), NOW)
 
 
 def renew_all(world: World, registry: Registry) -> None:
@@ -198,7 +197,7 @@ def renew_all(world: World, registry: Registry) -> None:
 
 
 @pytest.mark.parametrize(
-    ("act", "module", "step"), [(retry_all, retry, "merge_staged"), (renew_all, renewal, "store_notes")]
+    ("act", "module", "step"), [(retry_all, ingesting, "merge_staged"), (renew_all, renewal, "store_notes")]
 )
 def test_other_transactions_give_the_registry_back_too(
     make_world: MakeWorld,

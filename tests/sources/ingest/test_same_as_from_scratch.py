@@ -187,11 +187,15 @@ def test_the_cells_of_a_slice_bucket_by_bucket_sum_to_its_window(world: World) -
             for index in range(50)
         )
     )
-    starts, cells = load_bucket_cells(world.store(), "v1", Slice.parse("camera=c1"), NOW - DAY, NOW)
+    starts, cells = load_bucket_cells(
+        world.store(), "v1", world.store().registry.slices_inside(Slice.parse("camera=c1")), NOW - DAY, NOW
+    )
     assert [start.hour for start in starts] == [1, 3, 5, 7, 9]
     assert all(start.tzinfo is not None for start in starts)
     assert np.bincount(cells.unit, weights=cells.n).tolist() == [5.0] * 5
-    assert load_bucket_cells(world.store(), "v2", Slice(), NOW - DAY, NOW)[0] == ()
+    assert (
+        load_bucket_cells(world.store(), "v2", world.store().registry.slices_inside(Slice()), NOW - DAY, NOW)[0] == ()
+    )
 
 
 def macros() -> duckdb.DuckDBPyConnection:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from monitor.engine.cycle import file_sources
+from monitor.sources.pull import file_sources
 from monitor.sources.pulled import Pulled
 from monitor.sources.replay.source import ReplaySource
 from tests.worlds.fixtures import MakeWorld

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor.engine.cycle import file_sources
+from monitor.sources.pull import file_sources
 from monitor.sources.replay.source import ReplaySource
 from tests.worlds.fixtures import MakeWorld
 from tests.worlds.store import Row, a_row, write_parquet

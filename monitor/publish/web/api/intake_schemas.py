@@ -1,5 +1,6 @@
 """What the API says of what came in and does not fit together."""
 
+from dataclasses import asdict
 from datetime import datetime
 
 from pydantic import BaseModel, Field
@@ -29,11 +30,9 @@ def group_spans_item(spans: GroupSpans | None) -> GroupSpansItem | None:
     """Null stays null."""
     if spans is None:
         return None
-    held = spans.straddling
     return GroupSpansItem(
-        checked_at=spans.checked_at, since=spans.since, bucket=format_duration(spans.bucket), rows=held.rows,
-        grouped=held.grouped, groups=held.groups, over_buckets=held.over_buckets, over_days=held.over_days,
-        examples=list(held.examples), suspicious=held.suspicious, finding=describe_spans(spans),
+        **asdict(spans.straddling), checked_at=spans.checked_at, since=spans.since, bucket=format_duration(spans.bucket),
+        suspicious=spans.straddling.suspicious, finding=describe_spans(spans),
     )  # fmt: skip
 
 
@@ -57,12 +56,8 @@ class WaitingLabelsItem(BaseModel):
 def waiting_labels_item(waiting: WaitingLabels) -> WaitingLabelsItem:
     """With its share and its finding."""
     return WaitingLabelsItem(
-        model=waiting.model, source=waiting.source, labels=waiting.labels, oldest_at=waiting.oldest_at,
-        newest_at=waiting.newest_at, due=waiting.due, joined=waiting.joined, share=waiting.share,
-        suspicious=waiting.suspicious, label_examples=list(waiting.label_examples),
-        prediction_examples=list(waiting.prediction_examples), guess=waiting.guess, compared_at=waiting.compared_at,
-        finding=describe_waiting(waiting),
-    )  # fmt: skip
+        **asdict(waiting), share=waiting.share, suspicious=waiting.suspicious, finding=describe_waiting(waiting)
+    )
 
 
 class FileSetAsideItem(BaseModel):
@@ -79,10 +74,7 @@ class FileSetAsideItem(BaseModel):
 
 def file_set_aside_item(held: FileSetAside) -> FileSetAsideItem:
     """All that is known of it."""
-    return FileSetAsideItem(
-        model=held.model, source=held.source, file=held.item, tries=held.tries, kind=held.kind, reason=held.reason,
-        remedy=held.remedy, first_tried_at=held.first_tried_at, last_tried_at=held.last_tried_at,
-    )  # fmt: skip
+    return FileSetAsideItem(**asdict(held), file=held.item)
 
 
 class FoldedValuesItem(BaseModel):
@@ -102,7 +94,4 @@ class FoldedValuesItem(BaseModel):
 
 def folded_values_item(model: str, held: FoldedValues) -> FoldedValuesItem:
     """With its finding."""
-    return FoldedValuesItem(
-        model=model, kind=held.kind, name=held.name, most=held.most, rows=held.rows, examples=list(held.examples),
-        began_at=held.began_at, newest_at=held.newest_at, finding=describe_folded(held),
-    )  # fmt: skip
+    return FoldedValuesItem(**asdict(held), model=model, finding=describe_folded(held))

@@ -1,14 +1,20 @@
 """What the OpenAPI descriptions say beyond the routes: who may ask, and how a refusal looks, the same everywhere."""
 
+import json
+from collections.abc import Mapping
+from importlib import resources
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.encoders import jsonable_encoder
 from fastapi.routing import APIRoute
 
-from monitor.publish.web.api.examples import EXAMPLES
 from monitor.publish.web.api.schemas import ProblemDetail
 
+# by operation an answer, with the numbers of a model whose camera c3 became over-confident
+EXAMPLES: Mapping[str, Any] = json.loads(
+    (resources.files("monitor.publish.web.api") / "examples.json").read_text("utf-8")
+)
 _ALWAYS = {
     "400": "no HTTP request that is served, such as one without a Host",
     "401": "a token is needed, or the one sent is not known; with Retry-After where many wrong ones came before",

@@ -1,13 +1,15 @@
 """What the API shows: lists with filters, by page. Numbers come from the newest cycle, the past from the database."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import WithJsonSchema
 
-from monitor.model import AlertState, JobState, ModelStatus, Published, Reading, ReadingState, Slice
+from monitor.model import AlertState, JobState, ModelStatus, Published, Reading, ReadingState, Slice, ThresholdInUse
 from monitor.publish.web.api import schemas
 from monitor.publish.web.api.intake_schemas import (
     FileSetAsideItem,
@@ -23,6 +25,7 @@ from monitor.publish.web.api.write_schemas import SLICE_PATTERN
 from monitor.publish.web.state import State
 
 T = TypeVar("T")
+Entry = TypeVar("Entry")
 Model = Annotated[str | None, Query(description="only this model")]
 Version = Annotated[str | None, Query(description="only this version of the model")]
 Window = Annotated[str | None, Query(description="only this window, e.g. 24h")]
@@ -59,9 +62,9 @@ def read_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
         held = state.published.models if state.published else ()
         return [status_of(state.published, model)] if model is not None else held
 
-    def page(items: Iterable[T], limit: int, offset: int) -> Page[T]:
-        held = list(items)
-        return stored(held[offset : offset + limit], len(held), limit, offset)
+    def page(found: Iterable[T], show: Callable[[T], Entry], limit: int, offset: int) -> Page[Entry]:
+        held = list(found)
+        return stored([show(each) for each in held[offset : offset + limit]], len(held), limit, offset)
 
     def stored(items: list[T], total: int, limit: int, offset: int) -> Page[T]:
         beyond = offset + limit
@@ -71,7 +74,7 @@ def read_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
     @router.get("/models")
     def models(limit: Limit = 100, offset: Offset = 0) -> Page[schemas.ModelItem]:
         """The models watched, each with its state in a word."""
-        return page(map(schemas.model_item, statuses(None)), limit, offset)
+        return page(statuses(None), schemas.model_item, limit, offset)
 
     @router.get("/readings")
     def readings(
@@ -93,11 +96,8 @@ def read_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
                 and wanted <= set(reading.slice.labels)
             )
 
-        found = page((each for status in statuses(model) for each in status.readings if fits(each)), limit, offset)
-        items = [schemas.reading_item(reading, bars=bars) for reading in found.items]
-        return Page(
-            items=items, total=found.total, next_offset=found.next_offset, published_at=found.published_at
-        )  # fmt: skip
+        held = (each for status in statuses(model) for each in status.readings if fits(each))
+        return page(held, partial(schemas.reading_item, bars=bars), limit, offset)
 
     @router.get("/history")
     def history(
@@ -130,13 +130,13 @@ def read_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
             alert for status in statuses(model) for alert in status.alerts
             if (alert_state is None or alert.state == alert_state) and (rule is None or alert.rule == rule)
         )  # fmt: skip
-        return page(map(schemas.AlertItem.model_validate, held), limit, offset)
+        return page(held, schemas.AlertItem.model_validate, limit, offset)
 
     @router.get("/rules")
     def rules(model: Model = None, limit: Limit = 100, offset: Offset = 0) -> Page[schemas.RuleItem]:
         """The rules in force, and where their alerts stand."""
-        held = [schemas.rule_item(status, rule) for status in statuses(model) for rule in status.rules]
-        return page(held, limit, offset)
+        held = ((status, rule) for status in statuses(model) for rule in status.rules)
+        return page(held, lambda pair: schemas.rule_item(*pair), limit, offset)
 
     @router.get("/evidence")
     def evidence(
@@ -149,7 +149,7 @@ def read_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
             each for status in statuses(model) for each in status.evidence
             if (rule is None or each.rule == rule) and wanted <= set(each.slice.labels)
         )  # fmt: skip
-        return page(map(schemas.EvidenceItem.model_validate, held), limit, offset)
+        return page(held, schemas.EvidenceItem.model_validate, limit, offset)
 
     @router.get("/evidence/history")
     def evidence_history(
@@ -193,10 +193,10 @@ def read_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
         limit: Limit = 100, offset: Offset = 0,
     ) -> Page[schemas.CalibratorItem]:  # fmt: skip
         """The calibrators in charge; with every=true also those that were."""
-        held = _items(schemas.CalibratorItem, (each for status in statuses(model) for each in status.calibrators))
+        held = [each for status in statuses(model) for each in status.calibrators]
         if not every:
-            return page(held, limit, offset)
-        adopted = {(each.model, each.scope, each.calibrator): each.adopted for each in held}
+            return page(held, schemas.CalibratorItem.model_validate, limit, offset)
+        adopted = {(each.model, each.scope.text, each.calibrator): each.adopted for each in held}
         with state.history() as past:
             found = past.calibrators(model, limit=limit, skip=offset)
         items = [
@@ -212,23 +212,17 @@ def read_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
         limit: Limit = 100, offset: Offset = 0,
     ) -> Page[schemas.ThresholdAnswer]:  # fmt: skip
         """The decision thresholds in use, and how they did."""
-        found = page((each for status in statuses(model) for each in status.thresholds), limit, offset)
-        items = [
-            schemas.ThresholdAnswer(**schemas.ThresholdItem.model_validate(each).model_dump()) for each in found.items
-        ]
-        if curve:
-            with state.history() as past:
-                curves = [
-                    past.threshold_curve(t.model, t.scope, t.policy, t.calibrator, t.per, t.class_name)
-                    for t in found.items
-                ]
-            items = [
-                item.model_copy(update={"curve": _items(schemas.CurveItem, held)})
-                for item, held in zip(items, curves, strict=True)
-            ]
-        return Page(
-            items=items, total=found.total, next_offset=found.next_offset, published_at=found.published_at
-        )  # fmt: skip
+        held = (each for status in statuses(model) for each in status.thresholds)
+        with state.history() if curve else nullcontext() as past:
+
+            def show(t: ThresholdInUse) -> schemas.ThresholdAnswer:
+                item: schemas.ThresholdAnswer = schemas.ThresholdAnswer.model_validate(t)
+                if past is not None:
+                    points = past.threshold_curve(t.model, t.scope, t.policy, t.calibrator, t.per, t.class_name)
+                    item = item.model_copy(update={"curve": _items(schemas.CurveItem, points)})
+                return item
+
+            return page(held, show, limit, offset)
 
     @router.get("/pulls")
     def pulls(model: Model = None, limit: Limit = 50, offset: Offset = 0) -> Page[schemas.PullItem]:
@@ -245,7 +239,7 @@ def read_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
     ) -> Page[WaitingLabelsItem]:
         """Labels that wait for their prediction, by source, with ids of both sides and why where that can be seen."""
         held = (each for status in statuses(model) for each in status.waiting_labels if source in (None, each.source))
-        return page(map(waiting_labels_item, held), limit, offset)
+        return page(held, waiting_labels_item, limit, offset)
 
     @router.get("/files-set-aside")
     def files_set_aside(
@@ -253,13 +247,13 @@ def read_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
     ) -> Page[FileSetAsideItem]:
         """Files that are no longer read, with why and what to do; released when they change, or by `calwatch retry`."""
         held = (each for status in statuses(model) for each in status.files_set_aside if source in (None, each.source))
-        return page(map(file_set_aside_item, held), limit, offset)
+        return page(held, file_set_aside_item, limit, offset)
 
     @router.get("/folded-values")
     def folded_values(model: Model = None, limit: Limit = 100, offset: Offset = 0) -> Page[FoldedValuesItem]:
         """Versions, calibrators and slice values beyond their limits, and versions that a drift rule does not judge."""
         held = ((status.name, each) for status in statuses(model) for each in status.folded)
-        return page((folded_values_item(name, each) for name, each in held), limit, offset)
+        return page(held, lambda pair: folded_values_item(*pair), limit, offset)
 
     @router.get("/quarantine")
     def quarantine(

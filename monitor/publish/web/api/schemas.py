@@ -4,7 +4,7 @@ A field may be added to these; none is renamed, removed or given another meaning
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
 from enum import EnumType
 from typing import Annotated, Any, Generic, TypeVar, get_type_hints
@@ -12,17 +12,16 @@ from typing import Annotated, Any, Generic, TypeVar, get_type_hints
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from monitor.model import (
-    COUNTS,
     METRICS,
+    Alert,
     CalibratorInUse,
+    Evidence,
     ModelStatus,
     Reading,
     ReliabilityBin,
     Rule,
     Slice,
     ThresholdInUse,
-    ThresholdRule,
-    WindowRule,
 )
 from monitor.model.durations import format_duration
 from monitor.model.history import (
@@ -64,13 +63,14 @@ class Item(BaseModel):
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
 
-def item_of(noun: type) -> type[Item]:
-    """Return the item with the fields of a dataclass, each required: numbers that may be unknown, slices and words of a list
-    as the API shows them."""
+def item_of(noun: type, *, without: Container[str] = ()) -> type[Item]:
+    """Return the item with the fields of a dataclass but those left out, each required: numbers that may be unknown, slices
+    and words of a list as the API shows them."""
     # a typed reason is shown in words, as its noun tells it
     told = {
         "reason" if name == "why" else name: str if name == "why" else kind
         for name, kind in get_type_hints(noun).items()
+        if name not in without
     }
     shown = {name: _SHOWN.get(kind, kind) for name, kind in told.items()}
     wanted: Any = {name: (str if isinstance(kind, EnumType) else kind, ...) for name, kind in shown.items()}
@@ -136,11 +136,10 @@ class ReadingItem(ReadingNumbers):  # type: ignore[valid-type, misc]  # its metr
 
 def reading_item(reading: Reading, *, bars: bool) -> ReadingItem:
     """With every metric by its name, as in the table slice_metrics of metrics.duckdb."""
-    keys = {name: getattr(reading, name) for name in ReadingKeys.model_fields if name not in ("labels", *COUNTS)}
-    counts = {name: getattr(reading, name) for name in COUNTS}
+    keys = {name: getattr(reading, name) for name in ReadingKeys.model_fields if name != "labels"}
     metrics = {name: reading.metrics.get(name) for name in METRICS}
     held = [BinItem.model_validate(bar) for bar in reading.reliability] if bars else None
-    return ReadingItem(**keys, **counts, **metrics, labels=reading.slice.as_dict(), reliability=held)
+    return ReadingItem(**keys, **metrics, labels=reading.slice.as_dict(), reliability=held)
 
 
 class PointItem(item_of(ReadingPoint)):  # type: ignore[misc]  # its fields are those of the noun
@@ -167,44 +166,16 @@ class EvidencePointItem(item_of(EvidencePoint)):  # type: ignore[misc]  # its fi
     ratio: float = Field(description="evidence over its limit; 1 = alarm")
 
 
-class EvidenceItem(Item):
-    model: str
-    version: str
-    calibrator: str
-    rule: str
-    slice: SliceText
-    opened: datetime
-    until: datetime
+class EvidenceItem(item_of(Evidence, without=("told_at", "began"))):  # type: ignore[misc]  # its fields are those of the noun
     ratio: float = Field(description="evidence over its limit; 1 = alarm")
-    alarm_at: datetime | None
-    alarm_ratio: Number
-    onset: datetime | None
-    samples_since_onset: int | None
     alarms: int = Field(description="since opened; the fields before are of the newest")
     direction: str = Field(description="of the newest alarm; empty where none is clear")
     explained: bool = Field(description="false: the direction of the newest alarm is unknown")
-    caveat: str
-    listed: bool
-    reference_missing: int | None
 
 
-class AlertItem(Item):
-    model: str
-    version: str
-    rule: str
-    slice: SliceText
-    severity: str
+class AlertItem(item_of(Alert)):  # type: ignore[misc]  # its fields are those of the noun
     state: str = Field(description="inactive, pending, firing or resolved")
     health: str = Field(description="ok, unknown (the state is kept, not healed) or error")
-    reason: str
-    value: Number
-    since: datetime | None
-    fired_at: datetime | None
-    last_true_at: datetime | None
-    resolved_at: datetime | None
-    evaluated_at: datetime
-    onset: datetime | None
-    last_action_at: datetime | None
 
 
 class JobItem(Item):
@@ -276,12 +247,10 @@ def rule_item(status: ModelStatus, rule: Rule) -> RuleItem:
     states = [alert.state.value for alert in own if alert.state != "inactive"]
     return RuleItem(
         model=status.name, name=rule.name, kind=rule.kind.value, severity=rule.severity.value, origin=rule.origin,
-        summary=rule.summary, actions=list(rule.actions), window=rule.window if isinstance(rule, WindowRule) else None,
-        metric=rule.metric if isinstance(rule, ThresholdRule) else None,
-        above=rule.above if isinstance(rule, WindowRule) else None,
-        below=rule.below if isinstance(rule, ThresholdRule) else None,
-        hold=format_duration(rule.hold), alerts={state: states.count(state) for state in sorted(set(states))},
+        summary=rule.summary, actions=list(rule.actions), hold=format_duration(rule.hold),
+        alerts={state: states.count(state) for state in sorted(set(states))},
         unknown=sum(alert.health != "ok" for alert in own),
+        **{key: getattr(rule, key, None) for key in ("window", "metric", "above", "below")},
     )  # fmt: skip
 
 

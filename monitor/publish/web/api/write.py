@@ -80,7 +80,7 @@ def write_router(state: State, control: Control, *, now: Callable[[], datetime])
             if new:
                 log.info("pushed", model=model, source=to.name, push=receipt.id, bytes=len(body), by=caller.name)
         response.status_code = 202 if new else 200
-        return orders.PushItem.model_validate(receipt)
+        return orders.push_item(receipt)
 
     @router.get("/models/{model:path}/samples/{push_id}", responses=NOT_FOUND)
     def pushed(
@@ -93,7 +93,7 @@ def write_router(state: State, control: Control, *, now: Callable[[], datetime])
             if each.kind == "http" and source in (None, each.name):
                 receipt = desk.find_receipt(Inbox.of(config.state_dir, held.name, each.name), push_id)
                 if receipt is not None:
-                    return orders.PushItem.model_validate(receipt)
+                    return orders.push_item(receipt)
         raise HTTPException(404, "there is no such push, or it was long ago")
 
     @router.post("/models/{model:path}/jobs", status_code=202, responses=_refusals(404, 409, 422))

@@ -1,10 +1,9 @@
 """What the API takes and answers where something is changed: pushes and jobs."""
 
-from datetime import datetime
-
 from pydantic import BaseModel, ConfigDict, Field
 
-from monitor.publish.web.api.schemas import Item
+from monitor.publish.web.api.schemas import item_of
+from monitor.sources.inbox import Receipt
 
 # what Slice.parse takes
 SLICE_PATTERN = r"^(all|(\\[\s\S]|[^\\=,])+=(\\[\s\S]|[^\\=,])*(,(\\[\s\S]|[^\\=,])+=(\\[\s\S]|[^\\=,])*)*\\?)$"
@@ -18,20 +17,18 @@ class MistakesError(Exception):
         self.sentence, self.mistakes = sentence, mistakes
 
 
-class PushItem(Item):
+class PushItem(item_of(Receipt, without=("digest",))):  # type: ignore[misc]  # its fields are those of the receipt
     """A push and what became of it."""
 
-    id: str
     state: str = Field(description="waiting for the next cycle, taken, or refused (nothing of it could be read)")
-    received_at: datetime
-    settled_at: datetime | None
-    rows: int | None
-    new: int | None
     labelled: int | None = Field(description="labels of samples that were here without")
-    duplicates: int | None
-    corrected: int | None
     quarantined: dict[str, int] | None = Field(description="by reason; the rows are under /quarantine, by position")
-    problem: str | None
+
+
+def push_item(receipt: Receipt) -> PushItem:
+    """Return what is known of a push."""
+    found: PushItem = PushItem.model_validate(receipt)
+    return found
 
 
 class JobRequest(BaseModel):

@@ -3,19 +3,20 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html import escape
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
 from monitor.charts.client import ChartError, Drawer
 from monitor.charts.heat import heat_cells
-from monitor.model import Published, Reading, ReliabilityBin
+from monitor.model import ModelStatus, Published, Reading, ReliabilityBin
 from monitor.model.errors import StoreError, UsageError
 from monitor.publish.report.collect import gate_bars
 from monitor.publish.web.pages.digest import Digests
+from monitor.publish.web.pages.render import SliceText
 from monitor.publish.web.pages.slice import SPAN, calibrator_of, parse_slice, reading_of, span_of
 from monitor.publish.web.state import State
 from monitor.statistics.thresholds.policies import promised_rate
@@ -28,8 +29,12 @@ BEFORE = timedelta(days=14)  # how far before a promotion samples are taken for 
 # A picture may be opened by itself: its own style sheet then is all it needs.
 _HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
 
-SliceText = Annotated[str, Query(alias="slice", max_length=4000)]
-Narrow = Annotated[bool, Query(description="for a phone")]
+
+async def _width_for(narrow: Annotated[bool, Query(description="for a phone")] = False) -> int:
+    return NARROW if narrow else WIDE
+
+
+Width = Annotated[int, Depends(_width_for)]
 
 
 class _Gallery:
@@ -75,40 +80,30 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
             raise StoreError("the first cycle has not ended yet", "reload in a moment")
         return published
 
-    def reading(model: str, slice_: str, window: str, version: str | None) -> Reading:
+    def status_of(model: str) -> ModelStatus:
         digest = digests.digest_published(snapshot())
         assert digest is not None
-        chosen = parse_slice(slice_)
-        own = [each for each in digest.model(model).readings if each.slice == chosen]
-        return reading_of(own, window, version)
+        return digest.model(model)
 
     @router.get("/reliability.svg")
     def reliability(
-        model: str,
-        slice_: SliceText,
-        window: str,
-        version: str | None = None,
-        compare: bool = False,
+        model: str, slice_: SliceText, window: str, version: str | None = None, compare: bool = False
     ) -> Response:
         key = "reliability", snapshot().at, model, slice_, window, version, compare
 
         def values() -> tuple[Sequence[Any], str]:
-            shown = reading(model, slice_, window, version)
+            chosen, status = parse_slice(slice_), status_of(model)
+            shown = reading_of([each for each in status.readings if each.slice == chosen], window, version)
             if not compare:
                 return (shown.reliability,), "" if shown.reliability else "too few labelled samples"
-            now, before = _compared(state, snapshot(), model, shown)
+            now, before = _compared(state, snapshot().at, status, shown)
             return (now, before), "" if now and before else "no samples to compare yet"
 
         return gallery.show(key, "reliability", values, width=SQUARE)
 
     @router.get("/ece.svg")
     def ece(
-        model: str,
-        slice_: SliceText,
-        window: str,
-        version: str | None = None,
-        span: str = SPAN,
-        narrow: Narrow = False,
+        model: str, slice_: SliceText, window: str, width: Width, version: str | None = None, span: str = SPAN
     ) -> Response:
         at = snapshot().at
 
@@ -120,13 +115,12 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
                 found = (points, past.events(model, chosen, since, at))
             return found, "" if any(point.state == "ok" for point in points) else "no reading with enough samples yet"
 
-        width = NARROW if narrow else WIDE
         return gallery.show(
-            ("ece", at, model, slice_, window, version, span, narrow), "ece_over_time", values, width=width
+            ("ece", at, model, slice_, window, version, span, width), "ece_over_time", values, width=width
         )
 
     @router.get("/evidence.svg")
-    def evidence(model: str, slice_: SliceText, span: str = SPAN, narrow: Narrow = False) -> Response:
+    def evidence(model: str, slice_: SliceText, width: Width, span: str = SPAN) -> Response:
         at = snapshot().at
 
         def values() -> tuple[Sequence[Any], str]:
@@ -135,18 +129,16 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
                 points = past.evidence(model, chosen, since, at)
                 return (points, past.events(model, chosen, since, at)), "" if points else "nothing was judged yet"
 
-        width = NARROW if narrow else WIDE
-        return gallery.show(("evidence", at, model, slice_, span, narrow), "evidence_path", values, width=width)
+        return gallery.show(("evidence", at, model, slice_, span, width), "evidence_path", values, width=width)
 
     @router.get("/tradeoff.svg")
-    def tradeoff(model: str, scope: str, policy: str, calibrator: str = "", per: str = "", class_name: str = "",
-                 narrow: Narrow = False) -> Response:  # fmt: skip
+    def tradeoff(
+        model: str, scope: str, policy: str, width: Width, calibrator: str = "", per: str = "", class_name: str = ""
+    ) -> Response:
         at = snapshot().at
-        digest = digests.digest_published(snapshot())
-        assert digest is not None
         where = parse_slice(scope), policy, calibrator, per, class_name
         chosen = next(
-            (each for each in digest.model(model).thresholds
+            (each for each in status_of(model).thresholds
              if (each.scope, each.policy, each.calibrator, each.per, each.class_name) == where),
             None,
         )  # fmt: skip
@@ -158,8 +150,7 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
                 curve = past.threshold_curve(model, *where)
             return (curve, chosen.threshold, promised_rate(policy)), "" if curve else "no curve was kept"
 
-        width = NARROW if narrow else WIDE
-        return gallery.show(("tradeoff", at, model, where, narrow), "trade_off", values, width=width)
+        return gallery.show(("tradeoff", at, model, where, width), "trade_off", values, width=width)
 
     @router.get("/refit.svg")
     def refit(job_id: Annotated[str, Query(alias="id", max_length=100)]) -> Response:
@@ -172,31 +163,28 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
         return gallery.show(("refit", snapshot().at, job_id), "reliability", values, width=SQUARE)
 
     @router.get("/heatmap.svg")
-    def heatmap(model: str, window: str, rows: str, columns: str, narrow: Narrow = False) -> Response:
-        digest = digests.digest_published(snapshot())
-        assert digest is not None
-        status = digest.model(model)
+    def heatmap(model: str, window: str, rows: str, columns: str, width: Width) -> Response:
+        status = status_of(model)
 
         def values() -> tuple[Sequence[Any], str]:
             cells = heat_cells(status, window, rows, columns)
             return (cells, rows, columns), "" if cells else "no crossed slices yet"
 
-        key = "heatmap", digest.published.at, model, window, rows, columns, narrow
-        return gallery.show(key, "heat_map", values, width=NARROW if narrow else WIDE)
+        key = "heatmap", snapshot().at, model, window, rows, columns, width
+        return gallery.show(key, "heat_map", values, width=width)
 
     return router
 
 
 def _compared(
-    state: State, published: Published, model: str, shown: Reading
+    state: State, at: datetime, status: ModelStatus, shown: Reading
 ) -> tuple[tuple[ReliabilityBin, ...], tuple[ReliabilityBin, ...]]:
     """Bars of the samples that the calibrator in use scored, and of those before its promotion by the one with most."""
-    status = next(each for each in published.models if each.name == model)
     used = calibrator_of(status, shown.slice)
     if used is None:
         return (), ()
     with state.history() as past:
-        scored = past.scored_by(model, shown.version, shown.slice, used.promoted_at - BEFORE, published.at)
+        scored = past.scored_by(status.name, shown.version, shown.slice, used.promoted_at - BEFORE, at)
     if scored is None:
         return (), ()
     others = [bins for name, bins in scored.bins.items() if name != used.calibrator]

@@ -1,7 +1,6 @@
 """Pages in place of those that cannot be shown: what was asked for does not exist, or cannot be told now."""
 
 from collections.abc import Callable, Coroutine
-from datetime import datetime
 from typing import Any
 
 from fastapi import Request
@@ -10,9 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 from fastapi.routing import APIRoute
 
 from monitor.model.errors import StoreError, UsageError
-from monitor.publish.web.pages.digest import Digests
 from monitor.publish.web.pages.render import PageContext
-from monitor.publish.web.state import State
 
 _HEADINGS = {404: "There is no such page", 422: "This address cannot be read", 503: "This cannot be shown now"}
 _Answer = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -21,15 +18,15 @@ _Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 class NoSuchPage:
     """The answer to a browser that asks for a path under which nothing is served; programs get JSON."""
 
-    def __init__(self, state: State, digests: Digests, now: Callable[[], datetime]) -> None:
-        self._state, self._digests, self._now = state, digests, now
+    def __init__(self, open_context: Callable[[], PageContext]) -> None:
+        self._open_context = open_context
 
     def answer_request(self, request: Request) -> Response | None:
         """None for whoever does not ask for HTML, or asks below /api."""
         path = request.scope["path"]
         if path == "/api" or path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
             return None
-        html = PageContext.from_state(self._state, self._digests, self._now).render_page(
+        html = self._open_context().render_page(
             "missing.html", heading=_HEADINGS[404], message="nothing is served under this address", hint="", up=_up(request),
         )  # fmt: skip
         return HTMLResponse(html, 404, {"Vary": "Accept"})
@@ -41,12 +38,12 @@ def _up(request: Request) -> str:
     return "../" * (path.partition(b"?")[0].count(b"/") - 1)
 
 
-def page_refusals(state: State, digests: Digests, *, now: Callable[[], datetime]) -> type[APIRoute]:
+def page_refusals(open_context: Callable[[], PageContext]) -> type[APIRoute]:
     """Routes whose refusals are pages that lead on: 404 for what does not exist, 422 for an address that cannot be read,
     503 for a database that cannot be asked now."""
 
     def page(request: Request, status: int, message: str, hint: str) -> Response:
-        context = PageContext.from_state(state, digests, now)
+        context = open_context()
         model = request.query_params.get("model", "")
         known = model if context.digest is not None and model in context.digest.models else None
         html = context.render_page(

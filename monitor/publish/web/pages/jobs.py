@@ -1,19 +1,21 @@
 """Jobs with the gate's reasons and the log of each, and thresholds with their trade-off curves."""
 
 from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import Query
 
 from monitor.charts.client import can_draw
 from monitor.model import JobState
 from monitor.model.errors import UsageError
-from monitor.publish.web.pages.render import PageContext, make_link, make_part
-from monitor.store.published.history import History
+from monitor.publish.web.pages.render import Choice, Context, Number, Past, make_link, make_part
 
 BACK = timedelta(days=7)
 SOURCES, PULLS, COUNTS, ROWS = 200, 30, 200, 25
 
 
 def intake_page(
-    context: PageContext, history: History, *, model: str | None = None, source: str | None = None, reason: str | None = None
+    context: Context, past: Past, *, model: Choice = None, source: Choice = None, reason: Choice = None
 ) -> str:  # fmt: skip
     """Of one model or of all; with ``model`` also rows that were set aside. Raises UsageError for a model there is not."""
     digest = context.digest
@@ -22,12 +24,14 @@ def intake_page(
     at = digest.published.at if digest else context.now
     held = [each for each in digest.published.models if model in (None, each.name)] if digest else []
     waiting = [each for status in held for each in status.waiting_labels]
-    counts = history.quarantine_counts(model, limit=COUNTS)
+    with past() as history:
+        found: dict[str, Any] = {
+            "sources": history.sources(at - BACK, model, limit=SOURCES), "notes": history.notes(at - BACK, model, limit=PULLS),
+            "pulls": history.pulls(at - BACK, model, limit=PULLS), "counts": history.quarantine_counts(model, limit=COUNTS),
+            "set_aside": history.quarantined_rows(model, source, reason, limit=ROWS) if model is not None else (),
+        }  # fmt: skip
     return context.render_page(
-        "intake.html", model=model, source=source, reason=reason, back=BACK,
-        sources=history.sources(at - BACK, model, limit=SOURCES), most_sources=SOURCES,
-        notes=history.notes(at - BACK, model, limit=PULLS), pulls=history.pulls(at - BACK, model, limit=PULLS), counts=counts,
-        set_aside=history.quarantined_rows(model, source, reason, limit=ROWS) if model is not None else (),
+        "intake.html", model=model, source=source, reason=reason, back=BACK, most_sources=SOURCES, **found,
         waiting=sorted(waiting, key=lambda each: (not each.suspicious, -each.labels))[:SOURCES],
         held_files=[status for status in held if status.files_set_aside],
         statuses=[digest.models[model]] if digest and model is not None else [],
@@ -40,8 +44,7 @@ KINDS = ("recalibrate", "rollback", "action")
 
 
 def jobs_page(
-    context: PageContext, history: History, *, model: str | None = None, kind: str | None = None, state: str | None = None,
-    page: int = 1,
+    context: Context, past: Past, *, model: Choice = None, kind: Choice = None, state: Choice = None, page: Number = 1
 ) -> str:  # fmt: skip
     """Jobs of a model or of all, newest first; a ``page`` beyond the last shows the first. Raises UsageError for a model,
     kind or state there is not."""
@@ -49,15 +52,17 @@ def jobs_page(
         context.digest.model(model)
     _one_of("kind", kind, KINDS)
     _one_of("state", state, tuple(JobState))
-    found = history.jobs(model, kind=kind, state=state, limit=JOBS, skip=(page - 1) * JOBS)
-    if not found.jobs and page > 1:
-        page, found = 1, history.jobs(model, kind=kind, state=state, limit=JOBS)
+    with past() as history:
+        found = history.jobs(model, kind=kind, state=state, limit=JOBS, skip=(page - 1) * JOBS)
+        if not found.jobs and page > 1:
+            page, found = 1, history.jobs(model, kind=kind, state=state, limit=JOBS)
+        guards = history.guards(model) if model is not None else ()
     asked = {"model": model, "kind": kind, "state": state}
     return context.render_page(
         "jobs.html", model=model,
         jobs=make_part(found.jobs, found.total, page, JOBS, lambda number: make_link("jobs", **asked, page=number)),
         kind=kind, state=state, kinds=KINDS, states=tuple(JobState),
-        guards=history.guards(model) if model is not None else (),
+        guards=guards,
     )  # fmt: skip
 
 
@@ -66,19 +71,20 @@ def _one_of(what: str, got: str | None, known: tuple[str, ...]) -> None:
         raise UsageError(f'there is no {what} "{got}"', f"known: {', '.join(known)}")
 
 
-def job_page(context: PageContext, history: History, *, job_id: str) -> str:
+def job_page(context: Context, past: Past, *, job_id: Annotated[str, Query(alias="id", max_length=100)]) -> str:
     """One job with every attempt. Raises UsageError when there is none of this id."""
-    found = history.jobs(id=job_id, limit=1).jobs
+    with past() as history:
+        found, attempts = history.jobs(id=job_id, limit=1).jobs, history.attempts(job_id)
     if not found:
         raise UsageError(f'there is no job "{job_id}"', "jobs older than [[model]] history are gone")
     return context.render_page(
-        "job.html", model=found[0].model, job=found[0], attempts=history.attempts(job_id),
+        "job.html", model=found[0].model, job=found[0], attempts=attempts,
         details=[(name, value) for name, value in found[0].details.items() if name not in _TOLD_ELSEWHERE],
         drawn=found[0].refit is not None and bool(found[0].refit.bars_after), can_draw=can_draw(),
     )  # fmt: skip
 
 
-def thresholds_page(context: PageContext, *, model: str) -> str:
+def thresholds_page(context: Context, *, model: str) -> str:
     """Every threshold in use with what it promises, how it did, and what others would have done."""
     digest = context.digest
     if digest is None:

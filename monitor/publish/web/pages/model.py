@@ -9,7 +9,7 @@ from monitor.charts.heat import heat_dimensions
 from monitor.model import AlertState, ModelStatus, Reading, ReadingState, RuleKind, Slice
 from monitor.model.errors import UsageError
 from monitor.publish.web.pages.digest import Shown, open_alerts
-from monitor.publish.web.pages.render import PageContext, cut_part, make_link
+from monitor.publish.web.pages.render import Context, Number, Text, cut_part, make_link
 from monitor.publish.web.summary import sort_resolved
 
 ROWS = 100  # slices on one page
@@ -42,8 +42,8 @@ SORTS: Mapping[str, tuple[str, Value | None, bool]] = {
 
 
 def model_page(
-    context: PageContext, *, model: str, window: str | None = None, sort: str = WORST, find: str = "", show: str = "",
-    page: int = 1,
+    context: Context, *, model: str, window: Text = None, sort: str = WORST, find: str = "", show: str = "",
+    page: Number = 1,
 ) -> str:  # fmt: skip
     """``sort``: a name of SORTS, with ``-`` before it the other way round; ``find``: words a slice's text must hold all of;
     ``show``: "firing", "unknown" or all. Raises UsageError for a model, window or sort there is not."""

@@ -1,15 +1,20 @@
 """The templates of the pages, and what stands on each of them."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import urlencode
+
+from fastapi import Depends, Query, Request
+from pydantic import AfterValidator
 
 from monitor.charts.heat import more_than_luck
 from monitor.publish.web.filters import make_environment
 from monitor.publish.web.pages.digest import Digest, Digests
 from monitor.publish.web.state import State
+from monitor.store.published.history import History
 
 Item = TypeVar("Item")
 
@@ -69,6 +74,24 @@ class PageContext:
             place=template.removesuffix(".html"), up=up, **held,
         )  # fmt: skip
 
+
+def _context(request: Request) -> PageContext:
+    found: PageContext = request.app.state.open_context()
+    return found
+
+
+def _past(request: Request) -> Callable[[], AbstractContextManager[History]]:
+    found: Callable[[], AbstractContextManager[History]] = request.app.state.shown.history
+    return found
+
+
+# what pages are asked with
+Context = Annotated[PageContext, Depends(_context)]
+Past = Annotated[Callable[[], AbstractContextManager[History]], Depends(_past)]
+Number = Annotated[int, Query(ge=1, le=1_000_000)]
+Text = Annotated[str | None, Query(max_length=2000)]
+Choice = Annotated[str | None, Query(max_length=2000), AfterValidator(lambda text: text or None)]
+SliceText = Annotated[str, Query(alias="slice", max_length=4000)]
 
 _TEMPLATES = make_environment("monitor.publish.web", "templates")
 _TEMPLATES.globals.update(link=make_link, more_than_luck=more_than_luck)

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from math import isnan
+from typing import Annotated
+
+from fastapi import Query
 
 from monitor.model import AlertState, Evidence, Health, ModelStatus
 from monitor.model.errors import UsageError
-from monitor.publish.web.pages.render import PageContext, cut_part, make_link
+from monitor.publish.web.pages.render import Choice, Context, Number, Past, cut_part, make_link
 from monitor.publish.web.summary import urgency
-from monitor.store.published.history import History
 
 ROWS = 100
 _ORDER = (AlertState.FIRING, AlertState.PENDING, AlertState.RESOLVED, AlertState.INACTIVE)
@@ -15,8 +17,8 @@ _HEALTHS = (Health.ERROR, Health.UNKNOWN, Health.OK)
 
 
 def rules_page(
-    context: PageContext, history: History, *, model: str, rule: str | None = None, state: str | None = None,
-    page: int = 1, evidence_page: int = 1,
+    context: Context, past: Past, *, model: str, rule: Choice = None, state: Choice = None, page: Number = 1,
+    evidence_page: Annotated[Number, Query(alias="look")] = 1,
 ) -> str:  # fmt: skip
     """``page`` of the alerts, ``evidence_page`` of the evidence. Raises UsageError for a model, rule or state there is not."""
     digest = context.digest
@@ -37,13 +39,15 @@ def rules_page(
     )
     asked = {"model": model, "rule": rule, "state": state}
     evidence = sorted((each for each in status.evidence if rule in (None, each.rule)), key=_by_evidence)
+    with past() as history:
+        disparities = [each for each in history.disparities(model) if rule in (None, each.rule)]
     return context.render_page(
         "rules.html", model=model, status=status, rule=rule, state=state,
         counts=_counts(status), states=(*_ORDER, Health.UNKNOWN, Health.ERROR),
         alerts=cut_part(alerts, page, ROWS, lambda number: make_link("rules", **asked, page=number) + "#states"),
         evidence=cut_part(evidence, evidence_page, ROWS, lambda number: make_link("rules", **asked, look=number) + "#evidence"),
         listed=sum(each.listed for each in status.evidence),
-        disparities=[each for each in history.disparities(model) if rule in (None, each.rule)],
+        disparities=disparities,
         rules={each.name: each for each in status.rules},
     )  # fmt: skip
 

@@ -4,15 +4,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+from fastapi import Depends, Request
 from pydantic import BaseModel
 
 from monitor.config.secrets import is_reference
 from monitor.config.settings import Config
 from monitor.model.durations import format_duration
-from monitor.publish.web.pages.render import PageContext
+from monitor.publish.web.pages.render import Context, Text
 
 MASKED = "set, not shown"
 _SECRET = re.compile(r"secret|token|password|passwd|credential|api_?key|private|hash|salt|dsn", re.IGNORECASE)
@@ -30,7 +31,12 @@ class Setting:
     meaning: str
 
 
-def settings_page(context: PageContext, config: Config | None, *, model: str | None = None) -> str:
+def _config(request: Request) -> Config | None:
+    found: Config | None = request.app.state.shown.config
+    return found
+
+
+def settings_page(context: Context, config: Annotated[Config | None, Depends(_config)], *, model: Text = None) -> str:
     """``[monitor]``, the actions, and one model: the one asked for or the first."""
     chosen = None
     if config is not None:

@@ -1,16 +1,16 @@
 """One slice: its reliability, its calibration error over time with what happened meanwhile, its drift evidence."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from monitor.charts.client import can_draw
 from monitor.model import Alert, AlertState, CalibratorInUse, ModelStatus, Reading, ReadingState, Slice
-from monitor.model.errors import UsageError
+from monitor.model.errors import StoreError, UsageError
 from monitor.publish.web.pages.advice import make_advice
 from monitor.publish.web.pages.digest import open_alerts
 from monitor.publish.web.pages.model import choose_window
-from monitor.publish.web.pages.render import PageContext, make_link
+from monitor.publish.web.pages.render import Context, Past, SliceText, Text, make_link
 from monitor.publish.web.summary import sort_resolved
-from monitor.store.published.history import History
 
 SPANS = {"7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90), "2y": timedelta(days=730)}
 SPAN = "90d"
@@ -18,8 +18,8 @@ EVENTS = 30
 
 
 def slice_page(
-    context: PageContext, history: History | None, *, model: str, slice_text: str, version: str | None = None,
-    window: str | None = None, span: str = SPAN,
+    context: Context, past: Past, *, model: str, slice_text: SliceText, version: Text = None, window: Text = None,
+    span: str = SPAN,
 ) -> str:  # fmt: skip
     """``span``: how far the courses go back, one of SPANS. Raises UsageError for anything there is not."""
     digest = context.digest
@@ -40,7 +40,10 @@ def slice_page(
     def to(**changed: str) -> str:
         return make_link("slice", **{**asked, **changed})
 
-    events = history.events(model, chosen, since, digest.published.at) if history else None
+    events = None
+    # the present can be shown without the past
+    with suppress(StoreError), past() as history:
+        events = history.events(model, chosen, since, digest.published.at)
     alerts = [alert for alert in status.alerts if alert.slice == chosen]
     charge = calibrator_of(status, chosen)
     firing = {alert.slice for alert in status.alerts if alert.state is AlertState.FIRING}

@@ -1,0 +1,172 @@
+"""Schemas of the files people write and programs read, for editors and readers, from the models that read or write them.
+
+Draft 7 for calwatch.toml and rule packs, which editors' TOML extensions know. A schema cannot say everything:
+``calwatch check`` has the last word.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from monitor.config.actions import KEYS_OF_KIND as KEYS_OF_ACTION
+from monitor.config.actions import NEEDED_KEYS
+from monitor.config.fields import DURATION_SCHEMA
+from monitor.config.reference import configuration_table, rules_table
+from monitor.config.settings import Config, window_name
+from monitor.config.tables import item_of, members_of
+from monitor.rules.pack import shipped_packs
+from monitor.rules.tables import Pack
+
+Schema = dict[str, Any]
+
+DRAFT = "http://json-schema.org/draft-07/schema#"
+_REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"
+_PATTERNS = {  # checked by code that leaves no trace in the models: (section, key) → pattern
+    ("Monitor", "listen"): r"^.+:[0-9]{1,5}$", ("Monitor", "external_url"): r"^https?://",
+    ("Action", "smtp"): r"^.+:[0-9]{1,5}$", ("Action", "secret"): _REFERENCE, ("Action", "password"): _REFERENCE,
+    ("Action", "url"): r"^(https?://|env:|file:)", ("Action", "sender"): r"^[^@\s]+@[^@\s]+$",
+}  # fmt: skip
+
+
+def config_schema() -> Schema:
+    """Return the JSON Schema of calwatch.toml."""
+    whole = _plain(Config.model_json_schema())
+    definitions = whole["definitions"]
+    model, action = definitions["Model"]["properties"], definitions["Action"]
+    told = model["source"].get("description", "")
+    model["source"] = {
+        "description": told,
+        "anyOf": [{"type": "array", "minItems": 1, "items": _to("SourceSettings")}, _to("SourceSettings")],
+    }
+    model["rules"]["items"] = {"anyOf": [{"enum": list(shipped_packs())}, {"type": "string", "pattern": r"/|\.toml$"}]}
+    for (section, key), pattern in _PATTERNS.items():
+        definitions[section]["properties"][key]["pattern"] = pattern
+    foreign = {key for keys in KEYS_OF_ACTION.values() for key in keys}
+    action["allOf"] = [
+        _of_kind(kind, NEEDED_KEYS[kind], dict.fromkeys(sorted(foreign - set(keys)), False))
+        for kind, keys in KEYS_OF_ACTION.items()
+    ]
+    return {"$schema": DRAFT, **whole, "title": "calwatch.toml"}
+
+
+def rules_schema() -> Schema:
+    """Return the JSON Schema of a rule pack: one table whose keys depend on its kind, which editors tell best."""
+    whole = _plain(Pack.model_json_schema())
+    definitions, members = whole["definitions"], members_of(item_of(Pack.model_fields["rule"].annotation))
+    kinds = {str(kind): definitions.pop(table.__name__) for kind, table in members.items()}
+    told = {kind: table["properties"].pop("kind")["description"] for kind, table in kinds.items()}
+    every = {key for table in kinds.values() for key in table["properties"]}
+    shared = {key for key in every if all(key in table["properties"] for table in kinds.values())}
+    properties: Schema = {
+        "kind": {"enum": list(kinds), "description": "; ".join(f"{kind}: {what}" for kind, what in told.items())}
+    }
+    for kind, table in kinds.items():
+        for key, held in table["properties"].items():
+            what = held.pop("description")
+            known = properties.setdefault(key, {**held, "description": what if key in shared else f"{kind}: {what}"})
+            if key not in shared and what not in known["description"]:
+                known["description"] += f"; {kind}: {what}"
+    definitions["Rule"] = {
+        "type": "object", "additionalProperties": False, "properties": properties,
+        "required": sorted(set.intersection(*(set(table["required"]) for table in kinds.values()))),
+        "allOf": [
+            _of_kind(kind, table["required"], {
+                **{key: held for key, held in table["properties"].items() if not held.items() <= properties[key].items()},
+                **dict.fromkeys(sorted(every - set(table["properties"])), False),
+            })
+            for kind, table in kinds.items()
+        ],
+    }  # fmt: skip
+    whole["properties"]["rule"]["items"] = _to("Rule")
+    return {"$schema": DRAFT, **whole, "title": "A rule pack of calwatch"}
+
+
+def _of_kind(kind: str, required: Iterable[str], properties: Mapping[str, Any]) -> Schema:
+    """What a table of this kind must have and what its keys are; False for those it must not have."""
+    then: Schema = {"properties": dict(properties)}
+    if required := list(required):
+        then["required"] = required
+    return {"if": {"required": ["kind"], "properties": {"kind": {"const": kind}}}, "then": then}
+
+
+def _to(name: str) -> Schema:
+    return {"$ref": f"#/definitions/{name}"}
+
+
+def _plain(held: Any) -> Any:
+    """pydantic's schema without titles and nulls (TOML has none), durations as people write them, references as draft 7
+    has them."""
+    if isinstance(held, list):
+        return [_plain(each) for each in held]
+    if not isinstance(held, dict):
+        return held
+    if held.get("format") == "duration":
+        held = {**DURATION_SCHEMA, **{key: value for key, value in held.items() if key in ("description", "default")}}
+    if "anyOf" in held:
+        options = [each for each in held["anyOf"] if each != {"type": "null"}]
+        rest = {key: value for key, value in held.items() if key != "anyOf"}
+        held = {**rest, **options[0]} if len(options) == 1 else {**rest, "anyOf": options}
+    if "$ref" in held and len(held) > 1:  # draft 7 reads nothing beside a reference
+        rest = {key: value for key, value in held.items() if key != "$ref"}
+        held = {**rest, "allOf": [{"$ref": held["$ref"]}]}
+    found: Schema = {}
+    for key, value in held.items():
+        if key in ("title", "format") and isinstance(value, str):
+            continue
+        if key == "$ref":
+            found[key] = str(value).replace("#/$defs/", "#/definitions/")
+        elif key == "default":
+            if value is not None:
+                found[key] = _default(value)
+        elif key == "discriminator":
+            continue
+        elif key in ("properties", "$defs"):  # a key may be called title, too
+            found[key.replace("$defs", "definitions")] = {name: _plain(each) for name, each in value.items()}
+        else:
+            found[key] = _plain(value)
+    return found
+
+
+def _default(value: Any) -> Any:
+    """As it would be written in TOML: ``PT1H`` is ``1h``."""
+    if isinstance(value, list):
+        return [_default(each) for each in value]
+    if isinstance(value, str) and value.startswith("P") and value[1:2] in {"T", *"0123456789"}:
+        return window_name(TypeAdapter(timedelta).validate_python(value))
+    return value
+
+
+def _artefact() -> Schema:
+    from monitor.recalibration.artefact_schema import artefact_schema
+
+    return artefact_schema()
+
+
+def _current() -> Schema:
+    from monitor.recalibration.artefact_schema import current_schema
+
+    return current_schema()
+
+
+def _payload() -> Schema:
+    from monitor.jobs.actions.payload import payload_schema
+
+    return payload_schema()
+
+
+ASKED: Mapping[str, Callable[[], Schema]] = {
+    "--rules": rules_schema, "--artefact": _artefact, "--current": _current, "--payload": _payload,
+}  # fmt: skip
+
+
+def schema_text(option: str = "") -> str:
+    """Return the JSON Schema that an option asks for, of calwatch.toml without one, as it is printed."""
+    return json.dumps(ASKED.get(option, config_schema)(), indent=2, ensure_ascii=False) + "\n"
+
+
+def keys_table(*, of_rules: bool) -> str:
+    """Return the table of all keys of calwatch.toml or of rule packs, in Markdown."""
+    return rules_table(Pack) if of_rules else configuration_table()
