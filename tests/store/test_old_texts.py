@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from monitor.cli.output import tell_refits
 from monitor.jobs.actions.delivery import Delivery
 from monitor.jobs.actions.message import EventContext, Message, message_of
-from monitor.model import Code, Job, JobState, Reason
+from monitor.model import Code, JobState, Reason
 from monitor.model.refits import RollbackOrder
 from monitor.model.words import name_kind, tell_reason
 from monitor.publish.web.filters import explain_alert, has_untold_onset
@@ -23,16 +24,15 @@ from monitor.store.thresholds import load_thresholds
 from tests.worlds.store import NOW
 
 STORED = Path(__file__).parents[1] / "data" / "told" / "stored.sql"
-_LAST = "0015"  # the newest migration that release had
 
 
-def left_by_old(base: Path, *more: str) -> duckdb.DuckDBPyConnection:
-    """Return the database of that release, in which it did ``more`` too, opened by this one."""
+def left_by_old(base: Path, *more: str, last: str = "0015") -> duckdb.DuckDBPyConnection:
+    """Return the database of that release, in which it did ``more`` too, opened by this one; ``last``: its newest migration."""
     with duckdb.connect(str(base / LIVE)) as old:
         old.execute("CREATE TABLE migrations (name VARCHAR NOT NULL, applied_at TIMESTAMP NOT NULL)")
         scripts = (entry for entry in files("monitor.store.migrations").iterdir() if entry.name.endswith(".sql"))
         for script in sorted(scripts, key=lambda entry: entry.name):
-            if script.name[:4] <= _LAST:
+            if script.name[:4] <= last:
                 old.execute(script.read_text("utf-8"))
                 old.execute("INSERT INTO migrations VALUES (?, ?)", [script.name.removesuffix(".sql"), make_naive(NOW)])
         old.execute(STORED.read_text("utf-8"))
@@ -58,7 +58,7 @@ def messages(connection: duckdb.DuckDBPyConnection, model: str = "m") -> list[tu
     return [
         (
             dict(job.payload or {}),
-            message_of(Delivery(settings, job.payload or {}, job.id, 1, NOW, None), EventContext()),
+            message_of(Delivery(settings, job.payload or {}, job.id, 1, NOW, Path()), EventContext()),
         )
         for job in waiting
     ]
@@ -75,7 +75,8 @@ def test_every_text_stays_as_it_was_and_gets_its_code(tmp_path: Path) -> None:
     stored = STORED.read_text("utf-8")
     for told in [*(text for job in jobs for text in job.reasons), *(alert.reason for alert in alerts)]:
         assert told.replace("'", "''") in stored
-    found = {reason.code for job in jobs for reason in job.why} | {each.why.code for each in (*alerts, *thresholds)}
+    found = {reason.code for job in jobs for reason in job.why} | {alert.why.code for alert in alerts}
+    found |= {threshold.why.code for threshold in thresholds}
     assert found | {code for code, _ in events} == {
         "samples_since", "samples_left_to_refits", "samples_left_to_calibrators", "method_asked_for", "refit_few_samples",
         "gate_few_samples", "gate_same", "gate_chance", "gate_worse", "gate_accepted", "gate_no_slice_worse", "rolled_back",
@@ -92,8 +93,8 @@ TEXTS = {
     "newest labels are 29s old (last at 2026-03-01 23:59 UTC), not older than 3d": Code.PRESENT,
     "labels are unknown for this slice": Code.NO_SIGHT,
     "Scores of camera=no labels for 9h\nrejected: have drifted since about 2026-03-01 00:00 UTC (9 labelled samples since). "
-    "The evidence reached 4.01 times what raises an alarm; a calibrated model raises such an alarm at most once a year over all "
-    "its slices.": Code.DRIFT,
+    "The evidence reached 4.01 times what raises an alarm; a calibrated model raises such an alarm at most once a year over "
+    "all its slices.": Code.DRIFT,
     "no further drift alarm since 2026-03-02 00:00 UTC": Code.DRIFT_OVER,
     "drift evidence is unknown for this slice": Code.NO_EVIDENCE,
     "drift evidence is 0.0002 of what raises an alarm, scores as they come since 2026-03-02 00:00 UTC": Code.DRIFT_NONE,
@@ -181,10 +182,12 @@ def test_the_texts_of_all_codes_are_read(tmp_path: Path) -> None:
     with left_by_old(tmp_path, old_job("a", "recalibrate", f"[{listed}]", {}, "rejected")) as connection:
         (held,) = load_jobs(connection, "old")
     assert dict(zip(held.reasons, (reason.code for reason in held.why), strict=True)) == TEXTS
-    assert set(TEXTS.values()) | {Code.LOGITS, Code.DELIVERED} == set(Code) | {""}, "the two are told by others"
+    assert set(TEXTS.values()) | {Code.LOGITS, Code.DELIVERED, Code.CYCLE_FAILED} == {*Code, ""}, (
+        "the three are told by others"
+    )
 
 
-COURSES = {
+COURSES: dict[str, dict[str, Any]] = {
     "": {},
     " since 2026-03-02 00:00 UTC": {"since": "2026-03-02T00:00:00+00:00"},
     " since 2026-03-02 00:00 UTC; fires after 1d2h30m5s": {"since": "2026-03-02T00:00:00+00:00", "fires_after": 95405},
@@ -241,7 +244,12 @@ def test_the_end_of_a_job_that_waits_to_be_told_says_what_decided_and_not_each_s
 
 
 def test_a_payload_keeps_all_that_it_held_and_gets_codes_beside(tmp_path: Path) -> None:
-    alert = {"reason": "no labels for 9h since 2026-03-02 00:00 UTC", "onset": None, "refit": None, "labels": {}}
+    alert: dict[str, Any] = {
+        "reason": "no labels for 9h since 2026-03-02 00:00 UTC",
+        "onset": None,
+        "refit": None,
+        "labels": {},
+    }
     also = {"event": "alert.firing", "also": ["camera=c1"], "alert": alert}
     job = {"event": "job.done", "job": {"reasons": [], "before": None, "calibrator": None}}
     orders = [
@@ -266,13 +274,13 @@ def test_a_rollback_that_a_guard_ordered_knows_its_code(tmp_path: Path) -> None:
     assert tell_reason(order.why or Reason("")) == why
 
 
-def test_reasons_of_a_job_that_this_release_took_up_already_keep_their_codes(tmp_path: Path) -> None:
-    with left_by_old(tmp_path, old_job("a", "recalibrate", "['failed: it broke', 'it waits']", {})) as connection:
-        connection.execute(
-            "UPDATE jobs SET codes = ['', 'not_begun'], facts = '[{\"text\": \"failed: it broke\"}, {}]' WHERE id = 'a'"
-        )
-        connection.execute("DELETE FROM migrations WHERE name LIKE '0017%'")
-    with open_live(tmp_path, now=NOW) as connection:
+def test_reasons_of_a_job_that_a_build_with_codes_took_up_keep_theirs(tmp_path: Path) -> None:
+    held = "codes = ['', 'not_begun'], facts = '[{\"text\": \"failed: it broke\"}, {}]'"
+    took_up = (
+        old_job("a", "recalibrate", "['failed: it broke', 'it waits']", {}),
+        f"UPDATE jobs SET {held} WHERE id = 'a'",
+    )
+    with left_by_old(tmp_path, *took_up, last="0016") as connection:
         codes = connection.execute("SELECT codes, facts FROM jobs WHERE id = 'a'").fetchone()
     assert codes is not None
     assert (codes[0], json.loads(codes[1])) == (
@@ -292,10 +300,8 @@ def test_a_report_counts_old_rejections_together_by_what_they_say(tmp_path: Path
     ]
     with left_by_old(tmp_path, *(_rejected(i, text) for i, text in enumerate(texts))) as connection:
         jobs = load_jobs(connection, "old")
-    new = Job(**{name: getattr(jobs[0], name) for name in Job.__dataclass_fields__} | {  # type: ignore[arg-type]
-        "why": (Reason.of(Code.GATE_WORSE, mean=-0.1, samples=9),)
-    })  # fmt: skip
-    kinds = Counter(name_kind(job.verdict or job.why[-1]) for job in (*jobs, new))
+    new = replace(jobs[0], why=(Reason.of(Code.GATE_WORSE, mean=-0.1, samples=9),))
+    kinds = Counter(name_kind(job.why[-1]) for job in (*jobs, new))
     assert sorted(kinds.values()) == [3, 4, 10]
 
 

@@ -120,10 +120,18 @@ CREATE OR REPLACE TEMP MACRO bare_told(told, code) AS CASE
 END;
 CREATE OR REPLACE TEMP MACRO facts_told(told, code) AS facts_about(code, bare_told(told, code), course_told(told, code));
 
+ALTER TABLE job_log ADD COLUMN code VARCHAR;        -- what message says
+ALTER TABLE job_log ADD COLUMN facts JSON;
+ALTER TABLE problems ADD COLUMN code VARCHAR;       -- what problem says
+ALTER TABLE problems ADD COLUMN facts JSON;
+ALTER TABLE pulls ADD COLUMN codes VARCHAR[];       -- one for each of the problems; NULL = of before this was kept
+
 UPDATE alerts SET code = code_told(reason) WHERE code IS NULL AND code_told(reason) <> '';
 UPDATE alerts SET facts = facts_told(reason, code) WHERE code IS NOT NULL AND facts IS NULL;
 UPDATE alert_events SET code = code_told(reason) WHERE code IS NULL AND code_told(reason) <> '';
 UPDATE alert_events SET facts = facts_told(reason, code) WHERE code IS NOT NULL AND facts IS NULL;
+UPDATE job_log SET code = code_told(message) WHERE code_told(message) <> '';
+UPDATE job_log SET facts = facts_told(message, code) WHERE code IS NOT NULL;
 UPDATE thresholds SET code = code_told(reason) WHERE code IS NULL AND code_told(reason) <> '';
 UPDATE thresholds SET facts = facts_told(reason, code) WHERE code IS NOT NULL AND facts IS NULL;
 
