@@ -88,6 +88,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 guard = Guard()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[Guard.KEY] = guard
+
+
 @pytest.hookimpl(tryfirst=True)  # before those not asked for are taken out by their marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     mark(items)

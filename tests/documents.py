@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from monitor.cli.docs import DEPLOY, DOCUMENTS
+from monitor.cli.docs import DOCUMENTS
 
 ROOT = Path(__file__).parents[1]
-PATHS = (*DOCUMENTS.values(), DEPLOY)
+PATHS = tuple(DOCUMENTS.values())
 TEXT = "\n".join((ROOT / path).read_text("utf-8") for path in PATHS)
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")

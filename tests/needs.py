@@ -6,12 +6,14 @@ database on disk or starts a process all the same fails, and is told which mark 
 
 import ast
 import multiprocessing.process
-import subprocess
+import os
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import _duckdb
 import duckdb
 import pytest
 
@@ -26,6 +28,9 @@ TELLING = {
         "tests.worlds.honest",
     ),
 }
+# what Python tells of itself before it starts one, however it was asked to
+STARTING = frozenset({"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"})
+MAGIC = slice(8, 12), b"DUCK"  # where a file of DuckDB says what it is
 WHAT = {"process": "starts a process", "db": "opens a database on disk"}  # as errors tell it
 
 
@@ -60,28 +65,56 @@ def mark(items: list[pytest.Item]) -> None:
 class Guard:
     """Notes what a test does that its marks do not allow; the test then fails, whoever swallows errors inside it."""
 
+    KEY: ClassVar = pytest.StashKey["Guard"]()  # where a run keeps its own
+
     def __init__(self) -> None:
         self.allowed: set[str] | None = None
         self.noted: list[str] = []
-        self._wrap(subprocess.Popen, "__init__", lambda *_, **__: self._note("process"))
+        self.made: set[Path] = set()  # directories, while a test is watched that may open no database
+        sys.addaudithook(self._hears)
+        # "spawn" and "forkserver" start one without a word
         self._wrap(multiprocessing.process.BaseProcess, "start", lambda *_, **__: self._note("process"))
-        self._wrap(duckdb, "connect", self._connects)
+        for module in (duckdb, _duckdb):
+            self._wrap(module, "connect", self._connects)
 
     def watch(self, item: pytest.Item) -> None:
         marks = {each.name for each in item.iter_markers()}
         # with a database come the processes in which calwatch reads files
         self.allowed = {"db", "process"} if marks & {"db", "process", "server", "slow"} else set()
         self.noted.clear()
+        self.made.clear()
 
     def judge(self) -> None:
         """End watching; fail the test that did what its marks do not allow."""
+        for directory in tuple(self.made):
+            self._look_below(directory)
+        self.made.clear()
         self.allowed, noted = None, sorted(set(self.noted))
+        self.noted.clear()
         for name in noted:
             pytest.fail(f"the test {WHAT[name]}: mark it @pytest.mark.{name}, or its file by pytestmark", pytrace=False)
 
     def _note(self, name: str) -> None:
         if self.allowed is not None and name not in self.allowed:
             self.noted.append(name)
+
+    def _hears(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event in STARTING:
+            self._note("process")
+        elif self.allowed is not None and "db" not in self.allowed:
+            # DuckDB opens files past Python, by ATTACH too: seen is what it leaves in directories made meanwhile
+            if event == "os.mkdir":
+                self.made.add(Path(os.fsdecode(arguments[0])))
+            elif event == "shutil.rmtree":
+                self._look_below(Path(os.fsdecode(arguments[0])))
+
+    def _look_below(self, directory: Path) -> None:
+        place, magic = MAGIC
+        for file in directory.glob("*"):
+            if file.is_file():
+                with file.open("rb") as held:
+                    if held.read(place.stop)[place] == magic:
+                        self._note("db")
 
     def _connects(self, database: object = ":memory:", *_: object, **__: object) -> None:
         if not str(database).startswith(":memory:"):

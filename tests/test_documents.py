@@ -1,13 +1,17 @@
 """The documents can be read on GitHub and on a terminal: links lead somewhere, chapters have names of their own."""
 
+import io
 import re
 from collections import Counter
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 
-from monitor.cli.docs import DOCUMENTS, anchor_of, read_chapters
-from tests.documents import FENCE, LINK, PATHS, ROOT
+from monitor.cli.docs import DOCUMENTS, OTHER_WORDS, anchor_of, read_chapters
+from monitor.config.sources import MISSING_LABELS
+from monitor.model.problems import NOTED_REASONS
+from tests.documents import FENCE, LINK, PATHS, ROOT, find_generated, read_document
 
 PAGES = sorted(
     {ROOT / path for path in PATHS} | set((ROOT / "deploy").rglob("*.md")) | set((ROOT / "monitor").rglob("*.md"))
@@ -75,7 +79,7 @@ def test_the_pictures_are_there_and_small() -> None:
 def test_no_two_chapters_have_one_name() -> None:
     names = Counter(chapter.anchor for chapter in CHAPTERS)
     assert [name for name, count in names.items() if count > 1] == []
-    assert not set(names) & {*DOCUMENTS, "deploy"}, "a document would hide it"
+    assert not set(names) & {*DOCUMENTS, *OTHER_WORDS}, "a document would hide it"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -83,3 +87,58 @@ def test_no_word_is_taken_for_a_tag_or_for_emphasis(page: Path) -> None:
     """Outside of code Markdown shows ``__other__`` as **other**, and of ``<NA>`` nothing at all."""
     text = re.sub(r"<!--.*?-->|``.*?``|`[^`\n]*`", "", FENCE.sub("", page.read_text("utf-8")))
     assert re.findall(r"\S*__\w+__\S*|<(?!https?://)[A-Za-z/][^>\n]{0,30}", text) == []
+
+
+PLACES = find_generated("places", read_document("house"))
+# of each kind of thing one that there is: every file to touch, and the tests, speak of it
+EXAMPLES = {
+    "a method of calibration": "isotonic", "a kind of rule": "disparity", "a metric": "ece_null_quantile",
+    "a column that people may give": "raw_score", "a format of files": "parquet", "a kind of action": "slack",
+    "a key of the configuration": "retention",
+}  # fmt: skip
+
+
+def _texts(place: str, base: Path) -> str:
+    """What the file says, or all files of the folder."""
+    assert (base / place).exists(), place
+    files = (
+        [base / place] if (base / place).is_file() else [*(base / place).glob("*.py"), *(base / place).glob("*.sql")]
+    )
+    return "\n".join(file.read_text("utf-8") for file in files)
+
+
+@pytest.mark.parametrize("row", PLACES.partition("\n\n")[0].splitlines()[2:])
+def test_the_places_to_touch_are_there_and_speak_of_what_they_are_named_for(row: str) -> None:
+    thing, touch, test = [cell.strip() for cell in row.strip("|").split("|")]
+    for part in touch.split(";"):
+        places = re.findall(r"`([a-z_]+/[\w/.]*)`", part)
+        texts = "\n".join(_texts(place, ROOT / "monitor") for place in places)
+        assert EXAMPLES[thing] in texts.lower(), part
+        for name in re.findall(r"`(\w+)`", part):
+            assert re.search(rf"\b_?{name}\b", texts), name
+    assert EXAMPLES[thing] in _texts(test.strip("`"), ROOT).lower()
+
+
+def test_each_kind_of_thing_to_add_has_its_example() -> None:
+    rows = PLACES.partition("\n\n")[0].splitlines()[2:]
+    assert [row.split("|")[1].strip() for row in rows] == list(EXAMPLES)
+
+
+@pytest.mark.parametrize("reason", NOTED_REASONS)
+def test_what_a_source_note_means_stands_in_a_table(reason: str) -> None:
+    (row,) = [line for line in read_document("sources").splitlines() if re.match(rf"\| [^|]*`{reason}`", line)]
+    assert len(row.split("|")[2].strip()) > 20
+
+
+def test_words_for_missing_labels_are_listed_once_from_the_code() -> None:
+    listed = ", ".join(f"`{word}`" for word in MISSING_LABELS)
+    assert [path for path in PATHS if listed in (ROOT / path).read_text("utf-8")] == ["monitor/README.md"]
+    assert not [path for path in PATHS if "`NULL`, `NA`" in (ROOT / path).read_text("utf-8").replace(listed, "")]
+
+
+def test_the_command_that_finds_the_shipped_examples_prints_a_folder_that_holds_them() -> None:
+    (program,) = re.findall(r'^python3 -c "(.+)"$', read_document("rules"), re.MULTILINE)
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        exec(program)
+    assert (Path(printed.getvalue().strip()) / "default.test.toml").exists()

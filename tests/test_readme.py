@@ -23,7 +23,7 @@ from monitor.rules.pack import parse_pack, shipped_packs
 from monitor.rules.tables import Pack
 from monitor.sources.ingest.staging import QUARANTINE_REASONS
 from monitor.store.published.snapshot import SNAPSHOT
-from tests.documents import ROOT, TEXT, find_blocks, find_generated, read_document
+from tests.documents import ROOT, TEXT, find_blocks, find_generated, read_chapter, read_document
 from tests.readme_parts import codes_table, metrics_table
 
 README = read_document("readme")
@@ -43,6 +43,14 @@ def test_the_two_commands_are_there_as_ci_runs_them() -> None:
     shell = "\n".join(find_blocks("sh", README))
     assert len(re.findall(r"^python3 -m venv \.venv && .*/calwatch demo$", shell, re.MULTILINE)) == 1
     assert len(re.findall(r"^python3 -m venv \.venv && .*python -m pytest -n auto$", shell, re.MULTILINE)) == 1
+
+
+def test_files_are_put_in_place_before_anything_looks_for_them() -> None:
+    (block,) = find_blocks("sh", read_chapter("readme", "## Going live"))
+    assert [line.split()[:2] for line in block.splitlines()] == [
+        ["calwatch", "init"], ["cp", "/where/they/are/*.parquet"], ["calwatch", "check"],
+        ["calwatch", "backtest"], ["calwatch", "run"],
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("query", [line for block in find_blocks("sql") for line in block.split(";") if line.strip()])
@@ -88,7 +96,7 @@ def test_every_metric_reason_rule_kind_and_pack_is_explained(word: str) -> None:
 def test_the_example_rules_are_valid() -> None:
     rules = [rule for block in find_blocks("toml") if "[[rule]]" in block for rule in parse_pack(block, "README.md")]
     assert [rule.name for rule in rules] == [
-        "night-cameras",
+        "camera-c2",
         "calibration-drift",
         "ece-high",
         "labels-absent",

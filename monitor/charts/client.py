@@ -5,6 +5,7 @@ in the daemon that would delay scrapes and the cycle. The process starts with th
 ends when nobody has asked for ten minutes, or with who asks, and is replaced when it fails.
 """
 
+import pickle
 import socket
 import subprocess
 import threading
@@ -16,6 +17,7 @@ from monitor.model.errors import CalwatchError
 from monitor.model.own_python import own_environment, own_python
 
 TIMEOUT = 30.0  # seconds for one chart, the start of the process included
+MOST_BYTES = 1 << 26  # of an answer: beyond it what was read is no length
 MISSING = "charts need two more packages. Install them with: pip install 'calwatch[charts]'"
 Form = Literal["svg", "png"]
 
@@ -81,19 +83,34 @@ class Drawer:
 
     def _ask(self, asked: object) -> tuple[bytes, str] | None:
         """Return the picture, or what is wrong; None when the process has ended. Raises TimeoutError."""
-        line = self._open_line()
+        process, line = self._open_line()
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            process.kill()
+
+        # its end ends whatever waits for it, in the middle of what is sent or answered too
+        deadline = threading.Timer(self._timeout, give_up)
+        deadline.daemon = True
+        deadline.start()
         try:
             line.send(asked)
-            if line.poll(self._timeout):
-                answer: tuple[bytes, str] = line.recv()
-                return answer
+            answer = line.recv_bytes(MOST_BYTES)
         except (OSError, EOFError):
             self._end(patience=1.0)
+            if late.is_set():
+                raise TimeoutError from None
             return None
-        self._end()
-        raise TimeoutError
+        finally:
+            deadline.cancel()
+        try:
+            return _read_answer(answer)
+        except ValueError as error:
+            self._end()
+            return b"", str(error)
 
-    def _open_line(self) -> Connection:
+    def _open_line(self) -> tuple[subprocess.Popen[bytes], Connection]:
         if self._process is None or self._line is None or self._process.poll() is not None:
             self._end()
             ours, theirs = socket.socketpair()
@@ -103,7 +120,7 @@ class Drawer:
                     pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 )  # fmt: skip
             self._line = Connection(ours.detach())
-        return self._line
+        return self._process, self._line
 
     def _end(self, patience: float = 0.0) -> None:
         process, line, self._process, self._line = self._process, self._line, None, None
@@ -116,3 +133,16 @@ class Drawer:
         except subprocess.TimeoutExpired:
             process.kill()
             self._ended = process.wait()
+
+
+def _read_answer(answer: bytes) -> tuple[bytes, str]:
+    """Return the picture, or what is wrong. Raises ValueError for what is neither."""
+    try:
+        found = pickle.loads(answer)
+    # bytes that are no pickle raise whatever they come upon
+    except Exception as error:
+        raise ValueError(f"an answer that cannot be read: {type(error).__name__}: {error}") from error
+    match found:
+        case (bytes() as picture, str() as problem):
+            return picture, problem
+    raise ValueError(f"an answer of another form: {found!r:.200}")

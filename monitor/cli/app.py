@@ -209,6 +209,7 @@ def backtest(
         console.print_json(backtest_json(played))
     else:
         tell_backtest(played, directory)
+    if not json and not played.absent:
         if directory.resolve() == loaded.state_dir.resolve():
             console.print_line(
                 f"note: that is the state_dir of {config} too, and run and once refuse what was played: before you go live "
@@ -222,6 +223,11 @@ def backtest(
         raise CalwatchError(
             "nothing could be read: see the source problems above", "calwatch check names every mistake"
         )
+    if played.absent:
+        raise CalwatchError(
+            played.absent,
+            "name a time with rows in it by --from and --to, or put your files where the configuration looks",
+        )
 
 
 @app.command()
@@ -230,7 +236,7 @@ def status(state_dir: StateDirOption = None, config: ConfigOption = DEFAULT_CONF
     from monitor.cli.output import tell_status
 
     with open_snapshot(config, state_dir) as held:
-        answers = held.status(_model_names(config))
+        answers = held.status(_longest_windows(config))
     console.print_answer(answers, tell_status, as_json=json)
 
 
@@ -301,7 +307,7 @@ def rules_test(
         raise typer.Exit(EXIT_FAILED)
 
 
-def _model_names(config: Path) -> list[str]:
+def _longest_windows(config: Path) -> dict[str, str]:
     from monitor.config.settings import load_config
 
-    return [model.name for model in load_config(config).model]
+    return {model.name: model.longest_window for model in load_config(config).model}

@@ -60,11 +60,14 @@ def _play(
     try:
         with show_progress(began, ended, "backtest") as advance:
             guard = partial(ReplayGuard, known=known, journal=journal)
-            return play_history(
+            played = play_history(
                 config, state_dir, began, ended, step, each_tick=lambda now, tick: advance(now), guard=guard
             )
     except duckdb.FatalException as error:  # the database is spoilt; where a file did it, the journal names it
         sys.exit(first_line(error))
+    if played.absent:  # what it wrote would only be in the way of the next try
+        _sweep(state_dir)
+    return played
 
 
 if __name__ == "__main__":

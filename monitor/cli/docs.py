@@ -1,15 +1,17 @@
 """``calwatch docs``: the documents that stand beside the code, and come with it, on a terminal or as plain text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata, resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from posixpath import dirname, join, normpath
 from typing import Annotated
 
 import typer
 
+from monitor import __version__
 from monitor.cli import output as console
 from monitor.config.toml import suggest_nearest
 from monitor.model.errors import UsageError
@@ -26,8 +28,25 @@ DOCUMENTS = {
     "actions": "monitor/jobs/actions/README.md",
     "store": "monitor/store/README.md",
     "publish": "monitor/publish/README.md",
+    "deploy": "deploy/README.md",
+    "runbooks": "deploy/runbooks/README.md",
 }
-DEPLOY = "deploy/README.md"
+# words that people ask by, where no heading has them or several do → the topic that answers
+OTHER_WORDS = {
+    "metrics": "prometheus", "ece": "what-is-measured", "slices": "what-is-measured", "windows": "what-is-measured",
+    "columns": "the-columns", "formats": "how-files-may-be-laid-out", "csv": "how-files-may-be-laid-out",
+    "quarantine": "what-happens-to-bad-input", "scores": "what-scores-and-outcomes-mean",
+    "labels": "labels-in-a-table-of-their-own", "drift": "drift-with-a-false-alarm-budget",
+    "alerts": "states-of-an-alert", "alarms": "what-an-alarm-says-and-when-it-is-over",
+    "schema": "configuration", "config": "configuration", "settings": "configuration", "retention": "configuration",
+    "keys": "configuration", "demo": "try-it", "tutorial": "your-own-model-in-ten-minutes", "install": "try-it",
+    "init": "going-live", "check": "what-happens-to-bad-input", "backtest": "going-live", "restore": "back-up",
+    "sql": "questions-for-duckdb", "snapshot": "questions-for-duckdb", "tokens": "who-may", "api": "http-api-and-access",
+    "push": "pushing-samples", "webhooks": "webhooks-and-commands", "slack": "telling-people", "email": "telling-people",
+    "onnx": "without-calwatch", "calibrators": "who-applies-the-calibrator", "gate": "recalibration", "refits": "recalibration",
+    "jobs": "actions", "grafana": "deploy", "docker": "compose", "architecture": "house",
+}  # fmt: skip
+CONTRIBUTING = ".github/CONTRIBUTING.md"
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^(#{1,3}) (.+)$", re.MULTILINE)
 _LINK = re.compile(r"(?<!!)\[([^]]+)\]\(([^)\s]+)\)")
@@ -49,57 +68,80 @@ class Chapter:
 
 
 def docs(
-    topic: Annotated[str, typer.Argument(help="a document or one of its chapters; none: list them")] = "",
+    topic: Annotated[
+        list[str] | None, typer.Argument(help="a document, a chapter or an alert's runbook; none: list them")
+    ] = None,
     config: Annotated[Path, typer.Option("--config", help="not read: the documents are the same for every one")] = Path(
         "calwatch.toml"
     ),
 ) -> None:
     """Show the documents: what goes in, what is measured, every key of the configuration."""
-    if not topic:
-        console.print_line(list_topics())
-    elif topic.lower() == "deploy":
-        console.print_line(say_where_deploy_is())
+    if topic:
+        console.print_markdown(find_chapter(" ".join(topic)))
     else:
-        console.print_markdown(find_chapter(topic))
+        console.print_line(list_topics())
 
 
 def list_topics() -> str:
-    """Return the documents with their titles and the anchors of their chapters, a line of text each."""
+    """Return the documents and their chapters, each with its title, a line of text each."""
     lines = ["calwatch docs TOPIC shows a document, or one chapter of it:", ""]
     for topic in DOCUMENTS:
         own = [chapter for chapter in read_chapters() if chapter.topic == topic]
         lines += [f"{topic}: {chapter.title}" for chapter in own if chapter.level == 1]
-        lines += [f"    {chapter.anchor}" for chapter in own if chapter.level > 1]
-    return "\n".join([*lines, f"deploy: {say_where_deploy_is()}"])
-
-
-def say_where_deploy_is() -> str:
-    """Return a sentence on where the document about deploying stands: it is no part of the package."""
-    path = _repository() / DEPLOY
-    return (
-        str(path) if path.exists() else f"systemd, containers, Prometheus, Grafana: {DEPLOY} in calwatch's repository"
-    )
+        lines += [f"    {chapter.anchor:<44} {chapter.title}" for chapter in own if chapter.level > 1]
+    return "\n".join([*lines, f"    {'CalwatchDown …':<44} the runbook of an alert, by its name"])
 
 
 def find_chapter(topic: str) -> str:
-    """Return the Markdown of a document, of the chapter with that anchor, or of the only one whose anchor contains it.
+    """Return the Markdown of a document, of an alert's runbook, or of the chapter that is meant: by its anchor, by another word
+    for it, or by words that are in its title alone.
 
     Raises UsageError where there is none, or several.
     """
     asked, chapters = anchor_of(topic.removeprefix("#")), read_chapters()
+    asked = OTHER_WORDS.get(asked, asked)
     if asked in DOCUMENTS:
-        return next(chapter.text for chapter in chapters if chapter.topic == asked)
+        return _say_where_files_are(asked) + next(chapter.text for chapter in chapters if chapter.topic == asked)
+    if asked in (runbooks := {name.lower(): name for name in list_runbooks()}):
+        path = f"{dirname(DOCUMENTS['runbooks'])}/{runbooks[asked]}.md"
+        return _name_links(path, _read(path))
+    if asked == "contributing":
+        return _read(CONTRIBUTING) or f"It is {CONTRIBUTING} in the source archive of calwatch."
     # whoever asks for a chapter by its name means a chapter; titles of documents have topics
     below = [chapter for chapter in chapters if chapter.level > 1]
     found = [chapter for chapter in below if chapter.anchor == asked]
-    found = found or [chapter for chapter in below if asked and asked in chapter.anchor]
+    run_on = asked.replace("-", "")  # "backup" is in "Back-up"
+    found = found or [chapter for chapter in below if run_on and run_on in chapter.anchor.replace("-", "")]
+    found = found or [chapter for chapter in below if asked and set(asked.split("-")) <= set(chapter.anchor.split("-"))]
     if not found:
-        known = [*DOCUMENTS, "deploy", *(chapter.anchor for chapter in below)]
-        raise UsageError(f'docs: no topic "{topic}"{suggest_nearest(asked, known)}', "calwatch docs lists them")
+        known = [*DOCUMENTS, *(chapter.anchor for chapter in below), *OTHER_WORDS, *runbooks.values()]
+        near = suggest_nearest(asked, known) or suggest_nearest(topic, known)
+        raise UsageError(f'docs: no topic "{topic}"{near}{_say_where_named(topic, below)}', "calwatch docs lists them")
     if len(found) > 1:
         named = ", ".join(chapter.anchor for chapter in found)
         raise UsageError(f'docs: "{topic}" is in several topics: {named}', "calwatch docs, with one of these")
     return found[0].text
+
+
+def list_runbooks() -> list[str]:
+    """Return the names of the alerts that have a runbook."""
+    folder = _place(dirname(DOCUMENTS["runbooks"]))
+    return sorted(Path(page.name).stem for page in folder.iterdir() if page.name.startswith("Calwatch"))
+
+
+def _say_where_named(topic: str, chapters: Sequence[Chapter]) -> str:
+    """Return which chapters speak of it most, for a word that no title has; "" where none does."""
+    counts = {chapter.anchor: chapter.text.lower().count(topic.strip().lower()) for chapter in chapters}
+    most = sorted((anchor for anchor in counts if counts[anchor]), key=lambda anchor: -counts[anchor])[:3]
+    return f"; it is spoken of in {', '.join(most)}" if most and re.search(r"\w{3}", topic) else ""
+
+
+def _say_where_files_are(topic: str) -> str:
+    """Return a sentence before a document that speaks of files which are no part of the package, where those are not there."""
+    path = DOCUMENTS[topic]
+    if not path.startswith("deploy/") or (_repository() / path).exists():
+        return ""
+    return f"The files below `deploy/` are in the source archive of calwatch {__version__}, not in the installed package.\n\n"
 
 
 def read_chapters() -> tuple[Chapter, ...]:
@@ -142,18 +184,25 @@ def _name_links(path: str, text: str) -> str:
 
 
 def _read(path: str) -> str:
-    """Return the text of a document; "" of the README where neither it nor the metadata that hold it are there."""
-    package = resources.files("monitor")
-    if path.startswith("monitor/"):
-        return package.joinpath(path.removeprefix("monitor/")).read_text("utf-8")
-    if path.startswith("rules/"):
-        return resources.files("monitor.rulepacks").joinpath("README.md").read_text("utf-8")
+    """Return the text of a document; "" where neither it nor, of the README, the metadata that hold it are there."""
+    if path != "README.md" and (place := _place(path)).is_file():
+        return place.read_text("utf-8")
     if (_repository() / "pyproject.toml").exists():
         return (_repository() / path).read_text("utf-8")
     try:
-        return str(metadata.metadata("calwatch").json.get("description", ""))
+        return str(metadata.metadata("calwatch").json.get("description", "")) if path == "README.md" else ""
     except metadata.PackageNotFoundError:
         return ""
+
+
+def _place(path: str) -> Traversable:
+    """Return where a file or folder of the repository stands: there, or in the package that was installed."""
+    package = resources.files("monitor")
+    if path.startswith("rules/"):
+        return resources.files("monitor.rulepacks").joinpath(path.removeprefix("rules/"))
+    if path.startswith("deploy/") and not (_repository() / path).exists():
+        return package.joinpath(path)
+    return package.joinpath(path.removeprefix("monitor/")) if path.startswith("monitor/") else _repository() / path
 
 
 def _repository() -> Path:

@@ -38,6 +38,7 @@ def init(
     starter = files("monitor.cli.starter")
     targets = {
         "calwatch.toml": written, "own.toml": directory / "rules" / "own.toml",
+        "own.test.toml": directory / "rules" / "own.test.toml",
         "compose.yaml": directory / "compose.yaml", "prometheus.yml": directory / "prometheus.yml",
     }  # fmt: skip
     try:
@@ -70,8 +71,8 @@ def _tell(draft: "Draft", written: Path) -> None:
     console.print_line(f"guessed from {draft.read}; each is a comment in {written}:")
     for guess in draft.guesses:
         console.print_line(f"  {guess.key} = {toml_value(guess.value)}: {guess.why}")
-    if draft.by_name:
-        console.print_line(f"  taken by their names: {', '.join(draft.by_name)}")
+    for said in draft.by_name:
+        console.print_line(f"  {said}")
     if draft.todo:
         console.print_line("not guessed, and left to you:")
         for key, what in draft.todo:

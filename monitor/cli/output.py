@@ -113,15 +113,15 @@ def show_progress(first: datetime, last: datetime, what: str) -> Iterator[Callab
 
 def tell_status(answers: Mapping[str, Any]) -> None:
     """Models in a table, then what fails, fires, is unknown, who is in charge, and troubles with labels and sources."""
-    from monitor.sources.remedies import REMEDIES
+    from monitor.sources.remedies import tell_remedy
 
     print_line(f"as of {minute(answers['published_at'])} UTC")
     if answers["played"]:
         print_line("PLAYED: a demo or a backtest on a simulated clock, nothing live")
     if answers["models"]:
         _tell_models(answers["models"])
-    for model in answers["waiting"]:
-        print_line(f"{model}: no samples yet")
+    for model, silence in answers["silent"].items():
+        print_line(f"{model}: {silence}")
     for row in answers["failing"]:
         print_line(
             f"FAILED {row['model']}, every cycle since {minute(row['since'])} UTC, so its numbers are old: {row['problem']}"
@@ -160,7 +160,7 @@ def tell_status(answers: Mapping[str, Any]) -> None:
     for row in answers["troubles"]:
         print_line(f"source {row['model']}/{row['source']}, {minute(row['noted_at'])}: {row['problem']}")
     for row in answers["quarantined"]:
-        remedy = f" ({REMEDIES[row['reason']]})" if row["reason"] in REMEDIES else ""
+        remedy = tell_remedy(row["reason"])
         newest = minute(row["newest_at"])
         print_line(
             f"quarantined {row['model']}/{row['source']}: {row['rows']:,} × {row['reason']}, newest {newest}{remedy}"
@@ -249,11 +249,13 @@ def tell_backtest(played: "Playback", directory: Path) -> None:
 
     print_line(f"played {minute(played.began)} to {minute(played.ended)} UTC in {played.ticks:,} cycles")
     tell_pulled(played)
-    tell_alerts(played.alerts)
-    tell_refits(played.jobs)
+    if not played.absent:
+        tell_alerts(played.alerts)
+        tell_refits(played.jobs)
     for message in dict.fromkeys(problem.message for problem in played.problems):
         print_line(f"source problem: {message}")
-    print_line(f"its state: {directory} (DuckDB: {directory / SNAPSHOT})")
+    if not played.absent:
+        print_line(f"its state: {directory} (DuckDB: {directory / SNAPSHOT})")
 
 
 def tell_pulled(played: "Playback") -> None:

@@ -16,6 +16,7 @@ from monitor.config.actions import NEEDED_KEYS
 from monitor.config.fields import DURATION_SCHEMA
 from monitor.config.reference import configuration_table, rules_table
 from monitor.config.settings import Config, window_name
+from monitor.config.sources import SourceSettings
 from monitor.config.tables import item_of, members_of
 from monitor.rules.pack import shipped_packs
 from monitor.rules.tables import Pack
@@ -23,11 +24,15 @@ from monitor.rules.tables import Pack
 Schema = dict[str, Any]
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
-_REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"
+_NAMED = r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\n\u0000]+"
+_REFERENCE = rf"^({_NAMED})$"
 _PATTERNS = {  # checked by code that leaves no trace in the models: (section, key) → pattern
-    ("Monitor", "listen"): r"^.+:[0-9]{1,5}$", ("Monitor", "external_url"): r"^https?://",
-    ("Action", "smtp"): r"^.+:[0-9]{1,5}$", ("Action", "secret"): _REFERENCE, ("Action", "password"): _REFERENCE,
-    ("Action", "url"): r"^(https?://|env:|file:)", ("Action", "sender"): r"^[^@\s]+@[^@\s]+$",
+    ("Action", "secret"): _REFERENCE, ("Action", "password"): _REFERENCE,
+    ("Action", "url"): rf"^([hH][tT][tT][pP][sS]?://[^\s]+|{_NAMED})$",
+    ("Recalibration", "schedule"): r"^\s*\S+(\s+\S+){4}\s*$", ("Token", "hash"): rf"^(sha256:[0-9a-f]{{64}}|{_NAMED})$",
+}  # fmt: skip
+_OF_ACTIONS: Mapping[str, Mapping[str, Any]] = {
+    "slack": {"url": {"pattern": _REFERENCE}}, "email": {"to": {"minItems": 1}}, "command": {"command": {"minItems": 1}}
 }  # fmt: skip
 
 
@@ -39,14 +44,26 @@ def config_schema() -> Schema:
     told = model["source"].get("description", "")
     model["source"] = {
         "description": told,
-        "anyOf": [{"type": "array", "minItems": 1, "items": _to("SourceSettings")}, _to("SourceSettings")],
+        "anyOf": [
+            {"type": "array", "minItems": 1, "items": _to(SourceSettings.__name__)},
+            _to(SourceSettings.__name__),
+        ],
     }
-    model["rules"]["items"] = {"anyOf": [{"enum": list(shipped_packs())}, {"type": "string", "pattern": r"/|\.toml$"}]}
+    path = {"type": "string", "pattern": r"^[^\u0000]*(/[^\u0000]*|\.toml)$"}
+    model["rules"]["items"] = {"anyOf": [{"enum": list(shipped_packs())}, _plain(path)]}
     for (section, key), pattern in _PATTERNS.items():
-        definitions[section]["properties"][key]["pattern"] = pattern
+        definitions[section]["properties"][key] |= _plain({"pattern": pattern})
+    source = definitions[SourceSettings.__name__]
+    pushed = _of_kind("http", (), {"path": False, "format": False})
+    source |= {**pushed, "else": {"required": ["path"]}}
+    action["properties"]["name"]["not"] = {"const": "recalibrate"}
     foreign = {key for keys in KEYS_OF_ACTION.values() for key in keys}
     action["allOf"] = [
-        _of_kind(kind, NEEDED_KEYS[kind], dict.fromkeys(sorted(foreign - set(keys)), False))
+        _of_kind(
+            kind,
+            NEEDED_KEYS[kind],
+            {**dict.fromkeys(sorted(foreign - set(keys)), False), **_plain(_OF_ACTIONS.get(kind, {}))},
+        )
         for kind, keys in KEYS_OF_ACTION.items()
     ]
     return {"$schema": DRAFT, **whole, "title": "calwatch.toml"}
@@ -103,19 +120,24 @@ def _plain(held: Any) -> Any:
         return [_plain(each) for each in held]
     if not isinstance(held, dict):
         return held
-    if held.get("format") == "duration":
-        held = {**DURATION_SCHEMA, **{key: value for key, value in held.items() if key in ("description", "default")}}
     if "anyOf" in held:
         options = [each for each in held["anyOf"] if each != {"type": "null"}]
         rest = {key: value for key, value in held.items() if key != "anyOf"}
         held = {**rest, **options[0]} if len(options) == 1 else {**rest, "anyOf": options}
+    if held.get("format") == "duration":
+        held = {**DURATION_SCHEMA, **{key: value for key, value in held.items() if key in ("description", "default")}}
     if "$ref" in held and len(held) > 1:  # draft 7 reads nothing beside a reference
         rest = {key: value for key, value in held.items() if key != "$ref"}
         held = {**rest, "allOf": [{"$ref": held["$ref"]}]}
+    if held.get("type") == "integer":
+        held = {"maximum": 2**63 - 1, "minimum": -(2**63), **held}
     found: Schema = {}
     for key, value in held.items():
         if key in ("title", "format") and isinstance(value, str):
             continue
+        if key == "pattern" and isinstance(value, str) and value.endswith("$"):
+            # some readers let a line break stand behind the end
+            value += r"(?!\n)"
         if key == "$ref":
             found[key] = str(value).replace("#/$defs/", "#/definitions/")
         elif key == "default":

@@ -1,14 +1,18 @@
 """The ``[[action]]`` section: a webhook to call, a command to run, people to tell by chat or e-mail."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from monitor.config.fields import Duration, Listen, Name, Section
+from monitor.config.fields import Duration, Listen, Name, Whole
 from monitor.config.secrets import SecretName, is_reference
+from monitor.config.section import At, Section, judge_each
+from monitor.config.toml import suggest_nearest
+from monitor.model.durations import format_duration
 
 ALERT_EVENTS = ("firing", "resolved")
 JOB_EVENTS = ("promoted", "rejected", "failed", "rolled_back")
@@ -134,33 +138,50 @@ class Action(Section):
     sender: Address | None = Field(None, description="email: the address it comes from")
     to: tuple[Address, ...] = Field((), description="email: addresses it goes to")
     timeout: Duration = Field(timedelta(seconds=30), description="of one attempt")
-    attempts: int = Field(5, ge=1, le=100, description="until it counts as failed, with back-off from 30 s to 1 h")
+    attempts: Whole = Field(5, ge=1, le=100, description="until it counts as failed, with back-off from 30 s to 1 h")
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> "Action":
-        mistakes = list(self._mistakes())
-        if mistakes:
-            raise ValueError("\n".join(mistakes))
-        return self
-
-    def _mistakes(self) -> Iterable[str]:
-        given = self.model_fields_set
+    def _check_name(self) -> Iterator[str]:
         if self.name == "recalibrate":
             yield 'name must not be "recalibrate", which is built in'
+
+    def _check_timeout(self) -> Iterator[str]:
         if not timedelta(seconds=1) <= self.timeout <= timedelta(days=7):
-            yield "timeout must lie between 1s and 7d"
-        for key, told in NEEDED_KEYS[self.kind].items():
-            if not getattr(self, key):
-                yield told
+            yield f"timeout must lie between 1s and 7d (got {format_duration(self.timeout)!r})"
+
+    def _check_needed(self) -> Iterator[str]:
+        yield from judge_each(partial(self._needed, key, told) for key, told in NEEDED_KEYS[self.kind].items())
+
+    def _needed(self, key: str, told: str) -> Iterator[str]:
+        if not getattr(self, key):
+            yield told
+
+    def _check_url(self) -> Iterator[str]:
         if self.kind == "slack" and self.url is not None and not is_reference(self.url):
             yield 'url of slack is a secret by itself: name it as "env:NAME" or "file:PATH"'
+
+    def _check_login(self) -> Iterator[str]:
         if (self.user is None) != (self.password is None):
             yield "user and password go together"
+
+    def _check_encryption(self) -> Iterator[str]:
         if self.password is not None and self.encryption == "none":
             yield 'password must not travel in the clear: encryption "none" takes no login'
-        foreign = {key for keys in KEYS_OF_KIND.values() for key in keys} - set(KEYS_OF_KIND[self.kind])
-        for key in sorted(given & foreign):
+
+    def _check_keys(self) -> Iterator[str]:
+        for key in sorted(self.model_fields_set & self.foreign_keys({"kind": self.kind})):
             yield f"{key} does not go with kind {self.kind}"
+
+    @classmethod
+    def foreign_keys(cls, table: Mapping[str, object]) -> frozenset[str]:
+        """Return the keys that only other kinds take."""
+        own = KEYS_OF_KIND.get(str(table.get("kind")))
+        return frozenset(key for keys in KEYS_OF_KIND.values() for key in keys) - set(own) if own else frozenset()
+
+    def foreign_models(self, names: Sequence[str], number: int) -> Iterator[str]:
+        """Yield the models it names that are none of ``names``. ``number``: the action's in the file."""
+        for name in self.models:
+            if name not in names:
+                yield At(f'there is no model "{name}"{suggest_nearest(name, names)}', "action", number)
 
     @property
     def where(self) -> str:

@@ -13,16 +13,30 @@ _DAY_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LARGEST_CHANGE = timedelta(hours=3)  # of clocks at once, amply
 
 
-def cron_trigger(expression: str, time_zone: str) -> "CronTrigger":
+_RECURS = "2000-2040"  # 28 years hold each date on each weekday
+
+
+def demand_some_run(expression: str) -> None:
+    """Raises ValueError unless the text is a cron expression, and of times that come."""
+    never = (
+        cron_trigger(expression, "UTC", years=_RECURS).get_next_fire_time(None, datetime(2000, 1, 1, tzinfo=UTC))
+        is None
+    )
+    if never:
+        raise ValueError(f'must be a cron expression such as "0 2 * * *" (got {expression!r}, a time that never comes)')
+
+
+def cron_trigger(expression: str, time_zone: str, years: str = "*") -> "CronTrigger":
     """The trigger of a five-field cron expression. Raises ValueError saying what is wrong with it."""
     from apscheduler.triggers.cron import CronTrigger  # takes as long to import as all of the configuration
 
     fields = expression.split()
-    if len(fields) != 5:
-        raise ValueError(f'must be five cron fields such as "0 2 * * *" (got {expression!r})')
+    if len(fields) != 5 or len(expression) > 200:
+        raise ValueError(f'must be five cron fields such as "0 2 * * *" (got {expression[:200]!r})')
     minute, hour, day, month, weekday = fields
     try:
         return CronTrigger(
+            year=years,
             minute=minute,
             hour=hour,
             day=day,

@@ -1,17 +1,23 @@
-"""Types of configuration fields: durations, time zones, cron expressions, addresses, names; and the strict section."""
+"""Types of configuration fields: numbers, durations, time zones, cron expressions, addresses, names, paths."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from monitor.config.cron import cron_trigger
+from monitor.config.cron import demand_some_run
+from monitor.config.section import MustError, Words
 from monitor.model.durations import parse_duration
 
 _DIMENSION = r"^[a-z][a-z0-9_]*$"
+_PORT = "([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_URL = rf"^[hH][tT][tT][pP][sS]?://([^\s/?#@:\[\]]+|\[[0-9a-fA-F:.]+\])(:{_PORT})?(/[^\s?#]*)?$"
 _LONGEST = timedelta(days=1000 * 365)  # times that far back can still be written as dates
 
 
@@ -20,35 +26,43 @@ def _duration(value: Any) -> Any:
         duration = value if isinstance(value, timedelta) else parse_duration(value)
     except OverflowError:
         duration = timedelta.max
+    except ValueError:
+        raise MustError('be a duration such as "30m", "24h" or "7d"') from None
     if duration > _LONGEST:
-        raise ValueError(f'must be a duration of at most "1000y" (got {value!r})')
+        raise MustError('be a duration of at most "1000y"')
     return duration
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**63 else value
 
 
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f'must be a time zone such as "UTC" or "Europe/Paris" (got {value!r})') from None
+        raise MustError('be a time zone such as "UTC" or "Europe/Paris"') from None
     return value
 
 
 def _cron(value: str) -> str:
-    cron_trigger(value, "UTC")
+    demand_some_run(value)
     return value
 
 
-def _listen(value: str) -> str:
-    host, _, port = value.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65_535:
-        raise ValueError(f'must be host:port such as "127.0.0.1:9464" (got {value!r})')
+def _path(value: Any) -> Any:
+    if value == "":
+        raise MustError("have at least 1 character")
+    if isinstance(value, str) and "\0" in value:
+        raise MustError("be a path, which holds no NUL")
     return value
 
 
 def _external_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.password:
-        raise ValueError(f'must be a URL such as "https://calwatch.example.org/" (got {value!r})')
+    try:
+        urlsplit(value)
+    except ValueError:
+        raise MustError(_OWN_URL) from None
     return value if value.endswith("/") else f"{value}/"
 
 
@@ -63,20 +77,29 @@ def _dimension(value: str) -> str:
     )
 
 
+_OWN_URL = 'be a URL such as "https://calwatch.example.org/"'
 DURATION_SCHEMA = {"type": "string", "pattern": r"^([0-9]+[smhdwy])+$"}
+POSITIVE_DURATION_SCHEMA = {
+    "type": "string", "pattern": "^([0-9]+[smhdwy])*0*[1-9][0-9]*[smhdwy]([0-9]+[smhdwy])*$"
+}  # fmt: skip
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
+# as in JSON Schema, 1.0 is a whole number; true and "1" are none
+Whole = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 TimeZone = Annotated[str, AfterValidator(_zone)]
 Cron = Annotated[str, AfterValidator(_cron)]
-Listen = Annotated[str, AfterValidator(_listen)]
-ExternalUrl = Annotated[str, AfterValidator(_external_url)]
+Listen = Annotated[str, Field(pattern=rf"^\S+:{_PORT}$"), Words('be host:port such as "127.0.0.1:9464"')]
+ExternalUrl = Annotated[str, Field(pattern=_URL), AfterValidator(_external_url), Words(_OWN_URL)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 SliceDimension = Annotated[
-    str, AfterValidator(_dimension), Field(max_length=60, json_schema_extra={"pattern": _DIMENSION})
+    str, Field(max_length=60), AfterValidator(_dimension), Field(json_schema_extra={"pattern": _DIMENSION})
 ]
-Probability = Annotated[float, Field(gt=0, lt=1)]
+Probability = Annotated[Number, Field(gt=0, lt=1)]
+_PATH = Field(json_schema_extra={"minLength": 1, "pattern": r"^[^\u0000]*$"})
+PathText = Annotated[str, BeforeValidator(_path), _PATH]  # or a glob, or an address of fsspec
+OwnPath = Annotated[Path, BeforeValidator(_path), _PATH]
 
 
-class Section(BaseModel):
-    """A table of calwatch.toml: unknown keys are mistakes, and nothing changes once it is read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+def find_repeated(names: Iterable[str]) -> list[str]:
+    """Return the names that are there more than once, sorted."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)

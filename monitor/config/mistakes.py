@@ -4,8 +4,10 @@ pydantic finds the mistakes, in the order of the models' fields. Its error types
 calwatch.toml, rule packs and rule tests alike.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -13,10 +15,15 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from monitor.config.partly import list_own_keys, read_table
+from monitor.config.section import AnotherFileError, At, MisfitError, MustError, Section, Words
 from monitor.config.tables import choices_of, item_of, keys_of, members_of, table_of
-from monitor.config.toml import list_words, quote_value, suggest_nearest
+from monitor.config.toml import Location, find_lines, find_nearest, list_words, quote_value, suggest_nearest
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound=Section)
+CLOSE = 0.75  # of words where another may well be meant: values, and keys that are there already
+LONGEST_NAME = 100  # characters; a longer one is a mistake of its own
+FEW = 3  # keys of a table that are named where one is unknown
 _MUST = {  # error type of pydantic → what must be, its context filled in
     "greater_than": "be greater than {gt:g}", "greater_than_equal": "be greater than or equal to {ge:g}",
     "less_than": "be less than {lt:g}", "less_than_equal": "be less than or equal to {le:g}",
@@ -28,55 +35,33 @@ _MUST = {  # error type of pydantic → what must be, its context filled in
 }  # fmt: skip
 
 
-class MustError(ValueError):
-    """Raised by a validator: what its key must be ("be a duration"); what was found is told with it."""
-
-    def __init__(self, be: str, **got: object) -> None:
-        super().__init__(be)
-        self.got = got
-
-
-class AnotherFileError(ValueError):
-    """Raised by a validator of a key that names another file: the mistakes in that one, with their own places."""
-
-    def __init__(self, mistakes: Sequence[str]) -> None:
-        super().__init__()
-        self.mistakes = tuple(mistakes)
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Of a field, among its annotations: what it must ("be text"), whatever is wrong, and what to write if it is missing."""
-
-    must: str = ""
-    missing: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class Voice:
     """How messages about one kind of file speak."""
 
-    quoted: Callable[[object], str] = repr  # a value as it is shown
+    quoted: Callable[[object], str]  # a value as it is shown
     # tables by number and name, a table's unknown and missing keys first, and examples for the missing; else by name alone
     numbered: bool = False
 
 
-CONFIGURATION = Voice()
+CONFIGURATION = Voice(partial(quote_value, text=repr))
 RULES = Voice(quote_value, numbered=True)
 
 
 def read_tables(
-    model: type[M], document: Mapping[str, Any], origin: str, voice: Voice, context: object = None
-) -> tuple[M | None, list[str]]:
-    """Return the document as ``model``, or None and every mistake as ``origin: place: key problem (got …)``.
+    model: type[M], document: Mapping[str, Any], origin: str, voice: Voice, text: str, context: object = None
+) -> tuple[M, list[str]]:
+    """Return the document as ``model`` and every mistake as ``origin:line: place: key problem (got …)``.
 
-    ``context`` is handed to the validators of the models.
+    With mistakes, what was read raises UnreadError when asked for what could not be. ``text``: the document as it is
+    written. ``context`` is handed to the validators of the models; with one nothing is read in part.
     """
     try:
         return model.model_validate(document, context=context), []
     except ValidationError as error:
-        printer = _Printer(model, document, origin, voice)
-        return None, [line for detail in _ordered(error.errors(), voice) for line in printer.lines(detail)]
+        part, details = read_table(model, document) if context is None else (model.model_construct(), error.errors())
+        printer = _Printer(model, document, origin, voice, find_lines(text))
+        return part, [line for detail in _ordered(details, voice) for line in printer.lines(detail)]
 
 
 def _ordered(details: list[ErrorDetails], voice: Voice) -> list[ErrorDetails]:
@@ -98,14 +83,16 @@ def _ordered(details: list[ErrorDetails], voice: Voice) -> list[ErrorDetails]:
 class _Place:
     """Where a mistake is: its location walked through the models and the document side by side."""
 
-    def __init__(self, model: type[BaseModel], document: Any, location: tuple[int | str, ...], voice: Voice) -> None:
+    def __init__(self, model: type[Section], document: Any, location: tuple[int | str, ...], voice: Voice) -> None:
         self.words: list[str] = []  # of the tables around it: ``model "defects"``, ``rule 2 "ece-high"``
         self.tables: list[str] = []  # keys of those that stand in lists
         self.key = ""
         self.is_item = False  # of the list that the key holds
         self.field: FieldInfo | None = None
-        self.holder: type[BaseModel] = model  # the table that has the key
+        self.holder: type[Section] = model  # the table that has the key
         self.union: dict[str, type[BaseModel]] = {}  # what else that table might have been
+        self.table: Mapping[str, Any] = document  # that holder as it is written
+        self.path: Location = ()  # as in the document
         self._annotation: Any = model
         self._node = document
         for step in location:
@@ -123,12 +110,18 @@ class _Place:
         self._annotation = item_of(self._annotation)
         if isinstance(self._node, list) and index < len(self._node):
             self._node = self._node[index]
+            self.path = (*self.path, index)
         if not isinstance(self._node, dict):
             self.key = f"{self.key}[{index + 1}]"
             self.is_item = True
             return
         name = self._node.get("name")
-        named = "" if name is None or (voice.numbered and not isinstance(name, str)) else f' "{name}"'
+        usual = getattr(table_of(self._annotation), "model_fields", {}).get("name")
+        if name is None and usual is not None and not usual.is_required():
+            name = usual.default
+        named = (
+            "" if name is None or (voice.numbered and not isinstance(name, str)) else f' "{str(name)[:LONGEST_NAME]}"'
+        )
         self.words.append(self.key + (f" {index + 1}" if voice.numbered or not named else "") + named)
         self.tables.append(self.key)
         self.key = ""
@@ -137,11 +130,18 @@ class _Place:
         if self.key and not voice.numbered:
             self.words.append(self.key)
         self.key = f"{self.key}.{key}" if self.key and voice.numbered else key
-        if (table := table_of(self._annotation)) is not None:
-            self.holder = table
+        if (table := table_of(self._annotation)) is not None and issubclass(table, Section):
+            self.holder, self.table = table, self._node if isinstance(self._node, dict) else {}
         self.field = keys_of(table).get(key) if table else None
         self._annotation = self.field.annotation if self.field else None
-        self._node = self._node.get(key) if isinstance(self._node, dict) else self._node
+        if isinstance(self._node, dict) and key in self._node:
+            self._node = self._node[key]
+            self.path = (*self.path, key)
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the table that has the key stands in another."""
+        return len(self.path) > 1
 
     @property
     def holds_tables(self) -> bool:
@@ -152,10 +152,11 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Printer:
-    model: type[BaseModel]
+    model: type[Section]
     document: Mapping[str, Any]
     origin: str
     voice: Voice
+    where: Mapping[Location, int]  # the line of each key and table
 
     def lines(self, detail: ErrorDetails) -> Iterator[str]:
         """The mistake, a line or more."""
@@ -164,22 +165,19 @@ class _Printer:
         if isinstance(error, AnotherFileError):
             yield from error.mistakes
             return
-        where = ": ".join([self.origin, *place.words])
-        if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
-            yield from self._shared_mistakes(detail, place)
-        yield from (f"{where}: {problem}" for problem in self._problems(detail, place, error))
+        for problem in self._problems(detail, place, error):
+            inner = problem.place if isinstance(problem, At) else ()
+            found = _Place(self.model, self.document, (*detail["loc"], *inner), self.voice) if inner else place
+            line = self._line(found.path, problem)
+            yield ": ".join([f"{self.origin}:{line}" if line else self.origin, *found.words, problem])
 
-    def _shared_mistakes(self, detail: ErrorDetails, place: _Place) -> Iterator[str]:
-        """A table of no kind is looked at as far as all kinds agree, and may lack what its kind would ask for."""
-        kind, model = next(iter(place.members.items()))
-        shared = set.intersection(*(set(keys_of(member)) for member in place.members.values()))
-        try:
-            model.model_validate({**detail["input"], "kind": kind})
-        except ValidationError as error:
-            for other in error.errors():
-                key = other["loc"][0]
-                if key == "name" or (key in shared and other["type"] != "missing"):
-                    yield from self.lines({**other, "loc": (*detail["loc"], kind, *other["loc"])})
+    def _line(self, path: Location, problem: str) -> int | None:
+        """Where it stands: what a table has wrong often begins with the key that it is about."""
+        for word in re.findall(r"\w+", problem[:100]):
+            if (*path, word) not in self.where:
+                break
+            path = (*path, word)
+        return self.where.get(path)
 
     def _problems(self, detail: ErrorDetails, place: _Place, error: object) -> Iterator[str]:
         subject = f"{place.key} " if place.key else ""
@@ -192,15 +190,20 @@ class _Printer:
             case "union_tag_invalid" | "union_tag_not_found":
                 yield from self._of_no_kind(place, detail["input"])
             case "value_error" if isinstance(error, MustError):
-                yield f"{subject}must {error} (got {self.voice.quoted(error.got.get('got', detail['input']))})"
+                yield f"{subject}must {error} (got {self.voice.quoted(error.got.get('got', detail['input']))}){error.near}"
+            case "value_error" if isinstance(error, MisfitError):
+                yield from (f"{subject}{text}" if text.startswith("must") else text for text in error.mistakes)
             case "value_error":
-                yield from ((subject if text.startswith("must") else "") + text for text in str(error).split("\n"))
+                yield (subject if str(error).startswith("must") else "") + str(error)
             case "too_short" if place.holds_tables and self.voice.numbered:
                 yield self._missing(place)
             case "tuple_type" | "model_type" | "model_attributes_type" if place.holds_tables and self.voice.numbered:
                 yield f"{place.key} must be written as [[{'.'.join([*place.tables, place.key])}]] {got}"
             case "too_short":
                 yield f"{subject}must have at least one entry"
+            case "literal_error" | "enum" if place.field is not None:
+                near = suggest_nearest(detail["input"], choices_of(place.field.annotation), CLOSE)
+                yield f"{subject}{self._must(detail, place)} {got}{near}"
             case _:
                 yield f"{subject}{self._must(detail, place)} {got}"
 
@@ -231,19 +234,24 @@ class _Printer:
         if owners:
             own = next(kind for kind, table in place.union.items() if table is place.holder)
             return f'{key} belongs to kind {list_words(owners)}, and this {place.tables[-1]} is of kind "{own}"'
-        known = {key for table in (place.union.values() or [place.holder]) for key in keys_of(table)}
-        return f'unknown key "{key}"{suggest_nearest(key, known)}'
+        known = list_own_keys(place.holder, place.table)
+        word = key.rpartition(".")[2] if self.voice.numbered else key
+        near = suggest_nearest(word, [key for key in known if key not in place.table])
+        near = near or suggest_nearest(word, [key for key in known if key in place.table], cutoff=CLOSE)
+        few = f"; known here: {list_words(known, 'and')}" if len(known) <= FEW and place.is_inside else ""
+        return f"unknown key {quote_value(key)}{near or few}"
 
     def _of_no_kind(self, place: _Place, table: Mapping[str, object]) -> Iterator[str]:
         kinds = list(place.members)
+        near = find_nearest(table.get("kind"), kinds)
         if "kind" not in table:
             yield f"kind is missing: {list_words(kinds)}"
         else:
-            kind = table["kind"]
-            near = suggest_nearest(kind, kinds) if isinstance(kind, str) else ""
-            yield f"kind {self.voice.quoted(kind)} is not one this version knows ({list_words(kinds, 'and')}){near}"
+            kind, hint = self.voice.quoted(table["kind"]), f', did you mean "{near}"?' if near else ""
+            yield f"kind {kind} is not one this version knows ({list_words(kinds, 'and')}){hint}"
         known = {key for member in place.members.values() for key in keys_of(member)}
-        yield from (f'unknown key "{key}"{suggest_nearest(key, known)}' for key in table if key not in known)
+        meant = keys_of(place.members[near]) if near else known
+        yield from (f"unknown key {quote_value(key)}{suggest_nearest(key, meant)}" for key in table if key not in known)
 
 
 def words_of(found: FieldInfo) -> Words:

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator
 from monitor.model.errors import CalwatchError
 
 MASK = "***"
-_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
+_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\n\0]+")
 
 
 class SecretError(CalwatchError):

@@ -2,13 +2,13 @@
 
 import ipaddress
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from monitor.config.fields import Name, Section
+from monitor.config.fields import Name, OwnPath, Whole, find_repeated
 from monitor.config.secrets import is_reference
+from monitor.config.section import Section
 from monitor.config.tokens import Role, is_hash
 
 Open = Literal["health", "metrics", "reading"]
@@ -46,34 +46,30 @@ class Server(Section):
         (),
         description="names under which browsers may ask, without port; localhost and the address listened on always may",
     )
-    tls_certificate: Path | None = Field(None, description="PEM file with the certificate chain; relative to this file")
-    tls_key: Path | None = Field(None, description="PEM file with its key, without a passphrase")
-    max_push_megabytes: int = Field(16, ge=1, le=1024, description="largest body of one push; beyond it: 413")
-    max_inbox_megabytes: int = Field(
+    tls_certificate: OwnPath | None = Field(
+        None, description="PEM file with the certificate chain; relative to this file"
+    )
+    tls_key: OwnPath | None = Field(None, description="PEM file with its key, without a passphrase")
+    max_push_megabytes: Whole = Field(16, ge=1, le=1024, description="largest body of one push; beyond it: 413")
+    max_inbox_megabytes: Whole = Field(
         1024, ge=1, description="pushed and not yet pulled, by source; beyond it: 429, try again later"
     )
-    max_inbox_files: int = Field(
+    max_inbox_files: Whole = Field(
         20_000, ge=1, description="likewise, in pushes: 50 a second for more than six minutes of one cycle"
     )
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> "Server":
-        mistakes = []
+    def _check_tls(self) -> Iterator[str]:
         if (self.tls_certificate is None) != (self.tls_key is None):
-            mistakes.append("[server] tls_certificate and tls_key go together: name both, or none")
-        names = [token.name for token in self.token]
-        mistakes += [
-            f'[server] two tokens are called "{name}"'
-            for name in sorted({name for name in names if names.count(name) > 1})
-        ]
-        mistakes += [
-            f"[server] allowed_hosts must be names without scheme, port and path (got {host!r})"
-            for host in self.allowed_hosts
-            if not host or set(host) & set("/ @,") or (":" in host and not _is_address(host))
-        ]
-        if mistakes:
-            raise ValueError("\n".join(mistakes))
-        return self
+            yield "[server] tls_certificate and tls_key go together: name both, or none"
+
+    def _check_tokens(self) -> Iterator[str]:
+        for name in find_repeated(token.name for token in self.token):
+            yield f'[server] two tokens are called "{name}"'
+
+    def _check_hosts(self) -> Iterator[str]:
+        for host in self.allowed_hosts:
+            if not host or set(host) & set("/ @,") or (":" in host and not _is_address(host)):
+                yield f"[server] allowed_hosts must be names without scheme, port and path (got {host!r})"
 
     def open_on(self, listen: str) -> tuple[Open, ...]:
         """What needs no token when listening on ``host:port``."""

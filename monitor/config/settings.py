@@ -3,12 +3,14 @@
 The models here are the reference of the configuration: each field's description is what the docs print.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from monitor.config.actions import Action
@@ -18,12 +20,18 @@ from monitor.config.fields import (
     ExternalUrl,
     Listen,
     Name,
+    Number,
+    OwnPath,
+    PathText,
     Probability,
-    Section,
     SliceDimension,
     TimeZone,
+    Whole,
+    find_repeated,
 )
-from monitor.config.mistakes import CONFIGURATION, read_tables
+from monitor.config.mistakes import CLOSE, CONFIGURATION, read_tables
+from monitor.config.partly import list_one
+from monitor.config.section import At, MustError, Section, judge_each
 from monitor.config.server import Server
 from monitor.config.sources import CANONICAL_COLUMNS as CANONICAL_COLUMNS
 from monitor.config.sources import OWN_COLUMNS, SourceSettings
@@ -36,18 +44,20 @@ from monitor.model.methods import METHOD_NAMES, METHODS
 
 
 def _policy(value: str) -> str:
-    from monitor.statistics.thresholds.policies import (
-        parse_policy,  # numpy and scipy load only when a threshold is asked for
-    )
+    # numpy and scipy load only when a threshold is asked for
+    from monitor.statistics.thresholds.policies import PROMISES, parse_policy
 
     try:
         parse_policy(value)
     except ValueError as error:
-        raise ValueError(str(error).removeprefix("threshold policy ")) from None
+        must = str(error).removeprefix("threshold policy must ").rpartition(" (got ")[0]
+        word = re.split("[:<>=]", value)[0]
+        raise MustError(must, near=suggest_nearest(word, ("f1", "fbeta", "youden", "cost", *PROMISES), CLOSE)) from None
     return value
 
 
 Policy = Annotated[str, AfterValidator(_policy)]
+MEND = "mend what is named above, then run: calwatch check"
 _METHODS = ", ".join(method.name if method.fit else f"{method.name} (needs logits)" for method in METHODS)
 if TYPE_CHECKING:
     MethodName = str
@@ -69,8 +79,8 @@ class Recalibration(Section):
     )
     fit_window: Duration = Field(timedelta(days=14), description="how far back a refit looks, unless drift began later")
     gate_fraction: Probability = Field(0.4, description="latest share of that window, kept from the fit for the gate")
-    min_samples: int = Field(1000, ge=50, description="labelled samples a refit needs, fit and gate together")
-    max_samples: int = Field(
+    min_samples: Whole = Field(1000, ge=50, description="labelled samples a refit needs, fit and gate together")
+    max_samples: Whole = Field(
         2_000_000,
         ge=50,
         description="labelled samples a refit takes into memory, fewer where each has more than 50 logits; of more, whole "
@@ -78,7 +88,7 @@ class Recalibration(Section):
     )
     confidence: Probability = Field(0.95, description="of the bounds the gate asks for")
     timeout: Duration = Field(timedelta(hours=1), description="a refit that runs longer is ended, by the daemon")
-    attempts: int = Field(
+    attempts: Whole = Field(
         5, ge=1, le=100, description="of a refit that fails for a reason that may pass, with back-off"
     )
     guard: Duration = Field(
@@ -95,7 +105,7 @@ class Threshold(Section):
         description="f1, fbeta:B, youden, cost:fp=A,fn=B (with ,prior=P for another base rate), or a promise: "
         "precision>=P, recall>=R, fp_per_image<=X, accuracy>=A",
     )
-    confidence: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+    confidence: Annotated[Number, Field(ge=0.5, lt=1)] = Field(
         0.95, description="with which a promise holds; of each bound shown"
     )
     per: tuple[Literal["predicted_class", "class"], ...] = Field(
@@ -108,23 +118,27 @@ class Model(Section):
 
     name: Name = Field(description="the label `model` of its series")
     task: Task = Field(description="binary, multiclass, detection or segmentation: which event the score speaks of")
-    slices: tuple[SliceDimension, ...] = Field((), description="columns that cut the traffic into slices")
-    max_order: int = Field(2, ge=0, le=4, description="how many dimensions a crossed slice may name")
-    max_slice_values: int = Field(100, ge=1, le=100_000, description="per dimension; later ones fold into `__other__`")
-    max_versions: int = Field(
+    slices: tuple[SliceDimension, ...] = Field(
+        (), description="columns that cut the traffic into slices", json_schema_extra={"uniqueItems": True}
+    )
+    max_order: Whole = Field(2, ge=0, le=4, description="how many dimensions a crossed slice may name")
+    max_slice_values: Whole = Field(
+        100, ge=1, le=100_000, description="per dimension; later ones fold into `__other__`"
+    )
+    max_versions: Whole = Field(
         100, ge=1, le=1_000, description="seen within retention; later ones fold into `__other__`, not judged for drift"
     )
     bucket: Duration = Field(timedelta(hours=1), description="width of a time bucket: divides a day evenly")
     windows: tuple[Duration, ...] = Field(
         (timedelta(hours=1), timedelta(hours=24), timedelta(days=7)), min_length=1, description="rolling windows"
     )
-    min_samples: int = Field(100, ge=1, description="labelled samples below which a reading is insufficient")
+    min_samples: Whole = Field(100, ge=1, description="labelled samples below which a reading is insufficient")
     label_maturity: Duration = Field(timedelta(0), description="windows end this long before now")
     label_horizon: Duration = Field(timedelta(days=30), description="a label later than this is quarantined")
     retention: Duration = Field(timedelta(days=90), description="how long samples are kept")
     history: Duration = Field(timedelta(days=730), description="how long cells and readings are kept")
     fold_after: Duration = Field(timedelta(days=14), description="cells older than this fold into daily ones")
-    rules: tuple[str, ...] = Field(("default",), description="shipped packs by name, own packs by path")
+    rules: tuple[PathText, ...] = Field(("default",), description="shipped packs by name, own packs by path")
     time_zone: TimeZone = Field("UTC", description="of the refit schedule")
     classes: tuple[str, ...] = Field(
         (), description="class of each logit, in order; not needed where labels are 0, 1, 2 …"
@@ -132,98 +146,109 @@ class Model(Section):
     positive: str | None = Field(
         None, min_length=1, description="binary: the label that the score is the probability of, where labels are names"
     )
-    source: tuple[SourceSettings, ...] = Field(min_length=1, description="one table, or several")
+    source: Annotated[tuple[SourceSettings, ...], BeforeValidator(list_one)] = Field(
+        min_length=1, description="one table, or several"
+    )
     recalibration: Recalibration = Field(default_factory=Recalibration)  # type: ignore[arg-type]  # pydantic fills it
     threshold: Threshold | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _one_source_is_a_list_of_one(cls, section: Any) -> Any:
-        if isinstance(section, dict) and isinstance(section.get("source"), dict):
-            return {**section, "source": [section["source"]]}
-        return section
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> "Model":
-        mistakes = [*self._time_mistakes(), *self._source_mistakes(), *self._threshold_mistakes()]
-        few, many = self.recalibration.min_samples, self.recalibration.max_samples
-        if many < few:
-            mistakes.append(f"recalibration: max_samples must not be below min_samples, {few} (got {many})")
-        if self.positive is not None and self.task is not Task.BINARY:
-            mistakes.append(f'positive belongs to task "binary" (task is "{self.task.value}")')
-        if len(set(self.slices)) != len(self.slices):
-            mistakes.append("slices names a dimension twice")
-        mistakes += [
-            f'slices must not use the reserved name "{dimension}"; map it under another name'
-            for dimension in self.slices
-            if dimension in (*NO_DIMENSIONS, *OWN_COLUMNS)
-        ]
-        if mistakes:
-            raise ValueError("\n".join(mistakes))
-        return self
-
-    def _time_mistakes(self) -> Iterable[str]:
-        day = timedelta(days=1)
+    def _check_bucket(self) -> Iterator[str]:
+        day, bucket = timedelta(days=1), format_duration(self.bucket)
         if not timedelta(minutes=1) <= self.bucket <= day or day % self.bucket:
-            yield f"bucket must divide a day evenly, from 1m to 24h (got {format_duration(self.bucket)!r})"
+            yield f"bucket must divide a day evenly, from 1m to 24h (got {bucket!r})"
             return
         for window in self.windows:
             if not window or window % self.bucket:
-                yield (
-                    f"windows must be multiples of the bucket {format_duration(self.bucket)!r} "
-                    f"(got {format_duration(window)!r})"
-                )
+                shown = format_duration(window)
+                yield f"windows must be multiples of the bucket {bucket!r} ({self.got('windows')} {shown!r})"
+
+    def _check_windows(self) -> Iterator[str]:
         if len(set(self.windows)) != len(self.windows):
             yield "windows names a window twice"
+
+    def _check_fold_after(self) -> Iterator[str]:
         reach = max(self.windows) + self.label_maturity
         if self.fold_after < reach:
             yield (
                 "fold_after must not be shorter than the longest window plus label_maturity, "
-                f"{format_duration(reach)} (got {format_duration(self.fold_after)!r})"
+                f"{format_duration(reach)} ({self.got('fold_after')} {format_duration(self.fold_after)!r})"
             )
+
+    def _check_retention(self) -> Iterator[str]:
         if self.retention < max(self.label_horizon, self.fold_after):
-            yield "retention must not be shorter than label_horizon and fold_after, or late labels have nothing to join"
+            yield (
+                "retention must not be shorter than label_horizon and fold_after, or late labels have nothing to join"
+                + self._defaults("retention", "label_horizon", "fold_after")
+            )
+
+    def _check_history(self) -> Iterator[str]:
         if self.history < self.retention:
-            yield "history must not be shorter than retention"
+            yield "history must not be shorter than retention" + self._defaults("history", "retention")
 
-    def _threshold_mistakes(self) -> Iterable[str]:
-        if self.threshold is None:
-            return
-        if self.threshold.policy.startswith("accuracy") and self.task is not Task.MULTICLASS:
-            same = self.threshold.policy.replace("accuracy", "precision")
-            yield f'threshold: policy {self.threshold.policy!r} needs task "multiclass"; for this task write {same!r}'
-        if "class" in self.threshold.per and self.task is not Task.MULTICLASS:
-            yield 'threshold: per "class" needs task "multiclass", whose logits tell the classes apart'
+    def _defaults(self, *keys: str) -> str:
+        """`` (default retention '90d')``: of the keys those that are not written."""
+        left = [f"{key} {window_name(getattr(self, key))!r}" for key in keys if key not in self.model_fields_set]
+        return f" (default {', '.join(left)})" if left else ""
 
-    def _source_mistakes(self) -> Iterable[str]:
+    def _check_sources(self) -> Iterator[str]:
         names = [source.name for source in self.source]
         if len(set(names)) != len(names):
             yield f"source: each needs a name of its own (got {', '.join(names)})"
+
+    def _check_samples(self) -> Iterator[str]:
         if all(source.holds == "labels" for source in self.source):
             yield "source: at least one must hold samples"
+
+    def _check_columns(self) -> Iterator[str]:
         known = (*CANONICAL_COLUMNS, *self.slices)
-        for source in self.source:
-            for column, own in source.columns.items():
-                if column not in known and own in known:
-                    yield (
-                        f'source "{source.name}": columns has "{column}" = "{own}" the wrong way round: calwatch\'s name comes '
-                        f'first, {own} = "{column}"'
-                    )
-                elif column not in known:
-                    yield (
-                        f'source "{source.name}": columns maps unknown "{column}"{suggest_nearest(column, known)}; the names '
-                        "on the left are calwatch's or a slice dimension"
-                    )
+        yield from judge_each(partial(source.column_mistakes, known, n) for n, source in enumerate(self.source))
+
+    def _check_policy(self) -> Iterator[str]:
+        if self.threshold and self.threshold.policy.startswith("accuracy") and self.task is not Task.MULTICLASS:
+            same = self.threshold.policy.replace("accuracy", "precision")
+            yield f'threshold: policy {self.threshold.policy!r} needs task "multiclass"; for this task write {same!r}'
+
+    def _check_per_class(self) -> Iterator[str]:
+        if self.threshold and "class" in self.threshold.per and self.task is not Task.MULTICLASS:
+            yield 'threshold: per "class" needs task "multiclass", whose logits tell the classes apart'
+
+    def _check_refit_samples(self) -> Iterator[str]:
+        few, many = self.recalibration.min_samples, self.recalibration.max_samples
+        if many < few:
+            said = self.recalibration.got("max_samples")
+            yield f"recalibration: max_samples must not be below min_samples, {few} ({said} {many})"
+
+    def _check_positive(self) -> Iterator[str]:
+        if self.positive is not None and self.task is not Task.BINARY:
+            yield f'positive belongs to task "binary" (task is "{self.task.value}")'
+
+    def _check_slices(self) -> Iterator[str]:
+        if find_repeated(self.slices):
+            yield "slices names a dimension twice"
+        for dimension in self.slices:
+            if dimension in (*NO_DIMENSIONS, *OWN_COLUMNS):
+                yield f'slices must not use the reserved name "{dimension}"; map it under another name'
+
+    def unpushed(self, number: int) -> Iterator[str]:
+        """Yield that nobody may push, for each source that waits for pushes. ``number``: the model's in the file."""
+        for n, source in enumerate(self.source):
+            if source.kind == "http":
+                told = 'nobody may push: it needs a [[server.token]] with role = "write", see: calwatch token new --role write'
+                yield At(told, "model", number, "source", n)
 
     @property
     def window_names(self) -> dict[str, timedelta]:
         return {window_name(window): window for window in self.windows}
 
+    @property
+    def longest_window(self) -> str:
+        return window_name(max(self.windows))
+
 
 class Monitor(Section):
     """The daemon itself."""
 
-    state_dir: Path = Field(
+    state_dir: OwnPath = Field(
         Path("calwatch-state"), description="database, snapshot, calibrators; relative to this file"
     )
     cycle: Duration = Field(timedelta(minutes=1), description="how often everything is looked at")
@@ -233,10 +258,10 @@ class Monitor(Section):
         None, description="of the page as people reach it, such as https://calwatch.example.org/; for links in messages"
     )
     memory_limit: str = Field(
-        "1GB", pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$", description="of DuckDB; beyond it spills to disk"
+        "1GB", pattern=r"^[0-9]+(\.[0-9]+)? ?[KMGT]i?B$", description="of DuckDB; beyond it spills to disk"
     )
-    max_series: int = Field(50_000, ge=100, description="Prometheus series; what is cut is counted")
-    parallel_refits: int = Field(1, ge=1, le=64, description="refits at once, of different models, each a process")
+    max_series: Whole = Field(50_000, ge=100, description="Prometheus series; what is cut is counted")
+    parallel_refits: Whole = Field(1, ge=1, le=64, description="refits at once, of different models, each a process")
 
 
 class Config(Section):
@@ -248,32 +273,24 @@ class Config(Section):
     server: Server = Field(default_factory=Server)  # type: ignore[arg-type]  # pydantic fills it
     base: SkipJsonSchema[Path] = Path()  # directory that relative paths start from; set by load_config
 
-    @model_validator(mode="after")
-    def _names_differ(self) -> "Config":
-        names = [model.name for model in self.model]
-        for noun, called in (("models", names), ("actions", [action.name for action in self.action])):
-            for name in sorted({name for name in called if called.count(name) > 1}):
-                raise ValueError(f'two {noun} are called "{name}"')
-        for action in self.action:
-            for name in action.models:
-                if name not in names:
-                    raise ValueError(
-                        f'action "{action.name}": there is no model "{name}"{suggest_nearest(name, names)}'
-                    )
-        return self
+    def _check_model_names(self) -> Iterator[str]:
+        for name in find_repeated(model.name for model in self.model):
+            yield f'two models are called "{name}"'
 
-    @model_validator(mode="after")
-    def _who_may_ask(self) -> "Config":
-        mistakes = list(self.server.mistakes(self.monitor.listen))
+    def _check_action_names(self) -> Iterator[str]:
+        for name in find_repeated(action.name for action in self.action):
+            yield f'two actions are called "{name}"'
+
+    def _check_action_models(self) -> Iterator[str]:
+        names = [model.name for model in self.model]
+        yield from judge_each(partial(action.foreign_models, names, n) for n, action in enumerate(self.action))
+
+    def _check_server(self) -> Iterator[str]:
+        yield from self.server.mistakes(self.monitor.listen)
+
+    def _check_pushes(self) -> Iterator[str]:
         if not self.server.has_role(Role.WRITE):
-            mistakes += [
-                f'model "{model.name}": source "{source.name}": nobody may push: it needs a [[server.token]] with '
-                'role = "write", see: calwatch token new --role write'
-                for model in self.model for source in model.source if source.kind == "http"
-            ]  # fmt: skip
-        if mistakes:
-            raise ValueError("\n".join(mistakes))
-        return self
+            yield from judge_each(partial(model.unpushed, n) for n, model in enumerate(self.model))
 
     @property
     def state_dir(self) -> Path:
@@ -298,6 +315,15 @@ def window_name(window: timedelta) -> str:
 
 def load_config(path: Path) -> Config:
     """Read and check a configuration file. Raises ConfigError listing every mistake with its place."""
+    config, mistakes = read_config(path)
+    if mistakes:
+        raise ConfigError(mistakes, MEND)
+    return config
+
+
+def read_config(path: Path) -> tuple[Config, list[str]]:
+    """Return a configuration file as far as it can be read, and every mistake in it; what was read then raises
+    UnreadError when asked for what could not be. Raises ConfigError when there is no TOML to read."""
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
@@ -306,15 +332,18 @@ def load_config(path: Path) -> Config:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: cannot be read: {error}"]) from error
-    return parse_config(text, path.name, path.resolve().parent)
+    return _read(text, path.name, path.resolve().parent)
 
 
 def parse_config(text: str, origin: str, base: Path) -> Config:
     """Check configuration text; ``origin`` names it in messages, ``base`` is where relative paths start."""
-    document = parse_toml(text, origin)
-    if "base" in document:
-        raise ConfigError([f'{origin}: unknown key "base"'])
-    config, mistakes = read_tables(Config, {**document, "base": base}, origin, CONFIGURATION)
-    if config is None:
-        raise ConfigError(mistakes, "mend the lines named above, then run: calwatch check")
+    config, mistakes = _read(text, origin, base)
+    if mistakes:
+        raise ConfigError(mistakes, MEND)
     return config
+
+
+def _read(text: str, origin: str, base: Path) -> tuple[Config, list[str]]:
+    document = parse_toml(text, origin)
+    config, mistakes = read_tables(Config, {**document, "base": base}, origin, CONFIGURATION, text)
+    return config, [f'{origin}: unknown key "base"', *mistakes] if "base" in document else mistakes

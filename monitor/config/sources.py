@@ -1,10 +1,13 @@
 """What `[[model.source]]` says: where rows come from, what their columns are called, and how values are to be read."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
-from monitor.config.fields import Duration, Name, Section, TimeZone
+from monitor.config.fields import Duration, Name, PathText, TimeZone
+from monitor.config.section import At, Section
+from monitor.config.toml import suggest_nearest
 
 OWN_COLUMNS = (
     "sample_id",
@@ -18,6 +21,11 @@ OWN_COLUMNS = (
 )  # never slices
 CANONICAL_COLUMNS = (*OWN_COLUMNS, "calibrator", "group_id", "predicted_class", "label", "n", "positives")
 
+# What people and programs write where there is no label yet, in whatever case; an empty value is missing anyhow.
+MISSING_LABELS = (
+    "nan", "None", "NULL", "NA", "N/A", "<NA>", "\\N", "-", "NaT", "#N/A", "#NA", "n.a.", "<null>", "(null)", "<None>",
+)  # fmt: skip
+
 
 class Outcomes(Section):
     """Words for the two outcomes, compared without case."""
@@ -25,12 +33,10 @@ class Outcomes(Section):
     true: tuple[str, ...] = Field(default=(), description="words for: the event happened")
     false: tuple[str, ...] = Field(default=(), description="words for: it did not")
 
-    @model_validator(mode="after")
-    def _differ(self) -> "Outcomes":
+    def _check_words(self) -> Iterator[str]:
         both = {word.strip().casefold() for word in self.true} & {word.strip().casefold() for word in self.false}
         if both:
-            raise ValueError(f"outcomes has {', '.join(map(repr, sorted(both)))} as true and as false")
-        return self
+            yield f"outcomes has {', '.join(map(repr, sorted(both)))} as true and as false"
 
 
 class SourceSettings(Section):
@@ -45,9 +51,8 @@ class SourceSettings(Section):
     holds: Literal["samples", "labels"] = Field(
         "samples", description="samples: predictions, labelled or not yet; labels: labels only, joined on sample_id"
     )
-    path: str = Field(
+    path: PathText = Field(
         "",
-        min_length=1,
         description="files: glob, relative to the configuration file, or an fsspec URL; required there",
     )
     format: Literal["auto", "parquet", "csv", "json"] = Field("auto", description="auto goes by each file's name")
@@ -68,7 +73,7 @@ class SourceSettings(Section):
     )
     missing_labels: tuple[str, ...] | None = Field(
         None,
-        description="words that mean not labelled yet; none: `nan`, `None`, `NULL`, `NA`, `N/A`, `<NA>`, `\\N`, `-` and "
+        description=f"words that mean not labelled yet; none: {', '.join(f'`{word}`' for word in MISSING_LABELS)} and "
         "empty, in any case",
     )
     logits_are: Literal["logits", "probabilities"] | None = Field(
@@ -79,11 +84,30 @@ class SourceSettings(Section):
         description="rows and labels that are gone from a file that was written anew: kept and told, or taken out",
     )
 
-    @model_validator(mode="after")
-    def _fits_its_kind(self) -> "SourceSettings":
+    def _check_path(self) -> Iterator[str]:
         if self.kind == "files" and not self.path:
-            raise ValueError('needs "path"')
-        wrong = [key for key in ("path", "format") if self.kind == "http" and key in self.model_fields_set]
-        if wrong:
-            raise ValueError("\n".join(f'kind "http" takes no "{key}": each push says what it is' for key in wrong))
-        return self
+            yield 'needs "path"'
+
+    def _check_kind(self) -> Iterator[str]:
+        for key in ("path", "format"):
+            if self.kind == "http" and key in self.model_fields_set:
+                yield f'kind "http" takes no "{key}": each push says what it is'
+
+    @classmethod
+    def foreign_keys(cls, table: Mapping[str, object]) -> frozenset[str]:
+        """Return the keys that pushes do without."""
+        return frozenset(("path", "format") if table.get("kind") == "http" else ())
+
+    def column_mistakes(self, known: Iterable[str], number: int) -> Iterator[str]:
+        """Yield the names on the left of ``columns`` that are none of ``known``. ``number``: the source's in its model."""
+        known = tuple(known)
+        for column, own in self.columns.items():
+            if column in known:
+                continue
+            told = (
+                f'columns has "{column}" = "{own}" the wrong way round: calwatch\'s name comes first, {own} = "{column}"'
+                if own in known
+                else f'columns maps unknown "{column}"{suggest_nearest(column, known)}; the names on the left are calwatch\'s '
+                "or a slice dimension"
+            )
+            yield At(told, "source", number)

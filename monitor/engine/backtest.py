@@ -1,10 +1,11 @@
 """History through the same cycle on a simulated clock, into a state directory of its own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import duckdb
 from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import Config, Model
@@ -13,8 +14,8 @@ from monitor.jobs.runners import InlineRunner
 from monitor.model import Alert, AlertState, Job, Published
 from monitor.model.errors import UsageError
 from monitor.model.problems import NOTHING_TAKEN, Problem
+from monitor.model.wording import minute
 from monitor.publish.metrics.instruments import Instruments
-from monitor.sources.batch import Source
 from monitor.sources.pull import file_sources
 from monitor.sources.pulled import Pulled
 from monitor.sources.replay.guard import ReplayGuard
@@ -38,6 +39,7 @@ class Playback:
     problems: tuple[Problem, ...]
     failures: tuple[str, ...]  # "model: what went wrong", each once
     published: Published
+    absent: str = ""  # why there was nothing to play: no row of any model lies in this time
 
     @property
     def read_nothing(self) -> bool:
@@ -59,6 +61,8 @@ def play_history(
 ) -> Playback:
     """Tick at ``began``, ``began + step`` … ``ended`` over all that arrived by then.
 
+    Where no row lies in that time, only the first and the last tick are done, and ``absent`` says so.
+
     ``guard``: makes the guard over the files of a source, by the names of its model and its own.
     Raises UsageError when the span is empty or the state directory already holds a database.
     """
@@ -73,7 +77,13 @@ def play_history(
     own = config.model_copy(
         update={"base": state_dir, "monitor": config.monitor.model_copy(update={"state_dir": Path()})}
     )
-    watched = build_watched(config, lambda model: _replayed(model, config.base, guard))
+    sources: dict[str, list[ReplaySource]] = {}  # by model
+
+    def replay(model: Model) -> list[ReplaySource]:
+        sources[model.name] = _replayed(model, config.base, guard)
+        return sources[model.name]
+
+    watched = build_watched(config, replay)
     connection = open_live(state_dir, memory_limit=config.monitor.memory_limit, now=began)
     try:
         mark_played(connection)
@@ -81,7 +91,9 @@ def play_history(
         runner = InlineRunner(rehearsal=True)  # webhooks and commands are recorded, not run
         cycle = Cycle(own, watched, connection, Instruments(CollectorRegistry()), runner)
         with ctrl_c_interrupts(connection):
-            played = _run(cycle, began, ended, step, each_tick)
+            played = _run(
+                cycle, began, ended, step, each_tick, lambda: _absent(config, sources, connection, began, ended)
+            )
         connection.execute("DETACH replay")
     finally:
         connection.close()
@@ -89,7 +101,7 @@ def play_history(
     return played
 
 
-def _replayed(model: Model, base: Path, guarded: Callable[[str, str], ReplayGuard]) -> list[Source]:
+def _replayed(model: Model, base: Path, guarded: Callable[[str, str], ReplayGuard]) -> list[ReplaySource]:
     sources = file_sources(model, base)
     if not any(source.holds == "samples" for source in sources):
         raise UsageError(
@@ -102,6 +114,30 @@ def _replayed(model: Model, base: Path, guarded: Callable[[str, str], ReplayGuar
     ]
 
 
+def _absent(
+    config: Config,
+    sources: Mapping[str, Sequence[ReplaySource]],
+    connection: duckdb.DuckDBPyConnection,
+    began: datetime,
+    ended: datetime,
+) -> str:
+    """Return why nothing can be played, once the files were read; "" where a row of any model can."""
+    spans = []
+    for model in config.model:
+        for source in sources[model.name]:
+            rows, span = source.find_history(connection, began - model.retention, ended)
+            if rows and source.holds == "samples":
+                return ""
+            spans += [span] if span is not None and source.holds == "samples" else []
+    if not spans:
+        places = ", ".join(source.path for model in config.model for source in model.source if source.path)
+        return f"nothing to play: no row that can be read in {places}"
+    first, last = min(first for first, _ in spans), max(last for _, last in spans)
+    return (
+        f"nothing to play from {minute(began)} to {minute(ended)}: rows came from {minute(first)} to {minute(last)} UTC"
+    )
+
+
 def tick_times(began: datetime, ended: datetime, step: timedelta) -> Iterator[datetime]:
     """``began``, then each step, and ``ended`` last."""
     now = began
@@ -112,7 +148,12 @@ def tick_times(began: datetime, ended: datetime, step: timedelta) -> Iterator[da
 
 
 def _run(
-    cycle: Cycle, began: datetime, ended: datetime, step: timedelta, each_tick: Callable[[datetime, Tick], None]
+    cycle: Cycle,
+    began: datetime,
+    ended: datetime,
+    step: timedelta,
+    each_tick: Callable[[datetime, Tick], None],
+    explain_absence: Callable[[], str],
 ) -> Playback:
     pulled: dict[str, Pulled] = {}
     alerts: list[Alert] = []
@@ -120,8 +161,10 @@ def _run(
     problems: list[Problem] = []
     failures: dict[str, None] = {}
     count = 0
-    tick = None
+    tick, absent = None, ""
     for now in tick_times(began, ended, step):
+        if absent and now != ended:
+            continue
         tick = cycle.tick(now, publish=now == ended)
         count += 1
         for model, by_source in tick.pulled.items():
@@ -134,7 +177,17 @@ def _run(
             jobs += done
         failures.update(dict.fromkeys(f"{model}: {problem}" for model, problem in tick.failed.items()))
         each_tick(now, tick)
+        absent = absent or (explain_absence() if count == 1 else "")
     assert tick is not None  # times() yields at least `ended`
     return Playback(
-        began, ended, count, pulled, tuple(alerts), tuple(jobs), tuple(problems), tuple(failures), tick.published
+        began,
+        ended,
+        count,
+        pulled,
+        tuple(alerts),
+        tuple(jobs),
+        tuple(problems),
+        tuple(failures),
+        tick.published,
+        absent,
     )

@@ -18,10 +18,10 @@ from typing import Any
 import duckdb
 import structlog
 
+from monitor.jobs.requests import write_request
 from monitor.model.errors import CalwatchError, StoreError
 from monitor.store.backup.create import BACKUPS, write_backup
 from monitor.store.blame import first_line
-from monitor.store.connection import make_state_dir
 
 log = structlog.get_logger("calwatch")
 _KEPT = 100
@@ -43,14 +43,8 @@ class BackupRequest:
 
 def ask_backup(state_dir: Path, target: Path) -> str:
     """Leave a request for a backup; returns its id. Raises StoreError when it cannot be written."""
-    directory = state_dir / BACKUPS
     token = secrets.token_hex(16)
-    try:
-        make_state_dir(state_dir)
-        directory.mkdir(mode=0o700, exist_ok=True)
-        _write(directory / f"{token}.json", {"file": str(target)})
-    except OSError as error:
-        raise StoreError(f"{directory}: cannot be written: {error.strerror}", "run it as the daemon's user") from error
+    write_request(state_dir / BACKUPS / f"{token}.json", {"file": str(target)}, mode=0o700)
     return token
 
 
@@ -79,12 +73,6 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return held if isinstance(held, dict) else None
-
-
-def _write(path: Path, held: dict[str, Any]) -> None:
-    aside = path.with_suffix(".tmp")
-    aside.write_text(json.dumps(held), "utf-8")
-    aside.replace(path)
 
 
 class BackupDesk:
@@ -137,12 +125,12 @@ class BackupDesk:
                 self._idle.set()
             directory = self._state_dir / BACKUPS
             try:
-                _write(directory / f"{token}.done", asdict(outcome))
+                write_request(directory / f"{token}.done", asdict(outcome), mode=0o700)
                 (directory / f"{token}.json").unlink(missing_ok=True)
                 del self._finished[token]
                 for old in sorted(directory.glob("*.done"), key=lambda path: path.stat().st_mtime_ns)[:-_KEPT]:
                     old.unlink(missing_ok=True)
-            except OSError as error:
+            except (OSError, StoreError) as error:
                 log.error("backup not told", directory=str(directory), problem=str(error))
 
     def _waiting(self) -> Iterator[tuple[str, Path]]:

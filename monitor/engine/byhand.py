@@ -10,9 +10,9 @@ from typing import cast
 import duckdb
 from prometheus_client import CollectorRegistry
 
-from monitor.config.settings import Config, load_config
+from monitor.config.settings import Config
 from monitor.engine.clock import utc_now
-from monitor.engine.cycle import Cycle, Tick, WatchedModel, build_watched
+from monitor.engine.cycle import Cycle, Tick, WatchedModel, load_watched
 from monitor.engine.logs import configure_logging
 from monitor.engine.once import run_once
 from monitor.engine.opening import open_ready
@@ -38,9 +38,8 @@ def run_by_hand(config_path: Path, kind: str) -> Tick:
 
     A refit of a live state is a whole cycle. Raises StoreInUseError when a daemon runs, which then does it, and StoreError.
     """
-    config = load_config(config_path)
+    config, watched = load_watched(config_path)
     configure_logging(config.monitor.log_format)
-    watched = build_watched(config)
     now = utc_now()
     with open_ready(config, now) as connection:
         played = is_played(connection)

@@ -5,9 +5,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from monitor.config.settings import Config, load_config
+from monitor.config.settings import Config
 from monitor.engine.backups import ask_backup, load_backup
-from monitor.engine.cycle import WatchedModel, build_watched
+from monitor.engine.cycle import WatchedModel, load_watched
 from monitor.jobs import requests
 from monitor.model import Slice
 from monitor.model.reasons import BY_HAND
@@ -74,7 +74,7 @@ def load_all(path: Path, listen: str | None = None) -> LoadedConfig:
 
     ``listen``: the address that is bound already, which may no longer be the one configured.
     """
-    config = load_config(path)
+    config, watched = load_watched(path)
     return LoadedConfig(
-        config, build_watched(config), Access.from_server(config.server, listen or config.monitor.listen, config.base)
+        config, watched, Access.from_server(config.server, listen or config.monitor.listen, config.base)
     )

@@ -14,12 +14,12 @@ import duckdb
 import structlog
 
 from monitor.config.cron import latest_due
-from monitor.config.settings import Config, Model
+from monitor.config.settings import MEND, Config, Model, read_config
 from monitor.engine.stages.drift import weigh_evidence
 from monitor.engine.stages.intake import Intake, watch_intake
 from monitor.engine.stages.judge import RuleResults, evaluate_rules, last_seen_of_slices
 from monitor.engine.stages.label_delays import add_caveat, watch_delays
-from monitor.engine.stages.measure import disparities_of, readings_of, window_end
+from monitor.engine.stages.measure import disparities_of, hide_lags, readings_of, window_end
 from monitor.jobs import requests
 from monitor.jobs.dispatcher import Dispatcher, EndedAttempt
 from monitor.jobs.queue import cancel_job, enqueue_jobs
@@ -33,11 +33,13 @@ from monitor.model.words import tell_reason
 from monitor.publish.metrics.instruments import Instruments
 from monitor.recalibration.guard import run_guards
 from monitor.recalibration.registry import calibrators_in_use, load_intervals
-from monitor.rules.pack import Rulebook, load_rules
+from monitor.rules.offered import read_rules
+from monitor.rules.pack import Rulebook
 from monitor.rules.state import Observations
 from monitor.rules.windows import fit_windows
 from monitor.sources.batch import Source
 from monitor.sources.isolation.set_aside import load_set_aside
+from monitor.sources.labels.history import load_dated_since
 from monitor.sources.pull import SOURCE_FAILED, configured_sources, pull_sources
 from monitor.sources.pulled import Pulled
 from monitor.statistics.drift.onset import bucket_residuals, estimate_onset
@@ -95,22 +97,22 @@ class Tick:
 
 def build_watched(config: Config, sources_of: SourcesOf | None = None) -> list[WatchedModel]:
     """Everything that is built from the configuration. Raises ConfigError with all mistakes of all rule packs."""
-    mistakes: list[str] = []
-    watched = []
-    actions = [action.name for action in config.action]
-    for model in config.model:
-        try:
-            rulebook = fit_windows(load_rules(model.rules, config.base), model.window_names)
-        except ConfigError as error:
-            mistakes += [mistake for mistake in error.mistakes if mistake not in mistakes]
-            continue
-        found = rulebook.mistakes(windows=model.window_names, dimensions=model.slices, actions=actions)
-        mistakes += [f'model "{model.name}": {mistake}' for mistake in found]
-        sources = sources_of(model) if sources_of else configured_sources(model, config.base, config.state_dir)
-        watched.append(WatchedModel(model, rulebook, sources))
+    read, mistakes = read_rules(config)
     if mistakes:
-        raise ConfigError(mistakes, "mend the rules named above, then run: calwatch check")
-    return watched
+        raise ConfigError(mistakes, MEND)
+    build = sources_of or (lambda model: configured_sources(model, config.base, config.state_dir))
+    return [
+        WatchedModel(model, fit_windows(packs.make_rulebook(), model.window_names), build(model))
+        for model, packs in zip(config.model, read, strict=True)
+    ]
+
+
+def load_watched(path: Path, sources_of: SourcesOf | None = None) -> tuple[Config, list[WatchedModel]]:
+    """Read the configuration with its rules. Raises ConfigError with every mistake of both at once."""
+    config, mistakes = read_config(path)
+    if mistakes:
+        raise ConfigError([*mistakes, *read_rules(config)[1]], MEND)
+    return config, build_watched(config, sources_of)
 
 
 def tell_mapped_windows(watched: Sequence[WatchedModel]) -> None:
@@ -237,10 +239,11 @@ class Cycle:
         with self.instruments.time_stage("measure"):
             found: list[Reading] = []
             compared: list[Disparity] = []
+            dated_since = load_dated_since(store)
             for name, width in model.window_names.items():
                 held = load_window_cells(store, end - width, end)
                 live = deployed_rates(store, thresholds, held, end - width, end)
-                found += readings_of(model, name, end - width, end, held, now, live)
+                found += hide_lags(readings_of(model, name, end - width, end, held, now, live), dated_since)
                 compared += disparities_of(model, each.rulebook, name, end - width, end, held)
             with transaction(self.connection):
                 rows.store_readings(self.connection, model.name, found)
@@ -388,6 +391,7 @@ class Cycle:
         connection = self.connection
         return ModelStatus(
             name=model.name, task=model.task, dimensions=model.slices, min_samples=model.min_samples,
+            last_sample_at=rows.load_last_sample(connection, model.name), longest_window=model.longest_window,
             readings=each.readings or rows.load_readings(connection, model.name),
             alerts=rows.load_alerts(connection, model.name), rules=tuple(each.rulebook),
             calibrators=calibrators_in_use(connection, store.model_id, model) if store else (),

@@ -196,10 +196,13 @@ class Daemon:
     def _reload_now(self) -> list[str]:
         try:
             config, watched, access = load_all(self._path, self._config.monitor.listen)
-        except CalwatchError as error:
-            log.error("reload failed, the old configuration stays", mistakes=error.mistakes)
+        except Exception as error:  # whatever it is: a file that somebody writes must not end what watches
+            unknown = [f"{self._path.name}: cannot be read: {type(error).__name__}: {error}"]
+            mistakes = error.mistakes if isinstance(error, CalwatchError) else unknown
+            trace = None if isinstance(error, CalwatchError) else error
+            log.error("reload failed, the old configuration stays", mistakes=mistakes, exc_info=trace)
             self._instruments.record_reload(False, self._clock())
-            return error.mistakes
+            return mistakes
         fixed = [
             name for name in ("state_dir", "listen", "log_format", "memory_limit")
             if getattr(config.monitor, name) != getattr(self._config.monitor, name)
@@ -302,3 +305,8 @@ class Daemon:
 def _stale_after(config: Config) -> timedelta:
     """How old the last tick may be before /healthz says so: three cycles and a minute."""
     return 3 * config.monitor.cycle + timedelta(minutes=1)
+        except Exception as error:  # whatever it is: a file that somebody writes must not end what watches
+            unknown = [f"{self._path.name}: cannot be read: {type(error).__name__}: {error}"]
+            mistakes = error.mistakes if isinstance(error, CalwatchError) else unknown
+            trace = None if isinstance(error, CalwatchError) else error
+            log.error("reload failed, the old configuration stays", mistakes=mistakes, exc_info=trace)

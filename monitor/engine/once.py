@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor.config.settings import Config, load_config
 from monitor.engine.clock import utc_now
-from monitor.engine.cycle import Cycle, Tick, WatchedModel, build_watched
+from monitor.engine.cycle import Cycle, Tick, WatchedModel, load_watched
 from monitor.engine.logs import configure_logging
 from monitor.engine.opening import open_ready
 from monitor.jobs.runners import PatientRunner
@@ -26,9 +26,8 @@ log = structlog.get_logger("calwatch")
 def run_once(config_path: Path) -> Tick:
     """One cycle in the foreground. Raises StoreInUseError naming the daemon that holds the database, if one does, and
     KeyboardInterrupt on Ctrl-C, also where DuckDB was at work."""
-    config = load_config(config_path)
+    config, watched = load_watched(config_path)
     configure_logging(config.monitor.log_format)
-    watched = build_watched(config)
     now = utc_now()
     runner = PatientRunner(config.state_dir)
     try:

@@ -44,33 +44,40 @@ def leave_request(
     state_dir: Path, model: str, kind: str, scope: Slice, now: datetime, *, to: str | None = None
 ) -> Path:
     """Write one request for a job. Raises StoreError when the state directory cannot be written."""
-    return _write(
+    return _leave(
         state_dir, {"model": model, "kind": kind, "scope": scope.text, "requested_at": now.isoformat(), "to": to}
     )
 
 
 def leave_cancellation(state_dir: Path, model: str, job_id: str) -> Path:
     """Ask for a job to be cancelled. Raises StoreError when the state directory cannot be written."""
-    return _write(state_dir, {"model": model, "kind": CANCEL, "job": job_id})
+    return _leave(state_dir, {"model": model, "kind": CANCEL, "job": job_id})
 
 
 def leave_retry(state_dir: Path, model: str, source: str | None, item: str | None) -> Path:
     """Ask for files that were set aside to be tried again. Raises StoreError when the state directory cannot be written."""
-    return _write(state_dir, {"model": model, "kind": RETRY, "source": source, "item": item})
+    return _leave(state_dir, {"model": model, "kind": RETRY, "source": source, "item": item})
 
 
-def _write(state_dir: Path, text: Mapping[str, str | None]) -> Path:
-    directory = state_dir / REQUESTS
-    path = directory / f"{secrets.token_hex(8)}.json"
+def _leave(state_dir: Path, text: Mapping[str, str | None]) -> Path:
+    path = state_dir / REQUESTS / f"{secrets.token_hex(8)}.json"
+    write_request(path, text)
+    return path
+
+
+def write_request(path: Path, held: Mapping[str, Any], *, mode: int = 0o777) -> None:
+    """Put a JSON object in place whole, in a directory of the state directory, which is made with ``mode`` less the umask.
+
+    Raises StoreError when it cannot be written.
+    """
     aside = path.with_suffix(".tmp")
     try:
-        make_state_dir(state_dir)
-        directory.mkdir(exist_ok=True)
-        aside.write_text(json.dumps(text), "utf-8")
+        make_state_dir(path.parent.parent)
+        path.parent.mkdir(mode=mode, exist_ok=True)
+        aside.write_text(json.dumps(held), "utf-8")
         aside.replace(path)
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error.strerror}", "run it as the daemon's user") from error
-    return path
 
 
 def take_retries(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: str) -> None:

@@ -291,35 +291,27 @@ class Runner(Protocol):
     @property
     def rehearsal(self) -> bool:
         """Whether actions are only recorded, as in a backtest."""
-        ...
 
     def running_work(self) -> Collection[Work]:
         """What has been started and not been reported."""
-        ...
 
     def start(self, work: Work) -> None:
         """Raises OSError when it cannot be started."""
-        ...
 
     def take_finished(self, model: str) -> list[WorkResult]:
         """The reports of a model's work that has ended since the last call."""
-        ...
 
     def had_begun(self, job: str) -> bool:
         """Whether a process was at a job when the calwatch before this one ended; False where it only waited for its turn."""
-        ...
 
     def wait_deliveries(self) -> bool:
         """Wait for deliveries where there is no later tick to bring their reports; whether there were any."""
-        ...
 
     def forget_last_refit(self, model: str) -> bool:
         """Forget that this model had the last of few places for refits; returns whether it had."""
-        ...
 
     def cancel(self, job: str) -> None:
         """End the work of a job, with all its processes; it is never reported. Unknown jobs are no mistake."""
-        ...
 
 
 class InlineRunner:

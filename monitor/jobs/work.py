@@ -87,7 +87,10 @@ def _result(task: "RefitInputs | Delivery") -> "Refit | DeliveryResult | Breakdo
     try:
         if isinstance(task, Delivery):
             return deliver_event(task, _load_context)
-        return _refitted(task)
+        from monitor import __version__
+        from monitor.recalibration.refit import run_refit
+
+        return run_refit(task, calwatch_version=__version__)
     except (CalwatchError, ValueError) as error:
         return Breakdown(str(error), may_pass=False)
     except (OSError, MemoryError) as error:
@@ -100,10 +103,3 @@ def _load_context(delivery: Delivery, *, draw: bool) -> "EventContext":
     from monitor.jobs.actions.context import load_context
 
     return load_context(delivery, draw=draw)
-
-
-def _refitted(task: "RefitInputs") -> "Refit":
-    from monitor import __version__
-    from monitor.recalibration.refit import run_refit
-
-    return run_refit(task, calwatch_version=__version__)

@@ -19,11 +19,17 @@ class CalwatchError(Exception):
 
 
 class ConfigError(CalwatchError):
-    """One or more mistakes in the configuration or in a rule pack; ``mistakes`` lists each with its place."""
+    """One or more mistakes in the configuration or in a rule pack; ``mistakes`` lists each with its place, each a line."""
 
     def __init__(self, mistakes: list[str], hint: str = "") -> None:
-        super().__init__("\n".join(mistakes), hint)
-        self.mistakes = mistakes
+        escaped = [_escape(mistake) for mistake in mistakes]
+        super().__init__("\n".join(escaped), hint)
+        self.mistakes = escaped
+
+
+def _escape(text: str) -> str:
+    """One line, in which what commands a terminal is to be seen: a newline is ``\\n``."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 class SourceError(CalwatchError):

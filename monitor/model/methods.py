@@ -42,13 +42,15 @@ METHODS = (
         "isotonic", "calibrators.Isotonic", "fit_scores.fit_isotonic",
         formula="any curve that does not fall, from its data points",
         needs="as a candidate of `auto` 1,000 of each outcome",
-        on_rates=True, least_each_outcome=1_000,  # below, it overfits (Niculescu-Mizil & Caruana 2005)
+        # with fewer it overfits (Niculescu-Mizil & Caruana 2005)
+        on_rates=True, least_each_outcome=1_000,
     ),
     Method(
         "vector", "calibrators.Vector", fit_logits="fit_logits.fit_vector", title="vector scaling",
         formula="softmax(w ∘ z + b) at the class that z predicts; the prediction itself stays",
         needs="logits that agree with `predicted_class`; as a candidate of `auto` 100 rows of each class",
-        least_each_class=100,  # two parameters each
+        # two parameters each
+        least_each_class=100,
     ),
 )  # fmt: skip
 METHOD_NAMES = tuple(method.name for method in METHODS)

@@ -49,6 +49,7 @@ THRESHOLD_METRICS = (
 METRICS = (*CALIBRATION_METRICS, *THRESHOLD_METRICS)
 # Counts and ratios that a reading has even when its state is insufficient; rules may name these too.
 COUNTS = ("samples", "unlabelled", "label_coverage", "label_lag_seconds")
+SECONDS = ("label_lag_seconds",)  # metrics that people read as a length of time
 
 
 @dataclass(frozen=True, slots=True)

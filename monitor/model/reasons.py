@@ -30,6 +30,7 @@ class Code(StrEnum):
     NO_COMPARISON = "no_comparison"
     NO_EVIDENCE = "no_evidence"
     NO_SIGHT = "no_sight"
+    ONLY_UNSEEN = "only_unseen"
     RULE_FAILED = "rule_failed"
     RULE_GONE = "rule_gone"
     RULE_ELSEWHERE = "rule_elsewhere"

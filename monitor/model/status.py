@@ -38,6 +38,8 @@ class ModelStatus:
     # what the last cycle could not take of its sources, and other troubles of them
     source_problems: tuple[str, ...] = ()
     problem: str | None = None  # why the last cycle failed for this model; None = it went well
+    last_sample_at: datetime | None = None  # None = none has come yet
+    longest_window: str = ""
 
 
 @dataclass(frozen=True, slots=True)

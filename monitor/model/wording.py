@@ -111,6 +111,13 @@ def span(length: timedelta) -> str:
     return f"{seconds:.0f} s"
 
 
+def describe_silence(last_at: datetime | None, window: str) -> str:
+    """That a model has no sample to measure; ``last_at``: of its newest one, None: none ever came; ``window``: its longest."""
+    if last_at is None:
+        return "no samples yet"
+    return f"no samples {f'within {window}' if window else 'in any window'}; last at {moment(last_at)}"
+
+
 def quantity(count: int, noun: str = "sample") -> str:
     """``1 sample``, ``1,204 samples``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
@@ -172,7 +179,8 @@ def describe_delays(delays: LabelDelays, task: Task) -> str:
     if delays.depends is None:
         return f"whether label delay depends on the outcome is unknown: {delays.unknown}"
     if delays.depends:
-        cure = "" if delays.settled is None else f'; label_maturity = "{_maturity(delays.settled)}" would wait for them'
+        settled = "" if delays.settled is None else format_duration(round_up(delays.settled))
+        cure = settled and f'; label_maturity = "{settled}" would wait for them'
         return (
             f"{describe_later_labels(delays, task)}, so the false-alarm budget of drift rules is not guaranteed{cure}"
         )
@@ -181,10 +189,10 @@ def describe_delays(delays: LabelDelays, task: Task) -> str:
     return f"label delay does not depend on the outcome, as far as {quantity(delays.samples)} show"
 
 
-def _maturity(settled: timedelta) -> str:
-    """Rounded up to whole hours, or to minutes below two hours."""
-    unit = timedelta(hours=1) if settled >= timedelta(hours=2) else timedelta(minutes=1)
-    return format_duration(ceil(settled / unit) * unit)
+def round_up(length: timedelta) -> timedelta:
+    """Return the length rounded up to whole hours, or to minutes below two hours."""
+    unit = timedelta(hours=1) if length >= timedelta(hours=2) else timedelta(minutes=1)
+    return ceil(length / unit) * unit
 
 
 def sentence(text: str) -> str:

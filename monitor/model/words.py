@@ -16,13 +16,8 @@ SENTENCES: dict[Code, Callable[..., str]] = {
     **OF_ALERTS, **OF_JOBS, Code.CYCLE_FAILED: "{error}: {problem}".format,
 }  # fmt: skip
 _CODES = frozenset(Code)
-_UNTELLABLE = (
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    OverflowError,
-)  # a sentence has not the values it needs
+# a sentence has not the values it needs
+_UNTELLABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 _PARTICULAR = re.compile(r"\s*\([^()]*\)|[−+-]?\d+(?:[.,:]\d+)*")  # of one case alone: brackets and numbers
 TRIGGERS: dict[str, Callable[[Trigger], str]] = {
     TriggerKind.MANUAL: lambda trigger: "manual",

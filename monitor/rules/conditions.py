@@ -4,10 +4,11 @@ The state machine in ``state`` decides what follows from it.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from monitor.config.toml import suggest_nearest
 from monitor.model import (
     COUNTS,
     AbsenceRule,
@@ -26,6 +27,7 @@ from monitor.model import (
     quiet_for,
 )
 from monitor.model.reasons import Code, Reason
+from monitor.model.wording import first_few
 
 AlertKey = tuple[str, Slice]  # (version, slice)
 ALL_VERSIONS = ""  # version of an absence alert: sources and cameras fall silent, not model versions
@@ -44,6 +46,28 @@ class Finding:
 def is_covered(rule: Rule, slice_: Slice) -> bool:
     """Whether the rule covers the slice: by order (2 stands for every order from 2 on), and inside ``only``."""
     return min(slice_.order, 2) in rule.orders and rule.only.contains(slice_)
+
+
+def unseen_only(rule: Rule, last_seen: Collection[LastSeen]) -> Reason | None:
+    """Return why the rule watches nothing: the model has samples, and none of the slice in ``only``. None: it has some, or
+    none at all."""
+    unseen = find_unseen(rule.only, [seen.slice for seen in last_seen])
+    return None if unseen is None else Reason.of(Code.ONLY_UNSEEN, slice=rule.only.text, known=unseen)
+
+
+def find_unseen(only: Slice, seen: Collection[Slice]) -> str | None:
+    """Return which values there are where none of the slices ``seen`` lies in ``only``; None where one does, or none is seen.
+
+    >>> find_unseen(Slice.of({"shift": "nigth"}), [Slice.of({"shift": "day"}), Slice.of({"shift": "night"})])
+    'shift="nigth" is not among day, night, did you mean "night"?'
+    """
+    if not only.order or not seen or any(only.contains(each) for each in seen):
+        return None
+    for name, value in only.labels:
+        values = sorted({held for each in seen for own, held in each.labels if own == name})
+        if value not in values:
+            return f'{name}="{value}" is not among {first_few(values, 5) or "none"}{suggest_nearest(value, values)}'
+    return "its values come, but never together"
 
 
 def threshold_findings(

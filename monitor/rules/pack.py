@@ -1,16 +1,18 @@
 """Rule packs: TOML files of ``[[rule]]`` tables become Rule values, or one error that tells every mistake in them."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import NamedTuple
 
 from monitor.config.mistakes import RULES, read_tables
-from monitor.config.toml import list_words, parse_toml, suggest_nearest
-from monitor.model import DisparityRule, Rule, ThresholdRule
+from monitor.config.section import UnreadError
+from monitor.config.toml import Location, find_lines, list_words, parse_toml, suggest_nearest
+from monitor.model import Rule
 from monitor.model.errors import ConfigError
-from monitor.rules.tables import BUILT_IN_ACTIONS, Pack
+from monitor.rules.tables import Pack, RuleTable
 
 SHIPPED = "monitor.rulepacks"
 
@@ -32,53 +34,82 @@ class Rulebook:
     def __len__(self) -> int:
         return len(self.rules)
 
-    def mistakes(self, *, windows: Collection[str], dimensions: Collection[str], actions: Collection[str]) -> list[str]:
-        """What a model's configuration does not offer although a rule names it: windows (``"24h"``), slice
-        dimensions (``"camera"``) and actions beside the built-in ``recalibrate``. Empty when all is there."""
-        found = []
-        for rule in self.rules:
-            place = f'{rule.origin} "{rule.name}"'
-            if isinstance(rule, ThresholdRule | DisparityRule) and rule.window not in windows:
-                offered = list_words(windows) if windows else "none"
-                found.append(f'{place}: window "{rule.window}" is none of the model\'s windows ({offered})')
-            found += [
-                f'{place}: only.{name}: "{name}" is no slice dimension of the model{suggest_nearest(name, dimensions)}'
-                for name, _ in rule.only.labels
-                if name not in dimensions
-            ]
-            known = (*BUILT_IN_ACTIONS, *actions)
-            found += [
-                f'{place}: unknown action "{name}"{suggest_nearest(name, known)}'
-                for name in rule.actions
-                if name not in known
-            ]
-        return found
+
+class ReadRule(NamedTuple):
+    """A ``[[rule]]`` table as far as it could be read. ``number``: from 1; ``lines``: of the keys of its file."""
+
+    table: RuleTable
+    file: str
+    number: int
+    lines: Mapping[Location, int]
+
+    @property
+    def origin(self) -> str:
+        return f"{self.file}: rule {self.number}"
+
+    @property
+    def name(self) -> str | None:
+        """None where it could not be read."""
+        try:
+            return self.table.name
+        except UnreadError:
+            return None
+
+    def place(self, key: str) -> str:
+        """Return ``own.toml:12: rule 2 "night"``, where a mistake at this key is told."""
+        at = ("rule", self.number - 1)
+        line = self.lines.get((*at, key)) or self.lines.get(at)
+        name = f' "{self.name}"' if self.name else ""
+        return f"{self.file}:{line}: rule {self.number}{name}" if line else f"{self.origin}{name}"
+
+
+class Packs(NamedTuple):
+    """Several packs joined, as far as they could be read, and every mistake in them. ``overrides``, ``shipped``: as of
+    Rulebook."""
+
+    rules: tuple[ReadRule, ...]
+    overrides: tuple[str, ...]
+    shipped: Mapping[str, str]
+    mistakes: tuple[str, ...]
+    hint: str
+
+    def make_rulebook(self) -> Rulebook:
+        """Return the rules. Raises ConfigError with the mistakes of all packs at once."""
+        if self.mistakes:
+            raise ConfigError(list(self.mistakes), self.hint)
+        rules = tuple(each.table.make_rule(each.origin) for each in self.rules)
+        return Rulebook(rules, self.overrides, self.shipped)
 
 
 def load_rules(names: Sequence[str], base: Path) -> Rulebook:
     """Join the packs ``names`` (see ``load_pack``) in order; a later rule of the same name takes the earlier one's
     place. Raises ConfigError with the mistakes of all packs at once."""
+    return read_packs(names, base).make_rulebook()
+
+
+def read_packs(names: Iterable[str], base: Path) -> Packs:
+    """Return the packs joined as by ``load_rules``, with what is wrong in them."""
     mistakes: list[str] = []
     hints: list[str] = []
-    rules: dict[str, Rule] = {}
+    rules: dict[str, ReadRule] = {}
     overrides: list[str] = []
     shipped: dict[str, str] = {}
     for name in names:
         try:
-            pack = load_pack(name, base=base)
+            pack, wrong = _read_pack(*_find_pack(name, base))
         except ConfigError as error:
             mistakes += error.mistakes
             hints += [error.hint] if error.hint and error.hint not in hints else []
             continue
+        mistakes += wrong
         for rule in pack:
-            if rule.name in rules:
-                overrides.append(f'rule "{rule.name}" of {rules[rule.name].origin} is replaced by {rule.origin}')
-            rules[rule.name] = rule
-            shipped.pop(rule.name, None)
-            shipped |= {} if _is_path(name) else {rule.name: name}
-    if mistakes:
-        raise ConfigError(mistakes, "; ".join(hints))
-    return Rulebook(tuple(rules.values()), tuple(overrides), shipped)
+            called = rule.name or rule.origin
+            if called in rules:
+                overrides.append(f'rule "{called}" of {rules[called].origin} is replaced by {rule.origin}')
+            rules[called] = rule
+            shipped.pop(called, None)
+            shipped |= {} if _is_path(name) else {called: name}
+    return Packs(tuple(rules.values()), tuple(overrides), shipped, tuple(mistakes), "; ".join(hints))
 
 
 def shipped_packs() -> tuple[str, ...]:
@@ -90,8 +121,13 @@ def shipped_packs() -> tuple[str, ...]:
 def load_pack(name_or_path: str, *, base: Path) -> tuple[Rule, ...]:
     """The rules of one pack: a bare name (``default``) is a pack that ships with calwatch; a name with a ``/`` or
     ending in ``.toml`` is a file, relative to ``base``. Raises ConfigError with every mistake of the pack."""
+    return parse_pack(*_find_pack(name_or_path, base))
+
+
+def _find_pack(name_or_path: str, base: Path) -> tuple[str, str]:
+    """Its text, and how it is called in messages."""
     if _is_path(name_or_path):
-        return parse_pack(read_text(base / name_or_path, name_or_path), name_or_path)
+        return read_text(base / name_or_path, name_or_path), name_or_path
     shipped = shipped_packs()
     if name_or_path not in shipped:
         raise ConfigError(
@@ -99,7 +135,7 @@ def load_pack(name_or_path: str, *, base: Path) -> tuple[Rule, ...]:
             f"use one of {list_words(shipped)}, or a path that ends in .toml",
         )
     file_name = f"{name_or_path}.toml"
-    return parse_pack(read_text(_shipped_folder() / file_name, file_name), file_name)
+    return read_text(_shipped_folder() / file_name, file_name), file_name
 
 
 def _is_path(name_or_path: str) -> bool:
@@ -108,20 +144,29 @@ def _is_path(name_or_path: str) -> bool:
 
 def parse_pack(text: str, origin: str) -> tuple[Rule, ...]:
     """The ``[[rule]]`` tables of a TOML text. Raises ConfigError with every mistake, placed as
-    ``origin: rule 2 "ece-high": key problem (got value)``."""
+    ``origin:line: rule 2 "ece-high": key problem (got value)``."""
+    rules, mistakes = _read_pack(text, origin)
+    if mistakes:
+        raise ConfigError(mistakes)
+    return tuple(rule.table.make_rule(rule.origin) for rule in rules)
+
+
+def _read_pack(text: str, origin: str) -> tuple[list[ReadRule], list[str]]:
+    """The rules as far as they can be read, and every mistake. Raises ConfigError where there is no TOML to read."""
     document = parse_toml(text, origin)
-    pack, mistakes = read_tables(Pack, document, origin, RULES)
+    pack, mistakes = read_tables(Pack, document, origin, RULES, text)
     if "rule" not in document and len(mistakes) > 1:  # what is there says better why no rule is
         mistakes = [mistake for mistake in mistakes if mistake != f"{origin}: has no [[rule]]"]
-    tables = document.get("rule")
+    lines = find_lines(text)
+    try:
+        rules = [ReadRule(table, origin, number, lines) for number, table in enumerate(pack.rule, start=1)]
+    except UnreadError:
+        return [], mistakes
     first: dict[str, int] = {}
-    for number, table in enumerate(tables if isinstance(tables, list) else (), start=1):
-        name = table.get("name") if isinstance(table, dict) else None
-        if isinstance(name, str) and first.setdefault(name, number) != number:
-            mistakes.append(f'{origin}: rule {number} "{name}": has the name of rule {first[name]}')
-    if mistakes or pack is None:
-        raise ConfigError(mistakes)
-    return tuple(table.make_rule(f"{origin}: rule {number}") for number, table in enumerate(pack.rule, start=1))
+    for rule in rules:
+        if rule.name is not None and first.setdefault(rule.name, rule.number) != rule.number:
+            mistakes.append(f"{rule.place('name')}: has the name of rule {first[rule.name]}")
+    return rules, mistakes
 
 
 def read_text(file: Traversable, shown_as: str) -> str:
@@ -132,8 +177,9 @@ def read_text(file: Traversable, shown_as: str) -> str:
         raise ConfigError([f"{shown_as}: not UTF-8 text (byte {error.start})"]) from error
     except FileNotFoundError as error:
         raise ConfigError([f"{shown_as}: no such file"], f"check the path: looked for {file}") from error
-    except OSError as error:
-        raise ConfigError([f"{shown_as}: cannot be read: {error.strerror}"]) from error
+    except (OSError, ValueError) as error:  # a name that holds NUL is no name to the system
+        problem = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError([f"{shown_as}: cannot be read: {problem}"]) from error
 
 
 def _shipped_folder() -> Traversable:

@@ -33,6 +33,7 @@ from monitor.rules.conditions import (
     drift_findings,
     is_covered,
     threshold_findings,
+    unseen_only,
 )
 
 RESOLVED_SHOWN = timedelta(hours=24)  # how long an alert stays resolved, for people to see, before it is inactive
@@ -82,11 +83,16 @@ def evaluate_rule(
         forgotten = {(ALL_VERSIONS, seen.slice) for seen in observed.last_seen} - present
         found = absence_findings(rule, watched, prior, now, observed.first_seen_at, observed.last_pull)
     alerts = []
+    unseen = unseen_only(rule, observed.last_seen)
+    if unseen is not None and (ALL_VERSIONS, rule.only) not in found:
+        found[ALL_VERSIONS, rule.only] = Finding(None, None, unseen, now)
     for key in sorted({*found, *prior}):
         before = prior.get(key)
         blank = before or _blank(rule, key, model, now)
         if before is not None and before.evaluated_at >= now:
             after: Alert | None = before
+        elif key in found and found[key].why is unseen:
+            after = _advance(rule, replace(blank, since=None), found[key], now)
         elif not is_covered(rule, key[1]):
             after = retire_alert(blank, now, Reason.of(Code.RULE_ELSEWHERE, rule=rule.name))
         elif key in found:

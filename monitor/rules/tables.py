@@ -1,14 +1,14 @@
 """What a ``[[rule]]`` may say, a table for each kind: the reference of rule packs, and what their JSON Schema is made of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
-from monitor.config.fields import DURATION_SCHEMA, Section
-from monitor.config.mistakes import MustError, Words
+from monitor.config.fields import DURATION_SCHEMA, POSITIVE_DURATION_SCHEMA, Number, Whole
+from monitor.config.section import MisfitError, MustError, Section, Words
 from monitor.config.toml import list_words, suggest_nearest
 from monitor.model import (
     COUNTS,
@@ -26,8 +26,10 @@ from monitor.model.durations import parse_duration
 from monitor.statistics.drift.budget import parse_budget
 
 BUILT_IN_ACTIONS = ("recalibrate",)
-ORDERS: dict[str, int] = {"all": 0, "marginals": 1, "crosses": 2}  # 2 stands for every order from 2 on
-DEFAULT_TOLERANCE_ODDS = 1.1  # differences smaller than this are real but wake nobody
+# 2 stands for every order from 2 on
+ORDERS: dict[str, int] = {"all": 0, "marginals": 1, "crosses": 2}
+# differences smaller than this are real but wake nobody
+DEFAULT_TOLERANCE_ODDS = 1.1
 LEAST_REFERENCE_SAMPLES = 200
 MAX_LEVEL = 0.25
 _UNBOUNDED = ("log_loss", "samples", "unlabelled", "label_lag_seconds")
@@ -41,7 +43,8 @@ _NOT_COUNTED_BY_LABELS = ("samples", "unlabelled", "label_coverage")
 def _duration(value: Any, *, positive: bool = False) -> Any:
     try:
         duration = value if isinstance(value, timedelta) else parse_duration(value if isinstance(value, str) else "")
-    except (ValueError, OverflowError):  # overflow: more years than a timedelta can hold
+    # overflow: more years than a timedelta can hold
+    except (ValueError, OverflowError):
         raise MustError('be a duration such as "30m"') from None
     if positive and not duration:
         raise MustError("be longer than nothing")
@@ -72,7 +75,7 @@ def _orders(value: Any) -> Any:
     names = value if isinstance(value, list) else [value]
     if not names or not all(isinstance(name, str) and name in ORDERS for name in names):
         wrong = next((name for name in names if not isinstance(name, str) or name not in ORDERS), value)
-        raise MustError(f"be {list_words(ORDERS)}, or a list of them", got=wrong)
+        raise MustError(f"be {list_words(ORDERS)}, or a list of them", near=suggest_nearest(wrong, ORDERS), got=wrong)
     return tuple(names)
 
 
@@ -83,22 +86,19 @@ def _budget(value: Any) -> Any:
         raise MustError('be a number per year, month, week or day, such as "1/year", at most "1/day"') from None
 
 
-def _tolerance(value: Any) -> Any:
-    if not isinstance(value, dict) or not value.keys() <= {"odds", "probability"} or len(value) > 1:
-        raise MustError("be { odds = 1.1 }, { probability = 0.02 } or {} for none")
-    return value
-
-
 _ORDER = {"enum": list(ORDERS)}
 Length = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(DURATION_SCHEMA)]
 PositiveLength = Annotated[
-    timedelta, BeforeValidator(partial(_duration, positive=True)), WithJsonSchema(DURATION_SCHEMA)
+    timedelta, BeforeValidator(partial(_duration, positive=True)), WithJsonSchema(POSITIVE_DURATION_SCHEMA)
 ]
 WindowName = Annotated[
-    str, AfterValidator(_window), Words('be a duration such as "30m"'), Field(json_schema_extra={**DURATION_SCHEMA})
+    str,
+    AfterValidator(_window),
+    Words('be a duration such as "30m"'),
+    Field(json_schema_extra={**POSITIVE_DURATION_SCHEMA}),
 ]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False), Words("be a finite number")]
-Count = Annotated[int, Field(strict=True, ge=0), Words("be a whole number of 0 or more")]
+Bound = Annotated[Number, Words("be a finite number")]
+Count = Annotated[Whole, Field(ge=0, json_schema_extra={"minimum": 0}), Words("be a whole number of 0 or more")]
 Absent = Literal["samples", "labels", "pulls"]
 Order = Literal["all", "marginals", "crosses"]
 Orders = Annotated[
@@ -114,11 +114,18 @@ Texts = Annotated[
 ]
 
 
+_TOLERANCES = "be { odds = 1.1 }, { probability = 0.02 } or {} for none"
+
+
 class Tolerance(Section):
     """Differences this small are none; neither key: any difference counts."""
 
     odds: Annotated[Number, Field(ge=1, le=100), Words("be a factor of at least 1")] | None = None
     probability: Annotated[Number, Field(ge=0, lt=1), Words("lie between 0 and 1")] | None = None
+
+    def _check_keys(self) -> Iterator[str]:
+        if self.odds is not None and self.probability is not None:
+            yield f"must {_TOLERANCES} (got both)"
 
 
 class RuleTable(Section):
@@ -176,10 +183,10 @@ class ThresholdTable(RuleTable):
         examples=["ece_lower"], json_schema_extra={"enum": [*METRICS, *COUNTS]},
         description="what is compared; alert on ece_lower",
     )  # fmt: skip
-    above: Number | None = Field(None, description="fires above this")
-    below: Number | None = Field(None, validate_default=True, description="fires below this")
-    clear_below: Number | None = Field(None, description="with above: resolves only below this")
-    clear_above: Number | None = Field(None, description="with below: resolves only above this")
+    above: Bound | None = Field(None, description="fires above this")
+    below: Bound | None = Field(None, validate_default=True, description="fires below this")
+    clear_below: Bound | None = Field(None, description="with above: resolves only below this")
+    clear_above: Bound | None = Field(None, description="with below: resolves only above this")
     window: WindowName = Field(examples=["24h"], description="one of the model's windows")
     min_samples: Count = Field(0, description="labelled samples below which nothing is judged")
 
@@ -228,7 +235,8 @@ class AbsenceTable(RuleTable):
     """Nothing came."""
 
     made = AbsenceRule
-    default_orders = ()  # the slice that ``only`` names, which is the whole without it
+    # the slice that ``only`` names, which is the whole without it
+    default_orders = ()
 
     kind: Literal[RuleKind.ABSENCE] = Field(description="nothing came")
     absent: Absent = Field(alias="of", description="what does not come")
@@ -239,9 +247,7 @@ class AbsenceTable(RuleTable):
     def _pulls_are_of_the_whole(cls, absent: str, info: ValidationInfo) -> str:
         given = [key for key in ("slices", "only") if info.data.get(key)] if absent == "pulls" else []
         if given:
-            raise ValueError(
-                "\n".join(f'{key} does not go with of = "pulls": a pull brings all slices' for key in given)
-            )
+            raise MisfitError([f'{key} does not go with of = "pulls": a pull brings all slices' for key in given])
         return absent
 
 
@@ -254,16 +260,16 @@ class DriftTable(RuleTable):
     false_alarms_per_year: Annotated[
         float,
         BeforeValidator(_budget),
-        WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?/ ?(year|month|week|day)$"}),
+        WithJsonSchema({"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*/\s*(year|month|week|day)\s*$"}),
     ] = Field(
         1.0,
         alias="false_alarms",
         description="alarms told by luck, over all slices together, on average at most",
         json_schema_extra={"default": "1/year"},
     )
-    tolerance: (
-        Annotated[Tolerance, BeforeValidator(_tolerance), Field(json_schema_extra={"maxProperties": 1})] | None
-    ) = Field(None, description="differences this small are none; {} for none at all")
+    tolerance: Annotated[Tolerance, Words(_TOLERANCES), Field(json_schema_extra={"maxProperties": 1})] | None = Field(
+        None, description="differences this small are none; {} for none at all"
+    )
     reference: Literal["score", "deployment"] = Field(
         "score", description="drift away from perfect calibration, or from how it was at deployment"
     )
@@ -281,7 +287,7 @@ class DriftTable(RuleTable):
         if count < LEAST_REFERENCE_SAMPLES:
             mistakes.append(f"reference_samples must be at least {LEAST_REFERENCE_SAMPLES} (got {count})")
         if mistakes:
-            raise ValueError("\n".join(mistakes))
+            raise MisfitError(mistakes)
         return count
 
     def _values(self) -> dict[str, Any]:

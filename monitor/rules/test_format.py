@@ -47,8 +47,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
-from monitor.config.fields import Section
-from monitor.config.mistakes import RULES, AnotherFileError, MustError, Words, read_tables
+from monitor.config.mistakes import RULES, read_tables
+from monitor.config.section import AnotherFileError, MustError, Section, Words
 from monitor.config.toml import parse_toml, suggest_nearest
 from monitor.model import AlertState, Health, Rule, RuleKind, Slice
 from monitor.model.durations import parse_duration
@@ -310,9 +310,9 @@ class _TestFile(Section):
 def read_test_file(path: Path) -> tuple[tuple[Rule, ...], tuple[Case, ...]]:
     """The rules under test and the cases. Raises ConfigError with every mistake of the file and of its pack."""
     before = _Before(path.parent)
-    document = parse_toml(read_text(path, str(path)), path.name)
-    file, mistakes = read_tables(_TestFile, document, path.name, RULES, before)
-    if file is None:
+    text = read_text(path, str(path))
+    file, mistakes = read_tables(_TestFile, parse_toml(text, path.name), path.name, RULES, text, before)
+    if mistakes:
         raise ConfigError(mistakes)
     return before.rules, file.test
 

@@ -24,6 +24,8 @@ USUAL = {  # names that other tools give these columns, without case and marks
     "group_id": ("group", "patientid", "clipid", "videoid"),
     "version": ("modelversion",),
 }  # fmt: skip
+SCORES, CLASSES = ("score", "raw_score"), 2  # of a list of two the score is the second, that of the positive class
+SOFTMAX_DOCS = "calwatch docs a-column-for-each-class"
 OUTCOMES = ("outcome", "label", "predicted_class")  # a file has what came true by one or two of them
 _SUFFIXES = ("id", "name", "no", "nr", "number", "value")  # camera_id for camera
 _LONGEST, _NO_LETTERS = 100, set("{}<>")  # a name; beyond that, a line that is none
@@ -42,12 +44,13 @@ def name_missing(missing: Mapping[str, str], mapped: Mapping[str, str]) -> str:
 
 
 def propose_columns(
-    missing: Iterable[str], mapped: Mapping[str, str], found: Collection[str], times: Sequence[str] = ()
-) -> str:
+    missing: Iterable[str], mapped: Mapping[str, str], found: Collection[str], times: Sequence[str] = (),
+    lists: Mapping[str, int] | None = None,
+) -> str:  # fmt: skip
     """``columns = { sample_id = "Part No" }`` with what looks like the missing ones; "" where nothing does.
 
     A column of ``times`` that is the only one may be observed_at whatever it is called. Where several may be meant, they are
-    named and none is proposed.
+    named and none is proposed. ``lists``: columns that hold lists, and how long: of two scores the second is proposed.
     """
     free = [own for own in found if own not in mapped.values() and len(own) <= _LONGEST and not set(own) & _NO_LETTERS]
     meant = {name: _meant(name, mapped.get(name, name), free) for name in missing}
@@ -55,8 +58,13 @@ def propose_columns(
         meant["observed_at"] = [] if _plain(others[0]) in {"labelledat", *USUAL["labelled_at"]} else others
     claims = Counter(own for owns in meant.values() if len(owns) == 1 for own in owns)
     pairs = [(name, owns[0]) for name, owns in meant.items() if len(owns) == 1 and claims[owns[0]] == 1]
-    listed = ", ".join(f"{name} = {_written(own)}" for name, own in pairs)
-    said = [f"columns = {{ {listed} }}"] if pairs else []
+    long = {own: size for own, size in (lists or {}).items() if size != CLASSES and (SCORES[0], own) in pairs}
+    listed = ", ".join(
+        f"{name} = {_written(f'{own}.1' if name in SCORES and own in (lists or {}) else own)}"
+        for name, own in pairs if own not in long
+    )  # fmt: skip
+    said = [f"columns = {{ {listed} }}"] if listed else []
+    said += [f"{_written(own)} is a list of {size}, see: {SOFTMAX_DOCS}" for own, size in long.items()]
     taken = {own for _, own in pairs}
     for name, owns in meant.items():
         left = [own for own in owns if own not in taken]

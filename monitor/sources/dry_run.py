@@ -3,22 +3,23 @@ those that would be taken. Nothing is kept."""
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 
 from monitor.config.settings import Model
 from monitor.config.sources import SourceSettings
-from monitor.model import Task
+from monitor.model import Slice, Task
 from monitor.model.durations import format_duration
 from monitor.model.wording import describe_straddling, first_few, minute, quantity
 from monitor.sources.batch import Batch
 from monitor.sources.findings import Finding, Weight
+from monitor.sources.findings.delays import find_short_spans, keep_delays
 from monitor.sources.findings.rows import find_oddities
 from monitor.sources.ingest.review import Refusal, mapped_signs, review_files
 from monitor.sources.ingest.staging import CLOCK_SKEW, EVER, stage_batch
 from monitor.sources.labels.rules import words_predicted
-from monitor.sources.remedies import REMEDIES
+from monitor.sources.remedies import Lateness, tell_remedy
 from monitor.sources.times.expressions import contrary_zone
 from monitor.store.connection import fetch_column, fetch_row, make_aware, make_naive, quote_name
 from monitor.store.group_spans import measure_straddling
@@ -51,6 +52,7 @@ class Trial:
     clipped: int = 0
     minus: int = 0
     identities: int = 0
+    dated: list[int] = field(default_factory=lambda: [0, 0])  # labels, and those that say no time
     first: datetime | None = None
     last: datetime | None = None
     bad: Counter[str] = field(default_factory=Counter)
@@ -60,9 +62,11 @@ class Trial:
     facts: dict[str, str] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    late: list[Lateness] = field(default_factory=list)
     ids: dict[str, None] = field(default_factory=dict)  # of predictions, or of labels that say something
     groups: tuple[str, ...] = ()
     ids_are_all: bool = True
+    slices: set[Slice] = field(default_factory=set)  # whose predictions can be taken; some of them where there are many
     contrary: dict[str, str] = field(default_factory=dict)  # zone names at times of the year when clocks show another
     meaning: SourceSettings | None = None
     logits: Kinds = field(default_factory=Kinds)
@@ -131,13 +135,16 @@ class Trial:
             connection, statement("tried_counts"), {"oldest": make_naive(oldest), "latest": make_naive(now)}
         )
         self.rows, self.labelled, first, last, self.named, self.bare, self.old, self.ahead = found[:8]
-        self.clipped, self.minus, self.identities = found[8:]
+        self.clipped, self.minus, self.identities, *self.dated = found[8:]
         self.first, self.last = make_aware(first), make_aware(last)
         reasons = connection.execute(statement("tried_reasons")).fetchall()
         for reason, count, file, row, record in reasons:
             self.bad[reason] = count
             self.examples[reason] = f"row {row} of {file}: {(record or '')[:300]}"
         self.findings += find_oddities(connection, model, holds, self.meaning)
+        if holds == "samples":
+            self.late = keep_delays(connection)
+            self.findings += find_short_spans(connection, model)
         if holds == "labels":
             labelled = "SELECT sample_id FROM tried WHERE reason IS NULL AND labelled ORDER BY place"
             self.ids = dict.fromkeys(fetch_column(connection, labelled))
@@ -153,6 +160,8 @@ class Trial:
     def _look_at_groups(self, connection: duckdb.DuckDBPyConnection, model: Model) -> None:
         groups = "SELECT DISTINCT group_id FROM tried WHERE reason IS NULL AND group_id IS NOT NULL LIMIT 100000"
         self.groups = tuple(fetch_column(connection, groups))
+        keys = fetch_column(connection, "SELECT DISTINCT slice_key FROM tried WHERE reason IS NULL LIMIT 10000")
+        self.slices = {Slice.of(dict(zip(model.slices, key.split("\x1f"), strict=False))) for key in keys}
         spans = measure_straddling(connection, "tried", model.bucket)
         if spans.suspicious or spans.over_buckets:
             weight = Weight.SUSPICIOUS if spans.suspicious else Weight.NOTE
@@ -166,9 +175,9 @@ class Trial:
     def list_findings(self, at: datetime | None, model: Model, time_zone: str) -> list[Finding]:
         """All that is worth knowing; sentences go on from the source's name. ``time_zone``: the source's."""
         mistakes = [Finding(Weight.MISTAKE, f"{file}: {refusal.why}") for file, refusal in self.refused.items()]
-        return [*mistakes, *self._set_aside(), *self.findings, *self._notes(at, model, time_zone)]
+        return [*mistakes, *self._set_aside(model), *self.findings, *self._notes(at, model, time_zone)]
 
-    def _set_aside(self) -> list[Finding]:
+    def _set_aside(self, model: Model) -> list[Finding]:
         """A sentence for each reason to set rows aside, the most frequent first."""
         looked = self.rows - self.bad["refused"]
         few = self.acceptable >= LEAST_TAKEN * looked
@@ -177,7 +186,7 @@ class Trial:
             Finding(
                 weight,
                 f"{count:,} of the {quantity(looked, 'row')} tried would be set aside as {reason}, "
-                f"such as {self.examples[reason]}" + (f" ({REMEDIES[reason]})" if reason in REMEDIES else ""),
+                f"such as {self.examples[reason]}{tell_remedy(reason, self.late, model.label_horizon)}",
             )
             for reason, count in self.bad.most_common()
             if reason != "refused"
@@ -199,6 +208,14 @@ class Trial:
             said.append(
                 f"{quantity(self.clipped, 'score')} tried lie a hair outside 0 to 1, as rounding of a softmax gives them, and "
                 "count as 0 or 1"
+            )
+        labels, undated = self.dated
+        long = self.first is None or self.last is None or self.last - self.first > timedelta(days=1)
+        if undated > labels / 2 and long:
+            said.append(
+                f"{undated:,} of {quantity(labels, 'label')} tried say no labelled_at, and count as given when calwatch first "
+                "reads them: how long those that are there now took is unknown, and so is label lag until windows begin after "
+                "that; map labelled_at where it is known"
             )
         if at is not None and self.ahead:
             said.append(

@@ -71,7 +71,7 @@ def inspect_file(
     missing = missing_columns(layout.present, config.holds, needs)
     if missing:
         proposal = own_names.propose_columns(
-            {**missing, **_also_unmapped(layout, config)}, config.columns, layout.found, layout.times
+            {**missing, **_also_unmapped(layout, config)}, config.columns, layout.found, layout.times, layout.lists
         )
         return UnusableFile(
             "missing_column",

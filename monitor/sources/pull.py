@@ -27,7 +27,7 @@ from monitor.sources.isolation.set_aside import drop_unknown, take_up_journal
 from monitor.sources.labels.parking import parked_past_horizon
 from monitor.sources.pulled import Pulled
 from monitor.sources.records import read_cursor, store_notes, write_cursor
-from monitor.sources.remedies import REMEDIES
+from monitor.sources.remedies import tell_remedy
 from monitor.sources.renewal.orphans import mend_orphans
 from monitor.sources.renewal.renew import renew_meaning
 from monitor.store.connection import fetch_row, make_naive, transaction
@@ -84,10 +84,11 @@ def pull_sources(
         brought[source.name] = _pull_source(store, source, serving, now)
     tried_again = renewed.done or cut_short or any(pulled.new for pulled in brought.values())
     if tried_again or parked_past_horizon(store, now):
-        brought[sources[0].name].add_counts(retry_parked(store, now))
+        for name, pulled in retry_parked(store, now).items():
+            brought[name if name in brought else sources[0].name].add_counts(pulled)
     brought[sources[0].name].problems += [*mended, *renewed.problems]
     for name, pulled in brought.items():
-        pulled.problems += [*_set_aside(name, pulled), *_not_judged(name, pulled, store.model)]
+        pulled.problems += [*_set_aside(name, pulled, store.model), *_not_judged(name, pulled, store.model)]
         if pulled.files or _told(pulled) or _troubled(connection, store.model.name, name):
             _record(connection, store.model.name, name, pulled, now)
     return brought
@@ -225,15 +226,17 @@ def _outcome(pulled: Pulled) -> Outcome:
     )
 
 
-def _set_aside(source: str, pulled: Pulled) -> list[Problem]:
-    """A problem when more than ``SET_ASIDE_SHARE`` of the rows that came cannot be taken."""
+def _set_aside(source: str, pulled: Pulled, model: Model) -> list[Problem]:
+    """A problem when more than ``SET_ASIDE_SHARE`` of the rows that came, or of the labels that waited, cannot be taken."""
     bad = sum(pulled.bad.values())
-    if bad <= SET_ASIDE_SHARE * pulled.rows:
+    if bad <= SET_ASIDE_SHARE * max(pulled.rows, pulled.tried_again):
         return []
+    waited = bad > pulled.rows
+    whole = quantity(max(pulled.tried_again, bad), "label") if waited else quantity(pulled.rows, "row")
     reasons = sorted(pulled.bad.items(), key=lambda pair: (-pair[1], pair[0]))
-    remedy = f" ({REMEDIES[reasons[0][0]]})" if reasons[0][0] in REMEDIES else ""
+    remedy = tell_remedy(reasons[0][0], pulled.late, model.label_horizon)
     named = first_few([f"{count:,} {reason}" for reason, count in reasons])
-    text = f"{bad:,} of {quantity(pulled.rows, 'row')} that came were set aside: {named}{remedy}"
+    text = f"{bad:,} of {whole} that {'waited' if waited else 'came'} were set aside: {named}{remedy}"
     return [Problem(source, "rows_set_aside", text)]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from monitor.model.problems import NOTHING_TAKEN, Outcome, Problem
+from monitor.sources.remedies import Lateness
 
 
 @dataclass(slots=True)
@@ -18,6 +19,7 @@ class Pulled:
     duplicates: int = 0
     corrected: int = 0
     parked: int = 0  # labels that wait for their prediction
+    tried_again: int = 0  # of those that waited
     changed_predictions: int = 0  # of those corrected: another score, slice, version
     clipped: int = 0  # new ones whose score was a hair outside [0, 1]
     labelled_late: int = 0  # labels of days that are final: measured, not judged for drift
@@ -25,6 +27,7 @@ class Pulled:
     removed: int = 0  # samples taken out again
     bad: Counter[str] = field(default_factory=Counter)  # all rows set aside, by reason: those known from before too
     quarantined: Counter[str] = field(default_factory=Counter)
+    late: list[Lateness] = field(default_factory=list)  # of rows set aside as label_too_late
     problems: list[Problem] = field(default_factory=list)
     file_outcomes: dict[str, Outcome] = field(
         default_factory=dict

@@ -1,5 +1,14 @@
 """What to do about rows that were set aside, by reason."""
 
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import accumulate
+
+from monitor.model.durations import format_duration
+from monitor.model.wording import rough_duration
+
+Lateness = tuple[float, float, int]  # seconds from predictions to labels that come too late: median, longest; how many
+
 REMEDIES = {
     "unreadable_line": "files are UTF-8; CSV has as many fields in each row as in the header; JSON is one object a line, which "
     "jq -c '.[]' makes of a list",
@@ -9,7 +18,8 @@ REMEDIES = {
     'with time_unit = "s", "ms", "us" or "ns"; a name such as CET only if time_zone uses it; for others: '
     "calwatch docs which-columns-when",
     "missing_score": "each row needs a score; if it is called otherwise, map it in columns",
-    "score_not_a_number": "scores are numbers with a decimal point, such as 0.83",
+    "score_not_a_number": "scores are numbers with a decimal point, such as 0.83; of a list name the one that is the score, "
+    'the first is 0: score = "scores.1"',
     "score_outside_0_1": 'scores are probabilities from 0 to 1; percentages need score_unit = "percent" in [model.source]',
     "unknown_outcome": "outcome is 0, 1, true or false, or words of outcomes in [model.source]; class names go to the columns "
     "label and predicted_class",
@@ -28,7 +38,29 @@ REMEDIES = {
     "time_before_1970": 'numbers are counted since 1970 in time_unit = "s", "ms", "us" or "ns"; a labelled_at of 0 or 1970 is '
     "none: leave it out where it is not known",
     "older_than_retention": "calwatch backtest plays old rows at their own time; [model] retention says how old they may be",
-    "label_too_late": "[model] label_horizon says how long a prediction waits for its label",
-    "no_prediction": "labels are joined on sample_id: see that both sides write it alike, and that predictions come too",
+    "label_too_late": "raise label_horizon in [[model]]: it says how long a prediction waits for its label",
+    "no_prediction": "no prediction from before the label came within label_horizon: see that both sides write sample_id "
+    "alike, that time_zone is right on both, and that predictions come too, no later than label_horizon after their label",
     "missing_logits": "the calibrator in charge is one of logits: each row needs them",
 }
+
+
+def tell_remedy(reason: str, late: Sequence[Lateness] = (), horizon: timedelta | None = None) -> str:
+    """Return what to do in brackets, with a blank in front; "" where nothing is known to do. ``late``: of each batch."""
+    said = REMEDIES.get(reason, "")
+    if reason == "label_too_late" and late and horizon is not None:
+        said = describe_lateness(late, horizon)
+    return f" ({said})" if said else ""
+
+
+def describe_lateness(late: Sequence[Lateness], horizon: timedelta) -> str:
+    """Return ``raise label_horizon (1h): …`` with how long labels that come too late take; ``late`` holds at least one."""
+    ranked = sorted(late)
+    half = sum(count for *_, count in ranked) / 2
+    counts = accumulate(count for *_, count in ranked)
+    median = next(each[0] for each, count in zip(ranked, counts, strict=True) if count >= half)
+    longest = rough_duration(timedelta(seconds=max(longest for _, longest, _ in late)))
+    return (
+        f"raise label_horizon ({format_duration(horizon)}): labels that come later take "
+        f"{rough_duration(timedelta(seconds=median))} at the median, {longest} at most"
+    )

@@ -30,6 +30,7 @@ from monitor.statistics.cells import SCORE_BINS
 from monitor.store.connection import (
     delete_rows,
     fetch_dicts,
+    fetch_row,
     insert_row,
     load_table,
     make_aware,
@@ -196,6 +197,17 @@ def load_last_seen(connection: duckdb.DuckDBPyConnection, model_id: int) -> tupl
     return tuple(
         LastSeen(Slice.of(labels), make_aware(observed), make_aware(labelled)) for labels, observed, labelled in rows
     )
+
+
+def load_last_sample(connection: duckdb.DuckDBPyConnection, model: str) -> datetime | None:
+    """When the model's newest sample was observed; None when it never had one."""
+    last: datetime | None
+    (last,) = fetch_row(
+        connection,
+        "SELECT max(last_observed_at) FROM slices JOIN models USING (model_id) WHERE name = $model",
+        {"model": model},
+    )
+    return make_aware(last)
 
 
 def store_successes(connection: duckdb.DuckDBPyConnection, model: str, succeeded: Mapping[str, datetime]) -> None:

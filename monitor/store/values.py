@@ -9,15 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from monitor.config.settings import Model
-from monitor.config.sources import Outcomes
+from monitor.config.sources import MISSING_LABELS, Outcomes
 from monitor.config.sources import SourceSettings as SourceConfig
 from monitor.model import Task
 from monitor.store.connection import quote_name, quote_text
 
-# What people and programs write where there is no label yet, in lower case; an empty value is missing anyhow.
-MISSING_WORDS = (
-    "nan", "none", "null", "na", "n/a", "<na>", "\\n", "-", "nat", "#n/a", "#na", "n.a.", "<null>", "(null)", "<none>",
-)  # fmt: skip
+MISSING_WORDS = tuple(word.lower() for word in MISSING_LABELS)
 BLANKS = " \t\n\x0b\x0c\r\u00a0\u2007\u202f\u3000\u200b\ufeff"  # of programs, typography and East Asian keyboards
 _INTEGER = re.compile("U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)")
 _LARGEST_EXACT = 1 << 53  # whole numbers up to here are exact in a DOUBLE

@@ -246,7 +246,7 @@ def test_a_rule_that_names_an_unknown_metric_is_told_with_the_nearest(say: Say, 
     own.write_text(own.read_text("utf-8").replace('"ece_lower"', '"ece_lowr"'), "utf-8")
     said = say("check")
     assert said.code == 2
-    assert 'error: own.toml: rule 1 "ece-high": unknown metric "ece_lowr", did you mean "ece_lower"?' in said.err
+    assert 'error: own.toml:5: rule 1 "ece-high": unknown metric "ece_lowr", did you mean "ece_lower"?' in said.err
 
 
 @pytest.mark.parametrize(

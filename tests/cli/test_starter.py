@@ -55,3 +55,11 @@ def test_the_rule_that_stands_there_as_an_example_is_one_when_its_marks_are_take
     assert (rule.name, rule.window, rule.only.text) == ("night-over-confident", "7d", "lighting=night")
     (config.parent / "rules" / "own.toml").write_text(whole, "utf-8")
     assert check_config(config).mistakes == []
+
+
+@pytest.mark.parametrize(("days", "code"), [("14d", 0), ("10d", 1), ("16d", 1)])
+def test_its_rule_test_holds_and_fails_once_the_rule_says_something_else(days: str, code: int, config: Path) -> None:
+    changed(config.parent / "rules" / "own.toml", "longer_than", f'"{days}"') if days != "14d" else None
+    with pytest.raises(SystemExit) as stopped:
+        main(["rules", "test", str(config.parent / "rules" / "own.test.toml")])
+    assert stopped.value.code == code

@@ -69,7 +69,7 @@ def test_status_names_the_thresholds_in_force_and_promises_that_none_can_keep(
         store_thresholds(held.connection, [(each, None) for each in (kept, *others)])
         held.tick(BEGAN + HOUR)
         with Snapshot(tmp_path / "state") as snapshot:
-            tell_status(snapshot.status(["m"]))
+            tell_status(snapshot.status({"m": "7d"}))
     told = [each for each in capsys.readouterr().out.splitlines() if "threshold" in each.lower()]
     assert told == [
         "threshold of m all: 0.6000 by precision>=0.9, kept with 95 % confidence when it was chosen",
@@ -90,7 +90,7 @@ def test_status_tells_labels_that_wait_and_groups_that_reach_too_far(
         (tmp_path / "labels" / "a.csv").write_text("sample_id,outcome\n" + rows, "utf-8")
         here.tick(BEGAN + 30 * HOUR)
         with Snapshot(tmp_path / "state") as held:
-            tell_status(held.status(["m"]))
+            tell_status(held.status({"m": "7d"}))
         return " ".join(capsys.readouterr().out.split())
 
     with line(tmp_path, section) as here:

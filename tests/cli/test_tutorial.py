@@ -5,11 +5,16 @@ import re
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.documents import ROOT, read_chapter
+from monitor.config.settings import load_config
+from monitor.engine.backtest import play_history
+from monitor.engine.check.check import check_config
+from monitor.model import AlertState
+from tests.documents import ROOT, find_blocks, read_chapter
 
 SECTION = read_chapter("readme", "## Your own model in ten minutes")
 
@@ -66,3 +71,27 @@ def test_the_report_and_the_chart_are_written(told: tuple[Path, str]) -> None:
     assert "Slice camera=c2" in report
     assert "<svg" in report
     assert (told[0] / "sorter-ece.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_the_example_rule_and_action_fit_its_model_and_the_rule_fires_on_the_fogged_camera(
+    told: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROOM_URL", "http://127.0.0.1:9/room")
+    base, text = told[0], read_chapter("readme", "## One rule")
+    (rule,), (action,) = find_blocks("toml", text), find_blocks("toml", read_chapter("readme", "## One action"))
+    (line,) = re.findall(r"`(rules = \[[^`]*)`", text)
+    (called,) = re.findall(r"`(actions = \[[^`]*)`", read_chapter("readme", "## One action"))
+    (base / "rules").mkdir()
+    config = base / "with-rule.toml"
+    written = (base / "calwatch.toml").read_text("utf-8")
+    config.write_text(written.replace("slices =", f"{line}\nslices =") + action, "utf-8")
+    for own in (rule, re.sub(r"actions = \[.*?\]", called, rule)):
+        (base / "rules" / "own.toml").write_text(own, "utf-8")
+        assert check_config(config).mistakes == []
+    began, ended = datetime(2026, 1, 17, tzinfo=UTC), datetime(2026, 1, 23, tzinfo=UTC)
+    played = play_history(load_config(config), base / "with-rule", began, ended, timedelta(hours=12))
+    (fired,) = [each for each in played.alerts if (each.rule, each.state) == ("camera-c2", AlertState.FIRING)]
+    assert fired.slice.text == "camera=c2"
+    assert fired.fired_at is not None
+    assert fired.fired_at >= datetime(2026, 1, 19, tzinfo=UTC)

@@ -44,7 +44,7 @@ def test_a_webhook_and_a_command_are_read() -> None:
 @pytest.mark.parametrize(
     ("section", "told"),
     [
-        ('name = "a"\nkind = "webhook"', 'calwatch.toml: action "a": a webhook needs "url"'),
+        ('name = "a"\nkind = "webhook"', 'calwatch.toml:5: action "a": a webhook needs "url"'),
         ('name = "a"\nkind = "command"', 'action "a": a command needs "command"'),
         ('name = "a"\nkind = "mail"', "kind must be 'webhook', 'command', 'slack' or 'email' (got 'mail')"),
         ('name = "recalibrate"\nkind = "command"\ncommand = ["x"]', 'name must not be "recalibrate", which is built in'),

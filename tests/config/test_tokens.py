@@ -14,6 +14,7 @@ from monitor.engine.check.check import check_config
 from monitor.model.errors import ConfigError
 from tests.worlds.api import PUSHED, token_sections
 from tests.worlds.line import write_config
+from tests.worlds.mistakes import without_lines
 
 BASE = Path("/srv")
 MODEL = '[[model]]\nname = "m"\ntask = "binary"\n[model.source]\npath = "in/*"\n'
@@ -23,7 +24,7 @@ HASH = "sha256:" + "0" * 64
 def mistakes(text: str) -> list[str]:
     with pytest.raises(ConfigError) as raised:
         parse_config(text, "calwatch.toml", BASE)
-    return [mistake.removeprefix("calwatch.toml: ") for mistake in raised.value.mistakes]
+    return [mistake.removeprefix("calwatch.toml: ") for mistake in without_lines(raised.value.mistakes)]
 
 
 def test_tokens_differ_and_have_the_form_that_is_taken() -> None:
@@ -106,8 +107,10 @@ def test_machines_get_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> No
         (MODEL + "[server]\ntls_kye = 1\n", ['server: unknown key "tls_kye", did you mean "tls_key"?']),
         (
             '[[model]]\nname = "m"\ntask = "binary"\n[model.source]\nkind = "http"\npath = "x"\nformat = "csv"\n',
-            ['model "m": source 1: kind "http" takes no "path": each push says what it is',
-             'model "m": source 1: kind "http" takes no "format": each push says what it is'],
+            ['model "m": source "samples": kind "http" takes no "path": each push says what it is',
+             'model "m": source "samples": kind "http" takes no "format": each push says what it is',
+             'model "m": source "samples": nobody may push: it needs a [[server.token]] with role = "write", see: calwatch '
+             "token new --role write"],
         ),
     ],
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """Backtests: deterministic, the same as a live run over the same arrivals, and blind to what had not arrived."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -188,3 +189,63 @@ def test_the_command_prints_what_would_have_happened_as_tables_and_as_json(tmp_p
     assert (found["cycles"], found["pulled"]["m"]["new"]) == (9, 12_000)
     assert found["from"] == "2026-03-01T00:00:00+00:00"
     assert "camera=c3,lighting=night" in {alert["slice"] for alert in found["alerts"]}
+
+
+def _lay(base: Path, *days: int) -> None:
+    rows = [f"a{day},{BEGAN + day * DAY:%Y-%m-%d %H:%M:%S},0.5,1,c1,day" for day in days]
+    (base / "in" / "a.csv").write_text(
+        "\n".join(["sample_id,observed_at,score,outcome,camera,lighting", *rows]), "utf-8"
+    )
+
+
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [
+        ((), r"nothing to play: no row that can be read in in/\*"),
+        ((400,), "nothing to play from 2026-03-01 00:00 to 2026-03-31 00:00: rows came from 2027-04-05 00:00"),
+        ((-400, -300), "rows came from 2025-01-25 00:00 to 2025-05-05 00:00 UTC"),
+        ((-400, 400), "rows came from 2025-01-25 00:00 to 2027-04-05 00:00 UTC"),
+    ],
+)
+def test_where_no_row_lies_in_the_time_asked_for_it_is_said_at_once(
+    days: tuple[int, ...], told: str, tmp_path: Path
+) -> None:
+    config = load_config(write_config(tmp_path, model_section(rules="")))
+    if days:
+        _lay(tmp_path, *days)
+    ticks: list[datetime] = []
+    played = play_history(
+        config, tmp_path / "state", BEGAN, BEGAN + 30 * DAY, HOUR, each_tick=lambda now, _: ticks.append(now)
+    )
+    assert re.search(told, played.absent)
+    assert ticks == [BEGAN, BEGAN + 30 * DAY]
+
+
+@pytest.mark.parametrize("days", [(29,), (0,), (-1,), (-400, 29)])
+def test_a_single_row_in_the_time_asked_for_is_played(days: tuple[int, ...], tmp_path: Path) -> None:
+    config = load_config(write_config(tmp_path, model_section(rules="")))
+    _lay(tmp_path, *days)
+    played = play_history(config, tmp_path / "state", BEGAN, BEGAN + 30 * DAY, 6 * HOUR)
+    assert (played.absent, played.ticks, played.pulled["m"].new) == ("", 121, 1)
+
+
+def test_rows_whose_times_cannot_be_read_are_played_to_be_told(tmp_path: Path) -> None:
+    config = load_config(write_config(tmp_path, model_section(rules="")))
+    _lay(tmp_path, 400)
+    file = tmp_path / "in" / "a.csv"
+    file.write_text(file.read_text("utf-8") + "\nb,never,0.5,1,c1,day\n", "utf-8")
+    played = play_history(config, tmp_path / "state", BEGAN, BEGAN + DAY, 6 * HOUR)
+    assert (played.absent, played.pulled["m"].quarantined) == ("", {"unreadable_time": 1})
+
+
+def test_the_command_fails_where_there_is_nothing_to_play_and_can_be_tried_again(tmp_path: Path) -> None:
+    write_config(tmp_path, model_section(rules=""))
+    span = ("--from", "2026-03-01", "--to", "2026-03-31")
+    empty = calwatch("backtest", *span, cwd=tmp_path)
+    assert (empty.returncode, "no alert would have fired" in empty.stdout) == (1, False)
+    assert "error: nothing to play: no row that can be read in in/*" in empty.stderr
+    assert "--from and --to" in empty.stderr
+    _lay(tmp_path, 5)
+    later = calwatch("backtest", *span, "--step", "12h", cwd=tmp_path)
+    assert (later.returncode, later.stderr) == (0, "")
+    assert "m: 1 rows, 1 new" in later.stdout

@@ -175,3 +175,49 @@ def test_a_reload_that_waits_for_a_long_tick_gives_way_to_the_stop(tmp_path: Pat
     finally:
         daemon._connection.close()
         structlog.reset_defaults()
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (f"min_samples = {'9' * 5000}", "fit 64 bits"), (f"min_samples = 0x{'f' * 6000}", "fit 64 bits"),
+        (f"x = {'[' * 3000}{']' * 3000}", "nested too deep"), ('rules = ["./a\\u0000.toml"]', "holds no NUL"),
+    ],
+)  # fmt: skip
+def test_a_reload_of_what_nobody_can_have_meant_is_a_mistake_and_the_old_configuration_stays(
+    line: str, told: str, tmp_path: Path
+) -> None:
+    path = configured(tmp_path, free_port())
+    daemon = Daemon(path, clock=lambda: datetime(2026, 3, 2, tzinfo=UTC))
+    try:
+        before = daemon._config
+        lines = [each for each in path.read_text("utf-8").splitlines() if not each.startswith(line.split()[0])]
+        path.write_text("\n".join(lines).replace("[[model]]", f"[[model]]\n{line}", 1), "utf-8")
+        (mistake,) = daemon.reload()
+        assert told in mistake
+        assert mistake.startswith("calwatch.toml:")
+        assert daemon._config is before
+    finally:
+        daemon._connection.close()
+        structlog.reset_defaults()
+
+
+def test_a_reload_that_fails_in_a_way_nobody_thought_of_is_told_and_the_old_configuration_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = Daemon(configured(tmp_path, free_port()), clock=lambda: datetime(2026, 3, 2, tzinfo=UTC))
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("what nobody thought of")
+
+    try:
+        before = daemon._config
+        monkeypatch.setattr(monitor.engine.daemon, "load_all", fail)
+        with structlog.testing.capture_logs() as logged:
+            assert daemon.reload() == ["calwatch.toml: cannot be read: RuntimeError: what nobody thought of"]
+        assert [each["event"] for each in logged] == ["reload failed, the old configuration stays"]
+        assert logged[0]["exc_info"]
+        assert daemon._config is before
+    finally:
+        daemon._connection.close()
+        structlog.reset_defaults()

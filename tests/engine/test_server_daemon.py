@@ -64,7 +64,7 @@ def test_a_daemon_takes_pushes_over_tls_and_a_reload_takes_a_token_back(tmp_path
         path.write_text(path.read_text("utf-8").replace('cycle = "1s"', 'cycle = "soon"'), "utf-8")
         status, told = https.ask("/-/reload", "admin", method="POST")
         assert (status, told["mistakes"]) == (
-            422, ["calwatch.toml: monitor: cycle must be a duration such as \"30m\", \"24h\" or \"7d\" (got 'soon')"],
+            422, ["calwatch.toml:4: monitor: cycle must be a duration such as \"30m\", \"24h\" or \"7d\" (got 'soon')"],
         )  # fmt: skip
         only = {role: token for role, token in TOKENS.items() if role != "read"}
         write_config(tmp_path, model, server, token_sections(only), monitor=monitor)

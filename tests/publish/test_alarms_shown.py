@@ -13,7 +13,7 @@ import pytest
 from monitor.model import Evidence, ModelStatus, Published, Slice
 from monitor.store.connection import open_live
 from monitor.store.published.reader_pool import Archive
-from tests.publish.test_pages import AT
+from tests.publish.pages import AT
 from tests.worlds.page import Site
 
 HOUR = timedelta(hours=1)

@@ -211,7 +211,7 @@ def test_a_reload_with_mistakes_tells_them(tmp_path: Path) -> None:
         world.path.write_text(world.path.read_text("utf-8") + "\n[monitr]\n")
         answer = world.client("admin").post(RELOAD)
         assert answer.status_code == 422
-        mistake = 'calwatch.toml: unknown key "monitr", did you mean "monitor"?'
+        mistake = 'calwatch.toml:31: unknown key "monitr", did you mean "monitor"?'
         assert answer.json() == {
             "detail": f"nothing was reloaded, the old configuration stays in force: {mistake}", "mistakes": [mistake],
         }  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.model import THRESHOLD_METRICS, AlertState, RuleKind, ThresholdRule
+from monitor.model import THRESHOLD_METRICS, AlertState, RuleKind, Slice, ThresholdRule, WindowRule
 from monitor.rules import testing as ruletest
 from monitor.rules.pack import SHIPPED, load_pack, load_rules, shipped_packs
 from monitor.rules.test_format import read_test_file
@@ -63,7 +63,9 @@ def test_the_tests_of_a_pack_fail_for_any_rule_whose_bound_moves_out_of_reach(na
 @pytest.mark.parametrize("name", PACKS)
 def test_packs_use_windows_that_every_default_configuration_has_and_no_action_to_configure(name: str) -> None:
     book = load_rules([name], HERE)
-    assert book.mistakes(windows=["24h", "7d"], dimensions=[], actions=[]) == []
+    assert {rule.window for rule in book if isinstance(rule, WindowRule)} <= {"24h", "7d"}
+    assert {action for rule in book for action in rule.actions} <= {"recalibrate"}
+    assert all(rule.only == Slice() for rule in book)
 
 
 @pytest.mark.parametrize("name", PACKS)

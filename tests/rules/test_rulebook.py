@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from monitor.config.settings import parse_config
 from monitor.model import AbsenceRule, DisparityRule, DriftRule, Severity, Slice, ThresholdRule
 from monitor.model.errors import ConfigError
 from monitor.rules import pack as rulebook
+from monitor.rules.offered import read_rules
 from monitor.rules.pack import load_pack, load_rules, parse_pack, shipped_packs
 from tests.worlds.rule_texts import absence, disparity, drift, threshold
 
@@ -171,14 +173,21 @@ def test_missing_shipped_packs_are_told_and_not_searched_elsewhere(
     assert caught.value.hint == "install calwatch, in a source tree with: pip install -e ."
 
 
+def _lacks(folder: Path, windows: list[str], dimensions: list[str], action: str) -> list[str]:
+    text = (
+        f'[[model]]\nname = "m"\ntask = "binary"\nwindows = {windows}\nslices = {dimensions}\nrules = ["p.toml"]\n'
+        f'source = {{ path = "x" }}\n[[action]]\nname = "{action}"\nkind = "command"\ncommand = ["true"]\n'
+    )
+    return read_rules(parse_config(text, "calwatch.toml", folder))[1]
+
+
 def test_a_model_is_told_which_windows_dimensions_and_actions_its_rules_miss(tmp_path: Path) -> None:
     (tmp_path / "p.toml").write_text(
         threshold(window='"7d"', only='{ camara = "c3" }', actions='["recalibrate", "notify-oncal"]')
     )
-    book = load_rules(["p.toml"], tmp_path)
-    assert book.mistakes(windows=["1h", "24h"], dimensions=["camera"], actions=["notify-oncall"]) == [
-        'p.toml: rule 1 "r": window "7d" is none of the model\'s windows ("1h" or "24h")',
-        'p.toml: rule 1 "r": only.camara: "camara" is no slice dimension of the model, did you mean "camera"?',
-        'p.toml: rule 1 "r": unknown action "notify-oncal", did you mean "notify-oncall"?',
+    assert _lacks(tmp_path, windows=["1h", "24h"], dimensions=["camera"], action="notify-oncall") == [
+        'model "m": p.toml:7: rule 1 "r": window "7d" is none of the model\'s windows ("1h" or "24h")',
+        'model "m": p.toml:8: rule 1 "r": only.camara: "camara" is no slice dimension of the model, did you mean "camera"?',
+        'model "m": p.toml:9: rule 1 "r": unknown action "notify-oncal", did you mean "notify-oncall"?',
     ]
-    assert book.mistakes(windows=["7d"], dimensions=["camara"], actions=["notify-oncal"]) == []
+    assert _lacks(tmp_path, windows=["7d"], dimensions=["camara"], action="notify-oncal") == []

@@ -7,6 +7,7 @@ import pytest
 from monitor.model.errors import ConfigError
 from monitor.rules import testing as ruletest
 from monitor.rules.test_format import expand_values
+from tests.worlds.mistakes import without_lines
 
 PACK = """
 [[rule]]
@@ -74,7 +75,7 @@ def outcome(folder: Path, text: str) -> list[ruletest.TestResult]:
 def mistakes(folder: Path, text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         outcome(folder, text)
-    return caught.value.mistakes
+    return without_lines(caught.value.mistakes)
 
 
 @pytest.mark.parametrize(

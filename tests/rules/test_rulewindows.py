@@ -64,7 +64,7 @@ def test_the_nearest_window_is_nearest_by_ratio_and_the_longer_of_two(
 def test_a_shipped_pack_fits_any_windows_and_keeps_all_else(pack: str, windows: tuple[str, ...]) -> None:
     written = load_rules(["default", pack], HERE)
     fitted = fit_windows(written, lengths(*windows))
-    assert fitted.mistakes(windows=windows, dimensions=[], actions=[]) == []
+    assert {rule.window for rule in fitted if isinstance(rule, WindowRule)} <= set(windows)
     before = {rule.name: rule for rule in written}
     for rule in fitted:
         assert _without_window(rule) == _without_window(before[rule.name])
@@ -117,7 +117,7 @@ def test_an_own_pack_stays_strict_whatever_its_name(name: str, tmp_path: Path) -
     with pytest.raises(ConfigError) as caught:
         build_watched(load_config(path))
     assert caught.value.mistakes == [
-        f'model "m": {name}: rule 1 "r": window "24h" is none of the model\'s windows ("6h" or "2d")'
+        f'model "m": {name}:7: rule 1 "r": window "24h" is none of the model\'s windows ("6h" or "2d")'
     ]
 
 

@@ -158,7 +158,8 @@ def test_ids_beyond_reason_are_compared_all_the_same() -> None:
         ),
         (
             [(AT, None, AT - 40 * 24 * HOUR)],
-            "1 of them names a prediction that is there, but one observed longer before the label than label_horizon",
+            "1 of them names a prediction that is there, but one observed longer before the label than label_horizon: raise "
+            "label_horizon (30d): labels that come later take 40d at the median, 40d at most",
         ),
         ([(AT, None, AT - HOUR), (AT, AT - HOUR, AT - HOUR), (None, None, AT)], ""),
     ],

@@ -137,6 +137,19 @@ def pair_values(one: Column, other: Column) -> list[tuple[str, str]]:
     return [(a, b) for a, b in zip(one.cells, other.cells, strict=True) if a is not None and b is not None]
 
 
+def list_elements(column: Column) -> list[Column]:
+    """A column for each place of a column of lists, by the dotted paths that reach them; none unless all are equally long."""
+    rows = [cell for cell in column.raw if isinstance(cell, list)]
+    if len({len(cell) for cell in rows}) != 1:
+        return []
+    return [
+        Column(f"{column.name}.{place}", "number", tuple(
+            _cell(cell[place]) if isinstance(cell, list) and not isinstance(cell[place], list) else None for cell in column.raw
+        ))
+        for place in range(len(rows[0]))
+    ]  # fmt: skip
+
+
 def strip_marks(name: str) -> str:
     """A name without case and marks: ``"Part No."`` → ``partno``."""
     return re.sub(r"[\W_]", "", name.casefold())

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from monitor.cli.guess.columns import Table
+from monitor.cli.guess.delays import guess_delays
 from monitor.cli.guess.found import Guess, Meaning
 from monitor.cli.guess.meaning import guess_meaning
 from monitor.cli.guess.reading import Found, find_files, merge_folders, read_table
@@ -26,8 +27,8 @@ _PLAIN_NAMES = {"data", "samples", "input", "export", "test"}
 class Draft:
     """A calwatch.toml and what to tell of it.
 
-    ``read`` names the rows it was guessed from, ``guesses`` are settings with their reasons, ``by_name`` the columns that are
-    called as calwatch calls them; ``todo`` pairs what is not known with what to do.
+    ``read`` names the rows it was guessed from, ``guesses`` are settings with their reasons, ``by_name`` says of each source
+    which columns are called as calwatch calls them; ``todo`` pairs what is not known with what to do.
     """
 
     text: str
@@ -56,13 +57,27 @@ def draft_config(asked: str, directory: Path) -> Draft:
     parts = [_part("samples", main[0], meaning, main[1], directory)]
     if labels is not None:
         parts.append(_part("labels", labels[0], meaning, labels[1], directory))
-    model = [_name(main[0]), meaning.task, *meaning.model, _slices(meaning)]
+    delays = guess_delays(meaning, None if labels is None else labels[1])
+    model = [_name(main[0]), meaning.task, *meaning.model, _slices(meaning), *delays]
     tried = [main] if labels is None else [main, labels]
     read = " and ".join(f"{quantity(rows.rows, 'row')} of {_named(found, len(tried) > 1)}" for found, rows in tried)
     head = files("monitor.cli.starter").joinpath("calwatch.toml").read_text("utf-8")
     text = write_config(head, f"{asked}, from {read}", model, parts, meaning.todo)
-    guesses = [*model, *(guess for part in parts for guess in part.list_guesses())]
-    return Draft(text, read, guesses, [name for part in parts for name in part.same], meaning.todo)
+    of = [f" of {part.holds}" if len(parts) > 1 else "" for part in parts]
+    guesses = [
+        *model,
+        *(
+            replace(one, key=one.key + whose)
+            for part, whose in zip(parts, of, strict=True)
+            for one in part.list_guesses()
+        ),
+    ]
+    by_name = [
+        f"taken by their names{whose}: {', '.join(part.same)}"
+        for part, whose in zip(parts, of, strict=True)
+        if part.same
+    ]
+    return Draft(text, read, guesses, by_name, meaning.todo)
 
 
 def _merge(tables: Sequence[tuple[Found, Table]], asked: str) -> Iterator[tuple[Found, Table]]:

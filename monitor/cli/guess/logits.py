@@ -13,7 +13,8 @@ def guess_logits(table: Table, meaning: Meaning, task: Task) -> None:
     named = [
         column
         for column in lists
-        if {"logit", "logits"} & set(split_words(column.name)) or "prob" in strip_marks(column.name)
+        if {"logit", "logits", "softmax", "scores"} & set(split_words(column.name))
+        or "prob" in strip_marks(column.name)
     ]
     if task is not Task.MULTICLASS or not named:
         return

@@ -7,6 +7,7 @@ from monitor.cli.guess.logits import guess_logits
 from monitor.cli.guess.roles import Roles, find_roles, is_image_like
 from monitor.cli.guess.truth import guess_truth
 from monitor.model import Task
+from monitor.sources.column_hints import SOFTMAX_DOCS
 
 _RIGHT = {"correct", "iscorrect", "right", "hit", "match", "matched", "tp"}  # in a name: whether a prediction was right
 _TWO = 2  # classes of a binary task
@@ -42,7 +43,11 @@ def _task(table: Table, roles: Roles) -> Guess:
         return guess(Task.DETECTION, boxes)
     lowest = _lowest(roles)
     below = lowest is not None and lowest < _LOWEST_OF_TOP
-    goes = "scores go below 1/2" if below else "no score is below 1/2, as the larger of two has it"
+    goes = (
+        "no score was found that tells more" if lowest is None
+        else "scores go below 1/2" if below
+        else "no score is below 1/2, as the larger of two has it"
+    )  # fmt: skip
     if label is not None:
         classes = list(predicted.values) if predicted is not None else []
         if below and len(classes) <= _TWO and not set(classes) & set(label.values):
@@ -53,12 +58,13 @@ def _task(table: Table, roles: Roles) -> Guess:
             return guess(Task.MULTICLASS, f'"{label.name}" holds {len(found):,} classes')
         if predicted is None or below or not found:
             return guess(Task.BINARY, f'"{label.name}" holds {names or "nothing yet"}, and {goes}')
-        return guess(Task.MULTICLASS, f'"{label.name}" holds {names}, and {goes}: it is of the predicted class')
+        whose = "" if lowest is None else ": it is of the predicted class"
+        return guess(Task.MULTICLASS, f'"{label.name}" holds {names}, beside a predicted class, and {goes}{whose}')
     if outcome is not None:
         if _RIGHT & {*split_words(outcome.name), strip_marks(outcome.name)}:
             return guess(Task.MULTICLASS, f'"{outcome.name}" says whether a prediction was right')
         if below or lowest is None:
-            return guess(Task.BINARY, f'"{outcome.name}" holds two values, and scores go below 1/2')
+            return guess(Task.BINARY, f'"{outcome.name}" holds two values, and {goes}')
         return guess(Task.MULTICLASS, f"{goes}: the score is of the predicted class")
     if predicted is not None and len(predicted.counts) > 2:
         return guess(Task.MULTICLASS, f'"{predicted.name}" holds {len(predicted.counts):,} classes')
@@ -118,7 +124,8 @@ def _settle_probabilities(meaning: Meaning, task: Task) -> None:
             return
     largest = f"greatest({', '.join(column.name for column in columns)})"
     which = "that of the positive class" if task is Task.BINARY else f"the predicted class's, {largest}"
-    meaning.leave_open("score", f"{names} hold a probability for each class; calwatch takes one: map {which}")
+    how = "" if task is Task.BINARY else f": {SOFTMAX_DOCS}"
+    meaning.leave_open("score", f"{names} hold a probability for each class; calwatch takes one: map {which}{how}")
 
 
 def _guess_score(meaning: Meaning, task: Task) -> None:
@@ -179,7 +186,13 @@ def _tell_missing(table: Table, meaning: Meaning, task: Task) -> None:
     if "observed_at" not in has and "observed_at" not in told:
         meaning.leave_open("observed_at", "no column holds times: add when each prediction was made")
     if "score" not in has and "score" not in told:
-        meaning.leave_open("score", "no column holds probabilities, 0 to 1: add the one the model gave")
+        logits = roles.columns.get("logits")
+        meaning.leave_open(
+            "score",
+            "no column holds probabilities, 0 to 1: add the one the model gave"
+            if logits is None
+            else f'"{logits.name}" holds one for each class; calwatch takes one, the predicted class\'s: {SOFTMAX_DOCS}',
+        )
     if roles.overlap is not None and not {"outcome", "label"} & has:
         meaning.leave_open("outcome", f'write one from "{roles.overlap.name}", such as {roles.overlap.name} >= 0.5')
     elif roles.truths:

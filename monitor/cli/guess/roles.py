@@ -3,8 +3,17 @@
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
-from monitor.cli.guess.columns import Column, Table, auroc, pair_values, sign_of, split_words, strip_marks
-from monitor.sources.column_hints import USUAL
+from monitor.cli.guess.columns import (
+    Column,
+    Table,
+    auroc,
+    list_elements,
+    pair_values,
+    sign_of,
+    split_words,
+    strip_marks,
+)
+from monitor.sources.column_hints import SOFTMAX_DOCS, USUAL
 
 # words within a name, where the whole name is not a usual one
 _WORDS = {
@@ -24,7 +33,10 @@ _OF_TRUTH = {"true", "truth", "gt", "groundtruth", "actual", "target"}
 _OF_PREDICTION = {"pred", "prediction", "predicted", "yhat"}
 _NO_SCORE = {"iou", "threshold", "thr", "cutoff", "id", "version", "time", "logit", "logits"}
 _RAW = {"raw", "uncalibrated"}
-_VERSIONS = {"modelversion", "model", "modelname", "version", "weights", "checkpoint", "release"}
+_VERSIONS = {
+    "modelversion", "modelver", "model", "modelname", "modelrevision", "version", "ver", "revision", "weights", "checkpoint",
+    "release",
+}  # fmt: skip
 _GROUPS = ("group", "image", "img", "frame", "clip", "video", "sequence", "scan", "study", "scene", "patient")
 _IDS = {"id", "uid", "uuid", "guid", "key", "file", "filename", "path", "nr", "no", "number", "serial", "name", "index"}
 _IMAGES = {"image", "img", "frame", "file", "filename", "picture", "photo"}
@@ -251,7 +263,14 @@ def _find_scores(table: Table, roles: Roles) -> None:
         chosen = (clear or named)[0]
         roles.other_scores = [column for column in named if column is not chosen]
         others = ", ".join(f'"{column.name}"' for column in roles.other_scores)
-        roles.assign_role("score", chosen, f"{_reason(chosen, 'score')}{others and f'; {others} could be one too'}")
+        beside = others and f"; {others} could be one too"
+        if len(roles.other_scores) > 2 and _sum_to_one(roles.other_scores):
+            first, last = roles.other_scores[0].name, roles.other_scores[-1].name
+            beside = (
+                f'; "{first}" to "{last}", {len(roles.other_scores)} columns that sum to 1, are a softmax, which can be '
+                f"taken as logits: {SOFTMAX_DOCS}"
+            )
+        roles.assign_role("score", chosen, f"{_reason(chosen, 'score')}{beside}")
     elif named:
         roles.assign_role("score", named[0], "its name, the first of several")
         roles.other_scores, roles.score_is_one_of_several = named[1:], True
@@ -262,6 +281,10 @@ def _find_scores(table: Table, roles: Roles) -> None:
         ]  # fmt: skip
         if len(between) == 1:
             roles.assign_role("score", between[0], "the only column of values between 0 and 1")
+            return
+        lists = [list_elements(column) for column in table.columns if roles.is_free(column) and column.kind == "list"]
+        pairs = [elements for elements in lists if len(elements) == 2 and _sum_to_one(elements)]
+        roles.probabilities = pairs[0] if len(pairs) == 1 else []
 
 
 def _sum_to_one(columns: list[Column]) -> bool:

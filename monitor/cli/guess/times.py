@@ -43,5 +43,7 @@ def guess_times(columns: Sequence[Column]) -> tuple[list[Guess], list[tuple[str,
              f'"{places[0]}", or another that uses it, in [model.source]')
         )  # fmt: skip
     elif any(not column.has_offsets for column in written):
-        guesses.append(Guess("time_zone", "UTC", "assumed: the times say no zone. Put the one they were written in"))
+        guesses.append(
+            Guess("time_zone", "UTC", "the times say no zone, so this is assumed: put the one they were written in")
+        )
     return guesses, todo

@@ -31,8 +31,10 @@ def write_config(
     """Return the configuration. ``starter``: the text that init writes without a file, whose other sections stay."""
     before, _, rest = starter.partition("[[model]]\n")
     section, _, after = rest.partition("  [model.recalibration]\n")
-    kept = [line for line in section.splitlines() if re.match(r"(windows|label_maturity|rules) = ", line)]
-    lines = ["[[model]]", *(_line("", guess) for guess in model)]
+    guesses = list(model)
+    left = {"windows", "label_maturity", "rules"} - {guess.key for guess in guesses}
+    kept = [line for line in section.splitlines() if line.partition(" = ")[0] in left]
+    lines = ["[[model]]", *(_line("", guess) for guess in guesses)]
     lines += [f"# to do: {_clean(key)}: {_clean(what)}" for key, what in todo]
     lines += ['# positive = "…"'] if any(key == "positive" for key, _ in todo) else []
     lines += kept

@@ -9,14 +9,15 @@ import duckdb
 
 from monitor.config.secrets import missing_secrets
 from monitor.config.server import host_of, is_loopback
-from monitor.config.settings import Config, Model, load_config
+from monitor.config.settings import MEND, Config, Model
 from monitor.engine.check.watch import CheckWatch
-from monitor.engine.cycle import build_watched
+from monitor.engine.cycle import WatchedModel, load_watched
 from monitor.engine.http import load_certificate
 from monitor.model.errors import CalwatchError, SourceError
 from monitor.model.problems import Problem
 from monitor.model.wording import quantity
 from monitor.publish.web.access import Access
+from monitor.rules.conditions import find_unseen
 from monitor.sources.batch import Batch, Source
 from monitor.sources.dry_run import Trial
 from monitor.sources.findings import Weight
@@ -35,15 +36,14 @@ class CheckResult:
     sources: list[str]
     summary: str
     suspicions: list[str] = field(default_factory=list)
-    hint: str = "mend the lines named above, then run: calwatch check"
+    hint: str = MEND
 
 
 def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch | None = None) -> CheckResult:
     """Look at everything. ``at``: when the rows would be pulled; None: whether they are old or ahead is not asked;
     ``watch_files``: what is known of files that cannot be read, and where to note which one is being read. Raises ConfigError
     when the configuration or a rule pack itself cannot be read."""
-    config = load_config(path)
-    watched = build_watched(config)
+    config, watched = load_watched(path)
     mistakes = _server_mistakes(config)
     notes = [override for each in watched for override in each.rulebook.overrides]
     notes += [f'model "{each.model.name}": {sentence}' for each in watched for sentence in each.rulebook.mapped]
@@ -59,20 +59,20 @@ def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch
     files = 0
     for each in watched:
         with duckdb.connect(config={"memory_limit": config.monitor.memory_limit}) as connection:
-            files += _try_sources(connection, each.model, each.sources, config.base, at, found, held)
+            files += _try_sources(connection, each, config.base, at, found, held)
     return replace(found, summary=_summary(config, sum(len(each.rulebook) for each in watched), files))
 
 
 def _try_sources(
-    connection: duckdb.DuckDBPyConnection, model: Model, sources: Sequence[Source], base: Path, at: datetime | None,
-    found: CheckResult, held: CheckWatch,
+    connection: duckdb.DuckDBPyConnection, watched: WatchedModel, base: Path, at: datetime | None, found: CheckResult,
+    held: CheckWatch,
 ) -> int:  # fmt: skip
     """Try the sources of one model and tell ``found`` of them; return how many files can be read."""
     connection.execute("SET TimeZone = 'UTC'")
-    files = 0
+    files, model = 0, watched.model
     trials: dict[str, list[Trial]] = {"samples": [], "labels": []}
     bare: list[str] = []  # sources whose labels need a predicted class beside them
-    for source in sources:
+    for source in watched.sources:
         if isinstance(source, InboxSource):
             continue  # what is there we wrote ourselves, and looked at when it came
         where = f'model "{model.name}": source "{source.name}"'
@@ -91,6 +91,12 @@ def _try_sources(
         trials[source.holds].append(trial)
         if source.holds == "labels" and trial.bare:
             bare.append(f'"{source.name}"')
+    seen = {slice_ for each in trials["samples"] for slice_ in each.slices}
+    found.notes.extend(
+        f'model "{model.name}": {rule.origin} "{rule.name}": only: no row tried is of it: {unseen}'
+        for rule in watched.rulebook
+        if (unseen := find_unseen(rule.only, seen)) is not None
+    )
     predictions = sum(each.acceptable for each in trials["samples"])
     labels = sum(each.acceptable for each in trials["labels"])
     if predictions and bare and not any(each.named for each in trials["samples"]):
@@ -101,7 +107,7 @@ def _try_sources(
         )
     if predictions and labels:
         _compare_ids(model, trials, found)
-        for told in find_odd_pairs(connection, model):
+        for told in find_odd_pairs(connection, model, at):
             _lists(found)[told.weight].append(f'model "{model.name}": labels beside predictions: {told.text}')
     tried = labels or any(each.rows for each in trials["labels"])  # those that are refused are told as such
     if predictions and not tried and not any(each.labelled for each in trials["samples"]):
@@ -172,7 +178,7 @@ def _look(
                     "missing_mapped_column": looked.suspicions,
                 }  # fmt: skip
                 lists.get(found.reason, looked.mistakes).append(found.message)
-        looked.mistakes += held.told()
+        looked.mistakes += held.take_problems()
         looked.trial.inspect_tried(connection, model, source.holds, at)
         if apart and looked.trial.batches:
             keep_tried_rows(connection, source.holds)

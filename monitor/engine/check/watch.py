@@ -68,7 +68,7 @@ class CheckWatch(Guard):
         """See ``monitor.sources.batch.Guard``."""
         return self._why.get(item, "")
 
-    def told(self) -> list[str]:
+    def take_problems(self) -> list[str]:
         """A sentence for each file that could not be read since this was asked last."""
         said = [f"{item}: {why}" for item, why in self._why.items()]
         self._why.clear()

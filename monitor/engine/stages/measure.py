@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -72,6 +73,13 @@ def readings_of(
             )
         )  # fmt: skip
     return tuple(readings)
+
+
+def hide_lags(readings: Iterable[Reading], dated_since: datetime | None) -> Iterable[Reading]:
+    """Yield the readings, those of windows that begin before labels say their times with an unknown label lag."""
+    for reading in readings:
+        is_known = dated_since is None or reading.window_start >= dated_since
+        yield reading if is_known else replace(reading, label_lag_seconds=None)
 
 
 def disparities_of(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from monitor.model.readings import SECONDS
 from monitor.model.reasons import Code
 from monitor.model.wording import (
     duration_of,
@@ -30,17 +31,26 @@ def _apart(value: float, bound: float) -> str:
     return next((t for d in range(1, 17) if (t := number(value, d)) != number(bound, d)), repr(value))
 
 
+def _lengths_apart(value: float, bound: float) -> tuple[str, str]:
+    """Both as lengths of time, in as much detail as tells them apart: down to the second at most."""
+    said, limit = _lasted(value), _lasted(bound)
+    return (said, limit) if said != limit else (duration_of(value), duration_of(bound))
+
+
 def _threshold(
     metric: str, value: float, bound: float, clears: bool, window: str, samples: int | None, **_: object
 ) -> str:
     word = "above" if value > bound else "below" if value < bound else "at"
     where = ", where it clears," if clears else ""
-    text = f"{metric} {_apart(value, bound)} is {word} {short_number(bound)}{where} over {window}"
+    said, limit = _lengths_apart(value, bound) if metric in SECONDS else (_apart(value, bound), short_number(bound))
+    text = f"{metric} {said} is {word} {limit}{where} over {window}"
     return text if samples is None else f"{text} ({quantity(samples)})"
 
 
 def _threshold_unknown(metric: str, window: str, samples: int, needed: int | None, **_: object) -> str:
     lacks = "" if needed is None else f", {needed:,} needed"
+    if metric in SECONDS and samples and needed is None:
+        lacks = ", among them labels from before calwatch first read their source, which say no labelled_at"
     return f"{metric} is unknown over {window} ({quantity(samples)}{lacks})"
 
 
@@ -156,6 +166,7 @@ OF_ALERTS: dict[Code, Callable[..., str]] = {
     Code.NO_COMPARISON: "the difference from the rest of the model is unknown: no reading over {window}".format,
     Code.NO_EVIDENCE: "drift evidence is unknown for this slice".format,
     Code.NO_SIGHT: "{absent} are unknown for this slice".format,
+    Code.ONLY_UNSEEN: "this rule watches nothing: no sample of {slice} was seen yet: {known}".format,
     Code.RULE_FAILED: "rule could not be evaluated: {problem}".format,
     Code.RULE_GONE: 'rule "{rule}" is no longer in the packs of this model'.format,
     Code.RULE_ELSEWHERE: 'rule "{rule}" no longer covers this slice'.format,

@@ -88,6 +88,7 @@ class Report:
     quarantine: tuple[QuarantineCount, ...]
     set_aside: tuple[QuarantinedRow, ...]
     readings: tuple[SliceReading, ...]  # the last of every slice in the period, the worst first, insufficient ones last
+    last_sample_at: datetime | None = None
 
     @property
     def insufficient(self) -> tuple[SliceReading, ...]:
@@ -126,7 +127,8 @@ def collect_report(
         )
     return Report(
         model=model, since=since, until=until, published_at=published, first_reading=extent[0] if extent else None,
-        window=window, whole=next((reading for reading in readings if reading.slice == "all"), None),
+        window=window, last_sample_at=snapshot.last_samples().get(model),
+        whole=next((reading for reading in readings if reading.slice == "all"), None),
         worst=tuple(known[:WORST]),
         slices=tuple(_slice(snapshot, model, each, window, readings, since, until) for each in chosen),
         alerts=alerts, unsure=snapshot.unsure_alerts(model),

@@ -54,7 +54,10 @@ def _began(row: Firing) -> str:
 def _calibration(report: Report) -> Iterator[str]:
     whole = report.whole
     if whole is None:
-        yield "There is no reading of the whole in this period: nothing can be said of its calibration."
+        last = report.last_sample_at
+        yield "There is no reading of the whole in this period: nothing can be said of its calibration." + (
+            f" The last sample is of {minute(last)} UTC." if last else ""
+        )
         return
     until = f"over {report.window} until {minute(whole.window_end)} UTC"
     if whole.state != "ok":

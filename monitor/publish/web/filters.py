@@ -12,6 +12,7 @@ from monitor.model import (
     AlertState,
     Job,
     LabelDelays,
+    ModelStatus,
     Reading,
     Rule,
     RuleKind,
@@ -23,6 +24,7 @@ from monitor.model import (
     wording,
 )
 from monitor.model.durations import format_duration
+from monitor.model.readings import SECONDS
 from monitor.model.wording import (
     UNKNOWN,
     format_number,
@@ -30,7 +32,6 @@ from monitor.model.wording import (
     number,
     sentence,
     short_number,
-    span,
 )
 from monitor.model.words import tell_change, tell_reason, tell_trigger
 from monitor.statistics.thresholds.policies import policy_kind
@@ -132,7 +133,11 @@ def _condition(rule: Rule) -> str:
 
 def _bound(rule: ThresholdRule, bound: float) -> str:
     """A time where the metric is one."""
-    return span(timedelta(seconds=bound)) if rule.metric == "label_lag_seconds" else format_number(bound, "g")
+    return wording.rough_duration(timedelta(seconds=bound)) if rule.metric in SECONDS else format_number(bound, "g")
+
+
+def _tell_silence(status: ModelStatus) -> str:
+    return wording.describe_silence(status.last_sample_at, status.longest_window)
 
 
 _FILTERS = {
@@ -140,8 +145,9 @@ _FILTERS = {
     "count": format_count, "delays": describe_delays, "in_quotes": wording.quote_names, "interval": wording.interval,
     "lacking": describe_lack, "minute": wording.minute, "number": wording.number, "policy_kind": policy_kind,
     "promise": describe_promise, "scale": format_ratio, "sentence": wording.sentence, "share": wording.percent,
-    "shortened": shorten_name, "signed": wording.signed_number, "span": wording.span, "told_folded": wording.describe_folded,
-    "told_spans": wording.describe_spans, "told_waiting": wording.describe_waiting, "why": explain_alert,
+    "shortened": shorten_name, "signed": wording.signed_number, "silence": _tell_silence, "span": wording.span,
+    "why": explain_alert, "describe_folded": wording.describe_folded, "describe_spans": wording.describe_spans,
+    "describe_waiting": wording.describe_waiting,
 }  # fmt: skip
 
 

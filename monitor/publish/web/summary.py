@@ -6,7 +6,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from monitor.model import Alert, AlertState, Health, ModelStatus, ReadingState, Severity
-from monitor.model.wording import describe_folded, describe_set_aside, describe_waiting, minute, quantity
+from monitor.model.reasons import Code
+from monitor.model.wording import (
+    describe_folded,
+    describe_set_aside,
+    describe_silence,
+    describe_waiting,
+    minute,
+    quantity,
+)
 from monitor.publish.web.filters import shorten_name
 
 _REASONS_SHOWN = 3
@@ -78,7 +86,11 @@ def _doubts(model: ModelStatus) -> tuple[str, ...]:
         doubts.append(f"the last cycle failed: {model.problem}")
     whole = [reading for reading in model.readings if reading.slice.order == 0]
     if not whole:
-        doubts.append("there is no reading yet")
+        doubts.append(
+            describe_silence(model.last_sample_at, model.longest_window)
+            if model.last_sample_at
+            else "there is no reading yet"
+        )
     elif all(reading.state is ReadingState.INSUFFICIENT for reading in whole):
         most = max(reading.samples for reading in whole)
         doubts.append(f"too few labelled samples in every window (at most {most:,})")
@@ -96,7 +108,10 @@ def _doubts(model: ModelStatus) -> tuple[str, ...]:
     unsure = [
         f"{shorten_name(alert.rule)} cannot be evaluated for {shorten_name(alert.slice.text)}: {alert.reason}"
         for alert in sorted(model.alerts, key=urgency)
-        if alert.health is Health.ERROR or (alert.health is Health.UNKNOWN and alert.state is AlertState.PENDING)
+        if alert.health is Health.ERROR
+        or (
+            alert.health is Health.UNKNOWN and (alert.state is AlertState.PENDING or alert.why.code == Code.ONLY_UNSEEN)
+        )
     ]
     return (*doubts, *_first(unsure, "rules cannot be evaluated"))
 

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from statistics import median
 from urllib.parse import unquote
 
 from monitor.model.wording import quantity, quote_names, span
+from monitor.sources.remedies import describe_lateness
 
 COMPARED_LABELS = 2_000  # ids that find nothing, compared for a guess; spread evenly over those given
 COMPARED_PREDICTIONS = 50_000
@@ -96,8 +98,11 @@ def guess_times(waits: Sequence[tuple[datetime | None, datetime | None, datetime
     early = [
         at - labelled for labelled, said, at in waits if said in (None, at) and labelled is not None and labelled < at
     ]
-    late = sum(labelled is not None and said in (None, at) and labelled - at > horizon for labelled, said, at in waits)
-    most = max(len(named), len(early), late)
+    late = [
+        (labelled - at).total_seconds()
+        for labelled, said, at in waits if labelled is not None and said in (None, at) and labelled - at > horizon
+    ]  # fmt: skip
+    most = max(len(named), len(early), len(late))
     if not most:
         return ""
     head = f"{most:,} of them name{'s' if most == 1 else ''} a prediction that is there, but "
@@ -110,7 +115,10 @@ def guess_times(waits: Sequence[tuple[datetime | None, datetime | None, datetime
     if most == len(early):
         longest = span(max(early))
         return f"{head}one observed after the label, by up to {longest}: is time_zone right on both sides?"
-    return f"{head}one observed longer before the label than label_horizon"
+    return (
+        f"{head}one observed longer before the label than label_horizon: "
+        f"{describe_lateness([(median(late), max(late), len(late))], horizon)}"
+    )
 
 
 _BLANKS = re.compile(r"[\s\u200b\u200c\u200d\u2060\ufeff\x00]+")

@@ -5,6 +5,7 @@ All functions read the temporary table `tried` (see dry_run.py): the first rows 
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import duckdb
 
@@ -13,6 +14,7 @@ from monitor.config.sources import SourceSettings
 from monitor.model import Task
 from monitor.model.wording import first_few, quantity
 from monitor.sources.findings import Finding, Weight
+from monitor.sources.findings.delays import find_short_spans, find_unjoined
 from monitor.sources.findings.labels import find_contradictions, find_odd_labels
 from monitor.sources.findings.names import find_odd_positives, find_other_classes
 from monitor.sources.findings.scores import ALIKE as ALIKE
@@ -24,8 +26,8 @@ _MISSED = 0.01  # rows with score 0 and outcome 1
 _VERSIONS, _OF_A_VERSION = 20, 100  # so many of them, with fewer rows each
 
 _KEPT = {  # of the rows tried: what is asked where labels come by themselves
-    "samples": "sample_id VARCHAR, score DOUBLE, predicted_class VARCHAR, n BIGINT, clipped BOOLEAN",
-    "labels": "sample_id VARCHAR, label VARCHAR, positives BIGINT",
+    "samples": "sample_id VARCHAR, observed_at TIMESTAMP, score DOUBLE, predicted_class VARCHAR, n BIGINT, clipped BOOLEAN",
+    "labels": "sample_id VARCHAR, observed_at TIMESTAMP, labelled_at TIMESTAMP, label VARCHAR, positives BIGINT",
 }
 
 
@@ -37,8 +39,13 @@ def keep_tried_rows(connection: duckdb.DuckDBPyConnection, holds: str) -> None:
     connection.execute(f"INSERT INTO tried_{holds} SELECT {listed} FROM tried WHERE reason IS NULL{labelled}")
 
 
-def find_odd_pairs(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
-    """Find what looks wrong once labels of another source stand beside their predictions; after ``keep_tried_rows`` of both."""
+def find_odd_pairs(
+    connection: duckdb.DuckDBPyConnection, model: Model, at: datetime | None = None
+) -> Iterator[Finding]:
+    """Find what looks wrong once labels of another source stand beside their predictions; after ``keep_tried_rows`` of both.
+    ``at``: when labels that say no time count as given."""
+    yield from find_unjoined(connection, model, at)
+    yield from find_short_spans(connection, model)
     connection.execute(statement("tried_joined"))
     yield from find_odd_scores(connection, model, apart=True)
     yield from _missed_objects(connection, model)

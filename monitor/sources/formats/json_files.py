@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 
 from monitor.model.errors import SourceError
+from monitor.sources.column_hints import CLASSES, SCORES
 from monitor.sources.formats.folders import demand_agreement
 from monitor.sources.formats.heads import Head, demand_utf8, pipe_command, read_head
 from monitor.sources.formats.layout import TIMES, Layout, are_numbers, are_times, lines_of, rejects_of
@@ -58,6 +59,9 @@ def json_layout(
         times=tuple(own for own, held in told.items() if are_times(held)),
         numbered={name: held[0] for name, held in times.items() if are_numbers(held)},
         nested=_nested(objects, wanted),
+        lists={
+            name: len(value) for each in objects[:1] for name, value in nested_values(each) if isinstance(value, list)
+        },
         hint=_hint(head, objects) if absent else "",
     )
 
@@ -103,9 +107,11 @@ def _nested(objects: Sequence[Mapping[str, Any]], wanted: Mapping[str, str]) -> 
     """The names of ours under which all objects looked at hold objects or lists, each with a path to a value in them."""
     found = {}
     for name, own in wanted.items():
-        held = [each[own] for each in objects[:_LOOKED] if each.get(own) is not None]
+        reached = [each[own] if own in each else dict(nested_values(each)).get(own) for each in objects[:_LOOKED]]
+        held = [value for value in reached if value is not None]
         if name != "logits" and held and all(isinstance(value, dict | list) for value in held):
-            found[name] = f"{own}.{next(iter(held[0]), 'x') if isinstance(held[0], dict) else 0}"
+            place = int(name in SCORES and len(held[0]) == CLASSES)
+            found[name] = f"{own}.{next(iter(held[0]), 'x') if isinstance(held[0], dict) else place}"
     return found
 
 

@@ -31,6 +31,9 @@ class Layout:
     nested: Mapping[str, str] = field(
         default_factory=dict
     )  # JSON: column of ours that holds objects or lists → a path in them
+    lists: Mapping[str, int] = field(
+        default_factory=dict
+    )  # own columns that hold lists, as far as seen → how long one is
     hint: str = ""  # what to do where columns are missing, beyond mapping them
     long: tuple[LongLine, ...] = ()  # lines that are too long to be read
 
@@ -88,14 +91,15 @@ def read_path(path: str) -> str:
     return quote_text(re.sub(r"[*?\[]", r"[\g<0>]", path))
 
 
-def lines_of(paths: Sequence[str], longest: int = long_lines.JSON_LINE, options: str = "") -> str:
+def lines_of(paths: Sequence[str], longest: int | None = None, options: str = "") -> str:
     """Return the scan of each line as one text beside its _path; those that are not UTF-8, or hold the delimiter, are rejected
-    and told apart. ``options``: further ones of read_csv, each with a comma in front."""
+    and told apart. ``longest``: bytes of a line that are read, None: as many as of JSON; ``options``: further ones of read_csv,
+    each with a comma in front."""
     listed = ", ".join(map(read_path, paths))
     # not strict: else lines that end now in LF, now in CRLF cannot be read
     return (
         f"read_csv([{listed}], filename = '_path', columns = {{'line': 'VARCHAR'}}, delim = chr(1), quote = '', "
-        f"escape = '', header = false, auto_detect = false, {long_lines.line_limits(longest)}, "
+        f"escape = '', header = false, auto_detect = false, {long_lines.line_limits(longest or long_lines.JSON_LINE)}, "
         f"store_rejects = true, rejects_limit = 0, hive_partitioning = false, strict_mode = false{options})"
     )
 

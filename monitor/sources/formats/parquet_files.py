@@ -35,17 +35,26 @@ def parquet_layout(
             types[name], expressions[name] = "VARCHAR", folder_value(own, "_path")
         elif reached := _nested(connection, file, own, own_types):
             expressions[name], types[name] = reached
+    lists = [own for own, type_ in own_types.items() if type_.endswith("]")] if "score" not in types else []
     return Layout(
         "parquet",
         types,
         expressions,
         (*_names(connection, file, own_types), *(own for own in folders if own not in own_types)),
         int(count[0]) if count else 0,
+        lists={own: size for own in lists if (size := _length(connection, file, own)) is not None},
         times=tuple(own for own, type_ in own_types.items() if type_.startswith("TIMESTAMP")),
         numbered=_numbers(
             connection, file, {name: expressions[name] for name in TIMES if _is_number(types.get(name, ""))}
         ),
     )
+
+
+def _length(connection: duckdb.DuckDBPyConnection, file: str, own: str) -> int | None:
+    """How long the first list in a column is; None where there is none."""
+    column = quote_name(own)
+    found = connection.execute(f"SELECT len({column}) FROM {file} WHERE {column} IS NOT NULL LIMIT 1").fetchone()
+    return found[0] if found else None
 
 
 def _nested(

@@ -40,6 +40,7 @@ from monitor.sources.ingest.withdrawal import (
     settle_withdrawn,
     take_back_conflicting,
 )
+from monitor.sources.labels.history import note_undated
 from monitor.sources.labels.parking import join_labels
 from monitor.sources.labels.rules import (
     define_missing,
@@ -117,6 +118,8 @@ def ingest_batch(
             pulled.problems.append(Problem(source, "logits_are", said))
         if batch.reread:
             keep_said(connection, holds)
+        if batch.on_completed is None:
+            note_undated(store, source, now)
         if holds == "labels":
             delay_labels(connection, now)
             pulled.parked = join_labels(store, source, now)
@@ -124,9 +127,7 @@ def ingest_batch(
         if monitor_applies:
             calibrate_staged(store, serving, len(model.classes))
         pulled.removed += take_back_conflicting(store)
-        pulled.bad, pulled.quarantined = quarantine_rows(
-            connection, model.name, source, now, by_file=batch.part is not None
-        )
+        quarantine_rows(connection, model.name, source, now, pulled, by_file=batch.part is not None)
         if holds == "labels":  # their predictions' times are known only now
             settle_labels(connection)
             close = find_repeated(connection)
@@ -225,36 +226,44 @@ def day_runs(days: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
 
 
 def quarantine_rows(
-    connection: duckdb.DuckDBPyConnection, model: str, source: str, now: datetime, *, by_file: bool = False
-) -> tuple[Counter[str], Counter[str]]:
-    """Keep the bad rows (a file read again brings its bad rows again: those are known). Counts by reason: of all, of news.
+    connection: duckdb.DuckDBPyConnection,
+    model: str,
+    source: str,
+    now: datetime,
+    pulled: Pulled,
+    *,
+    by_file: bool = False,
+) -> None:
+    """Keep the bad rows (a file read again brings its bad rows again: those are known) and count them in ``pulled``.
     ``by_file``: whether so many of each file keep their text."""
-    bad = _count_reasons(connection, "staged WHERE reason IS NOT NULL")
-    if not bad:
-        return bad, Counter()
+    pulled.bad = _count_reasons(connection, "staged WHERE reason IS NOT NULL")
+    if not pulled.bad:
+        return
+    if pulled.bad["label_too_late"]:
+        pulled.late.append(fetch_row(connection, statement("labels_too_late")))
     where = {"model": model, "source": source}
     connection.execute(statement("quarantine_news"), where)
-    counts = _count_reasons(connection, "quarantine_news")
+    pulled.quarantined = _count_reasons(connection, "quarantine_news")
     kept = {"kept": KEPT_RECORDS, "by_file": by_file}
     connection.execute(statement("quarantine_insert"), {**where, "now": make_naive(now), **kept})
-    return bad, counts
 
 
 def _count_reasons(connection: duckdb.DuckDBPyConnection, rows: str) -> Counter[str]:
     return Counter(dict(connection.execute(f"SELECT reason, count(*) FROM {rows} GROUP BY reason").fetchall()))
 
 
-def retry_parked(store: ModelStore, now: datetime) -> Pulled:
-    """Join parked labels with predictions that have come since; quarantine those past the horizon."""
+def retry_parked(store: ModelStore, now: datetime) -> dict[str, Pulled]:
+    """Join parked labels with predictions that have come since; quarantine those past the horizon. Return what came of it, by
+    the source of the labels, which may be configured no more."""
     connection, model = store.connection, store.model
-    pulled = Pulled()
+    pulled: dict[str, Pulled] = {}
     own = {"model_id": store.model_id}
     if not store.execute("SELECT 1 FROM parked_labels WHERE model_id = $model_id LIMIT 1", own).fetchone():
         return pulled
     meaning = {each.name: each for each in model.source}
     pushed = {each.name for each in model.source if each.kind == "http"}
     with store.transaction():
-        store.execute(statement("parked_stage"), {**own, "too_old": make_naive(now - model.label_horizon)})
+        store.execute(statement("parked_stage"), own)
         store.execute("DELETE FROM parked_labels WHERE model_id = $model_id", own)
         for source in fetch_column(connection, "SELECT DISTINCT source FROM parked"):
             rules = load_rules(store, meaning.get(source, model.source[0]), now)
@@ -263,9 +272,10 @@ def retry_parked(store: ModelStore, now: datetime) -> Pulled:
             files = fetch_column(connection, "SELECT DISTINCT file FROM staged")
             numbers = number_files(connection, store.model_id, source, files, pushed=source in pushed)
             load_file_numbers(connection, numbers)
-            part = Pulled(parked=join_labels(store, source, now))
-            _, part.quarantined = quarantine_rows(connection, model.name, source, now)
+            part = pulled[source] = Pulled()
+            (part.tried_again,) = fetch_row(connection, "SELECT count(*) FROM staged")
+            join_labels(store, source, now, last_try=True)
+            quarantine_rows(connection, model.name, source, now, part)
             store.registry.map_slices(connection, model)
             merge_staged(store, rules, now, part, repeated=find_repeated(connection))
-            pulled.add_counts(part)
     return pulled

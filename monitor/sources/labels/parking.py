@@ -7,10 +7,11 @@ from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
 
-def join_labels(store: ModelStore, source: str, now: datetime) -> int:
+def join_labels(store: ModelStore, source: str, now: datetime, *, last_try: bool = False) -> int:
     """Give each staged label its prediction's time; park those whose prediction has not come. Returns how many.
 
-    Rows that say nothing, because nobody has looked yet, are dropped.
+    Rows that say nothing, because nobody has looked yet, are dropped. ``last_try``: labels past label_horizon get their
+    reason, once all that came with them is stored: it may hold their predictions.
     """
     store.execute("DELETE FROM staged WHERE reason IS NULL AND NOT labelled AND label IS NULL")
     own = {"model_id": store.model_id, "source": source}
@@ -21,6 +22,9 @@ def join_labels(store: ModelStore, source: str, now: datetime) -> int:
     span = {"first": first or make_naive(now), "last": last or make_naive(now)}
     store.execute(statement("ingest_labels_found"), {"model_id": store.model_id, **span, **horizon})
     store.execute(statement("labels_join"))
+    if last_try:
+        too_old = make_naive(now - store.model.label_horizon)
+        store.execute(statement("labels_past_horizon"), {"model_id": store.model_id, "too_old": too_old, **horizon})
     store.execute(statement("parked_delete"), own)
     store.execute(statement("parked_insert"), own)
     (gone,) = fetch_row(

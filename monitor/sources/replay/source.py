@@ -16,7 +16,15 @@ from monitor.sources.ingest.staging import EVER, blames_the_file, forget_rejects
 from monitor.sources.replay.guard import ReplayGuard
 from monitor.sources.replay.times import settle_history
 from monitor.sources.times.expressions import time_expression
-from monitor.store.connection import fetch_column, load_table, make_naive, quote_name, transaction
+from monitor.store.connection import (
+    fetch_column,
+    fetch_row,
+    load_table,
+    make_aware,
+    make_naive,
+    quote_name,
+    transaction,
+)
 from monitor.store.values import LabelRules
 
 _ITEM = "replay"
@@ -71,6 +79,23 @@ class ReplaySource:
             yield Batch(
                 relation, batch.types, moved, batch.meaning, unreadable=True, marked=True, whole=False, facts=self.facts
             )
+
+    def find_history(
+        self, connection: duckdb.DuckDBPyConnection, since: datetime, until: datetime
+    ) -> tuple[int, tuple[datetime, datetime] | None]:
+        """Return how many rows arrive after ``since`` and up to ``until``, or at no time that can be read; and when the first
+        and the last of all rows arrive, or None. Zero and None before the first read."""
+        count, times = 0, list[datetime]()
+        for table, _ in self.tables or ():
+            among, first, last = fetch_row(
+                connection,
+                f"SELECT count_if(_arrival = {_FIRST} OR (_arrival > $since AND _arrival <= $until)), "
+                f"min(_arrival) FILTER (_arrival > {_FIRST}), max(_arrival) FROM {table}",
+                {"since": make_naive(since), "until": make_naive(until)},
+            )
+            count += among
+            times += [make_aware(first), make_aware(last)] if first is not None else []
+        return count, (min(times), max(times)) if times else None
 
     def _load(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> list[tuple[str, Batch]]:
         connection.execute("CREATE SCHEMA IF NOT EXISTS replay.history")

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from monitor.statistics.arrays import Ints
 
 _PER_YEAR = {"year": 1.0, "month": 12.0, "week": 365 / 7, "day": 365.0}
-_PATTERN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(year|month|week|day)\s*")
+_PATTERN = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*/\s*(year|month|week|day)\s*")
 DAYS_PER_YEAR = 365.0
 MOST_THRESHOLD = 1e300  # beyond, a share is about to be too small for a float: no evidence is ever compared with it
 LEAST_THRESHOLD = 10.0  # an alarm never rests on less than tenfold evidence, however generous the budget

@@ -2,7 +2,7 @@
 never the live file."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import duckdb
 from monitor.model import Job, ReliabilityBin, Slice, ThresholdInUse
 from monitor.model.errors import UsageError
 from monitor.model.history import Firing, SliceReading, UnsureAlert
+from monitor.model.wording import describe_silence
 from monitor.store.connection import make_naive
 from monitor.store.published.history import History, Row, job_of_row
 from monitor.store.published.snapshot import describe_unreadable, open_snapshot
@@ -47,14 +48,17 @@ class Snapshot(History):
         """Whether it is of a demo or a backtest."""
         return bool(self._rows("published_at")[0]["played"])
 
-    def status(self, configured: Sequence[str]) -> Row:
-        """Return all that `calwatch status` tells; ``configured``: names of the models that there should be."""
+    def status(self, configured: Mapping[str, str]) -> Row:
+        """Return all that `calwatch status` tells; ``configured``: the models there should be, with their longest window."""
         models = self._rows("published_models")
-        seen = {row["model"] for row in models}
+        seen, last = {row["model"] for row in models}, self.last_samples()
         return {
             "published_at": self.published_at(), "played": self.is_played(), "models": models, "firing": self.firing_alerts(),
             "unknown": self._rows("published_unknown"),
             "waiting": [name for name in configured if name not in seen],
+            "silent": {
+                name: describe_silence(last.get(name), window) for name, window in configured.items() if name not in seen
+            },
             "calibrators": self.serving_calibrators(), "thresholds": self._rows("published_thresholds"),
             "troubles": self.troubles(), "quarantined": self._rows("published_quarantined"),
             "failing": self.failing_models(), "label_delays": self.label_delays(),
@@ -62,6 +66,10 @@ class Snapshot(History):
             "folded": self._rows("published_folded"),
             "files_set_aside": self.files_set_aside(),
         }  # fmt: skip
+
+    def last_samples(self) -> dict[str, datetime]:
+        """Return when the newest sample of each model was observed; models that never had one are left out."""
+        return {row["model"]: row["observed_at"] for row in self._rows("published_last_seen")}
 
     def firing_alerts(self) -> list[Row]:
         """Alerts that fire now."""
@@ -165,6 +173,11 @@ class Snapshot(History):
 
     def _without_readings(self, model: str) -> UsageError:
         names = self._names("published_model_names")
+        if last_at := self.last_samples().get(model):
+            return UsageError(
+                f'no readings of model "{model}": {describe_silence(last_at, "")}',
+                "what came in: calwatch status, what could: calwatch check",
+            )
         there = f"models with readings: {', '.join(names)}" if names else NONE_YET
         return UsageError(f'no readings of a model "{model}"', there)
 

@@ -25,7 +25,7 @@ from monitor.store.readings import store_problems
 from monitor.store.sql import statement
 
 SNAPSHOT = "metrics.duckdb"
-SCHEMA_VERSION = 6  # of the snapshot's tables, a public interface: grows when one changes
+SCHEMA_VERSION = 7  # of the snapshot's tables, a public interface: grows when one changes
 _STORAGE_VERSION = "v1.4.0"  # so that readers with DuckDB 1.4 and later can open it
 
 # Tables written anew each time, as they are and by a statement of their own; slice_history and evidence grow.
@@ -34,7 +34,7 @@ _COPIED = (
     "waiting_labels", "group_spans", "folded_values",
 )  # fmt: skip
 _SELECTED = (
-    "snapshot_newest_readings", "snapshot_reliability", "snapshot_alerts", "snapshot_evidence_alarms",
+    "snapshot_last_seen", "snapshot_newest_readings", "snapshot_reliability", "snapshot_alerts", "snapshot_evidence_alarms",
     "snapshot_evidence_streams", "snapshot_told_alarms", "snapshot_disparities", "snapshot_calibrators",
     "snapshot_thresholds", "snapshot_threshold_curves", "snapshot_quarantine", "snapshot_quarantine_counts",
     "snapshot_pulls", "snapshot_files_set_aside",

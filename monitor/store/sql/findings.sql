@@ -6,7 +6,8 @@ SELECT count(*), count(positives) FILTER (taken), min(observed_at) FILTER (taken
     count(*) FILTER (taken AND observed_at < $oldest),
     count(*) FILTER (taken AND greatest(observed_at, labelled_at) > $latest),
     count(*) FILTER (taken AND clipped), count(*) FILTER (taken AND minus),
-    count(DISTINCT (sample_id, observed_at)) FILTER (taken)
+    count(DISTINCT (sample_id, observed_at)) FILTER (taken),
+    count(*) FILTER (taken AND labelled), count(*) FILTER (taken AND labelled AND labelled_at IS NULL)
 FROM (SELECT *, reason IS NULL AS taken FROM tried);
 
 -- name: tried_reasons
@@ -48,6 +49,36 @@ SELECT p.sample_id, p.score, p.predicted_class, l.label, p.n, p.clipped, NULL::V
     NULL::BIGINT AS positives
 FROM (SELECT *, row_number() OVER () AS place FROM tried_samples WHERE predicted_class IS NOT NULL) AS p
 JOIN (SELECT *, row_number() OVER () AS place FROM tried_labels WHERE label IS NOT NULL) AS l USING (place);
+
+-- name: tried_delays_beside
+CREATE OR REPLACE TEMP TABLE tried_delays AS
+SELECT labelled_at, NULL::TIMESTAMP AS said, observed_at, reason IS NULL AS joins
+FROM tried
+WHERE positives IS NOT NULL AND labelled_at IS NOT NULL AND (reason IS NULL OR reason = 'label_too_late');
+
+-- name: tried_delays_apart
+-- each label with the newest prediction that it joins, else with the newest of its id
+CREATE OR REPLACE TEMP TABLE tried_delays AS
+SELECT coalesce(l.labelled_at, $at) AS labelled_at, l.observed_at AS said, p.observed_at,
+    p.observed_at <= coalesce(l.labelled_at, $at)
+    AND p.observed_at >= coalesce(l.labelled_at, $at) - to_seconds($horizon_seconds)
+    AND (said IS NULL OR said = p.observed_at) AS joins
+FROM tried_labels AS l
+JOIN tried_samples AS p USING (sample_id)
+WHERE coalesce(l.labelled_at, $at) IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY l.rowid ORDER BY joins DESC, p.observed_at DESC) = 1;
+
+-- name: tried_too_late
+SELECT epoch(median(labelled_at - observed_at)), epoch(max(labelled_at - observed_at)), count(*)
+FROM tried_delays
+WHERE NOT joins;
+
+-- name: tried_delays_counted
+-- of labels from after their prediction: how many, the median delay, how many come $fold_seconds later
+SELECT count(*), epoch(median(labelled_at - observed_at)),
+    count(*) FILTER (labelled_at - observed_at > to_seconds($fold_seconds))
+FROM tried_delays
+WHERE labelled_at >= observed_at;
 
 -- name: tried_changing
 SELECT file, count(*) FILTER (changes), count(*)

@@ -25,7 +25,7 @@ SET labelled_at = coalesce(
 WHERE labelled_at IS NULL AND reason IS NULL;
 
 -- name: parked_stage
--- parked labels in the shape of `staged`; those past the horizon get their reason
+-- parked labels in the shape of `staged`
 CREATE OR REPLACE TEMP TABLE parked AS
 SELECT
     source,
@@ -35,7 +35,7 @@ SELECT
     NULL::VARCHAR AS version, NULL::VARCHAR AS calibrator, NULL::VARCHAR AS group_id, NULL::VARCHAR AS predicted_class,
     label, 1::BIGINT AS n, positives, NULL::VARCHAR AS slice_key, false AS clipped, false AS minus,
     to_json({'sample_id': sample_id, 'labelled_at': labelled_at, 'outcome': positives, 'label': label})::VARCHAR AS record,
-    CASE WHEN labelled_at < $too_old THEN 'no_prediction' END AS reason
+    NULL::VARCHAR AS reason
 FROM parked_labels
 WHERE model_id = $model_id;
 
@@ -94,6 +94,28 @@ UPDATE staged
 SET observed_at = f.observed_at, reason = CASE WHEN positives > f.n THEN 'bad_count' END
 FROM labels_found AS f
 WHERE staged.position = f.position;
+
+-- name: labels_past_horizon
+-- labels that have waited longer than the horizon: their prediction is there and from before it, or never came
+UPDATE staged
+SET observed_at = coalesce(f.observed_at, staged.observed_at),
+    reason = CASE WHEN f.observed_at IS NULL THEN 'no_prediction' ELSE 'label_too_late' END
+FROM (
+    SELECT l.position, max(s.observed_at) AS observed_at
+    FROM staged AS l
+    LEFT JOIN samples AS s
+      ON s.sample_id = l.sample_id AND s.model_id = $model_id
+     AND s.observed_at < l.labelled_at - to_seconds($horizon_seconds)
+     AND (l.observed_at IS NULL OR l.observed_at = s.observed_at)
+    WHERE l.reason IS NULL AND l.labelled_at < $too_old AND l.position NOT IN (SELECT position FROM labels_found)
+    GROUP BY l.position
+) AS f
+WHERE staged.position = f.position;
+
+-- name: labels_too_late
+SELECT epoch(median(labelled_at - observed_at)), epoch(max(labelled_at - observed_at)), count(*)
+FROM staged
+WHERE reason = 'label_too_late';
 
 -- name: parked_delete
 DELETE FROM parked_labels

@@ -3,7 +3,7 @@
 -- name: published_unsure
 SELECT rule, version, slice, health, reason
 FROM alerts
-WHERE model = $model AND (health = 'error' OR (health = 'unknown' AND state <> 'inactive'))
+WHERE model = $model AND (health = 'error' OR (health = 'unknown' AND (state <> 'inactive' OR code = 'only_unseen')))
 ORDER BY rule, slice;
 
 -- name: published_window
@@ -12,6 +12,9 @@ FROM slice_newest
 WHERE model = $model AND slice = 'all'
 ORDER BY window_end - window_start DESC
 LIMIT 1;
+
+-- name: published_last_seen
+SELECT model, observed_at FROM last_seen WHERE observed_at IS NOT NULL;
 
 -- name: published_models
 SELECT r.model, r.version, r."window", r.state, r.samples, r.label_coverage, r.ece, r.ece_debiased, r.ece_lower,
@@ -106,7 +109,7 @@ SELECT * EXCLUDE (labels) FROM drift_now;
 -- name: published_unknown
 SELECT model, version, slice, rule, reason
 FROM alerts
-WHERE health <> 'ok' AND state <> 'inactive'
+WHERE health <> 'ok' AND (state <> 'inactive' OR code = 'only_unseen')
 ORDER BY ALL;
 
 -- name: published_job

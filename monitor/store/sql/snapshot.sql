@@ -45,6 +45,13 @@ CREATE OR REPLACE TABLE snap.files_set_aside AS
 SELECT model, source, item, tries, kind, reason, remedy, first_tried_at, last_tried_at
 FROM files_set_aside WHERE set_aside;
 
+-- name: snapshot_last_seen
+CREATE OR REPLACE TABLE snap.last_seen AS
+SELECT m.name AS model, max(s.last_observed_at) AS observed_at, max(s.last_labelled_at) AS labelled_at
+FROM models AS m
+LEFT JOIN slices AS s USING (model_id)
+GROUP BY m.name;
+
 -- name: snapshot_newest_readings
 CREATE OR REPLACE TABLE snap.slice_newest AS
 SELECT * EXCLUDE (sequence) FROM newest_readings;

@@ -18,8 +18,9 @@ from monitor.engine.check.check import check_config
 from monitor.model import NO_DIMENSIONS, RESERVED_LABELS
 from monitor.model.errors import ConfigError, UsageError
 from monitor.store.connection import quote_text
+from tests.cli.guess.meanings import unlabelled
 from tests.cli.guess.people import Rows, binary, csv_file, json_file, times, top_label
-from tests.cli.guess.test_meaning import KINDS, nested, unlabelled
+from tests.cli.guess.test_kinds import KINDS, nested
 
 HERE = Path(__file__).parents[2] / "data" / "guess"
 UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}

@@ -60,7 +60,7 @@ def gauge(tick: Tick) -> float | None:
 
 def status(base: Path, capsys: pytest.CaptureFixture[str]) -> str:
     with Snapshot(base / "state") as held:
-        tell_status(held.status(["m"]))
+        tell_status(held.status({"m": "7d"}))
     return capsys.readouterr().out
 
 

@@ -285,4 +285,4 @@ def test_a_label_past_the_horizon_is_quarantined_with_its_row(world: World) -> N
 
 
 def test_nothing_parked_is_nothing_to_retry(world: World) -> None:
-    assert not retry_parked(world.store(), NOW + timedelta(days=99)).has_changes
+    assert retry_parked(world.store(), NOW + timedelta(days=99)) == {}

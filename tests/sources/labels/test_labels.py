@@ -68,7 +68,7 @@ def test_a_parked_label_past_the_horizon_is_quarantined(two: World) -> None:
     later = NOW + 31 * DAY
     two.send(prediction("other", observed_at="2026-04-10 10:00:00"))
     brought = two.pull(later)
-    assert brought["predictions"].quarantined == {"no_prediction": 1}
+    assert brought["labels"].quarantined == {"no_prediction": 1}
     assert two.quarantined() == [("001.jsonl", 0, "no_prediction")]
     assert two.one("SELECT source FROM quarantine") == "labels"
     assert two.one("SELECT count(*) FROM parked_labels") == 0

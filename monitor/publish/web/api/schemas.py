@@ -260,7 +260,7 @@ class ModelItem(BaseModel):
     event: str = Field(description="what a score is the probability of")
     dimensions: list[str]
     min_samples: int
-    state: str = Field(description="failing, firing, waiting (no reading yet), insufficient or ok")
+    state: str = Field(description="failing, firing, waiting (no sample in any window), insufficient or ok")
     problem: str | None = Field(description="why the newest cycle failed for this model; null: it went well")
     versions: list[str]
     windows: list[str]
@@ -278,6 +278,7 @@ class ModelItem(BaseModel):
     group_spans: GroupSpansItem | None = Field(
         description="how far groups reach; null: no groups, or not looked at yet"
     )
+    last_sample_at: datetime | None = Field(description="when the newest sample was observed; null: none has come yet")
     last_success: dict[str, datetime] = Field(description="by stage of the cycle")
 
 
@@ -298,7 +299,8 @@ def model_item(status: ModelStatus) -> ModelItem:
         label_delay_depends_on_outcome=status.label_delays.depends if status.label_delays else None,
         waiting_labels=sum(each.labels for each in status.waiting_labels),
         files_set_aside=len(status.files_set_aside), folded_values=len(status.folded),
-        group_spans=group_spans_item(status.group_spans), last_success=dict(status.last_success),
+        group_spans=group_spans_item(status.group_spans), last_sample_at=status.last_sample_at,
+        last_success=dict(status.last_success),
     )  # fmt: skip
 
 
