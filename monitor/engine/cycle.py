@@ -9,6 +9,7 @@ is logged, counted and marked unhealthy; the others go on.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 import duckdb
 import structlog
