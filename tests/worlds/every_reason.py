@@ -39,6 +39,7 @@ REASONS = {
         Reason.of(Code.NO_COMPARISON, window="24h"),
         Reason.of(Code.NO_EVIDENCE),
         Reason.of(Code.NO_SIGHT, absent="labels"),
+        Reason.of(Code.ONLY_UNSEEN, slice="camera=c9", known="camera has c1, c2 and c3"),
         Reason.of(Code.RULE_FAILED, problem="KeyError('ece')"),
         Reason.of(Code.RULE_GONE, rule="ece-high"),
         Reason.of(Code.RULE_ELSEWHERE, rule="ece-high"),
