@@ -305,8 +305,3 @@ class Daemon:
 def _stale_after(config: Config) -> timedelta:
     """How old the last tick may be before /healthz says so: three cycles and a minute."""
     return 3 * config.monitor.cycle + timedelta(minutes=1)
-        except Exception as error:  # whatever it is: a file that somebody writes must not end what watches
-            unknown = [f"{self._path.name}: cannot be read: {type(error).__name__}: {error}"]
-            mistakes = error.mistakes if isinstance(error, CalwatchError) else unknown
-            trace = None if isinstance(error, CalwatchError) else error
-            log.error("reload failed, the old configuration stays", mistakes=mistakes, exc_info=trace)
