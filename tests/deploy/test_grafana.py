@@ -150,7 +150,9 @@ def _exposed() -> set[str]:
     """Names of all series that calwatch can expose."""
     registry = CollectorRegistry()
     instruments = Instruments(registry)
-    sources = [one for one in vars(instruments).values() if hasattr(one, "describe")]
+    held = vars(instruments).values()
+    every = [one for each in held for one in (each.values() if isinstance(each, dict) else (each,))]
+    sources = [one for one in every if hasattr(one, "describe")]
     counted = {family.name: family.type for source in sources for family in source.describe()}
     found = set(HELP) | {
         "calwatch_config_last_reload_successful",

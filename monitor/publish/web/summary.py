@@ -109,7 +109,9 @@ def _doubts(model: ModelStatus) -> tuple[str, ...]:
         f"{shorten_name(alert.rule)} cannot be evaluated for {shorten_name(alert.slice.text)}: {alert.reason}"
         for alert in sorted(model.alerts, key=urgency)
         if alert.health is Health.ERROR
-        or (alert.health is Health.UNKNOWN and (alert.state is AlertState.PENDING or alert.why.code == Code.ONLY_UNSEEN))
+        or (
+            alert.health is Health.UNKNOWN and (alert.state is AlertState.PENDING or alert.why.code == Code.ONLY_UNSEEN)
+        )
     ]
     return (*doubts, *_first(unsure, "rules cannot be evaluated"))
 
