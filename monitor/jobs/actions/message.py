@@ -93,7 +93,7 @@ def _alert(payload: Mapping[str, Any], known: EventContext) -> tuple[str, list[t
 
 def _to_do(model: str, alert: Mapping[str, Any], *, asked: bool) -> str:
     """What is left for people while an alert fires; ``asked``: whether a refit was."""
-    if alert.get("code") in ABSENCES:
+    if alert["code"] in ABSENCES:
         return "ask who delivers: something is missing, and no refit can mend that"
     since = f" since {_time(alert['onset'])}" if alert["onset"] else ""
     look = f"look at images of this slice{since}: dirt, light, a moved camera, a new product"
@@ -115,10 +115,8 @@ _NEXT = {
 
 
 def _reasons(job: Mapping[str, Any]) -> list[Reason]:
-    """The reasons of a job; an earlier release, which may have left the payload, told sentences alone."""
-    texts: Sequence[str] = job["reasons"]
-    codes, facts = job.get("codes") or [""] * len(texts), job.get("facts") or [{}] * len(texts)
-    return [restore_reason(*each) for each in zip(codes, facts, texts, strict=True)]
+    """Return the reasons of a job; migration 0017 gave codes to what waited with sentences alone."""
+    return [restore_reason(*each) for each in zip(job["codes"], job["facts"], job["reasons"], strict=True)]
 
 
 def _job(payload: Mapping[str, Any], known: EventContext) -> tuple[str, list[tuple[str, str]], str]:
