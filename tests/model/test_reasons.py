@@ -41,7 +41,7 @@ def test_a_number_that_is_none_is_null_and_one_beyond_all_bounds_keeps_its_sign(
 
 @pytest.mark.parametrize(("value", "said"), [(inf, "∞ is above"), (-inf, "−∞ is below")])
 def test_a_value_beyond_all_bounds_is_told_with_its_sign(value: float, said: str) -> None:
-    assert said in tell_reason(Reason.of(Code.THRESHOLD, **REASONS[Code.THRESHOLD].values | {"value": value}))
+    assert said in tell_reason(Reason.of(Code.THRESHOLD, **{**REASONS[Code.THRESHOLD].values, "value": value}))
 
 
 def test_a_payload_with_a_number_that_is_none_can_be_sent() -> None:
