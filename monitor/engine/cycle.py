@@ -96,11 +96,13 @@ class Tick:
         return {model.name: model.problem for model in self.published.models if model.problem is not None}
 
 
-def build_watched(config: Config, sources_of: SourcesOf | None = None) -> list[WatchedModel]:
-    """Everything that is built from the configuration. Raises ConfigError with all mistakes of all rule packs."""
-    read, mistakes = read_rules(config)
-    if mistakes:
-        raise ConfigError(mistakes, MEND)
+def build_watched(
+    config: Config, sources_of: SourcesOf | None = None, mistakes: Sequence[str] = ()
+) -> list[WatchedModel]:
+    """Build all of the configuration. Raises ConfigError with ``mistakes``, its own, and those of all rule packs."""
+    read, found = read_rules(config)
+    if mistakes or found:
+        raise ConfigError([*mistakes, *found], MEND)
     build = sources_of or (lambda model: configured_sources(model, config.base, config.state_dir))
     return [
         WatchedModel(model, fit_windows(packs.make_rulebook(), model.window_names), build(model))
@@ -108,12 +110,10 @@ def build_watched(config: Config, sources_of: SourcesOf | None = None) -> list[W
     ]
 
 
-def load_watched(path: Path, sources_of: SourcesOf | None = None) -> tuple[Config, list[WatchedModel]]:
+def load_watched(path: Path) -> tuple[Config, list[WatchedModel]]:
     """Read the configuration with its rules. Raises ConfigError with every mistake of both at once."""
     config, mistakes = read_config(path)
-    if mistakes:
-        raise ConfigError([*mistakes, *read_rules(config)[1]], MEND)
-    return config, build_watched(config, sources_of)
+    return config, build_watched(config, mistakes=mistakes)
 
 
 def tell_mapped_windows(watched: Sequence[WatchedModel]) -> None:
