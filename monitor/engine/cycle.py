@@ -27,9 +27,10 @@ from monitor.jobs.queue import cancel_job, enqueue_jobs
 from monitor.jobs.runners import InlineRunner, Runner
 from monitor.model import Disparity, Evidence, Job, LabelDelays, ModelStatus, Published, Reading, Slice, ThresholdInUse
 from monitor.model.errors import ConfigError, StoreError
-from monitor.model.reasons import Trigger, TriggerKind
+from monitor.model.reasons import Code, Reason, Trigger, TriggerKind
 from monitor.model.refits import job_of
 from monitor.model.wording import describe_delays
+from monitor.model.words import tell_reason
 from monitor.publish.metrics.instruments import Instruments
 from monitor.recalibration.guard import run_guards
 from monitor.recalibration.registry import calibrators_in_use, load_intervals
@@ -76,7 +77,7 @@ class WatchedModel:
     evidence: tuple[Evidence, ...] = ()
     delays: LabelDelays | None = None
     intake: Intake = field(default_factory=Intake)
-    problem: str | None = None
+    problem: Reason | None = None
     succeeded: dict[str, datetime] = field(default_factory=dict)  # last success by stage, also across restarts
     logged: set[str] = field(default_factory=set)  # problems already logged
 
@@ -95,11 +96,13 @@ class Tick:
         return {model.name: model.problem for model in self.published.models if model.problem is not None}
 
 
-def build_watched(config: Config, sources_of: SourcesOf | None = None) -> list[WatchedModel]:
-    """Everything that is built from the configuration. Raises ConfigError with all mistakes of all rule packs."""
-    read, mistakes = read_rules(config)
-    if mistakes:
-        raise ConfigError(mistakes, MEND)
+def build_watched(
+    config: Config, sources_of: SourcesOf | None = None, mistakes: Sequence[str] = ()
+) -> list[WatchedModel]:
+    """Build all of the configuration. Raises ConfigError with ``mistakes``, its own, and those of all rule packs."""
+    read, found = read_rules(config)
+    if mistakes or found:
+        raise ConfigError([*mistakes, *found], MEND)
     build = sources_of or (lambda model: configured_sources(model, config.base, config.state_dir))
     return [
         WatchedModel(model, fit_windows(packs.make_rulebook(), model.window_names), build(model))
@@ -107,12 +110,10 @@ def build_watched(config: Config, sources_of: SourcesOf | None = None) -> list[W
     ]
 
 
-def load_watched(path: Path, sources_of: SourcesOf | None = None) -> tuple[Config, list[WatchedModel]]:
+def load_watched(path: Path) -> tuple[Config, list[WatchedModel]]:
     """Read the configuration with its rules. Raises ConfigError with every mistake of both at once."""
     config, mistakes = read_config(path)
-    if mistakes:
-        raise ConfigError([*mistakes, *read_rules(config)[1]], MEND)
-    return config, build_watched(config, sources_of)
+    return config, build_watched(config, mistakes=mistakes)
 
 
 def tell_mapped_windows(watched: Sequence[WatchedModel]) -> None:
@@ -169,14 +170,16 @@ class Cycle:
                 if is_ctrl_c(error):
                     raise KeyboardInterrupt from error
                 refuse_damage(error, self.config.state_dir)
-                each.problem = f"{type(error).__name__}: {error}"[:_LONGEST_PROBLEM]
+                each.problem = Reason.of(
+                    Code.CYCLE_FAILED, error=type(error).__name__, problem=str(error)[:_LONGEST_PROBLEM]
+                )
                 log.exception("cycle failed", model=name)
                 self.instruments.increase_counter("cycle_failures", name)
             statuses.append(self._status(each, store))
         problem = self._publish(now, {each.model.name: each.problem for each in self.watched}) if publish else None
         return Tick(pulled, judged, jobs, Published(now, tuple(statuses), problem, self.played))
 
-    def _publish(self, now: datetime, problems: Mapping[str, str | None]) -> str | None:
+    def _publish(self, now: datetime, problems: Mapping[str, Reason | None]) -> str | None:
         """Replace the snapshot for ops; what keeps it from being replaced, for example a full disk, is returned."""
         try:
             with self.instruments.time_stage("publish"):
@@ -398,5 +401,6 @@ class Cycle:
             files_set_aside=load_set_aside(connection, model.name),
             sources=tuple(source.name for source in each.sources), thresholds=load_thresholds(connection, model.name),
             jobs=rows.load_jobs(connection, model.name, newest=SHOWN_JOBS),
-            last_success=dict(each.succeeded), source_problems=tuple(sorted(each.logged)), problem=each.problem,
+            last_success=dict(each.succeeded), source_problems=tuple(sorted(each.logged)),
+            problem=tell_reason(each.problem) if each.problem else None,
         )  # fmt: skip
