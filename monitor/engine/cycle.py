@@ -27,6 +27,7 @@ from monitor.jobs.queue import cancel_job, enqueue_jobs
 from monitor.jobs.runners import InlineRunner, Runner
 from monitor.model import Disparity, Evidence, Job, LabelDelays, ModelStatus, Published, Reading, Slice, ThresholdInUse
 from monitor.model.errors import ConfigError, StoreError
+from monitor.model.problems import cut_text
 from monitor.model.reasons import Code, Reason, Trigger, TriggerKind
 from monitor.model.refits import job_of
 from monitor.model.words import tell_reason
@@ -52,12 +53,10 @@ from monitor.store.label_delays import load_label_delays
 from monitor.store.model_store import ModelStore
 from monitor.store.played import is_played
 from monitor.store.published.snapshot import Publisher
-from monitor.store.readings import store_disparities
 from monitor.store.thresholds import deployed_rates, load_thresholds
 
 log = structlog.get_logger("calwatch")
 SHOWN_JOBS = 50
-_LONGEST_PROBLEM = 2_000  # characters: an error may quote a value of 10 MB
 SourcesOf = Callable[[Model], Sequence[Source]]
 Basis = tuple[datetime, object, tuple[ThresholdInUse, ...]]  # end of the windows, revision of the cells, thresholds
 
@@ -169,14 +168,12 @@ class Cycle:
                 if is_ctrl_c(error):
                     raise KeyboardInterrupt from error
                 refuse_damage(error, self.config.state_dir)
-                each.problem = Reason.of(
-                    Code.CYCLE_FAILED, error=type(error).__name__, problem=str(error)[:_LONGEST_PROBLEM]
-                )
+                each.problem = Reason.of(Code.CYCLE_FAILED, error=type(error).__name__, problem=cut_text(str(error)))
                 log.exception("cycle failed", model=name)
                 self.instruments.increase_counter("cycle_failures", name)
             statuses.append(self._status(each, store))
-        problem = self._publish(now, {each.model.name: each.problem for each in self.watched}) if publish else None
-        return Tick(pulled, judged, jobs, Published(now, tuple(statuses), problem, self.played))
+        unpublished = self._publish(now, {each.model.name: each.problem for each in self.watched}) if publish else None
+        return Tick(pulled, judged, jobs, Published(now, tuple(statuses), unpublished, self.played))
 
     def _publish(self, now: datetime, problems: Mapping[str, Reason | None]) -> str | None:
         """Replace the snapshot for ops; what keeps it from being replaced, for example a full disk, is returned."""
@@ -229,9 +226,9 @@ class Cycle:
         """Cells → readings of every window and slice, and disparities; nothing where neither cells nor windows moved."""
         model = each.model
         end = window_end(now, model)
-        revision = store.execute(
+        revision = store.fetch_row(
             "SELECT revision FROM models WHERE model_id = $model_id", {"model_id": store.model_id}
-        ).fetchone()
+        )
         thresholds = load_thresholds(self.connection, model.name)
         basis = (end, revision, thresholds)
         if basis == each.measured:
@@ -247,7 +244,7 @@ class Cycle:
                 compared += disparities_of(model, each.rulebook, name, end - width, end, held)
             with transaction(self.connection):
                 rows.store_readings(self.connection, model.name, found)
-                store_disparities(self.connection, model.name, compared)
+                rows.store_disparities(self.connection, model.name, compared)
         each.succeeded["measure"] = now
         each.readings, each.disparities, each.measured = tuple(found), tuple(compared), basis
 
@@ -379,19 +376,16 @@ class Cycle:
 
     def _status(self, each: WatchedModel, store: ModelStore | None) -> ModelStatus:
         """What there is to show of a model; of one that failed, what was known before."""
-        model = each.model
-        connection = self.connection
+        model, connection = each.model, self.connection
         return ModelStatus(
             name=model.name, task=model.task, dimensions=model.slices, min_samples=model.min_samples,
             last_sample_at=rows.load_last_sample(connection, model.name), longest_window=model.longest_window,
             readings=each.readings or rows.load_readings(connection, model.name),
             alerts=rows.load_alerts(connection, model.name), rules=tuple(each.rulebook),
-            calibrators=calibrators_in_use(connection, store.model_id, model) if store else (),
-            evidence=each.evidence, label_delays=each.delays, waiting_labels=each.intake.waiting,
-            group_spans=each.intake.spans, folded=load_folded(connection, model.name),
-            files_set_aside=load_set_aside(connection, model.name),
+            calibrators=calibrators_in_use(connection, store.model_id, model) if store else (), evidence=each.evidence,
+            label_delays=each.delays, waiting_labels=each.intake.waiting, group_spans=each.intake.spans,
+            folded=load_folded(connection, model.name), files_set_aside=load_set_aside(connection, model.name),
             sources=tuple(source.name for source in each.sources), thresholds=load_thresholds(connection, model.name),
-            jobs=rows.load_jobs(connection, model.name, newest=SHOWN_JOBS),
-            last_success=dict(each.succeeded), source_problems=tuple(sorted(each.logged)),
-            problem=tell_reason(each.problem) if each.problem else None,
+            jobs=rows.load_jobs(connection, model.name, newest=SHOWN_JOBS), last_success=dict(each.succeeded),
+            source_problems=tuple(sorted(each.logged)), problem=tell_reason(each.problem) if each.problem else None,
         )  # fmt: skip

@@ -7,8 +7,8 @@ from typing import Literal, get_args
 _LONGEST_MESSAGE = 2_000  # characters
 
 
-def _cut(message: str) -> str:
-    """A message may hold a text from outside, such as what a reader found wrong with a value of 10 MB."""
+def cut_text(message: str) -> str:
+    """Return a message without its end where it is very long: it may quote a value of 10 MB."""
     return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
 
 
@@ -26,7 +26,7 @@ class Outcome:
 
     def __post_init__(self) -> None:
         if self.refused is not None:
-            object.__setattr__(self, "refused", _cut(self.refused))
+            object.__setattr__(self, "refused", cut_text(self.refused))
 
 
 ProblemReason = Literal[
@@ -62,4 +62,4 @@ class Problem:
     is_listed: bool = False  # of a file that is set aside: the list of those files tells it from now on
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", _cut(self.message))
+        object.__setattr__(self, "message", cut_text(self.message))
