@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry
 
 from monitor.config.reference import configuration_table, methods_table, rules_table
+from monitor.model import Code, tell_reason
 from monitor.publish.metrics.catalogue import HELP
 from monitor.publish.metrics.instruments import Instruments
 from monitor.rules.tables import Pack
 from tests.documents import write_generated
+from tests.worlds.every_reason import REASONS
 
 
 def metrics_table() -> str:
@@ -26,8 +28,19 @@ def metrics_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def codes_table() -> str:
+    """One Markdown table over all codes of reasons: the names of their facts, and a sentence that they make."""
+    lines = ["| code | facts | such as |", "| --- | --- | --- |"]
+    for code in Code:
+        facts = ", ".join(f"`{name}`" for name in sorted(REASONS[code].values))
+        said = tell_reason(REASONS[code]).replace("|", "\\|")
+        lines.append(f"| `{code}` | {facts} | {said} |")
+    return "\n".join(lines) + "\n"
+
+
 if __name__ == "__main__":
     write_generated("house", "configuration", configuration_table())
     write_generated("publish", "metrics", metrics_table())
     write_generated("recalibration", "methods", methods_table())
+    write_generated("store", "codes", codes_table())
     write_generated("rules", "keys", rules_table(Pack))

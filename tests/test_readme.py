@@ -24,7 +24,7 @@ from monitor.rules.tables import Pack
 from monitor.sources.ingest.staging import QUARANTINE_REASONS
 from monitor.store.published.snapshot import SNAPSHOT
 from tests.documents import ROOT, TEXT, find_blocks, find_generated, read_chapter, read_document
-from tests.readme_parts import metrics_table
+from tests.readme_parts import codes_table, metrics_table
 
 README = read_document("readme")
 
@@ -69,6 +69,10 @@ def test_the_table_of_methods_is_that_of_the_code() -> None:
 
 def test_the_table_of_the_keys_of_a_rule_is_that_of_the_code() -> None:
     assert find_generated("keys") == rules_table(Pack), "write it with: python -m tests.readme_parts"
+
+
+def test_the_table_of_codes_is_that_of_the_code() -> None:
+    assert find_generated("codes") == codes_table(), "write it with: python -m tests.readme_parts"
 
 
 def test_the_metrics_table_is_that_of_the_code() -> None:

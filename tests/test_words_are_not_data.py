@@ -28,6 +28,7 @@ from monitor.publish.web.pages.advice import make_advice
 from monitor.statistics.thresholds.policies import promised_rate
 from monitor.store import readings as rows
 from monitor.store.published.queries import Snapshot
+from tests.worlds.every_reason import REASONS
 from tests.worlds.line import BEGAN, DAY, HOUR, Line, line, model_section, write_config
 
 NOW = BEGAN + DAY
@@ -207,6 +208,13 @@ def test_nothing_but_the_words_changes_with_the_words(tmp_path: Path, monkeypatc
     assert turned == straight
     codes = {code for job in straight["jobs"] for code, _ in job["why"]} | {each["code"] for each in straight["alerts"]}
     assert codes >= {"refit_few_samples", "gate_accepted", "rolled_back", "guard_worse", "threshold", "drift", "absent"}
+    found = [why for job in straight["jobs"] for why in job["why"]] + [
+        (e["code"], e["facts"]) for e in straight["alerts"]
+    ]
+    course = {"since", "fires_after", "kept_until", "stays"}
+    assert all(set(facts) - course <= set(REASONS[code].values) for code, facts in found if code), (
+        "as the documents say"
+    )
     assert {job["asked by"].split("'")[1] for job in straight["jobs"]} >= {"manual", "guard", "rule"}
     assert any(each["thresholds"] for each in [straight])
     assert {title.partition("]")[0] for title, *_ in straight["messages"]} >= {"[page", "[promoted", "[rolled back"}

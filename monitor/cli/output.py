@@ -17,9 +17,9 @@ from rich.table import Table
 
 from monitor.model import Alert, AlertState, Job, JobState
 from monitor.model.history import Attempt
-from monitor.model.reasons import Code
+from monitor.model.reasons import Code, Reason
 from monitor.model.wording import describe_set_aside, interval, make_visible, minute, number, percent, signed_number
-from monitor.model.words import tell_reason, tell_trigger
+from monitor.model.words import name_kind, tell_reason, tell_trigger
 
 if TYPE_CHECKING:  # what plays the past loads numpy, scipy and more, which most commands do without
     from monitor.engine.backtest import Playback
@@ -349,7 +349,8 @@ _KINDS = {  # how verdicts are counted together
 def _kind_of_reason(job: Job) -> str:
     """By the first reason that turned it down: methods not chosen, and thresholds, are told beside it."""
     if job.verdict is None:
-        return job.reasons[-1] if job.why else "no reason recorded"
+        last = job.why[-1] if job.why else Reason.from_text("no reason recorded")
+        return tell_reason(last) if last.code else name_kind(last)
     return _KINDS.get(Code(job.verdict.code)) or tell_reason(job.verdict, bare=True)
 
 

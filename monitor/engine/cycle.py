@@ -27,9 +27,9 @@ from monitor.jobs.queue import cancel_job, enqueue_jobs
 from monitor.jobs.runners import InlineRunner, Runner
 from monitor.model import Disparity, Evidence, Job, LabelDelays, ModelStatus, Published, Reading, Slice, ThresholdInUse
 from monitor.model.errors import ConfigError, StoreError
-from monitor.model.reasons import Trigger, TriggerKind
+from monitor.model.reasons import Code, Reason, Trigger, TriggerKind
 from monitor.model.refits import job_of
-from monitor.model.wording import describe_delays
+from monitor.model.words import tell_reason
 from monitor.publish.metrics.instruments import Instruments
 from monitor.recalibration.guard import run_guards
 from monitor.recalibration.registry import calibrators_in_use, load_intervals
@@ -76,7 +76,7 @@ class WatchedModel:
     evidence: tuple[Evidence, ...] = ()
     delays: LabelDelays | None = None
     intake: Intake = field(default_factory=Intake)
-    problem: str | None = None
+    problem: Reason | None = None
     succeeded: dict[str, datetime] = field(default_factory=dict)  # last success by stage, also across restarts
     logged: set[str] = field(default_factory=set)  # problems already logged
 
@@ -167,14 +167,16 @@ class Cycle:
                 if is_ctrl_c(error):
                     raise KeyboardInterrupt from error
                 refuse_damage(error, self.config.state_dir)
-                each.problem = f"{type(error).__name__}: {error}"[:_LONGEST_PROBLEM]
+                each.problem = Reason.of(
+                    Code.CYCLE_FAILED, error=type(error).__name__, problem=str(error)[:_LONGEST_PROBLEM]
+                )
                 log.exception("cycle failed", model=name)
                 self.instruments.increase_counter("cycle_failures", name)
             statuses.append(self._status(each, store))
         problem = self._publish(now, {each.model.name: each.problem for each in self.watched}) if publish else None
         return Tick(pulled, judged, jobs, Published(now, tuple(statuses), problem, self.played))
 
-    def _publish(self, now: datetime, problems: Mapping[str, str | None]) -> str | None:
+    def _publish(self, now: datetime, problems: Mapping[str, Reason | None]) -> str | None:
         """Replace the snapshot for ops; what keeps it from being replaced, for example a full disk, is returned."""
         try:
             with self.instruments.time_stage("publish"):
@@ -359,14 +361,6 @@ class Cycle:
             found = watch_delays(store, now, each.delays)
             each.intake = watch_intake(store, now, each.intake)
         each.succeeded["delays"] = now
-        before = each.delays.depends if each.delays else None
-        if found.depends and not before:
-            log.warning(
-                "label delay depends on the outcome", model=each.model.name, samples=found.samples,
-                finding=describe_delays(found, each.model.task),
-            )  # fmt: skip
-        elif before and not found.depends:
-            log.info("label delay", model=each.model.name, finding=describe_delays(found, each.model.task))
         return found
 
     def _onset(
@@ -396,5 +390,6 @@ class Cycle:
             files_set_aside=load_set_aside(connection, model.name),
             sources=tuple(source.name for source in each.sources), thresholds=load_thresholds(connection, model.name),
             jobs=rows.load_jobs(connection, model.name, newest=SHOWN_JOBS),
-            last_success=dict(each.succeeded), source_problems=tuple(sorted(each.logged)), problem=each.problem,
+            last_success=dict(each.succeeded), source_problems=tuple(sorted(each.logged)),
+            problem=tell_reason(each.problem) if each.problem else None,
         )  # fmt: skip

@@ -270,8 +270,8 @@ class Dispatcher:
             after = finish()
             outcome = outcome or (RETRIED if after.state is JobState.QUEUED else after.state.value)
             store_job(connection, after)
-            message = after.reasons[-1] if after.reasons else ""
-            log_attempt(connection, job, self.now, outcome, message, report, output)
+            why = after.why[-1] if after.why else Reason("")
+            log_attempt(connection, job, self.now, outcome, why, report, output)
             enqueue_jobs(connection, job_calls(self.config.action, after, self.now))
         return EndedAttempt(after, outcome, report.seconds if report else None)
 

@@ -12,13 +12,14 @@ from monitor.model import Job, JobState
 from monitor.model.reasons import BY_HAND, Code, Reason
 from monitor.store.connection import make_naive, transaction
 from monitor.store.readings import load_jobs, store_job
+from monitor.store.reasons import reason_columns
 from monitor.store.sql import statement
 
 OPEN = (JobState.QUEUED, JobState.RUNNING)
 
 
 def log_attempt(
-    connection: duckdb.DuckDBPyConnection, job: Job, now: datetime, outcome: str, message: str,
+    connection: duckdb.DuckDBPyConnection, job: Job, now: datetime, outcome: str, why: Reason,
     report: WorkResult | None = None, output: str = "",
 ) -> None:  # fmt: skip
     """Enter the attempt of a running job that ended; to be called inside the transaction that records its outcome.
@@ -30,7 +31,8 @@ def log_attempt(
         {
             "job": job.id, "model": job.model, "attempt": job.attempts, "started_at": make_naive(job.started_at or now),
             "finished_at": make_naive(now), "seconds": report and report.seconds,
-            "peak_memory": report and report.peak_memory, "outcome": outcome, "message": message, "output": output or None,
+            "peak_memory": report and report.peak_memory, "outcome": outcome, "output": output or None,
+            **dict(zip(("message", "code", "facts"), reason_columns(why), strict=True)),
         },
     )  # fmt: skip
 
@@ -157,7 +159,7 @@ def requeue_interrupted(
         with transaction(connection):
             store_job(connection, after)
             if has_begun:
-                log_attempt(connection, job, now, "interrupted", after.reasons[0])
+                log_attempt(connection, job, now, "interrupted", after.why[0])
     return tuple(found)
 
 
@@ -189,5 +191,5 @@ def cancel_job(connection: duckdb.DuckDBPyConnection, model: str, job_id: str, n
     with transaction(connection):
         store_job(connection, cancelled)
         if found.state is JobState.RUNNING:
-            log_attempt(connection, found, now, "cancelled", cancelled.reasons[0])
+            log_attempt(connection, found, now, "cancelled", why[0])
     return cancelled

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
-from math import isinf
+from math import copysign, isinf, isnan
 from sys import float_info
 from typing import Any
 
@@ -92,6 +92,8 @@ class Code(StrEnum):
     DELIVERED = "delivered"
     ROLLED_BACK = "rolled_back"
     GUARD_WORSE = "guard_worse"
+    # models: why a cycle failed
+    CYCLE_FAILED = "cycle_failed"
 
 
 class Verdict(StrEnum):
@@ -159,7 +161,9 @@ def _plain(value: Any) -> Any:
         case None | bool() | int() | str():
             return value
         case float():
-            return float_info.max if isinf(value) else float(value)  # JSON has no infinity
+            if isnan(value):
+                return None
+            return copysign(float_info.max, value) if isinf(value) else float(value)  # JSON has no infinity
         case Iterable():
             return [_plain(each) for each in value]
     raise TypeError(f"no value of a reason: {value!r}")

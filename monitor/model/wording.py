@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from math import ceil, floor, isnan, log10
+from math import ceil, copysign, floor, inf, isnan, log10
+from sys import float_info
 
 from monitor.model.durations import format_duration
 from monitor.model.evidence import LabelDelays
@@ -25,7 +26,7 @@ def format_number(value: float | None, form: str) -> str:
     """By Python's format ``form``, with a true minus sign; a dash when it is not known: None or NaN."""
     if value is None or isnan(value):
         return UNKNOWN
-    text = f"{value:{form}}"
+    text = f"{value:{form}}" if abs(value) < float_info.max else f"{copysign(inf, value):{form}}".replace("inf", "∞")
     return f"−{text[1:]}" if text.startswith("-") else text
 
 

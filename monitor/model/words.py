@@ -3,16 +3,22 @@
 Nothing reads these sentences but people: whoever decides by a reason asks for its code and values.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from monitor.model.reasons import CHOSEN, VERDICTS, Code, Reason, Trigger, TriggerKind
 from monitor.model.sentences.alerts import OF_ALERTS
 from monitor.model.sentences.jobs import OF_JOBS
-from monitor.model.wording import duration_of, moment_of, number
+from monitor.model.wording import UNKNOWN, duration_of, moment_of, number
 
-SENTENCES: dict[Code, Callable[..., str]] = {**OF_ALERTS, **OF_JOBS}
+SENTENCES: dict[Code, Callable[..., str]] = {
+    **OF_ALERTS, **OF_JOBS, Code.CYCLE_FAILED: "{error}: {problem}".format,
+}  # fmt: skip
 _CODES = frozenset(Code)
+# a sentence has not the values it needs
+_UNTELLABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
+_PARTICULAR = re.compile(r"\s*\([^()]*\)|[−+-]?\d+(?:[.,:]\d+)*")  # of one case alone: brackets and numbers
 TRIGGERS: dict[str, Callable[[Trigger], str]] = {
     TriggerKind.MANUAL: lambda trigger: "manual",
     TriggerKind.SCHEDULE: lambda trigger: f"schedule {trigger.at.isoformat()}" if trigger.at else "schedule",
@@ -26,13 +32,22 @@ def tell_reason(reason: Reason, *, bare: bool = False, dated: bool = True) -> st
     """Return the sentence of a reason, without its stop.
 
     ``bare``: without the word that says whose it is, "rejected: " or "threshold ". ``dated``: with the time since when the
-    condition of an alert holds.
+    condition of an alert holds. Where a number that the sentence needs is unknown it is code and values as they are.
     """
-    values = dict(reason.values)
-    if not reason.code:
-        return str(values.get("text", "")) + _course(reason, values, dated=dated)
-    said = SENTENCES[Code(reason.code)](**values) + _course(reason, values, dated=dated)
+    try:
+        said = _say(reason, dated=dated)
+    except _UNTELLABLE:
+        known = ", ".join(f"{name} {UNKNOWN if value is None else value}" for name, value in reason.values.items())
+        said = f"{reason.code} ({known})"
     return said if bare else _whose(reason.code) + said
+
+
+def _say(reason: Reason, *, dated: bool = True) -> str:
+    """Return the sentence, as ``words`` or whoever found the reason says it. Raises one of ``_UNTELLABLE``."""
+    values = dict(reason.values)
+    told = values.get("text", "")  # by an earlier release, or the world outside, in their own words
+    said = SENTENCES[Code(reason.code)](**values) if reason.code and not told else str(told)
+    return said + _course(reason, values, dated=dated)
 
 
 def tell_reasons(reasons: Sequence[Reason]) -> tuple[str, ...]:
@@ -45,12 +60,20 @@ def restore_reason(code: str | None, values: Mapping[str, Any], text: str) -> Re
     needs other values for its sentence than the release that left it."""
     if code not in _CODES:
         return Reason.from_text(text)
-    reason = Reason(Code(code), dict(values))
     try:
-        tell_reason(reason)
-    except (LookupError, TypeError, ValueError, AttributeError):
+        reason = Reason(Code(code), dict(values))
+        _say(reason)
+    except _UNTELLABLE:
         return Reason.from_text(text)
     return reason
+
+
+def name_kind(reason: Reason) -> str:
+    """Return what reasons have in common that are counted together: the code, and what the world outside said; of a text
+    alone, the text without its numbers and what it puts in brackets."""
+    if reason.code:
+        return f"{reason.code} {reason.values.get('problem', '')}".strip()
+    return " ".join(_PARTICULAR.sub("…", str(reason.values.get("text", ""))).split())
 
 
 def tell_trigger(trigger: Trigger) -> str:

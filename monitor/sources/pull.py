@@ -260,14 +260,14 @@ def _troubled(connection: duckdb.DuckDBPyConnection, model: str, source: str) ->
     return last[0] if last else None
 
 
-def _told(pulled: Pulled) -> list[str]:
+def _told(pulled: Pulled) -> list[Problem]:
     """What a row in ``pulls`` tells: files that are set aside have a table of their own."""
-    return [problem.message for problem in pulled.problems if not problem.is_listed]
+    return [problem for problem in pulled.problems if not problem.is_listed]
 
 
 def _record(connection: duckdb.DuckDBPyConnection, model: str, source: str, pulled: Pulled, now: datetime) -> None:
     told = _told(pulled)
-    problem = "; ".join(told)
+    problem = "; ".join(each.message for each in told)
     if len(problem) > _LONGEST_PROBLEM:
         problem = f"{quantity(len(told), 'problem')}: {problem[:_LONGEST_PROBLEM]}…"
     if not pulled.files and problem and problem == _troubled(connection, model, source):
@@ -280,6 +280,6 @@ def _record(connection: duckdb.DuckDBPyConnection, model: str, source: str, pull
             "new": pulled.new, "labelled": pulled.labelled, "duplicates": pulled.duplicates,
             "corrected": pulled.corrected, "quarantined": sum(pulled.quarantined.values()), "problem": problem or None,
             "changed_predictions": pulled.changed_predictions, "clipped": pulled.clipped,
-            "ambiguous_times": pulled.ambiguous_times,
+            "ambiguous_times": pulled.ambiguous_times, "codes": [each.reason for each in told],
         },
     )  # fmt: skip

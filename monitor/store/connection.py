@@ -124,7 +124,7 @@ def migrate_database(connection: duckdb.DuckDBPyConnection, now: datetime, path:
         raise StoreError(
             f"{path}: was written by a newer calwatch, {writer} (migration {unknown[-1]!r}); this is calwatch {__version__}, "
             f"which knows migrations up to {max(scripts)!r}",
-            f"install calwatch {writer} again, or restore a backup made before it: calwatch restore FILE",
+            f"{name_writer(writer, unknown[-1])}, or restore a backup made before it: calwatch restore FILE",
         )
     missing = sorted(scripts.keys() - applied)
     if _EARLY in applied and missing:
@@ -142,6 +142,13 @@ def migrate_database(connection: duckdb.DuckDBPyConnection, now: datetime, path:
 def _not_migrated(path: Path, error: duckdb.Error) -> StoreError:
     first_line = str(error).splitlines()[0]
     return StoreError(f"{path}: its tables are not those that a calwatch leaves: {first_line}", REMEDY)
+
+
+def name_writer(writer: str, migration: str) -> str:
+    """Return what to run in place of this calwatch, which lacks a migration; of one version there may be several builds."""
+    if writer == __version__:
+        return f"run the build of calwatch {writer} that wrote it, which has migration {migration!r}: this one is older"
+    return f"install calwatch {writer} again"
 
 
 def known_migrations() -> frozenset[str]:

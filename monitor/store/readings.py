@@ -25,6 +25,7 @@ from monitor.model import (
     Severity,
     Slice,
 )
+from monitor.model.reasons import Reason
 from monitor.statistics.cells import SCORE_BINS
 from monitor.store.connection import (
     delete_rows,
@@ -236,14 +237,14 @@ def store_disparities(connection: duckdb.DuckDBPyConnection, model: str, dispari
     insert_columns(connection, "disparities", _COLUMNS, map(attrgetter(*_COLUMNS), disparities))
 
 
-def load_problems(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[datetime | None, str]]:
+def load_problems(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[datetime | None, Reason]]:
     """(since, problem) of each failing model."""
-    rows = connection.execute("SELECT model, since, problem FROM problems").fetchall()
-    return {model: (make_aware(since), problem) for model, since, problem in rows}
+    rows = connection.execute("SELECT model, since, problem, code, facts FROM problems").fetchall()
+    return {model: (make_aware(since), reason_of(*why)) for model, since, *why in rows}
 
 
 def store_problems(
-    connection: duckdb.DuckDBPyConnection, problems: Mapping[str, str | None], now: datetime
+    connection: duckdb.DuckDBPyConnection, problems: Mapping[str, Reason | None], now: datetime
 ) -> None:  # fmt: skip
     """Make these the problems of all models; None where the cycle went well. A model that failed before keeps its since.
 
@@ -259,6 +260,6 @@ def store_problems(
         return
     connection.execute("DELETE FROM problems")
     insert_columns(
-        connection, "problems", ("model", "since", "problem"),
-        ((model, make_naive(since), problem) for model, (since, problem) in failing.items()),
+        connection, "problems", ("model", "since", "problem", "code", "facts"),
+        ((model, make_naive(since), *reason_columns(problem)) for model, (since, problem) in failing.items()),
     )  # fmt: skip

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from monitor.model import Job, JobState, Slice, ThresholdInUse
-from monitor.model.reasons import Reason, Trigger
+from monitor.model.errors import StoreError
+from monitor.model.reasons import Reason, Trigger, TriggerKind
 from monitor.model.words import restore_reason, tell_reason
 
 REASON = ("reason", "code", "facts")
@@ -17,6 +18,10 @@ JOB = (
     "id", "model", "kind", "trigger", "scope", "requested_at", "state", "onset", "started_at", "finished_at", "reasons",
     "details", "attempts", "next_attempt_at", "interruptions", "codes", "facts", *_TRIGGER,
 )  # fmt: skip
+_MEND = (
+    "of metrics.duckdb: move it away and publish it anew with: calwatch snapshot; of live.duckdb: restore a backup with: "
+    "calwatch restore FILE"
+)
 
 
 def reason_columns(reason: Reason) -> tuple[str, str | None, str | None]:
@@ -43,21 +48,33 @@ def job_row(job: Job) -> dict[str, Any]:
 
 
 def job_from(row: Mapping[str, Any]) -> Job:
-    """Return the job of a row with the columns ``JOB``, times with their UTC marker; ``interruptions`` may be missing."""
+    """Return the job of a row with the columns ``JOB``, times with their UTC marker; ``interruptions`` may be missing.
+
+    Raises StoreError where its state, its scope or its details are none that a calwatch leaves; a reason or a trigger of
+    which this one knows too little is as it was told.
+    """
     held = dict(row)
     texts, codes, facts = held.pop("reasons"), held.pop("codes"), json.loads(held.pop("facts") or "[]")
-    known = codes is not None and len(codes) == len(facts) == len(texts)
-    kind, name, at, event = (held.pop(column) for column in _TRIGGER)
-    told = held.pop("trigger")
-    held["asked_by"] = (
-        Trigger(kind, name, datetime.fromisoformat(at) if at else None, event) if kind else Trigger("", told)
-    )
+    known = codes is not None and isinstance(facts, list) and len(codes) == len(facts) == len(texts)
+    held["asked_by"] = _trigger_of(*(held.pop(column) for column in _TRIGGER), told=held.pop("trigger"))
     held["why"] = tuple(
         restore_reason(*each) for each in zip(codes, facts, texts, strict=True)
     ) if known else tuple(map(Reason.from_text, texts))  # fmt: skip
-    return Job(**held | {
-        "scope": Slice.parse(held["scope"]), "state": JobState(held["state"]), "details": json.loads(held["details"])
-    })  # fmt: skip
+    try:
+        return Job(**held | {
+            "scope": Slice.parse(held["scope"]), "state": JobState(held["state"]), "details": dict(json.loads(held["details"]))
+        })  # fmt: skip
+    except (TypeError, ValueError) as error:
+        raise StoreError(
+            f"table jobs: the row of {held['id']!r} is none that this calwatch leaves: {error}", _MEND
+        ) from error
+
+
+def _trigger_of(kind: str | None, name: str, at: str | None, event: str, *, told: str) -> Trigger:
+    try:
+        return Trigger(TriggerKind(kind), name, datetime.fromisoformat(at) if at else None, event)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return Trigger("", told)
 
 
 def threshold_from(row: Mapping[str, Any]) -> ThresholdInUse:

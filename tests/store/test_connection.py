@@ -17,6 +17,7 @@ from monitor.store.connection import (
     make_aware,
     make_naive,
     migrate_database,
+    name_writer,
     open_live,
     quote_name,
     quote_text,
@@ -52,8 +53,10 @@ def test_a_database_of_a_newer_version_is_left_alone_and_let_go(tmp_path: Path) 
         f"{__version__}, which knows migrations up to {max(MIGRATIONS)!r}"
     )
     assert raised.value.hint == (
-        f"install calwatch {__version__} again, or restore a backup made before it: calwatch restore FILE"
+        f"run the build of calwatch {__version__} that wrote it, which has migration '0999_tomorrow': this one is older, or "
+        "restore a backup made before it: calwatch restore FILE"
     )
+    assert name_writer("9.8.7", "0999_tomorrow") == "install calwatch 9.8.7 again"
     with duckdb.connect(str(tmp_path / LIVE)) as connection:  # another configuration: fails while it is held open
         assert connection.execute("SELECT count(*) FROM migrations").fetchone() == (len(MIGRATIONS) + 1,)
 

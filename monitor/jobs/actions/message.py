@@ -115,7 +115,7 @@ _NEXT = {
 
 
 def _reasons(job: Mapping[str, Any]) -> list[Reason]:
-    """The reasons of a job; an earlier release, which may have left the payload, told sentences alone."""
+    """Return the reasons of a job; the schema of payloads lets them be sentences alone."""
     texts: Sequence[str] = job["reasons"]
     codes, facts = job.get("codes") or [""] * len(texts), job.get("facts") or [{}] * len(texts)
     return [restore_reason(*each) for each in zip(codes, facts, texts, strict=True)]

@@ -9,7 +9,7 @@ from monitor import __version__
 from monitor.charts.client import can_draw
 from monitor.model import Slice, wording
 from monitor.model.reasons import Reason
-from monitor.model.words import tell_reason
+from monitor.model.words import name_kind, tell_reason
 from monitor.publish.report.collect import CURVES, Report
 from monitor.publish.report.words import list_unknowns, name_state, summarise_report
 from monitor.publish.web.filters import make_environment
@@ -50,9 +50,9 @@ def _by_reason(report: Report) -> list[tuple[int, str, str]]:
         if job.kind != "recalibrate":
             continue
         reason = job.verdict or (job.why[-1] if job.why else Reason.from_text("no reason recorded"))
-        # what a fit or a failure has to say comes from elsewhere: it is no kind of its own, so it is told apart as it is
-        key = job.state, reason.code, reason.values.get("problem") or reason.values.get("text")
-        found.setdefault(key, []).append((tell_reason(reason), f"{job.scope.text}, {wording.minute(job.requested_at)}"))
+        found.setdefault((job.state, name_kind(reason)), []).append(
+            (tell_reason(reason), f"{job.scope.text}, {wording.minute(job.requested_at)}")
+        )
     return sorted(((len(rows), *rows[0]) for rows in found.values()), reverse=True)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from monitor import __version__
 from monitor.model.errors import StoreError, StoreInUseError, UsageError
 from monitor.store.backup.archive import KEPT, Manifest, check_archive
-from monitor.store.connection import LIVE, known_migrations, make_state_dir, open_live
+from monitor.store.connection import LIVE, known_migrations, make_state_dir, name_writer, open_live
 from monitor.store.played import played_until
 from monitor.store.published.snapshot import SNAPSHOT, Publisher
 from monitor.store.restoring import finish_restore, prepare_restore, put_in_place
@@ -67,7 +67,7 @@ def _refuse_newer(archive: Path, manifest: Manifest) -> None:
         raise StoreError(
             f"{archive}: was written by a newer calwatch, {manifest.calwatch_version} (migration {unknown[-1]!r}); this is "
             f"calwatch {__version__}",
-            f"install calwatch {manifest.calwatch_version}, or restore an older backup",
+            f"{name_writer(manifest.calwatch_version, unknown[-1])}, or restore an older backup",
         )
 
 

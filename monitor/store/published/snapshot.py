@@ -17,6 +17,7 @@ import duckdb
 
 from monitor import __version__
 from monitor.model.errors import StoreError
+from monitor.model.reasons import Reason
 from monitor.store.blame import first_line
 from monitor.store.connection import LIVE, make_naive, quote_text, transaction
 from monitor.store.damage import describe_damage, has_unreadable_rows, is_damage
@@ -48,7 +49,7 @@ class Publisher:
     state_dir: Path
 
     def publish(
-        self, connection: duckdb.DuckDBPyConnection, now: datetime, problems: Mapping[str, str | None] | None = None
+        self, connection: duckdb.DuckDBPyConnection, now: datetime, problems: Mapping[str, Reason | None] | None = None
     ) -> Path:
         """Bring metrics.duckdb up to date. Raises StoreError when the disk does not let it, DamageError where it is the
         database itself that cannot be read; the old one stays.
@@ -200,6 +201,11 @@ def _replace(aside: Path, target: Path) -> None:
     os.replace(link, target)  # noqa: PTH105  # the atomic step, by its usual name
 
 
+_BY_OLDER = "restart the daemon with this version, or publish it anew: calwatch snapshot"
+_BY_NEWER = (
+    "ask with the calwatch that the daemon runs, which is newer than this one; or restart the daemon with this one, or publish "
+    "it anew: calwatch snapshot"
+)
 _ANEW = "move it away and publish it anew: calwatch snapshot (a running daemon does in its next cycle)"
 
 
@@ -225,7 +231,7 @@ def open_snapshot(state_dir: Path) -> duckdb.DuckDBPyConnection:
         raise StoreError(
             f"{path}: was written by calwatch {writer} (schema {version}); this is calwatch {__version__}, which reads schema "
             f"{SCHEMA_VERSION}",
-            "restart the daemon with this version, or publish it anew: calwatch snapshot",
+            _BY_NEWER if isinstance(version, int) and version > SCHEMA_VERSION else _BY_OLDER,
         )
     return connection
 

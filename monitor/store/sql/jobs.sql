@@ -2,7 +2,7 @@
 
 -- name: job_attempt_insert
 INSERT INTO job_log
-VALUES ($job, $model, $attempt, $started_at, $finished_at, $seconds, $peak_memory, $outcome, $message, $output);
+VALUES ($job, $model, $attempt, $started_at, $finished_at, $seconds, $peak_memory, $outcome, $message, $output, $code, $facts);
 
 -- name: jobs_elsewhere
 SELECT 1

@@ -64,7 +64,7 @@ WHERE model = $model AND source = $source AND item = $item AND fingerprint = $fi
 -- name: pull_insert
 INSERT INTO pulls
 VALUES ($model, $source, $now, $files, $rows, $new, $labelled, $duplicates, $corrected, $quarantined, $problem,
-    $changed_predictions, $clipped, $ambiguous_times);
+    $changed_predictions, $clipped, $ambiguous_times, $codes);
 
 -- name: pull_unfinished
 SELECT (SELECT max(read_at) FROM cursors WHERE model_id = $model_id)

@@ -12,7 +12,8 @@ ORDER BY fired_at;
 -- name: view_last_refits
 -- what the gate decided, newest first
 CREATE OR REPLACE VIEW snap.last_refits AS
-SELECT j.model, j.scope, j.trigger, j.state, j.finished_at, j.onset, j.reasons, c.id AS calibrator, c.method,
+SELECT j.model, j.scope, j.trigger, j.trigger_kind, j.trigger_name, j.state, j.finished_at, j.onset, j.reasons, j.codes,
+       j.facts, c.id AS calibrator, c.method,
        (c.before ->> 'ece')::DOUBLE AS ece_before, (c.after ->> 'ece')::DOUBLE AS ece_after,
        (c.before ->> 'log_loss')::DOUBLE AS log_loss_before, (c.after ->> 'log_loss')::DOUBLE AS log_loss_after
 FROM jobs AS j

@@ -159,10 +159,20 @@ def test_a_failure_that_cannot_be_stored_does_not_stop_the_cycle(base: Path) -> 
     assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["snapshot not published"]
 
 
-def test_a_snapshot_of_another_version_is_refused_with_what_to_do(base: Path) -> None:
+@pytest.mark.parametrize(
+    ("schema", "do"),
+    [
+        (1, "restart the daemon with this version, or publish it anew: calwatch snapshot"),
+        (
+            999, "ask with the calwatch that the daemon runs, which is newer than this one; or restart the daemon with this "
+            "one, or publish it anew: calwatch snapshot",
+        ),
+    ],
+)  # fmt: skip
+def test_a_snapshot_of_another_version_is_refused_with_what_to_do(base: Path, schema: int, do: str) -> None:
     def stamp(here: Line) -> None:
         here.connection.execute(f"ATTACH '{base / 'state' / SNAPSHOT}' AS old")
-        here.connection.execute("UPDATE old.snapshot SET schema_version = 1")
+        here.connection.execute("UPDATE old.snapshot SET schema_version = ?", [schema])
         here.connection.execute("DETACH old")
 
     with line(base) as here:
@@ -170,6 +180,8 @@ def test_a_snapshot_of_another_version_is_refused_with_what_to_do(base: Path) ->
         stamp(here)
     with pytest.raises(StoreError) as raised:
         Snapshot(base / "state")
-    said = f"was written by calwatch {__version__} (schema 1); this is calwatch {__version__}, which reads schema "
+    said = (
+        f"was written by calwatch {__version__} (schema {schema}); this is calwatch {__version__}, which reads schema "
+    )
     assert said in raised.value.message
-    assert raised.value.hint == "restart the daemon with this version, or publish it anew: calwatch snapshot"
+    assert raised.value.hint == do
