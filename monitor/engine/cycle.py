@@ -29,7 +29,6 @@ from monitor.model import Disparity, Evidence, Job, LabelDelays, ModelStatus, Pu
 from monitor.model.errors import ConfigError, StoreError
 from monitor.model.reasons import Code, Reason, Trigger, TriggerKind
 from monitor.model.refits import job_of
-from monitor.model.wording import describe_delays
 from monitor.model.words import tell_reason
 from monitor.publish.metrics.instruments import Instruments
 from monitor.recalibration.guard import run_guards
@@ -364,14 +363,6 @@ class Cycle:
             found = watch_delays(store, now, each.delays)
             each.intake = watch_intake(store, now, each.intake)
         each.succeeded["delays"] = now
-        before = each.delays.depends if each.delays else None
-        if found.depends and not before:
-            log.warning(
-                "label delay depends on the outcome", model=each.model.name, samples=found.samples,
-                finding=describe_delays(found, each.model.task),
-            )  # fmt: skip
-        elif before and not found.depends:
-            log.info("label delay", model=each.model.name, finding=describe_delays(found, each.model.task))
         return found
 
     def _onset(

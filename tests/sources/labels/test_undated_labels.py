@@ -1,6 +1,7 @@
 """Labels of the past that say no time: their lag is unknown while windows hold them, and known of those that come later."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -55,12 +56,7 @@ def test_times_of_labels_that_say_them_or_come_after_their_predictions_are_all_k
 
 
 def test_a_window_that_begins_before_has_an_unknown_lag_and_a_later_one_its_own() -> None:
-    old, new = reading(0.1, START), reading(0.1, START + 25 * HOUR)
-    old, new = (type(each)(**{**_fields(each), "label_lag_seconds": 60.0}) for each in (old, new))
+    old, new = (replace(reading(0.1, START + after * HOUR), label_lag_seconds=60.0) for after in (0, 25))
     found = list(hide_lags([old, new], START - timedelta(seconds=1)))
     assert [each.label_lag_seconds for each in found] == [None, 60.0]
     assert list(hide_lags([old, new], None)) == [old, new]
-
-
-def _fields(each: object) -> dict[str, object]:
-    return {name: getattr(each, name) for name in each.__slots__}  # type: ignore[attr-defined]
