@@ -88,7 +88,7 @@ def wrong_types(layout: Layout, config: SourceSettings, slices: Sequence[str] = 
         if name in TIMES and not (kind.startswith("TIMESTAMP") or kind in ("DATE", "VARCHAR", *_NUMERIC_TYPES)):
             return f'column "{own}" is {type_}; {name} must be a time'
         if name in _NUMBERS and kind not in ("VARCHAR", "BOOLEAN", *_NUMERIC_TYPES):
-            one = f': name one in it, such as "{own}.1"' if type_.endswith("]") else ""
+            one = f': name one in it, of which the first is "{own}.0"' if type_.endswith("]") else ""
             return f'column "{own}" is {type_}; {name} must be a number{one}'
         if name == "outcome" and kind not in ("VARCHAR", "BOOLEAN", *_NUMERIC_TYPES):
             return f'column "{own}" is {type_}; outcome must be 0 or 1'
