@@ -112,7 +112,7 @@ def test_a_missing_slice_column_is_told_and_its_rows_count_as_missing(world: Wor
         ),
         ("observed_at", "BOOLEAN", True, 'column "observed_at" is BOOLEAN; observed_at must be a time'),
         ("score", "DATE", "2026-01-01", 'column "score" is DATE; score must be a number'),
-        ("score", "DOUBLE[]", [0.7], 'column "score" is DOUBLE[]; score must be a number'),
+        ("score", "DOUBLE[]", [0.7], 'column "score" is DOUBLE[]; score must be a number: name one in it, such as "score.1"'),
         ("outcome", "DATE", "2026-01-01", 'column "outcome" is DATE; outcome must be 0 or 1'),
         ("logits", "DOUBLE", 0.1, 'column "logits" is DOUBLE; logits must be a list of numbers'),
         ("sample_id", "INTEGER[]", [1], 'column "sample_id" is INTEGER[]; sample_id must be text or a number'),

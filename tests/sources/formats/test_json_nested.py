@@ -16,7 +16,7 @@ NESTED = '[[model.source]]\npath = "in/*"\ncolumns = {{ {columns} }}\n'
     [
         ('camera = "meta"', {"meta": {"camera": "c1"}}, 'column "meta" holds objects or lists; name a value in them, such as '
          'camera = "meta.camera"'),
-        ('version = "v1"', {"score": [0.1, 0.9]}, 'such as score = "score.0"'),
+        ('version = "v1"', {"score": [0.1, 0.9]}, 'such as score = "score.1"'),
         ('version = "model"', {"model": {"name": "m"}}, 'such as version = "model.name"'),
     ],
 )  # fmt: skip
