@@ -82,6 +82,13 @@ def test_the_layers_are_the_packages_there_are() -> None:
     assert len(LEVELS) <= 14
 
 
+def test_the_top_level_is_what_it_was_agreed_to_be() -> None:
+    # what an installation leaves there is not of the repository
+    tops = {path.name for path in ROOT.iterdir() if path.name not in ("build", "dist") and path.suffix != ".egg-info"}
+    agreed = {"monitor", "rules", "tests", "deploy", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"}
+    assert {name for name in tops if not name.startswith(".")} <= agreed
+
+
 def test_no_folder_has_more_than_twenty_files() -> None:
     for folder in {path.parent for path in FILES}:
         assert len(list(folder.glob("*.py"))) <= 20, folder

@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from monitor import __version__
 from monitor.cli import output as console
 from monitor.config.toml import suggest_nearest
 from monitor.model.errors import UsageError
@@ -106,7 +105,7 @@ def find_chapter(topic: str) -> str:
         path = f"{dirname(DOCUMENTS['runbooks'])}/{runbooks[asked]}.md"
         return _name_links(path, _read(path))
     if asked == "contributing":
-        return _read(CONTRIBUTING) or f"It is {CONTRIBUTING} in the source archive of calwatch."
+        return _read(CONTRIBUTING) or f"It is {CONTRIBUTING} in calwatch's repository."
     # whoever asks for a chapter by its name means a chapter; titles of documents have topics
     below = [chapter for chapter in chapters if chapter.level > 1]
     found = [chapter for chapter in below if chapter.anchor == asked]
@@ -137,11 +136,11 @@ def _say_where_named(topic: str, chapters: Sequence[Chapter]) -> str:
 
 
 def _say_where_files_are(topic: str) -> str:
-    """Return a sentence before a document that speaks of files which are no part of the package, where those are not there."""
+    """Return a sentence before a document that speaks of files of the repository, where calwatch is installed without it."""
     path = DOCUMENTS[topic]
     if not path.startswith("deploy/") or (_repository() / path).exists():
         return ""
-    return f"The files below `deploy/` are in the source archive of calwatch {__version__}, not in the installed package.\n\n"
+    return f"The files below `deploy/` are installed with calwatch, in `{resources.files('monitor').joinpath('deploy')}`.\n\n"
 
 
 def read_chapters() -> tuple[Chapter, ...]:

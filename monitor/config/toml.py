@@ -140,11 +140,14 @@ def list_words(names: Iterable[str], last: str = "or", *, quoted: Callable[[str]
 
 def find_nearest(word: object, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """Return the known word that one is close to, or is the beginning of as of no other; None where there is none."""
-    if not isinstance(word, str) or not 3 <= len(word) <= LONGEST:
+    if not isinstance(word, str) or len(word) > LONGEST:
         return None
     known = list(known)
+    alike = [each for each in known if each.casefold() == word.casefold()]
+    if alike or len(word) < 3:
+        return alike[0] if alike else None
     near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=cutoff)
-    begun = [each for each in known if len(word) >= 3 and each.startswith(word.lower())]
+    begun = [each for each in known if each.startswith(word.lower())]
     return near[0] if near else begun[0] if len(begun) == 1 else None
 
 

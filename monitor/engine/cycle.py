@@ -30,7 +30,6 @@ from monitor.model.errors import ConfigError, StoreError
 from monitor.model.problems import cut_text
 from monitor.model.reasons import Code, Reason, Trigger, TriggerKind
 from monitor.model.refits import job_of
-from monitor.model.wording import describe_delays
 from monitor.model.words import tell_reason
 from monitor.publish.metrics.instruments import Instruments
 from monitor.recalibration.guard import run_guards
@@ -95,13 +94,11 @@ class Tick:
         return {model.name: model.problem for model in self.published.models if model.problem is not None}
 
 
-def build_watched(
-    config: Config, sources_of: SourcesOf | None = None, mistakes: Sequence[str] = ()
-) -> list[WatchedModel]:
-    """Build all of the configuration. Raises ConfigError with ``mistakes``, its own, and those of all rule packs."""
-    read, found = read_rules(config)
-    if mistakes or found:
-        raise ConfigError([*mistakes, *found], MEND)
+def build_watched(config: Config, sources_of: SourcesOf | None = None, own: Sequence[str] = ()) -> list[WatchedModel]:
+    """Build all of the configuration. Raises ConfigError with its ``own`` mistakes and those of all rule packs."""
+    read, mistakes = read_rules(config)
+    if own or mistakes:
+        raise ConfigError([*own, *mistakes], MEND)
     build = sources_of or (lambda model: configured_sources(model, config.base, config.state_dir))
     return [
         WatchedModel(model, fit_windows(packs.make_rulebook(), model.window_names), build(model))
@@ -112,7 +109,7 @@ def build_watched(
 def load_watched(path: Path) -> tuple[Config, list[WatchedModel]]:
     """Read the configuration with its rules. Raises ConfigError with every mistake of both at once."""
     config, mistakes = read_config(path)
-    return config, build_watched(config, mistakes=mistakes)
+    return config, build_watched(config, own=mistakes)
 
 
 def tell_mapped_windows(watched: Sequence[WatchedModel]) -> None:
@@ -361,14 +358,6 @@ class Cycle:
             found = watch_delays(store, now, each.delays)
             each.intake = watch_intake(store, now, each.intake)
         each.succeeded["delays"] = now
-        before = each.delays.depends if each.delays else None
-        if found.depends and not before:
-            log.warning(
-                "label delay depends on the outcome", model=each.model.name, samples=found.samples,
-                finding=describe_delays(found, each.model.task),
-            )  # fmt: skip
-        elif before and not found.depends:
-            log.info("label delay", model=each.model.name, finding=describe_delays(found, each.model.task))
         return found
 
     def _onset(

@@ -30,6 +30,7 @@ from monitor.store.values import LabelRules, plain_text
 
 IDS = 500_000  # of predictions, kept where labels come by themselves and have to find them
 ROWS, BATCHES = 10_000, 20  # tried: that many rows of each of the first batches, which are files or runs of alike files
+ENOUGH = 20  # labels of which shares are told
 LEAST_TAKEN = 0.95  # of the rows tried, below which something is wrong
 
 
@@ -211,7 +212,7 @@ class Trial:
             )
         labels, undated = self.dated
         long = self.first is None or self.last is None or self.last - self.first > timedelta(days=1)
-        if undated > labels / 2 and long:
+        if at is not None and labels >= ENOUGH and undated > labels / 2 and long:
             said.append(
                 f"{undated:,} of {quantity(labels, 'label')} tried say no labelled_at, and count as given when calwatch first "
                 "reads them: how long those that are there now took is unknown, and so is label lag until windows begin after "

@@ -1,13 +1,14 @@
 """What a backtest tells of refits, each counted under the gate's reason, and status of thresholds."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from monitor.cli.output import tell_refits, tell_status
 from monitor.model import Job, JobState, Slice, ThresholdInUse
+from monitor.model.errors import UsageError
 from monitor.model.reasons import BY_HAND, Code, Reason
 from monitor.store.published.queries import Snapshot
 from monitor.store.thresholds import store_thresholds
@@ -106,3 +107,19 @@ def test_status_tells_labels_that_wait_and_groups_that_reach_too_far(
             in text
         )
         assert '"patient-17" with 3,000 rows over 29 h' in text
+
+
+def test_status_tells_of_a_silent_model_when_its_last_sample_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with line(tmp_path, model_section(rules="")) as held:
+        held.tick(BEGAN)
+        held.arrive(BEGAN, BEGAN + HOUR, 100)
+        held.tick(BEGAN + timedelta(days=9))
+        with Snapshot(tmp_path / "state") as snapshot:
+            tell_status(snapshot.status({"m": "7d", "new": "24h"}))
+            with pytest.raises(UsageError, match=r"no readings of model \"m\": no samples in any window; last at 2026"):
+                snapshot.longest_window("m")
+    told = capsys.readouterr().out
+    assert f"m: no samples within 7d; last at {BEGAN:%Y-%m-%d} " in told
+    assert "new: no samples yet" in told

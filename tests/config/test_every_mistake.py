@@ -7,7 +7,11 @@ import pytest
 
 from monitor.config.settings import parse_config
 from monitor.config.toml import find_lines, parse_toml
+from monitor.engine.byhand import run_by_hand
+from monitor.engine.check.check import check_config
+from monitor.engine.control import load_all
 from monitor.engine.cycle import load_watched
+from monitor.engine.once import run_once
 from monitor.model.errors import ConfigError
 from monitor.rules.pack import parse_pack
 from tests.worlds.mistakes import without_lines
@@ -138,12 +142,16 @@ def test_no_mistake_hides_another_of_model_source_action_and_rules(tmp_path: Pat
     ]
 
 
-def test_two_hundred_mistakes_are_one_list(tmp_path: Path) -> None:
+def test_two_hundred_mistakes_are_one_list_and_the_same_wherever_they_are_asked_for(tmp_path: Path) -> None:
     config = MODEL.format(extra="".join(f"bogus{n} = {n}\n" for n in range(100)))
     rules = "".join(threshold(name=f'"r{n}"', above='"x"') for n in range(100))
     told = _all_mistakes(tmp_path, config, rules)
     assert len(told) == 200
     assert len(set(told)) == 200
+    for read in (load_all, check_config, run_once, lambda path: run_by_hand(path, "recalibrate")):
+        with pytest.raises(ConfigError) as caught:
+            read(tmp_path / "calwatch.toml")
+        assert caught.value.mistakes == told
 
 
 @pytest.mark.parametrize(

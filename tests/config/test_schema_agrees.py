@@ -20,6 +20,8 @@ from monitor.model.errors import ConfigError
 from monitor.rules.offered import read_rules
 from monitor.rules.pack import parse_pack
 
+pytestmark = pytest.mark.slow  # some 13,000 documents
+
 VALUES: tuple[Any, ...] = (
     True, False, 0, 1, -1, 2, 50, 200, 10**18, 1.0, 0.5, 0.1, -0.0, 100.0, 101.0, 1e300, "", "x", "1h", "24h", "7d", "0s",
     "00s", "1d12h", " 1h", "1H", "٣d", "1h\n", "1_00", "5", "0.5", "1.0", "true", "2026-01-01", date(2026, 1, 1),

@@ -90,6 +90,8 @@ def test_what_is_unknown_is_null_beside_its_state(client: TestClient, world: Wor
     assert (scarce[0]["state"], type(scarce[0]["samples"])) == ("insufficient", int)
     quiet = next(item for item in get(client, "/models")["items"] if item["name"] == "quiet")
     assert (quiet["state"], quiet["readings"], quiet["label_delay_depends_on_outcome"]) == ("waiting", 0, None)
+    busy = next(item for item in get(client, "/models")["items"] if item["name"] != "quiet")
+    assert (quiet["last_sample_at"], busy["last_sample_at"][:10]) == (None, f"{BEGAN + DAY:%Y-%m-%d}")
 
 
 def test_filters_narrow_and_pages_follow_each_other(client: TestClient) -> None:

@@ -115,6 +115,8 @@ def test_what_is_unknown_is_said_and_never_a_zero(report: Report) -> None:
     )  # fmt: skip
     assert name_state(nothing) == "unknown"
     assert "There is no reading of the whole in this period" in " ".join(summarise_report(nothing))
+    silent = replace(nothing, last_sample_at=ENDED)
+    assert f"The last sample is of {ENDED:%Y-%m-%d %H:%M} UTC." in " ".join(summarise_report(silent))
     said = " ".join(list_unknowns(nothing))
     assert "the disk is full" in said
     assert "Whether label delay depends on the outcome: not looked at yet." in said

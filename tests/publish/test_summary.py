@@ -1,9 +1,11 @@
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from monitor.model import Alert, AlertState, Health, ModelStatus, Published, ReadingState, Severity, Slice
+from monitor.model.reasons import Code, Reason
 from monitor.publish.web.summary import Condition, summarise_model
 
 
@@ -53,6 +55,24 @@ def test_one_window_with_enough_labels_is_enough_to_know(digits: ModelStatus) ->
 
 def test_a_model_without_readings_is_unknown(digits: ModelStatus) -> None:
     assert summarise_model(replace(digits, readings=())).reasons == ("there is no reading yet",)
+
+
+def test_a_model_whose_samples_are_older_than_its_windows_says_when_the_last_one_was(digits: ModelStatus) -> None:
+    silent = replace(
+        digits, readings=(), last_sample_at=datetime(2026, 11, 18, 23, 52, tzinfo=UTC), longest_window="7d"
+    )
+    found = summarise_model(silent)
+    assert (found.condition, found.reasons) == (
+        Condition.UNKNOWN, ("no samples within 7d; last at 2026-11-18 23:52 UTC",),
+    )  # fmt: skip
+
+
+def test_a_rule_that_watches_nothing_makes_a_model_unknown(digits: ModelStatus, alert: Callable[..., Alert]) -> None:
+    why = Reason.of(Code.ONLY_UNSEEN, slice="shift=nigth", known="none")
+    blind = alert(Slice.of({"shift": "nigth"}), state=AlertState.INACTIVE, health=Health.UNKNOWN, why=why)
+    found = summarise_model(replace(digits, alerts=(blind,)))
+    assert found.condition is Condition.UNKNOWN
+    assert "ece-high cannot be evaluated for shift=nigth: this rule watches nothing" in found.reasons[0]
 
 
 def test_a_failed_cycle_makes_a_model_unknown(digits: ModelStatus) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from monitor.model import Alert, AlertState, Health, LastSeen, ReadingState, Severity, Slice
 from monitor.model.reasons import Reason
 from monitor.rules.conditions import AlertKey, is_covered
@@ -36,6 +38,24 @@ def test_negative_numbers_have_a_true_minus_sign() -> None:
     for value, told in ((-0.083, "−0.083 is below −0.05"), (-0.05000001, "−0.05000001 is below −0.05")):
         alert = evaluate(rule, {}, START, reading(value, START, metric="calibration_gap"))["v1", NIGHT]
         assert alert.reason.startswith(f"calibration_gap {told} over 24h"), alert.reason
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(361_376.0, "4d4h is above 3d"), (259_230.0, "3d30s is above 3d"), (900_000.0, "10d10h is above 3d")],
+)
+def test_a_metric_in_seconds_is_told_as_lengths_of_time_that_differ(value: float, told: str) -> None:
+    rule = replace(RULE, metric="label_lag_seconds", above=259_200.0, clear_below=None, hold=HOUR * 0)
+    seen = replace(reading(0.1, START), label_lag_seconds=value)
+    alert = evaluate(rule, {}, START, seen)["v1", NIGHT]
+    assert alert.reason.startswith(f"label_lag_seconds {told} over 24h (1,204 samples)"), alert.reason
+
+
+def test_a_lag_that_is_unknown_says_why() -> None:
+    rule = replace(RULE, metric="label_lag_seconds", above=259_200.0, clear_below=None, hold=HOUR * 0)
+    before = evaluate(rule, {}, START, replace(reading(0.1, START), label_lag_seconds=900_000.0))
+    after = evaluate(rule, before, START + HOUR, replace(reading(0.1, START + HOUR), label_lag_seconds=None))
+    assert "labels from before calwatch first read their source, which say no labelled_at" in after["v1", NIGHT].reason
 
 
 def test_without_a_hold_the_condition_fires_at_once() -> None:

@@ -23,7 +23,9 @@ def guess_delays(meaning: Meaning, labels: Table | None) -> list[Guess]:
     found = np.array(_delays(meaning, labels))
     if len(found) < _FEWEST:
         return []
-    many, most, longest = (timedelta(seconds=float(each)) for each in np.quantile(found, [0.75, 0.95, 1]))
+    many, most, longest = (
+        timedelta(seconds=float(each)) for each in np.quantile(found, [0.75, 0.95, 1], method="lower")
+    )
     maturity = round_up(many) if many >= timedelta(minutes=1) else timedelta(0)
     why = (
         f"three quarters of {quantity(len(found), 'label')} come within {rough_duration(many)} of their prediction, 95 % "

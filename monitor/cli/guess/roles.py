@@ -260,11 +260,13 @@ def _find_scores(table: Table, roles: Roles) -> None:
     if len(named) > 1 and _sum_to_one(named):
         roles.probabilities = named
     elif clear or len(named) == 1:
-        chosen = (clear or named)[0]
+        # beside a softmax the one that is not of it
+        alone = (one for one in clear if _is_softmax([column for column in named if column is not one]))
+        chosen = next(alone, (clear or named)[0])
         roles.other_scores = [column for column in named if column is not chosen]
         others = ", ".join(f'"{column.name}"' for column in roles.other_scores)
         beside = others and f"; {others} could be one too"
-        if len(roles.other_scores) > 2 and _sum_to_one(roles.other_scores):
+        if _is_softmax(roles.other_scores):
             first, last = roles.other_scores[0].name, roles.other_scores[-1].name
             beside = (
                 f'; "{first}" to "{last}", {len(roles.other_scores)} columns that sum to 1, are a softmax, which can be '
@@ -285,6 +287,10 @@ def _find_scores(table: Table, roles: Roles) -> None:
         lists = [list_elements(column) for column in table.columns if roles.is_free(column) and column.kind == "list"]
         pairs = [elements for elements in lists if len(elements) == 2 and _sum_to_one(elements)]
         roles.probabilities = pairs[0] if len(pairs) == 1 else []
+
+
+def _is_softmax(columns: list[Column]) -> bool:
+    return len(columns) > 2 and _sum_to_one(columns)
 
 
 def _sum_to_one(columns: list[Column]) -> bool:

@@ -21,6 +21,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
+import structlog
 
 from monitor.config.settings import Model
 from monitor.model import Evidence, GroupSpans, LabelDelays
@@ -31,6 +32,7 @@ from monitor.store.connection import transaction, utc_day
 from monitor.store.label_delays import DelayedSamples, load_delayed, store_label_delays
 from monitor.store.model_store import ModelStore
 
+log = structlog.get_logger("calwatch")
 COMPARED = 20_000  # samples at most: tells a difference of 5 points in a hundred pairs from none many times over
 MISSING_ALLOWED = 0.005  # part of the labels of either outcome that may be missing when a bucket is first judged
 LEVEL = 0.001
@@ -38,7 +40,8 @@ _BLOCK = 1000  # samples of one version that are compared with one another: neig
 
 
 def watch_delays(store: ModelStore, now: datetime, known: LabelDelays | None) -> LabelDelays:
-    """What is ``known`` when it is of today and of the same ``label_maturity``, else what is found now, and stored."""
+    """Return what is ``known`` when it is of today and of the same ``label_maturity``, else what is found now, stored and,
+    where it is another answer, logged."""
     if (
         known is not None
         and known.label_maturity == store.model.label_maturity
@@ -46,8 +49,14 @@ def watch_delays(store: ModelStore, now: datetime, known: LabelDelays | None) ->
     ):
         return known
     found = find_dependence(store.model, load_delayed(store, now, COMPARED), now)
+    finding = describe_delays(found, store.model.task)
     with transaction(store.connection):
-        store_label_delays(store.connection, found, describe_delays(found, store.model.task))
+        store_label_delays(store.connection, found, finding)
+    before = known.depends if known else None
+    if found.depends and not before:
+        log.warning("label delay depends on the outcome", model=found.model, samples=found.samples, finding=finding)
+    elif before and not found.depends:
+        log.info("label delay", model=found.model, finding=finding)
     return found
 
 

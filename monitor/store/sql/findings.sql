@@ -52,14 +52,14 @@ JOIN (SELECT *, row_number() OVER () AS place FROM tried_labels WHERE label IS N
 
 -- name: tried_delays_beside
 CREATE OR REPLACE TEMP TABLE tried_delays AS
-SELECT labelled_at, NULL::TIMESTAMP AS said, observed_at, reason IS NULL AS joins
+SELECT labelled_at, true AS dated, NULL::TIMESTAMP AS said, observed_at, reason IS NULL AS joins
 FROM tried
 WHERE positives IS NOT NULL AND labelled_at IS NOT NULL AND (reason IS NULL OR reason = 'label_too_late');
 
 -- name: tried_delays_apart
 -- each label with the newest prediction that it joins, else with the newest of its id
 CREATE OR REPLACE TEMP TABLE tried_delays AS
-SELECT coalesce(l.labelled_at, $at) AS labelled_at, l.observed_at AS said, p.observed_at,
+SELECT coalesce(l.labelled_at, $at) AS labelled_at, l.labelled_at IS NOT NULL AS dated, l.observed_at AS said, p.observed_at,
     p.observed_at <= coalesce(l.labelled_at, $at)
     AND p.observed_at >= coalesce(l.labelled_at, $at) - to_seconds($horizon_seconds)
     AND (said IS NULL OR said = p.observed_at) AS joins
@@ -74,11 +74,11 @@ FROM tried_delays
 WHERE NOT joins;
 
 -- name: tried_delays_counted
--- of labels from after their prediction: how many, the median delay, how many come $fold_seconds later
+-- of labels that say a time from after their prediction: how many, the median delay, how many come $fold_seconds later
 SELECT count(*), epoch(median(labelled_at - observed_at)),
     count(*) FILTER (labelled_at - observed_at > to_seconds($fold_seconds))
 FROM tried_delays
-WHERE labelled_at >= observed_at;
+WHERE dated AND labelled_at >= observed_at;
 
 -- name: tried_changing
 SELECT file, count(*) FILTER (changes), count(*)

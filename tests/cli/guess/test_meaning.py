@@ -75,7 +75,7 @@ def test_probabilities_of_three_classes_are_no_score_and_the_remedy_is_told() ->
     assert "score" not in columns(found)
     assert found.todo == [
         ("score", '"prob_a", "prob_b", "prob_c" hold a probability for each class; calwatch takes one: map the predicted '
-         "class's, greatest(prob_a, prob_b, prob_c)")
+         "class's, greatest(prob_a, prob_b, prob_c): calwatch docs a-column-for-each-class")
     ]  # fmt: skip
 
 
