@@ -26,7 +26,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     connection = open_live(state, now=NOW)
     connection.execute(
         "INSERT INTO job_log SELECT md5(i::VARCHAR), 'm', 1, TIMESTAMP '2026-03-10', TIMESTAMP '2026-03-10', 1.0, 1, 'done', "
-        "md5((i + 1)::VARCHAR), sha256(i::VARCHAR) FROM range(20000) AS t(i)"
+        "md5((i + 1)::VARCHAR), sha256(i::VARCHAR), NULL, NULL FROM range(20000) AS t(i)"
     )
     connection.execute("CHECKPOINT")
     connection.close()

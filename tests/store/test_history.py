@@ -144,7 +144,7 @@ def test_the_newest_word_of_a_source_counts_even_when_it_is_that_all_is_well(
 ) -> None:
     for at, problem in ((NOW - HOUR, "gone"), (NOW, None)):
         connection.execute(
-            "INSERT INTO pulls VALUES ('m', 's', $at, 1, 10, 10, 0, 0, 0, 2, $problem, 0, 0, 0)",
+            "INSERT INTO pulls VALUES ('m', 's', $at, 1, 10, 10, 0, 0, 0, 2, $problem, 0, 0, 0, NULL)",
             {"at": naive(at), "problem": problem},
         )
     (source,) = History(connection, live=True).sources(NOW - 7 * HOUR)
