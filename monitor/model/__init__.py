@@ -9,6 +9,7 @@ from monitor.model.evidence import QUIET_AFTER_DRIFT as QUIET_AFTER_DRIFT
 from monitor.model.evidence import QUIET_TIMES as QUIET_TIMES
 from monitor.model.evidence import Evidence as Evidence
 from monitor.model.evidence import LabelDelays as LabelDelays
+from monitor.model.evidence import Shift as Shift
 from monitor.model.evidence import quiet_for as quiet_for
 from monitor.model.intake import FileSetAside as FileSetAside
 from monitor.model.intake import FoldedKind as FoldedKind

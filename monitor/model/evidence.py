@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from monitor.model.slices import Slice
 
@@ -13,6 +14,17 @@ def quiet_for(alarm_at: datetime, onset: datetime) -> timedelta:
     """How long no further alarm must come until a drift counts as over: three times as long as this alarm took to come,
     at least a week."""
     return max(QUIET_AFTER_DRIFT, QUIET_TIMES * (alarm_at - onset))
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A stretch of scores where outcomes come more or less often than expected: means over the samples there."""
+
+    confidence: Literal["over", "under"]  # over: the event happens less often
+    low: float  # scores in [low, high)
+    high: float
+    expected: float
+    happened: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +46,12 @@ class Evidence:
     began: datetime | None = None  # of the first alarm that led to that one without quiet between; None: the same
     samples_since_onset: int | None = None  # since `onset`
     alarms: int = 0  # since `opened`, that one included
-    direction: str = ""  # "over-confident above 0.8 (expected 0.93, came true 0.81)"; "": none is clear
+    shifts: tuple[
+        Shift, ...
+    ] = ()  # the strongest first; none where none is clear, or an earlier release left words only
+    direction: str = (
+        ""  # the same in words: "over-confident above 0.8 (expected 0.93, came true 0.81)"; "": none is clear
+    )
     explained: bool = True  # False: the direction is unknown
     caveat: str = ""  # why the false-alarm budget is not guaranteed now; "" = it is
     listed: bool = False  # e-BH lists the slice as drifted; at most a tenth of the listed ones are not, on average

@@ -6,7 +6,7 @@ from math import ceil, copysign, floor, inf, isnan, log10
 from sys import float_info
 
 from monitor.model.durations import format_duration
-from monitor.model.evidence import LabelDelays
+from monitor.model.evidence import LabelDelays, Shift
 from monitor.model.intake import FoldedValues, GroupSpans, Straddling, WaitingLabels
 from monitor.model.slices import Task
 
@@ -193,6 +193,23 @@ def round_up(length: timedelta) -> timedelta:
     """Return the length rounded up to whole hours, or to minutes below two hours."""
     unit = timedelta(hours=1) if length >= timedelta(hours=2) else timedelta(minutes=1)
     return ceil(length / unit) * unit
+
+
+def describe_shifts(shifts: Sequence[Shift], reference: str) -> str:
+    """``over-confident above 0.8 (expected 0.93, came true 0.81)``, two joined by "and"; "" where there is none."""
+    suffix = " compared with its first samples" if shifts and reference == "deployment" else ""
+    return " and ".join(map(_describe_shift, shifts)) + suffix
+
+
+def _describe_shift(shift: Shift) -> str:
+    if shift.low > 0:
+        where = f"above {shift.low:g}" if shift.high == 1 else f"from {shift.low:g} to {shift.high:g}"
+    else:
+        where = "at all scores" if shift.high == 1 else f"below {shift.high:g}"
+    # with as many digits, from two on, as tell the two apart
+    digits = next((d for d in range(2, 6) if f"{shift.expected:.{d}f}" != f"{shift.happened:.{d}f}"), 6)
+    rates = f"expected {shift.expected:.{digits}f}, came true {shift.happened:.{digits}f}"
+    return f"{shift.confidence}-confident {where} ({rates})"
 
 
 def sentence(text: str) -> str:

@@ -5,7 +5,7 @@ The state machine in ``state`` decides what follows from it.
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from monitor.config.toml import suggest_nearest
@@ -203,7 +203,8 @@ def _no_alarm(held: Evidence) -> Reason:
 
 def _alarm(rule: DriftRule, held: Evidence, began: datetime) -> Reason:
     return Reason.of(
-        Code.DRIFT, slice=held.slice.text, direction=held.direction, began=began,
+        Code.DRIFT, slice=held.slice.text, began=began, shifts=[asdict(each) for each in held.shifts],
+        **({} if held.shifts else {"direction": held.direction}),
         newest_at=None if began == held.onset else held.alarm_at, samples=held.samples_since_onset or 0,
         ratio=held.alarm_ratio, reference=rule.reference, per_year=rule.false_alarms_per_year, caveat=held.caveat,
     )  # fmt: skip

@@ -66,3 +66,26 @@ def test_a_payload_with_a_number_that_is_none_can_be_sent() -> None:
 )
 def test_reasons_are_counted_together_by_what_they_say(one: Reason, other: Reason, together: bool) -> None:
     assert (name_kind(one) == name_kind(other)) is together
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"shifts": [{"confidence": "over", "low": 0.0, "high": 1.0, "expected": 0.5, "happened": 0.3}]},
+         "are over-confident at all scores (expected 0.50, came true 0.30) since"),
+        ({"shifts": [{"confidence": "under", "low": 0.0, "high": 0.35, "expected": 0.2, "happened": 0.2004},
+                     {"confidence": "over", "low": 0.65, "high": 0.9, "expected": 0.8, "happened": 0.7}]},
+         "are under-confident below 0.35 (expected 0.2000, came true 0.2004) and over-confident from 0.65 to 0.9 (expected "
+         "0.80, came true 0.70) since"),
+        ({"shifts": [], "direction": "over-confident above 0.8"}, "are over-confident above 0.8 since"),
+        ({"direction": "over-confident above 0.8"}, "are over-confident above 0.8 since"),
+        ({"direction": ""}, "have drifted since"),
+    ],
+)  # fmt: skip
+def test_the_direction_of_a_drift_is_numbers_and_becomes_words_only_when_it_is_told(
+    facts: dict[str, Any], words: str
+) -> None:
+    bare = {name: value for name, value in REASONS[Code.DRIFT].values.items() if name != "shifts"}
+    assert words in tell_reason(Reason.of(Code.DRIFT, **bare, **facts))
+    against = tell_reason(Reason.of(Code.DRIFT, **{**bare, "reference": "deployment"}, **facts))
+    assert ("compared with its first samples" in against) is bool(facts.get("shifts"))

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from monitor.model.wording import describe_shifts
 from monitor.statistics.cells import Cells
 from monitor.statistics.drift.bets import EDGES, BinSums, Tolerance, default_bank
 from monitor.statistics.drift.eprocess import Alarm, Block, EvidenceState, advance_evidence
-from monitor.statistics.drift.explain import BinDrift, direction, explain_drift
+from monitor.statistics.drift.explain import BinDrift, explain_drift, find_shifts
 
 
 def alarm_after(slope: float, shift: float, above: float = -np.inf, seed: int = 1) -> tuple[Block, Alarm]:
@@ -20,7 +21,7 @@ def alarm_after(slope: float, shift: float, above: float = -np.inf, seed: int = 
 
 
 def words(block: Block, alarm: Alarm) -> str:
-    return direction(explain_drift(block, 0, alarm.tilt, alarm.onset, alarm.bucket))
+    return describe_shifts(find_shifts(explain_drift(block, 0, alarm.tilt, alarm.onset, alarm.bucket)), "score")
 
 
 @pytest.mark.parametrize(
@@ -50,13 +51,19 @@ def test_over_confidence_above_four_fifths_is_told_from_that_above_one_half() ->
 def test_rates_that_round_to_the_same_are_told_apart_by_more_digits() -> None:
     bins = [BinDrift(EDGES[b], EDGES[b + 1], 0.0, None, None, 0.0) for b in range(12)]
     bins[11] = BinDrift(0.98, 1.0, 1e6, 0.9912, 0.9908, 10.0)
-    assert direction(tuple(bins)) == "over-confident at all scores (expected 0.9912, came true 0.9908)"
+    assert (
+        describe_shifts(find_shifts(tuple(bins)), "score")
+        == "over-confident at all scores (expected 0.9912, came true 0.9908)"
+    )
 
 
 def test_bins_without_samples_do_not_count_in_the_rates() -> None:
     bins = [BinDrift(EDGES[b], EDGES[b + 1], 1000.0 if b == 3 else 0.0, 0.5 if b == 3 else None, 0.7 if b == 3 else None, 0)
             for b in range(12)]  # fmt: skip
-    assert direction(tuple(bins)) == "under-confident at all scores (expected 0.50, came true 0.70)"
+    assert (
+        describe_shifts(find_shifts(tuple(bins)), "score")
+        == "under-confident at all scores (expected 0.50, came true 0.70)"
+    )
 
 
 def test_too_steep_scores_are_over_confident_above_and_under_confident_below() -> None:
@@ -85,7 +92,7 @@ def test_an_empty_bin_has_unknown_rates() -> None:
 
 
 def test_no_evidence_has_no_clear_direction() -> None:
-    assert direction(tuple(BinDrift(0, 1, 0.0, None, None, -1.0) for _ in range(12))) == ""
+    assert find_shifts(tuple(BinDrift(0, 1, 0.0, None, None, -1.0) for _ in range(12))) == ()
 
 
 def test_buckets_that_the_block_lacks_are_refused() -> None:

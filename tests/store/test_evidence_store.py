@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from monitor.model import Slice
+from monitor.model import Shift, Slice
 from monitor.statistics.drift.bets import BinSums
 from monitor.statistics.drift.eprocess import EvidenceState
 from monitor.store.evidence import streams as held
@@ -155,9 +155,10 @@ def test_of_the_alarms_of_a_stream_the_newest_comes_back_with_their_number_and_w
     late = AlarmRow(WHOLE, hour(1100), 1.2, hour(1000), 7)
     store_alarms(world.connection, "m", "r", [late])
     assert load_newest_alarms(world.connection, "m", "r", HOUR)[WHOLE.key].began == hour(400), "within 3 x 451 hours"
-    store_words(world.connection, "m", "r", [replace(late, direction="over-confident at all scores")])
+    shifts = (Shift("over", 0.65, 1.0, 0.91, 0.73), Shift("under", 0.0, 0.35, 0.2, 0.4))
+    store_words(world.connection, "m", "r", [late.explain(shifts, "score")])
     newest = load_newest_alarms(world.connection, "m", "r", HOUR)[WHOLE.key].newest
-    assert newest == replace(late, direction="over-confident at all scores", explained=True)
+    assert newest == replace(late.explain(shifts, "score"), explained=True)
     assert world.one("SELECT count(*) FROM evidence_alarms WHERE explained") == 1
     assert load_newest_alarms(world.connection, "m", "other", HOUR) == {}
 

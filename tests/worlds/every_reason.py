@@ -26,7 +26,8 @@ REASONS = {
         Reason.of(Code.DISPARITY_UNKNOWN, **_COMPARED, needed=500),
         Reason.of(
             Code.DRIFT, slice="camera=c3", began=_AT, newest_at=None, samples=248, ratio=4.0, reference="score",
-            per_year=12.0, caveat="", direction="over-confident above 0.65 (expected 0.91, came true 0.73)",
+            per_year=12.0, caveat="",
+            shifts=[{"confidence": "over", "low": 0.65, "high": 1.0, "expected": 0.91, "happened": 0.73}],
         ),
         Reason.of(Code.DRIFT_NONE, ratio=0.02, **_SERVED),
         Reason.of(Code.DRIFT_OVER, alarm_at=_AT),

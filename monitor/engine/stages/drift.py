@@ -31,14 +31,14 @@ from monitor.engine.stages.drift_run import (
 from monitor.engine.stages.drift_told import explain_told_alarms, told_run_of
 from monitor.engine.stages.measure import window_end
 from monitor.engine.stages.streams import Members, Streams, limits_of, members_of, streams_of
-from monitor.model import DriftRule, Evidence, FoldedValues
+from monitor.model import DriftRule, Evidence, FoldedValues, Shift
 from monitor.model.durations import format_duration
 from monitor.model.wording import describe_folded
 from monitor.rules.pack import Rulebook
 from monitor.statistics.drift.bets import BANK
 from monitor.statistics.drift.budget import drifted_slices
 from monitor.statistics.drift.eprocess import Advance, Alarm, Block, advance_evidence
-from monitor.statistics.drift.explain import direction, explain_drift
+from monitor.statistics.drift.explain import explain_drift, find_shifts
 from monitor.statistics.drift.reference import ReferencePool
 from monitor.store.connection import make_naive, transaction, utc_day
 from monitor.store.evidence import streams as held
@@ -189,14 +189,14 @@ def _explain_newest(store: ModelStore, run: Run, floor: datetime) -> None:
     rows = {stream.key: row for row, stream in enumerate(run.streams)}
     newest = load_newest_alarms(store.connection, run.model.name, run.rule.name, run.model.bucket)
     explained = [
-        replace(alarms.newest, direction=_words(store, run, rows[key], alarms.newest))
+        alarms.newest.explain(_shifts(store, run, rows[key], alarms.newest), run.rule.reference)
         for key, alarms in newest.items()
         if not alarms.newest.explained and alarms.newest.bucket >= floor
     ]
     store_words(store.connection, run.model.name, run.rule.name, explained)
 
 
-def _words(store: ModelStore, run: Run, row: int, alarm: AlarmRow) -> str:
+def _shifts(store: ModelStore, run: Run, row: int, alarm: AlarmRow) -> tuple[Shift, ...]:
     """The direction of an alarm of the stream ``row``, from the cells since its onset."""
     model, stream = run.model, run.streams[row]
     since = held.load_traffic(store, alarm.onset, alarm.bucket + model.bucket)
@@ -205,8 +205,7 @@ def _words(store: ModelStore, run: Run, row: int, alarm: AlarmRow) -> str:
     _, block = block_of(store, alone, since, links, since.buckets)
     onset, at = ((moment - EPOCH) // model.bucket for moment in (alarm.onset, alarm.bucket))
     # a tilt shapes contributions alone, which are not told
-    words = direction(explain_drift(block, 0, 0, onset, at))
-    return f"{words} compared with its first samples" if words and run.gathering is not None else words
+    return find_shifts(explain_drift(block, 0, 0, onset, at))
 
 
 def _listed(run: Run) -> list[Stream]:
@@ -231,7 +230,7 @@ def _shown(connection: duckdb.DuckDBPyConnection, model: Model, rule: DriftRule,
             evidence = replace(
                 evidence, alarm_at=alarm.bucket + model.bucket, alarm_ratio=alarm.ratio, told_at=alarm.told_at,
                 onset=alarm.onset, began=own.began, samples_since_onset=alarm.samples, alarms=own.count,
-                direction=alarm.direction, explained=alarm.explained,
+                shifts=alarm.shifts, direction=alarm.direction, explained=alarm.explained,
             )  # fmt: skip
         shown.append(evidence)
     return shown

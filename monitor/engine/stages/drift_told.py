@@ -22,9 +22,10 @@ from monitor.engine.stages.drift_run import (
     links_of,
 )
 from monitor.engine.stages.streams import members_of
+from monitor.model import Shift
 from monitor.statistics.drift.bets import DETECTOR_BINS
 from monitor.statistics.drift.eprocess import NEVER, ToldAlarms
-from monitor.statistics.drift.explain import direction, span_sums, summed_bins
+from monitor.statistics.drift.explain import find_shifts, span_sums, summed_bins
 from monitor.store.connection import utc_day
 from monitor.store.evidence import streams as held
 from monitor.store.evidence.alarms import StreamAlarms, load_newest_alarms, load_newest_told, store_words
@@ -64,13 +65,14 @@ def explain_told_alarms(store: ModelStore, run: Run, since: datetime) -> None:
     rows = {stream.key: row for row, stream in enumerate(run.streams)}
     newest = load_newest_alarms(store.connection, model.name, run.rule.name, model.bucket, "told_alarms")
     wanted = {rows[key]: alarms for key, alarms in newest.items() if alarms.newest.bucket >= since}
-    words = _told_words(store, run, wanted)
-    explained = [replace(wanted[row].newest, direction=text) for row, text in words.items()
-                 if text or not wanted[row].newest.explained]  # fmt: skip
+    explained = [
+        wanted[row].newest.explain(shifts, run.rule.reference) for row, shifts in _told_shifts(store, run, wanted).items()
+        if shifts or not wanted[row].newest.explained
+    ]  # fmt: skip
     store_words(store.connection, model.name, run.rule.name, explained, "told_alarms")
 
 
-def _told_words(store: ModelStore, run: Run, wanted: dict[int, StreamAlarms]) -> dict[int, str]:
+def _told_shifts(store: ModelStore, run: Run, wanted: dict[int, StreamAlarms]) -> dict[int, tuple[Shift, ...]]:
     """The directions of told alarms by row of their stream, read day by day for all of them together."""
     model, order = run.model, sorted(wanted)
     if not order:
@@ -94,6 +96,4 @@ def _told_words(store: ModelStore, run: Run, wanted: dict[int, StreamAlarms]) ->
         if traffic.buckets:
             links = links_of(store.connection, model, alone.streams, traffic, members_of(model, traffic))
             sums += span_sums(block_of(store, alone, traffic, links, traffic.buckets)[1], first, last)
-    suffix = "" if run.gathering is None else " compared with its first samples"
-    words = {row: direction(summed_bins(sums[:, place])) for place, row in enumerate(order)}
-    return {row: text and text + suffix for row, text in words.items()}
+    return {row: find_shifts(summed_bins(sums[:, place])) for place, row in enumerate(order)}

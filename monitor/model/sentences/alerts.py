@@ -1,12 +1,14 @@
 """The sentences of alerts: what a rule found, or why it finds nothing. Reached by ``words``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from monitor.model.evidence import Shift
 from monitor.model.readings import SECONDS
 from monitor.model.reasons import Code
 from monitor.model.wording import (
+    describe_shifts,
     duration_of,
     frequency,
     minute_of,
@@ -101,9 +103,11 @@ def _drift(**values: Any) -> str:
 
 
 def _drifted(
-    slice: str, direction: str, began: str, newest_at: str | None, samples: int, **_: object  # noqa: A002
+    slice: str, shifts: Sequence[Mapping[str, Any]] = (), direction: str = "", *, reference: str,  # noqa: A002
+    began: str, newest_at: str | None, samples: int, **_: object,
 ) -> str:  # fmt: skip
-    how = f"are {direction}" if direction else "have drifted"
+    words = describe_shifts([Shift(**each) for each in shifts], reference) or direction
+    how = f"are {words}" if words else "have drifted"
     counts = quantity(samples, "labelled sample")
     counts = f"{counts} since" if newest_at is None else f"newest alarm {minute_of(newest_at)} UTC, on {counts}"
     return f"Scores of {'all traffic' if slice == 'all' else slice} {how} since about {moment_of(began)} ({counts})."

@@ -1,12 +1,13 @@
-"""An alarm in words: which scores drifted, in which direction, and how much each part of the range contributed."""
+"""What an alarm says: which scores drifted, in which direction, and how much each part of the range contributed."""
 
 import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from monitor.model import Shift
 from monitor.statistics.arrays import Floats, Ints
-from monitor.statistics.drift.bets import DETECTOR_BINS, EDGES, Bank, default_bank
+from monitor.statistics.drift.bets import EDGES, Bank, default_bank
 from monitor.statistics.drift.eprocess import Block
 
 _CLEAR = 3.0  # log Bayes factor from which a direction is named
@@ -77,7 +78,7 @@ def span_sums(block: Block, first: Ints, last: Ints) -> Floats:
 def summed_bins(sums: Floats) -> tuple[BinDrift, ...]:
     """The twelve bins of one slice from its ``span_sums`` (3, 12); without contributions, which no single tilt has.
 
-    >>> bins = summed_bins(np.array([[2.0], [1.0], [2.0]]) * np.ones((3, DETECTOR_BINS)))
+    >>> bins = summed_bins(np.array([[2.0], [1.0], [2.0]]) * np.ones((3, 12)))
     >>> bins[0].weight, bins[0].mean_rate, bins[0].outcome_rate
     (2.0, 0.5, 1.0)
     """
@@ -88,20 +89,20 @@ def summed_bins(sums: Floats) -> tuple[BinDrift, ...]:
     )
 
 
-def direction(bins: tuple[BinDrift, ...]) -> str:
-    """For instance "over-confident above 0.8 (expected 0.93, came true 0.81)", or two such parts joined by "and".
+def find_shifts(bins: tuple[BinDrift, ...]) -> tuple[Shift, ...]:
+    """Return the stretches of bins whose scores are over- or under-confident: none, one, or two of opposite sign.
 
     The numbers are means over the samples of these bins, weighed as in ``bins``. Over-confident: the event happens less
     often than expected. Of all stretches of bins the one where a common shift of the log-odds explains most is named
     first: R = expected − observed outcomes, V their variance, and the log Bayes factor against no shift R²/(2(V + 1)) −
     ½·log(1 + V), as in ``onset``. Of stretches that are about as good the longest is taken. A second one beside it is
     named when its shift goes the other way and is clear by itself. Empty when there is no clear direction. Edges are
-    rounded to ``EDGES``; the words serve people, not decisions.
+    rounded to ``EDGES``.
 
-    >>> sums = np.zeros((3, DETECTOR_BINS))
-    >>> sums[:, 11] = 400.0, 380.0, 300.0  # expected 0.95, came true 0.75
-    >>> direction(summed_bins(sums))
-    'over-confident at all scores (expected 0.95, came true 0.75)'
+    >>> sums = np.zeros((3, 12))
+    >>> sums[:, 11] = 400.0, 380.0, 300.0
+    >>> find_shifts(summed_bins(sums))
+    (Shift(confidence='over', low=0.0, high=1.0, expected=0.95, happened=0.75),)
     """
     residual = np.array([0.0 if one.mean_rate is None else one.weight * one.mean_rate for one in bins])
     residual -= np.array([0.0 if one.outcome_rate is None else one.weight * one.outcome_rate for one in bins])
@@ -109,23 +110,21 @@ def direction(bins: tuple[BinDrift, ...]) -> str:
     variance = np.array([one.weight for one in bins]) * rate * (1 - rate)
     main = _strongest(residual, variance, 0, len(bins) - 1, None)
     if main is None:
-        return ""
+        return ()
     first, last, sign = main
     beside = [_strongest(residual, variance, *span, -sign) for span in ((0, first - 1), (last + 1, len(bins) - 1))]
     named = [main, *(one for one in beside if one is not None)]
-    return " and ".join(
-        f"{'over' if s > 0 else 'under'}-confident {_where(a, b)} ({_rates(bins[a : b + 1])})" for a, b, s in named
+    return tuple(
+        Shift("over" if s > 0 else "under", EDGES[a], EDGES[b + 1], *_rates(bins[a : b + 1])) for a, b, s in named
     )
 
 
-def _rates(bins: tuple[BinDrift, ...]) -> str:
-    """``expected 0.93, came true 0.81``: with as many digits, from two on, as tell the two apart."""
+def _rates(bins: tuple[BinDrift, ...]) -> tuple[float, float]:
+    """What was expected and what happened, on average over the samples of the bins."""
     seen = [(one.weight, one.mean_rate, one.outcome_rate) for one in bins]
     total = sum(weight for weight, _, _ in seen)
     expected = sum(weight * (mean or 0.0) for weight, mean, _ in seen) / total
-    happened = sum(weight * (rate or 0.0) for weight, _, rate in seen) / total
-    digits = next((d for d in range(2, 6) if f"{expected:.{d}f}" != f"{happened:.{d}f}"), 6)
-    return f"expected {expected:.{digits}f}, came true {happened:.{digits}f}"
+    return expected, sum(weight * (rate or 0.0) for weight, _, rate in seen) / total
 
 
 def _strongest(
@@ -145,13 +144,3 @@ def _strongest(
     close = [one for one in found if one[0] >= best[0] - _SLACK and one[3] == best[3]]
     _, a, b, side = max(close, key=lambda one: (one[2] - one[1], one[0]))
     return a, b, side
-
-
-def _where(first: int, last: int) -> str:
-    if first == 0 and last == DETECTOR_BINS - 1:
-        return "at all scores"
-    if first == 0:
-        return f"below {EDGES[last + 1]:g}"
-    if last == DETECTOR_BINS - 1:
-        return f"above {EDGES[first]:g}"
-    return f"from {EDGES[first]:g} to {EDGES[last + 1]:g}"

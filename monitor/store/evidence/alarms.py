@@ -5,8 +5,9 @@ which nothing takes back: alerts rest on them, until their rule means something 
 false-alarm budget.
 """
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -14,7 +15,8 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.model import QUIET_AFTER_DRIFT, QUIET_TIMES
+from monitor.model import QUIET_AFTER_DRIFT, QUIET_TIMES, Shift
+from monitor.model.wording import describe_shifts
 from monitor.store.connection import load_table, make_aware, make_naive
 from monitor.store.evidence.streams import Stream, load_streams
 from monitor.store.readings import insert_columns
@@ -40,6 +42,11 @@ class AlarmRow:
     direction: str = ""
     explained: bool = False
     told_at: datetime | None = None  # None: it was not, or before this was recorded
+    shifts: tuple[Shift, ...] = ()  # what ``direction`` says; none where an earlier release left words only
+
+    def explain(self, shifts: tuple[Shift, ...], reference: str) -> "AlarmRow":
+        """Return the alarm with its direction, in numbers and in words; ``reference``: of its rule."""
+        return replace(self, shifts=shifts, direction=describe_shifts(shifts, reference))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +66,23 @@ def store_alarms(
     keys: dict[int, tuple[str, str, str]] = {}  # by object: of thousands of alarms most share their stream
     insert_columns(
         connection, "told_alarms" if extra else "evidence_alarms",
-        (*_KEY, "ratio", "onset", "samples", "direction", "explained", *(["told_at", "superseded"] if extra else [])),
+        (*_KEY, "ratio", "onset", "samples", "direction", "explained", "shifts", *(["told_at", "superseded"] if extra else [])),
         (
             (
                 model, rule, *(keys.get(id(a.stream)) or keys.setdefault(id(a.stream), a.stream.key)), a.bucket, a.ratio,
-                a.onset, a.samples, a.direction, a.explained, *extra,
+                a.onset, a.samples, a.direction, a.explained, _text_of(a.shifts), *extra,
             )
             for a in alarms
         ),
     )  # fmt: skip
+
+
+def _text_of(shifts: Sequence[Shift]) -> str:
+    return json.dumps([asdict(shift) for shift in shifts])
+
+
+def _shifts_of(text: str) -> tuple[Shift, ...]:
+    return tuple(Shift(**held) for held in json.loads(text))
 
 
 def store_words(
@@ -80,6 +95,7 @@ def store_words(
     texts = {
         "version": [a.stream.version for a in alarms], "calibrator": [a.stream.calibrator for a in alarms],
         "slice": [a.stream.slice.text for a in alarms], "direction": [a.direction for a in alarms],
+        "shifts": [_text_of(a.shifts) for a in alarms],
     }  # fmt: skip
     columns: dict[str, NDArray[Any]] = {name: np.array(column, dtype=object) for name, column in texts.items()}
     columns["bucket"] = np.array([make_naive(a.bucket) for a in alarms], dtype="datetime64[us]")
@@ -97,10 +113,12 @@ def load_newest_alarms(
         {"model": model, "rule": rule, "width": width, "quiet": QUIET_AFTER_DRIFT, "times": QUIET_TIMES},
     ).fetchall()
     found = {}
-    for *key, count, began, bucket, ratio, onset, samples, direction, explained, told_at in rows:
+    for *key, count, began, bucket, ratio, onset, samples, shifts, direction, explained, told_at in rows:
         stream = streams[key[0], key[1], key[2]]
         at, onset_at = bucket.replace(tzinfo=UTC), onset.replace(tzinfo=UTC)
-        newest = AlarmRow(stream, at, ratio, onset_at, samples, direction, explained, make_aware(told_at))
+        newest = AlarmRow(
+            stream, at, ratio, onset_at, samples, direction, explained, make_aware(told_at), _shifts_of(shifts)
+        )
         found[stream.key] = StreamAlarms(newest, count, began.replace(tzinfo=UTC))
     return found
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from monitor.model.wording import describe_shifts
 from monitor.statistics.cells import Cells
 from monitor.statistics.drift.bets import BinSums, Tolerance
 from monitor.statistics.drift.budget import slice_threshold
 from monitor.statistics.drift.eprocess import Block, EvidenceState, advance_evidence
-from monitor.statistics.drift.explain import direction, explain_drift
+from monitor.statistics.drift.explain import explain_drift, find_shifts
 from tests.benchmarks.streams.curve import Curve
 from tests.benchmarks.streams.real import RealStream
 
@@ -59,7 +60,8 @@ def play(stream: RealStream, tolerance: Tolerance) -> list[Played]:
         own = [alarm for alarm in alarms if alarm.row == row]
         after = next((alarm for alarm in own if alarm.bucket >= change), None)
         told = after or (own[0] if own else None)
-        words = direction(explain_drift(block, row, told.tilt, told.onset, told.bucket)) if told else ""
+        shifts = find_shifts(explain_drift(block, row, told.tilt, told.onset, told.bucket)) if told else ()
+        words = describe_shifts(shifts, "score")
         found.append(
             Played(
                 stream.name, name, int(mask.sum()), change, tuple(a.bucket for a in own if a.bucket < change),

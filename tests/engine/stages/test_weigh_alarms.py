@@ -12,11 +12,12 @@ import pytest
 from monitor.engine.stages import drift as stage
 from monitor.engine.stages import drift_told as weigh_told
 from monitor.model import Slice
+from monitor.model.wording import describe_shifts
 from monitor.statistics.cells import Cells
 from monitor.statistics.drift.bets import DETECTOR_BINS, EDGES, BinSums, Tolerance
 from monitor.statistics.drift.budget import slice_threshold
 from monitor.statistics.drift.eprocess import Block, EvidenceState, advance_evidence
-from monitor.statistics.drift.explain import BinDrift, direction, explain_drift
+from monitor.statistics.drift.explain import BinDrift, explain_drift, find_shifts
 from monitor.store.cells import fold_and_drop
 from monitor.store.connection import open_live
 from monitor.store.published.snapshot import Publisher
@@ -55,7 +56,7 @@ def oracle(rows: Sequence[Row], slice_: str, rank: int, marginals: int) -> list[
     return [
         (
             hour(a.bucket), hour(a.onset), int(a.samples), float(np.exp(min(a.log_evidence - np.log(limit), 700))), True,
-            direction(explain_drift(block, 0, a.tilt, a.onset, a.bucket)),
+            describe_shifts(find_shifts(explain_drift(block, 0, a.tilt, a.onset, a.bucket)), "score"),
         )
         for a in found
     ]  # fmt: skip
@@ -86,7 +87,7 @@ def told_words(rows: Sequence[Row], slice_: str, alarms: Sequence[Said]) -> str:
         came = sum(row["outcome"] for found in own for row in found)
         mean, rate = (expected / count, came / count) if count else (None, None)
         bins.append(BinDrift(EDGES[part], EDGES[part + 1], float(count), mean, rate, 0.0))
-    return direction(tuple(bins))
+    return describe_shifts(find_shifts(tuple(bins)), "score")
 
 
 def ranks(world: World) -> dict[str, int]:
@@ -233,7 +234,7 @@ def test_the_snapshot_counts_the_alarms_of_each_stream_and_says_which_are_not_ex
 
 def test_an_explained_alarm_without_a_clear_direction_is_told_from_one_that_is_not_explained(world: World) -> None:
     rng = np.random.default_rng(9)
-    with patch.object(stage, "direction", return_value=""), patch.object(weigh_told, "direction", return_value=""):
+    with patch.object(stage, "find_shifts", return_value=()), patch.object(weigh_told, "find_shifts", return_value=()):
         shown = taken(world, BOOK, hour(60), off(rng, range(60)))["camera=c1"]
     assert (shown.direction, shown.explained) == ("", True)
     found = published(world, "SELECT direction FROM evidence_alarms WHERE slice = 'camera=c1' ORDER BY bucket")
