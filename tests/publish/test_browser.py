@@ -122,7 +122,7 @@ def test_everything_can_be_reached_by_clicking(browser: Browser, address: str, w
             assert overflow(page) == 0, name
         page.click("nav[aria-label='Of this model'] >> text=Jobs")
         page.click("a >> text=/^job /")
-        assert page.locator("h2 >> text=Attempts").is_visible()
+        page.locator("h2 >> text=Attempts").wait_for(state="visible")
         page.click("header >> text=calwatch")
         assert page.locator("h1").inner_text() == "Overview"
 
