@@ -91,9 +91,8 @@ class Trial:
         if "logits" in batch.types and holds == "samples":
             self.logits += count_kinds(connection)
             self.agreed += Agreement() if model.task is Task.BINARY else count_agreement(connection, model.classes)
-        contrary = contrary_zone(connection, some)
-        if contrary is not None and contrary.name not in self.contrary:
-            self.contrary[contrary.name] = contrary.sentence
+        if (contrary := contrary_zone(connection, some)) is not None:
+            self.contrary.setdefault(*contrary)
         self.missing += _missing_words(connection, some, rules)
         first = "CREATE TEMP TABLE tried AS" if self.batches == 1 else "INSERT INTO tried BY NAME"
         place = "" if self.batches == 1 else " + (SELECT coalesce(max(place), 0) + 1 FROM tried)"

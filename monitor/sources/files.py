@@ -28,7 +28,6 @@ from monitor.sources.inspect import (
     inspect_file,
     is_small,
     tell_missing,
-    unmapped_outcomes,
 )
 
 LONGEST_PATH = 1_200  # characters: quarantine and messages repeat it
@@ -216,7 +215,6 @@ class FileSource(ConfiguredSource):
             unreadable=rows[0].unreadable,
             rejects=rejects,
             meaning=self.config,
-            unmapped=unmapped_outcomes(members[0][1], self.config),
             reread=frozenset(file.path for file, _ in members if file.known),
             alone=tuple(self._batch([member]) for member in members) if len(members) > 1 else (),
             part=part if is_one_by_one else None,

@@ -67,7 +67,7 @@ def inspect_file(
         is_here = not isinstance(error, OSError) or error.errno not in _NOT_OF_WRITING
         return UnusableFile("unreadable_file", f"cannot be read ({told.splitlines()[0]})", perhaps_unfinished=is_here)
     except SourceError as error:
-        return UnusableFile("unreadable_file", f"cannot be read: {error.problem}")
+        return UnusableFile("unreadable_file", f"cannot be read: {error.message}")
     missing = missing_columns(layout.present, config.holds, needs)
     if missing:
         proposal = own_names.propose_columns(
@@ -89,13 +89,6 @@ def _also_unmapped(layout: "formats.Layout", config: SourceSettings) -> dict[str
     if config.columns.keys() & own_names.OUTCOMES or not has.isdisjoint(own_names.OUTCOMES):
         return {}
     return dict.fromkeys(own_names.OUTCOMES, "")
-
-
-def unmapped_outcomes(layout: "formats.Layout", config: SourceSettings) -> str:
-    """``columns = {…}`` with what seems to say what came true, where a file has none of it by our names; else ""."""
-    if config.holds != "samples":
-        return ""
-    return own_names.propose_columns(_also_unmapped(layout, config), config.columns, layout.found)
 
 
 def tell_missing(layout: "formats.Layout", config: SourceSettings, slices: Sequence[str]) -> dict[ProblemReason, str]:

@@ -18,7 +18,6 @@ class Pulled:
     labelled: int = 0
     duplicates: int = 0
     corrected: int = 0
-    parked: int = 0  # labels that wait for their prediction
     tried_again: int = 0  # of those that waited
     changed_predictions: int = 0  # of those corrected: another score, slice, version
     clipped: int = 0  # new ones whose score was a hair outside [0, 1]
@@ -38,11 +37,6 @@ class Pulled:
         for each in fields(self):
             if each.name != "file_outcomes":
                 setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
-
-    @property
-    def has_changes(self) -> bool:
-        """Whether any cell can have changed."""
-        return bool(self.new or self.labelled or self.corrected or self.removed)
 
 
 @dataclass(frozen=True, slots=True)

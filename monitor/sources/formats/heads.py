@@ -63,7 +63,7 @@ def demand_readable_packing(path: str) -> None:
     """Raises SourceError with what to do when the name tells a packing that is not read."""
     stem, ending = os.path.splitext(path)  # noqa: PTH122  # may be an URL
     if remedy := _ENDINGS.get(ending.lower()):
-        raise SourceError(_told(remedy, path, stem), where=path)
+        raise SourceError(_told(remedy, path, stem))
 
 
 def demand_packed(path: str) -> None:
@@ -82,7 +82,7 @@ def demand_packed(path: str) -> None:
         stem = path[: -len(ending)]
         known = (_told(remedy, path, stem) for mark, remedy in _PACKED if content.startswith(mark))
         what = next(known, "pack it, or let its name end as what it is" if _is_text(content) else "write it again")
-    raise SourceError(f"is not what {tool} writes, as its name says (it begins {content[:12]!r}); {what}", where=path)
+    raise SourceError(f"is not what {tool} writes, as its name says (it begins {content[:12]!r}); {what}")
 
 
 def pipe_command(command: str, path: str) -> str:
@@ -109,19 +109,17 @@ def demand_utf8(path: str, head: Head, *, header: bool) -> None:
     demand_readable_packing(path)
     for mark, remedy in _PACKED:
         if head.content.startswith(mark):
-            raise SourceError(_told(remedy, path, path), where=path)
+            raise SourceError(_told(remedy, path, path))
     if head.content and not head.content.strip(b"\0"):
         raise SourceError(
             "begins with zero bytes only: a copy that broke off, or a disk that lost it; write it again from "
-            "where it comes",
-            where=path,
+            "where it comes"
         )
     encoding = _wide_encoding(head.content)
     if encoding:
         raise SourceError(
             f"is {encoding.upper()}; save as UTF-8 (in Excel: CSV UTF-8; elsewhere: "
-            f"{pipe_command(f'iconv -f {encoding} -t utf-8', path)} > other-name)",
-            where=path,
+            f"{pipe_command(f'iconv -f {encoding} -t utf-8', path)} > other-name)"
         )
     if not head.content.isascii():
         _demand_utf8_lines(path, head.content.removeprefix(b"\xef\xbb\xbf").splitlines(), header=header)
@@ -175,8 +173,7 @@ def _demand_utf8_lines(path: str, lines: Sequence[bytes], *, header: bool) -> No
         number, line = bad[0]
         raise SourceError(
             f"is not UTF-8 (line {number}: {line[:60]!r}); save as UTF-8 (in Excel: CSV UTF-8; elsewhere, "
-            f"where it is Western European: {pipe_command('iconv -f windows-1252 -t utf-8', path)} > other-name)",
-            where=path,
+            f"where it is Western European: {pipe_command('iconv -f windows-1252 -t utf-8', path)} > other-name)"
         )
 
 

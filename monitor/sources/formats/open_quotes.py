@@ -22,8 +22,7 @@ def demand_quotes_closed(
         line, text = found
         raise SourceError(
             f"line {line:,} opens a quote that is not closed within {longest:,} bytes, which would hide all rows "
-            f"behind it ({text!r}); close it, or write it twice where it is part of a text",
-            where=path,
+            f"behind it ({text!r}); close it, or write it twice where it is part of a text"
         )
 
 

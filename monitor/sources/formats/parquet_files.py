@@ -22,7 +22,7 @@ def parquet_layout(
     own_types = {row[0]: row[1] for row in described}
     empty = {name for name, type_ in own_types.items() if type_.strip('"') == "NULL"}  # no value in it has a type
     if "file_row_number" in own_types:
-        raise SourceError("has a column file_row_number, a name that DuckDB keeps for its own; rename it", where=path)
+        raise SourceError("has a column file_row_number, a name that DuckDB keeps for its own; rename it")
     count = connection.execute(f"SELECT num_rows FROM parquet_file_metadata({read_path(path)})").fetchone()
     types, expressions = dict[str, str](), dict[str, str]()
     for name, own in wanted.items():
@@ -30,7 +30,7 @@ def parquet_layout(
             types[name] = "VARCHAR" if own in empty else own_types[own]
             expressions[name] = f"{quote_name(own)}::VARCHAR" if own in empty else quote_name(own)
             if own in folders and name not in TIMES:
-                demand_agreement(connection, path, file, quote_name(own), own, folders[own])
+                demand_agreement(connection, file, quote_name(own), own, folders[own])
         elif own in folders:
             types[name], expressions[name] = "VARCHAR", folder_value(own, "_path")
         elif reached := _nested(connection, file, own, own_types):

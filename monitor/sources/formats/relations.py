@@ -58,7 +58,7 @@ def _format_by_name(path: str) -> str:
     for format_, endings in _ENDINGS.items():
         if name.endswith(endings):
             return format_
-    raise SourceError('its name does not tell the format; set format = "parquet", "csv" or "json"', where=path)
+    raise SourceError('its name does not tell the format; set format = "parquet", "csv" or "json"')
 
 
 def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:

@@ -40,8 +40,7 @@ def demand_no_lost_lines(connection: duckdb.DuckDBPyConnection, path: str, longe
             f"has at least {lost:,} line(s) of more than {longest:,} bytes, which cannot be told apart in a file "
             "packed with zstd; leave out what calwatch does not need, or pack it with gzip, of which only such lines are set "
             "aside: "
-            f"{pipe_command('gzip', path)} > other-name.gz",
-            where=path,
+            f"{pipe_command('gzip', path)} > other-name.gz"
         )
 
 

@@ -122,7 +122,7 @@ def ingest_batch(
             note_undated(store, source, now)
         if holds == "labels":
             delay_labels(connection, now)
-            pulled.parked = join_labels(store, source, now)
+            join_labels(store, source, now)
         store.registry.map_slices(connection, model)
         if monitor_applies:
             calibrate_staged(store, serving, len(model.classes))

@@ -71,11 +71,10 @@ def _different(*texts: str | None) -> tuple[str, ...]:
 
 def _review_zones(connection: duckdb.DuckDBPyConnection, batch: Batch, seen: Sequence[Seen], found: Review) -> None:
     unread = [one for one in seen if one.timeless > FOREIGN_SHARE * one.total]
-    named = refused_zone(connection, batch) if unread else None
-    if named is None:
-        return
-    for one in unread:  # of several files, which will be looked at one by one
-        found.refused[one.file] = Refusal("foreign_zone", f"{named.sentence}; nothing of it was taken")
+    if unread and (said := refused_zone(connection, batch)):
+        # of several files, which will be looked at one by one
+        refusal = Refusal("foreign_zone", f"{said}; nothing of it was taken")
+        found.refused.update({one.file: refusal for one in unread})
 
 
 def _review_one_sided(seen: Sequence[Seen], facts: Mapping[str, str], found: Review) -> None:

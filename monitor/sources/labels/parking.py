@@ -7,8 +7,8 @@ from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
 
-def join_labels(store: ModelStore, source: str, now: datetime, *, last_try: bool = False) -> int:
-    """Give each staged label its prediction's time; park those whose prediction has not come. Returns how many.
+def join_labels(store: ModelStore, source: str, now: datetime, *, last_try: bool = False) -> None:
+    """Give each staged label its prediction's time; park those whose prediction has not come.
 
     Rows that say nothing, because nobody has looked yet, are dropped. ``last_try``: labels past label_horizon get their
     reason, once all that came with them is stored: it may hold their predictions.
@@ -27,11 +27,7 @@ def join_labels(store: ModelStore, source: str, now: datetime, *, last_try: bool
         store.execute(statement("labels_past_horizon"), {"model_id": store.model_id, "too_old": too_old, **horizon})
     store.execute(statement("parked_delete"), own)
     store.execute(statement("parked_insert"), own)
-    (gone,) = fetch_row(
-        store.connection,
-        "DELETE FROM staged WHERE reason IS NULL AND position NOT IN (SELECT position FROM labels_found)",
-    )
-    return int(gone)
+    store.execute("DELETE FROM staged WHERE reason IS NULL AND position NOT IN (SELECT position FROM labels_found)")
 
 
 def parked_past_horizon(store: ModelStore, now: datetime) -> bool:

@@ -11,7 +11,6 @@ from tests.worlds.store import DAY, HOUR, NOW, World, a_row, assert_cells_match_
 def test_a_new_row_is_stored_and_counted_in_its_cell(world: World, tmp_path: Path) -> None:
     brought = world.take(a_row("a"))
     assert (brought.files, brought.rows, brought.new) == (1, 1, 1)
-    assert brought.has_changes
     assert world.one("SELECT n, unlabelled, score, outcome, lag, bucket FROM cells") == (
         1, 0, 0.7, 1.0, 3600.0, at("2026-03-10 10:00:00"),
     )  # fmt: skip
@@ -22,7 +21,7 @@ def test_a_pull_with_nothing_new_changes_nothing(world: World) -> None:
     world.take(a_row("a"))
     revision = world.one("SELECT revision FROM models")
     brought = world.take(now=NOW + HOUR)
-    assert (brought.files, brought.rows, brought.has_changes) == (0, 0, False)
+    assert (brought.files, brought.rows) == (0, 0)
     assert world.one("SELECT revision FROM models") == revision
     assert world.one("SELECT count(*) FROM pulls") == 1
 
@@ -56,7 +55,7 @@ def test_a_file_sent_again_under_another_name_changes_nothing(world: World, tmp_
     world.take(a_row("a"), a_row("b", outcome=0))
     before, revision = world.cells(), world.one("SELECT revision FROM models")
     brought = world.take(a_row("a"), a_row("b", outcome=0))
-    assert (brought.new, brought.duplicates, brought.has_changes) == (0, 2, False)
+    assert (brought.new, brought.duplicates) == (0, 2)
     assert (world.cells(), world.one("SELECT revision FROM models")) == (before, revision)
 
 
@@ -123,7 +122,7 @@ def test_a_late_label_turns_an_unlabelled_row_into_a_labelled_one(world: World, 
 def test_an_unlabelled_row_sent_again_after_its_label_does_not_erase_it(world: World, tmp_path: Path) -> None:
     world.take(a_row("a"))
     brought = world.take(a_row("a", outcome=None, labelled_at=None))
-    assert (brought.duplicates, brought.has_changes) == (1, False)
+    assert (brought.duplicates, brought.labelled, brought.corrected) == (1, 0, 0)
     assert world.one("SELECT positives, labelled_at FROM samples") == (1, at("2026-03-10 11:00:00"))
 
 
