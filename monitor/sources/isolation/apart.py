@@ -14,7 +14,7 @@ from typing import IO, Any, TypeVar
 
 from monitor.model.errors import CalwatchError
 from monitor.model.own_python import own_environment, own_python
-from monitor.sources.isolation.alone import Failure, describe_death, wait_while_it_reads
+from monitor.sources.isolation.alone import Failure, describe_death, end_process, wait_while_it_reads
 from monitor.sources.isolation.journal import JOURNAL, Entry, Journal
 from monitor.sources.isolation.room import end_with_stdin, give_way
 
@@ -71,10 +71,7 @@ def _run(
     try:
         return wait_while_it_reads(process, journal, seconds_of), process
     finally:
-        process.kill()
-        process.wait()
-        if process.stdin is not None:
-            process.stdin.close()
+        end_process(process)
 
 
 def answer_apart(directory: Path, work: Callable[[Any, Mapping[str, Failure], Journal], object]) -> None:
