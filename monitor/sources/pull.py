@@ -30,7 +30,7 @@ from monitor.sources.records import read_cursor, store_notes, write_cursor
 from monitor.sources.remedies import tell_remedy
 from monitor.sources.renewal.orphans import mend_orphans
 from monitor.sources.renewal.renew import renew_meaning
-from monitor.store.connection import fetch_row, make_naive, transaction
+from monitor.store.connection import insert_row, make_naive, transaction
 from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import remove_samples
 from monitor.store.scores.served import Serving
@@ -59,10 +59,13 @@ def was_cut_short(store: ModelStore) -> bool:
     """Whether something was taken since the last pull on record: calwatch was killed, or a later source failed, before parked
     labels could be tried on the new rows. Nothing else would try them until more rows come."""
     own = {"model_id": store.model_id, "model": store.model.name}
-    return bool(fetch_row(store.connection, statement("pull_unfinished"), own)[0])
+    return bool(store.fetch_row(statement("pull_unfinished"), own)[0])
 
 
 SET_ASIDE_SHARE = 0.05  # of the rows of a cycle
+_RECORDED = (
+    "files", "rows", "new", "labelled", "duplicates", "corrected", "changed_predictions", "clipped", "ambiguous_times",
+)  # fmt: skip
 _LONGEST_PROBLEM = 20_000  # characters of what a pull tells of all its files
 
 # Problems that mean the whole source could not be looked at: no success of the pull stage is recorded then.
@@ -273,13 +276,6 @@ def _record(connection: duckdb.DuckDBPyConnection, model: str, source: str, pull
     if not pulled.files and problem and problem == _troubled(connection, model, source):
         return  # the same trouble as in the last cycle: one row tells it
     store_notes(connection, model, source, pulled.problems, now)
-    connection.execute(
-        statement("pull_insert"),
-        {
-            "model": model, "source": source, "now": make_naive(now), "files": pulled.files, "rows": pulled.rows,
-            "new": pulled.new, "labelled": pulled.labelled, "duplicates": pulled.duplicates,
-            "corrected": pulled.corrected, "quarantined": sum(pulled.quarantined.values()), "problem": problem or None,
-            "changed_predictions": pulled.changed_predictions, "clipped": pulled.clipped,
-            "ambiguous_times": pulled.ambiguous_times, "codes": [each.reason for each in told],
-        },
-    )  # fmt: skip
+    values = {"model": model, "source": source, "pulled_at": now, "problem": problem or None}
+    values |= {"quarantined": pulled.quarantined.total(), "codes": [each.reason for each in told]}
+    insert_row(connection, "pulls", values | {name: getattr(pulled, name) for name in _RECORDED})

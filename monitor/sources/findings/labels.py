@@ -28,25 +28,9 @@ _ENOUGH = 100  # labelled rows from which shares are judged
 
 
 def find_odd_labels(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
-    """Labels that do not go with the predictions beside them."""
-    if model.task is not Task.BINARY:
-        yield from _words(connection, model)
-
-
-def find_contradictions(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
-    """One prediction with two labels in a file: which one holds only labelled_at could tell."""
-    contradicting, labelled = fetch_row(connection, statement("tried_label_twice"))
-    if contradicting and contradicting >= _FEW * labelled:
-        yield Finding(
-            Weight.SUSPICIOUS,
-            f"{contradicting:,} of {quantity(labelled, 'labelled prediction')} have labels that contradict each other within "
-            "one file, and nothing in labelled_at tells which came later: the last row counts. Where several people label, "
-            "decide before; where labels are corrected, give labelled_at",
-        )
-
-
-def _words(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
     """Labels that are never predicted, and either say that there is none or are very many: they count as mistakes."""
+    if model.task is Task.BINARY:
+        return
     rows = connection.execute(statement("tried_labels_unlike_classes")).fetchall()
     (total,) = fetch_row(
         connection, "SELECT count(*) FROM tried WHERE reason IS NULL AND label IS NOT NULL AND labelled"
@@ -63,4 +47,16 @@ def _words(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Find
             Weight.SUSPICIOUS,
             f"labels {words} are never predicted, so each of them counts as a wrong prediction: if they mean not labelled "
             f'yet, set missing_labels = ["", {listed}] in [model.source]; if they are classes, name them in classes',
+        )
+
+
+def find_contradictions(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+    """One prediction with two labels in a file: which one holds only labelled_at could tell."""
+    contradicting, labelled = fetch_row(connection, statement("tried_label_twice"))
+    if contradicting and contradicting >= _FEW * labelled:
+        yield Finding(
+            Weight.SUSPICIOUS,
+            f"{contradicting:,} of {quantity(labelled, 'labelled prediction')} have labels that contradict each other within "
+            "one file, and nothing in labelled_at tells which came later: the last row counts. Where several people label, "
+            "decide before; where labels are corrected, give labelled_at",
         )

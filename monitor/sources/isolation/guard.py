@@ -196,21 +196,17 @@ class FileGuard(Guard):
         if not isinstance(error, (OverdueError, *_MEMORY)):  # nothing of the file's own: then perhaps of the database
             demand_sound(self._connection)
         self._passed.discard(item)
-        kind: FailureKind = (
-            "timed_out"
-            if isinstance(error, OverdueError)
-            else "no_room"
-            if self._room.is_short and lacks_room(error)
-            else "out_of_memory"
-            if isinstance(error, _MEMORY)
-            else "failed"
-        )
-        if kind == "no_room":
-            why = f"needs more room to be taken than the disk of the state directory has ({first_line(error)})"
+        said, but = first_line(error), "can be read by itself, but not be taken into the store:"
+        if isinstance(error, OverdueError):
+            failed = Failure("timed_out", f"{but} {said}")
+        elif self._room.is_short and lacks_room(error):
+            failed = Failure(
+                "no_room", f"needs more room to be taken than the disk of the state directory has ({said})"
+            )
         else:
-            said = first_line(error) if kind == "timed_out" else f"{type(error).__name__}: {first_line(error)}"
-            why = f"can be read by itself, but not be taken into the store: {said}"
-        self._blame(item, Failure(kind, why))
+            kind: FailureKind = "out_of_memory" if isinstance(error, _MEMORY) else "failed"
+            failed = Failure(kind, f"{but} {type(error).__name__}: {said}")
+        self._blame(item, failed)
         return False
 
     def forget_failures(self, items: Sequence[str]) -> None:

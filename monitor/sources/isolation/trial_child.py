@@ -32,7 +32,7 @@ _SHORTER = (
 
 def main() -> None:
     """Try the files of the trial one after the other."""
-    answers: "Connection[Failure | None, TrialOrder]" = Connection(int(sys.argv[1]))
+    answers: Connection[Failure | None, TrialOrder] = Connection(int(sys.argv[1]))
     trial = answers.recv()
     end_with_stdin()
     give_way()

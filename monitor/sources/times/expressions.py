@@ -142,8 +142,12 @@ def _most_frequent(
 
 
 def _cut(name: str, batch: Batch, time: str) -> str:
-    precision = batch.meaning.time_precision
-    if name != "observed_at" or precision is None:
+    return cut_time(time, batch.meaning.time_precision if name == "observed_at" else None)
+
+
+def cut_time(time: str, precision: timedelta | None) -> str:
+    """SQL of a time (SQL) without what is finer than ``precision``."""
+    if precision is None:
         return time
     micros = round(precision.total_seconds() * 1_000_000)
     return f"time_bucket(to_microseconds({micros}), {time}, TIMESTAMP '1970-01-01')"

@@ -132,3 +132,11 @@ WHERE reason IS NULL;
 SELECT min(coalesce(observed_at, labelled_at - to_seconds($horizon_seconds))), max(labelled_at)
 FROM staged
 WHERE reason IS NULL;
+
+-- name: class_words_seen
+-- a time that is kept is renewed where it is older than a day: not with every batch
+MERGE INTO class_words
+USING (SELECT unnest($words) AS word, unnest($times) AS last_at) AS seen
+ON class_words.model_id = $model_id AND class_words.word = seen.word
+WHEN MATCHED AND class_words.last_observed_at + INTERVAL 1 DAY < seen.last_at THEN UPDATE SET last_observed_at = seen.last_at
+WHEN NOT MATCHED THEN INSERT VALUES ($model_id, seen.word, seen.last_at);
