@@ -81,7 +81,6 @@ class FileSource(ConfiguredSource):
 
     config: SourceSettings
     base: Path
-    slices: tuple[str, ...]
     needs: Needs = field(default_factory=Needs)
 
     def read_batches(
@@ -175,7 +174,7 @@ class FileSource(ConfiguredSource):
             if layout is None or isinstance(layout, Problem):
                 yield from [layout] if layout else []
                 continue
-            for reason, told in tell_missing(layout, self.config, self.slices).items():
+            for reason, told in tell_missing(layout, self.config, self.needs.slices).items():
                 yield Problem(file.path, reason, f"{file.path}: {told}")
             # what a file written anew no longer says is told of it alone
             small = not file.known and is_small(layout, file.path, file.size)
@@ -190,7 +189,7 @@ class FileSource(ConfiguredSource):
             return Problem(file.path, "unreadable_file", f"{file.path}: {told}; looked at again when it changes", final)
         if file.fingerprint.startswith("0:") and ("://" in file.path or os.path.isfile(file.path)):  # noqa: PTH113  # see above
             return Problem(file.path, "empty_file", f"{file.path}: is empty; looked at again when it changes", final)
-        found = inspect_file(connection, file.path, self.config, self.slices, self.needs)
+        found = inspect_file(connection, file.path, self.config, self.needs)
         if not isinstance(found, UnusableFile):
             return found
         then = (

@@ -123,13 +123,8 @@ class Inbox:
             return Receipt(**held)
         except FileNotFoundError:
             return None
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-            RecursionError,
-        ) as error:  # such as one that lost power cut short
+        # such as one that lost power cut short
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StoreError(
                 f"receipt {push_id}: is damaged, what became of the push is not known ({type(error).__name__})",
                 "send it again under another Idempotency-Key: rows that are in count once",
@@ -235,15 +230,11 @@ def _keep_newest(directory: Path, kept: int) -> None:
 
 
 def inspect_push(
-    connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    config: SourceSettings,
-    slices: tuple[str, ...],
-    needs: Needs,
+    connection: duckdb.DuckDBPyConnection, path: Path, config: SourceSettings, needs: Needs
 ) -> "formats.Layout | str":
     """How to read a pushed file, or in a sentence why nothing of it can be taken."""
     auto = config.model_copy(update={"format": "auto"})
-    found = inspect_file(connection, str(path), auto, slices, needs, pushed=True)
+    found = inspect_file(connection, str(path), auto, needs, pushed=True)
     if isinstance(found, UnusableFile):
         return hide_path(found.why, path)
     if found.rows > MAX_ROWS:
@@ -257,7 +248,6 @@ class InboxSource(ConfiguredSource):
 
     config: SourceSettings
     inbox: Inbox
-    slices: tuple[str, ...]
     needs: Needs = field(default_factory=Needs)
 
     def read_batches(
@@ -289,7 +279,7 @@ class InboxSource(ConfiguredSource):
         """One push that waits, alone, as ``read_batches`` would give it."""
         for file in self.inbox.list_waiting():
             if file.path.name == item:
-                layout = inspect_push(connection, file.path, self.config, self.slices, self.needs)
+                layout = inspect_push(connection, file.path, self.config, self.needs)
                 if not isinstance(layout, str):
                     return self._batch([(file, layout)], {}, now)
         return Problem(item, "unreadable_file", f"push {item}: is gone, or nothing of it can be taken")
@@ -306,7 +296,7 @@ class InboxSource(ConfiguredSource):
         grows by what each of those lacks, slices and mapped columns."""
         for file in files:
             layout = guard.inspect_item(
-                file.path.name, partial(inspect_push, connection, file.path, self.config, self.slices, self.needs)
+                file.path.name, partial(inspect_push, connection, file.path, self.config, self.needs)
             )
             if layout is None or isinstance(layout, str):
                 # without a layout it waits for its second try, or has had it
@@ -316,7 +306,7 @@ class InboxSource(ConfiguredSource):
                     kept = tell_where_kept(self.inbox.relative_path, file.path.name)
                     yield Problem(file.path.name, reason, f"push {file.id}: {why}. {kept}")
                 continue
-            missing.append(tell_missing(layout, self.config, self.slices))
+            missing.append(tell_missing(layout, self.config, self.needs.slices))
             size = file.path.stat().st_size
             kind = SMALL if is_small(layout, file.path.name, size) else layout.signature
             kind = object() if guard.wants_alone(file.path.name) else kind

@@ -46,20 +46,14 @@ def hide_path(text: str, path: Path) -> str:
 
 
 def inspect_file(
-    connection: duckdb.DuckDBPyConnection,
-    path: str,
-    config: SourceSettings,
-    slices: tuple[str, ...],
-    needs: Needs,
-    *,
-    pushed: bool = False,
+    connection: duckdb.DuckDBPyConnection, path: str, config: SourceSettings, needs: Needs, *, pushed: bool = False
 ) -> "formats.Layout | UnusableFile":
     """``needs``: what the model asks of the columns; ``pushed``: whether it came as the body of a push. Raises what no file
     should be able to cause, such as duckdb.OutOfMemoryException."""
     if "://" not in path and os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113  # a plain string
         return UnusableFile("unreadable_file", "is a pipe, a socket or a device, not a file: nothing of it can be read")
     try:
-        layout = formats.layout_of(connection, path, config, slices, needs, pushed=pushed)
+        layout = formats.layout_of(connection, path, config, needs, pushed=pushed)
     except (duckdb.Error, OSError) as error:
         if isinstance(error, duckdb.Error) and is_grave(error):
             raise
@@ -79,7 +73,7 @@ def inspect_file(
             f'your own names in [model.source] columns of source "{config.name}"{proposal and f", perhaps {proposal}"}'
             f"{layout.hint and f'; {layout.hint}'}",
         )
-    wrong = formats.wrong_types(layout, config, slices)
+    wrong = formats.wrong_types(layout, config, needs.slices)
     return UnusableFile("wrong_type", wrong) if wrong else layout
 
 
@@ -135,35 +129,24 @@ def is_small(layout: "formats.Layout", path: str, size: int) -> bool:
 def give_batches(
     inspected: Iterable[Problem | tuple[T, Hashable, int]], batch_of: Callable[[list[T]], Batch]
 ) -> Iterator[Batch | Problem]:
-    """Give files that were inspected as batches, each run as one; problems of other files come before the batch after them."""
+    """Give files that were inspected, each with its kind and rows, as batches: runs of one kind that one transaction takes, in
+    order; small ones at most ``BATCH_FILES``. Problems of other files come before the batch after them."""
     problems: list[Problem] = []
-
-    def sort_out() -> Iterator[tuple[T, Hashable, int]]:
-        for each in inspected:
-            if isinstance(each, Problem):
-                problems.append(each)
-            else:
-                yield each
-
-    for members in group_runs(sort_out()):
-        yield from problems
-        problems.clear()
-        yield batch_of(members)
-    yield from problems
-
-
-def group_runs(looked: Iterable[tuple[T, Hashable, int]]) -> Iterator[list[T]]:
-    """Things with their kind and their rows → runs of one kind that one transaction takes, in order; small ones at most
-    ``BATCH_FILES``."""
     run: list[T] = []
     kind_of_run: Hashable = None
     held = 0
-    for thing, kind, rows in looked:
+    for each in inspected:
+        if isinstance(each, Problem):
+            problems.append(each)
+            continue
+        thing, kind, rows = each
         is_full = held + rows > BATCH_ROWS or (kind == SMALL and len(run) == BATCH_FILES)
         if run and (kind != kind_of_run or is_full):
-            yield run
-            run, held = [], 0
+            yield from problems
+            yield batch_of(run)
+            problems, run, held = [], [], 0
         run.append(thing)
         kind_of_run, held = kind, held + rows
+    yield from problems
     if run:
-        yield run
+        yield batch_of(run)

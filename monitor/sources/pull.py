@@ -41,16 +41,16 @@ from monitor.store.sql import statement
 def file_sources(model: Model, base: Path) -> list[Source]:
     """Return the sources that a model's configuration names that are files. ``base``: where relative paths start."""
     needs = Needs.of(model)
-    return [FileSource(source, base, model.slices, needs) for source in model.source if source.kind == "files"]
+    return [FileSource(source, base, needs) for source in model.source if source.kind == "files"]
 
 
 def configured_sources(model: Model, base: Path, state_dir: Path) -> Sequence[Source]:
     """One source each, in the order of the configuration. ``base``: where relative paths start."""
     needs = Needs.of(model)
     return [
-        InboxSource(source, Inbox.of(state_dir, model.name, source.name), model.slices, needs)
+        InboxSource(source, Inbox.of(state_dir, model.name, source.name), needs)
         if source.kind == "http"
-        else FileSource(source, base, model.slices, needs)
+        else FileSource(source, base, needs)
         for source in model.source
     ]
 

@@ -28,9 +28,8 @@ class Pulled:
     quarantined: Counter[str] = field(default_factory=Counter)
     late: list[Lateness] = field(default_factory=list)  # of rows set aside as label_too_late
     problems: list[Problem] = field(default_factory=list)
-    file_outcomes: dict[str, Outcome] = field(
-        default_factory=dict
-    )  # of each file, where several are settled in one batch
+    # of each file, where several are settled in one batch
+    file_outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def add_counts(self, other: "Pulled") -> None:
         """Count in what another batch brought."""

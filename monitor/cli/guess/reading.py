@@ -104,11 +104,11 @@ def _rows(
 ) -> tuple[list[dict[str, object]], set[str]]:
     """Rows of one file, and which of their columns are times by type."""
     config = SourceSettings.model_validate({"path": found.pattern, "format": found.format or "auto"})
-    layout = formats.layout_of(connection, str(path), config, (), Needs())
+    layout = formats.layout_of(connection, str(path), config, Needs())
     if layout.format == "json":
         return list(_json_rows(connection, path, most)), set()
     own = [name for name in layout.found if name not in _OURS]
-    layout = formats.layout_of(connection, str(path), config, own, Needs())
+    layout = formats.layout_of(connection, str(path), config, Needs(slices=tuple(own)))
     relation, _ = formats.relation_of([str(path)], layout)
     own = [name for name in own if name in layout.types]
     picked = ", ".join(f"{_readable(name, layout.types[name])} AS {quote_name(name)}" for name in own)

@@ -10,7 +10,7 @@ import duckdb
 from monitor.config.settings import Model
 from monitor.model import Task
 from monitor.model.wording import first_few, quantity
-from monitor.sources.findings import Finding, Weight
+from monitor.sources.findings import Finding
 from monitor.store.connection import fetch_row
 from monitor.store.sql import statement
 from monitor.store.values import normalize_word
@@ -44,9 +44,8 @@ def find_odd_labels(connection: duckdb.DuckDBPyConnection, model: Model) -> Iter
         words = first_few([f'"{word}" ({count:,})' for word, count in odd], 5)
         listed = ", ".join(f'"{word}"' for word, _ in odd[:5])
         yield Finding(
-            Weight.SUSPICIOUS,
             f"labels {words} are never predicted, so each of them counts as a wrong prediction: if they mean not labelled "
-            f'yet, set missing_labels = ["", {listed}] in [model.source]; if they are classes, name them in classes',
+            f'yet, set missing_labels = ["", {listed}] in [model.source]; if they are classes, name them in classes'
         )
 
 
@@ -55,8 +54,7 @@ def find_contradictions(connection: duckdb.DuckDBPyConnection) -> Iterator[Findi
     contradicting, labelled = fetch_row(connection, statement("tried_label_twice"))
     if contradicting and contradicting >= _FEW * labelled:
         yield Finding(
-            Weight.SUSPICIOUS,
             f"{contradicting:,} of {quantity(labelled, 'labelled prediction')} have labels that contradict each other within "
             "one file, and nothing in labelled_at tells which came later: the last row counts. Where several people label, "
-            "decide before; where labels are corrected, give labelled_at",
+            "decide before; where labels are corrected, give labelled_at"
         )

@@ -144,25 +144,23 @@ def _review_signs(seen: Sequence[Seen], facts: Mapping[str, str], found: Review)
     both = known | here
     remedy = 'say what they mean in [model.source]: outcomes = { false = ["-1"] }, or missing_labels = ["-1"]'
     for one in asked:
-        if one.minus and not decided and "0" in both:
-            found.refused[one.file] = Refusal(
-                "undecided_outcome",
-                f"{quantity(one.minus, 'outcome')} of it are −1, in a source that has 0 and −1; nothing of it was taken: "
-                f"{remedy}",
+        minus = f"{quantity(one.minus, 'outcome')} of it are −1"
+        may_pass = one.minus > 0 and not decided and not both & {"0", "+"}
+        if may_pass:
+            why = (
+                f"{minus} and none is 1, so −1 may be the other outcome or a missing "
+                f"label; nothing of it was taken until both were seen, or {remedy}"
             )
-        elif one.minus and not decided and "+" not in both:
-            found.refused[one.file] = Refusal(
-                "undecided_outcome",
-                f"{quantity(one.minus, 'outcome')} of it are −1 and none is 1, so −1 may be the other outcome or a missing "
-                f"label; nothing of it was taken until both were seen, or {remedy}",
-                may_pass=True,
-            )
+        elif one.minus and not decided and "0" in both:
+            why = f"{minus}, in a source that has 0 and −1; nothing of it was taken: {remedy}"
         elif one.zero and decided:
-            found.refused[one.file] = Refusal(
-                "undecided_outcome",
+            why = (
                 f"{quantity(one.zero, 'outcome')} of it are 0, in a source whose outcomes are −1 and 1 so far; nothing of it "
-                f"was taken: {remedy.replace('what they mean', 'what 0 and −1 mean')}",
+                f"was taken: {remedy.replace('what they mean', 'what 0 and −1 mean')}"
             )
+        else:
+            continue
+        found.refused[one.file] = Refusal("undecided_outcome", why, may_pass)
     taken = _signs([one for one in asked if one.file not in found.refused])
     if taken - known:
         found.facts[SIGNS] = "".join(sorted(known | taken))

@@ -37,22 +37,14 @@ from monitor.sources.isolation.set_aside import (
     note_room,
     store_suspect,
 )
+from monitor.sources.remedies import TEXTS
 from monitor.store.blame import first_line, is_of_the_disk, is_unexpected, lacks_room
 from monitor.store.connection import fetch_row
 from monitor.store.damage import demand_sound, is_of_the_database
 
 T = TypeVar("T")
 
-REMEDIES: Mapping[FailureKind, str] = {
-    "out_of_memory": "Leave out long lists, deep nesting and long texts that calwatch does not need, write it in several "
-    "smaller files, or raise memory_limit in [monitor]",
-    "crashed": "Write it anew with another tool or version, without columns that calwatch does not need, and please report "
-    "it: no file should do that",
-    "timed_out": "Write it anew in several smaller files, without columns that calwatch does not need",
-    "no_room": "Make room on the disk of [monitor] state_dir",
-    "failed": "Write it anew with another tool or version, without columns that calwatch does not need, and please report "
-    "it with this line",
-}
+REMEDIES: Mapping[FailureKind, str] = TEXTS["files"]
 _ONCE_MORE = 10  # times the usual patience with a file that a process of its own could read
 _MEMORY = (MemoryError, duckdb.OutOfMemoryException)
 
