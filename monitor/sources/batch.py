@@ -74,14 +74,9 @@ class Batch:
         return frozenset(self.types).union(*(rows.types for rows in self.others))
 
     @property
-    def holds_text(self) -> bool:
-        """Whether lines of some of its files may make no row."""
-        return self.rejects is not None
-
-    @property
     def uniform_batches(self) -> tuple["Batch", ...]:
         """Itself where it is of Parquet files of one layout, else its files one by one."""
-        return self.alone if self.alone and (self.others or self.holds_text) else (self,)
+        return self.alone if self.alone and (self.others or self.rejects) else (self,)
 
 
 class Guard:

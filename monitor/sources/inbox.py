@@ -102,15 +102,6 @@ class Inbox:
                 found.append(WaitingPush(self.directory / name, int(parts[0]), parts[1], parts[2]))
         return found
 
-    def find_receipt(self, push_id: str) -> Receipt | None:
-        """What is known of a push; None when it never came, or so long ago that its receipt is gone.
-
-        Raises StoreError when its receipt is damaged.
-        """
-        # first what waits: a push that is settled between the two looks has its receipt by then
-        waits = next((each for each in self.list_waiting() if each.id == push_id), None)
-        return receipt_of(waits) if waits is not None else self.load_receipt(push_id)
-
     def load_receipt(self, push_id: str) -> Receipt | None:
         """What became of a push that has been taken or refused; None when it was not, or so long ago that its receipt is
         gone. Raises StoreError when its receipt is damaged."""
@@ -269,9 +260,10 @@ class InboxSource(ConfiguredSource):
             return self._batch(members, forgotten, now)
 
         yield from give_batches(self._inspected(connection, fresh, now, missing, guard), batch_of)
+        more = f" and {len(fresh) - 1:,} more" if len(fresh) > 1 else ""
         for reason, told in missing[0].items() if missing else ():
             if all(reason in each for each in missing):  # a row may well lack a key, all of them hardly
-                yield Problem(fresh[0].path.name, reason, f"{_pushes(fresh)}: {told}")
+                yield Problem(fresh[0].path.name, reason, f"push {fresh[0].id}{more}: {told}")
         if files:  # all that could be settled is by now
             self.inbox.forget_oldest()
 
@@ -332,11 +324,6 @@ class InboxSource(ConfiguredSource):
             rejects=rejects and _named(rejects), meaning=self.config, part=part if len(files) > 1 else None,
             on_completed=lambda outcomes: self.inbox.complete_pushes(files, outcomes, now), inbox=self.inbox.relative_path,
         )  # fmt: skip
-
-
-def _pushes(files: Sequence[WaitingPush]) -> str:
-    beyond = len(files) - 1
-    return f"push {files[0].id}" + (f" and {beyond:,} more" if beyond else "")
 
 
 def _named(relation: str) -> str:

@@ -4,7 +4,7 @@ All functions read the temporary table `tried_delays`, of labels beside their pr
 observed_at that the label names (`said`) and whether it ``joins``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import duckdb
@@ -55,9 +55,10 @@ def find_short_spans(connection: duckdb.DuckDBPyConnection, model: Model) -> Ite
     half = timedelta(seconds=median)
     empty = [window for window in model.windows if window + model.label_maturity <= half]
     if empty:
+        lengths = ", ".join(map(format_duration, sorted(empty)))
         yield Finding(
             f"half of the {quantity(labels, 'label')} tried come {rough_duration(half)} or more after their prediction: "
-            f"windows of {_lengths(empty)}, which end label_maturity ({format_duration(model.label_maturity)}) before now, "
+            f"windows of {lengths}, which end label_maturity ({format_duration(model.label_maturity)}) before now, "
             "hold the others at most; a longer label_maturity waits for them",
             Weight.NOTE,
         )
@@ -67,7 +68,3 @@ def find_short_spans(connection: duckdb.DuckDBPyConnection, model: Model) -> Ite
             "they would be measured, but not judged for drift; set fold_after longer than labels take",
             Weight.NOTE,
         )
-
-
-def _lengths(lengths: Sequence[timedelta]) -> str:
-    return ", ".join(map(format_duration, sorted(lengths)))

@@ -114,26 +114,23 @@ def _review_names(seen: Sequence[Seen], rules: LabelRules, facts: Mapping[str, s
     for one in seen:
         names = list(one.names)
         # beside 1 and without 0, a 2 is the other class: labels that count from 1
-        counted_from_1 = one.plus and not (one.zero or one.minus or zeros) and any(map(_is_number, names))
+        counted_from_1 = (
+            one.plus
+            and not (one.zero or one.minus or zeros)
+            and any(name.isascii() and name.isdigit() for name in names)
+        )
         if counted_from_1:
             names = ["1", *names]
         if one.names and (counted_from_1 or not (one.understood or one.minus or one.plus or one.zero)):
             named = first_few([f'"{name}"' for name in names])
+            # which is right nobody knows here: a single proposal would be copied
+            choice = " or ".join(f'positive = "{name}"' for name in names)
             found.refused[one.file] = Refusal(
                 "unknown_positive",
                 f"labels are names ({named}), and nothing says which of them the score is the probability of; nothing of it "
-                f"was taken. Set {_choice(names)} in [[model]], or outcomes in [model.source]; where "
+                f"was taken. Set {choice} in [[model]], or outcomes in [model.source]; where "
                 'the score is that of the predicted class, task = "multiclass"',
             )
-
-
-def _choice(names: Sequence[str]) -> str:
-    """Which is right nobody knows here: a single proposal would be copied."""
-    return " or ".join(f'positive = "{name}"' for name in names)
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
 
 
 def _review_signs(seen: Sequence[Seen], facts: Mapping[str, str], found: Review) -> None:

@@ -31,10 +31,8 @@ from monitor.sources.isolation.set_aside import (
     Suspect,
     describe_circumstances,
     drop_suspects,
-    has_more_room,
     load_suspects,
     memory_limit,
-    note_room,
     store_suspect,
 )
 from monitor.sources.remedies import TEXTS
@@ -95,9 +93,7 @@ class FileGuard(Guard):
 
     def _waits(self, held: Suspect) -> bool:
         """Whether the file is not to be read yet, though nothing is known against it: that is told."""
-        if held.kind == "no_room" and not has_more_room(
-            held, describe_circumstances(self._connection), self._room_now()
-        ):
+        if held.kind == "no_room" and not held.may_fit(describe_circumstances(self._connection), self._room_now()):
             self._tell_short(held, news=False)
             return True
         until = held.waits_until()
@@ -232,7 +228,7 @@ class FileGuard(Guard):
         self._held[item] = held = replace(
             held, tries=tries, set_aside=tries >= MOST_TRIES if is_try else held.set_aside, kind=failed.kind,
             reason=failed.reason, remedy=failed.remedy or REMEDIES[failed.kind],
-            tried_with=circumstances if is_try else note_room(circumstances, self._room.size),
+            tried_with=circumstances if is_try else f"{circumstances}, room {self._room.size}",
         )  # fmt: skip
         store_suspect(self._connection, self._model.name, self._source.name, held, self._now)
         if not is_try:

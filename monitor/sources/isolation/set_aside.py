@@ -35,7 +35,7 @@ class Suspect:
     kind: str = ""
     reason: str = ""
     remedy: str = ""
-    tried_with: str = ""
+    tried_with: str = ""  # circumstances, and where the disk had too little room bytes that rows could spill to
     last_tried_at: datetime | None = None  # naive, UTC
 
     @property
@@ -52,6 +52,11 @@ class Suspect:
         doubled: int = 1 << min(more, 10)
         return last + min(LONGEST_WAIT, FIRST_WAIT * doubled)
 
+    def may_fit(self, circumstances: str, room: Room) -> bool:
+        """Whether a file for which the disk had too little room may fit now; or something else has changed since."""
+        before, _, had = self.tried_with.partition(", room ")
+        return before != circumstances or not room.is_short or room.size >= MORE_ROOM * int(had or 0)
+
     @property
     def sentence(self) -> str:
         """Why it is not read, and what to do; goes on from the file's name."""
@@ -61,17 +66,6 @@ class Suspect:
 def describe_circumstances(connection: duckdb.DuckDBPyConnection) -> str:
     """What decides besides a file whether it can be read: with another version, or more memory, it is tried again."""
     return f"calwatch {__version__}, memory_limit {memory_limit(connection)}"
-
-
-def note_room(circumstances: str, room: int) -> str:
-    """What to enter as ``tried_with`` where the disk had too little room: bytes that rows could spill to."""
-    return f"{circumstances}, room {room}"
-
-
-def has_more_room(held: Suspect, circumstances: str, room: Room) -> bool:
-    """Whether a file for which the disk had too little room may fit now; or something else has changed since."""
-    before, _, had = held.tried_with.partition(", room ")
-    return before != circumstances or not room.is_short or room.size >= MORE_ROOM * int(had or 0)
 
 
 def memory_limit(connection: duckdb.DuckDBPyConnection) -> str:

@@ -69,9 +69,6 @@ class Basis:
         own = {name: cut_time(time, self.precision.get(name)) for name in self.labels}
         return by_source(source, own, cut_time(time, self.shared_precision))
 
-    def longest_precision(self) -> timedelta:
-        return max(self.precision.values(), default=timedelta(0))
-
 
 def by_source(source: str, values: Mapping[str, str], other: str) -> str:
     """An SQL expression that depends on the source of a row (SQL, NULL = not known)."""

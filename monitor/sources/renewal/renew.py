@@ -145,7 +145,7 @@ def _renew_span(store: ModelStore, meaning: _Meaning, days: tuple[datetime, date
         "outcome": f"CASE {outcome} WHEN 1 THEN 1 WHEN 0 THEN 0 WHEN -1 THEN {meaning.minus} END",
     }
     first, beyond = days
-    latest = beyond + basis.longest_precision()
+    latest = beyond + max(basis.precision.values(), default=timedelta(0))
     span = {"model_id": store.model_id, "first": first, "beyond": beyond, "latest": latest}
     store.execute(statement("renewal_found", **parts), span)
     rows, rederived, unlabelled, moved = fetch_row(

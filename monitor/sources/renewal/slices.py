@@ -27,6 +27,7 @@ _NAMING: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("thresholds", "scope", ("policy", "per", "class_name", "calibrator")),
     ("threshold_curves", "scope", ("policy", "per", "class_name", "calibrator")),
 )
+IN_CHARGE = "SELECT scope FROM serving WHERE model = $model AND until IS NULL AND calibrator <> '' ORDER BY scope"
 _NEWEST = ("newest_readings", "reliability", "disparities")  # made anew by the next cycle
 
 
@@ -96,6 +97,7 @@ def finish_slices(store: ModelStore, slices: SlicesRenewed, now: datetime) -> No
     _rename_groups(connection, store.model_id)
     for table in _NEWEST:
         store.execute(f"DELETE FROM {table} WHERE model = $model", {"model": model.name})
+    slices.scopes.update(_new_texts(fetch_column(connection, IN_CHARGE, {"model": model.name})))
     for table, column, key in _NAMING:
         same = " AND ".join(f"t.{name} IS NOT DISTINCT FROM {table}.{name}" for name in key)
         known = (
@@ -109,8 +111,6 @@ def finish_slices(store: ModelStore, slices: SlicesRenewed, now: datetime) -> No
             # what is known under the new text too stays there; an alert goes on until its slice is found to be gone
             if key and table != "alerts":
                 store.execute(f"DELETE FROM {table} WHERE model = $model AND {column} = $old", which)
-            if table == "serving" and _is_in_charge(connection, model.name, new):
-                slices.scopes[old] = new
     # of two calibrators in charge of what is one scope now, the newer
     store.execute(statement("renewal_serving_end"), {"model": model.name, "now": make_naive(now)})
 
@@ -118,19 +118,6 @@ def finish_slices(store: ModelStore, slices: SlicesRenewed, now: datetime) -> No
 def _new_texts(texts: Iterable[str]) -> dict[str, str]:
     """Old → new text, of slices that are written otherwise now."""
     return {text: plain for text in texts if (plain := _plain(Slice.parse(text)).text) != text}
-
-
-def _plain(slice_: Slice) -> Slice:
-    return Slice.of({name: _value(value) for name, value in slice_.labels})
-
-
-def _is_in_charge(connection: duckdb.DuckDBPyConnection, model: str, scope: str) -> bool:
-    return bool(
-        connection.execute(
-            "SELECT 1 FROM serving WHERE model = $model AND scope = $scope AND until IS NULL AND calibrator <> ''",
-            {"model": model, "scope": scope},
-        ).fetchone()
-    )
 
 
 def _rename_groups(connection: duckdb.DuckDBPyConnection, model_id: int) -> None:

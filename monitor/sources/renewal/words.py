@@ -11,7 +11,7 @@ from monitor.model import Task
 from monitor.model.problems import Problem
 from monitor.model.wording import first_few, quantity
 from monitor.sources.labels.origins import Origins
-from monitor.sources.renewal.slices import SlicesRenewed
+from monitor.sources.renewal.slices import IN_CHARGE, SlicesRenewed
 from monitor.store.connection import fetch_column
 
 
@@ -82,8 +82,7 @@ def _left(connection: duckdb.DuckDBPyConnection, model: Model, counts: Counts, o
             f"Labels of {quantity(counts.waiting, 'stored sample')} are names, and nothing says which of them the score is the "
             "probability of: they count as unlabelled until positive is set in [[model]]"
         )
-    in_charge = "SELECT scope FROM serving WHERE model = $model AND until IS NULL AND calibrator <> '' ORDER BY scope"
-    if counts.rederived and (scopes := first_few(fetch_column(connection, in_charge, {"model": model.name}))):
+    if counts.rederived and (scopes := first_few(fetch_column(connection, IN_CHARGE, {"model": model.name}))):
         yield (
             f"Calibrators in charge ({scopes}) were fitted before: run calwatch recalibrate {model.name}, "
             f"or calwatch rollback {model.name}"

@@ -15,7 +15,7 @@ import duckdb
 
 from monitor.model.wording import quantity
 from monitor.sources.batch import Batch
-from monitor.sources.times.zones import Zone, zone_of, zones_meant
+from monitor.sources.times.zones import ZONES_MEANT, Zone, zone_of
 from monitor.store.connection import quote_name, quote_text
 
 # texts as they mostly are
@@ -79,7 +79,7 @@ def refused_zone(connection: duckdb.DuckDBPyConnection, batch: Batch) -> str:
         return ""
     name, rows = found
     own = batch.meaning.time_zone
-    meant = [zone for zone in zones_meant(name) if name.upper() in zone_of(zone).names]
+    meant = [zone for zone in ZONES_MEANT.get(name.upper(), ()) if name.upper() in zone_of(zone).names]
     if "/" in name:
         what, do = "no time zone that is known", "see how it is spelt, a blank before it"
     else:

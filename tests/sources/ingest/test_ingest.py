@@ -1,9 +1,11 @@
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from monitor.sources.ingest.ingest import day_runs, retry_parked
+from monitor.sources.ingest.ingest import retry_parked
+from monitor.store.sql import statement
 from tests.worlds.fixtures import MakeWorld
 from tests.worlds.store import DAY, HOUR, NOW, World, a_row, assert_cells_match_their_samples, at
 
@@ -262,8 +264,13 @@ def test_pulls_tell_a_trouble_once_and_once_that_it_is_over(world: World) -> Non
 
 def test_days_that_follow_one_another_make_one_run() -> None:
     day = at("2026-01-01 00:00:00")
-    assert day_runs([]) == []
-    assert day_runs([day, day + DAY, day + 3 * DAY]) == [(day, day + 2 * DAY), (day + 3 * DAY, day + 4 * DAY)]
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE fresh (observed_at TIMESTAMP)")
+        assert connection.execute(statement("ingest_day_runs")).fetchall() == []
+        times = [day, day + DAY, day + DAY + HOUR, day + 3 * DAY]
+        connection.executemany("INSERT INTO fresh VALUES (?)", [(time,) for time in times])
+        runs = connection.execute(statement("ingest_day_runs")).fetchall()
+    assert runs == [(day, day + 2 * DAY), (day + 3 * DAY, day + 4 * DAY)]
 
 
 def test_samples_older_than_retention_are_quarantined(make_world: MakeWorld) -> None:
