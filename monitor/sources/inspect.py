@@ -13,6 +13,7 @@ import duckdb
 from monitor.config.sources import SourceSettings
 from monitor.model.errors import SourceError
 from monitor.model.problems import Problem, ProblemReason
+from monitor.model.wording import first_few
 from monitor.sources import column_hints as own_names
 from monitor.sources.batch import Batch
 from monitor.sources.formats import relations as formats
@@ -69,7 +70,7 @@ def inspect_file(
         )
         return UnusableFile(
             "missing_column",
-            f"has no column {own_names.name_missing(missing, config.columns)}; it has {_listed(layout.found) or 'none'}. Map "
+            f"has no column {own_names.name_missing(missing, config.columns)}; it has {first_few(layout.found, _MOST_NAMED) or 'none'}. Map "
             f'your own names in [model.source] columns of source "{config.name}"{proposal and f", perhaps {proposal}"}'
             f"{layout.hint and f'; {layout.hint}'}",
         )
@@ -106,11 +107,6 @@ def _without(absent: Sequence[str], consequence: str, layout: "formats.Layout", 
         f"has no column {own_names.name_missing(dict.fromkeys(absent, ''), config.columns)}; its rows {consequence}"
         f"{proposal and f'. Perhaps meant: {proposal}'}"
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    beyond = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {beyond:,} more" if beyond > 0 else "")
 
 
 def estimated_rows(layout: "formats.Layout", path: str, size: int) -> int:

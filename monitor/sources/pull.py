@@ -81,15 +81,15 @@ def pull_sources(
     take_up_journal(connection, Journal.beside_database(connection), now)
     mended = mend_orphans(store, sources[0].name, now)
     drop_unknown(connection, store.model.name, [source.name for source in sources])
-    renewed = renew_meaning(store, sources, now)
+    is_renewed, renewed = renew_meaning(store, sources, now)
     cut_short = was_cut_short(store)
     for source in sources:
         brought[source.name] = _pull_source(store, source, serving, now)
-    tried_again = renewed.done or cut_short or any(pulled.new for pulled in brought.values())
+    tried_again = is_renewed or cut_short or any(pulled.new for pulled in brought.values())
     if tried_again or parked_past_horizon(store, now):
         for name, pulled in retry_parked(store, now).items():
             brought[name if name in brought else sources[0].name].add_counts(pulled)
-    brought[sources[0].name].problems += [*mended, *renewed.problems]
+    brought[sources[0].name].problems += [*mended, *renewed]
     for name, pulled in brought.items():
         pulled.problems += [*_set_aside(name, pulled, store.model), *_not_judged(name, pulled, store.model)]
         if pulled.files or _told(pulled) or _troubled(connection, store.model.name, name):
@@ -124,12 +124,7 @@ def _pull_source(store: ModelStore, source: Source, serving: Sequence[Serving], 
 
 
 def _ingest(
-    store: ModelStore,
-    source: Source,
-    batch: Batch,
-    serving: Sequence[Serving],
-    now: datetime,
-    guard: FileGuard | None = None,
+    store: ModelStore, source: Source, batch: Batch, serving: Sequence[Serving], now: datetime, guard: FileGuard | None
 ) -> Pulled:
     """One batch; in rounds when later files speak of rows of earlier ones, and in parts when one is damaged inside."""
     try:

@@ -76,7 +76,9 @@ def guess_difference(
     """
     known = dict.fromkeys(prediction_ids)
     predictions = list(known)[:COMPARED_PREDICTIONS]
-    labels = _spread([each for each in dict.fromkeys(label_ids) if each not in known], COMPARED_LABELS)
+    lonely = [each for each in dict.fromkeys(label_ids) if each not in known]
+    compared = min(len(lonely), COMPARED_LABELS)
+    labels = [lonely[index * len(lonely) // compared] for index in range(compared)]
     if not labels:
         return ""
     groups = set(group_ids)
@@ -297,10 +299,6 @@ def _explain(pairs: Sequence[tuple[str, Sequence[str]]], labels: Sequence[str], 
 def _needed(labels: Sequence[str], *, bold: bool) -> int:
     least = min(_LEAST, len(labels))
     return max(least, int((0.5 if bold else _LEAST_SHARE) * len(labels)))
-
-
-def _spread(ids: Sequence[str], most: int) -> Sequence[str]:
-    return ids if len(ids) <= most else [ids[index * len(ids) // most] for index in range(most)]
 
 
 def _how_many(some: int, labels: Sequence[str], *, a_part: bool = False) -> str:

@@ -50,15 +50,11 @@ def find_odd_pairs(
     yield from find_odd_scores(connection, model, apart=True)
     yield from _missed_objects(connection, model)
     if model.task is not Task.BINARY:
-        _pair_unmet(connection)
+        # where hardly any of the ids met, names that nobody shares are told all the same: put them beside each other at will
+        if not fetch_row(connection, statement("tried_met"), {"enough": ALIKE})[0]:
+            connection.execute(statement("tried_paired"))
         yield from find_other_classes(connection)
     yield from find_odd_labels(connection, model)
-
-
-def _pair_unmet(connection: duckdb.DuckDBPyConnection) -> None:
-    """Where hardly any of the ids met, names that nobody shares are told all the same: put them beside each other at will."""
-    if not fetch_row(connection, statement("tried_met"), {"enough": ALIKE})[0]:
-        connection.execute(statement("tried_paired"))
 
 
 def find_oddities(

@@ -191,7 +191,7 @@ def merge_staged(store: ModelStore, rules: LabelRules, now: datetime, pulled: Pu
     else:
         store.execute(statement("ingest_incoming_new"), own)
     new, labelled, corrected, seen, incoming, differing, changed, clipped, late = map(
-        int, fetch_row(store.connection, statement("ingest_counts"), {"model_id": store.model_id})
+        int, store.fetch_row(statement("ingest_counts"), {"model_id": store.model_id})
     )
     pulled.add_counts(
         Pulled(

@@ -329,14 +329,16 @@ def is_longer(text: str, most: int) -> str:
 
 def cut_slice_value(text: str) -> str:
     """SQL: a slice value (SQL, text), in the form that ``dictionaries.plain_value`` gives it where it is enormous."""
-    kept = f"left({text}, {LONGEST_SLICE_VALUE}) || '…' || left(sha256({text}), {_HASH})"
-    return f"CASE WHEN {is_enormous(text)} THEN {kept} ELSE {text} END"
+    return _cut(text, is_enormous(text), LONGEST_SLICE_VALUE)
 
 
 def cut_version(text: str) -> str:
     """SQL: a version or calibrator (SQL, text) as it is kept; what was cut differs where the whole does."""
-    kept = f"left({text}, {LONGEST_VERSION - 1 - _HASH}) || '…' || left(sha256({text}), {_HASH})"
-    return f"CASE WHEN {is_longer(text, LONGEST_VERSION)} THEN {kept} ELSE {text} END"
+    return _cut(text, is_longer(text, LONGEST_VERSION), LONGEST_VERSION - 1 - _HASH)
+
+
+def _cut(text: str, is_long: str, kept: int) -> str:
+    return f"CASE WHEN {is_long} THEN left({text}, {kept}) || '…' || left(sha256({text}), {_HASH}) ELSE {text} END"
 
 
 def kept_value(name: str, of: str = "") -> str:

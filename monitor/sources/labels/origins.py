@@ -116,17 +116,10 @@ def find_origins(store: ModelStore, says: Mapping[str, Says], old: Basis) -> Ori
         count, odd = counts.get(source, (0, 0))
         return odd <= _STRAY * count
 
-    follows = {}
-    for name in names:
-        follows[name] = says[name] != "outcomes" if name in says else outcomes_follow(name)
+    follows = {name: says[name] != "outcomes" if name in says else outcomes_follow(name) for name in names}
     speaking = [name for name in names if says.get(name) != "neither"]
     kinds = {says.get(name) for name in speaking}
-    if kinds == {"labels"}:
-        other = True
-    elif kinds == {"outcomes"}:
-        other = False
-    else:
-        other = outcomes_follow(None) and "outcomes" not in kinds
+    other = kinds == {"labels"} or ("outcomes" not in kinds and outcomes_follow(None))
     mixed = tuple(name for name in speaking if says.get(name) != "outcomes")
     is_mixed = "outcomes" in kinds and mixed and None in counts
     return Origins(follows, other, pushed, mixed if is_mixed else ())

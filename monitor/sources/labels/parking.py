@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from monitor.store.connection import fetch_row, make_naive
+from monitor.store.connection import make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -18,7 +18,7 @@ def join_labels(store: ModelStore, source: str, now: datetime, *, last_try: bool
     store.execute(statement("labels_arrival"), {**own, "now": make_naive(now)})
     store.execute("UPDATE staged SET slice_key = NULL, score = NULL, raw_score = NULL, n = NULL")
     horizon = {"horizon_seconds": store.model.label_horizon.total_seconds()}
-    first, last = fetch_row(store.connection, statement("labels_span"), horizon)
+    first, last = store.fetch_row(statement("labels_span"), horizon)
     span = {"first": first or make_naive(now), "last": last or make_naive(now)}
     store.execute(statement("ingest_labels_found"), {"model_id": store.model_id, **span, **horizon})
     store.execute(statement("labels_join"))

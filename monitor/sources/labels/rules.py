@@ -7,7 +7,7 @@ from datetime import datetime
 import duckdb
 
 from monitor.config.sources import SourceSettings
-from monitor.store.connection import fetch_column, fetch_row, make_naive, quote_text
+from monitor.store.connection import fetch_column, make_naive, quote_text
 from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import rewrite_samples
 from monitor.store.sql import statement
@@ -67,4 +67,4 @@ def derive_outcomes_again(store: ModelStore, rules: LabelRules, words: Collectio
         f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT * REPLACE (({outcome})::BIGINT AS positives) FROM replaced AS s"
     )
     rewrite_samples(store)
-    return int(fetch_row(store.connection, "SELECT count(*) FROM incoming")[0])
+    return int(store.fetch_row("SELECT count(*) FROM incoming")[0])
