@@ -145,11 +145,10 @@ class Trial:
         if holds == "samples":
             self.late = keep_delays(connection)
             self.findings += find_short_spans(connection, model)
-        if holds == "labels":
+            self._look_at_groups(connection, model)
+        else:
             labelled = "SELECT sample_id FROM tried WHERE reason IS NULL AND labelled ORDER BY place"
             self.ids = dict.fromkeys(fetch_column(connection, labelled))
-        else:
-            self._look_at_groups(connection, model)
         self.findings += [Finding(text) for text in self.contrary.values()]
         meaning = self.meaning
         if meaning is not None and self.logits.vectors + self.logits.single:

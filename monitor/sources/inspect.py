@@ -68,9 +68,10 @@ def inspect_file(
         proposal = own_names.propose_columns(
             {**missing, **_also_unmapped(layout, config)}, config.columns, layout.found, layout.times, layout.lists
         )
+        listed = first_few(layout.found, _MOST_NAMED)
         return UnusableFile(
             "missing_column",
-            f"has no column {own_names.name_missing(missing, config.columns)}; it has {first_few(layout.found, _MOST_NAMED) or 'none'}. Map "
+            f"has no column {own_names.name_missing(missing, config.columns)}; it has {listed or 'none'}. Map "
             f'your own names in [model.source] columns of source "{config.name}"{proposal and f", perhaps {proposal}"}'
             f"{layout.hint and f'; {layout.hint}'}",
         )

@@ -40,8 +40,7 @@ from monitor.store.sql import statement
 
 def file_sources(model: Model, base: Path) -> list[Source]:
     """Return the sources that a model's configuration names that are files. ``base``: where relative paths start."""
-    needs = Needs.of(model)
-    return [FileSource(source, base, needs) for source in model.source if source.kind == "files"]
+    return [source for source in configured_sources(model, base, base) if isinstance(source, FileSource)]
 
 
 def configured_sources(model: Model, base: Path, state_dir: Path) -> Sequence[Source]:
