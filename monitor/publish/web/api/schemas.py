@@ -5,6 +5,7 @@ A field may be added to these; none is renamed, removed or given another meaning
 
 import math
 from collections.abc import Container, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from enum import EnumType
 from typing import Annotated, Any, Generic, TypeVar, get_type_hints
@@ -16,6 +17,8 @@ from monitor.model import (
     Alert,
     CalibratorInUse,
     Evidence,
+    GroupSpans,
+    Job,
     ModelStatus,
     Reading,
     ReliabilityBin,
@@ -34,7 +37,7 @@ from monitor.model.history import (
     QuarantinedRow,
     ReadingPoint,
 )
-from monitor.publish.web.api.intake_schemas import GroupSpansItem, group_spans_item
+from monitor.model.wording import describe_spans
 
 T = TypeVar("T")
 
@@ -108,22 +111,12 @@ class BinItem(item_of(ReliabilityBin)):  # type: ignore[misc]  # its fields are 
     pass
 
 
-class ReadingKeys(Item):
+class ReadingKeys(item_of(Reading, without=("metrics", "reliability"))):  # type: ignore[misc]  # its fields are those of the noun
     """The metrics of one slice of one model version over one window."""
 
-    model: str
-    version: str
-    slice: SliceText
     labels: Labels
-    window: str
-    window_start: datetime
-    window_end: datetime
-    computed_at: datetime
     state: str = Field(description="ok, or insufficient: too few labelled samples, every metric is null")
-    samples: int
-    unlabelled: int
     label_coverage: Number
-    label_lag_seconds: Number
 
 
 _FIELDS: Mapping[str, Any] = dict.fromkeys(METRICS, (Number, ...))
@@ -138,7 +131,7 @@ def reading_item(reading: Reading, *, bars: bool) -> ReadingItem:
     """With every metric by its name, as in the table slice_metrics of metrics.duckdb."""
     keys = {name: getattr(reading, name) for name in ReadingKeys.model_fields if name != "labels"}
     metrics = {name: reading.metrics.get(name) for name in METRICS}
-    held = [BinItem.model_validate(bar) for bar in reading.reliability] if bars else None
+    held = reading.reliability if bars else None
     return ReadingItem(**keys, **metrics, labels=reading.slice.as_dict(), reliability=held)
 
 
@@ -178,21 +171,9 @@ class AlertItem(item_of(Alert)):  # type: ignore[misc]  # its fields are those o
     health: str = Field(description="ok, unknown (the state is kept, not healed) or error")
 
 
-class JobItem(Item):
-    id: str
-    model: str
-    kind: str
+class JobItem(item_of(Job, without=("asked_by", "why", "interruptions"))):  # type: ignore[misc]  # its fields are those of the noun
     trigger: str
-    scope: SliceText
-    state: str
-    requested_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    next_attempt_at: datetime | None
-    onset: datetime | None
-    attempts: int
     reasons: list[str]
-    details: dict[str, Any]
 
 
 class AttemptItem(item_of(Attempt)):  # type: ignore[misc]  # its fields are those of the noun
@@ -210,15 +191,12 @@ class CalibratorItem(item_of(CalibratorInUse)):  # type: ignore[misc]  # its fie
     in_charge: bool = Field(True, description="false: it was, and has been replaced")
 
 
-class ThresholdItem(item_of(ThresholdInUse)):  # type: ignore[misc]  # its fields are those of the noun
-    threshold: Number = Field(description="null: no threshold can keep the promise")
-
-
 class CurveItem(item_of(CurvePoint)):  # type: ignore[misc]  # its fields are those of the noun
     pass
 
 
-class ThresholdAnswer(ThresholdItem):
+class ThresholdAnswer(item_of(ThresholdInUse)):  # type: ignore[misc]  # its fields are those of the noun
+    threshold: Number = Field(description="null: no threshold can keep the promise")
     curve: list[CurveItem] | None = Field(
         None, description="what other thresholds would have given, where curve=true asks for it"
     )
@@ -251,6 +229,32 @@ def rule_item(status: ModelStatus, rule: Rule) -> RuleItem:
         alerts={state: states.count(state) for state in sorted(set(states))},
         unknown=sum(alert.health != "ok" for alert in own),
         **{key: getattr(rule, key, None) for key in ("window", "metric", "above", "below")},
+    )  # fmt: skip
+
+
+class GroupSpansItem(BaseModel):
+    checked_at: datetime
+    since: datetime = Field(description="of the rows observed from here on")
+    bucket: str
+    rows: int
+    grouped: int = Field(description="rows with a group_id")
+    groups: int
+    over_buckets: float = Field(
+        description="share of the rows in groups that span buckets: no guarantee of drift rules"
+    )
+    over_days: float = Field(description="share of the rows in groups that span days: refits find few later samples")
+    examples: list[str] = Field(description="the longest groups")
+    suspicious: bool
+    finding: str = Field(description="the same in words")
+
+
+def group_spans_item(spans: GroupSpans | None) -> GroupSpansItem | None:
+    """Null stays null."""
+    if spans is None:
+        return None
+    return GroupSpansItem(
+        **asdict(spans.straddling), checked_at=spans.checked_at, since=spans.since, bucket=format_duration(spans.bucket),
+        suspicious=spans.straddling.suspicious, finding=describe_spans(spans),
     )  # fmt: skip
 
 
