@@ -6,10 +6,8 @@ import ssl
 import urllib.error
 import urllib.request
 from datetime import timedelta
-from email.message import Message
 from http.client import HTTPException, HTTPResponse
 from time import perf_counter
-from typing import IO
 
 from monitor import __version__
 from monitor.config.actions import check_url
@@ -51,7 +49,7 @@ def call_webhook(delivery: Delivery, secrets: dict[str, str], body: bytes | None
             )
     except urllib.error.HTTPError as error:
         with error:
-            return _refused(action.where, error, mask_secrets(_beginning(error, seconds), held))
+            return _refused(action.where, error, mask_secrets(_beginning(error.fp, seconds), held))
     except (OSError, HTTPException, ValueError) as error:  # unreachable, too slow, TLS, an answer that is not HTTP
         cause = getattr(error, "reason", None) or error
         what = f"no answer within {seconds:g} s" if isinstance(cause, TimeoutError) else f"{cause}"
@@ -69,15 +67,13 @@ def _refused(where: str, error: urllib.error.HTTPError, answer: str) -> Delivery
     return DeliveryResult(False, f"{where}: {error.code} {error.reason}", may_pass=may_pass, wait=wait, output=answer)
 
 
-def _beginning(answer: "HTTPResponse | urllib.error.HTTPError", seconds: float) -> str:
+def _beginning(answer: HTTPResponse, seconds: float) -> str:
     """At most ANSWER_KEPT bytes of what came, for at most so long; a body that breaks off keeps what came."""
     held = b""
     began = perf_counter()
     try:
         while len(held) < ANSWER_KEPT and perf_counter() - began < seconds:
-            part = (
-                answer.read1(ANSWER_KEPT - len(held)) if isinstance(answer, HTTPResponse) else answer.read(ANSWER_KEPT)
-            )
+            part = answer.read1(ANSWER_KEPT - len(held))
             if not part:
                 break
             held += part
@@ -86,17 +82,15 @@ def _beginning(answer: "HTTPResponse | urllib.error.HTTPError", seconds: float) 
     return held[:ANSWER_KEPT].decode("utf-8", "replace")
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
-    ) -> None:
-        return None
-
-
 def _open(request: urllib.request.Request, seconds: float) -> HTTPResponse:
-    handlers: list[urllib.request.BaseHandler | type[urllib.request.BaseHandler]] = [_NoRedirect]
-    if request.type == "https":  # reading the certificates of a system takes longer than a call
-        handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context()))
-    opener = urllib.request.build_opener(*handlers)
+    opener = urllib.request.OpenerDirector()  # without what follows redirects, and what reads files
+    for handler in (
+        urllib.request.ProxyHandler, urllib.request.HTTPHandler, urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPErrorProcessor,
+    ):  # fmt: skip
+        opener.add_handler(handler())
+    # reading the certificates of a system takes longer than a call
+    context = ssl.create_default_context() if request.type == "https" else None
+    opener.add_handler(urllib.request.HTTPSHandler(context=context))
     answer: HTTPResponse = opener.open(request, timeout=seconds)
     return answer
