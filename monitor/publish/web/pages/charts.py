@@ -153,7 +153,8 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
 
     @picture("/heatmap.svg", "heat_map")
     def heatmap(model: str, window: str, rows: str, columns: str, width: Width) -> Values:
-        cells = heat_cells(status_of(model), window, rows, columns)
+        own = (each for each in status_of(model).readings if each.window == window)
+        cells = heat_cells(((each.slice, each.samples, each.metrics) for each in own), rows, columns)
         return (cells, rows, columns), "" if cells else "no crossed slices yet", width
 
     return router
