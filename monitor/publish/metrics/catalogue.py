@@ -1,4 +1,4 @@
-"""The gauges of a snapshot and the counters, with their HELP texts, as ``catalogue.toml`` beside this file lists them."""
+"""All metrics with their HELP texts, as ``catalogue.toml`` beside this file lists them."""
 
 import tomllib
 from collections.abc import Mapping
@@ -11,4 +11,7 @@ _GAUGES: Mapping[str, Mapping[str, str]] = _HELD["gauges"]
 ON_READINGS = tuple(_GAUGES["readings"])  # metrics of a reading, each in a gauge of its name
 # name → HELP text, in the order they are exposed
 HELP = {f"calwatch_{name}": text for table in _GAUGES.values() for name, text in table.items()}
-COUNTERS: Mapping[str, Mapping[str, Any]] = _HELD["counters"]  # name → labels, help
+# name → labels, help, of histograms also buckets
+COUNTERS: Mapping[str, Mapping[str, Any]] = _HELD["counters"]
+HISTOGRAMS: Mapping[str, Mapping[str, Any]] = _HELD["histograms"]
+CONFIGURATION: Mapping[str, str] = _HELD["configuration"]  # name → HELP text

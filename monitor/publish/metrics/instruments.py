@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from monitor.publish.metrics.catalogue import COUNTERS
+from monitor.publish.metrics.catalogue import CONFIGURATION, COUNTERS, HISTOGRAMS
 
 SchedulerEvent = Literal["missed", "failed", "overlapped"]
 SCHEDULER_EVENTS: tuple[SchedulerEvent, ...] = ("missed", "failed", "overlapped")
@@ -17,9 +17,6 @@ JOB_OUTCOMES = {  # by kind; further ones appear when they occur: cancelled, int
     "recalibrate": ("promoted", "rejected", "failed", "retried"), "rollback": ("done", "failed"),
     "action": ("done", "failed", "retried"),
 }  # fmt: skip
-
-_CYCLE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
-_JOB_BUCKETS = (0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 class Instruments:
@@ -34,16 +31,11 @@ class Instruments:
             name: Counter(f"calwatch_{name}_total", held["help"], held["labels"], registry=None)
             for name, held in COUNTERS.items()
         }
-        self._job_seconds = Histogram(
-            "calwatch_job_duration_seconds", "Time an attempt of a refit, rollback or action took.",
-            ("model", "kind"), buckets=_JOB_BUCKETS, registry=None,
-        )  # fmt: skip
-        self._stage_seconds = Histogram(
-            "calwatch_cycle_duration_seconds", "Time one stage of a cycle took for one model.",
-            ("stage",), buckets=_CYCLE_BUCKETS, registry=None,
-        )  # fmt: skip
-        self._reload: bool | None = None
-        self._reloaded_at: datetime | None = None
+        self._histograms = {
+            name: Histogram(f"calwatch_{name}", held["help"], held["labels"], buckets=held["buckets"], registry=None)
+            for name, held in HISTOGRAMS.items()
+        }
+        self._configuration: dict[str, float] = {}
         self._forgotten: frozenset[str] = frozenset()
         for kind in SCHEDULER_EVENTS:
             self._counters["scheduler_events"].labels(kind)
@@ -91,23 +83,23 @@ class Instruments:
 
     def time_stage(self, stage: str) -> AbstractContextManager[object]:
         """Time the stage, also when it raises. The model is no label: a histogram per model and stage is too many."""
-        return self._stage_seconds.labels(stage).time()
+        return self._histograms["cycle_duration_seconds"].labels(stage).time()
 
     def record_job(self, model: str, kind: str, outcome: str, seconds: float | None) -> None:
         """Count an attempt of a job that ended; ``seconds`` None: how long it ran is unknown."""
         self.increase_counter("jobs", model, kind, outcome)
         if seconds is not None:
-            self._job_seconds.labels(model, kind).observe(seconds)
+            self._histograms["job_duration_seconds"].labels(model, kind).observe(seconds)
 
     def record_reload(self, successful: bool, at: datetime) -> None:
         """Record that the configuration was read, at the start or on a reload. A failed one keeps the old, and its time."""
-        self._reload = successful
+        self._configuration["config_last_reload_successful"] = float(successful)
         if successful:
-            self._reloaded_at = at
+            self._configuration["config_last_reload_success_timestamp_seconds"] = at.timestamp()
 
     def collect(self) -> Iterable[Metric]:
         """Called by the registry at a scrape."""
-        for source in (*self._counters.values(), self._job_seconds, self._stage_seconds):
+        for source in (*self._counters.values(), *self._histograms.values()):
             for family in source.collect():
                 family.samples = [
                     sample
@@ -116,16 +108,5 @@ class Instruments:
                 ]
                 if family.samples:
                     yield family
-        if self._reload is not None:
-            yield GaugeMetricFamily(
-                "calwatch_config_last_reload_successful",
-                "1 if the configuration was last read well, 0 if the last reload failed and the old one stays: run "
-                "calwatch check.",
-                float(self._reload),
-            )
-        if self._reloaded_at is not None:
-            yield GaugeMetricFamily(
-                "calwatch_config_last_reload_success_timestamp_seconds",
-                "Unix time when the running configuration was read.",
-                self._reloaded_at.timestamp(),
-            )
+        for name, value in self._configuration.items():
+            yield GaugeMetricFamily(f"calwatch_{name}", CONFIGURATION[name], value)
