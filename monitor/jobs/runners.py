@@ -258,11 +258,11 @@ class PatientRunner(ProcessRunner):
 
     def wait_deliveries(self) -> bool:
         found = False
-        while left := [child for child in self._children.values() if child.process.poll() is None] or self._waiting:
+        while (left := [c.process for c in self._children.values() if c.process.poll() is None]) or self._waiting:
             found = True
-            if isinstance(left, list):
+            if left:
                 with suppress(subprocess.TimeoutExpired):
-                    left[0].process.wait(_LOOK_EVERY)
+                    left[0].wait(_LOOK_EVERY)
             with self._lock:
                 self._serve()
         return found

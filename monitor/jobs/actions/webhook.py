@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import ssl
-import urllib.error
 import urllib.request
 from datetime import timedelta
 from http.client import HTTPException, HTTPResponse
@@ -44,27 +43,26 @@ def call_webhook(delivery: Delivery, secrets: dict[str, str], body: bytes | None
     seconds = action.timeout.total_seconds()
     try:
         with _open(request, seconds) as answer:
-            return DeliveryResult(
-                True, f"{action.where}: {answer.status}", output=mask_secrets(_beginning(answer, seconds), held)
-            )
-    except urllib.error.HTTPError as error:
-        with error:
-            return _refused(action.where, error, mask_secrets(_beginning(error.fp, seconds), held))
+            said = mask_secrets(_beginning(answer, seconds), held)
+            if 200 <= answer.status < 300:
+                return DeliveryResult(True, f"{action.where}: {answer.status}", output=said)
+            return _refused(action.where, answer, said)
     except (OSError, HTTPException, ValueError) as error:  # unreachable, too slow, TLS, an answer that is not HTTP
         cause = getattr(error, "reason", None) or error
         what = f"no answer within {seconds:g} s" if isinstance(cause, TimeoutError) else f"{cause}"
         return DeliveryResult(False, mask_secrets(f"{action.where}: {what}", held), may_pass=True)
 
 
-def _refused(where: str, error: urllib.error.HTTPError, answer: str) -> DeliveryResult:
-    if 300 <= error.code < 400:
+def _refused(where: str, answer: HTTPResponse, said: str) -> DeliveryResult:
+    code = answer.status
+    if 300 <= code < 400:
         return DeliveryResult(
-            False, f"{where}: {error.code}, a redirect, which is not followed: name the final URL", output=answer
+            False, f"{where}: {code}, a redirect, which is not followed: name the final URL", output=said
         )
-    may_pass = error.code >= 500 or error.code in _TRY_AGAIN
-    text = (error.headers.get("Retry-After") or "").strip() if error.headers else ""
+    text = (answer.headers.get("Retry-After") or "").strip()
     wait = timedelta(seconds=min(int(text), 86_400)) if text.isdecimal() and len(text) < 8 else None
-    return DeliveryResult(False, f"{where}: {error.code} {error.reason}", may_pass=may_pass, wait=wait, output=answer)
+    may_pass = code >= 500 or code in _TRY_AGAIN
+    return DeliveryResult(False, f"{where}: {code} {answer.reason}", may_pass=may_pass, wait=wait, output=said)
 
 
 def _beginning(answer: HTTPResponse, seconds: float) -> str:
@@ -83,12 +81,10 @@ def _beginning(answer: HTTPResponse, seconds: float) -> str:
 
 
 def _open(request: urllib.request.Request, seconds: float) -> HTTPResponse:
-    opener = urllib.request.OpenerDirector()  # without what follows redirects, and what reads files
-    for handler in (
-        urllib.request.ProxyHandler, urllib.request.HTTPHandler, urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPErrorProcessor,
-    ):  # fmt: skip
-        opener.add_handler(handler())
+    # no handler that follows redirects, reads files, or raises what is refused
+    opener = urllib.request.OpenerDirector()
+    opener.add_handler(urllib.request.ProxyHandler())
+    opener.add_handler(urllib.request.HTTPHandler())
     # reading the certificates of a system takes longer than a call
     context = ssl.create_default_context() if request.type == "https" else None
     opener.add_handler(urllib.request.HTTPSHandler(context=context))
