@@ -13,7 +13,8 @@ many they are, as the description says; after many, with Retry-After and without
 import base64
 import hmac
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -71,11 +72,8 @@ class Access:
     def find_caller(self, token: str) -> Caller | None:
         """Whose token this is. All hashes are compared, each in constant time."""
         presented = hash_of(token)
-        found = None
-        for kept, caller in self.tokens:
-            if hmac.compare_digest(kept, presented):
-                found = caller
-        return found if is_token(token) else None
+        found = [caller for kept, caller in self.tokens if hmac.compare_digest(kept, presented)]
+        return found[-1] if found and is_token(token) else None
 
 
 def _revealed(held: str, base: Path) -> str:
@@ -130,11 +128,10 @@ class AccessGuard:
         sent = headers.getlist("authorization")
         if len(sent) != 1:
             raise HTTPException(401, "needs a token: Authorization: Bearer …")
-        for token in _tokens(sent[0], reads=reads):
-            caller = access.find_caller(token)
-            if caller is not None:
-                return caller
-        raise self._refused(scope)
+        caller = access.find_caller(_token(sent[0], reads=reads))
+        if caller is None:
+            raise self._refused(scope)
+        return caller
 
     def _refused(self, scope: Scope) -> HTTPException:
         """Count a wrong token of this address; ask it to slow down when there are many."""
@@ -175,17 +172,15 @@ def _demand_not_forged(headers: Headers) -> None:
         raise HTTPException(415, "the body must be application/…, such as application/json")
 
 
-def _tokens(authorization: str, *, reads: bool) -> Iterator[str]:
-    """The token sent; none when it is sent in a way that does not count."""
+def _token(authorization: str, *, reads: bool) -> str:
+    """The token sent; "", which is none, when it is sent in a way that does not count."""
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "bearer":
-        yield value.strip()
-    elif scheme.lower() == "basic" and reads:
-        try:
-            decoded = base64.b64decode(value.strip(), validate=True).decode("utf-8")
-        except ValueError:
-            return
-        yield decoded.partition(":")[2]
+        return value.strip()
+    if scheme.lower() == "basic" and reads:
+        with suppress(ValueError):
+            return base64.b64decode(value.strip(), validate=True).decode("utf-8").partition(":")[2]
+    return ""
 
 
 def answer_refusal(refusal: HTTPException, headers: Headers) -> JSONResponse:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response
@@ -51,7 +50,7 @@ def create_app(
     app.include_router(probes_router(state, now=now))
     digests = Digests()
     app.state.shown = state
-    app.state.open_context = partial(PageContext.from_state, state, digests, now)
+    app.state.open_context = lambda: PageContext(digests.digest_published(state.published), now(), state.stale_after)
     app.include_router(pages_router(state, digests, app.state.open_context, drawer))
     app.mount(PREFIX, create_api(state, control, now=now))
     describe_refusals(app)

@@ -97,7 +97,8 @@ class Desk:
                 if known is not None:
                     return known, False
                 _demand_room(waits, len(push.body), config)
-                written = inbox.temporary_path(secrets.token_hex(8) + _suffix(push.media))
+                suffix = ".jsonl" if push.media in (JSON, LINES) else ".parquet"
+                written = inbox.temporary_path(secrets.token_hex(8) + suffix)
             with self._unpacking:  # one at a time: each may take a few times its size
                 write_rows(push.media, push.body, written)
                 _look_once(inbox, push, written)
@@ -126,10 +127,6 @@ class Desk:
             inbox.sweep_leftovers()
             self._waitlists[inbox.directory] = Waitlist(inbox)
         return self._waitlists[inbox.directory]
-
-
-def _suffix(media: str) -> str:
-    return ".jsonl" if media in (JSON, LINES) else ".parquet"
 
 
 def _known(waits: Waitlist, push: Push) -> Receipt | None:

@@ -25,18 +25,9 @@ from monitor.model import (
     Rule,
     Slice,
     ThresholdInUse,
+    history,
 )
 from monitor.model.durations import format_duration
-from monitor.model.history import (
-    Attempt,
-    CurvePoint,
-    Event,
-    EvidencePoint,
-    PullRow,
-    QuarantineCount,
-    QuarantinedRow,
-    ReadingPoint,
-)
 from monitor.model.wording import describe_spans
 
 T = TypeVar("T")
@@ -135,13 +126,13 @@ def reading_item(reading: Reading, *, bars: bool) -> ReadingItem:
     return ReadingItem(**keys, **metrics, labels=reading.slice.as_dict(), reliability=held)
 
 
-class PointItem(item_of(ReadingPoint)):  # type: ignore[misc]  # its fields are those of the noun
+class PointItem(item_of(history.ReadingPoint)):  # type: ignore[misc]  # its fields are those of the noun
     """A reading of the past: the last one of its span of time."""
 
     at: datetime = Field(description="end of its window")
 
 
-class EventItem(item_of(Event)):  # type: ignore[misc]  # its fields are those of the noun
+class EventItem(item_of(history.Event)):  # type: ignore[misc]  # its fields are those of the noun
     slice: SliceText
 
 
@@ -155,7 +146,7 @@ class HistoryAnswer(BaseModel):
     events: list[EventItem] = Field(description="alerts of the slice, and calibrators that took charge of it")
 
 
-class EvidencePointItem(item_of(EvidencePoint)):  # type: ignore[misc]  # its fields are those of the noun
+class EvidencePointItem(item_of(history.EvidencePoint)):  # type: ignore[misc]  # its fields are those of the noun
     ratio: float = Field(description="evidence over its limit; 1 = alarm")
 
 
@@ -176,7 +167,7 @@ class JobItem(item_of(Job, without=("asked_by", "why", "interruptions"))):  # ty
     reasons: list[str]
 
 
-class AttemptItem(item_of(Attempt)):  # type: ignore[misc]  # its fields are those of the noun
+class AttemptItem(item_of(history.Attempt)):  # type: ignore[misc]  # its fields are those of the noun
     peak_memory: int | None = Field(description="bytes")
 
 
@@ -191,7 +182,7 @@ class CalibratorItem(item_of(CalibratorInUse)):  # type: ignore[misc]  # its fie
     in_charge: bool = Field(True, description="false: it was, and has been replaced")
 
 
-class CurveItem(item_of(CurvePoint)):  # type: ignore[misc]  # its fields are those of the noun
+class CurveItem(item_of(history.CurvePoint)):  # type: ignore[misc]  # its fields are those of the noun
     pass
 
 
@@ -308,15 +299,15 @@ def model_item(status: ModelStatus) -> ModelItem:
     )  # fmt: skip
 
 
-class PullItem(item_of(PullRow)):  # type: ignore[misc]  # its fields are those of the noun
+class PullItem(item_of(history.PullRow)):  # type: ignore[misc]  # its fields are those of the noun
     pass
 
 
-class QuarantineCountItem(item_of(QuarantineCount)):  # type: ignore[misc]  # its fields are those of the noun
+class QuarantineCountItem(item_of(history.QuarantineCount)):  # type: ignore[misc]  # its fields are those of the noun
     pass
 
 
-class QuarantinedItem(item_of(QuarantinedRow)):  # type: ignore[misc]  # its fields are those of the noun
+class QuarantinedItem(item_of(history.QuarantinedRow)):  # type: ignore[misc]  # its fields are those of the noun
     row: int = Field(description="from 0, within the file or push")
 
 

@@ -12,8 +12,7 @@ from pydantic import AfterValidator
 
 from monitor.charts.heat import more_than_luck
 from monitor.publish.web.filters import make_environment
-from monitor.publish.web.pages.digest import Digest, Digests
-from monitor.publish.web.state import State
+from monitor.publish.web.pages.digest import Digest
 from monitor.store.published.history import History
 
 Item = TypeVar("Item")
@@ -59,10 +58,6 @@ class PageContext:
     digest: Digest | None
     now: datetime
     stale_after: timedelta
-
-    @classmethod
-    def from_state(cls, state: State, digests: Digests, now: Callable[[], datetime]) -> "PageContext":
-        return cls(digests.digest_published(state.published), now(), state.stale_after)
 
     def render_page(self, template: str, *, model: str | None = None, up: str = "", **held: Any) -> str:
         """Return a page as HTML. ``model``: the one it is about, for the links to its other pages; ``up``: leads to the

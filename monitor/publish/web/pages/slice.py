@@ -4,7 +4,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from monitor.charts.client import can_draw
-from monitor.model import Alert, AlertState, CalibratorInUse, ModelStatus, Reading, ReadingState, Slice
+from monitor.model import Alert, AlertState, CalibratorInUse, ModelStatus, Reading, ReadingState, ReliabilityBin, Slice
 from monitor.model.errors import StoreError, UsageError
 from monitor.publish.web.pages.advice import make_advice
 from monitor.publish.web.pages.digest import open_alerts
@@ -52,7 +52,7 @@ def slice_page(
         windows=[(name, to(window=name)) for name in dict.fromkeys(each.window for each in own)],
         versions=[(name, to(version=name)) for name in dict.fromkeys(each.version for each in own)],
         spans=[(name, to(span=name) + "#course") for name in SPANS], span=span, asked=asked,
-        bins=[(each, _misses(reading, place)) for place, each in enumerate(reading.reliability) if each.samples > 0],
+        bins=[(each, _misses(each)) for each in reading.reliability if each.samples > 0],
         alerts=[*open_alerts(alerts), *sort_resolved(alerts)],
         meanings=digest.rule_summaries(model), state=_state(reading, alerts),
         advice=make_advice(status, chosen, charge),
@@ -108,9 +108,8 @@ def _state(reading: Reading, alerts: list[Alert]) -> str:
     return "pending" if AlertState.PENDING in states else "healthy"
 
 
-def _misses(reading: Reading, place: int) -> bool:
+def _misses(each: ReliabilityBin) -> bool:
     """Whether the bin's 95 % interval leaves out its mean score, as one in twenty does by luck."""
-    each = reading.reliability[place]
     if each.mean_score is None or each.rate_lower is None or each.rate_upper is None:
         return False
     return not each.rate_lower <= each.mean_score <= each.rate_upper
