@@ -98,16 +98,14 @@ def _elsewhere(report: Report, name: str) -> str:
     if name == HEAT_MAP:
         return "it crosses two dimensions of slices: list two in slices, with max_order at least 2"
     if name == "refit":
-        scopes = dict.fromkeys(each.job.scope.text for each in report.refits if each.before and each.after)
-        there = " or ".join(f"--slice {scope}" for scope in scopes)
-        if not there:
-            return "no refit was accepted in the period: try an earlier --from"
-        return f"accepted refits of the period: {there}"
-    if name == "thresholds":
-        scopes = dict.fromkeys(each.chosen.scope.text for each in report.thresholds)
-        there = " or ".join(f"--slice {scope}" for scope in scopes)
-        return f"thresholds in force: {there}" if there else "no threshold is in force: [model.threshold] asks for one"
-    return "another slice or a longer period may have one"
+        scopes = [each.job.scope.text for each in report.refits if each.before and each.after]
+        there, none = "accepted refits of the period", "no refit was accepted in the period: try an earlier --from"
+    elif name == "thresholds":
+        scopes = [each.chosen.scope.text for each in report.thresholds]
+        there, none = "thresholds in force", "no threshold is in force: [model.threshold] asks for one"
+    else:
+        return "another slice or a longer period may have one"
+    return f"{there}: {' or '.join(f'--slice {scope}' for scope in dict.fromkeys(scopes))}" if scopes else none
 
 
 def _drawn(report: Report, name: str, scope: Slice) -> tuple[str, Chart | None]:

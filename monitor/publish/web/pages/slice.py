@@ -9,7 +9,7 @@ from monitor.model.errors import StoreError, UsageError
 from monitor.publish.web.pages.advice import make_advice
 from monitor.publish.web.pages.digest import open_alerts
 from monitor.publish.web.pages.model import choose_window
-from monitor.publish.web.pages.render import Context, Past, SliceText, Text, make_link
+from monitor.publish.web.pages.render import Context, Past, SliceText, Text, demand_known, make_link
 from monitor.publish.web.summary import sort_resolved
 
 SPANS = {"7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90), "2y": timedelta(days=730)}
@@ -74,8 +74,7 @@ def parse_slice(text: str) -> Slice:
 
 def span_of(name: str) -> timedelta:
     """Raises UsageError for a name that is not in SPANS."""
-    if name not in SPANS:
-        raise UsageError(f'there is no span "{name}"', f"known: {', '.join(SPANS)}")
+    demand_known("span", name, SPANS)
     return SPANS[name]
 
 
