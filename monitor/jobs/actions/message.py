@@ -1,7 +1,7 @@
 """What people are told in a chat room or by e-mail: one event as a title, a few facts, and a link."""
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,9 +47,7 @@ def message_of(delivery: Delivery, known: EventContext) -> Message:
     """The event of a payload, told. Names in it are as the sources wrote them: whoever formats it escapes them."""
     payload: Mapping[str, Any] = delivery.payload
     event = str(payload["event"])
-    tell: Callable[[Mapping[str, Any], EventContext], tuple[str, list[tuple[str, str]], str]]
-    tell = _alert if event.startswith("alert.") else _job
-    title, facts, thread = tell(payload, known)
+    title, facts, thread = (_alert if event.startswith("alert.") else _job)(payload, known)
     return Message(title, tuple(facts), _COLOURS[event], _link(delivery.external_url, payload), thread)
 
 
