@@ -34,7 +34,7 @@ def can_draw() -> bool:
 
 def draw_png(chart: str, *values: object) -> bytes:
     """Draw one chart as PNG in a process that ends with it. Raises ChartError as ``Drawer`` does."""
-    with closing(Drawer()) as drawer:
+    with closing(Drawer(timeout=TIMEOUT)) as drawer:
         return drawer.draw_chart("png", chart, *values)
 
 
