@@ -72,7 +72,7 @@ class Desk:
         def take(size: int) -> None:
             nonlocal held
             if self._held + size > BODIES * limit:
-                raise HTTPException(429, "too many push at once: send it again in a moment", {"Retry-After": "1"})
+                raise HTTPException(429, "too many pushes at once: send it again in a moment", {"Retry-After": "1"})
             self._held += size
             held += size
 
