@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitor.model import Job, ReliabilityBin, Slice, ThresholdInUse
+from monitor.model import Disparity, Job, ReliabilityBin, Slice, ThresholdInUse
 from monitor.model.errors import UsageError
 from monitor.model.history import (
     CurvePoint,
-    DisparityRow,
     Event,
     EvidencePoint,
     Firing,
@@ -81,7 +80,7 @@ class Report:
     others: tuple[Job, ...]  # refits not accepted, rollbacks
     calibrators: tuple[Row, ...]
     thresholds: tuple[ThresholdReport, ...]
-    disparities: tuple[DisparityRow, ...]
+    disparities: tuple[Disparity, ...]
     delays: Row | None
     problem: Row | None
     pulls: tuple[PullRow, ...]
