@@ -17,7 +17,7 @@ from monitor.config.settings import Model
 from monitor.model import OTHER, FoldedKind, FoldedValues
 from monitor.model.problems import Problem
 from monitor.model.wording import describe_folded
-from monitor.store.connection import load_table, make_naive
+from monitor.store.connection import fetch_column, load_table, make_naive
 from monitor.store.folded import forget_folded_before, note_folded
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
@@ -160,7 +160,5 @@ def free_places(store: ModelStore, oldest: datetime) -> None:
 
 def placed_versions(connection: duckdb.DuckDBPyConnection, model_id: int) -> set[str]:
     """The versions with a sample within retention, as of the last time that places were freed."""
-    rows = connection.execute(
-        "SELECT DISTINCT version FROM streams WHERE model_id = $model_id AND placed", {"model_id": model_id}
-    ).fetchall()
-    return {version for (version,) in rows}
+    query = "SELECT DISTINCT version FROM streams WHERE model_id = $model_id AND placed"
+    return set(fetch_column(connection, query, {"model_id": model_id}))

@@ -204,8 +204,7 @@ def _shifts(store: ModelStore, run: Run, row: int, alarm: AlarmRow) -> tuple[Shi
     alone = replace(run, streams=(stream,), gathering=None if run.gathering is None else (run.gathering[row],))
     _, block = block_of(store, alone, since, links, since.buckets)
     onset, at = ((moment - EPOCH) // model.bucket for moment in (alarm.onset, alarm.bucket))
-    # a tilt shapes contributions alone, which are not told
-    return find_shifts(explain_drift(block, 0, 0, onset, at))
+    return find_shifts(explain_drift(block, 0, onset, at))
 
 
 def _listed(run: Run) -> list[Stream]:

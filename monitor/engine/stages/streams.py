@@ -194,7 +194,8 @@ class _Ranks:
 
     def _is_large_enough(self, rank: int) -> bool:
         budget = self.rule.false_alarms_per_year
-        return slice_threshold(budget, 0, rank, _covered(self.rule, self.model)) < MOST_THRESHOLD
+        beside = max(rank, 2)  # versions there are: alone it has all of the share
+        return slice_threshold(budget, 0, rank, _covered(self.rule, self.model), beside) < MOST_THRESHOLD
 
 
 def _seen(rule: DriftRule, traffic: Traffic, members: Members) -> list[tuple[str, Slice]]:

@@ -53,19 +53,9 @@ def _change(mean: float, samples: int, lower: float = 0.0, confidence: float = 0
     )
 
 
-def _gate_better(**values: Any) -> str:
-    change, sure, on = _change(**values)
-    return f"{change} ({sure}) {on}"
-
-
-def _gate_worse(**values: Any) -> str:
-    change, _, on = _change(**values)
-    return f"{change} {on}"
-
-
-def _gate_chance(**values: Any) -> str:
-    change, sure, on = _change(**values)
-    return f"{change} {on}, which may be chance (an improvement of {sure})"
+def _gate(form: str) -> Callable[..., str]:
+    """The sentence with ``change``, how ``sure`` it is, and what it rests ``on``."""
+    return lambda **values: form.format(**dict(zip(("change", "sure", "on"), _change(**values), strict=True)))
 
 
 def _gate_straddled(lacks: str, groups: Mapping[str, Any], **values: Any) -> str:
@@ -205,11 +195,11 @@ OF_JOBS: dict[Code, Callable[..., str]] = {
     Code.GATE_FEW_GROUPS: "needs later samples of {needed} groups (images, clips), has {found}".format,
     Code.GATE_STRADDLED: _gate_straddled,
     Code.GATE_SAME: "the candidate gives the same scores as the calibrator in use on {samples:,} later samples".format,
-    Code.GATE_WORSE: _gate_worse,
-    Code.GATE_CHANCE: _gate_chance,
+    Code.GATE_WORSE: _gate("{change} {on}"),
+    Code.GATE_CHANCE: _gate("{change} {on}, which may be chance (an improvement of {sure})"),
     Code.GATE_SLICE_WORSE: _slice_worse,
-    Code.GATE_BETTER: lambda **values: f"on the whole: {_gate_better(**values)}",
-    Code.GATE_ACCEPTED: _gate_better,
+    Code.GATE_BETTER: _gate("on the whole: {change} ({sure}) {on}"),
+    Code.GATE_ACCEPTED: _gate("{change} ({sure}) {on}"),
     Code.GATE_NO_SLICE_WORSE: "no slice is significantly worse ({slices:,} with at least {needed:,} samples)".format,
     Code.GROUPS_STRADDLE: "{left_out:,} of {later:,} later samples are in groups that lie on both sides of the cut in time and "
     "take part in neither ({straddling:,} of {groups:,} groups lie so); is group_id the patient rather than the visit?".format,

@@ -136,8 +136,7 @@ class ResidualVariance:
     all bins of the unit beyond that, and 1 where they could not tell (``dependence``). Without groups every sample
     is its own: d = 1. The total is the same at the level of all bins together.
 
-    Design effects and degrees of freedom may be None where variances were put together from those of others: ``per_bin``
-    then serves for what the scores imply, and variances count as known.
+    ``total_design`` is None where variances were put together from those of others.
     """
 
     per_bin: Floats  # (units, 15)
@@ -146,10 +145,10 @@ class ResidualVariance:
     groups: Floats  # (units,): independent groups
     grouped: NDArray[np.bool_]  # (units,): whether samples of the unit come in groups
     between_bins: Floats  # (units,), at least 1: variance of the total over the sum of bins' (groups straddle bins)
-    design: Floats | None = None  # (units, 15): d, at least 1
+    design: Floats  # (units, 15): d, at least 1
+    freedom: Floats  # (units,): degrees of freedom of the sum of per_bin
+    total_freedom: Floats  # (units,): of total
     total_design: Floats | None = None  # (units,): d of all bins together
-    freedom: Floats | None = None  # (units,): degrees of freedom of the sum of per_bin
-    total_freedom: Floats | None = None  # (units,): of total
 
     @classmethod
     def estimate(cls, bins: ScoreBins, clusters: Clusters | None) -> "ResidualVariance":
@@ -183,18 +182,15 @@ class ResidualVariance:
 
     def if_calibrated(self, bins: ScoreBins) -> Floats:
         """Variance of each bin's R if every score were true: d·Σp(1−p), shape (units, 15)."""
-        return self.per_bin if self.design is None else self.design * bins.score_variance
+        return self.design * bins.score_variance
 
     def quantile(self, confidence: float) -> Floats:
-        """Two-sided Student quantile for errors of bins, (units,); the normal one where variances count as known."""
-        return self._student(self.freedom, confidence)
+        """Two-sided Student quantile for errors of bins, (units,)."""
+        return student_quantile(self.freedom, confidence)
 
     def total_quantile(self, confidence: float) -> Floats:
         """Two-sided Student quantile for the error of the total, (units,)."""
-        return self._student(self.total_freedom, confidence)
-
-    def _student(self, freedom: Floats | None, confidence: float) -> Floats:
-        return student_quantile(np.full(self.groups.shape, ENDLESS) if freedom is None else freedom, confidence)
+        return student_quantile(self.total_freedom, confidence)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

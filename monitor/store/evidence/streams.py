@@ -14,7 +14,7 @@ from monitor.model import Slice
 from monitor.statistics.cells import FINE_BINS, Cells
 from monitor.statistics.drift.bets import DETECTOR_BINS, BinSums, detector_bin_of
 from monitor.store.cells import build_cells, fill_masked
-from monitor.store.connection import delete_rows, fetch_dicts, insert_row, make_aware, make_naive
+from monitor.store.connection import delete_rows, fetch_column, fetch_dicts, insert_row, make_aware, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.readings import insert_arrays, insert_columns
 from monitor.store.sql import statement
@@ -225,11 +225,8 @@ def load_checkpoint(
 
 def checkpoint_days(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> set[datetime]:
     """The days that have a checkpoint: those with judged buckets."""
-    rows = connection.execute(
-        "SELECT DISTINCT day FROM evidence_checkpoints WHERE model = $model AND rule = $rule",
-        {"model": model, "rule": rule},
-    ).fetchall()
-    return {day.replace(tzinfo=UTC) for (day,) in rows}
+    query = "SELECT DISTINCT day FROM evidence_checkpoints WHERE model = $model AND rule = $rule"
+    return set(map(make_aware, fetch_column(connection, query, {"model": model, "rule": rule})))
 
 
 def forget_changes(connection: duckdb.DuckDBPyConnection, model_id: int, end: datetime) -> None:
@@ -242,10 +239,8 @@ def forget_changes(connection: duckdb.DuckDBPyConnection, model_id: int, end: da
 
 def versions_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime) -> set[str]:
     """Versions with a sample, labelled or not, in a bucket from ``since`` on."""
-    rows = connection.execute(
-        statement("evidence_versions"), {"model_id": model_id, "since": make_naive(since)}
-    ).fetchall()
-    return {version for (version,) in rows}
+    span = {"model_id": model_id, "since": make_naive(since)}
+    return set(fetch_column(connection, statement("evidence_versions"), span))
 
 
 def calibrators_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime) -> set[tuple[str, str]]:

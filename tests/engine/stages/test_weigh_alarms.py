@@ -56,7 +56,7 @@ def oracle(rows: Sequence[Row], slice_: str, rank: int, marginals: int) -> list[
     return [
         (
             hour(a.bucket), hour(a.onset), int(a.samples), float(np.exp(min(a.log_evidence - np.log(limit), 700))), True,
-            describe_shifts(find_shifts(explain_drift(block, 0, a.tilt, a.onset, a.bucket)), "score"),
+            describe_shifts(find_shifts(explain_drift(block, 0, a.onset, a.bucket)), "score"),
         )
         for a in found
     ]  # fmt: skip
