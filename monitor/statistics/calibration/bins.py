@@ -9,9 +9,8 @@ from scipy.special import stdtrit
 from monitor.statistics.arrays import Floats, ratio, totals
 from monitor.statistics.cells import ALL_BINS, SCORE_BINS, Cells, Clusters, score_bin_of
 
-_FULL_SHARING = (
-    2.0  # degrees of freedom that the belief in groups of one outcome weighs while none has shown the rarer one
-)
+# degrees of freedom that the belief in groups of one outcome weighs while none has shown the rarer one
+_FULL_SHARING = 2.0
 _GRANTED_FREEDOM = 5.0  # degrees of freedom that the variance within groups is worth, however few they are
 _LARGEST_SHARING = 3.0  # above 1 where groups differ in size, as m is their mean and not that of the average sample
 ENDLESS = 1e9
