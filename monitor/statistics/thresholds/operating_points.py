@@ -49,7 +49,9 @@ class OperatingPoints:
 
 
 def operating_points(score: ArrayLike, outcome: ArrayLike, *, n: ArrayLike | None = None) -> OperatingPoints:
-    """Candidates at each distinct observed score. With ``n`` rows are pre-counted, and outcomes shares. Raises ValueError when a score is not in [0, 1] or lengths differ.
+    """Candidates at each distinct observed score. With ``n`` rows are pre-counted, and outcomes shares.
+
+    Raises ValueError when a score is not in [0, 1] or lengths differ.
 
     >>> points = operating_points([0.2, 0.4, 0.6, 0.9], [0, 1, 0, 1])
     >>> points.threshold[1:].tolist(), points.tp.tolist()
