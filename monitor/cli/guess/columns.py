@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from monitor.cli.guess.words import VALUES
 from monitor.store.values import MISSING_WORDS
 
 Kind = Literal["text", "number", "flag", "time", "list", "other"]
@@ -229,26 +230,14 @@ def _number(text: str | None) -> float | None:
     return number if math.isfinite(number) else None
 
 
-_BAD = {
-    "defect", "defects", "defective", "fail", "failed", "failure", "fault", "faulty", "bad", "positive", "pos", "anomaly",
-    "anomalous", "abnormal", "ng", "nok", "nio", "reject", "rejected", "damaged", "damage", "broken", "sick", "malignant",
-    "disease", "yes", "y", "true", "present", "defekt", "schlecht", "fehler", "ja",
-}  # fmt: skip
-_GOOD = {
-    "ok", "okay", "good", "pass", "passed", "normal", "negative", "neg", "healthy", "benign", "clean", "io", "absent", "false",
-    "accept", "accepted", "gut", "nein", "n",
-}  # fmt: skip
-_NOT = {"no", "non", "not", "without", "free", "kein", "nicht"}
-
-
 def sign_of(name: str) -> int:
     """1 for a usual name of the positive class, −1 of the negative one, 0 for neither; "not ok" and "defect-free" turn it."""
     found = split_words(re.sub(r"\.", " ", name))
-    if strip_marks(name) in _BAD | _GOOD:
-        return 1 if strip_marks(name) in _BAD else -1
+    if strip_marks(name) in VALUES["bad"] | VALUES["good"]:
+        return 1 if strip_marks(name) in VALUES["bad"] else -1
     if not found:
         return 0
-    turned = -1 if _NOT & set(found) else 1
-    if _BAD & set(found):
+    turned = -1 if VALUES["not"] & set(found) else 1
+    if VALUES["bad"] & set(found):
         return turned
-    return -turned if _GOOD & set(found) else -1 if found == ["no"] else 0
+    return -turned if VALUES["good"] & set(found) else -1 if found == ["no"] else 0

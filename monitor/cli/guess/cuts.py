@@ -5,18 +5,13 @@ from collections.abc import Sequence
 
 from monitor.cli.guess.columns import Column, Table, pair_values, split_words, strip_marks
 from monitor.cli.guess.roles import Roles
+from monitor.cli.guess.words import NAMES
 from monitor.config.sources import CANONICAL_COLUMNS
 from monitor.model import NO_DIMENSIONS
 
 SLICES, FEWEST, MOST = 3, 2, 50  # dimensions guessed at most; values a dimension may have
 _PLAIN = str.maketrans("äöüéè", "aouee")
 _ROWS = 3  # each value has so many on average
-_USUAL_SLICES = (
-    "camera", "cam", "line", "site", "lighting", "light", "shift", "station", "machine", "scanner", "device", "sensor", "plant",
-    "factory", "location", "lane", "gate", "zone", "region", "store", "hospital", "ward", "modality", "view", "weather", "lens",
-    "daynight", "product", "material", "recipe",
-    "kamera", "linie", "werk", "licht", "schicht", "anlage", "maschine",
-)  # fmt: skip
 
 
 def guess_slices(table: Table, roles: Roles) -> list[tuple[str, Column, str]]:
@@ -38,7 +33,7 @@ def guess_slices(table: Table, roles: Roles) -> list[tuple[str, Column, str]]:
                 and (column.kind != "flag" or rank is not None)
             )
         ):
-            fitting.append((len(_USUAL_SLICES) if rank is None else rank, column))
+            fitting.append((len(NAMES["slice"]) if rank is None else rank, column))
     chosen: list[tuple[str, Column, str]] = []
     truth = [roles.columns[role] for role in ("label", "predicted_class", "version") if role in roles.columns]
     for rank, column in sorted(fitting, key=lambda pair: pair[0]):
@@ -47,14 +42,14 @@ def guess_slices(table: Table, roles: Roles) -> list[tuple[str, Column, str]]:
         ):
             continue
         name = dimension_name(column.name, [taken for taken, _, _ in chosen])
-        usual = "a usual name, " if rank < len(_USUAL_SLICES) else ""
+        usual = "a usual name, " if rank < len(NAMES["slice"]) else ""
         chosen.append((name, column, f"{usual}{len(column.counts)} values"))
     return chosen
 
 
 def _slice_rank(column: Column) -> int | None:
     found = {*split_words(column.name), strip_marks(column.name.rpartition(".")[2])}
-    return next((rank for rank, usual in enumerate(_USUAL_SLICES) if usual in found), None)
+    return next((rank for rank, usual in enumerate(NAMES["slice"]) if usual in found), None)
 
 
 def _says_same(one: Column, other: Column) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from monitor.cli.guess.columns import Column, Table, split_words, strip_marks
 from monitor.cli.guess.found import Guess, Meaning
+from monitor.cli.guess.words import NAMES
 from monitor.model import Task
 
 
@@ -13,8 +14,7 @@ def guess_logits(table: Table, meaning: Meaning, task: Task) -> None:
     named = [
         column
         for column in lists
-        if {"logit", "logits", "softmax", "scores"} & set(split_words(column.name))
-        or "prob" in strip_marks(column.name)
+        if NAMES["logits"] & set(split_words(column.name)) or "prob" in strip_marks(column.name)
     ]
     if task is not Task.MULTICLASS or not named:
         return

@@ -6,10 +6,10 @@ from monitor.cli.guess.found import Guess, Meaning
 from monitor.cli.guess.logits import guess_logits
 from monitor.cli.guess.roles import Roles, find_roles, is_image_like
 from monitor.cli.guess.truth import guess_truth
+from monitor.cli.guess.words import NAMES
 from monitor.model import Task
 from monitor.sources.column_hints import SOFTMAX_DOCS
 
-_RIGHT = {"correct", "iscorrect", "right", "hit", "match", "matched", "tp"}  # in a name: whether a prediction was right
 _TWO = 2  # classes of a binary task
 _LOWEST_OF_TOP = 0.5  # of two classes the one that is predicted never has less
 
@@ -61,7 +61,7 @@ def _task(table: Table, roles: Roles) -> Guess:
         whose = "" if lowest is None else ": it is of the predicted class"
         return guess(Task.MULTICLASS, f'"{label.name}" holds {names}, beside a predicted class, and {goes}{whose}')
     if outcome is not None:
-        if _RIGHT & {*split_words(outcome.name), strip_marks(outcome.name)}:
+        if NAMES["of_being_right"] & {*split_words(outcome.name), strip_marks(outcome.name)}:
             return guess(Task.MULTICLASS, f'"{outcome.name}" says whether a prediction was right')
         if below or lowest is None:
             return guess(Task.BINARY, f'"{outcome.name}" holds two values, and {goes}')

@@ -13,39 +13,10 @@ from monitor.cli.guess.columns import (
     split_words,
     strip_marks,
 )
+from monitor.cli.guess.words import CORNERS, NAMES, ROLES
 from monitor.sources.column_hints import SOFTMAX_DOCS, USUAL
 
-# words within a name, where the whole name is not a usual one
-_WORDS = {
-    role: set(names.split())
-    for role, names in {
-        "observed_at": "time timestamp ts date datetime datum zeit when captured observed created",
-        "score": "score scores prob probs proba probability confidence conf likelihood konfidenz p",
-        "label": "label truth true target gt groundtruth actual annotation verdict urteil human manual",
-        "predicted_class": "pred prediction predicted yhat decision class ai",
-        "outcome": "outcome correct hit matched match tp right",
-        "n": "pixels npixels",
-        "positives": "positives npositives npos",
-    }.items()
-}
-_OF_LABELS = {"label", "labeled", "labelled", "annotated", "reviewed", "verified", "checked", "graded", "label_time"}
-_OF_TRUTH = {"true", "truth", "gt", "groundtruth", "actual", "target"}
-_OF_PREDICTION = {"pred", "prediction", "predicted", "yhat"}
-_NO_SCORE = {"iou", "threshold", "thr", "cutoff", "id", "version", "time", "logit", "logits"}
-_RAW = {"raw", "uncalibrated"}
-_VERSIONS = {
-    "modelversion", "modelver", "model", "modelname", "modelrevision", "version", "ver", "revision", "weights", "checkpoint",
-    "release",
-}  # fmt: skip
-_GROUPS = ("group", "image", "img", "frame", "clip", "video", "sequence", "scan", "study", "scene", "patient")
-_IDS = {"id", "uid", "uuid", "guid", "key", "file", "filename", "path", "nr", "no", "number", "serial", "name", "index"}
-_IMAGES = {"image", "img", "frame", "file", "filename", "picture", "photo"}
-_CORNERS = (
-    {"x1", "y1", "x2", "y2"}, {"xmin", "ymin", "xmax", "ymax"}, {"left", "top", "right", "bottom"},
-    {"left", "top", "width", "height"}, {"x", "y", "w", "h"}, {"x", "y", "width", "height"}, {"cx", "cy", "w", "h"},
-)  # fmt: skip
 _FLAGS = ({"0", "1"}, {"true", "false"})
-_BOXES = {"bbox", "box", "boxes", "boundingbox", "xyxy", "xywh"}
 _UNIQUE = 0.99  # of the rows of a file have an id that no other row of it has
 
 
@@ -96,7 +67,7 @@ def name_rank(name: str, role: str) -> int | None:
     for spelled in (strip_marks(name), strip_marks(last)):
         if spelled in usual:
             return 0 if name == role else 1 + usual.index(spelled)
-    return 1000 if _WORDS.get(role, set()) & set(split_words(name)) else None
+    return 1000 if ROLES.get(role, set()) & set(split_words(name)) else None
 
 
 def _candidates(table: Table, roles: Roles, role: str, fits: Callable[[Column], bool]) -> list[Column]:
@@ -117,11 +88,11 @@ def _has(column: Column, some: Container[str]) -> bool:
 
 def _find_boxes(table: Table, roles: Roles) -> None:
     by_corner = {_corner(column.name): column for column in table.columns}
-    for corners in _CORNERS:
+    for corners in CORNERS:
         if corners <= by_corner.keys() and all(by_corner[corner].is_numeric for corner in corners):
             roles.boxes = [by_corner[corner] for corner in sorted(corners)]
             break
-    roles.boxes += [column for column in table.columns if strip_marks(column.name.rpartition(".")[2]) in _BOXES]
+    roles.boxes += [column for column in table.columns if strip_marks(column.name.rpartition(".")[2]) in NAMES["box"]]
     roles.overlap = next(
         (
             column
@@ -145,7 +116,7 @@ def _find_times(table: Table, roles: Roles) -> None:
 
     def is_of_labels(column: Column) -> bool:
         rank = name_rank(column.name, "labelled_at")
-        return is_time(column) and (rank is not None or _has(column, _OF_LABELS))
+        return is_time(column) and (rank is not None or _has(column, NAMES["of_labels"]))
 
     later = [column for column in table.columns if is_of_labels(column)]
     named = [column for column in _candidates(table, roles, "observed_at", is_time) if column not in later]
@@ -175,13 +146,15 @@ def _find_truth(table: Table, roles: Roles) -> None:
     """Outcome, label and predicted class by name."""
 
     def is_outcome(column: Column) -> bool:
-        return _is_class_like(column) and len(column.counts) <= 2 and not _has(column, _WORDS["score"] | {"id"})
+        return _is_class_like(column) and len(column.counts) <= 2 and not _has(column, ROLES["score"] | {"id"})
 
     def is_label(column: Column) -> bool:
-        return (_is_class_like(column) or not column.filled) and not _has(column, _OF_PREDICTION | _WORDS["score"])
+        return (_is_class_like(column) or not column.filled) and not _has(
+            column, NAMES["of_prediction"] | ROLES["score"]
+        )
 
     def is_predicted(column: Column) -> bool:
-        return _is_class_like(column) and not _has(column, _OF_TRUTH | _WORDS["score"])
+        return _is_class_like(column) and not _has(column, NAMES["of_truth"] | ROLES["score"])
 
     for role, fits in (("outcome", is_outcome), ("label", is_label), ("predicted_class", is_predicted)):
         found = _candidates(table, roles, role, fits)
@@ -246,10 +219,12 @@ def _find_counts(table: Table, roles: Roles) -> None:
 def _find_scores(table: Table, roles: Roles) -> None:
     def is_probability(column: Column) -> bool:
         is_measure = column.is_numeric and column.time_shape is None and column.share(-1e-5, 100) > 0.95
-        return (is_measure or column.has_decimal_commas) and not _has(column, _NO_SCORE)
+        return (is_measure or column.has_decimal_commas) and not _has(column, NAMES["no_score"])
 
     raw = [
-        column for column in table.columns if roles.is_free(column) and is_probability(column) and _has(column, _RAW)
+        column
+        for column in table.columns
+        if roles.is_free(column) and is_probability(column) and _has(column, NAMES["raw"])
     ]
     named = [column for column in _candidates(table, roles, "score", is_probability) if column not in raw]
     if raw and (named or name_rank(raw[0].name, "raw_score") == 0):
@@ -309,7 +284,7 @@ def _find_ids(table: Table, roles: Roles) -> None:
     named = _candidates(table, roles, "sample_id", is_id)
     ends = [
         column for column in table.columns
-        if roles.is_free(column) and is_id(column) and column not in named and _IDS & set(split_words(column.name)[-1:])
+        if roles.is_free(column) and is_id(column) and column not in named and NAMES["id"] & set(split_words(column.name)[-1:])
     ]  # fmt: skip
     rest = [
         column for column in table.columns
@@ -344,10 +319,10 @@ def _find_group(table: Table, roles: Roles, together: list[Column]) -> None:
             roles.is_free(column) and column.kind in ("text", "number") and 1 < len(column.counts) < 0.8 * column.filled
         )
 
-    for word in _GROUPS:
+    for word in NAMES["group"]:
         for column in table.columns:
             found = set(split_words(column.name))
-            is_named = strip_marks(column.name) in (word, f"{word}id") or (word in found and bool(_IDS & found))
+            is_named = strip_marks(column.name) in (word, f"{word}id") or (word in found and bool(NAMES["id"] & found))
             if repeats(column) and (is_named or column in together) and len(column.counts) > 20:
                 roles.assign_role("group_id", column, f"{len(column.counts):,} values in {column.filled:,} rows")
                 return
@@ -363,11 +338,11 @@ def _distinct(table: Table, column: Column, when: Column | None, *, across: bool
 
 def _find_version(table: Table, roles: Roles) -> None:
     for column in table.columns:
-        if roles.is_free(column) and strip_marks(column.name.rpartition(".")[2]) in _VERSIONS and column.filled:
+        if roles.is_free(column) and strip_marks(column.name.rpartition(".")[2]) in NAMES["version"] and column.filled:
             roles.assign_role("version", column, "its name")
             return
 
 
 def is_image_like(column: Column) -> bool:
     """Whether a name speaks of an image, of which there may be several rows."""
-    return bool(_IMAGES & set(split_words(column.name)))
+    return bool(NAMES["image"] & set(split_words(column.name)))

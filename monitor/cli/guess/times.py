@@ -5,15 +5,10 @@ from collections.abc import Sequence
 
 from monitor.cli.guess.columns import Column
 from monitor.cli.guess.found import Guess
+from monitor.cli.guess.words import ZONES
 
 _ZONE = re.compile(r".*\d{1,2}:\d{2}\S*\s*([A-Za-z]{2,5})")
 _UTC = {"UTC", "GMT", "Z"}
-_PLACES = {  # where a short name of a zone is most often meant; it says nothing of the other half of the year
-    "BST": "Europe/London", "CET": "Europe/Berlin", "CEST": "Europe/Berlin", "MEZ": "Europe/Berlin", "MESZ": "Europe/Berlin",
-    "EST": "America/New_York", "EDT": "America/New_York", "CST": "America/Chicago", "CDT": "America/Chicago",
-    "MST": "America/Denver", "MDT": "America/Denver", "PST": "America/Los_Angeles", "PDT": "America/Los_Angeles",
-    "IST": "Asia/Kolkata", "JST": "Asia/Tokyo", "AEST": "Australia/Sydney", "AEDT": "Australia/Sydney",
-}  # fmt: skip
 
 
 def guess_times(columns: Sequence[Column]) -> tuple[list[Guess], list[tuple[str, str]]]:
@@ -37,7 +32,7 @@ def guess_times(columns: Sequence[Column]) -> tuple[list[Guess], list[tuple[str,
     zones = [found[1].upper() for column in written for value in column.values if (found := _ZONE.fullmatch(value))]
     named = sorted(set(zones) - _UTC)
     if named:
-        places = [_PLACES[name] for name in named if name in _PLACES] or ["Europe/Paris"]
+        places = [ZONES[name] for name in named if name in ZONES] or ["Europe/Paris"]
         todo.append(
             ("time_zone", f"times say {' and '.join(named[:3])}, which is not the same everywhere: say time_zone = "
              f'"{places[0]}", or another that uses it, in [model.source]')

@@ -2,10 +2,9 @@
 
 from monitor.cli.guess.columns import Column, auroc, sign_of
 from monitor.cli.guess.found import Guess, Meaning
+from monitor.cli.guess.words import VALUES
 from monitor.model import Task
 
-_RIGHT = {"yes", "y", "true", "t", "correct", "right", "hit", "match", "matched", "tp", "ok", "pass", "passed"}
-_WRONG = {"no", "n", "false", "f", "incorrect", "wrong", "miss", "missed", "mismatch", "fp", "nok", "fail", "failed"}
 _PLAIN_OUTCOMES = {"0", "1", "true", "false"}
 
 
@@ -67,8 +66,13 @@ def _guess_outcomes(meaning: Meaning, outcome: Column, task: Task) -> None:
         chosen, why = _positive(outcome, meaning.roles.columns.get("score"))
         true = [chosen] if chosen is not None else []
     else:
-        true, why = [value for value in values if value.casefold() in _RIGHT], f'"{outcome.name}" holds such words'
-    false = [value for value in values if value not in true and (task is Task.BINARY or value.casefold() in _WRONG)]
+        true, why = (
+            [value for value in values if value.casefold() in VALUES["right"]],
+            f'"{outcome.name}" holds such words',
+        )
+    false = [
+        value for value in values if value not in true and (task is Task.BINARY or value.casefold() in VALUES["wrong"])
+    ]
     if true and len(true) + len(false) == len(values):
         meaning.source.append(Guess("outcomes", {"true": true, "false": false}, why))
     else:
