@@ -5,7 +5,7 @@ Draft 7 for calwatch.toml and rule packs, which editors' TOML extensions know. A
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from monitor.config.section import Section
 from monitor.config.settings import Config, window_name
 from monitor.config.sources import SourceSettings
 from monitor.config.tables import item_of, members_of
+from monitor.jobs.actions.payload import payload_schema
 from monitor.rules.pack import shipped_packs
 from monitor.rules.tables import Pack
 
@@ -153,32 +154,15 @@ def _plain(held: Any) -> Any:
     return found
 
 
-def _artefact() -> Schema:
-    from monitor.recalibration.artefact_schema import artefact_schema
-
-    return artefact_schema()
-
-
-def _current() -> Schema:
-    from monitor.recalibration.artefact_schema import current_schema
-
-    return current_schema()
-
-
-def _payload() -> Schema:
-    from monitor.jobs.actions.payload import payload_schema
-
-    return payload_schema()
-
-
-ASKED: Mapping[str, Callable[[], Schema]] = {
-    "--rules": rules_schema, "--artefact": _artefact, "--current": _current, "--payload": _payload,
-}  # fmt: skip
-
-
 def schema_text(option: str = "") -> str:
     """Return the JSON Schema that an option asks for, of calwatch.toml without one, as it is printed."""
-    return json.dumps(ASKED.get(option, config_schema)(), indent=2, ensure_ascii=False) + "\n"
+    if option in ("--artefact", "--current"):  # numpy and scipy load only for these
+        from monitor.recalibration.artefact_schema import artefact_schema, current_schema
+
+        made = artefact_schema() if option == "--artefact" else current_schema()
+    else:
+        made = {"": config_schema, "--rules": rules_schema, "--payload": payload_schema}[option]()
+    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
 
 def keys_table(*, of_rules: bool) -> str:

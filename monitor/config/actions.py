@@ -14,8 +14,6 @@ from monitor.config.section import At, Section, judge_each
 from monitor.config.toml import suggest_nearest
 from monitor.model.durations import format_duration
 
-ALERT_EVENTS = ("firing", "resolved")
-JOB_EVENTS = ("promoted", "rejected", "failed", "rolled_back")
 TELLING = ("slack", "email")  # kinds that speak to people
 Event = Literal["firing", "resolved", "promoted", "rejected", "failed", "rolled_back"]
 _SECRET_HEADERS = ("authorization", "cookie", "token", "secret", "password", "api-key", "apikey")

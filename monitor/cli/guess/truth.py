@@ -46,9 +46,7 @@ def _positive(column: Column, score: Column | None) -> tuple[str | None, str]:
     known = bad if len(bad) == 1 else [value for value in signs if value not in good] if len(good) == 1 else []
     if len(known) != 1 or len(signs) > 2:
         return None, f'which of the labels in "{column.name}" is the positive class cannot be told from their names'
-    scores = score.numbers if score is not None else ()
-    pairs = [(one, value) for one, value in zip(scores, column.cells, strict=False) if None not in (one, value)]
-    above = auroc([one or 0.0 for one, _ in pairs], [value == known[0] for _, value in pairs])
+    above = auroc(score, column, known[0])
     if above is not None and above < 0.4:
         return None, f'"{known[0]}" is a usual name of the positive class, but its scores are lower than the others\''
     which = f"{known[0]} is a usual name of the positive" if bad else f"{good[0]} is a usual name of the negative"

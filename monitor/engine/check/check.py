@@ -66,7 +66,9 @@ def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch
     for each in watched:
         with duckdb.connect(config={"memory_limit": config.monitor.memory_limit}) as connection:
             files += _try_sources(connection, each, config.base, at, found, held)
-    return replace(found, summary=_summary(config, sum(len(each.rulebook) for each in watched), files))
+    rules = sum(len(each.rulebook) for each in watched)
+    counts = (quantity(len(config.model), "model"), quantity(rules, "rule"), quantity(files, "readable file"))
+    return replace(found, summary=f"fine: {', '.join(counts)}")
 
 
 def _try_sources(
@@ -194,9 +196,3 @@ def _looked_for(model: Model, source: str, base: Path) -> str:
     if "://" not in path and (base / path).is_dir():
         return f': {path} is a directory; path names its files, such as "{path.rstrip("/")}/*.csv"'
     return f" (looked for {path})"
-
-
-def _summary(config: Config, rules: int, files: int) -> str:
-    return (
-        f"fine: {quantity(len(config.model), 'model')}, {quantity(rules, 'rule')}, {quantity(files, 'readable file')}"
-    )
