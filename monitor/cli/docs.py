@@ -59,10 +59,9 @@ def docs(
 def list_topics() -> str:
     """Return the documents and their chapters, each with its title, a line of text each."""
     lines = ["calwatch docs TOPIC shows a document, or one chapter of it:", ""]
-    for topic in DOCUMENTS:
-        own = [chapter for chapter in read_chapters() if chapter.topic == topic]
-        lines += [f"{topic}: {chapter.title}" for chapter in own if chapter.level == 1]
-        lines += [f"    {chapter.anchor:<44} {chapter.title}" for chapter in own if chapter.level > 1]
+    for chapter in read_chapters():
+        named = f"{chapter.topic}:" if chapter.level == 1 else f"    {chapter.anchor:<44}"
+        lines.append(f"{named} {chapter.title}")
     return "\n".join([*lines, f"    {'CalwatchDown …':<44} the runbook of an alert, by its name"])
 
 

@@ -275,11 +275,8 @@ def tell_pulled(played: "Playback") -> None:
             f"{pulled.duplicates:,} duplicates, {pulled.corrected:,} corrected, "
             f"{sum(pulled.quarantined.values()):,} quarantined"
         )
-        if pulled.quarantined:
-            print_line(
-                "    quarantined: "
-                + ", ".join(f"{count:,} {reason}" for reason, count in sorted(pulled.quarantined.items()))
-            )
+        if counts := [f"{count:,} {reason}" for reason, count in sorted(pulled.quarantined.items())]:
+            print_line(f"    quarantined: {', '.join(counts)}")
 
 
 def tell_alerts(alerts: Sequence[Alert]) -> None:

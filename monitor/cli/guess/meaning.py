@@ -1,5 +1,7 @@
 """What the values of a table say of its model: the task, what a label and a score are, which columns cut the traffic."""
 
+from collections.abc import Iterator
+
 from monitor.cli.guess.columns import Column, Table, sign_of, split_words
 from monitor.cli.guess.cuts import guess_slices
 from monitor.cli.guess.found import Guess, Meaning
@@ -25,7 +27,7 @@ def guess_meaning(table: Table) -> Meaning:
     _guess_score(meaning, task)
     guess_logits(meaning, task)
     meaning.slices = guess_slices(roles)
-    _tell_missing(meaning, task)
+    meaning.todo += list(_missing(roles, task, {key for key, _ in meaning.todo}))
     return meaning
 
 
@@ -146,58 +148,44 @@ def _guess_score(meaning: Meaning, task: Task) -> None:
         )
 
 
-def _tell_missing(meaning: Meaning, task: Task) -> None:
-    """What calwatch needs and what was not found."""
-    roles, todo = meaning.roles, meaning.todo
-    told = {key for key, _ in todo}
+def _missing(roles: Roles, task: Task, told: set[str]) -> Iterator[tuple[str, str]]:
+    """What calwatch needs and what was not found, each with what to do. ``told``: what is left open already."""
     unlike = {column.name: column for column in roles.list_free() if column.filled and column.name not in told}
     for name in ("outcome", "label", "predicted_class", "score", "observed_at"):
         if name in unlike:
+            told |= {name}
             some = ", ".join(unlike[name].values[:3])
-            meaning.leave_open(name, f"the column of that name does not look like it: its values are {some}")
-    told = {key for key, _ in todo}
-    has = roles.columns.keys()
+            yield name, f"the column of that name does not look like it: its values are {some}"
+    has, rows = roles.columns.keys(), roles.table.rows
     repeated, in_files, version = roles.repeated_id, roles.repeated_in_files, roles.columns.get("version")
     if repeated is not None:
-        meaning.leave_open(
-            "sample_id",
-            f'"{repeated.name}" holds {len(repeated.counts):,} values in {roles.table.rows:,} rows: if it is the '
-            "image, map it as group_id and give each row an id of its own, such as image and number of the box",
-        )
+        held = f'"{repeated.name}" holds {len(repeated.counts):,} values in {rows:,} rows'
+        how = "map it as group_id and give each row an id of its own, such as image and number of the box"
+        yield "sample_id", f"{held}: if it is the image, {how}"
     elif "sample_id" not in has:
-        meaning.leave_open(
-            "sample_id", "no column names each row once: add one, such as the part's number or the image's name"
-        )
+        yield "sample_id", "no column names each row once: add one, such as the part's number or the image's name"
     if in_files is not None:
-        meaning.leave_open(
-            "sample_id",
-            f'"{in_files.name}" comes again in other files at the same time: the later would take the '
-            "earlier's place. Make ids that differ, such as file and number",
-        )
+        again = f'"{in_files.name}" comes again in other files at the same time'
+        how = "Make ids that differ, such as file and number"
+        yield "sample_id", f"{again}: the later would take the earlier's place. {how}"
     if "observed_at" not in has and "observed_at" not in told:
-        meaning.leave_open("observed_at", "no column holds times: add when each prediction was made")
+        yield "observed_at", "no column holds times: add when each prediction was made"
     if "score" not in has and "score" not in told:
-        logits = roles.columns.get("logits")
-        meaning.leave_open(
-            "score",
-            "no column holds probabilities, 0 to 1: add the one the model gave"
-            if logits is None
-            else f'"{logits.name}" holds one for each class; calwatch takes one, the predicted class\'s: {SOFTMAX_DOCS}',
-        )
+        how = "no column holds probabilities, 0 to 1: add the one the model gave"
+        if (logits := roles.columns.get("logits")) is not None:
+            one = "calwatch takes one, the predicted class's"
+            how = f'"{logits.name}" holds one for each class; {one}: {SOFTMAX_DOCS}'
+        yield "score", how
     if roles.overlap is not None and not {"outcome", "label"} & has:
-        meaning.leave_open("outcome", f'write one from "{roles.overlap.name}", such as {roles.overlap.name} >= 0.5')
+        yield "outcome", f'write one from "{roles.overlap.name}", such as {roles.overlap.name} >= 0.5'
     elif roles.truths:
         either = " or ".join(f'"{column.name}"' for column in roles.truths[:3])
-        meaning.leave_open(
-            "label", f"{either} could say what was true: map label, and predicted_class if one is the prediction"
-        )
+        yield "label", f"{either} could say what was true: map label, and predicted_class if one is the prediction"
     elif not {"outcome", "label", "positives"} & has and not {"outcome", "label"} & told:
         wanted = 'outcome (0 or 1) or label, or a [[model.source]] with holds = "labels"'
-        meaning.leave_open("outcome", f"no column says what came true: add {wanted}")
+        yield "outcome", f"no column says what came true: add {wanted}"
     if "label" in has and task is not Task.BINARY and not {"outcome", "predicted_class"} & has:
-        meaning.leave_open(
-            "predicted_class", "a label needs the class predicted beside it: add it, or outcome (0 or 1)"
-        )
-    if version is not None and len(version.counts) > max(20, roles.table.rows // 10):
+        yield "predicted_class", "a label needs the class predicted beside it: add it, or outcome (0 or 1)"
+    if version is not None and len(version.counts) > max(20, rows // 10):
         count = len(version.counts)
-        meaning.leave_open("version", f'"{version.name}" holds {count:,} values: each begins anew. Is it one a build?')
+        yield "version", f'"{version.name}" holds {count:,} values: each begins anew. Is it one a build?'
