@@ -135,11 +135,8 @@ def _tell_rest(meaning: Meaning, main: Found, rest: list[Found], folders: int) -
     file = main.files[0]
     beside = [one for one in file.parent.glob(f"*{file.suffix}") if one.is_file() and one != file]
     if beside and "*" not in main.pattern:
-        meaning.leave_open(
-            "path",
-            f"only {file.name} is read: for {quantity(len(beside), 'other file')} beside it, and later ones, write "
-            f'a glob such as "*{file.suffix}"',
-        )
+        others = f"for {quantity(len(beside), 'other file')} beside it, and later ones"
+        meaning.leave_open("path", f'only {file.name} is read: {others}, write a glob such as "*{file.suffix}"')
 
 
 def _part(holds: str, found: Found, meaning: Meaning, table: Table, directory: Path) -> Part:
@@ -151,13 +148,10 @@ def _part(holds: str, found: Found, meaning: Meaning, table: Table, directory: P
     if found.format is not None:
         settings.append(Guess("format", found.format, "by its first bytes"))
     settings += times
-    settings += [
-        one for one in meaning.source if ("outcome" in columns if one.key == "outcomes" else holds == "samples")
-    ]
-    reasons = roles.reasons
-    mapped = [
-        Guess(role, column.name, reasons.get(f"{holds}.{role}", reasons[role])) for role, column in columns.items()
-    ]
+    for one in meaning.source:
+        settings += [one] if ("outcome" in columns if one.key == "outcomes" else holds == "samples") else []
+    reasons = {role: roles.reasons.get(f"{holds}.{role}", roles.reasons[role]) for role in columns}
+    mapped = [Guess(role, column.name, reasons[role]) for role, column in columns.items()]
     if holds == "samples":
         mapped += [Guess(name, column.name, why) for name, column, why in meaning.slices]
     taken = {guess.value for guess in mapped}

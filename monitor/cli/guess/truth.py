@@ -33,9 +33,8 @@ def _guess_positive(meaning: Meaning, label: Column) -> None:
         meaning.model.append(Guess("positive", chosen, why))
     else:
         names = " or ".join(f'"{value}"' for value in label.values[:2])
-        meaning.leave_open(
-            "positive", f"{why}: set positive to the label that the score is the probability of, {names}"
-        )
+        how = f"set positive to the label that the score is the probability of, {names}"
+        meaning.leave_open("positive", f"{why}: {how}")
 
 
 def _positive(column: Column, score: Column | None) -> tuple[str | None, str]:
