@@ -10,6 +10,7 @@ from monitor.cli import output as console
 from monitor.model.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
+    from monitor.config.settings import Config, Model
     from monitor.store.published.queries import Snapshot
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="the configuration file")]
@@ -45,6 +46,15 @@ def open_snapshot(config: Path, state_dir: Path | None = None) -> "Snapshot":
             f"this is OLD: published {span(age)} ago, and no cycle has ended since", "does the daemon run? calwatch run"
         )
     return snapshot
+
+
+def demand_model(loaded: "Config", config: Path, name: str, more: str = "") -> "Model":
+    """The model of that name. Raises UsageError, with what there is and ``more``, where there is none."""
+    named = loaded.model_named(name)
+    if named is None:
+        names = ", ".join(each.name for each in loaded.model)
+        raise UsageError(f'{config}: has no model "{name}"', f"models: {names}{more}")
+    return named
 
 
 def parse_time(option: str, text: str) -> datetime:

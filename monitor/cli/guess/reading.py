@@ -93,7 +93,9 @@ def read_table(found: Found) -> Table:
                 told = f"{path}: takes more memory to read than there is for a guess ({first_line(error)})"
                 raise UsageError(told, _SMALLER) from error
             except duckdb.Error as error:
-                raise UsageError(f"{path}: cannot be read: {first_line(error)}", "name another file") from error
+                raise UsageError(
+                    f"{path}: cannot be read: {str(error).splitlines()[0]}", "name another file"
+                ) from error
             except CalwatchError as error:
                 raise UsageError(error.message, error.hint or "mend the file, or name another") from error
         records += rows

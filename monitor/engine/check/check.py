@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -160,7 +160,7 @@ def _look(
 
     connection.execute("DROP TABLE IF EXISTS tried")  # of the source before
     try:
-        for found in held.read(connection, source):
+        for found in source.read_batches(connection, {}, datetime.max.replace(tzinfo=UTC), held):
             if isinstance(found, Batch):
                 for alike in found.uniform_batches:
                     for batch in held.try_batch(alike, take):

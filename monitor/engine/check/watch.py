@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import duckdb
 
-from monitor.model.problems import Problem
-from monitor.sources.batch import Batch, Source
+from monitor.sources.batch import Batch
 from monitor.sources.replay.guard import ReplayGuard, describe_failure
 from monitor.store.blame import is_unexpected
 
@@ -15,11 +13,6 @@ from monitor.store.blame import is_unexpected
 @dataclass(slots=True)
 class CheckWatch(ReplayGuard):
     """Over all sources, one after the other."""
-
-    def read(self, connection: duckdb.DuckDBPyConnection, source: Source) -> Iterator[Batch | Problem]:
-        """All files of a source."""
-        now = datetime.max.replace(tzinfo=UTC)
-        return source.read_batches(connection, {}, now, self)
 
     def try_batch(self, batch: Batch, take: Callable[[Batch], None]) -> Iterator[Batch]:
         """The batch once it could be taken, or of its files those that could. Raises what says that a file is damaged."""
