@@ -6,7 +6,7 @@ the extra ``charts``: import this module where a chart is drawn, not before.
 """
 
 from bisect import bisect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from math import log10
@@ -111,8 +111,7 @@ def ece_over_time(
         else {"at": _time(each.at), "version": each.version, "lower": None, "upper": None}
         for each in points
     ]
-    times = [each.at for each in points] + [each.at for each in events]
-    x = alt.X("at:T", scale=_time_scale(times), axis=_time_axis(width))
+    x = _times([*points, *events], width)
     y = alt.Y("value:Q", axis=alt.Axis(title="calibration error", tickCount=5))
     key = alt.Legend(**_KEY, columns=1 if width < 500 else 3)
     course = _chart(rows).mark_line(interpolate="step-after", clip=True).encode(
@@ -139,7 +138,6 @@ def evidence_path(
         for each in points
     ]  # fmt: skip
     top = max([10.0, *(10 * min(each.ratio, 1e15) for each in points)])
-    times = [each.at for each in points] + [each.at for each in events]
     y = alt.Y(
         "ratio:Q", scale=alt.Scale(type="log", domain=[FLOOR, top], nice=False, clamp=True),
         axis=alt.Axis(title="evidence ÷ limit", values=_decades(FLOOR, top), labelExpr=_SHORT),
@@ -147,7 +145,7 @@ def evidence_path(
     legend = alt.Legend(**_KEY) if len(rules) > 1 else None
     colours = [BLUE, VIOLET, GREEN, AMBER][: max(len(rules), 1)]
     course = _chart(rows).mark_line(strokeWidth=1.8, interpolate="step-after").encode(
-        x=alt.X("at:T", scale=_time_scale(times), axis=_time_axis(width)), y=y, detail="stream:N",
+        x=_times([*points, *events], width), y=y, detail="stream:N",
         color=alt.Color("rule:N", scale=alt.Scale(domain=rules, range=colours), legend=legend),
     )  # fmt: skip
     limit = _chart([{"ratio": 1}])
@@ -253,16 +251,13 @@ def _time(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
-def _time_scale(times: Sequence[datetime]) -> alt.Scale:
-    if not times:
-        return alt.Scale(type="utc")
-    return alt.Scale(type="utc", domain=[_time(min(times)), _time(max(times))], nice=False)
-
-
-def _time_axis(width: int) -> alt.Axis:
-    return alt.Axis(
-        title="UTC", tickCount=4 if width < 500 else 8, labelOverlap=True, grid=False, labelExpr=_DAY_OR_HOUR
-    )  # fmt: skip
+def _times(moments: Iterable[ReadingPoint | EvidencePoint | Event], width: int) -> alt.X:
+    """The axis from the first to the last of these."""
+    times = [_time(each.at) for each in moments]
+    scale = alt.Scale(type="utc", domain=[min(times), max(times)], nice=False) if times else alt.Scale(type="utc")
+    ticks = 4 if width < 500 else 8
+    axis = alt.Axis(title="UTC", tickCount=ticks, labelOverlap=True, grid=False, labelExpr=_DAY_OR_HOUR)
+    return alt.X("at:T", scale=scale, axis=axis)
 
 
 def _decades(lowest: float, highest: float) -> list[float]:
@@ -295,20 +290,11 @@ def _with_events(layers: Sequence[Any], events: Sequence[Event], width: int, hei
 
 
 def _themed(chart: Any) -> Chart:
-    axis: dict[str, Any] = {
-        "labelColor": QUIET, "titleColor": QUIET, "gridColor": LINE, "domainColor": LINE, "tickColor": LINE,
-        "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
-    }  # fmt: skip
+    texts: dict[str, Any] = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "titleColor": QUIET}
     themed: Chart = (
         chart.configure(background="transparent", font=_FONT, padding=4)
         .configure_view(stroke=None)
-        .configure_axis(**axis)
-        .configure_legend(
-            labelColor=INK,
-            titleColor=QUIET,
-            labelFontSize=12,
-            titleFontSize=12,
-            titleFontWeight="normal",
-        )
+        .configure_axis(labelColor=QUIET, gridColor=LINE, domainColor=LINE, tickColor=LINE, **texts)
+        .configure_legend(labelColor=INK, **texts)
     )
     return themed

@@ -9,6 +9,7 @@ import pickle
 import socket
 import subprocess
 import threading
+from contextlib import closing
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from typing import Literal
@@ -33,11 +34,8 @@ def can_draw() -> bool:
 
 def draw_png(chart: str, *values: object) -> bytes:
     """Draw one chart as PNG in a process that ends with it. Raises ChartError as ``Drawer`` does."""
-    drawer = Drawer(timeout=TIMEOUT)
-    try:
+    with closing(Drawer(timeout=TIMEOUT)) as drawer:
         return drawer.draw_chart("png", chart, *values)
-    finally:
-        drawer.close()
 
 
 class Drawer:

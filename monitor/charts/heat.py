@@ -1,8 +1,9 @@
 """Two slice dimensions against each other: which ones, and the calibration error of each crossed slice."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from monitor.model import ModelStatus, ReadingState
+from monitor.model import ModelStatus, Slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +28,20 @@ def heat_dimensions(model: ModelStatus) -> tuple[str, str] | None:
     return None
 
 
-def heat_cells(model: ModelStatus, window: str, row: str, column: str) -> list[HeatCell]:
-    """Each crossed slice of the two dimensions over a window, of the version with most samples there."""
+def heat_cells(
+    readings: Iterable[tuple[Slice, int, Mapping[str, float | None]]], row: str, column: str
+) -> list[HeatCell]:
+    """Each crossed slice of the two dimensions among readings, given as slice, samples and metrics, which are unknown where
+    samples are too few; of several versions that with most samples."""
     found: dict[tuple[str, str], HeatCell] = {}
-    wanted = {row, column}
-    for reading in model.readings:
-        if reading.window != window or reading.slice.order != 2:
-            continue
-        labels = reading.slice.as_dict()
-        if labels.keys() != wanted:
+    for slice_, samples, metrics in readings:
+        labels = slice_.as_dict()
+        if slice_.order != 2 or labels.keys() != {row, column}:
             continue
         key = labels[row], labels[column]
-        if key not in found or found[key].samples < reading.samples:
-            metrics = reading.metrics if reading.state is ReadingState.OK else {}
+        if key not in found or found[key].samples < samples:
             beyond = more_than_luck(metrics.get("ece"), metrics.get("ece_null_quantile"))
-            found[key] = HeatCell(*key, metrics.get("ece_debiased"), reading.samples, beyond)
+            found[key] = HeatCell(*key, metrics.get("ece_debiased"), samples, beyond)
     return [found[key] for key in sorted(found)]
 
 

@@ -1,7 +1,5 @@
 """Charts into SVG for the page and PNG for tickets, without a browser and without a network."""
 
-from typing import Any
-
 import vl_convert
 
 from monitor.charts import charts
@@ -19,22 +17,16 @@ STYLE = (
 )
 
 
-def specification(chart: charts.Chart) -> dict[str, Any]:
-    """The chart as a Vega-Lite specification, its values inside."""
-    held: dict[str, Any] = chart.to_dict()
-    return held
-
-
 def svg(chart: charts.Chart) -> str:
     """The chart as a picture that follows light and dark mode by itself."""
-    drawn: str = vl_convert.vegalite_to_svg(specification(chart), allowed_base_urls=[])
+    drawn: str = vl_convert.vegalite_to_svg(chart.to_dict(), allowed_base_urls=[])
     opening = drawn.index(">") + 1
     return f"{drawn[:opening]}<style>{STYLE}</style>{drawn[opening:]}"
 
 
 def png(chart: charts.Chart, *, scale: float = 2.0) -> bytes:
     """The chart on white, ``scale`` pixels for each of its units."""
-    described = specification(chart)
-    described["config"] = {**described.get("config", {}), "background": charts.PANEL}
+    described = chart.to_dict()
+    described["config"]["background"] = charts.PANEL
     drawn: bytes = vl_convert.vegalite_to_png(described, scale=scale, allowed_base_urls=[])
     return drawn

@@ -43,7 +43,7 @@ def reveal_secret(reference: str, base: Path) -> str:
         return value
     path = base / name
     try:
-        value = path.read_text("utf-8").rstrip("\r\n")
+        value = path.read_text("utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         problem = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
         raise SecretError(f"{reference}: cannot be read: {problem}", "let the daemon's user read it") from None

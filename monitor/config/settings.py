@@ -322,7 +322,8 @@ def read_config(path: Path) -> tuple[Config, list[str]]:
     """Return a configuration file as far as it can be read, and every mistake in it; what was read then raises
     UnreadError when asked for what could not be. Raises ConfigError when there is no TOML to read."""
     try:
-        text = path.read_text("utf-8")
+        # editors of Windows put a mark in front that TOML does not know
+        text = path.read_text("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(
             [f"{path}: no such file"], "name another with --config FILE, or make one with: calwatch init DIR"

@@ -19,6 +19,7 @@ from monitor.jobs.queue import (
     INTERRUPTIONS,
     OPEN,
     after_failure,
+    as_before,
     begin_attempt,
     due_jobs,
     enqueue_jobs,
@@ -236,9 +237,7 @@ class Dispatcher:
         charge = {scope.text: id_ for scope, (id_, _) in load_charge(connection, model.name).items()}
         if charge != report.work.basis:
             # the calibrator it was judged against is in charge no more: judged again, as if it had not begun
-            again = replace(job, state=JobState.QUEUED, started_at=None, attempts=job.attempts - 1)
-            again = replace(again, why=(Reason.of(Code.OUTDATED),))
-            return self._end(job, lambda: again, report, outcome=OUTDATED)
+            return self._end(job, lambda: as_before(job, Code.OUTDATED), report, outcome=OUTDATED)
         write_accepted(connection, self.config.state_dir, model, found)
 
         def accept() -> Job:

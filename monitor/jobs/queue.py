@@ -154,7 +154,7 @@ def requeue_interrupted(
     found = []
     for job in lost:
         has_begun = begun(job)
-        after = _after_interruption(job, now, limit(job)) if has_begun else _as_before(job)
+        after = _after_interruption(job, now, limit(job)) if has_begun else as_before(job, Code.NOT_BEGUN)
         found.append(after)
         with transaction(connection):
             store_job(connection, after)
@@ -163,9 +163,9 @@ def requeue_interrupted(
     return tuple(found)
 
 
-def _as_before(job: Job) -> Job:
+def as_before(job: Job, code: Code) -> Job:
     """Queued again, as if it had not been handed over."""
-    why = (Reason.of(Code.NOT_BEGUN),)
+    why = (Reason.of(code),)
     return replace(job, state=JobState.QUEUED, started_at=None, attempts=max(job.attempts - 1, 0), why=why)
 
 

@@ -15,7 +15,6 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -38,6 +37,36 @@ _REMEMBERED = 10_000  # jobs
 _TOLD = 2000  # characters of a dead process's last words
 
 
+class Runner(Protocol):
+    """Work goes in by ``start``; its report comes out of ``take_finished`` once, now or at a later tick."""
+
+    rehearsal: bool = False  # whether actions are only recorded, as in a backtest
+
+    def running_work(self) -> Collection[Work]:
+        """What has been started and not been reported."""
+
+    def start(self, work: Work) -> None:
+        """Raises OSError when it cannot be started."""
+
+    def take_finished(self, model: str) -> list[WorkResult]:
+        """The reports of a model's work that has ended since the last call."""
+
+    def had_begun(self, job: str) -> bool:
+        """Whether a process was at a job when the calwatch before this one ended; False where it only waited for its turn."""
+        return True
+
+    def wait_deliveries(self) -> bool:
+        """Wait for deliveries where there is no later tick to bring their reports; whether there were any."""
+        return False
+
+    def forget_last_refit(self, model: str) -> bool:
+        """Forget that this model had the last of few places for refits; returns whether it had."""
+        return False
+
+    def cancel(self, job: str) -> None:
+        """End the work of a job, with all its processes; it is never reported. Unknown jobs are no mistake."""
+
+
 @dataclass(slots=True)
 class _Child:
     work: Work  # without its inputs
@@ -46,18 +75,15 @@ class _Child:
     began: float
 
 
-class ProcessRunner:
+class ProcessRunner(Runner):
     """One process per attempt. The tick owns it, and one thread of its own, which starts deliveries that wait."""
-
-    rehearsal = False
 
     def __init__(self, state_dir: Path) -> None:
         self._base = state_dir / DIRECTORY
         self._children: dict[str, _Child] = {}
         self._last_refit: str | None = None  # of which model
         self._leaving: list[tuple[_Child, float]] = []
-        self._waiting: deque[Work] = deque()  # deliveries
-        self._handed: dict[str, float] = {}  # when each of them was, by its job
+        self._waiting: list[tuple[Work, float]] = []  # deliveries, and when each was handed over
         self._unstarted: list[WorkResult] = []
         self._lock = threading.RLock()
         self._attention = threading.Event()
@@ -79,12 +105,9 @@ class ProcessRunner:
 
     def running_work(self) -> Collection[Work]:
         with self._lock:
-            waiting = [replace(work, task=None) for work in self._waiting]
-            return [
-                *(child.work for child in self._children.values()),
-                *waiting,
-                *(each.work for each in self._unstarted),
-            ]
+            under_way = [child.work for child in self._children.values()]
+            waiting = [replace(work, task=None) for work, _ in self._waiting]
+            return [*under_way, *waiting, *(each.work for each in self._unstarted)]
 
     def start(self, work: Work) -> None:
         """A delivery begins as soon as there is a place for it. Raises OSError when inputs of a refit cannot be written or
@@ -94,13 +117,9 @@ class ProcessRunner:
             if work.is_refit:
                 self._launch(work)
                 return
-            self._waiting.append(work)
-            self._handed[work.job] = perf_counter()
+            self._waiting.append((work, perf_counter()))
             self._serve()
         self._attend()
-
-    def wait_deliveries(self) -> bool:
-        return False
 
     def _attend(self) -> None:
         """See that what waits is started, between cycles too."""
@@ -110,40 +129,28 @@ class ProcessRunner:
         self._attention.set()
 
     def _keep_serving(self) -> None:
-        while not self._stopped:
-            self._attention.wait()
+        while True:
+            self._attention.wait(_LOOK_EVERY if self._waiting else None)
             self._attention.clear()
-            while not self._stopped:
-                with self._lock:
-                    self._serve()
-                    if not self._waiting:
-                        break
-                self._attention.wait(_LOOK_EVERY)
-                self._attention.clear()
+            with self._lock:
+                if self._stopped:
+                    return
+                self._serve()
 
     def _serve(self) -> None:
         """Start the deliveries that have a place, in their order."""
-        for work in list(self._waiting):
+        for work, handed_at in list(self._waiting):
             under_way = [c.work for c in self._children.values() if not c.work.is_refit and c.process.poll() is None]
             if any(other.lane == work.lane for other in under_way):
                 continue
             if len(under_way) >= DELIVERIES and any(other.destination == work.destination for other in under_way):
                 continue
-            self._waiting.remove(work)
+            self._waiting.remove((work, handed_at))
             try:
-                self._launch(self._as_of_now(work))
+                self._launch(_as_of_now(work, handed_at))
             except OSError as error:
                 broken = Breakdown(f"{type(error).__name__}: {error}", may_pass=True)
                 self._unstarted.append(WorkResult(replace(work, task=None), broken))
-
-    def _as_of_now(self, work: Work) -> Work:
-        """With its time moved on by what it waited: receivers refuse signatures with old times."""
-        waited = timedelta(seconds=perf_counter() - self._handed.pop(work.job))
-        return (
-            replace(work, task=replace(work.task, at=work.task.at + waited))
-            if isinstance(work.task, Delivery)
-            else work
-        )
 
     def _launch(self, work: Work) -> None:
         self._base.mkdir(parents=True, exist_ok=True)
@@ -186,7 +193,7 @@ class ProcessRunner:
 
     def cancel(self, job: str) -> None:
         with self._lock:
-            self._waiting = deque(work for work in self._waiting if work.job != job)
+            self._waiting = [each for each in self._waiting if each[0].job != job]
             self._unstarted = [report for report in self._unstarted if report.work.job != job]
             child = self._children.pop(job, None)
             if child is not None:
@@ -251,17 +258,23 @@ class PatientRunner(ProcessRunner):
 
     def wait_deliveries(self) -> bool:
         found = False
-        while left := [child for child in self._children.values() if child.process.poll() is None] or self._waiting:
+        while (left := [c.process for c in self._children.values() if c.process.poll() is None]) or self._waiting:
             found = True
-            if isinstance(left, list):
+            if left:
                 with suppress(subprocess.TimeoutExpired):
-                    left[0].process.wait(_LOOK_EVERY)
+                    left[0].wait(_LOOK_EVERY)
             with self._lock:
                 self._serve()
         return found
 
     def forget_last_refit(self, model: str) -> bool:
         return False  # no other model waits for its turn in a later cycle
+
+
+def _as_of_now(work: Work, handed_at: float) -> Work:
+    """With its time moved on by what it waited: receivers refuse signatures with old times."""
+    assert isinstance(work.task, Delivery)
+    return replace(work, task=replace(work.task, at=work.task.at + timedelta(seconds=perf_counter() - handed_at)))
 
 
 def _let_go(child: _Child) -> None:
@@ -285,36 +298,7 @@ def _death(child: _Child) -> Breakdown:
     return Breakdown(f"its process {how}{hint}", may_pass=True)
 
 
-class Runner(Protocol):
-    """Work goes in by ``start``; its report comes out of ``take_finished`` once, now or at a later tick."""
-
-    @property
-    def rehearsal(self) -> bool:
-        """Whether actions are only recorded, as in a backtest."""
-
-    def running_work(self) -> Collection[Work]:
-        """What has been started and not been reported."""
-
-    def start(self, work: Work) -> None:
-        """Raises OSError when it cannot be started."""
-
-    def take_finished(self, model: str) -> list[WorkResult]:
-        """The reports of a model's work that has ended since the last call."""
-
-    def had_begun(self, job: str) -> bool:
-        """Whether a process was at a job when the calwatch before this one ended; False where it only waited for its turn."""
-
-    def wait_deliveries(self) -> bool:
-        """Wait for deliveries where there is no later tick to bring their reports; whether there were any."""
-
-    def forget_last_refit(self, model: str) -> bool:
-        """Forget that this model had the last of few places for refits; returns whether it had."""
-
-    def cancel(self, job: str) -> None:
-        """End the work of a job, with all its processes; it is never reported. Unknown jobs are no mistake."""
-
-
-class InlineRunner:
+class InlineRunner(Runner):
     """Carries work out when it is started, for history on a simulated clock; no refit is ended at its timeout here."""
 
     def __init__(self, *, rehearsal: bool = False) -> None:
@@ -335,15 +319,6 @@ class InlineRunner:
         ended = [report for report in self._reports if report.work.model == model]
         self._reports = [report for report in self._reports if report.work.model != model]
         return ended
-
-    def had_begun(self, job: str) -> bool:
-        return True  # it does not wait here
-
-    def wait_deliveries(self) -> bool:
-        return False
-
-    def forget_last_refit(self, model: str) -> bool:
-        return False
 
     def cancel(self, job: str) -> None:
         self._reports = [report for report in self._reports if report.work.job != job]

@@ -16,7 +16,6 @@ from monitor.model.errors import CalwatchError
 from monitor.model.reasons import Reason
 
 if TYPE_CHECKING:
-    from monitor.jobs.actions.message import EventContext
     from monitor.recalibration.refit import Refit, RefitInputs
 
 CLEARING_AWAY = timedelta(seconds=30)  # what an action may take beyond its timeout, to end what it began
@@ -77,16 +76,15 @@ class WorkResult:
 
 def carry_out_work(work: Work) -> WorkResult:
     """Do it, to its end. Whatever goes wrong is part of the report."""
-    began = perf_counter()
     assert work.task is not None
-    result = _result(work.task)
+    began, result = perf_counter(), _result(work.task)
     return WorkResult(replace(work, task=None), result, perf_counter() - began)
 
 
 def _result(task: "RefitInputs | Delivery") -> "Refit | DeliveryResult | Breakdown":
     try:
         if isinstance(task, Delivery):
-            return deliver_event(task, _load_context)
+            return deliver_event(task)
         from monitor import __version__
         from monitor.recalibration.refit import run_refit
 
@@ -97,9 +95,3 @@ def _result(task: "RefitInputs | Delivery") -> "Refit | DeliveryResult | Breakdo
         return Breakdown(f"{type(error).__name__}: {error}".rstrip(": "), may_pass=True)
     except Exception as error:  # noqa: BLE001  # a mistake of ours is told with its trace; it must not end the cycle
         return Breakdown(f"{error!r}", may_pass=False, trace=traceback.format_exc())
-
-
-def _load_context(delivery: Delivery, *, draw: bool) -> "EventContext":
-    from monitor.jobs.actions.context import load_context
-
-    return load_context(delivery, draw=draw)

@@ -37,11 +37,10 @@ def main(directory: Path) -> None:
         work: Work = pickle.load(file)
     (directory / WORK).unlink()
     signal.signal(signal.SIGTERM, leave_process)
-    if not work.is_refit:
-        call_at_end(_end_commands)
     if work.is_refit:
         os.nice(_NICE)
     else:
+        call_at_end(_end_commands)
         signal.signal(signal.SIGALRM, leave_process)  # what it runs is to be ended too; a refit ends where it is
     signal.setitimer(signal.ITIMER_REAL, max(work.timeout.total_seconds(), 0.001))
     report = carry_out_work(work)

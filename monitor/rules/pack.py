@@ -172,7 +172,8 @@ def _read_pack(text: str, origin: str) -> tuple[list[ReadRule], list[str]]:
 def read_text(file: Traversable, shown_as: str) -> str:
     """The text of a file that people write. Raises ConfigError, naming it ``shown_as``, when it cannot be read."""
     try:
-        return file.read_text(encoding="utf-8")
+        # editors of Windows put a mark in front that TOML does not know
+        return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError([f"{shown_as}: not UTF-8 text (byte {error.start})"]) from error
     except FileNotFoundError as error:

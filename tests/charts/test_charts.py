@@ -36,7 +36,7 @@ def curve(*values: tuple[float, float]) -> tuple[CurvePoint, ...]:
 
 def rows(chart: charts.Chart) -> list[dict[str, Any]]:
     """All values that a chart holds."""
-    return [row for held in rendering.specification(chart)["datasets"].values() for row in held]
+    return [row for held in chart.to_dict()["datasets"].values() for row in held]
 
 
 def test_a_bin_without_samples_is_not_drawn() -> None:
@@ -70,10 +70,10 @@ def test_evidence_of_zero_is_drawn_at_the_floor_of_the_log_scale() -> None:
 
 def test_no_threshold_in_use_is_no_line() -> None:
     points = curve((0.2, 0.8), (0.9, 0.9))
-    texts = str(rendering.specification(charts.trade_off(points, None, ("precision", 0.95))))
+    texts = str(charts.trade_off(points, None, ("precision", 0.95)).to_dict())
     assert "promised precision 0.95" in texts
     assert "in use" not in texts
-    assert "in use 0.4" in str(rendering.specification(charts.trade_off(points, 0.4)))
+    assert "in use 0.4" in str(charts.trade_off(points, 0.4).to_dict())
 
 
 def test_an_unknown_cell_of_the_heat_map_is_a_dash() -> None:

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from monitor.config.secrets import reveal_secret
 from monitor.config.settings import Monitor, Recalibration, load_config, parse_config, window_name
 from monitor.model import Task
 from monitor.model.errors import ConfigError
 from monitor.model.methods import METHOD_NAMES
+from monitor.rules.pack import load_rules
 from tests.worlds.mistakes import without_lines
+from tests.worlds.rule_texts import absence
 
 GOOD = '[[model]]\nname = "m"\ntask = "binary"\n'
 SOURCE = '[model.source]\npath = "in/*"\n'
@@ -316,6 +319,16 @@ def test_paths_are_relative_to_the_directory_of_the_file(tmp_path: Path) -> None
     assert config.state_dir == path.parent.resolve() / "calwatch-state"
     elsewhere = parse_config('[monitor]\nstate_dir = "/var/lib/x"\n' + GOOD + SOURCE, "c", BASE)
     assert elsewhere.state_dir == Path("/var/lib/x")
+
+
+def test_files_with_the_mark_of_windows_editors_are_read_as_those_without(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(absence(), "utf-8-sig")
+    (tmp_path / "token").write_text("s3cret\r\n", "utf-8-sig")
+    path = tmp_path / "calwatch.toml"
+    path.write_text(GOOD + 'rules = ["own.toml"]\n' + SOURCE, "utf-8-sig")
+    config, rules = load_config(path), load_rules(("own.toml",), tmp_path)
+    assert (config.model[0].rules, [rule.name for rule in rules]) == (("own.toml",), ["a"])
+    assert reveal_secret("file:token", tmp_path) == "s3cret"
 
 
 def test_a_file_that_is_not_there_is_named_with_the_way_to_make_one(tmp_path: Path) -> None:

@@ -225,8 +225,8 @@ def test_where_no_row_lies_in_the_time_asked_for_it_is_said_at_once(
 def test_a_single_row_in_the_time_asked_for_is_played(days: tuple[int, ...], tmp_path: Path) -> None:
     config = load_config(write_config(tmp_path, model_section(rules="")))
     _lay(tmp_path, *days)
-    played = play_history(config, tmp_path / "state", BEGAN, BEGAN + 30 * DAY, 6 * HOUR)
-    assert (played.absent, played.ticks, played.pulled["m"].new) == ("", 121, 1)
+    played = play_history(config, tmp_path / "state", BEGAN, BEGAN + 30 * DAY, 24 * HOUR)
+    assert (played.absent, played.ticks, played.pulled["m"].new) == ("", 31, 1)
 
 
 def test_rows_whose_times_cannot_be_read_are_played_to_be_told(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from monitor.model.errors import UsageError
 from monitor.publish.report import page as reportpage
 from monitor.publish.report.collect import Report, collect_report
 from monitor.publish.report.page import NO_CHARTS, report_page
-from monitor.publish.report.words import list_unknowns, name_state, summarise_report
+from monitor.publish.report.words import name_state, summarise_report, tell_unknowns
 from monitor.store.published.queries import Snapshot
 from monitor.store.published.snapshot import SNAPSHOT
 
@@ -64,7 +64,7 @@ def test_it_covers_thirty_days_up_to_the_snapshot_unless_told(snapshot: Snapshot
     assert all(row.fired_at <= told.until for row in told.alerts)
     assert all(point.at <= told.until for part in told.slices for point in part.points)
     assert not any(part.bars for part in told.slices)  # the snapshot keeps bars of the newest reading only
-    assert any("bars of readings before the newest" in text for text in list_unknowns(told))
+    assert any("bars of readings before the newest" in text for text in tell_unknowns(told))
 
 
 def test_slices_in_trouble_are_told_in_full_and_one_asked_for_is_the_only_one(
@@ -117,7 +117,7 @@ def test_what_is_unknown_is_said_and_never_a_zero(report: Report) -> None:
     assert "There is no reading of the whole in this period" in " ".join(summarise_report(nothing))
     silent = replace(nothing, last_sample_at=ENDED)
     assert f"The last sample is of {ENDED:%Y-%m-%d %H:%M} UTC." in " ".join(summarise_report(silent))
-    said = " ".join(list_unknowns(nothing))
+    said = " ".join(tell_unknowns(nothing))
     assert "the disk is full" in said
     assert "Whether label delay depends on the outcome: not looked at yet." in said
     assert "0.000" not in " ".join(summarise_report(nothing))

@@ -178,9 +178,9 @@ def grades(random: Random, count: int = 600) -> Table:
 
 def boxes(random: Random, count: int = 3000) -> Table:
     """All boxes above 0.001: most scores are low, and most boxes are none."""
-    score = np.maximum(random.beta(0.15, 3, count), 0.001)
+    score, moments = np.maximum(random.beta(0.15, 3, count), 0.001), times(count)
     return table("detection", score, 3, outcome=outcomes(random, score), group_id=[f"g{i // 30}" for i in range(count)],
-                 observed_at=[times(count)[i // 30] for i in range(count)])  # fmt: skip
+                 observed_at=[moments[i // 30] for i in range(count)])  # fmt: skip
 
 
 def tracks(random: Random, count: int = 900, every: timedelta = timedelta(milliseconds=33)) -> Table:

@@ -1,10 +1,10 @@
 """What people are told in a chat room or by e-mail: one event as a title, a few facts, and a link."""
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlencode
 
 from monitor.jobs.actions.delivery import Delivery
@@ -24,12 +24,6 @@ class EventContext:
     note: str = ""
     sure: str = ""  # the reading of the slice, with its interval
     deeds: tuple[str, ...] = ()  # what calwatch did about it since it fired
-
-
-class ContextLoader(Protocol):
-    """Looks at the snapshot; ``draw``: whether a picture is wanted."""
-
-    def __call__(self, delivery: Delivery, *, draw: bool) -> EventContext: ...  # pragma: no cover
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +47,7 @@ def message_of(delivery: Delivery, known: EventContext) -> Message:
     """The event of a payload, told. Names in it are as the sources wrote them: whoever formats it escapes them."""
     payload: Mapping[str, Any] = delivery.payload
     event = str(payload["event"])
-    tell: Callable[[Mapping[str, Any], EventContext], tuple[str, list[tuple[str, str]], str]]
-    tell = _alert if event.startswith("alert.") else _job
-    title, facts, thread = tell(payload, known)
+    title, facts, thread = (_alert if event.startswith("alert.") else _job)(payload, known)
     return Message(title, tuple(facts), _COLOURS[event], _link(delivery.external_url, payload), thread)
 
 
@@ -99,11 +91,8 @@ def _to_do(model: str, alert: Mapping[str, Any], *, asked: bool) -> str:
     look = f"look at images of this slice{since}: dirt, light, a moved camera, a new product"
     if asked:
         return f"{look}. A refit takes charge only where later samples prove it better; if it does not, retrain"
-    return f"{look}. Where a refit can help, ask for one: {shlex.join(_command('recalibrate', model, alert['slice']))}"
-
-
-def _command(what: str, model: str, slice_: str) -> list[str]:
-    return ["calwatch", what, model, "--slice", slice_]
+    command = shlex.join(["calwatch", "recalibrate", model, "--slice", alert["slice"]])
+    return f"{look}. Where a refit can help, ask for one: {command}"
 
 
 _NEXT = {

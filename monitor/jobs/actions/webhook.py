@@ -3,13 +3,10 @@
 import hashlib
 import hmac
 import ssl
-import urllib.error
 import urllib.request
 from datetime import timedelta
-from email.message import Message
 from http.client import HTTPException, HTTPResponse
 from time import perf_counter
-from typing import IO
 
 from monitor import __version__
 from monitor.config.actions import check_url
@@ -46,38 +43,35 @@ def call_webhook(delivery: Delivery, secrets: dict[str, str], body: bytes | None
     seconds = action.timeout.total_seconds()
     try:
         with _open(request, seconds) as answer:
-            return DeliveryResult(
-                True, f"{action.where}: {answer.status}", output=mask_secrets(_beginning(answer, seconds), held)
-            )
-    except urllib.error.HTTPError as error:
-        with error:
-            return _refused(action.where, error, mask_secrets(_beginning(error, seconds), held))
+            said = mask_secrets(_beginning(answer, seconds), held)
+            if 200 <= answer.status < 300:
+                return DeliveryResult(True, f"{action.where}: {answer.status}", output=said)
+            return _refused(action.where, answer, said)
     except (OSError, HTTPException, ValueError) as error:  # unreachable, too slow, TLS, an answer that is not HTTP
         cause = getattr(error, "reason", None) or error
         what = f"no answer within {seconds:g} s" if isinstance(cause, TimeoutError) else f"{cause}"
         return DeliveryResult(False, mask_secrets(f"{action.where}: {what}", held), may_pass=True)
 
 
-def _refused(where: str, error: urllib.error.HTTPError, answer: str) -> DeliveryResult:
-    if 300 <= error.code < 400:
+def _refused(where: str, answer: HTTPResponse, said: str) -> DeliveryResult:
+    code = answer.status
+    if 300 <= code < 400:
         return DeliveryResult(
-            False, f"{where}: {error.code}, a redirect, which is not followed: name the final URL", output=answer
+            False, f"{where}: {code}, a redirect, which is not followed: name the final URL", output=said
         )
-    may_pass = error.code >= 500 or error.code in _TRY_AGAIN
-    text = (error.headers.get("Retry-After") or "").strip() if error.headers else ""
+    text = (answer.headers.get("Retry-After") or "").strip()
     wait = timedelta(seconds=min(int(text), 86_400)) if text.isdecimal() and len(text) < 8 else None
-    return DeliveryResult(False, f"{where}: {error.code} {error.reason}", may_pass=may_pass, wait=wait, output=answer)
+    may_pass = code >= 500 or code in _TRY_AGAIN
+    return DeliveryResult(False, f"{where}: {code} {answer.reason}", may_pass=may_pass, wait=wait, output=said)
 
 
-def _beginning(answer: "HTTPResponse | urllib.error.HTTPError", seconds: float) -> str:
+def _beginning(answer: HTTPResponse, seconds: float) -> str:
     """At most ANSWER_KEPT bytes of what came, for at most so long; a body that breaks off keeps what came."""
     held = b""
     began = perf_counter()
     try:
         while len(held) < ANSWER_KEPT and perf_counter() - began < seconds:
-            part = (
-                answer.read1(ANSWER_KEPT - len(held)) if isinstance(answer, HTTPResponse) else answer.read(ANSWER_KEPT)
-            )
+            part = answer.read1(ANSWER_KEPT - len(held))
             if not part:
                 break
             held += part
@@ -86,17 +80,13 @@ def _beginning(answer: "HTTPResponse | urllib.error.HTTPError", seconds: float) 
     return held[:ANSWER_KEPT].decode("utf-8", "replace")
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
-    ) -> None:
-        return None
-
-
 def _open(request: urllib.request.Request, seconds: float) -> HTTPResponse:
-    handlers: list[urllib.request.BaseHandler | type[urllib.request.BaseHandler]] = [_NoRedirect]
-    if request.type == "https":  # reading the certificates of a system takes longer than a call
-        handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context()))
-    opener = urllib.request.build_opener(*handlers)
+    # no handler that follows redirects, reads files, or raises what is refused
+    opener = urllib.request.OpenerDirector()
+    opener.add_handler(urllib.request.ProxyHandler())
+    opener.add_handler(urllib.request.HTTPHandler())
+    # reading the certificates of a system takes longer than a call
+    context = ssl.create_default_context() if request.type == "https" else None
+    opener.add_handler(urllib.request.HTTPSHandler(context=context))
     answer: HTTPResponse = opener.open(request, timeout=seconds)
     return answer

@@ -36,12 +36,10 @@ def cap_series(slices: Sequence[SliceRows], most: int) -> CappedSeries:
     kept = sum(len(each.kept) for each in slices)
     room = max(most - kept, 0)
     waiting: dict[str, list[int]] = {}
-    for place, each in enumerate(slices):
+    for place, each in reversed(list(enumerate(slices))):
         waiting.setdefault(each.model, []).append(place)
     turns = [(0, model) for model in waiting]
     heapify(turns)
-    for places in waiting.values():
-        places.reverse()
     shown: set[int] = set()
     while turns:
         have, model = heappop(turns)

@@ -1,6 +1,6 @@
 """What happens, counted and timed as it happens: the counters and histograms of Prometheus."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Literal
@@ -9,69 +9,14 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from monitor.publish.metrics.catalogue import CONFIGURATION, COUNTERS, HISTOGRAMS
+
 SchedulerEvent = Literal["missed", "failed", "overlapped"]
 SCHEDULER_EVENTS: tuple[SchedulerEvent, ...] = ("missed", "failed", "overlapped")
 JOB_OUTCOMES = {  # by kind; further ones appear when they occur: cancelled, interrupted, outdated
     "recalibrate": ("promoted", "rejected", "failed", "retried"), "rollback": ("done", "failed"),
     "action": ("done", "failed", "retried"),
 }  # fmt: skip
-
-_CYCLE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
-_JOB_BUCKETS = (0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
-
-# name → labels, HELP text
-COUNTERS: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "pulled_samples": (
-        ("model", "source"),
-        "Rows read from a source, bad ones and repeats included. Flat for long = nothing arrives: look at the source.",
-    ),
-    "quarantined_samples": (
-        ("model", "reason"),
-        "Rows set aside because they cannot be taken, by reason. Rising = the producer writes something wrong; the "
-        "rows are in the table quarantine of metrics.duckdb.",
-    ),
-    "corrected_samples": (
-        ("model",),
-        "Rows that replaced an earlier row of the same prediction, such as a changed label.",
-    ),
-    "changed_predictions": (
-        ("model",),
-        "Of the rows that replaced an earlier one, those with another score, slice or version. Rising = files give "
-        "different predictions one sample_id, and each takes the place of the one before: calwatch status names them.",
-    ),
-    "clipped_scores": (
-        ("model",),
-        "Scores up to 0.00001 outside [0, 1], as rounding of a softmax gives them: taken as 0 or 1.",
-    ),
-    "ambiguous_times": (
-        ("model",),
-        "Times in the doubled hour of autumn that nothing told apart, taken as the later one. Write times with an offset.",
-    ),
-    "source_problems": (
-        ("model", "source", "reason"),
-        "Times a source, or one file of it, could not be read or makes no sense as a whole, or says what it should not, by "
-        "reason. Nothing is lost: the next cycle tries again what was not taken. The log names the file.",
-    ),
-    "cycle_failures": (
-        ("model",),
-        "Cycles that failed for a model; the other models go on. Rising = its numbers are old: read the log. "
-        'model="all": metrics.duckdb could not be replaced.',
-    ),
-    "rule_evaluation_failures": (
-        ("model", "rule"),
-        "Evaluations of a rule that failed. Rising = the rule watches nothing: read the log, mend the rule.",
-    ),
-    "jobs": (
-        ("model", "kind", "outcome"),
-        "Attempts of refits, rollbacks and actions that ended, by outcome. rejected = the gate said no, with its "
-        "reasons on the page; retried, interrupted, outdated = queued again.",
-    ),
-    "scheduler_events": (
-        ("kind",),
-        "Runs of the scheduler that went wrong: missed (started too late), failed, overlapped (the one before "
-        "still ran). overlapped rising = a cycle takes longer than its interval.",
-    ),
-}
 
 
 class Instruments:
@@ -83,19 +28,14 @@ class Instruments:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._counters = {
-            name: Counter(f"calwatch_{name}_total", text, labels, registry=None)
-            for name, (labels, text) in COUNTERS.items()
+            name: Counter(f"calwatch_{name}_total", held["help"], held["labels"], registry=None)
+            for name, held in COUNTERS.items()
         }
-        self._job_seconds = Histogram(
-            "calwatch_job_duration_seconds", "Time an attempt of a refit, rollback or action took.",
-            ("model", "kind"), buckets=_JOB_BUCKETS, registry=None,
-        )  # fmt: skip
-        self._stage_seconds = Histogram(
-            "calwatch_cycle_duration_seconds", "Time one stage of a cycle took for one model.",
-            ("stage",), buckets=_CYCLE_BUCKETS, registry=None,
-        )  # fmt: skip
-        self._reload: bool | None = None
-        self._reloaded_at: datetime | None = None
+        self._histograms = {
+            name: Histogram(f"calwatch_{name}", held["help"], held["labels"], buckets=held["buckets"], registry=None)
+            for name, held in HISTOGRAMS.items()
+        }
+        self._configuration: dict[str, float] = {}
         self._forgotten: frozenset[str] = frozenset()
         for kind in SCHEDULER_EVENTS:
             self._counters["scheduler_events"].labels(kind)
@@ -110,8 +50,8 @@ class Instruments:
         Rules that a reload took out lose theirs.
         """
         self._forgotten -= {model}
-        for name, (labels, _) in COUNTERS.items():
-            if labels == ("model",):
+        for name, held in COUNTERS.items():
+            if held["labels"] == ["model"]:
                 self._counters[name].labels(model)
         for kind, outcomes in JOB_OUTCOMES.items():
             for outcome in outcomes:
@@ -138,28 +78,28 @@ class Instruments:
         self._forgotten |= {model}
 
     def increase_counter(self, counter: str, *labels: str, by: int = 1) -> None:
-        """Add ``by`` to a counter of COUNTERS, in the series with these labels, in the order of the table."""
+        """Add ``by`` to a counter of COUNTERS, in the series with these labels, in the order of the catalogue."""
         self._counters[counter].labels(*labels).inc(by)
 
     def time_stage(self, stage: str) -> AbstractContextManager[object]:
         """Time the stage, also when it raises. The model is no label: a histogram per model and stage is too many."""
-        return self._stage_seconds.labels(stage).time()
+        return self._histograms["cycle_duration_seconds"].labels(stage).time()
 
     def record_job(self, model: str, kind: str, outcome: str, seconds: float | None) -> None:
         """Count an attempt of a job that ended; ``seconds`` None: how long it ran is unknown."""
         self.increase_counter("jobs", model, kind, outcome)
         if seconds is not None:
-            self._job_seconds.labels(model, kind).observe(seconds)
+            self._histograms["job_duration_seconds"].labels(model, kind).observe(seconds)
 
     def record_reload(self, successful: bool, at: datetime) -> None:
         """Record that the configuration was read, at the start or on a reload. A failed one keeps the old, and its time."""
-        self._reload = successful
+        self._configuration["config_last_reload_successful"] = float(successful)
         if successful:
-            self._reloaded_at = at
+            self._configuration["config_last_reload_success_timestamp_seconds"] = at.timestamp()
 
     def collect(self) -> Iterable[Metric]:
         """Called by the registry at a scrape."""
-        for source in (*self._counters.values(), self._job_seconds, self._stage_seconds):
+        for source in (*self._counters.values(), *self._histograms.values()):
             for family in source.collect():
                 family.samples = [
                     sample
@@ -168,16 +108,5 @@ class Instruments:
                 ]
                 if family.samples:
                     yield family
-        if self._reload is not None:
-            yield GaugeMetricFamily(
-                "calwatch_config_last_reload_successful",
-                "1 if the configuration was last read well, 0 if the last reload failed and the old one stays: run "
-                "calwatch check.",
-                float(self._reload),
-            )
-        if self._reloaded_at is not None:
-            yield GaugeMetricFamily(
-                "calwatch_config_last_reload_success_timestamp_seconds",
-                "Unix time when the running configuration was read.",
-                self._reloaded_at.timestamp(),
-            )
+        for name, value in self._configuration.items():
+            yield GaugeMetricFamily(f"calwatch_{name}", CONFIGURATION[name], value)

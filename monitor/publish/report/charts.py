@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 import vl_convert
 
 from monitor.charts import charts
-from monitor.charts import render as rendering
-from monitor.charts.heat import HeatCell, more_than_luck
+from monitor.charts.heat import heat_cells
 from monitor.model import Slice
 from monitor.model.errors import UsageError
 from monitor.publish.report.collect import AcceptedRefit, Report, SliceReport, ThresholdReport
@@ -21,7 +21,7 @@ HEAT_MAP = "heat-map"
 def render_inline(chart: Chart, number: int, label: str) -> str:
     """The chart as SVG to stand inside HTML: light only, its ids made its own by ``number``, ``label`` for those who do not
     see it (already escaped)."""
-    drawn: str = vl_convert.vegalite_to_svg(rendering.specification(chart), allowed_base_urls=[])
+    drawn: str = vl_convert.vegalite_to_svg(chart.to_dict(), allowed_base_urls=[])
     drawn = re.sub(r'\bid="', f'id="c{number}-', drawn)
     drawn = re.sub(r'(url\(["\']?#|href="#)', rf"\g<1>c{number}-", drawn)
     return drawn.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
@@ -61,19 +61,12 @@ def thresholds(threshold: ThresholdReport) -> Chart | None:
 
 def heat_map(report: Report) -> Chart | None:
     """The first two dimensions crossed; None where no slice is crossed."""
-    crossed = [(Slice.parse(reading.slice).as_dict(), reading) for reading in report.readings]
-    crossed = [(labels, reading) for labels, reading in crossed if len(labels) == 2]
-    if not crossed:
+    readings = [(Slice.parse(each.slice), each.samples, asdict(each)) for each in report.readings]
+    crossed = next((slice_ for slice_, *_ in readings if slice_.order == 2), None)
+    if crossed is None:
         return None
-    row, column = sorted(crossed[0][0])
-    cells = [
-        HeatCell(
-            labels[row], labels[column], held.ece_debiased if held.state == "ok" else None, held.samples,
-            more_than_luck(held.ece, held.ece_null_quantile),
-        )
-        for labels, held in crossed if sorted(labels) == [row, column]
-    ]  # fmt: skip
-    return charts.heat_map(sorted(cells, key=lambda cell: (cell.row, cell.column)), row, column, width=WIDE)
+    row, column = crossed.as_dict()
+    return charts.heat_map(heat_cells(readings, row, column), row, column, width=WIDE)
 
 
 _OF_SLICE: Mapping[str, tuple[str, Callable[[SliceReport], Chart | None]]] = {
@@ -94,10 +87,7 @@ def make_titled_chart(report: Report, name: str) -> Chart:
     if chart is None:
         raise UsageError(f"there is no {name} chart of {where}", _elsewhere(report, name))
     period = f"{report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC"
-    title = {
-        "text": f"{what}: {where}",
-        "subtitle": f"calwatch, {report.window} windows, {period}",
-    }
+    title = {"text": f"{what}: {where}", "subtitle": f"calwatch, {report.window} windows, {period}"}
     style = {"anchor": "start", "fontSize": 13, "subtitleFontSize": 11, "subtitleColor": charts.QUIET, "offset": 10}
     titled: Chart = chart.properties(title={**title, **style})
     return titled
@@ -108,16 +98,14 @@ def _elsewhere(report: Report, name: str) -> str:
     if name == HEAT_MAP:
         return "it crosses two dimensions of slices: list two in slices, with max_order at least 2"
     if name == "refit":
-        scopes = dict.fromkeys(each.job.scope.text for each in report.refits if each.before and each.after)
-        there = " or ".join(f"--slice {scope}" for scope in scopes)
-        if not there:
-            return "no refit was accepted in the period: try an earlier --from"
-        return f"accepted refits of the period: {there}"
-    if name == "thresholds":
-        scopes = dict.fromkeys(each.chosen.scope.text for each in report.thresholds)
-        there = " or ".join(f"--slice {scope}" for scope in scopes)
-        return f"thresholds in force: {there}" if there else "no threshold is in force: [model.threshold] asks for one"
-    return "another slice or a longer period may have one"
+        scopes = [each.job.scope.text for each in report.refits if each.before and each.after]
+        there, none = "accepted refits of the period", "no refit was accepted in the period: try an earlier --from"
+    elif name == "thresholds":
+        scopes = [each.chosen.scope.text for each in report.thresholds]
+        there, none = "thresholds in force", "no threshold is in force: [model.threshold] asks for one"
+    else:
+        return "another slice or a longer period may have one"
+    return f"{there}: {' or '.join(f'--slice {scope}' for scope in dict.fromkeys(scopes))}" if scopes else none
 
 
 def _drawn(report: Report, name: str, scope: Slice) -> tuple[str, Chart | None]:

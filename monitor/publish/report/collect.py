@@ -7,21 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitor.model import Job, ReliabilityBin, Slice, ThresholdInUse
+from monitor.model import Job, ReliabilityBin, Slice, ThresholdInUse, history
 from monitor.model.errors import UsageError
-from monitor.model.history import (
-    CurvePoint,
-    DisparityRow,
-    Event,
-    EvidencePoint,
-    Firing,
-    PullRow,
-    QuarantineCount,
-    QuarantinedRow,
-    ReadingPoint,
-    SliceReading,
-    UnsureAlert,
-)
 from monitor.recalibration.gate import COLUMNS
 from monitor.statistics.cells import SCORE_BINS
 from monitor.store.published.history import Row
@@ -38,10 +25,10 @@ class SliceReport:
     """One slice over the period. ``reading``: the last one in it; ``bars`` are of the newest, empty where it is another."""
 
     slice: Slice
-    reading: SliceReading | None
-    points: tuple[ReadingPoint, ...]
-    evidence: tuple[EvidencePoint, ...]
-    events: tuple[Event, ...]
+    reading: history.SliceReading | None
+    points: tuple[history.ReadingPoint, ...]
+    evidence: tuple[history.EvidencePoint, ...]
+    events: tuple[history.Event, ...]
     bars: Bars
 
 
@@ -59,7 +46,7 @@ class ThresholdReport:
     """A threshold in force with its trade-off curve."""
 
     chosen: ThresholdInUse
-    curve: tuple[CurvePoint, ...]
+    curve: tuple[history.CurvePoint, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +59,27 @@ class Report:
     published_at: datetime
     first_reading: datetime | None
     window: str
-    whole: SliceReading | None
-    worst: tuple[SliceReading, ...]
+    whole: history.SliceReading | None
+    worst: tuple[history.SliceReading, ...]
     slices: tuple[SliceReport, ...]
-    alerts: tuple[Firing, ...]  # that fired in the period or fire now, the newest first
-    unsure: tuple[UnsureAlert, ...]  # alerts whose rule could not be evaluated
+    alerts: tuple[history.Firing, ...]  # that fired in the period or fire now, the newest first
+    unsure: tuple[history.UnsureAlert, ...]  # alerts whose rule could not be evaluated
     refits: tuple[AcceptedRefit, ...]
     others: tuple[Job, ...]  # refits not accepted, rollbacks
     calibrators: tuple[Row, ...]
     thresholds: tuple[ThresholdReport, ...]
-    disparities: tuple[DisparityRow, ...]
+    disparities: tuple[history.DisparityRow, ...]
     delays: Row | None
     problem: Row | None
-    pulls: tuple[PullRow, ...]
-    quarantine: tuple[QuarantineCount, ...]
-    set_aside: tuple[QuarantinedRow, ...]
-    readings: tuple[SliceReading, ...]  # the last of every slice in the period, the worst first, insufficient ones last
+    pulls: tuple[history.PullRow, ...]
+    quarantine: tuple[history.QuarantineCount, ...]
+    set_aside: tuple[history.QuarantinedRow, ...]
+    # the last of every slice in the period, the worst first, insufficient ones last
+    readings: tuple[history.SliceReading, ...]
     last_sample_at: datetime | None = None
 
     @property
-    def insufficient(self) -> tuple[SliceReading, ...]:
+    def insufficient(self) -> tuple[history.SliceReading, ...]:
         """Readings with too few labelled samples."""
         return tuple(reading for reading in self.readings if reading.state != "ok")
 
@@ -148,7 +136,7 @@ def _of(model: str, rows: Sequence[Row]) -> Row | None:
     return next((row for row in rows if row["model"] == model), None)
 
 
-def _in_trouble(known: Sequence[SliceReading], alerts: Sequence[Firing]) -> tuple[Slice, ...]:
+def _in_trouble(known: Sequence[history.SliceReading], alerts: Sequence[history.Firing]) -> tuple[Slice, ...]:
     """The whole, then slices with alerts (pages first, as listed), then those whose ECE is surely above zero."""
     urgent = sorted(alerts, key=lambda alert: alert.severity != "page")
     sure = [reading.slice for reading in known if (reading.ece_lower or 0) > 0]
@@ -158,7 +146,7 @@ def _in_trouble(known: Sequence[SliceReading], alerts: Sequence[Firing]) -> tupl
 
 
 def _slice(
-    snapshot: Snapshot, model: str, slice_: Slice, window: str, readings: Sequence[SliceReading],
+    snapshot: Snapshot, model: str, slice_: Slice, window: str, readings: Sequence[history.SliceReading],
     since: datetime, until: datetime,
 ) -> SliceReport:  # fmt: skip
     reading = next((reading for reading in readings if reading.slice == slice_.text), None)

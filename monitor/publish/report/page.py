@@ -11,7 +11,7 @@ from monitor.model import Slice, wording
 from monitor.model.reasons import Reason
 from monitor.model.words import name_kind, tell_reason
 from monitor.publish.report.collect import CURVES, Report
-from monitor.publish.report.words import list_unknowns, name_state, summarise_report
+from monitor.publish.report.words import name_state, summarise_report, tell_unknowns
 from monitor.publish.web.filters import make_environment
 
 NO_CHARTS = "Charts need two more packages: pip install 'calwatch[charts]'. The numbers are all here."
@@ -37,7 +37,7 @@ def report_page(report: Report, event: str | None = None) -> str:
     style = (resources.files("monitor.publish.report") / "report.css").read_text("utf-8")
     return _TEMPLATES.get_template("report.html").render(
         report=report, event=event, style=Markup(style), state=name_state(report), summary=summarise_report(report),
-        unknowns=list_unknowns(report), draw=draw, no_charts="" if can_draw() else NO_CHARTS, version=__version__,
+        unknowns=list(tell_unknowns(report)), draw=draw, no_charts="" if can_draw() else NO_CHARTS, version=__version__,
         rejected=_by_reason(report), curves_shown=CURVES,
         has_crossed=any(Slice.parse(reading.slice).order == 2 for reading in report.worst),
     )  # fmt: skip

@@ -25,9 +25,10 @@ def summarise_report(report: Report) -> list[str]:
 def _alerts(report: Report) -> Iterator[str]:
     open_ = [row for row in report.alerts if row.resolved_at is None]
     if open_:
+        fire = "One alert fires" if len(open_) == 1 else f"{len(open_):,} alerts fire"
         longest = min(open_, key=lambda row: row.fired_at)
         yield (
-            f"{_fire(len(open_))} at the end of the period, the longest since {minute(longest.fired_at)} UTC: "
+            f"{fire} at the end of the period, the longest since {minute(longest.fired_at)} UTC: "
             f"{longest.rule} on {longest.slice}{_began(longest)}."
         )
     elif report.alerts:
@@ -41,10 +42,6 @@ def _alerts(report: Report) -> Iterator[str]:
             f"{quantity(len(report.alerts), 'alert')} fired on {quantity(len(slices), 'slice')}, "
             f"{sum(row.severity == 'page' for row in report.alerts):,} of severity page."
         )
-
-
-def _fire(count: int) -> str:
-    return "One alert fires" if count == 1 else f"{count:,} alerts fire"
 
 
 def _began(row: Firing) -> str:
@@ -112,20 +109,12 @@ def _labels(report: Report) -> Iterator[str]:
     whole = report.whole
     if whole is not None:
         lag = whole.label_lag_seconds
-        after = "" if lag is None else f", on average {_length(lag)} after the prediction"
+        after = "" if lag is None else f", on average {span(timedelta(seconds=lag))} after the prediction"
         yield f"{percent(whole.label_coverage)} of the predictions of the last {report.window} have a label{after}."
 
 
-def _length(seconds: float) -> str:
-    return span(timedelta(seconds=seconds))
-
-
-def list_unknowns(report: Report) -> list[str]:
+def tell_unknowns(report: Report) -> Iterator[str]:
     """What nobody can say, and why; at least the limits of the report itself."""
-    return list(_unknowns(report))
-
-
-def _unknowns(report: Report) -> Iterator[str]:
     if report.problem is not None:
         since, why = minute(report.problem["since"]), report.problem["problem"]
         yield f"Cycles of this model fail since {since} UTC, so its numbers are old: {why}"

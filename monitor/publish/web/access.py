@@ -13,13 +13,15 @@ many they are, as the description says; after many, with Retry-After and without
 import base64
 import hmac
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -70,11 +72,8 @@ class Access:
     def find_caller(self, token: str) -> Caller | None:
         """Whose token this is. All hashes are compared, each in constant time."""
         presented = hash_of(token)
-        found = None
-        for kept, caller in self.tokens:
-            if hmac.compare_digest(kept, presented):
-                found = caller
-        return found if is_token(token) else None
+        found = [caller for kept, caller in self.tokens if hmac.compare_digest(kept, presented)]
+        return found[-1] if found and is_token(token) else None
 
 
 def _revealed(held: str, base: Path) -> str:
@@ -84,14 +83,6 @@ def _revealed(held: str, base: Path) -> str:
     if not is_hash(value):
         raise SecretError(f"{held}: is not a token's hash", "write there what calwatch token new prints: sha256:…")
     return value
-
-
-class Refusal(Exception):  # noqa: N818  # it is an answer, not a mistake
-    """An answer instead of the one asked for."""
-
-    def __init__(self, status: int, reason: str, *, challenge: bool = False, retry_after: int | None = None) -> None:
-        super().__init__(reason)
-        self.status, self.reason, self.challenge, self.retry_after = status, reason, challenge, retry_after
 
 
 class AccessGuard:
@@ -112,17 +103,17 @@ class AccessGuard:
             return
         try:
             scope[CALLER] = self._let_in(scope)
-        except Refusal as refusal:
+        except HTTPException as refusal:
             await answer_refusal(refusal, Headers(scope=scope))(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
     def _let_in(self, scope: Scope) -> Caller | None:
-        """Whom the request is let in as; None: as anybody. Raises Refusal."""
+        """Whom the request is let in as; None: as anybody. Raises HTTPException."""
         access, headers = self._access(), Headers(scope=scope)
         host = _host(headers)
         if access.hosts is not None and host not in access.hosts:
-            raise Refusal(421, "this name is not served here: add it to [server] allowed_hosts if it is yours")
+            raise HTTPException(421, "this name is not served here: add it to [server] allowed_hosts if it is yours")
         reads = scope["method"] in ("GET", "HEAD")
         if not reads:
             _demand_not_forged(headers)
@@ -130,80 +121,75 @@ class AccessGuard:
             return None
         caller = self._authenticated(access, headers, scope, reads=reads)
         if not reads and not caller.role.is_at_least(Role.WRITE):
-            raise Refusal(403, f"the role {caller.role.value} only reads")
+            raise HTTPException(403, f"the role {caller.role.value} only reads")
         return caller
 
     def _authenticated(self, access: Access, headers: Headers, scope: Scope, *, reads: bool) -> Caller:
         sent = headers.getlist("authorization")
         if len(sent) != 1:
-            raise Refusal(401, "needs a token: Authorization: Bearer …", challenge=True)
-        for token in _tokens(sent[0], reads=reads):
-            caller = access.find_caller(token)
-            if caller is not None:
-                return caller
-        raise self._refused(scope, "the token is unknown")
+            raise HTTPException(401, "needs a token: Authorization: Bearer …")
+        caller = access.find_caller(_token(sent[0], reads=reads))
+        if caller is None:
+            raise self._refused(scope)
+        return caller
 
-    def _refused(self, scope: Scope, reason: str) -> Refusal:
+    def _refused(self, scope: Scope) -> HTTPException:
         """Count a wrong token of this address; ask it to slow down when there are many."""
         now = self._now()
         address = scope["client"][0] if scope.get("client") else "unknown"
         recent = [at for at in self._failures.pop(address, []) if now - at < MINUTE]
         if len(recent) >= MAX_FAILURES:
             self._failures[address] = recent
-            wait = int(MINUTE.total_seconds())
-            return Refusal(401, "too many wrong tokens: see Retry-After", challenge=True, retry_after=wait)
+            wait = {"Retry-After": f"{MINUTE.total_seconds():.0f}"}
+            return HTTPException(401, "too many wrong tokens: see Retry-After", wait)
         while len(self._failures) >= MAX_ADDRESSES:
             del self._failures[next(iter(self._failures))]
         self._failures[address] = [*recent, now]
+        reason = "the token is unknown"
         log.warning("access refused", reason=reason, client=address, method=scope["method"], path=raw_path(scope))
-        return Refusal(401, reason, challenge=True)
+        return HTTPException(401, reason)
 
 
 def _host(headers: Headers) -> str:
-    """Return the name asked for, without port; "" when it is none. Raises Refusal when there is no header, or several."""
+    """Return the name asked for, without port; "" when it is none. Raises HTTPException when there is no header, or several."""
     sent = headers.getlist("host")
     if len(sent) != 1:
-        raise Refusal(400, "needs one Host header")
+        raise HTTPException(400, "needs one Host header")
     found = _HOST.fullmatch(sent[0])
     return found[1].strip("[]").lower().removesuffix(".") if found else ""
 
 
 def _demand_not_forged(headers: Headers) -> None:
-    """Raises Refusal for what a page of another site can make a browser send."""
+    """Raises HTTPException for what a page of another site can make a browser send."""
     origin = headers.get("origin")
-    if origin is not None and origin.partition("://")[2].lower() != headers["host"].lower():
-        raise Refusal(403, "another site's page asks for this change")
-    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-        raise Refusal(403, "another site's page asks for this change")
+    elsewhere = origin is not None and origin.partition("://")[2].lower() != headers["host"].lower()
+    if elsewhere or headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        raise HTTPException(403, "another site's page asks for this change")
     if len(headers.getlist("content-type")) > 1:
-        raise Refusal(415, "the body must have one Content-Type")
+        raise HTTPException(415, "the body must have one Content-Type")
     content = headers.get("content-type", "").partition(";")[0].strip().lower()
     if content in FORMS or (content and not content.startswith("application/")):
-        raise Refusal(415, "the body must be application/…, such as application/json")
+        raise HTTPException(415, "the body must be application/…, such as application/json")
 
 
-def _tokens(authorization: str, *, reads: bool) -> Iterator[str]:
-    """The token sent; none when it is sent in a way that does not count."""
+def _token(authorization: str, *, reads: bool) -> str:
+    """The token sent; "", which is none, when it is sent in a way that does not count."""
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "bearer":
-        yield value.strip()
-    elif scheme.lower() == "basic" and reads:
-        try:
-            decoded = base64.b64decode(value.strip(), validate=True).decode("utf-8")
-        except ValueError:
-            return
-        yield decoded.partition(":")[2]
+        return value.strip()
+    if scheme.lower() == "basic" and reads:
+        with suppress(ValueError):
+            return base64.b64decode(value.strip(), validate=True).decode("utf-8").partition(":")[2]
+    return ""
 
 
-def answer_refusal(refusal: Refusal, headers: Headers) -> JSONResponse:
-    """The answer to a request with these headers."""
-    sent: dict[str, str] = {}
-    if refusal.challenge:  # only a browser that shows a page is to ask for a password
+def answer_refusal(refusal: HTTPException, headers: Headers) -> JSONResponse:
+    """The answer to a request with these headers, the same for all that is refused anywhere."""
+    sent = dict(refusal.headers or {})
+    if refusal.status_code == 401:  # only a browser that shows a page is to ask for a password
         page = "text/html" in headers.get("accept", "")
         sent["WWW-Authenticate"] = 'Basic realm="calwatch", charset="UTF-8"' if page else 'Bearer realm="calwatch"'
-    if refusal.retry_after is not None:
-        sent["Retry-After"] = str(refusal.retry_after)
-    return refusal_response(refusal.status, refusal.reason, sent)
+    return refusal_response(refusal.status_code, refusal.detail, sent)
 
 
 def demand_role(needed: Role) -> Callable[[Request], Caller]:
@@ -212,9 +198,9 @@ def demand_role(needed: Role) -> Callable[[Request], Caller]:
     def caller(request: Request) -> Caller:
         found = request.scope.get(CALLER)
         if not isinstance(found, Caller):
-            raise Refusal(401, "needs a token: Authorization: Bearer …", challenge=True)
+            raise HTTPException(401, "needs a token: Authorization: Bearer …")
         if not found.role.is_at_least(needed):
-            raise Refusal(403, f"needs the role {needed.value} (the token has {found.role.value})")
+            raise HTTPException(403, f"needs the role {needed.value} (the token has {found.role.value})")
         return found
 
     return caller

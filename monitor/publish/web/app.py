@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response
@@ -17,7 +16,7 @@ from monitor.publish.web.api.openapi import describe_refusals, operation_id
 from monitor.publish.web.api.write import reload_router
 from monitor.publish.web.middleware import Failures, HeadAsGet, SecurityHeaders, SmallBodies
 from monitor.publish.web.pages.digest import Digests
-from monitor.publish.web.pages.errors import NoSuchPage
+from monitor.publish.web.pages.errors import answer_missing
 from monitor.publish.web.pages.render import PageContext
 from monitor.publish.web.pages.routes import pages_router
 from monitor.publish.web.probes import probes_router
@@ -51,22 +50,22 @@ def create_app(
     app.include_router(probes_router(state, now=now))
     digests = Digests()
     app.state.shown = state
-    app.state.open_context = partial(PageContext.from_state, state, digests, now)
+    app.state.open_context = lambda: PageContext(digests.digest_published(state.published), now(), state.stale_after)
     app.include_router(pages_router(state, digests, app.state.open_context, drawer))
     app.mount(PREFIX, create_api(state, control, now=now))
     describe_refusals(app)
     app.add_exception_handler(UsageError, _plainly)
     app.add_exception_handler(StoreError, _plainly)
-    _lead_back(app, NoSuchPage(app.state.open_context))
+    _lead_back(app, app.state.open_context)
     return app
 
 
-def _lead_back(app: FastAPI, no_such_page: NoSuchPage) -> None:
+def _lead_back(app: FastAPI, open_context: Callable[[], PageContext]) -> None:
     """A browser that asks for a path there is not gets a page; everything else is answered as the API does."""
 
     def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        page = no_such_page.answer_request(request) if error.status_code == 404 else None
+        page = answer_missing(request, open_context) if error.status_code == 404 else None
         return page or answer_http_error(request, error)
 
     app.add_exception_handler(HTTPException, refused)

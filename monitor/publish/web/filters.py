@@ -25,14 +25,6 @@ from monitor.model import (
 )
 from monitor.model.durations import format_duration
 from monitor.model.readings import SECONDS
-from monitor.model.wording import (
-    UNKNOWN,
-    format_number,
-    frequency,
-    number,
-    sentence,
-    short_number,
-)
 from monitor.model.words import tell_change, tell_reason, tell_trigger
 from monitor.statistics.thresholds.policies import policy_kind
 
@@ -56,7 +48,7 @@ def describe_lack(reading: Reading, needed: int) -> str:
 
 def describe_delays(found: LabelDelays, task: Task) -> str:
     """What is known of label delays, as a sentence."""
-    return sentence(wording.describe_delays(found, task))
+    return wording.sentence(wording.describe_delays(found, task))
 
 
 def explain_alert(alert: Alert) -> str:
@@ -81,18 +73,18 @@ def name_asker(job: Job) -> str:
 
 def format_count(number_of: float | None) -> str:
     """``12,345``; a dash when it is not known."""
-    return format_number(number_of, ",.0f")
+    return wording.format_number(number_of, ",.0f")
 
 
 def format_ratio(ratio: float | None) -> str:
     """A ratio over many orders: ``0.42``, ``0.0012``, ``under 0.0001``, ``over a million``."""
     if ratio is None or isnan(ratio):
-        return UNKNOWN
+        return wording.UNKNOWN
     if ratio > 1e6:
         return "over a million"
     if 0 < ratio < 1e-4:
         return "under 0.0001"
-    return f"{ratio:.4f}" if ratio < 0.01 else short_number(ratio)
+    return f"{ratio:.4f}" if ratio < 0.01 else wording.short_number(ratio)
 
 
 def describe_promise(threshold: ThresholdInUse) -> str:
@@ -101,7 +93,7 @@ def describe_promise(threshold: ThresholdInUse) -> str:
         return "none made"
     if threshold.kept:
         return f"kept with {100 * threshold.confidence:g} % confidence"
-    return f"no threshold can: best bound {number(threshold.best)}"
+    return f"no threshold can: best bound {wording.number(threshold.best)}"
 
 
 def describe_condition(rule: Rule) -> str:
@@ -126,14 +118,16 @@ def _condition(rule: Rule) -> str:
         return f"no {rule.absent} for longer than {format_duration(rule.longer_than)}"
     if rule.kind is RuleKind.DISPARITY:
         return f"calibration {rule.measure} worse than the rest by more than {rule.above:g} over {rule.window}"
-    budget = f", a false alarm {frequency(rule.false_alarms_per_year)} at most"
+    budget = f", a false alarm {wording.frequency(rule.false_alarms_per_year)} at most"
     against = "perfect calibration" if rule.reference == "score" else "the calibration it had when deployed"
     return f"evidence of drift from {against}{budget}"
 
 
 def _bound(rule: ThresholdRule, bound: float) -> str:
     """A time where the metric is one."""
-    return wording.rough_duration(timedelta(seconds=bound)) if rule.metric in SECONDS else format_number(bound, "g")
+    if rule.metric in SECONDS:
+        return wording.rough_duration(timedelta(seconds=bound))
+    return wording.format_number(bound, "g")
 
 
 def _tell_silence(status: ModelStatus) -> str:

@@ -2,10 +2,12 @@
 fails by a mistake of ours is told and logged as everything else is."""
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -43,21 +45,14 @@ class SmallBodies(_Around):
         if scope["type"] != "http" or scope["method"] == "GET" or scope["path"].endswith("/samples"):
             await self.app(scope, receive, send)
             return
-        body = b""
         try:
-            async with asyncio.timeout(PATIENCE):
-                body = await _read(receive, Headers(scope=scope))
+            body = await read_body(
+                Request(scope, receive), SMALL, f"the body is larger than {SMALL} bytes: only pushes may be", PATIENCE
+            )
         except ClientDisconnect:
             return
-        except TimeoutError:
-            await refusal_response(408, f"the body did not come within {PATIENCE:.0f} s: send it again")(
-                scope, receive, send
-            )
-            return
-        except OverflowError:
-            await refusal_response(413, f"the body is larger than {SMALL} bytes: only pushes may be")(
-                scope, receive, send
-            )
+        except HTTPException as error:
+            await refusal_response(error.status_code, error.detail)(scope, receive, send)
             return
         sent = False
 
@@ -99,21 +94,24 @@ def raw_path(scope: Scope) -> str:
     return sent.decode("ascii", "replace")[:200]
 
 
-async def _read(receive: Receive, headers: Headers) -> bytes:
-    """Raises OverflowError when it is larger than SMALL."""
-    announced = headers.get("content-length", "0")
+async def read_body(
+    request: Request, most: int, too_large: str, patience: float, take: Callable[[int], None] = lambda size: None
+) -> bytes:
+    """The whole body; ``take`` is told the size of each part before it is kept. Raises HTTPException 413 when it is larger
+    than ``most`` bytes, saying ``too_large``, 408 when it does not come in so many seconds, and ClientDisconnect."""
+    announced = request.headers.get("content-length", "0")
+    if not announced.isdecimal() or int(announced) > most:
+        raise HTTPException(413, too_large)
     body = bytearray()
-    more = announced.isdecimal() and int(announced) <= SMALL
-    if not more:
-        raise OverflowError
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        body += message.get("body", b"")
-        if len(body) > SMALL:
-            raise OverflowError
-        more = message.get("more_body", False)
+    try:
+        async with asyncio.timeout(patience):
+            async for part in request.stream():
+                if len(body) + len(part) > most:
+                    raise HTTPException(413, too_large)
+                take(len(part))
+                body += part
+    except TimeoutError:
+        raise HTTPException(408, f"the body did not come within {patience:.0f} s: send it again") from None
     return bytes(body)
 
 

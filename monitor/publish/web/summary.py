@@ -5,16 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from monitor.model import Alert, AlertState, Health, ModelStatus, ReadingState, Severity
+from monitor.model import Alert, AlertState, Health, ModelStatus, ReadingState, Severity, wording
 from monitor.model.reasons import Code
-from monitor.model.wording import (
-    describe_folded,
-    describe_set_aside,
-    describe_silence,
-    describe_waiting,
-    minute,
-    quantity,
-)
 from monitor.publish.web.filters import shorten_name
 
 _REASONS_SHOWN = 3
@@ -62,7 +54,7 @@ def summarise_model(model: ModelStatus) -> Summary:
     doubts = _doubts(model)
     if firing:
         lines = [
-            f"{shorten_name(alert.rule)} fires for {shorten_name(alert.slice.text)} since {minute(alert.since)}"
+            f"{shorten_name(alert.rule)} fires for {shorten_name(alert.slice.text)} since {wording.minute(alert.since)}"
             for alert in firing
         ]
         return Summary(Condition.FIRING, _first(lines, "alerts fire"), (*doubts, *_troubles(model)))
@@ -73,11 +65,11 @@ def summarise_model(model: ModelStatus) -> Summary:
 
 def _troubles(model: ModelStatus) -> tuple[str, ...]:
     """Files that are not taken make no number wrong, but what is in them is missing from all; what folds counts together."""
-    folded = tuple(describe_folded(each) for each in model.folded)
+    folded = tuple(wording.describe_folded(each) for each in model.folded)
     if not model.source_problems:
         return folded
     first = shorten_name(model.source_problems[0], _TROUBLE_LENGTH)
-    return (f"{quantity(len(model.source_problems), 'trouble')} of its sources: {first}", *folded)
+    return (f"{wording.quantity(len(model.source_problems), 'trouble')} of its sources: {first}", *folded)
 
 
 def _doubts(model: ModelStatus) -> tuple[str, ...]:
@@ -87,7 +79,7 @@ def _doubts(model: ModelStatus) -> tuple[str, ...]:
     whole = [reading for reading in model.readings if reading.slice.order == 0]
     if not whole:
         doubts.append(
-            describe_silence(model.last_sample_at, model.longest_window)
+            wording.describe_silence(model.last_sample_at, model.longest_window)
             if model.last_sample_at
             else "there is no reading yet"
         )
@@ -95,15 +87,15 @@ def _doubts(model: ModelStatus) -> tuple[str, ...]:
         most = max(reading.samples for reading in whole)
         doubts.append(f"too few labelled samples in every window (at most {most:,})")
     doubts += [
-        f"labels of {shorten_name(each.source)} find no prediction: {describe_waiting(each)}"
+        f"labels of {shorten_name(each.source)} find no prediction: {wording.describe_waiting(each)}"
         for each in model.waiting_labels
         if each.suspicious
     ]
     if model.files_set_aside:
         first = model.files_set_aside[0]
-        told = shorten_name(describe_set_aside(first.item, first.reason, first.remedy), _TROUBLE_LENGTH)
+        told = shorten_name(wording.describe_set_aside(first.item, first.reason, first.remedy), _TROUBLE_LENGTH)
         doubts.append(
-            f"{quantity(len(model.files_set_aside), 'file')} set aside, and missing from every number: {told}"
+            f"{wording.quantity(len(model.files_set_aside), 'file')} set aside, and missing from every number: {told}"
         )
     unsure = [
         f"{shorten_name(alert.rule)} cannot be evaluated for {shorten_name(alert.slice.text)}: {alert.reason}"
@@ -128,4 +120,4 @@ def _all_well(model: ModelStatus) -> str:
     slices = len({reading.slice for reading in model.readings})
     pending = sum(alert.state is AlertState.PENDING for alert in model.alerts)
     waits = f"; {pending:,} pending" if pending else ""
-    return f"no rule fires ({quantity(len(model.rules), 'rule')}, {quantity(slices, 'slice')}{waits})"
+    return f"no rule fires ({wording.quantity(len(model.rules), 'rule')}, {wording.quantity(slices, 'slice')}{waits})"

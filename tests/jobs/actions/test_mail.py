@@ -70,7 +70,9 @@ def _delivery(smtp: str, payload: dict[str, Any] = PAYLOAD, base: Path = Path(),
 
 
 def _sent(delivery: Delivery, known: EventContext = SEEN) -> DeliveryResult:
-    return deliver_event(delivery, lambda delivery, *, draw: known)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("monitor.jobs.actions.context.load_context", lambda delivery, *, draw: known)
+        return deliver_event(delivery)
 
 
 def test_it_says_what_where_since_when_how_sure_and_what_was_done(mailbox: Open) -> None:

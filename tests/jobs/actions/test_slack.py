@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from monitor.config.actions import Action
-from monitor.jobs.actions.deliver import deliver_event, give_no_context
+from monitor.jobs.actions.deliver import deliver_event
 from monitor.jobs.actions.delivery import Delivery
 from monitor.jobs.actions.message import EventContext, message_of
 from monitor.jobs.actions.slack import plain_text
@@ -50,8 +50,11 @@ def _body(receiver: Receiver) -> dict[str, Any]:
     return body
 
 
-def test_the_message_has_text_and_one_attachment_with_the_facts(receiver: Receiver) -> None:
-    found = deliver_event(_delivery(PAYLOAD), lambda delivery, *, draw: SEEN)
+def test_the_message_has_text_and_one_attachment_with_the_facts(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.jobs.actions.context.load_context", lambda delivery, *, draw: SEEN)
+    found = deliver_event(_delivery(PAYLOAD))
     assert (found.done, found.message) == (True, "env:ROOM: 200")
     headers = receiver.got[0][0]
     assert (headers["content-type"], headers["idempotency-key"]) == ("application/json", "feedfacecafe")
@@ -74,7 +77,8 @@ def test_a_picture_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(draw)
         return EventContext()
 
-    assert not deliver_event(_delivery(PAYLOAD), look).done  # nobody is there
+    monkeypatch.setattr("monitor.jobs.actions.context.load_context", look)
+    assert not deliver_event(_delivery(PAYLOAD)).done  # nobody is there
     assert asked == [False]
 
 
@@ -130,7 +134,7 @@ def test_slices_that_fire_together_are_one_message_that_names_them(receiver: Rec
 
 def test_an_alert_whose_rule_asks_for_nothing_says_so() -> None:
     payload = {**PAYLOAD, "alert": {**ALERT, "refit": None}}
-    facts = dict(message_of(_delivery(payload), give_no_context(_delivery(payload), draw=False)).facts)
+    facts = dict(message_of(_delivery(payload), EventContext()).facts)
     assert facts["calwatch did"] == "nothing by itself: its rule asks for no refit"
 
 

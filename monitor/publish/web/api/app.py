@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from monitor import __version__
 from monitor.model.errors import CalwatchError, StoreError
-from monitor.publish.web.access import Refusal, answer_refusal
+from monitor.publish.web.access import answer_refusal
 from monitor.publish.web.api.backups import backup_router
 from monitor.publish.web.api.openapi import describe_refusals, operation_id
 from monitor.publish.web.api.read import read_router
@@ -45,27 +45,21 @@ def create_api(state: State, control: Control | None, *, now: Callable[[], datet
 
 def add_refusals(app: FastAPI) -> None:
     """Answers for errors that routes raise."""
-    app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(MistakesError, _mistaken)
     app.add_exception_handler(CalwatchError, _problem)
 
 
-def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)
-    return answer_refusal(error, request.headers)
-
-
 def answer_http_error(request: Request, error: Exception) -> Response:
-    """A refusal of the framework, in our form and words."""
+    """A refusal, that of the framework in our words."""
     assert isinstance(error, HTTPException)
-    text = error.detail
-    if text == "Not Found":
-        text = f"nothing is served under this path: {PREFIX}/openapi.json lists what is"
-    if text == "Method Not Allowed":
-        text = f"{request.method} is not for this path: {PREFIX}/openapi.json says what is"
-    return refusal_response(error.status_code, text, dict(error.headers or {}))
+    ours = {
+        "Not Found": f"nothing is served under this path: {PREFIX}/openapi.json lists what is",
+        "Method Not Allowed": f"{request.method} is not for this path: {PREFIX}/openapi.json says what is",
+    }
+    error.detail = ours.get(error.detail, error.detail)
+    return answer_refusal(error, request.headers)
 
 
 def _unfit(request: Request, error: Exception) -> Response:

@@ -3,45 +3,16 @@
 from dataclasses import asdict
 from datetime import datetime
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from monitor.model import FileSetAside, FoldedKind, FoldedValues, GroupSpans, WaitingLabels
-from monitor.model.durations import format_duration
-from monitor.model.wording import describe_folded, describe_spans, describe_waiting
-
-
-class GroupSpansItem(BaseModel):
-    checked_at: datetime
-    since: datetime = Field(description="of the rows observed from here on")
-    bucket: str
-    rows: int
-    grouped: int = Field(description="rows with a group_id")
-    groups: int
-    over_buckets: float = Field(
-        description="share of the rows in groups that span buckets: no guarantee of drift rules"
-    )
-    over_days: float = Field(description="share of the rows in groups that span days: refits find few later samples")
-    examples: list[str] = Field(description="the longest groups")
-    suspicious: bool
-    finding: str = Field(description="the same in words")
+from monitor.model import FileSetAside, FoldedKind, FoldedValues, WaitingLabels
+from monitor.model.wording import describe_folded, describe_waiting
+from monitor.publish.web.api.schemas import item_of
 
 
-def group_spans_item(spans: GroupSpans | None) -> GroupSpansItem | None:
-    """Null stays null."""
-    if spans is None:
-        return None
-    return GroupSpansItem(
-        **asdict(spans.straddling), checked_at=spans.checked_at, since=spans.since, bucket=format_duration(spans.bucket),
-        suspicious=spans.straddling.suspicious, finding=describe_spans(spans),
-    )  # fmt: skip
-
-
-class WaitingLabelsItem(BaseModel):
-    model: str
-    source: str
+class WaitingLabelsItem(item_of(WaitingLabels, without=("looked_at",))):  # type: ignore[misc]  # its fields are those of the noun
     labels: int = Field(description="that wait for a prediction of their sample_id")
     oldest_at: datetime | None = Field(description="labelled_at of the oldest of them; null: none waits")
-    newest_at: datetime | None
     due: int = Field(description="of the newest of them those whose prediction should be there")
     joined: int = Field(description="labels of the same time that found theirs")
     share: float | None = Field(description="due / (due + joined); null: none is due")
@@ -49,7 +20,6 @@ class WaitingLabelsItem(BaseModel):
     label_examples: list[str] = Field(description="ids of labels that find no prediction")
     prediction_examples: list[str] = Field(description="newest predictions without a label")
     guess: str = Field(description="why they find none; empty: nothing can be seen")
-    compared_at: datetime | None
     finding: str = Field(description="all of it in words; empty: none waits")
 
 
@@ -60,16 +30,10 @@ def waiting_labels_item(waiting: WaitingLabels) -> WaitingLabelsItem:
     )
 
 
-class FileSetAsideItem(BaseModel):
-    model: str
-    source: str
+class FileSetAsideItem(item_of(FileSetAside, without=("item",))):  # type: ignore[misc]  # its fields are those of the noun
     file: str
     tries: int = Field(description="that failed, at most one a cycle")
     kind: str = Field(description="out_of_memory, crashed, timed_out or failed")
-    reason: str
-    remedy: str
-    first_tried_at: datetime
-    last_tried_at: datetime
 
 
 def file_set_aside_item(held: FileSetAside) -> FileSetAsideItem:
@@ -77,7 +41,7 @@ def file_set_aside_item(held: FileSetAside) -> FileSetAsideItem:
     return FileSetAsideItem(**asdict(held), file=held.item)
 
 
-class FoldedValuesItem(BaseModel):
+class FoldedValuesItem(item_of(FoldedValues)):  # type: ignore[misc]  # its fields are those of the noun
     model: str
     kind: FoldedKind = Field(
         description="version, calibrator, slice: their rows count together as `__other__`; drift: versions of which a rule "
@@ -87,8 +51,6 @@ class FoldedValuesItem(BaseModel):
     most: int = Field(description="the limit")
     rows: int = Field(description="that came beyond the limit, repeats included; of kind drift versions")
     examples: list[str] = Field(description="values beyond the limit")
-    began_at: datetime
-    newest_at: datetime
     finding: str = Field(description="all of it in words, with what to do")
 
 

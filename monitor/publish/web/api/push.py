@@ -18,6 +18,7 @@ from fastapi import HTTPException, Request
 from monitor.config.settings import Config, Model
 from monitor.config.sources import SourceSettings
 from monitor.model.errors import StoreError
+from monitor.publish.web.middleware import read_body
 from monitor.sources.formats.layout import Needs
 from monitor.sources.inbox import Inbox, Receipt, inspect_push, receipt_of
 from monitor.sources.push_body import JSON, LINES, MEDIA, MEGABYTE, demand_modest, write_rows
@@ -66,32 +67,24 @@ class Desk:
     async def receive_body(self, request: Request, limit: int) -> AsyncIterator[bytes]:
         """The body, at most ``limit`` bytes, counted while the block runs. HTTPException 413 beyond it, 408 when it comes too
         slowly, 422 when empty, 429 when those of others take all the room."""
-        too_large = HTTPException(
-            413, f"a push takes {limit // MEGABYTE} megabytes ([server] max_push_megabytes): send it in parts"
-        )
-        announced = request.headers.get("content-length", "0")
-        if announced.isdecimal() and int(announced) > limit:
-            raise too_large
-        body = bytearray()
+        held = 0
+
+        def take(size: int) -> None:
+            nonlocal held
+            if self._held + size > BODIES * limit:
+                raise HTTPException(429, "too many pushes at once: send it again in a moment", {"Retry-After": "1"})
+            self._held += size
+            held += size
+
+        too_large = f"a push takes {limit // MEGABYTE} megabytes ([server] max_push_megabytes): send it in parts"
         try:
-            async with asyncio.timeout(PATIENCE):
-                async for part in request.stream():
-                    if len(body) + len(part) > limit:
-                        raise too_large
-                    if self._held + len(part) > BODIES * limit:
-                        raise HTTPException(
-                            429, "too many push at once: send it again in a moment", {"Retry-After": "1"}
-                        )
-                    body += part
-                    self._held += len(part)
+            body = await read_body(request, limit, too_large, PATIENCE, take)
             if not body:
                 raise HTTPException(422, "the body is empty: send rows")
             async with self._turns:
-                yield bytes(body)
-        except TimeoutError:
-            raise HTTPException(408, f"the body did not come within {PATIENCE:.0f} s: send it again") from None
+                yield body
         finally:
-            self._held -= len(body)
+            self._held -= held
 
     def accept_push(self, push: Push, config: Config) -> tuple[Receipt, bool]:
         """What is known of the push, and whether it is new. Raises HTTPException: 409, 413, 415, 422, 429, 507."""
@@ -104,7 +97,8 @@ class Desk:
                 if known is not None:
                     return known, False
                 _demand_room(waits, len(push.body), config)
-                written = inbox.temporary_path(secrets.token_hex(8) + _suffix(push.media))
+                suffix = ".jsonl" if push.media in (JSON, LINES) else ".parquet"
+                written = inbox.temporary_path(secrets.token_hex(8) + suffix)
             with self._unpacking:  # one at a time: each may take a few times its size
                 write_rows(push.media, push.body, written)
                 _look_once(inbox, push, written)
@@ -133,10 +127,6 @@ class Desk:
             inbox.sweep_leftovers()
             self._waitlists[inbox.directory] = Waitlist(inbox)
         return self._waitlists[inbox.directory]
-
-
-def _suffix(media: str) -> str:
-    return ".jsonl" if media in (JSON, LINES) else ".parquet"
 
 
 def _known(waits: Waitlist, push: Push) -> Receipt | None:

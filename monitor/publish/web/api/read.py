@@ -10,15 +10,8 @@ from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import WithJsonSchema
 
 from monitor.model import AlertState, JobState, ModelStatus, Published, Reading, ReadingState, Slice, ThresholdInUse
+from monitor.publish.web.api import intake_schemas as intake
 from monitor.publish.web.api import schemas
-from monitor.publish.web.api.intake_schemas import (
-    FileSetAsideItem,
-    FoldedValuesItem,
-    WaitingLabelsItem,
-    file_set_aside_item,
-    folded_values_item,
-    waiting_labels_item,
-)
 from monitor.publish.web.api.openapi import NOT_FOUND
 from monitor.publish.web.api.schemas import Listed, Page
 from monitor.publish.web.api.write_schemas import SLICE_PATTERN
@@ -236,24 +229,24 @@ def read_router(state: State, *, now: Callable[[], datetime]) -> APIRouter:
     @router.get("/waiting-labels")
     def waiting_labels(
         model: Model = None, source: Annotated[str | None, Query()] = None, limit: Limit = 100, offset: Offset = 0
-    ) -> Page[WaitingLabelsItem]:
+    ) -> Page[intake.WaitingLabelsItem]:
         """Labels that wait for their prediction, by source, with ids of both sides and why where that can be seen."""
         held = (each for status in statuses(model) for each in status.waiting_labels if source in (None, each.source))
-        return page(held, waiting_labels_item, limit, offset)
+        return page(held, intake.waiting_labels_item, limit, offset)
 
     @router.get("/files-set-aside")
     def files_set_aside(
         model: Model = None, source: Annotated[str | None, Query()] = None, limit: Limit = 100, offset: Offset = 0
-    ) -> Page[FileSetAsideItem]:
+    ) -> Page[intake.FileSetAsideItem]:
         """Files that are no longer read, with why and what to do; released when they change, or by `calwatch retry`."""
         held = (each for status in statuses(model) for each in status.files_set_aside if source in (None, each.source))
-        return page(held, file_set_aside_item, limit, offset)
+        return page(held, intake.file_set_aside_item, limit, offset)
 
     @router.get("/folded-values")
-    def folded_values(model: Model = None, limit: Limit = 100, offset: Offset = 0) -> Page[FoldedValuesItem]:
+    def folded_values(model: Model = None, limit: Limit = 100, offset: Offset = 0) -> Page[intake.FoldedValuesItem]:
         """Versions, calibrators and slice values beyond their limits, and versions that a drift rule does not judge."""
         held = ((status.name, each) for status in statuses(model) for each in status.folded)
-        return page(held, lambda pair: folded_values_item(*pair), limit, offset)
+        return page(held, lambda pair: intake.folded_values_item(*pair), limit, offset)
 
     @router.get("/quarantine")
     def quarantine(

@@ -5,6 +5,7 @@ A field may be added to these; none is renamed, removed or given another meaning
 
 import math
 from collections.abc import Container, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from enum import EnumType
 from typing import Annotated, Any, Generic, TypeVar, get_type_hints
@@ -16,25 +17,18 @@ from monitor.model import (
     Alert,
     CalibratorInUse,
     Evidence,
+    GroupSpans,
+    Job,
     ModelStatus,
     Reading,
     ReliabilityBin,
     Rule,
     Slice,
     ThresholdInUse,
+    history,
 )
 from monitor.model.durations import format_duration
-from monitor.model.history import (
-    Attempt,
-    CurvePoint,
-    Event,
-    EvidencePoint,
-    PullRow,
-    QuarantineCount,
-    QuarantinedRow,
-    ReadingPoint,
-)
-from monitor.publish.web.api.intake_schemas import GroupSpansItem, group_spans_item
+from monitor.model.wording import describe_spans
 
 T = TypeVar("T")
 
@@ -108,22 +102,12 @@ class BinItem(item_of(ReliabilityBin)):  # type: ignore[misc]  # its fields are 
     pass
 
 
-class ReadingKeys(Item):
+class ReadingKeys(item_of(Reading, without=("metrics", "reliability"))):  # type: ignore[misc]  # its fields are those of the noun
     """The metrics of one slice of one model version over one window."""
 
-    model: str
-    version: str
-    slice: SliceText
     labels: Labels
-    window: str
-    window_start: datetime
-    window_end: datetime
-    computed_at: datetime
     state: str = Field(description="ok, or insufficient: too few labelled samples, every metric is null")
-    samples: int
-    unlabelled: int
     label_coverage: Number
-    label_lag_seconds: Number
 
 
 _FIELDS: Mapping[str, Any] = dict.fromkeys(METRICS, (Number, ...))
@@ -138,17 +122,17 @@ def reading_item(reading: Reading, *, bars: bool) -> ReadingItem:
     """With every metric by its name, as in the table slice_metrics of metrics.duckdb."""
     keys = {name: getattr(reading, name) for name in ReadingKeys.model_fields if name != "labels"}
     metrics = {name: reading.metrics.get(name) for name in METRICS}
-    held = [BinItem.model_validate(bar) for bar in reading.reliability] if bars else None
+    held = reading.reliability if bars else None
     return ReadingItem(**keys, **metrics, labels=reading.slice.as_dict(), reliability=held)
 
 
-class PointItem(item_of(ReadingPoint)):  # type: ignore[misc]  # its fields are those of the noun
+class PointItem(item_of(history.ReadingPoint)):  # type: ignore[misc]  # its fields are those of the noun
     """A reading of the past: the last one of its span of time."""
 
     at: datetime = Field(description="end of its window")
 
 
-class EventItem(item_of(Event)):  # type: ignore[misc]  # its fields are those of the noun
+class EventItem(item_of(history.Event)):  # type: ignore[misc]  # its fields are those of the noun
     slice: SliceText
 
 
@@ -162,7 +146,7 @@ class HistoryAnswer(BaseModel):
     events: list[EventItem] = Field(description="alerts of the slice, and calibrators that took charge of it")
 
 
-class EvidencePointItem(item_of(EvidencePoint)):  # type: ignore[misc]  # its fields are those of the noun
+class EvidencePointItem(item_of(history.EvidencePoint)):  # type: ignore[misc]  # its fields are those of the noun
     ratio: float = Field(description="evidence over its limit; 1 = alarm")
 
 
@@ -178,24 +162,12 @@ class AlertItem(item_of(Alert)):  # type: ignore[misc]  # its fields are those o
     health: str = Field(description="ok, unknown (the state is kept, not healed) or error")
 
 
-class JobItem(Item):
-    id: str
-    model: str
-    kind: str
+class JobItem(item_of(Job, without=("asked_by", "why", "interruptions"))):  # type: ignore[misc]  # its fields are those of the noun
     trigger: str
-    scope: SliceText
-    state: str
-    requested_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    next_attempt_at: datetime | None
-    onset: datetime | None
-    attempts: int
     reasons: list[str]
-    details: dict[str, Any]
 
 
-class AttemptItem(item_of(Attempt)):  # type: ignore[misc]  # its fields are those of the noun
+class AttemptItem(item_of(history.Attempt)):  # type: ignore[misc]  # its fields are those of the noun
     peak_memory: int | None = Field(description="bytes")
 
 
@@ -210,15 +182,12 @@ class CalibratorItem(item_of(CalibratorInUse)):  # type: ignore[misc]  # its fie
     in_charge: bool = Field(True, description="false: it was, and has been replaced")
 
 
-class ThresholdItem(item_of(ThresholdInUse)):  # type: ignore[misc]  # its fields are those of the noun
-    threshold: Number = Field(description="null: no threshold can keep the promise")
-
-
-class CurveItem(item_of(CurvePoint)):  # type: ignore[misc]  # its fields are those of the noun
+class CurveItem(item_of(history.CurvePoint)):  # type: ignore[misc]  # its fields are those of the noun
     pass
 
 
-class ThresholdAnswer(ThresholdItem):
+class ThresholdAnswer(item_of(ThresholdInUse)):  # type: ignore[misc]  # its fields are those of the noun
+    threshold: Number = Field(description="null: no threshold can keep the promise")
     curve: list[CurveItem] | None = Field(
         None, description="what other thresholds would have given, where curve=true asks for it"
     )
@@ -251,6 +220,32 @@ def rule_item(status: ModelStatus, rule: Rule) -> RuleItem:
         alerts={state: states.count(state) for state in sorted(set(states))},
         unknown=sum(alert.health != "ok" for alert in own),
         **{key: getattr(rule, key, None) for key in ("window", "metric", "above", "below")},
+    )  # fmt: skip
+
+
+class GroupSpansItem(BaseModel):
+    checked_at: datetime
+    since: datetime = Field(description="of the rows observed from here on")
+    bucket: str
+    rows: int
+    grouped: int = Field(description="rows with a group_id")
+    groups: int
+    over_buckets: float = Field(
+        description="share of the rows in groups that span buckets: no guarantee of drift rules"
+    )
+    over_days: float = Field(description="share of the rows in groups that span days: refits find few later samples")
+    examples: list[str] = Field(description="the longest groups")
+    suspicious: bool
+    finding: str = Field(description="the same in words")
+
+
+def group_spans_item(spans: GroupSpans | None) -> GroupSpansItem | None:
+    """Null stays null."""
+    if spans is None:
+        return None
+    return GroupSpansItem(
+        **asdict(spans.straddling), checked_at=spans.checked_at, since=spans.since, bucket=format_duration(spans.bucket),
+        suspicious=spans.straddling.suspicious, finding=describe_spans(spans),
     )  # fmt: skip
 
 
@@ -304,15 +299,15 @@ def model_item(status: ModelStatus) -> ModelItem:
     )  # fmt: skip
 
 
-class PullItem(item_of(PullRow)):  # type: ignore[misc]  # its fields are those of the noun
+class PullItem(item_of(history.PullRow)):  # type: ignore[misc]  # its fields are those of the noun
     pass
 
 
-class QuarantineCountItem(item_of(QuarantineCount)):  # type: ignore[misc]  # its fields are those of the noun
+class QuarantineCountItem(item_of(history.QuarantineCount)):  # type: ignore[misc]  # its fields are those of the noun
     pass
 
 
-class QuarantinedItem(item_of(QuarantinedRow)):  # type: ignore[misc]  # its fields are those of the noun
+class QuarantinedItem(item_of(history.QuarantinedRow)):  # type: ignore[misc]  # its fields are those of the noun
     row: int = Field(description="from 0, within the file or push")
 
 

@@ -40,8 +40,7 @@ _KEY_HEADER = {
     "description": "names the push; sent again with the same body it is the same push. Default: the body's hash",
 }  # fmt: skip
 _REFUSALS = {
-    404: "Not Found", 408: "the body came too slowly", 409: "the Idempotency-Key came with another body before",
-    413: "the body is too large", 415: "no such type of body is taken", 422: "nothing of the body can be taken",
+    404: "Not Found", 409: "the Idempotency-Key came with another body before", 422: "nothing of the body can be taken",
     429: "too much waits already: again after Retry-After seconds", 507: "the disk is full",
 }  # fmt: skip
 
@@ -58,7 +57,7 @@ def write_router(state: State, control: Control, *, now: Callable[[], datetime])
     @router.post(
         "/models/{model:path}/samples", status_code=202,
         responses={
-            **_refusals(408, 409, 413, 415, 422, 429, 507),
+            **_refusals(409, 422, 429, 507),
             200: {"model": orders.PushItem, "description": "it came before; this is what became of it"},
         },
         openapi_extra={"requestBody": _BODIES, "parameters": [_KEY_HEADER]},

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from monitor.model import AlertState, CalibratorInUse, Job, JobState, ModelStatus, Rule, RuleKind, Slice
+from monitor.model import AlertState, CalibratorInUse, Job, JobState, ModelStatus, RuleKind, Slice
 from monitor.model.wording import moment
 
 DEEDS = 5  # shown, the newest
@@ -37,15 +37,11 @@ def make_advice(status: ModelStatus, slice_: Slice, charge: CalibratorInUse | No
         (job for job in status.jobs if job.kind in _KINDS and job.requested_at >= since and job.scope.contains(slice_)),
         key=lambda job: job.requested_at, reverse=True,
     )  # fmt: skip
-    rules = {rule.name: rule for rule in status.rules}
-    if all(_is_absence(rules.get(alert.rule)) for alert in firing):
+    absences = {rule.name for rule in status.rules if rule.kind is RuleKind.ABSENCE}
+    if all(alert.rule in absences for alert in firing):
         return Advice((), 0, "Ask who delivers: something is missing, and no refit can mend that.", "")
     command = shlex.join(["calwatch", "recalibrate", status.name, "--slice", slice_.text])
     return Advice(deeds[:DEEDS], max(len(deeds) - DEEDS, 0), _next(deeds, charge, since), command)
-
-
-def _is_absence(rule: Rule | None) -> bool:
-    return rule is not None and rule.kind is RuleKind.ABSENCE
 
 
 def _next(deeds: Sequence[Job], charge: CalibratorInUse | None, since: datetime) -> str:

@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial, wraps
 from html import escape
 from typing import Annotated, Any
 
@@ -35,6 +36,8 @@ async def _width_for(narrow: Annotated[bool, Query(description="for a phone")] =
 
 
 Width = Annotated[int, Depends(_width_for)]
+# what the chart takes, what to say where there is nothing to draw ("" = there is), and how wide it is
+Values = tuple[Sequence[Any], str, int]
 
 
 class _Gallery:
@@ -46,18 +49,15 @@ class _Gallery:
         self._changing = threading.Lock()
         self._waiting = threading.BoundedSemaphore(WAITING)
 
-    def show(
-        self, key: object, chart: str, values: Callable[[], tuple[Sequence[Any], str]], **options: Any
-    ) -> Response:
-        """``values``: what the chart takes, and what to say where there is nothing to draw ("" = there is)."""
+    def show(self, key: object, chart: str, values: Callable[[], Values]) -> Response:
         with self._changing:
             held = self._drawn.get(key)
         if held is None:
             if not self._waiting.acquire(blocking=False):
                 raise StoreError("too many charts are being drawn", "reload in a moment")
             try:
-                taken, nothing = values()
-                held = _note(nothing) if nothing else self._drawer.draw_svg(chart, *taken, **options)
+                taken, nothing, width = values()
+                held = _note(nothing) if nothing else self._drawer.draw_svg(chart, *taken, width=width)
             except (ChartError, StoreError) as error:
                 return Response(_note(error.message), 503, media_type="image/svg+xml", headers=_HEADERS)
             finally:
@@ -85,57 +85,53 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
         assert digest is not None
         return digest.model(model)
 
-    @router.get("/reliability.svg")
+    def picture(path: str, chart: str) -> Callable[[Callable[..., Values]], None]:
+        """Serve under the path the chart of the values that a function finds for what is asked."""
+
+        def serve(values: Callable[..., Values]) -> None:
+            @router.get(path, response_model=None)
+            @wraps(values)
+            def shown(**asked: Any) -> Response:
+                return gallery.show((path, snapshot().at, *asked.values()), chart, partial(values, **asked))
+
+        return serve
+
+    @picture("/reliability.svg", "reliability")
     def reliability(
         model: str, slice_: SliceText, window: str, version: str | None = None, compare: bool = False
-    ) -> Response:
-        key = "reliability", snapshot().at, model, slice_, window, version, compare
+    ) -> Values:
+        chosen, status = parse_slice(slice_), status_of(model)
+        shown = reading_of([each for each in status.readings if each.slice == chosen], window, version)
+        if not compare:
+            return (shown.reliability,), "" if shown.reliability else "too few labelled samples", SQUARE
+        now, before = _compared(state, snapshot().at, status, shown)
+        return (now, before), "" if now and before else "no samples to compare yet", SQUARE
 
-        def values() -> tuple[Sequence[Any], str]:
-            chosen, status = parse_slice(slice_), status_of(model)
-            shown = reading_of([each for each in status.readings if each.slice == chosen], window, version)
-            if not compare:
-                return (shown.reliability,), "" if shown.reliability else "too few labelled samples"
-            now, before = _compared(state, snapshot().at, status, shown)
-            return (now, before), "" if now and before else "no samples to compare yet"
-
-        return gallery.show(key, "reliability", values, width=SQUARE)
-
-    @router.get("/ece.svg")
+    @picture("/ece.svg", "ece_over_time")
     def ece(
         model: str, slice_: SliceText, window: str, width: Width, version: str | None = None, span: str = SPAN
-    ) -> Response:
-        at = snapshot().at
+    ) -> Values:
+        at, chosen = snapshot().at, parse_slice(slice_)
+        since = at - span_of(span)
+        with state.history() as past:
+            points = past.readings(model, chosen, window, at, since)
+            points = tuple(point for point in points if version in (None, point.version))
+            found = (points, past.events(model, chosen, since, at))
+        nothing = "" if any(point.state == "ok" for point in points) else "no reading with enough samples yet"
+        return found, nothing, width
 
-        def values() -> tuple[Sequence[Any], str]:
-            chosen, since = parse_slice(slice_), at - span_of(span)
-            with state.history() as past:
-                points = past.readings(model, chosen, window, at, since)
-                points = tuple(point for point in points if version in (None, point.version))
-                found = (points, past.events(model, chosen, since, at))
-            return found, "" if any(point.state == "ok" for point in points) else "no reading with enough samples yet"
+    @picture("/evidence.svg", "evidence_path")
+    def evidence(model: str, slice_: SliceText, width: Width, span: str = SPAN) -> Values:
+        at, chosen = snapshot().at, parse_slice(slice_)
+        since = at - span_of(span)
+        with state.history() as past:
+            points = past.evidence(model, chosen, since, at)
+            return (points, past.events(model, chosen, since, at)), "" if points else "nothing was judged yet", width
 
-        return gallery.show(
-            ("ece", at, model, slice_, window, version, span, width), "ece_over_time", values, width=width
-        )
-
-    @router.get("/evidence.svg")
-    def evidence(model: str, slice_: SliceText, width: Width, span: str = SPAN) -> Response:
-        at = snapshot().at
-
-        def values() -> tuple[Sequence[Any], str]:
-            chosen, since = parse_slice(slice_), at - span_of(span)
-            with state.history() as past:
-                points = past.evidence(model, chosen, since, at)
-                return (points, past.events(model, chosen, since, at)), "" if points else "nothing was judged yet"
-
-        return gallery.show(("evidence", at, model, slice_, span, width), "evidence_path", values, width=width)
-
-    @router.get("/tradeoff.svg")
+    @picture("/tradeoff.svg", "trade_off")
     def tradeoff(
         model: str, scope: str, policy: str, width: Width, calibrator: str = "", per: str = "", class_name: str = ""
-    ) -> Response:
-        at = snapshot().at
+    ) -> Values:
         where = parse_slice(scope), policy, calibrator, per, class_name
         chosen = next(
             (each for each in status_of(model).thresholds
@@ -144,34 +140,22 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
         )  # fmt: skip
         if chosen is None:
             raise UsageError("there is no such threshold", "those in use: the model's thresholds")
+        with state.history() as past:
+            curve = past.threshold_curve(model, *where)
+        return (curve, chosen.threshold, promised_rate(policy)), "" if curve else "no curve was kept", width
 
-        def values() -> tuple[Sequence[Any], str]:
-            with state.history() as past:
-                curve = past.threshold_curve(model, *where)
-            return (curve, chosen.threshold, promised_rate(policy)), "" if curve else "no curve was kept"
+    @picture("/refit.svg", "reliability")
+    def refit(job_id: Annotated[str, Query(alias="id", max_length=100)]) -> Values:
+        with state.history() as past:
+            found = past.jobs(id=job_id, limit=1).jobs
+        before, after = gate_bars(found[0]) if found else ((), ())
+        return (after, before), "" if after and before else "no bars were kept", SQUARE
 
-        return gallery.show(("tradeoff", at, model, where, width), "trade_off", values, width=width)
-
-    @router.get("/refit.svg")
-    def refit(job_id: Annotated[str, Query(alias="id", max_length=100)]) -> Response:
-        def values() -> tuple[Sequence[Any], str]:
-            with state.history() as past:
-                found = past.jobs(id=job_id, limit=1).jobs
-            before, after = gate_bars(found[0]) if found else ((), ())
-            return (after, before), "" if after and before else "no bars were kept"
-
-        return gallery.show(("refit", snapshot().at, job_id), "reliability", values, width=SQUARE)
-
-    @router.get("/heatmap.svg")
-    def heatmap(model: str, window: str, rows: str, columns: str, width: Width) -> Response:
-        status = status_of(model)
-
-        def values() -> tuple[Sequence[Any], str]:
-            cells = heat_cells(status, window, rows, columns)
-            return (cells, rows, columns), "" if cells else "no crossed slices yet"
-
-        key = "heatmap", snapshot().at, model, window, rows, columns, width
-        return gallery.show(key, "heat_map", values, width=width)
+    @picture("/heatmap.svg", "heat_map")
+    def heatmap(model: str, window: str, rows: str, columns: str, width: Width) -> Values:
+        own = (each for each in status_of(model).readings if each.window == window)
+        cells = heat_cells(((each.slice, each.samples, each.metrics) for each in own), rows, columns)
+        return (cells, rows, columns), "" if cells else "no crossed slices yet", width
 
     return router
 

@@ -15,21 +15,16 @@ _HEADINGS = {404: "There is no such page", 422: "This address cannot be read", 5
 _Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class NoSuchPage:
-    """The answer to a browser that asks for a path under which nothing is served; programs get JSON."""
-
-    def __init__(self, open_context: Callable[[], PageContext]) -> None:
-        self._open_context = open_context
-
-    def answer_request(self, request: Request) -> Response | None:
-        """None for whoever does not ask for HTML, or asks below /api."""
-        path = request.scope["path"]
-        if path == "/api" or path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
-            return None
-        html = self._open_context().render_page(
-            "missing.html", heading=_HEADINGS[404], message="nothing is served under this address", hint="", up=_up(request),
-        )  # fmt: skip
-        return HTMLResponse(html, 404, {"Vary": "Accept"})
+def answer_missing(request: Request, open_context: Callable[[], PageContext]) -> Response | None:
+    """The answer to a browser that asks for a path under which nothing is served. None for whoever does not ask for HTML,
+    or asks below /api: programs get JSON."""
+    path = request.scope["path"]
+    if path == "/api" or path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
+        return None
+    html = open_context().render_page(
+        "missing.html", heading=_HEADINGS[404], message="nothing is served under this address", hint="", up=_up(request),
+    )  # fmt: skip
+    return HTMLResponse(html, 404, {"Vary": "Accept"})
 
 
 def _up(request: Request) -> str:
@@ -46,11 +41,9 @@ def page_refusals(open_context: Callable[[], PageContext]) -> type[APIRoute]:
         context = open_context()
         model = request.query_params.get("model", "")
         known = model if context.digest is not None and model in context.digest.models else None
-        html = context.render_page(
-            "missing.html", model=known, heading=_HEADINGS[status],
-            message=message, hint=hint,
+        return HTMLResponse(
+            context.render_page("missing.html", model=known, heading=_HEADINGS[status], message=message, hint=hint), status
         )  # fmt: skip
-        return HTMLResponse(html, status)
 
     class Told(APIRoute):
         def get_route_handler(self) -> _Answer:

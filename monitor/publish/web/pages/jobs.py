@@ -8,7 +8,7 @@ from fastapi import Query
 from monitor.charts.client import can_draw
 from monitor.model import JobState
 from monitor.model.errors import UsageError
-from monitor.publish.web.pages.render import Choice, Context, Number, Past, make_link, make_part
+from monitor.publish.web.pages.render import Choice, Context, Number, Past, demand_known, make_link, make_part
 
 BACK = timedelta(days=7)
 SOURCES, PULLS, COUNTS, ROWS = 200, 30, 200, 25
@@ -50,8 +50,8 @@ def jobs_page(
     kind or state there is not."""
     if context.digest is not None and model is not None:
         context.digest.model(model)
-    _one_of("kind", kind, KINDS)
-    _one_of("state", state, tuple(JobState))
+    demand_known("kind", kind, KINDS)
+    demand_known("state", state, tuple(JobState))
     with past() as history:
         found = history.jobs(model, kind=kind, state=state, limit=JOBS, skip=(page - 1) * JOBS)
         if not found.jobs and page > 1:
@@ -64,11 +64,6 @@ def jobs_page(
         kind=kind, state=state, kinds=KINDS, states=tuple(JobState),
         guards=guards,
     )  # fmt: skip
-
-
-def _one_of(what: str, got: str | None, known: tuple[str, ...]) -> None:
-    if got is not None and got not in known:
-        raise UsageError(f'there is no {what} "{got}"', f"known: {', '.join(known)}")
 
 
 def job_page(context: Context, past: Past, *, job_id: Annotated[str, Query(alias="id", max_length=100)]) -> str:

@@ -20,10 +20,7 @@ Value = Callable[[Reading], float | None]
 
 
 def _metric(name: str) -> Value:
-    def value(reading: Reading) -> float | None:
-        return reading.metrics.get(name) if reading.state is ReadingState.OK else None
-
-    return value
+    return lambda reading: reading.metrics.get(name) if reading.state is ReadingState.OK else None
 
 
 # What slices can be sorted by: name in the address → heading, value, and whether the largest come first at first.

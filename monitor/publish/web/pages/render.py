@@ -1,6 +1,6 @@
 """The templates of the pages, and what stands on each of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,9 +11,9 @@ from fastapi import Depends, Query, Request
 from pydantic import AfterValidator
 
 from monitor.charts.heat import more_than_luck
+from monitor.model.errors import UsageError
 from monitor.publish.web.filters import make_environment
-from monitor.publish.web.pages.digest import Digest, Digests
-from monitor.publish.web.state import State
+from monitor.publish.web.pages.digest import Digest
 from monitor.store.published.history import History
 
 Item = TypeVar("Item")
@@ -23,6 +23,12 @@ def make_link(path: str, /, **query: str | int | None) -> str:
     """``path?name=value…`` relative to the pages, which all stand on one level; what is None or empty is left out."""
     asked = {name: value for name, value in query.items() if value is not None and value != ""}
     return f"{path}?{urlencode(asked)}" if asked else path
+
+
+def demand_known(what: str, got: str | None, known: Collection[str]) -> None:
+    """Raises UsageError for a name that is none of those known; None is no name."""
+    if got is not None and got not in known:
+        raise UsageError(f'there is no {what} "{got}"', f"known: {', '.join(known)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +65,6 @@ class PageContext:
     digest: Digest | None
     now: datetime
     stale_after: timedelta
-
-    @classmethod
-    def from_state(cls, state: State, digests: Digests, now: Callable[[], datetime]) -> "PageContext":
-        return cls(digests.digest_published(state.published), now(), state.stale_after)
 
     def render_page(self, template: str, *, model: str | None = None, up: str = "", **held: Any) -> str:
         """Return a page as HTML. ``model``: the one it is about, for the links to its other pages; ``up``: leads to the

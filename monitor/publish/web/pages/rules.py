@@ -8,7 +8,7 @@ from fastapi import Query
 
 from monitor.model import AlertState, Evidence, Health, ModelStatus
 from monitor.model.errors import UsageError
-from monitor.publish.web.pages.render import Choice, Context, Number, Past, cut_part, make_link
+from monitor.publish.web.pages.render import Choice, Context, Number, Past, cut_part, demand_known, make_link
 from monitor.publish.web.summary import urgency
 
 ROWS = 100
@@ -55,9 +55,7 @@ def rules_page(
 def _wanted(state: str | None) -> set[str]:
     if state is None:
         return {AlertState.FIRING, AlertState.PENDING, AlertState.RESOLVED, Health.UNKNOWN, Health.ERROR}
-    known = {str(each) for each in (*_ORDER, *_HEALTHS)}
-    if state not in known:
-        raise UsageError(f'there is no state "{state}"', f"known: {', '.join(sorted(known))}")
+    demand_known("state", state, sorted({str(each) for each in (*_ORDER, *_HEALTHS)}))
     return {state}
 
 

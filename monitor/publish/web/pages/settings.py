@@ -49,34 +49,30 @@ def settings_page(context: Context, config: Annotated[Config | None, Depends(_co
 
 
 def _sections(config: Config, chosen: BaseModel) -> Iterator[tuple[str, list[Setting]]]:
-    for name in type(config).model_fields:
-        held = getattr(config, name)
-        if name == "model":
-            yield from _described(chosen, "model")
-        elif isinstance(held, BaseModel):
-            yield from _described(held, name)
-        elif isinstance(held, tuple):
-            for each in held:
-                if isinstance(each, BaseModel):
-                    yield from _described(each, name)
+    for name, each in _inner(config):
+        if name != "model" or each is chosen:
+            yield from _described(each, name)
+
+
+def _inner(section: BaseModel) -> Iterator[tuple[str, BaseModel]]:
+    """The sections right inside one, each by its key."""
+    for key in type(section).model_fields:
+        held = getattr(section, key)
+        for each in held if isinstance(held, tuple) else (held,):
+            if isinstance(each, BaseModel):
+                yield key, each
 
 
 def _described(section: BaseModel, name: str) -> Iterator[tuple[str, list[Setting]]]:
     """A section as (heading, settings), and after it those inside it."""
     own = getattr(section, "name", None)
-    title = f"[{name}]" if own is None else f'[[{name}]] "{own}"'
-    inner: list[tuple[str, BaseModel]] = []
-    settings: list[Setting] = []
-    for key, field in type(section).model_fields.items():
-        value = getattr(section, key)
-        parts = list(value) if isinstance(value, tuple) and value and isinstance(value[0], BaseModel) else [value]
-        if isinstance(parts[0], BaseModel):
-            inner += [(f"{name}.{key}", each) for each in parts]
-            continue
-        settings.append(Setting(key, mask_value(key, value), key in section.model_fields_set, field.description or ""))
-    yield title, settings
-    for path, each in inner:
-        yield from _described(each, path)
+    inner = list(_inner(section))
+    yield f"[{name}]" if own is None else f'[[{name}]] "{own}"', [
+        Setting(key, mask_value(key, getattr(section, key)), key in section.model_fields_set, field.description or "")
+        for key, field in type(section).model_fields.items() if key not in dict(inner)
+    ]  # fmt: skip
+    for key, each in inner:
+        yield from _described(each, f"{name}.{key}")
 
 
 def mask_value(key: str, value: Any) -> str:

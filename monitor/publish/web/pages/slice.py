@@ -4,12 +4,12 @@ from contextlib import suppress
 from datetime import timedelta
 
 from monitor.charts.client import can_draw
-from monitor.model import Alert, AlertState, CalibratorInUse, ModelStatus, Reading, ReadingState, Slice
+from monitor.model import Alert, AlertState, CalibratorInUse, ModelStatus, Reading, ReadingState, ReliabilityBin, Slice
 from monitor.model.errors import StoreError, UsageError
 from monitor.publish.web.pages.advice import make_advice
 from monitor.publish.web.pages.digest import open_alerts
 from monitor.publish.web.pages.model import choose_window
-from monitor.publish.web.pages.render import Context, Past, SliceText, Text, make_link
+from monitor.publish.web.pages.render import Context, Past, SliceText, Text, demand_known, make_link
 from monitor.publish.web.summary import sort_resolved
 
 SPANS = {"7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90), "2y": timedelta(days=730)}
@@ -52,7 +52,7 @@ def slice_page(
         windows=[(name, to(window=name)) for name in dict.fromkeys(each.window for each in own)],
         versions=[(name, to(version=name)) for name in dict.fromkeys(each.version for each in own)],
         spans=[(name, to(span=name) + "#course") for name in SPANS], span=span, asked=asked,
-        bins=[(each, _misses(reading, place)) for place, each in enumerate(reading.reliability) if each.samples > 0],
+        bins=[(each, _misses(each)) for each in reading.reliability if each.samples > 0],
         alerts=[*open_alerts(alerts), *sort_resolved(alerts)],
         meanings=digest.rule_summaries(model), state=_state(reading, alerts),
         advice=make_advice(status, chosen, charge),
@@ -74,8 +74,7 @@ def parse_slice(text: str) -> Slice:
 
 def span_of(name: str) -> timedelta:
     """Raises UsageError for a name that is not in SPANS."""
-    if name not in SPANS:
-        raise UsageError(f'there is no span "{name}"', f"known: {', '.join(SPANS)}")
+    demand_known("span", name, SPANS)
     return SPANS[name]
 
 
@@ -108,9 +107,8 @@ def _state(reading: Reading, alerts: list[Alert]) -> str:
     return "pending" if AlertState.PENDING in states else "healthy"
 
 
-def _misses(reading: Reading, place: int) -> bool:
+def _misses(each: ReliabilityBin) -> bool:
     """Whether the bin's 95 % interval leaves out its mean score, as one in twenty does by luck."""
-    each = reading.reliability[place]
     if each.mean_score is None or each.rate_lower is None or each.rate_upper is None:
         return False
     return not each.rate_lower <= each.mean_score <= each.rate_upper
