@@ -21,7 +21,7 @@ from monitor.model import COUNTS, METRICS, RuleKind
 from monitor.model.problems import PROBLEM_REASONS
 from monitor.rules.pack import parse_pack, shipped_packs
 from monitor.rules.tables import Pack
-from monitor.sources.ingest.staging import QUARANTINE_REASONS
+from monitor.sources.remedies import REMEDIES
 from monitor.store.published.snapshot import SNAPSHOT
 from tests.documents import ROOT, TEXT, find_blocks, find_generated, read_chapter, read_document
 from tests.readme_parts import codes_table, methods_table, metrics_table
@@ -86,9 +86,7 @@ def test_every_command_is_in_the_table_of_commands() -> None:
     assert not missing
 
 
-@pytest.mark.parametrize(
-    "word", [*METRICS, *COUNTS, *QUARANTINE_REASONS, *PROBLEM_REASONS, *RuleKind, *shipped_packs()]
-)
+@pytest.mark.parametrize("word", [*METRICS, *COUNTS, *REMEDIES, *PROBLEM_REASONS, *RuleKind, *shipped_packs()])
 def test_every_metric_reason_rule_kind_and_pack_is_explained(word: str) -> None:
     assert f"`{word}`" in TEXT
 

@@ -123,7 +123,7 @@ def _seen(held: Line, jobs: list[Job], alerts: list[Alert], deliveries: list[Job
     status = held.tick(NOW + 2 * DAY + 2 * HOUR).published.models[0]
     with Snapshot(held.cycle.config.state_dir) as snapshot:
         report = collect_report(snapshot, "m")
-        firing = snapshot.firing_alerts()
+        firing = snapshot.status({})["firing"]
     seen = {
         "alerts": [_of_alert(alert) for alert in alerts], "standing": [_of_alert(alert) for alert in status.alerts],
         "jobs": _sorted(_of_job(job) for job in jobs), "all jobs": _sorted(_of_job(job) for job in status.jobs),

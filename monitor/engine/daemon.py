@@ -32,8 +32,8 @@ from monitor.model.errors import CalwatchError, StoreError
 from monitor.model.problems import PROBLEM_REASONS
 from monitor.publish.metrics.instruments import Instruments
 from monitor.publish.web.app import create_app
-from monitor.sources.ingest.staging import QUARANTINE_REASONS
 from monitor.sources.isolation.journal import JOURNAL, Journal
+from monitor.sources.remedies import REMEDIES
 from monitor.store.connection import open_live
 from monitor.store.damage import find_damage
 from monitor.store.published.reader_pool import Archive
@@ -95,7 +95,7 @@ class Daemon:
                 each.model.name,
                 sources=[source.name for source in each.sources],
                 rules=[rule.name for rule in each.rulebook],
-                quarantine_reasons=QUARANTINE_REASONS,
+                quarantine_reasons=tuple(REMEDIES),
                 problem_reasons=PROBLEM_REASONS,
             )
         return Cycle(config, watched, self._connection, self._instruments, self._runner)

@@ -35,12 +35,8 @@ def _escape(text: str) -> str:
 class SourceError(CalwatchError):
     """A source, or one file of it, could not be read. Nothing of it was taken; the next cycle tries again.
 
-    ``where``: the file, which the message names first; ``problem`` is what follows its name.
+    Of a file the message goes on from its name.
     """
-
-    def __init__(self, problem: str, hint: str = "", *, where: str = "") -> None:
-        super().__init__(f"{where}: {problem}" if where else problem, hint)
-        self.problem = problem
 
 
 class StoreError(CalwatchError):

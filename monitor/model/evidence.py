@@ -46,12 +46,10 @@ class Evidence:
     began: datetime | None = None  # of the first alarm that led to that one without quiet between; None: the same
     samples_since_onset: int | None = None  # since `onset`
     alarms: int = 0  # since `opened`, that one included
-    shifts: tuple[
-        Shift, ...
-    ] = ()  # the strongest first; none where none is clear, or an earlier release left words only
-    direction: str = (
-        ""  # the same in words: "over-confident above 0.8 (expected 0.93, came true 0.81)"; "": none is clear
-    )
+    # the strongest first; none where none is clear, or an earlier release left words only
+    shifts: tuple[Shift, ...] = ()
+    # the same in words: "over-confident above 0.8 (expected 0.93, came true 0.81)"; "": none is clear
+    direction: str = ""
     explained: bool = True  # False: the direction is unknown
     caveat: str = ""  # why the false-alarm budget is not guaranteed now; "" = it is
     listed: bool = False  # e-BH lists the slice as drifted; at most a tenth of the listed ones are not, on average

@@ -1,47 +1,41 @@
 """What the past is told in: points of a course, events, attempts, rows set aside. Times are UTC, None is unknown."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from monitor.model import Job, ReliabilityBin
+from monitor.model import Job
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingPoint:
+class _Measured:
+    version: str
+    state: str  # "ok" | "insufficient"
+    samples: int
+    ece: float | None
+    ece_debiased: float | None
+    ece_lower: float | None
+    ece_upper: float | None
+    ece_null_quantile: float | None
+    calibration_gap: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingPoint(_Measured):
     """A reading of the past without its bars: the last one of its span of time."""
 
     at: datetime  # end of its window
-    version: str
-    state: str  # "ok" | "insufficient"
-    samples: int
-    ece: float | None
-    ece_debiased: float | None
-    ece_lower: float | None
-    ece_upper: float | None
-    ece_null_quantile: float | None
-    calibration_gap: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class SliceReading:
+class SliceReading(_Measured):
     """A reading of the past with the numbers a person asks for; the newest where nothing is said of a time."""
 
     slice: str
-    version: str
     window: str
-    state: str  # "ok" | "insufficient"
-    samples: int
     unlabelled: int
     label_coverage: float | None
     label_lag_seconds: float | None
-    ece: float | None
-    ece_debiased: float | None
-    ece_lower: float | None
-    ece_upper: float | None
-    ece_null_quantile: float | None
-    calibration_gap: float | None
     gap_lower: float | None
     gap_upper: float | None
     brier_score: float | None
@@ -217,41 +211,10 @@ class NoteRow:
 
 
 @dataclass(frozen=True, slots=True)
-class PullRow:
-    """One pull."""
+class PullRow(SourceState):
+    """One pull, and of how many files."""
 
-    model: str
-    source: str
-    pulled_at: datetime
     files: int
-    rows: int
-    new: int
-    labelled: int
-    duplicates: int
-    corrected: int
-    quarantined: int
-    problem: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class DisparityRow:
-    """The newest verdict of a disparity rule on a slice; see ``monitor.model.Disparity``."""
-
-    rule: str
-    version: str
-    slice: str
-    window: str
-    measure: str
-    samples: int
-    rest_samples: int
-    needed_samples: int
-    slices: int
-    own: float | None
-    rest: float | None
-    difference: float | None
-    lower: float | None
-    lower_alone: float | None
-    p_value: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,10 +231,3 @@ class GuardRow:
     samples: int
     loss: float | None
     state: str
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredBy:
-    """Reliability bars of a slice over some time, apart by the calibrator that made the scores ("" = none)."""
-
-    bins: Mapping[str, tuple[ReliabilityBin, ...]]

@@ -1,6 +1,6 @@
 """Rules and the alerts they raise."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Literal
@@ -120,15 +120,15 @@ class Alert:
     rule: str
     slice: Slice
     severity: Severity
-    state: AlertState
-    health: Health
-    why: Reason
-    value: float | None  # last known value of what the rule watches
-    since: datetime | None  # when the condition began to hold (pending or firing)
-    fired_at: datetime | None
-    last_true_at: datetime | None
-    resolved_at: datetime | None
-    evaluated_at: datetime
+    state: AlertState = AlertState.INACTIVE
+    health: Health = Health.OK
+    why: Reason = Reason("")  # noqa: RUF009  # frozen
+    value: float | None = None  # last known value of what the rule watches
+    since: datetime | None = None  # when the condition began to hold (pending or firing)
+    fired_at: datetime | None = None
+    last_true_at: datetime | None = None
+    resolved_at: datetime | None = None
+    evaluated_at: datetime = field(kw_only=True)
     onset: datetime | None = None  # estimated start of the miscalibration, set when it fires
     last_action_at: datetime | None = None
 

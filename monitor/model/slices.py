@@ -1,5 +1,6 @@
 """What a model predicts, and the parts of its traffic."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -42,6 +43,15 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=").replace("\n", "\\n")
 
 
+# what stands between signs that no backslash is before
+_PAIRS, _FIELDS = (re.compile(rf"(?:^|{sign})((?:\\.|[^\\{sign}])*)", re.DOTALL) for sign in ",=")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda found: "\n" if found[1] == "n" else found[1], text) if "\\" in text else text
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Slice:
     """A part of the traffic, named by label values: ``camera=c3,lighting=night``; no labels is the whole, ``all``."""
@@ -79,21 +89,7 @@ class Slice:
         """The slice a canonical text names. Raises ValueError with the part that is not ``name=value``."""
         if text == "all":
             return cls()
-        fields: list[str] = [""]
-        pairs: list[list[str]] = []
-        characters = iter(text)
-        for character in characters:
-            if character == "\\":
-                following = next(characters, "")
-                fields[-1] += "\n" if following == "n" else following
-            elif character == "=":
-                fields.append("")
-            elif character == ",":
-                pairs.append(fields)
-                fields = [""]
-            else:
-                fields[-1] += character
-        pairs.append(fields)
+        pairs = [[_unescaped(field) for field in _FIELDS.findall(pair)] for pair in _PAIRS.findall(text)]
         for pair in pairs:
             if len(pair) != 2 or not pair[0]:
                 raise ValueError(f'slice must be "all" or "name=value,…" (got {"=".join(pair)!r} in {text!r})')

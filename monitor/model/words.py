@@ -10,11 +10,10 @@ from typing import Any
 from monitor.model.reasons import CHOSEN, VERDICTS, Code, Reason, Trigger, TriggerKind
 from monitor.model.sentences.alerts import OF_ALERTS
 from monitor.model.sentences.jobs import OF_JOBS
+from monitor.model.sentences.templates import OF_TEMPLATES
 from monitor.model.wording import UNKNOWN, duration_of, moment_of, number
 
-SENTENCES: dict[Code, Callable[..., str]] = {
-    **OF_ALERTS, **OF_JOBS, Code.CYCLE_FAILED: "{error}: {problem}".format,
-}  # fmt: skip
+SENTENCES: dict[Code, Callable[..., str]] = {**OF_TEMPLATES, **OF_ALERTS, **OF_JOBS}
 _CODES = frozenset(Code)
 # a sentence has not the values it needs
 _UNTELLABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError)

@@ -165,15 +165,10 @@ def _compare_run(
 ) -> dict[datetime, tuple[LossComparison, int]]:
     """For each bucket: (what its samples say, how many cannot be compared)."""
     start, end = max(run[0], guard.since), run[-1] + store.model.bucket
-    span = {
-        "model_id": store.model_id, "version": guard.version, "covered": covered, "start": make_naive(start),
-        "end": make_naive(end), "seconds": store.model.bucket.total_seconds(),
-    }  # fmt: skip
+    seconds = store.model.bucket.total_seconds()
+    span = store.span(guard.version, covered, start, end) | {"seconds": seconds}
     labelled = dict(store.execute(statement("guard_labelled_rows"), span).fetchall())
-    found = {
-        bucket: (NOTHING, labelled.get(int(bucket.timestamp() // store.model.bucket.total_seconds()), 0))
-        for bucket in run
-    }
+    found = {bucket: (NOTHING, labelled.get(int(bucket.timestamp() // seconds), 0)) for bucket in run}
     for samples in load_batches(store, guard.version, covered, start, end, SHARE_ROWS):
         for bucket, compared, taken in _compare_share(samples, run, store.model.bucket, pair):
             so_far, left_out = found[bucket]

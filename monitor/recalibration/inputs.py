@@ -122,8 +122,14 @@ def newest_version(connection: duckdb.DuckDBPyConnection, model_id: int) -> str:
 def conclude_job(job: Job, found: Refit, notes: tuple[Reason, ...], now: datetime) -> Job:
     """The job as the gate decided it."""
     state = JobState.PROMOTED if found.accepted else JobState.REJECTED
-    record = _record(found)
-    details = {**job.details, **(record.as_details if record else {})}
+    details = dict(job.details)
+    if (artefact := found.artefact) is not None:
+        record = RefitRecord(
+            artefact.id, artefact.method, artefact.parameters, artefact.before, artefact.after, artefact.fit_window,
+            artefact.gate_window, found.threshold_window, found.threshold.threshold if found.threshold else None,
+            found.bars_before, found.bars_after,
+        )  # fmt: skip
+        details |= record.as_details
     return replace(job, state=state, finished_at=now, why=(*notes, *found.why), details=details)
 
 
@@ -147,15 +153,4 @@ def record_accepted(store: ModelStore, found: Refit, now: datetime) -> None:
     begin_guard(
         connection, store.model, artefact.scope, artefact.id, artefact.parent or "",
         newest_version(connection, store.model_id), now,
-    )  # fmt: skip
-
-
-def _record(found: Refit) -> RefitRecord | None:
-    if found.artefact is None:
-        return None
-    artefact = found.artefact
-    return RefitRecord(
-        artefact.id, artefact.method, artefact.parameters, artefact.before, artefact.after, artefact.fit_window,
-        artefact.gate_window, found.threshold_window, found.threshold.threshold if found.threshold else None,
-        found.bars_before, found.bars_after,
     )  # fmt: skip

@@ -55,9 +55,8 @@ class Refit:
     verdict: Verdict | None = None
     decided: tuple[ChosenThreshold, ...] = ()  # thresholds: over all samples first, then per class
     threshold_window: SampleSpan | None = None  # kept for them: what they are measured on
-    bars_before: tuple[
-        tuple[float | None, ...], ...
-    ] = ()  # of the gate's samples, as they were scored; see ``count_bars``
+    # of the gate's samples, as they were scored; see ``count_bars``
+    bars_before: tuple[tuple[float | None, ...], ...] = ()
     bars_after: tuple[tuple[float | None, ...], ...] = ()  # and as the candidate scores them
 
     @property

@@ -1,23 +1,26 @@
 """Which method to fit: the simplest that cross-validation in time cannot tell from the best."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.model.methods import METHOD_NAMES, METHODS, method_named
 from monitor.model.reasons import Code, Reason
 from monitor.model.samples import Samples
 from monitor.recalibration.fit_cells import ON_SCORES, ByOutcome, fit_by_outcome, fit_from_cells
 from monitor.recalibration.methods import Calibrator, part_of
-from monitor.statistics.arrays import Floats, Ints
+from monitor.statistics.arrays import Floats, Ints, totals
 from monitor.statistics.cells import Cells
 from monitor.statistics.paired_loss import Improvement, bound_improvement, improvement, log_losses
 
-ON_LOGITS = tuple(
-    method.name for method in METHODS if method.fit_logits
-)  # where every sample has logits and a true class
+Bools = NDArray[np.bool_]
+Fit = Callable[[str, Mapping[str, Calibrator]], Calibrator]
+Lose = Callable[[Calibrator], Floats]
+# where every sample has logits and a true class
+ON_LOGITS = tuple(method.name for method in METHODS if method.fit_logits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +52,21 @@ def select_calibrator(method: str, samples: Samples, *, folds: int = 5, confiden
     why = _note_on_logits(method, samples)
     if method != "auto":
         return Selection(_fit(method, samples, None), (*why, Reason.of(Code.METHOD_ASKED_FOR, method=method)))
-    fitted: dict[str, Calibrator] = {}
-    for name in ON_LOGITS if samples.has_all_logits else ON_SCORES:
-        try:
-            _require_candidate(name, samples)
-            fitted[name] = _fit(name, samples, fitted.get("temperature"))
-        except ValueError as missing:
-            why.append(_unfit(name, missing))
-    losses, unfit = _held_out_losses(fitted, samples, time_folds(samples, folds))
-    why += [_unfit(name, missing) for name, missing in unfit.items()]
+
+    def fit(name: str, known: Mapping[str, Calibrator]) -> Calibrator:
+        _require_candidate(name, samples)
+        return _fit(name, samples, known.get("temperature"))
+
+    def divide(inside: Bools) -> tuple[Fit, Lose]:
+        rest, part, rows = samples.subset(~inside), samples.subset(inside), np.flatnonzero(inside)
+
+        def lose(calibrator: Calibrator) -> Floats:
+            return totals(rows, log_losses(calibrator.apply(part.score, part.logits), part.outcome), len(samples))
+
+        return lambda name, known: _fit(name, rest, fitted[name]), lose
+
+    fitted = _fit_each(ON_LOGITS if samples.has_all_logits else ON_SCORES, fit, why)
+    losses = _cross_validate(fitted, time_folds(samples, folds), len(samples), divide, why)
     units = samples.units()
     return select_method(
         {name: fitted[name] for name in losses},
@@ -92,10 +101,6 @@ def select_method(
             return Selection(fitted[name], tuple(said), means)
         said.append(Reason.of(Code.METHOD_BEHIND, **behind_by))
     raise AssertionError("the best candidate is among those fitted")
-
-
-def _unfit(name: str, missing: ValueError | str) -> Reason:
-    return Reason.of(Code.METHOD_UNFIT, method=name, problem=str(missing))
 
 
 def _fit(method: str, samples: Samples, near: Calibrator | None) -> Calibrator:
@@ -161,24 +166,29 @@ def time_folds(samples: Samples, folds: int) -> Ints:
     return fold_of_unit[units]
 
 
-def _held_out_losses(
-    fitted: Mapping[str, Calibrator], samples: Samples, fold: Ints
-) -> tuple[dict[str, Floats], dict[str, str]]:
-    """Method → (N,) log-loss of each sample under the method fitted on the other folds; and why others cannot be."""
-    losses = {name: np.empty(len(samples)) for name in fitted}
-    unfit: dict[str, str] = {}
+def _fit_each(names: Iterable[str], fit: Fit, why: list[Reason]) -> dict[str, Calibrator]:
+    """Fit what can be fitted, given what is fitted already; ``why`` is told of what cannot."""
+    fitted: dict[str, Calibrator] = {}
+    for name in names:
+        try:
+            fitted[name] = fit(name, fitted)
+        except ValueError as missing:
+            why.append(Reason.of(Code.METHOD_UNFIT, method=name, problem=str(missing)))
+    return fitted
+
+
+def _cross_validate(
+    names: Iterable[str], fold: Ints, size: int, divide: Callable[[Bools], tuple[Fit, Lose]], why: list[Reason]
+) -> dict[str, Floats]:
+    """Method → (size,) log-loss of each sample, or of each bucket, under the method fitted on the other folds. ``divide``: how
+    to fit on what is outside of a fold, and the losses of what is inside, 0 elsewhere; ``why`` is told of what cannot be
+    fitted."""
+    losses = {name: np.zeros(size) for name in names}
     for held_out in np.unique(fold):
-        inside = fold == held_out
-        rest, part = samples.subset(~inside), samples.subset(inside)
-        for name in list(losses):
-            try:
-                calibrator = _fit(name, rest, fitted[name])
-            except ValueError as missing:
-                del losses[name]
-                unfit[name] = str(missing)
-                continue
-            losses[name][inside] = log_losses(calibrator.apply(part.score, part.logits), part.outcome)
-    return losses, unfit
+        fit, lose = divide(fold == held_out)
+        fitted = _fit_each(losses, fit, why)
+        losses = {name: losses[name] + lose(calibrator) for name, calibrator in fitted.items()}
+    return losses
 
 
 MIN_UNITS = 20  # time buckets: a variance between fewer is too uncertain
@@ -210,21 +220,27 @@ def select_calibrator_from_cells(method: str, cells: Cells, *, folds: int = 5, c
         return Selection(fit_from_cells(method, cells), (Reason.of(Code.METHOD_ASKED_FOR, method=method),))
     units, codes = np.unique(cells.unit, return_inverse=True)
     parts = ByOutcome.of(cells)
-    why = []
-    fitted: dict[str, Calibrator] = {}
-    for name in ON_SCORES:
-        try:
-            require_outcomes(name, float(cells.outcome.sum()), float((cells.n - cells.outcome).sum()))
-            fitted[name] = fit_by_outcome(name, parts)
-        except ValueError as missing:
-            why.append(_unfit(name, missing))
+    why: list[Reason] = []
+    count = np.bincount(codes, weights=cells.n).astype(np.float64)
+
+    def fit(name: str, known: Mapping[str, Calibrator]) -> Calibrator:
+        require_outcomes(name, float(cells.outcome.sum()), float((cells.n - cells.outcome).sum()))
+        return fit_by_outcome(name, parts)
+
+    def divide(inside: Bools) -> tuple[Fit, Lose]:
+        rest = parts.subset(~inside).pool()
+        score, outcome, n, cell = parts.subset(inside).rows()
+        unit = codes[inside][cell]
+        return (
+            lambda name, known: fit_by_outcome(name, rest),
+            lambda calibrator: totals(unit, n * log_losses(calibrator.apply(score), outcome), len(count)),
+        )
+
+    fitted = _fit_each(ON_SCORES, fit, why)
     if len(fitted) > 1 and len(units) < MIN_UNITS:
         few = Reason.of(Code.METHOD_FEW_BUCKETS, method="identity", needed=MIN_UNITS, found=len(units))
         return Selection(fitted["identity"], (*why, few))
-    count = np.bincount(codes, weights=cells.n).astype(np.float64)
-    fold = _folds(count, folds)[codes]
-    losses, unfit = _held_out_losses_of_cells(fitted, parts, codes, fold)
-    why += [_unfit(name, missing) for name, missing in unfit.items()]
+    losses = _cross_validate(fitted, _folds(count, folds)[codes], len(count), divide, why)
     return select_method(
         {name: fitted[name] for name in losses},
         {name: float(loss.sum() / count.sum()) for name, loss in losses.items()} if len(cells) else {},
@@ -238,30 +254,6 @@ def _folds(count: Floats, folds: int) -> Ints:
     middle = np.cumsum(count) - count / 2
     fold: Ints = np.floor(middle * folds / max(count.sum(), 1.0)).astype(np.int64)
     return fold
-
-
-def _held_out_losses_of_cells(
-    fitted: Mapping[str, Calibrator], parts: ByOutcome, codes: Ints, fold: Ints
-) -> tuple[dict[str, Floats], dict[str, str]]:
-    """Method → (units,) Σ log-loss of each bucket under the method fitted on the other folds; and why others cannot be."""
-    units = int(codes.max()) + 1 if len(codes) else 0
-    losses = {name: np.zeros(units) for name in fitted}
-    unfit: dict[str, str] = {}
-    for held_out in np.unique(fold):
-        inside = fold == held_out
-        rest = parts.subset(~inside).pool()
-        score, outcome, count, cell = parts.subset(inside).rows()
-        unit = codes[inside][cell]
-        for name in list(losses):
-            try:
-                calibrator = fit_by_outcome(name, rest)
-            except ValueError as missing:
-                del losses[name]
-                unfit[name] = str(missing)
-                continue
-            loss = count * log_losses(calibrator.apply(score), outcome)
-            losses[name] += np.bincount(unit, weights=loss, minlength=units)
-    return losses, unfit
 
 
 def _improvement(gain: Floats, count: Floats, confidence: float) -> Improvement:

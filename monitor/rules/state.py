@@ -130,22 +130,8 @@ def note_actions(alert: Alert, now: datetime) -> Alert:
 
 
 def _blank(rule: Rule, key: AlertKey, model: str, now: datetime) -> Alert:
-    return Alert(
-        model=model,
-        version=key[0],
-        rule=rule.name,
-        slice=key[1],
-        severity=rule.severity,
-        state=AlertState.INACTIVE,
-        health=Health.OK,
-        why=Reason(""),
-        value=None,
-        since=None,
-        fired_at=None,
-        last_true_at=None,
-        resolved_at=None,
-        evaluated_at=now,
-    )
+    version, slice_ = key
+    return Alert(model, version, rule.name, slice_, rule.severity, evaluated_at=now)
 
 
 def _advance(rule: Rule, before: Alert, found: Finding, now: datetime) -> Alert:

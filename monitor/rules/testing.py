@@ -56,12 +56,8 @@ class TestResult:
         return not self.failures
 
 
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """The alerts of one rule after an evaluation, and the actions that started then."""
-
-    alerts: Mapping[AlertKey, Alert]
-    actions: Mapping[AlertKey, tuple[str, ...]]
+# the alerts of one rule after an evaluation, and the actions that started then
+_Moment = tuple[Mapping[AlertKey, Alert], Mapping[AlertKey, tuple[str, ...]]]
 
 
 def run_tests(path: Path) -> list[TestResult]:
@@ -107,21 +103,22 @@ def _history(rule: Rule, case: Case, last_step: int) -> list[_Moment]:
             else alert
             for alert in after
         }
-        history.append(_Moment(current, actions))
+        history.append((current, actions))
     return history
 
 
 def _differences(expected: Sequence[Expectation], got: _Moment) -> list[str]:
     """Expected against got for one rule at one time."""
     found = []
+    shown, actions = got
     at, rule = expected[0].at.text, expected[0].rule
     for wanted in expected:
-        alert = got.alerts.get(wanted.key)
+        alert = shown.get(wanted.key)
         pairs = (
             ("state", wanted.state, alert.state if alert else AlertState.INACTIVE),
             ("health", wanted.health, alert.health if alert else Health.OK),
             ("reason", wanted.reason, alert.reason if alert else ""),
-            ("actions", wanted.actions, got.actions.get(wanted.key, ())),
+            ("actions", wanted.actions, actions.get(wanted.key, ())),
         )
         because = f" ({alert.reason})" if alert else " (no alert)"
         found += [
@@ -133,7 +130,7 @@ def _differences(expected: Sequence[Expectation], got: _Moment) -> list[str]:
     keys = {wanted.key for wanted in expected}
     found += [
         f'at {at}, rule "{rule}", {_named(key)}: not expected, got "firing" ({alert.reason})'
-        for key, alert in got.alerts.items()
+        for key, alert in shown.items()
         if key not in keys and alert.state is AlertState.FIRING
     ]
     return found
@@ -183,12 +180,14 @@ def _reading(key: AlertKey, window: str, group: Sequence[ReadingSeries], step: i
 
 def _evidence(series: EvidenceSeries, rule: Rule, case: Case, last_step: int) -> list[Evidence | None]:
     """The evidence of a slice after each step from 0 to ``last_step``: its newest value and its newest alarm."""
+    version, slice_ = series.key
     held: Evidence | None = None
     history = []
     for step in range(last_step + 1):
         now, ratio = case.start + step * case.interval, _at(series.values, step)
         if ratio is not None:
-            held = replace(held or _opened(series, rule, now), until=now, ratio=ratio)
+            held = held or Evidence("model", version, "", rule.name, slice_, now, now, ratio)
+            held = replace(held, until=now, ratio=ratio)
             if ratio >= 1:
                 samples = _at(series.samples, step) if series.samples else ENOUGH_SAMPLES
                 held = replace(
@@ -201,13 +200,6 @@ def _evidence(series: EvidenceSeries, rule: Rule, case: Case, last_step: int) ->
                 )
         history.append(held)
     return history
-
-
-def _opened(series: EvidenceSeries, rule: Rule, now: datetime) -> Evidence:
-    version, slice_ = series.key
-    return Evidence(
-        model="model", version=version, calibrator="", rule=rule.name, slice=slice_, opened=now, until=now, ratio=0.0
-    )
 
 
 def _disparities(rule: Rule, case: Case, step: int, now: datetime) -> list[Disparity]:

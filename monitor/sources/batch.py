@@ -47,7 +47,6 @@ class Batch:
     inbox: str = ""  # of pushes: the directory they lie in, from the state directory
     # of several that are taken as if one by one: those with these indices
     part: Callable[[Sequence[int]], "Batch"] | None = None
-    unmapped: str = ""  # columns = {…} that seems to give outcomes, where the files have none by our names
     reread: frozenset[str] = frozenset()  # files that were read before, and have changed since
     whole: bool = True  # whether it has all rows of its files, which can then be looked at as a whole
     facts: Mapping[str, str] = field(default_factory=dict)  # found of the source, to be remembered
@@ -75,14 +74,9 @@ class Batch:
         return frozenset(self.types).union(*(rows.types for rows in self.others))
 
     @property
-    def holds_text(self) -> bool:
-        """Whether lines of some of its files may make no row."""
-        return self.rejects is not None
-
-    @property
     def uniform_batches(self) -> tuple["Batch", ...]:
         """Itself where it is of Parquet files of one layout, else its files one by one."""
-        return self.alone if self.alone and (self.others or self.holds_text) else (self,)
+        return self.alone if self.alone and (self.others or self.rejects) else (self,)
 
 
 class Guard:

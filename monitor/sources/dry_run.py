@@ -91,9 +91,8 @@ class Trial:
         if "logits" in batch.types and holds == "samples":
             self.logits += count_kinds(connection)
             self.agreed += Agreement() if model.task is Task.BINARY else count_agreement(connection, model.classes)
-        contrary = contrary_zone(connection, some)
-        if contrary is not None and contrary.name not in self.contrary:
-            self.contrary[contrary.name] = contrary.sentence
+        if (contrary := contrary_zone(connection, some)) is not None:
+            self.contrary.setdefault(*contrary)
         self.missing += _missing_words(connection, some, rules)
         first = "CREATE TEMP TABLE tried AS" if self.batches == 1 else "INSERT INTO tried BY NAME"
         place = "" if self.batches == 1 else " + (SELECT coalesce(max(place), 0) + 1 FROM tried)"
@@ -146,17 +145,16 @@ class Trial:
         if holds == "samples":
             self.late = keep_delays(connection)
             self.findings += find_short_spans(connection, model)
-        if holds == "labels":
+            self._look_at_groups(connection, model)
+        else:
             labelled = "SELECT sample_id FROM tried WHERE reason IS NULL AND labelled ORDER BY place"
             self.ids = dict.fromkeys(fetch_column(connection, labelled))
-        else:
-            self._look_at_groups(connection, model)
-        self.findings += [Finding(Weight.SUSPICIOUS, text) for text in self.contrary.values()]
+        self.findings += [Finding(text) for text in self.contrary.values()]
         meaning = self.meaning
         if meaning is not None and self.logits.vectors + self.logits.single:
             suspect = suspect_logits(self.logits, self.agreed, model.classes, meaning)
-            self.findings += [Finding(Weight.SUSPICIOUS, text) for text in suspect]
-            self.findings += [Finding(Weight.NOTE, text) for text in remark_logits(self.logits, meaning)]
+            self.findings += [Finding(text) for text in suspect]
+            self.findings += [Finding(text, Weight.NOTE) for text in remark_logits(self.logits, meaning)]
 
     def _look_at_groups(self, connection: duckdb.DuckDBPyConnection, model: Model) -> None:
         groups = "SELECT DISTINCT group_id FROM tried WHERE reason IS NULL AND group_id IS NOT NULL LIMIT 100000"
@@ -166,7 +164,7 @@ class Trial:
         spans = measure_straddling(connection, "tried", model.bucket)
         if spans.suspicious or spans.over_buckets:
             weight = Weight.SUSPICIOUS if spans.suspicious else Weight.NOTE
-            self.findings.append(Finding(weight, describe_straddling(spans, model.bucket)))
+            self.findings.append(Finding(describe_straddling(spans, model.bucket), weight))
 
     @property
     def acceptable(self) -> int:
@@ -175,7 +173,7 @@ class Trial:
 
     def list_findings(self, at: datetime | None, model: Model, time_zone: str) -> list[Finding]:
         """All that is worth knowing; sentences go on from the source's name. ``time_zone``: the source's."""
-        mistakes = [Finding(Weight.MISTAKE, f"{file}: {refusal.why}") for file, refusal in self.refused.items()]
+        mistakes = [Finding(f"{file}: {refusal.why}", Weight.MISTAKE) for file, refusal in self.refused.items()]
         return [*mistakes, *self._set_aside(model), *self.findings, *self._notes(at, model, time_zone)]
 
     def _set_aside(self, model: Model) -> list[Finding]:
@@ -184,11 +182,8 @@ class Trial:
         few = self.acceptable >= LEAST_TAKEN * looked
         weight = Weight.NOTE if few else Weight.SUSPICIOUS if self.acceptable else Weight.MISTAKE
         return [
-            Finding(
-                weight,
-                f"{count:,} of the {quantity(looked, 'row')} tried would be set aside as {reason}, "
-                f"such as {self.examples[reason]}{tell_remedy(reason, self.late, model.label_horizon)}",
-            )
+            Finding(f"{count:,} of the {quantity(looked, 'row')} tried would be set aside as {reason}, "
+                f"such as {self.examples[reason]}{tell_remedy(reason, self.late, model.label_horizon)}", weight)
             for reason, count in self.bad.most_common()
             if reason != "refused"
         ]  # fmt: skip
@@ -229,7 +224,7 @@ class Trial:
                 f"({format_duration(model.retention)}) and would be set aside as older_than_retention by run and once: "
                 "calwatch backtest plays them at their own time"
             )
-        return [Finding(Weight.NOTE, text) for text in said]
+        return [Finding(text, Weight.NOTE) for text in said]
 
     def summary(self, holds: str) -> str:
         """What can be taken, in one sentence."""

@@ -28,7 +28,6 @@ from monitor.sources.inspect import (
     inspect_file,
     is_small,
     tell_missing,
-    unmapped_outcomes,
 )
 
 LONGEST_PATH = 1_200  # characters: quarantine and messages repeat it
@@ -82,7 +81,6 @@ class FileSource(ConfiguredSource):
 
     config: SourceSettings
     base: Path
-    slices: tuple[str, ...]
     needs: Needs = field(default_factory=Needs)
 
     def read_batches(
@@ -176,7 +174,7 @@ class FileSource(ConfiguredSource):
             if layout is None or isinstance(layout, Problem):
                 yield from [layout] if layout else []
                 continue
-            for reason, told in tell_missing(layout, self.config, self.slices).items():
+            for reason, told in tell_missing(layout, self.config, self.needs.slices).items():
                 yield Problem(file.path, reason, f"{file.path}: {told}")
             # what a file written anew no longer says is told of it alone
             small = not file.known and is_small(layout, file.path, file.size)
@@ -191,7 +189,7 @@ class FileSource(ConfiguredSource):
             return Problem(file.path, "unreadable_file", f"{file.path}: {told}; looked at again when it changes", final)
         if file.fingerprint.startswith("0:") and ("://" in file.path or os.path.isfile(file.path)):  # noqa: PTH113  # see above
             return Problem(file.path, "empty_file", f"{file.path}: is empty; looked at again when it changes", final)
-        found = inspect_file(connection, file.path, self.config, self.slices, self.needs)
+        found = inspect_file(connection, file.path, self.config, self.needs)
         if not isinstance(found, UnusableFile):
             return found
         then = (
@@ -216,7 +214,6 @@ class FileSource(ConfiguredSource):
             unreadable=rows[0].unreadable,
             rejects=rejects,
             meaning=self.config,
-            unmapped=unmapped_outcomes(members[0][1], self.config),
             reread=frozenset(file.path for file, _ in members if file.known),
             alone=tuple(self._batch([member]) for member in members) if len(members) > 1 else (),
             part=part if is_one_by_one else None,

@@ -102,15 +102,6 @@ class Inbox:
                 found.append(WaitingPush(self.directory / name, int(parts[0]), parts[1], parts[2]))
         return found
 
-    def find_receipt(self, push_id: str) -> Receipt | None:
-        """What is known of a push; None when it never came, or so long ago that its receipt is gone.
-
-        Raises StoreError when its receipt is damaged.
-        """
-        # first what waits: a push that is settled between the two looks has its receipt by then
-        waits = next((each for each in self.list_waiting() if each.id == push_id), None)
-        return receipt_of(waits) if waits is not None else self.load_receipt(push_id)
-
     def load_receipt(self, push_id: str) -> Receipt | None:
         """What became of a push that has been taken or refused; None when it was not, or so long ago that its receipt is
         gone. Raises StoreError when its receipt is damaged."""
@@ -123,13 +114,8 @@ class Inbox:
             return Receipt(**held)
         except FileNotFoundError:
             return None
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-            RecursionError,
-        ) as error:  # such as one that lost power cut short
+        # such as one that lost power cut short
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StoreError(
                 f"receipt {push_id}: is damaged, what became of the push is not known ({type(error).__name__})",
                 "send it again under another Idempotency-Key: rows that are in count once",
@@ -235,15 +221,11 @@ def _keep_newest(directory: Path, kept: int) -> None:
 
 
 def inspect_push(
-    connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    config: SourceSettings,
-    slices: tuple[str, ...],
-    needs: Needs,
+    connection: duckdb.DuckDBPyConnection, path: Path, config: SourceSettings, needs: Needs
 ) -> "formats.Layout | str":
     """How to read a pushed file, or in a sentence why nothing of it can be taken."""
     auto = config.model_copy(update={"format": "auto"})
-    found = inspect_file(connection, str(path), auto, slices, needs, pushed=True)
+    found = inspect_file(connection, str(path), auto, needs, pushed=True)
     if isinstance(found, UnusableFile):
         return hide_path(found.why, path)
     if found.rows > MAX_ROWS:
@@ -257,7 +239,6 @@ class InboxSource(ConfiguredSource):
 
     config: SourceSettings
     inbox: Inbox
-    slices: tuple[str, ...]
     needs: Needs = field(default_factory=Needs)
 
     def read_batches(
@@ -279,9 +260,10 @@ class InboxSource(ConfiguredSource):
             return self._batch(members, forgotten, now)
 
         yield from give_batches(self._inspected(connection, fresh, now, missing, guard), batch_of)
+        more = f" and {len(fresh) - 1:,} more" if len(fresh) > 1 else ""
         for reason, told in missing[0].items() if missing else ():
             if all(reason in each for each in missing):  # a row may well lack a key, all of them hardly
-                yield Problem(fresh[0].path.name, reason, f"{_pushes(fresh)}: {told}")
+                yield Problem(fresh[0].path.name, reason, f"push {fresh[0].id}{more}: {told}")
         if files:  # all that could be settled is by now
             self.inbox.forget_oldest()
 
@@ -289,7 +271,7 @@ class InboxSource(ConfiguredSource):
         """One push that waits, alone, as ``read_batches`` would give it."""
         for file in self.inbox.list_waiting():
             if file.path.name == item:
-                layout = inspect_push(connection, file.path, self.config, self.slices, self.needs)
+                layout = inspect_push(connection, file.path, self.config, self.needs)
                 if not isinstance(layout, str):
                     return self._batch([(file, layout)], {}, now)
         return Problem(item, "unreadable_file", f"push {item}: is gone, or nothing of it can be taken")
@@ -306,7 +288,7 @@ class InboxSource(ConfiguredSource):
         grows by what each of those lacks, slices and mapped columns."""
         for file in files:
             layout = guard.inspect_item(
-                file.path.name, partial(inspect_push, connection, file.path, self.config, self.slices, self.needs)
+                file.path.name, partial(inspect_push, connection, file.path, self.config, self.needs)
             )
             if layout is None or isinstance(layout, str):
                 # without a layout it waits for its second try, or has had it
@@ -316,7 +298,7 @@ class InboxSource(ConfiguredSource):
                     kept = tell_where_kept(self.inbox.relative_path, file.path.name)
                     yield Problem(file.path.name, reason, f"push {file.id}: {why}. {kept}")
                 continue
-            missing.append(tell_missing(layout, self.config, self.slices))
+            missing.append(tell_missing(layout, self.config, self.needs.slices))
             size = file.path.stat().st_size
             kind = SMALL if is_small(layout, file.path.name, size) else layout.signature
             kind = object() if guard.wants_alone(file.path.name) else kind
@@ -342,11 +324,6 @@ class InboxSource(ConfiguredSource):
             rejects=rejects and _named(rejects), meaning=self.config, part=part if len(files) > 1 else None,
             on_completed=lambda outcomes: self.inbox.complete_pushes(files, outcomes, now), inbox=self.inbox.relative_path,
         )  # fmt: skip
-
-
-def _pushes(files: Sequence[WaitingPush]) -> str:
-    beyond = len(files) - 1
-    return f"push {files[0].id}" + (f" and {beyond:,} more" if beyond else "")
 
 
 def _named(relation: str) -> str:

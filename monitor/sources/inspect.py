@@ -13,6 +13,7 @@ import duckdb
 from monitor.config.sources import SourceSettings
 from monitor.model.errors import SourceError
 from monitor.model.problems import Problem, ProblemReason
+from monitor.model.wording import first_few
 from monitor.sources import column_hints as own_names
 from monitor.sources.batch import Batch
 from monitor.sources.formats import relations as formats
@@ -46,20 +47,14 @@ def hide_path(text: str, path: Path) -> str:
 
 
 def inspect_file(
-    connection: duckdb.DuckDBPyConnection,
-    path: str,
-    config: SourceSettings,
-    slices: tuple[str, ...],
-    needs: Needs,
-    *,
-    pushed: bool = False,
+    connection: duckdb.DuckDBPyConnection, path: str, config: SourceSettings, needs: Needs, *, pushed: bool = False
 ) -> "formats.Layout | UnusableFile":
     """``needs``: what the model asks of the columns; ``pushed``: whether it came as the body of a push. Raises what no file
     should be able to cause, such as duckdb.OutOfMemoryException."""
     if "://" not in path and os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113  # a plain string
         return UnusableFile("unreadable_file", "is a pipe, a socket or a device, not a file: nothing of it can be read")
     try:
-        layout = formats.layout_of(connection, path, config, slices, needs, pushed=pushed)
+        layout = formats.layout_of(connection, path, config, needs, pushed=pushed)
     except (duckdb.Error, OSError) as error:
         if isinstance(error, duckdb.Error) and is_grave(error):
             raise
@@ -67,19 +62,20 @@ def inspect_file(
         is_here = not isinstance(error, OSError) or error.errno not in _NOT_OF_WRITING
         return UnusableFile("unreadable_file", f"cannot be read ({told.splitlines()[0]})", perhaps_unfinished=is_here)
     except SourceError as error:
-        return UnusableFile("unreadable_file", f"cannot be read: {error.problem}")
+        return UnusableFile("unreadable_file", f"cannot be read: {error.message}")
     missing = missing_columns(layout.present, config.holds, needs)
     if missing:
         proposal = own_names.propose_columns(
             {**missing, **_also_unmapped(layout, config)}, config.columns, layout.found, layout.times, layout.lists
         )
+        listed = first_few(layout.found, _MOST_NAMED)
         return UnusableFile(
             "missing_column",
-            f"has no column {own_names.name_missing(missing, config.columns)}; it has {_listed(layout.found) or 'none'}. Map "
+            f"has no column {own_names.name_missing(missing, config.columns)}; it has {listed or 'none'}. Map "
             f'your own names in [model.source] columns of source "{config.name}"{proposal and f", perhaps {proposal}"}'
             f"{layout.hint and f'; {layout.hint}'}",
         )
-    wrong = formats.wrong_types(layout, config, slices)
+    wrong = formats.wrong_types(layout, config, needs.slices)
     return UnusableFile("wrong_type", wrong) if wrong else layout
 
 
@@ -89,13 +85,6 @@ def _also_unmapped(layout: "formats.Layout", config: SourceSettings) -> dict[str
     if config.columns.keys() & own_names.OUTCOMES or not has.isdisjoint(own_names.OUTCOMES):
         return {}
     return dict.fromkeys(own_names.OUTCOMES, "")
-
-
-def unmapped_outcomes(layout: "formats.Layout", config: SourceSettings) -> str:
-    """``columns = {…}`` with what seems to say what came true, where a file has none of it by our names; else ""."""
-    if config.holds != "samples":
-        return ""
-    return own_names.propose_columns(_also_unmapped(layout, config), config.columns, layout.found)
 
 
 def tell_missing(layout: "formats.Layout", config: SourceSettings, slices: Sequence[str]) -> dict[ProblemReason, str]:
@@ -121,11 +110,6 @@ def _without(absent: Sequence[str], consequence: str, layout: "formats.Layout", 
     )
 
 
-def _listed(names: Sequence[str]) -> str:
-    beyond = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {beyond:,} more" if beyond > 0 else "")
-
-
 def estimated_rows(layout: "formats.Layout", path: str, size: int) -> int:
     """Rows of a file of ``size`` bytes: exact for Parquet."""
     if layout.format == "parquet":
@@ -142,35 +126,24 @@ def is_small(layout: "formats.Layout", path: str, size: int) -> bool:
 def give_batches(
     inspected: Iterable[Problem | tuple[T, Hashable, int]], batch_of: Callable[[list[T]], Batch]
 ) -> Iterator[Batch | Problem]:
-    """Give files that were inspected as batches, each run as one; problems of other files come before the batch after them."""
+    """Give files that were inspected, each with its kind and rows, as batches: runs of one kind that one transaction takes, in
+    order; small ones at most ``BATCH_FILES``. Problems of other files come before the batch after them."""
     problems: list[Problem] = []
-
-    def sort_out() -> Iterator[tuple[T, Hashable, int]]:
-        for each in inspected:
-            if isinstance(each, Problem):
-                problems.append(each)
-            else:
-                yield each
-
-    for members in group_runs(sort_out()):
-        yield from problems
-        problems.clear()
-        yield batch_of(members)
-    yield from problems
-
-
-def group_runs(looked: Iterable[tuple[T, Hashable, int]]) -> Iterator[list[T]]:
-    """Things with their kind and their rows → runs of one kind that one transaction takes, in order; small ones at most
-    ``BATCH_FILES``."""
     run: list[T] = []
     kind_of_run: Hashable = None
     held = 0
-    for thing, kind, rows in looked:
+    for each in inspected:
+        if isinstance(each, Problem):
+            problems.append(each)
+            continue
+        thing, kind, rows = each
         is_full = held + rows > BATCH_ROWS or (kind == SMALL and len(run) == BATCH_FILES)
         if run and (kind != kind_of_run or is_full):
-            yield run
-            run, held = [], 0
+            yield from problems
+            yield batch_of(run)
+            problems, run, held = [], [], 0
         run.append(thing)
         kind_of_run, held = kind, held + rows
+    yield from problems
     if run:
-        yield run
+        yield batch_of(run)

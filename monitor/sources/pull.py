@@ -30,7 +30,7 @@ from monitor.sources.records import read_cursor, store_notes, write_cursor
 from monitor.sources.remedies import tell_remedy
 from monitor.sources.renewal.orphans import mend_orphans
 from monitor.sources.renewal.renew import renew_meaning
-from monitor.store.connection import fetch_row, make_naive, transaction
+from monitor.store.connection import insert_row, make_naive, transaction
 from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import remove_samples
 from monitor.store.scores.served import Serving
@@ -40,17 +40,16 @@ from monitor.store.sql import statement
 
 def file_sources(model: Model, base: Path) -> list[Source]:
     """Return the sources that a model's configuration names that are files. ``base``: where relative paths start."""
-    needs = Needs.of(model)
-    return [FileSource(source, base, model.slices, needs) for source in model.source if source.kind == "files"]
+    return [source for source in configured_sources(model, base, base) if isinstance(source, FileSource)]
 
 
 def configured_sources(model: Model, base: Path, state_dir: Path) -> Sequence[Source]:
     """One source each, in the order of the configuration. ``base``: where relative paths start."""
     needs = Needs.of(model)
     return [
-        InboxSource(source, Inbox.of(state_dir, model.name, source.name), model.slices, needs)
+        InboxSource(source, Inbox.of(state_dir, model.name, source.name), needs)
         if source.kind == "http"
-        else FileSource(source, base, model.slices, needs)
+        else FileSource(source, base, needs)
         for source in model.source
     ]
 
@@ -59,10 +58,13 @@ def was_cut_short(store: ModelStore) -> bool:
     """Whether something was taken since the last pull on record: calwatch was killed, or a later source failed, before parked
     labels could be tried on the new rows. Nothing else would try them until more rows come."""
     own = {"model_id": store.model_id, "model": store.model.name}
-    return bool(fetch_row(store.connection, statement("pull_unfinished"), own)[0])
+    return bool(store.fetch_row(statement("pull_unfinished"), own)[0])
 
 
 SET_ASIDE_SHARE = 0.05  # of the rows of a cycle
+_RECORDED = (
+    "files", "rows", "new", "labelled", "duplicates", "corrected", "changed_predictions", "clipped", "ambiguous_times",
+)  # fmt: skip
 _LONGEST_PROBLEM = 20_000  # characters of what a pull tells of all its files
 
 # Problems that mean the whole source could not be looked at: no success of the pull stage is recorded then.
@@ -78,15 +80,15 @@ def pull_sources(
     take_up_journal(connection, Journal.beside_database(connection), now)
     mended = mend_orphans(store, sources[0].name, now)
     drop_unknown(connection, store.model.name, [source.name for source in sources])
-    renewed = renew_meaning(store, sources, now)
+    is_renewed, renewed = renew_meaning(store, sources, now)
     cut_short = was_cut_short(store)
     for source in sources:
         brought[source.name] = _pull_source(store, source, serving, now)
-    tried_again = renewed.done or cut_short or any(pulled.new for pulled in brought.values())
+    tried_again = is_renewed or cut_short or any(pulled.new for pulled in brought.values())
     if tried_again or parked_past_horizon(store, now):
         for name, pulled in retry_parked(store, now).items():
             brought[name if name in brought else sources[0].name].add_counts(pulled)
-    brought[sources[0].name].problems += [*mended, *renewed.problems]
+    brought[sources[0].name].problems += [*mended, *renewed]
     for name, pulled in brought.items():
         pulled.problems += [*_set_aside(name, pulled, store.model), *_not_judged(name, pulled, store.model)]
         if pulled.files or _told(pulled) or _troubled(connection, store.model.name, name):
@@ -121,12 +123,7 @@ def _pull_source(store: ModelStore, source: Source, serving: Sequence[Serving], 
 
 
 def _ingest(
-    store: ModelStore,
-    source: Source,
-    batch: Batch,
-    serving: Sequence[Serving],
-    now: datetime,
-    guard: FileGuard | None = None,
+    store: ModelStore, source: Source, batch: Batch, serving: Sequence[Serving], now: datetime, guard: FileGuard | None
 ) -> Pulled:
     """One batch; in rounds when later files speak of rows of earlier ones, and in parts when one is damaged inside."""
     try:
@@ -273,13 +270,6 @@ def _record(connection: duckdb.DuckDBPyConnection, model: str, source: str, pull
     if not pulled.files and problem and problem == _troubled(connection, model, source):
         return  # the same trouble as in the last cycle: one row tells it
     store_notes(connection, model, source, pulled.problems, now)
-    connection.execute(
-        statement("pull_insert"),
-        {
-            "model": model, "source": source, "now": make_naive(now), "files": pulled.files, "rows": pulled.rows,
-            "new": pulled.new, "labelled": pulled.labelled, "duplicates": pulled.duplicates,
-            "corrected": pulled.corrected, "quarantined": sum(pulled.quarantined.values()), "problem": problem or None,
-            "changed_predictions": pulled.changed_predictions, "clipped": pulled.clipped,
-            "ambiguous_times": pulled.ambiguous_times, "codes": [each.reason for each in told],
-        },
-    )  # fmt: skip
+    values = {"model": model, "source": source, "pulled_at": now, "problem": problem or None}
+    values |= {"quarantined": pulled.quarantined.total(), "codes": [each.reason for each in told]}
+    insert_row(connection, "pulls", values | {name: getattr(pulled, name) for name in _RECORDED})

@@ -18,7 +18,6 @@ class Pulled:
     labelled: int = 0
     duplicates: int = 0
     corrected: int = 0
-    parked: int = 0  # labels that wait for their prediction
     tried_again: int = 0  # of those that waited
     changed_predictions: int = 0  # of those corrected: another score, slice, version
     clipped: int = 0  # new ones whose score was a hair outside [0, 1]
@@ -29,20 +28,14 @@ class Pulled:
     quarantined: Counter[str] = field(default_factory=Counter)
     late: list[Lateness] = field(default_factory=list)  # of rows set aside as label_too_late
     problems: list[Problem] = field(default_factory=list)
-    file_outcomes: dict[str, Outcome] = field(
-        default_factory=dict
-    )  # of each file, where several are settled in one batch
+    # of each file, where several are settled in one batch
+    file_outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def add_counts(self, other: "Pulled") -> None:
         """Count in what another batch brought."""
         for each in fields(self):
             if each.name != "file_outcomes":
                 setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
-
-    @property
-    def has_changes(self) -> bool:
-        """Whether any cell can have changed."""
-        return bool(self.new or self.labelled or self.corrected or self.removed)
 
 
 @dataclass(frozen=True, slots=True)

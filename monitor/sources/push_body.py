@@ -92,6 +92,7 @@ JSON, LINES = "application/json", "application/x-ndjson"
 MEDIA = (JSON, LINES, PARQUET, ARROW)
 MEGABYTE = 1024 * 1024
 UNPACKED = 256 * MEGABYTE  # a packed body may hold so much
+_LENGTHS = {"VARCHAR": "strlen({})", "BLOB": "octet_length({}::BLOB)"}  # by type, in bytes
 _DECODER = json.JSONDecoder()
 _BLANK = " \t\n\r"
 
@@ -196,13 +197,8 @@ def _write_arrow(body: bytes, path: Path) -> None:
 def demand_modest(connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout) -> None:
     """Raises HTTPException 413 when the texts and lists of a Parquet file are too large once unpacked; a few bytes of it can
     stand for a long text in each row. DuckDB reads them as they are packed to tell their lengths."""
-    lengths = []
-    for name, kind in layout.types.items():
-        own = layout.expressions[name]
-        if kind.endswith("[]"):
-            lengths.append(f"4 * len({own})")
-        elif kind in ("VARCHAR", "BLOB"):
-            lengths.append(f"octet_length({own}::BLOB)" if kind == "BLOB" else f"strlen({own})")
+    forms = {name: "4 * len({})" if kind.endswith("[]") else _LENGTHS.get(kind) for name, kind in layout.types.items()}
+    lengths = [form.format(layout.expressions[name]) for name, form in forms.items() if form]
     if not lengths:
         return
     total = " + ".join(f"coalesce(sum({length}), 0)" for length in lengths)

@@ -31,7 +31,7 @@ class Waitlist:
         """(pushes, bytes) that wait: never too few; too many where some were taken out of order."""
         if self._changed == _NEVER:
             self._list()
-        for push_id in self._gone_in_front():
+        for push_id in list(takewhile(lambda push_id: not self._waiting[push_id][0].path.exists(), self._waiting)):
             self._drop(push_id)
         return len(self._waiting), self._bytes
 
@@ -81,9 +81,6 @@ class Waitlist:
     def _drop(self, push_id: str) -> None:
         _, size = self._waiting.pop(push_id, (None, 0))
         self._bytes -= size
-
-    def _gone_in_front(self) -> list[str]:
-        return list(takewhile(lambda push_id: not self._waiting[push_id][0].path.exists(), self._waiting))
 
     def _time_of_change(self) -> int:
         try:

@@ -4,7 +4,6 @@ A *unit* is a non-negative index the caller gives to a slice (or to a slice × w
 associative and commutative up to rounding, so slices and windows are sums of cells.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -149,10 +148,6 @@ class Cells:
         return int(self.unit.size)
 
     @classmethod
-    def empty(cls) -> "Cells":
-        return cls._of(np.empty(0, np.int64), np.empty(0, np.int16), np.empty((len(SUMS), 0)))
-
-    @classmethod
     def _of(cls, unit: Ints, bin: Bins, sums: Floats) -> "Cells":  # noqa: A002 - the column is called bin
         return cls(unit, bin, *sums)
 
@@ -193,10 +188,6 @@ class Cells:
         key, sums = sum_by_key(self.unit * stride + self.bin, self._sums)
         return Cells._of(key // stride, (key % stride).astype(np.int16), sums)
 
-    def concatenate(self, others: Iterable["Cells"]) -> "Cells":
-        """The rows of this and the others, one after another, not merged."""
-        return concatenate_columns([self, *others])
-
     def pick(self, rows: NDArray[np.bool_], unit: Ints | None = None) -> "Cells":
         """The rows that a mask picks; ``unit``, one per row before picking, takes the place of theirs."""
         return pick_rows(self if unit is None else replace(self, unit=unit), rows)
@@ -236,10 +227,6 @@ class Clusters:
         return int(self.unit.size)
 
     @classmethod
-    def empty(cls) -> "Clusters":
-        return cls(np.empty(0, np.int64), np.empty(0, np.int16), np.empty(0), np.empty(0))
-
-    @classmethod
     def from_samples(
         cls,
         score: ArrayLike,
@@ -266,22 +253,10 @@ class Clusters:
             slot = key // max(names.size, 1)
             score_bin = (slot % (SCORE_BINS + 1) - 1).astype(np.int16)
             parts.append(cls(slot // (SCORE_BINS + 1), score_bin, sums[0] ** 2, np.ones(slot.size)))
-        return cls.empty().concatenate(parts).merge()
+        return concatenate_columns(parts).merge()
 
     def merge(self) -> "Clusters":
         """One row per (unit, level), in that order."""
         stride = SCORE_BINS + 1
         key, sums = sum_by_key(self.unit * stride + self.score_bin + 1, np.stack([self.squared_residual, self.groups]))
         return Clusters(key // stride, (key % stride - 1).astype(np.int16), sums[0], sums[1])
-
-    def concatenate(self, others: Iterable["Clusters"]) -> "Clusters":
-        """The rows of this and the others, one after another, not merged."""
-        return concatenate_columns([self, *others])
-
-    def regroup(self, mapping: NDArray[np.int64]) -> "Clusters":
-        """Merged clusters of other units, as ``Cells.regroup``.
-
-        Exact when no group has members in two sources of one target; a group that has is counted as two.
-        """
-        rows, unit = expand_units(self.unit, mapping)
-        return Clusters(unit, self.score_bin[rows], self.squared_residual[rows], self.groups[rows]).merge()

@@ -105,26 +105,15 @@ def clopper_pearson(successes: Floats, trials: Floats, confidence: float) -> tup
     return np.where(known, lower, np.nan), np.where(known, upper, np.nan)
 
 
-def poisson_upper(events: Floats, exposure: Floats, confidence: float) -> Floats:
-    """Upper bound of events per unit of exposure, one-sided (Garwood 1936): exact for Poisson counts.
+def poisson_bounds(events: Floats, exposure: Floats, confidence: float) -> tuple[Floats, Floats]:
+    """(lower, upper) bounds of events per unit of exposure, each one-sided (Garwood 1936): exact for Poisson counts; lower is
+    0 without an event.
 
-    >>> poisson_upper(np.array([0.0, 3.0]), np.array([1.0, 1.0]), 0.95).round(3).tolist()
-    [2.996, 7.754]
+    >>> [bound.round(3).tolist() for bound in poisson_bounds(np.array([0.0, 3.0]), np.array([1.0, 1.0]), 0.95)]
+    [[0.0, 0.818], [2.996, 7.754]]
     """
-    bound: Floats = ratio(gammaincinv(np.asarray(events, np.float64) + 1, confidence), np.asarray(exposure, np.float64))
-    return bound
-
-
-def poisson_lower(events: Floats, exposure: Floats, confidence: float) -> Floats:
-    """Lower bound of events per unit of exposure, one-sided (Garwood 1936); 0 without an event.
-
-    >>> poisson_lower(np.array([0.0, 3.0]), np.array([1.0, 1.0]), 0.95).round(3).tolist()
-    [0.0, 0.818]
-    """
-    count = np.asarray(events, np.float64)
-    least = np.where(count > 0, gammaincinv(np.maximum(count, 1e-300), 1 - confidence), 0.0)
-    bound: Floats = ratio(least, np.asarray(exposure, np.float64))
-    return bound
+    least = np.where(events > 0, gammaincinv(np.maximum(events, 1e-300), 1 - confidence), 0.0)
+    return ratio(least, exposure), ratio(gammaincinv(events + 1, confidence), exposure)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

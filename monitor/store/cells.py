@@ -158,13 +158,7 @@ def load_bucket_cells(
 ) -> tuple[tuple[datetime, ...], Cells]:
     """Return the buckets in [start, end) of the finest slices with the ids ``covered``, in order, and their cells with the
     bucket's index as unit."""
-    found = store.execute(
-        statement("bucket_cells"),
-        {
-            "model_id": store.model_id, "version": version, "covered": list(covered),
-            "start": make_naive(start), "end": make_naive(end),
-        },
-    ).fetchnumpy()  # fmt: skip
+    found = store.execute(statement("bucket_cells"), store.span(version, covered, start, end)).fetchnumpy()
     starts, unit = np.unique(found["bucket"], return_inverse=True)
     return tuple(map(make_aware, starts.astype("datetime64[us]").tolist())), build_cells(found, unit)
 

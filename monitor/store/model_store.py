@@ -1,6 +1,6 @@
 """One model's part of the store: what nearly everything that reads or changes it needs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from monitor.config.settings import Model
-from monitor.store.connection import fetch_row, make_aware
+from monitor.store.connection import fetch_row, make_aware, make_naive
 from monitor.store.dictionaries import Registry
 
 
@@ -48,6 +48,11 @@ class ModelStore:
         own = {"model_id": self.model_id}
         row = self.execute("SELECT first_seen_at FROM models WHERE model_id = $model_id", own).fetchone()
         return make_aware(row[0]) if row else None
+
+    def span(self, version: str, covered: Sequence[int], start: datetime, end: datetime) -> dict[str, object]:
+        """Return the values of a statement on a version's rows in the finest slices ``covered``, observed in [start, end)."""
+        times = {"start": make_naive(start), "end": make_naive(end)}
+        return {"model_id": self.model_id, "version": version, "covered": list(covered), **times}
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return one transaction, which the numbers follow (see ``Registry.transaction``)."""

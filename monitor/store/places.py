@@ -7,17 +7,18 @@ keeps its place, and frees it like all others.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 import duckdb
 import numpy as np
 
 from monitor.config.settings import Model
-from monitor.model import OTHER, FoldedKind, FoldedValues
+from monitor.model import OTHER, FoldedValues
 from monitor.model.problems import Problem
 from monitor.model.wording import describe_folded
-from monitor.store.connection import load_table, make_naive
+from monitor.store.connection import fetch_column, load_table, make_naive
 from monitor.store.folded import forget_folded_before, note_folded
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
@@ -59,11 +60,14 @@ def map_streams(store: ModelStore, now: datetime) -> list[Problem]:
         store.execute(
             "CREATE OR REPLACE TEMP TABLE stream_keys (version VARCHAR, calibrator VARCHAR, kept VARCHAR, stream_id INTEGER)"
         )
-    return [
-        *_note_streams(store, "version", (versions, counts, 0), now),
-        *_note_streams(store, "calibrator", (calibrators, counts, 1), now),
-        *_note_slices(store, now),
+    most = model.max_versions
+    met = [
+        *_beyond(FoldedValues("version", "", most, now, now, 0), versions, counts, 0),
+        *_beyond(FoldedValues("calibrator", "", most, now, now, 0), calibrators, counts, 1),
+        *_of_slices(store, now),
     ]
+    begun = [told for each in met if (told := note_folded(store.connection, model.name, each))]
+    return [Problem(each.name or each.kind, "values_folded", describe_folded(each)) for each in begun]
 
 
 _Counts = Mapping[tuple[str, str], int]  # rows by (version, calibrator)
@@ -108,31 +112,18 @@ def _enter(
     return numbers
 
 
-def _note_streams(
-    store: ModelStore, kind: FoldedKind, found: tuple[Mapping[str, str], _Counts, int], now: datetime
-) -> list[Problem]:
-    kept, counts, part = found
-    beyond = [value for value, own in kept.items() if own == OTHER != value]
-    if not beyond:
-        return []
-    left_out = set(beyond)
-    rows = sum(count for pair, count in counts.items() if pair[part] in left_out)
-    return _note(store, FoldedValues(kind, "", store.model.max_versions, now, now, rows, tuple(beyond)))
+def _beyond(blank: FoldedValues, kept: Mapping[str, str], counts: _Counts, part: int) -> Iterator[FoldedValues]:
+    """What came of the kind of ``blank`` that has no place, if any."""
+    beyond = {value: None for value, own in kept.items() if own == OTHER != value}
+    if beyond:
+        rows = sum(count for pair, count in counts.items() if pair[part] in beyond)
+        yield replace(blank, rows=rows, examples=tuple(beyond))
 
 
-def _note_slices(store: ModelStore, now: datetime) -> list[Problem]:
+def _of_slices(store: ModelStore, now: datetime) -> list[FoldedValues]:
     folded, store.registry.folded = store.registry.folded, {}
     most = store.model.max_slice_values
-    return [
-        problem
-        for dimension, (rows, examples) in folded.items()
-        for problem in _note(store, FoldedValues("slice", dimension, most, now, now, rows, tuple(examples)))
-    ]
-
-
-def _note(store: ModelStore, met: FoldedValues) -> list[Problem]:
-    begun = note_folded(store.connection, store.model.name, met)
-    return [Problem(met.name or met.kind, "values_folded", describe_folded(begun))] if begun else []
+    return [FoldedValues("slice", name, most, now, now, rows, tuple(some)) for name, (rows, some) in folded.items()]
 
 
 def load_placeless(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[frozenset[str], frozenset[str]]:
@@ -160,7 +151,5 @@ def free_places(store: ModelStore, oldest: datetime) -> None:
 
 def placed_versions(connection: duckdb.DuckDBPyConnection, model_id: int) -> set[str]:
     """The versions with a sample within retention, as of the last time that places were freed."""
-    rows = connection.execute(
-        "SELECT DISTINCT version FROM streams WHERE model_id = $model_id AND placed", {"model_id": model_id}
-    ).fetchall()
-    return {version for (version,) in rows}
+    query = "SELECT DISTINCT version FROM streams WHERE model_id = $model_id AND placed"
+    return set(fetch_column(connection, query, {"model_id": model_id}))

@@ -22,6 +22,7 @@ from monitor.model import (
     LastSeen,
     Reading,
     ReadingState,
+    ReliabilityBin,
     Severity,
     Slice,
 )
@@ -41,11 +42,9 @@ from monitor.store.reasons import JOB, REASON, job_from, job_row, reason_columns
 
 _READING_KEYS = ("model", "version", "slice", "window", "window_start", "window_end", "computed_at", "state")
 READING_COLUMNS = (*_READING_KEYS, *COUNTS, *METRICS)
-_RELIABILITY = ("bin", "low", "high", "samples", "mean_score", "outcome_rate", "rate_lower", "rate_upper")
-_ALERT = (
-    "model", "version", "rule", "slice", "severity", "state", "health", "value", "since", "fired_at", "last_true_at",
-    "resolved_at", "evaluated_at", "onset", "last_action_at",
-)  # fmt: skip
+_BAR = tuple(ReliabilityBin.__dataclass_fields__)
+_ALERT = tuple(name for name in Alert.__dataclass_fields__ if name != "why")
+_DISPARITY = tuple(Disparity.__dataclass_fields__)
 
 
 def insert_columns(
@@ -98,14 +97,10 @@ def store_readings(connection: duckdb.DuckDBPyConnection, model: str, readings: 
     rows = ((*read(reading), *(reading.metrics.get(name) for name in METRICS)) for reading in readings)
     insert_columns(connection, "newest_readings", READING_COLUMNS, rows)
     _store_labels(connection, {reading.slice for reading in readings})
-    insert_columns(
-        connection, "reliability", ("model", "version", "slice", "window", *_RELIABILITY),
-        (
-            (reading.model, reading.version, reading.slice.text, reading.window, round(bar.low * SCORE_BINS), bar.low, bar.high,
-             bar.samples, bar.mean_score, bar.outcome_rate, bar.rate_lower, bar.rate_upper)
-            for reading in readings for bar in reading.reliability
-        ),
-    )  # fmt: skip
+    keys = _READING_KEYS[:4]
+    own, numbers = attrgetter(*keys), attrgetter(*_BAR)
+    bars = ((*own(r), round(bar.low * SCORE_BINS), *numbers(bar)) for r in readings for bar in r.reliability)
+    insert_columns(connection, "reliability", (*keys, "bin", *_BAR), bars)
 
 
 def _store_labels(connection: duckdb.DuckDBPyConnection, slices: set[Slice]) -> None:
@@ -225,16 +220,10 @@ def load_successes(connection: duckdb.DuckDBPyConnection, model: str) -> dict[st
     return {stage: make_aware(at) for stage, at in rows}
 
 
-_COLUMNS = (
-    "model", "rule", "version", "slice", "window", "window_start", "window_end", "measure", "samples", "rest_samples",
-    "needed_samples", "slices", "own", "rest", "difference", "lower", "lower_alone", "p_value",
-)  # fmt: skip
-
-
 def store_disparities(connection: duckdb.DuckDBPyConnection, model: str, disparities: Sequence[Disparity]) -> None:
     """Make these the disparities of the model, in place of those before."""
     delete_rows(connection, "disparities", {"model": model})
-    insert_columns(connection, "disparities", _COLUMNS, map(attrgetter(*_COLUMNS), disparities))
+    insert_columns(connection, "disparities", _DISPARITY, map(attrgetter(*_DISPARITY), disparities))
 
 
 def load_problems(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[datetime | None, Reason]]:

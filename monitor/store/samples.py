@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from monitor.model import Slice
 from monitor.model.reasons import Code, Reason
 from monitor.model.samples import AboutLogits, Samples
-from monitor.store.connection import fetch_row, make_naive, utc_day
+from monitor.store.connection import fetch_row, utc_day
 from monitor.store.model_store import ModelStore
 from monitor.store.scores.class_logits import match_class_logits
 from monitor.store.scores.logits import PROBABILITIES, load_holdings
@@ -46,7 +46,7 @@ def load_samples(
     sample has no group: about so many, never more. Where a row has more than 50 logits, they are fewer by as much. A
     choice holds for one version of DuckDB, whose hash it is.
     """
-    span = _span(store, version, covered, start, end)
+    span = store.span(version, covered, start, end)
     usable, without_raw, oldest = store.fetch_row(statement("refit_counts"), span)
     classes = _logits_each(store.connection, span) if max_samples else 0
     most = max_samples * ROOMY // max(classes, ROOMY) if max_samples else usable
@@ -76,7 +76,7 @@ def load_batches(
 
     A share holds about ``max_samples`` rows at most (fewer where they have many logits), or one group that is larger.
     """
-    span = _span(store, version, covered, start, end)
+    span = store.span(version, covered, start, end)
     counts = store.fetch_row(statement("refit_counts"), span)
     most = max_samples * ROOMY // max(_logits_each(store.connection, span), ROOMY)
     shares = math.ceil(counts[0] / (0.9 * most))  # they are not quite equal
@@ -90,13 +90,6 @@ _CHOSEN = "AND s.rowid IN (SELECT row_key FROM parts WHERE part <= $cut)"
 _SHARE = "AND hash(coalesce(s.group_id, s.sample_id)) % $shares::UBIGINT = $share::UBIGINT"  # else of 128 bits, slowly
 _IN_ORDER = "ORDER BY s.observed_at, s.sample_id"
 _PARTS = 1 << 16
-
-
-def _span(store: ModelStore, version: str, covered: Sequence[int], start: datetime, end: datetime) -> dict[str, object]:
-    return {
-        "model_id": store.model_id, "version": version, "covered": list(covered), "start": make_naive(start),
-        "end": make_naive(end),
-    }  # fmt: skip
 
 
 def _choose(connection: duckdb.DuckDBPyConnection, span: Mapping[str, object], usable: int, most: int) -> int:

@@ -24,7 +24,7 @@ EVENTS = (Event(AT, EventKind.FIRED, "drift (page)", "all"), Event(AT + HOUR, Ev
 
 def point(hours: int, ece: float | None) -> ReadingPoint:
     state = "insufficient" if ece is None else "ok"
-    return ReadingPoint(AT + hours * HOUR, "v1", state, 100, ece, ece, ece, ece, ece, ece)
+    return ReadingPoint("v1", state, 100, ece, ece, ece, ece, ece, ece, at=AT + hours * HOUR)
 
 
 def curve(*values: tuple[float, float]) -> tuple[CurvePoint, ...]:

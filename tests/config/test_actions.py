@@ -105,7 +105,7 @@ def _actions(**settings: Any) -> list[Action]:
 def _alert(state: AlertState) -> Alert:
     return Alert(
         "m", "v1", "ece-high", NIGHT, Severity.PAGE, state, Health.OK, Reason.from_text("ECE at least 0.07"), 0.07, NOW, NOW,
-        NOW, NOW if state is AlertState.RESOLVED else None, NOW, onset=NOW - timedelta(hours=3),
+        NOW, NOW if state is AlertState.RESOLVED else None, evaluated_at=NOW, onset=NOW - timedelta(hours=3),
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from monitor.model.problems import PROBLEM_REASONS
 from monitor.publish.metrics.collector import MetricsCollector
 from monitor.publish.metrics.exposition import exposition
 from monitor.publish.metrics.instruments import Instruments
-from monitor.sources.ingest.staging import QUARANTINE_REASONS
+from monitor.sources.remedies import REMEDIES
 from tests.e2e.alerting import needed, server
 from tests.worlds.process import free_port
 
@@ -99,7 +99,7 @@ def _play(base: Path) -> list[tuple[datetime, str]]:
         for each in build_watched(config):
             instruments.expect_model(
                 each.model.name, sources=["samples"], rules=[rule.name for rule in each.rulebook],
-                quarantine_reasons=QUARANTINE_REASONS, problem_reasons=PROBLEM_REASONS,
+                quarantine_reasons=tuple(REMEDIES), problem_reasons=PROBLEM_REASONS,
             )  # fmt: skip
         # backtest keeps its counters to itself
         with patch.object(backtest, "Instruments", lambda _: instruments):

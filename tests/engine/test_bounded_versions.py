@@ -13,7 +13,7 @@ from monitor.model import OTHER, DriftRule, Evidence, Slice
 from monitor.rules.pack import Rulebook
 from monitor.statistics.drift.budget import alarm_threshold
 from monitor.store.cells import fold_and_drop
-from monitor.store.evidence.streams import Stream, closed_streams, load_streams
+from monitor.store.evidence.streams import RuleEvidence, Stream, closed_streams, load_streams
 from monitor.store.folded import load_folded
 from tests.worlds.evidence import hour, rules, some
 from tests.worlds.store import World
@@ -42,7 +42,9 @@ def judged(world: World, book: Rulebook, index: float) -> tuple[Evidence, ...]:
 
 
 def opened_at(world: World) -> dict[tuple[str, Slice], Stream]:
-    return {(stream.version, stream.slice): stream for stream in load_streams(world.connection, "m", "r0")}
+    return {
+        (stream.version, stream.slice): stream for stream in load_streams(RuleEvidence(world.connection, "m", "r0"))
+    }
 
 
 def test_versions_that_fold_are_measured_but_not_judged_for_drift(make: MakeOne) -> None:
@@ -84,7 +86,7 @@ def test_streams_that_an_earlier_release_opened_beyond_the_budget_are_closed_and
     world.take(*some(rng, [2], version="v1"), now=hour(4))
     judged(world, book, 4)
     assert ("v2", WHOLE) not in opened_at(world)
-    assert [stream.version for stream in closed_streams(world.connection, "m", "r0")] == ["v2"]
+    assert [stream.version for stream in closed_streams(RuleEvidence(world.connection, "m", "r0"))] == ["v2"]
 
 
 def test_what_is_not_seen_for_retention_gives_its_rank_and_its_share_to_those_that_come(make: MakeOne) -> None:
@@ -93,14 +95,16 @@ def test_what_is_not_seen_for_retention_gives_its_rank_and_its_share_to_those_th
     junk = [row for n in range(150) for row in some(rng, [0], 1, camera=f"junk{n}", version="old")]
     world.take(*junk, now=hour(2))
     judged(world, book, 2)
-    assert max(stream.rank for stream in load_streams(world.connection, "m", "r0")) == 150
+    assert max(stream.rank for stream in load_streams(RuleEvidence(world.connection, "m", "r0"))) == 150
     later = 24 * 41 + 2
     fold_and_drop(world.store(hour(later)), hour(later))
     world.take(*some(rng, [later - 1], version="new", camera="c1"), now=hour(later + 1))
     judged(world, book, later + 1)
     assert {key[0] for key in opened_at(world)} == {"new"}
     assert {stream.rank for stream in opened_at(world).values()} == {1}
-    streams = Streams(tuple(opened_at(world).values()), (), tuple(closed_streams(world.connection, "m", "r0")))
+    streams = Streams(
+        tuple(opened_at(world).values()), (), tuple(closed_streams(RuleEvidence(world.connection, "m", "r0")))
+    )
     limits = limits_of(drift_rule(book), world.model, streams, [hour(later)])
     assert limits.max() == pytest.approx(2 * 365)  # each kind has one stream, and half of the budget
 

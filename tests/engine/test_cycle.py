@@ -149,11 +149,11 @@ def test_a_trouble_of_one_of_two_sources_is_logged_once_and_shown_until_it_is_ov
                 held.tick(BEGAN + step * HOUR)
         assert [entry["source"] for entry in logged if entry["event"] == "source problem"] == ["samples"]
         with Snapshot(tmp_path / "state") as snapshot:
-            assert [row["source"] for row in snapshot.troubles()] == ["samples"]
+            assert [row["source"] for row in snapshot.status({})["troubles"]] == ["samples"]
         damaged.unlink()
         held.tick(BEGAN + 3 * HOUR)
         with Snapshot(tmp_path / "state") as snapshot:
-            assert snapshot.troubles() == []
+            assert snapshot.status({})["troubles"] == []
 
 
 def test_ctrl_c_during_a_query_ends_the_cycle_and_is_no_failure_of_a_model(

@@ -11,6 +11,7 @@ from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Identity
 from monitor.recalibration.fit_cells import fit_from_cells
 from monitor.recalibration.fit_scores import fit_beta, fit_isotonic, fit_platt, fit_temperature
+from monitor.statistics.arrays import concatenate_columns
 from monitor.statistics.cells import Cells
 
 Floats = NDArray[np.float64]
@@ -83,17 +84,17 @@ def test_samples_in_the_open_end_bins_count_by_their_own_certainty(sign: int) ->
 def test_ten_times_the_cells_are_the_same_fit(stream: Stream) -> None:
     samples = stream(np.random.default_rng(24), 3000, temperature=1.5)
     cells = Cells.from_samples(samples.score, samples.outcome)
-    many = cells.concatenate([cells] * 9)
+    many = concatenate_columns([cells] * 10)
     one, ten = (fit_from_cells("beta", each).apply(samples.score) for each in (cells, many))
     np.testing.assert_allclose(one, ten, rtol=1e-6)
 
 
 def test_identity_needs_no_cells_and_the_others_say_what_they_need() -> None:
-    assert fit_from_cells("identity", Cells.empty()) == Identity()
+    assert fit_from_cells("identity", Cells.from_samples([], [])) == Identity()
     for method in ("temperature", "platt", "beta", "isotonic"):
         with pytest.raises(ValueError, match=rf"{method} needs at least 50 samples"):
-            fit_from_cells(method, Cells.empty())
+            fit_from_cells(method, Cells.from_samples([], []))
     with pytest.raises(ValueError, match="needs logit vectors, which cells do not hold"):
-        fit_from_cells("vector", Cells.empty())
+        fit_from_cells("vector", Cells.from_samples([], []))
     with pytest.raises(ValueError, match=r"one of identity, temperature, platt, beta, isotonic \(got 'magic'\)"):
-        fit_from_cells("magic", Cells.empty())
+        fit_from_cells("magic", Cells.from_samples([], []))

@@ -10,6 +10,7 @@ from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Identity, Isotonic, Platt
 from monitor.recalibration.fit_cells import fit_from_cells
 from monitor.recalibration.selection import select_calibrator, select_calibrator_from_cells
+from monitor.statistics.arrays import concatenate_columns
 from monitor.statistics.cells import Cells
 from tests.worlds.reasons import sentences
 
@@ -38,7 +39,7 @@ def test_the_order_in_which_cells_come_does_not_matter(stream: Stream) -> None:
     cells = _hourly(stream(np.random.default_rng(32), 6000, shift=-1.0))
     halves = [cells.regroup(np.array([[unit, unit] for unit in units])) for units in (range(30, 60), range(30))]
     assert isinstance(select_calibrator_from_cells("auto", cells).calibrator, Platt)
-    assert sentences(select_calibrator_from_cells("auto", halves[0].concatenate([halves[1]]))) == sentences(
+    assert sentences(select_calibrator_from_cells("auto", concatenate_columns(halves))) == sentences(
         select_calibrator_from_cells("auto", cells)
     )
 
@@ -78,7 +79,7 @@ def test_isotonic_is_no_candidate_below_a_thousand_of_each_outcome(stream: Strea
 
 
 def test_no_cells_and_too_few_samples_keep_identity(stream: Stream) -> None:
-    assert select_calibrator_from_cells("auto", Cells.empty()).calibrator == Identity()
+    assert select_calibrator_from_cells("auto", Cells.from_samples([], [])).calibrator == Identity()
     found = select_calibrator_from_cells("auto", _hourly(stream(np.random.default_rng(36), 40)))
     assert found.calibrator == Identity()
     assert sentences(found)[-1] == "identity chosen: no other method can be fitted"

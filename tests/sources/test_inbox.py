@@ -11,6 +11,7 @@ import pytest
 from monitor.model.problems import Outcome
 from monitor.sources import inbox as inbox_module
 from monitor.sources.inbox import Inbox, WaitingPush
+from monitor.sources.waitlist import Waitlist
 from monitor.store.connection import make_naive
 from tests.worlds.api import World, api_world
 
@@ -73,7 +74,7 @@ def test_a_crash_between_commit_and_deletion_counts_nothing_twice(
     assert samples(world) == [("x", 0), ("y", 1)], "the first push, read again, would have taken the correction back"
     assert not any(push.path.exists() for push in (first, second, third))
     assert world.connection.execute("SELECT count(*) FROM quarantine").fetchone() == (1,)
-    receipts = [box(world).find_receipt(name * 32) for name in "abc"]
+    receipts = [Waitlist(box(world)).find_receipt(name * 32) for name in "abc"]
     assert [receipt and (receipt.state, receipt.rows) for receipt in receipts] == [
         ("taken", None), ("taken", None), ("taken", 1),
     ], "what a crash took is unknown, not nought"  # fmt: skip
@@ -122,7 +123,7 @@ def test_a_file_that_cannot_be_read_is_kept_aside_with_a_receipt_and_the_next_is
     assert samples(world) == [("x", 1)]
     (problem,) = tick.pulled["m"]["pushed"].problems
     assert problem.reason == "unreadable_file"
-    receipt = box(world).find_receipt("a" * 32)
+    receipt = Waitlist(box(world)).find_receipt("a" * 32)
     assert receipt is not None
     assert receipt.state == "refused"
     assert "cannot be read" in (receipt.problem or "")
@@ -151,7 +152,7 @@ def test_receipts_are_kept_up_to_a_number(world: World, monkeypatch: pytest.Monk
     for name in "abcdef":
         put(box(world), name, row(name))
     world.tick()
-    kept = [name for name in "abcdef" if box(world).find_receipt(name * 32)]
+    kept = [name for name in "abcdef" if Waitlist(box(world)).find_receipt(name * 32)]
     assert kept == ["d", "e", "f"]
 
 
@@ -181,7 +182,7 @@ def test_a_push_that_lacks_a_required_key_throughout_is_refused_and_one_that_has
     put(box(world), "b", *lacking)
     put(box(world), "c", *lacking, row("whole"))
     tick = world.tick()
-    told = {name: box(world).find_receipt(name * 32) for name in "abc"}
+    told = {name: Waitlist(box(world)).find_receipt(name * 32) for name in "abc"}
     assert {name: receipt and receipt.state for name, receipt in told.items()} == {
         "a": "taken", "b": "refused", "c": "taken",
     }  # fmt: skip
@@ -197,7 +198,7 @@ def test_a_push_of_which_no_line_is_a_row_is_taken_line_by_line(world: World, li
     put(box(world), "a", *lines)
     tick = world.tick()
     assert tick.pulled["m"]["pushed"].quarantined == {"unreadable_line": len(lines)}
-    receipt = box(world).find_receipt("a" * 32)
+    receipt = Waitlist(box(world)).find_receipt("a" * 32)
     assert receipt
     assert (receipt.state, receipt.rows) == ("taken", len(lines))
 

@@ -8,6 +8,7 @@ import pytest
 from monitor.model.errors import StoreError
 from monitor.model.problems import Outcome
 from monitor.sources.inbox import Inbox, WaitingPush
+from monitor.sources.waitlist import Waitlist
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 NAME = "a" * 32
@@ -29,7 +30,7 @@ def test_a_damaged_receipt_says_so_and_what_to_do(tmp_path: Path, content: bytes
     path.unlink()
     path.mkdir() if content is None else path.write_bytes(content)
     with pytest.raises(StoreError, match="is damaged") as raised:
-        inbox.find_receipt(NAME)
+        Waitlist(inbox).find_receipt(NAME)
     assert "send it again" in raised.value.hint
 
 
@@ -41,7 +42,7 @@ def test_something_in_the_place_of_a_directory_or_a_receipt_holds_up_nobody(tmp_
     else:
         (inbox.directory / what).write_text("in the way")
     inbox.complete_push(file, Outcome(refused="no rows"), NOW)
-    receipt = inbox.find_receipt(NAME)
+    receipt = Waitlist(inbox).find_receipt(NAME)
     assert receipt is not None
     assert receipt.state == "refused"
     assert inbox.list_waiting() == []

@@ -15,6 +15,7 @@ import pytest
 from monitor.model.problems import Outcome
 from monitor.sources import pull as pull_module
 from monitor.sources.inbox import Inbox, WaitingPush
+from monitor.sources.waitlist import Waitlist
 from monitor.store.connection import quote_text
 from tests.worlds.api import World, api_world
 
@@ -64,7 +65,7 @@ def receipts(world: World) -> list[dict[str, Any]]:
     for source in ("pushed", "late"):
         box = Inbox.of(world.config.state_dir, "m", source)
         for path in sorted((box.directory / "receipts").glob("*.json")):
-            receipt = box.find_receipt(path.stem)
+            receipt = Waitlist(box).find_receipt(path.stem)
             assert receipt is not None
             found.append({**asdict(receipt), "source": source})
     return found

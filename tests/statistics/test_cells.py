@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy.special import expit
 
+from monitor.statistics.arrays import concatenate_columns
 from monitor.statistics.cells import (
     ALL_BINS,
     FINE_BINS,
@@ -27,7 +27,7 @@ Drawn = list[tuple[float, bool, int]]
 
 def cells_of(samples: Drawn) -> Cells:
     score, outcome, unit = (np.array([sample[i] for sample in samples], dtype=float) for i in range(3))
-    return Cells.from_samples(score, outcome, unit=unit.astype(int)) if samples else Cells.empty()
+    return Cells.from_samples(score, outcome, unit=unit.astype(int)) if samples else Cells.from_samples([], [])
 
 
 def assert_equal(left: Cells, right: Cells) -> None:
@@ -130,18 +130,22 @@ def test_a_column_of_another_length_is_refused_by_name() -> None:
         Cells.from_samples([0.5, 0.6], [0, 1], weight=[1.0])
 
 
+def joined(*cells: Cells) -> Cells:
+    return concatenate_columns(cells).merge()
+
+
 @given(SAMPLES, SAMPLES, SAMPLES)
 def test_merging_is_associative_and_commutative(one: Drawn, two: Drawn, three: Drawn) -> None:
     a, b, c = cells_of(one), cells_of(two), cells_of(three)
-    left = a.concatenate([b]).merge().concatenate([c]).merge()
-    right = a.concatenate([b.concatenate([c]).merge()]).merge()
+    left = joined(joined(a, b), c)
+    right = joined(a, joined(b, c))
     assert_equal(left, right)
-    assert_equal(left, c.concatenate([b, a]).merge())
+    assert_equal(left, joined(c, b, a))
 
 
 @given(SAMPLES, st.integers(0, 40))
 def test_a_batch_equals_its_parts_added_one_after_another(samples: Drawn, cut: int) -> None:
-    parts = cells_of(samples[:cut]).concatenate([cells_of(samples[cut:])])
+    parts = concatenate_columns([cells_of(samples[:cut]), cells_of(samples[cut:])])
     assert_equal(cells_of(samples), parts.merge())
 
 
@@ -161,7 +165,7 @@ def test_a_pair_listed_twice_counts_once() -> None:
 
 def test_a_mapping_of_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="pairs, 2"):
-        Cells.empty().regroup(np.array([1, 2, 3]))
+        Cells.from_samples([], []).regroup(np.array([1, 2, 3]))
 
 
 def cluster_value(clusters: Clusters, score_bin: int, unit: int = 0) -> tuple[float, float]:
@@ -190,19 +194,7 @@ def test_clusters_of_pre_counted_rows_equal_those_of_their_samples() -> None:
     assert counted.groups.tolist() == single.groups.tolist()
 
 
-def test_clusters_regroup_and_merge_as_cells_do() -> None:
-    rng = np.random.default_rng(12)
-    score, outcome, group = rng.random(60), rng.integers(0, 2, 60), np.arange(60) // 5
-    unit: NDArray[np.int64] = group % 3  # whole groups per unit
-    parts = Clusters.from_samples(score, outcome, group, unit)
-    whole = Clusters.from_samples(score, outcome, group)
-    regrouped = parts.regroup(np.array([(0, 0), (1, 0), (2, 0)]))
-    assert regrouped.score_bin.tolist() == whole.score_bin.tolist()
-    assert regrouped.groups.tolist() == whole.groups.tolist()
-    np.testing.assert_allclose(regrouped.squared_residual, whole.squared_residual)
-
-
 def test_nothing_gives_empty_cells_and_clusters() -> None:
     assert len(Cells.from_samples([], []).merge()) == 0
     assert len(Clusters.from_samples([], [], []).merge()) == 0
-    assert len(Cells.empty().regroup(np.array([(0, 1)]))) == 0
+    assert len(Cells.from_samples([], []).regroup(np.array([(0, 1)]))) == 0

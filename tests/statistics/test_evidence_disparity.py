@@ -1,12 +1,13 @@
 """Each slice against the rest of its model: exact subtraction, groups, and simulated error rates of the naming."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from monitor.statistics.arrays import concatenate_columns, expand_units, pick_rows
 from monitor.statistics.calibration.disparity import (
     Comparison,
     Disparities,
@@ -43,6 +44,12 @@ BAD_UNIT = 1 + CAMERAS + LIGHTINGS + BAD
 HOLD_BAD = {BAD_UNIT, 1 + BAD // LIGHTINGS, 1 + CAMERAS + BAD % LIGHTINGS}
 
 
+def regrouped(clusters: Clusters, mapping: Ints) -> Clusters:
+    """Merged clusters of other units, as ``Cells.regroup``."""
+    rows, unit = expand_units(clusters.unit, mapping)
+    return replace(pick_rows(clusters, rows), unit=unit).merge()
+
+
 @dataclass(frozen=True)
 class Drawn:
     """Samples in groups, each group within one cross, and their sums."""
@@ -59,7 +66,7 @@ class Drawn:
     @property
     def clusters(self) -> Clusters:
         found = Clusters.from_samples(self.score, self.outcome, self.group, self.cross)
-        return found.regroup(FINEST_TO_SHOWN)
+        return regrouped(found, FINEST_TO_SHOWN)
 
     def compared(self, measure: Measure, *, grouped: bool = False) -> Comparison:
         return compare_with_rest(self.cells, self.clusters if grouped else None, OF_WHOLE, KIN, measure)
@@ -100,7 +107,7 @@ def test_the_rest_by_subtraction_equals_the_rest_computed_from_its_samples(measu
     unit = inside.astype(np.int64)  # 1 the slice, 0 the rest: two units that are each other's rest, and their whole
     pairs = np.array([[0, 0], [1, 0], [0, 1], [1, 2]])
     cells = Cells.from_samples(held.score, held.outcome, unit=unit).regroup(pairs)
-    clusters = Clusters.from_samples(held.score, held.outcome, held.group, unit).regroup(pairs)
+    clusters = regrouped(Clusters.from_samples(held.score, held.outcome, held.group, unit), pairs)
     two = compare_with_rest(
         cells, clusters if grouped else None, np.zeros(3, dtype=np.int64), np.array([0, 1, 1]), measure
     )
@@ -136,9 +143,10 @@ def test_groups_that_span_slices_are_seen_by_their_numbers_and_taken_at_their_wo
     whole, kin = np.zeros(3, dtype=np.int64), np.array([0, 1, 1])
     found = {}
     for name, group in (("inside", np.arange(2000) // 2), ("across", np.arange(2000) % 1000)):
-        parts = Clusters.from_samples(score, outcome, group, unit).regroup(pairs)
+        parts = regrouped(Clusters.from_samples(score, outcome, group, unit), pairs)
         together = Clusters.from_samples(score, outcome, group, np.zeros(2000, dtype=np.int64))
-        found[name] = compare_with_rest(cells, together.concatenate([parts]), whole, kin, "gap").deviations[0, 1]
+        clusters = concatenate_columns([together, parts])
+        found[name] = compare_with_rest(cells, clusters, whole, kin, "gap").deviations[0, 1]
     independent = np.sqrt(np.mean((score - outcome) ** 2) * (1 / 1000 + 1 / 1000))
     assert found["inside"] == pytest.approx(independent, rel=0.1)
     # sd(slice) + sd(whole) + sd(slice) over 1,000 samples each, against sd(slice)·√2: (2 + √2)/√2 times as much
@@ -249,7 +257,7 @@ def test_images_whose_boxes_lie_in_two_slices_name_none_by_luck(measure: Measure
         outcome = (np.where((unit == 1) & (not together), 1 - luck, luck) < expit(logit)).astype(np.float64)
         cells = Cells.from_samples(expit(logit), outcome, unit=unit).regroup(pairs)
         whole = Clusters.from_samples(expit(logit), outcome, group)
-        clusters = whole.concatenate([Clusters.from_samples(expit(logit), outcome, group, unit + 1)])
+        clusters = concatenate_columns([whole, Clusters.from_samples(expit(logit), outcome, group, unit + 1)])
         found = compare_with_rest(cells, clusters, np.zeros(3, dtype=np.int64), np.array([0, 1, 1]), measure)
         wrong += bool((assess_disparities(found, np.array([False, True, True]), level=LEVEL).lower >= 0).any())
     assert within_monte_carlo_error(wrong, runs)

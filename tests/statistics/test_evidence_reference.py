@@ -108,6 +108,6 @@ def test_drift_from_the_deployed_curve_is_found() -> None:
 
 def test_a_reference_needs_samples_and_a_confidence() -> None:
     with pytest.raises(ValueError, match="needs labelled samples"):
-        fit_reference(Cells.empty())
+        fit_reference(Cells.from_samples([], []))
     with pytest.raises(ValueError, match="confidence"):
         fit_reference(Cells.from_samples([0.5], [1]), 1.0)

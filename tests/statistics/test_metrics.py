@@ -92,7 +92,7 @@ def test_units_are_measured_as_if_they_were_alone() -> None:
 
 
 def test_an_empty_unit_is_unknown_not_zero() -> None:
-    metrics = measure_calibration(Cells.empty(), 2)
+    metrics = measure_calibration(Cells.from_samples([], []), 2)
     assert metrics["samples"].tolist() == [0, 0]
     assert all(np.isnan(metrics[name]).all() for name in CALIBRATION_METRICS)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, poisson
 
-from monitor.statistics.intervals import GroupSums, clopper_pearson, poisson_lower, poisson_upper
+from monitor.statistics.intervals import GroupSums, clopper_pearson, poisson_bounds
 
 
 def one(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
@@ -38,11 +38,12 @@ def test_without_trials_nothing_is_known() -> None:
 
 
 def test_poisson_bounds_leave_exactly_delta_in_their_tails() -> None:
-    lower, upper = (bound(np.array([7.0]), np.array([2.0]), 0.95) for bound in (poisson_lower, poisson_upper))
+    lower, upper = poisson_bounds(np.array([7.0]), np.array([2.0]), 0.95)
     assert poisson.sf(6, 2 * one(lower)) == pytest.approx(0.05)
     assert poisson.cdf(7, 2 * one(upper)) == pytest.approx(0.05)
-    assert one(poisson_lower(np.zeros(1), np.ones(1), 0.95)) == 0
-    assert one(poisson_upper(np.zeros(1), np.ones(1), 0.95)) == pytest.approx(-np.log(0.05))
+    lower, upper = poisson_bounds(np.zeros(1), np.ones(1), 0.95)
+    assert one(lower) == 0
+    assert one(upper) == pytest.approx(-np.log(0.05))
 
 
 def _sums(successes: list[int], trials: list[int]) -> GroupSums:

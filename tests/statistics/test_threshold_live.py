@@ -72,7 +72,7 @@ def test_without_predicted_positives_precision_is_unknown_and_recall_is_zero() -
     assert np.isnan(found["threshold_precision"])
     assert np.isnan(found["threshold_precision_upper"])
     assert found["threshold_recall"] == 0
-    nothing = _rates(Cells.empty(), 0.5)
+    nothing = _rates(Cells.from_samples([], []), 0.5)
     assert all(np.isnan(value) for value in nothing.values())
 
 

@@ -73,7 +73,7 @@ def test_what_samples_cannot_determine_is_none() -> None:
 
 def test_equal_scores_are_one_candidate_and_counts_weigh_rows() -> None:
     single = operating_points([0.5, 0.5, 0.5, 0.2], [1, 0, 1, 0])
-    counted = operating_points([0.5, 0.2], [1, 0], n=[3, 1], positives=[2, 0])
+    counted = operating_points([0.5, 0.2], [2 / 3, 0], n=[3, 1])
     for points in (single, counted):
         assert [points[i] for i in range(len(points))] == [
             OperatingPoint(NEVER, 0, 0, 2, 2),

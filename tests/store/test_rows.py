@@ -42,7 +42,7 @@ def a_reading(end: datetime = NOW, slice_: Slice = NIGHT, window: str = "24h") -
 def an_alert(**values: object) -> Alert:
     alert = Alert(
         "m", "v1", "ece-high", NIGHT, Severity.PAGE, AlertState.FIRING, Health.OK, OFF, 0.07, NOW,
-        NOW, NOW, None, NOW, None, None,
+        NOW, NOW, evaluated_at=NOW,
     )  # fmt: skip
     return replace(alert, **values)  # type: ignore[arg-type]  # any field may be named
 

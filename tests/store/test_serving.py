@@ -84,7 +84,7 @@ def test_the_calibrator_in_charge_when_a_row_was_observed_is_applied(raw: World)
 def test_a_row_sent_again_after_a_promotion_stays_what_it_was(raw: World) -> None:
     raw.take(a_row("a", score=0.8))
     brought = raw.take(a_row("a", score=0.8), serving=[serving("all", "new", 0.5, since=NOW - HOUR)], now=NOW + HOUR)
-    assert (brought.duplicates, brought.has_changes) == (1, False)
+    assert (brought.duplicates, brought.new, brought.corrected) == (1, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import duckdb
 
 from monitor.cli.guess.columns import Table, table_of
 from monitor.config.sources import SourceSettings
-from monitor.model.errors import CalwatchError, UsageError
+from monitor.model.errors import SourceError, UsageError
 from monitor.sources.formats import relations as formats
 from monitor.sources.formats.layout import Needs
 from monitor.store.blame import first_line
@@ -40,11 +40,6 @@ class Found:
     pattern: str
     files: tuple[Path, ...]
     format: Format | None = None
-
-
-def spill_directory(process: int) -> Path:
-    """Where a process spills what it cannot hold while it reads."""
-    return Path(tempfile.gettempdir()) / f"calwatch-init-{process}"
 
 
 def find_files(asked: str) -> list[Found]:
@@ -82,7 +77,7 @@ def read_table(found: Found) -> Table:
     times: set[str] = set()
     for number, path in enumerate(chosen):
         with duckdb.connect() as connection:
-            spill = quote_text(str(spill_directory(os.getpid())))
+            spill = quote_text(str(Path(tempfile.gettempdir()) / f"calwatch-init-{os.getpid()}"))
             connection.execute(
                 f"SET TimeZone = 'UTC'; SET memory_limit = '{MEMORY_LIMIT}'; SET temp_directory = {spill}; "
                 f"SET max_temp_directory_size = '{MEMORY_LIMIT}'"
@@ -96,8 +91,8 @@ def read_table(found: Found) -> Table:
                 raise UsageError(
                     f"{path}: cannot be read: {str(error).splitlines()[0]}", "name another file"
                 ) from error
-            except CalwatchError as error:
-                raise UsageError(error.message, error.hint or "mend the file, or name another") from error
+            except SourceError as error:
+                raise UsageError(f"{path}: {error.message}", error.hint or "mend the file, or name another") from error
         records += rows
         files += [number] * len(rows)
         times |= of_time
@@ -109,11 +104,11 @@ def _rows(
 ) -> tuple[list[dict[str, object]], set[str]]:
     """Rows of one file, and which of their columns are times by type."""
     config = SourceSettings.model_validate({"path": found.pattern, "format": found.format or "auto"})
-    layout = formats.layout_of(connection, str(path), config, (), Needs())
+    layout = formats.layout_of(connection, str(path), config, Needs())
     if layout.format == "json":
         return list(_json_rows(connection, path, most)), set()
     own = [name for name in layout.found if name not in _OURS]
-    layout = formats.layout_of(connection, str(path), config, own, Needs())
+    layout = formats.layout_of(connection, str(path), config, Needs(slices=tuple(own)))
     relation, _ = formats.relation_of([str(path)], layout)
     own = [name for name in own if name in layout.types]
     picked = ", ".join(f"{_readable(name, layout.types[name])} AS {quote_name(name)}" for name in own)

@@ -43,7 +43,7 @@ from monitor.statistics.drift.reference import ReferencePool
 from monitor.store.connection import make_naive, transaction, utc_day
 from monitor.store.evidence import streams as held
 from monitor.store.evidence.alarms import AlarmRow, load_newest_alarms, store_alarms, store_words
-from monitor.store.evidence.streams import EvidencePath, Stream, Traffic
+from monitor.store.evidence.streams import EvidencePath, RuleEvidence, Stream, Traffic
 from monitor.store.folded import forget_folded, note_folded
 from monitor.store.model_store import ModelStore
 
@@ -70,32 +70,33 @@ def _weigh_rule(
     store: ModelStore, rule: DriftRule, floor: datetime, changed: datetime | None, end: datetime, now: datetime
 ) -> None:
     connection, model = store.connection, store.model
+    own = RuleEvidence(connection, model.name, rule.name)
     basis = _basis(rule, model)
-    reach = held.load_reach(connection, model.name, rule.name, basis)
+    reach = held.load_reach(own, basis)
     start, kept = reach or floor, None
     if reach is not None and changed is not None and changed < reach:
-        start, kept = held.load_checkpoint(connection, model.name, rule.name, max(changed, floor))
+        start, kept = held.load_checkpoint(own, max(changed, floor))
     if start >= end:
         return
     traffic = held.load_traffic(store, start, end)
     if not traffic.buckets and kept is None:
-        held.store_reach(connection, model.name, rule.name, basis, end)
+        held.store_reach(own, basis, end)
         return
     members = members_of(model, traffic)
     streams = streams_of(store, rule, traffic, members, start, end)
     _note_refused(connection, model, rule, streams, end)
     run = _run(model, rule, streams, traffic.buckets, kept)
     run = replace(run, told_run=told_run_of(connection, run, traffic, start, reach, kept))
-    held.store_streams(connection, model.name, rule.name, run.streams, streams.closed)
-    held.forget_from(connection, model.name, rule.name, start, utc_day(floor))
+    held.store_streams(own, run.streams, streams.closed)
+    held.forget_from(own, start, utc_day(floor))
     run, path, alarms, told = _judge_days(store, run, traffic, members)
-    held.store_streams(connection, model.name, rule.name, _listed(run), ())
-    held.store_path(connection, model.name, rule.name, run.streams, path)
-    store_alarms(connection, model.name, rule.name, alarms)
-    store_alarms(connection, model.name, rule.name, told, told_at=now)
+    held.store_streams(own, _listed(run), ())
+    held.store_path(own, run.streams, path)
+    store_alarms(own, alarms)
+    store_alarms(own, told, told_at=now)
     _explain_newest(store, run, floor)
     explain_told_alarms(store, run, max(floor, start))
-    held.store_reach(connection, model.name, rule.name, basis, end)
+    held.store_reach(own, basis, end)
 
 
 def _note_refused(
@@ -142,12 +143,12 @@ def _judge_days(
     told: list[AlarmRow] = []
     model, rule = run.model, run.rule
     links = links_of(store.connection, model, run.streams, traffic, members)
-    kept = held.checkpoint_days(store.connection, model.name, rule.name)
+    kept = held.checkpoint_days(RuleEvidence(store.connection, model.name, rule.name))
     for day in sorted({utc_day(bucket) for bucket in traffic.buckets}):
         columns = [i for i, bucket in enumerate(traffic.buckets) if day <= bucket < day + DAY]
         buckets = [traffic.buckets[i] for i in columns]
         if day not in kept:
-            held.store_checkpoint(store.connection, model.name, rule.name, day, run.checkpoint())
+            held.store_checkpoint(RuleEvidence(store.connection, model.name, rule.name), day, run.checkpoint())
         gathering, block = block_of(store, run, traffic, links, buckets)
         limits = run.limits[:, columns]
         step = advance_evidence(run.state, block, limits, model.bucket / DAY)
@@ -187,13 +188,13 @@ def _explain_newest(store: ModelStore, run: Run, floor: datetime) -> None:
     When late labels take back the newest, the one before it is explained then, unless its buckets have been folded.
     """
     rows = {stream.key: row for row, stream in enumerate(run.streams)}
-    newest = load_newest_alarms(store.connection, run.model.name, run.rule.name, run.model.bucket)
+    newest = load_newest_alarms(RuleEvidence(store.connection, run.model.name, run.rule.name), run.model.bucket)
     explained = [
         alarms.newest.explain(_shifts(store, run, rows[key], alarms.newest), run.rule.reference)
         for key, alarms in newest.items()
         if not alarms.newest.explained and alarms.newest.bucket >= floor
     ]
-    store_words(store.connection, run.model.name, run.rule.name, explained)
+    store_words(RuleEvidence(store.connection, run.model.name, run.rule.name), explained)
 
 
 def _shifts(store: ModelStore, run: Run, row: int, alarm: AlarmRow) -> tuple[Shift, ...]:
@@ -204,8 +205,7 @@ def _shifts(store: ModelStore, run: Run, row: int, alarm: AlarmRow) -> tuple[Shi
     alone = replace(run, streams=(stream,), gathering=None if run.gathering is None else (run.gathering[row],))
     _, block = block_of(store, alone, since, links, since.buckets)
     onset, at = ((moment - EPOCH) // model.bucket for moment in (alarm.onset, alarm.bucket))
-    # a tilt shapes contributions alone, which are not told
-    return find_shifts(explain_drift(block, 0, 0, onset, at))
+    return find_shifts(explain_drift(block, 0, onset, at))
 
 
 def _listed(run: Run) -> list[Stream]:
@@ -215,10 +215,10 @@ def _listed(run: Run) -> list[Stream]:
 
 
 def _shown(connection: duckdb.DuckDBPyConnection, model: Model, rule: DriftRule, floor: datetime) -> list[Evidence]:
-    alarms = load_newest_alarms(connection, model.name, rule.name, model.bucket, "told_alarms")
-    ratios = held.newest_ratios(connection, model.name, rule.name, floor)
+    alarms = load_newest_alarms(RuleEvidence(connection, model.name, rule.name), model.bucket, "told_alarms")
+    ratios = held.newest_ratios(RuleEvidence(connection, model.name, rule.name), floor)
     shown = []
-    for stream in held.load_streams(connection, model.name, rule.name):
+    for stream in held.load_streams(RuleEvidence(connection, model.name, rule.name)):
         bucket, ratio = ratios.get(stream.key, (stream.opened, 0.0))
         evidence = Evidence(
             model=model.name, version=stream.version, calibrator=stream.calibrator, rule=rule.name, slice=stream.slice,

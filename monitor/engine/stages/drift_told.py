@@ -29,7 +29,7 @@ from monitor.statistics.drift.explain import find_shifts, span_sums, summed_bins
 from monitor.store.connection import utc_day
 from monitor.store.evidence import streams as held
 from monitor.store.evidence.alarms import StreamAlarms, load_newest_alarms, load_newest_told, store_words
-from monitor.store.evidence.streams import Traffic
+from monitor.store.evidence.streams import RuleEvidence, Traffic
 from monitor.store.model_store import ModelStore
 
 _TOLD_OVER = timedelta(days=1)  # before an alarm: what is told of it is seen over so long, if its drift is as old
@@ -42,7 +42,7 @@ def told_run_of(
     """The run for alarms to be told, from ``start``; None where it is that of the evidence: as long as nothing is judged
     again and it has never differed. What was judged before ``reach`` is looked at where it ends."""
     blobs = blobs_of(run.streams, kept)
-    newest = load_newest_told(connection, run.model.name, run.rule.name, start)
+    newest = load_newest_told(RuleEvidence(connection, run.model.name, run.rule.name), start)
     known = [bucket for bucket in traffic.buckets if reach is not None and bucket < reach]
     if not (newest or known or any(told for *_, told in blobs)):
         return None
@@ -63,13 +63,13 @@ def explain_told_alarms(store: ModelStore, run: Run, since: datetime) -> None:
     """
     model = run.model
     rows = {stream.key: row for row, stream in enumerate(run.streams)}
-    newest = load_newest_alarms(store.connection, model.name, run.rule.name, model.bucket, "told_alarms")
+    newest = load_newest_alarms(RuleEvidence(store.connection, model.name, run.rule.name), model.bucket, "told_alarms")
     wanted = {rows[key]: alarms for key, alarms in newest.items() if alarms.newest.bucket >= since}
     explained = [
         wanted[row].newest.explain(shifts, run.rule.reference) for row, shifts in _told_shifts(store, run, wanted).items()
         if shifts or not wanted[row].newest.explained
     ]  # fmt: skip
-    store_words(store.connection, model.name, run.rule.name, explained, "told_alarms")
+    store_words(RuleEvidence(store.connection, model.name, run.rule.name), explained, "told_alarms")
 
 
 def _told_shifts(store: ModelStore, run: Run, wanted: dict[int, StreamAlarms]) -> dict[int, tuple[Shift, ...]]:

@@ -19,7 +19,7 @@ from monitor.rules.conditions import is_covered
 from monitor.statistics.drift.budget import MOST_THRESHOLD, slice_threshold
 from monitor.store.cells import list_measured_slices
 from monitor.store.evidence import streams as held
-from monitor.store.evidence.streams import Stream, Traffic
+from monitor.store.evidence.streams import RuleEvidence, Stream, Traffic
 from monitor.store.model_store import ModelStore
 from monitor.store.places import placed_versions
 
@@ -68,7 +68,7 @@ def streams_of(
         held.calibrators_since(connection, store.model_id, end - MIXED_FOR),
     )  # fmt: skip
     placed = placed_versions(connection, store.model_id)
-    open_ = {(s.version, s.slice): s for s in held.load_streams(connection, model.name, rule.name)}
+    open_ = {(s.version, s.slice): s for s in held.load_streams(RuleEvidence(connection, model.name, rule.name))}
     ranks = _Ranks(rule, model)
 
     def is_gone(version: str) -> bool:
@@ -102,7 +102,7 @@ def streams_of(
         else:
             refused.append(version)
     over = (
-        *held.closed_streams(connection, model.name, rule.name),
+        *held.closed_streams(RuleEvidence(connection, model.name, rule.name)),
         *(replace(stream, closed=at) for stream, at in closed),
     )
     return Streams(
@@ -194,7 +194,8 @@ class _Ranks:
 
     def _is_large_enough(self, rank: int) -> bool:
         budget = self.rule.false_alarms_per_year
-        return slice_threshold(budget, 0, rank, _covered(self.rule, self.model)) < MOST_THRESHOLD
+        beside = max(rank, 2)  # versions there are: alone it has all of the share
+        return slice_threshold(budget, 0, rank, _covered(self.rule, self.model), beside) < MOST_THRESHOLD
 
 
 def _seen(rule: DriftRule, traffic: Traffic, members: Members) -> list[tuple[str, Slice]]:

@@ -1,12 +1,12 @@
 """The sentences of alerts: what a rule found, or why it finds nothing. Reached by ``words``."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from monitor.model.evidence import Shift
 from monitor.model.readings import SECONDS
 from monitor.model.reasons import Code
+from monitor.model.sentences.templates import tell_length
 from monitor.model.wording import (
     describe_shifts,
     duration_of,
@@ -16,14 +16,9 @@ from monitor.model.wording import (
     multiple,
     number,
     quantity,
-    rough_duration,
     short_number,
     signed_number,
 )
-
-
-def _lasted(seconds: float) -> str:
-    return rough_duration(timedelta(seconds=seconds))
 
 
 def _apart(value: float, bound: float) -> str:
@@ -35,7 +30,7 @@ def _apart(value: float, bound: float) -> str:
 
 def _lengths_apart(value: float, bound: float) -> tuple[str, str]:
     """Both as lengths of time, in as much detail as tells them apart: down to the second at most."""
-    said, limit = _lasted(value), _lasted(bound)
+    said, limit = tell_length(value), tell_length(bound)
     return (said, limit) if said != limit else (duration_of(value), duration_of(bound))
 
 
@@ -135,24 +130,6 @@ def _drift_not_judged(lacking: int, calibrator: str, opened: str, **_: object) -
     return f"drift is not judged yet: its reference lacks {missing}, {_under(calibrator, opened)}"
 
 
-def _absent(absent: str, silent: float, last: str, patience: float, **_: object) -> str:
-    return f"no {absent} for {_lasted(silent)} (last at {moment_of(last)}), longer than {duration_of(patience)}"
-
-
-def _present(absent: str, silent: float, last: str, patience: float, **_: object) -> str:
-    return (
-        f"newest {absent} are {_lasted(silent)} old (last at {moment_of(last)}), not older than {duration_of(patience)}"
-    )
-
-
-def _never_seen(absent: str, patience: float, **_: object) -> str:
-    return f"no {absent} were ever seen, in longer than {duration_of(patience)}"
-
-
-def _not_seen_yet(absent: str, waiting_since: str, **_: object) -> str:
-    return f"no {absent} were seen yet, waiting since {moment_of(waiting_since)}"
-
-
 OF_ALERTS: dict[Code, Callable[..., str]] = {
     Code.THRESHOLD: _threshold,
     Code.THRESHOLD_UNKNOWN: _threshold_unknown,
@@ -160,24 +137,5 @@ OF_ALERTS: dict[Code, Callable[..., str]] = {
     Code.DISPARITY_UNKNOWN: _disparity_unknown,
     Code.DRIFT: _drift,
     Code.DRIFT_NONE: _drift_none,
-    Code.DRIFT_OVER: lambda alarm_at, **_: f"no further drift alarm since {moment_of(alarm_at)}",
     Code.DRIFT_NOT_JUDGED: _drift_not_judged,
-    Code.ABSENT: _absent,
-    Code.NEVER_SEEN: _never_seen,
-    Code.NOT_SEEN_YET: _not_seen_yet,
-    Code.PRESENT: _present,
-    Code.NO_READING: "{metric} is unknown: no reading over {window}".format,
-    Code.NO_COMPARISON: "the difference from the rest of the model is unknown: no reading over {window}".format,
-    Code.NO_EVIDENCE: "drift evidence is unknown for this slice".format,
-    Code.NO_SIGHT: "{absent} are unknown for this slice".format,
-    Code.ONLY_UNSEEN: "this rule watches nothing: no sample of {slice} was seen yet: {known}".format,
-    Code.RULE_FAILED: "rule could not be evaluated: {problem}".format,
-    Code.RULE_GONE: 'rule "{rule}" is no longer in the packs of this model'.format,
-    Code.RULE_ELSEWHERE: 'rule "{rule}" no longer covers this slice'.format,
-    Code.RULE_OTHER_KIND: 'rule "{rule}" is now of kind "{kind}"'.format,
-    Code.SLICE_GONE: "slice {slice} has no samples in any window any more".format,
-    Code.SLICE_FORGOTTEN: "nothing of this slice was observed within retention: its place is free, and it is watched again "
-    "once it comes back".format,
-    Code.STREAM_CLOSED: "its stream of evidence is closed: another model version is in use".format,
-    Code.VERSION_GONE: "version {version} has no samples in any window any more".format,
 }

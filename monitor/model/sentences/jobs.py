@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from monitor.model.reasons import Code
+from monitor.model.sentences.templates import OF_TEMPLATES
 from monitor.model.wording import amount, duration_of, exact_percent, first_few, minute_of
 
 
@@ -21,27 +22,12 @@ def _left_to_refits(left: int, samples: int, slices: Sequence[str], count: int) 
     return f"left {left:,} of {samples:,} samples to refits of their own, which alerts there ask for: {named}"
 
 
-def _as_counted(samples: int, start: str, end: str, bucket: float) -> str:
-    return (
-        f"selected and fitted on all {samples:,} samples from {minute_of(start)} to {minute_of(end)} UTC, as counted per "
-        f"{duration_of(bucket)} and score"
-    )
-
-
 def _on_scores(methods: Sequence[str]) -> str:
     return f"{' and '.join(methods)} {'is' if len(methods) == 1 else 'are'} fitted on scores"
 
 
 def _logits_lacking(methods: Sequence[str], lacking: int, samples: int) -> str:
     return f"{_on_scores(methods)}: {lacking:,} of {samples:,} samples have no logits"
-
-
-def _method_behind(method: str, best: str, by: float, reach: float) -> str:
-    return f"{method} rejected: {best} is better by {amount(by)} ± {amount(reach)}"
-
-
-def _method_simpler(method: str, best: str, by: float, reach: float) -> str:
-    return f"{method} chosen: {best} is better by {amount(by)} ± {amount(reach)}, which may be chance"
 
 
 def _change(mean: float, samples: int, lower: float = 0.0, confidence: float = 0.0) -> tuple[str, str, str]:
@@ -53,27 +39,13 @@ def _change(mean: float, samples: int, lower: float = 0.0, confidence: float = 0
     )
 
 
-def _gate_better(**values: Any) -> str:
-    change, sure, on = _change(**values)
-    return f"{change} ({sure}) {on}"
-
-
-def _gate_worse(**values: Any) -> str:
-    change, _, on = _change(**values)
-    return f"{change} {on}"
-
-
-def _gate_chance(**values: Any) -> str:
-    change, sure, on = _change(**values)
-    return f"{change} {on}, which may be chance (an improvement of {sure})"
+def _gate(form: str) -> Callable[..., str]:
+    """The sentence with ``change``, how ``sure`` it is, and what it rests ``on``."""
+    return lambda **values: form.format(**dict(zip(("change", "sure", "on"), _change(**values), strict=True)))
 
 
 def _gate_straddled(lacks: str, groups: Mapping[str, Any], **values: Any) -> str:
-    return f"{OF_JOBS[Code(lacks)](**values)}: {OF_JOBS[Code.GROUPS_STRADDLE](**groups)}"
-
-
-def _slice_worse(slice: str, by: float, reach: float, samples: int) -> str:  # noqa: A002
-    return f"slice {slice} log-loss worse by {amount(by)} ± {amount(reach)} on {samples:,} samples"
+    return f"{OF_TEMPLATES[Code(lacks)](**values)}: {OF_TEMPLATES[Code.GROUPS_STRADDLE](**groups)}"
 
 
 _GOALS = {
@@ -149,10 +121,6 @@ def _failed(problem: str, attempt: int | None = None, attempts: int | None = Non
     return problem if attempts is None else f"{problem} (attempt {attempt} of {attempts})"
 
 
-def _tried_again(problem: str, attempt: int, attempts: int, pause: float) -> str:
-    return f"attempt {attempt} of {attempts}: {problem}; tried again in about {duration_of(pause)}"
-
-
 _INTERRUPTED = "interrupted: calwatch ended, or lost its disk, meanwhile"
 
 
@@ -179,55 +147,28 @@ def _guard_worse(calibrator: str, parent: str, by: float, samples: int, evidence
 OF_JOBS: dict[Code, Callable[..., str]] = {
     Code.SAMPLES_SINCE: _samples_since,
     Code.SAMPLES_CHOSEN: _samples_chosen,
-    Code.SAMPLES_WITHOUT_RAW: "left out {samples:,} samples that carry a calibrated score but no raw_score or logits".format,
-    Code.SAMPLES_PRECOUNTED: "{rows:,} rows, some pre-counted, for {samples:,.0f} samples in all".format,
     Code.SAMPLES_LEFT_TO_REFITS: _left_to_refits,
     Code.SAMPLES_LEFT_TO_CALIBRATORS: lambda scopes, count: (
         f"left to calibrators of their own: {first_few(scopes, count=count)}"
     ),
-    Code.SAMPLES_AS_COUNTED: _as_counted,
-    Code.LOGITS: "{text}".format,
     Code.LOGITS_WITHOUT_CLASS: lambda methods: (
         f"{_on_scores(methods)}: logits come without the index of the true class"
     ),
     Code.LOGITS_LACKING: _logits_lacking,
-    Code.METHOD_ASKED_FOR: "{method} chosen: asked for by name".format,
-    Code.METHOD_UNFIT: "{method} rejected: {problem}".format,
-    Code.METHOD_ALONE: "{method} chosen: no other method can be fitted".format,
-    Code.METHOD_BEST: "{method} chosen: best cross-validated log-loss ({log_loss:.4f})".format,
-    Code.METHOD_BEHIND: _method_behind,
-    Code.METHOD_SIMPLER: _method_simpler,
-    Code.METHOD_FEW_BUCKETS: "{method} chosen: a comparison needs samples of {needed} time buckets, has {found}".format,
-    Code.REFIT_FEW_SAMPLES: "needs {needed:,} labelled samples, has {found:,}; nothing changes".format,
-    Code.REFIT_UNFIT: "{method} cannot be fitted: {problem}; nothing changes".format,
-    Code.GATE_NO_SAMPLES: "there are no later samples".format,
-    Code.GATE_FEW_SAMPLES: "needs {needed:,} later samples, has {found:,}".format,
-    Code.GATE_FEW_GROUPS: "needs later samples of {needed} groups (images, clips), has {found}".format,
     Code.GATE_STRADDLED: _gate_straddled,
-    Code.GATE_SAME: "the candidate gives the same scores as the calibrator in use on {samples:,} later samples".format,
-    Code.GATE_WORSE: _gate_worse,
-    Code.GATE_CHANCE: _gate_chance,
-    Code.GATE_SLICE_WORSE: _slice_worse,
-    Code.GATE_BETTER: lambda **values: f"on the whole: {_gate_better(**values)}",
-    Code.GATE_ACCEPTED: _gate_better,
-    Code.GATE_NO_SLICE_WORSE: "no slice is significantly worse ({slices:,} with at least {needed:,} samples)".format,
-    Code.GROUPS_STRADDLE: "{left_out:,} of {later:,} later samples are in groups that lie on both sides of the cut in time and "
-    "take part in neither ({straddling:,} of {groups:,} groups lie so); is group_id the patient rather than the visit?".format,
+    Code.GATE_WORSE: _gate("{change} {on}"),
+    Code.GATE_CHANCE: _gate("{change} {on}, which may be chance (an improvement of {sure})"),
+    Code.GATE_BETTER: _gate("on the whole: {change} ({sure}) {on}"),
+    Code.GATE_ACCEPTED: _gate("{change} ({sure}) {on}"),
     Code.THRESHOLD_PROMISED: _promised,
     Code.THRESHOLD_NOT_PROMISED: _not_promised,
     Code.THRESHOLD_CHOSEN: _chosen,
-    Code.THRESHOLD_NOT_CHOSEN: "no threshold for {policy}: the samples it is chosen on must hold both outcomes".format,
-    Code.THRESHOLD_NO_SAMPLES: "no threshold: there are no samples to choose and measure it on".format,
     Code.CLASSES: _classes,
     Code.CLASSES_UNKNOWN: _classes_unknown,
     Code.FAILED: _failed,
-    Code.TRIED_AGAIN: _tried_again,
     Code.INTERRUPTED: _interrupted,
     Code.INTERRUPTED_TOO_OFTEN: _interrupted_too_often,
-    Code.NOT_BEGUN: "calwatch ended while it waited for its turn; nothing of it had begun".format,
-    Code.OUTDATED: "calibrators in charge changed while it ran; it runs again".format,
     Code.CANCELLED: lambda was_running: f"cancelled by hand {'while' if was_running else 'before'} it ran",
-    Code.DELIVERED: "{text}".format,
     Code.ROLLED_BACK: _rolled_back,
     Code.GUARD_WORSE: _guard_worse,
 }

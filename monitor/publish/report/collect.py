@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitor.model import Job, ReliabilityBin, Slice, ThresholdInUse, history
+from monitor.model import Disparity, Job, ReliabilityBin, Slice, ThresholdInUse, history
 from monitor.model.errors import UsageError
 from monitor.recalibration.gate import COLUMNS
 from monitor.statistics.cells import SCORE_BINS
@@ -68,7 +68,7 @@ class Report:
     others: tuple[Job, ...]  # refits not accepted, rollbacks
     calibrators: tuple[Row, ...]
     thresholds: tuple[ThresholdReport, ...]
-    disparities: tuple[history.DisparityRow, ...]
+    disparities: tuple[Disparity, ...]
     delays: Row | None
     problem: Row | None
     pulls: tuple[history.PullRow, ...]

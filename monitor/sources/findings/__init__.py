@@ -16,5 +16,5 @@ class Weight(StrEnum):
 class Finding:
     """A sentence with its weight."""
 
-    weight: Weight
     text: str
+    weight: Weight = Weight.SUSPICIOUS

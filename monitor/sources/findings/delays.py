@@ -4,7 +4,7 @@ All functions read the temporary table `tried_delays`, of labels beside their pr
 observed_at that the label names (`said`) and whether it ``joins``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import duckdb
@@ -42,7 +42,7 @@ def find_unjoined(connection: duckdb.DuckDBPyConnection, model: Model, at: datet
     if why := guess_times(waits, model.label_horizon):
         weight = Weight.SUSPICIOUS if len(waits) > _LARGE * met else Weight.NOTE
         text = f"of {quantity(met, 'label')} whose prediction was tried {len(waits):,} would not join it: {why}"
-        yield Finding(weight, text)
+        yield Finding(text, weight)
 
 
 def find_short_spans(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
@@ -55,19 +55,16 @@ def find_short_spans(connection: duckdb.DuckDBPyConnection, model: Model) -> Ite
     half = timedelta(seconds=median)
     empty = [window for window in model.windows if window + model.label_maturity <= half]
     if empty:
+        lengths = ", ".join(map(format_duration, sorted(empty)))
         yield Finding(
-            Weight.NOTE,
             f"half of the {quantity(labels, 'label')} tried come {rough_duration(half)} or more after their prediction: "
-            f"windows of {_lengths(empty)}, which end label_maturity ({format_duration(model.label_maturity)}) before now, "
+            f"windows of {lengths}, which end label_maturity ({format_duration(model.label_maturity)}) before now, "
             "hold the others at most; a longer label_maturity waits for them",
+            Weight.NOTE,
         )
     if later > _LARGE * labels:
         yield Finding(
-            Weight.NOTE,
             f"{later:,} of {quantity(labels, 'label')} tried come later than fold_after ({format_duration(model.fold_after)}): "
             "they would be measured, but not judged for drift; set fold_after longer than labels take",
+            Weight.NOTE,
         )
-
-
-def _lengths(lengths: Sequence[timedelta]) -> str:
-    return ", ".join(map(format_duration, sorted(lengths)))

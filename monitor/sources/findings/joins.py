@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from os.path import commonprefix
 from statistics import median
 from urllib.parse import unquote
 
@@ -75,7 +76,9 @@ def guess_difference(
     """
     known = dict.fromkeys(prediction_ids)
     predictions = list(known)[:COMPARED_PREDICTIONS]
-    labels = _spread([each for each in dict.fromkeys(label_ids) if each not in known], COMPARED_LABELS)
+    lonely = [each for each in dict.fromkeys(label_ids) if each not in known]
+    compared = min(len(lonely), COMPARED_LABELS)
+    labels = [lonely[index * len(lonely) // compared] for index in range(compared)]
     if not labels:
         return ""
     groups = set(group_ids)
@@ -166,8 +169,9 @@ _CUTS = 8  # borders of an id at which it is taken apart
 
 
 def _written(text: str, names: Sequence[str], common: tuple[str, str] = ("", "")) -> str:
+    front, back = common
     for name in names:
-        text = _without(text, common) if name == "common" else _STEPS[name][1](text)
+        text = text.removeprefix(front).removesuffix(back) if name == "common" else _STEPS[name][1](text)
     return text
 
 
@@ -260,8 +264,8 @@ def _common(ids: Sequence[str]) -> tuple[str, str]:
     """What all ids begin and end with, not cutting a number or word in two; nothing of a single id."""
     if len(ids) < 2:
         return "", ""
-    front = _beginning(ids)
-    back = _beginning([each[len(front) :][::-1] for each in ids])[::-1]
+    front = commonprefix(ids)  # noqa: RUF071  # letter by letter
+    back = commonprefix([each[len(front) :][::-1] for each in ids])[::-1]  # noqa: RUF071  # the same
     while front and any(_same_run(front[-1], each[len(front) : len(front) + 1]) for each in ids):
         front = front[:-1]
     while back and any(_same_run(each[len(front) : len(each) - len(back)][-1:], back[0]) for each in ids):
@@ -269,20 +273,8 @@ def _common(ids: Sequence[str]) -> tuple[str, str]:
     return front, back
 
 
-def _beginning(texts: Sequence[str]) -> str:
-    """What all of them begin with: what the first and the last of them in order do."""
-    first, last = min(texts), max(texts)
-    same = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
-    return first[:same]
-
-
 def _same_run(left: str, right: str) -> bool:
     return (left.isdigit() and right.isdigit()) or (left.isalpha() and right.isalpha())
-
-
-def _without(text: str, common: tuple[str, str]) -> str:
-    front, back = common
-    return text.removeprefix(front).removesuffix(back)
 
 
 def _common_told(*sides: tuple[str, str]) -> str:
@@ -307,10 +299,6 @@ def _explain(pairs: Sequence[tuple[str, Sequence[str]]], labels: Sequence[str], 
 def _needed(labels: Sequence[str], *, bold: bool) -> int:
     least = min(_LEAST, len(labels))
     return max(least, int((0.5 if bold else _LEAST_SHARE) * len(labels)))
-
-
-def _spread(ids: Sequence[str], most: int) -> Sequence[str]:
-    return ids if len(ids) <= most else [ids[index * len(ids) // most] for index in range(most)]
 
 
 def _how_many(some: int, labels: Sequence[str], *, a_part: bool = False) -> str:

@@ -10,7 +10,7 @@ import duckdb
 from monitor.config.settings import Model
 from monitor.model import Task
 from monitor.model.wording import first_few, quantity
-from monitor.sources.findings import Finding, Weight
+from monitor.sources.findings import Finding
 from monitor.store.connection import fetch_row
 from monitor.store.sql import statement
 from monitor.store.values import normalize_word
@@ -28,25 +28,9 @@ _ENOUGH = 100  # labelled rows from which shares are judged
 
 
 def find_odd_labels(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
-    """Labels that do not go with the predictions beside them."""
-    if model.task is not Task.BINARY:
-        yield from _words(connection, model)
-
-
-def find_contradictions(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
-    """One prediction with two labels in a file: which one holds only labelled_at could tell."""
-    contradicting, labelled = fetch_row(connection, statement("tried_label_twice"))
-    if contradicting and contradicting >= _FEW * labelled:
-        yield Finding(
-            Weight.SUSPICIOUS,
-            f"{contradicting:,} of {quantity(labelled, 'labelled prediction')} have labels that contradict each other within "
-            "one file, and nothing in labelled_at tells which came later: the last row counts. Where several people label, "
-            "decide before; where labels are corrected, give labelled_at",
-        )
-
-
-def _words(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Finding]:
     """Labels that are never predicted, and either say that there is none or are very many: they count as mistakes."""
+    if model.task is Task.BINARY:
+        return
     rows = connection.execute(statement("tried_labels_unlike_classes")).fetchall()
     (total,) = fetch_row(
         connection, "SELECT count(*) FROM tried WHERE reason IS NULL AND label IS NOT NULL AND labelled"
@@ -60,7 +44,17 @@ def _words(connection: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Find
         words = first_few([f'"{word}" ({count:,})' for word, count in odd], 5)
         listed = ", ".join(f'"{word}"' for word, _ in odd[:5])
         yield Finding(
-            Weight.SUSPICIOUS,
             f"labels {words} are never predicted, so each of them counts as a wrong prediction: if they mean not labelled "
-            f'yet, set missing_labels = ["", {listed}] in [model.source]; if they are classes, name them in classes',
+            f'yet, set missing_labels = ["", {listed}] in [model.source]; if they are classes, name them in classes'
+        )
+
+
+def find_contradictions(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+    """One prediction with two labels in a file: which one holds only labelled_at could tell."""
+    contradicting, labelled = fetch_row(connection, statement("tried_label_twice"))
+    if contradicting and contradicting >= _FEW * labelled:
+        yield Finding(
+            f"{contradicting:,} of {quantity(labelled, 'labelled prediction')} have labels that contradict each other within "
+            "one file, and nothing in labelled_at tells which came later: the last row counts. Where several people label, "
+            "decide before; where labels are corrected, give labelled_at"
         )

@@ -36,15 +36,14 @@ def find_odd_positives(
     named = first_few([f'"{label}" ({count:,})' for label, count, _ in rows], 5)
     if total >= ALIKE and not words & {label.lower() for label, *_ in rows}:
         yield Finding(
-            Weight.SUSPICIOUS if expected >= LUCK or total >= _ENOUGH else Weight.NOTE,
             f'no label is positive = "{model.positive}"; there are {named}. Write positive as the labels are, unless it is '
             "merely rare",
+            Weight.SUSPICIOUS if expected >= LUCK or total >= _ENOUGH else Weight.NOTE,
         )
     elif len(rows) > 2 and not outcomes.false:
         yield Finding(
-            Weight.SUSPICIOUS,
             f'labels are {named}, and all but "{model.positive}" count as negative: if so, say it with outcomes = '
-            "{ false = [...] } in [model.source]; words for labels that are still missing go to missing_labels",
+            "{ false = [...] } in [model.source]; words for labels that are still missing go to missing_labels"
         )
 
 
@@ -65,9 +64,9 @@ def find_other_classes(connection: duckdb.DuckDBPyConnection) -> Iterator[Findin
     ):
         if matching > same + _SHIFTED * rows or (matching == cased and cased > 0.02 * rows):
             yield Finding(
-                Weight.MISTAKE,
                 f"{sides}: {why}: {same:,} of {quantity(rows, 'label')} tried equal their predicted class as they stand, "
                 f"{matching:,} would; write both alike",
+                Weight.MISTAKE,
             )
             return
     if (
@@ -76,30 +75,29 @@ def find_other_classes(connection: duckdb.DuckDBPyConnection) -> Iterator[Findin
         and not same
     ):
         yield Finding(
-            Weight.MISTAKE,
             f"{sides}: an index on one side and a name on the other, so none of {quantity(rows, 'label')} tried equals its "
             "predicted class; write both alike" + (_TWO_CLASSES if max(len(labels), len(classes)) <= 2 else ""),
+            Weight.MISTAKE,
         )
     elif not same:
         # of names that are on both sides the model may just be wrong, where it says itself that it hardly knows
         lucky = unpredicted < rows / 2 and expected < LUCK
         yield Finding(
-            Weight.NOTE if lucky else Weight.MISTAKE,
             f"{sides}: none of {quantity(rows, 'label')} tried equals its predicted class; write both alike",
+            Weight.NOTE if lucky else Weight.MISTAKE,
         )
     elif rows >= _ENOUGH and (twice := _written_twice(connection, where)):
         count = sum(each[2] for each in twice)
         pairs = first_few([f'"{label}" beside "{name}"' for label, name, _ in twice])
         yield Finding(
-            Weight.SUSPICIOUS,
             f"{count:,} of {quantity(rows, 'label')} tried stand beside a predicted class that is never a label, and are never "
-            f"predicted themselves, time and again: {pairs}: are these the same, written in two ways?",
+            f"predicted themselves, time and again: {pairs}: are these the same, written in two ways?"
         )
     elif rows >= _ENOUGH and max(unpredicted, unlabelled) >= _MANY * rows:
         yield Finding(
-            Weight.NOTE,
             f"{_never(connection, where)}: {percent(unpredicted / rows)} of the labels are never predicted, "
             f"{percent(unlabelled / rows)} of the predictions never labelled",
+            Weight.NOTE,
         )
 
 

@@ -50,15 +50,11 @@ def find_odd_pairs(
     yield from find_odd_scores(connection, model, apart=True)
     yield from _missed_objects(connection, model)
     if model.task is not Task.BINARY:
-        _pair_unmet(connection)
+        # where hardly any of the ids met, names that nobody shares are told all the same: put them beside each other at will
+        if not fetch_row(connection, statement("tried_met"), {"enough": ALIKE})[0]:
+            connection.execute(statement("tried_paired"))
         yield from find_other_classes(connection)
     yield from find_odd_labels(connection, model)
-
-
-def _pair_unmet(connection: duckdb.DuckDBPyConnection) -> None:
-    """Where hardly any of the ids met, names that nobody shares are told all the same: put them beside each other at will."""
-    if not fetch_row(connection, statement("tried_met"), {"enough": ALIKE})[0]:
-        connection.execute(statement("tried_paired"))
 
 
 def find_oddities(
@@ -85,10 +81,9 @@ def _identities(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     if rows:
         changed, tried = sum(row[1] for row in rows), sum(row[2] for row in rows)
         yield Finding(
-            Weight.SUSPICIOUS,
             f"{changed:,} of {quantity(tried, 'row')} of {first_few([row[0] for row in rows])} give another prediction to a "
             "sample_id and observed_at of a file before them, and would take its place: where ids start anew in each file, "
-            "make them differ, such as by the camera in front",
+            "make them differ, such as by the camera in front"
         )
 
 
@@ -101,14 +96,13 @@ def _close_times(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     head = f"{near:,} of {quantity(rows, 'row')} have a sample_id that comes again within a second"
     if alike >= near / 2 and films < seconds / 2:
         yield Finding(
-            Weight.SUSPICIOUS,
             f"{head}, with other fractions of it: the same predictions exported twice would count twice; set "
-            'time_precision = "1s" in [model.source]',
+            'time_precision = "1s" in [model.source]'
         )
     else:
         yield Finding(
-            Weight.NOTE,
             f"{head}, with another score or again and again: taken as predictions of their own, such as the frames of a clip",
+            Weight.NOTE,
         )
 
 
@@ -120,9 +114,8 @@ def _missed_objects(connection: duckdb.DuckDBPyConnection, model: Model) -> Iter
     )
     if missed >= max(2, _MISSED * rows):
         yield Finding(
-            Weight.SUSPICIOUS,
             f"{missed:,} of {quantity(rows, 'row')} have score 0 and outcome 1: objects that were missed, put in as rows? "
-            "They are no detections, and spoil the calibration error: leave them out",
+            "They are no detections, and spoil the calibration error: leave them out"
         )
 
 
@@ -133,8 +126,8 @@ def _versions(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     few = rows < _OF_A_VERSION * versions
     if versions > _VERSIONS or (versions >= _VERSIONS // 2 and versions > rows / 2):
         yield Finding(
-            Weight.SUSPICIOUS if few else Weight.NOTE,
             f"{versions:,} versions in {quantity(rows, 'row')}, such as {example}: each is watched by itself, with "
             f"{'as few samples' if few else 'its own samples'}. version names the model that was released, not the build or "
             "the request",
+            Weight.SUSPICIOUS if few else Weight.NOTE,
         )

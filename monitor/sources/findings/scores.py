@@ -41,13 +41,12 @@ def _ranking(connection: duckdb.DuckDBPyConnection, model: Model, *, apart: bool
     score, outcome, has_clipped = _load_scored(connection)
     true, false = int(outcome.sum()), int((~outcome).sum())
     if true + false >= ALIKE and len(score) and float(score.min()) == float(score.max()):
-        yield Finding(Weight.SUSPICIOUS, f"every score of {quantity(len(score), 'sample')} tried is {score[0]:g}")
+        yield Finding(f"every score of {quantity(len(score), 'sample')} tried is {score[0]:g}")
         return
     if true and false and true + false >= ALIKE and np.isin(score, (0.0, 1.0)).all():
         yield Finding(
-            Weight.SUSPICIOUS,
             f"every score of {quantity(len(score), 'sample')} tried is 0 or 1: is that what was predicted, not how sure it is? "
-            "Map the probability",
+            "Map the probability"
         )
         return
     if model.task is not Task.DETECTION and not has_clipped:
@@ -58,9 +57,8 @@ def _ranking(connection: duckdb.DuckDBPyConnection, model: Model, *, apart: bool
         if area + 3 * error < 0.5:
             other = "1 − score" if model.task is Task.BINARY else "another column"
             yield Finding(
-                Weight.SUSPICIOUS,
                 f"scores rank the outcomes the wrong way round (AUROC {area:.2f}): is score the probability of the other "
-                f"class? Then map {other}, or see what outcome 1 means",
+                f"class? Then map {other}, or see what outcome 1 means"
             )
             return
     if true + false >= _ENOUGH and true and false:
@@ -85,15 +83,15 @@ def _blind(
     area, mean, rate = _auroc(score, outcome), float(score.mean()), float(outcome.mean())
     if model.task is not Task.BINARY and mean - rate > _FAR:
         yield Finding(
-            Weight.SUSPICIOUS if _agrees_by_chance(connection, rate, area) else Weight.NOTE,
             f"scores say {percent(mean)} on average, and {percent(rate)} come true: are labels and predicted classes written "
             "alike, and do they stand beside each other?",
+            Weight.SUSPICIOUS if _agrees_by_chance(connection, rate, area) else Weight.NOTE,
         )
     elif area < _BLIND and min(outcome.sum(), (~outcome).sum()) >= _ENOUGH // 2 and float(score.std()) >= _SPREAD:
         yield Finding(
-            Weight.SUSPICIOUS if apart else Weight.NOTE,
             f"scores do not tell the outcomes apart (AUROC {area:.2f}): "
             "do labels stand beside their own predictions, and speak outcomes of what scores speak of?",
+            Weight.SUSPICIOUS if apart else Weight.NOTE,
         )
 
 
@@ -118,19 +116,16 @@ def _stuck(score: NDArray[np.float64], outcome: NDArray[np.bool_]) -> Iterator[F
     rate = float(outcome[place == most].mean())
     if counts[most] >= _STUCK * len(score) and abs(rate - values[most]) > _OFF and values[most] in (0.0, 0.5):
         yield Finding(
-            Weight.SUSPICIOUS,
             f"{counts[most]:,} of {quantity(len(score), 'sample')} tried have the score {values[most]:g}, and {percent(rate)} "
-            "of them come true: is it what is written where there is no score? Leave it empty there",
+            "of them come true: is it what is written where there is no score? Leave it empty there"
         )
 
 
 def _auroc(score: NDArray[np.float64], outcome: NDArray[np.bool_]) -> float:
     """Area under the ROC curve, ties count one half."""
-    values, place, counts = np.unique(score, return_inverse=True, return_counts=True)
-    below = np.concatenate([[0], np.cumsum(counts)])[: len(values)]
-    rank = (below + (counts + 1) / 2)[place]
-    true, false = int(outcome.sum()), int((~outcome).sum())
-    return float((rank[outcome].sum() - true * (true + 1) / 2) / (true * false))
+    false, true = np.sort(score[~outcome]), score[outcome]
+    below = np.searchsorted(false, true) + np.searchsorted(false, true, side="right")
+    return float(below.mean() / (2 * len(false)))
 
 
 def _alike(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
@@ -138,9 +133,9 @@ def _alike(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     if labelled >= ALIKE and positives in (0, labelled):
         other = labelled - expected if positives else expected
         yield Finding(
-            Weight.SUSPICIOUS if other >= LUCK else Weight.NOTE,
             f"every outcome of {quantity(labelled, 'sample')} tried is {int(positives > 0)}: where the other should occur too, "
             "see how it is written, and what is set aside",
+            Weight.SUSPICIOUS if other >= LUCK else Weight.NOTE,
         )
 
 
@@ -152,8 +147,7 @@ def _one_sided(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
         return
     if float(score.mean() - outcome.mean()) > _ABOVE and _auroc(score, outcome) < _BLIND:
         yield Finding(
-            Weight.SUSPICIOUS,
             f"no score of {quantity(len(score), 'sample')} tried is below 0.5, they say {percent(float(score.mean()))} on "
             f"average, and {percent(float(outcome.mean()))} come true: are scores those of the predicted class? Then task = "
-            '"multiclass" with label and predicted_class, or give the probability of the positive class as score',
+            '"multiclass" with label and predicted_class, or give the probability of the positive class as score'
         )

@@ -39,11 +39,11 @@ def csv_layout(
     """Look at the first lines. Raises SourceError with what to do when they are not those of a CSV file."""
     head = read_head(connection, path)
     demand_utf8(path, head, header=True)
-    header = _header(path, head.lines or (head.text,), set(wanted.values()))
-    _demand_closed_quotes(path, head.lines[: header.line + 1])
-    _demand_single_names(path, header.names, wanted.values())
+    header = _header(head.lines or (head.text,), set(wanted.values()))
+    _demand_closed_quotes(head.lines[: header.line + 1])
+    _demand_single_names(header.names, wanted.values())
     rows = _rows(head, header.line + 1, header.delimiter)
-    names = _fitting_names(path, header, rows)
+    names = _fitting_names(header, rows)
     escape = "\\" if _escapes_by_backslash(head.lines[header.line + 1 :], header.delimiter, len(names)) else '"'
     if escape == '"':
         demand_quotes_closed(path, long_lines.CSV_LINE, header.delimiter, connection)
@@ -59,7 +59,7 @@ def csv_layout(
     expressions = _expressions(connection, relation, wanted, names, folders)
     for name in expressions.keys() - set(TIMES):
         if (own := wanted[name]) in folders and own in names:
-            demand_agreement(connection, path, relation, quote_name(own), own, folders[own])
+            demand_agreement(connection, relation, quote_name(own), own, folders[own])
     values = {
         name: [row[at].strip() for row in rows if at < len(row) and row[at].strip()] for at, name in enumerate(names)
     }
@@ -79,7 +79,7 @@ def csv_layout(
     )
 
 
-def _header(path: str, lines: Sequence[str], wanted: set[str]) -> _Header:
+def _header(lines: Sequence[str], wanted: set[str]) -> _Header:
     """The first line that says something; one below it where only that names columns of ours, or one after a ``#``."""
     separator, candidates = "", list[_Header]()
     for number, line in enumerate(lines[:_HEADER_WITHIN]):
@@ -91,7 +91,7 @@ def _header(path: str, lines: Sequence[str], wanted: set[str]) -> _Header:
             continue
         candidates.append(_parted(number, line, separator, wanted))
     if not candidates:
-        raise SourceError("its first lines are empty, so it names no columns", where=path)
+        raise SourceError("its first lines are empty, so it names no columns")
     plain = [each for each in candidates if not each.names[0].startswith("#")]
     if plain and wanted & set(plain[0].names):
         return plain[0]
@@ -128,7 +128,7 @@ def _rows(head: Head, first: int, delimiter: str) -> list[list[str]]:
     return rows[:-1] if len(rows) > 1 and (not head.whole or len(rows) > _LOOKED) else rows
 
 
-def _fitting_names(path: str, header: _Header, rows: Sequence[Sequence[str]]) -> list[str]:
+def _fitting_names(header: _Header, rows: Sequence[Sequence[str]]) -> list[str]:
     """A name for each field of a row. Raises SourceError when the rows of the file do not fit to its header."""
     names = list(header.names)
     counts = {len(row) for row in rows}
@@ -140,8 +140,7 @@ def _fitting_names(path: str, header: _Header, rows: Sequence[Sequence[str]]) ->
         elif len(rows) >= _SEVERAL:
             raise SourceError(
                 f'its header names {len(names)} columns parted by "{header.delimiter}", its rows have {count} fields '
-                f"{_misfit(count, len(names), header.delimiter)}",
-                where=path,
+                f"{_misfit(count, len(names), header.delimiter)}"
             )
     named: list[str] = []
     seen: set[str] = set()
@@ -160,26 +159,22 @@ def _misfit(count: int, names: int, delimiter: str) -> str:
     return f"({'; or '.join(perhaps) or 'see its first lines'})"
 
 
-def _demand_closed_quotes(path: str, lines: Sequence[str]) -> None:
+def _demand_closed_quotes(lines: Sequence[str]) -> None:
     """Raises SourceError when a text in quotes goes on over the end of a line: DuckDB would count lines otherwise than we."""
     for number, line in enumerate(lines, 1):
         if line.count('"') % 2 and _OPENED.search(line):
             raise SourceError(
-                f"opens a quote in line {number}, at or above its header, and does not close it there: leave it out",
-                where=path,
+                f"opens a quote in line {number}, at or above its header, and does not close it there: leave it out"
             )
 
 
-def _demand_single_names(path: str, header: Sequence[str], wanted: Collection[str]) -> None:
+def _demand_single_names(header: Sequence[str], wanted: Collection[str]) -> None:
     """Raises SourceError when a column of ours is named twice; upper and lower case are alike."""
     folded = [name.casefold() for name in header]
     twice = [name for name in header if name and folded.count(name.casefold()) > 1]
     ours = {name.casefold() for name in wanted}
     if any(name.casefold() in ours for name in twice):
-        raise SourceError(
-            f"names a column twice (upper and lower case are alike): {', '.join(twice)}; rename one",
-            where=path,
-        )
+        raise SourceError(f"names a column twice (upper and lower case are alike): {', '.join(twice)}; rename one")
 
 
 def _escapes_by_backslash(lines: Sequence[str], delimiter: str, width: int) -> bool:

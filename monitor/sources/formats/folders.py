@@ -32,7 +32,7 @@ def folder_value(own: str, path_column: str) -> str:
 
 
 def demand_agreement(
-    connection: duckdb.DuckDBPyConnection, path: str, relation: str, expression: str, own: str, said: str | None
+    connection: duckdb.DuckDBPyConnection, relation: str, expression: str, own: str, said: str | None
 ) -> None:
     """Raises SourceError when a row of ``relation`` holds another value than the one its folder says."""
     value = f"regexp_replace(trim(({expression})::VARCHAR), '\\.0+$', '')"
@@ -45,6 +45,5 @@ def demand_agreement(
         folder = f"{own}={_NO_VALUE if said is None else said}"
         raise SourceError(
             f'has a column {own} that holds "{other[0]}", and lies in a folder {folder}: see which is right, and '
-            "rename the other",
-            where=path,
+            "rename the other"
         )

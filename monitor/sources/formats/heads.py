@@ -18,17 +18,15 @@ HEAD_BYTES = 64 * 1024
 _HEAD_LINES = 1_000  # of a file packed with zstd, which DuckDB unpacks
 _FEW_BAD_LINES = 5  # lines of a damaged file are set aside one by one; of one in another encoding there are more
 _LINE_END = re.compile(r"\r\n|\n|\r")
+_REPACK = "is packed with {}, which is not read; pack it with gzip: {} {{name}} | gzip > {{plain}}.gz"
 _PACKED = (  # first bytes → what it is, and what to do
-    (b"BZh", "is packed with bzip2, which is not read; pack it with gzip: bzcat {name} | gzip > {plain}.gz"),
-    (b"\xfd7zXZ\0", "is packed with xz, which is not read; pack it with gzip: xzcat {name} | gzip > {plain}.gz"),
+    (b"BZh", _REPACK.format("bzip2", "bzcat")),
+    (b"\xfd7zXZ\0", _REPACK.format("xz", "xzcat")),
     (b"PK\x03\x04", "is a zip archive or an Excel workbook; unpack it, or save the sheet as CSV UTF-8"),
     (b"\xd0\xcf\x11\xe0", "is an Excel workbook; save the sheet as CSV UTF-8"),
     (b"\x1f\x8b", "is packed with gzip; let its name end in .gz"),
     (b"\x28\xb5\x2f\xfd", "is packed with zstd; let its name end in .zst"),
-    (
-        b"\x04\x22\x4d\x18",
-        "is packed with lz4, which is not read; pack it with gzip: lz4cat {name} | gzip > {plain}.gz",
-    ),
+    (b"\x04\x22\x4d\x18", _REPACK.format("lz4", "lz4cat")),
     (b"7z\xbc\xaf\x27\x1c", "is a 7z archive; unpack it"),
     (b"PAR1", 'is Parquet; let its name end in .parquet, or set format = "parquet"'),
     (b"version https://git-lfs", "is a pointer of Git LFS, not the file: git lfs pull"),
@@ -63,7 +61,7 @@ def demand_readable_packing(path: str) -> None:
     """Raises SourceError with what to do when the name tells a packing that is not read."""
     stem, ending = os.path.splitext(path)  # noqa: PTH122  # may be an URL
     if remedy := _ENDINGS.get(ending.lower()):
-        raise SourceError(_told(remedy, path, stem), where=path)
+        raise SourceError(_told(remedy, path, stem))
 
 
 def demand_packed(path: str) -> None:
@@ -80,9 +78,10 @@ def demand_packed(path: str) -> None:
         what = "begins with zero bytes only: a copy that broke off, or a disk that lost it; write it again"
     else:
         stem = path[: -len(ending)]
+        is_text = b"\0" not in content and content.decode("utf-8", "replace").count("\ufffd") <= 1  # cut in a letter
         known = (_told(remedy, path, stem) for mark, remedy in _PACKED if content.startswith(mark))
-        what = next(known, "pack it, or let its name end as what it is" if _is_text(content) else "write it again")
-    raise SourceError(f"is not what {tool} writes, as its name says (it begins {content[:12]!r}); {what}", where=path)
+        what = next(known, "pack it, or let its name end as what it is" if is_text else "write it again")
+    raise SourceError(f"is not what {tool} writes, as its name says (it begins {content[:12]!r}); {what}")
 
 
 def pipe_command(command: str, path: str) -> str:
@@ -109,19 +108,17 @@ def demand_utf8(path: str, head: Head, *, header: bool) -> None:
     demand_readable_packing(path)
     for mark, remedy in _PACKED:
         if head.content.startswith(mark):
-            raise SourceError(_told(remedy, path, path), where=path)
+            raise SourceError(_told(remedy, path, path))
     if head.content and not head.content.strip(b"\0"):
         raise SourceError(
             "begins with zero bytes only: a copy that broke off, or a disk that lost it; write it again from "
-            "where it comes",
-            where=path,
+            "where it comes"
         )
     encoding = _wide_encoding(head.content)
     if encoding:
         raise SourceError(
             f"is {encoding.upper()}; save as UTF-8 (in Excel: CSV UTF-8; elsewhere: "
-            f"{pipe_command(f'iconv -f {encoding} -t utf-8', path)} > other-name)",
-            where=path,
+            f"{pipe_command(f'iconv -f {encoding} -t utf-8', path)} > other-name)"
         )
     if not head.content.isascii():
         _demand_utf8_lines(path, head.content.removeprefix(b"\xef\xbb\xbf").splitlines(), header=header)
@@ -175,13 +172,8 @@ def _demand_utf8_lines(path: str, lines: Sequence[bytes], *, header: bool) -> No
         number, line = bad[0]
         raise SourceError(
             f"is not UTF-8 (line {number}: {line[:60]!r}); save as UTF-8 (in Excel: CSV UTF-8; elsewhere, "
-            f"where it is Western European: {pipe_command('iconv -f windows-1252 -t utf-8', path)} > other-name)",
-            where=path,
+            f"where it is Western European: {pipe_command('iconv -f windows-1252 -t utf-8', path)} > other-name)"
         )
-
-
-def _is_text(content: bytes) -> bool:
-    return b"\0" not in content and content.decode("utf-8", "replace").count("\ufffd") <= 1  # cut in a letter
 
 
 def _told(remedy: str, path: str, stem: str) -> str:

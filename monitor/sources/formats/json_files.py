@@ -40,13 +40,13 @@ def json_layout(
     if not pushed:
         demand_utf8(path, head, header=False)
         _demand_lines(connection, path, head, objects, valid)
-        _demand_rows(path, head, objects, wanted.get("sample_id", ""))
+        _demand_rows(head, objects, wanted.get("sample_id", ""))
     absent = set[str]()
     if not is_enough(seen):
         absent = _absent(connection, valid, {name: own for name, own in wanted.items() if name not in seen})
     for name, own in wanted.items():
         if own in folders and name not in TIMES and any(is_reached(each, own) for each in objects):
-            demand_agreement(connection, path, valid, json_text("valid", own), own, folders[own])
+            demand_agreement(connection, valid, json_text("valid", own), own, folders[own])
     told = _texts(objects if absent else objects[:_ENOUGH])
     times = {name: _texts(objects, wanted[name])[wanted[name]] for name in TIMES}
     return Layout(
@@ -146,24 +146,21 @@ def _demand_lines(
         has_rows = not first or (isinstance(alone, list) and any(isinstance(each, dict) for each in alone))
         if is_a_line and (objects or not has_rows or _has_object(connection, valid)):
             return
-        raise SourceError(f"is one JSON list; {_remedy('.[]', path)}", where=path)
+        raise SourceError(f"is one JSON list; {_remedy('.[]', path)}")
     if isinstance(parse_json(first.removesuffix(",")), dict) and first.endswith(",") and len(objects) <= 1:
         command = pipe_command("sed 's/,$//'", path)
-        raise SourceError(f"its lines end with commas; take them away: {command} > lines.jsonl", where=path)
+        raise SourceError(f"its lines end with commas; take them away: {command} > lines.jsonl")
     if objects or not text.startswith("{") or not (first.endswith(("{", "[", ",")) or not _is_one_object(text)):
         return
     if not _has_object(connection, valid):
-        raise SourceError(
-            f"is JSON over several lines, or several on one; {_remedy(_rows_within(text) or '.', path)}",
-            where=path,
-        )
+        raise SourceError(f"is JSON over several lines, or several on one; {_remedy(_rows_within(text) or '.', path)}")
 
 
-def _demand_rows(path: str, head: Head, objects: Sequence[Mapping[str, Any]], sample_id: str) -> None:
+def _demand_rows(head: Head, objects: Sequence[Mapping[str, Any]], sample_id: str) -> None:
     """Raises SourceError when the only object holds whole columns."""
     is_alone = (len(objects) == 1 and head.whole) or not head.lines  # or longer than the head
     if is_alone and re.search(rf'"{re.escape(sample_id)}"\s*:\s*[\[{{]', head.text):
-        raise SourceError(f"holds whole columns; {_BY_PANDAS}", where=path)
+        raise SourceError(f"holds whole columns; {_BY_PANDAS}")
 
 
 def _hint(head: Head, objects: Sequence[Mapping[str, Any]]) -> str:

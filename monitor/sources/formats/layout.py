@@ -28,12 +28,10 @@ class Layout:
     absent: frozenset[str] = frozenset()  # JSON: of ``types``, those that no line has
     times: tuple[str, ...] = ()  # own columns that seem to hold times, as far as they were looked at
     numbered: Mapping[str, str] = field(default_factory=dict)  # time column → a number found in it
-    nested: Mapping[str, str] = field(
-        default_factory=dict
-    )  # JSON: column of ours that holds objects or lists → a path in them
-    lists: Mapping[str, int] = field(
-        default_factory=dict
-    )  # own columns that hold lists, as far as seen → how long one is
+    # JSON: column of ours that holds objects or lists → a path in them
+    nested: Mapping[str, str] = field(default_factory=dict)
+    # own columns that hold lists, as far as seen → how long one is
+    lists: Mapping[str, int] = field(default_factory=dict)
     hint: str = ""  # what to do where columns are missing, beyond mapping them
     long: tuple[LongLine, ...] = ()  # lines that are too long to be read
 
@@ -57,15 +55,16 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a model asks of its files' columns: whether raw_score may stand in for score, and whether a label says by itself
-    what came true (binary), with no predicted class to compare it with."""
+    """What a model asks of its files' columns: whether raw_score may stand in for score, whether a label says by itself
+    what came true (binary), with no predicted class to compare it with, and which columns are slices."""
 
     raw_scores: bool = False
     binary: bool = False
+    slices: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, model: Model) -> "Needs":
-        return cls(model.recalibration.apply == "monitor", model.task is Task.BINARY)
+        return cls(model.recalibration.apply == "monitor", model.task is Task.BINARY, model.slices)
 
 
 def missing_columns(has: Collection[str], holds: str, needs: Needs) -> dict[str, str]:

@@ -17,21 +17,8 @@ def demand_quotes_closed(
 ) -> None:
     """Raises SourceError with its line where a field opens a quote, and lines follow but no quote within ``longest`` bytes;
     OSError. Files packed with zstd are only looked at where there is a ``connection``, and may raise duckdb.Error."""
-    found = _open_quote(path, longest, delimiter.encode(), connection)
-    if found is not None:
-        line, text = found
-        raise SourceError(
-            f"line {line:,} opens a quote that is not closed within {longest:,} bytes, which would hide all rows "
-            f"behind it ({text!r}); close it, or write it twice where it is part of a text",
-            where=path,
-        )
-
-
-def _open_quote(
-    path: str, longest: int, delimiter: bytes, connection: duckdb.DuckDBPyConnection | None
-) -> tuple[int, str] | None:
-    """The line (from 1) of the first such quote, and what follows it."""
-    before, after = (b"", b"\n", b"\r", delimiter), (b"", b"\n", b"\r", delimiter, b'"')
+    mark = delimiter.encode()
+    before, after = (b"", b"\n", b"\r", mark), (b"", b"\n", b"\r", mark, b'"')
     at, number, last = 0, 1, b""  # of the chunk: its first byte and line; the byte before it
     opened, line, text, has_lines = -1, 0, b"", False  # the last quote: where, its line, what follows, whether lines do
     with ExitStack() as open_files:
@@ -51,8 +38,11 @@ def _open_quote(
             if opened >= 0 and has_lines and place < 0 and at - opened > longest:
                 break
         else:
-            return None
-    return line, text.decode("utf-8", "replace")
+            return
+    raise SourceError(
+        f"line {line:,} opens a quote that is not closed within {longest:,} bytes, which would hide all rows "
+        f"behind it ({text.decode('utf-8', 'replace')!r}); close it, or write it twice where it is part of a text"
+    )
 
 
 def _each(

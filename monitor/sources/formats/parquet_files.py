@@ -1,6 +1,7 @@
 """Parquet as SQL: its columns, fields of nested ones, and what the folders around it say."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import duckdb
 
@@ -22,7 +23,7 @@ def parquet_layout(
     own_types = {row[0]: row[1] for row in described}
     empty = {name for name, type_ in own_types.items() if type_.strip('"') == "NULL"}  # no value in it has a type
     if "file_row_number" in own_types:
-        raise SourceError("has a column file_row_number, a name that DuckDB keeps for its own; rename it", where=path)
+        raise SourceError("has a column file_row_number, a name that DuckDB keeps for its own; rename it")
     count = connection.execute(f"SELECT num_rows FROM parquet_file_metadata({read_path(path)})").fetchone()
     types, expressions = dict[str, str](), dict[str, str]()
     for name, own in wanted.items():
@@ -30,7 +31,7 @@ def parquet_layout(
             types[name] = "VARCHAR" if own in empty else own_types[own]
             expressions[name] = f"{quote_name(own)}::VARCHAR" if own in empty else quote_name(own)
             if own in folders and name not in TIMES:
-                demand_agreement(connection, path, file, quote_name(own), own, folders[own])
+                demand_agreement(connection, file, quote_name(own), own, folders[own])
         elif own in folders:
             types[name], expressions[name] = "VARCHAR", folder_value(own, "_path")
         elif reached := _nested(connection, file, own, own_types):
@@ -42,18 +43,20 @@ def parquet_layout(
         expressions,
         (*_names(connection, file, own_types), *(own for own in folders if own not in own_types)),
         int(count[0]) if count else 0,
-        lists={own: size for own in lists if (size := _length(connection, file, own)) is not None},
+        lists={own: size for own in lists if (size := _first(connection, file, f"len({quote_name(own)})")) is not None},
         times=tuple(own for own, type_ in own_types.items() if type_.startswith("TIMESTAMP")),
-        numbered=_numbers(
-            connection, file, {name: expressions[name] for name in TIMES if _is_number(types.get(name, ""))}
-        ),
+        numbered={
+            name: number
+            for name in TIMES
+            if _is_number(types.get(name, ""))
+            if (number := _first(connection, file, f"{expressions[name]}::VARCHAR")) is not None
+        },
     )
 
 
-def _length(connection: duckdb.DuckDBPyConnection, file: str, own: str) -> int | None:
-    """How long the first list in a column is; None where there is none."""
-    column = quote_name(own)
-    found = connection.execute(f"SELECT len({column}) FROM {file} WHERE {column} IS NOT NULL LIMIT 1").fetchone()
+def _first(connection: duckdb.DuckDBPyConnection, file: str, value: str) -> Any:
+    """The first that an expression gives; None where it gives nothing."""
+    found = connection.execute(f"SELECT {value} FROM {file} WHERE {value} IS NOT NULL LIMIT 1").fetchone()
     return found[0] if found else None
 
 
@@ -68,8 +71,7 @@ def _nested(
     reached = field_of(quote_name(column), type_, steps)
     if reached is None or not any(word in reached[0] for word in _LOOKED_INTO):
         return reached
-    found = connection.execute(f"SELECT 1 FROM {file} WHERE {reached[0]} IS NOT NULL LIMIT 1").fetchone()
-    return reached if found else None
+    return reached if _first(connection, file, f"{reached[0]}::VARCHAR") is not None else None
 
 
 def _names(connection: duckdb.DuckDBPyConnection, file: str, own_types: Mapping[str, str]) -> Sequence[str]:
@@ -84,18 +86,6 @@ def _names(connection: duckdb.DuckDBPyConnection, file: str, own_types: Mapping[
 
 def _is_number(type_: str) -> bool:
     return type_.removeprefix("U") in ("INTEGER", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT") or type_.startswith("DECIMAL")
-
-
-def _numbers(connection: duckdb.DuckDBPyConnection, file: str, expressions: Mapping[str, str]) -> dict[str, str]:
-    """The first number in each of these columns, as text."""
-    found = {}
-    for name, expression in expressions.items():
-        row = connection.execute(
-            f"SELECT {expression}::VARCHAR FROM {file} WHERE {expression} IS NOT NULL LIMIT 1"
-        ).fetchone()
-        if row:
-            found[name] = row[0]
-    return found
 
 
 def parquet_relation(paths: Sequence[str], columns: str) -> str:

@@ -28,28 +28,27 @@ _NUMERIC_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYI
 
 
 def layout_of(
-    connection: duckdb.DuckDBPyConnection, path: str, config: SourceSettings, slices: Sequence[str],
-    needs: Needs, *, pushed: bool = False,
-) -> Layout:  # fmt: skip
+    connection: duckdb.DuckDBPyConnection, path: str, config: SourceSettings, needs: Needs, *, pushed: bool = False
+) -> Layout:
     """Look at one file; of one that was ``pushed``, folders say nothing. Raises duckdb.Error, OSError or SourceError when it is
     not a readable file of its format."""
-    wanted = {name: config.columns.get(name, name) for name in (*CANONICAL_COLUMNS, *slices)}
+    wanted = {name: config.columns.get(name, name) for name in (*CANONICAL_COLUMNS, *needs.slices)}
     folders = {} if pushed else folder_values(path)
     format_ = config.format if config.format != "auto" else _format_by_name(path)
     if format_ == "parquet":
         return parquet_layout(connection, path, wanted, folders)
-    if format_ == "csv":
-        demand_no_lost_lines(connection, path, long_lines.CSV_LINE)
-        layout = csv_layout(connection, path, wanted, folders)
-        return replace(layout, long=long_lines.find_long_lines(path, long_lines.CSV_LINE))
-    demand_no_lost_lines(connection, path, long_lines.JSON_LINE)
-    asked_for = {*config.columns, *(slices if config.holds == "samples" else ())}
+    longest = long_lines.CSV_LINE if format_ == "csv" else long_lines.JSON_LINE
+    demand_no_lost_lines(connection, path, longest)
+    asked_for = {*config.columns, *(needs.slices if config.holds == "samples" else ())}
 
     def is_enough(has: Collection[str]) -> bool:
         return asked_for <= set(has) and not missing_columns(has, config.holds, needs)
 
-    layout = json_layout(connection, path, wanted, folders, is_enough, pushed=pushed)
-    return replace(layout, long=long_lines.find_long_lines(path, long_lines.JSON_LINE))
+    if format_ == "csv":
+        layout = csv_layout(connection, path, wanted, folders)
+    else:
+        layout = json_layout(connection, path, wanted, folders, is_enough, pushed=pushed)
+    return replace(layout, long=long_lines.find_long_lines(path, longest))
 
 
 def _format_by_name(path: str) -> str:
@@ -58,7 +57,7 @@ def _format_by_name(path: str) -> str:
     for format_, endings in _ENDINGS.items():
         if name.endswith(endings):
             return format_
-    raise SourceError('its name does not tell the format; set format = "parquet", "csv" or "json"', where=path)
+    raise SourceError('its name does not tell the format; set format = "parquet", "csv" or "json"')
 
 
 def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
@@ -72,7 +71,7 @@ def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
     return json_relation(paths, columns)
 
 
-def wrong_types(layout: Layout, config: SourceSettings, slices: Sequence[str] = ()) -> str:
+def wrong_types(layout: Layout, config: SourceSettings, slices: Collection[str]) -> str:
     """A sentence about a column whose type holds no such value; "" when all fit."""
     for name, type_ in layout.types.items():
         kind = type_.split("(")[0]

@@ -30,7 +30,9 @@ def demand_no_lost_lines(connection: duckdb.DuckDBPyConnection, path: str, longe
     if not path.lower().endswith(".zst") or unpacked_at_most(path) < BUFFER_LINES * longest:
         return
     try:
-        lost = _count_all(connection, path) - _count_read(connection, path, longest)
+        # of the lines that are not blank, JSON or not
+        objects = f"read_ndjson_objects({read_path(path)}, ignore_errors = true, compression = 'zstd')"
+        lost = fetch_row(connection, f"SELECT count(*) FROM {objects}")[0] - _count_read(connection, path, longest)
     except duckdb.InvalidInputException as error:
         if _EXCEEDED not in str(error):
             raise
@@ -40,8 +42,7 @@ def demand_no_lost_lines(connection: duckdb.DuckDBPyConnection, path: str, longe
             f"has at least {lost:,} line(s) of more than {longest:,} bytes, which cannot be told apart in a file "
             "packed with zstd; leave out what calwatch does not need, or pack it with gzip, of which only such lines are set "
             "aside: "
-            f"{pipe_command('gzip', path)} > other-name.gz",
-            where=path,
+            f"{pipe_command('gzip', path)} > other-name.gz"
         )
 
 
@@ -69,12 +70,6 @@ def unpacked_at_most(path: str) -> int:
                 file.seek(1 if kind == _REPEATED else size_, 1)
             file.seek(4 * (described >> 2 & 1), 1)
     return most
-
-
-def _count_all(connection: duckdb.DuckDBPyConnection, path: str) -> int:
-    """The lines that are not blank, JSON or not."""
-    objects = f"read_ndjson_objects({read_path(path)}, ignore_errors = true, compression = 'zstd')"
-    return int(fetch_row(connection, f"SELECT count(*) FROM {objects}")[0])
 
 
 def _count_read(connection: duckdb.DuckDBPyConnection, path: str, longest: int) -> int:

@@ -16,7 +16,7 @@ def number_files(
     """File → its number; new ones are entered, unless they were pushed: pushes are never written anew, so that a number
     made of their name will do (below 0)."""
     if pushed:
-        return {file: _push_number(file) for file in files}
+        return {file: -1 - int.from_bytes(hashlib.sha256(file.encode()).digest()[:4], "big") // 2 for file in files}
     where = {"model_id": model_id, "source": source}
     known: dict[str, int] = dict(
         connection.execute(statement("file_numbers_known"), {**where, "files": list(files)}).fetchall()
@@ -29,10 +29,6 @@ def number_files(
         connection.execute("INSERT INTO files SELECT file_id, $model_id, $source, path FROM new_files", where)
         known |= dict(zip(new, numbers, strict=True))
     return {file: known[file] for file in files}
-
-
-def _push_number(file: str) -> int:
-    return -1 - int.from_bytes(hashlib.sha256(file.encode()).digest()[:4], "big") // 2
 
 
 def load_file_numbers(

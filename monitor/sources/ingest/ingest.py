@@ -14,8 +14,8 @@ The steps hand each other temporary tables:
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 
 import duckdb
 
@@ -63,7 +63,6 @@ from monitor.store.sql import statement
 from monitor.store.values import LabelRules
 
 KEPT_RECORDS = 1_000  # quarantined rows kept with their text, per batch and reason; of the others the place is kept
-_DAY = timedelta(days=1)
 
 
 class RefusedError(Exception):
@@ -122,12 +121,12 @@ def ingest_batch(
             note_undated(store, source, now)
         if holds == "labels":
             delay_labels(connection, now)
-            pulled.parked = join_labels(store, source, now)
+            join_labels(store, source, now)
         store.registry.map_slices(connection, model)
         if monitor_applies:
             calibrate_staged(store, serving, len(model.classes))
         pulled.removed += take_back_conflicting(store)
-        quarantine_rows(connection, model.name, source, now, pulled, by_file=batch.part is not None)
+        quarantine_rows(store, source, now, pulled, by_file=batch.part is not None)
         if holds == "labels":  # their predictions' times are known only now
             settle_labels(connection)
             close = find_repeated(connection)
@@ -192,7 +191,7 @@ def merge_staged(store: ModelStore, rules: LabelRules, now: datetime, pulled: Pu
     else:
         store.execute(statement("ingest_incoming_new"), own)
     new, labelled, corrected, seen, incoming, differing, changed, clipped, late = map(
-        int, fetch_row(store.connection, statement("ingest_counts"), {"model_id": store.model_id})
+        int, store.fetch_row(statement("ingest_counts"), {"model_id": store.model_id})
     )
     pulled.add_counts(
         Pulled(
@@ -207,41 +206,22 @@ def merge_staged(store: ModelStore, rules: LabelRules, now: datetime, pulled: Pu
 
 def _find_existing(connection: duckdb.DuckDBPyConnection, model_id: int) -> None:
     connection.execute(statement("ingest_existing_empty"))
-    days = fetch_column(connection, "SELECT DISTINCT date_trunc('day', observed_at)::TIMESTAMP FROM fresh ORDER BY 1")
-    for first, beyond in day_runs(days):
+    for first, beyond in connection.execute(statement("ingest_day_runs")).fetchall():
         span = {"first": first, "beyond": beyond}
         connection.execute(statement("ingest_candidates"), span)
         connection.execute(statement("ingest_existing"), {**span, "model_id": model_id})
 
 
-def day_runs(days: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
-    """Sorted days → [start, end) of each run of consecutive days."""
-    runs: list[tuple[datetime, datetime]] = []
-    for day in days:
-        if runs and runs[-1][1] == day:
-            runs[-1] = (runs[-1][0], day + _DAY)
-        else:
-            runs.append((day, day + _DAY))
-    return runs
-
-
-def quarantine_rows(
-    connection: duckdb.DuckDBPyConnection,
-    model: str,
-    source: str,
-    now: datetime,
-    pulled: Pulled,
-    *,
-    by_file: bool = False,
-) -> None:
+def quarantine_rows(store: ModelStore, source: str, now: datetime, pulled: Pulled, *, by_file: bool = False) -> None:
     """Keep the bad rows (a file read again brings its bad rows again: those are known) and count them in ``pulled``.
     ``by_file``: whether so many of each file keep their text."""
+    connection = store.connection
     pulled.bad = _count_reasons(connection, "staged WHERE reason IS NOT NULL")
     if not pulled.bad:
         return
     if pulled.bad["label_too_late"]:
         pulled.late.append(fetch_row(connection, statement("labels_too_late")))
-    where = {"model": model, "source": source}
+    where = {"model": store.model.name, "source": source}
     connection.execute(statement("quarantine_news"), where)
     pulled.quarantined = _count_reasons(connection, "quarantine_news")
     kept = {"kept": KEPT_RECORDS, "by_file": by_file}
@@ -275,7 +255,7 @@ def retry_parked(store: ModelStore, now: datetime) -> dict[str, Pulled]:
             part = pulled[source] = Pulled()
             (part.tried_again,) = fetch_row(connection, "SELECT count(*) FROM staged")
             join_labels(store, source, now, last_try=True)
-            quarantine_rows(connection, model.name, source, now, part)
+            quarantine_rows(store, source, now, part)
             store.registry.map_slices(connection, model)
             merge_staged(store, rules, now, part, repeated=find_repeated(connection))
     return pulled

@@ -71,11 +71,10 @@ def _different(*texts: str | None) -> tuple[str, ...]:
 
 def _review_zones(connection: duckdb.DuckDBPyConnection, batch: Batch, seen: Sequence[Seen], found: Review) -> None:
     unread = [one for one in seen if one.timeless > FOREIGN_SHARE * one.total]
-    named = refused_zone(connection, batch) if unread else None
-    if named is None:
-        return
-    for one in unread:  # of several files, which will be looked at one by one
-        found.refused[one.file] = Refusal("foreign_zone", f"{named.sentence}; nothing of it was taken")
+    if unread and (said := refused_zone(connection, batch)):
+        # of several files, which will be looked at one by one
+        refusal = Refusal("foreign_zone", f"{said}; nothing of it was taken")
+        found.refused.update({one.file: refusal for one in unread})
 
 
 def _review_one_sided(seen: Sequence[Seen], facts: Mapping[str, str], found: Review) -> None:
@@ -115,26 +114,23 @@ def _review_names(seen: Sequence[Seen], rules: LabelRules, facts: Mapping[str, s
     for one in seen:
         names = list(one.names)
         # beside 1 and without 0, a 2 is the other class: labels that count from 1
-        counted_from_1 = one.plus and not (one.zero or one.minus or zeros) and any(map(_is_number, names))
+        counted_from_1 = (
+            one.plus
+            and not (one.zero or one.minus or zeros)
+            and any(name.isascii() and name.isdigit() for name in names)
+        )
         if counted_from_1:
             names = ["1", *names]
         if one.names and (counted_from_1 or not (one.understood or one.minus or one.plus or one.zero)):
             named = first_few([f'"{name}"' for name in names])
+            # which is right nobody knows here: a single proposal would be copied
+            choice = " or ".join(f'positive = "{name}"' for name in names)
             found.refused[one.file] = Refusal(
                 "unknown_positive",
                 f"labels are names ({named}), and nothing says which of them the score is the probability of; nothing of it "
-                f"was taken. Set {_choice(names)} in [[model]], or outcomes in [model.source]; where "
+                f"was taken. Set {choice} in [[model]], or outcomes in [model.source]; where "
                 'the score is that of the predicted class, task = "multiclass"',
             )
-
-
-def _choice(names: Sequence[str]) -> str:
-    """Which is right nobody knows here: a single proposal would be copied."""
-    return " or ".join(f'positive = "{name}"' for name in names)
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
 
 
 def _review_signs(seen: Sequence[Seen], facts: Mapping[str, str], found: Review) -> None:
@@ -145,25 +141,23 @@ def _review_signs(seen: Sequence[Seen], facts: Mapping[str, str], found: Review)
     both = known | here
     remedy = 'say what they mean in [model.source]: outcomes = { false = ["-1"] }, or missing_labels = ["-1"]'
     for one in asked:
-        if one.minus and not decided and "0" in both:
-            found.refused[one.file] = Refusal(
-                "undecided_outcome",
-                f"{quantity(one.minus, 'outcome')} of it are −1, in a source that has 0 and −1; nothing of it was taken: "
-                f"{remedy}",
+        minus = f"{quantity(one.minus, 'outcome')} of it are −1"
+        may_pass = one.minus > 0 and not decided and not both & {"0", "+"}
+        if may_pass:
+            why = (
+                f"{minus} and none is 1, so −1 may be the other outcome or a missing "
+                f"label; nothing of it was taken until both were seen, or {remedy}"
             )
-        elif one.minus and not decided and "+" not in both:
-            found.refused[one.file] = Refusal(
-                "undecided_outcome",
-                f"{quantity(one.minus, 'outcome')} of it are −1 and none is 1, so −1 may be the other outcome or a missing "
-                f"label; nothing of it was taken until both were seen, or {remedy}",
-                may_pass=True,
-            )
+        elif one.minus and not decided and "0" in both:
+            why = f"{minus}, in a source that has 0 and −1; nothing of it was taken: {remedy}"
         elif one.zero and decided:
-            found.refused[one.file] = Refusal(
-                "undecided_outcome",
+            why = (
                 f"{quantity(one.zero, 'outcome')} of it are 0, in a source whose outcomes are −1 and 1 so far; nothing of it "
-                f"was taken: {remedy.replace('what they mean', 'what 0 and −1 mean')}",
+                f"was taken: {remedy.replace('what they mean', 'what 0 and −1 mean')}"
             )
+        else:
+            continue
+        found.refused[one.file] = Refusal("undecided_outcome", why, may_pass)
     taken = _signs([one for one in asked if one.file not in found.refused])
     if taken - known:
         found.facts[SIGNS] = "".join(sorted(known | taken))

@@ -15,7 +15,7 @@ Lengths are asked of bytes first: a text of few bytes has no more characters, an
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import duckdb
 
@@ -39,22 +39,12 @@ from monitor.store.values import (
     plain_text,
 )
 
-QUARANTINE_REASONS = (
-    "unreadable_line", "missing_sample_id", "unreadable_time", "time_before_1970", "time_in_future", "older_than_retention",
-    "missing_score", "score_not_a_number", "score_outside_0_1", "unknown_outcome", "bad_count", "bad_logits",
-    "label_too_late", "missing_logits", "no_prediction", "conflicting_identity", "taken_back", "too_long", "line_too_long",
-)  # fmt: skip
-EVER = (
-    datetime(1970, 1, 2, tzinfo=UTC),
-    datetime(9999, 1, 1, tzinfo=UTC),
-)  # times that are not asked whether they are old or ahead
+# times that are not asked whether they are old or ahead
+EVER = (datetime(1970, 1, 2, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 CLIPPED = 1e-5  # scores as far outside [0, 1] are rounding of the softmax, and count as 0 or 1
-LONGEST_ID = 500
-LONGEST_CLASS = 120
 LONGEST_VERSION = 120
 KEPT_VALUE = 300
 _HASH = 8
-_LARGEST_COUNT = 1_000_000_000_000  # of one row: sums of millions of such rows still fit BIGINT
 _SEPARATOR = "chr(31)"  # between slice values inside slice_key
 _NEVER = "NULL::TIMESTAMP"  # of a column whose times have one reading
 
@@ -88,9 +78,13 @@ def stage_batch(
     """
     oldest, now = times
     monitor_applies = model.recalibration.apply == "monitor"
-    checks = _sample_checks(model.label_horizon, oldest, now) if holds == "samples" else _label_checks(rules, now)
-    checks += (("conflicting_identity", "conflicting"),)
-    cases = "\n        ".join(f"WHEN {condition} THEN {quote_text(reason)}" for reason, condition in checks)
+    cases = statement(
+        "stage_checks_samples" if holds == "samples" else "stage_checks_labels",
+        latest=_stamp(now + CLOCK_SKEW),
+        oldest=_stamp(oldest),
+        horizon=str(model.label_horizon.total_seconds()),
+        compared=str(rules.from_names).lower(),
+    )
     shapes = [(shape, _columns(shape, model.slices, rules, monitor_applies=monitor_applies)) for shape in batch.shapes]
     forget_rejects(connection)  # of a file before this one that turned out to be damaged
     with _believing_values_only(connection):
@@ -335,61 +329,19 @@ def is_longer(text: str, most: int) -> str:
 
 def cut_slice_value(text: str) -> str:
     """SQL: a slice value (SQL, text), in the form that ``dictionaries.plain_value`` gives it where it is enormous."""
-    kept = f"left({text}, {LONGEST_SLICE_VALUE}) || '…' || left(sha256({text}), {_HASH})"
-    return f"CASE WHEN {is_enormous(text)} THEN {kept} ELSE {text} END"
+    return _cut(text, is_enormous(text), LONGEST_SLICE_VALUE)
 
 
 def cut_version(text: str) -> str:
     """SQL: a version or calibrator (SQL, text) as it is kept; what was cut differs where the whole does."""
-    kept = f"left({text}, {LONGEST_VERSION - 1 - _HASH}) || '…' || left(sha256({text}), {_HASH})"
-    return f"CASE WHEN {is_longer(text, LONGEST_VERSION)} THEN {kept} ELSE {text} END"
+    return _cut(text, is_longer(text, LONGEST_VERSION), LONGEST_VERSION - 1 - _HASH)
+
+
+def _cut(text: str, is_long: str, kept: int) -> str:
+    return f"CASE WHEN {is_long} THEN left({text}, {kept}) || '…' || left(sha256({text}), {_HASH}) ELSE {text} END"
 
 
 def kept_value(name: str, of: str = "") -> str:
     """SQL: the beginning of a column's value, as text, for quarantine; ``of``: the struct that has it, with its dot."""
     text = f"{of}{quote_name(name)}::VARCHAR"
     return f"CASE WHEN {is_longer(text, KEPT_VALUE)} THEN left({text}, {KEPT_VALUE}) || '…' ELSE {text} END"
-
-
-_LONG_LABELS = f"{is_longer('sample_id', LONGEST_ID)} OR {is_longer('label', LONGEST_CLASS)}"
-
-
-def _sample_checks(horizon: timedelta, oldest: datetime, now: datetime) -> tuple[tuple[str, str], ...]:
-    latest = _stamp(now + CLOCK_SKEW)
-    return (
-        ("missing_sample_id", "sample_id IS NULL"),
-        ("too_long", f"{_LONG_LABELS} OR {is_longer('group_id', LONGEST_ID)} OR {is_longer('predicted_class', LONGEST_CLASS)}"),
-        ("unreadable_time", "observed_at IS NULL OR NOT isfinite(observed_at)"),
-        ("time_before_1970", "observed_at < TIMESTAMP '1970-01-01'"),
-        # 0 in any zone: not set; taken, its label would have been there long before its prediction
-        ("time_before_1970", "positives IS NOT NULL AND labelled_at < TIMESTAMP '1970-01-02'"),
-        ("time_in_future", f"observed_at > {latest} OR labelled_at > {latest}"),
-        ("unreadable_time", "has_labelled_at AND (labelled_at IS NULL OR NOT isfinite(labelled_at))"),
-        ("older_than_retention", f"observed_at < {_stamp(oldest)}"),
-        ("missing_score", "NOT has_score"),
-        ("score_not_a_number", "score IS NULL OR isnan(score) OR isnan(raw_score) OR bad_raw_score"),
-        ("score_outside_0_1", "score < 0 OR score > 1 OR raw_score < 0 OR raw_score > 1"),
-        ("unknown_outcome", "has_outcome AND read_outcome IS NULL"),
-        ("unknown_outcome", "has_label AND positives IS NULL"),
-        ("bad_count", f"has_count AND (read_count IS NULL OR n < 1 OR n > {_LARGEST_COUNT})"),
-        ("bad_count", "has_positives AND read_positives IS NULL"),
-        ("bad_count", "positives < 0 OR positives > n"),
-        ("bad_count", "n > 1 AND positives IS NOT NULL AND read_positives IS NULL"),
-        ("bad_logits", "has_logits AND (logits IS NULL OR list_bool_or(list_transform(logits, "
-                       "lambda z: NOT coalesce(isfinite(z), false))))"),
-        ("label_too_late", f"positives IS NOT NULL AND labelled_at - observed_at > to_seconds({horizon.total_seconds()})"),
-    )  # fmt: skip
-
-
-def _label_checks(rules: LabelRules, now: datetime) -> tuple[tuple[str, str], ...]:
-    latest = _stamp(now + CLOCK_SKEW)
-    return (
-        ("missing_sample_id", "sample_id IS NULL"),
-        ("too_long", _LONG_LABELS),
-        ("unreadable_time", "has_labelled_at AND (labelled_at IS NULL OR NOT isfinite(labelled_at))"),
-        ("time_in_future", f"labelled_at > {latest}"),
-        ("unknown_outcome", "has_outcome AND read_outcome IS NULL"),
-        # names of classes are compared once their predictions are known
-        ("unknown_outcome", "false" if rules.from_names else "has_label AND positives IS NULL"),
-        ("bad_count", "has_positives AND read_positives IS NULL OR positives < 0"),
-    )

@@ -1,9 +1,6 @@
 """Files tried in a process of their own: whatever one of them does to it, this process lives, and knows which it was."""
 
-import json
-import os
 import pickle
-import select
 import shutil
 import signal
 import subprocess
@@ -12,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
-from time import perf_counter
 from typing import IO, Literal
 
 from monitor.config.settings import Model
@@ -84,68 +82,42 @@ def try_alone(
 
 def _answers(trial: TrialOrder, limits: Sequence[float]) -> Iterator[Failure | None]:
     """What one process says of its items, in order; ends with the first that fails."""
-    spill = Path(trial.spill)
-    with tempfile.TemporaryFile() as words:
+    ours, theirs = Pipe()
+    with ours, tempfile.TemporaryFile() as words:
         try:
-            process = subprocess.Popen(
-                own_python("-m", CHILD), env=own_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=words, start_new_session=True,
-            )  # fmt: skip
+            with (
+                theirs
+            ):  # the process has it as its own; of stdin it is the end that tells it that nobody waits any more
+                process = subprocess.Popen(
+                    own_python("-m", CHILD, str(theirs.fileno())), env=own_environment(), pass_fds=(theirs.fileno(),),
+                    stdin=subprocess.PIPE, stdout=words, stderr=words, start_new_session=True,
+                )  # fmt: skip
         except OSError as error:
             raise NotTriedError(f"no process could be started: {error.strerror}") from error
         try:
-            lines = _Lines(process)
-            _send(process, trial)
-            if lines.read_line(START) is None:
+            with suppress(OSError):  # it has ended already: what it says next, nothing, tells
+                ours.send(trial)
+            if _answer(ours, process, START, words) is not None:
                 raise NotTriedError(f"the process that was to try it did not begin: {_last_words(words)}")
             for limit in limits:
-                failed = _understood(lines.read_line(limit), process, limit, words)
-                if failed is not None and disk_is_full(spill.parent):
+                failed = _answer(ours, process, limit, words)
+                if failed is not None and disk_is_full(Path(trial.spill).parent):
                     raise NotTriedError("the disk of the state directory is full")
                 yield failed
                 if failed is not None:
                     return
         finally:
-            _end(process)
-            shutil.rmtree(spill, ignore_errors=True)
+            end_process(process)
+            shutil.rmtree(trial.spill, ignore_errors=True)
 
 
-class _Lines:
-    """What a process writes, line by line, waiting for each no longer than it may take."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        assert process.stdout is not None
-        self._pipe = process.stdout.fileno()
-        self._held = b""
-
-    def read_line(self, seconds: float) -> str | None:
-        """None when the process has ended, or is late."""
-        began = perf_counter()
-        while b"\n" not in self._held:
-            left = seconds - (perf_counter() - began)
-            if left <= 0 or not select.select([self._pipe], [], [], left)[0]:
-                return None
-            more = os.read(self._pipe, 65536)
-            if not more:
-                return None
-            self._held += more
-        line, _, self._held = self._held.partition(b"\n")
-        return line.decode("utf-8", "replace")
-
-
-def _send(process: "subprocess.Popen[bytes]", trial: TrialOrder) -> None:
-    """The pipe stays open: its end tells the process that nobody waits for it any more."""
-    assert process.stdin is not None
-    with suppress(OSError):  # it has ended already: what it says next, nothing, tells
-        pickle.dump(trial, process.stdin, protocol=5)
-        process.stdin.flush()
-
-
-def _understood(line: str | None, process: "subprocess.Popen[bytes]", limit: float, words: IO[bytes]) -> Failure | None:
-    if line is not None:
-        with suppress(ValueError, KeyError, TypeError):
-            held = json.loads(line)
-            return Failure(held["kind"], str(held["reason"]), str(held.get("remedy", ""))) if held is not None else None
+def _answer(
+    ours: "Connection[object, Failure | None]", process: "subprocess.Popen[bytes]", limit: float, words: IO[bytes]
+) -> Failure | None:
+    """What the process says next, or how it failed to say it within so many seconds."""
+    with suppress(EOFError, OSError, pickle.UnpicklingError):
+        if ours.poll(limit):
+            return ours.recv()
     with suppress(subprocess.TimeoutExpired):
         process.wait(1.0)  # the pipe ends a moment before the process does
     if process.returncode is None:
@@ -195,10 +167,7 @@ def disk_is_full(directory: Path) -> bool:
         return False
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    process.kill()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with suppress(OSError):
-                pipe.close()
-    process.wait()
+def end_process(process: "subprocess.Popen[bytes]") -> None:
+    """Kill it, and wait until it is gone."""
+    with process:
+        process.kill()

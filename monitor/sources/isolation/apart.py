@@ -10,11 +10,11 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from monitor.model.errors import CalwatchError
 from monitor.model.own_python import own_environment, own_python
-from monitor.sources.isolation.alone import Failure, describe_death, wait_while_it_reads
+from monitor.sources.isolation.alone import Failure, describe_death, end_process, wait_while_it_reads
 from monitor.sources.isolation.journal import JOURNAL, Entry, Journal
 from monitor.sources.isolation.room import end_with_stdin, give_way
 
@@ -45,7 +45,14 @@ def work_apart(
             words = None if shows else stack.enter_context(tempfile.TemporaryFile())
             (directory / _ASKED).write_bytes(pickle.dumps((asked, known), protocol=5))
             journal = Journal(directory / JOURNAL)
-            late, process = _run(module, directory, words, journal, seconds_of)
+            process = subprocess.Popen(  # its stdin stays open: the end tells it that nobody waits any more
+                own_python("-m", module, str(directory)), env=own_environment(), stdin=subprocess.PIPE,
+                stdout=words or subprocess.DEVNULL, stderr=words, start_new_session=True,
+            )  # fmt: skip
+            try:
+                late = wait_while_it_reads(process, journal, seconds_of)
+            finally:
+                end_process(process)
             if (directory / _FOUND).exists():
                 found = pickle.loads((directory / _FOUND).read_bytes())
                 if isinstance(found, BaseException):
@@ -58,23 +65,6 @@ def work_apart(
         failed = Failure("timed_out", "takes too long to read") if late else Failure("crashed", death)
         known |= dict.fromkeys(entry.items, failed)
         clear_away()
-
-
-def _run(
-    module: str, directory: Path, words: IO[bytes] | None, journal: Journal, seconds_of: Callable[[Entry], float]
-) -> tuple[bool, "subprocess.Popen[bytes]"]:
-    """Whether it read something for too long, and the process, which has ended."""
-    process = subprocess.Popen(  # its stdin stays open: the end tells it that nobody waits any more
-        own_python("-m", module, str(directory)), env=own_environment(), stdin=subprocess.PIPE,
-        stdout=words or subprocess.DEVNULL, stderr=words, start_new_session=True,
-    )  # fmt: skip
-    try:
-        return wait_while_it_reads(process, journal, seconds_of), process
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdin is not None:
-            process.stdin.close()
 
 
 def answer_apart(directory: Path, work: Callable[[Any, Mapping[str, Failure], Journal], object]) -> None:

@@ -31,28 +31,18 @@ from monitor.sources.isolation.set_aside import (
     Suspect,
     describe_circumstances,
     drop_suspects,
-    has_more_room,
     load_suspects,
     memory_limit,
-    note_room,
     store_suspect,
 )
+from monitor.sources.remedies import TEXTS
 from monitor.store.blame import first_line, is_of_the_disk, is_unexpected, lacks_room
 from monitor.store.connection import fetch_row
 from monitor.store.damage import demand_sound, is_of_the_database
 
 T = TypeVar("T")
 
-REMEDIES: Mapping[FailureKind, str] = {
-    "out_of_memory": "Leave out long lists, deep nesting and long texts that calwatch does not need, write it in several "
-    "smaller files, or raise memory_limit in [monitor]",
-    "crashed": "Write it anew with another tool or version, without columns that calwatch does not need, and please report "
-    "it: no file should do that",
-    "timed_out": "Write it anew in several smaller files, without columns that calwatch does not need",
-    "no_room": "Make room on the disk of [monitor] state_dir",
-    "failed": "Write it anew with another tool or version, without columns that calwatch does not need, and please report "
-    "it with this line",
-}
+REMEDIES: Mapping[FailureKind, str] = TEXTS["files"]
 _ONCE_MORE = 10  # times the usual patience with a file that a process of its own could read
 _MEMORY = (MemoryError, duckdb.OutOfMemoryException)
 
@@ -103,9 +93,7 @@ class FileGuard(Guard):
 
     def _waits(self, held: Suspect) -> bool:
         """Whether the file is not to be read yet, though nothing is known against it: that is told."""
-        if held.kind == "no_room" and not has_more_room(
-            held, describe_circumstances(self._connection), self._room_now()
-        ):
+        if held.kind == "no_room" and not held.may_fit(describe_circumstances(self._connection), self._room_now()):
             self._tell_short(held, news=False)
             return True
         until = held.waits_until()
@@ -196,21 +184,17 @@ class FileGuard(Guard):
         if not isinstance(error, (OverdueError, *_MEMORY)):  # nothing of the file's own: then perhaps of the database
             demand_sound(self._connection)
         self._passed.discard(item)
-        kind: FailureKind = (
-            "timed_out"
-            if isinstance(error, OverdueError)
-            else "no_room"
-            if self._room.is_short and lacks_room(error)
-            else "out_of_memory"
-            if isinstance(error, _MEMORY)
-            else "failed"
-        )
-        if kind == "no_room":
-            why = f"needs more room to be taken than the disk of the state directory has ({first_line(error)})"
+        said, but = first_line(error), "can be read by itself, but not be taken into the store:"
+        if isinstance(error, OverdueError):
+            failed = Failure("timed_out", f"{but} {said}")
+        elif self._room.is_short and lacks_room(error):
+            failed = Failure(
+                "no_room", f"needs more room to be taken than the disk of the state directory has ({said})"
+            )
         else:
-            said = first_line(error) if kind == "timed_out" else f"{type(error).__name__}: {first_line(error)}"
-            why = f"can be read by itself, but not be taken into the store: {said}"
-        self._blame(item, Failure(kind, why))
+            kind: FailureKind = "out_of_memory" if isinstance(error, _MEMORY) else "failed"
+            failed = Failure(kind, f"{but} {type(error).__name__}: {said}")
+        self._blame(item, failed)
         return False
 
     def forget_failures(self, items: Sequence[str]) -> None:
@@ -244,7 +228,7 @@ class FileGuard(Guard):
         self._held[item] = held = replace(
             held, tries=tries, set_aside=tries >= MOST_TRIES if is_try else held.set_aside, kind=failed.kind,
             reason=failed.reason, remedy=failed.remedy or REMEDIES[failed.kind],
-            tried_with=circumstances if is_try else note_room(circumstances, self._room.size),
+            tried_with=circumstances if is_try else f"{circumstances}, room {self._room.size}",
         )  # fmt: skip
         store_suspect(self._connection, self._model.name, self._source.name, held, self._now)
         if not is_try:

@@ -4,6 +4,7 @@ Nothing is flushed to the disk: what was written outlives the process, and after
 """
 
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -29,7 +30,7 @@ class Journal:
     """One entry at a time: a cycle reads one batch after the other. None for the path: nothing is kept."""
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
+        self._path = path or Path(os.devnull)
 
     @classmethod
     def beside_database(cls, connection: duckdb.DuckDBPyConnection) -> "Journal":
@@ -39,28 +40,19 @@ class Journal:
 
     def note_entry(self, entry: Entry) -> None:
         """These are being read from now on. A disk that does not take it is told by what needs it more."""
-        if self._path is not None:
-            text = json.dumps(asdict(entry))
-            with suppress(OSError):
-                self._path.write_text(text, "utf-8", "surrogateescape")
+        with suppress(OSError):
+            self._path.write_text(json.dumps(asdict(entry)), "utf-8", "surrogateescape")
 
     def clear_entry(self) -> None:
         """None is being read any more."""
-        if self._path is not None:
-            with suppress(OSError):
-                self._path.write_bytes(b"")
+        with suppress(OSError):
+            self._path.write_bytes(b"")
 
     def load_entry(self) -> Entry | None:
         """What was being read when the process before this one ended; None where it read nothing."""
-        if self._path is None:
-            return None
         try:
-            text = self._path.read_text("utf-8", "surrogateescape")
-        except OSError:
-            return None
-        try:
-            held = json.loads(text)
+            held = json.loads(self._path.read_text("utf-8", "surrogateescape"))
             items = {str(item): str(fingerprint) for item, fingerprint in held["items"].items()}
             return Entry(str(held["model"]), str(held["source"]), items)
-        except (ValueError, KeyError, TypeError, AttributeError):  # empty, or cut short
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not there, empty, or cut short
             return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import duckdb
 
@@ -10,8 +10,8 @@ from monitor import __version__
 from monitor.model import FileSetAside
 from monitor.sources.isolation.journal import Journal
 from monitor.sources.isolation.room import Room
-from monitor.store.connection import fetch_row, make_aware, make_naive, transaction
-from monitor.store.sql import statement
+from monitor.store.connection import delete_rows, fetch_row, insert_row, make_aware, make_naive, transaction
+from monitor.store.sql import run_script, statement
 
 MOST_TRIES = 2  # that fail, one a cycle; then a file is set aside
 MOST_CRASHES = 3  # of calwatch over one file alone that a process of its own can read; then it waits
@@ -35,7 +35,7 @@ class Suspect:
     kind: str = ""
     reason: str = ""
     remedy: str = ""
-    tried_with: str = ""
+    tried_with: str = ""  # circumstances, and where the disk had too little room bytes that rows could spill to
     last_tried_at: datetime | None = None  # naive, UTC
 
     @property
@@ -52,6 +52,11 @@ class Suspect:
         doubled: int = 1 << min(more, 10)
         return last + min(LONGEST_WAIT, FIRST_WAIT * doubled)
 
+    def may_fit(self, circumstances: str, room: Room) -> bool:
+        """Whether a file for which the disk had too little room may fit now; or something else has changed since."""
+        before, _, had = self.tried_with.partition(", room ")
+        return before != circumstances or not room.is_short or room.size >= MORE_ROOM * int(had or 0)
+
     @property
     def sentence(self) -> str:
         """Why it is not read, and what to do; goes on from the file's name."""
@@ -61,17 +66,6 @@ class Suspect:
 def describe_circumstances(connection: duckdb.DuckDBPyConnection) -> str:
     """What decides besides a file whether it can be read: with another version, or more memory, it is tried again."""
     return f"calwatch {__version__}, memory_limit {memory_limit(connection)}"
-
-
-def note_room(circumstances: str, room: int) -> str:
-    """What to enter as ``tried_with`` where the disk had too little room: bytes that rows could spill to."""
-    return f"{circumstances}, room {room}"
-
-
-def has_more_room(held: Suspect, circumstances: str, room: Room) -> bool:
-    """Whether a file for which the disk had too little room may fit now; or something else has changed since."""
-    before, _, had = held.tried_with.partition(", room ")
-    return before != circumstances or not room.is_short or room.size >= MORE_ROOM * int(had or 0)
 
 
 def memory_limit(connection: duckdb.DuckDBPyConnection) -> str:
@@ -90,20 +84,20 @@ def load_suspects(connection: duckdb.DuckDBPyConnection, model: str, source: str
 
 def store_suspect(connection: duckdb.DuckDBPyConnection, model: str, source: str, held: Suspect, now: datetime) -> None:
     """Enter one file, or renew what is held of it."""
-    where = {"model": model, "source": source, "item": held.item, "fingerprint": held.fingerprint}
-    own = {**where, **asdict(held)}
-    del own["last_tried_at"]
+    where = {"model": model, "source": source, "item": held.item}
     with transaction(connection):
-        row = connection.execute(statement("set_aside_since"), where).fetchone()
-        _drop(connection, model, source, [held.item])
-        first = row[0] if row and row[0] else make_naive(now)
-        connection.execute(statement("set_aside_insert"), {**own, "first": first, "now": make_naive(now)})
+        (first,) = fetch_row(connection, statement("set_aside_since"), {**where, "fingerprint": held.fingerprint})
+        delete_rows(connection, "files_set_aside", where)
+        own = {**where, **asdict(held), "first_tried_at": first or now, "last_tried_at": now}
+        insert_row(connection, "files_set_aside", own)
 
 
 def drop_suspects(connection: duckdb.DuckDBPyConnection, model: str, source: str, items: Sequence[str]) -> None:
     """Forget files that were read, have changed or are gone."""
-    with transaction(connection):
-        _drop(connection, model, source, items)
+    connection.execute(
+        "DELETE FROM files_set_aside WHERE model = $model AND source = $source AND list_contains($items, item)",
+        {"model": model, "source": source, "items": list(items)},
+    )
 
 
 def drop_unknown(connection: duckdb.DuckDBPyConnection, model: str, sources: Sequence[str]) -> None:
@@ -114,20 +108,10 @@ def drop_unknown(connection: duckdb.DuckDBPyConnection, model: str, sources: Seq
     )
 
 
-def _drop(connection: duckdb.DuckDBPyConnection, model: str, source: str, items: Sequence[str]) -> None:
-    connection.execute(
-        "DELETE FROM files_set_aside WHERE model = $model AND source = $source AND list_contains($items, item)",
-        {"model": model, "source": source, "items": list(items)},
-    )
-
-
 def load_set_aside(connection: duckdb.DuckDBPyConnection, model: str) -> tuple[FileSetAside, ...]:
     """The files of a model that are no longer read."""
     rows = connection.execute(statement("set_aside_files"), {"model": model}).fetchall()
-    return tuple(
-        FileSetAside(*(*described, first.replace(tzinfo=UTC), last.replace(tzinfo=UTC)))
-        for *described, first, last in rows
-    )
+    return tuple(FileSetAside(*(*told, make_aware(first), make_aware(last))) for *told, first, last in rows)
 
 
 def release_files(connection: duckdb.DuckDBPyConnection, model: str, source: str | None, item: str | None) -> int:
@@ -142,19 +126,8 @@ def take_up_journal(connection: duckdb.DuckDBPyConnection, journal: Journal, now
     entry = journal.load_entry()
     if entry is None:
         return
-    where = {"model": entry.model, "source": entry.source}
-    known = load_suspects(connection, entry.model, entry.source)
-    new = {item: fingerprint for item, fingerprint in entry.items.items() if item not in known}
+    read = {"items": list(entry.items), "fingerprints": list(entry.items.values()), "together": len(entry.items) > 1}
+    values = {"model": entry.model, "source": entry.source, **read, "most": TOGETHER, "now": make_naive(now)}
     with transaction(connection):
-        if new:
-            connection.execute(
-                statement("set_aside_crash_insert"),
-                {**where, "items": list(new), "fingerprints": list(new.values()), "now": make_naive(now)},
-            )
-        connection.execute(
-            statement("set_aside_crashed"),
-            {
-                **where, "items": list(entry.items), "together": len(entry.items) > 1, "most": TOGETHER, "now": make_naive(now),
-            },
-        )  # fmt: skip
+        run_script(connection, "set_aside_crashed", values)
     journal.clear_entry()

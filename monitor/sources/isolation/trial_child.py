@@ -1,17 +1,15 @@
 """The process in which files are tried alone: ``python -m monitor.sources.isolation.trial_child``.
 
-It reads a Trial from its stdin and says of each file, in a line of JSON, whether it can be looked at, read and taken into an
-empty store, by the same code that a cycle would run. Where it can, or is refused as files are, the line is null. When stdin
-ends, because nobody waits for it any more, the process ends.
+Of a pipe, whose number it is given, it receives a TrialOrder, and says of each file whether it can be looked at, read and
+taken into an empty store, by the same code that a cycle would run. When stdin ends, because nobody waits for it any more, the
+process ends.
 """
 
-import json
 import os
-import pickle
 import sys
 from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO
 
 import duckdb
 
@@ -19,7 +17,7 @@ from monitor.sources.batch import Batch
 from monitor.sources.formats.long_lines import describe_longest_line
 from monitor.sources.ingest.ingest import RefusedError, ingest_batch
 from monitor.sources.ingest.rounds import ApartError
-from monitor.sources.isolation.alone import TrialOrder
+from monitor.sources.isolation.alone import Failure, FailureKind, TrialOrder
 from monitor.sources.isolation.room import Room, end_with_stdin, give_way, limit_memory, spill_room
 from monitor.store.blame import first_line, is_of_the_disk, is_unexpected, lacks_room
 from monitor.store.connection import prepare_database
@@ -33,34 +31,38 @@ _SHORTER = (
 
 
 def main() -> None:
-    """Try the files of the trial on stdin, one after the other."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print is no answer
-    trial: TrialOrder = pickle.load(sys.stdin.buffer)
+    """Try the files of the trial one after the other."""
+    answers: Connection[Failure | None, TrialOrder] = Connection(int(sys.argv[1]))
+    trial = answers.recv()
     end_with_stdin()
     give_way()
     with suppress(OSError):
         os.nice(5)
     limit_memory(trial.memory_limit)
-    _answer(answers, "begun")
+    answers.send(None)  # it has begun
     for item in trial.items:
-        room = spill_room(Path(trial.spill), trial.memory_limit)
-        try:
-            _try(trial, item, room)
-        except (RefusedError, ApartError):
-            _answer(answers, None)
-        except (MemoryError, duckdb.OutOfMemoryException) as error:
-            kind = "no_room" if room.is_short and lacks_room(error) else "out_of_memory"
-            _answer(answers, None if is_of_the_disk(error) else _failed(trial, error, kind, item))
-        except duckdb.FatalException as error:
-            _answer(answers, None if is_of_the_disk(error) else _failed(trial, error, "failed"))
-        except Exception as error:  # noqa: BLE001  # whatever it is: it is told of this file
-            _answer(answers, _failed(trial, error, "failed") if is_unexpected(error) else None)
-        else:
-            _answer(answers, None)
+        answers.send(_try(trial, item))
 
 
-def _try(trial: TrialOrder, item: str, room: Room) -> None:
+def _try(trial: TrialOrder, item: str) -> Failure | None:
+    """Why the file cannot be read; None where it can, or is refused as files are."""
+    room = spill_room(Path(trial.spill), trial.memory_limit)
+    try:
+        _take(trial, item, room)
+    except (RefusedError, ApartError):
+        pass
+    except (MemoryError, duckdb.OutOfMemoryException) as error:
+        if not is_of_the_disk(error):
+            no_room = room.is_short and lacks_room(error)
+            return _failure(trial, error, "no_room" if no_room else "out_of_memory", item)
+    except Exception as error:  # noqa: BLE001  # whatever it is: it is told of this file
+        is_fatal = isinstance(error, duckdb.FatalException) and not is_of_the_disk(error)
+        if is_fatal or is_unexpected(error):
+            return _failure(trial, error, "failed", item)
+    return None
+
+
+def _take(trial: TrialOrder, item: str, room: Room) -> None:
     """Look at one file, and take its rows into a store of its own."""
     limits = {"memory_limit": trial.memory_limit, "temp_directory": trial.spill, "max_temp_directory_size": room.limit}
     with duckdb.connect(config={**limits}) as connection:
@@ -71,8 +73,7 @@ def _try(trial: TrialOrder, item: str, room: Room) -> None:
             ingest_batch(store, trial.source.name, trial.source.holds, found, trial.now)
 
 
-def _failed(trial: TrialOrder, error: BaseException, kind: str, item: str = "") -> dict[str, str]:
-    """Why the file cannot be read."""
+def _failure(trial: TrialOrder, error: BaseException, kind: FailureKind, item: str) -> Failure:
     text = first_line(error)[:_REASON]
     longest = describe_longest_line(trial.source.path_of(item)) if kind == "out_of_memory" else ""
     if kind == "no_room":
@@ -82,11 +83,7 @@ def _failed(trial: TrialOrder, error: BaseException, kind: str, item: str = "") 
         reason = f"{limit}: {longest}" if longest else f"{limit} ({text})"
     else:
         reason = f"cannot be read: {type(error).__name__}: {text}"
-    return {"kind": kind, "reason": reason, "remedy": _SHORTER if longest else ""}
-
-
-def _answer(answers: IO[str], value: object) -> None:
-    print(json.dumps(value), file=answers, flush=True)
+    return Failure(kind, reason, _SHORTER if longest else "")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 
 from monitor.config.settings import Model
 from monitor.model import Task
+from monitor.sources.times.expressions import cut_time
 from monitor.store.connection import quote_text
 from monitor.store.values import MISSING_WORDS, LabelRules
 
@@ -65,25 +66,14 @@ class Basis:
 
     def time_sql(self, source: str, time: str) -> str:
         """A time (SQL) as it is cut; ``source`` is that of the prediction."""
-        own = {name: _cut(time, self.precision.get(name)) for name in self.labels}
-        return by_source(source, own, _cut(time, self.shared_precision))
-
-    def longest_precision(self) -> timedelta:
-        return max(self.precision.values(), default=timedelta(0))
+        own = {name: cut_time(time, self.precision.get(name)) for name in self.labels}
+        return by_source(source, own, cut_time(time, self.shared_precision))
 
 
 def by_source(source: str, values: Mapping[str, str], other: str) -> str:
     """An SQL expression that depends on the source of a row (SQL, NULL = not known)."""
     cases = [f"WHEN {quote_text(name)} THEN {value}" for name, value in values.items() if value != other]
     return f"CASE {source} {' '.join(cases)} ELSE {other} END" if cases else other
-
-
-def _cut(time: str, precision: timedelta | None) -> str:
-    if precision is None:
-        return time
-    return (
-        f"time_bucket(to_microseconds({round(precision.total_seconds() * 1_000_000)}), {time}, TIMESTAMP '1970-01-01')"
-    )
 
 
 def _union(rules: list[LabelRules]) -> LabelRules:

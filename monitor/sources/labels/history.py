@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from monitor.store.connection import fetch_row, make_aware, make_naive
+from monitor.store.connection import make_aware, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.source_facts import store_fact
 
@@ -13,9 +13,8 @@ def note_undated(store: ModelStore, source: str, now: datetime) -> None:
     """Remember when the labels in `staged` are those a source had before calwatch first read it, and most say no time: they
     count as given now. To be called before they are given one, inside the transaction that takes them."""
     where = {"model_id": store.model_id, "source": source}
-    undated, labelled = fetch_row(
-        store.connection,
-        "SELECT count(*) FILTER (labelled_at IS NULL), count(*) FROM staged WHERE reason IS NULL AND labelled",
+    undated, labelled = store.fetch_row(
+        "SELECT count(*) FILTER (labelled_at IS NULL), count(*) FROM staged WHERE reason IS NULL AND labelled"
     )
     if 2 * undated <= labelled:
         return
@@ -27,8 +26,7 @@ def note_undated(store: ModelStore, source: str, now: datetime) -> None:
 def load_dated_since(store: ModelStore) -> datetime | None:
     """From when on times of labels are known; None: of all labels."""
     since: datetime | None
-    (since,) = fetch_row(
-        store.connection,
+    (since,) = store.fetch_row(
         "SELECT max(value)::TIMESTAMP FROM source_facts WHERE model_id = $model_id AND fact = $fact",
         {"model_id": store.model_id, "fact": _FACT},
     )

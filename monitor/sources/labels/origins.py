@@ -7,7 +7,6 @@ looked at (pushes, files that are gone) the stored rows tell: outcomes that were
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Literal
 
 import duckdb
@@ -110,20 +109,19 @@ def find_origins(store: ModelStore, says: Mapping[str, Says], old: Basis) -> Ori
         and (odd := _of_predicted(store.connection, store.model_id))
     ):
         return Origins(dict.fromkeys(names, False), False, pushed, of_predicted=odd)
-    by_rows = _Rows(store.connection, store.model_id, old, Origins({}, False, pushed))
-    follows = {}
-    for name in names:
-        follows[name] = says[name] != "outcomes" if name in says else by_rows.outcomes_follow(name)
+    counts = _count_rows(store, old, pushed)
+
+    def outcomes_follow(source: str | None) -> bool:
+        """Whether outcomes followed from labels: those that were given differ from them in more than stray rows."""
+        count, odd = counts.get(source, (0, 0))
+        return odd <= _STRAY * count
+
+    follows = {name: says[name] != "outcomes" if name in says else outcomes_follow(name) for name in names}
     speaking = [name for name in names if says.get(name) != "neither"]
     kinds = {says.get(name) for name in speaking}
-    if kinds == {"labels"}:
-        other = True
-    elif kinds == {"outcomes"}:
-        other = False
-    else:
-        other = by_rows.outcomes_follow(None) and "outcomes" not in kinds
+    other = kinds == {"labels"} or ("outcomes" not in kinds and outcomes_follow(None))
     mixed = tuple(name for name in speaking if says.get(name) != "outcomes")
-    is_mixed = "outcomes" in kinds and mixed and None in by_rows.counts
+    is_mixed = "outcomes" in kinds and mixed and None in counts
     return Origins(follows, other, pushed, mixed if is_mixed else ())
 
 
@@ -133,30 +131,16 @@ def _of_predicted(connection: duckdb.DuckDBPyConnection, model_id: int) -> int:
     return int(rows) if rows >= ONE_SIDED_ROWS and classes > 1 and lowest >= 0.5 else 0
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """What stored rows tell of where their outcomes are from. Counted when first asked."""
-
-    connection: duckdb.DuckDBPyConnection
-    model_id: int
-    old: Basis
-    origins: Origins
-
-    @cached_property
-    def counts(self) -> dict[str | None, tuple[int, int]]:
-        """Labelled rows by source (None: not known), and those whose outcome is not what their label led to."""
-        rows = self.connection.execute(
-            f"SELECT source, count(*), count(*) FILTER (positives <> outcome) FROM (SELECT source, positives, "
-            f"{self.old.outcome_sql('source', 'label', 'predicted_class')} AS outcome FROM (SELECT s.label, s.predicted_class, "
-            f"s.positives, {self.origins.source_sql('s.label_file_id', 'l.source')} AS source FROM samples AS s "
-            "LEFT JOIN renewal_files AS l ON l.file_id = s.label_file_id "
-            "WHERE s.model_id = $model_id AND s.label IS NOT NULL AND s.positives IS NOT NULL AND s.n = 1)) "
-            "GROUP BY source",
-            {"model_id": self.model_id},
-        ).fetchall()
-        return {source: (count, odd) for source, count, odd in rows}
-
-    def outcomes_follow(self, source: str | None) -> bool:
-        """Whether outcomes followed from labels: those that were given differ from them in more than stray rows."""
-        count, odd = self.counts.get(source, (0, 0))
-        return odd <= _STRAY * count
+def _count_rows(store: ModelStore, old: Basis, pushed: str | None) -> dict[str | None, tuple[int, int]]:
+    """Labelled rows by source (None: not known), and those whose outcome is not what their label led to."""
+    source = Origins({}, False, pushed).source_sql("s.label_file_id", "l.source")
+    rows = store.execute(
+        f"SELECT source, count(*), count(*) FILTER (positives <> outcome) FROM (SELECT source, positives, "
+        f"{old.outcome_sql('source', 'label', 'predicted_class')} AS outcome FROM (SELECT s.label, s.predicted_class, "
+        f"s.positives, {source} AS source FROM samples AS s "
+        "LEFT JOIN renewal_files AS l ON l.file_id = s.label_file_id "
+        "WHERE s.model_id = $model_id AND s.label IS NOT NULL AND s.positives IS NOT NULL AND s.n = 1)) "
+        "GROUP BY source",
+        {"model_id": store.model_id},
+    ).fetchall()
+    return {source: (count, odd) for source, count, odd in rows}

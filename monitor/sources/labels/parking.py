@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from monitor.store.connection import fetch_row, make_naive
+from monitor.store.connection import make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
 
-def join_labels(store: ModelStore, source: str, now: datetime, *, last_try: bool = False) -> int:
-    """Give each staged label its prediction's time; park those whose prediction has not come. Returns how many.
+def join_labels(store: ModelStore, source: str, now: datetime, *, last_try: bool = False) -> None:
+    """Give each staged label its prediction's time; park those whose prediction has not come.
 
     Rows that say nothing, because nobody has looked yet, are dropped. ``last_try``: labels past label_horizon get their
     reason, once all that came with them is stored: it may hold their predictions.
@@ -18,7 +18,7 @@ def join_labels(store: ModelStore, source: str, now: datetime, *, last_try: bool
     store.execute(statement("labels_arrival"), {**own, "now": make_naive(now)})
     store.execute("UPDATE staged SET slice_key = NULL, score = NULL, raw_score = NULL, n = NULL")
     horizon = {"horizon_seconds": store.model.label_horizon.total_seconds()}
-    first, last = fetch_row(store.connection, statement("labels_span"), horizon)
+    first, last = store.fetch_row(statement("labels_span"), horizon)
     span = {"first": first or make_naive(now), "last": last or make_naive(now)}
     store.execute(statement("ingest_labels_found"), {"model_id": store.model_id, **span, **horizon})
     store.execute(statement("labels_join"))
@@ -27,11 +27,7 @@ def join_labels(store: ModelStore, source: str, now: datetime, *, last_try: bool
         store.execute(statement("labels_past_horizon"), {"model_id": store.model_id, "too_old": too_old, **horizon})
     store.execute(statement("parked_delete"), own)
     store.execute(statement("parked_insert"), own)
-    (gone,) = fetch_row(
-        store.connection,
-        "DELETE FROM staged WHERE reason IS NULL AND position NOT IN (SELECT position FROM labels_found)",
-    )
-    return int(gone)
+    store.execute("DELETE FROM staged WHERE reason IS NULL AND position NOT IN (SELECT position FROM labels_found)")
 
 
 def parked_past_horizon(store: ModelStore, now: datetime) -> bool:

@@ -2,17 +2,16 @@
 that were taken as missing get their outcome once their word turns out to name a class."""
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import duckdb
 
 from monitor.config.sources import SourceSettings
-from monitor.store.connection import fetch_column, fetch_row, make_naive, quote_text
+from monitor.store.connection import fetch_column, make_naive, quote_text
 from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import rewrite_samples
+from monitor.store.sql import statement
 from monitor.store.values import MISSING_WORDS, LabelRules
-
-_STALE = timedelta(days=1)  # a time kept that is older than this is renewed: not with every batch
 
 
 def load_rules(store: ModelStore, meaning: SourceSettings, now: datetime) -> LabelRules:
@@ -46,16 +45,9 @@ def words_predicted(connection: duckdb.DuckDBPyConnection) -> dict[str, datetime
 
 def remember_words(store: ModelStore, seen: dict[str, datetime]) -> None:
     """Keep the words with the newest time of each; to be called inside the transaction that takes their rows."""
-    for word, last in seen.items():
-        where = {"model_id": store.model_id, "word": word}
-        (known,) = fetch_row(
-            store.connection,
-            "SELECT max(last_observed_at) FROM class_words WHERE model_id = $model_id AND word = $word",
-            where,
-        )
-        if known is None or known + _STALE < last:
-            store.execute("DELETE FROM class_words WHERE model_id = $model_id AND word = $word", where)
-            store.execute("INSERT INTO class_words VALUES ($model_id, $word, $last)", {**where, "last": last})
+    if seen:
+        words = {"words": list(seen), "times": list(seen.values())}
+        store.execute(statement("class_words_seen"), {"model_id": store.model_id, **words})
 
 
 def derive_outcomes_again(store: ModelStore, rules: LabelRules, words: Collection[str]) -> int:
@@ -75,4 +67,4 @@ def derive_outcomes_again(store: ModelStore, rules: LabelRules, words: Collectio
         f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT * REPLACE (({outcome})::BIGINT AS positives) FROM replaced AS s"
     )
     rewrite_samples(store)
-    return int(fetch_row(store.connection, "SELECT count(*) FROM incoming")[0])
+    return int(store.fetch_row("SELECT count(*) FROM incoming")[0])

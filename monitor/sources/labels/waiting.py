@@ -9,7 +9,7 @@ import duckdb
 from monitor.config.sources import SourceSettings
 from monitor.model import WaitingLabels
 from monitor.sources.labels.rules import define_missing, load_rules
-from monitor.store.connection import delete_rows, fetch_column, fetch_row, insert_row, make_aware
+from monitor.store.connection import delete_rows, fetch_column, insert_row, make_aware
 from monitor.store.model_store import ModelStore
 from monitor.store.sql import statement
 
@@ -37,12 +37,7 @@ def count_waiting(store: ModelStore, now: datetime) -> dict[str, WaitingCount]:
     names = [each.name for each in store.model.source if each.holds == "labels"]
     found = dict.fromkeys(names, WaitingCount())
     for source in held:
-        labels, oldest, newest = fetch_row(
-            store.connection,
-            "SELECT count(DISTINCT hash(sample_id, observed_at)), min(labelled_at), max(labelled_at) FROM parked_labels "
-            f"WHERE model_id = $model_id AND source = $source AND {_IS_LABEL}",
-            _of(store, source, now),
-        )
+        labels, oldest, newest = store.fetch_row(statement("waiting_counted"), _of(store, source, now))
         if labels or source in names:
             found[source] = WaitingCount(labels, make_aware(oldest), make_aware(newest))
     return found
@@ -56,21 +51,17 @@ def count_due(store: ModelStore, source: str, now: datetime) -> tuple[int, int]:
     """
     own = _of(store, source, now)
     newest = {"under_way": _UNDER_WAY.total_seconds(), "newest": NEWEST_DUE}
-    due, first, last = fetch_row(store.connection, statement("waiting_due"), {**own, **newest})
+    due, first, last = store.fetch_row(statement("waiting_due"), {**own, **newest})
     if not due:
         return 0, 0
-    (joined,) = fetch_row(store.connection, statement("waiting_joined"), {**own, "first": first, "last": last})
+    (joined,) = store.fetch_row(statement("waiting_joined"), {**own, "first": first, "last": last})
     return int(due), int(joined)
 
 
 def load_newest_waiting(store: ModelStore, source: str, now: datetime) -> list[tuple[str, datetime, datetime | None]]:
     """The newest labels of a source that wait: sample_id, labelled_at and the observed_at they name."""
-    rows = store.execute(
-        "SELECT sample_id, max(labelled_at) AS labelled_at, max(observed_at) FROM parked_labels "
-        f"WHERE model_id = $model_id AND source = $source AND {_IS_LABEL} "
-        "GROUP BY sample_id ORDER BY labelled_at DESC, sample_id LIMIT $most",
-        {**_of(store, source, now), "most": COMPARED_LABELS},
-    ).fetchall()
+    own = {**_of(store, source, now), "most": COMPARED_LABELS}
+    rows = store.execute(statement("waiting_newest"), own).fetchall()
     return [(name, make_aware(labelled) or labelled, make_aware(said)) for name, labelled, said in rows]
 
 
@@ -90,10 +81,6 @@ def _of(store: ModelStore, source: str, now: datetime) -> dict[str, object]:
     rules = load_rules(store, meaning or SourceSettings.model_validate({"kind": "http"}), now)
     define_missing(store.connection, rules)
     return {"model_id": store.model_id, "source": source}
-
-
-# a label whose word means "not labelled yet" waits for a label, not for a prediction
-_IS_LABEL = "(positives IS NOT NULL OR label IS NOT NULL AND NOT label_missing(label))"
 
 
 def store_waiting(

@@ -8,14 +8,12 @@ belongs. Rows of pushes, and of files that are gone, stay there.
 from collections.abc import Sequence
 from datetime import datetime
 
-import duckdb
-
 from monitor.model import OTHER, Slice
 from monitor.model.problems import Problem
 from monitor.model.wording import quantity
 from monitor.sources.records import store_notes
 from monitor.sources.renewal.slices import SlicesRenewed, load_moved
-from monitor.store.connection import fetch_column, fetch_row, make_naive
+from monitor.store.connection import fetch_column, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.rewriting import rewrite_samples
 from monitor.store.source_facts import load_facts, store_fact
@@ -41,23 +39,15 @@ def mend_orphans(store: ModelStore, source: str, now: datetime) -> list[Problem]
             "INSERT INTO streams SELECT unnest($streams), $model_id, $other, '', $now, false",
             {**where, "streams": streams, "other": OTHER, "now": make_naive(now)},
         )
-        rows, again = _note_files(store.connection, store.model_id, slices, streams)
+        store.execute(statement("orphans_collect"), {**where, "slices": slices, "streams": streams})
+        # how many rows there are, and how many of them have a file: which is then forgotten to have been read
+        rows, again = store.fetch_row(statement("orphans_counts"), where)
+        store.execute(statement("orphans_cursors_delete"), where)
         if slices:
             _move_slices(store, slices)
         told = [Problem(source, "slices_mended", _told(rows, again))]
         store_notes(store.connection, store.model.name, source, told, now)
     return told
-
-
-def _note_files(
-    connection: duckdb.DuckDBPyConnection, model_id: int, slices: Sequence[int], streams: Sequence[int]
-) -> tuple[int, int]:
-    """Forget that the files of such rows were read; how many rows there are, and how many of them have such a file."""
-    where = {"model_id": model_id}
-    connection.execute(statement("orphans_collect"), {**where, "slices": slices, "streams": streams})
-    rows, again = fetch_row(connection, statement("orphans_counts"), where)
-    connection.execute(statement("orphans_cursors_delete"), where)
-    return int(rows), int(again)
 
 
 def _move_slices(store: ModelStore, lost: Sequence[int]) -> None:

@@ -6,7 +6,7 @@ rules as they are now, and identities that become one are one row. What was deri
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import duckdb
@@ -30,32 +30,26 @@ _ROWS = 500_000  # looked at together
 _TEXTS = ("sample_id", "group_id", "predicted_class", "label")
 
 
-@dataclass(frozen=True, slots=True)
-class Renewal:
-    """``done``: whether stored rows were looked at; what changed is told once, in ``problems``."""
+def renew_meaning(store: ModelStore, sources: Sequence[Source], now: datetime) -> tuple[bool, list[Problem]]:
+    """Bring what is stored of the model up to what its rows mean now. One transaction: all of it, or nothing.
 
-    done: bool = False
-    problems: list[Problem] = field(default_factory=list)
-
-
-def renew_meaning(store: ModelStore, sources: Sequence[Source], now: datetime) -> Renewal:
-    """Bring what is stored of the model up to what its rows mean now. One transaction: all of it, or nothing."""
+    Returns whether stored rows were looked at, and what changed, which is told once."""
     where = {"model_id": store.model_id}
-    (before,) = fetch_row(store.connection, "SELECT label_basis FROM models WHERE model_id = $model_id", where)
+    (before,) = store.fetch_row("SELECT label_basis FROM models WHERE model_id = $model_id", where)
     basis = Basis.of(
         store.model, {each.name: LabelRules.of(store.model, each, ()) for each in store.model.source}
     ).to_json()
-    if before == basis:
-        return Renewal()
     told: list[Problem] = []
-    done = bool(fetch_row(store.connection, statement("renewal_is_due"), where)[0])
+    if before == basis:
+        return False, told
+    done = bool(store.fetch_row(statement("renewal_is_due"), where)[0])
     says = ask_sources(store, sources, now) if done else {}
     with store.transaction():
         if done:
             told = _renew(store, says, before, now)
             store_notes(store.connection, store.model.name, sources[0].name, told, now)
         store.execute("UPDATE models SET label_basis = $basis WHERE model_id = $model_id", {**where, "basis": basis})
-    return Renewal(done, told)
+    return done, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +139,11 @@ def _renew_span(store: ModelStore, meaning: _Meaning, days: tuple[datetime, date
         "outcome": f"CASE {outcome} WHEN 1 THEN 1 WHEN 0 THEN 0 WHEN -1 THEN {meaning.minus} END",
     }
     first, beyond = days
-    latest = beyond + basis.longest_precision()
+    latest = beyond + max(basis.precision.values(), default=timedelta(0))
     span = {"model_id": store.model_id, "first": first, "beyond": beyond, "latest": latest}
     store.execute(statement("renewal_found", **parts), span)
-    rows, rederived, unlabelled, moved = fetch_row(
-        store.connection,
-        "SELECT count(*), count(*) FILTER (judged), count(*) FILTER (unlabelled), coalesce(bool_or(moved), false) FROM renewed",
+    rows, rederived, unlabelled, moved = store.fetch_row(
+        "SELECT count(*), count(*) FILTER (judged), count(*) FILTER (unlabelled), coalesce(bool_or(moved), false) FROM renewed"
     )
     if not rows:
         return Counts()
@@ -161,8 +154,8 @@ def _renew_span(store: ModelStore, meaning: _Meaning, days: tuple[datetime, date
     differing = 0
     if moved:
         _merge(store.connection, from_names=basis.other.from_names)
-        (differing,) = fetch_row(store.connection, "SELECT count(*) FROM renewal_several WHERE differs")
-    (merged,) = fetch_row(store.connection, "SELECT (SELECT count(*) FROM replaced) - (SELECT count(*) FROM incoming)")
+        (differing,) = store.fetch_row("SELECT count(*) FROM renewal_several WHERE differs")
+    (merged,) = store.fetch_row("SELECT (SELECT count(*) FROM replaced) - (SELECT count(*) FROM incoming)")
     rewrite_samples(store)
     return Counts(rederived, unlabelled, merged, differing)
 

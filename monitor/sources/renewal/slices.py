@@ -15,19 +15,19 @@ from monitor.store.sql import run_script, statement
 from monitor.store.values import normalize_word
 
 # Tables that name slices of a model in text, the column that does, and what else makes a row of it one of its kind.
-_HISTORIES = (
-    ("alert_events", "slice"),
-    ("jobs", "scope"),
-    ("calibrators", "scope"),
-    ("serving", "scope"),
-    ("guards", "scope"),
-)
-_STATES = (
+# Histories have no key: they keep all their rows.
+_NAMING: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("alert_events", "slice", ()),
+    ("jobs", "scope", ()),
+    ("calibrators", "scope", ()),
+    ("serving", "scope", ()),
+    ("guards", "scope", ()),
     ("readings", "slice", ("version", '"window"', "window_end")),
     ("alerts", "slice", ("version", "rule")),
     ("thresholds", "scope", ("policy", "per", "class_name", "calibrator")),
     ("threshold_curves", "scope", ("policy", "per", "class_name", "calibrator")),
 )
+IN_CHARGE = "SELECT scope FROM serving WHERE model = $model AND until IS NULL AND calibrator <> '' ORDER BY scope"
 _NEWEST = ("newest_readings", "reliability", "disparities")  # made anew by the next cycle
 
 
@@ -97,54 +97,27 @@ def finish_slices(store: ModelStore, slices: SlicesRenewed, now: datetime) -> No
     _rename_groups(connection, store.model_id)
     for table in _NEWEST:
         store.execute(f"DELETE FROM {table} WHERE model = $model", {"model": model.name})
-    for table, column in _HISTORIES:
-        for old, new in _renamed(connection, table, column, model.name).items():
-            _rename(connection, table, column, model.name, old, new)
-            if table == "serving" and _is_in_charge(connection, model.name, new):
-                slices.scopes[old] = new
-    for table, column, key in _STATES:
-        for old, new in _renamed(connection, table, column, model.name).items():
-            same = " AND ".join(f"t.{name} IS NOT DISTINCT FROM {table}.{name}" for name in key)
-            _rename(
-                connection, table, column, model.name, old, new,
-                f"AND NOT EXISTS (FROM {table} AS t WHERE t.model = $model AND t.{column} = $new AND {same})",
-            )  # fmt: skip
-    # what is known under the new text too stays there; an alert goes on until its slice is found to be gone
-    for table, column in (("thresholds", "scope"), ("threshold_curves", "scope"), ("readings", "slice")):
-        for old in _renamed(connection, table, column, model.name):
-            store.execute(
-                f"DELETE FROM {table} WHERE model = $model AND {column} = $old", {"model": model.name, "old": old}
-            )
+    slices.scopes.update(_new_texts(fetch_column(connection, IN_CHARGE, {"model": model.name})))
+    for table, column, key in _NAMING:
+        same = " AND ".join(f"t.{name} IS NOT DISTINCT FROM {table}.{name}" for name in key)
+        known = (
+            f"EXISTS (FROM {table} AS t WHERE t.model = $model AND t.{column} = $new AND {same})" if key else "false"
+        )
+        query = f"SELECT DISTINCT {column} FROM {table} WHERE model = $model"
+        for old, new in _new_texts(fetch_column(connection, query, {"model": model.name})).items():
+            which = {"model": model.name, "old": old}
+            renamed = f"UPDATE {table} SET {column} = $new WHERE model = $model AND {column} = $old AND NOT {known}"
+            store.execute(renamed, {**which, "new": new})
+            # what is known under the new text too stays there; an alert goes on until its slice is found to be gone
+            if key and table != "alerts":
+                store.execute(f"DELETE FROM {table} WHERE model = $model AND {column} = $old", which)
     # of two calibrators in charge of what is one scope now, the newer
     store.execute(statement("renewal_serving_end"), {"model": model.name, "now": make_naive(now)})
-
-
-def _renamed(connection: duckdb.DuckDBPyConnection, table: str, column: str, model: str) -> dict[str, str]:
-    query = f"SELECT DISTINCT {column} FROM {table} WHERE model = $model"
-    return _new_texts(fetch_column(connection, query, {"model": model}))
 
 
 def _new_texts(texts: Iterable[str]) -> dict[str, str]:
     """Old → new text, of slices that are written otherwise now."""
     return {text: plain for text in texts if (plain := _plain(Slice.parse(text)).text) != text}
-
-
-def _rename(
-    connection: duckdb.DuckDBPyConnection, table: str, column: str, model: str, old: str, new: str, unless: str = ""
-) -> None:
-    connection.execute(
-        f"UPDATE {table} SET {column} = $new WHERE model = $model AND {column} = $old {unless}",
-        {"model": model, "old": old, "new": new},
-    )
-
-
-def _is_in_charge(connection: duckdb.DuckDBPyConnection, model: str, scope: str) -> bool:
-    return bool(
-        connection.execute(
-            "SELECT 1 FROM serving WHERE model = $model AND scope = $scope AND until IS NULL AND calibrator <> ''",
-            {"model": model, "scope": scope},
-        ).fetchone()
-    )
 
 
 def _rename_groups(connection: duckdb.DuckDBPyConnection, model_id: int) -> None:

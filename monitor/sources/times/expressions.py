@@ -9,14 +9,13 @@ they had not been changed yet: 02:30 is 03:30. (Both are as ``fold = 0`` of Pyth
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 import duckdb
 
 from monitor.model.wording import quantity
 from monitor.sources.batch import Batch
-from monitor.sources.times.zones import Zone, zone_of, zones_meant
+from monitor.sources.times.zones import ZONES_MEANT, Zone, zone_of
 from monitor.store.connection import quote_name, quote_text
 
 # texts as they mostly are
@@ -30,7 +29,6 @@ _NAMED = rf"{_TIME}\s+[A-Za-z]+/\S+\s*"  # Europe/Paris
 # GMT+8, UTC-5, +5:30; a name behind it, as in +0100 CET or +01:00[Europe/Paris], says it again
 _OFFSET = rf"(?i)^({_TIME})\s*(?:UTC|GMT)?\s*([+-](?:0?\d|1[0-4])(?::?[0-5]\d)?)(?:\s*\[?[A-Z][A-Z0-9_/+-]*\]?)?\s*$"
 _UTC = ("UTC", "GMT", "Z")
-_HALVES = ("AM", "PM")  # no zones, and not read either
 _NAME = r"[\[(]?([A-Za-z][A-Za-z0-9_/+-]+)[\])]?\s*$"
 _LATER_NAMED = "TRY_CAST(_text AS TIMESTAMPTZ)"  # of a text that names its zone
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
@@ -64,45 +62,37 @@ def foreign_expression(name: str, batch: Batch) -> str:
     column = quote_name(name)
     own = f"nullif(regexp_extract(left({column}, {_LONGEST}), {quote_text(_NAME)}, 1), '')"
     pattern = rf"^{_TIME}\s*{_NAME}"
+    # AM and PM are no zones, and not read either
     dated = _let_text(column, f"regexp_matches(_text, {quote_text(pattern)})")
-    return f"CASE WHEN ({_time(name, batch)}) IS NULL AND {dated} AND upper({own}) NOT IN {_listed(_HALVES)} THEN {own} END"
+    return f"CASE WHEN ({_time(name, batch)}) IS NULL AND {dated} AND upper({own}) NOT IN ('AM', 'PM') THEN {own} END"
 
 
-@dataclass(frozen=True, slots=True)
-class NamedZone:
-    """The name of a zone in ``rows`` times of a batch, and a sentence on what to do about it."""
-
-    name: str
-    rows: int
-    sentence: str
-
-
-def refused_zone(connection: duckdb.DuckDBPyConnection, batch: Batch) -> NamedZone | None:
-    """The most frequent zone name that keeps times of the batch from being read. Reads the batch anew: to be asked where
-    times turned out to be unreadable."""
+def refused_zone(connection: duckdb.DuckDBPyConnection, batch: Batch) -> str:
+    """A sentence on the most frequent zone name that keeps times of the batch from being read, without its stop; "" where
+    none does. Reads the batch anew: to be asked where times turned out to be unreadable."""
     each = [
         _most_frequent(connection, shape, [foreign_expression(name, shape) for name in _texts(shape)])
         for shape in batch.shapes
     ]
     found = max(filter(None, each), key=lambda named: named[1], default=None)
     if found is None:
-        return None
+        return ""
     name, rows = found
     own = batch.meaning.time_zone
-    meant = [zone for zone in zones_meant(name) if name.upper() in zone_of(zone).names]
+    meant = [zone for zone in ZONES_MEANT.get(name.upper(), ()) if name.upper() in zone_of(zone).names]
     if "/" in name:
         what, do = "no time zone that is known", "see how it is spelt, a blank before it"
     else:
         zones = " or ".join(f'time_zone = "{zone}"' for zone in meant)
         what = f'no abbreviation of time_zone = "{own}"'
         do = f"set {zones or 'time_zone'} in [model.source]{'' if meant else ' to the zone that is meant'}"
-    said = f"{quantity(rows, 'time')} {_say(rows)} {name}, which is {what}: {do}, or write offsets such as +01:00"
-    return NamedZone(name, rows, said)
+    return f"{quantity(rows, 'time')} {_say(rows)} {name}, which is {what}: {do}, or write offsets such as +01:00"
 
 
-def contrary_zone(connection: duckdb.DuckDBPyConnection, batch: Batch) -> NamedZone | None:
+def contrary_zone(connection: duckdb.DuckDBPyConnection, batch: Batch) -> tuple[str, str] | None:
     """The most frequent abbreviation at a time of the year when clocks of the source's zone show another, such as CET in July
-    in Berlin or GMT in London: taken at its word, though local time may be meant. Reads the batch anew."""
+    in Berlin or GMT in London, which is taken at its word though local time may be meant; and a sentence on it. Reads the
+    batch anew."""
     zone = zone_of(batch.meaning.time_zone)
     if zone.constant_offset is not None:
         return None
@@ -119,9 +109,8 @@ def contrary_zone(connection: duckdb.DuckDBPyConnection, batch: Batch) -> NamedZ
         return None
     name, rows = found
     offset = _fixed(zone).get(name, 0)
-    return NamedZone(
+    return (
         name,
-        rows,
         f'{quantity(rows, "time")} {_say(rows)} {name} at a time of the year when clocks in time_zone = "{zone.name}" do not: '
         f"taken as {_written(offset)}, whatever the season; if local time is meant, leave {name} out",
     )
@@ -153,8 +142,12 @@ def _most_frequent(
 
 
 def _cut(name: str, batch: Batch, time: str) -> str:
-    precision = batch.meaning.time_precision
-    if name != "observed_at" or precision is None:
+    return cut_time(time, batch.meaning.time_precision if name == "observed_at" else None)
+
+
+def cut_time(time: str, precision: timedelta | None) -> str:
+    """SQL of a time (SQL) without what is finer than ``precision``."""
+    if precision is None:
         return time
     micros = round(precision.total_seconds() * 1_000_000)
     return f"time_bucket(to_microseconds({micros}), {time}, TIMESTAMP '1970-01-01')"
@@ -351,12 +344,6 @@ def _fraction_since_1970(number: str, unit: str) -> str:
         return f"make_timestamp((TRY_CAST({number} AS BIGINT) + 128) // 1000)"
     micros = f"round({number} * {_FACTORS[unit]})"
     return f"make_timestamp(CASE WHEN abs({micros}) <= {_LARGEST} THEN TRY_CAST({micros} AS BIGINT) END)"
-
-
-def _listed(texts: object) -> str:
-    """An SQL list for IN."""
-    assert isinstance(texts, (list, tuple, dict))
-    return f"({', '.join(quote_text(text) for text in texts) or 'NULL'})"
 
 
 def _joined(numbers: list[int]) -> str:

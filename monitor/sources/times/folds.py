@@ -50,21 +50,13 @@ def settle_folds(connection: duckdb.DuckDBPyConnection, model_id: int | None, no
 def settle_labels(connection: duckdb.DuckDBPyConnection) -> None:
     """Set ``labelled_at`` of the rows of `staged` that have ``labelled_other``: the earlier reading, unless that is before
     observed_at, which is to be known by then."""
-    if not _labels_of_two_readings(connection):
-        return
     connection.execute(statement("folds_labelled"))
 
 
 def delay_labels(connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
     """Give labels that have yet to find their prediction the later of two readings, unless it is ahead of ``now``: none comes
     before what it labels. ``settle_labels`` takes it back where the earlier will do."""
-    if not _labels_of_two_readings(connection):
-        return
     connection.execute(statement("folds_labelled_later"), {"latest": _latest(now)})
-
-
-def _labels_of_two_readings(connection: duckdb.DuckDBPyConnection) -> bool:
-    return connection.execute("SELECT 1 FROM staged WHERE labelled_other IS NOT NULL LIMIT 1").fetchone() is not None
 
 
 def _latest(now: datetime) -> datetime | None:

@@ -104,7 +104,7 @@ def _names(name: str, moments: NDArray[np.int64]) -> dict[str, frozenset[int]]:
 
 
 # zones that people mean by an abbreviation, those most likely first; each uses it
-_MEANT = {
+ZONES_MEANT = {
     "ACDT": ("Australia/Adelaide",), "ACST": ("Australia/Adelaide", "Australia/Darwin"), "ADT": ("America/Halifax",),
     "AEDT": ("Australia/Sydney",), "AEST": ("Australia/Sydney", "Australia/Brisbane"), "AKDT": ("America/Anchorage",),
     "AKST": ("America/Anchorage",), "AST": ("America/Halifax", "America/Puerto_Rico"), "AWST": ("Australia/Perth",),
@@ -120,8 +120,3 @@ _MEANT = {
     "PST": ("America/Los_Angeles", "Asia/Manila"), "SAST": ("Africa/Johannesburg",), "WAT": ("Africa/Lagos",),
     "WEST": ("Europe/Lisbon",), "WET": ("Europe/Lisbon",), "WIB": ("Asia/Jakarta",),
 }  # fmt: skip
-
-
-def zones_meant(abbreviation: str) -> tuple[str, ...]:
-    """Zones that may be meant by it, () where none is known."""
-    return _MEANT.get(abbreviation.upper(), ())

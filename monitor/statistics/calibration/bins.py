@@ -9,9 +9,8 @@ from scipy.special import stdtrit
 from monitor.statistics.arrays import Floats, ratio, totals
 from monitor.statistics.cells import ALL_BINS, SCORE_BINS, Cells, Clusters, score_bin_of
 
-_FULL_SHARING = (
-    2.0  # degrees of freedom that the belief in groups of one outcome weighs while none has shown the rarer one
-)
+# degrees of freedom that the belief in groups of one outcome weighs while none has shown the rarer one
+_FULL_SHARING = 2.0
 _GRANTED_FREEDOM = 5.0  # degrees of freedom that the variance within groups is worth, however few they are
 _LARGEST_SHARING = 3.0  # above 1 where groups differ in size, as m is their mean and not that of the average sample
 ENDLESS = 1e9
@@ -136,8 +135,7 @@ class ResidualVariance:
     all bins of the unit beyond that, and 1 where they could not tell (``dependence``). Without groups every sample
     is its own: d = 1. The total is the same at the level of all bins together.
 
-    Design effects and degrees of freedom may be None where variances were put together from those of others: ``per_bin``
-    then serves for what the scores imply, and variances count as known.
+    ``total_design`` is None where variances were put together from those of others.
     """
 
     per_bin: Floats  # (units, 15)
@@ -146,10 +144,10 @@ class ResidualVariance:
     groups: Floats  # (units,): independent groups
     grouped: NDArray[np.bool_]  # (units,): whether samples of the unit come in groups
     between_bins: Floats  # (units,), at least 1: variance of the total over the sum of bins' (groups straddle bins)
-    design: Floats | None = None  # (units, 15): d, at least 1
+    design: Floats  # (units, 15): d, at least 1
+    freedom: Floats  # (units,): degrees of freedom of the sum of per_bin
+    total_freedom: Floats  # (units,): of total
     total_design: Floats | None = None  # (units,): d of all bins together
-    freedom: Floats | None = None  # (units,): degrees of freedom of the sum of per_bin
-    total_freedom: Floats | None = None  # (units,): of total
 
     @classmethod
     def estimate(cls, bins: ScoreBins, clusters: Clusters | None) -> "ResidualVariance":
@@ -183,18 +181,15 @@ class ResidualVariance:
 
     def if_calibrated(self, bins: ScoreBins) -> Floats:
         """Variance of each bin's R if every score were true: d·Σp(1−p), shape (units, 15)."""
-        return self.per_bin if self.design is None else self.design * bins.score_variance
+        return self.design * bins.score_variance
 
     def quantile(self, confidence: float) -> Floats:
-        """Two-sided Student quantile for errors of bins, (units,); the normal one where variances count as known."""
-        return self._student(self.freedom, confidence)
+        """Two-sided Student quantile for errors of bins, (units,)."""
+        return student_quantile(self.freedom, confidence)
 
     def total_quantile(self, confidence: float) -> Floats:
         """Two-sided Student quantile for the error of the total, (units,)."""
-        return self._student(self.total_freedom, confidence)
-
-    def _student(self, freedom: Floats | None, confidence: float) -> Floats:
-        return student_quantile(np.full(self.groups.shape, ENDLESS) if freedom is None else freedom, confidence)
+        return student_quantile(self.total_freedom, confidence)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

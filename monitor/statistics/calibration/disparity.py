@@ -217,8 +217,8 @@ def _widest(
         grouped=variance.grouped,
         between_bins=np.maximum(variance.between_bins[whole], variance.between_bins),
         design=ratio(_at_most(implied, whole), rest.score_variance, 1.0),
-        freedom=_least(variance.freedom, whole),
-        total_freedom=_least(variance.total_freedom, whole),
+        freedom=np.minimum(variance.freedom[whole], variance.freedom),
+        total_freedom=np.minimum(variance.total_freedom[whole], variance.total_freedom),
     )
 
 
@@ -226,10 +226,6 @@ def _at_most(variance: Floats, whole: Ints) -> Floats:
     """Of the difference between the whole and a unit: (√V_whole + √V)²."""
     most: Floats = (np.sqrt(variance[whole]) + np.sqrt(variance)) ** 2
     return most
-
-
-def _least(freedom: Floats | None, whole: Ints) -> Floats | None:
-    return None if freedom is None else np.minimum(freedom[whole], freedom)
 
 
 def _where(chosen: Flags, one: ResidualVariance, other: ResidualVariance) -> ResidualVariance:

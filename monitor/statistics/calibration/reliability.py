@@ -60,6 +60,5 @@ def list_bars(curves: Mapping[str, NDArray[np.float64]], unit: int) -> tuple[Rel
 def _effective(bins: ScoreBins, clusters: Clusters) -> Floats:
     """The independent samples that tell as much as those of each bin, (units, 15)."""
     variance = ResidualVariance.estimate(bins, clusters)
-    design = np.ones(bins.n.shape) if variance.design is None else variance.design
-    left: Floats = bins.n / design * np.minimum((Z_95 / variance.quantile(0.95)) ** 2, 1.0)[:, None]
+    left: Floats = bins.n / variance.design * np.minimum((Z_95 / variance.quantile(0.95)) ** 2, 1.0)[:, None]
     return left

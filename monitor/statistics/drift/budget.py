@@ -14,9 +14,6 @@ DAYS_PER_YEAR = 365.0
 MOST_THRESHOLD = 1e300  # beyond, a share is about to be too small for a float: no evidence is ever compared with it
 LEAST_THRESHOLD = 10.0  # an alarm never rests on less than tenfold evidence, however generous the budget
 
-EXPECTED_MARGINALS = 8
-EXPECTED_CROSSES = 16
-
 
 def parse_budget(text: str) -> float:
     """False alarms per year: "1/year" → 1, "0.1/year" → 0.1, "1/month" → 12, "2/week" → 104.29, "1/day" → 365.
@@ -51,27 +48,6 @@ def class_share(order: int, max_order: int) -> float:
     return shares[min(order, 2)]
 
 
-def rank_share(rank: int, expected: int) -> float:
-    """The share of the slice that is the ``rank``-th (1, 2, …) of its kind to appear, within that kind.
-
-        share(k) = K / ((K + k − 1)(K + k))          K = ``expected``, how many are expected
-
-    Proof that the shares never exceed the whole, however many slices appear: share(k) = K·(1/(K + k − 1) − 1/(K + k)),
-    so the first n of them telescope to K·(1/K − 1/(K + n)) = n/(K + n) < 1. The first slice has 1/(K + 1), the K-th
-    about 1/(4K), and far beyond K shares fall as K/k². K need not be right: twice too many or too few costs a slice
-    less than a factor 2 in evidence, a fraction of a bucket or two of delay.
-
-    The rank must be given when the slice is first scored and never depend on outcomes. A rank is free again once its
-    stream is closed, since a rank held by one stream at a time is one stream with resets. Raises ValueError below 1.
-
-    >>> [round(rank_share(rank, 8), 4) for rank in (1, 2, 8)]
-    [0.1111, 0.0889, 0.0333]
-    """
-    if rank < 1 or expected < 1:
-        raise ValueError(f"rank and expected count from 1 (got {rank}, {expected})")
-    return expected / ((expected + rank - 1) * (expected + rank))
-
-
 def alarm_threshold(budget_per_year: float, share: float) -> float:
     """c = 365 / (budget · share), and at least 10: evidence at which a slice with this share raises an alarm.
 
@@ -104,13 +80,13 @@ def whole_share(rank: int) -> float:
     return float(4 / 5**rank)
 
 
-def slice_threshold(budget_per_year: float, order: int, rank: int, max_order: int, present: int | None = None) -> float:
+def slice_threshold(budget_per_year: float, order: int, rank: int, max_order: int, present: int) -> float:
     """The alarm threshold of the ``rank``-th slice of an order, as of now.
 
     ``present`` is the highest rank among slices of that kind that were there, in any version, at some time since this one
     was opened. Each of them has 1/present of what their kind has; the whole (order 0) has all while there was never more than
-    one version of it beside it, and ``whole_share`` from then on. Without ``present`` shares are ``whole_share`` and
-    ``rank_share``, expecting 8 marginals or 16 crosses.
+    one version of it beside it, and ``whole_share`` from then on. A rank is free again once its stream is closed, since a
+    rank held by one stream at a time is one stream with resets; it must never depend on outcomes.
 
     Proof for ``present`` K_t, which may grow with time t: let π_t be the share of a slice that is open at t. Ranks in use at
     t differ and are at most the K_t of each slice that is open, so these π_t add up to at most the kind's share, at every t.
@@ -127,15 +103,12 @@ def slice_threshold(budget_per_year: float, order: int, rank: int, max_order: in
     (1460.0, 7300.0)
     """
     kind = class_share(order, max_order)
-    if present is not None and not 1 <= rank <= present:
+    if not 1 <= rank <= present:
         raise ValueError(f"rank must lie in 1..{present}, the slices present (got {rank})")
     if order == 0:
         share = kind * (1.0 if rank == present == 1 else whole_share(rank))
         # of several hundred versions open at once the last have a share too small for a float: they never raise an alarm
         return alarm_threshold(budget_per_year, share) if share > 0 else math.inf
-    if present is None:
-        expected = EXPECTED_MARGINALS if order == 1 else EXPECTED_CROSSES
-        return alarm_threshold(budget_per_year, kind * rank_share(rank, expected))
     return alarm_threshold(budget_per_year, kind / present)
 
 

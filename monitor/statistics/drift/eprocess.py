@@ -39,7 +39,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike
 
-from monitor.statistics.arrays import Floats, Ints, concatenate_columns, pick_rows
+from monitor.statistics.arrays import Floats, Ints, concatenate_columns
 from monitor.statistics.drift.bets import Bank, BinSums, Tolerance, default_bank
 
 NEVER = -1  # a bucket index that means none
@@ -125,10 +125,6 @@ class EvidenceState:
 
     def __len__(self) -> int:
         return int(self.last_scored.size)
-
-    def select(self, rows: ArrayLike) -> "EvidenceState":
-        """The state of some of the slices, by index."""
-        return pick_rows(self, np.asarray(rows, dtype=np.int64))
 
     @classmethod
     def join(cls, parts: Sequence["EvidenceState"]) -> "EvidenceState":

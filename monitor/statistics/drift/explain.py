@@ -1,13 +1,13 @@
-"""What an alarm says: which scores drifted, in which direction, and how much each part of the range contributed."""
+"""What an alarm says: which scores drifted, and in which direction."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from monitor.model import Shift
 from monitor.statistics.arrays import Floats, Ints
-from monitor.statistics.drift.bets import EDGES, Bank, default_bank
+from monitor.statistics.drift.bets import EDGES
 from monitor.statistics.drift.eprocess import Block
 
 _CLEAR = 3.0  # log Bayes factor from which a direction is named
@@ -16,10 +16,10 @@ _SLACK = 1.5  # stretches within this of the best are about as good
 
 @dataclass(frozen=True, slots=True)
 class BinDrift:
-    """One detector bin since the onset: scores in [low, high), weighed samples, and its part of the log evidence.
+    """One detector bin since the onset: scores in [low, high), and weighed samples.
 
     ``mean_rate`` is what was tolerated on average (the middle of the band), ``outcome_rate`` what happened; both None
-    without samples. ``contribution`` may be negative: there the outcomes speak against the tilt.
+    without samples.
     """
 
     low: float
@@ -27,36 +27,23 @@ class BinDrift:
     weight: float
     mean_rate: float | None
     outcome_rate: float | None
-    contribution: float
 
 
-def explain_drift(
-    block: Block, row: int, tilt: int, onset: int, alarm: int, bank: Bank | None = None
-) -> tuple[BinDrift, ...]:
-    """The twelve bins of slice ``row`` from bucket ``onset`` to bucket ``alarm``, both included, under one tilt.
+def explain_drift(block: Block, row: int, onset: int, alarm: int) -> tuple[BinDrift, ...]:
+    """The twelve bins of slice ``row`` from bucket ``onset`` to bucket ``alarm``, both included.
 
-    ``block`` must hold these buckets. Contributions add up to the log evidence of (tilt, onset) less the log of the
-    start mass. Raises ValueError when the block has no bucket in that range.
+    ``block`` must hold these buckets. Raises ValueError when it has no bucket in that range.
 
     >>> day, shape = np.array([0]), (1, 1, 12)
     >>> ten, nine, half = (np.full(shape, value) for value in (10.0, 9.0, 0.5))
     >>> block = Block(day, ten, nine, half, half, np.full((1, 1), 120.0))
-    >>> found = explain_drift(block, 0, tilt=0, onset=0, alarm=0)
+    >>> found = explain_drift(block, 0, onset=0, alarm=0)
     >>> found[0].weight, found[0].mean_rate, found[0].outcome_rate
     (10.0, 0.5, 0.9)
     """
-    bank = bank or default_bank()
-    span = np.flatnonzero((block.bucket >= onset) & (block.bucket <= alarm))
-    if not span.size:
+    if not ((block.bucket >= onset) & (block.bucket <= alarm)).any():
         raise ValueError(f"the block has no bucket in {onset}..{alarm}")
-    weight, outcome = block.weight[row, span], block.outcome[row, span]
-    lower, upper = block.lower[row, span], block.upper[row, span]
-    size = bank.tilts[tilt]
-    rate = np.where(size > 0, upper, lower)
-    contribution = (size * outcome - weight * np.log1p(rate * np.expm1(size))).sum(axis=0)
-    middle = (weight * (lower + upper) / 2).sum(axis=0)
-    bins = summed_bins(np.stack([weight.sum(axis=0), middle, outcome.sum(axis=0)]))
-    return tuple(replace(one, contribution=own) for one, own in zip(bins, contribution.tolist(), strict=True))
+    return summed_bins(span_sums(block, np.array([onset]), np.array([alarm]))[:, row])
 
 
 def span_sums(block: Block, first: Ints, last: Ints) -> Floats:
@@ -76,7 +63,7 @@ def span_sums(block: Block, first: Ints, last: Ints) -> Floats:
 
 
 def summed_bins(sums: Floats) -> tuple[BinDrift, ...]:
-    """The twelve bins of one slice from its ``span_sums`` (3, 12); without contributions, which no single tilt has.
+    """The twelve bins of one slice from its ``span_sums`` (3, 12).
 
     >>> bins = summed_bins(np.array([[2.0], [1.0], [2.0]]) * np.ones((3, 12)))
     >>> bins[0].weight, bins[0].mean_rate, bins[0].outcome_rate
@@ -84,7 +71,7 @@ def summed_bins(sums: Floats) -> tuple[BinDrift, ...]:
     """
     parts = zip(EDGES[:-1], EDGES[1:], *sums.tolist(), strict=True)
     return tuple(
-        BinDrift(low, high, w, m / w, o / w, 0.0) if w > 0 else BinDrift(low, high, w, None, None, 0.0)
+        BinDrift(low, high, w, m / w, o / w) if w > 0 else BinDrift(low, high, w, None, None)
         for low, high, w, m, o in parts
     )
 

@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from monitor.statistics.arrays import Floats, Ints, ratio, totals
 from monitor.statistics.cells import FINE_PER_LOGIT, LOGIT_LIMIT, SCORE_BINS
-from monitor.statistics.intervals import GroupSums, clopper_pearson, poisson_lower, poisson_upper
+from monitor.statistics.intervals import GroupSums, clopper_pearson, poisson_bounds
 
 GRID_PER_LOGIT = 32
 
@@ -111,7 +111,7 @@ class Counts:
         mean = (self.fp + around) / (groups + 1)
         dispersion = np.maximum((self.ff + around**2) / (groups + 1) / mean - mean, 1.0)
         events, exposure = self.fp / dispersion, groups / dispersion
-        return poisson_lower(events, exposure, confidence), poisson_upper(events, exposure, confidence)
+        return poisson_bounds(events, exposure, confidence)
 
     def at(self, index: Ints | NDArray[np.bool_]) -> "Counts":
         """The thresholds that an index array or a mask picks."""

@@ -48,18 +48,10 @@ class OperatingPoints:
         return replace(self[index], threshold=threshold)
 
 
-def _points(threshold: Floats, n: Floats, positives: Floats) -> OperatingPoints:
-    """From distinct thresholds in descending order and the samples that each adds to the predicted positives."""
-    tp = np.concatenate([[0.0], np.cumsum(positives)])
-    fp = np.concatenate([[0.0], np.cumsum(n - positives)])
-    return OperatingPoints(np.concatenate([[NEVER], threshold]), tp, fp, tp[-1] - tp, fp[-1] - fp)
+def operating_points(score: ArrayLike, outcome: ArrayLike, *, n: ArrayLike | None = None) -> OperatingPoints:
+    """Candidates at each distinct observed score. With ``n`` rows are pre-counted, and outcomes shares.
 
-
-def operating_points(
-    score: ArrayLike, outcome: ArrayLike, *, n: ArrayLike | None = None, positives: ArrayLike | None = None
-) -> OperatingPoints:
-    """Candidates at each distinct observed score. With ``n`` rows are pre-counted; ``positives`` (default n·outcome)
-    are the true ones among them. Raises ValueError when a score is not in [0, 1] or lengths differ.
+    Raises ValueError when a score is not in [0, 1] or lengths differ.
 
     >>> points = operating_points([0.2, 0.4, 0.6, 0.9], [0, 1, 0, 1])
     >>> points.threshold[1:].tolist(), points.tp.tolist()
@@ -69,13 +61,15 @@ def operating_points(
     if not ((scores >= 0) & (scores <= 1)).all():
         raise ValueError("scores must lie in [0, 1] (got one outside, or NaN)")
     count = np.ones(scores.shape) if n is None else np.atleast_1d(np.asarray(n, dtype=np.float64))
-    hits = count * np.asarray(outcome, dtype=np.float64) if positives is None else np.asarray(positives, np.float64)
+    hits = count * np.asarray(outcome, dtype=np.float64)
     if not scores.shape == count.shape == np.atleast_1d(hits).shape:
-        raise ValueError(f"score, outcome, n and positives must have equal length ({scores.size} scores)")
+        raise ValueError(f"score, outcome and n must have equal length ({scores.size} scores)")
     distinct, code = np.unique(scores, return_inverse=True)
     per_score = totals(code, count, distinct.size)
     true = totals(code, np.atleast_1d(hits), distinct.size)
-    return _points(distinct[::-1], per_score[::-1], true[::-1])
+    tp = np.concatenate([[0.0], np.cumsum(true[::-1])])
+    fp = np.concatenate([[0.0], np.cumsum((per_score - true)[::-1])])
+    return OperatingPoints(np.concatenate([[NEVER], distinct[::-1]]), tp, fp, tp[-1] - tp, fp[-1] - fp)
 
 
 def _best(points: OperatingPoints, value: Floats) -> OperatingPoint | None:

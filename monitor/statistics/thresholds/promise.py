@@ -39,12 +39,8 @@ def fixed_sequence(passes: NDArray[np.bool_], order: Ints) -> int | None:
     >>> fixed_sequence(np.array([True, True, False, True]), np.arange(4))
     1
     """
-    kept = None
-    for index in order.tolist():
-        if not passes[index]:
-            break
-        kept = index
-    return kept
+    kept = int(np.argmin(np.append(passes[order], False)))
+    return int(order[kept - 1]) if kept else None
 
 
 def find_promise(kind: str, target: float, counts: Counts, confidence: float) -> Promise:

@@ -11,14 +11,13 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model import QUIET_AFTER_DRIFT, QUIET_TIMES, Shift
 from monitor.model.wording import describe_shifts
 from monitor.store.connection import load_table, make_aware, make_naive
-from monitor.store.evidence.streams import Stream, load_streams
+from monitor.store.evidence.streams import RuleEvidence, Stream, load_streams
 from monitor.store.readings import insert_columns
 from monitor.store.sql import statement
 
@@ -58,19 +57,17 @@ class StreamAlarms:
     began: datetime  # onset of the first of those that led to the newest without quiet between
 
 
-def store_alarms(
-    connection: duckdb.DuckDBPyConnection, model: str, rule: str, alarms: Sequence[AlarmRow], told_at: datetime | None = None
-) -> None:  # fmt: skip
+def store_alarms(own: RuleEvidence, alarms: Sequence[AlarmRow], told_at: datetime | None = None) -> None:
     """Append alarms, as told at ``told_at`` if it is given."""
     extra = () if told_at is None else (told_at, False)
     keys: dict[int, tuple[str, str, str]] = {}  # by object: of thousands of alarms most share their stream
     insert_columns(
-        connection, "told_alarms" if extra else "evidence_alarms",
+        own.connection, "told_alarms" if extra else "evidence_alarms",
         (*_KEY, "ratio", "onset", "samples", "direction", "explained", "shifts", *(["told_at", "superseded"] if extra else [])),
         (
             (
-                model, rule, *(keys.get(id(a.stream)) or keys.setdefault(id(a.stream), a.stream.key)), a.bucket, a.ratio,
-                a.onset, a.samples, a.direction, a.explained, _text_of(a.shifts), *extra,
+                own.model, own.rule, *(keys.get(id(a.stream)) or keys.setdefault(id(a.stream), a.stream.key)), a.bucket,
+                a.ratio, a.onset, a.samples, a.direction, a.explained, _text_of(a.shifts), *extra,
             )
             for a in alarms
         ),
@@ -85,10 +82,7 @@ def _shifts_of(text: str) -> tuple[Shift, ...]:
     return tuple(Shift(**held) for held in json.loads(text))
 
 
-def store_words(
-    connection: duckdb.DuckDBPyConnection, model: str, rule: str, alarms: Sequence[AlarmRow],
-    table: Table = "evidence_alarms",
-) -> None:  # fmt: skip
+def store_words(own: RuleEvidence, alarms: Sequence[AlarmRow], table: Table = "evidence_alarms") -> None:
     """Put the directions of these alarms, which are stored, beside them: they are explained."""
     if not alarms:
         return
@@ -99,19 +93,17 @@ def store_words(
     }  # fmt: skip
     columns: dict[str, NDArray[Any]] = {name: np.array(column, dtype=object) for name, column in texts.items()}
     columns["bucket"] = np.array([make_naive(a.bucket) for a in alarms], dtype="datetime64[us]")
-    load_table(connection, "words", columns)
-    connection.execute(statement("evidence_alarms_explain", table=table), {"model": model, "rule": rule})
+    load_table(own.connection, "words", columns)
+    own.execute(statement("evidence_alarms_explain", table=table))
 
 
 def load_newest_alarms(
-    connection: duckdb.DuckDBPyConnection, model: str, rule: str, width: timedelta, table: Table = "evidence_alarms"
+    own: RuleEvidence, width: timedelta, table: Table = "evidence_alarms"
 ) -> dict[tuple[str, str, str], StreamAlarms]:
     """The alarms of each open stream by its key; streams without any are left out. ``width``: of a bucket."""
-    streams = {stream.key: stream for stream in load_streams(connection, model, rule)}
-    rows = connection.execute(
-        statement("evidence_alarms_newest", table=_STANDING[table]),
-        {"model": model, "rule": rule, "width": width, "quiet": QUIET_AFTER_DRIFT, "times": QUIET_TIMES},
-    ).fetchall()
+    streams = {stream.key: stream for stream in load_streams(own)}
+    query = statement("evidence_alarms_newest", table=_STANDING[table])
+    rows = own.execute(query, width=width, quiet=QUIET_AFTER_DRIFT, times=QUIET_TIMES).fetchall()
     found = {}
     for *key, count, began, bucket, ratio, onset, samples, shifts, direction, explained, told_at in rows:
         stream = streams[key[0], key[1], key[2]]
@@ -123,11 +115,7 @@ def load_newest_alarms(
     return found
 
 
-def load_newest_told(
-    connection: duckdb.DuckDBPyConnection, model: str, rule: str, since: datetime
-) -> dict[tuple[str, str, str], datetime]:
+def load_newest_told(own: RuleEvidence, since: datetime) -> dict[tuple[str, str, str], datetime]:
     """Bucket of the newest alarm told of each stream by its key, from the bucket ``since`` on."""
-    rows = connection.execute(
-        statement("alarms_told"), {"model": model, "rule": rule, "since": make_naive(since)}
-    ).fetchall()
+    rows = own.execute(statement("alarms_told"), since=make_naive(since)).fetchall()
     return {(version, calibrator, text): bucket.replace(tzinfo=UTC) for version, calibrator, text, bucket in rows}

@@ -14,13 +14,30 @@ from monitor.model import Slice
 from monitor.statistics.cells import FINE_BINS, Cells
 from monitor.statistics.drift.bets import DETECTOR_BINS, BinSums, detector_bin_of
 from monitor.store.cells import build_cells, fill_masked
-from monitor.store.connection import delete_rows, fetch_dicts, insert_row, make_aware, make_naive
+from monitor.store.connection import delete_rows, fetch_column, fetch_dicts, insert_row, make_aware, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.readings import insert_arrays, insert_columns
 from monitor.store.sql import statement
 
 Checkpoint = dict[tuple[str, str, str], tuple[bytes, bytes | None, bytes | None]]
 _PARTS = detector_bin_of(np.arange(FINE_BINS, dtype=np.int16)).tolist()  # of each fine bin
+
+
+@dataclass(frozen=True, slots=True)
+class RuleEvidence:
+    """What the store holds of the evidence of one drift rule of a model."""
+
+    connection: duckdb.DuckDBPyConnection
+    model: str
+    rule: str
+
+    @property
+    def names(self) -> dict[str, object]:
+        return {"model": self.model, "rule": self.rule}
+
+    def execute(self, query: str, **values: object) -> duckdb.DuckDBPyConnection:
+        """Run one statement on the evidence of the rule. Raises duckdb.Error."""
+        return self.connection.execute(query, self.names | values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,87 +166,70 @@ def evidence_start(connection: duckdb.DuckDBPyConnection, model_id: int) -> tupl
     return (make_aware(row[0]), make_aware(row[1])) if row else (None, None)
 
 
-def load_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, basis: str) -> datetime | None:
+def load_reach(own: RuleEvidence, basis: str) -> datetime | None:
     """First bucket that the rule has not judged; None when it has to start afresh, and then nothing is left of it."""
-    where = {"model": model, "rule": rule}
-    row = connection.execute(
-        "SELECT basis, until FROM evidence_reach WHERE model = $model AND rule = $rule", where
-    ).fetchone()
+    row = own.execute("SELECT basis, until FROM evidence_reach WHERE model = $model AND rule = $rule").fetchone()
     if row is not None and row[0] == basis:
         until: datetime = make_aware(row[1])
         return until
     for table in ("evidence_streams", "evidence_checkpoints", "evidence_reach", "evidence", "evidence_alarms"):
-        delete_rows(connection, table, where)
+        delete_rows(own.connection, table, own.names)
     if row is not None:
-        connection.execute("UPDATE told_alarms SET superseded = true WHERE model = $model AND rule = $rule", where)
+        own.execute("UPDATE told_alarms SET superseded = true WHERE model = $model AND rule = $rule")
     return None
 
 
-def store_reach(connection: duckdb.DuckDBPyConnection, model: str, rule: str, basis: str, until: datetime) -> None:
+def store_reach(own: RuleEvidence, basis: str, until: datetime) -> None:
     """Remember the first bucket that the rule has not judged."""
-    where = {"model": model, "rule": rule}
-    delete_rows(connection, "evidence_reach", where)
-    insert_row(connection, "evidence_reach", where | {"basis": basis, "until": until})
+    delete_rows(own.connection, "evidence_reach", own.names)
+    insert_row(own.connection, "evidence_reach", own.names | {"basis": basis, "until": until})
 
 
-def load_streams(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> list[Stream]:
+def load_streams(own: RuleEvidence) -> list[Stream]:
     """The open streams of a rule."""
-    return _streams(connection, "evidence_streams_open", model, rule)
+    return _streams(own, "evidence_streams_open")
 
 
-def closed_streams(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> list[Stream]:
+def closed_streams(own: RuleEvidence) -> list[Stream]:
     """The streams of a rule that are over: who they were, and since when."""
-    return _streams(connection, "evidence_streams_closed", model, rule)
+    return _streams(own, "evidence_streams_closed")
 
 
-def _streams(connection: duckdb.DuckDBPyConnection, name: str, model: str, rule: str) -> list[Stream]:
-    rows = fetch_dicts(connection, statement(name), {"model": model, "rule": rule})
+def _streams(own: RuleEvidence, name: str) -> list[Stream]:
+    rows = fetch_dicts(own.connection, statement(name), own.names)
     return [Stream(**row | {"slice": Slice.parse(row["slice"])}) for row in rows]
 
 
-def store_streams(
-    connection: duckdb.DuckDBPyConnection, model: str, rule: str, streams: Sequence[Stream],
-    closed: Sequence[tuple[Stream, datetime]],
-) -> None:  # fmt: skip
+def store_streams(own: RuleEvidence, streams: Sequence[Stream], closed: Sequence[tuple[Stream, datetime]]) -> None:
     """Replace the open streams of a rule; keep a record of those that closed."""
-    connection.execute(
-        "DELETE FROM evidence_streams WHERE model = $model AND rule = $rule AND closed IS NULL",
-        {"model": model, "rule": rule},
-    )
-    own = ("version", "calibrator", "slice", "rank", "opened", "closed", "state", "reference", "told", "listed")
+    own.execute("DELETE FROM evidence_streams WHERE model = $model AND rule = $rule AND closed IS NULL")
+    columns = tuple(Stream.__dataclass_fields__)
     over = [replace(stream, state=None, reference=None, told=None, listed=False, closed=at) for stream, at in closed]
-    read = attrgetter(*own)
+    read = attrgetter(*columns)
     for part in (streams, over):
-        insert_columns(
-            connection, "evidence_streams", ("model", "rule", *own), ((model, rule, *read(stream)) for stream in part)
-        )
+        rows = ((own.model, own.rule, *read(stream)) for stream in part)
+        insert_columns(own.connection, "evidence_streams", ("model", "rule", *columns), rows)
 
 
-def load_checkpoint(
-    connection: duckdb.DuckDBPyConnection, model: str, rule: str, changed: datetime
-) -> tuple[datetime, Checkpoint | None]:
+def load_checkpoint(own: RuleEvidence, changed: datetime) -> tuple[datetime, Checkpoint | None]:
     """Where to start again for a change in the bucket ``changed``, and (state, reference, told) there by stream key.
 
     That is the newest checkpoint up to it. Without one nothing was judged from there up to the oldest checkpoint, whose
     states hold then; without any nothing was judged since, and the present states hold: None.
     """
-    where = {"model": model, "rule": rule}
-    row = connection.execute(statement("evidence_checkpoint_day"), {**where, "changed": make_naive(changed)}).fetchone()
+    row = own.execute(statement("evidence_checkpoint_day"), changed=make_naive(changed)).fetchone()
     day = make_aware(row[0]) if row else None
     if day is None:
         return changed, None
-    states = connection.execute(statement("evidence_checkpoint"), {**where, "day": make_naive(day)}).fetchall()
+    states = own.execute(statement("evidence_checkpoint"), day=make_naive(day)).fetchall()
     kept = {(version, calibrator, text): tuple(held) for version, calibrator, text, *held in states}
     return min(day, changed), kept
 
 
-def checkpoint_days(connection: duckdb.DuckDBPyConnection, model: str, rule: str) -> set[datetime]:
+def checkpoint_days(own: RuleEvidence) -> set[datetime]:
     """The days that have a checkpoint: those with judged buckets."""
-    rows = connection.execute(
-        "SELECT DISTINCT day FROM evidence_checkpoints WHERE model = $model AND rule = $rule",
-        {"model": model, "rule": rule},
-    ).fetchall()
-    return {day.replace(tzinfo=UTC) for (day,) in rows}
+    query = "SELECT DISTINCT day FROM evidence_checkpoints WHERE model = $model AND rule = $rule"
+    return set(map(make_aware, fetch_column(own.connection, query, own.names)))
 
 
 def forget_changes(connection: duckdb.DuckDBPyConnection, model_id: int, end: datetime) -> None:
@@ -242,10 +242,8 @@ def forget_changes(connection: duckdb.DuckDBPyConnection, model_id: int, end: da
 
 def versions_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime) -> set[str]:
     """Versions with a sample, labelled or not, in a bucket from ``since`` on."""
-    rows = connection.execute(
-        statement("evidence_versions"), {"model_id": model_id, "since": make_naive(since)}
-    ).fetchall()
-    return {version for (version,) in rows}
+    span = {"model_id": model_id, "since": make_naive(since)}
+    return set(fetch_column(connection, statement("evidence_versions"), span))
 
 
 def calibrators_since(connection: duckdb.DuckDBPyConnection, model_id: int, since: datetime) -> set[tuple[str, str]]:
@@ -254,59 +252,41 @@ def calibrators_since(connection: duckdb.DuckDBPyConnection, model_id: int, sinc
     return set(connection.execute(statement("evidence_scorers"), span).fetchall())
 
 
-def forget_from(
-    connection: duckdb.DuckDBPyConnection, model: str, rule: str, start: datetime, oldest: datetime
-) -> None:
+def forget_from(own: RuleEvidence, start: datetime, oldest: datetime) -> None:
     """Before judging again from ``start``: drop what was said of those buckets by streams still open, and old checkpoints."""
-    where = {"model": model, "rule": rule, "start": make_naive(start)}
-    open_ = statement("evidence_of_open_streams")
+    of_rule = "model = $model AND rule = $rule"
+    judged = f"{of_rule} AND bucket >= $start AND {statement('evidence_of_open_streams')}"
     for table in ("evidence", "evidence_alarms"):
-        connection.execute(
-            f"DELETE FROM {table} WHERE model = $model AND rule = $rule AND bucket >= $start AND {open_}", where
-        )
-    connection.execute(
-        "DELETE FROM evidence_checkpoints WHERE model = $model AND rule = $rule AND (day >= $start OR day < $oldest)",
-        {**where, "oldest": make_naive(oldest)},
-    )
+        own.execute(f"DELETE FROM {table} WHERE {judged}", start=make_naive(start))
+    days = f"{of_rule} AND (day >= $start OR day < $oldest)"
+    own.execute(f"DELETE FROM evidence_checkpoints WHERE {days}", start=make_naive(start), oldest=make_naive(oldest))
 
 
-def store_checkpoint(
-    connection: duckdb.DuckDBPyConnection, model: str, rule: str, day: datetime, streams: Sequence[Stream]
-) -> None:
+def store_checkpoint(own: RuleEvidence, day: datetime, streams: Sequence[Stream]) -> None:
     """The open streams as they are before the first judged bucket of ``day``."""
-    delete_rows(connection, "evidence_checkpoints", {"model": model, "rule": rule, "day": day})
+    delete_rows(own.connection, "evidence_checkpoints", {**own.names, "day": day})
     insert_columns(
-        connection, "evidence_checkpoints",
+        own.connection, "evidence_checkpoints",
         ("model", "rule", "version", "calibrator", "slice", "day", "state", "reference", "told"),
-        ((model, rule, *stream.key, day, stream.state, stream.reference, stream.told) for stream in streams),
+        ((own.model, own.rule, *stream.key, day, stream.state, stream.reference, stream.told) for stream in streams),
     )  # fmt: skip
 
 
-def store_path(
-    connection: duckdb.DuckDBPyConnection,
-    model: str,
-    rule: str,
-    streams: Sequence[Stream],
-    path: Sequence[EvidencePath],
-) -> None:
+def store_path(own: RuleEvidence, streams: Sequence[Stream], path: Sequence[EvidencePath]) -> None:
     """Append judged buckets."""
     row = np.concatenate([part.row for part in path]) if path else np.empty(0, np.int64)
     if not row.size:
         return
     keys = np.array([stream.key for stream in streams], dtype=object)[row]
     columns: dict[str, NDArray[Any]] = {
-        "model": np.full(row.size, model, dtype=object), "rule": np.full(row.size, rule, dtype=object),
+        "model": np.full(row.size, own.model, dtype=object), "rule": np.full(row.size, own.rule, dtype=object),
         **{name: keys[:, column] for column, name in enumerate(("version", "calibrator", "slice"))},
         **{name: np.concatenate([getattr(part, name) for part in path]) for name in ("bucket", "samples", "ratio")},
     }  # fmt: skip
-    insert_arrays(connection, "evidence", columns)
+    insert_arrays(own.connection, "evidence", columns)
 
 
-def newest_ratios(
-    connection: duckdb.DuckDBPyConnection, model: str, rule: str, since: datetime
-) -> dict[tuple[str, str, str], tuple[datetime, float]]:
+def newest_ratios(own: RuleEvidence, since: datetime) -> dict[tuple[str, str, str], tuple[datetime, float]]:
     """Newest judged bucket from ``since`` on and its ratio, by stream key."""
-    rows = connection.execute(
-        statement("evidence_newest"), {"model": model, "rule": rule, "since": make_naive(since)}
-    ).fetchall()
+    rows = own.execute(statement("evidence_newest"), since=make_naive(since)).fetchall()
     return {(v, c, s): (bucket.replace(tzinfo=UTC), ratio) for v, c, s, bucket, ratio in rows}

@@ -12,13 +12,12 @@ from typing import Any, TypeVar
 import duckdb
 import numpy as np
 
-from monitor.model import MISSING, Job, Slice
+from monitor.model import MISSING, Disparity, Job, ReliabilityBin, Slice
 from monitor.model.history import (
     Attempt,
     CalibratorRow,
     Calibrators,
     CurvePoint,
-    DisparityRow,
     Event,
     EventKind,
     EvidencePoint,
@@ -29,7 +28,6 @@ from monitor.model.history import (
     QuarantineCount,
     QuarantinedRow,
     ReadingPoint,
-    ScoredBy,
     SourceState,
 )
 from monitor.model.refits import ROLLED_BACK
@@ -178,17 +176,20 @@ class History:
         rows = self._rows("history_calibrators", model=model, limit=limit, skip=skip)
         return Calibrators(_nouns(CalibratorRow, rows), rows[0]["total"] if rows else 0)
 
-    def disparities(self, model: str, *, limit: int = 200) -> tuple[DisparityRow, ...]:
+    def disparities(self, model: str, *, limit: int = 200) -> tuple[Disparity, ...]:
         """The newest verdicts of the disparity rules, the surest first."""
-        return self._as(DisparityRow, "history_disparities", model=model, limit=limit)
+        rows = self._rows("history_disparities", model=model, limit=limit)
+        return tuple(Disparity(**row | {"slice": Slice.parse(row["slice"])}) for row in rows)
 
     def guards(self, model: str) -> tuple[GuardRow, ...]:
         """Promoted calibrators under comparison with the ones they replaced, the newest first."""
         return self._as(GuardRow, "history_guards", model=model)
 
-    def scored_by(self, model: str, version: str, slice_: Slice, since: datetime, until: datetime) -> ScoredBy | None:
-        """Reliability bars of the labelled samples observed in [since, until), apart by calibrator. None in a snapshot,
-        which holds no cells."""
+    def scored_by(
+        self, model: str, version: str, slice_: Slice, since: datetime, until: datetime
+    ) -> dict[str, tuple[ReliabilityBin, ...]] | None:
+        """Reliability bars of the labelled samples observed in [since, until), apart by the calibrator that made the scores
+        ("" = none). None in a snapshot, which holds no cells."""
         if not self._live:
             return None
         span = {"model": model, "version": version, "since": make_naive(since), "until": make_naive(until)}
@@ -207,7 +208,7 @@ class History:
             squared_residual=fill_masked(groups["squared_residual"][known]), groups=fill_masked(groups["groups"][known]),
         )  # fmt: skip
         curves = reliability(cells, len(names), clusters if len(clusters) else None)
-        return ScoredBy({name: list_bars(curves, place) for place, name in enumerate(names.tolist())})
+        return {name: list_bars(curves, place) for place, name in enumerate(names.tolist())}
 
     def _rows(self, name: str, **parameters: object) -> list[Row]:
         """What a statement gives, each row by the names of its columns; times with their UTC marker."""

@@ -53,14 +53,14 @@ class Snapshot(History):
         models = self._rows("published_models")
         seen, last = {row["model"] for row in models}, self.last_samples()
         return {
-            "published_at": self.published_at(), "played": self.is_played(), "models": models, "firing": self.firing_alerts(),
-            "unknown": self._rows("published_unknown"),
+            "published_at": self.published_at(), "played": self.is_played(), "models": models,
+            "firing": self._rows("published_firing"), "unknown": self._rows("published_unknown"),
             "waiting": [name for name in configured if name not in seen],
             "silent": {
                 name: describe_silence(last.get(name), window) for name, window in configured.items() if name not in seen
             },
             "calibrators": self.serving_calibrators(), "thresholds": self._rows("published_thresholds"),
-            "troubles": self.troubles(), "quarantined": self._rows("published_quarantined"),
+            "troubles": self._rows("published_troubles"), "quarantined": self._rows("published_quarantined"),
             "failing": self.failing_models(), "label_delays": self.label_delays(),
             "waiting_labels": self._rows("published_waiting_labels"), "group_spans": self._rows("published_group_spans"),
             "folded": self._rows("published_folded"),
@@ -70,10 +70,6 @@ class Snapshot(History):
     def last_samples(self) -> dict[str, datetime]:
         """Return when the newest sample of each model was observed; models that never had one are left out."""
         return {row["model"]: row["observed_at"] for row in self._rows("published_last_seen")}
-
-    def firing_alerts(self) -> list[Row]:
-        """Alerts that fire now."""
-        return self._rows("published_firing")
 
     def slices(self, model: str | None, window: str | None, limit: int) -> list[Row]:
         """Slices worst first; windows other than the asked one are left out, insufficient ones come last."""
@@ -94,10 +90,6 @@ class Snapshot(History):
     def serving_calibrators(self, model: str | None = None) -> list[Row]:
         """Calibrators in charge now."""
         return self._rows("published_calibrators", model=model)
-
-    def troubles(self) -> list[Row]:
-        """What could not be read at the newest pull of each source, and what pulls of the last days told once."""
-        return self._rows("published_troubles")
 
     def failing_models(self) -> list[Row]:
         """Models whose newest cycle failed, since when and why: what the snapshot has of them is old."""

@@ -52,10 +52,8 @@ def count_agreement(connection: duckdb.DuckDBPyConnection, classes: Sequence[str
     index = "list_position($classes, predicted_class)" if classes else "TRY_CAST(predicted_class AS INTEGER) + 1"
     query = statement("logits_agreement", place=index)
     found = connection.execute(query, {"classes": list(classes)} if classes else {}).fetchall()
-    total = Agreement()
-    for predicted, top, agrees, width, count in found:
-        total += Agreement({(predicted, top): count}, count if agrees else 0, width)
-    return total
+    parts = (Agreement({(name, top): n}, n if agrees else 0, width) for name, top, agrees, width, n in found)
+    return sum(parts, Agreement())
 
 
 def compare_classes(predicted: NDArray[np.str_], logits: NDArray[np.floating], classes: Sequence[str]) -> Agreement:
@@ -100,8 +98,9 @@ def describe_agreement(found: Agreement, classes: Sequence[str], noun: str = "ro
 
 
 def _cause(found: Agreement, classes: Sequence[str]) -> str:
-    tops, names = _totals(found)
-    if len(names) > 1 and tops[0] >= ENOUGH * found.rows:
+    names = sorted({name for name, _ in found.pairs})
+    first = sum(count for (_, top), count in found.pairs.items() if top == 0)
+    if len(names) > 1 and first >= ENOUGH * found.rows:
         return (
             "the first logit is always the largest, so the vectors seem to be sorted; each needs the logits of all classes, "
             "in one and the same order"
@@ -120,14 +119,6 @@ def _cause(found: Agreement, classes: Sequence[str]) -> str:
             "for each logit, in order"
         )
     return "classes = [...] has to name the class of each logit in order, and both have to come from the same model"
-
-
-def _totals(found: Agreement) -> tuple[Counter[int], list[str]]:
-    """How often each logit is the largest; the predicted classes in order."""
-    tops: Counter[int] = Counter()
-    for (_, top), count in found.pairs.items():
-        tops[top] += count
-    return tops, sorted({name for name, _ in found.pairs})
 
 
 def _guess(found: Agreement, classes: Sequence[str], names: Sequence[str]) -> tuple[list[str] | None, str]:

@@ -26,7 +26,7 @@ ORDER BY c.fitted_at DESC, c.model, c.scope, c.id
 LIMIT $limit OFFSET $skip;
 
 -- name: history_disparities
-SELECT rule, version, slice, "window", measure, samples, rest_samples, needed_samples, slices, own, rest, difference, lower,
+SELECT model, rule, version, slice, "window", window_start, window_end, measure, samples, rest_samples, needed_samples, slices, own, rest, difference, lower,
        lower_alone, p_value
 FROM disparities
 WHERE model = $model

@@ -9,6 +9,14 @@ FROM samples AS s
 SEMI JOIN fresh AS f ON s.observed_at = f.observed_at
 WHERE s.observed_at >= $first AND s.observed_at < $beyond;
 
+-- name: ingest_day_runs
+-- the days that `fresh` touches: the first of each run of days that follow one another, and the day after its last
+SELECT min(day), max(day) + INTERVAL 1 DAY
+FROM (SELECT day, day - INTERVAL 1 DAY * row_number() OVER (ORDER BY day) AS run
+      FROM (SELECT DISTINCT date_trunc('day', observed_at)::TIMESTAMP AS day FROM fresh))
+GROUP BY run
+ORDER BY 1;
+
 -- name: ingest_counts
 SELECT i.new, i.labelled, i.corrects + d.differing, f.seen, i.incoming, d.differing, i.changed, i.clipped, i.late
 FROM (

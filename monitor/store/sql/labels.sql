@@ -39,6 +39,23 @@ SELECT
 FROM parked_labels
 WHERE model_id = $model_id;
 
+-- name: waiting_label
+-- a label whose word means "not labelled yet" waits for a label, not for a prediction
+positives IS NOT NULL OR label IS NOT NULL AND NOT label_missing(label);
+
+-- name: waiting_counted
+SELECT count(DISTINCT hash(sample_id, observed_at)), min(labelled_at), max(labelled_at)
+FROM parked_labels
+WHERE model_id = $model_id AND source = $source AND (/*waiting_label*/);
+
+-- name: waiting_newest
+SELECT sample_id, max(labelled_at) AS labelled_at, max(observed_at)
+FROM parked_labels
+WHERE model_id = $model_id AND source = $source AND (/*waiting_label*/)
+GROUP BY sample_id
+ORDER BY labelled_at DESC, sample_id
+LIMIT $most;
+
 -- name: waiting_due
 -- the newest $newest labels that wait though predictions observed after them have come: how many, the first and the last
 SELECT count(DISTINCT hash(sample_id, observed_at)), min(labelled_at), max(labelled_at)
@@ -46,7 +63,7 @@ FROM (
     SELECT sample_id, observed_at, labelled_at
     FROM parked_labels
     WHERE model_id = $model_id AND source = $source
-      AND (positives IS NOT NULL OR label IS NOT NULL AND NOT label_missing(label))
+      AND (/*waiting_label*/)
       AND labelled_at <= (SELECT max(last_observed_at) FROM slices WHERE model_id = $model_id) - to_seconds($under_way)
     QUALIFY rank() OVER (ORDER BY labelled_at DESC) <= $newest
 );
@@ -132,3 +149,11 @@ WHERE reason IS NULL;
 SELECT min(coalesce(observed_at, labelled_at - to_seconds($horizon_seconds))), max(labelled_at)
 FROM staged
 WHERE reason IS NULL;
+
+-- name: class_words_seen
+-- a time that is kept is renewed where it is older than a day: not with every batch
+MERGE INTO class_words
+USING (SELECT unnest($words) AS word, unnest($times) AS last_at) AS seen
+ON class_words.model_id = $model_id AND class_words.word = seen.word
+WHEN MATCHED AND class_words.last_observed_at + INTERVAL 1 DAY < seen.last_at THEN UPDATE SET last_observed_at = seen.last_at
+WHEN NOT MATCHED THEN INSERT VALUES ($model_id, seen.word, seen.last_at);

@@ -29,12 +29,12 @@ WHERE model = $model AND source = $source
        OR rowid NOT IN (SELECT rowid FROM source_notes WHERE model = $model AND source = $source
                         ORDER BY noted_at DESC, rowid DESC LIMIT $most));
 
--- name: set_aside_insert
-INSERT INTO files_set_aside
-VALUES ($model, $source, $item, $fingerprint, $tries, $crashes, $set_aside, $kind, $reason, $remedy, $first, $now,
-    $tried_with);
-
 -- name: set_aside_crashed
+INSERT INTO files_set_aside
+SELECT $model, $source, r.item, r.fingerprint, 0, 0, false, '', '', '', $now, $now, ''
+FROM (SELECT unnest($items) AS item, unnest($fingerprints) AS fingerprint) AS r
+WHERE r.item NOT IN (SELECT item FROM files_set_aside WHERE model = $model AND source = $source);
+
 UPDATE files_set_aside
 SET crashes = CASE WHEN $together THEN least(crashes + 1, greatest(crashes, $most)) ELSE greatest(crashes, $most) + 1 END,
     last_tried_at = $now
@@ -52,19 +52,10 @@ SET tries = 0, crashes = 0, set_aside = false, tried_with = ''
 WHERE model = $model AND ($source IS NULL OR source = $source)
   AND (item = $item OR ($item IS NULL AND (set_aside OR crashes > 0)));
 
--- name: set_aside_crash_insert
-INSERT INTO files_set_aside
-SELECT $model, $source, unnest($items), unnest($fingerprints), 0, 0, false, '', '', '', $now, $now, '';
-
 -- name: set_aside_since
 SELECT min(first_tried_at)
 FROM files_set_aside
 WHERE model = $model AND source = $source AND item = $item AND fingerprint = $fingerprint;
-
--- name: pull_insert
-INSERT INTO pulls
-VALUES ($model, $source, $now, $files, $rows, $new, $labelled, $duplicates, $corrected, $quarantined, $problem,
-    $changed_predictions, $clipped, $ambiguous_times, $codes);
 
 -- name: pull_unfinished
 SELECT (SELECT max(read_at) FROM cursors WHERE model_id = $model_id)

@@ -113,6 +113,48 @@ FROM (
     )
 );
 
+-- name: stage_checks_samples
+-- reasons for which a sample cannot be taken, the first of which is told; `staging.py` says how long texts may be
+WHEN sample_id IS NULL THEN 'missing_sample_id'
+WHEN strlen(sample_id) > 500 AND length(sample_id) > 500 THEN 'too_long'
+WHEN strlen(label) > 120 AND length(label) > 120 THEN 'too_long'
+WHEN strlen(group_id) > 500 AND length(group_id) > 500 THEN 'too_long'
+WHEN strlen(predicted_class) > 120 AND length(predicted_class) > 120 THEN 'too_long'
+WHEN observed_at IS NULL OR NOT isfinite(observed_at) THEN 'unreadable_time'
+WHEN observed_at < TIMESTAMP '1970-01-01' THEN 'time_before_1970'
+-- 0 in any zone: not set; taken, its label would have been there long before its prediction
+WHEN positives IS NOT NULL AND labelled_at < TIMESTAMP '1970-01-02' THEN 'time_before_1970'
+WHEN observed_at > /*latest*/ OR labelled_at > /*latest*/ THEN 'time_in_future'
+WHEN has_labelled_at AND (labelled_at IS NULL OR NOT isfinite(labelled_at)) THEN 'unreadable_time'
+WHEN observed_at < /*oldest*/ THEN 'older_than_retention'
+WHEN NOT has_score THEN 'missing_score'
+WHEN score IS NULL OR isnan(score) OR isnan(raw_score) OR bad_raw_score THEN 'score_not_a_number'
+WHEN score < 0 OR score > 1 OR raw_score < 0 OR raw_score > 1 THEN 'score_outside_0_1'
+WHEN has_outcome AND read_outcome IS NULL THEN 'unknown_outcome'
+WHEN has_label AND positives IS NULL THEN 'unknown_outcome'
+-- sums of millions of rows still fit BIGINT
+WHEN has_count AND (read_count IS NULL OR n < 1 OR n > 1_000_000_000_000) THEN 'bad_count'
+WHEN has_positives AND read_positives IS NULL THEN 'bad_count'
+WHEN positives < 0 OR positives > n THEN 'bad_count'
+WHEN n > 1 AND positives IS NOT NULL AND read_positives IS NULL THEN 'bad_count'
+WHEN has_logits AND (logits IS NULL OR list_bool_or(list_transform(logits, lambda z: NOT coalesce(isfinite(z), false))))
+    THEN 'bad_logits'
+WHEN positives IS NOT NULL AND labelled_at - observed_at > to_seconds(/*horizon*/) THEN 'label_too_late'
+WHEN conflicting THEN 'conflicting_identity';
+
+-- name: stage_checks_labels
+-- the same of a label that comes by itself
+WHEN sample_id IS NULL THEN 'missing_sample_id'
+WHEN strlen(sample_id) > 500 AND length(sample_id) > 500 THEN 'too_long'
+WHEN strlen(label) > 120 AND length(label) > 120 THEN 'too_long'
+WHEN has_labelled_at AND (labelled_at IS NULL OR NOT isfinite(labelled_at)) THEN 'unreadable_time'
+WHEN labelled_at > /*latest*/ THEN 'time_in_future'
+WHEN has_outcome AND read_outcome IS NULL THEN 'unknown_outcome'
+-- names of classes are compared once their predictions are known
+WHEN NOT /*compared*/ AND has_label AND positives IS NULL THEN 'unknown_outcome'
+WHEN has_positives AND read_positives IS NULL OR positives < 0 THEN 'bad_count'
+WHEN conflicting THEN 'conflicting_identity';
+
 -- name: csv_rejects_listed
 -- lines that made no row, and those that are too long, of which DuckDB may have told some
 WITH told AS MATERIALIZED (/*told*/),

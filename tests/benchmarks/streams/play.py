@@ -60,7 +60,7 @@ def play(stream: RealStream, tolerance: Tolerance) -> list[Played]:
         own = [alarm for alarm in alarms if alarm.row == row]
         after = next((alarm for alarm in own if alarm.bucket >= change), None)
         told = after or (own[0] if own else None)
-        shifts = find_shifts(explain_drift(block, row, told.tilt, told.onset, told.bucket)) if told else ()
+        shifts = find_shifts(explain_drift(block, row, told.onset, told.bucket)) if told else ()
         words = describe_shifts(shifts, "score")
         found.append(
             Played(

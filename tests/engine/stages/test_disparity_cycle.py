@@ -12,6 +12,7 @@ from monitor.engine.cycle import Tick
 from monitor.engine.stages.measure import disparities_of
 from monitor.model import Alert, AlertState, Disparity, Slice
 from monitor.rules.pack import parse_pack
+from monitor.statistics.arrays import concatenate_columns
 from monitor.statistics.calibration.disparity import assess_disparities, compare_with_rest
 from monitor.statistics.cells import Cells, Clusters
 from monitor.store.cells import load_window_cells
@@ -161,9 +162,7 @@ def test_groups_inside_cameras_and_across_lightings_are_told_apart_by_the_sums_i
     ):
         assert bool(len(np.intersect1d(image[inside], image[~inside]))) == spanning
         unit = inside.astype(np.int64)
-        clusters = Clusters.from_samples(score, outcome, image).concatenate(
-            [Clusters.from_samples(score, outcome, image, unit + 1)]
-        )
+        clusters = concatenate_columns([Clusters.from_samples(score, outcome, image, own) for own in (None, unit + 1)])
         cells = Cells.from_samples(score, outcome, unit=unit).regroup(pairs)
         expected = compare_with_rest(cells, clusters, np.zeros(3, dtype=np.int64), np.array([0, 1, 1]), "gap")
         alone = assess_disparities(expected, np.array([False, False, True]), level=0.05)

@@ -160,5 +160,5 @@ def test_a_disparity_is_computed_for_the_window_the_slices_and_the_samples_its_r
     (many,) = parse_pack(WORSE.format(extra="min_samples = 750"), "own.toml")
     first, *_ = disparities_of(_model(), [many], "24h", start, NOW, held)
     assert (first.samples, first.rest_samples, first.needed_samples, first.lower) == (800, 700, 750, None)
-    nobody = WindowCells((), (), Cells.empty(), None, np.empty(0), np.empty(0))
+    nobody = WindowCells((), (), Cells.from_samples([], []), None, np.empty(0), np.empty(0))
     assert disparities_of(_model(), [only], "24h", start, NOW, nobody) == ()

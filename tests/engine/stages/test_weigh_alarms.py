@@ -56,7 +56,7 @@ def oracle(rows: Sequence[Row], slice_: str, rank: int, marginals: int) -> list[
     return [
         (
             hour(a.bucket), hour(a.onset), int(a.samples), float(np.exp(min(a.log_evidence - np.log(limit), 700))), True,
-            describe_shifts(find_shifts(explain_drift(block, 0, a.tilt, a.onset, a.bucket)), "score"),
+            describe_shifts(find_shifts(explain_drift(block, 0, a.onset, a.bucket)), "score"),
         )
         for a in found
     ]  # fmt: skip
@@ -86,7 +86,7 @@ def told_words(rows: Sequence[Row], slice_: str, alarms: Sequence[Said]) -> str:
             expected += len(found) * sum(o / (1 + o) for o in (odds / 1.1, odds * 1.1)) / 2
         came = sum(row["outcome"] for found in own for row in found)
         mean, rate = (expected / count, came / count) if count else (None, None)
-        bins.append(BinDrift(EDGES[part], EDGES[part + 1], float(count), mean, rate, 0.0))
+        bins.append(BinDrift(EDGES[part], EDGES[part + 1], float(count), mean, rate))
     return describe_shifts(find_shifts(tuple(bins)), "score")
 
 

@@ -94,7 +94,7 @@ def test_two_versions_side_by_side_share_the_budget_of_the_whole(world: World) -
     taken(world, rules('slices = "all"'), hour(5), rows)
     ranks = sorted(entry[0] for entry in held(world).values())
     assert ranks == [1, 2]
-    shares = [365 / slice_threshold(1.0, 0, rank, 0) for rank in range(1, 30)]
+    shares = [365 / slice_threshold(1.0, 0, rank, 0, 30) for rank in range(1, 30)]
     assert shares[0] > shares[1] > shares[2]
     assert sum(shares) <= 1 + 1e-12
 

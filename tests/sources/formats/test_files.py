@@ -10,6 +10,7 @@ from monitor.model.problems import Problem
 from monitor.sources.batch import Batch
 from monitor.sources.files import FileSource
 from monitor.sources.formats import relations as formats
+from monitor.sources.formats.layout import Needs
 from monitor.sources.pull import SOURCE_FAILED
 from tests.worlds.fixtures import MakeWorld
 from tests.worlds.store import HOUR, NOW, World, a_row, reasons, unreadable, write_csv, write_parquet
@@ -223,7 +224,7 @@ def test_a_file_without_read_permission_is_told_and_the_others_are_read(world: W
 def test_a_file_that_vanishes_between_listing_and_reading_is_told(world: World, ending: str) -> None:
     gone = world.send(a_row("a"), name=f"a.{ending}")
     world.send(a_row("b"), name=f"b.{ending}")
-    source = FileSource(world.model.source[0], world.base, world.model.slices)
+    source = FileSource(world.model.source[0], world.base, Needs.of(world.model))
     found = source.read_batches(world.connection, {}, NOW)
     gone.unlink()  # nothing has been listed yet: the generator has not begun
     first = next(found)
@@ -283,7 +284,7 @@ def test_parquet_files_of_one_layout_make_one_batch_and_large_ones_are_parted(
 ) -> None:
     for index in range(4):
         world.send(a_row(f"a{index}"), a_row(f"b{index}"), ending="parquet")
-    source = FileSource(world.model.source[0], world.base, world.model.slices)
+    source = FileSource(world.model.source[0], world.base, Needs.of(world.model))
     assert [batch.files for batch in source.read_batches(world.connection, {}, NOW) if isinstance(batch, Batch)] == [4]
     monkeypatch.setattr("monitor.sources.inspect.BATCH_ROWS", 4)
     batches = [batch for batch in source.read_batches(world.connection, {}, NOW) if not isinstance(batch, Problem)]

@@ -2,11 +2,9 @@
 
 import pytest
 
-from monitor.sources.batch import Batch
 from monitor.sources.column_hints import name_missing, propose_columns
-from monitor.sources.pull import file_sources
 from tests.worlds.fixtures import MakeWorld
-from tests.worlds.store import NOW, World, a_row, write_parquet
+from tests.worlds.store import World, a_row, write_parquet
 
 
 @pytest.mark.parametrize(
@@ -120,29 +118,6 @@ def test_the_missing_are_told_with_what_was_looked_for_and_what_else_would_do() 
     missing = {"sample_id": "", "outcome": "or label"}
     assert name_missing(missing, {"sample_id": "PartNo"}) == 'sample_id (looked for as "PartNo"), outcome (or label)'
     assert name_missing(missing, {"outcome": "ok"}) == 'sample_id, outcome (looked for as "ok"; or label)'
-
-
-@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
-@pytest.mark.parametrize(
-    ("own", "unmapped"),
-    [
-        ({"y_true": 1, "y_pred": 0}, 'columns = { label = "y_true", predicted_class = "y_pred" }'),
-        ({"is_correct": 1}, 'columns = { outcome = "is_correct" }'),
-        ({"ground_truth_label": "a", "target": "b"}, 'label = "ground_truth_label" or "target"'),
-        ({"weight": 1}, ""),
-        ({"outcome": 1, "y_true": 1}, ""),
-        ({"label": 1, "predicted_class": 1, "y_true": 1}, ""),
-    ],
-)
-def test_what_seems_to_be_an_outcome_is_passed_on_where_there_is_none(
-    world: World, ending: str, own: dict[str, object], unmapped: str
-) -> None:
-    row = a_row("a")
-    del row["outcome"]
-    world.send({**row, **own}, ending=ending)
-    (batch,) = (each for each in file_sources(world.model, world.base)[0].read_batches(world.connection, {}, NOW))
-    assert isinstance(batch, Batch)
-    assert batch.unmapped == unmapped
 
 
 def test_a_missing_slice_column_comes_with_the_one_that_may_be_meant(world: World) -> None:

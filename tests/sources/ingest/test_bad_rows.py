@@ -6,7 +6,7 @@ from itertools import groupby
 import pytest
 
 from monitor.model import MISSING, OTHER, Slice
-from monitor.sources.ingest.staging import QUARANTINE_REASONS
+from monitor.sources.remedies import REMEDIES
 from monitor.store.cells import load_window_cells
 from tests.worlds.fixtures import MakeWorld
 from tests.worlds.store import HOUR, NOW, Row, World, a_row, at, unreadable, write_parquet
@@ -51,7 +51,7 @@ def _taken(world: World, ending: str, cases: Sequence[Row], numbers: list[int]) 
     stored = {sample_id for (sample_id,) in world.rows("SELECT sample_id FROM samples")}
     assert {f"before {number}" for number in numbers} | {f"after {numbers[-1]}"} <= stored
     assert brought.rows == len(rows)
-    assert set(brought.quarantined) <= set(QUARANTINE_REASONS)
+    assert set(brought.quarantined) <= set(REMEDIES)
     found = world.rows(f"SELECT row, reason, record FROM quarantine WHERE file LIKE '%/{name}'")
     assert sum(brought.quarantined.values()) == len(found)
     assert all(record for _, _, record in found)

@@ -1,9 +1,11 @@
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from monitor.sources.ingest.ingest import day_runs, retry_parked
+from monitor.sources.ingest.ingest import retry_parked
+from monitor.store.sql import statement
 from tests.worlds.fixtures import MakeWorld
 from tests.worlds.store import DAY, HOUR, NOW, World, a_row, assert_cells_match_their_samples, at
 
@@ -11,7 +13,6 @@ from tests.worlds.store import DAY, HOUR, NOW, World, a_row, assert_cells_match_
 def test_a_new_row_is_stored_and_counted_in_its_cell(world: World, tmp_path: Path) -> None:
     brought = world.take(a_row("a"))
     assert (brought.files, brought.rows, brought.new) == (1, 1, 1)
-    assert brought.has_changes
     assert world.one("SELECT n, unlabelled, score, outcome, lag, bucket FROM cells") == (
         1, 0, 0.7, 1.0, 3600.0, at("2026-03-10 10:00:00"),
     )  # fmt: skip
@@ -22,7 +23,7 @@ def test_a_pull_with_nothing_new_changes_nothing(world: World) -> None:
     world.take(a_row("a"))
     revision = world.one("SELECT revision FROM models")
     brought = world.take(now=NOW + HOUR)
-    assert (brought.files, brought.rows, brought.has_changes) == (0, 0, False)
+    assert (brought.files, brought.rows) == (0, 0)
     assert world.one("SELECT revision FROM models") == revision
     assert world.one("SELECT count(*) FROM pulls") == 1
 
@@ -56,7 +57,7 @@ def test_a_file_sent_again_under_another_name_changes_nothing(world: World, tmp_
     world.take(a_row("a"), a_row("b", outcome=0))
     before, revision = world.cells(), world.one("SELECT revision FROM models")
     brought = world.take(a_row("a"), a_row("b", outcome=0))
-    assert (brought.new, brought.duplicates, brought.has_changes) == (0, 2, False)
+    assert (brought.new, brought.duplicates) == (0, 2)
     assert (world.cells(), world.one("SELECT revision FROM models")) == (before, revision)
 
 
@@ -123,7 +124,7 @@ def test_a_late_label_turns_an_unlabelled_row_into_a_labelled_one(world: World, 
 def test_an_unlabelled_row_sent_again_after_its_label_does_not_erase_it(world: World, tmp_path: Path) -> None:
     world.take(a_row("a"))
     brought = world.take(a_row("a", outcome=None, labelled_at=None))
-    assert (brought.duplicates, brought.has_changes) == (1, False)
+    assert (brought.duplicates, brought.labelled, brought.corrected) == (1, 0, 0)
     assert world.one("SELECT positives, labelled_at FROM samples") == (1, at("2026-03-10 11:00:00"))
 
 
@@ -263,8 +264,13 @@ def test_pulls_tell_a_trouble_once_and_once_that_it_is_over(world: World) -> Non
 
 def test_days_that_follow_one_another_make_one_run() -> None:
     day = at("2026-01-01 00:00:00")
-    assert day_runs([]) == []
-    assert day_runs([day, day + DAY, day + 3 * DAY]) == [(day, day + 2 * DAY), (day + 3 * DAY, day + 4 * DAY)]
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE fresh (observed_at TIMESTAMP)")
+        assert connection.execute(statement("ingest_day_runs")).fetchall() == []
+        times = [day, day + DAY, day + DAY + HOUR, day + 3 * DAY]
+        connection.executemany("INSERT INTO fresh VALUES (?)", [(time,) for time in times])
+        runs = connection.execute(statement("ingest_day_runs")).fetchall()
+    assert runs == [(day, day + 2 * DAY), (day + 3 * DAY, day + 4 * DAY)]
 
 
 def test_samples_older_than_retention_are_quarantined(make_world: MakeWorld) -> None:

@@ -65,7 +65,8 @@ def test_labels_that_name_another_time_have_no_prediction(short: World) -> None:
 def test_late_labels_that_wait_first_are_too_late_once_they_have_waited_for_label_horizon(short: World) -> None:
     predictions(short)
     labels(short, "2026-03-10 11:30:00")
-    assert short.pull()["labels"].parked == FEW
+    short.pull()
+    assert short.one("SELECT count(*) FROM parked_labels") == FEW
     assert reasons(short) == []
     (problem,) = short.pull(NOW + HOUR)["labels"].problems
     assert reasons(short) == LATE

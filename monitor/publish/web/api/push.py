@@ -176,7 +176,7 @@ def _demand_readable(push: Push, path: Path) -> None:
         return  # line by line; bad ones are set aside with their place
     with duckdb.connect(config={"memory_limit": "256MB", "threads": 1}) as connection:
         try:
-            found = inspect_push(connection, path, push.source, push.model.slices, Needs.of(push.model))
+            found = inspect_push(connection, path, push.source, Needs.of(push.model))
         except (
             duckdb.Error
         ) as error:  # out of memory, or a mistake in DuckDB: of this body alone, on a connection of its own

@@ -171,9 +171,9 @@ def _compared(
         scored = past.scored_by(status.name, shown.version, shown.slice, used.promoted_at - BEFORE, at)
     if scored is None:
         return (), ()
-    others = [bins for name, bins in scored.bins.items() if name != used.calibrator]
+    others = [bins for name, bins in scored.items() if name != used.calibrator]
     before = max(others, key=lambda bins: sum(each.samples for each in bins), default=())
-    return scored.bins.get(used.calibrator, ()), before
+    return scored.get(used.calibrator, ()), before
 
 
 def _note(text: str) -> bytes:
