@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
 
-from monitor.config.reference import configuration_table, methods_table, rules_table
+from monitor.config.reference import configuration_table, rules_table
 from monitor.model import Code, tell_reason
+from monitor.model.methods import METHODS
 from monitor.publish.metrics.catalogue import HELP
 from monitor.publish.metrics.instruments import Instruments
 from monitor.rules.tables import Pack
@@ -25,6 +26,13 @@ def metrics_table() -> str:
     live = {name + suffix.get(family.type, ""): family.documentation for name, family in families.items()}
     lines = ["| metric | |", "| --- | --- |"]
     lines += [f"| `{name}` | {text} |" for name, text in {**HELP, **live}.items()]
+    return "\n".join(lines) + "\n"
+
+
+def methods_table() -> str:
+    """One Markdown table over the methods of calibration: name, calibrated score, what it needs."""
+    lines = ["| method | calibrated score, of score p or logits z | needs |", "| --- | --- | --- |"]
+    lines += [f"| `{method.name}` | {method.formula} | {method.needs} |" for method in METHODS]
     return "\n".join(lines) + "\n"
 
 

@@ -5,15 +5,15 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import duckdb
 import pytest
 import typer.main
 
 from monitor.cli.app import app
-from monitor.config.actions import ALERT_EVENTS, JOB_EVENTS
-from monitor.config.reference import configuration_table, methods_table, rules_table
+from monitor.config.actions import Event
+from monitor.config.reference import configuration_table, rules_table
 from monitor.config.settings import load_config, parse_config
 from monitor.engine.backtest import play_history
 from monitor.jobs.actions.webhook import signature
@@ -24,7 +24,7 @@ from monitor.rules.tables import Pack
 from monitor.sources.remedies import REMEDIES
 from monitor.store.published.snapshot import SNAPSHOT
 from tests.documents import ROOT, TEXT, find_blocks, find_generated, read_chapter, read_document
-from tests.readme_parts import codes_table, metrics_table
+from tests.readme_parts import codes_table, methods_table, metrics_table
 
 README = read_document("readme")
 
@@ -125,5 +125,5 @@ def test_the_example_that_checks_a_signature_accepts_ours_and_no_other() -> None
 
 
 def test_every_event_of_an_action_is_explained() -> None:
-    for event in (*ALERT_EVENTS, *JOB_EVENTS):
+    for event in get_args(Event):
         assert event in TEXT

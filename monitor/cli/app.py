@@ -39,12 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors people can act on become ``error:`` and ``try:`` lines."""
     try:
         app(args=arguments, prog_name="calwatch", standalone_mode=True)
-    except (ConfigError, UsageError) as error:
-        console.print_error(error.message, error.hint)
-        sys.exit(EXIT_MISUSE)
     except CalwatchError as error:
         console.print_error(error.message, error.hint)
-        sys.exit(EXIT_FAILED)
+        sys.exit(EXIT_MISUSE if isinstance(error, (ConfigError, UsageError)) else EXIT_FAILED)
     except RuntimeError as error:
         from monitor.store.connection import is_ctrl_c
 
@@ -108,18 +105,11 @@ def check(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> No
             raise
         found = CheckResult(error.mistakes, [], [], "")
     if json:
-        console.print_json(
-            {
-                "mistakes": found.mistakes, "suspicions": found.suspicions, "notes": found.notes, "sources": found.sources,
-            }
-        )  # fmt: skip
+        console.print_json({name: getattr(found, name) for name in ("mistakes", "suspicions", "notes", "sources")})
         raise typer.Exit(EXIT_MISUSE if found.mistakes else EXIT_FAILED if found.suspicions else 0)
-    for line in found.sources:
-        console.print_line(line)
-    for note in found.notes:
-        console.print_line(f"note: {note}")
-    for suspicion in found.suspicions:
-        console.print_line(f"suspicious: {suspicion}")
+    for word, said in (("", found.sources), ("note: ", found.notes), ("suspicious: ", found.suspicions)):
+        for line in said:
+            console.print_line(f"{word}{line}")
     if found.mistakes:
         raise ConfigError(found.mistakes, found.hint)
     if found.suspicions:
@@ -144,6 +134,7 @@ def once(
 ) -> None:
     """One cycle in the foreground; the exit code tells how it went."""
     from monitor.engine.once import run_once
+    from monitor.model.wording import quantity
     from monitor.sources.pulled import NotRead
 
     tick = run_once(config)
@@ -164,10 +155,8 @@ def once(
             console.print_line(f"firing: {alert.model} {alert.rule} {alert.slice.text}: {alert.reason}")
         for sentence in (*not_read.new, *not_read.aside):
             console.print_line(f"not read: {sentence}")
-        count, alerts = len(tick.published.models), len(firing)
-        console.print_line(
-            f"{count} model{'s' * (count != 1)}, {alerts} alert{'s' * (alerts != 1)} firing, {len(tick.failed)} failed"
-        )
+        counts = f"{quantity(len(tick.published.models), 'model')}, {quantity(len(firing), 'alert')} firing"
+        console.print_line(f"{counts}, {len(tick.failed)} failed")
     for model, problem in tick.failed.items():
         console.print_error(f'model "{model}": {problem}', "")
     if not_read.read_nothing:
@@ -191,7 +180,6 @@ def backtest(
 ) -> None:
     """History through the same cycle on a simulated clock: what would have fired, been refitted, been promoted."""
     from monitor.cli.backtest import play_apart
-    from monitor.cli.output import backtest_json, tell_backtest
     from monitor.config.settings import load_config
     from monitor.model.durations import parse_duration
 
@@ -206,9 +194,9 @@ def backtest(
     directory = state_dir or Path("calwatch-backtest")
     played = play_apart(loaded, directory, first, last, width)
     if json:
-        console.print_json(backtest_json(played))
+        console.print_json(console.backtest_json(played))
     else:
-        tell_backtest(played, directory)
+        console.tell_backtest(played, directory)
     if not json and not played.absent:
         if directory.resolve() == loaded.state_dir.resolve():
             console.print_line(
@@ -233,11 +221,11 @@ def backtest(
 @app.command()
 def status(state_dir: StateDirOption = None, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Models, alerts that fire and why, calibrators in charge, troubles with the sources."""
-    from monitor.cli.output import tell_status
+    from monitor.config.settings import load_config
 
     with open_snapshot(config, state_dir) as held:
-        answers = held.status(_longest_windows(config))
-    console.print_answer(answers, tell_status, as_json=json)
+        answers = held.status({model.name: model.longest_window for model in load_config(config).model})
+    console.print_answer(answers, console.tell_status, as_json=json)
 
 
 @app.command()
@@ -250,15 +238,13 @@ def slices(
     json: JsonOption = False,
 ) -> None:
     """The newest reading of each slice, worst first."""
-    from monitor.cli.output import tell_slices
-
     with open_snapshot(config, state_dir) as held:
         if model is not None:
             held.demand_model(model)
         if window is not None:
             held.demand_window(window)
         rows = held.slices(model, window, limit)
-    console.print_answer(rows, tell_slices, as_json=json)
+    console.print_answer(rows, console.tell_slices, as_json=json)
 
 
 app.add_typer(jobs_app, name="jobs")
@@ -279,10 +265,8 @@ def snapshot(
 
     path = publish_now(config)
     if target is not None:
-        try:
+        with console.writing_to(target):
             shutil.copyfile(path, target)
-        except OSError as error:
-            raise CalwatchError(f"{target}: cannot be written: {error.strerror}") from error
     console.print_line(str(target or path))
 
 
@@ -305,9 +289,3 @@ def rules_test(
     console.print_line(f"{count} tests, {failed} failed")
     if failed:
         raise typer.Exit(EXIT_FAILED)
-
-
-def _longest_windows(config: Path) -> dict[str, str]:
-    from monitor.config.settings import load_config
-
-    return {model.name: model.longest_window for model in load_config(config).model}

@@ -24,9 +24,9 @@ def backup(
 
     from monitor.config.settings import load_config
     from monitor.engine.clock import utc_now
-    from monitor.engine.opening import make_ready
+    from monitor.engine.opening import open_ready
     from monitor.store.backup.create import write_backup
-    from monitor.store.connection import LIVE, open_live
+    from monitor.store.connection import LIVE
     from monitor.store.damage import refuse_damage
 
     loaded = load_config(config)
@@ -35,18 +35,14 @@ def backup(
         raise CalwatchError(f"{loaded.state_dir / LIVE}: is not there, so there is nothing to back up", "see: --config")
     now = utc_now()
     try:
-        connection = open_live(loaded.state_dir, memory_limit=loaded.monitor.memory_limit, now=now)
+        with open_ready(loaded, now) as connection:
+            done = write_backup(connection, loaded.state_dir, target, now)
     except StoreInUseError:
         _by_daemon(loaded.state_dir, target, wait)
         return
-    make_ready(connection, loaded.state_dir)
-    try:
-        done = write_backup(connection, loaded.state_dir, target, now)
     except duckdb.Error as error:
         refuse_damage(error, loaded.state_dir)
         raise
-    finally:
-        connection.close()
     console.print_line(f"{target}: {done.bytes:,} bytes, {done.files:,} files")
 
 

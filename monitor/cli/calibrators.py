@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli import output as console
-from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, demand_model
 from monitor.model import Slice
 from monitor.model.errors import CalwatchError, StoreInUseError, UsageError
 
@@ -19,10 +19,7 @@ def named_scope(config: Path, model: str, slice_: str) -> "tuple[Config, Slice]"
     from monitor.config.settings import load_config
 
     loaded = load_config(config)
-    named = loaded.model_named(model)
-    if named is None:
-        names = ", ".join(each.name for each in loaded.model)
-        raise UsageError(f'{config}: has no model "{model}"', f"models: {names}")
+    named = demand_model(loaded, config, model)
     try:
         scope = Slice.parse(slice_)
     except ValueError as error:

@@ -1,6 +1,7 @@
 """``calwatch docs``: the documents that stand beside the code, and come with it, on a terminal or as plain text."""
 
 import re
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata, resources
@@ -15,36 +16,10 @@ from monitor.cli import output as console
 from monitor.config.toml import suggest_nearest
 from monitor.model.errors import UsageError
 
-# topic → where it stands in the repository
-DOCUMENTS = {
-    "readme": "README.md",
-    "house": "monitor/README.md",
-    "cli": "monitor/cli/README.md",
-    "sources": "monitor/sources/README.md",
-    "statistics": "monitor/statistics/README.md",
-    "rules": "rules/README.md",
-    "recalibration": "monitor/recalibration/README.md",
-    "actions": "monitor/jobs/actions/README.md",
-    "store": "monitor/store/README.md",
-    "publish": "monitor/publish/README.md",
-    "deploy": "deploy/README.md",
-    "runbooks": "deploy/runbooks/README.md",
-}
-# words that people ask by, where no heading has them or several do → the topic that answers
-OTHER_WORDS = {
-    "metrics": "prometheus", "ece": "what-is-measured", "slices": "what-is-measured", "windows": "what-is-measured",
-    "columns": "the-columns", "formats": "how-files-may-be-laid-out", "csv": "how-files-may-be-laid-out",
-    "quarantine": "what-happens-to-bad-input", "scores": "what-scores-and-outcomes-mean",
-    "labels": "labels-in-a-table-of-their-own", "drift": "drift-with-a-false-alarm-budget",
-    "alerts": "states-of-an-alert", "alarms": "what-an-alarm-says-and-when-it-is-over",
-    "schema": "configuration", "config": "configuration", "settings": "configuration", "retention": "configuration",
-    "keys": "configuration", "demo": "try-it", "tutorial": "your-own-model-in-ten-minutes", "install": "try-it",
-    "init": "going-live", "check": "what-happens-to-bad-input", "backtest": "going-live", "restore": "back-up",
-    "sql": "questions-for-duckdb", "snapshot": "questions-for-duckdb", "tokens": "who-may", "api": "http-api-and-access",
-    "push": "pushing-samples", "webhooks": "webhooks-and-commands", "slack": "telling-people", "email": "telling-people",
-    "onnx": "without-calwatch", "calibrators": "who-applies-the-calibrator", "gate": "recalibration", "refits": "recalibration",
-    "jobs": "actions", "grafana": "deploy", "docker": "compose", "architecture": "house",
-}  # fmt: skip
+_TOPICS = tomllib.loads(resources.files("monitor.cli").joinpath("topics.toml").read_text("utf-8"))
+# topic → where it stands in the repository; another word → the topic that answers
+DOCUMENTS: dict[str, str] = _TOPICS["documents"]
+OTHER_WORDS: dict[str, str] = _TOPICS["words"]
 CONTRIBUTING = ".github/CONTRIBUTING.md"
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^(#{1,3}) (.+)$", re.MULTILINE)
@@ -84,10 +59,9 @@ def docs(
 def list_topics() -> str:
     """Return the documents and their chapters, each with its title, a line of text each."""
     lines = ["calwatch docs TOPIC shows a document, or one chapter of it:", ""]
-    for topic in DOCUMENTS:
-        own = [chapter for chapter in read_chapters() if chapter.topic == topic]
-        lines += [f"{topic}: {chapter.title}" for chapter in own if chapter.level == 1]
-        lines += [f"    {chapter.anchor:<44} {chapter.title}" for chapter in own if chapter.level > 1]
+    for chapter in read_chapters():
+        named = f"{chapter.topic}:" if chapter.level == 1 else f"    {chapter.anchor:<44}"
+        lines.append(f"{named} {chapter.title}")
     return "\n".join([*lines, f"    {'CalwatchDown …':<44} the runbook of an alert, by its name"])
 
 

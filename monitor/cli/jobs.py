@@ -24,13 +24,11 @@ def jobs(
     """Refits, rollbacks and actions, newest first, with the gate's reasons."""
     if context.invoked_subcommand is not None:
         return
-    from monitor.cli.output import tell_jobs
-
     with open_snapshot(config, state_dir) as held:
         if model is not None:
             held.demand_model(model)
         rows = held.job_rows(model, limit)
-    console.print_answer(rows, tell_jobs, as_json=json)
+    console.print_answer(rows, console.tell_jobs, as_json=json)
 
 
 @jobs_app.command()
@@ -41,16 +39,14 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """One job with all its attempts: how long each took, what came out, and the output that was kept."""
-    from monitor.cli.output import tell_attempts, tell_jobs
-
     with open_snapshot(config, state_dir) as held:
         row = held.job_row(job)
         attempts = held.attempts(job)
     if json:
         console.print_json({**row, "log": [asdict(attempt) for attempt in attempts]})
         return
-    tell_jobs([row])
-    tell_attempts(attempts)
+    console.tell_jobs([row])
+    console.tell_attempts(attempts)
 
 
 @jobs_app.command()

@@ -10,6 +10,7 @@ from monitor.cli import output as console
 from monitor.model.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
+    from monitor.config.settings import Config, Model
     from monitor.store.published.queries import Snapshot
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="the configuration file")]
@@ -26,6 +27,8 @@ YOUNG = timedelta(minutes=10)  # never old until then, however short cycles are
 def open_snapshot(config: Path, state_dir: Path | None = None) -> "Snapshot":
     """Open the published snapshot. Where it is old, or the database beside it lost, that is told on standard error."""
     from monitor.config.settings import load_config
+    from monitor.engine.clock import utc_now
+    from monitor.model.wording import span
     from monitor.store.damage import refuse_lost, refuse_no_database
     from monitor.store.published.queries import Snapshot
 
@@ -37,20 +40,21 @@ def open_snapshot(config: Path, state_dir: Path | None = None) -> "Snapshot":
         refuse_no_database(found / "live.duckdb")
     except StoreError as error:
         console.print_note(f"this is what was published last: {error.message}", error.hint)
-    if loaded is not None and not snapshot.is_played():
-        _warn_of_age(snapshot.published_at(), loaded.monitor.cycle)
-    return snapshot
-
-
-def _warn_of_age(published: datetime, cycle: timedelta) -> None:
-    from monitor.engine.clock import utc_now
-    from monitor.model.wording import span
-
-    age = utc_now() - published
-    if age > max(CYCLES_UNTIL_OLD * cycle, YOUNG):
+    age = utc_now() - snapshot.published_at()
+    if loaded is not None and not snapshot.is_played() and age > max(CYCLES_UNTIL_OLD * loaded.monitor.cycle, YOUNG):
         console.print_note(
             f"this is OLD: published {span(age)} ago, and no cycle has ended since", "does the daemon run? calwatch run"
         )
+    return snapshot
+
+
+def demand_model(loaded: "Config", config: Path, name: str, more: str = "") -> "Model":
+    """The model of that name. Raises UsageError, with what there is and ``more``, where there is none."""
+    named = loaded.model_named(name)
+    if named is None:
+        names = ", ".join(each.name for each in loaded.model)
+        raise UsageError(f'{config}: has no model "{name}"', f"models: {names}{more}")
+    return named
 
 
 def parse_time(option: str, text: str) -> datetime:

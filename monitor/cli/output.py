@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from monitor.model import Alert, AlertState, Job, JobState
+from monitor.model.errors import CalwatchError
 from monitor.model.history import Attempt
 from monitor.model.reasons import Code, Reason
 from monitor.model.wording import describe_set_aside, interval, make_visible, minute, number, percent, signed_number
@@ -55,6 +56,15 @@ def print_markdown(text: str) -> None:
     from rich.markdown import Markdown
 
     out.print(Markdown(text))
+
+
+@contextmanager
+def writing_to(target: Path, hint: str = "") -> Iterator[None]:
+    """Raises CalwatchError where the block cannot write the file."""
+    try:
+        yield
+    except OSError as error:
+        raise CalwatchError(f"{target}: cannot be written: {error.strerror}", hint) from error
 
 
 def print_json(value: Any) -> None:
@@ -113,58 +123,54 @@ def show_progress(first: datetime, last: datetime, what: str) -> Iterator[Callab
 
 def tell_status(answers: Mapping[str, Any]) -> None:
     """Models in a table, then what fails, fires, is unknown, who is in charge, and troubles with labels and sources."""
-    from monitor.sources.remedies import tell_remedy
-
     print_line(f"as of {minute(answers['published_at'])} UTC")
     if answers["played"]:
         print_line("PLAYED: a demo or a backtest on a simulated clock, nothing live")
     if answers["models"]:
         _tell_models(answers["models"])
+    for line in _status_lines(answers):
+        print_line(line)
+
+
+def _status_lines(answers: Mapping[str, Any]) -> Iterator[str]:
+    from monitor.sources.remedies import tell_remedy
+
     for model, silence in answers["silent"].items():
-        print_line(f"{model}: {silence}")
+        yield f"{model}: {silence}"
     for row in answers["failing"]:
-        print_line(
-            f"FAILED {row['model']}, every cycle since {minute(row['since'])} UTC, so its numbers are old: {row['problem']}"
-        )
+        yield f"FAILED {row['model']}, every cycle since {minute(row['since'])} UTC, so its numbers are old: {row['problem']}"
     for row in answers["firing"]:
-        print_line(f"FIRING [{row['severity']}] {row['model']} {row['rule']} on {row['slice']}: {_explained(row)}")
+        yield f"FIRING [{row['severity']}] {row['model']} {row['rule']} on {row['slice']}: {_explained(row)}"
     if not answers["firing"]:
-        print_line("no alert fires")
+        yield "no alert fires"
     for row in answers["unknown"]:
-        print_line(f"UNKNOWN {row['model']} {row['rule']} on {row['slice']}: {row['reason']}")
+        yield f"UNKNOWN {row['model']} {row['rule']} on {row['slice']}: {row['reason']}"
     for row in answers["calibrators"]:
-        print_line(
+        yield (
             f"in charge of {row['model']} {row['scope']}: {row['id']} ({row['method']}, fitted {minute(row['fitted_at'])}, "
             f"promoted {minute(row['promoted_at'])})"
         )
-    for row in answers["thresholds"]:
-        print_line(_threshold(row))
+    yield from map(_threshold, answers["thresholds"])
     for row in answers["label_delays"]:
         if row["depends"]:
-            print_line(f"WARNING {row['model']}: {row['finding']}")
+            yield f"WARNING {row['model']}: {row['finding']}"
         elif row["depends"] is None and row["model"] not in answers["waiting"]:
-            print_line(f"UNKNOWN {row['model']}: {row['finding']}")
+            yield f"UNKNOWN {row['model']}: {row['finding']}"
     for row in answers["group_spans"]:
-        print_line(f"{'WARNING' if row['suspicious'] else 'groups of'} {row['model']}: {row['finding']}")
+        yield f"{'WARNING' if row['suspicious'] else 'groups of'} {row['model']}: {row['finding']}"
     for row in answers["folded"]:
-        print_line(f"WARNING {row['model']}: {row['finding']}")
+        yield f"WARNING {row['model']}: {row['finding']}"
     for row in answers["waiting_labels"]:
         if row["finding"]:
-            print_line(
-                f"{'WARNING' if row['suspicious'] else 'labels of'} {row['model']}/{row['source']}: {row['finding']}"
-            )
+            yield f"{'WARNING' if row['suspicious'] else 'labels of'} {row['model']}/{row['source']}: {row['finding']}"
     for row in answers["files_set_aside"]:
-        print_line(
-            f"SET ASIDE {row['model']}/{row['source']}: {describe_set_aside(row['item'], row['reason'], row['remedy'])}"
-        )
+        yield f"SET ASIDE {row['model']}/{row['source']}: {describe_set_aside(row['item'], row['reason'], row['remedy'])}"
     for row in answers["troubles"]:
-        print_line(f"source {row['model']}/{row['source']}, {minute(row['noted_at'])}: {row['problem']}")
+        yield f"source {row['model']}/{row['source']}, {minute(row['noted_at'])}: {row['problem']}"
     for row in answers["quarantined"]:
         remedy = tell_remedy(row["reason"])
         newest = minute(row["newest_at"])
-        print_line(
-            f"quarantined {row['model']}/{row['source']}: {row['rows']:,} × {row['reason']}, newest {newest}{remedy}"
-        )
+        yield f"quarantined {row['model']}/{row['source']}: {row['rows']:,} × {row['reason']}, newest {newest}{remedy}"
 
 
 def _threshold(row: Row) -> str:
@@ -269,11 +275,8 @@ def tell_pulled(played: "Playback") -> None:
             f"{pulled.duplicates:,} duplicates, {pulled.corrected:,} corrected, "
             f"{sum(pulled.quarantined.values()):,} quarantined"
         )
-        if pulled.quarantined:
-            print_line(
-                "    quarantined: "
-                + ", ".join(f"{count:,} {reason}" for reason, count in sorted(pulled.quarantined.items()))
-            )
+        if counts := [f"{count:,} {reason}" for reason, count in sorted(pulled.quarantined.items())]:
+            print_line(f"    quarantined: {', '.join(counts)}")
 
 
 def tell_alerts(alerts: Sequence[Alert]) -> None:
@@ -320,11 +323,7 @@ def tell_refits(jobs: Sequence[Job]) -> None:
             ((*_model_column(several, job.model), *_refit_row(job)) for job in promoted),
         )  # fmt: skip
     print_line(f"{len(jobs):,} refits asked for, {len(promoted):,} promoted, {len(others):,} not")
-    by_reason: dict[str, int] = {}
-    for job in others:
-        key = job.state.value + ": " + _kind_of_reason(job)
-        by_reason[key] = by_reason.get(key, 0) + 1
-    for key, count in sorted(by_reason.items(), key=lambda pair: -pair[1]):
+    for key, count in Counter(f"{job.state.value}: {_kind_of_reason(job)}" for job in others).most_common():
         print_line(f"    {count:,} × {key}")
     for what, count in called.items():
         print_line(f"would run {count:,} × {what}")

@@ -46,9 +46,11 @@ def report(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Write one self-contained HTML file about a model and a period, made to be printed; or one chart as PNG."""
+    from monitor.charts.client import can_draw
     from monitor.config.settings import load_config
     from monitor.model import Slice
     from monitor.publish.report.collect import collect_report
+    from monitor.publish.report.page import NO_CHARTS, report_page
 
     since = parse_time("--from", began) if began is not None else None
     until = parse_time("--to", ended) if ended is not None else None
@@ -59,19 +61,18 @@ def report(
     loaded = load_config(config)
     with open_snapshot(config, state_dir) as snapshot:
         found = collect_report(snapshot, model, since=since, until=until, slice_=scope)
-    if png is not None:
-        target = out or Path(f"{_file_name(model)}-{png.value}.png")
-        _write(target, _png(found, png))
-        console.print_line(f"wrote {target}: {png.value} of {model}, {found.slices[0].slice.text}")
-        return
-    from monitor.charts.client import can_draw
-    from monitor.publish.report.page import NO_CHARTS, report_page
-
     named = loaded.model_named(model)
-    target = out or Path(f"{_file_name(model)}.html")
-    _write(target, report_page(found, named.task.event if named else None).encode())
-    console.print_line(f"wrote {target}: {model}, {found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC")
-    if not can_draw():
+    if png is not None:
+        name, content = f"{_file_name(model)}-{png.value}.png", _png(found, png)
+        told = f"{png.value} of {model}, {found.slices[0].slice.text}"
+    else:
+        name, content = f"{_file_name(model)}.html", report_page(found, named.task.event if named else None).encode()
+        told = f"{model}, {found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC"
+    target = out or Path(name)
+    with console.writing_to(target, "name another with --out FILE"):
+        target.write_bytes(content)
+    console.print_line(f"wrote {target}: {told}")
+    if png is None and not can_draw():
         console.print_line(f"note: {NO_CHARTS}")
 
 
@@ -84,13 +85,6 @@ def _png(found: "Report", chart: ChartName) -> bytes:
     from monitor.publish.report import charts as reportcharts
 
     return rendering.png(reportcharts.make_titled_chart(found, chart.value))
-
-
-def _write(target: Path, content: bytes) -> None:
-    try:
-        target.write_bytes(content)
-    except OSError as error:
-        raise CalwatchError(f"{target}: cannot be written: {error.strerror}", "name another with --out FILE") from error
 
 
 def _file_name(model: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from monitor.cli import output as console
-from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, demand_model
 from monitor.model.errors import CalwatchError, StoreInUseError, UsageError
 
 
@@ -22,19 +22,14 @@ def retry(
     from monitor.config.settings import load_config
     from monitor.engine.clock import utc_now
     from monitor.engine.once import run_once
-    from monitor.engine.opening import demand_live
+    from monitor.engine.opening import open_ready
     from monitor.jobs.requests import leave_retry
     from monitor.model.problems import NOTHING_TAKEN
     from monitor.store.published.queries import Snapshot
 
     loaded = load_config(config)
-    models = [each.name for each in loaded.model]
-    if model is not None and model not in models:
-        raise UsageError(
-            f'{config}: has no model "{model}"',
-            f"models: {', '.join(models)}; a file comes after its model: calwatch retry MODEL FILE",
-        )
-    chosen = [each for each in loaded.model if model in (None, each.name)]
+    of_files = "; a file comes after its model: calwatch retry MODEL FILE"
+    chosen = loaded.model if model is None else [demand_model(loaded, config, model, of_files)]
     sources = [each.name for own in chosen for each in own.source]
     if source is not None and source not in sources:
         raise UsageError(f'{config}: has no source "{source}"', f"sources: {', '.join(dict.fromkeys(sources))}")
@@ -44,10 +39,10 @@ def retry(
             if row["model"] in [each.name for each in chosen] and source in (None, row["source"])
         ]  # fmt: skip
     rows = _named(rows, file) if file is not None else rows
-    is_running = False
     try:
-        demand_live(loaded, "retry", utc_now())
-    except StoreInUseError:
+        with open_ready(loaded, utc_now(), live_only="retry"):
+            is_running = False
+    except StoreInUseError:  # a daemon runs, which then does it
         is_running = True
     if not rows:
         for each in chosen if file is None else ():  # those that wait for their turn are held, not set aside

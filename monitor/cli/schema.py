@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from monitor.cli import output as console
-from monitor.model.errors import CalwatchError, UsageError
+from monitor.cli.options import DEFAULT_CONFIG
+from monitor.model.errors import UsageError
 
 
 def schema(
@@ -18,9 +19,9 @@ def schema(
         bool, typer.Option("--markdown", help="a table of all keys instead, of calwatch.toml or with --rules of rules")
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="write it there instead of printing it")] = None,
-    config: Annotated[Path, typer.Option("--config", help="not read: the schema is the same for every one")] = Path(
-        "calwatch.toml"
-    ),
+    config: Annotated[
+        Path, typer.Option("--config", help="not read: the schema is the same for every one")
+    ] = DEFAULT_CONFIG,
 ) -> None:
     """Print the JSON Schema of calwatch.toml, or of rule packs, for editors; or of what programs read."""
     from monitor.cli.schemas import keys_table, schema_text
@@ -35,10 +36,8 @@ def schema(
     if out is None:
         typer.echo(text, nl=False)
         return
-    try:
+    with console.writing_to(out):
         out.write_text(text, "utf-8")
-    except OSError as error:
-        raise CalwatchError(f"{out}: cannot be written: {error.strerror}") from error
     console.print_line(f"wrote {out}")
 
 

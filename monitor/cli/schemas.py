@@ -5,40 +5,37 @@ Draft 7 for calwatch.toml and rule packs, which editors' TOML extensions know. A
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import core_schema
 
 from monitor.config.actions import KEYS_OF_KIND as KEYS_OF_ACTION
 from monitor.config.actions import NEEDED_KEYS
 from monitor.config.fields import DURATION_SCHEMA
 from monitor.config.reference import configuration_table, rules_table
+from monitor.config.secrets import REFERENCE
+from monitor.config.section import Section
 from monitor.config.settings import Config, window_name
 from monitor.config.sources import SourceSettings
 from monitor.config.tables import item_of, members_of
+from monitor.jobs.actions.payload import payload_schema
 from monitor.rules.pack import shipped_packs
 from monitor.rules.tables import Pack
 
 Schema = dict[str, Any]
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
-_NAMED = r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\n\u0000]+"
-_REFERENCE = rf"^({_NAMED})$"
-_PATTERNS = {  # checked by code that leaves no trace in the models: (section, key) → pattern
-    ("Action", "secret"): _REFERENCE, ("Action", "password"): _REFERENCE,
-    ("Action", "url"): rf"^([hH][tT][tT][pP][sS]?://[^\s]+|{_NAMED})$",
-    ("Recalibration", "schedule"): r"^\s*\S+(\s+\S+){4}\s*$", ("Token", "hash"): rf"^(sha256:[0-9a-f]{{64}}|{_NAMED})$",
-}  # fmt: skip
 _OF_ACTIONS: Mapping[str, Mapping[str, Any]] = {
-    "slack": {"url": {"pattern": _REFERENCE}}, "email": {"to": {"minItems": 1}}, "command": {"command": {"minItems": 1}}
+    "slack": {"url": {"pattern": REFERENCE}}, "email": {"to": {"minItems": 1}}, "command": {"command": {"minItems": 1}}
 }  # fmt: skip
 
 
 def config_schema() -> Schema:
     """Return the JSON Schema of calwatch.toml."""
-    whole = _plain(Config.model_json_schema())
+    whole = _schema_of(Config)
     definitions = whole["definitions"]
     model, action = definitions["Model"]["properties"], definitions["Action"]
     told = model["source"].get("description", "")
@@ -51,8 +48,6 @@ def config_schema() -> Schema:
     }
     path = {"type": "string", "pattern": r"^[^\u0000]*(/[^\u0000]*|\.toml)$"}
     model["rules"]["items"] = {"anyOf": [{"enum": list(shipped_packs())}, _plain(path)]}
-    for (section, key), pattern in _PATTERNS.items():
-        definitions[section]["properties"][key] |= _plain({"pattern": pattern})
     source = definitions[SourceSettings.__name__]
     pushed = _of_kind("http", (), {"path": False, "format": False})
     source |= {**pushed, "else": {"required": ["path"]}}
@@ -71,7 +66,7 @@ def config_schema() -> Schema:
 
 def rules_schema() -> Schema:
     """Return the JSON Schema of a rule pack: one table whose keys depend on its kind, which editors tell best."""
-    whole = _plain(Pack.model_json_schema())
+    whole = _schema_of(Pack)
     definitions, members = whole["definitions"], members_of(item_of(Pack.model_fields["rule"].annotation))
     kinds = {str(kind): definitions.pop(table.__name__) for kind, table in members.items()}
     told = {kind: table["properties"].pop("kind")["description"] for kind, table in kinds.items()}
@@ -113,19 +108,31 @@ def _to(name: str) -> Schema:
     return {"$ref": f"#/definitions/{name}"}
 
 
+class _Written(GenerateJsonSchema):
+    """Of what is written in TOML: without nulls, and with durations as people write them."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> Schema:
+        return self.generate_inner(schema["schema"])
+
+    def timedelta_schema(self, schema: core_schema.TimedeltaSchema) -> Schema:
+        return {**DURATION_SCHEMA}
+
+    def encode_default(self, dft: Any) -> Any:
+        if isinstance(dft, tuple):
+            return [self.encode_default(each) for each in dft]
+        return window_name(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+
+
+def _schema_of(model: type[Section]) -> Schema:
+    return dict(_plain(model.model_json_schema(ref_template="#/definitions/{model}", schema_generator=_Written)))
+
+
 def _plain(held: Any) -> Any:
-    """pydantic's schema without titles and nulls (TOML has none), durations as people write them, references as draft 7
-    has them."""
+    """pydantic's schema without titles, references as draft 7 has them."""
     if isinstance(held, list):
         return [_plain(each) for each in held]
     if not isinstance(held, dict):
         return held
-    if "anyOf" in held:
-        options = [each for each in held["anyOf"] if each != {"type": "null"}]
-        rest = {key: value for key, value in held.items() if key != "anyOf"}
-        held = {**rest, **options[0]} if len(options) == 1 else {**rest, "anyOf": options}
-    if held.get("format") == "duration":
-        held = {**DURATION_SCHEMA, **{key: value for key, value in held.items() if key in ("description", "default")}}
     if "$ref" in held and len(held) > 1:  # draft 7 reads nothing beside a reference
         rest = {key: value for key, value in held.items() if key != "$ref"}
         held = {**rest, "allOf": [{"$ref": held["$ref"]}]}
@@ -133,18 +140,13 @@ def _plain(held: Any) -> Any:
         held = {"maximum": 2**63 - 1, "minimum": -(2**63), **held}
     found: Schema = {}
     for key, value in held.items():
-        if key in ("title", "format") and isinstance(value, str):
+        if key == "discriminator" or (key in ("title", "format") and isinstance(value, str)):
             continue
         if key == "pattern" and isinstance(value, str) and value.endswith("$"):
             # some readers let a line break stand behind the end
             value += r"(?!\n)"
-        if key == "$ref":
-            found[key] = str(value).replace("#/$defs/", "#/definitions/")
-        elif key == "default":
-            if value is not None:
-                found[key] = _default(value)
-        elif key == "discriminator":
-            continue
+        if key == "default":
+            found |= {} if value is None else {key: value}
         elif key in ("properties", "$defs"):  # a key may be called title, too
             found[key.replace("$defs", "definitions")] = {name: _plain(each) for name, each in value.items()}
         else:
@@ -152,41 +154,15 @@ def _plain(held: Any) -> Any:
     return found
 
 
-def _default(value: Any) -> Any:
-    """As it would be written in TOML: ``PT1H`` is ``1h``."""
-    if isinstance(value, list):
-        return [_default(each) for each in value]
-    if isinstance(value, str) and value.startswith("P") and value[1:2] in {"T", *"0123456789"}:
-        return window_name(TypeAdapter(timedelta).validate_python(value))
-    return value
-
-
-def _artefact() -> Schema:
-    from monitor.recalibration.artefact_schema import artefact_schema
-
-    return artefact_schema()
-
-
-def _current() -> Schema:
-    from monitor.recalibration.artefact_schema import current_schema
-
-    return current_schema()
-
-
-def _payload() -> Schema:
-    from monitor.jobs.actions.payload import payload_schema
-
-    return payload_schema()
-
-
-ASKED: Mapping[str, Callable[[], Schema]] = {
-    "--rules": rules_schema, "--artefact": _artefact, "--current": _current, "--payload": _payload,
-}  # fmt: skip
-
-
 def schema_text(option: str = "") -> str:
     """Return the JSON Schema that an option asks for, of calwatch.toml without one, as it is printed."""
-    return json.dumps(ASKED.get(option, config_schema)(), indent=2, ensure_ascii=False) + "\n"
+    if option in ("--artefact", "--current"):  # numpy and scipy load only for these
+        from monitor.recalibration.artefact_schema import artefact_schema, current_schema
+
+        made = artefact_schema() if option == "--artefact" else current_schema()
+    else:
+        made = {"": config_schema, "--rules": rules_schema, "--payload": payload_schema}[option]()
+    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
 
 def keys_table(*, of_rules: bool) -> str:

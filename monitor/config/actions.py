@@ -9,13 +9,11 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from monitor.config.fields import Duration, Listen, Name, Whole
-from monitor.config.secrets import SecretName, is_reference
+from monitor.config.secrets import NAMED, SecretName, is_reference
 from monitor.config.section import At, Section, judge_each
 from monitor.config.toml import suggest_nearest
 from monitor.model.durations import format_duration
 
-ALERT_EVENTS = ("firing", "resolved")
-JOB_EVENTS = ("promoted", "rejected", "failed", "rolled_back")
 TELLING = ("slack", "email")  # kinds that speak to people
 Event = Literal["firing", "resolved", "promoted", "rejected", "failed", "rolled_back"]
 _SECRET_HEADERS = ("authorization", "cookie", "token", "secret", "password", "api-key", "apikey")
@@ -83,6 +81,9 @@ def _address(value: str) -> str:
     return value
 
 
+Url = Annotated[
+    str, BeforeValidator(_url), Field(json_schema_extra={"pattern": rf"^([hH][tT][tT][pP][sS]?://[^\s]+|{NAMED})$"})
+]
 Address = Annotated[str, AfterValidator(_address)]
 KEYS_OF_KIND = {  # keys that not every kind takes, those it cannot do without first
     "webhook": ("url", "secret", "headers"),
@@ -115,7 +116,7 @@ class Action(Section):
         description="firing, resolved: of rules that name it; promoted, rejected, failed, rolled_back: of jobs",
     )
     models: tuple[str, ...] = Field((), description="whose jobs call it; empty: those of every model")
-    url: Annotated[str, BeforeValidator(_url)] | None = Field(
+    url: Url | None = Field(
         None,
         description="webhook, slack: where to; a URL that holds a token, as slack's does, as env:NAME or file:PATH",
     )

@@ -33,17 +33,10 @@ def cron_trigger(expression: str, time_zone: str, years: str = "*") -> "CronTrig
     fields = expression.split()
     if len(fields) != 5 or len(expression) > 200:
         raise ValueError(f'must be five cron fields such as "0 2 * * *" (got {expression[:200]!r})')
-    minute, hour, day, month, weekday = fields
+    *times, weekday = fields
+    named = dict(zip(("minute", "hour", "day", "month"), times, strict=True))
     try:
-        return CronTrigger(
-            year=years,
-            minute=minute,
-            hour=hour,
-            day=day,
-            month=month,
-            day_of_week=_named_days(weekday),
-            timezone=ZoneInfo(time_zone),
-        )
+        return CronTrigger(year=years, **named, day_of_week=_named_days(weekday), timezone=ZoneInfo(time_zone))
     except ValueError as error:
         raise ValueError(f'must be a cron expression such as "0 2 * * *" (got {expression!r}: {error})') from None
 
@@ -56,8 +49,7 @@ def _named_days(field: str) -> str:
         span, _, step = part.partition("/")
         if span == "*" and not step:
             return "*"
-        if span == "*":
-            span = "0-6"
+        span = "0-6" if span == "*" else span
         numbers = re.fullmatch(r"([0-7])(?:-([0-7]))?", span)
         if not numbers:
             names.append(part)

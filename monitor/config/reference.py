@@ -12,7 +12,6 @@ from pydantic_core import PydanticUndefined
 from monitor.config.settings import Config, window_name
 from monitor.config.tables import choices_of, core_of, item_of, keys_of, members_of, table_of
 from monitor.model.durations import format_duration
-from monitor.model.methods import METHODS
 
 _TYPES = {str: "text", int: "whole number", float: "number", bool: "true or false", timedelta: "duration", Path: "path",
           dict: "table of texts"}  # fmt: skip
@@ -46,15 +45,6 @@ def configuration_table() -> str:
         below = {heading.strip("[]").rpartition(".")[2] for heading, _ in sections(model)}
         rows += _rows(section, model, keys_of(model).keys() - below)
     return _table("section", rows)
-
-
-def methods_table() -> str:
-    """Return one Markdown table over the methods of calibration: name, calibrated score, what it needs."""
-    rows = [f"| `{method.name}` | {method.formula} | {method.needs} |" for method in METHODS]
-    return (
-        "\n".join(["| method | calibrated score, of score p or logits z | needs |", "| --- | --- | --- |", *rows])
-        + "\n"
-    )
 
 
 def _table(head: str, rows: Iterable[str]) -> str:

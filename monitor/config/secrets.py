@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from monitor.model.errors import CalwatchError
 
 MASK = "***"
-_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\n\0]+")
+NAMED = r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\n\u0000]+"
+REFERENCE = f"^({NAMED})$"  # as schemas have it
 
 
 class SecretError(CalwatchError):
@@ -20,7 +21,7 @@ class SecretError(CalwatchError):
 
 def is_reference(text: str) -> bool:
     """Whether the text names a secret instead of being one."""
-    return _REFERENCE.fullmatch(text) is not None
+    return re.fullmatch(NAMED, text) is not None
 
 
 def _reference(value: Any) -> Any:
@@ -29,7 +30,7 @@ def _reference(value: Any) -> Any:
     return value
 
 
-SecretName = Annotated[str, BeforeValidator(_reference)]
+SecretName = Annotated[str, BeforeValidator(_reference), Field(json_schema_extra={"pattern": REFERENCE})]
 
 
 def reveal_secret(reference: str, base: Path) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from monitor.config.fields import Name, OwnPath, Whole, find_repeated
-from monitor.config.secrets import is_reference
+from monitor.config.secrets import NAMED, is_reference
 from monitor.config.section import Section
 from monitor.config.tokens import Role, is_hash
 
@@ -29,7 +29,8 @@ class Token(Section):
     name: Name = Field(description="who has the token; named in the log when it is used")
     role: Role = Field(description="read: show; write: also push samples and ask for jobs; admin: also reload")
     hash: Annotated[str, AfterValidator(_hash)] = Field(
-        description="sha256:…, as `calwatch token new` prints it; or where it stands: env:NAME, file:PATH"
+        description="sha256:…, as `calwatch token new` prints it; or where it stands: env:NAME, file:PATH",
+        json_schema_extra={"pattern": rf"^(sha256:[0-9a-f]{{64}}|{NAMED})$"},
     )
 
 

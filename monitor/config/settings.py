@@ -315,10 +315,7 @@ def window_name(window: timedelta) -> str:
 
 def load_config(path: Path) -> Config:
     """Read and check a configuration file. Raises ConfigError listing every mistake with its place."""
-    config, mistakes = read_config(path)
-    if mistakes:
-        raise ConfigError(mistakes, MEND)
-    return config
+    return _without_mistakes(*read_config(path))
 
 
 def read_config(path: Path) -> tuple[Config, list[str]]:
@@ -338,7 +335,10 @@ def read_config(path: Path) -> tuple[Config, list[str]]:
 
 def parse_config(text: str, origin: str, base: Path) -> Config:
     """Check configuration text; ``origin`` names it in messages, ``base`` is where relative paths start."""
-    config, mistakes = _read(text, origin, base)
+    return _without_mistakes(*_read(text, origin, base))
+
+
+def _without_mistakes(config: Config, mistakes: list[str]) -> Config:
     if mistakes:
         raise ConfigError(mistakes, MEND)
     return config

@@ -1,7 +1,7 @@
 """History through the same cycle on a simulated clock, into a state directory of its own."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -26,20 +26,35 @@ from monitor.store.played import mark_played
 REPLAY = "replay.duckdb"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Playback:
     """What would have happened: alerts that changed state, jobs that ended, rows taken; and the last state."""
 
     began: datetime
     ended: datetime
-    ticks: int
-    pulled: dict[str, Pulled]  # by model
-    alerts: tuple[Alert, ...]  # each as it was when it began to fire, or resolved
-    jobs: tuple[Job, ...]
-    problems: tuple[Problem, ...]
-    failures: tuple[str, ...]  # "model: what went wrong", each once
-    published: Published
+    ticks: int = 0
+    pulled: dict[str, Pulled] = field(default_factory=dict)  # by model
+    alerts: tuple[Alert, ...] = ()  # each as it was when it began to fire, or resolved
+    jobs: tuple[Job, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    failures: tuple[str, ...] = ()  # "model: what went wrong", each once
+    published: Published = field(init=False)
     absent: str = ""  # why there was nothing to play: no row of any model lies in this time
+
+    def add_tick(self, tick: Tick) -> None:
+        """Add what one more tick did."""
+        self.ticks += 1
+        for model, by_source in tick.pulled.items():
+            for brought in by_source.values():
+                self.pulled.setdefault(model, Pulled()).add_counts(brought)
+                self.problems += tuple(brought.problems)
+        for judged in tick.rule_results.values():
+            self.alerts += tuple(a for a in judged.changed if a.state in (AlertState.FIRING, AlertState.RESOLVED))
+        for done in tick.jobs.values():
+            self.jobs += done
+        failed = (f"{model}: {problem}" for model, problem in tick.failed.items())
+        self.failures = tuple(dict.fromkeys((*self.failures, *failed)))
+        self.published = tick.published
 
     @property
     def read_nothing(self) -> bool:
@@ -84,6 +99,7 @@ def play_history(
         return sources[model.name]
 
     watched = build_watched(config, replay)
+    played = Playback(began, ended)
     connection = open_live(state_dir, memory_limit=config.monitor.memory_limit, now=began)
     try:
         mark_played(connection)
@@ -91,9 +107,14 @@ def play_history(
         runner = InlineRunner(rehearsal=True)  # webhooks and commands are recorded, not run
         cycle = Cycle(own, watched, connection, Instruments(CollectorRegistry()), runner)
         with ctrl_c_interrupts(connection):
-            played = _run(
-                cycle, began, ended, step, each_tick, lambda: _absent(config, sources, connection, began, ended)
-            )
+            for now in tick_times(began, ended, step):
+                if played.absent and now != ended:
+                    continue
+                tick = cycle.tick(now, publish=now == ended)
+                played.add_tick(tick)
+                each_tick(now, tick)
+                if played.ticks == 1:
+                    played.absent = _absent(config, sources, connection, began, ended)
         connection.execute("DETACH replay")
     finally:
         connection.close()
@@ -145,49 +166,3 @@ def tick_times(began: datetime, ended: datetime, step: timedelta) -> Iterator[da
         yield now
         now += step
     yield ended
-
-
-def _run(
-    cycle: Cycle,
-    began: datetime,
-    ended: datetime,
-    step: timedelta,
-    each_tick: Callable[[datetime, Tick], None],
-    explain_absence: Callable[[], str],
-) -> Playback:
-    pulled: dict[str, Pulled] = {}
-    alerts: list[Alert] = []
-    jobs: list[Job] = []
-    problems: list[Problem] = []
-    failures: dict[str, None] = {}
-    count = 0
-    tick, absent = None, ""
-    for now in tick_times(began, ended, step):
-        if absent and now != ended:
-            continue
-        tick = cycle.tick(now, publish=now == ended)
-        count += 1
-        for model, by_source in tick.pulled.items():
-            for brought in by_source.values():
-                pulled.setdefault(model, Pulled()).add_counts(brought)
-                problems += brought.problems
-        for judged in tick.rule_results.values():
-            alerts += [alert for alert in judged.changed if alert.state in (AlertState.FIRING, AlertState.RESOLVED)]
-        for done in tick.jobs.values():
-            jobs += done
-        failures.update(dict.fromkeys(f"{model}: {problem}" for model, problem in tick.failed.items()))
-        each_tick(now, tick)
-        absent = absent or (explain_absence() if count == 1 else "")
-    assert tick is not None  # times() yields at least `ended`
-    return Playback(
-        began,
-        ended,
-        count,
-        pulled,
-        tuple(alerts),
-        tuple(jobs),
-        tuple(problems),
-        tuple(failures),
-        tick.published,
-        absent,
-    )

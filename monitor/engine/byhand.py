@@ -1,11 +1,9 @@
 """What people ask for where no daemon runs: refits and rollbacks of a played state at its own time, rollbacks and
 cancellations of a live one now. Nothing is pulled, judged or dropped for it, and only what was asked for is done."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import cast
 
 import duckdb
 from prometheus_client import CollectorRegistry
@@ -16,15 +14,13 @@ from monitor.engine.cycle import Cycle, Tick, WatchedModel, load_watched
 from monitor.engine.logs import configure_logging
 from monitor.engine.once import run_once
 from monitor.engine.opening import open_ready
-from monitor.engine.stages.judge import RuleResults
 from monitor.engine.stages.measure import window_end
 from monitor.jobs import requests
 from monitor.jobs.dispatcher import Dispatcher
 from monitor.jobs.queue import enqueue_jobs, is_by_hand
 from monitor.jobs.runners import InlineRunner
-from monitor.model import Evidence, Job, LabelDelays
+from monitor.model import Job
 from monitor.publish.metrics.instruments import Instruments
-from monitor.sources.pulled import Pulled
 from monitor.store.connection import ctrl_c_interrupts, transaction
 from monitor.store.label_delays import load_label_delays
 from monitor.store.model_store import ModelStore
@@ -62,29 +58,21 @@ class HandCycle(Cycle):
         super().__init__(config, watched, connection, instruments, InlineRunner(rehearsal=True))
         self.kind = kind
 
-    def _pull(self, each: WatchedModel, store: ModelStore, now: datetime) -> Mapping[str, Pulled]:
-        return {}
+    def _run_stages(self, each: WatchedModel, store: ModelStore, now: datetime, done: Tick) -> None:
+        self._queue_asked(each.model.name, now)
+        done.jobs[each.model.name] = self._recalibrate(each, store, now)
+        each.delays = load_label_delays(self.connection, each.model.name)
 
-    def _measure(self, each: WatchedModel, store: ModelStore, now: datetime) -> None:
-        return None
-
-    def _weigh(self, each: WatchedModel, store: ModelStore, now: datetime) -> tuple[Evidence, ...]:
-        return each.evidence
-
-    def _judge(self, each: WatchedModel, store: ModelStore, now: datetime) -> RuleResults:
+    def _queue_asked(self, model: str, now: datetime) -> None:
         """Only the requests of this kind; others wait for a cycle."""
-        asked = [
-            (path, job)
-            for path, job in requests.read_requests(self.config.state_dir, each.model.name, Job)
-            if job.kind == self.kind
-        ]
+        read = requests.read_requests(self.config.state_dir, model, Job)
+        asked = [(path, job) for path, job in read if job.kind == self.kind]
         # asked for at the state's own time; ids stay those of the moment they were asked, so asking again is another job
         jobs = [replace(job, requested_at=now) if self.played else job for _, job in asked]
         with transaction(self.connection):
             enqueue_jobs(self.connection, jobs)
         for path, _ in asked:
             path.unlink(missing_ok=True)
-        return RuleResults((), (), (), ())
 
     def _recalibrate(self, each: WatchedModel, store: ModelStore, now: datetime) -> tuple[Job, ...]:
         if self.kind == requests.CANCEL:
@@ -95,9 +83,3 @@ class HandCycle(Cycle):
 
     def _is_asked_for(self, job: Job) -> bool:
         return (job.kind == self.kind and is_by_hand(job)) or (job.kind == "action" and self.played)
-
-    def _fold(self, each: WatchedModel, store: ModelStore, now: datetime) -> None:
-        return None
-
-    def _delays(self, each: WatchedModel, store: ModelStore, now: datetime) -> LabelDelays:
-        return cast(LabelDelays, load_label_delays(self.connection, each.model.name))  # None where never looked at

@@ -80,14 +80,14 @@ class WatchedModel:
     logged: set[str] = field(default_factory=set)  # problems already logged
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tick:
     """What one tick did, by model."""
 
-    pulled: Mapping[str, Mapping[str, Pulled]]
-    rule_results: Mapping[str, RuleResults]
-    jobs: Mapping[str, tuple[Job, ...]]
-    published: Published
+    pulled: dict[str, Mapping[str, Pulled]] = field(default_factory=dict)
+    rule_results: dict[str, RuleResults] = field(default_factory=dict)
+    jobs: dict[str, tuple[Job, ...]] = field(default_factory=dict)
+    published: Published = field(init=False)
 
     @property
     def failed(self) -> dict[str, str]:
@@ -140,23 +140,14 @@ class Cycle:
         Raises duckdb.InterruptException when a stop interrupted it, duckdb.FatalException when the database must be opened
         anew, as after a checkpoint that a full disk cut short, and DamageError when bytes of the database are damaged.
         """
-        pulled: dict[str, Mapping[str, Pulled]] = {}
-        judged: dict[str, RuleResults] = {}
-        jobs: dict[str, tuple[Job, ...]] = {}
-        statuses = []
+        done, statuses = Tick(), []
         for each in self.watched:
             name = each.model.name
             store = None
             try:
                 store = ModelStore.load(self.connection, each.model, now)
                 each.succeeded = each.succeeded or rows.load_successes(self.connection, name)
-                pulled[name] = self._pull(each, store, now)
-                self._measure(each, store, now)
-                each.evidence = self._weigh(each, store, now)
-                judged[name] = self._judge(each, store, now)
-                jobs[name] = self._recalibrate(each, store, now)
-                self._fold(each, store, now)
-                each.delays = self._delays(each, store, now)
+                self._run_stages(each, store, now, done)
                 each.problem = None
                 with transaction(self.connection):
                     rows.store_successes(self.connection, name, each.succeeded)
@@ -171,7 +162,18 @@ class Cycle:
                 self.instruments.increase_counter("cycle_failures", name)
             statuses.append(self._status(each, store))
         unpublished = self._publish(now, {each.model.name: each.problem for each in self.watched}) if publish else None
-        return Tick(pulled, judged, jobs, Published(now, tuple(statuses), unpublished, self.played))
+        done.published = Published(now, tuple(statuses), unpublished, self.played)
+        return done
+
+    def _run_stages(self, each: WatchedModel, store: ModelStore, now: datetime, done: Tick) -> None:
+        name = each.model.name
+        done.pulled[name] = self._pull(each, store, now)
+        self._measure(each, store, now)
+        each.evidence = self._weigh(each, store, now)
+        done.rule_results[name] = self._judge(each, store, now)
+        done.jobs[name] = self._recalibrate(each, store, now)
+        self._fold(each, store, now)
+        each.delays = self._delays(each, store, now)
 
     def _publish(self, now: datetime, problems: Mapping[str, Reason | None]) -> str | None:
         """Replace the snapshot for ops; what keeps it from being replaced, for example a full disk, is returned."""

@@ -13,7 +13,6 @@ from types import FrameType
 
 import duckdb
 import structlog
-from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from prometheus_client import CollectorRegistry
 
@@ -73,7 +72,8 @@ class Daemon:
         self._broken = False  # whether the database must be opened anew
         self._cycle = self._cycle_over(self._config, watched)
         self._instruments.record_reload(True, self._clock())
-        self._scheduler = self._schedule()
+        self._scheduler = make_scheduler(partial(self._instruments.increase_counter, "scheduler_events"))
+        self._plan()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         monitor = self._config.monitor
@@ -102,9 +102,8 @@ class Daemon:
 
     def run(self) -> None:
         """Serve and tick until SIGTERM or SIGINT; every open transaction is then finished or rolled back."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_stop)
-        signal.signal(signal.SIGHUP, self._on_reload)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
         server = self._listen()
         self._scheduler.start()
         self._desk.start()
@@ -191,7 +190,10 @@ class Daemon:
         Returns the mistakes for which the old ones stay in force; none when the new ones are.
         """
         with self._reloading:
-            return self._reload_now()
+            try:
+                return self._reload_now()
+            except StoreError as error:  # a reload must not delay the stop
+                return [error.message]
 
     def _reload_now(self) -> list[str]:
         try:
@@ -211,9 +213,7 @@ class Daemon:
             fixed.append("tls_certificate and tls_key")
         if fixed:
             log.warning("these take effect only after a restart", settings=fixed)
-        if not self._between_ticks():
-            return ["calwatch is stopping"]
-        try:
+        with self._held_between_ticks():
             kept = config.monitor.model_copy(
                 update={name: getattr(self._config.monitor, name) for name in fixed if name in Monitor.model_fields}
             )
@@ -227,52 +227,35 @@ class Daemon:
             self._levers.swap_config(self._config, access)
             self._shown.stale_after = _stale_after(self._config)
             self._shown.limit_series(self._config.monitor.max_series)
-        finally:
-            self._ticking.release()
-        self._plan(self._scheduler)
+        self._plan()
         self._instruments.record_reload(True, self._clock())
         log.info("reloaded", models=len(watched))
         tell_mapped_windows(watched)
         return []
 
-    def _between_ticks(self) -> bool:
-        """Hold the lock that ticks hold; False when told to stop meanwhile: a reload must not delay the stop."""
-        while not self._ticking.acquire(timeout=INTERRUPT_EVERY):
-            if self._stop.is_set():
-                return False
-        return True
-
     @contextmanager
     def _held_between_ticks(self) -> Iterator[None]:
         """Hold off the next tick. Raises StoreError while stopping."""
-        if not self._between_ticks():
-            raise StoreError("calwatch is stopping", "ask again when it has started")
+        while not self._ticking.acquire(timeout=INTERRUPT_EVERY):
+            if self._stop.is_set():
+                raise StoreError("calwatch is stopping", "ask again when it has started")
         try:
             yield
         finally:
             self._ticking.release()
 
-    def _schedule(self) -> BackgroundScheduler:
-        scheduler = make_scheduler(partial(self._instruments.increase_counter, "scheduler_events"))
-        self._plan(scheduler)
-        return scheduler
-
-    def _plan(self, scheduler: BackgroundScheduler) -> None:
+    def _plan(self) -> None:
         """One job: the tick. It asks the database which refits are due, so one that was missed is made up, once. (Cron
         triggers of APScheduler stand still in the hour that comes twice when clocks go back.)"""
-        scheduler.remove_all_jobs()
+        self._scheduler.remove_all_jobs()
         cycle = IntervalTrigger(seconds=int(self._config.monitor.cycle.total_seconds()), timezone=UTC)
-        scheduler.add_job(
+        self._scheduler.add_job(
             self.tick, cycle, id="cycle", misfire_grace_time=None, next_run_time=self._clock(), coalesce=True,
             max_instances=1, replace_existing=True,
         )  # fmt: skip
 
-    def _on_stop(self, number: int, frame: FrameType | None) -> None:
-        self._stop.set()
-        self._wake.set()
-
-    def _on_reload(self, number: int, frame: FrameType | None) -> None:
-        self._reload.set()
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        (self._reload if number == signal.SIGHUP else self._stop).set()
         self._wake.set()
 
     def _shut_down(self, server: HttpServer) -> None:

@@ -15,6 +15,7 @@ from monitor.engine.opening import open_ready
 from monitor.jobs.runners import PatientRunner
 from monitor.model.errors import StoreError, StoreInUseError
 from monitor.publish.metrics.instruments import Instruments
+from monitor.store.blame import first_line
 from monitor.store.connection import ctrl_c_interrupts
 from monitor.store.damage import refuse_damage
 from monitor.store.played import is_played, played_until
@@ -37,10 +38,8 @@ def run_once(config_path: Path) -> Tick:
             return _tick_once(config, watched, runner, now)
     except duckdb.Error as error:
         refuse_damage(error, config.state_dir)
-        problem = str(error).splitlines()[0]
-        raise StoreError(
-            f"{config.state_dir}: {problem}", "check free space and the disk, then run it again"
-        ) from error
+        hint = "check free space and the disk, then run it again"
+        raise StoreError(f"{config.state_dir}: {first_line(error)}", hint) from error
     except KeyboardInterrupt:
         log.warning("interrupted; what was under way is rolled back, the next cycle does it again")
         raise

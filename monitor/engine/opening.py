@@ -63,10 +63,3 @@ def open_ready(config: Config, now: datetime, *, live_only: str | None = None) -
         yield connection
     finally:
         connection.close()
-
-
-def demand_live(config: Config, command: str, now: datetime) -> None:
-    """Raise StoreInUseError where a daemon runs, which then does it, and what ``make_ready`` raises where the command must not
-    go on with the state."""
-    with open_ready(config, now, live_only=command):
-        return

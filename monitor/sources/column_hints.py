@@ -55,7 +55,7 @@ def propose_columns(
     free = [own for own in found if own not in mapped.values() and len(own) <= _LONGEST and not set(own) & _NO_LETTERS]
     meant = {name: _meant(name, mapped.get(name, name), free) for name in missing}
     if meant.get("observed_at") == [] and len(others := [own for own in times if own in free]) == 1:
-        meant["observed_at"] = [] if _plain(others[0]) in {"labelledat", *USUAL["labelled_at"]} else others
+        meant["observed_at"] = [] if strip_marks(others[0]) in {"labelledat", *USUAL["labelled_at"]} else others
     claims = Counter(own for owns in meant.values() if len(owns) == 1 for own in owns)
     pairs = [(name, owns[0]) for name, owns in meant.items() if len(owns) == 1 and claims[owns[0]] == 1]
     long = {own: size for own, size in (lists or {}).items() if size != CLASSES and (SCORES[0], own) in pairs}
@@ -75,13 +75,13 @@ def propose_columns(
 
 def _meant(name: str, wanted: str, free: Sequence[str]) -> list[str]:
     """The columns that may be meant: by the same name, by a usual one, or else by a near one."""
-    plain = {own: {_plain(own), _plain(own.rpartition(".")[2])} for own in free}
-    same = {_plain(wanted), _plain(name)}
+    plain = {own: {strip_marks(own), strip_marks(own.rpartition(".")[2])} for own in free}
+    same = {strip_marks(wanted), strip_marks(name)}
     usual = {*USUAL.get(name, ()), *(word + suffix for word in same for suffix in _SUFFIXES if name not in USUAL)}
     for words in (same, usual):
         if owns := [own for own, forms in plain.items() if forms & words]:
             return owns
-    return [own for own, forms in plain.items() if any(_is_near(form, _plain(wanted), name) for form in forms)]
+    return [own for own, forms in plain.items() if any(_is_near(form, strip_marks(wanted), name) for form in forms)]
 
 
 def _is_near(form: str, wanted: str, name: str) -> bool:
@@ -95,5 +95,6 @@ def _written(own: str) -> str:
     return json.dumps(own, ensure_ascii=False)
 
 
-def _plain(name: str) -> str:
+def strip_marks(name: str) -> str:
+    """A name without case and marks: ``"Part No."`` → ``partno``."""
     return re.sub(r"[\W_]", "", name.casefold())

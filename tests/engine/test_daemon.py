@@ -167,7 +167,7 @@ def test_a_reload_that_waits_for_a_long_tick_gives_way_to_the_stop(tmp_path: Pat
             mistakes = list[str]()
             reload = threading.Thread(target=lambda: mistakes.extend(daemon.reload()), daemon=True)
             reload.start()
-            daemon._on_stop(signal.SIGTERM, None)
+            daemon._on_signal(signal.SIGTERM, None)
             reload.join(10)
             assert not reload.is_alive()
         assert mistakes == ["calwatch is stopping"]

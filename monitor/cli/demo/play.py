@@ -50,11 +50,8 @@ def _leave_config(bundled: Path, target: Path) -> None:
 def _clear(directory: Path) -> None:
     if not directory.exists():
         return
-    foreign = [
-        entry.name
-        for entry in directory.iterdir()
-        if entry.name not in _OWN and not entry.name.startswith(".snapshot-")
-    ]
+    names = [entry.name for entry in directory.iterdir()]
+    foreign = [name for name in names if name not in _OWN and not name.startswith(".snapshot-")]
     if foreign:
         raise UsageError(
             f"{directory}: holds {foreign[0]}, which no demo wrote", "name an empty directory: calwatch demo DIR"

@@ -1,6 +1,6 @@
 """What the demo tells: what is real, what happened, what calwatch did about it, and where it left the results."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -9,7 +9,7 @@ from monitor.cli.demo import DISCLOSURES, HAZE_BEGAN, SECOND_SITE_BEGAN, SECOND_
 from monitor.cli.demo.play import CONFIG
 from monitor.cli.output import print_line, print_table, tell_alerts, tell_pulled, tell_refits
 from monitor.engine.backtest import Playback
-from monitor.model import AlertState, Slice
+from monitor.model import AlertState, Job, JobState, Slice
 from monitor.model.wording import interval, minute, number, signed_number
 from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.cells import Cells
@@ -40,7 +40,7 @@ def tell_story(played: Playback, directory: Path) -> None:
 def _tell_haze(played: Playback) -> None:
     """Planted times beside what calwatch found."""
     fired = next((a for a in played.alerts if a.slice == HAZED and a.state is AlertState.FIRING), None)
-    cured = next((j for j in played.jobs if j.scope == HAZED and j.state.value == "promoted"), None)
+    cured = _promoted(played, HAZED, played.began)
     resolved = next((a for a in reversed(played.alerts) if a.slice == HAZED and a.state is AlertState.RESOLVED), None)
     print_table(
         f"the sharp story: {HAZED.text}",
@@ -58,16 +58,15 @@ def _tell_haze(played: Playback) -> None:
     )
 
 
+def _promoted(played: Playback, scope: Slice, since: datetime) -> Job | None:
+    """The first refit of a slice, asked for since then, that the gate promoted."""
+    own = (job for job in played.jobs if job.scope == scope and job.requested_at >= since)
+    return next((job for job in own if job.state is JobState.PROMOTED), None)
+
+
 def _tell_second_site(played: Playback, directory: Path) -> None:
     """The whole stream's ECE at the turning points of the slow drift."""
-    nightly = next(
-        (
-            j
-            for j in played.jobs
-            if j.state.value == "promoted" and not j.scope.order and j.requested_at >= SECOND_SITE_BEGAN
-        ),
-        None,
-    )
+    nightly = _promoted(played, Slice(), SECOND_SITE_BEGAN)
     points = (
         ("the second site begins (planted)", SECOND_SITE_BEGAN),
         ("its share is full, nine in ten (planted)", SECOND_SITE_FULL),

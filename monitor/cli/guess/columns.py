@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from monitor.cli.guess.words import VALUES
+from monitor.sources.column_hints import strip_marks
 from monitor.store.values import MISSING_WORDS
 
 Kind = Literal["text", "number", "flag", "time", "list", "other"]
@@ -33,6 +35,16 @@ class Column:
     raw: tuple[str | list[object] | None, ...]
 
     @cached_property
+    def words(self) -> set[str]:
+        """The words of its name, and all of it as one."""
+        return {*split_words(self.name), strip_marks(self.name)}
+
+    @cached_property
+    def last(self) -> str:
+        """The last part of its name, without marks."""
+        return strip_marks(self.name.rpartition(".")[2])
+
+    @cached_property
     def cells(self) -> tuple[str | None, ...]:
         """Text by row; words for "nothing there" and lists are None."""
         return tuple(None if not isinstance(one, str) or one.casefold() in MISSING else one for one in self.raw)
@@ -47,6 +59,11 @@ class Column:
         """By row; None where it is no finite number."""
         return tuple(_number(one) for one in self.cells)
 
+    @cached_property
+    def known(self) -> list[float]:
+        """Its finite numbers."""
+        return [number for number in self.numbers if number is not None]
+
     @property
     def filled(self) -> int:
         """Rows with a value."""
@@ -59,12 +76,12 @@ class Column:
 
     @cached_property
     def is_numeric(self) -> bool:
-        return self._mostly(sum(number is not None for number in self.numbers))
+        return self._mostly(len(self.known))
 
     @cached_property
     def is_whole(self) -> bool:
         """Whether its numbers have no fraction."""
-        return self.is_numeric and all(number is None or number == int(number) for number in self.numbers)
+        return self.is_numeric and all(number == int(number) for number in self.known)
 
     @cached_property
     def has_decimal_commas(self) -> bool:
@@ -84,10 +101,9 @@ class Column:
     @cached_property
     def time_unit(self) -> str | None:
         """The unit in which its numbers are times of this century."""
-        known = [number for number in self.numbers if number is not None]
         for unit, size in UNITS.items():
-            within = sum(_ERA[0] * size <= number < _ERA[1] * size for number in known)
-            if known and within >= MOSTLY * len(known):
+            within = sum(_ERA[0] * size <= number < _ERA[1] * size for number in self.known)
+            if self.known and within >= MOSTLY * len(self.known):
                 return unit
         return None
 
@@ -98,8 +114,7 @@ class Column:
 
     def share(self, low: float, high: float) -> float:
         """Of its numbers those that lie in [low, high]; 0 without any."""
-        known = [number for number in self.numbers if number is not None]
-        return sum(low <= number <= high for number in known) / len(known) if known else 0.0
+        return sum(low <= number <= high for number in self.known) / len(self.known) if self.known else 0.0
 
     def _matches(self, pattern: re.Pattern[str]) -> bool:
         return self._mostly(sum(count for value, count in self.counts.items() if pattern.fullmatch(value)))
@@ -118,9 +133,6 @@ class Table:
     @property
     def rows(self) -> int:
         return len(self.files)
-
-    def find_column(self, name: str) -> Column | None:
-        return next((column for column in self.columns if column.name == name), None)
 
 
 def table_of(records: Sequence[Mapping[str, object]], files: Sequence[int] = (), times: Iterable[str] = ()) -> Table:
@@ -150,11 +162,6 @@ def list_elements(column: Column) -> list[Column]:
     ]  # fmt: skip
 
 
-def strip_marks(name: str) -> str:
-    """A name without case and marks: ``"Part No."`` → ``partno``."""
-    return re.sub(r"[\W_]", "", name.casefold())
-
-
 def split_words(name: str) -> list[str]:
     """The words of the last part of a name: ``"meta.modelVersion2"`` → model, version, 2."""
     last = name.rpartition(".")[2] or name
@@ -162,10 +169,12 @@ def split_words(name: str) -> list[str]:
     return [word for word in re.split(r"[\W_]+", spaced.casefold()) if word]
 
 
-def auroc(scores: Sequence[float], outcomes: Sequence[bool]) -> float | None:
-    """Chance that a score with outcome true is above one with outcome false, ties half; None without 10 of each."""
-    true = [score for score, outcome in zip(scores, outcomes, strict=True) if outcome]
-    false = sorted(score for score, outcome in zip(scores, outcomes, strict=True) if not outcome)
+def auroc(scores: Column | None, of: Column, value: str) -> float | None:
+    """Chance that a score beside the value is above one beside another, ties half; None without 10 of each."""
+    pairs = zip(scores.numbers, of.cells, strict=True) if scores is not None else ()
+    known = [(score, cell == value) for score, cell in pairs if score is not None and cell is not None]
+    true = [score for score, is_one in known if is_one]
+    false = sorted(score for score, is_one in known if not is_one)
     if min(len(true), len(false)) < 10:
         return None
     above = sum(bisect_left(false, score) + bisect_right(false, score) for score in true) / 2
@@ -184,17 +193,14 @@ def _flat(record: Mapping[str, object], prefix: str = "") -> dict[str, object]:
 
 def _column(name: str, values: Sequence[object], is_time: bool) -> Column:
     known = [value for value in values if value is not None]
-    kind: Kind = "text"
-    if is_time:
-        kind = "time"
-    elif any(isinstance(value, list) for value in known):
-        kind = "list"
-    elif known and all(isinstance(value, bool) for value in known):
-        kind = "flag"
-    elif known and all(isinstance(value, int | float) for value in known):
-        kind = "number"
-    elif any(isinstance(value, bytes) for value in known):
-        kind = "other"
+    kinds: dict[Kind, bool] = {
+        "time": is_time,
+        "list": any(isinstance(value, list) for value in known),
+        "flag": bool(known) and all(isinstance(value, bool) for value in known),
+        "number": bool(known) and all(isinstance(value, int | float) for value in known),
+        "other": any(isinstance(value, bytes) for value in known),
+    }
+    kind: Kind = next((kind for kind, holds in kinds.items() if holds), "text")
     raw = tuple(_cell(value) for value in values)
     texts = [one for one in raw if isinstance(one, str) and one.casefold() not in MISSING]
     if kind == "text" and texts and all(one.startswith("[") and one.endswith("]") for one in texts):
@@ -229,26 +235,14 @@ def _number(text: str | None) -> float | None:
     return number if math.isfinite(number) else None
 
 
-_BAD = {
-    "defect", "defects", "defective", "fail", "failed", "failure", "fault", "faulty", "bad", "positive", "pos", "anomaly",
-    "anomalous", "abnormal", "ng", "nok", "nio", "reject", "rejected", "damaged", "damage", "broken", "sick", "malignant",
-    "disease", "yes", "y", "true", "present", "defekt", "schlecht", "fehler", "ja",
-}  # fmt: skip
-_GOOD = {
-    "ok", "okay", "good", "pass", "passed", "normal", "negative", "neg", "healthy", "benign", "clean", "io", "absent", "false",
-    "accept", "accepted", "gut", "nein", "n",
-}  # fmt: skip
-_NOT = {"no", "non", "not", "without", "free", "kein", "nicht"}
-
-
 def sign_of(name: str) -> int:
     """1 for a usual name of the positive class, −1 of the negative one, 0 for neither; "not ok" and "defect-free" turn it."""
     found = split_words(re.sub(r"\.", " ", name))
-    if strip_marks(name) in _BAD | _GOOD:
-        return 1 if strip_marks(name) in _BAD else -1
+    if strip_marks(name) in VALUES["bad"] | VALUES["good"]:
+        return 1 if strip_marks(name) in VALUES["bad"] else -1
     if not found:
         return 0
-    turned = -1 if _NOT & set(found) else 1
-    if _BAD & set(found):
+    turned = -1 if VALUES["not"] & set(found) else 1
+    if VALUES["bad"] & set(found):
         return turned
-    return -turned if _GOOD & set(found) else -1 if found == ["no"] else 0
+    return -turned if VALUES["good"] & set(found) else -1 if found == ["no"] else 0

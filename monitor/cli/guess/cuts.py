@@ -3,58 +3,43 @@
 import re
 from collections.abc import Sequence
 
-from monitor.cli.guess.columns import Column, Table, pair_values, split_words, strip_marks
+from monitor.cli.guess.columns import Column, pair_values, split_words
 from monitor.cli.guess.roles import Roles
+from monitor.cli.guess.words import NAMES
 from monitor.config.sources import CANONICAL_COLUMNS
 from monitor.model import NO_DIMENSIONS
 
 SLICES, FEWEST, MOST = 3, 2, 50  # dimensions guessed at most; values a dimension may have
 _PLAIN = str.maketrans("äöüéè", "aouee")
 _ROWS = 3  # each value has so many on average
-_USUAL_SLICES = (
-    "camera", "cam", "line", "site", "lighting", "light", "shift", "station", "machine", "scanner", "device", "sensor", "plant",
-    "factory", "location", "lane", "gate", "zone", "region", "store", "hospital", "ward", "modality", "view", "weather", "lens",
-    "daynight", "product", "material", "recipe",
-    "kamera", "linie", "werk", "licht", "schicht", "anlage", "maschine",
-)  # fmt: skip
 
 
-def guess_slices(table: Table, roles: Roles) -> list[tuple[str, Column, str]]:
+def guess_slices(roles: Roles) -> list[tuple[str, Column, str]]:
     """Columns that cut the traffic: usual names first, then other texts of few values; none that says what another does."""
     fitting = []
-    for column in table.columns:
+    for column in roles.list_free():
         rank = _slice_rank(column)
         is_number = column.is_numeric and rank is None
         few = FEWEST <= len(column.counts) <= MOST and column.filled >= _ROWS * len(column.counts)
-        if (
-            few
-            and not is_number
-            and roles.is_free(column)
-            and column is not roles.repeated_id
-            and column.kind in ("text", "number", "flag")
-            and (
-                column.filled >= 0.5 * table.rows
-                and column.time_shape is None
-                and (column.kind != "flag" or rank is not None)
-            )
-        ):
-            fitting.append((len(_USUAL_SLICES) if rank is None else rank, column))
+        kinds = ("text", "number") if rank is None else ("text", "number", "flag")
+        may_cut = column.kind in kinds and column.time_shape is None and column is not roles.repeated_id
+        if few and not is_number and may_cut and column.filled >= 0.5 * roles.table.rows:
+            fitting.append((len(NAMES["slice"]) if rank is None else rank, column))
     chosen: list[tuple[str, Column, str]] = []
     truth = [roles.columns[role] for role in ("label", "predicted_class", "version") if role in roles.columns]
     for rank, column in sorted(fitting, key=lambda pair: pair[0]):
-        if len(chosen) == SLICES or any(
-            _says_same(column, other) for other in (*truth, *(one for _, one, _ in chosen))
-        ):
+        others = (*truth, *(one for _, one, _ in chosen))
+        if len(chosen) == SLICES or any(_says_same(column, other) for other in others):
             continue
         name = dimension_name(column.name, [taken for taken, _, _ in chosen])
-        usual = "a usual name, " if rank < len(_USUAL_SLICES) else ""
+        usual = "a usual name, " if rank < len(NAMES["slice"]) else ""
         chosen.append((name, column, f"{usual}{len(column.counts)} values"))
     return chosen
 
 
 def _slice_rank(column: Column) -> int | None:
-    found = {*split_words(column.name), strip_marks(column.name.rpartition(".")[2])}
-    return next((rank for rank, usual in enumerate(_USUAL_SLICES) if usual in found), None)
+    found = {*split_words(column.name), column.last}
+    return next((rank for rank, usual in enumerate(NAMES["slice"]) if usual in found), None)
 
 
 def _says_same(one: Column, other: Column) -> bool:

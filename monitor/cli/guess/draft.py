@@ -48,36 +48,23 @@ def draft_config(asked: str, directory: Path) -> Draft:
     tables = [pair for pair in _merge(tables, asked) if pair[1].rows]
     if not tables:
         raise UsageError(f"--from {asked}: holds no rows, only a header or nothing", "name a file with rows")
-    main, labels, rest = _sort(tables)
-    table = main[1] if labels is None else _joined(main[1], labels[1])
-    meaning = guess_meaning(table)
+    kept, rest = _sort(tables)
+    (main, table), labels = kept["samples"], kept["labels"][1] if "labels" in kept else None
+    meaning = guess_meaning(table if labels is None else _joined(table, labels))
     if labels is not None:
-        _settle_labels(meaning, main[1], labels[1])
-    _tell_rest(meaning, main[0], [found for found, _ in rest], len(founds))
-    parts = [_part("samples", main[0], meaning, main[1], directory)]
-    if labels is not None:
-        parts.append(_part("labels", labels[0], meaning, labels[1], directory))
-    delays = guess_delays(meaning, None if labels is None else labels[1])
-    model = [_name(main[0]), meaning.task, *meaning.model, _slices(meaning), *delays]
-    tried = [main] if labels is None else [main, labels]
-    read = " and ".join(f"{quantity(rows.rows, 'row')} of {_named(found, len(tried) > 1)}" for found, rows in tried)
+        _settle_labels(meaning, table, labels)
+    _tell_rest(meaning, main, [found for found, _ in rest], len(founds))
+    parts = [_part(holds, found, meaning, own, directory) for holds, (found, own) in kept.items()]
+    model = [_name(main), meaning.task, *meaning.model, _slices(meaning), *guess_delays(meaning, labels)]
+    read = " and ".join(
+        f"{quantity(own.rows, 'row')} of {_named(found, len(kept) > 1)}" for found, own in kept.values()
+    )
     head = files("monitor.cli.starter").joinpath("calwatch.toml").read_text("utf-8")
     text = write_config(head, f"{asked}, from {read}", model, parts, meaning.todo)
-    of = [f" of {part.holds}" if len(parts) > 1 else "" for part in parts]
-    guesses = [
-        *model,
-        *(
-            replace(one, key=one.key + whose)
-            for part, whose in zip(parts, of, strict=True)
-            for one in part.list_guesses()
-        ),
-    ]
-    by_name = [
-        f"taken by their names{whose}: {', '.join(part.same)}"
-        for part, whose in zip(parts, of, strict=True)
-        if part.same
-    ]
-    return Draft(text, read, guesses, by_name, meaning.todo)
+    told = {f" of {part.holds}" if len(parts) > 1 else "": part for part in parts}
+    guesses = [replace(one, key=one.key + whose) for whose, part in told.items() for one in part.list_guesses()]
+    by_name = [f"taken by their names{whose}: {', '.join(part.same)}" for whose, part in told.items() if part.same]
+    return Draft(text, read, [*model, *guesses], by_name, meaning.todo)
 
 
 def _merge(tables: Sequence[tuple[Found, Table]], asked: str) -> Iterator[tuple[Found, Table]]:
@@ -94,25 +81,22 @@ def _merge(tables: Sequence[tuple[Found, Table]], asked: str) -> Iterator[tuple[
         yield whole, read_table(whole)
 
 
-def _sort(
-    tables: list[tuple[Found, Table]],
-) -> tuple[tuple[Found, Table], tuple[Found, Table] | None, list[tuple[Found, Table]]]:
-    """The predictions, labels in a table of their own where the predictions have none, and the rest."""
+def _sort(tables: list[tuple[Found, Table]]) -> tuple[dict[str, tuple[Found, Table]], list[tuple[Found, Table]]]:
+    """The predictions, with labels in a table of their own where the predictions have none; and the rest."""
     roles = [find_roles(table) for _, table in tables]
     scored = [
         place for place, each in enumerate(roles) if {"score", "positives"} & each.columns.keys() or each.probabilities
     ]
     first = max(scored or range(len(tables)), key=lambda place: (len(tables[place][0].files), -place))
     truth = {"outcome", "label"}
-    labels = next(
-        (
-            place for place, each in enumerate(roles)
-            if place != first and place not in scored and "sample_id" in each.columns and truth & each.columns.keys()
-            and not truth & roles[first].columns.keys()
-        ), None,
-    )  # fmt: skip
-    rest = [pair for place, pair in enumerate(tables) if place not in (first, labels)]
-    return tables[first], None if labels is None else tables[labels], rest
+    labels = [
+        place for place, each in enumerate(roles)
+        if place != first and place not in scored and "sample_id" in each.columns and truth & each.columns.keys()
+        and not truth & roles[first].columns.keys()
+    ]  # fmt: skip
+    kept = dict(zip(("samples", "labels"), (first, *labels), strict=False))
+    rest = [pair for place, pair in enumerate(tables) if place not in kept.values()]
+    return {holds: tables[place] for holds, place in kept.items()}, rest
 
 
 def _joined(main: Table, labels: Table) -> Table:
@@ -151,11 +135,8 @@ def _tell_rest(meaning: Meaning, main: Found, rest: list[Found], folders: int) -
     file = main.files[0]
     beside = [one for one in file.parent.glob(f"*{file.suffix}") if one.is_file() and one != file]
     if beside and "*" not in main.pattern:
-        meaning.leave_open(
-            "path",
-            f"only {file.name} is read: for {quantity(len(beside), 'other file')} beside it, and later ones, write "
-            f'a glob such as "*{file.suffix}"',
-        )
+        others = f"for {quantity(len(beside), 'other file')} beside it, and later ones"
+        meaning.leave_open("path", f'only {file.name} is read: {others}, write a glob such as "*{file.suffix}"')
 
 
 def _part(holds: str, found: Found, meaning: Meaning, table: Table, directory: Path) -> Part:
@@ -167,13 +148,10 @@ def _part(holds: str, found: Found, meaning: Meaning, table: Table, directory: P
     if found.format is not None:
         settings.append(Guess("format", found.format, "by its first bytes"))
     settings += times
-    settings += [
-        one for one in meaning.source if ("outcome" in columns if one.key == "outcomes" else holds == "samples")
-    ]
-    reasons = roles.reasons
-    mapped = [
-        Guess(role, column.name, reasons.get(f"{holds}.{role}", reasons[role])) for role, column in columns.items()
-    ]
+    for one in meaning.source:
+        settings += [one] if ("outcome" in columns if one.key == "outcomes" else holds == "samples") else []
+    reasons = {role: roles.reasons.get(f"{holds}.{role}", roles.reasons[role]) for role in columns}
+    mapped = [Guess(role, column.name, reasons[role]) for role, column in columns.items()]
     if holds == "samples":
         mapped += [Guess(name, column.name, why) for name, column, why in meaning.slices]
     taken = {guess.value for guess in mapped}

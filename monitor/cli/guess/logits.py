@@ -1,21 +1,18 @@
 """Logits: under another name, whether they are probabilities, and which class stands where."""
 
+from collections import Counter
 from collections.abc import Sequence
 
-from monitor.cli.guess.columns import Column, Table, split_words, strip_marks
+from monitor.cli.guess.columns import Column, split_words
 from monitor.cli.guess.found import Guess, Meaning
+from monitor.cli.guess.words import NAMES
 from monitor.model import Task
+from monitor.sources.column_hints import strip_marks
 
 
-def guess_logits(table: Table, meaning: Meaning, task: Task) -> None:
+def guess_logits(meaning: Meaning, task: Task) -> None:
     """Add the column of logits, what it holds and `classes`, where the task has several classes."""
-    lists = [column for column in table.columns if column.kind == "list" and not _is_box(column)]
-    named = [
-        column
-        for column in lists
-        if {"logit", "logits", "softmax", "scores"} & set(split_words(column.name))
-        or "prob" in strip_marks(column.name)
-    ]
+    named = [column for column in meaning.roles.table.columns if column.kind == "list" and _may_be_logits(column.name)]
     if task is not Task.MULTICLASS or not named:
         return
     logits = named[0]
@@ -36,6 +33,11 @@ def guess_logits(table: Table, meaning: Meaning, task: Task) -> None:
         meaning.leave_open("classes", f'name the classes in the order of "{logits.name}": classes = ["…"]')
 
 
+def _may_be_logits(name: str) -> bool:
+    plain = strip_marks(name)
+    return "box" not in plain and ("prob" in plain or bool(NAMES["logits"] & set(split_words(name))))
+
+
 def _numbers(cell: object) -> list[float]:
     """A list of numbers, empty for anything else."""
     if not isinstance(cell, list) or not all(isinstance(one, int | float) for one in cell):
@@ -45,18 +47,13 @@ def _numbers(cell: object) -> list[float]:
 
 def _class_order(by_row: Sequence[Sequence[float]], predicted: Column, size: int) -> list[str] | None:
     """The class at each place, where the predicted class names the largest logit in 99 of 100 rows; else None."""
-    votes: list[dict[str, int]] = [{} for _ in range(size)]
+    votes = [Counter[str]() for _ in range(size)]
     for row, name in zip(by_row, predicted.cells, strict=True):
         if row and name is not None:
-            place = row.index(max(row))
-            votes[place][name] = votes[place].get(name, 0) + 1
+            votes[row.index(max(row))][name] += 1
     if not all(votes):
         return None
-    order = [max(vote, key=lambda name: vote[name]) for vote in votes]
+    order = [vote.most_common(1)[0][0] for vote in votes]
     right = sum(vote[name] for vote, name in zip(votes, order, strict=True))
-    total = sum(sum(vote.values()) for vote in votes)
+    total = sum(vote.total() for vote in votes)
     return order if len(set(order)) == size and right >= 0.99 * total else None
-
-
-def _is_box(column: Column) -> bool:
-    return "box" in strip_marks(column.name)

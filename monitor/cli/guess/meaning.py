@@ -1,15 +1,17 @@
 """What the values of a table say of its model: the task, what a label and a score are, which columns cut the traffic."""
 
-from monitor.cli.guess.columns import Column, Table, sign_of, split_words, strip_marks
+from collections.abc import Iterator
+
+from monitor.cli.guess.columns import Column, Table, sign_of, split_words
 from monitor.cli.guess.cuts import guess_slices
 from monitor.cli.guess.found import Guess, Meaning
 from monitor.cli.guess.logits import guess_logits
 from monitor.cli.guess.roles import Roles, find_roles, is_image_like
 from monitor.cli.guess.truth import guess_truth
+from monitor.cli.guess.words import NAMES
 from monitor.model import Task
 from monitor.sources.column_hints import SOFTMAX_DOCS
 
-_RIGHT = {"correct", "iscorrect", "right", "hit", "match", "matched", "tp"}  # in a name: whether a prediction was right
 _TWO = 2  # classes of a binary task
 _LOWEST_OF_TOP = 0.5  # of two classes the one that is predicted never has less
 
@@ -17,30 +19,26 @@ _LOWEST_OF_TOP = 0.5  # of two classes the one that is predicted never has less
 def guess_meaning(table: Table) -> Meaning:
     """Return what the rows most likely mean."""
     roles = find_roles(table)
-    meaning = Meaning(roles, _task(table, roles))
-    task = Task(str(meaning.task.value))
+    task, why = _task(roles)
+    meaning = Meaning(roles, Guess("task", task.value, why))
     if roles.probabilities:
         _settle_probabilities(meaning, task)
     guess_truth(meaning, task)
     _guess_score(meaning, task)
-    guess_logits(table, meaning, task)
-    meaning.slices = guess_slices(table, roles)
-    _tell_missing(table, meaning, task)
+    guess_logits(meaning, task)
+    meaning.slices = guess_slices(roles)
+    meaning.todo += list(_missing(roles, task, {key for key, _ in meaning.todo}))
     return meaning
 
 
-def _task(table: Table, roles: Roles) -> Guess:
+def _task(roles: Roles) -> tuple[Task, str]:
     """The task with the reason for it."""
     label, predicted, outcome = (roles.columns.get(role) for role in ("label", "predicted_class", "outcome"))
-
-    def guess(task: Task, why: str) -> Guess:
-        return Guess("task", task.value, why)
-
     if "positives" in roles.columns:
-        return guess(Task.SEGMENTATION, "rows carry counts of pixels, n and positives")
+        return Task.SEGMENTATION, "rows carry counts of pixels, n and positives"
     boxes = _boxes(roles)
     if boxes:
-        return guess(Task.DETECTION, boxes)
+        return Task.DETECTION, boxes
     lowest = _lowest(roles)
     below = lowest is not None and lowest < _LOWEST_OF_TOP
     goes = (
@@ -55,22 +53,22 @@ def _task(table: Table, roles: Roles) -> Guess:
         found = list(dict.fromkeys([*label.values, *classes]))
         names = " and ".join(f'"{value}"' for value in found)
         if len(found) > _TWO:
-            return guess(Task.MULTICLASS, f'"{label.name}" holds {len(found):,} classes')
+            return Task.MULTICLASS, f'"{label.name}" holds {len(found):,} classes'
         if predicted is None or below or not found:
-            return guess(Task.BINARY, f'"{label.name}" holds {names or "nothing yet"}, and {goes}')
+            return Task.BINARY, f'"{label.name}" holds {names or "nothing yet"}, and {goes}'
         whose = "" if lowest is None else ": it is of the predicted class"
-        return guess(Task.MULTICLASS, f'"{label.name}" holds {names}, beside a predicted class, and {goes}{whose}')
+        return Task.MULTICLASS, f'"{label.name}" holds {names}, beside a predicted class, and {goes}{whose}'
     if outcome is not None:
-        if _RIGHT & {*split_words(outcome.name), strip_marks(outcome.name)}:
-            return guess(Task.MULTICLASS, f'"{outcome.name}" says whether a prediction was right')
+        if NAMES["of_being_right"] & outcome.words:
+            return Task.MULTICLASS, f'"{outcome.name}" says whether a prediction was right'
         if below or lowest is None:
-            return guess(Task.BINARY, f'"{outcome.name}" holds two values, and {goes}')
-        return guess(Task.MULTICLASS, f"{goes}: the score is of the predicted class")
+            return Task.BINARY, f'"{outcome.name}" holds two values, and {goes}'
+        return Task.MULTICLASS, f"{goes}: the score is of the predicted class"
     if predicted is not None and len(predicted.counts) > 2:
-        return guess(Task.MULTICLASS, f'"{predicted.name}" holds {len(predicted.counts):,} classes')
+        return Task.MULTICLASS, f'"{predicted.name}" holds {len(predicted.counts):,} classes'
     if len(roles.probabilities) > 2:
-        return guess(Task.MULTICLASS, f"{len(roles.probabilities)} columns of probabilities that sum to 1")
-    return guess(Task.BINARY if below else Task.MULTICLASS, goes)
+        return Task.MULTICLASS, f"{len(roles.probabilities)} columns of probabilities that sum to 1"
+    return Task.BINARY if below else Task.MULTICLASS, goes
 
 
 def _boxes(roles: Roles) -> str:
@@ -94,14 +92,14 @@ def _per_value(column: Column) -> float:
 def _lowest(roles: Roles) -> float | None:
     """The lowest score, as a probability; of two columns that sum to 1 the lowest of the first."""
     score = roles.columns.get("score") or next(iter(roles.probabilities), None)
-    known = [number for number in score.numbers if number is not None] if score is not None else []
-    return min(known) / (100 if score is not None and _is_percent(score) else 1) if known else None
+    if score is None or not score.known:
+        return None
+    return min(score.known) / (100 if _is_percent(score) else 1)
 
 
 def _is_percent(score: Column) -> bool:
-    known = [number for number in score.numbers if number is not None]
-    beyond = sum(1 + 1e-5 < number <= 100 for number in known)
-    return beyond >= 0.01 * len(known) and (beyond >= 20 or beyond > 0.5 * len(known))
+    beyond = sum(1 + 1e-5 < number <= 100 for number in score.known)
+    return beyond >= 0.01 * len(score.known) and (beyond >= 20 or beyond > 0.5 * len(score.known))
 
 
 def _settle_probabilities(meaning: Meaning, task: Task) -> None:
@@ -135,78 +133,59 @@ def _guess_score(meaning: Meaning, task: Task) -> None:
     if score.has_decimal_commas:
         meaning.leave_open("score", f'"{score.name}" writes 0,83: calwatch reads 0.83, so write a decimal point')
     elif _is_percent(score):
-        highest = max(number for number in score.numbers if number is not None)
-        meaning.source.append(Guess("score_unit", "percent", f'"{score.name}" goes up to {highest:g}'))
+        meaning.source.append(Guess("score_unit", "percent", f'"{score.name}" goes up to {max(score.known):g}'))
     elif score.share(-1e-5, 1 + 1e-5) < 0.99:
         meaning.leave_open("score", f'some values of "{score.name}" are above 1: are they probabilities?')
     if meaning.roles.score_is_one_of_several:
         others = ", ".join(f'"{column.name}"' for column in meaning.roles.other_scores)
         meaning.leave_open("score", f'"{score.name}" was taken; {others} could be meant too: look at the line')
-    label = meaning.roles.columns.get("label")
-    predicted = meaning.roles.columns.get("predicted_class")
-    if (
-        task is Task.BINARY
-        and label is not None
-        and predicted is None
-        and (_lowest(meaning.roles) or 0) >= _LOWEST_OF_TOP
-    ):
+    has = meaning.roles.columns.keys()
+    is_label_alone = task is Task.BINARY and "label" in has and "predicted_class" not in has
+    if is_label_alone and (_lowest(meaning.roles) or 0) >= _LOWEST_OF_TOP:
         meaning.leave_open(
             "task",
             'no score is below 1/2: where they are of the predicted class, map predicted_class and set task = "multiclass"',
         )
 
 
-def _tell_missing(table: Table, meaning: Meaning, task: Task) -> None:
-    """What calwatch needs and what was not found."""
-    roles, todo = meaning.roles, meaning.todo
+def _missing(roles: Roles, task: Task, told: set[str]) -> Iterator[tuple[str, str]]:
+    """What calwatch needs and what was not found, each with what to do. ``told``: what is left open already."""
+    unlike = {column.name: column for column in roles.list_free() if column.filled and column.name not in told}
     for name in ("outcome", "label", "predicted_class", "score", "observed_at"):
-        column = table.find_column(name)
-        if column is not None and column.filled and roles.is_free(column) and name not in {key for key, _ in todo}:
-            some = ", ".join(column.values[:3])
-            meaning.leave_open(name, f"the column of that name does not look like it: its values are {some}")
-    told = {key for key, _ in todo}
-    has = roles.columns.keys()
+        if name in unlike:
+            told |= {name}
+            some = ", ".join(unlike[name].values[:3])
+            yield name, f"the column of that name does not look like it: its values are {some}"
+    has, rows = roles.columns.keys(), roles.table.rows
     repeated, in_files, version = roles.repeated_id, roles.repeated_in_files, roles.columns.get("version")
     if repeated is not None:
-        meaning.leave_open(
-            "sample_id",
-            f'"{repeated.name}" holds {len(repeated.counts):,} values in {table.rows:,} rows: if it is the '
-            "image, map it as group_id and give each row an id of its own, such as image and number of the box",
-        )
+        held = f'"{repeated.name}" holds {len(repeated.counts):,} values in {rows:,} rows'
+        how = "map it as group_id and give each row an id of its own, such as image and number of the box"
+        yield "sample_id", f"{held}: if it is the image, {how}"
     elif "sample_id" not in has:
-        meaning.leave_open(
-            "sample_id", "no column names each row once: add one, such as the part's number or the image's name"
-        )
+        yield "sample_id", "no column names each row once: add one, such as the part's number or the image's name"
     if in_files is not None:
-        meaning.leave_open(
-            "sample_id",
-            f'"{in_files.name}" comes again in other files at the same time: the later would take the '
-            "earlier's place. Make ids that differ, such as file and number",
-        )
+        again = f'"{in_files.name}" comes again in other files at the same time'
+        how = "Make ids that differ, such as file and number"
+        yield "sample_id", f"{again}: the later would take the earlier's place. {how}"
     if "observed_at" not in has and "observed_at" not in told:
-        meaning.leave_open("observed_at", "no column holds times: add when each prediction was made")
+        yield "observed_at", "no column holds times: add when each prediction was made"
     if "score" not in has and "score" not in told:
-        logits = roles.columns.get("logits")
-        meaning.leave_open(
-            "score",
-            "no column holds probabilities, 0 to 1: add the one the model gave"
-            if logits is None
-            else f'"{logits.name}" holds one for each class; calwatch takes one, the predicted class\'s: {SOFTMAX_DOCS}',
-        )
+        how = "no column holds probabilities, 0 to 1: add the one the model gave"
+        if (logits := roles.columns.get("logits")) is not None:
+            one = "calwatch takes one, the predicted class's"
+            how = f'"{logits.name}" holds one for each class; {one}: {SOFTMAX_DOCS}'
+        yield "score", how
     if roles.overlap is not None and not {"outcome", "label"} & has:
-        meaning.leave_open("outcome", f'write one from "{roles.overlap.name}", such as {roles.overlap.name} >= 0.5')
+        yield "outcome", f'write one from "{roles.overlap.name}", such as {roles.overlap.name} >= 0.5'
     elif roles.truths:
         either = " or ".join(f'"{column.name}"' for column in roles.truths[:3])
-        meaning.leave_open(
-            "label", f"{either} could say what was true: map label, and predicted_class if one is the prediction"
-        )
+        yield "label", f"{either} could say what was true: map label, and predicted_class if one is the prediction"
     elif not {"outcome", "label", "positives"} & has and not {"outcome", "label"} & told:
         wanted = 'outcome (0 or 1) or label, or a [[model.source]] with holds = "labels"'
-        meaning.leave_open("outcome", f"no column says what came true: add {wanted}")
+        yield "outcome", f"no column says what came true: add {wanted}"
     if "label" in has and task is not Task.BINARY and not {"outcome", "predicted_class"} & has:
-        meaning.leave_open(
-            "predicted_class", "a label needs the class predicted beside it: add it, or outcome (0 or 1)"
-        )
-    if version is not None and len(version.counts) > max(20, table.rows // 10):
+        yield "predicted_class", "a label needs the class predicted beside it: add it, or outcome (0 or 1)"
+    if version is not None and len(version.counts) > max(20, rows // 10):
         count = len(version.counts)
-        meaning.leave_open("version", f'"{version.name}" holds {count:,} values: each begins anew. Is it one a build?')
+        yield "version", f'"{version.name}" holds {count:,} values: each begins anew. Is it one a build?'

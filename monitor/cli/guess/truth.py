@@ -2,10 +2,9 @@
 
 from monitor.cli.guess.columns import Column, auroc, sign_of
 from monitor.cli.guess.found import Guess, Meaning
+from monitor.cli.guess.words import VALUES
 from monitor.model import Task
 
-_RIGHT = {"yes", "y", "true", "t", "correct", "right", "hit", "match", "matched", "tp", "ok", "pass", "passed"}
-_WRONG = {"no", "n", "false", "f", "incorrect", "wrong", "miss", "missed", "mismatch", "fp", "nok", "fail", "failed"}
 _PLAIN_OUTCOMES = {"0", "1", "true", "false"}
 
 
@@ -34,9 +33,8 @@ def _guess_positive(meaning: Meaning, label: Column) -> None:
         meaning.model.append(Guess("positive", chosen, why))
     else:
         names = " or ".join(f'"{value}"' for value in label.values[:2])
-        meaning.leave_open(
-            "positive", f"{why}: set positive to the label that the score is the probability of, {names}"
-        )
+        how = f"set positive to the label that the score is the probability of, {names}"
+        meaning.leave_open("positive", f"{why}: {how}")
 
 
 def _positive(column: Column, score: Column | None) -> tuple[str | None, str]:
@@ -47,9 +45,7 @@ def _positive(column: Column, score: Column | None) -> tuple[str | None, str]:
     known = bad if len(bad) == 1 else [value for value in signs if value not in good] if len(good) == 1 else []
     if len(known) != 1 or len(signs) > 2:
         return None, f'which of the labels in "{column.name}" is the positive class cannot be told from their names'
-    scores = score.numbers if score is not None else ()
-    pairs = [(one, value) for one, value in zip(scores, column.cells, strict=False) if None not in (one, value)]
-    above = auroc([one or 0.0 for one, _ in pairs], [value == known[0] for _, value in pairs])
+    above = auroc(score, column, known[0])
     if above is not None and above < 0.4:
         return None, f'"{known[0]}" is a usual name of the positive class, but its scores are lower than the others\''
     which = f"{known[0]} is a usual name of the positive" if bad else f"{good[0]} is a usual name of the negative"
@@ -67,8 +63,13 @@ def _guess_outcomes(meaning: Meaning, outcome: Column, task: Task) -> None:
         chosen, why = _positive(outcome, meaning.roles.columns.get("score"))
         true = [chosen] if chosen is not None else []
     else:
-        true, why = [value for value in values if value.casefold() in _RIGHT], f'"{outcome.name}" holds such words'
-    false = [value for value in values if value not in true and (task is Task.BINARY or value.casefold() in _WRONG)]
+        true, why = (
+            [value for value in values if value.casefold() in VALUES["right"]],
+            f'"{outcome.name}" holds such words',
+        )
+    false = [
+        value for value in values if value not in true and (task is Task.BINARY or value.casefold() in VALUES["wrong"])
+    ]
     if true and len(true) + len(false) == len(values):
         meaning.source.append(Guess("outcomes", {"true": true, "false": false}, why))
     else:

@@ -9,7 +9,6 @@ from monitor.engine.check.check import CheckResult, check_config
 from monitor.engine.check.watch import CheckWatch
 from monitor.sources.isolation.alone import Failure
 from monitor.sources.isolation.apart import answer_apart, work_apart
-from monitor.sources.isolation.guard import REMEDIES
 from monitor.sources.isolation.journal import Journal
 from monitor.sources.isolation.patience import seconds_for
 
@@ -22,8 +21,7 @@ def check_in_process(path: Path, at: datetime | None) -> CheckResult:
 
 
 def _check(asked: tuple[Path, datetime | None], known: Mapping[str, Failure], journal: Journal) -> CheckResult:
-    why = {item: f"{failed.reason}. {REMEDIES[failed.kind]}" for item, failed in known.items()}
-    return check_config(*asked, CheckWatch(why, journal))
+    return check_config(*asked, CheckWatch(known=known, journal=journal))
 
 
 if __name__ == "__main__":

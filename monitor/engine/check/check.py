@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -20,7 +20,7 @@ from monitor.publish.web.access import Access
 from monitor.rules.conditions import find_unseen
 from monitor.sources.batch import Batch, Source
 from monitor.sources.dry_run import Trial
-from monitor.sources.findings import Weight
+from monitor.sources.findings import Finding, Weight
 from monitor.sources.findings.joins import compare_ids
 from monitor.sources.findings.rows import find_odd_pairs, keep_tried_rows
 from monitor.sources.inbox import InboxSource
@@ -37,6 +37,12 @@ class CheckResult:
     summary: str
     suspicions: list[str] = field(default_factory=list)
     hint: str = MEND
+
+    def tell(self, where: str, *findings: Finding) -> None:
+        """Add what was found in a place."""
+        lists = {Weight.NOTE: self.notes, Weight.SUSPICIOUS: self.suspicions, Weight.MISTAKE: self.mistakes}
+        for each in findings:
+            lists[each.weight].append(f"{where}: {each.text}")
 
 
 def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch | None = None) -> CheckResult:
@@ -60,7 +66,9 @@ def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch
     for each in watched:
         with duckdb.connect(config={"memory_limit": config.monitor.memory_limit}) as connection:
             files += _try_sources(connection, each, config.base, at, found, held)
-    return replace(found, summary=_summary(config, sum(len(each.rulebook) for each in watched), files))
+    rules = sum(len(each.rulebook) for each in watched)
+    counts = (quantity(len(config.model), "model"), quantity(rules, "rule"), quantity(files, "readable file"))
+    return replace(found, summary=f"fine: {', '.join(counts)}")
 
 
 def _try_sources(
@@ -76,16 +84,12 @@ def _try_sources(
         if isinstance(source, InboxSource):
             continue  # what is there we wrote ourselves, and looked at when it came
         where = f'model "{model.name}": source "{source.name}"'
-        looked = _look(connection, model, source, base, at, held)
-        trial = looked.trial
-        files += looked.files
-        found.mistakes.extend(f"{where}: {text}" for text in looked.mistakes)
-        found.notes.extend(f"{where}: {text}" for text in looked.notes)
-        found.suspicions.extend(f"{where}: {text}" for text in looked.suspicions)
-        if looked.files:
+        readable, trial, told = _look(connection, model, source, base, at, held)
+        files += readable
+        found.tell(where, *told)
+        if readable:
             zone = next(own.time_zone for own in model.source if own.name == source.name)
-            for told in trial.list_findings(at, model, zone):
-                _lists(found)[told.weight].append(f"{where}: {told.text}")
+            found.tell(where, *trial.list_findings(at, model, zone))
         if trial.rows:
             found.sources.append(f"{where}: {trial.summary(source.holds)}")
         trials[source.holds].append(trial)
@@ -107,8 +111,7 @@ def _try_sources(
         )
     if predictions and labels:
         _compare_ids(model, trials, found)
-        for told in find_odd_pairs(connection, model, at):
-            _lists(found)[told.weight].append(f'model "{model.name}": labels beside predictions: {told.text}')
+        found.tell(f'model "{model.name}": labels beside predictions', *find_odd_pairs(connection, model, at))
     tried = labels or any(each.rows for each in trials["labels"])  # those that are refused are told as such
     if predictions and not tried and not any(each.labelled for each in trials["samples"]):
         found.notes.append(
@@ -116,10 +119,6 @@ def _try_sources(
             'label and predicted_class, or add a [[model.source]] with holds = "labels"'
         )
     return files
-
-
-def _lists(found: CheckResult) -> Mapping[Weight, list[str]]:
-    return {Weight.NOTE: found.notes, Weight.SUSPICIOUS: found.suspicions, Weight.MISTAKE: found.mistakes}
 
 
 def _compare_ids(model: Model, trials: Mapping[str, Sequence[Trial]], found: CheckResult) -> None:
@@ -142,61 +141,43 @@ def _compare_ids(model: Model, trials: Mapping[str, Sequence[Trial]], found: Che
 _JOINED = 0.5  # of the labels tried that should find a prediction
 
 
-@dataclass(slots=True)
-class _Looked:
-    """What a look at one source found; the texts go on from its name."""
-
-    files: int = 0
-    trial: Trial = field(default_factory=Trial)
-    mistakes: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    suspicions: list[str] = field(default_factory=list)
+_WEIGHTS = dict.fromkeys(("missing_slice_column", "missing_mapped_column"), Weight.SUSPICIOUS)
+_WEIGHTS["empty_file"] = Weight.NOTE  # of problems; others are mistakes
 
 
 def _look(
-    connection: duckdb.DuckDBPyConnection,
-    model: Model,
-    source: Source,
-    base: Path,
-    at: datetime | None,
-    held: CheckWatch,
-) -> _Looked:
-    """Read the layout of every file, and try the first rows of some."""
-    looked, apart = _Looked(), any(each.holds == "labels" for each in model.source)
+    connection: duckdb.DuckDBPyConnection, model: Model, source: Source, base: Path, at: datetime | None, held: CheckWatch
+) -> tuple[int, Trial, list[Finding]]:  # fmt: skip
+    """Read the layout of every file, and try the first rows of some; returns how many can be read, what came of the rows, and
+    what is wrong, in texts that go on from the name of the source."""
+    files, trial, told = 0, Trial(), list[Finding]()
+    apart = any(each.holds == "labels" for each in model.source)
+
+    def take(batch: Batch) -> None:
+        trial.try_batch(connection, batch, model, source.holds)
+        if apart and source.holds == "samples":
+            trial.keep_ids(connection, batch)
+
     connection.execute("DROP TABLE IF EXISTS tried")  # of the source before
     try:
-        for found in held.read(connection, source):
+        for found in source.read_batches(connection, {}, datetime.max.replace(tzinfo=UTC), held):
             if isinstance(found, Batch):
                 for alike in found.uniform_batches:
-                    for batch in held.try_batch(
-                        alike, lambda batch: _take(connection, looked, batch, model, source, apart=apart)
-                    ):
-                        looked.files += batch.files
+                    for batch in held.try_batch(alike, take):
+                        files += batch.files
             elif isinstance(found, Problem):
-                lists = {
-                    "empty_file": looked.notes, "missing_slice_column": looked.suspicions,
-                    "missing_mapped_column": looked.suspicions,
-                }  # fmt: skip
-                lists.get(found.reason, looked.mistakes).append(found.message)
-        looked.mistakes += held.take_problems()
-        looked.trial.inspect_tried(connection, model, source.holds, at)
-        if apart and looked.trial.batches:
+                told.append(Finding(_WEIGHTS.get(found.reason, Weight.MISTAKE), found.message))
+        told += [Finding(Weight.MISTAKE, text) for text in held.take_problems()]
+        trial.inspect_tried(connection, model, source.holds, at)
+        if apart and trial.batches:
             keep_tried_rows(connection, source.holds)
     except SourceError as error:
-        looked.mistakes.append(error.message)
+        told.append(Finding(Weight.MISTAKE, error.message))
     except duckdb.Error as error:  # a file turned out to be damaged
-        looked.mistakes.append(f"cannot be read: {str(error).splitlines()[0]}")
-    if not (looked.files or looked.mistakes or looked.notes or looked.suspicions):
-        looked.notes.append(f"no file to read yet{_looked_for(model, source.name, base)}")
-    return looked
-
-
-def _take(
-    connection: duckdb.DuckDBPyConnection, looked: _Looked, batch: Batch, model: Model, source: Source, *, apart: bool
-) -> None:
-    looked.trial.try_batch(connection, batch, model, source.holds)
-    if apart and source.holds == "samples":
-        looked.trial.keep_ids(connection, batch)
+        told.append(Finding(Weight.MISTAKE, f"cannot be read: {str(error).splitlines()[0]}"))
+    if not (files or told):
+        told.append(Finding(Weight.NOTE, f"no file to read yet{_looked_for(model, source.name, base)}"))
+    return files, trial, told
 
 
 def _server_mistakes(config: Config) -> list[str]:
@@ -215,9 +196,3 @@ def _looked_for(model: Model, source: str, base: Path) -> str:
     if "://" not in path and (base / path).is_dir():
         return f': {path} is a directory; path names its files, such as "{path.rstrip("/")}/*.csv"'
     return f" (looked for {path})"
-
-
-def _summary(config: Config, rules: int, files: int) -> str:
-    return (
-        f"fine: {quantity(len(config.model), 'model')}, {quantity(rules, 'rule')}, {quantity(files, 'readable file')}"
-    )

@@ -1,6 +1,6 @@
 """The judge stage: every rule against the current readings, with the onset of what newly fires. Calculates only."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -101,17 +101,15 @@ def _act(
 
 def last_seen_of_slices(model: Model, finest: Sequence[LastSeen]) -> tuple[LastSeen, ...]:
     """Newest times of every shown slice from those of the finest."""
-    newest: dict[Slice, LastSeen] = {}
+    inside: dict[Slice, list[LastSeen]] = {}
     for seen in finest:
         for slice_ in list_measured_slices([seen.slice], model.slices, model.max_order):
-            known = newest.get(slice_)
-            newest[slice_] = LastSeen(
-                slice_,
-                _later(known.observed_at if known else None, seen.observed_at),
-                _later(known.labelled_at if known else None, seen.labelled_at),
-            )
-    return tuple(newest.values())
+            inside.setdefault(slice_, []).append(seen)
+    return tuple(
+        LastSeen(slice_, _latest(each.observed_at for each in held), _latest(each.labelled_at for each in held))
+        for slice_, held in inside.items()
+    )
 
 
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max(filter(None, (one, other)), default=None)
+def _latest(times: Iterable[datetime | None]) -> datetime | None:
+    return max(filter(None, times), default=None)

@@ -71,12 +71,12 @@ def streams_of(
     open_ = {(s.version, s.slice): s for s in held.load_streams(RuleEvidence(connection, model.name, rule.name))}
     ranks = _Ranks(rule, model)
 
+    def is_gone(version: str) -> bool:
+        return version in retired or version not in placed or version == OTHER
+
     def is_over(stream: Stream) -> bool:
-        if stream.version in retired or stream.version not in placed or stream.version == OTHER:
-            return True
-        return not (
-            _covers(rule, model, stream.slice) and store.registry.has_place(stream.slice) and ranks.has_share(stream)
-        )
+        is_shown = _covers(rule, model, stream.slice) and store.registry.has_place(stream.slice)
+        return is_gone(stream.version) or not (is_shown and ranks.has_share(stream))
 
     closed = [(open_.pop(key), start) for key in [key for key, stream in open_.items() if is_over(stream)]]
     for stream in open_.values():
@@ -84,7 +84,7 @@ def streams_of(
     refused = []
     for version, slice_ in _seen(rule, traffic, members):
         known = open_.get((version, slice_))
-        if version in retired or version not in placed or version == OTHER:
+        if is_gone(version):
             continue
         calibrator, since = fleet.in_use(version, slice_, known)
         if known is not None and calibrator == known.calibrator:

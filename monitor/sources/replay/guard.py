@@ -28,12 +28,12 @@ class ReplayGuard(Guard):
     """Over one source. ``known``: files that ended or hung a process before this one → how; ``journal``: where to note what is
     being read."""
 
-    model: str
-    source: str
+    model: str = ""
+    source: str = ""
     known: Mapping[str, Failure] = field(default_factory=dict)
     journal: Journal = field(default_factory=lambda: Journal(None))
     _files: Mapping[str, str] = field(default_factory=dict)
-    _failed: dict[str, Failure] = field(default_factory=dict)
+    failed: dict[str, Failure] = field(default_factory=dict)
 
     def note_files(self, files: Mapping[str, str]) -> None:
         """See ``monitor.sources.batch.Guard``."""
@@ -42,7 +42,7 @@ class ReplayGuard(Guard):
     def inspect_item(self, item: str, inspect: Callable[[], T]) -> T | None:
         """See ``monitor.sources.batch.Guard``."""
         if item in self.known:
-            self._failed[item] = self.known[item]
+            self.failed[item] = self.known[item]
             return None
         try:
             with self.note_reading(item):
@@ -50,18 +50,18 @@ class ReplayGuard(Guard):
         except Exception as error:
             if not is_unexpected(error):
                 raise
-            self._failed[item] = _failure(error)
+            self.failed[item] = describe_failure(error)
             return None
 
     def why_set_aside(self, item: str) -> str:
         """See ``monitor.sources.batch.Guard``."""
-        failed = self._failed.get(item)
+        failed = self.failed.get(item)
         return f"{failed.reason}. {REMEDIES[failed.kind]}" if failed else ""
 
     @contextmanager
-    def note_reading(self, item: str) -> Iterator[None]:
-        """Within the block it is being read: should it never end, or spoil the database, the journal names it."""
-        self.journal.note_entry(Entry(self.model, self.source, {item: self._files.get(item, "")}))
+    def note_reading(self, *items: str) -> Iterator[None]:
+        """Within the block they are being read: should it never end, or spoil the database, the journal names them."""
+        self.journal.note_entry(Entry(self.model, self.source, {item: self._files.get(item, "") for item in items}))
         try:
             yield
         except BaseException as error:
@@ -80,13 +80,13 @@ class ReplayGuard(Guard):
         except Exception as error:
             if not is_unexpected(error):
                 raise
-            self._failed[item] = _failure(error)
+            self.failed[item] = describe_failure(error)
             forget_rejects(connection)
 
     def enter_left_out(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> list[Problem]:
         """Enter the files that are left out as set aside; a problem for each."""
         told = []
-        for item, failed in sorted(self._failed.items()):
+        for item, failed in sorted(self.failed.items()):
             held = Suspect(
                 item, self._files.get(item, ""), 1, 0, True, failed.kind, failed.reason, REMEDIES[failed.kind],
                 describe_circumstances(connection),
@@ -98,7 +98,8 @@ class ReplayGuard(Guard):
         return told
 
 
-def _failure(error: Exception) -> Failure:
+def describe_failure(error: Exception) -> Failure:
+    """What to tell of a file at which something failed that no file should be able to cause."""
     if isinstance(error, (MemoryError, duckdb.OutOfMemoryException)):
         return Failure("out_of_memory", f"takes more memory to read than memory_limit ({first_line(error)})")
     return Failure("failed", f"cannot be read: {type(error).__name__}: {first_line(error)}")

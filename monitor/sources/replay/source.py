@@ -42,7 +42,7 @@ class ReplaySource:
     inner: Source
     key: str  # unlike that of any other replay source of the database
     model: Model
-    guard: ReplayGuard = field(default_factory=lambda: ReplayGuard("", ""))
+    guard: ReplayGuard = field(default_factory=ReplayGuard)
     tables: list[tuple[str, Batch]] | None = None
     problems: list[Problem] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)  # of files that were looked at
