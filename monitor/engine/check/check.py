@@ -166,17 +166,17 @@ def _look(
                     for batch in held.try_batch(alike, take):
                         files += batch.files
             elif isinstance(found, Problem):
-                told.append(Finding(_WEIGHTS.get(found.reason, Weight.MISTAKE), found.message))
-        told += [Finding(Weight.MISTAKE, text) for text in held.take_problems()]
+                told.append(Finding(found.message, _WEIGHTS.get(found.reason, Weight.MISTAKE)))
+        told += [Finding(text, Weight.MISTAKE) for text in held.take_problems()]
         trial.inspect_tried(connection, model, source.holds, at)
         if apart and trial.batches:
             keep_tried_rows(connection, source.holds)
     except SourceError as error:
-        told.append(Finding(Weight.MISTAKE, error.message))
+        told.append(Finding(error.message, Weight.MISTAKE))
     except duckdb.Error as error:  # a file turned out to be damaged
-        told.append(Finding(Weight.MISTAKE, f"cannot be read: {str(error).splitlines()[0]}"))
+        told.append(Finding(f"cannot be read: {str(error).splitlines()[0]}", Weight.MISTAKE))
     if not (files or told):
-        told.append(Finding(Weight.NOTE, f"no file to read yet{_looked_for(model, source.name, base)}"))
+        told.append(Finding(f"no file to read yet{_looked_for(model, source.name, base)}", Weight.NOTE))
     return files, trial, told
 
 
