@@ -85,9 +85,8 @@ def _answers(trial: TrialOrder, limits: Sequence[float]) -> Iterator[Failure | N
     ours, theirs = Pipe()
     with ours, tempfile.TemporaryFile() as words:
         try:
-            with (
-                theirs
-            ):  # the process has it as its own; of stdin it is the end that tells it that nobody waits any more
+            # the process has it as its own; of stdin it is the end that tells it that nobody waits any more
+            with theirs:
                 process = subprocess.Popen(
                     own_python("-m", CHILD, str(theirs.fileno())), env=own_environment(), pass_fds=(theirs.fileno(),),
                     stdin=subprocess.PIPE, stdout=words, stderr=words, start_new_session=True,
