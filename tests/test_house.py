@@ -139,6 +139,24 @@ def test_a_file_can_be_read_in_one_sitting() -> None:
     assert {path: count for path, count in lines.items() if count > 400} == {}
 
 
+def test_a_file_of_a_few_lines_says_why_it_stands_by_itself() -> None:
+    short = [
+        path for path in FILES if len(path.read_text("utf-8").splitlines()) < 30 and not path.stem.startswith("__")
+    ]
+    silent = [str(path) for path in short if "by itself, because" not in (ast.get_docstring(_tree(path)) or "").lower()]
+    assert not silent, f"fold it into its neighbour, or say why not: {silent}"
+
+
+def test_whoever_catches_everything_says_why() -> None:
+    silent = []
+    for path in FILES:
+        lines = path.read_text("utf-8").splitlines()
+        for number, line in enumerate(lines):
+            if "except BaseException" in line and "#" not in line and not lines[number - 1].lstrip().startswith("#"):
+                silent.append(f"{path.relative_to(ROOT)}:{number + 1}")
+    assert not silent
+
+
 def test_every_file_and_every_public_function_says_what_it_is() -> None:
     silent = [f"{path.relative_to(ROOT)}" for path in FILES if _tree(path).body and not ast.get_docstring(_tree(path))]
     silent += [

@@ -162,6 +162,7 @@ class ProcessRunner(Runner):
                     command_line("monitor.jobs.worker", str(directory)), env=own_environment(),
                     stdin=subprocess.PIPE, stdout=stderr, stderr=stderr, start_new_session=True,
                 )  # fmt: skip
+        # whatever it is, Ctrl-C too: nobody else knows of the directory
         except BaseException:
             shutil.rmtree(directory, ignore_errors=True)
             raise

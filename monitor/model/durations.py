@@ -1,4 +1,7 @@
-"""Durations as people write them in configuration: ``30s``, ``5m``, ``1h``, ``7d``, ``2w``, ``1y``."""
+"""Durations as people write them in configuration: ``30s``, ``5m``, ``1h``, ``7d``, ``2w``, ``1y``.
+
+By itself, because every room reads or writes durations, and commands load no more for it.
+"""
 
 import re
 from datetime import timedelta

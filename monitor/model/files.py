@@ -1,4 +1,7 @@
-"""What is on disk after a power failure."""
+"""What is on disk after a power failure.
+
+By itself, because it is one of the two places in ``model`` that touch the system.
+"""
 
 import errno
 import os

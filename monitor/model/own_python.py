@@ -1,4 +1,7 @@
-"""How calwatch starts processes of its own: the same Python and the same calwatch, in whatever directory people stand."""
+"""How calwatch starts processes of its own: the same Python and the same calwatch, in whatever directory people stand.
+
+By itself, because rooms that know nothing of each other start processes: sources, jobs, charts and commands.
+"""
 
 import os
 import sys

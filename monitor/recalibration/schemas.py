@@ -1,5 +1,5 @@
 """The schemas of artefacts under the name that they were documented by until version 0.1: ``artefact_schema()`` and
-``current_schema()``. A module, because ``import monitor.recalibration.schemas`` is to go on working; it warns once.
+``current_schema()``. By itself, because ``import monitor.recalibration.schemas`` is to go on working; it warns once.
 """
 
 import warnings

@@ -77,6 +77,7 @@ class Registry:
                     self._load_all(connection)
                 self._is_open = True
                 yield
+        # whatever it is, Ctrl-C too: numbers that were rolled back must not be given again
         except BaseException:
             self.slices, self.values, self.folded = slices, values, {}
             # a stop may come once the commit is done: what is stored is looked up before anything is entered

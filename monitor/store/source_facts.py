@@ -1,4 +1,7 @@
-"""What was decided of a source once from what it holds, and is remembered: what its logits are, what −1 means."""
+"""What was decided of a source once from what it holds, and is remembered: what its logits are, what −1 means.
+
+By itself, because sources, scores and renewal ask it, and it asks none of them.
+"""
 
 from datetime import datetime
 

@@ -1,4 +1,7 @@
-"""The words that guesses go by: those of ``words.toml``, as ordered sets."""
+"""The words that guesses go by: those of ``words.toml``, as ordered sets.
+
+By itself, because every kind of guess goes by them.
+"""
 
 import tomllib
 from collections.abc import Mapping

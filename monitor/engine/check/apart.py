@@ -1,4 +1,7 @@
-"""``calwatch check`` in a process of its own: ``python -m monitor.engine.check.apart DIRECTORY``."""
+"""``calwatch check`` in a process of its own: ``python -m monitor.engine.check.apart DIRECTORY``.
+
+By itself, because it is what that process runs.
+"""
 
 import sys
 from collections.abc import Mapping

@@ -1,4 +1,7 @@
-"""All metrics with their HELP texts, as ``catalogue.toml`` beside this file lists them."""
+"""All metrics with their HELP texts, as ``catalogue.toml`` beside this file lists them.
+
+By itself, because documents and tests read it without the metrics' library.
+"""
 
 import tomllib
 from collections.abc import Mapping

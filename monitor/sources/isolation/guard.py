@@ -154,6 +154,7 @@ class FileGuard(Guard):
         try:
             with self._patience.limit_time(seconds):
                 yield
+        # whatever ends it, a stop too: what the journal names afterwards is what is blamed at the next start
         except BaseException as error:
             if isinstance(error, duckdb.InternalException):
                 # FatalException where the mistake has made the database unusable

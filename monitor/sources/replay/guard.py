@@ -64,6 +64,7 @@ class ReplayGuard(Guard):
         self.journal.note_entry(Entry(self.model, self.source, {item: self._files.get(item, "") for item in items}))
         try:
             yield
+        # whatever ends it, a stop too: what the journal names afterwards is what is blamed
         except BaseException as error:
             if not isinstance(error, duckdb.FatalException) or is_of_the_disk(error):
                 self.journal.clear_entry()

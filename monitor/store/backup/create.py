@@ -214,6 +214,7 @@ def _copy_database(connection: duckdb.DuckDBPyConnection) -> None:
             if of_both[0] != of_both[1]:
                 raise StoreError(f"{table}: {of_both[1]} of {of_both[0]} rows were copied", "try again; check the disk")
         connection.execute("COMMIT")
+    # whatever it is, Ctrl-C too: a half-done transaction must not linger on the connection
     except BaseException:
         with suppress(duckdb.Error):
             connection.execute("ROLLBACK")
