@@ -1,5 +1,5 @@
-"""The wall clock. By itself, because it is the only place that reads it, and light enough for every command to load; all else is
-handed the time."""
+"""The wall clock. By itself, because it is the only place that reads it, and light enough for every command to load; all else
+is handed the time."""
 
 from datetime import UTC, datetime
 
