@@ -71,7 +71,8 @@ settings.load_profile("suite")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    return min(os.cpu_count() or 1, MOST)
+    # one more than there are cores: tests of daemons wait for them half of the time
+    return min((os.cpu_count() or 1) + 1, MOST)
 
 
 @pytest.hookimpl(optionalhook=True)
