@@ -44,7 +44,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     port = free_port()
     with Running(port, base / "story.txt", "demo", base / "out", "--serve", "--listen", f"127.0.0.1:{port}") as running:
         wait_for(
-            lambda: running.process.poll() is not None or running.get("/readyz")[0] == 200, "the demo to serve", 180
+            lambda: running.process.poll() is not None or running.get("/readyz")[0] == 200, "the demo to serve", 900
         )
         assert running.process.poll() is None, running.text()
         yield Demo(base / "out", running)
