@@ -1,5 +1,6 @@
 """Files set aside, as people meet them: ``once``, ``status``, ``retry``, ``check``, the page, the API, the metrics, pushes."""
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -170,6 +171,16 @@ def test_check_names_files_that_end_it(tmp_path: Path, monkeypatch: pytest.Monke
     named = [mistake for mistake in found.mistakes if "ended the process that read it" in mistake]
     assert sorted(("SIGSEGV" in each, "crasher.csv" in each) for each in named) == [(False, False), (True, True)]
     assert any("1 row of 1 tried can be taken" in source for source in found.sources)
+
+
+@pytest.mark.parametrize("where", ["tempfile.TemporaryDirectory", "tempfile.TemporaryFile", "subprocess.Popen"])
+def test_check_without_room_for_temporary_files_says_so(say: Say, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    def refuse(*arguments: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(f"monitor.sources.isolation.apart.{where}", refuse)
+    code, _, err = say("check")
+    assert (code, "could not begin: No space left on device" in err, "TMPDIR" in err) == (1, True, True)
 
 
 def test_check_names_a_file_that_ends_it_at_its_own_source_where_another_file_is_damaged_inside(tmp_path: Path) -> None:
