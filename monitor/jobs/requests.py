@@ -21,6 +21,7 @@ from monitor.model.errors import StoreError
 from monitor.model.reasons import BY_HAND
 from monitor.model.refits import RollbackOrder, job_of
 from monitor.sources.isolation.set_aside import release_files
+from monitor.store.blame import is_disk_full
 from monitor.store.connection import make_state_dir
 
 log = structlog.get_logger("calwatch")
@@ -77,7 +78,8 @@ def write_request(path: Path, held: Mapping[str, Any], *, mode: int = 0o777) -> 
         aside.write_text(json.dumps(held), "utf-8")
         aside.replace(path)
     except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror}", "run it as the daemon's user") from error
+        hint = "make room on its disk" if is_disk_full(error) else "run it as the daemon's user"
+        raise StoreError(f"{path}: cannot be written: {error.strerror}", hint) from error
 
 
 def take_retries(connection: duckdb.DuckDBPyConnection, state_dir: Path, model: str) -> None:

@@ -1,5 +1,6 @@
 """Files set aside, as people meet them: ``once``, ``status``, ``retry``, ``check``, the page, the API, the metrics, pushes."""
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -13,16 +14,18 @@ from prometheus_client import CollectorRegistry, generate_latest
 from monitor.cli.app import main
 from monitor.engine.check.apart import check_in_process
 from monitor.engine.check.check import check_config
+from monitor.engine.check.watch import CheckWatch
 from monitor.jobs.requests import leave_retry
 from monitor.model import FileSetAside, ModelStatus, Published, Task
 from monitor.publish.metrics.collector import MetricsCollector
 from monitor.publish.web.summary import Condition, summarise_model
+from monitor.sources.isolation.alone import Failure
 from tests.worlds.api import api_world
 from tests.worlds.daemon import running
 from tests.worlds.line import model_section, write_config
 from tests.worlds.poison import MEMORY, POISON, flat_list, poison_readers
 from tests.worlds.process import calwatch, free_port
-from tests.worlds.store import a_row, write_csv
+from tests.worlds.store import a_row, write_csv, write_parquet
 
 HELD = FileSetAside(
     "m", "samples", "/in/flat.jsonl", 2, "out_of_memory", "takes more memory than there is", "Write it smaller",
@@ -168,6 +171,33 @@ def test_check_names_files_that_end_it(tmp_path: Path, monkeypatch: pytest.Monke
     named = [mistake for mistake in found.mistakes if "ended the process that read it" in mistake]
     assert sorted(("SIGSEGV" in each, "crasher.csv" in each) for each in named) == [(False, False), (True, True)]
     assert any("1 row of 1 tried can be taken" in source for source in found.sources)
+
+
+@pytest.mark.parametrize("where", ["tempfile.TemporaryDirectory", "tempfile.TemporaryFile", "subprocess.Popen"])
+def test_check_without_room_for_temporary_files_says_so(say: Say, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    def refuse(*arguments: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(f"monitor.sources.isolation.apart.{where}", refuse)
+    code, _, err = say("check")
+    assert (code, "could not begin: No space left on device" in err, "TMPDIR" in err) == (1, True, True)
+
+
+def test_check_names_a_file_that_ends_it_at_its_own_source_where_another_file_is_damaged_inside(tmp_path: Path) -> None:
+    fine = '[[model.source]]\nname = "fine"\npath = "fine/*"\n'
+    section = model_section(rules="", path="bad/*").replace("[model.source]", f'{fine}[[model.source]]\nname = "bad"')
+    path = write_config(tmp_path, section)
+    for name in ("bad/killer.csv", "fine/good.csv"):
+        (tmp_path / name).parent.mkdir()
+        _good(tmp_path / name, name)
+    damaged = tmp_path / "bad" / "damaged.parquet"
+    write_parquet(damaged, [a_row(f"d{at}", lighting="day") for at in range(50)])
+    held = bytearray(damaged.read_bytes())
+    held[4:200] = b"\xff" * 196
+    damaged.write_bytes(held)
+    known = {str(tmp_path / "bad" / "killer.csv"): Failure("crashed", "ended the process that read it")}
+    told = check_config(path, None, CheckWatch(known=known)).mistakes
+    assert [("killer.csv" in each, 'source "bad"' in each) for each in told] == [(False, True), (True, True)], told
 
 
 def test_a_model_with_a_file_set_aside_is_unknown_and_says_why() -> None:

@@ -1,6 +1,8 @@
 """Requests: small files that ask the daemon for a job, exactly once."""
 
+import errno
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -76,3 +78,14 @@ def test_a_state_directory_that_cannot_be_written_is_told_with_what_to_do(tmp_pa
     with pytest.raises(StoreError, match="cannot be written") as caught:
         leave_request(tmp_path / "state", "m", "recalibrate", Slice(), NOW)
     assert caught.value.hint == "run it as the daemon's user"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_of_a_full_disk_it_is_said_to_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.raises(StoreError, match="cannot be written") as caught:
+        leave_request(tmp_path / "state", "m", "recalibrate", Slice(), NOW)
+    assert caught.value.hint == "make room on its disk"

@@ -150,7 +150,7 @@ def _part(holds: str, found: Found, meaning: Meaning, table: Table, directory: P
     settings += times
     for one in meaning.source:
         settings += [one] if ("outcome" in columns if one.key == "outcomes" else holds == "samples") else []
-    reasons = {role: roles.reasons.get(f"{holds}.{role}", roles.reasons[role]) for role in columns}
+    reasons = {role: roles.reasons.get(f"{holds}.{role}") or roles.reasons[role] for role in columns}
     mapped = [Guess(role, column.name, reasons[role]) for role, column in columns.items()]
     if holds == "samples":
         mapped += [Guess(name, column.name, why) for name, column, why in meaning.slices]

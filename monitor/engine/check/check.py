@@ -167,7 +167,6 @@ def _look(
                         files += batch.files
             elif isinstance(found, Problem):
                 told.append(Finding(found.message, _WEIGHTS.get(found.reason, Weight.MISTAKE)))
-        told += [Finding(text, Weight.MISTAKE) for text in held.take_problems()]
         trial.inspect_tried(connection, model, source.holds, at)
         if apart and trial.batches:
             keep_tried_rows(connection, source.holds)
@@ -175,6 +174,7 @@ def _look(
         told.append(Finding(error.message, Weight.MISTAKE))
     except duckdb.Error as error:  # a file turned out to be damaged
         told.append(Finding(f"cannot be read: {str(error).splitlines()[0]}", Weight.MISTAKE))
+    told += [Finding(text, Weight.MISTAKE) for text in held.take_problems()]
     if not (files or told):
         told.append(Finding(f"no file to read yet{_looked_for(model, source.name, base)}", Weight.NOTE))
     return files, trial, told

@@ -84,6 +84,7 @@ def _open(request: urllib.request.Request, seconds: float) -> HTTPResponse:
     # no handler that follows redirects, reads files, or raises what is refused
     opener = urllib.request.OpenerDirector()
     opener.add_handler(urllib.request.ProxyHandler())
+    opener.add_handler(urllib.request.UnknownHandler())  # raises where the proxy is of another kind
     opener.add_handler(urllib.request.HTTPHandler())
     # reading the certificates of a system takes longer than a call
     context = ssl.create_default_context() if request.type == "https" else None

@@ -1,12 +1,13 @@
 """Files tried in a process of their own: whatever one of them does to it, this process lives, and knows which it was."""
 
+import os
 import pickle
 import shutil
 import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing import Pipe
@@ -82,20 +83,23 @@ def try_alone(
 
 def _answers(trial: TrialOrder, limits: Sequence[float]) -> Iterator[Failure | None]:
     """What one process says of its items, in order; ends with the first that fails."""
-    ours, theirs = Pipe()
-    with ours, tempfile.TemporaryFile() as words:
+    with ExitStack() as held:
         try:
-            # the process has it as its own; of stdin it is the end that tells it that nobody waits any more
-            with theirs:
-                process = subprocess.Popen(
-                    own_python("-m", CHILD, str(theirs.fileno())), env=own_environment(), pass_fds=(theirs.fileno(),),
-                    stdin=subprocess.PIPE, stdout=words, stderr=words, start_new_session=True,
-                )  # fmt: skip
+            ours, theirs = map(held.enter_context, Pipe())
+            words = held.enter_context(tempfile.TemporaryFile())
+            # of stdin it is the end that tells the process that nobody waits any more
+            process = subprocess.Popen(
+                own_python("-m", CHILD, str(theirs.fileno())), env=own_environment(), pass_fds=(theirs.fileno(),),
+                stdin=subprocess.PIPE, stdout=words, stderr=words, start_new_session=True,
+            )  # fmt: skip
         except OSError as error:
             raise NotTriedError(f"no process could be started: {error.strerror}") from error
         try:
+            theirs.close()  # the process has it as its own
             with suppress(OSError):  # it has ended already: what it says next, nothing, tells
                 ours.send(trial)
+            # an answer comes whole, or its rest never does: that is not waited for
+            os.set_blocking(ours.fileno(), False)
             if _answer(ours, process, START, words) is not None:
                 raise NotTriedError(f"the process that was to try it did not begin: {_last_words(words)}")
             for limit in limits:

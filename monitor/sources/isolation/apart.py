@@ -41,14 +41,18 @@ def work_apart(
     known: dict[str, Failure] = {}
     while True:
         with ExitStack() as stack:
-            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="calwatch-apart-")))
-            words = None if shows else stack.enter_context(tempfile.TemporaryFile())
-            (directory / _ASKED).write_bytes(pickle.dumps((asked, known), protocol=5))
-            journal = Journal(directory / JOURNAL)
-            process = subprocess.Popen(  # its stdin stays open: the end tells it that nobody waits any more
-                own_python("-m", module, str(directory)), env=own_environment(), stdin=subprocess.PIPE,
-                stdout=words or subprocess.DEVNULL, stderr=words, start_new_session=True,
-            )  # fmt: skip
+            try:
+                directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="calwatch-apart-")))
+                words = None if shows else stack.enter_context(tempfile.TemporaryFile())
+                (directory / _ASKED).write_bytes(pickle.dumps((asked, known), protocol=5))
+                journal = Journal(directory / JOURNAL)
+                process = subprocess.Popen(  # its stdin stays open: the end tells it that nobody waits any more
+                    own_python("-m", module, str(directory)), env=own_environment(), stdin=subprocess.PIPE,
+                    stdout=words or subprocess.DEVNULL, stderr=words, start_new_session=True,
+                )  # fmt: skip
+            except OSError as error:
+                hint = "see that there is room for temporary files; TMPDIR names another place for them"
+                raise CalwatchError(f"{name} could not begin: {error.strerror}", hint) from error
             try:
                 late = wait_while_it_reads(process, journal, seconds_of)
             finally:

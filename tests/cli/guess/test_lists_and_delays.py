@@ -117,6 +117,18 @@ def test_labels_that_say_no_time_leave_label_maturity_as_it_is(tmp_path: Path) -
     assert 'label_maturity = "0s"             # windows end' in text
 
 
+@pytest.mark.parametrize("left", ["nothing that names a row", "an id that comes again and again"])
+def test_labels_of_predictions_without_an_id_of_their_own_are_a_source_all_the_same(tmp_path: Path, left: str) -> None:
+    known = [{"p": score, "img": f"i{at % 30}"} for at, (score, _) in enumerate(binary(200))]
+    known = known if "again" in left else [{"p": row["p"]} for row in known]
+    csv_file(tmp_path / "in" / "preds" / "a.csv", known)
+    verdicts = [{"img": f"i{at}", "verdict": "ok" if at % 3 else "ng"} for at in range(200)]
+    csv_file(tmp_path / "in" / "labels" / "a.csv", verdicts)
+    samples, labels = guessed(tmp_path / "in", tmp_path / "watch").source
+    assert "sample_id" not in samples.columns
+    assert labels.columns == {"sample_id": "img", "label": "verdict"}
+
+
 def test_of_two_sources_each_setting_and_each_list_of_names_says_whose_it_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

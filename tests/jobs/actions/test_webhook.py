@@ -79,6 +79,17 @@ def test_nobody_listening_and_no_answer_in_time_may_pass(receiver: Receiver) -> 
     assert (gone.done, gone.may_pass) == (False, True)
 
 
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "socks5h://me:pw@127.0.0.1:9", "unheard-of://127.0.0.1:9"])
+def test_a_proxy_of_a_kind_that_is_not_known_is_told_and_may_pass(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", proxy)
+    found = deliver_event(_delivery("http://127.0.0.1:9/hook"))
+    kind = proxy.partition(":")[0]
+    assert (found.done, found.may_pass) == (False, True)
+    assert found.message == f"http://127.0.0.1:9/hook: unknown url type: {kind}"
+
+
 def test_a_long_answer_is_cut(receiver: Receiver) -> None:
     receiver.answers = [(200, {}, b"x" * 100_000)]
     assert len(deliver_event(_delivery(receiver.url)).output) == 2048

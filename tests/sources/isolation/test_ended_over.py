@@ -1,15 +1,20 @@
 """Files over which calwatch itself ended, or that it was reading when it did: they are found, named, and waited for."""
 
+import errno
+import pickle
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from monitor.sources.batch import GuardedSource
 from monitor.sources.ingest.ingest import ingest_batch as ingest_batch
 from monitor.sources.isolation import alone, patience
 from monitor.sources.isolation.journal import JOURNAL, Entry, Journal
 from monitor.sources.isolation.set_aside import take_up_journal
+from monitor.sources.pull import configured_sources
 from monitor.sources.pulled import Pulled
 from tests.sources.isolation.poisoned import aside, good, no_process_is_started, number, poison, taken, world_of
 from tests.worlds.poison import poison_readers
@@ -172,3 +177,40 @@ def test_a_process_that_cannot_be_started_blames_no_file(tmp_path: Path, monkeyp
         assert "could not be tried" in told.message
     assert taken(world) == {"a1"}
     assert world.one("SELECT count(*) FROM files_set_aside") == 0
+
+
+def test_without_room_for_what_a_process_needs_no_file_is_blamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: Any, **named: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    world = world_of(tmp_path)
+    poison(world, "flat.jsonl", 0)
+    good(world, 1, "a1")
+    for where in ("Pipe", "tempfile.TemporaryFile", "subprocess.Popen"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"monitor.sources.isolation.alone.{where}", refuse)
+            (told,) = world.take().problems
+            assert "could not be tried in a process of its own (no process could be started: Too many" in told.message
+    assert taken(world) == {"a1"}
+    assert world.one("SELECT count(*) FROM files_set_aside") == 0
+
+
+@pytest.mark.parametrize(
+    ("then", "kind"), [("sys.stdin.read()", "timed_out"), ("os.abort()", "crashed"), ("sys.exit(3)", "crashed")]
+)
+def test_a_process_that_says_half_an_answer_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str, kind: str
+) -> None:
+    said = pickle.dumps(None)
+    half = (len(said)).to_bytes(4, "big") + said + (100).to_bytes(4, "big") + b"half"
+    child = f"import os, sys; os.write(int(sys.argv[1]), {half!r}); {then}"
+    monkeypatch.setattr(alone, "own_python", lambda *given: [sys.executable, "-c", child, given[-1]])
+    world = world_of(tmp_path)
+    source, *_ = configured_sources(world.model, world.base, world.base / "state")
+    assert isinstance(source, GuardedSource)
+    tried = alone.try_alone(source, world.model, [("a.csv", 600.0)], NOW, memory_limit="1GB", spill=tmp_path / "spill")
+    ((item, failed),) = tried
+    assert failed is not None
+    assert (item, failed.kind) == ("a.csv", kind)
