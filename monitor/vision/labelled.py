@@ -89,10 +89,11 @@ def count_boxes(boxes: LabelledBoxes, nms: int, thresholds: Floats, *, grouped: 
         raise ValueError("there must be a labelled image")
     kept, matched = boxes.sweep.bit(nms)
     score, right, image = boxes.score[kept], matched[kept].astype(np.float64), boxes.image[kept]
-    known, place = np.unique(boxes.images, return_inverse=True)[0], np.searchsorted(np.sort(boxes.images), image)
+    known = np.sort(boxes.images)
+    place = np.searchsorted(known, image)
     objects = totals(np.searchsorted(known, boxes.object_image), np.ones(len(boxes.object_image)), len(known))
     if len(score):
-        counts = count_at(thresholds, score, right, place.astype(np.int64) if grouped else None)
+        counts = count_at(thresholds, score, right, place if grouped else None)
     else:
         none = np.zeros(len(thresholds))
         counts = Counts(thresholds, *[none] * 8, 0.0, 0.0, 0.0, 0.0, 0.0, False)
