@@ -88,15 +88,17 @@ def _rows_of(place: Ints, drawn: Ints, places: int) -> tuple[Ints, Ints]:
 
 
 def make_population(rng: np.random.Generator, images: int) -> LabelledBoxes:
-    """Three classes, of 2, .3 and .02 boxes an image; scores over-confident, outcomes of one image alike. Of two NMS IoUs
-    the first takes out a third of the boxes that are wrong, and a thirtieth of those that are right."""
+    """Three classes, of 2, .3 and .02 boxes an image; scores over-confident below .84, outcomes of one image alike.
+
+    Of two NMS IoUs the first takes out a third of the boxes that are wrong, and a thirtieth of those that are right.
+    """
     parts: list[tuple[Ints, Ints, Floats, Floats]] = []
     hard = rng.normal(0, 0.8, images)
     for category, mean in enumerate((2.0, 0.3, 0.02)):
         per_image = rng.poisson(rng.gamma(1.0, mean, images))
         image = np.repeat(np.arange(images), per_image)
         logit = rng.normal(1.0, 2.0, len(image))
-        chance = 1 / (1 + np.exp(-0.8 * logit - hard[image]))
+        chance = 1 / (1 + np.exp(0.5 - 1.3 * logit - hard[image]))
         right = (rng.random(len(image)) < chance).astype(np.float64)
         parts.append((image, np.full(len(image), category), 1 / (1 + np.exp(-logit)), right))
     image, category_, score, right = (np.concatenate(column) for column in zip(*parts, strict=True))
