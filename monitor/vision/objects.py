@@ -85,27 +85,32 @@ class Ranked:
     order: Ints  # (n,): indices in that order
     key: Ints  # (n,): of image and class, of each detection as given
     rank: Ints  # (n,): of each detection as given, within its image and class, from 0
-    span: tuple[int, int, int]  # what keys are made of
+    span: tuple[int, int, int, int]  # what keys are made of: first and last image, first class, classes
 
     def keys_of(self, image: Ints, category: Ints) -> Ints:
         """Keys of other rows; −1 where no detection has that class or image."""
-        first_image, first_category, width = self.span
+        first_image, last_image, first_category, width = self.span
         key = (image - first_image) * width + category - first_category
-        return np.where((category >= first_category) & (category < first_category + width), key, -1)
+        known = (category >= first_category) & (category < first_category + width)
+        return np.where(known & (image >= first_image) & (image <= last_image), key, -1)
 
 
 def rank_detections(detections: Detections) -> Ranked:
-    """Return who chooses first. Cost O(n log n)."""
+    """Return who chooses first. Cost O(n log n). Raises ValueError on codes that lie too far apart to be told apart together,
+    as hashes do: they must be numbered first."""
     if not len(detections):
         nothing = np.zeros(0, np.int64)
-        return Ranked(nothing, nothing, nothing, (0, 0, 0))
+        return Ranked(nothing, nothing, nothing, (0, 0, 0, 0))
+    first, last = int(detections.image.min()), int(detections.image.max())
     first_category = int(detections.category.min())
-    span = int(detections.image.min()), first_category, int(detections.category.max()) - first_category + 1
-    key = (detections.image - span[0]) * span[2] + detections.category - first_category
+    width = int(detections.category.max()) - first_category + 1
+    if (last - first + 1) * width >= 2**62:
+        raise ValueError("codes of images and classes lie too far apart (hashes?): number them from 0 on")
+    key = (detections.image - first) * width + detections.category - first_category
     order = np.lexsort((-detections.score, key))
     rank = np.empty(len(key), np.int64)
     rank[order] = place_in_run(key[order])
-    return Ranked(order, key, rank, span)
+    return Ranked(order, key, rank, (first, last, first_category, width))
 
 
 def place_in_run(key: NDArray[Any]) -> Ints:

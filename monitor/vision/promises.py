@@ -121,8 +121,8 @@ def count_missing(policy: Policy, attempt: Attempt, confidence: float) -> tuple[
     """
     counts, at = attempt.counts, attempt.start
     if policy.kind == "fp_per_image":
-        upper = counts.false_positives_bounds(confidence)[0][at] > policy.target
-        return None if upper else _images_missing(counts, at, policy.target, confidence), at
+        too_many = counts.false_positives_bounds(confidence)[0][at] > policy.target
+        return None if too_many else _images_missing(counts, at, policy.target, confidence), at
     sums = counts.precision() if policy.kind == "precision" else counts.recall()
     failures = np.rint(sums.trials - sums.successes)
     needed = least_trials(policy.target, confidence, failures)

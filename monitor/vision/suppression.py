@@ -21,8 +21,10 @@ Mask = NDArray[np.uint8]
 
 AS_LOGGED = 1.0  # the NMS IoU at which nothing is suppressed
 MOST_IOUS = 8
-# of pairs of boxes that overlap by a fifth: so many without a large overlap are no chance
+# so many pairs that overlap by a fifth, without a large overlap, are no chance; and where a suppression cut them off, some lie
+# just below it, while the overlaps of objects that merely stand close get rarer towards the largest
 _TELLING_OVERLAP, _TELLING_PAIRS, _HARDLY_SUPPRESSED = 0.2, 30, 0.95
+_EDGE, _TELLING_EDGE = 0.05, 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,12 +40,17 @@ class Sweep:
         """Return (kept, matched), (n,) each, at ``nms_iou[index]``."""
         return (self.kept >> index & 1).astype(np.bool_), (self.matched >> index & 1).astype(np.bool_)
 
+    def only(self, index: int) -> "Sweep":
+        """Return what speaks of ``nms_iou[index]`` alone: that one is not to be tuned."""
+        kept, matched = (mask.astype(np.uint8) for mask in self.bit(index))
+        return Sweep((self.nms_iou[index],), kept, matched)
+
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
     """What a log of detections tells of what was left out of it."""
 
-    largest_iou: float | None  # of two boxes of one image and class; None: no image has two of a class
+    largest_iou: float | None  # of two boxes of one image and class; None: no two of them overlap
     pairs: int  # of boxes of one image and class that overlap by at least .2
     nms_iou: float | None  # the suppression that the log went through; None: none, or too few pairs to tell
     can_be_tuned: tuple[float, ...]  # of the NMS IoUs asked about: those that would suppress anything
@@ -76,8 +83,8 @@ def sweep_suppression(
 ) -> Sweep:
     """Suppress at each of up to 8 ``nms_iou`` and match what is kept with the truths, each at ``iou``, in one pass.
 
-    ``iou`` and the errors are those of ``match_detections`` and ``suppress_detections``. Detections of images without
-    known truth must not be among them.
+    ``iou`` and the errors are those of ``match_detections`` and ``suppress_detections``. In images without known truth
+    nothing is matched: ``label_boxes`` leaves them out.
     """
     limits = _checked(nms_iou)
     needed = check_iou(iou, len(detections))
@@ -110,14 +117,14 @@ def find_suppression(
     (0.5, None, (0.3,), 0.6)
     """
     ranked = rank_detections(detections)
-    largest, telling, seen = 0.0, 0, False
-    for _, _, overlap in _rivals(detections, ranked, 0.0):
-        seen = seen or bool(overlap.size)
-        largest = max(largest, float(overlap.max(initial=0.0)))
-        telling += int(np.count_nonzero(overlap >= _TELLING_OVERLAP))
-    suppressed = telling >= _TELLING_PAIRS and largest < _HARDLY_SUPPRESSED
+    every = [overlap for _, _, overlap in _rivals(detections, ranked, 0.0)]
+    overlap = np.concatenate(every)
+    largest = float(overlap.max(initial=0.0))
+    telling = int(np.count_nonzero(overlap >= _TELLING_OVERLAP))
+    at_the_edge = np.count_nonzero(overlap > largest - _EDGE)
+    suppressed = telling >= _TELLING_PAIRS and at_the_edge >= _TELLING_EDGE and largest < _HARDLY_SUPPRESSED
     return Suppression(
-        largest_iou=largest if seen else None,
+        largest_iou=largest if overlap.size else None,
         pairs=telling,
         nms_iou=largest if suppressed else None,
         can_be_tuned=tuple(float(limit) for limit in nms_iou if limit < largest),

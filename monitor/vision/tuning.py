@@ -40,6 +40,7 @@ class TunedPoint:
     precision: Estimate = UNKNOWN
     recall: Estimate = UNKNOWN
     fp_per_image: Estimate = UNKNOWN
+    missing: int | None = None  # as in Shortfall, where no promise can be made
     best: float | None = None  # the best bound that any threshold has by itself, where no promise can be made
     improvement: Improvement | None = None  # in Fβ or cost per image; None for promises
 
@@ -89,7 +90,9 @@ def tune_detector(
     """Choose on the ``earlier`` images where to operate, and prove it on the ``later`` ones.
 
     ``current`` are points in use by class, which a policy without a promise must beat; classes not in it are operated as
-    logged. Without ``per_class`` there is one point for all classes. Each point's statement is at ``confidence`` by itself.
+    logged. Without ``per_class`` there is one point for all classes. Each point's statement is at ``confidence`` by itself;
+    a bound of false positives per image is of each point, so that k points have up to k times as many in all.
+
     Raises ValueError for policies that a detector cannot have, without later images, where an image is in both parts, and
     unless 0.5 <= confidence < 1.
     """
@@ -103,14 +106,14 @@ def tune_detector(
     categories = np.union1d(earlier.categories, later.categories)
     own: list[TunedPoint] = []
     without: list[Shortfall] = []
-    for category in categories.tolist() if per_class and len(categories) > 1 else ():
-        point, shortfall = _tune(task, (category,))
+    for category in categories.tolist() if per_class else ():
+        point, shortfall = _tune(task, (category,), try_anyway=False)
         if point.accepted:
             own.append(point)
         else:
             without.append(shortfall)
     left = tuple(np.setdiff1d(categories, [point.categories[0] for point in own]).tolist())
-    together = _tune(task, left)[0] if left else None
+    together = _tune(task, left, try_anyway=True)[0] if left else None
     return Tuning(policy, confidence, len(earlier.images), len(later.images), tuple(own), together, tuple(without))
 
 
@@ -123,24 +126,24 @@ class _Task:
     current: Mapping[int, OperatingPoint]
 
 
-def _tune(task: _Task, categories: tuple[int, ...]) -> tuple[TunedPoint, Shortfall]:
+def _tune(task: _Task, categories: tuple[int, ...], *, try_anyway: bool) -> tuple[TunedPoint, Shortfall]:
     earlier, later = (part.of_categories(np.array(categories, np.int64)) for part in (task.earlier, task.later))
     own = _Task(task.policy, earlier, later, task.confidence, task.current)
-    return (_promised if task.policy.is_promise else _optimised)(own, categories)
+    return _promised(own, categories, try_anyway) if task.policy.is_promise else _optimised(own, categories)
 
 
-def _promised(task: _Task, categories: tuple[int, ...]) -> tuple[TunedPoint, Shortfall]:
-    alone = len(categories) == 1
-    attempt = attempt_promise(task.policy, task.earlier, task.later, task.confidence, try_anyway=not alone)
+def _promised(task: _Task, categories: tuple[int, ...], try_anyway: bool) -> tuple[TunedPoint, Shortfall]:
+    attempt = attempt_promise(task.policy, task.earlier, task.later, task.confidence, try_anyway=try_anyway)
     counts = attempt.counts
     missing, at = None, attempt.start
-    if attempt.threshold is None and alone:
+    if attempt.threshold is None:
         missing, at = count_missing(task.policy, attempt, task.confidence)
     shortfall = Shortfall(
         categories[0], float(counts.threshold[at]), float((counts.tp + counts.fp)[at]), float(counts.fp[at]), missing
     )
     point = _measured(task, categories, attempt.threshold, attempt.nms)
-    return replace(point, accepted=attempt.threshold is not None, best=attempt.found.best), shortfall
+    kept = attempt.threshold is not None
+    return replace(point, accepted=kept, missing=missing, best=None if kept else attempt.found.best), shortfall
 
 
 def _optimised(task: _Task, categories: tuple[int, ...]) -> tuple[TunedPoint, Shortfall]:

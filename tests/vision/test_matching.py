@@ -229,3 +229,14 @@ def test_ranks_count_within_image_and_class() -> None:
         np.array([1, 1, 2, 1]), np.array([0, 0, 0, 7]), np.zeros((4, 4)), np.array([0.1, 0.5, 0.3, 0.2])
     )
     assert rank_detections(detections).rank.tolist() == [1, 0, 0, 0]
+
+
+def test_codes_that_are_hashes_are_refused_and_not_mixed_up() -> None:
+    image, box = np.array([-(2**62), 2**62]), np.zeros((2, 4))
+    with pytest.raises(ValueError, match="too far apart"):
+        rank_detections(Detections(image, np.array([0, 90]), box, np.ones(2)))
+    box = np.array([[0.0, 0, 1, 1]])
+    found = match_detections(
+        Detections(np.array([5]), np.array([1]), box, np.ones(1)), Truths(np.array([2**63 - 1]), np.array([1]), box)
+    )
+    assert found.truth.tolist() == [-1]

@@ -102,6 +102,19 @@ def test_few_pairs_or_boxes_on_top_of_each_other_tell_of_no_suppression() -> Non
     assert 0.35 < suppressed.nms_iou <= 0.45
 
 
+def test_objects_that_merely_stand_close_are_no_suppression() -> None:
+    """Overlaps that get rarer and rarer end somewhere, too."""
+    overlap = np.r_[np.linspace(0.2, 0.35, 60), 0.4, 0.47, 0.52]
+    image = np.repeat(np.arange(len(overlap)), 2)
+    shift = 10 * (1 - overlap) / (1 + overlap)
+    box = np.tile([0.0, 0, 10, 10], (len(image), 1))
+    box[1::2, [0, 2]] += shift[:, None]
+    found = find_suppression(Detections(image, np.zeros(len(image), np.int64), box, np.ones(len(image))))
+    assert found.pairs >= 60
+    assert round(found.largest_iou or 0, 2) == 0.52
+    assert found.nms_iou is None
+
+
 def test_nothing_is_told_of_an_empty_log() -> None:
     none = np.zeros(0, np.int64)
     nobody = Detections(none, none, np.zeros((0, 4)), np.zeros(0))

@@ -31,18 +31,17 @@ def alone(right: list[int], score: float = 0.9, first: int = 0, category: int = 
 
 
 def joined(*parts: LabelledBoxes) -> LabelledBoxes:
-    def all_of(name: str) -> NDArrayAny:
-        return np.concatenate([getattr(part, name) for part in parts])
-
+    """All images and boxes of all parts, of one NMS IoU each."""
     kept, matched = (np.concatenate([getattr(part.sweep, name) for part in parts]) for name in ("kept", "matched"))
-    names = ("image", "category", "score")
     return LabelledBoxes(
-        np.unique(all_of("images")), *(all_of(name) for name in names), Sweep(parts[0].nms_iou, kept, matched),
-        all_of("object_image"), all_of("object_category"),
-    )  # fmt: skip
-
-
-NDArrayAny = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+        np.unique(np.concatenate([part.images for part in parts])),
+        np.concatenate([part.image for part in parts]),
+        np.concatenate([part.category for part in parts]),
+        np.concatenate([part.score for part in parts]),
+        Sweep(parts[0].nms_iou, kept, matched),
+        np.concatenate([part.object_image for part in parts]),
+        np.concatenate([part.object_category for part in parts]),
+    )
 
 
 @pytest.mark.parametrize(("right", "of"), [(59, 59), (92, 93), (122, 124)])
@@ -94,7 +93,18 @@ def test_classes_that_are_each_too_small_are_promised_together() -> None:
     assert tuning.find_point(2) == tuning.together
     whole = tune_detector(PRECISION, earlier, later, per_class=False)
     assert whole.together == tuning.together
+    assert whole.own == ()
     assert whole.without == ()
+
+
+def test_a_detector_of_one_class_is_told_what_it_lacks() -> None:
+    tuning = tune_detector(PRECISION, alone([1] * 40, first=100), alone([1] * 40))
+    assert [each.missing for each in tuning.without] == [19]
+    assert tuning.together is not None
+    assert (tuning.together.accepted, tuning.together.missing) == (False, 19)
+    enough = tune_detector(PRECISION, alone([1] * 300, first=100), alone([1] * 90))
+    assert [point.categories for point in enough.own] == [(0,)]
+    assert (enough.together, enough.without) == (None, ())
 
 
 def replace_images(boxes: LabelledBoxes, by: int) -> LabelledBoxes:
@@ -139,20 +149,17 @@ def test_over_confident_scores_can_be_tuned_without_a_calibrator() -> None:
     boxes = swept(DETECTORS[0]).of_categories(np.array([1]))
     rng = np.random.default_rng(5)
     earlier, later = split_images(replace(boxes, images=rng.permutation(boxes.images)), 0.3)
-    tuning = tune_detector(PRECISION, earlier, later)
-    assert tuning.together is not None
-    assert tuning.together.accepted
-    assert (tuning.together.precision.lower or 0) >= 0.95
-    assert tuning.together.nms_iou < 0.6, "a second suppression leaves more"
-    logged = tune_detector(PRECISION, as_logged(earlier), as_logged(later))
-    assert logged.together is not None
-    assert (logged.together.recall.estimate or 0) < (tuning.together.recall.estimate or 0)
+    point = tune_detector(PRECISION, earlier, later).find_point(1)
+    assert point is not None
+    assert (point.precision.lower or 0) >= 0.95
+    assert point.nms_iou < 0.6, "a second suppression leaves more"
+    logged = tune_detector(PRECISION, as_logged(earlier), as_logged(later)).find_point(1)
+    assert logged is not None
+    assert (logged.recall.estimate or 0) < (point.recall.estimate or 0)
 
 
 def as_logged(boxes: LabelledBoxes) -> LabelledBoxes:
-    last = len(boxes.nms_iou) - 1
-    masks = (mask >> last & 1 for mask in (boxes.sweep.kept, boxes.sweep.matched))
-    return replace(boxes, sweep=Sweep((1.0,), *masks))
+    return replace(boxes, sweep=boxes.sweep.only(len(boxes.nms_iou) - 1))
 
 
 def test_of_nms_ious_that_give_the_same_the_highest_is_taken() -> None:
@@ -224,13 +231,13 @@ def test_where_the_two_differ_in_few_images_nothing_is_sure() -> None:
     boxes = alone([1] * 497 + [0] * 3)
     boxes = replace(boxes, score=np.r_[np.full(497, 0.9), np.full(3, 0.4)])
     new, old = OperatingPoint(0.5, 0), OperatingPoint(0.0, 0)
-    shown = [show_boxes(boxes, {}, point) for point in (new, old)]
+    shown, logged = (show_boxes(boxes, {}, point) for point in (new, old))
     for text in ("f1", "cost:fp=1,fn=1"):
-        found = compare_shown(parse_policy(text), boxes, *shown, 0.99)
+        found = compare_shown(parse_policy(text), boxes, shown, logged, 0.99)
         assert found.mean > 0
         assert found.groups == 3
         assert found.lower < 0
-        same = compare_shown(parse_policy(text), boxes, shown[0], shown[0], 0.99)
+        same = compare_shown(parse_policy(text), boxes, shown, shown, 0.99)
         assert (same.mean, same.groups) == (0, 0)
         assert np.isnan(same.lower)
 
@@ -242,7 +249,7 @@ def test_the_spread_of_an_improvement_is_that_of_other_draws_of_images(text: str
     means, errors = [], []
     for _ in range(60):
         boxes = make_population(rng, 400)
-        found = compare_shown(policy, boxes, *(show_boxes(boxes, {}, point) for point in points), 0.8413)
+        found = compare_shown(policy, boxes, show_boxes(boxes, {}, points[0]), show_boxes(boxes, {}, points[1]), 0.8413)
         means.append(found.mean)
         errors.append(found.mean - found.lower)
     assert np.std(means) == pytest.approx(np.mean(errors), rel=0.25)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from monitor.statistics.arrays import Floats, Ints
 from monitor.vision.boxes import overlap_matrix
 from monitor.vision.labelled import LabelledBoxes
-from monitor.vision.objects import Detections, Truths
+from monitor.vision.objects import Detections, Flags, Truths
 from monitor.vision.suppression import Sweep
 
 
@@ -27,7 +27,7 @@ def small_worlds(draw: st.DrawFn) -> tuple[Detections, Truths]:
     )
 
 
-def match_plainly(detections: Detections, truths: Truths, iou: float, most: int) -> tuple[Ints, Ints]:
+def match_plainly(detections: Detections, truths: Truths, iou: float, most: int) -> tuple[Ints, Flags]:
     """Truth of each detection (−1: none, −2: beyond the most), one detection after another."""
     found, taken = np.full(len(detections), -1), np.zeros(len(truths), np.bool_)
     places: dict[tuple[int, int], int] = {}

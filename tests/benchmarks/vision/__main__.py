@@ -6,7 +6,7 @@ drawn anew. ``recall``: what a promise leaves of COCO's persons, as logged and w
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from monitor.statistics.intervals import clopper_pearson
 from monitor.statistics.thresholds.policies import parse_policy
 from monitor.vision.labelled import LabelledBoxes, count_boxes
 from monitor.vision.promises import attempt_promise
-from monitor.vision.suppression import Sweep
 from tests.benchmarks.figures import console, machine, table
 from tests.benchmarks.vision.play import Played, play_promises, splits
 from tests.benchmarks.vision.speed import measure_speed
@@ -80,11 +79,7 @@ def show_recall(size: Size) -> None:
 
 
 def _as_logged(boxes: LabelledBoxes) -> LabelledBoxes:
-    last = len(boxes.nms_iou) - 1
-    sweep = Sweep((boxes.nms_iou[last],), boxes.sweep.kept >> last & 1, boxes.sweep.matched >> last & 1)
-    return LabelledBoxes(
-        boxes.images, boxes.image, boxes.category, boxes.score, sweep, boxes.object_image, boxes.object_category
-    )
+    return replace(boxes, sweep=boxes.sweep.only(len(boxes.nms_iou) - 1))
 
 
 def _held_against_others(boxes: LabelledBoxes, runs: int) -> str:

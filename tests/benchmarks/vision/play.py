@@ -91,14 +91,14 @@ def _summed(asked: int, found: list[_Kept]) -> Played:
 
 def _renamed(boxes: LabelledBoxes, first: int) -> LabelledBoxes:
     """With image codes that the earlier part has not."""
-    return LabelledBoxes(
-        boxes.images + first, boxes.image + first, boxes.category, boxes.score, boxes.sweep, boxes.object_image + first,
-        boxes.object_category,
-    )  # fmt: skip
+    return replace(
+        boxes, images=boxes.images + first, image=boxes.image + first, object_image=boxes.object_image + first
+    )
 
 
 def _judged(policy: Policy, population: Population, point: TunedPoint) -> _Kept:
     precision, recall, false = population.rates(point.categories)
+    assert point.threshold is not None
     at = population.boxes.nms_iou.index(point.nms_iou), int(np.searchsorted(GRID, point.threshold))
     kept, useful = {
         "precision": (precision >= policy.target, recall),
