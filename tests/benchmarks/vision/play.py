@@ -9,6 +9,7 @@ from monitor.statistics.arrays import Floats
 from monitor.statistics.thresholds.counts import promise_grid
 from monitor.statistics.thresholds.policies import Policy, parse_policy
 from monitor.vision.labelled import LabelledBoxes, count_boxes
+from monitor.vision.optima import choose_optimum
 from monitor.vision.tuning import TunedPoint, tune_detector
 from tests.vision.worlds import resample_images
 
@@ -80,6 +81,20 @@ def play_promises(
         if tuning.together is not None and tuning.together.accepted:
             together.append(_judged(policy, population, tuning.together))
     return _summed(runs, own), _summed(asked, [replace(kept, category=0) for kept in together])
+
+
+def play_improvements(boxes: LabelledBoxes, text: str, images: tuple[int, int], runs: int) -> float:
+    """The share of runs in which a point is accepted although the one in use is the best there is of all images."""
+    policy = parse_policy(text)
+    best = choose_optimum(policy, boxes)
+    assert best is not None
+    accepted = 0
+    for run in range(runs):
+        earlier, later = (resample_images(boxes, count, np.random.default_rng([run, count])) for count in images)
+        current = dict.fromkeys(boxes.categories.tolist(), best)
+        found = tune_detector(policy, earlier, _renamed(later, images[0]), per_class=False, current=current)
+        accepted += found.together is not None and found.together.accepted
+    return accepted / runs
 
 
 def _summed(asked: int, found: list[_Kept]) -> Played:

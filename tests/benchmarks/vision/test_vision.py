@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.benchmarks.vision.play import play_promises
+from tests.benchmarks.vision.play import play_improvements, play_promises
 from tests.vision.worlds import make_population
 
 ROOT = Path(__file__).parents[3]
@@ -34,6 +34,13 @@ def test_the_game_would_notice_promises_that_are_not_kept(monkeypatch: pytest.Mo
     population = make_population(np.random.default_rng(0), 20_000)
     own, _ = play_promises(population, "precision>=0.95", (300, 600), 40)
     assert own.worst > 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["f1", "fbeta:2", "cost:fp=1,fn=2"])
+def test_what_is_no_improvement_is_hardly_ever_accepted(text: str) -> None:
+    share = play_improvements(make_population(np.random.default_rng(0), 10_000), text, (200, 300), 200)
+    assert share <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
 
 
 def test_the_benchmark_runs_at_tiny_scale() -> None:
