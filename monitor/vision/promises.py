@@ -46,6 +46,8 @@ def attempt_promise(
     Without ``try_anyway`` a promise of precision that has less than a chance of 1 in 4, as the earlier images have it, is
     not tried. Raises ValueError for a policy that is no promise of a detector, and without later images.
     """
+    if policy.kind not in ("precision", "recall", "fp_per_image"):
+        raise ValueError(f"{policy.text} is no promise of a detector: precision, recall or fp_per_image is")
     nms = choose_nms(policy, earlier, confidence)
     counts = count_boxes(later, nms, promise_grid())
     if policy.kind != "precision":
@@ -100,12 +102,10 @@ def _worth(policy: Policy, counts: Counts, confidence: float) -> tuple[int, floa
     elif policy.kind == "recall":
         sides = counts.recall_bounds(confidence)[0] >= policy.target, recall >= policy.target
         recall = precision
-    elif policy.kind == "fp_per_image":
+    else:
         images = np.full(len(counts), counts.groups)
         upper = poisson_upper(counts.fp, images, confidence)
         sides = upper <= policy.target, counts.fp / images <= policy.target
-    else:
-        raise ValueError(f"{policy.text} is no promise of a detector: precision, recall or fp_per_image is")
     for tier, kept in zip((2, 1), sides, strict=True):
         if (kept & np.isfinite(recall)).any():
             return tier, float(np.nanmax(recall[kept]))

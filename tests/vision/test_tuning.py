@@ -285,6 +285,14 @@ def test_a_detector_that_saw_nothing_is_not_tuned() -> None:
 def test_policies_that_a_detector_cannot_have_are_refused(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         tune_detector(parse_policy(text), alone([1] * 5, first=10), alone([1] * 5))
+    with pytest.raises(ValueError, match=says):
+        tune_detector(parse_policy(text), alone([1] * 5, first=10).of_images(NONE), alone([1] * 5))
+
+
+def test_without_earlier_images_scores_alone_say_where_the_walk_begins() -> None:
+    tuning = tune_detector(PRECISION, alone([], first=500), alone([1] * 200, score=0.98))
+    assert tuning.earlier == 0
+    assert [point.accepted for point in tuning.own] == [True]
 
 
 def test_parts_that_share_an_image_are_refused() -> None:
