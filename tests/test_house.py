@@ -16,6 +16,7 @@ LAYERS = (
     ("engine",),
     ("publish", "jobs"),
     ("sources", "recalibration"),
+    ("vision",),
     ("store", "rules"),
     ("config", "charts"),
     ("statistics",),
