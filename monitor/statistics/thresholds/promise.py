@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from monitor.statistics.arrays import Ints, ratio
+from monitor.statistics.arrays import Floats, Ints, ratio
 from monitor.statistics.thresholds.counts import Counts
 
 
@@ -87,11 +87,23 @@ def _from_the_surest(counts: Counts, target: float, confidence: float) -> Ints:
     Above it there are too few predicted positives: luck would end the walk at its beginning. Only scores and group
     sizes have a say, no outcome: wrong scores cost usefulness, not the promise.
     """
+    start = int(np.argmax(foresee_passing(counts, target, confidence)))
+    return np.arange(start, -1, -1, dtype=np.int64)
+
+
+def foresee_passing(counts: Counts, target: float, confidence: float) -> Floats:
+    """Return how sure each threshold is to pass a promise of precision if the scores are right: the normal deviate of that
+    probability, (thresholds,), −inf where nothing is predicted positive. No outcome has a say.
+
+    >>> from monitor.statistics.thresholds.counts import count_at
+    >>> counts = count_at(np.array([0.0, 0.5]), np.repeat([0.2, 0.99], 200), np.repeat([0.0, 1.0], 200))
+    >>> bool(foresee_passing(counts, 0.95, 0.95)[1] > 0)
+    True
+    """
     n = counts.tp + counts.fp
     expected = ratio(counts.score, n, 0.0)
     # a group counts once here: its size is known, the likeness of its outcomes must not be looked at
     independent = np.minimum(counts.touched, n)
     ahead = (expected - target) * np.sqrt(independent) - ndtri(confidence) * np.sqrt(target * (1 - target))
     sureness = ahead / np.sqrt(np.maximum(expected * (1 - expected), 1e-9))
-    start = int(np.argmax(np.where(n > 0, sureness, -np.inf)))
-    return np.arange(start, -1, -1, dtype=np.int64)
+    return np.where(n > 0, sureness, -np.inf)
