@@ -189,7 +189,10 @@ class FileSource(ConfiguredSource):
             return Problem(make_visible(file.path[:_SHOWN]), "unreadable_file", told)
         if told := _NOTHING_TO_READ.get(file.fingerprint, ""):
             return Problem(file.path, "unreadable_file", f"{file.path}: {told}; looked at again when it changes", final)
-        if file.fingerprint.startswith("0:") and ("://" in file.path or os.path.isfile(file.path)):  # noqa: PTH113  # see above
+        is_empty = (
+            file.fingerprint.startswith("0:") and self.config.format != "yolo"
+        )  # there it is an image without a box
+        if is_empty and ("://" in file.path or os.path.isfile(file.path)):  # noqa: PTH113  # see above
             return Problem(file.path, "empty_file", f"{file.path}: is empty; looked at again when it changes", final)
         found = inspect_file(connection, file.path, self.config, self.slices, self.needs)
         if not isinstance(found, UnusableFile):
@@ -221,4 +224,5 @@ class FileSource(ConfiguredSource):
             alone=tuple(self._batch([member]) for member in members) if len(members) > 1 else (),
             part=part if is_one_by_one else None,
             others=rows[1:],
+            keeps=tuple(layout.keeps for _, layout in members),
         )

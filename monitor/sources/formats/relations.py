@@ -1,6 +1,6 @@
 """Parquet, CSV and JSON Lines as SQL relations with calwatch's column names."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import duckdb
@@ -9,13 +9,17 @@ from monitor.config.settings import CANONICAL_COLUMNS
 from monitor.config.sources import SourceSettings
 from monitor.model.errors import SourceError
 from monitor.sources.formats import long_lines
+from monitor.sources.formats.coco import coco_layout
 from monitor.sources.formats.csv_files import csv_layout, csv_relation
+from monitor.sources.formats.elements import source_relation
 from monitor.sources.formats.folders import folder_values
 from monitor.sources.formats.heads import demand_readable_packing
 from monitor.sources.formats.json_files import json_layout, json_relation
 from monitor.sources.formats.layout import TIMES, Layout, Needs, missing_columns, time_unit
 from monitor.sources.formats.parquet_files import parquet_layout, parquet_relation
 from monitor.sources.formats.zstd_lines import demand_no_lost_lines
+from monitor.sources.formats.voc import voc_layout
+from monitor.sources.formats.yolo import yolo_layout
 from monitor.store.connection import quote_name
 
 __all__ = ["Layout", "layout_of", "relation_of", "wrong_types"]
@@ -36,6 +40,8 @@ def layout_of(
     wanted = {name: config.columns.get(name, name) for name in (*CANONICAL_COLUMNS, *slices)}
     folders = {} if pushed else folder_values(path)
     format_ = config.format if config.format != "auto" else _format_by_name(path)
+    if format_ in ("coco", "yolo", "voc"):
+        return _boxes_layout(connection, path, wanted, folders, config, needs)
     if format_ == "parquet":
         return parquet_layout(connection, path, wanted, folders)
     if format_ == "csv":
@@ -52,6 +58,18 @@ def layout_of(
     return replace(layout, long=long_lines.find_long_lines(path, long_lines.JSON_LINE))
 
 
+def _boxes_layout(
+    connection: duckdb.DuckDBPyConnection, path: str, wanted: Mapping[str, str], folders: Mapping[str, str | None],
+    config: SourceSettings, needs: Needs,
+) -> Layout:  # fmt: skip
+    demand_readable_packing(path)
+    if config.format == "coco":
+        return coco_layout(connection, path, wanted, folders, config.holds)
+    if config.format == "yolo":
+        return yolo_layout(connection, path, wanted, folders, config.holds, needs.classes)
+    return voc_layout(connection, path, wanted, folders, config.holds)
+
+
 def _format_by_name(path: str) -> str:
     demand_readable_packing(path)
     name = path.lower().removesuffix(".gz").removesuffix(".zst")
@@ -64,6 +82,9 @@ def _format_by_name(path: str) -> str:
 def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
     """The SELECT over these files (CSV only one), and the SELECT of lines that made no row."""
     columns = "".join(f", {expression} AS {quote_name(name)}" for name, expression in layout.expressions.items())
+    if layout.source:
+        (path,) = paths
+        return source_relation(path, layout.source, columns), None
     if layout.format == "parquet":
         return parquet_relation(paths, columns), None
     if layout.format == "csv":
