@@ -6,7 +6,7 @@ import numpy as np
 
 from monitor.statistics.arrays import Floats, Ints, totals
 from monitor.statistics.thresholds.counts import Counts, count_at
-from monitor.vision.objects import Detections, Truths
+from monitor.vision.objects import Detections, Flags, Truths
 from monitor.vision.suppression import Sweep
 
 
@@ -44,7 +44,7 @@ class LabelledBoxes:
         """Return what belongs to some of the classes; all images stay, as each was looked at for them."""
         return self._pick(self.images, np.isin(self.category, categories), np.isin(self.object_category, categories))
 
-    def _pick(self, images: Ints, rows: Ints, objects: Ints) -> "LabelledBoxes":
+    def _pick(self, images: Ints, rows: Flags, objects: Flags) -> "LabelledBoxes":
         sweep = Sweep(self.nms_iou, self.sweep.kept[rows], self.sweep.matched[rows])
         return LabelledBoxes(
             images, self.image[rows], self.category[rows], self.score[rows], sweep,
@@ -96,7 +96,10 @@ def count_boxes(boxes: LabelledBoxes, nms: int, thresholds: Floats, *, grouped: 
         counts = count_at(thresholds, score, right, place if grouped else None)
     else:
         none = np.zeros(len(thresholds))
-        counts = Counts(thresholds, *[none] * 8, 0.0, 0.0, 0.0, 0.0, 0.0, False)
+        counts = Counts(
+            thresholds, tp=none, fp=none, aa=none, af=none, ff=none, aq=none, touched=none, score=none,
+            positives=0.0, negatives=0.0, qq=0.0, groups_with_positives=0.0, groups=0.0, grouped=False,
+        )  # fmt: skip
     order = np.argsort(-score, kind="stable")
     found = np.concatenate([[0.0], np.cumsum((right * objects[place])[order])])
     ends = np.searchsorted(-score[order], -thresholds, side="right")

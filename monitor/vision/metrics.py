@@ -36,8 +36,7 @@ class Judged:
 
     def pick(self, rows: NDArray[np.bool_] | Ints) -> "Judged":
         """Return those that a mask or indices pick."""
-        columns = (self.row, self.score, self.outcome, self.image, self.category)
-        return Judged(*(column[rows] for column in columns))
+        return Judged(self.row[rows], self.score[rows], self.outcome[rows], self.image[rows], self.category[rows])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

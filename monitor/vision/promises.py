@@ -21,7 +21,6 @@ from monitor.vision.labelled import LabelledBoxes, count_boxes, group_for_recall
 # that all were right says little
 _BELIEF, _FAILED = 2.0, 1.0
 _WORTH_A_TRY = 0.25  # chance to pass, foreseen on the earlier part: rarer classes would mostly be promised by luck
-_MOST_IMAGES = 100_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,6 +154,5 @@ def least_trials(target: float, confidence: float, failures: Floats) -> Floats:
 
 
 def _images_missing(counts: Counts, at: int, target: float, confidence: float) -> int:
-    images = np.arange(1, _MOST_IMAGES, dtype=np.float64) * max(1.0, 1 / target / 100)
-    enough = poisson_upper(np.full(len(images), counts.fp[at]), images, confidence) <= target
-    return max(int(np.ceil(images[np.argmax(enough)] - counts.groups)), 1)
+    events = poisson_upper(counts.fp[[at]], np.ones(1), confidence)[0]
+    return max(int(np.ceil(events / target - counts.groups)), 1)

@@ -18,7 +18,6 @@ from monitor.vision.labelled import LabelledBoxes, count_boxes, group_for_recall
 from monitor.vision.optima import OperatingPoint, choose_optimum, compare_shown, show_boxes
 from monitor.vision.promises import attempt_promise, count_missing
 
-
 UNKNOWN = Estimate()
 
 
