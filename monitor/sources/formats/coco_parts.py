@@ -39,7 +39,7 @@ class CocoDocument:
 
 
 def look_at_results(connection: duckdb.DuckDBPyConnection, path: str, holds: str) -> CocoDocument:
-    """A list, as far as its first elements tell. Raises SourceError where it is not of results, or something else is asked for."""
+    """A list, as far as its first elements tell. Raises SourceError where it is none of results."""
     rows = scan_array(read_path(path))
     some: list[Any] = [parse_json(v) for (v,) in connection.execute(f"SELECT v FROM {rows} LIMIT {LOOKED}").fetchall()]
     first: list[Mapping[str, Any]] = [each for each in some if isinstance(each, dict)]

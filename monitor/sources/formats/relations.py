@@ -17,9 +17,9 @@ from monitor.sources.formats.heads import demand_readable_packing
 from monitor.sources.formats.json_files import json_layout, json_relation
 from monitor.sources.formats.layout import TIMES, Layout, Needs, missing_columns, time_unit
 from monitor.sources.formats.parquet_files import parquet_layout, parquet_relation
-from monitor.sources.formats.zstd_lines import demand_no_lost_lines
 from monitor.sources.formats.voc import voc_layout
 from monitor.sources.formats.yolo import yolo_layout
+from monitor.sources.formats.zstd_lines import demand_no_lost_lines
 from monitor.store.connection import quote_name
 
 __all__ = ["Layout", "layout_of", "relation_of", "wrong_types"]
@@ -41,7 +41,7 @@ def layout_of(
     folders = {} if pushed else folder_values(path)
     format_ = config.format if config.format != "auto" else _format_by_name(path)
     if format_ in ("coco", "yolo", "voc"):
-        return _boxes_layout(connection, path, wanted, folders, config, needs)
+        return _boxes_layout(connection, path, folders, config, slices, needs)
     if format_ == "parquet":
         return parquet_layout(connection, path, wanted, folders)
     if format_ == "csv":
@@ -59,10 +59,11 @@ def layout_of(
 
 
 def _boxes_layout(
-    connection: duckdb.DuckDBPyConnection, path: str, wanted: Mapping[str, str], folders: Mapping[str, str | None],
-    config: SourceSettings, needs: Needs,
+    connection: duckdb.DuckDBPyConnection, path: str, folders: Mapping[str, str | None], config: SourceSettings,
+    slices: Sequence[str], needs: Needs,
 ) -> Layout:  # fmt: skip
     demand_readable_packing(path)
+    wanted = {name: config.columns.get(name, name) for name in config.known_columns(slices)}
     if config.format == "coco":
         return coco_layout(connection, path, wanted, folders, config.holds)
     if config.format == "yolo":

@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from monitor.config.boxes import COLUMNS_OF
 from monitor.model.errors import SourceError
 from monitor.sources.formats.coco import coco_layout
 from monitor.sources.formats.layout import Layout
@@ -14,15 +15,6 @@ from monitor.sources.formats.voc import voc_layout
 from monitor.sources.formats.yolo import yolo_layout
 from monitor.store.connection import fetch_dicts
 
-_BOXES = ("box", "x", "y", "w", "h", "x1", "y1", "x2", "y2", "cx", "cy", "image_width", "image_height")
-NAMES = {
-    "images": ("image_id", "observed_at", "width", "height", "version", "camera"),
-    "detections": (
-        "image_id", "observed_at", "class", "score", "raw_score", "calibrator", "version", "detection_id", *_BOXES, "camera",
-    ),
-    "truth": ("image_id", "observed_at", "labelled_at", "class", "crowd", *_BOXES),
-}  # fmt: skip
-
 
 def look(
     connection: duckdb.DuckDBPyConnection, path: Path, format_: str, holds: str, *,
@@ -30,7 +22,8 @@ def look(
     classes: tuple[str, ...] = (),
 ) -> Layout:  # fmt: skip
     """The layout of a file."""
-    wanted = {name: (columns or {}).get(name, name) for name in NAMES[holds]}
+    own = () if holds == "truth" else ("camera",)
+    wanted = {name: (columns or {}).get(name, name) for name in (*COLUMNS_OF[holds], *own)}
     said = folders or {}
     if format_ == "coco":
         return coco_layout(connection, str(path), wanted, said, holds)
