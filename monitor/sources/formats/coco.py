@@ -129,7 +129,7 @@ def _source(found: CocoDocument, holds: str) -> str:
             f"FROM {listed}) ON category_id = {_plain(_text('v', 'category_id'))}"
         )
     told = f"SELECT v, {of_image} AS i, number, unreadable, {category} AS category FROM ({rows}){joined}{named}"
-    if holds == "truth" and images is not None:
+    if images is not None:
         by_itself = f"SELECT NULL AS v, v AS i, number + {found.count} AS number, {_UNREADABLE}, NULL AS category"
         told += f" UNION ALL {by_itself} FROM images"
     return listed_images + told

@@ -13,6 +13,7 @@ import duckdb
 
 from monitor.store.connection import fetch_row, quote_text
 
+NUMBER, UNREADABLE = "_number", "_unreadable"  # keys of rows that were taken from small files
 ELEMENT_BYTES = 16_000_000  # of one element, as many as of a line of JSON
 _IN_QUERY = 32 * 1024  # characters of elements that a query may carry itself
 _OPEN_FILES = Path("/proc/self/fd")
@@ -32,6 +33,25 @@ def source_relation(path: str, source: str, columns: str) -> str:
         f"SELECT {quote_text(path)} AS _file, number::BIGINT AS _row, (1::BIGINT << 40) + number AS _position, "
         f"unreadable AS _unreadable{columns} FROM ({source})"
     )
+
+
+def texts_relation(files: Sequence[tuple[str, str]], columns: str) -> str:
+    """The SELECT over files, each with the rows that were written of it."""
+    paths = ", ".join(quote_text(path) for path, _ in files)
+    texts = quote_text(f"[{','.join(text for _, text in files)}]")
+    return (
+        f"SELECT list_extract([{paths}], place) AS _file, number AS _row, (place::BIGINT << 40) + number AS _position, "
+        f"_unreadable{columns} FROM (SELECT v, place, json_extract(v, '$.{NUMBER}')::BIGINT AS number, "
+        f"json_extract_string(v, '$.{UNREADABLE}') AS _unreadable FROM (SELECT unnest(held) AS v, place FROM (SELECT "
+        "unnest(files) AS held, generate_subscripts(files, 1) AS place FROM (SELECT "
+        f"""from_json({texts}, '[["JSON"]]') AS files))))"""
+    )
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of a small file as a query carries them: a JSON list. Each has its place in the file as ``NUMBER``; where none could
+    be made of it, its text as ``UNREADABLE``."""
+    return json.dumps(rows, ensure_ascii=False).replace("\0", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,13 @@ class Layout:
     hint: str = ""  # what to do where columns are missing, beyond mapping them
     long: tuple[LongLine, ...] = ()  # lines that are too long to be read
     source: str = ""  # boxes: SQL giving the number of each row, unreadable, and what the expressions speak of
+    text: str = ""  # boxes of small files: the rows themselves, as JSON
     keeps: Hashable = None  # what the source reads, and is gone without
     categories: Mapping[str, str] = field(default_factory=dict)  # COCO: number of a class → its name
 
     @property
     def signature(self) -> Hashable:
-        """Files of equal signature are read by one scan; CSV and those of boxes one by one, for their row numbers."""
+        """Files of equal signature are read by one scan; CSV one by one, for their row numbers, and COCO."""
         if self.format == "csv" or self.source:
             return object()
         return self.format, tuple(self.types.items()), tuple(self.expressions.items())
@@ -55,7 +56,7 @@ class Layout:
     @property
     def tells_unreadable(self) -> bool:
         """Whether its rows have the column _unreadable."""
-        return self.format == "json" or self.source != ""
+        return self.format == "json" or self.source != "" or self.text != ""
 
     @property
     def present(self) -> frozenset[str]:

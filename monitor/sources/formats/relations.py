@@ -11,7 +11,7 @@ from monitor.model.errors import SourceError
 from monitor.sources.formats import long_lines
 from monitor.sources.formats.coco import coco_layout
 from monitor.sources.formats.csv_files import csv_layout, csv_relation
-from monitor.sources.formats.elements import source_relation
+from monitor.sources.formats.elements import source_relation, texts_relation
 from monitor.sources.formats.folders import folder_values
 from monitor.sources.formats.heads import demand_readable_packing
 from monitor.sources.formats.json_files import json_layout, json_relation
@@ -82,7 +82,7 @@ def _format_by_name(path: str) -> str:
 
 def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
     """The SELECT over these files (CSV only one), and the SELECT of lines that made no row."""
-    columns = "".join(f", {expression} AS {quote_name(name)}" for name, expression in layout.expressions.items())
+    columns = _columns(layout)
     if layout.source:
         (path,) = paths
         return source_relation(path, layout.source, columns), None
@@ -92,6 +92,15 @@ def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
         (path,) = paths
         return csv_relation(path, layout, columns)
     return json_relation(paths, columns)
+
+
+def texts_of(files: Sequence[tuple[str, str]], layout: Layout) -> str:
+    """The SELECT over small files of one layout, each with its own rows as text."""
+    return texts_relation(files, _columns(layout))
+
+
+def _columns(layout: Layout) -> str:
+    return "".join(f", {expression} AS {quote_name(name)}" for name, expression in layout.expressions.items())
 
 
 def wrong_types(layout: Layout, config: SourceSettings, slices: Sequence[str] = ()) -> str:

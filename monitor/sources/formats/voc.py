@@ -9,7 +9,7 @@ import duckdb
 
 from monitor.model.errors import SourceError
 from monitor.sources.formats.box_text import folder_stem_of, stem_of, text_of
-from monitor.sources.formats.elements import elements_of
+from monitor.sources.formats.elements import NUMBER, write_rows
 from monitor.sources.formats.layout import Layout
 from monitor.sources.formats.paths import is_reached, json_text
 
@@ -54,7 +54,7 @@ def voc_layout(
         {name: _expression(name, own[name]) for name in names},
         tuple(dict.fromkeys(key for row in rows for key in row)),
         len(rows),
-        source=f"SELECT v, number, NULL::VARCHAR AS unreadable FROM {elements_of(rows).scan}",
+        text=write_rows([{**row, NUMBER: number} for number, row in enumerate(rows)]),
     )
 
 

@@ -9,10 +9,9 @@ import duckdb
 
 from monitor.model.errors import SourceError
 from monitor.sources.formats.box_text import folder_stem_of, stem_of, text_of
-from monitor.sources.formats.elements import elements_of
+from monitor.sources.formats.elements import NUMBER, UNREADABLE, write_rows
 from monitor.sources.formats.layout import Layout
 from monitor.sources.formats.paths import json_text
-from monitor.store.connection import quote_text
 
 _NO_IMAGES = (
     "classes",
@@ -47,28 +46,20 @@ def yolo_layout(
         is_image = True
         _demand_boxes(path, [values for _, values in said], holds)
     rows = [_row(number, values, classes) for number, values in said]
-    if is_image and not said and holds == "truth":
-        rows = [{"number": 0}]  # reviewed, and nothing there
-    own = {"image_id": stem_of(path), "file_stem": stem_of(path), "folder_stem": folder_stem_of(path)}
-    own |= {name: value for name, value in folders.items() if value is not None}
-    expressions = {name: _expression(name, mapped, own) for name, mapped in wanted.items()}
-    columns = {"image_id", "class", *_BOX, *(["score"] if holds == "detections" else [])}
-    names = [name for name, mapped in wanted.items() if (name in columns and mapped in (name, *own)) or mapped in own]
+    if is_image and not said:
+        rows = [{NUMBER: 0}]  # an image, and nothing in it
+    own: dict[str, Any] = {name: value for name, value in folders.items() if value is not None}
+    own |= {"image_id": stem_of(path), "file_stem": stem_of(path), "folder_stem": folder_stem_of(path)}
+    columns = {"class", *_BOX, *(["score"] if holds == "detections" else [])}
+    names = [name for name, mapped in wanted.items() if mapped in own or (name == mapped and name in columns)]
     return Layout(
         "yolo",
         dict.fromkeys(names, "VARCHAR"),
-        {name: expressions[name] for name in names},
-        (*own, "class", *_BOX, *(["score"] if holds == "detections" else [])),
+        {name: json_text("v", wanted[name]) for name in names},
+        (*own, *sorted(columns)),
         len(rows),
-        source=(
-            "SELECT v, json_extract(v, '$.number')::BIGINT AS number, json_extract_string(v, '$.unreadable') AS unreadable "
-            f"FROM {elements_of(rows).scan}"
-        ),
+        text=write_rows([{**own, **row} for row in rows]),
     )
-
-
-def _expression(name: str, mapped: str, own: Mapping[str, str]) -> str:
-    return quote_text(own[mapped]) if mapped in own else json_text("v", name)
 
 
 def _is_name(values: Sequence[str]) -> bool:
@@ -126,8 +117,8 @@ def _row(number: int, values: Sequence[str], classes: Sequence[str]) -> dict[str
     """The keys that are columns of ours; ``number``: of the line, from 0."""
     class_ = _class_name(values[0], classes)
     if not _BOXED <= len(values) <= _SCORED or class_ is None:
-        return {"number": number, "unreadable": " ".join(values)}
-    return {"number": number, "class": class_, **dict(zip((*_BOX, "score"), values[1:], strict=False))}
+        return {NUMBER: number, UNREADABLE: " ".join(values)}
+    return {NUMBER: number, "class": class_, **dict(zip((*_BOX, "score"), values[1:], strict=False))}
 
 
 def _class_name(text: str, classes: Sequence[str]) -> str | None:

@@ -150,7 +150,12 @@ def test_results_may_lie_under_a_key(connection: duckdb.DuckDBPyConnection, tmp_
 def test_results_beside_categories_have_their_names(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     value = {"annotations": RESULTS, "categories": TRUTH["categories"], "images": TRUTH["images"]}
     rows = rows_of(connection, _written(tmp_path / "r.json", value), "coco", "detections")
-    assert [row["class"] for row in rows] == ["dog", "person"]
+    assert [(row["image_id"], row["class"]) for row in rows] == [
+        ("7", "dog"),
+        ("9", "person"),
+        ("7", None),
+        ("9", None),
+    ]
 
 
 def test_a_category_that_is_not_listed_is_a_row_without_class(

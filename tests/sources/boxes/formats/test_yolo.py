@@ -35,13 +35,12 @@ def test_lines_are_boxes_of_the_image_that_the_file_names(
 
 
 @pytest.mark.parametrize("text", ["", "\n", " \r\n\r\n", "\ufeff"])
-def test_an_empty_file_is_a_reviewed_image_in_truth_and_nothing_in_detections(
-    connection: duckdb.DuckDBPyConnection, tmp_path: Path, text: str
+@pytest.mark.parametrize("holds", ["truth", "detections"])
+def test_an_empty_file_is_an_image_with_nothing_in_it(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, text: str, holds: str
 ) -> None:
-    path = _written(tmp_path / "a.txt", text)
-    (row,) = rows_of(connection, path, "yolo", "truth")
+    (row,) = rows_of(connection, _written(tmp_path / "a.txt", text), "yolo", holds)
     assert (row["image_id"], row["class"], row["cx"], row["_unreadable"]) == ("a", None, None, None)
-    assert rows_of(connection, path, "yolo", "detections") == []
 
 
 def test_numbers_of_classes_have_names_where_the_model_has(
