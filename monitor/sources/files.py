@@ -18,6 +18,7 @@ from monitor.model.problems import Problem
 from monitor.model.wording import make_visible
 from monitor.sources.batch import UNGUARDED, Batch, ConfiguredSource, Guard
 from monitor.sources.formats import relations as formats
+from monitor.sources.formats.boxes.categories import collect_categories
 from monitor.sources.formats.layout import Needs
 from monitor.sources.formats.mixed import relations_of
 from monitor.sources.inspect import (
@@ -224,5 +225,6 @@ class FileSource(ConfiguredSource):
             alone=tuple(self._batch([member]) for member in members) if len(members) > 1 else (),
             part=part if is_one_by_one else None,
             others=rows[1:],
+            facts=collect_categories(layout.categories for _, layout in members),
             keeps=tuple(layout.keeps for _, layout in members),
         )

@@ -9,16 +9,16 @@ from monitor.config.settings import CANONICAL_COLUMNS
 from monitor.config.sources import SourceSettings
 from monitor.model.errors import SourceError
 from monitor.sources.formats import long_lines
-from monitor.sources.formats.coco import coco_layout
+from monitor.sources.formats.boxes.coco import coco_layout
+from monitor.sources.formats.boxes.elements import source_relation, texts_relation
+from monitor.sources.formats.boxes.voc import voc_layout
+from monitor.sources.formats.boxes.yolo import yolo_layout
 from monitor.sources.formats.csv_files import csv_layout, csv_relation
-from monitor.sources.formats.elements import source_relation, texts_relation
 from monitor.sources.formats.folders import folder_values
 from monitor.sources.formats.heads import demand_readable_packing
 from monitor.sources.formats.json_files import json_layout, json_relation
 from monitor.sources.formats.layout import TIMES, Layout, Needs, missing_columns, time_unit
 from monitor.sources.formats.parquet_files import parquet_layout, parquet_relation
-from monitor.sources.formats.voc import voc_layout
-from monitor.sources.formats.yolo import yolo_layout
 from monitor.sources.formats.zstd_lines import demand_no_lost_lines
 from monitor.store.connection import quote_name
 

@@ -8,11 +8,11 @@ import duckdb
 
 from monitor.config.boxes import COLUMNS_OF
 from monitor.model.errors import SourceError
-from monitor.sources.formats.coco import coco_layout
+from monitor.sources.formats.boxes.coco import coco_layout
+from monitor.sources.formats.boxes.voc import voc_layout
+from monitor.sources.formats.boxes.yolo import yolo_layout
 from monitor.sources.formats.layout import Layout
 from monitor.sources.formats.mixed import relations_of
-from monitor.sources.formats.voc import voc_layout
-from monitor.sources.formats.yolo import yolo_layout
 from monitor.store.connection import fetch_dicts
 
 

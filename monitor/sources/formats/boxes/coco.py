@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 import duckdb
 
 from monitor.model.errors import SourceError
-from monitor.sources.formats.coco_parts import LOOKED, CocoDocument, look_at_results, read_document
-from monitor.sources.formats.elements import elements_of
+from monitor.sources.formats.boxes.coco_parts import LOOKED, CocoDocument, look_at_results, read_document
+from monitor.sources.formats.boxes.elements import elements_of
 from monitor.sources.formats.heads import demand_utf8, read_head
 from monitor.sources.formats.layout import TIMES, Layout, are_numbers, are_times
 from monitor.sources.formats.paths import is_reached, json_text, nested_values
@@ -90,7 +90,7 @@ def _layout(
         numbered={name: held[0] for name, held in times.items() if are_numbers(held)},
         source=source,
         keeps=found.keeps,
-        categories=found.categories,
+        categories=found.categories if holds == "truth" else {},
     )
 
 

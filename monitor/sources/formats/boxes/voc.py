@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import duckdb
 
 from monitor.model.errors import SourceError
-from monitor.sources.formats.box_text import folder_stem_of, stem_of, text_of
-from monitor.sources.formats.elements import NUMBER, write_rows
+from monitor.sources.formats.boxes.elements import NUMBER, write_rows
+from monitor.sources.formats.boxes.small_files import folder_stem_of, stem_of, text_of
 from monitor.sources.formats.layout import Layout
 from monitor.sources.formats.paths import is_reached, json_text
 

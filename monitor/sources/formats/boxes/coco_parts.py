@@ -10,9 +10,9 @@ import duckdb
 
 from monitor.model.errors import SourceError
 from monitor.sources.formats import long_lines
-from monitor.sources.formats.elements import Elements, ElementWriter, scan_array, spill_directory
+from monitor.sources.formats.boxes.elements import Elements, ElementWriter, scan_array, spill_directory
+from monitor.sources.formats.boxes.json_parts import Part, parts_of
 from monitor.sources.formats.heads import pipe_command
-from monitor.sources.formats.json_parts import Part, parts_of
 from monitor.sources.formats.layout import lines_of, read_path
 from monitor.sources.formats.paths import parse_json
 from monitor.store.connection import fetch_row

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.model.errors import SourceError
-from monitor.sources.formats.elements import ELEMENT_BYTES
+from monitor.sources.formats.boxes.elements import ELEMENT_BYTES
 
 _DECODE = json.JSONDecoder().raw_decode
 _BLANK = re.compile(r"[ \t\r\n]*")
