@@ -30,6 +30,7 @@ COLUMNS_OF: Mapping[str, tuple[str, ...]] = {
     "truth": ("image_id", "observed_at", "labelled_at", "class", "crowd", *_BOX, *_SIZE_OF_IMAGE),
 }  # fmt: skip
 BOX_HOLDS = tuple(COLUMNS_OF)
+BOX_NUMBERS = ("width", "height", *_SIZE_OF_IMAGE, *_BOX[1:])
 # formats that are of boxes alone, with what their files may hold
 FORMATS_OF_BOXES: Mapping[str, tuple[str, ...]] = {
     "coco": ("images", "detections", "truth"),

@@ -114,11 +114,16 @@ class SourceSettings(Section):
 
     def known_columns(self, slices: Sequence[str]) -> tuple[str, ...]:
         """The columns that its files may have by our names, those of the model's ``slices`` among them."""
-        own = COLUMNS_OF.get(self.holds)
-        if own is None:
-            return tuple(dict.fromkeys((*CANONICAL_COLUMNS, *slices)))
-        cut = () if self.holds == "truth" else [each for each in slices if each not in BOX_DIMENSIONS]
-        return tuple(dict.fromkeys((*own, *cut)))
+        if not self.is_of_boxes:
+            return (*CANONICAL_COLUMNS, *slices)
+        return tuple(dict.fromkeys((*COLUMNS_OF[self.holds], *self.slice_columns(slices, own=True))))
+
+    def slice_columns(self, slices: Sequence[str], *, own: bool = False) -> tuple[str, ...]:
+        """Those of the model's ``slices`` that its files must have a column for, or with ``own`` may have one of their own."""
+        if self.holds == "samples":
+            return tuple(slices)
+        held = self.holds in ("images", "detections") if own else self.holds == "images"
+        return tuple(each for each in slices if each not in BOX_DIMENSIONS) if held else ()
 
     @classmethod
     def foreign_keys(cls, table: Mapping[str, object]) -> frozenset[str]:

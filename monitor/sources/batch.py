@@ -3,10 +3,11 @@
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import duckdb
 
+from monitor.config.boxes import Holds
 from monitor.config.sources import SourceSettings
 from monitor.model.problems import Outcome, Problem
 
@@ -119,7 +120,7 @@ class Source(Protocol):
     def name(self) -> str: ...
 
     @property
-    def holds(self) -> Literal["samples", "labels"]: ...
+    def holds(self) -> Holds: ...
 
     def read_batches(
         self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED
@@ -151,7 +152,7 @@ class ConfiguredSource:
         return self.config.name
 
     @property
-    def holds(self) -> Literal["samples", "labels"]:
+    def holds(self) -> Holds:
         return self.config.holds
 
 

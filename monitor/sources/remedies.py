@@ -41,6 +41,17 @@ REMEDIES = {
     "label_too_late": "raise label_horizon in [[model]]: it says how long a prediction waits for its label",
     "no_prediction": "no prediction from before the label came within label_horizon: see that both sides write sample_id "
     "alike, that time_zone is right on both, and that predictions come too, no later than label_horizon after their label",
+    "missing_image_id": "each row needs an image_id; if it is called otherwise, map it in columns",
+    "missing_class": "each box needs a class; if it is called otherwise, map it in columns",
+    "bad_box": "a box is four finite numbers with a width and a height above 0: what they are is told by the names of four "
+    "columns, or of a list by boxes in [model.matching]",
+    "box_outside_image": "a box lies in its image, up to 1 pixel and 1 %: see that width and height are those of the image "
+    "that was detected in, and boxes in [model.matching]",
+    "conflicting_time": "an image has one observed_at: ids that come again, such as frame numbers of each day, make two images "
+    "one, so put what tells them apart in front",
+    "incomplete_truth": "another row of the same image cannot be taken, and with an object missing what found it would count "
+    "as wrong: mend that row, all of the image comes with it",
+    "no_image": "no image of that id came within label_horizon: see that both sides write image_id alike",
     "missing_logits": "the calibrator in charge is one of logits: each row needs them",
 }
 

@@ -88,7 +88,7 @@ def _rows_of(place: Ints, drawn: Ints, places: int) -> tuple[Ints, Ints]:
 
 
 def make_population(rng: np.random.Generator, images: int) -> LabelledBoxes:
-    """Three classes, of 2, .3 and .02 boxes an image; scores over-confident below .84, outcomes of one image alike.
+    """Three classes, of 2, .3 and .02 boxes an image; scores over-confident below .7, outcomes of one image alike.
 
     Of two NMS IoUs the first takes out a third of the boxes that are wrong, and a thirtieth of those that are right.
     """
@@ -98,7 +98,7 @@ def make_population(rng: np.random.Generator, images: int) -> LabelledBoxes:
         per_image = rng.poisson(rng.gamma(1.0, mean, images))
         image = np.repeat(np.arange(images), per_image)
         logit = rng.normal(1.0, 2.0, len(image))
-        chance = 1 / (1 + np.exp(0.5 - 1.3 * logit - hard[image]))
+        chance = 1 / (1 + np.exp(0.5 - 1.6 * logit - hard[image]))
         right = (rng.random(len(image)) < chance).astype(np.float64)
         parts.append((image, np.full(len(image), category), 1 / (1 + np.exp(-logit)), right))
     image, category_, score, right = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -65,8 +65,8 @@ def find_odd_classes(
         name, count = max(strange.items(), key=lambda pair: pair[1])
         yield Finding(
             Weight.NOTE,
-            f"{len(strange):,} of {len(held):,} classes of detections tried are neither in classes of [[model]] nor in the truth "
-            f'tried, such as "{name}" ({count:,})',
+            f"{len(strange):,} of {len(held):,} classes of detections tried are neither in classes of [[model]] nor in the "
+            f'truth tried, such as "{name}" ({count:,})',
         )
 
 
@@ -245,7 +245,7 @@ def find_double_matches(
         yield Finding(
             Weight.SUSPICIOUS,
             f"of {one:,} pairs of boxes of one class that lie on each other, one of them right, both are in {both:,}, "
-            f"{example}: does one object count for several detections? Only the one with the highest score is right, the others are not: "
+            f"{example}: does one object count for several detections? Only the one with the highest score is right: "
             'calibration errors come out far too low. Let calwatch match: holds = "detections" and holds = "truth"',
         )
 

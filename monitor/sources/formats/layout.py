@@ -4,9 +4,11 @@ import re
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from monitor.config.boxes import BOX_HOLDS
 from monitor.config.settings import Model
 from monitor.model import Task
 from monitor.sources.formats import long_lines
+from monitor.sources.formats.box_columns import missing_box_columns
 from monitor.sources.formats.long_lines import LongLine
 from monitor.store.connection import quote_text
 from monitor.store.sql import statement
@@ -73,14 +75,22 @@ class Needs:
     raw_scores: bool = False
     binary: bool = False
     classes: tuple[str, ...] = ()
+    timeless_boxes: bool = False  # detections need no time: images or truth may have it
 
     @classmethod
     def of(cls, model: Model) -> "Needs":
-        return cls(model.recalibration.apply == "monitor", model.task is Task.BINARY, model.classes)
+        timeless = any(
+            source.holds == "images"
+            or (source.holds == "truth" and (source.format == "coco" or "observed_at" in source.columns))
+            for source in model.source
+        )
+        return cls(model.recalibration.apply == "monitor", model.task is Task.BINARY, model.classes, timeless)
 
 
 def missing_columns(has: Collection[str], holds: str, needs: Needs) -> dict[str, str]:
     """The required columns that a file does not have, each with a word on what else would do, or ""."""
+    if holds in BOX_HOLDS:
+        return missing_box_columns(has, holds, times_elsewhere=needs.timeless_boxes)
     missing = {} if "sample_id" in has else {"sample_id": ""}
     if holds == "labels":
         if "outcome" not in has and "label" not in has:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import duckdb
 
-from monitor.config.settings import CANONICAL_COLUMNS
+from monitor.config.boxes import BOX_NUMBERS
 from monitor.config.sources import SourceSettings
 from monitor.model.errors import SourceError
 from monitor.sources.formats import long_lines
@@ -25,8 +25,9 @@ from monitor.store.connection import quote_name
 __all__ = ["Layout", "layout_of", "relation_of", "wrong_types"]
 
 _ENDINGS = {"parquet": (".parquet", ".pq"), "csv": (".csv", ".tsv", ".txt"), "json": (".jsonl", ".ndjson", ".json")}
-_NUMBERS = ("score", "raw_score", "n", "positives")
-_PLAIN = ("sample_id", "observed_at", "score", "outcome")  # of which an object is nothing
+_NUMBERS = ("score", "raw_score", "n", "positives", *BOX_NUMBERS)
+_PLAIN = ("sample_id", "observed_at", "score", "outcome", "image_id", "class")  # of which an object is nothing
+_IDS = ("sample_id", "image_id", "class", "detection_id")
 _NUMERIC_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
                   "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
 
@@ -37,7 +38,7 @@ def layout_of(
 ) -> Layout:  # fmt: skip
     """Look at one file; of one that was ``pushed``, folders say nothing. Raises duckdb.Error, OSError or SourceError when it is
     not a readable file of its format."""
-    wanted = {name: config.columns.get(name, name) for name in (*CANONICAL_COLUMNS, *slices)}
+    wanted = {name: config.columns.get(name, name) for name in config.known_columns(slices)}
     folders = {} if pushed else folder_values(path)
     format_ = config.format if config.format != "auto" else _format_by_name(path)
     if format_ in ("coco", "yolo", "voc"):
@@ -49,7 +50,7 @@ def layout_of(
         layout = csv_layout(connection, path, wanted, folders)
         return replace(layout, long=long_lines.find_long_lines(path, long_lines.CSV_LINE))
     demand_no_lost_lines(connection, path, long_lines.JSON_LINE)
-    asked_for = {*config.columns, *(slices if config.holds == "samples" else ())}
+    asked_for = {*config.columns, *config.slice_columns(slices)}
 
     def is_enough(has: Collection[str]) -> bool:
         return asked_for <= set(has) and not missing_columns(has, config.holds, needs)
@@ -125,8 +126,10 @@ def wrong_types(layout: Layout, config: SourceSettings, slices: Sequence[str] = 
             return f'column "{own}" is {type_}; outcome must be 0 or 1'
         if name == "logits" and not type_.endswith("]") and kind != "VARCHAR":
             return f'column "{own}" is {type_}; logits must be a list of numbers'
-        if name == "sample_id" and (type_.endswith("]") or kind in ("STRUCT", "MAP", "BLOB")):
-            return f'column "{own}" is {type_}; sample_id must be text or a number'
+        if name == "box" and not type_.endswith("]") and kind != "VARCHAR":
+            return f'column "{own}" is {type_}; box must be a list of four numbers'
+        if name in _IDS and (type_.endswith("]") or kind in ("STRUCT", "MAP", "BLOB")):
+            return f'column "{own}" is {type_}; {name} must be text or a number'
     return ""
 
 

@@ -43,6 +43,7 @@ QUARANTINE_REASONS = (
     "unreadable_line", "missing_sample_id", "unreadable_time", "time_before_1970", "time_in_future", "older_than_retention",
     "missing_score", "score_not_a_number", "score_outside_0_1", "unknown_outcome", "bad_count", "bad_logits",
     "label_too_late", "missing_logits", "no_prediction", "conflicting_identity", "taken_back", "too_long", "line_too_long",
+    "missing_image_id", "missing_class", "bad_box", "box_outside_image", "conflicting_time", "incomplete_truth", "no_image",
 )  # fmt: skip
 EVER = (
     datetime(1970, 1, 2, tzinfo=UTC),
@@ -93,7 +94,7 @@ def stage_batch(
     cases = "\n        ".join(f"WHEN {condition} THEN {quote_text(reason)}" for reason, condition in checks)
     shapes = [(shape, _columns(shape, model.slices, rules, monitor_applies=monitor_applies)) for shape in batch.shapes]
     forget_rejects(connection)  # of a file before this one that turned out to be damaged
-    with _believing_values_only(connection):
+    with believing_values_only(connection):
         rows = "\nUNION ALL\n".join(_typed_rows(shape, columns, cases) for shape, columns in shapes)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS\n{rows}")
     ambiguous, folded = 0, False
@@ -104,9 +105,9 @@ def stage_batch(
     close = holds == "samples" and mark_conflicts(connection)
     if connection.execute("SELECT 1 FROM staged WHERE reason IS NOT NULL AND record IS NULL LIMIT 1").fetchone():
         for shape, _ in shapes:
-            connection.execute(statement("stage_records", record=_record(shape), rows=shape.relation))
+            connection.execute(statement("stage_records", record=tell_record(shape), rows=shape.relation))
     if batch.rejects is not None:
-        _take_rejects(connection, batch.rejects)
+        take_rejects(connection, batch.rejects)
     return StagingResult(close, ambiguous, folded)
 
 
@@ -116,7 +117,7 @@ def _typed_rows(batch: Batch, columns: Mapping[str, str], cases: str) -> str:
     typed = ",\n        ".join(f"{expression} AS {name}" for name, expression in columns.items())
     values = ", ".join(f"{quote_name(name)} := {quote_name(name)}" for name in batch.types)
     at_once = batch.part is not None
-    record = f"CASE WHEN reason IS NOT NULL THEN coalesce(unreadable, {_record(batch, 'own.')}) END"
+    record = f"CASE WHEN reason IS NOT NULL THEN coalesce(unreadable, {tell_record(batch, 'own.')}) END"
     short, plain = (
         "".join(f", {expression} AS {name}" for name, expression in layer.items())
         for layer in (_short_texts(batch), _plain_values(batch))
@@ -131,14 +132,14 @@ def _typed_rows(batch: Batch, columns: Mapping[str, str], cases: str) -> str:
     return f"SELECT * FROM (WITH held AS MATERIALIZED (SELECT * FROM ({batch.relation})) {rows})" if at_once else rows
 
 
-def _record(batch: Batch, of: str = "") -> str:
+def tell_record(batch: Batch, of: str = "") -> str:
     """SQL of what a row says, as text, from its own columns (``of`` a struct)."""
     values = ", ".join(f"{quote_name(name)} := {kept_value(name, of)}" for name in batch.types)
     return f"to_json(struct_pack({values}))::VARCHAR"
 
 
 @contextmanager
-def _believing_values_only(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def believing_values_only(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """DuckDB leaves out comparisons that a Parquet file's statistics seem to decide; statistics may lie, values do not."""
     connection.execute("SET disabled_optimizers = 'statistics_propagation'")
     try:
@@ -183,7 +184,7 @@ def blames_the_file(error: duckdb.Error) -> bool:
     return not isinstance(error, ours) and not is_of_the_database(error) and not is_disk_full(error)
 
 
-def _take_rejects(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
+def take_rejects(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
     """Enter the lines that made no row, and count them in the numbers of the rows after them.
 
     The k-th rejected line (from 0) has its number less k rows before it: it moves the rows that were counted as that

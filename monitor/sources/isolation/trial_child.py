@@ -16,6 +16,7 @@ from typing import IO
 import duckdb
 
 from monitor.sources.batch import Batch
+from monitor.sources.boxes.ingest import BOX_HOLDS, ingest_boxes
 from monitor.sources.formats.long_lines import describe_longest_line
 from monitor.sources.ingest.ingest import RefusedError, ingest_batch
 from monitor.sources.ingest.rounds import ApartError
@@ -68,7 +69,8 @@ def _try(trial: TrialOrder, item: str, room: Room) -> None:
         found = trial.source.read_single(connection, item, trial.now)
         if isinstance(found, Batch):
             store = ModelStore.load(connection, trial.model, trial.now)
-            ingest_batch(store, trial.source.name, trial.source.holds, found, trial.now)
+            take = ingest_boxes if trial.source.holds in BOX_HOLDS else ingest_batch
+            take(store, trial.source.name, trial.source.holds, found, trial.now)
 
 
 def _failed(trial: TrialOrder, error: BaseException, kind: str, item: str = "") -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Promises played on images drawn from a population, where it is known what each threshold truly gives."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,19 +44,23 @@ class Population:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """Promises of one kind over all runs."""
+    """Promises over ``runs``, of single classes or of all others together."""
 
-    runs: int
+    runs: int  # in which one was asked for
     promised: int
     broken: int
+    worst: float  # broken over runs, of the class for which that is most
     # mean over promises: recall (precision for a promised recall) truly left, and by how much the best in hindsight is above
     left: float
     lost: float
 
-    @property
-    def share(self) -> float:
-        """Broken promises over runs in which one was asked for."""
-        return self.broken / max(self.runs, 1)
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    category: int
+    broken: bool
+    left: float
+    best: float
 
 
 def play_promises(
@@ -64,24 +68,25 @@ def play_promises(
 ) -> tuple[Played, Played]:
     """Tune on images drawn anew in each run, (earlier, later) many; promises of single classes, and of the others together."""
     policy, population = parse_policy(text), Population.of(boxes)
-    own: list[tuple[bool, float, float]] = []
-    together: list[tuple[bool, float, float]] = []
-    asked = np.zeros(2, np.int64)
+    own: list[_Kept] = []
+    together: list[_Kept] = []
+    asked = 0
     for run in range(runs):
         rng = np.random.default_rng([seed, run])
         earlier, later = (resample_images(boxes, count, rng) for count in images)
-        later = _renamed(later, images[0])
-        tuning = tune_detector(policy, earlier, later)
+        tuning = tune_detector(policy, earlier, _renamed(later, images[0]))
         own += [_judged(policy, population, point) for point in tuning.own]
-        asked += np.array([len(tuning.own) + len(tuning.without), tuning.together is not None])
+        asked += tuning.together is not None
         if tuning.together is not None and tuning.together.accepted:
             together.append(_judged(policy, population, tuning.together))
-    return tuple(_summed(int(count), found) for count, found in zip(asked, (own, together), strict=True))  # type: ignore[return-value]
+    return _summed(runs, own), _summed(asked, [replace(kept, category=0) for kept in together])
 
 
-def _summed(asked: int, found: list[tuple[bool, float, float]]) -> Played:
-    broken, left, lost = np.array(found or [(0.0, np.nan, np.nan)], dtype=np.float64).T
-    return Played(asked, len(found), int(broken.sum()), float(left.mean()), float(lost.mean()))
+def _summed(asked: int, found: list[_Kept]) -> Played:
+    broken = np.bincount([kept.category for kept in found if kept.broken] or [0], minlength=1)
+    left, best = (float(np.mean([getattr(kept, name) for kept in found] or [np.nan])) for name in ("left", "best"))
+    number = sum(kept.broken for kept in found)
+    return Played(asked, len(found), number, float(broken.max()) / max(asked, 1) if number else 0.0, left, best - left)
 
 
 def _renamed(boxes: LabelledBoxes, first: int) -> LabelledBoxes:
@@ -92,8 +97,7 @@ def _renamed(boxes: LabelledBoxes, first: int) -> LabelledBoxes:
     )  # fmt: skip
 
 
-def _judged(policy: Policy, population: Population, point: TunedPoint) -> tuple[bool, float, float]:
-    """(broken in truth, what it leaves, what the best in hindsight leaves beyond that)."""
+def _judged(policy: Policy, population: Population, point: TunedPoint) -> _Kept:
     precision, recall, false = population.rates(point.categories)
     at = population.boxes.nms_iou.index(point.nms_iou), int(np.searchsorted(GRID, point.threshold))
     kept, useful = {
@@ -102,7 +106,7 @@ def _judged(policy: Policy, population: Population, point: TunedPoint) -> tuple[
         "fp_per_image": (false <= policy.target, recall),
     }[policy.kind]
     best = float(np.nanmax(np.where(kept, useful, 0.0)))
-    return not bool(kept[at]), float(useful[at]), best - float(useful[at])
+    return _Kept(point.categories[0], not bool(kept[at]), float(useful[at]), best)
 
 
 def splits(boxes: LabelledBoxes, runs: int, images: tuple[int, int]) -> Iterator[tuple[LabelledBoxes, ...]]:
