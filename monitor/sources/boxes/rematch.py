@@ -15,6 +15,7 @@ from monitor.config.boxes import CLASS_DIMENSIONS, SIZE, SIZE_NAMES, Matching
 from monitor.model.problems import Problem
 from monitor.model.wording import quantity
 from monitor.sources.batch import Source
+from monitor.sources.formats.boxes.categories import name_classes
 from monitor.sources.pulled import Pulled
 from monitor.store.connection import fetch_column, load_table, make_naive, quote_text
 from monitor.store.model_store import ModelStore
@@ -101,6 +102,7 @@ def _match_lot(
             "sized": SIZE in model.slices,
         },
     )
+    name_classes(store.connection, store.model_id)
     run_script(store.connection, "match_detections", own)
     _match_boxes(store)
     run_script(store.connection, "match_write", {})
@@ -150,7 +152,7 @@ def _match_boxes(store: ModelStore) -> None:
 
 
 def _slice_key(store: ModelStore) -> str:
-    """SQL: the slice values of a detection (d, of an image i), as ``Registry.map_slices`` reads them."""
+    """SQL: the slice values of a detection (d, of an image i, m by its name), as ``Registry.map_slices`` reads them."""
     limits = matching_of(store).size
     width, height = (
         f"(d.{far} - d.{near}) * CASE WHEN d.normalised THEN i.{side} ELSE 1 END"
@@ -160,7 +162,7 @@ def _slice_key(store: ModelStore) -> str:
     for name in store.model.slices:
         quoted = quote_text(name)
         if name in CLASS_DIMENSIONS:
-            value = "d.class"
+            value = "m.class"
         elif name == SIZE and limits:
             small, large = (limit * limit for limit in limits)
             area = f"({width}) * ({height})"

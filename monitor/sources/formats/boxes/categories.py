@@ -11,7 +11,6 @@ from datetime import datetime
 import duckdb
 
 from monitor.model.wording import first_few, quote_names
-from monitor.store.connection import quote_text
 from monitor.store.source_facts import load_facts, store_fact
 
 CATEGORIES = "categories"  # the fact
@@ -86,13 +85,10 @@ def unambiguous_names(said: Mapping[str, str]) -> dict[str, str]:
     return {number: name for number, name in said.items() if _SEVERAL not in name and number not in names}
 
 
-def class_sql(column: str, names: Mapping[str, str]) -> str:
-    """SQL giving the name of a class that may be written as its number.
-
-    >>> class_sql("class", {})
-    'class'
-    """
-    if not names:
-        return column
-    listed = quote_text(json.dumps(names))
-    return f"coalesce(from_json({listed}, '\"MAP(VARCHAR, VARCHAR)\"')[{column}], {column})"
+def name_classes(connection: duckdb.DuckDBPyConnection, model_id: int) -> None:
+    """Fill `class_names` with number and name of the classes that files of truth name."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE class_names AS SELECT unnest(map_keys(held)) AS number, unnest(map_values(held)) AS name "
+        "FROM (SELECT $names::MAP(VARCHAR, VARCHAR) AS held)",
+        {"names": load_class_names(connection, model_id)},
+    )

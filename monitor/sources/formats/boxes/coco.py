@@ -188,6 +188,8 @@ def _present(
     }
     if any(isinstance(each.get("bbox"), list) and len(each["bbox"]) == 4 for each in found.first):
         has |= {name for name in _BOX if wanted.get(name) == name}
+    if not found.first:  # nothing there: all columns there could be
+        has |= {name for name in _ASKED_OF_ALL if name in wanted}
     unseen = [name for name in wanted if name not in has]
     if not unseen:
         return has

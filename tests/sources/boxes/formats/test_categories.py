@@ -6,9 +6,9 @@ from pathlib import Path
 import duckdb
 
 from monitor.sources.formats.boxes.categories import (
-    class_sql,
     collect_categories,
     load_class_names,
+    name_classes,
     remember_categories,
     unambiguous_names,
 )
@@ -59,10 +59,12 @@ def test_a_number_that_is_a_name_itself_is_one() -> None:
     assert unambiguous_names({"0": "1", "1": "2", "5": "dog"}) == {"0": "1", "5": "dog"}
 
 
-def test_sql_gives_names_and_leaves_what_has_none() -> None:
-    names = {"1": "traffic light", "18": "dog's"}
+def test_names_are_a_table_for_those_who_match() -> None:
     with duckdb.connect() as connection:
-        found = fetch_column(
-            connection, f"SELECT {class_sql('c', names)} FROM (VALUES ('1'), ('18'), ('dog'), (NULL), ('2')) AS t (c)"
-        )
-    assert found == ["traffic light", "dog's", "dog", None, "2"]
+        prepare_database(connection, _NOW)
+        remember_categories(connection, 1, "a", collect_categories([{"1": "traffic light", "18": "dog's"}]), _NOW)
+        name_classes(connection, 1)
+        found = connection.execute("FROM class_names ORDER BY number").fetchall()
+        name_classes(connection, 2)
+        assert fetch_column(connection, "FROM class_names") == []
+    assert found == [("1", "traffic light"), ("18", "dog's")]
