@@ -70,6 +70,34 @@ def find_odd_classes(
         )
 
 
+def find_units_apart(detections: BoxRows, truth: BoxRows, sizes: Sizes, *, sized: bool) -> Iterator[Finding]:
+    """Boxes that are shares of images of which nobody says how large they are, where that is needed: the other side has pixels, or
+    slices are by size in pixels (``sized``)."""
+    sides = {
+        name: bool(rows.shares.mean() > 0.5)
+        for name, rows in (("detections", detections), ("truth", truth))
+        if len(rows)
+    }
+    if not any(sides.values()) or (len(set(sides.values())) == 1 and not sized):
+        return
+    known = {**detections.sizes, **truth.sizes, **sizes}
+    unknown = sorted({image for rows in (detections, truth) for image in rows.ids if image not in known})
+    if not unknown:
+        return
+    if len(set(sides.values())) > 1:
+        said = " and ".join(
+            f"{name} {'shares of the image (0 to 1)' if are else 'pixels'}" for name, are in sides.items()
+        )
+        why = f"boxes of {said}"
+    else:
+        why = "boxes are shares of the image (0 to 1), and slices by size are of pixels"
+    yield Finding(
+        Weight.SUSPICIOUS,
+        f"{why}, and of {quantity(len(unknown), 'image')} tried, such as {quote_names(unknown[:1])}, nobody says how large they "
+        'are: they wait until a source with holds = "images" gives width and height, or columns image_width and image_height do',
+    )
+
+
 def _remedy(held: Collection[str], known: Collection[str]) -> str:
     """What may keep classes from meeting, and what to do."""
     plain = {each.strip().casefold().replace("_", " ") for each in known}

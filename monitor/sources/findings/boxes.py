@@ -31,7 +31,7 @@ _COLUMNS: Mapping[BoxLayout, str] = {"xywh": "x, y, w, h", "xyxy": "x1, y1, x2, 
 def find_odd_boxes(rows: BoxRows, sizes: Sizes) -> Iterator[Finding]:
     """All of one source. ``sizes``: of images, from whichever source knows them."""
     known = {**rows.sizes, **sizes}
-    odd = [*find_mixed_units(rows, known)] or [*find_other_layout(rows, known)]
+    odd = [*find_mixed_units(rows)] or [*find_other_layout(rows, known)]
     yield from odd or find_outside(rows, known)
     yield from find_repeated_images(rows)
     yield from find_single_time(rows.times)
@@ -120,8 +120,8 @@ def _box(rows: BoxRows, place: int) -> str:
     return f'[{numbers}] of image "{rows.ids[place]}"'
 
 
-def find_mixed_units(rows: BoxRows, sizes: Sizes) -> Iterator[Finding]:
-    """Shares of the image among pixels; and shares where nobody says how large images are."""
+def find_mixed_units(rows: BoxRows) -> Iterator[Finding]:
+    """Shares of the image among pixels."""
     if len(rows) < ENOUGH:
         return
     shares = rows.shares
@@ -132,17 +132,6 @@ def find_mixed_units(rows: BoxRows, sizes: Sizes) -> Iterator[Finding]:
             Weight.SUSPICIOUS,
             f"{int(shares.sum()):,} of {len(rows):,} boxes have no number above {1.5:g}, as shares of the image have, and the "
             f"others are pixels, such as {_box(rows, example)}: give one or the other in a file, best pixels",
-        )
-        return
-    if shares.sum() <= len(rows) / 2:
-        return
-    unknown = {image for image, is_share in zip(rows.ids, shares, strict=True) if is_share and image not in sizes}
-    if unknown:
-        yield Finding(
-            Weight.SUSPICIOUS,
-            f"boxes are shares of the image (0 to 1), and of {quantity(len(unknown), 'image')} tried, such as "
-            f'"{min(unknown)}", nobody says how large they are: they wait until a source with holds = "images" gives width and '
-            "height, or columns image_width and image_height do",
         )
 
 
