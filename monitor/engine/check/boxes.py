@@ -20,7 +20,7 @@ from monitor.sources.findings.boxes import find_odd_boxes
 from monitor.sources.formats.boxes.categories import CATEGORIES, describe_contradictions, merge_names, unambiguous_names
 from monitor.sources.ingest.staging import EVER
 from monitor.sources.remedies import tell_remedy
-from monitor.store.connection import fetch_column, quote_text
+from monitor.store.connection import fetch_column
 from monitor.store.values import plain_text
 
 ROWS, BATCHES, IDS = 20_000, 20, 500_000  # rows tried of a batch, batches of a source, images of a source
@@ -74,10 +74,7 @@ class BoxTrial:
             if reason is not None:
                 self.bad[reason] += count
                 self.examples.setdefault(reason, f"row {row} of {file}: {(record or '')[:300]}")
-        relation = some.relation
-        if left_out:
-            relation = f"SELECT * FROM ({relation}) WHERE _file NOT IN ({', '.join(map(quote_text, left_out))})"
-        self.parts.append(read_rows(connection, relation, some.types, boxes_of(model)))
+        self.parts.append(read_rows(connection, some.relation, some.types, boxes_of(model)))
 
     def _keep_ids(self, connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
         left = IDS - len(self.ids)
@@ -127,7 +124,7 @@ def find_beside(model: Model, trials: Sequence[tuple[str, BoxTrial]]) -> Iterato
     """What looks wrong in boxes, by source, and where images, detections and truth stand beside each other (under "").
     ``trials``: by name of the source."""
     held = {holds: [trial for _, trial in trials if trial.holds == holds] for holds in SAID_BY}
-    rows = {holds: join_rows([trial.found for trial in some]) for holds, some in held.items()}
+    rows = {holds: join_rows([trial.found.without(trial.refused) for trial in some]) for holds, some in held.items()}
     sizes = {image: size for holds in reversed(SAID_BY) for image, size in rows[holds].sizes.items()}
     for name, trial in trials:
         yield from ((name, told) for told in find_odd_boxes(trial.found, sizes))

@@ -38,11 +38,17 @@ def find_odd_classes(
     held, known = Counter(found), Counter(truth.classes)
     if not held or not known:
         return
-    pairs = overlapping_classes(detections, found, truth, sizes)
+    there = overlapping_classes(detections, truth, sizes)
+    pairs: Counter[tuple[str, str]] = Counter()
+    numbered: Counter[tuple[str, str]] = Counter()
+    numbers = {name: number for number, name in names.items()}
+    for (one, other), count in there.items():
+        pairs[names.get(one, one), other] += count
+        numbered[one, numbers.get(other, other)] += count
     alike = sum(count for (one, other), count in pairs.items() if one == other)
     met = sum(pairs.values())
-    if met >= ENOUGH and alike < _AGREE * met and (shift := _shift(pairs, met)):
-        yield _shifted(shift, pairs, met, alike)
+    if met >= ENOUGH and alike < _AGREE * met and (shift := _shift(numbered, met)):
+        yield _shifted(shift, numbered, met, alike)
         return
     if met >= ENOUGH and alike < _AGREE_NOT * met:
         listed = first_few([f'"{a}" on "{b}" ({count:,})' for (a, b), count in pairs.most_common(3)], 3)
@@ -71,8 +77,8 @@ def find_odd_classes(
 
 
 def find_units_apart(detections: BoxRows, truth: BoxRows, sizes: Sizes, *, sized: bool) -> Iterator[Finding]:
-    """Boxes that are shares of images of which nobody says how large they are, where that is needed: the other side has pixels, or
-    slices are by size in pixels (``sized``)."""
+    """Boxes that are shares of images of which nobody says how large they are, where that is needed: the other side has pixels,
+    or slices are by size in pixels (``sized``)."""
     sides = {
         name: bool(rows.shares.mean() > 0.5)
         for name, rows in (("detections", detections), ("truth", truth))
@@ -93,8 +99,9 @@ def find_units_apart(detections: BoxRows, truth: BoxRows, sizes: Sizes, *, sized
         why = "boxes are shares of the image (0 to 1), and slices by size are of pixels"
     yield Finding(
         Weight.SUSPICIOUS,
-        f"{why}, and of {quantity(len(unknown), 'image')} tried, such as {quote_names(unknown[:1])}, nobody says how large they "
-        'are: they wait until a source with holds = "images" gives width and height, or columns image_width and image_height do',
+        f"{why}, and of {quantity(len(unknown), 'image')} tried, such as {quote_names(unknown[:1])}, nobody says how "
+        "large they are: they wait until somebody does. Give width and height with "
+        'holds = "images", or columns image_width and image_height',
     )
 
 
@@ -142,9 +149,7 @@ def _shifted(shift: int, pairs: Mapping[tuple[str, str], int], met: int, alike: 
     )
 
 
-def overlapping_classes(
-    detections: BoxRows, classes: Sequence[str], truth: BoxRows, sizes: Sizes
-) -> Counter[tuple[str, str]]:
+def overlapping_classes(detections: BoxRows, truth: BoxRows, sizes: Sizes) -> Counter[tuple[str, str]]:
     """How often a detection of one class lies on an object of another, or of the same: each with the object that it overlaps
     most, from ``OVERLAP`` on."""
     found: Counter[tuple[str, str]] = Counter()
@@ -160,7 +165,7 @@ def overlapping_classes(
         best = overlap.argmax(axis=1)
         for place, at, most in zip(places, best, overlap.max(axis=1), strict=True):
             if most >= OVERLAP:
-                found[classes[place], truth.classes[there[at]]] += 1
+                found[detections.classes[place], truth.classes[there[at]]] += 1
     return found
 
 
@@ -206,21 +211,23 @@ def _unjoined(name: str, ids: Sequence[str], other: str, known: Sequence[str], *
     unknown = [each for each in mine if each not in there]
     if not unknown:
         return
-    guess = _reworded(
-        guess_difference(unknown, [each for each in known if each not in set(mine)] or list(known)), name, other
-    )
-    whose = {"images": "no source lists", "detections": "nothing was detected in"}[other]
-    free = next((each for each in known if each not in set(mine)), "")
-    said = f"{len(unknown):,} of the {quantity(len(mine), 'image')} that {name} tried are of {whose}, such as "
-    said += quote_names(unknown[:2])
-    said += f" (there is {quote_names([free])})" if free else ""
-    is_odd = bool(guess) or (are_all and len(unknown) > _JOINED * len(mine))
-    then = guess or (
-        "are the files of both sides there, and do they write image_id alike?"
-        if is_odd
-        else "they wait until these come"
-    )
-    yield Finding(Weight.SUSPICIOUS if is_odd else Weight.NOTE, f"{said}: {then}")
+    others = [each for each in known if each not in set(mine)]
+    guess = _reworded(guess_difference(unknown, others or list(known)), name, other)
+    many = are_all and len(unknown) > _JOINED * len(mine)
+    if not guess and not many and other == "detections":
+        return  # nothing need be found in an image
+    whole = f"{len(unknown):,} of the {quantity(len(mine), 'image')} of {name} tried"
+    said = f"{whole} are in no source of images" if other == "images" else f"in {whole} nothing was detected"
+    said += f", such as {quote_names(unknown[:2])}" + (f" (there is {quote_names(others[:1])})" if others else "")
+    if not guess:
+        guess = (
+            "are the files of both sides there, and do they write image_id alike?"
+            if many
+            else "they wait until these come"
+        )
+        yield Finding(Weight.SUSPICIOUS if many else Weight.NOTE, f"{said}: {guess}")
+    else:
+        yield Finding(Weight.SUSPICIOUS, f"{said}: {guess}")
 
 
 def _reworded(guess: str, name: str, other: str) -> str:

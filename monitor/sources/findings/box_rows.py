@@ -1,7 +1,7 @@
 """Rows of boxes that were tried, as arrays: what the findings of boxes look at."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import duckdb
@@ -14,6 +14,7 @@ from monitor.store.connection import quote_name
 from monitor.store.values import plain_text
 
 ROWS = 20_000  # of a source
+MOST_SHARE = 1.5  # no share of an image is larger
 Sizes = Mapping[str, tuple[float, float]]  # image → its width and height in pixels
 
 
@@ -37,14 +38,19 @@ class BoxRows:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def without(self, files: Collection[str]) -> "BoxRows":
+        """The rows of all other files."""
+        kept = [place for place, file in enumerate(self.files) if file not in files]
+        return replace(
+            self, ids=[self.ids[place] for place in kept], classes=[self.classes[place] for place in kept],
+            boxes=self.boxes[kept], scores=self.scores[kept], files=[self.files[place] for place in kept],
+        )  # fmt: skip
+
     @property
     def shares(self) -> NDArray[np.bool_]:
         """Which boxes have no number above 1.5, as shares of an image have."""
         found: NDArray[np.bool_] = (np.abs(self.boxes) <= MOST_SHARE).all(axis=1) & (self.boxes[:, 2:] != 0).any(axis=1)
         return found
-
-
-MOST_SHARE = 1.5
 
 
 def join_rows(parts: Sequence[BoxRows]) -> BoxRows:

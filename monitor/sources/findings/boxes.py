@@ -31,8 +31,8 @@ _COLUMNS: Mapping[BoxLayout, str] = {"xywh": "x, y, w, h", "xyxy": "x1, y1, x2, 
 def find_odd_boxes(rows: BoxRows, sizes: Sizes) -> Iterator[Finding]:
     """All of one source. ``sizes``: of images, from whichever source knows them."""
     known = {**rows.sizes, **sizes}
-    odd = [*find_mixed_units(rows)] or [*find_other_layout(rows, known)]
-    yield from odd or find_outside(rows, known)
+    turned = [*find_mixed_units(rows)] or [*find_turned_images(rows, known)]
+    yield from turned or find_other_layout(rows, known)
     yield from find_repeated_images(rows)
     yield from find_single_time(rows.times)
 
@@ -88,7 +88,7 @@ def find_other_layout(rows: BoxRows, sizes: Sizes) -> Iterator[Finding]:
         yield _other_layout(
             rows,
             best,
-            f"{len(outside):,} of {count_boxes(int(known.sum()))} lie in no image",
+            f"{len(outside):,} of {count_boxes(int(known.sum()))} do not lie in their image",
             int(outside[0]),
         )
         return
@@ -111,7 +111,8 @@ def _other_layout(rows: BoxRows, other: BoxLayout, told: str, example: int) -> F
     return Finding(
         Weight.SUSPICIOUS,
         f"read as {_LAYOUTS[rows.layout]} {told}, such as {_box(rows, example)}: they look like {_LAYOUTS[other]}. Set "
-        f'boxes = "{other}" in [model.matching] for a column box, or call four columns {_COLUMNS[other]}',
+        f'boxes = "{other}" in [model.matching] for a column box (COCO: columns = {{ box = "bbox" }} too), or call four columns '
+        f"{_COLUMNS[other]}",
     )
 
 
@@ -135,31 +136,21 @@ def find_mixed_units(rows: BoxRows) -> Iterator[Finding]:
         )
 
 
-def find_outside(rows: BoxRows, sizes: Sizes) -> Iterator[Finding]:
-    """Boxes that reach beyond their image; all of them where images have width and height the wrong way round."""
+def find_turned_images(rows: BoxRows, sizes: Sizes) -> Iterator[Finding]:
+    """Boxes that reach beyond their image, and do not where its width is taken for its height. Others are told as they are set
+    aside."""
     size = image_sizes(rows, sizes)
     corners = corners_of(rows.boxes, rows.layout)
-    known = np.isfinite(size).all(axis=1)
-    boxed = (corners[:, 2:] > corners[:, :2]).all(axis=1)
-    outside = np.flatnonzero(known & boxed & ~are_inside(corners, size))
-    if not len(outside):
+    boxed = np.isfinite(size).all(axis=1) & (corners[:, 2:] > corners[:, :2]).all(axis=1)
+    outside = np.flatnonzero(boxed & ~are_inside(corners, size))
+    if len(outside) < ENOUGH or are_inside(corners[outside], size[outside][:, ::-1]).mean() < _FITS:
         return
-    turned = are_inside(corners[outside], size[outside][:, ::-1])
     wide, high = size[outside[0]]
-    head = f"{len(outside):,} of {count_boxes(int(known.sum()))} reach beyond their image, such as "
-    head += f"{_box(rows, int(outside[0]))} ({wide:g} × {high:g})"
-    if len(outside) >= ENOUGH and turned.mean() >= _FITS:
-        yield Finding(
-            Weight.SUSPICIOUS,
-            f"{head}, and do not where its width is taken for its height: map width and height the other "
-            "way round, or see whether boxes were made after images were turned (EXIF)",
-        )
-        return
-    share = len(outside) / int(known.sum())
     yield Finding(
-        Weight.SUSPICIOUS if share > _MIXED else Weight.NOTE,
-        f"{head}: they are set aside as box_outside_image. Were they made for images of another size? "
-        "Then give that size, or boxes of this one; or clip them",
+        Weight.SUSPICIOUS,
+        f"{len(outside):,} of {count_boxes(int(boxed.sum()))} reach beyond their image, such as {_box(rows, int(outside[0]))} "
+        f"({wide:g} × {high:g}), and do not where its width is taken for its height: map width and height the other way round, "
+        "or see whether boxes were made after images were turned (EXIF)",
     )
 
 
