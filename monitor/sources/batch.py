@@ -1,6 +1,6 @@
 """What a source gives: batches of rows under canonical names, and problems with what it could not read."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol, TypeVar, runtime_checkable
@@ -53,6 +53,7 @@ class Batch:
     whole: bool = True  # whether it has all rows of its files, which can then be looked at as a whole
     facts: Mapping[str, str] = field(default_factory=dict)  # found of the source, to be remembered
     others: tuple[Rows, ...] = ()
+    keeps: Hashable = None  # what the relation reads, and is gone without
 
     @property
     def shapes(self) -> tuple["Batch", ...]:

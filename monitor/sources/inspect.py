@@ -127,8 +127,8 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def estimated_rows(layout: "formats.Layout", path: str, size: int) -> int:
-    """Rows of a file of ``size`` bytes: exact for Parquet."""
-    if layout.format == "parquet":
+    """Rows of a file of ``size`` bytes: exact for Parquet, and for boxes where it is known."""
+    if layout.format == "parquet" or ((layout.source or layout.text) and layout.rows):
         return layout.rows
     packed = path.lower().endswith((".gz", ".zst"))
     return size * (_PACKED_AS if packed else 1) // _LINE_BYTES

@@ -1,8 +1,9 @@
 """``calwatch check``: configuration, rule packs and the first rows of the sources, without touching the state."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -10,6 +11,8 @@ import duckdb
 from monitor.config.secrets import missing_secrets
 from monitor.config.server import host_of, is_loopback
 from monitor.config.settings import MEND, Config, Model
+from monitor.engine.check.boxes import BoxTrial, find_beside
+from monitor.engine.check.matched import find_odd_matches
 from monitor.engine.check.watch import CheckWatch
 from monitor.engine.cycle import WatchedModel, load_watched
 from monitor.engine.http import load_certificate
@@ -19,6 +22,7 @@ from monitor.model.wording import quantity
 from monitor.publish.web.access import Access
 from monitor.rules.conditions import find_unseen
 from monitor.sources.batch import Batch, Source
+from monitor.sources.boxes.stage import SAID_BY
 from monitor.sources.dry_run import Trial
 from monitor.sources.findings import Weight
 from monitor.sources.findings.joins import compare_ids
@@ -69,6 +73,8 @@ def _try_sources(
 ) -> int:  # fmt: skip
     """Try the sources of one model and tell ``found`` of them; return how many files can be read."""
     connection.execute("SET TimeZone = 'UTC'")
+    if watched.model.is_of_boxes:
+        return _try_boxes(connection, watched, base, found, held)
     files, model = 0, watched.model
     trials: dict[str, list[Trial]] = {"samples": [], "labels": []}
     bare: list[str] = []  # sources whose labels need a predicted class beside them
@@ -118,6 +124,35 @@ def _try_sources(
     return files
 
 
+def _try_boxes(
+    connection: duckdb.DuckDBPyConnection, watched: WatchedModel, base: Path, found: CheckResult, held: CheckWatch
+) -> int:
+    """The same of a detector: images first, by whose size it is seen which boxes lie within."""
+    model, trials, files = watched.model, list[tuple[str, BoxTrial]](), 0
+    for source in sorted(watched.sources, key=lambda source: SAID_BY[source.holds]):
+        if isinstance(source, InboxSource):
+            continue  # as above
+        trial, looked = BoxTrial(source.holds), _Looked()
+        _read(connection, looked, held, source, partial(trial.try_batch, connection, model=model))
+        if not looked.says_something:
+            looked.notes.append(f"no file to read yet{_looked_for(model, source.name, base)}")
+        where = f'model "{model.name}": source "{source.name}"'
+        found.mistakes.extend(f"{where}: {text}" for text in looked.mistakes)
+        found.notes.extend(f"{where}: {text}" for text in looked.notes)
+        found.suspicions.extend(f"{where}: {text}" for text in looked.suspicions)
+        for told in trial.list_findings():
+            _lists(found)[told.weight].append(f"{where}: {told.text}")
+        if trial.rows:
+            found.sources.append(f"{where}: {trial.summary()}")
+        trials.append((source.name, trial))
+        files += looked.files
+    if files:
+        for name, told in find_beside(model, trials):
+            place = f'source "{name}": ' if name else ""
+            _lists(found)[told.weight].append(f'model "{model.name}": {place}{told.text}')
+    return files
+
+
 def _lists(found: CheckResult) -> Mapping[Weight, list[str]]:
     return {Weight.NOTE: found.notes, Weight.SUSPICIOUS: found.suspicions, Weight.MISTAKE: found.mistakes}
 
@@ -152,6 +187,11 @@ class _Looked:
     notes: list[str] = field(default_factory=list)
     suspicions: list[str] = field(default_factory=list)
 
+    @property
+    def says_something(self) -> bool:
+        """Whether there is a file, or a word about one."""
+        return bool(self.files or self.mistakes or self.notes or self.suspicions)
+
 
 def _look(
     connection: duckdb.DuckDBPyConnection,
@@ -164,13 +204,37 @@ def _look(
     """Read the layout of every file, and try the first rows of some."""
     looked, apart = _Looked(), any(each.holds == "labels" for each in model.source)
     connection.execute("DROP TABLE IF EXISTS tried")  # of the source before
+
+    def finish() -> None:
+        looked.trial.inspect_tried(connection, model, source.holds, at)
+        if looked.trial.batches and source.holds == "samples":
+            looked.trial.findings += find_odd_matches(connection, model, source)
+        if apart and looked.trial.batches:
+            keep_tried_rows(connection, source.holds)
+
+    _read(
+        connection,
+        looked,
+        held,
+        source,
+        lambda batch: _take(connection, looked, batch, model, source, apart=apart),
+        finish,
+    )
+    if not looked.says_something:
+        looked.notes.append(f"no file to read yet{_looked_for(model, source.name, base)}")
+    return looked
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection, looked: _Looked, held: CheckWatch, source: Source, take: Callable[[Batch], None],
+    finish: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
+    """Give all batches of a source to ``take``, and what cannot be read to ``looked``."""
     try:
         for found in held.read(connection, source):
             if isinstance(found, Batch):
                 for alike in found.uniform_batches:
-                    for batch in held.try_batch(
-                        alike, lambda batch: _take(connection, looked, batch, model, source, apart=apart)
-                    ):
+                    for batch in held.try_batch(alike, take):
                         looked.files += batch.files
             elif isinstance(found, Problem):
                 lists = {
@@ -179,16 +243,11 @@ def _look(
                 }  # fmt: skip
                 lists.get(found.reason, looked.mistakes).append(found.message)
         looked.mistakes += held.take_problems()
-        looked.trial.inspect_tried(connection, model, source.holds, at)
-        if apart and looked.trial.batches:
-            keep_tried_rows(connection, source.holds)
+        finish()
     except SourceError as error:
         looked.mistakes.append(error.message)
     except duckdb.Error as error:  # a file turned out to be damaged
         looked.mistakes.append(f"cannot be read: {str(error).splitlines()[0]}")
-    if not (looked.files or looked.mistakes or looked.notes or looked.suspicions):
-        looked.notes.append(f"no file to read yet{_looked_for(model, source.name, base)}")
-    return looked
 
 
 def _take(

@@ -22,6 +22,7 @@ from monitor.model.problems import Outcome, Problem, ProblemReason
 from monitor.model.wording import quantity
 from monitor.sources.batch import Batch
 from monitor.sources.boxes.stage import SAID_BY, StagedBoxes, keep_records, stage_boxes
+from monitor.sources.formats.boxes.categories import remember_categories
 from monitor.sources.ingest.file_numbers import load_file_numbers, number_files
 from monitor.sources.ingest.ingest import RefusedError, quarantine_rows
 from monitor.sources.ingest.parting import demand_none_refused
@@ -63,6 +64,11 @@ def ingest_boxes(store: ModelStore, source: str, holds: str, batch: Batch, now: 
             pulled.problems += _settle_gone(store, batch, holds, numbers)
         if pushed and batch.files > 1:
             pulled.file_outcomes = _outcomes(store, counts, numbers)
+        named, contrary = remember_categories(connection, store.model_id, source, batch.facts, now)
+        if named:  # detections that were matched by their numbers
+            store.execute(statement("match_all"), {"model_id": store.model_id})
+        if contrary:
+            pulled.problems.append(Problem(source, "several_names", contrary))
         if pulled.problems:
             store_notes(connection, store.model.name, source, pulled.problems, now)
         write_cursor(connection, store.model_id, source, batch.cursor, now)

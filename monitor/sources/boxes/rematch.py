@@ -13,6 +13,7 @@ from monitor.config.boxes import CLASS_DIMENSIONS, SIZE, SIZE_NAMES, Holds
 from monitor.sources.batch import Source
 from monitor.sources.boxes.settings import matching_of
 from monitor.sources.boxes.waiting import set_aside_unfit, settle_waiting
+from monitor.sources.formats.boxes.categories import name_classes
 from monitor.sources.pulled import Pulled
 from monitor.store.connection import fetch_column, load_table, make_naive, quote_text
 from monitor.store.model_store import ModelStore
@@ -65,6 +66,7 @@ def _match_lot(
     store.execute(statement("match_lot"), chosen)
     if set_aside_unfit(store, first["detections"], found, now):
         store.execute(statement("match_lot"), chosen)
+    name_classes(store.connection, store.model_id)
     run_script(store.connection, "match_detections", own)
     _match_boxes(store)
     run_script(store.connection, "match_write", own)
@@ -114,7 +116,7 @@ def _match_boxes(store: ModelStore) -> None:
 
 
 def _slice_key(store: ModelStore) -> str:
-    """SQL: the slice values of a detection (d, of an image i), as ``Registry.map_slices`` reads them."""
+    """SQL: the slice values of a detection (d, of an image i, m by its name), as ``Registry.map_slices`` reads them."""
     limits = matching_of(store.model).size
     width, height = (
         f"(d.{far} - d.{near}) * CASE WHEN d.normalised THEN i.{side} ELSE 1 END"
@@ -124,7 +126,7 @@ def _slice_key(store: ModelStore) -> str:
     for name in store.model.slices:
         quoted = quote_text(name)
         if name in CLASS_DIMENSIONS:
-            value = "d.class"
+            value = "m.class"
         elif name == SIZE and limits:
             small, large = (limit * limit for limit in limits)
             area = f"({width}) * ({height})"

@@ -38,11 +38,15 @@ class Layout:
     )  # own columns that hold lists, as far as seen → how long one is
     hint: str = ""  # what to do where columns are missing, beyond mapping them
     long: tuple[LongLine, ...] = ()  # lines that are too long to be read
+    source: str = ""  # boxes: SQL giving the number of each row, unreadable, and what the expressions speak of
+    text: str = ""  # boxes of small files: the rows themselves, as JSON
+    keeps: Hashable = None  # what the source reads, and is gone without
+    categories: Mapping[str, str] = field(default_factory=dict)  # COCO: number of a class → its name
 
     @property
     def signature(self) -> Hashable:
-        """Files of equal signature are read by one scan; CSV one by one, for their row numbers."""
-        if self.format == "csv":
+        """Files of equal signature are read by one scan; CSV one by one, for their row numbers, and COCO."""
+        if self.format == "csv" or self.source:
             return object()
         return self.format, tuple(self.types.items()), tuple(self.expressions.items())
 
@@ -50,6 +54,11 @@ class Layout:
     def run(self) -> Hashable:
         """Large files that stand beside each other go together where this is equal: Parquet of one layout."""
         return self.signature if self.format == "parquet" else object()
+
+    @property
+    def tells_unreadable(self) -> bool:
+        """Whether its rows have the column _unreadable."""
+        return self.format == "json" or self.source != "" or self.text != ""
 
     @property
     def present(self) -> frozenset[str]:
@@ -60,10 +69,12 @@ class Layout:
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What a model asks of its files' columns: whether raw_score may stand in for score, and whether a label says by itself
-    what came true (binary), with no predicted class to compare it with."""
+    what came true (binary), with no predicted class to compare it with; and the names of its classes, for files that
+    have their numbers."""
 
     raw_scores: bool = False
     binary: bool = False
+    classes: tuple[str, ...] = ()
     timeless_boxes: bool = False  # detections need no time: images or truth may have it
 
     @classmethod
@@ -73,7 +84,7 @@ class Needs:
             or (source.holds == "truth" and (source.format == "coco" or "observed_at" in source.columns))
             for source in model.source
         )
-        return cls(model.recalibration.apply == "monitor", model.task is Task.BINARY, timeless)
+        return cls(model.recalibration.apply == "monitor", model.task is Task.BINARY, model.classes, timeless)
 
 
 def missing_columns(has: Collection[str], holds: str, needs: Needs) -> dict[str, str]:

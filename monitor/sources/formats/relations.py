@@ -1,6 +1,6 @@
 """Parquet, CSV and JSON Lines as SQL relations with calwatch's column names."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import duckdb
@@ -9,6 +9,10 @@ from monitor.config.boxes import BOX_NUMBERS
 from monitor.config.sources import SourceSettings
 from monitor.model.errors import SourceError
 from monitor.sources.formats import long_lines
+from monitor.sources.formats.boxes.coco import coco_layout
+from monitor.sources.formats.boxes.elements import source_relation, texts_relation
+from monitor.sources.formats.boxes.voc import voc_layout
+from monitor.sources.formats.boxes.yolo import yolo_layout
 from monitor.sources.formats.csv_files import csv_layout, csv_relation
 from monitor.sources.formats.folders import folder_values
 from monitor.sources.formats.heads import demand_readable_packing
@@ -37,6 +41,8 @@ def layout_of(
     wanted = {name: config.columns.get(name, name) for name in config.known_columns(slices)}
     folders = {} if pushed else folder_values(path)
     format_ = config.format if config.format != "auto" else _format_by_name(path)
+    if format_ in ("coco", "yolo", "voc"):
+        return _boxes_layout(connection, path, folders, config, slices, needs)
     if format_ == "parquet":
         return parquet_layout(connection, path, wanted, folders)
     if format_ == "csv":
@@ -53,6 +59,19 @@ def layout_of(
     return replace(layout, long=long_lines.find_long_lines(path, long_lines.JSON_LINE))
 
 
+def _boxes_layout(
+    connection: duckdb.DuckDBPyConnection, path: str, folders: Mapping[str, str | None], config: SourceSettings,
+    slices: Sequence[str], needs: Needs,
+) -> Layout:  # fmt: skip
+    demand_readable_packing(path)
+    wanted = {name: config.columns.get(name, name) for name in config.known_columns(slices)}
+    if config.format == "coco":
+        return coco_layout(connection, path, wanted, folders, config.holds)
+    if config.format == "yolo":
+        return yolo_layout(connection, path, wanted, folders, config.holds, needs.classes)
+    return voc_layout(connection, path, wanted, folders, config.holds)
+
+
 def _format_by_name(path: str) -> str:
     demand_readable_packing(path)
     name = path.lower().removesuffix(".gz").removesuffix(".zst")
@@ -64,13 +83,25 @@ def _format_by_name(path: str) -> str:
 
 def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
     """The SELECT over these files (CSV only one), and the SELECT of lines that made no row."""
-    columns = "".join(f", {expression} AS {quote_name(name)}" for name, expression in layout.expressions.items())
+    columns = _columns(layout)
+    if layout.source:
+        (path,) = paths
+        return source_relation(path, layout.source, columns), None
     if layout.format == "parquet":
         return parquet_relation(paths, columns), None
     if layout.format == "csv":
         (path,) = paths
         return csv_relation(path, layout, columns)
     return json_relation(paths, columns)
+
+
+def texts_of(files: Sequence[tuple[str, str]], layout: Layout) -> str:
+    """The SELECT over small files of one layout, each with its own rows as text."""
+    return texts_relation(files, _columns(layout))
+
+
+def _columns(layout: Layout) -> str:
+    return "".join(f", {expression} AS {quote_name(name)}" for name, expression in layout.expressions.items())
 
 
 def wrong_types(layout: Layout, config: SourceSettings, slices: Sequence[str] = ()) -> str:

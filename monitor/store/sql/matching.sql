@@ -46,7 +46,7 @@ LEFT JOIN (FROM reviews WHERE model_id = $model_id) AS r USING (image_id);
 -- name: match_detections
 -- the detections of images that are known, boxes in pixels where the size is known
 CREATE OR REPLACE TEMP TABLE match_detections AS
-SELECT d.rowid AS row_key, i.number AS image, d.class, coalesce(d.raw_score, d.score) AS score,
+SELECT d.rowid AS row_key, i.number AS image, coalesce(n.name, d.class) AS class, coalesce(d.raw_score, d.score) AS score,
        x1 * CASE WHEN d.normalised THEN coalesce(width, 1) ELSE 1 END AS x1,
        y1 * CASE WHEN d.normalised THEN coalesce(height, 1) ELSE 1 END AS y1,
        x2 * CASE WHEN d.normalised THEN coalesce(width, 1) ELSE 1 END AS x2,
@@ -54,6 +54,7 @@ SELECT d.rowid AS row_key, i.number AS image, d.class, coalesce(d.raw_score, d.s
        d.file_id, d.row, i.is_reviewed
 FROM detections AS d
 JOIN match_images AS i USING (image_id)
+LEFT JOIN class_names AS n ON n.number = d.class
 WHERE d.model_id = $model_id AND i.is_known;
 
 CREATE OR REPLACE TEMP TABLE match_truths AS
@@ -104,10 +105,11 @@ SELECT row_number() OVER () AS position, NULL::VARCHAR AS reason, d.image_id || 
        CASE WHEN i.is_reviewed THEN CASE WHEN i.dated THEN i.labelled_at ELSE greatest(i.labelled_at, i.observed_at) END END
            AS labelled_at,
        d.score, d.raw_score, d.calibrator, coalesce(d.version, i.version) AS version, d.image_id AS group_id,
-       d.class AS predicted_class, NULL::FLOAT[] AS logits, CASE WHEN i.is_reviewed THEN (f.matched >= 0)::BIGINT END AS positives,
+       m.class AS predicted_class, NULL::FLOAT[] AS logits, CASE WHEN i.is_reviewed THEN (f.matched >= 0)::BIGINT END AS positives,
        /*slice_key*/ AS slice_key, d.file_id, CASE WHEN i.is_reviewed THEN i.label_file_id END AS label_file_id
 FROM match_found AS f
 JOIN detections AS d ON d.rowid = f.row_key
+JOIN match_detections AS m ON m.row_key = f.row_key
 JOIN match_images AS i USING (image_id)
 WHERE NOT f.ignored;
 
