@@ -110,9 +110,9 @@ def find_other_layout(rows: BoxRows, sizes: Sizes) -> Iterator[Finding]:
 def _other_layout(rows: BoxRows, other: BoxLayout, told: str, example: int) -> Finding:
     return Finding(
         Weight.SUSPICIOUS,
-        f"read as {_LAYOUTS[rows.layout]} {told}, such as {_box(rows, example)}: they look like {_LAYOUTS[other]}. Set "
-        f'boxes = "{other}" in [model.matching] for a column box (COCO: columns = {{ box = "bbox" }} too), or call four columns '
-        f"{_COLUMNS[other]}",
+        f"read as {_LAYOUTS[rows.layout]} {told}, such as {_box(rows, example)}: they look like {_LAYOUTS[other]}. For "
+        f'a column box set boxes = "{other}" in [model.matching], of COCO columns = {{ box = "bbox" }} too; or call four '
+        f"columns {_COLUMNS[other]}",
     )
 
 

@@ -9,7 +9,7 @@ from monitor.config.boxes import BOX_NUMBERS
 from monitor.config.sources import SourceSettings
 from monitor.model.errors import SourceError
 from monitor.sources.formats import long_lines
-from monitor.sources.formats.boxes.coco import coco_layout
+from monitor.sources.formats.boxes.coco import coco_layout, demand_no_coco
 from monitor.sources.formats.boxes.elements import source_relation, texts_relation
 from monitor.sources.formats.boxes.voc import voc_layout
 from monitor.sources.formats.boxes.yolo import yolo_layout
@@ -25,6 +25,10 @@ from monitor.store.connection import quote_name
 __all__ = ["Layout", "layout_of", "relation_of", "wrong_types"]
 
 _ENDINGS = {"parquet": (".parquet", ".pq"), "csv": (".csv", ".tsv", ".txt"), "json": (".jsonl", ".ndjson", ".json")}
+_BOX_ENDINGS = {  # of files of boxes that name no table
+    ".txt": 'of YOLO set format = "yolo", of a table format = "csv"',
+    ".xml": 'of Pascal VOC set format = "voc"',
+}
 _NUMBERS = ("score", "raw_score", "n", "positives", *BOX_NUMBERS)
 _PLAIN = ("sample_id", "observed_at", "score", "outcome", "image_id", "class")  # of which an object is nothing
 _IDS = ("sample_id", "image_id", "class", "detection_id")
@@ -40,7 +44,7 @@ def layout_of(
     not a readable file of its format."""
     wanted = {name: config.columns.get(name, name) for name in config.known_columns(slices)}
     folders = {} if pushed else folder_values(path)
-    format_ = config.format if config.format != "auto" else _format_by_name(path)
+    format_ = config.format if config.format != "auto" else _format_by_name(path, of_boxes=config.is_of_boxes)
     if format_ in ("coco", "yolo", "voc"):
         return _boxes_layout(connection, path, folders, config, slices, needs)
     if format_ == "parquet":
@@ -49,6 +53,8 @@ def layout_of(
         demand_no_lost_lines(connection, path, long_lines.CSV_LINE)
         layout = csv_layout(connection, path, wanted, folders)
         return replace(layout, long=long_lines.find_long_lines(path, long_lines.CSV_LINE))
+    if config.is_of_boxes and not pushed:
+        demand_no_coco(connection, path)
     demand_no_lost_lines(connection, path, long_lines.JSON_LINE)
     asked_for = {*config.columns, *config.slice_columns(slices)}
 
@@ -72,9 +78,12 @@ def _boxes_layout(
     return voc_layout(connection, path, wanted, folders, config.holds)
 
 
-def _format_by_name(path: str) -> str:
+def _format_by_name(path: str, *, of_boxes: bool) -> str:
     demand_readable_packing(path)
     name = path.lower().removesuffix(".gz").removesuffix(".zst")
+    for ending, what in _BOX_ENDINGS.items():
+        if of_boxes and name.endswith(ending):
+            raise SourceError(f"is read as no table by its name; {what}", where=path)
     for format_, endings in _ENDINGS.items():
         if name.endswith(endings):
             return format_

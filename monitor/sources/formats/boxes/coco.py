@@ -4,25 +4,33 @@ A class is the name of its category where the file says categories; lists of res
 here. The names of a file's categories are in ``Layout.categories``, by which both meet.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import duckdb
 
 from monitor.model.errors import SourceError
 from monitor.sources.formats.boxes.coco_parts import LOOKED, CocoDocument, look_at_results, read_document
-from monitor.sources.formats.boxes.elements import elements_of
+from monitor.sources.formats.boxes.coco_small import (
+    BOX,
+    NO_DATES,
+    NOT_OF_IMAGES,
+    OF_IMAGES,
+    OF_ROWS,
+    STEM,
+    is_small,
+    small_rows,
+)
+from monitor.sources.formats.boxes.elements import elements_of, write_rows
 from monitor.sources.formats.heads import demand_utf8, read_head
 from monitor.sources.formats.layout import TIMES, Layout, are_numbers, are_times
-from monitor.sources.formats.paths import is_reached, json_text, nested_values
-from monitor.store.connection import fetch_row, quote_text
+from monitor.sources.formats.paths import is_reached, json_text, nested_values, parse_json
+from monitor.store.connection import fetch_row, quote_name, quote_text
 
-_BOX = {"x": 0, "y": 1, "w": 2, "h": 3}  # place in bbox
+_RESULTS = re.compile(r'\[\s*\{[^{}]*"(image_id|category_id)"')
+_DOCUMENT = re.compile(r'\{\s*"(info|licenses|images|annotations|categories)"\s*:\s*[\[{]')
 _OTHER_BOXES = ("box", "x1", "y1", "x2", "y2", "cx", "cy")
-_STEM = "file_stem"
-# our names → keys of an annotation or result, and of an image, where ``columns`` says no other
-_OF_ROWS = {"class": "category_id", "crowd": "iscrowd"}
-_OF_IMAGES = {"image_id": "id", "observed_at": "date_captured", "image_width": "width", "image_height": "height"}
-_NO_DATES = ("", "0", "0.0", "null", "none")  # what programs write as date_captured where they know none
 
 
 def coco_layout(
@@ -40,7 +48,7 @@ def coco_layout(
     demand_utf8(path, head, header=True)
     start = head.text.lstrip()[:1]
     if start == "[":
-        found = look_at_results(connection, path, holds)
+        found = look_at_results(connection, path, holds, parse_json(head.text) if head.whole else None)
     elif start == "{":
         found = read_document(connection, path, holds)
     else:
@@ -52,17 +60,54 @@ def coco_layout(
     return _layout(connection, path, found, wanted, folders, holds)
 
 
+def demand_no_coco(connection: duckdb.DuckDBPyConnection, path: str) -> None:
+    """Raises SourceError where a file that is to be read as JSON Lines is COCO; OSError and duckdb.Error."""
+    text = read_head(connection, path).text.lstrip()
+    if _RESULTS.match(text) or _DOCUMENT.match(text):
+        raise SourceError('seems to be COCO: set format = "coco" in [model.source]', where=path)
+
+
 def _layout(
     connection: duckdb.DuckDBPyConnection, path: str, found: CocoDocument, wanted: Mapping[str, str],
     folders: Mapping[str, str | None], holds: str,
 ) -> Layout:  # fmt: skip
     wanted = own_boxes(wanted)
-    source = _source(found, holds)
-    expressions = {name: _expression(name, own, found, holds) for name, own in wanted.items()}
-    for name, own in wanted.items():
-        if own in folders:
-            expressions[name] = f"coalesce({expressions[name]}, {quote_text(folders[own] or '')})"
-    present = _present(connection, source, expressions, found, wanted)
+    said = {name: folders[own] for name, own in wanted.items() if folders.get(own) is not None}
+    if is_small(found):
+        rows = [{**said, **row} for row in small_rows(found, wanted, holds)]
+        present = {name for row in rows for name in row} | _reached(found, wanted)
+        _demand_what_it_holds(path, found, present, holds)
+        names = [name for name in wanted if name in present]
+        expressions = {name: f"json_extract_string(v, '$.{quote_name(name)}')" for name in names}
+        times = {name: [str(row[name]) for row in rows if name in row] for name in TIMES if name in present}
+        how: dict[str, Any] = {"text": write_rows(rows)}
+    else:
+        source = _source(found, holds)
+        expressions = {name: _expression(name, own, found, holds) for name, own in wanted.items()}
+        for name, value in said.items():
+            expressions[name] = f"coalesce({expressions[name]}, {quote_text(value or '')})"
+        present = _present(connection, source, expressions, found, wanted)
+        _demand_what_it_holds(path, found, present, holds)
+        names = [name for name in wanted if name in present]
+        times = _values(connection, source, expressions, [name for name in TIMES if name in present])
+        how = {"source": source, "keeps": found.keeps}
+    looked_at = found.first_images if holds == "images" else found.first
+    seen = dict.fromkeys(name for each in looked_at for name, _ in nested_values(each))
+    return Layout(
+        "coco",
+        dict.fromkeys(names, "VARCHAR"),
+        {name: expressions[name] for name in names},
+        (*seen, *(own for own in folders if own not in seen)),
+        (found.count or 0) + (found.images.count if found.images else 0),
+        times=tuple(wanted[name] for name, held in times.items() if are_times(held)),
+        numbered={name: held[0] for name, held in times.items() if are_numbers(held)},
+        categories=found.categories if holds == "truth" else {},
+        **how,
+    )
+
+
+def _demand_what_it_holds(path: str, found: CocoDocument, present: Collection[str], holds: str) -> None:
+    """Raises SourceError when there are rows, but without boxes, or of another kind than the source holds."""
     if holds != "images" and "box" not in present:
         _demand_boxes(path, found, present)
     if holds == "detections" and "score" not in present and found.key and found.count:
@@ -76,30 +121,14 @@ def _layout(
             f'has scores in its "{found.key}": it seems to be what was predicted, a source that holds "detections"',
             where=path,
         )
-    names = [name for name in wanted if name in present]
-    times = _values(connection, source, expressions, [name for name in TIMES if name in present])
-    looked_at = found.first_images if holds == "images" else found.first
-    seen = dict.fromkeys(name for each in looked_at for name, _ in nested_values(each))
-    return Layout(
-        "coco",
-        dict.fromkeys(names, "VARCHAR"),
-        {name: expressions[name] for name in names},
-        (*seen, *(own for own in folders if own not in seen)),
-        (found.count or 0) + (found.images.count if found.images else 0),
-        times=tuple(wanted[name] for name, held in times.items() if are_times(held)),
-        numbered={name: held[0] for name, held in times.items() if are_numbers(held)},
-        source=source,
-        keeps=found.keeps,
-        categories=found.categories if holds == "truth" else {},
-    )
 
 
 def own_boxes(wanted: Mapping[str, str]) -> dict[str, str]:
     """Without the columns that could hold boxes, but for those that are mapped; where none is, x, y, w and h, of bbox."""
-    boxes = (*_BOX, *_OTHER_BOXES)
+    boxes = (*BOX, *_OTHER_BOXES)
     is_mapped = any(wanted.get(name, name) != name for name in boxes)
     return {
-        name: own for name, own in wanted.items() if name not in boxes or (own != name if is_mapped else name in _BOX)
+        name: own for name, own in wanted.items() if name not in boxes or (own != name if is_mapped else name in BOX)
     }
 
 
@@ -146,7 +175,7 @@ def _plain(text: str) -> str:
 def _text(document: str, own: str) -> str:
     """SQL giving the text of a key or path; ``file_stem`` is file_name without folders and ending."""
     flat = json_text(document, own)
-    if own != _STEM:
+    if own != STEM:
         return flat
     stem = rf"regexp_replace(parse_filename({json_text(document, 'file_name')}), '(.)\.[^.]*$', '\1')"
     return f"coalesce({flat}, {stem})"
@@ -157,22 +186,22 @@ def _expression(name: str, own: str, found: CocoDocument, holds: str) -> str:
     is_mapped = own != name
     if holds == "images":
         return _of_image(name, own)
-    if name in _BOX and not is_mapped:
+    if name in BOX and not is_mapped:
         box = "json_extract(v, '$.\"bbox\"')"
-        return f"CASE WHEN json_array_length({box}) = 4 THEN json_extract_string({box}, '$[{_BOX[name]}]') END"
+        return f"CASE WHEN json_array_length({box}) = 4 THEN json_extract_string({box}, '$[{BOX[name]}]') END"
     if name == "class" and not is_mapped and found.has_categories:
         return "category"
-    of_row = _text("v", own if is_mapped else _OF_ROWS.get(name, own))
+    of_row = _text("v", own if is_mapped else OF_ROWS.get(name, own))
     return of_row if found.images is None else f"coalesce({of_row}, {_of_image(name, own)})"
 
 
 def _of_image(name: str, own: str) -> str:
-    if name in ("class", "score", "crowd", "box", *_BOX):
-        return "NULL"  # an image has none, whatever its keys are called
-    text = _text("i", own if own != name else _OF_IMAGES.get(name, own))
+    if name in NOT_OF_IMAGES:
+        return "NULL"
+    text = _text("i", own if own != name else OF_IMAGES.get(name, own))
     if name != "observed_at":
         return text
-    unknown = ", ".join(map(quote_text, _NO_DATES))
+    unknown = ", ".join(map(quote_text, NO_DATES))
     return f"CASE WHEN lower(trim({text})) NOT IN ({unknown}) AND {text} NOT LIKE '0000%' THEN {text} END"
 
 
@@ -181,19 +210,11 @@ def _present(
     wanted: Mapping[str, str],
 ) -> set[str]:  # fmt: skip
     """Of our names those that any row has a value of: by the first rows, and where these lack one by all."""
-    has = {
-        name
-        for name, own in wanted.items()
-        if any(is_reached(each, own if own != name else _OF_ROWS.get(name, own)) for each in found.first)
-    }
-    if any(isinstance(each.get("bbox"), list) and len(each["bbox"]) == 4 for each in found.first):
-        has |= {name for name in _BOX if wanted.get(name) == name}
-    if not found.first:  # nothing there: all columns there could be
-        has |= {name for name in _ASKED_OF_ALL if name in wanted}
+    has = _reached(found, wanted)
     unseen = [name for name in wanted if name not in has]
     if not unseen:
         return has
-    for rows in (f"SELECT * FROM ({source}) LIMIT {10 * LOOKED}", source):
+    for rows in (f"SELECT * FROM ({source}) LIMIT {2 * LOOKED}", source):
         asked = ", ".join(f"coalesce(bool_or({expressions[name]} IS NOT NULL), false)" for name in unseen)
         answers = fetch_row(connection, f"SELECT {asked} FROM ({rows})")
         has |= {name for name, there in zip(unseen, answers, strict=True) if there}
@@ -203,7 +224,21 @@ def _present(
     return has
 
 
-_ASKED_OF_ALL = ("image_id", "class", "score", "crowd", *_BOX)
+def _reached(found: CocoDocument, wanted: Mapping[str, str]) -> set[str]:
+    """Of our names those that the first rows have; where there is no row, all that could be."""
+    if not found.first:
+        return {name for name in _ASKED_OF_ALL if name in wanted}
+    has = {
+        name
+        for name, own in wanted.items()
+        if any(is_reached(each, own if own != name else OF_ROWS.get(name, own)) for each in found.first)
+    }
+    if any(isinstance(each.get("bbox"), list) and len(each["bbox"]) == len(BOX) for each in found.first):
+        has |= {name for name in BOX if wanted.get(name) == name}
+    return has
+
+
+_ASKED_OF_ALL = ("image_id", "class", "score", "crowd", *BOX)
 
 
 def _demand_boxes(path: str, found: CocoDocument, present: Collection[str]) -> None:

@@ -17,7 +17,7 @@ from monitor.sources.formats.layout import lines_of, read_path
 from monitor.sources.formats.paths import parse_json
 from monitor.store.connection import fetch_row
 
-LOOKED = 100  # rows whose keys are looked at; where they lack something, all are
+LOOKED = 500  # rows whose keys are looked at; where they lack something, all are
 _CHUNK = 1024 * 1024  # bytes
 _MOST_CATEGORIES = 100_000
 _PARTS = ("images", "annotations", "categories")
@@ -38,10 +38,16 @@ class CocoDocument:
     first_images: list[Mapping[str, Any]] = field(default_factory=list)
 
 
-def look_at_results(connection: duckdb.DuckDBPyConnection, path: str, holds: str) -> CocoDocument:
-    """A list, as far as its first elements tell. Raises SourceError where it is none of results."""
+def look_at_results(connection: duckdb.DuckDBPyConnection, path: str, holds: str, known: Any = None) -> CocoDocument:
+    """A list, as far as its first elements tell; ``known``: all of it, where it is short. Raises SourceError where it is
+    none of results."""
     rows = scan_array(read_path(path))
-    some: list[Any] = [parse_json(v) for (v,) in connection.execute(f"SELECT v FROM {rows} LIMIT {LOOKED}").fetchall()]
+    count = len(known) if isinstance(known, list) and len(known) < LOOKED else None
+    some: list[Any] = (
+        known
+        if count is not None
+        else [parse_json(v) for (v,) in connection.execute(f"SELECT v FROM {rows} LIMIT {LOOKED}").fetchall()]
+    )
     first: list[Mapping[str, Any]] = [each for each in some if isinstance(each, dict)]
     if some and not first:
         raise SourceError(
@@ -61,7 +67,7 @@ def look_at_results(connection: duckdb.DuckDBPyConnection, path: str, holds: str
             ),
             where=path,
         )
-    return CocoDocument(rows, first=first)
+    return CocoDocument(rows, first=first, count=count)
 
 
 def read_document(connection: duckdb.DuckDBPyConnection, path: str, holds: str) -> CocoDocument:

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from monitor.sources.formats.boxes import coco
 from tests.sources.boxes.formats.reading import boxes_of, look, refusal, rows_of
 
 RESULTS = [
@@ -34,8 +35,11 @@ TRUTH: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+@pytest.fixture(params=["short", "long"])
+def connection(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Files are read as short ones, and once more as if they were long."""
+    if request.param == "long":
+        monkeypatch.setattr(coco, "is_small", lambda found: False)
     with duckdb.connect() as found:
         yield found
 

@@ -212,3 +212,22 @@ def test_a_real_file_of_ground_truth_gives_what_pycocotools_counts(tmp_path: Pat
         181,
     )
     assert detector.one("SELECT count(*) FROM reviews") == 100
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("a.txt", 'of YOLO set format = "yolo"'), ("a.xml", 'of Pascal VOC set format = "voc"')]
+)
+def test_files_whose_format_is_not_set_are_told_which_it_is(name: str, said: str, tmp_path: Path) -> None:
+    detector = Detector(tmp_path)
+    (tmp_path / "truth" / name).write_text("0 .5 .5 .2 .2\n")
+    (problem,) = detector.pull()["truth"].problems
+    assert problem.reason == "unreadable_file"
+    assert said in problem.message
+
+
+@pytest.mark.parametrize("value", [TRUTH, RESULTS], ids=["document", "list"])
+def test_coco_whose_format_is_not_set_is_told(value: object, tmp_path: Path) -> None:
+    detector = Detector(tmp_path)
+    _send(detector, "truth", value)
+    (problem,) = detector.pull()["truth"].problems
+    assert 'format = "coco"' in problem.message
