@@ -115,9 +115,10 @@ def _take_detections(store: ModelStore, source: str, pulled: Pulled, now: dateti
     }  # fmt: skip
     store.execute(statement("box_ids_conflicting"))
     run_script(store.connection, "box_detections_said", own)
-    rows = store.execute(statement("box_detection_counts")).fetchall()
+    rows = store.execute(statement("box_detection_counts"), {"model_id": store.model_id}).fetchall()
     counts = {file: (new, 0, known, changed) for file, new, known, changed, _ in rows}
-    for file, said, _, changed, among in ((row[0], sum(row[1:4]), row[2], row[3], row[4]) for row in rows):
+    for file, new, known, changed, among in rows:
+        said = new + known + changed
         if changed > TOLD_SHARE * said and among:
             pulled.problems.append(Problem(file, "changed_predictions", _other_boxes(file, changed, said)))
     pulled.duplicates += sum(known for _, _, known, _ in counts.values())
@@ -141,7 +142,7 @@ def _take_truth(store: ModelStore, source: str, pulled: Pulled, now: datetime) -
     _say_images(store, "truth", now)
     own = {"model_id": store.model_id, "now": make_naive(now)}
     run_script(store.connection, "box_truth_said", own)
-    rows = store.execute(statement("box_truth_counts")).fetchall()
+    rows = store.execute(statement("box_truth_counts"), {"model_id": store.model_id}).fetchall()
     counts = {file: (0, labelled, known, corrected) for file, _, labelled, known, corrected, _ in rows}
     pulled.duplicates += sum(known for _, _, known, _ in counts.values())
     for file, images, _, _, _, other in rows:

@@ -165,7 +165,7 @@ FROM (
 );
 
 CREATE OR REPLACE TEMP TABLE box_changed AS
-SELECT n.*, o.row_key, o.file_id AS old_file_id
+SELECT n.*, o.row_key
 FROM (
     FROM box_every QUALIFY row_number() OVER (PARTITION BY image_id, detection ORDER BY position DESC) = 1
 ) AS n
@@ -214,9 +214,8 @@ WHERE reason IS NULL
 GROUP BY image_id, file;
 
 CREATE OR REPLACE TEMP TABLE box_changed AS
-SELECT n.*, o.row_key, o.file_id AS old_file_id, n.earlier IS NOT NULL AND n.earlier <> n.content AS replaces_in_batch
+SELECT n.*, o.row_key
 FROM (
-    SELECT *, lag(content) OVER (PARTITION BY image_id ORDER BY labelled_at NULLS LAST, position) AS earlier
     FROM box_every
     QUALIFY row_number() OVER (PARTITION BY image_id ORDER BY labelled_at DESC NULLS FIRST, position DESC) = 1
 ) AS n
@@ -260,29 +259,46 @@ WHERE i.model_id = $model_id AND i.said_by = 0 AND list_contains($files, i.file_
       SELECT (image_id, number_of_file(position, file)) FROM staged WHERE reason IS NULL);
 
 -- name: box_detection_counts
--- by file: detections that are new, known, changed; and whether what they change was said by another file
-SELECT file,
-       count(*) FILTER (is_last AND is_changed AND row_key IS NULL),
-       count(*) FILTER (NOT (is_last AND is_changed)),
-       count(*) FILTER (is_last AND is_changed AND row_key IS NOT NULL),
-       coalesce(bool_or(is_last AND is_changed AND row_key IS NOT NULL AND old_file_id <> file_id), false)
-FROM (
-    SELECT n.file, e.file_id, c.row_key, c.old_file_id, c.position IS NOT NULL AS is_changed, c.position = e.position AS is_last
-    FROM box_every AS e
-    JOIN file_numbers AS n USING (file_id)
-    LEFT JOIN box_changed AS c USING (image_id, detection)
+-- by file, as if one after the other: detections that are new, known, changed; and whether what they change was said by
+-- another file. To be asked before anything is replaced.
+WITH known AS (
+    SELECT image_id, detection, file_id,
+           hash(class, score, raw_score, calibrator, version, x1, y1, x2, y2, normalised, cuts) AS content
+    FROM detections
+    WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_every)
+),
+said AS (
+    SELECT *, hash(class, score, raw_score, calibrator, version, x1, y1, x2, y2, normalised, cuts) AS content FROM box_every
+),
+compared AS (
+    SELECT s.file_id, s.content, coalesce(lag(s.content) OVER turns, k.content) AS before,
+           coalesce(lag(s.file_id) OVER turns, k.file_id) AS before_by
+    FROM said AS s
+    LEFT JOIN known AS k USING (image_id, detection)
+    WINDOW turns AS (PARTITION BY image_id, detection ORDER BY s.position)
 )
-GROUP BY file
-ORDER BY file;
+SELECT n.file, count(*) FILTER (before IS NULL), count(*) FILTER (content = before), count(*) FILTER (content <> before),
+       coalesce(bool_or(content <> before AND before_by <> file_id), false)
+FROM compared
+JOIN file_numbers AS n USING (file_id)
+GROUP BY n.file
+ORDER BY n.file;
 
 -- name: box_truth_counts
--- by file: images, truths of images that had none, that say what is known, that say otherwise, and otherwise than another file
-SELECT e.file, count(*),
-       coalesce(sum(e.seen) FILTER (c.image_id IS NOT NULL AND c.row_key IS NULL), 0)::BIGINT,
-       coalesce(sum(e.seen) FILTER (c.image_id IS NULL), 0)::BIGINT,
-       coalesce(sum(e.seen) FILTER (c.row_key IS NOT NULL), 0)::BIGINT,
-       count(*) FILTER (c.replaces_in_batch OR c.old_file_id <> e.file_id)
-FROM box_every AS e
-LEFT JOIN box_changed AS c ON c.image_id = e.image_id AND c.file = e.file
-GROUP BY e.file
-ORDER BY e.file;
+-- the same of truth: by file its images; truths of images that had none, that say what is known, that say otherwise; and
+-- images of which another file said otherwise
+WITH compared AS (
+    SELECT e.file, e.file_id, e.seen, e.content, coalesce(lag(e.content) OVER turns, r.content) AS before,
+           coalesce(lag(e.file_id) OVER turns, r.file_id) AS before_by,
+           coalesce(r.dated AND e.labelled_at < r.labelled_at, false) AS is_old
+    FROM box_every AS e
+    LEFT JOIN (FROM reviews WHERE model_id = $model_id) AS r USING (image_id)
+    WINDOW turns AS (PARTITION BY image_id ORDER BY e.labelled_at NULLS LAST, e.position)
+)
+SELECT file, count(*), coalesce(sum(seen) FILTER (before IS NULL), 0)::BIGINT,
+       coalesce(sum(seen) FILTER (content = before OR is_old), 0)::BIGINT,
+       coalesce(sum(seen) FILTER (content <> before AND NOT is_old), 0)::BIGINT,
+       count(*) FILTER (content <> before AND NOT is_old AND before_by <> file_id)
+FROM compared
+GROUP BY file
+ORDER BY file;

@@ -99,11 +99,9 @@ class Detector:
         return float(np.abs(sums[1] - sums[2]).sum() / len(score))
 
 
-def a_box(
-    image: str = "a", class_: str = "cat", x: float = 10, y: float = 10, w: float = 20, h: float = 20, **more: Any
-) -> Row:
-    """A row of detections or truth: a box as corner and size."""
-    return {"image_id": image, "class": class_, "x": x, "y": y, "w": w, "h": h, **more}
+def a_box(image: str = "a", class_: str = "cat", **more: Any) -> Row:
+    """A row of detections or truth: a box as corner and size, 20 pixels wide and high from 10 on."""
+    return {"image_id": image, "class": class_, "x": 10, "y": 10, "w": 20, "h": 20, **more}
 
 
 def an_image(image: str = "a", **more: Any) -> Row:

@@ -21,13 +21,13 @@ def detector(tmp_path: Path) -> Detector:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        (a_box(image="", score=0.5), "missing_image_id"), (a_box(class_="", score=0.5), "missing_class"),
+        (a_box("", score=0.5), "missing_image_id"), (a_box(class_="", score=0.5), "missing_class"),
         (a_box(class_="", score="", w=5), "missing_class"), (a_box(score=None), "missing_score"),
         (a_box(score="high"), "score_not_a_number"), (a_box(score=1.2), "score_outside_0_1"),
         (a_box(score=-0.1), "score_outside_0_1"), (a_box(score=0.5, w=0), "bad_box"), (a_box(score=0.5, h=-3), "bad_box"),
         (a_box(score=0.5, x="left"), "bad_box"), (a_box(score=0.5, x=None), "bad_box"), (a_box(score=0.5, y="nan"), "bad_box"),
         (a_box(score=0.5, w="inf"), "bad_box"), (a_box(score=0.5, x=90), "box_outside_image"),
-        (a_box(score=0.5, x=-9), "box_outside_image"), (a_box(image="i" * 501, score=0.5), "too_long"),
+        (a_box(score=0.5, x=-9), "box_outside_image"), (a_box("i" * 501, score=0.5), "too_long"),
         (a_box(class_="c" * 121, score=0.5), "too_long"), (a_box(score=0.5, observed_at="yesterday"), "unreadable_time"),
         (a_box(score=0.5, observed_at="2027-01-01"), "time_in_future"),
         (a_box(score=0.5, observed_at="2025-01-01"), "older_than_retention"),
@@ -109,8 +109,8 @@ def test_one_id_with_two_boxes_is_believed_in_neither(detector: Detector) -> Non
     assert detector.outcomes() == {"a#2": None}
 
 
-def _many(count: int, **more: float) -> list[Row]:
-    return [a_box("abc"[n % 3], score=n / count, x=n % 50 + 20, y=n % 40 + 20, **more) for n in range(count)]
+def _many(count: int) -> list[Row]:
+    return [a_box("abc"[n % 3], score=n / count, x=n % 50 + 20, y=n % 40 + 20) for n in range(count)]
 
 
 def test_boxes_beyond_their_image_by_its_later_size_are_set_aside(tmp_path: Path) -> None:
