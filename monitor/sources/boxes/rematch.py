@@ -24,7 +24,11 @@ from monitor.store.sql import run_script, statement
 from monitor.vision.matching import match_detections
 from monitor.vision.objects import Detections, Truths
 
-LOT = 2_000  # images of one transaction
+LOT, LARGEST_LOT, LOTS = (
+    2_000,
+    20_000,
+    50,
+)  # images of one transaction: more where else there would be more than so many
 _SEPARATOR = "chr(31)"  # between slice values inside slice_key
 
 
@@ -38,10 +42,11 @@ def match_touched(
     labels = first.get("truth", predictions)
     found = {source.name: Pulled() for source in sources}
     own = {"model_id": store.model_id}
-    if not store.execute("SELECT 1 FROM images_touched WHERE model_id = $model_id LIMIT 1", own).fetchone():
+    (touched,) = store.fetch_row("SELECT count(DISTINCT image_id) FROM images_touched WHERE model_id = $model_id", own)
+    if not touched:
         settle_waiting(store, predictions, found, now, listed=listed, again=False)
         return found
-    store.execute(statement("match_due"), {**own, "lot": LOT})
+    store.execute(statement("match_due"), {**own, "lot": min(max(LOT, touched // LOTS), LARGEST_LOT)})
     (lots,) = store.fetch_row("SELECT coalesce(max(lot), -1) + 1 FROM match_due")
     for lot in range(lots):
         with store.transaction():

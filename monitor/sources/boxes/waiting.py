@@ -17,8 +17,8 @@ from monitor.store.sql import run_script, statement
 OVERDUE = timedelta(hours=1)  # of images that come so much later than their boxes it is told
 WAITING = "boxes_waiting"  # a fact: how many images wait
 _LACKS = {
-    "image": "are in no table of images",
-    "time": "have no observed_at, in images, detections or truth",
+    "image": "are in no table of images (do both write image_id alike?)",
+    "time": "have no observed_at, in images, detections or truth (do all write image_id alike?)",
     "size": "have no width and height, in images, detections or truth, and boxes that are shares of them",
 }
 

@@ -9,6 +9,7 @@ import pytest
 from monitor.model import Slice
 from monitor.store.cells import fold_and_drop
 from monitor.store.model_store import ModelStore
+from monitor.store.rewriting import rewrite_samples
 from monitor.store.scores.served import Serving
 from tests.sources.boxes.detector import TAKEN, Detector, a_box, an_image
 from tests.worlds.store import DAY, HOUR, NOW, at
@@ -331,3 +332,30 @@ def test_a_score_that_calwatch_calibrates_is_kept_as_the_raw_one(tmp_path: Path)
     detector.send("truth", a_box())
     detector.pull()
     assert detector.one("SELECT score, raw_score, positives FROM samples") == (0.4, 0.8, 1)
+
+
+def test_many_images_are_matched_in_lots_that_a_stop_leaves_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = Detector(tmp_path)
+    names = [f"i{number:02d}" for number in range(10)]
+    detector.send("images", *map(an_image, names))
+    detector.send("detections", *(a_box(name, score=0.9) for name in names))
+    detector.send("truth", *map(a_box, names))
+    monkeypatch.setattr("monitor.sources.boxes.rematch.LOT", 3)
+    done = []
+
+    def stop(store: ModelStore) -> None:
+        done.append(store)
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        rewrite_samples(store)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("monitor.sources.boxes.rematch.rewrite_samples", stop)
+        with pytest.raises(KeyboardInterrupt):
+            detector.pull()
+    assert list(detector.outcomes()) == [f"{name}#cat#0" for name in names[:6]]
+    assert detector.pull(LATER)["detections"].new == 4
+    assert detector.outcomes() == {f"{name}#cat#0": 1 for name in names}
+    assert detector.one("SELECT sum(n), sum(outcome) FROM cells") == (10, 10)
