@@ -16,6 +16,7 @@ from monitor.model.wording import first_few, quantity
 from monitor.sources.batch import UNGUARDED, Batch, GuardedSource, Source, tell_where_kept
 from monitor.sources.boxes.ingest import BOX_HOLDS, ingest_boxes
 from monitor.sources.boxes.rematch import match_touched
+from monitor.sources.boxes.settings import follow_settings
 from monitor.sources.files import FileSource
 from monitor.sources.formats.layout import Needs
 from monitor.sources.inbox import Inbox, InboxSource
@@ -82,9 +83,11 @@ def pull_sources(
     drop_unknown(connection, store.model.name, [source.name for source in sources])
     renewed = renew_meaning(store, sources, now)
     cut_short = was_cut_short(store)
+    changed = follow_settings(store, sources, now) if store.model.is_of_boxes else []
     for source in sources:
         brought[source.name] = _pull_source(store, source, serving, now)
     if store.model.is_of_boxes:
+        brought[sources[0].name].problems += changed
         for name, pulled in match_touched(store, sources, serving, now).items():
             brought[name].add_counts(pulled)
     tried_again = renewed.done or cut_short or any(pulled.new for pulled in brought.values())

@@ -4,17 +4,15 @@ Images come in lots, a transaction each, which a crash between takes up where it
 with what matching gives now: only what differs is rewritten.
 """
 
-import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
 
-from monitor.config.boxes import CLASS_DIMENSIONS, SIZE, SIZE_NAMES, Matching
-from monitor.model.problems import Problem
-from monitor.model.wording import quantity
+from monitor.config.boxes import CLASS_DIMENSIONS, SIZE, SIZE_NAMES, Holds
 from monitor.sources.batch import Source
+from monitor.sources.boxes.settings import matching_of
+from monitor.sources.boxes.waiting import set_aside_unfit, settle_waiting
 from monitor.sources.formats.boxes.categories import name_classes
 from monitor.sources.pulled import Pulled
 from monitor.store.connection import fetch_column, load_table, make_naive, quote_text
@@ -22,98 +20,64 @@ from monitor.store.model_store import ModelStore
 from monitor.store.places import map_streams
 from monitor.store.rewriting import rewrite_samples
 from monitor.store.scores.served import Serving, calibrate_staged
-from monitor.store.source_facts import load_facts, store_fact
 from monitor.store.sql import run_script, statement
 from monitor.vision.matching import match_detections
 from monitor.vision.objects import Detections, Truths
 
 LOT = 2_000  # images of one transaction
-SETTINGS, IMAGES_KNOWN = "matching", "images_known"  # facts
 _SEPARATOR = "chr(31)"  # between slice values inside slice_key
 
 
 def match_touched(
     store: ModelStore, sources: Sequence[Source], serving: Sequence[Serving], now: datetime
 ) -> dict[str, Pulled]:
-    """Match all images that were touched since; what came of it, by the source that it is counted with: samples with the
-    first that holds detections, labels with the first that holds truth."""
+    """Match all images that were touched since; what came of it, by source: samples are counted with the first that holds
+    detections, labels with the first that holds truth."""
     first = {source.holds: source.name for source in reversed(sources)}
-    predictions = first["detections"]
+    predictions, listed = first["detections"], "images" in first
     labels = first.get("truth", predictions)
-    found = {predictions: Pulled(), labels: Pulled()}
-    found[predictions].problems += _follow_settings(store, predictions, listed="images" in first, now=now)
+    found = {source.name: Pulled() for source in sources}
     own = {"model_id": store.model_id}
     if not store.execute("SELECT 1 FROM images_touched WHERE model_id = $model_id LIMIT 1", own).fetchone():
+        settle_waiting(store, predictions, found, now, listed=listed, again=False)
         return found
     store.execute(statement("match_due"), {**own, "lot": LOT})
     (lots,) = store.fetch_row("SELECT coalesce(max(lot), -1) + 1 FROM match_due")
     for lot in range(lots):
         with store.transaction():
-            new, labelled, corrected, removed, late = _match_lot(
-                store, lot, serving, now, found[predictions].problems, listed="images" in first
-            )
+            new, labelled, corrected, removed, late = _match_lot(store, lot, serving, now, found, first)
         found[predictions].add_counts(Pulled(new=new, corrected=corrected, removed=removed))
         found[labels].add_counts(Pulled(labelled=labelled, labelled_late=late))
+    settle_waiting(store, predictions, found, now, listed=listed, again=True)
     return found
 
 
-def _follow_settings(store: ModelStore, source: str, *, listed: bool, now: datetime) -> list[Problem]:
-    """Touch everything that is stored where [model.matching] has changed since; told once."""
-    matching = matching_of(store)
-    said = json.dumps(
-        {"iou": dict(sorted(matching.iou.items())), "max": matching.max_detections, "size": matching.size}
-    )
-    facts = load_facts(store.connection, store.model_id, source)
-    known, own = str(int(listed)), {"model_id": store.model_id}
-    before = facts.get(SETTINGS)
-    now_said = hashlib.sha256(said.encode()).hexdigest()
-    if before == now_said and facts.get(IMAGES_KNOWN) == known:
-        return []
-    with store.transaction():
-        store_fact(store.connection, store.model_id, source, SETTINGS, now_said, now)
-        store_fact(store.connection, store.model_id, source, IMAGES_KNOWN, known, now)
-        if before is None:
-            return []
-        store.execute(statement("match_all"), own)
-    (images,) = store.fetch_row("SELECT count(DISTINCT image_id) FROM images_touched WHERE model_id = $model_id", own)
-    told = (
-        f"[model.matching] or the sources have changed: the boxes of {quantity(images, 'image')} within retention were "
-        "matched again, and readings from before differ for that reason"
-    )
-    return [Problem(source, "boxes_matched_anew", told)] if images else []
-
-
-def matching_of(store: ModelStore) -> Matching:
-    """How the model's boxes are matched, as configured or by default."""
-    return store.model.matching or Matching.model_validate({})
-
-
 def _match_lot(
-    store: ModelStore, lot: int, serving: Sequence[Serving], now: datetime, problems: list[Problem], *, listed: bool
-) -> tuple[int, ...]:
+    store: ModelStore, lot: int, serving: Sequence[Serving], now: datetime, found: Mapping[str, Pulled],
+    first: Mapping[Holds, str],
+) -> tuple[int, ...]:  # fmt: skip
+    """One lot, inside its transaction; how many samples are new, labelled, corrected, removed, and labelled after fold_after.
+    ``first``: what sources hold → the first that does."""
     model, own = store.model, {"model_id": store.model_id}
-    store.execute(
-        statement("match_lot"),
-        {
-            **own,
-            "lot": lot,
-            "listed": listed,
-            "oldest": make_naive(now - model.retention),
-            "sized": SIZE in model.slices,
-        },
-    )
+    chosen = {
+        **own, "lot": lot, "listed": "images" in first, "oldest": make_naive(now - model.retention),
+        "sized": SIZE in model.slices,
+    }  # fmt: skip
+    store.execute(statement("match_lot"), chosen)
+    if set_aside_unfit(store, first["detections"], found, now):
+        store.execute(statement("match_lot"), chosen)
     name_classes(store.connection, store.model_id)
     run_script(store.connection, "match_detections", own)
     _match_boxes(store)
-    run_script(store.connection, "match_write", {})
+    run_script(store.connection, "match_write", own)
     for part in statement("match_staged", slice_key=_slice_key(store)).split(";\n\n"):
         store.execute(part)
     store.registry.map_slices(store.connection, model)
     if model.recalibration.apply == "monitor":
         calibrate_staged(store, serving, len(model.classes))
-    problems += map_streams(store, now)
-    first, last = store.fetch_row(statement("match_span"), own)
-    store.execute(statement("match_existing"), {**own, "first": first, "last": last})
+    found[first["detections"]].problems += map_streams(store, now)
+    began, ended = store.fetch_row(statement("match_span"), own)
+    store.execute(statement("match_existing"), {**own, "first": began, "last": ended})
     run_script(store.connection, "match_incoming", own)
     counts = store.fetch_row(statement("match_counts"), own)
     rewrite_samples(store)
@@ -123,7 +87,7 @@ def _match_lot(
 
 def _match_boxes(store: ModelStore) -> None:
     """Fill `match_found` and `match_truth_found` from `match_detections` and `match_truths`."""
-    matching = matching_of(store)
+    matching = matching_of(store.model)
     classes = fetch_column(store.connection, "SELECT class FROM match_classes ORDER BY category")
     rows = store.execute(statement("match_read_detections")).fetchnumpy()
     objects = store.execute(statement("match_read_truths")).fetchnumpy()
@@ -153,7 +117,7 @@ def _match_boxes(store: ModelStore) -> None:
 
 def _slice_key(store: ModelStore) -> str:
     """SQL: the slice values of a detection (d, of an image i, m by its name), as ``Registry.map_slices`` reads them."""
-    limits = matching_of(store).size
+    limits = matching_of(store.model).size
     width, height = (
         f"(d.{far} - d.{near}) * CASE WHEN d.normalised THEN i.{side} ELSE 1 END"
         for near, far, side in (("x1", "x2", "width"), ("y1", "y2", "height"))

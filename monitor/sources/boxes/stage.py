@@ -6,12 +6,13 @@ from datetime import datetime
 
 import duckdb
 
-from monitor.config.boxes import BoxLayout, Matching
+from monitor.config.boxes import BoxLayout
 from monitor.config.settings import Model
 from monitor.config.sources import MISSING_LABELS
 from monitor.model.wording import quantity
 from monitor.sources.batch import Batch
 from monitor.sources.boxes.columns import DETECTION_CHECKS, OBJECT_CHECKS, image_checks, staged_columns
+from monitor.sources.boxes.settings import matching_of
 from monitor.sources.ingest.percentages import Refusal, percentages
 from monitor.sources.ingest.staging import CLOCK_SKEW, believing_values_only, forget_rejects, take_rejects, tell_record
 from monitor.store.connection import fetch_row, make_naive, quote_text
@@ -43,7 +44,7 @@ def stage_boxes(
 ) -> StagedBoxes:
     """Fill `staged` from the batch and review it file by file; ``times``: the oldest that is taken, and now."""
     oldest, latest = times[0], times[1] + CLOCK_SKEW
-    boxes = (model.matching or Matching()).boxes  # type: ignore[call-arg]  # pydantic fills it
+    boxes = matching_of(model).boxes
     holds = batch.meaning.holds
     checks = image_checks(_stamp(oldest), _stamp(latest))
     checks += DETECTION_CHECKS if holds == "detections" else OBJECT_CHECKS if holds == "truth" else ()

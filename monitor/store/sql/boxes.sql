@@ -155,7 +155,8 @@ SELECT image_id, coalesce(detection_id, class || '#' || rank) AS detection, clas
        version, x1, y1, x2, y2, normalised, listed, cuts, number_of_file(position, file) AS file_id, row, position,
        clipped
 FROM (
-    SELECT *, greatest(least(score, 1), 0) AS said, greatest(least(raw_score, 1), 0) AS raw,
+    SELECT *, CASE WHEN score IS NOT NULL THEN greatest(least(score, 1), 0) END AS said,
+           CASE WHEN raw_score IS NOT NULL THEN greatest(least(raw_score, 1), 0) END AS raw,
            coalesce(score NOT BETWEEN 0 AND 1, false) OR coalesce(raw_score NOT BETWEEN 0 AND 1, false) AS clipped,
            row_number() OVER (PARTITION BY file, image_id, class, detection_id IS NULL
                               ORDER BY coalesce(raw_score, score) DESC, row) - 1 AS rank

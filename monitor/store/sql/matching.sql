@@ -51,7 +51,7 @@ SELECT d.rowid AS row_key, i.number AS image, coalesce(n.name, d.class) AS class
        y1 * CASE WHEN d.normalised THEN coalesce(height, 1) ELSE 1 END AS y1,
        x2 * CASE WHEN d.normalised THEN coalesce(width, 1) ELSE 1 END AS x2,
        y2 * CASE WHEN d.normalised THEN coalesce(height, 1) ELSE 1 END AS y2,
-       d.file_id, d.row, d.matched, d.ignored
+       d.file_id, d.row, i.is_reviewed
 FROM detections AS d
 JOIN match_images AS i USING (image_id)
 LEFT JOIN class_names AS n ON n.number = d.class
@@ -83,9 +83,16 @@ ORDER BY t.image, t.number;
 
 -- name: match_write
 UPDATE detections SET matched = f.matched, ignored = f.ignored
-FROM match_found AS f
+FROM (
+    SELECT d.row_key, CASE WHEN d.is_reviewed THEN f.matched END AS matched, f.ignored
+    FROM match_detections AS d JOIN match_found AS f USING (row_key)
+) AS f
 WHERE detections.rowid = f.row_key
   AND (detections.matched IS DISTINCT FROM f.matched OR detections.ignored IS DISTINCT FROM f.ignored);
+
+UPDATE detections SET matched = NULL, ignored = NULL
+WHERE model_id = $model_id AND ignored IS NOT NULL
+  AND image_id IN (SELECT image_id FROM match_images WHERE NOT is_known);
 
 UPDATE truths SET found = f.found
 FROM match_truth_found AS f
@@ -165,4 +172,6 @@ SELECT $model_id, image_id, observed_at
 FROM match_images WHERE is_known AND image_id IN (SELECT group_id FROM fresh);
 
 -- name: match_all
-INSERT INTO images_touched SELECT DISTINCT $model_id, image_id FROM detections WHERE model_id = $model_id;
+INSERT INTO images_touched
+SELECT $model_id, image_id
+FROM (SELECT image_id FROM detections WHERE model_id = $model_id UNION SELECT image_id FROM reviews WHERE model_id = $model_id);
