@@ -177,7 +177,8 @@ def _text(document: str, own: str) -> str:
     flat = json_text(document, own)
     if own != STEM:
         return flat
-    stem = rf"regexp_replace(parse_filename({json_text(document, 'file_name')}), '(.)\.[^.]*$', '\1')"
+    name = f"parse_filename({json_text(document, 'file_name')}, false, 'both_slash')"
+    stem = rf"nullif(regexp_replace({name}, '(.)\.[^.]*$', '\1'), '')"
     return f"coalesce({flat}, {stem})"
 
 

@@ -2,12 +2,12 @@
 together. Each value is the text that ``coco`` has of a long file."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from monitor.sources.formats.boxes.coco_parts import LOOKED, CocoDocument, plain_id
 from monitor.sources.formats.boxes.elements import NUMBER
-from monitor.sources.formats.boxes.small_files import stem_of
+from monitor.sources.formats.boxes.small_files import image_stem
 from monitor.sources.formats.paths import find_value
 
 BOX = {"x": 0, "y": 1, "w": 2, "h": 3}  # place in bbox
@@ -27,13 +27,14 @@ def is_small(found: CocoDocument) -> bool:
 
 def small_rows(found: CocoDocument, wanted: Mapping[str, str], holds: str) -> list[dict[str, Any]]:
     """The rows of a file by our names, without values that are none."""
-    images: dict[str, Mapping[str, Any]] = {}
+    images: dict[str | None, Mapping[str, Any]] = {}
     for image in found.first_images:
-        images.setdefault(plain_id(image.get("id", "")), image)
+        images.setdefault(_id(image, "id"), image)
     rows: list[dict[str, str | None]] = []
     if holds != "images":
         for row in found.first:
-            image = images.get(plain_id(row.get("image_id", "")), {})
+            id_ = _id(row, "image_id")
+            image = images.get(id_, {}) if id_ is not None else {}
             rows.append({name: _of_row(name, own, row, image, found) for name, own in wanted.items()})
     rows += [{name: _of_image(name, own, image) for name, own in wanted.items()} for image in found.first_images]
     return [
@@ -47,7 +48,7 @@ def _of_row(name: str, own: str, row: Mapping[str, Any], image: Mapping[str, Any
         box = row.get("bbox")
         return _text(box[BOX[name]]) if isinstance(box, list) and len(box) == len(BOX) else None
     if name == "class" and own == name and found.has_categories:
-        return found.categories.get(plain_id(row.get("category_id", "")))
+        return found.categories.get(_id(row, "category_id") or "")
     text = _reach(row, own if own != name else OF_ROWS.get(name, own))
     return _of_image(name, own, image) if text is None else text
 
@@ -61,16 +62,20 @@ def _of_image(name: str, own: str, image: Mapping[str, Any]) -> str | None:
     return text
 
 
+def _id(element: Mapping[str, Any], key: str) -> str | None:
+    value = element.get(key)
+    return None if value is None else plain_id(value)
+
+
 def _reach(value: Mapping[str, Any], own: str) -> str | None:
     text = _text(find_value(value, own))
     if text is None and own == STEM and (name := _text(find_value(value, "file_name"))):
-        return stem_of(name)
+        return image_stem(name)
     return text
 
 
 def _text(value: object) -> str | None:
     """As DuckDB gives the text of JSON."""
-    known: Mapping[type, Callable[[Any], str]] = {str: str, bool: lambda is_: str(is_).lower(), float: repr, int: str}
-    if value is None:
-        return None
-    return known.get(type(value), json.dumps)(value)
+    if value is None or isinstance(value, str):
+        return value
+    return repr(value) if isinstance(value, float) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -38,9 +38,18 @@ def stem_of(path: str) -> str:
     >>> stem_of("labels/front/0007.jpg.txt.gz"), stem_of("a\\\\b.txt")
     ('0007.jpg', 'b')
     """
-    name = path.replace("\\", "/").rstrip("/").rpartition("/")[2]
     for packing in (".gz", ".zst"):
-        name = name.removesuffix(packing)
+        path = path.removesuffix(packing)
+    return image_stem(path)
+
+
+def image_stem(path: str) -> str:
+    """The name of an image without folders and ending.
+
+    >>> image_stem("cam/a.0007.jpg"), image_stem(".jpg")
+    ('a.0007', '.jpg')
+    """
+    name = path.replace("\\", "/").rstrip("/").rpartition("/")[2]
     front, dot, _ = name.rpartition(".")
     return front if dot and front else name
 

@@ -9,7 +9,7 @@ import duckdb
 
 from monitor.model.errors import SourceError
 from monitor.sources.formats.boxes.elements import NUMBER, write_rows
-from monitor.sources.formats.boxes.small_files import folder_stem_of, stem_of, text_of
+from monitor.sources.formats.boxes.small_files import folder_stem_of, image_stem, stem_of, text_of
 from monitor.sources.formats.layout import Layout
 from monitor.sources.formats.paths import is_reached, json_text
 
@@ -29,7 +29,7 @@ def voc_layout(
     root = _root(path, text_of(connection, path))
     objects = root.findall("object")
     image = {key: value for key, value in _values(root, 0).items() if key not in ("object", "xml_stem", "folder_stem")}
-    image |= {"file_stem": stem_of(str(image.get("filename") or path)), "xml_stem": stem_of(path),
+    image |= {"file_stem": image_stem(str(image.get("filename") or path)), "xml_stem": stem_of(path),
               "folder_stem": folder_stem_of(path)}  # fmt: skip
     image |= {key: value for key, value in folders.items() if value is not None}
     own = {name: _OWN.get(name, name) if mapped == name else mapped for name, mapped in wanted.items()}

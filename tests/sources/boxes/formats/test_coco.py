@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 
 from monitor.sources.formats.boxes import coco
@@ -371,3 +372,42 @@ def test_outlines_of_every_place_leave_what_stands_around_them(
     rows = rows_of(connection, _written(tmp_path / "t.json", text), "coco", "truth")
     assert boxes_of(rows)[:6] == [[1, 2, 3, 4]] * 6
     assert len(rows) == 7
+
+
+_VALUES: tuple[Any, ...] = (
+    None, 0, 1, 7, "7", " 7 ", 7.0, 7.5, 'ü"x', True, [1, 2], [1, 2, 3, 4], ["1", "2", "3", "4"], {"a": {"b": 3}}, 1e-7, "",
+    123456789012345678, "a.b/c.jpg", "d\\e.jpg", ".jpg", "x.tar.gz", "007",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("columns", [{}, {"image_id": "file_name"}, {"image_id": "file_stem"}])
+@pytest.mark.parametrize("holds", ["detections", "truth", "images"])
+def test_short_and_long_files_say_the_same_of_any_values(holds: str, columns: dict[str, str], tmp_path: Path) -> None:
+    random = np.random.default_rng(11)
+    keys = ("id", "image_id", "category_id", "iscrowd", "observed_at", "file_name", "width", "height", "date_captured")
+
+    def any_object() -> dict[str, Any]:
+        made = {key: _VALUES[random.integers(len(_VALUES))] for key in keys if random.random() < 0.8}
+        return made | {"bbox": [_VALUES[random.integers(len(_VALUES))] for _ in range(4)]}
+
+    scores = {"score": 0.5} if holds == "detections" else {}
+    with duckdb.connect() as connection:
+        for _ in range(20):
+            value = {
+                "images": [any_object() for _ in range(3)], "annotations": [any_object() | scores for _ in range(4)],
+                "categories": [{"id": number, "name": f"n{number}"} for number in (0, 1, 7)],
+            }  # fmt: skip
+            path = _written(tmp_path / "x.json", value)
+            short = rows_of(connection, path, "coco", holds, columns=columns)
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(coco, "is_small", lambda found: False)
+                long = rows_of(connection, path, "coco", holds, columns=columns)
+            assert [list(map(_plain, row.items())) for row in short] == [list(map(_plain, row.items())) for row in long]
+
+
+def _plain(item: tuple[str, Any]) -> tuple[str, Any]:
+    """Numbers however they are written."""
+    try:
+        return item[0], float(item[1])
+    except (TypeError, ValueError):
+        return item
