@@ -119,11 +119,12 @@ class SourceSettings(Section):
         return tuple(dict.fromkeys((*COLUMNS_OF[self.holds], *self.slice_columns(slices, own=True))))
 
     def slice_columns(self, slices: Sequence[str], *, own: bool = False) -> tuple[str, ...]:
-        """Those of the model's ``slices`` that its files must have a column for, or with ``own`` may have one of their own."""
+        """Those of the model's ``slices`` that its files must have a column for, or with ``own`` may have one of their own. Of
+        images and detections either may have it: they must where ``columns`` says so."""
         if self.holds == "samples":
             return tuple(slices)
-        held = self.holds in ("images", "detections") if own else self.holds == "images"
-        return tuple(each for each in slices if each not in BOX_DIMENSIONS) if held else ()
+        held = [each for each in slices if each not in BOX_DIMENSIONS and self.holds in ("images", "detections")]
+        return tuple(held if own else [each for each in held if each in self.columns])
 
     @classmethod
     def foreign_keys(cls, table: Mapping[str, object]) -> frozenset[str]:

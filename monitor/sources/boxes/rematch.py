@@ -10,6 +10,7 @@ from datetime import datetime
 import numpy as np
 
 from monitor.config.boxes import CLASS_DIMENSIONS, SIZE, SIZE_NAMES, Holds
+from monitor.model.problems import Problem
 from monitor.sources.batch import Source
 from monitor.sources.boxes.settings import matching_of
 from monitor.sources.boxes.waiting import set_aside_unfit, settle_waiting
@@ -48,21 +49,41 @@ def match_touched(
         return found
     store.execute(statement("match_due"), {**own, "lot": min(max(LOT, touched // LOTS), LARGEST_LOT)})
     (lots,) = store.fetch_row("SELECT coalesce(max(lot), -1) + 1 FROM match_due")
+    cut = set[str]()
     for lot in range(lots):
         with store.transaction():
-            new, labelled, corrected, removed, late = _match_lot(store, lot, serving, now, found, first)
+            new, labelled, corrected, removed, late = _match_lot(store, lot, serving, now, found, first, cut)
         found[predictions].add_counts(Pulled(new=new, corrected=corrected, removed=removed))
         found[labels].add_counts(Pulled(labelled=labelled, labelled_late=late))
     settle_waiting(store, predictions, found, now, listed=listed, again=True)
+    uncut = [name for name in store.model.slices if name not in cut]
+    if uncut and "" in cut:
+        found[predictions].problems.append(Problem(predictions, "missing_slice_column", _tell_uncut(uncut)))
     return found
+
+
+def _tell_uncut(dimensions: Sequence[str]) -> str:
+    return (
+        f"no image and no detection that came says {', '.join(dimensions)}, so all count under the slice value __missing__: "
+        "give the column in images or detections, and map it in columns if it is called otherwise"
+    )
+
+
+def _cut_dimensions(store: ModelStore) -> set[str]:
+    """The slice dimensions that a row of `staged` has a value of, and "" where there is a row."""
+    keys = fetch_column(store.connection, "SELECT DISTINCT slice_key FROM staged")
+    parts = [key.split("\x1f") for key in keys]
+    named = {name for number, name in enumerate(store.model.slices) if any(part[number] for part in parts)}
+    return {"", *named} if parts else named
 
 
 def _match_lot(
     store: ModelStore, lot: int, serving: Sequence[Serving], now: datetime, found: Mapping[str, Pulled],
-    first: Mapping[Holds, str],
+    first: Mapping[Holds, str], cut: set[str],
 ) -> tuple[int, ...]:  # fmt: skip
     """One lot, inside its transaction; how many samples are new, labelled, corrected, removed, and labelled after fold_after.
-    ``first``: what sources hold → the first that does."""
+    ``first``: what sources hold → the first that does; ``cut`` grows by the slice dimensions that a detection has
+    a value of, and "" where there is one."""
     model, own = store.model, {"model_id": store.model_id}
     chosen = {
         **own, "lot": lot, "listed": "images" in first, "oldest": make_naive(now - model.retention),
@@ -77,6 +98,7 @@ def _match_lot(
     run_script(store.connection, "match_write", own)
     for part in statement("match_staged", slice_key=_slice_key(store)).split(";\n\n"):
         store.execute(part)
+    cut |= _cut_dimensions(store)
     store.registry.map_slices(store.connection, model)
     if model.recalibration.apply == "monitor":
         calibrate_staged(store, serving, len(model.classes))

@@ -359,3 +359,24 @@ def test_many_images_are_matched_in_lots_that_a_stop_leaves_whole(
     assert detector.pull(LATER)["detections"].new == 4
     assert detector.outcomes() == {f"{name}#cat#0": 1 for name in names}
     assert detector.one("SELECT sum(n), sum(outcome) FROM cells") == (10, 10)
+
+
+def test_a_slice_that_neither_images_nor_detections_have_is_told(tmp_path: Path) -> None:
+    detector = Detector(tmp_path, settings='slices = ["camera", "shift", "class"]')
+    detector.send("images", an_image())
+    detector.send("detections", a_box(score=0.9, camera="c1"))
+    (told,) = [problem for pulled in detector.pull().values() for problem in pulled.problems]
+    assert told.reason == "missing_slice_column"
+    assert told.message.startswith("no image and no detection that came says shift, so")
+    detector.send("images", an_image("b", shift="early", camera="c1"))
+    detector.send("detections", a_box("b", score=0.9))
+    assert not any(pulled.problems for pulled in detector.pull(LATER).values())
+    assert not any(pulled.problems for pulled in detector.pull(LATER + HOUR).values())
+
+
+def test_a_slice_column_that_is_mapped_is_missed_in_the_file(tmp_path: Path) -> None:
+    detector = Detector(tmp_path, settings='slices = ["camera"]', extra={"images": 'columns = { camera = "cam" }'})
+    detector.send("images", an_image(kamera="c1"))
+    (told,) = detector.pull()["images"].problems
+    assert told.reason == "missing_slice_column"
+    assert 'looked for as "cam"' in told.message
