@@ -21,14 +21,11 @@ from monitor.sources.formats.boxes.categories import CATEGORIES, describe_contra
 from monitor.sources.ingest.staging import EVER
 from monitor.sources.remedies import tell_remedy
 from monitor.store.connection import fetch_column
+from monitor.store.sql import statement
 from monitor.store.values import plain_text
 
 ROWS, BATCHES, IDS = 20_000, 20, 500_000  # rows tried of a batch, batches of a source, images of a source
 LEAST_TAKEN = 0.95  # of the rows tried, below which something is wrong
-_SIZES = (
-    "CREATE TEMP TABLE IF NOT EXISTS images "
-    "(model_id USMALLINT, image_id VARCHAR, said_by UTINYINT, width DOUBLE, height DOUBLE)"
-)
 
 
 @dataclass(slots=True)
@@ -53,22 +50,16 @@ class BoxTrial:
         if self.batches == BATCHES:
             return
         self.batches += 1
-        connection.execute(_SIZES)
+        connection.execute(statement("tried_images"))
         some = replace(batch, relation=f"SELECT * FROM ({batch.relation}) LIMIT {ROWS}")
         staged = stage_boxes(connection, model, 0, some, EVER)
         keep_records(connection, some)
-        connection.execute(
-            "INSERT INTO images SELECT DISTINCT 0, image_id, $said_by, width, height FROM staged "
-            "WHERE width IS NOT NULL AND height IS NOT NULL AND image_id IS NOT NULL",
-            {"said_by": SAID_BY[self.holds]},
-        )
+        connection.execute(statement("tried_images_insert"), {"said_by": SAID_BY[self.holds]})
         self.refused |= {file: refusal.why for file, refusal in staged.refused.items()}
         merge_names(self.names, json.loads(batch.facts.get(CATEGORIES, "{}")))
         left_out = list(staged.refused)
         for reason, count, row, file, record in connection.execute(
-            "SELECT reason, count(*), arg_min(row, position), arg_min(file, position), arg_min(record, position) FROM staged "
-            "WHERE NOT list_contains($refused, file) GROUP BY reason",
-            {"refused": left_out},
+            statement("tried_box_reasons"), {"refused": left_out}
         ).fetchall():
             self.rows += count
             if reason is not None:

@@ -12,6 +12,7 @@ import duckdb
 
 from monitor.model.wording import first_few, quote_names
 from monitor.store.source_facts import load_facts, store_fact
+from monitor.store.sql import statement
 
 CATEGORIES = "categories"  # the fact
 _SEVERAL = "\x1f"  # between names of one number
@@ -87,8 +88,4 @@ def unambiguous_names(said: Mapping[str, str]) -> dict[str, str]:
 
 def name_classes(connection: duckdb.DuckDBPyConnection, model_id: int) -> None:
     """Fill `class_names` with number and name of the classes that files of truth name."""
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE class_names AS SELECT unnest(map_keys(held)) AS number, unnest(map_values(held)) AS name "
-        "FROM (SELECT $names::MAP(VARCHAR, VARCHAR) AS held)",
-        {"names": load_class_names(connection, model_id)},
-    )
+    connection.execute(statement("class_names"), {"names": load_class_names(connection, model_id)})
