@@ -14,7 +14,7 @@ from monitor.config.tables import choices_of, core_of, item_of, keys_of, members
 from monitor.model.durations import format_duration
 
 _TYPES = {str: "text", int: "whole number", float: "number", bool: "true or false", timedelta: "duration", Path: "path",
-          dict: "table of texts"}  # fmt: skip
+          dict: "table of texts", dict[str, float]: "number, or table of them"}  # fmt: skip
 
 
 def sections(model: type[BaseModel] = Config, above: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
@@ -65,7 +65,7 @@ def _type(annotation: Any) -> str:
         return f"some of {words}" if item else f"one of {words}"
     if item is not None:
         return f"list of {_type(item)}s"
-    return "table" if table_of(core) else _TYPES.get(get_origin(core) or core, "text")
+    return "table" if table_of(core) else _TYPES.get(core) or _TYPES.get(get_origin(core), "text")
 
 
 def _default(found: FieldInfo) -> str:

@@ -14,6 +14,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from monitor.config.actions import Action
+from monitor.config.boxes import SIZE, Matching
+from monitor.config.boxes_agree import box_mistakes
 from monitor.config.fields import (
     Cron,
     Duration,
@@ -151,6 +153,12 @@ class Model(Section):
     )
     recalibration: Recalibration = Field(default_factory=Recalibration)  # type: ignore[arg-type]  # pydantic fills it
     threshold: Threshold | None = None
+    matching: Matching | None = None
+
+    def model_post_init(self, context: object, /) -> None:
+        matching = self.__dict__.get("matching")
+        if matching is not None and matching.__dict__.get("size") and SIZE not in self.__dict__.get("slices", (SIZE,)):
+            self.__dict__["slices"] = (*self.slices, SIZE)
 
     def _check_bucket(self) -> Iterator[str]:
         day, bucket = timedelta(days=1), format_duration(self.bucket)
@@ -199,9 +207,14 @@ class Model(Section):
         if all(source.holds == "labels" for source in self.source):
             yield "source: at least one must hold samples"
 
+    def _check_boxes(self) -> Iterator[str]:
+        yield from box_mistakes(self.task, self.source, self.matching, self.slices)
+
     def _check_columns(self) -> Iterator[str]:
-        known = (*CANONICAL_COLUMNS, *self.slices)
-        yield from judge_each(partial(source.column_mistakes, known, n) for n, source in enumerate(self.source))
+        yield from judge_each(
+            partial(source.column_mistakes, source.known_columns(self.slices), n)
+            for n, source in enumerate(self.source)
+        )
 
     def _check_policy(self) -> Iterator[str]:
         if self.threshold and self.threshold.policy.startswith("accuracy") and self.task is not Task.MULTICLASS:
@@ -235,6 +248,11 @@ class Model(Section):
             if source.kind == "http":
                 told = 'nobody may push: it needs a [[server.token]] with role = "write", see: calwatch token new --role write'
                 yield At(told, "model", number, "source", n)
+
+    @property
+    def is_of_boxes(self) -> bool:
+        """Whether its samples are boxes that calwatch matches with objects."""
+        return any(source.is_of_boxes for source in self.source)
 
     @property
     def window_names(self) -> dict[str, timedelta]:

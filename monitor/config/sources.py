@@ -1,13 +1,14 @@
 """What `[[model.source]]` says: where rows come from, what their columns are called, and how values are to be read."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from monitor.config.boxes import BOX_DIMENSIONS, BOX_HOLDS, COLUMNS_OF, FORMATS_OF_BOXES, OFTEN_MEANT, Holds
 from monitor.config.fields import Duration, Name, PathText, TimeZone
 from monitor.config.section import At, Section
-from monitor.config.toml import suggest_nearest
+from monitor.config.toml import list_words, suggest_nearest
 
 OWN_COLUMNS = (
     "sample_id",
@@ -48,14 +49,18 @@ class SourceSettings(Section):
     kind: Literal["files", "http"] = Field(
         "files", description="files: a glob of Parquet, CSV or JSON Lines; http: what is pushed to the API"
     )
-    holds: Literal["samples", "labels"] = Field(
-        "samples", description="samples: predictions, labelled or not yet; labels: labels only, joined on sample_id"
+    holds: Holds = Field(
+        "samples",
+        description="samples: predictions, labelled or not yet; labels: labels only, joined on sample_id; images, detections, "
+        "truth: of a detector, which calwatch matches",
     )
     path: PathText = Field(
         "",
         description="files: glob, relative to the configuration file, or an fsspec URL; required there",
     )
-    format: Literal["auto", "parquet", "csv", "json"] = Field("auto", description="auto goes by each file's name")
+    format: Literal["auto", "parquet", "csv", "json", "coco", "yolo", "voc"] = Field(
+        "auto", description="auto goes by each file's name; coco, yolo, voc: of boxes"
+    )
     columns: dict[str, str] = Field(
         default_factory=dict, description="canonical name = own name, for columns that are called otherwise"
     )
@@ -93,6 +98,34 @@ class SourceSettings(Section):
             if self.kind == "http" and key in self.model_fields_set:
                 yield f'kind "http" takes no "{key}": each push says what it is'
 
+    def _check_holds(self) -> Iterator[str]:
+        held = FORMATS_OF_BOXES.get(self.format)
+        if held is not None and self.holds not in held:
+            yield f'format "{self.format}" needs holds {list_words(held)} (holds is "{self.holds}")'
+        if self.is_of_boxes:
+            for key in ("outcomes", "missing_labels", "logits_are"):
+                if key in self.model_fields_set:
+                    yield f'holds "{self.holds}" takes no "{key}": boxes are matched with objects, not labelled by words'
+
+    @property
+    def is_of_boxes(self) -> bool:
+        """Whether it holds images, detections or truth."""
+        return self.holds in BOX_HOLDS
+
+    def known_columns(self, slices: Sequence[str]) -> tuple[str, ...]:
+        """The columns that its files may have by our names, those of the model's ``slices`` among them."""
+        if not self.is_of_boxes:
+            return (*CANONICAL_COLUMNS, *slices)
+        return tuple(dict.fromkeys((*COLUMNS_OF[self.holds], *self.slice_columns(slices, own=True))))
+
+    def slice_columns(self, slices: Sequence[str], *, own: bool = False) -> tuple[str, ...]:
+        """Those of the model's ``slices`` that its files must have a column for, or with ``own`` may have one of their own. Of
+        images and detections either may have it: they must where ``columns`` says so."""
+        if self.holds == "samples":
+            return tuple(slices)
+        held = [each for each in slices if each not in BOX_DIMENSIONS and self.holds in ("images", "detections")]
+        return tuple(held if own else [each for each in held if each in self.columns])
+
     @classmethod
     def foreign_keys(cls, table: Mapping[str, object]) -> frozenset[str]:
         """Return the keys that pushes do without."""
@@ -104,10 +137,12 @@ class SourceSettings(Section):
         for column, own in self.columns.items():
             if column in known:
                 continue
+            same = self.is_of_boxes and OFTEN_MEANT.get(column)
+            near = f', did you mean "{same}"?' if same in known else suggest_nearest(column, known)
             told = (
                 f'columns has "{column}" = "{own}" the wrong way round: calwatch\'s name comes first, {own} = "{column}"'
                 if own in known
-                else f'columns maps unknown "{column}"{suggest_nearest(column, known)}; the names on the left are calwatch\'s '
+                else f'columns maps unknown "{column}"{near}; the names on the left are calwatch\'s '
                 "or a slice dimension"
             )
             yield At(told, "source", number)

@@ -123,6 +123,11 @@ def play_history(
 
 
 def _replayed(model: Model, base: Path, guarded: Callable[[str, str], ReplayGuard]) -> list[ReplaySource]:
+    if model.is_of_boxes:
+        raise UsageError(
+            f'model "{model.name}" has boxes that calwatch matches: a past of boxes cannot be played yet',
+            "let calwatch run read it, or match the boxes beforehand and play the rows",
+        )
     sources = file_sources(model, base)
     if not any(source.holds == "samples" for source in sources):
         raise UsageError(

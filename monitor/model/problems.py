@@ -32,21 +32,23 @@ class Outcome:
 ProblemReason = Literal[
     "source_unreachable", "directory_missing", "unreadable_file", "empty_file", "missing_column", "missing_slice_column",
     "missing_mapped_column", "wrong_type", "foreign_zone", "percentages", "scores_of_predicted_class", "undecided_outcome",
-    "unknown_positive",
+    "unknown_positive", "mixed_boxes", "box_layout", "replaced_truth", "boxes_matched_anew", "boxes_waiting",
     "changed_predictions", "near_repeats", "withdrawn_rows", "withdrawn_labels", "rows_set_aside", "labels_judged_anew",
     "logits_are", "values_folded", "slices_mended", "labels_not_judged", "file_set_aside",
-    "push_set_aside",
+    "push_set_aside", "several_names",
 ]  # fmt: skip
 PROBLEM_REASONS: tuple[ProblemReason, ...] = get_args(ProblemReason)
 # told once, when it happens: the next pull knows nothing of it
 NOTED_REASONS: tuple[ProblemReason, ...] = (
     "changed_predictions", "near_repeats", "withdrawn_rows", "withdrawn_labels", "rows_set_aside", "labels_judged_anew",
-    "logits_are", "values_folded", "slices_mended", "labels_not_judged", "push_set_aside",
+    "logits_are", "values_folded", "slices_mended", "labels_not_judged", "push_set_aside", "replaced_truth",
+    "boxes_matched_anew", "several_names",
 )  # fmt: skip
 # nothing of a file, a push or a source was taken
 NOTHING_TAKEN: tuple[ProblemReason, ...] = (
     "source_unreachable", "directory_missing", "unreadable_file", "missing_column", "wrong_type", "foreign_zone",
-    "percentages", "scores_of_predicted_class", "undecided_outcome", "unknown_positive", "file_set_aside", "push_set_aside",
+    "percentages", "scores_of_predicted_class", "undecided_outcome", "unknown_positive", "mixed_boxes", "box_layout",
+    "file_set_aside", "push_set_aside",
 )  # fmt: skip
 
 

@@ -1,12 +1,13 @@
 """What a source gives: batches of rows under canonical names, and problems with what it could not read."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import duckdb
 
+from monitor.config.boxes import Holds
 from monitor.config.sources import SourceSettings
 from monitor.model.problems import Outcome, Problem
 
@@ -51,6 +52,7 @@ class Batch:
     whole: bool = True  # whether it has all rows of its files, which can then be looked at as a whole
     facts: Mapping[str, str] = field(default_factory=dict)  # found of the source, to be remembered
     others: tuple[Rows, ...] = ()
+    keeps: Hashable = None  # what the relation reads, and is gone without
 
     @property
     def shapes(self) -> tuple["Batch", ...]:
@@ -112,7 +114,7 @@ class Source(Protocol):
     def name(self) -> str: ...
 
     @property
-    def holds(self) -> Literal["samples", "labels"]: ...
+    def holds(self) -> Holds: ...
 
     def read_batches(
         self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED
@@ -144,7 +146,7 @@ class ConfiguredSource:
         return self.config.name
 
     @property
-    def holds(self) -> Literal["samples", "labels"]:
+    def holds(self) -> Holds:
         return self.config.holds
 
 

@@ -23,6 +23,11 @@ USUAL = {  # names that other tools give these columns, without case and marks
                         "predictionlabel", "predclass", "yhat"),
     "group_id": ("group", "patientid", "clipid", "videoid"),
     "version": ("modelversion",),
+    "image_id": ("image", "imageid", "filename", "imagename", "file", "img", "imgid", "frame", "frameid"),
+    "class": ("classname", "category", "categoryid", "categoryname", "label", "name", "predictedclass", "classid"),
+    "box": ("bbox", "boundingbox", "boxes"),
+    "x1": ("xmin", "left"), "y1": ("ymin", "top"), "x2": ("xmax", "right"), "y2": ("ymax", "bottom"),
+    "w": ("width", "boxwidth"), "h": ("height", "boxheight"),
 }  # fmt: skip
 SCORES, CLASSES = ("score", "raw_score"), 2  # of a list of two the score is the second, that of the positive class
 SOFTMAX_DOCS = "calwatch docs a-column-for-each-class"

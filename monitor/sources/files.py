@@ -18,6 +18,7 @@ from monitor.model.problems import Problem
 from monitor.model.wording import make_visible
 from monitor.sources.batch import UNGUARDED, Batch, ConfiguredSource, Guard
 from monitor.sources.formats import relations as formats
+from monitor.sources.formats.boxes.categories import collect_categories
 from monitor.sources.formats.layout import Needs
 from monitor.sources.formats.mixed import relations_of
 from monitor.sources.inspect import (
@@ -187,7 +188,10 @@ class FileSource(ConfiguredSource):
             return Problem(make_visible(file.path[:_SHOWN]), "unreadable_file", told)
         if told := _NOTHING_TO_READ.get(file.fingerprint, ""):
             return Problem(file.path, "unreadable_file", f"{file.path}: {told}; looked at again when it changes", final)
-        if file.fingerprint.startswith("0:") and ("://" in file.path or os.path.isfile(file.path)):  # noqa: PTH113  # see above
+        is_empty = (
+            file.fingerprint.startswith("0:") and self.config.format != "yolo"
+        )  # there it is an image without a box
+        if is_empty and ("://" in file.path or os.path.isfile(file.path)):  # noqa: PTH113  # see above
             return Problem(file.path, "empty_file", f"{file.path}: is empty; looked at again when it changes", final)
         found = inspect_file(connection, file.path, self.config, self.needs)
         if not isinstance(found, UnusableFile):
@@ -218,4 +222,6 @@ class FileSource(ConfiguredSource):
             alone=tuple(self._batch([member]) for member in members) if len(members) > 1 else (),
             part=part if is_one_by_one else None,
             others=rows[1:],
+            facts=collect_categories(layout.categories for _, layout in members),
+            keeps=tuple(layout.keeps for _, layout in members),
         )

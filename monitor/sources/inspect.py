@@ -82,7 +82,7 @@ def inspect_file(
 def _also_unmapped(layout: "formats.Layout", config: SourceSettings) -> dict[str, str]:
     """Columns that a file can do without, for a proposal that maps all of it at once."""
     has = layout.present if layout.format != "json" else set(layout.found)
-    if config.columns.keys() & own_names.OUTCOMES or not has.isdisjoint(own_names.OUTCOMES):
+    if config.is_of_boxes or config.columns.keys() & own_names.OUTCOMES or not has.isdisjoint(own_names.OUTCOMES):
         return {}
     return dict.fromkeys(own_names.OUTCOMES, "")
 
@@ -90,7 +90,7 @@ def _also_unmapped(layout: "formats.Layout", config: SourceSettings) -> dict[str
 def tell_missing(layout: "formats.Layout", config: SourceSettings, slices: Sequence[str]) -> dict[ProblemReason, str]:
     """Return what rows of a file are taken without: slice columns, and others that ``columns`` names. Sentences go on from the
     file's name."""
-    absent_slices = [name for name in slices if name not in layout.present and config.holds == "samples"]
+    absent_slices = [name for name in config.slice_columns(slices) if name not in layout.present]
     absent_mapped = [name for name in config.columns if name not in layout.present and name not in slices]
     told: dict[ProblemReason, str] = {}
     if absent_slices:
@@ -111,8 +111,8 @@ def _without(absent: Sequence[str], consequence: str, layout: "formats.Layout", 
 
 
 def estimated_rows(layout: "formats.Layout", path: str, size: int) -> int:
-    """Rows of a file of ``size`` bytes: exact for Parquet."""
-    if layout.format == "parquet":
+    """Rows of a file of ``size`` bytes: exact for Parquet, and for boxes where it is known."""
+    if layout.format == "parquet" or ((layout.source or layout.text) and layout.rows):
         return layout.rows
     packed = path.lower().endswith((".gz", ".zst"))
     return size * (_PACKED_AS if packed else 1) // _LINE_BYTES

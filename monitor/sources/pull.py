@@ -14,6 +14,9 @@ from monitor.model.errors import SourceError
 from monitor.model.problems import Outcome, Problem
 from monitor.model.wording import first_few, quantity
 from monitor.sources.batch import UNGUARDED, Batch, GuardedSource, Source, tell_where_kept
+from monitor.sources.boxes.ingest import BOX_HOLDS, ingest_boxes
+from monitor.sources.boxes.rematch import match_touched
+from monitor.sources.boxes.settings import follow_settings
 from monitor.sources.files import FileSource
 from monitor.sources.formats.layout import Needs
 from monitor.sources.inbox import Inbox, InboxSource
@@ -82,8 +85,13 @@ def pull_sources(
     drop_unknown(connection, store.model.name, [source.name for source in sources])
     is_renewed, renewed = renew_meaning(store, sources, now)
     cut_short = was_cut_short(store)
+    changed = follow_settings(store, sources, now) if store.model.is_of_boxes else []
     for source in sources:
         brought[source.name] = _pull_source(store, source, serving, now)
+    if store.model.is_of_boxes:
+        brought[sources[0].name].problems += changed
+        for name, pulled in match_touched(store, sources, serving, now).items():
+            brought[name].add_counts(pulled)
     tried_again = is_renewed or cut_short or any(pulled.new for pulled in brought.values())
     if tried_again or parked_past_horizon(store, now):
         for name, pulled in retry_parked(store, now).items():
@@ -128,7 +136,10 @@ def _ingest(
     """One batch; in rounds when later files speak of rows of earlier ones, and in parts when one is damaged inside."""
     try:
         with guard.note_reading(batch.items) if guard else nullcontext():
-            pulled = ingest_batch(store, source.name, source.holds, batch, now, serving=serving)
+            if source.holds in BOX_HOLDS:
+                pulled = ingest_boxes(store, source.name, source.holds, batch, now)
+            else:
+                pulled = ingest_batch(store, source.name, source.holds, batch, now, serving=serving)
     except ApartError as error:
         members: Sequence[Batch] = error.batches
     except RefusedError as error:

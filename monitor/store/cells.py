@@ -14,7 +14,7 @@ from monitor.statistics.cells import SUMS, Cells, Clusters
 from monitor.store.connection import load_table, make_aware, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.places import free_places
-from monitor.store.sql import statement
+from monitor.store.sql import run_script, statement
 
 
 def renew_cells(store: ModelStore, first: datetime, beyond: datetime) -> None:
@@ -210,9 +210,12 @@ _TIMED = (
 
 def _drop_old(store: ModelStore, midnight: datetime) -> None:
     # whole days: a folded day may have to be recomputed, for which it needs all its samples
-    by_id = {"model_id": store.model_id, "limit": _midnight(midnight - store.model.retention)}
+    oldest = _midnight(midnight - store.model.retention)
+    by_id = {"model_id": store.model_id, "limit": oldest}
     for table, column in (("samples", "observed_at"), ("repeated_rows", "day"), ("class_words", "last_observed_at")):
         store.execute(f"DELETE FROM {table} WHERE model_id = $model_id AND {column} < $limit", by_id)
+    if store.model.is_of_boxes:
+        run_script(store.connection, "boxes_drop", {"model_id": store.model_id, "limit": oldest})
     by_id["limit"] = midnight - store.model.history
     for table in ("cells", "group_cells"):
         store.execute(f"DELETE FROM {table} WHERE model_id = $model_id AND bucket < $limit", by_id)

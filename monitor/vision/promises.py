@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from monitor.statistics.arrays import Floats, ratio
-from monitor.statistics.intervals import clopper_pearson, poisson_upper
+from monitor.statistics.intervals import clopper_pearson, poisson_bounds
 from monitor.statistics.thresholds.counts import Counts, promise_grid
 from monitor.statistics.thresholds.policies import Policy
 from monitor.statistics.thresholds.promise import Promise, find_promise, foresee_passing
@@ -104,7 +104,7 @@ def _worth(policy: Policy, counts: Counts, confidence: float) -> tuple[int, floa
         recall = precision
     else:
         images = np.full(len(counts), counts.groups)
-        upper = poisson_upper(counts.fp, images, confidence)
+        upper = poisson_bounds(counts.fp, images, confidence)[1]
         sides = upper <= policy.target, counts.fp / images <= policy.target
     for tier, kept in zip((2, 1), sides, strict=True):
         if (kept & np.isfinite(recall)).any():
@@ -154,5 +154,5 @@ def least_trials(target: float, confidence: float, failures: Floats) -> Floats:
 
 
 def _images_missing(counts: Counts, at: int, target: float, confidence: float) -> int:
-    events = poisson_upper(counts.fp[[at]], np.ones(1), confidence)[0]
+    events = poisson_bounds(counts.fp[[at]], np.ones(1), confidence)[1][0]
     return max(int(np.ceil(events / target - counts.groups)), 1)

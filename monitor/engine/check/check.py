@@ -1,8 +1,9 @@
 """``calwatch check``: configuration, rule packs and the first rows of the sources, without touching the state."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -10,6 +11,8 @@ import duckdb
 from monitor.config.secrets import missing_secrets
 from monitor.config.server import host_of, is_loopback
 from monitor.config.settings import MEND, Config, Model
+from monitor.engine.check.boxes import BoxTrial, find_beside
+from monitor.engine.check.matched import find_odd_matches
 from monitor.engine.check.watch import CheckWatch
 from monitor.engine.cycle import WatchedModel, load_watched
 from monitor.engine.http import load_certificate
@@ -19,6 +22,7 @@ from monitor.model.wording import quantity
 from monitor.publish.web.access import Access
 from monitor.rules.conditions import find_unseen
 from monitor.sources.batch import Batch, Source
+from monitor.sources.boxes.stage import SAID_BY
 from monitor.sources.dry_run import Trial
 from monitor.sources.findings import Finding, Weight
 from monitor.sources.findings.joins import compare_ids
@@ -77,6 +81,8 @@ def _try_sources(
 ) -> int:  # fmt: skip
     """Try the sources of one model and tell ``found`` of them; return how many files can be read."""
     connection.execute("SET TimeZone = 'UTC'")
+    if watched.model.is_of_boxes:
+        return _try_boxes(connection, watched, base, found, held)
     files, model = 0, watched.model
     trials: dict[str, list[Trial]] = {"samples": [], "labels": []}
     bare: list[str] = []  # sources whose labels need a predicted class beside them
@@ -121,6 +127,30 @@ def _try_sources(
     return files
 
 
+def _try_boxes(
+    connection: duckdb.DuckDBPyConnection, watched: WatchedModel, base: Path, found: CheckResult, held: CheckWatch
+) -> int:
+    """The same of a detector: images first, by whose size it is seen which boxes lie within."""
+    model, trials, files = watched.model, list[tuple[str, BoxTrial]](), 0
+    for source in sorted(watched.sources, key=lambda source: SAID_BY[source.holds]):
+        if isinstance(source, InboxSource):
+            continue  # as above
+        trial = BoxTrial(source.holds)
+        readable, told = _read(connection, held, source, partial(trial.try_batch, connection, model=model))
+        if not (readable or told):
+            told.append(Finding(f"no file to read yet{_looked_for(model, source.name, base)}", Weight.NOTE))
+        where = f'model "{model.name}": source "{source.name}"'
+        found.tell(where, *told, *trial.list_findings())
+        if trial.rows:
+            found.sources.append(f"{where}: {trial.summary()}")
+        trials.append((source.name, trial))
+        files += readable
+    if files:
+        for name, finding in find_beside(model, trials):
+            found.tell(f'model "{model.name}"' + (f': source "{name}"' if name else ""), finding)
+    return files
+
+
 def _compare_ids(model: Model, trials: Mapping[str, Sequence[Trial]], found: CheckResult) -> None:
     """How many of the labels tried find a prediction among those that are there."""
     predictions = [id_ for trial in trials["samples"] for id_ in trial.ids]
@@ -150,15 +180,33 @@ def _look(
 ) -> tuple[int, Trial, list[Finding]]:  # fmt: skip
     """Read the layout of every file, and try the first rows of some; returns how many can be read, what came of the rows, and
     what is wrong, in texts that go on from the name of the source."""
-    files, trial, told = 0, Trial(), list[Finding]()
-    apart = any(each.holds == "labels" for each in model.source)
+    trial, apart = Trial(), any(each.holds == "labels" for each in model.source)
 
     def take(batch: Batch) -> None:
         trial.try_batch(connection, batch, model, source.holds)
         if apart and source.holds == "samples":
             trial.keep_ids(connection, batch)
 
+    def finish() -> None:
+        trial.inspect_tried(connection, model, source.holds, at)
+        if trial.batches and source.holds == "samples":
+            trial.findings += find_odd_matches(connection, model, source)
+        if apart and trial.batches:
+            keep_tried_rows(connection, source.holds)
+
     connection.execute("DROP TABLE IF EXISTS tried")  # of the source before
+    files, told = _read(connection, held, source, take, finish)
+    if not (files or told):
+        told.append(Finding(f"no file to read yet{_looked_for(model, source.name, base)}", Weight.NOTE))
+    return files, trial, told
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection, held: CheckWatch, source: Source, take: Callable[[Batch], None],
+    finish: Callable[[], None] = lambda: None,
+) -> tuple[int, list[Finding]]:  # fmt: skip
+    """Give all batches of a source to ``take``, then ``finish``; returns how many files can be read, and what is wrong."""
+    files, told = 0, list[Finding]()
     try:
         for found in source.read_batches(connection, {}, datetime.max.replace(tzinfo=UTC), held):
             if isinstance(found, Batch):
@@ -167,17 +215,13 @@ def _look(
                         files += batch.files
             elif isinstance(found, Problem):
                 told.append(Finding(found.message, _WEIGHTS.get(found.reason, Weight.MISTAKE)))
-        trial.inspect_tried(connection, model, source.holds, at)
-        if apart and trial.batches:
-            keep_tried_rows(connection, source.holds)
+        finish()
     except SourceError as error:
         told.append(Finding(error.message, Weight.MISTAKE))
     except duckdb.Error as error:  # a file turned out to be damaged
         told.append(Finding(f"cannot be read: {str(error).splitlines()[0]}", Weight.MISTAKE))
     told += [Finding(text, Weight.MISTAKE) for text in held.take_problems()]
-    if not (files or told):
-        told.append(Finding(f"no file to read yet{_looked_for(model, source.name, base)}", Weight.NOTE))
-    return files, trial, told
+    return files, told
 
 
 def _server_mistakes(config: Config) -> list[str]:

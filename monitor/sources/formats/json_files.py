@@ -40,7 +40,7 @@ def json_layout(
     if not pushed:
         demand_utf8(path, head, header=False)
         _demand_lines(connection, path, head, objects, valid)
-        _demand_rows(head, objects, wanted.get("sample_id", ""))
+        _demand_rows(head, objects, wanted.get("sample_id", wanted.get("image_id", "")))
     absent = set[str]()
     if not is_enough(seen):
         absent = _absent(connection, valid, {name: own for name, own in wanted.items() if name not in seen})
@@ -48,7 +48,7 @@ def json_layout(
         if own in folders and name not in TIMES and any(is_reached(each, own) for each in objects):
             demand_agreement(connection, valid, json_text("valid", own), own, folders[own])
     told = _texts(objects if absent else objects[:_ENOUGH])
-    times = {name: _texts(objects, wanted[name])[wanted[name]] for name in TIMES}
+    times = {name: _texts(objects, wanted[name])[wanted[name]] for name in TIMES if name in wanted}
     return Layout(
         "json",
         dict.fromkeys(wanted, "VARCHAR"),
@@ -109,7 +109,7 @@ def _nested(objects: Sequence[Mapping[str, Any]], wanted: Mapping[str, str]) -> 
     for name, own in wanted.items():
         reached = [each[own] if own in each else dict(nested_values(each)).get(own) for each in objects[:_LOOKED]]
         held = [value for value in reached if value is not None]
-        if name != "logits" and held and all(isinstance(value, dict | list) for value in held):
+        if name not in ("logits", "box") and held and all(isinstance(value, dict | list) for value in held):
             place = int(name in SCORES and len(held[0]) == CLASSES)
             found[name] = f"{own}.{next(iter(held[0]), 'x') if isinstance(held[0], dict) else place}"
     return found

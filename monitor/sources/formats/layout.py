@@ -4,9 +4,11 @@ import re
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from monitor.config.boxes import BOX_HOLDS
 from monitor.config.settings import Model
 from monitor.model import Task
 from monitor.sources.formats import long_lines
+from monitor.sources.formats.box_columns import missing_box_columns
 from monitor.sources.formats.long_lines import LongLine
 from monitor.store.connection import quote_text
 from monitor.store.sql import statement
@@ -34,11 +36,15 @@ class Layout:
     lists: Mapping[str, int] = field(default_factory=dict)
     hint: str = ""  # what to do where columns are missing, beyond mapping them
     long: tuple[LongLine, ...] = ()  # lines that are too long to be read
+    source: str = ""  # boxes: SQL giving the number of each row, unreadable, and what the expressions speak of
+    text: str = ""  # boxes of small files: the rows themselves, as JSON
+    keeps: Hashable = None  # what the source reads, and is gone without
+    categories: Mapping[str, str] = field(default_factory=dict)  # COCO: number of a class → its name
 
     @property
     def signature(self) -> Hashable:
-        """Files of equal signature are read by one scan; CSV one by one, for their row numbers."""
-        if self.format == "csv":
+        """Files of equal signature are read by one scan; CSV one by one, for their row numbers, and COCO."""
+        if self.format == "csv" or self.source:
             return object()
         return self.format, tuple(self.types.items()), tuple(self.expressions.items())
 
@@ -46,6 +52,11 @@ class Layout:
     def run(self) -> Hashable:
         """Large files that stand beside each other go together where this is equal: Parquet of one layout."""
         return self.signature if self.format == "parquet" else object()
+
+    @property
+    def tells_unreadable(self) -> bool:
+        """Whether its rows have the column _unreadable."""
+        return self.format == "json" or self.source != "" or self.text != ""
 
     @property
     def present(self) -> frozenset[str]:
@@ -56,19 +67,30 @@ class Layout:
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What a model asks of its files' columns: whether raw_score may stand in for score, whether a label says by itself
-    what came true (binary), with no predicted class to compare it with, and which columns are slices."""
+    what came true (binary), with no predicted class to compare it with, and which columns are slices; and the names of its
+    classes, for files that have their numbers."""
 
     raw_scores: bool = False
     binary: bool = False
     slices: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    timeless_boxes: bool = False  # detections need no time: images or truth may have it
 
     @classmethod
     def of(cls, model: Model) -> "Needs":
-        return cls(model.recalibration.apply == "monitor", model.task is Task.BINARY, model.slices)
+        timeless = any(
+            source.holds == "images"
+            or (source.holds == "truth" and (source.format == "coco" or "observed_at" in source.columns))
+            for source in model.source
+        )
+        applies = model.recalibration.apply == "monitor"
+        return cls(applies, model.task is Task.BINARY, model.slices, model.classes, timeless)
 
 
 def missing_columns(has: Collection[str], holds: str, needs: Needs) -> dict[str, str]:
     """The required columns that a file does not have, each with a word on what else would do, or ""."""
+    if holds in BOX_HOLDS:
+        return missing_box_columns(has, holds, times_elsewhere=needs.timeless_boxes)
     missing = {} if "sample_id" in has else {"sample_id": ""}
     if holds == "labels":
         if "outcome" not in has and "label" not in has:

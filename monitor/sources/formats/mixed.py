@@ -20,12 +20,16 @@ def relations_of(files: Sequence[tuple[str, Layout]]) -> tuple[tuple[Rows, ...],
     rejects = None
     for places in scans.values():
         layout = files[places[0]][1]
-        relation, rejects_here = formats.relation_of([files[place][0] for place in places], layout)
+        if layout.text:
+            texts = [(files[place][0], files[place][1].text) for place in places]
+            relation, rejects_here = formats.texts_of(texts, layout), None
+        else:
+            relation, rejects_here = formats.relation_of([files[place][0] for place in places], layout)
         rejects = rejects_here or rejects
-        shape = layout.format == "json", tuple(layout.types.items())
+        shape = layout.tells_unreadable, tuple(layout.types.items())
         shapes.setdefault(shape, (layout, []))[1].append(_placed(relation, places, layout, len(files)))
     rows = tuple(
-        Rows(" UNION ALL ".join(relations), layout.types, layout.format == "json")
+        Rows(" UNION ALL ".join(relations), layout.types, layout.tells_unreadable)
         for layout, relations in shapes.values()
     )
     is_several = len(files) > 1 or any(layout.long for _, layout in files)

@@ -70,15 +70,28 @@ def _json_path(steps: Sequence[str], *, as_index: bool) -> str:
     )
 
 
+_NOWHERE = object()
+
+
 def is_reached(value: Any, own: str) -> bool:
     """Whether an object has the key, or the path leads somewhere in it."""
+    return _follow(value, own) is not _NOWHERE
+
+
+def find_value(value: Any, own: str) -> Any:
+    """What an object has under a key or path; None where that leads nowhere."""
+    found = _follow(value, own)
+    return None if found is _NOWHERE else found
+
+
+def _follow(value: Any, own: str) -> Any:
     if not isinstance(value, dict):
-        return False
+        return _NOWHERE
     if own in value:
-        return True
+        return value[own]
     steps = split_path(own)
     if len(steps) < 2:
-        return False
+        return _NOWHERE
     for step in steps:
         if isinstance(value, str):
             # as ``_opened``
@@ -89,8 +102,8 @@ def is_reached(value: Any, own: str) -> bool:
         elif isinstance(value, list) and index.isdecimal() and int(index) < len(value):
             value = value[int(index)]
         else:
-            return False
-    return True
+            return _NOWHERE
+    return value
 
 
 def parse_json(text: str) -> Any:

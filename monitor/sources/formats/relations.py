@@ -1,14 +1,18 @@
 """Parquet, CSV and JSON Lines as SQL relations with calwatch's column names."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import duckdb
 
-from monitor.config.settings import CANONICAL_COLUMNS
+from monitor.config.boxes import BOX_NUMBERS
 from monitor.config.sources import SourceSettings
 from monitor.model.errors import SourceError
 from monitor.sources.formats import long_lines
+from monitor.sources.formats.boxes.coco import coco_layout, demand_no_coco
+from monitor.sources.formats.boxes.elements import source_relation, texts_relation
+from monitor.sources.formats.boxes.voc import voc_layout
+from monitor.sources.formats.boxes.yolo import yolo_layout
 from monitor.sources.formats.csv_files import csv_layout, csv_relation
 from monitor.sources.formats.folders import folder_values
 from monitor.sources.formats.heads import demand_readable_packing
@@ -21,8 +25,13 @@ from monitor.store.connection import quote_name
 __all__ = ["Layout", "layout_of", "relation_of", "wrong_types"]
 
 _ENDINGS = {"parquet": (".parquet", ".pq"), "csv": (".csv", ".tsv", ".txt"), "json": (".jsonl", ".ndjson", ".json")}
-_NUMBERS = ("score", "raw_score", "n", "positives")
-_PLAIN = ("sample_id", "observed_at", "score", "outcome")  # of which an object is nothing
+_BOX_ENDINGS = {  # of files of boxes that name no table
+    ".txt": 'of YOLO set format = "yolo", of a table format = "csv"',
+    ".xml": 'of Pascal VOC set format = "voc"',
+}
+_NUMBERS = ("score", "raw_score", "n", "positives", *BOX_NUMBERS)
+_PLAIN = ("sample_id", "observed_at", "score", "outcome", "image_id", "class")  # of which an object is nothing
+_IDS = ("sample_id", "image_id", "class", "detection_id")
 _NUMERIC_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
                   "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
 
@@ -32,14 +41,18 @@ def layout_of(
 ) -> Layout:
     """Look at one file; of one that was ``pushed``, folders say nothing. Raises duckdb.Error, OSError or SourceError when it is
     not a readable file of its format."""
-    wanted = {name: config.columns.get(name, name) for name in (*CANONICAL_COLUMNS, *needs.slices)}
+    wanted = {name: config.columns.get(name, name) for name in config.known_columns(needs.slices)}
     folders = {} if pushed else folder_values(path)
-    format_ = config.format if config.format != "auto" else _format_by_name(path)
+    format_ = config.format if config.format != "auto" else _format_by_name(path, of_boxes=config.is_of_boxes)
+    if format_ in ("coco", "yolo", "voc"):
+        return _boxes_layout(connection, path, folders, config, needs)
     if format_ == "parquet":
         return parquet_layout(connection, path, wanted, folders)
+    if format_ == "json" and config.is_of_boxes and not pushed:
+        demand_no_coco(connection, path)
     longest = long_lines.CSV_LINE if format_ == "csv" else long_lines.JSON_LINE
     demand_no_lost_lines(connection, path, longest)
-    asked_for = {*config.columns, *(needs.slices if config.holds == "samples" else ())}
+    asked_for = {*config.columns, *config.slice_columns(needs.slices)}
 
     def is_enough(has: Collection[str]) -> bool:
         return asked_for <= set(has) and not missing_columns(has, config.holds, needs)
@@ -51,9 +64,25 @@ def layout_of(
     return replace(layout, long=long_lines.find_long_lines(path, longest))
 
 
-def _format_by_name(path: str) -> str:
+def _boxes_layout(
+    connection: duckdb.DuckDBPyConnection, path: str, folders: Mapping[str, str | None], config: SourceSettings,
+    needs: Needs,
+) -> Layout:  # fmt: skip
+    demand_readable_packing(path)
+    wanted = {name: config.columns.get(name, name) for name in config.known_columns(needs.slices)}
+    if config.format == "coco":
+        return coco_layout(connection, path, wanted, folders, config.holds)
+    if config.format == "yolo":
+        return yolo_layout(connection, path, wanted, folders, config.holds, needs.classes)
+    return voc_layout(connection, path, wanted, folders, config.holds)
+
+
+def _format_by_name(path: str, *, of_boxes: bool) -> str:
     demand_readable_packing(path)
     name = path.lower().removesuffix(".gz").removesuffix(".zst")
+    for ending, what in _BOX_ENDINGS.items():
+        if of_boxes and name.endswith(ending):
+            raise SourceError(f"is read as no table by its name; {what}")
     for format_, endings in _ENDINGS.items():
         if name.endswith(endings):
             return format_
@@ -62,13 +91,25 @@ def _format_by_name(path: str) -> str:
 
 def relation_of(paths: Sequence[str], layout: Layout) -> tuple[str, str | None]:
     """The SELECT over these files (CSV only one), and the SELECT of lines that made no row."""
-    columns = "".join(f", {expression} AS {quote_name(name)}" for name, expression in layout.expressions.items())
+    columns = _columns(layout)
+    if layout.source:
+        (path,) = paths
+        return source_relation(path, layout.source, columns), None
     if layout.format == "parquet":
         return parquet_relation(paths, columns), None
     if layout.format == "csv":
         (path,) = paths
         return csv_relation(path, layout, columns)
     return json_relation(paths, columns)
+
+
+def texts_of(files: Sequence[tuple[str, str]], layout: Layout) -> str:
+    """The SELECT over small files of one layout, each with its own rows as text."""
+    return texts_relation(files, _columns(layout))
+
+
+def _columns(layout: Layout) -> str:
+    return "".join(f", {expression} AS {quote_name(name)}" for name, expression in layout.expressions.items())
 
 
 def wrong_types(layout: Layout, config: SourceSettings, slices: Collection[str]) -> str:
@@ -93,8 +134,10 @@ def wrong_types(layout: Layout, config: SourceSettings, slices: Collection[str])
             return f'column "{own}" is {type_}; outcome must be 0 or 1'
         if name == "logits" and not type_.endswith("]") and kind != "VARCHAR":
             return f'column "{own}" is {type_}; logits must be a list of numbers'
-        if name == "sample_id" and (type_.endswith("]") or kind in ("STRUCT", "MAP", "BLOB")):
-            return f'column "{own}" is {type_}; sample_id must be text or a number'
+        if name == "box" and not type_.endswith("]") and kind != "VARCHAR":
+            return f'column "{own}" is {type_}; box must be a list of four numbers'
+        if name in _IDS and (type_.endswith("]") or kind in ("STRUCT", "MAP", "BLOB")):
+            return f'column "{own}" is {type_}; {name} must be text or a number'
     return ""
 
 

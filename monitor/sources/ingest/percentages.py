@@ -8,7 +8,13 @@ from typing import Any, Literal
 from monitor.model.wording import quantity
 
 RefusalReason = Literal[
-    "foreign_zone", "percentages", "scores_of_predicted_class", "undecided_outcome", "unknown_positive"
+    "foreign_zone",
+    "percentages",
+    "scores_of_predicted_class",
+    "undecided_outcome",
+    "unknown_positive",
+    "mixed_boxes",
+    "box_layout",
 ]
 
 
@@ -72,7 +78,7 @@ def review_percent(seen: Sequence[Seen], facts: Mapping[str, str], found: Review
         if not one.scores:
             continue
         if one.percent >= PERCENT_ROWS and one.percent >= PERCENT_SHARE * one.scores:
-            found.refused[one.file] = _percentages(f"{one.percent:,} of {quantity(one.scores, 'score')} lie")
+            found.refused[one.file] = percentages(f"{one.percent:,} of {quantity(one.scores, 'score')} lie")
             continue
         key = str(one.file_id)
         recent = _newest(recent, [one.file_id, one.scores, one.percent])
@@ -81,12 +87,12 @@ def review_percent(seen: Sequence[Seen], facts: Mapping[str, str], found: Review
         outside, rows = sum(entry[2] for entry in recent), sum(entry[1] for entry in recent)
         together = sum(entry[0] for entry in held.values())
         if outside >= PERCENT_ROWS and outside >= PERCENT_SHARE * rows:
-            found.refused[one.file] = _percentages(f"{outside:,} of the source's newest {quantity(rows, 'score')} lie")
+            found.refused[one.file] = percentages(f"{outside:,} of the source's newest {quantity(rows, 'score')} lie")
             found.take_back.update({number: "percentages" for number, *_ in recent if number != one.file_id})
             # pushes (below 0) do not come again
             held |= {str(number): [percent, today] for number, _, percent in recent if number >= 0}
         elif key in held and together >= PERCENT_ROWS:
-            found.refused[one.file] = _percentages(f"{together:,} scores of the files that are refused with it lie")
+            found.refused[one.file] = percentages(f"{together:,} scores of the files that are refused with it lie")
         else:
             held.pop(key, None)
         if not outside:
@@ -97,7 +103,8 @@ def review_percent(seen: Sequence[Seen], facts: Mapping[str, str], found: Review
         found.facts[PERCENT] = news
 
 
-def _percentages(where: str) -> Refusal:
+def percentages(where: str) -> Refusal:
+    """Return that a file's scores seem to be percentages; ``where``: how many lie, which its sentence goes on from."""
     return Refusal(
         "percentages",
         f"{where} between 1 and 100, so all of them are taken to be percentages, and nothing of it was taken. If they are, set "

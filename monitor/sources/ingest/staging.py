@@ -87,7 +87,7 @@ def stage_batch(
     )
     shapes = [(shape, _columns(shape, model.slices, rules, monitor_applies=monitor_applies)) for shape in batch.shapes]
     forget_rejects(connection)  # of a file before this one that turned out to be damaged
-    with _believing_values_only(connection):
+    with believing_values_only(connection):
         rows = "\nUNION ALL\n".join(_typed_rows(shape, columns, cases) for shape, columns in shapes)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS\n{rows}")
     ambiguous, folded = 0, False
@@ -98,9 +98,9 @@ def stage_batch(
     close = holds == "samples" and mark_conflicts(connection)
     if connection.execute("SELECT 1 FROM staged WHERE reason IS NOT NULL AND record IS NULL LIMIT 1").fetchone():
         for shape, _ in shapes:
-            connection.execute(statement("stage_records", record=_record(shape), rows=shape.relation))
+            connection.execute(statement("stage_records", record=tell_record(shape), rows=shape.relation))
     if batch.rejects is not None:
-        _take_rejects(connection, batch.rejects)
+        take_rejects(connection, batch.rejects)
     return StagingResult(close, ambiguous, folded)
 
 
@@ -110,7 +110,7 @@ def _typed_rows(batch: Batch, columns: Mapping[str, str], cases: str) -> str:
     typed = ",\n        ".join(f"{expression} AS {name}" for name, expression in columns.items())
     values = ", ".join(f"{quote_name(name)} := {quote_name(name)}" for name in batch.types)
     at_once = batch.part is not None
-    record = f"CASE WHEN reason IS NOT NULL THEN coalesce(unreadable, {_record(batch, 'own.')}) END"
+    record = f"CASE WHEN reason IS NOT NULL THEN coalesce(unreadable, {tell_record(batch, 'own.')}) END"
     short, plain = (
         "".join(f", {expression} AS {name}" for name, expression in layer.items())
         for layer in (_short_texts(batch), _plain_values(batch))
@@ -125,14 +125,14 @@ def _typed_rows(batch: Batch, columns: Mapping[str, str], cases: str) -> str:
     return f"SELECT * FROM (WITH held AS MATERIALIZED (SELECT * FROM ({batch.relation})) {rows})" if at_once else rows
 
 
-def _record(batch: Batch, of: str = "") -> str:
+def tell_record(batch: Batch, of: str = "") -> str:
     """SQL of what a row says, as text, from its own columns (``of`` a struct)."""
     values = ", ".join(f"{quote_name(name)} := {kept_value(name, of)}" for name in batch.types)
     return f"to_json(struct_pack({values}))::VARCHAR"
 
 
 @contextmanager
-def _believing_values_only(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def believing_values_only(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """DuckDB leaves out comparisons that a Parquet file's statistics seem to decide; statistics may lie, values do not."""
     connection.execute("SET disabled_optimizers = 'statistics_propagation'")
     try:
@@ -177,7 +177,7 @@ def blames_the_file(error: duckdb.Error) -> bool:
     return not isinstance(error, ours) and not is_of_the_database(error) and not is_disk_full(error)
 
 
-def _take_rejects(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
+def take_rejects(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
     """Enter the lines that made no row, and count them in the numbers of the rows after them.
 
     The k-th rejected line (from 0) has its number less k rows before it: it moves the rows that were counted as that

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from monitor.sources.batch import Batch
+from monitor.sources.boxes.ingest import BOX_HOLDS, ingest_boxes
 from monitor.sources.formats.long_lines import describe_longest_line
 from monitor.sources.ingest.ingest import RefusedError, ingest_batch
 from monitor.sources.ingest.rounds import ApartError
@@ -70,7 +71,8 @@ def _take(trial: TrialOrder, item: str, room: Room) -> None:
         found = trial.source.read_single(connection, item, trial.now)
         if isinstance(found, Batch):
             store = ModelStore.load(connection, trial.model, trial.now)
-            ingest_batch(store, trial.source.name, trial.source.holds, found, trial.now)
+            take = ingest_boxes if trial.source.holds in BOX_HOLDS else ingest_batch
+            take(store, trial.source.name, trial.source.holds, found, trial.now)
 
 
 def _failure(trial: TrialOrder, error: BaseException, kind: FailureKind, item: str) -> Failure:

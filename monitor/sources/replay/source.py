@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
 
 import duckdb
 import numpy as np
 
+from monitor.config.boxes import Holds
 from monitor.config.settings import Model
 from monitor.model.problems import Problem
 from monitor.sources.batch import UNGUARDED, Batch, Guard, Source
@@ -57,7 +57,7 @@ class ReplaySource:
         return self.inner.name
 
     @property
-    def holds(self) -> Literal["samples", "labels"]:
+    def holds(self) -> Holds:
         return self.inner.holds
 
     def read_batches(

@@ -1,0 +1,219 @@
+"""One batch of images, detections or truth into the store, in one transaction with its cursor: typed, reviewed, compared
+with what is known. The images that it changes are noted, to be matched once all sources have been read.
+
+The steps hand each other temporary tables:
+
+    staged          the batch's rows, typed; bad ones with their reason (stage.py)
+    file_numbers    the batch's files → their numbers
+    box_every       what each file says of a detection, or of an image's truth
+    box_changed     what of it is new, or other than what is known
+    box_gone        what files that were written anew no longer say
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+
+import duckdb
+
+from monitor.config.boxes import BOX_HOLDS as BOX_HOLDS
+from monitor.model.errors import SourceError
+from monitor.model.problems import Outcome, Problem, ProblemReason
+from monitor.model.wording import quantity
+from monitor.sources.batch import Batch
+from monitor.sources.boxes.stage import SAID_BY, StagedBoxes, keep_records, stage_boxes
+from monitor.sources.formats.boxes.categories import remember_categories
+from monitor.sources.ingest.file_numbers import load_file_numbers, number_files
+from monitor.sources.ingest.ingest import RefusedError, quarantine_rows
+from monitor.sources.ingest.parting import demand_none_refused
+from monitor.sources.ingest.percentages import Review
+from monitor.sources.ingest.staging import blames_the_file
+from monitor.sources.labels.history import note_undated
+from monitor.sources.pulled import Pulled
+from monitor.sources.records import store_notes, write_cursor
+from monitor.store.connection import fetch_column, fetch_row, make_naive, transaction
+from monitor.store.model_store import ModelStore
+from monitor.store.sql import run_script, statement
+
+TOLD_SHARE = 0.01  # of what a file says that is other than what was known
+
+
+def ingest_boxes(store: ModelStore, source: str, holds: str, batch: Batch, now: datetime) -> Pulled:
+    """Take one batch of ``holds`` images, detections or truth. Nothing of it stays when it fails; run again, it changes
+    nothing. Raises as ``ingest_batch`` does."""
+    connection = store.connection
+    found = _stage(store, batch, now)
+    if found.refused:
+        if batch.files == 1:
+            raise RefusedError(next(iter(found.refused)), Review(dict(found.refused)))
+        demand_none_refused(batch, found.refused)
+    pushed = batch.on_completed is not None
+    files = batch.items if batch.whole else fetch_column(connection, "SELECT DISTINCT file FROM staged")
+    with transaction(connection):
+        numbers = number_files(connection, store.model_id, source, files, pushed=pushed)
+    with store.transaction():
+        pulled = Pulled(files=batch.files, ambiguous_times=found.ambiguous)
+        (pulled.rows,) = fetch_row(connection, "SELECT count(*) FROM staged")
+        load_file_numbers(connection, numbers, placed=batch.whole)
+        if holds != "truth":
+            store.execute(statement("box_times_conflicting"), {"model_id": store.model_id, "said_by": SAID_BY[holds]})
+        counts = _TAKE[holds](store, source, pulled, now)
+        keep_records(connection, batch)
+        quarantine_rows(store, source, now, pulled, by_file=batch.part is not None)
+        if batch.reread:
+            pulled.problems += _settle_gone(store, batch, holds, numbers)
+        if pushed and batch.files > 1:
+            pulled.file_outcomes = _outcomes(store, counts, numbers)
+        named, contrary = remember_categories(connection, store.model_id, source, batch.facts, now)
+        if named:  # detections that were matched by their numbers
+            store.execute(statement("match_all"), {"model_id": store.model_id})
+        if contrary:
+            pulled.problems.append(Problem(source, "several_names", contrary))
+        if pulled.problems:
+            store_notes(connection, store.model.name, source, pulled.problems, now)
+        write_cursor(connection, store.model_id, source, batch.cursor, now)
+    return pulled
+
+
+def _stage(store: ModelStore, batch: Batch, now: datetime) -> StagedBoxes:
+    times = now - store.model.retention, now
+    try:
+        return stage_boxes(store.connection, store.model, store.model_id, batch, times)
+    except duckdb.Error as error:
+        if not blames_the_file(error):
+            raise
+        raise SourceError(str(error).splitlines()[0]) from error
+
+
+FileCounts = Mapping[str, tuple[int, int, int, int]]  # file → rows that are new, labels, known, corrections
+
+
+def _take_images(store: ModelStore, source: str, pulled: Pulled, now: datetime) -> FileCounts:
+    _say_images(store, "images", now)
+    seen, changed, new = fetch_row(
+        store.connection,
+        "SELECT (SELECT coalesce(sum(seen), 0) FROM box_images), count(*), count(*) FILTER (is_new) FROM box_changed",
+    )
+    pulled.duplicates += int(seen) - changed
+    return dict.fromkeys(
+        fetch_column(store.connection, "SELECT DISTINCT file FROM staged"), (new, 0, int(seen) - changed, changed - new)
+    )
+
+
+def _say_images(store: ModelStore, holds: str, now: datetime) -> None:
+    """What the rows say of images themselves: when they were taken, how large they are."""
+    own = {"model_id": store.model_id, "said_by": SAID_BY[holds], "now": make_naive(now)}
+    store.execute(statement("box_images_said"), {"said_by": own["said_by"]})
+    store.execute(statement("box_images_changed"), own)
+    run_script(store.connection, "box_images_replace", own)
+
+
+def _take_detections(store: ModelStore, source: str, pulled: Pulled, now: datetime) -> FileCounts:
+    _say_images(store, "detections", now)
+    own = {
+        "model_id": store.model_id, "now": make_naive(now), "applies": store.model.recalibration.apply == "monitor"
+    }  # fmt: skip
+    store.execute(statement("box_ids_conflicting"))
+    run_script(store.connection, "box_detections_said", own)
+    rows = store.execute(statement("box_detection_counts"), {"model_id": store.model_id}).fetchall()
+    counts = {file: (new, 0, known, changed) for file, new, known, changed, _ in rows}
+    for file, new, known, changed, among in rows:
+        said = new + known + changed
+        if changed > TOLD_SHARE * said and among:
+            pulled.problems.append(Problem(file, "changed_predictions", _other_boxes(file, changed, said)))
+    pulled.duplicates += sum(known for _, _, known, _ in counts.values())
+    pulled.changed_predictions += sum(changed for *_, changed in counts.values())
+    (pulled.clipped,) = fetch_row(store.connection, "SELECT count(*) FROM box_changed WHERE clipped")
+    run_script(store.connection, "box_detections_replace", own)
+    return counts
+
+
+def _other_boxes(file: str, changed: int, said: int) -> str:
+    return (
+        f"{file}: {changed:,} of its {quantity(said, 'detection')} are other than an earlier file said, of the same image, "
+        "class and rank, and take their place. Where ids of images start anew in each file, make them differ; where a file has "
+        "some of an image's detections and another the rest, give each a detection_id"
+    )
+
+
+def _take_truth(store: ModelStore, source: str, pulled: Pulled, now: datetime) -> FileCounts:
+    note_undated(store, source, now)
+    store.execute(statement("box_truth_incomplete"))
+    _say_images(store, "truth", now)
+    own = {"model_id": store.model_id, "now": make_naive(now)}
+    run_script(store.connection, "box_truth_said", own)
+    rows = store.execute(statement("box_truth_counts"), {"model_id": store.model_id}).fetchall()
+    counts = {file: (0, labelled, known, corrected) for file, _, labelled, known, corrected, _ in rows}
+    pulled.duplicates += sum(known for _, _, known, _ in counts.values())
+    for file, images, _, _, _, other in rows:
+        if other > TOLD_SHARE * images:
+            pulled.problems.append(Problem(file, "replaced_truth", _other_truth(file, other, images)))
+    run_script(store.connection, "box_truth_replace", own)
+    return counts
+
+
+def _other_truth(file: str, other: int, images: int) -> str:
+    return (
+        f"{file}: of {other:,} of its {quantity(images, 'image')} another file said another truth, which this one takes the "
+        "place of: the truth of an image is all that one file says of it. Where files have parts of it, such as a class each, "
+        "put them into one"
+    )
+
+
+_TAKE = {"images": _take_images, "detections": _take_detections, "truth": _take_truth}
+_GONE: Mapping[str, tuple[str, str, ProblemReason, str]] = {
+    "images": ("box_images_gone", "images", "withdrawn_rows", "image"),
+    "detections": ("box_detections_gone", "detections", "withdrawn_rows", "detection"),
+    "truth": ("box_truth_gone", "reviews", "withdrawn_labels", "image with its truth"),
+}
+
+
+def _settle_gone(store: ModelStore, batch: Batch, holds: str, numbers: Mapping[str, int]) -> list[Problem]:
+    """Tell what files that were written anew no longer say, and take it out where so configured."""
+    find, table, reason, noun = _GONE[holds]
+    own = {"model_id": store.model_id, "files": [numbers[file] for file in batch.reread if file in numbers]}
+    store.execute(statement(find), own)
+    gone: dict[int, int] = dict(store.execute("SELECT file_id, count(*) FROM box_gone GROUP BY file_id").fetchall())
+    if not gone:
+        return []
+    remove = batch.meaning.withdrawn == "remove"
+    if remove:
+        store.execute("INSERT INTO images_touched SELECT DISTINCT $model_id, image_id FROM box_gone", {
+            "model_id": store.model_id})  # fmt: skip
+        if holds == "truth":
+            store.execute(
+                "DELETE FROM truths WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_gone)",
+                {"model_id": store.model_id},
+            )
+        store.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row_key FROM box_gone)")
+    else:
+        store.execute(f"UPDATE {table} SET file_id = NULL WHERE rowid IN (SELECT row_key FROM box_gone)")
+    done = "taken out" if remove else 'kept (withdrawn = "remove" in [model.source] takes them out)'
+    return [
+        Problem(
+            file, reason,
+            f"{file}: was written anew, and {_plural(count, noun)} of its earlier version {'is' if count == 1 else 'are'} no "
+            f"longer in it; {done}",
+        )
+        for file in sorted(batch.reread)
+        if (count := gone.get(numbers.get(file, 0), 0))
+    ]  # fmt: skip
+
+
+def _plural(count: int, noun: str) -> str:
+    first, _, rest = noun.partition(" ")
+    return quantity(count, first) + (f" {rest}" if rest else "")
+
+
+def _outcomes(store: ModelStore, counts: FileCounts, numbers: Mapping[str, int]) -> dict[str, Outcome]:
+    """What became of each of several pushes."""
+    rows = dict(store.execute("SELECT file, count(*) FROM staged GROUP BY file").fetchall())
+    aside: dict[str, Counter[str]] = {}
+    for file, reason, count in store.execute(
+        "SELECT file, reason, count(*) FROM staged WHERE reason IS NOT NULL GROUP BY file, reason"
+    ).fetchall():
+        aside.setdefault(file, Counter())[reason] = count
+    return {
+        file: Outcome(rows.get(file, 0), *counts.get(file, (0, 0, 0, 0)), quarantined=dict(aside.get(file, {})))
+        for file in numbers
+    }

@@ -1,0 +1,167 @@
+"""Images that something new came of, matched again: the boxes of each against its objects, into samples and their cells.
+
+Images come in lots, a transaction each, which a crash between takes up where it was. Of each image all samples are compared
+with what matching gives now: only what differs is rewritten.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import numpy as np
+
+from monitor.config.boxes import CLASS_DIMENSIONS, SIZE, SIZE_NAMES, Holds
+from monitor.model.problems import Problem
+from monitor.sources.batch import Source
+from monitor.sources.boxes.settings import matching_of
+from monitor.sources.boxes.waiting import set_aside_unfit, settle_waiting
+from monitor.sources.formats.boxes.categories import name_classes
+from monitor.sources.pulled import Pulled
+from monitor.store.connection import fetch_column, load_table, make_naive, quote_text
+from monitor.store.model_store import ModelStore
+from monitor.store.places import map_streams
+from monitor.store.rewriting import rewrite_samples
+from monitor.store.scores.served import Serving, calibrate_staged
+from monitor.store.sql import run_script, statement
+from monitor.vision.matching import match_detections
+from monitor.vision.objects import Detections, Truths
+
+LOT, LARGEST_LOT, LOTS = (
+    2_000,
+    20_000,
+    50,
+)  # images of one transaction: more where else there would be more than so many
+_SEPARATOR = "chr(31)"  # between slice values inside slice_key
+
+
+def match_touched(
+    store: ModelStore, sources: Sequence[Source], serving: Sequence[Serving], now: datetime
+) -> dict[str, Pulled]:
+    """Match all images that were touched since; what came of it, by source: samples are counted with the first that holds
+    detections, labels with the first that holds truth."""
+    first = {source.holds: source.name for source in reversed(sources)}
+    predictions, listed = first["detections"], "images" in first
+    labels = first.get("truth", predictions)
+    found = {source.name: Pulled() for source in sources}
+    own = {"model_id": store.model_id}
+    (touched,) = store.fetch_row("SELECT count(DISTINCT image_id) FROM images_touched WHERE model_id = $model_id", own)
+    if not touched:
+        settle_waiting(store, predictions, found, now, listed=listed, again=False)
+        return found
+    store.execute(statement("match_due"), {**own, "lot": min(max(LOT, touched // LOTS), LARGEST_LOT)})
+    (lots,) = store.fetch_row("SELECT coalesce(max(lot), -1) + 1 FROM match_due")
+    cut = set[str]()
+    for lot in range(lots):
+        with store.transaction():
+            new, labelled, corrected, removed, late = _match_lot(store, lot, serving, now, found, first, cut)
+        found[predictions].add_counts(Pulled(new=new, corrected=corrected, removed=removed))
+        found[labels].add_counts(Pulled(labelled=labelled, labelled_late=late))
+    settle_waiting(store, predictions, found, now, listed=listed, again=True)
+    uncut = [name for name in store.model.slices if name not in cut]
+    if uncut and "" in cut:
+        found[predictions].problems.append(Problem(predictions, "missing_slice_column", _tell_uncut(uncut)))
+    return found
+
+
+def _tell_uncut(dimensions: Sequence[str]) -> str:
+    return (
+        f"no image and no detection that came says {', '.join(dimensions)}, so all count under the slice value __missing__: "
+        "give the column in images or detections, and map it in columns if it is called otherwise"
+    )
+
+
+def _cut_dimensions(store: ModelStore) -> set[str]:
+    """The slice dimensions that a row of `staged` has a value of, and "" where there is a row."""
+    keys = fetch_column(store.connection, "SELECT DISTINCT slice_key FROM staged")
+    parts = [key.split("\x1f") for key in keys]
+    named = {name for number, name in enumerate(store.model.slices) if any(part[number] for part in parts)}
+    return {"", *named} if parts else named
+
+
+def _match_lot(
+    store: ModelStore, lot: int, serving: Sequence[Serving], now: datetime, found: Mapping[str, Pulled],
+    first: Mapping[Holds, str], cut: set[str],
+) -> tuple[int, ...]:  # fmt: skip
+    """One lot, inside its transaction; how many samples are new, labelled, corrected, removed, and labelled after fold_after.
+    ``first``: what sources hold → the first that does; ``cut`` grows by the slice dimensions that a detection has
+    a value of, and "" where there is one."""
+    model, own = store.model, {"model_id": store.model_id}
+    chosen = {
+        **own, "lot": lot, "listed": "images" in first, "oldest": make_naive(now - model.retention),
+        "sized": SIZE in model.slices,
+    }  # fmt: skip
+    store.execute(statement("match_lot"), chosen)
+    if set_aside_unfit(store, first["detections"], found, now):
+        store.execute(statement("match_lot"), chosen)
+    name_classes(store.connection, store.model_id)
+    run_script(store.connection, "match_detections", own)
+    _match_boxes(store)
+    run_script(store.connection, "match_write", own)
+    for part in statement("match_staged", slice_key=_slice_key(store)).split(";\n\n"):
+        store.execute(part)
+    cut |= _cut_dimensions(store)
+    store.registry.map_slices(store.connection, model)
+    if model.recalibration.apply == "monitor":
+        calibrate_staged(store, serving, len(model.classes))
+    found[first["detections"]].problems += map_streams(store, now)
+    began, ended = store.fetch_row(statement("match_span"), own)
+    store.execute(statement("match_existing"), {**own, "first": began, "last": ended})
+    run_script(store.connection, "match_incoming", own)
+    counts = store.fetch_row(statement("match_counts"), own)
+    rewrite_samples(store)
+    run_script(store.connection, "match_done", own)
+    return tuple(map(int, counts))
+
+
+def _match_boxes(store: ModelStore) -> None:
+    """Fill `match_found` and `match_truth_found` from `match_detections` and `match_truths`."""
+    matching = matching_of(store.model)
+    classes = fetch_column(store.connection, "SELECT class FROM match_classes ORDER BY category")
+    rows = store.execute(statement("match_read_detections")).fetchnumpy()
+    objects = store.execute(statement("match_read_truths")).fetchnumpy()
+    detections = Detections(
+        rows["image"].astype(np.int64), rows["category"].astype(np.int64),
+        np.column_stack([rows[name] for name in ("x1", "y1", "x2", "y2")]).astype(np.float64), rows["score"].astype(np.float64),
+    )  # fmt: skip
+    truths = Truths(
+        objects["image"].astype(np.int64), objects["category"].astype(np.int64),
+        np.column_stack([objects[name] for name in ("x1", "y1", "x2", "y2")]).astype(np.float64),
+        objects["crowd"].astype(np.bool_),
+    )  # fmt: skip
+    needed = np.array([matching.iou_of(name) for name in classes], dtype=np.float64)
+    number, found = np.full(len(detections), -1, np.int64), np.zeros(len(truths), np.bool_)
+    ignored = np.zeros(len(detections), np.bool_)
+    if len(detections):
+        matches = match_detections(detections, truths, needed[detections.category], matching.max_detections)
+        had = matches.truth >= 0
+        number[had] = objects["number"].astype(np.int64)[matches.truth[had]]
+        found, ignored = matches.found_by >= 0, matches.ignored
+    load_table(
+        store.connection, "match_found",
+        {"row_key": rows["row_key"].astype(np.int64), "matched": number.astype(np.int32), "ignored": ignored},
+    )  # fmt: skip
+    load_table(store.connection, "match_truth_found", {"row_key": objects["row_key"].astype(np.int64), "found": found})
+
+
+def _slice_key(store: ModelStore) -> str:
+    """SQL: the slice values of a detection (d, of an image i, m by its name), as ``Registry.map_slices`` reads them."""
+    limits = matching_of(store.model).size
+    width, height = (
+        f"(d.{far} - d.{near}) * CASE WHEN d.normalised THEN i.{side} ELSE 1 END"
+        for near, far, side in (("x1", "x2", "width"), ("y1", "y2", "height"))
+    )
+    values = []
+    for name in store.model.slices:
+        quoted = quote_text(name)
+        if name in CLASS_DIMENSIONS:
+            value = "m.class"
+        elif name == SIZE and limits:
+            small, large = (limit * limit for limit in limits)
+            area = f"({width}) * ({height})"
+            value = (
+                f"CASE WHEN {area} < {small!r} THEN {quote_text(SIZE_NAMES[0])} WHEN {area} < {large!r} "
+                f"THEN {quote_text(SIZE_NAMES[1])} ELSE {quote_text(SIZE_NAMES[2])} END"
+            )
+        else:
+            value = f"coalesce(d.cuts[{quoted}], i.cuts[{quoted}])"
+        values.append(f"replace(coalesce({value}, ''), {_SEPARATOR}, ' ')")
+    return f"concat_ws({_SEPARATOR}, {', '.join(values)})" if values else "''"

@@ -1,0 +1,133 @@
+"""A batch of boxes as one typed temporary table `staged`, and what the values of a file say about the whole of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from monitor.config.boxes import BoxLayout
+from monitor.config.settings import Model
+from monitor.config.sources import MISSING_LABELS
+from monitor.model.wording import quantity
+from monitor.sources.batch import Batch
+from monitor.sources.boxes.columns import DETECTION_CHECKS, OBJECT_CHECKS, image_checks, staged_columns
+from monitor.sources.boxes.settings import matching_of
+from monitor.sources.ingest.percentages import Refusal, percentages
+from monitor.sources.ingest.staging import CLOCK_SKEW, believing_values_only, forget_rejects, take_rejects, tell_record
+from monitor.store.connection import fetch_row, make_naive, quote_text
+from monitor.store.sql import statement
+
+SAID_BY = {"images": 0, "detections": 1, "truth": 2}
+MIXED_SHARE = 0.05  # of a file's boxes that may look like shares of the image among pixels, or the other way round
+LEAST_BOXES = 20  # of which shares are judged
+WRONG_SHARE = 0.2  # of a file's boxes, read as they are, that are none or lie outside of their image
+CORNERED_BOXES = 50  # all of which could be two corners
+PERCENT_ROWS, PERCENT_SHARE = 20, 0.01
+_OTHERS: Mapping[BoxLayout, str] = {
+    "xywh": '"xyxy" (two corners) or "cxcywh" (centre and size)',
+    "xyxy": '"xywh" (corner and size) or "cxcywh" (centre and size)',
+    "cxcywh": '"xywh" (corner and size) or "xyxy" (two corners)',
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StagedBoxes:
+    """``refused``: files none of which can be taken, by name; ``ambiguous``: times whose reading had to be guessed."""
+
+    refused: Mapping[str, Refusal]
+    ambiguous: int
+
+
+def stage_boxes(
+    connection: duckdb.DuckDBPyConnection, model: Model, model_id: int, batch: Batch, times: tuple[datetime, datetime]
+) -> StagedBoxes:
+    """Fill `staged` from the batch and review it file by file; ``times``: the oldest that is taken, and now."""
+    oldest, latest = times[0], times[1] + CLOCK_SKEW
+    boxes = matching_of(model).boxes
+    holds = batch.meaning.holds
+    checks = image_checks(_stamp(oldest), _stamp(latest))
+    checks += DETECTION_CHECKS if holds == "detections" else OBJECT_CHECKS if holds == "truth" else ()
+    cases = "\n        ".join(f"WHEN {condition} THEN {quote_text(reason)}" for reason, condition in checks)
+    forget_rejects(connection)
+    rows = "\nUNION ALL BY NAME\n".join(
+        statement(
+            "box_rows", cases=cases, boxes=boxes, rows=shape.relation, latest=_stamp(latest),
+            missing=", ".join(quote_text(word.lower()) for word in MISSING_LABELS),
+            unreadable="_unreadable" if shape.unreadable else "NULL::VARCHAR",
+            conflicting="_conflicting" if shape.marked else "false",
+            typed=", ".join(f"{sql} AS {name}" for name, sql in staged_columns(shape, model.slices, boxes).items()),
+        )
+        for shape in batch.shapes
+    )  # fmt: skip
+    with believing_values_only(connection):
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS\n{rows}")
+    (ambiguous,) = fetch_row(
+        connection, "SELECT count(*) FROM staged WHERE observed_other IS NOT NULL AND reason IS NULL"
+    )
+    if batch.rejects is not None:
+        take_rejects(connection, batch.rejects)
+    connection.execute(statement("box_sizes"), {"model_id": model_id})
+    return StagedBoxes(_review(connection), ambiguous)
+
+
+def _review(connection: duckdb.DuckDBPyConnection) -> dict[str, Refusal]:
+    """Files of which nothing can be taken; of the others it is settled whether boxes are pixels, and which lie outside."""
+    refused: dict[str, Refusal] = {}
+    shares: list[str] = []
+    for file, layout, listed, boxes, small, cornered, none, outside, known, percent, scores in connection.execute(
+        statement("box_review")
+    ).fetchall():
+        if MIXED_SHARE * boxes < small < (1 - MIXED_SHARE) * boxes:
+            refused[file] = _mixed(small, boxes)
+        elif why := _odd_layout(layout, boxes=boxes, cornered=cornered, none=none, outside=outside, known=known):
+            refused[file] = _another_layout(why, layout, listed=listed)
+        elif percent >= PERCENT_ROWS and percent >= PERCENT_SHARE * scores:
+            refused[file] = percentages(f"{percent:,} of {quantity(scores, 'score')} lie")
+        if small > boxes / 2:
+            shares.append(file)
+    connection.execute(statement("box_units"), {"files": shares})
+    connection.execute(statement("box_outside"))
+    return refused
+
+
+def _mixed(small: int, boxes: int) -> Refusal:
+    return Refusal(
+        "mixed_boxes",
+        f"{small:,} of its {boxes:,} boxes have no number above 1.5, as shares of the image have, and the "
+        "others are pixels; nothing of it was taken. Give boxes of pixels and boxes of shares in files apart",
+    )
+
+
+def _odd_layout(layout: BoxLayout, *, boxes: int, cornered: int, none: int, outside: int, known: int) -> str:
+    """Why the boxes of a file seem to be of another layout; "" where they do not."""
+    if boxes >= LEAST_BOXES and none > WRONG_SHARE * boxes:
+        return f"read as {layout}, {none:,} of its {boxes:,} boxes have no width or height"
+    if known >= LEAST_BOXES and outside > WRONG_SHARE * known:
+        return f"read as {layout}, {outside:,} of its {boxes:,} boxes reach beyond their image"
+    if layout != "xyxy" and boxes >= CORNERED_BOXES and cornered == boxes:
+        return (
+            f"in each of its {boxes:,} boxes the third number is above the first and the fourth above the "
+            f"second, as corners have it, and not {layout}"
+        )
+    return ""
+
+
+def _another_layout(why: str, layout: BoxLayout, *, listed: bool) -> Refusal:
+    what = (
+        f"boxes = {_OTHERS[layout]} in [model.matching]" if listed
+        else "columns that are called what they are: x, y, w, h (corner and size), x1, y1, x2, y2 (two corners) or cx, cy, w, h"
+    )  # fmt: skip
+    return Refusal("box_layout", f"{why}; nothing of it was taken. Set {what}")
+
+
+def _stamp(moment: datetime) -> str:
+    return f"TIMESTAMP {quote_text(str(make_naive(moment)))}"
+
+
+def keep_records(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    """Give bad rows of `staged` their text, which is read again for it."""
+    lacks = "SELECT 1 FROM staged WHERE reason IS NOT NULL AND record IS NULL LIMIT 1"
+    if connection.execute(lacks).fetchone():
+        for shape in batch.shapes:
+            connection.execute(statement("stage_records", record=tell_record(shape), rows=shape.relation))

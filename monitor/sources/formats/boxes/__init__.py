@@ -1,0 +1,1 @@
+"""Formats that are of boxes alone: COCO, YOLO and Pascal VOC."""

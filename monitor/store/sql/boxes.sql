@@ -1,0 +1,304 @@
+-- Boxes as they come in: a batch in `staged`, and from there to images, detections and truths.
+
+-- name: box_rows
+-- a batch's rows of one shape: `typed` are its columns as expressions, `cases` give each row the first reason for which it
+-- cannot be taken
+SELECT * EXCLUDE (conflicting, has_observed, has_labelled, has_score, has_raw_score),
+    layout = 'list' AS listed, NULL::BOOLEAN AS normalised, true AS labelled,
+    CASE
+        WHEN record IS NOT NULL THEN 'unreadable_line'
+        /*cases*/
+    END AS reason
+FROM (
+    SELECT * REPLACE (coalesce(CASE WHEN observed_other <= /*latest*/ THEN observed_other END, observed_at) AS observed_at,
+                      CASE WHEN class IS NOT NULL AND layout IS NULL AND NOT has_score AND lower(class) IN (/*missing*/)
+                           THEN NULL ELSE class END AS class),
+        given[1] - CASE read_as WHEN 'cxcywh' THEN given[3] / 2 ELSE 0 END AS x1,
+        given[2] - CASE read_as WHEN 'cxcywh' THEN given[4] / 2 ELSE 0 END AS y1,
+        CASE read_as WHEN 'xyxy' THEN given[3] WHEN 'xywh' THEN given[1] + given[3] ELSE given[1] + given[3] / 2 END AS x2,
+        CASE read_as WHEN 'xyxy' THEN given[4] WHEN 'xywh' THEN given[2] + given[4] ELSE given[2] + given[4] / 2 END AS y2
+    FROM (
+        SELECT *, CASE WHEN layout = 'list' THEN '/*boxes*/' ELSE layout END AS read_as
+        FROM (
+            SELECT _position AS position, _file AS file, _row AS row, /*unreadable*/ AS record, /*conflicting*/ AS conflicting,
+                /*typed*/
+            FROM (/*rows*/)
+        )
+    )
+);
+
+-- name: box_sizes
+-- width and height of the images of `staged`, as far as they are known
+CREATE OR REPLACE TEMP TABLE box_sizes AS
+SELECT image_id, arg_min(width, said_by) FILTER (width IS NOT NULL AND height IS NOT NULL) AS width,
+       arg_min(height, said_by) FILTER (width IS NOT NULL AND height IS NOT NULL) AS height
+FROM (
+    SELECT image_id, said_by, width, height FROM images
+    WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM staged)
+    UNION ALL
+    SELECT DISTINCT image_id, 3, width, height FROM staged WHERE image_id IS NOT NULL AND width IS NOT NULL
+)
+GROUP BY image_id;
+
+-- name: box_review
+-- each file's boxes in numbers; `small`: as shares of an image are; `cornered`: could well be two corners, `sized`: a corner
+-- and a size; `outside`: reach beyond their image, where its size is known or they are shares of it
+SELECT file, any_value(read_as), bool_or(listed), count(*), count(*) FILTER (small), count(*) FILTER (cornered),
+       count(*) FILTER (NOT (x2 > x1 AND y2 > y1)), count(*) FILTER (outside), count(outside),
+       count(*) FILTER (score > 1.00001 AND score <= 100), count(score)
+FROM (
+    SELECT s.file, s.read_as, s.listed, s.x1, s.y1, s.x2, s.y2, greatest(s.score, coalesce(s.raw_score, s.score)) AS score,
+        greatest(abs(given[1]), abs(given[2]), abs(given[3]), abs(given[4])) <= 1.5 AS small,
+        given[3] > given[1] AND given[4] > given[2] AS cornered,
+        CASE WHEN small THEN x1 < -0.01 OR y1 < -0.01 OR x2 > 1.01 OR y2 > 1.01
+             ELSE x1 < -greatest(1, z.width / 100) OR y1 < -greatest(1, z.height / 100)
+                  OR x2 > z.width + greatest(1, z.width / 100) OR y2 > z.height + greatest(1, z.height / 100) END AS outside
+    FROM staged AS s
+    LEFT JOIN box_sizes AS z USING (image_id)
+    WHERE len(given) = 4 AND coalesce(s.reason, 'bad_box') IN ('bad_box', 'score_outside_0_1')
+      AND isfinite(given[1]) AND isfinite(given[2]) AND isfinite(given[3]) AND isfinite(given[4])
+      AND NOT (given[3] = 0 AND given[4] = 0)
+)
+GROUP BY file
+ORDER BY file;
+
+-- name: box_units
+UPDATE staged SET normalised = list_contains($files, file) WHERE layout IS NOT NULL;
+
+-- name: box_outside
+UPDATE staged SET reason = 'box_outside_image'
+FROM (
+    SELECT s.position,
+        CASE WHEN s.normalised THEN 1 ELSE z.width END AS wide, CASE WHEN s.normalised THEN 1 ELSE z.height END AS high,
+        CASE WHEN s.normalised THEN greatest(0.01, coalesce(1 / z.width, 0)) ELSE greatest(1, z.width / 100) END AS x_slack,
+        CASE WHEN s.normalised THEN greatest(0.01, coalesce(1 / z.height, 0)) ELSE greatest(1, z.height / 100) END AS y_slack
+    FROM staged AS s
+    LEFT JOIN box_sizes AS z USING (image_id)
+    WHERE s.reason IS NULL AND s.layout IS NOT NULL
+) AS i
+WHERE staged.position = i.position
+  AND (x1 < -x_slack OR y1 < -y_slack OR x2 > wide + x_slack OR y2 > high + y_slack);
+
+-- name: box_times_conflicting
+-- of one image a file says one time, and no other file says another: else ids come again, and two images would be one
+UPDATE staged SET reason = 'conflicting_time'
+FROM (
+    SELECT f.image_id, f.file
+    FROM (
+        SELECT image_id, file, number_of_file(min(position), file) AS file_id, min(observed_at) AS one,
+               max(observed_at) AS other, min(position) AS place
+        FROM staged
+        WHERE reason IS NULL AND observed_at IS NOT NULL
+        GROUP BY image_id, file
+    ) AS f
+    LEFT JOIN images AS i
+        ON i.model_id = $model_id AND i.said_by = $said_by AND i.image_id = f.image_id AND i.file_id IS DISTINCT FROM f.file_id
+    QUALIFY one <> other
+        OR one <> coalesce(i.observed_at, first_value(one) OVER (PARTITION BY f.image_id ORDER BY place))
+) AS c
+WHERE staged.image_id = c.image_id AND staged.file = c.file AND staged.reason IS NULL;
+
+-- name: box_images_said
+CREATE OR REPLACE TEMP TABLE box_images AS
+SELECT image_id,
+       last(observed_at ORDER BY position) FILTER (observed_at IS NOT NULL) AS observed_at,
+       last(width ORDER BY position) FILTER (width IS NOT NULL AND height IS NOT NULL) AS width,
+       last(height ORDER BY position) FILTER (width IS NOT NULL AND height IS NOT NULL) AS height,
+       last(version ORDER BY position) FILTER (version IS NOT NULL AND $said_by = 0) AS version,
+       last(cuts ORDER BY position) FILTER (cuts IS NOT NULL AND $said_by = 0) AS cuts,
+       number_of_file(max(position), last(file ORDER BY position)) AS file_id,
+       last(row ORDER BY position) AS row, count(*) AS seen
+FROM staged
+WHERE reason IS NULL AND ($said_by = 0 OR observed_at IS NOT NULL OR width IS NOT NULL OR ($said_by = 1 AND class IS NULL))
+GROUP BY image_id;
+
+-- name: box_images_changed
+CREATE OR REPLACE TEMP TABLE box_changed AS
+SELECT n.image_id, coalesce(n.observed_at, o.observed_at) AS observed_at, coalesce(n.width, o.width) AS width,
+       coalesce(n.height, o.height) AS height, coalesce(n.version, o.version) AS version, coalesce(n.cuts, o.cuts) AS cuts,
+       n.file_id, n.row, coalesce(o.arrived_at, $now) AS arrived_at, o.image_id IS NULL AS is_new
+FROM box_images AS n
+LEFT JOIN (FROM images WHERE model_id = $model_id AND said_by = $said_by) AS o USING (image_id)
+WHERE o.image_id IS NULL OR n.observed_at <> o.observed_at OR n.width <> o.width OR n.height <> o.height
+   OR n.version <> o.version OR n.cuts <> o.cuts
+   OR (o.observed_at IS NULL AND n.observed_at IS NOT NULL) OR (o.width IS NULL AND n.width IS NOT NULL)
+   OR (o.version IS NULL AND n.version IS NOT NULL) OR (o.cuts IS NULL AND n.cuts IS NOT NULL)
+   OR o.file_id IS NULL;
+
+-- name: box_images_replace
+DELETE FROM images
+WHERE model_id = $model_id AND said_by = $said_by AND image_id IN (SELECT image_id FROM box_changed);
+
+INSERT INTO images
+SELECT $model_id, image_id, $said_by, observed_at, width, height, version, cuts, file_id, row, arrived_at FROM box_changed;
+
+INSERT INTO images_touched SELECT $model_id, image_id FROM box_changed;
+
+-- name: box_ids_conflicting
+-- one detection_id twice in an image of one file, with other boxes: neither can be believed
+UPDATE staged SET reason = 'conflicting_identity'
+FROM (
+    SELECT file, image_id, detection_id
+    FROM staged
+    WHERE reason IS NULL AND detection_id IS NOT NULL
+    GROUP BY file, image_id, detection_id
+    HAVING count(DISTINCT (class, score, x1, y1, x2, y2)) > 1
+) AS c
+WHERE staged.reason IS NULL AND staged.file = c.file AND staged.image_id = c.image_id AND staged.detection_id = c.detection_id;
+
+-- name: box_detections_said
+CREATE OR REPLACE TEMP TABLE box_every AS
+SELECT image_id, coalesce(detection_id, class || '#' || rank) AS detection, class,
+       CASE WHEN $applies THEN coalesce(raw, said) ELSE coalesce(said, raw) END AS score,
+       CASE WHEN $applies THEN coalesce(raw, said) ELSE raw END AS raw_score,
+       CASE WHEN $applies THEN NULL ELSE calibrator END AS calibrator,
+       version, x1, y1, x2, y2, normalised, listed, cuts, number_of_file(position, file) AS file_id, row, position,
+       clipped
+FROM (
+    SELECT *, CASE WHEN score IS NOT NULL THEN greatest(least(score, 1), 0) END AS said,
+           CASE WHEN raw_score IS NOT NULL THEN greatest(least(raw_score, 1), 0) END AS raw,
+           coalesce(score NOT BETWEEN 0 AND 1, false) OR coalesce(raw_score NOT BETWEEN 0 AND 1, false) AS clipped,
+           row_number() OVER (PARTITION BY file, image_id, class, detection_id IS NULL
+                              ORDER BY coalesce(raw_score, score) DESC, row) - 1 AS rank
+    FROM staged
+    WHERE reason IS NULL AND class IS NOT NULL
+);
+
+CREATE OR REPLACE TEMP TABLE box_changed AS
+SELECT n.*, o.row_key
+FROM (
+    FROM box_every QUALIFY row_number() OVER (PARTITION BY image_id, detection ORDER BY position DESC) = 1
+) AS n
+LEFT JOIN (
+    SELECT rowid AS row_key, * FROM detections
+    WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_every)
+) AS o USING (image_id, detection)
+WHERE o.row_key IS NULL OR n.class <> o.class OR n.score <> o.score OR n.raw_score IS DISTINCT FROM o.raw_score
+   OR n.calibrator IS DISTINCT FROM o.calibrator OR n.version IS DISTINCT FROM o.version OR n.x1 <> o.x1 OR n.y1 <> o.y1
+   OR n.x2 <> o.x2 OR n.y2 <> o.y2 OR n.normalised <> o.normalised OR n.cuts IS DISTINCT FROM o.cuts OR o.file_id IS NULL;
+
+-- name: box_detections_replace
+DELETE FROM detections WHERE rowid IN (SELECT row_key FROM box_changed WHERE row_key IS NOT NULL);
+
+INSERT INTO detections
+SELECT $model_id, image_id, detection, class, score, raw_score, calibrator, version, x1, y1, x2, y2, normalised, listed, cuts,
+       file_id, row, $now, NULL, NULL
+FROM box_changed
+ORDER BY position;
+
+INSERT INTO images_touched SELECT DISTINCT $model_id, image_id FROM box_changed;
+
+-- name: box_detections_gone
+-- detections of files that were written anew which these no longer say
+CREATE OR REPLACE TEMP TABLE box_gone AS
+SELECT d.rowid AS row_key, d.image_id, d.file_id
+FROM detections AS d
+WHERE d.model_id = $model_id AND list_contains($files, d.file_id)
+  AND (d.image_id, d.detection, d.file_id) NOT IN (SELECT (image_id, detection, file_id) FROM box_every);
+
+-- name: box_truth_incomplete
+-- where one row of an image's truth cannot be taken, a detection of that object would count as wrong: none of it is taken
+UPDATE staged SET reason = 'incomplete_truth'
+FROM (SELECT DISTINCT file, image_id FROM staged WHERE reason IS NOT NULL AND image_id IS NOT NULL) AS c
+WHERE staged.reason IS NULL AND staged.file = c.file AND staged.image_id = c.image_id;
+
+-- name: box_truth_said
+-- the truth of an image as each file says it: a set; of several files the later, by labelled_at, else by arrival
+CREATE OR REPLACE TEMP TABLE box_every AS
+SELECT image_id, file, number_of_file(min(position), file) AS file_id, max(labelled_at) AS labelled_at, min(row) AS row,
+       min(position) AS position, count(*) AS seen,
+       hash(list((class, x1, y1, x2, y2, normalised, crowd) ORDER BY class, x1, y1, x2, y2, normalised, crowd)
+            FILTER (class IS NOT NULL)) AS content
+FROM staged
+WHERE reason IS NULL
+GROUP BY image_id, file;
+
+CREATE OR REPLACE TEMP TABLE box_changed AS
+SELECT n.*, o.row_key
+FROM (
+    FROM box_every
+    QUALIFY row_number() OVER (PARTITION BY image_id ORDER BY labelled_at DESC NULLS FIRST, position DESC) = 1
+) AS n
+LEFT JOIN (
+    SELECT rowid AS row_key, * FROM reviews WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_every)
+) AS o USING (image_id)
+-- truth from before what is known is an old file sent again: it takes nothing back
+WHERE o.row_key IS NULL OR o.file_id IS NULL
+   OR (n.content <> o.content AND NOT coalesce(o.dated AND n.labelled_at < o.labelled_at, false));
+
+-- name: box_truth_replace
+DELETE FROM reviews WHERE rowid IN (SELECT row_key FROM box_changed WHERE row_key IS NOT NULL);
+
+DELETE FROM truths WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_changed);
+
+INSERT INTO reviews
+SELECT $model_id, image_id, coalesce(labelled_at, $now), labelled_at IS NOT NULL, content, file_id, row, $now FROM box_changed;
+
+INSERT INTO truths
+SELECT $model_id, s.image_id, row_number() OVER (PARTITION BY s.image_id ORDER BY s.position) - 1, s.class, s.x1, s.y1, s.x2,
+       s.y2, s.normalised, s.listed, s.crowd, s.row, NULL
+FROM staged AS s
+JOIN box_changed AS c ON c.image_id = s.image_id AND c.file = s.file
+WHERE s.reason IS NULL AND s.class IS NOT NULL;
+
+INSERT INTO images_touched SELECT $model_id, image_id FROM box_changed;
+
+-- name: box_truth_gone
+CREATE OR REPLACE TEMP TABLE box_gone AS
+SELECT r.rowid AS row_key, r.image_id, r.file_id
+FROM reviews AS r
+WHERE r.model_id = $model_id AND list_contains($files, r.file_id)
+  AND (r.image_id, r.file_id) NOT IN (SELECT (image_id, file_id) FROM box_every);
+
+-- name: box_images_gone
+CREATE OR REPLACE TEMP TABLE box_gone AS
+SELECT i.rowid AS row_key, i.image_id, i.file_id
+FROM images AS i
+WHERE i.model_id = $model_id AND i.said_by = 0 AND list_contains($files, i.file_id)
+  AND (i.image_id, i.file_id) NOT IN (
+      SELECT (image_id, number_of_file(position, file)) FROM staged WHERE reason IS NULL);
+
+-- name: box_detection_counts
+-- by file, as if one after the other: detections that are new, known, changed; and whether what they change was said by
+-- another file. To be asked before anything is replaced.
+WITH known AS (
+    SELECT image_id, detection, file_id,
+           hash(class, score, raw_score, calibrator, version, x1, y1, x2, y2, normalised, cuts) AS content
+    FROM detections
+    WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM box_every)
+),
+said AS (
+    SELECT *, hash(class, score, raw_score, calibrator, version, x1, y1, x2, y2, normalised, cuts) AS content FROM box_every
+),
+compared AS (
+    SELECT s.file_id, s.content, coalesce(lag(s.content) OVER turns, k.content) AS before,
+           coalesce(lag(s.file_id) OVER turns, k.file_id) AS before_by
+    FROM said AS s
+    LEFT JOIN known AS k USING (image_id, detection)
+    WINDOW turns AS (PARTITION BY image_id, detection ORDER BY s.position)
+)
+SELECT n.file, count(*) FILTER (before IS NULL), count(*) FILTER (content = before), count(*) FILTER (content <> before),
+       coalesce(bool_or(content <> before AND before_by <> file_id), false)
+FROM compared
+JOIN file_numbers AS n USING (file_id)
+GROUP BY n.file
+ORDER BY n.file;
+
+-- name: box_truth_counts
+-- the same of truth: by file its images; truths of images that had none, that say what is known, that say otherwise; and
+-- images of which another file said otherwise
+WITH compared AS (
+    SELECT e.file, e.file_id, e.seen, e.content, coalesce(lag(e.content) OVER turns, r.content) AS before,
+           coalesce(lag(e.file_id) OVER turns, r.file_id) AS before_by,
+           coalesce(r.dated AND e.labelled_at < r.labelled_at, false) AS is_old
+    FROM box_every AS e
+    LEFT JOIN (FROM reviews WHERE model_id = $model_id) AS r USING (image_id)
+    WINDOW turns AS (PARTITION BY image_id ORDER BY e.labelled_at NULLS LAST, e.position)
+)
+SELECT file, count(*), coalesce(sum(seen) FILTER (before IS NULL), 0)::BIGINT,
+       coalesce(sum(seen) FILTER (content = before OR is_old), 0)::BIGINT,
+       coalesce(sum(seen) FILTER (content <> before AND NOT is_old), 0)::BIGINT,
+       count(*) FILTER (content <> before AND NOT is_old AND before_by <> file_id)
+FROM compared
+GROUP BY file
+ORDER BY file;
