@@ -53,6 +53,7 @@ from monitor.store.label_delays import load_label_delays
 from monitor.store.model_store import ModelStore
 from monitor.store.played import is_played
 from monitor.store.published.snapshot import Publisher
+from monitor.store.recall import forget_recall
 from monitor.store.thresholds import deployed_rates, load_thresholds
 
 log = structlog.get_logger("calwatch")
@@ -146,7 +147,9 @@ class Cycle:
             store = None
             try:
                 store = ModelStore.load(self.connection, each.model, now)
-                each.succeeded = each.succeeded or rows.load_successes(self.connection, name)
+                if not each.succeeded:  # after a start or a reload
+                    forget_recall(store)
+                    each.succeeded = rows.load_successes(self.connection, name)
                 self._run_stages(each, store, now, done)
                 each.problem = None
                 with transaction(self.connection):
@@ -265,7 +268,7 @@ class Cycle:
             observed = Observations(
                 store.load_first_seen() or now, each.readings,
                 last_seen_of_slices(model, rows.load_last_seen(self.connection, store.model_id)),
-                each.succeeded.get("pull"), each.evidence, each.disparities,
+                each.succeeded.get("pull"), each.evidence, each.disparities, model.task.counts_missed,
             )  # fmt: skip
             judged = evaluate_rules(
                 model, each.rulebook, observed, rows.load_alerts(self.connection, model.name), now,

@@ -23,7 +23,8 @@ CLASS_DIMENSION = "predicted_class"
 def deployed_rates(
     store: ModelStore, thresholds: Sequence[ThresholdInUse], held: WindowCells, start: datetime, end: datetime
 ) -> Mapping[str, NDArray[np.float64]]:
-    """THRESHOLD_METRICS of each unit of ``held``, the same window; NaN where none of its samples met a threshold.
+    """THRESHOLD_METRICS of each unit of ``held``, the same window; NaN where none of its samples met a threshold, and recall
+    where nobody knows what was missed.
 
     Each finest slice is decided by the threshold of the calibrator that scored its samples, so a slice that several
     thresholds decide on is the sum of theirs. Samples scored by a calibrator that is no longer, or not yet, in charge
@@ -63,6 +64,7 @@ def deployed_rates(
         part.reshape(-1).astype(np.int64), found["bin"].astype(np.int64), fill_masked(found["n"]),
         fill_masked(found["outcome"]), own,
         np.array(links, dtype=np.int64).reshape(-1, 2), design_effects(held.cells, held.clusters, len(units)),
+        missed=0.0 if store.model.task.counts_missed else np.nan,
     )  # fmt: skip
 
 

@@ -98,6 +98,11 @@ def _chosen(
     return f"{threshold:.4f} by {policy}{beside}; on {_measured_on(**measured)}: {_figures(figures)}"
 
 
+def _needs_negatives(policy: str, prior: float | None) -> str:
+    choose = "choose precision>=P, fp_per_image<=X or cost" if prior is None else "leave the prior out"
+    return f"no threshold for {policy}: nobody counts the places where no object is and none is detected; {choose}"
+
+
 def _classes_unknown(per: str) -> str:
     needs = "a predicted_class in every sample" if per == "predicted_class" else "logits and a calibrator on them"
     return f"no thresholds per {per}: that needs {needs}"
@@ -163,6 +168,7 @@ OF_JOBS: dict[Code, Callable[..., str]] = {
     Code.THRESHOLD_PROMISED: _promised,
     Code.THRESHOLD_NOT_PROMISED: _not_promised,
     Code.THRESHOLD_CHOSEN: _chosen,
+    Code.THRESHOLD_NEEDS_NEGATIVES: _needs_negatives,
     Code.CLASSES: _classes,
     Code.CLASSES_UNKNOWN: _classes_unknown,
     Code.FAILED: _failed,

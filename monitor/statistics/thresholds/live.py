@@ -71,11 +71,14 @@ def design_effects(cells: Cells, clusters: Clusters | None, units: int) -> Float
 
 def live_rates(
     part: Ints, bin: Ints, n: Floats, outcome: Floats, threshold: Floats, mapping: Ints, effects: Floats,  # noqa: A002
+    missed: Floats | float = 0.0,
 ) -> dict[str, Floats]:  # fmt: skip
     """The six THRESHOLD_METRICS, each (units,), of rows of labelled sums.
 
     ``part`` (rows,) says which samples a row is of, ``threshold`` (parts,) what decides on those, ``mapping`` (pairs, 2)
-    which units (slices) a part belongs to, ``effects`` (2, units) the design effects. Parts that no pair names are left out.
+    which units (slices) a part belongs to, ``effects`` (2, units) the design effects, ``missed`` (units,) the positives that no
+    row stands for, NaN: nobody knows how many, which leaves recall = tp / (positives + missed) unknown. Parts that no pair names
+    are left out.
     A bin that a threshold lies inside is counted from both sides, all in and all out: bounds are the wider ones, and the
     estimate splits the bin by its width in logit. Recall lies between the two; precision does too unless outcomes inside
     1/8 of a logit sort themselves. Bounds are Clopper–Pearson, with counts over the design effect. NaN without predicted
@@ -93,13 +96,13 @@ def live_rates(
     above = part_above(bin[rows], threshold[part[rows]])
     n, outcome = n[rows], outcome[rows]
     units = effects.shape[1]
-    positives = totals(unit, outcome, units)
+    truths = totals(unit, outcome, units) + missed
     found = [
         (totals(unit, outcome * inside, units), totals(unit, n * inside, units))
         for inside in (above, np.ceil(above), np.floor(above))
     ]
     metrics: dict[str, Floats] = {}
-    for (name, over), effect in zip((("precision", None), ("recall", positives)), effects, strict=True):
+    for (name, over), effect in zip((("precision", None), ("recall", truths)), effects, strict=True):
         rates = [(tp, predicted if over is None else over) for tp, predicted in found]
         bounds = [clopper_pearson(tp / effect, trials / effect, CONFIDENCE) for tp, trials in rates[1:]]
         metrics[f"threshold_{name}"] = ratio(*rates[0])
