@@ -33,6 +33,7 @@ from monitor.model.refits import job_of
 from monitor.model.words import tell_reason
 from monitor.publish.metrics.instruments import Instruments
 from monitor.recalibration.guard import run_guards
+from monitor.recalibration.recall import forget_recall
 from monitor.recalibration.registry import calibrators_in_use, load_intervals
 from monitor.rules.offered import read_rules
 from monitor.rules.pack import Rulebook
@@ -53,7 +54,6 @@ from monitor.store.label_delays import load_label_delays
 from monitor.store.model_store import ModelStore
 from monitor.store.played import is_played
 from monitor.store.published.snapshot import Publisher
-from monitor.store.recall import forget_recall
 from monitor.store.thresholds import deployed_rates, load_thresholds
 
 log = structlog.get_logger("calwatch")

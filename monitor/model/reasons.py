@@ -120,7 +120,9 @@ ABSENCES = frozenset({Code.ABSENT, Code.NEVER_SEEN})  # codes of an alert over s
 CHOSEN = frozenset({Code.THRESHOLD_PROMISED, Code.THRESHOLD_CHOSEN})  # codes of a threshold that there is
 # codes of no threshold, for samples that do not hold what its policy is about, however many they are
 NOT_HELD = frozenset({Code.THRESHOLD_NEEDS_TRUTH, Code.THRESHOLD_NEEDS_NEGATIVES})
-WATCHES_NOTHING = frozenset({Code.ONLY_UNSEEN, Code.RECALL_UNKNOWN})  # codes of a rule that finds nothing, whatever comes
+WATCHES_NOTHING = frozenset(
+    {Code.ONLY_UNSEEN, Code.RECALL_UNKNOWN}
+)  # codes of a rule that finds nothing, whatever comes
 
 
 @dataclass(frozen=True, slots=True)

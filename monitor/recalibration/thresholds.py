@@ -11,7 +11,7 @@ from monitor.model import Slice, ThresholdInUse
 from monitor.model.reasons import NOT_HELD, Code, Reason
 from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator
-from monitor.statistics.arrays import Floats
+from monitor.statistics.arrays import Floats, Ints
 from monitor.statistics.thresholds.choice import (
     ScoredSamples,
     ThresholdChoice,
@@ -19,8 +19,8 @@ from monitor.statistics.thresholds.choice import (
     find_lacking,
     is_broken,
 )
-from monitor.statistics.thresholds.curves import ThresholdCurve
 from monitor.statistics.thresholds.counts import NO_MISSED
+from monitor.statistics.thresholds.curves import ThresholdCurve
 from monitor.statistics.thresholds.policies import Policy, parse_policy
 
 NAMED = 5  # classes without a threshold of their own, in a reason
@@ -85,19 +85,30 @@ def is_choice_due(model: Model, standing: ThresholdInUse | None, stays: tuple[st
     policy = parse_policy(settings.policy)
     if standing is None or (standing.calibrator, standing.policy) != (stays[0], policy.text):
         return True
-    scored = _scored(model, stays[1], late)
-    if find_lacking(policy, scored) is not None:
+    if find_unanswerable(model) is not None:
         return False
     if not policy.is_promise or standing.threshold is None:
         return standing.threshold is None
-    return is_broken(policy, standing.threshold, scored, settings.confidence)
+    return is_broken(policy, standing.threshold, _scored(model, stays[1], late), settings.confidence)
+
+
+def find_unanswerable(model: Model) -> Reason | None:
+    """Why samples of the model give no threshold by its policy, however many come; None: they do, or none is asked for."""
+    if model.threshold is None:
+        return None
+    return find_lacking(parse_policy(model.threshold.policy), _hold(model, np.empty(0), np.empty(0)))
 
 
 def _scored(model: Model, calibrator: Calibrator, samples: Samples) -> ScoredSamples:
-    return ScoredSamples(
-        calibrator.apply(samples.score, samples.logits), samples.outcome, samples.group, samples.n,
-        missed=NO_MISSED if model.task.counts_missed else None, has_negatives=model.task.has_negatives,
-    )  # fmt: skip
+    return _hold(model, calibrator.apply(samples.score, samples.logits), samples.outcome, samples.group, samples.n)
+
+
+def _hold(
+    model: Model, score: Floats, outcome: Floats, group: Ints | None = None, n: Floats | None = None
+) -> ScoredSamples:
+    """Scored samples with what their task says of positives that no sample stands for."""
+    missed = NO_MISSED if model.task.counts_missed else None
+    return ScoredSamples(score, outcome, group, n, missed, model.task.has_negatives)
 
 
 def _in_use(base: ThresholdInUse, choice: ThresholdChoice) -> ThresholdInUse:

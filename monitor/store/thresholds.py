@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from monitor.model import Slice, ThresholdInUse
 from monitor.statistics.thresholds.curves import COLUMNS, ThresholdCurve
-from monitor.statistics.thresholds.live import design_effects, live_rates
+from monitor.statistics.thresholds.live import Units, design_effects, live_rates
 from monitor.store.cells import WindowCells, fill_masked, list_measured_slices
 from monitor.store.connection import delete_rows, fetch_dicts, insert_row, make_naive
 from monitor.store.model_store import ModelStore
@@ -60,11 +60,13 @@ def deployed_rates(
             unit = units.get((versions[version_key], shown))
             if unit is not None:
                 links.append((index, unit))
-    return live_rates(
-        part.reshape(-1).astype(np.int64), found["bin"].astype(np.int64), fill_masked(found["n"]),
-        fill_masked(found["outcome"]), own,
+    slices = Units(
         np.array(links, dtype=np.int64).reshape(-1, 2), design_effects(held.cells, held.clusters, len(units)),
         missed=0.0 if store.model.task.counts_missed else np.nan,
+    )  # fmt: skip
+    return live_rates(
+        part.reshape(-1).astype(np.int64), found["bin"].astype(np.int64), fill_masked(found["n"]),
+        fill_masked(found["outcome"]), own, slices,
     )  # fmt: skip
 
 

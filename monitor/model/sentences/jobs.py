@@ -50,10 +50,11 @@ def _gate_straddled(lacks: str, groups: Mapping[str, Any], **values: Any) -> str
 
 _GOALS = {
     "precision": "precision >= {:g}", "recall": "recall >= {:g}", "accuracy": "accuracy >= {:g} among the kept",
-    "fp_per_image": "at most {:g} false positives per image",
+    "fp_per_image": "at most {:g} false positives per image that has a prediction",
 }  # fmt: skip
 _FIGURES = {
-    "precision": "precision", "recall": "recall", "accuracy": "accuracy", "fp_per_image": "false positives per image",
+    "precision": "precision", "recall": "recall", "accuracy": "accuracy",
+    "fp_per_image": "false positives per image that has a prediction",
 }  # fmt: skip
 
 

@@ -101,9 +101,7 @@ def _doubts(model: ModelStatus) -> tuple[str, ...]:
         f"{shorten_name(alert.rule)} cannot be evaluated for {shorten_name(alert.slice.text)}: {alert.reason}"
         for alert in sorted(model.alerts, key=urgency)
         if alert.health is Health.ERROR
-        or (
-            alert.health is Health.UNKNOWN and (alert.state is AlertState.PENDING or alert.why.code in WATCHES_NOTHING)
-        )
+        or (alert.health is Health.UNKNOWN and (alert.state is AlertState.PENDING or alert.why.code in WATCHES_NOTHING))
     ]
     return (*doubts, *_first(unsure, "rules cannot be evaluated"))
 

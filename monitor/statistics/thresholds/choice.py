@@ -21,11 +21,11 @@ class ScoredSamples:
 
     With ``n`` (N,) they are pre-counted rows of so many samples each, and outcomes the shares that are positive.
 
-    ``missed`` (K,) holds the code of the group, negative: alone, of each positive that no sample stands for, as of an object
-    without a detection: recall = tp / (positives + K), with bounds clustered by group as those of the positives are; Fβ and
-    cost count the K among the false negatives. Empty: every positive is a sample. None: nobody knows them, and so recall,
-    F1 and the cost of a threshold are unknown. ``has_negatives`` is false where what is neither there nor predicted is no
-    sample, as in detection: then there is no rate of true negatives, and no base rate.
+    ``missed`` (K,) holds the code of the group, negative: alone, of each positive that no sample stands for, as of an
+    object without a detection: recall = tp / (positives + K), with bounds clustered by group as those of the positives
+    are; Fβ and cost count the K among the false negatives. Empty: every positive is a sample. None: nobody knows them,
+    and so recall, F1 and the cost of a threshold are unknown. ``has_negatives`` is false where what is neither there
+    nor predicted is no sample, as in detection: then there is no rate of true negatives, and no base rate.
     """
 
     score: Floats
@@ -53,8 +53,8 @@ class ThresholdChoice:
     """What a policy chose. Predict positive (for ``accuracy``: predict at all) when score >= ``threshold``.
 
     ``threshold`` is None when no threshold can promise the bound, or the samples determine none. ``kept`` is None for
-    policies that promise nothing, and where it is unknown. A promise holds with ``confidence``; the bounds beside it are each their own
-    statement at that confidence. ``best`` is the best confidence bound any threshold has by itself.
+    policies that promise nothing, and where it is unknown. A promise holds with ``confidence``; the bounds beside it
+    are each their own statement at that confidence. ``best`` is the best confidence bound any threshold has by itself.
     """
 
     policy: Policy
@@ -82,9 +82,9 @@ def choose_threshold(
 
     A promise is made on ``later``, which must not have served to fit the calibrator: its statement is valid on the
     samples it was chosen on (see ``promises``). Every other policy chooses on ``chosen_on`` and is measured on
-    ``later``; without ``chosen_on`` it is both, and the figures are a little too good. Where samples do not hold what the
-    policy is about (see ``ScoredSamples``) there is no threshold, with that reason, and the curve has what is known.
-    Raises ValueError on scores or outcomes out of range, and unless 0.5 <= confidence < 1.
+    ``later``; without ``chosen_on`` it is both, and the figures are a little too good. Where samples do not hold what
+    the policy is about (see ``ScoredSamples``) there is no threshold, with that reason, and the curve has what is
+    known. Raises ValueError on scores or outcomes out of range, and unless 0.5 <= confidence < 1.
 
     >>> from monitor.statistics.thresholds.policies import parse_policy
     >>> later = ScoredSamples(np.array([0.2, 0.4, 0.6, 0.9] * 50), np.array([0.0, 1.0, 0.0, 1.0] * 50))

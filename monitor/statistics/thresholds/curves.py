@@ -15,9 +15,9 @@ class ThresholdCurve:
     """Arrays of equal length, thresholds rising; NaN is unknown.
 
     The bounds are one-sided, each for its threshold alone: of 20 at 95 % one may be off. ``cost`` is the cost under the
-    policy's costs over the number of samples, NaN for a policy without. Recall, F1 and cost are over all truths, also those
-    that no sample stands for: NaN where nobody knows how many these are. ``share`` is the part predicted positive (for abstention
-    the coverage), ``fp_per_group`` false positives per image or clip.
+    policy's costs over the number of samples, NaN for a policy without. Recall, F1 and cost are over all truths, also
+    those that no sample stands for: NaN where nobody knows how many these are. ``share`` is the part predicted positive
+    (for abstention the coverage), ``fp_per_group`` false positives per image or clip.
     """
 
     threshold: Floats

@@ -136,8 +136,9 @@ def cost_threshold(fp: float, fn: float, *, rate: float | None = None, prior: fl
 
 def minimum_cost(points: OperatingPoints, fp: float, fn: float) -> OperatingPoint | None:
     """The candidate with the least C_FP·fp + C_FN·fn in the samples, which need no calibrated scores; it may be
-    ``NEVER``. Positives that no sample stands for are missed at every threshold: they add the same to the cost of each, so
-    the choice is the same however many they are, and where nobody knows. None without samples; ties go to the higher threshold. Raises ValueError on costs that are not positive.
+    ``NEVER``. Positives that no sample stands for are missed at every threshold: they add the same to the cost of each,
+    so the choice is the same however many they are, and where nobody knows. None without samples; ties go to the higher
+    threshold. Raises ValueError on costs that are not positive.
 
     >>> points = operating_points([0.2, 0.4, 0.6, 0.9], [0, 1, 0, 1])
     >>> minimum_cost(points, 1, 4).threshold

@@ -49,8 +49,9 @@ class Policy:
     def choose_point(self, points: OperatingPoints) -> OperatingPoint | None:
         """The operating point it takes; None when the samples do not determine one.
 
-        ``cost`` takes the threshold of ``cost_threshold``, right for calibrated scores: positives that no sample stands for
-        cost the same at every threshold, so they have no say. Raises ValueError for a promise: no single point can show that it is kept, see ``promises``.
+        ``cost`` takes the threshold of ``cost_threshold``, right for calibrated scores: positives that no sample stands
+        for cost the same at every threshold, so they have no say. Raises ValueError for a promise: no single point can
+        show that it is kept, see ``promises``.
         """
         if self.kind == "fbeta":
             return best_fbeta(points, self.beta)

@@ -89,7 +89,9 @@ def _rewrite_job(store: ModelStore, row: dict[str, Any]) -> None:
 def _update(store: ModelStore, table: str, values: dict[str, Any], where: dict[str, Any]) -> None:
     sets = ", ".join(f'"{name}" = ${name}' for name in values)
     keys = " AND ".join(f'"{name}" = $of_{name}' for name in where)
-    store.execute(f"UPDATE {table} SET {sets} WHERE {keys}", values | {f"of_{name}": held for name, held in where.items()})
+    store.execute(
+        f"UPDATE {table} SET {sets} WHERE {keys}", values | {f"of_{name}": held for name, held in where.items()}
+    )
 
 
 def _listed(*columns: str) -> str:
