@@ -6,7 +6,7 @@ from typing import Any
 
 from monitor.model import ThresholdInUse
 from monitor.model.reasons import Code, Reason
-from monitor.statistics.thresholds.policies import parse_policy
+from monitor.statistics.thresholds.policies import Policy, parse_policy, policy_kind
 from monitor.store.connection import fetch_dicts
 from monitor.store.model_store import ModelStore
 from monitor.store.reasons import JOB, REASON, THRESHOLD, job_from, job_row, reason_columns, threshold_from
@@ -68,11 +68,15 @@ def _not_known(policy: str, threshold: float | None) -> Reason:
     return Reason.of(Code.THRESHOLD_NEEDS_TRUTH, policy=policy)
 
 
+def _rests_on_missed(policy: Policy) -> bool:
+    return policy.needs_recall or policy.needs_negatives
+
+
 def _rewrite_threshold(store: ModelStore, found: ThresholdInUse) -> None:
-    policy = parse_policy(found.policy)
     changed: dict[str, Any] = dict.fromkeys(("recall", "recall_lower", "recall_upper"))
     why = hide_recall(found.why)
-    if policy.needs_recall or policy.needs_negatives:
+    # a policy that this release does not know says nothing of itself
+    if policy_kind(found.policy) and _rests_on_missed(parse_policy(found.policy)):
         changed |= dict.fromkeys(_ABOUT_RECALL)
         why = _not_known(found.policy, found.threshold)
     changed |= dict(zip(REASON, reason_columns(why), strict=True))

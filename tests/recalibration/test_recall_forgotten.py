@@ -136,6 +136,15 @@ def test_what_is_forgotten_once_is_looked_for_no_more_and_nothing_else_changes(t
         assert len(set(numbers)) == len(numbers)
 
 
+def test_a_policy_that_this_release_does_not_know_fails_nothing(tmp_path: Path) -> None:
+    with line(tmp_path, DETECTION) as held:
+        take_charge(held.connection, "m", Slice(), "cal", BEGAN)
+        store_thresholds(held.connection, [(replace(_chosen("f1")[0], policy="best of all"), None)])
+        assert forget_recall(ModelStore.load(held.connection, held.cycle.watched[0].model, BEGAN))
+        (stands,) = load_thresholds(held.connection, "m")
+        assert (stands.policy, stands.recall, stands.why.code) == ("best of all", None, Code.THRESHOLD_CHOSEN)
+
+
 @pytest.mark.parametrize("task", ["binary", "multiclass", "segmentation"])
 def test_other_tasks_keep_theirs(task: str, tmp_path: Path) -> None:
     threshold, curve = _chosen("f1")
