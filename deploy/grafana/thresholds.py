@@ -55,6 +55,7 @@ def in_use(dimensions: Dimensions, matchers: str) -> table.Panel:
     says = (
         "Decision thresholds in use: predict positive when the calibrated score is at least this. Precision and recall are "
         "those on samples later than the fit. Promise unknown = the policy promises nothing (cost, f1 …). "
+        "Recall unknown = nobody knows the missed objects: detections without their truths. "
         '"cannot be kept": no threshold can; the page says how near the best comes: get more labels, or ask for less.'
     )
     found = listing("Thresholds in use", says, labels, columns, sort=labels[0], descending=False, height=7)

@@ -156,6 +156,13 @@ def evidence_path(
     return _with_events(layers, events, width, height)
 
 
+_TRADE_OFF = (
+    ("precision", BLUE, [1, 0]),
+    ("recall", AMBER, [7, 3]),
+    ("share kept", QUIET, [2, 3]),
+)  # line, colour, dashes
+
+
 def trade_off(
     curve: Sequence[CurvePoint], deployed: float | None = None, promise: tuple[str, float] | None = None, *,
     width: int = WIDE, height: int = 260,
@@ -164,7 +171,6 @@ def trade_off(
 
     ``promise``: ("precision", 0.95) draws what the policy promises.
     """
-    names = ("precision", "recall", "share kept")
     rows = [
         {"threshold": each.threshold, "line": name, "value": value, "lower": low, "upper": high}
         for each in curve
@@ -174,14 +180,16 @@ def trade_off(
         )
         if value is not None
     ]  # fmt: skip
+    known = {row["line"] for row in rows}  # recall is not, where nobody knows what was missed
+    names, colours, patterns = zip(*(each for each in _TRADE_OFF if each[0] in known or not known), strict=True)
     base = _chart(rows)
     x = alt.X(
         "threshold:Q", scale=alt.Scale(nice=False), axis=alt.Axis(title="threshold", tickCount=5 if width < 500 else 10)
     )
     unit = alt.Scale(domain=[0, 1], nice=False)
     key = alt.Legend(**_KEY)
-    colour = alt.Color("line:N", scale=alt.Scale(domain=list(names), range=[BLUE, AMBER, QUIET]), legend=key)
-    dashes = alt.StrokeDash("line:N", scale=alt.Scale(domain=list(names), range=[[1, 0], [7, 3], [2, 3]]), legend=key)
+    colour = alt.Color("line:N", scale=alt.Scale(domain=list(names), range=list(colours)), legend=key)
+    dashes = alt.StrokeDash("line:N", scale=alt.Scale(domain=list(names), range=list(patterns)), legend=key)
     bounded = base.transform_filter("isValid(datum.lower) && isValid(datum.upper)")
     up = alt.Y("value:Q", scale=unit, axis=alt.Axis(format=".2~f", title=None))
     layers: list[alt.Chart] = [

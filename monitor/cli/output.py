@@ -177,6 +177,8 @@ def _threshold(row: Row) -> str:
     """What a scope's threshold is by its policy, or that there is none."""
     if row["kept"] is False:
         return f"NO THRESHOLD of {row['model']} {row['scope']} can promise {row['policy']}: best bound {number(row['best'])}"
+    if row["threshold"] is None:
+        return f"NO THRESHOLD of {row['model']} {row['scope']}: {row['reason']}"
     sure = f", kept with {100 * row['confidence']:g} % confidence when it was chosen" if row["kept"] else ""
     return f"threshold of {row['model']} {row['scope']}: {number(row['threshold'], 4)} by {row['policy']}{sure}"
 

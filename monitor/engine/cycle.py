@@ -33,6 +33,7 @@ from monitor.model.refits import job_of
 from monitor.model.words import tell_reason
 from monitor.publish.metrics.instruments import Instruments
 from monitor.recalibration.guard import run_guards
+from monitor.recalibration.recall import forget_recall
 from monitor.recalibration.registry import calibrators_in_use, load_intervals
 from monitor.rules.offered import read_rules
 from monitor.rules.pack import Rulebook
@@ -146,7 +147,9 @@ class Cycle:
             store = None
             try:
                 store = ModelStore.load(self.connection, each.model, now)
-                each.succeeded = each.succeeded or rows.load_successes(self.connection, name)
+                if not each.succeeded:  # after a start or a reload
+                    forget_recall(store)
+                    each.succeeded = rows.load_successes(self.connection, name)
                 self._run_stages(each, store, now, done)
                 each.problem = None
                 with transaction(self.connection):
@@ -265,7 +268,7 @@ class Cycle:
             observed = Observations(
                 store.load_first_seen() or now, each.readings,
                 last_seen_of_slices(model, rows.load_last_seen(self.connection, store.model_id)),
-                each.succeeded.get("pull"), each.evidence, each.disparities,
+                each.succeeded.get("pull"), each.evidence, each.disparities, model.task.counts_missed,
             )  # fmt: skip
             judged = evaluate_rules(
                 model, each.rulebook, observed, rows.load_alerts(self.connection, model.name), now,

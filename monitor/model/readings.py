@@ -46,6 +46,7 @@ THRESHOLD_METRICS = (
     "threshold_recall_lower",
     "threshold_recall_upper",
 )
+RECALL_METRICS = THRESHOLD_METRICS[3:]
 METRICS = (*CALIBRATION_METRICS, *THRESHOLD_METRICS)
 # Counts and ratios that a reading has even when its state is insufficient; rules may name these too.
 COUNTS = ("samples", "unlabelled", "label_coverage", "label_lag_seconds")

@@ -31,6 +31,7 @@ class Code(StrEnum):
     NO_EVIDENCE = "no_evidence"
     NO_SIGHT = "no_sight"
     ONLY_UNSEEN = "only_unseen"
+    RECALL_UNKNOWN = "recall_unknown"
     RULE_FAILED = "rule_failed"
     RULE_GONE = "rule_gone"
     RULE_ELSEWHERE = "rule_elsewhere"
@@ -79,6 +80,9 @@ class Code(StrEnum):
     THRESHOLD_CHOSEN = "threshold_chosen"
     THRESHOLD_NOT_CHOSEN = "threshold_not_chosen"
     THRESHOLD_NO_SAMPLES = "threshold_no_samples"
+    THRESHOLD_NEEDS_TRUTH = "threshold_needs_truth"
+    THRESHOLD_NEEDS_NEGATIVES = "threshold_needs_negatives"
+    THRESHOLD_FROM_DETECTIONS = "threshold_from_detections"
     CLASSES = "classes"
     CLASSES_UNKNOWN = "classes_unknown"
     # jobs: their course
@@ -114,6 +118,11 @@ VERDICTS: Mapping[str, Verdict] = {
 }  # fmt: skip
 ABSENCES = frozenset({Code.ABSENT, Code.NEVER_SEEN})  # codes of an alert over something that does not come
 CHOSEN = frozenset({Code.THRESHOLD_PROMISED, Code.THRESHOLD_CHOSEN})  # codes of a threshold that there is
+# codes of no threshold, for samples that do not hold what its policy is about, however many they are
+NOT_HELD = frozenset({Code.THRESHOLD_NEEDS_TRUTH, Code.THRESHOLD_NEEDS_NEGATIVES})
+WATCHES_NOTHING = frozenset(
+    {Code.ONLY_UNSEEN, Code.RECALL_UNKNOWN}
+)  # codes of a rule that finds nothing, whatever comes
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,8 +204,10 @@ class CalibratorInUse:
 class ThresholdInUse:
     """The decision threshold a policy chose for a calibrator, and how it did on samples that fitted neither.
 
-    ``threshold`` is None where no threshold can promise what the policy asks. Bounds are one-sided, each at
-    ``confidence``. With policy ``accuracy>=…``, ``precision`` is the accuracy among the kept and ``share`` the coverage.
+    ``threshold`` is None where no threshold can promise what the policy asks, or none can be told: ``why`` says so, and
+    ``kept`` is None where a promise is unknown. Recall is None where nobody knows the positives that were missed.
+    Bounds are one-sided, each at ``confidence``. With policy ``accuracy>=…``, ``precision`` is the accuracy among the
+    kept and ``share`` the coverage.
     """
 
     model: str
@@ -218,7 +220,7 @@ class ThresholdInUse:
     chosen_at: datetime
     per: str = ""  # "predicted_class": among samples predicted as `class_name`; "class": one-vs-rest; "" = over all
     class_name: str = ""
-    kept: bool | None = None  # whether a promise holds, with `confidence`; None: the policy promises nothing
+    kept: bool | None = None  # whether a promise holds, with `confidence`; None: none is made, or it is unknown
     confidence: float = 0.95
     bound: str = ""  # kind of the bounds, in words
     samples: int = 0
@@ -228,7 +230,7 @@ class ThresholdInUse:
     recall_lower: float | None = None
     recall_upper: float | None = None
     share: float | None = None  # of samples at or above the threshold
-    fp_per_group: float | None = None  # false positives per image or clip
+    fp_per_group: float | None = None  # false positives per image or clip, of those with a prediction
     best: float | None = None  # the best confidence bound of any threshold, by itself: what could be hoped for
     best_threshold: float | None = None
     empirical: float | None = None  # cost: what was cheapest in the samples; above 1: to predict nothing positive

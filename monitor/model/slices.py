@@ -20,6 +20,16 @@ class Task(StrEnum):
         """The event in words; shown wherever a calibration number is shown, because users confuse these."""
         return _EVENTS[self]
 
+    @property
+    def counts_missed(self) -> bool:
+        """Whether each positive is a sample, so that those not predicted are counted: a missed object has no detection."""
+        return self is not Task.DETECTION
+
+    @property
+    def has_negatives(self) -> bool:
+        """Whether what is neither there nor predicted is a sample: nobody counts the places without an object."""
+        return self is not Task.DETECTION
+
 
 _EVENTS = {
     Task.BINARY: "the positive class is true",

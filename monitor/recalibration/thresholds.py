@@ -8,11 +8,18 @@ import numpy as np
 
 from monitor.config.settings import Model
 from monitor.model import Slice, ThresholdInUse
-from monitor.model.reasons import Code, Reason
+from monitor.model.reasons import NOT_HELD, Code, Reason
 from monitor.model.samples import Samples
 from monitor.recalibration.calibrators import Calibrator
-from monitor.statistics.arrays import Floats
-from monitor.statistics.thresholds.choice import ScoredSamples, ThresholdChoice, choose_threshold, is_broken
+from monitor.statistics.arrays import Floats, Ints
+from monitor.statistics.thresholds.choice import (
+    ScoredSamples,
+    ThresholdChoice,
+    choose_threshold,
+    find_lacking,
+    is_broken,
+)
+from monitor.statistics.thresholds.counts import NO_MISSED
 from monitor.statistics.thresholds.curves import ThresholdCurve
 from monitor.statistics.thresholds.policies import Policy, parse_policy
 
@@ -39,12 +46,15 @@ def choose_thresholds(
     A promise is chosen on ``late``, which fitted no calibrator: its statement is valid there without a further split.
     What promises nothing is chosen on ``early`` and measured on ``late``: it depends on the order of scores, which a
     monotone calibrator leaves as it was, so nothing of its fit leaks into the choice.
+
+    Of detections that users matched nobody knows which objects were missed: recall is unknown there, and a policy that rests
+    on it (also `f1`) gets no threshold, with that reason; the figures that are known and the curve are those of ``late``.
     """
     settings = model.threshold
     if settings is None or not len(late):
         return (), ()
     policy = parse_policy(settings.policy)
-    earlier, later = _scored(calibrator, early), _scored(calibrator, late)
+    earlier, later = _scored(model, calibrator, early), _scored(model, calibrator, late)
     whole = choose_threshold(policy, later, confidence=settings.confidence, chosen_on=earlier)
     base = ThresholdInUse(model.name, scope, policy.text, None, None, None, artefact_id, now)
     decided = [ChosenThreshold(_in_use(base, whole), whole.curve)]
@@ -60,27 +70,45 @@ def choose_thresholds(
             choice = choose_threshold(policy, part_late, confidence=settings.confidence, chosen_on=part_early)
             found.append(ChosenThreshold(_in_use(replace(base, per=per, class_name=name), choice), choice.curve))
         decided += found
-        why.append(_on_classes(policy, settings.confidence, per, found, few))
+        if whole.why.code not in NOT_HELD:
+            why.append(_on_classes(policy, settings.confidence, per, found, few))
     return tuple(decided), tuple(why)
 
 
 def is_choice_due(model: Model, standing: ThresholdInUse | None, stays: tuple[str, Calibrator], late: Samples) -> bool:
     """Whether what stays in charge, (id, calibrator), needs a threshold: it has none by this policy, or on ``late`` the
-    promise of ``standing`` is surely broken, its bound being on the wrong side."""
+    promise of ``standing`` is surely broken, its bound being on the wrong side. Where the samples cannot tell a threshold by
+    the policy it is once, for the answer that there is none; one that an earlier release chose stands."""
     settings = model.threshold
     if settings is None or not len(late):
         return False
     policy = parse_policy(settings.policy)
     if standing is None or (standing.calibrator, standing.policy) != (stays[0], policy.text):
         return True
+    if find_unanswerable(model) is not None:
+        return False
     if not policy.is_promise or standing.threshold is None:
         return standing.threshold is None
-    scored = _scored(stays[1], late)
-    return is_broken(policy, standing.threshold, scored, settings.confidence)
+    return is_broken(policy, standing.threshold, _scored(model, stays[1], late), settings.confidence)
 
 
-def _scored(calibrator: Calibrator, samples: Samples) -> ScoredSamples:
-    return ScoredSamples(calibrator.apply(samples.score, samples.logits), samples.outcome, samples.group, samples.n)
+def find_unanswerable(model: Model) -> Reason | None:
+    """Why samples of the model give no threshold by its policy, however many come; None: they do, or none is asked for."""
+    if model.threshold is None:
+        return None
+    return find_lacking(parse_policy(model.threshold.policy), _hold(model, np.empty(0), np.empty(0)))
+
+
+def _scored(model: Model, calibrator: Calibrator, samples: Samples) -> ScoredSamples:
+    return _hold(model, calibrator.apply(samples.score, samples.logits), samples.outcome, samples.group, samples.n)
+
+
+def _hold(
+    model: Model, score: Floats, outcome: Floats, group: Ints | None = None, n: Floats | None = None
+) -> ScoredSamples:
+    """Scored samples with what their task says of positives that no sample stands for."""
+    missed = NO_MISSED if model.task.counts_missed else None
+    return ScoredSamples(score, outcome, group, n, missed, model.task.has_negatives)
 
 
 def _in_use(base: ThresholdInUse, choice: ThresholdChoice) -> ThresholdInUse:
@@ -101,7 +129,7 @@ def _of_classes(
             return
         for name in np.unique(late.predicted_class[late.predicted_class != ""]).tolist():
             parts = (part.subset(part.predicted_class == name) for part in (early, late))
-            first, second = (_scored(calibrator, part) for part in parts)
+            first, second = (_scored(model, calibrator, part) for part in parts)
             yield str(name), first, second
         return
     scores = [class_probabilities(calibrator, part) for part in (early, late)]

@@ -26,6 +26,7 @@ from monitor.model import (
     ThresholdRule,
     quiet_for,
 )
+from monitor.model.readings import RECALL_METRICS
 from monitor.model.reasons import Code, Reason
 from monitor.model.wording import first_few
 
@@ -53,6 +54,13 @@ def unseen_only(rule: Rule, last_seen: Collection[LastSeen]) -> Reason | None:
     none at all."""
     unseen = find_unseen(rule.only, [seen.slice for seen in last_seen])
     return None if unseen is None else Reason.of(Code.ONLY_UNSEEN, slice=rule.only.text, known=unseen)
+
+
+def unknown_recall(rule: Rule) -> Reason | None:
+    """Return why the rule watches nothing where nobody knows what was missed; None: it is not about recall."""
+    if isinstance(rule, ThresholdRule) and rule.metric in RECALL_METRICS:
+        return Reason.of(Code.RECALL_UNKNOWN, metric=rule.metric)
+    return None
 
 
 def find_unseen(only: Slice, seen: Collection[Slice]) -> str | None:

@@ -33,6 +33,7 @@ from monitor.rules.conditions import (
     drift_findings,
     is_covered,
     threshold_findings,
+    unknown_recall,
     unseen_only,
 )
 
@@ -49,6 +50,7 @@ class Observations:
     last_pull: datetime | None = None  # last successful one; None when there never was one
     evidence: Collection[Evidence] = ()  # of all drift rules, which use it
     disparities: Collection[Disparity] = ()  # of all disparity rules, which use them; computed with the readings
+    counts_missed: bool = True  # whether positives that were missed are known, and so recall
 
 
 def evaluate_rule(
@@ -64,6 +66,7 @@ def evaluate_rule(
     pending, firing or resolved, or was so before, and absences that still wait for a first sight (inactive, unknown).
     An alert whose version and slice are gone (other slices of the model have readings, this one in no window) is
     resolved with that reason, and left out once it is inactive.
+    A rule on recall where nobody knows what was missed watches nothing: its alerts end, and one for what it names says so.
     A model without any reading is silent, not gone. An alert evaluated at ``now`` or later is returned as it is.
     """
     forgotten: set[AlertKey] = set()
@@ -82,6 +85,9 @@ def evaluate_rule(
         present = {(ALL_VERSIONS, seen.slice) for seen in watched}
         forgotten = {(ALL_VERSIONS, seen.slice) for seen in observed.last_seen} - present
         found = absence_findings(rule, watched, prior, now, observed.first_seen_at, observed.last_pull)
+    blind = None if observed.counts_missed else unknown_recall(rule)
+    if blind is not None:
+        found = {(ALL_VERSIONS, rule.only): Finding(None, None, blind, now)}
     alerts = []
     unseen = unseen_only(rule, observed.last_seen)
     if unseen is not None and (ALL_VERSIONS, rule.only) not in found:
@@ -91,6 +97,8 @@ def evaluate_rule(
         blank = before or _blank(rule, key, model, now)
         if before is not None and before.evaluated_at >= now:
             after: Alert | None = before
+        elif blind is not None:
+            after = _end_blind(rule, blank, found.get(key), blind, now)
         elif key in found and found[key].why is unseen:
             after = _advance(rule, replace(blank, since=None), found[key], now)
         elif not is_covered(rule, key[1]):
@@ -155,6 +163,15 @@ def _advance(rule: Rule, before: Alert, found: Finding, now: datetime) -> Alert:
             return replace(alert, why=found.why)
         case _:
             return replace(alert, state=AlertState.INACTIVE, since=None, why=found.why)
+
+
+def _end_blind(rule: Rule, before: Alert, found: Finding | None, why: Reason, now: datetime) -> Alert | None:
+    """The alert of a rule that cannot know its metric: what is over is shown as such, and ``found`` says that it watches
+    nothing. Never healthy."""
+    ended = retire_alert(before, now, why)
+    if found is not None and (ended is None or ended.state is not AlertState.RESOLVED):
+        return _advance(rule, _blank(rule, (before.version, before.slice), before.model, now), found, now)
+    return ended and replace(ended, health=Health.UNKNOWN)
 
 
 def _raised(rule: Rule, before: Alert, alert: Alert, found: Finding, now: datetime) -> Alert:

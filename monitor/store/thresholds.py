@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from monitor.model import Slice, ThresholdInUse
 from monitor.statistics.thresholds.curves import COLUMNS, ThresholdCurve
-from monitor.statistics.thresholds.live import design_effects, live_rates
+from monitor.statistics.thresholds.live import Units, design_effects, live_rates
 from monitor.store.cells import WindowCells, fill_masked, list_measured_slices
 from monitor.store.connection import delete_rows, fetch_dicts, insert_row, make_naive
 from monitor.store.model_store import ModelStore
@@ -23,7 +23,8 @@ CLASS_DIMENSION = "predicted_class"
 def deployed_rates(
     store: ModelStore, thresholds: Sequence[ThresholdInUse], held: WindowCells, start: datetime, end: datetime
 ) -> Mapping[str, NDArray[np.float64]]:
-    """THRESHOLD_METRICS of each unit of ``held``, the same window; NaN where none of its samples met a threshold.
+    """THRESHOLD_METRICS of each unit of ``held``, the same window; NaN where none of its samples met a threshold, and recall
+    where nobody knows what was missed.
 
     Each finest slice is decided by the threshold of the calibrator that scored its samples, so a slice that several
     thresholds decide on is the sum of theirs. Samples scored by a calibrator that is no longer, or not yet, in charge
@@ -59,10 +60,13 @@ def deployed_rates(
             unit = units.get((versions[version_key], shown))
             if unit is not None:
                 links.append((index, unit))
+    slices = Units(
+        np.array(links, dtype=np.int64).reshape(-1, 2), design_effects(held.cells, held.clusters, len(units)),
+        missed=0.0 if store.model.task.counts_missed else np.nan,
+    )  # fmt: skip
     return live_rates(
         part.reshape(-1).astype(np.int64), found["bin"].astype(np.int64), fill_masked(found["n"]),
-        fill_masked(found["outcome"]), own,
-        np.array(links, dtype=np.int64).reshape(-1, 2), design_effects(held.cells, held.clusters, len(units)),
+        fill_masked(found["outcome"]), own, slices,
     )  # fmt: skip
 
 

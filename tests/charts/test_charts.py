@@ -1,6 +1,7 @@
 """Charts: what is unknown is not drawn, what happened is marked, and the picture follows dark mode."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -74,6 +75,16 @@ def test_no_threshold_in_use_is_no_line() -> None:
     assert "promised precision 0.95" in texts
     assert "in use" not in texts
     assert "in use 0.4" in str(charts.trade_off(points, 0.4).to_dict())
+
+
+def test_recall_that_nobody_knows_is_neither_line_nor_key() -> None:
+    known = curve((0.2, 0.8), (0.9, 0.9))
+    unknown = [replace(point, recall=None, recall_lower=None, recall_upper=None, f1=None) for point in known]
+    for points, lines in ((known, ["precision", "recall", "share kept"]), (unknown, ["precision", "share kept"])):
+        drawn = charts.trade_off(points, 0.4).to_dict()
+        told = next(layer["encoding"]["color"] for layer in drawn["layer"] if "color" in layer.get("encoding", {}))
+        assert told["scale"]["domain"] == lines
+        assert len(told["scale"]["range"]) == len(lines)
 
 
 def test_an_unknown_cell_of_the_heat_map_is_a_dash() -> None:

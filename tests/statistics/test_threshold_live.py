@@ -7,13 +7,13 @@ from monitor.model import THRESHOLD_METRICS
 from monitor.statistics.cells import Cells, Clusters, bin_of
 from monitor.statistics.intervals import clopper_pearson
 from monitor.statistics.thresholds.counts import bin_edges
-from monitor.statistics.thresholds.live import CONFIDENCE, design_effects, live_rates, part_above
+from monitor.statistics.thresholds.live import CONFIDENCE, Units, design_effects, live_rates, part_above
 
 
 def _rates(cells: Cells, threshold: float, effect: float = 1.0) -> dict[str, float]:
     found = live_rates(
         cells.unit, cells.bin.astype(np.int64), cells.n, cells.outcome, np.array([threshold]),
-        np.array([[0, 0]], dtype=np.int64), np.full((2, 1), effect),
+        Units(np.array([[0, 0]], dtype=np.int64), np.full((2, 1), effect)),
     )  # fmt: skip
     return {name: float(values[0]) for name, values in found.items()}
 
@@ -102,8 +102,7 @@ def test_a_slice_over_parts_with_thresholds_of_their_own_is_their_sum() -> None:
         cells.n,
         cells.outcome,
         np.array([0.2, 0.6, np.nan]),
-        links,
-        np.ones((2, 2)),
+        Units(links, np.ones((2, 2))),
     )
     first, second = (part == 0) & (score >= 0.2), (part == 1) & (score >= 0.6)
     assert found["threshold_precision"][0] == pytest.approx(outcome[first].mean())

@@ -182,7 +182,10 @@ def test_the_texts_of_all_codes_are_read(tmp_path: Path) -> None:
     with left_by_old(tmp_path, old_job("a", "recalibrate", f"[{listed}]", {}, "rejected")) as connection:
         (held,) = load_jobs(connection, "old")
     assert dict(zip(held.reasons, (reason.code for reason in held.why), strict=True)) == TEXTS
-    told_by_others, new = {Code.LOGITS, Code.DELIVERED}, {Code.CYCLE_FAILED, Code.ONLY_UNSEEN}
+    told_by_others, new = {Code.LOGITS, Code.DELIVERED}, {
+        Code.CYCLE_FAILED, Code.ONLY_UNSEEN, Code.RECALL_UNKNOWN, Code.THRESHOLD_NEEDS_TRUTH, Code.THRESHOLD_NEEDS_NEGATIVES,
+        Code.THRESHOLD_FROM_DETECTIONS,
+    }  # fmt: skip
     assert set(TEXTS.values()) == {*Code, ""} - told_by_others - new
 
 

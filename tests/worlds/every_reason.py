@@ -41,6 +41,7 @@ REASONS = {
         Reason.of(Code.NO_EVIDENCE),
         Reason.of(Code.NO_SIGHT, absent="labels"),
         Reason.of(Code.ONLY_UNSEEN, slice="camera=c9", known="camera has c1, c2 and c3"),
+        Reason.of(Code.RECALL_UNKNOWN, metric="threshold_recall_upper"),
         Reason.of(Code.RULE_FAILED, problem="KeyError('ece')"),
         Reason.of(Code.RULE_GONE, rule="ece-high"),
         Reason.of(Code.RULE_ELSEWHERE, rule="ece-high"),
@@ -88,6 +89,9 @@ REASONS = {
         ),
         Reason.of(Code.THRESHOLD_NOT_CHOSEN, policy="f1"),
         Reason.of(Code.THRESHOLD_NO_SAMPLES),
+        Reason.of(Code.THRESHOLD_NEEDS_TRUTH, policy="f1"),
+        Reason.of(Code.THRESHOLD_NEEDS_NEGATIVES, policy="youden", prior=None),
+        Reason.of(Code.THRESHOLD_FROM_DETECTIONS, policy="f1", threshold=0.41),
         Reason.of(
             Code.CLASSES, per="class", found=80, few=3, such=["cone"], policy="precision>=0.9", kept=60, confidence=0.95,
         ),

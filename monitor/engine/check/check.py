@@ -13,6 +13,7 @@ from monitor.config.server import host_of, is_loopback
 from monitor.config.settings import MEND, Config, Model
 from monitor.engine.check.boxes import BoxTrial, find_beside
 from monitor.engine.check.matched import find_odd_matches
+from monitor.engine.check.unanswered import find_unanswered
 from monitor.engine.check.watch import CheckWatch
 from monitor.engine.cycle import WatchedModel, load_watched
 from monitor.engine.http import load_certificate
@@ -68,6 +69,7 @@ def check_config(path: Path, at: datetime | None = None, watch_files: CheckWatch
     held = watch_files or CheckWatch()
     files = 0
     for each in watched:
+        found.tell(f'model "{each.model.name}"', *find_unanswered(each.model, each.rulebook))
         with duckdb.connect(config={"memory_limit": config.monitor.memory_limit}) as connection:
             files += _try_sources(connection, each, config.base, at, found, held)
     rules = sum(len(each.rulebook) for each in watched)

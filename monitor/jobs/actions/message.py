@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from monitor.jobs.actions.delivery import Delivery
-from monitor.model.reasons import ABSENCES, CHOSEN, VERDICTS, Reason
+from monitor.model.reasons import ABSENCES, CHOSEN, NOT_HELD, VERDICTS, Reason
 from monitor.model.wording import first_few, moment, quantity
 from monitor.model.words import restore_reason, tell_change, tell_reason
 
@@ -125,7 +125,7 @@ def _job(payload: Mapping[str, Any], known: EventContext) -> tuple[str, list[tup
         facts.append(("on later samples", change))
     if job["calibrator"]:
         facts.append(("calibrator", f"{job['calibrator']} ({job['method']})"))
-    threshold = next((each for each in reasons if each.code in CHOSEN), None)
+    threshold = next((each for each in reasons if each.code in CHOSEN | NOT_HELD), None)
     if threshold is not None and state == "promoted":
         facts.append(("threshold", tell_reason(threshold, bare=True)))
     if known.sure:

@@ -50,10 +50,11 @@ def _gate_straddled(lacks: str, groups: Mapping[str, Any], **values: Any) -> str
 
 _GOALS = {
     "precision": "precision >= {:g}", "recall": "recall >= {:g}", "accuracy": "accuracy >= {:g} among the kept",
-    "fp_per_image": "at most {:g} false positives per image",
+    "fp_per_image": "at most {:g} false positives per image that has a prediction",
 }  # fmt: skip
 _FIGURES = {
-    "precision": "precision", "recall": "recall", "accuracy": "accuracy", "fp_per_image": "false positives per image",
+    "precision": "precision", "recall": "recall", "accuracy": "accuracy",
+    "fp_per_image": "false positives per image that has a prediction",
 }  # fmt: skip
 
 
@@ -96,6 +97,11 @@ def _chosen(
     if prior is not None and rate is not None:
         beside += f"; shifted from a base rate of {rate:.4g} to {prior:g}, the figures are those at {rate:.4g}"
     return f"{threshold:.4f} by {policy}{beside}; on {_measured_on(**measured)}: {_figures(figures)}"
+
+
+def _needs_negatives(policy: str, prior: float | None) -> str:
+    choose = "choose precision>=P, fp_per_image<=X or cost" if prior is None else "leave the prior out"
+    return f"no threshold for {policy}: nobody counts the places where no object is and none is detected; {choose}"
 
 
 def _classes_unknown(per: str) -> str:
@@ -163,6 +169,7 @@ OF_JOBS: dict[Code, Callable[..., str]] = {
     Code.THRESHOLD_PROMISED: _promised,
     Code.THRESHOLD_NOT_PROMISED: _not_promised,
     Code.THRESHOLD_CHOSEN: _chosen,
+    Code.THRESHOLD_NEEDS_NEGATIVES: _needs_negatives,
     Code.CLASSES: _classes,
     Code.CLASSES_UNKNOWN: _classes_unknown,
     Code.FAILED: _failed,

@@ -26,7 +26,7 @@ from monitor.model import (
 from monitor.model.durations import format_duration
 from monitor.model.readings import SECONDS
 from monitor.model.words import tell_change, tell_reason, tell_trigger
-from monitor.statistics.thresholds.policies import policy_kind
+from monitor.statistics.thresholds.policies import PROMISES, policy_kind
 
 _LONGEST = 120  # characters of a name shown in a table
 
@@ -90,7 +90,7 @@ def format_ratio(ratio: float | None) -> str:
 def describe_promise(threshold: ThresholdInUse) -> str:
     """What a threshold's policy promises and whether that holds."""
     if threshold.kept is None:
-        return "none made"
+        return "unknown" if policy_kind(threshold.policy) in PROMISES else "none made"
     if threshold.kept:
         return f"kept with {100 * threshold.confidence:g} % confidence"
     return f"no threshold can: best bound {wording.number(threshold.best)}"

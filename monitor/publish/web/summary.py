@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from monitor.model import Alert, AlertState, Health, ModelStatus, ReadingState, Severity, wording
-from monitor.model.reasons import Code
+from monitor.model.reasons import WATCHES_NOTHING
 from monitor.publish.web.filters import shorten_name
 
 _REASONS_SHOWN = 3
@@ -101,9 +101,7 @@ def _doubts(model: ModelStatus) -> tuple[str, ...]:
         f"{shorten_name(alert.rule)} cannot be evaluated for {shorten_name(alert.slice.text)}: {alert.reason}"
         for alert in sorted(model.alerts, key=urgency)
         if alert.health is Health.ERROR
-        or (
-            alert.health is Health.UNKNOWN and (alert.state is AlertState.PENDING or alert.why.code == Code.ONLY_UNSEEN)
-        )
+        or (alert.health is Health.UNKNOWN and (alert.state is AlertState.PENDING or alert.why.code in WATCHES_NOTHING))
     ]
     return (*doubts, *_first(unsure, "rules cannot be evaluated"))
 

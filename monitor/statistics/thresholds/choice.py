@@ -6,7 +6,7 @@ import numpy as np
 
 from monitor.model import Code, Reason
 from monitor.statistics.arrays import Floats, Ints
-from monitor.statistics.thresholds.counts import Counts, bin_edges, count_at, promise_grid
+from monitor.statistics.thresholds.counts import NO_MISSED, Counts, bin_edges, count_at, promise_grid
 from monitor.statistics.thresholds.curves import ThresholdCurve, curve_of, thin_curve
 from monitor.statistics.thresholds.operating_points import minimum_cost, operating_points
 from monitor.statistics.thresholds.policies import Policy
@@ -20,12 +20,20 @@ class ScoredSamples:
     """N samples with calibrated scores in [0, 1], outcomes 0 or 1, and codes of groups (negative: alone; None: all).
 
     With ``n`` (N,) they are pre-counted rows of so many samples each, and outcomes the shares that are positive.
+
+    ``missed`` (K,) holds the code of the group, negative: alone, of each positive that no sample stands for, as of an
+    object without a detection: recall = tp / (positives + K), with bounds clustered by group as those of the positives
+    are; Fβ and cost count the K among the false negatives. Empty: every positive is a sample. None: nobody knows them,
+    and so recall, F1 and the cost of a threshold are unknown. ``has_negatives`` is false where what is neither there
+    nor predicted is no sample, as in detection: then there is no rate of true negatives, and no base rate.
     """
 
     score: Floats
     outcome: Floats
     group: Ints | None = None
     n: Floats | None = None
+    missed: Ints | None = field(default_factory=lambda: NO_MISSED)
+    has_negatives: bool = True
 
     def __len__(self) -> int:
         return len(self.score)
@@ -45,8 +53,8 @@ class ThresholdChoice:
     """What a policy chose. Predict positive (for ``accuracy``: predict at all) when score >= ``threshold``.
 
     ``threshold`` is None when no threshold can promise the bound, or the samples determine none. ``kept`` is None for
-    policies that promise nothing. A promise holds with ``confidence``; the bounds beside it are each their own
-    statement at that confidence. ``best`` is the best confidence bound any threshold has by itself.
+    policies that promise nothing, and where it is unknown. A promise holds with ``confidence``; the bounds beside it
+    are each their own statement at that confidence. ``best`` is the best confidence bound any threshold has by itself.
     """
 
     policy: Policy
@@ -74,8 +82,9 @@ def choose_threshold(
 
     A promise is made on ``later``, which must not have served to fit the calibrator: its statement is valid on the
     samples it was chosen on (see ``promises``). Every other policy chooses on ``chosen_on`` and is measured on
-    ``later``; without ``chosen_on`` it is both, and the figures are a little too good.
-    Raises ValueError on scores or outcomes out of range, and unless 0.5 <= confidence < 1.
+    ``later``; without ``chosen_on`` it is both, and the figures are a little too good. Where samples do not hold what
+    the policy is about (see ``ScoredSamples``) there is no threshold, with that reason, and the curve has what is
+    known. Raises ValueError on scores or outcomes out of range, and unless 0.5 <= confidence < 1.
 
     >>> from monitor.statistics.thresholds.policies import parse_policy
     >>> later = ScoredSamples(np.array([0.2, 0.4, 0.6, 0.9] * 50), np.array([0.0, 1.0, 0.0, 1.0] * 50))
@@ -89,8 +98,29 @@ def choose_threshold(
     if not len(later) or (chosen_on is not None and not len(chosen_on)):
         nothing = Reason.of(Code.THRESHOLD_NO_SAMPLES)
         return ThresholdChoice(policy, None, _kept(policy, None), confidence, EXACT, 0, 0, why=nothing)
+    basis = later if chosen_on is None else chosen_on
+    lacks = find_lacking(policy, later, basis)
+    if lacks is not None:
+        return _unknown(policy, later, confidence, lacks)
     choose = _promised if policy.is_promise else _optimised
-    return choose(policy, later, confidence, later if chosen_on is None else chosen_on)
+    return choose(policy, later, confidence, basis)
+
+
+def find_lacking(policy: Policy, *samples: ScoredSamples) -> Reason | None:
+    """Why no threshold can be told by the policy, however many such samples there are; None: it can.
+
+    >>> from monitor.statistics.thresholds.policies import parse_policy
+    >>> detections = ScoredSamples(np.array([0.9]), np.array([1.0]), missed=None, has_negatives=False)
+    >>> [str(found.code) for text in ("f1", "youden") if (found := find_lacking(parse_policy(text), detections))]
+    ['threshold_needs_truth', 'threshold_needs_negatives']
+    >>> find_lacking(parse_policy("precision>=0.9"), detections) is None
+    True
+    """
+    if policy.needs_negatives and not all(each.has_negatives for each in samples):
+        return Reason.of(Code.THRESHOLD_NEEDS_NEGATIVES, policy=policy.text, prior=policy.prior)
+    if policy.needs_recall and any(each.missed is None for each in samples):
+        return Reason.of(Code.THRESHOLD_NEEDS_TRUTH, policy=policy.text)
+    return None
 
 
 def is_broken(policy: Policy, threshold: float, later: ScoredSamples, confidence: float) -> bool:
@@ -109,7 +139,7 @@ def is_broken(policy: Policy, threshold: float, later: ScoredSamples, confidence
 
 
 def _counted(thresholds: Floats, later: ScoredSamples) -> Counts:
-    return count_at(thresholds, later.score, later.outcome, later.group, later.n)
+    return count_at(thresholds, later.score, later.outcome, later.group, later.n, later.missed)
 
 
 def _kept(policy: Policy, threshold: float | None) -> bool | None:
@@ -129,8 +159,19 @@ def _promised(policy: Policy, later: ScoredSamples, confidence: float, _: Scored
     return replace(choice, why=_on_promise(choice))
 
 
+def _unknown(policy: Policy, later: ScoredSamples, confidence: float, why: Reason) -> ThresholdChoice:
+    counts = _counted(bin_edges(), later)
+    choice = ThresholdChoice(
+        policy, None, None, confidence, _kind(counts), len(later), int(counts.groups), why=why
+    )  # fmt: skip
+    return _measured(choice, counts)
+
+
 def _optimised(policy: Policy, later: ScoredSamples, confidence: float, chosen_on: ScoredSamples) -> ThresholdChoice:
-    points = operating_points(chosen_on.score, chosen_on.outcome, n=chosen_on.n)
+    points = operating_points(
+        chosen_on.score, chosen_on.outcome, n=chosen_on.n,
+        missed=np.nan if chosen_on.missed is None else len(chosen_on.missed),
+    )  # fmt: skip
     point = policy.choose_point(points)
     threshold = point.threshold if point is not None and point.threshold <= 1 else None
     candidates = np.union1d(bin_edges(), [] if threshold is None else [threshold])

@@ -12,6 +12,7 @@ from monitor.statistics.cells import FINE_PER_LOGIT, LOGIT_LIMIT, SCORE_BINS
 from monitor.statistics.intervals import GroupSums, clopper_pearson, poisson_bounds
 
 GRID_PER_LOGIT = 32
+NO_MISSED: Ints = np.empty(0, np.int64)  # every positive is among the samples
 
 
 def bin_edges() -> Floats:
@@ -45,8 +46,10 @@ def _edges(per_logit: int) -> Floats:
 class Counts:
     """Per threshold t, in rising order, what predicting positive from t on (score >= t) gives. All arrays (thresholds,).
 
-    With a the true and f the false positives of a group and q its positives: tp = Σa, fp = Σf, ``aa`` = Σa²,
-    ``af`` = Σaf, ``ff`` = Σf², ``aq`` = Σaq; ``touched`` is the number of groups with a predicted positive.
+    With a the true and f the false positives of a group and q its truths (positives, and those missed): tp = Σa,
+    fp = Σf, ``aa`` = Σa², ``af`` = Σaf, ``ff`` = Σf², ``aq`` = Σaq, ``qq`` = Σq²; ``touched`` is the number of groups
+    with a predicted positive. ``missed`` are positives that no sample stands for; NaN: nobody knows how many, and so what
+    rests on truths is NaN, too.
     """
 
     threshold: Floats
@@ -61,9 +64,10 @@ class Counts:
     positives: float
     negatives: float
     qq: float
-    groups_with_positives: float
-    groups: float
+    groups_with_positives: float  # with a truth
+    groups: float  # with a sample
     grouped: bool
+    missed: float = 0.0
 
     def __len__(self) -> int:
         return int(self.threshold.size)
@@ -72,6 +76,16 @@ class Counts:
     def n(self) -> float:
         """Samples."""
         return self.positives + self.negatives
+
+    @property
+    def truths(self) -> float:
+        """All positives, also those that no sample stands for; NaN where these are unknown."""
+        return self.positives + self.missed
+
+    @property
+    def false_negatives(self) -> Floats:
+        """Truths that are not predicted positive; NaN where they are unknown."""
+        return self.truths - self.tp
 
     @property
     def share(self) -> Floats:
@@ -84,10 +98,10 @@ class Counts:
         return GroupSums(a, a + f, self.aa, self.aa + self.af, self.aa + 2 * self.af + self.ff, self.touched)
 
     def recall(self) -> GroupSums:
-        """tp out of all positives."""
+        """tp out of all truths: Σa / (positives + missed)."""
         same = np.ones(len(self))
         return GroupSums(
-            self.tp, self.positives * same, self.aa, self.aq, self.qq * same, self.groups_with_positives * same
+            self.tp, self.truths * same, self.aa, self.aq, self.qq * same, self.groups_with_positives * same
         )
 
     def precision_bounds(self, confidence: float) -> tuple[Floats, Floats]:
@@ -95,7 +109,7 @@ class Counts:
         return self.precision().bounds(confidence, grouped=self.grouped)
 
     def recall_bounds(self, confidence: float) -> tuple[Floats, Floats]:
-        """(lower, upper), each one-sided at ``confidence``; NaN without positives."""
+        """(lower, upper), each one-sided at ``confidence``; NaN without truths, or where they are unknown."""
         return self.recall().bounds(confidence, grouped=self.grouped)
 
     def false_positives_bounds(self, confidence: float) -> tuple[Floats, Floats]:
@@ -121,22 +135,28 @@ class Counts:
 
 
 def count_at(
-    thresholds: Floats, score: Floats, outcome: Floats, group: Ints | None = None, n: Floats | None = None
-) -> Counts:
+    thresholds: Floats, score: Floats, outcome: Floats, group: Ints | None = None, n: Floats | None = None,
+    missed: Ints | None = NO_MISSED,
+) -> Counts:  # fmt: skip
     """Counts at thresholds in rising order. ``score`` (N,) in [0, 1], ``outcome`` (N,) 0 or 1, ``group`` (N,) codes of
     what belongs together, negative where a sample stands alone; None: all do. With ``n`` (N,) rows are pre-counted and
-    outcomes shares: samples of a row belong together. One pass over the samples.
+    outcomes shares: samples of a row belong together. ``missed`` (K,) holds the group, as in ``group``, of each positive
+    that no sample stands for, such as an object without a detection; None: nobody knows them. One pass over the samples.
 
     Raises ValueError on other shapes or values, and when there are no samples.
 
     >>> counts = count_at(np.array([0.0, 0.5]), np.array([0.2, 0.6, 0.9]), np.array([0.0, 0.0, 1.0]))
     >>> counts.tp.tolist(), counts.fp.tolist(), counts.precision().rate.round(3).tolist()
     ([1.0, 1.0], [2.0, 1.0], [0.333, 0.5])
+    >>> found = count_at(np.array([0.5]), np.array([0.2, 0.9]), np.array([0.0, 1.0]), missed=np.array([-1, -1, -1]))
+    >>> found.recall().rate.tolist()
+    [0.25]
     """
     _check(thresholds, score, outcome, group, n)
-    units = _units(group, len(score))
-    count = int(units.max()) + 1
-    grouped = n is not None or count < len(score)
+    beyond = NO_MISSED if missed is None else missed
+    units, of_missed = np.split(_units(group, len(score), beyond), [len(score)])
+    count = int(max(units.max(), of_missed.max(initial=0))) + 1
+    grouped = n is not None or count < len(score) + len(beyond)
     weight = np.ones(len(score)) if n is None else n
     hits = weight * outcome
     order = np.argsort(-score, kind="stable")
@@ -148,14 +168,15 @@ def count_at(
     tp = true[ends]
     fp = all_from[ends] - tp
     positives = float(true[-1])
-    own = totals(units, hits, count)
+    own = totals(units, hits, count) + np.bincount(of_missed, minlength=count)
     aa, af, ff, aq, touched = tp, np.zeros(tp.size), fp, tp, ends.astype(np.float64)  # of samples that stand alone
     if grouped:
         aa, af, ff, aq, touched = _group_sums(ends, order, units, hits, weight - hits, own)
     return Counts(
         threshold=thresholds, tp=tp, fp=fp, aa=aa, af=af, ff=ff, aq=aq, touched=touched, score=total[ends],
         positives=positives, negatives=float(all_from[-1]) - positives, qq=float(np.sum(own**2)),
-        groups_with_positives=float(np.count_nonzero(own)), groups=float(count), grouped=grouped,
+        groups_with_positives=float(np.count_nonzero(own)), groups=float(np.unique(units).size),
+        grouped=grouped, missed=np.nan if missed is None else float(len(beyond)),
     )  # fmt: skip
 
 
@@ -184,11 +205,12 @@ def _group_sums(ends: Ints, order: Ints, units: Ints, hits: Floats, misses: Floa
     return found
 
 
-def _units(group: Ints | None, rows: int) -> Ints:
-    """Codes 0..G−1 of what is independent: the group, or the sample itself where it has none."""
-    if group is None:
+def _units(group: Ints | None, rows: int, missed: Ints) -> Ints:
+    """(rows + missed,) codes 0..G−1 of what is independent: the group, or a sample or a miss itself where it has none."""
+    if group is None and not len(missed):
         return np.arange(rows, dtype=np.int64)
-    codes = np.where(group < 0, np.arange(rows) + int(group.max(initial=0)) + 1, group)
+    given = np.concatenate([np.full(rows, -1) if group is None else group, missed])
+    codes = np.where(given < 0, np.arange(given.size) + int(given.max(initial=0)) + 1, given)
     _, units = np.unique(codes, return_inverse=True)
     return np.asarray(units, dtype=np.int64).reshape(-1)
 

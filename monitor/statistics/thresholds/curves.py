@@ -14,9 +14,10 @@ MOST_POINTS = 200
 class ThresholdCurve:
     """Arrays of equal length, thresholds rising; NaN is unknown.
 
-    The bounds are one-sided, each for its threshold alone: of 20 at 95 % one may be off. ``cost`` is the mean cost per
-    sample under the policy's costs, NaN for a policy without. ``share`` is the part predicted positive (for abstention
-    the coverage), ``fp_per_group`` false positives per image or clip.
+    The bounds are one-sided, each for its threshold alone: of 20 at 95 % one may be off. ``cost`` is the cost under the
+    policy's costs over the number of samples, NaN for a policy without. Recall, F1 and cost are over all truths, also
+    those that no sample stands for: NaN where nobody knows how many these are. ``share`` is the part predicted positive
+    (for abstention the coverage), ``fp_per_group`` false positives per image or clip.
     """
 
     threshold: Floats
@@ -47,7 +48,7 @@ def curve_of(counts: Counts, confidence: float, costs: tuple[float, float] | Non
     >>> curve.precision.round(3).tolist(), curve.recall.tolist(), curve.f1.round(3).tolist()
     ([0.333, 0.5], [1.0, 1.0], [0.5, 0.667])
     """
-    missed = counts.positives - counts.tp
+    fn = counts.false_negatives
     every = np.full(len(counts), counts.n)
     precision_lower, precision_upper = counts.precision_bounds(confidence)
     recall_lower, recall_upper = counts.recall_bounds(confidence)
@@ -55,8 +56,8 @@ def curve_of(counts: Counts, confidence: float, costs: tuple[float, float] | Non
         threshold=counts.threshold, share=counts.share,
         precision=counts.precision().rate, precision_lower=precision_lower, precision_upper=precision_upper,
         recall=counts.recall().rate, recall_lower=recall_lower, recall_upper=recall_upper,
-        f1=ratio(2 * counts.tp, 2 * counts.tp + counts.fp + missed),
-        cost=np.full(len(counts), np.nan) if costs is None else (costs[0] * counts.fp + costs[1] * missed) / every,
+        f1=ratio(2 * counts.tp, 2 * counts.tp + counts.fp + fn),
+        cost=np.full(len(counts), np.nan) if costs is None else (costs[0] * counts.fp + costs[1] * fn) / every,
         fp_per_group=counts.fp / counts.groups,
     )  # fmt: skip
 

@@ -1,5 +1,7 @@
 """Precision and recall of thresholds in use, from cells: exact but for the one bin that a threshold lies inside."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.special import logit
 
@@ -69,13 +71,26 @@ def design_effects(cells: Cells, clusters: Clusters | None, units: int) -> Float
     return np.stack([precision, np.maximum(precision, alike)])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """The slices that rates are asked of. ``mapping`` (pairs, 2): which units a part of the samples belongs to.
+
+    ``effects`` (2, units) are their design effects, ``missed`` (units,) the positives that no row stands for, such as objects
+    without a detection; NaN: nobody knows how many.
+    """
+
+    mapping: Ints
+    effects: Floats
+    missed: Floats | float = 0.0
+
+
 def live_rates(
-    part: Ints, bin: Ints, n: Floats, outcome: Floats, threshold: Floats, mapping: Ints, effects: Floats,  # noqa: A002
+    part: Ints, bin: Ints, n: Floats, outcome: Floats, threshold: Floats, slices: Units,  # noqa: A002
 ) -> dict[str, Floats]:  # fmt: skip
     """The six THRESHOLD_METRICS, each (units,), of rows of labelled sums.
 
-    ``part`` (rows,) says which samples a row is of, ``threshold`` (parts,) what decides on those, ``mapping`` (pairs, 2)
-    which units (slices) a part belongs to, ``effects`` (2, units) the design effects. Parts that no pair names are left out.
+    ``part`` (rows,) says which samples a row is of, ``threshold`` (parts,) what decides on those. Parts that no pair of
+    ``slices`` names are left out. Recall is tp / (positives + missed), unknown where the missed are.
     A bin that a threshold lies inside is counted from both sides, all in and all out: bounds are the wider ones, and the
     estimate splits the bin by its width in logit. Recall lies between the two; precision does too unless outcomes inside
     1/8 of a logit sort themselves. Bounds are Clopper–Pearson, with counts over the design effect. NaN without predicted
@@ -84,22 +99,23 @@ def live_rates(
     >>> from monitor.statistics.cells import bin_of
     >>> score, n, outcome = np.array([0.2, 0.9]), np.array([10.0, 20.0]), np.array([1.0, 16.0])
     >>> rates = live_rates(
-    ...     np.zeros(2, np.int64), bin_of(score), n, outcome, np.array([0.5]), np.array([[0, 0]]), np.ones((2, 1))
+    ...     np.zeros(2, np.int64), bin_of(score), n, outcome, np.array([0.5]),
+    ...     Units(np.array([[0, 0]]), np.ones((2, 1))),
     ... )
     >>> rates["threshold_precision"].tolist(), rates["threshold_recall"].round(3).tolist()
     ([0.8], [0.941])
     """
-    rows, unit = expand_units(part, mapping)
+    rows, unit = expand_units(part, slices.mapping)
     above = part_above(bin[rows], threshold[part[rows]])
     n, outcome = n[rows], outcome[rows]
-    units = effects.shape[1]
-    positives = totals(unit, outcome, units)
+    units = slices.effects.shape[1]
+    truths = totals(unit, outcome, units) + slices.missed
     found = [
         (totals(unit, outcome * inside, units), totals(unit, n * inside, units))
         for inside in (above, np.ceil(above), np.floor(above))
     ]
     metrics: dict[str, Floats] = {}
-    for (name, over), effect in zip((("precision", None), ("recall", positives)), effects, strict=True):
+    for (name, over), effect in zip((("precision", None), ("recall", truths)), slices.effects, strict=True):
         rates = [(tp, predicted if over is None else over) for tp, predicted in found]
         bounds = [clopper_pearson(tp / effect, trials / effect, CONFIDENCE) for tp, trials in rates[1:]]
         metrics[f"threshold_{name}"] = ratio(*rates[0])

@@ -13,7 +13,10 @@ NEVER = float(np.nextafter(1.0, 2.0))  # the threshold no score reaches
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """A threshold and the confusion counts it gives; counts may be fractions where samples are weighted."""
+    """A threshold and the confusion counts it gives; counts may be fractions where samples are weighted.
+
+    ``fn`` counts positives that no sample stands for, too; NaN where nobody knows how many these are.
+    """
 
     threshold: float
     tp: float
@@ -48,8 +51,12 @@ class OperatingPoints:
         return replace(self[index], threshold=threshold)
 
 
-def operating_points(score: ArrayLike, outcome: ArrayLike, *, n: ArrayLike | None = None) -> OperatingPoints:
+def operating_points(
+    score: ArrayLike, outcome: ArrayLike, *, n: ArrayLike | None = None, missed: float = 0.0
+) -> OperatingPoints:
     """Candidates at each distinct observed score. With ``n`` rows are pre-counted, and outcomes shares.
+
+    ``missed``: positives that no sample stands for, which are false negatives at each threshold; NaN: unknown how many.
 
     Raises ValueError when a score is not in [0, 1] or lengths differ.
 
@@ -69,7 +76,7 @@ def operating_points(score: ArrayLike, outcome: ArrayLike, *, n: ArrayLike | Non
     true = totals(code, np.atleast_1d(hits), distinct.size)
     tp = np.concatenate([[0.0], np.cumsum(true[::-1])])
     fp = np.concatenate([[0.0], np.cumsum((per_score - true)[::-1])])
-    return OperatingPoints(np.concatenate([[NEVER], distinct[::-1]]), tp, fp, tp[-1] - tp, fp[-1] - fp)
+    return OperatingPoints(np.concatenate([[NEVER], distinct[::-1]]), tp, fp, tp[-1] - tp + missed, fp[-1] - fp)
 
 
 def _best(points: OperatingPoints, value: Floats) -> OperatingPoint | None:
@@ -78,7 +85,9 @@ def _best(points: OperatingPoints, value: Floats) -> OperatingPoint | None:
 
 
 def best_fbeta(points: OperatingPoints, beta: float) -> OperatingPoint | None:
-    """Largest Fβ = (1 + β²)tp / ((1 + β²)tp + β²fn + fp). None without positives; ties go to the higher threshold.
+    """Largest Fβ = (1 + β²)tp / ((1 + β²)tp + β²fn + fp), with fn of all truths: tp + fn = positives + missed.
+
+    None without positives, or where the missed are unknown; ties go to the higher threshold.
 
     >>> points = operating_points([0.2, 0.4, 0.6, 0.9], [0, 1, 0, 1])
     >>> best_fbeta(points, 0.5).threshold, best_fbeta(points, 2.0).threshold
@@ -127,11 +136,13 @@ def cost_threshold(fp: float, fn: float, *, rate: float | None = None, prior: fl
 
 def minimum_cost(points: OperatingPoints, fp: float, fn: float) -> OperatingPoint | None:
     """The candidate with the least C_FP·fp + C_FN·fn in the samples, which need no calibrated scores; it may be
-    ``NEVER``. None without samples; ties go to the higher threshold. Raises ValueError on costs that are not positive.
+    ``NEVER``. Positives that no sample stands for are missed at every threshold: they add the same to the cost of each,
+    so the choice is the same however many they are, and where nobody knows. None without samples; ties go to the higher
+    threshold. Raises ValueError on costs that are not positive.
 
     >>> points = operating_points([0.2, 0.4, 0.6, 0.9], [0, 1, 0, 1])
     >>> minimum_cost(points, 1, 4).threshold
     0.4
     """
     _check_costs(fp, fn)
-    return _best(points, -(fp * points.fp + fn * points.fn)) if len(points) > 1 else None
+    return _best(points, -(fp * points.fp + fn * (points.tp[-1] - points.tp))) if len(points) > 1 else None

@@ -36,11 +36,22 @@ class Policy:
         """Whether the policy is a bound to be kept with confidence, and not something to be optimised."""
         return self.kind in PROMISES
 
+    @property
+    def needs_recall(self) -> bool:
+        """Whether it cannot be told without all positives, also those that no sample stands for."""
+        return self.kind in ("fbeta", "recall")
+
+    @property
+    def needs_negatives(self) -> bool:
+        """Whether it cannot be told without true negatives: a rate of them, or the base rate that they make up."""
+        return self.kind == "youden" or self.prior is not None
+
     def choose_point(self, points: OperatingPoints) -> OperatingPoint | None:
         """The operating point it takes; None when the samples do not determine one.
 
-        ``cost`` takes the threshold of ``cost_threshold``, right for calibrated scores. Raises ValueError for a
-        promise: no single point can show that it is kept, see ``promises``.
+        ``cost`` takes the threshold of ``cost_threshold``, right for calibrated scores: positives that no sample stands
+        for cost the same at every threshold, so they have no say. Raises ValueError for a promise: no single point can
+        show that it is kept, see ``promises``.
         """
         if self.kind == "fbeta":
             return best_fbeta(points, self.beta)

@@ -3,7 +3,7 @@
 -- name: published_unsure
 SELECT rule, version, slice, health, reason
 FROM alerts
-WHERE model = $model AND (health = 'error' OR (health = 'unknown' AND (state <> 'inactive' OR code = 'only_unseen')))
+WHERE model = $model AND (health = 'error' OR (health = 'unknown' AND (state <> 'inactive' OR code IN ('only_unseen', 'recall_unknown'))))
 ORDER BY rule, slice;
 
 -- name: published_window
@@ -49,7 +49,7 @@ WHERE serving AND ($model IS NULL OR model = $model)
 ORDER BY model, scope;
 
 -- name: published_thresholds
-SELECT model, scope, policy, threshold, kept, confidence, best
+SELECT model, scope, policy, threshold, kept, confidence, best, reason
 FROM thresholds
 WHERE serving AND class_name = ''
 ORDER BY ALL;
@@ -109,7 +109,7 @@ SELECT * EXCLUDE (labels) FROM drift_now;
 -- name: published_unknown
 SELECT model, version, slice, rule, reason
 FROM alerts
-WHERE health <> 'ok' AND (state <> 'inactive' OR code = 'only_unseen')
+WHERE health <> 'ok' AND (state <> 'inactive' OR code IN ('only_unseen', 'recall_unknown'))
 ORDER BY ALL;
 
 -- name: published_job

@@ -10,7 +10,7 @@ from monitor.statistics.calibration.metrics import measure_calibration
 from monitor.statistics.calibration.reliability import reliability
 from monitor.statistics.cells import Cells, Clusters
 from monitor.statistics.intervals import GroupSums
-from monitor.statistics.thresholds.live import CONFIDENCE, design_effects, live_rates
+from monitor.statistics.thresholds.live import CONFIDENCE, Units, design_effects, live_rates
 from tests.benchmarks.coverage.worlds import Floats, Known, World, known
 
 INTERVALS = (
@@ -97,7 +97,7 @@ def _misses(rng: np.random.Generator, world: World, truth: Known, slices: int, w
     each = np.arange(slices)
     live = live_rates(
         cells.unit, cells.bin.astype(np.int64), cells.n, cells.outcome, np.full(slices, world.traffic.threshold),
-        np.stack([each, each], axis=1), design_effects(cells, clusters, slices),
+        Units(np.stack([each, each], axis=1), design_effects(cells, clusters, slices)),
     )  # fmt: skip
     for name, value in (("precision", truth.precision), ("recall", truth.recall)):
         found[f"live {name}"] = _missed(live[f"threshold_{name}_lower"], live[f"threshold_{name}_upper"], value)

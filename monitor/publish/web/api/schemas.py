@@ -187,7 +187,9 @@ class CurveItem(item_of(history.CurvePoint)):  # type: ignore[misc]  # its field
 
 
 class ThresholdAnswer(item_of(ThresholdInUse)):  # type: ignore[misc]  # its fields are those of the noun
-    threshold: Number = Field(description="null: no threshold can keep the promise")
+    threshold: Number = Field(
+        description="null: no threshold can keep the promise, or none can be told; `reason` says why"
+    )
     curve: list[CurveItem] | None = Field(
         None, description="what other thresholds would have given, where curve=true asks for it"
     )
