@@ -183,9 +183,10 @@ def take_rejects(connection: duckdb.DuckDBPyConnection, rejects: str) -> None:
     The k-th rejected line (from 0) has its number less k rows before it: it moves the rows that were counted as that
     one or a later.
     """
-    connection.execute(statement("stage_rejects", rejects=rejects))
-    connection.execute(statement("stage_rejects_skip"))
-    connection.execute(statement("stage_rejects_insert"))
+    (lines,) = fetch_row(connection, statement("stage_rejects", rejects=rejects))
+    if lines:
+        connection.execute(statement("stage_rejects_skip"))
+        connection.execute(statement("stage_rejects_insert"))
     connection.execute("DROP TABLE rejected")
     forget_rejects(connection)
 
