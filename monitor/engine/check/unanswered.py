@@ -1,4 +1,7 @@
-"""What a model is asked that its samples can never tell: thresholds and rules about objects that were missed."""
+"""What a model is asked that its samples can never tell: thresholds and rules about objects that were missed.
+
+By itself, because it asks the configuration and the rules alone, and no row.
+"""
 
 from collections.abc import Iterable, Iterator
 

@@ -1,4 +1,7 @@
-"""Which columns a file of boxes must have."""
+"""Which columns a file of boxes must have.
+
+By itself, because all formats ask it, of tables and of boxes alike.
+"""
 
 from collections.abc import Collection
 
