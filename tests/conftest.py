@@ -26,6 +26,7 @@ LONG = (
     "tests/cli/test_demo.py",
     "tests/engine/test_daemon_killed.py",
     "tests/deploy/test_prometheus_rules.py",
+    "tests/sources/ingest/test_small_splits.py",
     "tests/sources/ingest/test_rolled_back.py",
     "tests/sources/isolation/test_isolation.py",
     "tests/engine/check/test_findings.py",
