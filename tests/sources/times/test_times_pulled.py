@@ -127,7 +127,7 @@ def test_labels_of_their_own_find_predictions_on_both_sides_of_the_change(make_w
     ]
     world.send(*rows, folder="labels", ending="csv")
     brought = world.take(now=change + WEEKS)
-    assert (brought.labelled, brought.parked) == (len(moments), 0)
+    assert (brought.labelled, world.one("SELECT count(*) FROM parked_labels")) == (len(moments), 0)
     assert world.one("SELECT min(labelled_at - observed_at) >= INTERVAL 0 SECONDS FROM samples") is True
     assert world.one("SELECT count(*) FROM samples WHERE labelled_at - observed_at > INTERVAL 20 MINUTES") == 0
 
