@@ -150,7 +150,7 @@ def test_evidence_that_was_told_is_used_up_though_late_labels_bring_it_back(worl
     assert told(world) > count
 
 
-@pytest.mark.parametrize("step_hours", [2, 24])
+@pytest.mark.parametrize("step_hours", [1, 24])
 def test_a_drift_whose_labels_all_come_late_is_told(world: World, step_hours: int) -> None:
     rng = np.random.default_rng(6)
     rows = some(rng, range(24), 6, delay=15.0) + some(rng, range(24, 54), 6, shift=-2.0, delay=15.0)
@@ -166,7 +166,7 @@ def test_a_drift_whose_labels_all_come_late_is_told(world: World, step_hours: in
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("late", [0.5, 10.0])
-def test_the_direction_is_the_same_whether_looked_at_every_few_hours_or_once_a_day(
+def test_the_direction_is_the_same_whether_looked_at_every_hour_or_once_a_day(
     tmp_path: Path, seed: int, late: float
 ) -> None:
     """Scores that are too extreme: over-confident above one half, under-confident below."""
@@ -178,7 +178,7 @@ def test_the_direction_is_the_same_whether_looked_at_every_few_hours_or_once_a_d
             chance = 1 / (1 + np.exp(-logit * (1.0 if index < 24 else 0.35)))
             rows.append({**row, "outcome": int(rng.random() < chance)})
     words, said = [], []
-    for steps in (3, 24):
+    for steps in (1, 24):
         world, watch = World.make(tmp_path / str(steps)), Watch()
         for now in range(steps, 73, steps):
             arrived = [r for r in rows if stamp(hour(now - steps)) < r["labelled_at"] <= stamp(hour(now))]

@@ -1,6 +1,5 @@
 """What worlds share: lengths of time, and a database as a first start leaves it."""
 
-import os
 import tempfile
 from datetime import datetime, timedelta
 from functools import cache
@@ -12,8 +11,6 @@ from monitor.store.connection import LIVE, make_state_dir, open_live
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-# of random worlds whose like is compared in several ways; CALWATCH_SEEDS=8 asks more of them
-SEEDS = int(os.environ.get("CALWATCH_SEEDS", "2"))
 
 
 @cache

@@ -15,7 +15,6 @@ import pytest
 from monitor.sources import pull as pull_module
 from monitor.sources.batch import Batch
 from monitor.sources.inspect import BATCH_FILES
-from tests.worlds.base import SEEDS
 from tests.worlds.fixtures import MakeWorld
 from tests.worlds.store import HOUR, NOW, Row, World, a_row, at, write_parquet
 
@@ -159,7 +158,7 @@ def both_ways(
     return found[0], together
 
 
-@pytest.mark.parametrize("seed", range(2 * SEEDS))
+@pytest.mark.parametrize("seed", range(8))
 def test_together_or_one_by_one_is_the_same(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     found, sizes = both_ways(
         make_world, monkeypatch, lambda base, number: random_files(base, seed, 100 * number), source=LABELS

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from tests.worlds.arrivals import PUSHED, push
-from tests.worlds.base import SEEDS
 from tests.worlds.fixtures import MakeWorld
 from tests.worlds.store import HOUR, NOW, World, a_row
 from tests.worlds.together import FILES, compare, some_rows, vector
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", range(4))
 def test_pushes_that_correct_each_other(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     def files(world: World, number: int) -> None:
         rng = np.random.default_rng([seed, number])
@@ -25,7 +24,7 @@ def test_pushes_that_correct_each_other(make_world: MakeWorld, monkeypatch: pyte
     compare(make_world, monkeypatch, files, source=PUSHED)
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("kind", ["one-sided", "signs", "logits", "fractions"])
 def test_pushes_that_correct_others_are_judged_in_their_order(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, kind: str, seed: int

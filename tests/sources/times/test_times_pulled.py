@@ -53,7 +53,7 @@ def test_rows_written_live_across_the_change_are_all_taken(
     make_world: MakeWorld, zone: str, change: datetime, ending: str
 ) -> None:
     world = make_world(source=a_source(zone), extra='retention = "730d"')
-    moments = every(15, change)
+    moments = every(5, change)
     for first in range(0, len(moments), 2):  # a file every ten minutes
         due = moments[first : first + 2]
         brought = world.take(*written(zone, due), now=due[-1] + timedelta(minutes=1), ending=ending)
@@ -67,7 +67,7 @@ def test_a_growing_file_across_the_change_is_taken_row_by_row(
     make_world: MakeWorld, zone: str, change: datetime, newest_first: bool
 ) -> None:
     world = make_world(source=a_source(zone), extra='retention = "730d"')
-    moments = every(15, change)
+    moments = every(5, change)
     for count in range(2, len(moments) + 1, 2):
         rows = written(zone, moments[:count])
         world.send(*(rows[::-1] if newest_first else rows), name="a.csv")
@@ -82,7 +82,7 @@ def test_the_same_rows_read_again_weeks_later_are_duplicates(
     make_world: MakeWorld, zone: str, change: datetime, order: int
 ) -> None:
     world = make_world(source=a_source(zone), extra='retention = "730d"')
-    moments = every(15, change)
+    moments = every(5, change)
     for first in range(0, len(moments), 2):
         due = moments[first : first + 2]
         world.take(*written(zone, due), now=due[-1] + timedelta(minutes=1), ending="csv")
@@ -118,7 +118,7 @@ def test_labels_of_their_own_find_predictions_on_both_sides_of_the_change(make_w
     zone, change = CHANGES[0]
     labels = f'[[model.source]]\nname = "labels"\nholds = "labels"\npath = "labels/*"\ntime_zone = "{zone}"\n'
     world = make_world(source=a_source(zone) + labels)
-    moments = every(15, change)
+    moments = every(5, change)
     world.take(*[{**row, "outcome": None} for row in written(zone, moments)], now=change + WEEKS)
     late = [moment + timedelta(minutes=20) for moment in moments]
     rows = [
