@@ -1,4 +1,4 @@
-"""Scores that are percentages, as a file shows, or the newest rows of a source over small files and pushes."""
+"""Scores that are percentages, or declared as such and are none: as a file shows, or a source over small files and pushes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,12 @@ from typing import Any, Literal
 from monitor.model.wording import quantity
 
 RefusalReason = Literal[
-    "foreign_zone", "percentages", "scores_of_predicted_class", "undecided_outcome", "unknown_positive"
+    "foreign_zone",
+    "no_percentages",
+    "percentages",
+    "scores_of_predicted_class",
+    "undecided_outcome",
+    "unknown_positive",
 ]
 
 
@@ -40,6 +45,8 @@ class Seen:
     timeless: int  # times that cannot be read
     scores: int  # of rows that say something of their file
     percent: int
+    taken: int  # scores of rows that can be taken
+    above: int  # of these above one hundredth
     low: int  # scores below one half
     classed: int  # rows with a predicted class
     minus: int
@@ -53,7 +60,11 @@ class Seen:
 RECENT_ROWS = 1_000  # of a source, over files and pushes
 PERCENT_ROWS, PERCENT_SHARE = 20, 0.01  # scores in (1, 100] that make a file one of percentages
 HELD_DAYS = 1  # a refused file that is no longer tried speaks for so long against those refused with it
-PERCENT = "recent_percentages"  # a fact
+_MIXED, _NEXT = (
+    0.1,
+    0.5,
+)  # share between 0.1 and 1 from which scores may be of two units; of one unit so many go on above
+PERCENT, FRACTIONS = "recent_percentages", "first_percentages"  # facts
 
 
 def review_percent(seen: Sequence[Seen], facts: Mapping[str, str], found: Review, today: int) -> None:
@@ -95,6 +106,47 @@ def review_percent(seen: Sequence[Seen], facts: Mapping[str, str], found: Review
     news = json.dumps({"clean": state["clean"], "recent": recent, "held": held})
     if news != told:
         found.facts[PERCENT] = news
+
+
+def review_fractions(seen: Sequence[Seen], facts: Mapping[str, str], found: Review) -> None:
+    """Add to ``found`` which files of a source of percentages hold probabilities: none of its first scores is above 1. Once
+    one is, the source's scores are what they were said to be."""
+    told = facts.get(FRACTIONS, '{"rows": 0, "files": []}')
+    state: dict[str, Any] = json.loads(told)
+    for one in seen:
+        if state.get("percent"):
+            break
+        if one.above:
+            state = {"percent": True}
+        elif one.taken:
+            rows = state["rows"] + one.taken
+            if rows >= PERCENT_ROWS:
+                found.refused[one.file] = _no_percentages(rows)
+                found.take_back.update(dict.fromkeys(state["files"], "no_percentages"))
+                state = {"rows": PERCENT_ROWS, "files": []}  # from here on whatever is no more is refused
+            else:
+                state = {"rows": rows, "files": [*state["files"], one.file_id]}
+    if json.dumps(state) != told:
+        found.facts[FRACTIONS] = json.dumps(state)
+
+
+def mixes_units(small: int, next_: int, scores: int) -> bool:
+    """Whether percentages may be probabilities in part: many lie between 0.1 and 1 (``small``), and hardly any in the decade
+    above (``next_``), where those of a rare class go on.
+
+    >>> mixes_units(45, 5, 100), mixes_units(30, 25, 100)
+    (True, False)
+    """
+    return small >= _MIXED * scores and next_ < _NEXT * small
+
+
+def _no_percentages(rows: int) -> Refusal:
+    return Refusal(
+        "no_percentages",
+        f"no score of {quantity(rows, 'row')} is above 1, so they are taken to be probabilities, though score_unit is "
+        '"percent"; nothing of it was taken. Leave score_unit out of [model.source]; percentages that are so small: divide '
+        "them by 100",
+    )
 
 
 def _percentages(where: str) -> Refusal:
