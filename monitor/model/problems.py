@@ -31,8 +31,9 @@ class Outcome:
 
 ProblemReason = Literal[
     "source_unreachable", "directory_missing", "unreadable_file", "empty_file", "missing_column", "missing_slice_column",
-    "missing_mapped_column", "wrong_type", "foreign_zone", "percentages", "scores_of_predicted_class", "undecided_outcome",
-    "unknown_positive", "mixed_boxes", "box_layout", "replaced_truth", "boxes_matched_anew", "boxes_waiting",
+    "missing_mapped_column", "wrong_type", "foreign_zone", "no_percentages", "percentages", "scores_of_predicted_class",
+    "undecided_outcome", "unknown_positive", "mixed_boxes", "box_layout", "replaced_truth", "boxes_matched_anew",
+    "boxes_waiting",
     "changed_predictions", "near_repeats", "withdrawn_rows", "withdrawn_labels", "rows_set_aside", "labels_judged_anew",
     "logits_are", "values_folded", "slices_mended", "labels_not_judged", "file_set_aside",
     "push_set_aside", "several_names",
@@ -47,7 +48,8 @@ NOTED_REASONS: tuple[ProblemReason, ...] = (
 # nothing of a file, a push or a source was taken
 NOTHING_TAKEN: tuple[ProblemReason, ...] = (
     "source_unreachable", "directory_missing", "unreadable_file", "missing_column", "wrong_type", "foreign_zone",
-    "percentages", "scores_of_predicted_class", "undecided_outcome", "unknown_positive", "mixed_boxes", "box_layout",
+    "no_percentages", "percentages", "scores_of_predicted_class", "undecided_outcome", "unknown_positive", "mixed_boxes",
+    "box_layout",
     "file_set_aside", "push_set_aside",
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ from monitor.model.errors import SourceError
 from monitor.model.problems import Outcome, Problem
 from monitor.model.wording import first_few, quantity
 from monitor.sources.batch import UNGUARDED, Batch, GuardedSource, Source, tell_where_kept
-from monitor.sources.boxes.ingest import BOX_HOLDS, ingest_boxes
+from monitor.sources.boxes.ingest import BOX_HOLDS, ingest_boxes, take_back_detections
 from monitor.sources.boxes.rematch import match_touched
 from monitor.sources.boxes.settings import follow_settings
 from monitor.sources.files import FileSource
@@ -145,7 +145,7 @@ def _ingest(
     except RefusedError as error:
         if guard is not None:
             guard.forget_failures(batch.items)
-        return _refuse(store, source.name, batch, error.file, error.review, now)
+        return _refuse(store, source, batch, error.file, error.review, now)
     except SourceError as error:
         members = split_damaged(batch, error.message)
         if not members and guard is not None:
@@ -178,7 +178,7 @@ def _ingest(
     return total
 
 
-def _refuse(store: ModelStore, source: str, batch: Batch, file: str, review: Review, now: datetime) -> Pulled:
+def _refuse(store: ModelStore, source: Source, batch: Batch, file: str, review: Review, now: datetime) -> Pulled:
     """Take nothing of the batch's one file, remember what it says of its source; files are tried again every cycle.
 
     A push that another one can settle waits; others are settled as refused.
@@ -187,7 +187,7 @@ def _refuse(store: ModelStore, source: str, batch: Batch, file: str, review: Rev
     removed = 0
     with store.transaction():
         for fact, value in review.facts.items():
-            store_fact(store.connection, store.model_id, source, fact, value, now)
+            store_fact(store.connection, store.model_id, source.name, fact, value, now)
         if review.take_back:
             removed = _take_back(store, source, review, now)
     aside = Counter({"taken_back": removed} if removed else {})
@@ -199,19 +199,24 @@ def _refuse(store: ModelStore, source: str, batch: Batch, file: str, review: Rev
     else:
         batch.on_completed({file: Outcome(refused=refusal.why)})
         text = f"push {file}: {refusal.why}. {tell_where_kept(batch.inbox, file)}"
-    return Pulled(problems=[Problem(file, refusal.reason, text + back)], removed=removed, quarantined=aside)
+    samples = 0 if source.holds in BOX_HOLDS else removed  # those of images are counted when these are matched anew
+    return Pulled(problems=[Problem(file, refusal.reason, text + back)], removed=samples, quarantined=aside)
 
 
-def _take_back(store: ModelStore, source: str, review: Review, now: datetime) -> int:
-    """Samples of earlier files back out of the store and into quarantine, and their files to be read again."""
+def _take_back(store: ModelStore, source: Source, review: Review, now: datetime) -> int:
+    """Rows of earlier files back out of the store and into quarantine, and their files to be read again."""
     numbers = sorted(review.take_back)
-    removed = remove_samples(
-        store, "s.model_id = $model_id AND list_contains($numbers, s.file_id)",
-        {"model_id": store.model_id, "numbers": numbers})  # fmt: skip
-    own = {"model_id": store.model_id, "source": source, "numbers": numbers}
-    store.execute(
-        statement("taken_back_quarantine"), {"model": store.model.name, "source": source, "now": make_naive(now)}
-    )
+    own = {"model_id": store.model_id, "source": source.name, "numbers": numbers}
+    if source.holds in BOX_HOLDS:
+        removed = take_back_detections(store, source.name, numbers, now)
+    else:
+        removed = remove_samples(
+            store, "s.model_id = $model_id AND list_contains($numbers, s.file_id)",
+            {"model_id": store.model_id, "numbers": numbers})  # fmt: skip
+        store.execute(
+            statement("taken_back_quarantine"),
+            {"model": store.model.name, "source": source.name, "now": make_naive(now)},
+        )
     store.execute(statement("taken_back_cursors_delete"), own)
     return removed
 

@@ -26,7 +26,9 @@ def guess_slices(roles: Roles) -> list[tuple[str, Column, str]]:
         if few and not is_number and may_cut and column.filled >= 0.5 * roles.table.rows:
             fitting.append((len(NAMES["slice"]) if rank is None else rank, column))
     chosen: list[tuple[str, Column, str]] = []
-    truth = [roles.columns[role] for role in ("label", "predicted_class", "version") if role in roles.columns]
+    truth = [
+        roles.columns[role] for role in ("label", "outcome", "predicted_class", "version") if role in roles.columns
+    ]
     for rank, column in sorted(fitting, key=lambda pair: pair[0]):
         others = (*truth, *(one for _, one, _ in chosen))
         if len(chosen) == SLICES or any(_says_same(column, other) for other in others):

@@ -11,6 +11,7 @@ from monitor.cli.guess.truth import guess_truth
 from monitor.cli.guess.words import NAMES
 from monitor.model import Task
 from monitor.sources.column_hints import SOFTMAX_DOCS
+from monitor.sources.ingest.percentages import mixes_units
 
 _TWO = 2  # classes of a binary task
 _LOWEST_OF_TOP = 0.5  # of two classes the one that is predicted never has less
@@ -134,6 +135,13 @@ def _guess_score(meaning: Meaning, task: Task) -> None:
         meaning.leave_open("score", f'"{score.name}" writes 0,83: calwatch reads 0.83, so write a decimal point')
     elif _is_percent(score):
         meaning.source.append(Guess("score_unit", "percent", f'"{score.name}" goes up to {max(score.known):g}'))
+        small, next_ = (sum(low < number <= 10 * low for number in score.known) for low in (0.1, 1))
+        if mixes_units(small, next_, len(score.known)):
+            meaning.leave_open(
+                "score",
+                f'{small:,} of {len(score.known):,} values of "{score.name}" lie between 0.1 and 1, {next_:,} between 1 and '
+                "10: if some are probabilities and others percentages, write all of them alike",
+            )
     elif score.share(-1e-5, 1 + 1e-5) < 0.99:
         meaning.leave_open("score", f'some values of "{score.name}" are above 1: are they probabilities?')
     if meaning.roles.score_is_one_of_several:

@@ -12,7 +12,7 @@ from monitor.config.boxes import BoxLayout, Matching
 from monitor.config.settings import Model
 from monitor.model.wording import quantity, quote_names
 from monitor.sources.batch import Batch
-from monitor.sources.boxes.stage import SAID_BY, keep_records, stage_boxes
+from monitor.sources.boxes.stage import SAID_BY, keep_records, review_boxes, stage_boxes
 from monitor.sources.findings import Finding, Weight
 from monitor.sources.findings.box_pairs import Images, find_odd_classes, find_units_apart, find_unknown_images
 from monitor.sources.findings.box_rows import BoxRows, join_rows, read_rows
@@ -39,6 +39,8 @@ class BoxTrial:
     bad: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     ids: dict[str, None] = field(default_factory=dict)
     ids_are_all: bool = True
@@ -52,12 +54,16 @@ class BoxTrial:
         self.batches += 1
         connection.execute(statement("tried_images"))
         some = replace(batch, relation=f"SELECT * FROM ({batch.relation}) LIMIT {ROWS}")
-        staged = stage_boxes(connection, model, 0, some, EVER)
+        stage_boxes(connection, model, 0, some, EVER)
+        files = fetch_column(connection, "SELECT DISTINCT file FROM staged")
+        numbers = {file: self.files.setdefault(file, len(self.files)) for file in files}
+        found = review_boxes(connection, some, self.facts, numbers)
+        self.facts |= found.facts
         keep_records(connection, some)
         connection.execute(statement("tried_images_insert"), {"said_by": SAID_BY[self.holds]})
-        self.refused |= {file: refusal.why for file, refusal in staged.refused.items()}
+        self.refused |= {file: refusal.why for file, refusal in found.refused.items()}
         merge_names(self.names, json.loads(batch.facts.get(CATEGORIES, "{}")))
-        left_out = list(staged.refused)
+        left_out = list(found.refused)
         for reason, count, row, file, record in connection.execute(
             statement("tried_box_reasons"), {"refused": left_out}
         ).fetchall():

@@ -18,8 +18,9 @@ from monitor.store.values import cut_enormous, plain_text
 # as of samples, see stage_checks_samples
 LONGEST_ID = 500
 LONGEST_CLASS = 120
-_TRUE = "('1', 'true', 't', 'yes', 'y')"
+_TRUE = "('1', '1.0', 'true', 't', 'yes', 'y')"
 _MISSING = ", ".join(quote_text(word.lower()) for word in MISSING_LABELS)
+_CROWDS = f"{_TRUE[:-1]}, '0', '0.0', 'false', 'f', 'no', 'n', '', {_MISSING})"
 
 
 def staged_columns(batch: Batch, slices: Sequence[str], boxes: BoxLayout) -> dict[str, str]:
@@ -55,6 +56,11 @@ def staged_columns(batch: Batch, slices: Sequence[str], boxes: BoxLayout) -> dic
         "version": cut_version(text("version")),
         "calibrator": cut_version(text("calibrator")),
         "crowd": f"coalesce(lower({text('crowd')}) IN {_TRUE}, false)",
+        "odd_crowd": f"coalesce(lower({text('crowd')}) NOT IN {_CROWDS}, false)",
+        "odd_size": " OR ".join(
+            f"({_has(name, types)} AND NOT coalesce({number(name)} >= 0 AND isfinite({number(name)}), false))"
+            for name in (width, height)
+        ),
         "width": f"CASE WHEN {number(width)} > 0 AND isfinite({number(width)}) THEN {number(width)} END",
         "height": f"CASE WHEN {number(height)} > 0 AND isfinite({number(height)}) THEN {number(height)} END",
         "layout": layout,
@@ -112,6 +118,7 @@ def image_checks(oldest: str, latest: str) -> tuple[tuple[str, str], ...]:
         ("missing_image_id", "image_id IS NULL"),
         ("too_long", f"{is_longer('image_id', LONGEST_ID)} OR {is_longer('detection_id', LONGEST_ID)} "
                      f"OR {is_longer('class', LONGEST_CLASS)}"),
+        ("bad_image_size", "odd_size"),
         ("unreadable_time", "has_observed AND (observed_at IS NULL OR NOT isfinite(observed_at))"),
         ("unreadable_time", "has_labelled AND (labelled_at IS NULL OR NOT isfinite(labelled_at))"),
         ("time_before_1970", "observed_at < TIMESTAMP '1970-01-01' OR labelled_at < TIMESTAMP '1970-01-02'"),
@@ -125,6 +132,7 @@ _BAD_BOX = (
     "OR NOT (x2 > x1 AND y2 > y1)"
 )
 OBJECT_CHECKS = (
+    ("unknown_crowd", "odd_crowd"),
     ("missing_class", "class IS NULL AND layout IS NOT NULL"),
     ("bad_box", f"class IS NOT NULL AND coalesce({_BAD_BOX}, true)"),
 )

@@ -11,7 +11,7 @@ The steps hand each other temporary tables:
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import duckdb
@@ -21,18 +21,18 @@ from monitor.model.errors import SourceError
 from monitor.model.problems import Outcome, Problem, ProblemReason
 from monitor.model.wording import quantity
 from monitor.sources.batch import Batch
-from monitor.sources.boxes.stage import SAID_BY, StagedBoxes, keep_records, stage_boxes
+from monitor.sources.boxes.stage import SAID_BY, keep_records, review_boxes, stage_boxes
 from monitor.sources.formats.boxes.categories import remember_categories
 from monitor.sources.ingest.file_numbers import load_file_numbers, number_files
 from monitor.sources.ingest.ingest import RefusedError, quarantine_rows
 from monitor.sources.ingest.parting import demand_none_refused
-from monitor.sources.ingest.percentages import Review
 from monitor.sources.ingest.staging import blames_the_file
 from monitor.sources.labels.history import note_undated
 from monitor.sources.pulled import Pulled
 from monitor.sources.records import store_notes, write_cursor
 from monitor.store.connection import fetch_column, fetch_row, make_naive, transaction
 from monitor.store.model_store import ModelStore
+from monitor.store.source_facts import load_facts, store_fact
 from monitor.store.sql import run_script, statement
 
 TOLD_SHARE = 0.01  # of what a file says that is other than what was known
@@ -42,17 +42,18 @@ def ingest_boxes(store: ModelStore, source: str, holds: str, batch: Batch, now: 
     """Take one batch of ``holds`` images, detections or truth. Nothing of it stays when it fails; run again, it changes
     nothing. Raises as ``ingest_batch`` does."""
     connection = store.connection
-    found = _stage(store, batch, now)
-    if found.refused:
-        if batch.files == 1:
-            raise RefusedError(next(iter(found.refused)), Review(dict(found.refused)))
-        demand_none_refused(batch, found.refused)
+    ambiguous = _stage(store, batch, now)
     pushed = batch.on_completed is not None
     files = batch.items if batch.whole else fetch_column(connection, "SELECT DISTINCT file FROM staged")
     with transaction(connection):
         numbers = number_files(connection, store.model_id, source, files, pushed=pushed)
+    found = review_boxes(connection, batch, load_facts(connection, store.model_id, source), numbers, now)
+    if found.refused:
+        if batch.files == 1:
+            raise RefusedError(next(iter(found.refused)), found)
+        demand_none_refused(batch, found.refused)
     with store.transaction():
-        pulled = Pulled(files=batch.files, ambiguous_times=found.ambiguous)
+        pulled = Pulled(files=batch.files, ambiguous_times=ambiguous)
         (pulled.rows,) = fetch_row(connection, "SELECT count(*) FROM staged")
         load_file_numbers(connection, numbers, placed=batch.whole)
         if holds != "truth":
@@ -69,13 +70,15 @@ def ingest_boxes(store: ModelStore, source: str, holds: str, batch: Batch, now: 
             store.execute(statement("match_all"), {"model_id": store.model_id})
         if contrary:
             pulled.problems.append(Problem(source, "several_names", contrary))
+        for fact, value in found.facts.items():
+            store_fact(connection, store.model_id, source, fact, value, now)
         if pulled.problems:
             store_notes(connection, store.model.name, source, pulled.problems, now)
         write_cursor(connection, store.model_id, source, batch.cursor, now)
     return pulled
 
 
-def _stage(store: ModelStore, batch: Batch, now: datetime) -> StagedBoxes:
+def _stage(store: ModelStore, batch: Batch, now: datetime) -> int:
     times = now - store.model.retention, now
     try:
         return stage_boxes(store.connection, store.model, store.model_id, batch, times)
@@ -198,6 +201,19 @@ def _settle_gone(store: ModelStore, batch: Batch, holds: str, numbers: Mapping[s
         for file in sorted(batch.reread)
         if (count := gone.get(numbers.get(file, 0), 0))
     ]  # fmt: skip
+
+
+def take_back_detections(store: ModelStore, source: str, numbers: Sequence[int], now: datetime) -> int:
+    """Take the detections of earlier files out again and into quarantine, and have their files read again; inside a
+    transaction. Their images are matched anew. Return how many there were."""
+    own = {"model_id": store.model_id, "numbers": list(numbers)}
+    told = {"model": store.model.name, "source": source, "now": make_naive(now)}
+    (count,) = store.fetch_row(
+        "SELECT count(*) FROM detections WHERE model_id = $model_id AND list_contains($numbers, file_id)", own
+    )
+    store.execute(statement("box_taken_back_quarantine"), {**own, **told})
+    run_script(store.connection, "box_taken_back", own)
+    return int(count)
 
 
 def _plural(count: int, noun: str) -> str:

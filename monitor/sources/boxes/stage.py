@@ -1,7 +1,6 @@
 """A batch of boxes as one typed temporary table `staged`, and what the values of a file say about the whole of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
@@ -9,11 +8,10 @@ import duckdb
 from monitor.config.boxes import BoxLayout
 from monitor.config.settings import Model
 from monitor.config.sources import MISSING_LABELS
-from monitor.model.wording import quantity
 from monitor.sources.batch import Batch
 from monitor.sources.boxes.columns import DETECTION_CHECKS, OBJECT_CHECKS, image_checks, staged_columns
 from monitor.sources.boxes.settings import matching_of
-from monitor.sources.ingest.percentages import Refusal, percentages
+from monitor.sources.ingest.percentages import Refusal, Review, Seen, review_fractions, review_percent
 from monitor.sources.ingest.staging import CLOCK_SKEW, believing_values_only, forget_rejects, take_rejects, tell_record
 from monitor.store.connection import fetch_row, make_naive, quote_text
 from monitor.store.sql import statement
@@ -23,7 +21,6 @@ MIXED_SHARE = 0.05  # of a file's boxes that may look like shares of the image a
 LEAST_BOXES = 20  # of which shares are judged
 WRONG_SHARE = 0.2  # of a file's boxes, read as they are, that are none or lie outside of their image
 CORNERED_BOXES = 50  # all of which could be two corners
-PERCENT_ROWS, PERCENT_SHARE = 20, 0.01
 _OTHERS: Mapping[BoxLayout, str] = {
     "xywh": '"xyxy" (two corners) or "cxcywh" (centre and size)',
     "xyxy": '"xywh" (corner and size) or "cxcywh" (centre and size)',
@@ -31,18 +28,10 @@ _OTHERS: Mapping[BoxLayout, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class StagedBoxes:
-    """``refused``: files none of which can be taken, by name; ``ambiguous``: times whose reading had to be guessed."""
-
-    refused: Mapping[str, Refusal]
-    ambiguous: int
-
-
 def stage_boxes(
     connection: duckdb.DuckDBPyConnection, model: Model, model_id: int, batch: Batch, times: tuple[datetime, datetime]
-) -> StagedBoxes:
-    """Fill `staged` from the batch and review it file by file; ``times``: the oldest that is taken, and now."""
+) -> int:
+    """Fill `staged` from the batch. Return how many times had to be guessed. ``times``: the oldest that is taken, and now."""
     oldest, latest = times[0], times[1] + CLOCK_SKEW
     boxes = matching_of(model).boxes
     holds = batch.meaning.holds
@@ -68,27 +57,53 @@ def stage_boxes(
     if batch.rejects is not None:
         take_rejects(connection, batch.rejects)
     connection.execute(statement("box_sizes"), {"model_id": model_id})
-    return StagedBoxes(_review(connection), ambiguous)
+    return int(ambiguous)
 
 
-def _review(connection: duckdb.DuckDBPyConnection) -> dict[str, Refusal]:
-    """Files of which nothing can be taken; of the others it is settled whether boxes are pixels, and which lie outside."""
-    refused: dict[str, Refusal] = {}
+def review_boxes(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, facts: Mapping[str, str], numbers: Mapping[str, int],
+    now: datetime | None = None,
+) -> Review:  # fmt: skip
+    """Look at `staged` file by file: of which nothing can be taken; of the others it is settled whether boxes are pixels, and
+    which lie outside. ``facts`` are those of the source, ``numbers``: file → its number; ``now`` as for ``review_files``."""
+    found = Review()
     shares: list[str] = []
-    for file, layout, listed, boxes, small, cornered, none, outside, known, percent, scores in connection.execute(
-        statement("box_review")
-    ).fetchall():
+    scored: list[Seen] = []
+    for (
+        file,
+        layout,
+        listed,
+        boxes,
+        small,
+        cornered,
+        none,
+        outside,
+        known,
+        percent,
+        scores,
+        taken,
+        above,
+    ) in connection.execute(statement("box_review")).fetchall():
         if MIXED_SHARE * boxes < small < (1 - MIXED_SHARE) * boxes:
-            refused[file] = _mixed(small, boxes)
+            found.refused[file] = _mixed(small, boxes)
         elif why := _odd_layout(layout, boxes=boxes, cornered=cornered, none=none, outside=outside, known=known):
-            refused[file] = _another_layout(why, layout, listed=listed)
-        elif percent >= PERCENT_ROWS and percent >= PERCENT_SHARE * scores:
-            refused[file] = percentages(f"{percent:,} of {quantity(scores, 'score')} lie")
+            found.refused[file] = _another_layout(why, layout, listed=listed)
+        else:
+            scored.append(
+                Seen(file, numbers.get(file, 0), boxes, scores=scores, percent=percent, taken=taken, above=above)
+            )
         if small > boxes / 2:
             shares.append(file)
     connection.execute(statement("box_units"), {"files": shares})
     connection.execute(statement("box_outside"))
-    return refused
+    if batch.meaning.holds == "detections":
+        arrival = {file: place for place, file in enumerate(numbers)}
+        scored.sort(key=lambda one: arrival.get(one.file, 0))
+        if batch.meaning.score_unit == "probability":
+            review_percent(scored, facts, found, now.toordinal() if now else 0)
+        else:
+            review_fractions(scored, facts, found)
+    return found
 
 
 def _mixed(small: int, boxes: int) -> Refusal:

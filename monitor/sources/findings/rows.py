@@ -18,7 +18,8 @@ from monitor.sources.findings.delays import find_short_spans, find_unjoined
 from monitor.sources.findings.labels import find_contradictions, find_odd_labels
 from monitor.sources.findings.names import find_odd_positives, find_other_classes
 from monitor.sources.findings.scores import ALIKE as ALIKE
-from monitor.sources.findings.scores import find_odd_scores
+from monitor.sources.findings.scores import find_odd_scores, find_two_units
+from monitor.sources.findings.slices import find_answers
 from monitor.store.connection import fetch_row
 from monitor.store.sql import statement
 
@@ -65,6 +66,9 @@ def find_oddities(
         yield from _identities(connection)
         yield from _close_times(connection)
         yield from find_odd_scores(connection, model)
+        if meaning is not None and meaning.score_unit == "percent":
+            yield from find_two_units(connection)
+        yield from find_answers(connection, model)
         yield from _missed_objects(connection, model)
         yield from _versions(connection)
         yield from find_odd_labels(connection, model)

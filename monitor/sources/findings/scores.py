@@ -14,6 +14,7 @@ from monitor.config.settings import Model
 from monitor.model import Task
 from monitor.model.wording import percent, quantity
 from monitor.sources.findings import Finding, Weight
+from monitor.sources.ingest.percentages import mixes_units
 from monitor.store.connection import fetch_row
 from monitor.store.sql import statement
 
@@ -34,6 +35,16 @@ def find_odd_scores(connection: duckdb.DuckDBPyConnection, model: Model, *, apar
     yield from _alike(connection)
     if model.task is Task.BINARY:
         yield from _one_sided(connection)
+
+
+def find_two_units(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+    """Scores said to be percentages, of which a part looks like probabilities."""
+    small, next_, scores = fetch_row(connection, statement("tried_decades"))
+    if scores >= _ENOUGH and mixes_units(small, next_, scores):
+        yield Finding(
+            f"of {quantity(scores, 'score')} tried, {small:,} lie between 0.1 and 1 and {next_:,} between 1 and 10, as they "
+            "were written: if some are probabilities and others percentages, write all of them alike"
+        )
 
 
 def _ranking(connection: duckdb.DuckDBPyConnection, model: Model, *, apart: bool = False) -> Iterator[Finding]:

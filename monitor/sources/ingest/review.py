@@ -1,6 +1,7 @@
 """What the values of a file say about the whole of it: why nothing of it may be taken although each row could be.
 
     percentages                 scores up to 100 beside scores below 1
+    no_percentages              scores said to be percentages, of which none is above 1
     foreign_zone                times that name a zone which the source's does not know
     scores_of_predicted_class   a binary model whose scores never fall below one half, whichever class it predicts
     undecided_outcome           −1 while nobody knows yet whether it stands for 0; or −1 beside 0
@@ -19,7 +20,7 @@ import duckdb
 from monitor.model import Task
 from monitor.model.wording import first_few, quantity
 from monitor.sources.batch import Batch
-from monitor.sources.ingest.percentages import RECENT_ROWS, Seen, review_percent
+from monitor.sources.ingest.percentages import RECENT_ROWS, Seen, review_fractions, review_percent
 from monitor.sources.ingest.percentages import Refusal as Refusal
 from monitor.sources.ingest.percentages import Review as Review
 from monitor.sources.ingest.staging import CLIPPED
@@ -29,6 +30,7 @@ from monitor.store.values import LabelRules
 
 FOREIGN_SHARE = 0.01  # of a file's rows, with times that name a zone its source does not know
 ONE_SIDED_ROWS = 50  # predictions of both classes without a score below one half
+_LIMITS = {"percent": 1 + CLIPPED, "hundredth": (1 + CLIPPED) / 100, "half": 0.5 - CLIPPED}
 SIGNS, ONE_SIDED = "outcomes_seen", "recent_one_sided"  # facts
 
 
@@ -49,6 +51,8 @@ def review_files(
         known = {**facts, **found.facts}
         if batch.meaning.score_unit == "probability":
             review_percent(group, known, found, now.toordinal() if now else 0)
+        else:
+            review_fractions(group, known, found)
         if rules.task is Task.BINARY:
             _review_one_sided(group, known, found)
             _review_names(group, rules, known, found)
@@ -58,7 +62,7 @@ def review_files(
 
 
 def _load_seen(connection: duckdb.DuckDBPyConnection, numbers: Mapping[str, int]) -> list[Seen]:
-    rows = connection.execute(statement("review_files"), {"percent": 1 + CLIPPED, "half": 0.5 - CLIPPED}).fetchall()
+    rows = connection.execute(statement("review_files"), _LIMITS).fetchall()
     return [
         Seen(*(file, numbers.get(file, 0), *counts, _different(first, last), _different(first_name, last_name)))
         for file, *counts, first, last, first_name, last_name in rows

@@ -3,7 +3,7 @@
 -- name: box_rows
 -- a batch's rows of one shape: `typed` are its columns as expressions, `cases` give each row the first reason for which it
 -- cannot be taken
-SELECT * EXCLUDE (conflicting, has_observed, has_labelled, has_score, has_raw_score),
+SELECT * EXCLUDE (conflicting, odd_size, odd_crowd, has_observed, has_labelled, has_score, has_raw_score),
     layout = 'list' AS listed, NULL::BOOLEAN AS normalised, true AS labelled,
     CASE
         WHEN record IS NOT NULL THEN 'unreadable_line'
@@ -45,9 +45,10 @@ GROUP BY image_id;
 -- and a size; `outside`: reach beyond their image, where its size is known or they are shares of it
 SELECT file, any_value(read_as), bool_or(listed), count(*), count(*) FILTER (small), count(*) FILTER (cornered),
        count(*) FILTER (NOT (x2 > x1 AND y2 > y1)), count(*) FILTER (outside), count(outside),
-       count(*) FILTER (score > 1.00001 AND score <= 100), count(score)
+       count(*) FILTER (score > 1.00001 AND score <= 100), count(score),
+       count(score) FILTER (reason IS NULL), count(*) FILTER (reason IS NULL AND score > 0.0100001)
 FROM (
-    SELECT s.file, s.read_as, s.listed, s.x1, s.y1, s.x2, s.y2, greatest(s.score, coalesce(s.raw_score, s.score)) AS score,
+    SELECT s.file, s.reason, s.read_as, s.listed, s.x1, s.y1, s.x2, s.y2, greatest(s.score, coalesce(s.raw_score, s.score)) AS score,
         greatest(abs(given[1]), abs(given[2]), abs(given[3]), abs(given[4])) <= 1.5 AS small,
         given[3] > given[1] AND given[4] > given[2] AS cornered,
         CASE WHEN small THEN x1 < -0.01 OR y1 < -0.01 OR x2 > 1.01 OR y2 > 1.01
@@ -257,6 +258,22 @@ FROM images AS i
 WHERE i.model_id = $model_id AND i.said_by = 0 AND list_contains($files, i.file_id)
   AND (i.image_id, i.file_id) NOT IN (
       SELECT (image_id, number_of_file(position, file)) FROM staged WHERE reason IS NULL);
+
+-- name: box_taken_back_quarantine
+INSERT INTO quarantine
+SELECT $model, $source, coalesce(f.path, 'a push'), d.row, 'taken_back',
+       to_json({'image_id': d.image_id, 'detection': d.detection, 'class': d.class, 'score': d.score,
+                'box': [d.x1, d.y1, d.x2, d.y2]})::VARCHAR,
+       $now
+FROM detections AS d
+LEFT JOIN files AS f ON f.file_id = d.file_id
+WHERE d.model_id = $model_id AND list_contains($numbers, d.file_id);
+
+-- name: box_taken_back
+INSERT INTO images_touched
+SELECT DISTINCT $model_id, image_id FROM detections WHERE model_id = $model_id AND list_contains($numbers, file_id);
+
+DELETE FROM detections WHERE model_id = $model_id AND list_contains($numbers, file_id);
 
 -- name: box_detection_counts
 -- by file, as if one after the other: detections that are new, known, changed; and whether what they change was said by

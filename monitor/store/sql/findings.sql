@@ -118,6 +118,27 @@ SELECT (SELECT count(*) FROM pairs), coalesce(sum(l.n * c.n), 0) / greatest((SEL
 FROM (SELECT label, count(*) AS n FROM pairs GROUP BY label) AS l
 JOIN (SELECT predicted_class, count(*) AS n FROM pairs GROUP BY predicted_class) AS c ON predicted_class = label;
 
+-- name: tried_answers
+-- what stands beside each value of a slice dimension in labelled rows
+SELECT value, label, predicted_class, CASE WHEN positives = 0 THEN 0 WHEN positives = n THEN 1 END, count(*)
+FROM (
+    SELECT string_split(slice_key, chr(31))[$place] AS value, label, predicted_class, n,
+           coalesce(positives, (label = predicted_class)::BIGINT) AS positives
+    FROM tried WHERE reason IS NULL
+)
+WHERE value <> '' AND positives IS NOT NULL
+GROUP BY ALL;
+
+-- name: tried_separated
+-- whether scores tell the outcomes apart without a mistake
+SELECT coalesce(min(score) FILTER (positives > 0) > max(score) FILTER (positives = 0), false) FROM tried WHERE reason IS NULL;
+
+-- name: tried_decades
+-- percentages, which are stored as hundredths, by their decade
+SELECT count(*) FILTER (score > 0.001 AND score <= 0.01), count(*) FILTER (score > 0.01 AND score <= 0.1), count(score)
+FROM tried
+WHERE reason IS NULL;
+
 -- name: tried_sums
 SELECT coalesce(sum(n), 0)::BIGINT, coalesce(sum(positives), 0)::BIGINT, coalesce(sum(n * score), 0.0)
 FROM tried

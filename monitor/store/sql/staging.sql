@@ -9,6 +9,8 @@ SELECT
     count(coalesce(raw_score, score)) FILTER (reason IS NULL OR reason IN ('score_outside_0_1', 'unknown_outcome')),
     count(*) FILTER (reason = 'score_outside_0_1' AND greatest(score, coalesce(raw_score, score)) > $percent
                      AND greatest(score, coalesce(raw_score, score)) <= 100),
+    count(*) FILTER (reason IS NULL AND coalesce(raw_score, score) IS NOT NULL),
+    count(*) FILTER (reason IS NULL AND greatest(score, coalesce(raw_score, score)) > $hundredth),
     count(*) FILTER (reason IS NULL AND predicted_class IS NOT NULL AND coalesce(raw_score, score) < $half),
     count(*) FILTER (reason IS NULL AND predicted_class IS NOT NULL AND coalesce(raw_score, score) IS NOT NULL),
     count(*) FILTER (minus),

@@ -66,6 +66,27 @@ def percentages() -> Rows:
     ]
 
 
+def of_two_units() -> Rows:
+    return [
+        {"id": n, "time": at, "confidence_pct": round(p if n % 2 else 100 * p, 4), "defect": y}
+        for n, (at, (p, y)) in enumerate(zip(times(300), binary(), strict=True))
+    ]
+
+
+def in_german() -> Rows:
+    return [
+        {"Datei": f"b{n}.png", "Zeitstempel": at, "Kamera": f"K{n % 3}", "Vorhersage": own, "Sicherheit": p, "Wahrheit": label}
+        for n, (at, (p, own, label)) in enumerate(zip(times(300), top_label(["Riss", "Delle", "Loch"]), strict=True))
+    ]  # fmt: skip
+
+
+def right_in_german() -> Rows:
+    return [
+        {"Bild": f"b{n}.png", "Zeitpunkt": at, "Klasse": own, "Konfidenz": p, "richtig": "ja" if own == label else "nein"}
+        for n, (at, (p, own, label)) in enumerate(zip(times(300), top_label(["Riss", "Delle", "Loch"]), strict=True))
+    ]  # fmt: skip
+
+
 def two_probabilities() -> Rows:
     return [
         {"id": n, "time": at, "prob_ok": round(1 - p, 4), "prob_defect": p, "label": "defect" if y else "ok"}
@@ -166,6 +187,18 @@ KINDS: dict[Callable[[], Rows], tuple[str, str, dict[str, object], list[str]]] =
         "binary",
         "sample_id=id, observed_at=time, score=confidence_pct, outcome=defect",
         {"score_unit": "percent"},
+        [],
+    ),
+    in_german: (
+        "multiclass",
+        "sample_id=Datei, observed_at=Zeitstempel, score=Sicherheit, predicted_class=Vorhersage, label=Wahrheit",
+        {},
+        ["kamera"],
+    ),
+    right_in_german: (
+        "multiclass",
+        "sample_id=Bild, observed_at=Zeitpunkt, score=Konfidenz, predicted_class=Klasse, outcome=richtig",
+        {"outcomes": {"true": ["ja"], "false": ["nein"]}},
         [],
     ),
     two_probabilities: (

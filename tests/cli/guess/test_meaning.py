@@ -8,6 +8,7 @@ from monitor.cli.guess.columns import sign_of
 from monitor.cli.guess.cuts import dimension_name
 from tests.cli.guess.meanings import columns, inspection, meaning_of, nannyml, settings, tutorial, unlabelled
 from tests.cli.guess.people import Rows, binary, times, top_label
+from tests.cli.guess.test_kinds import crops_of_images, of_two_units, percentages
 
 
 def test_names_of_which_none_is_usual_are_not_guessed_to_be_positive() -> None:
@@ -223,3 +224,17 @@ def test_of_two_columns_that_could_be_the_label_none_is_chosen() -> None:
     found = meaning_of([{("lab_says" if name == "Verdict" else name): v for name, v in row.items()} for row in rows])
     assert "label" not in columns(found)
     assert any(key == "label" and '"lab_says" or "line_says"' in what for key, what in found.todo)
+
+
+def test_percentages_of_which_a_part_looks_like_probabilities_are_asked_about() -> None:
+    found = meaning_of(of_two_units())
+    assert settings(found) == {"score_unit": "percent"}
+    ((key, what),) = found.todo
+    assert key == "score"
+    assert "write all of them alike" in what
+    assert meaning_of(percentages()).todo == []
+
+
+def test_what_says_the_outcome_in_other_words_is_no_slice() -> None:
+    rows = [{**row, "station": "scrap" if row["outcome"] else "box"} for row in crops_of_images()]
+    assert [name for name, *_ in meaning_of(rows).slices] == []

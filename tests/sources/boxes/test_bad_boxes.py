@@ -43,6 +43,54 @@ def test_a_detection_that_cannot_be_taken_is_set_aside_alone(
     assert detector.one("SELECT row, record IS NOT NULL FROM quarantine") == (0, True)
 
 
+@pytest.mark.parametrize("size", [{"width": "wide"}, {"height": -100}, {"width": "inf"}, {"height": "100px"}])
+def test_an_image_whose_size_is_no_number_is_set_aside(size: Row, detector: Detector) -> None:
+    detector.send("images", an_image("d", **size), an_image("e"))
+    assert detector.pull()["images"].quarantined == {"bad_image_size": 1}
+
+
+@pytest.mark.parametrize("size", [{"width": 0, "height": 0}, {"width": "", "height": None}, {"width": "NaN"}])
+def test_an_image_whose_size_is_not_said_is_taken(size: Row, detector: Detector) -> None:
+    detector.send("images", an_image("d", **size))
+    detector.send("detections", a_box("d", score=0.5, x=900))
+    brought = detector.pull()
+    assert (brought["images"].quarantined, detector.outcomes()) == ({}, {"d#cat#0": None})
+
+
+@pytest.mark.parametrize("word", ["maybe", "x", "2", "-1"])
+def test_truth_of_which_nobody_knows_whether_it_is_a_crowd_is_set_aside(word: str, detector: Detector) -> None:
+    detector.send("truth", a_box(crowd=word), a_box("b", crowd="no"))
+    assert detector.pull()["truth"].quarantined == {"unknown_crowd": 1}
+
+
+def test_percentages_in_many_small_files_are_refused_and_what_was_taken_of_them_is_taken_back(
+    detector: Detector,
+) -> None:
+    for number, image in enumerate("abc"):
+        rows = [a_box(image, class_=f"c{place}", score=0.6 if place == 5 else 50 + place) for place in range(8)]
+        detector.send("detections", *rows, name=f"f{number}")
+    brought = detector.pull()["detections"]
+    assert "percentages" in [problem.reason for problem in brought.problems]
+    detector.pull(LATER)
+    assert (detector.outcomes(), detector.one("SELECT count(*) FROM detections")) == ({}, 0)
+    assert detector.aside()["taken_back"] == 2
+
+
+def test_probabilities_of_detections_said_to_be_percentages_are_refused(tmp_path: Path) -> None:
+    made = Detector(tmp_path, extra={"detections": 'score_unit = "percent"'})
+    made.send("images", *(an_image(name) for name in "abcd"))
+    for image in "abc":
+        made.send("detections", *(a_box(image, class_=f"c{place}", score=0.1 * place) for place in range(8)))
+    reasons = [problem.reason for problem in made.pull()["detections"].problems]
+    assert "no_percentages" in reasons
+    made.pull(LATER)
+    assert made.outcomes() == {}
+    made.send("detections", a_box("d", score=42))
+    made.pull(LATER)
+    made.pull(LATER + HOUR)
+    assert len(made.outcomes()) == 25
+
+
 def test_rounding_beyond_the_edge_and_beyond_one_is_taken(detector: Detector) -> None:
     detector.send("detections", a_box(score=1.000001, x=81), a_box(score=0.5, x=-0.5))
     assert detector.pull()["detections"].clipped == 1

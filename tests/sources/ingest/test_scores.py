@@ -113,6 +113,41 @@ def test_what_is_no_percentage_is_set_aside_under_score_unit(make_world: MakeWor
     assert world.take(*scored(score)).quarantined == {"score_outside_0_1": 1}
 
 
+@pytest.mark.parametrize("ending", FORMATS)
+@pytest.mark.parametrize("score", [0.83, 1, 0.004, 1.000001])
+def test_probabilities_of_a_source_said_to_be_of_percentages_are_refused(
+    make_world: MakeWorld, ending: str, score: float
+) -> None:
+    world = make_world(source=PERCENT)
+    brought = world.take(*scored(*[score] * 20), ending=ending)
+    assert (brought.new, reasons(brought.problems), brought.quarantined) == (0, ["no_percentages"], {})
+    assert "score_unit" in brought.problems[0].message
+
+
+def test_probabilities_in_small_files_of_a_source_of_percentages_are_taken_back(make_world: MakeWorld) -> None:
+    world = make_world(source=PERCENT)
+    brought = [world.take(*scored(*[0.9] * 6, first=10 * number)) for number in range(5)]
+    assert [each.new for each in brought] == [6, 6, 6, 0, 0]
+    assert taken_back(brought[3]) == 18
+    assert nothing_is_left(world)
+    assert "no_percentages" in reasons(world.take(*scored(0.9, first=90)).problems)
+
+
+def test_small_percentages_are_taken_once_any_score_of_the_source_is_above_1(make_world: MakeWorld) -> None:
+    world = make_world(source=PERCENT)
+    assert world.take(*scored(*[0.4] * 30)).new == 0
+    assert world.take(*scored(97.5, first=100)).new == 1
+    world.take(now=NOW + HOUR)
+    assert world.one("SELECT count(*) FROM samples") == 31
+    assert world.take(*scored(*[0.4] * 30, first=200), now=NOW + HOUR).new == 30
+
+
+def test_raw_scores_that_are_probabilities_do_not_make_percentages_of_scores(make_world: MakeWorld) -> None:
+    world = make_world(source=PERCENT)
+    assert reasons(world.take(*scored(*[0.4] * 20, raw_score=0.6)).problems) == ["no_percentages"]
+    assert world.take(*scored(*[40] * 20, first=50, raw_score=0.6)).new == 20
+
+
 def test_raw_scores_that_are_percentages_refuse_the_file_too(world: World) -> None:
     brought = world.take(*scored(*[0.4] * 30, raw_score=40))
     assert (brought.new, reasons(brought.problems)) == (0, ["percentages"])
