@@ -33,6 +33,12 @@ def _duration(value: Any) -> Any:
     return duration
 
 
+def _positive(value: timedelta) -> timedelta:
+    if not value:
+        raise MustError('be longer than 0s, such as "30m", "24h" or "7d"')
+    return value
+
+
 def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**63 else value
 
@@ -83,6 +89,12 @@ POSITIVE_DURATION_SCHEMA = {
     "type": "string", "pattern": "^([0-9]+[smhdwy])*0*[1-9][0-9]*[smhdwy]([0-9]+[smhdwy])*$"
 }  # fmt: skip
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
+PositiveDuration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    AfterValidator(_positive),
+    Field(json_schema_extra={**POSITIVE_DURATION_SCHEMA}),
+]
 # as in JSON Schema, 1.0 is a whole number; true and "1" are none
 Whole = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]

@@ -25,6 +25,7 @@ from monitor.config.fields import (
     Number,
     OwnPath,
     PathText,
+    PositiveDuration,
     Probability,
     SliceDimension,
     TimeZone,
@@ -79,7 +80,9 @@ class Recalibration(Section):
         description="serving: production applies the calibrator and logs its id; monitor: samples carry raw scores and "
         "calwatch applies it",
     )
-    fit_window: Duration = Field(timedelta(days=14), description="how far back a refit looks, unless drift began later")
+    fit_window: PositiveDuration = Field(
+        timedelta(days=14), description="how far back a refit looks, unless drift began later"
+    )
     gate_fraction: Probability = Field(0.4, description="latest share of that window, kept from the fit for the gate")
     min_samples: Whole = Field(1000, ge=50, description="labelled samples a refit needs, fit and gate together")
     max_samples: Whole = Field(
@@ -89,7 +92,9 @@ class Recalibration(Section):
         "groups are chosen by a hash of their id",
     )
     confidence: Probability = Field(0.95, description="of the bounds the gate asks for")
-    timeout: Duration = Field(timedelta(hours=1), description="a refit that runs longer is ended, by the daemon")
+    timeout: PositiveDuration = Field(
+        timedelta(hours=1), description="a refit that runs longer is ended, by the daemon"
+    )
     attempts: Whole = Field(
         5, ge=1, le=100, description="of a refit that fails for a reason that may pass, with back-off"
     )
@@ -136,7 +141,7 @@ class Model(Section):
     )
     min_samples: Whole = Field(100, ge=1, description="labelled samples below which a reading is insufficient")
     label_maturity: Duration = Field(timedelta(0), description="windows end this long before now")
-    label_horizon: Duration = Field(timedelta(days=30), description="a label later than this is quarantined")
+    label_horizon: PositiveDuration = Field(timedelta(days=30), description="a label later than this is quarantined")
     retention: Duration = Field(timedelta(days=90), description="how long samples are kept")
     history: Duration = Field(timedelta(days=730), description="how long cells and readings are kept")
     fold_after: Duration = Field(timedelta(days=14), description="cells older than this fold into daily ones")
@@ -269,7 +274,7 @@ class Monitor(Section):
     state_dir: OwnPath = Field(
         Path("calwatch-state"), description="database, snapshot, calibrators; relative to this file"
     )
-    cycle: Duration = Field(timedelta(minutes=1), description="how often everything is looked at")
+    cycle: PositiveDuration = Field(timedelta(minutes=1), description="how often everything is looked at")
     log_format: Literal["text", "json"] = Field("text", description="json: one object a line")
     listen: Listen = Field("127.0.0.1:9464", description="host:port of /metrics and the page")
     external_url: ExternalUrl | None = Field(

@@ -103,6 +103,10 @@ BAD = [
         ["model \"m\": windows must be multiples of the bucket '1h' (got '0s')"],
     ),
     (
+        GOOD + 'label_horizon="0s"\n' + SOURCE,
+        ['model "m": label_horizon must be longer than 0s, such as "30m", "24h" or "7d" (got \'0s\')'],
+    ),
+    (
         GOOD + 'fold_after="3d"\n' + SOURCE,
         ["model \"m\": fold_after must not be shorter than the longest window plus label_maturity, 7d (got '3d')"],
     ),
