@@ -14,11 +14,10 @@ from monitor.statistics.arrays import Floats, Ints, ratio, totals
 from monitor.statistics.calibration.bins import ScoreBins
 from monitor.statistics.calibration.ece import plug_in_ece
 from monitor.statistics.cells import Cells
-from monitor.vision.matching import MAX_DETECTIONS, Matches, match_detections
+from monitor.vision.matching import ANY_OVERLAP, MAX_DETECTIONS, Matches, match_detections
 from monitor.vision.objects import Detections, Truths
 
 LOCALISATION_BINS = 25
-_ANY_OVERLAP = float(np.nextafter(0.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +114,7 @@ def localisation_ece(
     Detections are matched one to one at any overlap. Of each class, over 25 bins of the score, Σ|Σ(score − IoU)|/N; the IoU
     of what found nothing is 0. NaN without detections.
     """
-    matches = match_detections(detections, truths, _ANY_OVERLAP, max_detections)
+    matches = match_detections(detections, truths, ANY_OVERLAP, max_detections)
     judged = judge_detections(detections, matches, labelled, score)
     if not len(judged):
         return float("nan")

@@ -95,13 +95,13 @@ WHERE model_id = $model_id AND ignored IS NOT NULL
   AND image_id IN (SELECT image_id FROM match_images WHERE NOT is_known);
 
 UPDATE truths SET found = f.found
-FROM match_truth_found AS f
+FROM (SELECT row_key, finder IS NOT NULL AS found FROM match_truth_found) AS f
 WHERE truths.rowid = f.row_key AND truths.found IS DISTINCT FROM f.found;
 
 -- name: match_staged
 -- detections that are right or wrong, or not labelled yet, in the shape of `staged`
 CREATE OR REPLACE TEMP TABLE staged AS
-SELECT row_number() OVER () AS position, NULL::VARCHAR AS reason, d.image_id || '#' || d.detection AS sample_id, i.observed_at,
+SELECT row_number() OVER () AS position, f.row_key, NULL::VARCHAR AS reason, d.image_id || '#' || d.detection AS sample_id, i.observed_at,
        CASE WHEN i.is_reviewed THEN CASE WHEN i.dated THEN i.labelled_at ELSE greatest(i.labelled_at, i.observed_at) END END
            AS labelled_at,
        d.score, d.raw_score, d.calibrator, coalesce(d.version, i.version) AS version, d.image_id AS group_id,

@@ -1,0 +1,36 @@
+-- What readings need of labelled images: the objects there were, found or not, and how well boxes lie on them.
+
+CREATE TABLE labelled_images (          -- as they were matched last; in time order no image of another lies between
+    model_id    USMALLINT NOT NULL,
+    image_id    VARCHAR   NOT NULL,
+    observed_at TIMESTAMP NOT NULL,
+    stream_id   INTEGER,                -- of most of its detections, else of the version that it says; NULL: nobody says one
+    predicted   BOOLEAN   NOT NULL,     -- has detections that are right or wrong
+    slice_id    INTEGER   NOT NULL,     -- __missing__ for what is said of boxes alone
+    apart       VARCHAR[]               -- slice dimensions in which its detections differ
+);
+
+CREATE TABLE objects (                  -- the truths of labelled images that are to be found: no crowds
+    model_id    USMALLINT NOT NULL,
+    image_id    VARCHAR   NOT NULL,
+    number      INTEGER   NOT NULL,     -- as in truths
+    observed_at TIMESTAMP NOT NULL,
+    stream_id   INTEGER,                -- of the detection that found it, else as of its image
+    predicted   BOOLEAN   NOT NULL,     -- as of its image: where it is false, no calibrator has a say
+    class       VARCHAR   NOT NULL,
+    slice_id    INTEGER   NOT NULL,     -- by its own class and size
+    score       DOUBLE                  -- of the detection that found it, as deployed; NULL = none did
+);
+
+CREATE TABLE placements (               -- the detections of labelled images, and how they lie on objects
+    model_id    USMALLINT NOT NULL,
+    image_id    VARCHAR   NOT NULL,
+    observed_at TIMESTAMP NOT NULL,
+    stream_id   INTEGER   NOT NULL,
+    class       VARCHAR   NOT NULL,
+    score       DOUBLE    NOT NULL,     -- as deployed
+    raw_score   DOUBLE    NOT NULL,     -- which says who chooses first
+    found       BOOLEAN,                -- an object, by the IoU of [model.matching]; NULL, as of both: neither right nor wrong
+    found_half  BOOLEAN,                -- an object, by an IoU of one half
+    overlap     DOUBLE                  -- with the object it has where any overlap is enough; 0 = none
+);

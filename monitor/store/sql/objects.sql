@@ -1,0 +1,110 @@
+-- Objects of labelled images, found or not: written as images are matched, read by window.
+
+-- name: objects_cuts
+-- what the detections of an image say of its slices: dimensions in which all that say anything agree, and those in which not
+CREATE OR REPLACE TEMP TABLE match_cuts AS
+SELECT image_id, map_from_entries(list((name, value) ORDER BY name) FILTER (is_one)) AS cuts,
+       list(name ORDER BY name) FILTER (NOT is_one) AS apart
+FROM (
+    SELECT image_id, cut.key AS name, min(cut.value) AS value, min(cut.value) = max(cut.value) AS is_one
+    FROM (
+        SELECT d.image_id, unnest(map_entries(d.cuts)) AS cut
+        FROM match_detections AS m
+        JOIN detections AS d ON d.rowid = m.row_key
+        WHERE d.cuts IS NOT NULL AND m.is_reviewed
+    )
+    WHERE cut.value IS NOT NULL
+    GROUP BY image_id, cut.key
+)
+GROUP BY image_id;
+
+-- name: objects_staged
+-- labelled images, and the objects on them, with the slice values of each
+CREATE OR REPLACE TEMP TABLE match_labelled AS
+SELECT i.image_id, i.number AS image, i.observed_at, i.version, i.width, i.height, k.apart, /*image_key*/ AS slice_key,
+       i.image_id IN (SELECT group_id FROM fresh) AS predicted
+FROM match_images AS i
+LEFT JOIN match_cuts AS k ON k.image_id = i.image_id
+WHERE i.is_known AND i.is_reviewed;
+
+CREATE OR REPLACE TEMP TABLE match_objects AS
+SELECT t.row_key, i.image_id, m.number, i.observed_at, m.class, /*object_key*/ AS slice_key
+FROM match_truth_found AS t
+JOIN match_truths AS m USING (row_key)
+JOIN truths AS d ON d.rowid = t.row_key
+JOIN match_images AS i ON i.number = m.image
+LEFT JOIN match_cuts AS k ON k.image_id = i.image_id
+WHERE NOT m.crowd;
+
+CREATE OR REPLACE TEMP VIEW met AS
+SELECT version, calibrator, score FROM staged WHERE reason IS NULL
+UNION ALL
+SELECT version, NULL, 0 FROM match_labelled WHERE NOT predicted AND version IS NOT NULL;
+
+-- name: objects_slice_keys
+SELECT slice_key, count(*) AS n
+FROM (
+    SELECT slice_key FROM staged WHERE reason IS NULL
+    UNION ALL
+    SELECT slice_key FROM match_objects
+    UNION ALL
+    SELECT slice_key FROM match_labelled
+)
+GROUP BY slice_key
+ORDER BY n DESC, slice_key;
+
+-- name: objects_renew
+CREATE OR REPLACE TEMP TABLE match_scored AS
+SELECT f.row_key, f.group_id AS image_id, f.observed_at, t.stream_id, f.predicted_class AS class, f.score,
+       coalesce(f.raw_score, f.score) AS raw_score, f.positives
+FROM fresh AS f
+JOIN stream_keys AS t ON t.version = coalesce(f.version, '') AND t.calibrator = coalesce(f.calibrator, '')
+WHERE f.positives IS NOT NULL;
+
+CREATE OR REPLACE TEMP TABLE match_streams AS
+SELECT image_id, stream_id
+FROM (SELECT image_id, stream_id, count(*) AS n FROM match_scored GROUP BY image_id, stream_id) AS c
+JOIN streams AS s USING (stream_id)
+QUALIFY row_number() OVER (PARTITION BY image_id ORDER BY n DESC, s.version, s.calibrator) = 1
+UNION ALL
+SELECT l.image_id, t.stream_id
+FROM match_labelled AS l
+JOIN stream_keys AS t ON t.version = l.version AND t.calibrator = ''
+WHERE NOT l.predicted;
+
+DELETE FROM labelled_images WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM match_images);
+
+DELETE FROM objects WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM match_images);
+
+DELETE FROM placements WHERE model_id = $model_id AND image_id IN (SELECT image_id FROM match_images);
+
+INSERT INTO labelled_images
+SELECT $model_id, l.image_id, l.observed_at, t.stream_id, l.predicted, c.slice_id, l.apart
+FROM match_labelled AS l
+JOIN slice_keys AS c USING (slice_key)
+LEFT JOIN match_streams AS t USING (image_id)
+ORDER BY l.observed_at, l.image_id;
+
+INSERT INTO objects
+SELECT $model_id, o.image_id, o.number, o.observed_at, coalesce(s.stream_id, t.stream_id), l.predicted, o.class, c.slice_id,
+       s.score
+FROM match_objects AS o
+JOIN match_labelled AS l USING (image_id)
+JOIN slice_keys AS c ON c.slice_key = o.slice_key
+JOIN match_truth_found AS f ON f.row_key = o.row_key
+LEFT JOIN match_scored AS s ON s.row_key = f.finder
+LEFT JOIN match_streams AS t ON t.image_id = o.image_id
+ORDER BY o.observed_at, o.image_id, o.number;
+
+INSERT INTO placements
+SELECT $model_id, d.image_id, i.observed_at, coalesce(s.stream_id, t.stream_id), m.class, coalesce(s.score, m.score), m.score,
+       CASE WHEN NOT f.ignored THEN f.matched >= 0 END, f.found_half, f.overlap
+FROM match_found AS f
+JOIN match_detections AS m ON m.row_key = f.row_key
+JOIN detections AS d ON d.rowid = f.row_key
+JOIN match_images AS i USING (image_id)
+LEFT JOIN match_scored AS s ON s.row_key = f.row_key
+LEFT JOIN match_streams AS t ON t.image_id = d.image_id
+WHERE m.is_reviewed AND NOT (f.ignored AND f.found_half IS NULL AND f.overlap IS NULL)
+  AND coalesce(s.stream_id, t.stream_id) IS NOT NULL
+ORDER BY i.observed_at, d.image_id;
