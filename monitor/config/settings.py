@@ -255,6 +255,11 @@ class Model(Section):
         return any(source.is_of_boxes for source in self.source)
 
     @property
+    def counts_missed(self) -> bool:
+        """Whether positives that were missed are known, and so recall: of a detector they are where its truth is given."""
+        return self.task.counts_missed or any(source.holds == "truth" for source in self.source)
+
+    @property
     def window_names(self) -> dict[str, timedelta]:
         return {window_name(window): window for window in self.windows}
 

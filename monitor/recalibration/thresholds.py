@@ -107,7 +107,7 @@ def _hold(
     model: Model, score: Floats, outcome: Floats, group: Ints | None = None, n: Floats | None = None
 ) -> ScoredSamples:
     """Scored samples with what their task says of positives that no sample stands for."""
-    missed = NO_MISSED if model.task.counts_missed else None
+    missed = NO_MISSED if model.counts_missed else None
     return ScoredSamples(score, outcome, group, n, missed, model.task.has_negatives)
 
 

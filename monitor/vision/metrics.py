@@ -118,12 +118,24 @@ def localisation_ece(
     judged = judge_detections(detections, matches, labelled, score)
     if not len(judged):
         return float("nan")
-    categories, code = np.unique(judged.category, return_inverse=True)
+    return localisation_error(judged.score, matches.iou[judged.row], judged.category)
+
+
+def localisation_error(score: Floats, overlap: Floats, category: Ints) -> float:
+    """Return LaECE₀ of detections (k,) that overlap what they found by ``overlap``, 0 where that is nothing.
+
+    >>> one = np.zeros(2, np.int64)
+    >>> round(localisation_error(np.array([0.9, 0.2]), np.array([0.8, 0.0]), one), 3)
+    0.15
+    """
+    if not len(score):
+        return float("nan")
+    categories, code = np.unique(category, return_inverse=True)
     bins = LOCALISATION_BINS
-    place = code * bins + np.minimum((judged.score * bins).astype(np.int64), bins - 1)
-    residual = totals(place, judged.score - matches.iou[judged.row], len(categories) * bins)
+    place = code.reshape(-1) * bins + np.minimum((score * bins).astype(np.int64), bins - 1)
+    residual = totals(place, score - overlap, len(categories) * bins)
     error = np.abs(residual).reshape(-1, bins).sum(axis=1)
-    return float(np.mean(error / np.bincount(code)))
+    return float(np.mean(error / np.bincount(code.reshape(-1))))
 
 
 def measure_rates(judged: Judged, truths: Truths, labelled: Ints, threshold: float | Floats = 0.0) -> Rates:

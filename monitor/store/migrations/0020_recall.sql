@@ -34,3 +34,23 @@ CREATE TABLE placements (               -- the detections of labelled images, an
     found_half  BOOLEAN,                -- an object, by an IoU of one half
     overlap     DOUBLE                  -- with the object it has where any overlap is enough; 0 = none
 );
+
+ALTER TABLE readings ADD COLUMN threshold_f1 DOUBLE;
+ALTER TABLE readings ADD COLUMN truths DOUBLE;
+ALTER TABLE readings ADD COLUMN labelled_images DOUBLE;
+ALTER TABLE readings ADD COLUMN recall_ceiling DOUBLE;
+ALTER TABLE readings ADD COLUMN fp_per_image DOUBLE;
+ALTER TABLE readings ADD COLUMN ece_above_threshold DOUBLE;
+ALTER TABLE readings ADD COLUMN laece DOUBLE;
+ALTER TABLE readings ADD COLUMN average_precision DOUBLE;
+ALTER TABLE readings ADD COLUMN average_precision_50 DOUBLE;
+
+ALTER TABLE newest_readings ADD COLUMN threshold_f1 DOUBLE;
+ALTER TABLE newest_readings ADD COLUMN truths DOUBLE;
+ALTER TABLE newest_readings ADD COLUMN labelled_images DOUBLE;
+ALTER TABLE newest_readings ADD COLUMN recall_ceiling DOUBLE;
+ALTER TABLE newest_readings ADD COLUMN fp_per_image DOUBLE;
+ALTER TABLE newest_readings ADD COLUMN ece_above_threshold DOUBLE;
+ALTER TABLE newest_readings ADD COLUMN laece DOUBLE;
+ALTER TABLE newest_readings ADD COLUMN average_precision DOUBLE;
+ALTER TABLE newest_readings ADD COLUMN average_precision_50 DOUBLE;

@@ -18,7 +18,8 @@ SELECT d.image_id, row_number() OVER (ORDER BY d.image_id) - 1 AS number,
        i.observed_at, i.width, i.height, i.version, i.cuts, b.normalised, b.pixels,
        r.labelled_at, r.dated, r.file_id AS label_file_id, r.image_id IS NOT NULL AS is_reviewed,
        coalesce(i.observed_at >= $oldest, false) AND (i.is_listed OR NOT $listed)
-           AND (i.width IS NOT NULL OR (NOT $sized AND NOT (b.normalised AND b.pixels)) OR NOT b.normalised) AS is_known
+           AND (i.width IS NOT NULL OR (NOT $sized AND NOT (b.normalised AND b.pixels)) OR NOT coalesce(b.normalised, false))
+               AS is_known
 FROM (SELECT image_id FROM match_due WHERE lot = $lot) AS d
 LEFT JOIN (
     SELECT image_id, bool_or(said_by = 0) AS is_listed,

@@ -108,3 +108,87 @@ LEFT JOIN match_streams AS t ON t.image_id = d.image_id
 WHERE m.is_reviewed AND NOT (f.ignored AND f.found_half IS NULL AND f.overlap IS NULL)
   AND coalesce(s.stream_id, t.stream_id) IS NOT NULL
 ORDER BY i.observed_at, d.image_id;
+
+-- name: objects_versionless
+-- labelled images of a window of which nobody says a version, with the stream of the one before them that has one
+CREATE OR REPLACE TEMP TABLE versionless AS
+WITH said AS (
+    SELECT l.observed_at, arg_min(l.stream_id, (s.version, s.calibrator)) AS stream_id
+    FROM labelled_images AS l JOIN streams AS s USING (stream_id)
+    WHERE l.model_id = $model_id
+    GROUP BY l.observed_at
+),
+unsaid AS (
+    SELECT image_id, observed_at, slice_id, predicted
+    FROM labelled_images
+    WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end AND stream_id IS NULL
+)
+SELECT u.image_id, u.slice_id, u.predicted,
+       coalesce(s.stream_id, (SELECT arg_min(stream_id, observed_at) FROM said)) AS stream_id
+FROM unsaid AS u
+ASOF LEFT JOIN said AS s ON u.observed_at >= s.observed_at;
+
+-- name: objects_rows
+-- objects of a window; `bin`: -1 where none found it
+SELECT image_id, stream_id, predicted, slice_id, score
+FROM objects
+WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end AND stream_id IS NOT NULL
+UNION ALL
+SELECT o.image_id, v.stream_id, o.predicted, o.slice_id, o.score
+FROM objects AS o
+JOIN versionless AS v USING (image_id)
+WHERE o.model_id = $model_id AND o.observed_at >= $start AND o.observed_at < $end AND o.stream_id IS NULL;
+
+-- name: objects_counted
+SELECT coalesce(stream_id, -1) AS stream_id, predicted, slice_id, CASE WHEN score IS NULL THEN -1 ELSE cell_bin(score) END AS bin,
+       count(*) AS n
+FROM (/*objects_rows*/)
+GROUP BY ALL
+ORDER BY ALL;
+
+-- name: objects_drawn
+-- all objects of one image in $every, by a hash of its id
+SELECT hash(image_id) AS image, coalesce(stream_id, -1) AS stream_id, predicted, slice_id,
+       CASE WHEN score IS NULL THEN -1 ELSE cell_bin(score) END AS bin
+FROM (/*objects_rows*/)
+WHERE hash(image_id) % $every::UBIGINT = 0
+ORDER BY ALL;
+
+-- name: objects_images
+SELECT coalesce(stream_id, -1) AS stream_id, predicted, slice_id, count(*) AS n
+FROM (
+    SELECT stream_id, predicted, slice_id
+    FROM labelled_images
+    WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end AND stream_id IS NOT NULL
+    UNION ALL
+    SELECT stream_id, predicted, slice_id FROM versionless
+)
+GROUP BY ALL
+ORDER BY ALL;
+
+-- name: objects_apart
+SELECT DISTINCT unnest(apart)
+FROM labelled_images
+WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end AND apart IS NOT NULL;
+
+-- name: objects_placements
+-- the detections of one labelled image in $every, each image's together, whoever chose first in front
+SELECT stream_id, hash(class) AS class, score, raw_score, found, found_half, overlap
+FROM placements
+WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end AND hash(image_id) % $every::UBIGINT = 0
+ORDER BY raw_score DESC, image_id, class;
+
+-- name: objects_placed
+SELECT count(*) FROM placements WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end;
+
+-- name: objects_of_classes
+SELECT coalesce(stream_id, -1) AS stream_id, hash(class) AS class, count(*) AS n
+FROM (
+    SELECT image_id, stream_id, class FROM objects
+    WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end AND stream_id IS NOT NULL
+    UNION ALL
+    SELECT o.image_id, v.stream_id, o.class FROM objects AS o JOIN versionless AS v USING (image_id)
+    WHERE o.model_id = $model_id AND o.observed_at >= $start AND o.observed_at < $end AND o.stream_id IS NULL
+)
+WHERE hash(image_id) % $every::UBIGINT = 0
+GROUP BY ALL;
