@@ -53,9 +53,9 @@ from monitor.store.damage import refuse_damage
 from monitor.store.folded import load_folded
 from monitor.store.label_delays import load_label_delays
 from monitor.store.model_store import ModelStore
-from monitor.store.objects import hold_objects
 from monitor.store.played import is_played
 from monitor.store.published.snapshot import Publisher
+from monitor.store.seen.objects import hold_objects
 from monitor.store.thresholds import load_thresholds
 
 log = structlog.get_logger("calwatch")

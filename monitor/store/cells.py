@@ -17,7 +17,7 @@ from monitor.store.places import free_places
 from monitor.store.sql import run_script, statement
 
 if TYPE_CHECKING:
-    from monitor.store.objects import WindowObjects
+    from monitor.store.seen.objects import WindowObjects
 
 
 def renew_cells(store: ModelStore, first: datetime, beyond: datetime) -> None:

@@ -15,9 +15,9 @@ from monitor.statistics.thresholds.objects import count_above, error_above
 from monitor.store.cells import WindowCells, fill_masked, list_measured_slices
 from monitor.store.connection import delete_rows, fetch_dicts, insert_row, make_naive
 from monitor.store.model_store import ModelStore
-from monitor.store.object_rates import rate_objects
 from monitor.store.readings import insert_columns
 from monitor.store.reasons import REASON, THRESHOLD, reason_columns, threshold_from
+from monitor.store.seen.rates import rate_objects
 from monitor.store.sql import statement
 
 CLASS_DIMENSION = "predicted_class"

@@ -9,8 +9,8 @@ from monitor.model import Slice, ThresholdInUse
 from monitor.statistics.arrays import Floats, ratio
 from monitor.store.cells import WindowCells
 from monitor.store.model_store import ModelStore
-from monitor.store.object_rates import count_objects
-from monitor.store.objects import Placements, load_placements
+from monitor.store.seen.objects import Placements, load_placements
+from monitor.store.seen.rates import count_objects
 from monitor.store.thresholds import deployed_rates
 from monitor.vision.average_precision import mean_precision
 from monitor.vision.metrics import localisation_error

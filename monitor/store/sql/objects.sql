@@ -129,17 +129,18 @@ FROM unsaid AS u
 ASOF LEFT JOIN said AS s ON u.observed_at >= s.observed_at;
 
 -- name: objects_rows
--- objects of a window; `bin`: -1 where none found it
-SELECT image_id, stream_id, predicted, slice_id, score
+-- objects of a window, after objects_versionless
+SELECT image_id, observed_at, stream_id, predicted, class, slice_id, score
 FROM objects
 WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end AND stream_id IS NOT NULL
 UNION ALL
-SELECT o.image_id, v.stream_id, o.predicted, o.slice_id, o.score
+SELECT o.image_id, o.observed_at, v.stream_id, o.predicted, o.class, o.slice_id, o.score
 FROM objects AS o
 JOIN versionless AS v USING (image_id)
 WHERE o.model_id = $model_id AND o.observed_at >= $start AND o.observed_at < $end AND o.stream_id IS NULL;
 
 -- name: objects_counted
+-- `bin`: -1 where none found it
 SELECT coalesce(stream_id, -1) AS stream_id, predicted, slice_id, CASE WHEN score IS NULL THEN -1 ELSE cell_bin(score) END AS bin,
        count(*) AS n
 FROM (/*objects_rows*/)
@@ -183,12 +184,14 @@ SELECT count(*) FROM placements WHERE model_id = $model_id AND observed_at >= $s
 
 -- name: objects_of_classes
 SELECT coalesce(stream_id, -1) AS stream_id, hash(class) AS class, count(*) AS n
-FROM (
-    SELECT image_id, stream_id, class FROM objects
-    WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end AND stream_id IS NOT NULL
-    UNION ALL
-    SELECT o.image_id, v.stream_id, o.class FROM objects AS o JOIN versionless AS v USING (image_id)
-    WHERE o.model_id = $model_id AND o.observed_at >= $start AND o.observed_at < $end AND o.stream_id IS NULL
-)
+FROM (/*objects_rows*/)
 WHERE hash(image_id) % $every::UBIGINT = 0
 GROUP BY ALL;
+
+-- name: objects_missed
+-- objects that no detection found at any score, of a version and of finest slices; `last`: part of the images by their hash
+SELECT o.image_id, epoch(o.observed_at) AS observed_at, o.class
+FROM (/*objects_rows*/) AS o
+JOIN streams AS t USING (stream_id)
+WHERE o.score IS NULL AND t.version = $version AND list_contains($covered, o.slice_id) AND hash(o.image_id) >> 48 <= $last::UBIGINT
+ORDER BY o.observed_at, o.image_id, o.class;

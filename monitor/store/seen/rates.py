@@ -9,7 +9,7 @@ from monitor.statistics.arrays import Floats, Ints, ratio
 from monitor.statistics.thresholds.objects import NOT_FOUND, recall_of_objects
 from monitor.store.cells import WindowCells
 from monitor.store.model_store import ModelStore
-from monitor.store.objects import Part, WindowObjects, shown_slices
+from monitor.store.seen.objects import Part, WindowObjects, shown_slices
 
 Decides = Callable[[Slice, str], float | None]  # finest slice and calibrator → the threshold
 
