@@ -20,7 +20,7 @@ from monitor.engine.stages.drift import weigh_evidence
 from monitor.engine.stages.intake import Intake, watch_intake
 from monitor.engine.stages.judge import RuleResults, evaluate_rules, last_seen_of_slices
 from monitor.engine.stages.label_delays import add_caveat, watch_delays
-from monitor.engine.stages.live import measure_live
+from monitor.engine.stages.live import measure_live, seen_of
 from monitor.engine.stages.measure import disparities_of, hide_lags, readings_of, window_end
 from monitor.jobs import requests
 from monitor.jobs.dispatcher import Dispatcher, EndedAttempt
@@ -55,6 +55,7 @@ from monitor.store.label_delays import load_label_delays
 from monitor.store.model_store import ModelStore
 from monitor.store.played import is_played
 from monitor.store.published.snapshot import Publisher
+from monitor.store.seen.lists import list_objects
 from monitor.store.seen.objects import hold_objects
 from monitor.store.thresholds import load_thresholds
 
@@ -251,6 +252,7 @@ class Cycle:
             with transaction(self.connection):
                 rows.store_readings(self.connection, model.name, found)
                 rows.store_disparities(self.connection, model.name, compared)
+                list_objects(store, thresholds)
         each.succeeded["measure"] = now
         each.readings, each.disparities, each.measured = tuple(found), tuple(compared), basis
 
@@ -386,7 +388,7 @@ class Cycle:
         return ModelStatus(
             name=model.name, task=model.task, dimensions=model.slices, min_samples=model.min_samples,
             last_sample_at=rows.load_last_sample(connection, model.name), longest_window=model.longest_window,
-            readings=each.readings or rows.load_readings(connection, model.name),
+            readings=each.readings or rows.load_readings(connection, model.name), **seen_of(model, store),
             alerts=rows.load_alerts(connection, model.name), rules=tuple(each.rulebook),
             calibrators=calibrators_in_use(connection, store.model_id, model) if store else (), evidence=each.evidence,
             label_delays=each.delays, waiting_labels=each.intake.waiting, group_spans=each.intake.spans,

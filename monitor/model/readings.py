@@ -51,7 +51,7 @@ RECALL_METRICS = (*THRESHOLD_METRICS[3:], "threshold_f1", "recall_ceiling")
 OBJECT_COUNTS = ("truths", "labelled_images")
 PLACEMENT_METRICS = ("laece", "average_precision", "average_precision_50")
 OBJECT_METRICS = (
-    "threshold_f1", *OBJECT_COUNTS, "recall_ceiling", "fp_per_image", "ece_above_threshold", *PLACEMENT_METRICS
+    "iou", "threshold_f1", *OBJECT_COUNTS, "recall_ceiling", "fp_per_image", "ece_above_threshold", *PLACEMENT_METRICS
 )  # fmt: skip
 METRICS = (*CALIBRATION_METRICS, *THRESHOLD_METRICS, *OBJECT_METRICS)
 # Counts and ratios that a reading has even when its state is insufficient; rules may name these too.
@@ -107,6 +107,19 @@ class Reading:
             return self.metrics.get(metric)
         count = getattr(self, metric)
         return None if count is None else float(count)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenObject:
+    """An object that was missed, or one that was invented: where, and which."""
+
+    version: str
+    image_id: str
+    class_name: str
+    box: tuple[float, float, float, float]  # x1, y1, x2, y2: pixels, or shares of the image
+    score: float | None  # of the detection; None: no detection found it
+    observed_at: datetime
+    slice: Slice
 
 
 @dataclass(frozen=True, slots=True)

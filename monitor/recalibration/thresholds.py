@@ -151,7 +151,7 @@ def _of_classes(
 
 def _of_class(samples: Samples, name: str) -> Samples:
     """Those predicted as a class, and the misses of it."""
-    own, missed = samples.subset(samples.predicted_class == name), samples.missed
+    own, missed = samples.subset(np.asarray(samples.predicted_class == name)), samples.missed
     return own if missed is None else replace(own, missed=missed.pick(missed.class_name == name))
 
 

@@ -2,18 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 
+from monitor.config.boxes import CLASS_DIMENSIONS, Matching
+from monitor.config.settings import Model
 from monitor.model import Slice, ThresholdInUse
 from monitor.statistics.arrays import Floats, ratio
 from monitor.store.cells import WindowCells
 from monitor.store.model_store import ModelStore
+from monitor.store.seen.lists import INVENTED, MISSED, load_objects
 from monitor.store.seen.objects import Placements, load_placements
 from monitor.store.seen.rates import count_objects
 from monitor.store.thresholds import deployed_rates
 from monitor.vision.average_precision import mean_precision
 from monitor.vision.metrics import localisation_error
+
+SHOWN = 20  # objects missed, and invented, that people are shown at once
 
 
 def measure_live(
@@ -24,10 +30,25 @@ def measure_live(
     if live:
         precision, recall = live["threshold_precision"], live["threshold_recall"]
         live["threshold_f1"] = ratio(2 * precision * recall, precision + recall)
+    if store.model.is_of_boxes:
+        matching = store.model.matching or Matching.model_validate({})
+        own = (slice_.as_dict() for slice_ in held.slices)
+        live["iou"] = np.array(
+            [matching.iou_of(next((each[name] for name in CLASS_DIMENSIONS if name in each), "")) for each in own]
+        )
     if held.objects is not None:
         live |= count_objects(store, held)
         live |= measure_placements(load_placements(store, start, end), held)
     return live
+
+
+def seen_of(model: Model, store: ModelStore | None) -> dict[str, Any]:
+    """What a status says of a detector alone: the IoU of its matching, and the newest objects missed and invented."""
+    if store is None or not (model.is_of_boxes and model.counts_missed):
+        return {"iou": model.iou_text}
+    return {
+        "iou": model.iou_text, "missed": load_objects(store, MISSED, SHOWN), "invented": load_objects(store, INVENTED, SHOWN)
+    }  # fmt: skip
 
 
 def measure_placements(placements: Placements, held: WindowCells) -> dict[str, Floats]:

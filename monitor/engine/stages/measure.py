@@ -84,7 +84,7 @@ def _known_live(live: Mapping[str, NDArray[np.float64]], samples: NDArray[np.flo
         name: np.where(behind.get(name, samples) >= needed, live.get(name, unknown), np.nan)
         for name in (*THRESHOLD_METRICS, *OBJECT_METRICS)
     }
-    return known | dict(zip(OBJECT_COUNTS, (truths, images), strict=True))
+    return known | {"truths": truths, "labelled_images": images, "iou": live.get("iou", unknown)}
 
 
 def hide_lags(readings: Iterable[Reading], dated_since: datetime | None) -> Iterable[Reading]:

@@ -26,8 +26,10 @@ CREATE TABLE placements (               -- the detections of labelled images, an
     model_id    USMALLINT NOT NULL,
     image_id    VARCHAR   NOT NULL,
     observed_at TIMESTAMP NOT NULL,
+    detection   VARCHAR   NOT NULL,     -- as in detections
     stream_id   INTEGER   NOT NULL,
     class       VARCHAR   NOT NULL,
+    slice_id    INTEGER,                -- NULL where it is no sample
     score       DOUBLE    NOT NULL,     -- as deployed
     raw_score   DOUBLE    NOT NULL,     -- which says who chooses first
     found       BOOLEAN,                -- an object, by the IoU of [model.matching]; NULL, as of both: neither right nor wrong
@@ -35,6 +37,39 @@ CREATE TABLE placements (               -- the detections of labelled images, an
     overlap     DOUBLE                  -- with the object it has where any overlap is enough; 0 = none
 );
 
+CREATE TABLE missed_objects (           -- the newest objects that nothing found with a score that the threshold asks for
+    model       VARCHAR   NOT NULL,
+    version     VARCHAR   NOT NULL,
+    image_id    VARCHAR   NOT NULL,
+    observed_at TIMESTAMP NOT NULL,
+    class       VARCHAR   NOT NULL,
+    x1          DOUBLE    NOT NULL,     -- pixels, or shares of the image where it came so
+    y1          DOUBLE    NOT NULL,
+    x2          DOUBLE    NOT NULL,
+    y2          DOUBLE    NOT NULL,
+    normalised  BOOLEAN   NOT NULL,
+    score       DOUBLE,                 -- of what found it, below the threshold; NULL: nothing did
+    threshold   DOUBLE,
+    labels      MAP(VARCHAR, VARCHAR) NOT NULL
+);
+
+CREATE TABLE invented_objects (         -- the newest detections with such a score that are of no object
+    model       VARCHAR   NOT NULL,
+    version     VARCHAR   NOT NULL,
+    image_id    VARCHAR   NOT NULL,
+    observed_at TIMESTAMP NOT NULL,
+    class       VARCHAR   NOT NULL,
+    x1          DOUBLE    NOT NULL,
+    y1          DOUBLE    NOT NULL,
+    x2          DOUBLE    NOT NULL,
+    y2          DOUBLE    NOT NULL,
+    normalised  BOOLEAN   NOT NULL,
+    score       DOUBLE    NOT NULL,
+    threshold   DOUBLE,                 -- NULL: none is in use, so every wrong detection is here
+    labels      MAP(VARCHAR, VARCHAR) NOT NULL
+);
+
+ALTER TABLE readings ADD COLUMN iou DOUBLE;
 ALTER TABLE readings ADD COLUMN threshold_f1 DOUBLE;
 ALTER TABLE readings ADD COLUMN truths DOUBLE;
 ALTER TABLE readings ADD COLUMN labelled_images DOUBLE;
@@ -45,6 +80,7 @@ ALTER TABLE readings ADD COLUMN laece DOUBLE;
 ALTER TABLE readings ADD COLUMN average_precision DOUBLE;
 ALTER TABLE readings ADD COLUMN average_precision_50 DOUBLE;
 
+ALTER TABLE newest_readings ADD COLUMN iou DOUBLE;
 ALTER TABLE newest_readings ADD COLUMN threshold_f1 DOUBLE;
 ALTER TABLE newest_readings ADD COLUMN truths DOUBLE;
 ALTER TABLE newest_readings ADD COLUMN labelled_images DOUBLE;

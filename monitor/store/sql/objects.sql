@@ -56,8 +56,9 @@ ORDER BY n DESC, slice_key;
 -- name: objects_renew
 CREATE OR REPLACE TEMP TABLE match_scored AS
 SELECT f.row_key, f.group_id AS image_id, f.observed_at, t.stream_id, f.predicted_class AS class, f.score,
-       coalesce(f.raw_score, f.score) AS raw_score, f.positives
+       coalesce(f.raw_score, f.score) AS raw_score, c.slice_id
 FROM fresh AS f
+JOIN slice_keys AS c USING (slice_key)
 JOIN stream_keys AS t ON t.version = coalesce(f.version, '') AND t.calibrator = coalesce(f.calibrator, '')
 WHERE f.positives IS NOT NULL;
 
@@ -97,7 +98,8 @@ LEFT JOIN match_streams AS t ON t.image_id = o.image_id
 ORDER BY o.observed_at, o.image_id, o.number;
 
 INSERT INTO placements
-SELECT $model_id, d.image_id, i.observed_at, coalesce(s.stream_id, t.stream_id), m.class, coalesce(s.score, m.score), m.score,
+SELECT $model_id, d.image_id, i.observed_at, d.detection, coalesce(s.stream_id, t.stream_id), m.class, s.slice_id,
+       coalesce(s.score, m.score), m.score,
        CASE WHEN NOT f.ignored THEN f.matched >= 0 END, f.found_half, f.overlap
 FROM match_found AS f
 JOIN match_detections AS m ON m.row_key = f.row_key
@@ -195,3 +197,47 @@ FROM (/*objects_rows*/) AS o
 JOIN streams AS t USING (stream_id)
 WHERE o.score IS NULL AND t.version = $version AND list_contains($covered, o.slice_id) AND hash(o.image_id) >> 48 <= $last::UBIGINT
 ORDER BY o.observed_at, o.image_id, o.class;
+
+-- name: seen_undecided
+CREATE OR REPLACE TEMP TABLE deciding (calibrator VARCHAR, class VARCHAR, threshold DOUBLE);
+
+-- name: seen_missed
+INSERT INTO missed_objects
+WITH judged AS (
+    SELECT o.*, coalesce(s.version, '') AS version, coalesce(c.threshold, w.threshold) AS threshold
+    FROM objects AS o
+    LEFT JOIN streams AS s USING (stream_id)
+    LEFT JOIN deciding AS c ON c.calibrator = s.calibrator AND c.class = o.class
+    LEFT JOIN deciding AS w ON w.calibrator = s.calibrator AND w.class = ''
+    WHERE o.model_id = $model_id AND (o.score IS NULL OR o.score < coalesce(c.threshold, w.threshold))
+    ORDER BY o.observed_at DESC, o.image_id, o.number
+    LIMIT $most
+)
+SELECT $model, j.version, j.image_id, j.observed_at, j.class, t.x1, t.y1, t.x2, t.y2, t.normalised, j.score, j.threshold, c.labels
+FROM judged AS j
+JOIN truths AS t USING (model_id, image_id, number)
+JOIN slices AS c USING (slice_id)
+ORDER BY j.observed_at DESC, j.image_id, j.number;
+
+-- name: seen_invented
+INSERT INTO invented_objects
+WITH judged AS (
+    SELECT p.*, s.version, coalesce(c.threshold, w.threshold) AS threshold
+    FROM placements AS p
+    JOIN streams AS s USING (stream_id)
+    LEFT JOIN deciding AS c ON c.calibrator = s.calibrator AND c.class = p.class
+    LEFT JOIN deciding AS w ON w.calibrator = s.calibrator AND w.class = ''
+    WHERE p.model_id = $model_id AND NOT p.found AND p.score >= coalesce(c.threshold, w.threshold, 0)
+    ORDER BY p.observed_at DESC, p.score DESC, p.image_id, p.detection
+    LIMIT $most
+)
+SELECT $model, j.version, j.image_id, j.observed_at, j.class, d.x1, d.y1, d.x2, d.y2, d.normalised, j.score, j.threshold, c.labels
+FROM judged AS j
+JOIN detections AS d USING (model_id, image_id, detection)
+JOIN slices AS c USING (slice_id)
+ORDER BY j.observed_at DESC, j.score DESC, j.image_id, j.detection;
+
+-- name: seen_newest
+SELECT * FROM /*table*/ WHERE model = $model
+ORDER BY observed_at DESC, score DESC NULLS FIRST, image_id, class
+LIMIT $newest;

@@ -66,6 +66,10 @@ def model_page(
         evidence=evidence, versions=len({row.reading.version for row in rows}) > 1, find=find, show=show, sort=sort,
         headings=[(name, *_heading(name, sort, asked)) for name in SORTS], worst=make_link("model", **asked) + "#slices",
         dimensions=heat_dimensions(status), can_draw=can_draw(), meanings=digest.rule_summaries(model),
+        wholes=[
+            each for each in status.readings
+            if each.window == window and not each.slice.order and each.metrics.get("truths") is not None
+        ],
         alerts=open_alerts(status.alerts), over=sort_resolved(status.alerts), most_alerts=ALERTS,
     )  # fmt: skip
 
