@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import partial
 
 import duckdb
 import numpy as np
@@ -49,13 +48,18 @@ def deployed_rates(
     ).fetchnumpy()  # fmt: skip
     versions = store.load_versions()
     finest = {slice_id: slice_ for slice_, slice_id in store.registry.slices.items()}
+
+    def decides(slice_: Slice, calibrator: str) -> float | None:
+        own = _name_class(slice_) if store.model.is_of_boxes else slice_
+        return threshold_of(own, calibrator, deciding)
+
     names, calibrator = np.unique(found["calibrator"].astype(str), return_inverse=True)
     keys = np.stack([found["version_key"], calibrator, found["slice_id"]], axis=1).astype(np.int64)
     parts, part = np.unique(keys, axis=0, return_inverse=True)
     own = np.full(len(parts), np.nan)  # the threshold that decides on each part
     links: list[tuple[int, int]] = []
     for index, (version_key, code, slice_id) in enumerate(parts.tolist()):
-        threshold = threshold_of(finest[slice_id], str(names[code]), deciding)
+        threshold = decides(finest[slice_id], str(names[code]))
         if threshold is None:
             continue
         own[index] = threshold
@@ -74,8 +78,14 @@ def deployed_rates(
     if store.model.task is Task.DETECTION:
         rates["ece_above_threshold"] = error_above(part, bins, n, score - outcome, own, mapping, len(units))
         invented = count_above(part, bins, n - outcome, own, mapping, len(units))
-        rates |= rate_objects(store, held, deciding, partial(threshold_of, deciding=deciding), invented)
+        rates |= rate_objects(store, held, deciding, decides, invented)
     return rates
+
+
+def _name_class(slice_: Slice) -> Slice:
+    """The slice of a box with its class under the name by which thresholds know it."""
+    labels = slice_.as_dict()
+    return Slice.of({CLASS_DIMENSION: labels["class"], **labels}) if "class" in labels else slice_
 
 
 def threshold_of(slice_: Slice, calibrator: str, deciding: Sequence[ThresholdInUse]) -> float | None:

@@ -32,14 +32,15 @@ def measure_live(
         live["threshold_f1"] = ratio(2 * precision * recall, precision + recall)
     if store.model.is_of_boxes:
         matching = store.model.matching or Matching.model_validate({})
-        own = (slice_.as_dict() for slice_ in held.slices)
-        live["iou"] = np.array(
-            [matching.iou_of(next((each[name] for name in CLASS_DIMENSIONS if name in each), "")) for each in own]
-        )
+        live["iou"] = np.array([matching.iou_of(_class_of(shown)) for shown in held.slices], dtype=np.float64)
     if held.objects is not None:
         live |= count_objects(store, held)
         live |= measure_placements(load_placements(store, start, end), held)
     return live
+
+
+def _class_of(shown: Slice) -> str:
+    return next((value for name, value in shown.labels if name in CLASS_DIMENSIONS), "")
 
 
 def seen_of(model: Model, store: ModelStore | None) -> dict[str, Any]:
