@@ -19,8 +19,8 @@ SAMPLES = (
 )
 
 OBJECTS = (
-    "SELECT image_id, observed_at, version, calibrator, predicted, class, labels, score FROM objects JOIN slices USING (slice_id) "
-    "LEFT JOIN streams USING (stream_id) ORDER BY ALL"
+    "SELECT image_id, observed_at, version, calibrator, predicted, class, labels, score FROM objects "
+    "JOIN slices USING (slice_id) LEFT JOIN streams USING (stream_id) ORDER BY ALL"
 )
 IMAGES_SEEN = (
     "SELECT image_id, observed_at, version, calibrator, predicted, labels, apart FROM labelled_images "
@@ -45,7 +45,7 @@ def _world(generator: np.random.Generator) -> dict[str, dict[str, list[Row]]]:
                 observed_at=f"2026-03-10 {9 + number % 2:02d}:{minute:02d}:00",
                 camera=f"c{number % 3}",
                 version=f"v{number % 2}",
-            )  # fmt: skip
+            )
         ]
         truths = [_box(generator, image) for _ in range(generator.integers(0, 4))]
         found = [{**row, "x": row["x"] + int(generator.integers(0, 12))} for row in truths]
