@@ -90,3 +90,6 @@ ALTER TABLE newest_readings ADD COLUMN ece_above_threshold DOUBLE;
 ALTER TABLE newest_readings ADD COLUMN laece DOUBLE;
 ALTER TABLE newest_readings ADD COLUMN average_precision DOUBLE;
 ALTER TABLE newest_readings ADD COLUMN average_precision_50 DOUBLE;
+
+INSERT INTO images_touched              -- what is matched already is matched again, once, for its objects
+SELECT DISTINCT model_id, image_id FROM reviews;

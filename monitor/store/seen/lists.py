@@ -34,6 +34,7 @@ def list_objects(store: ModelStore, thresholds: Sequence[ThresholdInUse]) -> Non
         load_table(store.connection, "deciding", columns)
     else:
         store.execute(statement("seen_undecided"))
+    store.execute(statement("seen_decided"), {"model_id": store.model_id})
     for table, name in ((MISSED, "seen_missed"), (INVENTED, "seen_invented")):
         delete_rows(store.connection, table, {"model": model.name})
         store.execute(statement(name), {"model_id": store.model_id, "model": model.name, "most": LISTED})

@@ -154,8 +154,7 @@ ORDER BY ALL;
 SELECT hash(image_id) AS image, coalesce(stream_id, -1) AS stream_id, predicted, slice_id,
        CASE WHEN score IS NULL THEN -1 ELSE cell_bin(score) END AS bin
 FROM (/*objects_rows*/)
-WHERE hash(image_id) % $every::UBIGINT = 0
-ORDER BY ALL;
+WHERE hash(image_id) % $every::UBIGINT = 0;
 
 -- name: objects_images
 SELECT coalesce(stream_id, -1) AS stream_id, predicted, slice_id, count(*) AS n
@@ -175,11 +174,11 @@ FROM labelled_images
 WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end AND apart IS NOT NULL;
 
 -- name: objects_placements
--- the detections of one labelled image in $every, each image's together, whoever chose first in front
+-- the detections of one labelled image in $every, those that choose first in front
 SELECT stream_id, hash(class) AS class, score, raw_score, found, found_half, overlap
 FROM placements
 WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end AND hash(image_id) % $every::UBIGINT = 0
-ORDER BY raw_score DESC, image_id, class;
+ORDER BY raw_score DESC, hash(image_id), hash(class);
 
 -- name: objects_placed
 SELECT count(*) FROM placements WHERE model_id = $model_id AND observed_at >= $start AND observed_at < $end;
@@ -201,14 +200,18 @@ ORDER BY o.observed_at, o.image_id, o.class;
 -- name: seen_undecided
 CREATE OR REPLACE TEMP TABLE deciding (calibrator VARCHAR, class VARCHAR, threshold DOUBLE);
 
+-- name: seen_decided
+CREATE OR REPLACE TEMP TABLE decided AS
+SELECT s.stream_id, d.class, d.threshold FROM streams AS s JOIN deciding AS d USING (calibrator) WHERE s.model_id = $model_id;
+
 -- name: seen_missed
 INSERT INTO missed_objects
 WITH judged AS (
     SELECT o.*, coalesce(s.version, '') AS version, coalesce(c.threshold, w.threshold) AS threshold
     FROM objects AS o
     LEFT JOIN streams AS s USING (stream_id)
-    LEFT JOIN deciding AS c ON c.calibrator = s.calibrator AND c.class = o.class
-    LEFT JOIN deciding AS w ON w.calibrator = s.calibrator AND w.class = ''
+    LEFT JOIN decided AS c ON c.stream_id = o.stream_id AND c.class = o.class
+    LEFT JOIN decided AS w ON w.stream_id = o.stream_id AND w.class = ''
     WHERE o.model_id = $model_id AND (o.score IS NULL OR o.score < coalesce(c.threshold, w.threshold))
     ORDER BY o.observed_at DESC, o.image_id, o.number
     LIMIT $most
@@ -225,8 +228,8 @@ WITH judged AS (
     SELECT p.*, s.version, coalesce(c.threshold, w.threshold) AS threshold
     FROM placements AS p
     JOIN streams AS s USING (stream_id)
-    LEFT JOIN deciding AS c ON c.calibrator = s.calibrator AND c.class = p.class
-    LEFT JOIN deciding AS w ON w.calibrator = s.calibrator AND w.class = ''
+    LEFT JOIN decided AS c ON c.stream_id = p.stream_id AND c.class = p.class
+    LEFT JOIN decided AS w ON w.stream_id = p.stream_id AND w.class = ''
     WHERE p.model_id = $model_id AND NOT p.found AND p.score >= coalesce(c.threshold, w.threshold, 0)
     ORDER BY p.observed_at DESC, p.score DESC, p.image_id, p.detection
     LIMIT $most
