@@ -43,11 +43,12 @@ def found(reading: str, *, span: int = 12) -> timeseries.Panel:
     ]
     asks.append(Ask(f"max(calwatch_recall_ceiling{{{reading}}})", "recall at most, by any score"))
     says = (
-        "Of a detector: precision, and recall over all objects there were, found or not, at the threshold in use; and the share "
-        "of the objects that a detection of any score found, which no threshold exceeds. Low = the log leaves out low scores, "
-        "or the detector is blind there. Nothing here = no detector, or nobody gives its truth."
+        "Of a detector: precision, and recall over all objects there were, found or not, at the threshold in use; and the "
+        "share of the objects that a detection of any score found, which no threshold exceeds. Low = the log leaves out low "
+        "scores, or the detector is blind there. Nothing here = no detector, or nobody gives its truth."
     )
-    return rates("Objects found", says, asks, span=span).links([runbook("CalwatchPromiseBroken")])
+    panel = lines("Objects found", says, asks, unit="percentunit", span=span, least=0, most=1)
+    return panel.links([runbook("CalwatchPromiseBroken")])
 
 
 def invented(reading: str, *, span: int = 12) -> timeseries.Panel:
@@ -57,7 +58,7 @@ def invented(reading: str, *, span: int = 12) -> timeseries.Panel:
         "without a detection among them. Nothing here = no detector, or no table of images."
     )
     asks = [Ask(f"max(calwatch_live_fp_per_image{{{reading}}})", "per image")]
-    return lines("False positives per image", says, asks, unit="short", span=span, least=0.1)
+    return lines("False positives per image", says, asks, unit="none", span=span, least=0)
 
 
 def in_use(dimensions: Dimensions, matchers: str) -> table.Panel:
