@@ -57,6 +57,7 @@ def test_policies_that_rest_on_recall_are_answered_and_count_the_missed(policy: 
     right = late.outcome[late.score >= chosen.threshold].sum()
     assert chosen.recall == pytest.approx(right / (late.outcome.sum() + len(late.missed)))
     assert curve.recall.max() <= late.outcome.sum() / (late.outcome.sum() + len(late.missed)) + 1e-12
+    assert chosen.recall is not None
     assert chosen.recall_lower is not None
     assert chosen.recall_lower < chosen.recall
 
@@ -116,6 +117,7 @@ def test_a_miss_goes_where_the_detections_of_its_image_go(stream: Stream) -> Non
     assert samples.missed is not None
     early, late = split_in_time(samples)
     assert early.missed is not None
+    assert early.group is not None
     assert late.missed is not None
     assert len(early.missed) + len(late.missed) == len(samples.missed)
     border = early.observed_at.max()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def _send(detector: Detector, **rows: list[Row]) -> None:
     detector.pull()
 
 
-def _own(reading: Reading, *names: str) -> tuple[float | None, ...]:
+def _own(reading: Reading, *names: str) -> tuple[Any, ...]:
     return tuple(reading.metrics[name] for name in names)
 
 
