@@ -63,6 +63,8 @@ def model(setting: board.Setting) -> builders.Dashboard:
     made.with_row(builders.Row("Decision thresholds"))
     for name in ("precision", "recall"):
         made.with_panel(thresholds.live(name, f"{_READING}, {dimensions.whole}", _OF))
+    made.with_panel(thresholds.found(f"{_READING}, {dimensions.whole}"))
+    made.with_panel(thresholds.invented(f"{_READING}, {dimensions.whole}"))
     made.with_panel(thresholds.in_use(dimensions, f"{_OF}, {dimensions.chosen}"))
     made.with_row(builders.Row("Samples and labels"))
     _labels(made, setting)
@@ -80,7 +82,7 @@ def _glance(made: builders.Dashboard, dimensions: Dimensions) -> None:
     for panel in (
         number(
             "What a score speaks of", "The event that every score of this model is the probability of.",
-            Ask(f"calwatch_model_info{{{_OF}}}", "{{event}}"), span=12, named=True,
+            Ask(f"calwatch_model_info{{{_OF}}}", "{{event}} {{iou}}"), span=12, named=True,
         ),
         number(
             "Last cycle",

@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.builders import table, timeseries
 
 from deploy.grafana.calibration import rates
-from deploy.grafana.panels import Ask, Column, listing, runbook
+from deploy.grafana.panels import Ask, Column, lines, listing, runbook
 from deploy.grafana.slices import Dimensions
 
 _PROMISED_BY = {"precision": "(precision|accuracy)>=.*", "recall": "recall>=.*"}  # accuracy: of what is kept
@@ -33,6 +33,32 @@ def live(name: str, reading: str, model: str, *, span: int = 12) -> timeseries.P
         promised=[Ask(promised, "promised at least")],
         span=span,
     ).links([runbook("CalwatchPromiseBroken")])
+
+
+def found(reading: str, *, span: int = 12) -> timeseries.Panel:
+    """Precision and recall over all objects, of a detector whose truth is known."""
+    asks = [
+        Ask(f'max(calwatch_live_{name}{{{reading}, bound="estimate"}}) and max(calwatch_objects{{{reading}}})', name)
+        for name in ("precision", "recall")
+    ]
+    asks.append(Ask(f"max(calwatch_recall_ceiling{{{reading}}})", "recall at most, by any score"))
+    says = (
+        "Of a detector: precision, and recall over all objects there were, found or not, at the threshold in use; and the "
+        "share of the objects that a detection of any score found, which no threshold exceeds. Low = the log leaves out low "
+        "scores, or the detector is blind there. Nothing here = no detector, or nobody gives its truth."
+    )
+    panel = lines("Objects found", says, asks, unit="percentunit", span=span, least=0, most=1)
+    return panel.links([runbook("CalwatchPromiseBroken")])
+
+
+def invented(reading: str, *, span: int = 12) -> timeseries.Panel:
+    """False positives of a detector per labelled image."""
+    says = (
+        "Detections of no object per labelled image, at the threshold in use, over all labelled images of the window, those "
+        "without a detection among them. Nothing here = no detector, or no table of images."
+    )
+    asks = [Ask(f"max(calwatch_live_fp_per_image{{{reading}}})", "per image")]
+    return lines("False positives per image", says, asks, unit="none", span=span, least=0)
 
 
 def in_use(dimensions: Dimensions, matchers: str) -> table.Panel:

@@ -66,7 +66,7 @@ def report(
         name, content = f"{_file_name(model)}-{png.value}.png", _png(found, png)
         told = f"{png.value} of {model}, {found.slices[0].slice.text}"
     else:
-        name, content = f"{_file_name(model)}.html", report_page(found, named.task.event if named else None).encode()
+        name, content = f"{_file_name(model)}.html", report_page(found, named.event if named else None).encode()
         told = f"{model}, {found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC"
     target = out or Path(name)
     with console.writing_to(target, "name another with --out FILE"):

@@ -111,6 +111,12 @@ class Matching(Section):
         if len(self.size) == 1:
             yield f"size must be two lengths in pixels, such as [32, 96] (got [{self.size[0]:g}])"
 
+    @property
+    def iou_text(self) -> str:
+        """What a detection needs, as it stands beside numbers: ``0.5``, or ``0.5, person 0.6`` where classes differ."""
+        own = (f"{name} {iou:g}" for name, iou in self.iou.items() if name != DEFAULT)
+        return ", ".join((f"{self.iou[DEFAULT]:g}", *own))
+
     def iou_of(self, class_: str) -> float:
         """Return what a detection of the class needs."""
         return self.iou.get(class_, self.iou[DEFAULT])

@@ -260,6 +260,21 @@ class Model(Section):
         return any(source.is_of_boxes for source in self.source)
 
     @property
+    def counts_missed(self) -> bool:
+        """Whether positives that were missed are known, and so recall: of a detector they are where its truth is given."""
+        return self.task.counts_missed or any(source.holds == "truth" for source in self.source)
+
+    @property
+    def iou_text(self) -> str:
+        """The IoU that stands beside each number of a detector whose boxes calwatch matches; "" of other models."""
+        return (self.matching or Matching.model_validate({})).iou_text if self.is_of_boxes else ""
+
+    @property
+    def event(self) -> str:
+        """The event of which scores are the probability, as it is shown beside numbers."""
+        return self.task.event_at(self.iou_text)
+
+    @property
     def window_names(self) -> dict[str, timedelta]:
         return {window_name(window): window for window in self.windows}
 

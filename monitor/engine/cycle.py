@@ -20,6 +20,7 @@ from monitor.engine.stages.drift import weigh_evidence
 from monitor.engine.stages.intake import Intake, watch_intake
 from monitor.engine.stages.judge import RuleResults, evaluate_rules, last_seen_of_slices
 from monitor.engine.stages.label_delays import add_caveat, watch_delays
+from monitor.engine.stages.live import measure_live, seen_of
 from monitor.engine.stages.measure import disparities_of, hide_lags, readings_of, window_end
 from monitor.jobs import requests
 from monitor.jobs.dispatcher import Dispatcher, EndedAttempt
@@ -54,7 +55,9 @@ from monitor.store.label_delays import load_label_delays
 from monitor.store.model_store import ModelStore
 from monitor.store.played import is_played
 from monitor.store.published.snapshot import Publisher
-from monitor.store.thresholds import deployed_rates, load_thresholds
+from monitor.store.seen.lists import list_objects
+from monitor.store.seen.objects import hold_objects
+from monitor.store.thresholds import load_thresholds
 
 log = structlog.get_logger("calwatch")
 SHOWN_JOBS = 50
@@ -241,13 +244,15 @@ class Cycle:
             compared: list[Disparity] = []
             dated_since = load_dated_since(store)
             for name, width in model.window_names.items():
-                held = load_window_cells(store, end - width, end)
-                live = deployed_rates(store, thresholds, held, end - width, end)
-                found += hide_lags(readings_of(model, name, end - width, end, held, now, live), dated_since)
-                compared += disparities_of(model, each.rulebook, name, end - width, end, held)
+                start = end - width
+                held = hold_objects(store, load_window_cells(store, start, end), start, end)
+                live = measure_live(store, thresholds, held, start, end)
+                found += hide_lags(readings_of(model, name, start, end, held, now, live), dated_since)
+                compared += disparities_of(model, each.rulebook, name, start, end, held)
             with transaction(self.connection):
                 rows.store_readings(self.connection, model.name, found)
                 rows.store_disparities(self.connection, model.name, compared)
+                list_objects(store, thresholds)
         each.succeeded["measure"] = now
         each.readings, each.disparities, each.measured = tuple(found), tuple(compared), basis
 
@@ -268,7 +273,7 @@ class Cycle:
             observed = Observations(
                 store.load_first_seen() or now, each.readings,
                 last_seen_of_slices(model, rows.load_last_seen(self.connection, store.model_id)),
-                each.succeeded.get("pull"), each.evidence, each.disparities, model.task.counts_missed,
+                each.succeeded.get("pull"), each.evidence, each.disparities, model.counts_missed,
             )  # fmt: skip
             judged = evaluate_rules(
                 model, each.rulebook, observed, rows.load_alerts(self.connection, model.name), now,
@@ -383,7 +388,7 @@ class Cycle:
         return ModelStatus(
             name=model.name, task=model.task, dimensions=model.slices, min_samples=model.min_samples,
             last_sample_at=rows.load_last_sample(connection, model.name), longest_window=model.longest_window,
-            readings=each.readings or rows.load_readings(connection, model.name),
+            readings=each.readings or rows.load_readings(connection, model.name), **seen_of(model, store),
             alerts=rows.load_alerts(connection, model.name), rules=tuple(each.rulebook),
             calibrators=calibrators_in_use(connection, store.model_id, model) if store else (), evidence=each.evidence,
             label_delays=each.delays, waiting_labels=each.intake.waiting, group_spans=each.intake.spans,

@@ -26,6 +26,7 @@ from monitor.model.readings import LastSeen as LastSeen
 from monitor.model.readings import Reading as Reading
 from monitor.model.readings import ReadingState as ReadingState
 from monitor.model.readings import ReliabilityBin as ReliabilityBin
+from monitor.model.readings import SeenObject as SeenObject
 from monitor.model.reasons import Code as Code
 from monitor.model.reasons import Reason as Reason
 from monitor.model.reasons import Trigger as Trigger

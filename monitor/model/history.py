@@ -43,6 +43,7 @@ class SliceReading(_Measured):
     auroc: float | None
     window_start: datetime
     window_end: datetime
+    iou: float | None = None  # that a box needs to be right; None: no boxes, or matched by the user
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,8 +46,14 @@ THRESHOLD_METRICS = (
     "threshold_recall_lower",
     "threshold_recall_upper",
 )
-RECALL_METRICS = THRESHOLD_METRICS[3:]
-METRICS = (*CALIBRATION_METRICS, *THRESHOLD_METRICS)
+RECALL_METRICS = (*THRESHOLD_METRICS[3:], "threshold_f1", "recall_ceiling")
+# Of detectors; those below the first two are of the whole model alone.
+OBJECT_COUNTS = ("truths", "labelled_images")
+PLACEMENT_METRICS = ("laece", "average_precision", "average_precision_50")
+OBJECT_METRICS = (
+    "iou", "threshold_f1", *OBJECT_COUNTS, "recall_ceiling", "fp_per_image", "ece_above_threshold", *PLACEMENT_METRICS
+)  # fmt: skip
+METRICS = (*CALIBRATION_METRICS, *THRESHOLD_METRICS, *OBJECT_METRICS)
 # Counts and ratios that a reading has even when its state is insufficient; rules may name these too.
 COUNTS = ("samples", "unlabelled", "label_coverage", "label_lag_seconds")
 SECONDS = ("label_lag_seconds",)  # metrics that people read as a length of time
@@ -90,12 +96,30 @@ class Reading:
         predictions = self.samples + self.unlabelled
         return self.samples / predictions if predictions else None
 
+    def count_behind(self, metric: str) -> float:
+        """Return how many a metric rests on: for recall the objects there were, where these are counted, else samples."""
+        truths = self.metrics.get("truths") if metric in RECALL_METRICS else None
+        return self.samples if truths is None else truths
+
     def value(self, metric: str) -> float | None:
         """Return the value a rule sees of a member of METRICS or COUNTS; None when it is unknown."""
         if metric not in COUNTS:
             return self.metrics.get(metric)
         count = getattr(self, metric)
         return None if count is None else float(count)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenObject:
+    """An object that was missed, or one that was invented: where, and which."""
+
+    version: str
+    image_id: str
+    class_name: str
+    box: tuple[float, float, float, float]  # x1, y1, x2, y2: pixels, or shares of the image
+    score: float | None  # of the detection; None: no detection found it
+    observed_at: datetime
+    slice: Slice
 
 
 @dataclass(frozen=True, slots=True)

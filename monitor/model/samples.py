@@ -20,6 +20,22 @@ class AboutLogits:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Missed:
+    """K positives that no sample stands for: objects that no detection found at any score."""
+
+    group: Ints  # (K,) codes of their images, as those of samples
+    observed_at: Floats  # (K,) seconds since the epoch (UTC)
+    class_name: NDArray[np.str_]  # (K,)
+
+    def __len__(self) -> int:
+        return len(self.group)
+
+    def pick(self, mask: NDArray[np.bool_]) -> "Missed":
+        """Return those that a mask (K,) picks."""
+        return Missed(self.group[mask], self.observed_at[mask], self.class_name[mask])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Samples:
     """N rows. ``score`` is what the calibrator will be applied to: the score before any calibration.
 
@@ -34,6 +50,8 @@ class Samples:
     predicted_class: (N,) names, "" where a sample has none; None: no sample has any
     n:            (N,) samples that a row stands for (pixels of a mask); None: each row is one sample
     about_logits: of the samples as they were loaded, all of them
+    missed:       positives of the same time and slices that no sample stands for; None: there can be none, or nobody knows.
+                  ``subset`` leaves them as they are
 
     Raises ValueError naming every column whose length differs from that of ``score``, and every value out of range.
     """
@@ -48,6 +66,7 @@ class Samples:
     predicted_class: NDArray[np.str_] | None = None
     n: Floats | None = None
     about_logits: AboutLogits = AboutLogits()
+    missed: Missed | None = None
 
     def __post_init__(self) -> None:
         mistakes = []

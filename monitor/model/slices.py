@@ -20,6 +20,14 @@ class Task(StrEnum):
         """The event in words; shown wherever a calibration number is shown, because users confuse these."""
         return _EVENTS[self]
 
+    def event_at(self, iou: str) -> str:
+        """The event with the IoU that decides it; "" where none does, or nobody knows which.
+
+        >>> Task.DETECTION.event_at("0.5")
+        'the box matches a ground-truth box of its class at IoU 0.5'
+        """
+        return f"{self.event} at IoU {iou}" if iou else self.event
+
     @property
     def counts_missed(self) -> bool:
         """Whether each positive is a sample, so that those not predicted are counted: a missed object has no detection."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from monitor.model.evidence import Evidence, LabelDelays
 from monitor.model.intake import FileSetAside, FoldedValues, GroupSpans, WaitingLabels
-from monitor.model.readings import Reading
+from monitor.model.readings import Reading, SeenObject
 from monitor.model.refits import CalibratorInUse, Job, ThresholdInUse
 from monitor.model.rules import Alert, Rule
 from monitor.model.slices import Task
@@ -40,6 +40,14 @@ class ModelStatus:
     problem: str | None = None  # why the last cycle failed for this model; None = it went well
     last_sample_at: datetime | None = None  # None = none has come yet
     longest_window: str = ""
+    iou: str = ""  # that boxes need to be right, where calwatch matches them: "0.5", or by class "0.5, person 0.6"
+    missed: tuple[SeenObject, ...] = ()  # the newest objects that were missed, and invented, where objects are known
+    invented: tuple[SeenObject, ...] = ()
+
+    @property
+    def event(self) -> str:
+        """The event of which scores are the probability, as it is shown beside numbers."""
+        return self.task.event_at(self.iou)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ That alone is weak on small slices: see ``apart`` for what keeps local trouble l
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,10 +101,18 @@ def split_in_time(samples: Samples, fraction: float = 0.6) -> tuple[Samples, Sam
     if len(samples) == 0:
         return samples, samples
     position = max(int(fraction * len(samples)), 1) - 1
-    early = samples.observed_at <= np.partition(samples.observed_at, position)[position]
+    border = np.partition(samples.observed_at, position)[position]
+    early = samples.observed_at <= border
     units = samples.units()
     straddling = np.isin(units, units[early])
-    return samples.subset(early), samples.subset(~early & ~straddling)
+    first, last = samples.subset(early), samples.subset(~early & ~straddling)
+    missed = samples.missed
+    if missed is None or samples.group is None:
+        return first, last
+    # a miss goes where its image went
+    before = missed.observed_at <= border
+    with_early = np.isin(missed.group, samples.group[early])
+    return replace(first, missed=missed.pick(before)), replace(last, missed=missed.pick(~before & ~with_early))
 
 
 def judge_candidate(

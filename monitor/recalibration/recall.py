@@ -23,7 +23,7 @@ def forget_recall(store: ModelStore) -> bool:
     Returns whether there was anything to forget; where there is nothing, nothing is written.
     """
     model, connection = store.model, store.connection
-    if model.task.counts_missed:
+    if model.counts_missed:
         return False
     own = {"model": model.name}
     known = fetch_dicts(connection, statement("recall_known", columns=_listed(*THRESHOLD, *REASON)), own)

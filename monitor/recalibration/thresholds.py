@@ -47,8 +47,9 @@ def choose_thresholds(
     What promises nothing is chosen on ``early`` and measured on ``late``: it depends on the order of scores, which a
     monotone calibrator leaves as it was, so nothing of its fit leaks into the choice.
 
-    Of detections that users matched nobody knows which objects were missed: recall is unknown there, and a policy that rests
-    on it (also `f1`) gets no threshold, with that reason; the figures that are known and the curve are those of ``late``.
+    Objects that no detection found at any score are missed by every threshold: recall is over all objects. Of detections that
+    users matched nobody knows these: recall is unknown there, and a policy that rests on it (also `f1`) gets no threshold, with
+    that reason; the figures that are known and the curve are those of ``late``.
     """
     settings = model.threshold
     if settings is None or not len(late):
@@ -100,15 +101,19 @@ def find_unanswerable(model: Model) -> Reason | None:
 
 
 def _scored(model: Model, calibrator: Calibrator, samples: Samples) -> ScoredSamples:
-    return _hold(model, calibrator.apply(samples.score, samples.logits), samples.outcome, samples.group, samples.n)
+    missed = None if samples.missed is None else samples.missed.group
+    return _hold(
+        model, calibrator.apply(samples.score, samples.logits), samples.outcome, samples.group, samples.n, missed
+    )
 
 
 def _hold(
-    model: Model, score: Floats, outcome: Floats, group: Ints | None = None, n: Floats | None = None
-) -> ScoredSamples:
-    """Scored samples with what their task says of positives that no sample stands for."""
-    missed = NO_MISSED if model.task.counts_missed else None
-    return ScoredSamples(score, outcome, group, n, missed, model.task.has_negatives)
+    model: Model, score: Floats, outcome: Floats, group: Ints | None = None, n: Floats | None = None,
+    missed: Ints | None = None,
+) -> ScoredSamples:  # fmt: skip
+    """Scored samples with what is known of positives that no sample stands for: their groups, none, or nothing."""
+    beyond = (NO_MISSED if missed is None else missed) if model.counts_missed else None
+    return ScoredSamples(score, outcome, group, n, beyond, model.task.has_negatives)
 
 
 def _in_use(base: ThresholdInUse, choice: ThresholdChoice) -> ThresholdInUse:
@@ -128,7 +133,7 @@ def _of_classes(
         if early.predicted_class is None or late.predicted_class is None:
             return
         for name in np.unique(late.predicted_class[late.predicted_class != ""]).tolist():
-            parts = (part.subset(part.predicted_class == name) for part in (early, late))
+            parts = (_of_class(part, str(name)) for part in (early, late))
             first, second = (_scored(model, calibrator, part) for part in parts)
             yield str(name), first, second
         return
@@ -142,6 +147,12 @@ def _of_classes(
             ScoredSamples(scores[0][:, index], (early.label_index == index).astype(np.float64), early.group),
             ScoredSamples(scores[1][:, index], (late.label_index == index).astype(np.float64), late.group),
         )
+
+
+def _of_class(samples: Samples, name: str) -> Samples:
+    """Those predicted as a class, and the misses of it."""
+    own, missed = samples.subset(np.asarray(samples.predicted_class == name)), samples.missed
+    return own if missed is None else replace(own, missed=missed.pick(missed.class_name == name))
 
 
 def class_probabilities(calibrator: Calibrator, samples: Samples) -> Floats | None:

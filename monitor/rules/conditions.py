@@ -26,7 +26,7 @@ from monitor.model import (
     ThresholdRule,
     quiet_for,
 )
-from monitor.model.readings import RECALL_METRICS
+from monitor.model.readings import OBJECT_COUNTS, RECALL_METRICS
 from monitor.model.reasons import Code, Reason
 from monitor.model.wording import first_few
 
@@ -90,12 +90,13 @@ def _compare(rule: ThresholdRule, reading: Reading, before: Alert | None) -> Fin
     """A threshold rule on one reading. A firing alert is measured against the clearing bound (hysteresis)."""
     metric = rule.metric
     value = reading.value(metric)
-    too_few = metric not in COUNTS and reading.state is ReadingState.INSUFFICIENT
-    if value is None or not math.isfinite(value) or too_few or reading.samples < rule.min_samples:
-        needed = rule.min_samples if reading.samples < rule.min_samples else None
-        why = Reason.of(
-            Code.THRESHOLD_UNKNOWN, metric=metric, window=rule.window, samples=reading.samples, needed=needed
-        )
+    # what rests on objects is known where there are enough of these, without a detection too
+    behind = int(reading.count_behind(metric))
+    own_count = (*COUNTS, *OBJECT_COUNTS, *RECALL_METRICS, "fp_per_image")
+    too_few = metric not in own_count and reading.state is ReadingState.INSUFFICIENT
+    if value is None or not math.isfinite(value) or too_few or behind < rule.min_samples:
+        needed = rule.min_samples if behind < rule.min_samples else None
+        why = Reason.of(Code.THRESHOLD_UNKNOWN, metric=metric, window=rule.window, samples=behind, needed=needed)
         return Finding(None, before.value if before else None, why)
     upward = rule.above is not None
     start, clear = rule.bounds
@@ -104,7 +105,7 @@ def _compare(rule: ThresholdRule, reading: Reading, before: Alert | None) -> Fin
         holds, bound = (value >= clear if upward else value <= clear), clear
     why = Reason.of(
         Code.THRESHOLD, metric=metric, value=value, bound=bound, clears=holds and bound != start, window=rule.window,
-        samples=None if metric == "samples" else reading.samples,
+        samples=None if metric == "samples" else behind,
     )  # fmt: skip
     return Finding(holds, value, why, reading.window_start)
 

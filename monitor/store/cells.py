@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -15,6 +15,9 @@ from monitor.store.connection import load_table, make_aware, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.places import free_places
 from monitor.store.sql import run_script, statement
+
+if TYPE_CHECKING:
+    from monitor.store.seen.objects import WindowObjects
 
 
 def renew_cells(store: ModelStore, first: datetime, beyond: datetime) -> None:
@@ -96,6 +99,7 @@ class WindowCells:
     clusters: Clusters | None
     unlabelled: NDArray[np.float64]  # (units,)
     lag: NDArray[np.float64]  # (units,) sum of label lags in seconds
+    objects: "WindowObjects | None" = None  # of a detector, where they are known
 
 
 def load_window_cells(store: ModelStore, start: datetime, end: datetime) -> WindowCells:

@@ -109,12 +109,15 @@ class Registry:
             number for own, number in self.slices.items() if scope.contains(own) and finest_scope(own, scopes) == scope
         ]
 
-    def map_slices(self, connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-        """Fill the temporary table slice_keys (slice_key → slice_id) for all keys in `staged`, entering new slices.
+    def map_slices(
+        self, connection: duckdb.DuckDBPyConnection, model: Model, counted_by: str = "slice_keys_staged"
+    ) -> None:
+        """Fill the temporary table slice_keys (slice_key → slice_id) for all keys in `staged`, or those that another statement
+        counts, entering new slices.
 
         To be called inside ``transaction``. Raises LostNumberError where numbers are not those of the store.
         """
-        counted = connection.execute(statement("slice_keys_staged")).fetchall()
+        counted = connection.execute(statement(counted_by)).fetchall()
         keys, ids = [], []
         wanted: dict[int, Slice] = {}
         self.folded = {}

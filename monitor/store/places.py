@@ -26,14 +26,15 @@ from monitor.store.sql import statement
 _NEEDS_NONE = frozenset({"", OTHER})
 
 
-def map_streams(store: ModelStore, now: datetime) -> list[Problem]:
-    """Fill the temporary table stream_keys (version, calibrator → kept version, stream_id) for `fresh`, entering new streams.
+def map_streams(store: ModelStore, now: datetime, rows_of: str = "fresh") -> list[Problem]:
+    """Fill the temporary table stream_keys (version, calibrator → kept version, stream_id) for `fresh` or another view,
+    entering new streams.
 
     Frequent versions first, so that those get the places. Returns what is to be told: that versions, calibrators or slice
     values begin to fold.
     """
     model = store.model
-    rows = store.execute(statement("streams_met")).fetchall()
+    rows = store.execute(statement("streams_met", rows=rows_of)).fetchall()
     counts = {(version, calibrator): count for version, calibrator, count in rows}
     known = {
         (version, calibrator): (number, placed)

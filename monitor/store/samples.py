@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from monitor.model import Slice
 from monitor.model.reasons import Code, Reason
-from monitor.model.samples import AboutLogits, Samples
+from monitor.model.samples import AboutLogits, Missed, Samples
 from monitor.store.connection import fetch_row, utc_day
 from monitor.store.model_store import ModelStore
 from monitor.store.scores.class_logits import match_class_logits
@@ -53,7 +53,9 @@ def load_samples(
     thinned = usable > most
     unlike_cells = thinned and store.execute(statement("refit_unlike_cells"), span).fetchone() is not None
     chosen = {"cut": _choose(store.connection, span, usable, most)} if thinned else {}
-    samples, slices = _read(store, span, _CHOSEN if thinned else "", chosen)
+    knows_missed = store.model.is_of_boxes and store.model.counts_missed
+    missed = _read_missed(store, span, chosen.get("cut", _PARTS)) if knows_missed else None
+    samples, slices = _read(store, span, _CHOSEN if thinned else "", chosen, missed)
     store.execute("DROP TABLE IF EXISTS parts")
     notes = []
     if thinned:
@@ -104,9 +106,17 @@ def _choose(connection: duckdb.DuckDBPyConnection, span: Mapping[str, object], u
         last *= 2  # most rows are of a few groups, further on
 
 
+def _read_missed(store: ModelStore, span: Mapping[str, object], last: int) -> Mapping[str, Any]:
+    """Objects that no detection found, of the images that samples are taken of: columns image_id, observed_at, class."""
+    store.execute(statement("objects_versionless"), {name: span[name] for name in ("model_id", "start", "end")})
+    # nothing is chosen where there is no first part
+    return store.execute(statement("objects_missed"), {**span, "last": max(last, 0)}).fetchnumpy()
+
+
 def _read(
-    store: ModelStore, span: Mapping[str, object], choice: str, values: Mapping[str, object]
-) -> tuple[Samples, tuple[Slice, ...]]:
+    store: ModelStore, span: Mapping[str, object], choice: str, values: Mapping[str, object],
+    missed: Mapping[str, Any] | None = None,
+) -> tuple[Samples, tuple[Slice, ...]]:  # fmt: skip
     rows = store.execute(f"{statement('refit_samples')} {choice} {_IN_ORDER}", {**span, **values}).fetchnumpy()
     finest = {slice_id: slice_ for slice_, slice_id in store.registry.slices.items()}
     ids, index = np.unique(rows["slice_id"], return_inverse=True)
@@ -115,17 +125,23 @@ def _read(
     predicted = _names(rows["predicted_class"])
     held = load_holdings(store)
     logits, label_index, said = match_class_logits(rows["logits"], rows["label"], predicted, outcome, store.model, held)
+    group, of_missed = _group_codes(rows["group_id"], () if missed is None else missed["image_id"])
     samples = Samples(
         score=np.asarray(rows["raw_score"], dtype=np.float64),
         outcome=outcome,
         logits=logits,
         label_index=label_index,
-        group=_group_codes(rows["group_id"]),
+        group=group,
         observed_at=np.asarray(rows["observed_at"], dtype=np.float64),
         slice_index=index.astype(np.int64),
         predicted_class=predicted,
         n=n if (n > 1).any() else None,
         about_logits=AboutLogits(said, "probabilities" if held == {PROBABILITIES} else "logits"),
+        missed=None
+        if missed is None
+        else Missed(
+            of_missed, np.asarray(missed["observed_at"], dtype=np.float64), np.asarray(missed["class"]).astype(str)
+        ),
     )
     return samples, tuple(finest[int(slice_id)] for slice_id in ids)
 
@@ -143,12 +159,15 @@ def _names(column: object) -> NDArray[np.str_] | None:
     return None if absent.all() else np.where(absent, "", np.ma.getdata(texts).astype(str))
 
 
-def _group_codes(column: object) -> NDArray[np.int64] | None:
-    """Codes of equal group ids; −1 where a sample has none; None when none has."""
+def _group_codes(column: object, missed: Sequence[str]) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
+    """Codes of equal group ids; −1 where a sample has none; None when none has and nothing was missed. And those of the misses,
+    whose group may have no sample."""
     texts: np.ma.MaskedArray[Any, Any] = np.ma.asarray(column)
     absent = np.ma.getmaskarray(texts)
-    if absent.all():
-        return None
+    if absent.all() and not len(missed):
+        return None, np.empty(0, np.int64)
     codes = np.full(len(texts), -1, dtype=np.int64)
-    _, codes[~absent] = np.unique(texts.data[~absent].astype(str), return_inverse=True)
-    return codes
+    held = texts.data[~absent].astype(str)
+    _, found = np.unique(np.concatenate([held, np.asarray(missed, dtype=str)]), return_inverse=True)
+    codes[~absent] = found.reshape(-1)[: len(held)]
+    return codes, found.reshape(-1)[len(held) :].astype(np.int64)

@@ -7,14 +7,16 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.model import Slice, ThresholdInUse
+from monitor.model import Slice, Task, ThresholdInUse
 from monitor.statistics.thresholds.curves import COLUMNS, ThresholdCurve
 from monitor.statistics.thresholds.live import Units, design_effects, live_rates
+from monitor.statistics.thresholds.objects import count_above, error_above
 from monitor.store.cells import WindowCells, fill_masked, list_measured_slices
 from monitor.store.connection import delete_rows, fetch_dicts, insert_row, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.readings import insert_columns
 from monitor.store.reasons import REASON, THRESHOLD, reason_columns, threshold_from
+from monitor.store.seen.rates import rate_objects
 from monitor.store.sql import statement
 
 CLASS_DIMENSION = "predicted_class"
@@ -23,8 +25,8 @@ CLASS_DIMENSION = "predicted_class"
 def deployed_rates(
     store: ModelStore, thresholds: Sequence[ThresholdInUse], held: WindowCells, start: datetime, end: datetime
 ) -> Mapping[str, NDArray[np.float64]]:
-    """THRESHOLD_METRICS of each unit of ``held``, the same window; NaN where none of its samples met a threshold, and recall
-    where nobody knows what was missed.
+    """THRESHOLD_METRICS of each unit of ``held``, the same window, and of a detector what else there is to know at its
+    thresholds; NaN where none of its samples met a threshold, and recall where nobody knows what was missed.
 
     Each finest slice is decided by the threshold of the calibrator that scored its samples, so a slice that several
     thresholds decide on is the sum of theirs. Samples scored by a calibrator that is no longer, or not yet, in charge
@@ -46,13 +48,18 @@ def deployed_rates(
     ).fetchnumpy()  # fmt: skip
     versions = store.load_versions()
     finest = {slice_id: slice_ for slice_, slice_id in store.registry.slices.items()}
+
+    def decides(slice_: Slice, calibrator: str) -> float | None:
+        own = _name_class(slice_) if store.model.is_of_boxes else slice_
+        return threshold_of(own, calibrator, deciding)
+
     names, calibrator = np.unique(found["calibrator"].astype(str), return_inverse=True)
     keys = np.stack([found["version_key"], calibrator, found["slice_id"]], axis=1).astype(np.int64)
     parts, part = np.unique(keys, axis=0, return_inverse=True)
     own = np.full(len(parts), np.nan)  # the threshold that decides on each part
     links: list[tuple[int, int]] = []
     for index, (version_key, code, slice_id) in enumerate(parts.tolist()):
-        threshold = threshold_of(finest[slice_id], str(names[code]), deciding)
+        threshold = decides(finest[slice_id], str(names[code]))
         if threshold is None:
             continue
         own[index] = threshold
@@ -60,14 +67,25 @@ def deployed_rates(
             unit = units.get((versions[version_key], shown))
             if unit is not None:
                 links.append((index, unit))
+    mapping = np.array(links, dtype=np.int64).reshape(-1, 2)
     slices = Units(
-        np.array(links, dtype=np.int64).reshape(-1, 2), design_effects(held.cells, held.clusters, len(units)),
+        mapping, design_effects(held.cells, held.clusters, len(units)),
         missed=0.0 if store.model.task.counts_missed else np.nan,
     )  # fmt: skip
-    return live_rates(
-        part.reshape(-1).astype(np.int64), found["bin"].astype(np.int64), fill_masked(found["n"]),
-        fill_masked(found["outcome"]), own, slices,
-    )  # fmt: skip
+    part, bins = part.reshape(-1).astype(np.int64), found["bin"].astype(np.int64)
+    n, outcome, score = (fill_masked(found[name]) for name in ("n", "outcome", "score"))
+    rates = live_rates(part, bins, n, outcome, own, slices)
+    if store.model.task is Task.DETECTION:
+        rates["ece_above_threshold"] = error_above(part, bins, n, score - outcome, own, mapping, len(units))
+        invented = count_above(part, bins, n - outcome, own, mapping, len(units))
+        rates |= rate_objects(store, held, deciding, decides, invented)
+    return rates
+
+
+def _name_class(slice_: Slice) -> Slice:
+    """The slice of a box with its class under the name by which thresholds know it."""
+    labels = slice_.as_dict()
+    return Slice.of({CLASS_DIMENSION: labels["class"], **labels}) if "class" in labels else slice_
 
 
 def threshold_of(slice_: Slice, calibrator: str, deciding: Sequence[ThresholdInUse]) -> float | None:

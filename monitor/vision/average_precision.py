@@ -1,6 +1,6 @@
 """Average precision, for orientation: how precision holds up as more and more objects are to be found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +63,27 @@ def average_precision(
             counted = rows[~beside[rows, column]]
             value[place, column] = _area(right[counted, column], float(count[place]), every_point)
     return AveragePrecision(categories, tuple(ious), value)
+
+
+def mean_precision(category: Ints, right: Floats, objects: Mapping[int, int]) -> float:
+    """Return the mean over classes with objects of the average precision of detections that stand by falling scores.
+
+    ``right`` (n,): 1, 0, or NaN where a detection is neither; ``objects``: how many there are, by class. NaN without objects.
+
+    >>> mean_precision(np.zeros(2, np.int64), np.array([1.0, 0.0]), {0: 1, 7: 3})
+    0.5
+    """
+    if not objects:
+        return float("nan")
+    counted = np.isfinite(right)
+    category, hit = category[counted], right[counted] > 0
+    order = np.argsort(category, kind="stable")
+    own = category[order]
+    areas = []
+    for code, count in objects.items():
+        rows = order[np.searchsorted(own, code, "left") : np.searchsorted(own, code, "right")]
+        areas.append(_area(hit[rows], float(count), every_point=False))
+    return float(np.mean(areas))
 
 
 def _matched(detections: Detections, truths: Truths, ious: Floats, most: int) -> tuple[Flags, Flags]:

@@ -21,6 +21,7 @@ from monitor.vision.objects import Detections, Flags, Ranked, Truths, place_in_r
 Bits = NDArray[np.uint16]
 
 ALMOST_ONE = 1 - 1e-10  # an IoU of 1 is asked for up to rounding, as COCO does
+ANY_OVERLAP = float(np.nextafter(0.0, 1.0))
 MAX_DETECTIONS = 100
 
 

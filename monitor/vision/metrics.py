@@ -14,11 +14,10 @@ from monitor.statistics.arrays import Floats, Ints, ratio, totals
 from monitor.statistics.calibration.bins import ScoreBins
 from monitor.statistics.calibration.ece import plug_in_ece
 from monitor.statistics.cells import Cells
-from monitor.vision.matching import MAX_DETECTIONS, Matches, match_detections
+from monitor.vision.matching import ANY_OVERLAP, MAX_DETECTIONS, Matches, match_detections
 from monitor.vision.objects import Detections, Truths
 
 LOCALISATION_BINS = 25
-_ANY_OVERLAP = float(np.nextafter(0.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,16 +114,28 @@ def localisation_ece(
     Detections are matched one to one at any overlap. Of each class, over 25 bins of the score, Σ|Σ(score − IoU)|/N; the IoU
     of what found nothing is 0. NaN without detections.
     """
-    matches = match_detections(detections, truths, _ANY_OVERLAP, max_detections)
+    matches = match_detections(detections, truths, ANY_OVERLAP, max_detections)
     judged = judge_detections(detections, matches, labelled, score)
     if not len(judged):
         return float("nan")
-    categories, code = np.unique(judged.category, return_inverse=True)
+    return localisation_error(judged.score, matches.iou[judged.row], judged.category)
+
+
+def localisation_error(score: Floats, overlap: Floats, category: Ints) -> float:
+    """Return LaECE₀ of detections (k,) that overlap what they found by ``overlap``, 0 where that is nothing.
+
+    >>> one = np.zeros(2, np.int64)
+    >>> round(localisation_error(np.array([0.9, 0.2]), np.array([0.8, 0.0]), one), 3)
+    0.15
+    """
+    if not len(score):
+        return float("nan")
+    categories, code = np.unique(category, return_inverse=True)
     bins = LOCALISATION_BINS
-    place = code * bins + np.minimum((judged.score * bins).astype(np.int64), bins - 1)
-    residual = totals(place, judged.score - matches.iou[judged.row], len(categories) * bins)
+    place = code.reshape(-1) * bins + np.minimum((score * bins).astype(np.int64), bins - 1)
+    residual = totals(place, score - overlap, len(categories) * bins)
     error = np.abs(residual).reshape(-1, bins).sum(axis=1)
-    return float(np.mean(error / np.bincount(code)))
+    return float(np.mean(error / np.bincount(code.reshape(-1))))
 
 
 def measure_rates(judged: Judged, truths: Truths, labelled: Ints, threshold: float | Floats = 0.0) -> Rates:

@@ -27,6 +27,16 @@ NOTHING_IN_THE_DEMO = {
     ("monitor", "Labels that wait for their prediction"): "the demo has no source that holds labels only",
     ("model", "Recall in production: promised at least"): "the policy played promises precision",
     ("slice", "Recall in production: promised at least"): "the same",
+    **{
+        (name, title): "it is no detector"
+        for name in ("model", "slice")
+        for title in (
+            "Objects found: precision",
+            "Objects found: recall",
+            "Objects found: recall at most, by any score",
+            "False positives per image",
+        )
+    },
 }
 UP_TO_THE_GATE = {  # of one slice: whether a rule has cause there, whether it gets a calibrator of its own, and in time
     "Rules", "Calibrators in use", "Calibrators adopted by production", "Thresholds in use", "Precision in production",

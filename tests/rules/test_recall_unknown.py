@@ -13,6 +13,7 @@ from monitor.rules.conditions import AlertKey, unknown_recall
 from monitor.rules.state import Observations, evaluate_rule
 from tests.worlds.alerts import HOUR, NIGHT, RULE, START, reading
 
+OF_RECALL = ("threshold_recall", "threshold_f1", "recall_ceiling")
 RECALL = replace(RULE, name="recall-promise-broken", metric="threshold_recall_upper", above=None, below=0.95,
                  clear_below=None, clear_above=0.96, hold=timedelta(0), keep_firing_for=timedelta(0))  # fmt: skip
 EVERYTHING = ("", Slice())
@@ -87,7 +88,7 @@ def test_it_watches_again_once_the_missed_are_known() -> None:
 def test_only_rules_on_recall_are_about_recall(metric: str) -> None:
     assert isinstance(RECALL, ThresholdRule)
     told = unknown_recall(replace(RECALL, metric=metric))
-    assert (told is not None) == (metric in RECALL_METRICS) == metric.startswith("threshold_recall")
+    assert (told is not None) == (metric in RECALL_METRICS) == metric.startswith(OF_RECALL)
 
 
 def test_rules_on_other_figures_of_thresholds_fire_as_ever() -> None:

@@ -42,8 +42,9 @@ BAD = {
         "ece_squared_debiased, ece_squared_lower, ece_squared_upper, mce, smooth_ece, calibration_gap, gap_lower, "
         "gap_upper, brier_score, brier_reliability, brier_resolution, brier_uncertainty, log_loss, auroc, "
         "outcome_rate, mean_score, threshold_precision, threshold_precision_lower, threshold_precision_upper, "
-        "threshold_recall, threshold_recall_lower, threshold_recall_upper, samples, unlabelled, label_coverage, "
-        "label_lag_seconds",
+        "threshold_recall, threshold_recall_lower, threshold_recall_upper, iou, threshold_f1, truths, "
+        "labelled_images, recall_ceiling, fp_per_image, ece_above_threshold, laece, average_precision, "
+        "average_precision_50, samples, unlabelled, label_coverage, label_lag_seconds",
     ),
     "metric that is no text": (threshold(metric="3"), 'p.toml: rule 1 "r": metric must be text (got 3)'),
     "no metric, window or severity": (

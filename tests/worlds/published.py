@@ -94,7 +94,9 @@ def small() -> Published:
             ece=0.025, ece_debiased=0.0125, ece_lower=0.0, ece_upper=0.04, ece_null_quantile=0.03,
             calibration_gap=-0.01, brier_score=0.125, log_loss=0.4, auroc=0.93, threshold_precision=0.9,
             threshold_precision_lower=0.84, threshold_precision_upper=0.94, threshold_recall=0.7,
-            threshold_recall_lower=0.63, threshold_recall_upper=0.76,
+            threshold_recall_lower=0.63, threshold_recall_upper=0.76, threshold_f1=0.7875, truths=420.0,
+            labelled_images=60.0, recall_ceiling=0.9, fp_per_image=0.5, ece_above_threshold=0.0625, laece=0.15,
+            average_precision=0.6, average_precision_50=0.7,
         ),
         make_reading(
             NIGHT, ece=0.1, ece_debiased=0.095, ece_lower=0.083, ece_upper=0.12, ece_null_quantile=0.03,

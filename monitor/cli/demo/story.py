@@ -107,7 +107,7 @@ def _tell_now(played: Playback) -> None:
         key=lambda r: -(r.metrics["ece_lower"] or 0),
     )[:6]
     print_table(
-        f"the worst slices at the end, {longest} (event: {model.task.event})",
+        f"the worst slices at the end, {longest} (event: {model.event})",
         ("slice", "samples", "ECE", "95 % interval", "by luck", "gap"),
         (
             (

@@ -19,7 +19,7 @@ def find_unanswered(model: Model, rules: Iterable[Rule]) -> Iterator[Finding]:
     if (lacks := find_unanswerable(model)) is not None:
         is_hopeless = lacks.code == Code.THRESHOLD_NEEDS_NEGATIVES
         yield Finding(f"threshold: {tell_reason(lacks)}", Weight.SUSPICIOUS if is_hopeless else Weight.NOTE)
-    if model.task.counts_missed:
+    if model.counts_missed:
         return
     for rule in rules:
         if (blind := unknown_recall(rule)) is not None:

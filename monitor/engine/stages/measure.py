@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from monitor.model import (
     Rule,
     Slice,
 )
+from monitor.model.readings import OBJECT_COUNTS, OBJECT_METRICS, RECALL_METRICS
 from monitor.rules.conditions import is_covered
 from monitor.statistics.calibration.disparity import Comparison, assess_disparities, compare_with_rest
 from monitor.statistics.calibration.metrics import measure_calibration
@@ -42,21 +44,18 @@ def readings_of(
     now: datetime,
     live: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> tuple[Reading, ...]:
-    """One reading for each version and shown slice that had a prediction in the window.
+    """One reading for each version and shown slice that had a prediction, or an object, in the window.
 
-    ``live``: THRESHOLD_METRICS per unit of ``held``; unknown without.
+    ``live``: THRESHOLD_METRICS and OBJECT_METRICS per unit of ``held``; unknown without, and where they rest on too few: recall
+    on objects, where these are known, false positives per image on labelled images, all others on samples.
     """
     units = len(held.slices)
     if not units:
         return ()
     metrics = measure_calibration(held.cells, units, held.clusters, min_samples=model.min_samples)
     bars = reliability(held.cells, units, held.clusters)
-    unknown = np.full(units, np.nan)
     samples = metrics["samples"]
-    metrics |= {
-        name: np.where(samples >= model.min_samples, (live or {}).get(name, unknown), np.nan)
-        for name in THRESHOLD_METRICS
-    }
+    metrics |= _known_live(live or {}, samples, model.min_samples)
     columns = {name: _known(metrics[name]) for name in METRICS}
     readings = []
     for unit in range(units):
@@ -73,6 +72,19 @@ def readings_of(
             )
         )  # fmt: skip
     return tuple(readings)
+
+
+def _known_live(live: Mapping[str, NDArray[np.float64]], samples: NDArray[np.float64], needed: int) -> dict[str, Any]:
+    """What rests on enough."""
+    unknown = np.full(len(samples), np.nan)
+    truths, images = (live.get(name, unknown) for name in OBJECT_COUNTS)
+    behind = dict.fromkeys(RECALL_METRICS, np.where(np.isnan(truths), samples, truths))
+    behind["fp_per_image"] = np.fmax(samples, images)
+    known = {
+        name: np.where(behind.get(name, samples) >= needed, live.get(name, unknown), np.nan)
+        for name in (*THRESHOLD_METRICS, *OBJECT_METRICS)
+    }
+    return known | {"truths": truths, "labelled_images": images, "iou": live.get("iou", unknown)}
 
 
 def hide_lags(readings: Iterable[Reading], dated_since: datetime | None) -> Iterable[Reading]:

@@ -46,7 +46,8 @@ def _known(snapshot: Snapshot, payload: Mapping[str, Any], draw: bool) -> EventC
     if reading is None:
         return EventContext(note="no picture: the slice has too few labelled samples" if draw else "", deeds=deeds)
     interval = f", 95 % interval {number(reading.ece_lower)} to {number(reading.ece_upper)}"
-    over = f"over {reading.window} until {minute(reading.window_end)} UTC"
+    at = "" if reading.iou is None else f" at IoU {reading.iou:g}"
+    over = f"over {reading.window} until {minute(reading.window_end)} UTC{at}"
     sure = (
         f"ECE {number(reading.ece_debiased)} (debiased{interval}), gap {signed_number(reading.calibration_gap)}, "
         f"{quantity(reading.samples, 'labelled sample')} {over}"

@@ -12,6 +12,8 @@ _HELD = tomllib.loads((resources.files("monitor.publish.metrics") / "catalogue.t
 _GAUGES: Mapping[str, Mapping[str, str]] = _HELD["gauges"]
 
 ON_READINGS = tuple(_GAUGES["readings"])  # metrics of a reading, each in a gauge of its name
+_METRIC_OF = {"live_f1": "threshold_f1", "live_fp_per_image": "fp_per_image", "objects": "truths"}
+ON_OBJECTS = {_METRIC_OF.get(name, name): name for name in _GAUGES["objects"]}  # metric of a reading → its gauge
 # name → HELP text, in the order they are exposed
 HELP = {f"calwatch_{name}": text for table in _GAUGES.values() for name, text in table.items()}
 # name → labels, help, of histograms also buckets

@@ -22,7 +22,7 @@ from monitor.model import (
     ThresholdInUse,
 )
 from monitor.publish.metrics.capping import Row, SliceRows, cap_series
-from monitor.publish.metrics.catalogue import HELP, ON_READINGS
+from monitor.publish.metrics.catalogue import HELP, ON_OBJECTS, ON_READINGS
 from monitor.publish.metrics.exposition import LabelSet, SnapshotFamily
 from monitor.statistics.thresholds.policies import parse_policy
 
@@ -82,7 +82,8 @@ class MetricsCollector:
 
 
 def _model_rows(model: ModelStatus) -> Iterator[Row]:
-    yield "calwatch_model_info", LabelSet({"model": model.name, "task": model.task, "event": model.task.event}), 1.0
+    info = {"model": model.name, "task": model.task, "event": model.task.event}
+    yield "calwatch_model_info", LabelSet({**info, "iou": model.iou} if model.iou else info), 1.0
     yield "calwatch_model_healthy", LabelSet({"model": model.name}), float(model.problem is None)
     if model.label_delays is not None and model.label_delays.depends is not None:
         depends = float(model.label_delays.depends)
@@ -141,9 +142,12 @@ def _reading_rows(reading: Reading, base: dict[str, str]) -> Iterator[Row]:
     if reading.state is ReadingState.OK:
         for metric in ON_READINGS:
             yield from _known(f"calwatch_{metric}", labels, reading.metrics.get(metric))
-        for name in ("precision", "recall"):
-            ends = [reading.metrics.get(f"threshold_{name}{bound}") for bound in ("_lower", "", "_upper")]
-            yield from _bounded(f"calwatch_live_{name}", named, ends)
+    # what rests on objects and images is known where there are enough of these, without a detection too
+    for metric, name in ON_OBJECTS.items():
+        yield from _known(f"calwatch_{name}", labels, reading.metrics.get(metric))
+    for name in ("precision", "recall"):
+        ends = [reading.metrics.get(f"threshold_{name}{bound}") for bound in ("_lower", "", "_upper")]
+        yield from _bounded(f"calwatch_live_{name}", named, ends)
     yield "calwatch_samples", labels, float(reading.samples)
     yield from _known("calwatch_label_coverage_ratio", labels, reading.label_coverage)
     yield from _known("calwatch_label_lag_seconds", labels, reading.label_lag_seconds)

@@ -77,6 +77,7 @@ class Report:
     # the last of every slice in the period, the worst first, insufficient ones last
     readings: tuple[history.SliceReading, ...]
     last_sample_at: datetime | None = None
+    objects: tuple[Row, ...] = ()  # what a detector found of what there was, by slice, as of the snapshot
 
     @property
     def insufficient(self) -> tuple[history.SliceReading, ...]:
@@ -128,7 +129,7 @@ def collect_report(
         problem=_of(model, snapshot.failing_models()),
         pulls=tuple(each for each in snapshot.pulls(since, model, limit=100_000) if each.pulled_at <= until),
         quarantine=snapshot.quarantine_counts(model), set_aside=snapshot.quarantined_rows(model, limit=ROWS),
-        readings=readings,
+        readings=readings, objects=tuple(snapshot.objects_found(model, window, limit=WORST)),
     )  # fmt: skip
 
 

@@ -9,20 +9,22 @@ from datetime import datetime
 
 import numpy as np
 
-from monitor.config.boxes import CLASS_DIMENSIONS, SIZE, SIZE_NAMES, Holds
+from monitor.config.boxes import SIZE, Holds
 from monitor.model.problems import Problem
 from monitor.sources.batch import Source
 from monitor.sources.boxes.settings import matching_of
+from monitor.sources.boxes.slicing import detection_key, image_key, object_key
 from monitor.sources.boxes.waiting import set_aside_unfit, settle_waiting
 from monitor.sources.formats.boxes.categories import name_classes
 from monitor.sources.pulled import Pulled
-from monitor.store.connection import fetch_column, load_table, make_naive, quote_text
+from monitor.statistics.arrays import Floats
+from monitor.store.connection import fetch_column, load_table, make_naive
 from monitor.store.model_store import ModelStore
 from monitor.store.places import map_streams
 from monitor.store.rewriting import rewrite_samples
 from monitor.store.scores.served import Serving, calibrate_staged
 from monitor.store.sql import run_script, statement
-from monitor.vision.matching import match_detections
+from monitor.vision.matching import ANY_OVERLAP, Matches, match_detections
 from monitor.vision.objects import Detections, Truths
 
 LOT, LARGEST_LOT, LOTS = (
@@ -30,7 +32,7 @@ LOT, LARGEST_LOT, LOTS = (
     20_000,
     50,
 )  # images of one transaction: more where else there would be more than so many
-_SEPARATOR = "chr(31)"  # between slice values inside slice_key
+_HALF = 0.5  # the IoU of AP50, whatever the model's own
 
 
 def match_touched(
@@ -96,20 +98,28 @@ def _match_lot(
     run_script(store.connection, "match_detections", own)
     _match_boxes(store)
     run_script(store.connection, "match_write", own)
-    for part in statement("match_staged", slice_key=_slice_key(store)).split(";\n\n"):
-        store.execute(part)
+    _run_parts(store, statement("match_staged", slice_key=detection_key(store)))
     cut |= _cut_dimensions(store)
-    store.registry.map_slices(store.connection, model)
+    store.execute(statement("objects_cuts"))
+    _run_parts(store, statement("objects_staged", image_key=image_key(store), object_key=object_key(store)))
+    store.registry.map_slices(store.connection, model, "objects_slice_keys")
     if model.recalibration.apply == "monitor":
         calibrate_staged(store, serving, len(model.classes))
-    found[first["detections"]].problems += map_streams(store, now)
+    found[first["detections"]].problems += map_streams(store, now, "met")
     began, ended = store.fetch_row(statement("match_span"), own)
     store.execute(statement("match_existing"), {**own, "first": began, "last": ended})
     run_script(store.connection, "match_incoming", own)
     counts = store.fetch_row(statement("match_counts"), own)
+    run_script(store.connection, "objects_renew", own)
     rewrite_samples(store)
     run_script(store.connection, "match_done", own)
     return tuple(map(int, counts))
+
+
+def _run_parts(store: ModelStore, script: str) -> None:
+    """Run the statements of a script whose marks have been filled."""
+    for part in script.split(";\n\n"):
+        store.execute(part)
 
 
 def _match_boxes(store: ModelStore) -> None:
@@ -128,40 +138,24 @@ def _match_boxes(store: ModelStore) -> None:
         objects["crowd"].astype(np.bool_),
     )  # fmt: skip
     needed = np.array([matching.iou_of(name) for name in classes], dtype=np.float64)
-    number, found = np.full(len(detections), -1, np.int64), np.zeros(len(truths), np.bool_)
-    ignored = np.zeros(len(detections), np.bool_)
-    if len(detections):
-        matches = match_detections(detections, truths, needed[detections.category], matching.max_detections)
-        had = matches.truth >= 0
-        number[had] = objects["number"].astype(np.int64)[matches.truth[had]]
-        found, ignored = matches.found_by >= 0, matches.ignored
+    iou = needed[detections.category]
+
+    def match(needs: Floats | float) -> Matches:
+        return match_detections(detections, truths, needs, matching.max_detections)
+
+    own, near = match(iou), match(ANY_OVERLAP)
+    half = own if (needed == _HALF).all() else match(_HALF)
+    had = own.truth >= 0
+    number = np.full(len(detections), -1, np.int64)
+    number[had] = objects["number"].astype(np.int64)[own.truth[had]]
+    finder = np.ma.masked_less(np.append(rows["row_key"].astype(np.int64), -1)[own.found_by], 0)
     load_table(
         store.connection, "match_found",
-        {"row_key": rows["row_key"].astype(np.int64), "matched": number.astype(np.int32), "ignored": ignored},
+        {
+            "row_key": rows["row_key"].astype(np.int64), "matched": number.astype(np.int32), "ignored": own.ignored,
+            "found_half": np.ma.array(half.right, mask=half.ignored), "overlap": np.ma.array(near.iou, mask=near.ignored),
+        },
     )  # fmt: skip
-    load_table(store.connection, "match_truth_found", {"row_key": objects["row_key"].astype(np.int64), "found": found})
-
-
-def _slice_key(store: ModelStore) -> str:
-    """SQL: the slice values of a detection (d, of an image i, m by its name), as ``Registry.map_slices`` reads them."""
-    limits = matching_of(store.model).size
-    width, height = (
-        f"(d.{far} - d.{near}) * CASE WHEN d.normalised THEN i.{side} ELSE 1 END"
-        for near, far, side in (("x1", "x2", "width"), ("y1", "y2", "height"))
+    load_table(
+        store.connection, "match_truth_found", {"row_key": objects["row_key"].astype(np.int64), "finder": finder}
     )
-    values = []
-    for name in store.model.slices:
-        quoted = quote_text(name)
-        if name in CLASS_DIMENSIONS:
-            value = "m.class"
-        elif name == SIZE and limits:
-            small, large = (limit * limit for limit in limits)
-            area = f"({width}) * ({height})"
-            value = (
-                f"CASE WHEN {area} < {small!r} THEN {quote_text(SIZE_NAMES[0])} WHEN {area} < {large!r} "
-                f"THEN {quote_text(SIZE_NAMES[1])} ELSE {quote_text(SIZE_NAMES[2])} END"
-            )
-        else:
-            value = f"coalesce(d.cuts[{quoted}], i.cuts[{quoted}])"
-        values.append(f"replace(coalesce({value}, ''), {_SEPARATOR}, ' ')")
-    return f"concat_ws({_SEPARATOR}, {', '.join(values)})" if values else "''"

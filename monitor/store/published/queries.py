@@ -91,6 +91,10 @@ class Snapshot(History):
         """Calibrators in charge now."""
         return self._rows("published_calibrators", model=model)
 
+    def objects_found(self, model: str, window: str, limit: int = 1000) -> list[Row]:
+        """What a detector found of the objects there were, by slice: the whole first, then those of which least is found."""
+        return self._rows("published_objects", model=model, window=window, limit=limit)
+
     def failing_models(self) -> list[Row]:
         """Models whose newest cycle failed, since when and why: what the snapshot has of them is old."""
         return self._rows("published_failing")

@@ -18,7 +18,8 @@ SELECT d.image_id, row_number() OVER (ORDER BY d.image_id) - 1 AS number,
        i.observed_at, i.width, i.height, i.version, i.cuts, b.normalised, b.pixels,
        r.labelled_at, r.dated, r.file_id AS label_file_id, r.image_id IS NOT NULL AS is_reviewed,
        coalesce(i.observed_at >= $oldest, false) AND (i.is_listed OR NOT $listed)
-           AND (i.width IS NOT NULL OR (NOT $sized AND NOT (b.normalised AND b.pixels)) OR NOT b.normalised) AS is_known
+           AND (i.width IS NOT NULL OR (NOT $sized AND NOT (b.normalised AND b.pixels)) OR NOT coalesce(b.normalised, false))
+               AS is_known
 FROM (SELECT image_id FROM match_due WHERE lot = $lot) AS d
 LEFT JOIN (
     SELECT image_id, bool_or(said_by = 0) AS is_listed,
@@ -95,13 +96,13 @@ WHERE model_id = $model_id AND ignored IS NOT NULL
   AND image_id IN (SELECT image_id FROM match_images WHERE NOT is_known);
 
 UPDATE truths SET found = f.found
-FROM match_truth_found AS f
+FROM (SELECT row_key, finder IS NOT NULL AS found FROM match_truth_found) AS f
 WHERE truths.rowid = f.row_key AND truths.found IS DISTINCT FROM f.found;
 
 -- name: match_staged
 -- detections that are right or wrong, or not labelled yet, in the shape of `staged`
 CREATE OR REPLACE TEMP TABLE staged AS
-SELECT row_number() OVER () AS position, NULL::VARCHAR AS reason, d.image_id || '#' || d.detection AS sample_id, i.observed_at,
+SELECT row_number() OVER () AS position, f.row_key, NULL::VARCHAR AS reason, d.image_id || '#' || d.detection AS sample_id, i.observed_at,
        CASE WHEN i.is_reviewed THEN CASE WHEN i.dated THEN i.labelled_at ELSE greatest(i.labelled_at, i.observed_at) END END
            AS labelled_at,
        d.score, d.raw_score, d.calibrator, coalesce(d.version, i.version) AS version, d.image_id AS group_id,

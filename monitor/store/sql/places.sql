@@ -1,13 +1,15 @@
 -- Models, slices, streams and slice values, and their numbers.
 
 -- name: places_free_streams
--- versions and calibrators of which no sample is left
+-- versions and calibrators of which no sample is left, nor a labelled image
 UPDATE streams SET placed = false
 WHERE model_id = $model_id AND placed
-  AND stream_id NOT IN (SELECT DISTINCT stream_id FROM samples WHERE model_id = $model_id);
+  AND stream_id NOT IN (SELECT DISTINCT stream_id FROM samples WHERE model_id = $model_id)
+  AND stream_id NOT IN (
+      SELECT DISTINCT stream_id FROM labelled_images WHERE model_id = $model_id AND stream_id IS NOT NULL);
 
 -- name: places_free_values
--- slice values of which no sample is left
+-- slice values of which no sample is left, nor an object or a labelled image
 DELETE FROM slice_values
 WHERE model_id = $model_id
   AND (dimension, value) NOT IN (
@@ -15,7 +17,13 @@ WHERE model_id = $model_id
       FROM (
           SELECT unnest(map_entries(labels)) AS said
           FROM slices
-          WHERE slice_id IN (SELECT DISTINCT slice_id FROM samples WHERE model_id = $model_id)
+          WHERE slice_id IN (
+              SELECT slice_id FROM samples WHERE model_id = $model_id
+              UNION
+              SELECT slice_id FROM objects WHERE model_id = $model_id
+              UNION
+              SELECT slice_id FROM labelled_images WHERE model_id = $model_id
+          )
       )
   );
 
@@ -57,7 +65,7 @@ ORDER BY kind, name;
 
 -- name: streams_met
 SELECT coalesce(version, '') AS version, coalesce(calibrator, '') AS calibrator, count(*)
-FROM fresh
+FROM /*rows*/
 WHERE score IS NOT NULL
 GROUP BY ALL;
 

@@ -68,7 +68,7 @@ ORDER BY ALL;
 
 -- name: reading_columns
 slice, version, "window", state, samples, unlabelled, label_coverage, label_lag_seconds, ece, ece_debiased, ece_lower,
-       ece_upper, ece_null_quantile, calibration_gap, gap_lower, gap_upper, brier_score, log_loss, auroc, window_start, window_end;
+       ece_upper, ece_null_quantile, calibration_gap, gap_lower, gap_upper, brier_score, log_loss, auroc, window_start, window_end, iou;
 
 -- name: published_reading
 -- of the longest window in which the slice has enough samples
@@ -114,6 +114,16 @@ ORDER BY ALL;
 
 -- name: published_job
 SELECT * FROM jobs WHERE id = $id;
+
+-- name: published_objects
+-- slices of a detector with objects, over a window: those of which least is found first
+SELECT slice, version, iou, truths, labelled_images, threshold_precision, threshold_precision_lower, threshold_precision_upper,
+    threshold_recall, threshold_recall_lower, threshold_recall_upper, threshold_f1, recall_ceiling, fp_per_image,
+    ece_above_threshold, laece, average_precision, average_precision_50
+FROM slice_newest
+WHERE model = $model AND "window" = $window AND truths > 0
+ORDER BY slice = 'all' DESC, threshold_recall NULLS LAST, recall_ceiling, truths DESC, slice
+LIMIT $limit;
 
 -- name: published_thresholds_chosen
 SELECT * FROM thresholds WHERE model = $model AND serving ORDER BY class_name, scope;

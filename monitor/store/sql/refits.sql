@@ -14,7 +14,8 @@ WITH own AS (
     FROM streams
     WHERE model_id = $model_id
 )
-SELECT own.version_key, own.calibrator, c.slice_id, c.bin, sum(c.n)::DOUBLE AS n, sum(c.outcome) AS outcome
+SELECT own.version_key, own.calibrator, c.slice_id, c.bin, sum(c.n)::DOUBLE AS n, sum(c.outcome) AS outcome,
+       sum(c.score) AS score
 FROM cells AS c
 JOIN own ON own.stream_id = c.stream_id
 WHERE c.model_id = $model_id AND c.bucket >= $start AND c.bucket < $end

@@ -19,6 +19,12 @@ SELECT c.* REPLACE (m.target AS slice_id) FROM cells AS c JOIN moved_slices AS m
 
 DELETE FROM cells WHERE model_id = $model_id AND slice_id IN (SELECT slice_id FROM moved_slices);
 
+UPDATE objects SET slice_id = m.target
+FROM moved_slices AS m WHERE objects.model_id = $model_id AND objects.slice_id = m.slice_id;
+
+UPDATE labelled_images SET slice_id = m.target
+FROM moved_slices AS m WHERE labelled_images.model_id = $model_id AND labelled_images.slice_id = m.slice_id;
+
 INSERT INTO renewed
 SELECT c.*
 FROM cells AS c

@@ -130,6 +130,12 @@ DELETE FROM reviews WHERE model_id = $model_id AND (image_id IN (SELECT image_id
 
 DELETE FROM truths WHERE model_id = $model_id AND image_id NOT IN (SELECT image_id FROM reviews WHERE model_id = $model_id);
 
+DELETE FROM labelled_images WHERE model_id = $model_id AND observed_at < $limit;
+
+DELETE FROM objects WHERE model_id = $model_id AND observed_at < $limit;
+
+DELETE FROM placements WHERE model_id = $model_id AND observed_at < $limit;
+
 DELETE FROM images_matched WHERE model_id = $model_id AND observed_at < $limit;
 
 -- name: boxes_read_anew

@@ -18,6 +18,20 @@ SAMPLES = (
     "ORDER BY sample_id"
 )
 
+OBJECTS = (
+    "SELECT image_id, observed_at, version, calibrator, predicted, class, labels, score FROM objects "
+    "JOIN slices USING (slice_id) LEFT JOIN streams USING (stream_id) ORDER BY ALL"
+)
+IMAGES_SEEN = (
+    "SELECT image_id, observed_at, version, calibrator, predicted, labels, apart FROM labelled_images "
+    "JOIN slices USING (slice_id) LEFT JOIN streams USING (stream_id) ORDER BY ALL"
+)
+PLACEMENTS = (
+    "SELECT image_id, observed_at, version, class, score, raw_score, found, found_half, round(overlap, 9) FROM placements "
+    "LEFT JOIN streams USING (stream_id) ORDER BY ALL"
+)
+QUERIES = (SAMPLES, CELLS, OBJECTS, IMAGES_SEEN, PLACEMENTS)
+
 
 def _world(generator: np.random.Generator) -> dict[str, dict[str, list[Row]]]:
     """What there is: table → image → rows."""
@@ -26,7 +40,12 @@ def _world(generator: np.random.Generator) -> dict[str, dict[str, list[Row]]]:
         image = f"i{number}"
         minute = int(generator.integers(60))
         held["images"][image] = [
-            an_image(image, observed_at=f"2026-03-10 {9 + number % 2:02d}:{minute:02d}:00", camera=f"c{number % 3}")
+            an_image(
+                image,
+                observed_at=f"2026-03-10 {9 + number % 2:02d}:{minute:02d}:00",
+                camera=f"c{number % 3}",
+                version=f"v{number % 2}",
+            )
         ]
         truths = [_box(generator, image) for _ in range(generator.integers(0, 4))]
         found = [{**row, "x": row["x"] + int(generator.integers(0, 12))} for row in truths]
@@ -72,7 +91,7 @@ def test_any_cut_and_order_of_files_gives_the_same(seed: int, tmp_path: Path) ->
         whole.send(holds, *(row for rows in images.values() for row in rows))
     whole.pull(NOW + 100 * HOUR)
     _send_all(parted, held, generator)
-    for query in (SAMPLES, CELLS):
+    for query in QUERIES:
         expected = whole.connection.execute(query).fetchall()
         assert expected
         assert parted.connection.execute(query).fetchall() == expected
@@ -93,5 +112,5 @@ def test_what_is_written_anew_leaves_nothing_of_what_was_before(seed: int, tmp_p
         for holds, images in after.items():
             detector.send(holds, *(row for rows in images.values() for row in rows), name="all")
         detector.pull(NOW + 100 * HOUR)
-    for query in (SAMPLES, CELLS):
+    for query in QUERIES:
         assert renewed.connection.execute(query).fetchall() == whole.connection.execute(query).fetchall()

@@ -288,7 +288,7 @@ def model_item(status: ModelStatus) -> ModelItem:
         else "ok" if "ok" in whole else "insufficient"
     )  # fmt: skip
     return ModelItem(
-        name=status.name, task=status.task.value, event=status.task.event, dimensions=list(status.dimensions),
+        name=status.name, task=status.task.value, event=status.event, dimensions=list(status.dimensions),
         min_samples=status.min_samples, state=state, problem=status.problem,
         versions=list(dict.fromkeys(reading.version for reading in status.readings)),
         windows=list(dict.fromkeys(reading.window for reading in status.readings)), readings=len(status.readings),

@@ -14,6 +14,7 @@ from monitor.publish.web.summary import sort_resolved
 
 ROWS = 100  # slices on one page
 ALERTS = 3
+LEAST = 10  # slices of which least is found
 WORST = "worst"
 
 Value = Callable[[Reading], float | None]
@@ -59,6 +60,7 @@ def model_page(
     def to(number: int) -> str:
         return make_link("model", **asked, sort="" if sort == WORST else sort, page=number) + "#slices"
 
+    wholes = [reading for reading in _with_objects(status, window) if not reading.slice.order]
     return context.render_page(
         "model.html", model=model, status=status, summary=digest.summaries[model],
         window=window, windows=[(name, make_link("model", **{**asked, "window": name}) + "#slices") for name in names],
@@ -66,8 +68,25 @@ def model_page(
         evidence=evidence, versions=len({row.reading.version for row in rows}) > 1, find=find, show=show, sort=sort,
         headings=[(name, *_heading(name, sort, asked)) for name in SORTS], worst=make_link("model", **asked) + "#slices",
         dimensions=heat_dimensions(status), can_draw=can_draw(), meanings=digest.rule_summaries(model),
+        wholes=wholes, least=_least_found(status, window),
         alerts=open_alerts(status.alerts), over=sort_resolved(status.alerts), most_alerts=ALERTS,
     )  # fmt: skip
+
+
+def _with_objects(status: ModelStatus, window: str) -> list[Reading]:
+    """Readings that know the objects there were."""
+    return [each for each in status.readings if each.window == window and (each.metrics.get("truths") or 0) > 0]
+
+
+def _least_found(status: ModelStatus, window: str) -> list[Reading]:
+    """Slices with the lowest recall, at the thresholds in use or else of any score."""
+
+    def key(reading: Reading) -> tuple[bool, float, float, Slice, str]:
+        recall, ceiling = (reading.metrics.get(name) for name in ("threshold_recall", "recall_ceiling"))
+        return recall is None, recall or 0.0, ceiling or 0.0, reading.slice, reading.version
+
+    known = (each for each in _with_objects(status, window) if each.slice.order)
+    return sorted((each for each in known if each.metrics.get("recall_ceiling") is not None), key=key)[:LEAST]
 
 
 def choose_window(model: ModelStatus, names: list[str], asked: str | None) -> str:
