@@ -54,6 +54,7 @@ from monitor.store.label_delays import load_label_delays
 from monitor.store.model_store import ModelStore
 from monitor.store.played import is_played
 from monitor.store.published.snapshot import Publisher
+from monitor.store.scores.largest_errors import store_largest_errors
 from monitor.store.thresholds import deployed_rates, load_thresholds
 
 log = structlog.get_logger("calwatch")
@@ -248,6 +249,7 @@ class Cycle:
             with transaction(self.connection):
                 rows.store_readings(self.connection, model.name, found)
                 rows.store_disparities(self.connection, model.name, compared)
+            store_largest_errors(store, end - max(model.windows), end)
         each.succeeded["measure"] = now
         each.readings, each.disparities, each.measured = tuple(found), tuple(compared), basis
 

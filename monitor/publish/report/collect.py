@@ -77,6 +77,7 @@ class Report:
     # the last of every slice in the period, the worst first, insufficient ones last
     readings: tuple[history.SliceReading, ...]
     last_sample_at: datetime | None = None
+    errors: tuple[history.LargestError, ...] = ()  # samples furthest from what came true, of models with image_url
 
     @property
     def insufficient(self) -> tuple[history.SliceReading, ...]:
@@ -129,6 +130,7 @@ def collect_report(
         pulls=tuple(each for each in snapshot.pulls(since, model, limit=100_000) if each.pulled_at <= until),
         quarantine=snapshot.quarantine_counts(model), set_aside=snapshot.quarantined_rows(model, limit=ROWS),
         readings=readings,
+        errors=tuple(each for each in snapshot.largest_errors(model) if since < each.observed_at <= until)[:WORST],
     )  # fmt: skip
 
 

@@ -25,13 +25,13 @@ from monitor.store.readings import store_problems
 from monitor.store.sql import statement
 
 SNAPSHOT = "metrics.duckdb"
-SCHEMA_VERSION = 7  # of the snapshot's tables, a public interface: grows when one changes
+SCHEMA_VERSION = 8  # of the snapshot's tables, a public interface: grows when one changes
 _STORAGE_VERSION = "v1.4.0"  # so that readers with DuckDB 1.4 and later can open it
 
 # Tables written anew each time, as they are and by a statement of their own; slice_history and evidence grow.
 _COPIED = (
     "slice_labels", "alert_events", "jobs", "job_log", "guards", "serving", "label_delays", "problems", "source_notes",
-    "waiting_labels", "group_spans", "folded_values",
+    "waiting_labels", "group_spans", "folded_values", "largest_errors",
 )  # fmt: skip
 _SELECTED = (
     "snapshot_last_seen", "snapshot_newest_readings", "snapshot_reliability", "snapshot_alerts", "snapshot_evidence_alarms",
