@@ -1,0 +1,64 @@
+"""When a detector's images, detections and truth are seen in a replay: each image as one, which any of its sources may date.
+
+    images       once the image was taken
+    detections   once theirs, or else their image, was taken; all that a file says of an image together
+    truth        once it was labelled, or else once the image was taken; likewise together: a part of an image's truth
+                 would stand for all of it
+
+What nobody dates comes first, as in life it waits.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+import duckdb
+
+from monitor.config.settings import Model
+from monitor.sources.batch import Batch
+from monitor.sources.boxes.stage import SAID_BY, stage_boxes
+from monitor.sources.formats.boxes.categories import CATEGORIES, collect_categories
+from monitor.sources.ingest.percentages import Refusal
+from monitor.sources.ingest.staging import EVER, blames_the_file
+from monitor.sources.times.expressions import time_expression
+from monitor.store.connection import quote_name
+from monitor.store.sql import statement
+from monitor.store.values import plain_text
+
+Held = tuple[str, str, Batch]  # what a source holds, its table in the history, and what its columns are
+
+
+def review_boxes(connection: duckdb.DuckDBPyConnection, model: Model, batch: Batch) -> Refusal | None:
+    """Return why nothing of a batch of one file may be taken, by what its boxes say as a whole; None where it may."""
+    try:
+        found = stage_boxes(connection, model, 0, batch, EVER)
+    except duckdb.Error as error:
+        if not blames_the_file(error):
+            raise
+        return None  # told when it is read whole
+    return next(iter(found.refused.values()), None)
+
+
+def collect_names(batches: Iterable[Batch]) -> dict[str, str]:
+    """Return the fact that says names of classes, of all batches of a source; {} where none says any."""
+    return collect_categories(json.loads(batch.facts[CATEGORIES]) for batch in batches if CATEGORIES in batch.facts)
+
+
+def settle_arrivals(connection: duckdb.DuckDBPyConnection, held: Sequence[Held], first: str) -> None:
+    """Write when its rows are seen into the column _arrival of each table. ``first``: SQL of the time of what nobody dates."""
+    said = [
+        statement(
+            "replay_image_times", said_by=str(SAID_BY[holds]), image=_image(batch.types), table=table,
+            observed_at=time_expression("observed_at", batch),
+        )
+        for holds, table, batch in held
+    ]  # fmt: skip
+    connection.execute(statement("replay_images", said="\nUNION ALL\n".join(said)))
+    for holds, table, batch in held:
+        seen = time_expression("observed_at", batch)
+        if holds == "truth":
+            seen = f"coalesce({time_expression('labelled_at', batch)}, {seen})"
+        connection.execute(statement("replay_arrivals", table=table, image=_image(batch.types), first=first, seen=seen))
+
+
+def _image(types: Mapping[str, str]) -> str:
+    return plain_text(quote_name("image_id"), types["image_id"]) if "image_id" in types else "NULL::VARCHAR"
