@@ -188,7 +188,8 @@ def test_a_detector_that_is_only_pushed_has_nothing_to_replay(tmp_path: Path) ->
 @pytest.mark.slow
 def test_the_command_tells_what_would_have_happened_to_a_real_detector(tmp_path: Path) -> None:
     rule = (
-        '[[rule]]\nname = "ece-high"\nkind = "threshold"\nmetric = "ece_lower"\nabove = 0.05\nwindow = "24h"\nseverity = "ticket"\n'
+        '[[rule]]\nname = "ece-high"\nkind = "threshold"\nmetric = "ece_lower"\nabove = 0.05\nwindow = "24h"\n'
+        'severity = "ticket"\n'
         'actions = ["recalibrate"]\n'
     )
     settings = 'recalibration = { apply = "monitor", min_samples = 400, method = "isotonic" }\nmatching = { iou = 0.5 }'
