@@ -17,7 +17,7 @@ CODE = "\n".join(find_blocks("python", read_chapter("detectors", "## What to log
 @pytest.fixture(scope="module")
 def recipes() -> dict[str, Any]:
     held: dict[str, Any] = {}
-    exec(CODE, held)  # noqa: S102  # the document's own examples
+    exec(CODE, held)  # the document's own examples
     return held
 
 

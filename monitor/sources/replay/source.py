@@ -75,7 +75,7 @@ class ReplaySource:
         span = f"_arrival > TIMESTAMP '{since}' AND _arrival <= TIMESTAMP '{until}'"
         due = [
             (f"SELECT * EXCLUDE (_arrival) FROM {table} WHERE {span}", batch)
-            for table, batch in self.tables
+            for table, batch in self.tables or ()
             if connection.execute(f"SELECT 1 FROM {table} WHERE {span} LIMIT 1").fetchone()
         ]
         for relation, batch in due:

@@ -116,10 +116,10 @@ def _special(files: Sequence[Path], ending: str, among: Sequence[Path], failed: 
     step = max(1, len(own) // _TRIED)
     filled = [path for path in own if path.stat().st_size] or own
     kinds = [_kind_of(path, format_) for path in (filled[::step] or filled)[:_TRIED]]
-    told = [kind for kind in kinds if kind is not None]
-    if not told or len(told) < len(kinds) / 2:
+    seen = [kind for kind in kinds if kind is not None]
+    if not seen or len(seen) < len(kinds) / 2:
         return
-    holds = max(_KINDS, key=told.count)
+    holds = max(_KINDS, key=seen.count)
     if format_ == "yolo" and not any(path.stat().st_size for path in own):
         holds = "truth"
     name = f"{glob.escape(str(own[0].parent))}/*{ending}"
