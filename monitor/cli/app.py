@@ -18,7 +18,15 @@ from monitor.cli.calibrators import export, recalibrate, rollback
 from monitor.cli.docs import docs
 from monitor.cli.init import init
 from monitor.cli.jobs import jobs_app
-from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, StateDirOption, open_snapshot, parse_time
+from monitor.cli.options import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    StateDirOption,
+    StoryName,
+    open_snapshot,
+    parse_time,
+)
 from monitor.cli.report import report
 from monitor.cli.retry import retry
 from monitor.cli.schema import schema
@@ -68,16 +76,22 @@ def _options(
 @app.command()
 def demo(
     directory: Annotated[Path, typer.Argument(help="where its files go")] = Path("calwatch-demo"),
+    story: Annotated[
+        StoryName, typer.Option(help="a digit reader that drifts; or a detector that is exchanged for another")
+    ] = StoryName.DIGITS,
     serve: Annotated[bool, typer.Option("--serve", help="then keep /metrics and the page up")] = False,
     listen: Annotated[str, typer.Option(help="host:port to serve on")] = "127.0.0.1:9464",
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """The whole loop on bundled real data; nothing to configure."""
-    from monitor.cli.demo.play import play_demo
+    from monitor.cli.demo.detectors import STORY, tell_detectors
+    from monitor.cli.demo.play import CONFIG, DIGITS, play_demo
     from monitor.cli.demo.story import tell_story
+    from monitor.config.settings import load_config
 
-    played = play_demo(directory)
-    tell_story(played, directory)
+    bundled, tell = (STORY, tell_detectors) if story is StoryName.DETECTION else (DIGITS, tell_story)
+    played = play_demo(directory, story=bundled)
+    tell(played, directory)
     if played.failures:
         raise CalwatchError("\n".join(played.failures), "the demo should not fail: please report it with these lines")
     if serve:
@@ -85,7 +99,8 @@ def demo(
         from monitor.engine.played_server import serve_published
 
         configure_logging("text")
-        serve_published(played.published, listen, directory)
+        looked_at = load_config(directory / CONFIG) if story is StoryName.DETECTION else None
+        serve_published(played.published, listen, directory, looked_at)
 
 
 app.command()(init)

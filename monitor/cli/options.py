@@ -1,6 +1,7 @@
 """What several commands share: their options, and what these mean."""
 
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,15 @@ StateDirOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 DEFAULT_CONFIG = Path("calwatch.toml")
+
+
+class StoryName(StrEnum):
+    """The stories that ``calwatch demo`` can play."""
+
+    DIGITS = "digits"
+    DETECTION = "detection"
+
+
 CYCLES_UNTIL_OLD = 10
 YOUNG = timedelta(minutes=10)  # never old until then, however short cycles are
 

@@ -62,11 +62,12 @@ def report(
     with open_snapshot(config, state_dir) as snapshot:
         found = collect_report(snapshot, model, since=since, until=until, slice_=scope)
     named = loaded.model_named(model)
+    event = named.event if named else None
     if png is not None:
         name, content = f"{_file_name(model)}-{png.value}.png", _png(found, png)
         told = f"{png.value} of {model}, {found.slices[0].slice.text}"
     else:
-        name, content = f"{_file_name(model)}.html", report_page(found, named.event if named else None).encode()
+        name, content = f"{_file_name(model)}.html", report_page(found, event, named).encode()
         told = f"{model}, {found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC"
     target = out or Path(name)
     with console.writing_to(target, "name another with --out FILE"):

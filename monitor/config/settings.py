@@ -32,6 +32,7 @@ from monitor.config.fields import (
     Whole,
     find_repeated,
 )
+from monitor.config.image_url import ImageUrl, image_mistakes
 from monitor.config.mistakes import CLOSE, CONFIGURATION, read_tables
 from monitor.config.partly import list_one
 from monitor.config.section import At, MustError, Section, judge_each
@@ -153,6 +154,14 @@ class Model(Section):
     positive: str | None = Field(
         None, min_length=1, description="binary: the label that the score is the probability of, where labels are names"
     )
+    image_url: ImageUrl | None = Field(
+        None,
+        description="address of an image's picture, such as `https://images.example.org/{image_id}.jpg`; makes links "
+        "where images are named",
+    )
+    show_images: bool = Field(
+        False, strict=True, description="small pictures on the page, of that origin alone; else links only"
+    )
     source: Annotated[tuple[SourceSettings, ...], BeforeValidator(list_one)] = Field(
         min_length=1, description="one table, or several"
     )
@@ -214,6 +223,12 @@ class Model(Section):
 
     def _check_boxes(self) -> Iterator[str]:
         yield from box_mistakes(self.task, self.source, self.matching, self.slices)
+
+    def _check_images(self) -> Iterator[str]:
+        if self.image_url is not None:
+            yield from image_mistakes(self.image_url, self.slices, of_boxes=self.is_of_boxes)
+        elif self.show_images:
+            yield 'show_images needs "image_url", the address of their pictures'
 
     def _check_columns(self) -> Iterator[str]:
         yield from judge_each(

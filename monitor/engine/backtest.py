@@ -24,6 +24,7 @@ from monitor.store.connection import LIVE, ctrl_c_interrupts, open_live, quote_t
 from monitor.store.played import mark_played
 
 REPLAY = "replay.duckdb"
+_PREDICTIONS = ("samples", "detections")  # what sources hold without which there is nothing to play
 
 
 @dataclass(slots=True)
@@ -123,21 +124,20 @@ def play_history(
 
 
 def _replayed(model: Model, base: Path, guarded: Callable[[str, str], ReplayGuard]) -> list[ReplaySource]:
-    if model.is_of_boxes:
-        raise UsageError(
-            f'model "{model.name}" has boxes that calwatch matches: a past of boxes cannot be played yet',
-            "let calwatch run read it, or match the boxes beforehand and play the rows",
-        )
     sources = file_sources(model, base)
-    if not any(source.holds == "samples" for source in sources):
+    if not any(source.holds in _PREDICTIONS for source in sources):
+        what = "detections" if model.is_of_boxes else "samples"
         raise UsageError(
-            f'model "{model.name}" has only samples that are pushed (kind "http"): there is no file to replay',
+            f'model "{model.name}" has only {what} that are pushed (kind "http"): there is no file to replay',
             'name the past in a configuration of its own, with a [[model.source]] of kind "files"',
         )
-    return [
+    replayed = [
         ReplaySource(source, f"{model.name}/{source.name}", model, guarded(model.name, source.name))
         for source in sources
     ]
+    for each in replayed if model.is_of_boxes else ():
+        each.siblings = replayed
+    return replayed
 
 
 def _absent(
@@ -152,9 +152,9 @@ def _absent(
     for model in config.model:
         for source in sources[model.name]:
             rows, span = source.find_history(connection, began - model.retention, ended)
-            if rows and source.holds == "samples":
+            if rows and source.holds in _PREDICTIONS:
                 return ""
-            spans += [span] if span is not None and source.holds == "samples" else []
+            spans += [span] if span is not None and source.holds in _PREDICTIONS else []
     if not spans:
         places = ", ".join(source.path for model in config.model for source in model.source if source.path)
         return f"nothing to play: no row that can be read in {places}"

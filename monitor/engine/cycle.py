@@ -55,6 +55,7 @@ from monitor.store.label_delays import load_label_delays
 from monitor.store.model_store import ModelStore
 from monitor.store.played import is_played
 from monitor.store.published.snapshot import Publisher
+from monitor.store.scores.largest_errors import store_largest_errors
 from monitor.store.seen.lists import list_objects
 from monitor.store.seen.objects import hold_objects
 from monitor.store.thresholds import load_thresholds
@@ -232,9 +233,8 @@ class Cycle:
         """Cells → readings of every window and slice, and disparities; nothing where neither cells nor windows moved."""
         model = each.model
         end = window_end(now, model)
-        revision = store.fetch_row(
-            "SELECT revision FROM models WHERE model_id = $model_id", {"model_id": store.model_id}
-        )
+        own = {"model_id": store.model_id}
+        revision = store.fetch_row("SELECT revision FROM models WHERE model_id = $model_id", own)
         thresholds = load_thresholds(self.connection, model.name)
         basis = (end, revision, thresholds)
         if basis == each.measured:
@@ -253,6 +253,7 @@ class Cycle:
                 rows.store_readings(self.connection, model.name, found)
                 rows.store_disparities(self.connection, model.name, compared)
                 list_objects(store, thresholds)
+                store_largest_errors(store, end - max(model.windows), end)
         each.succeeded["measure"] = now
         each.readings, each.disparities, each.measured = tuple(found), tuple(compared), basis
 

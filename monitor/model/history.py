@@ -173,6 +173,23 @@ class QuarantineCount:
 
 
 @dataclass(frozen=True, slots=True)
+class LargestError:
+    """A labelled sample whose score was far from what came true (``rate``: 0 or 1, or a share where it counts many), with its
+    slice values in ``labels``. Of a detector ``group_id`` is the image."""
+
+    sample_id: str
+    group_id: str | None
+    version: str
+    observed_at: datetime
+    labelled_at: datetime | None
+    score: float
+    rate: float
+    predicted_class: str | None
+    label: str | None
+    labels: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class QuarantinedRow:
     """A row that was set aside: where it stood, why, and its text as read."""
 

@@ -228,6 +228,7 @@ def test_the_description_names_every_path_type_and_refusal(client: TestClient) -
     assert set(described["paths"]) == {
         "/models", "/readings", "/history", "/alerts", "/rules", "/evidence", "/evidence/history", "/jobs", "/jobs/{job}",
         "/calibrators", "/thresholds", "/pulls", "/quarantine", "/waiting-labels", "/files-set-aside", "/folded-values",
+        "/largest-errors",
         "/models/{model}/samples", "/models/{model}/samples/{push_id}", "/models/{model}/jobs", "/jobs/{job}/cancel",
         "/backups", "/backups/{backup_id}",
     }  # fmt: skip

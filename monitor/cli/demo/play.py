@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -16,32 +17,47 @@ from monitor.model.errors import UsageError
 from monitor.store.connection import LIVE
 from monitor.store.published.snapshot import SNAPSHOT
 
-STEP = timedelta(hours=8)
 CONFIG = "calwatch.toml"
 _OWN = {
     LIVE, f"{LIVE}.wal", SNAPSHOT, CONFIG, "calibrators", "requests", "spill", "replay.duckdb", "replay.duckdb.wal",
 }  # fmt: skip
 
 
-def play_demo(directory: Path, ended: datetime = STREAM_ENDED) -> Playback:
-    """Play the stream until ``ended`` into ``directory``, with a configuration for the commands that look at it. What an
-    earlier demo left there is replaced, anything else is not touched."""
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What is bundled of one story: its folder beside this file ("": beside it), the time it plays in, the time between cycles,
+    and which names its configuration has of files beside it."""
+
+    folder: str
+    began: datetime
+    ended: datetime
+    step: timedelta
+    files: tuple[str, ...]
+
+
+DIGITS = Story("", STREAM_BEGAN, STREAM_ENDED, timedelta(hours=8), ("digits-*.parquet", "rules.toml"))
+
+
+def play_demo(directory: Path, ended: datetime | None = None, story: Story = DIGITS) -> Playback:
+    """Play a story until ``ended``, by default to its end, into ``directory``, with a configuration for the commands that
+    look at it. What an earlier demo left there is replaced, anything else is not touched."""
     _clear(directory)
     configure_logging("text", level=logging.ERROR)
-    with as_file(files("monitor.cli.demo")) as bundled:
-        config = load_config(bundled / "calwatch.toml")
-        with show_progress(STREAM_BEGAN, ended, f"playing {(ended - STREAM_BEGAN).days} days") as advance:
+    until = ended or story.ended
+    with as_file(files("monitor.cli.demo").joinpath(story.folder)) as bundled:
+        config = load_config(bundled / CONFIG)
+        with show_progress(story.began, until, f"playing {(until - story.began).days} days") as advance:
             played = play_history(
-                config, directory, STREAM_BEGAN, ended, STEP, each_tick=lambda now, tick: advance(now)
+                config, directory, story.began, until, story.step, each_tick=lambda now, tick: advance(now)
             )
-        _leave_config(bundled, directory / CONFIG)
+        _leave_config(bundled, directory / CONFIG, story)
     return played
 
 
-def _leave_config(bundled: Path, target: Path) -> None:
+def _leave_config(bundled: Path, target: Path, story: Story) -> None:
     """The bundled configuration, for ``calwatch status``, ``slices``, ``jobs`` and ``report`` on what was played."""
-    text = (bundled / "calwatch.toml").read_text("utf-8")
-    for name in ("digits-*.parquet", "rules.toml"):
+    text = (bundled / CONFIG).read_text("utf-8")
+    for name in story.files:
         text = text.replace(f'"{name}"', json.dumps(str(bundled / name)))
     first = "# For commands that look at the demo: status, slices, jobs, report. Its past is over: there is nothing to run.\n"
     target.write_text(f'{first}\n[monitor]\nstate_dir = "."\n\n{text}', "utf-8")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
+from monitor.cli.guess.boxes.draft import draft_boxes
 from monitor.cli.guess.columns import Table
 from monitor.cli.guess.delays import guess_delays
 from monitor.cli.guess.found import Guess, Meaning
@@ -43,6 +44,8 @@ def draft_config(asked: str, directory: Path) -> Draft:
 
     Raises UsageError when there is nothing to read, or it cannot be read.
     """
+    if (boxes := draft_boxes(asked, directory)) is not None:
+        return Draft(boxes.text, boxes.read, boxes.guesses, boxes.by_name, boxes.todo)
     founds = find_files(asked)
     tables = [(found, read_table(found)) for found in founds[:_MOST_FOLDERS]]
     tables = [pair for pair in _merge(tables, asked) if pair[1].rows]

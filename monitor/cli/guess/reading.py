@@ -53,7 +53,7 @@ def find_files(asked: str) -> list[Found]:
         )
     path = Path(asked)
     if path.is_file():
-        return [Found(glob.escape(str(path.resolve())), (path.resolve(),), _format(path))]
+        return [Found(glob.escape(str(path.resolve())), (path.resolve(),), format_of(path))]
     if path.is_dir():
         found = list(_in_directory(path.resolve()))
         if not found:
@@ -64,12 +64,13 @@ def find_files(asked: str) -> list[Found]:
     if glob.has_magic(asked):
         files = sorted(Path(one) for one in glob.glob(str(path.absolute()), recursive=True) if Path(one).is_file())  # noqa: PTH207  # takes absolute patterns too
         if files:
-            return [Found(str(path.absolute()), tuple(files), _format(files[0]))]
+            return [Found(str(path.absolute()), tuple(files), format_of(files[0]))]
     raise UsageError(f"--from {asked}: no such file", "name a file, a glob in quotes or a directory")
 
 
-def read_table(found: Found) -> Table:
-    """Return some of the rows. Raises UsageError when a file cannot be read, CalwatchError when DuckDB cannot be used."""
+def read_table(found: Found, most: int = ROWS) -> Table:
+    """Return some of the rows, at most so many. Raises UsageError when a file cannot be read, CalwatchError when DuckDB
+    cannot be used."""
     step = max(1, (len(found.files) - 1) // (FILES - 1))
     chosen = found.files[::step][:FILES]
     records: list[dict[str, object]] = []
@@ -83,7 +84,7 @@ def read_table(found: Found) -> Table:
                 f"SET max_temp_directory_size = '{MEMORY_LIMIT}'"
             )
             try:
-                rows, of_time = _rows(connection, path, found, ROWS // len(chosen))
+                rows, of_time = _rows(connection, path, found, most // len(chosen))
             except (duckdb.OutOfMemoryException, MemoryError) as error:
                 told = f"{path}: takes more memory to read than there is for a guess ({first_line(error)})"
                 raise UsageError(told, _SMALLER) from error
@@ -168,8 +169,8 @@ def _json_rows(connection: duckdb.DuckDBPyConnection, path: Path, most: int) -> 
             )
 
 
-def _format(path: Path) -> Format | None:
-    """By the file's first bytes where its name does not tell."""
+def format_of(path: Path) -> Format | None:
+    """Return what the first bytes of a file say where its name does not tell; None where it does."""
     if _ending(path):
         return None
     with path.open("rb") as file:

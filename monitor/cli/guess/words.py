@@ -11,6 +11,8 @@ from typing import Any
 _HELD: dict[str, Any] = tomllib.loads(files("monitor.cli.guess").joinpath("words.toml").read_text("utf-8"))
 CORNERS: list[set[str]] = [set(names) for names in _HELD["corners"]["all"]]
 ZONES: Mapping[str, str] = _HELD["zones"]
-ROLES, NAMES, VALUES = (
-    {key: dict.fromkeys(words).keys() for key, words in _HELD[table].items()} for table in ("roles", "names", "values")
+LAYOUTS: Mapping[str, list[list[str]]] = _HELD["layouts"]
+ROLES, NAMES, VALUES, BOXES = (
+    {key: dict.fromkeys(words).keys() for key, words in _HELD[table].items()}
+    for table in ("roles", "names", "values", "boxes")
 )

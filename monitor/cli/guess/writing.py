@@ -26,20 +26,23 @@ class Part:
 
 
 def write_config(
-    starter: str, origin: str, model: Iterable[Guess], parts: Sequence[Part], todo: Sequence[tuple[str, str]]
-) -> str:
-    """Return the configuration. ``starter``: the text that init writes without a file, whose other sections stay."""
+    starter: str, origin: str, model: Iterable[Guess], parts: Sequence[Part], todo: Sequence[tuple[str, str]],
+    beside: Sequence[str] = (),
+) -> str:  # fmt: skip
+    """Return the configuration. ``starter``: the text that init writes without a file, whose other sections stay; ``beside``:
+    lines after the sources."""
     before, _, rest = starter.partition("[[model]]\n")
     section, _, after = rest.partition("  [model.recalibration]\n")
     guesses = list(model)
     left = {"windows", "label_maturity", "rules"} - {guess.key for guess in guesses}
     kept = [line for line in section.splitlines() if line.partition(" = ")[0] in left]
-    lines = ["[[model]]", *(_line("", guess) for guess in guesses)]
+    lines = ["[[model]]", *(write_line("", guess) for guess in guesses)]
     lines += [f"# to do: {_clean(key)}: {_clean(what)}" for key, what in todo]
     lines += ['# positive = "…"'] if any(key == "positive" for key, _ in todo) else []
     lines += kept
     for part in parts:
         lines += ["", *_source(part)]
+    lines += beside
     said = f"# Guessed by calwatch init --from {_clean(origin)}: look at each line that says so, then run: calwatch check\n\n"
     return f"{before.rstrip()}\n\n{said}" + "\n".join(lines) + f"\n\n  [model.recalibration]\n{after}"
 
@@ -60,15 +63,16 @@ def toml_value(value: object) -> str:
 def _source(part: Part) -> list[str]:
     lines = ["  [[model.source]]"]
     lines += ['  name = "labels"', '  holds = "labels"'] if part.holds == "labels" else []
-    lines += [_line("  ", guess) for guess in part.settings]
+    lines += [write_line("  ", guess) for guess in part.settings]
     lines += [f"  # taken by their names: {', '.join(part.same)}"] if part.same else []
     if part.columns:
         lines += ["", _commented("    [model.source.columns]", "calwatch's name = your own")]
-        lines += [_line("    ", guess) for guess in part.columns]
+        lines += [write_line("    ", guess) for guess in part.columns]
     return lines
 
 
-def _line(indent: str, guess: Guess) -> str:
+def write_line(indent: str, guess: Guess) -> str:
+    """Return one setting with its reason as a comment."""
     line = f"{indent}{guess.key} = {toml_value(guess.value)}"
     return _commented(line, f"guessed: {guess.why}") if guess.why else line
 

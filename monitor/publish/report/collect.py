@@ -78,6 +78,7 @@ class Report:
     readings: tuple[history.SliceReading, ...]
     last_sample_at: datetime | None = None
     objects: tuple[Row, ...] = ()  # what a detector found of what there was, by slice, as of the snapshot
+    errors: tuple[history.LargestError, ...] = ()  # samples furthest from what came true, of models with image_url
 
     @property
     def insufficient(self) -> tuple[history.SliceReading, ...]:
@@ -130,6 +131,7 @@ def collect_report(
         pulls=tuple(each for each in snapshot.pulls(since, model, limit=100_000) if each.pulled_at <= until),
         quarantine=snapshot.quarantine_counts(model), set_aside=snapshot.quarantined_rows(model, limit=ROWS),
         readings=readings, objects=tuple(snapshot.objects_found(model, window, limit=WORST)),
+        errors=tuple(each for each in snapshot.largest_errors(model) if since < each.observed_at <= until)[:WORST],
     )  # fmt: skip
 
 

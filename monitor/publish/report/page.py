@@ -7,18 +7,21 @@ from markupsafe import Markup, escape
 
 from monitor import __version__
 from monitor.charts.client import can_draw
+from monitor.config.settings import Model
 from monitor.model import Slice, wording
 from monitor.model.reasons import Reason
 from monitor.model.words import name_kind, tell_reason
 from monitor.publish.report.collect import CURVES, Report
 from monitor.publish.report.words import name_state, summarise_report, tell_unknowns
 from monitor.publish.web.filters import make_environment
+from monitor.publish.web.images import link_sample
 
 NO_CHARTS = "Charts need two more packages: pip install 'calwatch[charts]'. The numbers are all here."
 
 
-def report_page(report: Report, event: str | None = None) -> str:
+def report_page(report: Report, event: str | None = None, model: Model | None = None) -> str:
     """The file's text. ``event``: what the score is the probability of; None where the configuration no longer says.
+    ``model``: as configured, for links to the pictures of images.
 
     Without the extra ``charts`` it has tables and sentences, and says so.
     """
@@ -39,6 +42,7 @@ def report_page(report: Report, event: str | None = None) -> str:
         report=report, event=event, style=Markup(style), state=name_state(report), summary=summarise_report(report),
         unknowns=list(tell_unknowns(report)), draw=draw, no_charts="" if can_draw() else NO_CHARTS, version=__version__,
         rejected=_by_reason(report), curves_shown=CURVES,
+        errors=[(each, link_sample(model, each)) for each in report.errors],
         has_crossed=any(Slice.parse(reading.slice).order == 2 for reading in report.worst),
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from monitor.publish.web.access import Access, AccessGuard
 from monitor.publish.web.api.app import PREFIX, add_refusals, answer_http_error, create_api
 from monitor.publish.web.api.openapi import describe_refusals, operation_id
 from monitor.publish.web.api.write import reload_router
+from monitor.publish.web.images import list_origins
 from monitor.publish.web.middleware import Failures, HeadAsGet, SecurityHeaders, SmallBodies
 from monitor.publish.web.pages.digest import Digests
 from monitor.publish.web.pages.errors import answer_missing
@@ -43,7 +44,7 @@ def create_app(
         app.add_middleware(AccessGuard, access=access, now=now)
     app.add_middleware(Failures)
     app.add_middleware(HeadAsGet)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, origins=lambda: list_origins(state.config))
     if control is not None:
         app.include_router(reload_router(control))
     add_refusals(app)

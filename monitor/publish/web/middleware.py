@@ -2,7 +2,7 @@
 fails by a mistake of ours is told and logged as everything else is."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 from starlette.datastructures import MutableHeaders
@@ -132,8 +132,16 @@ SECURITY = {
 }
 
 
+_POLICY = "Content-Security-Policy"
+
+
 class SecurityHeaders(_Around):
-    """ASGI middleware: adds the headers above to every response that does not set them itself."""
+    """ASGI middleware: adds the headers above to every response that does not set them itself. Pages may show pictures from
+    the ``origins`` that the configuration in force names too, and from nowhere else."""
+
+    def __init__(self, app: ASGIApp, origins: Callable[[], Sequence[str]] = tuple) -> None:
+        super().__init__(app)
+        self.origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
@@ -141,6 +149,9 @@ class SecurityHeaders(_Around):
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY.items():
                     headers.setdefault(name, value)
+                shown = self.origins() if headers.get("Content-Type", "").startswith("text/html") else ()
+                if shown and headers[_POLICY] == SECURITY[_POLICY]:
+                    headers[_POLICY] = SECURITY[_POLICY].replace("data:;", f"data: {' '.join(shown)};")
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

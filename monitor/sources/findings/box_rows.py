@@ -75,7 +75,7 @@ def read_rows(
 ) -> BoxRows:
     """The first rows of a relation with our columns. ``types``: those it has; ``boxes``: what a column ``box`` holds. Raises
     duckdb.Error where it cannot be read."""
-    layout, numbers = _box_sql(types, boxes)
+    layout, numbers = _box_sql(connection, relation, types, boxes)
     size = ("width", "height") if "width" in types else ("image_width", "image_height")
     asked = {
         "image": _text("image_id", types), "class": _text("class", types), "score": _number("score", types),
@@ -103,20 +103,30 @@ def read_rows(
     )
 
 
-def _box_sql(types: Mapping[str, str], boxes: BoxLayout) -> tuple[BoxLayout, Sequence[str]]:
-    """How the box is given, and SQL of its four numbers."""
-    for layout, names in BOX_COLUMNS.items():
-        if set(names) <= types.keys():
-            return layout, [_number(name, types) for name in names]
-    if "box" not in types:
-        return boxes, ["NULL::DOUBLE"] * 4
-    column = quote_name("box")
-    if types["box"] == "VARCHAR":
-        bare = f"trim({column}, ' ()[]')"
-        column = f"TRY_CAST('[' || regexp_replace({bare}, '[,;[:space:]]+', ',', 'g') || ']' AS DOUBLE[])"
-    return boxes, [
-        f"CASE WHEN len({column}) = 4 THEN TRY_CAST({column}[{place}] AS DOUBLE) END" for place in range(1, 5)
+def _box_sql(
+    connection: duckdb.DuckDBPyConnection, relation: str, types: Mapping[str, str], boxes: BoxLayout
+) -> tuple[BoxLayout, Sequence[str]]:
+    """How the box is given, and SQL of its four numbers: of several ways that the columns know, that which has most values. Of
+    JSON Lines they know all, whatever is in the lines."""
+    ways: list[tuple[BoxLayout, Sequence[str]]] = [
+        (layout, [_number(name, types) for name in names])
+        for layout, names in BOX_COLUMNS.items()
+        if set(names) <= types.keys()
     ]
+    if "box" in types:
+        column = quote_name("box")
+        if types["box"] == "VARCHAR":
+            bare = f"trim({column}, ' ()[]')"
+            column = f"TRY_CAST('[' || regexp_replace({bare}, '[,;[:space:]]+', ',', 'g') || ']' AS DOUBLE[])"
+        listed = [
+            f"CASE WHEN len({column}) = 4 THEN TRY_CAST({column}[{place}] AS DOUBLE) END" for place in range(1, 5)
+        ]
+        ways.append((boxes, listed))
+    if len(ways) < 2:
+        return ways[0] if ways else (boxes, ["NULL::DOUBLE"] * 4)
+    counted = ", ".join(f"count({' + '.join(numbers)})" for _, numbers in ways)
+    counts = connection.execute(f"SELECT {counted} FROM (SELECT * FROM ({relation}) LIMIT {ROWS})").fetchone() or ()
+    return ways[counts.index(max(counts))]
 
 
 def _text(name: str, types: Mapping[str, str]) -> str:

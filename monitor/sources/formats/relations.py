@@ -42,6 +42,9 @@ def layout_of(
     """Look at one file; of one that was ``pushed``, folders say nothing. Raises duckdb.Error, OSError or SourceError when it is
     not a readable file of its format."""
     wanted = {name: config.columns.get(name, name) for name in config.known_columns(needs.slices)}
+    if config.is_of_boxes:  # a column x that is mapped as cx is no x any more
+        claimed = {own for name, own in config.columns.items() if name in BOX_NUMBERS}
+        wanted = {name: own for name, own in wanted.items() if name in config.columns or own not in claimed}
     folders = {} if pushed else folder_values(path)
     format_ = config.format if config.format != "auto" else _format_by_name(path, of_boxes=config.is_of_boxes)
     if format_ in ("coco", "yolo", "voc"):

@@ -13,6 +13,7 @@ from monitor.model.problems import Problem
 from monitor.sources.batch import UNGUARDED, Batch, Guard, Source
 from monitor.sources.ingest.review import Refusal, review_files
 from monitor.sources.ingest.staging import EVER, blames_the_file, forget_rejects, stage_batch
+from monitor.sources.replay.boxes import collect_names, review_file, settle_arrivals
 from monitor.sources.replay.guard import ReplayGuard
 from monitor.sources.replay.times import settle_history
 from monitor.sources.times.expressions import time_expression
@@ -48,6 +49,8 @@ class ReplaySource:
     numbers: dict[str, int] = field(default_factory=dict)  # of files that were looked at
     facts: dict[str, str] = field(default_factory=dict)  # found of the source while its files were looked at
     conflicts: dict[str, list[int]] = field(default_factory=dict)  # file → positions of rows that contradict another
+    is_told: bool = False  # whether its problems have been passed on
+    siblings: Sequence["ReplaySource"] = ()  # of a detector: all of its sources, this one too
 
     def __post_init__(self) -> None:
         self.guard.model, self.guard.source = self.model.name, self.inner.name
@@ -64,13 +67,15 @@ class ReplaySource:
         self, connection: duckdb.DuckDBPyConnection, cursor: Mapping[str, str], now: datetime, guard: Guard = UNGUARDED
     ) -> Iterator[Batch | Problem]:
         if self.tables is None:
-            self.tables = self._load(connection, now)
+            self._load_all(connection, now)
+        if not self.is_told:
+            self.is_told = True
             yield from self.problems
         since, until = cursor.get(_ITEM, "-infinity"), str(make_naive(now))
         span = f"_arrival > TIMESTAMP '{since}' AND _arrival <= TIMESTAMP '{until}'"
         due = [
             (f"SELECT * EXCLUDE (_arrival) FROM {table} WHERE {span}", batch)
-            for table, batch in self.tables
+            for table, batch in self.tables or ()
             if connection.execute(f"SELECT 1 FROM {table} WHERE {span} LIMIT 1").fetchone()
         ]
         for relation, batch in due:
@@ -97,6 +102,19 @@ class ReplaySource:
             times += [make_aware(first), make_aware(last)] if first is not None else []
         return count, (min(times), max(times)) if times else None
 
+    def _load_all(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
+        """This source, or all of a detector: what one says of images dates the rows of others."""
+        for each in self.siblings or (self,):
+            each.tables = each._load(connection, now)
+        if self.siblings:
+            held = [(each.holds, name, batch) for each in self.siblings for name, batch in each.tables or ()]
+            settle_arrivals(connection, held, _FIRST)
+        for name in (name for each in self.siblings or (self,) for name, _ in each.tables or ()):
+            connection.execute(
+                f"CREATE OR REPLACE TABLE {name} AS SELECT * REPLACE (row_number() OVER (ORDER BY _arrival, _file, _row) "
+                f"AS _position) FROM {name} ORDER BY _position"
+            )
+
     def _load(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> list[tuple[str, Batch]]:
         connection.execute("CREATE SCHEMA IF NOT EXISTS replay.history")
         tables: dict[object, tuple[str, Batch]] = {}
@@ -111,13 +129,10 @@ class ReplaySource:
             with self.guard.leave_out(file, connection), self.guard.note_reading(file):
                 self._take(connection, tables, batch)
         self.problems += self.guard.enter_left_out(connection, now)
-        settled = [(name, settle_history(connection, name, batch, self.holds)) for name, batch in tables.values()]
-        for name, _ in settled:
-            connection.execute(
-                f"CREATE OR REPLACE TABLE {name} AS SELECT * REPLACE (row_number() OVER (ORDER BY _arrival, _file, _row) "
-                f"AS _position) FROM {name} ORDER BY _position"
-            )
-        return settled
+        if self.siblings:
+            self.facts |= collect_names(batches)
+            return list(tables.values())
+        return [(name, settle_history(connection, name, batch, self.holds)) for name, batch in tables.values()]
 
     def _accepted(self, connection: duckdb.DuckDBPyConnection, batches: Sequence[Batch]) -> list[Batch]:
         """The batches that a pull would take, by what the values of their files say as a whole; the others are told."""
@@ -146,20 +161,23 @@ class ReplaySource:
 
     def _review(self, connection: duckdb.DuckDBPyConnection, batch: Batch, taken: dict[str, Batch]) -> Refusal | None:
         """Why nothing of a batch of one file may be taken; files taken before it that are of the same kind are let go."""
-        rules = LabelRules.of(self.model, batch.meaning, ())
         file = next(iter(batch.cursor))
+        numbers = {file: self.numbers.setdefault(file, len(self.numbers))}
         try:
-            stage_batch(connection, self.model, batch, rules, holds=self.holds, times=EVER)
+            if self.siblings:
+                found = review_file(connection, self.model, batch, self.facts, numbers)
+            else:
+                rules = LabelRules.of(self.model, batch.meaning, ())
+                stage_batch(connection, self.model, batch, rules, holds=self.holds, times=EVER)
+                found = review_files(connection, rules, batch, self.facts, numbers)
         except duckdb.Error as error:
             if not blames_the_file(error):
                 raise
             return None  # told when it is read whole
-        found = review_files(
-            connection, rules, batch, self.facts, {file: self.numbers.setdefault(file, len(self.numbers))}
-        )
         self.facts |= found.facts
-        conflicting = "SELECT position FROM staged WHERE reason = 'conflicting_identity'"
-        self.conflicts[file] = fetch_column(connection, conflicting)
+        if not self.siblings:
+            conflicting = "SELECT position FROM staged WHERE reason = 'conflicting_identity'"
+            self.conflicts[file] = fetch_column(connection, conflicting)
         for number, reason in found.take_back.items():
             for earlier, at in self.numbers.items():
                 if at == number and taken.pop(earlier, None) is not None:

@@ -23,6 +23,7 @@ from monitor.model.history import (
     EvidencePoint,
     GuardRow,
     Jobs,
+    LargestError,
     NoteRow,
     PullRow,
     QuarantineCount,
@@ -180,6 +181,11 @@ class History:
         """The newest verdicts of the disparity rules, the surest first."""
         rows = self._rows("history_disparities", model=model, limit=limit)
         return tuple(Disparity(**row | {"slice": Slice.parse(row["slice"])}) for row in rows)
+
+    def largest_errors(self, model: str, *, limit: int = 20) -> tuple[LargestError, ...]:
+        """Labelled samples of the longest window whose scores were furthest from what came true, the furthest first, one of
+        each image; none of a model without image_url."""
+        return self._as(LargestError, "history_largest_errors", model=model, limit=limit)
 
     def guards(self, model: str) -> tuple[GuardRow, ...]:
         """Promoted calibrators under comparison with the ones they replaced, the newest first."""

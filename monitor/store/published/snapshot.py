@@ -31,7 +31,7 @@ _STORAGE_VERSION = "v1.4.0"  # so that readers with DuckDB 1.4 and later can ope
 # Tables written anew each time, as they are and by a statement of their own; slice_history and evidence grow.
 _COPIED = (
     "slice_labels", "alert_events", "jobs", "job_log", "guards", "serving", "label_delays", "problems", "source_notes",
-    "waiting_labels", "group_spans", "folded_values", "missed_objects", "invented_objects",
+    "waiting_labels", "group_spans", "folded_values", "missed_objects", "invented_objects", "largest_errors",
 )  # fmt: skip
 _SELECTED = (
     "snapshot_last_seen", "snapshot_newest_readings", "snapshot_reliability", "snapshot_alerts", "snapshot_evidence_alarms",

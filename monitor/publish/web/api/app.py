@@ -14,6 +14,7 @@ from monitor import __version__
 from monitor.model.errors import CalwatchError, StoreError
 from monitor.publish.web.access import answer_refusal
 from monitor.publish.web.api.backups import backup_router
+from monitor.publish.web.api.images import images_router
 from monitor.publish.web.api.openapi import describe_refusals, operation_id
 from monitor.publish.web.api.read import read_router
 from monitor.publish.web.api.write import write_router
@@ -34,6 +35,7 @@ def create_api(state: State, control: Control | None, *, now: Callable[[], datet
         "Who may do what: roles read, write, admin; `Authorization: Bearer TOKEN`.",
     )  # fmt: skip
     api.include_router(read_router(state, now=now))
+    api.include_router(images_router(state))
     if control is not None:
         api.include_router(write_router(state, control, now=now))
         api.include_router(backup_router(control, now=now))

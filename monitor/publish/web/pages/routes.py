@@ -10,6 +10,7 @@ from monitor.charts.client import Drawer
 from monitor.publish.web.pages.charts import pictures_router
 from monitor.publish.web.pages.digest import Digests
 from monitor.publish.web.pages.errors import page_refusals
+from monitor.publish.web.pages.images import images_page
 from monitor.publish.web.pages.jobs import intake_page, job_page, jobs_page, thresholds_page
 from monitor.publish.web.pages.model import model_page
 from monitor.publish.web.pages.overview import overview_page
@@ -21,7 +22,8 @@ from monitor.publish.web.state import State
 
 _PAGES: dict[str, Callable[..., str]] = {
     "/": overview_page, "/model": model_page, "/slice": slice_page, "/jobs": jobs_page, "/job": job_page,
-    "/thresholds": thresholds_page, "/rules": rules_page, "/intake": intake_page, "/settings": settings_page,
+    "/thresholds": thresholds_page, "/rules": rules_page, "/images": images_page, "/intake": intake_page,
+    "/settings": settings_page,
 }  # fmt: skip
 
 

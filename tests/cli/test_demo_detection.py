@@ -1,0 +1,113 @@
+"""``calwatch demo --story detection`` as people run it, once: an alarm after the swap, a refit that mends it."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from monitor.cli.demo.detectors import PLAYED, SWAPPED
+from monitor.store.connection import make_naive
+from tests.demo_stream.make_detections import make_detections
+from tests.worlds.process import Running, calwatch, free_port, wait_for
+
+pytestmark = pytest.mark.slow
+DATA = files("monitor.cli.demo").joinpath("detection")
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One demo, played and still serving."""
+
+    directory: Path
+    running: Running
+
+    def rows(self, sql: str) -> list[Any]:
+        with duckdb.connect(str(self.directory / "metrics.duckdb"), read_only=True) as held:
+            return held.execute(sql).fetchall()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    base = tmp_path_factory.mktemp("detectors")
+    port = free_port()
+    arguments = ("demo", base / "out", "--story", "detection", "--serve", "--listen", f"127.0.0.1:{port}")
+    with Running(port, base / "story.txt", *arguments) as running:
+        wait_for(
+            lambda: running.process.poll() is not None or running.get("/readyz")[0] == 200, "the demo to serve", 900
+        )
+        assert running.process.poll() is None, running.text()
+        yield Demo(base / "out", running)
+
+
+def test_nothing_fires_before_the_swap_and_an_alarm_on_all_boxes_within_two_days(demo: Demo) -> None:
+    fired = demo.rows("SELECT changed_at, slice, onset FROM alert_events WHERE state = 'firing' ORDER BY changed_at")
+    swapped = make_naive(SWAPPED)
+    assert fired[0][0] > swapped
+    at, onset = next((at, onset) for at, slice_, onset in fired if slice_ == "all")
+    assert at <= swapped + 2 * DAY
+    assert abs(onset - swapped) <= DAY
+
+
+def test_the_refit_is_promoted_and_mends_what_the_swap_did(demo: Demo) -> None:
+    promoted = demo.rows("SELECT finished_at FROM jobs WHERE state = 'promoted' AND scope = 'all' ORDER BY finished_at")
+    assert promoted[0][0] <= make_naive(SWAPPED) + 3 * DAY
+    assert demo.rows("SELECT slice FROM alerts WHERE state = 'firing'") == []
+    (last,) = demo.rows(
+        "SELECT ece_debiased FROM slice_metrics WHERE slice = 'all' AND \"window\" = '24h' ORDER BY window_end DESC LIMIT 1"
+    )
+    assert last[0] < 0.03
+    story = demo.running.text()
+    assert "another detector is put in place (planted)" in story
+    assert "operating point for precision>=0.95" in story
+
+
+def test_every_image_is_taken_and_none_is_set_aside(demo: Demo) -> None:
+    new, quarantined = demo.rows("SELECT sum(new), sum(quarantined) FROM pulls")[0]
+    with duckdb.connect() as connection:
+        found = connection.execute(f"SELECT count(*) FROM '{DATA}/detections.parquet'").fetchone()
+    assert found is not None
+    assert (new, quarantined) == (found[0], 0)
+
+
+def test_the_images_page_leads_to_the_pictures_and_shows_none(demo: Demo) -> None:
+    status, page = demo.running.get("/images?model=yard")
+    assert status == 200
+    assert page.count('href="http://images.cocodataset.org/val2017/0000') == 20
+    assert "<img" not in page
+
+
+def test_commands_that_look_find_it_by_its_configuration(demo: Demo) -> None:
+    config = demo.directory / "calwatch.toml"
+    assert calwatch("status", "--config", config, cwd=demo.directory).returncode == 0
+    out = demo.directory.parent / "yard.html"
+    assert calwatch("report", "yard", "--config", config, "--out", out, cwd=demo.directory).returncode == 0
+    assert "images.cocodataset.org" in out.read_text("utf-8")
+
+
+def test_the_bundled_files_are_those_that_the_generator_makes_and_are_small(tmp_path: Path) -> None:
+    make_detections(tmp_path)
+    for name in ("images", "detections", "truth"):
+        with duckdb.connect() as connection:
+            both = [
+                connection.execute(f"SELECT * FROM '{folder}/{name}.parquet'").fetchall() for folder in (DATA, tmp_path)
+            ]
+        assert both[0] == both[1]
+    sizes = [Path(str(each)).stat().st_size for each in DATA.iterdir()]
+    assert sum(sizes) < 2_000_000
+    assert PLAYED[0] < SWAPPED < PLAYED[1]
+
+
+def test_licences_stand_beside_the_data() -> None:
+    assert DATA.joinpath("LICENSE_MPL2").read_text("utf-8").startswith("Mozilla Public License Version 2.0")
+    said = DATA.joinpath("ORIGIN.md").read_text("utf-8")
+    for part in ("MPL", "Mozilla Public License 2.0", "CC BY 4.0", "bf0262e", "COCO Consortium"):
+        assert part in said or part == "MPL"
+    digest = hashlib.sha256(DATA.joinpath("LICENSE_MPL2").read_bytes()).hexdigest()
+    assert digest == hashlib.sha256(Path("tests/data/vision/LICENSE_MPL2").read_bytes()).hexdigest()
