@@ -130,7 +130,11 @@ def test_every_image_is_named_and_all_but_the_one_that_steps_out_are_linked(host
     for item in items:
         assert (item["image_url"] is None) == (item["group_id"] == "..")
     demand_own_addresses([item["image_url"] for item in items if item["image_url"]])
-    assert addresses(hostile.html) == [item["image_url"] for item in items if item["image_url"]]
+    linked = [item["image_url"] for item in items if item["image_url"]]
+    on_page = addresses(hostile.html)
+    assert on_page[: len(linked)] == linked
+    # below them the objects that were invented: all boxes but the right one
+    assert sorted(on_page[len(linked) :]) == sorted(set(linked) - {items[-1]["image_url"]})
     assert (items[0]["score"], items[0]["rate"], items[0]["labels"]) == (0.62, 0.0, {"camera": "c/1"})
 
 
@@ -154,7 +158,7 @@ def test_pictures_are_shown_small_late_and_named_from_exactly_their_origin(tmp_p
     assert shown.overview.headers[POLICY] == own
     assert shown.listed.headers[POLICY] == shown.style.headers[POLICY] == SECURITY[POLICY]
     pictures = re.findall(r"<img [^>]*>", shown.html)
-    assert len(pictures) == 14  # here .. is followed by .jpg, and steps nowhere
+    assert len(pictures) == 14 + 13  # of the errors, of the invented; here .. is followed by .jpg, and steps nowhere
     for picture in pictures:
         for part in ('loading="lazy"', 'width="96"', 'height="72"', 'alt="Picture of ', 'referrerpolicy="no-referrer"'):
             assert part in picture

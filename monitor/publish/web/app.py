@@ -51,7 +51,9 @@ def create_app(
     app.include_router(probes_router(state, now=now))
     digests = Digests()
     app.state.shown = state
-    app.state.open_context = lambda: PageContext(digests.digest_published(state.published), now(), state.stale_after)
+    app.state.open_context = lambda: PageContext(
+        digests.digest_published(state.published), now(), state.stale_after, state.config
+    )
     app.include_router(pages_router(state, digests, app.state.open_context, drawer))
     app.mount(PREFIX, create_api(state, control, now=now))
     describe_refusals(app)

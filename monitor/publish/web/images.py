@@ -1,10 +1,10 @@
 """Addresses of the pictures of images, from ``image_url`` in the configuration; and which origins pages may show them from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from monitor.config.image_url import IMAGE, SAMPLE_FIELDS, fill_address, origin_of
 from monitor.config.settings import Config, Model
-from monitor.model import MISSING, OTHER
+from monitor.model import MISSING, OTHER, SeenObject
 from monitor.model.history import LargestError
 
 _NO_VALUES = (MISSING, OTHER)  # of a slice dimension, which stand for none or for many
@@ -32,6 +32,11 @@ def link_sample(model: Model | None, sample: LargestError) -> str | None:
     return link_image(
         model, sample.group_id or sample.sample_id, sample.labels, sample_id=sample.sample_id, group_id=sample.group_id
     )
+
+
+def link_objects(model: Model | None, objects: Iterable[SeenObject]) -> list[tuple[SeenObject, str | None]]:
+    """Return each object with the address of its image's picture."""
+    return [(each, link_image(model, each.image_id, each.slice.as_dict())) for each in objects]
 
 
 def list_origins(config: Config | None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from monitor.charts.client import can_draw
 from monitor.charts.heat import heat_dimensions
 from monitor.model import AlertState, ModelStatus, Reading, ReadingState, RuleKind, Slice
 from monitor.model.errors import UsageError
+from monitor.publish.web.images import link_objects
 from monitor.publish.web.pages.digest import Shown, open_alerts
 from monitor.publish.web.pages.render import Context, Number, Text, cut_part, make_link
 from monitor.publish.web.summary import sort_resolved
@@ -60,6 +61,7 @@ def model_page(
     def to(number: int) -> str:
         return make_link("model", **asked, sort="" if sort == WORST else sort, page=number) + "#slices"
 
+    settings = context.find_settings(model)
     wholes = [reading for reading in _with_objects(status, window) if not reading.slice.order]
     return context.render_page(
         "model.html", model=model, status=status, summary=digest.summaries[model],
@@ -69,6 +71,7 @@ def model_page(
         headings=[(name, *_heading(name, sort, asked)) for name in SORTS], worst=make_link("model", **asked) + "#slices",
         dimensions=heat_dimensions(status), can_draw=can_draw(), meanings=digest.rule_summaries(model),
         wholes=wholes, least=_least_found(status, window),
+        missed=link_objects(settings, status.missed), invented=link_objects(settings, status.invented),
         alerts=open_alerts(status.alerts), over=sort_resolved(status.alerts), most_alerts=ALERTS,
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ from fastapi import Depends, Query, Request
 from pydantic import AfterValidator
 
 from monitor.charts.heat import more_than_luck
+from monitor.config.settings import Config, Model
 from monitor.model.errors import UsageError
 from monitor.publish.web.filters import make_environment
 from monitor.publish.web.pages.digest import Digest
@@ -65,6 +66,11 @@ class PageContext:
     digest: Digest | None
     now: datetime
     stale_after: timedelta
+    config: Config | None = None  # in force, None where no daemon says it
+
+    def find_settings(self, model: str) -> Model | None:
+        """Return a model as it is configured; None where the configuration does not have it."""
+        return self.config.model_named(model) if self.config is not None else None
 
     def render_page(self, template: str, *, model: str | None = None, up: str = "", **held: Any) -> str:
         """Return a page as HTML. ``model``: the one it is about, for the links to its other pages; ``up``: leads to the

@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
 from pydantic import BaseModel
 
 from monitor.config.secrets import is_reference
@@ -31,14 +30,9 @@ class Setting:
     meaning: str
 
 
-def _config(request: Request) -> Config | None:
-    found: Config | None = request.app.state.shown.config
-    return found
-
-
-def settings_page(context: Context, config: Annotated[Config | None, Depends(_config)], *, model: Text = None) -> str:
+def settings_page(context: Context, *, model: Text = None) -> str:
     """``[monitor]``, the actions, and one model: the one asked for or the first."""
-    chosen = None
+    config, chosen = context.config, None
     if config is not None:
         chosen = (config.model_named(model) if model is not None else None) or config.model[0]
     sections = list(_sections(config, chosen)) if config is not None and chosen is not None else []
