@@ -45,7 +45,7 @@ def tune(
     slice_: Annotated[str, typer.Option("--slice", help='"all", or e.g. "camera=c3,lighting=night"')] = "all",
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Ask for thresholds without a refit, of detectors with the NMS IoU; the daemon runs it in its next cycle, or it runs here."""
+    """Ask for thresholds without a refit, of detectors with the NMS IoU; the daemon runs it, or it runs here without one."""
     loaded, _ = named_scope(config, model, slice_)
     named = loaded.model_named(model)
     if named is not None and named.threshold is None:

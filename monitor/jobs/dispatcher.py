@@ -37,7 +37,7 @@ from monitor.model.reasons import Code, Reason
 from monitor.recalibration.inputs import conclude_job, gather_inputs, record_accepted, write_accepted
 from monitor.recalibration.refit import Refit
 from monitor.recalibration.registry import load_charge, roll_back_calibrator, write_files
-from monitor.recalibration.tuning import Tuned
+from monitor.recalibration.tuning.tune import Tuned
 from monitor.store.connection import is_ctrl_c, transaction
 from monitor.store.damage import refuse_damage
 from monitor.store.model_store import ModelStore

@@ -10,13 +10,13 @@ from monitor.model.errors import ArtefactError
 from monitor.model.reasons import Code, Reason, Trigger, TriggerKind
 from monitor.model.refits import job_of
 from monitor.recalibration.artefacts import Artefact, read_document
-from monitor.recalibration.box_inputs import load_boxes
 from monitor.recalibration.calibrators import Identity
 from monitor.recalibration.guard import keep_guard
 from monitor.recalibration.inputs import newest_version
 from monitor.recalibration.refit import Refit
 from monitor.recalibration.registry import load_charge, record_artefact, take_charge, write_files
-from monitor.recalibration.tuning import Tuned, TuneInputs
+from monitor.recalibration.tuning.images import load_boxes
+from monitor.recalibration.tuning.tune import Tuned, TuneInputs
 from monitor.sources.formats.boxes.categories import name_classes
 from monitor.store.model_store import ModelStore
 from monitor.store.samples import load_samples

@@ -17,7 +17,7 @@ from monitor.model.reasons import Reason
 
 if TYPE_CHECKING:
     from monitor.recalibration.refit import Refit, RefitInputs
-    from monitor.recalibration.tuning import Tuned, TuneInputs
+    from monitor.recalibration.tuning.tune import Tuned, TuneInputs
 
 CLEARING_AWAY = timedelta(seconds=30)  # what an action may take beyond its timeout, to end what it began
 
@@ -95,7 +95,7 @@ def _result(task: "RefitInputs | TuneInputs | Delivery") -> "Refit | Tuned | Del
             return deliver_event(task)
         from monitor import __version__
         from monitor.recalibration.refit import RefitInputs, run_refit
-        from monitor.recalibration.tuning import run_tuning
+        from monitor.recalibration.tuning.tune import run_tuning
 
         if not isinstance(task, RefitInputs):
             return run_tuning(task, calwatch_version=__version__)

@@ -139,6 +139,7 @@ VERDICTS: Mapping[str, Verdict] = {
 }  # fmt: skip
 ABSENCES = frozenset({Code.ABSENT, Code.NEVER_SEEN})  # codes of an alert over something that does not come
 CHOSEN = frozenset({Code.THRESHOLD_PROMISED, Code.THRESHOLD_CHOSEN})  # codes of a threshold that there is
+POINTS = frozenset({Code.POINT_PROMISED, Code.POINT_CHOSEN})  # codes of an operating point that there is
 # codes of no threshold, for samples that do not hold what its policy is about, however many they are
 NOT_HELD = frozenset({Code.THRESHOLD_NEEDS_TRUTH, Code.THRESHOLD_NEEDS_NEGATIVES})
 WATCHES_NOTHING = frozenset(

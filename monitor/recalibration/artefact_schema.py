@@ -11,7 +11,7 @@ from typing import Any
 from monitor.model import Task
 from monitor.model.methods import METHOD_NAMES, METHODS, Method
 from monitor.recalibration.methods import calibrator_class
-from monitor.recalibration.operating import OPERATING_VERSION
+from monitor.recalibration.tuning.operating import OPERATING_VERSION
 
 _OF_PROBABILITIES = 3  # schema version of those that take the logarithm of probabilities first
 

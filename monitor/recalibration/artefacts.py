@@ -22,7 +22,7 @@ from monitor.model.errors import ArtefactError, StoreError
 from monitor.model.files import directory_name, flush_directory
 from monitor.model.refits import SampleSpan
 from monitor.recalibration.methods import Calibrator, calibrator_class, calibrator_from
-from monitor.recalibration.operating import OPERATING_VERSION, OperatingPoints
+from monitor.recalibration.tuning.operating import OPERATING_VERSION, OperatingPoints
 
 SCHEMA_VERSION = (
     OPERATING_VERSION  # the newest this release reads; written is the oldest that can say it (see schema_version)
@@ -41,7 +41,7 @@ class NewerArtefactError(ArtefactError):
 class Artefact:
     """A fitted calibrator with all that one may ask about it later; ``before`` and ``after`` are the gate's metrics.
 
-    One that was tuned is the calibrator it was tuned for, its ``parent``, with ``operating`` points: it does the same to scores.
+    One that was tuned is its ``parent`` with ``operating`` points: it does the same to scores.
 
     ``logits_are``: what serving feeds where the method needs logits. Of probabilities it takes the logarithm, zeros
     floored at 1e-30, and applies ``calibrator`` to that.

@@ -18,7 +18,7 @@ _LACKING = {
 }
 
 
-def _whom(of: str, classes: int, others: bool) -> str:
+def _whom(of: str, classes: int, others: bool, **_: object) -> str:
     if of:
         return of
     if classes == 1 and not others:
@@ -26,17 +26,17 @@ def _whom(of: str, classes: int, others: bool) -> str:
     return f"{'all other' if others else 'all'} classes together ({classes:,})"
 
 
-def _point(threshold: float, nms_iou: float | None) -> str:
+def _point(threshold: float, nms_iou: float | None, **_: object) -> str:
     before = "" if nms_iou is None else f", after suppression at IoU {nms_iou:g}"
     return f"score >= {threshold:.4f}{before}"
 
 
-def _goal(kind: str, target: float, confidence: float, images: int) -> str:
+def _goal(kind: str, target: float, confidence: float, images: int, **_: object) -> str:
     sure = exact_percent(confidence)
     return f"{_GOALS[kind].format(target)} with {sure} confidence on {images:,} later images"
 
 
-def _figures(figures: Mapping[str, Sequence[float | None]]) -> str:
+def _figures(figures: Mapping[str, Sequence[float | None]], **_: object) -> str:
     return ", ".join(
         f"{_FIGURES[name]} "
         + ("unknown" if held[0] is None else f"{held[0]:.4g}")
@@ -45,23 +45,14 @@ def _figures(figures: Mapping[str, Sequence[float | None]]) -> str:
     )  # fmt: skip
 
 
-def _promised(
-    of: str, classes: int, others: bool, kind: str, target: float, confidence: float, images: int,
-    threshold: float, nms_iou: float | None, figures: Mapping[str, Sequence[float | None]], policy: str,
-) -> str:  # fmt: skip
-    del policy
-    goal = _goal(kind, target, confidence, images)
-    return f"{_whom(of, classes, others)}: {_point(threshold, nms_iou)} promises {goal}: {_figures(figures)}"
+def _promised(**said: Any) -> str:
+    return f"{_whom(**said)}: {_point(**said)} promises {_goal(**said)}: {_figures(**said)}"
 
 
-def _not_promised(
-    of: str, classes: int, others: bool, kind: str, target: float, confidence: float, images: int,
-    best: float | None, missing: int | None, nms_iou: float | None, policy: str,
-) -> str:  # fmt: skip
-    del policy, nms_iou
+def _not_promised(best: float | None, missing: int | None, **said: Any) -> str:
     bound = "" if best is None else f"; the best bound is {best:.4g}"
-    more = "" if missing is None else f"; at least {_lack(kind, missing)}"
-    return f"{_whom(of, classes, others)}: no score can promise {_goal(kind, target, confidence, images)}{bound}{more}"
+    more = "" if missing is None else f"; at least {_lack(said['kind'], missing)}"
+    return f"{_whom(**said)}: no score can promise {_goal(**said)}{bound}{more}"
 
 
 def _lack(kind: str, missing: int) -> str:
@@ -69,18 +60,11 @@ def _lack(kind: str, missing: int) -> str:
     return f"{missing:,} {one if missing == 1 else many}, all of them {which}"
 
 
-def _chosen(
-    of: str, classes: int, others: bool, policy: str, confidence: float, images: int, threshold: float,
-    nms_iou: float | None, figures: Mapping[str, Sequence[float | None]], better: Sequence[float | None] | None,
-    accepted: bool, kind: str, target: None,
-) -> str:  # fmt: skip
-    del kind, target
-    gain = "" if better is None else f"; {_gain(policy, better[0], better[1], confidence)}"
+def _chosen(better: Sequence[float | None] | None, accepted: bool, **said: Any) -> str:
+    gain = "" if better is None else f"; {_gain(said['policy'], better[0], better[1], said['confidence'])}"
     stays = "" if accepted else ", which may be chance: what is in use stays"
-    return (
-        f"{_whom(of, classes, others)}: {_point(threshold, nms_iou)} by {policy}, on {images:,} later images: "
-        f"{_figures(figures)}{gain}{stays}"
-    )
+    on = f"on {said['images']:,} later images"
+    return f"{_whom(**said)}: {_point(**said)} by {said['policy']}, {on}: {_figures(**said)}{gain}{stays}"
 
 
 def _gain(policy: str, mean: float | None, lower: float | None, confidence: float) -> str:
@@ -125,7 +109,8 @@ def _log_suppressed(nms_iou: float, pairs: int, tuned: Sequence[float], vain: Se
 
 def _ceiling(ceiling: float, floor: float, iou: float, score: float) -> str:
     more = "" if floor <= score else f"; log from score {score:g} on to find more"
-    return f"the lowest score logged is {floor:.3g}: at IoU {iou:g} no threshold finds more than {ceiling:.3f} of the objects{more}"
+    most = f"no threshold finds more than {ceiling:.3f} of the objects"
+    return f"the lowest score logged is {floor:.3g}: at IoU {iou:g} {most}{more}"
 
 
 OF_TUNING: dict[Code, Callable[..., str]] = {

@@ -11,13 +11,13 @@ from monitor.config.settings import Model
 from monitor.model import ThresholdInUse
 from monitor.model.reasons import Code, Reason
 from monitor.model.refits import SampleSpan
-from monitor.recalibration.box_inputs import BoxInputs
 from monitor.recalibration.calibrators import Calibrator
 from monitor.recalibration.thresholds import Choice, ChosenThreshold
+from monitor.recalibration.tuning.images import BoxInputs
 from monitor.statistics.arrays import Floats
 from monitor.statistics.thresholds.choice import GROUPED
 from monitor.statistics.thresholds.curves import COLUMNS, ThresholdCurve
-from monitor.statistics.thresholds.policies import Policy, parse_policy
+from monitor.statistics.thresholds.policies import parse_policy
 from monitor.vision.labelled import LabelledBoxes, label_boxes
 from monitor.vision.optima import OperatingPoint
 from monitor.vision.suppression import AS_LOGGED, MOST_IOUS, Suppression, find_suppression, sweep_suppression

@@ -17,10 +17,8 @@ from monitor.model.refits import SampleSpan
 from monitor.model.samples import Samples
 from monitor.model.words import tell_reasons
 from monitor.recalibration.artefacts import Artefact
-from monitor.recalibration.box_inputs import BoxInputs
 from monitor.recalibration.calibrators import Calibrator, Identity
 from monitor.recalibration.gate import split_in_time
-from monitor.recalibration.operating import OperatingPoints, points_of
 from monitor.recalibration.thresholds import (
     Choice,
     ChosenThreshold,
@@ -28,7 +26,9 @@ from monitor.recalibration.thresholds import (
     find_better,
     find_unanswerable,
 )
-from monitor.recalibration.tuning_boxes import choose_points, matching_of
+from monitor.recalibration.tuning.boxes import choose_points, matching_of
+from monitor.recalibration.tuning.images import BoxInputs
+from monitor.recalibration.tuning.operating import OperatingPoints, points_of
 from monitor.statistics.arrays import Floats
 
 LATER = 0.2  # of all, the least that has to lie beyond what the calibrator was fitted on, to be proved on by itself
@@ -142,7 +142,7 @@ def _turned_down(decided: tuple[ChosenThreshold, ...]) -> Reason:
 
 
 def _count_earlier(task: TuneInputs, observed_at: Floats) -> int:
-    """How many are the earlier ones: half of them, and all that the calibrator in charge was fitted on where enough are left."""
+    """How many are the earlier ones: half, and all that the calibrator in charge was fitted on where enough are left."""
     half = round(len(observed_at) / 2)
     if task.base is None or task.base.method == Identity.name:
         return half

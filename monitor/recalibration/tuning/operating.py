@@ -1,7 +1,7 @@
 """Where production is to operate: thresholds on calibrated scores, of boxes with the suppression before them, in the artefact.
 
-Points are by class; the one without a class is for all that have none of their own. Where neither is there, nothing is said of a
-class: production goes on as it did.
+Points are by class; the one without a class is for all that have none of their own. Where neither is there, nothing is said
+of a class: production goes on as it did.
 """
 
 from collections.abc import Mapping
