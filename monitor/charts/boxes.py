@@ -75,13 +75,14 @@ def _by_score(
         for name, *_ in _RATES
         if row[name] is not None
     ]
-    names, colours, patterns = zip(*_RATES, strict=True)
+    names, colours = [name for name, *_ in _RATES], [colour for _, colour, _ in _RATES]
+    patterns = [pattern for *_, pattern in _RATES]
     key = alt.Legend(**KEY | {"offset": 6})
     title = f"by score, suppressed at {name_suppression(shown)}" if several else "by score"
     lines = make_base(long).mark_line(strokeWidth=2, clip=True).encode(
         x=_score(), y=alt.Y("value:Q", scale=_UNIT, axis=alt.Axis(format=".2~f", title=None)),
-        color=alt.Color("line:N", scale=alt.Scale(domain=list(names), range=list(colours)), legend=key),
-        strokeDash=alt.StrokeDash("line:N", scale=alt.Scale(domain=list(names), range=list(patterns)), legend=key),
+        color=alt.Color("line:N", scale=alt.Scale(domain=names, range=colours), legend=key),
+        strokeDash=alt.StrokeDash("line:N", scale=alt.Scale(domain=names, range=patterns), legend=key),
     )  # fmt: skip
     layers = [lines, *_promised(promise, "y")]
     if deployed is not None:
@@ -115,7 +116,7 @@ def _against_each_other(
 def _per_image(rows: Sequence[Mapping[str, Any]], known: Sequence[float], deployed: float | None) -> Any:
     # a logarithm has no zero: the curve ends where the last false positive goes
     drawn = [row for row in rows if row["fp"]]
-    powers = [10.0**power for power in range(-6, 4)]
+    powers = [float(f"1e{power}") for power in range(-6, 4)]
     low, high = (end((row["fp"] for row in drawn), default=1.0) for end in (min, max))
     up = alt.Axis(title=None, format="~g", values=[one for one in powers if low <= one <= high] or [low, high])
     layers = [

@@ -86,9 +86,11 @@ def conclude_tuning(job: Job, found: Tuned, notes: tuple[Reason, ...], now: date
     """Return the job as it ended, with what was found on record."""
     state = JobState.PROMOTED if found.accepted else JobState.REJECTED
     tuned: dict[str, object] = dict(found.details)
-    if found.artefact is not None and found.artefact.operating is not None:
-        tuned |= {"artefact": found.artefact.id, **found.artefact.operating.as_object}
-    return replace(job, state=state, finished_at=now, why=(*notes, *found.why), details={**job.details, "tuned": tuned})
+    held = found.artefact
+    if held is not None and held.operating is not None:
+        tuned |= {"artefact": held.id, "method": held.method, **held.operating.as_object}
+    details = {**job.details, "tuned": tuned} if tuned else job.details
+    return replace(job, state=state, finished_at=now, why=(*notes, *found.why), details=details)
 
 
 def ask_for_tuning(store: ModelStore, job: Job, found: Refit, now: datetime) -> None:

@@ -67,6 +67,12 @@ class Job:
         return RefitRecord.from_details(self.details)
 
     @property
+    def tuned(self) -> Mapping[str, Any]:
+        """Return what a tuning left on record: points and the id of their artefact where it was accepted; empty: nothing."""
+        held = self.details.get("tuned")
+        return held if isinstance(held, Mapping) else {}
+
+    @property
     def action(self) -> str:
         """Return the name of the action that it calls; "" where it calls none."""
         return str(self.details.get("action") or "")

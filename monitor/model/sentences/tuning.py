@@ -12,10 +12,9 @@ _GOALS = {
 _FIGURES = {"precision": "precision", "recall": "recall", "fp_per_image": "false positives per image"}
 # what it takes more of, until a promise can be made
 _LACKING = {
-    "precision": ("more detection needed", "more detections needed", "that are right"),
-    "recall": ("more object needed", "more objects needed", "that are found"),
-    "fp_per_image": ("more image needed", "more images needed", "without a false positive"),
-}
+    "precision": ("detection", "if all of them are right"), "recall": ("object", "if all of them are found"),
+    "fp_per_image": ("image", "if none has a false positive"),
+}  # fmt: skip
 
 
 def _whom(of: str, classes: int, others: bool, **_: object) -> str:
@@ -56,8 +55,8 @@ def _not_promised(best: float | None, missing: int | None, **said: Any) -> str:
 
 
 def _lack(kind: str, missing: int) -> str:
-    one, many, which = _LACKING[kind]
-    return f"{missing:,} {one if missing == 1 else many}, all of them {which}"
+    noun, hope = _LACKING[kind]
+    return f"{missing:,} more {noun}{'' if missing == 1 else 's'} needed, {hope}"
 
 
 def _chosen(better: Sequence[float | None] | None, accepted: bool, **said: Any) -> str:
@@ -84,15 +83,15 @@ def _not_better(
 
 
 def _lacking(count: int, kind: str, lacking: Sequence[Sequence[Any]], known: int) -> str:
-    one, many, which = _LACKING[kind]
-    first = ", ".join(
-        f"{name}: {missing:,} {one if missing == 1 else many}" if place == 0 else f"{name}: {missing:,}"
-        for place, (name, missing) in enumerate(lacking)
-    )
     whom = "1 class has" if count == 1 else f"{count:,} classes have"
-    rest = ", …" if known > len(lacking) else ""
     said = f"{whom} no point of {'its' if count == 1 else 'their'} own"
-    return f"{said}: {first}{rest}, {which}" if lacking else f"{said}, and nothing seen gives hope of one"
+    if not lacking:
+        return f"{said}, and nothing seen gives hope of one"
+    noun, hope = _LACKING[kind]
+    first, *others = [(str(name), int(missing)) for name, missing in lacking]
+    listed = [f"{first[0]}: {first[1]:,} more {noun}{'' if first[1] == 1 else 's'} needed"]
+    listed += [f"{name}: {missing:,}" for name, missing in others]
+    return f"{said}: {', '.join(listed)}{', …' if known > len(lacking) else ''}, {hope}"
 
 
 def _log_suppressed(nms_iou: float, pairs: int, tuned: Sequence[float], vain: Sequence[float], score: float) -> str:

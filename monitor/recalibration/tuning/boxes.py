@@ -155,6 +155,8 @@ class _Told:
         if policy.is_promise:
             return Reason.of(Code.TUNE_NOT_PROMISED, policy=policy.text)
         gain = together.improvement if together else None
+        if gain is not None and not gain.groups:
+            return Reason.of(Code.TUNE_SAME)
         if gain is None:
             return Reason.of(Code.TUNE_NOT_BETTER, policy=policy.text)
         return Reason.of(

@@ -34,6 +34,9 @@ WHERE g.model = $model AND g.scope = $scope AND g.calibrator = $before AND g.sta
 UPDATE guards SET calibrator = $after
 WHERE model = $model AND scope = $scope AND calibrator = $before AND state = 'watching';
 
+-- name: calibrators_forms
+SELECT id, parent, method, parameters FROM calibrators WHERE model = $model;
+
 -- name: calibrators_alike
 -- those that do to scores what a calibrator does: it, and what was tuned of it
 SELECT c.id

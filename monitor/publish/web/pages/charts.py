@@ -132,7 +132,8 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
 
     def threshold_of(model: str, scope: str, *named: str) -> tuple[ThresholdInUse, Sequence[CurvePoint]]:
         """The threshold in use of a policy, calibrator, per and class, and its curve."""
-        where = parse_slice(scope), *named
+        at = parse_slice(scope)
+        where = at, *named
         chosen = next(
             (each for each in status_of(model).thresholds
              if (each.scope, each.policy, each.calibrator, each.per, each.class_name) == where),
@@ -141,7 +142,7 @@ def pictures_router(state: State, digests: Digests, drawer: Drawer) -> APIRouter
         if chosen is None:
             raise UsageError("there is no such threshold", "those in use: the model's thresholds")
         with state.history() as past:
-            return chosen, past.threshold_curve(model, where[0], *named)
+            return chosen, past.threshold_curve(model, at, *named)
 
     @picture("/tradeoff.svg", "trade_off")
     def tradeoff(
