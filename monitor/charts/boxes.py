@@ -38,7 +38,7 @@ def box_trade_off(
         _per_image(rows, known, deployed),
     ]
     sized = [each.properties(width=across, height=height) for each in panels]
-    joined = alt.vconcat(*sized, spacing=26) if is_narrow else alt.hconcat(*sized, spacing=30)
+    joined: Any = alt.vconcat(*sized, spacing=26) if is_narrow else alt.hconcat(*sized, spacing=30)
     return apply_theme(joined.resolve_scale(color="independent", strokeDash="independent"))
 
 
