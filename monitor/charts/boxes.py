@@ -140,7 +140,8 @@ def _score() -> alt.X:
 
 
 def _rule(deployed: float) -> alt.Chart:
-    return make_base([{"x": deployed}]).mark_rule(color=RED, strokeWidth=1.6).encode(x="x:Q")
+    rule: alt.Chart = make_base([{"x": deployed}]).mark_rule(color=RED, strokeWidth=1.6).encode(x="x:Q")
+    return rule
 
 
 def _promised(promise: tuple[str, float] | None, axis: str) -> list[alt.Chart]:
