@@ -187,6 +187,20 @@ def _asked(held: Line, now: Any) -> list[Job]:
     return drained(held, now)
 
 
+@pytest.mark.parametrize("policy", ["precision>=0.95", "recall>=0.5", "f1"])
+def test_recall_over_truths_is_not_forgotten_when_calwatch_starts_again(policy: str, tmp_path: Path) -> None:
+    with detector_line(tmp_path, detector_section(f'policy = "{policy}"')) as held:
+        send_images(held, 600)
+        assert ask(held, NOW, "tune").state is JobState.PROMOTED
+        before = load_thresholds(held.connection, "m")
+        curves = held.connection.execute("FROM threshold_curves ORDER BY ALL").fetchall()
+    with line(tmp_path, now=NOW) as held:
+        assert not held.tick(NOW + HOUR).failed
+        assert load_thresholds(held.connection, "m") == before
+        assert held.connection.execute("FROM threshold_curves ORDER BY ALL").fetchall() == curves
+        assert all(each.recall is not None for each in before)
+
+
 def test_a_schedule_asks_for_tunings_beside_refits(tmp_path: Path) -> None:
     section = detector_section(f'{PROMISE}\nschedule = "0 3 * * *"', recalibration='schedule = "0 3 * * *"')
     with detector_line(tmp_path, section) as held:

@@ -105,8 +105,8 @@ def show_jobs(size: Size) -> None:
         played = play_jobs(text, 600, size.jobs)
         error = np.sqrt(0.05 * 0.95 / size.jobs)
         print(
-            f"{text}, jobs over 600 images: {size.jobs} runs, promised {played.promised}, broken {played.broken}; of one point in "
-            f"{100 * played.worst:.2f} % of runs (5 ± {100 * error:.2f} allowed)", flush=True,
+            f"{text}, jobs over 600 images: {size.jobs} runs, promised {played.promised}, broken {played.broken}; "
+            f"of one point in {100 * played.worst:.2f} % of runs (5 ± {100 * error:.2f} allowed)", flush=True,
         )  # fmt: skip
 
 
